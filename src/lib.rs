@@ -12,3 +12,5 @@ pub mod names; // what its parts are called
 pub mod plan; // the graph of what is to be done
 pub mod recorder; // numbers events, journals them, passes them on
 pub mod resource; // what the architecture consists of
+pub mod settings; // what the user may choose
+pub mod timing; // what took how long
