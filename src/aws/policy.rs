@@ -1,0 +1,1 @@
+//! The IAM documents of `assets/policies`, with their placeholders filled.
