@@ -1,11 +1,15 @@
 //! One error for every call to AWS: what was called, what kind of failure it is, in one sentence, with its causes.
 
+mod classify;
+
 use std::error::Error;
 use std::fmt;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+pub(crate) use classify::classify;
 
 /// What kind of failure a call to AWS ended in: what a caller decides by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -312,136 +316,128 @@ fn clean(message: &str) -> String {
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Tells the kind from the service's code; from the HTTP status where there is none, as in the answer to a HEAD.
-pub(crate) fn classify(code: Option<&str>, status: u16, message: &str) -> ErrorKind {
-    let text = message.to_lowercase();
-    let code = code.unwrap_or_default();
-    // Rule: a role that was created a moment ago is refused with the same code as a wrong parameter; only the text
-    // tells the two apart.
-    if (code == "InvalidInputException"
-        && text.contains("not authorized to perform: sts:assumerole"))
-        || (code == "InvalidParameterValueException"
-            && text.contains("cannot be assumed by lambda"))
-    {
-        return ErrorKind::RoleNotReady;
-    }
-    // Rule: Lambda says ResourceConflictException both for "there is one already" and for "not now".
-    if code == "ResourceConflictException" {
-        return if text.contains("already exist") || text.contains("provided already exists") {
-            ErrorKind::AlreadyExists
-        } else {
-            ErrorKind::Conflict
-        };
-    }
-    // Rule: new accounts are held to less memory and to no builds at all; Lambda words it as a validation error.
-    if text.contains("cannot have more than 0 builds")
-        || (text.contains("memorysize") && text.contains("less than or equal to"))
-    {
-        return ErrorKind::LimitExceeded;
-    }
-    match code {
-        "NoSuchBucket"
-        | "NoSuchKey"
-        | "NoSuchUpload"
-        | "NoSuchVersion"
-        | "NoSuchTagSet"
-        | "NoSuchEntity"
-        | "NoSuchEntityException"
-        | "NotFound"
-        | "404"
-        | "ResourceNotFoundException"
-        | "RepositoryNotFoundException"
-        | "RepositoryPolicyNotFoundException"
-        | "ImageNotFoundException" => ErrorKind::NotFound,
-        "BucketAlreadyOwnedByYou" => ErrorKind::AlreadyOwned,
-        "BucketAlreadyExists"
-        | "EntityAlreadyExists"
-        | "EntityAlreadyExistsException"
-        | "ResourceAlreadyExistsException"
-        | "RepositoryAlreadyExistsException"
-        | "ImageAlreadyExistsException" => ErrorKind::AlreadyExists,
-        "AccessDenied"
-        | "AccessDeniedException"
-        | "AllAccessDisabled"
-        | "AccountProblem"
-        | "AuthorizationError"
-        | "UnauthorizedOperation"
-        | "NotAuthorized"
-        | "OptInRequired"
-        | "SubscriptionRequiredException"
-        | "AccountSuspendedException"
-        | "403" => ErrorKind::Denied,
-        "Throttling"
-        | "ThrottlingException"
-        | "ThrottledException"
-        | "RequestThrottled"
-        | "RequestThrottledException"
-        | "TooManyRequestsException"
-        | "RequestLimitExceeded"
-        | "BandwidthLimitExceeded"
-        | "PriorRequestNotComplete"
-        | "TransactionInProgressException"
-        | "ProvisionedThroughputExceededException"
-        | "SlowDown" => ErrorKind::Throttled,
-        "LimitExceeded"
-        | "LimitExceededException"
-        | "AccountLimitExceededException"
-        | "ServiceQuotaExceededException"
-        | "TooManyBuckets"
-        | "TooManyTagsException"
-        | "CodeStorageExceededException" => ErrorKind::LimitExceeded,
-        "OperationAborted"
-        | "ConditionalRequestConflict"
-        | "BucketNotEmpty"
-        | "InvalidBucketState"
-        | "DeleteConflict"
-        | "DeleteConflictException"
-        | "ConcurrentModification"
-        | "ConcurrentModificationException"
-        | "EntityTemporarilyUnmodifiable"
-        | "EntityTemporarilyUnmodifiableException"
-        | "RepositoryNotEmptyException"
-        | "ResourceInUseException"
-        | "OperationAbortedException" => ErrorKind::Conflict,
-        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
-            ErrorKind::ExpiredCredentials
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
+    use aws_smithy_runtime_api::http::{Response, StatusCode};
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::metadata::ErrorMetadata;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("what the service said")]
+    struct Said(ErrorMetadata);
+
+    impl ProvideErrorMetadata for Said {
+        fn meta(&self) -> &ErrorMetadata {
+            &self.0
         }
-        "InvalidAccessKeyId"
-        | "InvalidClientTokenId"
-        | "UnrecognizedClientException"
-        | "UnrecognizedClient"
-        | "SignatureDoesNotMatch"
-        | "InvalidSignatureException"
-        | "IncompleteSignature"
-        | "IncompleteSignatureException"
-        | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException"
-        | "InvalidToken"
-        | "InvalidSecurity"
-        | "RequestTimeTooSkewed"
-        | "RequestExpired"
-        | "AuthFailure" => ErrorKind::InvalidCredentials,
-        "RequestTimeout" | "RequestTimeoutException" => ErrorKind::Timeout,
-        "InternalError"
-        | "InternalFailure"
-        | "InternalServerError"
-        | "InternalServerException"
-        | "ServiceException"
-        | "ServerException"
-        | "ServiceFailure"
-        | "ServiceFailureException"
-        | "ServiceUnavailable"
-        | "ServiceUnavailableException" => ErrorKind::Server,
-        _ => match status {
-            404 => ErrorKind::NotFound,
-            401 => ErrorKind::InvalidCredentials,
-            403 => ErrorKind::Denied,
-            409 => ErrorKind::Conflict,
-            408 | 504 => ErrorKind::Timeout,
-            429 => ErrorKind::Throttled,
-            300..=499 => ErrorKind::Invalid,
-            500..=599 => ErrorKind::Server,
-            _ => ErrorKind::Other,
-        },
+    }
+
+    fn answer(status: u16) -> Response {
+        Response::new(StatusCode::try_from(status).unwrap(), SdkBody::empty())
+    }
+
+    fn said(status: u16, code: Option<&str>, message: Option<&str>) -> AwsError {
+        let mut meta = ErrorMetadata::builder().custom("aws_request_id", "REQ1");
+        if let Some(code) = code {
+            meta = meta.code(code);
+        }
+        if let Some(message) = message {
+            meta = meta.message(message);
+        }
+        let error = SdkError::service_error(Said(meta.build()), answer(status));
+        AwsError::from_sdk("S3", "CreateBucket")(error)
+    }
+
+    fn connection(error: ConnectorError) -> AwsError {
+        AwsError::from_sdk::<Said>("S3", "CreateBucket")(SdkError::dispatch_failure(error))
+    }
+
+    #[test]
+    fn a_service_error_is_one_sentence_with_the_request_id_below() {
+        let error = said(403, Some("AccessDenied"), Some("Access\n  Denied"));
+        assert_eq!(
+            error.to_string(),
+            "S3 CreateBucket failed: AccessDenied: Access Denied"
+        );
+        assert_eq!(error.kind, ErrorKind::Denied);
+        assert_eq!(
+            error.source().unwrap().to_string(),
+            "the answer was HTTP 403, request id REQ1"
+        );
+    }
+
+    #[test]
+    fn an_answer_without_a_body_is_told_by_its_status() {
+        let error = said(404, None, None);
+        assert_eq!(error.kind, ErrorKind::NotFound);
+        assert_eq!(
+            error.to_string(),
+            "S3 CreateBucket failed: the answer was HTTP 404"
+        );
+    }
+
+    #[test]
+    fn a_refused_connection_keeps_its_causes() {
+        let refused = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "refused by peer");
+        let error = connection(ConnectorError::io(refused.into()));
+        assert_eq!(error.kind, ErrorKind::Network);
+        assert_eq!(
+            error.to_string(),
+            "S3 CreateBucket failed: cannot reach the endpoint (refused by peer)"
+        );
+        assert!(causes(&error).contains(&"refused by peer".to_owned()));
+    }
+
+    #[test]
+    fn a_connection_that_times_out_is_a_timeout() {
+        let error = connection(ConnectorError::timeout("connect took 3 s".into()));
+        assert_eq!(error.kind, ErrorKind::Timeout);
+        let error = AwsError::from_sdk::<Said>("S3", "CreateBucket")(SdkError::timeout_error(
+            "operation timeout",
+        ));
+        assert_eq!(error.kind, ErrorKind::Timeout);
+    }
+
+    #[test]
+    fn missing_and_expired_credentials_are_told_from_a_broken_network() {
+        let missing = "no providers in chain provided credentials";
+        let error = connection(ConnectorError::other(missing.into(), None));
+        assert_eq!(error.kind, ErrorKind::InvalidCredentials);
+        let expired = "the SSO token has expired and cannot be refreshed";
+        let error = connection(ConnectorError::other(expired.into(), None));
+        assert_eq!(error.kind, ErrorKind::ExpiredCredentials);
+    }
+
+    #[test]
+    fn a_refused_signature_does_not_give_the_session_token_away() {
+        let error = said(
+            403,
+            Some("InvalidSignatureException"),
+            Some(
+                "The request signature we calculated does not match the signature you provided.\n\n\
+                 The Canonical String for this request should have been\n'POST\n\
+                 x-amz-security-token:SECRETTOKEN'",
+            ),
+        );
+        assert_eq!(error.kind, ErrorKind::InvalidCredentials);
+        let printed = format!("{error} {error:?} {:?}", causes(&error));
+        assert!(!printed.contains("SECRETTOKEN"), "{printed}");
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_from_what_failed() {
+        let gone = || Err::<(), _>(said(404, Some("NoSuchBucket"), None));
+        assert_eq!(deleted(Ok(())).unwrap(), Deleted::Now);
+        assert_eq!(deleted(gone()).unwrap(), Deleted::AlreadyGone);
+        assert_eq!(optional(gone()).unwrap(), None);
+        assert!(optional(Err::<(), _>(said(500, None, None))).is_err());
+    }
+
+    #[test]
+    fn errors_stay_small_enough_to_be_returned() {
+        assert!(size_of::<AwsError>() < 128);
     }
 }

@@ -320,3 +320,184 @@ async fn pause(delay: Duration, cancel: &CancellationToken) -> Result<(), WaitEr
         () = tokio::time::sleep(delay) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    const QUICK: Schedule = Schedule::new(
+        Duration::from_millis(1),
+        2.0,
+        Duration::from_millis(4),
+        Duration::from_millis(200),
+    );
+
+    fn error(kind: ErrorKind) -> AwsError {
+        AwsError::new("CodeBuild", "CreateProject", kind, "told by the service")
+    }
+
+    const NOT_READY: Rule = Rule {
+        when: |error| error.kind == ErrorKind::RoleNotReady,
+        schedule: QUICK,
+    };
+
+    #[test]
+    fn the_roles_grid_is_a_quarter_a_half_one_and_then_every_two_seconds() {
+        let seconds: Vec<_> = (1..=5)
+            .map(|attempt| ROLE_PROPAGATION.schedule.delay(attempt).as_secs_f64())
+            .collect();
+        assert_eq!(seconds, [0.25, 0.5, 1.0, 2.0, 2.0]);
+        assert_eq!(ROLE_PROPAGATION.schedule.delay(10_000).as_secs_f64(), 2.0);
+    }
+
+    #[test]
+    fn jitter_takes_at_most_half_of_a_delay() {
+        for attempt in 1..50 {
+            let whole = Schedule {
+                jitter: false,
+                ..THROTTLING.schedule
+            }
+            .delay(attempt);
+            let drawn = THROTTLING.schedule.delay(attempt);
+            assert!(
+                drawn <= whole && drawn >= whole / 2,
+                "{drawn:?} of {whole:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wait_looks_until_it_finds() {
+        let looks = Cell::new(0);
+        let mut told = Vec::new();
+        let found = until(
+            "it",
+            &QUICK,
+            &CancellationToken::new(),
+            &mut |waiting| told.push(waiting.attempt),
+            || async {
+                looks.set(looks.get() + 1);
+                Ok(match looks.get() {
+                    3 => Poll::Ready("found"),
+                    _ => Poll::Pending,
+                })
+            },
+        )
+        .await;
+        assert_eq!(found.unwrap(), "found");
+        assert_eq!(told, [1, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_wait_ends_at_its_deadline_and_says_what_for() {
+        let schedule = QUICK.within(Duration::from_millis(10));
+        let cancel = CancellationToken::new();
+        let answer: Result<(), _> = until("the moon", &schedule, &cancel, &mut |_| {}, || async {
+            Ok(Poll::Pending)
+        })
+        .await;
+        let error = answer.unwrap_err();
+        assert!(matches!(&error, WaitError::TimedOut { what, .. } if what == "the moon"));
+    }
+
+    #[tokio::test]
+    async fn a_wait_goes_on_when_throttled_and_ends_on_any_other_failure() {
+        let looks = Cell::new(0);
+        let cancel = CancellationToken::new();
+        let answer: Result<(), _> = until("it", &QUICK, &cancel, &mut |_| {}, || async {
+            looks.set(looks.get() + 1);
+            Err(error(if looks.get() < 3 {
+                ErrorKind::Throttled
+            } else {
+                ErrorKind::Denied
+            }))
+        })
+        .await;
+        assert_eq!(looks.get(), 3);
+        assert_eq!(answer.unwrap_err().aws().unwrap().kind, ErrorKind::Denied);
+    }
+
+    #[tokio::test]
+    async fn cancelling_ends_a_long_delay_at_once() {
+        let hour = Duration::from_secs(3600);
+        let schedule = Schedule::new(hour, 1.0, hour, hour);
+        let cancel = CancellationToken::new();
+        let asked = cancel.clone();
+        let answer: Result<(), _> = until(
+            "it",
+            &schedule,
+            &cancel,
+            &mut |_| asked.cancel(),
+            || async { Ok(Poll::Pending) },
+        )
+        .await;
+        assert!(matches!(answer, Err(WaitError::Cancelled)));
+    }
+
+    #[tokio::test]
+    async fn a_call_is_tried_again_on_that_failure_only() {
+        let calls = Cell::new(0);
+        let mut told = Vec::new();
+        let cancel = CancellationToken::new();
+        let answer = retry(
+            &[NOT_READY],
+            &cancel,
+            &mut |retry| told.push((retry.attempt, retry.reason)),
+            || async {
+                calls.set(calls.get() + 1);
+                match calls.get() {
+                    1 => Err(error(ErrorKind::RoleNotReady)),
+                    _ => Ok("created"),
+                }
+            },
+        )
+        .await;
+        assert_eq!(answer.unwrap(), "created");
+        assert_eq!(
+            told,
+            [(1, "CodeBuild cannot assume the new role yet".to_owned())]
+        );
+
+        let answer: Result<(), _> = retry(&[NOT_READY], &cancel, &mut |_| {}, || async {
+            calls.set(calls.get() + 1);
+            Err(error(ErrorKind::Invalid))
+        })
+        .await;
+        assert_eq!(calls.get(), 3);
+        assert_eq!(answer.unwrap_err().aws().unwrap().kind, ErrorKind::Invalid);
+    }
+
+    #[tokio::test]
+    async fn retries_end_with_the_last_failure() {
+        let rule = Rule {
+            schedule: QUICK.within(Duration::from_millis(10)),
+            ..NOT_READY
+        };
+        let cancel = CancellationToken::new();
+        let answer: Result<(), _> = retry(&[rule], &cancel, &mut |_| {}, || async {
+            Err(error(ErrorKind::RoleNotReady))
+        })
+        .await;
+        assert_eq!(
+            answer.unwrap_err().aws().unwrap().kind,
+            ErrorKind::RoleNotReady
+        );
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_retry_makes_no_further_call() {
+        let calls = Cell::new(0);
+        let cancel = CancellationToken::new();
+        let asked = cancel.clone();
+        let answer: Result<(), _> =
+            retry(&[NOT_READY], &cancel, &mut |_| asked.cancel(), || async {
+                calls.set(calls.get() + 1);
+                Err(error(ErrorKind::RoleNotReady))
+            })
+            .await;
+        assert!(matches!(answer, Err(WaitError::Cancelled)));
+        assert_eq!(calls.get(), 1);
+    }
+}
