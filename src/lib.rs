@@ -2,6 +2,7 @@
 //!
 //! The rooms, in the order in which arrows may point (a room knows those above it); `docs/architecture.md` says more:
 
+pub mod cli; // the headless front end: one file a command
 pub mod deployment; // what exists, as a fold over events
 pub mod engine; // runs a plan
 pub mod event; // the one language that everything speaks
