@@ -2,13 +2,22 @@
 //!
 //! The rooms, in the order in which arrows may point (a room knows those above it); `docs/architecture.md` says more:
 
-pub mod deployment; // what exists, as a fold over events
-pub mod engine; // runs a plan
-pub mod event; // the one language that everything speaks
+pub mod assets;
+pub mod aws;
+pub mod cloud;
+pub mod deployment;
+pub mod engine;
+pub mod event;
 #[cfg(debug_assertions)]
 mod failpoint;
-pub mod journal; // the events on disk
-pub mod names; // what its parts are called
-pub mod plan; // the graph of what is to be done
-pub mod recorder; // numbers events, journals them, passes them on
-pub mod resource; // what the architecture consists of
+pub mod journal;
+pub mod log_follower;
+pub mod names;
+pub mod plan;
+pub mod recorder;
+pub mod resource;
+pub mod sandbox;
+pub mod session;
+pub mod settings;
+pub mod strategy;
+pub mod trial;

@@ -145,6 +145,23 @@ pub async fn image_by_tag(
         }))
 }
 
+/// Deletes the image that a tag names; a repository that is gone has none.
+pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Result<Deleted, AwsError> {
+    let id = aws_sdk_ecr::types::ImageIdentifier::builder().image_tag(tag).build();
+    let answer = client
+        .batch_delete_image()
+        .repository_name(repository)
+        .image_ids(id)
+        .send()
+        .await
+        .map_err(failed("BatchDeleteImage"));
+    // Rule: what could not be deleted is listed in an answer that looks like success.
+    Ok(match error::optional(answer)? {
+        Some(deleted) if !deleted.image_ids().is_empty() => Deleted::Now,
+        _ => Deleted::AlreadyGone,
+    })
+}
+
 /// Deletes a repository with the images in it.
 // Rule: with force; without it a repository with images is refused.
 pub async fn delete_repository(client: &Client, name: &str) -> Result<Deleted, AwsError> {

@@ -144,6 +144,12 @@ pub const DESTINATION_VALIDATION: Rule = Rule {
     ),
 };
 
+/// Something that was made a moment ago and is not seen by every call yet; asked for again for a short while.
+pub const NOT_YET_SEEN: Rule = Rule {
+    when: |error| error.kind == ErrorKind::NotFound,
+    schedule: Schedule::new(Duration::from_millis(250), 2.0, Duration::from_secs(2), Duration::from_secs(20)),
+};
+
 /// What a look found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Poll<T> {
