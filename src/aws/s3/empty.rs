@@ -65,13 +65,14 @@ async fn delete_versions(
     progress: &mut (dyn FnMut(Emptied) + Send),
 ) -> Result<(), AwsError> {
     let (mut key_marker, mut version_marker) = (None, None);
+    let (mut first_before, mut onwards) = (None, false);
     loop {
         // A bucket without versions lists its objects here too, as the version `null`.
         let page = client
             .list_object_versions()
             .bucket(bucket)
-            .set_key_marker(key_marker)
-            .set_version_id_marker(version_marker)
+            .set_key_marker(key_marker.take())
+            .set_version_id_marker(version_marker.take())
             .send()
             .await
             .map_err(failed("ListObjectVersions"))?;
@@ -94,6 +95,7 @@ async fn delete_versions(
                 .map_err(unbuildable("DeleteObjects"))?;
             keys.push(key);
         }
+        let first = keys.first().cloned();
         // Rule: DeleteObjects takes 1,000 keys at most, and refuses none at all.
         for chunk in keys.chunks(1000) {
             delete_keys(client, bucket, chunk.to_vec(), emptied, refused).await?;
@@ -102,9 +104,15 @@ async fn delete_versions(
         if !page.is_truncated.unwrap_or_default() {
             return Ok(());
         }
-        (key_marker, version_marker) = (page.next_key_marker, page.next_version_id_marker);
-        if key_marker.is_none() {
-            return Ok(());
+        // What was deleted is not listed again, so the next page is the first one: a marker would name a key that has
+        // gone. Once something stays, the way leads on behind it.
+        onwards |= refused.count > 0 || first == first_before;
+        first_before = first;
+        if onwards {
+            (key_marker, version_marker) = (page.next_key_marker, page.next_version_id_marker);
+            if key_marker.is_none() {
+                return Ok(());
+            }
         }
     }
 }
