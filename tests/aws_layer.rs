@@ -585,6 +585,73 @@ async fn an_endpoint_that_never_answers_is_a_timeout() {
     assert_eq!(error.kind, ErrorKind::Timeout, "{error}");
 }
 
+#[tokio::test]
+async fn no_credentials_are_told_from_no_network() {
+    let config = moto::config("http://127.0.0.1:1").await.into_builder();
+    let mut config = config;
+    config.set_credentials_provider(None);
+    let client = aws_sdk_iam::Client::new(&config.build());
+    let error = iam::role(&client, "any").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidCredentials, "{error}");
+    assert!(error.hint().unwrap().contains("--profile"));
+}
+
+#[tokio::test]
+async fn a_key_that_s3_refuses_to_delete_is_named_and_the_others_go() {
+    const KEYS: usize = 1_003;
+    let moto = moto_or_skip!();
+    let client = aws_sdk_s3::Client::from_conf(moto.s3());
+    let bucket = "layer-9-source";
+    client
+        .create_bucket()
+        .bucket(bucket)
+        .object_lock_enabled_for_bucket(true)
+        .create_bucket_configuration(
+            aws_sdk_s3::types::CreateBucketConfiguration::builder()
+                .location_constraint(moto::REGION.into())
+                .build(),
+        )
+        .send()
+        .await
+        .unwrap();
+    stream::iter(0..KEYS)
+        .map(|number| {
+            let client = &client;
+            async move {
+                let key = format!("{number:04}");
+                s3::put_object_bytes(client, bucket, &key, "x", "image/jpeg").await
+            }
+        })
+        .buffer_unordered(16)
+        .try_collect::<Vec<()>>()
+        .await
+        .unwrap();
+    client
+        .put_object_legal_hold()
+        .bucket(bucket)
+        .key("0001")
+        .legal_hold(
+            aws_sdk_s3::types::ObjectLockLegalHold::builder()
+                .status(aws_sdk_s3::types::ObjectLockLegalHoldStatus::On)
+                .build(),
+        )
+        .send()
+        .await
+        .unwrap();
+    let error = s3::empty_bucket(&client, bucket, &mut |_| {})
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Denied, "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("1 object could not be deleted: 0001 (AccessDenied"),
+        "{error}"
+    );
+    let left = s3::list_objects(&client, bucket, "").await.unwrap();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
 #[test]
 fn waits_and_long_calls_can_run_on_any_thread() {
     fn is_send<T: Send>(_: &T) {}

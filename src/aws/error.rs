@@ -205,7 +205,7 @@ impl AwsError {
         let deepest = chain.last().cloned().unwrap_or_default();
         let all = chain.join(": ").to_lowercase();
         // Credentials are looked for when the request is signed: the SDK reports that as a failure to dispatch.
-        let (kind, message) = if all.contains("credentials") || all.contains("sso token") {
+        let (kind, message) = if all.contains("credential") || all.contains("sso token") {
             if all.contains("expired") {
                 (
                     ErrorKind::ExpiredCredentials,

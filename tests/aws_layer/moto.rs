@@ -18,7 +18,17 @@ pub const REGION: &str = "eu-central-1";
 pub struct Moto {
     /// What clients are made from.
     pub config: SdkConfig,
-    server: Child,
+    _server: Server,
+}
+
+/// The server's process, ended however the tests end.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Moto {
@@ -36,18 +46,19 @@ impl Moto {
 
     async fn start() -> Option<Self> {
         let port = free_port();
-        let mut server = Command::new("moto_server")
+        let child = Command::new("moto_server")
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .ok()?;
+        let mut server = Server(child);
         let deadline = Instant::now() + Duration::from_secs(60);
         let mut delay = Duration::from_millis(20);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             // A launcher that finds no moto behind it ends at once.
-            if server.try_wait().ok()?.is_some() {
+            if server.0.try_wait().ok()?.is_some() {
                 return None;
             }
             assert!(Instant::now() < deadline, "moto_server does not listen");
@@ -55,7 +66,10 @@ impl Moto {
             delay = (delay * 2).min(Duration::from_millis(250));
         }
         let config = config(&format!("http://127.0.0.1:{port}")).await;
-        Some(Self { config, server })
+        Some(Self {
+            config,
+            _server: server,
+        })
     }
 
     /// S3's configuration: buckets in the path, since there is no name service for them.
@@ -63,13 +77,6 @@ impl Moto {
         aws_sdk_s3::config::Builder::from(&self.config)
             .force_path_style(true)
             .build()
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
     }
 }
 
