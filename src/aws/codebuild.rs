@@ -428,7 +428,7 @@ pub async fn builds_of(client: &Client, project: &str) -> Result<Option<Vec<Stri
     }
 }
 
-/// Deletes a project and its builds.
+/// Deletes a project and its builds. [`ErrorKind::Conflict`] while one of them is running: stop it, or wait for it.
 // Rule: deleting a project leaves its builds behind, and they cannot be listed any more: they go first, 100 at a time.
 // DeleteProject says nothing about a project that is not there; listing its builds does.
 pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsError> {
@@ -436,12 +436,27 @@ pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsE
         return Ok(Deleted::AlreadyGone);
     };
     for ids in builds.chunks(100) {
-        client
+        let answer = client
             .batch_delete_builds()
             .set_ids(Some(ids.to_vec()))
             .send()
             .await
             .map_err(failed("BatchDeleteBuilds"))?;
+        // Rule: a build that runs is not deleted, and that is no error. Without its project it could not be found again.
+        let running = answer.builds_not_deleted.unwrap_or_default();
+        let running = running.into_iter().find(|build| {
+            let code = build.status_code.as_deref().unwrap_or_default();
+            code.contains("IN_PROGRESS")
+        });
+        if let Some(build) = running {
+            let id = build.id.unwrap_or_default();
+            return Err(AwsError::new(
+                SERVICE,
+                "BatchDeleteBuilds",
+                ErrorKind::Conflict,
+                format!("the build {id} is still running"),
+            ));
+        }
     }
     error::deleted(
         client

@@ -140,50 +140,55 @@ impl AwsError {
                 )
             };
             match error {
-                SdkError::ServiceError(_) => {
+                SdkError::ServiceError(_) if code.is_some() || message.is_some() => {
                     let status = status.unwrap_or_default();
-                    let kind = classify(
-                        code.as_deref(),
-                        status,
-                        message.as_deref().unwrap_or_default(),
-                    );
+                    let text = message.unwrap_or_default();
+                    let kind = classify(code.as_deref(), status, &text);
                     Self {
                         service,
                         operation,
                         kind,
+                        message: if text.is_empty() {
+                            format!("the answer was HTTP {status}")
+                        } else {
+                            text
+                        },
                         code,
-                        message: message
-                            .filter(|text| !text.is_empty())
-                            .unwrap_or_else(|| format!("the answer was HTTP {status}")),
                         source: request_id.map(|request_id| {
                             Box::new(Answer { status, request_id }) as Box<dyn Error + Send + Sync>
                         }),
                     }
                 }
-                SdkError::TimeoutError(_) => Self {
-                    source: error.into_source().ok(),
-                    ..Self::new(service, operation, ErrorKind::Timeout, {
-                        "no answer in time"
-                    })
-                },
-                other => {
-                    let on_the_way = matches!(other, SdkError::ResponseError(_));
-                    let timed_out = matches!(&other, SdkError::DispatchFailure(failure) if failure.is_timeout());
-                    let construction = matches!(other, SdkError::ConstructionFailure(_));
-                    match other.into_source() {
-                        Ok(source) => Self::without_answer(
+                // Nothing that the service's protocol knows: to a HEAD there is no body, and whatever stands in between
+                // (a proxy, a load balancer) answers in its own words. The status tells.
+                SdkError::ServiceError(_) | SdkError::ResponseError(_)
+                    if status.is_some_and(|status| status >= 300) =>
+                {
+                    let status = status.unwrap_or_default();
+                    Self {
+                        source: error.into_source().ok(),
+                        ..Self::new(
                             service,
                             operation,
-                            source,
-                            Stage {
-                                construction,
-                                timed_out,
-                                on_the_way,
-                            },
+                            classify(None, status, ""),
+                            format!("the answer was HTTP {status}"),
+                        )
+                    }
+                }
+                SdkError::TimeoutError(_) => Self {
+                    source: error.into_source().ok(),
+                    ..Self::new(service, operation, ErrorKind::Timeout, "no answer in time")
+                },
+                other => {
+                    let stage = Stage::of(&other);
+                    match other.into_source() {
+                        Ok(source) => Self::without_answer(service, operation, source, stage),
+                        Err(error) => Self::new(
+                            service,
+                            operation,
+                            ErrorKind::Other,
+                            clean(&error.to_string()),
                         ),
-                        Err(error) => Self::new(service, operation, ErrorKind::Other, {
-                            clean(&error.to_string())
-                        }),
                     }
                 }
             }
@@ -200,7 +205,7 @@ impl AwsError {
         let deepest = chain.last().cloned().unwrap_or_default();
         let all = chain.join(": ").to_lowercase();
         // Credentials are looked for when the request is signed: the SDK reports that as a failure to dispatch.
-        let (kind, message) = if all.contains("credentials") || all.contains("sso token") {
+        let (kind, message) = if all.contains("credential") || all.contains("sso token") {
             if all.contains("expired") {
                 (
                     ErrorKind::ExpiredCredentials,
@@ -217,23 +222,22 @@ impl AwsError {
                 ErrorKind::InvalidCredentials,
                 format!("no usable credentials ({deepest})"),
             )
-        } else if stage.construction {
-            (ErrorKind::Invalid, deepest)
-        } else if stage.timed_out {
-            (
-                ErrorKind::Timeout,
-                format!("the endpoint did not answer in time ({deepest})"),
-            )
-        } else if stage.on_the_way {
-            (
-                ErrorKind::Network,
-                format!("the answer could not be read ({deepest})"),
-            )
         } else {
-            (
-                ErrorKind::Network,
-                format!("cannot reach the endpoint ({deepest})"),
-            )
+            match stage {
+                Stage::Request => (ErrorKind::Invalid, deepest),
+                Stage::TimedOut => (
+                    ErrorKind::Timeout,
+                    format!("the endpoint did not answer in time ({deepest})"),
+                ),
+                Stage::Connection => (
+                    ErrorKind::Network,
+                    format!("cannot reach the endpoint ({deepest})"),
+                ),
+                Stage::Answer => (
+                    ErrorKind::Network,
+                    format!("the answer could not be read ({deepest})"),
+                ),
+            }
         };
         Self {
             source: Some(source),
@@ -259,10 +263,23 @@ impl AwsError {
     }
 }
 
-struct Stage {
-    construction: bool,
-    timed_out: bool,
-    on_the_way: bool,
+/// How far a call came that has no answer.
+enum Stage {
+    Request,
+    Connection,
+    TimedOut,
+    Answer,
+}
+
+impl Stage {
+    fn of<E, R>(error: &SdkError<E, R>) -> Self {
+        match error {
+            SdkError::ConstructionFailure(_) => Self::Request,
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => Self::TimedOut,
+            SdkError::DispatchFailure(_) => Self::Connection,
+            _ => Self::Answer,
+        }
+    }
 }
 
 /// `Ok(Some)` for what is there, `Ok(None)` for what is not, and the error for everything else.
@@ -376,6 +393,20 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "S3 CreateBucket failed: the answer was HTTP 404"
+        );
+    }
+
+    #[test]
+    fn an_answer_that_is_not_the_services_own_is_told_by_its_status_too() {
+        let error = SdkError::response_error("unexpected token '<'", answer(503));
+        let error = AwsError::from_sdk::<Said>("S3", "CreateBucket")(error);
+        assert_eq!(error.kind, ErrorKind::Server);
+        let error = SdkError::response_error("cut short", answer(200));
+        let error = AwsError::from_sdk::<Said>("S3", "CreateBucket")(error);
+        assert_eq!(error.kind, ErrorKind::Network);
+        assert_eq!(
+            error.to_string(),
+            "S3 CreateBucket failed: the answer could not be read (cut short)"
         );
     }
 

@@ -133,12 +133,18 @@ impl AwsError {
                     .to_owned(),
             );
         }
-        if text.contains("does not have permission to access the ecr image") {
+        if text.contains("does not have permission to access the ecr image")
+            || text.contains("imageaccessdenied")
+        {
             return Some(
                 "Lambda adds itself to the repository's policy, if the caller may: \
                  ecr:GetRepositoryPolicy and ecr:SetRepositoryPolicy are needed."
                     .to_owned(),
             );
+        }
+        // To a HEAD, S3 says "elsewhere" with a status alone.
+        if self.service == "S3" && text.contains("http 301") {
+            return Some("The bucket is in another region: name it with --region.".to_owned());
         }
         match self.code.as_deref()? {
             "PermanentRedirect"

@@ -1,4 +1,4 @@
-//! S3: buckets here; their objects in [`objects`], and how one is emptied in [`empty`].
+//! S3: buckets here; their objects in `s3/objects.rs`, and how one is emptied in `s3/empty.rs`.
 
 mod empty;
 mod objects;

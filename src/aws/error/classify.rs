@@ -7,12 +7,17 @@ pub(crate) fn classify(code: Option<&str>, status: u16, message: &str) -> ErrorK
     let text = message.to_lowercase();
     let code = code.unwrap_or_default();
     // Rule: a role that was created a moment ago is refused with the same code as a wrong parameter; only the text
-    // tells the two apart.
-    if (code == "InvalidInputException"
-        && text.contains("not authorized to perform: sts:assumerole"))
-        || (code == "InvalidParameterValueException"
-            && text.contains("cannot be assumed by lambda"))
-    {
+    // tells the two apart. To Lambda it may also be KMS that does not know the role yet, when the environment's
+    // variables are encrypted for it.
+    let role_is_new = match code {
+        "InvalidInputException" => text.contains("not authorized to perform: sts:assumerole"),
+        "InvalidParameterValueException" => {
+            text.contains("cannot be assumed by lambda")
+                || text.contains("arn does not refer to a valid principal")
+        }
+        _ => false,
+    };
+    if role_is_new {
         return ErrorKind::RoleNotReady;
     }
     // Rule: Lambda says ResourceConflictException both for "there is one already" and for "not now".
@@ -152,6 +157,12 @@ mod tests {
         );
         assert_eq!(
             kind("InvalidParameterValueException", lambda),
+            ErrorKind::RoleNotReady
+        );
+        let kms = "Lambda was unable to configure access to your environment variables because the KMS key is \
+                   invalid for CreateGrant. KMS Message: ARN does not refer to a valid principal.";
+        assert_eq!(
+            kind("InvalidParameterValueException", kms),
             ErrorKind::RoleNotReady
         );
         assert_eq!(
