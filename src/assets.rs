@@ -34,8 +34,7 @@ const FUNCTION: &[File] = embed!["function":
     "src/thumbnail.rs",
 ];
 
-const IMAGES: &[File] =
-    embed!["images": "bubbles.png", "kites.gif", "lighthouse.jpg", "mountains.jpg", "waves.webp"];
+const IMAGES: &[File] = embed!["images": "bubbles.png", "kites.gif", "lighthouse.jpg", "mountains.jpg", "waves.webp"];
 
 /// The files that a build of the function needs: path within the crate, content.
 pub fn function_files() -> &'static [File] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sts::config::Credentials;
+use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
@@ -96,6 +96,9 @@ pub enum CloudError {
     /// The sandbox does not start.
     #[error("cannot start the sandbox: {0}")]
     Sandbox(#[source] sandbox::SandboxError),
+    /// This program does not know where it is.
+    #[error("cannot find this program to start the sandbox with: {0}")]
+    Program(#[source] std::io::Error),
     /// Nobody said which region.
     #[error("no region is set for {0}")]
     NoRegion(CloudLabel),
@@ -119,7 +122,7 @@ impl CloudError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Sandbox(_) | Self::Endpoint(_) => None,
+            Self::Sandbox(_) | Self::Endpoint(_) | Self::Program(_) => None,
             Self::NoRegion(_) => {
                 Some("pass --region, set AWS_REGION, or set a region for the profile with `aws configure`".into())
             }
@@ -154,18 +157,17 @@ impl Cloud {
     }
 
     async fn connect_sandbox(settings: &Settings) -> Result<Self, CloudError> {
-        let options = sandbox::SandboxOptions::for_state_dir(&settings.state_dir);
-        let lease = sandbox::join_or_start(options).await.map_err(CloudError::Sandbox)?;
+        let lease = sandbox::join_or_start(sandbox_options(settings)?).await.map_err(CloudError::Sandbox)?;
         let region = settings.region.clone().unwrap_or_else(|| SANDBOX_REGION.to_owned());
-        let credentials = Credentials::new(lease.access_key(), lease.secret_key(), None, None, "sandbox");
+        let endpoint = lease.endpoint();
+        let credentials = Credentials::new(&endpoint.access_key, &endpoint.secret_key, None, None, "sandbox");
+        // Made by hand: what the environment says of endpoints and profiles is not meant for the sandbox.
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
-            .endpoint_url(lease.endpoint())
-            .credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(credentials))
-            .http_client(http_client(lease.endpoint()))
-            .sleep_impl(aws_smithy_async_sleep())
-            .time_source(aws_smithy_time())
+            .endpoint_url(&endpoint.url)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http_client(&endpoint.url))
             .retry_config(retries())
             .timeout_config(timeouts(settings))
             .build();
@@ -237,7 +239,7 @@ impl Clients {
         // Path-style addresses work at any endpoint; virtual-host ones need a name server that plays along.
         let path_style = sdk.endpoint_url().is_some() || configured_endpoint(sdk).is_some();
         let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(path_style);
-        let patient = TimeoutConfig::builder().connect_timeout(settings.timeouts.connect()).build();
+        let patient = TimeoutConfig::builder().connect_timeout(seconds(settings.timeouts.connect_seconds)).build();
         Self {
             s3_transfer: aws_sdk_s3::Client::from_conf(s3.clone().timeout_config(patient).build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
@@ -249,6 +251,15 @@ impl Clients {
             sts: aws_sdk_sts::Client::new(sdk),
         }
     }
+}
+
+/// The sandbox of a state directory; every command that uses the directory uses this one.
+///
+/// # Errors
+/// When this program cannot find itself: the sandbox is this program, started once more.
+pub fn sandbox_options(settings: &Settings) -> Result<sandbox::SandboxOptions, CloudError> {
+    let program = std::env::current_exe().map_err(CloudError::Program)?;
+    Ok(sandbox::SandboxOptions { data_dir: settings.state_dir.join("sandbox"), program, arguments: Vec::new() })
 }
 
 /// The endpoint that environment or profile set behind our back, for all services or for one of them.
@@ -285,9 +296,13 @@ fn retries() -> RetryConfig {
 
 fn timeouts(settings: &Settings) -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(settings.timeouts.connect())
-        .operation_attempt_timeout(settings.timeouts.call())
+        .connect_timeout(seconds(settings.timeouts.connect_seconds))
+        .operation_attempt_timeout(seconds(settings.timeouts.call_seconds))
         .build()
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(u64::from(seconds))
 }
 
 fn check_region(region: &str) -> Result<(), CloudError> {
@@ -295,7 +310,10 @@ fn check_region(region: &str) -> Result<(), CloudError> {
     let letters = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase());
     let good = match parts.split_last() {
         Some((number, words)) => {
-            words.len() >= 2 && words.iter().all(letters) && number.chars().all(|c| c.is_ascii_digit()) && !number.is_empty()
+            words.len() >= 2
+                && words.iter().all(letters)
+                && number.chars().all(|c| c.is_ascii_digit())
+                && !number.is_empty()
         }
         None => false,
     };

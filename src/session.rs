@@ -238,8 +238,7 @@ impl Session {
         // The journal may be the very thing that is damaged; then what is found is all that is known.
         let before = self.deployment().unwrap_or_else(|_| Deployment::new(self.settings.name.clone()));
         let names = leftovers.first_names(&self.settings.name).unwrap_or_else(|| self.names(&before));
-        let mut prepared =
-            self.prepared(Action::Destroy, OnFailure::GoOn, leftovers.plan(), names, before, lock);
+        let mut prepared = self.prepared(Action::Destroy, OnFailure::GoOn, leftovers.plan(), names, before, lock);
         prepared.foreign = leftovers.foreign;
         Ok(prepared)
     }
@@ -332,7 +331,8 @@ impl Session {
 
     /// What stands in one account must not be looked for in another.
     fn check_origin(&self, deployment: &Deployment) -> Result<(), SessionError> {
-        let Some(Origin { cloud, account, region, .. }) = deployment.origin().filter(|_| deployment.is_standing()) else {
+        let Some(Origin { cloud, account, region, .. }) = deployment.origin().filter(|_| deployment.is_standing())
+        else {
             return Ok(());
         };
         let there = format!("{cloud}, account {account}, region {region}");

@@ -18,9 +18,9 @@ use crate::strategy::sdk::Site;
 mod function_log;
 mod image_file;
 
-pub use self::image_file::TrialError;
 use self::function_log::{Invocation, Reading};
 use self::image_file::ImageFile;
+pub use self::image_file::TrialError;
 
 /// When the thumbnail is looked for: close together at first, since a warm function is quick.
 const LOOK: wait::Schedule =
@@ -67,8 +67,12 @@ impl Trial {
     /// One step an image; none needs another.
     pub fn plan(&self) -> Plan {
         let steps = self.images.iter().map(|(id, image)| {
-            Step::new(id.as_str(), format!("Send {}", image.shown()), "Its thumbnail shows that everything works together.")
-                .calls(&["s3:PutObject", "s3:HeadObject", "s3:GetObject", "logs:FilterLogEvents"])
+            Step::new(
+                id.as_str(),
+                format!("Send {}", image.shown()),
+                "Its thumbnail shows that everything works together.",
+            )
+            .calls(&["s3:PutObject", "s3:HeadObject", "s3:GetObject", "logs:FilterLogEvents"])
         });
         Plan::new(steps.collect()).expect("every image has a number of its own")
     }
@@ -146,7 +150,7 @@ impl Trial {
         began_at: DateTime<Utc>,
         scope: &StepScope,
     ) -> Result<u64, StepError> {
-        let deadline = self.site.settings.timeouts.trial();
+        let deadline = Duration::from_secs(u64::from(self.site.settings.timeouts.trial_seconds));
         let mut log_looked_at = Instant::now();
         for attempt in 1.. {
             match s3::head_object(&self.site.clients.s3, bucket, thumbnail_key).await {
@@ -164,7 +168,10 @@ impl Trial {
                 }
             }
             if began.elapsed() > deadline {
-                let message = format!("no thumbnail came within {} s, and the function's log does not say why", deadline.as_secs());
+                let message = format!(
+                    "no thumbnail came within {} s, and the function's log does not say why",
+                    deadline.as_secs()
+                );
                 return Err(StepError::Failed(Failure::new(message).with_hint(
                     "`thumbctl status` tells whether everything is there, `thumbctl logs function` whether the function was started",
                 )));

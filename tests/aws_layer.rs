@@ -26,10 +26,7 @@ macro_rules! moto_or_skip {
 }
 
 fn tags() -> Tags {
-    Tags::from([
-        ("deployment".to_owned(), "thumbnails-1".to_owned()),
-        ("strategy".to_owned(), "sdk".to_owned()),
-    ])
+    Tags::from([("deployment".to_owned(), "thumbnails-1".to_owned()), ("strategy".to_owned(), "sdk".to_owned())])
 }
 
 #[tokio::test]
@@ -37,16 +34,9 @@ async fn a_bucket_is_created_guarded_found_and_deleted() {
     let moto = moto_or_skip!();
     let client = aws_sdk_s3::Client::from_conf(moto.s3());
     let bucket = "layer-1-source";
-    assert_eq!(
-        s3::head_bucket(&client, bucket).await.unwrap(),
-        Presence::Gone
-    );
-    s3::create_bucket(&client, bucket, moto::REGION)
-        .await
-        .unwrap();
-    s3::wait_usable(&client, bucket, &CancellationToken::new(), &mut |_| {})
-        .await
-        .unwrap();
+    assert_eq!(s3::head_bucket(&client, bucket).await.unwrap(), Presence::Gone);
+    s3::create_bucket(&client, bucket, moto::REGION).await.unwrap();
+    s3::wait_usable(&client, bucket, &CancellationToken::new(), &mut |_| {}).await.unwrap();
     s3::put_bucket_tags(&client, bucket, &tags()).await.unwrap();
     s3::block_public_access(&client, bucket).await.unwrap();
     s3::encrypt_bucket(&client, bucket).await.unwrap();
@@ -60,14 +50,8 @@ async fn a_bucket_is_created_guarded_found_and_deleted() {
     assert_eq!(listed.len(), 1);
     assert_eq!((&listed[0].name[..], &listed[0].tags), (bucket, &tags()));
 
-    assert_eq!(
-        s3::delete_bucket(&client, bucket).await.unwrap(),
-        Deleted::Now
-    );
-    assert_eq!(
-        s3::delete_bucket(&client, bucket).await.unwrap(),
-        Deleted::AlreadyGone
-    );
+    assert_eq!(s3::delete_bucket(&client, bucket).await.unwrap(), Deleted::Now);
+    assert_eq!(s3::delete_bucket(&client, bucket).await.unwrap(), Deleted::AlreadyGone);
     assert_eq!(s3::notification(&client, bucket).await.unwrap(), None);
 }
 
@@ -77,9 +61,7 @@ async fn in_us_east_1_there_is_no_location_constraint() {
     let config = moto.s3().to_builder();
     let config = config.region(aws_sdk_s3::config::Region::new("us-east-1"));
     let client = aws_sdk_s3::Client::from_conf(config.build());
-    s3::create_bucket(&client, "layer-east", "us-east-1")
-        .await
-        .unwrap();
+    s3::create_bucket(&client, "layer-east", "us-east-1").await.unwrap();
     // There, one's own bucket again is no error on AWS.
     s3::delete_bucket(&client, "layer-east").await.unwrap();
 }
@@ -91,19 +73,9 @@ async fn a_bucket_is_emptied_of_pages_of_versions_markers_and_uploads() {
     let moto = moto_or_skip!();
     let client = aws_sdk_s3::Client::from_conf(moto.s3());
     let bucket = "layer-2-source";
-    s3::create_bucket(&client, bucket, moto::REGION)
-        .await
-        .unwrap();
-    let versioning = VersioningConfiguration::builder()
-        .status(BucketVersioningStatus::Enabled)
-        .build();
-    client
-        .put_bucket_versioning()
-        .bucket(bucket)
-        .versioning_configuration(versioning)
-        .send()
-        .await
-        .unwrap();
+    s3::create_bucket(&client, bucket, moto::REGION).await.unwrap();
+    let versioning = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    client.put_bucket_versioning().bucket(bucket).versioning_configuration(versioning).send().await.unwrap();
     stream::iter(0..KEYS)
         .map(|number| {
             let client = &client;
@@ -128,33 +100,15 @@ async fn a_bucket_is_emptied_of_pages_of_versions_markers_and_uploads() {
     let refused = s3::delete_bucket(&client, bucket).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Conflict);
     let mut told = Vec::new();
-    let emptied = s3::empty_bucket(&client, bucket, &mut |so_far| told.push(so_far))
-        .await
-        .unwrap();
-    let all = Emptied {
-        objects: KEYS + REMOVED,
-        uploads: 2,
-    };
+    let emptied = s3::empty_bucket(&client, bucket, &mut |so_far| told.push(so_far)).await.unwrap();
+    let all = Emptied { objects: KEYS + REMOVED, uploads: 2 };
     assert_eq!(emptied, all);
     assert_eq!(told.last(), Some(&all));
     assert!(told[0].objects <= 1_000, "{told:?}");
-    assert_eq!(
-        s3::delete_bucket(&client, bucket).await.unwrap(),
-        Deleted::Now
-    );
+    assert_eq!(s3::delete_bucket(&client, bucket).await.unwrap(), Deleted::Now);
     // And what is not there is empty.
-    assert_eq!(
-        s3::empty_bucket(&client, bucket, &mut |_| {})
-            .await
-            .unwrap(),
-        Emptied::default()
-    );
-    assert_eq!(
-        s3::empty_and_delete_bucket(&client, bucket, &mut |_| {})
-            .await
-            .unwrap(),
-        Deleted::AlreadyGone
-    );
+    assert_eq!(s3::empty_bucket(&client, bucket, &mut |_| {}).await.unwrap(), Emptied::default());
+    assert_eq!(s3::empty_and_delete_bucket(&client, bucket, &mut |_| {}).await.unwrap(), Deleted::AlreadyGone);
 }
 
 #[tokio::test]
@@ -162,35 +116,26 @@ async fn files_go_into_a_bucket_and_come_out_the_same() {
     let moto = moto_or_skip!();
     let client = aws_sdk_s3::Client::from_conf(moto.s3());
     let bucket = "layer-3-source";
-    s3::create_bucket(&client, bucket, moto::REGION)
-        .await
-        .unwrap();
+    s3::create_bucket(&client, bucket, moto::REGION).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (sent, came) = (folder.path().join("sent.png"), folder.path().join("came"));
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
     std::fs::write(&sent, &bytes).unwrap();
 
     let key = "holiday/ä b+c%20.png";
-    s3::put_object_from_file(&client, bucket, key, &sent, "image/png")
-        .await
-        .unwrap();
+    s3::put_object_from_file(&client, bucket, key, &sent, "image/png").await.unwrap();
     let head = s3::head_object(&client, bucket, key).await.unwrap();
     let head = head.unwrap();
     assert_eq!(head.size, 3_000_000);
     assert_eq!(head.content_type.as_deref(), Some("image/png"));
-    let size = s3::get_object_to_file(&client, bucket, key, &came)
-        .await
-        .unwrap();
+    let size = s3::get_object_to_file(&client, bucket, key, &came).await.unwrap();
     assert_eq!(size, 3_000_000);
     assert!(std::fs::read(&came).unwrap() == bytes);
     let listed = s3::list_objects(&client, bucket, "holiday/").await.unwrap();
     assert_eq!(listed[0].key, key);
 
     // What is not there, on either side.
-    assert_eq!(
-        s3::head_object(&client, bucket, "other").await.unwrap(),
-        None
-    );
+    assert_eq!(s3::head_object(&client, bucket, "other").await.unwrap(), None);
     let missing = s3::get_object_to_file(&client, bucket, "other", &folder.path().join("x")).await;
     assert_eq!(missing.unwrap_err().kind, ErrorKind::NotFound);
     let missing = folder.path().join("missing.png");
@@ -200,9 +145,7 @@ async fn files_go_into_a_bucket_and_come_out_the_same() {
     let nowhere = s3::get_object_to_file(&client, bucket, key, &nowhere).await;
     assert_eq!(nowhere.unwrap_err().kind, ErrorKind::File);
 
-    s3::empty_and_delete_bucket(&client, bucket, &mut |_| {})
-        .await
-        .unwrap();
+    s3::empty_and_delete_bucket(&client, bucket, &mut |_| {}).await.unwrap();
 }
 
 #[tokio::test]
@@ -213,16 +156,10 @@ async fn roles_and_policies_go_with_all_that_hangs_on_them() {
         "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
     let document = serde_json::json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::layer/*"}]});
-    let policy = iam::create_policy(&client, "layer-4-policy", &document, "a test", &tags())
-        .await
-        .unwrap();
-    let role = iam::create_role(&client, "layer-4-role", &trust, "a test", &tags())
-        .await
-        .unwrap();
+    let policy = iam::create_policy(&client, "layer-4-policy", &document, "a test", &tags()).await.unwrap();
+    let role = iam::create_role(&client, "layer-4-role", &trust, "a test", &tags()).await.unwrap();
     for _ in 0..2 {
-        iam::attach_role_policy(&client, "layer-4-role", &policy)
-            .await
-            .unwrap();
+        iam::attach_role_policy(&client, "layer-4-role", &policy).await.unwrap();
     }
     let again = iam::create_role(&client, "layer-4-role", &trust, "a test", &tags()).await;
     assert_eq!(again.unwrap_err().kind, ErrorKind::AlreadyExists);
@@ -270,15 +207,10 @@ async fn an_image_is_found_by_its_tag_and_goes_with_its_repository() {
     let moto = moto_or_skip!();
     let client = aws_sdk_ecr::Client::new(&moto.config);
     let name = "layer-5-images";
-    let created = ecr::create_repository(&client, name, &tags())
-        .await
-        .unwrap();
+    let created = ecr::create_repository(&client, name, &tags()).await.unwrap();
     let again = ecr::create_repository(&client, name, &tags()).await;
     assert_eq!(again.unwrap_err().kind, ErrorKind::AlreadyExists);
-    assert_eq!(
-        ecr::repository(&client, name).await.unwrap(),
-        Some(created.clone())
-    );
+    assert_eq!(ecr::repository(&client, name).await.unwrap(), Some(created.clone()));
     let none = ecr::image_by_tag(&client, name, "latest").await.unwrap();
     assert_eq!(none, None);
     let manifest = serde_json::json!({"schemaVersion": 2,
@@ -353,9 +285,7 @@ async fn a_log_is_followed_from_before_it_is_there_to_its_last_line() {
     let mut whole = logs::GroupTail::new(client.clone(), group, 0);
     assert!(whole.next().await.unwrap().is_empty());
 
-    logs::create_log_group(&client, group, &tags())
-        .await
-        .unwrap();
+    logs::create_log_group(&client, group, &tags()).await.unwrap();
     logs::put_retention(&client, group, 7).await.unwrap();
     let again = logs::create_log_group(&client, group, &tags()).await;
     assert_eq!(again.unwrap_err().kind, ErrorKind::AlreadyExists);
@@ -383,9 +313,7 @@ async fn a_log_is_followed_from_before_it_is_there_to_its_last_line() {
 
     let streams = logs::latest_streams(&client, group, 5).await.unwrap();
     assert_eq!(streams.len(), 2);
-    let listed = logs::list_log_groups(&client, "/aws/codebuild/layer-6-")
-        .await
-        .unwrap();
+    let listed = logs::list_log_groups(&client, "/aws/codebuild/layer-6-").await.unwrap();
     assert_eq!((&listed[0].name[..], &listed[0].tags), (group, &tags()));
     assert!(logs::log_group_exists(&client, group).await.unwrap());
     // A name that another one begins with is not that other one.
@@ -405,12 +333,8 @@ async fn a_project_is_created_found_deleted_and_built() {
     let moto = moto_or_skip!();
     let client = aws_sdk_codebuild::Client::new(&moto.config);
     let name = "layer-7-build";
-    let source = codebuild::Source::S3 {
-        bucket: "layer-7-build-source".into(),
-        key: "function.zip".into(),
-    };
-    let environment =
-        codebuild::build_environment(moto::REGION, "123456789012", "layer-7-images", "latest");
+    let source = codebuild::Source::S3 { bucket: "layer-7-build-source".into(), key: "function.zip".into() };
+    let environment = codebuild::build_environment(moto::REGION, "123456789012", "layer-7-images", "latest");
     let spec = codebuild::ProjectSpec {
         name,
         description: "a test",
@@ -447,10 +371,7 @@ async fn a_project_is_created_found_deleted_and_built() {
     assert_eq!(state.id, id);
     assert!(!state.phases.is_empty());
     codebuild::stop_build(&client, &id).await.unwrap();
-    assert_eq!(
-        codebuild::builds_of(&client, name).await.unwrap(),
-        Some(vec![id])
-    );
+    assert_eq!(codebuild::builds_of(&client, name).await.unwrap(), Some(vec![id]));
 }
 
 #[tokio::test]
@@ -460,11 +381,7 @@ async fn a_function_waits_for_its_role_becomes_active_and_is_invoked_by_one_buck
     let iam_client = aws_sdk_iam::Client::new(&moto.config);
     let s3_client = aws_sdk_s3::Client::from_conf(moto.s3());
     let name = "layer-8-function";
-    let image = format!(
-        "123456789012.dkr.ecr.{}.amazonaws.com/layer-8@sha256:{}",
-        moto::REGION,
-        "0".repeat(64)
-    );
+    let image = format!("123456789012.dkr.ecr.{}.amazonaws.com/layer-8@sha256:{}", moto::REGION, "0".repeat(64));
     let environment = [("DEST_BUCKET".to_owned(), "layer-8-thumbnails".to_owned())];
     let all_tags = tags();
     let spec = lambda::FunctionSpec {
@@ -484,70 +401,41 @@ async fn a_function_waits_for_its_role_becomes_active_and_is_invoked_by_one_buck
     let (told, mut retries) = tokio::sync::mpsc::unbounded_channel();
     let create_role = async {
         let retry: wait::Retry = retries.recv().await.unwrap();
-        iam::create_role(&iam_client, "layer-8-role", &trust, "a test", &tags())
-            .await
-            .unwrap();
+        iam::create_role(&iam_client, "layer-8-role", &trust, "a test", &tags()).await.unwrap();
         retry.reason
     };
     let cancel = CancellationToken::new();
     let mut on_retry = |retry| told.send(retry).unwrap();
     let rules = [wait::ROLE_PROPAGATION, wait::THROTTLING];
-    let create = wait::retry(&rules, &cancel, &mut on_retry, || {
-        lambda::create_function(&client, &spec)
-    });
+    let create = wait::retry(&rules, &cancel, &mut on_retry, || lambda::create_function(&client, &spec));
     let (created, reason) = tokio::join!(create, create_role);
     let arn = created.unwrap();
     assert_eq!(reason, "Lambda cannot assume the new role yet");
     let again = lambda::create_function(&client, &spec).await;
     assert_eq!(again.unwrap_err().kind, ErrorKind::AlreadyExists);
-    let function = lambda::wait_active(&client, name, &cancel, &mut |_| {})
-        .await
-        .unwrap();
+    let function = lambda::wait_active(&client, name, &cancel, &mut |_| {}).await.unwrap();
     assert_eq!(function.arn, arn);
     assert_eq!((function.memory_mb, function.timeout_seconds), (512, 30));
 
-    let allow = || {
-        lambda::add_bucket_permission(&client, name, "s3-invoke", "layer-8-source", "123456789012")
-    };
-    assert!(
-        !lambda::has_permission(&client, name, "s3-invoke")
-            .await
-            .unwrap()
-    );
+    let allow = || lambda::add_bucket_permission(&client, name, "s3-invoke", "layer-8-source", "123456789012");
+    assert!(!lambda::has_permission(&client, name, "s3-invoke").await.unwrap());
     allow().await.unwrap();
-    assert!(
-        lambda::has_permission(&client, name, "s3-invoke")
-            .await
-            .unwrap()
-    );
-    let statement = lambda::resource_policy(&client, name)
-        .await
-        .unwrap()
-        .unwrap();
+    assert!(lambda::has_permission(&client, name, "s3-invoke").await.unwrap());
+    let statement = lambda::resource_policy(&client, name).await.unwrap().unwrap();
     let condition = &statement["Statement"][0]["Condition"];
-    assert!(
-        condition
-            .to_string()
-            .contains("arn:aws:s3:::layer-8-source")
-    );
+    assert!(condition.to_string().contains("arn:aws:s3:::layer-8-source"));
     assert!(condition.to_string().contains("123456789012"));
 
     let bucket = "layer-8-source";
-    s3::create_bucket(&s3_client, bucket, moto::REGION)
-        .await
-        .unwrap();
-    s3::put_notification(&s3_client, bucket, &arn)
-        .await
-        .unwrap();
+    s3::create_bucket(&s3_client, bucket, moto::REGION).await.unwrap();
+    s3::put_notification(&s3_client, bucket, &arn).await.unwrap();
     // moto's answer to the question for it has a root that AWS's has not, and that the SDK does not read.
     s3::clear_notification(&s3_client, bucket).await.unwrap();
     s3::delete_bucket(&s3_client, bucket).await.unwrap();
 
     let listed = lambda::list_functions(&client, "layer-8-").await.unwrap();
     assert_eq!((&listed[0].arn, &listed[0].tags), (&arn, &tags()));
-    let deleted = lambda::remove_permission(&client, name, "s3-invoke")
-        .await
-        .unwrap();
+    let deleted = lambda::remove_permission(&client, name, "s3-invoke").await.unwrap();
     assert_eq!(deleted, Deleted::Now);
     let deleted = lambda::delete_function(&client, name).await.unwrap();
     assert_eq!(deleted, Deleted::Now);
@@ -563,10 +451,7 @@ async fn an_endpoint_that_nobody_listens_at_is_a_network_error() {
     let client = aws_sdk_iam::Client::new(&config);
     let error = iam::role(&client, "any").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Network, "{error}");
-    assert!(
-        error.to_string().contains("cannot reach the endpoint"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("cannot reach the endpoint"), "{error}");
     assert!(error.hint().unwrap().contains("endpoint"));
 }
 
@@ -576,9 +461,7 @@ async fn an_endpoint_that_never_answers_is_a_timeout() {
     let address = listener.local_addr().unwrap();
     let config = moto::config(&format!("http://{address}")).await;
     let config = config.into_builder().timeout_config(
-        aws_config::timeout::TimeoutConfig::builder()
-            .operation_timeout(Duration::from_millis(200))
-            .build(),
+        aws_config::timeout::TimeoutConfig::builder().operation_timeout(Duration::from_millis(200)).build(),
     );
     let client = aws_sdk_iam::Client::new(&config.build());
     let error = iam::role(&client, "any").await.unwrap_err();
@@ -607,9 +490,7 @@ async fn a_key_that_s3_refuses_to_delete_is_named_and_the_others_go() {
         .bucket(bucket)
         .object_lock_enabled_for_bucket(true)
         .create_bucket_configuration(
-            aws_sdk_s3::types::CreateBucketConfiguration::builder()
-                .location_constraint(moto::REGION.into())
-                .build(),
+            aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(moto::REGION.into()).build(),
         )
         .send()
         .await
@@ -638,16 +519,9 @@ async fn a_key_that_s3_refuses_to_delete_is_named_and_the_others_go() {
         .send()
         .await
         .unwrap();
-    let error = s3::empty_bucket(&client, bucket, &mut |_| {})
-        .await
-        .unwrap_err();
+    let error = s3::empty_bucket(&client, bucket, &mut |_| {}).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied, "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains("1 object could not be deleted: 0001 (AccessDenied"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("1 object could not be deleted: 0001 (AccessDenied"), "{error}");
     let left = s3::list_objects(&client, bucket, "").await.unwrap();
     assert_eq!(left.len(), 1, "{left:?}");
 }
@@ -657,24 +531,10 @@ fn waits_and_long_calls_can_run_on_any_thread() {
     fn is_send<T: Send>(_: &T) {}
     // Never run: it is enough that it compiles.
     #[allow(dead_code)]
-    fn all(
-        s3_client: &aws_sdk_s3::Client,
-        lambda_client: &aws_sdk_lambda::Client,
-        cancel: &CancellationToken,
-    ) {
+    fn all(s3_client: &aws_sdk_s3::Client, lambda_client: &aws_sdk_lambda::Client, cancel: &CancellationToken) {
         is_send(&s3::wait_usable(s3_client, "b", cancel, &mut |_| {}));
         is_send(&s3::empty_and_delete_bucket(s3_client, "b", &mut |_| {}));
-        is_send(&lambda::wait_active(
-            lambda_client,
-            "f",
-            cancel,
-            &mut |_| {},
-        ));
-        is_send(&wait::retry(
-            &[wait::THROTTLING],
-            cancel,
-            &mut |_| {},
-            || lambda::function(lambda_client, "f"),
-        ));
+        is_send(&lambda::wait_active(lambda_client, "f", cancel, &mut |_| {}));
+        is_send(&wait::retry(&[wait::THROTTLING], cancel, &mut |_| {}, || lambda::function(lambda_client, "f")));
     }
 }

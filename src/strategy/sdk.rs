@@ -18,7 +18,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use serde_json::Value;
 
-pub use self::probe::Presence;
+pub use self::probe::{Presence, presence_or_why_not};
 use crate::aws::policy::{self, Document, PolicyValues};
 use crate::aws::{Architecture, AwsError, Tags};
 use crate::cloud::{Clients, CloudLabel, Identity};
@@ -106,7 +106,8 @@ impl SdkStrategy {
         if self.before.is_ready(kind) && self.is_there(kind).await.map_err(call::failed)? {
             return Ok(StepDone::AlreadyDone);
         }
-        let change = |state, arn, seconds| ResourceChange { kind, name: self.name(kind), arn, state, seconds, note: None };
+        let change =
+            |state, arn, seconds| ResourceChange { kind, name: self.name(kind), arn, state, seconds, note: None };
         scope.changed(change(ResourceState::Creating, None, None)).await?;
         let began = Instant::now();
         match create.await {

@@ -66,17 +66,12 @@ impl Moto {
             delay = (delay * 2).min(Duration::from_millis(250));
         }
         let config = config(&format!("http://127.0.0.1:{port}")).await;
-        Some(Self {
-            config,
-            _server: server,
-        })
+        Some(Self { config, _server: server })
     }
 
     /// S3's configuration: buckets in the path, since there is no name service for them.
     pub fn s3(&self) -> aws_sdk_s3::Config {
-        aws_sdk_s3::config::Builder::from(&self.config)
-            .force_path_style(true)
-            .build()
+        aws_sdk_s3::config::Builder::from(&self.config).force_path_style(true).build()
     }
 }
 
@@ -88,9 +83,7 @@ pub fn free_port() -> u16 {
 
 /// The SDK's configuration for an endpoint.
 pub async fn config(endpoint: &str) -> SdkConfig {
-    let https = Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
+    let https = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(https)
         .region(Region::new(REGION))

@@ -85,16 +85,8 @@ async fn delete_versions(
             .send()
             .await
             .map_err(failed("ListObjectVersions"))?;
-        let versions = page
-            .versions
-            .unwrap_or_default()
-            .into_iter()
-            .map(|version| (version.key, version.version_id));
-        let markers = page
-            .delete_markers
-            .unwrap_or_default()
-            .into_iter()
-            .map(|marker| (marker.key, marker.version_id));
+        let versions = page.versions.unwrap_or_default().into_iter().map(|version| (version.key, version.version_id));
+        let markers = page.delete_markers.unwrap_or_default().into_iter().map(|marker| (marker.key, marker.version_id));
         let mut keys = Vec::new();
         for (key, version) in versions.chain(markers) {
             let key = ObjectIdentifier::builder()
@@ -141,22 +133,12 @@ async fn delete_keys(
         .quiet(true)
         .build()
         .map_err(unbuildable(OPERATION))?;
-    let answer = client
-        .delete_objects()
-        .bucket(bucket)
-        .delete(delete)
-        .send()
-        .await
-        .map_err(failed(OPERATION))?;
+    let answer = client.delete_objects().bucket(bucket).delete(delete).send().await.map_err(failed(OPERATION))?;
     // Rule: the answer is a success even if every key was refused: each has its own error.
     let errors = answer.errors.unwrap_or_default();
     emptied.objects += asked.saturating_sub(errors.len() as u64);
     for error in errors {
-        refused.add(
-            error.key.unwrap_or_default(),
-            error.code.unwrap_or_default(),
-            error.message.unwrap_or_default(),
-        );
+        refused.add(error.key.unwrap_or_default(), error.code.unwrap_or_default(), error.message.unwrap_or_default());
     }
     Ok(())
 }
@@ -229,17 +211,9 @@ impl Refused {
         if self.count == 0 {
             return None;
         }
-        let more = if self.count > self.examples.len() as u64 {
-            ", …"
-        } else {
-            ""
-        };
+        let more = if self.count > self.examples.len() as u64 { ", …" } else { "" };
         let objects = if self.count == 1 { "object" } else { "objects" };
-        let message = format!(
-            "{} {objects} could not be deleted: {}{more}",
-            self.count,
-            self.examples.join(", ")
-        );
+        let message = format!("{} {objects} could not be deleted: {}{more}", self.count, self.examples.join(", "));
         let kind = match error::classify(Some(&self.code), 0, "") {
             // The bucket is there: this must not pass for "already gone".
             ErrorKind::NotFound => ErrorKind::Other,

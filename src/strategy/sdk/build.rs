@@ -29,7 +29,8 @@ impl SdkStrategy {
         if self.before.is_ready(kind) && self.image_exists().await? {
             return Ok(StepDone::AlreadyDone);
         }
-        let change = |state, seconds, note| ResourceChange { kind, name: self.name(kind), arn: None, state, seconds, note };
+        let change =
+            |state, seconds, note| ResourceChange { kind, name: self.name(kind), arn: None, state, seconds, note };
         scope.changed(change(ResourceState::Creating, None, None)).await?;
         let began = Instant::now();
         let seconds = || Some(began.elapsed().as_secs_f64());
@@ -59,7 +60,8 @@ impl SdkStrategy {
             }
             None if self.image_exists().await? => return self.image_uri(scope).await,
             None => {
-                call(scope, &[wait::ROLE_PROPAGATION, wait::NOT_YET_SEEN], || codebuild::start_build(client, &project)).await?
+                call(scope, &[wait::ROLE_PROPAGATION, wait::NOT_YET_SEEN], || codebuild::start_build(client, &project))
+                    .await?
             }
         };
         let log_group = self.name(ResourceKind::BuildLogGroup);
@@ -167,7 +169,9 @@ impl BuildWatch<'_> {
         let lines = match self.tail.next().await {
             Ok(lines) => lines,
             // The log is read again at the next look; a build is not over because its log could not be read.
-            Err(error) if matches!(error.kind, ErrorKind::Throttled | ErrorKind::Server | ErrorKind::Timeout) => Vec::new(),
+            Err(error) if matches!(error.kind, ErrorKind::Throttled | ErrorKind::Server | ErrorKind::Timeout) => {
+                Vec::new()
+            }
             Err(error) => return Err(failed(error)),
         };
         let any = !lines.is_empty();
@@ -233,7 +237,9 @@ fn hint_for(phase: Option<&Phase>, status: BuildStatus) -> &'static str {
         Some("PROVISIONING" | "QUEUED") => {
             "CodeBuild could not start the build's machine: check build.image and build.compute_type, and the service role"
         }
-        Some("DOWNLOAD_SOURCE") => "the source could not be read: check build.source, and what the build's role may read",
+        Some("DOWNLOAD_SOURCE") => {
+            "the source could not be read: check build.source, and what the build's role may read"
+        }
         Some("PRE_BUILD") => "the login to ECR failed: check what the build's role may do",
         _ => "the log's last lines say why; `thumbctl logs build` shows all of it, `thumbctl deploy` tries again",
     }

@@ -53,8 +53,8 @@ impl SdkStrategy {
             })
             .await?;
             // A bucket that was just made may not be seen by every call yet.
-            let rules = [wait::CONFLICT, wait::NOT_YET_SEEN];
-            call(scope, &rules, || s3::put_bucket_tags(client, &name, &self.tags())).await?;
+            let (rules, tags) = ([wait::CONFLICT, wait::NOT_YET_SEEN], self.tags());
+            call(scope, &rules, || s3::put_bucket_tags(client, &name, &tags)).await?;
             call(scope, &rules, || s3::block_public_access(client, &name)).await?;
             call(scope, &rules, || s3::encrypt_bucket(client, &name)).await?;
             Ok(Some(format!("arn:aws:s3:::{name}")))
@@ -90,7 +90,7 @@ impl SdkStrategy {
             .await?;
             let days = self.site.settings.logs.retention_days;
             call(scope, &[wait::CONFLICT, wait::NOT_YET_SEEN], || logs::put_retention(client, &name, days)).await?;
-                        let (region, account) = (&self.site.region, &self.site.identity.account);
+            let (region, account) = (&self.site.region, &self.site.identity.account);
             Ok(Some(format!("arn:aws:logs:{region}:{account}:log-group:{name}")))
         })
         .await
@@ -123,23 +123,30 @@ impl SdkStrategy {
         let client = &self.site.clients.iam;
         let name = self.name(kind);
         let (trust, policy, description) = match kind {
-            ResourceKind::BuildRole => {
-                (Document::BuildTrust, ResourceKind::BuildPolicy, "Assumed by CodeBuild to build the thumbnail function")
+            ResourceKind::BuildRole => (
+                Document::BuildTrust,
+                ResourceKind::BuildPolicy,
+                "Assumed by CodeBuild to build the thumbnail function",
+            ),
+            _ => {
+                (Document::FunctionTrust, ResourceKind::FunctionPolicy, "Assumed by Lambda for the thumbnail function")
             }
-            _ => (Document::FunctionTrust, ResourceKind::FunctionPolicy, "Assumed by Lambda for the thumbnail function"),
         };
         self.ensure(scope, kind, async {
             let trust = self.policy(trust);
             let arn = call(scope, &[wait::CONFLICT], || async {
                 match iam::create_role(client, &name, &trust, description, &self.tags()).await {
-                    Err(error) if error.kind == ErrorKind::AlreadyExists => self.adopt(iam::role(client, &name).await?, error),
+                    Err(error) if error.kind == ErrorKind::AlreadyExists => {
+                        self.adopt(iam::role(client, &name).await?, error)
+                    }
                     other => other,
                 }
             })
             .await?;
             let policy = self.policy_arn(policy);
             // A policy that was just made may not be seen yet.
-            call(scope, &[wait::CONFLICT, wait::NOT_YET_SEEN], || iam::attach_role_policy(client, &name, &policy)).await?;
+            call(scope, &[wait::CONFLICT, wait::NOT_YET_SEEN], || iam::attach_role_policy(client, &name, &policy))
+                .await?;
             Ok(Some(arn))
         })
         .await
@@ -197,7 +204,10 @@ impl SdkStrategy {
     /// call whose answer was lost. Otherwise it is somebody else's.
     fn adopt(&self, found: Option<Tagged>, refused: AwsError) -> Result<String, AwsError> {
         match found {
-            Some(found) if found.tags.get(super::DEPLOYMENT_TAG).map(String::as_str) == Some(self.names.deployment().as_str()) => {
+            Some(found)
+                if found.tags.get(super::DEPLOYMENT_TAG).map(String::as_str)
+                    == Some(self.names.deployment().as_str()) =>
+            {
                 Ok(found.arn)
             }
             _ => Err(refused),

@@ -128,7 +128,7 @@ impl SdkStrategy {
         let kind = ResourceKind::Notification;
         let client = &self.site.clients.s3;
         let bucket = self.name(ResourceKind::SourceBucket);
-                let function = format!(
+        let function = format!(
             "arn:aws:lambda:{}:{}:function:{}",
             self.site.region,
             self.site.identity.account,

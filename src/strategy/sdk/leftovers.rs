@@ -20,7 +20,9 @@ pub struct Leftovers {
 impl Leftovers {
     /// The names of what was found.
     pub fn names(&self, deployment: &DeploymentName) -> Vec<(ResourceKind, String)> {
-        self.each(deployment).flat_map(|(names, kinds)| kinds.iter().map(move |kind| (*kind, names.of(*kind)))).collect()
+        self.each(deployment)
+            .flat_map(|(names, kinds)| kinds.iter().map(move |kind| (*kind, names.of(*kind))))
+            .collect()
     }
 
     /// What removes it all.
@@ -67,7 +69,7 @@ impl Leftovers {
 const MARK: &str = "-";
 
 /// The names that a teardown's step is about: those under the suffix that its id ends in, else the run's own.
-pub(super) fn names_of_step(step: &StepId, run: &Names) -> Names {
+pub fn names_of_step(step: &StepId, run: &Names) -> Names {
     let suffix = step.as_str().rsplit_once(MARK).and_then(|(_, suffix)| Suffix::try_from(suffix.to_owned()).ok());
     suffix.map_or_else(|| run.clone(), |suffix| Names::new(run.deployment().clone(), suffix))
 }
@@ -93,7 +95,11 @@ pub async fn find(site: &Site, deployment: &DeploymentName) -> Result<Leftovers,
         leftovers.take(deployment, kind, buckets.clone());
     }
     leftovers.take(deployment, ResourceKind::Repository, ecr::list_repositories(&clients.ecr, &prefix).await?);
-    leftovers.take(deployment, ResourceKind::BuildProject, codebuild::list_projects(&clients.codebuild, &prefix).await?);
+    leftovers.take(
+        deployment,
+        ResourceKind::BuildProject,
+        codebuild::list_projects(&clients.codebuild, &prefix).await?,
+    );
     leftovers.take(deployment, ResourceKind::Function, lambda::list_functions(&clients.lambda, &prefix).await?);
     let roles = iam::list_roles(&clients.iam, &prefix).await?;
     for kind in [ResourceKind::BuildRole, ResourceKind::FunctionRole] {
@@ -132,8 +138,17 @@ mod tests {
     fn only_names_that_the_deployment_gives_are_its_own() {
         let of = |kind, text| suffix_of(&name(), kind, text);
         assert_eq!(of(ResourceKind::SourceBucket, "thumbs-0a1b2c3d-source").as_deref(), Some("0a1b2c3d"));
-        assert_eq!(of(ResourceKind::FunctionLogGroup, "/aws/lambda/thumbs-0a1b2c3d-function").as_deref(), Some("0a1b2c3d"));
-        for other in ["thumbs-0a1b2c3d-photos", "thumbs-source", "my-thumbs-0a1b2c3d-source", "thumbs-0A1B2C3D-source", "thumbs-ü"] {
+        assert_eq!(
+            of(ResourceKind::FunctionLogGroup, "/aws/lambda/thumbs-0a1b2c3d-function").as_deref(),
+            Some("0a1b2c3d")
+        );
+        for other in [
+            "thumbs-0a1b2c3d-photos",
+            "thumbs-source",
+            "my-thumbs-0a1b2c3d-source",
+            "thumbs-0A1B2C3D-source",
+            "thumbs-ü",
+        ] {
             assert_eq!(of(ResourceKind::SourceBucket, other), None, "{other}");
         }
     }

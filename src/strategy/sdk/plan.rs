@@ -174,8 +174,11 @@ pub(super) fn destroy_kinds(stands: &dyn Fn(ResourceKind) -> bool, suffix: &str)
         .iter()
         .filter(|(kind, _)| kinds.contains(kind))
         .map(|(kind, after)| {
-            let needs: Vec<String> =
-                after.iter().filter(|needed| kinds.contains(needed)).map(|needed| format!("{needed}{suffix}")).collect();
+            let needs: Vec<String> = after
+                .iter()
+                .filter(|needed| kinds.contains(needed))
+                .map(|needed| format!("{needed}{suffix}"))
+                .collect();
             let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
             let (title, why, calls) = removal(*kind);
             Step::new(&format!("{kind}{suffix}"), title, why).needs(&needs).about(*kind).calls(calls)
@@ -224,11 +227,9 @@ fn removal(kind: ResourceKind) -> (&'static str, &'static str, &'static [&'stati
         DestinationBucket => ("Empty and delete the destination bucket", EMPTY_FIRST, EMPTYING),
         BuildSourceBucket => ("Empty and delete the build source bucket", EMPTY_FIRST, EMPTYING),
         Image => ("Delete the function's image", "Nothing runs it any more.", &["ecr:BatchDeleteImage"]),
-        Repository => (
-            "Delete the ECR repository",
-            "By force, with whatever images are in it.",
-            &["ecr:DeleteRepository"],
-        ),
+        Repository => {
+            ("Delete the ECR repository", "By force, with whatever images are in it.", &["ecr:DeleteRepository"])
+        }
         FunctionRole => ("Delete the function's execution role", DETACH_FIRST, ROLE_CALLS),
         BuildRole => ("Delete the build's service role", DETACH_FIRST, ROLE_CALLS),
         FunctionPolicy => ("Delete the function's policy", VERSIONS_FIRST, POLICY_CALLS),
@@ -242,8 +243,13 @@ const EMPTY_FIRST: &str = "S3 deletes only empty buckets: objects, versions, mar
 const DETACH_FIRST: &str = "IAM deletes only roles without policies, so they are detached first.";
 const VERSIONS_FIRST: &str = "IAM deletes only policies that nobody has and that have one version.";
 const LOGS_LAST: &str = "Last, since whoever writes to it would make it again.";
-const EMPTYING: &[&str] =
-    &["s3:ListObjectVersions", "s3:ListMultipartUploads", "s3:DeleteObjects", "s3:AbortMultipartUpload", "s3:DeleteBucket"];
+const EMPTYING: &[&str] = &[
+    "s3:ListObjectVersions",
+    "s3:ListMultipartUploads",
+    "s3:DeleteObjects",
+    "s3:AbortMultipartUpload",
+    "s3:DeleteBucket",
+];
 const ROLE_CALLS: &[&str] = &["iam:ListAttachedRolePolicies", "iam:DetachRolePolicy", "iam:DeleteRole"];
 const POLICY_CALLS: &[&str] = &["iam:ListPolicyVersions", "iam:DeletePolicyVersion", "iam:DeletePolicy"];
 

@@ -1,7 +1,7 @@
 //! Whether a resource is really there: asks the cloud, changes nothing.
 
 use super::Site;
-use crate::aws::{AwsError, codebuild, ecr, iam, lambda, logs, policy, s3};
+use crate::aws::{AwsError, codebuild, ecr, iam, lambda, logs, s3};
 use crate::names::Names;
 use crate::resource::ResourceKind;
 
@@ -44,7 +44,7 @@ pub(super) async fn presence(site: &Site, names: &Names, kind: ResourceKind) -> 
             logs::log_group_exists(&clients.logs, &name).await?
         }
         ResourceKind::BuildPolicy | ResourceKind::FunctionPolicy => {
-                        let arn = format!("arn:aws:iam::{}:policy/{name}", site.identity.account);
+            let arn = format!("arn:aws:iam::{}:policy/{name}", site.identity.account);
             iam::policy(&clients.iam, &arn).await?.is_some()
         }
         ResourceKind::BuildRole | ResourceKind::FunctionRole => iam::role(&clients.iam, &name).await?.is_some(),

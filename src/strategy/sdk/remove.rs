@@ -19,7 +19,8 @@ impl SdkStrategy {
         // A teardown of leftovers may be about several deployments at once; its steps' ids say which.
         let names = super::leftovers::names_of_step(&step.id, &self.names);
         let name = names.of(kind);
-        let change = |state, seconds, note| ResourceChange { kind, name: name.clone(), arn: None, state, seconds, note };
+        let change =
+            |state, seconds, note| ResourceChange { kind, name: name.clone(), arn: None, state, seconds, note };
         scope.changed(change(ResourceState::Deleting, None, None)).await?;
         let began = Instant::now();
         let removed = self.remove(kind, &names, scope).await;
@@ -101,7 +102,10 @@ impl SdkStrategy {
         let removal = retried(scope, || {
             let sender = sender.clone();
             async move {
-                let mut progress = move |emptied| drop(sender.send(emptied));
+                let mut progress = move |emptied| {
+                    // The receiver lives as long as this removal.
+                    let _ = sender.send(emptied);
+                };
                 s3::empty_and_delete_bucket(client, bucket, &mut progress).await
             }
         });
@@ -118,7 +122,7 @@ impl SdkStrategy {
     }
 
     fn policy_arn_named(&self, name: &str) -> String {
-                format!("arn:aws:iam::{}:policy/{name}", self.site.identity.account)
+        format!("arn:aws:iam::{}:policy/{name}", self.site.identity.account)
     }
 }
 
