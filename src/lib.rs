@@ -1,1 +1,3 @@
-#![allow(missing_docs)]
+//! A console for one small AWS architecture, in the terminal.
+
+pub mod sandbox;

@@ -1,0 +1,6 @@
+//! The embedded cloud: an AWS look-alike on the loopback address.
+
+mod blobs;
+mod persistence;
+mod services;
+mod sessions;
