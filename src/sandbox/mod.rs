@@ -1,6 +1,7 @@
 //! The embedded cloud: an AWS look-alike on the loopback address.
 
 mod blobs;
+mod ecr;
 mod persistence;
 mod services;
 mod sessions;
