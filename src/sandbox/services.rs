@@ -4,7 +4,7 @@
 //! (house -> service -> house) is cut by [`Services::close`] when the sandbox ends. A service calls its neighbours with
 //! [`Services::call`]; it must not do so while it holds a lock of its own, since the call saves snapshots.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
@@ -49,6 +49,12 @@ pub(crate) trait Objects: Send + Sync {
     fn object_file(&self, bucket: &str, key: &str) -> Result<PathBuf, AwsError>;
 }
 
+/// A service that keeps bytes among the blobs. Those that no one names are removed when the sandbox starts.
+pub(crate) trait BlobUser: Send + Sync {
+    /// The hashes of the blobs that it needs.
+    fn blobs_in_use(&self) -> Vec<String>;
+}
+
 /// What a service of the sandbox may ask of its neighbours and of the house.
 pub(crate) struct Services {
     endpoint: String,
@@ -61,6 +67,7 @@ pub(crate) struct Services {
     saved: Mutex<HashMap<String, Arc<Mutex<Option<Vec<u8>>>>>>,
     functions: OnceLock<Arc<dyn Functions>>,
     objects: OnceLock<Arc<dyn Objects>>,
+    blob_users: Mutex<Vec<Arc<dyn BlobUser>>>,
 }
 
 impl Services {
@@ -78,6 +85,7 @@ impl Services {
             saved: Mutex::default(),
             functions: OnceLock::new(),
             objects: OnceLock::new(),
+            blob_users: Mutex::default(),
         })
     }
 
@@ -127,6 +135,17 @@ impl Services {
             Some(objects) => objects.object_file(bucket, key),
             None => Err(AwsError::internal("the sandbox has no S3")),
         }
+    }
+
+    /// Adds a service whose blobs are to be kept.
+    pub(crate) fn add_blob_user(&self, user: Arc<dyn BlobUser>) {
+        lock(&self.blob_users).push(user);
+    }
+
+    /// Every blob that is in use.
+    pub(crate) fn blobs_in_use(&self) -> HashSet<String> {
+        let users = lock(&self.blob_users).clone();
+        users.iter().flat_map(|user| user.blobs_in_use()).collect()
     }
 
     /// Adds a service under its signing name, and gives it the state it had.
@@ -249,6 +268,7 @@ impl Services {
     pub(crate) fn close(&self) {
         self.save_all();
         write(&self.handlers).clear();
+        lock(&self.blob_users).clear();
     }
 
     fn snapshot_file(&self, service: &str) -> PathBuf {
