@@ -2,6 +2,7 @@
 
 mod blobs;
 mod ecr;
+mod lambda;
 mod persistence;
 mod services;
 mod sessions;
