@@ -13,7 +13,10 @@ pub(crate) fn validation(message: impl Into<String>) -> AwsError {
 }
 
 pub(crate) fn invalid_parameter(message: impl Into<String>) -> AwsError {
-    of_user(AwsError::bad_request("InvalidParameterValueException", message))
+    of_user(AwsError::bad_request(
+        "InvalidParameterValueException",
+        message,
+    ))
 }
 
 pub(crate) fn conflict(message: impl Into<String>) -> AwsError {
@@ -43,10 +46,8 @@ pub(crate) fn too_large(message: impl Into<String>) -> AwsError {
 }
 
 pub(crate) fn invalid_content(message: impl Into<String>) -> AwsError {
-    of_user(AwsError::bad_request("InvalidRequestContentException", message))
-}
-
-/// Something of the sandbox's own did not work.
-pub(crate) fn service(message: impl Into<String>) -> AwsError {
-    AwsError::server_error("ServiceException", message)
+    of_user(AwsError::bad_request(
+        "InvalidRequestContentException",
+        message,
+    ))
 }

@@ -29,7 +29,8 @@ impl ResourcePolicy {
 
     /// The answer of GetPolicy.
     pub(crate) fn document(&self) -> Value {
-        let policy = json!({ "Version": "2012-10-17", "Id": "default", "Statement": self.statements });
+        let policy =
+            json!({ "Version": "2012-10-17", "Id": "default", "Statement": self.statements });
         json!({ "Policy": policy.to_string(), "RevisionId": self.revision })
     }
 
@@ -38,7 +39,11 @@ impl ResourcePolicy {
         self.check_revision(input)?;
         let statement = statement(input, function_arn)?;
         let sid = statement["Sid"].as_str().unwrap_or_default();
-        if self.statements.iter().any(|existing| existing["Sid"] == sid) {
+        if self
+            .statements
+            .iter()
+            .any(|existing| existing["Sid"] == sid)
+        {
             return Err(errors::conflict(format!(
                 "The statement id ({sid}) provided already exists. Please provide a new statement id, or remove the \
                  existing statement."
@@ -55,7 +60,9 @@ impl ResourcePolicy {
         let before = self.statements.len();
         self.statements.retain(|statement| statement["Sid"] != sid);
         if self.statements.len() == before {
-            return Err(errors::not_found(format!("Statement {sid} is not found in resource policy.")));
+            return Err(errors::not_found(format!(
+                "Statement {sid} is not found in resource policy."
+            )));
         }
         self.revision = uuid::Uuid::new_v4().to_string();
         Ok(())
@@ -89,7 +96,11 @@ fn statement(input: &Value, function_arn: &str) -> Result<Value, AwsError> {
         })
     };
     let (sid, action, principal) = (field("StatementId")?, field("Action")?, field("Principal")?);
-    if !sid.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) || sid.len() > 100 {
+    if !sid
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        || sid.len() > 100
+    {
         return Err(errors::validation(format!(
             "1 validation error detected: Value '{sid}' at 'statementId' failed to satisfy constraint: Member must \
              satisfy regular expression pattern: ([a-zA-Z0-9-_]+)"
@@ -110,7 +121,9 @@ fn statement(input: &Value, function_arn: &str) -> Result<Value, AwsError> {
     } else if principal.contains('.') {
         json!({ "Service": principal })
     } else {
-        return Err(errors::invalid_parameter("The provided principal was invalid. Please check the principal and try again."));
+        return Err(errors::invalid_parameter(
+            "The provided principal was invalid. Please check the principal and try again.",
+        ));
     };
 
     let mut statement = json!({
@@ -122,7 +135,10 @@ fn statement(input: &Value, function_arn: &str) -> Result<Value, AwsError> {
     });
     let mut condition = Map::new();
     if let Some(account) = input["SourceAccount"].as_str() {
-        condition.insert("StringEquals".to_owned(), json!({ "AWS:SourceAccount": account }));
+        condition.insert(
+            "StringEquals".to_owned(),
+            json!({ "AWS:SourceAccount": account }),
+        );
     }
     if let Some(arn) = input["SourceArn"].as_str() {
         condition.insert("ArnLike".to_owned(), json!({ "AWS:SourceArn": arn }));
@@ -143,7 +159,9 @@ fn principal_matches(principal: &Value, service: &str) -> bool {
 
 /// Condition keys are compared without regard to case; one that is not known does not hold.
 fn conditions_hold(condition: &Value, invoker: Invoker<'_>) -> bool {
-    let Some(operators) = condition.as_object() else { return true };
+    let Some(operators) = condition.as_object() else {
+        return true;
+    };
     operators.iter().all(|(operator, keys)| {
         keys.as_object().is_some_and(|keys| {
             keys.iter().all(|(key, expected)| {
@@ -156,11 +174,13 @@ fn conditions_hold(condition: &Value, invoker: Invoker<'_>) -> bool {
                     Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
                     other => other.as_str().into_iter().collect(),
                 };
-                expected.iter().any(|expected| match operator.to_ascii_lowercase().as_str() {
-                    "stringequals" => *expected == actual,
-                    "arnlike" | "arnequals" | "stringlike" => matches_pattern(expected, actual),
-                    _ => false,
-                })
+                expected
+                    .iter()
+                    .any(|expected| match operator.to_ascii_lowercase().as_str() {
+                        "stringequals" => *expected == actual,
+                        "arnlike" | "arnequals" | "stringlike" => matches_pattern(expected, actual),
+                        _ => false,
+                    })
             })
         })
     })
@@ -172,7 +192,9 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
     let (mut at, mut read) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while read < text.len() {
-        if at < pattern.len() && (pattern[at] == b'?' || (pattern[at] != b'*' && pattern[at] == text[read])) {
+        if at < pattern.len()
+            && (pattern[at] == b'?' || (pattern[at] != b'*' && pattern[at] == text[read]))
+        {
             at += 1;
             read += 1;
         } else if at < pattern.len() && pattern[at] == b'*' {
@@ -203,8 +225,17 @@ mod tests {
         })
     }
 
-    fn allows(policy: &ResourcePolicy, principal: &str, source_arn: &str, source_account: &str) -> bool {
-        policy.allows(Invoker { principal, source_arn, source_account })
+    fn allows(
+        policy: &ResourcePolicy,
+        principal: &str,
+        source_arn: &str,
+        source_account: &str,
+    ) -> bool {
+        policy.allows(Invoker {
+            principal,
+            source_arn,
+            source_account,
+        })
     }
 
     #[test]
@@ -230,8 +261,18 @@ mod tests {
         assert!(!allows(&policy, "s3.amazonaws.com", BUCKET, "000000000000"));
         policy.add(&permission(), ARN).unwrap();
         assert!(allows(&policy, "s3.amazonaws.com", BUCKET, "000000000000"));
-        assert!(!allows(&policy, "sns.amazonaws.com", BUCKET, "000000000000"));
-        assert!(!allows(&policy, "s3.amazonaws.com", "arn:aws:s3:::other", "000000000000"));
+        assert!(!allows(
+            &policy,
+            "sns.amazonaws.com",
+            BUCKET,
+            "000000000000"
+        ));
+        assert!(!allows(
+            &policy,
+            "s3.amazonaws.com",
+            "arn:aws:s3:::other",
+            "000000000000"
+        ));
         assert!(!allows(&policy, "s3.amazonaws.com", BUCKET, "111111111111"));
         policy.remove("s3", &json!({})).unwrap();
         assert!(!allows(&policy, "s3.amazonaws.com", BUCKET, "000000000000"));
@@ -250,10 +291,19 @@ mod tests {
     fn a_statement_id_is_used_once_and_must_exist_to_be_removed() {
         let mut policy = ResourcePolicy::default();
         policy.add(&permission(), ARN).unwrap();
-        assert_eq!(policy.add(&permission(), ARN).unwrap_err().code, "ResourceConflictException");
-        assert_eq!(policy.remove("other", &json!({})).unwrap_err().code, "ResourceNotFoundException");
+        assert_eq!(
+            policy.add(&permission(), ARN).unwrap_err().code,
+            "ResourceConflictException"
+        );
+        assert_eq!(
+            policy.remove("other", &json!({})).unwrap_err().code,
+            "ResourceNotFoundException"
+        );
         let stale = json!({ "RevisionId": "of yesterday" });
-        assert_eq!(policy.remove("s3", &stale).unwrap_err().code, "PreconditionFailedException");
+        assert_eq!(
+            policy.remove("s3", &stale).unwrap_err().code,
+            "PreconditionFailedException"
+        );
     }
 
     #[test]
