@@ -36,6 +36,8 @@ pub(crate) struct Images {
 impl Images {
     /// Keeps images in `dir`.
     pub(crate) fn new(dir: PathBuf) -> Self {
+        // Processes are started from here with a working directory of their own.
+        let dir = std::path::absolute(&dir).unwrap_or(dir);
         Self {
             dir,
             turn: Arc::default(),

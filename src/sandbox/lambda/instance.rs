@@ -12,7 +12,7 @@ use super::house::House;
 use super::leftovers::Leftovers;
 use super::log_stream::LogStream;
 use super::names::FunctionId;
-use super::process::{Launch, Process, Surroundings};
+use super::process::{Launch, LaunchError, Process, Surroundings};
 use super::report::{self, Ending, Measures};
 use super::runtime_api::{Event, RuntimeApi, Said};
 
@@ -125,12 +125,14 @@ impl Instance {
             endpoint: house.endpoint(),
             credentials: &credentials,
         };
-        let process = Launch::new(function, root, &surroundings)
-            .and_then(|launch| Process::start(&launch, log.clone(), leftovers.clone()))
-            .map_err(|error| Ending::Launch {
-                kind: "Runtime.InvalidEntrypoint",
-                message: error.to_string(),
-            })?;
+        let failed = |error: LaunchError| Ending::Launch {
+            kind: "Runtime.InvalidEntrypoint",
+            message: error.to_string(),
+        };
+        let launch = Launch::new(function, root, &surroundings).map_err(failed)?;
+        let process = Process::start(&launch, log.clone(), leftovers.clone())
+            .await
+            .map_err(failed)?;
         Ok((api, process))
     }
 

@@ -93,7 +93,12 @@ impl Lambda {
             request_id: request_id.clone(),
             payload: payload.into(),
         };
-        let finished = self.run(&function.id, &invocation).await;
+        let (lambda, id) = (self.clone(), function.id.clone());
+        // In a task of its own: a caller that hangs up does not end the invocation.
+        let running = tokio::spawn(async move { lambda.run(&id, &invocation).await });
+        let finished = running
+            .await
+            .map_err(|cause| AwsError::server_error("ServiceException", cause.to_string()))?;
         if finished.ending == Ending::Stopped && self.get(&call.reference).is_err() {
             return Err(errors::function_not_found(&function.id.arn(self.account())));
         }

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal};
@@ -25,6 +26,9 @@ use crate::sandbox::services::{TemporaryCredentials, lock};
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/opt/bin";
 /// What is read at once before others get their turn.
 const PUMP: usize = 1 << 20;
+
+/// How long is waited at most, at once, for a program that is busy.
+const MAX_BUSY: Duration = Duration::from_millis(500);
 
 /// What a process is started with.
 #[derive(Debug, PartialEq, Eq)]
@@ -189,7 +193,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts it. What it writes goes to `log`.
-    pub(crate) fn start(
+    pub(crate) async fn start(
         launch: &Launch,
         log: Arc<LogStream>,
         leftovers: Leftovers,
@@ -217,7 +221,7 @@ impl Process {
             .stderr(input)
             .process_group(0)
             .kill_on_drop(true);
-        let child = command.spawn().map_err(failed)?;
+        let child = spawn(&mut command).await.map_err(failed)?;
         // The command holds the pipe's writing end, which would keep it open after the process has ended.
         drop(command);
         let group = child.id().and_then(|id| Pid::from_raw(id as i32));
@@ -280,6 +284,21 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill_group();
         self.reader.abort();
+    }
+}
+
+/// Starts a command whose program may just have been written. Another thread that was starting a process at that moment
+/// has handed it the open file, and until that process is through with its own start, this program counts as busy.
+async fn spawn(command: &mut Command) -> io::Result<Child> {
+    let mut delay = Duration::from_millis(1);
+    loop {
+        match command.spawn() {
+            Err(cause) if cause.kind() == io::ErrorKind::ExecutableFileBusy && delay < MAX_BUSY => {
+                tokio::time::sleep(delay).await;
+                delay *= 2;
+            }
+            result => return result,
+        }
     }
 }
 
