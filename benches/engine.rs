@@ -56,7 +56,8 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     for (chained, what) in [(true, "one after another"), (false, "independent, eight at once")] {
         let mut all: Vec<f64> = (0..RUNS).map(|_| runtime.block_on(microseconds_a_step(chained))).collect();
         all.sort_by(f64::total_cmp);

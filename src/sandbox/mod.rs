@@ -6,10 +6,13 @@
 mod access;
 mod blobs;
 mod chunked;
+mod codebuild;
+mod ecr;
 mod endpoint;
 mod error;
 mod fault;
 mod front;
+mod lambda;
 mod lease;
 mod logs;
 mod persistence;
@@ -19,6 +22,7 @@ mod server;
 mod services;
 mod sessions;
 mod signature;
+pub mod standin;
 mod sts;
 
 pub use endpoint::Endpoint;
