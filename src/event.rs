@@ -305,6 +305,9 @@ pub struct Failure {
     /// What caused it, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
+    /// The last lines of the log that tells more, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -313,7 +316,7 @@ pub struct Failure {
 impl Failure {
     /// A failure that needs no more words than its message.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), causes: Vec::new(), hint: None }
+        Self { message: message.into(), causes: Vec::new(), log: Vec::new(), hint: None }
     }
 
     /// Adds what to do about it.
@@ -335,7 +338,7 @@ impl Failure {
             }
             next = cause.source();
         }
-        Self { message, causes, hint: None }
+        Self { message, causes, log: Vec::new(), hint: None }
     }
 }
 

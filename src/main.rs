@@ -1,13 +1,23 @@
-//! The program: chooses what it is called as, parses the command line, and turns what comes of it into an exit code.
+//! The program: looks what it is called as, parses the command line, and turns what comes of it into an exit code.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
+use thumbctl::cli;
+use thumbctl::sandbox::standin;
+
 fn main() -> ExitCode {
-    let invocation = match thumbctl::cli::parse(std::env::args_os()) {
+    let mut arguments = std::env::args_os();
+    let called_as = arguments.next().unwrap_or_default();
+    if let Some(code) = act_as(&called_as, arguments) {
+        return code;
+    }
+    let invocation = match cli::parse(std::env::args_os()) {
         Ok(invocation) => invocation,
         Err(code) => return code,
     };
-    // Two threads are enough: the work is waiting. Fewer start sooner.
+    // The work is waiting: two threads are enough for it, and start sooner than one for each core.
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -15,8 +25,17 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(thumbctl::cli::run(invocation));
+    let code = runtime.block_on(cli::run(invocation));
     // A read of standard input that was never answered must not keep the program.
     runtime.shutdown_background();
     code
+}
+
+/// Inside the sandbox this program goes by other names: it is the function, and the tools that a build calls.
+fn act_as(called_as: &OsString, arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    match Path::new(called_as).file_name()?.to_str()? {
+        "bootstrap" => Some(thumbnail_function::run()),
+        name @ ("docker" | "aws" | "cargo") => Some(standin::run(name, arguments)),
+        _ => None,
+    }
 }

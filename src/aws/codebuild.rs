@@ -1,10 +1,9 @@
 //! CodeBuild: a project that builds the function's image, its builds, and how they go.
 
-use aws_sdk_codebuild::Client;
+pub use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::types::{
-    ArtifactsType, CloudWatchLogsConfig, ComputeType, EnvironmentType, EnvironmentVariable,
-    ImagePullCredentialsType, LogsConfig, LogsConfigStatusType, ProjectArtifacts,
-    ProjectEnvironment, ProjectSource, SourceType, Tag,
+    ArtifactsType, CloudWatchLogsConfig, ComputeType, EnvironmentType, EnvironmentVariable, ImagePullCredentialsType,
+    LogsConfig, LogsConfigStatusType, ProjectArtifacts, ProjectEnvironment, ProjectSource, SourceType, Tag,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -39,12 +38,7 @@ where
 }
 
 fn unbuildable(error: BuildError) -> AwsError {
-    AwsError::new(
-        SERVICE,
-        "CreateProject",
-        ErrorKind::Invalid,
-        error.to_string(),
-    )
+    AwsError::new(SERVICE, "CreateProject", ErrorKind::Invalid, error.to_string())
 }
 
 /// Where a build's source comes from.
@@ -96,12 +90,7 @@ pub struct ProjectSpec<'a> {
 }
 
 /// The environment that the buildspec counts on.
-pub fn build_environment(
-    region: &str,
-    account: &str,
-    repository: &str,
-    image_tag: &str,
-) -> Vec<(String, String)> {
+pub fn build_environment(region: &str, account: &str, repository: &str, image_tag: &str) -> Vec<(String, String)> {
     [
         ("AWS_DEFAULT_REGION", region),
         ("AWS_ACCOUNT_ID", account),
@@ -122,15 +111,8 @@ pub async fn create_project(client: &Client, spec: &ProjectSpec<'_>) -> Result<S
         .group_name(spec.log_group)
         .build()
         .map_err(unbuildable)?;
-    let artifacts = ProjectArtifacts::builder()
-        .r#type(ArtifactsType::NoArtifacts)
-        .build()
-        .map_err(unbuildable)?;
-    let tags = spec
-        .tags
-        .iter()
-        .map(|(key, value)| Tag::builder().key(key).value(value).build())
-        .collect();
+    let artifacts = ProjectArtifacts::builder().r#type(ArtifactsType::NoArtifacts).build().map_err(unbuildable)?;
+    let tags = spec.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
     client
         .create_project()
         .name(spec.name)
@@ -153,31 +135,19 @@ pub async fn create_project(client: &Client, spec: &ProjectSpec<'_>) -> Result<S
 
 fn sdk_source(spec: &ProjectSpec<'_>) -> Result<ProjectSource, AwsError> {
     let source = match spec.source {
-        Source::S3 { bucket, key } => ProjectSource::builder()
-            .r#type(SourceType::S3)
-            .location(format!("{bucket}/{key}")),
-        Source::GitHub { url } => ProjectSource::builder()
-            .r#type(SourceType::Github)
-            .location(url)
-            .git_clone_depth(1),
+        Source::S3 { bucket, key } => {
+            ProjectSource::builder().r#type(SourceType::S3).location(format!("{bucket}/{key}"))
+        }
+        Source::GitHub { url } => ProjectSource::builder().r#type(SourceType::Github).location(url).git_clone_depth(1),
     };
-    source
-        .set_buildspec(spec.buildspec.map(str::to_owned))
-        .build()
-        .map_err(unbuildable)
+    source.set_buildspec(spec.buildspec.map(str::to_owned)).build().map_err(unbuildable)
 }
 
 fn sdk_environment(spec: &ProjectSpec<'_>) -> Result<ProjectEnvironment, AwsError> {
     let variables = spec
         .environment
         .iter()
-        .map(|(name, value)| {
-            EnvironmentVariable::builder()
-                .name(name)
-                .value(value)
-                .build()
-                .map_err(unbuildable)
-        })
+        .map(|(name, value)| EnvironmentVariable::builder().name(name).value(value).build().map_err(unbuildable))
         .collect::<Result<Vec<_>, _>>()?;
     ProjectEnvironment::builder()
         .r#type(match spec.architecture {
@@ -200,12 +170,8 @@ pub async fn project(client: &Client, name: &str) -> Result<Option<Tagged>, AwsE
 }
 
 async fn projects(client: &Client, names: &[String]) -> Result<Vec<Tagged>, AwsError> {
-    let answer = client
-        .batch_get_projects()
-        .set_names(Some(names.to_vec()))
-        .send()
-        .await
-        .map_err(failed("BatchGetProjects"))?;
+    let answer =
+        client.batch_get_projects().set_names(Some(names.to_vec())).send().await.map_err(failed("BatchGetProjects"))?;
     Ok(answer
         .projects
         .unwrap_or_default()
@@ -215,11 +181,7 @@ async fn projects(client: &Client, names: &[String]) -> Result<Vec<Tagged>, AwsE
                 name: project.name?,
                 arn: project.arn?,
                 tags: tags::from_pairs(
-                    project
-                        .tags
-                        .unwrap_or_default()
-                        .into_iter()
-                        .filter_map(|tag| Some((tag.key?, tag.value?))),
+                    project.tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value?))),
                 ),
             })
         })
@@ -319,39 +281,17 @@ pub async fn start_build(client: &Client, project: &str) -> Result<String, AwsEr
 
 /// How a build stands; `None` if there is no such build.
 pub async fn build(client: &Client, id: &str) -> Result<Option<BuildState>, AwsError> {
-    let answer = client
-        .batch_get_builds()
-        .ids(id)
-        .send()
-        .await
-        .map_err(failed("BatchGetBuilds"))?;
-    Ok(answer
-        .builds
-        .unwrap_or_default()
-        .into_iter()
-        .next()
-        .map(|build| from_sdk(id, build)))
+    let answer = client.batch_get_builds().ids(id).send().await.map_err(failed("BatchGetBuilds"))?;
+    Ok(answer.builds.unwrap_or_default().into_iter().next().map(|build| from_sdk(id, build)))
 }
 
 fn from_sdk(id: &str, build: aws_sdk_codebuild::types::Build) -> BuildState {
-    let (log_group, log_stream) = build
-        .logs
-        .map(|logs| (logs.group_name, logs.stream_name))
-        .unwrap_or_default();
+    let (log_group, log_stream) = build.logs.map(|logs| (logs.group_name, logs.stream_name)).unwrap_or_default();
     BuildState {
         id: build.id.unwrap_or_else(|| id.to_owned()),
-        status: build
-            .build_status
-            .map_or(BuildStatus::InProgress, |status| {
-                BuildStatus::from_api(status.as_str())
-            }),
+        status: build.build_status.map_or(BuildStatus::InProgress, |status| BuildStatus::from_api(status.as_str())),
         complete: build.build_complete,
-        phases: build
-            .phases
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(phase)
-            .collect(),
+        phases: build.phases.unwrap_or_default().into_iter().filter_map(phase).collect(),
         log_group,
         log_stream,
     }
@@ -365,16 +305,9 @@ fn phase(phase: aws_sdk_codebuild::types::BuildPhase) -> Option<Phase> {
     };
     Some(Phase {
         kind: phase.phase_type?.as_str().to_owned(),
-        status: phase
-            .phase_status
-            .map(|status| BuildStatus::from_api(status.as_str())),
+        status: phase.phase_status.map(|status| BuildStatus::from_api(status.as_str())),
         seconds,
-        contexts: phase
-            .contexts
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(context)
-            .collect(),
+        contexts: phase.contexts.unwrap_or_default().into_iter().filter_map(context).collect(),
     })
 }
 
@@ -396,12 +329,7 @@ pub fn log_stream(build_id: &str) -> &str {
 
 /// Stops a build. One that is over stays as it is.
 pub async fn stop_build(client: &Client, id: &str) -> Result<(), AwsError> {
-    client
-        .stop_build()
-        .id(id)
-        .send()
-        .await
-        .map_err(failed("StopBuild"))?;
+    client.stop_build().id(id).send().await.map_err(failed("StopBuild"))?;
     Ok(())
 }
 
@@ -428,7 +356,7 @@ pub async fn builds_of(client: &Client, project: &str) -> Result<Option<Vec<Stri
     }
 }
 
-/// Deletes a project and its builds.
+/// Deletes a project and its builds. [`ErrorKind::Conflict`] while one of them is running: stop it, or wait for it.
 // Rule: deleting a project leaves its builds behind, and they cannot be listed any more: they go first, 100 at a time.
 // DeleteProject says nothing about a project that is not there; listing its builds does.
 pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsError> {
@@ -436,21 +364,29 @@ pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsE
         return Ok(Deleted::AlreadyGone);
     };
     for ids in builds.chunks(100) {
-        client
+        let answer = client
             .batch_delete_builds()
             .set_ids(Some(ids.to_vec()))
             .send()
             .await
             .map_err(failed("BatchDeleteBuilds"))?;
+        // Rule: a build that runs is not deleted, and that is no error. Without its project it could not be found again.
+        let running = answer.builds_not_deleted.unwrap_or_default();
+        let running = running.into_iter().find(|build| {
+            let code = build.status_code.as_deref().unwrap_or_default();
+            code.contains("IN_PROGRESS")
+        });
+        if let Some(build) = running {
+            let id = build.id.unwrap_or_default();
+            return Err(AwsError::new(
+                SERVICE,
+                "BatchDeleteBuilds",
+                ErrorKind::Conflict,
+                format!("the build {id} is still running"),
+            ));
+        }
     }
-    error::deleted(
-        client
-            .delete_project()
-            .name(name)
-            .send()
-            .await
-            .map_err(failed("DeleteProject")),
-    )
+    error::deleted(client.delete_project().name(name).send().await.map_err(failed("DeleteProject")))
 }
 
 /// The projects whose names start with a prefix, with their tags.
@@ -458,18 +394,8 @@ pub async fn list_projects(client: &Client, prefix: &str) -> Result<Vec<Tagged>,
     let mut names = Vec::new();
     let mut token = None;
     loop {
-        let page = client
-            .list_projects()
-            .set_next_token(token)
-            .send()
-            .await
-            .map_err(failed("ListProjects"))?;
-        names.extend(
-            page.projects
-                .unwrap_or_default()
-                .into_iter()
-                .filter(|name| name.starts_with(prefix)),
-        );
+        let page = client.list_projects().set_next_token(token).send().await.map_err(failed("ListProjects"))?;
+        names.extend(page.projects.unwrap_or_default().into_iter().filter(|name| name.starts_with(prefix)));
         token = page.next_token;
         if token.is_none() {
             break;

@@ -63,11 +63,7 @@ impl std::fmt::Debug for RegistryLogin {
 }
 
 /// Creates a repository that does not scan what is pushed.
-pub async fn create_repository(
-    client: &Client,
-    name: &str,
-    tags: &Tags,
-) -> Result<Repository, AwsError> {
+pub async fn create_repository(client: &Client, name: &str, tags: &Tags) -> Result<Repository, AwsError> {
     const OPERATION: &str = "CreateRepository";
     let tags = tags
         .iter()
@@ -76,19 +72,13 @@ pub async fn create_repository(
                 .key(key)
                 .value(value)
                 .build()
-                .map_err(|error| {
-                    AwsError::new(SERVICE, OPERATION, ErrorKind::Invalid, error.to_string())
-                })
+                .map_err(|error| AwsError::new(SERVICE, OPERATION, ErrorKind::Invalid, error.to_string()))
         })
         .collect::<Result<Vec<_>, _>>()?;
     client
         .create_repository()
         .repository_name(name)
-        .image_scanning_configuration(
-            ImageScanningConfiguration::builder()
-                .scan_on_push(false)
-                .build(),
-        )
+        .image_scanning_configuration(ImageScanningConfiguration::builder().scan_on_push(false).build())
         .set_tags(Some(tags))
         .send()
         .await
@@ -108,23 +98,15 @@ fn from_sdk(repository: aws_sdk_ecr::types::Repository) -> Option<Repository> {
 
 /// A repository by its name; `None` if it is not there.
 pub async fn repository(client: &Client, name: &str) -> Result<Option<Repository>, AwsError> {
-    let answer = client
-        .describe_repositories()
-        .repository_names(name)
-        .send()
-        .await
-        .map_err(failed("DescribeRepositories"));
+    let answer =
+        client.describe_repositories().repository_names(name).send().await.map_err(failed("DescribeRepositories"));
     Ok(error::optional(answer)?
         .and_then(|found| found.repositories)
         .and_then(|found| found.into_iter().find_map(from_sdk)))
 }
 
 /// The image that a tag stands for now; `None` if there is none, or no repository.
-pub async fn image_by_tag(
-    client: &Client,
-    repository: &str,
-    tag: &str,
-) -> Result<Option<Image>, AwsError> {
+pub async fn image_by_tag(client: &Client, repository: &str, tag: &str) -> Result<Option<Image>, AwsError> {
     let answer = client
         .describe_images()
         .repository_name(repository)
@@ -138,24 +120,34 @@ pub async fn image_by_tag(
         .and_then(|image| {
             Some(Image {
                 digest: image.image_digest?,
-                size: u64::try_from(image.image_size_in_bytes.unwrap_or_default())
-                    .unwrap_or_default(),
+                size: u64::try_from(image.image_size_in_bytes.unwrap_or_default()).unwrap_or_default(),
                 pushed_ms: image.image_pushed_at.and_then(|at| at.to_millis().ok()),
             })
         }))
+}
+
+/// Deletes the image that a tag names; a repository that is gone has none.
+pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Result<Deleted, AwsError> {
+    let id = aws_sdk_ecr::types::ImageIdentifier::builder().image_tag(tag).build();
+    let answer = client
+        .batch_delete_image()
+        .repository_name(repository)
+        .image_ids(id)
+        .send()
+        .await
+        .map_err(failed("BatchDeleteImage"));
+    // Rule: what could not be deleted is listed in an answer that looks like success.
+    Ok(match error::optional(answer)? {
+        Some(deleted) if !deleted.image_ids().is_empty() => Deleted::Now,
+        _ => Deleted::AlreadyGone,
+    })
 }
 
 /// Deletes a repository with the images in it.
 // Rule: with force; without it a repository with images is refused.
 pub async fn delete_repository(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     error::deleted(
-        client
-            .delete_repository()
-            .repository_name(name)
-            .force(true)
-            .send()
-            .await
-            .map_err(failed("DeleteRepository")),
+        client.delete_repository().repository_name(name).force(true).send().await.map_err(failed("DeleteRepository")),
     )
 }
 
@@ -214,20 +206,13 @@ pub async fn authorization_token(client: &Client) -> Result<RegistryLogin, AwsEr
         .and_then(|data| data.into_iter().next())
         .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "a token"))?;
     let login = data.authorization_token.as_deref().and_then(decode_token);
-    let (user, password) =
-        login.ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "a readable token"))?;
-    Ok(RegistryLogin {
-        user,
-        password,
-        endpoint: data.proxy_endpoint.unwrap_or_default(),
-    })
+    let (user, password) = login.ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "a readable token"))?;
+    Ok(RegistryLogin { user, password, endpoint: data.proxy_endpoint.unwrap_or_default() })
 }
 
 // The token is the base64 of `user:password`.
 fn decode_token(token: &str) -> Option<(String, String)> {
-    let decoded = base64::engine::general_purpose::STANDARD
-        .decode(token)
-        .ok()?;
+    let decoded = base64::engine::general_purpose::STANDARD.decode(token).ok()?;
     let text = String::from_utf8(decoded).ok()?;
     let (user, password) = text.split_once(':')?;
     Some((user.to_owned(), password.to_owned()))
@@ -239,20 +224,13 @@ mod tests {
 
     #[test]
     fn a_token_is_user_and_password() {
-        assert_eq!(
-            decode_token("QVdTOnNlY3JldDp3aXRoIGNvbG9u"),
-            Some(("AWS".into(), "secret:with colon".into()))
-        );
+        assert_eq!(decode_token("QVdTOnNlY3JldDp3aXRoIGNvbG9u"), Some(("AWS".into(), "secret:with colon".into())));
         assert_eq!(decode_token("not base64"), None);
     }
 
     #[test]
     fn a_login_is_printed_without_its_password() {
-        let login = RegistryLogin {
-            user: "AWS".into(),
-            password: "secret".into(),
-            endpoint: "https://r".into(),
-        };
+        let login = RegistryLogin { user: "AWS".into(), password: "secret".into(), endpoint: "https://r".into() };
         assert!(!format!("{login:?}").contains("secret"));
     }
 }

@@ -90,20 +90,8 @@ struct Answer {
 
 impl AwsError {
     /// An error that this layer found by itself, such as a function that went to `Failed`.
-    pub fn new(
-        service: &'static str,
-        operation: &'static str,
-        kind: ErrorKind,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            service,
-            operation,
-            kind,
-            code: None,
-            message: message.into(),
-            source: None,
-        }
+    pub fn new(service: &'static str, operation: &'static str, kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { service, operation, kind, code: None, message: message.into(), source: None }
     }
 
     /// A file on this side that could not be read or written during a call.
@@ -115,17 +103,12 @@ impl AwsError {
     ) -> Self {
         Self {
             source: Some(Box::new(error)),
-            ..Self::new(service, operation, ErrorKind::File, {
-                format!("cannot use the file {}", path.display())
-            })
+            ..Self::new(service, operation, ErrorKind::File, { format!("cannot use the file {}", path.display()) })
         }
     }
 
     /// Makes an error from what the SDK's client for `service` answered to `operation`; to be used with `map_err`.
-    pub fn from_sdk<E>(
-        service: &'static str,
-        operation: &'static str,
-    ) -> impl FnOnce(SdkError<E, HttpResponse>) -> Self
+    pub fn from_sdk<E>(service: &'static str, operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
@@ -140,50 +123,45 @@ impl AwsError {
                 )
             };
             match error {
-                SdkError::ServiceError(_) => {
+                SdkError::ServiceError(_) if code.is_some() || message.is_some() => {
                     let status = status.unwrap_or_default();
-                    let kind = classify(
-                        code.as_deref(),
-                        status,
-                        message.as_deref().unwrap_or_default(),
-                    );
+                    let text = message.unwrap_or_default();
+                    let kind = classify(code.as_deref(), status, &text);
                     Self {
                         service,
                         operation,
                         kind,
+                        message: if text.is_empty() { format!("the answer was HTTP {status}") } else { text },
                         code,
-                        message: message
-                            .filter(|text| !text.is_empty())
-                            .unwrap_or_else(|| format!("the answer was HTTP {status}")),
-                        source: request_id.map(|request_id| {
-                            Box::new(Answer { status, request_id }) as Box<dyn Error + Send + Sync>
-                        }),
+                        source: request_id
+                            .map(|request_id| Box::new(Answer { status, request_id }) as Box<dyn Error + Send + Sync>),
+                    }
+                }
+                // Nothing that the service's protocol knows: to a HEAD there is no body, and whatever stands in between
+                // (a proxy, a load balancer) answers in its own words. The status tells.
+                SdkError::ServiceError(_) | SdkError::ResponseError(_)
+                    if status.is_some_and(|status| status >= 300) =>
+                {
+                    let status = status.unwrap_or_default();
+                    Self {
+                        source: error.into_source().ok(),
+                        ..Self::new(
+                            service,
+                            operation,
+                            classify(None, status, ""),
+                            format!("the answer was HTTP {status}"),
+                        )
                     }
                 }
                 SdkError::TimeoutError(_) => Self {
                     source: error.into_source().ok(),
-                    ..Self::new(service, operation, ErrorKind::Timeout, {
-                        "no answer in time"
-                    })
+                    ..Self::new(service, operation, ErrorKind::Timeout, "no answer in time")
                 },
                 other => {
-                    let on_the_way = matches!(other, SdkError::ResponseError(_));
-                    let timed_out = matches!(&other, SdkError::DispatchFailure(failure) if failure.is_timeout());
-                    let construction = matches!(other, SdkError::ConstructionFailure(_));
+                    let stage = Stage::of(&other);
                     match other.into_source() {
-                        Ok(source) => Self::without_answer(
-                            service,
-                            operation,
-                            source,
-                            Stage {
-                                construction,
-                                timed_out,
-                                on_the_way,
-                            },
-                        ),
-                        Err(error) => Self::new(service, operation, ErrorKind::Other, {
-                            clean(&error.to_string())
-                        }),
+                        Ok(source) => Self::without_answer(service, operation, source, stage),
+                        Err(error) => Self::new(service, operation, ErrorKind::Other, clean(&error.to_string())),
                     }
                 }
             }
@@ -200,52 +178,28 @@ impl AwsError {
         let deepest = chain.last().cloned().unwrap_or_default();
         let all = chain.join(": ").to_lowercase();
         // Credentials are looked for when the request is signed: the SDK reports that as a failure to dispatch.
-        let (kind, message) = if all.contains("credentials") || all.contains("sso token") {
+        let (kind, message) = if all.contains("credential") || all.contains("sso token") {
             if all.contains("expired") {
-                (
-                    ErrorKind::ExpiredCredentials,
-                    format!("the credentials have expired ({deepest})"),
-                )
+                (ErrorKind::ExpiredCredentials, format!("the credentials have expired ({deepest})"))
             } else {
-                (
-                    ErrorKind::InvalidCredentials,
-                    format!("no usable credentials ({deepest})"),
-                )
+                (ErrorKind::InvalidCredentials, format!("no usable credentials ({deepest})"))
             }
         } else if all.contains("identity") && all.contains("no ") {
-            (
-                ErrorKind::InvalidCredentials,
-                format!("no usable credentials ({deepest})"),
-            )
-        } else if stage.construction {
-            (ErrorKind::Invalid, deepest)
-        } else if stage.timed_out {
-            (
-                ErrorKind::Timeout,
-                format!("the endpoint did not answer in time ({deepest})"),
-            )
-        } else if stage.on_the_way {
-            (
-                ErrorKind::Network,
-                format!("the answer could not be read ({deepest})"),
-            )
+            (ErrorKind::InvalidCredentials, format!("no usable credentials ({deepest})"))
         } else {
-            (
-                ErrorKind::Network,
-                format!("cannot reach the endpoint ({deepest})"),
-            )
+            match stage {
+                Stage::Request => (ErrorKind::Invalid, deepest),
+                Stage::TimedOut => (ErrorKind::Timeout, format!("the endpoint did not answer in time ({deepest})")),
+                Stage::Connection => (ErrorKind::Network, format!("cannot reach the endpoint ({deepest})")),
+                Stage::Answer => (ErrorKind::Network, format!("the answer could not be read ({deepest})")),
+            }
         };
-        Self {
-            source: Some(source),
-            ..Self::new(service, operation, kind, clean(&message))
-        }
+        Self { source: Some(source), ..Self::new(service, operation, kind, clean(&message)) }
     }
 
     /// An answer that lacks what it should hold.
     pub(crate) fn lacks(service: &'static str, operation: &'static str, what: &str) -> Self {
-        Self::new(service, operation, ErrorKind::Other, {
-            format!("the answer does not hold {what}")
-        })
+        Self::new(service, operation, ErrorKind::Other, { format!("the answer does not hold {what}") })
     }
 
     /// Whether the resource is simply not there.
@@ -259,10 +213,23 @@ impl AwsError {
     }
 }
 
-struct Stage {
-    construction: bool,
-    timed_out: bool,
-    on_the_way: bool,
+/// How far a call came that has no answer.
+enum Stage {
+    Request,
+    Connection,
+    TimedOut,
+    Answer,
+}
+
+impl Stage {
+    fn of<E, R>(error: &SdkError<E, R>) -> Self {
+        match error {
+            SdkError::ConstructionFailure(_) => Self::Request,
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => Self::TimedOut,
+            SdkError::DispatchFailure(_) => Self::Connection,
+            _ => Self::Answer,
+        }
+    }
 }
 
 /// `Ok(Some)` for what is there, `Ok(None)` for what is not, and the error for everything else.
@@ -304,15 +271,11 @@ fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
 /// One line, and nothing of the request in it: a refused signature is answered with the canonical request, which holds
 /// the session token.
 fn clean(message: &str) -> String {
-    let kept = [
-        "The Canonical String",
-        "The String-to-Sign",
-        "Canonical String for",
-    ]
-    .iter()
-    .filter_map(|start| message.find(start))
-    .min()
-    .map_or(message, |at| &message[..at]);
+    let kept = ["The Canonical String", "The String-to-Sign", "Canonical String for"]
+        .iter()
+        .filter_map(|start| message.find(start))
+        .min()
+        .map_or(message, |at| &message[..at]);
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -358,25 +321,27 @@ mod tests {
     #[test]
     fn a_service_error_is_one_sentence_with_the_request_id_below() {
         let error = said(403, Some("AccessDenied"), Some("Access\n  Denied"));
-        assert_eq!(
-            error.to_string(),
-            "S3 CreateBucket failed: AccessDenied: Access Denied"
-        );
+        assert_eq!(error.to_string(), "S3 CreateBucket failed: AccessDenied: Access Denied");
         assert_eq!(error.kind, ErrorKind::Denied);
-        assert_eq!(
-            error.source().unwrap().to_string(),
-            "the answer was HTTP 403, request id REQ1"
-        );
+        assert_eq!(error.source().unwrap().to_string(), "the answer was HTTP 403, request id REQ1");
     }
 
     #[test]
     fn an_answer_without_a_body_is_told_by_its_status() {
         let error = said(404, None, None);
         assert_eq!(error.kind, ErrorKind::NotFound);
-        assert_eq!(
-            error.to_string(),
-            "S3 CreateBucket failed: the answer was HTTP 404"
-        );
+        assert_eq!(error.to_string(), "S3 CreateBucket failed: the answer was HTTP 404");
+    }
+
+    #[test]
+    fn an_answer_that_is_not_the_services_own_is_told_by_its_status_too() {
+        let error = SdkError::response_error("unexpected token '<'", answer(503));
+        let error = AwsError::from_sdk::<Said>("S3", "CreateBucket")(error);
+        assert_eq!(error.kind, ErrorKind::Server);
+        let error = SdkError::response_error("cut short", answer(200));
+        let error = AwsError::from_sdk::<Said>("S3", "CreateBucket")(error);
+        assert_eq!(error.kind, ErrorKind::Network);
+        assert_eq!(error.to_string(), "S3 CreateBucket failed: the answer could not be read (cut short)");
     }
 
     #[test]
@@ -384,10 +349,7 @@ mod tests {
         let refused = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "refused by peer");
         let error = connection(ConnectorError::io(refused.into()));
         assert_eq!(error.kind, ErrorKind::Network);
-        assert_eq!(
-            error.to_string(),
-            "S3 CreateBucket failed: cannot reach the endpoint (refused by peer)"
-        );
+        assert_eq!(error.to_string(), "S3 CreateBucket failed: cannot reach the endpoint (refused by peer)");
         assert!(causes(&error).contains(&"refused by peer".to_owned()));
     }
 
@@ -395,9 +357,7 @@ mod tests {
     fn a_connection_that_times_out_is_a_timeout() {
         let error = connection(ConnectorError::timeout("connect took 3 s".into()));
         assert_eq!(error.kind, ErrorKind::Timeout);
-        let error = AwsError::from_sdk::<Said>("S3", "CreateBucket")(SdkError::timeout_error(
-            "operation timeout",
-        ));
+        let error = AwsError::from_sdk::<Said>("S3", "CreateBucket")(SdkError::timeout_error("operation timeout"));
         assert_eq!(error.kind, ErrorKind::Timeout);
     }
 

@@ -10,27 +10,20 @@ impl AwsError {
             ErrorKind::LimitExceeded => self.limit_hint(&text),
             ErrorKind::Denied => self.denied_hint(&text),
             ErrorKind::ExpiredCredentials => {
-                "Log in again (`aws sso login`, with --profile if you use one), or export fresh credentials."
-                    .to_owned()
+                "Log in again (`aws sso login`, with --profile if you use one), or export fresh credentials.".to_owned()
             }
             ErrorKind::InvalidCredentials => self.credentials_hint(&text),
-            ErrorKind::Network => {
-                "Is the endpoint right, and is something listening there? On AWS: is this machine \
+            ErrorKind::Network => "Is the endpoint right, and is something listening there? On AWS: is this machine \
                  online, and is the region's name right?"
-                    .to_owned()
-            }
-            ErrorKind::Timeout => {
-                "The service or the network is slow; the same command can be run again and goes on \
+                .to_owned(),
+            ErrorKind::Timeout => "The service or the network is slow; the same command can be run again and goes on \
                  where it stopped."
-                    .to_owned()
-            }
+                .to_owned(),
             ErrorKind::Throttled => {
-                "AWS asks for fewer requests: try again in a minute, or with --parallelism 1."
-                    .to_owned()
+                "AWS asks for fewer requests: try again in a minute, or with --parallelism 1.".to_owned()
             }
             ErrorKind::Server => {
-                "AWS failed on its side: try again, and look at https://health.aws.amazon.com/ if it lasts."
-                    .to_owned()
+                "AWS failed on its side: try again, and look at https://health.aws.amazon.com/ if it lasts.".to_owned()
             }
             ErrorKind::RoleNotReady => {
                 "The role still cannot be assumed: does it exist, and does its trust policy name the \
@@ -42,7 +35,9 @@ impl AwsError {
                  another --name."
                     .to_owned()
             }
-            ErrorKind::File => "Is the path right, may it be read and written, and is there room on the disk?".to_owned(),
+            ErrorKind::File => {
+                "Is the path right, may it be read and written, and is there room on the disk?".to_owned()
+            }
             _ => return self.particular_hint(&text),
         })
     }
@@ -55,26 +50,20 @@ impl AwsError {
                  CodeBuild's concurrently running builds, or try another region or compute type."
                     .to_owned()
             }
-            "CodeBuild" => {
-                "The account's builds are used up: wait until others have ended, or ask for more in \
+            "CodeBuild" => "The account's builds are used up: wait until others have ended, or ask for more in \
                  the Service Quotas console (CodeBuild, concurrently running builds)."
-                    .to_owned()
-            }
+                .to_owned(),
             "Lambda" if text.contains("memorysize") => {
                 "New AWS accounts are held to less memory for functions: set a smaller function memory, \
                  or ask AWS support to raise it."
                     .to_owned()
             }
-            "Lambda" => {
-                "The account's Lambda limits do not allow it: delete functions that are not used, or ask \
+            "Lambda" => "The account's Lambda limits do not allow it: delete functions that are not used, or ask \
                  for more in the Service Quotas console (AWS Lambda)."
-                    .to_owned()
-            }
-            "S3" => {
-                "The account has as many buckets as it may: delete some, or ask for more in the Service \
+                .to_owned(),
+            "S3" => "The account has as many buckets as it may: delete some, or ask for more in the Service \
                  Quotas console (Amazon S3)."
-                    .to_owned()
-            }
+                .to_owned(),
             service => format!(
                 "The account's limits for {service} do not allow it: delete what is not used, or ask \
                  for more in the Service Quotas console."
@@ -84,18 +73,13 @@ impl AwsError {
 
     fn denied_hint(&self, text: &str) -> String {
         if self.has_code("OptInRequired") || self.has_code("SubscriptionRequiredException") {
-            return format!(
-                "This account has not signed up for {}, or is not fully activated yet.",
-                self.service
-            );
+            return format!("This account has not signed up for {}, or is not fully activated yet.", self.service);
         }
         if self.has_code("AccountSuspendedException") {
-            return "The account is suspended: see AWS's mails to its owner, or ask AWS support."
-                .to_owned();
+            return "The account is suspended: see AWS's mails to its owner, or ask AWS support.".to_owned();
         }
-        let action = denied_action(&self.message)
-            .map(str::to_owned)
-            .or_else(|| permission(self.service, self.operation));
+        let action =
+            denied_action(&self.message).map(str::to_owned).or_else(|| permission(self.service, self.operation));
         let missing = action.map_or_else(String::new, |action| format!("{action} is missing. "));
         if text.contains("explicit deny") {
             return format!(
@@ -103,9 +87,7 @@ impl AwsError {
                  boundary or a session policy; ask who runs the account."
             );
         }
-        format!(
-            "{missing}The README has a policy with all that is needed, to be attached to your user or role."
-        )
+        format!("{missing}The README has a policy with all that is needed, to be attached to your user or role.")
     }
 
     fn credentials_hint(&self, text: &str) -> String {
@@ -129,32 +111,29 @@ impl AwsError {
     fn particular_hint(&self, text: &str) -> Option<String> {
         if super::s3::destination_not_validated(self) {
             return Some(
-                "S3 may not invoke the function: its invoke permission has to name this bucket and account."
-                    .to_owned(),
+                "S3 may not invoke the function: its invoke permission has to name this bucket and account.".to_owned(),
             );
         }
-        if text.contains("does not have permission to access the ecr image") {
+        if text.contains("does not have permission to access the ecr image") || text.contains("imageaccessdenied") {
             return Some(
                 "Lambda adds itself to the repository's policy, if the caller may: \
                  ecr:GetRepositoryPolicy and ecr:SetRepositoryPolicy are needed."
                     .to_owned(),
             );
         }
+        // To a HEAD, S3 says "elsewhere" with a status alone.
+        if self.service == "S3" && text.contains("http 301") {
+            return Some("The bucket is in another region: name it with --region.".to_owned());
+        }
         match self.code.as_deref()? {
-            "PermanentRedirect"
-            | "AuthorizationHeaderMalformed"
-            | "IllegalLocationConstraintException" => {
+            "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
                 Some("The bucket is in another region: name it with --region.".to_owned())
             }
-            "OperationAborted" | "ConcurrentModification" => Some(
-                "Something else is working on the same resource: try again in a minute.".to_owned(),
-            ),
-            "BucketNotEmpty" => {
-                Some("Something is still writing to the bucket: run destroy again.".to_owned())
+            "OperationAborted" | "ConcurrentModification" => {
+                Some("Something else is working on the same resource: try again in a minute.".to_owned())
             }
-            "DeleteConflict" => {
-                Some("Somebody else uses it: detach it there, then run destroy again.".to_owned())
-            }
+            "BucketNotEmpty" => Some("Something is still writing to the bucket: run destroy again.".to_owned()),
+            "DeleteConflict" => Some("Somebody else uses it: detach it there, then run destroy again.".to_owned()),
             _ => None,
         }
     }
@@ -238,9 +217,7 @@ mod tests {
 
     #[test]
     fn a_denied_call_names_the_missing_permission() {
-        let hint = denied(
-            "User: arn:aws:iam::1:user/u is not authorized to perform: iam:PassRole on resource: r",
-        );
+        let hint = denied("User: arn:aws:iam::1:user/u is not authorized to perform: iam:PassRole on resource: r");
         assert!(hint.hint().unwrap().starts_with("iam:PassRole is missing."));
         // S3 says "Access Denied" and no more.
         let hint = AwsError::new("S3", "HeadBucket", ErrorKind::Denied, "Access Denied").hint();
@@ -266,20 +243,12 @@ mod tests {
 
     #[test]
     fn expired_credentials_are_answered_by_logging_in_again() {
-        let error = AwsError::new(
-            "STS",
-            "GetCallerIdentity",
-            ErrorKind::ExpiredCredentials,
-            "",
-        );
+        let error = AwsError::new("STS", "GetCallerIdentity", ErrorKind::ExpiredCredentials, "");
         assert!(error.hint().unwrap().contains("aws sso login"));
     }
 
     #[test]
     fn what_nobody_can_help_has_no_hint() {
-        assert_eq!(
-            AwsError::new("S3", "GetObject", ErrorKind::Other, "odd").hint(),
-            None
-        );
+        assert_eq!(AwsError::new("S3", "GetObject", ErrorKind::Other, "odd").hint(), None);
     }
 }

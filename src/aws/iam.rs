@@ -25,9 +25,7 @@ fn sdk_tags(operation: &'static str, tags: &Tags) -> Result<Vec<Tag>, AwsError> 
                 .key(key)
                 .value(value)
                 .build()
-                .map_err(|error| {
-                    AwsError::new(SERVICE, operation, ErrorKind::Invalid, error.to_string())
-                })
+                .map_err(|error| AwsError::new(SERVICE, operation, ErrorKind::Invalid, error.to_string()))
         })
         .collect()
 }
@@ -85,11 +83,7 @@ pub async fn create_role(
 }
 
 /// Attaches a policy to a role. Doing it again changes nothing.
-pub async fn attach_role_policy(
-    client: &Client,
-    role: &str,
-    policy_arn: &str,
-) -> Result<(), AwsError> {
+pub async fn attach_role_policy(client: &Client, role: &str, policy_arn: &str) -> Result<(), AwsError> {
     client
         .attach_role_policy()
         .role_name(role)
@@ -102,43 +96,26 @@ pub async fn attach_role_policy(
 
 /// A role by its name; `None` if it is not there.
 pub async fn role(client: &Client, name: &str) -> Result<Option<Tagged>, AwsError> {
-    let answer = client
-        .get_role()
-        .role_name(name)
-        .send()
-        .await
-        .map_err(failed("GetRole"));
-    Ok(error::optional(answer)?
-        .and_then(|found| found.role)
-        .map(|role| Tagged {
-            name: role.role_name,
-            arn: role.arn,
-            tags: from_sdk_tags(role.tags.unwrap_or_default()),
-        }))
+    let answer = client.get_role().role_name(name).send().await.map_err(failed("GetRole"));
+    Ok(error::optional(answer)?.and_then(|found| found.role).map(|role| Tagged {
+        name: role.role_name,
+        arn: role.arn,
+        tags: from_sdk_tags(role.tags.unwrap_or_default()),
+    }))
 }
 
 /// A policy by its ARN; `None` if it is not there.
 pub async fn policy(client: &Client, arn: &str) -> Result<Option<Tagged>, AwsError> {
-    let answer = client
-        .get_policy()
-        .policy_arn(arn)
-        .send()
-        .await
-        .map_err(failed("GetPolicy"));
-    Ok(error::optional(answer)?
-        .and_then(|found| found.policy)
-        .map(|policy| Tagged {
-            name: policy.policy_name.unwrap_or_default(),
-            arn: policy.arn.unwrap_or_else(|| arn.to_owned()),
-            tags: from_sdk_tags(policy.tags.unwrap_or_default()),
-        }))
+    let answer = client.get_policy().policy_arn(arn).send().await.map_err(failed("GetPolicy"));
+    Ok(error::optional(answer)?.and_then(|found| found.policy).map(|policy| Tagged {
+        name: policy.policy_name.unwrap_or_default(),
+        arn: policy.arn.unwrap_or_else(|| arn.to_owned()),
+        tags: from_sdk_tags(policy.tags.unwrap_or_default()),
+    }))
 }
 
 /// The ARNs of the policies that are attached to a role; `None` if there is no such role.
-pub async fn attached_policies(
-    client: &Client,
-    role: &str,
-) -> Result<Option<Vec<String>>, AwsError> {
+pub async fn attached_policies(client: &Client, role: &str) -> Result<Option<Vec<String>>, AwsError> {
     let mut attached = Vec::new();
     let mut marker = None;
     loop {
@@ -152,12 +129,7 @@ pub async fn attached_policies(
         let Some(page) = error::optional(answer)? else {
             return Ok(None);
         };
-        attached.extend(
-            page.attached_policies
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|policy| policy.policy_arn),
-        );
+        attached.extend(page.attached_policies.unwrap_or_default().into_iter().filter_map(|policy| policy.policy_arn));
         marker = page.marker;
         if !page.is_truncated || marker.is_none() {
             return Ok(Some(attached));
@@ -184,14 +156,7 @@ pub async fn delete_role(client: &Client, name: &str) -> Result<Deleted, AwsErro
             .map_err(failed("DeleteRolePolicy"));
         error::deleted(answer)?;
     }
-    error::deleted(
-        client
-            .delete_role()
-            .role_name(name)
-            .send()
-            .await
-            .map_err(failed("DeleteRole")),
-    )
+    error::deleted(client.delete_role().role_name(name).send().await.map_err(failed("DeleteRole")))
 }
 
 async fn detach(client: &Client, role: &str, policy_arn: &str) -> Result<Deleted, AwsError> {
@@ -247,14 +212,7 @@ pub async fn delete_policy(client: &Client, arn: &str) -> Result<Deleted, AwsErr
             .map_err(failed("DeletePolicyVersion"));
         error::deleted(answer)?;
     }
-    error::deleted(
-        client
-            .delete_policy()
-            .policy_arn(arn)
-            .send()
-            .await
-            .map_err(failed("DeletePolicy")),
-    )
+    error::deleted(client.delete_policy().policy_arn(arn).send().await.map_err(failed("DeletePolicy")))
 }
 
 // Users and groups are not ours: a policy that somebody gave to one of them is refused by AWS, and said to be in use.
@@ -272,12 +230,7 @@ async fn roles_with_policy(client: &Client, arn: &str) -> Result<Option<Vec<Stri
         let Some(page) = error::optional(answer)? else {
             return Ok(None);
         };
-        roles.extend(
-            page.policy_roles
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|role| role.role_name),
-        );
+        roles.extend(page.policy_roles.unwrap_or_default().into_iter().filter_map(|role| role.role_name));
         marker = page.marker;
         if !page.is_truncated || marker.is_none() {
             return Ok(Some(roles));
@@ -319,17 +272,8 @@ pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, Aw
     let mut marker = None;
     loop {
         // Rule: IAM's prefixes are paths; names have to be looked through.
-        let page = client
-            .list_roles()
-            .set_marker(marker)
-            .send()
-            .await
-            .map_err(failed("ListRoles"))?;
-        roles.extend(
-            page.roles
-                .into_iter()
-                .filter(|role| role.role_name.starts_with(prefix)),
-        );
+        let page = client.list_roles().set_marker(marker).send().await.map_err(failed("ListRoles"))?;
+        roles.extend(page.roles.into_iter().filter(|role| role.role_name.starts_with(prefix)));
         marker = page.marker;
         if !page.is_truncated || marker.is_none() {
             break;
@@ -346,11 +290,7 @@ pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, Aw
             .await
             .map_err(failed("ListRoleTags"));
         if let Some(tags) = error::optional(answer)? {
-            found.push(Tagged {
-                name: role.role_name,
-                arn: role.arn,
-                tags: from_sdk_tags(tags.tags),
-            });
+            found.push(Tagged { name: role.role_name, arn: role.arn, tags: from_sdk_tags(tags.tags) });
         }
     }
     Ok(found)
@@ -382,19 +322,10 @@ pub async fn list_policies(client: &Client, prefix: &str) -> Result<Vec<Tagged>,
     }
     let mut found = Vec::with_capacity(named.len());
     for (name, arn) in named {
-        let answer = client
-            .list_policy_tags()
-            .policy_arn(&arn)
-            .max_items(100)
-            .send()
-            .await
-            .map_err(failed("ListPolicyTags"));
+        let answer =
+            client.list_policy_tags().policy_arn(&arn).max_items(100).send().await.map_err(failed("ListPolicyTags"));
         if let Some(tags) = error::optional(answer)? {
-            found.push(Tagged {
-                name,
-                arn,
-                tags: from_sdk_tags(tags.tags),
-            });
+            found.push(Tagged { name, arn, tags: from_sdk_tags(tags.tags) });
         }
     }
     Ok(found)

@@ -1,9 +1,7 @@
 //! Lambda: a function from a container image, who may invoke it, and how it comes to life.
 
-use aws_sdk_lambda::Client;
-use aws_sdk_lambda::types::{
-    Architecture as SdkArchitecture, Environment, FunctionCode, PackageType, State,
-};
+pub use aws_sdk_lambda::Client;
+use aws_sdk_lambda::types::{Architecture as SdkArchitecture, Environment, FunctionCode, PackageType, State};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -81,9 +79,7 @@ pub struct Function {
 /// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be tried again.
 pub async fn create_function(client: &Client, spec: &FunctionSpec<'_>) -> Result<String, AwsError> {
     const OPERATION: &str = "CreateFunction";
-    let environment = Environment::builder()
-        .set_variables(Some(spec.environment.iter().cloned().collect()))
-        .build();
+    let environment = Environment::builder().set_variables(Some(spec.environment.iter().cloned().collect())).build();
     client
         .create_function()
         .function_name(spec.name)
@@ -128,14 +124,8 @@ pub async fn function(client: &Client, name: &str) -> Result<Option<Function>, A
             name: found.function_name.unwrap_or_else(|| name.to_owned()),
             arn: found.function_arn.unwrap_or_default(),
             state,
-            memory_mb: found
-                .memory_size
-                .and_then(|size| u32::try_from(size).ok())
-                .unwrap_or_default(),
-            timeout_seconds: found
-                .timeout
-                .and_then(|seconds| u32::try_from(seconds).ok())
-                .unwrap_or_default(),
+            memory_mb: found.memory_size.and_then(|size| u32::try_from(size).ok()).unwrap_or_default(),
+            timeout_seconds: found.timeout.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or_default(),
             role_arn: found.role.unwrap_or_default(),
         }
     }))
@@ -201,11 +191,7 @@ pub async fn add_bucket_permission(
 }
 
 /// Takes a statement out of a function's policy.
-pub async fn remove_permission(
-    client: &Client,
-    function: &str,
-    statement_id: &str,
-) -> Result<Deleted, AwsError> {
+pub async fn remove_permission(client: &Client, function: &str, statement_id: &str) -> Result<Deleted, AwsError> {
     error::deleted(
         client
             .remove_permission()
@@ -218,54 +204,31 @@ pub async fn remove_permission(
 }
 
 /// A function's resource policy, as JSON; `None` if it has none, or is not there.
-pub async fn resource_policy(
-    client: &Client,
-    function: &str,
-) -> Result<Option<serde_json::Value>, AwsError> {
+pub async fn resource_policy(client: &Client, function: &str) -> Result<Option<serde_json::Value>, AwsError> {
     const OPERATION: &str = "GetPolicy";
-    let answer = client
-        .get_policy()
-        .function_name(function)
-        .send()
-        .await
-        .map_err(failed(OPERATION));
+    let answer = client.get_policy().function_name(function).send().await.map_err(failed(OPERATION));
     let Some(policy) = error::optional(answer)?.and_then(|found| found.policy) else {
         return Ok(None);
     };
-    serde_json::from_str(&policy)
-        .map(Some)
-        .map_err(|error| AwsError {
-            source: Some(Box::new(error)),
-            ..AwsError::lacks(SERVICE, OPERATION, "a readable policy")
-        })
+    serde_json::from_str(&policy).map(Some).map_err(|error| AwsError {
+        source: Some(Box::new(error)),
+        ..AwsError::lacks(SERVICE, OPERATION, "a readable policy")
+    })
 }
 
 /// Whether a function's policy has a statement.
-pub async fn has_permission(
-    client: &Client,
-    function: &str,
-    statement_id: &str,
-) -> Result<bool, AwsError> {
+pub async fn has_permission(client: &Client, function: &str, statement_id: &str) -> Result<bool, AwsError> {
     let policy = resource_policy(client, function).await?;
     Ok(policy.is_some_and(|policy| names_statement(&policy, statement_id)))
 }
 
 fn names_statement(policy: &serde_json::Value, statement_id: &str) -> bool {
-    policy["Statement"]
-        .as_array()
-        .is_some_and(|statements| statements.iter().any(|one| one["Sid"] == statement_id))
+    policy["Statement"].as_array().is_some_and(|statements| statements.iter().any(|one| one["Sid"] == statement_id))
 }
 
 /// Deletes a function.
 pub async fn delete_function(client: &Client, name: &str) -> Result<Deleted, AwsError> {
-    error::deleted(
-        client
-            .delete_function()
-            .function_name(name)
-            .send()
-            .await
-            .map_err(failed("DeleteFunction")),
-    )
+    error::deleted(client.delete_function().function_name(name).send().await.map_err(failed("DeleteFunction")))
 }
 
 /// The functions whose names start with a prefix, with their tags.
@@ -273,12 +236,7 @@ pub async fn list_functions(client: &Client, prefix: &str) -> Result<Vec<Tagged>
     let mut named = Vec::new();
     let mut marker = None;
     loop {
-        let page = client
-            .list_functions()
-            .set_marker(marker)
-            .send()
-            .await
-            .map_err(failed("ListFunctions"))?;
+        let page = client.list_functions().set_marker(marker).send().await.map_err(failed("ListFunctions"))?;
         named.extend(
             page.functions
                 .unwrap_or_default()
@@ -293,18 +251,9 @@ pub async fn list_functions(client: &Client, prefix: &str) -> Result<Vec<Tagged>
     }
     let mut found = Vec::with_capacity(named.len());
     for (name, arn) in named {
-        let answer = client
-            .list_tags()
-            .resource(&arn)
-            .send()
-            .await
-            .map_err(failed("ListTags"));
+        let answer = client.list_tags().resource(&arn).send().await.map_err(failed("ListTags"));
         if let Some(tags) = error::optional(answer)? {
-            found.push(Tagged {
-                name,
-                arn,
-                tags: tags.tags.unwrap_or_default().into_iter().collect(),
-            });
+            found.push(Tagged { name, arn, tags: tags.tags.unwrap_or_default().into_iter().collect() });
         }
     }
     Ok(found)
@@ -324,10 +273,7 @@ mod tests {
 
     #[test]
     fn a_failure_gives_what_lambda_gave() {
-        assert_eq!(
-            failure(Some("ImageAccessDenied"), Some("no")),
-            "ImageAccessDenied: no"
-        );
+        assert_eq!(failure(Some("ImageAccessDenied"), Some("no")), "ImageAccessDenied: no");
         assert_eq!(failure(None, None), "no reason given");
     }
 }

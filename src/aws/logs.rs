@@ -48,29 +48,14 @@ pub async fn put_retention(client: &Client, group: &str, days: u32) -> Result<()
 /// Whether a log group is there.
 pub async fn log_group_exists(client: &Client, group: &str) -> Result<bool, AwsError> {
     // Prefixes match longer names too, and names sort: if the group is there, it comes first.
-    let page = client
-        .describe_log_groups()
-        .log_group_name_prefix(group)
-        .send()
-        .await
-        .map_err(failed("DescribeLogGroups"))?;
-    Ok(page
-        .log_groups
-        .unwrap_or_default()
-        .iter()
-        .any(|found| found.log_group_name.as_deref() == Some(group)))
+    let page =
+        client.describe_log_groups().log_group_name_prefix(group).send().await.map_err(failed("DescribeLogGroups"))?;
+    Ok(page.log_groups.unwrap_or_default().iter().any(|found| found.log_group_name.as_deref() == Some(group)))
 }
 
 /// Deletes a log group with all that is in it.
 pub async fn delete_log_group(client: &Client, group: &str) -> Result<Deleted, AwsError> {
-    error::deleted(
-        client
-            .delete_log_group()
-            .log_group_name(group)
-            .send()
-            .await
-            .map_err(failed("DeleteLogGroup")),
-    )
+    error::deleted(client.delete_log_group().log_group_name(group).send().await.map_err(failed("DeleteLogGroup")))
 }
 
 /// The log groups whose names start with a prefix, with their tags.
@@ -99,18 +84,10 @@ pub async fn list_log_groups(client: &Client, prefix: &str) -> Result<Vec<Tagged
     }
     let mut found = Vec::with_capacity(named.len());
     for (name, arn) in named {
-        let answer = client
-            .list_tags_for_resource()
-            .resource_arn(&arn)
-            .send()
-            .await
-            .map_err(failed("ListTagsForResource"));
+        let answer =
+            client.list_tags_for_resource().resource_arn(&arn).send().await.map_err(failed("ListTagsForResource"));
         if let Some(tags) = error::optional(answer)? {
-            found.push(Tagged {
-                name,
-                arn,
-                tags: tags.tags.unwrap_or_default().into_iter().collect(),
-            });
+            found.push(Tagged { name, arn, tags: tags.tags.unwrap_or_default().into_iter().collect() });
         }
     }
     Ok(found)
@@ -129,10 +106,7 @@ mod tests {
     #[test]
     fn tags_are_asked_for_by_the_arn_without_a_star() {
         let starred = "arn:aws:logs:us-east-1:1:log-group:/g:*".to_owned();
-        assert_eq!(
-            group_arn(None, Some(starred)),
-            "arn:aws:logs:us-east-1:1:log-group:/g"
-        );
+        assert_eq!(group_arn(None, Some(starred)), "arn:aws:logs:us-east-1:1:log-group:/g");
         assert_eq!(group_arn(Some("a".into()), Some("b:*".into())), "a");
     }
 }

@@ -19,13 +19,8 @@ pub enum Document {
 
 impl Document {
     /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::BuildPolicy,
-        Self::BuildTrust,
-        Self::FunctionPolicy,
-        Self::FunctionTrust,
-        Self::UserPolicy,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::BuildPolicy, Self::BuildTrust, Self::FunctionPolicy, Self::FunctionTrust, Self::UserPolicy];
 
     /// Its file's name in `assets/policies`.
     pub const fn file_name(self) -> &'static str {
@@ -115,11 +110,8 @@ pub enum PolicyError {
 
 /// A document with its placeholders filled.
 pub fn render(document: Document, values: &PolicyValues) -> Result<Value, PolicyError> {
-    let mut policy: Value =
-        serde_json::from_str(document.text()).map_err(|source| PolicyError::Json {
-            document: document.file_name(),
-            source,
-        })?;
+    let mut policy: Value = serde_json::from_str(document.text())
+        .map_err(|source| PolicyError::Json { document: document.file_name(), source })?;
     if values.build_source_bucket.is_none()
         && let Some(statements) = policy["Statement"].as_array_mut()
     {
@@ -152,10 +144,9 @@ fn fill_text(text: &str, document: Document, values: &PolicyValues) -> Result<St
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) = after.split_once('}').unwrap_or((after, ""));
-        let value = values.get(name).ok_or_else(|| PolicyError::Unfilled {
-            document: document.file_name(),
-            placeholder: name.to_owned(),
-        })?;
+        let value = values
+            .get(name)
+            .ok_or_else(|| PolicyError::Unfilled { document: document.file_name(), placeholder: name.to_owned() })?;
         filled.push_str(before);
         filled.push_str(value);
         rest = after;
@@ -214,10 +205,7 @@ mod tests {
     #[test]
     fn the_function_reads_its_source_and_writes_its_destination_only() {
         let policy = render(Document::FunctionPolicy, &values()).unwrap();
-        assert_eq!(
-            statement(&policy, "ReadImages").unwrap()["Resource"],
-            "arn:aws:s3:::thumbnails-1-source/*"
-        );
+        assert_eq!(statement(&policy, "ReadImages").unwrap()["Resource"], "arn:aws:s3:::thumbnails-1-source/*");
         assert_eq!(
             statement(&policy, "WriteThumbnails").unwrap()["Resource"],
             "arn:aws:s3:::thumbnails-1-thumbnails/*"
@@ -240,10 +228,7 @@ mod tests {
         let mut values = values();
         values.repository.clear();
         let error = render(Document::BuildPolicy, &values).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "build-policy.json needs a value for ${RepositoryName}"
-        );
+        assert_eq!(error.to_string(), "build-policy.json needs a value for ${RepositoryName}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! S3: buckets here; their objects in [`objects`], and how one is emptied in [`empty`].
+//! S3: buckets here; their objects in `s3/objects.rs`, and how one is emptied in `s3/empty.rs`.
 
 mod empty;
 mod objects;
@@ -6,10 +6,9 @@ mod objects;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput;
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, CreateBucketConfiguration, Event, LambdaFunctionConfiguration,
-    NotificationConfiguration, PublicAccessBlockConfiguration, ServerSideEncryption,
-    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
-    Tag, Tagging,
+    BucketLocationConstraint, CreateBucketConfiguration, Event, LambdaFunctionConfiguration, NotificationConfiguration,
+    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -23,8 +22,8 @@ use super::wait::{self, Poll, Waiting};
 
 pub use empty::{Emptied, empty_and_delete_bucket, empty_bucket};
 pub use objects::{
-    Object, delete_object, get_object_bytes, get_object_to_file, head_object, list_objects,
-    put_object_bytes, put_object_from_file,
+    Object, delete_object, get_object_bytes, get_object_to_file, head_object, list_objects, put_object_bytes,
+    put_object_from_file,
 };
 
 const SERVICE: &str = "S3";
@@ -58,9 +57,7 @@ pub async fn create_bucket(client: &Client, bucket: &str, region: &str) -> Resul
     // Rule: the location constraint is required outside us-east-1, and forbidden inside. There, creating one's own
     // bucket again is answered with success.
     let location = (region != "us-east-1").then(|| {
-        CreateBucketConfiguration::builder()
-            .location_constraint(BucketLocationConstraint::from(region))
-            .build()
+        CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::from(region)).build()
     });
     client
         .create_bucket()
@@ -94,13 +91,7 @@ pub async fn wait_usable(
 
 /// Whether a bucket is there.
 pub async fn head_bucket(client: &Client, bucket: &str) -> Result<Presence, AwsError> {
-    match client
-        .head_bucket()
-        .bucket(bucket)
-        .send()
-        .await
-        .map_err(failed("HeadBucket"))
-    {
+    match client.head_bucket().bucket(bucket).send().await.map_err(failed("HeadBucket")) {
         Ok(_) => Ok(Presence::Here),
         Err(error) if error.is_not_found() => Ok(Presence::Gone),
         // A HEAD is answered without a body: only the status tells.
@@ -129,16 +120,9 @@ pub async fn put_bucket_tags(client: &Client, bucket: &str, tags: &Tags) -> Resu
 
 /// A bucket's tags; none, if it has none.
 pub async fn bucket_tags(client: &Client, bucket: &str) -> Result<Tags, AwsError> {
-    let answer = client
-        .get_bucket_tagging()
-        .bucket(bucket)
-        .send()
-        .await
-        .map_err(failed("GetBucketTagging"));
+    let answer = client.get_bucket_tagging().bucket(bucket).send().await.map_err(failed("GetBucketTagging"));
     match answer {
-        Ok(found) => Ok(tags::from_pairs(
-            found.tag_set.into_iter().map(|tag| (tag.key, tag.value)),
-        )),
+        Ok(found) => Ok(tags::from_pairs(found.tag_set.into_iter().map(|tag| (tag.key, tag.value)))),
         // Rule: a bucket without tags answers with an error.
         Err(error) if error.has_code("NoSuchTagSet") => Ok(Tags::new()),
         Err(error) => Err(error),
@@ -172,11 +156,7 @@ pub async fn encrypt_bucket(client: &Client, bucket: &str) -> Result<(), AwsErro
         .build()
         .map_err(unbuildable(OPERATION))?;
     let configuration = ServerSideEncryptionConfiguration::builder()
-        .rules(
-            ServerSideEncryptionRule::builder()
-                .apply_server_side_encryption_by_default(by_default)
-                .build(),
-        )
+        .rules(ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by_default).build())
         .build()
         .map_err(unbuildable(OPERATION))?;
     client
@@ -192,11 +172,7 @@ pub async fn encrypt_bucket(client: &Client, bucket: &str) -> Result<(), AwsErro
 /// Has every new object of a bucket invoke a function.
 ///
 /// The function's permission comes first: S3 asks for it, and refuses otherwise ([`destination_not_validated`]).
-pub async fn put_notification(
-    client: &Client,
-    bucket: &str,
-    function_arn: &str,
-) -> Result<(), AwsError> {
+pub async fn put_notification(client: &Client, bucket: &str, function_arn: &str) -> Result<(), AwsError> {
     const OPERATION: &str = "PutBucketNotificationConfiguration";
     let function = LambdaFunctionConfiguration::builder()
         .id("thumbnail")
@@ -207,9 +183,7 @@ pub async fn put_notification(
     replace_notification(
         client,
         bucket,
-        NotificationConfiguration::builder()
-            .lambda_function_configurations(function)
-            .build(),
+        NotificationConfiguration::builder().lambda_function_configurations(function).build(),
     )
     .await
 }
@@ -258,10 +232,7 @@ pub async fn notification(client: &Client, bucket: &str) -> Result<Option<Vec<St
 
 /// Whether S3 refused a notification because the function does not (yet) let itself be invoked for this bucket.
 pub fn destination_not_validated(error: &AwsError) -> bool {
-    error.service == SERVICE
-        && error
-            .message
-            .contains("Unable to validate the following destination configurations")
+    error.service == SERVICE && error.message.contains("Unable to validate the following destination configurations")
 }
 
 /// The caller's buckets whose names start with a prefix, with their tags.
@@ -295,11 +266,7 @@ pub async fn list_buckets(client: &Client, prefix: &str) -> Result<Vec<Tagged>, 
     for name in names {
         // A bucket that went in between is none of the caller's.
         if let Some(tags) = error::optional(bucket_tags(client, &name).await)? {
-            found.push(Tagged {
-                arn: format!("arn:aws:s3:::{name}"),
-                name,
-                tags,
-            });
+            found.push(Tagged { arn: format!("arn:aws:s3:::{name}"), name, tags });
         }
     }
     Ok(found)
@@ -307,12 +274,5 @@ pub async fn list_buckets(client: &Client, prefix: &str) -> Result<Vec<Tagged>, 
 
 /// Deletes a bucket, which must be empty: `BucketNotEmpty` is an [`ErrorKind::Conflict`].
 pub async fn delete_bucket(client: &Client, bucket: &str) -> Result<Deleted, AwsError> {
-    error::deleted(
-        client
-            .delete_bucket()
-            .bucket(bucket)
-            .send()
-            .await
-            .map_err(failed("DeleteBucket")),
-    )
+    error::deleted(client.delete_bucket().bucket(bucket).send().await.map_err(failed("DeleteBucket")))
 }

@@ -22,8 +22,5 @@ where
     K: Into<String>,
     V: Into<String>,
 {
-    pairs
-        .into_iter()
-        .map(|(key, value)| (key.into(), value.into()))
-        .collect()
+    pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }

@@ -26,13 +26,7 @@ pub struct Schedule {
 impl Schedule {
     /// A schedule without jitter.
     pub const fn new(first: Duration, factor: f64, cap: Duration, deadline: Duration) -> Self {
-        Self {
-            first,
-            factor,
-            cap,
-            deadline,
-            jitter: false,
-        }
+        Self { first, factor, cap, deadline, jitter: false }
     }
 
     /// The same with another deadline.
@@ -44,42 +38,24 @@ impl Schedule {
     /// The delay after the given attempt (the first is 1).
     pub fn delay(&self, attempt: u32) -> Duration {
         let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
-        let seconds = (self.first.as_secs_f64() * self.factor.powi(exponent))
-            .min(self.cap.as_secs_f64())
-            .max(0.0);
-        let seconds = if self.jitter {
-            seconds * rand::random_range(0.5..=1.0)
-        } else {
-            seconds
-        };
+        let seconds = (self.first.as_secs_f64() * self.factor.powi(exponent)).min(self.cap.as_secs_f64()).max(0.0);
+        let seconds = if self.jitter { seconds * rand::random_range(0.5..=1.0) } else { seconds };
         Duration::from_secs_f64(seconds)
     }
 }
 
 /// A bucket that was created a moment ago: usually there at once.
-pub const BUCKET_USABLE: Schedule = Schedule::new(
-    Duration::from_millis(100),
-    2.0,
-    Duration::from_secs(2),
-    Duration::from_secs(60),
-);
+pub const BUCKET_USABLE: Schedule =
+    Schedule::new(Duration::from_millis(100), 2.0, Duration::from_secs(2), Duration::from_secs(60));
 
 /// A container-image function going from `Pending` to `Active`: a few seconds on AWS; a look a second at the most, as
 /// the SDKs' own `function_active_v2` waiter does.
-pub const FUNCTION_ACTIVE: Schedule = Schedule::new(
-    Duration::from_millis(100),
-    1.6,
-    Duration::from_secs(1),
-    Duration::from_secs(300),
-);
+pub const FUNCTION_ACTIVE: Schedule =
+    Schedule::new(Duration::from_millis(100), 1.6, Duration::from_secs(1), Duration::from_secs(300));
 
 /// A build: looks that are close together at first (the sandbox is quick), two seconds apart later.
-pub const BUILD: Schedule = Schedule::new(
-    Duration::from_millis(100),
-    1.5,
-    Duration::from_secs(2),
-    Duration::from_secs(3600),
-);
+pub const BUILD: Schedule =
+    Schedule::new(Duration::from_millis(100), 1.5, Duration::from_secs(2), Duration::from_secs(3600));
 
 /// Which failures are tried again, and when.
 #[derive(Debug, Clone, Copy)]
@@ -94,12 +70,7 @@ pub struct Rule {
 /// exactly the error that says that the role cannot be assumed (yet).
 pub const ROLE_PROPAGATION: Rule = Rule {
     when: |error| error.kind == ErrorKind::RoleNotReady,
-    schedule: Schedule::new(
-        Duration::from_millis(250),
-        2.0,
-        Duration::from_secs(2),
-        Duration::from_secs(48),
-    ),
+    schedule: Schedule::new(Duration::from_millis(250), 2.0, Duration::from_secs(2), Duration::from_secs(48)),
 };
 
 /// Rule: throttling is answered by the SDK's standard retries first, then by these.
@@ -136,12 +107,13 @@ pub const CONFLICT: Rule = Rule {
 /// it is tried for a few seconds only.
 pub const DESTINATION_VALIDATION: Rule = Rule {
     when: super::s3::destination_not_validated,
-    schedule: Schedule::new(
-        Duration::from_millis(250),
-        2.0,
-        Duration::from_secs(2),
-        Duration::from_secs(20),
-    ),
+    schedule: Schedule::new(Duration::from_millis(250), 2.0, Duration::from_secs(2), Duration::from_secs(20)),
+};
+
+/// Something that was made a moment ago and is not seen by every call yet; asked for again for a short while.
+pub const NOT_YET_SEEN: Rule = Rule {
+    when: |error| error.kind == ErrorKind::NotFound,
+    schedule: Schedule::new(Duration::from_millis(250), 2.0, Duration::from_secs(2), Duration::from_secs(20)),
 };
 
 /// What a look found.
@@ -241,19 +213,11 @@ where
         attempt += 1;
         let elapsed = started.elapsed();
         if elapsed >= schedule.deadline {
-            return Err(WaitError::TimedOut {
-                what: what.to_owned(),
-                after: elapsed,
-            });
+            return Err(WaitError::TimedOut { what: what.to_owned(), after: elapsed });
         }
         // The last look is at the deadline, not one delay before it.
         let delay = schedule.delay(attempt).min(schedule.deadline - elapsed);
-        on_wait(Waiting {
-            what: what.to_owned(),
-            attempt,
-            elapsed,
-            delay,
-        });
+        on_wait(Waiting { what: what.to_owned(), attempt, elapsed, delay });
         pause(delay, cancel).await?;
     }
 }
@@ -295,11 +259,7 @@ where
             return Err(error.into());
         }
         let delay = schedule.delay(*count).min(schedule.deadline - elapsed);
-        on_retry(Retry {
-            attempt,
-            reason: reason(&error),
-            delay,
-        });
+        on_retry(Retry { attempt, reason: reason(&error), delay });
         pause(delay, cancel).await?;
     }
 }
@@ -327,27 +287,18 @@ mod tests {
 
     use super::*;
 
-    const QUICK: Schedule = Schedule::new(
-        Duration::from_millis(1),
-        2.0,
-        Duration::from_millis(4),
-        Duration::from_millis(200),
-    );
+    const QUICK: Schedule =
+        Schedule::new(Duration::from_millis(1), 2.0, Duration::from_millis(4), Duration::from_millis(200));
 
     fn error(kind: ErrorKind) -> AwsError {
         AwsError::new("CodeBuild", "CreateProject", kind, "told by the service")
     }
 
-    const NOT_READY: Rule = Rule {
-        when: |error| error.kind == ErrorKind::RoleNotReady,
-        schedule: QUICK,
-    };
+    const NOT_READY: Rule = Rule { when: |error| error.kind == ErrorKind::RoleNotReady, schedule: QUICK };
 
     #[test]
     fn the_roles_grid_is_a_quarter_a_half_one_and_then_every_two_seconds() {
-        let seconds: Vec<_> = (1..=5)
-            .map(|attempt| ROLE_PROPAGATION.schedule.delay(attempt).as_secs_f64())
-            .collect();
+        let seconds: Vec<_> = (1..=5).map(|attempt| ROLE_PROPAGATION.schedule.delay(attempt).as_secs_f64()).collect();
         assert_eq!(seconds, [0.25, 0.5, 1.0, 2.0, 2.0]);
         assert_eq!(ROLE_PROPAGATION.schedule.delay(10_000).as_secs_f64(), 2.0);
     }
@@ -355,16 +306,9 @@ mod tests {
     #[test]
     fn jitter_takes_at_most_half_of_a_delay() {
         for attempt in 1..50 {
-            let whole = Schedule {
-                jitter: false,
-                ..THROTTLING.schedule
-            }
-            .delay(attempt);
+            let whole = Schedule { jitter: false, ..THROTTLING.schedule }.delay(attempt);
             let drawn = THROTTLING.schedule.delay(attempt);
-            assert!(
-                drawn <= whole && drawn >= whole / 2,
-                "{drawn:?} of {whole:?}"
-            );
+            assert!(drawn <= whole && drawn >= whole / 2, "{drawn:?} of {whole:?}");
         }
     }
 
@@ -372,20 +316,15 @@ mod tests {
     async fn a_wait_looks_until_it_finds() {
         let looks = Cell::new(0);
         let mut told = Vec::new();
-        let found = until(
-            "it",
-            &QUICK,
-            &CancellationToken::new(),
-            &mut |waiting| told.push(waiting.attempt),
-            || async {
+        let found =
+            until("it", &QUICK, &CancellationToken::new(), &mut |waiting| told.push(waiting.attempt), || async {
                 looks.set(looks.get() + 1);
                 Ok(match looks.get() {
                     3 => Poll::Ready("found"),
                     _ => Poll::Pending,
                 })
-            },
-        )
-        .await;
+            })
+            .await;
         assert_eq!(found.unwrap(), "found");
         assert_eq!(told, [1, 2]);
     }
@@ -394,10 +333,8 @@ mod tests {
     async fn a_wait_ends_at_its_deadline_and_says_what_for() {
         let schedule = QUICK.within(Duration::from_millis(10));
         let cancel = CancellationToken::new();
-        let answer: Result<(), _> = until("the moon", &schedule, &cancel, &mut |_| {}, || async {
-            Ok(Poll::Pending)
-        })
-        .await;
+        let answer: Result<(), _> =
+            until("the moon", &schedule, &cancel, &mut |_| {}, || async { Ok(Poll::Pending) }).await;
         let error = answer.unwrap_err();
         assert!(matches!(&error, WaitError::TimedOut { what, .. } if what == "the moon"));
     }
@@ -408,11 +345,7 @@ mod tests {
         let cancel = CancellationToken::new();
         let answer: Result<(), _> = until("it", &QUICK, &cancel, &mut |_| {}, || async {
             looks.set(looks.get() + 1);
-            Err(error(if looks.get() < 3 {
-                ErrorKind::Throttled
-            } else {
-                ErrorKind::Denied
-            }))
+            Err(error(if looks.get() < 3 { ErrorKind::Throttled } else { ErrorKind::Denied }))
         })
         .await;
         assert_eq!(looks.get(), 3);
@@ -425,14 +358,8 @@ mod tests {
         let schedule = Schedule::new(hour, 1.0, hour, hour);
         let cancel = CancellationToken::new();
         let asked = cancel.clone();
-        let answer: Result<(), _> = until(
-            "it",
-            &schedule,
-            &cancel,
-            &mut |_| asked.cancel(),
-            || async { Ok(Poll::Pending) },
-        )
-        .await;
+        let answer: Result<(), _> =
+            until("it", &schedule, &cancel, &mut |_| asked.cancel(), || async { Ok(Poll::Pending) }).await;
         assert!(matches!(answer, Err(WaitError::Cancelled)));
     }
 
@@ -441,24 +368,16 @@ mod tests {
         let calls = Cell::new(0);
         let mut told = Vec::new();
         let cancel = CancellationToken::new();
-        let answer = retry(
-            &[NOT_READY],
-            &cancel,
-            &mut |retry| told.push((retry.attempt, retry.reason)),
-            || async {
-                calls.set(calls.get() + 1);
-                match calls.get() {
-                    1 => Err(error(ErrorKind::RoleNotReady)),
-                    _ => Ok("created"),
-                }
-            },
-        )
+        let answer = retry(&[NOT_READY], &cancel, &mut |retry| told.push((retry.attempt, retry.reason)), || async {
+            calls.set(calls.get() + 1);
+            match calls.get() {
+                1 => Err(error(ErrorKind::RoleNotReady)),
+                _ => Ok("created"),
+            }
+        })
         .await;
         assert_eq!(answer.unwrap(), "created");
-        assert_eq!(
-            told,
-            [(1, "CodeBuild cannot assume the new role yet".to_owned())]
-        );
+        assert_eq!(told, [(1, "CodeBuild cannot assume the new role yet".to_owned())]);
 
         let answer: Result<(), _> = retry(&[NOT_READY], &cancel, &mut |_| {}, || async {
             calls.set(calls.get() + 1);
@@ -471,19 +390,11 @@ mod tests {
 
     #[tokio::test]
     async fn retries_end_with_the_last_failure() {
-        let rule = Rule {
-            schedule: QUICK.within(Duration::from_millis(10)),
-            ..NOT_READY
-        };
+        let rule = Rule { schedule: QUICK.within(Duration::from_millis(10)), ..NOT_READY };
         let cancel = CancellationToken::new();
-        let answer: Result<(), _> = retry(&[rule], &cancel, &mut |_| {}, || async {
-            Err(error(ErrorKind::RoleNotReady))
-        })
-        .await;
-        assert_eq!(
-            answer.unwrap_err().aws().unwrap().kind,
-            ErrorKind::RoleNotReady
-        );
+        let answer: Result<(), _> =
+            retry(&[rule], &cancel, &mut |_| {}, || async { Err(error(ErrorKind::RoleNotReady)) }).await;
+        assert_eq!(answer.unwrap_err().aws().unwrap().kind, ErrorKind::RoleNotReady);
     }
 
     #[tokio::test]
@@ -491,12 +402,11 @@ mod tests {
         let calls = Cell::new(0);
         let cancel = CancellationToken::new();
         let asked = cancel.clone();
-        let answer: Result<(), _> =
-            retry(&[NOT_READY], &cancel, &mut |_| asked.cancel(), || async {
-                calls.set(calls.get() + 1);
-                Err(error(ErrorKind::RoleNotReady))
-            })
-            .await;
+        let answer: Result<(), _> = retry(&[NOT_READY], &cancel, &mut |_| asked.cancel(), || async {
+            calls.set(calls.get() + 1);
+            Err(error(ErrorKind::RoleNotReady))
+        })
+        .await;
         assert!(matches!(answer, Err(WaitError::Cancelled)));
         assert_eq!(calls.get(), 1);
     }

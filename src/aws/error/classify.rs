@@ -7,12 +7,16 @@ pub(crate) fn classify(code: Option<&str>, status: u16, message: &str) -> ErrorK
     let text = message.to_lowercase();
     let code = code.unwrap_or_default();
     // Rule: a role that was created a moment ago is refused with the same code as a wrong parameter; only the text
-    // tells the two apart.
-    if (code == "InvalidInputException"
-        && text.contains("not authorized to perform: sts:assumerole"))
-        || (code == "InvalidParameterValueException"
-            && text.contains("cannot be assumed by lambda"))
-    {
+    // tells the two apart. To Lambda it may also be KMS that does not know the role yet, when the environment's
+    // variables are encrypted for it.
+    let role_is_new = match code {
+        "InvalidInputException" => text.contains("not authorized to perform: sts:assumerole"),
+        "InvalidParameterValueException" => {
+            text.contains("cannot be assumed by lambda") || text.contains("arn does not refer to a valid principal")
+        }
+        _ => false,
+    };
+    if role_is_new {
         return ErrorKind::RoleNotReady;
     }
     // Rule: Lambda says ResourceConflictException both for "there is one already" and for "not now".
@@ -93,9 +97,7 @@ pub(crate) fn classify(code: Option<&str>, status: u16, message: &str) -> ErrorK
         | "RepositoryNotEmptyException"
         | "ResourceInUseException"
         | "OperationAbortedException" => ErrorKind::Conflict,
-        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
-            ErrorKind::ExpiredCredentials
-        }
+        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => ErrorKind::ExpiredCredentials,
         "InvalidAccessKeyId"
         | "InvalidClientTokenId"
         | "UnrecognizedClientException"
@@ -146,22 +148,13 @@ mod tests {
                          arn:aws:iam::123456789012:role/thumbnails-1-build";
         let lambda = "The role defined for the function cannot be assumed by Lambda.";
         let kind = |code, message| classify(Some(code), 400, message);
-        assert_eq!(
-            kind("InvalidInputException", codebuild),
-            ErrorKind::RoleNotReady
-        );
-        assert_eq!(
-            kind("InvalidParameterValueException", lambda),
-            ErrorKind::RoleNotReady
-        );
-        assert_eq!(
-            kind("InvalidInputException", "Invalid project name"),
-            ErrorKind::Invalid
-        );
-        assert_eq!(
-            kind("InvalidParameterValueException", "Unsupported architecture"),
-            ErrorKind::Invalid
-        );
+        assert_eq!(kind("InvalidInputException", codebuild), ErrorKind::RoleNotReady);
+        assert_eq!(kind("InvalidParameterValueException", lambda), ErrorKind::RoleNotReady);
+        let kms = "Lambda was unable to configure access to your environment variables because the KMS key is \
+                   invalid for CreateGrant. KMS Message: ARN does not refer to a valid principal.";
+        assert_eq!(kind("InvalidParameterValueException", kms), ErrorKind::RoleNotReady);
+        assert_eq!(kind("InvalidInputException", "Invalid project name"), ErrorKind::Invalid);
+        assert_eq!(kind("InvalidParameterValueException", "Unsupported architecture"), ErrorKind::Invalid);
         // A caller who may not assume a role is denied: no waiting helps.
         assert_eq!(kind("AccessDeniedException", codebuild), ErrorKind::Denied);
     }
@@ -197,10 +190,7 @@ mod tests {
     fn limits_of_new_accounts_are_limits() {
         let kind = |code, message| classify(Some(code), 400, message);
         assert_eq!(
-            kind(
-                "AccountLimitExceededException",
-                "Cannot have more than 0 builds in queue for the account"
-            ),
+            kind("AccountLimitExceededException", "Cannot have more than 0 builds in queue for the account"),
             ErrorKind::LimitExceeded
         );
         assert_eq!(
@@ -215,18 +205,10 @@ mod tests {
 
     #[test]
     fn every_way_to_say_slow_down_is_throttling() {
-        for code in [
-            "ThrottlingException",
-            "TooManyRequestsException",
-            "RequestLimitExceeded",
-            "SlowDown",
-            "Throttling",
-        ] {
-            assert_eq!(
-                classify(Some(code), 400, ""),
-                ErrorKind::Throttled,
-                "{code}"
-            );
+        for code in
+            ["ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown", "Throttling"]
+        {
+            assert_eq!(classify(Some(code), 400, ""), ErrorKind::Throttled, "{code}");
         }
     }
 

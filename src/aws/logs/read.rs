@@ -35,13 +35,7 @@ pub struct LogTail {
 impl LogTail {
     /// A tail of a stream, which need not be there yet.
     pub fn new(client: Client, group: impl Into<String>, stream: impl Into<String>) -> Self {
-        Self {
-            client,
-            group: group.into(),
-            stream: stream.into(),
-            token: None,
-            caught_up: false,
-        }
+        Self { client, group: group.into(), stream: stream.into(), token: None, caught_up: false }
     }
 
     /// Whether the last reading came to where the stream ended then. If not, there is more to be read at once.
@@ -109,10 +103,11 @@ impl LogTail {
 // An event may hold several lines, and ends in a line end or does not.
 fn split_lines(message: &str, timestamp_ms: i64, lines: &mut Vec<LogLine>) {
     let message = message.strip_suffix('\n').unwrap_or(message);
-    lines.extend(message.split('\n').map(|text| LogLine {
-        text: text.strip_suffix('\r').unwrap_or(text).to_owned(),
-        timestamp_ms,
-    }));
+    lines.extend(
+        message
+            .split('\n')
+            .map(|text| LogLine { text: text.strip_suffix('\r').unwrap_or(text).to_owned(), timestamp_ms }),
+    );
 }
 
 /// An event of a group, with what it is told apart by.
@@ -196,12 +191,7 @@ impl GroupTail {
 
     /// A tail of a group, which need not be there yet, since a moment (milliseconds since 1970).
     pub fn new(client: Client, group: impl Into<String>, since_ms: i64) -> Self {
-        Self {
-            client,
-            group: group.into(),
-            since_ms,
-            seen: HashMap::new(),
-        }
+        Self { client, group: group.into(), since_ms, seen: HashMap::new() }
     }
 
     /// The lines that have come since the last reading, each once.
@@ -224,11 +214,7 @@ impl GroupTail {
 
 /// The names of a group's streams, the one with the latest event first, at most `limit` (50); none, if the group is not
 /// there.
-pub async fn latest_streams(
-    client: &Client,
-    group: &str,
-    limit: u32,
-) -> Result<Vec<String>, AwsError> {
+pub async fn latest_streams(client: &Client, group: &str, limit: u32) -> Result<Vec<String>, AwsError> {
     let answer = client
         .describe_log_streams()
         .log_group_name(group)
@@ -238,9 +224,7 @@ pub async fn latest_streams(
         .send()
         .await
         .map_err(failed("DescribeLogStreams"));
-    let streams = error::optional(answer)?
-        .and_then(|page| page.log_streams)
-        .unwrap_or_default();
+    let streams = error::optional(answer)?.and_then(|page| page.log_streams).unwrap_or_default();
     let mut seen = HashSet::new();
     Ok(streams
         .into_iter()

@@ -28,13 +28,21 @@ pub async fn empty_bucket(
     progress: &mut (dyn FnMut(Emptied) + Send),
 ) -> Result<Emptied, AwsError> {
     let mut emptied = Emptied::default();
-    let mut refused = Refused::default();
     let work = async {
-        delete_versions(client, bucket, &mut emptied, &mut refused, progress).await?;
-        abort_uploads(client, bucket, &mut emptied, progress).await
+        let refused = loop {
+            let before = emptied.objects;
+            let refused = delete_versions(client, bucket, &mut emptied, progress).await?;
+            // What was refused is asked for again as long as that gets on: S3 refuses single keys in passing, too
+            // (`InternalError`, `SlowDown`).
+            if refused.count == 0 || emptied.objects == before {
+                break refused;
+            }
+        };
+        abort_uploads(client, bucket, &mut emptied, progress).await?;
+        Ok(refused)
     };
-    error::optional(work.await)?;
-    match refused.into_error() {
+    let refused = error::optional(work.await)?;
+    match refused.and_then(Refused::into_error) {
         Some(error) => Err(error),
         None => Ok(emptied),
     }
@@ -57,34 +65,28 @@ pub async fn empty_and_delete_bucket(
     delete_bucket(client, bucket).await
 }
 
+/// Goes through the bucket once, and answers what S3 would not delete.
 async fn delete_versions(
     client: &Client,
     bucket: &str,
     emptied: &mut Emptied,
-    refused: &mut Refused,
     progress: &mut (dyn FnMut(Emptied) + Send),
-) -> Result<(), AwsError> {
+) -> Result<Refused, AwsError> {
+    let mut refused = Refused::default();
     let (mut key_marker, mut version_marker) = (None, None);
+    let (mut first_before, mut onwards) = (None, false);
     loop {
         // A bucket without versions lists its objects here too, as the version `null`.
         let page = client
             .list_object_versions()
             .bucket(bucket)
-            .set_key_marker(key_marker)
-            .set_version_id_marker(version_marker)
+            .set_key_marker(key_marker.take())
+            .set_version_id_marker(version_marker.take())
             .send()
             .await
             .map_err(failed("ListObjectVersions"))?;
-        let versions = page
-            .versions
-            .unwrap_or_default()
-            .into_iter()
-            .map(|version| (version.key, version.version_id));
-        let markers = page
-            .delete_markers
-            .unwrap_or_default()
-            .into_iter()
-            .map(|marker| (marker.key, marker.version_id));
+        let versions = page.versions.unwrap_or_default().into_iter().map(|version| (version.key, version.version_id));
+        let markers = page.delete_markers.unwrap_or_default().into_iter().map(|marker| (marker.key, marker.version_id));
         let mut keys = Vec::new();
         for (key, version) in versions.chain(markers) {
             let key = ObjectIdentifier::builder()
@@ -94,17 +96,24 @@ async fn delete_versions(
                 .map_err(unbuildable("DeleteObjects"))?;
             keys.push(key);
         }
+        let first = keys.first().cloned();
         // Rule: DeleteObjects takes 1,000 keys at most, and refuses none at all.
         for chunk in keys.chunks(1000) {
-            delete_keys(client, bucket, chunk.to_vec(), emptied, refused).await?;
+            delete_keys(client, bucket, chunk.to_vec(), emptied, &mut refused).await?;
             progress(*emptied);
         }
         if !page.is_truncated.unwrap_or_default() {
-            return Ok(());
+            return Ok(refused);
         }
-        (key_marker, version_marker) = (page.next_key_marker, page.next_version_id_marker);
-        if key_marker.is_none() {
-            return Ok(());
+        // What was deleted is not listed again, so the next page is the first one: a marker would name a key that has
+        // gone. Once something stays, the way leads on behind it.
+        onwards |= refused.count > 0 || first == first_before;
+        first_before = first;
+        if onwards {
+            (key_marker, version_marker) = (page.next_key_marker, page.next_version_id_marker);
+            if key_marker.is_none() {
+                return Ok(refused);
+            }
         }
     }
 }
@@ -124,22 +133,12 @@ async fn delete_keys(
         .quiet(true)
         .build()
         .map_err(unbuildable(OPERATION))?;
-    let answer = client
-        .delete_objects()
-        .bucket(bucket)
-        .delete(delete)
-        .send()
-        .await
-        .map_err(failed(OPERATION))?;
+    let answer = client.delete_objects().bucket(bucket).delete(delete).send().await.map_err(failed(OPERATION))?;
     // Rule: the answer is a success even if every key was refused: each has its own error.
     let errors = answer.errors.unwrap_or_default();
     emptied.objects += asked.saturating_sub(errors.len() as u64);
     for error in errors {
-        refused.add(
-            error.key.unwrap_or_default(),
-            error.code.unwrap_or_default(),
-            error.message.unwrap_or_default(),
-        );
+        refused.add(error.key.unwrap_or_default(), error.code.unwrap_or_default(), error.message.unwrap_or_default());
     }
     Ok(())
 }
@@ -212,17 +211,9 @@ impl Refused {
         if self.count == 0 {
             return None;
         }
-        let more = if self.count > self.examples.len() as u64 {
-            ", …"
-        } else {
-            ""
-        };
+        let more = if self.count > self.examples.len() as u64 { ", …" } else { "" };
         let objects = if self.count == 1 { "object" } else { "objects" };
-        let message = format!(
-            "{} {objects} could not be deleted: {}{more}",
-            self.count,
-            self.examples.join(", ")
-        );
+        let message = format!("{} {objects} could not be deleted: {}{more}", self.count, self.examples.join(", "));
         let kind = match error::classify(Some(&self.code), 0, "") {
             // The bucket is there: this must not pass for "already gone".
             ErrorKind::NotFound => ErrorKind::Other,

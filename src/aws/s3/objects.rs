@@ -52,13 +52,7 @@ pub async fn put_object_bytes(
     put(client, bucket, key, body, content_type).await
 }
 
-async fn put(
-    client: &Client,
-    bucket: &str,
-    key: &str,
-    body: ByteStream,
-    content_type: &str,
-) -> Result<(), AwsError> {
+async fn put(client: &Client, bucket: &str, key: &str, body: ByteStream, content_type: &str) -> Result<(), AwsError> {
     client
         .put_object()
         .bucket(bucket)
@@ -72,12 +66,7 @@ async fn put(
 }
 
 /// Downloads an object into a file, streamed, and answers its size. The file appears when it is complete.
-pub async fn get_object_to_file(
-    client: &Client,
-    bucket: &str,
-    key: &str,
-    file: &Path,
-) -> Result<u64, AwsError> {
+pub async fn get_object_to_file(client: &Client, bucket: &str, key: &str, file: &Path) -> Result<u64, AwsError> {
     let mut answer = get(client, bucket, key).await?;
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(".part");
@@ -114,46 +103,24 @@ async fn write_body(body: &mut ByteStream, file: &Path) -> Result<u64, AwsError>
 fn interrupted(error: aws_sdk_s3::primitives::ByteStreamError) -> AwsError {
     AwsError {
         source: Some(Box::new(error)),
-        ..AwsError::new(SERVICE, "GetObject", ErrorKind::Network, {
-            "the object broke off in the middle"
-        })
+        ..AwsError::new(SERVICE, "GetObject", ErrorKind::Network, { "the object broke off in the middle" })
     }
 }
 
 /// Downloads an object into memory: for small ones.
-pub async fn get_object_bytes(
-    client: &Client,
-    bucket: &str,
-    key: &str,
-) -> Result<bytes::Bytes, AwsError> {
+pub async fn get_object_bytes(client: &Client, bucket: &str, key: &str) -> Result<bytes::Bytes, AwsError> {
     let answer = get(client, bucket, key).await?;
     let body = answer.body.collect().await.map_err(interrupted)?;
     Ok(body.into_bytes())
 }
 
 async fn get(client: &Client, bucket: &str, key: &str) -> Result<GetObjectOutput, AwsError> {
-    client
-        .get_object()
-        .bucket(bucket)
-        .key(key)
-        .send()
-        .await
-        .map_err(failed("GetObject"))
+    client.get_object().bucket(bucket).key(key).send().await.map_err(failed("GetObject"))
 }
 
 /// What is known of an object; `None` if it is not there.
-pub async fn head_object(
-    client: &Client,
-    bucket: &str,
-    key: &str,
-) -> Result<Option<Object>, AwsError> {
-    let answer = client
-        .head_object()
-        .bucket(bucket)
-        .key(key)
-        .send()
-        .await
-        .map_err(failed("HeadObject"));
+pub async fn head_object(client: &Client, bucket: &str, key: &str) -> Result<Option<Object>, AwsError> {
+    let answer = client.head_object().bucket(bucket).key(key).send().await.map_err(failed("HeadObject"));
     Ok(error::optional(answer)?.map(|found| Object {
         key: key.to_owned(),
         size: u64::try_from(found.content_length.unwrap_or_default()).unwrap_or_default(),
@@ -163,18 +130,8 @@ pub async fn head_object(
 }
 
 /// The first objects, at most 1,000, whose keys start with a prefix.
-pub async fn list_objects(
-    client: &Client,
-    bucket: &str,
-    prefix: &str,
-) -> Result<Vec<Object>, AwsError> {
-    let page = client
-        .list_objects_v2()
-        .bucket(bucket)
-        .prefix(prefix)
-        .send()
-        .await
-        .map_err(failed("ListObjectsV2"))?;
+pub async fn list_objects(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<Object>, AwsError> {
+    let page = client.list_objects_v2().bucket(bucket).prefix(prefix).send().await.map_err(failed("ListObjectsV2"))?;
     Ok(page
         .contents
         .unwrap_or_default()
@@ -192,13 +149,5 @@ pub async fn list_objects(
 
 /// Deletes an object. S3 does not say whether there was one: without a bucket it is [`Deleted::AlreadyGone`].
 pub async fn delete_object(client: &Client, bucket: &str, key: &str) -> Result<Deleted, AwsError> {
-    error::deleted(
-        client
-            .delete_object()
-            .bucket(bucket)
-            .key(key)
-            .send()
-            .await
-            .map_err(failed("DeleteObject")),
-    )
+    error::deleted(client.delete_object().bucket(bucket).key(key).send().await.map_err(failed("DeleteObject")))
 }

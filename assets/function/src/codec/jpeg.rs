@@ -33,10 +33,14 @@ pub fn decode(source: Source<'_>) -> Result<Decoded, ThumbnailError> {
 
     let (width, height) = (u32::from(info.width), u32::from(info.height));
     let output = area(width, height) * channels as u64;
-    let needed = output + coefficients(source.file, width, height);
-    source.check_memory(width, height, needed)?;
+    let layout = Layout::read(source.file);
+    let coefficients = layout.as_ref().map_or(0, |layout| layout.coefficients(width, height));
+    source.check_memory(width, height, output + coefficients)?;
     if !whole {
         return Err(source.cut_short());
+    }
+    if layout.is_some_and(|layout| layout.is_misread()) {
+        return Err(source.broken("its colours are stored apart and at different sizes, which is not read here"));
     }
 
     decoder.set_options(options.jpeg_set_out_colorspace(colours));
@@ -54,8 +58,8 @@ pub fn encode(pixels: &Pixels, profile: Option<Vec<u8>>) -> Result<Vec<u8>, Stri
     let colours = if pixels.channels == 1 { ColorType::Luma } else { ColorType::Rgb };
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, QUALITY);
-    encoder.set_sampling_factor(SamplingFactor::R_4_2_0);
-    encoder.set_optimized_huffman_tables(true);
+    // Colour at full size: a small picture has few pixels to spare.
+    encoder.set_sampling_factor(SamplingFactor::R_4_4_4);
     if let Some(profile) = profile {
         encoder.add_icc_profile(&profile).map_err(|error| error.to_string())?;
     }
@@ -102,18 +106,46 @@ fn reaches_end(file: &[u8]) -> bool {
     Segments { rest: file }.any(|(marker, _)| marker == 0xd9)
 }
 
-/// Bytes that the coefficients of a progressive image take: they are all kept until the last scan.
-fn coefficients(file: &[u8], width: u32, height: u32) -> u64 {
-    let frame = Segments { rest: file }.find(|(marker, _)| matches!(marker, 0xc0..=0xc2));
-    let Some((0xc2, [_, _, _, _, _, count, components @ ..])) = frame else {
-        return 0;
-    };
-    let factors = || {
-        let components = components.chunks_exact(3).take(usize::from(*count));
-        components.map(|component| (u64::from(component[1] >> 4), u64::from(component[1] & 15)))
-    };
-    let most_across = factors().map(|(across, _)| across).max().unwrap_or(1).max(1);
-    let most_down = factors().map(|(_, down)| down).max().unwrap_or(1).max(1);
-    let blocks = u64::from(width).div_ceil(8 * most_across) * u64::from(height).div_ceil(8 * most_down);
-    factors().map(|(across, down)| blocks * across * down * 64 * size_of::<i16>() as u64).sum()
+/// How the frame header lays the samples out.
+struct Layout {
+    /// Across and down, how often each component is sampled.
+    factors: Vec<(u64, u64)>,
+    progressive: bool,
+    /// Not all components are in the first scan.
+    apart: bool,
+}
+
+impl Layout {
+    fn read(file: &[u8]) -> Option<Self> {
+        let mut segments = Segments { rest: file };
+        let (frame, header) = segments.find(|(marker, _)| matches!(marker, 0xc0..=0xc2))?;
+        let (_, scan) = segments.find(|(marker, _)| *marker == 0xda)?;
+        let [_, _, _, _, _, count, components @ ..] = header else {
+            return None;
+        };
+        let factors = components
+            .chunks_exact(3)
+            .take(usize::from(*count))
+            .map(|component| (u64::from(component[1] >> 4), u64::from(component[1] & 15)));
+        Some(Self { factors: factors.collect(), progressive: frame == 0xc2, apart: scan.first()? < count })
+    }
+
+    /// Whether the decoder would make stripes of it: one scan for each component, and not all of one size.
+    /// No camera writes such files, and few programs do.
+    fn is_misread(&self) -> bool {
+        let same = self.factors.windows(2).all(|pair| pair[0] == pair[1]);
+        self.apart && !self.progressive && !same
+    }
+
+    /// Bytes that coefficients take: where pixels are spread over several scans, all are kept until the last.
+    fn coefficients(&self, width: u32, height: u32) -> u64 {
+        if !self.progressive && !self.apart {
+            return 0;
+        }
+        let across = self.factors.iter().map(|factor| factor.0).max();
+        let down = self.factors.iter().map(|factor| factor.1).max();
+        let units = |length: u32, most: Option<u64>| u64::from(length).div_ceil(8 * most.unwrap_or(1).max(1));
+        let blocks: u64 = self.factors.iter().map(|(across, down)| across * down).sum();
+        units(width, across) * units(height, down) * blocks * 64 * size_of::<i16>() as u64
+    }
 }

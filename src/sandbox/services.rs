@@ -1,0 +1,313 @@
+//! What the sandbox's services may ask of each other and of the house.
+//!
+//! A service is made with `XService::new(services: Arc<Services>)` and registered afterwards: the cycle
+//! (house -> service -> house) is cut by [`Services::close`] when the sandbox ends. A service calls its neighbours with
+//! [`Services::call`]; it must not do so while it holds a lock of its own, since the call saves snapshots.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+
+use awsim_core::{AwsError, RequestContext, ServiceHandler};
+use serde_json::Value;
+
+use super::blobs::Blobs;
+use super::sessions::Sessions;
+
+/// The one account of the sandbox.
+pub(crate) const ACCOUNT: &str = "000000000000";
+
+/// Temporary credentials of a role.
+#[derive(Debug, Clone)]
+pub(crate) struct TemporaryCredentials {
+    pub access_key: String,
+    pub secret_key: String,
+    pub session_token: String,
+}
+
+/// The function side of S3's notifications.
+pub(crate) trait Functions: Send + Sync {
+    /// Whether the function's resource policy lets `principal` (such as `s3.amazonaws.com`) invoke it for `source_arn`
+    /// of `source_account`.
+    fn may_invoke(
+        &self,
+        function_arn: &str,
+        principal: &str,
+        source_arn: &str,
+        source_account: &str,
+    ) -> bool;
+    /// Whether there is such a function.
+    fn exists(&self, function_arn: &str) -> bool;
+    /// Queues an asynchronous invocation and returns at once.
+    fn invoke_async(&self, function_arn: &str, payload: Value);
+}
+
+/// Where objects' bytes are, for a service that reads its input from a bucket.
+pub(crate) trait Objects: Send + Sync {
+    /// The file that holds an object's current bytes. It must not be written to.
+    fn object_file(&self, bucket: &str, key: &str) -> Result<PathBuf, AwsError>;
+}
+
+/// A service that keeps bytes among the blobs. Those that no one names are removed when the sandbox starts.
+pub(crate) trait BlobUser: Send + Sync {
+    /// The hashes of the blobs that it needs.
+    fn blobs_in_use(&self) -> Vec<String>;
+}
+
+/// What a service of the sandbox may ask of its neighbours and of the house.
+pub(crate) struct Services {
+    endpoint: String,
+    data_dir: PathBuf,
+    blobs: Blobs,
+    sessions: Sessions,
+    handlers: RwLock<HashMap<String, Arc<dyn ServiceHandler>>>,
+    /// What was last written of each service, so that an unchanged state is not written again. One lock a service:
+    /// taking a snapshot and writing it are one act, or an older state could overwrite a newer.
+    saved: Mutex<HashMap<String, Arc<Mutex<Option<Vec<u8>>>>>>,
+    functions: OnceLock<Arc<dyn Functions>>,
+    objects: OnceLock<Arc<dyn Objects>>,
+    blob_users: Mutex<Vec<Arc<dyn BlobUser>>>,
+}
+
+impl Services {
+    /// A house without services yet. `data_dir` must exist.
+    pub(crate) fn new(endpoint: String, data_dir: PathBuf) -> io::Result<Self> {
+        let blobs = Blobs::open(&data_dir.join("blobs"))?;
+        std::fs::create_dir_all(data_dir.join("snapshots"))?;
+        let sessions = Sessions::open(&data_dir.join("sessions.json"));
+        Ok(Self {
+            endpoint,
+            data_dir,
+            blobs,
+            sessions,
+            handlers: RwLock::default(),
+            saved: Mutex::default(),
+            functions: OnceLock::new(),
+            objects: OnceLock::new(),
+            blob_users: Mutex::default(),
+        })
+    }
+
+    /// The account number.
+    pub(crate) fn account(&self) -> &str {
+        ACCOUNT
+    }
+
+    /// Where the sandbox answers: `http://127.0.0.1:PORT`.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Services keep files of their own under `data_dir()/<service>/`.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Content-addressed bytes, shared by S3 and ECR.
+    pub(crate) fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// Temporary credentials that have been given out.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// The function side of S3's notifications, once there is one.
+    pub(crate) fn functions(&self) -> Option<Arc<dyn Functions>> {
+        self.functions.get().cloned()
+    }
+
+    /// Fills in the function side. The first call wins.
+    pub(crate) fn set_functions(&self, functions: Arc<dyn Functions>) {
+        let _ = self.functions.set(functions);
+    }
+
+    /// Fills in the objects' side. The first call wins.
+    pub(crate) fn set_objects(&self, objects: Arc<dyn Objects>) {
+        let _ = self.objects.set(objects);
+    }
+
+    /// The file that holds an object's current bytes: `NoSuchBucket` and `NoSuchKey` as S3 says them.
+    pub(crate) fn object_file(&self, bucket: &str, key: &str) -> Result<PathBuf, AwsError> {
+        match self.objects.get() {
+            Some(objects) => objects.object_file(bucket, key),
+            None => Err(AwsError::internal("the sandbox has no S3")),
+        }
+    }
+
+    /// Adds a service whose blobs are to be kept.
+    pub(crate) fn add_blob_user(&self, user: Arc<dyn BlobUser>) {
+        lock(&self.blob_users).push(user);
+    }
+
+    /// Every blob that is in use.
+    pub(crate) fn blobs_in_use(&self) -> HashSet<String> {
+        let users = lock(&self.blob_users).clone();
+        users.iter().flat_map(|user| user.blobs_in_use()).collect()
+    }
+
+    /// Adds a service under its signing name, and gives it the state it had.
+    pub(crate) fn register(&self, handler: Arc<dyn ServiceHandler>) -> Result<(), String> {
+        let name = handler.signing_name().to_owned();
+        let file = self.snapshot_file(&name);
+        match std::fs::read(&file) {
+            Ok(bytes) => handler
+                .restore(&bytes)
+                .map_err(|cause| format!("{} cannot be restored: {cause}", file.display()))?,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            Err(cause) => return Err(format!("{} cannot be read: {cause}", file.display())),
+        }
+        write(&self.handlers).insert(name, handler);
+        Ok(())
+    }
+
+    /// Lets every service pick up what it was doing, once all of them have their state back.
+    pub(crate) fn rehydrate(&self) -> Result<(), String> {
+        let handlers: Vec<_> = read(&self.handlers).values().cloned().collect();
+        handlers.iter().try_for_each(|handler| handler.rehydrate())
+    }
+
+    /// The service that signs its requests with `name`.
+    pub(crate) fn handler(&self, name: &str) -> Option<Arc<dyn ServiceHandler>> {
+        read(&self.handlers).get(name).cloned()
+    }
+
+    /// Calls another service as the house itself (no signature), and saves its state as a call from outside would.
+    pub(crate) async fn call(
+        &self,
+        service: &str,
+        region: &str,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, AwsError> {
+        let handler = self.handler(service).ok_or_else(|| {
+            AwsError::internal(format!("the sandbox has no service called {service}"))
+        })?;
+        let mut context = RequestContext::new_with_account(service, region, ACCOUNT);
+        context.internal_bypass = true;
+        let answer = handler.handle(operation, input, &context).await;
+        if !is_read_only(operation) {
+            self.save(service);
+        }
+        answer
+    }
+
+    /// Temporary credentials of a role for an AWS service principal (`lambda.amazonaws.com`). Refused if the role is not
+    /// there or its trust policy does not name the principal.
+    pub(crate) async fn assume_role(
+        &self,
+        role_arn: &str,
+        principal: &str,
+        session: &str,
+    ) -> Result<TemporaryCredentials, AwsError> {
+        let denied = || {
+            AwsError::forbidden(
+                "AccessDenied",
+                format!(
+                    "{principal} is not authorized to perform: sts:AssumeRole on resource: {role_arn}"
+                ),
+            )
+        };
+        let name = role_arn.rsplit('/').next().unwrap_or(role_arn);
+        let role = self
+            .call(
+                "iam",
+                "us-east-1",
+                "GetRole",
+                serde_json::json!({ "RoleName": name }),
+            )
+            .await
+            .map_err(|_| denied())?;
+        if role["Role"]["Arn"].as_str() != Some(role_arn)
+            || !super::sessions::trusts_service(
+                &role["Role"]["AssumeRolePolicyDocument"],
+                principal,
+            )
+        {
+            return Err(denied());
+        }
+        Ok(self.sessions.start(role_arn, session, 3600).credentials())
+    }
+
+    /// Persists one service's state now: for changes made outside a call (a build's phase, Pending -> Active). Cheap if
+    /// nothing has changed. A failure to write is said on standard error: the answer that is about to be sent is right
+    /// all the same, it will only not outlive the process.
+    pub(crate) fn save(&self, service: &str) {
+        let Some(handler) = self.handler(service) else {
+            return;
+        };
+        let slot = lock(&self.saved)
+            .entry(service.to_owned())
+            .or_default()
+            .clone();
+        let mut last = lock(&slot);
+        let Some(bytes) = handler.snapshot() else {
+            return;
+        };
+        if last.as_ref() == Some(&bytes) {
+            return;
+        }
+        let file = self.snapshot_file(service);
+        match super::persistence::replace(&file, &bytes) {
+            Ok(()) => *last = Some(bytes),
+            Err(cause) => eprintln!("sandbox: {} cannot be written: {cause}", file.display()),
+        }
+    }
+
+    /// Persists every service's state.
+    pub(crate) fn save_all(&self) {
+        let names: Vec<String> = read(&self.handlers).keys().cloned().collect();
+        for name in names {
+            self.save(&name);
+        }
+    }
+
+    /// Saves, and lets go of the services.
+    pub(crate) fn close(&self) {
+        self.save_all();
+        write(&self.handlers).clear();
+        lock(&self.blob_users).clear();
+    }
+
+    fn snapshot_file(&self, service: &str) -> PathBuf {
+        self.data_dir
+            .join("snapshots")
+            .join(format!("{service}.json"))
+    }
+}
+
+/// Whether an operation cannot change anything, going by its name.
+pub(crate) fn is_read_only(operation: &str) -> bool {
+    [
+        "Get",
+        "List",
+        "Describe",
+        "Head",
+        "BatchGet",
+        "BatchCheck",
+        "Filter",
+        "Simulate",
+        "Decode",
+    ]
+    .iter()
+    .any(|verb| operation.starts_with(verb))
+}
+
+/// A panic in one request must not take the lock, and so the sandbox, down with it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,165 @@
+//! Temporary credentials that have been given out, and whom a role trusts.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::services::{TemporaryCredentials, lock};
+
+/// One role session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Session {
+    pub access_key: String,
+    pub secret_key: String,
+    pub session_token: String,
+    pub role_arn: String,
+    pub name: String,
+    /// Seconds since 1970.
+    pub expires: i64,
+}
+
+impl Session {
+    /// What its holder signs with.
+    pub(crate) fn credentials(&self) -> TemporaryCredentials {
+        TemporaryCredentials {
+            access_key: self.access_key.clone(),
+            secret_key: self.secret_key.clone(),
+            session_token: self.session_token.clone(),
+        }
+    }
+
+    /// `arn:aws:sts::…:assumed-role/ROLE/SESSION`.
+    pub(crate) fn arn(&self) -> String {
+        let role = self.role_arn.rsplit('/').next().unwrap_or_default();
+        format!(
+            "arn:aws:sts::{}:assumed-role/{role}/{}",
+            super::services::ACCOUNT,
+            self.name
+        )
+    }
+
+    /// Whether it is over.
+    pub(crate) fn is_expired(&self) -> bool {
+        self.expires <= chrono::Utc::now().timestamp()
+    }
+}
+
+/// Every session that has not been over for long. Kept in a file, since a function started before the sandbox was
+/// killed goes on with its credentials.
+pub(crate) struct Sessions {
+    file: PathBuf,
+    by_key: Mutex<HashMap<String, Session>>,
+}
+
+impl Sessions {
+    /// What the file says, if it says anything.
+    pub(crate) fn open(file: &Path) -> Self {
+        let sessions: Vec<Session> = std::fs::read(file)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        let by_key = sessions
+            .into_iter()
+            .map(|session| (session.access_key.clone(), session))
+            .collect();
+        Self {
+            file: file.to_owned(),
+            by_key: Mutex::new(by_key),
+        }
+    }
+
+    /// Starts a session.
+    pub(crate) fn start(&self, role_arn: &str, name: &str, seconds: i64) -> Session {
+        let now = chrono::Utc::now().timestamp();
+        let session = Session {
+            access_key: access_key("ASIA"),
+            secret_key: secret(40),
+            session_token: secret(120),
+            role_arn: role_arn.to_owned(),
+            name: name.to_owned(),
+            expires: now + seconds,
+        };
+        let mut sessions = lock(&self.by_key);
+        // A session that is over is remembered for a day, so that its holder is told ExpiredToken.
+        sessions.retain(|_, session| session.expires > now - 86_400);
+        sessions.insert(session.access_key.clone(), session.clone());
+        let all: Vec<&Session> = sessions.values().collect();
+        let written = serde_json::to_vec(&all)
+            .map_err(std::io::Error::other)
+            .and_then(|bytes| super::persistence::replace_private(&self.file, &bytes));
+        if let Err(cause) = written {
+            eprintln!(
+                "sandbox: {} cannot be written: {cause}",
+                self.file.display()
+            );
+        }
+        session
+    }
+
+    /// The session that signs with this key, expired or not.
+    pub(crate) fn find(&self, access_key: &str) -> Option<Session> {
+        lock(&self.by_key).get(access_key).cloned()
+    }
+}
+
+/// An access key's id: the prefix says of what kind it is.
+pub(crate) fn access_key(prefix: &str) -> String {
+    let mut rng = rand::rng();
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let tail = (0..16).map(|_| alphabet[rng.random_range(0..alphabet.len())] as char);
+    prefix.chars().chain(tail).collect()
+}
+
+/// Letters and digits from a cryptographic generator.
+pub(crate) fn secret(len: usize) -> String {
+    let mut rng = rand::rng();
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    (0..len)
+        .map(|_| alphabet[rng.random_range(0..alphabet.len())] as char)
+        .collect()
+}
+
+/// Whether a trust policy lets a service (`lambda.amazonaws.com`) assume the role.
+pub(crate) fn trusts_service(document: &Value, service: &str) -> bool {
+    trusts(document, "Service", &[service])
+}
+
+/// Whether a trust policy lets one who goes by any of these names assume the role. Conditions are not looked at.
+pub(crate) fn trusts(document: &Value, kind: &str, names: &[&str]) -> bool {
+    let document = match document {
+        // IAM answers policy documents percent-encoded.
+        Value::String(text) => {
+            let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+            match serde_json::from_str(&text) {
+                Ok(document) => document,
+                Err(_) => return false,
+            }
+        }
+        other => other.clone(),
+    };
+    let allowed = |effect: &str| {
+        one_or_many(&document["Statement"]).any(|statement| {
+            statement["Effect"] == effect
+                && one_or_many(&statement["Action"])
+                    .any(|action| matches!(action.as_str(), Some("sts:AssumeRole" | "sts:*" | "*")))
+                && (statement["Principal"] == "*"
+                    || one_or_many(&statement["Principal"][kind]).any(|name| {
+                        name.as_str()
+                            .is_some_and(|name| name == "*" || names.contains(&name))
+                    }))
+        })
+    };
+    allowed("Allow") && !allowed("Deny")
+}
+
+fn one_or_many(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+    match value {
+        Value::Array(values) => Box::new(values.iter()),
+        Value::Null => Box::new(std::iter::empty()),
+        one => Box::new(std::iter::once(one)),
+    }
+}
