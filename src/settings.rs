@@ -233,7 +233,7 @@ impl Settings {
             endpoint_url: None,
             profile: None,
             region: None,
-            name: DeploymentName::new("thumbnails").expect("the default name follows the rules for names"),
+            name: DeploymentName::new(DEFAULT_NAME).expect("the default name follows the rules for names"),
             state_dir: state_dir.into(),
             strategy: StrategyKind::Sdk,
             parallelism: NonZeroUsize::new(8).expect("eight is not zero"),
@@ -254,6 +254,9 @@ impl Settings {
         xdg_dir(environment, "XDG_CONFIG_HOME", ".config").map(|dir| dir.join("thumbctl/config.toml"))
     }
 }
+
+/// The name of a deployment that was not given one.
+pub const DEFAULT_NAME: &str = "thumbnails";
 
 /// The names of all settings, as in the configuration file.
 pub fn keys() -> impl Iterator<Item = &'static str> {

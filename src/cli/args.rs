@@ -1,0 +1,268 @@
+//! The command line's grammar.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::settings::{Assignment, Origin};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::White.on_default().bold())
+    .usage(AnsiColor::White.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Green.on_default());
+
+/// Deploys the S3 Thumbnail Creator, shows it, tries it, times it, and takes it down again.
+///
+/// An image put into a source bucket makes a Lambda function write a thumbnail into a destination bucket. thumbctl builds
+/// all of that with CodeBuild, ECR, Lambda, S3 and IAM, in the embedded sandbox (the default, which needs no account and
+/// costs nothing) or on AWS.
+#[derive(Debug, Parser)]
+#[command(
+    name = "thumbctl",
+    version,
+    styles = STYLES,
+    max_term_width = 100,
+    infer_subcommands = false,
+    disable_help_subcommand = true,
+    after_help = "Start with: thumbctl demo",
+    after_long_help = "Examples:\n  thumbctl demo                            see everything once, in the sandbox\n  thumbctl deploy && thumbctl upload photo.jpg\n  thumbctl --cloud aws --region eu-central-1 deploy\n\nExit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct GlobalArgs {
+    /// Where to deploy [default: sandbox]
+    #[arg(long, global = true, value_name = "CLOUD", value_parser = PossibleValuesParser::new(["sandbox", "aws"]))]
+    cloud: Option<String>,
+    /// Call this endpoint instead of the cloud's own
+    #[arg(long, global = true, value_name = "URL")]
+    endpoint_url: Option<String>,
+    /// Profile of the AWS configuration files
+    #[arg(long, global = true, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// AWS region [default: the profile's; us-east-1 in the sandbox]
+    #[arg(long, global = true, value_name = "REGION")]
+    region: Option<String>,
+    /// The deployment's name, with which its resources' names begin [default: thumbnails]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Where journals and the sandbox's state are kept [default: ~/.local/state/thumbctl]
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Configuration file [default: ~/.config/thumbctl/config.toml] [env: THUMBCTL_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// How many steps may run side by side [default: 8]
+    #[arg(long, global = true, value_name = "N")]
+    parallelism: Option<String>,
+    /// Answer every question with yes
+    #[arg(long, short = 'y', global = true)]
+    pub(crate) yes: bool,
+    /// Text for people, or JSON lines (the events, and nothing else on standard output)
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = OutputArg::Text)]
+    pub(crate) output: OutputArg,
+    /// Tell the causes of errors too
+    #[arg(long, short = 'v', global = true, action = ArgAction::SetTrue)]
+    pub(crate) verbose: bool,
+}
+
+impl GlobalArgs {
+    /// The settings that the flags make.
+    pub(crate) fn assignments(&self) -> Vec<Assignment> {
+        let state_dir = self.state_dir.as_ref().map(|dir| dir.to_string_lossy().into_owned());
+        let flags = [
+            ("cloud", "--cloud", &self.cloud),
+            ("endpoint_url", "--endpoint-url", &self.endpoint_url),
+            ("profile", "--profile", &self.profile),
+            ("region", "--region", &self.region),
+            ("name", "--name", &self.name),
+            ("state_dir", "--state-dir", &state_dir),
+            ("parallelism", "--parallelism", &self.parallelism),
+        ];
+        let given = flags.into_iter().filter_map(|(key, flag, value)| Some((key, flag, value.clone()?)));
+        given
+            .map(|(key, flag, value)| Assignment { key: key.into(), value, origin: Origin::Flag(flag.into()) })
+            .collect()
+    }
+}
+
+/// In which form output is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum OutputArg {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Deploy, send sample images, save the thumbnails, destroy; then say what took how long
+    #[command(after_help = "Example:\n  thumbctl demo --save /tmp/thumbnails")]
+    Demo(DemoArgs),
+    /// Show the steps, what depends on what, the names and the policy documents; creates nothing
+    #[command(after_help = "Example:\n  thumbctl plan --output json | jq '.steps[].id'")]
+    Plan,
+    /// Deploy, or continue where an interrupted deployment stopped
+    #[command(after_help = "Examples:\n  thumbctl deploy\n  thumbctl deploy --step --parallelism 1")]
+    Deploy(DeployArgs),
+    /// Show every resource: kind, name, ARN, state, and whether it is really there
+    #[command(after_help = "Example:\n  thumbctl status --name thumbnails")]
+    Status,
+    /// Send images, wait for their thumbnails, save them, and say what took how long
+    #[command(after_help = "Example:\n  thumbctl upload holiday/*.jpg --save thumbnails")]
+    Upload(UploadArgs),
+    /// Show the log of the build or of the function
+    #[command(after_help = "Example:\n  thumbctl logs function --follow")]
+    Logs(LogsArgs),
+    /// Delete everything that was deployed
+    #[command(after_help = "Examples:\n  thumbctl destroy\n  thumbctl destroy --purge --yes")]
+    Destroy(DestroyArgs),
+    /// Check what is there and what is missing, and say what to do about it
+    #[command(after_help = "Example:\n  thumbctl doctor --cloud aws --profile workshop")]
+    Doctor,
+    /// Run the sandbox in the foreground, for other programs to use
+    #[command(after_help = "Example:\n  thumbctl sandbox --port 4566")]
+    Sandbox(SandboxArgs),
+    /// Print a shell's completions
+    #[command(
+        after_help = "Example:\n  thumbctl completions bash > ~/.local/share/bash-completion/completions/thumbctl"
+    )]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all of them into a directory
+    #[command(after_help = "Examples:\n  thumbctl man | man -l -\n  thumbctl man /usr/local/share/man/man1")]
+    Man(ManArgs),
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where to save the thumbnails
+    #[arg(long, value_name = "DIR", default_value = "thumbnails")]
+    pub(crate) save: PathBuf,
+    /// Leave everything standing afterwards
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+/// `deploy`
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// Say what each step does and why, and ask before it
+    #[arg(long)]
+    pub(crate) step: bool,
+}
+
+/// `upload`
+#[derive(Debug, Args)]
+pub(crate) struct UploadArgs {
+    /// The images: JPEG, PNG, GIF or WebP
+    #[arg(required = true, value_name = "IMAGE")]
+    pub(crate) images: Vec<PathBuf>,
+    /// Where to save the thumbnails
+    #[arg(long, value_name = "DIR", default_value = "thumbnails")]
+    pub(crate) save: PathBuf,
+}
+
+/// `logs`
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// Whose log
+    #[arg(value_enum, value_name = "WHOSE")]
+    pub(crate) whose: Whose,
+    /// Go on showing new lines until Ctrl-C, or until the build is over
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+}
+
+/// Whose log.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Whose {
+    /// The latest build's
+    Build,
+    /// The function's
+    Function,
+}
+
+/// `destroy`
+#[derive(Debug, Args)]
+pub(crate) struct DestroyArgs {
+    /// Look for leftovers by tag and name instead of trusting the journal
+    #[arg(long)]
+    pub(crate) purge: bool,
+}
+
+/// `sandbox`
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArgs {
+    /// Port on the loopback address; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub(crate) port: u16,
+    /// Where to keep the state [default: the state directory]
+    #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Keep no state
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
+    /// Rules of faults to inject, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) faults: Option<PathBuf>,
+    /// Serve the commands that have joined, until the last of them leaves
+    #[arg(long, hide = true)]
+    pub(crate) attached: bool,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `man`
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Write thumbctl.1 and a page for each command into this directory
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_is_shown_has_help_with_an_example() {
+        for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{} has no example", command.get_name());
+            assert!(help.contains(&format!("thumbctl {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn options_of_every_command_may_stand_behind_it() {
+        let cli = Cli::try_parse_from(["thumbctl", "deploy", "--region", "eu-west-1", "--yes"]).expect("good usage");
+        assert_eq!(cli.global.assignments()[0].value, "eu-west-1");
+        assert!(cli.global.yes);
+    }
+}

@@ -1,0 +1,195 @@
+//! `thumbctl demo`: everything once, and then what took how long.
+
+use std::path::{Path, PathBuf};
+
+use super::args::DemoArgs;
+use super::context::Context;
+use super::deploy::{ask_before_creating, deploy};
+use super::destroy::destroy;
+use super::error::{self, CliError};
+use super::screen::{self, Screen};
+use super::style::Role;
+use super::summary;
+use super::table::{Cell, Column, Table};
+use super::text;
+use super::upload::send;
+use super::watch::Watched;
+use crate::assets;
+use crate::event::Outcome;
+use crate::session::Session;
+use crate::settings::{Assignment, Origin};
+
+/// The deployment that the demonstration makes, unless another is named.
+pub(crate) fn own_name() -> Assignment {
+    Assignment { key: "name".into(), value: "demo".into(), origin: Origin::Flag("--name".into()) }
+}
+
+/// Deploys, sends the sample images, destroys; and says what took how long.
+pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<(), CliError> {
+    let session = context.session().await?;
+    let prepared = session.prepare_deploy().await?;
+    let afterwards = if args.keep { "" } else { ", and deletes them again" };
+    ask_before_creating(context, &session, &prepared, afterwards).await?;
+
+    let plan = prepared.started().plan.clone();
+    let deployed = deploy(context, prepared, false).await;
+    let mut verdict = told(context, deployed.as_ref().ok(), &plan);
+    let mut sent = None;
+    if matches!(&deployed, Ok(watched) if watched.report.outcome == Outcome::Succeeded) {
+        match send_samples(context, &session, &args.save).await {
+            Ok((trial, watched)) => {
+                verdict = worse(verdict, told(context, Some(&watched), &trial));
+                sent = Some(watched);
+            }
+            Err(error) => verdict = worse(verdict, Err(error)),
+        }
+    }
+    let mut destroyed = None;
+    if args.keep {
+        let name = context.settings.name.as_str();
+        say(context, &format!("Everything is left standing; `thumbctl destroy --name {name}` takes it down."));
+    } else {
+        if context.interrupt.happened() {
+            say(context, "Cleaning up what was made; Ctrl-C leaves it to `thumbctl destroy --name demo`.");
+        }
+        match clean_up(context, &session).await {
+            Ok(Some((plan, watched))) => {
+                verdict = worse(verdict, told(context, Some(&watched), &plan));
+                destroyed = Some(watched);
+            }
+            Ok(None) => {}
+            Err(error) => verdict = worse(verdict, Err(error)),
+        }
+    }
+    if !context.is_json() {
+        report(context, deployed.as_ref().ok(), sent.as_ref(), destroyed.as_ref(), &args.save)?;
+    }
+    if context.interrupt.happened() {
+        return Err(CliError::Interrupted);
+    }
+    deployed?;
+    verdict
+}
+
+async fn send_samples(
+    context: &Context,
+    session: &Session,
+    save: &Path,
+) -> Result<(crate::plan::Plan, Watched), CliError> {
+    let samples = Samples::unpack()?;
+    send(context, session, samples.images.clone(), save.to_owned()).await
+}
+
+async fn clean_up(context: &Context, session: &Session) -> Result<Option<(crate::plan::Plan, Watched)>, CliError> {
+    let prepared = session.prepare_destroy().await?;
+    if prepared.is_empty() {
+        return Ok(None);
+    }
+    let plan = prepared.started().plan.clone();
+    Ok(Some((plan, destroy(context, prepared).await?)))
+}
+
+/// Tells failures where they happen, since more comes after them.
+fn told(context: &Context, watched: Option<&Watched>, plan: &crate::plan::Plan) -> Result<(), CliError> {
+    let Some(watched) = watched else { return Ok(()) };
+    match watched.verdict(plan) {
+        Err(CliError::Failed(failures)) => {
+            for failure in &failures {
+                error::tell(failure, context.verbose, context.screen);
+            }
+            Err(CliError::AlreadyTold)
+        }
+        verdict => verdict,
+    }
+}
+
+/// The first thing that went wrong counts; what went wrong after it is told at once.
+fn worse(first: Result<(), CliError>, second: Result<(), CliError>) -> Result<(), CliError> {
+    match (first, second) {
+        (Ok(()), second) => second,
+        (first, _) => first,
+    }
+}
+
+fn say(context: &Context, words: &str) {
+    screen::say(&format!("\n{}\n", context.screen.err.paint(Role::Warn, words)));
+}
+
+/// What took how long.
+fn report(
+    context: &Context,
+    deployed: Option<&Watched>,
+    sent: Option<&Watched>,
+    destroyed: Option<&Watched>,
+    save: &Path,
+) -> Result<(), CliError> {
+    let palette = context.screen.out;
+    let width = context.screen.table_width();
+    let heading = |words: &str| format!("\n{}\n\n", palette.paint(Role::Strong, words));
+    if let Some(deployed) = deployed {
+        context.print(&heading("Deploying"))?;
+        context.print(&summary::steps(&deployed.timing, palette, width))?;
+    }
+    if let Some(sent) = sent {
+        context.print(&heading("Thumbnails"))?;
+        context.print(&summary::images(&sent.trial, palette, width))?;
+        let folder = std::path::absolute(save).unwrap_or_else(|_| save.to_owned());
+        let words = format!("  saved in {}\n", folder.display());
+        context.print(&palette.paint(Role::Quiet, &words))?;
+    }
+    if let Some(destroyed) = destroyed {
+        context.print(&heading("Destroying"))?;
+        context.print(&summary::steps(&destroyed.timing, palette, width))?;
+    }
+    context.print(&heading("Altogether"))?;
+    let mut table = Table::new([Column::text(""), Column::figures("by the clock"), Column::figures("steps")]);
+    let (mut seconds, mut steps) = (0.0, 0);
+    for (what, watched) in [("deploy", deployed), ("images", sent), ("destroy", destroyed)] {
+        let Some(watched) = watched else { continue };
+        seconds += watched.report.seconds;
+        steps += watched.timing.steps.len();
+        let count = watched.timing.steps.len().to_string();
+        table.row([what.into(), text::seconds(watched.report.seconds).into(), count.into()]);
+    }
+    table.total([
+        Cell::new(Role::Strong, "all"),
+        Cell::new(Role::Strong, text::seconds(seconds)),
+        Cell::new(Role::Strong, steps.to_string()),
+    ]);
+    context.print(&table.render(width.or(Some(Screen::size().0)), palette))
+}
+
+/// The sample images as files, until it is dropped.
+struct Samples {
+    dir: PathBuf,
+    images: Vec<PathBuf>,
+}
+
+impl Samples {
+    fn unpack() -> Result<Self, CliError> {
+        let dir = std::env::temp_dir().join(format!("thumbctl-samples-{:08x}", rand::random::<u32>()));
+        let mut samples = Self { dir, images: Vec::new() };
+        samples.write().map_err(|error| {
+            CliError::failed(format!("cannot write the sample images to {}: {error}", samples.dir.display()))
+        })?;
+        Ok(samples)
+    }
+
+    fn write(&mut self) -> std::io::Result<()> {
+        // Fails if somebody else has made it.
+        std::fs::create_dir(&self.dir)?;
+        for (name, content) in assets::sample_images() {
+            let path = self.dir.join(name);
+            std::fs::write(&path, content)?;
+            self.images.push(path);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Samples {
+    fn drop(&mut self) {
+        // What is left in the temporary directory harms nobody.
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}

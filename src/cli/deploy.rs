@@ -1,0 +1,91 @@
+//! `thumbctl deploy`
+
+use std::sync::Arc;
+
+use super::args::DeployArgs;
+use super::confirm::{Consent, announcement, confirm};
+use super::context::Context;
+use super::error::CliError;
+use super::gate::AskingGate;
+use super::screen::Screen;
+use super::style::Role;
+use super::summary;
+use super::text;
+use super::watch::{Watched, watch};
+use crate::cloud::CloudLabel;
+use crate::engine::OpenGate;
+use crate::session::{Prepared, Session};
+
+/// Deploys, or goes on deploying.
+pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliError> {
+    let session = context.session().await?;
+    let prepared = session.prepare_deploy().await?;
+    ask_before_creating(context, &session, &prepared, "").await?;
+    let plan = prepared.started().plan.clone();
+    let watched = deploy(context, prepared, args.step).await?;
+    if !context.is_json() {
+        context.print(&summary::outcome(&watched.timing, context.screen.out, Screen::size().0))?;
+        if watched.report.failures.is_empty() {
+            context.print(&next_steps(context, session.deployment()?.is_complete()))?;
+        }
+    }
+    watched.verdict(&plan)
+}
+
+/// Runs a deployment and watches it.
+pub(crate) async fn deploy(context: &Context, prepared: Prepared, step_by_step: bool) -> Result<Watched, CliError> {
+    let started = prepared.started().clone();
+    let orderly = context.interrupt.orderly();
+    let cancel = orderly.token();
+    let (running, asks) = if step_by_step {
+        let (gate, asks) = AskingGate::new();
+        (prepared.run(Arc::new(gate), cancel.clone()).await?, Some(asks))
+    } else {
+        (prepared.run(Arc::new(OpenGate), cancel.clone()).await?, None)
+    };
+    watch(context, &started, running, cancel, asks).await
+}
+
+/// Asks before anything is created, except in the sandbox, where nothing costs anything.
+pub(crate) async fn ask_before_creating(
+    context: &Context,
+    session: &Session,
+    prepared: &Prepared,
+    afterwards: &str,
+) -> Result<(), CliError> {
+    if *session.label() == CloudLabel::Sandbox {
+        return Ok(());
+    }
+    let deployment = session.deployment()?;
+    let mut missing = prepared.resources();
+    missing.retain(|(kind, _)| !deployment.is_ready(*kind));
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what = format!("This creates {} for real{afterwards}:", text::count(missing.len(), "resource"));
+    let about = announcement(context, session, prepared.started(), &what, &missing);
+    confirm(context, &about, "Create them?", Consent::in_cloud(session.label())).await
+}
+
+/// What can be done now.
+fn next_steps(context: &Context, complete: bool) -> String {
+    let palette = context.screen.out;
+    let name = name_option(context);
+    let steps: &[(&str, &str)] = if complete {
+        &[("upload IMAGE", "try it"), ("status", "look at it"), ("destroy", "take it down")]
+    } else {
+        &[("deploy", "go on"), ("destroy", "take down what is there")]
+    };
+    let mut out = String::from("\n");
+    for (command, why) in steps {
+        let command = format!("thumbctl {command}{name}");
+        out.push_str(&format!("  {}  {}\n", palette.paint(Role::Busy, &text::fit(&command, 24 + name.len())), why));
+    }
+    out
+}
+
+/// ` --name NAME` where the deployment is not the one that is meant without it.
+pub(crate) fn name_option(context: &Context) -> String {
+    let name = context.settings.name.as_str();
+    if name == crate::settings::DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
+}

@@ -1,0 +1,102 @@
+//! How a command ends badly, and what is said about it.
+
+use std::io;
+use std::process::ExitCode;
+
+use super::screen::{self, Screen};
+use super::style::Role;
+use crate::event::Failure;
+use crate::journal::JournalError;
+use crate::session::SessionError;
+use crate::settings::SettingsError;
+
+/// Why a command did not end well.
+#[derive(Debug)]
+pub(crate) enum CliError {
+    /// It was called wrongly, or its settings are wrong.
+    Usage(Failure),
+    /// It failed, in one way or several.
+    Failed(Vec<Failure>),
+    /// It failed, and all is said.
+    AlreadyTold,
+    /// The user stopped it.
+    Interrupted,
+    /// Its output could not be written.
+    Output(io::Error),
+}
+
+impl CliError {
+    /// A wrong call, and what to do instead.
+    pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage(Failure::new(message).with_hint(hint))
+    }
+
+    /// A failure in one sentence.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::Failed(vec![Failure::new(message)])
+    }
+
+    /// Says what went wrong, and gives the exit code for it.
+    pub(crate) fn report(self, verbose: bool, screen: Screen) -> ExitCode {
+        match self {
+            Self::Usage(failure) => {
+                tell(&failure, verbose, screen);
+                ExitCode::from(2)
+            }
+            Self::Failed(failures) => {
+                for failure in &failures {
+                    tell(failure, verbose, screen);
+                }
+                ExitCode::FAILURE
+            }
+            Self::AlreadyTold => ExitCode::FAILURE,
+            Self::Interrupted => ExitCode::from(130),
+            // Whoever read our output has enough of it.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Self::Output(error) => {
+                tell(&Failure::new(format!("cannot write to standard output: {error}")), verbose, screen);
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// One failure on standard error: what, why (if asked for), what to do.
+pub(crate) fn tell(failure: &Failure, verbose: bool, screen: Screen) {
+    let mut text = format!("{} {}\n", screen.err.paint(Role::Bad, "error:"), failure.message);
+    if verbose {
+        for cause in &failure.causes {
+            text.push_str(&format!("  {} {cause}\n", screen.err.paint(Role::Quiet, "because:")));
+        }
+    }
+    if let Some(hint) = &failure.hint {
+        text.push_str(&format!("{} {hint}\n", screen.err.paint(Role::Busy, "hint:")));
+    }
+    screen::say(&text);
+}
+
+impl From<io::Error> for CliError {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<SettingsError> for CliError {
+    fn from(error: SettingsError) -> Self {
+        Self::Usage(Failure::from_error(&error))
+    }
+}
+
+impl From<SessionError> for CliError {
+    fn from(error: SessionError) -> Self {
+        let mut failure = Failure::from_error(&error);
+        failure.hint = error.hint();
+        Self::Failed(vec![failure])
+    }
+}
+
+impl From<JournalError> for CliError {
+    fn from(error: JournalError) -> Self {
+        Self::Failed(vec![Failure::from_error(&error)])
+    }
+}

@@ -1,0 +1,131 @@
+//! The headless front end: one file a command, and what they share.
+//!
+//! Events go to standard output, in one of three forms; questions and messages go to standard error.
+
+mod args;
+mod completions;
+mod confirm;
+mod context;
+mod demo;
+mod deploy;
+mod destroy;
+mod doctor;
+mod error;
+mod gate;
+mod input;
+mod interrupt;
+mod logs;
+mod man;
+mod plan;
+mod progress;
+mod sandbox;
+mod screen;
+mod status;
+mod style;
+mod summary;
+mod table;
+mod text;
+mod upload;
+mod watch;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use args::{Cli, Command, OutputArg};
+use context::{Context, Output};
+use error::CliError;
+use interrupt::Interrupt;
+use screen::Screen;
+
+use crate::settings::Settings;
+
+/// What the user asks for, understood.
+#[derive(Debug)]
+pub struct Invocation {
+    cli: Cli,
+}
+
+/// Understands a command line. What can be answered at once, such as help or a wrong word, is, and gives the exit code.
+///
+/// # Errors
+/// The exit code, when there is nothing more to do.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, ExitCode> {
+    let parsed = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    match parsed {
+        Ok(cli) => Ok(Invocation { cli }),
+        Err(error) => {
+            // Help that nobody reads to its end is no error.
+            let _ = error.print();
+            Err(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)))
+        }
+    }
+}
+
+/// Does what the user asks for.
+pub async fn run(invocation: Invocation) -> ExitCode {
+    let screen = Screen::detect();
+    let verbose = invocation.cli.global.verbose;
+    install_panic_hook(verbose);
+    match dispatch(invocation.cli, screen).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(verbose, screen),
+    }
+}
+
+async fn dispatch(cli: Cli, screen: Screen) -> Result<(), CliError> {
+    let Cli { global, command } = cli;
+    let Some(command) = command else {
+        screen::print(&Cli::command().render_long_help().ansi().to_string())?;
+        return Ok(());
+    };
+    // These need no settings: they must work where the settings are wrong.
+    match &command {
+        Command::Completions(args) => return completions::run(args),
+        Command::Man(args) => return man::run(args),
+        _ => {}
+    }
+    let mut flags = global.assignments();
+    if matches!(command, Command::Demo(_)) && global.name.is_none() {
+        // The demonstration must not touch, or be stopped by, what its user has deployed.
+        flags.push(demo::own_name());
+    }
+    let settings = Settings::load(global.config.as_deref(), &|name| std::env::var_os(name), &flags)?;
+    let interrupt = Interrupt::listen().map_err(|error| CliError::failed(format!("cannot hear signals: {error}")))?;
+    let output = match global.output {
+        OutputArg::Text => Output::Text,
+        OutputArg::Json => Output::Json,
+    };
+    let (yes, verbose) = (global.yes, global.verbose);
+    let context = Context { settings, output, yes, verbose, interrupt, input: input::Input::default(), screen };
+    match command {
+        Command::Demo(args) => demo::run(&context, &args).await,
+        Command::Plan => plan::run(&context).await,
+        Command::Deploy(args) => deploy::run(&context, &args).await,
+        Command::Status => status::run(&context).await,
+        Command::Upload(args) => upload::run(&context, args).await,
+        Command::Logs(args) => logs::run(&context, &args).await,
+        Command::Destroy(args) => destroy::run(&context, &args).await,
+        Command::Doctor => doctor::run(&context).await,
+        Command::Sandbox(args) => sandbox::run(&context, args).await,
+        Command::Completions(_) | Command::Man(_) => unreachable!("these were run above"),
+    }
+}
+
+/// A bug is told in one sentence; where it happened, to those who ask.
+fn install_panic_hook(verbose: bool) {
+    let detailed = std::panic::take_hook();
+    let asked_for = verbose || std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
+    std::panic::set_hook(Box::new(move |panic| {
+        let what = panic.payload_as_str().unwrap_or("no message");
+        screen::say(&format!(
+            "\nerror: thumbctl has a bug: {what}\n\
+             hint: what was done is in the journal, so `thumbctl deploy` or `thumbctl destroy` goes on from there; please \
+             report this with the output of the same command with -v\n"
+        ));
+        if asked_for {
+            detailed(panic);
+        }
+    }));
+}

@@ -1,0 +1,130 @@
+//! `thumbctl plan`
+
+use serde_json::json;
+
+use super::context::Context;
+use super::error::CliError;
+use super::screen::Screen;
+use super::style::{Palette, Role};
+use super::text;
+use crate::plan::{Plan, Step, StepId};
+use crate::session::{Preview, Session};
+
+/// Shows what `deploy` would do.
+pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
+    let session = context.session().await?;
+    let preview = session.plan_preview()?;
+    if context.is_json() {
+        return context.print_json(&document(&session, &preview));
+    }
+    let palette = context.screen.out;
+    let width = context.screen.table_width().map_or(100, |_| Screen::size().0).min(110);
+    let mut out = format!(
+        "{}\n{}\n",
+        palette.paint(
+            Role::Strong,
+            &format!(
+                "Plan of {} by {} · {} · account {} · {}",
+                context.settings.name,
+                context.settings.strategy,
+                session.label(),
+                session.identity().account,
+                session.region()
+            )
+        ),
+        palette.paint(
+            Role::Quiet,
+            "This command creates nothing. A new deployment draws its own names; those here show their form."
+        ),
+    );
+    let depths = preview.plan.depths();
+    let waves = depths.values().max().map_or(0, |deepest| deepest + 1);
+    for wave in 0..waves {
+        let words = match wave {
+            0 => "needs nothing, starts at once".to_owned(),
+            _ => "each starts as soon as what it needs is there".to_owned(),
+        };
+        out.push_str(&format!(
+            "\n{} {}\n",
+            palette.paint(Role::Strong, &format!("Wave {}", wave + 1)),
+            palette.paint(Role::Quiet, &words)
+        ));
+        for step in preview.plan.steps().iter().filter(|step| depths[&step.id] == wave) {
+            out.push_str(&step_text(step, &preview, palette, width));
+        }
+    }
+    for (kind, document) in &preview.documents {
+        let title = format!("Policy document: {}", kind.title());
+        out.push_str(&format!(
+            "\n{} {}\n",
+            palette.paint(Role::Strong, &title),
+            palette.paint(Role::Quiet, &preview.names.of(*kind))
+        ));
+        let pretty = serde_json::to_string_pretty(document).unwrap_or_else(|_| document.to_string());
+        for line in pretty.lines() {
+            out.push_str(&format!("  {line}\n"));
+        }
+    }
+    out.push_str(&format!(
+        "\n{}, {}, {}. `thumbctl deploy` does them.\n",
+        text::count(preview.plan.steps().len(), "step"),
+        text::count(waves, "wave"),
+        text::count(preview.documents.len(), "policy document"),
+    ));
+    context.print(&out)
+}
+
+fn step_text(step: &Step, preview: &Preview, palette: Palette, width: usize) -> String {
+    let room = width.saturating_sub(14).max(20);
+    let mut out = format!("\n  {}\n", palette.paint(Role::Busy, &step.title));
+    let name = step.resource.map(|kind| preview.names.of(kind)).unwrap_or_default();
+    let after: Vec<&str> = step.needs.iter().map(|id| title(&preview.plan, id)).collect();
+    let rows =
+        [("name", name), ("why", step.why.clone()), ("after", after.join("; ")), ("calls", step.calls.join(", "))];
+    for (label, words) in rows {
+        for (index, line) in text::wrap(&words, room).into_iter().enumerate() {
+            let label = if index == 0 { label } else { "" };
+            out.push_str(&format!("    {} {line}\n", palette.paint(Role::Quiet, &text::fit(label, 6))));
+        }
+    }
+    out
+}
+
+fn title<'a>(plan: &'a Plan, id: &'a StepId) -> &'a str {
+    plan.step(id).map_or(id.as_str(), |step| step.title.as_str())
+}
+
+fn document(session: &Session, preview: &Preview) -> serde_json::Value {
+    let depths = preview.plan.depths();
+    let steps: Vec<_> = preview
+        .plan
+        .steps()
+        .iter()
+        .map(|step| {
+            json!({
+                "id": step.id,
+                "title": step.title,
+                "why": step.why,
+                "wave": depths[&step.id] + 1,
+                "needs": step.needs,
+                "resource": step.resource,
+                "name": step.resource.map(|kind| preview.names.of(kind)),
+                "calls": step.calls,
+            })
+        })
+        .collect();
+    let documents: Vec<_> = preview
+        .documents
+        .iter()
+        .map(|(kind, document)| json!({ "resource": kind, "name": preview.names.of(*kind), "document": document }))
+        .collect();
+    json!({
+        "deployment": session.settings().name,
+        "strategy": session.settings().strategy,
+        "cloud": session.label().to_string(),
+        "account": session.identity().account,
+        "region": session.region(),
+        "steps": steps,
+        "policy_documents": documents,
+    })
+}

@@ -1,0 +1,88 @@
+//! A run told line by line, each with the time since the run began: for files, pipes, and terminals that cannot do more.
+
+use chrono::{DateTime, Utc};
+
+use super::super::style::{self, Palette, Role};
+use super::super::text;
+use crate::event::{Action, Event, EventKind, RunStarted};
+use crate::plan::StepId;
+
+/// Tells a run.
+#[derive(Debug)]
+pub(crate) struct PlainTeller {
+    palette: Palette,
+    began: Option<DateTime<Utc>>,
+    started: Option<RunStarted>,
+}
+
+impl PlainTeller {
+    /// A teller who has not begun.
+    pub(crate) fn new(palette: Palette) -> Self {
+        Self { palette, began: None, started: None }
+    }
+
+    fn title<'a>(&'a self, id: &'a StepId) -> &'a str {
+        let step = self.started.as_ref().and_then(|started| started.plan.step(id));
+        step.map_or(id.as_str(), |step| step.title.as_str())
+    }
+
+    /// The line for an event; none where there is nothing to say.
+    pub(crate) fn line(&mut self, event: &Event) -> Option<String> {
+        if let EventKind::RunStarted(started) = &event.kind {
+            self.began = Some(event.at);
+            self.started = Some((**started).clone());
+        }
+        let (sign, role, words) = self.words(&event.kind)?;
+        let offset = (event.at - self.began.unwrap_or(event.at)).as_seconds_f64();
+        let time = self.palette.paint(Role::Quiet, &format!("{:>9}", text::seconds(offset)));
+        Some(format!("{time}  {} {words}\n", self.palette.paint(role, sign)))
+    }
+
+    fn words(&self, kind: &EventKind) -> Option<(&'static str, Role, String)> {
+        let action = self.started.as_ref().map_or(Action::Deploy, |started| started.action);
+        Some(match kind {
+            EventKind::RunStarted(started) => (style::BEGUN, Role::Strong, super::headline(started)),
+            EventKind::StepStarted { step } => (style::BEGUN, Role::Busy, self.title(step).to_owned()),
+            EventKind::StepProgress { step, message, done, total } => {
+                let share = match (done, total) {
+                    (Some(done), Some(total)) => format!(" ({done}/{total})"),
+                    _ => String::new(),
+                };
+                (style::WAITING, Role::Quiet, format!("{}: {message}{share}", self.title(step)))
+            }
+            EventKind::StepRetried { step, attempt, reason, delay } => {
+                let words =
+                    format!("{}: try {attempt}: {reason}; again in {}", self.title(step), text::seconds(*delay));
+                (style::RETRY, Role::Warn, words)
+            }
+            EventKind::LogLine { source, text, .. } => ("│", Role::Quiet, format!("{source}: {}", text::clean(text))),
+            EventKind::BuildPhase { phase, status, seconds: None, .. } => {
+                (style::WAITING, Role::Quiet, format!("build phase {phase}: {status}"))
+            }
+            EventKind::BuildPhase { phase, status, seconds: Some(seconds), context } => {
+                let context = context.as_ref().map(|context| format!(": {context}")).unwrap_or_default();
+                let words = format!("build phase {phase}: {status} in {}{context}", text::seconds(*seconds));
+                (style::WAITING, Role::Quiet, words)
+            }
+            EventKind::TrialStage { image, stage, seconds, cold, path, .. } => {
+                let path = path.as_ref().map(|path| format!(": {path}")).unwrap_or_default();
+                let words =
+                    format!("{image}: {} after {}{path}", super::stage(*stage, *cold), text::milliseconds(*seconds));
+                (style::WAITING, Role::Quiet, words)
+            }
+            EventKind::StepFinished { step, seconds } => {
+                (style::DONE, Role::Good, format!("{} ({})", self.title(step), text::seconds(*seconds)))
+            }
+            EventKind::StepFailed { step, seconds, error } => {
+                let words = format!("{} ({}): {}", self.title(step), text::seconds(*seconds), error.message);
+                (style::FAILED, Role::Bad, words)
+            }
+            EventKind::StepSkipped { step, reason } => {
+                let (sign, role, words) = super::skipped(*reason, action);
+                (sign, role, format!("{}: {words}", self.title(step)))
+            }
+            // The names are told with the steps; how the run ended, by the summary.
+            EventKind::ResourceChanged { .. } | EventKind::RunFinished { .. } => return None,
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! What is known of a run while it is watched: a fold over its events, with the time at which each came.
+
+use std::time::Instant;
+
+use crate::event::{Action, Event, EventKind, RunStarted, SkipReason, TrialStage};
+use crate::plan::StepId;
+use crate::resource::ResourceKind;
+
+/// A run that is being watched.
+#[derive(Clone, Debug)]
+pub(crate) struct RunView {
+    /// How it began, once that is known.
+    pub(crate) started: Option<RunStarted>,
+    /// When it began.
+    pub(crate) began: Instant,
+    /// Its steps, in the plan's order.
+    pub(crate) steps: Vec<StepView>,
+    /// Whether the user has cancelled it.
+    pub(crate) cancelling: bool,
+    /// How long it took, once it has ended.
+    pub(crate) seconds: Option<f64>,
+}
+
+/// One of its steps.
+#[derive(Clone, Debug)]
+pub(crate) struct StepView {
+    /// Its name.
+    pub(crate) id: StepId,
+    /// What it does.
+    pub(crate) title: String,
+    /// What it must wait for.
+    needs: Vec<StepId>,
+    resource: Option<ResourceKind>,
+    /// Where it is.
+    pub(crate) state: StepState,
+    /// What there is to say about it now.
+    pub(crate) detail: String,
+}
+
+/// Where a step is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum StepState {
+    /// It waits for others, or for its turn.
+    Waiting,
+    /// It runs.
+    Running {
+        /// Since when.
+        since: Instant,
+        /// Whether a call is about to be made again.
+        retrying: bool,
+    },
+    /// It was done, in so many seconds.
+    Done(f64),
+    /// It failed, after so many seconds.
+    Failed(f64),
+    /// It was not run.
+    Skipped(SkipReason),
+}
+
+impl StepState {
+    /// Whether nothing more happens to it.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self, Self::Done(_) | Self::Failed(_) | Self::Skipped(_))
+    }
+}
+
+impl RunView {
+    /// A run of which nothing has been heard.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { started: None, began: now, steps: Vec::new(), cancelling: false, seconds: None }
+    }
+
+    /// What the run does.
+    pub(crate) fn action(&self) -> Action {
+        self.started.as_ref().map_or(Action::Deploy, |started| started.action)
+    }
+
+    /// How many steps are over.
+    pub(crate) fn over(&self) -> usize {
+        self.steps.iter().filter(|step| step.state.is_over()).count()
+    }
+
+    /// The first steps that a waiting step waits for, by their titles.
+    pub(crate) fn waits_for(&self, step: &StepView) -> Option<&str> {
+        let open = |id: &&StepId| self.steps.iter().any(|other| other.id == **id && !other.state.is_over());
+        let first = step.needs.iter().find(open)?;
+        self.steps.iter().find(|other| other.id == *first).map(|other| other.title.as_str())
+    }
+
+    fn step_mut(&mut self, id: &StepId) -> Option<&mut StepView> {
+        self.steps.iter_mut().find(|step| step.id == *id)
+    }
+
+    /// Takes in one more event.
+    pub(crate) fn apply(&mut self, event: &Event, now: Instant) {
+        match &event.kind {
+            EventKind::RunStarted(started) => self.start(started, now),
+            EventKind::StepStarted { step } => {
+                self.set(step, StepState::Running { since: now, retrying: false }, None);
+            }
+            EventKind::StepProgress { step, message, done, total } => {
+                let message = match (done, total) {
+                    (Some(done), Some(total)) => format!("{message} ({done}/{total})"),
+                    _ => message.clone(),
+                };
+                self.say(step, false, message);
+            }
+            EventKind::StepRetried { step, reason, attempt, .. } => {
+                self.say(step, true, format!("try {}: {reason}", attempt + 1));
+            }
+            EventKind::ResourceChanged { resource, name, note, .. } => {
+                if let Some(step) = self.steps.iter_mut().find(|step| step.resource == Some(*resource)) {
+                    step.detail = note.as_ref().map_or_else(|| name.clone(), |note| format!("{name} ({note})"));
+                }
+            }
+            EventKind::TrialStage { image, stage, cold, path, .. } => {
+                let words = match path {
+                    Some(path) => path.clone(),
+                    None => super::stage(*stage, *cold).to_owned(),
+                };
+                self.image(image, *stage, words);
+            }
+            EventKind::StepFinished { step, seconds } => self.set(step, StepState::Done(*seconds), None),
+            EventKind::StepFailed { step, seconds, error } => {
+                self.set(step, StepState::Failed(*seconds), Some(error.message.clone()));
+            }
+            EventKind::StepSkipped { step, reason } => {
+                let words = super::skipped(*reason, self.action()).2.to_owned();
+                self.set(step, StepState::Skipped(*reason), Some(words));
+            }
+            EventKind::RunFinished { seconds, .. } => self.seconds = Some(*seconds),
+            EventKind::LogLine { .. } | EventKind::BuildPhase { .. } => {}
+        }
+    }
+
+    fn start(&mut self, started: &RunStarted, now: Instant) {
+        let step = |step: &crate::plan::Step| StepView {
+            id: step.id.clone(),
+            title: step.title.clone(),
+            needs: step.needs.clone(),
+            resource: step.resource,
+            state: StepState::Waiting,
+            detail: String::new(),
+        };
+        self.steps = started.plan.steps().iter().map(step).collect();
+        self.began = now;
+        self.started = Some(started.clone());
+    }
+
+    /// What became of an image. That the function was started is heard last, from its log; by then there is better to say.
+    fn image(&mut self, image: &str, stage: TrialStage, words: String) {
+        let about = |step: &&mut StepView| step.title.strip_suffix(image).is_some_and(|rest| rest.ends_with(' '));
+        if let Some(step) = self.steps.iter_mut().find(about)
+            && (stage != TrialStage::Invoked || step.detail == super::stage(TrialStage::Uploaded, None))
+        {
+            step.detail = words;
+        }
+    }
+
+    fn set(&mut self, id: &StepId, state: StepState, detail: Option<String>) {
+        if let Some(step) = self.step_mut(id) {
+            step.state = state;
+            if let Some(detail) = detail {
+                step.detail = detail;
+            }
+        }
+    }
+
+    fn say(&mut self, id: &StepId, is_retry: bool, detail: String) {
+        if let Some(step) = self.step_mut(id) {
+            step.detail = detail;
+            if let StepState::Running { retrying, .. } = &mut step.state {
+                *retrying = is_retry;
+            }
+        }
+    }
+}

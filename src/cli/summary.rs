@@ -1,0 +1,211 @@
+//! What is said of a run when it is over: totals that add up, and tables of what took how long.
+
+use super::style::{self, Palette, Role};
+use super::table::{Cell, Column, Table};
+use super::text;
+use crate::event::{Action, Outcome, SkipReason};
+use crate::plan::StepId;
+use crate::timing::{RunTiming, StepEnd, TrialTiming, median};
+
+/// How a run ended, in two or three lines.
+pub(crate) fn outcome(timing: &RunTiming, palette: Palette, width: usize) -> String {
+    let (outcome, seconds) = timing.ended.unwrap_or((Outcome::Failed, 0.0));
+    let (sign, role, words) = match (outcome, timing.action) {
+        (Outcome::Succeeded, Action::Deploy) => (style::DONE, Role::Good, "Deployed"),
+        (Outcome::Succeeded, Action::Destroy) => (style::DONE, Role::Good, "Destroyed"),
+        (Outcome::Succeeded, Action::Trial) => (style::DONE, Role::Good, "All thumbnails are there"),
+        (Outcome::Failed, _) => (style::FAILED, Role::Bad, "Failed"),
+        (Outcome::Cancelled, _) => (style::SKIPPED, Role::Warn, "Cancelled"),
+    };
+    let mut out = format!(
+        "\n{} {} {} {}\n",
+        palette.paint(role, sign),
+        palette.paint(Role::Strong, words),
+        if outcome == Outcome::Succeeded { "in" } else { "after" },
+        text::seconds(seconds)
+    );
+    let unit = if timing.action == Action::Trial { "image" } else { "step" };
+    out.push_str(&format!("  {}\n", palette.paint(Role::Quiet, &totals(timing, unit))));
+    let chain = timing.longest_chain();
+    if chain.steps.len() > 1 {
+        let names: Vec<&str> = chain.steps.iter().map(StepId::as_str).collect();
+        let words = format!("longest chain, {}: {}", text::seconds(chain.seconds), names.join(" → "));
+        for line in text::wrap(&words, width.saturating_sub(3).max(20)) {
+            out.push_str(&format!("  {}\n", palette.paint(Role::Quiet, &line)));
+        }
+    }
+    out
+}
+
+/// `15 steps: 12 done, 3 there already`
+fn totals(timing: &RunTiming, unit: &str) -> String {
+    let tally = timing.tally();
+    let already = if timing.action == Action::Destroy { "gone already" } else { "there already" };
+    let parts: Vec<String> = [
+        (tally.done, "done"),
+        (tally.already_done, already),
+        (tally.failed, "failed"),
+        (tally.skipped, "not done"),
+        (tally.open, "not ended"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, words)| format!("{number} {words}"))
+    .collect();
+    format!("{}: {}", text::count(timing.steps.len(), unit), parts.join(", "))
+}
+
+/// What each step took, its share of all work, and whether it is part of the longest chain.
+pub(crate) fn steps(timing: &RunTiming, palette: Palette, width: Option<usize>) -> String {
+    let work = timing.work();
+    let chain = timing.longest_chain();
+    let share = |seconds: f64| if work > 0.0 { seconds / work } else { 0.0 };
+    let longest = timing.steps.iter().filter_map(|timing| timing.end.seconds()).fold(0.0, f64::max);
+    let mut table = Table::new([
+        Column::text("step").shrinking(),
+        Column::figures("time"),
+        Column::figures("share"),
+        Column::text(""),
+        Column::text("longest chain"),
+    ]);
+    for step in &timing.steps {
+        let in_chain = chain.steps.contains(&step.step.id);
+        let Some(seconds) = step.end.seconds() else {
+            let words = match &step.end {
+                StepEnd::Skipped(SkipReason::AlreadyDone) => "done before",
+                _ => "not done",
+            };
+            table.row([step.step.title.as_str().into(), Cell::new(Role::Quiet, words)]);
+            continue;
+        };
+        table.row([
+            step.step.title.as_str().into(),
+            text::seconds(seconds).into(),
+            format!("{:.1} %", share(seconds) * 100.0).into(),
+            Cell::new(if in_chain { Role::Busy } else { Role::Quiet }, bar(seconds, longest)),
+            Cell::new(Role::Busy, if in_chain { "●" } else { "" }),
+        ]);
+    }
+    table.total([
+        Cell::new(Role::Strong, "All steps, one behind another"),
+        Cell::new(Role::Strong, text::seconds(work)),
+        Cell::new(Role::Quiet, if work > 0.0 { "100.0 %" } else { "" }),
+        Cell::default(),
+        Cell::new(Role::Busy, text::seconds(chain.seconds)),
+    ]);
+    let mut out = table.render(width, palette);
+    if let Some((_, seconds)) = timing.ended {
+        let saved = work - seconds;
+        let words = if saved > 0.005 {
+            format!("by the clock {}: working side by side saved {}", text::seconds(seconds), text::seconds(saved))
+        } else {
+            format!("by the clock {}", text::seconds(seconds))
+        };
+        out.push_str(&format!("  {}\n", palette.paint(Role::Quiet, &words)));
+    }
+    out
+}
+
+/// A bar of up to sixteen columns, to the eighth of a column.
+fn bar(value: f64, most: f64) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    if most <= 0.0 || value <= 0.0 {
+        return String::new();
+    }
+    let eighths = ((value / most).min(1.0) * 128.0).round().max(1.0) as usize;
+    format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
+}
+
+/// What each image took to each stage.
+pub(crate) fn images(trial: &TrialTiming, palette: Palette, width: Option<usize>) -> String {
+    let mut table = Table::new([
+        Column::text("image").shrinking(),
+        Column::figures("in"),
+        Column::figures("uploaded"),
+        Column::figures("function began"),
+        Column::text("start"),
+        Column::figures("thumbnail"),
+        Column::figures("out"),
+        Column::text("saved as").shrinking(),
+    ]);
+    let time = |seconds: Option<f64>| Cell::from(seconds.map_or_else(|| "–".to_owned(), text::milliseconds));
+    let size = |bytes: Option<u64>| Cell::from(bytes.map_or_else(|| "–".to_owned(), text::bytes));
+    for image in &trial.images {
+        let start = match image.cold {
+            Some(true) => Cell::new(Role::Busy, "cold"),
+            Some(false) => Cell::new(Role::Quiet, "warm"),
+            None => Cell::default(),
+        };
+        table.row([
+            file_name(&image.image).into(),
+            size(image.bytes_in),
+            time(image.uploaded),
+            time(image.invoked),
+            start,
+            time(image.thumbnail),
+            size(image.bytes_out),
+            Cell::new(Role::Quiet, image.path.clone().unwrap_or_default()),
+        ]);
+    }
+    let middle = |of: fn(&crate::timing::ImageTiming) -> Option<f64>| median(trial.images.iter().filter_map(of));
+    if trial.images.len() > 2 {
+        let quiet = |seconds: Option<f64>| Cell::new(Role::Quiet, seconds.map_or_else(String::new, text::milliseconds));
+        table.total([
+            Cell::new(Role::Quiet, "median"),
+            Cell::default(),
+            quiet(middle(|image| image.uploaded)),
+            quiet(middle(|image| image.invoked)),
+            Cell::default(),
+            quiet(middle(|image| image.thumbnail)),
+        ]);
+    }
+    table.render(width, palette)
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, EventKind, RunId, VERSION};
+    use crate::plan::{Plan, Step};
+
+    fn timing() -> RunTiming {
+        let steps =
+            vec![Step::new("a", "First", ""), Step::new("b", "Second", "").needs(&["a"]), Step::new("c", "Third", "")];
+        let mut timing = RunTiming::new(Action::Deploy, &Plan::new(steps).expect("a good plan"));
+        for kind in [
+            EventKind::StepFinished { step: "a".into(), seconds: 0.5 },
+            EventKind::StepFinished { step: "b".into(), seconds: 1.5 },
+            EventKind::StepSkipped { step: "c".into(), reason: SkipReason::AlreadyDone },
+            EventKind::RunFinished { outcome: Outcome::Succeeded, seconds: 2.0 },
+        ] {
+            let (run, at) = (RunId::from_file_stem("1"), chrono::DateTime::UNIX_EPOCH);
+            timing.apply(&Event { v: VERSION, run, seq: 0, at, kind });
+        }
+        timing
+    }
+
+    #[test]
+    fn the_totals_add_up() {
+        let text = outcome(&timing(), Palette::new(false), 80);
+        let expected = "\n✔ Deployed in 2.00 s\n  3 steps: 2 done, 1 there already\n  longest chain, 2.00 s: a → b\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_table_of_steps_has_shares_and_the_longest_chain() {
+        let expected = "  \
+  step                                    time    share                    longest chain
+  First                                 0.50 s   25.0 %  █████▍            ●
+  Second                                1.50 s   75.0 %  ████████████████  ●
+  Third                            done before
+  ──────────────────────────────────────────────────────────────────────────────────────
+  All steps, one behind another         2.00 s  100.0 %                    2.00 s
+  by the clock 2.00 s
+";
+        assert_eq!(steps(&timing(), Palette::new(false), None), expected.trim_start_matches("  "));
+    }
+}

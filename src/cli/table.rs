@@ -1,0 +1,189 @@
+//! A table with aligned columns that fits the terminal: what is too long is cut in the columns that may shrink.
+
+use super::style::{Palette, Role};
+use super::text;
+
+/// The space between two columns.
+const GAP: usize = 2;
+
+/// The narrowest that a column shrinks to.
+const NARROWEST: usize = 8;
+
+/// A column.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column {
+    title: &'static str,
+    right: bool,
+    shrinks: bool,
+}
+
+/// One cell.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cell {
+    text: String,
+    role: Role,
+}
+
+/// A table in the making.
+#[derive(Debug)]
+pub(crate) struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Cell>>,
+    total: Option<Vec<Cell>>,
+}
+
+impl Column {
+    /// A column of text, which keeps its width.
+    pub(crate) fn text(title: &'static str) -> Self {
+        Self { title, right: false, shrinks: false }
+    }
+
+    /// A column of figures.
+    pub(crate) fn figures(title: &'static str) -> Self {
+        Self { title, right: true, shrinks: false }
+    }
+
+    /// Lets the column be cut where the terminal is too narrow.
+    pub(crate) fn shrinking(mut self) -> Self {
+        self.shrinks = true;
+        self
+    }
+}
+
+impl Cell {
+    /// A cell whose text means something.
+    pub(crate) fn new(role: Role, text: impl Into<String>) -> Self {
+        Self { text: text.into(), role }
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::new(Role::Plain, text)
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::new(Role::Plain, text)
+    }
+}
+
+impl Table {
+    /// A table without rows.
+    pub(crate) fn new(columns: impl IntoIterator<Item = Column>) -> Self {
+        Self { columns: columns.into_iter().collect(), rows: Vec::new(), total: None }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// Sets the row of totals, which stands below a line.
+    pub(crate) fn total(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        self.total = Some(cells.into_iter().collect());
+    }
+
+    /// The table, indented by two, each line ended; as wide as it likes if no width is given.
+    pub(crate) fn render(&self, width: Option<usize>, palette: Palette) -> String {
+        let widths = self.widths(width);
+        let titles: Vec<Cell> = self.columns.iter().map(|column| Cell::new(Role::Quiet, column.title)).collect();
+        let mut out = String::new();
+        if self.columns.iter().any(|column| !column.title.is_empty()) {
+            self.line(&titles, &widths, palette, &mut out);
+        }
+        for row in &self.rows {
+            self.line(row, &widths, palette, &mut out);
+        }
+        if let Some(total) = &self.total {
+            let whole = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+            out.push_str("  ");
+            out.push_str(&palette.paint(Role::Quiet, &"─".repeat(whole)));
+            out.push('\n');
+            self.line(total, &widths, palette, &mut out);
+        }
+        out
+    }
+
+    fn widths(&self, available: Option<usize>) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.columns.iter().map(|column| text::width(column.title)).collect();
+        for row in self.rows.iter().chain(&self.total) {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(text::width(&cell.text));
+            }
+        }
+        let Some(available) = available else { return widths };
+        let wanted = |widths: &[usize]| 2 + widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        while wanted(&widths) > available {
+            let shrinkable = |index: &usize| self.columns[*index].shrinks && widths[*index] > NARROWEST;
+            let Some(widest) = (0..widths.len()).filter(shrinkable).max_by_key(|&index| widths[index]) else { break };
+            widths[widest] -= 1;
+        }
+        widths
+    }
+
+    fn line(&self, cells: &[Cell], widths: &[usize], palette: Palette, out: &mut String) {
+        let mut line = String::from("  ");
+        let last = cells.iter().rposition(|cell| !cell.text.is_empty()).unwrap_or(0);
+        for (index, (cell, &width)) in cells.iter().zip(widths).enumerate().take(last + 1) {
+            let cut = text::cut(&cell.text, width);
+            let space = " ".repeat(width - text::width(&cut));
+            let painted = palette.paint(cell.role, &cut);
+            if self.columns[index].right {
+                line.push_str(&space);
+                line.push_str(&painted);
+            } else {
+                line.push_str(&painted);
+                if index < last {
+                    line.push_str(&space);
+                }
+            }
+            if index < last {
+                line.push_str(&" ".repeat(GAP));
+            }
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Table {
+        let mut table = Table::new([Column::text("kind"), Column::text("name").shrinking(), Column::figures("time")]);
+        table.row(["ECR repository".into(), "thumbnails-0a1b2c3d".into(), "0.41 s".into()]);
+        table.row(["Build role".into(), "x".into(), "12.3 s".into()]);
+        table
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let mut table = sample();
+        table.total(["together".into(), "".into(), "12.7 s".into()]);
+        let expected = "  kind            name                   time
+  ECR repository  thumbnails-0a1b2c3d  0.41 s
+  Build role      x                    12.3 s
+  ───────────────────────────────────────────
+  together                             12.7 s
+";
+        assert_eq!(table.render(None, Palette::new(false)), expected);
+    }
+
+    #[test]
+    fn what_may_shrink_is_cut_to_the_width() {
+        let table = sample().render(Some(36), Palette::new(false));
+        assert!(table.lines().all(|line| text::width(line) <= 36), "{table}");
+        assert!(table.contains("thumbnails-…"), "{table}");
+    }
+
+    #[test]
+    fn colours_do_not_disturb_the_columns() {
+        let mut table = Table::new([Column::text("a"), Column::text("b")]);
+        table.row([Cell::new(Role::Good, "x"), "y".into()]);
+        let painted = table.render(None, Palette::new(true));
+        assert!(painted.contains("\u{1b}[32mx\u{1b}[0m  y"), "{painted:?}");
+    }
+}

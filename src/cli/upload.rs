@@ -1,0 +1,42 @@
+//! `thumbctl upload`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::args::UploadArgs;
+use super::context::Context;
+use super::error::CliError;
+use super::screen::Screen;
+use super::summary;
+use super::watch::{Watched, watch};
+use crate::engine::OpenGate;
+use crate::plan::Plan;
+use crate::session::Session;
+
+/// Sends images and waits for their thumbnails.
+pub(crate) async fn run(context: &Context, args: UploadArgs) -> Result<(), CliError> {
+    let session = context.session().await?;
+    let (plan, watched) = send(context, &session, args.images, args.save).await?;
+    if !context.is_json() {
+        context.print(&summary::outcome(&watched.timing, context.screen.out, Screen::size().0))?;
+        context.print("\n")?;
+        context.print(&summary::images(&watched.trial, context.screen.out, context.screen.table_width()))?;
+    }
+    watched.verdict(&plan)
+}
+
+/// Sends images through and watches them.
+pub(crate) async fn send(
+    context: &Context,
+    session: &Session,
+    images: Vec<PathBuf>,
+    save: PathBuf,
+) -> Result<(Plan, Watched), CliError> {
+    let prepared = session.prepare_trial(images, Some(save)).await?;
+    let started = prepared.started().clone();
+    let orderly = context.interrupt.orderly();
+    let cancel = orderly.token();
+    let running = prepared.run(Arc::new(OpenGate), cancel.clone()).await?;
+    let watched = watch(context, &started, running, cancel, None).await?;
+    Ok((started.plan, watched))
+}

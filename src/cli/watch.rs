@@ -1,0 +1,270 @@
+//! Watches a run to its end: tells its events in the form that was asked for, hears Ctrl-C, and asks before steps.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::error::CliError;
+use super::gate::{Answer, Ask};
+use super::input::Input;
+use super::progress::live::{Frame, LivePainter};
+use super::progress::plain::PlainTeller;
+use super::progress::view::RunView;
+use super::screen::{self, Screen};
+use super::style::Role;
+use super::text;
+use crate::engine::RunReport;
+use crate::event::{Event, EventKind, Failure, Outcome, RunStarted};
+use crate::plan::Plan;
+use crate::session::Running;
+use crate::timing::{RunTiming, TrialTiming};
+
+/// How often the screen is looked at; it is drawn only where something changed.
+const TICK: Duration = Duration::from_millis(50);
+
+/// A run that was watched to its end.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    /// How it ended.
+    pub(crate) report: RunReport,
+    /// What its steps took.
+    pub(crate) timing: RunTiming,
+    /// What its images took.
+    pub(crate) trial: TrialTiming,
+}
+
+/// Watches a run. `cancel` is what the run was given; when it is cancelled, that is told.
+pub(crate) async fn watch(
+    context: &Context,
+    started: &RunStarted,
+    running: Running,
+    cancel: &CancellationToken,
+    mut asks: Option<mpsc::Receiver<Ask>>,
+) -> Result<Watched, CliError> {
+    let Running { mut events, report } = running;
+    let mut teller = Teller::new(context);
+    let mut timing = RunTiming::new(started.action, &started.plan);
+    let mut trial = TrialTiming::default();
+    let mut broken: Option<io::Error> = None;
+    let mut asking: Option<Ask> = None;
+    let mut cancelling = cancel.is_cancelled();
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        let told = tokio::select! {
+            biased;
+            () = cancel.cancelled(), if !cancelling => {
+                cancelling = true;
+                asking = None;
+                if broken.is_none() { teller.cancelling() } else { Ok(()) }
+            }
+            event = events.recv() => {
+                let Some(event) = event else { break };
+                timing.apply(&event);
+                trial.apply(&event);
+                let ended = matches!(event.kind, EventKind::RunFinished { .. });
+                let told = if broken.is_none() { teller.tell(&event) } else { Ok(()) };
+                if ended {
+                    broken = broken.or(told.err());
+                    break;
+                }
+                told
+            }
+            Some(ask) = next_ask(&mut asks), if asking.is_none() => {
+                let told = teller.ask(&ask);
+                asking = Some(ask);
+                told
+            }
+            line = context.input.line(), if asking.is_some() => {
+                if let Some(ask) = asking.take() {
+                    match Answer::read(line.as_deref()) {
+                        // Whoever has gone has cancelled; that is told elsewhere.
+                        Some(answer) => { let _ = ask.reply.send(answer); }
+                        None => asking = Some(ask),
+                    }
+                }
+                teller.answered(asking.as_ref())
+            }
+            _ = tick.tick(), if broken.is_none() => teller.draw(),
+        };
+        if let Err(error) = told {
+            // Nobody reads our output any more: as a program does that writes into a closed pipe, the run ends, but in order.
+            broken = Some(error);
+            cancel.cancel();
+        }
+    }
+    let report = match report.await {
+        Ok(report) => report?,
+        Err(error) => return Err(CliError::failed(format!("the run ended unexpectedly, which is a bug: {error}"))),
+    };
+    if broken.is_none() {
+        broken = teller.finish().err();
+    }
+    match broken {
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe || report.outcome == Outcome::Succeeded => {
+            Err(CliError::Output(error))
+        }
+        Some(_) => Err(CliError::Interrupted),
+        None => Ok(Watched { report, timing, trial }),
+    }
+}
+
+async fn next_ask(asks: &mut Option<mpsc::Receiver<Ask>>) -> Option<Ask> {
+    match asks {
+        Some(asks) => asks.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Watched {
+    /// The failures, each with the title of its step before it.
+    pub(crate) fn failures(&self, plan: &Plan) -> Vec<Failure> {
+        let titled = |(step, failure): &(_, Failure)| {
+            let title = plan.step(step).map_or(step.as_str(), |step| step.title.as_str());
+            Failure { message: format!("{title}: {}", failure.message), ..failure.clone() }
+        };
+        self.report.failures.iter().map(titled).collect()
+    }
+
+    /// What the run's outcome means for the exit code.
+    pub(crate) fn verdict(&self, plan: &Plan) -> Result<(), CliError> {
+        match self.report.outcome {
+            Outcome::Succeeded => Ok(()),
+            Outcome::Failed => Err(CliError::Failed(self.failures(plan))),
+            Outcome::Cancelled => Err(CliError::Interrupted),
+        }
+    }
+}
+
+/// Tells a run in one of the three forms.
+enum Teller {
+    Json { screen: Screen },
+    Plain { teller: PlainTeller, screen: Screen },
+    Live(Box<Live>),
+}
+
+struct Live {
+    screen: Screen,
+    view: RunView,
+    painter: LivePainter,
+    above: String,
+    card: Vec<String>,
+    last: Vec<String>,
+}
+
+const CANCELLING: &str =
+    "cancelling: no further step starts, calls under way may end; press Ctrl-C again to stop at once";
+
+impl Teller {
+    fn new(context: &Context) -> Self {
+        let screen = context.screen;
+        if context.is_json() {
+            Self::Json { screen }
+        } else if screen.live {
+            Self::Live(Box::new(Live {
+                screen,
+                view: RunView::new(Instant::now()),
+                painter: LivePainter::default(),
+                above: String::new(),
+                card: Vec::new(),
+                last: Vec::new(),
+            }))
+        } else {
+            Self::Plain { teller: PlainTeller::new(screen.out), screen }
+        }
+    }
+
+    fn tell(&mut self, event: &Event) -> io::Result<()> {
+        match self {
+            Self::Json { .. } => {
+                let line = serde_json::to_string(event).map_err(io::Error::other)?;
+                screen::print(&format!("{line}\n"))
+            }
+            Self::Plain { teller, .. } => teller.line(event).map_or(Ok(()), |line| screen::print(&line)),
+            Self::Live(live) => {
+                live.take_in(event);
+                Ok(())
+            }
+        }
+    }
+
+    fn cancelling(&mut self) -> io::Result<()> {
+        match self {
+            Self::Json { screen } | Self::Plain { screen, .. } => {
+                screen::say(&format!("{}\n", screen.err.paint(Role::Warn, CANCELLING)));
+                Ok(())
+            }
+            Self::Live(live) => {
+                live.view.cancelling = true;
+                live.card.clear();
+                live.draw()
+            }
+        }
+    }
+
+    fn ask(&mut self, ask: &Ask) -> io::Result<()> {
+        match self {
+            Self::Json { screen } | Self::Plain { screen, .. } => {
+                screen::say(&ask.card(Screen::size().0, screen.err).join("\n"));
+                Ok(())
+            }
+            Self::Live(live) => {
+                live.card = ask.card(Screen::size().0, live.screen.out);
+                live.draw()
+            }
+        }
+    }
+
+    /// The user has typed a line; `again` is the question if that was no answer.
+    fn answered(&mut self, again: Option<&Ask>) -> io::Result<()> {
+        if let Self::Live(live) = self {
+            if Input::is_terminal() {
+                live.painter.answered();
+            }
+            live.card.clear();
+        }
+        again.map_or(Ok(()), |ask| self.ask(ask))
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        match self {
+            Self::Live(live) => live.draw(),
+            Self::Json { .. } | Self::Plain { .. } => Ok(()),
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let Self::Live(live) = self else { return Ok(()) };
+        live.card.clear();
+        live.draw()?;
+        live.painter.leave();
+        Ok(())
+    }
+}
+
+impl Live {
+    fn take_in(&mut self, event: &Event) {
+        self.view.apply(event, Instant::now());
+        if let EventKind::LogLine { source, text, .. } = &event.kind {
+            let mark = self.screen.out.paint(Role::Quiet, &format!("{source} │"));
+            self.above.push_str(&format!("  {mark} {}\n", text::clean(text)));
+        }
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        let (width, height) = Screen::size();
+        let frame = Frame { width, height, palette: self.screen.out };
+        let mut lines = frame.lines(&self.view, Instant::now(), self.card.len());
+        lines.extend_from_slice(&self.card);
+        if lines.is_empty() || (self.above.is_empty() && lines == self.last) {
+            return Ok(());
+        }
+        let above = std::mem::take(&mut self.above);
+        let asks = !self.card.is_empty();
+        self.painter.draw(&mut io::stdout().lock(), &above, &lines, asks, width)?;
+        self.last = lines;
+        Ok(())
+    }
+}
