@@ -22,9 +22,9 @@ use serde_json::Value;
 
 use self::layer::Uploads;
 use self::repository::Repository;
-use super::services::{self, Services};
+use super::services::{self, BlobUser, Services};
 
-pub(crate) use self::registry::Registry;
+pub(crate) use self::registry::{REGISTRY_HEADER, Registry};
 pub(crate) use self::resolve::{ImageConfig, ImageError, Images, Layer, ResolvedImage};
 
 /// The service's name, in signatures and in snapshots.
@@ -48,10 +48,7 @@ struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self {
-            secret: uuid::Uuid::new_v4().to_string(),
-            regions: BTreeMap::new(),
-        }
+        Self { secret: uuid::Uuid::new_v4().to_string(), regions: BTreeMap::new() }
     }
 }
 
@@ -63,17 +60,11 @@ impl Store {
 
 impl State {
     fn repository(&self, at: &At<'_>) -> Result<&Repository, AwsError> {
-        self.regions
-            .get(at.region)
-            .and_then(|names| names.get(at.name))
-            .ok_or_else(|| at.not_found())
+        self.regions.get(at.region).and_then(|names| names.get(at.name)).ok_or_else(|| at.not_found())
     }
 
     fn repository_mut(&mut self, at: &At<'_>) -> Result<&mut Repository, AwsError> {
-        self.regions
-            .get_mut(at.region)
-            .and_then(|names| names.get_mut(at.name))
-            .ok_or_else(|| at.not_found())
+        self.regions.get_mut(at.region).and_then(|names| names.get_mut(at.name)).ok_or_else(|| at.not_found())
     }
 }
 
@@ -95,11 +86,7 @@ impl<'a> At<'a> {
                 format!("There is no registry with id '{registry}' in the sandbox"),
             ));
         }
-        Ok(Self {
-            account: &ctx.account_id,
-            region: &ctx.region,
-            name: text(input, "repositoryName")?,
-        })
+        Ok(Self { account: &ctx.account_id, region: &ctx.region, name: text(input, "repositoryName")? })
     }
 
     fn not_found(&self) -> AwsError {
@@ -115,9 +102,7 @@ impl<'a> At<'a> {
 
 /// A member of the request that must be there.
 fn text<'a>(input: &'a Value, member: &str) -> Result<&'a str, AwsError> {
-    input[member]
-        .as_str()
-        .ok_or_else(|| invalid(format!("{member} is required")))
+    input[member].as_str().ok_or_else(|| invalid(format!("{member} is required")))
 }
 
 fn invalid(message: impl Into<String>) -> AwsError {
@@ -137,13 +122,7 @@ pub(crate) struct EcrService {
 impl EcrService {
     /// An empty registry.
     pub(crate) fn new(services: Arc<Services>) -> Self {
-        Self {
-            store: Arc::new(Store {
-                services,
-                state: Mutex::default(),
-                uploads: Uploads::default(),
-            }),
-        }
+        Self { store: Arc::new(Store { services, state: Mutex::default(), uploads: Uploads::default() }) }
     }
 
     /// Docker's front door, for requests to `/v2/`.
@@ -151,8 +130,14 @@ impl EcrService {
         Registry::new(Arc::clone(&self.store))
     }
 
-    /// The hashes of all bytes that a repository still has: what must not be swept away.
-    pub(crate) fn blobs_in_use(&self) -> Vec<String> {
+    /// What Lambda needs of the registry: the image behind a URI.
+    pub(crate) fn images(&self) -> Images {
+        Images::new(Arc::clone(&self.store))
+    }
+}
+
+impl BlobUser for EcrService {
+    fn blobs_in_use(&self) -> Vec<String> {
         let state = self.store.lock();
         let repositories = state.regions.values().flat_map(BTreeMap::values);
         repositories
@@ -160,11 +145,6 @@ impl EcrService {
             .filter_map(|digest| manifest::hex_of(digest))
             .map(str::to_owned)
             .collect()
-    }
-
-    /// What Lambda needs of the registry: the image behind a URI.
-    pub(crate) fn images(&self) -> Images {
-        Images::new(Arc::clone(&self.store))
     }
 }
 
@@ -178,12 +158,7 @@ impl ServiceHandler for EcrService {
         Protocol::AwsJson1_1
     }
 
-    async fn handle(
-        &self,
-        operation: &str,
-        input: Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    async fn handle(&self, operation: &str, input: Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let store = &*self.store;
         let input = &input;
         match operation {
@@ -218,15 +193,8 @@ impl ServiceHandler for EcrService {
         Some(format!("ecr:{operation}"))
     }
 
-    fn iam_resource(
-        &self,
-        _operation: &str,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Option<String> {
-        let named = input["repositoryName"]
-            .as_str()
-            .or_else(|| input["repositoryNames"][0].as_str());
+    fn iam_resource(&self, _operation: &str, input: &Value, ctx: &RequestContext) -> Option<String> {
+        let named = input["repositoryName"].as_str().or_else(|| input["repositoryNames"][0].as_str());
         Some(match (named, input["resourceArn"].as_str()) {
             (Some(name), _) => repository::arn(&ctx.account_id, &ctx.region, name),
             (None, Some(arn)) => arn.to_owned(),

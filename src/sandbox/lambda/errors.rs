@@ -13,10 +13,7 @@ pub(crate) fn validation(message: impl Into<String>) -> AwsError {
 }
 
 pub(crate) fn invalid_parameter(message: impl Into<String>) -> AwsError {
-    of_user(AwsError::bad_request(
-        "InvalidParameterValueException",
-        message,
-    ))
+    of_user(AwsError::bad_request("InvalidParameterValueException", message))
 }
 
 pub(crate) fn conflict(message: impl Into<String>) -> AwsError {
@@ -46,8 +43,5 @@ pub(crate) fn too_large(message: impl Into<String>) -> AwsError {
 }
 
 pub(crate) fn invalid_content(message: impl Into<String>) -> AwsError {
-    of_user(AwsError::bad_request(
-        "InvalidRequestContentException",
-        message,
-    ))
+    of_user(AwsError::bad_request("InvalidRequestContentException", message))
 }

@@ -87,9 +87,7 @@ impl Code {
         let repository = self.uri.split('@').next().unwrap_or(&self.uri);
         // A colon after the last slash begins the tag; one before it would be a port.
         let name_start = repository.rfind('/').map_or(0, |slash| slash + 1);
-        let end = repository[name_start..]
-            .find(':')
-            .map_or(repository.len(), |colon| name_start + colon);
+        let end = repository[name_start..].find(':').map_or(repository.len(), |colon| name_start + colon);
         format!("{}@{}", &repository[..end], self.digest)
     }
 }
@@ -207,22 +205,10 @@ mod tests {
 
     #[test]
     fn the_resolved_uri_names_the_digest_instead_of_the_tag() {
-        let resolved = |uri: &str| {
-            Code {
-                uri: uri.to_owned(),
-                digest: "sha256:ab".to_owned(),
-                ..Code::default()
-            }
-            .resolved_uri()
-        };
-        assert_eq!(
-            resolved("host.example/repo:tag"),
-            "host.example/repo@sha256:ab"
-        );
-        assert_eq!(
-            resolved("host:5000/team/repo"),
-            "host:5000/team/repo@sha256:ab"
-        );
+        let resolved =
+            |uri: &str| Code { uri: uri.to_owned(), digest: "sha256:ab".to_owned(), ..Code::default() }.resolved_uri();
+        assert_eq!(resolved("host.example/repo:tag"), "host.example/repo@sha256:ab");
+        assert_eq!(resolved("host:5000/team/repo"), "host:5000/team/repo@sha256:ab");
         assert_eq!(resolved("host/repo@sha256:cd"), "host/repo@sha256:ab");
     }
 }

@@ -44,19 +44,9 @@ pub(crate) trait House: Send + Sync + 'static {
     /// Lambda's own directory.
     fn directory(&self) -> PathBuf;
     /// Calls a neighbour.
-    async fn call(
-        &self,
-        service: &str,
-        region: &str,
-        operation: &str,
-        input: Value,
-    ) -> Result<Value, AwsError>;
+    async fn call(&self, service: &str, region: &str, operation: &str, input: Value) -> Result<Value, AwsError>;
     /// Credentials of a function's execution role.
-    async fn assume_role(
-        &self,
-        role_arn: &str,
-        session: &str,
-    ) -> Result<TemporaryCredentials, AwsError>;
+    async fn assume_role(&self, role_arn: &str, session: &str) -> Result<TemporaryCredentials, AwsError>;
     /// Writes Lambda's state down now.
     fn save(&self);
     /// Finds an image in the ECR of a region.
@@ -72,9 +62,7 @@ pub(crate) enum SourceError {
     /// Not in the account's ECR, or not in the function's region.
     #[error("Source image {0} is not valid. Provide a valid source image.")]
     Foreign(String),
-    #[error(
-        "The image manifest, config or layer media type for the source image {uri} is not supported."
-    )]
+    #[error("The image manifest, config or layer media type for the source image {uri} is not supported.")]
     Unsupported { uri: String, source: ImageError },
 }
 
@@ -104,24 +92,12 @@ impl House for Sandbox {
         self.services.data_dir().join("lambda")
     }
 
-    async fn call(
-        &self,
-        service: &str,
-        region: &str,
-        operation: &str,
-        input: Value,
-    ) -> Result<Value, AwsError> {
+    async fn call(&self, service: &str, region: &str, operation: &str, input: Value) -> Result<Value, AwsError> {
         self.services.call(service, region, operation, input).await
     }
 
-    async fn assume_role(
-        &self,
-        role_arn: &str,
-        session: &str,
-    ) -> Result<TemporaryCredentials, AwsError> {
-        self.services
-            .assume_role(role_arn, PRINCIPAL, session)
-            .await
+    async fn assume_role(&self, role_arn: &str, session: &str) -> Result<TemporaryCredentials, AwsError> {
+        self.services.assume_role(role_arn, PRINCIPAL, session).await
     }
 
     fn save(&self) {
@@ -132,10 +108,7 @@ impl House for Sandbox {
         let image = self.images.resolve(uri).map_err(|error| match error {
             ImageError::NotFound(_) => SourceError::Missing(uri.to_owned()),
             ImageError::NotEcr(_) => SourceError::Foreign(uri.to_owned()),
-            source => SourceError::Unsupported {
-                uri: uri.to_owned(),
-                source,
-            },
+            source => SourceError::Unsupported { uri: uri.to_owned(), source },
         })?;
         if image.region != region {
             return Err(SourceError::Foreign(uri.to_owned()));
@@ -147,12 +120,7 @@ impl House for Sandbox {
             cmd: image.config.cmd,
             env: image.config.env,
             working_dir: image.config.working_dir,
-            layers: layers
-                .map(|layer| SourceLayer {
-                    media_type: layer.media_type,
-                    path: layer.path,
-                })
-                .collect(),
+            layers: layers.map(|layer| SourceLayer { media_type: layer.media_type, path: layer.path }).collect(),
         })
     }
 }

@@ -38,16 +38,12 @@ impl Images {
     pub(crate) fn new(dir: PathBuf) -> Self {
         // Processes are started from here with a working directory of their own.
         let dir = std::path::absolute(&dir).unwrap_or(dir);
-        Self {
-            dir,
-            turn: Arc::default(),
-        }
+        Self { dir, turn: Arc::default() }
     }
 
     /// Where the image with `digest` is or would be.
     pub(crate) fn root(&self, digest: &str) -> PathBuf {
-        self.dir
-            .join(digest.strip_prefix("sha256:").unwrap_or(digest))
+        self.dir.join(digest.strip_prefix("sha256:").unwrap_or(digest))
     }
 
     /// Unpacks `image`, unless it is there.
@@ -64,10 +60,7 @@ impl Images {
         let (layers, dir, done) = (image.layers.clone(), self.dir.clone(), root.clone());
         tokio::task::spawn_blocking(move || {
             let temporary = dir.join(format!("{}.part", uuid::Uuid::new_v4()));
-            let failed = |source| ImageError::Directory {
-                path: temporary.clone(),
-                source,
-            };
+            let failed = |source| ImageError::Directory { path: temporary.clone(), source };
             fs::create_dir_all(&temporary).map_err(failed)?;
             let result = unpack::unpack(&layers, &temporary)
                 .map_err(ImageError::from)

@@ -39,10 +39,7 @@ pub(crate) struct Finished {
 impl Finished {
     /// It did not even begin, since the function is gone or the sandbox is going down.
     pub(crate) fn stopped() -> Self {
-        Self {
-            ending: Ending::Stopped,
-            tail: Vec::new(),
-        }
+        Self { ending: Ending::Stopped, tail: Vec::new() }
     }
 }
 
@@ -104,15 +101,10 @@ impl Instance {
         leftovers: &Leftovers,
         log: &Arc<LogStream>,
     ) -> Result<(RuntimeApi, Process), Ending> {
-        let credentials = house
-            .assume_role(&function.role, &function.id.name)
-            .await
-            .map_err(|error| Ending::Launch {
+        let credentials =
+            house.assume_role(&function.role, &function.id.name).await.map_err(|error| Ending::Launch {
                 kind: "AccessDeniedException",
-                message: format!(
-                    "The role defined for the function cannot be assumed by Lambda. {}",
-                    error.message
-                ),
+                message: format!("The role defined for the function cannot be assumed by Lambda. {}", error.message),
             })?;
         let api = RuntimeApi::listen().await.map_err(|cause| Ending::Launch {
             kind: "Sandbox.Failure",
@@ -125,14 +117,10 @@ impl Instance {
             endpoint: house.endpoint(),
             credentials: &credentials,
         };
-        let failed = |error: LaunchError| Ending::Launch {
-            kind: "Runtime.InvalidEntrypoint",
-            message: error.to_string(),
-        };
+        let failed =
+            |error: LaunchError| Ending::Launch { kind: "Runtime.InvalidEntrypoint", message: error.to_string() };
         let launch = Launch::new(function, root, &surroundings).map_err(failed)?;
-        let process = Process::start(&launch, log.clone(), leftovers.clone())
-            .await
-            .map_err(failed)?;
+        let process = Process::start(&launch, log.clone(), leftovers.clone()).await.map_err(failed)?;
         Ok((api, process))
     }
 
@@ -145,19 +133,10 @@ impl Instance {
     }
 
     /// Works on one event. Afterwards everything that the function wrote about it is in its log.
-    pub(crate) async fn perform(
-        &mut self,
-        function: &Function,
-        arn: &str,
-        invocation: &Invocation,
-    ) -> Finished {
+    pub(crate) async fn perform(&mut self, function: &Function, arn: &str, invocation: &Invocation) -> Finished {
         let cold = !self.waiting;
         self.log.begin_tail();
-        let initialised = if cold {
-            self.initialise().await
-        } else {
-            Ok(())
-        };
+        let initialised = if cold { self.initialise().await } else { Ok(()) };
         let init = cold.then(|| self.started.elapsed());
         if initialised.is_ok() {
             // What was written before START is the initialisation's; it matters to the caller only if that failed.
@@ -270,20 +249,12 @@ impl Drop for Instance {
 }
 
 /// Writes what Lambda says at the end of an invocation, and sees the whole log home.
-async fn conclude(
-    log: &LogStream,
-    invocation: &Invocation,
-    ending: Ending,
-    measures: Measures,
-) -> Finished {
+async fn conclude(log: &LogStream, invocation: &Invocation, ending: Ending, measures: Measures) -> Finished {
     if let Some(line) = ending.log_line(&invocation.request_id) {
         log.push(&line);
     }
     log.push(&report::end(&invocation.request_id));
     log.push(&report::report(&invocation.request_id, measures, &ending));
     log.flush().await;
-    Finished {
-        tail: log.tail(),
-        ending,
-    }
+    Finished { tail: log.tail(), ending }
 }

@@ -62,26 +62,16 @@ impl Lambda {
         if kind == Kind::DryRun {
             return Ok(empty(204));
         }
-        let limit = if kind == Kind::Event {
-            MAX_ASYNC
-        } else {
-            MAX_SYNC
-        };
+        let limit = if kind == Kind::Event { MAX_ASYNC } else { MAX_SYNC };
         if call.payload.len() > limit {
             return Err(errors::too_large(format!(
                 "Request must be smaller than {limit} bytes for the InvokeFunction operation"
             )));
         }
         // No payload at all is an empty object to the function.
-        let payload = if call.payload.is_empty() {
-            b"{}".to_vec()
-        } else {
-            call.payload
-        };
+        let payload = if call.payload.is_empty() { b"{}".to_vec() } else { call.payload };
         if let Err(cause) = serde_json::from_slice::<serde::de::IgnoredAny>(&payload) {
-            return Err(errors::invalid_content(format!(
-                "Could not parse request body into json: {cause}"
-            )));
+            return Err(errors::invalid_content(format!("Could not parse request body into json: {cause}")));
         }
         if kind == Kind::Event {
             self.accept(function.id, payload);
@@ -89,16 +79,11 @@ impl Lambda {
         }
 
         let request_id = uuid::Uuid::new_v4().to_string();
-        let invocation = Invocation {
-            request_id: request_id.clone(),
-            payload: payload.into(),
-        };
+        let invocation = Invocation { request_id: request_id.clone(), payload: payload.into() };
         let (lambda, id) = (self.clone(), function.id.clone());
         // In a task of its own: a caller that hangs up does not end the invocation.
         let running = tokio::spawn(async move { lambda.run(&id, &invocation).await });
-        let finished = running
-            .await
-            .map_err(|cause| AwsError::server_error("ServiceException", cause.to_string()))?;
+        let finished = running.await.map_err(|cause| AwsError::server_error("ServiceException", cause.to_string()))?;
         if finished.ending == Ending::Stopped && self.get(&call.reference).is_err() {
             return Err(errors::function_not_found(&function.id.arn(self.account())));
         }
@@ -109,10 +94,7 @@ impl Lambda {
             headers.insert("X-Amz-Function-Error".to_owned(), json!("Unhandled"));
         }
         if call.log_type.as_deref() == Some("Tail") {
-            headers.insert(
-                "X-Amz-Log-Result".to_owned(),
-                json!(STANDARD.encode(&finished.tail)),
-            );
+            headers.insert("X-Amz-Log-Result".to_owned(), json!(STANDARD.encode(&finished.tail)));
         }
         Ok(json!({
             "__status_code": 200,
@@ -138,24 +120,18 @@ impl Lambda {
     pub(crate) fn start_event(self: &Arc<Self>, event: Queued) {
         let lambda = self.clone();
         tokio::spawn(async move {
-            let invocation = Invocation {
-                request_id: event.request_id,
-                payload: Bytes::from(event.payload.into_bytes()),
-            };
+            let invocation =
+                Invocation { request_id: event.request_id, payload: Bytes::from(event.payload.into_bytes()) };
             let mut delays = ASYNC_RETRIES.iter();
             // An event for a function that is gone, or that has never become ready, is dropped, as Lambda does in the end.
             while lambda.settled(&event.function).await == Some(State::Active) {
                 let finished = lambda.run(&event.function, &invocation).await;
-                if finished.ending == Ending::Stopped
-                    && lambda.functions().contains_key(&event.function)
-                {
+                if finished.ending == Ending::Stopped && lambda.functions().contains_key(&event.function) {
                     // The sandbox is going down: the next one works on it.
                     return;
                 }
                 match delays.next() {
-                    Some(delay) if !matches!(finished.ending, Ending::Response(_)) => {
-                        tokio::time::sleep(*delay).await
-                    }
+                    Some(delay) if !matches!(finished.ending, Ending::Response(_)) => tokio::time::sleep(*delay).await,
                     _ => break,
                 }
             }
@@ -164,9 +140,7 @@ impl Lambda {
     }
 
     async fn run(&self, id: &FunctionId, invocation: &Invocation) -> Finished {
-        self.pool
-            .invoke(id, invocation, &|| self.runnable(id))
-            .await
+        self.pool.invoke(id, invocation, &|| self.runnable(id)).await
     }
 }
 

@@ -59,10 +59,7 @@ fn birth(pid: u32) -> Option<String> {
 
 #[cfg(not(target_os = "linux"))]
 fn birth(pid: u32) -> Option<String> {
-    let output = std::process::Command::new("ps")
-        .args(["-o", "lstart=", "-p", &pid.to_string()])
-        .output()
-        .ok()?;
+    let output = std::process::Command::new("ps").args(["-o", "lstart=", "-p", &pid.to_string()]).output().ok()?;
     let started = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     (!started.is_empty()).then_some(started)
 }
@@ -74,12 +71,7 @@ mod tests {
     use std::process::{Child, Command, Stdio};
 
     fn sleeper() -> Child {
-        Command::new("sleep")
-            .arg("600")
-            .process_group(0)
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap()
+        Command::new("sleep").arg("600").process_group(0).stdin(Stdio::null()).spawn().unwrap()
     }
 
     #[test]
@@ -90,10 +82,7 @@ mod tests {
         leftovers.note(child.id());
         leftovers.reap();
         assert!(!child.wait().unwrap().success());
-        assert_eq!(
-            fs::read_dir(dir.path().join("processes")).unwrap().count(),
-            0
-        );
+        assert_eq!(fs::read_dir(dir.path().join("processes")).unwrap().count(), 0);
     }
 
     #[test]

@@ -48,11 +48,7 @@ struct Waiting {
 impl LogStream {
     /// A stream named as Lambda names them. It is made with its first line.
     pub(crate) fn new(house: Arc<dyn House>, region: &str, group: String) -> Arc<Self> {
-        let stream = format!(
-            "{}/[$LATEST]{}",
-            Utc::now().format("%Y/%m/%d"),
-            uuid::Uuid::new_v4().simple()
-        );
+        let stream = format!("{}/[$LATEST]{}", Utc::now().format("%Y/%m/%d"), uuid::Uuid::new_v4().simple());
         Arc::new(Self {
             house,
             region: region.to_owned(),
@@ -145,11 +141,7 @@ impl LogStream {
                 return;
             }
             if let Err(error) = self.put(&batch).await {
-                eprintln!(
-                    "sandbox: {} log events of {} are lost: {error}",
-                    batch.len(),
-                    self.group
-                );
+                eprintln!("sandbox: {} log events of {} are lost: {error}", batch.len(), self.group);
             }
             self.written.notify_waiters();
         }
@@ -178,17 +170,9 @@ impl LogStream {
                     return Ok(());
                 }
                 let group = json!({ "logGroupName": self.group });
-                exists(
-                    self.house
-                        .call("logs", &self.region, "CreateLogGroup", group)
-                        .await,
-                )?;
+                exists(self.house.call("logs", &self.region, "CreateLogGroup", group).await)?;
                 let stream = json!({ "logGroupName": self.group, "logStreamName": self.stream });
-                exists(
-                    self.house
-                        .call("logs", &self.region, "CreateLogStream", stream)
-                        .await,
-                )?;
+                exists(self.house.call("logs", &self.region, "CreateLogStream", stream).await)?;
                 self.put_once(batch).await
             }
             result => result,
@@ -196,15 +180,9 @@ impl LogStream {
     }
 
     async fn put_once(&self, batch: &[(i64, String)]) -> Result<(), AwsError> {
-        let events: Vec<_> = batch
-            .iter()
-            .map(|(at, line)| json!({ "timestamp": at, "message": line }))
-            .collect();
+        let events: Vec<_> = batch.iter().map(|(at, line)| json!({ "timestamp": at, "message": line })).collect();
         let input = json!({ "logGroupName": self.group, "logStreamName": self.stream, "logEvents": events });
-        self.house
-            .call("logs", &self.region, "PutLogEvents", input)
-            .await
-            .map(|_| ())
+        self.house.call("logs", &self.region, "PutLogEvents", input).await.map(|_| ())
     }
 }
 

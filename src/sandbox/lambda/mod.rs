@@ -63,9 +63,7 @@ impl LambdaService {
     }
 
     fn in_house(house: Arc<dyn House>, limits: Limits) -> Self {
-        Self {
-            lambda: Lambda::new(house, limits),
-        }
+        Self { lambda: Lambda::new(house, limits) }
     }
 
     /// Ends all processes. Events that were accepted and not finished are worked on by the next sandbox.
@@ -88,19 +86,8 @@ impl ServiceHandler for LambdaService {
         wire::routes()
     }
 
-    async fn handle(
-        &self,
-        operation: &str,
-        input: Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
-        Asked {
-            lambda: &self.lambda,
-            input: &input,
-            ctx,
-        }
-        .answer(operation)
-        .await
+    async fn handle(&self, operation: &str, input: Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+        Asked { lambda: &self.lambda, input: &input, ctx }.answer(operation).await
     }
 
     fn snapshot(&self) -> Option<Vec<u8>> {
@@ -120,30 +107,14 @@ impl ServiceHandler for LambdaService {
         Some(wire::iam_action(operation))
     }
 
-    fn iam_resource(
-        &self,
-        _operation: &str,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Option<String> {
-        Some(wire::iam_resource(
-            input,
-            &ctx.region,
-            self.lambda.account(),
-        ))
+    fn iam_resource(&self, _operation: &str, input: &Value, ctx: &RequestContext) -> Option<String> {
+        Some(wire::iam_resource(input, &ctx.region, self.lambda.account()))
     }
 
     /// Whoever gives a function its role must be allowed to pass that role.
-    fn iam_checks(
-        &self,
-        operation: &str,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Vec<(String, String)> {
-        let mut checks = vec![(
-            wire::iam_action(operation),
-            wire::iam_resource(input, &ctx.region, self.lambda.account()),
-        )];
+    fn iam_checks(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Vec<(String, String)> {
+        let mut checks =
+            vec![(wire::iam_action(operation), wire::iam_resource(input, &ctx.region, self.lambda.account()))];
         if matches!(operation, "CreateFunction" | "UpdateFunctionConfiguration")
             && let Some(role) = input["Role"].as_str()
         {
@@ -154,21 +125,9 @@ impl ServiceHandler for LambdaService {
 }
 
 impl Functions for LambdaService {
-    fn may_invoke(
-        &self,
-        function_arn: &str,
-        principal: &str,
-        source_arn: &str,
-        source_account: &str,
-    ) -> bool {
-        let invoker = Invoker {
-            principal,
-            source_arn,
-            source_account,
-        };
-        self.lambda
-            .by_arn(function_arn)
-            .is_some_and(|function| function.policy.allows(invoker))
+    fn may_invoke(&self, function_arn: &str, principal: &str, source_arn: &str, source_account: &str) -> bool {
+        let invoker = Invoker { principal, source_arn, source_account };
+        self.lambda.by_arn(function_arn).is_some_and(|function| function.policy.allows(invoker))
     }
 
     fn exists(&self, function_arn: &str) -> bool {
@@ -178,8 +137,7 @@ impl Functions for LambdaService {
     fn invoke_async(&self, function_arn: &str, payload: Value) {
         // Gone since the event was sent: nobody is there to be told.
         if let Some(function) = self.lambda.by_arn(function_arn) {
-            self.lambda
-                .accept(function.id, payload.to_string().into_bytes());
+            self.lambda.accept(function.id, payload.to_string().into_bytes());
         }
     }
 }

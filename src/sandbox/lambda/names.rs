@@ -15,10 +15,7 @@ pub(crate) struct FunctionId {
 impl FunctionId {
     /// The function's own ARN, without a qualifier.
     pub(crate) fn arn(&self, account: &str) -> String {
-        format!(
-            "arn:aws:lambda:{}:{account}:function:{}",
-            self.region, self.name
-        )
+        format!("arn:aws:lambda:{}:{account}:function:{}", self.region, self.name)
     }
 }
 
@@ -38,41 +35,23 @@ pub(crate) fn parse(text: &str, region: &str, account: &str) -> Result<Reference
         [owner, "function", name] => (region, *owner, *name, None),
         [owner, "function", name, qualifier] => (region, *owner, *name, Some(*qualifier)),
         ["arn", _, "lambda", region, owner, "function", name] => (*region, *owner, *name, None),
-        [
-            "arn",
-            _,
-            "lambda",
-            region,
-            owner,
-            "function",
-            name,
-            qualifier,
-        ] => (*region, *owner, *name, Some(*qualifier)),
+        ["arn", _, "lambda", region, owner, "function", name, qualifier] => (*region, *owner, *name, Some(*qualifier)),
         _ => return Err(malformed(text)),
     };
     if !is_valid_name(name) {
         return Err(malformed(text));
     }
-    let id = FunctionId {
-        region: region.to_owned(),
-        name: name.to_owned(),
-    };
+    let id = FunctionId { region: region.to_owned(), name: name.to_owned() };
     if named_account != account {
         // Another account's function: not ours to see.
         return Err(errors::function_not_found(&id.arn(named_account)));
     }
-    Ok(Reference {
-        id,
-        qualifier: qualifier.map(str::to_owned),
-    })
+    Ok(Reference { id, qualifier: qualifier.map(str::to_owned) })
 }
 
 /// Whether `name` may be a function's name.
 pub(crate) fn is_valid_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 fn malformed(text: &str) -> AwsError {
@@ -99,25 +78,15 @@ mod tests {
         let here = ("eu-central-1".to_owned(), "thumb".to_owned(), None);
         assert_eq!(named("thumb"), here);
         assert_eq!(named("000000000000:function:thumb"), here);
-        assert_eq!(
-            named("arn:aws:lambda:eu-central-1:000000000000:function:thumb"),
-            here
-        );
+        assert_eq!(named("arn:aws:lambda:eu-central-1:000000000000:function:thumb"), here);
         assert_eq!(named("thumb:$LATEST").2.as_deref(), Some("$LATEST"));
-        assert_eq!(
-            named("arn:aws:lambda:us-east-1:000000000000:function:thumb:3").0,
-            "us-east-1"
-        );
+        assert_eq!(named("arn:aws:lambda:us-east-1:000000000000:function:thumb:3").0, "us-east-1");
     }
 
     #[test]
     fn what_cannot_be_a_function_is_refused() {
         for text in ["", "a b", "a/b", "..", "arn:aws:s3:::bucket", "a:b:c:d:e:f"] {
-            assert_eq!(
-                parse(text, "eu-central-1", ACCOUNT).unwrap_err().code,
-                "ValidationException",
-                "{text}"
-            );
+            assert_eq!(parse(text, "eu-central-1", ACCOUNT).unwrap_err().code, "ValidationException", "{text}");
         }
         let foreign = parse("111111111111:function:thumb", "eu-central-1", ACCOUNT).unwrap_err();
         assert_eq!(foreign.code, "ResourceNotFoundException");

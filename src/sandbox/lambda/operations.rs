@@ -35,9 +35,9 @@ impl Asked<'_> {
             "ListVersionsByFunction" => self.versions(),
             "ListAliases" => self.function().map(|_| json!({ "Aliases": [] })),
             "GetFunctionConcurrency" => self.function().map(|_| json!({})),
-            "GetFunctionCodeSigningConfig" => self
-                .function()
-                .map(|function| json!({ "FunctionName": function.id.name })),
+            "GetFunctionCodeSigningConfig" => {
+                self.function().map(|function| json!({ "FunctionName": function.id.name }))
+            }
             "UpdateFunctionConfiguration" => self.update_configuration().await,
             "UpdateFunctionCode" => self.update_code().await,
             "DeleteFunction" => self.delete().await,
@@ -60,16 +60,11 @@ impl Asked<'_> {
     pub(crate) fn reference(&self) -> Result<Reference, AwsError> {
         let name = self.input["FunctionName"].as_str().unwrap_or_default();
         let mut reference = names::parse(name, &self.ctx.region, self.account())?;
-        if let Some(qualifier) = self.input["Qualifier"]
-            .as_str()
-            .filter(|text| !text.is_empty())
-        {
+        if let Some(qualifier) = self.input["Qualifier"].as_str().filter(|text| !text.is_empty()) {
             reference.qualifier = Some(qualifier.to_owned());
         }
         if reference.id.region != self.ctx.region {
-            return Err(errors::function_not_found(
-                &reference.id.arn(self.account()),
-            ));
+            return Err(errors::function_not_found(&reference.id.arn(self.account())));
         }
         Ok(reference)
     }
@@ -158,9 +153,11 @@ impl Asked<'_> {
             return Ok(before.configuration(self.account()));
         }
         // Unpacked first: until then, the function goes on with the code that it has.
-        self.lambda.images.ensure(&image).await.map_err(|error| {
-            errors::invalid_parameter(format!("Source image {uri} is not valid: {error}."))
-        })?;
+        self.lambda
+            .images
+            .ensure(&image)
+            .await
+            .map_err(|error| errors::invalid_parameter(format!("Source image {uri} is not valid: {error}.")))?;
         let view = self.lambda.change(&id, |function| {
             check_changeable(function, self.input)?;
             function.code = Code::new(uri, &image);
@@ -185,9 +182,7 @@ impl Asked<'_> {
         let reference = self.reference()?;
         self.lambda.get(&reference)?;
         if self.lambda.functions().remove(&reference.id).is_none() {
-            return Err(errors::function_not_found(
-                &reference.id.arn(self.account()),
-            ));
+            return Err(errors::function_not_found(&reference.id.arn(self.account())));
         }
         self.lambda.gone(&reference.id).await;
         Ok(empty(204))
@@ -196,23 +191,17 @@ impl Asked<'_> {
     fn list(&self) -> Result<Value, AwsError> {
         let most = match self.input["MaxItems"].as_str() {
             None => 50,
-            Some(text) => text
-                .parse::<usize>()
-                .ok()
-                .filter(|count| (1..=10_000).contains(count))
-                .ok_or_else(|| {
-                    errors::validation(format!(
-                        "1 validation error detected: Value '{text}' at 'maxItems'"
-                    ))
-                })?,
+            Some(text) => text.parse::<usize>().ok().filter(|count| (1..=10_000).contains(count)).ok_or_else(|| {
+                errors::validation(format!("1 validation error detected: Value '{text}' at 'maxItems'"))
+            })?,
         }
         // Lambda gives 50 at a time, whatever is asked for.
         .min(50);
         let after = self.input["Marker"].as_str().unwrap_or_default();
         let functions = self.lambda.functions();
-        let mut here = functions.values().filter(|function| {
-            function.id.region == self.ctx.region && function.id.name.as_str() > after
-        });
+        let mut here = functions
+            .values()
+            .filter(|function| function.id.region == self.ctx.region && function.id.name.as_str() > after);
         let page: Vec<&Function> = here.by_ref().take(most).collect();
         let more = here.next().is_some();
         let mut answer = json!({
@@ -235,30 +224,21 @@ impl Asked<'_> {
         let reference = self.reference()?;
         self.lambda.get(&reference)?;
         let arn = reference.id.arn(self.account());
-        let statement = self.lambda.change(&reference.id, |function| {
-            function.policy.add(self.input, &arn)
-        })?;
-        Ok(with_status(
-            json!({ "Statement": statement.to_string() }),
-            201,
-        ))
+        let statement = self.lambda.change(&reference.id, |function| function.policy.add(self.input, &arn))?;
+        Ok(with_status(json!({ "Statement": statement.to_string() }), 201))
     }
 
     fn remove_permission(&self) -> Result<Value, AwsError> {
         let reference = self.reference()?;
         let sid = self.input["StatementId"].as_str().unwrap_or_default();
-        self.lambda.change(&reference.id, |function| {
-            function.policy.remove(sid, self.input)
-        })?;
+        self.lambda.change(&reference.id, |function| function.policy.remove(sid, self.input))?;
         Ok(empty(204))
     }
 
     fn policy(&self) -> Result<Value, AwsError> {
         let function = self.function()?;
         if function.policy.is_empty() {
-            return Err(errors::not_found(
-                "The resource you requested does not exist.",
-            ));
+            return Err(errors::not_found("The resource you requested does not exist."));
         }
         Ok(function.policy.document())
     }
@@ -288,10 +268,7 @@ impl Asked<'_> {
     }
 
     /// The operations on tags name their function by ARN.
-    fn tagged(
-        &self,
-        change: impl FnOnce(&mut Function) -> Result<Value, AwsError>,
-    ) -> Result<Value, AwsError> {
+    fn tagged(&self, change: impl FnOnce(&mut Function) -> Result<Value, AwsError>) -> Result<Value, AwsError> {
         let arn = self.input["Resource"].as_str().unwrap_or_default();
         if !arn.starts_with("arn:") {
             return Err(errors::validation(format!(
@@ -309,11 +286,7 @@ impl Asked<'_> {
             .split('&')
             .filter_map(|pair| pair.split_once('='))
             .filter(|(key, _)| *key == name)
-            .map(|(_, value)| {
-                percent_decode_str(&value.replace('+', " "))
-                    .decode_utf8_lossy()
-                    .into_owned()
-            })
+            .map(|(_, value)| percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy().into_owned())
             .collect();
         match (values.is_empty(), &self.input[name]) {
             (true, Value::String(one)) => vec![one.clone()],
@@ -332,18 +305,11 @@ impl Asked<'_> {
             .assume_role(role, session)
             .await
             .map(|_| ())
-            .map_err(|_| {
-                errors::invalid_parameter(
-                    "The role defined for the function cannot be assumed by Lambda.",
-                )
-            })
+            .map_err(|_| errors::invalid_parameter("The role defined for the function cannot be assumed by Lambda."))
     }
 
     fn image(&self, uri: &str) -> Result<SourceImage, AwsError> {
-        self.lambda
-            .house
-            .image(uri, &self.ctx.region)
-            .map_err(|error| errors::invalid_parameter(error.to_string()))
+        self.lambda.house.image(uri, &self.ctx.region).map_err(|error| errors::invalid_parameter(error.to_string()))
     }
 }
 
@@ -366,9 +332,7 @@ fn check_changeable(function: &Function, input: &Value) -> Result<(), AwsError> 
 fn refuse_publish(input: &Value) -> Result<(), AwsError> {
     if input["Publish"] == true {
         // Versions that do not exist must not be promised.
-        return Err(errors::invalid_parameter(
-            "The sandbox has no published versions: use Publish=false.",
-        ));
+        return Err(errors::invalid_parameter("The sandbox has no published versions: use Publish=false."));
     }
     Ok(())
 }

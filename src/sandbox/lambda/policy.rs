@@ -29,8 +29,7 @@ impl ResourcePolicy {
 
     /// The answer of GetPolicy.
     pub(crate) fn document(&self) -> Value {
-        let policy =
-            json!({ "Version": "2012-10-17", "Id": "default", "Statement": self.statements });
+        let policy = json!({ "Version": "2012-10-17", "Id": "default", "Statement": self.statements });
         json!({ "Policy": policy.to_string(), "RevisionId": self.revision })
     }
 
@@ -39,11 +38,7 @@ impl ResourcePolicy {
         self.check_revision(input)?;
         let statement = statement(input, function_arn)?;
         let sid = statement["Sid"].as_str().unwrap_or_default();
-        if self
-            .statements
-            .iter()
-            .any(|existing| existing["Sid"] == sid)
-        {
+        if self.statements.iter().any(|existing| existing["Sid"] == sid) {
             return Err(errors::conflict(format!(
                 "The statement id ({sid}) provided already exists. Please provide a new statement id, or remove the \
                  existing statement."
@@ -60,9 +55,7 @@ impl ResourcePolicy {
         let before = self.statements.len();
         self.statements.retain(|statement| statement["Sid"] != sid);
         if self.statements.len() == before {
-            return Err(errors::not_found(format!(
-                "Statement {sid} is not found in resource policy."
-            )));
+            return Err(errors::not_found(format!("Statement {sid} is not found in resource policy.")));
         }
         self.revision = uuid::Uuid::new_v4().to_string();
         Ok(())
@@ -96,11 +89,7 @@ fn statement(input: &Value, function_arn: &str) -> Result<Value, AwsError> {
         })
     };
     let (sid, action, principal) = (field("StatementId")?, field("Action")?, field("Principal")?);
-    if !sid
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-        || sid.len() > 100
-    {
+    if !sid.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) || sid.len() > 100 {
         return Err(errors::validation(format!(
             "1 validation error detected: Value '{sid}' at 'statementId' failed to satisfy constraint: Member must \
              satisfy regular expression pattern: ([a-zA-Z0-9-_]+)"
@@ -135,10 +124,7 @@ fn statement(input: &Value, function_arn: &str) -> Result<Value, AwsError> {
     });
     let mut condition = Map::new();
     if let Some(account) = input["SourceAccount"].as_str() {
-        condition.insert(
-            "StringEquals".to_owned(),
-            json!({ "AWS:SourceAccount": account }),
-        );
+        condition.insert("StringEquals".to_owned(), json!({ "AWS:SourceAccount": account }));
     }
     if let Some(arn) = input["SourceArn"].as_str() {
         condition.insert("ArnLike".to_owned(), json!({ "AWS:SourceArn": arn }));
@@ -174,13 +160,11 @@ fn conditions_hold(condition: &Value, invoker: Invoker<'_>) -> bool {
                     Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
                     other => other.as_str().into_iter().collect(),
                 };
-                expected
-                    .iter()
-                    .any(|expected| match operator.to_ascii_lowercase().as_str() {
-                        "stringequals" => *expected == actual,
-                        "arnlike" | "arnequals" | "stringlike" => matches_pattern(expected, actual),
-                        _ => false,
-                    })
+                expected.iter().any(|expected| match operator.to_ascii_lowercase().as_str() {
+                    "stringequals" => *expected == actual,
+                    "arnlike" | "arnequals" | "stringlike" => matches_pattern(expected, actual),
+                    _ => false,
+                })
             })
         })
     })
@@ -192,9 +176,7 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
     let (mut at, mut read) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while read < text.len() {
-        if at < pattern.len()
-            && (pattern[at] == b'?' || (pattern[at] != b'*' && pattern[at] == text[read]))
-        {
+        if at < pattern.len() && (pattern[at] == b'?' || (pattern[at] != b'*' && pattern[at] == text[read])) {
             at += 1;
             read += 1;
         } else if at < pattern.len() && pattern[at] == b'*' {
@@ -225,17 +207,8 @@ mod tests {
         })
     }
 
-    fn allows(
-        policy: &ResourcePolicy,
-        principal: &str,
-        source_arn: &str,
-        source_account: &str,
-    ) -> bool {
-        policy.allows(Invoker {
-            principal,
-            source_arn,
-            source_account,
-        })
+    fn allows(policy: &ResourcePolicy, principal: &str, source_arn: &str, source_account: &str) -> bool {
+        policy.allows(Invoker { principal, source_arn, source_account })
     }
 
     #[test]
@@ -261,18 +234,8 @@ mod tests {
         assert!(!allows(&policy, "s3.amazonaws.com", BUCKET, "000000000000"));
         policy.add(&permission(), ARN).unwrap();
         assert!(allows(&policy, "s3.amazonaws.com", BUCKET, "000000000000"));
-        assert!(!allows(
-            &policy,
-            "sns.amazonaws.com",
-            BUCKET,
-            "000000000000"
-        ));
-        assert!(!allows(
-            &policy,
-            "s3.amazonaws.com",
-            "arn:aws:s3:::other",
-            "000000000000"
-        ));
+        assert!(!allows(&policy, "sns.amazonaws.com", BUCKET, "000000000000"));
+        assert!(!allows(&policy, "s3.amazonaws.com", "arn:aws:s3:::other", "000000000000"));
         assert!(!allows(&policy, "s3.amazonaws.com", BUCKET, "111111111111"));
         policy.remove("s3", &json!({})).unwrap();
         assert!(!allows(&policy, "s3.amazonaws.com", BUCKET, "000000000000"));
@@ -291,19 +254,10 @@ mod tests {
     fn a_statement_id_is_used_once_and_must_exist_to_be_removed() {
         let mut policy = ResourcePolicy::default();
         policy.add(&permission(), ARN).unwrap();
-        assert_eq!(
-            policy.add(&permission(), ARN).unwrap_err().code,
-            "ResourceConflictException"
-        );
-        assert_eq!(
-            policy.remove("other", &json!({})).unwrap_err().code,
-            "ResourceNotFoundException"
-        );
+        assert_eq!(policy.add(&permission(), ARN).unwrap_err().code, "ResourceConflictException");
+        assert_eq!(policy.remove("other", &json!({})).unwrap_err().code, "ResourceNotFoundException");
         let stale = json!({ "RevisionId": "of yesterday" });
-        assert_eq!(
-            policy.remove("s3", &stale).unwrap_err().code,
-            "PreconditionFailedException"
-        );
+        assert_eq!(policy.remove("s3", &stale).unwrap_err().code, "PreconditionFailedException");
     }
 
     #[test]

@@ -26,10 +26,7 @@ pub(crate) struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            processes: (cores * 2).max(2),
-            idle: Duration::from_secs(5 * 60),
-        }
+        Self { processes: (cores * 2).max(2), idle: Duration::from_secs(5 * 60) }
     }
 }
 
@@ -105,8 +102,7 @@ impl Pool {
             Some(instance) => instance,
             None => {
                 self.make_room().await;
-                let start =
-                    Instance::start(&self.house, &function, &root, &self.leftovers, invocation);
+                let start = Instance::start(&self.house, &function, &root, &self.leftovers, invocation);
                 match start.await {
                     Ok(instance) => instance,
                     Err(finished) => return finished,
@@ -136,20 +132,8 @@ impl Pool {
         let mut state = lock(&self.state);
         state.tickets += 1;
         let number = state.tickets;
-        state.working.insert(
-            number,
-            Working {
-                function: function.clone(),
-                stop,
-            },
-        );
-        (
-            Ticket {
-                pool: self.clone(),
-                number,
-            },
-            stopped,
-        )
+        state.working.insert(number, Working { function: function.clone(), stop });
+        (Ticket { pool: self.clone(), number }, stopped)
     }
 
     /// A warm process of the function as it is now: the one used last, since it is the likeliest to be kept in memory.
@@ -158,11 +142,7 @@ impl Pool {
             let mut state = lock(&self.state);
             let mut stale = Vec::new();
             let mut found = None;
-            while let Some(at) = state
-                .idle
-                .iter()
-                .rposition(|idle| idle.instance.function == function.id)
-            {
+            while let Some(at) = state.idle.iter().rposition(|idle| idle.instance.function == function.id) {
                 let mut instance = state.idle.remove(at).instance;
                 if instance.is_usable(&function.revision) {
                     found = Some(instance);
@@ -202,30 +182,21 @@ impl Pool {
             }
             state.tickets += 1;
             let ticket = state.tickets;
-            state.idle.push(Idle {
-                instance,
-                since: Instant::now(),
-                ticket,
-            });
+            state.idle.push(Idle { instance, since: Instant::now(), ticket });
             ticket
         };
         let (pool, idle) = (Arc::downgrade(self), self.limits.idle);
         tokio::spawn(async move {
             tokio::time::sleep(idle).await;
             if let Some(pool) = pool.upgrade() {
-                pool.remove_idle(
-                    |parked| parked.ticket == ticket && parked.since.elapsed() >= idle,
-                    false,
-                )
-                .await;
+                pool.remove_idle(|parked| parked.ticket == ticket && parked.since.elapsed() >= idle, false).await;
             }
         });
     }
 
     /// Ends warm processes of a function that has changed. Those at work end with their event.
     pub(crate) async fn refresh(&self, function: &FunctionId) {
-        self.remove_idle(|idle| idle.instance.function == *function, false)
-            .await;
+        self.remove_idle(|idle| idle.instance.function == *function, false).await;
     }
 
     /// Ends every process of a function that is gone, and returns when none is left and nothing is written any more.
@@ -244,17 +215,11 @@ impl Pool {
             let left = self.left.notified();
             tokio::pin!(left);
             left.as_mut().enable();
-            self.remove_idle(|idle| which(&idle.instance.function), true)
-                .await;
+            self.remove_idle(|idle| which(&idle.instance.function), true).await;
             let busy = {
                 let state = lock(&self.state);
-                let working = state
-                    .working
-                    .values()
-                    .filter(|working| which(&working.function));
-                working
-                    .map(|working| working.stop.send_replace(true))
-                    .count()
+                let working = state.working.values().filter(|working| which(&working.function));
+                working.map(|working| working.stop.send_replace(true)).count()
             };
             if busy == 0 {
                 return;

@@ -59,17 +59,10 @@ pub(crate) struct Surroundings<'a> {
 
 impl Launch {
     /// The command of `function`, whose image is unpacked at `root`.
-    pub(crate) fn new(
-        function: &Function,
-        root: &Path,
-        surroundings: &Surroundings<'_>,
-    ) -> Result<Self, LaunchError> {
+    pub(crate) fn new(function: &Function, root: &Path, surroundings: &Surroundings<'_>) -> Result<Self, LaunchError> {
         let (image, overrides) = (&function.code, &function.image_config);
         // As docker does: an entry point of one's own drops the image's command too.
-        let (entrypoint, cmd) = match (
-            overrides.entrypoint.is_empty(),
-            overrides.command.is_empty(),
-        ) {
+        let (entrypoint, cmd) = match (overrides.entrypoint.is_empty(), overrides.command.is_empty()) {
             (true, true) => (&image.entrypoint, &image.cmd),
             (true, false) => (&image.entrypoint, &overrides.command),
             (false, _) => (&overrides.entrypoint, &overrides.command),
@@ -78,16 +71,10 @@ impl Launch {
         let handler = cmd.first().map_or("", String::as_str);
         let environment = environment(function, root, handler, surroundings);
 
-        let directory = overrides
-            .working_directory
-            .as_deref()
-            .unwrap_or(&image.working_dir);
+        let directory = overrides.working_directory.as_deref().unwrap_or(&image.working_dir);
         let directory = Path::new(if directory.is_empty() { "/" } else { directory });
         let failed = |reason: &str| LaunchError {
-            program: argv
-                .first()
-                .cloned()
-                .unwrap_or_else(|| "the entry point".to_owned()),
+            program: argv.first().cloned().unwrap_or_else(|| "the entry point".to_owned()),
             reason: reason.to_owned(),
         };
         let Some(name) = argv.first().filter(|name| !name.is_empty()) else {
@@ -97,10 +84,7 @@ impl Launch {
             vec![directory.join(name)]
         } else {
             let path = environment.get("PATH").map_or(DEFAULT_PATH, String::as_str);
-            path.split(':')
-                .filter(|dir| !dir.is_empty())
-                .map(|dir| Path::new(dir).join(name))
-                .collect()
+            path.split(':').filter(|dir| !dir.is_empty()).map(|dir| Path::new(dir).join(name)).collect()
         };
         let mut reason = "no such file or directory";
         let program = candidates.iter().find_map(|candidate| {
@@ -115,16 +99,10 @@ impl Launch {
         let Some(program) = program else {
             return Err(failed(reason));
         };
-        let directory =
-            rootfs::resolve(root, directory).map_err(|cause| failed(&cause.to_string()))?;
+        let directory = rootfs::resolve(root, directory).map_err(|cause| failed(&cause.to_string()))?;
         // A working directory that the image does not have is made by Lambda, too.
         std::fs::create_dir_all(&directory).map_err(|cause| failed(&cause.to_string()))?;
-        Ok(Self {
-            program,
-            argv,
-            directory,
-            environment,
-        })
+        Ok(Self { program, argv, directory, environment })
     }
 }
 
@@ -157,17 +135,11 @@ fn environment(
     set("AWS_REGION", &function.id.region);
     set("AWS_DEFAULT_REGION", &function.id.region);
     set("AWS_ACCESS_KEY_ID", &surroundings.credentials.access_key);
-    set(
-        "AWS_SECRET_ACCESS_KEY",
-        &surroundings.credentials.secret_key,
-    );
+    set("AWS_SECRET_ACCESS_KEY", &surroundings.credentials.secret_key);
     set("AWS_SESSION_TOKEN", &surroundings.credentials.session_token);
     set("AWS_LAMBDA_FUNCTION_NAME", &function.id.name);
     set("AWS_LAMBDA_FUNCTION_VERSION", super::function::LATEST);
-    set(
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-        &function.memory_size.to_string(),
-    );
+    set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.memory_size.to_string());
     set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
     set("AWS_LAMBDA_LOG_GROUP_NAME", surroundings.log_group);
     set("AWS_LAMBDA_LOG_STREAM_NAME", surroundings.log_stream);
@@ -175,10 +147,7 @@ fn environment(
     // Lambda says /var/task and /var/runtime. The process has no root directory of its own here, so it is told where
     // these really are.
     set("LAMBDA_TASK_ROOT", &root.join("var/task").to_string_lossy());
-    set(
-        "LAMBDA_RUNTIME_DIR",
-        &root.join("var/runtime").to_string_lossy(),
-    );
+    set("LAMBDA_RUNTIME_DIR", &root.join("var/runtime").to_string_lossy());
     environment
 }
 
@@ -193,17 +162,11 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts it. What it writes goes to `log`.
-    pub(crate) async fn start(
-        launch: &Launch,
-        log: Arc<LogStream>,
-        leftovers: Leftovers,
-    ) -> Result<Self, LaunchError> {
+    pub(crate) async fn start(launch: &Launch, log: Arc<LogStream>, leftovers: Leftovers) -> Result<Self, LaunchError> {
         let failed = |cause: io::Error| LaunchError {
             program: launch.argv[0].clone(),
             reason: match cause.raw_os_error() {
-                Some(code) if code == rustix::io::Errno::NOEXEC.raw_os_error() => {
-                    "exec format error".to_owned()
-                }
+                Some(code) if code == rustix::io::Errno::NOEXEC.raw_os_error() => "exec format error".to_owned(),
                 _ => cause.to_string(),
             },
         };
@@ -230,13 +193,7 @@ impl Process {
         if let Some(id) = child.id() {
             leftovers.note(id);
         }
-        Ok(Self {
-            child,
-            group,
-            output,
-            reader,
-            leftovers,
-        })
+        Ok(Self { child, group, output, reader, leftovers })
     }
 
     /// Waits for its end, and says how that came.
@@ -255,8 +212,7 @@ impl Process {
     /// Brings everything that it has written so far into its log stream.
     pub(crate) fn drain(&self) {
         // Past the reactor: it may not know yet of what is in the pipe already.
-        self.output
-            .pump(true, |chunk| (&self.output.pipe).read(chunk));
+        self.output.pump(true, |chunk| (&self.output.pipe).read(chunk));
     }
 
     /// The most memory it has used so far, in MB; 0 where that cannot be known.
@@ -310,10 +266,7 @@ fn describe(status: ExitStatus) -> String {
         (None, Some(9)) => "Runtime exited with error: signal: killed".to_owned(),
         (None, Some(11)) => "Runtime exited with error: signal: segmentation fault".to_owned(),
         (None, Some(6)) => "Runtime exited with error: signal: aborted".to_owned(),
-        (None, signal) => format!(
-            "Runtime exited with error: signal: {}",
-            signal.unwrap_or_default()
-        ),
+        (None, signal) => format!("Runtime exited with error: signal: {}", signal.unwrap_or_default()),
     }
 }
 
@@ -335,11 +288,7 @@ enum Pumped {
 impl Output {
     fn new(pipe: OwnedFd, log: Arc<LogStream>) -> io::Result<Self> {
         rustix::fs::fcntl_setfl(&pipe, OFlags::NONBLOCK)?;
-        Ok(Self {
-            pipe: pipe.into(),
-            partial: Mutex::default(),
-            log,
-        })
+        Ok(Self { pipe: pipe.into(), partial: Mutex::default(), log })
     }
 
     /// Reads what is there and hands complete lines on; with `all`, what follows the last line break too.
@@ -362,18 +311,14 @@ impl Output {
                 Err(_) => break Pumped::Closed,
             }
         };
-        let complete = partial
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
+        let complete = partial.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         for line in partial[..complete].split_inclusive(|byte| *byte == b'\n') {
             self.log.push(&String::from_utf8_lossy(line));
         }
         partial.drain(..complete);
         // A line without an end is not collected for ever.
         if !partial.is_empty() && (all || pumped == Pumped::Closed || partial.len() >= PUMP) {
-            self.log
-                .push(&format!("{}\n", String::from_utf8_lossy(&partial)));
+            self.log.push(&format!("{}\n", String::from_utf8_lossy(&partial)));
             partial.clear();
         }
         pumped
@@ -381,11 +326,7 @@ impl Output {
 }
 
 async fn read_in_background(output: Arc<Output>) {
-    let Ok(pipe) = output
-        .pipe
-        .try_clone()
-        .and_then(|pipe| pipe::Receiver::from_owned_fd(pipe.into()))
-    else {
+    let Ok(pipe) = output.pipe.try_clone().and_then(|pipe| pipe::Receiver::from_owned_fd(pipe.into())) else {
         return;
     };
     loop {
@@ -415,16 +356,9 @@ fn max_memory_used(pid: u32) -> u32 {
 /// `ps` knows only what is in use now, which is the best that can be had without unsafe code.
 #[cfg(not(target_os = "linux"))]
 fn max_memory_used(pid: u32) -> u32 {
-    let output = std::process::Command::new("ps")
-        .args(["-o", "rss=", "-p", &pid.to_string()])
-        .output();
+    let output = std::process::Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output();
     output
         .ok()
-        .and_then(|output| {
-            String::from_utf8_lossy(&output.stdout)
-                .trim()
-                .parse::<u32>()
-                .ok()
-        })
+        .and_then(|output| String::from_utf8_lossy(&output.stdout).trim().parse::<u32>().ok())
         .map_or(0, |kilobytes| kilobytes.div_ceil(1024))
 }

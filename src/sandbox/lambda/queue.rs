@@ -35,10 +35,7 @@ impl Queue {
             .and_then(|()| serde_json::to_vec(queued).map_err(std::io::Error::from))
             .and_then(|bytes| persistence::replace(&self.file(&queued.request_id), &bytes));
         if let Err(cause) = result {
-            eprintln!(
-                "sandbox: an event for {} cannot be kept: {cause}",
-                queued.function.name
-            );
+            eprintln!("sandbox: an event for {} cannot be kept: {cause}", queued.function.name);
         }
     }
 
@@ -53,11 +50,7 @@ impl Queue {
             .into_iter()
             .flatten()
             .flatten()
-            .filter(|file| {
-                file.path()
-                    .extension()
-                    .is_some_and(|extension| extension == "json")
-            })
+            .filter(|file| file.path().extension().is_some_and(|extension| extension == "json"))
             .filter_map(|file| serde_json::from_slice(&fs::read(file.path()).ok()?).ok())
             .collect();
         events.sort_by_key(|event| event.accepted);
@@ -79,20 +72,13 @@ mod tests {
         let queue = Queue::new(dir.path().join("queue"));
         for (request_id, accepted) in [("b", 1), ("a", 2)] {
             queue.keep(&Queued {
-                function: FunctionId {
-                    region: "eu-central-1".to_owned(),
-                    name: "thumb".to_owned(),
-                },
+                function: FunctionId { region: "eu-central-1".to_owned(), name: "thumb".to_owned() },
                 request_id: request_id.to_owned(),
                 accepted,
                 payload: "{}".to_owned(),
             });
         }
-        let order: Vec<_> = queue
-            .unfinished()
-            .into_iter()
-            .map(|event| event.request_id)
-            .collect();
+        let order: Vec<_> = queue.unfinished().into_iter().map(|event| event.request_id).collect();
         assert_eq!(order, ["b", "a"]);
         queue.done("b");
         assert_eq!(queue.unfinished().len(), 1);

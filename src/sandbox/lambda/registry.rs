@@ -59,11 +59,9 @@ impl Lambda {
     pub(crate) fn get(&self, reference: &Reference) -> Result<Function, AwsError> {
         let arn = reference.id.arn(self.account());
         match reference.qualifier.as_deref() {
-            None | Some(LATEST) => self
-                .functions()
-                .get(&reference.id)
-                .cloned()
-                .ok_or_else(|| errors::function_not_found(&arn)),
+            None | Some(LATEST) => {
+                self.functions().get(&reference.id).cloned().ok_or_else(|| errors::function_not_found(&arn))
+            }
             // Nothing is ever published here.
             Some(version) => Err(errors::function_not_found(&format!("{arn}:{version}"))),
         }
@@ -76,9 +74,7 @@ impl Lambda {
         change: impl FnOnce(&mut Function) -> Result<T, AwsError>,
     ) -> Result<T, AwsError> {
         let mut functions = self.functions();
-        let function = functions
-            .get_mut(id)
-            .ok_or_else(|| errors::function_not_found(&id.arn(self.account())))?;
+        let function = functions.get_mut(id).ok_or_else(|| errors::function_not_found(&id.arn(self.account())))?;
         let result = change(function);
         drop(functions);
         self.changes.send_replace(());
@@ -144,8 +140,7 @@ impl Lambda {
     /// The function with an ARN. A qualifier is allowed, if it names what there is.
     pub(crate) fn by_arn(&self, arn: &str) -> Option<Function> {
         let region = arn.split(':').nth(3)?;
-        self.get(&names::parse(arn, region, self.account()).ok()?)
-            .ok()
+        self.get(&names::parse(arn, region, self.account()).ok()?).ok()
     }
 
     fn finish(&self, id: &FunctionId, digest: &str, result: Result<PathBuf, ImageError>) {
@@ -178,10 +173,7 @@ impl Lambda {
     /// Removes images that no function uses.
     pub(crate) async fn sweep(&self) {
         let used = || -> HashSet<PathBuf> {
-            self.functions()
-                .values()
-                .map(|function| self.images.root(&function.code.digest))
-                .collect()
+            self.functions().values().map(|function| self.images.root(&function.code.digest)).collect()
         };
         self.images.retain(used).await;
     }
@@ -193,11 +185,7 @@ impl Lambda {
 
     pub(crate) fn restore(&self, bytes: &[u8]) -> Result<(), serde_json::Error> {
         let snapshot: Snapshot = serde_json::from_slice(bytes)?;
-        *self.functions() = snapshot
-            .functions
-            .into_iter()
-            .map(|function| (function.id.clone(), function))
-            .collect();
+        *self.functions() = snapshot.functions.into_iter().map(|function| (function.id.clone(), function)).collect();
         Ok(())
     }
 
@@ -208,23 +196,15 @@ impl Lambda {
             let all: Vec<Function> = lambda.functions().values().cloned().collect();
             for function in all {
                 let unpacked = lambda.images.root(&function.code.digest).is_dir();
-                let settled = function.state == State::Active
-                    && function.update_status == UpdateStatus::Successful;
+                let settled = function.state == State::Active && function.update_status == UpdateStatus::Successful;
                 if settled && unpacked {
                     continue;
                 }
-                match lambda
-                    .house
-                    .image(&function.code.resolved_uri(), &function.id.region)
-                {
+                match lambda.house.image(&function.code.resolved_uri(), &function.id.region) {
                     Ok(image) => lambda.settle(function.id, image),
                     Err(_) if settled => {}
                     Err(error) => {
-                        lambda.finish(
-                            &function.id,
-                            &function.code.digest,
-                            Err(ImageError::Gone(error)),
-                        );
+                        lambda.finish(&function.id, &function.code.digest, Err(ImageError::Gone(error)));
                         lambda.house.save();
                     }
                 }

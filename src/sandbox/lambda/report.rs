@@ -31,39 +31,24 @@ impl Ending {
     /// The payload of the answer, and whether it is an error.
     pub(crate) fn payload(&self, request_id: &str) -> (Bytes, bool) {
         let document = |kind: &str, message: String| {
-            (
-                Bytes::from(json!({ "errorType": kind, "errorMessage": message }).to_string()),
-                true,
-            )
+            (Bytes::from(json!({ "errorType": kind, "errorMessage": message }).to_string()), true)
         };
         match self {
             Self::Response(payload) => (payload.clone(), false),
             Self::Failure(payload) => (payload.clone(), true),
             Self::Timeout(limit) => document(
                 "Sandbox.Timedout",
-                format!(
-                    "RequestId: {request_id} Error: Task timed out after {:.2} seconds",
-                    limit.as_secs_f64()
-                ),
+                format!("RequestId: {request_id} Error: Task timed out after {:.2} seconds", limit.as_secs_f64()),
             ),
-            Self::Exit(how) => document(
-                "Runtime.ExitError",
-                format!("RequestId: {request_id} Error: {how}"),
-            ),
-            Self::Launch { kind, message } => {
-                document(kind, format!("RequestId: {request_id} Error: {message}"))
-            }
+            Self::Exit(how) => document("Runtime.ExitError", format!("RequestId: {request_id} Error: {how}")),
+            Self::Launch { kind, message } => document(kind, format!("RequestId: {request_id} Error: {message}")),
             Self::TooLarge(size) => document(
                 "Function.ResponseSizeTooLarge",
-                format!(
-                    "Response payload size ({size} bytes) exceeded maximum allowed payload size (6291556 bytes)."
-                ),
+                format!("Response payload size ({size} bytes) exceeded maximum allowed payload size (6291556 bytes)."),
             ),
             Self::Stopped => document(
                 "Sandbox.Stopped",
-                format!(
-                    "RequestId: {request_id} Error: the function was deleted or stopped during the invocation"
-                ),
+                format!("RequestId: {request_id} Error: the function was deleted or stopped during the invocation"),
             ),
         }
     }
@@ -77,12 +62,8 @@ impl Ending {
                 Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
                 limit.as_secs_f64()
             )),
-            Self::Exit(how) => Some(format!(
-                "RequestId: {request_id} Error: {how}\nRuntime.ExitError\n"
-            )),
-            Self::Launch { kind, message } => Some(format!(
-                "RequestId: {request_id} Error: {message}\n{kind}\n"
-            )),
+            Self::Exit(how) => Some(format!("RequestId: {request_id} Error: {how}\nRuntime.ExitError\n")),
+            Self::Launch { kind, message } => Some(format!("RequestId: {request_id} Error: {message}\n{kind}\n")),
             Self::TooLarge(size) => Some(format!(
                 "RequestId: {request_id} Error: Response payload size ({size} bytes) exceeded maximum allowed payload \
                  size (6291556 bytes).\nFunction.ResponseSizeTooLarge\n"
@@ -96,9 +77,7 @@ impl Ending {
             Self::Timeout(_) => "Status: timeout\t".to_owned(),
             Self::Exit(_) => "Status: error\tError Type: Runtime.ExitError\t".to_owned(),
             Self::Launch { kind, .. } => format!("Status: error\tError Type: {kind}\t"),
-            Self::TooLarge(_) => {
-                "Status: error\tError Type: Function.ResponseSizeTooLarge\t".to_owned()
-            }
+            Self::TooLarge(_) => "Status: error\tError Type: Function.ResponseSizeTooLarge\t".to_owned(),
         }
     }
 }
@@ -124,9 +103,7 @@ pub(crate) fn end(request_id: &str) -> String {
 /// Image functions are billed for their initialisation too.
 pub(crate) fn report(request_id: &str, measures: Measures, ending: &Ending) -> String {
     let billed = milliseconds(measures.duration + measures.init.unwrap_or_default()).ceil();
-    let init = measures.init.map_or_else(String::new, |init| {
-        format!("Init Duration: {:.2} ms\t", milliseconds(init))
-    });
+    let init = measures.init.map_or_else(String::new, |init| format!("Init Duration: {:.2} ms\t", milliseconds(init)));
     format!(
         "REPORT RequestId: {request_id}\tDuration: {:.2} ms\tBilled Duration: {billed:.0} ms\tMemory Size: {} MB\t\
          Max Memory Used: {} MB\t{init}{}\n",
@@ -146,12 +123,7 @@ mod tests {
     use super::*;
 
     fn measures(init: Option<Duration>) -> Measures {
-        Measures {
-            duration: Duration::from_micros(12_345),
-            memory_size: 512,
-            max_memory_used: 41,
-            init,
-        }
+        Measures { duration: Duration::from_micros(12_345), memory_size: 512, max_memory_used: 41, init }
     }
 
     #[test]
@@ -162,11 +134,7 @@ mod tests {
             "REPORT RequestId: id\tDuration: 12.35 ms\tBilled Duration: 13 ms\tMemory Size: 512 MB\tMax Memory Used: 41 MB\t\n"
         );
         assert_eq!(
-            report(
-                "id",
-                measures(Some(Duration::from_micros(80_100))),
-                &answered
-            ),
+            report("id", measures(Some(Duration::from_micros(80_100))), &answered),
             "REPORT RequestId: id\tDuration: 12.35 ms\tBilled Duration: 93 ms\tMemory Size: 512 MB\tMax Memory Used: 41 MB\t\
              Init Duration: 80.10 ms\t\n"
         );
@@ -175,20 +143,12 @@ mod tests {
     #[test]
     fn a_timeout_is_told_to_the_log_and_to_the_caller() {
         let timeout = Ending::Timeout(Duration::from_secs(3));
-        assert!(
-            timeout
-                .log_line("id")
-                .unwrap()
-                .ends_with("Z id Task timed out after 3.00 seconds\n")
-        );
+        assert!(timeout.log_line("id").unwrap().ends_with("Z id Task timed out after 3.00 seconds\n"));
         let (payload, is_error) = timeout.payload("id");
         assert!(is_error);
         let payload: serde_json::Value = serde_json::from_slice(&payload).unwrap();
         assert_eq!(payload["errorType"], "Sandbox.Timedout");
-        assert_eq!(
-            payload["errorMessage"],
-            "RequestId: id Error: Task timed out after 3.00 seconds"
-        );
+        assert_eq!(payload["errorMessage"], "RequestId: id Error: Task timed out after 3.00 seconds");
         assert!(report("id", measures(None), &timeout).ends_with("Status: timeout\t\n"));
     }
 }

@@ -53,21 +53,10 @@ impl Settings {
             description: text(input, "Description"),
             memory_size: number(input, "MemorySize", "memorySize", 128, 10_240)?,
             timeout: number(input, "Timeout", "timeout", 1, 900)?,
-            ephemeral_storage: number(
-                &input["EphemeralStorage"],
-                "Size",
-                "ephemeralStorage.size",
-                512,
-                10_240,
-            )?,
+            ephemeral_storage: number(&input["EphemeralStorage"], "Size", "ephemeralStorage.size", 512, 10_240)?,
             environment: environment(input)?,
             image_config: image_config(input)?,
-            tracing_mode: one_of(
-                &input["TracingConfig"],
-                "Mode",
-                "tracingConfig.mode",
-                &["Active", "PassThrough"],
-            )?,
+            tracing_mode: one_of(&input["TracingConfig"], "Mode", "tracingConfig.mode", &["Active", "PassThrough"])?,
             logging: logging(input)?,
         })
     }
@@ -94,10 +83,7 @@ impl Settings {
 
 /// The image's URI, of a request that sets a function's code. A zip is refused.
 pub(crate) fn image_uri(code: &Value) -> Result<&str, AwsError> {
-    if ["ZipFile", "S3Bucket", "S3Key"]
-        .iter()
-        .any(|field| code[field].is_string())
-    {
+    if ["ZipFile", "S3Bucket", "S3Key"].iter().any(|field| code[field].is_string()) {
         return Err(only_images());
     }
     code["ImageUri"]
@@ -136,23 +122,13 @@ fn only_images() -> AwsError {
 
 /// The architectures of a request, one at most.
 pub(crate) fn architectures(input: &Value) -> Result<Option<Vec<String>>, AwsError> {
-    let Some(list) = input["Architectures"]
-        .as_array()
-        .filter(|list| !list.is_empty())
-    else {
+    let Some(list) = input["Architectures"].as_array().filter(|list| !list.is_empty()) else {
         return Ok(None);
     };
-    match list
-        .iter()
-        .map(Value::as_str)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
+    match list.iter().map(Value::as_str).collect::<Vec<_>>().as_slice() {
         [Some(architecture @ ("x86_64" | "arm64"))] => Ok(Some(vec![(*architecture).to_owned()])),
         [Some(other)] => Err(not_in_set(other, "architectures", &["x86_64", "arm64"])),
-        _ => Err(errors::invalid_parameter(
-            "Exactly one architecture can be given.",
-        )),
+        _ => Err(errors::invalid_parameter("Exactly one architecture can be given.")),
     }
 }
 
@@ -161,10 +137,8 @@ pub(crate) fn tags(input: &Value) -> Result<BTreeMap<String, String>, AwsError> 
     let Some(tags) = input["Tags"].as_object() else {
         return Ok(BTreeMap::new());
     };
-    let tags: BTreeMap<String, String> = tags
-        .iter()
-        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-        .collect();
+    let tags: BTreeMap<String, String> =
+        tags.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
     check_tags(&tags)?;
     Ok(tags)
 }
@@ -172,17 +146,10 @@ pub(crate) fn tags(input: &Value) -> Result<BTreeMap<String, String>, AwsError> 
 /// Lambda allows 50 tags.
 pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), AwsError> {
     if tags.len() > 50 {
-        return Err(errors::invalid_parameter(
-            "Tag count exceeds the limit of 50.",
-        ));
+        return Err(errors::invalid_parameter("Tag count exceeds the limit of 50."));
     }
-    match tags
-        .keys()
-        .find(|name| name.starts_with("aws:") || name.is_empty() || name.len() > 128)
-    {
-        Some(name) => Err(errors::invalid_parameter(format!(
-            "The tag key '{name}' is not allowed."
-        ))),
+    match tags.keys().find(|name| name.starts_with("aws:") || name.is_empty() || name.len() > 128) {
+        Some(name) => Err(errors::invalid_parameter(format!("The tag key '{name}' is not allowed."))),
         None => Ok(()),
     }
 }
@@ -195,16 +162,11 @@ fn role(input: &Value) -> Result<Option<String>, AwsError> {
     let Some(role) = input["Role"].as_str() else {
         return Ok(None);
     };
-    let shaped = role
-        .strip_prefix("arn:aws")
-        .and_then(|rest| rest.split_once(":iam::"))
-        .is_some_and(|(_, rest)| {
-            rest.split_once(":role/").is_some_and(|(account, name)| {
-                account.len() == 12
-                    && account.bytes().all(|byte| byte.is_ascii_digit())
-                    && !name.is_empty()
-            })
-        });
+    let shaped = role.strip_prefix("arn:aws").and_then(|rest| rest.split_once(":iam::")).is_some_and(|(_, rest)| {
+        rest.split_once(":role/").is_some_and(|(account, name)| {
+            account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty()
+        })
+    });
     if !shaped {
         return Err(errors::validation(format!(
             "1 validation error detected: Value '{role}' at 'role' failed to satisfy constraint: Member must satisfy \
@@ -214,13 +176,7 @@ fn role(input: &Value) -> Result<Option<String>, AwsError> {
     Ok(Some(role.to_owned()))
 }
 
-fn number(
-    input: &Value,
-    field: &str,
-    member: &str,
-    least: u32,
-    most: u32,
-) -> Result<Option<u32>, AwsError> {
+fn number(input: &Value, field: &str, member: &str, least: u32, most: u32) -> Result<Option<u32>, AwsError> {
     let value = &input[field];
     if value.is_null() {
         return Ok(None);
@@ -233,23 +189,13 @@ fn number(
     };
     match value.as_i64() {
         Some(number) if number > i64::from(most) => refuse(format!("less than or equal to {most}")),
-        Some(number) if number < i64::from(least) => {
-            refuse(format!("greater than or equal to {least}"))
-        }
+        Some(number) if number < i64::from(least) => refuse(format!("greater than or equal to {least}")),
         Some(number) => Ok(u32::try_from(number).ok()),
-        None => Err(AwsError::bad_request(
-            "SerializationException",
-            format!("{field} must be a number"),
-        )),
+        None => Err(AwsError::bad_request("SerializationException", format!("{field} must be a number"))),
     }
 }
 
-fn one_of(
-    input: &Value,
-    field: &str,
-    member: &str,
-    allowed: &[&str],
-) -> Result<Option<String>, AwsError> {
+fn one_of(input: &Value, field: &str, member: &str, allowed: &[&str]) -> Result<Option<String>, AwsError> {
     match input[field].as_str() {
         Some(value) if !allowed.contains(&value) => Err(not_in_set(value, member, allowed)),
         value => Ok(value.map(str::to_owned)),
@@ -269,20 +215,9 @@ fn environment(input: &Value) -> Result<Option<BTreeMap<String, String>>, AwsErr
         return Ok(None);
     }
     let mut environment = BTreeMap::new();
-    for (name, value) in input["Environment"]["Variables"]
-        .as_object()
-        .into_iter()
-        .flatten()
-    {
-        let head = name
-            .bytes()
-            .next()
-            .is_some_and(|byte| byte.is_ascii_alphabetic());
-        if !head
-            || !name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        {
+    for (name, value) in input["Environment"]["Variables"].as_object().into_iter().flatten() {
+        let head = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
+        if !head || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             if RESERVED.contains(&name.as_str()) {
                 return Err(reserved(name));
             }
@@ -299,24 +234,14 @@ fn environment(input: &Value) -> Result<Option<BTreeMap<String, String>>, AwsErr
             ));
         };
         if value.contains('\0') {
-            return Err(errors::invalid_parameter(format!(
-                "The value of {name} holds a NUL character."
-            )));
+            return Err(errors::invalid_parameter(format!("The value of {name} holds a NUL character.")));
         }
         environment.insert(name.clone(), value.to_owned());
     }
-    if let Some(name) = environment
-        .keys()
-        .find(|name| RESERVED.contains(&name.as_str()))
-    {
+    if let Some(name) = environment.keys().find(|name| RESERVED.contains(&name.as_str())) {
         return Err(reserved(name));
     }
-    if environment
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum::<usize>()
-        > MAX_ENVIRONMENT
-    {
+    if environment.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > MAX_ENVIRONMENT {
         return Err(errors::invalid_parameter(
             "Lambda was unable to configure your environment variables because the environment variables you have provided \
              exceeded the 4KB limit.",
@@ -347,16 +272,13 @@ fn image_config(input: &Value) -> Result<Option<ImageConfig>, AwsError> {
             .collect();
         match list.len() {
             0..=1500 => Ok(list),
-            _ => Err(errors::invalid_parameter(format!(
-                "{field} has too many parts."
-            ))),
+            _ => Err(errors::invalid_parameter(format!("{field} has too many parts."))),
         }
     };
     Ok(Some(ImageConfig {
         entrypoint: list("EntryPoint")?,
         command: list("Command")?,
-        working_directory: text(config, "WorkingDirectory")
-            .filter(|directory| !directory.is_empty()),
+        working_directory: text(config, "WorkingDirectory").filter(|directory| !directory.is_empty()),
     }))
 }
 
@@ -365,26 +287,14 @@ fn logging(input: &Value) -> Result<Option<Map<String, Value>>, AwsError> {
     let Some(logging) = config.as_object() else {
         return Ok(None);
     };
-    if one_of(
-        config,
-        "LogFormat",
-        "loggingConfig.logFormat",
-        &["JSON", "Text"],
-    )?
-    .as_deref()
-        == Some("JSON")
-    {
+    if one_of(config, "LogFormat", "loggingConfig.logFormat", &["JSON", "Text"])?.as_deref() == Some("JSON") {
         // Saying yes and writing text would be a lie that nobody notices.
-        return Err(errors::invalid_parameter(
-            "The sandbox writes function logs as Text only.",
-        ));
+        return Err(errors::invalid_parameter("The sandbox writes function logs as Text only."));
     }
     if let Some(group) = config["LogGroup"].as_str()
         && !(1..=512).contains(&group.len())
     {
-        return Err(errors::validation(
-            "1 validation error detected: 'loggingConfig.logGroup' is too long or empty",
-        ));
+        return Err(errors::validation("1 validation error detected: 'loggingConfig.logGroup' is too long or empty"));
     }
     Ok(Some(logging.clone()))
 }
@@ -422,36 +332,20 @@ mod tests {
         let refused = refused(json!({ "Environment": { "Variables": { "AWS_REGION": "x" } } }));
         assert_eq!(refused.code, "InvalidParameterValueException");
         assert!(refused.message.ends_with("AWS_REGION"));
-        assert!(
-            Settings::read(&json!({ "Environment": { "Variables": { "DEST_BUCKET": "x" } } }))
-                .is_ok()
-        );
+        assert!(Settings::read(&json!({ "Environment": { "Variables": { "DEST_BUCKET": "x" } } })).is_ok());
     }
 
     #[test]
     fn a_zip_is_refused_with_a_reason() {
         let zip = json!({ "PackageType": "Zip", "Code": { "ZipFile": "" } });
-        assert!(
-            package_type(&zip)
-                .unwrap_err()
-                .message
-                .contains("container images only")
-        );
+        assert!(package_type(&zip).unwrap_err().message.contains("container images only"));
         let handler = json!({ "PackageType": "Image", "Handler": "a.b" });
-        assert_eq!(
-            package_type(&handler).unwrap_err().code,
-            "InvalidParameterValueException"
-        );
+        assert_eq!(package_type(&handler).unwrap_err().code, "InvalidParameterValueException");
     }
 
     #[test]
     fn a_role_must_look_like_one() {
-        assert!(
-            Settings::read(&json!({ "Role": "arn:aws:iam::000000000000:role/path/name" })).is_ok()
-        );
-        assert_eq!(
-            refused(json!({ "Role": "name" })).code,
-            "ValidationException"
-        );
+        assert!(Settings::read(&json!({ "Role": "arn:aws:iam::000000000000:role/path/name" })).is_ok());
+        assert_eq!(refused(json!({ "Role": "name" })).code, "ValidationException");
     }
 }

@@ -18,18 +18,14 @@ pub(crate) fn resolve(root: &Path, path: &Path) -> io::Result<PathBuf> {
             continue;
         }
         let candidate = root.join(&inside).join(&part);
-        let is_link =
-            std::fs::symlink_metadata(&candidate).is_ok_and(|found| found.file_type().is_symlink());
+        let is_link = std::fs::symlink_metadata(&candidate).is_ok_and(|found| found.file_type().is_symlink());
         if !is_link {
             inside.push(part);
             continue;
         }
         links += 1;
         if links > MAX_LINKS {
-            return Err(io::Error::other(format!(
-                "too many symbolic links in {}",
-                path.display()
-            )));
+            return Err(io::Error::other(format!("too many symbolic links in {}", path.display())));
         }
         let target = std::fs::read_link(&candidate)?;
         if target.is_absolute() {
@@ -57,10 +53,7 @@ fn parts(path: &Path) -> io::Result<Vec<PathBuf>> {
             Component::ParentDir => parts.push(PathBuf::from("..")),
             Component::Normal(name) => parts.push(PathBuf::from(name)),
             Component::Prefix(_) => {
-                return Err(io::Error::other(format!(
-                    "{} is not a Unix path",
-                    path.display()
-                )));
+                return Err(io::Error::other(format!("{} is not a Unix path", path.display())));
             }
         }
     }
@@ -81,19 +74,10 @@ mod tests {
         symlink("/usr/bin", root.join("bin")).unwrap();
         symlink("../../../../etc/passwd", root.join("usr/bin/out")).unwrap();
         symlink("loop", root.join("loop")).unwrap();
-        assert_eq!(
-            resolve(root, Path::new("/bin/sh")).unwrap(),
-            root.join("usr/bin/sh")
-        );
-        assert_eq!(
-            resolve(root, Path::new("/bin/out")).unwrap(),
-            root.join("etc/passwd")
-        );
+        assert_eq!(resolve(root, Path::new("/bin/sh")).unwrap(), root.join("usr/bin/sh"));
+        assert_eq!(resolve(root, Path::new("/bin/out")).unwrap(), root.join("etc/passwd"));
         assert_eq!(resolve(root, Path::new("../../x")).unwrap(), root.join("x"));
-        assert_eq!(
-            resolve_entry(root, Path::new("bin/out")).unwrap(),
-            root.join("usr/bin/out")
-        );
+        assert_eq!(resolve_entry(root, Path::new("bin/out")).unwrap(), root.join("usr/bin/out"));
         assert!(resolve(root, Path::new("/loop")).is_err());
     }
 }

@@ -80,28 +80,17 @@ impl RuntimeApi {
         });
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next_event))
-            .route(
-                "/2018-06-01/runtime/invocation/{id}/response",
-                post(response),
-            )
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
             .layer(DefaultBodyLimit::max(MAX_BODY))
-            .layer(middleware::from_fn_with_state(
-                exchange.clone(),
-                own_host_only,
-            ))
+            .layer(middleware::from_fn_with_state(exchange.clone(), own_host_only))
             .with_state(exchange.clone());
         let server = tokio::spawn(async move {
             // Ends only when the task is aborted: axum retries what accepting may answer.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self {
-            address,
-            exchange,
-            said,
-            server,
-        })
+        Ok(Self { address, exchange, said, server })
     }
 
     /// For `AWS_LAMBDA_RUNTIME_API`.
@@ -129,22 +118,12 @@ impl Drop for RuntimeApi {
 }
 
 /// A web page can make a browser call ports of this machine, under a name of its own: such a call is not the function's.
-async fn own_host_only(
-    State(exchange): State<Arc<Exchange>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let host = request
-        .headers()
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
+async fn own_host_only(State(exchange): State<Arc<Exchange>>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     if host == Some(exchange.authority.as_str()) {
         next.run(request).await
     } else {
-        answer(
-            StatusCode::FORBIDDEN,
-            r#"{"errorMessage":"Forbidden","errorType":"Forbidden"}"#,
-        )
+        answer(StatusCode::FORBIDDEN, r#"{"errorMessage":"Forbidden","errorType":"Forbidden"}"#)
     }
 }
 
@@ -154,11 +133,7 @@ async fn next_event(State(exchange): State<Arc<Exchange>>) -> Response {
     let Some(event) = exchange.next.lock().await.recv().await else {
         return answer(StatusCode::GONE, "{}");
     };
-    let deadline = event
-        .deadline
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO)
-        .as_millis();
+    let deadline = event.deadline.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis();
     Response::builder()
         .header(header::CONTENT_TYPE, "application/json")
         .header("Lambda-Runtime-Aws-Request-Id", &event.request_id)
@@ -169,11 +144,7 @@ async fn next_event(State(exchange): State<Arc<Exchange>>) -> Response {
         .unwrap_or_else(|_| answer(StatusCode::INTERNAL_SERVER_ERROR, "{}"))
 }
 
-async fn response(
-    State(exchange): State<Arc<Exchange>>,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Response {
+async fn response(State(exchange): State<Arc<Exchange>>, Path(id): Path<String>, body: Bytes) -> Response {
     if !exchange.settle(&id) {
         return unknown_request();
     }
@@ -196,19 +167,11 @@ async fn error(
     if !exchange.settle(&id) {
         return unknown_request();
     }
-    exchange
-        .accept(Said::Error(error_document(&headers, body)))
-        .await
+    exchange.accept(Said::Error(error_document(&headers, body))).await
 }
 
-async fn init_error(
-    State(exchange): State<Arc<Exchange>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    exchange
-        .accept(Said::InitError(error_document(&headers, body)))
-        .await
+async fn init_error(State(exchange): State<Arc<Exchange>>, headers: HeaderMap, body: Bytes) -> Response {
+    exchange.accept(Said::InitError(error_document(&headers, body))).await
 }
 
 impl Exchange {
@@ -242,35 +205,19 @@ fn error_document(headers: &HeaderMap, body: Bytes) -> Bytes {
 }
 
 fn unknown_request() -> Response {
-    answer(
-        StatusCode::BAD_REQUEST,
-        r#"{"errorMessage":"Invalid request ID","errorType":"InvalidRequestID"}"#,
-    )
+    answer(StatusCode::BAD_REQUEST, r#"{"errorMessage":"Invalid request ID","errorType":"InvalidRequestID"}"#)
 }
 
 fn answer(status: StatusCode, json: &'static str) -> Response {
     let mut response = Response::new(Body::from(json));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("application/json"),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     response
 }
 
 /// X-Ray's form: a version, the seconds, 96 bits, a parent of 64 bits.
 fn trace_id() -> String {
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO)
-        .as_secs();
-    let (root, parent) = (
-        uuid::Uuid::new_v4().simple().to_string(),
-        uuid::Uuid::new_v4().simple().to_string(),
-    );
-    format!(
-        "Root=1-{seconds:08x}-{};Parent={};Sampled=0",
-        &root[..24],
-        &parent[..16]
-    )
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    let (root, parent) = (uuid::Uuid::new_v4().simple().to_string(), uuid::Uuid::new_v4().simple().to_string());
+    format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", &root[..24], &parent[..16])
 }

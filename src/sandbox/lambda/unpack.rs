@@ -32,11 +32,7 @@ pub(crate) enum UnpackError {
     #[error("layer {layer} cannot be read")]
     Layer { layer: String, source: io::Error },
     #[error("layer {layer}: {entry} cannot be unpacked")]
-    Entry {
-        layer: String,
-        entry: String,
-        source: io::Error,
-    },
+    Entry { layer: String, entry: String, source: io::Error },
     #[error("layer {layer}: the entry {entry} leads out of the image")]
     Escape { layer: String, entry: String },
     #[error("the layer's media type {0} is not supported")]
@@ -52,32 +48,16 @@ pub(crate) fn unpack(layers: &[SourceLayer], root: &Path) -> Result<(), UnpackEr
         if layer.media_type.ends_with("zstd") {
             return Err(UnpackError::MediaType(layer.media_type.clone()));
         }
-        let name = layer
-            .path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let failed = |source| UnpackError::Layer {
-            layer: name.clone(),
-            source,
-        };
+        let name = layer.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let failed = |source| UnpackError::Layer { layer: name.clone(), source };
         let mut file = File::open(&layer.path).map_err(failed)?;
         // What the bytes are counts, not what the manifest calls them: builders disagree about the media type.
         let mut magic = [0; 2];
         let read = file.read(&mut magic).map_err(failed)?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        let mut unpacking = Unpacking {
-            layer: &name,
-            root,
-            budget,
-            written: HashSet::new(),
-            opaque: Vec::new(),
-        };
+        let mut unpacking = Unpacking { layer: &name, root, budget, written: HashSet::new(), opaque: Vec::new() };
         if magic[..read] == [0x1f, 0x8b] {
-            let mut archive = tar::Archive::new(MultiGzDecoder::new(io::BufReader::with_capacity(
-                1 << 18,
-                file,
-            )));
+            let mut archive = tar::Archive::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 18, file)));
             unpacking.all(archive.entries().map_err(failed)?, None)?;
         } else {
             let bytes = file.try_clone().map_err(failed)?;
@@ -103,33 +83,22 @@ struct Unpacking<'a> {
 }
 
 impl Unpacking<'_> {
-    fn all<R: Read>(
-        &mut self,
-        entries: tar::Entries<'_, R>,
-        contents: Option<File>,
-    ) -> Result<(), UnpackError> {
+    fn all<R: Read>(&mut self, entries: tar::Entries<'_, R>, contents: Option<File>) -> Result<(), UnpackError> {
         for (count, entry) in entries.enumerate() {
             if count > MAX_ENTRIES {
                 return Err(UnpackError::TooLarge);
             }
-            let mut entry = entry.map_err(|source| UnpackError::Layer {
-                layer: self.layer.to_owned(),
-                source,
-            })?;
+            let mut entry = entry.map_err(|source| UnpackError::Layer { layer: self.layer.to_owned(), source })?;
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let path = self.inside(&entry.path_bytes())?;
             if is_file(entry.header().entry_type()) {
-                self.budget = self
-                    .budget
-                    .checked_sub(entry.size())
-                    .ok_or(UnpackError::TooLarge)?;
+                self.budget = self.budget.checked_sub(entry.size()).ok_or(UnpackError::TooLarge)?;
             }
-            self.one(&mut entry, &path, contents.as_ref())
-                .map_err(|source| UnpackError::Entry {
-                    layer: self.layer.to_owned(),
-                    entry: name,
-                    source,
-                })?;
+            self.one(&mut entry, &path, contents.as_ref()).map_err(|source| UnpackError::Entry {
+                layer: self.layer.to_owned(),
+                entry: name,
+                source,
+            })?;
         }
         Ok(())
     }
@@ -153,12 +122,7 @@ impl Unpacking<'_> {
         Ok(path)
     }
 
-    fn one<R: Read>(
-        &mut self,
-        entry: &mut tar::Entry<'_, R>,
-        path: &Path,
-        contents: Option<&File>,
-    ) -> io::Result<()> {
+    fn one<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>, path: &Path, contents: Option<&File>) -> io::Result<()> {
         let Some(name) = path.file_name() else {
             return Ok(());
         };
@@ -174,11 +138,7 @@ impl Unpacking<'_> {
                 return Ok(());
             }
             let hidden = parent.join(OsStr::from_bytes(hidden));
-            return if self.written.contains(&hidden) {
-                Ok(())
-            } else {
-                remove(&hidden)
-            };
+            return if self.written.contains(&hidden) { Ok(()) } else { remove(&hidden) };
         }
         self.make_directories(&parent)?;
         let target = parent.join(name);
@@ -194,11 +154,7 @@ impl Unpacking<'_> {
             }
             kind if is_file(kind) => {
                 remove(&target)?;
-                let mut out = OpenOptions::new()
-                    .write(true)
-                    .create_new(true)
-                    .mode(mode | 0o600)
-                    .open(&target)?;
+                let mut out = OpenOptions::new().write(true).create_new(true).mode(mode | 0o600).open(&target)?;
                 match contents {
                     // A sparse file's holes are not in the archive.
                     Some(mut file) if kind != EntryType::GNUSparse => {
@@ -226,9 +182,7 @@ impl Unpacking<'_> {
                 let Some(link) = entry.link_name_bytes() else {
                     return Err(io::ErrorKind::InvalidData.into());
                 };
-                let inside = self
-                    .inside(&link)
-                    .map_err(|escape| io::Error::new(io::ErrorKind::InvalidData, escape))?;
+                let inside = self.inside(&link).map_err(|escape| io::Error::new(io::ErrorKind::InvalidData, escape))?;
                 let existing = rootfs::resolve_entry(self.root, &inside)?;
                 if existing != target {
                     remove(&target)?;
@@ -275,11 +229,7 @@ impl Unpacking<'_> {
         };
         for child in listing {
             let path = child?.path();
-            if !self
-                .written
-                .iter()
-                .any(|written| written.starts_with(&path))
-            {
+            if !self.written.iter().any(|written| written.starts_with(&path)) {
                 remove(&path)?;
             } else if fs::symlink_metadata(&path)?.is_dir() {
                 self.hide_unwritten(&path)?;
@@ -290,10 +240,7 @@ impl Unpacking<'_> {
 }
 
 fn is_file(kind: EntryType) -> bool {
-    matches!(
-        kind,
-        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse
-    )
+    matches!(kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse)
 }
 
 /// Removes whatever is there, never what a link points to.
@@ -343,19 +290,13 @@ mod tests {
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             fs::create_dir(dir.path().join("root")).unwrap();
-            Self {
-                dir,
-                layers: Vec::new(),
-            }
+            Self { dir, layers: Vec::new() }
         }
 
         fn layer(&mut self, bytes: &[u8]) -> &mut Self {
             let path = self.dir.path().join(format!("layer{}", self.layers.len()));
             fs::write(&path, bytes).unwrap();
-            self.layers.push(SourceLayer {
-                media_type: "application/vnd.oci.image.layer.v1.tar".to_owned(),
-                path,
-            });
+            self.layers.push(SourceLayer { media_type: "application/vnd.oci.image.layer.v1.tar".to_owned(), path });
             self
         }
 
@@ -379,42 +320,23 @@ mod tests {
     fn later_layers_cover_earlier_ones_plain_or_compressed() {
         let mut bench = Bench::new();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(&tar(&[
-            ("etc/b", FILE, "new"),
-            ("run", EntryType::Symlink, "/etc/b"),
-        ]))
-        .unwrap();
-        bench.layer(&tar(&[
-            ("etc", DIR, ""),
-            ("etc/a", FILE, "a"),
-            ("etc/b", FILE, "old"),
-        ]));
+        gzip.write_all(&tar(&[("etc/b", FILE, "new"), ("run", EntryType::Symlink, "/etc/b")])).unwrap();
+        bench.layer(&tar(&[("etc", DIR, ""), ("etc/a", FILE, "a"), ("etc/b", FILE, "old")]));
         bench.layer(&gzip.finish().unwrap());
         bench.layer(&tar(&[("etc/c", EntryType::Link, "etc/b")]));
         bench.unpack().unwrap();
         assert_eq!(bench.read("etc/a").as_deref(), Some("a"));
         assert_eq!(bench.read("etc/b").as_deref(), Some("new"));
         assert_eq!(bench.read("etc/c").as_deref(), Some("new"));
-        assert_eq!(
-            fs::read_link(bench.root().join("run")).unwrap(),
-            Path::new("/etc/b")
-        );
-        let mode = fs::metadata(bench.root().join("etc/a"))
-            .unwrap()
-            .permissions()
-            .mode();
+        assert_eq!(fs::read_link(bench.root().join("run")).unwrap(), Path::new("/etc/b"));
+        let mode = fs::metadata(bench.root().join("etc/a")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755);
     }
 
     #[test]
     fn whiteouts_remove_what_lower_layers_have_and_nothing_else() {
         let mut bench = Bench::new();
-        bench.layer(&tar(&[
-            ("d/old", FILE, ""),
-            ("d/sub/old", FILE, ""),
-            ("x", FILE, ""),
-            ("y", FILE, ""),
-        ]));
+        bench.layer(&tar(&[("d/old", FILE, ""), ("d/sub/old", FILE, ""), ("x", FILE, ""), ("y", FILE, "")]));
         bench.layer(&tar(&[
             ("d/new", FILE, ""),
             ("d/.wh..wh..opq", FILE, ""),
@@ -434,10 +356,7 @@ mod tests {
         for hostile in ["../out", "a/../../out", "/../out"] {
             let mut bench = Bench::new();
             bench.layer(&tar(&[(hostile, FILE, "evil")]));
-            assert!(
-                matches!(bench.unpack(), Err(UnpackError::Escape { .. })),
-                "{hostile}"
-            );
+            assert!(matches!(bench.unpack(), Err(UnpackError::Escape { .. })), "{hostile}");
             assert!(!bench.dir.path().join("out").exists());
         }
 
@@ -459,10 +378,7 @@ mod tests {
         assert_eq!(bench.read("absolute").as_deref(), Some("kept inside"));
         assert_eq!(bench.read("through").as_deref(), Some("evil"));
         assert_eq!(bench.read("file").as_deref(), Some("replaces the link"));
-        assert_eq!(
-            fs::read_to_string(bench.dir.path().join("secret")).unwrap(),
-            "untouched"
-        );
+        assert_eq!(fs::read_to_string(bench.dir.path().join("secret")).unwrap(), "untouched");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use ureq::{Body, SendBody};
 use super::images::{Images, Manifest, Part};
 use super::reference::Reference;
 use super::{Environment, Error, agent, expect_success};
+use crate::sandbox::ecr::REGISTRY_HEADER;
 
 /// Where the requests to a registry go: to the sandbox, if it is one of its own.
 pub(super) fn base<'a>(host: &str, build: &'a Environment) -> Result<&'a str, Error> {
@@ -23,16 +24,12 @@ pub(super) fn base<'a>(host: &str, build: &'a Environment) -> Result<&'a str, Er
 pub(super) fn run(reference: &Reference, build: &Environment) -> Result<(), Error> {
     let images = Images::of(build);
     let (digest, text) = images.find(reference)?;
-    let manifest: Manifest = serde_json::from_str(&text).map_err(|cause| {
-        Error::usage(format!("the manifest of {reference} is damaged: {cause}"))
-    })?;
+    let manifest: Manifest = serde_json::from_str(&text)
+        .map_err(|cause| Error::usage(format!("the manifest of {reference} is damaged: {cause}")))?;
     let push = Push {
         base: base(&reference.host, build)?,
         auth: build.login(&reference.host).ok_or_else(|| {
-            Error::usage(format!(
-                "no basic auth credentials for {}: docker login comes first",
-                reference.host
-            ))
+            Error::usage(format!("no basic auth credentials for {}: docker login comes first", reference.host))
         })?,
         agent: agent(),
         reference,
@@ -45,7 +42,7 @@ pub(super) fn run(reference: &Reference, build: &Environment) -> Result<(), Erro
     let answer = push
         .agent
         .put(&url)
-        .header("host", &reference.host)
+        .header(REGISTRY_HEADER, &reference.host)
         .header("authorization", &push.auth)
         .header("content-type", &manifest.media_type)
         .send(&*text);
@@ -68,7 +65,7 @@ impl Push<'_> {
         let known = self
             .agent
             .head(self.url(&format!("blobs/{}", part.digest)))
-            .header("host", &self.reference.host)
+            .header(REGISTRY_HEADER, &self.reference.host)
             .header("authorization", &self.auth)
             .call();
         if known.is_ok_and(|answer| answer.status().is_success()) {
@@ -78,7 +75,7 @@ impl Push<'_> {
         let begun = self
             .agent
             .post(self.url("blobs/uploads/"))
-            .header("host", &self.reference.host)
+            .header(REGISTRY_HEADER, &self.reference.host)
             .header("authorization", &self.auth)
             .send_empty();
         let location = location(&expect_success(what(), begun)?);
@@ -86,11 +83,8 @@ impl Push<'_> {
         let file = File::open(images.path(&part.digest)).map_err(Error::io(what()))?;
         let sent = self
             .agent
-            .put(format!(
-                "{}{location}{separator}digest={}",
-                self.base, part.digest
-            ))
-            .header("host", &self.reference.host)
+            .put(format!("{}{location}{separator}digest={}", self.base, part.digest))
+            .header(REGISTRY_HEADER, &self.reference.host)
             .header("authorization", &self.auth)
             .header("content-type", "application/octet-stream")
             .header("content-length", part.size.to_string())
@@ -107,10 +101,5 @@ impl Push<'_> {
 
 /// Where to go on; the sandbox answers with a path.
 fn location(answer: &Response<Body>) -> String {
-    answer
-        .headers()
-        .get("location")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-        .to_owned()
+    answer.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }

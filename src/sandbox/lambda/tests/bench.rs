@@ -46,13 +46,7 @@ impl House for TestHouse {
         self.dir.join("lambda")
     }
 
-    async fn call(
-        &self,
-        service: &str,
-        region: &str,
-        operation: &str,
-        input: Value,
-    ) -> Result<Value, AwsError> {
+    async fn call(&self, service: &str, region: &str, operation: &str, input: Value) -> Result<Value, AwsError> {
         assert_eq!((service, region), ("logs", REGION));
         let text = |name: &str| input[name].as_str().unwrap_or_default().to_owned();
         let key = (text("logGroupName"), text("logStreamName"));
@@ -63,10 +57,7 @@ impl House for TestHouse {
             }
             "PutLogEvents" => {
                 let Some(lines) = logs.get_mut(&key) else {
-                    return Err(AwsError::not_found(
-                        "ResourceNotFoundException",
-                        "no such stream",
-                    ));
+                    return Err(AwsError::not_found("ResourceNotFoundException", "no such stream"));
                 };
                 for event in input["logEvents"].as_array().unwrap() {
                     lines.push(event["message"].as_str().unwrap().to_owned());
@@ -77,11 +68,7 @@ impl House for TestHouse {
         Ok(json!({}))
     }
 
-    async fn assume_role(
-        &self,
-        role_arn: &str,
-        _session: &str,
-    ) -> Result<TemporaryCredentials, AwsError> {
+    async fn assume_role(&self, role_arn: &str, _session: &str) -> Result<TemporaryCredentials, AwsError> {
         if role_arn != ROLE {
             return Err(AwsError::forbidden("AccessDenied", "not trusted"));
         }
@@ -97,13 +84,7 @@ impl House for TestHouse {
     }
 
     fn image(&self, uri: &str, _region: &str) -> Result<SourceImage, SourceError> {
-        let (digit, layer) = match uri
-            .split(['@', ':'])
-            .next()
-            .unwrap_or_default()
-            .rsplit('/')
-            .next()
-        {
+        let (digit, layer) = match uri.split(['@', ':']).next().unwrap_or_default().rsplit('/').next() {
             Some("thumb") => ("a", "layer.tar"),
             Some("broken") => ("b", "broken.tar"),
             _ => return Err(SourceError::Missing(uri.to_owned())),
@@ -114,10 +95,7 @@ impl House for TestHouse {
             cmd: vec!["handler".to_owned()],
             env: vec!["FROM_IMAGE=yes".to_owned(), "BOTH=image".to_owned()],
             working_dir: "/work".to_owned(),
-            layers: vec![SourceLayer {
-                media_type: String::new(),
-                path: self.dir.join(layer),
-            }],
+            layers: vec![SourceLayer { media_type: String::new(), path: self.dir.join(layer) }],
         })
     }
 }
@@ -133,10 +111,7 @@ pub(super) struct Bench {
 impl Bench {
     /// `None`, with a line that says so, where there is no python3 to play the function.
     pub(super) fn new() -> Option<Self> {
-        Self::with(Limits {
-            processes: 4,
-            idle: Duration::from_secs(300),
-        })
+        Self::with(Limits { processes: 4, idle: Duration::from_secs(300) })
     }
 
     pub(super) fn with(limits: Limits) -> Option<Self> {
@@ -146,28 +121,16 @@ impl Bench {
         };
         let dir = tempfile::tempdir().unwrap();
         let script = format!("#!{} -IS\n{}", python, include_str!("bootstrap.py"));
-        let mut layer =
-            tar::Builder::new(std::fs::File::create(dir.path().join("layer.tar")).unwrap());
+        let mut layer = tar::Builder::new(std::fs::File::create(dir.path().join("layer.tar")).unwrap());
         let mut header = tar::Header::new_gnu();
         header.set_mode(0o755);
         header.set_size(script.len() as u64);
-        layer
-            .append_data(&mut header, "bootstrap", script.as_bytes())
-            .unwrap();
+        layer.append_data(&mut header, "bootstrap", script.as_bytes()).unwrap();
         layer.finish().unwrap();
         std::fs::write(dir.path().join("broken.tar"), [7; 1024]).unwrap();
-        let house = Arc::new(TestHouse {
-            dir: dir.path().to_owned(),
-            logs: Mutex::default(),
-            saves: Mutex::default(),
-        });
+        let house = Arc::new(TestHouse { dir: dir.path().to_owned(), logs: Mutex::default(), saves: Mutex::default() });
         let service = Arc::new(LambdaService::in_house(house.clone(), limits));
-        Some(Self {
-            house,
-            service,
-            limits,
-            _dir: dir,
-        })
+        Some(Self { house, service, limits, _dir: dir })
     }
 
     /// A new life of the sandbox over the same directory, with the state as it was snapshotted.
@@ -183,10 +146,7 @@ impl Bench {
     }
 
     pub(super) async fn create(&self, name: &str, extra: Value) -> Value {
-        let created = self
-            .ask("CreateFunction", creation(name, extra))
-            .await
-            .unwrap();
+        let created = self.ask("CreateFunction", creation(name, extra)).await.unwrap();
         self.active(name).await;
         created
     }
@@ -194,10 +154,7 @@ impl Bench {
     pub(super) async fn active(&self, name: &str) {
         let input = json!({ "FunctionName": name });
         until("the function to be active", async || {
-            let now = self
-                .ask("GetFunctionConfiguration", input.clone())
-                .await
-                .unwrap();
+            let now = self.ask("GetFunctionConfiguration", input.clone()).await.unwrap();
             now["State"] == "Active" && now["LastUpdateStatus"] == "Successful"
         })
         .await;
@@ -211,20 +168,14 @@ impl Bench {
     }
 
     pub(super) fn stream_count(&self) -> usize {
-        lock(&self.house.logs)
-            .keys()
-            .filter(|(_, stream)| !stream.is_empty())
-            .count()
+        lock(&self.house.logs).keys().filter(|(_, stream)| !stream.is_empty()).count()
     }
 
     /// All lines of the function's group, stream after stream.
     pub(super) fn log(&self, name: &str) -> Vec<String> {
         let group = format!("/aws/lambda/{name}");
         let logs = lock(&self.house.logs);
-        logs.iter()
-            .filter(|((of, _), _)| *of == group)
-            .flat_map(|(_, lines)| lines.clone())
-            .collect()
+        logs.iter().filter(|((of, _), _)| *of == group).flat_map(|(_, lines)| lines.clone()).collect()
     }
 
     pub(super) fn images(&self) -> usize {
@@ -249,9 +200,7 @@ impl Answer {
         assert_eq!(output["__headers"]["X-Amz-Executed-Version"], "$LATEST");
         let decode = |value: &Value| STANDARD.decode(value.as_str().unwrap_or_default()).unwrap();
         Self {
-            error: output["__headers"]["X-Amz-Function-Error"]
-                .as_str()
-                .map(str::to_owned),
+            error: output["__headers"]["X-Amz-Function-Error"].as_str().map(str::to_owned),
             payload: serde_json::from_slice(&decode(&output["__raw_body"])).unwrap(),
             tail: String::from_utf8(decode(&output["__headers"]["X-Amz-Log-Result"])).unwrap(),
         }
@@ -268,11 +217,7 @@ pub(super) fn creation(name: &str, extra: Value) -> Value {
     input
 }
 
-pub(super) async fn ask(
-    service: &LambdaService,
-    operation: &str,
-    input: Value,
-) -> Result<Value, AwsError> {
+pub(super) async fn ask(service: &LambdaService, operation: &str, input: Value) -> Result<Value, AwsError> {
     let ctx = RequestContext::new_with_account("lambda", REGION, ACCOUNT);
     service.handle(operation, input, &ctx).await
 }
@@ -292,28 +237,16 @@ pub(super) fn is_alive(pid: &Value) -> bool {
     let pid = i32::try_from(pid.as_i64().unwrap()).unwrap();
     // A zombie, whose parent is not there to notice, is dead enough.
     if let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) {
-        return !stat
-            .rsplit_once(')')
-            .unwrap()
-            .1
-            .trim_start()
-            .starts_with('Z');
+        return !stat.rsplit_once(')').unwrap().1.trim_start().starts_with('Z');
     }
     rustix::process::test_kill_process(rustix::process::Pid::from_raw(pid).unwrap()).is_ok()
 }
 
 /// The real interpreter: a version manager's shim would need an environment that functions do not get.
 fn python() -> Option<String> {
-    let output = std::process::Command::new("python3")
-        .args(["-c", "import sys; print(sys.executable)"])
-        .output()
-        .ok()?;
+    let output =
+        std::process::Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().ok()?;
     let path = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    let executable = std::fs::metadata(Path::new(&path))
-        .ok()?
-        .permissions()
-        .mode()
-        & 0o111
-        != 0;
+    let executable = std::fs::metadata(Path::new(&path)).ok()?.permissions().mode() & 0o111 != 0;
     (output.status.success() && executable).then_some(path)
 }

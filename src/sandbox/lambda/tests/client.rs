@@ -28,15 +28,10 @@ async fn front(
 async fn client(bench: &Bench) -> (Client, tokio::task::JoinHandle<()>) {
     let mut state = AppState::new(REGION.to_owned(), super::bench::ACCOUNT.to_owned());
     state.register(bench.service.clone(), bench.service.routes());
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .unwrap();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let limit = axum::extract::DefaultBodyLimit::max(16 << 20);
-    let router = axum::Router::new()
-        .fallback(front)
-        .layer(limit)
-        .with_state(state);
+    let router = axum::Router::new().fallback(front).layer(limit).with_state(state);
     let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     let config = aws_sdk_lambda::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -60,11 +55,7 @@ async fn the_sdk_sees_lambda() {
         .role(ROLE)
         .memory_size(512)
         .timeout(30)
-        .environment(
-            Environment::builder()
-                .variables("DEST_BUCKET", "thumbs")
-                .build(),
-        )
+        .environment(Environment::builder().variables("DEST_BUCKET", "thumbs").build())
         .tags("deployment", "d")
         .send()
         .await
@@ -78,10 +69,7 @@ async fn the_sdk_sees_lambda() {
         .unwrap();
     let shown = active.as_result().unwrap();
     let configuration = shown.configuration().unwrap();
-    assert_eq!(
-        configuration.environment().unwrap().variables().unwrap()["DEST_BUCKET"],
-        "thumbs"
-    );
+    assert_eq!(configuration.environment().unwrap().variables().unwrap()["DEST_BUCKET"], "thumbs");
     assert_eq!(shown.code().unwrap().repository_type(), Some("ECR"));
     let arn = configuration.function_arn().unwrap();
 
@@ -96,47 +84,18 @@ async fn the_sdk_sees_lambda() {
     assert_eq!(answered.status_code(), 200);
     assert_eq!(answered.executed_version(), Some("$LATEST"));
     assert_eq!(answered.function_error(), None);
-    let payload: serde_json::Value =
-        serde_json::from_slice(answered.payload().unwrap().as_ref()).unwrap();
-    assert_eq!(
-        payload,
-        serde_json::json!({ "Qualifier": "7", "FunctionName": "other" })
-    );
-    let tail = base64::engine::general_purpose::STANDARD
-        .decode(answered.log_result().unwrap())
-        .unwrap();
-    assert!(
-        String::from_utf8(tail)
-            .unwrap()
-            .starts_with("START RequestId: ")
-    );
+    let payload: serde_json::Value = serde_json::from_slice(answered.payload().unwrap().as_ref()).unwrap();
+    assert_eq!(payload, serde_json::json!({ "Qualifier": "7", "FunctionName": "other" }));
+    let tail = base64::engine::general_purpose::STANDARD.decode(answered.log_result().unwrap()).unwrap();
+    assert!(String::from_utf8(tail).unwrap().starts_with("START RequestId: "));
 
-    let failed = lambda
-        .invoke()
-        .function_name("thumb")
-        .payload(Blob::new(r#"{"do":"fail"}"#))
-        .send()
-        .await
-        .unwrap();
+    let failed = lambda.invoke().function_name("thumb").payload(Blob::new(r#"{"do":"fail"}"#)).send().await.unwrap();
     assert_eq!(failed.function_error(), Some("Unhandled"));
-    let event = lambda
-        .invoke()
-        .function_name("thumb")
-        .invocation_type(InvocationType::Event)
-        .payload(Blob::new("[1]"));
+    let event = lambda.invoke().function_name("thumb").invocation_type(InvocationType::Event).payload(Blob::new("[1]"));
     assert_eq!(event.send().await.unwrap().status_code(), 202);
-    let look = lambda
-        .invoke()
-        .function_name("thumb")
-        .invocation_type(InvocationType::DryRun);
+    let look = lambda.invoke().function_name("thumb").invocation_type(InvocationType::DryRun);
     assert_eq!(look.send().await.unwrap().status_code(), 204);
-    let broken = lambda
-        .invoke()
-        .function_name("thumb")
-        .payload(Blob::new("{"))
-        .send()
-        .await
-        .unwrap_err();
+    let broken = lambda.invoke().function_name("thumb").payload(Blob::new("{")).send().await.unwrap_err();
     assert_eq!(broken.code(), Some("InvalidRequestContentException"));
 
     let permission = lambda
@@ -150,23 +109,8 @@ async fn the_sdk_sees_lambda() {
         .await
         .unwrap();
     assert!(permission.statement().unwrap().contains("ArnLike"));
-    assert!(
-        lambda
-            .get_policy()
-            .function_name("thumb")
-            .send()
-            .await
-            .unwrap()
-            .policy()
-            .is_some()
-    );
-    lambda
-        .remove_permission()
-        .function_name("thumb")
-        .statement_id("s3")
-        .send()
-        .await
-        .unwrap();
+    assert!(lambda.get_policy().function_name("thumb").send().await.unwrap().policy().is_some());
+    lambda.remove_permission().function_name("thumb").statement_id("s3").send().await.unwrap();
     assert!(
         lambda
             .get_policy()
@@ -178,91 +122,22 @@ async fn the_sdk_sees_lambda() {
             .is_resource_not_found_exception()
     );
 
-    lambda
-        .tag_resource()
-        .resource(arn)
-        .tags("a", "1")
-        .tags("b", "2")
-        .send()
-        .await
-        .unwrap();
-    lambda
-        .untag_resource()
-        .resource(arn)
-        .tag_keys("a")
-        .tag_keys("deployment")
-        .send()
-        .await
-        .unwrap();
+    lambda.tag_resource().resource(arn).tags("a", "1").tags("b", "2").send().await.unwrap();
+    lambda.untag_resource().resource(arn).tag_keys("a").tag_keys("deployment").send().await.unwrap();
     let tags = lambda.list_tags().resource(arn).send().await.unwrap();
     assert_eq!(tags.tags().unwrap().keys().collect::<Vec<_>>(), ["b"]);
-    assert_eq!(
-        lambda
-            .list_functions()
-            .send()
-            .await
-            .unwrap()
-            .functions()
-            .len(),
-        1
-    );
-    assert_eq!(
-        lambda
-            .list_versions_by_function()
-            .function_name("thumb")
-            .send()
-            .await
-            .unwrap()
-            .versions()
-            .len(),
-        1
-    );
-    lambda
-        .update_function_configuration()
-        .function_name("thumb")
-        .timeout(10)
-        .send()
-        .await
-        .unwrap();
-    let updated = lambda
-        .wait_until_function_updated_v2()
-        .function_name("thumb");
-    updated
-        .wait(std::time::Duration::from_secs(20))
-        .await
-        .unwrap();
-    lambda
-        .update_function_code()
-        .function_name("thumb")
-        .image_uri(IMAGE)
-        .send()
-        .await
-        .unwrap();
-    let updated = lambda
-        .wait_until_function_updated_v2()
-        .function_name("thumb");
-    updated
-        .wait(std::time::Duration::from_secs(20))
-        .await
-        .unwrap();
+    assert_eq!(lambda.list_functions().send().await.unwrap().functions().len(), 1);
+    assert_eq!(lambda.list_versions_by_function().function_name("thumb").send().await.unwrap().versions().len(), 1);
+    lambda.update_function_configuration().function_name("thumb").timeout(10).send().await.unwrap();
+    let updated = lambda.wait_until_function_updated_v2().function_name("thumb");
+    updated.wait(std::time::Duration::from_secs(20)).await.unwrap();
+    lambda.update_function_code().function_name("thumb").image_uri(IMAGE).send().await.unwrap();
+    let updated = lambda.wait_until_function_updated_v2().function_name("thumb");
+    updated.wait(std::time::Duration::from_secs(20)).await.unwrap();
 
-    lambda
-        .delete_function()
-        .function_name("thumb")
-        .send()
-        .await
-        .unwrap();
-    let gone = lambda
-        .get_function()
-        .function_name("thumb")
-        .send()
-        .await
-        .unwrap_err()
-        .into_service_error();
+    lambda.delete_function().function_name("thumb").send().await.unwrap();
+    let gone = lambda.get_function().function_name("thumb").send().await.unwrap_err().into_service_error();
     assert!(gone.is_resource_not_found_exception());
-    assert_eq!(
-        gone.message(),
-        Some("Function not found: arn:aws:lambda:eu-central-1:000000000000:function:thumb")
-    );
+    assert_eq!(gone.message(), Some("Function not found: arn:aws:lambda:eu-central-1:000000000000:function:thumb"));
     server.abort();
 }

@@ -21,20 +21,13 @@ async fn a_cold_start_is_reported_once_and_the_warm_process_is_used_again() {
     assert_eq!(cold.payload["served"], 1);
     assert_eq!(warm.payload["served"], 2);
     assert_eq!(cold.payload["pid"], warm.payload["pid"]);
-    assert_eq!(
-        cold.payload["arn"],
-        "arn:aws:lambda:eu-central-1:000000000000:function:f"
-    );
+    assert_eq!(cold.payload["arn"], "arn:aws:lambda:eu-central-1:000000000000:function:f");
     assert!(cold.tail.contains("Init Duration: "), "{}", cold.tail);
     assert!(!warm.tail.contains("Init Duration: "), "{}", warm.tail);
     assert!(warm.tail.starts_with("START RequestId: "));
     assert_eq!(bench.stream_count(), 1);
     if cfg!(target_os = "linux") {
-        assert!(
-            !warm.tail.contains("Max Memory Used: 0 MB"),
-            "{}",
-            warm.tail
-        );
+        assert!(!warm.tail.contains("Max Memory Used: 0 MB"), "{}", warm.tail);
     }
 }
 
@@ -43,9 +36,7 @@ async fn the_log_is_complete_and_in_order_when_the_answer_comes() {
     let Some(bench) = Bench::new() else { return };
     bench.create("f", json!({})).await;
     let lines: Vec<String> = (0..2000).map(|number| format!("line {number}")).collect();
-    bench
-        .invoke("f", json!({ "do": "print", "lines": lines }))
-        .await;
+    bench.invoke("f", json!({ "do": "print", "lines": lines })).await;
     let log = bench.log("f");
     assert_eq!(log[0], "initialised\n");
     assert!(log[1].starts_with("START RequestId: "));
@@ -63,9 +54,7 @@ async fn the_log_is_complete_and_in_order_when_the_answer_comes() {
 async fn a_function_sees_exactly_its_own_environment() {
     let Some(bench) = Bench::new() else { return };
     let variables = json!({ "Variables": { "DEST_BUCKET": "thumbs", "BOTH": "function" } });
-    bench
-        .create("f", json!({ "Environment": variables, "MemorySize": 512 }))
-        .await;
+    bench.create("f", json!({ "Environment": variables, "MemorySize": 512 })).await;
     let environment = bench.invoke("f", json!({ "do": "env" })).await.payload;
     let environment = environment.as_object().unwrap();
     let names: Vec<&str> = environment
@@ -129,34 +118,14 @@ async fn a_function_that_takes_too_long_is_killed_with_all_its_children() {
     let spawned = bench.invoke("f", json!({ "do": "spawn" })).await.payload;
     assert!(is_alive(&spawned["pid"]) && is_alive(&spawned["child"]));
     let begun = Instant::now();
-    let late = bench
-        .invoke("f", json!({ "do": "sleep", "seconds": 60 }))
-        .await;
+    let late = bench.invoke("f", json!({ "do": "sleep", "seconds": 60 })).await;
     assert!(begun.elapsed() < Duration::from_secs(10));
     assert_eq!(late.error.as_deref(), Some("Unhandled"));
     assert_eq!(late.payload["errorType"], "Sandbox.Timedout");
-    assert!(
-        late.payload["errorMessage"]
-            .as_str()
-            .unwrap()
-            .ends_with("Task timed out after 1.00 seconds")
-    );
-    assert!(
-        late.tail
-            .contains(" Task timed out after 1.00 seconds\nEND RequestId"),
-        "{}",
-        late.tail
-    );
-    assert!(
-        late.tail
-            .contains("Duration: 1000.00 ms\tBilled Duration: 1000 ms"),
-        "{}",
-        late.tail
-    );
-    until("the group to be gone", async || {
-        !is_alive(&spawned["pid"]) && !is_alive(&spawned["child"])
-    })
-    .await;
+    assert!(late.payload["errorMessage"].as_str().unwrap().ends_with("Task timed out after 1.00 seconds"));
+    assert!(late.tail.contains(" Task timed out after 1.00 seconds\nEND RequestId"), "{}", late.tail);
+    assert!(late.tail.contains("Duration: 1000.00 ms\tBilled Duration: 1000 ms"), "{}", late.tail);
+    until("the group to be gone", async || !is_alive(&spawned["pid"]) && !is_alive(&spawned["child"])).await;
 
     let fresh = bench.invoke("f", json!({ "do": "count" })).await;
     assert_ne!(fresh.payload["pid"], spawned["pid"]);
@@ -169,21 +138,9 @@ async fn a_function_that_crashes_is_reported_and_started_anew() {
     bench.create("f", json!({})).await;
     let crashed = bench.invoke("f", json!({ "do": "exit", "code": 7 })).await;
     assert_eq!(crashed.payload["errorType"], "Runtime.ExitError");
-    assert!(
-        crashed.payload["errorMessage"]
-            .as_str()
-            .unwrap()
-            .ends_with("Runtime exited with error: exit status 7")
-    );
-    assert!(
-        crashed
-            .tail
-            .contains("Error: Runtime exited with error: exit status 7\nRuntime.ExitError\n")
-    );
-    assert_eq!(
-        bench.invoke("f", json!({ "do": "count" })).await.payload["served"],
-        1
-    );
+    assert!(crashed.payload["errorMessage"].as_str().unwrap().ends_with("Runtime exited with error: exit status 7"));
+    assert!(crashed.tail.contains("Error: Runtime exited with error: exit status 7\nRuntime.ExitError\n"));
+    assert_eq!(bench.invoke("f", json!({ "do": "count" })).await.payload["served"], 1);
 }
 
 #[tokio::test]
@@ -192,91 +149,40 @@ async fn a_function_that_fails_lives_on() {
     bench.create("f", json!({})).await;
     let failed = bench.invoke("f", json!({ "do": "fail" })).await;
     assert_eq!(failed.error.as_deref(), Some("Unhandled"));
-    assert_eq!(
-        failed.payload,
-        json!({ "errorType": "Oops", "errorMessage": "on purpose" })
-    );
-    assert_eq!(
-        bench.invoke("f", json!({ "do": "count" })).await.payload["served"],
-        2
-    );
-    let large = bench
-        .invoke("f", json!({ "do": "large", "bytes": 6_500_000 }))
-        .await;
+    assert_eq!(failed.payload, json!({ "errorType": "Oops", "errorMessage": "on purpose" }));
+    assert_eq!(bench.invoke("f", json!({ "do": "count" })).await.payload["served"], 2);
+    let large = bench.invoke("f", json!({ "do": "large", "bytes": 6_500_000 })).await;
     assert_eq!(large.payload["errorType"], "Function.ResponseSizeTooLarge");
-    assert_eq!(
-        bench.invoke("f", json!({ "do": "count" })).await.payload["served"],
-        4
-    );
+    assert_eq!(bench.invoke("f", json!({ "do": "count" })).await.payload["served"], 4);
 }
 
 #[tokio::test]
 async fn a_function_that_cannot_begin_says_why() {
     let Some(bench) = Bench::new() else { return };
-    bench
-        .create(
-            "e",
-            json!({ "Environment": { "Variables": { "BREAK_INIT": "error" } } }),
-        )
-        .await;
-    assert_eq!(
-        bench.invoke("e", json!({})).await.payload["errorType"],
-        "Init.Bad"
-    );
-    bench
-        .create(
-            "x",
-            json!({ "Environment": { "Variables": { "BREAK_INIT": "exit" } } }),
-        )
-        .await;
-    assert_eq!(
-        bench.invoke("x", json!({})).await.payload["errorType"],
-        "Runtime.ExitError"
-    );
-    bench
-        .create("n", json!({ "ImageConfig": { "EntryPoint": ["/none"] } }))
-        .await;
+    bench.create("e", json!({ "Environment": { "Variables": { "BREAK_INIT": "error" } } })).await;
+    assert_eq!(bench.invoke("e", json!({})).await.payload["errorType"], "Init.Bad");
+    bench.create("x", json!({ "Environment": { "Variables": { "BREAK_INIT": "exit" } } })).await;
+    assert_eq!(bench.invoke("x", json!({})).await.payload["errorType"], "Runtime.ExitError");
+    bench.create("n", json!({ "ImageConfig": { "EntryPoint": ["/none"] } })).await;
     let missing = bench.invoke("n", json!({})).await;
     assert_eq!(missing.payload["errorType"], "Runtime.InvalidEntrypoint");
-    assert!(
-        missing.payload["errorMessage"]
-            .as_str()
-            .unwrap()
-            .ends_with("fork/exec /none: no such file or directory")
-    );
+    assert!(missing.payload["errorMessage"].as_str().unwrap().ends_with("fork/exec /none: no such file or directory"));
     assert!(missing.tail.contains("REPORT RequestId"));
-    bench
-        .create(
-            "out",
-            json!({ "ImageConfig": { "EntryPoint": ["/../../../../../bin/sh"] } }),
-        )
-        .await;
-    assert_eq!(
-        bench.invoke("out", json!({})).await.payload["errorType"],
-        "Runtime.InvalidEntrypoint"
-    );
+    bench.create("out", json!({ "ImageConfig": { "EntryPoint": ["/../../../../../bin/sh"] } })).await;
+    assert_eq!(bench.invoke("out", json!({})).await.payload["errorType"], "Runtime.InvalidEntrypoint");
 }
 
 #[tokio::test]
 async fn several_events_are_worked_on_at_once_and_the_rest_wait() {
-    let Some(bench) = Bench::with(Limits {
-        processes: 2,
-        idle: Duration::from_secs(300),
-    }) else {
+    let Some(bench) = Bench::with(Limits { processes: 2, idle: Duration::from_secs(300) }) else {
         return;
     };
     bench.create("f", json!({ "Timeout": 30 })).await;
     let events = (0..6).map(|_| bench.invoke("f", json!({ "do": "count" })));
     let answers = futures::future::join_all(events).await;
-    let served: u64 = answers
-        .iter()
-        .map(|answer| u64::from(answer.payload["served"].is_u64()))
-        .sum();
+    let served: u64 = answers.iter().map(|answer| u64::from(answer.payload["served"].is_u64())).sum();
     assert_eq!(served, 6);
-    let mut pids: Vec<String> = answers
-        .iter()
-        .map(|answer| answer.payload["pid"].to_string())
-        .collect();
+    let mut pids: Vec<String> = answers.iter().map(|answer| answer.payload["pid"].to_string()).collect();
     pids.sort();
     pids.dedup();
     assert_eq!(pids.len(), 2);
@@ -285,10 +191,7 @@ async fn several_events_are_worked_on_at_once_and_the_rest_wait() {
 
 #[tokio::test]
 async fn a_process_without_work_is_let_go() {
-    let Some(bench) = Bench::with(Limits {
-        processes: 2,
-        idle: Duration::from_millis(50),
-    }) else {
+    let Some(bench) = Bench::with(Limits { processes: 2, idle: Duration::from_millis(50) }) else {
         return;
     };
     bench.create("f", json!({})).await;
@@ -310,19 +213,13 @@ async fn deleting_a_function_ends_its_processes_its_log_and_its_image() {
     assert_eq!(bench.images(), 1);
 
     let begun = Instant::now();
-    bench
-        .ask("DeleteFunction", json!({ "FunctionName": "f" }))
-        .await
-        .unwrap();
+    bench.ask("DeleteFunction", json!({ "FunctionName": "f" })).await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert!(!is_alive(&idle));
     assert_eq!(bench.images(), 0);
     let lines = bench.log("f").len();
     assert!(!bench.service.exists(arn));
-    until("the queue to be empty", async || {
-        bench.service.lambda.queue.unfinished().is_empty()
-    })
-    .await;
+    until("the queue to be empty", async || bench.service.lambda.queue.unfinished().is_empty()).await;
     assert_eq!(bench.log("f").len(), lines);
 }
 
@@ -332,25 +229,16 @@ async fn a_changed_function_is_started_anew_with_its_change() {
     bench.create("f", json!({})).await;
     let before = bench.invoke("f", json!({ "do": "count" })).await.payload["pid"].clone();
     let update = json!({ "FunctionName": "f", "Environment": { "Variables": { "NEW": "yes" } } });
-    let updated = bench
-        .ask("UpdateFunctionConfiguration", update)
-        .await
-        .unwrap();
+    let updated = bench.ask("UpdateFunctionConfiguration", update).await.unwrap();
     assert_eq!(updated["LastUpdateStatus"], "InProgress");
     bench.active("f").await;
-    assert_eq!(
-        bench.invoke("f", json!({ "do": "env" })).await.payload["NEW"],
-        "yes"
-    );
+    assert_eq!(bench.invoke("f", json!({ "do": "env" })).await.payload["NEW"], "yes");
     until("the old process to end", async || !is_alive(&before)).await;
 
     let code = json!({ "FunctionName": "f", "ImageUri": super::bench::IMAGE });
     bench.ask("UpdateFunctionCode", code).await.unwrap();
     bench.active("f").await;
-    assert_eq!(
-        bench.invoke("f", json!({ "do": "count" })).await.payload["served"],
-        1
-    );
+    assert_eq!(bench.invoke("f", json!({ "do": "count" })).await.payload["served"], 1);
 }
 
 #[tokio::test]
@@ -370,10 +258,7 @@ async fn an_accepted_event_outlives_the_sandbox() {
 
     let again = bench.restart();
     until("the event to be worked on", async || mark.exists()).await;
-    until("the queue to be empty", async || {
-        again.lambda.queue.unfinished().is_empty()
-    })
-    .await;
+    until("the queue to be empty", async || again.lambda.queue.unfinished().is_empty()).await;
     again.shut_down().await;
     assert_eq!(again.lambda.pool.idle_count(), 0);
 }
@@ -386,39 +271,20 @@ async fn invoke_can_only_look_and_refuses_what_it_cannot_take() {
         let input = json!({ "FunctionName": "f", "InvocationType": kind, "__raw_body": STANDARD.encode(payload) });
         async { bench.ask("Invoke", input).await }
     };
-    assert_eq!(
-        invoke("DryRun", Vec::new()).await.unwrap()["__status_code"],
-        204
-    );
+    assert_eq!(invoke("DryRun", Vec::new()).await.unwrap()["__status_code"], 204);
     assert_eq!(bench.stream_count(), 0);
     let broken = invoke("RequestResponse", b"{".to_vec()).await.unwrap_err();
     assert_eq!(broken.code, "InvalidRequestContentException");
     let huge = format!("\"{}\"", "x".repeat(6_291_456)).into_bytes();
-    assert_eq!(
-        invoke("RequestResponse", huge)
-            .await
-            .unwrap_err()
-            .status
-            .as_u16(),
-        413
-    );
-    assert_eq!(
-        invoke("Whenever", Vec::new()).await.unwrap_err().code,
-        "ValidationException"
-    );
+    assert_eq!(invoke("RequestResponse", huge).await.unwrap_err().status.as_u16(), 413);
+    assert_eq!(invoke("Whenever", Vec::new()).await.unwrap_err().code, "ValidationException");
 
     // The way through the front: any JSON arrives as it is.
     let uri = "/2015-03-31/functions/f/invocations".parse().unwrap();
-    let wrapped =
-        crate::sandbox::lambda::wrap_payload(&uri, &http::HeaderMap::new(), b"[1, 2]").unwrap();
+    let wrapped = crate::sandbox::lambda::wrap_payload(&uri, &http::HeaderMap::new(), b"[1, 2]").unwrap();
     let mut input: Value = serde_json::from_slice(&wrapped).unwrap();
     input["FunctionName"] = json!("f");
     let answer = bench.ask("Invoke", input).await.unwrap();
-    assert_eq!(
-        STANDARD
-            .decode(answer["__raw_body"].as_str().unwrap())
-            .unwrap(),
-        b"[1, 2]"
-    );
+    assert_eq!(STANDARD.decode(answer["__raw_body"].as_str().unwrap()).unwrap(), b"[1, 2]");
     assert!(bench.service.snapshot().is_some());
 }
