@@ -1,10 +1,131 @@
 //! `thumbctl sandbox`
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+
 use super::args::SandboxArgs;
 use super::context::Context;
 use super::error::CliError;
+use super::interrupt::Interrupt;
+use super::screen;
+use super::style::Role;
+use super::text;
+use crate::cloud::sandbox_options;
+use crate::event::Failure;
+use crate::sandbox::{self, DataDir, Endpoint, OnReady, OnRequest, RequestLog, SandboxError, ServeOptions};
+use crate::session::SessionError;
 
-/// stub
-pub(crate) async fn run(_context: &Context, _args: SandboxArgs) -> Result<(), CliError> {
-    Err(CliError::failed("not there yet"))
+/// Serves the sandbox in the foreground, for other programs.
+pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliError> {
+    let data_dir = match args.data_dir {
+        _ if args.ephemeral => DataDir::Ephemeral,
+        Some(dir) => DataDir::Kept(dir),
+        // The one that the other commands look for.
+        None => DataDir::Kept(sandbox_options(&context.settings).map_err(SessionError::from)?.data_dir),
+    };
+    let orderly = context.interrupt.orderly();
+    let cancelled = orderly.token().clone();
+    let options = ServeOptions {
+        data_dir,
+        port: Some(args.port).filter(|&port| port != 0),
+        attached: false,
+        on_ready: Some(greeting(context)),
+        on_request: Some(call_log(context)),
+        shutdown: Box::pin(async move { cancelled.cancelled().await }),
+        faults: faults(args.faults)?,
+    };
+    sandbox::serve(options).await.map_err(failed)?;
+    if context.interrupt.happened() {
+        screen::say("\nThe sandbox has stopped; its state is saved.\n");
+        return Err(CliError::Interrupted);
+    }
+    Ok(())
+}
+
+/// Serves the commands that have joined: the process that `join_or_start` starts. It needs no settings, and it must not
+/// fail because somebody's are wrong.
+pub(crate) async fn run_attached(args: SandboxArgs, interrupt: &Interrupt) -> Result<(), CliError> {
+    let Some(dir) = args.data_dir else {
+        return Err(CliError::usage("an attached sandbox needs a data directory", "pass --data-dir DIR"));
+    };
+    let orderly = interrupt.orderly();
+    let cancelled = orderly.token().clone();
+    let options = ServeOptions {
+        data_dir: DataDir::Kept(dir),
+        port: Some(args.port).filter(|&port| port != 0),
+        attached: true,
+        on_ready: None,
+        on_request: None,
+        shutdown: Box::pin(async move { cancelled.cancelled().await }),
+        faults: faults(args.faults)?,
+    };
+    sandbox::serve(options).await.map_err(failed)
+}
+
+fn faults(file: Option<PathBuf>) -> Result<Vec<sandbox::Fault>, CliError> {
+    let read = |file: PathBuf| sandbox::read_faults(&file);
+    file.map(read).transpose().map(Option::unwrap_or_default).map_err(|error| {
+        let mut failure = Failure::from_error(&error);
+        // What is wrong in the file is what its writer wants to know.
+        failure.message = failure.to_string();
+        failure.causes.clear();
+        CliError::Usage(failure)
+    })
+}
+
+fn failed(error: SandboxError) -> CliError {
+    CliError::Failed(vec![Failure::from_error(&error)])
+}
+
+fn greeting(context: &Context) -> OnReady {
+    let (json, palette) = (context.is_json(), context.screen.err);
+    let region = context.settings.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
+    Box::new(move |endpoint: &Endpoint| {
+        let exports = [
+            ("AWS_ENDPOINT_URL", endpoint.url.as_str()),
+            ("AWS_ACCESS_KEY_ID", endpoint.access_key.as_str()),
+            ("AWS_SECRET_ACCESS_KEY", endpoint.secret_key.as_str()),
+            ("AWS_REGION", region.as_str()),
+        ];
+        if json {
+            let exports: serde_json::Map<_, _> =
+                exports.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+            let _ = screen::print(&format!("{}\n", json!({ "endpoint": endpoint.url, "environment": exports })));
+            return;
+        }
+        let words = format!("The sandbox answers at {}", endpoint.url);
+        screen::say(&format!("{}\n\n", palette.paint(Role::Strong, &words)));
+        let lines: String = exports.iter().map(|(name, value)| format!("export {name}={value}\n")).collect();
+        // If nobody reads them, the sandbox serves all the same.
+        let _ = screen::print(&lines);
+        screen::say("\nCalls are shown as they come. Ctrl-C stops it.\n\n");
+    })
+}
+
+fn call_log(context: &Context) -> OnRequest {
+    let (json, palette) = (context.is_json(), context.screen.out);
+    Arc::new(move |call: &RequestLog| {
+        let milliseconds = call.took.as_secs_f64() * 1000.0;
+        let line = if json {
+            let call = json!({
+                "service": call.service,
+                "operation": call.operation,
+                "status": call.status,
+                "milliseconds": milliseconds,
+            });
+            format!("{call}\n")
+        } else {
+            let role = if call.status < 400 { Role::Good } else { Role::Bad };
+            format!(
+                "{}  {} {} {:>9}\n",
+                palette.paint(role, &call.status.to_string()),
+                text::fit(&text::clean(&call.service), 10),
+                text::fit(&text::clean(&call.operation), 40),
+                format!("{milliseconds:.1} ms"),
+            )
+        };
+        let _ = screen::print(&line);
+    })
 }
