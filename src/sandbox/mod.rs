@@ -1,8 +1,31 @@
 //! The embedded cloud: an AWS look-alike on the loopback address.
+//!
+//! The rest of the program speaks to it over HTTP like to any endpoint. It is a process of its own: [`join_or_start`]
+//! finds or starts it, [`serve`] is what that process does.
 
+mod access;
 mod blobs;
+mod chunked;
 mod ecr;
+mod endpoint;
+mod error;
+mod fault;
+mod front;
 mod lambda;
+mod lease;
+mod logs;
 mod persistence;
+mod refusal;
+mod s3;
+mod server;
 mod services;
 mod sessions;
+mod signature;
+mod sts;
+
+pub use endpoint::Endpoint;
+pub use error::SandboxError;
+pub use fault::{Fault, FaultFileError, FaultKind, read_faults};
+pub use front::{OnRequest, RequestLog};
+pub use lease::{Lease, SandboxOptions, join_or_start};
+pub use server::{DataDir, OnReady, ServeOptions, serve};

@@ -4,7 +4,7 @@
 //! (house -> service -> house) is cut by [`Services::close`] when the sandbox ends. A service calls its neighbours with
 //! [`Services::call`]; it must not do so while it holds a lock of its own, since the call saves snapshots.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
@@ -30,7 +30,13 @@ pub(crate) struct TemporaryCredentials {
 pub(crate) trait Functions: Send + Sync {
     /// Whether the function's resource policy lets `principal` (such as `s3.amazonaws.com`) invoke it for `source_arn`
     /// of `source_account`.
-    fn may_invoke(&self, function_arn: &str, principal: &str, source_arn: &str, source_account: &str) -> bool;
+    fn may_invoke(
+        &self,
+        function_arn: &str,
+        principal: &str,
+        source_arn: &str,
+        source_account: &str,
+    ) -> bool;
     /// Whether there is such a function.
     fn exists(&self, function_arn: &str) -> bool;
     /// Queues an asynchronous invocation and returns at once.
@@ -41,6 +47,12 @@ pub(crate) trait Functions: Send + Sync {
 pub(crate) trait Objects: Send + Sync {
     /// The file that holds an object's current bytes. It must not be written to.
     fn object_file(&self, bucket: &str, key: &str) -> Result<PathBuf, AwsError>;
+}
+
+/// A service that keeps bytes among the blobs. Those that no one names are removed when the sandbox starts.
+pub(crate) trait BlobUser: Send + Sync {
+    /// The hashes of the blobs that it needs.
+    fn blobs_in_use(&self) -> Vec<String>;
 }
 
 /// What a service of the sandbox may ask of its neighbours and of the house.
@@ -55,6 +67,7 @@ pub(crate) struct Services {
     saved: Mutex<HashMap<String, Arc<Mutex<Option<Vec<u8>>>>>>,
     functions: OnceLock<Arc<dyn Functions>>,
     objects: OnceLock<Arc<dyn Objects>>,
+    blob_users: Mutex<Vec<Arc<dyn BlobUser>>>,
 }
 
 impl Services {
@@ -72,6 +85,7 @@ impl Services {
             saved: Mutex::default(),
             functions: OnceLock::new(),
             objects: OnceLock::new(),
+            blob_users: Mutex::default(),
         })
     }
 
@@ -123,14 +137,25 @@ impl Services {
         }
     }
 
+    /// Adds a service whose blobs are to be kept.
+    pub(crate) fn add_blob_user(&self, user: Arc<dyn BlobUser>) {
+        lock(&self.blob_users).push(user);
+    }
+
+    /// Every blob that is in use.
+    pub(crate) fn blobs_in_use(&self) -> HashSet<String> {
+        let users = lock(&self.blob_users).clone();
+        users.iter().flat_map(|user| user.blobs_in_use()).collect()
+    }
+
     /// Adds a service under its signing name, and gives it the state it had.
     pub(crate) fn register(&self, handler: Arc<dyn ServiceHandler>) -> Result<(), String> {
         let name = handler.signing_name().to_owned();
         let file = self.snapshot_file(&name);
         match std::fs::read(&file) {
-            Ok(bytes) => {
-                handler.restore(&bytes).map_err(|cause| format!("{} cannot be restored: {cause}", file.display()))?
-            }
+            Ok(bytes) => handler
+                .restore(&bytes)
+                .map_err(|cause| format!("{} cannot be restored: {cause}", file.display()))?,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
             Err(cause) => return Err(format!("{} cannot be read: {cause}", file.display())),
         }
@@ -157,9 +182,9 @@ impl Services {
         operation: &str,
         input: Value,
     ) -> Result<Value, AwsError> {
-        let handler = self
-            .handler(service)
-            .ok_or_else(|| AwsError::internal(format!("the sandbox has no service called {service}")))?;
+        let handler = self.handler(service).ok_or_else(|| {
+            AwsError::internal(format!("the sandbox has no service called {service}"))
+        })?;
         let mut context = RequestContext::new_with_account(service, region, ACCOUNT);
         context.internal_bypass = true;
         let answer = handler.handle(operation, input, &context).await;
@@ -180,16 +205,26 @@ impl Services {
         let denied = || {
             AwsError::forbidden(
                 "AccessDenied",
-                format!("{principal} is not authorized to perform: sts:AssumeRole on resource: {role_arn}"),
+                format!(
+                    "{principal} is not authorized to perform: sts:AssumeRole on resource: {role_arn}"
+                ),
             )
         };
         let name = role_arn.rsplit('/').next().unwrap_or(role_arn);
         let role = self
-            .call("iam", "us-east-1", "GetRole", serde_json::json!({ "RoleName": name }))
+            .call(
+                "iam",
+                "us-east-1",
+                "GetRole",
+                serde_json::json!({ "RoleName": name }),
+            )
             .await
             .map_err(|_| denied())?;
         if role["Role"]["Arn"].as_str() != Some(role_arn)
-            || !super::sessions::trusts_service(&role["Role"]["AssumeRolePolicyDocument"], principal)
+            || !super::sessions::trusts_service(
+                &role["Role"]["AssumeRolePolicyDocument"],
+                principal,
+            )
         {
             return Err(denied());
         }
@@ -200,10 +235,17 @@ impl Services {
     /// nothing has changed. A failure to write is said on standard error: the answer that is about to be sent is right
     /// all the same, it will only not outlive the process.
     pub(crate) fn save(&self, service: &str) {
-        let Some(handler) = self.handler(service) else { return };
-        let slot = lock(&self.saved).entry(service.to_owned()).or_default().clone();
+        let Some(handler) = self.handler(service) else {
+            return;
+        };
+        let slot = lock(&self.saved)
+            .entry(service.to_owned())
+            .or_default()
+            .clone();
         let mut last = lock(&slot);
-        let Some(bytes) = handler.snapshot() else { return };
+        let Some(bytes) = handler.snapshot() else {
+            return;
+        };
         if last.as_ref() == Some(&bytes) {
             return;
         }
@@ -226,29 +268,46 @@ impl Services {
     pub(crate) fn close(&self) {
         self.save_all();
         write(&self.handlers).clear();
+        lock(&self.blob_users).clear();
     }
 
     fn snapshot_file(&self, service: &str) -> PathBuf {
-        self.data_dir.join("snapshots").join(format!("{service}.json"))
+        self.data_dir
+            .join("snapshots")
+            .join(format!("{service}.json"))
     }
 }
 
 /// Whether an operation cannot change anything, going by its name.
 pub(crate) fn is_read_only(operation: &str) -> bool {
-    ["Get", "List", "Describe", "Head", "BatchGet", "BatchCheck", "Filter", "Simulate", "Decode"]
-        .iter()
-        .any(|verb| operation.starts_with(verb))
+    [
+        "Get",
+        "List",
+        "Describe",
+        "Head",
+        "BatchGet",
+        "BatchCheck",
+        "Filter",
+        "Simulate",
+        "Decode",
+    ]
+    .iter()
+    .any(|verb| operation.starts_with(verb))
 }
 
 /// A panic in one request must not take the lock, and so the sandbox, down with it.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    lock.read()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    lock.write()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -154,7 +154,11 @@ impl Repository {
             .map(|image| image.parts)
             .unwrap_or_default();
         for part in parts {
-            if !self.images.values().any(|image| image.parts.contains(&part)) {
+            if !self
+                .images
+                .values()
+                .any(|image| image.parts.contains(&part))
+            {
                 self.layers.remove(&part);
             }
         }

@@ -76,9 +76,10 @@ impl Store {
     pub(super) async fn upload(&self, at: &At<'_>, id: &str) -> Result<Arc<Upload>, LayerError> {
         let unknown = || LayerError::UnknownUpload(id.to_owned());
         let upload = self.uploads().get(id).cloned().ok_or_else(unknown)?;
-        let here = upload.0.lock().await.as_ref().is_some_and(|incoming| {
-            incoming.region == at.region && incoming.repository == at.name
-        });
+        let here =
+            upload.0.lock().await.as_ref().is_some_and(|incoming| {
+                incoming.region == at.region && incoming.repository == at.name
+            });
         here.then_some(upload).ok_or_else(unknown)
     }
 

@@ -169,11 +169,9 @@ impl Registry {
             .and_then(|value| STANDARD.decode(value.trim()).ok())
             .and_then(|value| String::from_utf8(value).ok())
             .and_then(|value| value.strip_prefix("AWS:").map(str::to_owned));
-        let unauthorized = |message: &str| {
-            Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message)
-        };
-        let password =
-            password.ok_or_else(|| unauthorized("no basic auth credentials"))?;
+        let unauthorized =
+            |message: &str| Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
+        let password = password.ok_or_else(|| unauthorized("no basic auth credentials"))?;
         let granted = self.0.region_of_password(&password).ok_or_else(|| {
             unauthorized("Your authorization token has expired or is not valid. Reauthenticate and try again.")
         })?;
@@ -251,10 +249,7 @@ impl Registry {
         self.0.finish_upload(at, id, digest).await?;
         self.0.services.save(SERVICE);
         let headers = [
-            (
-                LOCATION.as_str(),
-                format!("/v2/{}/blobs/{digest}", at.name),
-            ),
+            (LOCATION.as_str(), format!("/v2/{}/blobs/{digest}", at.name)),
             ("docker-content-digest", digest.to_owned()),
         ];
         Ok(reply(StatusCode::CREATED, headers, Body::empty()))
@@ -313,9 +308,8 @@ impl Registry {
         headers: &HeaderMap,
         body: Body,
     ) -> Answer {
-        let invalid = |message: String| {
-            Refusal::new(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", message)
-        };
+        let invalid =
+            |message: String| Refusal::new(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", message);
         let body = http_body_util::Limited::new(body, MANIFEST_LIMIT);
         let bytes = body
             .collect()
@@ -413,7 +407,9 @@ impl Refusal {
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(
                 WWW_AUTHENTICATE,
-                http::HeaderValue::from_static("Basic realm=\"sandbox\",service=\"ecr.amazonaws.com\""),
+                http::HeaderValue::from_static(
+                    "Basic realm=\"sandbox\",service=\"ecr.amazonaws.com\"",
+                ),
             );
         }
         response
@@ -441,10 +437,7 @@ impl From<LayerError> for Refusal {
 /// How far an upload has come.
 fn progress(status: StatusCode, name: &str, id: &str, received: u64) -> Response<Body> {
     let headers = [
-        (
-            LOCATION.as_str(),
-            format!("/v2/{name}/blobs/uploads/{id}"),
-        ),
+        (LOCATION.as_str(), format!("/v2/{name}/blobs/uploads/{id}")),
         (RANGE.as_str(), format!("0-{}", received.saturating_sub(1))),
         ("docker-upload-uuid", id.to_owned()),
     ];

@@ -367,7 +367,9 @@ mod tests {
         for good in ["ab", "my-repo", "team/service", "a.b_c-d/e9"] {
             assert!(valid_name(good), "{good}");
         }
-        for bad in ["a", "MyRepo", "-repo", "repo-", "a__b", "a//b", "/foo", "foo/"] {
+        for bad in [
+            "a", "MyRepo", "-repo", "repo-", "a__b", "a//b", "/foo", "foo/",
+        ] {
             assert!(!valid_name(bad), "{bad}");
         }
     }

@@ -1,0 +1,248 @@
+//! Builds: what is kept of one, how it is shown, and the calls that list, show and delete them.
+
+use awsim_core::{AwsError, RequestContext};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::log::Place;
+use super::phase::{Context, Phase, PhaseKind, Status};
+use super::{State, Store, invalid, listing, now};
+
+/// One build.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Build {
+    /// `<project>:<uuid>`.
+    pub(super) id: String,
+    pub(super) arn: String,
+    pub(super) region: String,
+    pub(super) project: String,
+    pub(super) number: u64,
+    pub(super) initiator: String,
+    pub(super) start: f64,
+    pub(super) end: Option<f64>,
+    pub(super) status: Status,
+    pub(super) phases: Vec<Phase>,
+    /// What the project said when the build was started, with what `StartBuild` said instead: `source`, `environment`,
+    /// `serviceRole` and so on, under their names in the API.
+    pub(super) settings: Map<String, Value>,
+    /// The stream of the log, once there is one.
+    pub(super) stream: Option<String>,
+    /// `env.exported-variables` with their values.
+    pub(super) exported: Vec<(String, String)>,
+}
+
+impl Build {
+    /// Whether it has come to its end.
+    pub(super) fn is_complete(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// A setting of the build; null if it is not there.
+    pub(super) fn setting(&self, name: &str) -> &Value {
+        self.settings.get(name).unwrap_or(&Value::Null)
+    }
+
+    /// Where its log goes: `logsConfig` may name group and stream.
+    pub(super) fn log_place(&self) -> Place {
+        let config = &self.setting("logsConfig")["cloudWatchLogs"];
+        let uuid = self.id.split_once(':').map_or(&*self.id, |(_, uuid)| uuid);
+        let group = config["groupName"]
+            .as_str()
+            .map_or_else(|| format!("/aws/codebuild/{}", self.project), str::to_owned);
+        let stream = config["streamName"]
+            .as_str()
+            .map_or_else(|| uuid.to_owned(), |prefix| format!("{prefix}/{uuid}"));
+        Place {
+            region: self.region.clone(),
+            group,
+            stream,
+        }
+    }
+
+    /// Enters a phase.
+    pub(super) fn enter(&mut self, kind: PhaseKind) {
+        self.phases.push(Phase {
+            kind,
+            start: now(),
+            end: None,
+        });
+    }
+
+    /// Ends the phase that is running, if one is.
+    pub(super) fn leave(&mut self, status: Status, context: Context) {
+        if let Some(phase) = self.phases.last_mut().filter(|phase| phase.end.is_none()) {
+            phase.end = Some((now(), status, context));
+        }
+    }
+
+    /// Ends the build.
+    pub(super) fn complete(&mut self, status: Status) {
+        self.enter(PhaseKind::Completed);
+        self.status = status;
+        self.end = Some(now());
+    }
+
+    /// What became of a build whose sandbox went away under it.
+    pub(super) fn abandon(&mut self) {
+        let context = Context::new(
+            "INTERNAL_SERVICE_ERROR",
+            "The sandbox ended while this build was running",
+        );
+        self.leave(Status::Fault, context);
+        self.complete(Status::Fault);
+    }
+
+    /// As `BatchGetBuilds` shows it.
+    pub(super) fn describe(&self) -> Value {
+        let current = self.phases.last().map_or("SUBMITTED", |it| it.kind.name());
+        let phases: Vec<_> = self.phases.iter().map(Phase::describe).collect();
+        let exported: Vec<_> = self
+            .exported
+            .iter()
+            .map(|(name, value)| json!({ "name": name, "value": value }))
+            .collect();
+        let mut build = json!({
+            "id": self.id,
+            "arn": self.arn,
+            "buildNumber": self.number,
+            "startTime": self.start,
+            "currentPhase": current,
+            "buildStatus": self.status.name(),
+            "buildComplete": self.is_complete(),
+            "projectName": self.project,
+            "phases": phases,
+            "initiator": self.initiator,
+            "logs": self.describe_logs(),
+            "exportedEnvironmentVariables": exported,
+        });
+        if let Some(end) = self.end {
+            build["endTime"] = json!(end);
+        }
+        if let Some(build) = build.as_object_mut() {
+            for (name, value) in &self.settings {
+                // In a build, the log's configuration is part of `logs`.
+                if name != "logsConfig" {
+                    build.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        build
+    }
+
+    fn describe_logs(&self) -> Value {
+        let place = self.log_place();
+        let mut logs = json!({
+            "cloudWatchLogs": { "status": "ENABLED" },
+            "s3Logs": { "status": "DISABLED" },
+        });
+        if let Some(config) = self.setting("logsConfig").as_object() {
+            for (name, value) in config {
+                logs[name] = value.clone();
+            }
+        }
+        // Absent until there is a stream, as on AWS.
+        if let Some(stream) = &self.stream {
+            let encoded = |text: &str| text.replace('/', "$252F");
+            let region = &place.region;
+            logs["groupName"] = json!(place.group);
+            logs["streamName"] = json!(stream);
+            logs["deepLink"] = json!(format!(
+                "https://console.aws.amazon.com/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{}/log-events/{}",
+                encoded(&place.group),
+                encoded(stream)
+            ));
+            logs["cloudWatchLogsArn"] = json!(format!(
+                "arn:aws:logs:{region}:{}:log-group:{}:log-stream:{stream}",
+                super::account_of(&self.arn),
+                place.group
+            ));
+        }
+        logs
+    }
+}
+
+impl State {
+    /// A build of this region, by id or by ARN.
+    pub(super) fn find_build(&self, region: &str, name: &str) -> Option<&Build> {
+        let id = name.split_once(":build/").map_or(name, |(_, id)| id);
+        self.builds.get(id).filter(|build| build.region == region)
+    }
+}
+
+impl Store {
+    pub(super) fn get_builds(
+        &self,
+        input: &Value,
+        ctx: &RequestContext,
+    ) -> Result<Value, AwsError> {
+        let state = self.lock();
+        let (mut builds, mut missing) = (Vec::new(), Vec::new());
+        for id in ids(input)? {
+            match state.find_build(&ctx.region, id) {
+                Some(build) => builds.push(build.describe()),
+                None => missing.push(id),
+            }
+        }
+        Ok(json!({ "builds": builds, "buildsNotFound": missing }))
+    }
+
+    /// `ListBuilds` and, with a project, `ListBuildsForProject`: the newest first unless asked otherwise.
+    pub(super) fn list_builds(
+        &self,
+        project: Option<&str>,
+        input: &Value,
+        ctx: &RequestContext,
+    ) -> Result<Value, AwsError> {
+        let state = self.lock();
+        if let Some(project) = project {
+            state.project(&ctx.region, project, &ctx.account_id)?;
+        }
+        let ascending = input["sortOrder"] == "ASCENDING";
+        let items = state
+            .builds
+            .values()
+            .filter(|build| build.region == ctx.region)
+            .filter(|build| project.is_none_or(|project| build.project == project))
+            .map(|build| {
+                let millis = (build.start * 1000.0) as u64;
+                let rank = if ascending { millis } else { u64::MAX - millis };
+                (format!("{rank:020} {}", build.id), json!(build.id))
+            })
+            .collect();
+        listing(items, "ids", input)
+    }
+
+    pub(super) fn delete_builds(
+        &self,
+        input: &Value,
+        ctx: &RequestContext,
+    ) -> Result<Value, AwsError> {
+        let mut state = self.lock();
+        let (mut deleted, mut kept) = (Vec::new(), Vec::new());
+        for name in ids(input)? {
+            let found = state
+                .find_build(&ctx.region, name)
+                .map(|build| (build.id.clone(), build.arn.clone(), build.is_complete()));
+            match found {
+                Some((id, arn, true)) => {
+                    state.builds.remove(&id);
+                    deleted.push(json!(arn));
+                }
+                Some((id, _, false)) => {
+                    kept.push(json!({ "id": id, "statusCode": "BUILD_IN_PROGRESS" }));
+                }
+                None => kept.push(json!({ "id": name, "statusCode": "BUILD_NOT_FOUND" })),
+            }
+        }
+        Ok(json!({ "buildsDeleted": deleted, "buildsNotDeleted": kept }))
+    }
+}
+
+fn ids(input: &Value) -> Result<impl Iterator<Item = &str>, AwsError> {
+    match input["ids"].as_array() {
+        Some(ids) if (1..=100).contains(&ids.len()) => Ok(ids.iter().filter_map(Value::as_str)),
+        _ => Err(invalid(
+            "Invalid input: ids must have between 1 and 100 members",
+        )),
+    }
+}

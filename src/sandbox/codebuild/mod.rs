@@ -1,0 +1,242 @@
+//! CodeBuild: projects, and builds that really run.
+//!
+//! A build runs its buildspec's commands in a shell of its own, with the credentials of the project's service role and
+//! nothing of the sandbox's environment. `docker`, `aws` and `cargo` on its PATH are the stand-ins in
+//! [`super::standin`]. Its log goes to CloudWatch Logs while it runs.
+
+mod build;
+mod buildspec;
+mod environment;
+mod leftovers;
+mod log;
+mod phase;
+mod project;
+mod run;
+mod shell;
+mod source;
+mod start;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler, cap_max_results, paginate};
+use chrono::Utc;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+
+use self::build::Build;
+use super::services::{self, Services};
+
+/// The service's name, in signatures and in snapshots.
+const SERVICE: &str = "codebuild";
+/// Who assumes the service role.
+const PRINCIPAL: &str = "codebuild.amazonaws.com";
+
+/// A file of the function's source, as it is embedded in the program: its path and its bytes.
+pub(crate) type EmbeddedFile = (&'static str, &'static [u8]);
+
+/// What of the program takes part in builds.
+pub(crate) struct BuildHost {
+    /// The executable that the stand-ins are links to.
+    pub(crate) program: PathBuf,
+    /// The function's source, for projects that name GitHub.
+    pub(crate) function: fn() -> &'static [EmbeddedFile],
+}
+
+struct Store {
+    services: Arc<Services>,
+    host: BuildHost,
+    state: Mutex<State>,
+    /// Builds that are running.
+    running: Mutex<HashMap<String, Running>>,
+    /// How long a minute of a build's timeout is.
+    minute: Duration,
+}
+
+/// How to stop a build, and how to know that it has ended.
+struct Running {
+    stop: watch::Sender<bool>,
+    ended: watch::Receiver<bool>,
+}
+
+/// What survives a restart.
+#[derive(Default, Serialize, Deserialize)]
+struct State {
+    /// Projects by region and name, as `BatchGetProjects` shows them.
+    projects: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
+    /// Builds by id.
+    builds: BTreeMap<String, Build>,
+    /// How many builds a project (by ARN) has had.
+    numbers: BTreeMap<String, u64>,
+}
+
+impl Store {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        services::lock(&self.state)
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<String, Running>> {
+        services::lock(&self.running)
+    }
+
+    /// Changes a build, and keeps the change.
+    fn change(&self, id: &str, change: impl FnOnce(&mut Build)) {
+        if let Some(build) = self.lock().builds.get_mut(id) {
+            change(build);
+        }
+        self.services.save(SERVICE);
+    }
+}
+
+/// CodeBuild's API.
+pub(crate) struct CodeBuildService {
+    store: Arc<Store>,
+}
+
+impl CodeBuildService {
+    /// No projects, no builds.
+    pub(crate) fn new(services: Arc<Services>, host: BuildHost) -> Self {
+        Self::with_minute(services, host, Duration::from_secs(60))
+    }
+
+    fn with_minute(services: Arc<Services>, host: BuildHost, minute: Duration) -> Self {
+        Self {
+            store: Arc::new(Store {
+                services,
+                host,
+                state: Mutex::default(),
+                running: Mutex::default(),
+                minute,
+            }),
+        }
+    }
+
+    /// Stops every build and waits until its processes are gone: before the sandbox ends.
+    pub(crate) async fn close(&self) {
+        let ids: Vec<_> = self.store.running().keys().cloned().collect();
+        for id in ids {
+            self.store.stop_and_wait(&id).await;
+        }
+    }
+}
+
+#[async_trait]
+impl ServiceHandler for CodeBuildService {
+    fn service_name(&self) -> &str {
+        SERVICE
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::AwsJson1_1
+    }
+
+    async fn handle(
+        &self,
+        operation: &str,
+        input: Value,
+        ctx: &RequestContext,
+    ) -> Result<Value, AwsError> {
+        let store = &self.store;
+        let input = &input;
+        match operation {
+            "CreateProject" => store.create_project(input, ctx).await,
+            "UpdateProject" => store.update_project(input, ctx).await,
+            "DeleteProject" => store.delete_project(input, ctx),
+            "BatchGetProjects" => store.get_projects(input, ctx),
+            "ListProjects" => store.list_projects(input, ctx),
+
+            "StartBuild" => store.start_build(input, ctx),
+            "StopBuild" => store.stop_build(input, ctx).await,
+            "BatchGetBuilds" => store.get_builds(input, ctx),
+            "ListBuilds" => store.list_builds(None, input, ctx),
+            "ListBuildsForProject" => {
+                store.list_builds(Some(text(input, "projectName")?), input, ctx)
+            }
+            "BatchDeleteBuilds" => store.delete_builds(input, ctx),
+
+            other => Err(AwsError::unknown_operation(other)),
+        }
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        serde_json::to_vec(&*self.store.lock()).ok()
+    }
+
+    fn restore(&self, data: &[u8]) -> Result<(), String> {
+        let mut state: State = serde_json::from_slice(data).map_err(|error| error.to_string())?;
+        for build in state.builds.values_mut() {
+            if !build.is_complete() {
+                leftovers::kill(&build.id);
+                build.abandon();
+            }
+        }
+        // Directories of builds that did not come to remove them.
+        let _ = std::fs::remove_dir_all(self.store.builds_dir());
+        *self.store.lock() = state;
+        Ok(())
+    }
+
+    fn iam_action(&self, operation: &str) -> Option<String> {
+        Some(format!("codebuild:{operation}"))
+    }
+
+    fn iam_resource(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Option<String> {
+        let first = |list: &Value| list[0].as_str().map(str::to_owned);
+        // Builds are authorised by their project.
+        let project = input["projectName"]
+            .as_str()
+            .map(str::to_owned)
+            .or_else(|| first(&input["names"]))
+            .or_else(|| input["id"].as_str().map(str::to_owned))
+            .or_else(|| first(&input["ids"]))
+            .or_else(|| input["name"].as_str().map(str::to_owned))
+            .filter(|_| !operation.starts_with("ListProjects"));
+        Some(project.map_or_else(
+            || "*".to_owned(),
+            |named| {
+                let name = named.rsplit('/').next().unwrap_or(&named);
+                let name = name.split(':').next().unwrap_or(name);
+                project::arn(&ctx.region, &ctx.account_id, name)
+            },
+        ))
+    }
+}
+
+/// A member of the request that must be there.
+fn text<'a>(input: &'a Value, member: &str) -> Result<&'a str, AwsError> {
+    input[member]
+        .as_str()
+        .ok_or_else(|| invalid(format!("Invalid input: {member} is required")))
+}
+
+fn invalid(message: impl Into<String>) -> AwsError {
+    AwsError::bad_request("InvalidInputException", message)
+}
+
+/// The time as awsJson has it: seconds, with a fraction.
+fn now() -> f64 {
+    Utc::now().timestamp_millis() as f64 / 1000.0
+}
+
+/// The account in an ARN.
+fn account_of(arn: &str) -> &str {
+    arn.split(':').nth(4).unwrap_or_default()
+}
+
+/// One page of a listing, each item under its unique key; CodeBuild's pages have 100 items.
+fn listing(items: Vec<(String, Value)>, member: &str, input: &Value) -> Result<Value, AwsError> {
+    let size = cap_max_results(input["maxResults"].as_i64(), 100, 100);
+    let page = paginate(items, size, input["nextToken"].as_str(), |(key, _)| {
+        key.clone()
+    })?;
+    let values = page.items.into_iter().map(|(_, value)| value).collect();
+    let mut answer = Map::from_iter([(member.to_owned(), Value::Array(values))]);
+    if let Some(token) = page.next_token {
+        answer.insert("nextToken".to_owned(), json!(token));
+    }
+    Ok(Value::Object(answer))
+}

@@ -1,0 +1,398 @@
+//! One build, from its queue to its end.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::build::Build;
+use super::buildspec::{Buildspec, Commands, OnFailure};
+use super::environment::{self, Directories};
+use super::log::Log;
+use super::phase::{Context, PhaseKind, Status};
+use super::shell::Shell;
+use super::{PRINCIPAL, Store, leftovers, source};
+use crate::sandbox::services::TemporaryCredentials;
+use crate::sandbox::standin::{self, signed::Signer};
+
+/// Why a build has ended before its last command.
+enum Interruption {
+    Stopped,
+    TimedOut,
+}
+
+/// Runs a build to its end, whatever that is.
+pub(super) async fn run(store: &Store, build: Build, stop: watch::Receiver<bool>) {
+    let id = build.id.clone();
+    let directory = store.builds_dir().join(id.replace(':', "-"));
+    let run = Run {
+        store,
+        build,
+        root: directory,
+    };
+    run.leave(Status::Succeeded, Context::default());
+    run.enter(PhaseKind::Provisioning);
+    let prepared = run.prepare().await;
+    let status = match prepared {
+        Ok((log, credentials)) => {
+            let status = run.logged(&log, &credentials, stop).await;
+            run.remove_traces();
+            // A reader who sees the build complete must find the last line.
+            log.close().await;
+            status
+        }
+        Err(context) => {
+            run.leave(Status::Failed, context);
+            run.remove_traces();
+            Status::Failed
+        }
+    };
+    store.change(&id, |build| {
+        build.leave(status, Context::default());
+        build.complete(status);
+    });
+}
+
+struct Run<'a> {
+    store: &'a Store,
+    build: Build,
+    root: PathBuf,
+}
+
+impl Run<'_> {
+    fn enter(&self, kind: PhaseKind) {
+        self.store.change(&self.build.id, |build| build.enter(kind));
+    }
+
+    fn leave(&self, status: Status, context: Context) {
+        self.store
+            .change(&self.build.id, |build| build.leave(status, context));
+    }
+
+    /// Ends a phase in the build and in its log.
+    async fn leave_logged(&self, log: &Log, kind: PhaseKind, status: Status, context: Context) {
+        log.container(&format!(
+            "Phase complete: {} State: {}",
+            kind.name(),
+            status.name()
+        ))
+        .await;
+        log.container(&format!(
+            "Phase context status code: {} Message: {}",
+            context.code, context.message
+        ))
+        .await;
+        self.leave(status, context);
+    }
+
+    /// Provisioning: the role's credentials, the build's directory, the log's stream.
+    async fn prepare(&self) -> Result<(Log, TemporaryCredentials), Context> {
+        let services = &self.store.services;
+        let role = text(self.build.setting("serviceRole"));
+        let session = format!(
+            "AWSCodeBuild-{}",
+            self.build.id.rsplit(':').next().unwrap_or("")
+        );
+        let credentials = services
+            .assume_role(role, PRINCIPAL, &session)
+            .await
+            .map_err(|_| {
+                Context::new(
+                    "ACCESS_DENIED",
+                    format!("CodeBuild is not authorized to perform: sts:AssumeRole on {role}"),
+                )
+            })?;
+        self.make_directories().map_err(|cause| {
+            Context::new(
+                "INTERNAL_SERVICE_ERROR",
+                format!(
+                    "the build's directory {} cannot be made: {cause}",
+                    self.root.display()
+                ),
+            )
+        })?;
+        let place = self.build.log_place();
+        let stream = place.stream.clone();
+        let log = Log::open(services.clone(), place).await.map_err(|error| {
+            Context::new(
+                "ACCESS_DENIED",
+                format!(
+                    "Service role {role} does not allow AWS CodeBuild to create Amazon CloudWatch Logs log streams for \
+                     build {}. Error message: {}",
+                    self.build.arn, error.message
+                ),
+            )
+        })?;
+        self.store.change(&self.build.id, |build| {
+            build.stream = Some(stream);
+            build.leave(Status::Succeeded, Context::default());
+        });
+        Ok((log, credentials))
+    }
+
+    fn make_directories(&self) -> io::Result<()> {
+        for directory in ["src", "home", "tmp", "control", "bin"] {
+            fs::create_dir_all(self.root.join(directory))?;
+        }
+        for name in standin::NAMES {
+            std::os::unix::fs::symlink(&self.store.host.program, self.root.join("bin").join(name))?;
+        }
+        Ok(())
+    }
+
+    /// What follows provisioning, until the end or until it is interrupted.
+    async fn logged(
+        &self,
+        log: &Log,
+        credentials: &TemporaryCredentials,
+        mut stop: watch::Receiver<bool>,
+    ) -> Status {
+        let minutes = self
+            .build
+            .setting("timeoutInMinutes")
+            .as_u64()
+            .unwrap_or(60);
+        let limit = self.store.minute * u32::try_from(minutes).unwrap_or(u32::MAX);
+        // Dropping the work kills its shell's process group.
+        let interruption = tokio::select! {
+            status = self.work(log, credentials) => return status,
+            _ = stop.wait_for(|stop| *stop) => Interruption::Stopped,
+            () = tokio::time::sleep(limit) => Interruption::TimedOut,
+        };
+        let (status, context) = match interruption {
+            Interruption::Stopped => (Status::Stopped, Context::default()),
+            Interruption::TimedOut => (
+                Status::TimedOut,
+                Context::new("BUILD_TIMED_OUT", "Build has timed out. "),
+            ),
+        };
+        let current = {
+            let state = self.store.lock();
+            let build = state.builds.get(&self.build.id);
+            build
+                .and_then(|build| build.phases.last())
+                .map(|it| it.kind)
+        };
+        if let Some(kind) = current {
+            self.leave_logged(log, kind, status, context).await;
+        }
+        status
+    }
+
+    async fn work(&self, log: &Log, credentials: &TemporaryCredentials) -> Status {
+        self.enter(PhaseKind::DownloadSource);
+        let prepared = self.download(log, credentials).await;
+        let (spec, mut shell) = match prepared {
+            Ok(prepared) => prepared,
+            Err(context) => {
+                self.leave_logged(log, PhaseKind::DownloadSource, Status::Failed, context)
+                    .await;
+                return self.finalize(Status::Failed);
+            }
+        };
+        self.leave_logged(
+            log,
+            PhaseKind::DownloadSource,
+            Status::Succeeded,
+            Context::default(),
+        )
+        .await;
+
+        let mut status = Status::Succeeded;
+        let phases = [
+            (PhaseKind::Install, &spec.install),
+            (PhaseKind::PreBuild, &spec.pre_build),
+            (PhaseKind::Build, &spec.build),
+            (PhaseKind::PostBuild, &spec.post_build),
+        ];
+        for (kind, commands) in phases {
+            let succeeding = status == Status::Succeeded;
+            if !self
+                .phase(kind, commands, succeeding, &mut shell, log)
+                .await
+            {
+                status = Status::Failed;
+                // A build that has failed still gets its POST_BUILD; before BUILD, a failure is the end.
+                let goes_on = match commands.on_failure {
+                    OnFailure::Usual => matches!(kind, PhaseKind::Build | PhaseKind::PostBuild),
+                    OnFailure::Continue => true,
+                    OnFailure::Abort => false,
+                };
+                if !goes_on {
+                    return self.finalize(status);
+                }
+            }
+        }
+        self.export(&spec, &mut shell, log).await;
+        self.enter(PhaseKind::UploadArtifacts);
+        self.leave_logged(
+            log,
+            PhaseKind::UploadArtifacts,
+            Status::Succeeded,
+            Context::default(),
+        )
+        .await;
+        self.finalize(status)
+    }
+
+    fn finalize(&self, status: Status) -> Status {
+        self.enter(PhaseKind::Finalizing);
+        self.leave(Status::Succeeded, Context::default());
+        status
+    }
+
+    async fn download(
+        &self,
+        log: &Log,
+        credentials: &TemporaryCredentials,
+    ) -> Result<(Buildspec, Shell), Context> {
+        log.container("Running on the sandbox's CodeBuild").await;
+        log.container("Phase is DOWNLOAD_SOURCE").await;
+        let project_source = self.build.setting("source").clone();
+        if project_source["type"] == "GITHUB" {
+            log.container(&format!(
+                "The sandbox does not fetch {}: it builds the function's source that thumbctl carries",
+                text(&project_source["location"])
+            ))
+            .await;
+        }
+        let directory = self.root.join("src");
+        log.container(&format!("CODEBUILD_SRC_DIR={}", directory.display()))
+            .await;
+        let signer = Signer {
+            access_key: credentials.access_key.clone(),
+            secret_key: credentials.secret_key.clone(),
+            session_token: Some(credentials.session_token.clone()),
+            region: self.build.region.clone(),
+        };
+        let endpoint = self.store.services.endpoint().to_owned();
+        let embedded = self.store.host.function;
+        let target = directory.clone();
+        let spec = tokio::task::spawn_blocking(move || {
+            source::fetch(&project_source, &endpoint, &signer, embedded, &target)?;
+            source::buildspec(&project_source, &target)
+        })
+        .await
+        .map_err(|error| Context::new("INTERNAL_SERVICE_ERROR", error.to_string()))??;
+
+        log.container("Processing environment variables").await;
+        let phases = [
+            ("INSTALL", &spec.install),
+            ("PRE_BUILD", &spec.pre_build),
+            ("BUILD", &spec.build),
+            ("POST_BUILD", &spec.post_build),
+        ];
+        let filled = phases
+            .iter()
+            .filter(|(_, phase)| !phase.commands.is_empty());
+        log.container(&format!("Phases found in YAML: {}", filled.clone().count()))
+            .await;
+        for (name, phase) in filled {
+            log.container(&format!(" {name}: {} commands", phase.commands.len()))
+                .await;
+        }
+        let shell = self.shell(&spec, credentials, &directory)?;
+        Ok((spec, shell))
+    }
+
+    fn shell(
+        &self,
+        spec: &Buildspec,
+        credentials: &TemporaryCredentials,
+        directory: &Path,
+    ) -> Result<Shell, Context> {
+        let directories = Directories {
+            source: directory,
+            home: &self.root.join("home"),
+            temporary: &self.root.join("tmp"),
+            stand_ins: &self.root.join("bin"),
+        };
+        let endpoint = self.store.services.endpoint();
+        let variables =
+            environment::variables(&self.build, spec, credentials, endpoint, &directories)?;
+        Shell::new(self.root.join("control"), directory.to_owned(), variables)
+            .map_err(|error| Context::new("INTERNAL_SERVICE_ERROR", error.to_string()))
+    }
+
+    /// Runs a phase's commands; false if one of them failed.
+    async fn phase(
+        &self,
+        kind: PhaseKind,
+        commands: &Commands,
+        succeeding: bool,
+        shell: &mut Shell,
+        log: &Log,
+    ) -> bool {
+        self.enter(kind);
+        log.container(&format!("Entering phase {}", kind.name()))
+            .await;
+        let mut failure = None;
+        for command in &commands.commands {
+            failure = self.command(command, succeeding, shell, log).await.err();
+            if failure.is_some() {
+                break;
+            }
+        }
+        for command in &commands.finally {
+            let succeeding = succeeding && failure.is_none();
+            let failed = self.command(command, succeeding, shell, log).await.err();
+            // The first failure is the one that says why.
+            failure = failure.or(failed);
+        }
+        let (status, context) = match failure {
+            None => (Status::Succeeded, Context::default()),
+            Some(context) => (Status::Failed, context),
+        };
+        self.leave_logged(log, kind, status, context).await;
+        status == Status::Succeeded
+    }
+
+    async fn command(
+        &self,
+        command: &str,
+        succeeding: bool,
+        shell: &mut Shell,
+        log: &Log,
+    ) -> Result<(), Context> {
+        log.container(&format!("Running command {}", command.trim_end()))
+            .await;
+        let status = shell
+            .run(command, succeeding, log)
+            .await
+            .map_err(|error| Context::new("INTERNAL_SERVICE_ERROR", error.to_string()))?;
+        if status == 0 {
+            return Ok(());
+        }
+        log.container(&format!(
+            "Command did not exit successfully {} exit status {status}",
+            command.trim_end()
+        ))
+        .await;
+        Err(Context::command(command, status))
+    }
+
+    /// Keeps what `env.exported-variables` names, as the shell has it now.
+    async fn export(&self, spec: &Buildspec, shell: &mut Shell, log: &Log) {
+        if spec.exported.is_empty() {
+            return;
+        }
+        // A shell that cannot say them any more leaves the build without them; it is no reason to fail.
+        if let Ok(values) = shell.values(&spec.exported, log).await {
+            self.store
+                .change(&self.build.id, |build| build.exported = values);
+        }
+    }
+
+    /// What a build leaves on the machine: nothing.
+    fn remove_traces(&self) {
+        leftovers::kill(&self.build.id);
+        // A process that was killed a moment ago may still have made a file: what is left then goes at the next start.
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

@@ -1,0 +1,165 @@
+//! A build's source: fetched with the build's own credentials and unpacked into its directory.
+
+use std::fs::{self, File};
+use std::io::{self, Seek as _, SeekFrom};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use http::Method;
+use serde_json::Value;
+
+use super::EmbeddedFile;
+use super::buildspec::Buildspec;
+use super::phase::Context;
+use crate::sandbox::standin::signed::{Signer, Unsigned};
+
+/// Where the function's source comes from when a project names GitHub.
+pub(super) type Embedded = fn() -> &'static [EmbeddedFile];
+
+/// Puts the source into the directory; an error is the phase's context.
+pub(super) fn fetch(
+    source: &Value,
+    endpoint: &str,
+    signer: &Signer,
+    embedded: Embedded,
+    directory: &Path,
+) -> Result<(), Context> {
+    match source["type"].as_str() {
+        Some("S3") => {
+            let location = source["location"].as_str().unwrap_or_default();
+            let archive = download(location, endpoint, signer)?;
+            unpack(archive, directory).map_err(|cause| {
+                client_error(format!("the source {location} cannot be unpacked: {cause}"))
+            })
+        }
+        Some("GITHUB") => write(embedded(), directory)
+            .map_err(|cause| client_error(format!("the source cannot be written: {cause}"))),
+        _ => Ok(()),
+    }
+}
+
+/// The buildspec: inline in the project, or the file that it names.
+pub(super) fn buildspec(source: &Value, directory: &Path) -> Result<Buildspec, Context> {
+    let given = source["buildspec"].as_str().unwrap_or("buildspec.yml");
+    // The same field holds the text itself or a path; a path has neither lines nor a version.
+    let inline = given.contains('\n') || given.trim_start().starts_with("version");
+    let text = if inline {
+        given.to_owned()
+    } else {
+        let given = if given.is_empty() {
+            "buildspec.yml"
+        } else {
+            given
+        };
+        let path = directory.join(given);
+        fs::read_to_string(&path).map_err(|error| {
+            let cause = match error.kind() {
+                io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+                _ => error.to_string(),
+            };
+            Context::new(
+                "YAML_FILE_ERROR",
+                format!("stat {}: {cause}", path.display()),
+            )
+        })?
+    };
+    Buildspec::read(&text).map_err(|error| Context::new("YAML_FILE_ERROR", error.to_string()))
+}
+
+fn client_error(message: String) -> Context {
+    Context::new("CLIENT_ERROR", message)
+}
+
+/// The object, in a file without a name.
+fn download(location: &str, endpoint: &str, signer: &Signer) -> Result<File, Context> {
+    let failed =
+        |cause: String| client_error(format!("{cause} for primary source and source version "));
+    let path = format!("/{location}");
+    let request = Unsigned {
+        method: Method::GET,
+        endpoint,
+        path: &path,
+        headers: &[],
+        body: &[],
+    };
+    let request = signer
+        .sign("s3", &request)
+        .map_err(|cause| failed(cause.to_string()))?;
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .build()
+        .into();
+    let mut response = agent
+        .run(request)
+        .map_err(|cause| failed(cause.to_string()))?;
+    if !response.status().is_success() {
+        let status = response.status().as_u16();
+        let body = response.body_mut().read_to_string().unwrap_or_default();
+        let part = |name: &str| {
+            body.split_once(&format!("<{name}>"))
+                .and_then(|(_, rest)| rest.split_once("</"))
+                .map_or("", |(text, _)| text)
+        };
+        return Err(failed(format!(
+            "{}: {}\n\tstatus code: {status}, request id: {}",
+            part("Code"),
+            part("Message"),
+            part("RequestId")
+        )));
+    }
+    let mut kept = || {
+        let mut file = unnamed_file()?;
+        io::copy(&mut response.body_mut().as_reader(), &mut file)?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok::<_, io::Error>(file)
+    };
+    kept().map_err(|cause| failed(cause.to_string()))
+}
+
+fn unnamed_file() -> io::Result<File> {
+    let path = std::env::temp_dir().join(format!("thumbctl-source-{}", uuid::Uuid::new_v4()));
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
+fn unpack(archive: File, directory: &Path) -> Result<(), zip::result::ZipError> {
+    let mut archive = zip::ZipArchive::new(io::BufReader::new(archive))?;
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index)?;
+        // A name that leads out of the directory is left out, and links with it: a source of ours has neither.
+        let Some(path) = entry.enclosed_name().map(|name| directory.join(name)) else {
+            continue;
+        };
+        if entry.is_dir() {
+            fs::create_dir_all(&path)?;
+        } else if entry.is_file() {
+            let mut file = File::create(beneath(path)?)?;
+            io::copy(&mut entry, &mut file)?;
+            if let Some(mode) = entry.unix_mode() {
+                file.set_permissions(fs::Permissions::from_mode(mode & 0o777 | 0o600))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write(files: &[EmbeddedFile], directory: &Path) -> io::Result<()> {
+    for (name, bytes) in files {
+        fs::write(beneath(directory.join(name))?, bytes)?;
+    }
+    Ok(())
+}
+
+/// The path, once the directories above it are there.
+fn beneath(path: PathBuf) -> io::Result<PathBuf> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    Ok(path)
+}

@@ -1,0 +1,91 @@
+//! Why there is no sandbox: each a sentence that says what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a sandbox cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The port is taken.
+    #[error(
+        "port {port} is in use: choose another with --port, or leave it out for any that is free"
+    )]
+    PortBusy {
+        /// The port.
+        port: u16,
+    },
+    /// The port is not for everyone.
+    #[error(
+        "port {port} is not allowed to you: choose one above 1023 with --port, or leave it out for any that is free"
+    )]
+    PortForbidden {
+        /// The port.
+        port: u16,
+    },
+    /// There is no socket to listen on.
+    #[error("the sandbox cannot listen on the loopback address")]
+    Socket(#[source] io::Error),
+    /// Another serves the same data.
+    #[error("a sandbox is running already on {} (process {pid}, {url}): use that one, end it, or choose another directory with --data-dir", .dir.display())]
+    AlreadyRunning {
+        /// The data directory.
+        dir: PathBuf,
+        /// Where it answers.
+        url: String,
+        /// Its process.
+        pid: u32,
+    },
+    /// Another holds the directory, and does not answer.
+    #[error("another sandbox holds {} but does not answer: look for a process called 'thumbctl sandbox' and end it", .dir.display())]
+    Stuck {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The data directory cannot be used.
+    #[error("the sandbox cannot use its data directory {}: check its permissions and the disk's free space, or choose another with --data-dir or --state-dir", .dir.display())]
+    Unwritable {
+        /// The data directory.
+        dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What is in the data directory cannot be understood.
+    #[error("the sandbox's state in {} is damaged ({what}): move that directory away to start with an empty sandbox", .dir.display())]
+    Damaged {
+        /// The data directory.
+        dir: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The program cannot be started.
+    #[error("the sandbox cannot be started: {} cannot be run", .program.display())]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It ended instead of answering.
+    #[error("the sandbox ended as soon as it was started: {said}")]
+    Ended {
+        /// The last that it said.
+        said: String,
+    },
+    /// It did not answer in time.
+    #[error("the sandbox did not answer within {seconds} seconds of its start: what it says is in {}", .log.display())]
+    Slow {
+        /// How long it had.
+        seconds: u64,
+        /// Its log.
+        log: PathBuf,
+    },
+}
+
+impl SandboxError {
+    pub(crate) fn unwritable(dir: &Path, source: io::Error) -> Self {
+        Self::Unwritable {
+            dir: dir.to_owned(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,527 @@
+//! The front: every request's way from the wire to its service and back.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use awsim_core::{AwsError, HandlerResult, Protocol, RequestContext, ServiceHandler, protocol};
+use axum::body::Body;
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode};
+
+use super::access::{Access, Caller};
+use super::chunked::{Chunked, Incoming};
+use super::fault::{Fate, Faults};
+use super::refusal::{self, BadKey};
+use super::s3::{self, S3, S3Error, Target};
+use super::services::{ACCOUNT, Services, is_read_only};
+use super::signature::{Claim, Payload};
+
+/// The largest body of a call to any service but S3.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// Where the sandbox says that it is there, to whoever knows its access key.
+pub(crate) const READY_PATH: &str = "/_sandbox/ready";
+
+/// The docker registry's protocol, under `/v2/`.
+#[async_trait]
+pub(crate) trait Registry: Send + Sync {
+    /// Answers a request; who sent it is the registry's to find out.
+    async fn serve(&self, request: Request<Body>) -> Response<Body>;
+}
+
+/// One call, for those who watch.
+#[derive(Debug, Clone)]
+pub struct RequestLog {
+    /// The service's signing name.
+    pub service: String,
+    /// The operation, as far as it was understood.
+    pub operation: String,
+    /// The HTTP status that was answered.
+    pub status: u16,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Told of every call.
+pub type OnRequest = Arc<dyn Fn(&RequestLog) + Send + Sync>;
+
+/// The connection is to end without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was dropped on purpose")]
+pub(crate) struct Dropped;
+
+/// All that requests pass through.
+pub(crate) struct Front {
+    pub services: Arc<Services>,
+    pub s3: Arc<S3>,
+    pub access: Arc<Access>,
+    pub faults: Faults,
+    pub registry: OnceLock<Arc<dyn Registry>>,
+    pub on_request: Option<OnRequest>,
+    /// What [`READY_PATH`] answers.
+    pub instance: String,
+}
+
+/// A request on its way: who sent it is known.
+struct Trusted {
+    claim: Claim,
+    caller: Caller,
+    secret: String,
+}
+
+impl Front {
+    /// Answers one request.
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Dropped> {
+        let started = Instant::now();
+        let mut log = (String::new(), String::new());
+        let handled = AssertUnwindSafe(self.route(request, &mut log))
+            .catch_unwind()
+            .await;
+        let answer = handled.unwrap_or_else(|_| {
+            // The panic itself has been printed by now. The sandbox goes on.
+            Ok(plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The sandbox has a bug: this call made it panic.",
+            ))
+        });
+        if let (Some(on_request), Ok(response), false) =
+            (&self.on_request, &answer, log.0.is_empty())
+        {
+            on_request(&RequestLog {
+                service: log.0,
+                operation: log.1,
+                status: response.status().as_u16(),
+                took: started.elapsed(),
+            });
+        }
+        answer
+    }
+
+    async fn route(
+        &self,
+        request: Request<Body>,
+        log: &mut (String, String),
+    ) -> Result<Response<Body>, Dropped> {
+        // A web page that has its own name point at 127.0.0.1 comes with that name (DNS rebinding).
+        if !is_own_host(request.headers().get("host")) {
+            return Ok(plain(
+                StatusCode::FORBIDDEN,
+                "The sandbox answers to localhost and 127.0.0.1 only.",
+            ));
+        }
+        let path = request.uri().path();
+        if path == READY_PATH {
+            return Ok(plain(StatusCode::OK, &self.instance));
+        }
+        if (path == "/v2" || path.starts_with("/v2/"))
+            && !is_sigv4(&request)
+            && let Some(registry) = self.registry.get()
+        {
+            *log = (
+                "registry".to_owned(),
+                format!("{} {path}", request.method()),
+            );
+            return match self
+                .faults
+                .strike("registry", request.method().as_str())
+                .await
+            {
+                Fate::Goes => Ok(registry.serve(request).await),
+                Fate::Unheard => {
+                    registry.serve(request).await;
+                    Err(Dropped)
+                }
+                Fate::Fails(error) => Ok(plain(error.status, &error.message)),
+                Fate::Hangs => std::future::pending().await,
+                Fate::Dropped => Err(Dropped),
+            };
+        }
+        let (parts, body) = request.into_parts();
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let claim = match Claim::read(&parts) {
+            Ok(claim) => claim,
+            Err(distrust) => {
+                let (service, protocol) = guess(&parts);
+                *log = (service.to_owned(), "unsigned".to_owned());
+                let error = refusal::of_distrust(&distrust, service, protocol);
+                return Ok(refuse(service, protocol, error, &parts, &request_id));
+            }
+        };
+        claim.service.clone_into(&mut log.0);
+        let mut response = if claim.service == "s3" {
+            self.route_s3(claim, parts, body, request_id.clone(), log)
+                .await?
+        } else {
+            self.route_service(claim, parts, body, &request_id, log)
+                .await?
+        };
+        if let Ok(id) = HeaderValue::from_str(&request_id) {
+            let name = if log.0 == "s3" {
+                "x-amz-request-id"
+            } else {
+                "x-amzn-requestid"
+            };
+            response.headers_mut().entry(name).or_insert(id);
+        }
+        Ok(response)
+    }
+
+    async fn route_s3(
+        &self,
+        claim: Claim,
+        parts: Parts,
+        body: Body,
+        request_id: String,
+        log: &mut (String, String),
+    ) -> Result<Response<Body>, Dropped> {
+        let head = parts.method == http::Method::HEAD;
+        let path = parts.uri.path().to_owned();
+        let respond = |error: S3Error| Ok(error.into_response(head, &path, &request_id));
+        let target = match Target::read(&parts) {
+            Ok(target) => target,
+            Err(error) => return respond(error),
+        };
+        target.operation.clone_into(&mut log.1);
+        let unheard = match self.faults.strike("s3", &target.operation).await {
+            Fate::Goes => false,
+            Fate::Unheard => true,
+            Fate::Fails(error) => return respond(error.into()),
+            Fate::Hangs => std::future::pending().await,
+            Fate::Dropped => return Err(Dropped),
+        };
+        if claim.payload == Payload::Whole {
+            return respond(S3Error::new(
+                400,
+                "InvalidRequest",
+                "Missing required header for this request: x-amz-content-sha256",
+            ));
+        }
+        let trusted = match self.trust(claim, &parts, &[], Protocol::RestXml) {
+            Ok(trusted) => trusted,
+            Err(error) => return respond(error.into()),
+        };
+        let context = context(&trusted, &parts, &request_id);
+        for (action, resource) in target.needs() {
+            if let Err(error) = self.access.check(&context, &action, &resource) {
+                return respond(S3Error::new(403, "AccessDenied", error.message));
+            }
+        }
+        let body = match &trusted.claim.payload {
+            Payload::Chunked { signed } => {
+                let signer = signed.then(|| trusted.claim.chunk_signer(&trusted.secret));
+                Incoming::Chunked(Box::new(Chunked::new(body, signer)))
+            }
+            _ => Incoming::Plain(body),
+        };
+        let call = s3::Call {
+            target,
+            parts,
+            body,
+            payload: trusted.claim.payload,
+            region: trusted.claim.region,
+            principal: trusted.caller.id(),
+            request_id,
+        };
+        let response = self.s3.serve(call).await;
+        if unheard { Err(Dropped) } else { Ok(response) }
+    }
+
+    async fn route_service(
+        &self,
+        claim: Claim,
+        parts: Parts,
+        body: Body,
+        request_id: &str,
+        log: &mut (String, String),
+    ) -> Result<Response<Body>, Dropped> {
+        let handler = self.services.handler(&claim.service);
+        let declared = handler
+            .as_ref()
+            .map_or(Protocol::AwsJson1_1, |handler| handler.protocol());
+        let body = match Incoming::Plain(body).collect(MAX_BODY).await {
+            Ok(Some(body)) => body,
+            Ok(None) => {
+                let mut error = AwsError::bad_request(
+                    "RequestEntityTooLargeException",
+                    "Request must be smaller than 16777216 bytes",
+                );
+                error.status = StatusCode::PAYLOAD_TOO_LARGE;
+                return Ok(refuse(&claim.service, declared, error, &parts, request_id));
+            }
+            // Nobody is there to be answered.
+            Err(_) => return Err(Dropped),
+        };
+        let protocol = protocol::effective_protocol(declared, &parts.headers, &body);
+        let service = claim.service.clone();
+        let fail = |error| Ok(refuse(&service, protocol, error, &parts, request_id));
+        let trusted = match self.trust(claim, &parts, &body, protocol) {
+            Ok(trusted) => trusted,
+            Err(error) => return fail(error),
+        };
+        let Some(handler) = handler else {
+            return fail(not_there(&format!(
+                "The sandbox has no service that signs as '{service}'."
+            )));
+        };
+        let parsed = match parse(protocol, &parts, &body, handler.as_ref()) {
+            Ok(parsed) => parsed,
+            Err(error) => return fail(name_unknown(error, &service)),
+        };
+        parsed.operation.clone_into(&mut log.1);
+        let unheard = match self.faults.strike(&service, &parsed.operation).await {
+            Fate::Goes => false,
+            Fate::Unheard => true,
+            Fate::Fails(error) => return fail(error),
+            Fate::Hangs => std::future::pending().await,
+            Fate::Dropped => return Err(Dropped),
+        };
+        let context = context(&trusted, &parts, request_id);
+        for check in handler.iam_checks_with_context(&parsed.operation, &parsed.input, &context) {
+            if let Err(error) = self.access.check(&context, &check.action, &check.resource) {
+                return fail(error);
+            }
+        }
+        let result = handler
+            .handle_streaming(&parsed.operation, parsed.input, &context)
+            .await;
+        if !is_read_only(&parsed.operation) {
+            self.services.save(&service);
+        }
+        if unheard {
+            return Err(Dropped);
+        }
+        match result {
+            Err(error) => fail(name_unknown(error, &service)),
+            Ok(HandlerResult::Json(value)) => {
+                let (status, headers, body) =
+                    protocol::serialize_response(protocol, &parsed.operation, &value, request_id);
+                let mut response = Response::new(Body::from(body));
+                *response.status_mut() = status;
+                *response.headers_mut() = headers;
+                Ok(response)
+            }
+            Ok(HandlerResult::Streaming { body, content_type }) => {
+                let stream =
+                    body.map(|piece| piece.map_err(|error| std::io::Error::other(error.message)));
+                let mut response = Response::new(Body::from_stream(stream));
+                response
+                    .headers_mut()
+                    .insert("content-type", HeaderValue::from_static(content_type));
+                Ok(response)
+            }
+        }
+    }
+
+    /// Finds out who sent a request.
+    fn trust(
+        &self,
+        claim: Claim,
+        parts: &Parts,
+        body: &[u8],
+        protocol: Protocol,
+    ) -> Result<Trusted, AwsError> {
+        let bad_key = |bad| refusal::of_key(bad, &claim.service, protocol);
+        let (caller, secret) = self
+            .access
+            .holder(&claim.access_key)
+            .ok_or_else(|| bad_key(BadKey::Unknown))?;
+        if let Caller::Session(session) = &caller {
+            if claim.token.as_deref() != Some(session.session_token.as_str()) {
+                return Err(bad_key(BadKey::WrongToken));
+            }
+            if session.is_expired() {
+                return Err(bad_key(BadKey::Expired));
+            }
+        }
+        claim
+            .verify(parts, &secret, body)
+            .map_err(|distrust| refusal::of_distrust(&distrust, &claim.service, protocol))?;
+        Ok(Trusted {
+            claim,
+            caller,
+            secret,
+        })
+    }
+}
+
+fn parse(
+    protocol: Protocol,
+    parts: &Parts,
+    body: &Bytes,
+    handler: &dyn ServiceHandler,
+) -> Result<protocol::ParsedRequest, AwsError> {
+    if matches!(protocol, Protocol::AwsQuery | Protocol::Ec2Query) {
+        check_query_indices(body)?;
+    }
+    protocol::parse_request(
+        protocol,
+        &parts.method,
+        &parts.uri,
+        &parts.headers,
+        body,
+        &handler.routes(),
+    )
+}
+
+/// awsim makes a list as long as the largest index of `Tags.member.N`, and subtracts one from it first.
+fn check_query_indices(body: &[u8]) -> Result<(), AwsError> {
+    let text = String::from_utf8_lossy(body);
+    let names = text.split('&').filter_map(|pair| pair.split('=').next());
+    let wrong = names
+        .flat_map(|name| name.split('.').skip(1))
+        .any(|segment| {
+            segment.bytes().all(|byte| byte.is_ascii_digit())
+                && !segment
+                    .parse::<u32>()
+                    .is_ok_and(|index| (1..=10_000).contains(&index))
+        });
+    if wrong {
+        return Err(AwsError::bad_request(
+            "MalformedInput",
+            "A list's index is out of range",
+        ));
+    }
+    Ok(())
+}
+
+fn context(trusted: &Trusted, parts: &Parts, request_id: &str) -> RequestContext {
+    let mut context =
+        RequestContext::new_with_account(&trusted.claim.service, &trusted.claim.region, ACCOUNT);
+    context.access_key = Some(trusted.claim.access_key.clone());
+    request_id.clone_into(&mut context.request_id);
+    context.method = parts.method.to_string();
+    context.uri = parts.uri.to_string();
+    context.source_ip = Some("127.0.0.1".to_owned());
+    context.endpoint_authority = parts
+        .headers
+        .get("host")
+        .and_then(|host| host.to_str().ok())
+        .map(str::to_owned);
+    context
+}
+
+/// What is not there says so: 501, with its name.
+fn not_there(message: &str) -> AwsError {
+    let mut error = AwsError::bad_request("NotImplemented", message);
+    error.status = StatusCode::NOT_IMPLEMENTED;
+    error
+}
+
+fn name_unknown(error: AwsError, service: &str) -> AwsError {
+    if error.code == "UnknownOperationException" {
+        not_there(&format!(
+            "The sandbox's '{service}' does not have this operation: {}",
+            error.message
+        ))
+    } else {
+        error
+    }
+}
+
+/// What an unsigned request was probably meant for.
+fn guess(parts: &Parts) -> (&'static str, Protocol) {
+    let path = parts.uri.path();
+    let content = parts
+        .headers
+        .get("content-type")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    if parts.headers.contains_key("x-amz-target") || path.starts_with("/20") {
+        ("unknown", Protocol::AwsJson1_1)
+    } else if content.contains("x-www-form-urlencoded") {
+        ("unknown", Protocol::AwsQuery)
+    } else {
+        ("s3", Protocol::RestXml)
+    }
+}
+
+fn refuse(
+    service: &str,
+    protocol: Protocol,
+    error: AwsError,
+    parts: &Parts,
+    request_id: &str,
+) -> Response<Body> {
+    if service == "s3" {
+        let head = parts.method == http::Method::HEAD;
+        return S3Error::from(error).into_response(head, parts.uri.path(), request_id);
+    }
+    let (status, headers, body) = protocol::serialize_error(protocol, &error, request_id);
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn plain(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("{text}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        "content-type",
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
+
+fn is_sigv4(request: &Request<Body>) -> bool {
+    request
+        .headers()
+        .get("authorization")
+        .is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"))
+}
+
+/// `127.0.0.1`, `localhost`, and `*.localhost`, with or without a port.
+fn is_own_host(host: Option<&HeaderValue>) -> bool {
+    let Some(host) = host.and_then(|host| host.to_str().ok()) else {
+        return false;
+    };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) => return false,
+        None => host,
+    };
+    let name = name.to_ascii_lowercase();
+    name == "127.0.0.1" || name == "localhost" || name.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_names_are_answered_to() {
+        let own = |host: &str| is_own_host(Some(&HeaderValue::from_str(host).unwrap()));
+        for good in [
+            "127.0.0.1:80",
+            "localhost",
+            "LOCALHOST:1",
+            "pics.localhost:80",
+            "pics.s3.localhost",
+        ] {
+            assert!(own(good), "{good}");
+        }
+        for bad in [
+            "evil.example:80",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:1",
+            "[::1]:80",
+            "",
+        ] {
+            assert!(!own(bad), "{bad}");
+        }
+        assert!(!is_own_host(None));
+    }
+
+    #[test]
+    fn a_list_index_cannot_ask_for_memory() {
+        assert!(
+            check_query_indices(b"Action=TagRole&Tags.member.1.Key=a&Version=2010-05-08").is_ok()
+        );
+        assert!(check_query_indices(b"Tags.member.0.Key=a").is_err());
+        assert!(check_query_indices(b"Tags.member.99999999999.Key=a").is_err());
+    }
+}

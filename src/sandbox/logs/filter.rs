@@ -1,0 +1,84 @@
+//! Filter patterns: words, phrases, `?either`, `-without`.
+
+use awsim_core::AwsError;
+
+/// What a message must, may and must not hold.
+#[derive(Default)]
+pub(super) struct Pattern {
+    all: Vec<String>,
+    any: Vec<String>,
+    none: Vec<String>,
+}
+
+impl Pattern {
+    /// Reads a pattern. Those for JSON and for columns are not there, and say so.
+    pub(super) fn read(text: &str) -> Result<Self, AwsError> {
+        let text = text.trim();
+        if text.starts_with('{') || text.starts_with('[') || text.starts_with('%') {
+            return Err(AwsError::bad_request(
+                "InvalidParameterException",
+                "The sandbox's filter patterns are words and phrases: no JSON, columns or regular expressions",
+            ));
+        }
+        let mut pattern = Self::default();
+        let mut rest = text;
+        while let Some(start) = rest.chars().next() {
+            let kind = if matches!(start, '?' | '-') {
+                start
+            } else {
+                ' '
+            };
+            if kind != ' ' {
+                rest = &rest[1..];
+            }
+            let word = match rest.strip_prefix('"') {
+                Some(quoted) => {
+                    let end = quoted.find('"').unwrap_or(quoted.len());
+                    rest = quoted.get(end + 1..).unwrap_or("");
+                    &quoted[..end]
+                }
+                None => {
+                    let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+                    let word = &rest[..end];
+                    rest = &rest[end..];
+                    word
+                }
+            };
+            rest = rest.trim_start();
+            if word.is_empty() {
+                continue;
+            }
+            match kind {
+                '?' => pattern.any.push(word.to_owned()),
+                '-' => pattern.none.push(word.to_owned()),
+                _ => pattern.all.push(word.to_owned()),
+            }
+        }
+        Ok(pattern)
+    }
+
+    pub(super) fn matches(&self, message: &str) -> bool {
+        let has = |word: &String| message.contains(word.as_str());
+        self.all.iter().all(has)
+            && (self.any.is_empty() || self.any.iter().any(has))
+            && !self.none.iter().any(has)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pattern;
+
+    #[test]
+    fn words_phrases_choices_and_exclusions() {
+        let matches =
+            |pattern: &str, message: &str| Pattern::read(pattern).unwrap().matches(message);
+        assert!(matches("", "anything"));
+        assert!(matches("ERROR disk", "ERROR: the disk is full"));
+        assert!(!matches("ERROR disk", "ERROR: no memory"));
+        assert!(matches("\"is full\"", "the disk is full"));
+        assert!(matches("?ERROR ?WARN", "WARN x"));
+        assert!(!matches("ERROR -retry", "ERROR, will retry"));
+        assert!(Pattern::read("{ $.level = \"error\" }").is_err());
+    }
+}

@@ -1,0 +1,286 @@
+//! A bucket's settings: documents that are checked, kept and given back as they came.
+
+use axum::body::Body;
+use http::{HeaderValue, Response};
+
+use super::index::{Bucket, Change};
+use super::xml::{Element, Xml};
+use super::{Call, S3, S3Error, S3Result, empty, notification, xml};
+
+/// The account's canonical user.
+pub(crate) const OWNER: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+const ENCRYPTION: &str = "<ServerSideEncryptionConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule>\
+    <ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault>\
+    <BucketKeyEnabled>false</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>";
+const BLOCKED: &str = "<PublicAccessBlockConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+    <BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>\
+    <BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets>\
+    </PublicAccessBlockConfiguration>";
+const OWNED: &str = "<OwnershipControls xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule>\
+    <ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>";
+
+/// What every new bucket has.
+pub(super) fn of_new_bucket() -> [(&'static str, String); 2] {
+    [
+        ("publicAccessBlock", BLOCKED.to_owned()),
+        ("ownershipControls", OWNED.to_owned()),
+    ]
+}
+
+/// The ACL of everything here: the owner alone.
+pub(super) fn private_acl() -> String {
+    let mut document = Xml::document("AccessControlPolicy");
+    document.open("Owner").text("ID", OWNER).close("Owner");
+    document.open("AccessControlList").open("Grant");
+    let mut text = document.end("Grant");
+    text.push_str("</AccessControlList></AccessControlPolicy>");
+    let grantee = format!(
+        "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\"><ID>{OWNER}</ID>\
+         </Grantee><Permission>FULL_CONTROL</Permission></Grant>"
+    );
+    text.replace("</Grant>", &grantee)
+}
+
+/// Tags as a `Tagging` document.
+pub(super) fn tagging_document(tags: &Element) -> String {
+    let mut document = Xml::document("Tagging");
+    document.open("TagSet");
+    let tags = tags
+        .all("Tag")
+        .chain(tags.all("member"))
+        .chain(tags.all("TagSet").flat_map(|set| set.all("Tag")));
+    for tag in tags {
+        document.open("Tag");
+        document.text("Key", tag.value("Key").unwrap_or_default());
+        document.text("Value", tag.value("Value").unwrap_or_default());
+        document.close("Tag");
+    }
+    document.close("TagSet");
+    document.end("Tagging")
+}
+
+/// What a GET answers while nothing has been put: a document, or an error's code and message.
+fn unset(setting: &str) -> Result<String, (&'static str, &'static str)> {
+    let empty = |root: &str| Ok(Xml::document(root).end(root));
+    match setting {
+        "accelerate" => empty("AccelerateConfiguration"),
+        "acl" => Ok(private_acl()),
+        "encryption" => Ok(ENCRYPTION.to_owned()),
+        "logging" => empty("BucketLoggingStatus"),
+        "notification" => empty("NotificationConfiguration"),
+        "requestPayment" => {
+            let mut document = Xml::document("RequestPaymentConfiguration");
+            document.text("Payer", "BucketOwner");
+            Ok(document.end("RequestPaymentConfiguration"))
+        }
+        "versioning" => empty("VersioningConfiguration"),
+        "cors" => Err((
+            "NoSuchCORSConfiguration",
+            "The CORS configuration does not exist",
+        )),
+        "lifecycle" => Err((
+            "NoSuchLifecycleConfiguration",
+            "The lifecycle configuration does not exist",
+        )),
+        "object-lock" => Err((
+            "ObjectLockConfigurationNotFoundError",
+            "Object Lock configuration does not exist for this bucket",
+        )),
+        "ownershipControls" => Err((
+            "OwnershipControlsNotFoundError",
+            "The bucket ownership controls were not found",
+        )),
+        "policy" => Err(("NoSuchBucketPolicy", "The bucket policy does not exist")),
+        "publicAccessBlock" => Err((
+            "NoSuchPublicAccessBlockConfiguration",
+            "The public access block configuration was not found",
+        )),
+        "replication" => Err((
+            "ReplicationConfigurationNotFoundError",
+            "The replication configuration was not found",
+        )),
+        "tagging" => Err(("NoSuchTagSet", "The TagSet does not exist")),
+        _ => Err((
+            "NoSuchWebsiteConfiguration",
+            "The specified bucket does not have a website configuration",
+        )),
+    }
+}
+
+/// The root element that a PUT must bring.
+fn root(setting: &str) -> &'static str {
+    match setting {
+        "accelerate" => "AccelerateConfiguration",
+        "acl" => "AccessControlPolicy",
+        "cors" => "CORSConfiguration",
+        "encryption" => "ServerSideEncryptionConfiguration",
+        "lifecycle" => "LifecycleConfiguration",
+        "logging" => "BucketLoggingStatus",
+        "notification" => "NotificationConfiguration",
+        "object-lock" => "ObjectLockConfiguration",
+        "ownershipControls" => "OwnershipControls",
+        "publicAccessBlock" => "PublicAccessBlockConfiguration",
+        "replication" => "ReplicationConfiguration",
+        "requestPayment" => "RequestPaymentConfiguration",
+        "tagging" => "Tagging",
+        "versioning" => "VersioningConfiguration",
+        _ => "WebsiteConfiguration",
+    }
+}
+
+/// Whether versions are kept: `Enabled`, `Suspended`, or nothing.
+pub(super) fn versioning(bucket: &Bucket) -> Option<&'static str> {
+    let document = bucket.settings.get("versioning")?;
+    if document.contains(">Enabled<") {
+        Some("Enabled")
+    } else {
+        Some("Suspended")
+    }
+}
+
+impl S3 {
+    pub(super) async fn setting(&self, call: &mut Call, setting: &'static str) -> S3Result {
+        match call.target.operation.get(..3) {
+            Some("Get") => self.get_setting(call, setting),
+            Some("Put") => self.put_setting(call, setting).await,
+            _ => self.with(call, |bucket| {
+                bucket.change(Change::Configure {
+                    name: setting.to_owned(),
+                    value: None,
+                })?;
+                Ok(empty(204))
+            }),
+        }
+    }
+
+    fn get_setting(&self, call: &Call, setting: &str) -> S3Result<Response<Body>> {
+        self.with(call, |bucket| {
+            let document = match bucket.settings.get(setting) {
+                Some(document) => document.clone(),
+                None => unset(setting).map_err(|(code, message)| {
+                    S3Error::new(404, code, message).with("BucketName", &bucket.name)
+                })?,
+            };
+            let mut response = xml(document);
+            if setting == "policy" {
+                response
+                    .headers_mut()
+                    .insert("content-type", HeaderValue::from_static("application/json"));
+            }
+            Ok(response)
+        })
+    }
+
+    async fn put_setting(&self, call: &mut Call, setting: &'static str) -> S3Result {
+        let bytes = call.document().await?;
+        if setting == "policy" {
+            let policy = serde_json::from_slice::<serde_json::Value>(&bytes)
+                .ok()
+                .filter(|policy| policy["Statement"].is_array() || policy["Statement"].is_object())
+                .ok_or_else(|| {
+                    S3Error::new(400, "MalformedPolicy", "This policy contains invalid Json")
+                })?;
+            return self.keep(call, setting, policy.to_string(), 204);
+        }
+        if setting == "acl" && bytes.is_empty() {
+            // A canned ACL, in a header. Ownership is the bucket owner's: only what changes nothing is taken.
+            return match call.header("x-amz-acl") {
+                None | Some("private" | "bucket-owner-full-control") => {
+                    self.with(call, |_| Ok(empty(200)))
+                }
+                Some(_) => Err(S3Error::new(
+                    400,
+                    "AccessControlListNotSupported",
+                    "The bucket does not allow ACLs",
+                )),
+            };
+        }
+        let document = Element::parse(&bytes)?;
+        if document.name != root(setting) {
+            return Err(S3Error::malformed_xml());
+        }
+        let text = match setting {
+            "notification" => notification::accept(&document, &call.target.bucket, &self.services)?,
+            "tagging" => {
+                check_tags(&document)?;
+                tagging_document(&document)
+            }
+            "versioning" => match document.value("Status") {
+                Some("Enabled" | "Suspended") => String::from_utf8_lossy(&bytes).into_owned(),
+                _ => return Err(S3Error::malformed_xml()),
+            },
+            "encryption" if document.child("Rule").is_none() => {
+                return Err(S3Error::malformed_xml());
+            }
+            "lifecycle" => {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                return self.keep(call, setting, text, 200).map(|mut response| {
+                    let size = call.header("x-amz-transition-default-minimum-object-size");
+                    super::set_header(
+                        &mut response,
+                        "x-amz-transition-default-minimum-object-size",
+                        size.unwrap_or("all_storage_classes_128K"),
+                    );
+                    response
+                });
+            }
+            _ => String::from_utf8_lossy(&bytes).into_owned(),
+        };
+        self.keep(
+            call,
+            setting,
+            text,
+            if setting == "tagging" { 204 } else { 200 },
+        )
+    }
+
+    fn keep(&self, call: &Call, setting: &str, document: String, status: u16) -> S3Result {
+        self.with(call, |bucket| {
+            bucket.change(Change::Configure {
+                name: setting.to_owned(),
+                value: Some(document),
+            })?;
+            Ok(empty(status))
+        })
+    }
+}
+
+fn check_tags(document: &Element) -> S3Result<()> {
+    let set = document
+        .child("TagSet")
+        .ok_or_else(S3Error::malformed_xml)?;
+    let mut names = std::collections::BTreeSet::new();
+    for tag in set.all("Tag") {
+        let (key, value) = (
+            tag.value("Key").unwrap_or_default(),
+            tag.value("Value").unwrap_or_default(),
+        );
+        if key.is_empty()
+            || key.chars().count() > 128
+            || value.chars().count() > 256
+            || key.starts_with("aws:")
+        {
+            return Err(S3Error::new(
+                400,
+                "InvalidTag",
+                "The TagKey or TagValue you have provided is invalid",
+            ));
+        }
+        if !names.insert(key) {
+            return Err(S3Error::new(
+                400,
+                "InvalidTag",
+                "Cannot provide multiple Tags with the same key",
+            ));
+        }
+    }
+    if names.len() > 50 {
+        return Err(S3Error::new(
+            400,
+            "BadRequest",
+            "Bucket tag count cannot be greater than 50",
+        ));
+    }
+    Ok(())
+}

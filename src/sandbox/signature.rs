@@ -1,0 +1,373 @@
+//! Who signed a request: Signature Version 4, in the headers or in the query (presigned).
+//!
+//! awsim's verifier takes a path as it was sent, which fails for every service but S3 as soon as the path holds an
+//! escape (a function's ARN), and knows no trailers; so this is ours.
+
+use std::time::{Duration, SystemTime};
+
+use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use chrono::{DateTime, NaiveDateTime, Utc};
+use http::request::Parts;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+
+use super::blobs::hex;
+
+/// All but RFC 3986's unreserved characters.
+pub(crate) const STRICT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+/// The same, but a path keeps its slashes.
+const STRICT_PATH: &AsciiSet = &STRICT.remove(b'/');
+
+/// How far a client's clock may be off.
+const SKEW: Duration = Duration::from_secs(15 * 60);
+
+/// What a signature says of the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Payload {
+    /// `UNSIGNED-PAYLOAD`, and every presigned request.
+    Unsigned,
+    /// Its SHA-256, in hexadecimal.
+    Hashed(String),
+    /// No header says it: the hash of the body, whatever that is, went into the signature.
+    Whole,
+    /// `aws-chunked`, each chunk signed or not.
+    Chunked { signed: bool },
+}
+
+/// What a request claims about who sent it.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub access_key: String,
+    pub token: Option<String>,
+    pub service: String,
+    pub region: String,
+    pub payload: Payload,
+    pub presigned: bool,
+    day: String,
+    time: DateTime<Utc>,
+    expires: Option<Duration>,
+    signed_headers: Vec<String>,
+    signature: String,
+}
+
+/// Why a claim is not believed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Distrust {
+    /// There is no signature.
+    Missing,
+    /// A part of it is missing or malformed.
+    Incomplete(&'static str),
+    /// It does not match.
+    Mismatch,
+    /// A presigned address is past its time.
+    Expired,
+    /// The clock is off by too much.
+    Skewed,
+}
+
+/// What signing a streamed body's chunks goes on from.
+#[derive(Clone)]
+pub(crate) struct ChunkSigner {
+    key: Vec<u8>,
+    time: String,
+    scope: String,
+    previous: String,
+}
+
+impl Claim {
+    /// Reads the claim, believing nothing yet.
+    pub(crate) fn read(parts: &Parts) -> Result<Self, Distrust> {
+        let header = |name: &str| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        let query = parts.uri.query().unwrap_or("");
+        if let Some(authorization) = header("authorization") {
+            let fields =
+                authorization
+                    .strip_prefix("AWS4-HMAC-SHA256")
+                    .ok_or(Distrust::Incomplete(
+                        "Authorization is not of the kind AWS4-HMAC-SHA256",
+                    ))?;
+            let field = |name: &str| {
+                fields
+                    .split(',')
+                    .find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='))
+                    .map(str::to_owned)
+            };
+            let time = header("x-amz-date").ok_or(Distrust::Incomplete("X-Amz-Date is missing"))?;
+            let payload = match header("x-amz-content-sha256") {
+                None => Payload::Whole,
+                Some("UNSIGNED-PAYLOAD") => Payload::Unsigned,
+                Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER") => Payload::Chunked { signed: false },
+                Some(
+                    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+                    | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+                ) => Payload::Chunked { signed: true },
+                Some(hash) => Payload::Hashed(hash.to_owned()),
+            };
+            Self::assemble(
+                &field("Credential").ok_or(Distrust::Incomplete("Credential is missing"))?,
+                &field("SignedHeaders").ok_or(Distrust::Incomplete("SignedHeaders is missing"))?,
+                field("Signature").ok_or(Distrust::Incomplete("Signature is missing"))?,
+                time,
+                None,
+                header("x-amz-security-token").map(str::to_owned),
+                payload,
+                false,
+            )
+        } else if query.contains("X-Amz-Signature=") {
+            let parameters = query_pairs(query);
+            let parameter = |name: &str| {
+                parameters
+                    .iter()
+                    .find(|(key, _)| key == name)
+                    .map(|(_, value)| value.clone())
+            };
+            let needed = |name: &'static str| parameter(name).ok_or(Distrust::Incomplete(name));
+            let seconds: u64 = needed("X-Amz-Expires")?
+                .parse()
+                .map_err(|_| Distrust::Incomplete("X-Amz-Expires is not a number"))?;
+            Self::assemble(
+                &needed("X-Amz-Credential")?,
+                &needed("X-Amz-SignedHeaders")?,
+                needed("X-Amz-Signature")?,
+                &needed("X-Amz-Date")?,
+                Some(Duration::from_secs(seconds.min(7 * 86_400))),
+                parameter("X-Amz-Security-Token"),
+                Payload::Unsigned,
+                true,
+            )
+        } else {
+            Err(Distrust::Missing)
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn assemble(
+        credential: &str,
+        signed_headers: &str,
+        signature: String,
+        time: &str,
+        expires: Option<Duration>,
+        token: Option<String>,
+        payload: Payload,
+        presigned: bool,
+    ) -> Result<Self, Distrust> {
+        let mut scope = credential.trim().rsplitn(5, '/');
+        let (Some("aws4_request"), Some(service), Some(region), Some(day), Some(access_key)) = (
+            scope.next(),
+            scope.next(),
+            scope.next(),
+            scope.next(),
+            scope.next(),
+        ) else {
+            return Err(Distrust::Incomplete(
+                "Credential is not KEY/DAY/REGION/SERVICE/aws4_request",
+            ));
+        };
+        let time = NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%M%SZ")
+            .map_err(|_| Distrust::Incomplete("X-Amz-Date is not a time"))?
+            .and_utc();
+        let signed_headers: Vec<String> = signed_headers
+            .split(';')
+            .map(|name| name.trim().to_ascii_lowercase())
+            .collect();
+        if !signed_headers.iter().any(|name| name == "host") {
+            return Err(Distrust::Incomplete("the Host header is not signed"));
+        }
+        Ok(Self {
+            access_key: access_key.to_owned(),
+            token,
+            service: service.to_owned(),
+            region: region.to_owned(),
+            payload,
+            presigned,
+            day: day.to_owned(),
+            time,
+            expires,
+            signed_headers,
+            signature,
+        })
+    }
+
+    /// Whether the holder of `secret` signed this. `body` is needed for [`Payload::Whole`] alone.
+    pub(crate) fn verify(&self, parts: &Parts, secret: &str, body: &[u8]) -> Result<(), Distrust> {
+        let now = SystemTime::now();
+        let time = SystemTime::from(self.time);
+        match self.expires {
+            Some(window) => {
+                if time > now + SKEW {
+                    return Err(Distrust::Skewed);
+                }
+                if now > time + window {
+                    return Err(Distrust::Expired);
+                }
+            }
+            None => {
+                let off = now
+                    .duration_since(time)
+                    .unwrap_or_else(|ahead| ahead.duration());
+                if off > SKEW {
+                    return Err(Distrust::Skewed);
+                }
+            }
+        }
+        let payload = match &self.payload {
+            Payload::Unsigned if self.presigned => "UNSIGNED-PAYLOAD".to_owned(),
+            Payload::Whole => hex(&Sha256::digest(body)),
+            _ => parts.headers["x-amz-content-sha256"]
+                .to_str()
+                .unwrap_or_default()
+                .to_owned(),
+        };
+        let canonical = format!(
+            "{}\n{}\n{}\n{}\n{}\n{payload}",
+            parts.method,
+            self.canonical_path(parts.uri.path()),
+            canonical_query(parts.uri.query().unwrap_or("")),
+            self.canonical_headers(parts),
+            self.signed_headers.join(";"),
+        );
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256\n{}\n{}\n{}",
+            self.time.format("%Y%m%dT%H%M%SZ"),
+            self.scope(),
+            hex(&Sha256::digest(canonical.as_bytes())),
+        );
+        let expected = calculate_signature(self.key(secret), to_sign.as_bytes());
+        if same(&expected, &self.signature) {
+            Ok(())
+        } else {
+            Err(Distrust::Mismatch)
+        }
+    }
+
+    /// What the chunks of this request's body are signed with.
+    pub(crate) fn chunk_signer(&self, secret: &str) -> ChunkSigner {
+        ChunkSigner {
+            key: self.key(secret),
+            time: self.time.format("%Y%m%dT%H%M%SZ").to_string(),
+            scope: self.scope(),
+            previous: self.signature.clone(),
+        }
+    }
+
+    fn key(&self, secret: &str) -> Vec<u8> {
+        generate_signing_key(
+            secret,
+            SystemTime::from(self.time),
+            &self.region,
+            &self.service,
+        )
+        .as_ref()
+        .to_vec()
+    }
+
+    fn scope(&self) -> String {
+        format!("{}/{}/{}/aws4_request", self.day, self.region, self.service)
+    }
+
+    /// S3 signs a path escaped once and otherwise as it is; everyone else escapes again what was sent.
+    fn canonical_path(&self, path: &str) -> String {
+        if self.service == "s3" {
+            utf8_percent_encode(&percent_decode_str(path).decode_utf8_lossy(), STRICT_PATH)
+                .to_string()
+        } else {
+            utf8_percent_encode(path, STRICT_PATH).to_string()
+        }
+    }
+
+    fn canonical_headers(&self, parts: &Parts) -> String {
+        let mut text = String::new();
+        for name in &self.signed_headers {
+            let values: Vec<String> = parts
+                .headers
+                .get_all(name)
+                .iter()
+                .map(|value| {
+                    let value = String::from_utf8_lossy(value.as_bytes());
+                    value
+                        .split(' ')
+                        .filter(|word| !word.is_empty())
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                })
+                .collect();
+            text.push_str(&format!("{name}:{}\n", values.join(",")));
+        }
+        text
+    }
+}
+
+impl ChunkSigner {
+    /// Whether `signature` is that of the next chunk, whose content has this hash.
+    pub(crate) fn accepts(&mut self, chunk_hash: &str, signature: &str) -> bool {
+        let nothing = hex(&Sha256::digest(b""));
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{nothing}\n{chunk_hash}",
+            self.time, self.scope, self.previous
+        );
+        self.advance(&to_sign, signature)
+    }
+
+    /// Whether `signature` is that of the trailing headers (`name:value\n`, sorted).
+    pub(crate) fn accepts_trailer(&mut self, trailer: &str, signature: &str) -> bool {
+        let hash = hex(&Sha256::digest(trailer.as_bytes()));
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{}\n{hash}",
+            self.time, self.scope, self.previous
+        );
+        self.advance(&to_sign, signature)
+    }
+
+    fn advance(&mut self, to_sign: &str, signature: &str) -> bool {
+        let expected = calculate_signature(&self.key, to_sign.as_bytes());
+        let accepted = same(&expected, signature);
+        self.previous = expected;
+        accepted
+    }
+}
+
+/// A query's names and values, decoded. `+` stays what it is: AWS clients write a space as `%20`.
+pub(crate) fn query_pairs(query: &str) -> Vec<(String, String)> {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decoded(name), decoded(value))
+        })
+        .collect()
+}
+
+fn canonical_query(query: &str) -> String {
+    let encoded = |text: &str| utf8_percent_encode(text, STRICT).to_string();
+    let mut pairs: Vec<(String, String)> = query_pairs(query)
+        .iter()
+        .filter(|(name, _)| name != "X-Amz-Signature")
+        .map(|(name, value)| (encoded(name), encoded(value)))
+        .collect();
+    pairs.sort();
+    pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join("&")
+}
+
+/// Compares in a time that does not depend on where the difference is.
+fn same(a: &str, b: &str) -> bool {
+    a.len() == b.len()
+        && a.bytes()
+            .zip(b.bytes())
+            .fold(0, |difference, (a, b)| difference | (a ^ b))
+            == 0
+}

@@ -1,0 +1,129 @@
+//! `cargo build`, which hands over the function that thumbctl carries, and as much of `rustc` as a buildspec asks.
+
+use std::fs;
+use std::path::Path;
+
+use super::{Environment, Error};
+
+/// What the stand-ins say they are: the least that the function needs.
+const VERSION: &str = "1.93.0";
+/// The function's executable.
+const BINARY: &str = "bootstrap";
+
+pub(super) fn cargo(args: &[&str], build: &Environment) -> Result<(), Error> {
+    let toolchain = args.first().filter(|arg| arg.starts_with('+'));
+    let args = &args[usize::from(toolchain.is_some())..];
+    match args {
+        ["--version" | "-V" | "version", ..] => {
+            println!("cargo {VERSION} (the sandbox's stand-in)");
+            Ok(())
+        }
+        ["build" | "b", options @ ..] => hand_over(options, build),
+        other => Err(Error::usage(format!(
+            "the sandbox's stand-in knows 'cargo build' only, not 'cargo {}'",
+            other.join(" ")
+        ))),
+    }
+}
+
+fn hand_over(options: &[&str], build: &Environment) -> Result<(), Error> {
+    let option = |name: &str| value_of(options, name);
+    let manifest = build
+        .directory
+        .join(option("--manifest-path").unwrap_or("Cargo.toml"));
+    if !manifest.is_file() {
+        return Err(Error::usage(format!(
+            "could not find `Cargo.toml` in `{}`",
+            build.directory.display()
+        )));
+    }
+    let configured = std::env::var("CARGO_TARGET_DIR").ok();
+    let target = option("--target-dir").or(configured.as_deref());
+    let package = manifest.parent().unwrap_or(Path::new("."));
+    let mut output = target.map_or_else(|| package.join("target"), |dir| build.directory.join(dir));
+    if let Some(triple) = option("--target") {
+        output.push(triple);
+    }
+    let release = options.contains(&"--release") || options.contains(&"-r");
+    output.push(match option("--profile") {
+        Some("dev") | None if !release => "debug",
+        Some(profile) if profile != "dev" => profile,
+        _ => "release",
+    });
+    let binary = output.join(BINARY);
+    eprintln!(
+        "   Sandbox: not compiling. thumbctl carries this function in itself, and that is handed over as {}",
+        binary.display()
+    );
+    let program =
+        std::env::current_exe().map_err(Error::io("thumbctl's executable is not known"))?;
+    // A copy, not a link: what a build does with its binary (strip, say) must not reach thumbctl. Where the file system
+    // can share the bytes, it does.
+    fs::create_dir_all(&output)
+        .and_then(|()| match fs::remove_file(&binary) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => fs::copy(&program, &binary).map(drop),
+        })
+        .map_err(Error::io(format!("cannot make {}", binary.display())))?;
+    eprintln!("    Finished `{BINARY}`");
+    Ok(())
+}
+
+fn value_of<'a>(options: &[&'a str], name: &str) -> Option<&'a str> {
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        match option.strip_prefix(name) {
+            Some("") => return options.next().copied(),
+            Some(value) if value.starts_with('=') => return Some(&value[1..]),
+            _ => {}
+        }
+    }
+    None
+}
+
+pub(super) fn rustc(args: &[&str]) -> Result<(), Error> {
+    match args {
+        ["-V" | "--version"] => println!("rustc {VERSION} (the sandbox's stand-in)"),
+        ["-vV" | "-Vv"] | ["--version", "--verbose" | "-v"] => println!(
+            "rustc {VERSION} (the sandbox's stand-in)\nbinary: rustc\nhost: {}\nrelease: {VERSION}",
+            host()
+        ),
+        other => {
+            return Err(Error::usage(format!(
+                "the sandbox's stand-in says its version only, it does not compile: 'rustc {}'",
+                other.join(" ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Everything that rustup would fetch is as good as there: nothing is compiled.
+pub(super) fn rustup(args: &[&str]) -> Result<(), Error> {
+    eprintln!(
+        "info: the sandbox's stand-in has nothing to do for 'rustup {}'",
+        args.join(" ")
+    );
+    Ok(())
+}
+
+fn host() -> String {
+    let arch = std::env::consts::ARCH;
+    match std::env::consts::OS {
+        "macos" => format!("{arch}-apple-darwin"),
+        os => format!("{arch}-unknown-{os}-gnu"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::value_of;
+
+    #[test]
+    fn an_option_is_not_taken_for_a_longer_one() {
+        let options = ["--target-dir", "out", "--target=x"];
+        assert_eq!(value_of(&options, "--target"), Some("x"));
+        assert_eq!(value_of(&options, "--target-dir"), Some("out"));
+        assert_eq!(value_of(&options, "--profile"), None);
+    }
+}

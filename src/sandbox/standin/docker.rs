@@ -1,0 +1,176 @@
+//! `docker`: login, build, tag, push, and the few questions that a buildspec asks of it.
+
+use std::io::Read as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::images::Images;
+use super::reference::Reference;
+use super::{Environment, Error, agent, docker_build, docker_push, expect_success};
+
+const VERSION: &str = "28.0.0";
+
+pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
+    match args {
+        ["login", options @ ..] => login(options, build),
+        ["logout", ..] => Ok(()),
+        ["build", options @ ..] | ["buildx", "build", options @ ..] => {
+            docker_build::run(options, build)
+        }
+        ["tag", source, target] | ["image", "tag", source, target] => {
+            let images = Images::of(build);
+            let (digest, _) = images.find(&Reference::read(source)?)?;
+            images.tag(&Reference::read(target)?, &digest)
+        }
+        ["push", options @ ..] | ["image", "push", options @ ..] => {
+            let names: Vec<_> = options
+                .iter()
+                .filter(|option| !option.starts_with('-'))
+                .collect();
+            match names[..] {
+                [name] => docker_push::run(&Reference::read(name)?, build),
+                _ => Err(Error::usage("'docker push' requires 1 argument")),
+            }
+        }
+        ["images", ..] | ["image", "ls", ..] => {
+            println!("REPOSITORY:TAG  DIGEST");
+            for (name, digest) in Images::of(build).names() {
+                println!("{name}  {digest}");
+            }
+            Ok(())
+        }
+        ["version" | "info", options @ ..] => {
+            println!("{}", answer(options)?);
+            Ok(())
+        }
+        ["--version" | "-v"] => {
+            println!("Docker version {VERSION}, the sandbox's stand-in");
+            Ok(())
+        }
+        ["buildx", "version"] => {
+            println!("buildx {VERSION} (the sandbox's stand-in)");
+            Ok(())
+        }
+        other => Err(Error::usage(format!(
+            "the sandbox's stand-in knows login, build, tag, push, images, version and info, not 'docker {}'",
+            other.join(" ")
+        ))),
+    }
+}
+
+/// The architecture of this machine, as docker names it.
+pub(super) fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// `docker version` and `docker info`, as far as their templates ask for what there is.
+fn answer(options: &[&str]) -> Result<String, Error> {
+    let format = match options {
+        [] => {
+            return Ok(format!(
+                "Docker {VERSION}, the sandbox's stand-in, linux/{}",
+                architecture()
+            ));
+        }
+        ["--format" | "-f", format] => (*format).to_owned(),
+        [one] => match one.strip_prefix("--format=") {
+            Some(format) => format.to_owned(),
+            None => return Err(Error::usage(format!("unknown flag: {one}"))),
+        },
+        other => return Err(Error::usage(format!("unknown flags: {}", other.join(" ")))),
+    };
+    let mut answer = String::new();
+    let mut rest = &*format;
+    while let Some((before, template)) = rest.split_once("{{") {
+        let (field, after) = template
+            .split_once("}}")
+            .ok_or_else(|| Error::usage(format!("template parsing error: '{format}'")))?;
+        answer.push_str(before);
+        answer.push_str(match field.trim() {
+            ".Server.Os" | ".Client.Os" | ".OSType" => "linux",
+            ".Server.Arch" | ".Client.Arch" => architecture(),
+            ".Architecture" => std::env::consts::ARCH,
+            ".Server.Version" | ".Client.Version" | ".ServerVersion" => VERSION,
+            other => {
+                return Err(Error::usage(format!(
+                    "the sandbox's stand-in has no field {other}"
+                )));
+            }
+        });
+        rest = after;
+    }
+    answer.push_str(rest);
+    Ok(answer)
+}
+
+fn login(options: &[&str], build: &Environment) -> Result<(), Error> {
+    let (mut user, mut password, mut host) = (None, None, None);
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        let (name, inline) = match option.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => (name, Some(value)),
+            _ => (*option, None),
+        };
+        match name {
+            "-u" | "--username" => user = inline.or_else(|| options.next().copied()),
+            "-p" | "--password" => {
+                password = inline
+                    .or_else(|| options.next().copied())
+                    .map(str::to_owned);
+            }
+            "--password-stdin" => {
+                let mut text = String::new();
+                std::io::stdin()
+                    .read_to_string(&mut text)
+                    .map_err(Error::io("cannot read the password"))?;
+                password = Some(text.trim_end_matches(['\r', '\n']).to_owned());
+            }
+            flag if flag.starts_with('-') => {
+                return Err(Error::usage(format!("unknown flag: {flag}")));
+            }
+            registry => host = Some(registry),
+        }
+    }
+    let (Some(user), Some(password), Some(host)) = (user, password, host) else {
+        return Err(Error::usage(
+            "login needs --username, --password-stdin and the registry's host",
+        ));
+    };
+    if password.is_empty() {
+        return Err(Error::usage(
+            "Must provide --username with --password-stdin",
+        ));
+    }
+    let host = host
+        .strip_prefix("https://")
+        .unwrap_or(host)
+        .trim_end_matches('/');
+    let url = format!("{}/v2/", docker_push::base(host, build)?);
+    let auth = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    let answer = agent()
+        .get(&url)
+        .header("host", host)
+        .header("authorization", &auth)
+        .call();
+    expect_success(format!("login to {host} failed"), answer)?;
+    build.remember_login(host, user, &password)?;
+    println!("Login Succeeded");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{answer, architecture};
+
+    #[test]
+    fn says_what_a_template_asks_for() {
+        let platform = answer(&["--format", "{{.Server.Os}}/{{ .Server.Arch }}"]).unwrap();
+        assert_eq!(platform, format!("linux/{}", architecture()));
+        assert!(answer(&["--format", "{{.Nothing}}"]).is_err());
+    }
+}

@@ -1,0 +1,111 @@
+//! Images that a build has made, in its home directory: blobs by hash, and names that point at manifests.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::reference::Reference;
+use super::{Environment, Error};
+
+/// A part of an image, as a manifest lists it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Part {
+    pub(super) media_type: String,
+    pub(super) digest: String,
+    pub(super) size: u64,
+}
+
+/// An OCI image manifest.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Manifest {
+    pub(super) schema_version: u8,
+    pub(super) media_type: String,
+    pub(super) config: Part,
+    pub(super) layers: Vec<Part>,
+}
+
+/// The images of one build.
+pub(super) struct Images {
+    directory: PathBuf,
+}
+
+impl Images {
+    pub(super) fn of(build: &Environment) -> Self {
+        Self {
+            directory: build.home.join(".thumbctl-images"),
+        }
+    }
+
+    /// A new file to write a blob into; [`Self::keep`] gives it its name.
+    pub(super) fn incoming(&self) -> Result<PathBuf, Error> {
+        let path = self
+            .directory
+            .join(format!("incoming-{}", uuid::Uuid::new_v4()));
+        fs::create_dir_all(&self.directory).map_err(Error::io(format!(
+            "cannot make {}",
+            self.directory.display()
+        )))?;
+        Ok(path)
+    }
+
+    /// Keeps a file that was written as the blob with this hash.
+    pub(super) fn keep(&self, file: &std::path::Path, hex: &str) -> Result<(), Error> {
+        fs::rename(file, self.blob(hex)).map_err(Error::io("cannot keep a layer"))
+    }
+
+    /// Keeps bytes, and says their digest.
+    pub(super) fn add(&self, bytes: &[u8]) -> Result<String, Error> {
+        let hex = format!("{:x}", Sha256::digest(bytes));
+        let file = self.incoming()?;
+        fs::write(&file, bytes).map_err(Error::io(format!("cannot write {}", file.display())))?;
+        self.keep(&file, &hex)?;
+        Ok(format!("sha256:{hex}"))
+    }
+
+    /// Where the blob with this digest is.
+    pub(super) fn path(&self, digest: &str) -> PathBuf {
+        self.blob(digest.strip_prefix("sha256:").unwrap_or(digest))
+    }
+
+    fn blob(&self, hex: &str) -> PathBuf {
+        self.directory.join(hex)
+    }
+
+    /// Makes a name point at a manifest.
+    pub(super) fn tag(&self, reference: &Reference, digest: &str) -> Result<(), Error> {
+        let mut names = self.names();
+        names.insert(reference.to_string(), digest.to_owned());
+        let text = serde_json::to_vec(&names)
+            .map_err(|cause| Error::usage(format!("names cannot be written: {cause}")))?;
+        fs::write(self.names_file(), text).map_err(Error::io("cannot write the images' names"))
+    }
+
+    /// The manifest that a name points at: its digest and its text.
+    pub(super) fn find(&self, reference: &Reference) -> Result<(String, String), Error> {
+        let digest = self.names().remove(&reference.to_string()).ok_or_else(|| {
+            Error::usage(format!(
+                "An image does not exist locally with the tag: {reference}"
+            ))
+        })?;
+        let text = fs::read_to_string(self.path(&digest))
+            .map_err(Error::io(format!("the manifest of {reference} is gone")))?;
+        Ok((digest, text))
+    }
+
+    /// All names with the digests they point at.
+    pub(super) fn names(&self) -> BTreeMap<String, String> {
+        fs::read(self.names_file())
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
+    }
+
+    fn names_file(&self) -> PathBuf {
+        self.directory.join("names.json")
+    }
+}

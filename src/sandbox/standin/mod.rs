@@ -1,0 +1,196 @@
+//! What builds in the sandbox find as `docker`, `aws`, `cargo` and `rustc`: thumbctl itself, started under that name.
+//!
+//! A build is real but for its tools: there is no docker daemon, and compiling the function would take minutes. `docker`
+//! writes OCI images and pushes them over the registry protocol, `aws` asks ECR for its password, and `cargo` hands over
+//! the function that thumbctl carries, saying so in the log.
+
+mod aws;
+mod cargo;
+mod docker;
+mod docker_build;
+mod docker_push;
+mod dockerfile;
+mod images;
+mod reference;
+pub(crate) mod signed;
+mod tarball;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+/// The names that a build finds on its PATH.
+pub(crate) const NAMES: [&str; 5] = ["aws", "docker", "cargo", "rustc", "rustup"];
+
+/// Why a stand-in gave up.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    /// What was asked for is not what it can do.
+    #[error("{0}")]
+    Usage(String),
+    #[error("{what}")]
+    Io {
+        what: String,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("{what}")]
+    Http {
+        what: String,
+        #[source]
+        cause: Box<ureq::Error>,
+    },
+    /// The sandbox said no.
+    #[error("{what}: {status} {answer}")]
+    Refused {
+        what: String,
+        status: u16,
+        answer: String,
+    },
+}
+
+impl Error {
+    fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into())
+    }
+
+    fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |cause| Self::Io { what, cause }
+    }
+}
+
+/// Acts as one of the tools, with its arguments, in the environment of a build.
+pub fn run(name: &str, args: impl Iterator<Item = OsString>) -> ExitCode {
+    let outcome = args
+        .map(|arg| {
+            arg.into_string()
+                .map_err(|arg| Error::usage(format!("'{}' is not UTF-8", arg.display())))
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|args| {
+            let args: Vec<_> = args.iter().map(String::as_str).collect();
+            dispatch(name, &args)
+        });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| {
+                error.source()
+            });
+            let message: Vec<_> = causes.map(ToString::to_string).collect();
+            eprintln!("{name}: {}", message.join(": "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(name: &str, args: &[&str]) -> Result<(), Error> {
+    let build = Environment::of_process()?;
+    match name {
+        "aws" => aws::run(args, &build),
+        "docker" => docker::run(args, &build),
+        "cargo" => cargo::cargo(args, &build),
+        "rustc" => cargo::rustc(args),
+        "rustup" => cargo::rustup(args),
+        other => Err(Error::usage(format!("there is no stand-in for '{other}'"))),
+    }
+}
+
+/// What the build's environment says that more than one tool needs.
+struct Environment {
+    home: PathBuf,
+    directory: PathBuf,
+    /// The sandbox.
+    endpoint: String,
+}
+
+impl Environment {
+    fn of_process() -> Result<Self, Error> {
+        Ok(Self {
+            home: variable("HOME")?.into(),
+            directory: std::env::current_dir().map_err(Error::io("no current directory"))?,
+            endpoint: variable("AWS_ENDPOINT_URL").unwrap_or_default(),
+        })
+    }
+
+    /// The sandbox's address, or why there is none to call.
+    fn endpoint(&self) -> Result<&str, Error> {
+        if self.endpoint.is_empty() {
+            return Err(Error::usage(
+                "AWS_ENDPOINT_URL is not set: this stand-in knows the sandbox only",
+            ));
+        }
+        Ok(self.endpoint.trim_end_matches('/'))
+    }
+
+    /// Keeps a registry's password where docker keeps it.
+    fn remember_login(&self, host: &str, user: &str, password: &str) -> Result<(), Error> {
+        let mut config = self.docker_config();
+        let auth = STANDARD.encode(format!("{user}:{password}"));
+        config["auths"][host] = serde_json::json!({ "auth": auth });
+        let file = self.docker_config_file();
+        let written = fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))
+            .and_then(|()| fs::write(&file, format!("{config:#}")));
+        written.map_err(Error::io(format!("cannot write {}", file.display())))
+    }
+
+    /// What a login has kept, ready for an `Authorization` header.
+    fn login(&self, host: &str) -> Option<String> {
+        let auth = self.docker_config()["auths"][host]["auth"]
+            .as_str()?
+            .to_owned();
+        Some(format!("Basic {auth}"))
+    }
+
+    fn docker_config_file(&self) -> PathBuf {
+        self.home.join(".docker").join("config.json")
+    }
+
+    fn docker_config(&self) -> Value {
+        fs::read(self.docker_config_file())
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .filter(Value::is_object)
+            .unwrap_or_else(|| serde_json::json!({}))
+    }
+}
+
+fn variable(name: &str) -> Result<String, Error> {
+    std::env::var(name).map_err(|_| Error::usage(format!("{name} is not set")))
+}
+
+/// Speaks HTTP with the sandbox; every status is an answer.
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .build()
+        .into()
+}
+
+/// An answer's body, if the status is one of success.
+fn expect_success(
+    what: impl Into<String>,
+    answer: Result<http::Response<ureq::Body>, ureq::Error>,
+) -> Result<http::Response<ureq::Body>, Error> {
+    let what = what.into();
+    match answer {
+        Ok(answer) if answer.status().is_success() => Ok(answer),
+        Ok(mut answer) => Err(Error::Refused {
+            what,
+            status: answer.status().as_u16(),
+            answer: answer.body_mut().read_to_string().unwrap_or_default(),
+        }),
+        Err(cause) => Err(Error::Http {
+            what,
+            cause: Box::new(cause),
+        }),
+    }
+}

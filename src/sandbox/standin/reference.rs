@@ -1,0 +1,79 @@
+//! Names of images: `[registry/]name[:tag]`.
+
+use super::Error;
+
+/// An image's name, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reference {
+    /// Empty for an image that has no registry in its name.
+    pub(super) host: String,
+    pub(super) name: String,
+    pub(super) tag: String,
+}
+
+impl Reference {
+    pub(super) fn read(text: &str) -> Result<Self, Error> {
+        // As docker decides: a first part with a dot or a port, or localhost, is a registry.
+        let (host, path) = match text.split_once('/') {
+            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
+            _ => ("", text),
+        };
+        let (name, tag) = path.split_once(':').unwrap_or((path, "latest"));
+        let valid = |text: &str, more: &[char]| {
+            !text.is_empty()
+                && text
+                    .chars()
+                    .all(|char| char.is_ascii_alphanumeric() || more.contains(&char))
+        };
+        let lower = !name.chars().any(|char| char.is_ascii_uppercase());
+        if !lower || !valid(name, &['/', '.', '_', '-']) || !valid(tag, &['.', '_', '-']) {
+            return Err(Error::usage(format!(
+                "invalid reference format: '{text}' (a name in lower case, and a tag)"
+            )));
+        }
+        Ok(Self {
+            host: host.to_owned(),
+            name: name.to_owned(),
+            tag: tag.to_owned(),
+        })
+    }
+
+    /// The name without its tag.
+    pub(super) fn repository(&self) -> String {
+        if self.host.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{}/{}", self.host, self.name)
+        }
+    }
+}
+
+impl std::fmt::Display for Reference {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}:{}", self.repository(), self.tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reference;
+
+    #[test]
+    fn a_first_part_with_a_dot_or_a_port_is_a_registry() {
+        let of = |text| {
+            let reference = Reference::read(text).unwrap();
+            (reference.host, reference.name, reference.tag)
+        };
+        let triple = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
+        assert_eq!(of("thumb"), triple("", "thumb", "latest"));
+        assert_eq!(of("team/thumb:v1"), triple("", "team/thumb", "v1"));
+        assert_eq!(of("a.b/c/d:v1"), triple("a.b", "c/d", "v1"));
+        assert_eq!(
+            of("localhost:5000/c"),
+            triple("localhost:5000", "c", "latest")
+        );
+        for bad in ["", ":v1", "Thumb", "thumb:", "a b"] {
+            assert!(Reference::read(bad).is_err(), "{bad}");
+        }
+    }
+}

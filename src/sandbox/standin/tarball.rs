@@ -1,0 +1,125 @@
+//! A layer: an uncompressed tar archive that is the same for the same files, hashed while it is written.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+/// The archive's hash and length.
+pub(super) struct Written {
+    pub(super) hex: String,
+    pub(super) size: u64,
+}
+
+/// A layer in the making.
+pub(super) struct Tarball {
+    archive: tar::Builder<Hashed>,
+    directories: BTreeSet<PathBuf>,
+    chmod: Option<u32>,
+}
+
+/// Passes bytes on to a file, and knows their hash.
+struct Hashed {
+    file: BufWriter<File>,
+    hash: Sha256,
+    size: u64,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hash.update(bytes);
+        self.size += bytes.len() as u64;
+        self.file.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Tarball {
+    /// An empty layer in a new file; `chmod` overrides the modes of all that is put into it.
+    pub(super) fn create(file: &Path, chmod: Option<u32>) -> io::Result<Self> {
+        let file = BufWriter::with_capacity(256 * 1024, File::create(file)?);
+        Ok(Self {
+            archive: tar::Builder::new(Hashed {
+                file,
+                hash: Sha256::new(),
+                size: 0,
+            }),
+            directories: BTreeSet::new(),
+            chmod,
+        })
+    }
+
+    /// Puts in a file, or a directory with all that is in it, under an absolute path.
+    pub(super) fn add(&mut self, source: &Path, target: &Path) -> io::Result<()> {
+        let metadata = fs::metadata(source)?;
+        if metadata.is_dir() {
+            self.directory(target)?;
+            let mut names = fs::read_dir(source)?
+                .map(|entry| Ok(entry?.file_name()))
+                .collect::<io::Result<Vec<_>>>()?;
+            names.sort();
+            for name in names {
+                self.add(&source.join(&name), &target.join(&name))?;
+            }
+            return Ok(());
+        }
+        if let Some(parent) = target.parent() {
+            self.directory(parent)?;
+        }
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_size(metadata.len());
+        header.set_mode(self.chmod.unwrap_or(metadata.permissions().mode() & 0o7777));
+        let file = io::BufReader::with_capacity(256 * 1024, File::open(source)?);
+        self.append(header, target, file)
+    }
+
+    /// Ends the archive.
+    pub(super) fn finish(self) -> io::Result<Written> {
+        let mut out = self.archive.into_inner()?;
+        out.flush()?;
+        Ok(Written {
+            hex: format!("{:x}", out.hash.finalize()),
+            size: out.size,
+        })
+    }
+
+    /// An entry for a directory and for each above it, once.
+    fn directory(&mut self, path: &Path) -> io::Result<()> {
+        let mut above: Vec<_> = path.ancestors().collect();
+        above.reverse();
+        for directory in above {
+            let named = directory
+                .components()
+                .any(|part| matches!(part, Component::Normal(_)));
+            if named && self.directories.insert(directory.to_owned()) {
+                let mut header = tar::Header::new_ustar();
+                header.set_entry_type(tar::EntryType::Directory);
+                header.set_size(0);
+                header.set_mode(0o755);
+                self.append(header, directory, io::empty())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn append(
+        &mut self,
+        mut header: tar::Header,
+        target: &Path,
+        data: impl io::Read,
+    ) -> io::Result<()> {
+        header.set_mtime(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        let name = target.strip_prefix("/").unwrap_or(target);
+        self.archive.append_data(&mut header, name, data)
+    }
+}
