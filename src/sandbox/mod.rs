@@ -6,6 +6,7 @@
 mod access;
 mod blobs;
 mod chunked;
+mod codebuild;
 mod ecr;
 mod endpoint;
 mod error;
@@ -21,6 +22,7 @@ mod server;
 mod services;
 mod sessions;
 mod signature;
+pub mod standin;
 mod sts;
 
 pub use endpoint::Endpoint;

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::sandbox::ecr::REGISTRY_HEADER;
 use super::images::Images;
 use super::reference::Reference;
 use super::{Environment, Error, agent, docker_build, docker_push, expect_success};
@@ -154,7 +155,7 @@ fn login(options: &[&str], build: &Environment) -> Result<(), Error> {
     let auth = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
     let answer = agent()
         .get(&url)
-        .header("host", host)
+        .header(REGISTRY_HEADER, host)
         .header("authorization", &auth)
         .call();
     expect_success(format!("login to {host} failed"), answer)?;
