@@ -313,7 +313,19 @@ fn parse(
     if matches!(protocol, Protocol::AwsQuery | Protocol::Ec2Query) {
         check_query_indices(body)?;
     }
-    protocol::parse_request(protocol, &parts.method, &parts.uri, &parts.headers, body, &handler.routes())
+    // Invoke's body is a payload, not the operation's members.
+    let wrapped = match handler.service_name() {
+        "lambda" => super::lambda::wrap_payload(&parts.uri, &parts.headers, body),
+        _ => None,
+    };
+    protocol::parse_request(
+        protocol,
+        &parts.method,
+        &parts.uri,
+        &parts.headers,
+        wrapped.as_ref().unwrap_or(body),
+        &handler.routes(),
+    )
 }
 
 /// awsim makes a list as long as the largest index of `Tags.member.N`, and subtracts one from it first.
