@@ -10,6 +10,7 @@ mod endpoint;
 mod error;
 mod fault;
 mod front;
+mod iam;
 mod lease;
 mod logs;
 mod persistence;

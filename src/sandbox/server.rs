@@ -22,6 +22,7 @@ use super::endpoint::{Endpoint, open_lock};
 use super::error::SandboxError;
 use super::fault::{Fault, Faults};
 use super::front::{Front, OnRequest};
+use super::iam::Iam;
 use super::logs::Logs;
 use super::persistence::create_private_dir;
 use super::s3::S3;
@@ -142,7 +143,7 @@ fn build(
         })?,
     );
     services.set_objects(s3.clone());
-    let iam = Arc::new(awsim_iam::IamService::new());
+    let iam = Arc::new(Iam::new());
     let store = iam.store();
     services.register(iam).map_err(damaged)?;
     let known = Arc::new(OnceLock::new());
