@@ -1,7 +1,7 @@
 //! IAM: awsim's, and what it leaves out.
 //!
-//! It drops the tags given at a role's or a policy's creation and never shows those that a role has; it takes
-//! `MaxItems` for a number where the query protocol brings text, so that pages are never cut; and it answers policy
+//! It drops the tags given at a role's or a policy's creation, cannot read those of TagRole, and never shows those that
+//! a role has; it takes `MaxItems` for a number where the query protocol brings text, so that pages are never cut; and it answers policy
 //! documents as they are, where AWS answers them percent-encoded.
 
 use async_trait::async_trait;
@@ -144,10 +144,13 @@ impl ServiceHandler for Iam {
             }
             input["MaxItems"] = number.into();
         }
-        let tags = input
-            .get("Tags")
-            .filter(|tags| tags.as_array().is_some_and(|tags| !tags.is_empty()))
-            .cloned();
+        // Its parser takes the wrapper off a list, and its tags' operations look for it.
+        for name in ["Tags", "TagKeys"] {
+            if let Some(list @ Value::Array(_)) = input.get(name).cloned() {
+                input[name] = json!({ "member": list });
+            }
+        }
+        let tags = input.get("Tags").cloned();
         let mut answer = self.0.handle(operation, input, context).await?;
         if let Some(tagged) = TAGGED.iter().find(|tagged| tagged.create == operation) {
             if let Some(tags) = tags {
