@@ -6,22 +6,10 @@ use thumbctl::sandbox::{self, DataDir, ServeOptions};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let after = |name: &str| {
-        arguments
-            .iter()
-            .position(|a| a == name)
-            .and_then(|at| arguments.get(at + 1))
-            .cloned()
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let faults = match after("--faults")
-        .map(|file| sandbox::read_faults(file.as_ref()))
-        .transpose()
-    {
+    let after = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1)).cloned();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let faults = match after("--faults").map(|file| sandbox::read_faults(file.as_ref())).transpose() {
         Ok(faults) => faults.unwrap_or_default(),
         Err(error) => {
             eprintln!("{error}");
@@ -42,13 +30,7 @@ fn main() -> ExitCode {
         }),
         on_request: (!attached).then(|| -> sandbox::OnRequest {
             std::sync::Arc::new(|log| {
-                println!(
-                    "{} {} {} {:.1} ms",
-                    log.service,
-                    log.operation,
-                    log.status,
-                    log.took.as_secs_f64() * 1e3
-                );
+                println!("{} {} {} {:.1} ms", log.service, log.operation, log.status, log.took.as_secs_f64() * 1e3);
             })
         }),
         shutdown: Box::pin(async {

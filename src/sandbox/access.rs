@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use awsim_core::{
-    AccountRegionStore, AuthzEngine, AwsError, PrincipalLookup, RequestContext, ResolvedPrincipal,
-};
+use awsim_core::{AccountRegionStore, AuthzEngine, AwsError, PrincipalLookup, RequestContext, ResolvedPrincipal};
 use awsim_iam::authz::IamPrincipalLookup;
 use awsim_iam::state::IamState;
 
@@ -21,10 +19,7 @@ pub(crate) struct RootKeys {
 impl RootKeys {
     /// Keys that nobody has had before.
     pub(crate) fn generate() -> Self {
-        Self {
-            access_key: super::sessions::access_key("AKIA"),
-            secret_key: super::sessions::secret(40),
-        }
+        Self { access_key: super::sessions::access_key("AKIA"), secret_key: super::sessions::secret(40) }
     }
 }
 
@@ -65,23 +60,12 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    pub(crate) fn new(
-        root: RootKeys,
-        iam: AccountRegionStore<IamState>,
-        services: Arc<Services>,
-    ) -> Self {
+    pub(crate) fn new(root: RootKeys, iam: AccountRegionStore<IamState>, services: Arc<Services>) -> Self {
         let mut engine = AuthzEngine::new(true);
         engine.admin_access_key = Some(root.access_key.clone());
-        engine.principal_lookup = Arc::new(Principals {
-            services: services.clone(),
-            iam: IamPrincipalLookup::new(iam.clone()),
-        });
-        Self {
-            root,
-            iam,
-            services,
-            engine,
-        }
+        engine.principal_lookup =
+            Arc::new(Principals { services: services.clone(), iam: IamPrincipalLookup::new(iam.clone()) });
+        Self { root, iam, services, engine }
     }
 
     /// Who holds an access key, and its secret.
@@ -95,15 +79,9 @@ impl Access {
         }
         for (_, state) in self.iam.iter_all() {
             for user in state.users.iter() {
-                let key = user
-                    .access_keys
-                    .iter()
-                    .find(|key| key.access_key_id == access_key);
+                let key = user.access_keys.iter().find(|key| key.access_key_id == access_key);
                 if let Some(key) = key.filter(|key| key.status == "Active") {
-                    let caller = Caller::User {
-                        arn: user.arn.clone(),
-                        id: user.user_id.clone(),
-                    };
+                    let caller = Caller::User { arn: user.arn.clone(), id: user.user_id.clone() };
                     return Some((caller, key.secret_access_key.clone()));
                 }
             }
@@ -112,12 +90,7 @@ impl Access {
     }
 
     /// Whether the caller in `context` may do `action` on `resource`: the root may, others by their policies.
-    pub(crate) fn check(
-        &self,
-        context: &RequestContext,
-        action: &str,
-        resource: &str,
-    ) -> Result<(), AwsError> {
+    pub(crate) fn check(&self, context: &RequestContext, action: &str, resource: &str) -> Result<(), AwsError> {
         self.engine.check(context, action, resource)
     }
 }
@@ -136,9 +109,8 @@ impl PrincipalLookup for Principals {
         let role = self.iam.resolve_arn(&session.role_arn);
         // awsim lets a principal that it does not find do everything. A session whose role has been deleted may do
         // nothing: it has no policies.
-        let (identity_policies, permissions_boundary, tags) = role
-            .map(|role| (role.identity_policies, role.permissions_boundary, role.tags))
-            .unwrap_or_default();
+        let (identity_policies, permissions_boundary, tags) =
+            role.map(|role| (role.identity_policies, role.permissions_boundary, role.tags)).unwrap_or_default();
         Some(ResolvedPrincipal {
             arn: session.arn(),
             account: ACCOUNT.to_owned(),

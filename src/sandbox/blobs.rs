@@ -35,18 +35,12 @@ impl Blobs {
             Err(cause) => return Err(cause),
         }
         super::persistence::create_private_dir(&incoming)?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            next: AtomicU64::new(0),
-        })
+        Ok(Self { dir: dir.to_owned(), next: AtomicU64::new(0) })
     }
 
     /// Where the bytes with this hash are, or would be.
     pub(crate) fn path(&self, sha256_hex: &str) -> PathBuf {
-        debug_assert!(
-            is_hash(sha256_hex),
-            "a blob's name is a hash, never what a client sent"
-        );
+        debug_assert!(is_hash(sha256_hex), "a blob's name is a hash, never what a client sent");
         let (shelf, _) = sha256_hex.split_at(sha256_hex.len().min(2));
         self.dir.join(shelf).join(sha256_hex)
     }
@@ -72,11 +66,7 @@ impl Blobs {
 
     /// Keeps a file's bytes: a hard link where that works, else a copy. The file must not be written to afterwards.
     pub(crate) async fn adopt(&self, file: &Path) -> io::Result<Blob> {
-        let (dir, file, temporary) = (
-            self.dir.clone(),
-            file.to_owned(),
-            Temporary(self.incoming()),
-        );
+        let (dir, file, temporary) = (self.dir.clone(), file.to_owned(), Temporary(self.incoming()));
         tokio::task::spawn_blocking(move || {
             let blob = hash_file(&file)?;
             if std::fs::hard_link(&file, &temporary.0).is_err() {
@@ -140,11 +130,7 @@ impl BlobWriter {
     pub(crate) async fn finish(mut self) -> io::Result<Blob> {
         self.file.flush().await?;
         drop(self.file);
-        let blob = Blob {
-            sha256: hex(&self.sha256.finalize()),
-            md5: hex(&self.md5.finalize()),
-            len: self.len,
-        };
+        let blob = Blob { sha256: hex(&self.sha256.finalize()), md5: hex(&self.md5.finalize()), len: self.len };
         settle(&self.dir, &self.temporary.0, &blob)?;
         Ok(blob)
     }
@@ -185,27 +171,18 @@ fn hash_file(file: &Path) -> io::Result<Blob> {
             }
         }
     }
-    Ok(Blob {
-        sha256: hex(&sha256.finalize()),
-        md5: hex(&md5.finalize()),
-        len,
-    })
+    Ok(Blob { sha256: hex(&sha256.finalize()), md5: hex(&md5.finalize()), len })
 }
 
 fn is_hash(text: &str) -> bool {
-    text.len() == 64
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

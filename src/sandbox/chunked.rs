@@ -46,11 +46,9 @@ impl Incoming {
     pub(crate) fn trailer(&self, name: &str) -> Option<&str> {
         match self {
             Self::Plain(_) => None,
-            Self::Chunked(chunked) => chunked
-                .trailers
-                .iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.as_str()),
+            Self::Chunked(chunked) => {
+                chunked.trailers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+            }
         }
     }
 
@@ -124,10 +122,7 @@ impl Chunked {
             let (length, extension) = head.split_once(';').unwrap_or((&head, ""));
             self.left = u64::from_str_radix(length.trim(), 16)
                 .map_err(|_| BodyError::Malformed("a chunk's length is not a number"))?;
-            self.announced = extension
-                .trim()
-                .strip_prefix("chunk-signature=")
-                .map(str::to_owned);
+            self.announced = extension.trim().strip_prefix("chunk-signature=").map(str::to_owned);
             if self.signer.is_some() && self.announced.is_none() {
                 return Err(BodyError::Malformed("a chunk has no signature"));
             }
@@ -142,9 +137,7 @@ impl Chunked {
         if self.buffer.is_empty() {
             self.fill().await?;
         }
-        let take = usize::try_from(self.left)
-            .unwrap_or(usize::MAX)
-            .min(self.buffer.len());
+        let take = usize::try_from(self.left).unwrap_or(usize::MAX).min(self.buffer.len());
         let bytes = self.buffer.split_to(take).freeze();
         self.left -= bytes.len() as u64;
         if self.signer.is_some() {
@@ -190,9 +183,7 @@ impl Chunked {
             if line.is_empty() {
                 break;
             }
-            let (name, value) = line
-                .split_once(':')
-                .ok_or(BodyError::Malformed("a trailing header has no colon"))?;
+            let (name, value) = line.split_once(':').ok_or(BodyError::Malformed("a trailing header has no colon"))?;
             let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().to_owned());
             if name == "x-amz-trailer-signature" {
                 signature = Some(value);
@@ -203,10 +194,7 @@ impl Chunked {
         if let (Some(signer), false) = (&mut self.signer, self.trailers.is_empty()) {
             let mut sorted = self.trailers.clone();
             sorted.sort();
-            let text: String = sorted
-                .iter()
-                .map(|(name, value)| format!("{name}:{value}\n"))
-                .collect();
+            let text: String = sorted.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
             if !signer.accepts_trailer(&text, signature.as_deref().unwrap_or_default()) {
                 return Err(BodyError::Signature);
             }
@@ -217,14 +205,10 @@ impl Chunked {
     async fn line(&mut self) -> Result<String, BodyError> {
         let mut searched = 0;
         loop {
-            if let Some(end) = self.buffer[searched..]
-                .windows(2)
-                .position(|pair| pair == b"\r\n")
-            {
+            if let Some(end) = self.buffer[searched..].windows(2).position(|pair| pair == b"\r\n") {
                 let line = self.buffer.split_to(searched + end);
                 self.buffer.advance(2);
-                return String::from_utf8(line.to_vec())
-                    .map_err(|_| BodyError::Malformed("a line is not text"));
+                return String::from_utf8(line.to_vec()).map_err(|_| BodyError::Malformed("a line is not text"));
             }
             searched = self.buffer.len().saturating_sub(1);
             if searched > MAX_LINE {
@@ -235,9 +219,7 @@ impl Chunked {
     }
 
     async fn fill(&mut self) -> Result<(), BodyError> {
-        let bytes = next_data(&mut self.body)
-            .await?
-            .ok_or(BodyError::Incomplete)?;
+        let bytes = next_data(&mut self.body).await?.ok_or(BodyError::Incomplete)?;
         self.buffer.extend_from_slice(&bytes);
         Ok(())
     }
@@ -248,29 +230,18 @@ mod tests {
     use super::*;
 
     async fn read(pieces: &[&'static [u8]]) -> Result<(Vec<u8>, Option<String>), BodyError> {
-        let pieces: Vec<Result<Bytes, std::io::Error>> = pieces
-            .iter()
-            .map(|piece| Ok(Bytes::from_static(piece)))
-            .collect();
+        let pieces: Vec<Result<Bytes, std::io::Error>> =
+            pieces.iter().map(|piece| Ok(Bytes::from_static(piece))).collect();
         let body = Body::from_stream(futures::stream::iter(pieces));
         let mut incoming = Incoming::Chunked(Box::new(Chunked::new(body, None)));
         let all = incoming.collect(1 << 20).await?.expect("short enough");
-        Ok((
-            all.to_vec(),
-            incoming.trailer("x-amz-checksum-crc32").map(str::to_owned),
-        ))
+        Ok((all.to_vec(), incoming.trailer("x-amz-checksum-crc32").map(str::to_owned)))
     }
 
     #[tokio::test]
     async fn frames_are_taken_off_and_trailers_read() {
-        let (bytes, trailer) = read(&[
-            b"4\r\nwi",
-            b"ki\r",
-            b"\n5\r\npedia\r\n0\r\nx-amz-check",
-            b"sum-crc32:abc=\r\n\r\n",
-        ])
-        .await
-        .unwrap();
+        let (bytes, trailer) =
+            read(&[b"4\r\nwi", b"ki\r", b"\n5\r\npedia\r\n0\r\nx-amz-check", b"sum-crc32:abc=\r\n\r\n"]).await.unwrap();
         assert_eq!(bytes, b"wikipedia");
         assert_eq!(trailer.as_deref(), Some("abc="));
     }
@@ -282,17 +253,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_cut_short_or_malformed_is_refused() {
-        assert!(matches!(
-            read(&[b"4\r\nwi"]).await,
-            Err(BodyError::Incomplete)
-        ));
-        assert!(matches!(
-            read(&[b"zz\r\nwi"]).await,
-            Err(BodyError::Malformed(_))
-        ));
-        assert!(matches!(
-            read(&[b"2\r\nwiki\r\n0\r\n\r\n"]).await,
-            Err(BodyError::Malformed(_))
-        ));
+        assert!(matches!(read(&[b"4\r\nwi"]).await, Err(BodyError::Incomplete)));
+        assert!(matches!(read(&[b"zz\r\nwi"]).await, Err(BodyError::Malformed(_))));
+        assert!(matches!(read(&[b"2\r\nwiki\r\n0\r\n\r\n"]).await, Err(BodyError::Malformed(_))));
     }
 }

@@ -43,11 +43,7 @@ impl Endpoint {
 
     /// The port that it answers on.
     pub fn port(&self) -> u16 {
-        self.url
-            .rsplit(':')
-            .next()
-            .and_then(|port| port.parse().ok())
-            .unwrap_or_default()
+        self.url.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default()
     }
 
     /// Writes the file: its owner alone may read it.
@@ -69,10 +65,8 @@ impl Endpoint {
 
     async fn answers(&self) -> io::Result<bool> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port())).await?;
-        let request = format!(
-            "GET {READY_PATH} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
-            self.port()
-        );
+        let request =
+            format!("GET {READY_PATH} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.port());
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.take(4096).read_to_string(&mut answer).await?;
@@ -86,11 +80,5 @@ fn file(dir: &Path) -> PathBuf {
 
 /// Opens a file that is there to be locked.
 pub(crate) fn open_lock(dir: &Path, name: &str) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(dir.join(name))
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(dir.join(name))
 }

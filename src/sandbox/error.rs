@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// The port is taken.
-    #[error(
-        "port {port} is in use: choose another with --port, or leave it out for any that is free"
-    )]
+    #[error("port {port} is in use: choose another with --port, or leave it out for any that is free")]
     PortBusy {
         /// The port.
         port: u16,
@@ -83,9 +81,6 @@ pub enum SandboxError {
 
 impl SandboxError {
     pub(crate) fn unwritable(dir: &Path, source: io::Error) -> Self {
-        Self::Unwritable {
-            dir: dir.to_owned(),
-            source,
-        }
+        Self::Unwritable { dir: dir.to_owned(), source }
     }
 }

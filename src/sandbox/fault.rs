@@ -86,12 +86,8 @@ pub enum FaultFileError {
 /// Reads a file of faults.
 pub fn read_faults(file: &Path) -> Result<Vec<Fault>, FaultFileError> {
     let name = file.display().to_string();
-    let bytes = std::fs::read(file).map_err(|source| FaultFileError::Unreadable {
-        file: name.clone(),
-        source,
-    })?;
-    serde_json::from_slice(&bytes)
-        .map_err(|source| FaultFileError::Malformed { file: name, source })
+    let bytes = std::fs::read(file).map_err(|source| FaultFileError::Unreadable { file: name.clone(), source })?;
+    serde_json::from_slice(&bytes).map_err(|source| FaultFileError::Malformed { file: name, source })
 }
 
 /// The rules, and how often each has met a call.
@@ -110,39 +106,18 @@ pub(crate) enum Fate {
 
 impl Faults {
     pub(crate) fn new(faults: Vec<Fault>) -> Self {
-        Self(Mutex::new(
-            faults.into_iter().map(|fault| (fault, 0)).collect(),
-        ))
+        Self(Mutex::new(faults.into_iter().map(|fault| (fault, 0)).collect()))
     }
 
     /// Decides what becomes of a call; waits, if that is its fate. The first rule that strikes does.
     pub(crate) async fn strike(&self, service: &str, operation: &str) -> Fate {
         match self.decide(service, operation) {
             None => Fate::Goes,
-            Some(FaultKind::Error {
-                status,
-                code,
-                message,
-            }) => {
-                let status =
-                    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                let message = if message.is_empty() {
-                    "Injected by the sandbox.".to_owned()
-                } else {
-                    message
-                };
-                let error_type = if status.is_server_error() {
-                    ErrorType::Receiver
-                } else {
-                    ErrorType::Sender
-                };
-                Fate::Fails(AwsError {
-                    status,
-                    code,
-                    message,
-                    error_type,
-                    extras: None,
-                })
+            Some(FaultKind::Error { status, code, message }) => {
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let message = if message.is_empty() { "Injected by the sandbox.".to_owned() } else { message };
+                let error_type = if status.is_server_error() { ErrorType::Receiver } else { ErrorType::Sender };
+                Fate::Fails(AwsError { status, code, message, error_type, extras: None })
             }
             Some(FaultKind::Delay { delay_ms }) => {
                 tokio::time::sleep(Duration::from_millis(delay_ms)).await;
@@ -180,18 +155,10 @@ mod tests {
                        {"service":"s3","kind":"drop_after"},
                        {"service":"logs","kind":"delay","delay_ms":5}]"#;
         let faults = Faults::new(serde_json::from_str(text).unwrap());
-        let struck: Vec<bool> = (0..5)
-            .map(|_| faults.decide("iam", "CreateRole").is_some())
-            .collect();
+        let struck: Vec<bool> = (0..5).map(|_| faults.decide("iam", "CreateRole").is_some()).collect();
         assert_eq!(struck, [false, true, true, false, false]);
         assert!(faults.decide("iam", "GetRole").is_none());
-        assert!(matches!(
-            faults.decide("s3", "PutObject"),
-            Some(FaultKind::DropAfter)
-        ));
-        assert!(matches!(
-            faults.decide("logs", "X"),
-            Some(FaultKind::Delay { delay_ms: 5 })
-        ));
+        assert!(matches!(faults.decide("s3", "PutObject"), Some(FaultKind::DropAfter)));
+        assert!(matches!(faults.decide("logs", "X"), Some(FaultKind::Delay { delay_ms: 5 })));
     }
 }

@@ -78,19 +78,12 @@ impl Front {
     pub(crate) async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Dropped> {
         let started = Instant::now();
         let mut log = (String::new(), String::new());
-        let handled = AssertUnwindSafe(self.route(request, &mut log))
-            .catch_unwind()
-            .await;
+        let handled = AssertUnwindSafe(self.route(request, &mut log)).catch_unwind().await;
         let answer = handled.unwrap_or_else(|_| {
             // The panic itself has been printed by now. The sandbox goes on.
-            Ok(plain(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "The sandbox has a bug: this call made it panic.",
-            ))
+            Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "The sandbox has a bug: this call made it panic."))
         });
-        if let (Some(on_request), Ok(response), false) =
-            (&self.on_request, &answer, log.0.is_empty())
-        {
+        if let (Some(on_request), Ok(response), false) = (&self.on_request, &answer, log.0.is_empty()) {
             on_request(&RequestLog {
                 service: log.0,
                 operation: log.1,
@@ -101,17 +94,10 @@ impl Front {
         answer
     }
 
-    async fn route(
-        &self,
-        request: Request<Body>,
-        log: &mut (String, String),
-    ) -> Result<Response<Body>, Dropped> {
+    async fn route(&self, request: Request<Body>, log: &mut (String, String)) -> Result<Response<Body>, Dropped> {
         // A web page that has its own name point at 127.0.0.1 comes with that name (DNS rebinding).
         if !is_own_host(request.headers().get("host")) {
-            return Ok(plain(
-                StatusCode::FORBIDDEN,
-                "The sandbox answers to localhost and 127.0.0.1 only.",
-            ));
+            return Ok(plain(StatusCode::FORBIDDEN, "The sandbox answers to localhost and 127.0.0.1 only."));
         }
         let path = request.uri().path();
         if path == READY_PATH {
@@ -121,15 +107,8 @@ impl Front {
             && !is_sigv4(&request)
             && let Some(registry) = self.registry.get()
         {
-            *log = (
-                "registry".to_owned(),
-                format!("{} {path}", request.method()),
-            );
-            return match self
-                .faults
-                .strike("registry", request.method().as_str())
-                .await
-            {
+            *log = ("registry".to_owned(), format!("{} {path}", request.method()));
+            return match self.faults.strike("registry", request.method().as_str()).await {
                 Fate::Goes => Ok(registry.serve(request).await),
                 Fate::Unheard => {
                     registry.serve(request).await;
@@ -153,18 +132,12 @@ impl Front {
         };
         claim.service.clone_into(&mut log.0);
         let mut response = if claim.service == "s3" {
-            self.route_s3(claim, parts, body, request_id.clone(), log)
-                .await?
+            self.route_s3(claim, parts, body, request_id.clone(), log).await?
         } else {
-            self.route_service(claim, parts, body, &request_id, log)
-                .await?
+            self.route_service(claim, parts, body, &request_id, log).await?
         };
         if let Ok(id) = HeaderValue::from_str(&request_id) {
-            let name = if log.0 == "s3" {
-                "x-amz-request-id"
-            } else {
-                "x-amzn-requestid"
-            };
+            let name = if log.0 == "s3" { "x-amz-request-id" } else { "x-amzn-requestid" };
             response.headers_mut().entry(name).or_insert(id);
         }
         Ok(response)
@@ -239,9 +212,7 @@ impl Front {
         log: &mut (String, String),
     ) -> Result<Response<Body>, Dropped> {
         let handler = self.services.handler(&claim.service);
-        let declared = handler
-            .as_ref()
-            .map_or(Protocol::AwsJson1_1, |handler| handler.protocol());
+        let declared = handler.as_ref().map_or(Protocol::AwsJson1_1, |handler| handler.protocol());
         let body = match Incoming::Plain(body).collect(MAX_BODY).await {
             Ok(Some(body)) => body,
             Ok(None) => {
@@ -263,9 +234,7 @@ impl Front {
             Err(error) => return fail(error),
         };
         let Some(handler) = handler else {
-            return fail(not_there(&format!(
-                "The sandbox has no service that signs as '{service}'."
-            )));
+            return fail(not_there(&format!("The sandbox has no service that signs as '{service}'.")));
         };
         let parsed = match parse(protocol, &parts, &body, handler.as_ref()) {
             Ok(parsed) => parsed,
@@ -285,9 +254,7 @@ impl Front {
                 return fail(error);
             }
         }
-        let result = handler
-            .handle_streaming(&parsed.operation, parsed.input, &context)
-            .await;
+        let result = handler.handle_streaming(&parsed.operation, parsed.input, &context).await;
         if !is_read_only(&parsed.operation) {
             self.services.save(&service);
         }
@@ -305,30 +272,18 @@ impl Front {
                 Ok(response)
             }
             Ok(HandlerResult::Streaming { body, content_type }) => {
-                let stream =
-                    body.map(|piece| piece.map_err(|error| std::io::Error::other(error.message)));
+                let stream = body.map(|piece| piece.map_err(|error| std::io::Error::other(error.message)));
                 let mut response = Response::new(Body::from_stream(stream));
-                response
-                    .headers_mut()
-                    .insert("content-type", HeaderValue::from_static(content_type));
+                response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
                 Ok(response)
             }
         }
     }
 
     /// Finds out who sent a request.
-    fn trust(
-        &self,
-        claim: Claim,
-        parts: &Parts,
-        body: &[u8],
-        protocol: Protocol,
-    ) -> Result<Trusted, AwsError> {
+    fn trust(&self, claim: Claim, parts: &Parts, body: &[u8], protocol: Protocol) -> Result<Trusted, AwsError> {
         let bad_key = |bad| refusal::of_key(bad, &claim.service, protocol);
-        let (caller, secret) = self
-            .access
-            .holder(&claim.access_key)
-            .ok_or_else(|| bad_key(BadKey::Unknown))?;
+        let (caller, secret) = self.access.holder(&claim.access_key).ok_or_else(|| bad_key(BadKey::Unknown))?;
         if let Caller::Session(session) = &caller {
             if claim.token.as_deref() != Some(session.session_token.as_str()) {
                 return Err(bad_key(BadKey::WrongToken));
@@ -340,11 +295,7 @@ impl Front {
         claim
             .verify(parts, &secret, body)
             .map_err(|distrust| refusal::of_distrust(&distrust, &claim.service, protocol))?;
-        Ok(Trusted {
-            claim,
-            caller,
-            secret,
-        })
+        Ok(Trusted { claim, caller, secret })
     }
 }
 
@@ -357,50 +308,31 @@ fn parse(
     if matches!(protocol, Protocol::AwsQuery | Protocol::Ec2Query) {
         check_query_indices(body)?;
     }
-    protocol::parse_request(
-        protocol,
-        &parts.method,
-        &parts.uri,
-        &parts.headers,
-        body,
-        &handler.routes(),
-    )
+    protocol::parse_request(protocol, &parts.method, &parts.uri, &parts.headers, body, &handler.routes())
 }
 
 /// awsim makes a list as long as the largest index of `Tags.member.N`, and subtracts one from it first.
 fn check_query_indices(body: &[u8]) -> Result<(), AwsError> {
     let text = String::from_utf8_lossy(body);
     let names = text.split('&').filter_map(|pair| pair.split('=').next());
-    let wrong = names
-        .flat_map(|name| name.split('.').skip(1))
-        .any(|segment| {
-            segment.bytes().all(|byte| byte.is_ascii_digit())
-                && !segment
-                    .parse::<u32>()
-                    .is_ok_and(|index| (1..=10_000).contains(&index))
-        });
+    let wrong = names.flat_map(|name| name.split('.').skip(1)).any(|segment| {
+        segment.bytes().all(|byte| byte.is_ascii_digit())
+            && !segment.parse::<u32>().is_ok_and(|index| (1..=10_000).contains(&index))
+    });
     if wrong {
-        return Err(AwsError::bad_request(
-            "MalformedInput",
-            "A list's index is out of range",
-        ));
+        return Err(AwsError::bad_request("MalformedInput", "A list's index is out of range"));
     }
     Ok(())
 }
 
 fn context(trusted: &Trusted, parts: &Parts, request_id: &str) -> RequestContext {
-    let mut context =
-        RequestContext::new_with_account(&trusted.claim.service, &trusted.claim.region, ACCOUNT);
+    let mut context = RequestContext::new_with_account(&trusted.claim.service, &trusted.claim.region, ACCOUNT);
     context.access_key = Some(trusted.claim.access_key.clone());
     request_id.clone_into(&mut context.request_id);
     context.method = parts.method.to_string();
     context.uri = parts.uri.to_string();
     context.source_ip = Some("127.0.0.1".to_owned());
-    context.endpoint_authority = parts
-        .headers
-        .get("host")
-        .and_then(|host| host.to_str().ok())
-        .map(str::to_owned);
+    context.endpoint_authority = parts.headers.get("host").and_then(|host| host.to_str().ok()).map(str::to_owned);
     context
 }
 
@@ -413,10 +345,7 @@ fn not_there(message: &str) -> AwsError {
 
 fn name_unknown(error: AwsError, service: &str) -> AwsError {
     if error.code == "UnknownOperationException" {
-        not_there(&format!(
-            "The sandbox's '{service}' does not have this operation: {}",
-            error.message
-        ))
+        not_there(&format!("The sandbox's '{service}' does not have this operation: {}", error.message))
     } else {
         error
     }
@@ -425,11 +354,7 @@ fn name_unknown(error: AwsError, service: &str) -> AwsError {
 /// What an unsigned request was probably meant for.
 fn guess(parts: &Parts) -> (&'static str, Protocol) {
     let path = parts.uri.path();
-    let content = parts
-        .headers
-        .get("content-type")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
+    let content = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
     if parts.headers.contains_key("x-amz-target") || path.starts_with("/20") {
         ("unknown", Protocol::AwsJson1_1)
     } else if content.contains("x-www-form-urlencoded") {
@@ -439,13 +364,7 @@ fn guess(parts: &Parts) -> (&'static str, Protocol) {
     }
 }
 
-fn refuse(
-    service: &str,
-    protocol: Protocol,
-    error: AwsError,
-    parts: &Parts,
-    request_id: &str,
-) -> Response<Body> {
+fn refuse(service: &str, protocol: Protocol, error: AwsError, parts: &Parts, request_id: &str) -> Response<Body> {
     if service == "s3" {
         let head = parts.method == http::Method::HEAD;
         return S3Error::from(error).into_response(head, parts.uri.path(), request_id);
@@ -460,18 +379,12 @@ fn refuse(
 fn plain(status: StatusCode, text: &str) -> Response<Body> {
     let mut response = Response::new(Body::from(format!("{text}\n")));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        "content-type",
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 
 fn is_sigv4(request: &Request<Body>) -> bool {
-    request
-        .headers()
-        .get("authorization")
-        .is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"))
+    request.headers().get("authorization").is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"))
 }
 
 /// `127.0.0.1`, `localhost`, and `*.localhost`, with or without a port.
@@ -495,22 +408,10 @@ mod tests {
     #[test]
     fn only_its_own_names_are_answered_to() {
         let own = |host: &str| is_own_host(Some(&HeaderValue::from_str(host).unwrap()));
-        for good in [
-            "127.0.0.1:80",
-            "localhost",
-            "LOCALHOST:1",
-            "pics.localhost:80",
-            "pics.s3.localhost",
-        ] {
+        for good in ["127.0.0.1:80", "localhost", "LOCALHOST:1", "pics.localhost:80", "pics.s3.localhost"] {
             assert!(own(good), "{good}");
         }
-        for bad in [
-            "evil.example:80",
-            "127.0.0.1.evil.example",
-            "localhost.evil.example:1",
-            "[::1]:80",
-            "",
-        ] {
+        for bad in ["evil.example:80", "127.0.0.1.evil.example", "localhost.evil.example:1", "[::1]:80", ""] {
             assert!(!own(bad), "{bad}");
         }
         assert!(!is_own_host(None));
@@ -518,9 +419,7 @@ mod tests {
 
     #[test]
     fn a_list_index_cannot_ask_for_memory() {
-        assert!(
-            check_query_indices(b"Action=TagRole&Tags.member.1.Key=a&Version=2010-05-08").is_ok()
-        );
+        assert!(check_query_indices(b"Action=TagRole&Tags.member.1.Key=a&Version=2010-05-08").is_ok());
         assert!(check_query_indices(b"Tags.member.0.Key=a").is_err());
         assert!(check_query_indices(b"Tags.member.99999999999.Key=a").is_err());
     }

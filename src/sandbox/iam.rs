@@ -5,9 +5,7 @@
 //! documents as they are, where AWS answers them percent-encoded.
 
 use async_trait::async_trait;
-use awsim_core::{
-    AccountRegionStore, AwsError, IamCheck, Protocol, RequestContext, ServiceHandler,
-};
+use awsim_core::{AccountRegionStore, AwsError, IamCheck, Protocol, RequestContext, ServiceHandler};
 use awsim_iam::IamService;
 use awsim_iam::state::IamState;
 use percent_encoding::utf8_percent_encode;
@@ -41,25 +39,14 @@ impl Iam {
         let input = json!({ tagged.parameter: name, "Tags": tags });
         let result = self.0.handle(tagged.tag, input, context).await;
         if result.is_err() {
-            let _ = self
-                .0
-                .handle(tagged.delete, json!({ tagged.parameter: name }), context)
-                .await;
+            let _ = self.0.handle(tagged.delete, json!({ tagged.parameter: name }), context).await;
         }
         result.map(|_| ())
     }
 
-    async fn show_tags(
-        &self,
-        tagged: &Tagged,
-        answer: &mut Value,
-        context: &RequestContext,
-    ) -> Result<(), AwsError> {
+    async fn show_tags(&self, tagged: &Tagged, answer: &mut Value, context: &RequestContext) -> Result<(), AwsError> {
         let name = answer[tagged.element][tagged.id].clone();
-        let tags = self
-            .0
-            .handle(tagged.list, json!({ tagged.parameter: name }), context)
-            .await?;
+        let tags = self.0.handle(tagged.list, json!({ tagged.parameter: name }), context).await?;
         answer[tagged.element]["Tags"] = tags["Tags"].clone();
         Ok(())
     }
@@ -126,12 +113,7 @@ impl ServiceHandler for Iam {
         self.0.protocol()
     }
 
-    async fn handle(
-        &self,
-        operation: &str,
-        mut input: Value,
-        context: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    async fn handle(&self, operation: &str, mut input: Value, context: &RequestContext) -> Result<Value, AwsError> {
         if let Some(text) = input["MaxItems"].as_str() {
             let number: i64 = text.parse().unwrap_or_default();
             if !(1..=1000).contains(&number) {
@@ -176,21 +158,11 @@ impl ServiceHandler for Iam {
         self.0.iam_action(operation)
     }
 
-    fn iam_resource(
-        &self,
-        operation: &str,
-        input: &Value,
-        context: &RequestContext,
-    ) -> Option<String> {
+    fn iam_resource(&self, operation: &str, input: &Value, context: &RequestContext) -> Option<String> {
         self.0.iam_resource(operation, input, context)
     }
 
-    fn iam_checks_with_context(
-        &self,
-        operation: &str,
-        input: &Value,
-        context: &RequestContext,
-    ) -> Vec<IamCheck> {
+    fn iam_checks_with_context(&self, operation: &str, input: &Value, context: &RequestContext) -> Vec<IamCheck> {
         self.0.iam_checks_with_context(operation, input, context)
     }
 }
@@ -202,10 +174,7 @@ fn encode_documents(value: &mut Value) {
             for (name, value) in fields {
                 match value {
                     Value::String(text)
-                        if matches!(
-                            name.as_str(),
-                            "AssumeRolePolicyDocument" | "PolicyDocument" | "Document"
-                        ) =>
+                        if matches!(name.as_str(), "AssumeRolePolicyDocument" | "PolicyDocument" | "Document") =>
                     {
                         *text = utf8_percent_encode(text, STRICT).to_string();
                     }

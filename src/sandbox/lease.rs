@@ -49,16 +49,13 @@ impl Lease {
 
 /// Joins the sandbox, which is started if it is not running.
 pub async fn join_or_start(options: SandboxOptions) -> Result<Lease, SandboxError> {
-    let dir = std::path::absolute(&options.data_dir)
-        .map_err(|source| SandboxError::unwritable(&options.data_dir, source))?;
+    let dir =
+        std::path::absolute(&options.data_dir).map_err(|source| SandboxError::unwritable(&options.data_dir, source))?;
     create_private_dir(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
     let lock = share_lease(&dir).await?;
     // From here on, a sandbox that runs goes on running.
     if let Some(endpoint) = Endpoint::find(&dir).await {
-        return Ok(Lease {
-            endpoint,
-            _lock: lock,
-        });
+        return Ok(Lease { endpoint, _lock: lock });
     }
     let log = dir.join("sandbox.log");
     let mut child = start(&options, &dir, &log)?;
@@ -66,24 +63,16 @@ pub async fn join_or_start(options: SandboxOptions) -> Result<Lease, SandboxErro
     let mut delay = Duration::from_millis(2);
     loop {
         if let Some(endpoint) = Endpoint::find(&dir).await {
-            return Ok(Lease {
-                endpoint,
-                _lock: lock,
-            });
+            return Ok(Lease { endpoint, _lock: lock });
         }
         // One that ends well has found another that is quicker.
         if let Ok(Some(status)) = child.try_wait()
             && !status.success()
         {
-            return Err(SandboxError::Ended {
-                said: last_line(&log),
-            });
+            return Err(SandboxError::Ended { said: last_line(&log) });
         }
         if Instant::now() > deadline {
-            return Err(SandboxError::Slow {
-                seconds: START_DEADLINE.as_secs(),
-                log,
-            });
+            return Err(SandboxError::Slow { seconds: START_DEADLINE.as_secs(), log });
         }
         tokio::time::sleep(delay).await;
         delay = (delay * 3 / 2).min(Duration::from_millis(50));
@@ -100,9 +89,7 @@ async fn share_lease(dir: &Path) -> Result<File, SandboxError> {
             Ok(()) => return Ok(file),
             Err(TryLockError::Error(source)) => return Err(SandboxError::unwritable(dir, source)),
             Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
-                return Err(SandboxError::Stuck {
-                    dir: dir.to_owned(),
-                });
+                return Err(SandboxError::Stuck { dir: dir.to_owned() });
             }
             Err(TryLockError::WouldBlock) => tokio::time::sleep(delay).await,
         }
@@ -116,16 +103,9 @@ fn start(options: &SandboxOptions, dir: &Path, log: &Path) -> Result<Child, Sand
     let grown = std::fs::metadata(log).is_ok_and(|metadata| metadata.len() > MAX_LOG);
     let mut log = OpenOptions::new();
     log.create(true).mode(0o600);
-    let log = if grown {
-        log.write(true).truncate(true)
-    } else {
-        log.append(true)
-    };
+    let log = if grown { log.write(true).truncate(true) } else { log.append(true) };
     let log = log.open(dir.join("sandbox.log")).map_err(unwritable)?;
-    let spawn_error = |source| SandboxError::Spawn {
-        program: options.program.clone(),
-        source,
-    };
+    let spawn_error = |source| SandboxError::Spawn { program: options.program.clone(), source };
     let program = std::path::absolute(&options.program).map_err(spawn_error)?;
     let kept = ["PATH", "HOME", "TMPDIR", "LANG", "RUST_BACKTRACE"];
     Command::new(program)
@@ -133,10 +113,7 @@ fn start(options: &SandboxOptions, dir: &Path, log: &Path) -> Result<Child, Sand
         .arg(dir)
         .args(&options.arguments)
         .env_clear()
-        .envs(
-            kept.iter()
-                .filter_map(|name| Some((name, std::env::var_os(name)?))),
-        )
+        .envs(kept.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -147,9 +124,7 @@ fn start(options: &SandboxOptions, dir: &Path, log: &Path) -> Result<Child, Sand
 }
 
 fn last_line(log: &Path) -> String {
-    let text = std::fs::read(log)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default();
+    let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     match text.lines().rev().find(|line| !line.trim().is_empty()) {
         Some(line) => line.trim().to_owned(),
         None => format!("it said nothing; its log is {}", log.display()),

@@ -36,24 +36,18 @@ pub(crate) fn of_distrust(distrust: &Distrust, service: &str, protocol: Protocol
     let mismatch = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
     match (distrust, family) {
         (Distrust::Missing, S3) => AwsError::forbidden("AccessDenied", "Access Denied"),
-        (Distrust::Missing, Query) => AwsError::forbidden(
-            "MissingAuthenticationToken",
-            "Request is missing Authentication Token",
-        ),
-        (Distrust::Missing, Json) => AwsError::bad_request(
-            "MissingAuthenticationTokenException",
-            "Missing Authentication Token",
-        ),
+        (Distrust::Missing, Query) => {
+            AwsError::forbidden("MissingAuthenticationToken", "Request is missing Authentication Token")
+        }
+        (Distrust::Missing, Json) => {
+            AwsError::bad_request("MissingAuthenticationTokenException", "Missing Authentication Token")
+        }
         (Distrust::Incomplete(why), S3) => AwsError::bad_request(
             "AuthorizationHeaderMalformed",
             format!("The authorization header is malformed; {why}."),
         ),
-        (Distrust::Incomplete(why), Query) => {
-            AwsError::bad_request("IncompleteSignature", format!("{why}."))
-        }
-        (Distrust::Incomplete(why), Json) => {
-            AwsError::bad_request("IncompleteSignatureException", format!("{why}."))
-        }
+        (Distrust::Incomplete(why), Query) => AwsError::bad_request("IncompleteSignature", format!("{why}.")),
+        (Distrust::Incomplete(why), Json) => AwsError::bad_request("IncompleteSignatureException", format!("{why}.")),
         (Distrust::Mismatch, S3 | Query) => AwsError::forbidden("SignatureDoesNotMatch", mismatch),
         (Distrust::Mismatch, Json) => AwsError::forbidden("InvalidSignatureException", mismatch),
         (Distrust::Expired, S3) => AwsError::forbidden("AccessDenied", "Request has expired"),
@@ -61,10 +55,9 @@ pub(crate) fn of_distrust(distrust: &Distrust, service: &str, protocol: Protocol
             "RequestTimeTooSkewed",
             "The difference between the request time and the current time is too large.",
         ),
-        (Distrust::Expired | Distrust::Skewed, Query) => AwsError::forbidden(
-            "SignatureDoesNotMatch",
-            "Signature expired: the request's time is too far from now",
-        ),
+        (Distrust::Expired | Distrust::Skewed, Query) => {
+            AwsError::forbidden("SignatureDoesNotMatch", "Signature expired: the request's time is too far from now")
+        }
         (Distrust::Expired | Distrust::Skewed, Json) => AwsError::forbidden(
             "InvalidSignatureException",
             "Signature expired: the request's time is too far from now",
@@ -81,26 +74,17 @@ pub(crate) fn of_key(bad: BadKey, service: &str, protocol: Protocol) -> AwsError
             "InvalidAccessKeyId",
             "The AWS Access Key Id you provided does not exist in our records.",
         ),
-        (BadKey::WrongToken, S3) => AwsError::bad_request(
-            "InvalidToken",
-            "The provided token is malformed or otherwise invalid.",
-        ),
-        (BadKey::Expired, S3) => {
-            AwsError::bad_request("ExpiredToken", "The provided token has expired.")
+        (BadKey::WrongToken, S3) => {
+            AwsError::bad_request("InvalidToken", "The provided token is malformed or otherwise invalid.")
         }
-        (BadKey::Unknown | BadKey::WrongToken, Query) => {
-            AwsError::forbidden("InvalidClientTokenId", invalid)
+        (BadKey::Expired, S3) => AwsError::bad_request("ExpiredToken", "The provided token has expired."),
+        (BadKey::Unknown | BadKey::WrongToken, Query) => AwsError::forbidden("InvalidClientTokenId", invalid),
+        (BadKey::Unknown | BadKey::WrongToken, Json) => AwsError::bad_request("UnrecognizedClientException", invalid),
+        (BadKey::Expired, Query) => {
+            AwsError::forbidden("ExpiredToken", "The security token included in the request is expired")
         }
-        (BadKey::Unknown | BadKey::WrongToken, Json) => {
-            AwsError::bad_request("UnrecognizedClientException", invalid)
+        (BadKey::Expired, Json) => {
+            AwsError::bad_request("ExpiredTokenException", "The security token included in the request is expired")
         }
-        (BadKey::Expired, Query) => AwsError::forbidden(
-            "ExpiredToken",
-            "The security token included in the request is expired",
-        ),
-        (BadKey::Expired, Json) => AwsError::bad_request(
-            "ExpiredTokenException",
-            "The security token included in the request is expired",
-        ),
     }
 }

@@ -84,21 +84,12 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     let port = listener.local_addr().map_err(SandboxError::Socket)?.port();
     let root = RootKeys::generate();
     let endpoint = Endpoint::new(port, &root);
-    let front = Arc::new(build(
-        &dir,
-        &endpoint,
-        root,
-        options.faults,
-        options.on_request,
-    )?);
-    endpoint
-        .publish(&dir)
-        .map_err(|source| SandboxError::unwritable(&dir, source))?;
+    let front = Arc::new(build(&dir, &endpoint, root, options.faults, options.on_request)?);
+    endpoint.publish(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
     if let Some(on_ready) = options.on_ready {
         on_ready(&endpoint);
     }
-    let lease =
-        open_lock(&dir, "lease").map_err(|source| SandboxError::unwritable(&dir, source))?;
+    let lease = open_lock(&dir, "lease").map_err(|source| SandboxError::unwritable(&dir, source))?;
     let deserted = async {
         if options.attached {
             deserted(&lease).await;
@@ -130,29 +121,19 @@ fn build(
     on_request: Option<OnRequest>,
 ) -> Result<Front, SandboxError> {
     let unwritable = |source| SandboxError::unwritable(dir, source);
-    let damaged = |what| SandboxError::Damaged {
-        dir: dir.to_owned(),
-        what,
-    };
-    let services =
-        Arc::new(Services::new(endpoint.url.clone(), dir.to_owned()).map_err(unwritable)?);
-    let s3 = Arc::new(
-        S3::open(services.clone()).map_err(|cause| match cause.kind() {
-            io::ErrorKind::InvalidData => damaged(cause.to_string()),
-            _ => unwritable(cause),
-        })?,
-    );
+    let damaged = |what| SandboxError::Damaged { dir: dir.to_owned(), what };
+    let services = Arc::new(Services::new(endpoint.url.clone(), dir.to_owned()).map_err(unwritable)?);
+    let s3 = Arc::new(S3::open(services.clone()).map_err(|cause| match cause.kind() {
+        io::ErrorKind::InvalidData => damaged(cause.to_string()),
+        _ => unwritable(cause),
+    })?);
     services.set_objects(s3.clone());
     let iam = Arc::new(Iam::new());
     let store = iam.store();
     services.register(iam).map_err(damaged)?;
     let known = Arc::new(OnceLock::new());
-    services
-        .register(Arc::new(Sts::new(services.clone(), known.clone())))
-        .map_err(damaged)?;
-    services
-        .register(Arc::new(Logs::new(&services).map_err(unwritable)?))
-        .map_err(damaged)?;
+    services.register(Arc::new(Sts::new(services.clone(), known.clone()))).map_err(damaged)?;
+    services.register(Arc::new(Logs::new(&services).map_err(unwritable)?)).map_err(damaged)?;
     let access = Arc::new(Access::new(root, store, services.clone()));
     let _ = known.set(access.clone());
     // ECR, CodeBuild and Lambda are registered here.
@@ -160,10 +141,7 @@ fn build(
 
     services.add_blob_user(s3.clone());
     let wanted = services.blobs_in_use();
-    services
-        .blobs()
-        .sweep(|hash| wanted.contains(hash))
-        .map_err(unwritable)?;
+    services.blobs().sweep(|hash| wanted.contains(hash)).map_err(unwritable)?;
     services.rehydrate().map_err(damaged)?;
     Ok(Front {
         services,
@@ -178,8 +156,7 @@ fn build(
 
 /// Becomes the one server of a data directory. Nothing, if another is and this one is not needed.
 async fn lock_server(dir: &Path, attached: bool) -> Result<Option<File>, SandboxError> {
-    let file =
-        open_lock(dir, "server.lock").map_err(|source| SandboxError::unwritable(dir, source))?;
+    let file = open_lock(dir, "server.lock").map_err(|source| SandboxError::unwritable(dir, source))?;
     let deadline = Instant::now() + Duration::from_secs(5);
     let mut delay = Duration::from_millis(5);
     loop {
@@ -192,17 +169,13 @@ async fn lock_server(dir: &Path, attached: bool) -> Result<Option<File>, Sandbox
         if let Some(endpoint) = Endpoint::find(dir).await {
             return match attached {
                 true => Ok(None),
-                false => Err(SandboxError::AlreadyRunning {
-                    dir: dir.to_owned(),
-                    url: endpoint.url,
-                    pid: endpoint.pid,
-                }),
+                false => {
+                    Err(SandboxError::AlreadyRunning { dir: dir.to_owned(), url: endpoint.url, pid: endpoint.pid })
+                }
             };
         }
         if Instant::now() > deadline {
-            return Err(SandboxError::Stuck {
-                dir: dir.to_owned(),
-            });
+            return Err(SandboxError::Stuck { dir: dir.to_owned() });
         }
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(Duration::from_millis(100));
@@ -211,13 +184,11 @@ async fn lock_server(dir: &Path, attached: bool) -> Result<Option<File>, Sandbox
 
 async fn bind(port: Option<u16>) -> Result<TcpListener, SandboxError> {
     let port = port.unwrap_or(0);
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-        .await
-        .map_err(|cause| match cause.kind() {
-            io::ErrorKind::AddrInUse => SandboxError::PortBusy { port },
-            io::ErrorKind::PermissionDenied => SandboxError::PortForbidden { port },
-            _ => SandboxError::Socket(cause),
-        })
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await.map_err(|cause| match cause.kind() {
+        io::ErrorKind::AddrInUse => SandboxError::PortBusy { port },
+        io::ErrorKind::PermissionDenied => SandboxError::PortForbidden { port },
+        _ => SandboxError::Socket(cause),
+    })
 }
 
 /// Waits until nobody holds the lease, and takes it for good.
@@ -287,10 +258,7 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Result<Self, SandboxError> {
-        let dir = std::env::temp_dir().join(format!(
-            "thumbctl-sandbox-{}",
-            uuid::Uuid::new_v4().simple()
-        ));
+        let dir = std::env::temp_dir().join(format!("thumbctl-sandbox-{}", uuid::Uuid::new_v4().simple()));
         create_private_dir(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
         Ok(Self(dir))
     }

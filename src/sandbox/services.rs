@@ -30,13 +30,7 @@ pub(crate) struct TemporaryCredentials {
 pub(crate) trait Functions: Send + Sync {
     /// Whether the function's resource policy lets `principal` (such as `s3.amazonaws.com`) invoke it for `source_arn`
     /// of `source_account`.
-    fn may_invoke(
-        &self,
-        function_arn: &str,
-        principal: &str,
-        source_arn: &str,
-        source_account: &str,
-    ) -> bool;
+    fn may_invoke(&self, function_arn: &str, principal: &str, source_arn: &str, source_account: &str) -> bool;
     /// Whether there is such a function.
     fn exists(&self, function_arn: &str) -> bool;
     /// Queues an asynchronous invocation and returns at once.
@@ -156,9 +150,9 @@ impl Services {
         let name = handler.signing_name().to_owned();
         let file = self.snapshot_file(&name);
         match std::fs::read(&file) {
-            Ok(bytes) => handler
-                .restore(&bytes)
-                .map_err(|cause| format!("{} cannot be restored: {cause}", file.display()))?,
+            Ok(bytes) => {
+                handler.restore(&bytes).map_err(|cause| format!("{} cannot be restored: {cause}", file.display()))?
+            }
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
             Err(cause) => return Err(format!("{} cannot be read: {cause}", file.display())),
         }
@@ -185,9 +179,9 @@ impl Services {
         operation: &str,
         input: Value,
     ) -> Result<Value, AwsError> {
-        let handler = self.handler(service).ok_or_else(|| {
-            AwsError::internal(format!("the sandbox has no service called {service}"))
-        })?;
+        let handler = self
+            .handler(service)
+            .ok_or_else(|| AwsError::internal(format!("the sandbox has no service called {service}")))?;
         let mut context = RequestContext::new_with_account(service, region, ACCOUNT);
         context.internal_bypass = true;
         let answer = handler.handle(operation, input, &context).await;
@@ -208,26 +202,16 @@ impl Services {
         let denied = || {
             AwsError::forbidden(
                 "AccessDenied",
-                format!(
-                    "{principal} is not authorized to perform: sts:AssumeRole on resource: {role_arn}"
-                ),
+                format!("{principal} is not authorized to perform: sts:AssumeRole on resource: {role_arn}"),
             )
         };
         let name = role_arn.rsplit('/').next().unwrap_or(role_arn);
         let role = self
-            .call(
-                "iam",
-                "us-east-1",
-                "GetRole",
-                serde_json::json!({ "RoleName": name }),
-            )
+            .call("iam", "us-east-1", "GetRole", serde_json::json!({ "RoleName": name }))
             .await
             .map_err(|_| denied())?;
         if role["Role"]["Arn"].as_str() != Some(role_arn)
-            || !super::sessions::trusts_service(
-                &role["Role"]["AssumeRolePolicyDocument"],
-                principal,
-            )
+            || !super::sessions::trusts_service(&role["Role"]["AssumeRolePolicyDocument"], principal)
         {
             return Err(denied());
         }
@@ -241,10 +225,7 @@ impl Services {
         let Some(handler) = self.handler(service) else {
             return;
         };
-        let slot = lock(&self.saved)
-            .entry(service.to_owned())
-            .or_default()
-            .clone();
+        let slot = lock(&self.saved).entry(service.to_owned()).or_default().clone();
         let mut last = lock(&slot);
         let Some(bytes) = handler.snapshot() else {
             return;
@@ -275,42 +256,26 @@ impl Services {
     }
 
     fn snapshot_file(&self, service: &str) -> PathBuf {
-        self.data_dir
-            .join("snapshots")
-            .join(format!("{service}.json"))
+        self.data_dir.join("snapshots").join(format!("{service}.json"))
     }
 }
 
 /// Whether an operation cannot change anything, going by its name.
 pub(crate) fn is_read_only(operation: &str) -> bool {
-    [
-        "Get",
-        "List",
-        "Describe",
-        "Head",
-        "BatchGet",
-        "BatchCheck",
-        "Filter",
-        "Simulate",
-        "Decode",
-    ]
-    .iter()
-    .any(|verb| operation.starts_with(verb))
+    ["Get", "List", "Describe", "Head", "BatchGet", "BatchCheck", "Filter", "Simulate", "Decode"]
+        .iter()
+        .any(|verb| operation.starts_with(verb))
 }
 
 /// A panic in one request must not take the lock, and so the sandbox, down with it.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
-    lock.read()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    lock.read().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    lock.write().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -35,11 +35,7 @@ impl Session {
     /// `arn:aws:sts::…:assumed-role/ROLE/SESSION`.
     pub(crate) fn arn(&self) -> String {
         let role = self.role_arn.rsplit('/').next().unwrap_or_default();
-        format!(
-            "arn:aws:sts::{}:assumed-role/{role}/{}",
-            super::services::ACCOUNT,
-            self.name
-        )
+        format!("arn:aws:sts::{}:assumed-role/{role}/{}", super::services::ACCOUNT, self.name)
     }
 
     /// Whether it is over.
@@ -58,18 +54,10 @@ pub(crate) struct Sessions {
 impl Sessions {
     /// What the file says, if it says anything.
     pub(crate) fn open(file: &Path) -> Self {
-        let sessions: Vec<Session> = std::fs::read(file)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
-        let by_key = sessions
-            .into_iter()
-            .map(|session| (session.access_key.clone(), session))
-            .collect();
-        Self {
-            file: file.to_owned(),
-            by_key: Mutex::new(by_key),
-        }
+        let sessions: Vec<Session> =
+            std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let by_key = sessions.into_iter().map(|session| (session.access_key.clone(), session)).collect();
+        Self { file: file.to_owned(), by_key: Mutex::new(by_key) }
     }
 
     /// Starts a session.
@@ -92,10 +80,7 @@ impl Sessions {
             .map_err(std::io::Error::other)
             .and_then(|bytes| super::persistence::replace_private(&self.file, &bytes));
         if let Err(cause) = written {
-            eprintln!(
-                "sandbox: {} cannot be written: {cause}",
-                self.file.display()
-            );
+            eprintln!("sandbox: {} cannot be written: {cause}", self.file.display());
         }
         session
     }
@@ -118,9 +103,7 @@ pub(crate) fn access_key(prefix: &str) -> String {
 pub(crate) fn secret(len: usize) -> String {
     let mut rng = rand::rng();
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    (0..len)
-        .map(|_| alphabet[rng.random_range(0..alphabet.len())] as char)
-        .collect()
+    (0..len).map(|_| alphabet[rng.random_range(0..alphabet.len())] as char).collect()
 }
 
 /// Whether a trust policy lets a service (`lambda.amazonaws.com`) assume the role.
@@ -147,10 +130,8 @@ pub(crate) fn trusts(document: &Value, kind: &str, names: &[&str]) -> bool {
                 && one_or_many(&statement["Action"])
                     .any(|action| matches!(action.as_str(), Some("sts:AssumeRole" | "sts:*" | "*")))
                 && (statement["Principal"] == "*"
-                    || one_or_many(&statement["Principal"][kind]).any(|name| {
-                        name.as_str()
-                            .is_some_and(|name| name == "*" || names.contains(&name))
-                    }))
+                    || one_or_many(&statement["Principal"][kind])
+                        .any(|name| name.as_str().is_some_and(|name| name == "*" || names.contains(&name))))
         })
     };
     allowed("Allow") && !allowed("Deny")

@@ -14,11 +14,7 @@ use sha2::{Digest, Sha256};
 use super::blobs::hex;
 
 /// All but RFC 3986's unreserved characters.
-pub(crate) const STRICT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+pub(crate) const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// The same, but a path keeps its slashes.
 const STRICT_PATH: &AsciiSet = &STRICT.remove(b'/');
 
@@ -81,20 +77,12 @@ pub(crate) struct ChunkSigner {
 impl Claim {
     /// Reads the claim, believing nothing yet.
     pub(crate) fn read(parts: &Parts) -> Result<Self, Distrust> {
-        let header = |name: &str| {
-            parts
-                .headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-        };
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let query = parts.uri.query().unwrap_or("");
         if let Some(authorization) = header("authorization") {
-            let fields =
-                authorization
-                    .strip_prefix("AWS4-HMAC-SHA256")
-                    .ok_or(Distrust::Incomplete(
-                        "Authorization is not of the kind AWS4-HMAC-SHA256",
-                    ))?;
+            let fields = authorization
+                .strip_prefix("AWS4-HMAC-SHA256")
+                .ok_or(Distrust::Incomplete("Authorization is not of the kind AWS4-HMAC-SHA256"))?;
             let field = |name: &str| {
                 fields
                     .split(',')
@@ -106,10 +94,9 @@ impl Claim {
                 None => Payload::Whole,
                 Some("UNSIGNED-PAYLOAD") => Payload::Unsigned,
                 Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER") => Payload::Chunked { signed: false },
-                Some(
-                    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
-                    | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-                ) => Payload::Chunked { signed: true },
+                Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER") => {
+                    Payload::Chunked { signed: true }
+                }
                 Some(hash) => Payload::Hashed(hash.to_owned()),
             };
             Self::assemble(
@@ -124,16 +111,10 @@ impl Claim {
             )
         } else if query.contains("X-Amz-Signature=") {
             let parameters = query_pairs(query);
-            let parameter = |name: &str| {
-                parameters
-                    .iter()
-                    .find(|(key, _)| key == name)
-                    .map(|(_, value)| value.clone())
-            };
+            let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
             let needed = |name: &'static str| parameter(name).ok_or(Distrust::Incomplete(name));
-            let seconds: u64 = needed("X-Amz-Expires")?
-                .parse()
-                .map_err(|_| Distrust::Incomplete("X-Amz-Expires is not a number"))?;
+            let seconds: u64 =
+                needed("X-Amz-Expires")?.parse().map_err(|_| Distrust::Incomplete("X-Amz-Expires is not a number"))?;
             Self::assemble(
                 &needed("X-Amz-Credential")?,
                 &needed("X-Amz-SignedHeaders")?,
@@ -161,24 +142,16 @@ impl Claim {
         presigned: bool,
     ) -> Result<Self, Distrust> {
         let mut scope = credential.trim().rsplitn(5, '/');
-        let (Some("aws4_request"), Some(service), Some(region), Some(day), Some(access_key)) = (
-            scope.next(),
-            scope.next(),
-            scope.next(),
-            scope.next(),
-            scope.next(),
-        ) else {
-            return Err(Distrust::Incomplete(
-                "Credential is not KEY/DAY/REGION/SERVICE/aws4_request",
-            ));
+        let (Some("aws4_request"), Some(service), Some(region), Some(day), Some(access_key)) =
+            (scope.next(), scope.next(), scope.next(), scope.next(), scope.next())
+        else {
+            return Err(Distrust::Incomplete("Credential is not KEY/DAY/REGION/SERVICE/aws4_request"));
         };
         let time = NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%M%SZ")
             .map_err(|_| Distrust::Incomplete("X-Amz-Date is not a time"))?
             .and_utc();
-        let signed_headers: Vec<String> = signed_headers
-            .split(';')
-            .map(|name| name.trim().to_ascii_lowercase())
-            .collect();
+        let signed_headers: Vec<String> =
+            signed_headers.split(';').map(|name| name.trim().to_ascii_lowercase()).collect();
         if !signed_headers.iter().any(|name| name == "host") {
             return Err(Distrust::Incomplete("the Host header is not signed"));
         }
@@ -211,9 +184,7 @@ impl Claim {
                 }
             }
             None => {
-                let off = now
-                    .duration_since(time)
-                    .unwrap_or_else(|ahead| ahead.duration());
+                let off = now.duration_since(time).unwrap_or_else(|ahead| ahead.duration());
                 if off > SKEW {
                     return Err(Distrust::Skewed);
                 }
@@ -222,10 +193,7 @@ impl Claim {
         let payload = match &self.payload {
             Payload::Unsigned if self.presigned => "UNSIGNED-PAYLOAD".to_owned(),
             Payload::Whole => hex(&Sha256::digest(body)),
-            _ => parts.headers["x-amz-content-sha256"]
-                .to_str()
-                .unwrap_or_default()
-                .to_owned(),
+            _ => parts.headers["x-amz-content-sha256"].to_str().unwrap_or_default().to_owned(),
         };
         let canonical = format!(
             "{}\n{}\n{}\n{}\n{}\n{payload}",
@@ -242,11 +210,7 @@ impl Claim {
             hex(&Sha256::digest(canonical.as_bytes())),
         );
         let expected = calculate_signature(self.key(secret), to_sign.as_bytes());
-        if same(&expected, &self.signature) {
-            Ok(())
-        } else {
-            Err(Distrust::Mismatch)
-        }
+        if same(&expected, &self.signature) { Ok(()) } else { Err(Distrust::Mismatch) }
     }
 
     /// What the chunks of this request's body are signed with.
@@ -260,14 +224,7 @@ impl Claim {
     }
 
     fn key(&self, secret: &str) -> Vec<u8> {
-        generate_signing_key(
-            secret,
-            SystemTime::from(self.time),
-            &self.region,
-            &self.service,
-        )
-        .as_ref()
-        .to_vec()
+        generate_signing_key(secret, SystemTime::from(self.time), &self.region, &self.service).as_ref().to_vec()
     }
 
     fn scope(&self) -> String {
@@ -277,8 +234,7 @@ impl Claim {
     /// S3 signs a path escaped once and otherwise as it is; everyone else escapes again what was sent.
     fn canonical_path(&self, path: &str) -> String {
         if self.service == "s3" {
-            utf8_percent_encode(&percent_decode_str(path).decode_utf8_lossy(), STRICT_PATH)
-                .to_string()
+            utf8_percent_encode(&percent_decode_str(path).decode_utf8_lossy(), STRICT_PATH).to_string()
         } else {
             utf8_percent_encode(path, STRICT_PATH).to_string()
         }
@@ -293,11 +249,7 @@ impl Claim {
                 .iter()
                 .map(|value| {
                     let value = String::from_utf8_lossy(value.as_bytes());
-                    value
-                        .split(' ')
-                        .filter(|word| !word.is_empty())
-                        .collect::<Vec<_>>()
-                        .join(" ")
+                    value.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
                 })
                 .collect();
             text.push_str(&format!("{name}:{}\n", values.join(",")));
@@ -320,10 +272,7 @@ impl ChunkSigner {
     /// Whether `signature` is that of the trailing headers (`name:value\n`, sorted).
     pub(crate) fn accepts_trailer(&mut self, trailer: &str, signature: &str) -> bool {
         let hash = hex(&Sha256::digest(trailer.as_bytes()));
-        let to_sign = format!(
-            "AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{}\n{hash}",
-            self.time, self.scope, self.previous
-        );
+        let to_sign = format!("AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{}\n{hash}", self.time, self.scope, self.previous);
         self.advance(&to_sign, signature)
     }
 
@@ -356,20 +305,12 @@ fn canonical_query(query: &str) -> String {
         .map(|(name, value)| (encoded(name), encoded(value)))
         .collect();
     pairs.sort();
-    pairs
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect::<Vec<_>>()
-        .join("&")
+    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
 /// Compares in a time that does not depend on where the difference is.
 fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len()
-        && a.bytes()
-            .zip(b.bytes())
-            .fold(0, |difference, (a, b)| difference | (a ^ b))
-            == 0
+    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
 #[cfg(test)]
@@ -409,25 +350,9 @@ mod tests {
         let claim = |service: &str| {
             let credential = format!("K/20130524/us-east-1/{service}/aws4_request");
             let payload = Payload::Unsigned;
-            Claim::assemble(
-                &credential,
-                "host",
-                String::new(),
-                "20130524T000000Z",
-                None,
-                None,
-                payload,
-                false,
-            )
-            .unwrap()
+            Claim::assemble(&credential, "host", String::new(), "20130524T000000Z", None, None, payload, false).unwrap()
         };
-        assert_eq!(
-            claim("lambda").canonical_path("/f/arn%3Aaws/x"),
-            "/f/arn%253Aaws/x"
-        );
-        assert_eq!(
-            claim("s3").canonical_path("/b/a%20b(c)//%C3%B6"),
-            "/b/a%20b%28c%29//%C3%B6"
-        );
+        assert_eq!(claim("lambda").canonical_path("/f/arn%3Aaws/x"), "/f/arn%253Aaws/x");
+        assert_eq!(claim("s3").canonical_path("/b/a%20b(c)//%C3%B6"), "/b/a%20b%28c%29//%C3%B6");
     }
 }

@@ -27,17 +27,10 @@ impl Sts {
 
     fn caller(&self, context: &RequestContext) -> Caller {
         let key = context.access_key.as_deref().unwrap_or_default();
-        self.access
-            .get()
-            .and_then(|access| access.holder(key))
-            .map_or(Caller::Root, |(caller, _)| caller)
+        self.access.get().and_then(|access| access.holder(key)).map_or(Caller::Root, |(caller, _)| caller)
     }
 
-    async fn assume_role(
-        &self,
-        input: &Value,
-        context: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    async fn assume_role(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
         let needed = |name: &str| {
             input[name].as_str().filter(|value| !value.is_empty()).ok_or_else(|| {
                 AwsError::bad_request(
@@ -59,22 +52,11 @@ impl Sts {
         let denied = || {
             AwsError::forbidden(
                 "AccessDenied",
-                format!(
-                    "User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}",
-                    caller.arn()
-                ),
+                format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}", caller.arn()),
             )
         };
         let role_name = role_arn.rsplit('/').next().unwrap_or_default();
-        let role = self
-            .services
-            .call(
-                "iam",
-                "us-east-1",
-                "GetRole",
-                json!({ "RoleName": role_name }),
-            )
-            .await;
+        let role = self.services.call("iam", "us-east-1", "GetRole", json!({ "RoleName": role_name })).await;
         let role = role.map_err(|_| denied())?;
         if role["Role"]["Arn"].as_str() != Some(role_arn) {
             return Err(denied());
@@ -104,7 +86,10 @@ fn seconds(input: &Value, default: i64) -> Result<i64, AwsError> {
         number => number.as_i64(),
     };
     seconds.filter(|seconds| (900..=129_600).contains(seconds)).ok_or_else(|| {
-        AwsError::bad_request("ValidationError", "Value at 'durationSeconds' failed to satisfy constraint: Member must have value between 900 and 129600")
+        AwsError::bad_request(
+            "ValidationError",
+            "Value at 'durationSeconds' failed to satisfy constraint: Member must have value between 900 and 129600",
+        )
     })
 }
 
@@ -128,12 +113,7 @@ impl ServiceHandler for Sts {
         Protocol::AwsQuery
     }
 
-    async fn handle(
-        &self,
-        operation: &str,
-        input: Value,
-        context: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    async fn handle(&self, operation: &str, input: Value, context: &RequestContext) -> Result<Value, AwsError> {
         match operation {
             "GetCallerIdentity" => {
                 let caller = self.caller(context);

@@ -29,11 +29,7 @@ impl Sandbox {
     }
 
     pub async fn with_faults(faults: &str) -> Self {
-        Self::start(
-            DataDir::Ephemeral,
-            serde_json::from_str(faults).expect("faults"),
-        )
-        .await
+        Self::start(DataDir::Ephemeral, serde_json::from_str(faults).expect("faults")).await
     }
 
     async fn start(data_dir: DataDir, faults: Vec<Fault>) -> Self {
@@ -54,19 +50,12 @@ impl Sandbox {
         };
         let served = tokio::spawn(serve(options));
         let endpoint = is_ready.await.expect("a sandbox that starts");
-        Self {
-            endpoint,
-            stop,
-            served,
-        }
+        Self { endpoint, stop, served }
     }
 
     pub async fn stop(self) {
         let _ = self.stop.send(());
-        self.served
-            .await
-            .expect("no panic")
-            .expect("a sandbox that ends well");
+        self.served.await.expect("no panic").expect("a sandbox that ends well");
     }
 
     pub fn config(&self) -> SdkConfig {
@@ -79,48 +68,25 @@ impl Sandbox {
 }
 
 pub fn config(endpoint: &Endpoint, region: &str) -> SdkConfig {
-    config_with_keys(
-        &endpoint.url,
-        region,
-        &endpoint.access_key,
-        &endpoint.secret_key,
-        None,
-    )
+    config_with_keys(&endpoint.url, region, &endpoint.access_key, &endpoint.secret_key, None)
 }
 
-pub fn config_with_keys(
-    url: &str,
-    region: &str,
-    key: &str,
-    secret: &str,
-    token: Option<&str>,
-) -> SdkConfig {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let credentials = aws_sdk_s3::config::Credentials::new(
-        key,
-        secret,
-        token.map(str::to_owned),
-        None,
-        "the sandbox's tests",
-    );
+pub fn config_with_keys(url: &str, region: &str, key: &str, secret: &str, token: Option<&str>) -> SdkConfig {
+    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let credentials =
+        aws_sdk_s3::config::Credentials::new(key, secret, token.map(str::to_owned), None, "the sandbox's tests");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
         .endpoint_url(url)
-        .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(
-            credentials,
-        ))
+        .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(credentials))
         .retry_config(RetryConfig::disabled())
         .http_client(http)
         .build()
 }
 
 pub fn s3(endpoint: &Endpoint, region: &str) -> aws_sdk_s3::Client {
-    let config = aws_sdk_s3::config::Builder::from(&config(endpoint, region))
-        .force_path_style(true)
-        .build();
+    let config = aws_sdk_s3::config::Builder::from(&config(endpoint, region)).force_path_style(true).build();
     aws_sdk_s3::Client::from_conf(config)
 }
 
@@ -133,9 +99,7 @@ where
         Ok(_) => "no error".to_owned(),
         Err(error) => {
             let status = error.raw_response().map_or(0, |raw| raw.status().as_u16());
-            error
-                .code()
-                .map_or_else(|| format!("status {status}"), str::to_owned)
+            error.code().map_or_else(|| format!("status {status}"), str::to_owned)
         }
     }
 }

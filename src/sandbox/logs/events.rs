@@ -16,9 +16,7 @@ const PAGE_BYTES: usize = 1024 * 1024;
 impl Logs {
     pub(super) fn put_events(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
         let (group, stream) = (group_name(input)?, stream_name(input)?);
-        let given = input["logEvents"]
-            .as_array()
-            .filter(|events| !events.is_empty());
+        let given = input["logEvents"].as_array().filter(|events| !events.is_empty());
         let given = given.ok_or_else(|| invalid("1 validation error detected: Value at 'logEvents' failed to satisfy constraint: Member must have length greater than or equal to 1"))?;
         if given.len() > PAGE_EVENTS {
             return Err(invalid("Log event batch exceeds 10000 events"));
@@ -28,21 +26,15 @@ impl Logs {
         let (mut old, mut future) = (None, None);
         let mut new = Vec::with_capacity(given.len());
         for (index, event) in given.iter().enumerate() {
-            let (Some(time), Some(message)) =
-                (event["timestamp"].as_i64(), event["message"].as_str())
-            else {
+            let (Some(time), Some(message)) = (event["timestamp"].as_i64(), event["message"].as_str()) else {
                 return Err(invalid("Each log event needs a timestamp and a message"));
             };
             if message.is_empty() {
-                return Err(invalid(
-                    "Log event message must have length greater than or equal to 1",
-                ));
+                return Err(invalid("Log event message must have length greater than or equal to 1"));
             }
             bytes += message.len() + 26;
             if time < last {
-                return Err(invalid(
-                    "Log events in a single PutLogEvents request must be in chronological order.",
-                ));
+                return Err(invalid("Log events in a single PutLogEvents request must be in chronological order."));
             }
             last = time;
             if time < now - 14 * day {
@@ -50,19 +42,13 @@ impl Logs {
             } else if time > now + day / 12 {
                 future = future.or(Some(index));
             } else {
-                new.push((
-                    self.number.fetch_add(1, Ordering::Relaxed),
-                    time,
-                    message.to_owned(),
-                ));
+                new.push((self.number.fetch_add(1, Ordering::Relaxed), time, message.to_owned()));
             }
         }
         if bytes > PAGE_BYTES {
             return Err(invalid("Upload too large: the batch is over 1048576 bytes"));
         }
-        self.with_stream(region, &group, &stream, |events| {
-            events.append(&new, now).map_err(|cause| broken(&cause))
-        })?;
+        self.with_stream(region, &group, &stream, |events| events.append(&new, now).map_err(|cause| broken(&cause)))?;
         let mut answer = json!({ "nextSequenceToken": "49039859668105112536411900270829418" });
         if let Some(end) = old {
             answer["rejectedLogEventsInfo"]["tooOldLogEventEndIndex"] = end.into();
@@ -123,14 +109,11 @@ impl Logs {
         let group = group_name(input)?;
         let limit = page_limit(input)?;
         let pattern = Pattern::read(input["filterPattern"].as_str().unwrap_or(""))?;
-        let names: Option<Vec<&str>> = input["logStreamNames"]
-            .as_array()
-            .map(|names| names.iter().filter_map(Value::as_str).collect());
+        let names: Option<Vec<&str>> =
+            input["logStreamNames"].as_array().map(|names| names.iter().filter_map(Value::as_str).collect());
         let prefix = input["logStreamNamePrefix"].as_str();
         if names.is_some() && prefix.is_some() {
-            return Err(invalid(
-                "Only one of logStreamNames and logStreamNamePrefix can be given",
-            ));
+            return Err(invalid("Only one of logStreamNames and logStreamNamePrefix can be given"));
         }
         let from = input["startTime"].as_i64().unwrap_or(i64::MIN);
         let to = input["endTime"].as_i64().unwrap_or(i64::MAX);
@@ -139,32 +122,19 @@ impl Logs {
             None => START,
         };
         self.with_group(region, &group, |group| {
-            if let Some(missing) = names
-                .iter()
-                .flatten()
-                .find(|name| !group.streams.contains_key(**name))
-            {
-                return Err(not_found(&format!(
-                    "The specified log stream does not exist: {missing}"
-                )));
+            if let Some(missing) = names.iter().flatten().find(|name| !group.streams.contains_key(**name)) {
+                return Err(not_found(&format!("The specified log stream does not exist: {missing}")));
             }
             let mut found: Vec<(Position, Value, usize)> = Vec::new();
             for (name, stream) in &mut group.streams {
-                let wanted = names
-                    .as_ref()
-                    .is_none_or(|names| names.contains(&name.as_str()))
+                let wanted = names.as_ref().is_none_or(|names| names.contains(&name.as_str()))
                     && prefix.is_none_or(|prefix| name.starts_with(prefix));
                 if !wanted {
                     continue;
                 }
                 let events = self.events(stream)?;
-                let start = events
-                    .entries
-                    .partition_point(|entry| entry.at.time < from || entry.at <= after);
-                let end = events
-                    .entries
-                    .partition_point(|entry| entry.at.time <= to)
-                    .max(start);
+                let start = events.entries.partition_point(|entry| entry.at.time < from || entry.at <= after);
+                let end = events.entries.partition_point(|entry| entry.at.time <= to).max(start);
                 let mut taken = 0;
                 // Page by page: no stream gives more than one answer can carry.
                 for entries in events.entries[start..end].chunks(256) {
@@ -216,11 +186,8 @@ fn trim(page: &mut Vec<Entry>, messages: &mut Vec<String>, forward: bool) {
         bytes += message.len() + 26;
         bytes <= PAGE_BYTES
     };
-    let kept = if forward {
-        messages.iter().take_while(fits).count()
-    } else {
-        messages.iter().rev().take_while(fits).count()
-    };
+    let kept =
+        if forward { messages.iter().take_while(fits).count() } else { messages.iter().rev().take_while(fits).count() };
     let kept = kept.max(1).min(page.len());
     if forward {
         page.truncate(kept);
@@ -253,13 +220,7 @@ fn read_token(token: &str) -> Result<(bool, Position), AwsError> {
         };
         let body = token.get(2..)?.strip_suffix("/s")?;
         let (time, number) = (body.get(..20)?, body.get(20..)?);
-        Some((
-            forward,
-            Position {
-                time: time.parse().ok()?,
-                number: number.parse().ok()?,
-            },
-        ))
+        Some((forward, Position { time: time.parse().ok()?, number: number.parse().ok()? }))
     };
     read().ok_or_else(|| invalid("The specified nextToken is invalid."))
 }

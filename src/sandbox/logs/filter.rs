@@ -23,11 +23,7 @@ impl Pattern {
         let mut pattern = Self::default();
         let mut rest = text;
         while let Some(start) = rest.chars().next() {
-            let kind = if matches!(start, '?' | '-') {
-                start
-            } else {
-                ' '
-            };
+            let kind = if matches!(start, '?' | '-') { start } else { ' ' };
             if kind != ' ' {
                 rest = &rest[1..];
             }
@@ -59,9 +55,7 @@ impl Pattern {
 
     pub(super) fn matches(&self, message: &str) -> bool {
         let has = |word: &String| message.contains(word.as_str());
-        self.all.iter().all(has)
-            && (self.any.is_empty() || self.any.iter().any(has))
-            && !self.none.iter().any(has)
+        self.all.iter().all(has) && (self.any.is_empty() || self.any.iter().any(has)) && !self.none.iter().any(has)
     }
 }
 
@@ -71,8 +65,7 @@ mod tests {
 
     #[test]
     fn words_phrases_choices_and_exclusions() {
-        let matches =
-            |pattern: &str, message: &str| Pattern::read(pattern).unwrap().matches(message);
+        let matches = |pattern: &str, message: &str| Pattern::read(pattern).unwrap().matches(message);
         assert!(matches("", "anything"));
         assert!(matches("ERROR disk", "ERROR: the disk is full"));
         assert!(!matches("ERROR disk", "ERROR: no memory"));

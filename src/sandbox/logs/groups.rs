@@ -4,15 +4,11 @@ use awsim_core::AwsError;
 use serde_json::{Value, json};
 
 use super::super::services::lock;
-use super::{
-    Group, Logs, Stream, exists, group_arn, group_name, invalid, not_found, now, stream_name,
-};
+use super::{Group, Logs, Stream, exists, group_arn, group_name, invalid, not_found, now, stream_name};
 
 /// The only retentions that there are.
-const DAYS: [u32; 23] = [
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
-    3288, 3653, 3654,
-];
+const DAYS: [u32; 23] =
+    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, 3654];
 
 impl Logs {
     pub(super) fn create_group(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
@@ -22,10 +18,7 @@ impl Logs {
         if groups.contains_key(&name) {
             return Err(exists("log group"));
         }
-        let mut group = Group {
-            created: now(),
-            ..Group::default()
-        };
+        let mut group = Group { created: now(), ..Group::default() };
         group.class = input["logGroupClass"].as_str().map(str::to_owned);
         add_tags(&mut group, &input["tags"]);
         groups.insert(name, group);
@@ -35,9 +28,7 @@ impl Logs {
 
     pub(super) fn delete_group(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
         let name = group_name(input)?;
-        let group = lock(&self.groups)
-            .get_mut(region)
-            .and_then(|groups| groups.remove(&name));
+        let group = lock(&self.groups).get_mut(region).and_then(|groups| groups.remove(&name));
         let group = group.ok_or_else(|| not_found("The specified log group does not exist."))?;
         for stream in group.streams.values() {
             self.forget(stream);
@@ -59,16 +50,12 @@ impl Logs {
         for (name, group) in groups.iter_mut() {
             if !name.starts_with(prefix)
                 || after.is_some_and(|after| name.as_str() <= after)
-                || pattern
-                    .as_ref()
-                    .is_some_and(|pattern| !name.to_lowercase().contains(pattern))
+                || pattern.as_ref().is_some_and(|pattern| !name.to_lowercase().contains(pattern))
             {
                 continue;
             }
             if found.len() == limit {
-                let last = found
-                    .last()
-                    .map(|group: &Value| group["logGroupName"].clone());
+                let last = found.last().map(|group: &Value| group["logGroupName"].clone());
                 return Ok(json!({ "logGroups": found, "nextToken": last }));
             }
             let mut stored = 0;
@@ -93,19 +80,12 @@ impl Logs {
         Ok(json!({ "logGroups": found }))
     }
 
-    pub(super) fn set_retention(
-        &self,
-        region: &str,
-        input: &Value,
-        operation: &str,
-    ) -> Result<Value, AwsError> {
+    pub(super) fn set_retention(&self, region: &str, input: &Value, operation: &str) -> Result<Value, AwsError> {
         let name = group_name(input)?;
         let days = match operation {
             "DeleteRetentionPolicy" => None,
             _ => {
-                let days = input["retentionInDays"]
-                    .as_u64()
-                    .and_then(|days| u32::try_from(days).ok());
+                let days = input["retentionInDays"].as_u64().and_then(|days| u32::try_from(days).ok());
                 Some(days.filter(|days| DAYS.contains(days)).ok_or_else(|| {
                     invalid(format!(
                         "1 validation error detected: Value at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: {DAYS:?}"
@@ -129,18 +109,9 @@ impl Logs {
     }
 
     pub(super) fn untag(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
-        let keys = if input["tagKeys"].is_array() {
-            &input["tagKeys"]
-        } else {
-            &input["tags"]
-        };
+        let keys = if input["tagKeys"].is_array() { &input["tagKeys"] } else { &input["tags"] };
         self.with_group(region, &group_name(input)?, |group| {
-            for key in keys
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-            {
+            for key in keys.as_array().into_iter().flatten().filter_map(Value::as_str) {
                 group.tags.remove(key);
             }
             self.change();
@@ -149,9 +120,7 @@ impl Logs {
     }
 
     pub(super) fn list_tags(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
-        self.with_group(region, &group_name(input)?, |group| {
-            Ok(json!({ "tags": group.tags }))
-        })
+        self.with_group(region, &group_name(input)?, |group| Ok(json!({ "tags": group.tags })))
     }
 
     pub(super) fn create_stream(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
@@ -162,14 +131,7 @@ impl Logs {
             }
             // A name of its own: the stream's may hold slashes and be any length.
             let file = format!("{}.jsonl", uuid::Uuid::new_v4().simple());
-            group.streams.insert(
-                name,
-                Stream {
-                    created: now(),
-                    file,
-                    events: None,
-                },
-            );
+            group.streams.insert(name, Stream { created: now(), file, events: None });
             self.change();
             Ok(json!({}))
         })
@@ -179,8 +141,7 @@ impl Logs {
         let (group, name) = (group_name(input)?, stream_name(input)?);
         self.with_group(region, &group, |group| {
             let stream = group.streams.remove(&name);
-            let stream =
-                stream.ok_or_else(|| not_found("The specified log stream does not exist."))?;
+            let stream = stream.ok_or_else(|| not_found("The specified log stream does not exist."))?;
             self.forget(&stream);
             self.change();
             Ok(json!({}))
@@ -195,20 +156,14 @@ impl Logs {
             None | Some("LogStreamName") => false,
             Some("LastEventTime") if prefix.is_empty() => true,
             Some("LastEventTime") => {
-                return Err(invalid(
-                    "Cannot order by LastEventTime with a logStreamNamePrefix.",
-                ));
+                return Err(invalid("Cannot order by LastEventTime with a logStreamNamePrefix."));
             }
             Some(_) => return Err(invalid("orderBy must be LogStreamName or LastEventTime")),
         };
         let after = input["nextToken"].as_str();
         self.with_group(region, &group_name, |group| {
             let mut found: Vec<(Option<i64>, Value)> = Vec::new();
-            for (name, stream) in group
-                .streams
-                .iter_mut()
-                .filter(|(name, _)| name.starts_with(prefix))
-            {
+            for (name, stream) in group.streams.iter_mut().filter(|(name, _)| name.starts_with(prefix)) {
                 let created = stream.created;
                 let events = self.events(stream)?;
                 let mut description = json!({
@@ -240,12 +195,7 @@ impl Logs {
                     .map_or(found.len(), |at| at + 1),
             };
             let more = found.len().saturating_sub(skip) > limit;
-            let page: Vec<Value> = found
-                .into_iter()
-                .skip(skip)
-                .take(limit)
-                .map(|(_, stream)| stream)
-                .collect();
+            let page: Vec<Value> = found.into_iter().skip(skip).take(limit).map(|(_, stream)| stream).collect();
             let mut answer = json!({});
             if let (true, Some(last)) = (more, page.last()) {
                 answer["nextToken"] = last["logStreamName"].clone();
@@ -267,9 +217,7 @@ impl Logs {
 
 fn add_tags(group: &mut Group, tags: &Value) {
     for (key, value) in tags.as_object().into_iter().flatten() {
-        group
-            .tags
-            .insert(key.clone(), value.as_str().unwrap_or_default().to_owned());
+        group.tags.insert(key.clone(), value.as_str().unwrap_or_default().to_owned());
     }
 }
 

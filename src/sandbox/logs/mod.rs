@@ -62,12 +62,7 @@ impl Logs {
         std::fs::create_dir_all(&dir)?;
         // Events' numbers grow over restarts.
         let number = u64::try_from(now()).unwrap_or_default() << 20;
-        Ok(Self {
-            dir,
-            groups: Mutex::default(),
-            changed: AtomicBool::new(false),
-            number: AtomicU64::new(number),
-        })
+        Ok(Self { dir, groups: Mutex::default(), changed: AtomicBool::new(false), number: AtomicU64::new(number) })
     }
 
     fn change(&self) {
@@ -80,10 +75,7 @@ impl Logs {
         name: &str,
         act: impl FnOnce(&mut Group) -> Result<T, AwsError>,
     ) -> Result<T, AwsError> {
-        match lock(&self.groups)
-            .get_mut(region)
-            .and_then(|groups| groups.get_mut(name))
-        {
+        match lock(&self.groups).get_mut(region).and_then(|groups| groups.get_mut(name)) {
             Some(group) => act(group),
             None => Err(not_found("The specified log group does not exist.")),
         }
@@ -122,20 +114,13 @@ impl ServiceHandler for Logs {
         Protocol::AwsJson1_1
     }
 
-    async fn handle(
-        &self,
-        operation: &str,
-        input: Value,
-        context: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    async fn handle(&self, operation: &str, input: Value, context: &RequestContext) -> Result<Value, AwsError> {
         let region = context.region.as_str();
         match operation {
             "CreateLogGroup" => self.create_group(region, &input),
             "DeleteLogGroup" => self.delete_group(region, &input),
             "DescribeLogGroups" => self.describe_groups(region, &input),
-            "PutRetentionPolicy" | "DeleteRetentionPolicy" => {
-                self.set_retention(region, &input, operation)
-            }
+            "PutRetentionPolicy" | "DeleteRetentionPolicy" => self.set_retention(region, &input, operation),
             "TagResource" | "TagLogGroup" => self.tag(region, &input),
             "UntagResource" | "UntagLogGroup" => self.untag(region, &input),
             "ListTagsForResource" | "ListTagsLogGroup" => self.list_tags(region, &input),
@@ -165,19 +150,11 @@ impl ServiceHandler for Logs {
         Some(format!("logs:{operation}"))
     }
 
-    fn iam_resource(
-        &self,
-        operation: &str,
-        input: &Value,
-        context: &RequestContext,
-    ) -> Option<String> {
+    fn iam_resource(&self, operation: &str, input: &Value, context: &RequestContext) -> Option<String> {
         let group = group_name(input).unwrap_or_else(|_| "*".to_owned());
         let arn = group_arn(&context.region, &group);
         Some(match (operation, input["logStreamName"].as_str()) {
-            (
-                "PutLogEvents" | "GetLogEvents" | "DeleteLogStream" | "CreateLogStream",
-                Some(stream),
-            ) => {
+            ("PutLogEvents" | "GetLogEvents" | "DeleteLogStream" | "CreateLogStream", Some(stream)) => {
                 format!("{arn}:log-stream:{stream}")
             }
             // What is about a group is matched by policies that end in `:*` and by those that do not.
@@ -189,14 +166,10 @@ impl ServiceHandler for Logs {
 
 /// The group's name, however it is said.
 fn group_name(input: &Value) -> Result<String, AwsError> {
-    let named = ["logGroupName", "logGroupIdentifier", "resourceArn"]
-        .iter()
-        .find_map(|field| input[*field].as_str());
+    let named = ["logGroupName", "logGroupIdentifier", "resourceArn"].iter().find_map(|field| input[*field].as_str());
     let name = named.ok_or_else(|| invalid("logGroupName is required"))?;
     // An ARN, perhaps with `:*` at its end.
-    let name = name
-        .split_once(":log-group:")
-        .map_or(name, |(_, name)| name.trim_end_matches(":*"));
+    let name = name.split_once(":log-group:").map_or(name, |(_, name)| name.trim_end_matches(":*"));
     let legal = |c: char| c.is_ascii_alphanumeric() || "._-/#".contains(c);
     if name.is_empty() || name.len() > 512 || !name.chars().all(legal) {
         return Err(invalid(format!(
@@ -208,9 +181,7 @@ fn group_name(input: &Value) -> Result<String, AwsError> {
 
 fn stream_name(input: &Value) -> Result<String, AwsError> {
     match input["logStreamName"].as_str() {
-        Some(name) if !name.is_empty() && name.len() <= 512 && !name.contains([':', '*']) => {
-            Ok(name.to_owned())
-        }
+        Some(name) if !name.is_empty() && name.len() <= 512 && !name.contains([':', '*']) => Ok(name.to_owned()),
         _ => Err(invalid(
             "1 validation error detected: Value at 'logStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [^:*]*",
         )),
@@ -226,10 +197,7 @@ fn not_found(message: &str) -> AwsError {
 }
 
 fn exists(what: &str) -> AwsError {
-    AwsError::bad_request(
-        "ResourceAlreadyExistsException",
-        format!("The specified {what} already exists"),
-    )
+    AwsError::bad_request("ResourceAlreadyExistsException", format!("The specified {what} already exists"))
 }
 
 fn invalid(message: impl Into<String>) -> AwsError {

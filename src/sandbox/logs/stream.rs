@@ -14,10 +14,7 @@ pub(super) struct Position {
 }
 
 /// Before everything.
-pub(super) const START: Position = Position {
-    time: i64::MIN,
-    number: 0,
-};
+pub(super) const START: Position = Position { time: i64::MIN, number: 0 };
 
 /// One event, but for its message.
 #[derive(Debug, Clone, Copy)]
@@ -45,13 +42,7 @@ pub(super) struct Events {
 impl Events {
     /// Those that are in the file, if there is one. A line cut short is an unanswered call's, and is cut off.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let mut events = Self {
-            path: path.to_owned(),
-            end: 0,
-            entries: Vec::new(),
-            bytes: 0,
-            last_ingestion: None,
-        };
+        let mut events = Self { path: path.to_owned(), end: 0, entries: Vec::new(), bytes: 0, last_ingestion: None };
         let file = match File::open(path) {
             Ok(file) => file,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(events),
@@ -69,10 +60,7 @@ impl Events {
                 _ => break,
             }
         }
-        OpenOptions::new()
-            .write(true)
-            .open(path)?
-            .set_len(events.end)?;
+        OpenOptions::new().write(true).open(path)?.set_len(events.end)?;
         Ok(events)
     }
 
@@ -87,10 +75,7 @@ impl Events {
             text.push(b'\n');
             lines.push((line, text.len() - before));
         }
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.path)?;
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
         // A full disk may take half of it.
         file.write_all(&text).inspect_err(|_| {
             let _ = file.set_len(self.end);
@@ -102,16 +87,8 @@ impl Events {
     }
 
     fn index(&mut self, line: &Line, length: usize) {
-        let at = Position {
-            time: line.1,
-            number: line.0,
-        };
-        let entry = Entry {
-            at,
-            ingested: line.2,
-            offset: self.end,
-            length: length as u32,
-        };
+        let at = Position { time: line.1, number: line.0 };
+        let entry = Entry { at, ingested: line.2, offset: self.end, length: length as u32 };
         let place = self.entries.partition_point(|other| other.at < at);
         self.entries.insert(place, entry);
         self.end += length as u64;
@@ -157,25 +134,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("1.jsonl");
         let mut events = Events::open(&path).unwrap();
-        events
-            .append(&[(1, 10, "b\n\"x\"".into()), (2, 30, "d".into())], 5)
-            .unwrap();
-        events
-            .append(&[(3, 5, "a".into()), (4, 10, "c".into())], 6)
-            .unwrap();
-        OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .unwrap()
-            .write_all(b"[5,40,7,\"cut")
-            .unwrap();
+        events.append(&[(1, 10, "b\n\"x\"".into()), (2, 30, "d".into())], 5).unwrap();
+        events.append(&[(3, 5, "a".into()), (4, 10, "c".into())], 6).unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"[5,40,7,\"cut").unwrap();
         let mut events = Events::open(&path).unwrap();
         events.append(&[(6, 50, "e".into())], 7).unwrap();
         let events = Events::open(&path).unwrap();
-        assert_eq!(
-            events.messages(&events.entries).unwrap(),
-            ["a", "b\n\"x\"", "c", "d", "e"]
-        );
+        assert_eq!(events.messages(&events.entries).unwrap(), ["a", "b\n\"x\"", "c", "d", "e"]);
         assert_eq!(events.last_ingestion, Some(7));
     }
 }

@@ -10,40 +10,22 @@ struct Fixture {
 fn fixture() -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let services = Services::new("http://127.0.0.1:1".into(), dir.path().into()).unwrap();
-    Fixture {
-        logs: Logs::new(&services).unwrap(),
-        _dir: dir,
-    }
+    Fixture { logs: Logs::new(&services).unwrap(), _dir: dir }
 }
 
 impl Fixture {
     async fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
-        self.logs
-            .handle(operation, input, &RequestContext::new("logs", "us-east-1"))
-            .await
+        self.logs.handle(operation, input, &RequestContext::new("logs", "us-east-1")).await
     }
 
     async fn stream(&self) {
-        self.call(
-            "CreateLogGroup",
-            json!({"logGroupName": "/g", "tags": {"a": "b"}}),
-        )
-        .await
-        .unwrap();
-        self.call(
-            "CreateLogStream",
-            json!({"logGroupName": "/g", "logStreamName": "s"}),
-        )
-        .await
-        .unwrap();
+        self.call("CreateLogGroup", json!({"logGroupName": "/g", "tags": {"a": "b"}})).await.unwrap();
+        self.call("CreateLogStream", json!({"logGroupName": "/g", "logStreamName": "s"})).await.unwrap();
     }
 
     async fn put(&self, messages: &[&str]) {
         let time = now();
-        let events: Vec<Value> = messages
-            .iter()
-            .map(|m| json!({"timestamp": time, "message": m}))
-            .collect();
+        let events: Vec<Value> = messages.iter().map(|m| json!({"timestamp": time, "message": m})).collect();
         let input = json!({"logGroupName": "/g", "logStreamName": "s", "logEvents": events});
         self.call("PutLogEvents", input).await.unwrap();
     }
@@ -55,14 +37,8 @@ impl Fixture {
         }
         let answer = self.call("GetLogEvents", input).await.unwrap();
         let events = answer["events"].as_array().unwrap();
-        let messages = events
-            .iter()
-            .map(|event| event["message"].as_str().unwrap().to_owned())
-            .collect();
-        (
-            messages,
-            answer["nextForwardToken"].as_str().unwrap().to_owned(),
-        )
+        let messages = events.iter().map(|event| event["message"].as_str().unwrap().to_owned()).collect();
+        (messages, answer["nextForwardToken"].as_str().unwrap().to_owned())
     }
 }
 
@@ -89,32 +65,17 @@ async fn without_a_head_the_tail_is_given() {
     let logs = fixture();
     logs.stream().await;
     logs.put(&["1", "2", "3"]).await;
-    assert_eq!(
-        logs.get(json!({"startFromHead": false, "limit": 2}))
-            .await
-            .0,
-        ["2", "3"]
-    );
+    assert_eq!(logs.get(json!({"startFromHead": false, "limit": 2})).await.0, ["2", "3"]);
 }
 
 #[tokio::test]
 async fn filtering_goes_over_streams_and_pages() {
     let logs = fixture();
     logs.stream().await;
-    logs.call(
-        "CreateLogStream",
-        json!({"logGroupName": "/g", "logStreamName": "t"}),
-    )
-    .await
-    .unwrap();
+    logs.call("CreateLogStream", json!({"logGroupName": "/g", "logStreamName": "t"})).await.unwrap();
     logs.put(&["ERROR 1", "fine", "ERROR 2"]).await;
     let event = json!({"timestamp": now(), "message": "ERROR 3"});
-    logs.call(
-        "PutLogEvents",
-        json!({"logGroupName": "/g", "logStreamName": "t", "logEvents": [event]}),
-    )
-    .await
-    .unwrap();
+    logs.call("PutLogEvents", json!({"logGroupName": "/g", "logStreamName": "t", "logEvents": [event]})).await.unwrap();
     let (mut found, mut token) = (Vec::new(), Value::Null);
     loop {
         let mut input = json!({"logGroupName": "/g", "filterPattern": "ERROR", "limit": 1});
@@ -122,13 +83,7 @@ async fn filtering_goes_over_streams_and_pages() {
             input["nextToken"] = token;
         }
         let answer = logs.call("FilterLogEvents", input).await.unwrap();
-        found.extend(
-            answer["events"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|event| event["message"].clone()),
-        );
+        found.extend(answer["events"].as_array().unwrap().iter().map(|event| event["message"].clone()));
         token = answer["nextToken"].clone();
         if token.is_null() {
             break;
@@ -143,28 +98,13 @@ async fn errors_are_those_of_aws() {
     logs.stream().await;
     let code = |result: Result<Value, AwsError>| result.unwrap_err().code;
     assert_eq!(
-        code(
-            logs.call("CreateLogGroup", json!({"logGroupName": "/g"}))
-                .await
-        ),
+        code(logs.call("CreateLogGroup", json!({"logGroupName": "/g"})).await),
         "ResourceAlreadyExistsException"
     );
-    assert_eq!(
-        code(
-            logs.call("DeleteLogGroup", json!({"logGroupName": "/x"}))
-                .await
-        ),
-        "ResourceNotFoundException"
-    );
+    assert_eq!(code(logs.call("DeleteLogGroup", json!({"logGroupName": "/x"})).await), "ResourceNotFoundException");
     let wrong = json!({"logGroupName": "/g", "retentionInDays": 2});
-    assert_eq!(
-        code(logs.call("PutRetentionPolicy", wrong).await),
-        "InvalidParameterException"
-    );
-    assert_eq!(
-        code(logs.call("StartQuery", json!({})).await),
-        "UnknownOperationException"
-    );
+    assert_eq!(code(logs.call("PutRetentionPolicy", wrong).await), "InvalidParameterException");
+    assert_eq!(code(logs.call("StartQuery", json!({})).await), "UnknownOperationException");
 }
 
 #[tokio::test]
@@ -172,9 +112,7 @@ async fn a_deleted_group_leaves_no_file() {
     let logs = fixture();
     logs.stream().await;
     logs.put(&["1"]).await;
-    logs.call("DeleteLogGroup", json!({"logGroupName": "/g"}))
-        .await
-        .unwrap();
+    logs.call("DeleteLogGroup", json!({"logGroupName": "/g"})).await.unwrap();
     assert!(lock(&logs.logs.groups)["us-east-1"].is_empty());
     assert_eq!(std::fs::read_dir(&logs.logs.dir).unwrap().count(), 0);
 }

@@ -23,20 +23,10 @@ impl S3 {
     /// Takes the request's body.
     pub(super) async fn receive(&self, call: &mut Call) -> S3Result<Received> {
         let chunked = matches!(call.payload, Payload::Chunked { .. });
-        let length_header = if chunked {
-            "x-amz-decoded-content-length"
-        } else {
-            "content-length"
-        };
-        let announced: Option<u64> = call
-            .header(length_header)
-            .and_then(|length| length.parse().ok());
+        let length_header = if chunked { "x-amz-decoded-content-length" } else { "content-length" };
+        let announced: Option<u64> = call.header(length_header).and_then(|length| length.parse().ok());
         if chunked && announced.is_none() {
-            return Err(S3Error::new(
-                411,
-                "MissingContentLength",
-                "You must provide the Content-Length HTTP header.",
-            ));
+            return Err(S3Error::new(411, "MissingContentLength", "You must provide the Content-Length HTTP header."));
         }
         if announced.is_some_and(|length| length > MAX_OBJECT) {
             return Err(too_large(announced.unwrap_or_default()));
@@ -65,10 +55,7 @@ impl S3 {
         check_md5(call, &blob.md5)?;
         let claimed = algorithm.and_then(|algorithm| {
             let name = format!("x-amz-checksum-{algorithm}");
-            let value = call
-                .header(&name)
-                .or_else(|| call.body.trailer(&name))?
-                .to_owned();
+            let value = call.header(&name).or_else(|| call.body.trailer(&name))?.to_owned();
             Some((algorithm, value))
         });
         if let (Some((algorithm, claimed)), Some(computed)) = (&claimed, checksum)
@@ -77,16 +64,10 @@ impl S3 {
             return Err(S3Error::new(
                 400,
                 "BadDigest",
-                format!(
-                    "The {} you specified did not match the calculated checksum.",
-                    algorithm.to_uppercase()
-                ),
+                format!("The {} you specified did not match the calculated checksum.", algorithm.to_uppercase()),
             ));
         }
-        Ok(Received {
-            blob,
-            checksum: claimed,
-        })
+        Ok(Received { blob, checksum: claimed })
     }
 }
 
@@ -115,43 +96,29 @@ fn check_md5(call: &Call, actual: &str) -> S3Result<()> {
     };
     match STANDARD.decode(claimed) {
         Ok(bytes) if bytes.len() == 16 && hex(&bytes) == actual => Ok(()),
-        Ok(bytes) if bytes.len() == 16 => Err(S3Error::new(
-            400,
-            "BadDigest",
-            "The Content-MD5 you specified did not match what we received.",
-        )),
-        _ => Err(S3Error::new(
-            400,
-            "InvalidDigest",
-            "The Content-MD5 you specified is not valid.",
-        )),
+        Ok(bytes) if bytes.len() == 16 => {
+            Err(S3Error::new(400, "BadDigest", "The Content-MD5 you specified did not match what we received."))
+        }
+        _ => Err(S3Error::new(400, "InvalidDigest", "The Content-MD5 you specified is not valid.")),
     }
 }
 
 fn too_large(size: u64) -> S3Error {
-    S3Error::new(
-        400,
-        "EntityTooLarge",
-        "Your proposed upload exceeds the maximum allowed size",
-    )
-    .with("ProposedSize", size.to_string())
-    .with("MaxSizeAllowed", MAX_OBJECT.to_string())
+    S3Error::new(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+        .with("ProposedSize", size.to_string())
+        .with("MaxSizeAllowed", MAX_OBJECT.to_string())
 }
 
 const ALGORITHMS: [&str; 5] = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"];
 
 /// The algorithm of the checksum that the request carries, in its headers or after its body.
 fn checksum_algorithm(call: &Call) -> Option<String> {
-    let named = ALGORITHMS
-        .iter()
-        .find(|name| call.header(&format!("x-amz-checksum-{name}")).is_some());
+    let named = ALGORITHMS.iter().find(|name| call.header(&format!("x-amz-checksum-{name}")).is_some());
     if let Some(name) = named {
         return Some((*name).to_owned());
     }
     let trailer = call.header("x-amz-trailer")?;
-    let name = trailer
-        .split(',')
-        .find_map(|name| name.trim().strip_prefix("x-amz-checksum-"))?;
+    let name = trailer.split(',').find_map(|name| name.trim().strip_prefix("x-amz-checksum-"))?;
     ALGORITHMS.contains(&name).then(|| name.to_owned())
 }
 
@@ -188,9 +155,11 @@ impl Checksum {
             Self::Crc32(crc) => STANDARD.encode(crc.sum().to_be_bytes()),
             Self::Crc(crc) => crc.finish(),
             Self::Sha256 => {
-                let digits = blob.sha256.as_bytes().chunks(2).filter_map(|pair| {
-                    u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()
-                });
+                let digits = blob
+                    .sha256
+                    .as_bytes()
+                    .chunks(2)
+                    .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
                 STANDARD.encode(digits.collect::<Vec<u8>>())
             }
         }
@@ -208,19 +177,9 @@ impl TableCrc {
     fn new(polynomial: u64, width: u32) -> Self {
         let mut table = Box::new([0; 256]);
         for (byte, entry) in (0u64..).zip(table.iter_mut()) {
-            *entry = (0..8).fold(byte, |crc, _| {
-                if crc & 1 == 1 {
-                    (crc >> 1) ^ polynomial
-                } else {
-                    crc >> 1
-                }
-            });
+            *entry = (0..8).fold(byte, |crc, _| if crc & 1 == 1 { (crc >> 1) ^ polynomial } else { crc >> 1 });
         }
-        Self {
-            table,
-            state: u64::MAX >> (64 - width),
-            width,
-        }
+        Self { table, state: u64::MAX >> (64 - width), width }
     }
 
     fn update(&mut self, bytes: &[u8]) {
@@ -246,11 +205,7 @@ mod tests {
         let of = |name: &str| {
             let mut checksum = Checksum::new(name).unwrap();
             checksum.update(b"123456789");
-            let blob = Blob {
-                sha256: String::new(),
-                md5: String::new(),
-                len: 9,
-            };
+            let blob = Blob { sha256: String::new(), md5: String::new(), len: 9 };
             hex(&STANDARD.decode(checksum.finish(&blob)).unwrap())
         };
         assert_eq!(of("crc32"), "cbf43926");

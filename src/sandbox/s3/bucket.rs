@@ -13,14 +13,8 @@ impl S3 {
         let name = call.target.bucket.clone();
         check_name(&name)?;
         let document = call.document().await?;
-        let document = if document.is_empty() {
-            Element::default()
-        } else {
-            Element::parse(&document)?
-        };
-        let constraint = document
-            .value("LocationConstraint")
-            .filter(|region| !region.is_empty());
+        let document = if document.is_empty() { Element::default() } else { Element::parse(&document)? };
+        let constraint = document.value("LocationConstraint").filter(|region| !region.is_empty());
         // The rule that bites everyone once: outside us-east-1 the region must be said, inside it must not.
         let region = match constraint {
             Some("us-east-1") => {
@@ -31,11 +25,7 @@ impl S3 {
                 )
                 .with("LocationConstraint", "us-east-1"));
             }
-            Some(region)
-                if call.region == "us-east-1" || region == call.region || region == "EU" =>
-            {
-                region
-            }
+            Some(region) if call.region == "us-east-1" || region == call.region || region == "EU" => region,
             None if call.region == "us-east-1" => "us-east-1",
             _ => {
                 let said = constraint.unwrap_or("unspecified");
@@ -64,10 +54,7 @@ impl S3 {
             let mut bucket = Bucket::create(&self.dir, &name, &region, now())?;
             // What AWS turns on for every new bucket since 2023.
             for (name, document) in settings::of_new_bucket() {
-                bucket.change(Change::Configure {
-                    name: name.to_owned(),
-                    value: Some(document),
-                })?;
+                bucket.change(Change::Configure { name: name.to_owned(), value: Some(document) })?;
             }
             if let Some(tags) = document.child("Tags") {
                 bucket.change(Change::Configure {
@@ -87,15 +74,10 @@ impl S3 {
     pub(super) fn delete_bucket(&self, call: &Call) -> S3Result {
         let name = &call.target.bucket;
         let mut buckets = lock(&self.buckets);
-        let bucket = buckets
-            .get(name)
-            .ok_or_else(|| S3Error::no_such_bucket(name))?;
+        let bucket = buckets.get(name).ok_or_else(|| S3Error::no_such_bucket(name))?;
         if !bucket.keys.is_empty() {
             let markers = bucket.keys.values().flatten().all(|version| version.marker)
-                || bucket
-                    .keys
-                    .values()
-                    .any(|versions| versions.last().is_some_and(|last| last.marker));
+                || bucket.keys.values().any(|versions| versions.last().is_some_and(|last| last.marker));
             let message = if markers || bucket.settings.contains_key("versioning") {
                 "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
             } else {
@@ -125,11 +107,8 @@ impl S3 {
     pub(super) fn list_buckets(&self, call: &Call) -> S3Result<Response<Body>> {
         let parameter = |name| call.target.parameter(name).unwrap_or("");
         let limit: usize = parameter("max-buckets").parse().unwrap_or(10_000).max(1);
-        let (prefix, after, region) = (
-            parameter("prefix"),
-            parameter("continuation-token"),
-            parameter("bucket-region"),
-        );
+        let (prefix, after, region) =
+            (parameter("prefix"), parameter("continuation-token"), parameter("bucket-region"));
         let buckets = lock(&self.buckets);
         let mut found = buckets.values().filter(|bucket| {
             bucket.name.starts_with(prefix)
@@ -137,17 +116,12 @@ impl S3 {
                 && (region.is_empty() || bucket.region == region)
         });
         let mut document = Xml::document("ListAllMyBucketsResult");
-        document
-            .open("Owner")
-            .text("ID", settings::OWNER)
-            .close("Owner");
+        document.open("Owner").text("ID", settings::OWNER).close("Owner");
         document.open("Buckets");
         let mut last = None;
         for bucket in found.by_ref().take(limit) {
             document.open("Bucket");
-            document
-                .text("Name", &bucket.name)
-                .text("CreationDate", iso_time(bucket.created));
+            document.text("Name", &bucket.name).text("CreationDate", iso_time(bucket.created));
             document.text("BucketRegion", &bucket.region);
             document.text("BucketArn", format!("arn:aws:s3:::{}", bucket.name));
             document.close("Bucket");
@@ -173,21 +147,12 @@ fn check_name(name: &str) -> S3Result<()> {
         && name.ends_with(edge)
         && !name.contains("..")
         && name.parse::<std::net::Ipv4Addr>().is_err()
-        && !["xn--", "sthree-", "amzn-s3-demo-"]
-            .iter()
-            .any(|reserved| name.starts_with(reserved))
-        && !["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"]
-            .iter()
-            .any(|reserved| name.ends_with(reserved));
+        && !["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|reserved| name.starts_with(reserved))
+        && !["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"].iter().any(|reserved| name.ends_with(reserved));
     if valid {
         Ok(())
     } else {
-        Err(S3Error::new(
-            400,
-            "InvalidBucketName",
-            "The specified bucket is not valid.",
-        )
-        .with("BucketName", name))
+        Err(S3Error::new(400, "InvalidBucketName", "The specified bucket is not valid.").with("BucketName", name))
     }
 }
 
@@ -200,19 +165,7 @@ mod tests {
         for good in ["abc", "a-b.c9", &"a".repeat(63)] {
             assert!(check_name(good).is_ok(), "{good}");
         }
-        for bad in [
-            "ab",
-            "Abc",
-            "a_b",
-            "-abc",
-            "abc-",
-            "a..b",
-            "10.0.0.1",
-            "xn--abc",
-            "..",
-            "a/b",
-            &"a".repeat(64),
-        ] {
+        for bad in ["ab", "Abc", "a_b", "-abc", "abc-", "a..b", "10.0.0.1", "xn--abc", "..", "a/b", &"a".repeat(64)] {
             assert!(check_name(bad).is_err(), "{bad}");
         }
     }

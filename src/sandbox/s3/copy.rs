@@ -10,9 +10,7 @@ use super::{Call, S3, S3Error, S3Result, find, iso_time, now, set_header, xml};
 impl S3 {
     pub(super) async fn copy_object(&self, call: &mut Call) -> S3Result {
         let (bucket, key, id) = source(call)?;
-        let from = self.with_bucket(&bucket, |bucket| {
-            Ok(find(bucket, &key, id.as_deref())?.clone())
-        })?;
+        let from = self.with_bucket(&bucket, |bucket| Ok(find(bucket, &key, id.as_deref())?.clone()))?;
         check_conditions(call, &from)?;
         let new_headers = call.header("x-amz-metadata-directive") == Some("REPLACE");
         let new_tags = call.header("x-amz-tagging-directive") == Some("REPLACE");
@@ -24,32 +22,16 @@ impl S3 {
             ));
         }
         let version = Version {
-            headers: if new_headers {
-                kept_headers(&call.parts)?
-            } else {
-                from.headers.clone()
-            },
-            tags: if new_tags {
-                tags_in_header(call)?
-            } else {
-                from.tags.clone()
-            },
+            headers: if new_headers { kept_headers(&call.parts)? } else { from.headers.clone() },
+            tags: if new_tags { tags_in_header(call)? } else { from.tags.clone() },
             ..from.clone()
         };
         // A copy is one object, however many parts its source was put together from: its ETag is its bytes' own MD5.
         let version = match version.parts {
             None => version,
             Some(_) => {
-                let blob = self
-                    .services
-                    .blobs()
-                    .adopt(&self.services.blobs().path(&version.blob))
-                    .await?;
-                Version {
-                    etag: blob.md5,
-                    parts: None,
-                    ..version
-                }
+                let blob = self.services.blobs().adopt(&self.services.blobs().path(&version.blob)).await?;
+                Version { etag: blob.md5, parts: None, ..version }
             }
         };
         let stored = self.with(call, |bucket| {
@@ -59,9 +41,7 @@ impl S3 {
         self.announce(call, "ObjectCreated:Copy", &stored);
         let headers = self.stored_response(call, &stored);
         let mut document = Xml::document("CopyObjectResult");
-        document
-            .text("LastModified", iso_time(stored.modified))
-            .text("ETag", format!("\"{}\"", stored.etag));
+        document.text("LastModified", iso_time(stored.modified)).text("ETag", format!("\"{}\"", stored.etag));
         let mut response = xml(document.end("CopyObjectResult"));
         for (name, value) in headers.headers() {
             if name != "etag" {
@@ -77,9 +57,7 @@ impl S3 {
     pub(super) async fn copy_part(&self, call: &mut Call) -> S3Result {
         let (upload_id, number) = super::multipart::part_of(call)?;
         let (bucket, key, id) = source(call)?;
-        let from = self.with_bucket(&bucket, |bucket| {
-            Ok(find(bucket, &key, id.as_deref())?.clone())
-        })?;
+        let from = self.with_bucket(&bucket, |bucket| Ok(find(bucket, &key, id.as_deref())?.clone()))?;
         check_conditions(call, &from)?;
         let (start, length) = match call.header("x-amz-copy-source-range") {
             None => (0, from.size),
@@ -92,29 +70,16 @@ impl S3 {
                 .ok_or_else(|| S3Error::invalid_argument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy"))?,
         };
         let mut writer = self.services.blobs().writer().await?;
-        self.append_blob(&mut writer, &from.blob, start, length)
-            .await?;
+        self.append_blob(&mut writer, &from.blob, start, length).await?;
         let blob = writer.finish().await?;
-        let part = Part {
-            blob: blob.sha256,
-            size: blob.len,
-            etag: blob.md5,
-            modified: now(),
-            checksum: None,
-        };
+        let part = Part { blob: blob.sha256, size: blob.len, etag: blob.md5, modified: now(), checksum: None };
         let mut document = Xml::document("CopyPartResult");
-        document
-            .text("LastModified", iso_time(part.modified))
-            .text("ETag", format!("\"{}\"", part.etag));
+        document.text("LastModified", iso_time(part.modified)).text("ETag", format!("\"{}\"", part.etag));
         self.with(call, |bucket| {
             if !bucket.uploads.contains_key(&upload_id) {
                 return Err(S3Error::no_such_upload(&upload_id));
             }
-            bucket.change(Change::AddPart {
-                id: upload_id,
-                number,
-                part: Box::new(part),
-            })?;
+            bucket.change(Change::AddPart { id: upload_id, number, part: Box::new(part) })?;
             Ok(xml(document.end("CopyPartResult")))
         })
     }
@@ -122,35 +87,22 @@ impl S3 {
 
 /// Bucket, key and version in `x-amz-copy-source`.
 fn source(call: &Call) -> S3Result<(String, String, Option<String>)> {
-    let wrong = || {
-        S3Error::invalid_argument(
-            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
-        )
-    };
+    let wrong =
+        || S3Error::invalid_argument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
     let header = call.header("x-amz-copy-source").ok_or_else(wrong)?;
     let (path, id) = match header.rsplit_once("?versionId=") {
         Some((path, id)) => (path, Some(id.to_owned())),
         None => (header, None),
     };
-    let path = percent_decode_str(path)
-        .decode_utf8()
-        .map_err(|_| wrong())?;
-    let (bucket, key) = path
-        .strip_prefix('/')
-        .unwrap_or(&path)
-        .split_once('/')
-        .ok_or_else(wrong)?;
+    let path = percent_decode_str(path).decode_utf8().map_err(|_| wrong())?;
+    let (bucket, key) = path.strip_prefix('/').unwrap_or(&path).split_once('/').ok_or_else(wrong)?;
     Ok((bucket.to_owned(), key.to_owned(), id))
 }
 
 fn check_conditions(call: &Call, version: &Version) -> S3Result<()> {
     let is = |tag: &str| tag == "*" || tag.trim_matches('"') == version.etag;
-    let failed = call
-        .header("x-amz-copy-source-if-match")
-        .is_some_and(|tag| !is(tag))
-        || call
-            .header("x-amz-copy-source-if-none-match")
-            .is_some_and(is);
+    let failed = call.header("x-amz-copy-source-if-match").is_some_and(|tag| !is(tag))
+        || call.header("x-amz-copy-source-if-none-match").is_some_and(is);
     if failed {
         return Err(S3Error::new(
             412,

@@ -17,9 +17,7 @@ struct Deleted {
 impl S3 {
     pub(super) fn delete_object(&self, call: &Call) -> S3Result {
         let key = &call.target.key;
-        let deleted = self.with(call, |bucket| {
-            delete(bucket, key, call.target.parameter("versionId"))
-        })?;
+        let deleted = self.with(call, |bucket| delete(bucket, key, call.target.parameter("versionId")))?;
         self.announce_removal(call, key, &deleted);
         let mut response = empty(204);
         if let Some(id) = &deleted.id {
@@ -35,20 +33,13 @@ impl S3 {
         let document = Element::parse(&call.document().await?)?;
         let named: Vec<(String, Option<String>)> = document
             .all("Object")
-            .map(|object| {
-                Some((
-                    object.value("Key")?.to_owned(),
-                    object.value("VersionId").map(str::to_owned),
-                ))
-            })
+            .map(|object| Some((object.value("Key")?.to_owned(), object.value("VersionId").map(str::to_owned))))
             .collect::<Option<_>>()
             .ok_or_else(S3Error::malformed_xml)?;
         if document.name != "Delete" || named.is_empty() || named.len() > 1000 {
             return Err(S3Error::malformed_xml());
         }
-        let quiet = document
-            .value("Quiet")
-            .is_some_and(|quiet| quiet.trim() == "true");
+        let quiet = document.value("Quiet").is_some_and(|quiet| quiet.trim() == "true");
         let mut answer = Xml::document("DeleteResult");
         for (key, id) in named {
             let id = id.filter(|id| !id.is_empty());
@@ -59,27 +50,16 @@ impl S3 {
                     if quiet {
                         continue;
                     }
-                    answer
-                        .open("Deleted")
-                        .text("Key", &key)
-                        .optional("VersionId", id.as_ref());
+                    answer.open("Deleted").text("Key", &key).optional("VersionId", id.as_ref());
                     if deleted.marker {
-                        answer
-                            .text("DeleteMarker", true)
-                            .optional("DeleteMarkerVersionId", deleted.id);
+                        answer.text("DeleteMarker", true).optional("DeleteMarkerVersionId", deleted.id);
                     }
                     answer.close("Deleted");
                 }
                 Err(error) if error.code == "NoSuchBucket" => return Err(error),
                 Err(error) => {
-                    answer
-                        .open("Error")
-                        .text("Key", &key)
-                        .optional("VersionId", id);
-                    answer
-                        .text("Code", error.code)
-                        .text("Message", error.message)
-                        .close("Error");
+                    answer.open("Error").text("Key", &key).optional("VersionId", id);
+                    answer.text("Code", error.code).text("Message", error.message).close("Error");
                 }
             }
         }
@@ -88,10 +68,7 @@ impl S3 {
 
     fn announce_removal(&self, call: &Call, key: &str, deleted: &Deleted) {
         if let Some(event) = deleted.event {
-            let version = Version {
-                id: deleted.id.clone().unwrap_or_default(),
-                ..Version::default()
-            };
+            let version = Version { id: deleted.id.clone().unwrap_or_default(), ..Version::default() };
             self.announce_key(call, key, event, &version);
         }
     }
@@ -103,50 +80,20 @@ fn delete(bucket: &mut Bucket, key: &str, id: Option<&str>) -> S3Result<Deleted>
     if let Some(id) = id {
         let marker = bucket.version(key, id).map(|version| version.marker);
         if marker.is_some() {
-            bucket.change(Change::Remove {
-                key: key.to_owned(),
-                id: id.to_owned(),
-            })?;
+            bucket.change(Change::Remove { key: key.to_owned(), id: id.to_owned() })?;
         }
         let event = marker.is_some().then_some("ObjectRemoved:Delete");
-        return Ok(Deleted {
-            id: Some(id.to_owned()),
-            marker: marker.unwrap_or(false),
-            event,
-        });
+        return Ok(Deleted { id: Some(id.to_owned()), marker: marker.unwrap_or(false), event });
     }
     let Some(state) = versioning else {
         let there = bucket.version(key, NULL_VERSION).is_some();
         if there {
-            bucket.change(Change::Remove {
-                key: key.to_owned(),
-                id: NULL_VERSION.to_owned(),
-            })?;
+            bucket.change(Change::Remove { key: key.to_owned(), id: NULL_VERSION.to_owned() })?;
         }
-        return Ok(Deleted {
-            id: None,
-            marker: false,
-            event: there.then_some("ObjectRemoved:Delete"),
-        });
+        return Ok(Deleted { id: None, marker: false, event: there.then_some("ObjectRemoved:Delete") });
     };
-    let id = if state == "Enabled" {
-        new_id()
-    } else {
-        NULL_VERSION.to_owned()
-    };
-    let version = Version {
-        id: id.clone(),
-        modified: now(),
-        marker: true,
-        ..Version::default()
-    };
-    bucket.change(Change::Put {
-        key: key.to_owned(),
-        version: Box::new(version),
-    })?;
-    Ok(Deleted {
-        id: Some(id),
-        marker: true,
-        event: Some("ObjectRemoved:DeleteMarkerCreated"),
-    })
+    let id = if state == "Enabled" { new_id() } else { NULL_VERSION.to_owned() };
+    let version = Version { id: id.clone(), modified: now(), marker: true, ..Version::default() };
+    bucket.change(Change::Put { key: key.to_owned(), version: Box::new(version) })?;
+    Ok(Deleted { id: Some(id), marker: true, event: Some("ObjectRemoved:DeleteMarkerCreated") })
 }

@@ -44,8 +44,7 @@ impl S3Error {
     }
 
     pub(crate) fn no_such_bucket(bucket: &str) -> Self {
-        Self::new(404, "NoSuchBucket", "The specified bucket does not exist")
-            .with("BucketName", bucket)
+        Self::new(404, "NoSuchBucket", "The specified bucket does not exist").with("BucketName", bucket)
     }
 
     pub(crate) fn no_such_key(key: &str) -> Self {
@@ -74,20 +73,11 @@ impl S3Error {
     }
 
     pub(crate) fn not_implemented(operation: &str) -> Self {
-        Self::new(
-            501,
-            "NotImplemented",
-            format!("The sandbox does not have S3's {operation}."),
-        )
+        Self::new(501, "NotImplemented", format!("The sandbox does not have S3's {operation}."))
     }
 
     /// The answer. One to HEAD has no body, so the code is only in its status.
-    pub(crate) fn into_response(
-        self,
-        head: bool,
-        resource: &str,
-        request_id: &str,
-    ) -> Response<Body> {
+    pub(crate) fn into_response(self, head: bool, resource: &str, request_id: &str) -> Response<Body> {
         let mut xml = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>",
             escape(&self.code),
@@ -96,18 +86,12 @@ impl S3Error {
         for (name, value) in &self.details {
             xml.push_str(&format!("<{name}>{}</{name}>", escape(value)));
         }
-        xml.push_str(&format!(
-            "<Resource>{}</Resource><RequestId>{request_id}</RequestId></Error>",
-            escape(resource)
-        ));
+        xml.push_str(&format!("<Resource>{}</Resource><RequestId>{request_id}</RequestId></Error>", escape(resource)));
         let mut response = Response::new(if head { Body::empty() } else { Body::from(xml) });
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         if self.status != StatusCode::NOT_MODIFIED {
-            headers.insert(
-                "content-type",
-                http::HeaderValue::from_static("application/xml"),
-            );
+            headers.insert("content-type", http::HeaderValue::from_static("application/xml"));
         }
         for (name, value) in self.headers {
             if let Ok(value) = http::HeaderValue::from_str(&value) {
@@ -136,11 +120,7 @@ impl From<S3Error> for AwsError {
 impl From<std::io::Error> for S3Error {
     fn from(cause: std::io::Error) -> Self {
         eprintln!("sandbox: S3: {cause}");
-        Self::new(
-            500,
-            "InternalError",
-            format!("We encountered an internal error. ({cause})"),
-        )
+        Self::new(500, "InternalError", format!("We encountered an internal error. ({cause})"))
     }
 }
 
@@ -152,11 +132,7 @@ impl From<BodyError> for S3Error {
                 "IncompleteBody",
                 "You did not provide the number of bytes specified by the Content-Length HTTP header.",
             ),
-            BodyError::Malformed(why) => Self::new(
-                400,
-                "InvalidRequest",
-                format!("The body is malformed: {why}."),
-            ),
+            BodyError::Malformed(why) => Self::new(400, "InvalidRequest", format!("The body is malformed: {why}.")),
             BodyError::Signature => Self::new(
                 403,
                 "SignatureDoesNotMatch",

@@ -69,40 +69,14 @@ pub(crate) struct Part {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Change {
-    Bucket {
-        name: String,
-        region: String,
-        created: i64,
-    },
-    Put {
-        key: String,
-        version: Box<Version>,
-    },
-    Remove {
-        key: String,
-        id: String,
-    },
-    Tag {
-        key: String,
-        id: String,
-        tags: BTreeMap<String, String>,
-    },
-    Configure {
-        name: String,
-        value: Option<String>,
-    },
-    Begin {
-        id: String,
-        upload: Box<Upload>,
-    },
-    AddPart {
-        id: String,
-        number: u32,
-        part: Box<Part>,
-    },
-    End {
-        id: String,
-    },
+    Bucket { name: String, region: String, created: i64 },
+    Put { key: String, version: Box<Version> },
+    Remove { key: String, id: String },
+    Tag { key: String, id: String, tags: BTreeMap<String, String> },
+    Configure { name: String, value: Option<String> },
+    Begin { id: String, upload: Box<Upload> },
+    AddPart { id: String, number: u32, part: Box<Part> },
+    End { id: String },
 }
 
 /// A bucket.
@@ -132,16 +106,8 @@ impl Bucket {
     pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
         let text = std::fs::read(path)?;
         let mut lines = text.split_inclusive(|&byte| byte == b'\n');
-        let first = lines
-            .next()
-            .filter(|line| line.ends_with(b"\n"))
-            .map(serde_json::from_slice);
-        let Some(Ok(Change::Bucket {
-            name,
-            region,
-            created,
-        })) = first
-        else {
+        let first = lines.next().filter(|line| line.ends_with(b"\n")).map(serde_json::from_slice);
+        let Some(Ok(Change::Bucket { name, region, created })) = first else {
             return Ok(None);
         };
         let mut bucket = Self::empty(path.to_owned(), name, region, created)?;
@@ -171,16 +137,7 @@ impl Bucket {
     fn empty(path: PathBuf, name: String, region: String, created: i64) -> io::Result<Self> {
         let log = OpenOptions::new().create(true).append(true).open(&path)?;
         let (keys, uploads, settings) = Default::default();
-        Ok(Self {
-            name,
-            region,
-            created,
-            keys,
-            uploads,
-            settings,
-            log,
-            path,
-        })
+        Ok(Self { name, region, created, keys, uploads, settings, log, path })
     }
 
     /// Writes a change down, then makes it.
@@ -202,26 +159,13 @@ impl Bucket {
 
     /// One version of a key.
     pub(crate) fn version(&self, key: &str, id: &str) -> Option<&Version> {
-        self.keys
-            .get(key)?
-            .iter()
-            .rev()
-            .find(|version| version.id == id)
+        self.keys.get(key)?.iter().rev().find(|version| version.id == id)
     }
 
     /// Every blob that something here refers to.
     pub(crate) fn blobs(&self) -> impl Iterator<Item = &str> {
-        let versions = self
-            .keys
-            .values()
-            .flatten()
-            .filter(|version| !version.marker)
-            .map(|version| &version.blob);
-        let parts = self
-            .uploads
-            .values()
-            .flat_map(|upload| upload.parts.values())
-            .map(|part| &part.blob);
+        let versions = self.keys.values().flatten().filter(|version| !version.marker).map(|version| &version.blob);
+        let parts = self.uploads.values().flat_map(|upload| upload.parts.values()).map(|part| &part.blob);
         versions.chain(parts).map(String::as_str)
     }
 
@@ -245,18 +189,11 @@ impl Bucket {
             }
             Change::Tag { key, id, tags } => {
                 let versions = self.keys.get_mut(&key).map(|versions| versions.iter_mut());
-                if let Some(version) = versions
-                    .into_iter()
-                    .flatten()
-                    .find(|version| version.id == id)
-                {
+                if let Some(version) = versions.into_iter().flatten().find(|version| version.id == id) {
                     version.tags = tags;
                 }
             }
-            Change::Configure {
-                name,
-                value: Some(value),
-            } => {
+            Change::Configure { name, value: Some(value) } => {
                 self.settings.insert(name, value);
             }
             Change::Configure { name, value: None } => {
@@ -277,34 +214,21 @@ impl Bucket {
     }
 
     fn head(&self) -> Change {
-        Change::Bucket {
-            name: self.name.clone(),
-            region: self.region.clone(),
-            created: self.created,
-        }
+        Change::Bucket { name: self.name.clone(), region: self.region.clone(), created: self.created }
     }
 
     fn as_changes(&self) -> Vec<Change> {
         let mut changes = vec![self.head()];
         for (name, value) in &self.settings {
-            changes.push(Change::Configure {
-                name: name.clone(),
-                value: Some(value.clone()),
-            });
+            changes.push(Change::Configure { name: name.clone(), value: Some(value.clone()) });
         }
         for (key, versions) in &self.keys {
             for version in versions {
-                changes.push(Change::Put {
-                    key: key.clone(),
-                    version: Box::new(version.clone()),
-                });
+                changes.push(Change::Put { key: key.clone(), version: Box::new(version.clone()) });
             }
         }
         for (id, upload) in &self.uploads {
-            changes.push(Change::Begin {
-                id: id.clone(),
-                upload: Box::new(upload.clone()),
-            });
+            changes.push(Change::Begin { id: id.clone(), upload: Box::new(upload.clone()) });
         }
         changes
     }
@@ -336,15 +260,8 @@ mod tests {
     use super::*;
 
     fn put(key: &str, id: &str) -> Change {
-        let version = Version {
-            id: id.into(),
-            size: 3,
-            ..Version::default()
-        };
-        Change::Put {
-            key: key.into(),
-            version: Box::new(version),
-        }
+        let version = Version { id: id.into(), size: 3, ..Version::default() };
+        Change::Put { key: key.into(), version: Box::new(version) }
     }
 
     #[test]
@@ -355,12 +272,7 @@ mod tests {
         bucket.change(put("a/../b", "null")).unwrap();
         bucket.change(put("ключ", "1")).unwrap();
         bucket.change(put("ключ", "2")).unwrap();
-        bucket
-            .change(Change::Remove {
-                key: "ключ".into(),
-                id: "1".into(),
-            })
-            .unwrap();
+        bucket.change(Change::Remove { key: "ключ".into(), id: "1".into() }).unwrap();
         drop(bucket);
         let bucket = Bucket::open(&dir.path().join("b.jsonl")).unwrap().unwrap();
         assert_eq!(bucket.region, "eu-central-1");
@@ -375,12 +287,7 @@ mod tests {
         bucket.change(put("a", "null")).unwrap();
         drop(bucket);
         let path = dir.path().join("b.jsonl");
-        OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .unwrap()
-            .write_all(b"{\"put\":{\"ke")
-            .unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"put\":{\"ke").unwrap();
         let mut bucket = Bucket::open(&path).unwrap().unwrap();
         bucket.change(put("b", "null")).unwrap();
         drop(bucket);

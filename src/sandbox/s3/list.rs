@@ -38,9 +38,7 @@ impl Listing {
                 .ok()
                 .and_then(|limit| usize::try_from(limit).ok())
                 .ok_or_else(|| {
-                    S3Error::invalid_argument(format!(
-                        "Provided {limit} not an integer or within integer range"
-                    ))
+                    S3Error::invalid_argument(format!("Provided {limit} not an integer or within integer range"))
                 })?
                 .min(1000),
         };
@@ -48,9 +46,7 @@ impl Listing {
             None => false,
             Some("url") => true,
             Some(_) => {
-                return Err(S3Error::invalid_argument(
-                    "Invalid Encoding Method specified in Request",
-                ));
+                return Err(S3Error::invalid_argument("Invalid Encoding Method specified in Request"));
             }
         };
         Ok(Self {
@@ -68,27 +64,20 @@ impl Listing {
             return None;
         }
         let rest = &key[self.prefix.len()..];
-        rest.find(&self.delimiter)
-            .map(|at| &key[..self.prefix.len() + at + self.delimiter.len()])
+        rest.find(&self.delimiter).map(|at| &key[..self.prefix.len() + at + self.delimiter.len()])
     }
 
     /// Takes a page from keys that are in order. Those before the marker must have been left out already, but for keys
     /// within a prefix that was the last of the page before.
     pub(super) fn page<'a, T>(&self, keys: impl Iterator<Item = (&'a str, T)>) -> Page<'a, T> {
-        let mut page = Page {
-            entries: Vec::new(),
-            prefixes: Vec::new(),
-            truncated: false,
-            last: String::new(),
-        };
+        let mut page = Page { entries: Vec::new(), prefixes: Vec::new(), truncated: false, last: String::new() };
         for (key, value) in keys {
             if !key.starts_with(&self.prefix) {
                 continue;
             }
             let group = self.group(key);
             if let Some(group) = group
-                && (page.prefixes.last().is_some_and(|last| last == group)
-                    || self.after.as_str() == group)
+                && (page.prefixes.last().is_some_and(|last| last == group) || self.after.as_str() == group)
             {
                 continue;
             }
@@ -116,9 +105,7 @@ impl Listing {
             return text.to_owned();
         }
         // S3 leaves slashes as they are.
-        utf8_percent_encode(text, STRICT)
-            .to_string()
-            .replace("%2F", "/")
+        utf8_percent_encode(text, STRICT).to_string().replace("%2F", "/")
     }
 
     /// Repeats the question.
@@ -134,19 +121,12 @@ impl Listing {
 
     pub(super) fn prefixes(&self, document: &mut Xml, prefixes: &[String]) {
         for prefix in prefixes {
-            document
-                .open("CommonPrefixes")
-                .text("Prefix", self.encode(prefix))
-                .close("CommonPrefixes");
+            document.open("CommonPrefixes").text("Prefix", self.encode(prefix)).close("CommonPrefixes");
         }
     }
 
     /// The keys of a bucket from the marker on.
-    fn keys<'a>(
-        &self,
-        bucket: &'a Bucket,
-        inclusive: bool,
-    ) -> impl Iterator<Item = (&'a str, &'a Vec<Version>)> {
+    fn keys<'a>(&self, bucket: &'a Bucket, inclusive: bool) -> impl Iterator<Item = (&'a str, &'a Vec<Version>)> {
         use std::ops::Bound::{Excluded, Included, Unbounded};
         let after = if self.after.is_empty() || self.after < self.prefix {
             Included(self.prefix.as_str())
@@ -167,36 +147,25 @@ impl Listing {
 impl S3 {
     pub(super) fn list_objects(&self, call: &Call) -> S3Result {
         let second = call.target.operation == "ListObjectsV2";
-        let mut listing = Listing::read(
-            call,
-            "max-keys",
-            if second { "start-after" } else { "marker" },
-        )?;
-        let token = call
-            .target
-            .parameter("continuation-token")
-            .filter(|_| second);
+        let mut listing = Listing::read(call, "max-keys", if second { "start-after" } else { "marker" })?;
+        let token = call.target.parameter("continuation-token").filter(|_| second);
         let start_after = listing.after.clone();
         if let Some(token) = token {
             listing.after = URL_SAFE_NO_PAD
                 .decode(token)
                 .ok()
                 .and_then(|bytes| String::from_utf8(bytes).ok())
-                .ok_or_else(|| {
-                    S3Error::invalid_argument("The continuation token provided is incorrect")
-                })?;
+                .ok_or_else(|| S3Error::invalid_argument("The continuation token provided is incorrect"))?;
         }
         self.with(call, |bucket| {
-            let current = listing.keys(bucket, false).filter_map(|(key, versions)| {
-                Some((key, versions.last().filter(|version| !version.marker)?))
-            });
+            let current = listing
+                .keys(bucket, false)
+                .filter_map(|(key, versions)| Some((key, versions.last().filter(|version| !version.marker)?)));
             let page = listing.page(current);
             let mut document = Xml::document("ListBucketResult");
             document.text("Name", &bucket.name);
             listing.echo(&mut document);
-            document
-                .text("MaxKeys", listing.limit)
-                .text("IsTruncated", page.truncated);
+            document.text("MaxKeys", listing.limit).text("IsTruncated", page.truncated);
             if second {
                 document.text("KeyCount", page.entries.len() + page.prefixes.len());
                 document.optional("ContinuationToken", token);
@@ -219,18 +188,11 @@ impl S3 {
                 document.open("Contents").text("Key", listing.encode(key));
                 describe(&mut document, version);
                 if let Some((algorithm, _)) = &version.checksum {
-                    document
-                        .text("ChecksumAlgorithm", algorithm.to_uppercase())
-                        .text("ChecksumType", "FULL_OBJECT");
+                    document.text("ChecksumAlgorithm", algorithm.to_uppercase()).text("ChecksumType", "FULL_OBJECT");
                 }
-                document
-                    .text("Size", version.size)
-                    .text("StorageClass", "STANDARD");
+                document.text("Size", version.size).text("StorageClass", "STANDARD");
                 if owner {
-                    document
-                        .open("Owner")
-                        .text("ID", settings::OWNER)
-                        .close("Owner");
+                    document.open("Owner").text("ID", settings::OWNER).close("Owner");
                 }
                 document.close("Contents");
             }
@@ -241,72 +203,41 @@ impl S3 {
 
     pub(super) fn list_versions(&self, call: &Call) -> S3Result {
         let listing = Listing::read(call, "max-keys", "key-marker")?;
-        let id_marker = call
-            .target
-            .parameter("version-id-marker")
-            .unwrap_or("")
-            .to_owned();
+        let id_marker = call.target.parameter("version-id-marker").unwrap_or("").to_owned();
         self.with(call, |bucket| {
             // Newest first within a key; the marker's own key only if versions of it are left.
-            let versions =
-                listing
-                    .keys(bucket, !id_marker.is_empty())
-                    .flat_map(|(key, versions)| {
-                        let newest_first = versions.iter().rev().enumerate();
-                        let skip = if key == listing.after {
-                            let at = versions
-                                .iter()
-                                .rev()
-                                .position(|version| version.id == id_marker);
-                            at.map_or(versions.len(), |at| at + 1)
-                        } else {
-                            0
-                        };
-                        newest_first
-                            .skip(skip)
-                            .map(move |(at, version)| (key, (at == 0, version)))
-                    });
+            let versions = listing.keys(bucket, !id_marker.is_empty()).flat_map(|(key, versions)| {
+                let newest_first = versions.iter().rev().enumerate();
+                let skip = if key == listing.after {
+                    let at = versions.iter().rev().position(|version| version.id == id_marker);
+                    at.map_or(versions.len(), |at| at + 1)
+                } else {
+                    0
+                };
+                newest_first.skip(skip).map(move |(at, version)| (key, (at == 0, version)))
+            });
             let page = listing.page(versions);
             let mut document = Xml::document("ListVersionsResult");
             document.text("Name", &bucket.name);
             listing.echo(&mut document);
-            document
-                .text("KeyMarker", listing.encode(&listing.after))
-                .text("VersionIdMarker", &id_marker);
-            document
-                .text("MaxKeys", listing.limit)
-                .text("IsTruncated", page.truncated);
+            document.text("KeyMarker", listing.encode(&listing.after)).text("VersionIdMarker", &id_marker);
+            document.text("MaxKeys", listing.limit).text("IsTruncated", page.truncated);
             if page.truncated {
                 document.text("NextKeyMarker", listing.encode(&page.last));
                 let last = page.entries.last().filter(|(key, _)| *key == page.last);
-                document.optional(
-                    "NextVersionIdMarker",
-                    last.map(|(_, (_, version))| &version.id),
-                );
+                document.optional("NextVersionIdMarker", last.map(|(_, (_, version))| &version.id));
             }
             for (key, (latest, version)) in &page.entries {
-                let element = if version.marker {
-                    "DeleteMarker"
-                } else {
-                    "Version"
-                };
-                document
-                    .open(element)
-                    .text("Key", listing.encode(key))
-                    .text("VersionId", &version.id);
+                let element = if version.marker { "DeleteMarker" } else { "Version" };
+                document.open(element).text("Key", listing.encode(key)).text("VersionId", &version.id);
                 document.text("IsLatest", latest);
                 if version.marker {
                     document.text("LastModified", iso_time(version.modified));
                 } else {
                     describe(&mut document, version);
-                    document
-                        .text("Size", version.size)
-                        .text("StorageClass", "STANDARD");
+                    document.text("Size", version.size).text("StorageClass", "STANDARD");
                 }
-                document
-                    .open("Owner")
-                    .text("ID", settings::OWNER)
-                    .close("Owner");
+                document.open("Owner").text("ID", settings::OWNER).close("Owner");
                 document.close(element);
             }
             listing.prefixes(&mut document, &page.prefixes);
@@ -316,7 +247,5 @@ impl S3 {
 }
 
 fn describe(document: &mut Xml, version: &Version) {
-    document
-        .text("LastModified", iso_time(version.modified))
-        .text("ETag", format!("\"{}\"", version.etag));
+    document.text("LastModified", iso_time(version.modified)).text("ETag", format!("\"{}\"", version.etag));
 }

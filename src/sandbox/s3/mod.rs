@@ -51,18 +51,17 @@ pub(crate) struct Call {
 
 impl Call {
     fn header(&self, name: &str) -> Option<&str> {
-        self.parts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
+        self.parts.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// A small body, such as an XML document, checked against what was signed.
     async fn document(&mut self) -> S3Result<bytes::Bytes> {
         const LIMIT: usize = 4 * 1024 * 1024;
-        let bytes = self.body.collect(LIMIT).await?.ok_or_else(|| {
-            S3Error::new(400, "MaxMessageLengthExceeded", "Your request was too big.")
-        })?;
+        let bytes = self
+            .body
+            .collect(LIMIT)
+            .await?
+            .ok_or_else(|| S3Error::new(400, "MaxMessageLengthExceeded", "Your request was too big."))?;
         body::check_document(self, &bytes)?;
         Ok(bytes)
     }
@@ -84,10 +83,7 @@ impl S3 {
         let mut buckets = BTreeMap::new();
         for entry in std::fs::read_dir(&dir)? {
             let path = entry?.path();
-            if path
-                .extension()
-                .is_none_or(|extension| extension != "jsonl")
-            {
+            if path.extension().is_none_or(|extension| extension != "jsonl") {
                 continue;
             }
             match Bucket::open(&path)? {
@@ -98,12 +94,7 @@ impl S3 {
             }
         }
         let sequence = AtomicU64::new(u64::try_from(now() << 16).unwrap_or_default());
-        Ok(Self {
-            services,
-            dir,
-            buckets: Mutex::new(buckets),
-            sequence,
-        })
+        Ok(Self { services, dir, buckets: Mutex::new(buckets), sequence })
     }
 
     /// Answers a request.
@@ -114,9 +105,7 @@ impl S3 {
             Ok(response) => response,
             Err(error) => error.into_response(head, call.parts.uri.path(), &call.request_id),
         };
-        if let Some(region) = lock(&self.buckets)
-            .get(&call.target.bucket)
-            .map(|bucket| bucket.region.clone())
+        if let Some(region) = lock(&self.buckets).get(&call.target.bucket).map(|bucket| bucket.region.clone())
             && let Ok(region) = HeaderValue::from_str(&region)
         {
             response.headers_mut().insert("x-amz-bucket-region", region);
@@ -169,11 +158,7 @@ impl S3 {
         self.with_bucket(&call.target.bucket, act)
     }
 
-    fn with_bucket<T>(
-        &self,
-        name: &str,
-        act: impl FnOnce(&mut Bucket) -> S3Result<T>,
-    ) -> S3Result<T> {
+    fn with_bucket<T>(&self, name: &str, act: impl FnOnce(&mut Bucket) -> S3Result<T>) -> S3Result<T> {
         match lock(&self.buckets).get_mut(name) {
             Some(bucket) => act(bucket),
             None => Err(S3Error::no_such_bucket(name)),
@@ -181,18 +166,9 @@ impl S3 {
     }
 
     /// Does something with the version that the request is about.
-    fn with_version<T>(
-        &self,
-        call: &Call,
-        act: impl FnOnce(&Bucket, &Version) -> S3Result<T>,
-    ) -> S3Result<T> {
+    fn with_version<T>(&self, call: &Call, act: impl FnOnce(&Bucket, &Version) -> S3Result<T>) -> S3Result<T> {
         let target = &call.target;
-        self.with(call, |bucket| {
-            act(
-                bucket,
-                find(bucket, &target.key, target.parameter("versionId"))?,
-            )
-        })
+        self.with(call, |bucket| act(bucket, find(bucket, &target.key, target.parameter("versionId"))?))
     }
 
     /// Ids that grow, for versions of events.
@@ -203,11 +179,7 @@ impl S3 {
 
 impl BlobUser for S3 {
     fn blobs_in_use(&self) -> Vec<String> {
-        lock(&self.buckets)
-            .values()
-            .flat_map(Bucket::blobs)
-            .map(str::to_owned)
-            .collect()
+        lock(&self.buckets).values().flat_map(Bucket::blobs).map(str::to_owned).collect()
     }
 }
 
@@ -222,22 +194,16 @@ impl Objects for S3 {
 fn find<'a>(bucket: &'a Bucket, key: &str, id: Option<&str>) -> S3Result<&'a Version> {
     match id {
         Some(id) => match bucket.version(key, id) {
-            Some(version) if version.marker => Err(S3Error::new(
-                405,
-                "MethodNotAllowed",
-                "The specified method is not allowed against this resource.",
-            )
-            .with_header("x-amz-delete-marker", "true")
-            .with_header("x-amz-version-id", &version.id)
-            .with_header("allow", "DELETE")),
+            Some(version) if version.marker => {
+                Err(S3Error::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+                    .with_header("x-amz-delete-marker", "true")
+                    .with_header("x-amz-version-id", &version.id)
+                    .with_header("allow", "DELETE"))
+            }
             Some(version) => Ok(version),
-            None => Err(S3Error::new(
-                404,
-                "NoSuchVersion",
-                "The specified version does not exist.",
-            )
-            .with("Key", key)
-            .with("VersionId", id)),
+            None => Err(S3Error::new(404, "NoSuchVersion", "The specified version does not exist.")
+                .with("Key", key)
+                .with("VersionId", id)),
         },
         None => match bucket.latest(key) {
             Some(version) if version.marker => Err(S3Error::no_such_key(key)
@@ -256,16 +222,12 @@ fn now() -> i64 {
 
 /// As XML wants it.
 fn iso_time(milliseconds: i64) -> String {
-    time_of(milliseconds)
-        .format("%Y-%m-%dT%H:%M:%S%.3fZ")
-        .to_string()
+    time_of(milliseconds).format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// As headers want it.
 fn http_time(milliseconds: i64) -> String {
-    time_of(milliseconds)
-        .format("%a, %d %b %Y %H:%M:%S GMT")
-        .to_string()
+    time_of(milliseconds).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 fn time_of(milliseconds: i64) -> chrono::DateTime<chrono::Utc> {
@@ -280,18 +242,15 @@ fn empty(status: u16) -> Response<Body> {
 
 fn xml(document: String) -> Response<Body> {
     let mut response = Response::new(Body::from(document));
-    response
-        .headers_mut()
-        .insert("content-type", HeaderValue::from_static("application/xml"));
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/xml"));
     response
 }
 
 /// Sets a header to what a client once sent: its bytes may be UTF-8.
 fn set_header(response: &mut Response<Body>, name: &str, value: &str) {
-    if let (Ok(name), Ok(value)) = (
-        http::HeaderName::from_bytes(name.as_bytes()),
-        HeaderValue::from_bytes(value.as_bytes()),
-    ) {
+    if let (Ok(name), Ok(value)) =
+        (http::HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+    {
         response.headers_mut().insert(name, value);
     }
 }

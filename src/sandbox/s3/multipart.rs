@@ -26,17 +26,9 @@ impl S3 {
         };
         let algorithm = upload.checksum_algorithm.clone();
         let id = new_id();
-        self.with(call, |bucket| {
-            Ok(bucket.change(Change::Begin {
-                id: id.clone(),
-                upload: Box::new(upload),
-            })?)
-        })?;
+        self.with(call, |bucket| Ok(bucket.change(Change::Begin { id: id.clone(), upload: Box::new(upload) })?))?;
         let mut document = Xml::document("InitiateMultipartUploadResult");
-        document
-            .text("Bucket", &call.target.bucket)
-            .text("Key", &call.target.key)
-            .text("UploadId", &id);
+        document.text("Bucket", &call.target.bucket).text("Key", &call.target.key).text("UploadId", &id);
         let mut response = xml(document.end("InitiateMultipartUploadResult"));
         set_header(&mut response, "x-amz-server-side-encryption", "AES256");
         if let Some(algorithm) = algorithm {
@@ -47,9 +39,7 @@ impl S3 {
 
     pub(super) async fn upload_part(&self, call: &mut Call) -> S3Result {
         let (id, number) = part_of(call)?;
-        self.with(call, |bucket| {
-            upload_at(bucket.uploads.get(&id), &id, &call.target.key).map(|_| ())
-        })?;
+        self.with(call, |bucket| upload_at(bucket.uploads.get(&id), &id, &call.target.key).map(|_| ()))?;
         let received = self.receive(call).await?;
         let part = Part {
             blob: received.blob.sha256,
@@ -66,21 +56,13 @@ impl S3 {
         }
         self.with(call, |bucket| {
             upload_at(bucket.uploads.get(&id), &id, &call.target.key)?;
-            bucket.change(Change::AddPart {
-                id,
-                number,
-                part: Box::new(part),
-            })?;
+            bucket.change(Change::AddPart { id, number, part: Box::new(part) })?;
             Ok(response)
         })
     }
 
     pub(super) async fn complete_upload(&self, call: &mut Call) -> S3Result {
-        let id = call
-            .target
-            .parameter("uploadId")
-            .unwrap_or_default()
-            .to_owned();
+        let id = call.target.parameter("uploadId").unwrap_or_default().to_owned();
         let document = Element::parse(&call.document().await?)?;
         let upload = self.with(call, |bucket| {
             check_write_conditions(call, bucket)?;
@@ -89,17 +71,12 @@ impl S3 {
         let parts = chosen_parts(&document, &upload)?;
         let size: u64 = parts.iter().map(|part| part.size).sum();
         if size > MAX_OBJECT {
-            return Err(S3Error::new(
-                400,
-                "EntityTooLarge",
-                "Your proposed upload exceeds the maximum allowed size",
-            )
-            .with("MaxSizeAllowed", MAX_OBJECT.to_string()));
+            return Err(S3Error::new(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+                .with("MaxSizeAllowed", MAX_OBJECT.to_string()));
         }
         let mut writer = self.services.blobs().writer().await?;
         for part in &parts {
-            self.append_blob(&mut writer, &part.blob, 0, part.size)
-                .await?;
+            self.append_blob(&mut writer, &part.blob, 0, part.size).await?;
         }
         let blob = writer.finish().await?;
         let version = Version {
@@ -122,16 +99,8 @@ impl S3 {
         self.announce(call, "ObjectCreated:CompleteMultipartUpload", &stored);
         let headers = self.stored_response(call, &stored);
         let mut document = Xml::document("CompleteMultipartUploadResult");
-        let location = format!(
-            "{}/{}/{}",
-            self.services.endpoint(),
-            call.target.bucket,
-            call.target.key
-        );
-        document
-            .text("Location", location)
-            .text("Bucket", &call.target.bucket)
-            .text("Key", &call.target.key);
+        let location = format!("{}/{}/{}", self.services.endpoint(), call.target.bucket, call.target.key);
+        document.text("Location", location).text("Bucket", &call.target.bucket).text("Key", &call.target.key);
         document.text("ETag", format!("\"{}\"", stored.etag));
         let mut response = xml(document.end("CompleteMultipartUploadResult"));
         for (name, value) in headers.headers() {
@@ -153,53 +122,28 @@ impl S3 {
 
     pub(super) fn list_parts(&self, call: &Call) -> S3Result {
         let id = call.target.parameter("uploadId").unwrap_or_default();
-        let after: u32 = call
-            .target
-            .parameter("part-number-marker")
-            .and_then(|n| n.parse().ok())
-            .unwrap_or(0);
-        let limit = call
-            .target
-            .parameter("max-parts")
-            .and_then(|n| n.parse().ok())
-            .unwrap_or(1000usize)
-            .min(1000);
+        let after: u32 = call.target.parameter("part-number-marker").and_then(|n| n.parse().ok()).unwrap_or(0);
+        let limit = call.target.parameter("max-parts").and_then(|n| n.parse().ok()).unwrap_or(1000usize).min(1000);
         self.with(call, |bucket| {
             let upload = upload_at(bucket.uploads.get(id), id, &call.target.key)?;
             let mut rest = upload.parts.range(after + 1..).peekable();
             let mut document = Xml::document("ListPartsResult");
-            document
-                .text("Bucket", &bucket.name)
-                .text("Key", &upload.key)
-                .text("UploadId", id);
+            document.text("Bucket", &bucket.name).text("Key", &upload.key).text("UploadId", id);
             document.text("PartNumberMarker", after);
             let mut last = after;
             for (number, part) in rest.by_ref().take(limit) {
-                document
-                    .open("Part")
-                    .text("PartNumber", number)
-                    .text("LastModified", iso_time(part.modified));
-                document
-                    .text("ETag", format!("\"{}\"", part.etag))
-                    .text("Size", part.size);
+                document.open("Part").text("PartNumber", number).text("LastModified", iso_time(part.modified));
+                document.text("ETag", format!("\"{}\"", part.etag)).text("Size", part.size);
                 if let Some((algorithm, value)) = &part.checksum {
                     document.text(&format!("Checksum{}", algorithm.to_uppercase()), value);
                 }
                 document.close("Part");
                 last = *number;
             }
-            document
-                .text("NextPartNumberMarker", last)
-                .text("MaxParts", limit);
+            document.text("NextPartNumberMarker", last).text("MaxParts", limit);
             document.text("IsTruncated", rest.peek().is_some());
-            document
-                .open("Initiator")
-                .text("ID", settings::OWNER)
-                .close("Initiator");
-            document
-                .open("Owner")
-                .text("ID", settings::OWNER)
-                .close("Owner");
+            document.open("Initiator").text("ID", settings::OWNER).close("Initiator");
+            document.open("Owner").text("ID", settings::OWNER).close("Owner");
             document.text("StorageClass", "STANDARD");
             Ok(xml(document.end("ListPartsResult")))
         })
@@ -210,9 +154,7 @@ impl S3 {
         let id_marker = call.target.parameter("upload-id-marker").unwrap_or("");
         self.with(call, |bucket| {
             let mut uploads: Vec<(&String, &Upload)> = bucket.uploads.iter().collect();
-            uploads.sort_by(|(a_id, a), (b_id, b)| {
-                (&a.key, a.started, a_id).cmp(&(&b.key, b.started, b_id))
-            });
+            uploads.sort_by(|(a_id, a), (b_id, b)| (&a.key, a.started, a_id).cmp(&(&b.key, b.started, b_id)));
             let marker_at = uploads.iter().position(|(id, _)| id.as_str() == id_marker);
             let page = listing.page(
                 uploads
@@ -225,37 +167,19 @@ impl S3 {
                     .map(|(_, (id, upload))| (upload.key.as_str(), (*id, *upload))),
             );
             let mut document = Xml::document("ListMultipartUploadsResult");
-            document
-                .text("Bucket", &bucket.name)
-                .text("KeyMarker", listing.encode(&listing.after));
+            document.text("Bucket", &bucket.name).text("KeyMarker", listing.encode(&listing.after));
             document.text("UploadIdMarker", id_marker);
             listing.echo(&mut document);
-            document
-                .text("MaxUploads", listing.limit)
-                .text("IsTruncated", page.truncated);
+            document.text("MaxUploads", listing.limit).text("IsTruncated", page.truncated);
             if page.truncated {
                 document.text("NextKeyMarker", listing.encode(&page.last));
-                document.optional(
-                    "NextUploadIdMarker",
-                    page.entries.last().map(|(_, (id, _))| id),
-                );
+                document.optional("NextUploadIdMarker", page.entries.last().map(|(_, (id, _))| id));
             }
             for (key, (id, upload)) in &page.entries {
-                document
-                    .open("Upload")
-                    .text("Key", listing.encode(key))
-                    .text("UploadId", id);
-                document
-                    .open("Initiator")
-                    .text("ID", settings::OWNER)
-                    .close("Initiator");
-                document
-                    .open("Owner")
-                    .text("ID", settings::OWNER)
-                    .close("Owner");
-                document
-                    .text("StorageClass", "STANDARD")
-                    .text("Initiated", iso_time(upload.started));
+                document.open("Upload").text("Key", listing.encode(key)).text("UploadId", id);
+                document.open("Initiator").text("ID", settings::OWNER).close("Initiator");
+                document.open("Owner").text("ID", settings::OWNER).close("Owner");
+                document.text("StorageClass", "STANDARD").text("Initiated", iso_time(upload.started));
                 document.close("Upload");
             }
             listing.prefixes(&mut document, &page.prefixes);
@@ -286,27 +210,16 @@ impl S3 {
 
 /// The upload and the number of the part that a request is about.
 pub(super) fn part_of(call: &Call) -> S3Result<(String, u32)> {
-    let id = call
-        .target
-        .parameter("uploadId")
-        .unwrap_or_default()
-        .to_owned();
-    let number = call
-        .target
-        .parameter("partNumber")
-        .and_then(|number| number.parse().ok());
+    let id = call.target.parameter("uploadId").unwrap_or_default().to_owned();
+    let number = call.target.parameter("partNumber").and_then(|number| number.parse().ok());
     match number {
         Some(number @ 1..=10_000) => Ok((id, number)),
-        _ => Err(S3Error::invalid_argument(
-            "Part number must be an integer between 1 and 10000, inclusive",
-        )),
+        _ => Err(S3Error::invalid_argument("Part number must be an integer between 1 and 10000, inclusive")),
     }
 }
 
 fn upload_at<'a>(upload: Option<&'a Upload>, id: &str, key: &str) -> S3Result<&'a Upload> {
-    upload
-        .filter(|upload| upload.key == key)
-        .ok_or_else(|| S3Error::no_such_upload(id))
+    upload.filter(|upload| upload.key == key).ok_or_else(|| S3Error::no_such_upload(id))
 }
 
 /// The parts that the client names: known, in order, and large enough.
@@ -316,14 +229,9 @@ fn chosen_parts(document: &Element, upload: &Upload) -> S3Result<Vec<Part>> {
     }
     let mut parts: Vec<(u32, Part)> = Vec::new();
     for named in document.all("Part") {
-        let number: u32 = named
-            .value("PartNumber")
-            .and_then(|n| n.trim().parse().ok())
-            .ok_or_else(S3Error::malformed_xml)?;
-        let etag = named
-            .value("ETag")
-            .map(|tag| tag.trim().trim_matches('"'))
-            .unwrap_or_default();
+        let number: u32 =
+            named.value("PartNumber").and_then(|n| n.trim().parse().ok()).ok_or_else(S3Error::malformed_xml)?;
+        let etag = named.value("ETag").map(|tag| tag.trim().trim_matches('"')).unwrap_or_default();
         let part = upload.parts.get(&number).filter(|part| part.etag == etag).ok_or_else(|| {
             S3Error::new(
                 400,
@@ -341,11 +249,7 @@ fn chosen_parts(document: &Element, upload: &Upload) -> S3Result<Vec<Part>> {
         parts.push((number, part.clone()));
     }
     let all_but_last = parts.len().saturating_sub(1);
-    if parts
-        .iter()
-        .take(all_but_last)
-        .any(|(_, part)| part.size < MIN_PART)
-    {
+    if parts.iter().take(all_but_last).any(|(_, part)| part.size < MIN_PART) {
         return Err(S3Error::new(
             400,
             "EntityTooSmall",
@@ -360,9 +264,8 @@ fn composite_etag(parts: &[Part]) -> String {
     let mut all = Md5::new();
     for part in parts {
         let digits = part.etag.as_bytes().chunks(2);
-        let bytes: Vec<u8> = digits
-            .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-            .collect();
+        let bytes: Vec<u8> =
+            digits.filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
         all.update(&bytes);
     }
     format!("{}-{}", hex(&all.finalize()), parts.len())

@@ -12,12 +12,10 @@ use super::{Call, S3, S3Error, S3Result, iso_time, new_id, settings};
 /// Checks a configuration as S3 does (every function must be there and let S3 invoke it for this bucket), and writes it
 /// down with the ids that the client left out.
 pub(super) fn accept(document: &Element, bucket: &str, services: &Services) -> S3Result<String> {
-    let unsupported = document.children.iter().any(|child| {
-        !matches!(
-            child.name.as_str(),
-            "CloudFunctionConfiguration" | "EventBridgeConfiguration"
-        )
-    });
+    let unsupported = document
+        .children
+        .iter()
+        .any(|child| !matches!(child.name.as_str(), "CloudFunctionConfiguration" | "EventBridgeConfiguration"));
     if unsupported {
         return Err(unreachable_destination());
     }
@@ -28,12 +26,7 @@ pub(super) fn accept(document: &Element, bucket: &str, services: &Services) -> S
         let functions = services.functions().ok_or_else(unreachable_destination)?;
         let source = format!("arn:aws:s3:::{bucket}");
         if !functions.exists(&rule.function)
-            || !functions.may_invoke(
-                &rule.function,
-                "s3.amazonaws.com",
-                &source,
-                services.account(),
-            )
+            || !functions.may_invoke(&rule.function, "s3.amazonaws.com", &source, services.account())
         {
             return Err(unreachable_destination());
         }
@@ -46,8 +39,7 @@ pub(super) fn accept(document: &Element, bucket: &str, services: &Services) -> S
         rules.push(rule);
     }
     if document.child("EventBridgeConfiguration").is_some() {
-        out.open("EventBridgeConfiguration")
-            .close("EventBridgeConfiguration");
+        out.open("EventBridgeConfiguration").close("EventBridgeConfiguration");
     }
     Ok(out.end("NotificationConfiguration"))
 }
@@ -71,61 +63,35 @@ impl Rule {
             .value("CloudFunction")
             .or_else(|| element.value("LambdaFunctionArn"))
             .ok_or_else(S3Error::malformed_xml)?;
-        let events: Vec<String> = element
-            .all("Event")
-            .map(|event| event.text.trim().to_owned())
-            .collect();
+        let events: Vec<String> = element.all("Event").map(|event| event.text.trim().to_owned()).collect();
         let known = |event: &String| {
             event.starts_with("s3:ObjectCreated:")
                 || event.starts_with("s3:ObjectRemoved:")
-                || [
-                    "s3:Object",
-                    "s3:Reduced",
-                    "s3:Replication",
-                    "s3:Lifecycle",
-                    "s3:IntelligentTiering",
-                ]
-                .iter()
-                .any(|kind| event.starts_with(kind))
+                || ["s3:Object", "s3:Reduced", "s3:Replication", "s3:Lifecycle", "s3:IntelligentTiering"]
+                    .iter()
+                    .any(|kind| event.starts_with(kind))
         };
         if events.is_empty() || !events.iter().all(known) {
-            return Err(S3Error::invalid_argument(
-                "The event is not supported for notifications",
-            ));
+            return Err(S3Error::invalid_argument("The event is not supported for notifications"));
         }
         let (mut prefix, mut suffix) = (String::new(), String::new());
-        let key = element
-            .child("Filter")
-            .and_then(|filter| filter.child("S3Key"));
+        let key = element.child("Filter").and_then(|filter| filter.child("S3Key"));
         for rule in key.into_iter().flat_map(|key| key.all("FilterRule")) {
             let value = rule.value("Value").unwrap_or_default().to_owned();
             match rule.value("Name").map(str::to_ascii_lowercase).as_deref() {
                 Some("prefix") => prefix = value,
                 Some("suffix") => suffix = value,
                 _ => {
-                    return Err(S3Error::invalid_argument(
-                        "filter rule name must be either prefix or suffix",
-                    ));
+                    return Err(S3Error::invalid_argument("filter rule name must be either prefix or suffix"));
                 }
             }
         }
-        let id = element
-            .value("Id")
-            .filter(|id| !id.is_empty())
-            .map_or_else(new_id, str::to_owned);
-        Ok(Self {
-            id,
-            function: function.trim().to_owned(),
-            events,
-            prefix,
-            suffix,
-        })
+        let id = element.value("Id").filter(|id| !id.is_empty()).map_or_else(new_id, str::to_owned);
+        Ok(Self { id, function: function.trim().to_owned(), events, prefix, suffix })
     }
 
     fn write(&self, out: &mut Xml) {
-        out.open("CloudFunctionConfiguration")
-            .text("Id", &self.id)
-            .text("CloudFunction", &self.function);
+        out.open("CloudFunctionConfiguration").text("Id", &self.id).text("CloudFunction", &self.function);
         for event in &self.events {
             out.text("Event", event);
         }
@@ -133,10 +99,7 @@ impl Rule {
             out.open("Filter").open("S3Key");
             for (name, value) in [("Prefix", &self.prefix), ("Suffix", &self.suffix)] {
                 if !value.is_empty() {
-                    out.open("FilterRule")
-                        .text("Name", name)
-                        .text("Value", value)
-                        .close("FilterRule");
+                    out.open("FilterRule").text("Name", name).text("Value", value).close("FilterRule");
                 }
             }
             out.close("S3Key").close("Filter");
@@ -148,20 +111,13 @@ impl Rule {
     fn wants(&self, event: &str, key: &str) -> bool {
         key.starts_with(&self.prefix)
             && key.ends_with(&self.suffix)
-            && self
-                .events
-                .iter()
-                .any(|wanted| covers(wanted.trim_start_matches("s3:"), event))
+            && self.events.iter().any(|wanted| covers(wanted.trim_start_matches("s3:"), event))
     }
 
     fn overlaps(&self, other: &Self) -> bool {
-        let starts =
-            self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix);
+        let starts = self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix);
         let ends = self.suffix.ends_with(&other.suffix) || other.suffix.ends_with(&self.suffix);
-        let event = self
-            .events
-            .iter()
-            .any(|a| other.events.iter().any(|b| covers(a, b) || covers(b, a)));
+        let event = self.events.iter().any(|a| other.events.iter().any(|b| covers(a, b) || covers(b, a)));
         starts && ends && event
     }
 }
@@ -189,15 +145,9 @@ impl S3 {
                 return Ok(None);
             };
             let document = Element::parse(document.as_bytes())?;
-            let rules: Vec<Rule> = document
-                .all("CloudFunctionConfiguration")
-                .map(Rule::read)
-                .collect::<S3Result<_>>()?;
-            Ok(Some((
-                rules,
-                bucket.region.clone(),
-                settings::versioning(bucket).is_some(),
-            )))
+            let rules: Vec<Rule> =
+                document.all("CloudFunctionConfiguration").map(Rule::read).collect::<S3Result<_>>()?;
+            Ok(Some((rules, bucket.region.clone(), settings::versioning(bucket).is_some())))
         });
         let Ok(Some((rules, region, versioned))) = found else {
             return;
@@ -272,8 +222,7 @@ mod tests {
 
     impl Functions for Fake {
         fn may_invoke(&self, _: &str, principal: &str, source: &str, account: &str) -> bool {
-            (principal, source, account)
-                == ("s3.amazonaws.com", "arn:aws:s3:::pics", "000000000000")
+            (principal, source, account) == ("s3.amazonaws.com", "arn:aws:s3:::pics", "000000000000")
         }
 
         fn exists(&self, function: &str) -> bool {
@@ -286,14 +235,8 @@ mod tests {
     }
 
     async fn send(s3: &S3, method: &str, uri: &str, body: &str) -> u16 {
-        let request = http::Request::builder()
-            .method(method)
-            .uri(uri)
-            .header("host", "localhost");
-        let (parts, body) = request
-            .body(Body::from(body.to_owned()))
-            .unwrap()
-            .into_parts();
+        let request = http::Request::builder().method(method).uri(uri).header("host", "localhost");
+        let (parts, body) = request.body(Body::from(body.to_owned())).unwrap().into_parts();
         let call = Call {
             target: super::super::Target::read(&parts).unwrap(),
             parts,
@@ -309,8 +252,7 @@ mod tests {
     #[tokio::test]
     async fn a_function_hears_of_the_keys_that_it_wants() {
         let dir = tempfile::tempdir().unwrap();
-        let services =
-            Arc::new(Services::new("http://127.0.0.1:1".into(), dir.path().into()).unwrap());
+        let services = Arc::new(Services::new("http://127.0.0.1:1".into(), dir.path().into()).unwrap());
         let functions = Arc::new(Fake::default());
         services.set_functions(functions.clone());
         let s3 = S3::open(services).unwrap();
@@ -322,23 +264,11 @@ mod tests {
         for bucket in ["/pics", "/other"] {
             assert_eq!(send(&s3, "PUT", bucket, "").await, 200);
         }
-        assert_eq!(
-            send(&s3, "PUT", "/other?notification", &configuration).await,
-            400
-        );
-        assert_eq!(
-            send(&s3, "PUT", "/pics?notification", &configuration).await,
-            200
-        );
-        assert_eq!(
-            send(&s3, "PUT", "/pics/a%20b+c/%C3%B6.jpg", "bytes").await,
-            200
-        );
+        assert_eq!(send(&s3, "PUT", "/other?notification", &configuration).await, 400);
+        assert_eq!(send(&s3, "PUT", "/pics?notification", &configuration).await, 200);
+        assert_eq!(send(&s3, "PUT", "/pics/a%20b+c/%C3%B6.jpg", "bytes").await, 200);
         assert_eq!(send(&s3, "PUT", "/pics/a.png", "bytes").await, 200);
-        assert_eq!(
-            send(&s3, "DELETE", "/pics/a%20b+c/%C3%B6.jpg", "").await,
-            204
-        );
+        assert_eq!(send(&s3, "DELETE", "/pics/a%20b+c/%C3%B6.jpg", "").await, 204);
         let heard = lock(&functions.0).clone();
         assert_eq!(heard.len(), 1);
         let record = &heard[0]["Records"][0];

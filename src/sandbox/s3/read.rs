@@ -12,22 +12,13 @@ use super::{Call, S3, S3Error, S3Result, empty, http_time, set_header, settings,
 
 impl S3 {
     pub(super) async fn get_object(&self, call: &mut Call) -> S3Result {
-        let (version, versioned) = self.with_version(call, |bucket, version| {
-            Ok((version.clone(), settings::versioning(bucket).is_some()))
-        })?;
+        let (version, versioned) =
+            self.with_version(call, |bucket, version| Ok((version.clone(), settings::versioning(bucket).is_some())))?;
         if let Some(unchanged) = check_read_conditions(call, &version)? {
             return Ok(unchanged);
         }
-        if call
-            .target
-            .parameter("partNumber")
-            .is_some_and(|number| number != "1")
-        {
-            return Err(S3Error::new(
-                416,
-                "InvalidPartNumber",
-                "The requested partnumber is not satisfiable",
-            ));
+        if call.target.parameter("partNumber").is_some_and(|number| number != "1") {
+            return Err(S3Error::new(416, "InvalidPartNumber", "The requested partnumber is not satisfiable"));
         }
         let range = match call.header("range") {
             Some(range) => parse_range(range, version.size)?,
@@ -39,31 +30,19 @@ impl S3 {
         set_header(&mut response, "content-length", &length.to_string());
         if range.is_some() {
             let last = (start + length).saturating_sub(1);
-            set_header(
-                &mut response,
-                "content-range",
-                &format!("bytes {start}-{last}/{}", version.size),
-            );
+            set_header(&mut response, "content-range", &format!("bytes {start}-{last}/{}", version.size));
         }
-        if call
-            .header("x-amz-checksum-mode")
-            .is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"))
+        if call.header("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"))
             && range.is_none()
             && let Some((algorithm, value)) = &version.checksum
         {
             set_header(&mut response, &format!("x-amz-checksum-{algorithm}"), value);
             set_header(&mut response, "x-amz-checksum-type", "FULL_OBJECT");
         }
-        for (name, value) in [
-            "cache-control",
-            "content-disposition",
-            "content-encoding",
-            "content-language",
-            "content-type",
-            "expires",
-        ]
-        .iter()
-        .filter_map(|name| Some((name, call.target.parameter(&format!("response-{name}"))?)))
+        for (name, value) in
+            ["cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"]
+                .iter()
+                .filter_map(|name| Some((name, call.target.parameter(&format!("response-{name}"))?)))
         {
             set_header(&mut response, name, value);
         }
@@ -77,30 +56,20 @@ impl S3 {
     }
 
     pub(super) fn get_attributes(&self, call: &Call) -> S3Result {
-        let wanted = call
-            .header("x-amz-object-attributes")
-            .unwrap_or_default()
-            .to_owned();
+        let wanted = call.header("x-amz-object-attributes").unwrap_or_default().to_owned();
         let wants = |name: &str| wanted.split(',').any(|wanted| wanted.trim() == name);
         self.with_version(call, |bucket, version| {
             let mut document = Xml::document("GetObjectAttributesResponse");
             if wants("ETag") {
                 document.text("ETag", &version.etag);
             }
-            if let Some((algorithm, value)) =
-                version.checksum.as_ref().filter(|_| wants("Checksum"))
-            {
+            if let Some((algorithm, value)) = version.checksum.as_ref().filter(|_| wants("Checksum")) {
                 document.open("Checksum");
                 document.text(&format!("Checksum{}", algorithm.to_uppercase()), value);
-                document
-                    .text("ChecksumType", "FULL_OBJECT")
-                    .close("Checksum");
+                document.text("ChecksumType", "FULL_OBJECT").close("Checksum");
             }
             if let Some(parts) = version.parts.filter(|_| wants("ObjectParts")) {
-                document
-                    .open("ObjectParts")
-                    .text("PartsCount", parts)
-                    .close("ObjectParts");
+                document.open("ObjectParts").text("PartsCount", parts).close("ObjectParts");
             }
             if wants("StorageClass") {
                 document.text("StorageClass", "STANDARD");
@@ -121,10 +90,8 @@ impl S3 {
 /// An answer without a body if the client has what it asks for already; an error if it wants another.
 fn check_read_conditions(call: &Call, version: &Version) -> S3Result<Option<Response<Body>>> {
     let names = |tags: &str| {
-        tags.split(',').any(|tag| {
-            matches!(tag.trim().trim_matches('"'), "*")
-                || tag.trim().trim_matches('"') == version.etag
-        })
+        tags.split(',')
+            .any(|tag| matches!(tag.trim().trim_matches('"'), "*") || tag.trim().trim_matches('"') == version.etag)
     };
     let time = |name| {
         let time = chrono::DateTime::parse_from_rfc2822(call.header(name)?).ok()?;
@@ -132,12 +99,8 @@ fn check_read_conditions(call: &Call, version: &Version) -> S3Result<Option<Resp
     };
     let modified = version.modified / 1000;
     let failed = |condition: &str| {
-        Err(S3Error::new(
-            412,
-            "PreconditionFailed",
-            "At least one of the pre-conditions you specified did not hold",
-        )
-        .with("Condition", condition))
+        Err(S3Error::new(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+            .with("Condition", condition))
     };
     match (call.header("if-match"), time("if-unmodified-since")) {
         (Some(tags), _) if !names(tags) => return failed("If-Match"),
@@ -159,10 +122,7 @@ fn check_read_conditions(call: &Call, version: &Version) -> S3Result<Option<Resp
 
 /// Start and length. A header that is no single range of bytes is taken as if it were not there.
 fn parse_range(header: &str, size: u64) -> S3Result<Option<(u64, u64)>> {
-    let Some((first, last)) = header
-        .strip_prefix("bytes=")
-        .and_then(|range| range.split_once('-'))
-    else {
+    let Some((first, last)) = header.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
         return Ok(None);
     };
     let range = match (first.trim().parse::<u64>(), last.trim().parse::<u64>()) {
@@ -176,14 +136,10 @@ fn parse_range(header: &str, size: u64) -> S3Result<Option<(u64, u64)>> {
     };
     match range {
         Some((first, last)) if first < size => Ok(Some((first, last - first + 1))),
-        _ => Err(S3Error::new(
-            416,
-            "InvalidRange",
-            "The requested range is not satisfiable",
-        )
-        .with("RangeRequested", header)
-        .with("ActualObjectSize", size.to_string())
-        .with_header("content-range", format!("bytes */{size}"))),
+        _ => Err(S3Error::new(416, "InvalidRange", "The requested range is not satisfiable")
+            .with("RangeRequested", header)
+            .with("ActualObjectSize", size.to_string())
+            .with_header("content-range", format!("bytes */{size}"))),
     }
 }
 

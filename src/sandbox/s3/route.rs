@@ -61,20 +61,13 @@ const UNSUPPORTED: &[&str] = &[
 impl Target {
     /// Reads the request's first line, its Host, and the headers that tell an operation from another.
     pub(crate) fn read(parts: &Parts) -> S3Result<Self> {
-        let host = parts
-            .headers
-            .get("host")
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or("");
+        let host = parts.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("");
         let path = parts.uri.path().strip_prefix('/').unwrap_or("");
         let (bucket, key) = match bucket_of_host(host) {
             Some(bucket) => (bucket.to_owned(), path),
             None => {
                 let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-                (
-                    percent_decode_str(bucket).decode_utf8_lossy().into_owned(),
-                    key,
-                )
+                (percent_decode_str(bucket).decode_utf8_lossy().into_owned(), key)
             }
         };
         let key = percent_decode_str(key)
@@ -87,12 +80,7 @@ impl Target {
                 .with("MaxSizeAllowed", "1024"));
         }
         let query = query_pairs(parts.uri.query().unwrap_or(""));
-        let mut target = Self {
-            operation: String::new(),
-            bucket,
-            key,
-            query,
-        };
+        let mut target = Self { operation: String::new(), bucket, key, query };
         let copies = parts.headers.contains_key("x-amz-copy-source");
         target.operation = target.name(&parts.method, copies)?;
         Ok(target)
@@ -100,18 +88,12 @@ impl Target {
 
     /// A parameter of the query.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The setting that the request is about.
     pub(crate) fn setting(&self) -> Option<&'static str> {
-        SETTINGS
-            .iter()
-            .map(|(query, _)| *query)
-            .find(|query| self.parameter(query).is_some())
+        SETTINGS.iter().map(|(query, _)| *query).find(|query| self.parameter(query).is_some())
     }
 
     /// What a policy must allow: actions and resources.
@@ -127,17 +109,13 @@ impl Target {
             "HeadBucket" | "ListObjects" | "ListObjectsV2" => ("s3:ListBucket".to_owned(), bucket),
             "ListObjectVersions" => ("s3:ListBucketVersions".to_owned(), bucket),
             "ListMultipartUploads" => ("s3:ListBucketMultipartUploads".to_owned(), bucket),
-            "CreateBucket" | "DeleteBucket" | "GetBucketLocation" => {
-                (format!("s3:{}", self.operation), bucket)
-            }
+            "CreateBucket" | "DeleteBucket" | "GetBucketLocation" => (format!("s3:{}", self.operation), bucket),
             "GetObject" | "HeadObject" | "GetObjectAttributes" => (versioned("GetObject"), object),
             "DeleteObject" => (versioned("DeleteObject"), object),
             "DeleteObjects" => ("s3:DeleteObject".to_owned(), format!("{bucket}/*")),
-            "PutObject"
-            | "CopyObject"
-            | "CreateMultipartUpload"
-            | "UploadPart"
-            | "CompleteMultipartUpload" => ("s3:PutObject".to_owned(), object),
+            "PutObject" | "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
+                ("s3:PutObject".to_owned(), object)
+            }
             "AbortMultipartUpload" => ("s3:AbortMultipartUpload".to_owned(), object),
             "ListParts" => ("s3:ListMultipartUploadParts".to_owned(), object),
             "GetObjectTagging" | "PutObjectTagging" | "DeleteObjectTagging" => {
@@ -170,13 +148,8 @@ impl Target {
         if let Some(name) = UNSUPPORTED.iter().find(|name| self.has(name)) {
             return Err(S3Error::not_implemented(name));
         }
-        let wrong_method = || {
-            Err(S3Error::new(
-                405,
-                "MethodNotAllowed",
-                "The specified method is not allowed against this resource.",
-            ))
-        };
+        let wrong_method =
+            || Err(S3Error::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource."));
         let name = if self.bucket.is_empty() {
             match *method {
                 Method::GET => "ListBuckets",
@@ -211,10 +184,9 @@ impl Target {
                 _ => return wrong_method(),
             };
             // The one whose deletion goes by a shorter name.
-            return Ok(format!("{verb}{setting}").replace(
-                "DeleteBucketLifecycleConfiguration",
-                "DeleteBucketLifecycle",
-            ));
+            return Ok(
+                format!("{verb}{setting}").replace("DeleteBucketLifecycleConfiguration", "DeleteBucketLifecycle")
+            );
         } else {
             match *method {
                 Method::GET if self.has("location") => "GetBucketLocation",
@@ -236,10 +208,7 @@ impl Target {
 
 /// The bucket in `BUCKET.localhost:PORT`, `BUCKET.s3.localhost`, `BUCKET.s3.REGION.localhost`.
 fn bucket_of_host(host: &str) -> Option<&str> {
-    let name = host
-        .rsplit_once(':')
-        .map_or(host, |(name, _)| name)
-        .strip_suffix(".localhost")?;
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).strip_suffix(".localhost")?;
     if name == "s3" || name.starts_with("s3.") {
         return None;
     }
@@ -254,12 +223,7 @@ mod tests {
     use super::*;
 
     fn read(method: &str, uri: &str, host: &str) -> S3Result<Target> {
-        let request = http::Request::builder()
-            .method(method)
-            .uri(uri)
-            .header("host", host)
-            .body(())
-            .unwrap();
+        let request = http::Request::builder().method(method).uri(uri).header("host", host).body(()).unwrap();
         Target::read(&request.into_parts().0)
     }
 
@@ -275,22 +239,11 @@ mod tests {
 
     #[test]
     fn a_bucket_may_stand_in_the_host() {
-        for host in [
-            "pics.localhost:80",
-            "pics.s3.localhost:80",
-            "pics.s3.eu-west-1.localhost",
-        ] {
+        for host in ["pics.localhost:80", "pics.s3.localhost:80", "pics.s3.eu-west-1.localhost"] {
             let target = read("GET", "/a/b", host).unwrap();
-            assert_eq!(
-                (target.bucket.as_str(), target.key.as_str()),
-                ("pics", "a/b"),
-                "{host}"
-            );
+            assert_eq!((target.bucket.as_str(), target.key.as_str()), ("pics", "a/b"), "{host}");
         }
-        assert_eq!(
-            read("GET", "/", "s3.localhost:80").unwrap().operation,
-            "ListBuckets"
-        );
+        assert_eq!(read("GET", "/", "s3.localhost:80").unwrap().operation, "ListBuckets");
         assert_eq!(read("GET", "/b", "localhost:80").unwrap().bucket, "b");
     }
 
@@ -301,11 +254,6 @@ mod tests {
         assert_eq!(operation("PUT", "/b?encryption"), "PutBucketEncryption");
         assert_eq!(operation("DELETE", "/b?lifecycle"), "DeleteBucketLifecycle");
         assert_eq!(operation("POST", "/b/k?uploads"), "CreateMultipartUpload");
-        assert_eq!(
-            read("GET", "/b?inventory&id=1", "localhost")
-                .unwrap_err()
-                .status,
-            501
-        );
+        assert_eq!(read("GET", "/b?inventory&id=1", "localhost").unwrap_err().status, 501);
     }
 }

@@ -22,10 +22,7 @@ const OWNED: &str = "<OwnershipControls xmlns=\"http://s3.amazonaws.com/doc/2006
 
 /// What every new bucket has.
 pub(super) fn of_new_bucket() -> [(&'static str, String); 2] {
-    [
-        ("publicAccessBlock", BLOCKED.to_owned()),
-        ("ownershipControls", OWNED.to_owned()),
-    ]
+    [("publicAccessBlock", BLOCKED.to_owned()), ("ownershipControls", OWNED.to_owned())]
 }
 
 /// The ACL of everything here: the owner alone.
@@ -46,10 +43,7 @@ pub(super) fn private_acl() -> String {
 pub(super) fn tagging_document(tags: &Element) -> String {
     let mut document = Xml::document("Tagging");
     document.open("TagSet");
-    let tags = tags
-        .all("Tag")
-        .chain(tags.all("member"))
-        .chain(tags.all("TagSet").flat_map(|set| set.all("Tag")));
+    let tags = tags.all("Tag").chain(tags.all("member")).chain(tags.all("TagSet").flat_map(|set| set.all("Tag")));
     for tag in tags {
         document.open("Tag");
         document.text("Key", tag.value("Key").unwrap_or_default());
@@ -75,36 +69,19 @@ fn unset(setting: &str) -> Result<String, (&'static str, &'static str)> {
             Ok(document.end("RequestPaymentConfiguration"))
         }
         "versioning" => empty("VersioningConfiguration"),
-        "cors" => Err((
-            "NoSuchCORSConfiguration",
-            "The CORS configuration does not exist",
-        )),
-        "lifecycle" => Err((
-            "NoSuchLifecycleConfiguration",
-            "The lifecycle configuration does not exist",
-        )),
-        "object-lock" => Err((
-            "ObjectLockConfigurationNotFoundError",
-            "Object Lock configuration does not exist for this bucket",
-        )),
-        "ownershipControls" => Err((
-            "OwnershipControlsNotFoundError",
-            "The bucket ownership controls were not found",
-        )),
+        "cors" => Err(("NoSuchCORSConfiguration", "The CORS configuration does not exist")),
+        "lifecycle" => Err(("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")),
+        "object-lock" => {
+            Err(("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket"))
+        }
+        "ownershipControls" => Err(("OwnershipControlsNotFoundError", "The bucket ownership controls were not found")),
         "policy" => Err(("NoSuchBucketPolicy", "The bucket policy does not exist")),
-        "publicAccessBlock" => Err((
-            "NoSuchPublicAccessBlockConfiguration",
-            "The public access block configuration was not found",
-        )),
-        "replication" => Err((
-            "ReplicationConfigurationNotFoundError",
-            "The replication configuration was not found",
-        )),
+        "publicAccessBlock" => {
+            Err(("NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found"))
+        }
+        "replication" => Err(("ReplicationConfigurationNotFoundError", "The replication configuration was not found")),
         "tagging" => Err(("NoSuchTagSet", "The TagSet does not exist")),
-        _ => Err((
-            "NoSuchWebsiteConfiguration",
-            "The specified bucket does not have a website configuration",
-        )),
+        _ => Err(("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")),
     }
 }
 
@@ -132,11 +109,7 @@ fn root(setting: &str) -> &'static str {
 /// Whether versions are kept: `Enabled`, `Suspended`, or nothing.
 pub(super) fn versioning(bucket: &Bucket) -> Option<&'static str> {
     let document = bucket.settings.get("versioning")?;
-    if document.contains(">Enabled<") {
-        Some("Enabled")
-    } else {
-        Some("Suspended")
-    }
+    if document.contains(">Enabled<") { Some("Enabled") } else { Some("Suspended") }
 }
 
 impl S3 {
@@ -145,10 +118,7 @@ impl S3 {
             Some("Get") => self.get_setting(call, setting),
             Some("Put") => self.put_setting(call, setting).await,
             _ => self.with(call, |bucket| {
-                bucket.change(Change::Configure {
-                    name: setting.to_owned(),
-                    value: None,
-                })?;
+                bucket.change(Change::Configure { name: setting.to_owned(), value: None })?;
                 Ok(empty(204))
             }),
         }
@@ -158,15 +128,12 @@ impl S3 {
         self.with(call, |bucket| {
             let document = match bucket.settings.get(setting) {
                 Some(document) => document.clone(),
-                None => unset(setting).map_err(|(code, message)| {
-                    S3Error::new(404, code, message).with("BucketName", &bucket.name)
-                })?,
+                None => unset(setting)
+                    .map_err(|(code, message)| S3Error::new(404, code, message).with("BucketName", &bucket.name))?,
             };
             let mut response = xml(document);
             if setting == "policy" {
-                response
-                    .headers_mut()
-                    .insert("content-type", HeaderValue::from_static("application/json"));
+                response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
             }
             Ok(response)
         })
@@ -178,22 +145,14 @@ impl S3 {
             let policy = serde_json::from_slice::<serde_json::Value>(&bytes)
                 .ok()
                 .filter(|policy| policy["Statement"].is_array() || policy["Statement"].is_object())
-                .ok_or_else(|| {
-                    S3Error::new(400, "MalformedPolicy", "This policy contains invalid Json")
-                })?;
+                .ok_or_else(|| S3Error::new(400, "MalformedPolicy", "This policy contains invalid Json"))?;
             return self.keep(call, setting, policy.to_string(), 204);
         }
         if setting == "acl" && bytes.is_empty() {
             // A canned ACL, in a header. Ownership is the bucket owner's: only what changes nothing is taken.
             return match call.header("x-amz-acl") {
-                None | Some("private" | "bucket-owner-full-control") => {
-                    self.with(call, |_| Ok(empty(200)))
-                }
-                Some(_) => Err(S3Error::new(
-                    400,
-                    "AccessControlListNotSupported",
-                    "The bucket does not allow ACLs",
-                )),
+                None | Some("private" | "bucket-owner-full-control") => self.with(call, |_| Ok(empty(200))),
+                Some(_) => Err(S3Error::new(400, "AccessControlListNotSupported", "The bucket does not allow ACLs")),
             };
         }
         let document = Element::parse(&bytes)?;
@@ -227,60 +186,31 @@ impl S3 {
             }
             _ => String::from_utf8_lossy(&bytes).into_owned(),
         };
-        self.keep(
-            call,
-            setting,
-            text,
-            if setting == "tagging" { 204 } else { 200 },
-        )
+        self.keep(call, setting, text, if setting == "tagging" { 204 } else { 200 })
     }
 
     fn keep(&self, call: &Call, setting: &str, document: String, status: u16) -> S3Result {
         self.with(call, |bucket| {
-            bucket.change(Change::Configure {
-                name: setting.to_owned(),
-                value: Some(document),
-            })?;
+            bucket.change(Change::Configure { name: setting.to_owned(), value: Some(document) })?;
             Ok(empty(status))
         })
     }
 }
 
 fn check_tags(document: &Element) -> S3Result<()> {
-    let set = document
-        .child("TagSet")
-        .ok_or_else(S3Error::malformed_xml)?;
+    let set = document.child("TagSet").ok_or_else(S3Error::malformed_xml)?;
     let mut names = std::collections::BTreeSet::new();
     for tag in set.all("Tag") {
-        let (key, value) = (
-            tag.value("Key").unwrap_or_default(),
-            tag.value("Value").unwrap_or_default(),
-        );
-        if key.is_empty()
-            || key.chars().count() > 128
-            || value.chars().count() > 256
-            || key.starts_with("aws:")
-        {
-            return Err(S3Error::new(
-                400,
-                "InvalidTag",
-                "The TagKey or TagValue you have provided is invalid",
-            ));
+        let (key, value) = (tag.value("Key").unwrap_or_default(), tag.value("Value").unwrap_or_default());
+        if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 || key.starts_with("aws:") {
+            return Err(S3Error::new(400, "InvalidTag", "The TagKey or TagValue you have provided is invalid"));
         }
         if !names.insert(key) {
-            return Err(S3Error::new(
-                400,
-                "InvalidTag",
-                "Cannot provide multiple Tags with the same key",
-            ));
+            return Err(S3Error::new(400, "InvalidTag", "Cannot provide multiple Tags with the same key"));
         }
     }
     if names.len() > 50 {
-        return Err(S3Error::new(
-            400,
-            "BadRequest",
-            "Bucket tag count cannot be greater than 50",
-        ));
+        return Err(S3Error::new(400, "BadRequest", "Bucket tag count cannot be greater than 50"));
     }
     Ok(())
 }

@@ -69,34 +69,23 @@ pub(super) fn store(bucket: &mut Bucket, key: &str, mut version: Version) -> S3R
         Some("Enabled") => new_id(),
         _ => NULL_VERSION.to_owned(),
     };
-    bucket.change(Change::Put {
-        key: key.to_owned(),
-        version: Box::new(version.clone()),
-    })?;
+    bucket.change(Change::Put { key: key.to_owned(), version: Box::new(version.clone()) })?;
     Ok(version)
 }
 
 /// `If-None-Match: *` writes only what is not there, `If-Match` only what has not changed.
 pub(super) fn check_write_conditions(call: &Call, bucket: &Bucket) -> S3Result<()> {
-    let current = bucket
-        .latest(&call.target.key)
-        .filter(|version| !version.marker);
+    let current = bucket.latest(&call.target.key).filter(|version| !version.marker);
     let failed = |condition: &str| {
-        S3Error::new(
-            412,
-            "PreconditionFailed",
-            "At least one of the pre-conditions you specified did not hold",
-        )
-        .with("Condition", condition)
+        S3Error::new(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+            .with("Condition", condition)
     };
     match (call.header("if-none-match"), call.header("if-match")) {
         (Some("*"), _) if current.is_some() => Err(failed("If-None-Match")),
         (Some(tag), _) if tag != "*" => Err(S3Error::not_implemented("If-None-Match with an ETag")),
         (_, Some(tag)) => match current {
             None => Err(S3Error::no_such_key(&call.target.key)),
-            Some(version) if tag != "*" && tag.trim_matches('"') != version.etag => {
-                Err(failed("If-Match"))
-            }
+            Some(version) if tag != "*" && tag.trim_matches('"') != version.etag => Err(failed("If-Match")),
             Some(_) => Ok(()),
         },
         _ => Ok(()),
@@ -115,11 +104,7 @@ pub(super) fn kept_headers(parts: &Parts) -> S3Result<BTreeMap<String, String>> 
             kept.insert(name.to_owned(), text);
         } else if name == "content-encoding" {
             // `aws-chunked` is how it was sent, not what it is.
-            let rest: Vec<&str> = text
-                .split(',')
-                .map(str::trim)
-                .filter(|part| *part != "aws-chunked")
-                .collect();
+            let rest: Vec<&str> = text.split(',').map(str::trim).filter(|part| *part != "aws-chunked").collect();
             if !rest.is_empty() && !rest.iter().all(|part| part.is_empty()) {
                 kept.insert(name.to_owned(), rest.join(","));
             }
@@ -136,8 +121,7 @@ pub(super) fn kept_headers(parts: &Parts) -> S3Result<BTreeMap<String, String>> 
         .with("Size", metadata.to_string())
         .with("MaxSizeAllowed", "2048"));
     }
-    kept.entry("content-type".to_owned())
-        .or_insert_with(|| "binary/octet-stream".to_owned());
+    kept.entry("content-type".to_owned()).or_insert_with(|| "binary/octet-stream".to_owned());
     Ok(kept)
 }
 
@@ -161,11 +145,7 @@ pub(super) fn describe(response: &mut Response<Body>, version: &Version, version
     set_header(response, "accept-ranges", "bytes");
     set_header(response, "x-amz-server-side-encryption", "AES256");
     if !version.tags.is_empty() {
-        set_header(
-            response,
-            "x-amz-tagging-count",
-            &version.tags.len().to_string(),
-        );
+        set_header(response, "x-amz-tagging-count", &version.tags.len().to_string());
     }
     if versioned {
         set_header(response, "x-amz-version-id", &version.id);

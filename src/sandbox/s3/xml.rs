@@ -15,9 +15,7 @@ pub(crate) fn escape(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\r' => out.push_str("&#13;"),
             // Other control characters cannot stand in XML 1.0, not even escaped; S3 writes the reference all the same.
-            c if (c as u32) < 0x20 && c != '\n' && c != '\t' => {
-                out.push_str(&format!("&#{};", c as u32))
-            }
+            c if (c as u32) < 0x20 && c != '\n' && c != '\t' => out.push_str(&format!("&#{};", c as u32)),
             c => out.push(c),
         }
     }
@@ -46,16 +44,11 @@ impl Xml {
     }
 
     pub(crate) fn text(&mut self, name: &str, value: impl std::fmt::Display) -> &mut Self {
-        self.0
-            .push_str(&format!("<{name}>{}</{name}>", escape(&value.to_string())));
+        self.0.push_str(&format!("<{name}>{}</{name}>", escape(&value.to_string())));
         self
     }
 
-    pub(crate) fn optional(
-        &mut self,
-        name: &str,
-        value: Option<impl std::fmt::Display>,
-    ) -> &mut Self {
+    pub(crate) fn optional(&mut self, name: &str, value: Option<impl std::fmt::Display>) -> &mut Self {
         if let Some(value) = value {
             self.text(name, value);
         }
@@ -92,24 +85,16 @@ impl Element {
                         return Err(S3Error::malformed_xml());
                     }
                     let name = String::from_utf8_lossy(start.local_name().as_ref()).into_owned();
-                    open.push(Element {
-                        name,
-                        ..Element::default()
-                    });
+                    open.push(Element { name, ..Element::default() });
                 }
                 Event::Empty(empty) => {
                     let name = String::from_utf8_lossy(empty.local_name().as_ref()).into_owned();
                     if let Some(parent) = open.last_mut() {
-                        parent.children.push(Element {
-                            name,
-                            ..Element::default()
-                        });
+                        parent.children.push(Element { name, ..Element::default() });
                     }
                 }
                 Event::Text(text) => {
-                    let text = text
-                        .unescape()
-                        .map_err(|cause| malformed(cause.to_string()))?;
+                    let text = text.unescape().map_err(|cause| malformed(cause.to_string()))?;
                     if let Some(element) = open.last_mut() {
                         element.text.push_str(&text);
                     }
@@ -132,10 +117,7 @@ impl Element {
                 _ => {}
             }
         }
-        match (
-            open.len(),
-            open.pop().and_then(|mut document| document.children.pop()),
-        ) {
+        match (open.len(), open.pop().and_then(|mut document| document.children.pop())) {
             (1, Some(root)) => Ok(root),
             _ => Err(S3Error::malformed_xml()),
         }
