@@ -236,11 +236,6 @@ impl Front {
         let Some(handler) = handler else {
             return fail(not_there(&format!("The sandbox has no service that signs as '{service}'.")));
         };
-        // The signature is over what was sent; what is read is wrapped.
-        let body = match service.as_str() {
-            "lambda" => super::lambda::wrap_payload(&parts.uri, &parts.headers, &body).unwrap_or(body),
-            _ => body,
-        };
         let parsed = match parse(protocol, &parts, &body, handler.as_ref()) {
             Ok(parsed) => parsed,
             Err(error) => return fail(name_unknown(error, &service)),
@@ -313,19 +308,7 @@ fn parse(
     if matches!(protocol, Protocol::AwsQuery | Protocol::Ec2Query) {
         check_query_indices(body)?;
     }
-    // Invoke's body is a payload, not the operation's members.
-    let wrapped = match handler.service_name() {
-        "lambda" => super::lambda::wrap_payload(&parts.uri, &parts.headers, body),
-        _ => None,
-    };
-    protocol::parse_request(
-        protocol,
-        &parts.method,
-        &parts.uri,
-        &parts.headers,
-        wrapped.as_ref().unwrap_or(body),
-        &handler.routes(),
-    )
+    protocol::parse_request(protocol, &parts.method, &parts.uri, &parts.headers, body, &handler.routes())
 }
 
 /// awsim makes a list as long as the largest index of `Tags.member.N`, and subtracts one from it first.
