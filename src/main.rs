@@ -5,6 +5,15 @@ use std::process::ExitCode;
 use thumbctl::sandbox::{self, DataDir, ServeOptions};
 
 fn main() -> ExitCode {
+    let started_as = std::env::args_os().next().and_then(|program| {
+        let name = std::path::Path::new(&program).file_name()?.to_str()?;
+        Some(name.to_owned())
+    });
+    if let Some(name) = started_as
+        && sandbox::standin::NAMES.contains(&&*name)
+    {
+        return sandbox::standin::run(&name, std::env::args_os().skip(1));
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let after = |name: &str| {
         arguments

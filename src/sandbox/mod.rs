@@ -6,6 +6,8 @@
 mod access;
 mod blobs;
 mod chunked;
+mod codebuild;
+mod ecr;
 mod endpoint;
 mod error;
 mod fault;
@@ -19,6 +21,7 @@ mod server;
 mod services;
 mod sessions;
 mod signature;
+pub mod standin;
 mod sts;
 
 pub use endpoint::Endpoint;

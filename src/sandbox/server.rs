@@ -18,10 +18,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::access::{Access, RootKeys};
+use super::codebuild::{BuildHost, CodeBuildService};
+use super::ecr::EcrService;
 use super::endpoint::{Endpoint, open_lock};
 use super::error::SandboxError;
 use super::fault::{Fault, Faults};
-use super::front::{Front, OnRequest};
+use super::front::{Front, OnRequest, Registry};
 use super::logs::Logs;
 use super::persistence::create_private_dir;
 use super::s3::S3;
@@ -83,13 +85,8 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     let port = listener.local_addr().map_err(SandboxError::Socket)?.port();
     let root = RootKeys::generate();
     let endpoint = Endpoint::new(port, &root);
-    let front = Arc::new(build(
-        &dir,
-        &endpoint,
-        root,
-        options.faults,
-        options.on_request,
-    )?);
+    let (front, codebuild) = build(&dir, &endpoint, root, options.faults, options.on_request)?;
+    let front = Arc::new(front);
     endpoint
         .publish(&dir)
         .map_err(|source| SandboxError::unwritable(&dir, source))?;
@@ -115,6 +112,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     .await;
     // The lease's lock is held, if it was the end of the last command that ended this: the next one waits for it, and
     // finds no endpoint then.
+    codebuild.close().await;
     front.services.close();
     Endpoint::withdraw(&dir);
     Ok(())
@@ -127,7 +125,7 @@ fn build(
     root: RootKeys,
     faults: Vec<Fault>,
     on_request: Option<OnRequest>,
-) -> Result<Front, SandboxError> {
+) -> Result<(Front, Arc<CodeBuildService>), SandboxError> {
     let unwritable = |source| SandboxError::unwritable(dir, source);
     let damaged = |what| SandboxError::Damaged {
         dir: dir.to_owned(),
@@ -154,8 +152,17 @@ fn build(
         .map_err(damaged)?;
     let access = Arc::new(Access::new(root, store, services.clone()));
     let _ = known.set(access.clone());
-    // ECR, CodeBuild and Lambda are registered here.
-    let registry = OnceLock::new();
+    let ecr = Arc::new(EcrService::new(services.clone()));
+    services.register(ecr.clone()).map_err(damaged)?;
+    services.add_blob_user(ecr.clone());
+    let registry = OnceLock::from(Arc::new(ecr.registry()) as Arc<dyn Registry>);
+    let build_host = BuildHost {
+        program: std::env::current_exe().map_err(unwritable)?,
+        function: || &[],
+    };
+    let codebuild = Arc::new(CodeBuildService::new(services.clone(), build_host));
+    services.register(codebuild.clone()).map_err(damaged)?;
+    // Lambda is registered here.
 
     services.add_blob_user(s3.clone());
     let wanted = services.blobs_in_use();
@@ -164,7 +171,7 @@ fn build(
         .sweep(|hash| wanted.contains(hash))
         .map_err(unwritable)?;
     services.rehydrate().map_err(damaged)?;
-    Ok(Front {
+    let front = Front {
         services,
         s3,
         access,
@@ -172,7 +179,8 @@ fn build(
         registry,
         on_request,
         instance: endpoint.instance.clone(),
-    })
+    };
+    Ok((front, codebuild))
 }
 
 /// Becomes the one server of a data directory. Nothing, if another is and this one is not needed.

@@ -22,9 +22,9 @@ use serde_json::Value;
 
 use self::layer::Uploads;
 use self::repository::Repository;
-use super::services::{self, Services};
+use super::services::{self, BlobUser, Services};
 
-pub(crate) use self::registry::Registry;
+pub(crate) use self::registry::{REGISTRY_HEADER, Registry};
 pub(crate) use self::resolve::{ImageConfig, ImageError, Images, Layer, ResolvedImage};
 
 /// The service's name, in signatures and in snapshots.
@@ -151,8 +151,14 @@ impl EcrService {
         Registry::new(Arc::clone(&self.store))
     }
 
-    /// The hashes of all bytes that a repository still has: what must not be swept away.
-    pub(crate) fn blobs_in_use(&self) -> Vec<String> {
+    /// What Lambda needs of the registry: the image behind a URI.
+    pub(crate) fn images(&self) -> Images {
+        Images::new(Arc::clone(&self.store))
+    }
+}
+
+impl BlobUser for EcrService {
+    fn blobs_in_use(&self) -> Vec<String> {
         let state = self.store.lock();
         let repositories = state.regions.values().flat_map(BTreeMap::values);
         repositories
@@ -160,11 +166,6 @@ impl EcrService {
             .filter_map(|digest| manifest::hex_of(digest))
             .map(str::to_owned)
             .collect()
-    }
-
-    /// What Lambda needs of the registry: the image behind a URI.
-    pub(crate) fn images(&self) -> Images {
-        Images::new(Arc::clone(&self.store))
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use awsim_core::AwsError;
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::TryStreamExt;
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, RANGE, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RANGE, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -20,7 +21,10 @@ use super::layer::LayerError;
 use super::manifest::hex_of;
 use super::resolve::region_of_host;
 use super::{At, SERVICE, Store};
+use crate::sandbox::front;
 
+/// Carries the name of the registry that is meant: the sandbox answers under its own names only.
+pub(crate) const REGISTRY_HEADER: &str = "x-forwarded-host";
 /// The longest manifest that is taken; real ones have a few kilobytes.
 const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
 
@@ -81,9 +85,11 @@ impl Registry {
     pub(super) fn new(store: Arc<Store>) -> Self {
         Self(store)
     }
+}
 
-    /// The answer to one request.
-    pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
+#[async_trait]
+impl front::Registry for Registry {
+    async fn serve(&self, request: Request<Body>) -> Response<Body> {
         let mut response = match self.route(request).await {
             Ok(response) => response,
             Err(refusal) => refusal.response(),
@@ -94,7 +100,9 @@ impl Registry {
         );
         response
     }
+}
 
+impl Registry {
     async fn route(&self, request: Request<Body>) -> Answer {
         let (parts, body) = request.into_parts();
         let unsupported = || {
@@ -159,8 +167,8 @@ impl Registry {
         }
     }
 
-    /// Who calls must have ECR's password. The region is the one of the host that was called, as on AWS; under any
-    /// other name of ours it is the one that the password was given out in.
+    /// Who calls must have ECR's password. The region is the one that the password was given out in; who says which
+    /// registry they mean, as the docker stand-in does, must mean that region's.
     fn region(&self, headers: &HeaderMap) -> Result<String, Refusal> {
         let password = headers
             .get(AUTHORIZATION)
@@ -175,7 +183,9 @@ impl Registry {
         let granted = self.0.region_of_password(&password).ok_or_else(|| {
             unauthorized("Your authorization token has expired or is not valid. Reauthenticate and try again.")
         })?;
-        let host = headers.get(HOST).and_then(|value| value.to_str().ok());
+        let host = headers
+            .get(REGISTRY_HEADER)
+            .and_then(|value| value.to_str().ok());
         let called = host.and_then(|host| region_of_host(self.0.services.account(), host));
         match called {
             Some(region) if region != granted => Err(Refusal::new(

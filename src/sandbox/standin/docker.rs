@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::images::Images;
 use super::reference::Reference;
 use super::{Environment, Error, agent, docker_build, docker_push, expect_success};
+use crate::sandbox::ecr::REGISTRY_HEADER;
 
 const VERSION: &str = "28.0.0";
 
@@ -154,7 +155,7 @@ fn login(options: &[&str], build: &Environment) -> Result<(), Error> {
     let auth = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
     let answer = agent()
         .get(&url)
-        .header("host", host)
+        .header(REGISTRY_HEADER, host)
         .header("authorization", &auth)
         .call();
     expect_success(format!("login to {host} failed"), answer)?;

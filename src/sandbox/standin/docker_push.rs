@@ -8,6 +8,7 @@ use ureq::{Body, SendBody};
 use super::images::{Images, Manifest, Part};
 use super::reference::Reference;
 use super::{Environment, Error, agent, expect_success};
+use crate::sandbox::ecr::REGISTRY_HEADER;
 
 /// Where the requests to a registry go: to the sandbox, if it is one of its own.
 pub(super) fn base<'a>(host: &str, build: &'a Environment) -> Result<&'a str, Error> {
@@ -45,7 +46,7 @@ pub(super) fn run(reference: &Reference, build: &Environment) -> Result<(), Erro
     let answer = push
         .agent
         .put(&url)
-        .header("host", &reference.host)
+        .header(REGISTRY_HEADER, &reference.host)
         .header("authorization", &push.auth)
         .header("content-type", &manifest.media_type)
         .send(&*text);
@@ -68,7 +69,7 @@ impl Push<'_> {
         let known = self
             .agent
             .head(self.url(&format!("blobs/{}", part.digest)))
-            .header("host", &self.reference.host)
+            .header(REGISTRY_HEADER, &self.reference.host)
             .header("authorization", &self.auth)
             .call();
         if known.is_ok_and(|answer| answer.status().is_success()) {
@@ -78,7 +79,7 @@ impl Push<'_> {
         let begun = self
             .agent
             .post(self.url("blobs/uploads/"))
-            .header("host", &self.reference.host)
+            .header(REGISTRY_HEADER, &self.reference.host)
             .header("authorization", &self.auth)
             .send_empty();
         let location = location(&expect_success(what(), begun)?);
@@ -90,7 +91,7 @@ impl Push<'_> {
                 "{}{location}{separator}digest={}",
                 self.base, part.digest
             ))
-            .header("host", &self.reference.host)
+            .header(REGISTRY_HEADER, &self.reference.host)
             .header("authorization", &self.auth)
             .header("content-type", "application/octet-stream")
             .header("content-length", part.size.to_string())

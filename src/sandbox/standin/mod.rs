@@ -25,8 +25,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// The names that a build finds on its PATH.
-pub(crate) const NAMES: [&str; 5] = ["aws", "docker", "cargo", "rustc", "rustup"];
+/// The names that a build finds on its PATH: started under one of them, the program is to [`run`] as it.
+pub const NAMES: [&str; 5] = ["aws", "docker", "cargo", "rustc", "rustup"];
 
 /// Why a stand-in gave up.
 #[derive(Debug, thiserror::Error)]
