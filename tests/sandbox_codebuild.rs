@@ -225,10 +225,10 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
     let text = log(&sandbox, &build).await;
     assert_eq!(build.build_status(), Some(&StatusType::Succeeded), "{text}");
     assert!(text.contains("thumbctl carries this function"), "{text}");
+    let last = text.lines().last().unwrap_or_default();
     assert!(
-        text.ends_with("Phase complete: UPLOAD_ARTIFACTS State: SUCCEEDED\n[Container]")
-            || text.trim_end().ends_with("Message:"),
-        "{text}"
+        last.ends_with("Phase context status code:  Message: "),
+        "{last}"
     );
     let kinds: Vec<_> = build
         .phases()
@@ -289,6 +289,27 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
         .unwrap()
         .collect();
     assert!(left.is_empty(), "{left:?}");
+
+    // What the role may not do, its builds cannot.
+    sandbox
+        .iam()
+        .put_role_policy()
+        .role_name("builder")
+        .policy_name("no-images")
+        .policy_document(
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"ecr:PutImage","Resource":"*"}]}"#,
+        )
+        .send()
+        .await
+        .unwrap();
+    let id = start(&sandbox).await;
+    let build = finished(&sandbox, &id).await;
+    let text = log(&sandbox, &build).await;
+    assert_eq!(build.build_status(), Some(&StatusType::Failed));
+    assert!(
+        text.contains("not authorized to perform: ecr:PutImage"),
+        "{text}"
+    );
 
     let refused = ecr
         .delete_repository()

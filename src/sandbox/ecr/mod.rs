@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use self::layer::Uploads;
 use self::repository::Repository;
+use super::access::Access;
 use super::services::{self, BlobUser, Services};
 
 pub(crate) use self::registry::{REGISTRY_HEADER, Registry};
@@ -147,8 +148,8 @@ impl EcrService {
     }
 
     /// Docker's front door, for requests to `/v2/`.
-    pub(crate) fn registry(&self) -> Registry {
-        Registry::new(Arc::clone(&self.store))
+    pub(crate) fn registry(&self, access: Arc<Access>) -> Registry {
+        Registry::new(Arc::clone(&self.store), access)
     }
 
     /// What Lambda needs of the registry: the image behind a URI.
