@@ -1,3 +1,24 @@
-//! A console for one small AWS architecture, in the terminal.
+//! thumbctl: deploys the S3 Thumbnail Creator, shows it, times it, tries it and takes it down again.
+//!
+//! The rooms; `docs/architecture.md` says who may know whom:
 
-pub mod sandbox;
+pub mod assets; // what is shipped inside the binary
+pub mod aws; // the AWS services, one file each, and their rules that bite
+pub mod cloud; // which cloud, who am I, the SDK configuration
+pub mod deployment; // what exists, as a fold over events
+pub mod engine; // runs a plan
+pub mod event; // the one language that everything speaks
+#[cfg(debug_assertions)]
+mod failpoint; // where a test may have the process killed
+pub mod journal; // the events on disk
+pub mod log_follower; // a log, read as it grows
+pub mod names; // what the parts are called
+pub mod plan; // the graph of what is to be done
+pub mod recorder; // numbers events, journals them, passes them on
+pub mod resource; // what the architecture consists of
+pub mod sandbox; // the embedded cloud
+pub mod session; // one cloud, one deployment, and what can be done with them
+pub mod settings; // what the user may choose
+pub mod strategy; // how to deploy and how to destroy
+pub mod timing; // what took how long
+pub mod trial; // sends images through

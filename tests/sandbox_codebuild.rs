@@ -2,7 +2,6 @@
 
 mod sandbox_process;
 
-use std::io::Write as _;
 use std::time::Instant;
 
 use aws_sdk_codebuild::types::builders::ProjectSourceBuilder;
@@ -147,35 +146,6 @@ fn context(phase: &BuildPhase) -> (&str, &str) {
     )
 }
 
-fn zip(files: &[(&str, &str)]) -> Vec<u8> {
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (name, text) in files {
-        let options = zip::write::SimpleFileOptions::default();
-        archive.start_file(*name, options).unwrap();
-        archive.write_all(text.as_bytes()).unwrap();
-    }
-    archive.finish().unwrap().into_inner()
-}
-
-const FUNCTION_BUILDSPEC: &str = r#"version: 0.2
-phases:
-  pre_build:
-    commands:
-      - echo "Logging in to ECR"
-      - aws ecr get-login-password --region $AWS_DEFAULT_REGION | docker login --username AWS --password-stdin $AWS_ACCOUNT_ID.dkr.ecr.$AWS_DEFAULT_REGION.amazonaws.com
-  build:
-    commands:
-      - echo "Compiling the function with $(rustc --version)"
-      - RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(uname -m)-unknown-linux-gnu
-      - install -D -m 0755 target/$(uname -m)-unknown-linux-gnu/release/bootstrap image/bootstrap
-      - docker build --platform $(docker version --format '{{.Server.Os}}/{{.Server.Arch}}') --provenance=false --sbom=false --file Dockerfile --tag $IMAGE_REPO_NAME:$IMAGE_TAG image
-      - docker tag $IMAGE_REPO_NAME:$IMAGE_TAG $AWS_ACCOUNT_ID.dkr.ecr.$AWS_DEFAULT_REGION.amazonaws.com/$IMAGE_REPO_NAME:$IMAGE_TAG
-  post_build:
-    commands:
-      - test "$CODEBUILD_BUILD_SUCCEEDING" = 1
-      - docker push $AWS_ACCOUNT_ID.dkr.ecr.$AWS_DEFAULT_REGION.amazonaws.com/$IMAGE_REPO_NAME:$IMAGE_TAG
-"#;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_functions_buildspec_leaves_its_image_in_ecr() {
     let dir = tempfile::tempdir().unwrap();
@@ -192,14 +162,7 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
         .send()
         .await
         .unwrap();
-    let source = zip(&[
-        ("buildspec.yml", FUNCTION_BUILDSPEC),
-        ("Cargo.toml", "[package]\n"),
-        (
-            "Dockerfile",
-            "FROM scratch\nCOPY bootstrap /var/runtime/bootstrap\nENTRYPOINT [\"/var/runtime/bootstrap\"]\n",
-        ),
-    ]);
+    let source = thumbctl::assets::function_zip().unwrap();
     s3.put_object()
         .bucket("source-of-builds")
         .key("a b/source.zip")

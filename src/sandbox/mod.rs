@@ -12,6 +12,7 @@ mod endpoint;
 mod error;
 mod fault;
 mod front;
+mod lambda;
 mod lease;
 mod logs;
 mod persistence;

@@ -24,6 +24,7 @@ use super::endpoint::{Endpoint, open_lock};
 use super::error::SandboxError;
 use super::fault::{Fault, Faults};
 use super::front::{Front, OnRequest, Registry};
+use super::lambda::LambdaService;
 use super::logs::Logs;
 use super::persistence::create_private_dir;
 use super::s3::S3;
@@ -85,7 +86,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     let port = listener.local_addr().map_err(SandboxError::Socket)?.port();
     let root = RootKeys::generate();
     let endpoint = Endpoint::new(port, &root);
-    let (front, codebuild) = build(&dir, &endpoint, root, options.faults, options.on_request)?;
+    let (front, codebuild, lambda) = build(&dir, &endpoint, root, options.faults, options.on_request)?;
     let front = Arc::new(front);
     endpoint
         .publish(&dir)
@@ -113,6 +114,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     // The lease's lock is held, if it was the end of the last command that ended this: the next one waits for it, and
     // finds no endpoint then.
     codebuild.close().await;
+    lambda.shut_down().await;
     front.services.close();
     Endpoint::withdraw(&dir);
     Ok(())
@@ -125,7 +127,7 @@ fn build(
     root: RootKeys,
     faults: Vec<Fault>,
     on_request: Option<OnRequest>,
-) -> Result<(Front, Arc<CodeBuildService>), SandboxError> {
+) -> Result<(Front, Arc<CodeBuildService>, Arc<LambdaService>), SandboxError> {
     let unwritable = |source| SandboxError::unwritable(dir, source);
     let damaged = |what| SandboxError::Damaged {
         dir: dir.to_owned(),
@@ -158,11 +160,13 @@ fn build(
     let registry = OnceLock::from(Arc::new(ecr.registry(access.clone())) as Arc<dyn Registry>);
     let build_host = BuildHost {
         program: std::env::current_exe().map_err(unwritable)?,
-        function: || &[],
+        function: crate::assets::function_files,
     };
     let codebuild = Arc::new(CodeBuildService::new(services.clone(), build_host));
     services.register(codebuild.clone()).map_err(damaged)?;
-    // Lambda is registered here.
+    let lambda = Arc::new(LambdaService::new(services.clone(), ecr.images()));
+    services.register(lambda.clone()).map_err(damaged)?;
+    services.set_functions(lambda.clone());
 
     services.add_blob_user(s3.clone());
     let wanted = services.blobs_in_use();
@@ -180,7 +184,7 @@ fn build(
         on_request,
         instance: endpoint.instance.clone(),
     };
-    Ok((front, codebuild))
+    Ok((front, codebuild, lambda))
 }
 
 /// Becomes the one server of a data directory. Nothing, if another is and this one is not needed.

@@ -26,7 +26,7 @@ use super::access::Access;
 use super::services::{self, BlobUser, Services};
 
 pub(crate) use self::registry::{REGISTRY_HEADER, Registry};
-pub(crate) use self::resolve::{ImageConfig, ImageError, Images, Layer, ResolvedImage};
+pub(crate) use self::resolve::{ImageError, Images};
 
 /// The service's name, in signatures and in snapshots.
 const SERVICE: &str = "ecr";

@@ -1,0 +1,206 @@
+//! The real program against its sandbox: how long the main job takes, and how much memory.
+//!
+//! Every run has a state directory of its own. Times are from the start of the process to its end unless said otherwise;
+//! memory is the highest resident set that the system has counted, for the command and for its sandbox apart.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const RUNS: usize = 9;
+
+/// One command, measured.
+struct Measured {
+    seconds: f64,
+    first_event: f64,
+    command_peak: u64,
+    sandbox_peak: u64,
+}
+
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thumbctl"));
+        command.args(arguments).args(["--yes", "--output", "json", "--state-dir"]).arg(self.state());
+        command.env_remove("AWS_ENDPOINT_URL").env("XDG_CONFIG_HOME", self.dir.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Measured {
+        let began = Instant::now();
+        let mut child = self.command(arguments).spawn().expect("the program starts");
+        let watch = MemoryWatch::start(child.id(), self.state());
+        let mut lines = BufReader::new(child.stdout.take().expect("its output is ours")).lines();
+        let first = lines.next().and_then(Result::ok);
+        let first_event = began.elapsed().as_secs_f64();
+        for line in lines {
+            line.expect("its output is text");
+        }
+        let status = child.wait().expect("it was started");
+        let seconds = began.elapsed().as_secs_f64();
+        if !status.success() {
+            let mut said = String::new();
+            if let Some(mut stderr) = child.stderr.take() {
+                std::io::Read::read_to_string(&mut stderr, &mut said).expect("its errors are text");
+            }
+            panic!("thumbctl {arguments:?} failed: {said} (first line: {first:?})");
+        }
+        let (command_peak, sandbox_peak) = watch.stop();
+        Measured { seconds, first_event, command_peak, sandbox_peak }
+    }
+}
+
+/// Reads the peak memory of a command and of its sandbox until told to stop.
+struct MemoryWatch {
+    stop: Arc<AtomicBool>,
+    command: Arc<AtomicU64>,
+    sandbox: Arc<AtomicU64>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl MemoryWatch {
+    fn start(pid: u32, state: PathBuf) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (command, sandbox) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let thread = thread::spawn({
+            let (stop, command, sandbox) = (stop.clone(), command.clone(), sandbox.clone());
+            move || {
+                while !stop.load(Ordering::Relaxed) {
+                    command.fetch_max(peak_of(pid), Ordering::Relaxed);
+                    if let Some(pid) = sandbox_pid(&state) {
+                        sandbox.fetch_max(peak_of(pid), Ordering::Relaxed);
+                    }
+                    thread::sleep(Duration::from_millis(5));
+                }
+            }
+        });
+        Self { stop, command, sandbox, thread }
+    }
+
+    fn stop(self) -> (u64, u64) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the watch does not panic");
+        (self.command.load(Ordering::Relaxed), self.sandbox.load(Ordering::Relaxed))
+    }
+}
+
+/// The highest resident set so far, in kB; Linux only, else 0.
+fn peak_of(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|value| value.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}
+
+fn sandbox_pid(state: &Path) -> Option<u32> {
+    let text = fs::read_to_string(state.join("sandbox/endpoint.json")).ok()?;
+    let endpoint: serde_json::Value = serde_json::from_str(&text).ok()?;
+    endpoint["pid"].as_u64()?.try_into().ok()
+}
+
+/// A sandbox in a process of its own, so that uploads are measured without its start.
+struct Sandbox(Child);
+
+impl Sandbox {
+    fn start(bench: &Bench) -> Self {
+        let data = bench.state().join("sandbox");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thumbctl"));
+        command.args(["sandbox", "--port", "0", "--data-dir"]).arg(&data).arg("--state-dir").arg(bench.state());
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child = child.expect("the program starts");
+        let began = Instant::now();
+        while sandbox_pid(&bench.state()).is_none() {
+            assert!(began.elapsed() < Duration::from_secs(10), "the sandbox does not start");
+            thread::sleep(Duration::from_millis(5));
+        }
+        Self(child)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // It holds nothing that another run needs.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A JPEG of at least `bytes` bytes: the sample photo, blown up by data that decoders pass over.
+fn padded_jpeg(bytes: usize) -> Vec<u8> {
+    let (_, photo) = thumbctl::assets::sample_images()
+        .iter()
+        .find(|(name, _)| *name == "mountains.jpg")
+        .expect("the sample photo is shipped");
+    // Application segments stand behind the start marker; each holds up to 65,533 bytes.
+    let mut padded = photo[..2].to_vec();
+    while padded.len() + photo.len() < bytes {
+        padded.extend([0xff, 0xef, 0xff, 0xff]);
+        padded.extend(std::iter::repeat_n(0x20, 65_533));
+    }
+    padded.extend(&photo[2..]);
+    padded
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn report(what: &str, runs: &[Measured]) {
+    let command = runs.iter().map(|run| run.command_peak).max().unwrap_or(0) as f64 / 1024.0;
+    let sandbox = runs.iter().map(|run| run.sandbox_peak).max().unwrap_or(0) as f64 / 1024.0;
+    println!(
+        "{what:<34} {:>8.0} ms   first event {:>5.0} ms   peak: command {command:>5.1} MB, sandbox {sandbox:>5.1} MB",
+        median(runs.iter().map(|run| run.seconds * 1e3).collect()),
+        median(runs.iter().map(|run| run.first_event * 1e3).collect()),
+    );
+}
+
+fn main() {
+    // `cargo test --benches` only wants to know that it starts.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    println!("medians of {RUNS} runs each; peaks are the highest of all runs");
+    let (mut deploys, mut destroys) = (Vec::new(), Vec::new());
+    let (mut cold, mut warm, mut large) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let bench = Bench::new();
+        let image = bench.dir.path().join("one-megabyte.jpg");
+        fs::File::create(&image).and_then(|mut file| file.write_all(&padded_jpeg(1_000_000))).expect("there is room");
+        let big = bench.dir.path().join("fifty-megabytes.jpg");
+        fs::File::create(&big).and_then(|mut file| file.write_all(&padded_jpeg(50_000_000))).expect("there is room");
+        let (image, big) = (image.display().to_string(), big.display().to_string());
+        let saved = bench.dir.path().join("saved").display().to_string();
+
+        deploys.push(bench.run(&["deploy"]));
+        {
+            let _sandbox = Sandbox::start(&bench);
+            cold.push(bench.run(&["upload", &image, "--save", &saved]));
+            warm.push(bench.run(&["upload", &image, "--save", &saved]));
+            large.push(bench.run(&["upload", &big, "--save", &saved]));
+        }
+        destroys.push(bench.run(&["destroy"]));
+    }
+    report("deploy", &deploys);
+    report("upload 1 MB, cold function", &cold);
+    report("upload 1 MB, warm function", &warm);
+    report("upload 50 MB", &large);
+    report("destroy", &destroys);
+}

@@ -1,0 +1,409 @@
+//! CodeBuild: a project that builds the function's image, its builds, and how they go.
+
+pub use aws_sdk_codebuild::Client;
+use aws_sdk_codebuild::types::{
+    ArtifactsType, CloudWatchLogsConfig, ComputeType, EnvironmentType, EnvironmentVariable, ImagePullCredentialsType,
+    LogsConfig, LogsConfigStatusType, ProjectArtifacts, ProjectEnvironment, ProjectSource, SourceType, Tag,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::error::operation::BuildError;
+
+use super::Architecture;
+use super::error::{self, AwsError, Deleted, ErrorKind};
+use super::tags::{self, Tagged, Tags};
+
+const SERVICE: &str = "CodeBuild";
+
+/// The image that builds run in: maintained, cached on CodeBuild's machines (one that is not takes minutes to fetch),
+/// and it brings Rust and docker with buildx.
+pub const BUILD_IMAGE: &str = "aws/codebuild/standard:8.0";
+/// The same for Arm.
+pub const BUILD_IMAGE_ARM: &str = "aws/codebuild/amazonlinux-aarch64-standard:4.0";
+
+/// The build image that CodeBuild keeps for an architecture.
+pub const fn build_image(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::X86_64 => BUILD_IMAGE,
+        Architecture::Arm64 => BUILD_IMAGE_ARM,
+    }
+}
+
+fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    AwsError::from_sdk(SERVICE, operation)
+}
+
+fn unbuildable(error: BuildError) -> AwsError {
+    AwsError::new(SERVICE, "CreateProject", ErrorKind::Invalid, error.to_string())
+}
+
+/// Where a build's source comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A zip without a root folder, in a bucket that the service role may read.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// The zip's key.
+        key: String,
+    },
+    /// A repository on GitHub; a public one needs no connection.
+    GitHub {
+        /// Its URL.
+        url: String,
+    },
+}
+
+/// What a project is made of.
+#[derive(Debug, Clone)]
+pub struct ProjectSpec<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// A line for people.
+    pub description: &'a str,
+    /// The service role's ARN.
+    pub role_arn: &'a str,
+    /// Where the source comes from.
+    pub source: &'a Source,
+    /// A buildspec in place of the source's own `buildspec.yml`: its path in the source, or its text.
+    pub buildspec: Option<&'a str>,
+    /// The image that builds run in; see [`build_image`].
+    pub image: &'a str,
+    /// The machine, as CodeBuild names it: `BUILD_GENERAL1_SMALL`, …
+    pub compute_type: &'a str,
+    /// The architecture of image and machine.
+    pub architecture: Architecture,
+    /// The builds' environment variables; see [`build_environment`].
+    pub environment: &'a [(String, String)],
+    /// The log group that builds write to.
+    pub log_group: &'a str,
+    /// How long a build may take, from 5 minutes to 36 hours.
+    pub timeout_minutes: u32,
+    /// How long a build may wait for a machine, from 5 minutes to 8 hours.
+    pub queued_timeout_minutes: u32,
+    /// Its tags.
+    pub tags: &'a Tags,
+}
+
+/// The environment that the buildspec counts on.
+pub fn build_environment(region: &str, account: &str, repository: &str, image_tag: &str) -> Vec<(String, String)> {
+    [
+        ("AWS_DEFAULT_REGION", region),
+        ("AWS_ACCOUNT_ID", account),
+        ("IMAGE_REPO_NAME", repository),
+        ("IMAGE_TAG", image_tag),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// Creates a project and answers its ARN.
+///
+/// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be tried again.
+pub async fn create_project(client: &Client, spec: &ProjectSpec<'_>) -> Result<String, AwsError> {
+    const OPERATION: &str = "CreateProject";
+    let logs = CloudWatchLogsConfig::builder()
+        .status(LogsConfigStatusType::Enabled)
+        .group_name(spec.log_group)
+        .build()
+        .map_err(unbuildable)?;
+    let artifacts = ProjectArtifacts::builder().r#type(ArtifactsType::NoArtifacts).build().map_err(unbuildable)?;
+    let tags = spec.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    client
+        .create_project()
+        .name(spec.name)
+        .description(spec.description)
+        .service_role(spec.role_arn)
+        .source(sdk_source(spec)?)
+        .artifacts(artifacts)
+        .environment(sdk_environment(spec)?)
+        .logs_config(LogsConfig::builder().cloud_watch_logs(logs).build())
+        .timeout_in_minutes(i32::try_from(spec.timeout_minutes).unwrap_or(i32::MAX))
+        .queued_timeout_in_minutes(i32::try_from(spec.queued_timeout_minutes).unwrap_or(i32::MAX))
+        .set_tags(Some(tags))
+        .send()
+        .await
+        .map_err(failed(OPERATION))?
+        .project
+        .and_then(|project| project.arn)
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the project's ARN"))
+}
+
+fn sdk_source(spec: &ProjectSpec<'_>) -> Result<ProjectSource, AwsError> {
+    let source = match spec.source {
+        Source::S3 { bucket, key } => {
+            ProjectSource::builder().r#type(SourceType::S3).location(format!("{bucket}/{key}"))
+        }
+        Source::GitHub { url } => ProjectSource::builder().r#type(SourceType::Github).location(url).git_clone_depth(1),
+    };
+    source.set_buildspec(spec.buildspec.map(str::to_owned)).build().map_err(unbuildable)
+}
+
+fn sdk_environment(spec: &ProjectSpec<'_>) -> Result<ProjectEnvironment, AwsError> {
+    let variables = spec
+        .environment
+        .iter()
+        .map(|(name, value)| EnvironmentVariable::builder().name(name).value(value).build().map_err(unbuildable))
+        .collect::<Result<Vec<_>, _>>()?;
+    ProjectEnvironment::builder()
+        .r#type(match spec.architecture {
+            Architecture::X86_64 => EnvironmentType::LinuxContainer,
+            Architecture::Arm64 => EnvironmentType::ArmContainer,
+        })
+        .image(spec.image)
+        .image_pull_credentials_type(ImagePullCredentialsType::Codebuild)
+        .compute_type(ComputeType::from(spec.compute_type))
+        // Rule: docker inside a build needs privileged mode.
+        .privileged_mode(true)
+        .set_environment_variables(Some(variables))
+        .build()
+        .map_err(unbuildable)
+}
+
+/// A project by its name, with its tags; `None` if it is not there.
+pub async fn project(client: &Client, name: &str) -> Result<Option<Tagged>, AwsError> {
+    Ok(projects(client, &[name.to_owned()]).await?.pop())
+}
+
+async fn projects(client: &Client, names: &[String]) -> Result<Vec<Tagged>, AwsError> {
+    let answer =
+        client.batch_get_projects().set_names(Some(names.to_vec())).send().await.map_err(failed("BatchGetProjects"))?;
+    Ok(answer
+        .projects
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|project| {
+            Some(Tagged {
+                name: project.name?,
+                arn: project.arn?,
+                tags: tags::from_pairs(
+                    project.tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value?))),
+                ),
+            })
+        })
+        .collect())
+}
+
+/// How a build stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BuildState {
+    /// `<project>:<uuid>`.
+    pub id: String,
+    /// The status.
+    pub status: BuildStatus,
+    /// Whether it is over: the only thing to stop waiting by, since a build has many ends besides success.
+    pub complete: bool,
+    /// Its phases so far, in order.
+    pub phases: Vec<Phase>,
+    /// The log group; absent until the build has a machine.
+    pub log_group: Option<String>,
+    /// The log stream; absent until the build has a machine. See [`log_stream`].
+    pub log_stream: Option<String>,
+}
+
+/// A build's, or a phase's, status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildStatus {
+    /// Under way.
+    InProgress,
+    /// Done.
+    Succeeded,
+    /// Something in it failed: a command, the source, the role.
+    Failed,
+    /// CodeBuild failed.
+    Fault,
+    /// It took too long.
+    TimedOut,
+    /// Somebody stopped it.
+    Stopped,
+    /// One that this program does not know.
+    Unknown,
+}
+
+impl BuildStatus {
+    fn from_api(name: &str) -> Self {
+        match name {
+            "IN_PROGRESS" => Self::InProgress,
+            "SUCCEEDED" => Self::Succeeded,
+            "FAILED" | "CLIENT_ERROR" => Self::Failed,
+            "FAULT" => Self::Fault,
+            "TIMED_OUT" => Self::TimedOut,
+            "STOPPED" => Self::Stopped,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// As CodeBuild writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InProgress => "IN_PROGRESS",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::Fault => "FAULT",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Stopped => "STOPPED",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// A phase of a build.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Phase {
+    /// `SUBMITTED`, `QUEUED`, `PROVISIONING`, `DOWNLOAD_SOURCE`, `INSTALL`, `PRE_BUILD`, `BUILD`, `POST_BUILD`,
+    /// `UPLOAD_ARTIFACTS`, `FINALIZING`, `COMPLETED`.
+    pub kind: String,
+    /// Its status; `None` while it is under way.
+    pub status: Option<BuildStatus>,
+    /// How long it took, once it is over.
+    pub seconds: Option<f64>,
+    /// Why it failed: `COMMAND_EXECUTION_ERROR: …`.
+    pub contexts: Vec<String>,
+}
+
+/// Starts a build of a project and answers its id.
+pub async fn start_build(client: &Client, project: &str) -> Result<String, AwsError> {
+    const OPERATION: &str = "StartBuild";
+    client
+        .start_build()
+        .project_name(project)
+        .send()
+        .await
+        .map_err(failed(OPERATION))?
+        .build_value
+        .and_then(|build| build.id)
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the build's id"))
+}
+
+/// How a build stands; `None` if there is no such build.
+pub async fn build(client: &Client, id: &str) -> Result<Option<BuildState>, AwsError> {
+    let answer = client.batch_get_builds().ids(id).send().await.map_err(failed("BatchGetBuilds"))?;
+    Ok(answer.builds.unwrap_or_default().into_iter().next().map(|build| from_sdk(id, build)))
+}
+
+fn from_sdk(id: &str, build: aws_sdk_codebuild::types::Build) -> BuildState {
+    let (log_group, log_stream) = build.logs.map(|logs| (logs.group_name, logs.stream_name)).unwrap_or_default();
+    BuildState {
+        id: build.id.unwrap_or_else(|| id.to_owned()),
+        status: build.build_status.map_or(BuildStatus::InProgress, |status| BuildStatus::from_api(status.as_str())),
+        complete: build.build_complete,
+        phases: build.phases.unwrap_or_default().into_iter().filter_map(phase).collect(),
+        log_group,
+        log_stream,
+    }
+}
+
+fn phase(phase: aws_sdk_codebuild::types::BuildPhase) -> Option<Phase> {
+    // The service rounds to seconds; the two times are finer.
+    let seconds = match (phase.start_time, phase.end_time) {
+        (Some(start), Some(end)) => Some((end.as_secs_f64() - start.as_secs_f64()).max(0.0)),
+        _ => phase.duration_in_seconds.map(|seconds| seconds as f64),
+    };
+    Some(Phase {
+        kind: phase.phase_type?.as_str().to_owned(),
+        status: phase.phase_status.map(|status| BuildStatus::from_api(status.as_str())),
+        seconds,
+        contexts: phase.contexts.unwrap_or_default().into_iter().filter_map(context).collect(),
+    })
+}
+
+// Phases that went well have a context too: an empty one.
+fn context(context: aws_sdk_codebuild::types::PhaseContext) -> Option<String> {
+    let code = context.status_code.filter(|code| !code.is_empty());
+    let message = context.message.filter(|message| !message.is_empty());
+    match (code, message) {
+        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+        (one, other) => one.or(other),
+    }
+}
+
+/// The log stream of a build.
+// Rule: it is the part of the build's id after the colon.
+pub fn log_stream(build_id: &str) -> &str {
+    build_id.split_once(':').map_or(build_id, |(_, uuid)| uuid)
+}
+
+/// Stops a build. One that is over stays as it is.
+pub async fn stop_build(client: &Client, id: &str) -> Result<(), AwsError> {
+    client.stop_build().id(id).send().await.map_err(failed("StopBuild"))?;
+    Ok(())
+}
+
+/// The ids of a project's builds, the latest first; `None` if there is no such project.
+pub async fn builds_of(client: &Client, project: &str) -> Result<Option<Vec<String>>, AwsError> {
+    let mut ids = Vec::new();
+    let mut token = None;
+    loop {
+        let answer = client
+            .list_builds_for_project()
+            .project_name(project)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(failed("ListBuildsForProject"));
+        let Some(page) = error::optional(answer)? else {
+            return Ok(None);
+        };
+        ids.extend(page.ids.unwrap_or_default());
+        token = page.next_token;
+        if token.is_none() {
+            return Ok(Some(ids));
+        }
+    }
+}
+
+/// Deletes a project and its builds. [`ErrorKind::Conflict`] while one of them is running: stop it, or wait for it.
+// Rule: deleting a project leaves its builds behind, and they cannot be listed any more: they go first, 100 at a time.
+// DeleteProject says nothing about a project that is not there; listing its builds does.
+pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsError> {
+    let Some(builds) = builds_of(client, name).await? else {
+        return Ok(Deleted::AlreadyGone);
+    };
+    for ids in builds.chunks(100) {
+        let answer = client
+            .batch_delete_builds()
+            .set_ids(Some(ids.to_vec()))
+            .send()
+            .await
+            .map_err(failed("BatchDeleteBuilds"))?;
+        // Rule: a build that runs is not deleted, and that is no error. Without its project it could not be found again.
+        let running = answer.builds_not_deleted.unwrap_or_default();
+        let running = running.into_iter().find(|build| {
+            let code = build.status_code.as_deref().unwrap_or_default();
+            code.contains("IN_PROGRESS")
+        });
+        if let Some(build) = running {
+            let id = build.id.unwrap_or_default();
+            return Err(AwsError::new(
+                SERVICE,
+                "BatchDeleteBuilds",
+                ErrorKind::Conflict,
+                format!("the build {id} is still running"),
+            ));
+        }
+    }
+    error::deleted(client.delete_project().name(name).send().await.map_err(failed("DeleteProject")))
+}
+
+/// The projects whose names start with a prefix, with their tags.
+pub async fn list_projects(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
+    let mut names = Vec::new();
+    let mut token = None;
+    loop {
+        let page = client.list_projects().set_next_token(token).send().await.map_err(failed("ListProjects"))?;
+        names.extend(page.projects.unwrap_or_default().into_iter().filter(|name| name.starts_with(prefix)));
+        token = page.next_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    let mut found = Vec::with_capacity(names.len());
+    for names in names.chunks(100) {
+        found.extend(projects(client, names).await?);
+    }
+    Ok(found)
+}

@@ -1,0 +1,236 @@
+//! ECR: the repository, and the image in it by its digest.
+
+use aws_sdk_ecr::Client;
+use aws_sdk_ecr::types::{ImageIdentifier, ImageScanningConfiguration, Tag};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use base64::Engine as _;
+
+use super::error::{self, AwsError, Deleted, ErrorKind};
+use super::tags::{self, Tagged, Tags};
+
+const SERVICE: &str = "ECR";
+
+fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    AwsError::from_sdk(SERVICE, operation)
+}
+
+/// A repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// What images are called after: `<account>.dkr.ecr.<region>.amazonaws.com/<name>`.
+    pub uri: String,
+}
+
+/// An image in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// `sha256:…`: what to deploy by, since a tag may move.
+    pub digest: String,
+    /// Its size in bytes, compressed.
+    pub size: u64,
+    /// When it was pushed, in milliseconds since 1970.
+    pub pushed_ms: Option<i64>,
+}
+
+/// What a docker client logs in to the registry with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RegistryLogin {
+    /// Always `AWS`.
+    pub user: String,
+    /// Good for twelve hours.
+    pub password: String,
+    /// The registry.
+    pub endpoint: String,
+}
+
+// Not derived: a password is nothing to print.
+impl std::fmt::Debug for RegistryLogin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegistryLogin")
+            .field("user", &self.user)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Creates a repository that does not scan what is pushed.
+pub async fn create_repository(client: &Client, name: &str, tags: &Tags) -> Result<Repository, AwsError> {
+    const OPERATION: &str = "CreateRepository";
+    let tags = tags
+        .iter()
+        .map(|(key, value)| {
+            Tag::builder()
+                .key(key)
+                .value(value)
+                .build()
+                .map_err(|error| AwsError::new(SERVICE, OPERATION, ErrorKind::Invalid, error.to_string()))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    client
+        .create_repository()
+        .repository_name(name)
+        .image_scanning_configuration(ImageScanningConfiguration::builder().scan_on_push(false).build())
+        .set_tags(Some(tags))
+        .send()
+        .await
+        .map_err(failed(OPERATION))?
+        .repository
+        .and_then(from_sdk)
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the repository's ARN and URI"))
+}
+
+fn from_sdk(repository: aws_sdk_ecr::types::Repository) -> Option<Repository> {
+    Some(Repository {
+        name: repository.repository_name?,
+        arn: repository.repository_arn?,
+        uri: repository.repository_uri?,
+    })
+}
+
+/// A repository by its name; `None` if it is not there.
+pub async fn repository(client: &Client, name: &str) -> Result<Option<Repository>, AwsError> {
+    let answer =
+        client.describe_repositories().repository_names(name).send().await.map_err(failed("DescribeRepositories"));
+    Ok(error::optional(answer)?
+        .and_then(|found| found.repositories)
+        .and_then(|found| found.into_iter().find_map(from_sdk)))
+}
+
+/// The image that a tag stands for now; `None` if there is none, or no repository.
+pub async fn image_by_tag(client: &Client, repository: &str, tag: &str) -> Result<Option<Image>, AwsError> {
+    let answer = client
+        .describe_images()
+        .repository_name(repository)
+        .image_ids(ImageIdentifier::builder().image_tag(tag).build())
+        .send()
+        .await
+        .map_err(failed("DescribeImages"));
+    Ok(error::optional(answer)?
+        .and_then(|found| found.image_details)
+        .and_then(|found| found.into_iter().next())
+        .and_then(|image| {
+            Some(Image {
+                digest: image.image_digest?,
+                size: u64::try_from(image.image_size_in_bytes.unwrap_or_default()).unwrap_or_default(),
+                pushed_ms: image.image_pushed_at.and_then(|at| at.to_millis().ok()),
+            })
+        }))
+}
+
+/// Deletes the image that a tag names; a repository that is gone has none.
+pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Result<Deleted, AwsError> {
+    let id = aws_sdk_ecr::types::ImageIdentifier::builder().image_tag(tag).build();
+    let answer = client
+        .batch_delete_image()
+        .repository_name(repository)
+        .image_ids(id)
+        .send()
+        .await
+        .map_err(failed("BatchDeleteImage"));
+    // Rule: what could not be deleted is listed in an answer that looks like success.
+    Ok(match error::optional(answer)? {
+        Some(deleted) if !deleted.image_ids().is_empty() => Deleted::Now,
+        _ => Deleted::AlreadyGone,
+    })
+}
+
+/// Deletes a repository with the images in it.
+// Rule: with force; without it a repository with images is refused.
+pub async fn delete_repository(client: &Client, name: &str) -> Result<Deleted, AwsError> {
+    error::deleted(
+        client.delete_repository().repository_name(name).force(true).send().await.map_err(failed("DeleteRepository")),
+    )
+}
+
+/// The repositories whose names start with a prefix, with their tags.
+pub async fn list_repositories(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
+    let mut named = Vec::new();
+    let mut token = None;
+    loop {
+        let page = client
+            .describe_repositories()
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(failed("DescribeRepositories"))?;
+        named.extend(
+            page.repositories
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(from_sdk)
+                .filter(|repository| repository.name.starts_with(prefix)),
+        );
+        token = page.next_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    let mut found = Vec::with_capacity(named.len());
+    for repository in named {
+        let answer = client
+            .list_tags_for_resource()
+            .resource_arn(&repository.arn)
+            .send()
+            .await
+            .map_err(failed("ListTagsForResource"));
+        if let Some(tags) = error::optional(answer)? {
+            let tags = tags.tags.unwrap_or_default();
+            found.push(Tagged {
+                name: repository.name,
+                arn: repository.arn,
+                tags: tags::from_pairs(tags.into_iter().map(|tag| (tag.key, tag.value))),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// What to log in to the account's registry with.
+pub async fn authorization_token(client: &Client) -> Result<RegistryLogin, AwsError> {
+    const OPERATION: &str = "GetAuthorizationToken";
+    let data = client
+        .get_authorization_token()
+        .send()
+        .await
+        .map_err(failed(OPERATION))?
+        .authorization_data
+        .and_then(|data| data.into_iter().next())
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "a token"))?;
+    let login = data.authorization_token.as_deref().and_then(decode_token);
+    let (user, password) = login.ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "a readable token"))?;
+    Ok(RegistryLogin { user, password, endpoint: data.proxy_endpoint.unwrap_or_default() })
+}
+
+// The token is the base64 of `user:password`.
+fn decode_token(token: &str) -> Option<(String, String)> {
+    let decoded = base64::engine::general_purpose::STANDARD.decode(token).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_user_and_password() {
+        assert_eq!(decode_token("QVdTOnNlY3JldDp3aXRoIGNvbG9u"), Some(("AWS".into(), "secret:with colon".into())));
+        assert_eq!(decode_token("not base64"), None);
+    }
+
+    #[test]
+    fn a_login_is_printed_without_its_password() {
+        let login = RegistryLogin { user: "AWS".into(), password: "secret".into(), endpoint: "https://r".into() };
+        assert!(!format!("{login:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,232 @@
+//! Which kind a service's error is of.
+
+use super::ErrorKind;
+
+/// Tells the kind from the service's code; from the HTTP status where there is none, as in the answer to a HEAD.
+pub(crate) fn classify(code: Option<&str>, status: u16, message: &str) -> ErrorKind {
+    let text = message.to_lowercase();
+    let code = code.unwrap_or_default();
+    // Rule: a role that was created a moment ago is refused with the same code as a wrong parameter; only the text
+    // tells the two apart. To Lambda it may also be KMS that does not know the role yet, when the environment's
+    // variables are encrypted for it.
+    let role_is_new = match code {
+        "InvalidInputException" => text.contains("not authorized to perform: sts:assumerole"),
+        "InvalidParameterValueException" => {
+            text.contains("cannot be assumed by lambda") || text.contains("arn does not refer to a valid principal")
+        }
+        _ => false,
+    };
+    if role_is_new {
+        return ErrorKind::RoleNotReady;
+    }
+    // Rule: Lambda says ResourceConflictException both for "there is one already" and for "not now".
+    if code == "ResourceConflictException" {
+        return if text.contains("already exist") || text.contains("provided already exists") {
+            ErrorKind::AlreadyExists
+        } else {
+            ErrorKind::Conflict
+        };
+    }
+    // Rule: new accounts are held to less memory and to no builds at all; Lambda words it as a validation error.
+    if text.contains("cannot have more than 0 builds")
+        || (text.contains("memorysize") && text.contains("less than or equal to"))
+    {
+        return ErrorKind::LimitExceeded;
+    }
+    match code {
+        "NoSuchBucket"
+        | "NoSuchKey"
+        | "NoSuchUpload"
+        | "NoSuchVersion"
+        | "NoSuchTagSet"
+        | "NoSuchEntity"
+        | "NoSuchEntityException"
+        | "NotFound"
+        | "404"
+        | "ResourceNotFoundException"
+        | "RepositoryNotFoundException"
+        | "RepositoryPolicyNotFoundException"
+        | "ImageNotFoundException" => ErrorKind::NotFound,
+        "BucketAlreadyOwnedByYou" => ErrorKind::AlreadyOwned,
+        "BucketAlreadyExists"
+        | "EntityAlreadyExists"
+        | "EntityAlreadyExistsException"
+        | "ResourceAlreadyExistsException"
+        | "RepositoryAlreadyExistsException"
+        | "ImageAlreadyExistsException" => ErrorKind::AlreadyExists,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "AllAccessDisabled"
+        | "AccountProblem"
+        | "AuthorizationError"
+        | "UnauthorizedOperation"
+        | "NotAuthorized"
+        | "OptInRequired"
+        | "SubscriptionRequiredException"
+        | "AccountSuspendedException"
+        | "403" => ErrorKind::Denied,
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "BandwidthLimitExceeded"
+        | "PriorRequestNotComplete"
+        | "TransactionInProgressException"
+        | "ProvisionedThroughputExceededException"
+        | "SlowDown" => ErrorKind::Throttled,
+        "LimitExceeded"
+        | "LimitExceededException"
+        | "AccountLimitExceededException"
+        | "ServiceQuotaExceededException"
+        | "TooManyBuckets"
+        | "TooManyTagsException"
+        | "CodeStorageExceededException" => ErrorKind::LimitExceeded,
+        "OperationAborted"
+        | "ConditionalRequestConflict"
+        | "BucketNotEmpty"
+        | "InvalidBucketState"
+        | "DeleteConflict"
+        | "DeleteConflictException"
+        | "ConcurrentModification"
+        | "ConcurrentModificationException"
+        | "EntityTemporarilyUnmodifiable"
+        | "EntityTemporarilyUnmodifiableException"
+        | "RepositoryNotEmptyException"
+        | "ResourceInUseException"
+        | "OperationAbortedException" => ErrorKind::Conflict,
+        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => ErrorKind::ExpiredCredentials,
+        "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "UnrecognizedClient"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "InvalidToken"
+        | "InvalidSecurity"
+        | "RequestTimeTooSkewed"
+        | "RequestExpired"
+        | "AuthFailure" => ErrorKind::InvalidCredentials,
+        "RequestTimeout" | "RequestTimeoutException" => ErrorKind::Timeout,
+        "InternalError"
+        | "InternalFailure"
+        | "InternalServerError"
+        | "InternalServerException"
+        | "ServiceException"
+        | "ServerException"
+        | "ServiceFailure"
+        | "ServiceFailureException"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException" => ErrorKind::Server,
+        _ => match status {
+            404 => ErrorKind::NotFound,
+            401 => ErrorKind::InvalidCredentials,
+            403 => ErrorKind::Denied,
+            409 => ErrorKind::Conflict,
+            408 | 504 => ErrorKind::Timeout,
+            429 => ErrorKind::Throttled,
+            300..=499 => ErrorKind::Invalid,
+            500..=599 => ErrorKind::Server,
+            _ => ErrorKind::Other,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_too_new_is_told_from_a_wrong_parameter() {
+        let codebuild = "CodeBuild is not authorized to perform: sts:AssumeRole on \
+                         arn:aws:iam::123456789012:role/thumbnails-1-build";
+        let lambda = "The role defined for the function cannot be assumed by Lambda.";
+        let kind = |code, message| classify(Some(code), 400, message);
+        assert_eq!(kind("InvalidInputException", codebuild), ErrorKind::RoleNotReady);
+        assert_eq!(kind("InvalidParameterValueException", lambda), ErrorKind::RoleNotReady);
+        let kms = "Lambda was unable to configure access to your environment variables because the KMS key is \
+                   invalid for CreateGrant. KMS Message: ARN does not refer to a valid principal.";
+        assert_eq!(kind("InvalidParameterValueException", kms), ErrorKind::RoleNotReady);
+        assert_eq!(kind("InvalidInputException", "Invalid project name"), ErrorKind::Invalid);
+        assert_eq!(kind("InvalidParameterValueException", "Unsupported architecture"), ErrorKind::Invalid);
+        // A caller who may not assume a role is denied: no waiting helps.
+        assert_eq!(kind("AccessDeniedException", codebuild), ErrorKind::Denied);
+    }
+
+    #[test]
+    fn ones_own_bucket_is_told_from_someone_elses() {
+        let kind = |code| classify(Some(code), 409, "");
+        assert_eq!(kind("BucketAlreadyOwnedByYou"), ErrorKind::AlreadyOwned);
+        assert_eq!(kind("BucketAlreadyExists"), ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn lambdas_conflict_is_told_apart_by_its_text() {
+        let kind = |message| classify(Some("ResourceConflictException"), 409, message);
+        assert_eq!(kind("Function already exist: f"), ErrorKind::AlreadyExists);
+        assert_eq!(
+            kind(
+                "The statement id (s3-invoke) provided already exists. Please provide a new statement id, \
+                 or remove the existing statement."
+            ),
+            ErrorKind::AlreadyExists
+        );
+        assert_eq!(
+            kind(
+                "The operation cannot be performed at this time. The function is currently in the \
+                 following state: Pending"
+            ),
+            ErrorKind::Conflict
+        );
+    }
+
+    #[test]
+    fn limits_of_new_accounts_are_limits() {
+        let kind = |code, message| classify(Some(code), 400, message);
+        assert_eq!(
+            kind("AccountLimitExceededException", "Cannot have more than 0 builds in queue for the account"),
+            ErrorKind::LimitExceeded
+        );
+        assert_eq!(
+            kind(
+                "InvalidParameterValueException",
+                "'MemorySize' value failed to satisfy constraint: Member must have value less than or \
+                 equal to 3008"
+            ),
+            ErrorKind::LimitExceeded
+        );
+    }
+
+    #[test]
+    fn every_way_to_say_slow_down_is_throttling() {
+        for code in
+            ["ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown", "Throttling"]
+        {
+            assert_eq!(classify(Some(code), 400, ""), ErrorKind::Throttled, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_is_not_known_is_told_by_its_status() {
+        for (status, kind) in [
+            (400, ErrorKind::Invalid),
+            (401, ErrorKind::InvalidCredentials),
+            (403, ErrorKind::Denied),
+            (404, ErrorKind::NotFound),
+            (409, ErrorKind::Conflict),
+            (429, ErrorKind::Throttled),
+            (500, ErrorKind::Server),
+            (504, ErrorKind::Timeout),
+            (0, ErrorKind::Other),
+        ] {
+            assert_eq!(classify(Some("Strange"), status, ""), kind, "{status}");
+            assert_eq!(classify(None, status, ""), kind, "{status}");
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! IAM: roles and customer-managed policies, and what has to be undone before they can be deleted.
+
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::{PolicyScopeType, Tag};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::error::{self, AwsError, Deleted, ErrorKind};
+use super::tags::{self, Tagged, Tags};
+
+const SERVICE: &str = "IAM";
+
+fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    AwsError::from_sdk(SERVICE, operation)
+}
+
+fn sdk_tags(operation: &'static str, tags: &Tags) -> Result<Vec<Tag>, AwsError> {
+    tags.iter()
+        .map(|(key, value)| {
+            Tag::builder()
+                .key(key)
+                .value(value)
+                .build()
+                .map_err(|error| AwsError::new(SERVICE, operation, ErrorKind::Invalid, error.to_string()))
+        })
+        .collect()
+}
+
+fn from_sdk_tags(tags: impl IntoIterator<Item = Tag>) -> Tags {
+    tags::from_pairs(tags.into_iter().map(|tag| (tag.key, tag.value)))
+}
+
+/// Creates a customer-managed policy and answers its ARN.
+pub async fn create_policy(
+    client: &Client,
+    name: &str,
+    document: &serde_json::Value,
+    description: &str,
+    tags: &Tags,
+) -> Result<String, AwsError> {
+    const OPERATION: &str = "CreatePolicy";
+    client
+        .create_policy()
+        .policy_name(name)
+        .policy_document(document.to_string())
+        .description(description)
+        .set_tags(Some(sdk_tags(OPERATION, tags)?))
+        .send()
+        .await
+        .map_err(failed(OPERATION))?
+        .policy
+        .and_then(|policy| policy.arn)
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the policy's ARN"))
+}
+
+/// Creates a role that the trust policy's principal may assume, and answers its ARN.
+///
+/// It takes seconds until it can be: see [`super::wait::ROLE_PROPAGATION`].
+pub async fn create_role(
+    client: &Client,
+    name: &str,
+    trust: &serde_json::Value,
+    description: &str,
+    tags: &Tags,
+) -> Result<String, AwsError> {
+    const OPERATION: &str = "CreateRole";
+    client
+        .create_role()
+        .role_name(name)
+        .assume_role_policy_document(trust.to_string())
+        .description(description)
+        .set_tags(Some(sdk_tags(OPERATION, tags)?))
+        .send()
+        .await
+        .map_err(failed(OPERATION))?
+        .role
+        .map(|role| role.arn)
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the role's ARN"))
+}
+
+/// Attaches a policy to a role. Doing it again changes nothing.
+pub async fn attach_role_policy(client: &Client, role: &str, policy_arn: &str) -> Result<(), AwsError> {
+    client
+        .attach_role_policy()
+        .role_name(role)
+        .policy_arn(policy_arn)
+        .send()
+        .await
+        .map_err(failed("AttachRolePolicy"))?;
+    Ok(())
+}
+
+/// A role by its name; `None` if it is not there.
+pub async fn role(client: &Client, name: &str) -> Result<Option<Tagged>, AwsError> {
+    let answer = client.get_role().role_name(name).send().await.map_err(failed("GetRole"));
+    Ok(error::optional(answer)?.and_then(|found| found.role).map(|role| Tagged {
+        name: role.role_name,
+        arn: role.arn,
+        tags: from_sdk_tags(role.tags.unwrap_or_default()),
+    }))
+}
+
+/// A policy by its ARN; `None` if it is not there.
+pub async fn policy(client: &Client, arn: &str) -> Result<Option<Tagged>, AwsError> {
+    let answer = client.get_policy().policy_arn(arn).send().await.map_err(failed("GetPolicy"));
+    Ok(error::optional(answer)?.and_then(|found| found.policy).map(|policy| Tagged {
+        name: policy.policy_name.unwrap_or_default(),
+        arn: policy.arn.unwrap_or_else(|| arn.to_owned()),
+        tags: from_sdk_tags(policy.tags.unwrap_or_default()),
+    }))
+}
+
+/// The ARNs of the policies that are attached to a role; `None` if there is no such role.
+pub async fn attached_policies(client: &Client, role: &str) -> Result<Option<Vec<String>>, AwsError> {
+    let mut attached = Vec::new();
+    let mut marker = None;
+    loop {
+        let answer = client
+            .list_attached_role_policies()
+            .role_name(role)
+            .set_marker(marker)
+            .send()
+            .await
+            .map_err(failed("ListAttachedRolePolicies"));
+        let Some(page) = error::optional(answer)? else {
+            return Ok(None);
+        };
+        attached.extend(page.attached_policies.unwrap_or_default().into_iter().filter_map(|policy| policy.policy_arn));
+        marker = page.marker;
+        if !page.is_truncated || marker.is_none() {
+            return Ok(Some(attached));
+        }
+    }
+}
+
+/// Deletes a role with all that is attached to it and in it.
+// Rule: a role with policies cannot be deleted (DeleteConflict): managed ones are detached, inline ones deleted first.
+pub async fn delete_role(client: &Client, name: &str) -> Result<Deleted, AwsError> {
+    let Some(attached) = attached_policies(client, name).await? else {
+        return Ok(Deleted::AlreadyGone);
+    };
+    for arn in attached {
+        detach(client, name, &arn).await?;
+    }
+    for inline in inline_policies(client, name).await? {
+        let answer = client
+            .delete_role_policy()
+            .role_name(name)
+            .policy_name(inline)
+            .send()
+            .await
+            .map_err(failed("DeleteRolePolicy"));
+        error::deleted(answer)?;
+    }
+    error::deleted(client.delete_role().role_name(name).send().await.map_err(failed("DeleteRole")))
+}
+
+async fn detach(client: &Client, role: &str, policy_arn: &str) -> Result<Deleted, AwsError> {
+    error::deleted(
+        client
+            .detach_role_policy()
+            .role_name(role)
+            .policy_arn(policy_arn)
+            .send()
+            .await
+            .map_err(failed("DetachRolePolicy")),
+    )
+}
+
+async fn inline_policies(client: &Client, role: &str) -> Result<Vec<String>, AwsError> {
+    let mut names = Vec::new();
+    let mut marker = None;
+    loop {
+        let answer = client
+            .list_role_policies()
+            .role_name(role)
+            .set_marker(marker)
+            .send()
+            .await
+            .map_err(failed("ListRolePolicies"));
+        let Some(page) = error::optional(answer)? else {
+            return Ok(names);
+        };
+        names.extend(page.policy_names);
+        marker = page.marker;
+        if !page.is_truncated || marker.is_none() {
+            return Ok(names);
+        }
+    }
+}
+
+/// Deletes a customer-managed policy: off every role, its older versions first.
+// Rule: an attached policy, or one with versions besides the default, cannot be deleted (DeleteConflict).
+pub async fn delete_policy(client: &Client, arn: &str) -> Result<Deleted, AwsError> {
+    let Some(roles) = roles_with_policy(client, arn).await? else {
+        return Ok(Deleted::AlreadyGone);
+    };
+    for role in roles {
+        detach(client, &role, arn).await?;
+    }
+    for version in older_versions(client, arn).await? {
+        let answer = client
+            .delete_policy_version()
+            .policy_arn(arn)
+            .version_id(version)
+            .send()
+            .await
+            .map_err(failed("DeletePolicyVersion"));
+        error::deleted(answer)?;
+    }
+    error::deleted(client.delete_policy().policy_arn(arn).send().await.map_err(failed("DeletePolicy")))
+}
+
+// Users and groups are not ours: a policy that somebody gave to one of them is refused by AWS, and said to be in use.
+async fn roles_with_policy(client: &Client, arn: &str) -> Result<Option<Vec<String>>, AwsError> {
+    let mut roles = Vec::new();
+    let mut marker = None;
+    loop {
+        let answer = client
+            .list_entities_for_policy()
+            .policy_arn(arn)
+            .set_marker(marker)
+            .send()
+            .await
+            .map_err(failed("ListEntitiesForPolicy"));
+        let Some(page) = error::optional(answer)? else {
+            return Ok(None);
+        };
+        roles.extend(page.policy_roles.unwrap_or_default().into_iter().filter_map(|role| role.role_name));
+        marker = page.marker;
+        if !page.is_truncated || marker.is_none() {
+            return Ok(Some(roles));
+        }
+    }
+}
+
+async fn older_versions(client: &Client, arn: &str) -> Result<Vec<String>, AwsError> {
+    let mut versions = Vec::new();
+    let mut marker = None;
+    loop {
+        let answer = client
+            .list_policy_versions()
+            .policy_arn(arn)
+            .set_marker(marker)
+            .send()
+            .await
+            .map_err(failed("ListPolicyVersions"));
+        let Some(page) = error::optional(answer)? else {
+            return Ok(versions);
+        };
+        versions.extend(
+            page.versions
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|version| !version.is_default_version)
+                .filter_map(|version| version.version_id),
+        );
+        marker = page.marker;
+        if !page.is_truncated || marker.is_none() {
+            return Ok(versions);
+        }
+    }
+}
+
+/// The roles whose names start with a prefix, with their tags.
+pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
+    let mut roles = Vec::new();
+    let mut marker = None;
+    loop {
+        // Rule: IAM's prefixes are paths; names have to be looked through.
+        let page = client.list_roles().set_marker(marker).send().await.map_err(failed("ListRoles"))?;
+        roles.extend(page.roles.into_iter().filter(|role| role.role_name.starts_with(prefix)));
+        marker = page.marker;
+        if !page.is_truncated || marker.is_none() {
+            break;
+        }
+    }
+    let mut found = Vec::with_capacity(roles.len());
+    for role in roles {
+        // Rule: listings of IAM leave the tags out. A role has at most 50: one page.
+        let answer = client
+            .list_role_tags()
+            .role_name(&role.role_name)
+            .max_items(100)
+            .send()
+            .await
+            .map_err(failed("ListRoleTags"));
+        if let Some(tags) = error::optional(answer)? {
+            found.push(Tagged { name: role.role_name, arn: role.arn, tags: from_sdk_tags(tags.tags) });
+        }
+    }
+    Ok(found)
+}
+
+/// The customer-managed policies whose names start with a prefix, with their tags.
+pub async fn list_policies(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
+    let mut named = Vec::new();
+    let mut marker = None;
+    loop {
+        let page = client
+            .list_policies()
+            .scope(PolicyScopeType::Local)
+            .set_marker(marker)
+            .send()
+            .await
+            .map_err(failed("ListPolicies"))?;
+        named.extend(
+            page.policies
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|policy| Some((policy.policy_name?, policy.arn?)))
+                .filter(|(name, _)| name.starts_with(prefix)),
+        );
+        marker = page.marker;
+        if !page.is_truncated || marker.is_none() {
+            break;
+        }
+    }
+    let mut found = Vec::with_capacity(named.len());
+    for (name, arn) in named {
+        let answer =
+            client.list_policy_tags().policy_arn(&arn).max_items(100).send().await.map_err(failed("ListPolicyTags"));
+        if let Some(tags) = error::optional(answer)? {
+            found.push(Tagged { name, arn, tags: from_sdk_tags(tags.tags) });
+        }
+    }
+    Ok(found)
+}

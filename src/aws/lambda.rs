@@ -1,0 +1,279 @@
+//! Lambda: a function from a container image, who may invoke it, and how it comes to life.
+
+pub use aws_sdk_lambda::Client;
+use aws_sdk_lambda::types::{Architecture as SdkArchitecture, Environment, FunctionCode, PackageType, State};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use tokio_util::sync::CancellationToken;
+
+use super::Architecture;
+use super::error::{self, AwsError, Deleted, ErrorKind};
+use super::tags::{Tagged, Tags};
+use super::wait::{self, Poll, WaitError, Waiting};
+
+const SERVICE: &str = "Lambda";
+
+fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    AwsError::from_sdk(SERVICE, operation)
+}
+
+/// What a function is made of.
+#[derive(Debug, Clone)]
+pub struct FunctionSpec<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// A line for people.
+    pub description: &'a str,
+    /// The image, by its digest: `<repository uri>@sha256:…`.
+    pub image_uri: &'a str,
+    /// The execution role's ARN.
+    pub role_arn: &'a str,
+    /// Memory in MB.
+    pub memory_mb: u32,
+    /// The longest that an invocation may take.
+    pub timeout_seconds: u32,
+    /// Its environment variables.
+    pub environment: &'a [(String, String)],
+    /// The image's architecture: a wrong one fails only when the function is invoked.
+    pub architecture: Architecture,
+    /// Its tags.
+    pub tags: &'a Tags,
+}
+
+/// How far a function has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FunctionState {
+    /// Being prepared: not to be invoked yet.
+    Pending,
+    /// Ready.
+    Active,
+    /// Asleep after weeks without an invocation; the next one wakes it.
+    Inactive,
+    /// It will not come to life, and why.
+    Failed(String),
+}
+
+/// A function as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// How far it has come.
+    pub state: FunctionState,
+    /// Memory in MB.
+    pub memory_mb: u32,
+    /// The longest that an invocation may take.
+    pub timeout_seconds: u32,
+    /// Its execution role's ARN.
+    pub role_arn: String,
+}
+
+/// Creates a function and answers its ARN. It is `Pending` then: see [`wait_active`].
+///
+/// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be tried again.
+pub async fn create_function(client: &Client, spec: &FunctionSpec<'_>) -> Result<String, AwsError> {
+    const OPERATION: &str = "CreateFunction";
+    let environment = Environment::builder().set_variables(Some(spec.environment.iter().cloned().collect())).build();
+    client
+        .create_function()
+        .function_name(spec.name)
+        .description(spec.description)
+        .package_type(PackageType::Image)
+        .code(FunctionCode::builder().image_uri(spec.image_uri).build())
+        .role(spec.role_arn)
+        .memory_size(i32::try_from(spec.memory_mb).unwrap_or(i32::MAX))
+        .timeout(i32::try_from(spec.timeout_seconds).unwrap_or(i32::MAX))
+        .environment(environment)
+        .architectures(match spec.architecture {
+            Architecture::X86_64 => SdkArchitecture::X8664,
+            Architecture::Arm64 => SdkArchitecture::Arm64,
+        })
+        .set_tags(Some(spec.tags.clone().into_iter().collect()))
+        .send()
+        .await
+        .map_err(failed(OPERATION))?
+        .function_arn
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the function's ARN"))
+}
+
+/// A function by its name; `None` if it is not there.
+pub async fn function(client: &Client, name: &str) -> Result<Option<Function>, AwsError> {
+    let answer = client
+        .get_function_configuration()
+        .function_name(name)
+        .send()
+        .await
+        .map_err(failed("GetFunctionConfiguration"));
+    Ok(error::optional(answer)?.map(|found| {
+        let state = match &found.state {
+            Some(State::Pending) => FunctionState::Pending,
+            Some(State::Inactive) => FunctionState::Inactive,
+            Some(State::Failed) => FunctionState::Failed(failure(
+                found.state_reason_code.as_ref().map(|code| code.as_str()),
+                found.state_reason.as_deref(),
+            )),
+            _ => FunctionState::Active,
+        };
+        Function {
+            name: found.function_name.unwrap_or_else(|| name.to_owned()),
+            arn: found.function_arn.unwrap_or_default(),
+            state,
+            memory_mb: found.memory_size.and_then(|size| u32::try_from(size).ok()).unwrap_or_default(),
+            timeout_seconds: found.timeout.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or_default(),
+            role_arn: found.role.unwrap_or_default(),
+        }
+    }))
+}
+
+fn failure(code: Option<&str>, reason: Option<&str>) -> String {
+    match (code, reason) {
+        (Some(code), Some(reason)) => format!("{code}: {reason}"),
+        (Some(text), None) | (None, Some(text)) => text.to_owned(),
+        (None, None) => "no reason given".to_owned(),
+    }
+}
+
+/// Waits until a function is active. One that failed ends the wait at once, with its reason.
+// Rule: a Pending function refuses Invoke and updates (ResourceConflictException); the notification comes after this.
+pub async fn wait_active(
+    client: &Client,
+    name: &str,
+    cancel: &CancellationToken,
+    on_wait: &mut (dyn FnMut(Waiting) + Send),
+) -> Result<Function, WaitError> {
+    let what = format!("the function {name} becoming active");
+    wait::until(&what, &wait::FUNCTION_ACTIVE, cancel, on_wait, || async {
+        match function(client, name).await? {
+            // Just created, and not seen everywhere yet.
+            None => Ok(Poll::Pending),
+            Some(found) => match &found.state {
+                FunctionState::Pending => Ok(Poll::Pending),
+                FunctionState::Active | FunctionState::Inactive => Ok(Poll::Ready(found)),
+                FunctionState::Failed(reason) => Err(AwsError::new(
+                    SERVICE,
+                    "CreateFunction",
+                    ErrorKind::Other,
+                    format!("the function went to Failed: {reason}"),
+                )),
+            },
+        }
+    })
+    .await
+}
+
+/// Lets a bucket of an account invoke a function. [`ErrorKind::AlreadyExists`] if the statement is there.
+// Rule: with the source's ARN and account: a bucket's ARN names no account, and a deleted bucket's name is anybody's.
+pub async fn add_bucket_permission(
+    client: &Client,
+    function: &str,
+    statement_id: &str,
+    bucket: &str,
+    account: &str,
+) -> Result<(), AwsError> {
+    client
+        .add_permission()
+        .function_name(function)
+        .statement_id(statement_id)
+        .action("lambda:InvokeFunction")
+        .principal("s3.amazonaws.com")
+        .source_arn(format!("arn:aws:s3:::{bucket}"))
+        .source_account(account)
+        .send()
+        .await
+        .map_err(failed("AddPermission"))?;
+    Ok(())
+}
+
+/// Takes a statement out of a function's policy.
+pub async fn remove_permission(client: &Client, function: &str, statement_id: &str) -> Result<Deleted, AwsError> {
+    error::deleted(
+        client
+            .remove_permission()
+            .function_name(function)
+            .statement_id(statement_id)
+            .send()
+            .await
+            .map_err(failed("RemovePermission")),
+    )
+}
+
+/// A function's resource policy, as JSON; `None` if it has none, or is not there.
+pub async fn resource_policy(client: &Client, function: &str) -> Result<Option<serde_json::Value>, AwsError> {
+    const OPERATION: &str = "GetPolicy";
+    let answer = client.get_policy().function_name(function).send().await.map_err(failed(OPERATION));
+    let Some(policy) = error::optional(answer)?.and_then(|found| found.policy) else {
+        return Ok(None);
+    };
+    serde_json::from_str(&policy).map(Some).map_err(|error| AwsError {
+        source: Some(Box::new(error)),
+        ..AwsError::lacks(SERVICE, OPERATION, "a readable policy")
+    })
+}
+
+/// Whether a function's policy has a statement.
+pub async fn has_permission(client: &Client, function: &str, statement_id: &str) -> Result<bool, AwsError> {
+    let policy = resource_policy(client, function).await?;
+    Ok(policy.is_some_and(|policy| names_statement(&policy, statement_id)))
+}
+
+fn names_statement(policy: &serde_json::Value, statement_id: &str) -> bool {
+    policy["Statement"].as_array().is_some_and(|statements| statements.iter().any(|one| one["Sid"] == statement_id))
+}
+
+/// Deletes a function.
+pub async fn delete_function(client: &Client, name: &str) -> Result<Deleted, AwsError> {
+    error::deleted(client.delete_function().function_name(name).send().await.map_err(failed("DeleteFunction")))
+}
+
+/// The functions whose names start with a prefix, with their tags.
+pub async fn list_functions(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
+    let mut named = Vec::new();
+    let mut marker = None;
+    loop {
+        let page = client.list_functions().set_marker(marker).send().await.map_err(failed("ListFunctions"))?;
+        named.extend(
+            page.functions
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|function| Some((function.function_name?, function.function_arn?)))
+                .filter(|(name, _)| name.starts_with(prefix)),
+        );
+        marker = page.next_marker.filter(|marker| !marker.is_empty());
+        if marker.is_none() {
+            break;
+        }
+    }
+    let mut found = Vec::with_capacity(named.len());
+    for (name, arn) in named {
+        let answer = client.list_tags().resource(&arn).send().await.map_err(failed("ListTags"));
+        if let Some(tags) = error::optional(answer)? {
+            found.push(Tagged { name, arn, tags: tags.tags.unwrap_or_default().into_iter().collect() });
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_found_by_its_id() {
+        let policy = serde_json::json!({"Statement": [{"Sid": "s3-invoke"}, {"Sid": "other"}]});
+        assert!(names_statement(&policy, "s3-invoke"));
+        assert!(!names_statement(&policy, "s3"));
+        assert!(!names_statement(&serde_json::json!({}), "s3-invoke"));
+    }
+
+    #[test]
+    fn a_failure_gives_what_lambda_gave() {
+        assert_eq!(failure(Some("ImageAccessDenied"), Some("no")), "ImageAccessDenied: no");
+        assert_eq!(failure(None, None), "no reason given");
+    }
+}

@@ -1,0 +1,249 @@
+//! Reading logs: one stream to its end, or a whole group since a moment, each line once and in order.
+
+use std::collections::{HashMap, HashSet};
+
+use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::types::OrderBy;
+
+use super::failed;
+use crate::aws::error::{self, AwsError};
+
+/// A line of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// The text, without its line end.
+    pub text: String,
+    /// The service's own timestamp, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+}
+
+/// How many pages one reading takes at the most: a page has up to 10,000 events and 1 MB.
+const PAGES: usize = 8;
+
+/// Follows one log stream from its beginning.
+///
+/// Polling, because it loses nothing: live tail samples, may drop, and is billed.
+#[derive(Debug)]
+pub struct LogTail {
+    client: Client,
+    group: String,
+    stream: String,
+    token: Option<String>,
+    caught_up: bool,
+}
+
+impl LogTail {
+    /// A tail of a stream, which need not be there yet.
+    pub fn new(client: Client, group: impl Into<String>, stream: impl Into<String>) -> Self {
+        Self { client, group: group.into(), stream: stream.into(), token: None, caught_up: false }
+    }
+
+    /// Whether the last reading came to where the stream ended then. If not, there is more to be read at once.
+    pub fn caught_up(&self) -> bool {
+        self.caught_up
+    }
+
+    /// The lines that have come since the last reading; none, if the stream is not there yet.
+    // Rule: the same forward token twice means caught up, not finished. Who writes must be done first; then comes one
+    // more reading. And an empty page with a new token is not the end.
+    pub async fn next(&mut self) -> Result<Vec<LogLine>, AwsError> {
+        let mut lines = Vec::new();
+        self.caught_up = false;
+        for _ in 0..PAGES {
+            let answer = self
+                .client
+                .get_log_events()
+                .log_group_name(&self.group)
+                .log_stream_name(&self.stream)
+                .start_from_head(true)
+                .set_next_token(self.token.clone())
+                .send()
+                .await
+                .map_err(failed("GetLogEvents"));
+            let page = match answer {
+                Ok(page) => page,
+                // Rule: group and stream are absent at first.
+                Err(error) if error.is_not_found() => {
+                    self.caught_up = true;
+                    return Ok(lines);
+                }
+                // What came before the failure is told now, and the failure, if it lasts, the next time.
+                Err(_) if !lines.is_empty() => return Ok(lines),
+                Err(error) => return Err(error),
+            };
+            for event in page.events.unwrap_or_default() {
+                split_lines(
+                    event.message.as_deref().unwrap_or_default(),
+                    event.timestamp.unwrap_or_default(),
+                    &mut lines,
+                );
+            }
+            let same = page.next_forward_token == self.token;
+            if page.next_forward_token.is_some() {
+                self.token = page.next_forward_token;
+            }
+            if same {
+                self.caught_up = true;
+                break;
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Everything up to where the stream ends now.
+    pub async fn drain(&mut self) -> Result<Vec<LogLine>, AwsError> {
+        let mut lines = self.next().await?;
+        while !self.caught_up {
+            lines.extend(self.next().await?);
+        }
+        Ok(lines)
+    }
+}
+
+// An event may hold several lines, and ends in a line end or does not.
+fn split_lines(message: &str, timestamp_ms: i64, lines: &mut Vec<LogLine>) {
+    let message = message.strip_suffix('\n').unwrap_or(message);
+    lines.extend(
+        message
+            .split('\n')
+            .map(|text| LogLine { text: text.strip_suffix('\r').unwrap_or(text).to_owned(), timestamp_ms }),
+    );
+}
+
+/// An event of a group, with what it is told apart by.
+struct GroupEvent {
+    id: String,
+    message: String,
+    timestamp_ms: i64,
+}
+
+/// The lines of all of a group's streams since a moment (milliseconds since 1970), that match a filter pattern, by
+/// time; none, if the group is not there.
+pub async fn filter_events(
+    client: &Client,
+    group: &str,
+    since_ms: i64,
+    pattern: Option<&str>,
+) -> Result<Vec<LogLine>, AwsError> {
+    let mut lines = Vec::new();
+    for event in events_since(client, group, since_ms, pattern).await? {
+        split_lines(&event.message, event.timestamp_ms, &mut lines);
+    }
+    Ok(lines)
+}
+
+async fn events_since(
+    client: &Client,
+    group: &str,
+    since_ms: i64,
+    pattern: Option<&str>,
+) -> Result<Vec<GroupEvent>, AwsError> {
+    let mut events = Vec::new();
+    let mut token = None;
+    loop {
+        let answer = client
+            .filter_log_events()
+            .log_group_name(group)
+            .start_time(since_ms.max(0))
+            .set_filter_pattern(pattern.map(str::to_owned))
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(failed("FilterLogEvents"));
+        let Some(page) = error::optional(answer)? else {
+            break;
+        };
+        events.extend(page.events.unwrap_or_default().into_iter().map(|event| {
+            let timestamp_ms = event.timestamp.unwrap_or_default();
+            let message = event.message.unwrap_or_default();
+            GroupEvent {
+                id: event.event_id.unwrap_or_else(|| {
+                    let stream = event.log_stream_name.unwrap_or_default();
+                    format!("{stream} {timestamp_ms} {message}")
+                }),
+                message,
+                timestamp_ms,
+            }
+        }));
+        // Rule: pages may be empty and still have a next one.
+        token = page.next_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    // Streams come one after another. The sort is stable: lines of one stream keep their order.
+    events.sort_by_key(|event| event.timestamp_ms);
+    Ok(events)
+}
+
+/// Follows all the streams of a group: a function's log has one for every execution environment.
+#[derive(Debug)]
+pub struct GroupTail {
+    client: Client,
+    group: String,
+    since_ms: i64,
+    seen: HashMap<String, i64>,
+}
+
+impl GroupTail {
+    /// Events are seen some seconds after their timestamp, and not in order: readings overlap by this much.
+    const OVERLAP_MS: i64 = 30_000;
+
+    /// A tail of a group, which need not be there yet, since a moment (milliseconds since 1970).
+    pub fn new(client: Client, group: impl Into<String>, since_ms: i64) -> Self {
+        Self { client, group: group.into(), since_ms, seen: HashMap::new() }
+    }
+
+    /// The lines that have come since the last reading, each once.
+    pub async fn next(&mut self) -> Result<Vec<LogLine>, AwsError> {
+        let events = events_since(&self.client, &self.group, self.since_ms, None).await?;
+        let latest = events.last().map(|event| event.timestamp_ms);
+        let mut lines = Vec::new();
+        for event in events {
+            if self.seen.insert(event.id, event.timestamp_ms).is_none() {
+                split_lines(&event.message, event.timestamp_ms, &mut lines);
+            }
+        }
+        if let Some(latest) = latest {
+            self.since_ms = self.since_ms.max(latest - Self::OVERLAP_MS);
+            self.seen.retain(|_, at| *at >= self.since_ms);
+        }
+        Ok(lines)
+    }
+}
+
+/// The names of a group's streams, the one with the latest event first, at most `limit` (50); none, if the group is not
+/// there.
+pub async fn latest_streams(client: &Client, group: &str, limit: u32) -> Result<Vec<String>, AwsError> {
+    let answer = client
+        .describe_log_streams()
+        .log_group_name(group)
+        .order_by(OrderBy::LastEventTime)
+        .descending(true)
+        .limit(i32::try_from(limit.clamp(1, 50)).unwrap_or(50))
+        .send()
+        .await
+        .map_err(failed("DescribeLogStreams"));
+    let streams = error::optional(answer)?.and_then(|page| page.log_streams).unwrap_or_default();
+    let mut seen = HashSet::new();
+    Ok(streams
+        .into_iter()
+        .filter_map(|stream| stream.log_stream_name)
+        .filter(|name| seen.insert(name.clone()))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_split_into_its_lines() {
+        let mut lines = Vec::new();
+        split_lines("one\n", 1, &mut lines);
+        split_lines("two\r\n\nthree", 2, &mut lines);
+        let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(texts, ["one", "two", "", "three"]);
+        assert_eq!(lines[3].timestamp_ms, 2);
+    }
+}

@@ -1,0 +1,27 @@
+//! The AWS services as this program uses them: one file a service, each function one thing, and the rules of AWS that
+//! bite, each in one place. Nothing here knows of plans, events or journals.
+
+pub mod codebuild;
+pub mod ecr;
+pub mod error;
+mod hint;
+pub mod iam;
+pub mod lambda;
+pub mod logs;
+pub mod policy;
+pub mod s3;
+pub mod tags;
+pub mod wait;
+
+pub use error::{AwsError, Deleted, ErrorKind};
+pub use tags::{Tagged, Tags};
+pub use wait::WaitError;
+
+/// The processor that the function's image is built for, and that it runs on: an image has exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    /// Intel and AMD.
+    X86_64,
+    /// Arm, Graviton.
+    Arm64,
+}

@@ -1,0 +1,278 @@
+//! S3: buckets here; their objects in `s3/objects.rs`, and how one is emptied in `s3/empty.rs`.
+
+mod empty;
+mod objects;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput;
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, CreateBucketConfiguration, Event, LambdaFunctionConfiguration, NotificationConfiguration,
+    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::error::operation::BuildError;
+use tokio_util::sync::CancellationToken;
+
+use super::error::{self, AwsError, Deleted, ErrorKind};
+use super::tags::{self, Tagged, Tags};
+use super::wait::{self, Poll, Waiting};
+
+pub use empty::{Emptied, empty_and_delete_bucket, empty_bucket};
+pub use objects::{
+    Object, delete_object, get_object_bytes, get_object_to_file, head_object, list_objects, put_object_bytes,
+    put_object_from_file,
+};
+
+const SERVICE: &str = "S3";
+
+fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    AwsError::from_sdk(SERVICE, operation)
+}
+
+fn unbuildable(operation: &'static str) -> impl FnOnce(BuildError) -> AwsError {
+    move |error| AwsError::new(SERVICE, operation, ErrorKind::Invalid, error.to_string())
+}
+
+/// What became of a bucket, as far as one may know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It is there, and one may use it.
+    Here,
+    /// It is not there.
+    Gone,
+    /// It is there, but somebody else's, or not for the caller to see.
+    Denied,
+}
+
+/// Creates a bucket in a region.
+///
+/// [`ErrorKind::AlreadyOwned`] says that it is there and ours, [`ErrorKind::AlreadyExists`] that it is someone else's.
+pub async fn create_bucket(client: &Client, bucket: &str, region: &str) -> Result<(), AwsError> {
+    // Rule: the location constraint is required outside us-east-1, and forbidden inside. There, creating one's own
+    // bucket again is answered with success.
+    let location = (region != "us-east-1").then(|| {
+        CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::from(region)).build()
+    });
+    client
+        .create_bucket()
+        .bucket(bucket)
+        .set_create_bucket_configuration(location)
+        .send()
+        .await
+        .map_err(failed("CreateBucket"))?;
+    Ok(())
+}
+
+/// Waits until a new bucket can be used.
+pub async fn wait_usable(
+    client: &Client,
+    bucket: &str,
+    cancel: &CancellationToken,
+    on_wait: &mut (dyn FnMut(Waiting) + Send),
+) -> Result<(), wait::WaitError> {
+    let what = format!("the bucket {bucket} becoming usable");
+    wait::until(&what, &wait::BUCKET_USABLE, cancel, on_wait, || async {
+        match head_bucket(client, bucket).await? {
+            Presence::Here => Ok(Poll::Ready(())),
+            Presence::Gone => Ok(Poll::Pending),
+            Presence::Denied => Err(AwsError::new(SERVICE, "HeadBucket", ErrorKind::Denied, {
+                format!("the bucket {bucket} is not for this caller")
+            })),
+        }
+    })
+    .await
+}
+
+/// Whether a bucket is there.
+pub async fn head_bucket(client: &Client, bucket: &str) -> Result<Presence, AwsError> {
+    match client.head_bucket().bucket(bucket).send().await.map_err(failed("HeadBucket")) {
+        Ok(_) => Ok(Presence::Here),
+        Err(error) if error.is_not_found() => Ok(Presence::Gone),
+        // A HEAD is answered without a body: only the status tells.
+        Err(error) if error.kind == ErrorKind::Denied => Ok(Presence::Denied),
+        Err(error) => Err(error),
+    }
+}
+
+/// Sets a bucket's tags, in place of all that it had.
+pub async fn put_bucket_tags(client: &Client, bucket: &str, tags: &Tags) -> Result<(), AwsError> {
+    const OPERATION: &str = "PutBucketTagging";
+    let mut tagging = Tagging::builder();
+    for (key, value) in tags {
+        let tag = Tag::builder().key(key).value(value).build();
+        tagging = tagging.tag_set(tag.map_err(unbuildable(OPERATION))?);
+    }
+    client
+        .put_bucket_tagging()
+        .bucket(bucket)
+        .tagging(tagging.build().map_err(unbuildable(OPERATION))?)
+        .send()
+        .await
+        .map_err(failed(OPERATION))?;
+    Ok(())
+}
+
+/// A bucket's tags; none, if it has none.
+pub async fn bucket_tags(client: &Client, bucket: &str) -> Result<Tags, AwsError> {
+    let answer = client.get_bucket_tagging().bucket(bucket).send().await.map_err(failed("GetBucketTagging"));
+    match answer {
+        Ok(found) => Ok(tags::from_pairs(found.tag_set.into_iter().map(|tag| (tag.key, tag.value)))),
+        // Rule: a bucket without tags answers with an error.
+        Err(error) if error.has_code("NoSuchTagSet") => Ok(Tags::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Blocks every way in which a bucket could become public.
+pub async fn block_public_access(client: &Client, bucket: &str) -> Result<(), AwsError> {
+    client
+        .put_public_access_block()
+        .bucket(bucket)
+        .public_access_block_configuration(
+            PublicAccessBlockConfiguration::builder()
+                .block_public_acls(true)
+                .ignore_public_acls(true)
+                .block_public_policy(true)
+                .restrict_public_buckets(true)
+                .build(),
+        )
+        .send()
+        .await
+        .map_err(failed("PutPublicAccessBlock"))?;
+    Ok(())
+}
+
+/// Has a bucket's objects encrypted at rest with keys that S3 manages (SSE-S3).
+pub async fn encrypt_bucket(client: &Client, bucket: &str) -> Result<(), AwsError> {
+    const OPERATION: &str = "PutBucketEncryption";
+    let by_default = ServerSideEncryptionByDefault::builder()
+        .sse_algorithm(ServerSideEncryption::Aes256)
+        .build()
+        .map_err(unbuildable(OPERATION))?;
+    let configuration = ServerSideEncryptionConfiguration::builder()
+        .rules(ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by_default).build())
+        .build()
+        .map_err(unbuildable(OPERATION))?;
+    client
+        .put_bucket_encryption()
+        .bucket(bucket)
+        .server_side_encryption_configuration(configuration)
+        .send()
+        .await
+        .map_err(failed(OPERATION))?;
+    Ok(())
+}
+
+/// Has every new object of a bucket invoke a function.
+///
+/// The function's permission comes first: S3 asks for it, and refuses otherwise ([`destination_not_validated`]).
+pub async fn put_notification(client: &Client, bucket: &str, function_arn: &str) -> Result<(), AwsError> {
+    const OPERATION: &str = "PutBucketNotificationConfiguration";
+    let function = LambdaFunctionConfiguration::builder()
+        .id("thumbnail")
+        .lambda_function_arn(function_arn)
+        .events(Event::from("s3:ObjectCreated:*"))
+        .build()
+        .map_err(unbuildable(OPERATION))?;
+    replace_notification(
+        client,
+        bucket,
+        NotificationConfiguration::builder().lambda_function_configurations(function).build(),
+    )
+    .await
+}
+
+/// Takes all notifications off a bucket.
+pub async fn clear_notification(client: &Client, bucket: &str) -> Result<Deleted, AwsError> {
+    let none = NotificationConfiguration::builder().build();
+    error::deleted(replace_notification(client, bucket, none).await)
+}
+
+// Rule: a PUT replaces the whole configuration: there is nothing to add to, nothing to delete.
+async fn replace_notification(
+    client: &Client,
+    bucket: &str,
+    configuration: NotificationConfiguration,
+) -> Result<(), AwsError> {
+    client
+        .put_bucket_notification_configuration()
+        .bucket(bucket)
+        .notification_configuration(configuration)
+        .skip_destination_validation(false)
+        .send()
+        .await
+        .map_err(failed("PutBucketNotificationConfiguration"))?;
+    Ok(())
+}
+
+/// The ARNs of the functions that a bucket's events invoke; `None` if there is no such bucket.
+pub async fn notification(client: &Client, bucket: &str) -> Result<Option<Vec<String>>, AwsError> {
+    let answer = client
+        .get_bucket_notification_configuration()
+        .bucket(bucket)
+        .send()
+        .await
+        .map_err(failed("GetBucketNotificationConfiguration"));
+    let functions = |found: GetBucketNotificationConfigurationOutput| {
+        found
+            .lambda_function_configurations
+            .unwrap_or_default()
+            .into_iter()
+            .map(|function| function.lambda_function_arn)
+            .collect()
+    };
+    Ok(error::optional(answer)?.map(functions))
+}
+
+/// Whether S3 refused a notification because the function does not (yet) let itself be invoked for this bucket.
+pub fn destination_not_validated(error: &AwsError) -> bool {
+    error.service == SERVICE && error.message.contains("Unable to validate the following destination configurations")
+}
+
+/// The caller's buckets whose names start with a prefix, with their tags.
+pub async fn list_buckets(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
+    let mut names = Vec::new();
+    let mut token: Option<String> = None;
+    loop {
+        // Without a page size everything comes in one answer, however much that is.
+        let page = client
+            .list_buckets()
+            .prefix(prefix)
+            .max_buckets(1000)
+            .set_continuation_token(token)
+            .send()
+            .await
+            .map_err(failed("ListBuckets"))?;
+        // Not every endpoint filters.
+        names.extend(
+            page.buckets
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|bucket| bucket.name)
+                .filter(|name| name.starts_with(prefix)),
+        );
+        token = page.continuation_token.filter(|token| !token.is_empty());
+        if token.is_none() {
+            break;
+        }
+    }
+    let mut found = Vec::with_capacity(names.len());
+    for name in names {
+        // A bucket that went in between is none of the caller's.
+        if let Some(tags) = error::optional(bucket_tags(client, &name).await)? {
+            found.push(Tagged { arn: format!("arn:aws:s3:::{name}"), name, tags });
+        }
+    }
+    Ok(found)
+}
+
+/// Deletes a bucket, which must be empty: `BucketNotEmpty` is an [`ErrorKind::Conflict`].
+pub async fn delete_bucket(client: &Client, bucket: &str) -> Result<Deleted, AwsError> {
+    error::deleted(client.delete_bucket().bucket(bucket).send().await.map_err(failed("DeleteBucket")))
+}

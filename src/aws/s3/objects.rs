@@ -1,0 +1,153 @@
+//! Objects: in and out, streamed from and to files.
+
+use std::path::Path;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::ByteStream;
+use tokio::io::AsyncWriteExt;
+
+use super::{SERVICE, failed};
+use crate::aws::error::{self, AwsError, Deleted, ErrorKind};
+
+/// What is known of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its content type, where it was asked for alone.
+    pub content_type: Option<String>,
+    /// When it was written, in milliseconds since 1970.
+    pub modified_ms: Option<i64>,
+}
+
+/// Uploads a file, streamed: it is never held in memory as a whole. S3 takes at most 5 GB this way.
+pub async fn put_object_from_file(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    file: &Path,
+    content_type: &str,
+) -> Result<(), AwsError> {
+    const OPERATION: &str = "PutObject";
+    let body = ByteStream::read_from()
+        .path(file)
+        .build()
+        .await
+        .map_err(|error| AwsError::file(SERVICE, OPERATION, file, std::io::Error::other(error)))?;
+    put(client, bucket, key, body, content_type).await
+}
+
+/// Uploads what is in memory.
+pub async fn put_object_bytes(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    bytes: impl Into<bytes::Bytes>,
+    content_type: &str,
+) -> Result<(), AwsError> {
+    let body = ByteStream::from(bytes.into());
+    put(client, bucket, key, body, content_type).await
+}
+
+async fn put(client: &Client, bucket: &str, key: &str, body: ByteStream, content_type: &str) -> Result<(), AwsError> {
+    client
+        .put_object()
+        .bucket(bucket)
+        .key(key)
+        .content_type(content_type)
+        .body(body)
+        .send()
+        .await
+        .map_err(failed("PutObject"))?;
+    Ok(())
+}
+
+/// Downloads an object into a file, streamed, and answers its size. The file appears when it is complete.
+pub async fn get_object_to_file(client: &Client, bucket: &str, key: &str, file: &Path) -> Result<u64, AwsError> {
+    let mut answer = get(client, bucket, key).await?;
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let part = file.with_file_name(name);
+    let written = write_body(&mut answer.body, &part).await;
+    let renamed = match written {
+        Ok(size) => tokio::fs::rename(&part, file)
+            .await
+            .map(|()| size)
+            .map_err(|error| AwsError::file(SERVICE, "GetObject", file, error)),
+        Err(error) => Err(error),
+    };
+    if renamed.is_err() {
+        // What came is of no use to anybody; the error to tell is the first one.
+        let _ = tokio::fs::remove_file(&part).await;
+    }
+    renamed
+}
+
+async fn write_body(body: &mut ByteStream, file: &Path) -> Result<u64, AwsError> {
+    const OPERATION: &str = "GetObject";
+    let unwritable = |error| AwsError::file(SERVICE, OPERATION, file, error);
+    let mut output = tokio::fs::File::create(file).await.map_err(unwritable)?;
+    let mut size = 0;
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(interrupted)?;
+        size += chunk.len() as u64;
+        output.write_all(&chunk).await.map_err(unwritable)?;
+    }
+    output.flush().await.map_err(unwritable)?;
+    Ok(size)
+}
+
+fn interrupted(error: aws_sdk_s3::primitives::ByteStreamError) -> AwsError {
+    AwsError {
+        source: Some(Box::new(error)),
+        ..AwsError::new(SERVICE, "GetObject", ErrorKind::Network, { "the object broke off in the middle" })
+    }
+}
+
+/// Downloads an object into memory: for small ones.
+pub async fn get_object_bytes(client: &Client, bucket: &str, key: &str) -> Result<bytes::Bytes, AwsError> {
+    let answer = get(client, bucket, key).await?;
+    let body = answer.body.collect().await.map_err(interrupted)?;
+    Ok(body.into_bytes())
+}
+
+async fn get(client: &Client, bucket: &str, key: &str) -> Result<GetObjectOutput, AwsError> {
+    client.get_object().bucket(bucket).key(key).send().await.map_err(failed("GetObject"))
+}
+
+/// What is known of an object; `None` if it is not there.
+pub async fn head_object(client: &Client, bucket: &str, key: &str) -> Result<Option<Object>, AwsError> {
+    let answer = client.head_object().bucket(bucket).key(key).send().await.map_err(failed("HeadObject"));
+    Ok(error::optional(answer)?.map(|found| Object {
+        key: key.to_owned(),
+        size: u64::try_from(found.content_length.unwrap_or_default()).unwrap_or_default(),
+        modified_ms: found.last_modified.and_then(|at| at.to_millis().ok()),
+        content_type: found.content_type,
+    }))
+}
+
+/// The first objects, at most 1,000, whose keys start with a prefix.
+pub async fn list_objects(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<Object>, AwsError> {
+    let page = client.list_objects_v2().bucket(bucket).prefix(prefix).send().await.map_err(failed("ListObjectsV2"))?;
+    Ok(page
+        .contents
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|object| {
+            Some(Object {
+                key: object.key?,
+                size: u64::try_from(object.size.unwrap_or_default()).unwrap_or_default(),
+                content_type: None,
+                modified_ms: object.last_modified.and_then(|at| at.to_millis().ok()),
+            })
+        })
+        .collect())
+}
+
+/// Deletes an object. S3 does not say whether there was one: without a bucket it is [`Deleted::AlreadyGone`].
+pub async fn delete_object(client: &Client, bucket: &str, key: &str) -> Result<Deleted, AwsError> {
+    error::deleted(client.delete_object().bucket(bucket).key(key).send().await.map_err(failed("DeleteObject")))
+}

@@ -1,0 +1,352 @@
+//! Which cloud it is, who we are there, and the SDK's configuration for it.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::service_config::ServiceConfigKey;
+
+use crate::aws::{AwsError, ErrorKind};
+use crate::sandbox;
+use crate::settings::{CloudChoice, Settings};
+
+/// The region of a sandbox when none is asked for.
+const SANDBOX_REGION: &str = "us-east-1";
+
+/// The services that a deployment speaks to, as the SDK knows them: name in the profile, name in `AWS_ENDPOINT_URL_…`.
+const SERVICES: [(&str, &str); 7] = [
+    ("S3", "S3"),
+    ("ECR", "ECR"),
+    ("CodeBuild", "CODEBUILD"),
+    ("Lambda", "LAMBDA"),
+    ("IAM", "IAM"),
+    ("STS", "STS"),
+    ("CloudWatch Logs", "CLOUDWATCH_LOGS"),
+];
+
+/// What a cloud is called: by where calls really go, not by what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CloudLabel {
+    /// The embedded look-alike.
+    Sandbox,
+    /// The real one.
+    Aws,
+    /// Whatever answers at this URL.
+    Endpoint(String),
+}
+
+impl fmt::Display for CloudLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sandbox => f.pad("sandbox"),
+            Self::Aws => f.pad("aws"),
+            Self::Endpoint(url) => f.pad(url),
+        }
+    }
+}
+
+/// Who we are in a cloud.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The account's number.
+    pub account: String,
+    /// Our ARN.
+    pub arn: String,
+}
+
+/// The clients of all services that a deployment needs.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// S3, for short calls.
+    pub s3: aws_sdk_s3::Client,
+    /// S3, for objects' bytes: no limit on the whole call, the SDK notices a transfer that stalls.
+    pub s3_transfer: aws_sdk_s3::Client,
+    /// ECR.
+    pub ecr: aws_sdk_ecr::Client,
+    /// CodeBuild.
+    pub codebuild: aws_sdk_codebuild::Client,
+    /// Lambda.
+    pub lambda: aws_sdk_lambda::Client,
+    /// IAM.
+    pub iam: aws_sdk_iam::Client,
+    /// CloudWatch Logs.
+    pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// STS.
+    pub sts: aws_sdk_sts::Client,
+}
+
+/// A cloud, ready to be called.
+#[derive(Debug)]
+pub struct Cloud {
+    label: CloudLabel,
+    region: String,
+    clients: Clients,
+    /// Keeps the sandbox running for as long as this process needs it.
+    _lease: Option<sandbox::Lease>,
+}
+
+/// Why a cloud cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudError {
+    /// The sandbox does not start.
+    #[error("cannot start the sandbox: {0}")]
+    Sandbox(#[source] sandbox::SandboxError),
+    /// This program does not know where it is.
+    #[error("cannot find this program to start the sandbox with: {0}")]
+    Program(#[source] std::io::Error),
+    /// Nobody said which region.
+    #[error("no region is set for {0}")]
+    NoRegion(CloudLabel),
+    /// What stands for a region is none.
+    #[error("'{0}' is not a region's name")]
+    Region(String),
+    /// The endpoint is not a URL that can be called.
+    #[error("'{0}' is not an endpoint: it must be a URL such as http://127.0.0.1:4566")]
+    Endpoint(String),
+    /// The cloud does not say who we are.
+    #[error("cannot find out who I am in {label}: {source}")]
+    Identity {
+        /// Which cloud.
+        label: CloudLabel,
+        /// Why.
+        source: Box<AwsError>,
+    },
+}
+
+impl CloudError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Sandbox(_) | Self::Endpoint(_) | Self::Program(_) => None,
+            Self::NoRegion(_) => {
+                Some("pass --region, set AWS_REGION, or set a region for the profile with `aws configure`".into())
+            }
+            Self::Region(_) => Some("regions are called like eu-central-1 or us-east-1".into()),
+            Self::Identity { label: CloudLabel::Aws, source } if source.kind == ErrorKind::InvalidCredentials => Some(
+                "log in with `aws configure` or `aws sso login`, choose a profile with --profile, or leave --cloud away to use \
+                 the sandbox, which needs no account"
+                    .into(),
+            ),
+            Self::Identity { source, .. } => source.hint(),
+        }
+    }
+}
+
+impl Cloud {
+    /// Makes a cloud ready: starts or joins the sandbox, or finds region, credentials and endpoint as AWS's own tools do.
+    /// Calls nothing yet.
+    ///
+    /// # Errors
+    /// When the sandbox does not start, or no region is known.
+    pub async fn connect(settings: &Settings) -> Result<Self, CloudError> {
+        if let Some(region) = &settings.region {
+            check_region(region)?;
+        }
+        if let Some(url) = &settings.endpoint_url {
+            check_endpoint(url)?;
+        }
+        match (settings.cloud, &settings.endpoint_url) {
+            (CloudChoice::Sandbox, None) => Self::connect_sandbox(settings).await,
+            _ => Self::connect_aws(settings).await,
+        }
+    }
+
+    async fn connect_sandbox(settings: &Settings) -> Result<Self, CloudError> {
+        let lease = sandbox::join_or_start(sandbox_options(settings)?).await.map_err(CloudError::Sandbox)?;
+        let region = settings.region.clone().unwrap_or_else(|| SANDBOX_REGION.to_owned());
+        let endpoint = lease.endpoint();
+        let credentials = Credentials::new(&endpoint.access_key, &endpoint.secret_key, None, None, "sandbox");
+        // Made by hand: what the environment says of endpoints and profiles is not meant for the sandbox.
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.clone()))
+            .endpoint_url(&endpoint.url)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http_client(&endpoint.url))
+            .retry_config(retries())
+            .timeout_config(timeouts(settings))
+            .build();
+        Ok(Self { label: CloudLabel::Sandbox, region, clients: Clients::new(&sdk, settings), _lease: Some(lease) })
+    }
+
+    async fn connect_aws(settings: &Settings) -> Result<Self, CloudError> {
+        let asked = settings.endpoint_url.as_deref();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client(asked.unwrap_or("https://")))
+            .retry_config(retries())
+            .timeout_config(timeouts(settings));
+        if let Some(profile) = &settings.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &settings.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(url) = asked {
+            loader = loader.endpoint_url(url);
+        }
+        let sdk = loader.load().await;
+        let label = match asked.map(str::to_owned).or_else(|| configured_endpoint(&sdk)) {
+            Some(url) => CloudLabel::Endpoint(url),
+            None => CloudLabel::Aws,
+        };
+        let region = match sdk.region() {
+            Some(region) => region.to_string(),
+            None => return Err(CloudError::NoRegion(label)),
+        };
+        check_region(&region)?;
+        Ok(Self { label, region, clients: Clients::new(&sdk, settings), _lease: None })
+    }
+
+    /// What it is called.
+    pub fn label(&self) -> &CloudLabel {
+        &self.label
+    }
+
+    /// Its region.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Its services.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// Asks who we are.
+    ///
+    /// # Errors
+    /// When the credentials are missing, wrong or expired, or nothing answers.
+    pub async fn identity(&self) -> Result<Identity, CloudError> {
+        let answer = self
+            .clients
+            .sts
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(AwsError::from_sdk("STS", "GetCallerIdentity"))
+            .map_err(|source| CloudError::Identity { label: self.label.clone(), source: Box::new(source) })?;
+        Ok(Identity { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
+    }
+}
+
+impl Clients {
+    fn new(sdk: &SdkConfig, settings: &Settings) -> Self {
+        // Path-style addresses work at any endpoint; virtual-host ones need a name server that plays along.
+        let path_style = sdk.endpoint_url().is_some() || configured_endpoint(sdk).is_some();
+        let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(path_style);
+        let patient = TimeoutConfig::builder().connect_timeout(seconds(settings.timeouts.connect_seconds)).build();
+        Self {
+            s3_transfer: aws_sdk_s3::Client::from_conf(s3.clone().timeout_config(patient).build()),
+            s3: aws_sdk_s3::Client::from_conf(s3.build()),
+            ecr: aws_sdk_ecr::Client::new(sdk),
+            codebuild: aws_sdk_codebuild::Client::new(sdk),
+            lambda: aws_sdk_lambda::Client::new(sdk),
+            iam: aws_sdk_iam::Client::new(sdk),
+            logs: aws_sdk_cloudwatchlogs::Client::new(sdk),
+            sts: aws_sdk_sts::Client::new(sdk),
+        }
+    }
+}
+
+/// The sandbox of a state directory; every command that uses the directory uses this one.
+///
+/// # Errors
+/// When this program cannot find itself: the sandbox is this program, started once more.
+pub fn sandbox_options(settings: &Settings) -> Result<sandbox::SandboxOptions, CloudError> {
+    let program = std::env::current_exe().map_err(CloudError::Program)?;
+    Ok(sandbox::SandboxOptions { data_dir: settings.state_dir.join("sandbox"), program, arguments: Vec::new() })
+}
+
+/// The endpoint that environment or profile set behind our back, for all services or for one of them.
+fn configured_endpoint(sdk: &SdkConfig) -> Option<String> {
+    if let Some(url) = sdk.endpoint_url() {
+        return Some(url.to_owned());
+    }
+    let configured = sdk.service_config()?;
+    SERVICES.iter().find_map(|(profile, env)| {
+        let key = ServiceConfigKey::builder()
+            .service_id(profile)
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build()
+            .expect("all three parts of the key are given");
+        configured.load_config(key).or_else(|| std::env::var(format!("AWS_ENDPOINT_URL_{env}")).ok())
+    })
+}
+
+/// A client for one endpoint: over plain HTTP no certificates are loaded, which takes longer than the first call.
+fn http_client(endpoint: &str) -> SharedHttpClient {
+    let builder = aws_smithy_http_client::Builder::new();
+    if endpoint.starts_with("http://") {
+        builder.build_http()
+    } else {
+        builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+    }
+}
+
+/// The SDK's standard retries: throttling and passing failures, with growing delays.
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(200))
+}
+
+fn timeouts(settings: &Settings) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(seconds(settings.timeouts.connect_seconds))
+        .operation_attempt_timeout(seconds(settings.timeouts.call_seconds))
+        .build()
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(u64::from(seconds))
+}
+
+fn check_region(region: &str) -> Result<(), CloudError> {
+    let parts: Vec<&str> = region.split('-').collect();
+    let letters = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase());
+    let good = match parts.split_last() {
+        Some((number, words)) => {
+            words.len() >= 2
+                && words.iter().all(letters)
+                && number.chars().all(|c| c.is_ascii_digit())
+                && !number.is_empty()
+        }
+        None => false,
+    };
+    if good { Ok(()) } else { Err(CloudError::Region(region.to_owned())) }
+}
+
+fn check_endpoint(url: &str) -> Result<(), CloudError> {
+    let good = url.parse::<http::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    });
+    if good { Ok(()) } else { Err(CloudError::Endpoint(url.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_are_told_from_other_words() {
+        for good in ["eu-central-1", "us-east-1", "us-gov-west-1", "ap-southeast-4"] {
+            assert!(check_region(good).is_ok(), "{good}");
+        }
+        for bad in ["", "frankfurt", "eu-central", "EU-central-1", "eu_central_1", "eu--1", "-1"] {
+            assert!(check_region(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn endpoints_are_http_urls() {
+        assert!(check_endpoint("http://127.0.0.1:4566").is_ok());
+        assert!(check_endpoint("https://example.com/base").is_ok());
+        for bad in ["127.0.0.1:4566", "ftp://x", "http://", "", "not a url"] {
+            assert!(check_endpoint(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::*;
+use crate::event::{Action, Event};
+use crate::journal::JournalStore;
+use crate::names::DeploymentName;
+use crate::plan::PlanError;
+
+/// Runs steps that do what their names say, and remembers the order and how many ran at once.
+#[derive(Default)]
+struct Script {
+    log: Mutex<Vec<String>>,
+    running: Mutex<(usize, usize)>,
+}
+
+#[async_trait]
+impl StepRunner for Script {
+    async fn run(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
+        {
+            let mut running = self.running.lock().expect("no test panics while it holds this");
+            running.0 += 1;
+            running.1 = running.1.max(running.0);
+        }
+        // Let the others start, if they may.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        let result = match step.id.as_str() {
+            id if id.starts_with("fail") => Err(StepError::Failed(Failure::new("it broke"))),
+            id if id.starts_with("panic") => panic!("a step with a bug"),
+            id if id.starts_with("there") => Ok(StepDone::AlreadyDone),
+            id if id.starts_with("wait") => {
+                scope.cancel().cancelled().await;
+                Err(StepError::Cancelled)
+            }
+            _ => Ok(StepDone::Finished),
+        };
+        self.running.lock().expect("no test panics while it holds this").0 -= 1;
+        self.log.lock().expect("no test panics while it holds this").push(step.id.to_string());
+        result
+    }
+}
+
+struct Ran {
+    report: RunReport,
+    events: Vec<Event>,
+    order: Vec<String>,
+    most_at_once: usize,
+}
+
+async fn run(steps: &[(&str, &[&str])], parallelism: usize, on_failure: OnFailure, cancel: CancellationToken) -> Ran {
+    let plan = plan(steps).expect("a good plan");
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
+    let recorder = Recorder::new(journal.begin(Action::Deploy).expect("a run begins"));
+    let script = Arc::new(Script::default());
+    let engine = Engine {
+        plan,
+        runner: script.clone(),
+        parallelism: NonZeroUsize::new(parallelism).expect("at least one"),
+        gate: Arc::new(OpenGate),
+        cancel,
+        on_failure,
+        recorder,
+    };
+    let report = engine.run().await.expect("the journal can be written");
+    let events = journal.events().expect("the journal can be read");
+    let order = script.log.lock().expect("all steps have ended").clone();
+    let most_at_once = script.running.lock().expect("all steps have ended").1;
+    Ran { report, events, order, most_at_once }
+}
+
+fn plan(steps: &[(&str, &[&str])]) -> Result<Plan, PlanError> {
+    Plan::new(steps.iter().map(|(id, needs)| Step::new(id, *id, "").needs(needs)).collect())
+}
+
+fn skipped(events: &[Event]) -> Vec<(&str, SkipReason)> {
+    let skip = |event: &'_ Event| match &event.kind {
+        EventKind::StepSkipped { .. } => true,
+        _ => false,
+    };
+    events
+        .iter()
+        .filter(|event| skip(event))
+        .map(|event| match &event.kind {
+            EventKind::StepSkipped { step, reason } => (step.as_str(), *reason),
+            _ => unreachable!("only skipped steps are left"),
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn what_needs_nothing_runs_side_by_side() {
+    let ran = run(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])], 8, OnFailure::Stop, CancellationToken::new()).await;
+    assert_eq!(ran.report.outcome, Outcome::Succeeded);
+    assert_eq!(ran.most_at_once, 2);
+    assert_eq!(ran.order.last().map(String::as_str), Some("c"));
+}
+
+#[tokio::test]
+async fn parallelism_one_is_one_after_another_in_the_plans_order() {
+    let ran = run(&[("a", &[]), ("b", &[]), ("c", &["a"])], 1, OnFailure::Stop, CancellationToken::new()).await;
+    assert_eq!(ran.most_at_once, 1);
+    assert_eq!(ran.order, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_failure_stops_a_deployment_and_the_rest_is_journalled_as_skipped() {
+    let ran = run(&[("fail", &[]), ("after", &["fail"])], 1, OnFailure::Stop, CancellationToken::new()).await;
+    assert_eq!(ran.report.outcome, Outcome::Failed);
+    assert_eq!(ran.order, ["fail"]);
+    assert_eq!(skipped(&ran.events), [("after", SkipReason::Failed)]);
+}
+
+#[tokio::test]
+async fn a_failure_does_not_stop_a_teardown() {
+    let ran = run(&[("fail", &[]), ("after", &["fail"])], 1, OnFailure::GoOn, CancellationToken::new()).await;
+    assert_eq!(ran.report.outcome, Outcome::Failed);
+    assert_eq!(ran.order, ["fail", "after"]);
+    assert_eq!(ran.report.failures.len(), 1);
+}
+
+#[tokio::test]
+async fn a_step_that_panics_is_a_failed_step() {
+    let ran = run(&[("panic", &[])], 1, OnFailure::Stop, CancellationToken::new()).await;
+    assert_eq!(ran.report.outcome, Outcome::Failed);
+    assert!(ran.report.failures[0].1.message.contains("bug"));
+}
+
+#[tokio::test]
+async fn what_was_there_already_counts_as_done() {
+    let ran = run(&[("there", &[]), ("after", &["there"])], 1, OnFailure::Stop, CancellationToken::new()).await;
+    assert_eq!(ran.report.outcome, Outcome::Succeeded);
+    assert_eq!(skipped(&ran.events), [("there", SkipReason::AlreadyDone)]);
+    assert_eq!(ran.order, ["there", "after"]);
+}
+
+#[tokio::test]
+async fn cancelling_lets_running_steps_end_and_starts_no_more() {
+    let cancel = CancellationToken::new();
+    let canceller = cancel.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        canceller.cancel();
+    });
+    let ran = run(&[("wait", &[]), ("after", &["wait"])], 4, OnFailure::Stop, cancel).await;
+    assert_eq!(ran.report.outcome, Outcome::Cancelled);
+    assert_eq!(skipped(&ran.events), [("wait", SkipReason::Cancelled), ("after", SkipReason::Cancelled)]);
+    assert!(matches!(
+        ran.events.last().map(|e| &e.kind),
+        Some(EventKind::RunFinished { outcome: Outcome::Cancelled, .. })
+    ));
+}

@@ -1,0 +1,390 @@
+//! The events on disk: appended as they happen, locked while they happen, read again afterwards.
+//!
+//! One folder a deployment; in it one file a run (`runs/0001-deploy-9f2c.jsonl`), and the lock.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::event::{Action, Event, RunId, VERSION};
+use crate::names::DeploymentName;
+
+/// Where the journals of all deployments are: `<state directory>/deployments`.
+#[derive(Clone, Debug)]
+pub struct JournalStore {
+    root: PathBuf,
+}
+
+/// Where the journals of one deployment are.
+#[derive(Clone, Debug)]
+pub struct DeploymentJournal {
+    name: DeploymentName,
+    dir: PathBuf,
+}
+
+/// One run's journal, being written.
+#[derive(Debug)]
+pub struct RunJournal {
+    id: RunId,
+    path: PathBuf,
+    file: Arc<File>,
+    /// How far the file is whole: a line that was written in part is cut off again.
+    whole: u64,
+}
+
+/// Keeps other processes off a deployment until it is dropped, or its process dies.
+#[derive(Debug)]
+pub struct DeploymentLock {
+    _file: File,
+}
+
+/// Why a journal cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// A file or folder cannot be used.
+    #[error("cannot {doing} {path}: {source}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A line in the middle of a journal is no event.
+    #[error(
+        "{path}, line {line}, is not an event: {source}. The journal was damaged after it was written; restore the file, \
+         or use `thumbctl destroy --purge` to remove by tag what it knew of"
+    )]
+    Damaged {
+        /// The journal.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The journal was written by a newer program.
+    #[error(
+        "{path} was written by a newer thumbctl (events of version {found}, this one reads up to {VERSION}): update thumbctl"
+    )]
+    Newer {
+        /// The journal.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+    },
+    /// Another process works on the deployment.
+    #[error("deployment '{name}' is being worked on by {holder}: wait for it, or stop it")]
+    Locked {
+        /// The deployment.
+        name: DeploymentName,
+        /// Who holds the lock, as it says itself.
+        holder: String,
+    },
+}
+
+fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> JournalError {
+    let path = path.to_owned();
+    move |source| JournalError::Io { doing, path, source }
+}
+
+impl JournalStore {
+    /// The store below a state directory; nothing is created until something is written.
+    pub fn new(state_dir: &Path) -> Self {
+        Self { root: state_dir.join("deployments") }
+    }
+
+    /// The journals of one deployment.
+    pub fn deployment(&self, name: &DeploymentName) -> DeploymentJournal {
+        DeploymentJournal { name: name.clone(), dir: self.root.join(name.as_str()) }
+    }
+
+    /// The names of all deployments that have journals.
+    ///
+    /// # Errors
+    /// When the folder is there but cannot be read.
+    pub fn names(&self) -> Result<Vec<DeploymentName>, JournalError> {
+        let entries = match fs::read_dir(&self.root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io_error("read", &self.root)(error)),
+        };
+        let mut names: Vec<DeploymentName> = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(io_error("read", &self.root))?;
+            // Folders that are not ours are none of our business.
+            names.extend(entry.file_name().to_str().and_then(|name| DeploymentName::new(name).ok()));
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+impl DeploymentJournal {
+    /// The folder that holds everything about this deployment.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn runs_dir(&self) -> PathBuf {
+        self.dir.join("runs")
+    }
+
+    /// Takes the deployment for this process alone. The lock belongs to the open file, so a process that dies lets go of it.
+    ///
+    /// # Errors
+    /// When another process has it ([`JournalError::Locked`]), or the folder cannot be written.
+    pub fn lock(&self) -> Result<DeploymentLock, JournalError> {
+        create_private_dir(&self.dir)?;
+        let path = self.dir.join("lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(io_error("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // The holder's own words are a courtesy; without them the lock is still a lock.
+                let _ = file.read_to_string(&mut holder);
+                let holder = match holder.trim() {
+                    "" => "another process".to_owned(),
+                    words => words.to_owned(),
+                };
+                return Err(JournalError::Locked { name: self.name.clone(), holder });
+            }
+            Err(TryLockError::Error(error)) => return Err(io_error("lock", &path)(error)),
+        }
+        let program = std::env::args().take(2).collect::<Vec<_>>().join(" ");
+        let words = format!("process {} ({})", std::process::id(), program);
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(words.as_bytes()))
+            .map_err(io_error("write", &path))?;
+        Ok(DeploymentLock { _file: file })
+    }
+
+    /// The runs that have a journal, oldest first.
+    ///
+    /// # Errors
+    /// When the folder is there but cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunId>, JournalError> {
+        let dir = self.runs_dir();
+        let entries = match fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io_error("read", &dir)(error)),
+        };
+        let mut runs = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(io_error("read", &dir))?.path();
+            if path.extension().is_some_and(|extension| extension == "jsonl")
+                && let Some(stem) = path.file_stem().and_then(|stem| stem.to_str())
+            {
+                runs.push(RunId::from_file_stem(stem));
+            }
+        }
+        runs.sort();
+        Ok(runs)
+    }
+
+    /// Where a run's journal is.
+    pub fn path_of(&self, run: &RunId) -> PathBuf {
+        self.runs_dir().join(format!("{run}.jsonl"))
+    }
+
+    /// Begins a new run's journal, numbered after the last one.
+    ///
+    /// # Errors
+    /// When the folder or file cannot be written.
+    pub fn begin(&self, action: Action) -> Result<RunJournal, JournalError> {
+        let dir = self.runs_dir();
+        create_private_dir(&dir)?;
+        loop {
+            let number = self.runs()?.last().map_or(1, |last| number_of(last) + 1);
+            let id = RunId::new(number, action, rand::random());
+            let path = self.path_of(&id);
+            match OpenOptions::new().append(true).create_new(true).open(&path) {
+                Ok(file) => {
+                    // The new name must be on disk before the first call, or a journal could vanish with its directory entry.
+                    File::open(&dir).and_then(|dir| dir.sync_all()).map_err(io_error("flush", &dir))?;
+                    return Ok(RunJournal { id, path, file: Arc::new(file), whole: 0 });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(io_error("create", &path)(error)),
+            }
+        }
+    }
+
+    /// Every event of every run, in order.
+    ///
+    /// # Errors
+    /// When a journal cannot be read, is damaged, or is a newer program's.
+    pub fn events(&self) -> Result<Vec<Event>, JournalError> {
+        let mut events = Vec::new();
+        for run in self.runs()? {
+            events.extend(self.read(&run)?);
+        }
+        Ok(events)
+    }
+
+    /// The events of one run. A last line that is not whole, as a crash leaves it, is read past.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, is damaged before its last line, or is a newer program's.
+    pub fn read(&self, run: &RunId) -> Result<Vec<Event>, JournalError> {
+        let path = self.path_of(run);
+        let file = File::open(&path).map_err(io_error("read", &path))?;
+        read_events(&path, BufReader::new(file))
+    }
+}
+
+fn number_of(run: &RunId) -> u32 {
+    run.as_str().split('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+fn read_events(path: &Path, mut reader: impl BufRead) -> Result<Vec<Event>, JournalError> {
+    let mut events = Vec::new();
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line).map_err(io_error("read", path))?;
+        if read == 0 || !line.ends_with(b"\n") {
+            break;
+        }
+        match serde_json::from_slice::<Event>(&line) {
+            Ok(event) if event.v <= VERSION => events.push(event),
+            Ok(event) => return Err(JournalError::Newer { path: path.to_owned(), found: event.v.into() }),
+            Err(source) => {
+                // An event of a newer version may not even look like one of ours.
+                let version =
+                    serde_json::from_slice::<serde_json::Value>(&line).ok().and_then(|value| value["v"].as_u64());
+                if let Some(found) = version.filter(|&found| found > u64::from(VERSION)) {
+                    return Err(JournalError::Newer { path: path.to_owned(), found });
+                }
+                return Err(JournalError::Damaged { path: path.to_owned(), line: number, source });
+            }
+        }
+    }
+    Ok(events)
+}
+
+impl RunJournal {
+    /// The run's id.
+    pub fn id(&self) -> &RunId {
+        &self.id
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file, to be flushed to disk off the thread that appends.
+    pub fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+
+    /// Appends one event as one line. When that fails (a full disk), what was written of it is cut off again, so that the
+    /// journal stays whole.
+    ///
+    /// # Errors
+    /// When the line cannot be written; the event is then not in the journal.
+    pub fn append(&mut self, event: &Event) -> Result<(), JournalError> {
+        let mut line = serde_json::to_vec(event).expect("an event is always JSON: its maps have text keys");
+        line.push(b'\n');
+        if let Err(source) = (&*self.file).write_all(&line) {
+            // If even this fails, the torn line is the last one and is read past.
+            let _ = self.file.set_len(self.whole);
+            return Err(JournalError::Io { doing: "write", path: self.path.clone(), source });
+        }
+        self.whole += line.len() as u64;
+        Ok(())
+    }
+
+    /// Turns a failed flush into this journal's error.
+    pub fn flush_error(&self, source: io::Error) -> JournalError {
+        JournalError::Io { doing: "flush", path: self.path.clone(), source }
+    }
+}
+
+/// Creates a folder that only its owner can read: names, accounts and logs are nobody else's business.
+fn create_private_dir(dir: &Path) -> Result<(), JournalError> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error("create", dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventKind;
+
+    fn journal(dir: &Path) -> DeploymentJournal {
+        JournalStore::new(dir).deployment(&DeploymentName::new("demo").expect("a legal name"))
+    }
+
+    fn event(run: &RunId, seq: u64) -> Event {
+        let kind = EventKind::StepStarted { step: "repository".into() };
+        Event { v: VERSION, run: run.clone(), seq, at: chrono::Utc::now(), kind }
+    }
+
+    #[test]
+    fn what_is_appended_is_read_back() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let journal = journal(dir.path());
+        let mut run = journal.begin(Action::Deploy).expect("a run begins");
+        let written: Vec<Event> = (0..3).map(|seq| event(run.id(), seq)).collect();
+        for event in &written {
+            run.append(event).expect("there is room");
+        }
+        let second = journal.begin(Action::Destroy).expect("a second run begins");
+        assert!(second.id() > run.id(), "runs sort in their order");
+        assert_eq!(journal.events().expect("the journal reads"), written);
+    }
+
+    #[test]
+    fn a_torn_last_line_is_read_past() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let journal = journal(dir.path());
+        let mut run = journal.begin(Action::Deploy).expect("a run begins");
+        run.append(&event(run.id(), 0).clone()).expect("there is room");
+        let whole = fs::read(run.path()).expect("the file is there");
+        for cut in 1..whole.len() {
+            let torn = [&whole[..], &whole[..cut]].concat();
+            assert_eq!(read_events(Path::new("j"), &torn[..]).expect("a torn tail is no error").len(), {
+                // Cut just before its line break a line is torn as well.
+                1
+            });
+        }
+    }
+
+    #[test]
+    fn a_damaged_line_in_the_middle_is_told_with_its_number() {
+        let text = b"{\"nonsense\":1}\n{}\n";
+        let error = read_events(Path::new("j.jsonl"), &text[..]).expect_err("damage is an error");
+        assert!(matches!(error, JournalError::Damaged { line: 1, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_newer_journal_is_refused_even_when_its_events_are_unknown() {
+        let text = b"{\"v\":2,\"event\":\"teleported\"}\n";
+        let error = read_events(Path::new("j.jsonl"), &text[..]).expect_err("a newer version is refused");
+        assert!(matches!(error, JournalError::Newer { found: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_lock_keeps_others_off_until_it_is_dropped() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let journal = journal(dir.path());
+        let lock = journal.lock().expect("the first takes it");
+        let error = journal.lock().expect_err("the second does not");
+        assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+        drop(lock);
+        journal.lock().expect("it is free again");
+    }
+}

@@ -1,0 +1,228 @@
+//! A function's record, and how Lambda shows it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::house::SourceImage;
+use super::names::FunctionId;
+use super::policy::ResourcePolicy;
+
+/// The only version there is: the unpublished one.
+pub(crate) const LATEST: &str = "$LATEST";
+
+/// Where a function is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum State {
+    Pending,
+    Active,
+    Failed,
+}
+
+/// Where its latest change is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum UpdateStatus {
+    InProgress,
+    Successful,
+    Failed,
+}
+
+/// What the image says and what the function overrides of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ImageConfig {
+    pub entrypoint: Vec<String>,
+    pub command: Vec<String>,
+    pub working_directory: Option<String>,
+}
+
+impl ImageConfig {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn view(&self) -> Value {
+        let mut view = Map::new();
+        if !self.entrypoint.is_empty() {
+            view.insert("EntryPoint".to_owned(), json!(self.entrypoint));
+        }
+        if !self.command.is_empty() {
+            view.insert("Command".to_owned(), json!(self.command));
+        }
+        if let Some(directory) = &self.working_directory {
+            view.insert("WorkingDirectory".to_owned(), json!(directory));
+        }
+        Value::Object(view)
+    }
+}
+
+/// The image that a function runs, as it was when the code was set: a tag that moves later does not change it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Code {
+    /// As the caller wrote it.
+    pub uri: String,
+    /// `sha256:…`.
+    pub digest: String,
+    pub entrypoint: Vec<String>,
+    pub cmd: Vec<String>,
+    pub env: Vec<String>,
+    pub working_dir: String,
+}
+
+impl Code {
+    pub(crate) fn new(uri: &str, image: &SourceImage) -> Self {
+        Self {
+            uri: uri.to_owned(),
+            digest: image.digest.clone(),
+            entrypoint: image.entrypoint.clone(),
+            cmd: image.cmd.clone(),
+            env: image.env.clone(),
+            working_dir: image.working_dir.clone(),
+        }
+    }
+
+    /// The same image by digest: what is really run.
+    pub(crate) fn resolved_uri(&self) -> String {
+        let repository = self.uri.split('@').next().unwrap_or(&self.uri);
+        // A colon after the last slash begins the tag; one before it would be a port.
+        let name_start = repository.rfind('/').map_or(0, |slash| slash + 1);
+        let end = repository[name_start..]
+            .find(':')
+            .map_or(repository.len(), |colon| name_start + colon);
+        format!("{}@{}", &repository[..end], self.digest)
+    }
+}
+
+/// A function.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Function {
+    pub id: FunctionId,
+    pub role: String,
+    pub description: String,
+    pub code: Code,
+    pub image_config: ImageConfig,
+    pub memory_size: u32,
+    pub timeout: u32,
+    pub ephemeral_storage: u32,
+    pub architectures: Vec<String>,
+    pub environment: BTreeMap<String, String>,
+    pub tracing_mode: String,
+    /// As the caller gave it.
+    pub logging: Option<Map<String, Value>>,
+    pub tags: BTreeMap<String, String>,
+    pub policy: ResourcePolicy,
+    pub state: State,
+    pub state_reason: Option<(String, String)>,
+    pub update_status: UpdateStatus,
+    pub update_reason: Option<(String, String)>,
+    pub last_modified: DateTime<Utc>,
+    pub revision: String,
+}
+
+impl Function {
+    /// Notes a change of configuration or code: processes started before it are not used any more.
+    pub(crate) fn touch(&mut self) {
+        self.revision = uuid::Uuid::new_v4().to_string();
+        self.last_modified = Utc::now();
+    }
+
+    /// The log group that its lines go to.
+    pub(crate) fn log_group(&self) -> String {
+        self.logging
+            .as_ref()
+            .and_then(|logging| logging.get("LogGroup"))
+            .and_then(Value::as_str)
+            .map_or_else(|| format!("/aws/lambda/{}", self.id.name), str::to_owned)
+    }
+
+    /// GetFunctionConfiguration's answer.
+    pub(crate) fn configuration(&self, account: &str) -> Value {
+        let mut view = json!({
+            "FunctionName": self.id.name,
+            "FunctionArn": self.id.arn(account),
+            "Role": self.role,
+            // Image functions have a size of 0 in Lambda's answers: the image is ECR's.
+            "CodeSize": 0,
+            "Description": self.description,
+            "Timeout": self.timeout,
+            "MemorySize": self.memory_size,
+            "LastModified": self.last_modified.format("%Y-%m-%dT%H:%M:%S%.3f+0000").to_string(),
+            "CodeSha256": self.code.digest.strip_prefix("sha256:").unwrap_or(&self.code.digest),
+            "Version": LATEST,
+            "TracingConfig": { "Mode": self.tracing_mode },
+            "RevisionId": self.revision,
+            "State": self.state,
+            "LastUpdateStatus": self.update_status,
+            "PackageType": "Image",
+            "Architectures": self.architectures,
+            "EphemeralStorage": { "Size": self.ephemeral_storage },
+            "SnapStart": { "ApplyOn": "None", "OptimizationStatus": "Off" },
+            "LoggingConfig": self.logging_view(),
+        });
+        if !self.environment.is_empty() {
+            view["Environment"] = json!({ "Variables": self.environment });
+        }
+        if !self.image_config.is_default() {
+            view["ImageConfigResponse"] = json!({ "ImageConfig": self.image_config.view() });
+        }
+        if let Some((code, reason)) = &self.state_reason {
+            view["StateReasonCode"] = json!(code);
+            view["StateReason"] = json!(reason);
+        }
+        if let Some((code, reason)) = &self.update_reason {
+            view["LastUpdateStatusReasonCode"] = json!(code);
+            view["LastUpdateStatusReason"] = json!(reason);
+        }
+        view
+    }
+
+    /// GetFunction's answer.
+    pub(crate) fn view(&self, account: &str) -> Value {
+        let mut view = json!({
+            "Configuration": self.configuration(account),
+            "Code": {
+                "RepositoryType": "ECR",
+                "ImageUri": self.code.uri,
+                "ResolvedImageUri": self.code.resolved_uri(),
+            },
+        });
+        if !self.tags.is_empty() {
+            view["Tags"] = json!(self.tags);
+        }
+        view
+    }
+
+    fn logging_view(&self) -> Value {
+        let mut view = self.logging.clone().unwrap_or_default();
+        view.entry("LogFormat").or_insert_with(|| json!("Text"));
+        view.insert("LogGroup".to_owned(), json!(self.log_group()));
+        Value::Object(view)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resolved_uri_names_the_digest_instead_of_the_tag() {
+        let resolved = |uri: &str| {
+            Code {
+                uri: uri.to_owned(),
+                digest: "sha256:ab".to_owned(),
+                ..Code::default()
+            }
+            .resolved_uri()
+        };
+        assert_eq!(
+            resolved("host.example/repo:tag"),
+            "host.example/repo@sha256:ab"
+        );
+        assert_eq!(
+            resolved("host:5000/team/repo"),
+            "host:5000/team/repo@sha256:ab"
+        );
+        assert_eq!(resolved("host/repo@sha256:cd"), "host/repo@sha256:ab");
+    }
+}

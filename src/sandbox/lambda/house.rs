@@ -1,0 +1,158 @@
+//! What Lambda asks of the rest of the sandbox, as a trait, so that functions can be tried without the other services.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use awsim_core::AwsError;
+use serde_json::Value;
+
+use crate::sandbox::ecr::{ImageError, Images};
+use crate::sandbox::services::{Services, TemporaryCredentials};
+
+/// The service principal as which Lambda assumes execution roles.
+const PRINCIPAL: &str = "lambda.amazonaws.com";
+
+/// A container image, as its registry describes it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SourceImage {
+    /// The manifest's digest, `sha256:…`.
+    pub digest: String,
+    pub entrypoint: Vec<String>,
+    pub cmd: Vec<String>,
+    /// `NAME=value`.
+    pub env: Vec<String>,
+    pub working_dir: String,
+    /// From the lowest to the uppermost.
+    pub layers: Vec<SourceLayer>,
+}
+
+/// One layer's bytes, as they are in the registry.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceLayer {
+    pub media_type: String,
+    pub path: PathBuf,
+}
+
+/// What Lambda asks of the rest of the sandbox.
+#[async_trait]
+pub(crate) trait House: Send + Sync + 'static {
+    /// The account number.
+    fn account(&self) -> &str;
+    /// Where the sandbox answers.
+    fn endpoint(&self) -> &str;
+    /// Lambda's own directory.
+    fn directory(&self) -> PathBuf;
+    /// Calls a neighbour.
+    async fn call(
+        &self,
+        service: &str,
+        region: &str,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, AwsError>;
+    /// Credentials of a function's execution role.
+    async fn assume_role(
+        &self,
+        role_arn: &str,
+        session: &str,
+    ) -> Result<TemporaryCredentials, AwsError>;
+    /// Writes Lambda's state down now.
+    fn save(&self);
+    /// Finds an image in the ECR of a region.
+    fn image(&self, uri: &str, region: &str) -> Result<SourceImage, SourceError>;
+}
+
+/// Why an image cannot be a function's code.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    /// In AWS's words.
+    #[error("Source image {0} does not exist. Provide a valid source image.")]
+    Missing(String),
+    /// Not in the account's ECR, or not in the function's region.
+    #[error("Source image {0} is not valid. Provide a valid source image.")]
+    Foreign(String),
+    #[error(
+        "The image manifest, config or layer media type for the source image {uri} is not supported."
+    )]
+    Unsupported { uri: String, source: ImageError },
+}
+
+/// The sandbox as Lambda's house.
+pub(crate) struct Sandbox {
+    services: Arc<Services>,
+    images: Images,
+}
+
+impl Sandbox {
+    pub(crate) fn new(services: Arc<Services>, images: Images) -> Self {
+        Self { services, images }
+    }
+}
+
+#[async_trait]
+impl House for Sandbox {
+    fn account(&self) -> &str {
+        self.services.account()
+    }
+
+    fn endpoint(&self) -> &str {
+        self.services.endpoint()
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.services.data_dir().join("lambda")
+    }
+
+    async fn call(
+        &self,
+        service: &str,
+        region: &str,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, AwsError> {
+        self.services.call(service, region, operation, input).await
+    }
+
+    async fn assume_role(
+        &self,
+        role_arn: &str,
+        session: &str,
+    ) -> Result<TemporaryCredentials, AwsError> {
+        self.services
+            .assume_role(role_arn, PRINCIPAL, session)
+            .await
+    }
+
+    fn save(&self) {
+        self.services.save("lambda");
+    }
+
+    fn image(&self, uri: &str, region: &str) -> Result<SourceImage, SourceError> {
+        let image = self.images.resolve(uri).map_err(|error| match error {
+            ImageError::NotFound(_) => SourceError::Missing(uri.to_owned()),
+            ImageError::NotEcr(_) => SourceError::Foreign(uri.to_owned()),
+            source => SourceError::Unsupported {
+                uri: uri.to_owned(),
+                source,
+            },
+        })?;
+        if image.region != region {
+            return Err(SourceError::Foreign(uri.to_owned()));
+        }
+        let layers = image.layers.into_iter();
+        Ok(SourceImage {
+            digest: image.digest,
+            entrypoint: image.config.entrypoint,
+            cmd: image.config.cmd,
+            env: image.config.env,
+            working_dir: image.config.working_dir,
+            layers: layers
+                .map(|layer| SourceLayer {
+                    media_type: layer.media_type,
+                    path: layer.path,
+                })
+                .collect(),
+        })
+    }
+}

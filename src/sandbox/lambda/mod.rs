@@ -1,0 +1,185 @@
+//! Lambda: functions from container images, each event worked on by a process that speaks the Runtime API.
+//!
+//! ```text
+//! wire, operations, request    the API: routes, operations, what a request may say
+//! registry, function, policy   the functions that there are
+//! invoke, queue                events: at once or later
+//! pool, instance, process      processes: how many, what one goes through, what the system knows of it
+//! runtime_api, log_stream, report   what a process speaks to, and where its words go
+//! images, unpack, rootfs       images as directories
+//! house                        what Lambda asks of the rest of the sandbox
+//! ```
+
+mod errors;
+mod function;
+mod house;
+mod images;
+mod instance;
+mod invoke;
+mod leftovers;
+mod log_stream;
+mod names;
+mod operations;
+mod policy;
+mod pool;
+mod process;
+mod queue;
+mod registry;
+mod report;
+mod request;
+mod rootfs;
+mod runtime_api;
+mod unpack;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use awsim_core::{AwsError, Protocol, RequestContext, RouteDefinition, ServiceHandler};
+use serde_json::Value;
+
+use self::house::{House, Sandbox};
+use self::operations::Asked;
+use self::policy::Invoker;
+use self::pool::Limits;
+use self::registry::Lambda;
+use super::ecr::Images;
+use super::services::{Functions, Services};
+
+pub(crate) use self::wire::wrap_payload;
+
+/// The Lambda service.
+pub(crate) struct LambdaService {
+    lambda: Arc<Lambda>,
+}
+
+impl LambdaService {
+    /// A service without functions. Processes that an earlier sandbox has left are ended.
+    pub(crate) fn new(services: Arc<Services>, images: Images) -> Self {
+        Self::in_house(Arc::new(Sandbox::new(services, images)), Limits::default())
+    }
+
+    fn in_house(house: Arc<dyn House>, limits: Limits) -> Self {
+        Self {
+            lambda: Lambda::new(house, limits),
+        }
+    }
+
+    /// Ends all processes. Events that were accepted and not finished are worked on by the next sandbox.
+    pub(crate) async fn shut_down(&self) {
+        self.lambda.pool.shut_down().await;
+    }
+}
+
+#[async_trait]
+impl ServiceHandler for LambdaService {
+    fn service_name(&self) -> &str {
+        "lambda"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::RestJson1
+    }
+
+    fn routes(&self) -> Vec<RouteDefinition> {
+        wire::routes()
+    }
+
+    async fn handle(
+        &self,
+        operation: &str,
+        input: Value,
+        ctx: &RequestContext,
+    ) -> Result<Value, AwsError> {
+        Asked {
+            lambda: &self.lambda,
+            input: &input,
+            ctx,
+        }
+        .answer(operation)
+        .await
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        self.lambda.snapshot()
+    }
+
+    fn restore(&self, data: &[u8]) -> Result<(), String> {
+        self.lambda.restore(data).map_err(|cause| cause.to_string())
+    }
+
+    fn rehydrate(&self) -> Result<(), String> {
+        self.lambda.resume();
+        Ok(())
+    }
+
+    fn iam_action(&self, operation: &str) -> Option<String> {
+        Some(wire::iam_action(operation))
+    }
+
+    fn iam_resource(
+        &self,
+        _operation: &str,
+        input: &Value,
+        ctx: &RequestContext,
+    ) -> Option<String> {
+        Some(wire::iam_resource(
+            input,
+            &ctx.region,
+            self.lambda.account(),
+        ))
+    }
+
+    /// Whoever gives a function its role must be allowed to pass that role.
+    fn iam_checks(
+        &self,
+        operation: &str,
+        input: &Value,
+        ctx: &RequestContext,
+    ) -> Vec<(String, String)> {
+        let mut checks = vec![(
+            wire::iam_action(operation),
+            wire::iam_resource(input, &ctx.region, self.lambda.account()),
+        )];
+        if matches!(operation, "CreateFunction" | "UpdateFunctionConfiguration")
+            && let Some(role) = input["Role"].as_str()
+        {
+            checks.push(("iam:PassRole".to_owned(), role.to_owned()));
+        }
+        checks
+    }
+}
+
+impl Functions for LambdaService {
+    fn may_invoke(
+        &self,
+        function_arn: &str,
+        principal: &str,
+        source_arn: &str,
+        source_account: &str,
+    ) -> bool {
+        let invoker = Invoker {
+            principal,
+            source_arn,
+            source_account,
+        };
+        self.lambda
+            .by_arn(function_arn)
+            .is_some_and(|function| function.policy.allows(invoker))
+    }
+
+    fn exists(&self, function_arn: &str) -> bool {
+        self.lambda.by_arn(function_arn).is_some()
+    }
+
+    fn invoke_async(&self, function_arn: &str, payload: Value) {
+        // Gone since the event was sent: nobody is there to be told.
+        if let Some(function) = self.lambda.by_arn(function_arn) {
+            self.lambda
+                .accept(function.id, payload.to_string().into_bytes());
+        }
+    }
+}

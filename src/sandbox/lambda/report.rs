@@ -1,0 +1,194 @@
+//! The lines that Lambda itself writes into a function's log, and the documents by which it reports failures.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{SecondsFormat, Utc};
+use serde_json::json;
+
+use super::function::LATEST;
+
+/// How an invocation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The function has answered.
+    Response(Bytes),
+    /// The function has said that it failed, in a document of its own.
+    Failure(Bytes),
+    /// It did not answer in time.
+    Timeout(Duration),
+    /// Its process ended.
+    Exit(String),
+    /// Its process could not be started, and why.
+    Launch { kind: &'static str, message: String },
+    /// It answered with more than Lambda passes on.
+    TooLarge(usize),
+    /// It was deleted, or the sandbox is going down.
+    Stopped,
+}
+
+impl Ending {
+    /// The payload of the answer, and whether it is an error.
+    pub(crate) fn payload(&self, request_id: &str) -> (Bytes, bool) {
+        let document = |kind: &str, message: String| {
+            (
+                Bytes::from(json!({ "errorType": kind, "errorMessage": message }).to_string()),
+                true,
+            )
+        };
+        match self {
+            Self::Response(payload) => (payload.clone(), false),
+            Self::Failure(payload) => (payload.clone(), true),
+            Self::Timeout(limit) => document(
+                "Sandbox.Timedout",
+                format!(
+                    "RequestId: {request_id} Error: Task timed out after {:.2} seconds",
+                    limit.as_secs_f64()
+                ),
+            ),
+            Self::Exit(how) => document(
+                "Runtime.ExitError",
+                format!("RequestId: {request_id} Error: {how}"),
+            ),
+            Self::Launch { kind, message } => {
+                document(kind, format!("RequestId: {request_id} Error: {message}"))
+            }
+            Self::TooLarge(size) => document(
+                "Function.ResponseSizeTooLarge",
+                format!(
+                    "Response payload size ({size} bytes) exceeded maximum allowed payload size (6291556 bytes)."
+                ),
+            ),
+            Self::Stopped => document(
+                "Sandbox.Stopped",
+                format!(
+                    "RequestId: {request_id} Error: the function was deleted or stopped during the invocation"
+                ),
+            ),
+        }
+    }
+
+    /// What is written into the log about an ending that the function could not describe itself.
+    pub(crate) fn log_line(&self, request_id: &str) -> Option<String> {
+        match self {
+            Self::Response(_) | Self::Failure(_) | Self::Stopped => None,
+            Self::Timeout(limit) => Some(format!(
+                "{} {request_id} Task timed out after {:.2} seconds\n",
+                Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+                limit.as_secs_f64()
+            )),
+            Self::Exit(how) => Some(format!(
+                "RequestId: {request_id} Error: {how}\nRuntime.ExitError\n"
+            )),
+            Self::Launch { kind, message } => Some(format!(
+                "RequestId: {request_id} Error: {message}\n{kind}\n"
+            )),
+            Self::TooLarge(size) => Some(format!(
+                "RequestId: {request_id} Error: Response payload size ({size} bytes) exceeded maximum allowed payload \
+                 size (6291556 bytes).\nFunction.ResponseSizeTooLarge\n"
+            )),
+        }
+    }
+
+    fn status(&self) -> String {
+        match self {
+            Self::Response(_) | Self::Failure(_) | Self::Stopped => String::new(),
+            Self::Timeout(_) => "Status: timeout\t".to_owned(),
+            Self::Exit(_) => "Status: error\tError Type: Runtime.ExitError\t".to_owned(),
+            Self::Launch { kind, .. } => format!("Status: error\tError Type: {kind}\t"),
+            Self::TooLarge(_) => {
+                "Status: error\tError Type: Function.ResponseSizeTooLarge\t".to_owned()
+            }
+        }
+    }
+}
+
+/// What the REPORT line says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measures {
+    pub duration: Duration,
+    pub memory_size: u32,
+    pub max_memory_used: u32,
+    /// Only on a cold start.
+    pub init: Option<Duration>,
+}
+
+pub(crate) fn start(request_id: &str) -> String {
+    format!("START RequestId: {request_id} Version: {LATEST}\n")
+}
+
+pub(crate) fn end(request_id: &str) -> String {
+    format!("END RequestId: {request_id}\n")
+}
+
+/// Image functions are billed for their initialisation too.
+pub(crate) fn report(request_id: &str, measures: Measures, ending: &Ending) -> String {
+    let billed = milliseconds(measures.duration + measures.init.unwrap_or_default()).ceil();
+    let init = measures.init.map_or_else(String::new, |init| {
+        format!("Init Duration: {:.2} ms\t", milliseconds(init))
+    });
+    format!(
+        "REPORT RequestId: {request_id}\tDuration: {:.2} ms\tBilled Duration: {billed:.0} ms\tMemory Size: {} MB\t\
+         Max Memory Used: {} MB\t{init}{}\n",
+        milliseconds(measures.duration),
+        measures.memory_size,
+        measures.max_memory_used,
+        ending.status(),
+    )
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measures(init: Option<Duration>) -> Measures {
+        Measures {
+            duration: Duration::from_micros(12_345),
+            memory_size: 512,
+            max_memory_used: 41,
+            init,
+        }
+    }
+
+    #[test]
+    fn a_report_reads_as_lambdas_does() {
+        let answered = Ending::Response(Bytes::new());
+        assert_eq!(
+            report("id", measures(None), &answered),
+            "REPORT RequestId: id\tDuration: 12.35 ms\tBilled Duration: 13 ms\tMemory Size: 512 MB\tMax Memory Used: 41 MB\t\n"
+        );
+        assert_eq!(
+            report(
+                "id",
+                measures(Some(Duration::from_micros(80_100))),
+                &answered
+            ),
+            "REPORT RequestId: id\tDuration: 12.35 ms\tBilled Duration: 93 ms\tMemory Size: 512 MB\tMax Memory Used: 41 MB\t\
+             Init Duration: 80.10 ms\t\n"
+        );
+    }
+
+    #[test]
+    fn a_timeout_is_told_to_the_log_and_to_the_caller() {
+        let timeout = Ending::Timeout(Duration::from_secs(3));
+        assert!(
+            timeout
+                .log_line("id")
+                .unwrap()
+                .ends_with("Z id Task timed out after 3.00 seconds\n")
+        );
+        let (payload, is_error) = timeout.payload("id");
+        assert!(is_error);
+        let payload: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        assert_eq!(payload["errorType"], "Sandbox.Timedout");
+        assert_eq!(
+            payload["errorMessage"],
+            "RequestId: id Error: Task timed out after 3.00 seconds"
+        );
+        assert!(report("id", measures(None), &timeout).ends_with("Status: timeout\t\n"));
+    }
+}

@@ -1,0 +1,99 @@
+//! Paths inside an unpacked image: symbolic links are followed as a process whose root directory it is would follow
+//! them, so nothing in an image can name a file outside of it.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+/// As many links as Linux follows before it says ELOOP.
+const MAX_LINKS: usize = 40;
+
+/// Where `path` is, inside `root`, all links followed. Parts that do not exist are kept as they are.
+pub(crate) fn resolve(root: &Path, path: &Path) -> io::Result<PathBuf> {
+    let mut todo: Vec<PathBuf> = parts(path)?;
+    let mut inside = PathBuf::new();
+    let mut links = 0;
+    while let Some(part) = todo.pop() {
+        if part == Path::new("..") {
+            inside.pop();
+            continue;
+        }
+        let candidate = root.join(&inside).join(&part);
+        let is_link =
+            std::fs::symlink_metadata(&candidate).is_ok_and(|found| found.file_type().is_symlink());
+        if !is_link {
+            inside.push(part);
+            continue;
+        }
+        links += 1;
+        if links > MAX_LINKS {
+            return Err(io::Error::other(format!(
+                "too many symbolic links in {}",
+                path.display()
+            )));
+        }
+        let target = std::fs::read_link(&candidate)?;
+        if target.is_absolute() {
+            inside.clear();
+        }
+        todo.extend(parts(&target)?);
+    }
+    Ok(root.join(inside))
+}
+
+/// Where the entry `path` itself is: the links on the way to it are followed, it is not.
+pub(crate) fn resolve_entry(root: &Path, path: &Path) -> io::Result<PathBuf> {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => Ok(resolve(root, parent)?.join(name)),
+        _ => Ok(root.to_owned()),
+    }
+}
+
+/// The path's parts, last first.
+fn parts(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut parts = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::RootDir | Component::CurDir => {}
+            Component::ParentDir => parts.push(PathBuf::from("..")),
+            Component::Normal(name) => parts.push(PathBuf::from(name)),
+            Component::Prefix(_) => {
+                return Err(io::Error::other(format!(
+                    "{} is not a Unix path",
+                    path.display()
+                )));
+            }
+        }
+    }
+    parts.reverse();
+    Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn links_stay_inside_the_root() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        std::fs::create_dir_all(root.join("usr/bin")).unwrap();
+        symlink("/usr/bin", root.join("bin")).unwrap();
+        symlink("../../../../etc/passwd", root.join("usr/bin/out")).unwrap();
+        symlink("loop", root.join("loop")).unwrap();
+        assert_eq!(
+            resolve(root, Path::new("/bin/sh")).unwrap(),
+            root.join("usr/bin/sh")
+        );
+        assert_eq!(
+            resolve(root, Path::new("/bin/out")).unwrap(),
+            root.join("etc/passwd")
+        );
+        assert_eq!(resolve(root, Path::new("../../x")).unwrap(), root.join("x"));
+        assert_eq!(
+            resolve_entry(root, Path::new("bin/out")).unwrap(),
+            root.join("usr/bin/out")
+        );
+        assert!(resolve(root, Path::new("/loop")).is_err());
+    }
+}

@@ -1,0 +1,487 @@
+//! Unpacks an image's layers, one over the other, into a directory.
+//!
+//! A layer is somebody else's tar: an entry may only ever touch what is below the directory, whatever it is called and
+//! wherever links that came before it point to.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use tar::EntryType;
+
+use super::house::SourceLayer;
+use super::rootfs;
+
+/// Lambda takes images up to 10 GB, uncompressed.
+const MAX_UNPACKED: u64 = 10 << 30;
+/// A layer with more entries than that is an attack rather than an image.
+const MAX_ENTRIES: usize = 1_000_000;
+/// Marks, in OCI layers, a file of a lower layer as removed.
+const WHITEOUT: &[u8] = b".wh.";
+/// Marks everything that lower layers have in the directory as removed.
+const OPAQUE: &[u8] = b".wh..wh..opq";
+
+/// Why an image cannot be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnpackError {
+    #[error("layer {layer} cannot be read")]
+    Layer { layer: String, source: io::Error },
+    #[error("layer {layer}: {entry} cannot be unpacked")]
+    Entry {
+        layer: String,
+        entry: String,
+        source: io::Error,
+    },
+    #[error("layer {layer}: the entry {entry} leads out of the image")]
+    Escape { layer: String, entry: String },
+    #[error("the layer's media type {0} is not supported")]
+    MediaType(String),
+    #[error("the image is larger than Lambda allows")]
+    TooLarge,
+}
+
+/// Unpacks `layers` into `root`, which must exist and be empty.
+pub(crate) fn unpack(layers: &[SourceLayer], root: &Path) -> Result<(), UnpackError> {
+    let mut budget = MAX_UNPACKED;
+    for layer in layers {
+        if layer.media_type.ends_with("zstd") {
+            return Err(UnpackError::MediaType(layer.media_type.clone()));
+        }
+        let name = layer
+            .path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let failed = |source| UnpackError::Layer {
+            layer: name.clone(),
+            source,
+        };
+        let mut file = File::open(&layer.path).map_err(failed)?;
+        // What the bytes are counts, not what the manifest calls them: builders disagree about the media type.
+        let mut magic = [0; 2];
+        let read = file.read(&mut magic).map_err(failed)?;
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let mut unpacking = Unpacking {
+            layer: &name,
+            root,
+            budget,
+            written: HashSet::new(),
+            opaque: Vec::new(),
+        };
+        if magic[..read] == [0x1f, 0x8b] {
+            let mut archive = tar::Archive::new(MultiGzDecoder::new(io::BufReader::with_capacity(
+                1 << 18,
+                file,
+            )));
+            unpacking.all(archive.entries().map_err(failed)?, None)?;
+        } else {
+            let bytes = file.try_clone().map_err(failed)?;
+            // Seeking over contents, which are then copied by the kernel, makes a 200 MB binary cheap. The clone shares
+            // its position with the file, so a second open is needed for that.
+            let contents = File::open(&layer.path).map_err(failed)?;
+            let mut archive = tar::Archive::new(bytes);
+            unpacking.all(archive.entries_with_seek().map_err(failed)?, Some(contents))?;
+        }
+        unpacking.hide_opaque().map_err(failed)?;
+        budget = unpacking.budget;
+    }
+    Ok(())
+}
+
+struct Unpacking<'a> {
+    layer: &'a str,
+    root: &'a Path,
+    budget: u64,
+    /// What this layer has written: whiteouts hide only what lower layers have.
+    written: HashSet<PathBuf>,
+    opaque: Vec<PathBuf>,
+}
+
+impl Unpacking<'_> {
+    fn all<R: Read>(
+        &mut self,
+        entries: tar::Entries<'_, R>,
+        contents: Option<File>,
+    ) -> Result<(), UnpackError> {
+        for (count, entry) in entries.enumerate() {
+            if count > MAX_ENTRIES {
+                return Err(UnpackError::TooLarge);
+            }
+            let mut entry = entry.map_err(|source| UnpackError::Layer {
+                layer: self.layer.to_owned(),
+                source,
+            })?;
+            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            let path = self.inside(&entry.path_bytes())?;
+            if is_file(entry.header().entry_type()) {
+                self.budget = self
+                    .budget
+                    .checked_sub(entry.size())
+                    .ok_or(UnpackError::TooLarge)?;
+            }
+            self.one(&mut entry, &path, contents.as_ref())
+                .map_err(|source| UnpackError::Entry {
+                    layer: self.layer.to_owned(),
+                    entry: name,
+                    source,
+                })?;
+        }
+        Ok(())
+    }
+
+    /// The entry's path below the root, without `.` and a leading `/`. `..` is refused, though it could be harmless: no
+    /// builder writes it.
+    fn inside(&self, name: &[u8]) -> Result<PathBuf, UnpackError> {
+        let mut path = PathBuf::new();
+        for component in Path::new(OsStr::from_bytes(name)).components() {
+            match component {
+                Component::RootDir | Component::CurDir => {}
+                Component::Normal(part) => path.push(part),
+                Component::ParentDir | Component::Prefix(_) => {
+                    return Err(UnpackError::Escape {
+                        layer: self.layer.to_owned(),
+                        entry: String::from_utf8_lossy(name).into_owned(),
+                    });
+                }
+            }
+        }
+        Ok(path)
+    }
+
+    fn one<R: Read>(
+        &mut self,
+        entry: &mut tar::Entry<'_, R>,
+        path: &Path,
+        contents: Option<&File>,
+    ) -> io::Result<()> {
+        let Some(name) = path.file_name() else {
+            return Ok(());
+        };
+        let parent = rootfs::resolve(self.root, path.parent().unwrap_or(Path::new("")))?;
+        let mode = entry.header().mode().unwrap_or(0o644) & 0o777;
+        if name.as_bytes() == OPAQUE {
+            self.opaque.push(parent);
+            return Ok(());
+        }
+        if let Some(hidden) = name.as_bytes().strip_prefix(WHITEOUT) {
+            // `.wh...` would name the directory above.
+            if matches!(hidden, b"" | b"." | b"..") {
+                return Ok(());
+            }
+            let hidden = parent.join(OsStr::from_bytes(hidden));
+            return if self.written.contains(&hidden) {
+                Ok(())
+            } else {
+                remove(&hidden)
+            };
+        }
+        self.make_directories(&parent)?;
+        let target = parent.join(name);
+        match entry.header().entry_type() {
+            EntryType::Directory => {
+                let exists = fs::symlink_metadata(&target).is_ok_and(|found| found.is_dir());
+                if !exists {
+                    remove(&target)?;
+                    fs::create_dir(&target)?;
+                }
+                // Without these rights we could not fill the directory, nor remove it later.
+                fs::set_permissions(&target, fs::Permissions::from_mode(mode | 0o700))?;
+            }
+            kind if is_file(kind) => {
+                remove(&target)?;
+                let mut out = OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .mode(mode | 0o600)
+                    .open(&target)?;
+                match contents {
+                    // A sparse file's holes are not in the archive.
+                    Some(mut file) if kind != EntryType::GNUSparse => {
+                        file.seek(SeekFrom::Start(entry.raw_file_position()))?;
+                        let copied = io::copy(&mut file.take(entry.size()), &mut out)?;
+                        if copied != entry.size() {
+                            return Err(io::ErrorKind::UnexpectedEof.into());
+                        }
+                    }
+                    _ => {
+                        io::copy(&mut io::BufReader::with_capacity(1 << 18, entry), &mut out)?;
+                    }
+                }
+                // The mode above has passed through the umask.
+                out.set_permissions(fs::Permissions::from_mode(mode | 0o600))?;
+            }
+            EntryType::Symlink => {
+                let Some(link) = entry.link_name_bytes() else {
+                    return Err(io::ErrorKind::InvalidData.into());
+                };
+                remove(&target)?;
+                std::os::unix::fs::symlink(OsStr::from_bytes(&link), &target)?;
+            }
+            EntryType::Link => {
+                let Some(link) = entry.link_name_bytes() else {
+                    return Err(io::ErrorKind::InvalidData.into());
+                };
+                let inside = self
+                    .inside(&link)
+                    .map_err(|escape| io::Error::new(io::ErrorKind::InvalidData, escape))?;
+                let existing = rootfs::resolve_entry(self.root, &inside)?;
+                if existing != target {
+                    remove(&target)?;
+                    fs::hard_link(existing, &target)?;
+                }
+            }
+            // Devices and pipes cannot be made by an ordinary user, and Lambda's own file system has none of an image's.
+            _ => return Ok(()),
+        }
+        self.written.insert(target);
+        Ok(())
+    }
+
+    fn make_directories(&mut self, dir: &Path) -> io::Result<()> {
+        if dir.is_dir() {
+            return Ok(());
+        }
+        // Resolved already, so none of these is a link; a file of a lower layer in the way is replaced.
+        let below = dir.strip_prefix(self.root).map_err(io::Error::other)?;
+        let mut path = self.root.to_owned();
+        for part in below.components() {
+            path.push(part);
+            if !path.is_dir() {
+                remove(&path)?;
+                fs::create_dir(&path)?;
+                self.written.insert(path.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn hide_opaque(&self) -> io::Result<()> {
+        for directory in &self.opaque {
+            self.hide_unwritten(directory)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what this layer has not written. A directory that it only wrote into stays, with what it wrote.
+    fn hide_unwritten(&self, directory: &Path) -> io::Result<()> {
+        let listing = match fs::read_dir(directory) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+            listing => listing?,
+        };
+        for child in listing {
+            let path = child?.path();
+            if !self
+                .written
+                .iter()
+                .any(|written| written.starts_with(&path))
+            {
+                remove(&path)?;
+            } else if fs::symlink_metadata(&path)?.is_dir() {
+                self.hide_unwritten(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_file(kind: EntryType) -> bool {
+    matches!(
+        kind,
+        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse
+    )
+}
+
+/// Removes whatever is there, never what a link points to.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        // A file where a directory would have to be: nothing can be there.
+        Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => Ok(()),
+        Err(cause) => Err(cause),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    /// A tar's entries: name, kind, content or link target.
+    fn tar(entries: &[(&str, EntryType, &str)]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, kind, content) in entries {
+            let mut header = tar::Header::new_gnu();
+            // Written directly: the builder's own checks would refuse hostile names.
+            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_entry_type(*kind);
+            header.set_mode(0o755);
+            let is_link = matches!(kind, EntryType::Symlink | EntryType::Link);
+            if is_link {
+                header.as_old_mut().linkname[..content.len()].copy_from_slice(content.as_bytes());
+            }
+            let body = if is_link { "" } else { content };
+            header.set_size(body.len() as u64);
+            header.set_cksum();
+            builder.append(&header, body.as_bytes()).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    struct Bench {
+        dir: tempfile::TempDir,
+        layers: Vec<SourceLayer>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir(dir.path().join("root")).unwrap();
+            Self {
+                dir,
+                layers: Vec::new(),
+            }
+        }
+
+        fn layer(&mut self, bytes: &[u8]) -> &mut Self {
+            let path = self.dir.path().join(format!("layer{}", self.layers.len()));
+            fs::write(&path, bytes).unwrap();
+            self.layers.push(SourceLayer {
+                media_type: "application/vnd.oci.image.layer.v1.tar".to_owned(),
+                path,
+            });
+            self
+        }
+
+        fn unpack(&self) -> Result<(), UnpackError> {
+            unpack(&self.layers, &self.root())
+        }
+
+        fn root(&self) -> PathBuf {
+            self.dir.path().join("root")
+        }
+
+        fn read(&self, path: &str) -> Option<String> {
+            fs::read_to_string(self.root().join(path)).ok()
+        }
+    }
+
+    const FILE: EntryType = EntryType::Regular;
+    const DIR: EntryType = EntryType::Directory;
+
+    #[test]
+    fn later_layers_cover_earlier_ones_plain_or_compressed() {
+        let mut bench = Bench::new();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&tar(&[
+            ("etc/b", FILE, "new"),
+            ("run", EntryType::Symlink, "/etc/b"),
+        ]))
+        .unwrap();
+        bench.layer(&tar(&[
+            ("etc", DIR, ""),
+            ("etc/a", FILE, "a"),
+            ("etc/b", FILE, "old"),
+        ]));
+        bench.layer(&gzip.finish().unwrap());
+        bench.layer(&tar(&[("etc/c", EntryType::Link, "etc/b")]));
+        bench.unpack().unwrap();
+        assert_eq!(bench.read("etc/a").as_deref(), Some("a"));
+        assert_eq!(bench.read("etc/b").as_deref(), Some("new"));
+        assert_eq!(bench.read("etc/c").as_deref(), Some("new"));
+        assert_eq!(
+            fs::read_link(bench.root().join("run")).unwrap(),
+            Path::new("/etc/b")
+        );
+        let mode = fs::metadata(bench.root().join("etc/a"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o755);
+    }
+
+    #[test]
+    fn whiteouts_remove_what_lower_layers_have_and_nothing_else() {
+        let mut bench = Bench::new();
+        bench.layer(&tar(&[
+            ("d/old", FILE, ""),
+            ("d/sub/old", FILE, ""),
+            ("x", FILE, ""),
+            ("y", FILE, ""),
+        ]));
+        bench.layer(&tar(&[
+            ("d/new", FILE, ""),
+            ("d/.wh..wh..opq", FILE, ""),
+            (".wh.x", FILE, ""),
+            (".wh...", FILE, ""),
+        ]));
+        bench.unpack().unwrap();
+        assert!(bench.read("d/new").is_some());
+        assert!(bench.read("d/old").is_none());
+        assert!(!bench.root().join("d/sub").exists());
+        assert!(bench.read("x").is_none());
+        assert!(bench.read("y").is_some());
+    }
+
+    #[test]
+    fn nothing_is_written_outside_the_root() {
+        for hostile in ["../out", "a/../../out", "/../out"] {
+            let mut bench = Bench::new();
+            bench.layer(&tar(&[(hostile, FILE, "evil")]));
+            assert!(
+                matches!(bench.unpack(), Err(UnpackError::Escape { .. })),
+                "{hostile}"
+            );
+            assert!(!bench.dir.path().join("out").exists());
+        }
+
+        let outside = tempfile::tempdir().unwrap();
+        let target = outside.path().to_str().unwrap();
+        let mut bench = Bench::new();
+        bench.layer(&tar(&[
+            ("link", EntryType::Symlink, target),
+            ("link/through", FILE, "evil"),
+            ("up", EntryType::Symlink, "../../../../../.."),
+            ("up/through", FILE, "evil"),
+            ("/absolute", FILE, "kept inside"),
+            ("file", EntryType::Symlink, "../secret"),
+            ("file", FILE, "replaces the link"),
+        ]));
+        fs::write(bench.dir.path().join("secret"), "untouched").unwrap();
+        bench.unpack().unwrap();
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+        assert_eq!(bench.read("absolute").as_deref(), Some("kept inside"));
+        assert_eq!(bench.read("through").as_deref(), Some("evil"));
+        assert_eq!(bench.read("file").as_deref(), Some("replaces the link"));
+        assert_eq!(
+            fs::read_to_string(bench.dir.path().join("secret")).unwrap(),
+            "untouched"
+        );
+    }
+
+    #[test]
+    fn a_hard_link_cannot_reach_outside() {
+        let mut bench = Bench::new();
+        fs::write(bench.dir.path().join("secret"), "untouched").unwrap();
+        bench.layer(&tar(&[("stolen", EntryType::Link, "../secret")]));
+        assert!(bench.unpack().is_err());
+        assert!(!bench.root().join("stolen").exists());
+    }
+
+    #[test]
+    fn a_layer_that_is_cut_short_or_not_a_tar_is_an_error() {
+        let mut bench = Bench::new();
+        let whole = tar(&[("a", FILE, &"x".repeat(2000))]);
+        bench.layer(&whole[..1024]);
+        assert!(bench.unpack().is_err());
+        let mut bench = Bench::new();
+        bench.layer(&[7; 2048]);
+        assert!(bench.unpack().is_err());
+    }
+}

@@ -1,0 +1,211 @@
+//! Lambda on the wire: its routes, and Invoke's payload, which is the whole body.
+
+use awsim_core::{AwsError, RouteDefinition};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, Uri};
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use super::errors;
+use super::invoke::Call;
+use super::operations::Asked;
+
+/// The member under which [`wrap_payload`] puts an Invoke's payload.
+const PAYLOAD: &str = "__lambda_payload";
+
+/// Method, path, operation. What has no parameters comes first: awsim would take `/functions/` for a function with an
+/// empty name.
+const ROUTES: &[(&str, &str, &str)] = &[
+    ("GET", "/2015-03-31/functions", "ListFunctions"),
+    ("GET", "/2015-03-31/functions/", "ListFunctions"),
+    ("POST", "/2015-03-31/functions", "CreateFunction"),
+    ("GET", "/2015-03-31/functions/{FunctionName}", "GetFunction"),
+    (
+        "DELETE",
+        "/2015-03-31/functions/{FunctionName}",
+        "DeleteFunction",
+    ),
+    (
+        "GET",
+        "/2015-03-31/functions/{FunctionName}/configuration",
+        "GetFunctionConfiguration",
+    ),
+    (
+        "PUT",
+        "/2015-03-31/functions/{FunctionName}/configuration",
+        "UpdateFunctionConfiguration",
+    ),
+    (
+        "PUT",
+        "/2015-03-31/functions/{FunctionName}/code",
+        "UpdateFunctionCode",
+    ),
+    (
+        "POST",
+        "/2015-03-31/functions/{FunctionName}/invocations",
+        "Invoke",
+    ),
+    (
+        "POST",
+        "/2015-03-31/functions/{FunctionName}/policy",
+        "AddPermission",
+    ),
+    (
+        "GET",
+        "/2015-03-31/functions/{FunctionName}/policy",
+        "GetPolicy",
+    ),
+    (
+        "DELETE",
+        "/2015-03-31/functions/{FunctionName}/policy/{StatementId}",
+        "RemovePermission",
+    ),
+    (
+        "GET",
+        "/2015-03-31/functions/{FunctionName}/versions",
+        "ListVersionsByFunction",
+    ),
+    (
+        "GET",
+        "/2015-03-31/functions/{FunctionName}/aliases",
+        "ListAliases",
+    ),
+    (
+        "GET",
+        "/2019-09-30/functions/{FunctionName}/concurrency",
+        "GetFunctionConcurrency",
+    ),
+    (
+        "GET",
+        "/2020-06-30/functions/{FunctionName}/code-signing-config",
+        "GetFunctionCodeSigningConfig",
+    ),
+    ("GET", "/2017-03-31/tags/{Resource}", "ListTags"),
+    ("POST", "/2017-03-31/tags/{Resource}", "TagResource"),
+    ("DELETE", "/2017-03-31/tags/{Resource}", "UntagResource"),
+];
+
+/// The routes, as awsim wants them.
+pub(crate) fn routes() -> Vec<RouteDefinition> {
+    ROUTES
+        .iter()
+        .map(|&(method, path_pattern, operation)| RouteDefinition {
+            method,
+            path_pattern,
+            operation,
+            required_query_param: None,
+        })
+        .collect()
+}
+
+/// Wraps an Invoke's body, for the front to do before the gateway sees the request (and after the signature has been
+/// checked). The gateway takes a body for members of the operation's input: a payload that is an array or no JSON is
+/// lost on the way, and one with a member `Qualifier` would be obeyed. `None` for any other request.
+pub(crate) fn wrap_payload(uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Option<Bytes> {
+    let name = uri
+        .path()
+        .strip_prefix("/2015-03-31/functions/")?
+        .strip_suffix("/invocations")?;
+    if name.contains('/') {
+        return None;
+    }
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let wrapped = json!({
+        PAYLOAD: STANDARD.encode(body),
+        "InvocationType": header("x-amz-invocation-type"),
+        "LogType": header("x-amz-log-type"),
+        "Qualifier": uri.query().and_then(|query| parameter(query, "Qualifier")),
+    });
+    Some(Bytes::from(wrapped.to_string()))
+}
+
+/// Reads an Invoke, wrapped or as the gateway gives it.
+pub(crate) fn call(asked: &Asked<'_>) -> Result<Call, AwsError> {
+    let input = asked.input;
+    let text = |name: &str| {
+        input[name]
+            .as_str()
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
+    let encoded = input[PAYLOAD]
+        .as_str()
+        .or_else(|| input["__raw_body"].as_str())
+        .unwrap_or_default();
+    let payload = STANDARD.decode(encoded).map_err(|cause| {
+        errors::invalid_content(format!("Could not parse request body into json: {cause}"))
+    })?;
+    Ok(Call {
+        reference: asked.reference()?,
+        kind: text("InvocationType"),
+        log_type: text("LogType"),
+        payload,
+    })
+}
+
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let (_, value) = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name)?;
+    Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
+}
+
+/// Which action of IAM an operation is.
+pub(crate) fn iam_action(operation: &str) -> String {
+    // The operation and its permission have different names here.
+    let action = if operation == "Invoke" {
+        "InvokeFunction"
+    } else {
+        operation
+    };
+    format!("lambda:{action}")
+}
+
+/// The resource that IAM decides on: the function, or everything for what is about none.
+pub(crate) fn iam_resource(input: &Value, region: &str, account: &str) -> String {
+    let named = input["FunctionName"]
+        .as_str()
+        .or_else(|| input["Resource"].as_str());
+    named
+        .and_then(|name| super::names::parse(name, region, account).ok())
+        .map_or_else(|| "*".to_owned(), |reference| reference.id.arn(account))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_body_of_invoke_comes_through_whole() {
+        let uri: Uri = "/2015-03-31/functions/thumb/invocations?Qualifier=%24LATEST"
+            .parse()
+            .unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("x-amz-invocation-type", "Event".parse().unwrap());
+        let wrapped = wrap_payload(&uri, &headers, b"[1,2]").unwrap();
+        let wrapped: Value = serde_json::from_slice(&wrapped).unwrap();
+        assert_eq!(
+            STANDARD.decode(wrapped[PAYLOAD].as_str().unwrap()).unwrap(),
+            b"[1,2]"
+        );
+        assert_eq!(wrapped["InvocationType"], "Event");
+        assert_eq!(wrapped["Qualifier"], "$LATEST");
+    }
+
+    #[test]
+    fn other_requests_are_left_alone() {
+        for path in [
+            "/2015-03-31/functions",
+            "/2015-03-31/functions/thumb/policy",
+            "/bucket/invocations",
+        ] {
+            assert!(
+                wrap_payload(&path.parse().unwrap(), &HeaderMap::new(), b"").is_none(),
+                "{path}"
+            );
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! [`Session`]: one cloud, one deployment, and what can be done with them. Both front ends use it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::aws::AwsError;
+use crate::aws::policy::Document;
+use crate::cloud::{Cloud, CloudError, CloudLabel, Identity};
+use crate::deployment::{Deployment, Origin};
+use crate::engine::{Engine, Gate, OnFailure, OpenGate, RunReport, StepRunner};
+use crate::event::{Action, Event, EventKind, RunStarted};
+use crate::journal::{DeploymentJournal, DeploymentLock, JournalError, JournalStore, RunJournal};
+use crate::log_follower::LogFollower;
+use crate::names::Names;
+use crate::plan::Plan;
+use crate::recorder::Recorder;
+use crate::resource::{ResourceKind, ResourceState};
+use crate::settings::Settings;
+use crate::strategy::sdk::{self, Presence, SdkStrategy, Site};
+use crate::trial::{Trial, TrialError};
+
+/// One cloud and one deployment.
+#[derive(Debug)]
+pub struct Session {
+    settings: Arc<Settings>,
+    cloud: Cloud,
+    identity: Identity,
+    journal: DeploymentJournal,
+}
+
+/// Why something cannot be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The cloud cannot be used.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// The journal cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// An image cannot be sent.
+    #[error(transparent)]
+    Trial(#[from] TrialError),
+    /// The deployment was made somewhere else.
+    #[error("deployment '{name}' was made in {there}, not in {here}")]
+    Elsewhere {
+        /// Its name.
+        name: String,
+        /// Where it was made: cloud, account, region.
+        there: String,
+        /// Where this session is.
+        here: String,
+    },
+    /// Images need a deployment that is complete.
+    #[error("deployment '{name}' is not complete: {missing} is not ready")]
+    Incomplete {
+        /// Its name.
+        name: String,
+        /// The first resource that is not ready.
+        missing: &'static str,
+    },
+    /// There is nothing to look at.
+    #[error("there is no deployment '{0}'")]
+    NoDeployment(String),
+}
+
+impl SessionError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Cloud(error) => error.hint(),
+            Self::Aws(error) => error.hint(),
+            Self::Journal(_) => None,
+            Self::Trial(error) => error.hint(),
+            Self::Elsewhere { .. } => {
+                Some("choose that cloud, profile and region again, or another deployment with --name".into())
+            }
+            Self::Incomplete { .. } => Some("`thumbctl deploy` completes it".into()),
+            Self::NoDeployment(_) => Some("`thumbctl deploy` makes it; --name chooses another".into()),
+        }
+    }
+}
+
+/// What a deployment would do; nothing was created for it.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// The steps.
+    pub plan: Plan,
+    /// The names that resources have, or would have: a new deployment draws its own.
+    pub names: Names,
+    /// The policy documents.
+    pub documents: Vec<(ResourceKind, Value)>,
+}
+
+/// A resource as the journal and as the cloud see it.
+#[derive(Clone, Debug)]
+pub struct ResourceStatus {
+    /// What it is.
+    pub kind: ResourceKind,
+    /// Its name.
+    pub name: String,
+    /// Its ARN, if known.
+    pub arn: Option<String>,
+    /// What the journal says.
+    pub journal: ResourceState,
+    /// What the cloud says.
+    pub presence: Presence,
+}
+
+/// A run that only waits for a yes. It holds the deployment's lock.
+pub struct Prepared {
+    started: RunStarted,
+    runner: Arc<dyn StepRunner>,
+    on_failure: OnFailure,
+    parallelism: std::num::NonZeroUsize,
+    journal: DeploymentJournal,
+    lock: Option<DeploymentLock>,
+    foreign: Vec<String>,
+}
+
+/// A run under way.
+#[derive(Debug)]
+pub struct Running {
+    /// What happens, as it happens; ends with the run.
+    pub events: mpsc::Receiver<Event>,
+    /// How it ended.
+    pub report: JoinHandle<Result<RunReport, JournalError>>,
+}
+
+impl Session {
+    /// Connects to the cloud and asks who we are.
+    ///
+    /// # Errors
+    /// When the cloud cannot be used, or does not know us.
+    pub async fn open(settings: Settings) -> Result<Self, SessionError> {
+        let cloud = Cloud::connect(&settings).await?;
+        let identity = cloud.identity().await?;
+        let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
+        Ok(Self { settings: Arc::new(settings), cloud, identity, journal })
+    }
+
+    /// The settings that it was opened with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Which cloud it is.
+    pub fn label(&self) -> &CloudLabel {
+        self.cloud.label()
+    }
+
+    /// Who we are there.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The region.
+    pub fn region(&self) -> &str {
+        self.cloud.region()
+    }
+
+    fn site(&self) -> Site {
+        Site {
+            clients: self.cloud.clients().clone(),
+            label: self.cloud.label().clone(),
+            identity: self.identity.clone(),
+            region: self.cloud.region().to_owned(),
+            settings: Arc::clone(&self.settings),
+        }
+    }
+
+    /// What the journals say that exists.
+    ///
+    /// # Errors
+    /// When a journal cannot be read.
+    pub fn deployment(&self) -> Result<Deployment, SessionError> {
+        Ok(Deployment::fold(self.settings.name.clone(), &self.journal.events()?))
+    }
+
+    /// What a deployment would do. Creates nothing, also no journal.
+    ///
+    /// # Errors
+    /// When a journal cannot be read.
+    pub fn plan_preview(&self) -> Result<Preview, SessionError> {
+        let names = self.names(&self.deployment()?);
+        let site = self.site();
+        let documents = [
+            (ResourceKind::BuildRole, Document::BuildTrust),
+            (ResourceKind::BuildPolicy, Document::BuildPolicy),
+            (ResourceKind::FunctionRole, Document::FunctionTrust),
+            (ResourceKind::FunctionPolicy, Document::FunctionPolicy),
+        ];
+        let documents =
+            documents.into_iter().map(|(kind, document)| (kind, sdk::document_of(document, &names, &site))).collect();
+        Ok(Preview { plan: sdk::plan::deploy(&self.settings.build.source), names, documents })
+    }
+
+    /// Makes a deployment, or the rest of one, ready to be run.
+    ///
+    /// # Errors
+    /// When another process has it, or it was made elsewhere.
+    pub async fn prepare_deploy(&self) -> Result<Prepared, SessionError> {
+        let lock = self.journal.lock()?;
+        let before = self.deployment()?;
+        self.check_origin(&before)?;
+        let names = self.names(&before);
+        let plan = sdk::plan::deploy(&self.settings.build.source);
+        Ok(self.prepared(Action::Deploy, OnFailure::Stop, plan, names, before, lock))
+    }
+
+    /// Makes a teardown ready to be run.
+    ///
+    /// # Errors
+    /// When another process has the deployment, or it was made elsewhere.
+    pub async fn prepare_destroy(&self) -> Result<Prepared, SessionError> {
+        let lock = self.journal.lock()?;
+        let before = self.deployment()?;
+        self.check_origin(&before)?;
+        let names = self.names(&before);
+        let plan = sdk::plan::destroy(&before);
+        Ok(self.prepared(Action::Destroy, OnFailure::GoOn, plan, names, before, lock))
+    }
+
+    /// Looks for what a deployment of this name has left in the cloud, and makes its removal ready; needs no journal.
+    ///
+    /// # Errors
+    /// When another process has the deployment, or the cloud cannot be searched.
+    pub async fn prepare_purge(&self) -> Result<Prepared, SessionError> {
+        let lock = self.journal.lock()?;
+        let leftovers = sdk::leftovers::find(&self.site(), &self.settings.name).await?;
+        // The journal may be the very thing that is damaged; then what is found is all that is known.
+        let before = self.deployment().unwrap_or_else(|_| Deployment::new(self.settings.name.clone()));
+        let names = leftovers.first_names(&self.settings.name).unwrap_or_else(|| self.names(&before));
+        let mut prepared = self.prepared(Action::Destroy, OnFailure::GoOn, leftovers.plan(), names, before, lock);
+        prepared.foreign = leftovers.foreign;
+        Ok(prepared)
+    }
+
+    /// Checks images and makes their trial ready to be run.
+    ///
+    /// # Errors
+    /// When an image cannot be sent, or the deployment is not complete.
+    pub async fn prepare_trial(&self, images: Vec<PathBuf>, save: Option<PathBuf>) -> Result<Prepared, SessionError> {
+        let deployment = self.deployment()?;
+        if deployment.origin().is_none() || !deployment.is_standing() {
+            return Err(SessionError::NoDeployment(self.settings.name.to_string()));
+        }
+        self.check_origin(&deployment)?;
+        let needed = [ResourceKind::SourceBucket, ResourceKind::DestinationBucket, ResourceKind::Notification];
+        if let Some(missing) = needed.into_iter().find(|kind| !deployment.is_ready(*kind)) {
+            return Err(SessionError::Incomplete { name: self.settings.name.to_string(), missing: missing.title() });
+        }
+        let names = self.names(&deployment);
+        let trial = Trial::new(self.site(), names.clone(), images, save)?;
+        let started = self.started(Action::Trial, trial.plan(), names);
+        Ok(Prepared {
+            started,
+            runner: Arc::new(trial),
+            on_failure: OnFailure::GoOn,
+            parallelism: self.settings.parallelism,
+            journal: self.journal.clone(),
+            lock: None,
+            foreign: Vec::new(),
+        })
+    }
+
+    /// What journal and cloud say of every resource.
+    ///
+    /// # Errors
+    /// When a journal cannot be read, or the deployment was made elsewhere.
+    pub async fn status(&self) -> Result<Vec<ResourceStatus>, SessionError> {
+        let deployment = self.deployment()?;
+        self.check_origin(&deployment)?;
+        let Some(origin) = deployment.origin() else { return Ok(Vec::new()) };
+        let site = self.site();
+        let answers = deployment.resources().map(|resource| {
+            let (site, names) = (&site, &origin.names);
+            async move {
+                ResourceStatus {
+                    kind: resource.kind,
+                    name: resource.name.clone(),
+                    arn: resource.arn.clone(),
+                    journal: resource.state,
+                    presence: sdk::presence_or_why_not(site, names, resource.kind).await,
+                }
+            }
+        });
+        Ok(futures::future::join_all(answers).await)
+    }
+
+    /// The log of the newest build.
+    ///
+    /// # Errors
+    /// When there is no deployment, or CodeBuild cannot be asked.
+    pub async fn build_log(&self) -> Result<LogFollower, SessionError> {
+        let names = self.standing_names()?;
+        Ok(LogFollower::of_build(self.cloud.clients(), &names).await?)
+    }
+
+    /// The function's log.
+    ///
+    /// # Errors
+    /// When there is no deployment.
+    pub async fn function_log(&self) -> Result<LogFollower, SessionError> {
+        Ok(LogFollower::of_function(self.cloud.clients(), &self.standing_names()?))
+    }
+
+    fn standing_names(&self) -> Result<Names, SessionError> {
+        let deployment = self.deployment()?;
+        self.check_origin(&deployment)?;
+        match deployment.origin() {
+            Some(origin) if deployment.is_standing() => Ok(origin.names.clone()),
+            _ => Err(SessionError::NoDeployment(self.settings.name.to_string())),
+        }
+    }
+
+    /// The deployment's names while it stands; new ones otherwise.
+    fn names(&self, deployment: &Deployment) -> Names {
+        match deployment.origin() {
+            Some(origin) if deployment.is_standing() => origin.names.clone(),
+            _ => Names::draw(self.settings.name.clone()),
+        }
+    }
+
+    /// What stands in one account must not be looked for in another.
+    fn check_origin(&self, deployment: &Deployment) -> Result<(), SessionError> {
+        let Some(Origin { cloud, account, region, .. }) = deployment.origin().filter(|_| deployment.is_standing())
+        else {
+            return Ok(());
+        };
+        let there = format!("{cloud}, account {account}, region {region}");
+        let here = format!("{}, account {}, region {}", self.label(), self.identity.account, self.region());
+        if there == here {
+            return Ok(());
+        }
+        Err(SessionError::Elsewhere { name: self.settings.name.to_string(), there, here })
+    }
+
+    fn started(&self, action: Action, plan: Plan, names: Names) -> RunStarted {
+        RunStarted {
+            action,
+            deployment: self.settings.name.to_string(),
+            strategy: self.settings.strategy,
+            cloud: self.label().to_string(),
+            account: self.identity.account.clone(),
+            region: self.region().to_owned(),
+            names,
+            plan,
+        }
+    }
+
+    fn prepared(
+        &self,
+        action: Action,
+        on_failure: OnFailure,
+        plan: Plan,
+        names: Names,
+        before: Deployment,
+        lock: DeploymentLock,
+    ) -> Prepared {
+        let runner = Arc::new(SdkStrategy::new(self.site(), names.clone(), action, before));
+        Prepared {
+            started: self.started(action, plan, names),
+            runner,
+            on_failure,
+            parallelism: self.settings.parallelism,
+            journal: self.journal.clone(),
+            lock: Some(lock),
+            foreign: Vec::new(),
+        }
+    }
+}
+
+impl Prepared {
+    /// What the run will do, and where.
+    pub fn started(&self) -> &RunStarted {
+        &self.started
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.started.plan.steps().is_empty()
+    }
+
+    /// What has a name like ours but somebody else's tag, and is left alone.
+    pub fn foreign(&self) -> &[String] {
+        &self.foreign
+    }
+
+    /// What the run creates or removes, by name.
+    pub fn resources(&self) -> Vec<(ResourceKind, String)> {
+        let mut resources: Vec<(ResourceKind, String)> = Vec::new();
+        for step in self.started.plan.steps() {
+            if let Some(kind) = step.resource {
+                let entry = (kind, sdk::leftovers::names_of_step(&step.id, &self.started.names).of(kind));
+                if !resources.contains(&entry) {
+                    resources.push(entry);
+                }
+            }
+        }
+        resources
+    }
+
+    /// Runs it: journals that it begins, then goes on by itself.
+    ///
+    /// # Errors
+    /// When its journal cannot be begun: then nothing was called.
+    pub async fn run(self, gate: Arc<dyn Gate>, cancel: CancellationToken) -> Result<Running, SessionError> {
+        let journal: RunJournal = self.journal.begin(self.started.action)?;
+        let recorder = Recorder::new(journal);
+        let events = recorder.listen().await;
+        let engine = Engine {
+            plan: self.started.plan.clone(),
+            runner: self.runner,
+            parallelism: self.parallelism,
+            gate,
+            cancel,
+            on_failure: self.on_failure,
+            recorder: recorder.clone(),
+        };
+        recorder.record_durably(EventKind::RunStarted(Box::new(self.started))).await?;
+        let lock = self.lock;
+        let report = tokio::spawn(async move {
+            let report = engine.run().await;
+            drop(lock);
+            report
+        });
+        Ok(Running { events, report })
+    }
+
+    /// Runs it without holding any step.
+    ///
+    /// # Errors
+    /// When its journal cannot be begun.
+    pub async fn run_through(self, cancel: CancellationToken) -> Result<Running, SessionError> {
+        self.run(Arc::new(OpenGate), cancel).await
+    }
+}

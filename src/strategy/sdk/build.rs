@@ -1,0 +1,246 @@
+//! The build, live: its phases and its log as events, until it is over.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::call::{call, failed};
+use super::{SdkStrategy, StepDone, StepError, StepScope};
+use crate::aws::codebuild::{self, BuildState, BuildStatus, Phase};
+use crate::aws::logs::LogTail;
+use crate::aws::{ErrorKind, wait};
+use crate::engine::ResourceChange;
+use crate::event::{EventKind, Failure, LogSource};
+use crate::journal::JournalError;
+use crate::resource::{ResourceKind, ResourceState};
+
+/// How many of the log's last lines a failed build's error carries.
+const LAST_LINES: usize = 20;
+
+/// How long the last lines may take to reach CloudWatch Logs once CodeBuild says that the build is over.
+const LAST_LINES_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a stopped build may take to be over.
+const STOPPED_WITHIN: Duration = Duration::from_secs(60);
+
+impl SdkStrategy {
+    pub(super) async fn build_image(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        let kind = ResourceKind::Image;
+        if self.before.is_ready(kind) && self.image_exists().await? {
+            return Ok(StepDone::AlreadyDone);
+        }
+        let change =
+            |state, seconds, note| ResourceChange { kind, name: self.name(kind), arn: None, state, seconds, note };
+        scope.changed(change(ResourceState::Creating, None, None)).await?;
+        let began = Instant::now();
+        let seconds = || Some(began.elapsed().as_secs_f64());
+        match self.run_build(scope).await {
+            Ok(digest) => {
+                scope.changed(change(ResourceState::Ready, seconds(), Some(digest))).await?;
+                Ok(StepDone::Finished)
+            }
+            Err(error) => {
+                let note = matches!(error, StepError::Cancelled).then(|| "build stopped".to_owned());
+                if !matches!(error, StepError::Journal(_)) {
+                    scope.changed(change(ResourceState::Failed, seconds(), note)).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs a build to its end and answers the image's URI; takes up one that an earlier process started.
+    async fn run_build(&self, scope: &StepScope) -> Result<String, StepError> {
+        let client = &self.site.clients.codebuild;
+        let project = self.name(ResourceKind::BuildProject);
+        let id = match self.build_under_way(scope, &project).await? {
+            Some(id) => {
+                scope.progress("taking up the build that is under way", None, None).await?;
+                id
+            }
+            None if self.image_exists().await? => return self.image_uri(scope).await,
+            None => {
+                call(scope, &[wait::ROLE_PROPAGATION, wait::NOT_YET_SEEN], || codebuild::start_build(client, &project))
+                    .await?
+            }
+        };
+        let log_group = self.name(ResourceKind::BuildLogGroup);
+        let mut watch = BuildWatch {
+            scope,
+            phases: BTreeMap::new(),
+            tail: LogTail::new(self.site.clients.logs.clone(), &log_group, codebuild::log_stream(&id)),
+            last_lines: VecDeque::new(),
+        };
+        let state = self.watch(scope, &id, &mut watch).await?;
+        match state.status {
+            BuildStatus::Succeeded => self.image_uri(scope).await,
+            BuildStatus::Stopped if scope.cancel().is_cancelled() => Err(StepError::Cancelled),
+            _ => Err(StepError::Failed(watch.failure(&state))),
+        }
+    }
+
+    async fn build_under_way(&self, scope: &StepScope, project: &str) -> Result<Option<String>, StepError> {
+        let client = &self.site.clients.codebuild;
+        if !self.before.resource(ResourceKind::Image).is_some_and(|image| image.state.may_exist()) {
+            return Ok(None);
+        }
+        let builds = call(scope, &[], || codebuild::builds_of(client, project)).await?.unwrap_or_default();
+        for id in builds {
+            let state = call(scope, &[], || codebuild::build(client, &id)).await?;
+            if state.is_some_and(|state| !state.complete) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks at the build until it is over. Cancelling stops it in CodeBuild too, and is over when CodeBuild says so.
+    async fn watch(&self, scope: &StepScope, id: &str, watch: &mut BuildWatch<'_>) -> Result<BuildState, StepError> {
+        let client = &self.site.clients.codebuild;
+        let deadline = Duration::from_secs(60 * u64::from(2 * self.site.settings.build.timeout_minutes + 5));
+        let (began, mut stopped): (Instant, Option<Instant>) = (Instant::now(), None);
+        for attempt in 1.. {
+            // What the log holds by now was written before the state that is asked for next.
+            let state = match codebuild::build(client, id).await {
+                Ok(Some(state)) => Some(state),
+                // A build that was just started may not be seen yet.
+                Ok(None) => None,
+                Err(error) if error.kind == ErrorKind::Throttled => None,
+                Err(error) => return Err(failed(error)),
+            };
+            if let Some(state) = &state {
+                watch.tell_phases(&state.phases).await?;
+            }
+            watch.tell_log().await?;
+            if let Some(state) = state.filter(|state| state.complete) {
+                watch.tell_last_lines().await?;
+                return Ok(state);
+            }
+            if scope.cancel().is_cancelled() && stopped.is_none() {
+                scope.progress("stopping the build", None, None).await?;
+                codebuild::stop_build(client, id).await.map_err(failed)?;
+                stopped = Some(Instant::now());
+            }
+            let late = stopped.is_some_and(|at| at.elapsed() > STOPPED_WITHIN);
+            if late || began.elapsed() > deadline {
+                let minutes = began.elapsed().as_secs() / 60;
+                return Err(StepError::Failed(
+                    Failure::new(format!("the build {id} did not end within {minutes} minutes"))
+                        .with_hint("look at it in CodeBuild's console; `thumbctl deploy` takes it up again"),
+                ));
+            }
+            let delay = wait::BUILD.delay(attempt);
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = scope.cancel().cancelled(), if stopped.is_none() => {}
+            }
+        }
+        unreachable!("the attempts are not counted to their end")
+    }
+}
+
+/// What has been told of a build.
+struct BuildWatch<'a> {
+    scope: &'a StepScope,
+    /// Each phase's last told status.
+    phases: BTreeMap<String, Option<BuildStatus>>,
+    tail: LogTail,
+    last_lines: VecDeque<String>,
+}
+
+impl BuildWatch<'_> {
+    async fn tell_phases(&mut self, phases: &[Phase]) -> Result<(), JournalError> {
+        for phase in phases {
+            if self.phases.get(&phase.kind) == Some(&phase.status) {
+                continue;
+            }
+            self.phases.insert(phase.kind.clone(), phase.status);
+            let status = phase.status.unwrap_or(BuildStatus::InProgress).as_str().to_owned();
+            let context = (!phase.contexts.is_empty()).then(|| phase.contexts.join("; "));
+            self.scope
+                .tell(EventKind::BuildPhase { phase: phase.kind.clone(), status, seconds: phase.seconds, context })
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Passes on what is new in the log; answers whether anything was.
+    async fn tell_log(&mut self) -> Result<bool, StepError> {
+        let lines = match self.tail.next().await {
+            Ok(lines) => lines,
+            // The log is read again at the next look; a build is not over because its log could not be read.
+            Err(error) if matches!(error.kind, ErrorKind::Throttled | ErrorKind::Server | ErrorKind::Timeout) => {
+                Vec::new()
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let any = !lines.is_empty();
+        for line in lines {
+            if self.last_lines.len() == LAST_LINES {
+                self.last_lines.pop_front();
+            }
+            self.last_lines.push_back(line.text.clone());
+            let timestamp = chrono::DateTime::from_timestamp_millis(line.timestamp_ms);
+            self.scope.log_line(LogSource::Build, line.text, timestamp).await?;
+        }
+        Ok(any)
+    }
+
+    /// Reads the log to its last line. CloudWatch Logs shows lines a moment after they were written, so after the build's
+    /// end it is read until CodeBuild's closing line has come, or nothing comes any more.
+    async fn tell_last_lines(&mut self) -> Result<(), StepError> {
+        let began = Instant::now();
+        for attempt in 1.. {
+            let any = self.tell_log().await?;
+            let closed = self.last_lines.iter().rev().take(3).any(|line| line.contains("Phase context status code:"));
+            if (closed && !any) || began.elapsed() > LAST_LINES_WITHIN {
+                break;
+            }
+            if !any {
+                tokio::time::sleep(wait::BUILD.delay(attempt)).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn failure(&self, state: &BuildState) -> Failure {
+        let phase = state.phases.iter().find(|phase| {
+            phase.status.is_some_and(|status| !matches!(status, BuildStatus::Succeeded | BuildStatus::InProgress))
+        });
+        let ended = match state.status {
+            BuildStatus::TimedOut => "took longer than it may",
+            BuildStatus::Stopped => "was stopped",
+            BuildStatus::Fault => "ended with a fault in CodeBuild",
+            _ => "failed",
+        };
+        let message = match phase {
+            Some(phase) if !phase.contexts.is_empty() => {
+                format!("the build {ended} in phase {}: {}", phase.kind, phase.contexts.join("; "))
+            }
+            Some(phase) => format!("the build {ended} in phase {}", phase.kind),
+            None => format!("the build {ended}"),
+        };
+        Failure {
+            log: self.last_lines.iter().cloned().collect(),
+            hint: Some(hint_for(phase, state.status).to_owned()),
+            ..Failure::new(message)
+        }
+    }
+}
+
+/// What to do about a failed build, by the phase that failed.
+fn hint_for(phase: Option<&Phase>, status: BuildStatus) -> &'static str {
+    if status == BuildStatus::TimedOut {
+        return "raise build.timeout_minutes, or choose a larger build.compute_type";
+    }
+    match phase.map(|phase| phase.kind.as_str()) {
+        Some("PROVISIONING" | "QUEUED") => {
+            "CodeBuild could not start the build's machine: check build.image and build.compute_type, and the service role"
+        }
+        Some("DOWNLOAD_SOURCE") => {
+            "the source could not be read: check build.source, and what the build's role may read"
+        }
+        Some("PRE_BUILD") => "the login to ECR failed: check what the build's role may do",
+        _ => "the log's last lines say why; `thumbctl logs build` shows all of it, `thumbctl deploy` tries again",
+    }
+}

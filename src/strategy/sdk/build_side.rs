@@ -1,0 +1,239 @@
+//! The steps that make what builds the function: repository, buckets, log groups, policies, roles, project.
+
+use super::call::{awaited, call, failed};
+use super::{SdkStrategy, StepDone, StepError, StepScope};
+use crate::assets;
+use crate::aws::policy::Document;
+use crate::aws::wait;
+use crate::aws::{AwsError, ErrorKind, Tagged, codebuild, ecr, iam, logs, s3};
+use crate::event::Failure;
+use crate::resource::ResourceKind;
+use crate::settings::BuildSource;
+
+/// The key of the function's source in the build source bucket.
+const SOURCE_KEY: &str = "function.zip";
+
+impl SdkStrategy {
+    pub(super) async fn create_repository(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        let (kind, client) = (ResourceKind::Repository, &self.site.clients.ecr);
+        let name = self.name(kind);
+        self.ensure(scope, kind, async {
+            let tags = self.tags();
+            let made = call(scope, &[], || async {
+                match ecr::create_repository(client, &name, &tags).await {
+                    Err(error) if error.kind == ErrorKind::AlreadyExists => {
+                        ecr::repository(client, &name).await?.ok_or(error)
+                    }
+                    other => other,
+                }
+            });
+            Ok(Some(made.await?.arn))
+        })
+        .await
+    }
+
+    pub(super) async fn create_bucket(&self, scope: &StepScope, kind: ResourceKind) -> Result<StepDone, StepError> {
+        let client = &self.site.clients.s3;
+        let name = self.name(kind);
+        self.ensure(scope, kind, async {
+            call(scope, &[wait::CONFLICT], || async {
+                match s3::create_bucket(client, &name, &self.site.region).await {
+                    // Made by a process that died before it heard so.
+                    Err(error) if error.kind == ErrorKind::AlreadyOwned => Ok(()),
+                    other => other,
+                }
+            })
+            .await?;
+            awaited(scope, |told| {
+                let name = &name;
+                async move {
+                    let mut on_wait = |waiting| drop(told.send(waiting));
+                    s3::wait_usable(client, name, scope.cancel(), &mut on_wait).await
+                }
+            })
+            .await?;
+            // A bucket that was just made may not be seen by every call yet.
+            let (rules, tags) = ([wait::CONFLICT, wait::NOT_YET_SEEN], self.tags());
+            call(scope, &rules, || s3::put_bucket_tags(client, &name, &tags)).await?;
+            call(scope, &rules, || s3::block_public_access(client, &name)).await?;
+            call(scope, &rules, || s3::encrypt_bucket(client, &name)).await?;
+            Ok(Some(format!("arn:aws:s3:::{name}")))
+        })
+        .await
+    }
+
+    pub(super) async fn upload_source(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        if self.before.is_ready(ResourceKind::Image) {
+            return Ok(StepDone::AlreadyDone);
+        }
+        let bucket = self.name(ResourceKind::BuildSourceBucket);
+        let zip = assets::function_zip()
+            .map_err(|error| StepError::Failed(Failure::new(format!("cannot zip the function's source: {error}"))))?;
+        scope.progress(format!("{} bytes to s3://{bucket}/{SOURCE_KEY}", zip.len()), None, None).await?;
+        call(scope, &[wait::NOT_YET_SEEN], || {
+            s3::put_object_bytes(&self.site.clients.s3_transfer, &bucket, SOURCE_KEY, zip.clone(), "application/zip")
+        })
+        .await?;
+        Ok(StepDone::Finished)
+    }
+
+    pub(super) async fn create_log_group(&self, scope: &StepScope, kind: ResourceKind) -> Result<StepDone, StepError> {
+        let client = &self.site.clients.logs;
+        let name = self.name(kind);
+        self.ensure(scope, kind, async {
+            call(scope, &[wait::CONFLICT], || async {
+                match logs::create_log_group(client, &name, &self.tags()).await {
+                    Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
+                    other => other,
+                }
+            })
+            .await?;
+            let days = self.site.settings.logs.retention_days;
+            call(scope, &[wait::CONFLICT, wait::NOT_YET_SEEN], || logs::put_retention(client, &name, days)).await?;
+            let (region, account) = (&self.site.region, &self.site.identity.account);
+            Ok(Some(format!("arn:aws:logs:{region}:{account}:log-group:{name}")))
+        })
+        .await
+    }
+
+    pub(super) async fn create_policy(&self, scope: &StepScope, kind: ResourceKind) -> Result<StepDone, StepError> {
+        let client = &self.site.clients.iam;
+        let name = self.name(kind);
+        let (document, description) = match kind {
+            ResourceKind::BuildPolicy => (Document::BuildPolicy, "What the thumbnail function's build may do"),
+            _ => (Document::FunctionPolicy, "What the thumbnail function may do"),
+        };
+        let arn = self.policy_arn(kind);
+        self.ensure(scope, kind, async {
+            let document = self.policy(document);
+            let made = call(scope, &[wait::CONFLICT], || async {
+                match iam::create_policy(client, &name, &document, description, &self.tags()).await {
+                    Err(error) if error.kind == ErrorKind::AlreadyExists => {
+                        self.adopt(iam::policy(client, &arn).await?, error)
+                    }
+                    other => other,
+                }
+            });
+            Ok(Some(made.await?))
+        })
+        .await
+    }
+
+    pub(super) async fn create_role(&self, scope: &StepScope, kind: ResourceKind) -> Result<StepDone, StepError> {
+        let client = &self.site.clients.iam;
+        let name = self.name(kind);
+        let (trust, policy, description) = match kind {
+            ResourceKind::BuildRole => (
+                Document::BuildTrust,
+                ResourceKind::BuildPolicy,
+                "Assumed by CodeBuild to build the thumbnail function",
+            ),
+            _ => {
+                (Document::FunctionTrust, ResourceKind::FunctionPolicy, "Assumed by Lambda for the thumbnail function")
+            }
+        };
+        self.ensure(scope, kind, async {
+            let trust = self.policy(trust);
+            let arn = call(scope, &[wait::CONFLICT], || async {
+                match iam::create_role(client, &name, &trust, description, &self.tags()).await {
+                    Err(error) if error.kind == ErrorKind::AlreadyExists => {
+                        self.adopt(iam::role(client, &name).await?, error)
+                    }
+                    other => other,
+                }
+            })
+            .await?;
+            let policy = self.policy_arn(policy);
+            // A policy that was just made may not be seen yet.
+            call(scope, &[wait::CONFLICT, wait::NOT_YET_SEEN], || iam::attach_role_policy(client, &name, &policy))
+                .await?;
+            Ok(Some(arn))
+        })
+        .await
+    }
+
+    pub(super) async fn create_project(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        let (kind, client) = (ResourceKind::BuildProject, &self.site.clients.codebuild);
+        let settings = &self.site.settings.build;
+        let name = self.name(kind);
+        self.ensure(scope, kind, async {
+            let source = match &settings.source {
+                BuildSource::Bundle => codebuild::Source::S3 {
+                    bucket: self.name(ResourceKind::BuildSourceBucket),
+                    key: SOURCE_KEY.to_owned(),
+                },
+                BuildSource::Github { url } => codebuild::Source::GitHub { url: url.clone() },
+            };
+            let environment = codebuild::build_environment(
+                &self.site.region,
+                &self.site.identity.account,
+                &self.name(ResourceKind::Repository),
+                self.names.image_tag(),
+            );
+            let (tags, log_group) = (self.tags(), self.name(ResourceKind::BuildLogGroup));
+            let role_arn = self.role_arn(ResourceKind::BuildRole);
+            let spec = codebuild::ProjectSpec {
+                name: &name,
+                description: "Builds the thumbnail function's image",
+                role_arn: &role_arn,
+                source: &source,
+                buildspec: None,
+                image: &settings.image,
+                compute_type: &settings.compute_type,
+                architecture: self.architecture(),
+                environment: &environment,
+                log_group: &log_group,
+                timeout_minutes: settings.timeout_minutes,
+                queued_timeout_minutes: settings.timeout_minutes,
+                tags: &tags,
+            };
+            let made = call(scope, &[wait::ROLE_PROPAGATION], || async {
+                match codebuild::create_project(client, &spec).await {
+                    Err(error) if error.kind == ErrorKind::AlreadyExists => {
+                        self.adopt(codebuild::project(client, &name).await?, error)
+                    }
+                    other => other,
+                }
+            });
+            Ok(Some(made.await?))
+        })
+        .await
+    }
+
+    /// Takes what is there of a name if it carries this deployment's tag: then it was made by a process that died, or by a
+    /// call whose answer was lost. Otherwise it is somebody else's.
+    fn adopt(&self, found: Option<Tagged>, refused: AwsError) -> Result<String, AwsError> {
+        match found {
+            Some(found)
+                if found.tags.get(super::DEPLOYMENT_TAG).map(String::as_str)
+                    == Some(self.names.deployment().as_str()) =>
+            {
+                Ok(found.arn)
+            }
+            _ => Err(refused),
+        }
+    }
+
+    /// The image that the build pushed, by its digest: `<repository>@sha256:…`.
+    pub(super) async fn image_uri(&self, scope: &StepScope) -> Result<String, StepError> {
+        let client = &self.site.clients.ecr;
+        let name = self.name(ResourceKind::Repository);
+        let missing = |what: &str| {
+            StepError::Failed(
+                Failure::new(format!("{what} is not there, though its step has finished"))
+                    .with_hint("somebody removed it; `thumbctl deploy` again makes it anew"),
+            )
+        };
+        let repository = call(scope, &[], || ecr::repository(client, &name)).await?;
+        let repository = repository.ok_or_else(|| missing("the ECR repository"))?;
+        let image = call(scope, &[], || ecr::image_by_tag(client, &name, self.names.image_tag())).await?;
+        let image = image.ok_or_else(|| missing("the function's image"))?;
+        Ok(format!("{}@{}", repository.uri, image.digest))
+    }
+
+    pub(super) async fn image_exists(&self) -> Result<bool, StepError> {
+        let repository = self.name(ResourceKind::Repository);
+        let image = ecr::image_by_tag(&self.site.clients.ecr, &repository, self.names.image_tag()).await;
+        image.map(|found| found.is_some()).map_err(failed)
+    }
+}

@@ -1,0 +1,144 @@
+//! The steps that make the function and let images start it.
+
+use super::call::{awaited, call};
+use super::{SdkStrategy, StepDone, StepError, StepScope};
+use crate::aws::lambda::{self, FunctionSpec};
+use crate::aws::{ErrorKind, s3, wait};
+use crate::engine::ResourceChange;
+use crate::resource::{ResourceKind, ResourceState};
+
+impl SdkStrategy {
+    pub(super) async fn create_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        let (kind, client) = (ResourceKind::Function, &self.site.clients.lambda);
+        if self.before.is_ready(kind) && self.is_there(kind).await.map_err(super::call::failed)? {
+            return Ok(StepDone::AlreadyDone);
+        }
+        let name = self.name(kind);
+        scope.changed(self.function_is(ResourceState::Creating, None, None)).await?;
+        let began = std::time::Instant::now();
+        let made = self.create_function_once(scope, client, &name).await;
+        match made {
+            // It is ready only once it is active, which is the next step's to say.
+            Ok(arn) => scope.changed(self.function_is(ResourceState::Creating, Some(arn), None)).await?,
+            Err(error) => {
+                if matches!(error, StepError::Failed(_)) {
+                    let seconds = Some(began.elapsed().as_secs_f64());
+                    scope.changed(self.function_is(ResourceState::Failed, None, seconds)).await?;
+                }
+                return Err(error);
+            }
+        }
+        Ok(StepDone::Finished)
+    }
+
+    async fn create_function_once(
+        &self,
+        scope: &StepScope,
+        client: &lambda::Client,
+        name: &str,
+    ) -> Result<String, StepError> {
+        if let Some(found) = call(scope, &[], || lambda::function(client, name)).await? {
+            return Ok(found.arn);
+        }
+        let function = &self.site.settings.function;
+        let image_uri = self.image_uri(scope).await?;
+        let role_arn = self.role_arn(ResourceKind::FunctionRole);
+        let environment = [
+            ("DEST_BUCKET".to_owned(), self.name(ResourceKind::DestinationBucket)),
+            ("MAX_SIZE".to_owned(), function.max_size.to_string()),
+        ];
+        let tags = self.tags();
+        let spec = FunctionSpec {
+            name,
+            description: "Makes a thumbnail of every image put into the source bucket",
+            image_uri: &image_uri,
+            role_arn: &role_arn,
+            memory_mb: function.memory_mb,
+            timeout_seconds: function.timeout_seconds,
+            environment: &environment,
+            architecture: self.architecture(),
+            tags: &tags,
+        };
+        call(scope, &[wait::ROLE_PROPAGATION], || async {
+            match lambda::create_function(client, &spec).await {
+                // An answer that was lost: the name is this deployment's own.
+                Err(error) if error.kind == ErrorKind::AlreadyExists => match lambda::function(client, name).await? {
+                    Some(found) => Ok(found.arn),
+                    None => Err(error),
+                },
+                other => other,
+            }
+        })
+        .await
+    }
+
+    pub(super) async fn await_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        let (kind, client) = (ResourceKind::Function, &self.site.clients.lambda);
+        if self.before.is_ready(kind) && self.is_there(kind).await.map_err(super::call::failed)? {
+            return Ok(StepDone::AlreadyDone);
+        }
+        let name = self.name(kind);
+        let began = std::time::Instant::now();
+        let active = awaited(scope, |told| {
+            let name = &name;
+            async move {
+                let mut on_wait = |waiting| drop(told.send(waiting));
+                lambda::wait_active(client, name, scope.cancel(), &mut on_wait).await
+            }
+        })
+        .await;
+        let seconds = Some(began.elapsed().as_secs_f64());
+        match active {
+            Ok(function) => scope.changed(self.function_is(ResourceState::Ready, Some(function.arn), seconds)).await?,
+            Err(error) => {
+                if matches!(error, StepError::Failed(_)) {
+                    scope.changed(self.function_is(ResourceState::Failed, None, seconds)).await?;
+                }
+                return Err(error);
+            }
+        }
+        Ok(StepDone::Finished)
+    }
+
+    fn function_is(&self, state: ResourceState, arn: Option<String>, seconds: Option<f64>) -> ResourceChange {
+        let kind = ResourceKind::Function;
+        ResourceChange { kind, name: self.name(kind), arn, state, seconds, note: None }
+    }
+
+    pub(super) async fn permit_invocation(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        let kind = ResourceKind::InvokePermission;
+        let client = &self.site.clients.lambda;
+        let function = self.name(ResourceKind::Function);
+        let (statement, bucket) = (self.name(kind), self.name(ResourceKind::SourceBucket));
+        self.ensure(scope, kind, async {
+            let account = &self.site.identity.account;
+            call(scope, &[wait::CONFLICT], || async {
+                match lambda::add_bucket_permission(client, &function, &statement, &bucket, account).await {
+                    Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
+                    other => other,
+                }
+            })
+            .await?;
+            Ok(None)
+        })
+        .await
+    }
+
+    pub(super) async fn notify_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        let kind = ResourceKind::Notification;
+        let client = &self.site.clients.s3;
+        let bucket = self.name(ResourceKind::SourceBucket);
+        let function = format!(
+            "arn:aws:lambda:{}:{}:function:{}",
+            self.site.region,
+            self.site.identity.account,
+            self.name(ResourceKind::Function)
+        );
+        self.ensure(scope, kind, async {
+            let rules = [wait::DESTINATION_VALIDATION, wait::CONFLICT];
+            call(scope, &rules, || s3::put_notification(client, &bucket, &function)).await?;
+            Ok(None)
+        })
+        .await
+    }
+}

@@ -1,0 +1,9 @@
+//! What took how long, as folds over events. Pure: no clock, no files, nothing is drawn.
+
+mod images;
+mod statistics;
+mod steps;
+
+pub use images::{ImageTiming, TrialTiming};
+pub use statistics::median;
+pub use steps::{Chain, RunTiming, StepEnd, StepTiming, Tally};

@@ -1,0 +1,198 @@
+//! [`ImageFile`]: a file that was looked at and may be sent.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::{file_name_of, saved_name};
+
+/// What S3 takes in one PUT, in bytes.
+const MOST_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+
+/// A file that was looked at and may be sent.
+#[derive(Debug)]
+pub(super) struct ImageFile {
+    path: PathBuf,
+    name: String,
+    saved_name: String,
+    content_type: &'static str,
+    size: u64,
+}
+
+/// Why an image cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// It cannot be read.
+    #[error("cannot read the image {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It is a folder.
+    #[error("{0} is a directory, not an image")]
+    Directory(PathBuf),
+    /// It has no bytes.
+    #[error("the image {0} is empty")]
+    Empty(PathBuf),
+    /// It has too many bytes.
+    #[error("the image {path} has {bytes} bytes; S3 takes 5 GB at most in one piece, and the function much less")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// Its first bytes are no image's.
+    #[error("{0} is not a JPEG, PNG, GIF or WebP image")]
+    NotAnImage(PathBuf),
+    /// Its name cannot be part of a key.
+    #[error("the name of {0} is not valid UTF-8, so it cannot be an object's key")]
+    Name(PathBuf),
+    /// The thumbnails cannot be saved.
+    #[error("cannot save thumbnails in {path}: {source}")]
+    Save {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+impl TrialError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Directory(path) => Some(format!("name the images in it: thumbctl upload {}/*", path.display())),
+            Self::Name(_) => Some("rename the file".into()),
+            Self::Save { .. } => Some("choose another folder with --save".into()),
+            _ => None,
+        }
+    }
+}
+
+impl ImageFile {
+    /// Looks at a file; `taken` keeps apart the thumbnails of files that have one name in different folders.
+    pub(super) fn check(path: &Path, taken: &mut Vec<String>) -> Result<Self, TrialError> {
+        let unreadable = |source| TrialError::Unreadable { path: path.to_owned(), source };
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        if metadata.is_dir() {
+            return Err(TrialError::Directory(path.to_owned()));
+        }
+        let name = file_name_of(path).ok_or_else(|| TrialError::Name(path.to_owned()))?.to_owned();
+        let mut first = Vec::new();
+        File::open(path).and_then(|file| file.take(16).read_to_end(&mut first)).map_err(unreadable)?;
+        let size = metadata.len();
+        if first.is_empty() {
+            return Err(TrialError::Empty(path.to_owned()));
+        }
+        let content_type = content_type_of(&first).ok_or_else(|| TrialError::NotAnImage(path.to_owned()))?;
+        if size > MOST_BYTES {
+            return Err(TrialError::TooLarge { path: path.to_owned(), bytes: size });
+        }
+        let mut saved = saved_name(&name);
+        let mut number = 2;
+        while taken.contains(&saved) {
+            saved = format!("{number}-{}", saved_name(&name));
+            number += 1;
+        }
+        taken.push(saved.clone());
+        Ok(Self { path: path.to_owned(), name, saved_name: saved, content_type, size })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's name, which the key ends in.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// As the user named it.
+    pub(super) fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    pub(super) fn saved_name(&self) -> &str {
+        &self.saved_name
+    }
+
+    pub(super) fn content_type(&self) -> &'static str {
+        self.content_type
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// Tells an image by its first bytes, whatever its name says.
+fn content_type_of(first: &[u8]) -> Option<&'static str> {
+    match first {
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(content: &[u8]) -> Result<ImageFile, TrialError> {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("picture");
+        std::fs::write(&path, content).expect("there is room");
+        ImageFile::check(&path, &mut Vec::new())
+    }
+
+    #[test]
+    fn images_are_told_by_their_first_bytes() {
+        for (name, content) in crate::assets::sample_images() {
+            let image = check(content).expect("the samples are images");
+            let extension = name.rsplit('.').next().expect("the samples have extensions").replace("jpg", "jpeg");
+            assert_eq!(image.content_type(), format!("image/{extension}"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused_in_one_sentence() {
+        assert!(matches!(check(b""), Err(TrialError::Empty(_))));
+        assert!(matches!(check(b"hello, world"), Err(TrialError::NotAnImage(_))));
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        assert!(matches!(ImageFile::check(dir.path(), &mut Vec::new()), Err(TrialError::Directory(_))));
+        let missing = dir.path().join("none.jpg");
+        let error = ImageFile::check(&missing, &mut Vec::new()).expect_err("there is no such file");
+        assert!(error.to_string().starts_with("cannot read the image"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_more_than_s3_takes_is_refused() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("huge.jpg");
+        let file = File::create(&path).expect("there is room");
+        std::io::Write::write_all(&mut &file, &[0xff, 0xd8, 0xff, 0xe0]).expect("there is room");
+        // A sparse file: it takes no room.
+        file.set_len(MOST_BYTES + 1).expect("the file system has sparse files");
+        assert!(matches!(ImageFile::check(&path, &mut Vec::new()), Err(TrialError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn thumbnails_of_files_with_one_name_are_kept_apart() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let mut taken = Vec::new();
+        let mut names = Vec::new();
+        for folder in ["a", "b", "c"] {
+            let folder = dir.path().join(folder);
+            std::fs::create_dir(&folder).expect("there is room");
+            let path = folder.join("x.gif");
+            std::fs::write(&path, b"GIF89a").expect("there is room");
+            names.push(ImageFile::check(&path, &mut taken).expect("an image").saved_name);
+        }
+        assert_eq!(names, ["thumb-x.gif", "2-thumb-x.gif", "3-thumb-x.gif"]);
+    }
+}
