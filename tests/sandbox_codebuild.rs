@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use aws_sdk_codebuild::types::builders::ProjectSourceBuilder;
 use aws_sdk_codebuild::types::{
-    ArtifactsType, Build, BuildPhase, BuildPhaseType, ComputeType, EnvironmentType,
-    EnvironmentVariable, ProjectArtifacts, ProjectEnvironment, ProjectSource, SourceType,
-    StatusType,
+    ArtifactsType, Build, BuildPhase, BuildPhaseType, ComputeType, EnvironmentType, EnvironmentVariable,
+    ProjectArtifacts, ProjectEnvironment, ProjectSource, SourceType, StatusType,
 };
 use aws_sdk_ecr::types::ImageIdentifier;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata as _};
@@ -19,17 +18,12 @@ use sandbox_process::{Sandbox, until};
 use sha2::{Digest as _, Sha256};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"codebuild.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
-const EVERYTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","ecr:*","logs:*"],"Resource":"*"}]}"#;
+const EVERYTHING: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","ecr:*","logs:*"],"Resource":"*"}]}"#;
 
 async fn role(sandbox: &Sandbox) -> String {
     let iam = sandbox.iam();
-    let role = iam
-        .create_role()
-        .role_name("builder")
-        .assume_role_policy_document(TRUST)
-        .send()
-        .await
-        .unwrap();
+    let role = iam.create_role().role_name("builder").assume_role_policy_document(TRUST).send().await.unwrap();
     iam.put_role_policy()
         .role_name("builder")
         .policy_name("everything")
@@ -41,13 +35,7 @@ async fn role(sandbox: &Sandbox) -> String {
 }
 
 fn environment() -> ProjectEnvironment {
-    let variable = |name: &str, value: &str| {
-        EnvironmentVariable::builder()
-            .name(name)
-            .value(value)
-            .build()
-            .unwrap()
-    };
+    let variable = |name: &str, value: &str| EnvironmentVariable::builder().name(name).value(value).build().unwrap();
     ProjectEnvironment::builder()
         .r#type(EnvironmentType::LinuxContainer)
         .image("aws/codebuild/standard:8.0")
@@ -66,12 +54,7 @@ async fn project(sandbox: &Sandbox, source: ProjectSourceBuilder) {
         .create_project()
         .name("thumbs")
         .source(source.build().unwrap())
-        .artifacts(
-            ProjectArtifacts::builder()
-                .r#type(ArtifactsType::NoArtifacts)
-                .build()
-                .unwrap(),
-        )
+        .artifacts(ProjectArtifacts::builder().r#type(ArtifactsType::NoArtifacts).build().unwrap())
         .environment(environment())
         .service_role(role)
         .send()
@@ -80,9 +63,7 @@ async fn project(sandbox: &Sandbox, source: ProjectSourceBuilder) {
 }
 
 fn inline(buildspec: &str) -> ProjectSourceBuilder {
-    ProjectSource::builder()
-        .r#type(SourceType::NoSource)
-        .buildspec(buildspec)
+    ProjectSource::builder().r#type(SourceType::NoSource).buildspec(buildspec)
 }
 
 async fn start(sandbox: &Sandbox) -> String {
@@ -108,10 +89,7 @@ async fn look(sandbox: &Sandbox, id: &str) -> Build {
 }
 
 async fn finished(sandbox: &Sandbox, id: &str) -> Build {
-    until("the build's end", async || {
-        Some(look(sandbox, id).await).filter(Build::build_complete)
-    })
-    .await
+    until("the build's end", async || Some(look(sandbox, id).await).filter(Build::build_complete)).await
 }
 
 async fn log(sandbox: &Sandbox, build: &Build) -> String {
@@ -140,10 +118,7 @@ fn phase(build: &Build, kind: BuildPhaseType) -> &BuildPhase {
 
 fn context(phase: &BuildPhase) -> (&str, &str) {
     let context = &phase.contexts()[0];
-    (
-        context.status_code().unwrap_or_default(),
-        context.message().unwrap_or_default(),
-    )
+    (context.status_code().unwrap_or_default(), context.message().unwrap_or_default())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,30 +130,16 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
     s3.create_bucket()
         .bucket("source-of-builds")
         .create_bucket_configuration(
-            aws_sdk_s3::types::CreateBucketConfiguration::builder()
-                .location_constraint(constraint)
-                .build(),
+            aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(constraint).build(),
         )
         .send()
         .await
         .unwrap();
     let source = thumbctl::assets::function_zip().unwrap();
-    s3.put_object()
-        .bucket("source-of-builds")
-        .key("a b/source.zip")
-        .body(source.into())
-        .send()
-        .await
-        .unwrap();
+    s3.put_object().bucket("source-of-builds").key("a b/source.zip").body(source.into()).send().await.unwrap();
     let ecr = sandbox.ecr();
-    ecr.create_repository()
-        .repository_name("thumb")
-        .send()
-        .await
-        .unwrap();
-    let source = ProjectSource::builder()
-        .r#type(SourceType::S3)
-        .location("source-of-builds/a b/source.zip");
+    ecr.create_repository().repository_name("thumb").send().await.unwrap();
+    let source = ProjectSource::builder().r#type(SourceType::S3).location("source-of-builds/a b/source.zip");
     project(&sandbox, source).await;
 
     let begun = Instant::now();
@@ -189,15 +150,8 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
     assert_eq!(build.build_status(), Some(&StatusType::Succeeded), "{text}");
     assert!(text.contains("thumbctl carries this function"), "{text}");
     let last = text.lines().last().unwrap_or_default();
-    assert!(
-        last.ends_with("Phase context status code:  Message: "),
-        "{last}"
-    );
-    let kinds: Vec<_> = build
-        .phases()
-        .iter()
-        .map(|phase| phase.phase_type().unwrap().as_str())
-        .collect();
+    assert!(last.ends_with("Phase context status code:  Message: "), "{last}");
+    let kinds: Vec<_> = build.phases().iter().map(|phase| phase.phase_type().unwrap().as_str()).collect();
     assert_eq!(
         kinds.join(" "),
         "SUBMITTED QUEUED PROVISIONING DOWNLOAD_SOURCE INSTALL PRE_BUILD BUILD POST_BUILD UPLOAD_ARTIFACTS FINALIZING \
@@ -205,26 +159,14 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
     );
 
     let tag = ImageIdentifier::builder().image_tag("latest").build();
-    let images = ecr
-        .batch_get_image()
-        .repository_name("thumb")
-        .image_ids(tag)
-        .send()
-        .await
-        .unwrap();
+    let images = ecr.batch_get_image().repository_name("thumb").image_ids(tag).send().await.unwrap();
     let image = &images.images()[0];
     let manifest = image.image_manifest().unwrap();
     let digest = image.image_id().unwrap().image_digest().unwrap();
     assert_eq!(digest, format!("sha256:{:x}", Sha256::digest(manifest)));
     let manifest: serde_json::Value = serde_json::from_str(manifest).unwrap();
     let layer = manifest["layers"][0]["digest"].as_str().unwrap();
-    let link = ecr
-        .get_download_url_for_layer()
-        .repository_name("thumb")
-        .layer_digest(layer)
-        .send()
-        .await
-        .unwrap();
+    let link = ecr.get_download_url_for_layer().repository_name("thumb").layer_digest(layer).send().await.unwrap();
     let bytes = ureq::get(link.download_url().unwrap())
         .call()
         .unwrap()
@@ -235,11 +177,8 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
         .unwrap();
     assert_eq!(layer, format!("sha256:{:x}", Sha256::digest(&bytes)));
     let mut archive = tar::Archive::new(&bytes[..]);
-    let names: Vec<_> = archive
-        .entries()
-        .unwrap()
-        .map(|entry| entry.unwrap().path().unwrap().display().to_string())
-        .collect();
+    let names: Vec<_> =
+        archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();
     assert_eq!(names, ["var", "var/runtime", "var/runtime/bootstrap"]);
 
     // Built again, it is the same image, and nothing is pushed twice.
@@ -248,9 +187,7 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
     let text = log(&sandbox, &build).await;
     assert!(text.contains("Layer already exists"), "{text}");
     assert!(text.contains(digest), "{text}");
-    let left: Vec<_> = std::fs::read_dir(dir.path().join("codebuild/builds"))
-        .unwrap()
-        .collect();
+    let left: Vec<_> = std::fs::read_dir(dir.path().join("codebuild/builds")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 
     // What the role may not do, its builds cannot.
@@ -269,24 +206,11 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
     let build = finished(&sandbox, &id).await;
     let text = log(&sandbox, &build).await;
     assert_eq!(build.build_status(), Some(&StatusType::Failed));
-    assert!(
-        text.contains("not authorized to perform: ecr:PutImage"),
-        "{text}"
-    );
+    assert!(text.contains("not authorized to perform: ecr:PutImage"), "{text}");
 
-    let refused = ecr
-        .delete_repository()
-        .repository_name("thumb")
-        .send()
-        .await
-        .unwrap_err();
+    let refused = ecr.delete_repository().repository_name("thumb").send().await.unwrap_err();
     assert_eq!(refused.code(), Some("RepositoryNotEmptyException"));
-    ecr.delete_repository()
-        .repository_name("thumb")
-        .force(true)
-        .send()
-        .await
-        .unwrap();
+    ecr.delete_repository().repository_name("thumb").force(true).send().await.unwrap();
     sandbox.interrupt();
 }
 
@@ -311,10 +235,7 @@ async fn a_command_that_fails_says_so_and_ends_its_phase() {
     assert_eq!(failed.phase_status(), Some(&StatusType::Failed));
     assert_eq!(
         context(failed),
-        (
-            "COMMAND_EXECUTION_ERROR",
-            "Error while executing command: (exit 7). Reason: exit status 7"
-        )
+        ("COMMAND_EXECUTION_ERROR", "Error while executing command: (exit 7). Reason: exit status 7")
     );
     assert!(text.contains("\nkept in /tmp\n"), "{text}");
     assert!(text.contains("\nsucceeding 0 and kept\n"), "{text}");
@@ -359,37 +280,18 @@ async fn a_source_that_cannot_be_read_fails_while_downloading() {
     assert_eq!(context(failed).0, "YAML_FILE_ERROR");
 
     let codebuild = sandbox.codebuild();
-    let missing = ProjectSource::builder()
-        .r#type(SourceType::S3)
-        .location("no-such-bucket-anywhere/x.zip")
-        .build()
-        .unwrap();
-    codebuild
-        .update_project()
-        .name("thumbs")
-        .source(missing)
-        .send()
-        .await
-        .unwrap();
+    let missing =
+        ProjectSource::builder().r#type(SourceType::S3).location("no-such-bucket-anywhere/x.zip").build().unwrap();
+    codebuild.update_project().name("thumbs").source(missing).send().await.unwrap();
     let id = start(&sandbox).await;
     let build = finished(&sandbox, &id).await;
     let (code, message) = context(phase(&build, BuildPhaseType::DownloadSource));
     assert_eq!(code, "CLIENT_ERROR");
     assert!(message.starts_with("NoSuchBucket: "), "{message}");
-    let listed = codebuild
-        .list_builds_for_project()
-        .project_name("thumbs")
-        .send()
-        .await
-        .unwrap();
+    let listed = codebuild.list_builds_for_project().project_name("thumbs").send().await.unwrap();
     assert_eq!(listed.ids()[0], id, "the newest first");
     assert_eq!(listed.ids().len(), 2);
-    let deleted = codebuild
-        .batch_delete_builds()
-        .set_ids(listed.ids)
-        .send()
-        .await
-        .unwrap();
+    let deleted = codebuild.batch_delete_builds().set_ids(listed.ids).send().await.unwrap();
     assert_eq!(deleted.builds_deleted().len(), 2);
 }
 
@@ -398,19 +300,14 @@ async fn process_of(sandbox: &Sandbox, id: &str) -> Pid {
     until("the process's id in the log", async || {
         let build = look(sandbox, id).await;
         let text = log(sandbox, &build).await;
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("process "))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("process "))?;
         Pid::from_raw(line.parse().ok()?)
     })
     .await
 }
 
 async fn gone(pid: Pid) {
-    until("the process's end", async || {
-        test_kill_process(pid).is_err().then_some(())
-    })
-    .await;
+    until("the process's end", async || test_kill_process(pid).is_err().then_some(())).await;
 }
 
 const ENDLESS: &str = "version: 0.2\nphases:\n  build:\n    commands:\n      - |\n        setsid sleep 600 &\n        echo process $!\n        sleep \
@@ -423,20 +320,11 @@ async fn a_build_that_is_stopped_leaves_no_process() {
     project(&sandbox, inline(ENDLESS)).await;
     let id = start(&sandbox).await;
     let pid = process_of(&sandbox, &id).await;
-    let stopped = sandbox
-        .codebuild()
-        .stop_build()
-        .id(&id)
-        .send()
-        .await
-        .unwrap();
+    let stopped = sandbox.codebuild().stop_build().id(&id).send().await.unwrap();
     let build = stopped.build_value().unwrap();
     assert!(build.build_complete());
     assert_eq!(build.build_status(), Some(&StatusType::Stopped));
-    assert_eq!(
-        phase(build, BuildPhaseType::Build).phase_status(),
-        Some(&StatusType::Stopped)
-    );
+    assert_eq!(phase(build, BuildPhaseType::Build).phase_status(), Some(&StatusType::Stopped));
     gone(pid).await;
 }
 
@@ -472,12 +360,7 @@ async fn a_project_needs_a_role_that_codebuild_may_assume() {
             .create_project()
             .name("thumbs")
             .source(inline("version: 0.2\nphases: {}\n").build().unwrap())
-            .artifacts(
-                ProjectArtifacts::builder()
-                    .r#type(ArtifactsType::NoArtifacts)
-                    .build()
-                    .unwrap(),
-            )
+            .artifacts(ProjectArtifacts::builder().r#type(ArtifactsType::NoArtifacts).build().unwrap())
             .environment(environment())
             .service_role(role)
             .send()
@@ -487,35 +370,17 @@ async fn a_project_needs_a_role_that_codebuild_may_assume() {
     assert_eq!(refused.code(), Some("InvalidInputException"));
     assert_eq!(
         refused.message(),
-        Some(
-            "CodeBuild is not authorized to perform: sts:AssumeRole on arn:aws:iam::000000000000:role/none"
-        )
+        Some("CodeBuild is not authorized to perform: sts:AssumeRole on arn:aws:iam::000000000000:role/none")
     );
     let role = role(&sandbox).await;
     create(&role).await.unwrap();
     let again = create(&role).await.unwrap_err();
     assert_eq!(again.code(), Some("ResourceAlreadyExistsException"));
-    let projects = codebuild
-        .batch_get_projects()
-        .names("thumbs")
-        .names("none")
-        .send()
-        .await
-        .unwrap();
+    let projects = codebuild.batch_get_projects().names("thumbs").names("none").send().await.unwrap();
     assert_eq!(projects.projects()[0].service_role(), Some(&*role));
     assert_eq!(projects.projects_not_found(), ["none"]);
-    codebuild
-        .delete_project()
-        .name("thumbs")
-        .send()
-        .await
-        .unwrap();
-    let gone = codebuild
-        .start_build()
-        .project_name("thumbs")
-        .send()
-        .await
-        .unwrap_err();
+    codebuild.delete_project().name("thumbs").send().await.unwrap();
+    let gone = codebuild.start_build().project_name("thumbs").send().await.unwrap_err();
     assert_eq!(gone.code(), Some("ResourceNotFoundException"));
 }
 
@@ -524,23 +389,13 @@ async fn layers_come_in_parts_and_are_what_they_say() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path());
     let ecr = sandbox.ecr();
-    let made = ecr
-        .create_repository()
-        .repository_name("team/parts")
-        .send()
-        .await
-        .unwrap();
+    let made = ecr.create_repository().repository_name("team/parts").send().await.unwrap();
     assert_eq!(
         made.repository().unwrap().repository_uri(),
         Some("000000000000.dkr.ecr.eu-west-1.amazonaws.com/team/parts")
     );
     let upload = async || {
-        let begun = ecr
-            .initiate_layer_upload()
-            .repository_name("team/parts")
-            .send()
-            .await
-            .unwrap();
+        let begun = ecr.initiate_layer_upload().repository_name("team/parts").send().await.unwrap();
         begun.upload_id().unwrap().to_owned()
     };
     let part = async |id: &str, first: i64, bytes: &[u8]| {
@@ -567,19 +422,10 @@ async fn layers_come_in_parts_and_are_what_they_say() {
 
     let id = upload().await;
     part(&id, 0, b"one ").await.unwrap();
-    assert_eq!(
-        part(&id, 9, b"late").await.unwrap_err(),
-        "InvalidLayerPartException"
-    );
+    assert_eq!(part(&id, 9, b"late").await.unwrap_err(), "InvalidLayerPartException");
     part(&id, 4, b"two").await.unwrap();
-    assert_eq!(
-        complete(&id, &digest(b"other")).await.unwrap_err(),
-        "InvalidLayerException"
-    );
-    assert_eq!(
-        complete(&id, &digest(b"one two")).await.unwrap_err(),
-        "UploadNotFoundException"
-    );
+    assert_eq!(complete(&id, &digest(b"other")).await.unwrap_err(), "InvalidLayerException");
+    assert_eq!(complete(&id, &digest(b"one two")).await.unwrap_err(), "UploadNotFoundException");
 
     let manifest = |layer: &[u8]| {
         serde_json::json!({
@@ -599,20 +445,14 @@ async fn layers_come_in_parts_and_are_what_they_say() {
             .await
             .map_err(|error| error.code().unwrap_or_default().to_owned())
     };
-    assert_eq!(
-        put("v1", manifest(b"one two")).await.unwrap_err(),
-        "LayersNotFoundException"
-    );
+    assert_eq!(put("v1", manifest(b"one two")).await.unwrap_err(), "LayersNotFoundException");
     for bytes in [&b"one two"[..], b"{}"] {
         let id = upload().await;
         part(&id, 0, bytes).await.unwrap();
         complete(&id, &digest(bytes)).await.unwrap();
     }
     put("v1", manifest(b"one two")).await.unwrap();
-    assert_eq!(
-        put("v1", manifest(b"one two")).await.unwrap_err(),
-        "ImageAlreadyExistsException"
-    );
+    assert_eq!(put("v1", manifest(b"one two")).await.unwrap_err(), "ImageAlreadyExistsException");
     put("v2", manifest(b"one two")).await.unwrap();
 
     // All of it is still there after a restart, however the sandbox ended.
@@ -628,12 +468,7 @@ async fn layers_come_in_parts_and_are_what_they_say() {
         .read_to_string()
         .unwrap();
     assert_eq!(answer, manifest(b"one two"));
-    let described = ecr
-        .describe_images()
-        .repository_name("team/parts")
-        .send()
-        .await
-        .unwrap();
+    let described = ecr.describe_images().repository_name("team/parts").send().await.unwrap();
     let details = &described.image_details()[0];
     assert_eq!(details.image_tags(), ["v1", "v2"]);
     assert_eq!(details.image_size_in_bytes(), Some(9));
@@ -649,19 +484,10 @@ async fn layers_come_in_parts_and_are_what_they_say() {
             .await
             .unwrap();
         assert_eq!(deleted.image_ids().len(), 1);
-        let listed = ecr
-            .list_images()
-            .repository_name("team/parts")
-            .send()
-            .await
-            .unwrap();
+        let listed = ecr.list_images().repository_name("team/parts").send().await.unwrap();
         assert_eq!(listed.image_ids().len(), left);
     }
-    ecr.delete_repository()
-        .repository_name("team/parts")
-        .send()
-        .await
-        .unwrap();
+    ecr.delete_repository().repository_name("team/parts").send().await.unwrap();
 }
 
 async fn password(ecr: &aws_sdk_ecr::Client) -> String {

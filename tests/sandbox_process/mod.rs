@@ -36,18 +36,12 @@ impl Sandbox {
                 .expect("the sandbox says how to reach it")
         };
         let url = exported("AWS_ENDPOINT_URL");
-        let credentials = Credentials::new(
-            exported("AWS_ACCESS_KEY_ID"),
-            exported("AWS_SECRET_ACCESS_KEY"),
-            None,
-            None,
-            "test",
-        );
+        let credentials =
+            Credentials::new(exported("AWS_ACCESS_KEY_ID"), exported("AWS_SECRET_ACCESS_KEY"), None, None, "test");
         // The log of calls must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
+        let http =
+            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("eu-west-1"))
@@ -56,17 +50,11 @@ impl Sandbox {
             .retry_config(RetryConfig::disabled())
             .http_client(http)
             .build();
-        Self {
-            process,
-            url,
-            config,
-        }
+        Self { process, url, config }
     }
 
     pub fn s3(&self) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::config::Builder::from(&self.config)
-            .force_path_style(true)
-            .build();
+        let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(true).build();
         aws_sdk_s3::Client::from_conf(config)
     }
 

@@ -46,26 +46,15 @@ impl Build {
     pub(super) fn log_place(&self) -> Place {
         let config = &self.setting("logsConfig")["cloudWatchLogs"];
         let uuid = self.id.split_once(':').map_or(&*self.id, |(_, uuid)| uuid);
-        let group = config["groupName"]
-            .as_str()
-            .map_or_else(|| format!("/aws/codebuild/{}", self.project), str::to_owned);
-        let stream = config["streamName"]
-            .as_str()
-            .map_or_else(|| uuid.to_owned(), |prefix| format!("{prefix}/{uuid}"));
-        Place {
-            region: self.region.clone(),
-            group,
-            stream,
-        }
+        let group =
+            config["groupName"].as_str().map_or_else(|| format!("/aws/codebuild/{}", self.project), str::to_owned);
+        let stream = config["streamName"].as_str().map_or_else(|| uuid.to_owned(), |prefix| format!("{prefix}/{uuid}"));
+        Place { region: self.region.clone(), group, stream }
     }
 
     /// Enters a phase.
     pub(super) fn enter(&mut self, kind: PhaseKind) {
-        self.phases.push(Phase {
-            kind,
-            start: now(),
-            end: None,
-        });
+        self.phases.push(Phase { kind, start: now(), end: None });
     }
 
     /// Ends the phase that is running, if one is.
@@ -84,10 +73,7 @@ impl Build {
 
     /// What became of a build whose sandbox went away under it.
     pub(super) fn abandon(&mut self) {
-        let context = Context::new(
-            "INTERNAL_SERVICE_ERROR",
-            "The sandbox ended while this build was running",
-        );
+        let context = Context::new("INTERNAL_SERVICE_ERROR", "The sandbox ended while this build was running");
         self.leave(Status::Fault, context);
         self.complete(Status::Fault);
     }
@@ -96,11 +82,8 @@ impl Build {
     pub(super) fn describe(&self) -> Value {
         let current = self.phases.last().map_or("SUBMITTED", |it| it.kind.name());
         let phases: Vec<_> = self.phases.iter().map(Phase::describe).collect();
-        let exported: Vec<_> = self
-            .exported
-            .iter()
-            .map(|(name, value)| json!({ "name": name, "value": value }))
-            .collect();
+        let exported: Vec<_> =
+            self.exported.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
         let mut build = json!({
             "id": self.id,
             "arn": self.arn,
@@ -170,11 +153,7 @@ impl State {
 }
 
 impl Store {
-    pub(super) fn get_builds(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) fn get_builds(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let state = self.lock();
         let (mut builds, mut missing) = (Vec::new(), Vec::new());
         for id in ids(input)? {
@@ -212,11 +191,7 @@ impl Store {
         listing(items, "ids", input)
     }
 
-    pub(super) fn delete_builds(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) fn delete_builds(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let mut state = self.lock();
         let (mut deleted, mut kept) = (Vec::new(), Vec::new());
         for name in ids(input)? {
@@ -241,8 +216,6 @@ impl Store {
 fn ids(input: &Value) -> Result<impl Iterator<Item = &str>, AwsError> {
     match input["ids"].as_array() {
         Some(ids) if (1..=100).contains(&ids.len()) => Ok(ids.iter().filter_map(Value::as_str)),
-        _ => Err(invalid(
-            "Invalid input: ids must have between 1 and 100 members",
-        )),
+        _ => Err(invalid("Invalid input: ids must have between 1 and 100 members")),
     }
 }

@@ -64,15 +64,11 @@ pub(super) enum BuildspecError {
 impl Buildspec {
     /// Reads a buildspec.
     pub(super) fn read(text: &str) -> Result<Self, BuildspecError> {
-        let documents =
-            YamlLoader::load_from_str(text).map_err(|error| BuildspecError::Syntax {
-                message: error.info().to_owned(),
-                line: error.marker().line(),
-            })?;
-        let document = documents
-            .first()
-            .filter(|document| !document.is_null())
-            .ok_or(BuildspecError::Empty)?;
+        let documents = YamlLoader::load_from_str(text).map_err(|error| BuildspecError::Syntax {
+            message: error.info().to_owned(),
+            line: error.marker().line(),
+        })?;
+        let document = documents.first().filter(|document| !document.is_null()).ok_or(BuildspecError::Empty)?;
         if !document.is_hash() {
             return Err(BuildspecError::NotAMapping);
         }
@@ -82,9 +78,7 @@ impl Buildspec {
         }
         let mut spec = Self::default();
         spec.read_environment(&document["env"])?;
-        let phases = document["phases"]
-            .as_hash()
-            .ok_or(BuildspecError::NoPhases)?;
+        let phases = document["phases"].as_hash().ok_or(BuildspecError::NoPhases)?;
         for (name, phase) in phases {
             let name = scalar(name).unwrap_or_default();
             let commands = Commands::read(&name.to_uppercase(), phase)?;
@@ -108,8 +102,7 @@ impl Buildspec {
         if let Some(variables) = mapping(&env["variables"], "env/variables")? {
             for (name, value) in variables {
                 let name = scalar(name).unwrap_or_default();
-                let value =
-                    scalar(value).ok_or_else(|| BuildspecError::ExpectedString(name.clone()))?;
+                let value = scalar(value).ok_or_else(|| BuildspecError::ExpectedString(name.clone()))?;
                 self.variables.push((name, value));
             }
         }
@@ -137,10 +130,7 @@ impl Commands {
     }
 }
 
-fn mapping<'a>(
-    yaml: &'a Yaml,
-    what: &str,
-) -> Result<Option<&'a yaml_rust2::yaml::Hash>, BuildspecError> {
+fn mapping<'a>(yaml: &'a Yaml, what: &str) -> Result<Option<&'a yaml_rust2::yaml::Hash>, BuildspecError> {
     match yaml {
         Yaml::BadValue | Yaml::Null => Ok(None),
         Yaml::Hash(hash) => Ok(Some(hash)),
@@ -154,10 +144,7 @@ fn strings(yaml: &Yaml, what: &str) -> Result<Vec<String>, BuildspecError> {
         Yaml::Array(items) => items
             .iter()
             .enumerate()
-            .map(|(index, item)| {
-                scalar(item)
-                    .ok_or_else(|| BuildspecError::ExpectedString(format!("{what}[{index}]")))
-            })
+            .map(|(index, item)| scalar(item).ok_or_else(|| BuildspecError::ExpectedString(format!("{what}[{index}]"))))
             .collect(),
         // A single command may stand without its dash.
         Yaml::String(one) => Ok(vec![one.clone()]),
@@ -186,14 +173,8 @@ mod tests {
              [make]\n    finally:\n      - echo end\n",
         )
         .unwrap();
-        assert_eq!(
-            spec.variables,
-            [("TAG".into(), "latest".into()), ("N".into(), "3".into())]
-        );
-        assert_eq!(
-            spec.pre_build.commands,
-            ["echo one", "echo two\necho three\n"]
-        );
+        assert_eq!(spec.variables, [("TAG".into(), "latest".into()), ("N".into(), "3".into())]);
+        assert_eq!(spec.pre_build.commands, ["echo one", "echo two\necho three\n"]);
         assert_eq!(spec.build.on_failure, OnFailure::Abort);
         assert_eq!(spec.build.finally, ["echo end"]);
         assert_eq!(spec.install, Commands::default());
@@ -201,32 +182,19 @@ mod tests {
 
     #[test]
     fn a_command_that_yaml_takes_for_a_mapping_is_named() {
-        let error =
-            Buildspec::read("version: 0.2\nphases:\n  build:\n    commands:\n      - echo a: b\n")
-                .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("Expected Commands[0] to be of string type"),
-            "{error}"
-        );
+        let error = Buildspec::read("version: 0.2\nphases:\n  build:\n    commands:\n      - echo a: b\n").unwrap_err();
+        assert!(error.to_string().starts_with("Expected Commands[0] to be of string type"), "{error}");
     }
 
     #[test]
     fn says_the_line_of_a_syntax_error() {
         let error = Buildspec::read("version: 0.2\nphases:\n  build: [\n").unwrap_err();
-        assert!(
-            matches!(error, BuildspecError::Syntax { line: 4, .. }),
-            "{error}"
-        );
+        assert!(matches!(error, BuildspecError::Syntax { line: 4, .. }), "{error}");
     }
 
     #[test]
     fn refuses_other_versions_and_phases() {
-        assert_eq!(
-            Buildspec::read("version: 0.1\nphases: {}\n"),
-            Err(BuildspecError::Version("0.1".into()))
-        );
+        assert_eq!(Buildspec::read("version: 0.1\nphases: {}\n"), Err(BuildspecError::Version("0.1".into())));
         assert_eq!(
             Buildspec::read("version: 0.2\nphases:\n  deploy: {}\n"),
             Err(BuildspecError::UnknownPhase("deploy".into()))

@@ -52,28 +52,13 @@ pub(super) fn variables(
         ("CODEBUILD_INITIATOR", build.initiator.clone()),
         ("CODEBUILD_KMS_KEY_ID", text(build.setting("encryptionKey"))),
         ("CODEBUILD_LOG_PATH", place.stream),
-        (
-            "CODEBUILD_RESOLVED_SOURCE_VERSION",
-            text(build.setting("sourceVersion")),
-        ),
-        (
-            "CODEBUILD_SOURCE_REPO_URL",
-            text(&build.setting("source")["location"]),
-        ),
-        (
-            "CODEBUILD_SOURCE_VERSION",
-            text(build.setting("sourceVersion")),
-        ),
+        ("CODEBUILD_RESOLVED_SOURCE_VERSION", text(build.setting("sourceVersion"))),
+        ("CODEBUILD_SOURCE_REPO_URL", text(&build.setting("source")["location"])),
+        ("CODEBUILD_SOURCE_VERSION", text(build.setting("sourceVersion"))),
         ("CODEBUILD_SRC_DIR", path(directories.source)),
-        (
-            "CODEBUILD_START_TIME",
-            format!("{:.0}", build.start * 1000.0),
-        ),
+        ("CODEBUILD_START_TIME", format!("{:.0}", build.start * 1000.0)),
         ("HOME", path(directories.home)),
-        (
-            "PATH",
-            format!("{}:{SYSTEM_PATH}", path(directories.stand_ins)),
-        ),
+        ("PATH", format!("{}:{SYSTEM_PATH}", path(directories.stand_ins))),
         ("PWD", path(directories.source)),
         ("TMPDIR", path(directories.temporary)),
         ("LANG", "C.UTF-8".to_owned()),
@@ -92,9 +77,7 @@ fn project_variable(variable: &Value) -> Result<(String, String), Context> {
         None | Some("PLAINTEXT") => Ok((name, text(&variable["value"]))),
         Some(other) => Err(Context::new(
             "CLIENT_ERROR",
-            format!(
-                "The environment variable {name} is of type {other}, which the sandbox does not have"
-            ),
+            format!("The environment variable {name} is of type {other}, which the sandbox does not have"),
         )),
     }
 }

@@ -11,19 +11,12 @@ pub(super) fn kill(build: &str) {
     };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let Some(pid) = name
-            .to_str()
-            .and_then(|name| name.parse().ok())
-            .and_then(Pid::from_raw)
-        else {
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw) else {
             continue;
         };
         // Unreadable means gone, or somebody else's.
         let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        if environment
-            .split(|byte| *byte == 0)
-            .any(|variable| variable == wanted.as_bytes())
-        {
+        if environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes()) {
             let _ = kill_process(pid, Signal::KILL);
         }
     }
@@ -35,9 +28,7 @@ pub(super) fn kill(build: &str) {
     use rustix::process::{Pid, Signal, kill_process};
 
     let wanted = format!("CODEBUILD_BUILD_ID={build}");
-    let listed = std::process::Command::new("ps")
-        .args(["-A", "-E", "-ww", "-o", "pid=,command="])
-        .output();
+    let listed = std::process::Command::new("ps").args(["-A", "-E", "-ww", "-o", "pid=,command="]).output();
     let Ok(listed) = listed else { return };
     for line in String::from_utf8_lossy(&listed.stdout).lines() {
         let Some((pid, command)) = line.trim_start().split_once(' ') else {

@@ -112,7 +112,5 @@ async fn send(services: &Services, place: &Place, events: Vec<Value>) {
         "logEvents": events,
     });
     // The group may have been deleted under the build, which goes on all the same, as on AWS.
-    let _ = services
-        .call("logs", &place.region, "PutLogEvents", input)
-        .await;
+    let _ = services.call("logs", &place.region, "PutLogEvents", input).await;
 }

@@ -106,15 +106,7 @@ impl CodeBuildService {
     }
 
     fn with_minute(services: Arc<Services>, host: BuildHost, minute: Duration) -> Self {
-        Self {
-            store: Arc::new(Store {
-                services,
-                host,
-                state: Mutex::default(),
-                running: Mutex::default(),
-                minute,
-            }),
-        }
+        Self { store: Arc::new(Store { services, host, state: Mutex::default(), running: Mutex::default(), minute }) }
     }
 
     /// Stops every build and waits until its processes are gone: before the sandbox ends.
@@ -136,12 +128,7 @@ impl ServiceHandler for CodeBuildService {
         Protocol::AwsJson1_1
     }
 
-    async fn handle(
-        &self,
-        operation: &str,
-        input: Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    async fn handle(&self, operation: &str, input: Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let store = &self.store;
         let input = &input;
         match operation {
@@ -155,9 +142,7 @@ impl ServiceHandler for CodeBuildService {
             "StopBuild" => store.stop_build(input, ctx).await,
             "BatchGetBuilds" => store.get_builds(input, ctx),
             "ListBuilds" => store.list_builds(None, input, ctx),
-            "ListBuildsForProject" => {
-                store.list_builds(Some(text(input, "projectName")?), input, ctx)
-            }
+            "ListBuildsForProject" => store.list_builds(Some(text(input, "projectName")?), input, ctx),
             "BatchDeleteBuilds" => store.delete_builds(input, ctx),
 
             other => Err(AwsError::unknown_operation(other)),
@@ -210,9 +195,7 @@ impl ServiceHandler for CodeBuildService {
 
 /// A member of the request that must be there.
 fn text<'a>(input: &'a Value, member: &str) -> Result<&'a str, AwsError> {
-    input[member]
-        .as_str()
-        .ok_or_else(|| invalid(format!("Invalid input: {member} is required")))
+    input[member].as_str().ok_or_else(|| invalid(format!("Invalid input: {member} is required")))
 }
 
 fn invalid(message: impl Into<String>) -> AwsError {
@@ -232,9 +215,7 @@ fn account_of(arn: &str) -> &str {
 /// One page of a listing, each item under its unique key; CodeBuild's pages have 100 items.
 fn listing(items: Vec<(String, Value)>, member: &str, input: &Value) -> Result<Value, AwsError> {
     let size = cap_max_results(input["maxResults"].as_i64(), 100, 100);
-    let page = paginate(items, size, input["nextToken"].as_str(), |(key, _)| {
-        key.clone()
-    })?;
+    let page = paginate(items, size, input["nextToken"].as_str(), |(key, _)| key.clone())?;
     let values = page.items.into_iter().map(|(_, value)| value).collect();
     let mut answer = Map::from_iter([(member.to_owned(), Value::Array(values))]);
     if let Some(token) = page.next_token {

@@ -74,20 +74,14 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-        }
+        Self { code: code.to_owned(), message: message.into() }
     }
 
     /// A command of the buildspec ended with something else than 0.
     pub(super) fn command(command: &str, status: i32) -> Self {
         Self::new(
             "COMMAND_EXECUTION_ERROR",
-            format!(
-                "Error while executing command: {}. Reason: exit status {status}",
-                command.trim_end()
-            ),
+            format!("Error while executing command: {}. Reason: exit status {status}", command.trim_end()),
         )
     }
 }

@@ -26,30 +26,18 @@ const MEMBERS: [&str; 15] = [
 
 impl State {
     /// A project of this region.
-    pub(super) fn project(
-        &self,
-        region: &str,
-        name: &str,
-        account: &str,
-    ) -> Result<&Map<String, Value>, AwsError> {
-        self.projects
-            .get(region)
-            .and_then(|projects| projects.get(name))
-            .ok_or_else(|| {
-                AwsError::bad_request(
-                    "ResourceNotFoundException",
-                    format!("Project cannot be found: {}", arn(region, account, name)),
-                )
-            })
+    pub(super) fn project(&self, region: &str, name: &str, account: &str) -> Result<&Map<String, Value>, AwsError> {
+        self.projects.get(region).and_then(|projects| projects.get(name)).ok_or_else(|| {
+            AwsError::bad_request(
+                "ResourceNotFoundException",
+                format!("Project cannot be found: {}", arn(region, account, name)),
+            )
+        })
     }
 }
 
 impl Store {
-    pub(super) async fn create_project(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) async fn create_project(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let name = text(input, "name")?;
         if !valid_name(name) {
             return Err(invalid(format!(
@@ -63,16 +51,9 @@ impl Store {
         }
         let project_arn = arn(&ctx.region, &ctx.account_id, name);
         let taken = || {
-            AwsError::bad_request(
-                "ResourceAlreadyExistsException",
-                format!("Project already exists: {project_arn}"),
-            )
+            AwsError::bad_request("ResourceAlreadyExistsException", format!("Project already exists: {project_arn}"))
         };
-        if self
-            .lock()
-            .project(&ctx.region, name, &ctx.account_id)
-            .is_ok()
-        {
+        if self.lock().project(&ctx.region, name, &ctx.account_id).is_ok() {
             return Err(taken());
         }
         let mut project = Map::from_iter([
@@ -85,13 +66,7 @@ impl Store {
             ("timeoutInMinutes".to_owned(), json!(60)),
             ("queuedTimeoutInMinutes".to_owned(), json!(480)),
             ("tags".to_owned(), json!([])),
-            (
-                "encryptionKey".to_owned(),
-                json!(format!(
-                    "arn:aws:kms:{}:{}:alias/aws/s3",
-                    ctx.region, ctx.account_id
-                )),
-            ),
+            ("encryptionKey".to_owned(), json!(format!("arn:aws:kms:{}:{}:alias/aws/s3", ctx.region, ctx.account_id))),
         ]);
         self.fill(&mut project, input).await?;
         let mut state = self.lock();
@@ -104,16 +79,9 @@ impl Store {
         Ok(json!({ "project": project }))
     }
 
-    pub(super) async fn update_project(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) async fn update_project(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let name = text(input, "name")?;
-        let mut project = self
-            .lock()
-            .project(&ctx.region, name, &ctx.account_id)?
-            .clone();
+        let mut project = self.lock().project(&ctx.region, name, &ctx.account_id)?.clone();
         self.fill(&mut project, input).await?;
         let mut state = self.lock();
         state.project(&ctx.region, name, &ctx.account_id)?;
@@ -148,20 +116,12 @@ impl Store {
             self.services
                 .assume_role(role, PRINCIPAL, "CreateProject")
                 .await
-                .map_err(|_| {
-                    invalid(format!(
-                        "CodeBuild is not authorized to perform: sts:AssumeRole on {role}"
-                    ))
-                })?;
+                .map_err(|_| invalid(format!("CodeBuild is not authorized to perform: sts:AssumeRole on {role}")))?;
         }
         Ok(())
     }
 
-    pub(super) fn delete_project(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) fn delete_project(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let name = text(input, "name")?;
         // A project that is not there is not an error, and its builds stay, as on AWS.
         if let Some(projects) = self.lock().projects.get_mut(&ctx.region) {
@@ -170,11 +130,7 @@ impl Store {
         Ok(json!({}))
     }
 
-    pub(super) fn get_projects(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) fn get_projects(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let names = input["names"]
             .as_array()
             .filter(|names| (1..=100).contains(&names.len()))
@@ -182,9 +138,7 @@ impl Store {
         let state = self.lock();
         let (mut projects, mut missing) = (Vec::new(), Vec::new());
         for given in names.iter().filter_map(Value::as_str) {
-            let name = given
-                .split_once(":project/")
-                .map_or(given, |(_, name)| name);
+            let name = given.split_once(":project/").map_or(given, |(_, name)| name);
             match state.project(&ctx.region, name, &ctx.account_id) {
                 Ok(project) => projects.push(project),
                 Err(_) => missing.push(given),
@@ -193,18 +147,11 @@ impl Store {
         Ok(json!({ "projects": projects, "projectsNotFound": missing }))
     }
 
-    pub(super) fn list_projects(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) fn list_projects(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let state = self.lock();
         let names = state.projects.get(&ctx.region);
-        let items = names
-            .into_iter()
-            .flat_map(|projects| projects.keys())
-            .map(|name| (name.clone(), json!(name)))
-            .collect();
+        let items =
+            names.into_iter().flat_map(|projects| projects.keys()).map(|name| (name.clone(), json!(name))).collect();
         listing(items, "projects", input)
     }
 }
@@ -215,19 +162,13 @@ pub(super) fn check(settings: &Map<String, Value>) -> Result<(), AwsError> {
     let source = member("source");
     let location = source["location"].as_str().unwrap_or_default();
     match source["type"].as_str() {
-        Some("S3")
-            if location
-                .split_once('/')
-                .is_none_or(|(_, key)| key.is_empty()) =>
-        {
+        Some("S3") if location.split_once('/').is_none_or(|(_, key)| key.is_empty()) => {
             return Err(invalid(
                 "Invalid project source: location must be a valid S3 source for S3, as in bucket/path/source.zip",
             ));
         }
         Some("GITHUB") if !location.starts_with("https://github.com/") => {
-            return Err(invalid(
-                "Invalid project source: location must be a valid GitHub https URL for GITHUB",
-            ));
+            return Err(invalid("Invalid project source: location must be a valid GitHub https URL for GITHUB"));
         }
         Some("NO_SOURCE") if source["buildspec"].as_str().is_none_or(str::is_empty) => {
             return Err(invalid(
@@ -243,38 +184,22 @@ pub(super) fn check(settings: &Map<String, Value>) -> Result<(), AwsError> {
         None => return Err(invalid("Invalid project source: type is required")),
     }
     if member("artifacts")["type"] != "NO_ARTIFACTS" {
-        return Err(invalid(
-            "Invalid artifacts: the sandbox builds with NO_ARTIFACTS only",
-        ));
+        return Err(invalid("Invalid artifacts: the sandbox builds with NO_ARTIFACTS only"));
     }
     for required in ["type", "image", "computeType"] {
-        if member("environment")[required]
-            .as_str()
-            .is_none_or(str::is_empty)
-        {
-            return Err(invalid(format!(
-                "Invalid environment: {required} is required"
-            )));
+        if member("environment")[required].as_str().is_none_or(str::is_empty) {
+            return Err(invalid(format!("Invalid environment: {required} is required")));
         }
     }
     if let Some(variables) = member("environment")["environmentVariables"].as_array()
-        && variables
-            .iter()
-            .any(|variable| variable["name"].as_str().is_none_or(str::is_empty))
+        && variables.iter().any(|variable| variable["name"].as_str().is_none_or(str::is_empty))
     {
         return Err(invalid("Invalid environment variable: name is required"));
     }
-    for (timeout, range) in [
-        ("timeoutInMinutes", 5..=2160),
-        ("queuedTimeoutInMinutes", 5..=480),
-    ] {
+    for (timeout, range) in [("timeoutInMinutes", 5..=2160), ("queuedTimeoutInMinutes", 5..=480)] {
         let minutes = member(timeout);
         if !minutes.is_null() && !minutes.as_i64().is_some_and(|it| range.contains(&it)) {
-            return Err(invalid(format!(
-                "Invalid {timeout}: must be between {} and {}",
-                range.start(),
-                range.end()
-            )));
+            return Err(invalid(format!("Invalid {timeout}: must be between {} and {}", range.start(), range.end())));
         }
     }
     Ok(())
@@ -287,7 +212,5 @@ pub(super) fn arn(region: &str, account: &str, name: &str) -> String {
 fn valid_name(name: &str) -> bool {
     (2..=150).contains(&name.len())
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }

@@ -27,11 +27,7 @@ enum Interruption {
 pub(super) async fn run(store: &Store, build: Build, stop: watch::Receiver<bool>) {
     let id = build.id.clone();
     let directory = store.builds_dir().join(id.replace(':', "-"));
-    let run = Run {
-        store,
-        build,
-        root: directory,
-    };
+    let run = Run { store, build, root: directory };
     run.leave(Status::Succeeded, Context::default());
     run.enter(PhaseKind::Provisioning);
     let prepared = run.prepare().await;
@@ -67,23 +63,13 @@ impl Run<'_> {
     }
 
     fn leave(&self, status: Status, context: Context) {
-        self.store
-            .change(&self.build.id, |build| build.leave(status, context));
+        self.store.change(&self.build.id, |build| build.leave(status, context));
     }
 
     /// Ends a phase in the build and in its log.
     async fn leave_logged(&self, log: &Log, kind: PhaseKind, status: Status, context: Context) {
-        log.container(&format!(
-            "Phase complete: {} State: {}",
-            kind.name(),
-            status.name()
-        ))
-        .await;
-        log.container(&format!(
-            "Phase context status code: {} Message: {}",
-            context.code, context.message
-        ))
-        .await;
+        log.container(&format!("Phase complete: {} State: {}", kind.name(), status.name())).await;
+        log.container(&format!("Phase context status code: {} Message: {}", context.code, context.message)).await;
         self.leave(status, context);
     }
 
@@ -91,26 +77,14 @@ impl Run<'_> {
     async fn prepare(&self) -> Result<(Log, TemporaryCredentials), Context> {
         let services = &self.store.services;
         let role = text(self.build.setting("serviceRole"));
-        let session = format!(
-            "AWSCodeBuild-{}",
-            self.build.id.rsplit(':').next().unwrap_or("")
-        );
-        let credentials = services
-            .assume_role(role, PRINCIPAL, &session)
-            .await
-            .map_err(|_| {
-                Context::new(
-                    "ACCESS_DENIED",
-                    format!("CodeBuild is not authorized to perform: sts:AssumeRole on {role}"),
-                )
-            })?;
+        let session = format!("AWSCodeBuild-{}", self.build.id.rsplit(':').next().unwrap_or(""));
+        let credentials = services.assume_role(role, PRINCIPAL, &session).await.map_err(|_| {
+            Context::new("ACCESS_DENIED", format!("CodeBuild is not authorized to perform: sts:AssumeRole on {role}"))
+        })?;
         self.make_directories().map_err(|cause| {
             Context::new(
                 "INTERNAL_SERVICE_ERROR",
-                format!(
-                    "the build's directory {} cannot be made: {cause}",
-                    self.root.display()
-                ),
+                format!("the build's directory {} cannot be made: {cause}", self.root.display()),
             )
         })?;
         let place = self.build.log_place();
@@ -143,17 +117,8 @@ impl Run<'_> {
     }
 
     /// What follows provisioning, until the end or until it is interrupted.
-    async fn logged(
-        &self,
-        log: &Log,
-        credentials: &TemporaryCredentials,
-        mut stop: watch::Receiver<bool>,
-    ) -> Status {
-        let minutes = self
-            .build
-            .setting("timeoutInMinutes")
-            .as_u64()
-            .unwrap_or(60);
+    async fn logged(&self, log: &Log, credentials: &TemporaryCredentials, mut stop: watch::Receiver<bool>) -> Status {
+        let minutes = self.build.setting("timeoutInMinutes").as_u64().unwrap_or(60);
         let limit = self.store.minute * u32::try_from(minutes).unwrap_or(u32::MAX);
         // Dropping the work kills its shell's process group.
         let interruption = tokio::select! {
@@ -163,17 +128,12 @@ impl Run<'_> {
         };
         let (status, context) = match interruption {
             Interruption::Stopped => (Status::Stopped, Context::default()),
-            Interruption::TimedOut => (
-                Status::TimedOut,
-                Context::new("BUILD_TIMED_OUT", "Build has timed out. "),
-            ),
+            Interruption::TimedOut => (Status::TimedOut, Context::new("BUILD_TIMED_OUT", "Build has timed out. ")),
         };
         let current = {
             let state = self.store.lock();
             let build = state.builds.get(&self.build.id);
-            build
-                .and_then(|build| build.phases.last())
-                .map(|it| it.kind)
+            build.and_then(|build| build.phases.last()).map(|it| it.kind)
         };
         if let Some(kind) = current {
             self.leave_logged(log, kind, status, context).await;
@@ -187,18 +147,11 @@ impl Run<'_> {
         let (spec, mut shell) = match prepared {
             Ok(prepared) => prepared,
             Err(context) => {
-                self.leave_logged(log, PhaseKind::DownloadSource, Status::Failed, context)
-                    .await;
+                self.leave_logged(log, PhaseKind::DownloadSource, Status::Failed, context).await;
                 return self.finalize(Status::Failed);
             }
         };
-        self.leave_logged(
-            log,
-            PhaseKind::DownloadSource,
-            Status::Succeeded,
-            Context::default(),
-        )
-        .await;
+        self.leave_logged(log, PhaseKind::DownloadSource, Status::Succeeded, Context::default()).await;
 
         let mut status = Status::Succeeded;
         let phases = [
@@ -209,10 +162,7 @@ impl Run<'_> {
         ];
         for (kind, commands) in phases {
             let succeeding = status == Status::Succeeded;
-            if !self
-                .phase(kind, commands, succeeding, &mut shell, log)
-                .await
-            {
+            if !self.phase(kind, commands, succeeding, &mut shell, log).await {
                 status = Status::Failed;
                 // A build that has failed still gets its POST_BUILD; before BUILD, a failure is the end.
                 let goes_on = match commands.on_failure {
@@ -227,13 +177,7 @@ impl Run<'_> {
         }
         self.export(&spec, &mut shell, log).await;
         self.enter(PhaseKind::UploadArtifacts);
-        self.leave_logged(
-            log,
-            PhaseKind::UploadArtifacts,
-            Status::Succeeded,
-            Context::default(),
-        )
-        .await;
+        self.leave_logged(log, PhaseKind::UploadArtifacts, Status::Succeeded, Context::default()).await;
         self.finalize(status)
     }
 
@@ -243,11 +187,7 @@ impl Run<'_> {
         status
     }
 
-    async fn download(
-        &self,
-        log: &Log,
-        credentials: &TemporaryCredentials,
-    ) -> Result<(Buildspec, Shell), Context> {
+    async fn download(&self, log: &Log, credentials: &TemporaryCredentials) -> Result<(Buildspec, Shell), Context> {
         log.container("Running on the sandbox's CodeBuild").await;
         log.container("Phase is DOWNLOAD_SOURCE").await;
         let project_source = self.build.setting("source").clone();
@@ -259,8 +199,7 @@ impl Run<'_> {
             .await;
         }
         let directory = self.root.join("src");
-        log.container(&format!("CODEBUILD_SRC_DIR={}", directory.display()))
-            .await;
+        log.container(&format!("CODEBUILD_SRC_DIR={}", directory.display())).await;
         let signer = Signer {
             access_key: credentials.access_key.clone(),
             secret_key: credentials.secret_key.clone(),
@@ -284,25 +223,16 @@ impl Run<'_> {
             ("BUILD", &spec.build),
             ("POST_BUILD", &spec.post_build),
         ];
-        let filled = phases
-            .iter()
-            .filter(|(_, phase)| !phase.commands.is_empty());
-        log.container(&format!("Phases found in YAML: {}", filled.clone().count()))
-            .await;
+        let filled = phases.iter().filter(|(_, phase)| !phase.commands.is_empty());
+        log.container(&format!("Phases found in YAML: {}", filled.clone().count())).await;
         for (name, phase) in filled {
-            log.container(&format!(" {name}: {} commands", phase.commands.len()))
-                .await;
+            log.container(&format!(" {name}: {} commands", phase.commands.len())).await;
         }
         let shell = self.shell(&spec, credentials, &directory)?;
         Ok((spec, shell))
     }
 
-    fn shell(
-        &self,
-        spec: &Buildspec,
-        credentials: &TemporaryCredentials,
-        directory: &Path,
-    ) -> Result<Shell, Context> {
+    fn shell(&self, spec: &Buildspec, credentials: &TemporaryCredentials, directory: &Path) -> Result<Shell, Context> {
         let directories = Directories {
             source: directory,
             home: &self.root.join("home"),
@@ -310,8 +240,7 @@ impl Run<'_> {
             stand_ins: &self.root.join("bin"),
         };
         let endpoint = self.store.services.endpoint();
-        let variables =
-            environment::variables(&self.build, spec, credentials, endpoint, &directories)?;
+        let variables = environment::variables(&self.build, spec, credentials, endpoint, &directories)?;
         Shell::new(self.root.join("control"), directory.to_owned(), variables)
             .map_err(|error| Context::new("INTERNAL_SERVICE_ERROR", error.to_string()))
     }
@@ -326,8 +255,7 @@ impl Run<'_> {
         log: &Log,
     ) -> bool {
         self.enter(kind);
-        log.container(&format!("Entering phase {}", kind.name()))
-            .await;
+        log.container(&format!("Entering phase {}", kind.name())).await;
         let mut failure = None;
         for command in &commands.commands {
             failure = self.command(command, succeeding, shell, log).await.err();
@@ -349,15 +277,8 @@ impl Run<'_> {
         status == Status::Succeeded
     }
 
-    async fn command(
-        &self,
-        command: &str,
-        succeeding: bool,
-        shell: &mut Shell,
-        log: &Log,
-    ) -> Result<(), Context> {
-        log.container(&format!("Running command {}", command.trim_end()))
-            .await;
+    async fn command(&self, command: &str, succeeding: bool, shell: &mut Shell, log: &Log) -> Result<(), Context> {
+        log.container(&format!("Running command {}", command.trim_end())).await;
         let status = shell
             .run(command, succeeding, log)
             .await
@@ -365,11 +286,7 @@ impl Run<'_> {
         if status == 0 {
             return Ok(());
         }
-        log.container(&format!(
-            "Command did not exit successfully {} exit status {status}",
-            command.trim_end()
-        ))
-        .await;
+        log.container(&format!("Command did not exit successfully {} exit status {status}", command.trim_end())).await;
         Err(Context::command(command, status))
     }
 
@@ -380,8 +297,7 @@ impl Run<'_> {
         }
         // A shell that cannot say them any more leaves the build without them; it is no reason to fail.
         if let Ok(values) = shell.values(&spec.exported, log).await {
-            self.store
-                .change(&self.build.id, |build| build.exported = values);
+            self.store.change(&self.build.id, |build| build.exported = values);
         }
     }
 

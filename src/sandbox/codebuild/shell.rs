@@ -67,11 +67,7 @@ impl Drop for Group {
 
 impl Shell {
     /// A shell that will start in `source`, with nothing but `environment`.
-    pub(super) fn new(
-        control: PathBuf,
-        source: PathBuf,
-        environment: Vec<(String, String)>,
-    ) -> io::Result<Self> {
+    pub(super) fn new(control: PathBuf, source: PathBuf, environment: Vec<(String, String)>) -> io::Result<Self> {
         let interpreter = interpreter().ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::NotFound,
@@ -91,12 +87,7 @@ impl Shell {
     }
 
     /// Runs one command, its output going to the log, and says how it ended.
-    pub(super) async fn run(
-        &mut self,
-        command: &str,
-        succeeding: bool,
-        log: &Log,
-    ) -> io::Result<i32> {
+    pub(super) async fn run(&mut self, command: &str, succeeding: bool, log: &Log) -> io::Result<i32> {
         self.commands += 1;
         let file = format!("command-{}.sh", self.commands);
         tokio::fs::write(self.control.join(&file), format!("{command}\n")).await?;
@@ -115,11 +106,7 @@ impl Shell {
     }
 
     /// Variables of the shell, exported or not, as they are now.
-    pub(super) async fn values(
-        &mut self,
-        names: &[String],
-        log: &Log,
-    ) -> io::Result<Vec<(String, String)>> {
+    pub(super) async fn values(&mut self, names: &[String], log: &Log) -> io::Result<Vec<(String, String)>> {
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         let printing: String = names
             .iter()
@@ -157,14 +144,8 @@ impl Shell {
             .stdout(writer.try_clone()?)
             .stderr(writer);
         let mut child = command.spawn()?;
-        let group = child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw);
-        let commands = child
-            .stdin
-            .take()
-            .ok_or_else(|| io::Error::other("the shell has no standard input"))?;
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let commands = child.stdin.take().ok_or_else(|| io::Error::other("the shell has no standard input"))?;
         Ok(Running {
             child,
             _group: Group(group),
@@ -216,12 +197,7 @@ impl Running {
         }
         let exit = self.child.wait().await?;
         let signal = std::os::unix::process::ExitStatusExt::signal(&exit);
-        Ok(Ended {
-            status: marked
-                .or(exit.code())
-                .unwrap_or_else(|| 128 + signal.unwrap_or_default()),
-            alive: false,
-        })
+        Ok(Ended { status: marked.or(exit.code()).unwrap_or_else(|| 128 + signal.unwrap_or_default()), alive: false })
     }
 }
 
@@ -241,12 +217,7 @@ enum Item {
 
 impl Lines {
     fn new(mark: &str) -> Self {
-        Self {
-            mark: [b"\x1e", mark.as_bytes(), b" "].concat(),
-            pending: Vec::new(),
-            searched: 0,
-            finished: false,
-        }
+        Self { mark: [b"\x1e", mark.as_bytes(), b" "].concat(), pending: Vec::new(), searched: 0, finished: false }
     }
 
     fn feed(&mut self, bytes: &[u8]) {
@@ -259,10 +230,7 @@ impl Lines {
     }
 
     fn next(&mut self) -> Option<Item> {
-        let end = self.pending[self.searched..]
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map(|at| self.searched + at);
+        let end = self.pending[self.searched..].iter().position(|byte| *byte == b'\n').map(|at| self.searched + at);
         let (length, skip) = match end {
             Some(end) => (end, 1),
             None if self.pending.len() > LONGEST_LINE => (LONGEST_LINE, 0),
@@ -293,10 +261,7 @@ impl Lines {
     fn ended(&self, words: &[u8]) -> Ended {
         let words = String::from_utf8_lossy(words);
         let (word, status) = words.split_once(' ').unwrap_or((&*words, ""));
-        Ended {
-            status: status.trim().parse().unwrap_or(1),
-            alive: word == "done",
-        }
+        Ended { status: status.trim().parse().unwrap_or(1), alive: word == "done" }
     }
 }
 
@@ -346,11 +311,7 @@ mod tests {
             }
             lines.finish();
             found.extend(all(&mut lines));
-            assert_eq!(
-                found,
-                ["one", "two", "<0 true>", "<3 false>", "last"],
-                "{cut}"
-            );
+            assert_eq!(found, ["one", "two", "<0 true>", "<3 false>", "last"], "{cut}");
         }
     }
 

@@ -28,12 +28,12 @@ pub(super) fn fetch(
         Some("S3") => {
             let location = source["location"].as_str().unwrap_or_default();
             let archive = download(location, endpoint, signer)?;
-            unpack(archive, directory).map_err(|cause| {
-                client_error(format!("the source {location} cannot be unpacked: {cause}"))
-            })
+            unpack(archive, directory)
+                .map_err(|cause| client_error(format!("the source {location} cannot be unpacked: {cause}")))
         }
-        Some("GITHUB") => write(embedded(), directory)
-            .map_err(|cause| client_error(format!("the source cannot be written: {cause}"))),
+        Some("GITHUB") => {
+            write(embedded(), directory).map_err(|cause| client_error(format!("the source cannot be written: {cause}")))
+        }
         _ => Ok(()),
     }
 }
@@ -46,21 +46,14 @@ pub(super) fn buildspec(source: &Value, directory: &Path) -> Result<Buildspec, C
     let text = if inline {
         given.to_owned()
     } else {
-        let given = if given.is_empty() {
-            "buildspec.yml"
-        } else {
-            given
-        };
+        let given = if given.is_empty() { "buildspec.yml" } else { given };
         let path = directory.join(given);
         fs::read_to_string(&path).map_err(|error| {
             let cause = match error.kind() {
                 io::ErrorKind::NotFound => "no such file or directory".to_owned(),
                 _ => error.to_string(),
             };
-            Context::new(
-                "YAML_FILE_ERROR",
-                format!("stat {}: {cause}", path.display()),
-            )
+            Context::new("YAML_FILE_ERROR", format!("stat {}: {cause}", path.display()))
         })?
     };
     Buildspec::read(&text).map_err(|error| Context::new("YAML_FILE_ERROR", error.to_string()))
@@ -72,27 +65,12 @@ fn client_error(message: String) -> Context {
 
 /// The object, in a file without a name.
 fn download(location: &str, endpoint: &str, signer: &Signer) -> Result<File, Context> {
-    let failed =
-        |cause: String| client_error(format!("{cause} for primary source and source version "));
+    let failed = |cause: String| client_error(format!("{cause} for primary source and source version "));
     let path = format!("/{location}");
-    let request = Unsigned {
-        method: Method::GET,
-        endpoint,
-        path: &path,
-        headers: &[],
-        body: &[],
-    };
-    let request = signer
-        .sign("s3", &request)
-        .map_err(|cause| failed(cause.to_string()))?;
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .proxy(None)
-        .build()
-        .into();
-    let mut response = agent
-        .run(request)
-        .map_err(|cause| failed(cause.to_string()))?;
+    let request = Unsigned { method: Method::GET, endpoint, path: &path, headers: &[], body: &[] };
+    let request = signer.sign("s3", &request).map_err(|cause| failed(cause.to_string()))?;
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
+    let mut response = agent.run(request).map_err(|cause| failed(cause.to_string()))?;
     if !response.status().is_success() {
         let status = response.status().as_u16();
         let body = response.body_mut().read_to_string().unwrap_or_default();
@@ -119,11 +97,7 @@ fn download(location: &str, endpoint: &str, signer: &Signer) -> Result<File, Con
 
 fn unnamed_file() -> io::Result<File> {
     let path = std::env::temp_dir().join(format!("thumbctl-source-{}", uuid::Uuid::new_v4()));
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(&path)?;
+    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
     fs::remove_file(&path)?;
     Ok(file)
 }

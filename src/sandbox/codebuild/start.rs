@@ -31,11 +31,7 @@ const OVERRIDES: [(&str, &str, &str); 14] = [
     ("cacheOverride", "cache", ""),
     ("serviceRoleOverride", "serviceRole", ""),
     ("timeoutInMinutesOverride", "timeoutInMinutes", ""),
-    (
-        "queuedTimeoutInMinutesOverride",
-        "queuedTimeoutInMinutes",
-        "",
-    ),
+    ("queuedTimeoutInMinutesOverride", "queuedTimeoutInMinutes", ""),
     ("logsConfigOverride", "logsConfig", ""),
     ("sourceTypeOverride", "source", "type"),
     ("sourceLocationOverride", "source", "location"),
@@ -52,11 +48,7 @@ impl Store {
         self.services.data_dir().join(SERVICE).join("builds")
     }
 
-    pub(super) fn start_build(
-        self: &Arc<Self>,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) fn start_build(self: &Arc<Self>, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let name = text(input, "projectName")?;
         let name = name.split_once(":project/").map_or(name, |(_, name)| name);
         let build = {
@@ -75,17 +67,11 @@ impl Store {
             *number += 1;
             let id = format!("{name}:{}", uuid::Uuid::new_v4());
             let mut build = Build {
-                arn: format!(
-                    "arn:aws:codebuild:{}:{}:build/{id}",
-                    ctx.region, ctx.account_id
-                ),
+                arn: format!("arn:aws:codebuild:{}:{}:build/{id}", ctx.region, ctx.account_id),
                 region: ctx.region.clone(),
                 project: name.to_owned(),
                 number: *number,
-                initiator: ctx
-                    .access_key
-                    .clone()
-                    .unwrap_or_else(|| "sandbox".to_owned()),
+                initiator: ctx.access_key.clone().unwrap_or_else(|| "sandbox".to_owned()),
                 start: now(),
                 end: None,
                 status: Status::InProgress,
@@ -104,8 +90,7 @@ impl Store {
         let (stop, stopping) = watch::channel(false);
         let (end, ended) = watch::channel(false);
         let answer = json!({ "build": build.describe() });
-        self.running()
-            .insert(build.id.clone(), Running { stop, ended });
+        self.running().insert(build.id.clone(), Running { stop, ended });
         let store = Arc::clone(self);
         tokio::spawn(async move {
             let id = build.id.clone();
@@ -116,23 +101,12 @@ impl Store {
         Ok(answer)
     }
 
-    pub(super) async fn stop_build(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
-        let not_found = |id: &str| {
-            AwsError::bad_request(
-                "ResourceNotFoundException",
-                format!("Build cannot be found: {id}"),
-            )
-        };
+    pub(super) async fn stop_build(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+        let not_found =
+            |id: &str| AwsError::bad_request("ResourceNotFoundException", format!("Build cannot be found: {id}"));
         let name = text(input, "id")?;
-        let id = self
-            .lock()
-            .find_build(&ctx.region, name)
-            .map(|build| build.id.clone())
-            .ok_or_else(|| not_found(name))?;
+        let id =
+            self.lock().find_build(&ctx.region, name).map(|build| build.id.clone()).ok_or_else(|| not_found(name))?;
         self.stop_and_wait(&id).await;
         let state = self.lock();
         let build = state.builds.get(&id).ok_or_else(|| not_found(name))?;
@@ -168,10 +142,7 @@ fn override_settings(settings: &mut serde_json::Map<String, Value>, input: &Valu
         }
     }
     let variables = input["environmentVariablesOverride"].as_array();
-    let Some(kept) = settings
-        .get_mut("environment")
-        .and_then(|it| it["environmentVariables"].as_array_mut())
-    else {
+    let Some(kept) = settings.get_mut("environment").and_then(|it| it["environmentVariables"].as_array_mut()) else {
         return;
     };
     for variable in variables.into_iter().flatten() {

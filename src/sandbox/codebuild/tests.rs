@@ -31,10 +31,7 @@ impl House {
             program: PathBuf::from("/nonexistent"),
             function: || {
                 &[
-                    (
-                        "buildspec.yml",
-                        b"version: 0.2\nphases:\n  build:\n    commands: [cat src/main.rs]\n",
-                    ),
+                    ("buildspec.yml", b"version: 0.2\nphases:\n  build:\n    commands: [cat src/main.rs]\n"),
                     ("src/main.rs", b"the embedded function\n"),
                 ]
             },
@@ -42,14 +39,8 @@ impl House {
         let codebuild = CodeBuildService::with_minute(services.clone(), host, minute);
         services.register(Arc::new(codebuild)).unwrap();
         let role = json!({ "RoleName": "builder", "AssumeRolePolicyDocument": TRUST });
-        services
-            .call("iam", "eu-west-1", "CreateRole", role)
-            .await
-            .unwrap();
-        Self {
-            services,
-            _dir: dir,
-        }
+        services.call("iam", "eu-west-1", "CreateRole", role).await.unwrap();
+        Self { services, _dir: dir }
     }
 
     async fn call(&self, operation: &str, input: Value) -> Value {
@@ -100,9 +91,7 @@ impl House {
         let logs = self.services.handler("logs").unwrap();
         let events = logs.handle("GetLogEvents", input, &context).await.unwrap();
         let events = events["events"].as_array().unwrap().iter();
-        events
-            .filter_map(|event| event["message"].as_str())
-            .collect()
+        events.filter_map(|event| event["message"].as_str()).collect()
     }
 }
 
@@ -131,10 +120,7 @@ async fn a_source_on_github_is_the_embedded_function_and_the_log_says_so() {
     assert_eq!(build["buildStatus"], "SUCCEEDED");
     let log = house.log(&build).await;
     assert!(log.contains("\nthe embedded function\n"), "{log}");
-    assert!(
-        log.contains("does not fetch https://github.com/someone/something"),
-        "{log}"
-    );
+    assert!(log.contains("does not fetch https://github.com/someone/something"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -158,16 +144,14 @@ async fn a_builds_environment_is_its_own() {
         assert!(log.lines().any(|it| it == line), "{line} is missing: {log}");
     }
     assert!(!log.contains("CARGO_MANIFEST_DIR"), "{log}");
-    assert_eq!(
-        build["exportedEnvironmentVariables"],
-        json!([{ "name": "MADE", "value": "a b" }])
-    );
+    assert_eq!(build["exportedEnvironmentVariables"], json!([{ "name": "MADE", "value": "a b" }]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn much_output_arrives_whole_and_in_order() {
     let house = House::new(Duration::from_secs(60)).await;
-    let spec = "version: 0.2\nphases:\n  build:\n    commands: [\"seq 1 20000\", \"exec sh -c 'seq 20001 20010; exit 4'\"]\n";
+    let spec =
+        "version: 0.2\nphases:\n  build:\n    commands: [\"seq 1 20000\", \"exec sh -c 'seq 20001 20010; exit 4'\"]\n";
     let build = house.build(inline(spec), json!({})).await;
     let phases = build["phases"].as_array().unwrap();
     let ended = phases.iter().find(|it| it["phaseType"] == "BUILD").unwrap();
@@ -184,11 +168,7 @@ async fn much_output_arrives_whole_and_in_order() {
         if !token.is_null() {
             input["nextToken"] = token.clone();
         }
-        let page = house
-            .services
-            .call("logs", "eu-west-1", "GetLogEvents", input)
-            .await
-            .unwrap();
+        let page = house.services.call("logs", "eu-west-1", "GetLogEvents", input).await.unwrap();
         for event in page["events"].as_array().unwrap() {
             seen.extend(event["message"].as_str().unwrap().trim().parse::<u32>());
         }

@@ -33,9 +33,7 @@ impl Repository {
     /// The digest that a tag or a digest stands for.
     pub(super) fn digest(&self, reference: &str) -> Option<&str> {
         let digest = self.tags.get(reference).map_or(reference, String::as_str);
-        self.images
-            .get_key_value(digest)
-            .map(|(digest, _)| digest.as_str())
+        self.images.get_key_value(digest).map(|(digest, _)| digest.as_str())
     }
 
     /// Keeps a manifest; all that it lists must be there already.
@@ -47,8 +45,7 @@ impl Repository {
         at: &At<'_>,
     ) -> Result<Stored, AwsError> {
         let manifest = Manifest::read(text, media_type).map_err(|error| {
-            let cause = std::error::Error::source(&error)
-                .map_or_else(String::new, |cause| format!(": {cause}"));
+            let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
             invalid(format!(
                 "Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax or manifest' \
                  ({error}{cause})"
@@ -100,15 +97,9 @@ impl Repository {
     fn parts(&self, content: &Content, at: &At<'_>) -> Result<(Vec<String>, u64), AwsError> {
         match content {
             Content::Image { config, layers } => {
-                let parts: Vec<_> = std::iter::once(config)
-                    .chain(layers)
-                    .map(|part| part.digest.clone())
-                    .collect();
-                let missing: Vec<_> = parts
-                    .iter()
-                    .filter(|digest| !self.layers.contains_key(*digest))
-                    .cloned()
-                    .collect();
+                let parts: Vec<_> = std::iter::once(config).chain(layers).map(|part| part.digest.clone()).collect();
+                let missing: Vec<_> =
+                    parts.iter().filter(|digest| !self.layers.contains_key(*digest)).cloned().collect();
                 if !missing.is_empty() {
                     return Err(AwsError::bad_request(
                         "LayersNotFoundException",
@@ -148,17 +139,9 @@ impl Repository {
     pub(super) fn remove_image(&mut self, digest: &str) -> Vec<String> {
         let tags: Vec<_> = self.tags_of(digest).map(str::to_owned).collect();
         self.tags.retain(|_, tagged| tagged != digest);
-        let parts = self
-            .images
-            .remove(digest)
-            .map(|image| image.parts)
-            .unwrap_or_default();
+        let parts = self.images.remove(digest).map(|image| image.parts).unwrap_or_default();
         for part in parts {
-            if !self
-                .images
-                .values()
-                .any(|image| image.parts.contains(&part))
-            {
+            if !self.images.values().any(|image| image.parts.contains(&part)) {
                 self.layers.remove(&part);
             }
         }
@@ -166,10 +149,7 @@ impl Repository {
     }
 
     fn tags_of(&self, digest: &str) -> impl Iterator<Item = &str> {
-        self.tags
-            .iter()
-            .filter(move |(_, tagged)| *tagged == digest)
-            .map(|(tag, _)| tag.as_str())
+        self.tags.iter().filter(move |(_, tagged)| *tagged == digest).map(|(tag, _)| tag.as_str())
     }
 
     /// The digest that an `imageId` names: by digest, by tag, or by both if they agree.
@@ -254,11 +234,7 @@ impl Store {
         }}))
     }
 
-    pub(super) fn get_images(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) fn get_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let at = At::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
@@ -285,11 +261,7 @@ impl Store {
         Ok(json!({ "images": images, "failures": failures }))
     }
 
-    pub(super) fn describe_images(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) fn describe_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let at = At::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
@@ -301,12 +273,7 @@ impl Store {
                 wanted.insert(digest, &repository.images[digest]);
             }
         } else {
-            wanted.extend(
-                repository
-                    .images
-                    .iter()
-                    .map(|(digest, image)| (digest.as_str(), image)),
-            );
+            wanted.extend(repository.images.iter().map(|(digest, image)| (digest.as_str(), image)));
         }
         let details = wanted
             .into_iter()
@@ -316,11 +283,7 @@ impl Store {
         page(details, "imageDetails", 100, input)
     }
 
-    pub(super) fn list_images(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) fn list_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let at = At::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
@@ -339,11 +302,7 @@ impl Store {
         page(ids, "imageIds", 100, input)
     }
 
-    pub(super) fn delete_images(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) fn delete_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let at = At::of(input, ctx)?;
         let mut state = self.lock();
         let repository = state.repository_mut(&at)?;
@@ -369,10 +328,7 @@ impl Store {
             if tags.is_empty() {
                 gone.push(json!({ "imageDigest": digest }));
             }
-            gone.extend(
-                tags.iter()
-                    .map(|tag| json!({ "imageDigest": digest, "imageTag": tag })),
-            );
+            gone.extend(tags.iter().map(|tag| json!({ "imageDigest": digest, "imageTag": tag })));
         }
         Ok(json!({ "imageIds": gone, "failures": failures }))
     }
@@ -423,7 +379,5 @@ fn valid_tag(tag: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     (1..=128).contains(&tag.len())
         && tag.bytes().next().is_some_and(word)
-        && tag
-            .bytes()
-            .all(|byte| word(byte) || byte == b'.' || byte == b'-')
+        && tag.bytes().all(|byte| word(byte) || byte == b'.' || byte == b'-')
 }

@@ -58,9 +58,7 @@ pub(super) enum LayerError {
 impl Store {
     /// Begins an upload and says its id.
     pub(super) async fn begin_upload(&self, at: &At<'_>) -> Result<String, LayerError> {
-        self.lock()
-            .repository(at)
-            .map_err(|_| LayerError::UnknownRepository(at.name.to_owned()))?;
+        self.lock().repository(at).map_err(|_| LayerError::UnknownRepository(at.name.to_owned()))?;
         let incoming = Incoming {
             region: at.region.to_owned(),
             repository: at.name.to_owned(),
@@ -76,20 +74,17 @@ impl Store {
     pub(super) async fn upload(&self, at: &At<'_>, id: &str) -> Result<Arc<Upload>, LayerError> {
         let unknown = || LayerError::UnknownUpload(id.to_owned());
         let upload = self.uploads().get(id).cloned().ok_or_else(unknown)?;
-        let here =
-            upload.0.lock().await.as_ref().is_some_and(|incoming| {
-                incoming.region == at.region && incoming.repository == at.name
-            });
+        let here = upload
+            .0
+            .lock()
+            .await
+            .as_ref()
+            .is_some_and(|incoming| incoming.region == at.region && incoming.repository == at.name);
         here.then_some(upload).ok_or_else(unknown)
     }
 
     /// Ends an upload: the bytes must have the digest that the client says, then they are a layer.
-    pub(super) async fn finish_upload(
-        &self,
-        at: &At<'_>,
-        id: &str,
-        digest: &str,
-    ) -> Result<Blob, LayerError> {
+    pub(super) async fn finish_upload(&self, at: &At<'_>, id: &str, digest: &str) -> Result<Blob, LayerError> {
         let expected = hex_of(digest).ok_or_else(|| LayerError::NotADigest(digest.to_owned()))?;
         let upload = self.upload(at, id).await?;
         self.uploads().remove(id);
@@ -97,10 +92,7 @@ impl Store {
         let incoming = incoming.ok_or_else(|| LayerError::UnknownUpload(id.to_owned()))?;
         let blob = incoming.writer.finish().await?;
         if blob.sha256 != expected {
-            return Err(LayerError::Mismatch {
-                expected: digest.to_owned(),
-                found: format!("sha256:{}", blob.sha256),
-            });
+            return Err(LayerError::Mismatch { expected: digest.to_owned(), found: format!("sha256:{}", blob.sha256) });
         }
         self.lock()
             .repository_mut(at)
@@ -119,43 +111,24 @@ impl Store {
         services::lock(&self.uploads.0)
     }
 
-    pub(super) async fn initiate_upload(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) async fn initiate_upload(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let at = At::of(input, ctx)?;
-        let id = self
-            .begin_upload(&at)
-            .await
-            .map_err(|error| refusal(error, &at))?;
+        let id = self.begin_upload(&at).await.map_err(|error| refusal(error, &at))?;
         Ok(json!({ "uploadId": id, "partSize": PART_SIZE }))
     }
 
-    pub(super) async fn upload_part(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) async fn upload_part(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let at = At::of(input, ctx)?;
         let id = text(input, "uploadId")?;
         let bytes = STANDARD
             .decode(text(input, "layerPartBlob")?)
             .map_err(|error| invalid(format!("layerPartBlob is not base64: {error}")))?;
-        let (Some(first), Some(last)) = (
-            input["partFirstByte"].as_u64(),
-            input["partLastByte"].as_u64(),
-        ) else {
+        let (Some(first), Some(last)) = (input["partFirstByte"].as_u64(), input["partLastByte"].as_u64()) else {
             return Err(invalid("partFirstByte and partLastByte are required"));
         };
-        let upload = self
-            .upload(&at, id)
-            .await
-            .map_err(|error| refusal(error, &at))?;
+        let upload = self.upload(&at, id).await.map_err(|error| refusal(error, &at))?;
         let mut slot = upload.0.lock().await;
-        let incoming = slot
-            .as_mut()
-            .ok_or_else(|| refusal(LayerError::UnknownUpload(id.to_owned()), &at))?;
+        let incoming = slot.as_mut().ok_or_else(|| refusal(LayerError::UnknownUpload(id.to_owned()), &at))?;
         if first != incoming.received() || last + 1 != first + bytes.len() as u64 {
             // ECR says where it stands, so that a client can go on from there.
             return Err(AwsError::bad_request(
@@ -169,15 +142,9 @@ impl Store {
             .with_extra("registryId", json!(at.account))
             .with_extra("repositoryName", json!(at.name))
             .with_extra("uploadId", json!(id))
-            .with_extra(
-                "lastValidByteReceived",
-                json!(incoming.received().saturating_sub(1)),
-            ));
+            .with_extra("lastValidByteReceived", json!(incoming.received().saturating_sub(1))));
         }
-        incoming
-            .write(&bytes)
-            .await
-            .map_err(|error| refusal(error.into(), &at))?;
+        incoming.write(&bytes).await.map_err(|error| refusal(error.into(), &at))?;
         Ok(json!({
             "registryId": at.account,
             "repositoryName": at.name,
@@ -186,44 +153,26 @@ impl Store {
         }))
     }
 
-    pub(super) async fn complete_upload(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) async fn complete_upload(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let at = At::of(input, ctx)?;
         let id = text(input, "uploadId")?;
-        let digests = input["layerDigests"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let digests = input["layerDigests"].as_array().map(Vec::as_slice).unwrap_or_default();
         let [digest] = digests else {
             return Err(invalid("layerDigests must have exactly one digest"));
         };
         let digest = digest.as_str().unwrap_or_default();
-        let upload = self
-            .upload(&at, id)
-            .await
-            .map_err(|error| refusal(error, &at))?;
+        let upload = self.upload(&at, id).await.map_err(|error| refusal(error, &at))?;
         if upload.0.lock().await.as_ref().map(|it| it.received()) == Some(0) {
-            return Err(AwsError::bad_request(
-                "EmptyUploadException",
-                format!("The upload '{id}' has no parts"),
-            ));
+            return Err(AwsError::bad_request("EmptyUploadException", format!("The upload '{id}' has no parts")));
         }
         if self.lock().repository(&at)?.layers.contains_key(digest) {
             self.drop_upload(id);
             return Err(AwsError::bad_request(
                 "LayerAlreadyExistsException",
-                format!(
-                    "Layer with digest '{digest}' already exists in the repository with name '{}'",
-                    at.name
-                ),
+                format!("Layer with digest '{digest}' already exists in the repository with name '{}'", at.name),
             ));
         }
-        self.finish_upload(&at, id, digest)
-            .await
-            .map_err(|error| refusal(error, &at))?;
+        self.finish_upload(&at, id, digest).await.map_err(|error| refusal(error, &at))?;
         Ok(json!({
             "registryId": at.account,
             "repositoryName": at.name,
@@ -232,11 +181,7 @@ impl Store {
         }))
     }
 
-    pub(super) fn check_layers(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) fn check_layers(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let at = At::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
@@ -263,20 +208,13 @@ impl Store {
         Ok(json!({ "layers": layers, "failures": failures }))
     }
 
-    pub(super) fn download_url(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    pub(super) fn download_url(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let at = At::of(input, ctx)?;
         let digest = text(input, "layerDigest")?;
         if !self.lock().repository(&at)?.layers.contains_key(digest) {
             return Err(AwsError::bad_request(
                 "LayersNotFoundException",
-                format!(
-                    "Layer with digest '{digest}' was not found in the repository with name '{}'",
-                    at.name
-                ),
+                format!("Layer with digest '{digest}' was not found in the repository with name '{}'", at.name),
             ));
         }
         let endpoint = self.services.endpoint();

@@ -42,10 +42,7 @@ pub(super) struct Manifest {
 /// What a manifest lists.
 pub(super) enum Content {
     /// One image: its configuration and its layers.
-    Image {
-        config: Descriptor,
-        layers: Vec<Descriptor>,
-    },
+    Image { config: Descriptor, layers: Vec<Descriptor> },
     /// Several manifests: an image for several architectures, or one with attestations.
     Index(Vec<Descriptor>),
 }
@@ -79,18 +76,13 @@ impl Manifest {
                 if index { OCI_INDEX } else { OCI_MANIFEST }.to_owned()
             });
         let content = match media_type.as_str() {
-            OCI_MANIFEST | DOCKER_MANIFEST => Content::Image {
-                config: document.config.ok_or(ManifestError::NoConfig)?,
-                layers: document.layers,
-            },
+            OCI_MANIFEST | DOCKER_MANIFEST => {
+                Content::Image { config: document.config.ok_or(ManifestError::NoConfig)?, layers: document.layers }
+            }
             OCI_INDEX | DOCKER_LIST => Content::Index(document.manifests),
             _ => return Err(ManifestError::MediaType(media_type)),
         };
-        Ok(Self {
-            media_type,
-            artifact_type: document.artifact_type,
-            content,
-        })
+        Ok(Self { media_type, artifact_type: document.artifact_type, content })
     }
 }
 
@@ -101,10 +93,7 @@ pub(super) fn digest_of(bytes: &[u8]) -> String {
 
 /// The hexadecimal part of a digest, if it is one.
 pub(super) fn hex_of(digest: &str) -> Option<&str> {
-    digest.strip_prefix("sha256:").filter(|hex| {
-        hex.len() == 64
-            && hex
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-    })
+    digest
+        .strip_prefix("sha256:")
+        .filter(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)))
 }

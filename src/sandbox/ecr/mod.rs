@@ -49,10 +49,7 @@ struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self {
-            secret: uuid::Uuid::new_v4().to_string(),
-            regions: BTreeMap::new(),
-        }
+        Self { secret: uuid::Uuid::new_v4().to_string(), regions: BTreeMap::new() }
     }
 }
 
@@ -64,17 +61,11 @@ impl Store {
 
 impl State {
     fn repository(&self, at: &At<'_>) -> Result<&Repository, AwsError> {
-        self.regions
-            .get(at.region)
-            .and_then(|names| names.get(at.name))
-            .ok_or_else(|| at.not_found())
+        self.regions.get(at.region).and_then(|names| names.get(at.name)).ok_or_else(|| at.not_found())
     }
 
     fn repository_mut(&mut self, at: &At<'_>) -> Result<&mut Repository, AwsError> {
-        self.regions
-            .get_mut(at.region)
-            .and_then(|names| names.get_mut(at.name))
-            .ok_or_else(|| at.not_found())
+        self.regions.get_mut(at.region).and_then(|names| names.get_mut(at.name)).ok_or_else(|| at.not_found())
     }
 }
 
@@ -96,11 +87,7 @@ impl<'a> At<'a> {
                 format!("There is no registry with id '{registry}' in the sandbox"),
             ));
         }
-        Ok(Self {
-            account: &ctx.account_id,
-            region: &ctx.region,
-            name: text(input, "repositoryName")?,
-        })
+        Ok(Self { account: &ctx.account_id, region: &ctx.region, name: text(input, "repositoryName")? })
     }
 
     fn not_found(&self) -> AwsError {
@@ -116,9 +103,7 @@ impl<'a> At<'a> {
 
 /// A member of the request that must be there.
 fn text<'a>(input: &'a Value, member: &str) -> Result<&'a str, AwsError> {
-    input[member]
-        .as_str()
-        .ok_or_else(|| invalid(format!("{member} is required")))
+    input[member].as_str().ok_or_else(|| invalid(format!("{member} is required")))
 }
 
 fn invalid(message: impl Into<String>) -> AwsError {
@@ -138,13 +123,7 @@ pub(crate) struct EcrService {
 impl EcrService {
     /// An empty registry.
     pub(crate) fn new(services: Arc<Services>) -> Self {
-        Self {
-            store: Arc::new(Store {
-                services,
-                state: Mutex::default(),
-                uploads: Uploads::default(),
-            }),
-        }
+        Self { store: Arc::new(Store { services, state: Mutex::default(), uploads: Uploads::default() }) }
     }
 
     /// Docker's front door, for requests to `/v2/`.
@@ -180,12 +159,7 @@ impl ServiceHandler for EcrService {
         Protocol::AwsJson1_1
     }
 
-    async fn handle(
-        &self,
-        operation: &str,
-        input: Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    async fn handle(&self, operation: &str, input: Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let store = &*self.store;
         let input = &input;
         match operation {
@@ -220,15 +194,8 @@ impl ServiceHandler for EcrService {
         Some(format!("ecr:{operation}"))
     }
 
-    fn iam_resource(
-        &self,
-        _operation: &str,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Option<String> {
-        let named = input["repositoryName"]
-            .as_str()
-            .or_else(|| input["repositoryNames"][0].as_str());
+    fn iam_resource(&self, _operation: &str, input: &Value, ctx: &RequestContext) -> Option<String> {
+        let named = input["repositoryName"].as_str().or_else(|| input["repositoryNames"][0].as_str());
         Some(match (named, input["resourceArn"].as_str()) {
             (Some(name), _) => repository::arn(&ctx.account_id, &ctx.region, name),
             (None, Some(arn)) => arn.to_owned(),

@@ -8,9 +8,7 @@ use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::TryStreamExt;
-use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RANGE, WWW_AUTHENTICATE,
-};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RANGE, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
@@ -118,10 +116,9 @@ impl front::Registry for Registry {
             Ok(response) => response,
             Err(refusal) => refusal.response(),
         };
-        response.headers_mut().insert(
-            "docker-distribution-api-version",
-            http::HeaderValue::from_static("registry/2.0"),
-        );
+        response
+            .headers_mut()
+            .insert("docker-distribution-api-version", http::HeaderValue::from_static("registry/2.0"));
         response
     }
 }
@@ -129,13 +126,8 @@ impl front::Registry for Registry {
 impl Registry {
     async fn route(&self, request: Request<Body>) -> Answer {
         let (parts, body) = request.into_parts();
-        let unsupported = || {
-            Refusal::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "UNSUPPORTED",
-                "The operation is unsupported.",
-            )
-        };
+        let unsupported =
+            || Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "The operation is unsupported.");
         let path = percent_decode_str(parts.uri.path()).decode_utf8_lossy();
         let target = Target::of(&path).ok_or_else(unsupported)?;
         let query = parts.uri.query().unwrap_or_default();
@@ -148,22 +140,14 @@ impl Registry {
             return self.send_blob(digest, true).await;
         }
         let grant = self.grant(&parts.headers)?;
-        let at = |name| At {
-            account: self.store.services.account(),
-            region: &grant.region,
-            name,
-        };
+        let at = |name| At { account: self.store.services.account(), region: &grant.region, name };
         if let Some((action, name)) = target.permission(&parts.method) {
             self.permit(&grant, action, &at(name))?;
         }
         let whole = parts.method == Method::GET;
         match (&parts.method, target) {
-            (&Method::GET | &Method::HEAD, Target::Base) => {
-                Ok(reply(StatusCode::OK, [], Body::from("{}")))
-            }
-            (&Method::GET | &Method::HEAD, Target::Blob(name, digest)) => {
-                self.blob(&at(name), digest, whole).await
-            }
+            (&Method::GET | &Method::HEAD, Target::Base) => Ok(reply(StatusCode::OK, [], Body::from("{}"))),
+            (&Method::GET | &Method::HEAD, Target::Blob(name, digest)) => self.blob(&at(name), digest, whole).await,
             (&Method::POST, Target::Uploads(name)) => self.begin(&at(name), query, body).await,
             (&Method::PATCH, Target::Upload(name, id)) => self.append(&at(name), id, body).await,
             (&Method::PUT, Target::Upload(name, id)) => {
@@ -183,12 +167,9 @@ impl Registry {
                 self.manifest(&at(name), reference, whole)
             }
             (&Method::PUT, Target::Manifest(name, reference)) => {
-                self.put_manifest(&at(name), reference, &parts.headers, body)
-                    .await
+                self.put_manifest(&at(name), reference, &parts.headers, body).await
             }
-            (&Method::DELETE, Target::Manifest(name, reference)) => {
-                self.delete_manifest(&at(name), reference)
-            }
+            (&Method::DELETE, Target::Manifest(name, reference)) => self.delete_manifest(&at(name), reference),
             (&Method::GET, Target::Tags(name)) => self.tags(&at(name)),
             _ => Err(unsupported()),
         }
@@ -204,24 +185,18 @@ impl Registry {
             .and_then(|value| STANDARD.decode(value.trim()).ok())
             .and_then(|value| String::from_utf8(value).ok())
             .and_then(|value| value.strip_prefix("AWS:").map(str::to_owned));
-        let unauthorized =
-            |message: &str| Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
+        let unauthorized = |message: &str| Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
         let password = password.ok_or_else(|| unauthorized("no basic auth credentials"))?;
         let granted = self.store.grant(&password).ok_or_else(|| {
             unauthorized("Your authorization token has expired or is not valid. Reauthenticate and try again.")
         })?;
-        let host = headers
-            .get(REGISTRY_HEADER)
-            .and_then(|value| value.to_str().ok());
+        let host = headers.get(REGISTRY_HEADER).and_then(|value| value.to_str().ok());
         let called = host.and_then(|host| region_of_host(self.store.services.account(), host));
         match called {
             Some(region) if region != granted.region => Err(Refusal::new(
                 StatusCode::FORBIDDEN,
                 "DENIED",
-                format!(
-                    "The authorization token is for {}, not for {region}",
-                    granted.region
-                ),
+                format!("The authorization token is for {}, not for {region}", granted.region),
             )),
             _ => Ok(granted),
         }
@@ -244,33 +219,17 @@ impl Registry {
             repository.layers.contains_key(digest)
         };
         if !there {
-            return Err(Refusal::new(
-                StatusCode::NOT_FOUND,
-                "BLOB_UNKNOWN",
-                "blob unknown to registry",
-            ));
+            return Err(Refusal::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry"));
         }
         self.send_blob(digest, whole).await
     }
 
     async fn send_blob(&self, digest: &str, whole: bool) -> Answer {
-        let gone = |_| {
-            Refusal::new(
-                StatusCode::NOT_FOUND,
-                "BLOB_UNKNOWN",
-                "blob unknown to registry",
-            )
-        };
+        let gone = |_| Refusal::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry");
         let hex = hex_of(digest).ok_or_else(|| gone(()))?;
-        let file = tokio::fs::File::open(self.store.services.blobs().path(hex))
-            .await
-            .map_err(|_| gone(()))?;
+        let file = tokio::fs::File::open(self.store.services.blobs().path(hex)).await.map_err(|_| gone(()))?;
         let length = file.metadata().await.map_err(|_| gone(()))?.len();
-        let body = if whole {
-            Body::from_stream(ReaderStream::with_capacity(file, 128 * 1024))
-        } else {
-            Body::empty()
-        };
+        let body = if whole { Body::from_stream(ReaderStream::with_capacity(file, 128 * 1024)) } else { Body::empty() };
         let headers = [
             (CONTENT_LENGTH.as_str(), length.to_string()),
             (CONTENT_TYPE.as_str(), "application/octet-stream".to_owned()),
@@ -330,47 +289,27 @@ impl Registry {
     fn manifest(&self, at: &At<'_>, reference: &str, whole: bool) -> Answer {
         let state = self.store.lock();
         let repository = state.repository(at).map_err(Refusal::name_unknown)?;
-        let digest = repository.digest(reference).ok_or_else(|| {
-            Refusal::new(
-                StatusCode::NOT_FOUND,
-                "MANIFEST_UNKNOWN",
-                "Requested image not found",
-            )
-        })?;
+        let digest = repository
+            .digest(reference)
+            .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "Requested image not found"))?;
         let image = &repository.images[digest];
         let headers = [
             (CONTENT_LENGTH.as_str(), image.manifest.len().to_string()),
             (CONTENT_TYPE.as_str(), image.media_type.clone()),
             ("docker-content-digest", digest.to_owned()),
         ];
-        let body = if whole {
-            Body::from(image.manifest.clone())
-        } else {
-            Body::empty()
-        };
+        let body = if whole { Body::from(image.manifest.clone()) } else { Body::empty() };
         Ok(reply(StatusCode::OK, headers, body))
     }
 
-    async fn put_manifest(
-        &self,
-        at: &At<'_>,
-        reference: &str,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> Answer {
-        let invalid =
-            |message: String| Refusal::new(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", message);
+    async fn put_manifest(&self, at: &At<'_>, reference: &str, headers: &HeaderMap, body: Body) -> Answer {
+        let invalid = |message: String| Refusal::new(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", message);
         let body = http_body_util::Limited::new(body, MANIFEST_LIMIT);
-        let bytes = body
-            .collect()
-            .await
-            .map_err(|cause| invalid(format!("the manifest cannot be read: {cause}")))?
-            .to_bytes();
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|cause| invalid(format!("the manifest is not UTF-8: {cause}")))?;
-        let media_type = headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
+        let bytes =
+            body.collect().await.map_err(|cause| invalid(format!("the manifest cannot be read: {cause}")))?.to_bytes();
+        let text =
+            std::str::from_utf8(&bytes).map_err(|cause| invalid(format!("the manifest is not UTF-8: {cause}")))?;
+        let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let by_digest = hex_of(reference).is_some();
         if by_digest && super::manifest::digest_of(&bytes) != reference {
             return Err(Refusal::new(
@@ -383,24 +322,19 @@ impl Registry {
             let mut state = self.store.lock();
             let repository = state.repository_mut(at).map_err(Refusal::name_unknown)?;
             let tag = (!by_digest).then_some(reference);
-            repository
-                .store_image(text, media_type, tag, at)
-                .map_err(|error| Refusal {
-                    status: StatusCode::BAD_REQUEST,
-                    code: match error.code.as_str() {
-                        "LayersNotFoundException" => "MANIFEST_BLOB_UNKNOWN",
-                        "ImageTagAlreadyExistsException" => "TAG_INVALID",
-                        _ => "MANIFEST_INVALID",
-                    },
-                    message: error.message,
-                })?
+            repository.store_image(text, media_type, tag, at).map_err(|error| Refusal {
+                status: StatusCode::BAD_REQUEST,
+                code: match error.code.as_str() {
+                    "LayersNotFoundException" => "MANIFEST_BLOB_UNKNOWN",
+                    "ImageTagAlreadyExistsException" => "TAG_INVALID",
+                    _ => "MANIFEST_INVALID",
+                },
+                message: error.message,
+            })?
         };
         self.store.services.save(SERVICE);
         let headers = [
-            (
-                LOCATION.as_str(),
-                format!("/v2/{}/manifests/{}", at.name, stored.digest),
-            ),
+            (LOCATION.as_str(), format!("/v2/{}/manifests/{}", at.name, stored.digest)),
             ("docker-content-digest", stored.digest),
         ];
         Ok(reply(StatusCode::CREATED, headers, Body::empty()))
@@ -411,13 +345,8 @@ impl Registry {
             let mut state = self.store.lock();
             let repository = state.repository_mut(at).map_err(Refusal::name_unknown)?;
             let digest = repository.digest(reference).map(str::to_owned);
-            let digest = digest.ok_or_else(|| {
-                Refusal::new(
-                    StatusCode::NOT_FOUND,
-                    "MANIFEST_UNKNOWN",
-                    "Requested image not found",
-                )
-            })?;
+            let digest = digest
+                .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "Requested image not found"))?;
             repository.remove_image(&digest);
         }
         self.store.services.save(SERVICE);
@@ -436,11 +365,7 @@ impl Registry {
 
 impl Refusal {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-        }
+        Self { status, code, message: message.into() }
     }
 
     fn name_unknown(error: AwsError) -> Self {
@@ -449,17 +374,12 @@ impl Refusal {
 
     fn response(self) -> Response<Body> {
         let body = json!({ "errors": [{ "code": self.code, "message": self.message }] });
-        let headers = [(
-            CONTENT_TYPE.as_str(),
-            "application/json; charset=utf-8".to_owned(),
-        )];
+        let headers = [(CONTENT_TYPE.as_str(), "application/json; charset=utf-8".to_owned())];
         let mut response = reply(self.status, headers, Body::from(body.to_string()));
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(
                 WWW_AUTHENTICATE,
-                http::HeaderValue::from_static(
-                    "Basic realm=\"sandbox\",service=\"ecr.amazonaws.com\"",
-                ),
+                http::HeaderValue::from_static("Basic realm=\"sandbox\",service=\"ecr.amazonaws.com\""),
             );
         }
         response
@@ -470,9 +390,7 @@ impl From<LayerError> for Refusal {
     fn from(error: LayerError) -> Self {
         let (status, code) = match &error {
             LayerError::UnknownUpload(_) => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
-            LayerError::NotADigest(_) | LayerError::Mismatch { .. } => {
-                (StatusCode::BAD_REQUEST, "DIGEST_INVALID")
-            }
+            LayerError::NotADigest(_) | LayerError::Mismatch { .. } => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
             LayerError::UnknownRepository(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
             LayerError::Io(_) => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
         };
@@ -494,11 +412,7 @@ fn progress(status: StatusCode, name: &str, id: &str, received: u64) -> Response
     reply(status, headers, Body::empty())
 }
 
-fn reply<const N: usize>(
-    status: StatusCode,
-    headers: [(&'static str, String); N],
-    body: Body,
-) -> Response<Body> {
+fn reply<const N: usize>(status: StatusCode, headers: [(&'static str, String); N], body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     for (name, value) in headers {
@@ -525,22 +439,10 @@ mod tests {
     #[test]
     fn paths_name_their_targets() {
         assert_eq!(Target::of("/v2/"), Some(Target::Base));
-        assert_eq!(
-            Target::of("/v2/a/b/blobs/uploads/"),
-            Some(Target::Uploads("a/b"))
-        );
-        assert_eq!(
-            Target::of("/v2/a/b/blobs/uploads/id"),
-            Some(Target::Upload("a/b", "id"))
-        );
-        assert_eq!(
-            Target::of("/v2/a/b/blobs/sha256:00"),
-            Some(Target::Blob("a/b", "sha256:00"))
-        );
-        assert_eq!(
-            Target::of("/v2/a/manifests/latest"),
-            Some(Target::Manifest("a", "latest"))
-        );
+        assert_eq!(Target::of("/v2/a/b/blobs/uploads/"), Some(Target::Uploads("a/b")));
+        assert_eq!(Target::of("/v2/a/b/blobs/uploads/id"), Some(Target::Upload("a/b", "id")));
+        assert_eq!(Target::of("/v2/a/b/blobs/sha256:00"), Some(Target::Blob("a/b", "sha256:00")));
+        assert_eq!(Target::of("/v2/a/manifests/latest"), Some(Target::Manifest("a", "latest")));
         assert_eq!(Target::of("/v2/a/tags/list"), Some(Target::Tags("a")));
         assert_eq!(Target::of("/v2/anything"), None);
     }

@@ -64,9 +64,7 @@ impl Store {
             "CreateRepository" => self.create_repository(input, ctx),
             "DescribeRepositories" => self.describe_repositories(input, ctx),
             "DeleteRepository" => self.delete_repository(input, ctx),
-            "TagResource" | "UntagResource" | "ListTagsForResource" => {
-                self.repository_tags(operation, input, ctx)
-            }
+            "TagResource" | "UntagResource" | "ListTagsForResource" => self.repository_tags(operation, input, ctx),
             "SetRepositoryPolicy" | "GetRepositoryPolicy" | "DeleteRepositoryPolicy" => {
                 self.repository_policy(operation, input, ctx)
             }
@@ -76,10 +74,7 @@ impl Store {
             "PutImageTagMutability" => {
                 let at = At::of(input, ctx)?;
                 let mutability = mutability(&input["imageTagMutability"])?;
-                self.lock()
-                    .repository_mut(&at)?
-                    .mutability
-                    .clone_from(&mutability);
+                self.lock().repository_mut(&at)?.mutability.clone_from(&mutability);
                 Ok(json!({
                     "registryId": at.account,
                     "repositoryName": at.name,
@@ -141,16 +136,8 @@ impl Store {
         Ok(json!({ "repository": description }))
     }
 
-    fn describe_repositories(
-        &self,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
-        let at = |name| At {
-            account: &ctx.account_id,
-            region: &ctx.region,
-            name,
-        };
+    fn describe_repositories(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+        let at = |name| At { account: &ctx.account_id, region: &ctx.region, name };
         let state = self.lock();
         if let Some(names) = input["repositoryNames"].as_array() {
             let found = names
@@ -191,24 +178,13 @@ impl Store {
         Ok(json!({ "repository": description }))
     }
 
-    fn repository_tags(
-        &self,
-        operation: &str,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    fn repository_tags(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let resource = text(input, "resourceArn")?;
         let prefix = arn(&ctx.account_id, &ctx.region, "");
         let name = resource.strip_prefix(&prefix).ok_or_else(|| {
-            invalid(format!(
-                "Invalid parameter at 'resourceArn': '{resource}' is not a repository of this registry"
-            ))
+            invalid(format!("Invalid parameter at 'resourceArn': '{resource}' is not a repository of this registry"))
         })?;
-        let at = At {
-            account: &ctx.account_id,
-            region: &ctx.region,
-            name,
-        };
+        let at = At { account: &ctx.account_id, region: &ctx.region, name };
         let mut state = self.lock();
         let labels_now = &mut state.repository_mut(&at)?.labels;
         match operation {
@@ -219,22 +195,15 @@ impl Store {
                 }
             }
             _ => {
-                let tags: Vec<_> = labels_now
-                    .iter()
-                    .map(|(key, value)| json!({ "Key": key, "Value": value }))
-                    .collect();
+                let tags: Vec<_> =
+                    labels_now.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
                 return Ok(json!({ "tags": tags }));
             }
         }
         Ok(json!({}))
     }
 
-    fn repository_policy(
-        &self,
-        operation: &str,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    fn repository_policy(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let at = At::of(input, ctx)?;
         let mut state = self.lock();
         let policy = &mut state.repository_mut(&at)?.policy;
@@ -259,21 +228,12 @@ impl Store {
         }))
     }
 
-    fn lifecycle_policy(
-        &self,
-        operation: &str,
-        input: &Value,
-        ctx: &RequestContext,
-    ) -> Result<Value, AwsError> {
+    fn lifecycle_policy(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let at = At::of(input, ctx)?;
         let mut state = self.lock();
         let lifecycle = &mut state.repository_mut(&at)?.lifecycle;
         let answer = match operation {
-            "PutLifecyclePolicy" => Some(
-                lifecycle
-                    .insert(document(input, "lifecyclePolicyText")?)
-                    .clone(),
-            ),
+            "PutLifecyclePolicy" => Some(lifecycle.insert(document(input, "lifecyclePolicyText")?).clone()),
             "DeleteLifecyclePolicy" => lifecycle.take(),
             _ => lifecycle.clone(),
         };
@@ -302,9 +262,7 @@ pub(super) fn page(
     input: &Value,
 ) -> Result<Value, AwsError> {
     let size = cap_max_results(input["maxResults"].as_i64(), default, 1000);
-    let page = paginate(items, size, input["nextToken"].as_str(), |(key, _)| {
-        key.clone()
-    })?;
+    let page = paginate(items, size, input["nextToken"].as_str(), |(key, _)| key.clone())?;
     let values = page.items.into_iter().map(|(_, value)| value).collect();
     let mut answer = Map::from_iter([(member.to_owned(), Value::Array(values))]);
     if let Some(token) = page.next_token {
@@ -317,9 +275,7 @@ fn mutability(given: &Value) -> Result<String, AwsError> {
     match given.as_str() {
         None => Ok("MUTABLE".to_owned()),
         Some(known @ ("MUTABLE" | "IMMUTABLE")) => Ok(known.to_owned()),
-        Some(other) => Err(invalid(format!(
-            "imageTagMutability '{other}' must be MUTABLE or IMMUTABLE"
-        ))),
+        Some(other) => Err(invalid(format!("imageTagMutability '{other}' must be MUTABLE or IMMUTABLE"))),
     }
 }
 
@@ -330,10 +286,7 @@ fn labels(given: &Value) -> Result<BTreeMap<String, String>, AwsError> {
         .flatten()
         .map(|tag| match (tag["Key"].as_str(), tag["Value"].as_str()) {
             (Some(key), Some(value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-            _ => Err(AwsError::bad_request(
-                "InvalidTagParameterException",
-                "A tag needs a key and a value",
-            )),
+            _ => Err(AwsError::bad_request("InvalidTagParameterException", "A tag needs a key and a value")),
         })
         .collect()
 }
@@ -367,9 +320,7 @@ mod tests {
         for good in ["ab", "my-repo", "team/service", "a.b_c-d/e9"] {
             assert!(valid_name(good), "{good}");
         }
-        for bad in [
-            "a", "MyRepo", "-repo", "repo-", "a__b", "a//b", "/foo", "foo/",
-        ] {
+        for bad in ["a", "MyRepo", "-repo", "repo-", "a__b", "a//b", "/foo", "foo/"] {
             assert!(!valid_name(bad), "{bad}");
         }
     }

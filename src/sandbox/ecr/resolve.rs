@@ -93,10 +93,7 @@ impl Images {
         let services = &self.0.services;
         let not_ecr = || ImageError::NotEcr(uri.to_owned());
         let missing = || ImageError::NotFound(uri.to_owned());
-        let damaged = |reason: String| ImageError::Damaged {
-            uri: uri.to_owned(),
-            reason,
-        };
+        let damaged = |reason: String| ImageError::Damaged { uri: uri.to_owned(), reason };
 
         let (host, path) = uri.split_once('/').ok_or_else(not_ecr)?;
         let region = region_of_host(services.account(), host).ok_or_else(not_ecr)?;
@@ -106,32 +103,19 @@ impl Images {
         };
         let (digest, text, media_type) = {
             let state = self.0.lock();
-            let at = At {
-                account: services.account(),
-                region,
-                name,
-            };
+            let at = At { account: services.account(), region, name };
             let repository = state.repository(&at).map_err(|_| missing())?;
             let digest = repository.digest(reference).ok_or_else(missing)?;
             let image = &repository.images[digest];
-            (
-                digest.to_owned(),
-                image.manifest.clone(),
-                image.media_type.clone(),
-            )
+            (digest.to_owned(), image.manifest.clone(), image.media_type.clone())
         };
 
-        let manifest =
-            Manifest::read(&text, Some(&media_type)).map_err(|error| damaged(error.to_string()))?;
+        let manifest = Manifest::read(&text, Some(&media_type)).map_err(|error| damaged(error.to_string()))?;
         let Content::Image { config, layers } = manifest.content else {
-            return Err(ImageError::NotOneImage {
-                uri: uri.to_owned(),
-                media_type,
-            });
+            return Err(ImageError::NotOneImage { uri: uri.to_owned(), media_type });
         };
         let file = |part: &Descriptor| {
-            let hex = hex_of(&part.digest)
-                .ok_or_else(|| damaged(format!("'{}' is not a digest", part.digest)))?;
+            let hex = hex_of(&part.digest).ok_or_else(|| damaged(format!("'{}' is not a digest", part.digest)))?;
             Ok::<_, ImageError>(services.blobs().path(hex))
         };
         let config = std::fs::read(file(&config)?)
@@ -140,27 +124,15 @@ impl Images {
             .map_err(|error| damaged(format!("its configuration is not valid: {error}")))?;
         if config.architecture.is_empty() || config.architecture == "unknown" {
             // What buildx pushes beside an image as its provenance says "unknown".
-            return Err(ImageError::NotOneImage {
-                uri: uri.to_owned(),
-                media_type,
-            });
+            return Err(ImageError::NotOneImage { uri: uri.to_owned(), media_type });
         }
         let layers = layers
             .iter()
             .map(|layer| {
-                Ok(Layer {
-                    path: file(layer)?,
-                    digest: layer.digest.clone(),
-                    media_type: layer.media_type.clone(),
-                })
+                Ok(Layer { path: file(layer)?, digest: layer.digest.clone(), media_type: layer.media_type.clone() })
             })
             .collect::<Result<_, ImageError>>()?;
-        Ok(ResolvedImage {
-            digest,
-            region: region.to_owned(),
-            config: config.into(),
-            layers,
-        })
+        Ok(ResolvedImage { digest, region: region.to_owned(), config: config.into(), layers })
     }
 }
 
@@ -215,11 +187,9 @@ mod tests {
     fn only_the_accounts_own_registry_is_ecr() {
         let own = "000000000000.dkr.ecr.eu-west-1.amazonaws.com";
         assert_eq!(region_of_host("000000000000", own), Some("eu-west-1"));
-        for foreign in [
-            "docker.io",
-            "111111111111.dkr.ecr.eu-west-1.amazonaws.com",
-            "000000000000.dkr.ecr..amazonaws.com",
-        ] {
+        for foreign in
+            ["docker.io", "111111111111.dkr.ecr.eu-west-1.amazonaws.com", "000000000000.dkr.ecr..amazonaws.com"]
+        {
             assert_eq!(region_of_host("000000000000", foreign), None, "{foreign}");
         }
     }

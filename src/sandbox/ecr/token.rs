@@ -38,10 +38,7 @@ impl Store {
     pub(super) fn grant(&self, password: &str) -> Option<Grant> {
         let subject = self.unseal("password", password)?;
         let (region, access_key) = subject.split_once(' ')?;
-        Some(Grant {
-            region: region.to_owned(),
-            access_key: access_key.to_owned(),
-        })
+        Some(Grant { region: region.to_owned(), access_key: access_key.to_owned() })
     }
 
     /// A token that opens one layer.

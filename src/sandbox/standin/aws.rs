@@ -62,24 +62,17 @@ fn password(endpoint: &str, region: String) -> Result<String, Error> {
         path: "/",
         headers: &[
             ("content-type", "application/x-amz-json-1.1"),
-            (
-                "x-amz-target",
-                "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken",
-            ),
+            ("x-amz-target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"),
         ],
         body: b"{}",
     };
-    let request = signer
-        .sign("ecr", &request)
-        .map_err(|cause| Error::usage(format!("{what} cannot be signed: {cause}")))?;
+    let request =
+        signer.sign("ecr", &request).map_err(|cause| Error::usage(format!("{what} cannot be signed: {cause}")))?;
     let mut answer = expect_success(what, agent().run(request))?;
     let body = answer
         .body_mut()
         .read_to_string()
-        .map_err(|cause| Error::Http {
-            what: what.to_owned(),
-            cause: Box::new(cause),
-        })?;
+        .map_err(|cause| Error::Http { what: what.to_owned(), cause: Box::new(cause) })?;
     let token = serde_json::from_str::<Value>(&body).ok().and_then(|body| {
         let token = body["authorizationData"][0]["authorizationToken"].as_str()?;
         String::from_utf8(STANDARD.decode(token).ok()?).ok()
@@ -102,10 +95,7 @@ mod tests {
             &["ecr", "get-login-password", "--region", "eu-west-1"][..],
             &["--region=eu-west-1", "ecr", "get-login-password"][..],
         ] {
-            assert_eq!(
-                split_region(args).unwrap(),
-                (words.clone(), Some("eu-west-1"))
-            );
+            assert_eq!(split_region(args).unwrap(), (words.clone(), Some("eu-west-1")));
         }
         assert!(split_region(&["ecr", "--region"]).is_err());
     }

@@ -28,14 +28,9 @@ pub(super) fn cargo(args: &[&str], build: &Environment) -> Result<(), Error> {
 
 fn hand_over(options: &[&str], build: &Environment) -> Result<(), Error> {
     let option = |name: &str| value_of(options, name);
-    let manifest = build
-        .directory
-        .join(option("--manifest-path").unwrap_or("Cargo.toml"));
+    let manifest = build.directory.join(option("--manifest-path").unwrap_or("Cargo.toml"));
     if !manifest.is_file() {
-        return Err(Error::usage(format!(
-            "could not find `Cargo.toml` in `{}`",
-            build.directory.display()
-        )));
+        return Err(Error::usage(format!("could not find `Cargo.toml` in `{}`", build.directory.display())));
     }
     let configured = std::env::var("CARGO_TARGET_DIR").ok();
     let target = option("--target-dir").or(configured.as_deref());
@@ -55,8 +50,7 @@ fn hand_over(options: &[&str], build: &Environment) -> Result<(), Error> {
         "   Sandbox: not compiling. thumbctl carries this function in itself, and that is handed over as {}",
         binary.display()
     );
-    let program =
-        std::env::current_exe().map_err(Error::io("thumbctl's executable is not known"))?;
+    let program = std::env::current_exe().map_err(Error::io("thumbctl's executable is not known"))?;
     // A copy, not a link: what a build does with its binary (strip, say) must not reach thumbctl. Where the file system
     // can share the bytes, it does.
     fs::create_dir_all(&output)
@@ -84,10 +78,9 @@ fn value_of<'a>(options: &[&'a str], name: &str) -> Option<&'a str> {
 pub(super) fn rustc(args: &[&str]) -> Result<(), Error> {
     match args {
         ["-V" | "--version"] => println!("rustc {VERSION} (the sandbox's stand-in)"),
-        ["-vV" | "-Vv"] | ["--version", "--verbose" | "-v"] => println!(
-            "rustc {VERSION} (the sandbox's stand-in)\nbinary: rustc\nhost: {}\nrelease: {VERSION}",
-            host()
-        ),
+        ["-vV" | "-Vv"] | ["--version", "--verbose" | "-v"] => {
+            println!("rustc {VERSION} (the sandbox's stand-in)\nbinary: rustc\nhost: {}\nrelease: {VERSION}", host())
+        }
         other => {
             return Err(Error::usage(format!(
                 "the sandbox's stand-in says its version only, it does not compile: 'rustc {}'",
@@ -100,10 +93,7 @@ pub(super) fn rustc(args: &[&str]) -> Result<(), Error> {
 
 /// Everything that rustup would fetch is as good as there: nothing is compiled.
 pub(super) fn rustup(args: &[&str]) -> Result<(), Error> {
-    eprintln!(
-        "info: the sandbox's stand-in has nothing to do for 'rustup {}'",
-        args.join(" ")
-    );
+    eprintln!("info: the sandbox's stand-in has nothing to do for 'rustup {}'", args.join(" "));
     Ok(())
 }
 

@@ -16,19 +16,14 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
     match args {
         ["login", options @ ..] => login(options, build),
         ["logout", ..] => Ok(()),
-        ["build", options @ ..] | ["buildx", "build", options @ ..] => {
-            docker_build::run(options, build)
-        }
+        ["build", options @ ..] | ["buildx", "build", options @ ..] => docker_build::run(options, build),
         ["tag", source, target] | ["image", "tag", source, target] => {
             let images = Images::of(build);
             let (digest, _) = images.find(&Reference::read(source)?)?;
             images.tag(&Reference::read(target)?, &digest)
         }
         ["push", options @ ..] | ["image", "push", options @ ..] => {
-            let names: Vec<_> = options
-                .iter()
-                .filter(|option| !option.starts_with('-'))
-                .collect();
+            let names: Vec<_> = options.iter().filter(|option| !option.starts_with('-')).collect();
             match names[..] {
                 [name] => docker_push::run(&Reference::read(name)?, build),
                 _ => Err(Error::usage("'docker push' requires 1 argument")),
@@ -73,10 +68,7 @@ pub(super) fn architecture() -> &'static str {
 fn answer(options: &[&str]) -> Result<String, Error> {
     let format = match options {
         [] => {
-            return Ok(format!(
-                "Docker {VERSION}, the sandbox's stand-in, linux/{}",
-                architecture()
-            ));
+            return Ok(format!("Docker {VERSION}, the sandbox's stand-in, linux/{}", architecture()));
         }
         ["--format" | "-f", format] => (*format).to_owned(),
         [one] => match one.strip_prefix("--format=") {
@@ -88,9 +80,8 @@ fn answer(options: &[&str]) -> Result<String, Error> {
     let mut answer = String::new();
     let mut rest = &*format;
     while let Some((before, template)) = rest.split_once("{{") {
-        let (field, after) = template
-            .split_once("}}")
-            .ok_or_else(|| Error::usage(format!("template parsing error: '{format}'")))?;
+        let (field, after) =
+            template.split_once("}}").ok_or_else(|| Error::usage(format!("template parsing error: '{format}'")))?;
         answer.push_str(before);
         answer.push_str(match field.trim() {
             ".Server.Os" | ".Client.Os" | ".OSType" => "linux",
@@ -98,9 +89,7 @@ fn answer(options: &[&str]) -> Result<String, Error> {
             ".Architecture" => std::env::consts::ARCH,
             ".Server.Version" | ".Client.Version" | ".ServerVersion" => VERSION,
             other => {
-                return Err(Error::usage(format!(
-                    "the sandbox's stand-in has no field {other}"
-                )));
+                return Err(Error::usage(format!("the sandbox's stand-in has no field {other}")));
             }
         });
         rest = after;
@@ -120,15 +109,11 @@ fn login(options: &[&str], build: &Environment) -> Result<(), Error> {
         match name {
             "-u" | "--username" => user = inline.or_else(|| options.next().copied()),
             "-p" | "--password" => {
-                password = inline
-                    .or_else(|| options.next().copied())
-                    .map(str::to_owned);
+                password = inline.or_else(|| options.next().copied()).map(str::to_owned);
             }
             "--password-stdin" => {
                 let mut text = String::new();
-                std::io::stdin()
-                    .read_to_string(&mut text)
-                    .map_err(Error::io("cannot read the password"))?;
+                std::io::stdin().read_to_string(&mut text).map_err(Error::io("cannot read the password"))?;
                 password = Some(text.trim_end_matches(['\r', '\n']).to_owned());
             }
             flag if flag.starts_with('-') => {
@@ -138,26 +123,15 @@ fn login(options: &[&str], build: &Environment) -> Result<(), Error> {
         }
     }
     let (Some(user), Some(password), Some(host)) = (user, password, host) else {
-        return Err(Error::usage(
-            "login needs --username, --password-stdin and the registry's host",
-        ));
+        return Err(Error::usage("login needs --username, --password-stdin and the registry's host"));
     };
     if password.is_empty() {
-        return Err(Error::usage(
-            "Must provide --username with --password-stdin",
-        ));
+        return Err(Error::usage("Must provide --username with --password-stdin"));
     }
-    let host = host
-        .strip_prefix("https://")
-        .unwrap_or(host)
-        .trim_end_matches('/');
+    let host = host.strip_prefix("https://").unwrap_or(host).trim_end_matches('/');
     let url = format!("{}/v2/", docker_push::base(host, build)?);
     let auth = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-    let answer = agent()
-        .get(&url)
-        .header(REGISTRY_HEADER, host)
-        .header("authorization", &auth)
-        .call();
+    let answer = agent().get(&url).header(REGISTRY_HEADER, host).header("authorization", &auth).call();
     expect_success(format!("login to {host} failed"), answer)?;
     build.remember_login(host, user, &password)?;
     println!("Login Succeeded");

@@ -55,8 +55,7 @@ impl Options {
                     options.arguments.insert(name.to_owned(), value);
                 }
                 // No attestations are made, asked for or not; there is no cache, nothing is pulled.
-                "--provenance" | "--sbom" | "--progress" | "--output" | "-o" | "--cache-from"
-                | "--cache-to" => {
+                "--provenance" | "--sbom" | "--progress" | "--output" | "-o" | "--cache-from" | "--cache-to" => {
                     value()?;
                 }
                 "--load" | "--no-cache" | "--pull" | "--quiet" | "-q" => {}
@@ -79,25 +78,17 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
         .ok_or_else(|| Error::usage("'docker build' requires 1 argument: the context's path"))?;
     let context = build.directory.join(context);
     if !context.is_dir() {
-        return Err(Error::usage(format!(
-            "unable to prepare context: path \"{}\" not found",
-            context.display()
-        )));
+        return Err(Error::usage(format!("unable to prepare context: path \"{}\" not found", context.display())));
     }
     let host = format!("linux/{}", architecture());
     if let Some(platform) = options.platform.as_deref().filter(|it| **it != host) {
-        return Err(Error::usage(format!(
-            "the platform is {platform}, but the sandbox builds for its own, {host}"
-        )));
+        return Err(Error::usage(format!("the platform is {platform}, but the sandbox builds for its own, {host}")));
     }
     let file = match &options.file {
         Some(file) => build.directory.join(file),
         None => context.join("Dockerfile"),
     };
-    let text = fs::read_to_string(&file).map_err(Error::io(format!(
-        "failed to read dockerfile {}",
-        file.display()
-    )))?;
+    let text = fs::read_to_string(&file).map_err(Error::io(format!("failed to read dockerfile {}", file.display())))?;
     let dockerfile = Dockerfile::read(&text, &options.arguments)
         .map_err(|error| Error::usage(format!("dockerfile parse error: {error}")))?;
 
@@ -131,30 +122,16 @@ struct Image<'a> {
 
 impl<'a> Image<'a> {
     fn new(context: &'a Path, images: &'a Images) -> Self {
-        Self {
-            context,
-            images,
-            config: Map::new(),
-            working_dir: PathBuf::from("/"),
-            layers: Vec::new(),
-        }
+        Self { context, images, config: Map::new(), working_dir: PathBuf::from("/"), layers: Vec::new() }
     }
 
     fn apply(&mut self, instruction: &Instruction) -> Result<(), Error> {
         match instruction {
-            Instruction::Copy {
-                chmod,
-                sources,
-                target,
-            } => return self.copy(*chmod, sources, target),
+            Instruction::Copy { chmod, sources, target } => return self.copy(*chmod, sources, target),
             Instruction::Env(name, value) => self.set_env(name, value),
             Instruction::Label(name, value) => self.member("Labels")[name] = json!(value),
             Instruction::Expose(port) => {
-                let port = if port.contains('/') {
-                    port.clone()
-                } else {
-                    format!("{port}/tcp")
-                };
+                let port = if port.contains('/') { port.clone() } else { format!("{port}/tcp") };
                 self.member("ExposedPorts")[port] = json!({});
             }
             Instruction::WorkDir(path) => {
@@ -227,9 +204,7 @@ impl<'a> Image<'a> {
             if into_directory && !path.is_dir() {
                 destination.push(inside.file_name().unwrap_or_default());
             }
-            layer
-                .add(&path, &destination)
-                .map_err(Error::io(failed()))?;
+            layer.add(&path, &destination).map_err(Error::io(failed()))?;
         }
         let written = layer.finish().map_err(Error::io(failed()))?;
         self.images.keep(&file, &written.hex)?;

@@ -24,16 +24,12 @@ pub(super) fn base<'a>(host: &str, build: &'a Environment) -> Result<&'a str, Er
 pub(super) fn run(reference: &Reference, build: &Environment) -> Result<(), Error> {
     let images = Images::of(build);
     let (digest, text) = images.find(reference)?;
-    let manifest: Manifest = serde_json::from_str(&text).map_err(|cause| {
-        Error::usage(format!("the manifest of {reference} is damaged: {cause}"))
-    })?;
+    let manifest: Manifest = serde_json::from_str(&text)
+        .map_err(|cause| Error::usage(format!("the manifest of {reference} is damaged: {cause}")))?;
     let push = Push {
         base: base(&reference.host, build)?,
         auth: build.login(&reference.host).ok_or_else(|| {
-            Error::usage(format!(
-                "no basic auth credentials for {}: docker login comes first",
-                reference.host
-            ))
+            Error::usage(format!("no basic auth credentials for {}: docker login comes first", reference.host))
         })?,
         agent: agent(),
         reference,
@@ -87,10 +83,7 @@ impl Push<'_> {
         let file = File::open(images.path(&part.digest)).map_err(Error::io(what()))?;
         let sent = self
             .agent
-            .put(format!(
-                "{}{location}{separator}digest={}",
-                self.base, part.digest
-            ))
+            .put(format!("{}{location}{separator}digest={}", self.base, part.digest))
             .header(REGISTRY_HEADER, &self.reference.host)
             .header("authorization", &self.auth)
             .header("content-type", "application/octet-stream")
@@ -108,10 +101,5 @@ impl Push<'_> {
 
 /// Where to go on; the sandbox answers with a path.
 fn location(answer: &Response<Body>) -> String {
-    answer
-        .headers()
-        .get("location")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-        .to_owned()
+    answer.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }

@@ -33,14 +33,8 @@ pub(super) enum DockerfileError {
     #[error("line {line}: unknown instruction: {word}")]
     Unknown { line: usize, word: String },
     #[error("line {line}: {word} {why}")]
-    Invalid {
-        line: usize,
-        word: String,
-        why: &'static str,
-    },
-    #[error(
-        "line {line}: FROM {image}: the sandbox builds FROM scratch only, it pulls no base image"
-    )]
+    Invalid { line: usize, word: String, why: &'static str },
+    #[error("line {line}: FROM {image}: the sandbox builds FROM scratch only, it pulls no base image")]
     BaseImage { line: usize, image: String },
     #[error("there is no FROM")]
     NoStage,
@@ -48,23 +42,14 @@ pub(super) enum DockerfileError {
 
 impl Dockerfile {
     /// Reads a Dockerfile; `given` are the values of `--build-arg`.
-    pub(super) fn read(
-        text: &str,
-        given: &BTreeMap<String, String>,
-    ) -> Result<Self, DockerfileError> {
-        let mut reader = Reader {
-            given,
-            variables: BTreeMap::new(),
-            stage: None,
-        };
+    pub(super) fn read(text: &str, given: &BTreeMap<String, String>) -> Result<Self, DockerfileError> {
+        let mut reader = Reader { given, variables: BTreeMap::new(), stage: None };
         for (line, text) in logical_lines(text) {
             reader.instruction(line, &text)?;
         }
         match reader.stage {
             None => Err(DockerfileError::NoStage),
-            Some((line, image, _)) if image != "scratch" => {
-                Err(DockerfileError::BaseImage { line, image })
-            }
+            Some((line, image, _)) if image != "scratch" => Err(DockerfileError::BaseImage { line, image }),
             Some((_, _, Err(error))) => Err(error),
             Some((_, _, Ok(instructions))) => Ok(Self { instructions }),
         }
@@ -80,15 +65,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn instruction(&mut self, line: usize, text: &str) -> Result<(), DockerfileError> {
-        let (word, rest) = text
-            .split_once(char::is_whitespace)
-            .map_or((text, ""), |(word, rest)| (word, rest.trim()));
+        let (word, rest) = text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim()));
         let word = word.to_uppercase();
-        let invalid = |why| DockerfileError::Invalid {
-            line,
-            word: word.clone(),
-            why,
-        };
+        let invalid = |why| DockerfileError::Invalid { line, word: word.clone(), why };
         match word.as_str() {
             "FROM" => {
                 let mut words = rest.split_whitespace().filter(|it| !it.starts_with("--"));
@@ -110,10 +89,7 @@ impl Reader<'_> {
             _ => {}
         }
         let parsed = self.in_stage(line, &word, rest);
-        let (_, _, stage) = self
-            .stage
-            .as_mut()
-            .ok_or_else(|| invalid("must not stand before FROM"))?;
+        let (_, _, stage) = self.stage.as_mut().ok_or_else(|| invalid("must not stand before FROM"))?;
         match (parsed, &mut *stage) {
             (Ok(found), Ok(instructions)) => instructions.extend(found),
             (Err(error), Ok(_)) => *stage = Err(error),
@@ -122,17 +98,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn in_stage(
-        &mut self,
-        line: usize,
-        word: &str,
-        rest: &str,
-    ) -> Result<Vec<Instruction>, DockerfileError> {
-        let invalid = |why| DockerfileError::Invalid {
-            line,
-            word: word.to_owned(),
-            why,
-        };
+    fn in_stage(&mut self, line: usize, word: &str, rest: &str) -> Result<Vec<Instruction>, DockerfileError> {
+        let invalid = |why| DockerfileError::Invalid { line, word: word.to_owned(), why };
         if rest.is_empty() {
             return Err(invalid("needs an argument"));
         }
@@ -151,22 +118,14 @@ impl Reader<'_> {
             }
             "WORKDIR" => vec![Instruction::WorkDir(self.expand(&unquote(rest)))],
             "USER" => vec![Instruction::User(self.expand(rest))],
-            "EXPOSE" => rest
-                .split_whitespace()
-                .map(|port| Instruction::Expose(self.expand(port)))
-                .collect(),
+            "EXPOSE" => rest.split_whitespace().map(|port| Instruction::Expose(self.expand(port))).collect(),
             "ENTRYPOINT" => vec![Instruction::Entrypoint(command(rest))],
             "CMD" => vec![Instruction::Cmd(command(rest))],
             "RUN" => vec![Instruction::Run(rest.to_owned())],
             // They say nothing that a function needs.
-            "MAINTAINER" | "STOPSIGNAL" | "HEALTHCHECK" | "SHELL" | "VOLUME" | "ONBUILD" => {
-                Vec::new()
-            }
+            "MAINTAINER" | "STOPSIGNAL" | "HEALTHCHECK" | "SHELL" | "VOLUME" | "ONBUILD" => Vec::new(),
             other => {
-                return Err(DockerfileError::Unknown {
-                    line,
-                    word: other.to_owned(),
-                });
+                return Err(DockerfileError::Unknown { line, word: other.to_owned() });
             }
         })
     }
@@ -174,9 +133,7 @@ impl Reader<'_> {
     fn copy(&self, rest: &str) -> Result<Instruction, &'static str> {
         let (mut chmod, mut rest) = (None, rest);
         while let Some(option) = rest.strip_prefix("--") {
-            let (option, after) = option
-                .split_once(char::is_whitespace)
-                .unwrap_or((option, ""));
+            let (option, after) = option.split_once(char::is_whitespace).unwrap_or((option, ""));
             rest = after.trim_start();
             match option.split_once('=') {
                 Some(("chmod", mode)) => {
@@ -196,11 +153,7 @@ impl Reader<'_> {
         };
         let mut words: Vec<_> = words.iter().map(|word| self.expand(word)).collect();
         let target = words.pop().filter(|_| !words.is_empty());
-        Ok(Instruction::Copy {
-            chmod,
-            sources: words,
-            target: target.ok_or("needs a source and a target")?,
-        })
+        Ok(Instruction::Copy { chmod, sources: words, target: target.ok_or("needs a source and a target")? })
     }
 
     /// `NAME=value …`, or the old `NAME value`.
@@ -208,9 +161,7 @@ impl Reader<'_> {
         let words = words(rest);
         let first = words.first().ok_or("needs an argument")?;
         if !first.contains('=') {
-            let (name, value) = rest
-                .split_once(char::is_whitespace)
-                .ok_or("needs a value")?;
+            let (name, value) = rest.split_once(char::is_whitespace).ok_or("needs a value")?;
             return Ok(vec![(name.to_owned(), self.expand(&unquote(value.trim())))]);
         }
         words
@@ -234,19 +185,17 @@ impl Reader<'_> {
                 continue;
             }
             out.push_str(before);
-            let (name, default, left) =
-                match after.strip_prefix('{').and_then(|it| it.split_once('}')) {
-                    Some((inner, left)) => {
-                        let (name, default) = inner.split_once(":-").unwrap_or((inner, ""));
-                        (name, default, left)
-                    }
-                    None => {
-                        let end = after
-                            .find(|char: char| !char.is_ascii_alphanumeric() && char != '_')
-                            .unwrap_or(after.len());
-                        (&after[..end], "", &after[end..])
-                    }
-                };
+            let (name, default, left) = match after.strip_prefix('{').and_then(|it| it.split_once('}')) {
+                Some((inner, left)) => {
+                    let (name, default) = inner.split_once(":-").unwrap_or((inner, ""));
+                    (name, default, left)
+                }
+                None => {
+                    let end =
+                        after.find(|char: char| !char.is_ascii_alphanumeric() && char != '_').unwrap_or(after.len());
+                    (&after[..end], "", &after[end..])
+                }
+            };
             out.push_str(self.variables.get(name).map_or(default, String::as_str));
             rest = left;
         }
@@ -303,16 +252,12 @@ fn words(text: &str) -> Vec<String> {
 
 fn unquote(text: &str) -> String {
     let quoted = |mark: char| text.strip_prefix(mark)?.strip_suffix(mark);
-    quoted('"')
-        .or_else(|| quoted('\''))
-        .unwrap_or(text)
-        .to_owned()
+    quoted('"').or_else(|| quoted('\'')).unwrap_or(text).to_owned()
 }
 
 /// A command as a list; one that is written as text is for a shell.
 fn command(rest: &str) -> Vec<String> {
-    serde_json::from_str(rest)
-        .unwrap_or_else(|_| vec!["/bin/sh".to_owned(), "-c".to_owned(), rest.to_owned()])
+    serde_json::from_str(rest).unwrap_or_else(|_| vec!["/bin/sh".to_owned(), "-c".to_owned(), rest.to_owned()])
 }
 
 #[cfg(test)]
@@ -336,11 +281,7 @@ mod tests {
             [
                 Instruction::Env("A".into(), "x y".into()),
                 Instruction::Env("B".into(), "given".into()),
-                Instruction::Copy {
-                    chmod: Some(0o755),
-                    sources: vec!["app".into()],
-                    target: "/bin/x y/".into(),
-                },
+                Instruction::Copy { chmod: Some(0o755), sources: vec!["app".into()], target: "/bin/x y/".into() },
                 Instruction::WorkDir("/w".into()),
                 Instruction::Run("make".into()),
                 Instruction::Entrypoint(vec!["/app".into(), "-v".into()]),
@@ -351,15 +292,11 @@ mod tests {
 
     #[test]
     fn only_the_last_stage_counts_and_it_must_be_from_scratch() {
-        let found =
-            read("FROM rust AS build\nCOPY --from=x a b\nFROM scratch\nCOPY a /a\n").unwrap();
+        let found = read("FROM rust AS build\nCOPY --from=x a b\nFROM scratch\nCOPY a /a\n").unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(
             read("FROM scratch\nFROM python:3.13\n"),
-            Err(DockerfileError::BaseImage {
-                line: 2,
-                image: "python:3.13".into()
-            })
+            Err(DockerfileError::BaseImage { line: 2, image: "python:3.13".into() })
         );
     }
 
@@ -367,13 +304,8 @@ mod tests {
     fn says_where_and_what_it_does_not_take() {
         let message = |text| read(text).unwrap_err().to_string();
         assert_eq!(message(""), "there is no FROM");
-        assert_eq!(
-            message("FROM scratch\nFOO x\n"),
-            "line 2: unknown instruction: FOO"
-        );
-        assert!(
-            message("FROM scratch\nCOPY --from=build a b\n").contains("--from is not supported")
-        );
+        assert_eq!(message("FROM scratch\nFOO x\n"), "line 2: unknown instruction: FOO");
+        assert!(message("FROM scratch\nCOPY --from=build a b\n").contains("--from is not supported"));
         assert!(message("COPY a b\n").contains("must not stand before FROM"));
     }
 }

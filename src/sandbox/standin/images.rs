@@ -36,20 +36,13 @@ pub(super) struct Images {
 
 impl Images {
     pub(super) fn of(build: &Environment) -> Self {
-        Self {
-            directory: build.home.join(".thumbctl-images"),
-        }
+        Self { directory: build.home.join(".thumbctl-images") }
     }
 
     /// A new file to write a blob into; [`Self::keep`] gives it its name.
     pub(super) fn incoming(&self) -> Result<PathBuf, Error> {
-        let path = self
-            .directory
-            .join(format!("incoming-{}", uuid::Uuid::new_v4()));
-        fs::create_dir_all(&self.directory).map_err(Error::io(format!(
-            "cannot make {}",
-            self.directory.display()
-        )))?;
+        let path = self.directory.join(format!("incoming-{}", uuid::Uuid::new_v4()));
+        fs::create_dir_all(&self.directory).map_err(Error::io(format!("cannot make {}", self.directory.display())))?;
         Ok(path)
     }
 
@@ -80,18 +73,17 @@ impl Images {
     pub(super) fn tag(&self, reference: &Reference, digest: &str) -> Result<(), Error> {
         let mut names = self.names();
         names.insert(reference.to_string(), digest.to_owned());
-        let text = serde_json::to_vec(&names)
-            .map_err(|cause| Error::usage(format!("names cannot be written: {cause}")))?;
+        let text =
+            serde_json::to_vec(&names).map_err(|cause| Error::usage(format!("names cannot be written: {cause}")))?;
         fs::write(self.names_file(), text).map_err(Error::io("cannot write the images' names"))
     }
 
     /// The manifest that a name points at: its digest and its text.
     pub(super) fn find(&self, reference: &Reference) -> Result<(String, String), Error> {
-        let digest = self.names().remove(&reference.to_string()).ok_or_else(|| {
-            Error::usage(format!(
-                "An image does not exist locally with the tag: {reference}"
-            ))
-        })?;
+        let digest = self
+            .names()
+            .remove(&reference.to_string())
+            .ok_or_else(|| Error::usage(format!("An image does not exist locally with the tag: {reference}")))?;
         let text = fs::read_to_string(self.path(&digest))
             .map_err(Error::io(format!("the manifest of {reference} is gone")))?;
         Ok((digest, text))
@@ -99,10 +91,7 @@ impl Images {
 
     /// All names with the digests they point at.
     pub(super) fn names(&self) -> BTreeMap<String, String> {
-        fs::read(self.names_file())
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default()
+        fs::read(self.names_file()).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
     fn names_file(&self) -> PathBuf {

@@ -48,11 +48,7 @@ enum Error {
     },
     /// The sandbox said no.
     #[error("{what}: {status} {answer}")]
-    Refused {
-        what: String,
-        status: u16,
-        answer: String,
-    },
+    Refused { what: String, status: u16, answer: String },
 }
 
 impl Error {
@@ -69,10 +65,7 @@ impl Error {
 /// Acts as one of the tools, with its arguments, in the environment of a build.
 pub fn run(name: &str, args: impl Iterator<Item = OsString>) -> ExitCode {
     let outcome = args
-        .map(|arg| {
-            arg.into_string()
-                .map_err(|arg| Error::usage(format!("'{}' is not UTF-8", arg.display())))
-        })
+        .map(|arg| arg.into_string().map_err(|arg| Error::usage(format!("'{}' is not UTF-8", arg.display()))))
         .collect::<Result<Vec<_>, _>>()
         .and_then(|args| {
             let args: Vec<_> = args.iter().map(String::as_str).collect();
@@ -81,9 +74,7 @@ pub fn run(name: &str, args: impl Iterator<Item = OsString>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| {
-                error.source()
-            });
+            let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
             let message: Vec<_> = causes.map(ToString::to_string).collect();
             eprintln!("{name}: {}", message.join(": "));
             ExitCode::FAILURE
@@ -123,9 +114,7 @@ impl Environment {
     /// The sandbox's address, or why there is none to call.
     fn endpoint(&self) -> Result<&str, Error> {
         if self.endpoint.is_empty() {
-            return Err(Error::usage(
-                "AWS_ENDPOINT_URL is not set: this stand-in knows the sandbox only",
-            ));
+            return Err(Error::usage("AWS_ENDPOINT_URL is not set: this stand-in knows the sandbox only"));
         }
         Ok(self.endpoint.trim_end_matches('/'))
     }
@@ -143,9 +132,7 @@ impl Environment {
 
     /// What a login has kept, ready for an `Authorization` header.
     fn login(&self, host: &str) -> Option<String> {
-        let auth = self.docker_config()["auths"][host]["auth"]
-            .as_str()?
-            .to_owned();
+        let auth = self.docker_config()["auths"][host]["auth"].as_str()?.to_owned();
         Some(format!("Basic {auth}"))
     }
 
@@ -168,11 +155,7 @@ fn variable(name: &str) -> Result<String, Error> {
 
 /// Speaks HTTP with the sandbox; every status is an answer.
 fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .proxy(None)
-        .build()
-        .into()
+    ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into()
 }
 
 /// An answer's body, if the status is one of success.
@@ -188,9 +171,6 @@ fn expect_success(
             status: answer.status().as_u16(),
             answer: answer.body_mut().read_to_string().unwrap_or_default(),
         }),
-        Err(cause) => Err(Error::Http {
-            what,
-            cause: Box::new(cause),
-        }),
+        Err(cause) => Err(Error::Http { what, cause: Box::new(cause) }),
     }
 }

@@ -20,31 +20,18 @@ impl Reference {
         };
         let (name, tag) = path.split_once(':').unwrap_or((path, "latest"));
         let valid = |text: &str, more: &[char]| {
-            !text.is_empty()
-                && text
-                    .chars()
-                    .all(|char| char.is_ascii_alphanumeric() || more.contains(&char))
+            !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || more.contains(&char))
         };
         let lower = !name.chars().any(|char| char.is_ascii_uppercase());
         if !lower || !valid(name, &['/', '.', '_', '-']) || !valid(tag, &['.', '_', '-']) {
-            return Err(Error::usage(format!(
-                "invalid reference format: '{text}' (a name in lower case, and a tag)"
-            )));
+            return Err(Error::usage(format!("invalid reference format: '{text}' (a name in lower case, and a tag)")));
         }
-        Ok(Self {
-            host: host.to_owned(),
-            name: name.to_owned(),
-            tag: tag.to_owned(),
-        })
+        Ok(Self { host: host.to_owned(), name: name.to_owned(), tag: tag.to_owned() })
     }
 
     /// The name without its tag.
     pub(super) fn repository(&self) -> String {
-        if self.host.is_empty() {
-            self.name.clone()
-        } else {
-            format!("{}/{}", self.host, self.name)
-        }
+        if self.host.is_empty() { self.name.clone() } else { format!("{}/{}", self.host, self.name) }
     }
 }
 
@@ -68,10 +55,7 @@ mod tests {
         assert_eq!(of("thumb"), triple("", "thumb", "latest"));
         assert_eq!(of("team/thumb:v1"), triple("", "team/thumb", "v1"));
         assert_eq!(of("a.b/c/d:v1"), triple("a.b", "c/d", "v1"));
-        assert_eq!(
-            of("localhost:5000/c"),
-            triple("localhost:5000", "c", "latest")
-        );
+        assert_eq!(of("localhost:5000/c"), triple("localhost:5000", "c", "latest"));
         for bad in ["", ":v1", "Thumb", "thumb:", "a b"] {
             assert!(Reference::read(bad).is_err(), "{bad}");
         }

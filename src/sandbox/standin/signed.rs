@@ -11,12 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
 /// What a path may have unescaped: unreserved characters, and its slashes.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~')
-    .remove(b'/');
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// Who signs.
 #[derive(Debug, Clone)]
@@ -40,26 +35,14 @@ pub(crate) struct Unsigned<'a> {
 
 impl Signer {
     /// The request with its signature (Signature Version 4, in the headers).
-    pub(crate) fn sign(
-        &self,
-        service: &str,
-        request: &Unsigned<'_>,
-    ) -> Result<Request<Vec<u8>>, http::Error> {
+    pub(crate) fn sign(&self, service: &str, request: &Unsigned<'_>) -> Result<Request<Vec<u8>>, http::Error> {
         let now = SystemTime::now();
         let time = Utc::now().format("%Y%m%dT%H%M%SZ").to_string();
         let day = &time[..8];
         let hash = format!("{:x}", Sha256::digest(request.body));
-        let host = request
-            .endpoint
-            .split_once("://")
-            .map_or(request.endpoint, |(_, host)| host)
-            .trim_end_matches('/');
+        let host = request.endpoint.split_once("://").map_or(request.endpoint, |(_, host)| host).trim_end_matches('/');
 
-        let mut headers = vec![
-            ("host", host),
-            ("x-amz-content-sha256", &hash),
-            ("x-amz-date", &time),
-        ];
+        let mut headers = vec![("host", host), ("x-amz-content-sha256", &hash), ("x-amz-date", &time)];
         if let Some(token) = &self.session_token {
             headers.push(("x-amz-security-token", token));
         }
@@ -69,16 +52,10 @@ impl Signer {
         let path = utf8_percent_encode(request.path, PATH).to_string();
         let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
         let names = names.join(";");
-        let listed: String = headers
-            .iter()
-            .map(|(name, value)| format!("{name}:{}\n", value.trim()))
-            .collect();
+        let listed: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
         let canonical = format!("{}\n{path}\n\n{listed}\n{names}\n{hash}", request.method);
         let scope = format!("{day}/{}/{service}/aws4_request", self.region);
-        let to_sign = format!(
-            "AWS4-HMAC-SHA256\n{time}\n{scope}\n{:x}",
-            Sha256::digest(canonical)
-        );
+        let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{:x}", Sha256::digest(canonical));
         let key = generate_signing_key(&self.secret_key, now, &self.region, service);
         let signature = calculate_signature(key, to_sign.as_bytes());
         let authorization = format!(

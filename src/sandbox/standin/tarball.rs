@@ -46,11 +46,7 @@ impl Tarball {
     pub(super) fn create(file: &Path, chmod: Option<u32>) -> io::Result<Self> {
         let file = BufWriter::with_capacity(256 * 1024, File::create(file)?);
         Ok(Self {
-            archive: tar::Builder::new(Hashed {
-                file,
-                hash: Sha256::new(),
-                size: 0,
-            }),
+            archive: tar::Builder::new(Hashed { file, hash: Sha256::new(), size: 0 }),
             directories: BTreeSet::new(),
             chmod,
         })
@@ -61,9 +57,8 @@ impl Tarball {
         let metadata = fs::metadata(source)?;
         if metadata.is_dir() {
             self.directory(target)?;
-            let mut names = fs::read_dir(source)?
-                .map(|entry| Ok(entry?.file_name()))
-                .collect::<io::Result<Vec<_>>>()?;
+            let mut names =
+                fs::read_dir(source)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
             names.sort();
             for name in names {
                 self.add(&source.join(&name), &target.join(&name))?;
@@ -85,10 +80,7 @@ impl Tarball {
     pub(super) fn finish(self) -> io::Result<Written> {
         let mut out = self.archive.into_inner()?;
         out.flush()?;
-        Ok(Written {
-            hex: format!("{:x}", out.hash.finalize()),
-            size: out.size,
-        })
+        Ok(Written { hex: format!("{:x}", out.hash.finalize()), size: out.size })
     }
 
     /// An entry for a directory and for each above it, once.
@@ -96,9 +88,7 @@ impl Tarball {
         let mut above: Vec<_> = path.ancestors().collect();
         above.reverse();
         for directory in above {
-            let named = directory
-                .components()
-                .any(|part| matches!(part, Component::Normal(_)));
+            let named = directory.components().any(|part| matches!(part, Component::Normal(_)));
             if named && self.directories.insert(directory.to_owned()) {
                 let mut header = tar::Header::new_ustar();
                 header.set_entry_type(tar::EntryType::Directory);
@@ -110,12 +100,7 @@ impl Tarball {
         Ok(())
     }
 
-    fn append(
-        &mut self,
-        mut header: tar::Header,
-        target: &Path,
-        data: impl io::Read,
-    ) -> io::Result<()> {
+    fn append(&mut self, mut header: tar::Header, target: &Path, data: impl io::Read) -> io::Result<()> {
         header.set_mtime(0);
         header.set_uid(0);
         header.set_gid(0);
