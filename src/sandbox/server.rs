@@ -143,9 +143,11 @@ fn build(
     let ecr = Arc::new(EcrService::new(services.clone()));
     services.register(ecr.clone()).map_err(damaged)?;
     services.add_blob_user(ecr.clone());
-    let registry = OnceLock::from(Arc::new(ecr.registry()) as Arc<dyn Registry>);
-    let build_host =
-        BuildHost { program: std::env::current_exe().map_err(unwritable)?, function: crate::assets::function_files };
+    let registry = OnceLock::from(Arc::new(ecr.registry(access.clone())) as Arc<dyn Registry>);
+    let build_host = BuildHost {
+        program: std::env::current_exe().map_err(unwritable)?,
+        function: crate::assets::function_files,
+    };
     let codebuild = Arc::new(CodeBuildService::new(services.clone(), build_host));
     services.register(codebuild.clone()).map_err(damaged)?;
     let lambda = Arc::new(LambdaService::new(services.clone(), ecr.images()));
