@@ -4,7 +4,7 @@
 
 pub mod assets; // what is shipped inside the binary
 pub mod aws; // the AWS services, one file each, and their rules that bite
-pub mod cli; // the headless front end, one file a command
+pub mod cli; // the headless front end: one file a command
 pub mod cloud; // which cloud, who am I, the SDK configuration
 pub mod deployment; // what exists, as a fold over events
 pub mod engine; // runs a plan

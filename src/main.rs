@@ -1,52 +1,41 @@
-//! The program: chooses what it is called as, parses the command line, and turns what comes of it into an exit code.
+//! The program: looks what it is called as, parses the command line, and turns what comes of it into an exit code.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
+use thumbctl::cli;
+use thumbctl::sandbox::standin;
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let after = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1)).cloned();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let faults = match after("--faults").map(|file| sandbox::read_faults(file.as_ref())).transpose() {
-        Ok(faults) => faults.unwrap_or_default(),
+    let mut arguments = std::env::args_os();
+    let called_as = arguments.next().unwrap_or_default();
+    if let Some(code) = act_as(&called_as, arguments) {
+        return code;
+    }
+    let invocation = match cli::parse(std::env::args_os()) {
+        Ok(invocation) => invocation,
+        Err(code) => return code,
+    };
+    // The work is waiting: two threads are enough for it, and start sooner than one for each core.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: cannot start: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let attached = arguments.iter().any(|a| a == "--attached");
-    let options = ServeOptions {
-        data_dir: after("--data-dir").map_or(DataDir::Ephemeral, |dir| DataDir::Kept(dir.into())),
-        port: after("--port").and_then(|port| port.parse().ok()),
-        attached,
-        on_ready: (!attached).then(|| -> sandbox::OnReady {
-            Box::new(|endpoint| {
-                println!("export AWS_ENDPOINT_URL={}", endpoint.url);
-                println!("export AWS_ACCESS_KEY_ID={}", endpoint.access_key);
-                println!("export AWS_SECRET_ACCESS_KEY={}", endpoint.secret_key);
-            })
-        }),
-        on_request: (!attached).then(|| -> sandbox::OnRequest {
-            std::sync::Arc::new(|log| {
-                println!("{} {} {} {:.1} ms", log.service, log.operation, log.status, log.took.as_secs_f64() * 1e3);
-            })
-        }),
-        shutdown: Box::pin(async {
-            let _ = tokio::signal::ctrl_c().await;
-        }),
-        faults,
-    };
-    match runtime.block_on(sandbox::serve(options)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let mut text = error.to_string();
-            let mut source = std::error::Error::source(&error);
-            while let Some(cause) = source {
-                text.push_str(&format!(": {cause}"));
-                source = cause.source();
-            }
-            eprintln!("{text}");
-            ExitCode::FAILURE
-        }
+    let code = runtime.block_on(cli::run(invocation));
+    // A read of standard input that was never answered must not keep the program.
+    runtime.shutdown_background();
+    code
+}
+
+/// Inside the sandbox this program goes by other names: it is the function, and the tools that a build calls.
+fn act_as(called_as: &OsString, arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    match Path::new(called_as).file_name()?.to_str()? {
+        "bootstrap" => Some(thumbnail_function::run()),
+        name @ ("docker" | "aws" | "cargo") => Some(standin::run(name, arguments)),
+        _ => None,
     }
 }

@@ -16,6 +16,7 @@ use super::upload::send;
 use super::watch::Watched;
 use crate::assets;
 use crate::event::Outcome;
+use crate::plan::Plan;
 use crate::session::Session;
 use crate::settings::{Assignment, Origin};
 
@@ -71,16 +72,11 @@ pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<(), CliErr
     verdict
 }
 
-async fn send_samples(
-    context: &Context,
-    session: &Session,
-    save: &Path,
-) -> Result<(crate::plan::Plan, Watched), CliError> {
-    let samples = Samples::unpack()?;
-    send(context, session, samples.images.clone(), save.to_owned()).await
+async fn send_samples(context: &Context, session: &Session, save: &Path) -> Result<(Plan, Watched), CliError> {
+    send(context, session, unpack_samples(save)?, save.to_owned()).await
 }
 
-async fn clean_up(context: &Context, session: &Session) -> Result<Option<(crate::plan::Plan, Watched)>, CliError> {
+async fn clean_up(context: &Context, session: &Session) -> Result<Option<(Plan, Watched)>, CliError> {
     let prepared = session.prepare_destroy().await?;
     if prepared.is_empty() {
         return Ok(None);
@@ -90,7 +86,7 @@ async fn clean_up(context: &Context, session: &Session) -> Result<Option<(crate:
 }
 
 /// Tells failures where they happen, since more comes after them.
-fn told(context: &Context, watched: Option<&Watched>, plan: &crate::plan::Plan) -> Result<(), CliError> {
+fn told(context: &Context, watched: Option<&Watched>, plan: &Plan) -> Result<(), CliError> {
     let Some(watched) = watched else { return Ok(()) };
     match watched.verdict(plan) {
         Err(CliError::Failed(failures)) => {
@@ -134,12 +130,8 @@ fn report(
         context.print(&heading("Thumbnails"))?;
         context.print(&summary::images(&sent.trial, palette, width))?;
         let folder = std::path::absolute(save).unwrap_or_else(|_| save.to_owned());
-        let words = format!("  saved in {}\n", folder.display());
+        let words = format!("  saved in {}, the originals in its folder originals\n", folder.display());
         context.print(&palette.paint(Role::Quiet, &words))?;
-    }
-    if let Some(destroyed) = destroyed {
-        context.print(&heading("Destroying"))?;
-        context.print(&summary::steps(&destroyed.timing, palette, width))?;
     }
     context.print(&heading("Altogether"))?;
     let mut table = Table::new([Column::text(""), Column::figures("by the clock"), Column::figures("steps")]);
@@ -159,37 +151,18 @@ fn report(
     context.print(&table.render(width.or(Some(Screen::size().0)), palette))
 }
 
-/// The sample images as files, until it is dropped.
-struct Samples {
-    dir: PathBuf,
-    images: Vec<PathBuf>,
-}
-
-impl Samples {
-    fn unpack() -> Result<Self, CliError> {
-        let dir = std::env::temp_dir().join(format!("thumbctl-samples-{:08x}", rand::random::<u32>()));
-        let mut samples = Self { dir, images: Vec::new() };
-        samples.write().map_err(|error| {
-            CliError::failed(format!("cannot write the sample images to {}: {error}", samples.dir.display()))
-        })?;
-        Ok(samples)
+/// Writes the sample images beside where their thumbnails go, so that both can be looked at.
+fn unpack_samples(save: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let dir = save.join("originals");
+    let unwritable = |error: std::io::Error| {
+        CliError::failed(format!("cannot write the sample images to {}: {error}", dir.display()))
+    };
+    std::fs::create_dir_all(&dir).map_err(unwritable)?;
+    let mut images = Vec::new();
+    for (name, content) in assets::sample_images() {
+        let path = dir.join(name);
+        std::fs::write(&path, content).map_err(unwritable)?;
+        images.push(path);
     }
-
-    fn write(&mut self) -> std::io::Result<()> {
-        // Fails if somebody else has made it.
-        std::fs::create_dir(&self.dir)?;
-        for (name, content) in assets::sample_images() {
-            let path = self.dir.join(name);
-            std::fs::write(&path, content)?;
-            self.images.push(path);
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Samples {
-    fn drop(&mut self) {
-        // What is left in the temporary directory harms nobody.
-        let _ = std::fs::remove_dir_all(&self.dir);
-    }
+    Ok(images)
 }

@@ -1,4 +1,281 @@
 //! `thumbctl doctor`
-pub(crate) async fn run(_c: &super::context::Context) -> Result<(), super::error::CliError> {
-    Ok(())
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::context::Context;
+use super::error::CliError;
+use super::style::{self, Palette, Role};
+use super::table::{Cell, Column, Table};
+use super::text;
+use crate::cloud::CloudLabel;
+use crate::event::Failure;
+use crate::journal::JournalError;
+use crate::session::{Session, SessionError};
+use crate::settings::{CloudChoice, Settings};
+
+/// How long another program may take to say its version.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What was looked at, and what came of it.
+#[derive(Debug, Serialize)]
+struct Check {
+    what: &'static str,
+    verdict: Verdict,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    todo: Option<String>,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    /// It is there.
+    Ok,
+    /// It is not there, and something can be done without it.
+    Warn,
+    /// It is not there, and nothing works without it.
+    Missing,
+}
+
+impl Check {
+    fn ok(what: &'static str, found: impl Into<String>) -> Self {
+        Self { what, verdict: Verdict::Ok, found: found.into(), todo: None }
+    }
+
+    fn warn(what: &'static str, found: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { what, verdict: Verdict::Warn, found: found.into(), todo: Some(todo.into()) }
+    }
+
+    fn missing(what: &'static str, found: impl Into<String>, todo: Option<String>) -> Self {
+        Self { what, verdict: Verdict::Missing, found: found.into(), todo }
+    }
+}
+
+/// Looks at everything, and says what to do about what is missing.
+pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
+    let mut checks = vec![configuration(&context.settings), state_directory(&context.settings.state_dir)];
+    checks.extend(cloud(context).await);
+    if context.settings.cloud != CloudChoice::Sandbox {
+        checks.push(sandbox(&context.settings).await);
+    }
+    checks.extend([terraform().await, python().await, terminal(&|name| std::env::var(name).ok())]);
+    let missing = checks.iter().filter(|check| check.verdict == Verdict::Missing).count();
+    if context.is_json() {
+        context.print_json(&serde_json::json!({ "ok": missing == 0, "checks": checks }))?;
+    } else {
+        context.print(&table(&checks, context.screen.out, context.screen.table_width()))?;
+        let words = match missing {
+            0 => format!("\n  {} Ready: `thumbctl demo` shows everything once.\n", style::DONE),
+            _ => format!("\n  {} {} needed and missing.\n", style::FAILED, text::count(missing, "thing")),
+        };
+        let role = if missing == 0 { Role::Good } else { Role::Bad };
+        context.print(&context.screen.out.paint(role, &words))?;
+    }
+    if missing == 0 { Ok(()) } else { Err(CliError::AlreadyTold) }
+}
+
+fn table(checks: &[Check], palette: Palette, width: Option<usize>) -> String {
+    let mut table = Table::new([Column::text(""), Column::text(""), Column::text("")]);
+    let room = width.unwrap_or(120).saturating_sub(26).max(30);
+    for check in checks {
+        let (sign, role) = match check.verdict {
+            Verdict::Ok => (style::DONE, Role::Good),
+            Verdict::Warn => (style::WARNING, Role::Warn),
+            Verdict::Missing => (style::FAILED, Role::Bad),
+        };
+        let mut sign = Cell::new(role, sign);
+        let mut what = Cell::new(Role::Strong, check.what);
+        for line in text::wrap(&text::clean(&check.found), room) {
+            table.row([std::mem::take(&mut sign), std::mem::take(&mut what), line.into()]);
+        }
+        for (index, line) in check.todo.iter().flat_map(|todo| text::wrap(todo, room - 2)).enumerate() {
+            let arrow = if index == 0 { "→" } else { " " };
+            table.row([Cell::default(), Cell::default(), Cell::new(Role::Quiet, format!("{arrow} {line}"))]);
+        }
+    }
+    table.render(width, palette)
+}
+
+fn configuration(settings: &Settings) -> Check {
+    // Were it wrong, we would not have come here.
+    let file = Settings::usual_file(&|name| std::env::var_os(name));
+    let words = match file.filter(|file| file.exists()) {
+        Some(file) => file.display().to_string(),
+        None => "defaults; no configuration file in the usual place".to_owned(),
+    };
+    Check::ok("settings", format!("{words}; deployment '{}', strategy {}", settings.name, settings.strategy))
+}
+
+fn state_directory(dir: &Path) -> Check {
+    const WHAT: &str = "state directory";
+    let probe = dir.join(format!(".doctor-{}", std::process::id()));
+    let tried = std::fs::create_dir_all(dir)
+        .and_then(|()| std::fs::write(&probe, b"can this be written?"))
+        .and_then(|()| std::fs::remove_file(&probe));
+    match tried {
+        Ok(()) => Check::ok(WHAT, format!("{} can be written", dir.display())),
+        Err(error) => {
+            let todo = "make it writable, or choose another with --state-dir or THUMBCTL_STATE_DIR";
+            Check::missing(WHAT, format!("{} cannot be written: {error}", dir.display()), Some(todo.to_owned()))
+        }
+    }
+}
+
+/// Who we are in the chosen cloud, where, and whether we may read what is there.
+async fn cloud(context: &Context) -> Vec<Check> {
+    let settings = &context.settings;
+    let is_sandbox = settings.cloud == CloudChoice::Sandbox;
+    let session = match Session::open(settings.clone()).await {
+        Ok(session) => session,
+        Err(error) => {
+            let what = if is_sandbox { "sandbox" } else { "credentials" };
+            return vec![Check::missing(what, Failure::from_error(&error).to_string(), error.hint())];
+        }
+    };
+    let source = if is_sandbox { "the sandbox's own".to_owned() } else { credentials_source(settings) };
+    vec![
+        match session.label() {
+            CloudLabel::Sandbox => Check::ok("cloud", "sandbox: it started, and costs nothing"),
+            CloudLabel::Aws => Check::ok("cloud", "aws: what is created there costs money"),
+            CloudLabel::Endpoint(url) => Check::ok("cloud", format!("the endpoint {url}")),
+        },
+        Check::ok(
+            "credentials",
+            format!("account {}, {} ({source})", session.identity().account, session.identity().arn),
+        ),
+        Check::ok("region", session.region()),
+        permissions(&session).await,
+    ]
+}
+
+/// Where credentials most likely come from; never what they are.
+fn credentials_source(settings: &Settings) -> String {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    match &settings.profile {
+        Some(profile) => format!("from profile '{profile}'"),
+        None if set("AWS_ACCESS_KEY_ID") => "from environment variables".to_owned(),
+        None if set("AWS_WEB_IDENTITY_TOKEN_FILE") => "from a web identity token".to_owned(),
+        None => "from the default profile, or this machine's role".to_owned(),
+    }
+}
+
+/// Looks for a deployment's leftovers, as `destroy --purge` would: it asks every service, and changes nothing.
+async fn permissions(session: &Session) -> Check {
+    const WHAT: &str = "permissions";
+    match session.prepare_purge().await {
+        Ok(_) => Check::ok(WHAT, "all services answer; whether creating is allowed shows only when it is done"),
+        Err(SessionError::Journal(JournalError::Locked { .. })) => Check::warn(
+            WHAT,
+            "not looked at: another thumbctl is at work on this deployment",
+            "try again when it is done",
+        ),
+        Err(error) => Check::missing(
+            WHAT,
+            Failure::from_error(&error).to_string(),
+            error.hint().or_else(|| Some("the README has a policy document with all that is needed".to_owned())),
+        ),
+    }
+}
+
+async fn sandbox(settings: &Settings) -> Check {
+    let settings = Settings { cloud: CloudChoice::Sandbox, endpoint_url: None, ..settings.clone() };
+    match Session::open(settings).await {
+        Ok(_) => Check::ok("sandbox", "it starts: --cloud sandbox tries everything without an account"),
+        Err(error) => Check::warn(
+            "sandbox",
+            Failure::from_error(&error).to_string(),
+            error.hint().unwrap_or_else(|| "only --cloud sandbox needs it".to_owned()),
+        ),
+    }
+}
+
+async fn terraform() -> Check {
+    for program in ["terraform", "tofu"] {
+        if let Some(version) = version_of(program, "version").await {
+            return Check::ok("terraform", version);
+        }
+    }
+    Check::warn(
+        "terraform",
+        "neither terraform nor tofu was found",
+        "the sdk strategy does not need it; https://developer.hashicorp.com/terraform/install",
+    )
+}
+
+async fn python() -> Check {
+    match version_of("python3", "--version").await {
+        Some(version) => Check::ok("python3", version),
+        None => Check::warn(
+            "python3",
+            "it was not found",
+            "the sdk strategy does not need it; install Python 3 with the system's package manager",
+        ),
+    }
+}
+
+/// The first line of what a program says its version is; none if it is not there or does not answer.
+async fn version_of(program: &str, argument: &str) -> Option<String> {
+    let mut command = tokio::process::Command::new(program);
+    command.arg(argument).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    // Terraform would ask the network whether there is a newer one.
+    command.env("CHECKPOINT_DISABLE", "1");
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().next().filter(|_| output.status.success())?;
+    Some(text::clean(line.trim()))
+}
+
+/// What pictures the terminal can show, by what it says of itself; asking it would take long.
+fn terminal(variable: &dyn Fn(&str) -> Option<String>) -> Check {
+    let term = variable("TERM").unwrap_or_default();
+    let program = variable("TERM_PROGRAM").unwrap_or_default();
+    let has = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    let graphics =
+        if has("KITTY_WINDOW_ID") || term.contains("kitty") || term.contains("ghostty") || program == "ghostty" {
+            "pictures by kitty's protocol"
+        } else if matches!(program.as_str(), "iTerm.app" | "WezTerm") || has("WEZTERM_EXECUTABLE") {
+            "pictures by iTerm2's protocol"
+        } else if term.contains("sixel") || term.starts_with("foot") || term.starts_with("mlterm") {
+            "pictures by sixel"
+        } else {
+            "pictures as half blocks, which every terminal can show"
+        };
+    let colours = match variable("COLORTERM").as_deref() {
+        Some("truecolor" | "24bit") => "16 million colours",
+        _ if term.contains("256") => "256 colours",
+        _ => "few colours",
+    };
+    match term.as_str() {
+        "" | "dumb" => Check::warn(
+            "terminal",
+            "none, or one that cannot move its cursor",
+            "set TERM to what it is; plain lines are written until then",
+        ),
+        term => Check::ok("terminal", format!("{term}: {colours}; {graphics}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(variables: &[(&str, &str)]) -> String {
+        terminal(&|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())).found
+    }
+
+    #[test]
+    fn a_terminal_is_known_by_its_environment() {
+        assert!(found(&[("TERM", "xterm-kitty")]).contains("kitty"));
+        assert!(found(&[("TERM", "xterm-256color"), ("TERM_PROGRAM", "iTerm.app")]).contains("iTerm2"));
+        assert!(
+            found(&[("TERM", "foot"), ("COLORTERM", "truecolor")]).contains("16 million colours; pictures by sixel")
+        );
+        assert!(found(&[("TERM", "xterm-256color")]).contains("256 colours; pictures as half blocks"));
+        assert!(found(&[]).contains("none"));
+    }
 }

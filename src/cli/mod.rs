@@ -91,8 +91,12 @@ async fn dispatch(cli: Cli, screen: Screen) -> Result<(), CliError> {
         // The demonstration must not touch, or be stopped by, what its user has deployed.
         flags.push(demo::own_name());
     }
-    let settings = Settings::load(global.config.as_deref(), &|name| std::env::var_os(name), &flags)?;
     let interrupt = Interrupt::listen().map_err(|error| CliError::failed(format!("cannot hear signals: {error}")))?;
+    let command = match command {
+        Command::Sandbox(args) if args.attached => return sandbox::run_attached(args, &interrupt).await,
+        command => command,
+    };
+    let settings = Settings::load(global.config.as_deref(), &|name| std::env::var_os(name), &flags)?;
     let output = match global.output {
         OutputArg::Text => Output::Text,
         OutputArg::Json => Output::Json,
