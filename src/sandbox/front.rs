@@ -236,11 +236,6 @@ impl Front {
         let Some(handler) = handler else {
             return fail(not_there(&format!("The sandbox has no service that signs as '{service}'.")));
         };
-        // The signature is over what was sent; what is read is wrapped.
-        let body = match service.as_str() {
-            "lambda" => super::lambda::wrap_payload(&parts.uri, &parts.headers, &body).unwrap_or(body),
-            _ => body,
-        };
         let parsed = match parse(protocol, &parts, &body, handler.as_ref()) {
             Ok(parsed) => parsed,
             Err(error) => return fail(name_unknown(error, &service)),

@@ -12,7 +12,7 @@ mod endpoint;
 mod error;
 mod fault;
 mod front;
-mod lambda;
+mod iam;
 mod lease;
 mod logs;
 mod persistence;

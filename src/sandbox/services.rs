@@ -49,6 +49,9 @@ pub(crate) trait BlobUser: Send + Sync {
     fn blobs_in_use(&self) -> Vec<String>;
 }
 
+/// What was last written of a service.
+type LastSaved = Arc<Mutex<Option<Vec<u8>>>>;
+
 /// What a service of the sandbox may ask of its neighbours and of the house.
 pub(crate) struct Services {
     endpoint: String,
@@ -58,7 +61,7 @@ pub(crate) struct Services {
     handlers: RwLock<HashMap<String, Arc<dyn ServiceHandler>>>,
     /// What was last written of each service, so that an unchanged state is not written again. One lock a service:
     /// taking a snapshot and writing it are one act, or an older state could overwrite a newer.
-    saved: Mutex<HashMap<String, Arc<Mutex<Option<Vec<u8>>>>>>,
+    saved: Mutex<HashMap<String, LastSaved>>,
     functions: OnceLock<Arc<dyn Functions>>,
     objects: OnceLock<Arc<dyn Objects>>,
     blob_users: Mutex<Vec<Arc<dyn BlobUser>>>,

@@ -312,3 +312,47 @@ fn canonical_query(query: &str) -> String {
 fn same(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_signed_as_in_the_documentation() {
+        // "Signature calculations for the Authorization header: transferring payload in multiple chunks", its example.
+        let seed = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9";
+        let claim = Claim::assemble(
+            "AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request",
+            "host",
+            seed.to_owned(),
+            "20130524T000000Z",
+            None,
+            None,
+            Payload::Chunked { signed: true },
+            false,
+        )
+        .unwrap();
+        let mut signer = claim.chunk_signer("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+        let hash = |length| hex(&Sha256::digest(vec![b'a'; length]));
+        let signatures = [
+            "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
+            "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
+            "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9",
+        ];
+        for (length, signature) in [65_536, 1024, 0].into_iter().zip(signatures) {
+            assert!(signer.accepts(&hash(length), signature), "{length}");
+        }
+        assert!(!signer.accepts(&hash(0), signatures[2]));
+    }
+
+    #[test]
+    fn a_path_is_escaped_twice_but_for_s3() {
+        let claim = |service: &str| {
+            let credential = format!("K/20130524/us-east-1/{service}/aws4_request");
+            let payload = Payload::Unsigned;
+            Claim::assemble(&credential, "host", String::new(), "20130524T000000Z", None, None, payload, false).unwrap()
+        };
+        assert_eq!(claim("lambda").canonical_path("/f/arn%3Aaws/x"), "/f/arn%253Aaws/x");
+        assert_eq!(claim("s3").canonical_path("/b/a%20b(c)//%C3%B6"), "/b/a%20b%28c%29//%C3%B6");
+    }
+}

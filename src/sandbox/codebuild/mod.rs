@@ -15,6 +15,8 @@ mod run;
 mod shell;
 mod source;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;

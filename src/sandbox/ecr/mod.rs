@@ -22,10 +22,11 @@ use serde_json::Value;
 
 use self::layer::Uploads;
 use self::repository::Repository;
+use super::access::Access;
 use super::services::{self, BlobUser, Services};
 
 pub(crate) use self::registry::{REGISTRY_HEADER, Registry};
-pub(crate) use self::resolve::{ImageConfig, ImageError, Images, Layer, ResolvedImage};
+pub(crate) use self::resolve::{ImageError, Images};
 
 /// The service's name, in signatures and in snapshots.
 const SERVICE: &str = "ecr";
@@ -126,8 +127,8 @@ impl EcrService {
     }
 
     /// Docker's front door, for requests to `/v2/`.
-    pub(crate) fn registry(&self) -> Registry {
-        Registry::new(Arc::clone(&self.store))
+    pub(crate) fn registry(&self, access: Arc<Access>) -> Registry {
+        Registry::new(Arc::clone(&self.store), access)
     }
 
     /// What Lambda needs of the registry: the image behind a URI.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use awsim_core::AwsError;
+use awsim_core::{AwsError, RequestContext};
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,8 +17,11 @@ use tokio_util::io::ReaderStream;
 
 use super::layer::LayerError;
 use super::manifest::hex_of;
+use super::repository;
 use super::resolve::region_of_host;
+use super::token::Grant;
 use super::{At, SERVICE, Store};
+use crate::sandbox::access::Access;
 use crate::sandbox::front;
 
 /// Carries the name of the registry that is meant: the sandbox answers under its own names only.
@@ -27,8 +30,10 @@ pub(crate) const REGISTRY_HEADER: &str = "x-forwarded-host";
 const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Answers requests whose path begins with `/v2/`.
-#[derive(Clone)]
-pub(crate) struct Registry(Arc<Store>);
+pub(crate) struct Registry {
+    store: Arc<Store>,
+    access: Arc<Access>,
+}
 
 /// An answer in the making that is not the one hoped for.
 struct Refusal {
@@ -79,9 +84,28 @@ impl Target<'_> {
     }
 }
 
+impl<'a> Target<'a> {
+    /// The operation of ECR's own API that a request comes to, and the repository that it is about.
+    fn permission(&self, method: &Method) -> Option<(&'static str, &'a str)> {
+        let reads = *method == Method::GET;
+        Some(match *self {
+            Self::Base | Self::Download(_) => return None,
+            Self::Uploads(name) => ("ecr:InitiateLayerUpload", name),
+            Self::Upload(name, _) if *method == Method::PUT => ("ecr:CompleteLayerUpload", name),
+            Self::Upload(name, _) => ("ecr:UploadLayerPart", name),
+            Self::Blob(name, _) if reads => ("ecr:GetDownloadUrlForLayer", name),
+            Self::Blob(name, _) => ("ecr:BatchCheckLayerAvailability", name),
+            Self::Manifest(name, _) if *method == Method::PUT => ("ecr:PutImage", name),
+            Self::Manifest(name, _) if *method == Method::DELETE => ("ecr:BatchDeleteImage", name),
+            Self::Manifest(name, _) => ("ecr:BatchGetImage", name),
+            Self::Tags(name) => ("ecr:ListImages", name),
+        })
+    }
+}
+
 impl Registry {
-    pub(super) fn new(store: Arc<Store>) -> Self {
-        Self(store)
+    pub(super) fn new(store: Arc<Store>, access: Arc<Access>) -> Self {
+        Self { store, access }
     }
 }
 
@@ -109,14 +133,17 @@ impl Registry {
         let query = parts.uri.query().unwrap_or_default();
         if let Target::Download(digest) = target {
             let token = parameter(query, "token").unwrap_or_default();
-            if !self.0.opens_layer(digest, &token) {
+            if !self.store.opens_layer(digest, &token) {
                 let message = "The link is not valid, or no longer";
                 return Err(Refusal::new(StatusCode::FORBIDDEN, "DENIED", message));
             }
             return self.send_blob(digest, true).await;
         }
-        let region = self.region(&parts.headers)?;
-        let at = |name| At { account: self.0.services.account(), region: &region, name };
+        let grant = self.grant(&parts.headers)?;
+        let at = |name| At { account: self.store.services.account(), region: &grant.region, name };
+        if let Some((action, name)) = target.permission(&parts.method) {
+            self.permit(&grant, action, &at(name))?;
+        }
         let whole = parts.method == Method::GET;
         match (&parts.method, target) {
             (&Method::GET | &Method::HEAD, Target::Base) => Ok(reply(StatusCode::OK, [], Body::from("{}"))),
@@ -132,8 +159,8 @@ impl Registry {
                 Ok(progress(StatusCode::NO_CONTENT, name, id, received))
             }
             (&Method::DELETE, Target::Upload(name, id)) => {
-                self.0.upload(&at(name), id).await?;
-                self.0.drop_upload(id);
+                self.store.upload(&at(name), id).await?;
+                self.store.drop_upload(id);
                 Ok(reply(StatusCode::NO_CONTENT, [], Body::empty()))
             }
             (&Method::GET | &Method::HEAD, Target::Manifest(name, reference)) => {
@@ -150,7 +177,7 @@ impl Registry {
 
     /// Who calls must have ECR's password. The region is the one that the password was given out in; who says which
     /// registry they mean, as the docker stand-in does, must mean that region's.
-    fn region(&self, headers: &HeaderMap) -> Result<String, Refusal> {
+    fn grant(&self, headers: &HeaderMap) -> Result<Grant, Refusal> {
         let password = headers
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
@@ -160,24 +187,34 @@ impl Registry {
             .and_then(|value| value.strip_prefix("AWS:").map(str::to_owned));
         let unauthorized = |message: &str| Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
         let password = password.ok_or_else(|| unauthorized("no basic auth credentials"))?;
-        let granted = self.0.region_of_password(&password).ok_or_else(|| {
+        let granted = self.store.grant(&password).ok_or_else(|| {
             unauthorized("Your authorization token has expired or is not valid. Reauthenticate and try again.")
         })?;
         let host = headers.get(REGISTRY_HEADER).and_then(|value| value.to_str().ok());
-        let called = host.and_then(|host| region_of_host(self.0.services.account(), host));
+        let called = host.and_then(|host| region_of_host(self.store.services.account(), host));
         match called {
-            Some(region) if region != granted => Err(Refusal::new(
+            Some(region) if region != granted.region => Err(Refusal::new(
                 StatusCode::FORBIDDEN,
                 "DENIED",
-                format!("The authorization token is for {granted}, not for {region}"),
+                format!("The authorization token is for {}, not for {region}", granted.region),
             )),
             _ => Ok(granted),
         }
     }
 
+    /// Whoever got the password may do here what they may do by ECR's own API.
+    fn permit(&self, grant: &Grant, action: &str, at: &At<'_>) -> Result<(), Refusal> {
+        let mut context = RequestContext::new_with_account(SERVICE, at.region, at.account);
+        context.access_key = Some(grant.access_key.clone());
+        let resource = repository::arn(at.account, at.region, at.name);
+        self.access
+            .check(&context, action, &resource)
+            .map_err(|error| Refusal::new(StatusCode::FORBIDDEN, "DENIED", error.message))
+    }
+
     async fn blob(&self, at: &At<'_>, digest: &str, whole: bool) -> Answer {
         let there = {
-            let state = self.0.lock();
+            let state = self.store.lock();
             let repository = state.repository(at).map_err(Refusal::name_unknown)?;
             repository.layers.contains_key(digest)
         };
@@ -190,7 +227,7 @@ impl Registry {
     async fn send_blob(&self, digest: &str, whole: bool) -> Answer {
         let gone = |_| Refusal::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry");
         let hex = hex_of(digest).ok_or_else(|| gone(()))?;
-        let file = tokio::fs::File::open(self.0.services.blobs().path(hex)).await.map_err(|_| gone(()))?;
+        let file = tokio::fs::File::open(self.store.services.blobs().path(hex)).await.map_err(|_| gone(()))?;
         let length = file.metadata().await.map_err(|_| gone(()))?.len();
         let body = if whole { Body::from_stream(ReaderStream::with_capacity(file, 128 * 1024)) } else { Body::empty() };
         let headers = [
@@ -202,7 +239,7 @@ impl Registry {
     }
 
     async fn begin(&self, at: &At<'_>, query: &str, body: Body) -> Answer {
-        let id = self.0.begin_upload(at).await?;
+        let id = self.store.begin_upload(at).await?;
         match parameter(query, "digest") {
             // The whole blob in one request.
             Some(digest) => self.complete(at, &id, &digest, body).await,
@@ -218,8 +255,8 @@ impl Registry {
 
     async fn complete(&self, at: &At<'_>, id: &str, digest: &str, body: Body) -> Answer {
         self.receive(at, id, body).await?;
-        self.0.finish_upload(at, id, digest).await?;
-        self.0.services.save(SERVICE);
+        self.store.finish_upload(at, id, digest).await?;
+        self.store.services.save(SERVICE);
         let headers = [
             (LOCATION.as_str(), format!("/v2/{}/blobs/{digest}", at.name)),
             ("docker-content-digest", digest.to_owned()),
@@ -229,7 +266,7 @@ impl Registry {
 
     /// Appends a body to an upload, as it comes.
     async fn receive(&self, at: &At<'_>, id: &str, body: Body) -> Result<u64, Refusal> {
-        let upload = self.0.upload(at, id).await?;
+        let upload = self.store.upload(at, id).await?;
         let mut slot = upload.0.lock().await;
         let unknown = || LayerError::UnknownUpload(id.to_owned());
         let incoming = slot.as_mut().ok_or_else(unknown)?;
@@ -244,13 +281,13 @@ impl Registry {
     }
 
     async fn received(&self, at: &At<'_>, id: &str) -> Result<u64, Refusal> {
-        let upload = self.0.upload(at, id).await?;
+        let upload = self.store.upload(at, id).await?;
         let slot = upload.0.lock().await;
         Ok(slot.as_ref().map_or(0, |incoming| incoming.received()))
     }
 
     fn manifest(&self, at: &At<'_>, reference: &str, whole: bool) -> Answer {
-        let state = self.0.lock();
+        let state = self.store.lock();
         let repository = state.repository(at).map_err(Refusal::name_unknown)?;
         let digest = repository
             .digest(reference)
@@ -282,7 +319,7 @@ impl Registry {
             ));
         }
         let stored = {
-            let mut state = self.0.lock();
+            let mut state = self.store.lock();
             let repository = state.repository_mut(at).map_err(Refusal::name_unknown)?;
             let tag = (!by_digest).then_some(reference);
             repository.store_image(text, media_type, tag, at).map_err(|error| Refusal {
@@ -295,7 +332,7 @@ impl Registry {
                 message: error.message,
             })?
         };
-        self.0.services.save(SERVICE);
+        self.store.services.save(SERVICE);
         let headers = [
             (LOCATION.as_str(), format!("/v2/{}/manifests/{}", at.name, stored.digest)),
             ("docker-content-digest", stored.digest),
@@ -305,19 +342,19 @@ impl Registry {
 
     fn delete_manifest(&self, at: &At<'_>, reference: &str) -> Answer {
         {
-            let mut state = self.0.lock();
+            let mut state = self.store.lock();
             let repository = state.repository_mut(at).map_err(Refusal::name_unknown)?;
             let digest = repository.digest(reference).map(str::to_owned);
             let digest = digest
                 .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "Requested image not found"))?;
             repository.remove_image(&digest);
         }
-        self.0.services.save(SERVICE);
+        self.store.services.save(SERVICE);
         Ok(reply(StatusCode::ACCEPTED, [], Body::empty()))
     }
 
     fn tags(&self, at: &At<'_>) -> Answer {
-        let state = self.0.lock();
+        let state = self.store.lock();
         let repository = state.repository(at).map_err(Refusal::name_unknown)?;
         let tags: Vec<_> = repository.tags.keys().collect();
         let body = json!({ "name": at.name, "tags": tags }).to_string();

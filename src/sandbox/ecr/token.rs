@@ -15,11 +15,18 @@ const PASSWORD_SECONDS: i64 = 12 * 3600;
 /// How long a link to a layer lives.
 const LINK_SECONDS: i64 = 3600;
 
+/// What a password is good for: what its owner may do, in one region.
+pub(super) struct Grant {
+    pub(super) region: String,
+    pub(super) access_key: String,
+}
+
 impl Store {
     /// `GetAuthorizationToken`.
     pub(super) fn authorization(&self, ctx: &RequestContext) -> Value {
         let expires = Utc::now().timestamp() + PASSWORD_SECONDS;
-        let password = self.seal("password", &ctx.region, expires);
+        let key = ctx.access_key.as_deref().unwrap_or_default();
+        let password = self.seal("password", &format!("{} {key}", ctx.region), expires);
         json!({ "authorizationData": [{
             "authorizationToken": STANDARD.encode(format!("AWS:{password}")),
             "expiresAt": expires,
@@ -27,9 +34,11 @@ impl Store {
         }]})
     }
 
-    /// The region that a password is good for.
-    pub(super) fn region_of_password(&self, password: &str) -> Option<String> {
-        self.unseal("password", password)
+    /// What a password is good for, if it is one that is alive.
+    pub(super) fn grant(&self, password: &str) -> Option<Grant> {
+        let subject = self.unseal("password", password)?;
+        let (region, access_key) = subject.split_once(' ')?;
+        Some(Grant { region: region.to_owned(), access_key: access_key.to_owned() })
     }
 
     /// A token that opens one layer.

@@ -14,6 +14,9 @@ use super::leftovers::Leftovers;
 use super::names::FunctionId;
 use crate::sandbox::services::lock;
 
+/// How long invocations may still take when the sandbox ends.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// How many processes there may be, and how long they are kept.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -204,10 +207,27 @@ impl Pool {
         self.stop_where(|id| id == function).await;
     }
 
-    /// Ends everything. Nothing is started afterwards.
+    /// Ends everything. Nothing is started afterwards; what is being worked on may end within [`GRACE`], so that a
+    /// command that leaves with its result in hand does not cut off the end of the log.
     pub(crate) async fn shut_down(&self) {
         self.slots.close();
+        self.remove_idle(|_| true, false).await;
+        // Too late is no error: the rest is stopped.
+        let _ = tokio::time::timeout(GRACE, self.quiet()).await;
         self.stop_where(|_| true).await;
+    }
+
+    /// Waits until nothing is being worked on.
+    async fn quiet(&self) {
+        loop {
+            let left = self.left.notified();
+            tokio::pin!(left);
+            left.as_mut().enable();
+            if lock(&self.state).working.is_empty() {
+                return;
+            }
+            left.await;
+        }
     }
 
     async fn stop_where(&self, which: impl Fn(&FunctionId) -> bool) {

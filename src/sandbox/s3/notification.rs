@@ -203,3 +203,78 @@ impl S3 {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::body::Body;
+
+    use super::super::super::chunked::Incoming;
+    use super::super::super::services::{Functions, lock};
+    use super::super::super::signature::Payload;
+    use super::*;
+
+    const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
+
+    #[derive(Default)]
+    struct Fake(Mutex<Vec<Value>>);
+
+    impl Functions for Fake {
+        fn may_invoke(&self, _: &str, principal: &str, source: &str, account: &str) -> bool {
+            (principal, source, account) == ("s3.amazonaws.com", "arn:aws:s3:::pics", "000000000000")
+        }
+
+        fn exists(&self, function: &str) -> bool {
+            function == FUNCTION
+        }
+
+        fn invoke_async(&self, _: &str, payload: Value) {
+            lock(&self.0).push(payload);
+        }
+    }
+
+    async fn send(s3: &S3, method: &str, uri: &str, body: &str) -> u16 {
+        let request = http::Request::builder().method(method).uri(uri).header("host", "localhost");
+        let (parts, body) = request.body(Body::from(body.to_owned())).unwrap().into_parts();
+        let call = Call {
+            target: super::super::Target::read(&parts).unwrap(),
+            parts,
+            body: Incoming::Plain(body),
+            payload: Payload::Unsigned,
+            region: "us-east-1".to_owned(),
+            principal: "me".to_owned(),
+            request_id: "1".to_owned(),
+        };
+        s3.serve(call).await.status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn a_function_hears_of_the_keys_that_it_wants() {
+        let dir = tempfile::tempdir().unwrap();
+        let services = Arc::new(Services::new("http://127.0.0.1:1".into(), dir.path().into()).unwrap());
+        let functions = Arc::new(Fake::default());
+        services.set_functions(functions.clone());
+        let s3 = S3::open(services).unwrap();
+        let configuration = format!(
+            "<NotificationConfiguration><CloudFunctionConfiguration><CloudFunction>{FUNCTION}</CloudFunction>\
+             <Event>s3:ObjectCreated:*</Event><Filter><S3Key><FilterRule><Name>suffix</Name><Value>.jpg</Value>\
+             </FilterRule></S3Key></Filter></CloudFunctionConfiguration></NotificationConfiguration>"
+        );
+        for bucket in ["/pics", "/other"] {
+            assert_eq!(send(&s3, "PUT", bucket, "").await, 200);
+        }
+        assert_eq!(send(&s3, "PUT", "/other?notification", &configuration).await, 400);
+        assert_eq!(send(&s3, "PUT", "/pics?notification", &configuration).await, 200);
+        assert_eq!(send(&s3, "PUT", "/pics/a%20b+c/%C3%B6.jpg", "bytes").await, 200);
+        assert_eq!(send(&s3, "PUT", "/pics/a.png", "bytes").await, 200);
+        assert_eq!(send(&s3, "DELETE", "/pics/a%20b+c/%C3%B6.jpg", "").await, 204);
+        let heard = lock(&functions.0).clone();
+        assert_eq!(heard.len(), 1);
+        let record = &heard[0]["Records"][0];
+        assert_eq!(record["eventName"], "ObjectCreated:Put");
+        assert_eq!(record["s3"]["object"]["key"], "a+b%2Bc/%C3%B6.jpg");
+        assert_eq!(record["s3"]["object"]["size"], 5);
+        assert_eq!(record["s3"]["bucket"]["name"], "pics");
+    }
+}

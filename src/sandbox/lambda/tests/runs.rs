@@ -242,6 +242,25 @@ async fn a_changed_function_is_started_anew_with_its_change() {
 }
 
 #[tokio::test]
+async fn the_end_of_the_sandbox_lets_an_event_come_to_its_end() {
+    let Some(bench) = Bench::new() else { return };
+    bench.create("f", json!({})).await;
+    let mark = bench.path("mark");
+    let arn = "arn:aws:lambda:eu-central-1:000000000000:function:f";
+    bench.service.invoke_async(
+        arn,
+        json!({ "do": "sleep", "seconds": 0.1, "mark": mark }),
+    );
+    until("the event to be worked on", async || mark.exists()).await;
+    bench.service.shut_down().await;
+    assert!(bench.log("f").last().unwrap().starts_with("REPORT "));
+    until("the queue to be empty", async || {
+        bench.service.lambda.queue.unfinished().is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_accepted_event_outlives_the_sandbox() {
     let Some(bench) = Bench::new() else { return };
     bench.create("f", json!({ "Timeout": 60 })).await;

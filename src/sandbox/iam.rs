@@ -1,0 +1,187 @@
+//! IAM: awsim's, and what it leaves out.
+//!
+//! It drops the tags given at a role's or a policy's creation, cannot read those of TagRole, and never shows those that
+//! a role has; it takes `MaxItems` for a number where the query protocol brings text, so that pages are never cut; and it answers policy
+//! documents as they are, where AWS answers them percent-encoded.
+
+use async_trait::async_trait;
+use awsim_core::{AccountRegionStore, AwsError, IamCheck, Protocol, RequestContext, ServiceHandler};
+use awsim_iam::IamService;
+use awsim_iam::state::IamState;
+use percent_encoding::utf8_percent_encode;
+use serde_json::{Value, json};
+
+use super::signature::STRICT;
+
+/// The service.
+pub(crate) struct Iam(IamService);
+
+impl Iam {
+    pub(crate) fn new() -> Self {
+        Self(IamService::new())
+    }
+
+    /// Users, roles and policies.
+    pub(crate) fn store(&self) -> AccountRegionStore<IamState> {
+        self.0.store()
+    }
+
+    /// Puts the tags on what has been made, and takes it back if they are not legal: AWS makes it with its tags or not
+    /// at all.
+    async fn tag_created(
+        &self,
+        tagged: &Tagged,
+        tags: Value,
+        answer: &Value,
+        context: &RequestContext,
+    ) -> Result<(), AwsError> {
+        let name = answer[tagged.element][tagged.id].clone();
+        let input = json!({ tagged.parameter: name, "Tags": tags });
+        let result = self.0.handle(tagged.tag, input, context).await;
+        if result.is_err() {
+            let _ = self.0.handle(tagged.delete, json!({ tagged.parameter: name }), context).await;
+        }
+        result.map(|_| ())
+    }
+
+    async fn show_tags(&self, tagged: &Tagged, answer: &mut Value, context: &RequestContext) -> Result<(), AwsError> {
+        let name = answer[tagged.element][tagged.id].clone();
+        let tags = self.0.handle(tagged.list, json!({ tagged.parameter: name }), context).await?;
+        answer[tagged.element]["Tags"] = tags["Tags"].clone();
+        Ok(())
+    }
+}
+
+/// A kind of thing that has tags, and the operations on it.
+struct Tagged {
+    create: &'static str,
+    get: &'static str,
+    delete: &'static str,
+    tag: &'static str,
+    list: &'static str,
+    /// The answer's element.
+    element: &'static str,
+    /// What identifies it, in the answer and in a request.
+    id: &'static str,
+    parameter: &'static str,
+}
+
+const TAGGED: [Tagged; 3] = [
+    Tagged {
+        create: "CreateRole",
+        get: "GetRole",
+        delete: "DeleteRole",
+        tag: "TagRole",
+        list: "ListRoleTags",
+        element: "Role",
+        id: "RoleName",
+        parameter: "RoleName",
+    },
+    Tagged {
+        create: "CreatePolicy",
+        get: "GetPolicy",
+        delete: "DeletePolicy",
+        tag: "TagPolicy",
+        list: "ListPolicyTags",
+        element: "Policy",
+        id: "Arn",
+        parameter: "PolicyArn",
+    },
+    Tagged {
+        create: "CreateUser",
+        get: "GetUser",
+        delete: "DeleteUser",
+        tag: "TagUser",
+        list: "ListUserTags",
+        element: "User",
+        id: "UserName",
+        parameter: "UserName",
+    },
+];
+
+#[async_trait]
+impl ServiceHandler for Iam {
+    fn service_name(&self) -> &str {
+        self.0.service_name()
+    }
+
+    fn signing_name(&self) -> &str {
+        self.0.signing_name()
+    }
+
+    fn protocol(&self) -> Protocol {
+        self.0.protocol()
+    }
+
+    async fn handle(&self, operation: &str, mut input: Value, context: &RequestContext) -> Result<Value, AwsError> {
+        if let Some(text) = input["MaxItems"].as_str() {
+            let number: i64 = text.parse().unwrap_or_default();
+            if !(1..=1000).contains(&number) {
+                return Err(AwsError::bad_request(
+                    "ValidationError",
+                    format!(
+                        "Value '{text}' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and 1000"
+                    ),
+                ));
+            }
+            input["MaxItems"] = number.into();
+        }
+        // Its parser takes the wrapper off a list, and its tags' operations look for it.
+        for name in ["Tags", "TagKeys"] {
+            if let Some(list @ Value::Array(_)) = input.get(name).cloned() {
+                input[name] = json!({ "member": list });
+            }
+        }
+        let tags = input.get("Tags").cloned();
+        let mut answer = self.0.handle(operation, input, context).await?;
+        if let Some(tagged) = TAGGED.iter().find(|tagged| tagged.create == operation) {
+            if let Some(tags) = tags {
+                self.tag_created(tagged, tags, &answer, context).await?;
+                self.show_tags(tagged, &mut answer, context).await?;
+            }
+        } else if let Some(tagged) = TAGGED.iter().find(|tagged| tagged.get == operation) {
+            self.show_tags(tagged, &mut answer, context).await?;
+        }
+        encode_documents(&mut answer);
+        Ok(answer)
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        self.0.snapshot()
+    }
+
+    fn restore(&self, data: &[u8]) -> Result<(), String> {
+        self.0.restore(data)
+    }
+
+    fn iam_action(&self, operation: &str) -> Option<String> {
+        self.0.iam_action(operation)
+    }
+
+    fn iam_resource(&self, operation: &str, input: &Value, context: &RequestContext) -> Option<String> {
+        self.0.iam_resource(operation, input, context)
+    }
+
+    fn iam_checks_with_context(&self, operation: &str, input: &Value, context: &RequestContext) -> Vec<IamCheck> {
+        self.0.iam_checks_with_context(operation, input, context)
+    }
+}
+
+fn encode_documents(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(encode_documents),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text)
+                        if matches!(name.as_str(), "AssumeRolePolicyDocument" | "PolicyDocument" | "Document") =>
+                    {
+                        *text = utf8_percent_encode(text, STRICT).to_string();
+                    }
+                    _ => encode_documents(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
