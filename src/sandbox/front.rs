@@ -308,6 +308,12 @@ fn parse(
     if matches!(protocol, Protocol::AwsQuery | Protocol::Ec2Query) {
         check_query_indices(body)?;
     }
+    // Invoke's body is a payload, not the operation's members.
+    let wrapped = match handler.service_name() {
+        "lambda" => super::lambda::wrap_payload(&parts.uri, &parts.headers, body),
+        _ => None,
+    };
+    let body = wrapped.as_ref().unwrap_or(body);
     protocol::parse_request(protocol, &parts.method, &parts.uri, &parts.headers, body, &handler.routes())
 }
 

@@ -13,6 +13,7 @@ mod error;
 mod fault;
 mod front;
 mod iam;
+mod lambda;
 mod lease;
 mod logs;
 mod persistence;

@@ -23,8 +23,9 @@ use super::ecr::EcrService;
 use super::endpoint::{Endpoint, open_lock};
 use super::error::SandboxError;
 use super::fault::{Fault, Faults};
-use super::front::{Front, OnRequest};
+use super::front::{Front, OnRequest, Registry};
 use super::iam::Iam;
+use super::lambda::LambdaService;
 use super::logs::Logs;
 use super::persistence::create_private_dir;
 use super::s3::S3;
@@ -86,7 +87,8 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     let port = listener.local_addr().map_err(SandboxError::Socket)?.port();
     let root = RootKeys::generate();
     let endpoint = Endpoint::new(port, &root);
-    let front = Arc::new(build(&dir, &endpoint, root, options.faults, options.on_request)?);
+    let (front, codebuild, lambda) = build(&dir, &endpoint, root, options.faults, options.on_request)?;
+    let front = Arc::new(front);
     endpoint.publish(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
     if let Some(on_ready) = options.on_ready {
         on_ready(&endpoint);
@@ -144,10 +146,8 @@ fn build(
     services.register(ecr.clone()).map_err(damaged)?;
     services.add_blob_user(ecr.clone());
     let registry = OnceLock::from(Arc::new(ecr.registry(access.clone())) as Arc<dyn Registry>);
-    let build_host = BuildHost {
-        program: std::env::current_exe().map_err(unwritable)?,
-        function: crate::assets::function_files,
-    };
+    let build_host =
+        BuildHost { program: std::env::current_exe().map_err(unwritable)?, function: crate::assets::function_files };
     let codebuild = Arc::new(CodeBuildService::new(services.clone(), build_host));
     services.register(codebuild.clone()).map_err(damaged)?;
     let lambda = Arc::new(LambdaService::new(services.clone(), ecr.images()));

@@ -8,13 +8,11 @@ pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(super) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 pub(super) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// A part of an image: its bytes' digest, length and kind.
+/// A part of an image: its bytes' digest and kind. How long it is, the registry knows better.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Descriptor {
     pub(super) digest: String,
-    #[serde(default)]
-    pub(super) size: u64,
     #[serde(default)]
     pub(super) media_type: String,
 }

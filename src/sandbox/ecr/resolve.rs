@@ -45,8 +45,6 @@ pub(crate) struct ImageConfig {
 /// A layer's bytes.
 #[derive(Debug)]
 pub(crate) struct Layer {
-    /// `sha256:` and the hash of the file.
-    pub(crate) digest: String,
     /// Says whether the tar archive is compressed.
     pub(crate) media_type: String,
     /// Where the bytes are; not to be changed.
@@ -129,7 +127,7 @@ impl Images {
         let layers = layers
             .iter()
             .map(|layer| {
-                Ok(Layer { path: file(layer)?, digest: layer.digest.clone(), media_type: layer.media_type.clone() })
+                Ok(Layer { path: file(layer)?, media_type: layer.media_type.clone() })
             })
             .collect::<Result<_, ImageError>>()?;
         Ok(ResolvedImage { digest, region: region.to_owned(), config: config.into(), layers })

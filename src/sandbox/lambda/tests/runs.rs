@@ -247,17 +247,11 @@ async fn the_end_of_the_sandbox_lets_an_event_come_to_its_end() {
     bench.create("f", json!({})).await;
     let mark = bench.path("mark");
     let arn = "arn:aws:lambda:eu-central-1:000000000000:function:f";
-    bench.service.invoke_async(
-        arn,
-        json!({ "do": "sleep", "seconds": 0.1, "mark": mark }),
-    );
+    bench.service.invoke_async(arn, json!({ "do": "sleep", "seconds": 0.1, "mark": mark }));
     until("the event to be worked on", async || mark.exists()).await;
     bench.service.shut_down().await;
     assert!(bench.log("f").last().unwrap().starts_with("REPORT "));
-    until("the queue to be empty", async || {
-        bench.service.lambda.queue.unfinished().is_empty()
-    })
-    .await;
+    until("the queue to be empty", async || bench.service.lambda.queue.unfinished().is_empty()).await;
 }
 
 #[tokio::test]
