@@ -238,7 +238,8 @@ impl Teller {
     fn finish(&mut self) -> io::Result<()> {
         let Self::Live(live) = self else { return Ok(()) };
         live.card.clear();
-        live.draw()?;
+        // What stays for good is drawn whole, also where the terminal is too low for it.
+        live.draw_in(Screen::size().0, usize::MAX)?;
         live.painter.leave();
         Ok(())
     }
@@ -255,6 +256,10 @@ impl Live {
 
     fn draw(&mut self) -> io::Result<()> {
         let (width, height) = Screen::size();
+        self.draw_in(width, height)
+    }
+
+    fn draw_in(&mut self, width: usize, height: usize) -> io::Result<()> {
         let frame = Frame { width, height, palette: self.screen.out };
         let mut lines = frame.lines(&self.view, Instant::now(), self.card.len());
         lines.extend_from_slice(&self.card);

@@ -41,14 +41,14 @@ impl Frame {
     pub(crate) fn lines(&self, view: &RunView, now: Instant, extra: usize) -> Vec<String> {
         let Some(started) = &view.started else { return Vec::new() };
         // The last column stays free: a terminal that is full to the edge may break the line.
-        let width = self.width.saturating_sub(1).min(WIDEST).max(20);
+        let width = self.width.saturating_sub(1).clamp(20, WIDEST);
         let mut lines = vec![String::new()];
         lines.push(format!("  {}", self.palette.paint(Role::Strong, &text::cut(&super::headline(started), width - 2))));
         lines.push(String::new());
         let room = self.height.saturating_sub(ROOM_ABOVE + 5 + extra).max(3);
         let (above, shown, below) = window(view, room);
         if above > 0 {
-            let words = format!("  {} {} done above", style::DONE, text::count(above, "step"));
+            let words = format!("  {} {} done", style::DONE, text::count(above, "step"));
             lines.push(self.palette.paint(Role::Quiet, &words));
         }
         // Titles and details share what the time leaves; titles of one plan are of one width, so that nothing jumps.
