@@ -92,7 +92,11 @@ fn a_wrong_configuration_file_is_named_with_line_and_key() {
             "[function]\nmemory_mb = 64\n",
             "line 2: function.memory_mb cannot be '64'; it must be a whole number from 128",
         ),
-        ("colour = 1\n", "line 1: there is no setting 'colour'; there are cloud, endpoint_url"),
+        ("verbose = 1\n", "line 1: there is no setting 'verbose'; there are cloud, endpoint_url"),
+        (
+            "[function]\nmemory = 512\n",
+            "line 2: there is no setting 'function.memory'; did you mean 'function.memory_mb'?",
+        ),
         ("name = [\n", "line"),
     ] {
         std::fs::write(&file, content).expect("the file is written");
@@ -135,7 +139,7 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn an_image_that_cannot_be_sent_needs_no_panic() {
+fn a_state_directory_that_cannot_be_is_one_sentence() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let nowhere = run(home.path(), &["--state-dir", "/proc/nothing", "status"]);
     let said = text(&nowhere.stderr);

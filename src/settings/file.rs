@@ -114,8 +114,8 @@ impl File<'_> {
 
 /// What could have been meant where an unknown name stands: the nearest name, or all names beside it.
 fn known_beside(prefix: &str, key: &str) -> String {
-    let distance = |known: &Key| edit_distance(known.name, key);
-    if let Some(near) = KEYS.iter().min_by_key(|known| distance(known)).filter(|known| distance(known) <= 3) {
+    let meant = |known: &&Key| known.name.starts_with(key) || edit_distance(known.name, key) <= 2;
+    if let Some(near) = KEYS.iter().filter(meant).min_by_key(|known| edit_distance(known.name, key)) {
         return format!("did you mean '{}'?", near.name);
     }
     let beside: Vec<&str> =

@@ -9,7 +9,7 @@
 //!   ⠹ Build the function's image       BUILD                                       12.3 s
 //!   · Create the Lambda function       after: Build the function's image
 //!
-//!   8 of 15 steps · 12.9 s
+//!   8 of 15 steps done · 12.9 s
 //! ```
 
 use std::io::{self, Write};
@@ -111,7 +111,7 @@ impl Frame {
             Some(seconds) => text::seconds(seconds),
             None => text::ticking((now - view.began).as_secs_f64()),
         };
-        let mut words = format!("{} of {} · {elapsed}", view.over(), text::count(view.steps.len(), "step"));
+        let mut words = format!("{} of {} done · {elapsed}", view.done(), text::count(view.steps.len(), "step"));
         if view.cancelling && view.seconds.is_none() {
             words.push_str(" · cancelling, Ctrl-C again stops at once");
         }

@@ -35,6 +35,8 @@ pub(crate) struct StepView {
     pub(crate) state: StepState,
     /// What there is to say about it now.
     pub(crate) detail: String,
+    /// The resource's name, once it is told.
+    name: String,
 }
 
 /// Where a step is.
@@ -75,12 +77,14 @@ impl RunView {
         self.started.as_ref().map_or(Action::Deploy, |started| started.action)
     }
 
-    /// How many steps are over.
-    pub(crate) fn over(&self) -> usize {
-        self.steps.iter().filter(|step| step.state.is_over()).count()
+    /// How many steps are done, now or before.
+    pub(crate) fn done(&self) -> usize {
+        let done =
+            |state: &StepState| matches!(state, StepState::Done(_) | StepState::Skipped(SkipReason::AlreadyDone));
+        self.steps.iter().filter(|step| done(&step.state)).count()
     }
 
-    /// The first steps that a waiting step waits for, by their titles.
+    /// What a waiting step waits for first, by its title.
     pub(crate) fn waits_for(&self, step: &StepView) -> Option<&str> {
         let open = |id: &&StepId| self.steps.iter().any(|other| other.id == **id && !other.state.is_over());
         let first = step.needs.iter().find(open)?;
@@ -109,8 +113,10 @@ impl RunView {
                 self.say(step, true, format!("try {}: {reason}", attempt + 1));
             }
             EventKind::ResourceChanged { resource, name, note, .. } => {
-                if let Some(step) = self.steps.iter_mut().find(|step| step.resource == Some(*resource)) {
-                    step.detail = note.as_ref().map_or_else(|| name.clone(), |note| format!("{name} ({note})"));
+                let running = |step: &&mut StepView| step.resource == Some(*resource) && !step.state.is_over();
+                if let Some(step) = self.steps.iter_mut().find(running) {
+                    step.name = note.as_ref().map_or_else(|| name.clone(), |note| format!("{name} ({note})"));
+                    step.detail.clone_from(&step.name);
                 }
             }
             EventKind::TrialStage { image, stage, cold, path, .. } => {
@@ -120,7 +126,12 @@ impl RunView {
                 };
                 self.image(image, *stage, words);
             }
-            EventKind::StepFinished { step, seconds } => self.set(step, StepState::Done(*seconds), None),
+            EventKind::StepFinished { step, seconds } => {
+                // What it was waiting for is over; an image's step has no resource, and says where the thumbnail is.
+                let done = self.steps.iter().find(|other| other.id == *step).filter(|_| self.action() != Action::Trial);
+                let name = done.map(|done| done.name.clone());
+                self.set(step, StepState::Done(*seconds), name);
+            }
             EventKind::StepFailed { step, seconds, error } => {
                 self.set(step, StepState::Failed(*seconds), Some(error.message.clone()));
             }
@@ -129,6 +140,14 @@ impl RunView {
                 self.set(step, StepState::Skipped(*reason), Some(words));
             }
             EventKind::RunFinished { seconds, .. } => self.seconds = Some(*seconds),
+            EventKind::BuildPhase { phase, seconds: None, .. } => {
+                let building = |step: &&mut StepView| {
+                    step.resource == Some(ResourceKind::Image) && matches!(step.state, StepState::Running { .. })
+                };
+                if let Some(step) = self.steps.iter_mut().find(building) {
+                    step.detail = format!("phase {phase}");
+                }
+            }
             EventKind::LogLine { .. } | EventKind::BuildPhase { .. } => {}
         }
     }
@@ -141,6 +160,7 @@ impl RunView {
             resource: step.resource,
             state: StepState::Waiting,
             detail: String::new(),
+            name: String::new(),
         };
         self.steps = started.plan.steps().iter().map(step).collect();
         self.began = now;

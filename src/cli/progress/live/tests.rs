@@ -61,11 +61,11 @@ fn every_step_has_a_line_with_its_time() {
         "",
         "  Deploying demo by sdk · sandbox · account 000000000000 · us-east-1",
         "",
-        "  ✔ Create the ECR repository  demo-00000001                            0.41 s",
-        "  ⠹ Build the image                                                      1.2 s",
+        "  ✔ Create the ECR repository  demo-00000001                             0.41 s",
+        "  ⠹ Build the image                                                       1.2 s",
         "  · Create the function        after: Build the image",
         "",
-        "  1 of 3 steps · 1.2 s",
+        "  1 of 3 steps done · 1.2 s",
     ];
     assert_eq!(lines, expected);
 }
