@@ -41,7 +41,7 @@ impl Frame {
     pub(crate) fn lines(&self, view: &RunView, now: Instant, extra: usize) -> Vec<String> {
         let Some(started) = &view.started else { return Vec::new() };
         // The last column stays free: a terminal that is full to the edge may break the line.
-        let width = self.width.saturating_sub(1).min(WIDEST).max(20);
+        let width = self.width.saturating_sub(1).clamp(20, WIDEST);
         let mut lines = vec![String::new()];
         lines.push(format!("  {}", self.palette.paint(Role::Strong, &text::cut(&super::headline(started), width - 2))));
         lines.push(String::new());
