@@ -103,7 +103,7 @@ impl AwsError {
     ) -> Self {
         Self {
             source: Some(Box::new(error)),
-            ..Self::new(service, operation, ErrorKind::File, { format!("cannot use the file {}", path.display()) })
+            ..Self::new(service, operation, ErrorKind::File, format!("cannot use the file {}", path.display()))
         }
     }
 
@@ -199,7 +199,7 @@ impl AwsError {
 
     /// An answer that lacks what it should hold.
     pub(crate) fn lacks(service: &'static str, operation: &'static str, what: &str) -> Self {
-        Self::new(service, operation, ErrorKind::Other, { format!("the answer does not hold {what}") })
+        Self::new(service, operation, ErrorKind::Other, format!("the answer does not hold {what}"))
     }
 
     /// Whether the resource is simply not there.

@@ -45,11 +45,6 @@ impl Blobs {
         self.dir.join(shelf).join(sha256_hex)
     }
 
-    /// Whether the bytes with this hash are here.
-    pub(crate) fn contains(&self, sha256_hex: &str) -> bool {
-        is_hash(sha256_hex) && self.path(sha256_hex).is_file()
-    }
-
     /// A new, empty blob to be written. Dropped without [`BlobWriter::finish`], it leaves nothing.
     pub(crate) async fn writer(&self) -> io::Result<BlobWriter> {
         let path = self.incoming();

@@ -133,7 +133,6 @@ fn build(
         io::ErrorKind::InvalidData => damaged(cause.to_string()),
         _ => unwritable(cause),
     })?);
-    services.set_objects(s3.clone());
     let iam = Arc::new(Iam::new());
     let store = iam.store();
     services.register(iam).map_err(damaged)?;

@@ -37,12 +37,6 @@ pub(crate) trait Functions: Send + Sync {
     fn invoke_async(&self, function_arn: &str, payload: Value);
 }
 
-/// Where objects' bytes are, for a service that reads its input from a bucket.
-pub(crate) trait Objects: Send + Sync {
-    /// The file that holds an object's current bytes. It must not be written to.
-    fn object_file(&self, bucket: &str, key: &str) -> Result<PathBuf, AwsError>;
-}
-
 /// A service that keeps bytes among the blobs. Those that no one names are removed when the sandbox starts.
 pub(crate) trait BlobUser: Send + Sync {
     /// The hashes of the blobs that it needs.
@@ -63,7 +57,6 @@ pub(crate) struct Services {
     /// taking a snapshot and writing it are one act, or an older state could overwrite a newer.
     saved: Mutex<HashMap<String, LastSaved>>,
     functions: OnceLock<Arc<dyn Functions>>,
-    objects: OnceLock<Arc<dyn Objects>>,
     blob_users: Mutex<Vec<Arc<dyn BlobUser>>>,
 }
 
@@ -81,7 +74,6 @@ impl Services {
             handlers: RwLock::default(),
             saved: Mutex::default(),
             functions: OnceLock::new(),
-            objects: OnceLock::new(),
             blob_users: Mutex::default(),
         })
     }
@@ -119,19 +111,6 @@ impl Services {
     /// Fills in the function side. The first call wins.
     pub(crate) fn set_functions(&self, functions: Arc<dyn Functions>) {
         let _ = self.functions.set(functions);
-    }
-
-    /// Fills in the objects' side. The first call wins.
-    pub(crate) fn set_objects(&self, objects: Arc<dyn Objects>) {
-        let _ = self.objects.set(objects);
-    }
-
-    /// The file that holds an object's current bytes: `NoSuchBucket` and `NoSuchKey` as S3 says them.
-    pub(crate) fn object_file(&self, bucket: &str, key: &str) -> Result<PathBuf, AwsError> {
-        match self.objects.get() {
-            Some(objects) => objects.object_file(bucket, key),
-            None => Err(AwsError::internal("the sandbox has no S3")),
-        }
     }
 
     /// Adds a service whose blobs are to be kept.

@@ -103,7 +103,7 @@ async fn write_body(body: &mut ByteStream, file: &Path) -> Result<u64, AwsError>
 fn interrupted(error: aws_sdk_s3::primitives::ByteStreamError) -> AwsError {
     AwsError {
         source: Some(Box::new(error)),
-        ..AwsError::new(SERVICE, "GetObject", ErrorKind::Network, { "the object broke off in the middle" })
+        ..AwsError::new(SERVICE, "GetObject", ErrorKind::Network, "the object broke off in the middle")
     }
 }
 

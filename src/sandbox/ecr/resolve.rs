@@ -126,9 +126,7 @@ impl Images {
         }
         let layers = layers
             .iter()
-            .map(|layer| {
-                Ok(Layer { path: file(layer)?, media_type: layer.media_type.clone() })
-            })
+            .map(|layer| Ok(Layer { path: file(layer)?, media_type: layer.media_type.clone() }))
             .collect::<Result<_, ImageError>>()?;
         Ok(ResolvedImage { digest, region: region.to_owned(), config: config.into(), layers })
     }

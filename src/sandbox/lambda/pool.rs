@@ -238,8 +238,11 @@ impl Pool {
             self.remove_idle(|idle| which(&idle.instance.function), true).await;
             let busy = {
                 let state = lock(&self.state);
-                let working = state.working.values().filter(|working| which(&working.function));
-                working.map(|working| working.stop.send_replace(true)).count()
+                let meant: Vec<_> = state.working.values().filter(|working| which(&working.function)).collect();
+                for working in &meant {
+                    working.stop.send_replace(true);
+                }
+                meant.len()
             };
             if busy == 0 {
                 return;

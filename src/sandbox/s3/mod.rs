@@ -23,13 +23,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use awsim_core::AwsError;
 use axum::body::Body;
 use http::request::Parts;
 use http::{HeaderValue, Response};
 
 use super::chunked::Incoming;
-use super::services::{BlobUser, Objects, Services, lock};
+use super::services::{BlobUser, Services, lock};
 use super::signature::Payload;
 
 pub(crate) use error::{S3Error, S3Result};
@@ -180,13 +179,6 @@ impl S3 {
 impl BlobUser for S3 {
     fn blobs_in_use(&self) -> Vec<String> {
         lock(&self.buckets).values().flat_map(Bucket::blobs).map(str::to_owned).collect()
-    }
-}
-
-impl Objects for S3 {
-    fn object_file(&self, bucket: &str, key: &str) -> Result<PathBuf, AwsError> {
-        let hash = self.with_bucket(bucket, |bucket| Ok(find(bucket, key, None)?.blob.clone()))?;
-        Ok(self.services.blobs().path(&hash))
     }
 }
 
