@@ -24,7 +24,7 @@ pub use self::image_file::TrialError;
 
 /// When the thumbnail is looked for: close together at first, since a warm function is quick.
 const LOOK: wait::Schedule =
-    wait::Schedule::new(Duration::from_millis(10), 1.25, Duration::from_secs(1), Duration::from_secs(3600));
+    wait::Schedule::new(Duration::from_millis(10), 1.15, Duration::from_secs(1), Duration::from_secs(3600));
 
 /// How long the function's log is read for what is worth knowing, after the thumbnail is there.
 const LOG_WITHIN: Duration = Duration::from_secs(3);
