@@ -249,8 +249,14 @@ impl Live {
     fn take_in(&mut self, event: &Event) {
         self.view.apply(event, Instant::now());
         if let EventKind::LogLine { source, text, .. } = &event.kind {
-            let mark = self.screen.out.paint(Role::Quiet, &format!("{source} │"));
-            self.above.push_str(&format!("  {mark} {}\n", text::clean(text)));
+            // Broken here and not by the terminal, so that what goes on stands behind the bar too.
+            let source = source.as_str();
+            let room = Screen::size().0.saturating_sub(source.len() + 6);
+            for (index, line) in text::fold(&text::clean(text), room).iter().enumerate() {
+                let word = if index == 0 { source } else { "" };
+                let mark = self.screen.out.paint(Role::Quiet, &format!("{word:>0$} │", source.len()));
+                self.above.push_str(&format!("  {mark} {line}\n"));
+            }
         }
     }
 
