@@ -366,7 +366,7 @@ async fn a_project_is_created_found_deleted_and_built() {
 
     // moto cannot delete builds: these stay until it ends.
     codebuild::create_project(&client, &spec).await.unwrap();
-    let id = codebuild::start_build(&client, name).await.unwrap();
+    let id = codebuild::start_build(&client, name, "a-token").await.unwrap();
     let state = codebuild::build(&client, &id).await.unwrap().unwrap();
     assert_eq!(state.id, id);
     assert!(!state.phases.is_empty());

@@ -266,11 +266,14 @@ pub struct Phase {
 }
 
 /// Starts a build of a project and answers its id.
-pub async fn start_build(client: &Client, project: &str) -> Result<String, AwsError> {
+// Rule: for five minutes the same token means the same build. Without one, a call whose answer was lost is made again
+// (by the SDK itself) and starts a second build.
+pub async fn start_build(client: &Client, project: &str, token: &str) -> Result<String, AwsError> {
     const OPERATION: &str = "StartBuild";
     client
         .start_build()
         .project_name(project)
+        .idempotency_token(token)
         .send()
         .await
         .map_err(failed(OPERATION))?

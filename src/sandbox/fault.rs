@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::services::lock;
 
 /// One rule. In a file, they are a JSON array:
-/// `[{"service":"iam","operation":"CreateRole","skip":1,"times":2,"kind":"error","status":400,"code":"Throttling"}]`.
+/// `[{"service":"iam","operation":"CreateRole","about":"-build-role","times":2,"kind":"error","status":400,"code":"Throttling"}]`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Fault {
     /// The service's signing name (`s3`, `iam`, `logs`, …), or `*`.
@@ -21,6 +21,8 @@ pub struct Fault {
     /// The operation's name, or `*`.
     #[serde(default = "any")]
     pub operation: String,
+    /// Only calls in whose path or parameters this text is found; `?` stands for any one character.
+    pub about: Option<String>,
     /// How many calls are let through first.
     #[serde(default)]
     pub skip: u64,
@@ -110,8 +112,10 @@ impl Faults {
     }
 
     /// Decides what becomes of a call; waits, if that is its fate. The first rule that strikes does.
-    pub(crate) async fn strike(&self, service: &str, operation: &str) -> Fate {
-        match self.decide(service, operation) {
+    ///
+    /// `subject` tells the call's path and parameters; it is asked only if a rule wants to know.
+    pub(crate) async fn strike(&self, service: &str, operation: &str, subject: impl FnOnce() -> String) -> Fate {
+        match self.decide(service, operation, subject) {
             None => Fate::Goes,
             Some(FaultKind::Error { status, code, message }) => {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -129,10 +133,14 @@ impl Faults {
         }
     }
 
-    fn decide(&self, service: &str, operation: &str) -> Option<FaultKind> {
+    fn decide(&self, service: &str, operation: &str, subject: impl FnOnce() -> String) -> Option<FaultKind> {
         let is = |pattern: &str, name: &str| pattern == "*" || pattern == name;
+        let subject = std::cell::LazyCell::new(subject);
         for (fault, met) in lock(&self.0).iter_mut() {
             if !is(&fault.service, service) || !is(&fault.operation, operation) {
+                continue;
+            }
+            if fault.about.as_deref().is_some_and(|about| !is_found(about, &subject)) {
                 continue;
             }
             *met += 1;
@@ -145,6 +153,13 @@ impl Faults {
     }
 }
 
+/// Whether a text with `?` for any one character is in another.
+fn is_found(wanted: &str, text: &str) -> bool {
+    let (wanted, text) = (wanted.as_bytes(), text.as_bytes());
+    let fits = |place: &[u8]| wanted.iter().zip(place).all(|(wanted, found)| *wanted == b'?' || wanted == found);
+    wanted.is_empty() || text.windows(wanted.len()).any(fits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,10 +170,21 @@ mod tests {
                        {"service":"s3","kind":"drop_after"},
                        {"service":"logs","kind":"delay","delay_ms":5}]"#;
         let faults = Faults::new(serde_json::from_str(text).unwrap());
-        let struck: Vec<bool> = (0..5).map(|_| faults.decide("iam", "CreateRole").is_some()).collect();
+        let struck: Vec<bool> = (0..5).map(|_| faults.decide("iam", "CreateRole", String::new).is_some()).collect();
         assert_eq!(struck, [false, true, true, false, false]);
-        assert!(faults.decide("iam", "GetRole").is_none());
-        assert!(matches!(faults.decide("s3", "PutObject"), Some(FaultKind::DropAfter)));
-        assert!(matches!(faults.decide("logs", "X"), Some(FaultKind::Delay { delay_ms: 5 })));
+        assert!(faults.decide("iam", "GetRole", String::new).is_none());
+        assert!(matches!(faults.decide("s3", "PutObject", String::new), Some(FaultKind::DropAfter)));
+        assert!(matches!(faults.decide("logs", "X", String::new), Some(FaultKind::Delay { delay_ms: 5 })));
+    }
+
+    #[test]
+    fn a_rule_about_something_leaves_everything_else_alone() {
+        let text = r#"[{"about":"thumbs-????????-source","times":1,"kind":"hang"}]"#;
+        let faults = Faults::new(serde_json::from_str(text).unwrap());
+        let strikes = |subject: &str| faults.decide("s3", "CreateBucket", || subject.to_owned()).is_some();
+        assert!(!strikes("/thumbs-0123abcd-build-source"));
+        assert!(!strikes("/others-0123abcd-source"));
+        assert!(strikes("/thumbs-0123abcd-source"), "calls about something else do not use the rule up");
+        assert!(!strikes("/thumbs-0123abcd-source"));
     }
 }

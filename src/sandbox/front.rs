@@ -108,7 +108,7 @@ impl Front {
             && let Some(registry) = self.registry.get()
         {
             *log = ("registry".to_owned(), format!("{} {path}", request.method()));
-            return match self.faults.strike("registry", request.method().as_str()).await {
+            return match self.faults.strike("registry", request.method().as_str(), || path.to_owned()).await {
                 Fate::Goes => Ok(registry.serve(request).await),
                 Fate::Unheard => {
                     registry.serve(request).await;
@@ -159,7 +159,7 @@ impl Front {
             Err(error) => return respond(error),
         };
         target.operation.clone_into(&mut log.1);
-        let unheard = match self.faults.strike("s3", &target.operation).await {
+        let unheard = match self.faults.strike("s3", &target.operation, || path.clone()).await {
             Fate::Goes => false,
             Fate::Unheard => true,
             Fate::Fails(error) => return respond(error.into()),
@@ -241,7 +241,8 @@ impl Front {
             Err(error) => return fail(name_unknown(error, &service)),
         };
         parsed.operation.clone_into(&mut log.1);
-        let unheard = match self.faults.strike(&service, &parsed.operation).await {
+        let subject = || format!("{} {}", parts.uri.path(), parsed.input);
+        let unheard = match self.faults.strike(&service, &parsed.operation, subject).await {
             Fate::Goes => false,
             Fate::Unheard => true,
             Fate::Fails(error) => return fail(error),

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 pub use self::probe::{Presence, presence_or_why_not};
 use crate::aws::policy::{self, Document, PolicyValues};
-use crate::aws::{Architecture, AwsError, Tags};
+use crate::aws::{Architecture, Tags};
 use crate::cloud::{Clients, CloudLabel, Identity};
 use crate::deployment::Deployment;
 use crate::engine::{ResourceChange, StepDone, StepError, StepRunner, StepScope};
@@ -103,7 +103,7 @@ impl SdkStrategy {
         kind: ResourceKind,
         create: impl Future<Output = Result<Option<String>, StepError>>,
     ) -> Result<StepDone, StepError> {
-        if self.before.is_ready(kind) && self.is_there(kind).await.map_err(call::failed)? {
+        if self.before.is_ready(kind) && self.is_there(scope, kind).await? {
             return Ok(StepDone::AlreadyDone);
         }
         let change =
@@ -126,12 +126,9 @@ impl SdkStrategy {
         }
     }
 
-    async fn is_there(&self, kind: ResourceKind) -> Result<bool, AwsError> {
-        let there = probe::presence(&self.site, &self.names, kind).await;
-        match there {
-            Ok(presence) => Ok(presence.is_there()),
-            Err(error) => Err(error),
-        }
+    async fn is_there(&self, scope: &StepScope, kind: ResourceKind) -> Result<bool, StepError> {
+        let presence = call::call(scope, &[], || probe::presence(&self.site, &self.names, kind)).await?;
+        Ok(presence.is_there())
     }
 }
 

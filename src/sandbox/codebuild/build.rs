@@ -27,6 +27,9 @@ pub(super) struct Build {
     pub(super) settings: Map<String, Value>,
     /// The stream of the log, once there is one.
     pub(super) stream: Option<String>,
+    /// What `StartBuild` gave so that a call made twice starts one build.
+    #[serde(default)]
+    pub(super) token: Option<String>,
     /// `env.exported-variables` with their values.
     pub(super) exported: Vec<(String, String)>,
 }
@@ -149,6 +152,14 @@ impl State {
     pub(super) fn find_build(&self, region: &str, name: &str) -> Option<&Build> {
         let id = name.split_once(":build/").map_or(name, |(_, id)| id);
         self.builds.get(id).filter(|build| build.region == region)
+    }
+
+    /// The build that a token of `StartBuild` has started already.
+    pub(super) fn build_of_token(&self, region: &str, project: &str, token: &str) -> Option<&Build> {
+        let is_it = |build: &&Build| {
+            build.region == region && build.project == project && build.token.as_deref() == Some(token)
+        };
+        self.builds.values().find(is_it)
     }
 }
 

@@ -53,6 +53,11 @@ impl Store {
         let name = name.split_once(":project/").map_or(name, |(_, name)| name);
         let build = {
             let mut state = self.lock();
+            let token = input["idempotencyToken"].as_str();
+            // On AWS a token is remembered for five minutes; here, for as long as its build is.
+            if let Some(known) = token.and_then(|token| state.build_of_token(&ctx.region, name, token)) {
+                return Ok(json!({ "build": known.describe() }));
+            }
             let project = state.project(&ctx.region, name, &ctx.account_id)?;
             let mut settings: serde_json::Map<_, _> = TAKEN_OVER
                 .iter()
@@ -78,6 +83,7 @@ impl Store {
                 phases: Vec::new(),
                 settings,
                 stream: None,
+                token: token.map(str::to_owned),
                 exported: Vec::new(),
                 id,
             };

@@ -26,7 +26,7 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(60);
 impl SdkStrategy {
     pub(super) async fn build_image(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let kind = ResourceKind::Image;
-        if self.before.is_ready(kind) && self.image_exists().await? {
+        if self.before.is_ready(kind) && self.image_exists(scope).await? {
             return Ok(StepDone::AlreadyDone);
         }
         let change =
@@ -58,10 +58,13 @@ impl SdkStrategy {
                 scope.progress("taking up the build that is under way", None, None).await?;
                 id
             }
-            None if self.image_exists().await? => return self.image_uri(scope).await,
+            None if self.image_exists(scope).await? => return self.image_uri(scope).await,
             None => {
-                call(scope, &[wait::ROLE_PROPAGATION, wait::NOT_YET_SEEN], || codebuild::start_build(client, &project))
-                    .await?
+                let token = format!("{:032x}", rand::random::<u128>());
+                call(scope, &[wait::ROLE_PROPAGATION, wait::NOT_YET_SEEN], || {
+                    codebuild::start_build(client, &project, &token)
+                })
+                .await?
             }
         };
         let log_group = self.name(ResourceKind::BuildLogGroup);

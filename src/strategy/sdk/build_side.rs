@@ -1,6 +1,6 @@
 //! The steps that make what builds the function: repository, buckets, log groups, policies, roles, project.
 
-use super::call::{awaited, call, failed};
+use super::call::{awaited, call};
 use super::{SdkStrategy, StepDone, StepError, StepScope};
 use crate::assets;
 use crate::aws::policy::Document;
@@ -231,9 +231,9 @@ impl SdkStrategy {
         Ok(format!("{}@{}", repository.uri, image.digest))
     }
 
-    pub(super) async fn image_exists(&self) -> Result<bool, StepError> {
-        let repository = self.name(ResourceKind::Repository);
-        let image = ecr::image_by_tag(&self.site.clients.ecr, &repository, self.names.image_tag()).await;
-        image.map(|found| found.is_some()).map_err(failed)
+    pub(super) async fn image_exists(&self, scope: &StepScope) -> Result<bool, StepError> {
+        let (client, repository) = (&self.site.clients.ecr, self.name(ResourceKind::Repository));
+        let image = call(scope, &[], || ecr::image_by_tag(client, &repository, self.names.image_tag())).await?;
+        Ok(image.is_some())
     }
 }

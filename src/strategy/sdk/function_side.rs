@@ -10,7 +10,7 @@ use crate::resource::{ResourceKind, ResourceState};
 impl SdkStrategy {
     pub(super) async fn create_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let (kind, client) = (ResourceKind::Function, &self.site.clients.lambda);
-        if self.before.is_ready(kind) && self.is_there(kind).await.map_err(super::call::failed)? {
+        if self.before.is_ready(kind) && self.is_there(scope, kind).await? {
             return Ok(StepDone::AlreadyDone);
         }
         let name = self.name(kind);
@@ -74,7 +74,7 @@ impl SdkStrategy {
 
     pub(super) async fn await_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let (kind, client) = (ResourceKind::Function, &self.site.clients.lambda);
-        if self.before.is_ready(kind) && self.is_there(kind).await.map_err(super::call::failed)? {
+        if self.before.is_ready(kind) && self.is_there(scope, kind).await? {
             return Ok(StepDone::AlreadyDone);
         }
         let name = self.name(kind);

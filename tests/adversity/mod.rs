@@ -1,0 +1,147 @@
+//! One sandbox in a process of its own, many deployments in it, each under its own name, and bad luck for some of them.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, Mutex};
+
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use crate::common::{Clients, Finished, Program, Running, Sandbox, list_everything};
+use thumbctl::deployment::Deployment;
+use thumbctl::names::DeploymentName;
+use thumbctl::resource::ResourceKind;
+
+/// For the listings: they are asked for from several threads, and connections belong to a runtime.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// What a complete deployment leaves in the cloud: every resource of the plan, of which permission and notification belong
+/// to others, and the build and its source.
+const OBJECTS_OF_A_DEPLOYMENT: usize = ResourceKind::ALL.len() - 2 + 2;
+
+/// A sandbox and those who use it.
+pub struct Arena {
+    // In this order: the sandbox ends before its home goes.
+    sandbox: Option<Sandbox>,
+    clients: Clients,
+    pub program: Program,
+}
+
+impl Arena {
+    /// A sandbox in which all goes well.
+    pub fn new() -> Self {
+        Self::with_faults(&[])
+    }
+
+    /// A sandbox with rules of what is to go wrong.
+    pub fn with_faults(faults: &[Value]) -> Self {
+        let program = Program::new();
+        let faults = serde_json::to_string(faults).expect("rules are JSON");
+        let sandbox = program.sandbox_with_faults(&faults);
+        Self { clients: sandbox.clients(), sandbox: Some(sandbox), program }
+    }
+
+    /// Runs a command on a deployment; its events are on its standard output.
+    pub fn run(&self, command: &str, name: &str) -> Finished {
+        self.start(&[command], name, None).wait()
+    }
+
+    /// Starts a command on a deployment; with `kill_after`, the process is killed after that event was journalled.
+    pub fn start(&self, arguments: &[&str], name: &str, kill_after: Option<u64>) -> Running {
+        let common = ["--name", name, "--yes", "--output", "json"];
+        let mut command = self.program.command(arguments.iter().chain(&common));
+        if let Some(event) = kill_after {
+            command.env("THUMBCTL_TEST_KILL_AFTER", event.to_string());
+        }
+        Running::start(command)
+    }
+
+    /// Everything in the cloud that belongs to a deployment.
+    pub fn left_of(&self, name: &str) -> Vec<String> {
+        RUNTIME.block_on(list_everything(&self.clients, &format!("{name}-")))
+    }
+
+    /// Destroys a deployment, which leaves nothing.
+    #[track_caller]
+    pub fn destroy_leaves_nothing(&self, name: &str) {
+        self.run("destroy", name).ok();
+        self.nothing_is_left_of(name);
+    }
+
+    #[track_caller]
+    pub fn nothing_is_left_of(&self, name: &str) {
+        assert_eq!(self.left_of(name), Vec::<String>::new(), "{name} has left something");
+        assert_eq!(self.standing(name), [], "the journal of {name} knows of something that is not there");
+    }
+
+    /// Deploys, or goes on deploying: everything is there then, and once.
+    #[track_caller]
+    pub fn deploy_completes(&self, name: &str) -> Finished {
+        let deployed = self.run("deploy", name).ok();
+        self.all_is_there_once(name);
+        deployed
+    }
+
+    /// Every resource is there, and nothing is there twice.
+    #[track_caller]
+    pub fn all_is_there_once(&self, name: &str) {
+        let status = self.run("status", name).ok().json();
+        let resources = status["resources"].as_array().expect("a list");
+        assert_eq!(resources.len(), ResourceKind::ALL.len(), "{status}");
+        let well = |it: &Value| it["cloud"] == "there" && it["journal"] == "ready";
+        assert!(resources.iter().all(well), "{status}");
+        let found = self.left_of(name);
+        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+        for line in &found {
+            let (kind, _) = line.rsplit_once(' ').expect("a kind and a name");
+            *kinds.entry(kind.to_owned()).or_default() += 1;
+        }
+        // A build that did not come to its end may be followed by another.
+        let builds = kinds.get("build").copied().unwrap_or_default();
+        assert_eq!(found.len() - builds, OBJECTS_OF_A_DEPLOYMENT - 1, "{found:#?}");
+    }
+
+    /// How many builds a deployment has had.
+    pub fn builds_of(&self, name: &str) -> usize {
+        self.left_of(name).iter().filter(|line| line.starts_with("build ")).count()
+    }
+
+    /// What may be in the cloud, as the journal has it.
+    pub fn standing(&self, name: &str) -> Vec<ResourceKind> {
+        let events = self.program.journalled(name);
+        let deployment = Deployment::fold(DeploymentName::new(name).expect("a legal name"), &events);
+        deployment.standing().map(|resource| resource.kind).collect()
+    }
+
+    /// Kills the sandbox, as `kill -9` does, and starts it again on what it has kept; what is to go wrong is forgotten.
+    pub fn kill_and_restart_the_sandbox(&mut self) {
+        self.sandbox.take().expect("there is one until the end").kill();
+        let sandbox = self.program.sandbox();
+        self.clients = sandbox.clients();
+        self.sandbox = Some(sandbox);
+    }
+
+    /// Ends the sandbox; the processes of its functions and builds go with it.
+    pub fn close(mut self) {
+        let ended = self.sandbox.take().expect("there is one until the end").interrupt();
+        assert_eq!(ended.code, Some(130), "{ended}");
+    }
+}
+
+/// Does all the work, so many pieces at a time; panics in the end if one of them did.
+pub fn side_by_side<T: Send>(at_a_time: usize, work: impl IntoIterator<Item = T>, act: impl Fn(T) + Sync) {
+    let work: Mutex<Vec<T>> = Mutex::new(work.into_iter().collect());
+    work.lock().expect("nobody panics while taking").reverse();
+    std::thread::scope(|scope| {
+        for _ in 0..at_a_time {
+            scope.spawn(|| {
+                loop {
+                    // The lock is free again before the work begins.
+                    let next = work.lock().expect("nobody panics while taking").pop();
+                    let Some(next) = next else { break };
+                    act(next);
+                }
+            });
+        }
+    });
+}
