@@ -231,7 +231,7 @@ async fn accept(listener: TcpListener, front: Arc<Front>, end: impl Future<Outpu
                 }
                 Err(cause) => {
                     // No descriptors left, most likely: some will be freed.
-                    eprintln!("sandbox: a connection cannot be taken: {cause}");
+                    super::error::complain(format_args!("a connection cannot be taken: {cause}"));
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
