@@ -64,7 +64,7 @@ pub struct Identity {
 pub struct Clients {
     /// S3, for short calls.
     pub s3: aws_sdk_s3::Client,
-    /// S3, for objects' bytes: no limit on the whole call, the SDK notices a transfer that stalls.
+    /// S3, for sending objects' bytes: an hour for a call, and the SDK notices a transfer that stalls.
     pub s3_transfer: aws_sdk_s3::Client,
     /// ECR.
     pub ecr: aws_sdk_ecr::Client,
@@ -107,6 +107,12 @@ pub enum CloudError {
     /// What stands for a region is none.
     #[error("'{0}' is not a region's name")]
     Region(String),
+    /// The region is in a partition of AWS that has names of its own.
+    #[error("region '{0}' is in another partition of AWS (China, GovCloud), whose ARNs thumbctl does not know")]
+    Partition(String),
+    /// Some services are called at an endpoint of their own, the others at AWS.
+    #[error("only some services have an endpoint of their own ({0}): the others would be called at AWS")]
+    PartlyRedirected(String),
     /// The endpoint is not a URL that can be called.
     #[error("'{0}' is not an endpoint: it must be a URL such as http://127.0.0.1:4566")]
     Endpoint(String),
@@ -127,6 +133,10 @@ impl CloudError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Sandbox(_) | Self::Endpoint(_) | Self::Program(_) => None,
+            Self::Partition(_) => Some("choose a region of AWS's ordinary partition".into()),
+            Self::PartlyRedirected(_) => {
+                Some("set AWS_ENDPOINT_URL for all services, or unset the single ones, also in the profile".into())
+            },
             Self::NoRegion(_) => {
                 Some("pass --region, set AWS_REGION, or set a region for the profile with `aws configure`".into())
             }
@@ -181,14 +191,14 @@ impl Cloud {
             .retry_config(retries())
             .timeout_config(timeouts(settings))
             .build();
-        let clients = Clients::new(&sdk, settings);
+        let clients = Clients::new(&sdk, settings, true);
         Ok(Self { label: CloudLabel::Sandbox, region, profile: None, clients, _lease: Some(lease) })
     }
 
     async fn connect_aws(settings: &Settings) -> Result<Self, CloudError> {
         let asked = settings.endpoint_url.as_deref();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client(asked.unwrap_or("https://")))
+            .http_client(http_client(asked.filter(|_| has_own_keys(settings)).unwrap_or("https://")))
             .retry_config(retries())
             .timeout_config(timeouts(settings));
         if let Some(profile) = &settings.profile {
@@ -201,16 +211,16 @@ impl Cloud {
             loader = loader.endpoint_url(url);
         }
         let sdk = loader.load().await;
-        let label = match asked.map(str::to_owned).or_else(|| configured_endpoint(&sdk)) {
-            Some(url) => CloudLabel::Endpoint(url),
-            None => CloudLabel::Aws,
+        let label = match asked {
+            Some(url) => CloudLabel::Endpoint(url.to_owned()),
+            None => configured_endpoint(&sdk)?.map_or(CloudLabel::Aws, CloudLabel::Endpoint),
         };
         let region = match sdk.region() {
             Some(region) => region.to_string(),
             None => return Err(CloudError::NoRegion(label)),
         };
         check_region(&region)?;
-        let clients = Clients::new(&sdk, settings);
+        let clients = Clients::new(&sdk, settings, label != CloudLabel::Aws);
         Ok(Self { label, region, profile: settings.profile.clone(), clients, _lease: None })
     }
 
@@ -251,11 +261,13 @@ impl Cloud {
 }
 
 impl Clients {
-    fn new(sdk: &SdkConfig, settings: &Settings) -> Self {
+    fn new(sdk: &SdkConfig, settings: &Settings, path_style: bool) -> Self {
         // Path-style addresses work at any endpoint; virtual-host ones need a name server that plays along.
-        let path_style = sdk.endpoint_url().is_some() || configured_endpoint(sdk).is_some();
         let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(path_style);
-        let patient = TimeoutConfig::builder().connect_timeout(seconds(settings.timeouts.connect_seconds)).build();
+        let patient = TimeoutConfig::builder()
+            .connect_timeout(seconds(settings.timeouts.connect_seconds))
+            .operation_attempt_timeout(seconds(3600))
+            .build();
         Self {
             s3_transfer: aws_sdk_s3::Client::from_conf(s3.clone().timeout_config(patient).build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
@@ -279,12 +291,12 @@ pub fn sandbox_options(settings: &Settings) -> Result<sandbox::SandboxOptions, C
 }
 
 /// The endpoint that environment or profile set behind our back, for all services or for one of them.
-fn configured_endpoint(sdk: &SdkConfig) -> Option<String> {
+fn configured_endpoint(sdk: &SdkConfig) -> Result<Option<String>, CloudError> {
     if let Some(url) = sdk.endpoint_url() {
-        return Some(url.to_owned());
+        return Ok(Some(url.to_owned()));
     }
-    let configured = sdk.service_config()?;
-    SERVICES.iter().find_map(|(profile, env)| {
+    let Some(configured) = sdk.service_config() else { return Ok(None) };
+    let of = |(profile, env): &(&str, &str)| {
         let key = ServiceConfigKey::builder()
             .service_id(profile)
             .env("AWS_ENDPOINT_URL")
@@ -292,7 +304,20 @@ fn configured_endpoint(sdk: &SdkConfig) -> Option<String> {
             .build()
             .expect("all three parts of the key are given");
         configured.load_config(key).or_else(|| std::env::var(format!("AWS_ENDPOINT_URL_{env}")).ok())
-    })
+    };
+    let redirected: Vec<String> =
+        SERVICES.iter().filter_map(|service| Some(format!("{} at {}", service.0, of(service)?))).collect();
+    match redirected.len() {
+        0 => Ok(None),
+        all if all == SERVICES.len() => Ok(of(&SERVICES[0])),
+        // What is shown as the cloud would be wrong for some of the calls, and those would cost money.
+        _ => Err(CloudError::PartlyRedirected(redirected.join(", "))),
+    }
+}
+
+/// Whether the credentials are at hand: to fetch them by a profile's roles or by SSO takes HTTPS, whatever the endpoint.
+fn has_own_keys(settings: &Settings) -> bool {
+    settings.profile.is_none() && std::env::var_os("AWS_ACCESS_KEY_ID").is_some()
 }
 
 /// A client for one endpoint: over plain HTTP no certificates are loaded, which takes longer than the first call.
@@ -324,6 +349,9 @@ fn seconds(seconds: u32) -> Duration {
 fn check_region(region: &str) -> Result<(), CloudError> {
     let parts: Vec<&str> = region.split('-').collect();
     let letters = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase());
+    if ["cn-", "us-gov-", "us-iso", "eu-isoe-"].iter().any(|prefix| region.starts_with(prefix)) {
+        return Err(CloudError::Partition(region.to_owned()));
+    }
     let good = match parts.split_last() {
         Some((number, words)) => {
             words.len() >= 2
@@ -349,10 +377,20 @@ mod tests {
 
     #[test]
     fn regions_are_told_from_other_words() {
-        for good in ["eu-central-1", "us-east-1", "us-gov-west-1", "ap-southeast-4"] {
+        for good in ["eu-central-1", "us-east-1", "ap-southeast-4"] {
             assert!(check_region(good).is_ok(), "{good}");
         }
-        for bad in ["", "frankfurt", "eu-central", "EU-central-1", "eu_central_1", "eu--1", "-1"] {
+        for bad in [
+            "us-gov-west-1",
+            "cn-north-1",
+            "",
+            "frankfurt",
+            "eu-central",
+            "EU-central-1",
+            "eu_central_1",
+            "eu--1",
+            "-1",
+        ] {
             assert!(check_region(bad).is_err(), "{bad}");
         }
     }

@@ -79,6 +79,9 @@ impl Deployment {
     pub fn apply(&mut self, event: &Event) {
         match &event.kind {
             EventKind::RunStarted(started) => self.start(event, started),
+            // Leftovers of an earlier deployment of this name, with names of their own, are not this one's resources.
+            EventKind::ResourceChanged { resource, name, .. }
+                if self.origin.as_ref().is_some_and(|origin| origin.names.of(*resource) != *name) => {}
             EventKind::ResourceChanged { resource, name, arn, state, seconds, .. } => {
                 let known = self.resources.get(resource).and_then(|known| known.arn.clone());
                 self.resources.insert(
@@ -114,13 +117,16 @@ impl Deployment {
         if started.action == Action::Deploy && !self.is_standing() {
             self.resources.clear();
         }
-        self.origin = Some(Origin {
-            strategy: started.strategy,
-            cloud: started.cloud.clone(),
-            account: started.account.clone(),
-            region: started.region.clone(),
-            names: started.names.clone(),
-        });
+        // Only a deployment says where it is: a search for leftovers may have been made somewhere else.
+        if started.action == Action::Deploy || self.origin.is_none() {
+            self.origin = Some(Origin {
+                strategy: started.strategy,
+                cloud: started.cloud.clone(),
+                account: started.account.clone(),
+                region: started.region.clone(),
+                names: started.names.clone(),
+            });
+        }
         self.runs.push(RunSummary { id: event.run.clone(), action: started.action, started: event.at, ended: None });
     }
 
@@ -208,7 +214,7 @@ mod tests {
             1,
             EventKind::ResourceChanged {
                 resource: kind,
-                name: "n".into(),
+                name: Names::new(name(), Suffix::from_number(1)).of(kind),
                 arn: arn.map(str::to_owned),
                 state,
                 seconds: None,
@@ -225,6 +231,29 @@ mod tests {
         assert!(deployment.is_standing());
         assert!(!deployment.is_ready(ResourceKind::Repository));
         assert_eq!(deployment.runs()[0].ended, None);
+    }
+
+    #[test]
+    fn a_search_for_leftovers_elsewhere_changes_nothing_about_what_stands() {
+        let mut events = vec![
+            started("1", Action::Deploy, 1),
+            changed("1", ResourceKind::Repository, ResourceState::Ready, None),
+            started("2", Action::Destroy, 9),
+        ];
+        let EventKind::RunStarted(purge) = &mut events[2].kind else { unreachable!("the run starts here") };
+        purge.region = "us-west-2".into();
+        let gone = EventKind::ResourceChanged {
+            resource: ResourceKind::Repository,
+            name: Names::new(name(), Suffix::from_number(9)).of(ResourceKind::Repository),
+            arn: None,
+            state: ResourceState::Gone,
+            seconds: None,
+            note: None,
+        };
+        events.push(event("2", 1, gone));
+        let deployment = Deployment::fold(name(), &events);
+        assert!(deployment.is_ready(ResourceKind::Repository));
+        assert_eq!(deployment.origin().map(|origin| origin.region.as_str()), Some("eu-central-1"));
     }
 
     #[test]

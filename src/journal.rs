@@ -160,7 +160,7 @@ impl DeploymentJournal {
             }
             Err(TryLockError::Error(error)) => return Err(io_error("lock", &path)(error)),
         }
-        let program = std::env::args().take(2).collect::<Vec<_>>().join(" ");
+        let program = std::env::args().collect::<Vec<_>>().join(" ");
         let words = format!("process {} ({})", std::process::id(), program);
         file.set_len(0)
             .and_then(|()| file.rewind())
@@ -219,6 +219,24 @@ impl DeploymentJournal {
                 Err(error) => return Err(io_error("create", &path)(error)),
             }
         }
+    }
+
+    /// Renames the journals that are damaged, so that they are read no more; their content stays for whoever wants it.
+    ///
+    /// # Errors
+    /// When one cannot be read at all, or not be renamed.
+    pub fn set_aside_damaged(&self) -> Result<(), JournalError> {
+        for run in self.runs()? {
+            match self.read(&run) {
+                Err(JournalError::Damaged { path, .. }) => {
+                    fs::rename(&path, path.with_extension("jsonl.damaged")).map_err(io_error("rename", &path))?;
+                }
+                other => {
+                    other?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Every event of every run, in order.

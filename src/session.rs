@@ -13,7 +13,7 @@ use crate::aws::policy::Document;
 use crate::cloud::{Cloud, CloudError, CloudLabel, Identity};
 use crate::deployment::{Deployment, Origin};
 use crate::engine::{Engine, Gate, OnFailure, OpenGate, RunReport, StepRunner};
-use crate::event::{Action, Event, EventKind, RunStarted};
+use crate::event::{Action, Event, EventKind, Outcome, RunStarted};
 use crate::journal::{DeploymentJournal, DeploymentLock, JournalError, JournalStore, RunJournal};
 use crate::log_follower::LogFollower;
 use crate::names::Names;
@@ -123,6 +123,8 @@ pub struct Prepared {
     journal: DeploymentJournal,
     lock: Option<DeploymentLock>,
     foreign: Vec<String>,
+    /// Whether journals that cannot be read are put aside once everything is gone.
+    sets_aside_damage: bool,
 }
 
 /// A run under way.
@@ -234,12 +236,24 @@ impl Session {
     /// When another process has the deployment, or the cloud cannot be searched.
     pub async fn prepare_purge(&self) -> Result<Prepared, SessionError> {
         let lock = self.journal.lock()?;
+        // The journal may be the very thing that is damaged; then what is found is all that is known. But one that can be
+        // read and says that something stands elsewhere is not lost: half of it (IAM's half) would be found from here.
+        let before = match self.deployment() {
+            Ok(before) => {
+                self.check_origin(&before)?;
+                before
+            }
+            Err(SessionError::Journal(JournalError::Damaged { .. })) => Deployment::new(self.settings.name.clone()),
+            Err(error) => return Err(error),
+        };
         let leftovers = sdk::leftovers::find(&self.site(), &self.settings.name).await?;
-        // The journal may be the very thing that is damaged; then what is found is all that is known.
-        let before = self.deployment().unwrap_or_else(|_| Deployment::new(self.settings.name.clone()));
-        let names = leftovers.first_names(&self.settings.name).unwrap_or_else(|| self.names(&before));
+        let names = match before.origin() {
+            Some(origin) if before.is_standing() => origin.names.clone(),
+            _ => leftovers.first_names(&self.settings.name).unwrap_or_else(|| self.names(&before)),
+        };
         let mut prepared = self.prepared(Action::Destroy, OnFailure::GoOn, leftovers.plan(), names, before, lock);
         prepared.foreign = leftovers.foreign;
+        prepared.sets_aside_damage = true;
         Ok(prepared)
     }
 
@@ -278,6 +292,7 @@ impl Session {
             journal: self.journal.clone(),
             lock: None,
             foreign: Vec::new(),
+            sets_aside_damage: false,
         })
     }
 
@@ -384,6 +399,7 @@ impl Session {
             journal: self.journal.clone(),
             lock: Some(lock),
             foreign: Vec::new(),
+            sets_aside_damage: false,
         }
     }
 }
@@ -437,8 +453,13 @@ impl Prepared {
         };
         recorder.record_durably(EventKind::RunStarted(Box::new(self.started))).await?;
         let lock = self.lock;
+        let damaged = self.sets_aside_damage.then_some(self.journal);
         let report = tokio::spawn(async move {
             let report = engine.run().await;
+            // With everything gone, what a damaged journal knew is of no use, and would be in the way for ever.
+            if let (Some(journal), Ok(RunReport { outcome: Outcome::Succeeded, .. })) = (damaged, &report) {
+                journal.set_aside_damaged()?;
+            }
             drop(lock);
             report
         });

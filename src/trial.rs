@@ -1,11 +1,12 @@
 //! [`Trial`]: sends images through a deployment and says what took how long.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use tokio::sync::Mutex;
 
 use crate::aws::{AwsError, ErrorKind, logs, s3, wait};
 use crate::engine::{StepDone, StepError, StepRunner, StepScope};
@@ -29,8 +30,11 @@ const LOOK: wait::Schedule =
 /// How long the function's log is read for what is worth knowing, after the thumbnail is there.
 const LOG_WITHIN: Duration = Duration::from_secs(3);
 
-/// Between two looks into the function's log while the thumbnail has not come: CloudWatch Logs allows five a second.
+/// Between two looks into the function's log while the thumbnail has not come.
 const LOG_EVERY: Duration = Duration::from_millis(400);
+
+/// Rule: FilterLogEvents is allowed five times a second in an account; all images of a trial share that.
+const LOG_READS_A_SECOND: usize = 5;
 
 /// Images to be sent, each a step.
 #[derive(Debug)]
@@ -40,7 +44,9 @@ pub struct Trial {
     images: BTreeMap<StepId, ImageFile>,
     save: Option<PathBuf>,
     /// Keeps this trial's keys apart from those of others, so that no earlier thumbnail is taken for this one's.
-    folder: String,
+    mark: String,
+    /// When the function's log was read last.
+    log_reads: Mutex<VecDeque<Instant>>,
 }
 
 impl Trial {
@@ -63,7 +69,14 @@ impl Trial {
             let id = format!("image_{:0width$}", index + 1);
             checked.insert(StepId::from(id.as_str()), image);
         }
-        Ok(Self { site, names, images: checked, save, folder: format!("{:08x}", rand::random::<u32>()) })
+        Ok(Self {
+            site,
+            names,
+            images: checked,
+            save,
+            mark: format!("{:08x}", rand::random::<u32>()),
+            log_reads: Mutex::default(),
+        })
     }
 
     /// One step an image; none needs another.
@@ -83,13 +96,17 @@ impl Trial {
         let clients = &self.site.clients;
         let source = self.names.of(ResourceKind::SourceBucket);
         let destination = self.names.of(ResourceKind::DestinationBucket);
-        let key = format!("{}/{}", self.folder, image.name());
+        let key = format!("{}-{}", self.mark, image.name());
         let thumbnail_key = format!("thumb-{key}");
         let began = Instant::now();
         let began_at = Utc::now();
-        s3::put_object_from_file(&clients.s3_transfer, &source, &key, image.path(), image.content_type())
-            .await
-            .map_err(failed)?;
+        tokio::select! {
+            put = s3::put_object_from_file(&clients.s3_transfer, &source, &key, image.path(), image.content_type()) => {
+                put.map_err(failed)?;
+            }
+            // A large image on a slow line is not waited for.
+            () = scope.cancel().cancelled() => return Err(StepError::Cancelled),
+        }
         let stage = |stage, seconds, key: &str| EventKind::TrialStage {
             image: image.shown(),
             stage,
@@ -113,7 +130,7 @@ impl Trial {
         scope.tell(with_bytes(there, size)).await?;
         if let Some(dir) = &self.save {
             let path = dir.join(image.saved_name());
-            s3::get_object_to_file(&clients.s3_transfer, &destination, &thumbnail_key, &path).await.map_err(failed)?;
+            s3::get_object_to_file(&clients.s3, &destination, &thumbnail_key, &path).await.map_err(failed)?;
             let saved = stage(TrialStage::Saved, began.elapsed().as_secs_f64(), &thumbnail_key);
             let saved = match saved {
                 EventKind::TrialStage { image, stage, seconds, key, bytes, cold, .. } => {
@@ -200,7 +217,19 @@ impl Trial {
         reading.lost.into_iter().next().filter(|_| certain)
     }
 
+    /// Waits until the log may be read once more.
+    async fn await_turn(&self) {
+        let mut reads = self.log_reads.lock().await;
+        if reads.len() == LOG_READS_A_SECOND
+            && let Some(earliest) = reads.pop_front()
+        {
+            tokio::time::sleep(Duration::from_secs(1).saturating_sub(earliest.elapsed())).await;
+        }
+        reads.push_back(Instant::now());
+    }
+
     async fn read_log(&self, key: &str, uploaded: DateTime<Utc>) -> Result<Reading, AwsError> {
+        self.await_turn().await;
         let group = self.names.of(ResourceKind::FunctionLogGroup);
         // Earlier than the upload: our clock and AWS's need not agree.
         let since = (uploaded - chrono::TimeDelta::minutes(1)).timestamp_millis();

@@ -46,7 +46,7 @@ async fn a_bucket_is_created_guarded_found_and_deleted() {
     let location = client.get_bucket_location().bucket(bucket).send().await;
     let location = location.unwrap().location_constraint.unwrap();
     assert_eq!(location.as_str(), moto::REGION);
-    let listed = s3::list_buckets(&client, "layer-1-").await.unwrap();
+    let listed = s3::list_buckets(&client, "layer-1-", moto::REGION).await.unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!((&listed[0].name[..], &listed[0].tags), (bucket, &tags()));
 

@@ -96,6 +96,8 @@ pub fn build_environment(region: &str, account: &str, repository: &str, image_ta
         ("AWS_ACCOUNT_ID", account),
         ("IMAGE_REPO_NAME", repository),
         ("IMAGE_TAG", image_tag),
+        // Rule: Lambda takes no image index, which attestations would make; for sources that do not say so themselves.
+        ("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()
@@ -374,19 +376,15 @@ pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsE
             .await
             .map_err(failed("BatchDeleteBuilds"))?;
         // Rule: a build that runs is not deleted, and that is no error. Without its project it could not be found again.
-        let running = answer.builds_not_deleted.unwrap_or_default();
-        let running = running.into_iter().find(|build| {
-            let code = build.status_code.as_deref().unwrap_or_default();
-            code.contains("IN_PROGRESS")
-        });
-        if let Some(build) = running {
-            let id = build.id.unwrap_or_default();
-            return Err(AwsError::new(
-                SERVICE,
-                "BatchDeleteBuilds",
-                ErrorKind::Conflict,
-                format!("the build {id} is still running"),
-            ));
+        let kept = answer.builds_not_deleted.unwrap_or_default();
+        let code = |build: &aws_sdk_codebuild::types::BuildNotDeleted| build.status_code.clone().unwrap_or_default();
+        if let Some(build) = kept.iter().find(|build| !code(build).contains("NOT_FOUND")) {
+            let (id, code) = (build.id.as_deref().unwrap_or("?"), code(build));
+            let (kind, message) = match code.contains("IN_PROGRESS") {
+                true => (ErrorKind::Conflict, format!("the build {id} is still running")),
+                false => (ErrorKind::Other, format!("the build {id} was not deleted: {code}")),
+            };
+            return Err(AwsError::new(SERVICE, "BatchDeleteBuilds", kind, message));
         }
     }
     error::deleted(client.delete_project().name(name).send().await.map_err(failed("DeleteProject")))

@@ -137,10 +137,19 @@ pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Resul
         .await
         .map_err(failed("BatchDeleteImage"));
     // Rule: what could not be deleted is listed in an answer that looks like success.
-    Ok(match error::optional(answer)? {
-        Some(deleted) if !deleted.image_ids().is_empty() => Deleted::Now,
-        _ => Deleted::AlreadyGone,
-    })
+    let Some(deleted) = error::optional(answer)? else { return Ok(Deleted::AlreadyGone) };
+    let refused = deleted
+        .failures()
+        .iter()
+        .find(|failure| failure.failure_code() != Some(&aws_sdk_ecr::types::ImageFailureCode::ImageNotFound));
+    match refused {
+        Some(failure) => {
+            let why = failure.failure_reason().unwrap_or("ECR does not say why");
+            Err(AwsError::new(SERVICE, "BatchDeleteImage", ErrorKind::Other, why))
+        }
+        None if deleted.image_ids().is_empty() => Ok(Deleted::AlreadyGone),
+        None => Ok(Deleted::Now),
+    }
 }
 
 /// Deletes a repository with the images in it.

@@ -235,8 +235,9 @@ pub fn destination_not_validated(error: &AwsError) -> bool {
     error.service == SERVICE && error.message.contains("Unable to validate the following destination configurations")
 }
 
-/// The caller's buckets whose names start with a prefix, with their tags.
-pub async fn list_buckets(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
+/// The caller's buckets of a region whose names start with a prefix, with their tags.
+// Rule: S3 lists the buckets of all regions unless told otherwise, and answers about the others with redirections.
+pub async fn list_buckets(client: &Client, prefix: &str, region: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut names = Vec::new();
     let mut token: Option<String> = None;
     loop {
@@ -244,6 +245,7 @@ pub async fn list_buckets(client: &Client, prefix: &str) -> Result<Vec<Tagged>, 
         let page = client
             .list_buckets()
             .prefix(prefix)
+            .bucket_region(region)
             .max_buckets(1000)
             .set_continuation_token(token)
             .send()
@@ -254,6 +256,7 @@ pub async fn list_buckets(client: &Client, prefix: &str) -> Result<Vec<Tagged>, 
             page.buckets
                 .unwrap_or_default()
                 .into_iter()
+                .filter(|bucket| bucket.bucket_region.as_deref().is_none_or(|of| of == region))
                 .filter_map(|bucket| bucket.name)
                 .filter(|name| name.starts_with(prefix)),
         );

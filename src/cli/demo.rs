@@ -28,6 +28,16 @@ pub(crate) fn own_name() -> Assignment {
 /// Deploys, sends the sample images, destroys; and says what took how long.
 pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<(), CliError> {
     let session = context.session().await?;
+    // It destroys what it deployed; what somebody else deployed is not its to destroy.
+    if session.deployment()?.is_standing() {
+        let name = &context.settings.name;
+        return Err(CliError::usage(
+            format!("deployment '{name}' stands already, and the demonstration would destroy it"),
+            format!(
+                "`thumbctl destroy --name {name}` takes it down; --name chooses another name for the demonstration"
+            ),
+        ));
+    }
     let prepared = session.prepare_deploy().await?;
     let afterwards = if args.keep { "" } else { ", and deletes them again" };
     ask_before_creating(context, &session, &prepared, afterwards).await?;
@@ -51,7 +61,8 @@ pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<(), CliErr
         say(context, &format!("Everything is left standing; `thumbctl destroy --name {name}` takes it down."));
     } else {
         if context.interrupt.happened() {
-            say(context, "Cleaning up what was made; Ctrl-C leaves it to `thumbctl destroy --name demo`.");
+            let name = context.settings.name.as_str();
+            say(context, &format!("Cleaning up what was made; Ctrl-C leaves it to `thumbctl destroy --name {name}`."));
         }
         match clean_up(context, &session).await {
             Ok(Some((plan, watched))) => {

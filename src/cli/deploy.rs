@@ -18,11 +18,17 @@ use crate::session::{Prepared, Session};
 
 /// Deploys, or goes on deploying.
 pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliError> {
-    let session = context.session().await?;
+    let step_by_step = args.step && !context.yes;
+    let mut settings = context.settings.clone();
+    if step_by_step {
+        // One after another: what is asked about next must not depend on what still runs.
+        settings.parallelism = std::num::NonZeroUsize::MIN;
+    }
+    let session = Session::open(settings).await?;
     let prepared = session.prepare_deploy().await?;
     ask_before_creating(context, &session, &prepared, "").await?;
     let plan = prepared.started().plan.clone();
-    let watched = deploy(context, prepared, args.step).await?;
+    let watched = deploy(context, prepared, step_by_step).await?;
     if !context.is_json() {
         context.print(&summary::outcome(&watched.timing, context.screen.out, Screen::size().0))?;
         if watched.report.failures.is_empty() {
@@ -56,9 +62,10 @@ pub(crate) async fn ask_before_creating(
     if *session.label() == CloudLabel::Sandbox {
         return Ok(());
     }
-    let deployment = session.deployment()?;
+    // The cloud is asked, not the journal: what somebody removed by hand would be created again.
+    let there = session.status().await?;
     let mut missing = prepared.resources();
-    missing.retain(|(kind, _)| !deployment.is_ready(*kind));
+    missing.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.is_there()));
     if missing.is_empty() {
         return Ok(());
     }

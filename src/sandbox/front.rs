@@ -23,7 +23,7 @@ use super::signature::{Claim, Payload};
 /// The largest body of a call to any service but S3.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// Where the sandbox says that it is there, to whoever knows its access key.
+/// Where the sandbox says that it is there, and which one it is; unsigned, since it tells nothing else.
 pub(crate) const READY_PATH: &str = "/_sandbox/ready";
 
 /// The docker registry's protocol, under `/v2/`.

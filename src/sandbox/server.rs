@@ -97,18 +97,27 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
         on_ready(&endpoint);
     }
     let lease = open_lock(&dir, "lease").map_err(|source| SandboxError::unwritable(&dir, source))?;
-    let deserted = async {
+    let left_alone = async {
         if options.attached {
             deserted(&lease).await;
         } else {
             std::future::pending().await
         }
     };
-    let shutdown = options.shutdown;
+    let (shutdown, attached) = (options.shutdown, options.attached);
+    let shutdown = async {
+        shutdown.await;
+        if !attached && lease.try_lock().is_err() {
+            eprintln!(
+                "\nOther commands still use the sandbox: it ends with the last of them, or at once with another Ctrl-C."
+            );
+            deserted(&lease).await;
+        }
+    };
     accept(listener, front.clone(), async {
         tokio::select! {
             () = shutdown => {}
-            () = deserted => {}
+            () = left_alone => {}
         }
     })
     .await;

@@ -35,6 +35,9 @@ pub const DEPLOYMENT_TAG: &str = "thumbctl:deployment";
 /// The tag that says which strategy made something.
 pub const STRATEGY_TAG: &str = "thumbctl:strategy";
 
+/// The tag that says in which region something is used: IAM's things are in none.
+pub const REGION_TAG: &str = "thumbctl:region";
+
 /// Where a deployment is made, and with what.
 #[derive(Clone, Debug)]
 pub struct Site {
@@ -71,7 +74,7 @@ impl SdkStrategy {
     }
 
     fn tags(&self) -> Tags {
-        tags_of(&self.names)
+        tags_of(&self.names, &self.site.region)
     }
 
     fn architecture(&self) -> Architecture {
@@ -169,10 +172,11 @@ impl SdkStrategy {
 }
 
 /// The tags that everything of a deployment carries.
-pub fn tags_of(names: &Names) -> Tags {
+pub fn tags_of(names: &Names, region: &str) -> Tags {
     Tags::from([
         (DEPLOYMENT_TAG.to_owned(), names.deployment().to_string()),
         (STRATEGY_TAG.to_owned(), StrategyKind::Sdk.to_string()),
+        (REGION_TAG.to_owned(), region.to_owned()),
     ])
 }
 

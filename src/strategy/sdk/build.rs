@@ -8,7 +8,7 @@ use super::call::{call, failed};
 use super::{SdkStrategy, StepDone, StepError, StepScope};
 use crate::aws::codebuild::{self, BuildState, BuildStatus, Phase};
 use crate::aws::logs::LogTail;
-use crate::aws::{ErrorKind, wait};
+use crate::aws::{AwsError, ErrorKind, wait};
 use crate::engine::ResourceChange;
 use crate::event::{EventKind, Failure, LogSource};
 use crate::journal::JournalError;
@@ -19,6 +19,12 @@ const LAST_LINES: usize = 20;
 
 /// How long the last lines may take to reach CloudWatch Logs once CodeBuild says that the build is over.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long nothing must come after CodeBuild's closing line until the log counts as read to its end.
+const SILENCE: Duration = Duration::from_millis(250);
+
+/// How long CodeBuild, or the way to it, may fail to answer while a build runs: the build goes on meanwhile.
+const OUTAGE: Duration = Duration::from_secs(15);
 
 /// How long a stopped build may take to be over.
 const STOPPED_WITHIN: Duration = Duration::from_secs(60);
@@ -73,8 +79,17 @@ impl SdkStrategy {
             phases: BTreeMap::new(),
             tail: LogTail::new(self.site.clients.logs.clone(), &log_group, codebuild::log_stream(&id)),
             last_lines: VecDeque::new(),
+            completed: None,
+            closed: None,
         };
-        let state = self.watch(scope, &id, &mut watch).await?;
+        let state = match self.watch(scope, &id, &mut watch).await {
+            // Nothing can be told any more, so nobody would look after the build.
+            Err(StepError::Journal(error)) => {
+                let _ = codebuild::stop_build(client, &id).await;
+                return Err(StepError::Journal(error));
+            }
+            state => state?,
+        };
         match state.status {
             BuildStatus::Succeeded => self.image_uri(scope).await,
             BuildStatus::Stopped if scope.cancel().is_cancelled() => Err(StepError::Cancelled),
@@ -102,6 +117,7 @@ impl SdkStrategy {
         let client = &self.site.clients.codebuild;
         let deadline = Duration::from_secs(60 * u64::from(2 * self.site.settings.build.timeout_minutes + 5));
         let (began, mut stopped): (Instant, Option<Instant>) = (Instant::now(), None);
+        let mut unanswered: Option<Instant> = None;
         for attempt in 1.. {
             // What the log holds by now was written before the state that is asked for next.
             let state = match codebuild::build(client, id).await {
@@ -109,14 +125,22 @@ impl SdkStrategy {
                 // A build that was just started may not be seen yet.
                 Ok(None) => None,
                 Err(error) if error.kind == ErrorKind::Throttled => None,
+                Err(error) if passes(&error) && unanswered.get_or_insert_with(Instant::now).elapsed() < OUTAGE => {
+                    scope.retried(attempt, error.to_string(), wait::BUILD.delay(attempt)).await?;
+                    None
+                }
                 Err(error) => return Err(failed(error)),
             };
             if let Some(state) = &state {
+                unanswered = None;
                 watch.tell_phases(&state.phases).await?;
             }
             watch.tell_log().await?;
             if let Some(state) = state.filter(|state| state.complete) {
-                watch.tell_last_lines().await?;
+                // Without a stream the build never had a machine to write from.
+                if state.log_stream.is_some() {
+                    watch.tell_last_lines(&state).await?;
+                }
                 return Ok(state);
             }
             if scope.cancel().is_cancelled() && stopped.is_none() {
@@ -142,6 +166,14 @@ impl SdkStrategy {
     }
 }
 
+/// The phases that write to the log, in their order.
+const LOGGED_PHASES: [&str; 5] = ["DOWNLOAD_SOURCE", "INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD"];
+
+/// Whether a failure is of the way to the service, and likely to pass.
+fn passes(error: &AwsError) -> bool {
+    matches!(error.kind, ErrorKind::Network | ErrorKind::Server | ErrorKind::Timeout)
+}
+
 /// What has been told of a build.
 struct BuildWatch<'a> {
     scope: &'a StepScope,
@@ -149,6 +181,10 @@ struct BuildWatch<'a> {
     phases: BTreeMap<String, Option<BuildStatus>>,
     tail: LogTail,
     last_lines: VecDeque<String>,
+    /// The phase whose end the log told last.
+    completed: Option<String>,
+    /// The phase whose end and context the log told last.
+    closed: Option<String>,
 }
 
 impl BuildWatch<'_> {
@@ -172,9 +208,7 @@ impl BuildWatch<'_> {
         let lines = match self.tail.next().await {
             Ok(lines) => lines,
             // The log is read again at the next look; a build is not over because its log could not be read.
-            Err(error) if matches!(error.kind, ErrorKind::Throttled | ErrorKind::Server | ErrorKind::Timeout) => {
-                Vec::new()
-            }
+            Err(error) if error.kind == ErrorKind::Throttled || passes(&error) => Vec::new(),
             Err(error) => return Err(failed(error)),
         };
         let any = !lines.is_empty();
@@ -183,6 +217,13 @@ impl BuildWatch<'_> {
                 self.last_lines.pop_front();
             }
             self.last_lines.push_back(line.text.clone());
+            if let Some((_, rest)) = line.text.split_once("] ").filter(|_| line.text.starts_with("[Container]"))
+                && let Some((_, phase)) = rest.split_once("Phase complete: ")
+            {
+                self.completed = phase.split_whitespace().next().map(str::to_owned);
+            } else if line.text.contains("Phase context status code:") {
+                self.closed = self.completed.take();
+            }
             let timestamp = chrono::DateTime::from_timestamp_millis(line.timestamp_ms);
             self.scope.log_line(LogSource::Build, line.text, timestamp).await?;
         }
@@ -190,18 +231,20 @@ impl BuildWatch<'_> {
     }
 
     /// Reads the log to its last line. CloudWatch Logs shows lines a moment after they were written, so after the build's
-    /// end it is read until CodeBuild's closing line has come, or nothing comes any more.
-    async fn tell_last_lines(&mut self) -> Result<(), StepError> {
-        let began = Instant::now();
+    /// end it is read until the last phase that writes to it has told its end and nothing more comes.
+    async fn tell_last_lines(&mut self, state: &BuildState) -> Result<(), StepError> {
+        let wrote = |phase: &&Phase| phase.status.is_some() && LOGGED_PHASES.contains(&phase.kind.as_str());
+        let last = state.phases.iter().rfind(wrote).map(|phase| phase.kind.as_str());
+        let (began, mut silent_since) = (Instant::now(), Instant::now());
         for attempt in 1.. {
-            let any = self.tell_log().await?;
-            let closed = self.last_lines.iter().rev().take(3).any(|line| line.contains("Phase context status code:"));
-            if (closed && !any) || began.elapsed() > LAST_LINES_WITHIN {
+            if self.tell_log().await? {
+                silent_since = Instant::now();
+            }
+            let closed = self.closed.as_deref().is_some_and(|phase| Some(phase) == last || phase == "UPLOAD_ARTIFACTS");
+            if (closed && silent_since.elapsed() > SILENCE) || began.elapsed() > LAST_LINES_WITHIN {
                 break;
             }
-            if !any {
-                tokio::time::sleep(wait::BUILD.delay(attempt)).await;
-            }
+            tokio::time::sleep(wait::BUILD.delay(attempt).min(SILENCE)).await;
         }
         Ok(())
     }
@@ -242,6 +285,11 @@ fn hint_for(phase: Option<&Phase>, status: BuildStatus) -> &'static str {
         }
         Some("DOWNLOAD_SOURCE") => {
             "the source could not be read: check build.source, and what the build's role may read"
+        }
+        Some("INSTALL" | "PRE_BUILD")
+            if phase.is_some_and(|phase| phase.contexts.iter().any(|why| why.contains("log stream"))) =>
+        {
+            "the build's role may not write its log: add logs:CreateLogGroup to assets/policies/build-policy.json"
         }
         Some("PRE_BUILD") => "the login to ECR failed: check what the build's role may do",
         _ => "the log's last lines say why; `thumbctl logs build` shows all of it, `thumbctl deploy` tries again",

@@ -63,7 +63,8 @@ impl SdkStrategy {
     }
 
     pub(super) async fn upload_source(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        if self.before.is_ready(ResourceKind::Image) {
+        // Once there is an image, nothing is built any more.
+        if self.before.is_ready(ResourceKind::Image) && self.image_exists(scope).await? {
             return Ok(StepDone::AlreadyDone);
         }
         let bucket = self.name(ResourceKind::BuildSourceBucket);
@@ -184,7 +185,8 @@ impl SdkStrategy {
                 environment: &environment,
                 log_group: &log_group,
                 timeout_minutes: settings.timeout_minutes,
-                queued_timeout_minutes: settings.timeout_minutes,
+                // Rule: a build may run for 36 hours, but wait for a machine only 8.
+                queued_timeout_minutes: settings.timeout_minutes.min(480),
                 tags: &tags,
             };
             let made = call(scope, &[wait::ROLE_PROPAGATION], || async {

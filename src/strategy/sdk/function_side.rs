@@ -2,7 +2,7 @@
 
 use super::call::{awaited, call};
 use super::{SdkStrategy, StepDone, StepError, StepScope};
-use crate::aws::lambda::{self, FunctionSpec};
+use crate::aws::lambda::{self, FunctionSpec, FunctionState};
 use crate::aws::{ErrorKind, s3, wait};
 use crate::engine::ResourceChange;
 use crate::resource::{ResourceKind, ResourceState};
@@ -37,8 +37,14 @@ impl SdkStrategy {
         client: &lambda::Client,
         name: &str,
     ) -> Result<String, StepError> {
-        if let Some(found) = call(scope, &[], || lambda::function(client, name)).await? {
-            return Ok(found.arn);
+        match call(scope, &[], || lambda::function(client, name)).await? {
+            // Rule: a function that Lambda could not prepare stays so; it is made anew.
+            Some(found) if matches!(found.state, FunctionState::Failed(_)) => {
+                scope.progress("deleting the function that Lambda could not prepare", None, None).await?;
+                call(scope, &[wait::CONFLICT], || lambda::delete_function(client, name)).await?;
+            }
+            Some(found) => return Ok(found.arn),
+            None => {}
         }
         let function = &self.site.settings.function;
         let image_uri = self.image_uri(scope).await?;

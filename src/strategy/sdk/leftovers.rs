@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{DEPLOYMENT_TAG, Site, plan};
+use super::{DEPLOYMENT_TAG, REGION_TAG, Site, plan};
 use crate::aws::{AwsError, Tagged, codebuild, ecr, iam, lambda, logs, s3};
 use crate::names::{DeploymentName, Names, Suffix};
 use crate::plan::{Plan, StepId};
@@ -13,8 +13,10 @@ use crate::resource::ResourceKind;
 pub struct Leftovers {
     /// What belongs to the deployment, by the suffix of its names.
     found: BTreeMap<String, BTreeSet<ResourceKind>>,
-    /// What has a name like the deployment's but another's tag: left alone, and said.
+    /// What has a name like the deployment's but another's tag, or another region's: left alone, and said.
     pub foreign: Vec<String>,
+    /// The region that was searched: IAM has none, and shows what belongs to others.
+    region: String,
 }
 
 impl Leftovers {
@@ -51,7 +53,12 @@ impl Leftovers {
     fn take(&mut self, deployment: &DeploymentName, kind: ResourceKind, candidates: Vec<Tagged>) {
         for candidate in candidates {
             let Some(suffix) = suffix_of(deployment, kind, &candidate.name) else { continue };
+            let elsewhere = candidate.tags.get(REGION_TAG).is_some_and(|region| *region != self.region);
             match candidate.tags.get(DEPLOYMENT_TAG) {
+                _ if elsewhere => {
+                    self.foreign.push(candidate.name);
+                    continue;
+                }
                 // Without any tag: a bucket whose maker died before tagging it, or a log group that a late writer made.
                 None if candidate.tags.is_empty() => {}
                 Some(owner) if owner == deployment.as_str() => {}
@@ -89,8 +96,8 @@ fn suffix_of(deployment: &DeploymentName, kind: ResourceKind, name: &str) -> Opt
 pub async fn find(site: &Site, deployment: &DeploymentName) -> Result<Leftovers, AwsError> {
     let clients = &site.clients;
     let prefix = format!("{deployment}-");
-    let mut leftovers = Leftovers::default();
-    let buckets = s3::list_buckets(&clients.s3, &prefix).await?;
+    let mut leftovers = Leftovers { region: site.region.clone(), ..Leftovers::default() };
+    let buckets = s3::list_buckets(&clients.s3, &prefix, &site.region).await?;
     for kind in [ResourceKind::SourceBucket, ResourceKind::DestinationBucket, ResourceKind::BuildSourceBucket] {
         leftovers.take(deployment, kind, buckets.clone());
     }
@@ -155,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_carries_anothers_tag_is_left_alone() {
-        let mut leftovers = Leftovers::default();
+        let mut leftovers = Leftovers { region: "us-east-1".into(), ..Leftovers::default() };
         leftovers.take(
             &name(),
             ResourceKind::Repository,
@@ -163,11 +170,12 @@ mod tests {
                 found("thumbs-00000001", &[(DEPLOYMENT_TAG, "thumbs")]),
                 found("thumbs-00000002", &[("team", "other")]),
                 found("thumbs-00000003", &[]),
+                found("thumbs-00000004", &[(DEPLOYMENT_TAG, "thumbs"), (REGION_TAG, "eu-central-1")]),
             ],
         );
         let names: Vec<String> = leftovers.names(&name()).into_iter().map(|(_, name)| name).collect();
         assert_eq!(names, ["thumbs-00000001", "thumbs-00000003"]);
-        assert_eq!(leftovers.foreign, ["thumbs-00000002"]);
+        assert_eq!(leftovers.foreign, ["thumbs-00000002", "thumbs-00000004"]);
         assert_eq!(leftovers.plan().steps().len(), 2);
     }
 
