@@ -19,7 +19,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    pub(super) fn start(command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
         let mut process = Running::start(command);
         let exported = |process: &mut Running, name: &str| {
             let start = format!("export {name}=");
