@@ -141,13 +141,30 @@ impl Drop for Sandbox {
     }
 }
 
-/// A JPEG of at least `bytes` bytes: the sample photo, blown up by data that decoders pass over.
-fn padded_jpeg(bytes: usize) -> Vec<u8> {
-    let (_, photo) = thumbctl::assets::sample_images()
-        .iter()
-        .find(|(name, _)| *name == "mountains.jpg")
-        .expect("the sample photo is shipped");
-    // Application segments stand behind the start marker; each holds up to 65,533 bytes.
+/// A photo-like JPEG of 2,400 x 1,600 pixels and about one megabyte: a gradient with grain, always the same.
+fn photo() -> Vec<u8> {
+    let (width, height) = (2_400u16, 1_600u16);
+    let mut grain = 0x2545_f491_u32;
+    let mut pixels = Vec::with_capacity(usize::from(width) * usize::from(height) * 3);
+    for y in 0..u32::from(height) {
+        for x in 0..u32::from(width) {
+            grain ^= grain << 13;
+            grain ^= grain >> 17;
+            grain ^= grain << 5;
+            let noise = grain % 12;
+            let waves = (x * x / 2_000 + y * 3) % 160;
+            pixels.extend([x * 200 / 2_400 + noise, waves + noise, y * 220 / 1_600 + noise].map(|value| value as u8));
+        }
+    }
+    let mut jpeg = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 82);
+    encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb).expect("the pixels fill the picture");
+    jpeg
+}
+
+/// The photo with at least `bytes` bytes, by application segments, which decoders pass over.
+fn padded(photo: &[u8], bytes: usize) -> Vec<u8> {
+    // They stand behind the start marker; each holds up to 65,533 bytes.
     let mut padded = photo[..2].to_vec();
     while padded.len() + photo.len() < bytes {
         padded.extend([0xff, 0xef, 0xff, 0xff]);
@@ -177,15 +194,16 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    println!("medians of {RUNS} runs each; peaks are the highest of all runs");
+    let photo = photo();
+    println!("medians of {RUNS} runs each; peaks are the highest of all runs; the photo has {} bytes", photo.len());
     let (mut deploys, mut destroys) = (Vec::new(), Vec::new());
     let (mut cold, mut warm, mut large) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
         let bench = Bench::new();
         let image = bench.dir.path().join("one-megabyte.jpg");
-        fs::File::create(&image).and_then(|mut file| file.write_all(&padded_jpeg(1_000_000))).expect("there is room");
+        fs::File::create(&image).and_then(|mut file| file.write_all(&photo)).expect("there is room");
         let big = bench.dir.path().join("fifty-megabytes.jpg");
-        fs::File::create(&big).and_then(|mut file| file.write_all(&padded_jpeg(50_000_000))).expect("there is room");
+        fs::File::create(&big).and_then(|mut file| file.write_all(&padded(&photo, 50_000_000))).expect("there is room");
         let (image, big) = (image.display().to_string(), big.display().to_string());
         let saved = bench.dir.path().join("saved").display().to_string();
 

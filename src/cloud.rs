@@ -85,6 +85,8 @@ pub struct Clients {
 pub struct Cloud {
     label: CloudLabel,
     region: String,
+    /// The profile that was asked for.
+    profile: Option<String>,
     clients: Clients,
     /// Keeps the sandbox running for as long as this process needs it.
     _lease: Option<sandbox::Lease>,
@@ -113,6 +115,8 @@ pub enum CloudError {
     Identity {
         /// Which cloud.
         label: CloudLabel,
+        /// The profile that was asked for.
+        profile: Option<String>,
         /// Why.
         source: Box<AwsError>,
     },
@@ -127,7 +131,13 @@ impl CloudError {
                 Some("pass --region, set AWS_REGION, or set a region for the profile with `aws configure`".into())
             }
             Self::Region(_) => Some("regions are called like eu-central-1 or us-east-1".into()),
-            Self::Identity { label: CloudLabel::Aws, source } if source.kind == ErrorKind::InvalidCredentials => Some(
+            Self::Identity { profile: Some(profile), source, .. } if source.kind == ErrorKind::InvalidCredentials => {
+                Some(format!(
+                    "is '{profile}' the right profile? `aws configure list-profiles` shows which there are; `aws configure` and \
+                     `aws sso login` give one its credentials"
+                ))
+            }
+            Self::Identity { label: CloudLabel::Aws, source, .. } if source.kind == ErrorKind::InvalidCredentials => Some(
                 "log in with `aws configure` or `aws sso login`, choose a profile with --profile, or leave --cloud away to use \
                  the sandbox, which needs no account"
                     .into(),
@@ -171,7 +181,8 @@ impl Cloud {
             .retry_config(retries())
             .timeout_config(timeouts(settings))
             .build();
-        Ok(Self { label: CloudLabel::Sandbox, region, clients: Clients::new(&sdk, settings), _lease: Some(lease) })
+        let clients = Clients::new(&sdk, settings);
+        Ok(Self { label: CloudLabel::Sandbox, region, profile: None, clients, _lease: Some(lease) })
     }
 
     async fn connect_aws(settings: &Settings) -> Result<Self, CloudError> {
@@ -199,7 +210,8 @@ impl Cloud {
             None => return Err(CloudError::NoRegion(label)),
         };
         check_region(&region)?;
-        Ok(Self { label, region, clients: Clients::new(&sdk, settings), _lease: None })
+        let clients = Clients::new(&sdk, settings);
+        Ok(Self { label, region, profile: settings.profile.clone(), clients, _lease: None })
     }
 
     /// What it is called.
@@ -229,7 +241,11 @@ impl Cloud {
             .send()
             .await
             .map_err(AwsError::from_sdk("STS", "GetCallerIdentity"))
-            .map_err(|source| CloudError::Identity { label: self.label.clone(), source: Box::new(source) })?;
+            .map_err(|source| CloudError::Identity {
+                label: self.label.clone(),
+                profile: self.profile.clone(),
+                source: Box::new(source),
+            })?;
         Ok(Identity { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
     }
 }

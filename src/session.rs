@@ -243,6 +243,16 @@ impl Session {
         Ok(prepared)
     }
 
+    /// Asks every service for what this deployment has there: a call that is refused says which permission is missing.
+    /// Changes nothing, takes no lock.
+    ///
+    /// # Errors
+    /// When a service does not answer, or refuses.
+    pub async fn check_reading(&self) -> Result<(), SessionError> {
+        sdk::leftovers::find(&self.site(), &self.settings.name).await?;
+        Ok(())
+    }
+
     /// Checks images and makes their trial ready to be run.
     ///
     /// # Errors

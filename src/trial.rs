@@ -24,7 +24,7 @@ pub use self::image_file::TrialError;
 
 /// When the thumbnail is looked for: close together at first, since a warm function is quick.
 const LOOK: wait::Schedule =
-    wait::Schedule::new(Duration::from_millis(10), 1.25, Duration::from_secs(1), Duration::from_secs(3600));
+    wait::Schedule::new(Duration::from_millis(10), 1.15, Duration::from_secs(1), Duration::from_secs(3600));
 
 /// How long the function's log is read for what is worth knowing, after the thumbnail is there.
 const LOG_WITHIN: Duration = Duration::from_secs(3);
@@ -54,9 +54,11 @@ impl Trial {
         }
         let mut checked = BTreeMap::new();
         let width = images.len().to_string().len();
+        // What the function itself refuses (`object_limit` there); gigabytes need not be sent to learn that.
+        let most = u64::from(site.settings.function.memory_mb) * 1024 * 1024 / 4;
         let mut saved_names = Vec::new();
         for (index, path) in images.iter().enumerate() {
-            let image = ImageFile::check(path, &mut saved_names)?;
+            let image = ImageFile::check(path, most, &mut saved_names)?;
             // Steps run in the order of their names.
             let id = format!("image_{:0width$}", index + 1);
             checked.insert(StepId::from(id.as_str()), image);

@@ -1,6 +1,6 @@
 //! Builds in the sandbox, seen through the SDK.
 
-mod sandbox_process;
+mod common;
 
 use std::time::Instant;
 
@@ -13,16 +13,19 @@ use aws_sdk_ecr::types::ImageIdentifier;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use common::{Sandbox, until};
 use rustix::process::{Pid, test_kill_process};
-use sandbox_process::{Sandbox, until};
 use sha2::{Digest as _, Sha256};
+
+/// Another one than the sandbox tells of itself.
+const REGION: &str = "eu-west-1";
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"codebuild.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 const EVERYTHING: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","ecr:*","logs:*"],"Resource":"*"}]}"#;
 
 async fn role(sandbox: &Sandbox) -> String {
-    let iam = sandbox.iam();
+    let iam = sandbox.clients_in(REGION).iam;
     let role = iam.create_role().role_name("builder").assume_role_policy_document(TRUST).send().await.unwrap();
     iam.put_role_policy()
         .role_name("builder")
@@ -50,7 +53,8 @@ fn environment() -> ProjectEnvironment {
 async fn project(sandbox: &Sandbox, source: ProjectSourceBuilder) {
     let role = role(sandbox).await;
     sandbox
-        .codebuild()
+        .clients_in(REGION)
+        .codebuild
         .create_project()
         .name("thumbs")
         .source(source.build().unwrap())
@@ -68,7 +72,8 @@ fn inline(buildspec: &str) -> ProjectSourceBuilder {
 
 async fn start(sandbox: &Sandbox) -> String {
     let started = sandbox
-        .codebuild()
+        .clients_in(REGION)
+        .codebuild
         .start_build()
         .project_name("thumbs")
         .send()
@@ -79,7 +84,8 @@ async fn start(sandbox: &Sandbox) -> String {
 
 async fn look(sandbox: &Sandbox, id: &str) -> Build {
     let builds = sandbox
-        .codebuild()
+        .clients_in(REGION)
+        .codebuild
         .batch_get_builds()
         .ids(id)
         .send()
@@ -98,7 +104,8 @@ async fn log(sandbox: &Sandbox, build: &Build) -> String {
         return String::new();
     };
     let events = sandbox
-        .logs()
+        .clients_in(REGION)
+        .logs
         .get_log_events()
         .log_group_name(group)
         .log_stream_name(logs.stream_name().unwrap())
@@ -125,7 +132,7 @@ fn context(phase: &BuildPhase) -> (&str, &str) {
 async fn the_functions_buildspec_leaves_its_image_in_ecr() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path());
-    let s3 = sandbox.s3();
+    let s3 = sandbox.clients_in(REGION).s3;
     let constraint = aws_sdk_s3::types::BucketLocationConstraint::EuWest1;
     s3.create_bucket()
         .bucket("source-of-builds")
@@ -137,7 +144,7 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
         .unwrap();
     let source = thumbctl::assets::function_zip().unwrap();
     s3.put_object().bucket("source-of-builds").key("a b/source.zip").body(source.into()).send().await.unwrap();
-    let ecr = sandbox.ecr();
+    let ecr = sandbox.clients_in(REGION).ecr;
     ecr.create_repository().repository_name("thumb").send().await.unwrap();
     let source = ProjectSource::builder().r#type(SourceType::S3).location("source-of-builds/a b/source.zip");
     project(&sandbox, source).await;
@@ -192,7 +199,8 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
 
     // What the role may not do, its builds cannot.
     sandbox
-        .iam()
+        .clients_in(REGION)
+        .iam
         .put_role_policy()
         .role_name("builder")
         .policy_name("no-images")
@@ -211,7 +219,7 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
     let refused = ecr.delete_repository().repository_name("thumb").send().await.unwrap_err();
     assert_eq!(refused.code(), Some("RepositoryNotEmptyException"));
     ecr.delete_repository().repository_name("thumb").force(true).send().await.unwrap();
-    sandbox.interrupt();
+    sandbox.interrupt().ends_with(130);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -279,7 +287,7 @@ async fn a_source_that_cannot_be_read_fails_while_downloading() {
     assert_eq!(failed.phase_status(), Some(&StatusType::Failed));
     assert_eq!(context(failed).0, "YAML_FILE_ERROR");
 
-    let codebuild = sandbox.codebuild();
+    let codebuild = sandbox.clients_in(REGION).codebuild;
     let missing =
         ProjectSource::builder().r#type(SourceType::S3).location("no-such-bucket-anywhere/x.zip").build().unwrap();
     codebuild.update_project().name("thumbs").source(missing).send().await.unwrap();
@@ -320,7 +328,7 @@ async fn a_build_that_is_stopped_leaves_no_process() {
     project(&sandbox, inline(ENDLESS)).await;
     let id = start(&sandbox).await;
     let pid = process_of(&sandbox, &id).await;
-    let stopped = sandbox.codebuild().stop_build().id(&id).send().await.unwrap();
+    let stopped = sandbox.clients_in(REGION).codebuild.stop_build().id(&id).send().await.unwrap();
     let build = stopped.build_value().unwrap();
     assert!(build.build_complete());
     assert_eq!(build.build_status(), Some(&StatusType::Stopped));
@@ -346,7 +354,7 @@ async fn a_build_does_not_outlive_its_sandbox() {
 
     let id = start(&sandbox).await;
     let second = process_of(&sandbox, &id).await;
-    sandbox.interrupt();
+    sandbox.interrupt().ends_with(130);
     gone(second).await;
 }
 
@@ -354,7 +362,7 @@ async fn a_build_does_not_outlive_its_sandbox() {
 async fn a_project_needs_a_role_that_codebuild_may_assume() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path());
-    let codebuild = sandbox.codebuild();
+    let codebuild = sandbox.clients_in(REGION).codebuild;
     let create = |role: &str| {
         codebuild
             .create_project()
@@ -388,7 +396,7 @@ async fn a_project_needs_a_role_that_codebuild_may_assume() {
 async fn layers_come_in_parts_and_are_what_they_say() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path());
-    let ecr = sandbox.ecr();
+    let ecr = sandbox.clients_in(REGION).ecr;
     let made = ecr.create_repository().repository_name("team/parts").send().await.unwrap();
     assert_eq!(
         made.repository().unwrap().repository_uri(),
@@ -459,7 +467,7 @@ async fn layers_come_in_parts_and_are_what_they_say() {
     let password = password(&ecr).await;
     sandbox.kill();
     let sandbox = Sandbox::on(dir.path());
-    let ecr = sandbox.ecr();
+    let ecr = sandbox.clients_in(REGION).ecr;
     let answer = ureq::get(format!("{}/v2/team/parts/manifests/v1", sandbox.url))
         .header("authorization", format!("Basic {password}"))
         .call()

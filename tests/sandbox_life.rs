@@ -1,6 +1,6 @@
 //! The sandbox as a process: joining, leaving, being killed.
 
-mod sandbox_client;
+mod common;
 
 use std::future::Future;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::primitives::ByteStream;
-use sandbox_client::s3;
+use common::in_process::s3;
 use thumbctl::sandbox::{Lease, SandboxError, SandboxOptions, join_or_start};
 
 fn options(dir: &Path) -> SandboxOptions {
@@ -83,7 +83,7 @@ async fn nothing_that_was_answered_is_lost_when_it_is_killed() {
     let lease = join(dir.path()).await;
     let client = s3(lease.endpoint(), "us-east-1");
     client.create_bucket().bucket("kept").send().await.unwrap();
-    let config = sandbox_client::config(lease.endpoint(), "us-east-1");
+    let config = common::in_process::config(lease.endpoint(), "us-east-1");
     aws_sdk_iam::Client::new(&config).create_user().user_name("ann").send().await.unwrap();
     for number in 0..50 {
         let put = client.put_object().bucket("kept").key(format!("{number}"));
@@ -99,7 +99,7 @@ async fn nothing_that_was_answered_is_lost_when_it_is_killed() {
     assert_eq!(client.list_objects_v2().bucket("kept").send().await.unwrap().contents().len(), 50);
     let got = client.get_object().bucket("kept").key("49").send().await.unwrap();
     assert_eq!(got.body.collect().await.unwrap().to_vec(), vec![49; 100]);
-    let config = sandbox_client::config(lease.endpoint(), "us-east-1");
+    let config = common::in_process::config(lease.endpoint(), "us-east-1");
     aws_sdk_iam::Client::new(&config).get_user().user_name("ann").send().await.unwrap();
     let pid = lease.endpoint().pid;
     drop(lease);

@@ -1,6 +1,6 @@
 //! The sandbox's S3, by the SDK.
 
-mod sandbox_client;
+mod common;
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use aws_sdk_s3::types::{
     PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
 };
-use sandbox_client::{Sandbox, code, config_with_keys, s3};
+use common::in_process::{Sandbox, code, config_with_keys, s3};
 
 async fn body(client: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Vec<u8> {
     let got = client.get_object().bucket(bucket).key(key).send().await.unwrap();

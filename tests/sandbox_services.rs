@@ -1,12 +1,12 @@
 //! The sandbox's IAM, STS and Logs, its faults, by the SDK.
 
-mod sandbox_client;
+mod common;
 
 use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::types::{InputLogEvent, OrderBy};
 use aws_sdk_iam::types::Tag;
-use sandbox_client::{Sandbox, code, config_with_keys};
+use common::in_process::{Sandbox, code, config_with_keys};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com","AWS":"arn:aws:iam::000000000000:root"},"Action":"sts:AssumeRole"}]}"#;
 const READ: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::pics/*"}]}"#;

@@ -181,6 +181,10 @@ impl AwsError {
         let (kind, message) = if all.contains("credential") || all.contains("sso token") {
             if all.contains("expired") {
                 (ErrorKind::ExpiredCredentials, format!("the credentials have expired ({deepest})"))
+            } else if all.contains("no credentials found in chain") || all.contains("imds") {
+                // The SDK lists everywhere that it has looked, or says what the last place, a virtual machine's, has
+                // answered: neither is what is wrong, and both are among the causes.
+                (ErrorKind::InvalidCredentials, "no credentials were found".to_owned())
             } else {
                 (ErrorKind::InvalidCredentials, format!("no usable credentials ({deepest})"))
             }
@@ -366,6 +370,13 @@ mod tests {
         let missing = "no providers in chain provided credentials";
         let error = connection(ConnectorError::other(missing.into(), None));
         assert_eq!(error.kind, ErrorKind::InvalidCredentials);
+        assert_eq!(error.to_string(), format!("S3 CreateBucket failed: no usable credentials ({missing})"));
+        for nowhere in
+            ["no credentials found in chain. Attempted:\nEnvironment: …", "failed to load credentials from IMDS"]
+        {
+            let error = connection(ConnectorError::other(nowhere.into(), None));
+            assert_eq!(error.to_string(), "S3 CreateBucket failed: no credentials were found");
+        }
         let expired = "the SSO token has expired and cannot be refreshed";
         let error = connection(ConnectorError::other(expired.into(), None));
         assert_eq!(error.kind, ErrorKind::ExpiredCredentials);

@@ -22,6 +22,10 @@ impl AwsError {
             ErrorKind::Throttled => {
                 "AWS asks for fewer requests: try again in a minute, or with --parallelism 1.".to_owned()
             }
+            // Only the sandbox tells of its disk, which is this machine's.
+            ErrorKind::Server if text.contains("no space left") => {
+                "This machine's disk is full: make room, then run the same command again.".to_owned()
+            }
             ErrorKind::Server => {
                 "AWS failed on its side: try again, and look at https://health.aws.amazon.com/ if it lasts.".to_owned()
             }
@@ -245,6 +249,12 @@ mod tests {
     fn expired_credentials_are_answered_by_logging_in_again() {
         let error = AwsError::new("STS", "GetCallerIdentity", ErrorKind::ExpiredCredentials, "");
         assert!(error.hint().unwrap().contains("aws sso login"));
+    }
+
+    #[test]
+    fn a_full_disk_in_the_sandbox_is_not_awss_fault() {
+        let error = AwsError::new("S3", "PutObject", ErrorKind::Server, "No space left on device (os error 28)");
+        assert!(error.hint().unwrap().contains("make room"));
     }
 
     #[test]

@@ -13,8 +13,7 @@ use super::table::{Cell, Column, Table};
 use super::text;
 use crate::cloud::CloudLabel;
 use crate::event::Failure;
-use crate::journal::JournalError;
-use crate::session::{Session, SessionError};
+use crate::session::Session;
 use crate::settings::{CloudChoice, Settings};
 
 /// How long another program may take to say its version.
@@ -167,13 +166,8 @@ fn credentials_source(settings: &Settings) -> String {
 /// Looks for a deployment's leftovers, as `destroy --purge` would: it asks every service, and changes nothing.
 async fn permissions(session: &Session) -> Check {
     const WHAT: &str = "permissions";
-    match session.prepare_purge().await {
-        Ok(_) => Check::ok(WHAT, "all services answer; whether creating is allowed shows only when it is done"),
-        Err(SessionError::Journal(JournalError::Locked { .. })) => Check::warn(
-            WHAT,
-            "not looked at: another thumbctl is at work on this deployment",
-            "try again when it is done",
-        ),
+    match session.check_reading().await {
+        Ok(()) => Check::ok(WHAT, "all services answer; whether creating is allowed shows only when it is done"),
         Err(error) => Check::missing(
             WHAT,
             Failure::from_error(&error).to_string(),

@@ -37,10 +37,12 @@ pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliE
         faults: faults(args.faults)?,
     };
     sandbox::serve(options).await.map_err(failed)?;
-    if context.interrupt.happened() {
-        screen::say("\nThe sandbox has stopped; its state is saved.\n");
-        return Err(CliError::Interrupted);
-    }
+    // A signal is how a server ends: nothing was interrupted.
+    screen::say(if args.ephemeral {
+        "\nThe sandbox has stopped; what was in it is gone.\n"
+    } else {
+        "\nThe sandbox has stopped; what was in it is kept.\n"
+    });
     Ok(())
 }
 

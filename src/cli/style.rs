@@ -69,4 +69,4 @@ pub(crate) const WARNING: &str = "!";
 /// The sign of something begun, where nothing moves.
 pub(crate) const BEGUN: &str = "▸";
 /// The frames of something going on.
-pub(crate) const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+pub(crate) const SPINNER: [&str; 4] = ["◐", "◓", "◑", "◒"];

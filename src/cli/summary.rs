@@ -142,7 +142,7 @@ pub(crate) fn images(trial: &TrialTiming, palette: Palette, width: Option<usize>
             time(image.uploaded),
             time(image.invoked),
             start,
-            time(image.thumbnail),
+            image.thumbnail.map_or_else(|| Cell::new(Role::Bad, "✖ none"), |seconds| time(Some(seconds))),
             size(image.bytes_out),
             Cell::new(Role::Quiet, image.path.clone().unwrap_or_default()),
         ]);

@@ -54,6 +54,22 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// The text as it stands, broken at so many columns: what a log says may not be put together anew.
+pub(crate) fn fold(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for c in text.chars() {
+        let next = c.width().unwrap_or(0);
+        if used + next > columns.max(1) && used > 0 {
+            lines.push(String::new());
+            used = 0;
+        }
+        lines.last_mut().expect("there is always a line").push(c);
+        used += next;
+    }
+    lines
+}
+
 /// A line of a log without anything that a terminal would obey: escape sequences are left out, tabs become spaces, other
 /// control characters a sign that something was there.
 pub(crate) fn clean(line: &str) -> String {
@@ -182,6 +198,13 @@ mod tests {
         assert_eq!(bytes(18_240), "18.2 kB");
         assert_eq!(bytes(999_960), "1.0 MB");
         assert_eq!(count(1, "step"), "1 step");
+    }
+
+    #[test]
+    fn folding_keeps_every_character() {
+        assert_eq!(fold("one  two", 4), ["one ", " two"]);
+        assert_eq!(fold("日本語", 4), ["日本", "語"]);
+        assert_eq!(fold("", 4), [""]);
     }
 
     #[test]

@@ -238,7 +238,8 @@ impl Teller {
     fn finish(&mut self) -> io::Result<()> {
         let Self::Live(live) = self else { return Ok(()) };
         live.card.clear();
-        live.draw()?;
+        // What stays for good is drawn whole, also where the terminal is too low for it.
+        live.draw_in(Screen::size().0, usize::MAX)?;
         live.painter.leave();
         Ok(())
     }
@@ -248,13 +249,23 @@ impl Live {
     fn take_in(&mut self, event: &Event) {
         self.view.apply(event, Instant::now());
         if let EventKind::LogLine { source, text, .. } = &event.kind {
-            let mark = self.screen.out.paint(Role::Quiet, &format!("{source} │"));
-            self.above.push_str(&format!("  {mark} {}\n", text::clean(text)));
+            // Broken here and not by the terminal, so that what goes on stands behind the bar too.
+            let source = source.as_str();
+            let room = Screen::size().0.saturating_sub(source.len() + 6);
+            for (index, line) in text::fold(&text::clean(text), room).iter().enumerate() {
+                let word = if index == 0 { source } else { "" };
+                let mark = self.screen.out.paint(Role::Quiet, &format!("{word:>0$} │", source.len()));
+                self.above.push_str(&format!("  {mark} {line}\n"));
+            }
         }
     }
 
     fn draw(&mut self) -> io::Result<()> {
         let (width, height) = Screen::size();
+        self.draw_in(width, height)
+    }
+
+    fn draw_in(&mut self, width: usize, height: usize) -> io::Result<()> {
         let frame = Frame { width, height, palette: self.screen.out };
         let mut lines = frame.lines(&self.view, Instant::now(), self.card.len());
         lines.extend_from_slice(&self.card);

@@ -79,6 +79,13 @@ pub enum SandboxError {
     },
 }
 
+/// Says on standard error, which is the sandbox's log, what no caller hears of. Where not even that can be written, as on
+/// a full disk, the sandbox goes on: `eprintln!` would panic.
+pub(crate) fn complain(what: impl std::fmt::Display) {
+    use std::io::Write;
+    let _ = writeln!(io::stderr(), "sandbox: {what}");
+}
+
 impl SandboxError {
     pub(crate) fn unwritable(dir: &Path, source: io::Error) -> Self {
         Self::Unwritable { dir: dir.to_owned(), source }

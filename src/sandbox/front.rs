@@ -257,7 +257,10 @@ impl Front {
         }
         let result = handler.handle_streaming(&parsed.operation, parsed.input, &context).await;
         if !is_read_only(&parsed.operation) {
-            self.services.save(&service);
+            let kept = self.services.keep(&service);
+            if let (Ok(_), Err(error)) = (&result, kept) {
+                return fail(error);
+            }
         }
         if unheard {
             return Err(Dropped);

@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,9 @@ const START_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Its log is begun anew when it has grown beyond this.
 const MAX_LOG: u64 = 1024 * 1024;
+
+/// Begins a line of the log that tells one sandbox's words from an earlier one's.
+const MARK: &str = "--- started";
 
 /// Which sandbox to join.
 #[derive(Debug, Clone)]
@@ -104,7 +108,9 @@ fn start(options: &SandboxOptions, dir: &Path, log: &Path) -> Result<Child, Sand
     let mut log = OpenOptions::new();
     log.create(true).mode(0o600);
     let log = if grown { log.write(true).truncate(true) } else { log.append(true) };
-    let log = log.open(dir.join("sandbox.log")).map_err(unwritable)?;
+    let mut log = log.open(dir.join("sandbox.log")).map_err(unwritable)?;
+    // A full disk is noticed here, where it can be said: what the sandbox itself says goes to that disk.
+    writeln!(log, "{MARK} {} ---", chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ")).map_err(unwritable)?;
     let spawn_error = |source| SandboxError::Spawn { program: options.program.clone(), source };
     let program = std::path::absolute(&options.program).map_err(spawn_error)?;
     let kept = ["PATH", "HOME", "TMPDIR", "LANG", "RUST_BACKTRACE"];
@@ -126,6 +132,7 @@ fn start(options: &SandboxOptions, dir: &Path, log: &Path) -> Result<Child, Sand
 fn last_line(log: &Path) -> String {
     let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     match text.lines().rev().find(|line| !line.trim().is_empty()) {
+        Some(line) if line.starts_with(MARK) => format!("it said nothing; its log is {}", log.display()),
         Some(line) => line.trim().to_owned(),
         None => format!("it said nothing; its log is {}", log.display()),
     }

@@ -38,6 +38,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How often an attached sandbox looks whether anyone is left.
 const LEASE_CHECK: Duration = Duration::from_millis(100);
 
+/// How long one that serves the same data may take to end, before it is taken for one that stays.
+const ENDING: Duration = Duration::from_secs(1);
+
 /// Where the state is.
 #[derive(Debug, Clone)]
 pub enum DataDir {
@@ -172,7 +175,8 @@ fn build(
 /// Becomes the one server of a data directory. Nothing, if another is and this one is not needed.
 async fn lock_server(dir: &Path, attached: bool) -> Result<Option<File>, SandboxError> {
     let file = open_lock(dir, "server.lock").map_err(|source| SandboxError::unwritable(dir, source))?;
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let begun = Instant::now();
+    let deadline = begun + Duration::from_secs(5);
     let mut delay = Duration::from_millis(5);
     loop {
         match file.try_lock() {
@@ -180,14 +184,13 @@ async fn lock_server(dir: &Path, attached: bool) -> Result<Option<File>, Sandbox
             Err(TryLockError::Error(source)) => return Err(SandboxError::unwritable(dir, source)),
             Err(TryLockError::WouldBlock) => {}
         }
-        // Another serves, or is about to, or is just ending.
-        if let Some(endpoint) = Endpoint::find(dir).await {
-            return match attached {
-                true => Ok(None),
-                false => {
-                    Err(SandboxError::AlreadyRunning { dir: dir.to_owned(), url: endpoint.url, pid: endpoint.pid })
-                }
-            };
+        // Another serves, or is about to, or is just ending: the one that a command has left a moment ago does not know yet.
+        match Endpoint::find(dir).await {
+            Some(_) if attached => return Ok(None),
+            Some(Endpoint { url, pid, .. }) if begun.elapsed() > ENDING => {
+                return Err(SandboxError::AlreadyRunning { dir: dir.to_owned(), url, pid });
+            }
+            _ => {}
         }
         if Instant::now() > deadline {
             return Err(SandboxError::Stuck { dir: dir.to_owned() });
@@ -231,7 +234,7 @@ async fn accept(listener: TcpListener, front: Arc<Front>, end: impl Future<Outpu
                 }
                 Err(cause) => {
                     // No descriptors left, most likely: some will be freed.
-                    eprintln!("sandbox: a connection cannot be taken: {cause}");
+                    super::error::complain(format_args!("a connection cannot be taken: {cause}"));
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },

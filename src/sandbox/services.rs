@@ -165,7 +165,7 @@ impl Services {
         context.internal_bypass = true;
         let answer = handler.handle(operation, input, &context).await;
         if !is_read_only(operation) {
-            self.save(service);
+            self.keep(service)?;
         }
         answer
     }
@@ -198,24 +198,34 @@ impl Services {
     }
 
     /// Persists one service's state now: for changes made outside a call (a build's phase, Pending -> Active). Cheap if
-    /// nothing has changed. A failure to write is said on standard error: the answer that is about to be sent is right
-    /// all the same, it will only not outlive the process.
+    /// nothing has changed. A failure to write is said on standard error, and made good by the next call that can write.
     pub(crate) fn save(&self, service: &str) {
+        let _ = self.keep(service);
+    }
+
+    /// Persists one service's state before a call is answered: what cannot be kept must not be answered as done.
+    pub(crate) fn keep(&self, service: &str) -> Result<(), AwsError> {
         let Some(handler) = self.handler(service) else {
-            return;
+            return Ok(());
         };
         let slot = lock(&self.saved).entry(service.to_owned()).or_default().clone();
         let mut last = lock(&slot);
         let Some(bytes) = handler.snapshot() else {
-            return;
+            return Ok(());
         };
         if last.as_ref() == Some(&bytes) {
-            return;
+            return Ok(());
         }
         let file = self.snapshot_file(service);
         match super::persistence::replace(&file, &bytes) {
-            Ok(()) => *last = Some(bytes),
-            Err(cause) => eprintln!("sandbox: {} cannot be written: {cause}", file.display()),
+            Ok(()) => {
+                *last = Some(bytes);
+                Ok(())
+            }
+            Err(cause) => {
+                super::error::complain(format_args!("{} cannot be written: {cause}", file.display()));
+                Err(AwsError::internal(format!("the sandbox cannot keep its state: {cause}")))
+            }
         }
     }
 

@@ -80,7 +80,7 @@ impl Sessions {
             .map_err(std::io::Error::other)
             .and_then(|bytes| super::persistence::replace_private(&self.file, &bytes));
         if let Err(cause) = written {
-            eprintln!("sandbox: {} cannot be written: {cause}", self.file.display());
+            super::error::complain(format_args!("{} cannot be written: {cause}", self.file.display()));
         }
         session
     }

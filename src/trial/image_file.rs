@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{file_name_of, saved_name};
 
-/// What S3 takes in one PUT, in bytes.
-const MOST_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+const MB: u64 = 1024 * 1024;
 
 /// A file that was looked at and may be sent.
 #[derive(Debug)]
@@ -33,16 +32,21 @@ pub enum TrialError {
     /// It is a folder.
     #[error("{0} is a directory, not an image")]
     Directory(PathBuf),
+    /// It is a pipe, a device or the like.
+    #[error("{0} is not a file")]
+    NotAFile(PathBuf),
     /// It has no bytes.
     #[error("the image {0} is empty")]
     Empty(PathBuf),
     /// It has too many bytes.
-    #[error("the image {path} has {bytes} bytes; S3 takes 5 GB at most in one piece, and the function much less")]
+    #[error("the image {path} has {} MB, and the function takes {} MB at most", bytes.div_ceil(MB), most / MB)]
     TooLarge {
         /// The file.
         path: PathBuf,
         /// Its size.
         bytes: u64,
+        /// What the function takes.
+        most: u64,
     },
     /// Its first bytes are no image's.
     #[error("{0} is not a JPEG, PNG, GIF or WebP image")]
@@ -65,6 +69,10 @@ impl TrialError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Directory(path) => Some(format!("name the images in it: thumbctl upload {}/*", path.display())),
+            Self::TooLarge { .. } => {
+                Some("send a smaller one, or deploy with more function.memory_mb: a quarter of it is the most".into())
+            }
+            Self::NotAFile(_) => Some("write the image to a file first".into()),
             Self::Name(_) => Some("rename the file".into()),
             Self::Save { .. } => Some("choose another folder with --save".into()),
             _ => None,
@@ -73,12 +81,16 @@ impl TrialError {
 }
 
 impl ImageFile {
-    /// Looks at a file; `taken` keeps apart the thumbnails of files that have one name in different folders.
-    pub(super) fn check(path: &Path, taken: &mut Vec<String>) -> Result<Self, TrialError> {
+    /// Looks at a file of at most `most` bytes; `taken` keeps apart the thumbnails of files that have one name in different folders.
+    pub(super) fn check(path: &Path, most: u64, taken: &mut Vec<String>) -> Result<Self, TrialError> {
         let unreadable = |source| TrialError::Unreadable { path: path.to_owned(), source };
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
         if metadata.is_dir() {
             return Err(TrialError::Directory(path.to_owned()));
+        }
+        // A pipe would be waited for, and nobody knows how much comes out of it.
+        if !metadata.is_file() {
+            return Err(TrialError::NotAFile(path.to_owned()));
         }
         let name = file_name_of(path).ok_or_else(|| TrialError::Name(path.to_owned()))?.to_owned();
         let mut first = Vec::new();
@@ -88,8 +100,8 @@ impl ImageFile {
             return Err(TrialError::Empty(path.to_owned()));
         }
         let content_type = content_type_of(&first).ok_or_else(|| TrialError::NotAnImage(path.to_owned()))?;
-        if size > MOST_BYTES {
-            return Err(TrialError::TooLarge { path: path.to_owned(), bytes: size });
+        if size > most {
+            return Err(TrialError::TooLarge { path: path.to_owned(), bytes: size, most });
         }
         let mut saved = saved_name(&name);
         let mut number = 2;
@@ -143,11 +155,13 @@ fn content_type_of(first: &[u8]) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    const MOST: u64 = 128 * MB;
+
     fn check(content: &[u8]) -> Result<ImageFile, TrialError> {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("picture");
         std::fs::write(&path, content).expect("there is room");
-        ImageFile::check(&path, &mut Vec::new())
+        ImageFile::check(&path, MOST, &mut Vec::new())
     }
 
     #[test]
@@ -164,21 +178,21 @@ mod tests {
         assert!(matches!(check(b""), Err(TrialError::Empty(_))));
         assert!(matches!(check(b"hello, world"), Err(TrialError::NotAnImage(_))));
         let dir = tempfile::tempdir().expect("a temporary folder");
-        assert!(matches!(ImageFile::check(dir.path(), &mut Vec::new()), Err(TrialError::Directory(_))));
+        assert!(matches!(ImageFile::check(dir.path(), MOST, &mut Vec::new()), Err(TrialError::Directory(_))));
         let missing = dir.path().join("none.jpg");
-        let error = ImageFile::check(&missing, &mut Vec::new()).expect_err("there is no such file");
+        let error = ImageFile::check(&missing, MOST, &mut Vec::new()).expect_err("there is no such file");
         assert!(error.to_string().starts_with("cannot read the image"), "{error}");
     }
 
     #[test]
-    fn a_file_of_more_than_s3_takes_is_refused() {
+    fn a_file_of_more_than_the_function_takes_is_refused() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("huge.jpg");
         let file = File::create(&path).expect("there is room");
         std::io::Write::write_all(&mut &file, &[0xff, 0xd8, 0xff, 0xe0]).expect("there is room");
         // A sparse file: it takes no room.
-        file.set_len(MOST_BYTES + 1).expect("the file system has sparse files");
-        assert!(matches!(ImageFile::check(&path, &mut Vec::new()), Err(TrialError::TooLarge { .. })));
+        file.set_len(MOST + 1).expect("the file system has sparse files");
+        assert!(matches!(ImageFile::check(&path, MOST, &mut Vec::new()), Err(TrialError::TooLarge { .. })));
     }
 
     #[test]
@@ -191,7 +205,7 @@ mod tests {
             std::fs::create_dir(&folder).expect("there is room");
             let path = folder.join("x.gif");
             std::fs::write(&path, b"GIF89a").expect("there is room");
-            names.push(ImageFile::check(&path, &mut taken).expect("an image").saved_name);
+            names.push(ImageFile::check(&path, MOST, &mut taken).expect("an image").saved_name);
         }
         assert_eq!(names, ["thumb-x.gif", "2-thumb-x.gif", "3-thumb-x.gif"]);
     }

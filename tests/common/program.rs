@@ -114,10 +114,15 @@ impl Program {
 
     /// Joins the sandbox as a command would; it is started if it is not running, and ends when the last has left.
     pub async fn join(&self) -> Joined {
+        self.join_with([]).await
+    }
+
+    /// The same, with arguments for the sandbox if it has to be started.
+    pub async fn join_with<const N: usize>(&self, arguments: [OsString; N]) -> Joined {
         let options = SandboxOptions {
             data_dir: self.sandbox_dir(),
             program: env!("CARGO_BIN_EXE_thumbctl").into(),
-            arguments: Vec::new(),
+            arguments: arguments.into(),
         };
         Joined::new(join_or_start(options).await.expect("a sandbox"))
     }

@@ -1,6 +1,7 @@
 //! The sandbox from outside: in a process of its own, or joined as a command joins it.
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use thumbctl::sandbox::Lease;
@@ -19,6 +20,13 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
+    /// Starts one with its state in `dir`, whatever the environment.
+    pub fn on(dir: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thumbctl"));
+        command.args(["sandbox", "--data-dir"]).arg(dir).stdin(Stdio::null());
+        Self::start(command)
+    }
+
     pub fn start(command: Command) -> Self {
         let mut process = Running::start(command);
         let exported = |process: &mut Running, name: &str| {

@@ -48,7 +48,7 @@ impl Frame {
         let room = self.height.saturating_sub(ROOM_ABOVE + 5 + extra).max(3);
         let (above, shown, below) = window(view, room);
         if above > 0 {
-            let words = format!("  {} {} done above", style::DONE, text::count(above, "step"));
+            let words = format!("  {} {} done", style::DONE, text::count(above, "step"));
             lines.push(self.palette.paint(Role::Quiet, &words));
         }
         // Titles and details share what the time leaves; titles of one plan are of one width, so that nothing jumps.

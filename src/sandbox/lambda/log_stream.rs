@@ -141,7 +141,11 @@ impl LogStream {
                 return;
             }
             if let Err(error) = self.put(&batch).await {
-                eprintln!("sandbox: {} log events of {} are lost: {error}", batch.len(), self.group);
+                crate::sandbox::error::complain(format_args!(
+                    "{} log events of {} are lost: {error}",
+                    batch.len(),
+                    self.group
+                ));
             }
             self.written.notify_waiters();
         }

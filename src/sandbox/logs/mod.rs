@@ -205,7 +205,7 @@ fn invalid(message: impl Into<String>) -> AwsError {
 }
 
 fn broken(cause: &std::io::Error) -> AwsError {
-    eprintln!("sandbox: logs: {cause}");
+    crate::sandbox::error::complain(format_args!("logs: {cause}"));
     AwsError::internal(format!("the sandbox's disk: {cause}"))
 }
 

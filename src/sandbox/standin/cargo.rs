@@ -46,10 +46,7 @@ fn hand_over(options: &[&str], build: &Environment) -> Result<(), Error> {
         _ => "release",
     });
     let binary = output.join(BINARY);
-    eprintln!(
-        "   Sandbox: not compiling. thumbctl carries this function in itself, and that is handed over as {}",
-        binary.display()
-    );
+    eprintln!("   Sandbox: not compiling; thumbctl carries this function in itself and hands it over");
     let program = std::env::current_exe().map_err(Error::io("thumbctl's executable is not known"))?;
     // A copy, not a link: what a build does with its binary (strip, say) must not reach thumbctl. Where the file system
     // can share the bytes, it does.

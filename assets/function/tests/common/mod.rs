@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+pub mod compare;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,6 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::{Value, json};
+
+pub use compare::read_png;
 
 /// A request, read to its end.
 #[derive(Debug, Clone)]
@@ -176,16 +180,6 @@ pub fn beside(path: &str) -> PathBuf {
 /// One of the sample images.
 pub fn sample(name: &str) -> Vec<u8> {
     std::fs::read(beside("../images").join(name)).unwrap()
-}
-
-/// Eight-bit samples of a PNG file, and its width, height and channels.
-pub fn read_png(file: &[u8]) -> (u32, u32, usize, Vec<u8>) {
-    let mut decoder = png::Decoder::new(std::io::Cursor::new(file));
-    decoder.set_transformations(png::Transformations::EXPAND);
-    let mut reader = decoder.read_info().unwrap();
-    let mut samples = vec![0; reader.output_buffer_size().unwrap()];
-    let info = reader.next_frame(&mut samples).unwrap();
-    (info.width, info.height, info.color_type.samples(), samples)
 }
 
 /// A PNG file, written as told.

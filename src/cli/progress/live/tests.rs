@@ -103,7 +103,7 @@ fn a_low_terminal_shows_what_is_going_on() {
     let lines = frame(80, 20).lines(&view, now, 0);
     assert!(lines.len() <= 20 - ROOM_ABOVE, "{lines:#?}");
     assert!(lines.iter().any(|line| line.contains("Step 20")), "{lines:#?}");
-    assert!(lines.iter().any(|line| line.contains("20 steps done above")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("20 steps done")), "{lines:#?}");
 }
 
 /// What a terminal shows after some bytes: enough of one for what the painter writes.

@@ -1,15 +1,14 @@
 //! A sandbox in the test's own process, and the SDK's clients for it.
-#![allow(dead_code)]
 
 use std::path::Path;
 
-use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use thumbctl::sandbox::{DataDir, Endpoint, Fault, SandboxError, ServeOptions, serve};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+pub use super::clients::config as config_with_keys;
 
 pub struct Sandbox {
     pub endpoint: Endpoint,
@@ -69,20 +68,6 @@ impl Sandbox {
 
 pub fn config(endpoint: &Endpoint, region: &str) -> SdkConfig {
     config_with_keys(&endpoint.url, region, &endpoint.access_key, &endpoint.secret_key, None)
-}
-
-pub fn config_with_keys(url: &str, region: &str, key: &str, secret: &str, token: Option<&str>) -> SdkConfig {
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let credentials =
-        aws_sdk_s3::config::Credentials::new(key, secret, token.map(str::to_owned), None, "the sandbox's tests");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(region.to_owned()))
-        .endpoint_url(url)
-        .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(credentials))
-        .retry_config(RetryConfig::disabled())
-        .http_client(http)
-        .build()
 }
 
 pub fn s3(endpoint: &Endpoint, region: &str) -> aws_sdk_s3::Client {
