@@ -75,7 +75,7 @@ impl Recorder {
                 .map_err(|source| inner.journal.flush_error(source))?;
         }
         #[cfg(debug_assertions)]
-        crate::failpoint::after_event(event.seq);
+        crate::failpoint::after_event(&event);
         let mut gone = Vec::new();
         for (index, listener) in inner.listeners.iter().enumerate() {
             if listener.send(event.clone()).await.is_err() {

@@ -2,6 +2,8 @@
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::{LazyLock, Mutex};
 
 use serde_json::Value;
@@ -9,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::common::{Clients, Finished, Program, Running, Sandbox, list_everything};
 use thumbctl::deployment::Deployment;
+use thumbctl::journal::JournalStore;
 use thumbctl::names::DeploymentName;
 use thumbctl::resource::ResourceKind;
 
@@ -18,6 +21,15 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a ru
 /// What a complete deployment leaves in the cloud: every resource of the plan, of which permission and notification belong
 /// to others, and the build and its source.
 const OBJECTS_OF_A_DEPLOYMENT: usize = ResourceKind::ALL.len() - 2 + 2;
+
+/// When a process is killed, as by `kill -9`.
+#[derive(Clone, Copy, Debug)]
+pub enum Death {
+    /// When it has journalled the event of this number.
+    AfterEvent(u64),
+    /// When it has journalled the event of this number, not counting log lines, phases, progress and retries.
+    AfterMilestone(u64),
+}
 
 /// A sandbox and those who use it.
 pub struct Arena {
@@ -36,8 +48,8 @@ impl Arena {
     /// A sandbox with rules of what is to go wrong.
     pub fn with_faults(faults: &[Value]) -> Self {
         let program = Program::new();
-        let faults = serde_json::to_string(faults).expect("rules are JSON");
-        let sandbox = program.sandbox_with_faults(&faults);
+        let rules = program.file("faults.json", serde_json::to_vec(faults).expect("rules are JSON"));
+        let sandbox = Sandbox::start(program.around(&slim(&program), ["sandbox", "--faults", text(&rules)]));
         Self { clients: sandbox.clients(), sandbox: Some(sandbox), program }
     }
 
@@ -46,13 +58,17 @@ impl Arena {
         self.start(&[command], name, None).wait()
     }
 
-    /// Starts a command on a deployment; with `kill_after`, the process is killed after that event was journalled.
-    pub fn start(&self, arguments: &[&str], name: &str, kill_after: Option<u64>) -> Running {
+    /// Starts a command on a deployment; if it is to die, it does.
+    pub fn start(&self, arguments: &[&str], name: &str, death: Option<Death>) -> Running {
         let common = ["--name", name, "--yes", "--output", "json"];
         let mut command = self.program.command(arguments.iter().chain(&common));
-        if let Some(event) = kill_after {
-            command.env("THUMBCTL_TEST_KILL_AFTER", event.to_string());
-        }
+        match death {
+            Some(Death::AfterEvent(number)) => command.env("THUMBCTL_TEST_KILL_AFTER", number.to_string()),
+            Some(Death::AfterMilestone(number)) => {
+                command.env("THUMBCTL_TEST_KILL_AFTER_MILESTONE", number.to_string())
+            }
+            None => &mut command,
+        };
         Running::start(command)
     }
 
@@ -108,15 +124,16 @@ impl Arena {
 
     /// What may be in the cloud, as the journal has it.
     pub fn standing(&self, name: &str) -> Vec<ResourceKind> {
-        let events = self.program.journalled(name);
-        let deployment = Deployment::fold(DeploymentName::new(name).expect("a legal name"), &events);
+        let name = DeploymentName::new(name).expect("a legal name");
+        let journal = JournalStore::new(&self.program.state_dir()).deployment(&name);
+        let deployment = Deployment::fold(name, &journal.events().expect("a journal that can be read"));
         deployment.standing().map(|resource| resource.kind).collect()
     }
 
     /// Kills the sandbox, as `kill -9` does, and starts it again on what it has kept; what is to go wrong is forgotten.
     pub fn kill_and_restart_the_sandbox(&mut self) {
         self.sandbox.take().expect("there is one until the end").kill();
-        let sandbox = self.program.sandbox();
+        let sandbox = Sandbox::start(self.program.around(&slim(&self.program), ["sandbox"]));
         self.clients = sandbox.clients();
         self.sandbox = Some(sandbox);
     }
@@ -126,6 +143,23 @@ impl Arena {
         let ended = self.sandbox.take().expect("there is one until the end").interrupt();
         assert_eq!(ended.code, Some(130), "{ended}");
     }
+}
+
+/// The program without what only a debugger wants to know, if it can be had: every build of the sandbox puts a copy of it
+/// into an image, and that is what a deployment's time is spent on.
+fn slim(program: &Program) -> String {
+    let whole = env!("CARGO_BIN_EXE_thumbctl");
+    let slim = program.home().join("thumbctl");
+    let stripped = || Command::new("strip").arg("-o").arg(&slim).arg(whole).stderr(Stdio::null()).status();
+    if slim.exists() || (cfg!(target_os = "linux") && stripped().is_ok_and(|status| status.success())) {
+        text(&slim).to_owned()
+    } else {
+        whole.to_owned()
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of the test's own")
 }
 
 /// Does all the work, so many pieces at a time; panics in the end if one of them did.

@@ -27,7 +27,7 @@ impl Sandbox {
         Self::start(command)
     }
 
-    pub(super) fn start(command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
         let mut process = Running::start(command);
         let exported = |process: &mut Running, name: &str| {
             let start = format!("export {name}=");
