@@ -6,7 +6,7 @@ use aws_sdk_codebuild::types::StatusType;
 use rustix::process::Signal;
 use thumbctl::event::{EventKind, Outcome};
 
-use crate::common::{Program, Running, list_everything, wait_for};
+use crate::common::{Program, Running, list_everything};
 use crate::{assert_nothing_left, outcome};
 
 /// A build that takes as long as nobody stops it: its log in never answers.
@@ -50,9 +50,12 @@ async fn the_second_stops_at_once() {
     let faults = r#"[{"service":"ecr","operation":"GetAuthorizationToken","times":1,"kind":"hang"},
                      {"service":"codebuild","operation":"StopBuild","times":1,"kind":"hang"}]"#;
     let sandbox = program.sandbox_with_faults(faults);
-    let deploy = deploy_until_the_build_runs(&program);
+    let mut deploy = deploy_until_the_build_runs(&program);
     deploy.signal(Signal::INT);
-    wait_for("the first signal's answer", || deploy.stderr().contains("cancelling").then_some(()));
+    deploy.wait_for_event("the stopping of the build", |kind| match kind {
+        EventKind::StepProgress { message, .. } => message == "stopping the build",
+        _ => false,
+    });
     deploy.signal(Signal::INT);
     let stopped = deploy.wait().ends_with(130);
     assert!(stopped.took < Duration::from_secs(20), "{:?}", stopped.took);
