@@ -141,7 +141,7 @@ impl Arena {
     /// Ends the sandbox; the processes of its functions and builds go with it.
     pub fn close(mut self) {
         let ended = self.sandbox.take().expect("there is one until the end").interrupt();
-        assert_eq!(ended.code, Some(130), "{ended}");
+        ended.ok();
     }
 }
 
