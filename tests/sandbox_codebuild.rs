@@ -219,7 +219,7 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
     let refused = ecr.delete_repository().repository_name("thumb").send().await.unwrap_err();
     assert_eq!(refused.code(), Some("RepositoryNotEmptyException"));
     ecr.delete_repository().repository_name("thumb").force(true).send().await.unwrap();
-    sandbox.interrupt().ends_with(130);
+    sandbox.interrupt().ok();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -354,7 +354,7 @@ async fn a_build_does_not_outlive_its_sandbox() {
 
     let id = start(&sandbox).await;
     let second = process_of(&sandbox, &id).await;
-    sandbox.interrupt().ends_with(130);
+    sandbox.interrupt().ok();
     gone(second).await;
 }
 

@@ -82,6 +82,6 @@ async fn a_demonstration_that_is_stopped_cleans_up() {
 fn a_sandbox_in_the_foreground_saves_its_state() {
     let program = Program::new();
     let sandbox = program.sandbox();
-    let stopped = sandbox.interrupt().ends_with(130);
-    assert!(stopped.stderr.contains("its state is saved"), "{stopped}");
+    let stopped = sandbox.interrupt().ok();
+    assert!(stopped.stderr.contains("what was in it is kept"), "{stopped}");
 }

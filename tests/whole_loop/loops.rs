@@ -148,7 +148,11 @@ async fn everything_is_tagged_and_the_function_is_as_the_settings_say() {
         let resource = resources.iter().find(|resource| resource["resource"] == kind.as_str()).expect("a resource");
         resource["arn"].as_str().expect("an ARN").to_owned()
     };
-    let expected = BTreeMap::from([("thumbctl:deployment", "thumbnails"), ("thumbctl:strategy", "sdk")]);
+    let expected = BTreeMap::from([
+        ("thumbctl:deployment", "thumbnails"),
+        ("thumbctl:strategy", "sdk"),
+        ("thumbctl:region", "us-east-1"),
+    ]);
     let expected: BTreeMap<String, String> =
         expected.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
 

@@ -194,8 +194,9 @@ impl Store {
             .filter(|build| build.region == ctx.region)
             .filter(|build| project.is_none_or(|project| build.project == project))
             .map(|build| {
-                let millis = (build.start * 1000.0) as u64;
-                let rank = if ascending { millis } else { u64::MAX - millis };
+                // Within a project its builds' numbers are the order; clocks may stand still, or go back.
+                let age = if project.is_some() { build.number } else { (build.start * 1e6) as u64 };
+                let rank = if ascending { age } else { u64::MAX - age };
                 (format!("{rank:020} {}", build.id), json!(build.id))
             })
             .collect();

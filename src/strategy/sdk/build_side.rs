@@ -72,7 +72,7 @@ impl SdkStrategy {
             .map_err(|error| StepError::Failed(Failure::new(format!("cannot zip the function's source: {error}"))))?;
         scope.progress(format!("{} bytes to s3://{bucket}/{SOURCE_KEY}", zip.len()), None, None).await?;
         call(scope, &[wait::NOT_YET_SEEN], || {
-            s3::put_object_bytes(&self.site.clients.s3_transfer, &bucket, SOURCE_KEY, zip.clone(), "application/zip")
+            s3::put_object_bytes(&self.site.clients.s3, &bucket, SOURCE_KEY, zip.clone(), "application/zip")
         })
         .await?;
         Ok(StepDone::Finished)

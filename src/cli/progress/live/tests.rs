@@ -62,7 +62,7 @@ fn every_step_has_a_line_with_its_time() {
         "  Deploying demo by sdk · sandbox · account 000000000000 · us-east-1",
         "",
         "  ✔ Create the ECR repository  demo-00000001                             0.41 s",
-        "  ⠹ Build the image                                                       1.2 s",
+        "  ◐ Build the image                                                       1.2 s",
         "  · Create the function        after: Build the image",
         "",
         "  1 of 3 steps done · 1.2 s",
