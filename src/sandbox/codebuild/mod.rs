@@ -213,7 +213,8 @@ fn account_of(arn: &str) -> &str {
 }
 
 /// One page of a listing, each item under its unique key; CodeBuild's pages have 100 items.
-fn listing(items: Vec<(String, Value)>, member: &str, input: &Value) -> Result<Value, AwsError> {
+fn listing(mut items: Vec<(String, Value)>, member: &str, input: &Value) -> Result<Value, AwsError> {
+    items.sort_by(|one, other| one.0.cmp(&other.0));
     let size = cap_max_results(input["maxResults"].as_i64(), 100, 100);
     let page = paginate(items, size, input["nextToken"].as_str(), |(key, _)| key.clone())?;
     let values = page.items.into_iter().map(|(_, value)| value).collect();

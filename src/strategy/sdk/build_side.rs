@@ -63,11 +63,16 @@ impl SdkStrategy {
     }
 
     pub(super) async fn upload_source(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        // Once there is an image, nothing is built any more.
-        if self.before.is_ready(ResourceKind::Image) && self.image_exists(scope).await? {
+        let bucket = self.name(ResourceKind::BuildSourceBucket);
+        // What an image was built from stays as it was; a teardown that was broken off may have taken it away.
+        if self.before.is_ready(ResourceKind::Image)
+            && self.image_exists(scope).await?
+            && call(scope, &[wait::NOT_YET_SEEN], || s3::head_object(&self.site.clients.s3, &bucket, SOURCE_KEY))
+                .await?
+                .is_some()
+        {
             return Ok(StepDone::AlreadyDone);
         }
-        let bucket = self.name(ResourceKind::BuildSourceBucket);
         let zip = assets::function_zip()
             .map_err(|error| StepError::Failed(Failure::new(format!("cannot zip the function's source: {error}"))))?;
         scope.progress(format!("{} bytes to s3://{bucket}/{SOURCE_KEY}", zip.len()), None, None).await?;
