@@ -11,6 +11,7 @@ impl SdkStrategy {
     pub(super) async fn create_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let (kind, client) = (ResourceKind::Function, &self.site.clients.lambda);
         if self.before.is_ready(kind) && self.is_there(scope, kind).await? {
+            self.tell_other_settings(scope).await?;
             return Ok(StepDone::AlreadyDone);
         }
         let name = self.name(kind);
@@ -29,6 +30,23 @@ impl SdkStrategy {
             }
         }
         Ok(StepDone::Finished)
+    }
+
+    /// Settings that were changed do not reach a function that is there: that is said, not passed over.
+    async fn tell_other_settings(&self, scope: &StepScope) -> Result<(), StepError> {
+        let name = self.name(ResourceKind::Function);
+        let wanted = &self.site.settings.function;
+        let found = call(scope, &[], || lambda::function(&self.site.clients.lambda, &name)).await?;
+        if let Some(found) = found
+            && (found.memory_mb, found.timeout_seconds) != (wanted.memory_mb, wanted.timeout_seconds)
+        {
+            let words = format!(
+                "the function keeps its {} MB and {} s; destroy and deploy again to change them",
+                found.memory_mb, found.timeout_seconds
+            );
+            scope.progress(words, None, None).await?;
+        }
+        Ok(())
     }
 
     async fn create_function_once(
