@@ -157,7 +157,7 @@ fn photo() -> Vec<u8> {
         }
     }
     let mut jpeg = Vec::new();
-    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 82);
+    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 87);
     encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb).expect("the pixels fill the picture");
     jpeg
 }
