@@ -1,6 +1,6 @@
 //! A small HTTP server for tests, and pictures to send.
 
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test program uses its own part")]
 
 pub mod compare;
 
