@@ -297,6 +297,32 @@ words! {
     }
 }
 
+impl TrialStage {
+    /// The stage in words; `cold` says whether the function's process had to be started, where that is known.
+    pub fn said(self, cold: Option<bool>) -> &'static str {
+        match (self, cold) {
+            (Self::Uploaded, _) => "uploaded",
+            (Self::Invoked, Some(true)) => "function started (cold)",
+            (Self::Invoked, Some(false)) => "function started (warm)",
+            (Self::Invoked, None) => "function started",
+            (Self::Thumbnail, _) => "thumbnail written",
+            (Self::Saved, _) => "thumbnail saved",
+        }
+    }
+}
+
+impl SkipReason {
+    /// The reason in words, in a run that does `action`.
+    pub fn said(self, action: Action) -> &'static str {
+        match (self, action) {
+            (Self::AlreadyDone, Action::Destroy) => "was gone already",
+            (Self::AlreadyDone, _) => "was there already",
+            (Self::Cancelled, _) => "not done: cancelled",
+            (Self::Failed, _) => "not done: something failed before",
+        }
+    }
+}
+
 /// Why something failed, in words for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {

@@ -21,6 +21,7 @@ use crate::plan::Plan;
 use crate::recorder::Recorder;
 use crate::resource::{ResourceKind, ResourceState};
 use crate::settings::Settings;
+pub use crate::strategy::sdk::inspect::Inspection;
 use crate::strategy::sdk::{self, Presence, SdkStrategy, Site};
 use crate::trial::{Trial, TrialError};
 

@@ -150,7 +150,22 @@ fn folds_do_nothing_but_fold() {
         "println",
         "eprintln",
     ];
-    let pure = ["timing/", "plan.rs", "deployment.rs", "lesson.rs", "tui/model.rs", "tui/update.rs"];
+    let pure = [
+        "timing/",
+        "plan.rs",
+        "deployment.rs",
+        "lesson.rs",
+        "secret.rs",
+        "text.rs",
+        "tui/model.rs",
+        "tui/model/",
+        "tui/update.rs",
+        "tui/update/",
+        "tui/keymap/",
+        "tui/view/",
+        "tui/theme.rs",
+        "tui/symbols.rs",
+    ];
     forbid(&words, |path| below(path, &pure), "these rooms do no I/O and read no clock");
 }
 

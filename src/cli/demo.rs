@@ -11,7 +11,6 @@ use super::screen::{self, Screen};
 use super::style::Role;
 use super::summary;
 use super::table::{Cell, Column, Table};
-use super::text;
 use super::upload::send;
 use super::watch::Watched;
 use crate::assets;
@@ -19,6 +18,7 @@ use crate::event::Outcome;
 use crate::plan::Plan;
 use crate::session::Session;
 use crate::settings::{Assignment, Origin};
+use crate::text;
 
 /// The deployment that the demonstration makes, unless another is named.
 pub(crate) fn own_name() -> Assignment {

@@ -10,11 +10,11 @@ use super::gate::AskingGate;
 use super::screen::Screen;
 use super::style::Role;
 use super::summary;
-use super::text;
 use super::watch::{Watched, watch};
 use crate::cloud::CloudLabel;
 use crate::engine::OpenGate;
 use crate::session::{Prepared, Session};
+use crate::text;
 
 /// Deploys, or goes on deploying.
 pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliError> {

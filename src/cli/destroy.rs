@@ -9,10 +9,10 @@ use super::error::CliError;
 use super::screen::{self, Screen};
 use super::style::Role;
 use super::summary;
-use super::text;
 use super::watch::{Watched, watch};
 use crate::engine::OpenGate;
 use crate::session::Prepared;
+use crate::text;
 
 /// Deletes what was deployed.
 pub(crate) async fn run(context: &Context, args: &DestroyArgs) -> Result<(), CliError> {

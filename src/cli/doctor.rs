@@ -10,11 +10,11 @@ use super::context::Context;
 use super::error::CliError;
 use super::style::{self, Palette, Role};
 use super::table::{Cell, Column, Table};
-use super::text;
 use crate::cloud::CloudLabel;
 use crate::event::Failure;
 use crate::session::Session;
 use crate::settings::{CloudChoice, Settings};
+use crate::text;
 
 /// How long another program may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(5);

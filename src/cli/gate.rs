@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
 use super::style::{self, Palette, Role};
-use super::text;
 use crate::engine::{Gate, Passage};
 use crate::plan::Step;
+use crate::text;
 
 /// The gate. It asks through a channel, since the screen belongs to whoever watches the run.
 #[derive(Debug)]

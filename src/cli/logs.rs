@@ -9,10 +9,10 @@ use super::context::Context;
 use super::error::CliError;
 use super::screen;
 use super::style::Role;
-use super::text;
 use crate::event::LogSource;
 use crate::log_follower::LogLine;
 use crate::session::SessionError;
+use crate::text;
 
 /// Between two looks at a log that has nothing new: the first, and the most that it grows to.
 const FIRST_LOOK: Duration = Duration::from_millis(250);

@@ -5,7 +5,7 @@ use clap::CommandFactory;
 use super::args::{Cli, ManArgs};
 use super::error::CliError;
 use super::screen;
-use super::text;
+use crate::text;
 
 /// Prints the manual page, or writes one for the program and each command into a directory.
 pub(crate) fn run(args: &ManArgs) -> Result<(), CliError> {

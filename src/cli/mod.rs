@@ -24,7 +24,7 @@ mod status;
 mod style;
 mod summary;
 mod table;
-mod text;
+
 mod upload;
 mod watch;
 

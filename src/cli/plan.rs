@@ -6,9 +6,9 @@ use super::context::Context;
 use super::error::CliError;
 use super::screen::Screen;
 use super::style::{Palette, Role};
-use super::text;
 use crate::plan::{Plan, Step, StepId};
 use crate::session::{Preview, Session};
+use crate::text;
 
 /// Shows what `deploy` would do.
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {

@@ -11,11 +11,11 @@ use super::error::CliError;
 use super::interrupt::Interrupt;
 use super::screen;
 use super::style::Role;
-use super::text;
 use crate::cloud::sandbox_options;
 use crate::event::Failure;
 use crate::sandbox::{self, DataDir, Endpoint, OnReady, OnRequest, RequestLog, SandboxError, ServeOptions};
 use crate::session::SessionError;
+use crate::text;
 
 /// Serves the sandbox in the foreground, for other programs.
 pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliError> {

@@ -7,10 +7,10 @@ use super::deploy::name_option;
 use super::error::CliError;
 use super::style::{Palette, Role};
 use super::table::{Cell, Column, Table};
-use super::text;
 use crate::resource::ResourceState;
 use crate::session::{ResourceStatus, Session};
 use crate::strategy::sdk::Presence;
+use crate::text;
 
 /// Shows every resource, by the journal and by the cloud.
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {

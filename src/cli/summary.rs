@@ -2,9 +2,9 @@
 
 use super::style::{self, Palette, Role};
 use super::table::{Cell, Column, Table};
-use super::text;
 use crate::event::{Action, Outcome, SkipReason};
 use crate::plan::StepId;
+use crate::text;
 use crate::timing::{RunTiming, StepEnd, TrialTiming, median};
 
 /// How a run ended, in two or three lines.

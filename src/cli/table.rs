@@ -1,7 +1,7 @@
 //! A table with aligned columns that fits the terminal: what is too long is cut in the columns that may shrink.
 
 use super::style::{Palette, Role};
-use super::text;
+use crate::text;
 
 /// The space between two columns.
 const GAP: usize = 2;

@@ -15,11 +15,11 @@ use super::progress::plain::PlainTeller;
 use super::progress::view::RunView;
 use super::screen::{self, Screen};
 use super::style::Role;
-use super::text;
 use crate::engine::RunReport;
 use crate::event::{Event, EventKind, Failure, Outcome, RunStarted};
 use crate::plan::Plan;
 use crate::session::Running;
+use crate::text;
 use crate::timing::{RunTiming, TrialTiming};
 
 /// How often the screen is looked at; it is drawn only where something changed.

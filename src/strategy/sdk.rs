@@ -7,6 +7,7 @@ mod build;
 mod build_side;
 mod call;
 mod function_side;
+pub mod inspect;
 pub mod leftovers;
 pub mod plan;
 mod probe;

@@ -1,9 +1,13 @@
 //! What took how long, as folds over events. Pure: no clock, no files, nothing is drawn.
 
+mod estimate;
 mod images;
 mod statistics;
 mod steps;
+mod waterfall;
 
+pub use estimate::History;
 pub use images::{ImageTiming, TrialTiming};
 pub use statistics::median;
 pub use steps::{Chain, RunTiming, StepEnd, StepTiming, Tally};
+pub use waterfall::Waterfall;

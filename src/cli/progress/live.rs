@@ -16,8 +16,8 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use super::super::style::{self, Palette, Role};
-use super::super::text;
 use super::view::{RunView, StepState, StepView};
+use crate::text;
 
 /// The widest that the lines become: the eye must find the time that belongs to a title.
 const WIDEST: usize = 110;

@@ -6,8 +6,8 @@ pub(crate) mod plain;
 pub(crate) mod view;
 
 use super::style::{self, Role};
-use super::text;
-use crate::event::{Action, RunStarted, SkipReason, TrialStage};
+use crate::event::{Action, RunStarted, SkipReason};
+use crate::text;
 
 /// `Deploying thumbnails by sdk · sandbox · account 000000000000 · us-east-1`
 pub(crate) fn headline(started: &RunStarted) -> String {
@@ -23,22 +23,9 @@ pub(crate) fn headline(started: &RunStarted) -> String {
 
 /// Why a step was not run, and how that is marked.
 fn skipped(reason: SkipReason, action: Action) -> (&'static str, Role, &'static str) {
-    match (reason, action) {
-        (SkipReason::AlreadyDone, Action::Destroy) => (style::ALREADY, Role::Quiet, "was gone already"),
-        (SkipReason::AlreadyDone, _) => (style::ALREADY, Role::Quiet, "was there already"),
-        (SkipReason::Cancelled, _) => (style::SKIPPED, Role::Warn, "not done: cancelled"),
-        (SkipReason::Failed, _) => (style::SKIPPED, Role::Warn, "not done: something failed before"),
-    }
-}
-
-/// An image's stage in words.
-fn stage(stage: TrialStage, cold: Option<bool>) -> &'static str {
-    match (stage, cold) {
-        (TrialStage::Uploaded, _) => "uploaded",
-        (TrialStage::Invoked, Some(true)) => "function started (cold)",
-        (TrialStage::Invoked, Some(false)) => "function started (warm)",
-        (TrialStage::Invoked, None) => "function started",
-        (TrialStage::Thumbnail, _) => "thumbnail written",
-        (TrialStage::Saved, _) => "thumbnail saved",
-    }
+    let (sign, role) = match reason {
+        SkipReason::AlreadyDone => (style::ALREADY, Role::Quiet),
+        SkipReason::Cancelled | SkipReason::Failed => (style::SKIPPED, Role::Warn),
+    };
+    (sign, role, reason.said(action))
 }

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::super::style::{self, Palette, Role};
-use super::super::text;
 use crate::event::{Action, Event, EventKind, RunStarted};
 use crate::plan::StepId;
+use crate::text;
 
 /// Tells a run.
 #[derive(Debug)]
@@ -66,8 +66,7 @@ impl PlainTeller {
             }
             EventKind::TrialStage { image, stage, seconds, cold, path, .. } => {
                 let path = path.as_ref().map(|path| format!(": {path}")).unwrap_or_default();
-                let words =
-                    format!("{image}: {} after {}{path}", super::stage(*stage, *cold), text::milliseconds(*seconds));
+                let words = format!("{image}: {} after {}{path}", stage.said(*cold), text::milliseconds(*seconds));
                 (style::WAITING, Role::Quiet, words)
             }
             EventKind::StepFinished { step, seconds } => {

@@ -122,7 +122,7 @@ impl RunView {
             EventKind::TrialStage { image, stage, cold, path, .. } => {
                 let words = match path {
                     Some(path) => path.clone(),
-                    None => super::stage(*stage, *cold).to_owned(),
+                    None => stage.said(*cold).to_owned(),
                 };
                 self.image(image, *stage, words);
             }
@@ -171,7 +171,7 @@ impl RunView {
     fn image(&mut self, image: &str, stage: TrialStage, words: String) {
         let about = |step: &&mut StepView| step.title.strip_suffix(image).is_some_and(|rest| rest.ends_with(' '));
         if let Some(step) = self.steps.iter_mut().find(about)
-            && (stage != TrialStage::Invoked || step.detail == super::stage(TrialStage::Uploaded, None))
+            && (stage != TrialStage::Invoked || step.detail == TrialStage::Uploaded.said(None))
         {
             step.detail = words;
         }

@@ -3,12 +3,12 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How many columns a text takes.
-pub(crate) fn width(text: &str) -> usize {
+pub fn width(text: &str) -> usize {
     text.width()
 }
 
 /// The text in at most so many columns, with an ellipsis where something was cut off.
-pub(crate) fn cut(text: &str, columns: usize) -> String {
+pub fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
     }
@@ -29,14 +29,14 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
 }
 
 /// The text filled up with spaces to so many columns, or cut to them.
-pub(crate) fn fit(text: &str, columns: usize) -> String {
+pub fn fit(text: &str, columns: usize) -> String {
     let mut fitted = cut(text, columns);
     fitted.extend(std::iter::repeat_n(' ', columns.saturating_sub(width(&fitted))));
     fitted
 }
 
 /// The text broken between words into lines of at most so many columns.
-pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split_whitespace() {
@@ -55,7 +55,7 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
 }
 
 /// The text as it stands, broken at so many columns: what a log says may not be put together anew.
-pub(crate) fn fold(text: &str, columns: usize) -> Vec<String> {
+pub fn fold(text: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
     for c in text.chars() {
@@ -72,7 +72,7 @@ pub(crate) fn fold(text: &str, columns: usize) -> Vec<String> {
 
 /// A line of a log without anything that a terminal would obey: escape sequences are left out, tabs become spaces, other
 /// control characters a sign that something was there.
-pub(crate) fn clean(line: &str) -> String {
+pub fn clean(line: &str) -> String {
     let mut cleaned = String::with_capacity(line.len());
     let mut rest = line.trim_end_matches(['\r', '\n']).chars().peekable();
     while let Some(c) = rest.next() {
@@ -114,7 +114,7 @@ fn skip_escape(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) {
 }
 
 /// A duration: `0.41 s`, `12.3 s`, `2 m 05 s`, `1 h 02 m`.
-pub(crate) fn seconds(seconds: f64) -> String {
+pub fn seconds(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
     if seconds < 9.995 {
         format!("{seconds:.2} s")
@@ -130,17 +130,17 @@ pub(crate) fn seconds(seconds: f64) -> String {
 }
 
 /// A duration that ticks: coarser than [`seconds`], so that it does not flicker.
-pub(crate) fn ticking(elapsed: f64) -> String {
+pub fn ticking(elapsed: f64) -> String {
     if elapsed < 59.95 { format!("{elapsed:.1} s") } else { seconds(elapsed) }
 }
 
 /// A short duration: `41 ms`, above ten seconds as [`seconds`].
-pub(crate) fn milliseconds(elapsed: f64) -> String {
+pub fn milliseconds(elapsed: f64) -> String {
     if elapsed < 9.9995 { format!("{:.0} ms", elapsed.max(0.0) * 1000.0) } else { seconds(elapsed) }
 }
 
 /// A size: `512 B`, `18.2 kB`, `1.4 MB`.
-pub(crate) fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     if bytes < 1000 {
         return format!("{bytes} B");
     }
@@ -157,7 +157,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
 }
 
 /// A number and what it counts: `1 step`, `3 steps`.
-pub(crate) fn count(number: usize, one: &str) -> String {
+pub fn count(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 

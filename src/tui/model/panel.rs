@@ -1,0 +1,57 @@
+//! [`Panel`]: the parts of the screen that can have the keys.
+
+use crate::tui::keymap::Action;
+
+/// A part of the screen that can have the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Panel {
+    /// All resources.
+    Resources,
+    /// One resource.
+    Details,
+    /// The build and its log.
+    Build,
+    /// The function's log.
+    Function,
+    /// What took how long.
+    Timing,
+    /// Images sent through.
+    Trial,
+}
+
+impl Panel {
+    /// Every panel, in the order of their keys.
+    pub const ALL: [Self; 6] = [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::Trial];
+
+    /// What stands on its tab.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Resources => "Resources",
+            Self::Details => "Details",
+            Self::Build => "Build",
+            Self::Function => "Function log",
+            Self::Timing => "Timing",
+            Self::Trial => "Try it",
+        }
+    }
+
+    /// The action that goes to it.
+    pub fn action(self) -> Action {
+        match self {
+            Self::Resources => Action::ShowResources,
+            Self::Details => Action::ShowDetails,
+            Self::Build => Action::ShowBuild,
+            Self::Function => Action::ShowFunction,
+            Self::Timing => Action::ShowTiming,
+            Self::Trial => Action::ShowTrial,
+        }
+    }
+
+    /// The panel so many places behind (or before) this one, in a circle.
+    pub fn beside(self, places: isize) -> Self {
+        let count = isize::try_from(Self::ALL.len()).expect("six");
+        let at = Self::ALL.iter().position(|panel| *panel == self).expect("ALL has every panel");
+        let at = isize::try_from(at).expect("six");
+        Self::ALL[usize::try_from((at + places).rem_euclid(count)).expect("not negative")]
+    }
+}

@@ -1,0 +1,195 @@
+//! [`Theme`]: what is drawn in which style. The view names what a thing means ([`Role`]); the theme says how that looks.
+
+use ratatui::style::{Color, Modifier, Style};
+
+/// What a piece of the screen means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Ordinary text.
+    Text,
+    /// Text that is there if one looks for it.
+    Quiet,
+    /// What is to be read first.
+    Strong,
+    /// A panel's border.
+    Border,
+    /// The border of the panel that has the keys.
+    FocusedBorder,
+    /// A panel's title.
+    Title,
+    /// The tab that is shown.
+    ActiveTab,
+    /// The selected row, where its panel has the keys.
+    Selected,
+    /// The selected row of another panel.
+    SelectedElsewhere,
+    /// What is done and good.
+    Good,
+    /// What happens now.
+    Busy,
+    /// What needs attention: a retry, a cancel.
+    Warn,
+    /// What failed.
+    Bad,
+    /// What comes next.
+    Next,
+    /// A key that can be pressed.
+    Key,
+    /// The name of the program, and of a cloud that costs nothing.
+    Badge,
+    /// The name of a cloud that costs money.
+    RealBadge,
+    /// A match of a search.
+    Match,
+    /// The match that was gone to.
+    CurrentMatch,
+    /// A bar of the waterfall.
+    Bar,
+    /// A bar on the critical path.
+    CriticalBar,
+    /// A key of a JSON object.
+    JsonKey,
+    /// A text in JSON.
+    JsonText,
+    /// A number or word in JSON.
+    JsonValue,
+}
+
+/// How things look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Theme {
+    /// For dark backgrounds.
+    #[default]
+    Dark,
+    /// For light backgrounds.
+    Light,
+    /// For projectors and tired eyes: strong colours only.
+    HighContrast,
+    /// Without colours, for NO_COLOR.
+    Plain,
+}
+
+impl Theme {
+    /// Its name in the configuration file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dark => "dark",
+            Self::Light => "light",
+            Self::HighContrast => "high-contrast",
+            Self::Plain => "plain",
+        }
+    }
+
+    /// The style of a role. Colours are of the 256 that every terminal knows.
+    pub fn style(self, role: Role) -> Style {
+        match self {
+            Self::Dark => dark(role),
+            Self::Light => light(role),
+            Self::HighContrast => high_contrast(role),
+            Self::Plain => plain(role),
+        }
+    }
+}
+
+fn coloured(colour: u8) -> Style {
+    Style::new().fg(Color::Indexed(colour))
+}
+
+fn on(colour: u8, ground: u8) -> Style {
+    coloured(colour).bg(Color::Indexed(ground))
+}
+
+fn dark(role: Role) -> Style {
+    match role {
+        Role::Text => Style::new(),
+        Role::Quiet => coloured(245),
+        Role::Strong => coloured(255).bold(),
+        Role::Border => coloured(238),
+        Role::FocusedBorder => coloured(74),
+        Role::Title => coloured(250).bold(),
+        Role::ActiveTab => coloured(117).bold(),
+        Role::Selected => on(255, 24).bold(),
+        Role::SelectedElsewhere => on(252, 236),
+        Role::Good => coloured(114),
+        Role::Busy => coloured(117),
+        Role::Warn => coloured(221),
+        Role::Bad => coloured(210).bold(),
+        Role::Next => coloured(183),
+        Role::Key => coloured(117),
+        Role::Badge => on(16, 114).bold(),
+        Role::RealBadge => on(231, 160).bold(),
+        Role::Match => on(16, 179),
+        Role::CurrentMatch => on(16, 221).bold(),
+        Role::Bar => coloured(67),
+        Role::CriticalBar => coloured(215),
+        Role::JsonKey => coloured(117),
+        Role::JsonText => coloured(150),
+        Role::JsonValue => coloured(215),
+    }
+}
+
+fn light(role: Role) -> Style {
+    match role {
+        Role::Text => Style::new(),
+        Role::Quiet => coloured(242),
+        Role::Strong => coloured(16).bold(),
+        Role::Border => coloured(250),
+        Role::FocusedBorder => coloured(25),
+        Role::Title => coloured(238).bold(),
+        Role::ActiveTab => coloured(25).bold(),
+        Role::Selected => on(231, 25).bold(),
+        Role::SelectedElsewhere => on(234, 254),
+        Role::Good => coloured(28),
+        Role::Busy => coloured(25),
+        Role::Warn => coloured(130),
+        Role::Bad => coloured(160).bold(),
+        Role::Next => coloured(91),
+        Role::Key => coloured(25),
+        Role::Badge => on(231, 28).bold(),
+        Role::RealBadge => on(231, 160).bold(),
+        Role::Match => on(16, 222),
+        Role::CurrentMatch => on(16, 214).bold(),
+        Role::Bar => coloured(67),
+        Role::CriticalBar => coloured(166),
+        Role::JsonKey => coloured(25),
+        Role::JsonText => coloured(28),
+        Role::JsonValue => coloured(130),
+    }
+}
+
+fn high_contrast(role: Role) -> Style {
+    match role {
+        Role::Text | Role::Quiet => coloured(231),
+        Role::Strong | Role::Title => coloured(231).bold(),
+        Role::Border => coloured(250),
+        Role::FocusedBorder | Role::ActiveTab | Role::Key => coloured(226).bold(),
+        Role::Selected => on(16, 226).bold(),
+        Role::SelectedElsewhere => on(16, 250),
+        Role::Good | Role::JsonText => coloured(46).bold(),
+        Role::Busy | Role::Bar | Role::JsonKey => coloured(51).bold(),
+        Role::Warn | Role::CriticalBar | Role::JsonValue => coloured(226).bold(),
+        Role::Bad => coloured(203).bold(),
+        Role::Next => coloured(213).bold(),
+        Role::Badge => on(16, 46).bold(),
+        Role::RealBadge => on(231, 196).bold(),
+        Role::Match => on(16, 51),
+        Role::CurrentMatch => on(16, 226).bold(),
+    }
+}
+
+fn plain(role: Role) -> Style {
+    match role {
+        Role::Strong
+        | Role::Title
+        | Role::ActiveTab
+        | Role::FocusedBorder
+        | Role::Bad
+        | Role::CriticalBar
+        | Role::Key => Style::new().add_modifier(Modifier::BOLD),
+        Role::Quiet | Role::Border => Style::new().add_modifier(Modifier::DIM),
+        Role::Selected | Role::Badge | Role::CurrentMatch => Style::new().add_modifier(Modifier::REVERSED),
+        Role::RealBadge => Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD),
+        Role::SelectedElsewhere | Role::Match => Style::new().add_modifier(Modifier::UNDERLINED),
+        _ => Style::new(),
+    }
+}

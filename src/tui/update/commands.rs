@@ -1,0 +1,499 @@
+//! Commands: what each [`Action`] does, and whether it would do something now.
+
+use tui_input::Input;
+
+use super::answers;
+use super::mouse::moved;
+use crate::resource::ResourceKind;
+use crate::tui::keymap::Action;
+use crate::tui::message::{Effect, Pace, Task};
+use crate::tui::model::activity::Activity;
+use crate::tui::model::details::Inspected;
+use crate::tui::model::messages::Tone;
+use crate::tui::model::overlay::{Answer, Asking, Overlay, Question, matching};
+use crate::tui::model::panel::Panel;
+use crate::tui::model::{Connection, Model};
+use crate::tui::view;
+
+/// Whether an action would do something now: only then its key is shown, and understood.
+pub fn available(model: &Model, action: Action) -> bool {
+    match &model.overlay {
+        Some(overlay) => in_overlay(overlay, action),
+        None => available_beneath(model, action),
+    }
+}
+
+/// Whether an action would do something now if no overlay were open.
+pub fn available_beneath(model: &Model, action: Action) -> bool {
+    if model.is_typing() {
+        return matches!(action, Action::Accept | Action::Back | Action::Up | Action::Down);
+    }
+    let connected = model.place().is_some();
+    let idle = model.activity.is_idle();
+    let ours = model.activity.ours();
+    let is_log = matches!(model.focus, Panel::Build | Panel::Function);
+    match action {
+        Action::DoNext => match ours {
+            Some(ours) => ours.held.is_some() && !ours.cancelling,
+            None => connected && idle && model.journals_read && model.next_step().is_some(),
+        },
+        Action::RunOn => match ours {
+            Some(ours) => ours.pace == Pace::Stepwise && !ours.cancelling,
+            None => connected && idle && model.journals_read && model.next_step().is_some(),
+        },
+        Action::Pause => match &model.activity {
+            Activity::Ours(ours) => {
+                ours.pace == Pace::Through && !ours.cancelling && ours.action == crate::event::Action::Deploy
+            }
+            Activity::Replay(position) => !position.over,
+            _ => false,
+        },
+        Action::Cancel => ours.is_some_and(|ours| !ours.cancelling),
+        Action::Destroy => connected && idle && model.deployment.is_standing(),
+        Action::Refresh => match &model.connection {
+            Connection::Connected(_) => model.deployment.is_standing(),
+            Connection::Failed(_) => true,
+            Connection::Connecting | Connection::Unneeded => false,
+        },
+        Action::Faster | Action::Slower => matches!(&model.activity, Activity::Replay(position) if !position.over),
+        Action::ShowTrial | Action::ShowResources | Action::ShowDetails => true,
+        Action::ShowBuild | Action::ShowFunction | Action::ShowTiming => true,
+        Action::NextPanel | Action::PreviousPanel => true,
+        Action::ToggleDependencies => model.focus == Panel::Resources,
+        Action::Copy => match model.focus {
+            Panel::Resources | Panel::Details => model.selected_arn().is_some(),
+            Panel::Build => model.build_log.can(action),
+            Panel::Function => model.function_log.can(action),
+            Panel::Timing | Panel::Trial => false,
+        },
+        Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Top | Action::Bottom => {
+            match model.focus {
+                Panel::Resources | Panel::Details | Panel::Timing => true,
+                Panel::Build => model.build_log.can(action),
+                Panel::Function => model.function_log.can(action),
+                Panel::Trial => model.trial.can(action),
+            }
+        }
+        Action::Left | Action::Right | Action::Save | Action::Back => match model.focus {
+            Panel::Build => model.build_log.can(action),
+            Panel::Function => model.function_log.can(action),
+            Panel::Trial => model.trial.can(action),
+            Panel::Resources | Panel::Details | Panel::Timing => false,
+        },
+        Action::Search | Action::SearchNext | Action::SearchPrevious | Action::Filter | Action::ToggleWrap => {
+            is_log && model.shown_log().is_some_and(|log| log.can(action))
+        }
+        Action::Choose | Action::TypePath | Action::Mark => model.focus == Panel::Trial && model.trial.can(action),
+        Action::Send => {
+            model.focus == Panel::Trial
+                && connected
+                && idle
+                && model.deployment.is_complete()
+                && model.trial.can(action)
+        }
+        Action::Accept | Action::QuitAfter | Action::QuitCancel | Action::QuitLeave => false,
+        Action::Help | Action::Palette | Action::Messages | Action::Suspend | Action::Redraw | Action::Quit => true,
+    }
+}
+
+fn in_overlay(overlay: &Overlay, action: Action) -> bool {
+    match overlay {
+        Overlay::Help { .. } | Overlay::Messages { .. } => matches!(
+            action,
+            Action::Back | Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Top | Action::Bottom
+        ),
+        Overlay::Palette { .. } => matches!(action, Action::Accept | Action::Back | Action::Up | Action::Down),
+        Overlay::Question(_) => matches!(action, Action::Accept | Action::Back | Action::Up | Action::Down),
+        Overlay::Quitting => {
+            matches!(action, Action::QuitAfter | Action::QuitCancel | Action::QuitLeave | Action::Back)
+        }
+    }
+}
+
+/// Does what an action means. One that is not [`available`] does nothing.
+pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
+    if !available(model, action) {
+        return Vec::new();
+    }
+    if model.overlay.is_some() {
+        return perform_in_overlay(model, action);
+    }
+    match action {
+        Action::DoNext => go(model, Pace::Stepwise),
+        Action::RunOn => go(model, Pace::Through),
+        Action::Pause => pause(model),
+        Action::Cancel => {
+            model.overlay = Some(Overlay::Question(cancel_question(model)));
+            Vec::new()
+        }
+        Action::Destroy => prepare(model, Task::Destroy, Pace::Through),
+        Action::Refresh => refresh(model),
+        Action::Faster => speed(model, 2.0),
+        Action::Slower => speed(model, 0.5),
+        Action::NextPanel => show(model, model.focus.beside(1)),
+        Action::PreviousPanel => show(model, model.focus.beside(-1)),
+        Action::ShowResources => show(model, Panel::Resources),
+        Action::ShowDetails => show(model, Panel::Details),
+        Action::ShowBuild => show(model, Panel::Build),
+        Action::ShowFunction => show(model, Panel::Function),
+        Action::ShowTiming => show(model, Panel::Timing),
+        Action::ShowTrial => show(model, Panel::Trial),
+        Action::ToggleDependencies => {
+            model.resources.dependencies = !model.resources.dependencies;
+            Vec::new()
+        }
+        Action::Copy if matches!(model.focus, Panel::Resources | Panel::Details) => {
+            model.selected_arn().map(Effect::Copy).into_iter().collect()
+        }
+        Action::Help => open(model, Overlay::Help { scroll: 0 }),
+        Action::Palette => open(model, Overlay::Palette { input: Input::default(), selected: 0 }),
+        Action::Messages => open(model, Overlay::Messages { scroll: 0 }),
+        Action::Suspend => vec![Effect::Suspend],
+        Action::Redraw => vec![Effect::Redraw],
+        Action::Quit => quit(model),
+        _ => in_panel(model, action),
+    }
+}
+
+fn open(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
+    model.overlay = Some(overlay);
+    Vec::new()
+}
+
+/// What a key means to the panel that has the keys.
+fn in_panel(model: &mut Model, action: Action) -> Vec<Effect> {
+    let layout = model.layout();
+    let inside = view::layout::Layout::inside(layout.main);
+    match model.focus {
+        Panel::Resources => {
+            let rows = isize::try_from(model.resource_rows().len()).unwrap_or(isize::MAX);
+            let by = match action {
+                Action::Up => -1,
+                Action::Down => 1,
+                Action::PageUp => -5,
+                Action::PageDown => 5,
+                Action::Top => -rows,
+                Action::Bottom => rows,
+                _ => 0,
+            };
+            move_selection(model, by)
+        }
+        Panel::Details => {
+            let rows = view::details::rows(model, inside.width);
+            model.details.scroll = scrolled(model.details.scroll, action, rows, inside.height);
+            Vec::new()
+        }
+        Panel::Timing => {
+            let rows = view::timing::rows(model, inside.width);
+            model.timing.scroll = scrolled(model.timing.scroll, action, rows, inside.height);
+            Vec::new()
+        }
+        Panel::Build => model.build_log.act(action),
+        Panel::Function => model.function_log.act(action),
+        Panel::Trial => model.trial.act(action),
+    }
+}
+
+/// A scroll position after an action, within what there is to see.
+fn scrolled(scroll: u16, action: Action, rows: usize, height: u16) -> u16 {
+    let page = i32::from(height.saturating_sub(1).max(1));
+    let most = u16::try_from(rows.saturating_sub(usize::from(height))).unwrap_or(u16::MAX);
+    let to = match action {
+        Action::Up => moved(scroll, -1),
+        Action::Down => moved(scroll, 1),
+        Action::PageUp => moved(scroll, -page),
+        Action::PageDown => moved(scroll, page),
+        Action::Top => 0,
+        Action::Bottom => most,
+        _ => scroll,
+    };
+    to.min(most)
+}
+
+/// Selects another row of the list of resources.
+pub(super) fn move_selection(model: &mut Model, by: isize) -> Vec<Effect> {
+    let rows = model.resource_rows();
+    let Some(at) = rows.iter().position(|row| row.kind == model.resources.selected) else { return Vec::new() };
+    let to = at.saturating_add_signed(by).min(rows.len() - 1);
+    if to == at { Vec::new() } else { select(model, rows[to].kind) }
+}
+
+/// Selects a resource, and asks for what is not known of it yet.
+pub(super) fn select(model: &mut Model, kind: ResourceKind) -> Vec<Effect> {
+    model.resources.selected = kind;
+    model.details.scroll = 0;
+    inspect_selected(model)
+}
+
+/// Asks the cloud about the selected resource, where its details are on the screen and it may be there.
+pub(super) fn inspect_selected(model: &mut Model) -> Vec<Effect> {
+    let kind = model.resources.selected;
+    let is_ready = model.deployment.is_ready(kind);
+    let is_known = model.details.inspected.contains_key(&kind);
+    if model.shown_panel() != Panel::Details || model.place().is_none() || !is_ready || is_known {
+        return Vec::new();
+    }
+    model.details.inspected.insert(kind, Inspected::Asked);
+    vec![Effect::Inspect(kind)]
+}
+
+fn show(model: &mut Model, panel: Panel) -> Vec<Effect> {
+    let before = model.shown_panel();
+    model.focus = panel;
+    if panel != Panel::Resources {
+        model.shown = panel;
+        model.panel_chosen = true;
+    }
+    let mut effects = Vec::new();
+    let shown = model.shown_panel();
+    if shown != before {
+        if before == Panel::Function {
+            effects.push(Effect::FollowFunctionLog(false));
+        }
+        match shown {
+            Panel::Function if model.place().is_some() => effects.push(Effect::FollowFunctionLog(true)),
+            Panel::Trial => effects.extend(model.trial.enter()),
+            _ => {}
+        }
+    }
+    effects.extend(inspect_selected(model));
+    effects.extend(super::fit_panes(model));
+    effects
+}
+
+/// Begins or goes on: one step, or all.
+fn go(model: &mut Model, pace: Pace) -> Vec<Effect> {
+    let Some(ours) = model.activity.ours_mut() else { return prepare(model, Task::Deploy, pace) };
+    ours.held = None;
+    match pace {
+        Pace::Stepwise => vec![Effect::PassOne],
+        Pace::Through => {
+            ours.pace = Pace::Through;
+            vec![Effect::SetPace(Pace::Through)]
+        }
+    }
+}
+
+pub(super) fn prepare(model: &mut Model, task: Task, pace: Pace) -> Vec<Effect> {
+    model.activity = Activity::Preparing { task: task.clone(), pace };
+    vec![Effect::Prepare(task)]
+}
+
+fn pause(model: &mut Model) -> Vec<Effect> {
+    match &mut model.activity {
+        Activity::Ours(ours) => {
+            ours.pace = Pace::Stepwise;
+            model.messages.say(model.now, Tone::Info, "Paused: what runs goes on to its end, nothing more starts.");
+            vec![Effect::SetPace(Pace::Stepwise)]
+        }
+        Activity::Replay(position) => vec![Effect::ReplayPause(!position.paused)],
+        _ => Vec::new(),
+    }
+}
+
+fn speed(model: &Model, factor: f64) -> Vec<Effect> {
+    match &model.activity {
+        Activity::Replay(position) => vec![Effect::ReplaySpeed((position.speed * factor).clamp(0.125, 1024.0))],
+        _ => Vec::new(),
+    }
+}
+
+fn refresh(model: &mut Model) -> Vec<Effect> {
+    match model.connection {
+        Connection::Failed(_) => {
+            model.connection = Connection::Connecting;
+            model.messages.dismiss();
+            vec![Effect::Connect]
+        }
+        _ => {
+            model.details.inspected.clear();
+            let mut effects = vec![Effect::AskStatus];
+            effects.extend(inspect_selected(model));
+            effects
+        }
+    }
+}
+
+fn cancel_question(model: &Model) -> Question {
+    let running = model.run.iter().flat_map(|run| run.steps.iter()).filter(|step| step.is_running());
+    let count = running.count();
+    let consequence = format!(
+        "No further step starts; {} under way may end. What is there stays, and can be gone on with or destroyed.",
+        crate::text::count(count, "call")
+    );
+    Question {
+        question: "Cancel the run?".to_owned(),
+        consequence,
+        resources: Vec::new(),
+        foreign: Vec::new(),
+        answer: Answer::Key,
+        about: Asking::Cancel,
+        scroll: 0,
+    }
+}
+
+fn quit(model: &mut Model) -> Vec<Effect> {
+    if model.activity.ours().is_some() {
+        return open(model, Overlay::Quitting);
+    }
+    vec![Effect::Quit]
+}
+
+fn perform_in_overlay(model: &mut Model, action: Action) -> Vec<Effect> {
+    let height = model.size.1;
+    match model.overlay.as_mut() {
+        None => Vec::new(),
+        Some(Overlay::Help { scroll }) => {
+            if action == Action::Back {
+                model.overlay = None;
+                return Vec::new();
+            }
+            let at = *scroll;
+            let (rows, visible) = view::overlay::help_rows(model);
+            model.overlay = Some(Overlay::Help { scroll: scrolled(at, action, rows, visible) });
+            Vec::new()
+        }
+        Some(Overlay::Messages { scroll }) => {
+            let page = i32::from(height / 2);
+            match action {
+                Action::Up => *scroll = moved(*scroll, 1),
+                Action::Down => *scroll = moved(*scroll, -1),
+                Action::PageUp => *scroll = moved(*scroll, page),
+                Action::PageDown => *scroll = moved(*scroll, -page),
+                Action::Bottom => *scroll = 0,
+                Action::Top => *scroll = u16::MAX,
+                _ => {
+                    model.messages.dismiss();
+                    model.overlay = None;
+                    return Vec::new();
+                }
+            }
+            let at = *scroll;
+            let most = view::overlay::messages_most(model);
+            model.overlay = Some(Overlay::Messages { scroll: at.min(most) });
+            Vec::new()
+        }
+        Some(Overlay::Palette { .. }) => palette(model, action),
+        Some(Overlay::Question(_)) => question(model, action),
+        Some(Overlay::Quitting) => quitting(model, action),
+    }
+}
+
+/// What the palette offers for what was typed: what can be done now, by name.
+pub fn offered(model: &Model, typed: &str) -> Vec<Action> {
+    let contexts = model.contexts_beneath();
+    let is_offered = |action: &Action| {
+        let is_move = matches!(
+            action,
+            Action::Up
+                | Action::Down
+                | Action::Left
+                | Action::Right
+                | Action::PageUp
+                | Action::PageDown
+                | Action::Palette
+                | Action::Back
+                | Action::Accept
+        );
+        !is_move && model.keymap.chord_of(&contexts, *action).is_some() && available_beneath(model, *action)
+    };
+    let offered: Vec<Action> = Action::ALL.iter().copied().filter(is_offered).collect();
+    matching(typed, &offered)
+}
+
+fn palette(model: &mut Model, action: Action) -> Vec<Effect> {
+    let Some(Overlay::Palette { input, selected }) = &model.overlay else { return Vec::new() };
+    let (typed, at) = (input.value().to_owned(), *selected);
+    let found = offered(model, &typed);
+    match action {
+        Action::Up | Action::Down => {
+            let by = if action == Action::Up { -1 } else { 1 };
+            let to = at.saturating_add_signed(by).min(found.len().saturating_sub(1));
+            if let Some(Overlay::Palette { selected, .. }) = &mut model.overlay {
+                *selected = to;
+            }
+            Vec::new()
+        }
+        Action::Accept => {
+            let Some(chosen) = found.get(at).copied() else { return Vec::new() };
+            model.overlay = None;
+            perform(model, chosen)
+        }
+        _ => {
+            model.overlay = None;
+            Vec::new()
+        }
+    }
+}
+
+fn question(model: &mut Model, action: Action) -> Vec<Effect> {
+    let Some(Overlay::Question(question)) = &mut model.overlay else { return Vec::new() };
+    match action {
+        Action::Up => {
+            question.scroll = question.scroll.saturating_sub(1);
+            return Vec::new();
+        }
+        Action::Down => {
+            let most = u16::try_from(question.resources.len().saturating_sub(1)).unwrap_or(u16::MAX);
+            question.scroll = (question.scroll + 1).min(most);
+            return Vec::new();
+        }
+        _ => {}
+    }
+    let accepted = action == Action::Accept
+        && match &question.answer {
+            Answer::Key => true,
+            Answer::Word(input) => input.value().trim().eq_ignore_ascii_case("yes"),
+        };
+    if action == Action::Accept && !accepted {
+        // Anything but the word: the question stays until it is answered or left.
+        return Vec::new();
+    }
+    let about = question.about;
+    model.overlay = None;
+    match (about, accepted) {
+        (Asking::Cancel, true) => cancel_run(model),
+        (Asking::Cancel, false) => Vec::new(),
+        (Asking::Start, yes) => {
+            let Activity::Asking { prepared, pace } = std::mem::replace(&mut model.activity, Activity::Idle) else {
+                return Vec::new();
+            };
+            if yes {
+                return answers::start(model, &prepared.task, pace);
+            }
+            model.messages.say(model.now, Tone::Info, "Nothing was done.");
+            vec![Effect::Discard]
+        }
+    }
+}
+
+fn cancel_run(model: &mut Model) -> Vec<Effect> {
+    let Some(ours) = model.activity.ours_mut() else { return Vec::new() };
+    ours.cancelling = true;
+    ours.held = None;
+    vec![Effect::CancelRun]
+}
+
+fn quitting(model: &mut Model, action: Action) -> Vec<Effect> {
+    model.overlay = None;
+    match action {
+        Action::QuitAfter => {
+            model.quit_after = true;
+            // What waits for a key that will not come would wait for ever.
+            let mut effects = Vec::new();
+            if let Some(ours) = model.activity.ours_mut() {
+                ours.pace = Pace::Through;
+                ours.held = None;
+                effects.push(Effect::SetPace(Pace::Through));
+            }
+            model.messages.say(model.now, Tone::Info, "Quits when the run has ended.");
+            effects
+        }
+        Action::QuitCancel => {
+            model.quit_after = true;
+            cancel_run(model)
+        }
+        Action::QuitLeave => vec![Effect::Quit],
+        _ => Vec::new(),
+    }
+}

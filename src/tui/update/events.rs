@@ -1,0 +1,130 @@
+//! Events, taken in: whoever made them, and whenever.
+
+use crate::event::{Action, Event, EventKind, LogSource};
+use crate::resource::ResourceKind;
+use crate::tui::log_store::LogLine;
+use crate::tui::message::Effect;
+use crate::tui::model::Model;
+use crate::tui::model::panel::Panel;
+use crate::tui::model::run::RunModel;
+
+/// Takes events in, in their order.
+pub(super) fn take_in(model: &mut Model, events: Vec<Event>) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let mut lines = Lines::default();
+    for event in events {
+        effects.extend(one(model, event, &mut lines));
+    }
+    effects.extend(lines.hand_over(model));
+    super::keep_selection(model);
+    effects
+}
+
+/// Lines of logs that came together go to their store together.
+#[derive(Default)]
+struct Lines {
+    build: Vec<LogLine>,
+    function: Vec<LogLine>,
+}
+
+impl Lines {
+    fn push(&mut self, source: LogSource, line: LogLine) {
+        match source {
+            LogSource::Build => self.build.push(line),
+            LogSource::Function => self.function.push(line),
+        }
+    }
+
+    fn hand_over(&mut self, model: &mut Model) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if !self.build.is_empty() {
+            effects.extend(model.build_log.append(std::mem::take(&mut self.build)));
+        }
+        if !self.function.is_empty() {
+            effects.extend(model.function_log.append(std::mem::take(&mut self.function)));
+        }
+        effects
+    }
+}
+
+fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    match &event.kind {
+        EventKind::RunStarted(started) => {
+            let is_known = model.deployment.runs().iter().any(|run| run.id == event.run);
+            if is_known {
+                return effects;
+            }
+            model.deployment.apply(&event);
+            model.history.apply(&event);
+            if started.action == Action::Trial {
+                effects.extend(model.trial.apply(&event));
+            } else {
+                effects.extend(begin(model, &event));
+            }
+            if let Some(ours) = model.activity.ours_mut()
+                && ours.id.is_none()
+                && ours.action == started.action
+            {
+                ours.id = Some(event.run.clone());
+            }
+            return effects;
+        }
+        _ if model.run.as_ref().is_some_and(|run| run.id == event.run) => {
+            let is_new = model.run.as_mut().is_some_and(|run| run.apply(&event));
+            if !is_new {
+                return effects;
+            }
+        }
+        _ => {
+            // Of a trial, or of an earlier run than the one that is shown.
+            effects.extend(model.trial.apply(&event));
+        }
+    }
+    model.deployment.apply(&event);
+    model.history.apply(&event);
+    let is_shown = model.run.as_ref().is_some_and(|run| run.id == event.run);
+    match event.kind {
+        EventKind::LogLine { source, text, timestamp } if is_shown || source == LogSource::Function => {
+            let text = crate::secret::redact_line(&text).into_owned();
+            lines.push(source, LogLine { text, timestamp });
+        }
+        EventKind::StepStarted { step } => {
+            if let Some(ours) = model.activity.ours_mut()
+                && ours.held.as_ref() == Some(&step)
+            {
+                ours.held = None;
+            }
+            follow(model, &step);
+        }
+        EventKind::ResourceChanged { resource, .. } => {
+            // What the cloud said of it is not so any more.
+            model.details.inspected.remove(&resource);
+        }
+        _ => {}
+    }
+    effects
+}
+
+/// Another run is what is shown from now on.
+fn begin(model: &mut Model, event: &Event) -> Vec<Effect> {
+    let Some(run) = RunModel::begin(event) else { return Vec::new() };
+    let has_log = run.started.action == Action::Deploy;
+    model.run = Some(run);
+    model.panel_chosen = false;
+    // A teardown has no log of its own: the last build's stays to be read.
+    if has_log { model.build_log.clear() } else { Vec::new() }
+}
+
+/// While nobody has chosen a panel, a build that begins is shown.
+fn follow(model: &mut Model, step: &crate::plan::StepId) {
+    let is_build = model
+        .run
+        .as_ref()
+        .and_then(|run| run.step(step))
+        .is_some_and(|model| model.step.resource == Some(ResourceKind::Image));
+    let deploys = model.run.as_ref().is_some_and(|run| run.started.action == Action::Deploy);
+    if is_build && deploys && !model.panel_chosen && model.is_live() {
+        model.shown = Panel::Build;
+    }
+}

@@ -1,0 +1,122 @@
+//! The mouse: select, scroll, tabs.
+
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::{Position, Rect};
+
+use super::commands::{perform, select};
+use crate::tui::keymap::Action;
+use crate::tui::message::Effect;
+use crate::tui::model::Model;
+use crate::tui::model::overlay::{Overlay, Question};
+use crate::tui::model::panel::Panel;
+use crate::tui::view::layout::Layout;
+
+/// How many lines a notch of the wheel is.
+const NOTCH: i32 = 3;
+
+pub(super) fn mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
+    let at = Position::new(mouse.column, mouse.row);
+    match mouse.kind {
+        MouseEventKind::Down(MouseButton::Left) => click(model, at),
+        MouseEventKind::ScrollDown => wheel(model, at, NOTCH),
+        MouseEventKind::ScrollUp => wheel(model, at, -NOTCH),
+        _ => Vec::new(),
+    }
+}
+
+fn click(model: &mut Model, at: Position) -> Vec<Effect> {
+    let layout = model.layout();
+    if model.overlay.is_some() {
+        // A click beside an overlay that is only read closes it; a question is answered with the keys.
+        return match model.overlay {
+            Some(Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Palette { .. }) => {
+                perform(model, Action::Back)
+            }
+            _ => Vec::new(),
+        };
+    }
+    if layout.tabs.contains(at) {
+        let tab = crate::tui::view::footer::tab_at(layout.tabs, &layout, model, at.x);
+        return tab.map(|panel| perform(model, panel.action())).unwrap_or_default();
+    }
+    if let Some(list) = layout.resources.or((model.shown_panel() == Panel::Resources).then_some(layout.main))
+        && list.contains(at)
+    {
+        let mut effects = perform(model, Action::ShowResources);
+        effects.extend(click_row(model, Layout::inside(list), at));
+        return effects;
+    }
+    if layout.next.is_some_and(|area| area.contains(at)) {
+        return Vec::new();
+    }
+    if layout.below.is_some_and(|area| area.contains(at)) {
+        return perform(model, Action::ShowTiming);
+    }
+    if layout.main.contains(at) {
+        let panel = model.shown_panel();
+        let mut effects = perform(model, panel.action());
+        if panel == Panel::Trial {
+            let inside = Layout::inside(layout.main);
+            if inside.contains(at) {
+                effects.extend(model.trial.click(at.x - inside.x, at.y - inside.y));
+            }
+        }
+        return effects;
+    }
+    if layout.message.contains(at) {
+        model.messages.dismiss();
+    }
+    Vec::new()
+}
+
+fn click_row(model: &mut Model, inside: Rect, at: Position) -> Vec<Effect> {
+    if !inside.contains(at) {
+        return Vec::new();
+    }
+    let rows = model.resource_rows();
+    let first = crate::tui::view::resources::first_row(inside, model);
+    let row = first + usize::from(at.y - inside.y);
+    rows.get(row).map(|row| select(model, row.kind)).unwrap_or_default()
+}
+
+fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
+    match &mut model.overlay {
+        Some(Overlay::Help { scroll } | Overlay::Question(Question { scroll, .. })) => {
+            *scroll = moved(*scroll, lines);
+            return Vec::new();
+        }
+        Some(Overlay::Messages { scroll }) => {
+            *scroll = moved(*scroll, -lines);
+            return Vec::new();
+        }
+        Some(_) => return Vec::new(),
+        None => {}
+    }
+    let layout = model.layout();
+    if layout.resources.is_some_and(|area| area.contains(at)) {
+        return super::commands::move_selection(model, lines.signum() as isize);
+    }
+    if !layout.main.contains(at) {
+        return Vec::new();
+    }
+    match model.shown_panel() {
+        Panel::Resources => super::commands::move_selection(model, lines.signum() as isize),
+        Panel::Details => {
+            model.details.scroll = moved(model.details.scroll, lines);
+            Vec::new()
+        }
+        Panel::Build => model.build_log.scroll(lines),
+        Panel::Function => model.function_log.scroll(lines),
+        Panel::Timing => {
+            model.timing.scroll = moved(model.timing.scroll, lines);
+            Vec::new()
+        }
+        Panel::Trial => model.trial.scroll(lines.signum()),
+    }
+}
+
+/// A scroll position, moved; the view keeps it within what there is.
+pub(super) fn moved(scroll: u16, lines: i32) -> u16 {
+    let lines = i16::try_from(lines).unwrap_or(if lines < 0 { i16::MIN } else { i16::MAX });
+    scroll.saturating_add_signed(lines)
+}

@@ -1,0 +1,83 @@
+//! The view: draws the model, and nothing else. One file a panel.
+
+pub mod build;
+pub mod details;
+pub mod footer;
+pub mod header;
+pub mod layout;
+pub mod next_step;
+pub mod overlay;
+pub mod resources;
+pub mod timing;
+pub mod trial;
+
+use ratatui::Frame;
+use ratatui::style::Style;
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Paragraph, Wrap};
+
+use self::layout::{LEAST, Layout};
+use super::model::Model;
+use super::model::panel::Panel;
+use super::symbols::Symbols;
+use super::theme::{Role, Theme};
+
+/// How things look: the theme's styles and the signs.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    theme: Theme,
+    /// The signs.
+    pub symbols: &'static Symbols,
+}
+
+impl Look {
+    /// The style of a role.
+    pub fn style(self, role: Role) -> Style {
+        self.theme.style(role)
+    }
+
+    /// A panel's border, with its title.
+    pub fn panel(self, title: impl Into<Line<'static>>, has_keys: bool) -> Block<'static> {
+        let border = if has_keys { Role::FocusedBorder } else { Role::Border };
+        Block::bordered()
+            .border_set(self.symbols.border)
+            .border_style(self.style(border))
+            .title(title.into().style(self.style(Role::Title)))
+    }
+}
+
+/// Draws the whole screen.
+pub fn draw(frame: &mut Frame<'_>, model: &Model) {
+    let look = Look { theme: model.theme, symbols: model.symbols };
+    let layout = Layout::of(model);
+    if layout.too_small {
+        let (columns, rows) = LEAST;
+        let words = format!(
+            "thumbctl's console needs a terminal of at least {columns} by {rows}; this one is {} by {}.",
+            model.size.0, model.size.1
+        );
+        frame.render_widget(Paragraph::new(words).wrap(Wrap { trim: true }), frame.area());
+        return;
+    }
+    header::draw(frame, layout.header, model, look);
+    if let Some(area) = layout.resources {
+        resources::draw(frame, area, model, look);
+    }
+    if let Some(area) = layout.next {
+        next_step::draw(frame, area, model, look);
+    }
+    footer::draw_tabs(frame, layout.tabs, model, look);
+    match model.shown_panel() {
+        Panel::Resources => resources::draw(frame, layout.main, model, look),
+        Panel::Details => details::draw(frame, layout.main, model, look),
+        Panel::Build | Panel::Function => build::draw(frame, layout.main, model, look),
+        Panel::Timing => timing::draw(frame, layout.main, model, look),
+        Panel::Trial => trial::draw(frame, layout.main, model, look),
+    }
+    if let Some(area) = layout.below {
+        timing::draw(frame, area, model, look);
+    }
+    footer::draw_message(frame, layout.message, model, look);
+    footer::draw_keys(frame, layout.footer, model, look);
+    overlay::draw(frame, layout.screen, model, look);
+}
