@@ -2,6 +2,8 @@
 
 mod estimate;
 mod images;
+#[cfg(test)]
+mod scripted;
 mod statistics;
 mod steps;
 mod waterfall;
@@ -10,4 +12,4 @@ pub use estimate::History;
 pub use images::{ImageTiming, TrialTiming};
 pub use statistics::median;
 pub use steps::{Chain, RunTiming, StepEnd, StepTiming, Tally};
-pub use waterfall::Waterfall;
+pub use waterfall::{Bar, PhaseBar, Span, Waterfall};

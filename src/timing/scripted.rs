@@ -1,0 +1,117 @@
+//! Runs for tests: told by hand, or played by rules that are simple enough to be believed.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use proptest::prelude::*;
+
+use crate::event::{Action, Event, EventKind, Outcome, RunId, RunStarted, StrategyKind, VERSION};
+use crate::names::{DeploymentName, Names, Suffix};
+use crate::plan::{Plan, Step, StepId};
+
+/// What is told of steps.
+pub(super) mod told {
+    use crate::event::{EventKind, Failure, SkipReason};
+
+    pub(in crate::timing) fn started(step: &str) -> EventKind {
+        EventKind::StepStarted { step: step.into() }
+    }
+
+    pub(in crate::timing) fn finished(step: &str, seconds: f64) -> EventKind {
+        EventKind::StepFinished { step: step.into(), seconds }
+    }
+
+    pub(in crate::timing) fn failed(step: &str, seconds: f64) -> EventKind {
+        EventKind::StepFailed { step: step.into(), seconds, error: Failure::new("no") }
+    }
+
+    pub(in crate::timing) fn skipped(step: &str, reason: SkipReason) -> EventKind {
+        EventKind::StepSkipped { step: step.into(), reason }
+    }
+
+    pub(in crate::timing) fn retried(step: &str) -> EventKind {
+        EventKind::StepRetried { step: step.into(), attempt: 1, reason: "throttled".into(), delay: 0.5 }
+    }
+}
+
+/// A plan of steps with what each needs.
+pub(super) fn plan(steps: &[(&str, &[&str])]) -> Plan {
+    let steps = steps.iter().map(|(id, needs)| Step::new(id, *id, "").needs(needs));
+    Plan::new(steps.collect()).expect("a good plan")
+}
+
+/// A run that began so many seconds after 1970 and of which this was told, so many seconds after its start.
+pub(super) fn run(id: &str, began: i64, action: Action, plan: &Plan, told: Vec<(f64, EventKind)>) -> Vec<Event> {
+    let name = DeploymentName::new("demo").expect("a legal name");
+    let started = RunStarted {
+        action,
+        deployment: "demo".into(),
+        strategy: StrategyKind::Sdk,
+        cloud: "sandbox".into(),
+        account: "000000000000".into(),
+        region: "eu-central-1".into(),
+        names: Names::new(name, Suffix::from_number(1)),
+        plan: plan.clone(),
+    };
+    let began: DateTime<Utc> = DateTime::from_timestamp(began, 0).expect("a time");
+    let first = (0.0, EventKind::RunStarted(Box::new(started)));
+    let all = std::iter::once(first).chain(told).enumerate();
+    all.map(|(seq, (seconds, kind))| {
+        let at = began + TimeDelta::milliseconds((seconds * 1000.0).round() as i64);
+        Event { v: VERSION, run: RunId::from_file_stem(id), seq: seq as u64, at, kind }
+    })
+    .collect()
+}
+
+/// A plan, how long each of its steps takes, and how many may run side by side.
+#[derive(Clone, Debug)]
+pub(super) struct Script {
+    pub(super) plan: Plan,
+    /// In the plan's order; eighths of a second, so that sums are exact.
+    pub(super) seconds: Vec<f64>,
+    pub(super) parallelism: usize,
+}
+
+/// Any plan of up to ten steps.
+pub(super) fn script() -> impl Strategy<Value = Script> {
+    let edges = proptest::collection::vec((0usize..10, 0usize..10), 0..25);
+    let eighths = proptest::collection::vec(1u32..400, 1..10);
+    (edges, eighths, 1usize..6).prop_map(|(edges, eighths, parallelism)| {
+        let steps = (0..eighths.len()).map(|n| {
+            // From smaller to larger numbers only: no circles.
+            let needs: BTreeSet<String> =
+                edges.iter().filter(|(a, b)| *b == n && a < b).map(|(a, _)| format!("s{a}")).collect();
+            let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
+            Step::new(&format!("s{n}"), format!("Step {n}"), "").needs(&needs)
+        });
+        let plan = Plan::new(steps.collect()).expect("an acyclic graph is a plan");
+        Script { plan, seconds: eighths.into_iter().map(|n| f64::from(n) / 8.0).collect(), parallelism }
+    })
+}
+
+impl Script {
+    /// What the engine tells when it runs this.
+    pub(super) fn events(&self, id: &str, began: i64) -> Vec<Event> {
+        let steps = self.plan.steps();
+        let mut told = Vec::new();
+        let mut now = 0.0;
+        let (mut begun, mut done) = (BTreeSet::new(), BTreeSet::<&StepId>::new());
+        let mut running: Vec<(f64, usize)> = Vec::new();
+        while done.len() < steps.len() {
+            while running.len() < self.parallelism {
+                let ready = |n: &usize| !begun.contains(n) && steps[*n].needs.iter().all(|id| done.contains(id));
+                let Some(n) = (0..steps.len()).find(ready) else { break };
+                begun.insert(n);
+                running.push((now + self.seconds[n], n));
+                told.push((now, told::started(steps[n].id.as_str())));
+            }
+            running.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            let (end, n) = running.remove(0);
+            now = end;
+            done.insert(&steps[n].id);
+            told.push((now, told::finished(steps[n].id.as_str(), self.seconds[n])));
+        }
+        told.push((now, EventKind::RunFinished { outcome: Outcome::Succeeded, seconds: now }));
+        run(id, began, Action::Deploy, &self.plan, told)
+    }
+}
