@@ -1,5 +1,6 @@
 //! What took how long, as folds over events. Pure: no clock, no files, nothing is drawn.
 
+mod critical;
 mod estimate;
 mod images;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod statistics;
 mod steps;
 mod waterfall;
 
+pub use critical::Bottleneck;
 pub use estimate::History;
 pub use images::{ImageTiming, TrialTiming};
 pub use statistics::median;
