@@ -10,7 +10,7 @@ mod steps;
 mod waterfall;
 
 pub use critical::Bottleneck;
-pub use estimate::History;
+pub use estimate::{Estimate, History, PastRun, RunKey, RunStatistics};
 pub use images::{ImageTiming, TrialTiming};
 pub use statistics::median;
 pub use steps::{Chain, RunTiming, StepEnd, StepTiming, Tally};
