@@ -150,8 +150,8 @@ fn report(
     for (what, watched) in [("deploy", deployed), ("images", sent), ("destroy", destroyed)] {
         let Some(watched) = watched else { continue };
         seconds += watched.report.seconds;
-        steps += watched.timing.steps.len();
-        let count = watched.timing.steps.len().to_string();
+        steps += watched.timing.bars.len();
+        let count = watched.timing.bars.len().to_string();
         table.row([what.into(), text::seconds(watched.report.seconds).into(), count.into()]);
     }
     table.total([

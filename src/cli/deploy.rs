@@ -40,7 +40,6 @@ pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliE
 
 /// Runs a deployment and watches it.
 pub(crate) async fn deploy(context: &Context, prepared: Prepared, step_by_step: bool) -> Result<Watched, CliError> {
-    let started = prepared.started().clone();
     let orderly = context.interrupt.orderly();
     let cancel = orderly.token();
     let (running, asks) = if step_by_step {
@@ -49,7 +48,7 @@ pub(crate) async fn deploy(context: &Context, prepared: Prepared, step_by_step: 
     } else {
         (prepared.run(Arc::new(OpenGate), cancel.clone()).await?, None)
     };
-    watch(context, &started, running, cancel, asks).await
+    watch(context, running, cancel, asks).await
 }
 
 /// Asks before anything is created, except in the sandbox, where nothing costs anything.

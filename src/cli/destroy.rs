@@ -53,9 +53,8 @@ pub(crate) async fn run(context: &Context, args: &DestroyArgs) -> Result<(), Cli
 
 /// Runs a teardown and watches it.
 pub(crate) async fn destroy(context: &Context, prepared: Prepared) -> Result<Watched, CliError> {
-    let started = prepared.started().clone();
     let orderly = context.interrupt.orderly();
     let cancel = orderly.token();
     let running = prepared.run(Arc::new(OpenGate), cancel.clone()).await?;
-    watch(context, &started, running, cancel, None).await
+    watch(context, running, cancel, None).await
 }

@@ -5,10 +5,10 @@ use super::table::{Cell, Column, Table};
 use crate::event::{Action, Outcome, SkipReason};
 use crate::plan::StepId;
 use crate::text;
-use crate::timing::{RunTiming, StepEnd, TrialTiming, median};
+use crate::timing::{Span, TrialTiming, Waterfall, median};
 
 /// How a run ended, in two or three lines.
-pub(crate) fn outcome(timing: &RunTiming, palette: Palette, width: usize) -> String {
+pub(crate) fn outcome(timing: &Waterfall, palette: Palette, width: usize) -> String {
     let (outcome, seconds) = timing.ended.unwrap_or((Outcome::Failed, 0.0));
     let (sign, role, words) = match (outcome, timing.action) {
         (Outcome::Succeeded, Action::Deploy) => (style::DONE, Role::Good, "Deployed"),
@@ -38,7 +38,7 @@ pub(crate) fn outcome(timing: &RunTiming, palette: Palette, width: usize) -> Str
 }
 
 /// `15 steps: 12 done, 3 there already`
-fn totals(timing: &RunTiming, unit: &str) -> String {
+fn totals(timing: &Waterfall, unit: &str) -> String {
     let tally = timing.tally();
     let already = if timing.action == Action::Destroy { "gone already" } else { "there already" };
     let parts: Vec<String> = [
@@ -52,15 +52,15 @@ fn totals(timing: &RunTiming, unit: &str) -> String {
     .filter(|(number, _)| *number > 0)
     .map(|(number, words)| format!("{number} {words}"))
     .collect();
-    format!("{}: {}", text::count(timing.steps.len(), unit), parts.join(", "))
+    format!("{}: {}", text::count(timing.bars.len(), unit), parts.join(", "))
 }
 
 /// What each step took, its share of all work, and whether it is part of the longest chain.
-pub(crate) fn steps(timing: &RunTiming, palette: Palette, width: Option<usize>) -> String {
+pub(crate) fn steps(timing: &Waterfall, palette: Palette, width: Option<usize>) -> String {
     let work = timing.work();
     let chain = timing.longest_chain();
     let share = |seconds: f64| if work > 0.0 { seconds / work } else { 0.0 };
-    let longest = timing.steps.iter().filter_map(|timing| timing.end.seconds()).fold(0.0, f64::max);
+    let longest = timing.bars.iter().filter_map(|bar| bar.span.seconds()).fold(0.0, f64::max);
     let mut table = Table::new([
         Column::text("step").shrinking(),
         Column::figures("time"),
@@ -68,11 +68,11 @@ pub(crate) fn steps(timing: &RunTiming, palette: Palette, width: Option<usize>) 
         Column::text(""),
         Column::text("longest chain"),
     ]);
-    for step in &timing.steps {
+    for step in &timing.bars {
         let in_chain = chain.steps.contains(&step.step.id);
-        let Some(seconds) = step.end.seconds() else {
-            let words = match &step.end {
-                StepEnd::Skipped(SkipReason::AlreadyDone) => "done before",
+        let Some(seconds) = step.span.seconds() else {
+            let words = match &step.span {
+                Span::Skipped(SkipReason::AlreadyDone) => "done before",
                 _ => "not done",
             };
             table.row([step.step.title.as_str().into(), Cell::new(Role::Quiet, words)]);
@@ -169,23 +169,33 @@ fn file_name(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Event, EventKind, RunId, VERSION};
+    use crate::event::{Event, EventKind, RunId, RunStarted, StrategyKind, VERSION};
+    use crate::names::{DeploymentName, Names};
     use crate::plan::{Plan, Step};
 
-    fn timing() -> RunTiming {
+    fn timing() -> Waterfall {
         let steps =
             vec![Step::new("a", "First", ""), Step::new("b", "Second", "").needs(&["a"]), Step::new("c", "Third", "")];
-        let mut timing = RunTiming::new(Action::Deploy, &Plan::new(steps).expect("a good plan"));
-        for kind in [
+        let started = RunStarted {
+            action: Action::Deploy,
+            deployment: "demo".into(),
+            strategy: StrategyKind::Sdk,
+            cloud: "sandbox".into(),
+            account: "000000000000".into(),
+            region: "eu-central-1".into(),
+            names: Names::draw(DeploymentName::new("demo").expect("a legal name")),
+            plan: Plan::new(steps).expect("a good plan"),
+        };
+        let kinds = [
+            EventKind::RunStarted(Box::new(started)),
             EventKind::StepFinished { step: "a".into(), seconds: 0.5 },
             EventKind::StepFinished { step: "b".into(), seconds: 1.5 },
             EventKind::StepSkipped { step: "c".into(), reason: SkipReason::AlreadyDone },
             EventKind::RunFinished { outcome: Outcome::Succeeded, seconds: 2.0 },
-        ] {
-            let (run, at) = (RunId::from_file_stem("1"), chrono::DateTime::UNIX_EPOCH);
-            timing.apply(&Event { v: VERSION, run, seq: 0, at, kind });
-        }
-        timing
+        ];
+        let (run, at) = (RunId::from_file_stem("1"), chrono::DateTime::UNIX_EPOCH);
+        let events = kinds.map(|kind| Event { v: VERSION, run: run.clone(), seq: 0, at, kind });
+        Waterfall::fold(&events).expect("the run is told from its start")
     }
 
     #[test]

@@ -33,10 +33,10 @@ pub(crate) async fn send(
     save: PathBuf,
 ) -> Result<(Plan, Watched), CliError> {
     let prepared = session.prepare_trial(images, Some(save)).await?;
-    let started = prepared.started().clone();
+    let plan = prepared.started().plan.clone();
     let orderly = context.interrupt.orderly();
     let cancel = orderly.token();
     let running = prepared.run(Arc::new(OpenGate), cancel.clone()).await?;
-    let watched = watch(context, &started, running, cancel, None).await?;
-    Ok((started.plan, watched))
+    let watched = watch(context, running, cancel, None).await?;
+    Ok((plan, watched))
 }

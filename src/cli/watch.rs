@@ -16,11 +16,11 @@ use super::progress::view::RunView;
 use super::screen::{self, Screen};
 use super::style::Role;
 use crate::engine::RunReport;
-use crate::event::{Event, EventKind, Failure, Outcome, RunStarted};
+use crate::event::{Event, EventKind, Failure, Outcome};
 use crate::plan::Plan;
 use crate::session::Running;
 use crate::text;
-use crate::timing::{RunTiming, TrialTiming};
+use crate::timing::{TrialTiming, Waterfall};
 
 /// How often the screen is looked at; it is drawn only where something changed.
 const TICK: Duration = Duration::from_millis(50);
@@ -31,7 +31,7 @@ pub(crate) struct Watched {
     /// How it ended.
     pub(crate) report: RunReport,
     /// What its steps took.
-    pub(crate) timing: RunTiming,
+    pub(crate) timing: Waterfall,
     /// What its images took.
     pub(crate) trial: TrialTiming,
 }
@@ -39,14 +39,13 @@ pub(crate) struct Watched {
 /// Watches a run. `cancel` is what the run was given; when it is cancelled, that is told.
 pub(crate) async fn watch(
     context: &Context,
-    started: &RunStarted,
     running: Running,
     cancel: &CancellationToken,
     mut asks: Option<mpsc::Receiver<Ask>>,
 ) -> Result<Watched, CliError> {
     let Running { mut events, report } = running;
     let mut teller = Teller::new(context);
-    let mut timing = RunTiming::new(started.action, &started.plan);
+    let mut timing: Option<Waterfall> = None;
     let mut trial = TrialTiming::default();
     let mut broken: Option<io::Error> = None;
     let mut asking: Option<Ask> = None;
@@ -62,7 +61,10 @@ pub(crate) async fn watch(
             }
             event = events.recv() => {
                 let Some(event) = event else { break };
-                timing.apply(&event);
+                match &mut timing {
+                    Some(timing) => timing.apply(&event),
+                    None => timing = Waterfall::fold([&event]),
+                }
                 trial.apply(&event);
                 let ended = matches!(event.kind, EventKind::RunFinished { .. });
                 let told = if broken.is_none() { teller.tell(&event) } else { Ok(()) };
@@ -107,7 +109,10 @@ pub(crate) async fn watch(
             Err(CliError::Output(error))
         }
         Some(_) => Err(CliError::Interrupted),
-        None => Ok(Watched { report, timing, trial }),
+        None => match timing {
+            Some(timing) => Ok(Watched { report, timing, trial }),
+            None => Err(CliError::failed("the run ended and never said how it began, which is a bug")),
+        },
     }
 }
 

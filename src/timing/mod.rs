@@ -6,12 +6,12 @@ mod images;
 #[cfg(test)]
 mod scripted;
 mod statistics;
-mod steps;
+mod totals;
 mod waterfall;
 
 pub use critical::Bottleneck;
 pub use estimate::{Estimate, History, PastRun, RunKey, RunStatistics};
 pub use images::{ImageTiming, TrialTiming};
 pub use statistics::median;
-pub use steps::{Chain, RunTiming, StepEnd, StepTiming, Tally};
+pub use totals::{Chain, Tally};
 pub use waterfall::{Bar, PhaseBar, Span, Waterfall};

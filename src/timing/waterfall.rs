@@ -99,6 +99,11 @@ impl Span {
         }
     }
 
+    /// How long it took, if it ran to an end.
+    pub fn seconds(&self) -> Option<f64> {
+        self.from().zip(self.to()).map(|(from, to)| to - from)
+    }
+
     /// How long it took, or has taken until now; none if it has not begun or was not run.
     pub fn elapsed(&self, now: f64) -> Option<f64> {
         self.from().map(|from| (self.to().unwrap_or(now) - from).max(0.0))
