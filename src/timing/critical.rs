@@ -203,6 +203,18 @@ mod tests {
         assert_eq!(fold(&house(), told).bottleneck(5.0), step("bucket", 2));
     }
 
+    #[test]
+    fn of_equals_the_first_in_the_plan_is_marked() {
+        let plan = scripted::plan(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])]);
+        let mut told = vec![(0.0, told::started("a")), (0.0, told::started("b"))];
+        let both = fold(&plan, told.clone());
+        assert_eq!(names(&both.critical_path(1.0)), ["a"]);
+        assert_eq!(both.bottleneck(1.0), Some(Bottleneck { step: "a".into(), waiting: 1 }));
+        told.extend(["a", "b"].map(|id| (2.0, told::finished(id, 2.0))));
+        told.push((2.0, told::started("c")));
+        assert_eq!(names(&fold(&plan, told).critical_path(3.0)), ["a", "c"]);
+    }
+
     proptest! {
         #[test]
         fn with_room_for_all_the_path_is_as_long_as_the_run(mut script in scripted::script()) {

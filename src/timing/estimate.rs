@@ -383,6 +383,18 @@ mod tests {
     }
 
     #[test]
+    fn an_estimate_says_from_how_few_runs_its_least_known_step_is_known() {
+        let plan = scripted::plan(&[("first", &[]), ("second", &["first"])]);
+        let mut events = complete("1", 100, 8.0);
+        let already = told::skipped("first", SkipReason::AlreadyDone);
+        events.extend(run("2", 200, already, told::finished("second", 4.0), Outcome::Succeeded, 4.0));
+        let history = fold(&events);
+        assert_eq!(to_go(&history, &plan, vec![], 0.0), Some(Estimate { seconds_to_go: 8.0, from_runs: 1 }));
+        let told = vec![(2.0, told::finished("first", 2.0))];
+        assert_eq!(to_go(&history, &plan, told, 2.0), Some(Estimate { seconds_to_go: 6.0, from_runs: 2 }));
+    }
+
+    #[test]
     fn after_a_failure_only_what_runs_is_left_of_a_deployment() {
         let plan = scripted::plan(&[("x", &[]), ("first", &[]), ("second", &["first"])]);
         let history = fold(&complete("1", 100, 8.0));
