@@ -2,6 +2,7 @@
 
 mod critical;
 mod estimate;
+mod history;
 mod images;
 #[cfg(test)]
 mod scripted;
@@ -10,7 +11,8 @@ mod totals;
 mod waterfall;
 
 pub use critical::Bottleneck;
-pub use estimate::{Estimate, History, PastRun, RunKey, RunStatistics};
+pub use estimate::Estimate;
+pub use history::{History, PastRun, RunKey, RunStatistics};
 pub use images::{ImageTiming, TrialTiming};
 pub use statistics::median;
 pub use totals::{Chain, Tally};

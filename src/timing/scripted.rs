@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use crate::event::{Action, Event, EventKind, Outcome, RunId, RunStarted, StrategyKind, VERSION};
 use crate::names::{DeploymentName, Names, Suffix};
 use crate::plan::{Plan, Step, StepId};
+use crate::timing::{History, RunKey};
 
 /// What is told of steps.
 pub(super) mod told {
@@ -114,4 +115,43 @@ impl Script {
         told.push((now, EventKind::RunFinished { outcome: Outcome::Succeeded, seconds: now }));
         run(id, began, Action::Deploy, &self.plan, told)
     }
+}
+
+/// What can be compared with the runs here.
+pub(super) fn key(action: Action) -> RunKey {
+    RunKey { action, strategy: StrategyKind::Sdk, cloud: "sandbox".into() }
+}
+
+/// What these events tell of earlier runs.
+pub(super) fn history<'a>(events: impl IntoIterator<Item = &'a Event>) -> History {
+    let mut history = History::default();
+    for event in events {
+        history.apply(event);
+    }
+    history
+}
+
+/// The run ends.
+pub(super) fn end(outcome: Outcome, seconds: f64) -> EventKind {
+    EventKind::RunFinished { outcome, seconds }
+}
+
+/// A deployment of two steps, `first` and then `second`, of which this became.
+pub(super) fn pair(
+    id: &str,
+    began: i64,
+    first: EventKind,
+    second: EventKind,
+    outcome: Outcome,
+    seconds: f64,
+) -> Vec<Event> {
+    let both = plan(&[("first", &[]), ("second", &["first"])]);
+    let told = vec![(1.0, first), (2.0, second), (2.0, end(outcome, seconds))];
+    run(id, began, Action::Deploy, &both, told)
+}
+
+/// A deployment in which both steps were done, the second in so many seconds and the first in a quarter of them.
+pub(super) fn complete(id: &str, began: i64, seconds: f64) -> Vec<Event> {
+    let (first, second) = (told::finished("first", seconds / 4.0), told::finished("second", seconds));
+    pair(id, began, first, second, Outcome::Succeeded, seconds)
 }

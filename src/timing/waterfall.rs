@@ -28,6 +28,8 @@ pub struct Waterfall {
     pub began: DateTime<Utc>,
     /// How it ended and after how many seconds, once it has.
     pub ended: Option<(Outcome, f64)>,
+    /// When it was last heard of.
+    heard: f64,
 }
 
 /// One step with when it ran.
@@ -130,6 +132,7 @@ impl Waterfall {
             phases: Vec::new(),
             began: at,
             ended: None,
+            heard: 0.0,
         }
     }
 
@@ -149,6 +152,7 @@ impl Waterfall {
     /// Takes in one more event of this run.
     pub fn apply(&mut self, event: &Event) {
         let at = self.seconds_at(event.at);
+        self.heard = self.heard.max(at);
         match &event.kind {
             EventKind::StepStarted { step } => self.set(step, at, |_| Span::Running { from: at }),
             EventKind::StepFinished { step, seconds } => {
@@ -195,10 +199,10 @@ impl Waterfall {
         self.bars.iter().find(|bar| builds && bar.step.resource == Some(ResourceKind::Image))
     }
 
-    /// How many seconds the whole picture spans: to the run's end, or until now.
+    /// How many seconds the whole picture spans: to the run's end, or until now, or at least to what was heard of it last.
     pub fn length(&self, now: f64) -> f64 {
         let known = self.bars.iter().filter_map(|bar| bar.span.to().or(bar.span.from())).fold(0.0, f64::max);
-        known.max(self.ended.map_or(now, |(_, seconds)| seconds))
+        known.max(self.ended.map_or(now.max(self.heard), |(_, seconds)| seconds))
     }
 
     fn set(&mut self, id: &StepId, at: f64, span: impl FnOnce(&Span) -> Span) {
@@ -304,7 +308,7 @@ mod tests {
         assert_eq!(run.bar(&"b".into()).map(|bar| bar.retries), Some(1));
         assert_eq!(run.bars[2].span.elapsed(6.0), Some(2.0));
         assert_eq!(run.bars[0].span.elapsed(6.0), Some(2.0));
-        assert_eq!((run.length(6.0), run.length(0.0)), (6.0, 4.0));
+        assert_eq!((run.length(6.0), run.length(0.0)), (6.0, 4.5));
     }
 
     #[test]
