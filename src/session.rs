@@ -184,7 +184,9 @@ impl Session {
     /// # Errors
     /// When a journal cannot be read.
     pub fn deployment(&self) -> Result<Deployment, SessionError> {
-        Ok(Deployment::fold(self.settings.name.clone(), &self.journal.events()?))
+        let mut deployment = Deployment::new(self.settings.name.clone());
+        self.journal.each(|event| deployment.apply(&event))?;
+        Ok(deployment)
     }
 
     /// What a deployment would do. Creates nothing, also no journal.

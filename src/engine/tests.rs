@@ -75,7 +75,8 @@ async fn run_through(
         recorder,
     };
     let report = engine.run().await.expect("the journal can be written");
-    let events = journal.events().expect("the journal can be read");
+    let mut events = Vec::new();
+    journal.each(|event| events.push(event)).expect("the journal can be read");
     let order = script.log.lock().expect("all steps have ended").clone();
     let most_at_once = script.running.lock().expect("all steps have ended").1;
     Ran { report, events, order, most_at_once }
