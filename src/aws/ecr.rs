@@ -210,6 +210,17 @@ pub async fn list_repositories(client: &Client, prefix: &str) -> Result<Vec<Tagg
     Ok(found)
 }
 
+/// Who else may use a repository, as JSON; `None` if it has no policy. Lambda writes one when it first takes an image.
+pub async fn repository_policy(client: &Client, name: &str) -> Result<Option<serde_json::Value>, AwsError> {
+    const OPERATION: &str = "GetRepositoryPolicy";
+    let answer = client.get_repository_policy().repository_name(name).send().await.map_err(failed(OPERATION));
+    let Some(text) = error::optional(answer)?.and_then(|found| found.policy_text) else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| AwsError {
+        source: Some(Box::new(error)),
+        ..AwsError::lacks(SERVICE, OPERATION, "a readable policy")
+    })
+}
+
 /// The tags of a repository, by its ARN.
 pub async fn repository_tags(client: &Client, arn: &str) -> Result<Tags, AwsError> {
     let answer =
