@@ -99,7 +99,7 @@ fn named_value(text: &str, at: usize, end: usize) -> Option<Range<usize>> {
     let name = plain(word);
     if name.ends_with("AUTHORIZATION") {
         return match link {
-            Link::Space(_) => None,
+            Link::Space(_) | Link::Xml(_) => None,
             Link::Tight(from) | Link::Loose(from) => Some(rest_of_header(bytes, at, from)),
             Link::Json(from) => Some(quoted(bytes, from)?),
         };
@@ -108,6 +108,11 @@ fn named_value(text: &str, at: usize, end: usize) -> Option<Range<usize>> {
     let certain = CERTAIN_NAMES.iter().any(|part| name.contains(part)) || !word.contains(|c: char| c.is_lowercase());
     match link {
         Link::Json(from) if secret => quoted(bytes, from),
+        Link::Xml(from) if secret => {
+            let length = bytes[from..].iter().take_while(|byte| **byte != b'<').count();
+            // Without an end it is a program's `Vec<Token>`.
+            bytes[from + length..].starts_with(b"</").then_some(from..from + length)
+        }
         Link::Tight(from) if secret => Some(value(bytes, at, from)),
         Link::Loose(from) if secret && certain => Some(value(bytes, at, from)),
         Link::Space(from) if is_option_for_secret(word, &name) => Some(value(bytes, at, from)),
@@ -123,27 +128,57 @@ enum Link {
     Loose(usize),
     /// `"name": "value"`.
     Json(usize),
+    /// `<name>value</name>`.
+    Xml(usize),
     /// `--name value`.
     Space(usize),
 }
 
 fn link(bytes: &[u8], at: usize, end: usize) -> Option<Link> {
-    let after_space = |from: usize| from + bytes[from..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     // A quote behind the name, perhaps one that is itself within quotes.
     let slashes = bytes[end..].iter().take_while(|byte| **byte == b'\\').count();
     let quoted = bytes.get(end + slashes).is_some_and(|byte| matches!(byte, b'"' | b'\''));
-    let sign = after_space(if quoted { end + slashes + 1 } else { end });
-    match bytes.get(sign)? {
-        b':' | b'=' if quoted => Some(Link::Json(after_space(sign + 1))),
+    let (sign, space_before) = skip(bytes, if quoted { end + slashes + 1 } else { end });
+    let (from, space_after) = skip(bytes, (sign + 1).min(bytes.len()));
+    match (bytes.get(sign)?, bytes.get(sign + 1)) {
+        (b':' | b'=', _) if quoted => Some(Link::Json(from)),
         // Comparisons, arrows and paths are no assignments.
-        b'=' if matches!(bytes.get(sign + 1), Some(b'=' | b'>')) => None,
-        b':' if bytes.get(sign + 1) == Some(&b':') => None,
-        b'=' if sign == end && bytes.get(end + 1).is_some_and(|next| !next.is_ascii_whitespace()) => {
-            Some(Link::Tight(end + 1))
+        (b'=', Some(b'=' | b'>')) | (b':', Some(b':')) => None,
+        (b'=', _) if !space_before && !space_after && from < bytes.len() => Some(Link::Tight(from)),
+        (b'=' | b':', _) => Some(Link::Loose(from)),
+        (b'>', _) if sign == end && at > 0 && bytes[at - 1] == b'<' => Some(Link::Xml(sign + 1)),
+        _ if space_before && !quoted && bytes[at..end].starts_with(b"--") && !is_option(&bytes[sign..]) => {
+            Some(Link::Space(sign))
         }
-        b'=' | b':' => Some(Link::Loose(after_space(sign + 1))),
-        next if sign > end && !quoted && bytes[at..end].starts_with(b"--") && *next != b'-' => Some(Link::Space(sign)),
         _ => None,
+    }
+}
+
+/// Past spaces and what switches colours, which some programs do between a name and its value; whether there were spaces.
+fn skip(bytes: &[u8], from: usize) -> (usize, bool) {
+    let (mut at, mut space) = (from, false);
+    loop {
+        match bytes.get(at) {
+            Some(b' ' | b'\t') => {
+                space = true;
+                at += 1;
+            }
+            Some(b'\x1b') if bytes.get(at + 1) == Some(&b'[') => {
+                let length =
+                    bytes[at + 2..].iter().take_while(|byte| matches!(byte, b'0'..=b'?' | b' '..=b'/')).count();
+                at = (at + 3 + length).min(bytes.len());
+            }
+            _ => return (at, space),
+        }
+    }
+}
+
+/// Whether a word is the next option and no value: `-u`, `--username`.
+fn is_option(bytes: &[u8]) -> bool {
+    match bytes {
+        [b'-', b'-', ..] | [b'-', _] => true,
+        [b'-', _, after, ..] => after.is_ascii_whitespace(),
+        _ => false,
     }
 }
 
@@ -162,8 +197,12 @@ fn value(bytes: &[u8], name: usize, from: usize) -> Range<usize> {
     let before = name.checked_sub(1).map(|before| bytes[before]);
     let around = before.filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
     let in_query = before.is_some_and(|byte| matches!(byte, b'?' | b'&'));
-    let ends =
-        |byte: &u8| byte.is_ascii_whitespace() || Some(*byte) == around || (in_query && matches!(byte, b'&' | b'#'));
+    let ends = |byte: &u8| {
+        byte.is_ascii_whitespace()
+            || *byte == b'\x1b'
+            || Some(*byte) == around
+            || (in_query && matches!(byte, b'&' | b'#'))
+    };
     from..from + bytes[from..].iter().take_while(|byte| !ends(byte)).count()
 }
 
