@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +55,8 @@ impl From<JournalError> for StepError {
     }
 }
 
-/// May hold a step before it starts: all that "step by step" is.
+/// May hold a step before it starts: all that "step by step" is. While it holds one, others end and are told; what it
+/// answers is dropped unheard when the run stops meanwhile.
 #[async_trait]
 pub trait Gate: Send + Sync {
     /// Returns when the step may start, or is not to.
@@ -238,21 +240,36 @@ impl Engine {
         };
         let mut tasks: JoinSet<(StepId, f64, Ended)> = JoinSet::new();
         let mut task_steps: BTreeMap<tokio::task::Id, StepId> = BTreeMap::new();
+        let mut asked: Option<Asked<'_>> = None;
         loop {
-            self.start_ready(&mut run, &mut tasks, &mut task_steps).await;
-            let Some(joined) = tasks.join_next_with_id().await else { break };
-            let (step, seconds, ended) = match joined {
-                Ok((id, result)) => {
-                    task_steps.remove(&id);
-                    result
+            if self.cancel.is_cancelled() && run.stopping.is_none() {
+                run.stopping = Some(SkipReason::Cancelled);
+            }
+            if run.stopping.is_some() || run.broken.is_some() {
+                asked = None;
+            } else if asked.is_none() && tasks.len() < self.parallelism.get() {
+                asked = self.next_ready(&run).map(|step| (step, self.gate.pass(step)));
+            }
+            if asked.is_none() && tasks.is_empty() {
+                break;
+            }
+            // Steps end while another is held at the gate: what they did is told at once, not when the gate opens.
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled(), if asked.is_some() => {}
+                joined = tasks.join_next_with_id(), if !tasks.is_empty() => {
+                    let joined = joined.expect("there are tasks");
+                    let (step, seconds, ended) = ended_step(joined, &mut task_steps);
+                    self.take_in(&mut run, step, seconds, ended).await;
                 }
-                Err(error) => {
-                    let step = task_steps.remove(&error.id()).unwrap_or_else(|| "unknown".into());
-                    let failure = Failure::new(format!("step '{step}' ended unexpectedly, which is a bug: {error}"));
-                    (step, 0.0, Ended::Badly(StepError::Failed(failure)))
+                (step, passage) = answer(&mut asked) => {
+                    asked = None;
+                    match passage {
+                        Passage::Go => self.start(step, &mut run, &mut tasks, &mut task_steps).await,
+                        Passage::Stop => run.stopping = Some(SkipReason::Cancelled),
+                    }
                 }
-            };
-            self.take_in(&mut run, step, seconds, ended).await;
+            }
         }
         let reason = run.stopping.unwrap_or(SkipReason::Failed);
         for step in std::mem::take(&mut run.waiting) {
@@ -272,49 +289,37 @@ impl Engine {
         Ok(RunReport { outcome, failures: run.failures, seconds })
     }
 
-    /// Starts every step that may start now, as far as parallelism, gate and cancelling allow.
-    async fn start_ready(
+    /// The first step, in the plan's order, that has not begun and has all that it needs.
+    fn next_ready(&self, run: &Run) -> Option<&Step> {
+        let ready = |step: &&Step| run.waiting.contains(&step.id) && step.needs.iter().all(|id| run.done.contains(id));
+        self.plan.steps().iter().find(ready)
+    }
+
+    /// Starts a step.
+    async fn start(
         &self,
+        step: &Step,
         run: &mut Run,
         tasks: &mut JoinSet<(StepId, f64, Ended)>,
         task_steps: &mut BTreeMap<tokio::task::Id, StepId>,
     ) {
-        while tasks.len() < self.parallelism.get() && run.stopping.is_none() && run.broken.is_none() {
-            if self.cancel.is_cancelled() {
-                run.stopping = Some(SkipReason::Cancelled);
-                return;
-            }
-            let ready =
-                |step: &&Step| run.waiting.contains(&step.id) && step.needs.iter().all(|id| run.done.contains(id));
-            let Some(step) = self.plan.steps().iter().find(ready) else { return };
-            let passage = tokio::select! {
-                biased;
-                () = self.cancel.cancelled() => Passage::Stop,
-                passage = self.gate.pass(step) => passage,
-            };
-            if passage == Passage::Stop {
-                run.stopping = Some(SkipReason::Cancelled);
-                return;
-            }
-            run.waiting.retain(|id| *id != step.id);
-            if let Err(error) = self.recorder.record(EventKind::StepStarted { step: step.id.clone() }).await {
-                run.broken = Some(error);
-                return;
-            }
-            let (runner, step) = (Arc::clone(&self.runner), step.clone());
-            let id = step.id.clone();
-            let scope =
-                StepScope { step: id.clone(), recorder: self.recorder.clone(), cancel: self.cancel.child_token() };
-            let handle = tasks.spawn(async move {
-                let began = Instant::now();
-                let ended = match runner.run(&step, &scope).await {
-                    Ok(done) => Ended::Well(done),
-                    Err(error) => Ended::Badly(error),
-                };
-                (step.id, began.elapsed().as_secs_f64(), ended)
-            });
-            task_steps.insert(handle.id(), id);
+        run.waiting.retain(|id| *id != step.id);
+        if let Err(error) = self.recorder.record(EventKind::StepStarted { step: step.id.clone() }).await {
+            run.broken = Some(error);
+            return;
         }
+        let (runner, step) = (Arc::clone(&self.runner), step.clone());
+        let id = step.id.clone();
+        let scope = StepScope { step: id.clone(), recorder: self.recorder.clone(), cancel: self.cancel.child_token() };
+        let handle = tasks.spawn(async move {
+            let began = Instant::now();
+            let ended = match runner.run(&step, &scope).await {
+                Ok(done) => Ended::Well(done),
+                Err(error) => Ended::Badly(error),
+            };
+            (step.id, began.elapsed().as_secs_f64(), ended)
+        });
+        task_steps.insert(handle.id(), id);
     }
 
     /// Takes in how a step ended.
@@ -349,6 +354,35 @@ impl Engine {
             }
         };
         run.note(self.recorder.record(event).await);
+    }
+}
+
+/// A step that stands at the gate, and what the gate will say.
+type Asked<'a> = (&'a Step, BoxFuture<'a, Passage>);
+
+/// What the gate says; never, where nothing stands at it.
+async fn answer<'a>(asked: &mut Option<Asked<'a>>) -> (&'a Step, Passage) {
+    match asked {
+        Some((step, passage)) => (*step, passage.await),
+        None => std::future::pending().await,
+    }
+}
+
+/// How a step's task ended; one that panicked failed.
+fn ended_step(
+    joined: Result<(tokio::task::Id, (StepId, f64, Ended)), tokio::task::JoinError>,
+    task_steps: &mut BTreeMap<tokio::task::Id, StepId>,
+) -> (StepId, f64, Ended) {
+    match joined {
+        Ok((id, result)) => {
+            task_steps.remove(&id);
+            result
+        }
+        Err(error) => {
+            let step = task_steps.remove(&error.id()).unwrap_or_else(|| "unknown".into());
+            let failure = Failure::new(format!("step '{step}' ended unexpectedly, which is a bug: {error}"));
+            (step, 0.0, Ended::Badly(StepError::Failed(failure)))
+        }
     }
 }
 

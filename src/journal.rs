@@ -2,6 +2,8 @@
 //!
 //! One folder a deployment; in it one file a run (`runs/0001-deploy-9f2c.jsonl`), and the lock.
 
+mod follow;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use std::sync::Arc;
 
 use crate::event::{Action, Event, RunId, VERSION};
 use crate::names::DeploymentName;
+
+pub use follow::JournalFollower;
 
 /// Where the journals of all deployments are: `<state directory>/deployments`.
 #[derive(Clone, Debug)]
@@ -149,13 +153,7 @@ impl DeploymentJournal {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // The holder's own words are a courtesy; without them the lock is still a lock.
-                let _ = file.read_to_string(&mut holder);
-                let holder = match holder.trim() {
-                    "" => "another process".to_owned(),
-                    words => words.to_owned(),
-                };
+                let holder = words_of_holder(&mut file);
                 return Err(JournalError::Locked { name: self.name.clone(), holder });
             }
             Err(TryLockError::Error(error)) => return Err(io_error("lock", &path)(error)),
@@ -167,6 +165,25 @@ impl DeploymentJournal {
             .and_then(|()| file.write_all(words.as_bytes()))
             .map_err(io_error("write", &path))?;
         Ok(DeploymentLock { _file: file })
+    }
+
+    /// Who holds the deployment's lock, in its own words; none if nobody does. Takes no lock that could keep others off for
+    /// longer than the question takes.
+    ///
+    /// # Errors
+    /// When the lock is there but cannot be looked at.
+    pub fn holder(&self) -> Result<Option<String>, JournalError> {
+        let path = self.dir.join("lock");
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_error("open", &path)(error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(words_of_holder(&mut file))),
+            Err(TryLockError::Error(error)) => Err(io_error("lock", &path)(error)),
+        }
     }
 
     /// The runs that have a journal, oldest first.
@@ -227,38 +244,40 @@ impl DeploymentJournal {
     /// When one cannot be read at all, or not be renamed.
     pub fn set_aside_damaged(&self) -> Result<(), JournalError> {
         for run in self.runs()? {
-            match self.read(&run) {
+            match self.each_of(&run, drop) {
                 Err(JournalError::Damaged { path, .. }) => {
                     fs::rename(&path, path.with_extension("jsonl.damaged")).map_err(io_error("rename", &path))?;
                 }
-                other => {
-                    other?;
-                }
+                other => other?,
             }
         }
         Ok(())
     }
 
-    /// Every event of every run, in order.
+    /// Hands over every event of every run, in order, without ever holding more than one: logs may be long.
     ///
     /// # Errors
     /// When a journal cannot be read, is damaged, or is a newer program's.
-    pub fn events(&self) -> Result<Vec<Event>, JournalError> {
-        let mut events = Vec::new();
+    pub fn each(&self, mut take: impl FnMut(Event)) -> Result<(), JournalError> {
         for run in self.runs()? {
-            events.extend(self.read(&run)?);
+            self.each_of(&run, &mut take)?;
         }
-        Ok(events)
+        Ok(())
     }
 
-    /// The events of one run. A last line that is not whole, as a crash leaves it, is read past.
+    /// Hands over the events of one run, in order. A last line that is not whole, as a crash leaves it, is read past.
     ///
     /// # Errors
     /// When the journal cannot be read, is damaged before its last line, or is a newer program's.
-    pub fn read(&self, run: &RunId) -> Result<Vec<Event>, JournalError> {
+    pub fn each_of(&self, run: &RunId, take: impl FnMut(Event)) -> Result<(), JournalError> {
         let path = self.path_of(run);
         let file = File::open(&path).map_err(io_error("read", &path))?;
-        read_events(&path, BufReader::new(file))
+        read_events(&path, BufReader::new(file), take)
+    }
+
+    /// A reader of all journals that goes on as they grow.
+    pub fn follow(&self) -> JournalFollower {
+        JournalFollower::new(self.clone())
     }
 }
 
@@ -266,8 +285,17 @@ fn number_of(run: &RunId) -> u32 {
     run.as_str().split('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-fn read_events(path: &Path, mut reader: impl BufRead) -> Result<Vec<Event>, JournalError> {
-    let mut events = Vec::new();
+/// The holder's own words. They are a courtesy; without them the lock is still a lock.
+fn words_of_holder(file: &mut File) -> String {
+    let mut words = String::new();
+    let _ = file.read_to_string(&mut words);
+    match words.trim() {
+        "" => "another process".to_owned(),
+        words => words.to_owned(),
+    }
+}
+
+fn read_events(path: &Path, mut reader: impl BufRead, mut take: impl FnMut(Event)) -> Result<(), JournalError> {
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -275,21 +303,25 @@ fn read_events(path: &Path, mut reader: impl BufRead) -> Result<Vec<Event>, Jour
         if read == 0 || !line.ends_with(b"\n") {
             break;
         }
-        match serde_json::from_slice::<Event>(&line) {
-            Ok(event) if event.v <= VERSION => events.push(event),
-            Ok(event) => return Err(JournalError::Newer { path: path.to_owned(), found: event.v.into() }),
-            Err(source) => {
-                // An event of a newer version may not even look like one of ours.
-                let version =
-                    serde_json::from_slice::<serde_json::Value>(&line).ok().and_then(|value| value["v"].as_u64());
-                if let Some(found) = version.filter(|&found| found > u64::from(VERSION)) {
-                    return Err(JournalError::Newer { path: path.to_owned(), found });
-                }
-                return Err(JournalError::Damaged { path: path.to_owned(), line: number, source });
+        take(parse(path, number, &line)?);
+    }
+    Ok(())
+}
+
+/// The event on a whole line.
+fn parse(path: &Path, number: usize, line: &[u8]) -> Result<Event, JournalError> {
+    match serde_json::from_slice::<Event>(line) {
+        Ok(event) if event.v <= VERSION => Ok(event),
+        Ok(event) => Err(JournalError::Newer { path: path.to_owned(), found: event.v.into() }),
+        Err(source) => {
+            // An event of a newer version may not even look like one of ours.
+            let version = serde_json::from_slice::<serde_json::Value>(line).ok().and_then(|value| value["v"].as_u64());
+            match version.filter(|&found| found > u64::from(VERSION)) {
+                Some(found) => Err(JournalError::Newer { path: path.to_owned(), found }),
+                None => Err(JournalError::Damaged { path: path.to_owned(), line: number, source }),
             }
         }
     }
-    Ok(events)
 }
 
 impl RunJournal {
@@ -346,6 +378,19 @@ mod tests {
         JournalStore::new(dir).deployment(&DeploymentName::new("demo").expect("a legal name"))
     }
 
+    /// Everything that is written, in order.
+    fn events(journal: &DeploymentJournal) -> Result<Vec<Event>, JournalError> {
+        let mut events = Vec::new();
+        journal.each(|event| events.push(event))?;
+        Ok(events)
+    }
+
+    fn count(bytes: &[u8]) -> Result<usize, JournalError> {
+        let mut count = 0;
+        read_events(Path::new("j.jsonl"), bytes, |_| count += 1)?;
+        Ok(count)
+    }
+
     fn event(run: &RunId, seq: u64) -> Event {
         let kind = EventKind::StepStarted { step: "repository".into() };
         Event { v: VERSION, run: run.clone(), seq, at: chrono::Utc::now(), kind }
@@ -362,7 +407,7 @@ mod tests {
         }
         let second = journal.begin(Action::Destroy).expect("a second run begins");
         assert!(second.id() > run.id(), "runs sort in their order");
-        assert_eq!(journal.events().expect("the journal reads"), written);
+        assert_eq!(events(&journal).expect("the journal reads"), written);
     }
 
     #[test]
@@ -374,24 +419,22 @@ mod tests {
         let whole = fs::read(run.path()).expect("the file is there");
         for cut in 1..whole.len() {
             let torn = [&whole[..], &whole[..cut]].concat();
-            assert_eq!(read_events(Path::new("j"), &torn[..]).expect("a torn tail is no error").len(), {
-                // Cut just before its line break a line is torn as well.
-                1
-            });
+            // Cut just before its line break a line is torn as well.
+            assert_eq!(count(&torn).expect("a torn tail is no error"), 1);
         }
     }
 
     #[test]
     fn a_damaged_line_in_the_middle_is_told_with_its_number() {
         let text = b"{\"nonsense\":1}\n{}\n";
-        let error = read_events(Path::new("j.jsonl"), &text[..]).expect_err("damage is an error");
+        let error = count(&text[..]).expect_err("damage is an error");
         assert!(matches!(error, JournalError::Damaged { line: 1, .. }), "{error}");
     }
 
     #[test]
     fn a_newer_journal_is_refused_even_when_its_events_are_unknown() {
         let text = b"{\"v\":2,\"event\":\"teleported\"}\n";
-        let error = read_events(Path::new("j.jsonl"), &text[..]).expect_err("a newer version is refused");
+        let error = count(&text[..]).expect_err("a newer version is refused");
         assert!(matches!(error, JournalError::Newer { found: 2, .. }), "{error}");
     }
 
@@ -402,7 +445,10 @@ mod tests {
         let lock = journal.lock().expect("the first takes it");
         let error = journal.lock().expect_err("the second does not");
         assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+        let holder = journal.holder().expect("the lock can be looked at");
+        assert!(holder.is_some_and(|words| words.contains(&std::process::id().to_string())));
         drop(lock);
+        assert_eq!(journal.holder().expect("the lock can be looked at"), None);
         journal.lock().expect("it is free again");
     }
 }

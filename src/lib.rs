@@ -18,7 +18,7 @@ pub mod plan; // the graph of what is to be done
 pub mod recorder; // numbers events, journals them, passes them on
 pub mod resource; // what the architecture consists of
 pub mod sandbox; // the embedded cloud
-pub mod secret; // what must not be shown
+pub mod secret; // what must never be shown
 pub mod session; // one cloud, one deployment, and what can be done with them
 pub mod settings; // what the user may choose
 pub mod strategy; // how to deploy and how to destroy

@@ -1,8 +1,119 @@
-//! What must not be shown.
+//! What must never be shown: which settings look like credentials, and how a line of text is drawn without them.
+//!
+//! Pure. Everything that a cloud or a log says goes through here before it is drawn. When in doubt a value is hidden: a
+//! line that says too little is a nuisance, one that says too much cannot be taken back.
+
+mod scan;
 
 use std::borrow::Cow;
 
-/// A line of text with what looks like a credential masked.
-pub fn redact_line(text: &str) -> Cow<'_, str> {
-    Cow::Borrowed(text)
+/// What stands in the place of a value that is not shown.
+pub const HIDDEN: &str = "hidden";
+
+/// The parts of names that credentials have, in capitals and without what joins words.
+const NAMES: [&str; 16] = [
+    "SECRET",
+    "TOKEN",
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "CREDENTIAL",
+    "PRIVATE",
+    "ACCESSKEY",
+    "APIKEY",
+    "AUTHKEY",
+    "SSHKEY",
+    "MASTERKEY",
+    "KEYID",
+    "SIGNINGKEY",
+    "ENCRYPTIONKEY",
+    "AMZSIGNATURE",
+];
+
+/// Those of them that leave no doubt, even where the line may be a sentence: `password: x`, and not `token: x`.
+const CERTAIN_NAMES: [&str; 13] = [
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "SECRETACCESSKEY",
+    "SECRETKEY",
+    "SESSIONTOKEN",
+    "ACCESSTOKEN",
+    "AUTHTOKEN",
+    "SECURITYTOKEN",
+    "REFRESHTOKEN",
+    "CLIENTSECRET",
+    "APIKEY",
+    "PRIVATEKEY",
+];
+
+/// How tokens of well-known makers begin, and how long such a token is at least.
+const TOKENS: [(&str, usize); 10] = [
+    // AWS's session tokens.
+    ("IQoJb3JpZ2lu", 40),
+    ("FwoGZXIvYXdz", 40),
+    ("FQoGZXIvYXdz", 40),
+    // JSON in base64: web tokens, and the password of ECR's registry.
+    ("eyJ", 40),
+    ("ghp_", 36),
+    ("gho_", 36),
+    ("ghs_", 36),
+    ("ghu_", 36),
+    ("ghr_", 36),
+    ("github_pat_", 36),
+];
+
+/// How a private key in PEM begins.
+const KEY_BEGINS: &str = "-----BEGIN ";
+const KEY_IS_PRIVATE: &str = "PRIVATE KEY-----";
+
+/// Whether a setting's value must not be shown, by its name or by what it is.
+pub fn looks_secret(name: &str, value: &str) -> bool {
+    let name = plain(name);
+    let named = NAMES.iter().any(|part| name.contains(part)) || ends_in_pwd(&name);
+    named || is_secret_key(value) || matches!(redact_line(value), Cow::Owned(_))
 }
+
+/// A line of text with its credentials masked; without any, the line itself.
+///
+/// Masked are AWS's access key ids, tokens that are known by how they begin, private keys, `Authorization` headers,
+/// passwords in URLs, and the values of names that credentials have: `AWS_SECRET_ACCESS_KEY=…`, `password: …`,
+/// `--password …`, `"SecretAccessKey": "…"`.
+pub fn redact_line(text: &str) -> Cow<'_, str> {
+    let hidden = scan::secrets(text);
+    if hidden.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut from = 0;
+    for part in hidden {
+        shown.push_str(&text[from..part.start]);
+        shown.push_str(HIDDEN);
+        from = part.end;
+    }
+    shown.push_str(&text[from..]);
+    Cow::Owned(shown)
+}
+
+/// A name in capitals, without what joins its words.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '_' | '-' | '.' | ' ')).map(|c| c.to_ascii_uppercase()).collect()
+}
+
+// Not just any PWD: a shell's own is the folder that it is in.
+fn ends_in_pwd(plain: &str) -> bool {
+    plain.ends_with("PWD") && !matches!(plain, "PWD" | "OLDPWD")
+}
+
+/// Whether a text as a whole has the form of AWS's secret access keys, which is no more than forty letters and digits:
+/// good enough for a value, too little for a word of a line, where it could be a path.
+fn is_secret_key(value: &str) -> bool {
+    value.len() == 40
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+'))
+        && value.bytes().any(|byte| byte.is_ascii_uppercase())
+        && value.bytes().any(|byte| byte.is_ascii_lowercase())
+        && value.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests;

@@ -184,7 +184,9 @@ impl Session {
     /// # Errors
     /// When a journal cannot be read.
     pub fn deployment(&self) -> Result<Deployment, SessionError> {
-        Ok(Deployment::fold(self.settings.name.clone(), &self.journal.events()?))
+        let mut deployment = Deployment::new(self.settings.name.clone());
+        self.journal.each(|event| deployment.apply(&event))?;
+        Ok(deployment)
     }
 
     /// What a deployment would do. Creates nothing, also no journal.
@@ -319,6 +321,15 @@ impl Session {
             }
         });
         Ok(futures::future::join_all(answers).await)
+    }
+
+    /// What a resource of the standing deployment is really like; `None` if it is not there. Changes nothing.
+    ///
+    /// # Errors
+    /// When there is no deployment, or it was made elsewhere, or the cloud cannot be asked or does not let us ask.
+    pub async fn inspect(&self, kind: ResourceKind) -> Result<Option<Inspection>, SessionError> {
+        let names = self.standing_names()?;
+        Ok(sdk::inspect::inspect(&self.site(), &names, kind).await?)
     }
 
     /// The log of the newest build.

@@ -45,6 +45,8 @@ pub struct Settings {
     pub logs: LogSettings,
     /// How long to wait for what.
     pub timeouts: TimeoutSettings,
+    /// The console's settings.
+    pub console: ConsoleSettings,
 }
 
 /// Which cloud the user means. What is shown follows the endpoint that is really used.
@@ -108,6 +110,73 @@ pub struct TimeoutSettings {
     pub connect_seconds: u32,
     /// For the thumbnail of one image.
     pub trial_seconds: u32,
+}
+
+/// The console's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsoleSettings {
+    /// Its colours.
+    pub theme: ThemeChoice,
+    /// Its signs.
+    pub symbols: SymbolChoice,
+    /// How it draws pictures.
+    pub pictures: PictureChoice,
+    /// Whether it hears the mouse; without it, the terminal selects text as usual.
+    pub mouse: bool,
+    /// Keys of the user's own, in the order in which they were written.
+    pub keys: Vec<KeySetting>,
+}
+
+/// Which colours the console has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThemeChoice {
+    /// By the terminal's background; none with `NO_COLOR`.
+    Auto,
+    /// For dark backgrounds.
+    Dark,
+    /// For light backgrounds.
+    Light,
+    /// For projectors and tired eyes.
+    HighContrast,
+    /// None.
+    Plain,
+}
+
+/// Which signs the console draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SymbolChoice {
+    /// By the locale.
+    Auto,
+    /// Those of Unicode.
+    Unicode,
+    /// Those of ASCII alone.
+    Ascii,
+}
+
+/// How the console draws pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PictureChoice {
+    /// In the best way that the terminal says it knows.
+    Auto,
+    /// By kitty's protocol.
+    Kitty,
+    /// By iTerm2's protocol.
+    Iterm2,
+    /// As sixels.
+    Sixel,
+    /// As half blocks of text, which every terminal knows.
+    HalfBlocks,
+}
+
+/// A key of the user's own. Which actions and keys there are is the console's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySetting {
+    /// The action's name.
+    pub action: String,
+    /// Its keys, as written.
+    pub keys: String,
+    /// Who wrote it.
+    pub origin: Origin,
 }
 
 /// One setting's value as somebody wrote it.
@@ -246,6 +315,13 @@ impl Settings {
             },
             logs: LogSettings { retention_days: 7 },
             timeouts: TimeoutSettings { call_seconds: 30, connect_seconds: 5, trial_seconds: 120 },
+            console: ConsoleSettings {
+                theme: ThemeChoice::Auto,
+                symbols: SymbolChoice::Auto,
+                pictures: PictureChoice::Auto,
+                mouse: true,
+                keys: Vec::new(),
+            },
         }
     }
 

@@ -183,7 +183,13 @@ async fn roles_and_policies_go_with_all_that_hangs_on_them() {
 
     let found = iam::role(&client, "layer-4-role").await.unwrap().unwrap();
     assert_eq!((found.arn, found.tags), (role, tags()));
-    assert!(iam::policy(&client, &policy).await.unwrap().is_some());
+    assert_eq!(found.trust, Some(trust));
+    let described = iam::policy(&client, &policy).await.unwrap().unwrap();
+    // moto counts the second attaching of the same policy, which on AWS changes nothing.
+    assert!(described.attachment_count.is_some_and(|count| count > 0));
+    assert_eq!(described.default_version.as_deref(), Some("v2"));
+    let permitted = iam::policy_document(&client, &policy, "v2").await.unwrap();
+    assert_eq!(permitted, document);
     let listed = iam::list_roles(&client, "layer-4-").await.unwrap();
     assert_eq!(listed[0].tags, tags());
     let listed = iam::list_policies(&client, "layer-4-").await.unwrap();
@@ -315,10 +321,12 @@ async fn a_log_is_followed_from_before_it_is_there_to_its_last_line() {
     assert_eq!(streams.len(), 2);
     let listed = logs::list_log_groups(&client, "/aws/codebuild/layer-6-").await.unwrap();
     assert_eq!((&listed[0].name[..], &listed[0].tags), (group, &tags()));
-    assert!(logs::log_group_exists(&client, group).await.unwrap());
+    let found = logs::log_group(&client, group).await.unwrap().unwrap();
+    assert_eq!(found.retention_days, Some(7));
+    assert_eq!(logs::log_group_tags(&client, &found.arn).await.unwrap(), tags());
     // A name that another one begins with is not that other one.
     let shorter = &group[..group.len() - 1];
-    assert!(!logs::log_group_exists(&client, shorter).await.unwrap());
+    assert_eq!(logs::log_group(&client, shorter).await.unwrap(), None);
 
     let deleted = logs::delete_log_group(&client, group).await.unwrap();
     assert_eq!(deleted, Deleted::Now);
@@ -356,7 +364,11 @@ async fn a_project_is_created_found_deleted_and_built() {
     let found = codebuild::project(&client, name).await.unwrap().unwrap();
     assert_eq!((&found.arn, &found.tags), (&arn, &tags()));
     let listed = codebuild::list_projects(&client, "layer-7-").await.unwrap();
-    assert_eq!(listed, [found]);
+    assert_eq!((listed.len(), &listed[0].arn, &listed[0].tags), (1, &arn, &tags()));
+    let shown = found.environment.iter().map(|variable| (variable.name.clone(), variable.value.clone()));
+    assert_eq!(shown.collect::<Vec<_>>(), environment);
+    assert_eq!(found.source.location.as_deref(), Some("layer-7-build-source/function.zip"));
+    assert_eq!((found.timeout_minutes, found.privileged), (Some(20), Some(true)));
 
     let deleted = codebuild::delete_project(&client, name).await.unwrap();
     assert_eq!(deleted, Deleted::Now);

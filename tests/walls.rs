@@ -156,6 +156,8 @@ fn folds_do_nothing_but_fold() {
         "deployment.rs",
         "lesson.rs",
         "secret.rs",
+        "secret/",
+        "aws/console_url.rs",
         "text.rs",
         "tui/model.rs",
         "tui/model/",

@@ -1,4 +1,7 @@
-//! CodeBuild: a project that builds the function's image, its builds, and how they go.
+//! CodeBuild: a project that builds the function's image, its builds, and how they go; what a project is like, in
+//! `codebuild/project.rs`.
+
+mod project;
 
 pub use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::types::{
@@ -12,7 +15,9 @@ use aws_smithy_types::error::operation::BuildError;
 
 use super::Architecture;
 use super::error::{self, AwsError, Deleted, ErrorKind};
-use super::tags::{self, Tagged, Tags};
+use super::tags::{Tagged, Tags};
+
+pub use project::{Project, SourceDescription, Variable, project};
 
 const SERVICE: &str = "CodeBuild";
 
@@ -164,30 +169,6 @@ fn sdk_environment(spec: &ProjectSpec<'_>) -> Result<ProjectEnvironment, AwsErro
         .set_environment_variables(Some(variables))
         .build()
         .map_err(unbuildable)
-}
-
-/// A project by its name, with its tags; `None` if it is not there.
-pub async fn project(client: &Client, name: &str) -> Result<Option<Tagged>, AwsError> {
-    Ok(projects(client, &[name.to_owned()]).await?.pop())
-}
-
-async fn projects(client: &Client, names: &[String]) -> Result<Vec<Tagged>, AwsError> {
-    let answer =
-        client.batch_get_projects().set_names(Some(names.to_vec())).send().await.map_err(failed("BatchGetProjects"))?;
-    Ok(answer
-        .projects
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|project| {
-            Some(Tagged {
-                name: project.name?,
-                arn: project.arn?,
-                tags: tags::from_pairs(
-                    project.tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value?))),
-                ),
-            })
-        })
-        .collect())
 }
 
 /// How a build stands.
@@ -404,7 +385,8 @@ pub async fn list_projects(client: &Client, prefix: &str) -> Result<Vec<Tagged>,
     }
     let mut found = Vec::with_capacity(names.len());
     for names in names.chunks(100) {
-        found.extend(projects(client, names).await?);
+        let projects = project::projects(client, names).await?.into_iter();
+        found.extend(projects.map(|project| Tagged { name: project.name, arn: project.arn, tags: project.tags }));
     }
     Ok(found)
 }

@@ -28,6 +28,14 @@ pub struct Repository {
     pub arn: String,
     /// What images are called after: `<account>.dkr.ecr.<region>.amazonaws.com/<name>`.
     pub uri: String,
+    /// Whether a tag may be moved to another image: `MUTABLE`, `IMMUTABLE`, ….
+    pub tag_mutability: Option<String>,
+    /// Whether images are scanned when they are pushed.
+    pub scan_on_push: Option<bool>,
+    /// How images are encrypted at rest: `AES256`, `KMS`, ….
+    pub encryption: Option<String>,
+    /// When it was created, in milliseconds since 1970.
+    pub created_ms: Option<i64>,
 }
 
 /// An image in a repository.
@@ -39,6 +47,10 @@ pub struct Image {
     pub size: u64,
     /// When it was pushed, in milliseconds since 1970.
     pub pushed_ms: Option<i64>,
+    /// The tags that stand for it.
+    pub tags: Vec<String>,
+    /// What its manifest is, as a media type.
+    pub media_type: Option<String>,
 }
 
 /// What a docker client logs in to the registry with.
@@ -93,6 +105,10 @@ fn from_sdk(repository: aws_sdk_ecr::types::Repository) -> Option<Repository> {
         name: repository.repository_name?,
         arn: repository.repository_arn?,
         uri: repository.repository_uri?,
+        tag_mutability: repository.image_tag_mutability.map(|mutability| mutability.as_str().to_owned()),
+        scan_on_push: repository.image_scanning_configuration.map(|scanning| scanning.scan_on_push),
+        encryption: repository.encryption_configuration.map(|how| how.encryption_type.as_str().to_owned()),
+        created_ms: repository.created_at.and_then(|at| at.to_millis().ok()),
     })
 }
 
@@ -122,6 +138,8 @@ pub async fn image_by_tag(client: &Client, repository: &str, tag: &str) -> Resul
                 digest: image.image_digest?,
                 size: u64::try_from(image.image_size_in_bytes.unwrap_or_default()).unwrap_or_default(),
                 pushed_ms: image.image_pushed_at.and_then(|at| at.to_millis().ok()),
+                tags: image.image_tags.unwrap_or_default(),
+                media_type: image.image_manifest_media_type,
             })
         }))
 }
@@ -185,22 +203,29 @@ pub async fn list_repositories(client: &Client, prefix: &str) -> Result<Vec<Tagg
     }
     let mut found = Vec::with_capacity(named.len());
     for repository in named {
-        let answer = client
-            .list_tags_for_resource()
-            .resource_arn(&repository.arn)
-            .send()
-            .await
-            .map_err(failed("ListTagsForResource"));
-        if let Some(tags) = error::optional(answer)? {
-            let tags = tags.tags.unwrap_or_default();
-            found.push(Tagged {
-                name: repository.name,
-                arn: repository.arn,
-                tags: tags::from_pairs(tags.into_iter().map(|tag| (tag.key, tag.value))),
-            });
+        if let Some(tags) = error::optional(repository_tags(client, &repository.arn).await)? {
+            found.push(Tagged { name: repository.name, arn: repository.arn, tags });
         }
     }
     Ok(found)
+}
+
+/// Who else may use a repository, as JSON; `None` if it has no policy. Lambda writes one when it first takes an image.
+pub async fn repository_policy(client: &Client, name: &str) -> Result<Option<serde_json::Value>, AwsError> {
+    const OPERATION: &str = "GetRepositoryPolicy";
+    let answer = client.get_repository_policy().repository_name(name).send().await.map_err(failed(OPERATION));
+    let Some(text) = error::optional(answer)?.and_then(|found| found.policy_text) else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| AwsError {
+        source: Some(Box::new(error)),
+        ..AwsError::lacks(SERVICE, OPERATION, "a readable policy")
+    })
+}
+
+/// The tags of a repository, by its ARN.
+pub async fn repository_tags(client: &Client, arn: &str) -> Result<Tags, AwsError> {
+    let answer =
+        client.list_tags_for_resource().resource_arn(arn).send().await.map_err(failed("ListTagsForResource"))?;
+    Ok(tags::from_pairs(answer.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value))))
 }
 
 /// What to log in to the account's registry with.

@@ -169,7 +169,9 @@ pub(crate) fn permission(service: &str, operation: &str) -> Option<String> {
         ("s3", "ListMultipartUploads") => "ListBucketMultipartUploads",
         ("s3", "DeleteObjects") => "DeleteObject",
         ("s3", "PutPublicAccessBlock") => "PutBucketPublicAccessBlock",
+        ("s3", "GetPublicAccessBlock") => "GetBucketPublicAccessBlock",
         ("s3", "PutBucketEncryption") => "PutEncryptionConfiguration",
+        ("s3", "GetBucketEncryption") => "GetEncryptionConfiguration",
         ("s3", "PutBucketNotificationConfiguration") => "PutBucketNotification",
         ("s3", "GetBucketNotificationConfiguration") => "GetBucketNotification",
         (_, operation) => operation,
@@ -194,11 +196,13 @@ mod tests {
     fn the_users_policy_allows_every_call_of_this_layer() {
         let files = [
             ("S3", include_str!("s3.rs")),
+            ("S3", include_str!("s3/describe.rs")),
             ("S3", include_str!("s3/objects.rs")),
             ("S3", include_str!("s3/empty.rs")),
             ("IAM", include_str!("iam.rs")),
             ("ECR", include_str!("ecr.rs")),
             ("CodeBuild", include_str!("codebuild.rs")),
+            ("CodeBuild", include_str!("codebuild/project.rs")),
             ("CloudWatch Logs", include_str!("logs.rs")),
             ("CloudWatch Logs", include_str!("logs/read.rs")),
             ("Lambda", include_str!("lambda.rs")),

@@ -1,7 +1,11 @@
 //! Lambda: a function from a container image, who may invoke it, and how it comes to life.
 
+use std::collections::BTreeMap;
+
 pub use aws_sdk_lambda::Client;
-use aws_sdk_lambda::types::{Architecture as SdkArchitecture, Environment, FunctionCode, PackageType, State};
+use aws_sdk_lambda::types::{
+    Architecture as SdkArchitecture, Environment as SdkEnvironment, FunctionCode as SdkFunctionCode, PackageType, State,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -72,6 +76,40 @@ pub struct Function {
     pub timeout_seconds: u32,
     /// Its execution role's ARN.
     pub role_arn: String,
+    /// A line for people.
+    pub description: Option<String>,
+    /// The image's architectures: one.
+    pub architectures: Vec<String>,
+    /// Its environment variables; see [`Environment`].
+    pub environment: Environment,
+    /// How many bytes its package has; of an image that is 0.
+    pub code_size: u64,
+    /// When it was changed last, as Lambda writes it.
+    pub last_modified: Option<String>,
+    /// The log group that it writes to.
+    pub log_group: Option<String>,
+}
+
+/// A function's environment variables, sorted by name.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment(pub BTreeMap<String, String>);
+
+// Not derived: a value may be a secret.
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// What a function runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FunctionCode {
+    /// The image as it was named.
+    pub image_uri: Option<String>,
+    /// The same by its digest: what is really run.
+    pub resolved_image_uri: Option<String>,
+    /// The function's tags; `None` if Lambda would not say.
+    pub tags: Option<Tags>,
 }
 
 /// Creates a function and answers its ARN. It is `Pending` then: see [`wait_active`].
@@ -79,13 +117,13 @@ pub struct Function {
 /// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be tried again.
 pub async fn create_function(client: &Client, spec: &FunctionSpec<'_>) -> Result<String, AwsError> {
     const OPERATION: &str = "CreateFunction";
-    let environment = Environment::builder().set_variables(Some(spec.environment.iter().cloned().collect())).build();
+    let environment = SdkEnvironment::builder().set_variables(Some(spec.environment.iter().cloned().collect())).build();
     client
         .create_function()
         .function_name(spec.name)
         .description(spec.description)
         .package_type(PackageType::Image)
-        .code(FunctionCode::builder().image_uri(spec.image_uri).build())
+        .code(SdkFunctionCode::builder().image_uri(spec.image_uri).build())
         .role(spec.role_arn)
         .memory_size(i32::try_from(spec.memory_mb).unwrap_or(i32::MAX))
         .timeout(i32::try_from(spec.timeout_seconds).unwrap_or(i32::MAX))
@@ -127,6 +165,19 @@ pub async fn function(client: &Client, name: &str) -> Result<Option<Function>, A
             memory_mb: found.memory_size.and_then(|size| u32::try_from(size).ok()).unwrap_or_default(),
             timeout_seconds: found.timeout.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or_default(),
             role_arn: found.role.unwrap_or_default(),
+            description: found.description.filter(|description| !description.is_empty()),
+            architectures: found.architectures.iter().flatten().map(|one| one.as_str().to_owned()).collect(),
+            environment: Environment(
+                found
+                    .environment
+                    .and_then(|environment| environment.variables)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .collect(),
+            ),
+            code_size: u64::try_from(found.code_size).unwrap_or_default(),
+            last_modified: found.last_modified,
+            log_group: found.logging_config.and_then(|logging| logging.log_group),
         }
     }))
 }
@@ -203,6 +254,19 @@ pub async fn remove_permission(client: &Client, function: &str, statement_id: &s
     )
 }
 
+/// What a function runs, and its tags; `None` if it is not there.
+pub async fn function_code(client: &Client, name: &str) -> Result<Option<FunctionCode>, AwsError> {
+    let answer = client.get_function().function_name(name).send().await.map_err(failed("GetFunction"));
+    Ok(error::optional(answer)?.map(|found| {
+        let (image_uri, resolved_image_uri) =
+            found.code.map(|code| (code.image_uri, code.resolved_image_uri)).unwrap_or_default();
+        // Rule: who may see the function but not its tags gets an answer all the same, with an error inside; and without
+        // tags there is nothing in it at all.
+        let tags = found.tags_error.is_none().then(|| found.tags.unwrap_or_default().into_iter().collect());
+        FunctionCode { image_uri, resolved_image_uri, tags }
+    }))
+}
+
 /// A function's resource policy, as JSON; `None` if it has none, or is not there.
 pub async fn resource_policy(client: &Client, function: &str) -> Result<Option<serde_json::Value>, AwsError> {
     const OPERATION: &str = "GetPolicy";
@@ -218,12 +282,21 @@ pub async fn resource_policy(client: &Client, function: &str) -> Result<Option<s
 
 /// Whether a function's policy has a statement.
 pub async fn has_permission(client: &Client, function: &str, statement_id: &str) -> Result<bool, AwsError> {
-    let policy = resource_policy(client, function).await?;
-    Ok(policy.is_some_and(|policy| names_statement(&policy, statement_id)))
+    Ok(permission(client, function, statement_id).await?.is_some())
 }
 
-fn names_statement(policy: &serde_json::Value, statement_id: &str) -> bool {
-    policy["Statement"].as_array().is_some_and(|statements| statements.iter().any(|one| one["Sid"] == statement_id))
+/// A statement of a function's policy by its id; `None` if there is none.
+pub async fn permission(
+    client: &Client,
+    function: &str,
+    statement_id: &str,
+) -> Result<Option<serde_json::Value>, AwsError> {
+    let policy = resource_policy(client, function).await?;
+    Ok(policy.and_then(|policy| statement(&policy, statement_id).cloned()))
+}
+
+fn statement<'a>(policy: &'a serde_json::Value, statement_id: &str) -> Option<&'a serde_json::Value> {
+    policy["Statement"].as_array()?.iter().find(|one| one["Sid"] == statement_id)
 }
 
 /// Deletes a function.
@@ -266,9 +339,9 @@ mod tests {
     #[test]
     fn a_statement_is_found_by_its_id() {
         let policy = serde_json::json!({"Statement": [{"Sid": "s3-invoke"}, {"Sid": "other"}]});
-        assert!(names_statement(&policy, "s3-invoke"));
-        assert!(!names_statement(&policy, "s3"));
-        assert!(!names_statement(&serde_json::json!({}), "s3-invoke"));
+        assert_eq!(statement(&policy, "s3-invoke"), Some(&policy["Statement"][0]));
+        assert_eq!(statement(&policy, "s3"), None);
+        assert_eq!(statement(&serde_json::json!({}), "s3-invoke"), None);
     }
 
     #[test]

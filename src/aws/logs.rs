@@ -45,12 +45,38 @@ pub async fn put_retention(client: &Client, group: &str, days: u32) -> Result<()
     Ok(())
 }
 
-/// Whether a log group is there.
-pub async fn log_group_exists(client: &Client, group: &str) -> Result<bool, AwsError> {
+/// A log group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogGroup {
+    /// Its ARN, without a star.
+    pub arn: String,
+    /// After how many days its events are deleted; none: never.
+    pub retention_days: Option<u32>,
+    /// How much is in it, as far as CloudWatch Logs has counted: it lags behind by hours.
+    pub stored_bytes: Option<u64>,
+    /// When it was created, in milliseconds since 1970.
+    pub created_ms: Option<i64>,
+}
+
+/// A log group by its name; `None` if it is not there.
+pub async fn log_group(client: &Client, group: &str) -> Result<Option<LogGroup>, AwsError> {
     // Prefixes match longer names too, and names sort: if the group is there, it comes first.
     let page =
         client.describe_log_groups().log_group_name_prefix(group).send().await.map_err(failed("DescribeLogGroups"))?;
-    Ok(page.log_groups.unwrap_or_default().iter().any(|found| found.log_group_name.as_deref() == Some(group)))
+    let mut found = page.log_groups.unwrap_or_default().into_iter();
+    Ok(found.find(|found| found.log_group_name.as_deref() == Some(group)).map(|found| LogGroup {
+        arn: group_arn(found.log_group_arn, found.arn),
+        retention_days: found.retention_in_days.and_then(|days| u32::try_from(days).ok()),
+        stored_bytes: found.stored_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
+        created_ms: found.creation_time,
+    }))
+}
+
+/// The tags of a log group, by its ARN without a star.
+pub async fn log_group_tags(client: &Client, arn: &str) -> Result<Tags, AwsError> {
+    let answer =
+        client.list_tags_for_resource().resource_arn(arn).send().await.map_err(failed("ListTagsForResource"))?;
+    Ok(answer.tags.unwrap_or_default().into_iter().collect())
 }
 
 /// Deletes a log group with all that is in it.
@@ -84,10 +110,8 @@ pub async fn list_log_groups(client: &Client, prefix: &str) -> Result<Vec<Tagged
     }
     let mut found = Vec::with_capacity(named.len());
     for (name, arn) in named {
-        let answer =
-            client.list_tags_for_resource().resource_arn(&arn).send().await.map_err(failed("ListTagsForResource"));
-        if let Some(tags) = error::optional(answer)? {
-            found.push(Tagged { name, arn, tags: tags.tags.unwrap_or_default().into_iter().collect() });
+        if let Some(tags) = error::optional(log_group_tags(client, &arn).await)? {
+            found.push(Tagged { name, arn, tags });
         }
     }
     Ok(found)

@@ -2,6 +2,7 @@
 //! bite, each in one place. Nothing here knows of plans, events or journals.
 
 pub mod codebuild;
+pub mod console_url;
 pub mod ecr;
 pub mod error;
 mod hint;
@@ -13,6 +14,7 @@ pub mod s3;
 pub mod tags;
 pub mod wait;
 
+pub use console_url::console_url;
 pub use error::{AwsError, Deleted, ErrorKind};
 pub use tags::{Tagged, Tags};
 pub use wait::WaitError;

@@ -1,10 +1,11 @@
-//! S3: buckets here; their objects in `s3/objects.rs`, and how one is emptied in `s3/empty.rs`.
+//! S3: buckets here; what one is like in `s3/describe.rs`, their objects in `s3/objects.rs`, and how one is emptied in
+//! `s3/empty.rs`.
 
+mod describe;
 mod empty;
 mod objects;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput;
 use aws_sdk_s3::types::{
     BucketLocationConstraint, CreateBucketConfiguration, Event, LambdaFunctionConfiguration, NotificationConfiguration,
     PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
@@ -20,6 +21,10 @@ use super::error::{self, AwsError, Deleted, ErrorKind};
 use super::tags::{self, Tagged, Tags};
 use super::wait::{self, Poll, Waiting};
 
+pub use describe::{
+    Bucket, Encryption, EventRule, PublicAccessBlock, bucket, bucket_encryption, bucket_versioning, notification,
+    public_access_block,
+};
 pub use empty::{Emptied, empty_and_delete_bucket, empty_bucket};
 pub use objects::{
     Object, delete_object, get_object_bytes, get_object_to_file, head_object, list_objects, put_object_bytes,
@@ -91,9 +96,9 @@ pub async fn wait_usable(
 
 /// Whether a bucket is there.
 pub async fn head_bucket(client: &Client, bucket: &str) -> Result<Presence, AwsError> {
-    match client.head_bucket().bucket(bucket).send().await.map_err(failed("HeadBucket")) {
-        Ok(_) => Ok(Presence::Here),
-        Err(error) if error.is_not_found() => Ok(Presence::Gone),
+    match describe::bucket(client, bucket).await {
+        Ok(Some(_)) => Ok(Presence::Here),
+        Ok(None) => Ok(Presence::Gone),
         // A HEAD is answered without a body: only the status tells.
         Err(error) if error.kind == ErrorKind::Denied => Ok(Presence::Denied),
         Err(error) => Err(error),
@@ -209,25 +214,6 @@ async fn replace_notification(
         .await
         .map_err(failed("PutBucketNotificationConfiguration"))?;
     Ok(())
-}
-
-/// The ARNs of the functions that a bucket's events invoke; `None` if there is no such bucket.
-pub async fn notification(client: &Client, bucket: &str) -> Result<Option<Vec<String>>, AwsError> {
-    let answer = client
-        .get_bucket_notification_configuration()
-        .bucket(bucket)
-        .send()
-        .await
-        .map_err(failed("GetBucketNotificationConfiguration"));
-    let functions = |found: GetBucketNotificationConfigurationOutput| {
-        found
-            .lambda_function_configurations
-            .unwrap_or_default()
-            .into_iter()
-            .map(|function| function.lambda_function_arn)
-            .collect()
-    };
-    Ok(error::optional(answer)?.map(functions))
 }
 
 /// Whether S3 refused a notification because the function does not (yet) let itself be invoked for this bucket.

@@ -50,6 +50,16 @@ struct Ran {
 }
 
 async fn run(steps: &[(&str, &[&str])], parallelism: usize, on_failure: OnFailure, cancel: CancellationToken) -> Ran {
+    run_through(steps, parallelism, on_failure, cancel, Arc::new(OpenGate)).await
+}
+
+async fn run_through(
+    steps: &[(&str, &[&str])],
+    parallelism: usize,
+    on_failure: OnFailure,
+    cancel: CancellationToken,
+    gate: Arc<dyn Gate>,
+) -> Ran {
     let plan = plan(steps).expect("a good plan");
     let dir = tempfile::tempdir().expect("a temporary folder");
     let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
@@ -59,13 +69,14 @@ async fn run(steps: &[(&str, &[&str])], parallelism: usize, on_failure: OnFailur
         plan,
         runner: script.clone(),
         parallelism: NonZeroUsize::new(parallelism).expect("at least one"),
-        gate: Arc::new(OpenGate),
+        gate,
         cancel,
         on_failure,
         recorder,
     };
     let report = engine.run().await.expect("the journal can be written");
-    let events = journal.events().expect("the journal can be read");
+    let mut events = Vec::new();
+    journal.each(|event| events.push(event)).expect("the journal can be read");
     let order = script.log.lock().expect("all steps have ended").clone();
     let most_at_once = script.running.lock().expect("all steps have ended").1;
     Ran { report, events, order, most_at_once }
@@ -144,4 +155,66 @@ async fn cancelling_lets_running_steps_end_and_starts_no_more() {
         ran.events.last().map(|e| &e.kind),
         Some(EventKind::RunFinished { outcome: Outcome::Cancelled, .. })
     ));
+}
+
+/// Lets every step pass but one, before which it waits until another is journalled as ended.
+struct HoldsUntilTold {
+    held: &'static str,
+    until: tokio::sync::Mutex<tokio::sync::mpsc::Receiver<Event>>,
+}
+
+#[async_trait]
+impl Gate for HoldsUntilTold {
+    async fn pass(&self, step: &Step) -> Passage {
+        if step.id.as_str() == self.held {
+            while let Some(event) = self.until.lock().await.recv().await {
+                if matches!(event.kind, EventKind::StepFinished { .. }) {
+                    return Passage::Go;
+                }
+            }
+        }
+        Passage::Go
+    }
+}
+
+#[tokio::test]
+async fn what_runs_ends_and_is_told_while_another_step_is_held() {
+    let plan = plan(&[("a", &[]), ("held", &[])]).expect("a good plan");
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
+    let recorder = Recorder::new(journal.begin(Action::Deploy).expect("a run begins"));
+    let gate = Arc::new(HoldsUntilTold { held: "held", until: tokio::sync::Mutex::new(recorder.listen().await) });
+    let engine = Engine {
+        plan,
+        runner: Arc::new(Script::default()),
+        parallelism: NonZeroUsize::new(2).expect("two"),
+        gate,
+        cancel: CancellationToken::new(),
+        on_failure: OnFailure::Stop,
+        recorder,
+    };
+    let report = tokio::time::timeout(Duration::from_secs(30), engine.run()).await.expect("nothing waits for ever");
+    assert_eq!(report.expect("the journal can be written").outcome, Outcome::Succeeded);
+}
+
+/// Never answers about one step.
+struct HoldsForEver(&'static str);
+
+#[async_trait]
+impl Gate for HoldsForEver {
+    async fn pass(&self, step: &Step) -> Passage {
+        if step.id.as_str() == self.0 {
+            std::future::pending().await
+        }
+        Passage::Go
+    }
+}
+
+#[tokio::test]
+async fn a_failure_ends_the_run_though_another_step_is_held() {
+    let steps: &[(&str, &[&str])] = &[("fail", &[]), ("held", &[])];
+    let running = run_through(steps, 2, OnFailure::Stop, CancellationToken::new(), Arc::new(HoldsForEver("held")));
+    let ran = tokio::time::timeout(Duration::from_secs(30), running).await.expect("nothing waits for ever");
+    assert_eq!(ran.report.outcome, Outcome::Failed);
+    assert_eq!(skipped(&ran.events), [("held".into(), SkipReason::Failed)]);
 }

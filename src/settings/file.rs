@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{KEYS, Key, Kind};
+use super::keys::{KEYS, KEYS_TABLE, Key, Kind};
 use super::{Assignment, Environment, Origin, Settings, SettingsError};
 
 /// Reads the file that is asked for, or the usual one if it is there.
@@ -61,6 +61,10 @@ impl File<'_> {
             let key = format!("{prefix}{}", name.get_ref());
             let line = self.line(name.span());
             let section = format!("{key}.");
+            if section == KEYS_TABLE {
+                self.keys(line, &key, value, into)?;
+                continue;
+            }
             if KEYS.iter().any(|known| known.name.starts_with(&section)) {
                 let DeValue::Table(inner) = value.get_ref() else {
                     return Err(self.wrong(line, &key, value, &format!("a table: write [{key}] on a line of its own")));
@@ -73,6 +77,29 @@ impl File<'_> {
                 return Err(SettingsError::Unknown { path: self.path.to_owned(), line, key, known });
             };
             into.push(self.assignment(known, line, value)?);
+        }
+        Ok(())
+    }
+
+    /// The console's keys, action by action.
+    fn keys(
+        &self,
+        line: usize,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        into: &mut Vec<Assignment>,
+    ) -> Result<(), SettingsError> {
+        let DeValue::Table(actions) = value.get_ref() else {
+            return Err(self.wrong(line, key, value, &format!("a table: write [{key}] on a line of its own")));
+        };
+        for (action, keys) in actions {
+            let line = self.line(action.span());
+            let key = format!("{KEYS_TABLE}{}", action.get_ref());
+            let DeValue::String(text) = keys.get_ref() else {
+                return Err(self.wrong(line, &key, keys, "text in quotes: keys such as \"ctrl-b, B\""));
+            };
+            let origin = Origin::File { path: self.path.to_owned(), line };
+            into.push(Assignment { key, value: text.to_string(), origin });
         }
         Ok(())
     }

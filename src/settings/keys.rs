@@ -3,7 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use super::{Assignment, BuildSource, CloudChoice, Environment, Origin, Settings, SettingsError, home_dir, xdg_dir};
+use super::{
+    Assignment, BuildSource, CloudChoice, Environment, KeySetting, Origin, PictureChoice, Settings, SettingsError,
+    SymbolChoice, ThemeChoice, home_dir, xdg_dir,
+};
 use crate::event::StrategyKind;
 use crate::names::DeploymentName;
 
@@ -306,7 +309,99 @@ pub(super) const KEYS: &[Key] = &[
         },
         get: |settings| Some(settings.timeouts.trial_seconds.to_string()),
     },
+    Key {
+        name: "console.theme",
+        kind: Kind::Text,
+        allowed: "auto, dark, light, high-contrast or plain",
+        aws_variables: &[],
+        set: |draft, text| {
+            draft.settings.console.theme = match text {
+                "auto" => ThemeChoice::Auto,
+                "dark" => ThemeChoice::Dark,
+                "light" => ThemeChoice::Light,
+                "high-contrast" => ThemeChoice::HighContrast,
+                "plain" => ThemeChoice::Plain,
+                _ => return None,
+            };
+            Some(())
+        },
+        get: |settings| {
+            Some(match settings.console.theme {
+                ThemeChoice::Auto => "auto".to_owned(),
+                ThemeChoice::Dark => "dark".to_owned(),
+                ThemeChoice::Light => "light".to_owned(),
+                ThemeChoice::HighContrast => "high-contrast".to_owned(),
+                ThemeChoice::Plain => "plain".to_owned(),
+            })
+        },
+    },
+    Key {
+        name: "console.symbols",
+        kind: Kind::Text,
+        allowed: "auto, unicode or ascii",
+        aws_variables: &[],
+        set: |draft, text| {
+            draft.settings.console.symbols = match text {
+                "auto" => SymbolChoice::Auto,
+                "unicode" => SymbolChoice::Unicode,
+                "ascii" => SymbolChoice::Ascii,
+                _ => return None,
+            };
+            Some(())
+        },
+        get: |settings| {
+            Some(match settings.console.symbols {
+                SymbolChoice::Auto => "auto".to_owned(),
+                SymbolChoice::Unicode => "unicode".to_owned(),
+                SymbolChoice::Ascii => "ascii".to_owned(),
+            })
+        },
+    },
+    Key {
+        name: "console.pictures",
+        kind: Kind::Text,
+        allowed: "auto, kitty, iterm2, sixel or half-blocks",
+        aws_variables: &[],
+        set: |draft, text| {
+            draft.settings.console.pictures = match text {
+                "auto" => PictureChoice::Auto,
+                "kitty" => PictureChoice::Kitty,
+                "iterm2" => PictureChoice::Iterm2,
+                "sixel" => PictureChoice::Sixel,
+                "half-blocks" => PictureChoice::HalfBlocks,
+                _ => return None,
+            };
+            Some(())
+        },
+        get: |settings| {
+            Some(match settings.console.pictures {
+                PictureChoice::Auto => "auto".to_owned(),
+                PictureChoice::Kitty => "kitty".to_owned(),
+                PictureChoice::Iterm2 => "iterm2".to_owned(),
+                PictureChoice::Sixel => "sixel".to_owned(),
+                PictureChoice::HalfBlocks => "half-blocks".to_owned(),
+            })
+        },
+    },
+    Key {
+        name: "console.mouse",
+        kind: Kind::Text,
+        allowed: "on or off",
+        aws_variables: &[],
+        set: |draft, text| {
+            draft.settings.console.mouse = match text {
+                "on" => true,
+                "off" => false,
+                _ => return None,
+            };
+            Some(())
+        },
+        get: |settings| Some(if settings.console.mouse { "on" } else { "off" }.to_owned()),
+    },
 ];
+
+/// The table of the console's keys: its names are the console's actions, not settings of this table.
+pub(super) const KEYS_TABLE: &str = "console.keys.";
 
 /// The original's repository.
 pub(super) const DEFAULT_GITHUB_URL: &str = "https://github.com/Faaizz/s3_thumbnail_creator";
@@ -350,6 +445,14 @@ impl Draft {
     }
 
     fn apply(&mut self, assignment: &Assignment) -> Result<(), SettingsError> {
+        if let Some(action) = assignment.key.strip_prefix(KEYS_TABLE) {
+            self.settings.console.keys.push(KeySetting {
+                action: action.to_owned(),
+                keys: assignment.value.clone(),
+                origin: assignment.origin.clone(),
+            });
+            return Ok(());
+        }
         let Some(key) = KEYS.iter().find(|key| key.name == assignment.key) else {
             unreachable!("files are checked when they are read, variables and flags come from the table");
         };

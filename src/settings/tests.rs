@@ -148,3 +148,18 @@ fn the_state_directory_is_found_as_xdg_says() {
     let relative = state_dir(&[("THUMBCTL_STATE_DIR", "here")]);
     assert!(relative.is_absolute() && relative.ends_with("here"));
 }
+
+#[test]
+fn keys_of_the_users_own_are_taken_as_they_are_written() {
+    let settings = load("[console.keys]\ndestroy = 'ctrl-x'\nshow-trial = '6, t'\n", &[], &[]).expect("legal settings");
+    let keys: Vec<(&str, &str)> =
+        settings.console.keys.iter().map(|key| (key.action.as_str(), key.keys.as_str())).collect();
+    assert_eq!(keys, [("destroy", "ctrl-x"), ("show-trial", "6, t")]);
+    assert!(settings.console.keys[0].origin.to_string().ends_with("config.toml, line 2"));
+    assert!(complaint("[console]\nkeys = 3\n").starts_with("line 2: console.keys cannot be 3; it must be a table"));
+    assert!(complaint("[console.keys]\nquit = 3\n").starts_with("line 2: console.keys.quit cannot be 3; it must be"));
+    assert_eq!(
+        complaint("[console]\ntheme = 'pink'\n"),
+        "line 2: console.theme cannot be 'pink'; it must be auto, dark, light, high-contrast or plain"
+    );
+}

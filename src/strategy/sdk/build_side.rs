@@ -5,7 +5,7 @@ use super::{SdkStrategy, StepDone, StepError, StepScope};
 use crate::assets;
 use crate::aws::policy::Document;
 use crate::aws::wait;
-use crate::aws::{AwsError, ErrorKind, Tagged, codebuild, ecr, iam, logs, s3};
+use crate::aws::{AwsError, ErrorKind, Tags, codebuild, ecr, iam, logs, s3};
 use crate::event::Failure;
 use crate::resource::ResourceKind;
 use crate::settings::BuildSource;
@@ -115,7 +115,7 @@ impl SdkStrategy {
             let made = call(scope, &[wait::CONFLICT], || async {
                 match iam::create_policy(client, &name, &document, description, &self.tags()).await {
                     Err(error) if error.kind == ErrorKind::AlreadyExists => {
-                        self.adopt(iam::policy(client, &arn).await?, error)
+                        self.adopt(iam::policy(client, &arn).await?.map(|found| (found.arn, found.tags)), error)
                     }
                     other => other,
                 }
@@ -143,7 +143,7 @@ impl SdkStrategy {
             let arn = call(scope, &[wait::CONFLICT], || async {
                 match iam::create_role(client, &name, &trust, description, &self.tags()).await {
                     Err(error) if error.kind == ErrorKind::AlreadyExists => {
-                        self.adopt(iam::role(client, &name).await?, error)
+                        self.adopt(iam::role(client, &name).await?.map(|found| (found.arn, found.tags)), error)
                     }
                     other => other,
                 }
@@ -197,7 +197,8 @@ impl SdkStrategy {
             let made = call(scope, &[wait::ROLE_PROPAGATION], || async {
                 match codebuild::create_project(client, &spec).await {
                     Err(error) if error.kind == ErrorKind::AlreadyExists => {
-                        self.adopt(codebuild::project(client, &name).await?, error)
+                        let found = codebuild::project(client, &name).await?;
+                        self.adopt(found.map(|found| (found.arn, found.tags)), error)
                     }
                     other => other,
                 }
@@ -209,13 +210,12 @@ impl SdkStrategy {
 
     /// Takes what is there of a name if it carries this deployment's tag: then it was made by a process that died, or by a
     /// call whose answer was lost. Otherwise it is somebody else's.
-    fn adopt(&self, found: Option<Tagged>, refused: AwsError) -> Result<String, AwsError> {
+    fn adopt(&self, found: Option<(String, Tags)>, refused: AwsError) -> Result<String, AwsError> {
         match found {
-            Some(found)
-                if found.tags.get(super::DEPLOYMENT_TAG).map(String::as_str)
-                    == Some(self.names.deployment().as_str()) =>
+            Some((arn, tags))
+                if tags.get(super::DEPLOYMENT_TAG).map(String::as_str) == Some(self.names.deployment().as_str()) =>
             {
-                Ok(found.arn)
+                Ok(arn)
             }
             _ => Err(refused),
         }

@@ -41,7 +41,7 @@ pub(super) async fn presence(site: &Site, names: &Names, kind: ResourceKind) -> 
             }
         }
         ResourceKind::BuildLogGroup | ResourceKind::FunctionLogGroup => {
-            logs::log_group_exists(&clients.logs, &name).await?
+            logs::log_group(&clients.logs, &name).await?.is_some()
         }
         ResourceKind::BuildPolicy | ResourceKind::FunctionPolicy => {
             let arn = format!("arn:aws:iam::{}:policy/{name}", site.identity.account);
@@ -55,9 +55,9 @@ pub(super) async fn presence(site: &Site, names: &Names, kind: ResourceKind) -> 
         }
         ResourceKind::Notification => {
             let bucket = names.of(ResourceKind::SourceBucket);
-            let functions = s3::notification(&clients.s3, &bucket).await?.unwrap_or_default();
+            let rules = s3::notification(&clients.s3, &bucket).await?.unwrap_or_default();
             let function = names.of(ResourceKind::Function);
-            functions.iter().any(|arn| arn.ends_with(&format!(":function:{function}")))
+            rules.iter().any(|rule| rule.invokes(&function))
         }
     };
     Ok(if there { Presence::There } else { Presence::Missing })

@@ -1,0 +1,181 @@
+//! [`JournalFollower`]: reads a deployment's journals from their beginning and goes on as they grow, whoever writes them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::path::PathBuf;
+
+use super::{DeploymentJournal, JournalError, io_error, parse};
+use crate::event::{Event, EventKind, RunId};
+
+/// Reads a deployment's journals as they grow.
+#[derive(Debug)]
+pub struct JournalFollower {
+    journal: DeploymentJournal,
+    /// Runs that may still grow.
+    open: BTreeMap<RunId, Reading>,
+    /// Runs that have been read to their last event, or cannot be read.
+    closed: BTreeSet<RunId>,
+}
+
+/// How far one journal has been read.
+#[derive(Debug)]
+struct Reading {
+    path: PathBuf,
+    file: BufReader<File>,
+    /// Up to where whole lines have been read; a line that is being written is read again.
+    offset: u64,
+    lines: usize,
+}
+
+impl JournalFollower {
+    pub(super) fn new(journal: DeploymentJournal) -> Self {
+        Self { journal, open: BTreeMap::new(), closed: BTreeSet::new() }
+    }
+
+    /// The events that have come since the last reading, in order, at most so many; empty when there are none. A journal
+    /// that cannot be read is told once, and read past from then on.
+    ///
+    /// # Errors
+    /// When a journal cannot be read, is damaged, or is a newer program's.
+    pub fn next(&mut self, most: usize) -> Result<Vec<Event>, JournalError> {
+        let mut events = Vec::new();
+        for run in self.journal.runs()? {
+            if self.closed.contains(&run) {
+                continue;
+            }
+            if events.len() >= most {
+                break;
+            }
+            if let Err(error) = self.read(&run, most, &mut events) {
+                self.open.remove(&run);
+                self.closed.insert(run);
+                if events.is_empty() {
+                    return Err(error);
+                }
+                // What was read before it is whole; the error shows again to whoever reads that journal by itself.
+                break;
+            }
+        }
+        Ok(events)
+    }
+
+    fn read(&mut self, run: &RunId, most: usize, events: &mut Vec<Event>) -> Result<(), JournalError> {
+        if !self.open.contains_key(run) {
+            let path = self.journal.path_of(run);
+            let file = File::open(&path).map_err(io_error("read", &path))?;
+            let reading = Reading { path, file: BufReader::new(file), offset: 0, lines: 0 };
+            self.open.insert(run.clone(), reading);
+        }
+        let reading = self.open.get_mut(run).expect("it was put there");
+        let ended = reading.read(most, events)?;
+        if ended {
+            self.open.remove(run);
+            self.closed.insert(run.clone());
+        }
+        Ok(())
+    }
+}
+
+impl Reading {
+    /// Reads on; answers whether the run's last event was read.
+    fn read(&mut self, most: usize, events: &mut Vec<Event>) -> Result<bool, JournalError> {
+        let length = self.file.get_ref().metadata().map_err(io_error("read", &self.path))?.len();
+        if length == self.offset {
+            return Ok(false);
+        }
+        let mut line = Vec::new();
+        while events.len() < most {
+            line.clear();
+            let read = self.file.read_until(b'\n', &mut line).map_err(io_error("read", &self.path))?;
+            if !line.ends_with(b"\n") {
+                // It is being written, or will be cut off again.
+                if read > 0 {
+                    self.file.seek(SeekFrom::Start(self.offset)).map_err(io_error("read", &self.path))?;
+                }
+                return Ok(false);
+            }
+            self.offset += line.len() as u64;
+            self.lines += 1;
+            let event = parse(&self.path, self.lines, &line)?;
+            let ended = matches!(event.kind, EventKind::RunFinished { .. });
+            events.push(event);
+            if ended {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::path::Path;
+
+    use super::*;
+    use crate::event::{Action, Outcome, VERSION};
+    use crate::journal::JournalStore;
+    use crate::names::DeploymentName;
+
+    fn journal(dir: &Path) -> DeploymentJournal {
+        JournalStore::new(dir).deployment(&DeploymentName::new("demo").expect("a legal name"))
+    }
+
+    fn event(run: &RunId, seq: u64) -> Event {
+        let kind = match seq {
+            9 => EventKind::RunFinished { outcome: Outcome::Succeeded, seconds: 1.0 },
+            _ => EventKind::StepStarted { step: "repository".into() },
+        };
+        Event { v: VERSION, run: run.clone(), seq, at: chrono::DateTime::UNIX_EPOCH, kind }
+    }
+
+    #[test]
+    fn what_is_written_is_read_once_and_in_order() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let journal = journal(dir.path());
+        let mut follower = journal.follow();
+        assert_eq!(follower.next(100).expect("nothing is there"), []);
+        let mut first = journal.begin(Action::Deploy).expect("a run begins");
+        let all: Vec<Event> = (0..10).map(|seq| event(first.id(), seq)).collect();
+        let mut heard = Vec::new();
+        for event in &all {
+            first.append(event).expect("there is room");
+            heard.extend(follower.next(1).expect("it can be read"));
+        }
+        let mut second = journal.begin(Action::Destroy).expect("a run begins");
+        second.append(&event(second.id(), 0).clone()).expect("there is room");
+        heard.extend(follower.next(100).expect("it can be read"));
+        assert_eq!(heard.len(), 11);
+        assert_eq!(heard[..10], all);
+        assert_eq!(follower.next(100).expect("it can be read"), []);
+    }
+
+    #[test]
+    fn a_line_that_is_being_written_is_waited_for() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let journal = journal(dir.path());
+        let run = journal.begin(Action::Deploy).expect("a run begins");
+        let mut line = serde_json::to_vec(&event(run.id(), 0)).expect("an event is JSON");
+        line.push(b'\n');
+        let mut follower = journal.follow();
+        for byte in &line {
+            assert_eq!(follower.next(100).expect("half a line is no error"), []);
+            (&*run.file()).write_all(std::slice::from_ref(byte)).expect("there is room");
+        }
+        assert_eq!(follower.next(100).expect("it can be read"), [event(run.id(), 0)]);
+    }
+
+    #[test]
+    fn a_damaged_journal_is_told_once_and_read_past() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let journal = journal(dir.path());
+        let damaged = journal.begin(Action::Deploy).expect("a run begins");
+        (&*damaged.file()).write_all(b"nonsense\n").expect("there is room");
+        let mut good = journal.begin(Action::Destroy).expect("a run begins");
+        good.append(&event(good.id(), 0)).expect("there is room");
+        let mut follower = journal.follow();
+        assert!(matches!(follower.next(100), Err(JournalError::Damaged { line: 1, .. })));
+        assert_eq!(follower.next(100).expect("the rest can be read").len(), 1);
+    }
+}
