@@ -60,6 +60,11 @@ impl JournalFollower {
         Ok(events)
     }
 
+    /// Whether a run was read that has no end yet: it is under way, or its process died.
+    pub fn has_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     fn read(&mut self, run: &RunId, most: usize, events: &mut Vec<Event>) -> Result<(), JournalError> {
         if !self.open.contains_key(run) {
             let path = self.journal.path_of(run);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEvent};
 
-use super::log_store::{LogCommand, LogReport};
+use super::log_store::{LogCommand, LogLine, LogReport};
 use super::model::trial::{TrialCommand, TrialReport};
 use super::theme::Theme;
 use crate::event::{Action, Event, Failure, LogSource, Outcome};
@@ -55,6 +55,8 @@ pub enum Message {
     Inspected(ResourceKind, Result<Option<Box<crate::session::Inspection>>, Failure>),
     /// Something about a log.
     Log(LogSource, LogReport),
+    /// Lines of a log that is read from the cloud.
+    Lines(LogSource, Vec<LogLine>),
     /// Something about the trial.
     Trial(TrialReport),
     /// Something that was done, or could not be, in words.
@@ -189,6 +191,8 @@ pub enum Effect {
     Log(LogSource, LogCommand),
     /// Something that the trial needs.
     Trial(TrialCommand),
+    /// Say something to the user.
+    Say(Result<String, Failure>),
     /// Put a text into the terminal's clipboard (OSC 52).
     Copy(String),
     /// Play a recording at this many times its speed.

@@ -8,9 +8,14 @@ pub mod keymap;
 pub mod log_store;
 pub mod message;
 pub mod model;
+mod runner;
 #[cfg(test)]
 pub(crate) mod scenes;
 pub mod symbols;
+mod terminal;
 pub mod theme;
+mod trial_desk;
 pub mod update;
 pub mod view;
+
+pub use runner::{ConsoleError, Opening, find_run, open};

@@ -12,6 +12,8 @@ pub mod run;
 pub mod timing;
 pub mod trial;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use self::activity::Activity;
@@ -30,7 +32,7 @@ use super::symbols::Symbols;
 use super::theme::Theme;
 use super::view::layout::Layout;
 use crate::deployment::Deployment;
-use crate::event::{Failure, LogSource};
+use crate::event::{Event, Failure, LogSource, RunId};
 use crate::names::DeploymentName;
 use crate::session::Preview;
 use crate::timing::History;
@@ -50,6 +52,8 @@ pub struct Model {
     pub journals_read: bool,
     /// What stands, as the journals tell it.
     pub deployment: Deployment,
+    /// The number of the event that comes next, of every run that was heard of.
+    heard: BTreeMap<RunId, u64>,
     /// What earlier runs took.
     pub history: History,
     /// What a deployment would do, once that is known.
@@ -150,6 +154,7 @@ impl Model {
             asked,
             connection: if replay { Connection::Unneeded } else { Connection::Connecting },
             journals_read: false,
+            heard: BTreeMap::new(),
             history: History::default(),
             preview: None,
             run: None,
@@ -171,6 +176,21 @@ impl Model {
             symbols,
             quit_after: false,
         }
+    }
+
+    /// Whether an event is heard for the first time: those of our own runs come from the run itself and from its journal.
+    pub fn hears_first(&mut self, event: &Event) -> bool {
+        let next = self.heard.entry(event.run.clone()).or_default();
+        let is_first = event.seq >= *next;
+        if is_first {
+            *next = event.seq + 1;
+        }
+        is_first
+    }
+
+    /// When what is on the screen changes by itself although nothing runs.
+    pub fn next_change(&self) -> Option<DateTime<Utc>> {
+        self.messages.expires(self.now)
     }
 
     /// Where everything is on the screen.

@@ -1,0 +1,434 @@
+//! The runner: one loop that hears, has the model updated, does what comes of it, and draws.
+//!
+//! It is the only place where the console reads a clock, the terminal, files or the cloud. Drawings are put together while
+//! messages wait; nothing is drawn, and nothing ticks, when nothing happens.
+
+mod desk;
+mod function_log;
+mod gate;
+mod journals;
+mod replay;
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use crossterm::event::{Event as TerminalEvent, EventStream};
+use futures::StreamExt;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::keymap::{CustomKeys, KeyMap, KeyMapError};
+use super::message::{Effect, Message};
+use super::model::{Asked, Beginning, Model};
+use super::symbols::{self, Symbols};
+use super::terminal::{self, Screen, query};
+use super::theme::Theme;
+use super::update::update;
+use crate::event::RunId;
+use crate::journal::{JournalError, JournalStore};
+use crate::settings::{CloudChoice, Settings, SymbolChoice, ThemeChoice};
+use desk::{Desk, Note};
+
+/// Between two drawings while things happen by themselves. What the user does is drawn at once.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// Between two ticks of the clock while something runs.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How many notes of the desk are taken in before the keys are looked at again.
+const BATCH: usize = 64;
+
+/// How long the terminal may take to say what it can do.
+const TERMINAL_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+
+/// What the console is opened with.
+#[derive(Debug)]
+pub enum Opening {
+    /// A deployment.
+    Deployment,
+    /// A recording of a run.
+    Replay {
+        /// Which run.
+        run: RunId,
+        /// How many times faster than it happened.
+        speed: f64,
+    },
+}
+
+/// Why there is no console.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    /// A key of the user's own cannot be used.
+    #[error("{origin}: {source}")]
+    Keys {
+        /// Where it was written.
+        origin: String,
+        /// What is wrong with it.
+        source: KeyMapError,
+    },
+    /// The terminal cannot be used.
+    #[error("cannot use the terminal: {0}")]
+    Terminal(#[source] io::Error),
+    /// A journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// There is no such run.
+    #[error("deployment '{deployment}' has no run '{run}'; {known}")]
+    NoRun {
+        /// The deployment.
+        deployment: String,
+        /// What was asked for.
+        run: String,
+        /// Which runs there are.
+        known: String,
+    },
+    /// A temporary folder for images cannot be made.
+    #[error("cannot make a temporary folder for images: {0}")]
+    Folder(#[source] io::Error),
+    /// The program was told to end.
+    #[error("ended by a signal")]
+    Terminated,
+}
+
+/// Opens the console, and returns when its user leaves it.
+///
+/// # Errors
+/// When the terminal, the keys or the journals cannot be used.
+pub async fn open(settings: Settings, opening: Opening) -> Result<(), ConsoleError> {
+    let keymap = keymap(&settings)?;
+    let is_replay = matches!(opening, Opening::Replay { .. });
+    give_back_on_panic();
+    let mut screen = Screen::take(settings.console.mouse).map_err(ConsoleError::Terminal)?;
+    let size = Screen::size().map_err(ConsoleError::Terminal)?;
+    let mut model = Model::new(Beginning {
+        asked: asked(&settings),
+        now: Utc::now(),
+        size,
+        keymap,
+        theme: theme(settings.console.theme),
+        symbols: signs(settings.console.symbols),
+        replay: is_replay,
+    });
+    // Drawn before anything is asked: the cloud may take long, and the terminal too.
+    screen.draw(&model).map_err(ConsoleError::Terminal)?;
+    let (notes, heard) = mpsc::channel(256);
+    let desk = Desk::new(settings.clone(), notes.clone()).map_err(ConsoleError::Folder)?;
+    match opening {
+        Opening::Deployment => journals::follow(&settings, notes.clone()),
+        Opening::Replay { run, speed } => desk.replay(run, speed),
+    }
+    let mut runner = Runner { screen, desk, heard, is_replay, last_drawn: Instant::now(), dirty: true };
+    let first = if is_replay { Vec::new() } else { vec![Effect::Connect] };
+    let resize = update(&mut model, Message::Resize(size.0, size.1));
+    runner.carry_out(&mut model, first.into_iter().chain(resize).collect())?;
+    runner.run(&mut model, notes).await
+}
+
+/// Finds a run by its id, its number, or `last`.
+///
+/// # Errors
+/// When there is none, or the journals cannot be read.
+pub fn find_run(settings: &Settings, words: &str) -> Result<RunId, ConsoleError> {
+    let runs = JournalStore::new(&settings.state_dir).deployment(&settings.name).runs()?;
+    let number = words.parse::<u32>().ok().map(|number| format!("{number:04}-"));
+    let found = match words {
+        "last" => runs.last(),
+        _ => runs.iter().find(|run| {
+            run.as_str() == words || number.as_ref().is_some_and(|number| run.as_str().starts_with(number))
+        }),
+    };
+    found.cloned().ok_or_else(|| ConsoleError::NoRun {
+        deployment: settings.name.to_string(),
+        run: words.to_owned(),
+        known: match &runs[..] {
+            [] => "it has none yet".to_owned(),
+            runs => format!("it has {}", runs.iter().map(RunId::as_str).collect::<Vec<_>>().join(", ")),
+        },
+    })
+}
+
+struct Runner {
+    screen: Screen,
+    desk: Desk,
+    heard: mpsc::Receiver<Note>,
+    is_replay: bool,
+    last_drawn: Instant,
+    dirty: bool,
+}
+
+/// Whether the loop goes on.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    Go,
+    Quit,
+}
+
+impl Runner {
+    async fn run(&mut self, model: &mut Model, notes: mpsc::Sender<Note>) -> Result<(), ConsoleError> {
+        let mut terminations = signal(SignalKind::terminate()).map_err(ConsoleError::Terminal)?;
+        let mut hangups = signal(SignalKind::hangup()).map_err(ConsoleError::Terminal)?;
+        let mut interrupts = signal(SignalKind::interrupt()).map_err(ConsoleError::Terminal)?;
+        let mut stops = stop_signal().map_err(ConsoleError::Terminal)?;
+        let mut input: Option<EventStream> = None;
+        let mut asked = ask_terminal(self.desk.settings(), notes);
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let ticks = !self.is_replay && model.is_ticking();
+            let changes_in = until(model.next_change());
+            let draws_in = FRAME.saturating_sub(self.last_drawn.elapsed());
+            let flow = tokio::select! {
+                biased;
+                event = next_event(&mut input) => match event {
+                    Some(Ok(event)) => self.hear(model, event)?,
+                    // The terminal has gone.
+                    Some(Err(_)) | None => return Err(ConsoleError::Terminated),
+                },
+                _ = terminations.recv() => return Err(ConsoleError::Terminated),
+                _ = hangups.recv() => return Err(ConsoleError::Terminated),
+                _ = interrupts.recv() => return Err(ConsoleError::Terminated),
+                _ = stops.recv() => self.carry_out(model, vec![Effect::Suspend])?,
+                () = tokio::time::sleep(draws_in), if self.dirty => {
+                    self.draw(model)?;
+                    Flow::Go
+                }
+                answers = &mut asked, if input.is_none() => {
+                    input = Some(EventStream::new());
+                    match answers {
+                        Ok(answers) => self.take(model, Note::Terminal(answers))?,
+                        // The question came to nothing; so nothing is known.
+                        Err(_) => Flow::Go,
+                    }
+                }
+                count = self.heard.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        return Ok(());
+                    }
+                    let mut flow = Flow::Go;
+                    for note in batch.drain(..) {
+                        if self.take(model, note)? == Flow::Quit {
+                            flow = Flow::Quit;
+                        }
+                    }
+                    flow
+                }
+                () = tokio::task::yield_now(), if self.desk.has_log_work() => {
+                    let messages = self.desk.work_on_logs();
+                    self.messages(model, messages)?
+                }
+                _ = tick.tick(), if ticks => self.message(model, Message::Tick(Utc::now()))?,
+                () = tokio::time::sleep(changes_in.unwrap_or_default()), if changes_in.is_some() && !self.is_replay => {
+                    self.message(model, Message::Tick(Utc::now()))?
+                }
+            };
+            if flow == Flow::Quit {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Something from the terminal. It is drawn at once.
+    fn hear(&mut self, model: &mut Model, event: TerminalEvent) -> Result<Flow, ConsoleError> {
+        let message = match event {
+            TerminalEvent::Key(key) => Message::Key(key),
+            TerminalEvent::Mouse(mouse) => Message::Mouse(mouse),
+            TerminalEvent::Paste(text) => Message::Paste(text),
+            TerminalEvent::Resize(width, height) => Message::Resize(width, height),
+            TerminalEvent::FocusGained | TerminalEvent::FocusLost => return Ok(Flow::Go),
+        };
+        let is_motion = matches!(&message, Message::Mouse(mouse)
+            if matches!(mouse.kind, crossterm::event::MouseEventKind::Moved | crossterm::event::MouseEventKind::Drag(_)));
+        if is_motion {
+            return Ok(Flow::Go);
+        }
+        self.know_the_time(model);
+        let flow = self.message(model, message)?;
+        if flow == Flow::Go {
+            self.draw(model)?;
+        }
+        Ok(flow)
+    }
+
+    fn take(&mut self, model: &mut Model, note: Note) -> Result<Flow, ConsoleError> {
+        self.know_the_time(model);
+        let messages = match note {
+            Note::Key(key) => return self.hear(model, TerminalEvent::Key(key)),
+            Note::Paste(text) => return self.hear(model, TerminalEvent::Paste(text)),
+            note => self.desk.take(note),
+        };
+        self.messages(model, messages)
+    }
+
+    fn know_the_time(&self, model: &mut Model) {
+        if !self.is_replay {
+            model.now = Utc::now();
+        }
+    }
+
+    fn messages(&mut self, model: &mut Model, messages: Vec<Message>) -> Result<Flow, ConsoleError> {
+        for message in messages {
+            if self.message(model, message)? == Flow::Quit {
+                return Ok(Flow::Quit);
+            }
+        }
+        Ok(Flow::Go)
+    }
+
+    fn message(&mut self, model: &mut Model, message: Message) -> Result<Flow, ConsoleError> {
+        self.dirty = true;
+        let effects = update(model, message);
+        self.carry_out(model, effects)
+    }
+
+    /// Does what is to be done, and what comes of it at once, until nothing more does.
+    fn carry_out(&mut self, model: &mut Model, effects: Vec<Effect>) -> Result<Flow, ConsoleError> {
+        let mut queue = VecDeque::from(effects);
+        while let Some(effect) = queue.pop_front() {
+            match effect {
+                Effect::Quit => return Ok(Flow::Quit),
+                Effect::Suspend => {
+                    self.screen.suspend().map_err(ConsoleError::Terminal)?;
+                    let (width, height) = Screen::size().map_err(ConsoleError::Terminal)?;
+                    queue.extend(update(model, Message::Resize(width, height)));
+                    self.dirty = true;
+                }
+                Effect::Redraw => {
+                    self.screen.clear().map_err(ConsoleError::Terminal)?;
+                    self.dirty = true;
+                }
+                Effect::Copy(text) => {
+                    self.screen.copy(&text).map_err(ConsoleError::Terminal)?;
+                    let words = "Copied, if the terminal allows it (OSC 52).".to_owned();
+                    queue.extend(update(model, Message::Notice(Ok(words))));
+                }
+                effect => {
+                    for message in self.desk.carry_out(effect) {
+                        queue.extend(update(model, message));
+                    }
+                }
+            }
+        }
+        Ok(Flow::Go)
+    }
+
+    fn draw(&mut self, model: &Model) -> Result<(), ConsoleError> {
+        self.screen.draw(model).map_err(ConsoleError::Terminal)?;
+        self.last_drawn = Instant::now();
+        self.dirty = false;
+        Ok(())
+    }
+}
+
+async fn next_event(input: &mut Option<EventStream>) -> Option<io::Result<TerminalEvent>> {
+    match input {
+        Some(input) => input.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Asks the terminal what it can do, on a thread of its own; keys that are typed meanwhile are passed on.
+fn ask_terminal(settings: &Settings, notes: mpsc::Sender<Note>) -> tokio::sync::oneshot::Receiver<query::Answers> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let pictures = settings.console.pictures;
+    std::thread::spawn(move || {
+        let answers = query::ask(TERMINAL_ANSWERS_WITHIN, pictures, &mut |typed| {
+            let note = match typed {
+                query::Typed::Key(key) => Note::Key(key),
+                query::Typed::Paste(text) => Note::Paste(text),
+            };
+            // Nobody listens to a console that has ended.
+            let _ = notes.blocking_send(note);
+        });
+        let _ = sender.send(answers);
+    });
+    receiver
+}
+
+/// Ctrl-Z from elsewhere: `kill -TSTP`.
+fn stop_signal() -> io::Result<Signal> {
+    signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))
+}
+
+fn until(moment: Option<DateTime<Utc>>) -> Option<Duration> {
+    moment.map(|moment| (moment - Utc::now()).to_std().unwrap_or_default())
+}
+
+/// A panic of the console gives the terminal back before it is told. One of a task is told by whoever waits for the task.
+fn give_back_on_panic() {
+    let console = std::thread::current().id();
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().id() == console {
+            terminal::give_back();
+            told(panic);
+        }
+    }));
+}
+
+fn asked(settings: &Settings) -> Asked {
+    let cloud = match (&settings.endpoint_url, settings.cloud) {
+        (Some(url), _) => url.clone(),
+        (None, CloudChoice::Sandbox) => "sandbox".to_owned(),
+        (None, CloudChoice::Aws) => "aws".to_owned(),
+    };
+    Asked {
+        cloud,
+        region: settings.region.clone(),
+        name: settings.name.clone(),
+        strategy: settings.strategy.to_string(),
+        parallelism: settings.parallelism.get(),
+    }
+}
+
+fn keymap(settings: &Settings) -> Result<KeyMap, ConsoleError> {
+    let mut custom: Vec<CustomKeys> = Vec::new();
+    for key in &settings.console.keys {
+        custom.push(CustomKeys { action: key.action.clone(), keys: key.keys.clone() });
+        // One after another, so that a complaint names the line that made it wrong.
+        if let Err(source @ (KeyMapError::UnknownAction(_) | KeyMapError::UnknownKey { .. })) = KeyMap::with(&custom) {
+            return Err(ConsoleError::Keys { origin: key.origin.to_string(), source });
+        }
+    }
+    KeyMap::with(&custom).map_err(|source| {
+        let origin = settings.console.keys.last().map(|key| key.origin.to_string()).unwrap_or_default();
+        ConsoleError::Keys { origin, source }
+    })
+}
+
+fn theme(choice: ThemeChoice) -> Option<Theme> {
+    // https://no-color.org: present and not empty.
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match choice {
+        ThemeChoice::Auto if no_colour => Some(Theme::Plain),
+        ThemeChoice::Auto => None,
+        ThemeChoice::Dark => Some(Theme::Dark),
+        ThemeChoice::Light => Some(Theme::Light),
+        ThemeChoice::HighContrast => Some(Theme::HighContrast),
+        ThemeChoice::Plain => Some(Theme::Plain),
+    }
+}
+
+fn signs(choice: SymbolChoice) -> &'static Symbols {
+    let unicode = match choice {
+        SymbolChoice::Unicode => true,
+        SymbolChoice::Ascii => false,
+        SymbolChoice::Auto => locale_is_unicode(),
+    };
+    if unicode { &symbols::UNICODE } else { &symbols::ASCII }
+}
+
+/// Whether the locale's encoding is UTF-8; the first of these variables that is set decides. A Linux console has a font of
+/// 256 signs, whatever the locale says.
+fn locale_is_unicode() -> bool {
+    if std::env::var_os("TERM").is_some_and(|term| term == "linux") {
+        return false;
+    }
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+    set.is_none_or(|locale| {
+        let locale = locale.to_string_lossy().to_uppercase();
+        locale.contains("UTF-8") || locale.contains("UTF8")
+    })
+}

@@ -1,0 +1,105 @@
+//! The terminal: taken over when the console opens, given back as it was however the console ends.
+
+pub mod query;
+
+use std::io::{self, BufWriter, Stdout, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode,
+};
+use crossterm::{cursor, execute, queue};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+use super::model::Model;
+use super::view;
+
+/// Whether the terminal is ours now, so that a panic gives it back.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The terminal, taken over. It is given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Screen {
+    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    mouse: bool,
+}
+
+impl Screen {
+    /// Takes the terminal over.
+    pub(super) fn take(mouse: bool) -> io::Result<Self> {
+        take_over(mouse)?;
+        // A whole frame is written at once: half a frame would flicker.
+        let out = BufWriter::with_capacity(1 << 16, io::stdout());
+        let terminal = Terminal::new(CrosstermBackend::new(out)).inspect_err(|_| give_back())?;
+        Ok(Self { terminal, mouse })
+    }
+
+    /// Columns and rows.
+    pub(super) fn size() -> io::Result<(u16, u16)> {
+        crossterm::terminal::size()
+    }
+
+    /// Draws the model; only what has changed is written.
+    pub(super) fn draw(&mut self, model: &Model) -> io::Result<()> {
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(|frame| view::draw(frame, model))?;
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+    }
+
+    /// Makes the next drawing a whole one.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        self.terminal.clear()
+    }
+
+    /// Puts a text into the terminal's clipboard (OSC 52). Whether the terminal does it, it does not say.
+    pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
+        let backend = self.terminal.backend_mut();
+        write!(backend, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
+        backend.flush()
+    }
+
+    /// Gives the terminal back, stops the program until it is continued, and takes the terminal over again.
+    pub(super) fn suspend(&mut self) -> io::Result<()> {
+        give_back();
+        // STOP and not TSTP: the latter is heard by ourselves.
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?;
+        take_over(self.mouse)?;
+        self.terminal.clear()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn take_over(mouse: bool) -> io::Result<()> {
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    let taken = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide);
+    let taken = taken.and_then(|()| if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) });
+    taken.inspect_err(|_| give_back())
+}
+
+/// Gives the terminal back as it was; does nothing if it is not ours.
+pub(super) fn give_back() {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    // Nothing can be done about a terminal that has gone.
+    let _ = execute!(
+        io::stdout(),
+        EndSynchronizedUpdate,
+        DisableMouseCapture,
+        DisableBracketedPaste,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
+    let _ = disable_raw_mode();
+}

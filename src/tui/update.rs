@@ -57,6 +57,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::RunEnded(ended) => answers::run_ended(model, ended),
         Message::Status(status) => answers::status(model, status),
         Message::Inspected(kind, answer) => answers::inspected(model, kind, answer),
+        Message::Lines(source, lines) => events::lines(model, source, lines),
         Message::Log(source, report) => model.log_mut(source).take_in(report),
         Message::Trial(report) => model.trial.take_in(report),
         Message::Notice(Ok(text)) => {

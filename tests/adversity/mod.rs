@@ -126,7 +126,8 @@ impl Arena {
     pub fn standing(&self, name: &str) -> Vec<ResourceKind> {
         let name = DeploymentName::new(name).expect("a legal name");
         let journal = JournalStore::new(&self.program.state_dir()).deployment(&name);
-        let deployment = Deployment::fold(name, &journal.events().expect("a journal that can be read"));
+        let mut deployment = Deployment::new(name);
+        journal.each(|event| deployment.apply(&event)).expect("a journal that can be read");
         deployment.standing().map(|resource| resource.kind).collect()
     }
 

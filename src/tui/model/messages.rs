@@ -78,6 +78,12 @@ impl Messages {
         (last.tone == Tone::Bad || !is_old).then_some(last)
     }
 
+    /// When the message line becomes empty by itself.
+    pub fn expires(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let said = self.current(now).filter(|said| said.tone != Tone::Bad)?;
+        Some(said.at + chrono::TimeDelta::seconds(SHOWN_SECONDS))
+    }
+
     /// Everything that was said, oldest first.
     pub fn all(&self) -> impl DoubleEndedIterator<Item = &Said> + ExactSizeIterator {
         self.said.iter()

@@ -132,8 +132,8 @@ impl Model {
             }
             _ => None,
         };
+        // A deployment that is not there has no names yet: they are drawn when it begins.
         let names = self.deployment.origin().filter(|_| self.deployment.is_standing()).map(|origin| &origin.names);
-        let names = names.or_else(|| self.preview.as_ref().map(|preview| &preview.names));
         ResourceRow {
             kind,
             name: resource.map(|resource| resource.name.clone()).or_else(|| Some(names?.of(kind))),

@@ -24,8 +24,6 @@ pub struct RunModel {
     pub phases: Vec<Phase>,
     /// How it ended and after how many seconds; none while it runs, or when its process died.
     pub ended: Option<(Outcome, f64)>,
-    /// The number of the event that comes next.
-    next: u64,
 }
 
 /// One step of a run.
@@ -106,17 +104,11 @@ impl RunModel {
             started: (**started).clone(),
             phases: Vec::new(),
             ended: None,
-            next: event.seq + 1,
         })
     }
 
-    /// Takes in one more event. Answers whether it was one of this run's that had not been heard: the same events may come
-    /// from the run itself and from its journal.
-    pub fn apply(&mut self, event: &Event) -> bool {
-        if event.run != self.id || event.seq < self.next {
-            return false;
-        }
-        self.next = event.seq + 1;
+    /// Takes in one more of its events.
+    pub fn apply(&mut self, event: &Event) {
         self.waterfall.apply(event);
         match &event.kind {
             EventKind::StepStarted { step } => {
@@ -152,7 +144,6 @@ impl RunModel {
             | EventKind::LogLine { .. }
             | EventKind::TrialStage { .. } => {}
         }
-        true
     }
 
     fn phase(&mut self, name: &str, status: &str, seconds: Option<f64>, context: Option<&str>, at: DateTime<Utc>) {

@@ -2,6 +2,7 @@
 
 use crate::event::{Action, Event, EventKind, LogSource};
 use crate::resource::ResourceKind;
+use crate::secret::redact_line;
 use crate::tui::log_store::LogLine;
 use crate::tui::message::Effect;
 use crate::tui::model::Model;
@@ -18,6 +19,14 @@ pub(super) fn take_in(model: &mut Model, events: Vec<Event>) -> Vec<Effect> {
     effects.extend(lines.hand_over(model));
     super::keep_selection(model);
     effects
+}
+
+/// Takes in lines of a log that is read from the cloud.
+pub(super) fn lines(model: &mut Model, source: LogSource, mut lines: Vec<LogLine>) -> Vec<Effect> {
+    for line in &mut lines {
+        line.text = redact_line(&line.text).into_owned();
+    }
+    model.log_mut(source).append(lines)
 }
 
 /// Lines of logs that came together go to their store together.
@@ -49,12 +58,11 @@ impl Lines {
 
 fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
     let mut effects = Vec::new();
+    if !model.hears_first(&event) {
+        return effects;
+    }
     match &event.kind {
         EventKind::RunStarted(started) => {
-            let is_known = model.deployment.runs().iter().any(|run| run.id == event.run);
-            if is_known {
-                return effects;
-            }
             model.deployment.apply(&event);
             model.history.apply(&event);
             if started.action == Action::Trial {
@@ -70,23 +78,18 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
             }
             return effects;
         }
-        _ if model.run.as_ref().is_some_and(|run| run.id == event.run) => {
-            let is_new = model.run.as_mut().is_some_and(|run| run.apply(&event));
-            if !is_new {
-                return effects;
-            }
-        }
-        _ => {
-            // Of a trial, or of an earlier run than the one that is shown.
-            effects.extend(model.trial.apply(&event));
-        }
+        // Another event is of a trial, or of an earlier run than the one that is shown.
+        _ => match model.run.as_mut().filter(|run| run.id == event.run) {
+            Some(run) => run.apply(&event),
+            None => effects.extend(model.trial.apply(&event)),
+        },
     }
     model.deployment.apply(&event);
     model.history.apply(&event);
     let is_shown = model.run.as_ref().is_some_and(|run| run.id == event.run);
     match event.kind {
         EventKind::LogLine { source, text, timestamp } if is_shown || source == LogSource::Function => {
-            let text = crate::secret::redact_line(&text).into_owned();
+            let text = redact_line(&text).into_owned();
             lines.push(source, LogLine { text, timestamp });
         }
         EventKind::StepStarted { step } => {

@@ -1,0 +1,97 @@
+//! [`FunctionLog`]: the function's log, read from the cloud as it grows, for as long as it is looked at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::desk::{Note, failure_of};
+use crate::event::LogSource;
+use crate::names::Names;
+use crate::session::{Session, SessionError};
+use crate::tui::log_store::LogLine;
+use crate::tui::message::Message;
+
+/// Between two looks at a log that has nothing new: the first, and the most that it grows to.
+const FIRST_LOOK: Duration = Duration::from_millis(300);
+const LAST_LOOK: Duration = Duration::from_secs(2);
+
+/// The function's log.
+#[derive(Debug)]
+pub(super) struct FunctionLog {
+    notes: mpsc::Sender<Note>,
+    reader: Option<Reader>,
+}
+
+#[derive(Debug)]
+struct Reader {
+    /// Whose log it is: another deployment has another function.
+    names: Names,
+    wanted: watch::Sender<bool>,
+}
+
+impl FunctionLog {
+    /// Nobody's log yet.
+    pub(super) fn new(notes: mpsc::Sender<Note>) -> Self {
+        Self { notes, reader: None }
+    }
+
+    /// Goes on reading, or stops for a while. Answers whether a log is read from its beginning.
+    pub(super) fn follow(&mut self, session: &Arc<Session>, wanted: bool) -> bool {
+        let names = match session.deployment() {
+            Ok(deployment) => deployment.origin().filter(|_| deployment.is_standing()).map(|o| o.names.clone()),
+            // Told by whoever reads the journal for its own sake.
+            Err(_) => None,
+        };
+        let Some(names) = names else { return false };
+        if let Some(reader) = &self.reader
+            && reader.names == names
+            && reader.wanted.send(wanted).is_ok()
+        {
+            return false;
+        }
+        if !wanted {
+            return false;
+        }
+        let (sender, receiver) = watch::channel(true);
+        self.reader = Some(Reader { names, wanted: sender });
+        tokio::spawn(read(Arc::clone(session), receiver, self.notes.clone()));
+        true
+    }
+}
+
+/// Reads until nobody wants it any more.
+async fn read(session: Arc<Session>, mut wanted: watch::Receiver<bool>, notes: mpsc::Sender<Note>) {
+    let mut log = match session.function_log().await {
+        Ok(log) => log,
+        Err(error) => {
+            let failure = failure_of(&error, error.hint());
+            let _ = notes.send(Note::Message(Message::Notice(Err(failure)))).await;
+            return;
+        }
+    };
+    let mut pause = FIRST_LOOK;
+    loop {
+        if wanted.wait_for(|wanted| *wanted).await.is_err() {
+            return;
+        }
+        match log.next().await {
+            Ok(lines) if lines.is_empty() => pause = (pause * 2).min(LAST_LOOK),
+            Ok(lines) => {
+                pause = FIRST_LOOK;
+                let line = |line: crate::log_follower::LogLine| LogLine { text: line.text, timestamp: line.timestamp };
+                let lines = lines.into_iter().map(line).collect();
+                if notes.send(Note::Message(Message::Lines(LogSource::Function, lines))).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                let error = SessionError::from(error);
+                let failure = failure_of(&error, error.hint());
+                let _ = notes.send(Note::Message(Message::Notice(Err(failure)))).await;
+                return;
+            }
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
