@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use thumbctl::cli;
 use thumbctl::sandbox::standin;
+use thumbctl::{cli, tui};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
@@ -25,10 +25,27 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(cli::run(invocation));
+    let code = runtime.block_on(async {
+        match cli::run(invocation).await {
+            cli::Outcome::Done(code) => code,
+            cli::Outcome::Console(settings) => console(tui::open(*settings, tui::Opening::Deployment).await),
+            cli::Outcome::Replay(settings, run, speed) => console(match tui::find_run(&settings, &run) {
+                Ok(run) => tui::open(*settings, tui::Opening::Replay { run, speed }).await,
+                Err(error) => Err(error),
+            }),
+        }
+    });
     // A read of standard input that was never answered must not keep the program.
     runtime.shutdown_background();
     code
+}
+
+/// What came of the console, as an exit code.
+fn console(ended: Result<(), tui::ConsoleError>) -> ExitCode {
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => cli::report(error.to_string(), error.hint(), matches!(error, tui::ConsoleError::Terminated)),
+    }
 }
 
 /// Inside the sandbox this program goes by other names: it is the function, and the tools that a build calls.

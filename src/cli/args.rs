@@ -18,7 +18,7 @@ const STYLES: Styles = Styles::styled()
 ///
 /// An image put into a source bucket makes a Lambda function write a thumbnail into a destination bucket. thumbctl builds
 /// all of that with CodeBuild, ECR, Lambda, S3 and IAM, in the embedded sandbox (the default, which needs no account and
-/// costs nothing) or on AWS.
+/// costs nothing) or on AWS. Without a command, the console opens: everything in one place, interactively.
 #[derive(Debug, Parser)]
 #[command(
     name = "thumbctl",
@@ -27,8 +27,8 @@ const STYLES: Styles = Styles::styled()
     max_term_width = 100,
     infer_subcommands = false,
     disable_help_subcommand = true,
-    after_help = "Start with: thumbctl demo",
-    after_long_help = "Examples:\n  thumbctl demo                            see everything once, in the sandbox\n  thumbctl deploy && thumbctl upload photo.jpg\n  thumbctl --cloud aws --region eu-central-1 deploy\n\nExit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted."
+    after_help = "Start with: thumbctl (the console), or thumbctl demo",
+    after_long_help = "Examples:\n  thumbctl                                 open the console\n  thumbctl demo                            see everything once, in the sandbox\n  thumbctl deploy && thumbctl upload photo.jpg\n  thumbctl --cloud aws --region eu-central-1 deploy\n\nExit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -129,6 +129,11 @@ pub(crate) enum Command {
     /// Delete everything that was deployed
     #[command(after_help = "Examples:\n  thumbctl destroy\n  thumbctl destroy --purge --yes")]
     Destroy(DestroyArgs),
+    /// Play a recorded run in the console, as it happened or faster
+    #[command(
+        after_help = "Examples:\n  thumbctl replay last --speed 10\n  thumbctl replay 3\n  thumbctl replay 0003-destroy-9f2c"
+    )]
+    Replay(ReplayArgs),
     /// Check what is there and what is missing, and say what to do about it
     #[command(after_help = "Example:\n  thumbctl doctor --cloud aws --profile workshop")]
     Doctor,
@@ -201,6 +206,22 @@ pub(crate) struct DestroyArgs {
     /// Look for leftovers by tag and name instead of trusting the journal
     #[arg(long)]
     pub(crate) purge: bool,
+}
+
+/// `replay`
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Which run of the deployment: its id, its number, or last
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    /// How many times faster than it happened, 0.125 to 1024; + and - change it while it plays
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    pub(crate) speed: f64,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|factor| (0.125..=1024.0).contains(factor));
+    factor.ok_or_else(|| "it must be a number from 0.125 to 1024".to_owned())
 }
 
 /// `sandbox`

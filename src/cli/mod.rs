@@ -29,6 +29,7 @@ mod upload;
 mod watch;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -39,6 +40,7 @@ use error::CliError;
 use interrupt::Interrupt;
 use screen::Screen;
 
+use crate::event::Failure;
 use crate::settings::Settings;
 
 /// What the user asks for, understood.
@@ -63,15 +65,66 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     }
 }
 
+/// What is left to do when the command line has done its part.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Nothing.
+    Done(ExitCode),
+    /// To open the console.
+    Console(Box<Settings>),
+    /// To play a run, named by the user, so many times faster than it happened.
+    Replay(Box<Settings>, String, f64),
+}
+
 /// Does what the user asks for.
-pub async fn run(invocation: Invocation) -> ExitCode {
+pub async fn run(invocation: Invocation) -> Outcome {
     let screen = Screen::detect();
     let verbose = invocation.cli.global.verbose;
     install_panic_hook(verbose);
-    match dispatch(invocation.cli, screen).await {
+    match open_console(&invocation.cli) {
+        Ok(Some(console)) => return console,
+        Ok(None) => {}
+        Err(error) => return Outcome::Done(error.report(verbose, screen)),
+    }
+    Outcome::Done(match dispatch(invocation.cli, screen).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(verbose, screen),
+    })
+}
+
+/// The console, where that is what is asked for. Without a terminal there is none, and help is all that can be given.
+fn open_console(cli: &Cli) -> Result<Option<Outcome>, CliError> {
+    let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let (replay, opens) = match &cli.command {
+        None => (None, is_terminal),
+        Some(Command::Replay(args)) => (Some(args), true),
+        Some(_) => (None, false),
+    };
+    if !opens {
+        return Ok(None);
     }
+    if !is_terminal {
+        return Err(CliError::usage(
+            "a run is played in the console, which needs a terminal for its input and output",
+            "the journal's lines are JSON: look into them with jq",
+        ));
+    }
+    let settings =
+        Settings::load(cli.global.config.as_deref(), &|name| std::env::var_os(name), &cli.global.assignments())?;
+    Ok(Some(match replay {
+        None => Outcome::Console(Box::new(settings)),
+        Some(args) => Outcome::Replay(Box::new(settings), args.run.clone(), args.speed),
+    }))
+}
+
+/// Tells why there is no console, as errors are told, and answers the exit code.
+pub fn report(message: String, hint: Option<String>, interrupted: bool) -> ExitCode {
+    let screen = Screen::detect();
+    if interrupted {
+        return CliError::Interrupted.report(false, screen);
+    }
+    let failure = Failure { hint, ..Failure::new(message) };
+    CliError::Failed(vec![failure]).report(false, screen)
 }
 
 async fn dispatch(cli: Cli, screen: Screen) -> Result<(), CliError> {
@@ -113,7 +166,7 @@ async fn dispatch(cli: Cli, screen: Screen) -> Result<(), CliError> {
         Command::Destroy(args) => destroy::run(&context, &args).await,
         Command::Doctor => doctor::run(&context).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
-        Command::Completions(_) | Command::Man(_) => unreachable!("these were run above"),
+        Command::Completions(_) | Command::Man(_) | Command::Replay(_) => unreachable!("these were run above"),
     }
 }
 

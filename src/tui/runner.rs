@@ -92,6 +92,18 @@ pub enum ConsoleError {
     Terminated,
 }
 
+impl ConsoleError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Keys { .. } => Some("config.example.toml shows how keys are written".into()),
+            Self::NoRun { .. } => Some("--name chooses another deployment".into()),
+            Self::Folder(_) => Some("TMPDIR names another place for temporary files".into()),
+            Self::Terminal(_) | Self::Journal(_) | Self::Terminated => None,
+        }
+    }
+}
+
 /// Opens the console, and returns when its user leaves it.
 ///
 /// # Errors
