@@ -1,4 +1,4 @@
-//! Where a test may have the process killed. Not in release builds.
+//! Where a test may have the process killed, or the console panic. Not in release builds.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,12 @@ pub(crate) fn after_event(event: &Event) {
     if here {
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     }
+}
+
+/// Panics in the console, when the test asked for it and this key is typed: `THUMBCTL_TEST_PANIC_AT_KEY` is the letter.
+pub(crate) fn at_key(letter: char) {
+    static PANIC_AT_KEY: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("THUMBCTL_TEST_PANIC_AT_KEY").ok());
+    assert!(PANIC_AT_KEY.as_deref() != Some(letter.encode_utf8(&mut [0; 4])), "a test asked for this panic");
 }
 
 fn asked(name: &str) -> Option<u64> {

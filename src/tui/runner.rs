@@ -256,6 +256,11 @@ impl Runner {
         if is_motion {
             return Ok(Flow::Go);
         }
+        #[cfg(debug_assertions)]
+        if let Message::Key(crossterm::event::KeyEvent { code: crossterm::event::KeyCode::Char(letter), .. }) = &message
+        {
+            crate::failpoint::at_key(*letter);
+        }
         self.know_the_time(model);
         let flow = self.message(model, message)?;
         if flow == Flow::Go {

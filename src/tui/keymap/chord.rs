@@ -47,6 +47,11 @@ impl Chord {
         Self { code, modifiers }
     }
 
+    /// A key event that is this chord.
+    pub fn event(self) -> KeyEvent {
+        KeyEvent::new(self.code, self.modifiers)
+    }
+
     /// Reads a chord as people write it; none if that is no key.
     pub fn parse(text: &str) -> Option<Self> {
         let mut rest = text.trim();

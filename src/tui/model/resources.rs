@@ -150,13 +150,21 @@ impl Model {
             Activity::Ours(ours) => self.run.as_ref()?.step(ours.held.as_ref()?).map(|model| &model.step),
             Activity::Idle | Activity::Preparing { .. } | Activity::Asking { .. } => {
                 let plan = &self.preview.as_ref()?.plan;
-                let is_open = |step: &&Step| match step.resource {
-                    Some(kind) => !self.deployment.is_ready(kind),
-                    None => !self.deployment.is_complete(),
-                };
-                plan.steps().iter().find(is_open)
+                plan.steps().iter().find(|step| !self.is_done(step, plan))
             }
             Activity::Theirs { .. } | Activity::Replay(_) => None,
+        }
+    }
+
+    /// Whether what a step makes is there. One that makes no resource was done if one that needs it was.
+    fn is_done(&self, step: &Step, plan: &Plan) -> bool {
+        match step.resource {
+            Some(kind) => self.deployment.is_ready(kind),
+            None => plan
+                .steps()
+                .iter()
+                .filter(|other| other.needs.contains(&step.id))
+                .any(|other| other.resource.is_some_and(|kind| self.deployment.is_ready(kind))),
         }
     }
 

@@ -102,13 +102,14 @@ mod tests {
         let gate = ConsoleGate::new(Pace::Stepwise, 1, BTreeSet::from(["free".into()]), notes);
         assert_eq!(gate.pass(&step("first")).await, Passage::Go);
         assert_eq!(gate.pass(&step("free")).await, Passage::Go);
-        let (passage, ()) = tokio::join!(gate.pass(&step("second")), async {
+        let (second, third) = (step("second"), step("third"));
+        let (passage, ()) = tokio::join!(gate.pass(&second), async {
             let held = heard.recv().await;
             assert!(matches!(held, Some(Note::Message(Message::Held(id))) if id.as_str() == "second"));
             gate.pass_one();
         });
         assert_eq!(passage, Passage::Go);
-        let (passage, ()) = tokio::join!(gate.pass(&step("third")), async {
+        let (passage, ()) = tokio::join!(gate.pass(&third), async {
             heard.recv().await.expect("it is held");
             gate.set_pace(Pace::Through);
         });

@@ -18,6 +18,9 @@ const BATCH: usize = 1000;
 /// Between two ticks of the recording's clock.
 const TICK: Duration = Duration::from_millis(100);
 
+/// Events that are closer together than this are told together.
+const FRAME: Duration = Duration::from_millis(16);
+
 /// Plays a recorded run.
 #[derive(Debug)]
 pub(super) struct Replay {
@@ -54,7 +57,7 @@ impl Replay {
         self.set_speed(speed);
         let (journal, notes, control) = (self.journal.clone(), self.notes.clone(), Arc::clone(&self.control));
         std::thread::spawn(move || {
-            let mut player = Player { notes, control, run: run.clone(), clock: None };
+            let mut player = Player { notes, control, run: run.clone(), clock: None, due: Vec::new() };
             // A console that has ended hears nothing; then this ends too.
             let _ = player.play(&journal, &run);
         });
@@ -88,6 +91,8 @@ struct Player {
     run: RunId,
     /// What time it is in the recording.
     clock: Option<DateTime<Utc>>,
+    /// Events whose time has come.
+    due: Vec<Event>,
 }
 
 impl Player {
@@ -103,6 +108,7 @@ impl Player {
         if unheard {
             return Err(Unheard);
         }
+        self.flush()?;
         self.tell_position(true)
     }
 
@@ -130,41 +136,48 @@ impl Player {
         Ok(())
     }
 
-    /// Waits until it is an event's time, and tells it.
+    /// Keeps an event until its time has come.
     fn next(&mut self, event: Event) -> Result<(), Unheard> {
-        self.wait_until(event.at)?;
-        self.tell(Message::Events(vec![event]))
+        if self.clock.is_none() {
+            self.clock = Some(event.at);
+            self.tell(Message::Tick(event.at))?;
+        }
+        while self.clock.is_some_and(|clock| clock < event.at) {
+            self.flush()?;
+            self.let_time_pass(event.at)?;
+        }
+        self.due.push(event);
+        if self.due.len() < BATCH { Ok(()) } else { self.flush() }
     }
 
-    fn wait_until(&mut self, at: DateTime<Utc>) -> Result<(), Unheard> {
-        let mut now = self.clock.unwrap_or(at);
-        if self.clock.is_none() {
-            self.tell(Message::Tick(at))?;
+    /// Tells the events whose time has come.
+    fn flush(&mut self) -> Result<(), Unheard> {
+        if self.due.is_empty() {
+            return Ok(());
         }
-        while now < at {
-            let control = Arc::clone(&self.control);
-            let guard = control.lock();
-            let playing = *guard;
-            if playing.paused {
-                drop(control.changed.wait_while(guard, |now| *now == playing));
-            } else {
-                let left = (at - now).as_seconds_f64() / playing.speed;
-                let slice = Duration::from_secs_f64(left).min(TICK);
-                let began = Instant::now();
-                drop(control.changed.wait_timeout_while(guard, slice, |now| *now == playing));
-                let passed = began.elapsed().min(slice).as_secs_f64() * playing.speed;
-                now = (now + seconds(passed)).min(at);
-                if left <= TICK.as_secs_f64() && began.elapsed() >= slice {
-                    now = at;
-                }
-                self.tell(Message::Tick(now))?;
-            }
-            if *self.control.lock() != playing {
-                self.tell_position(false)?;
-            }
+        let due = std::mem::take(&mut self.due);
+        self.tell(Message::Events(due))
+    }
+
+    /// Lets time pass, at most until the next event or tick, whichever is first, but never less than a frame.
+    fn let_time_pass(&mut self, until: DateTime<Utc>) -> Result<(), Unheard> {
+        let Some(now) = self.clock else { return Ok(()) };
+        let control = Arc::clone(&self.control);
+        let guard = control.lock();
+        let playing = *guard;
+        if playing.paused {
+            drop(control.changed.wait_while(guard, |now| *now == playing));
+        } else {
+            let left = Duration::from_secs_f64(((until - now).as_seconds_f64() / playing.speed).max(0.0));
+            let slice = left.clamp(FRAME, TICK);
+            let began = Instant::now();
+            drop(control.changed.wait_timeout_while(guard, slice, |now| *now == playing));
+            let passed = began.elapsed().as_secs_f64() * playing.speed;
+            let now = now + TimeDelta::nanoseconds((passed * 1e9) as i64);
+            self.clock = Some(now);
+            self.tell(Message::Tick(now))?;
         }
-        self.clock = Some(now.max(at));
-        Ok(())
+        if *self.control.lock() == playing { Ok(()) } else { self.tell_position(false) }
     }
 
     fn tell(&self, message: Message) -> Result<(), Unheard> {
@@ -175,8 +188,4 @@ impl Player {
         let Playing { speed, paused } = *self.control.lock();
         self.tell(Message::Replay(ReplayPosition { run: self.run.to_string(), speed, paused, over }))
     }
-}
-
-fn seconds(seconds: f64) -> TimeDelta {
-    TimeDelta::nanoseconds((seconds * 1e9) as i64)
 }

@@ -1,14 +1,385 @@
 //! The console's behaviour, without a terminal.
 
-use crate::tui::model::resources::StateOfAffairs;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::{Action as RunAction, Failure, Outcome};
+use crate::plan::Step;
+use crate::resource::{ResourceKind, ResourceState};
+use crate::tui::keymap::{Action, Chord};
+use crate::tui::message::{Pace, Place, PreparedRun, Stakes, Task};
+use crate::tui::model::activity::Activity;
+use crate::tui::model::overlay::{Answer, Asking, Overlay, Question};
+use crate::tui::model::panel::Panel;
+use crate::tui::model::resources::{RowState, StateOfAffairs};
 use crate::tui::scenes;
+
+const SIZE: (u16, u16) = (120, 40);
+
+/// Presses keys, written as in the configuration file.
+fn press(model: &mut Model, keys: &[&str]) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for key in keys {
+        let key = match *key {
+            "enter" => KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE),
+            "esc" => KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE),
+            "tab" => KeyEvent::new(KeyCode::Tab, KeyModifiers::NONE),
+            "ctrl-c" => KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL),
+            "space" => KeyEvent::new(KeyCode::Char(' '), KeyModifiers::NONE),
+            letter => KeyEvent::new(KeyCode::Char(letter.chars().next().expect("a key")), KeyModifiers::NONE),
+        };
+        effects.extend(update(model, Message::Key(key)));
+    }
+    effects
+}
+
+fn prepared(task: Task, kinds: &[ResourceKind]) -> Message {
+    let names = scenes::names();
+    Message::Prepared(Box::new(PreparedRun {
+        task,
+        plan: scenes::deploy_plan(),
+        resources: kinds.iter().map(|kind| (*kind, names.of(*kind))).collect(),
+        names,
+        foreign: vec!["thumbnails-somebody-elses".into()],
+    }))
+}
+
+fn on_aws(model: &mut Model) {
+    let place = Place {
+        cloud: "aws".into(),
+        stakes: Stakes::Money,
+        account: "123456789012".into(),
+        arn: "arn:aws:iam::123456789012:user/someone".into(),
+        region: "eu-central-1".into(),
+    };
+    update(model, Message::Connected(Box::new(place)));
+}
 
 #[test]
 fn the_scenes_are_what_they_are_called() {
-    let size = (120, 40);
-    assert_eq!(scenes::empty(size).state(), StateOfAffairs::Empty);
-    assert_eq!(scenes::building(size).state(), StateOfAffairs::Deploying);
-    assert_eq!(scenes::failed(size).state(), StateOfAffairs::Failed);
-    assert_eq!(scenes::deployed(size).state(), StateOfAffairs::Ready);
-    assert_eq!(scenes::destroying(size).state(), StateOfAffairs::Destroying);
+    assert_eq!(scenes::fresh(SIZE).state(), StateOfAffairs::Reading);
+    assert_eq!(scenes::empty(SIZE).state(), StateOfAffairs::Empty);
+    assert_eq!(scenes::building(SIZE).state(), StateOfAffairs::Deploying);
+    assert_eq!(scenes::failed(SIZE).state(), StateOfAffairs::Failed);
+    assert_eq!(scenes::deployed(SIZE).state(), StateOfAffairs::Ready);
+    assert_eq!(scenes::destroying(SIZE).state(), StateOfAffairs::Destroying);
+}
+
+#[test]
+fn enter_begins_a_deployment_that_stops_before_its_second_step() {
+    let mut model = scenes::empty(SIZE);
+    assert_eq!(model.next_step().map(|step| step.title.clone()), Some(scenes::deploy_plan().steps()[0].title.clone()));
+    assert_eq!(press(&mut model, &["enter"]), [Effect::Prepare(Task::Deploy)]);
+    assert_eq!(model.state(), StateOfAffairs::Preparing);
+    let effects = update(&mut model, prepared(Task::Deploy, &[]));
+    assert_eq!(effects, [Effect::Start { pace: Pace::Stepwise, passes: 1 }]);
+    let plan = scenes::deploy_plan();
+    let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
+    let mut events = vec![script.begin(RunAction::Deploy, plan.clone())];
+    events.extend(script.step_begins(&plan.steps()[0], ResourceState::Creating));
+    scenes::hear(&mut model, events);
+    update(&mut model, Message::Held(plan.steps()[1].id.clone()));
+    assert_eq!(model.next_step(), Some(&plan.steps()[1]), "the step that is held is what comes next");
+    assert_eq!(press(&mut model, &["enter"]), [Effect::PassOne]);
+    assert_eq!(press(&mut model, &["enter"]), [], "nothing is held");
+    update(&mut model, Message::Held(plan.steps()[2].id.clone()));
+    assert_eq!(press(&mut model, &["a"]), [Effect::SetPace(Pace::Through)]);
+    assert_eq!(press(&mut model, &["space"]), [Effect::SetPace(Pace::Stepwise)]);
+}
+
+#[test]
+fn in_the_sandbox_a_deployment_begins_without_a_question_and_on_aws_with_the_word_yes() {
+    let mut model = scenes::empty(SIZE);
+    on_aws(&mut model);
+    press(&mut model, &["a"]);
+    assert_eq!(update(&mut model, prepared(Task::Deploy, &[ResourceKind::Repository])), []);
+    assert!(matches!(&model.overlay, Some(Overlay::Question(Question { answer: Answer::Word(_), .. }))));
+    assert_eq!(press(&mut model, &["y", "enter"]), [], "a letter is not the word");
+    assert!(model.overlay.is_some());
+    assert_eq!(press(&mut model, &["e", "s", "enter"]), [Effect::Start { pace: Pace::Through, passes: 0 }]);
+    assert!(model.overlay.is_none());
+}
+
+#[test]
+fn what_is_there_already_is_not_asked_about_again() {
+    let mut model = scenes::empty(SIZE);
+    on_aws(&mut model);
+    press(&mut model, &["a"]);
+    let effects = update(&mut model, prepared(Task::Deploy, &[]));
+    assert_eq!(effects, [Effect::Start { pace: Pace::Through, passes: 0 }]);
+}
+
+#[test]
+fn destroying_lists_what_it_deletes_and_asks_also_in_the_sandbox() {
+    let mut model = scenes::deployed(SIZE);
+    assert_eq!(press(&mut model, &["D"]), [Effect::Prepare(Task::Destroy)]);
+    assert_eq!(update(&mut model, prepared(Task::Destroy, &ResourceKind::ALL)), []);
+    let Some(Overlay::Question(question)) = &model.overlay else { panic!("a question") };
+    assert_eq!(question.resources.len(), ResourceKind::ALL.len());
+    assert_eq!(question.foreign.len(), 1);
+    assert_eq!(press(&mut model, &["enter"]), [], "enter alone destroys nothing");
+    assert_eq!(press(&mut model, &["n"]), [Effect::Discard]);
+    assert_eq!(model.activity, Activity::Idle);
+    press(&mut model, &["D"]);
+    update(&mut model, prepared(Task::Destroy, &ResourceKind::ALL));
+    assert_eq!(press(&mut model, &["y"]), [Effect::Start { pace: Pace::Through, passes: 0 }]);
+}
+
+#[test]
+fn a_place_that_is_not_known_is_treated_as_if_it_cost_money() {
+    assert_eq!(scenes::fresh(SIZE).stakes(), Stakes::Money);
+}
+
+#[test]
+fn nothing_can_be_begun_before_the_cloud_and_the_journals_have_been_heard() {
+    let mut model = scenes::fresh(SIZE);
+    assert_eq!(press(&mut model, &["enter", "a", "D"]), []);
+    update(&mut model, Message::NotConnected(Failure::new("no route to the cloud")));
+    assert_eq!(press(&mut model, &["enter", "a", "D"]), []);
+    assert_eq!(press(&mut model, &["r"]), [Effect::Connect]);
+}
+
+#[test]
+fn cancelling_asks_and_then_cancels_once() {
+    let mut model = scenes::building(SIZE);
+    assert_eq!(press(&mut model, &["x"]), []);
+    assert!(matches!(&model.overlay, Some(Overlay::Question(Question { about: Asking::Cancel, .. }))));
+    assert_eq!(press(&mut model, &["n"]), []);
+    assert_eq!(model.state(), StateOfAffairs::Deploying);
+    assert_eq!(press(&mut model, &["ctrl-c", "y"]), [Effect::CancelRun]);
+    assert_eq!(model.state(), StateOfAffairs::Cancelling);
+    assert_eq!(press(&mut model, &["x", "a", "enter", "space"]), [], "there is nothing more to do about it");
+}
+
+#[test]
+fn quitting_while_something_runs_offers_three_ways() {
+    let mut model = scenes::building(SIZE);
+    assert_eq!(press(&mut model, &["q"]), []);
+    assert!(matches!(model.overlay, Some(Overlay::Quitting)));
+    assert_eq!(press(&mut model, &["esc", "q", "l"]), [Effect::Quit]);
+
+    let mut model = scenes::building(SIZE);
+    assert_eq!(press(&mut model, &["q", "c"]), [Effect::CancelRun]);
+    assert_eq!(update(&mut model, Message::RunEnded(Ok(Outcome::Cancelled))), [Effect::Quit]);
+
+    let mut model = scenes::building(SIZE);
+    let held = scenes::deploy_plan().steps()[5].id.clone();
+    scenes::hold(&mut model, &held);
+    assert_eq!(press(&mut model, &["q", "w"]), [Effect::SetPace(Pace::Through)], "nobody will press enter any more");
+    assert_eq!(update(&mut model, Message::RunEnded(Ok(Outcome::Succeeded))), [Effect::Quit]);
+
+    assert_eq!(press(&mut scenes::deployed(SIZE), &["q"]), [Effect::Quit]);
+}
+
+#[test]
+fn a_question_about_a_run_that_has_ended_is_closed() {
+    let mut model = scenes::building(SIZE);
+    press(&mut model, &["x"]);
+    update(&mut model, Message::RunEnded(Ok(Outcome::Failed)));
+    assert!(model.overlay.is_none());
+}
+
+#[test]
+fn the_run_of_another_process_can_be_watched_but_not_touched() {
+    let mut model = scenes::empty(SIZE);
+    let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
+    let events = scenes::until_build(&mut script);
+    scenes::hear(&mut model, events);
+    assert_eq!(model.state(), StateOfAffairs::Interrupted);
+    update(&mut model, Message::Holder(Some("process 123 (thumbctl deploy)".into())));
+    assert_eq!(model.state(), StateOfAffairs::Deploying);
+    assert_eq!(press(&mut model, &["enter", "a", "D", "x", "space"]), []);
+    assert!(model.resource_rows().iter().any(|row| row.state == RowState::Creating));
+    assert_eq!(press(&mut model, &["q"]), [Effect::Quit], "what others do is not ours to stop");
+    update(&mut model, Message::Holder(None));
+    assert_eq!(model.state(), StateOfAffairs::Interrupted);
+    assert!(model.resource_rows().iter().any(|row| row.state == RowState::Next));
+}
+
+#[test]
+fn an_event_that_comes_twice_counts_once() {
+    let mut once = scenes::empty(SIZE);
+    let mut twice = scenes::empty(SIZE);
+    let events = scenes::whole_deployment(&mut scenes::Script::new(1, RunAction::Deploy, 0.0));
+    scenes::hear(&mut once, events.clone());
+    for event in events {
+        scenes::hear(&mut twice, vec![event.clone()]);
+        scenes::hear(&mut twice, vec![event]);
+    }
+    assert_eq!(once.history, twice.history);
+    assert_eq!(once.resource_rows(), twice.resource_rows());
+    assert_eq!(once.deployment, twice.deployment);
+}
+
+#[test]
+fn a_build_that_begins_is_shown_unless_the_user_has_chosen() {
+    assert_eq!(scenes::building(SIZE).shown, Panel::Build);
+    let mut model = scenes::empty(SIZE);
+    scenes::ours(&mut model, RunAction::Deploy);
+    let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
+    let mut events = scenes::until_build(&mut script);
+    let rest = events.split_off(2);
+    scenes::hear(&mut model, events);
+    press(&mut model, &["5"]);
+    scenes::hear(&mut model, rest);
+    assert_eq!(model.shown, Panel::Timing);
+}
+
+#[test]
+fn the_palette_does_what_is_chosen_by_name() {
+    let mut model = scenes::deployed(SIZE);
+    press(&mut model, &[":", "d", "e", "s", "t", "r", "o", "y"]);
+    assert_eq!(press(&mut model, &["enter"]), [Effect::Prepare(Task::Destroy)]);
+    let mut model = scenes::empty(SIZE);
+    press(&mut model, &[":", "d", "e", "s", "t", "r", "o", "y"]);
+    assert_eq!(press(&mut model, &["enter"]), [], "what cannot be done is not offered");
+}
+
+#[test]
+fn a_run_that_cannot_be_begun_says_why_and_leaves_nothing_behind() {
+    let mut model = scenes::empty(SIZE);
+    press(&mut model, &["a"]);
+    update(&mut model, Message::NotPrepared(Task::Deploy, Failure::new("deployment is being worked on")));
+    assert_eq!(model.activity, Activity::Idle);
+    assert!(model.messages.all().any(|said| said.text.contains("being worked on")));
+}
+
+#[test]
+fn what_the_cloud_has_lost_is_told() {
+    use crate::session::ResourceStatus;
+    use crate::strategy::sdk::Presence;
+    let mut model = scenes::deployed(SIZE);
+    let lost = ResourceStatus {
+        kind: ResourceKind::Function,
+        name: "f".into(),
+        arn: None,
+        journal: ResourceState::Ready,
+        presence: Presence::Missing,
+    };
+    update(&mut model, Message::Status(Ok(vec![lost])));
+    assert!(model.messages.all().any(|said| said.text.contains("Lambda function")));
+}
+
+/// Something that may happen to a console.
+#[derive(Clone, Debug)]
+enum Happening {
+    Key(KeyEvent),
+    Resize(u16, u16),
+    Events(usize),
+    Held(usize),
+    Ended(Outcome),
+    Prepared(Task),
+    Holder(bool),
+    Paste(String),
+    Connected(bool),
+    Click(u16, u16),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let bound: Vec<KeyEvent> = ["enter", "esc", "tab", "space", "up", "down", "pgup", "pgdn", "ctrl-c", "backspace"]
+        .iter()
+        .map(|key| Chord::parse(key).expect("a key").event())
+        .chain(
+            "aDxqyncwlrm?:/jkghlGNfFsdt123456 éあ".chars().map(|c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)),
+        )
+        .collect();
+    prop_oneof![
+        12 => proptest::sample::select(bound).prop_map(Happening::Key),
+        1 => (0_u16..250, 0_u16..80).prop_map(|(width, height)| Happening::Resize(width, height)),
+        4 => (1_usize..40).prop_map(Happening::Events),
+        2 => (0_usize..15).prop_map(Happening::Held),
+        1 => proptest::sample::select(vec![Outcome::Succeeded, Outcome::Failed, Outcome::Cancelled]).prop_map(Happening::Ended),
+        2 => proptest::sample::select(vec![Task::Deploy, Task::Destroy, Task::Trial(Vec::new())]).prop_map(Happening::Prepared),
+        1 => proptest::bool::ANY.prop_map(Happening::Holder),
+        1 => "[ -~\\n]{0,30}".prop_map(Happening::Paste),
+        1 => proptest::bool::ANY.prop_map(Happening::Connected),
+        2 => (0_u16..250, 0_u16..80).prop_map(|(column, row)| Happening::Click(column, row)),
+    ]
+}
+
+fn message(happening: Happening, story: &mut std::vec::IntoIter<crate::event::Event>) -> Message {
+    use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+    match happening {
+        Happening::Key(key) => Message::Key(key),
+        Happening::Resize(width, height) => Message::Resize(width, height),
+        Happening::Events(count) => Message::Events(story.take(count).collect()),
+        Happening::Held(step) => Message::Held(scenes::deploy_plan().steps()[step % 14].id.clone()),
+        Happening::Ended(outcome) => Message::RunEnded(Ok(outcome)),
+        Happening::Prepared(task) => prepared(task, &[ResourceKind::Function]),
+        Happening::Holder(held) => Message::Holder(held.then(|| "process 1 (thumbctl deploy)".into())),
+        Happening::Paste(text) => Message::Paste(text),
+        Happening::Connected(true) => Message::Connected(Box::new(Place {
+            cloud: "sandbox".into(),
+            stakes: Stakes::None,
+            account: "000000000000".into(),
+            arn: "arn:aws:iam::000000000000:root".into(),
+            region: "us-east-1".into(),
+        })),
+        Happening::Connected(false) => Message::NotConnected(Failure::new("gone")),
+        Happening::Click(column, row) => Message::Mouse(MouseEvent {
+            kind: MouseEventKind::Down(MouseButton::Left),
+            column,
+            row,
+            modifiers: KeyModifiers::NONE,
+        }),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_nothing_panics_and_no_run_is_lost(happenings in proptest::collection::vec(happening(), 0..120)) {
+        let mut model = scenes::empty(SIZE);
+        let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
+        let mut story = scenes::whole_deployment(&mut script);
+        story.extend([scenes::Script::new(2, RunAction::Destroy, 90.0).begin(RunAction::Destroy, scenes::deploy_plan())]);
+        let whole: Vec<crate::event::Event> = story.clone();
+        let mut story = story.into_iter();
+        // What is begun must be ended, or be left by the user's own word: effects and activity go together.
+        let mut started = false;
+        for happening in happenings {
+            let is_end = matches!(happening, Happening::Ended(_));
+            if is_end && !started {
+                continue;
+            }
+            let message = message(happening, &mut story);
+            let effects = update(&mut model, message);
+            for effect in &effects {
+                if matches!(effect, Effect::Start { .. }) {
+                    prop_assert!(!started, "one run at a time");
+                    started = true;
+                }
+            }
+            if is_end {
+                started = false;
+            }
+            prop_assert_eq!(started, model.activity.ours().is_some(), "our run is known for as long as it goes on");
+            if let Some(effect) = effects.iter().find(|effect| matches!(effect, Effect::Quit)) {
+                prop_assert!(!started || model.overlay.is_none(), "{:?} while something runs was asked about", effect);
+            }
+            scenes::screen(&model);
+        }
+        // Every event counts, whatever happened between.
+        update(&mut model, Message::Events(story.collect()));
+        let expected = crate::deployment::Deployment::fold(scenes::names().deployment().clone(), &whole);
+        prop_assert_eq!(&model.deployment, &expected);
+    }
+}
+
+#[test]
+fn every_step_of_the_plan_can_be_next() {
+    let mut model = scenes::building(SIZE);
+    for step in scenes::deploy_plan().steps() {
+        scenes::hold(&mut model, &step.id);
+        assert_eq!(model.next_step().map(|next: &Step| &next.id), Some(&step.id));
+    }
+}
+
+#[test]
+fn an_action_that_has_no_key_where_one_is_does_nothing_there() {
+    let mut model = scenes::empty(SIZE);
+    assert_eq!(perform(&mut model, Action::Accept), []);
+    assert_eq!(perform(&mut model, Action::QuitLeave), []);
 }
