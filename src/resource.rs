@@ -103,6 +103,27 @@ impl ResourceKind {
             Self::Notification => "Event notification",
         }
     }
+
+    /// What it is there for, in a sentence for people who see it for the first time.
+    pub fn purpose(self) -> &'static str {
+        match self {
+            Self::Repository => "Keeps the function's container image, where CodeBuild pushes it and Lambda takes it from.",
+            Self::BuildSourceBucket => "Holds the function's source as a zip, for CodeBuild to take.",
+            Self::BuildLogGroup => "Takes what the build says, line by line, and forgets it after a while.",
+            Self::BuildPolicy => "Says what the build may do, and so all that it may do.",
+            Self::BuildRole => "Is who the build is: CodeBuild assumes it and has what its policy allows.",
+            Self::BuildProject => "Says how the image is built: from which source, on which machine, as whom.",
+            Self::Image => "Is the function, packed with all that it needs, as Lambda runs it.",
+            Self::SourceBucket => "Takes the images: each one that is put here starts the function.",
+            Self::DestinationBucket => "Takes the thumbnails that the function writes.",
+            Self::FunctionLogGroup => "Takes what the function says at each invocation.",
+            Self::FunctionPolicy => "Says what the function may do: read images, write thumbnails and its log.",
+            Self::FunctionRole => "Is who the function is: Lambda assumes it and has what its policy allows.",
+            Self::Function => "Makes a thumbnail of each image that it is told of; it runs only then.",
+            Self::InvokePermission => "Lets S3 invoke the function, for events of the source bucket only.",
+            Self::Notification => "Tells the function of each new image: the link that makes the chain work.",
+        }
+    }
 }
 
 impl fmt::Display for ResourceKind {

@@ -39,6 +39,10 @@ pub struct Symbols {
     pub eighths: &'static [&'static str],
     /// An empty cell of a bar.
     pub track: &'static str,
+    /// There is more above.
+    pub up: &'static str,
+    /// There is more below.
+    pub down: &'static str,
     /// A horizontal line.
     pub line: &'static str,
     /// A vertical line.
@@ -70,6 +74,8 @@ pub static UNICODE: Symbols = Symbols {
     full: "█",
     eighths: &["▏", "▎", "▍", "▌", "▋", "▊", "▉"],
     track: "░",
+    up: "↑",
+    down: "↓",
     line: "─",
     bar: "│",
     branch: "├",
@@ -96,6 +102,8 @@ pub static ASCII: Symbols = Symbols {
     full: "#",
     eighths: &[],
     track: ".",
+    up: "^",
+    down: "v",
     line: "-",
     bar: "|",
     branch: "|",

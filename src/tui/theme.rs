@@ -159,7 +159,8 @@ fn light(role: Role) -> Style {
 
 fn high_contrast(role: Role) -> Style {
     match role {
-        Role::Text | Role::Quiet => coloured(231),
+        Role::Text => coloured(231),
+        Role::Quiet => coloured(252),
         Role::Strong | Role::Title => coloured(231).bold(),
         Role::Border => coloured(250),
         Role::FocusedBorder | Role::ActiveTab | Role::Key => coloured(226).bold(),
@@ -178,18 +179,75 @@ fn high_contrast(role: Role) -> Style {
 }
 
 fn plain(role: Role) -> Style {
+    let style = Style::new();
     match role {
-        Role::Strong
-        | Role::Title
-        | Role::ActiveTab
-        | Role::FocusedBorder
-        | Role::Bad
-        | Role::CriticalBar
-        | Role::Key => Style::new().add_modifier(Modifier::BOLD),
-        Role::Quiet | Role::Border => Style::new().add_modifier(Modifier::DIM),
-        Role::Selected | Role::Badge | Role::CurrentMatch => Style::new().add_modifier(Modifier::REVERSED),
-        Role::RealBadge => Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD),
-        Role::SelectedElsewhere | Role::Match => Style::new().add_modifier(Modifier::UNDERLINED),
-        _ => Style::new(),
+        Role::Strong | Role::Title | Role::FocusedBorder | Role::Bad | Role::CriticalBar | Role::Key => style.bold(),
+        Role::JsonKey => style.bold(),
+        Role::Quiet | Role::Border => style.add_modifier(Modifier::DIM),
+        Role::Selected | Role::Badge | Role::CurrentMatch | Role::ActiveTab => style.reversed(),
+        Role::RealBadge => style.reversed().bold(),
+        Role::SelectedElsewhere | Role::Match => style.underlined(),
+        Role::Busy | Role::Next => style.bold(),
+        Role::Warn => style.bold().underlined(),
+        Role::Text | Role::Good | Role::Bar | Role::JsonText | Role::JsonValue => style,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Theme; 4] = [Theme::Dark, Theme::Light, Theme::HighContrast, Theme::Plain];
+
+    /// Roles that stand side by side, so that each must be told from the others even where there are no colours.
+    const SIDE_BY_SIDE: &[&[Role]] = &[
+        &[Role::Text, Role::Quiet, Role::Strong],
+        &[Role::Text, Role::Bad],
+        &[Role::Border, Role::FocusedBorder],
+        &[Role::Quiet, Role::ActiveTab],
+        &[Role::Quiet, Role::Key],
+        &[Role::Text, Role::Selected, Role::SelectedElsewhere],
+        &[Role::Text, Role::Match, Role::CurrentMatch],
+        &[Role::Badge, Role::RealBadge],
+        &[Role::Bar, Role::CriticalBar],
+        &[Role::JsonKey, Role::JsonText],
+    ];
+
+    /// States: with colours, each has its own.
+    const STATES: &[Role] = &[Role::Text, Role::Quiet, Role::Good, Role::Busy, Role::Warn, Role::Bad, Role::Next];
+
+    fn assert_told_apart(theme: Theme, roles: &[Role]) {
+        for (at, one) in roles.iter().enumerate() {
+            for other in &roles[at + 1..] {
+                assert_ne!(theme.style(*one), theme.style(*other), "{}: {one:?} and {other:?}", theme.name());
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_side_by_side_is_told_apart_in_every_theme() {
+        for theme in ALL {
+            for roles in SIDE_BY_SIDE {
+                assert_told_apart(theme, roles);
+            }
+        }
+    }
+
+    #[test]
+    fn with_colours_every_state_has_its_own() {
+        for theme in [Theme::Dark, Theme::Light, Theme::HighContrast] {
+            assert_told_apart(theme, STATES);
+            assert_told_apart(theme, &[Role::JsonKey, Role::JsonText, Role::JsonValue, Role::Quiet]);
+        }
+    }
+
+    #[test]
+    fn real_resources_look_like_nothing_else() {
+        for theme in ALL {
+            let style = theme.style(Role::RealBadge);
+            for role in [Role::Badge, Role::Selected, Role::SelectedElsewhere, Role::Match, Role::CurrentMatch, Role::Bad] {
+                assert_ne!(style, theme.style(role), "{}: {role:?}", theme.name());
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ mod events;
 mod keys;
 mod mouse;
 
-pub use commands::{available, perform};
+pub use commands::{available, available_beneath, offered, perform};
 
 use super::message::{Effect, Message};
 use super::model::messages::Tone;

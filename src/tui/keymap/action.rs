@@ -133,4 +133,57 @@ impl Action {
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.name() == name)
     }
+
+    /// What stands beside its key in the footer: a word or two.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::DoNext => "next",
+            Self::RunOn => "run on",
+            Self::Pause => "pause",
+            Self::Cancel => "cancel",
+            Self::Destroy => "destroy",
+            Self::Refresh => "refresh",
+            Self::Faster => "faster",
+            Self::Slower => "slower",
+            Self::NextPanel => "panel",
+            Self::PreviousPanel => "back a panel",
+            Self::ShowResources => "resources",
+            Self::ShowDetails => "details",
+            Self::ShowBuild => "build",
+            Self::ShowFunction => "function",
+            Self::ShowTiming => "timing",
+            Self::ShowTrial => "try it",
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Left => "left",
+            Self::Right => "right",
+            Self::PageUp => "page up",
+            Self::PageDown => "page down",
+            Self::Top => "top",
+            Self::Bottom => "bottom",
+            Self::ToggleDependencies => "dependencies",
+            Self::Copy => "copy",
+            Self::Search => "search",
+            Self::SearchNext => "next",
+            Self::SearchPrevious => "previous",
+            Self::Filter => "filter",
+            Self::ToggleWrap => "wrap",
+            Self::Save => "save",
+            Self::Choose => "choose",
+            Self::TypePath => "type a path",
+            Self::Mark => "mark",
+            Self::Send => "send",
+            Self::Accept => "accept",
+            Self::Back => "back",
+            Self::QuitAfter => "wait",
+            Self::QuitCancel => "cancel",
+            Self::QuitLeave => "leave",
+            Self::Help => "help",
+            Self::Palette => "commands",
+            Self::Messages => "messages",
+            Self::Suspend => "suspend",
+            Self::Redraw => "redraw",
+            Self::Quit => "quit",
+        }
+    }
 }

@@ -1,13 +1,19 @@
 //! The view: draws the model, and nothing else. One file a panel.
 
 pub mod build;
+pub mod card;
+pub mod dependencies;
 pub mod details;
 pub mod footer;
 pub mod header;
+pub mod hints;
+pub mod json;
 pub mod layout;
+pub mod line;
 pub mod next_step;
 pub mod overlay;
 pub mod resources;
+pub mod signs;
 pub mod timing;
 pub mod trial;
 
@@ -31,9 +37,33 @@ pub struct Look {
 }
 
 impl Look {
+    /// How a model's things look.
+    pub fn of(model: &Model) -> Self {
+        Self { theme: model.theme, symbols: model.symbols }
+    }
+
     /// The style of a role.
     pub fn style(self, role: Role) -> Style {
         self.theme.style(role)
+    }
+
+    /// The text in at most so many columns, with the sign for it where something was cut off.
+    pub fn cut(self, text: &str, columns: usize) -> String {
+        let mut cut = crate::text::cut(text, columns);
+        if cut != text && cut.pop().is_some() {
+            cut.push_str(self.symbols.ellipsis);
+        }
+        cut
+    }
+
+    /// The text filled up with blanks to so many columns, or cut to them.
+    pub fn fit(self, text: &str, columns: usize) -> String {
+        crate::text::fit(&self.cut(text, columns), columns)
+    }
+
+    /// The sign of something that happens, at a model's moment.
+    pub fn spinner(self, model: &Model) -> &'static str {
+        self.symbols.spinner_at(model.now.timestamp_millis())
     }
 
     /// A panel's border, with its title.
@@ -48,8 +78,12 @@ impl Look {
 
 /// Draws the whole screen.
 pub fn draw(frame: &mut Frame<'_>, model: &Model) {
-    let look = Look { theme: model.theme, symbols: model.symbols };
+    let look = Look::of(model);
     let layout = Layout::of(model);
+    if layout.screen.intersection(frame.area()) != layout.screen {
+        // The terminal has shrunk and its message is on the way: the next frame is drawn for the size that it has.
+        return;
+    }
     if layout.too_small {
         let (columns, rows) = LEAST;
         let words = format!(
@@ -81,3 +115,11 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     footer::draw_keys(frame, layout.footer, model, look);
     overlay::draw(frame, layout.screen, model, look);
 }
+
+/// A text of anybody's as it may be drawn: without what a terminal would obey and without what looks like a credential.
+pub fn clean(text: &str) -> String {
+    crate::secret::redact_line(&crate::text::clean(text)).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

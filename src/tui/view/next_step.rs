@@ -2,9 +2,104 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
 
-use super::Look;
+use super::layout::Layout;
+use super::line::{Row, wrapped};
+use super::{Look, card, hints};
 use crate::tui::model::Model;
+use crate::tui::theme::Role;
+use card::{Card, Part};
+
+/// As many columns as the longest label takes, with a blank.
+const LABEL: usize = 8;
 
 /// Draws it.
-pub fn draw(_frame: &mut Frame<'_>, _area: Rect, _model: &Model, _look: Look) {}
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+    let card = Card::of(model, look);
+    let block = look.panel(format!(" {} ", card.title), false);
+    frame.render_widget(block, area);
+    let inside = Layout::inside(area);
+    // A column's margin at both sides: text is read, a list is scanned.
+    let inside = Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside };
+    frame.render_widget(Paragraph::new(lines(&card, model, look, inside)), inside);
+}
+
+fn lines(card: &Card, model: &Model, look: Look, area: Rect) -> Vec<Line<'static>> {
+    let (columns, height) = (usize::from(area.width), usize::from(area.height));
+    let keys: Vec<Line<'static>> = keys(card, model, look).into_iter().map(|row| row.line(columns)).collect();
+    let mut body = Vec::new();
+    let head = wrapped(&card.head, columns.saturating_sub(2));
+    for (at, text) in head.iter().enumerate() {
+        let before = if at == 0 { Row::new(look).text(card.sign, card.role).space(1) } else { Row::new(look).space(2) };
+        body.push(before.text(text, Role::Strong).line(columns));
+    }
+    for part in &card.parts {
+        body.extend(part_lines(part, look, columns));
+    }
+    // The keys are there however little room there is; of the rest, what comes first.
+    let room = height.saturating_sub(keys.len() + usize::from(!keys.is_empty()));
+    if body.len() > room {
+        body.truncate(room);
+        while body.last().is_some_and(|line: &Line<'_>| line.spans.is_empty()) {
+            body.pop();
+        }
+    }
+    if !keys.is_empty() {
+        body.push(Line::default());
+    }
+    body.extend(keys);
+    body
+}
+
+fn part_lines(part: &Part, look: Look, columns: usize) -> Vec<Line<'static>> {
+    match part {
+        Part::Text(text, role) => {
+            wrapped(text, columns).iter().map(|line| Row::new(look).text(line, *role).line(columns)).collect()
+        }
+        Part::Labelled(label, text) => {
+            let lines = wrapped(text, columns.saturating_sub(LABEL));
+            let line = |(at, text): (usize, &String)| {
+                let label = if at == 0 { *label } else { "" };
+                Row::new(look).text(label, Role::Quiet).to(LABEL).text(text, Role::Quiet).line(columns)
+            };
+            lines.iter().enumerate().map(line).collect()
+        }
+        Part::Happening { sign, title, time, says } => {
+            let left = Row::new(look).text(sign.sign, sign.role).space(1).text(title, Role::Text);
+            let mut lines = vec![Row::spread(left, Row::new(look).text(time, sign.role), columns)];
+            for line in says.iter().flat_map(|says| wrapped(says, columns.saturating_sub(2))) {
+                lines.push(Row::new(look).space(2).text(&line, Role::Quiet).line(columns));
+            }
+            lines
+        }
+        Part::Blank => vec![Line::default()],
+    }
+}
+
+/// The card's keys that do something now, each with what it does.
+fn keys(card: &Card, model: &Model, look: Look) -> Vec<Row> {
+    let keys: Vec<(String, &str)> =
+        card.keys.iter().filter_map(|(action, words)| Some((hints::key_of(model, *action)?, *words))).collect();
+    let widest = keys.iter().map(|(key, _)| crate::text::width(key)).max().unwrap_or(0);
+    let row = |(key, words): (String, &str)| {
+        Row::new(look).text(&key, Role::Key).to(widest + 2).text(words, Role::Text)
+    };
+    keys.into_iter().map(row).collect()
+}
+
+/// The same in one line, where there is no room for a card.
+pub fn in_a_line(model: &Model, look: Look, columns: usize) -> Line<'static> {
+    let card = Card::of(model, look);
+    let head = card.head.lines().next().unwrap_or_default();
+    let left = Row::new(look).space(1).text(card.sign, card.role).space(1);
+    let left = match card.says_what_comes {
+        true => left.text("Next: ", Role::Quiet).text(head, Role::Text),
+        false => left.text(head, Role::Text),
+    };
+    left.line(columns)
+}
+
+#[cfg(test)]
+mod tests;
