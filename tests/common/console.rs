@@ -1,0 +1,195 @@
+//! The console in a pseudo-terminal: typed to, looked at, and waited for by what stands on its screen, never by time.
+
+use std::io::{Read, Write};
+use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The longest that anything on the screen is waited for.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A terminal program in a terminal of its own.
+pub struct Console {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    writer: Arc<Mutex<Box<dyn Write + Send>>>,
+    seen: Arc<Seen>,
+    modes: [u64; 3],
+}
+
+/// What the program has drawn.
+struct Seen {
+    drawn: Mutex<Drawn>,
+    changed: Condvar,
+}
+
+struct Drawn {
+    parser: vt100::Parser,
+    raw: Vec<u8>,
+    closed: bool,
+}
+
+impl Console {
+    /// Starts a command in a terminal of a size: columns, rows.
+    pub fn start(command: &Command, size: (u16, u16)) -> Self {
+        let pair = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
+        let modes = modes(&*pair.master);
+        let child = pair.slave.spawn_command(builder(command)).expect("the program starts");
+        drop(pair.slave);
+        let writer = Arc::new(Mutex::new(pair.master.take_writer().expect("one writer")));
+        let seen = Arc::new(Seen {
+            drawn: Mutex::new(Drawn { parser: vt100::Parser::new(size.1, size.0, 0), raw: Vec::new(), closed: false }),
+            changed: Condvar::new(),
+        });
+        let reader = pair.master.try_clone_reader().expect("a reader");
+        let (heard, answers) = (Arc::clone(&seen), Arc::clone(&writer));
+        std::thread::spawn(move || heard.read(reader, &answers));
+        Self { child, master: pair.master, writer, seen, modes }
+    }
+
+    /// What is on the screen, as text.
+    pub fn text(&self) -> String {
+        self.seen.drawn.lock().expect("nobody panics while drawing").parser.screen().contents()
+    }
+
+    /// Everything that was ever written to the terminal.
+    pub fn raw(&self) -> Vec<u8> {
+        self.seen.drawn.lock().expect("nobody panics while drawing").raw.clone()
+    }
+
+    /// Waits until the screen is as it should be.
+    pub fn wait_until(&self, what: &str, is: impl Fn(&str) -> bool) -> String {
+        let begun = Instant::now();
+        let mut drawn = self.seen.drawn.lock().expect("nobody panics while drawing");
+        loop {
+            let text = drawn.parser.screen().contents();
+            if is(&text) {
+                return text;
+            }
+            let left = PATIENCE.saturating_sub(begun.elapsed());
+            assert!(!drawn.closed && !left.is_zero(), "waited in vain for {what}; on the screen:\n{text}");
+            drawn = self.seen.changed.wait_timeout(drawn, left).expect("nobody panics while drawing").0;
+        }
+    }
+
+    /// Waits until a text is on the screen.
+    pub fn wait_for(&self, text: &str) -> String {
+        self.wait_until(&format!("'{text}'"), |screen| screen.contains(text))
+    }
+
+    /// Waits until a text is not on the screen any more.
+    pub fn wait_gone(&self, text: &str) -> String {
+        self.wait_until(&format!("'{text}' to be gone"), |screen| !screen.contains(text))
+    }
+
+    /// Types.
+    pub fn keys(&self, keys: &str) {
+        let mut writer = self.writer.lock().expect("nobody panics while typing");
+        writer.write_all(keys.as_bytes()).and_then(|()| writer.flush()).expect("the terminal takes keys");
+    }
+
+    /// Makes the terminal another size: columns, rows.
+    pub fn resize(&self, size: (u16, u16)) {
+        {
+            let mut drawn = self.seen.drawn.lock().expect("nobody panics while drawing");
+            drawn.parser.screen_mut().set_size(size.1, size.0);
+        }
+        self.master.resize(pty_size(size)).expect("a terminal can be resized");
+    }
+
+    /// The process.
+    pub fn pid(&self) -> Pid {
+        let pid = self.child.process_id().expect("it has been started");
+        Pid::from_raw(i32::try_from(pid).expect("a process id")).expect("a process id")
+    }
+
+    /// Sends a signal to the process.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the process is there");
+    }
+
+    /// Waits until it has ended, and answers how. What it drew to its end has been read by then.
+    pub fn wait_end(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+                break status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not end; on the screen:\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let mut drawn = self.seen.drawn.lock().expect("nobody panics while drawing");
+        while !drawn.closed && begun.elapsed() < PATIENCE {
+            drawn = self.seen.changed.wait_timeout(drawn, PATIENCE).expect("nobody panics while drawing").0;
+        }
+        status
+    }
+
+    /// Whether the terminal's modes (echo, lines, signals) are as they were before the program started.
+    pub fn has_its_modes_back(&self) -> bool {
+        modes(&*self.master) == self.modes
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Seen {
+    fn read(&self, mut reader: Box<dyn Read + Send>, writer: &Mutex<Box<dyn Write + Send>>) {
+        let mut buffer = [0; 1 << 16];
+        loop {
+            let count = reader.read(&mut buffer).unwrap_or(0);
+            let mut drawn = self.drawn.lock().expect("nobody panics while drawing");
+            if count == 0 {
+                drawn.closed = true;
+                self.changed.notify_all();
+                return;
+            }
+            let bytes = &buffer[..count];
+            drawn.raw.extend_from_slice(bytes);
+            drawn.parser.process(bytes);
+            drop(drawn);
+            self.changed.notify_all();
+            // A terminal says what it is when it is asked: a plain one.
+            if bytes.windows(3).any(|window| window == b"\x1b[c") {
+                let mut writer = writer.lock().expect("nobody panics while typing");
+                let _ = writer.write_all(b"\x1b[?62;22c").and_then(|()| writer.flush());
+            }
+        }
+    }
+}
+
+/// What the terminal does with what is typed and written.
+fn modes(master: &dyn MasterPty) -> [u64; 3] {
+    let modes = master.get_termios().expect("a terminal has modes");
+    [modes.local_flags.bits(), modes.input_flags.bits(), modes.output_flags.bits()].map(u64::from)
+}
+
+fn pty_size((columns, rows): (u16, u16)) -> PtySize {
+    PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
+}
+
+/// The same command, for a terminal.
+fn builder(command: &Command) -> CommandBuilder {
+    let mut builder = CommandBuilder::new(command.get_program());
+    builder.args(command.get_args());
+    builder.env_clear();
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            builder.env(name, value);
+        }
+    }
+    builder.env("TERM", "xterm-256color");
+    builder.env("LANG", "C.UTF-8");
+    if let Some(dir) = command.get_current_dir() {
+        builder.cwd(dir);
+    }
+    builder
+}
