@@ -61,7 +61,7 @@ impl Default for LogStore {
 impl LogStore {
     /// A store without lines.
     pub fn new() -> Self {
-        Self::with(Lines::new(lines::BUDGET, lines::temporary_file), None)
+        Self::with(Lines::new(block::TEXT, lines::BUDGET, lines::temporary_file), None)
     }
 
     fn with(lines: Lines, folder: Option<PathBuf>) -> Self {

@@ -11,7 +11,7 @@ use super::exchange::Row;
 use crate::tui::model::log::ansi::{Paint, Painted};
 
 /// How many bytes of text a block has at most.
-const TEXT: usize = 64 * 1024;
+pub(super) const TEXT: usize = 64 * 1024;
 /// How many lines a block has at most.
 const LINES: usize = 8 * 1024;
 /// How many coloured parts a block has before it is full.
@@ -66,9 +66,9 @@ impl Shape {
 }
 
 impl Block {
-    /// A block that fills up.
-    pub(super) fn open() -> Self {
-        Self { text: Vec::with_capacity(TEXT), ..Self::default() }
+    /// A block that fills up with so many bytes of text.
+    pub(super) fn open(bytes: usize) -> Self {
+        Self { text: Vec::with_capacity(bytes), ..Self::default() }
     }
 
     /// A block of empty lines, in the place of one that cannot be read any more.
@@ -81,9 +81,9 @@ impl Block {
         self.ends.len()
     }
 
-    /// Whether it has room for one more line of so many bytes.
-    pub(super) fn has_room(&self, bytes: usize) -> bool {
-        self.text.len() + bytes < TEXT && self.len() < LINES && self.paints.len() < PAINTS
+    /// Whether it has room for one more line of so many bytes, so that its text has at most `most`.
+    pub(super) fn has_room(&self, bytes: usize, most: usize) -> bool {
+        self.text.len() + bytes < most && self.len() < LINES && self.paints.len() < PAINTS
     }
 
     /// About how many bytes of memory it takes.
@@ -120,7 +120,7 @@ impl Block {
         }
     }
 
-    /// All texts, from a line on.
+    /// The texts from a line on.
     pub(super) fn text_from(&self, line: usize) -> &[u8] {
         &self.text[self.range(line).start..]
     }
@@ -257,7 +257,7 @@ mod tests {
     use crate::tui::model::log::ansi;
 
     fn block() -> Block {
-        let mut block = Block::open();
+        let mut block = Block::open(TEXT);
         for (text, time) in [("\u{1b}[1;31mred\u{1b}[0m \u{1b}[48;2;1;2;3;3mground", Some(7)), ("", None), ("日本", Some(9))] {
             let painted = ansi::read(text);
             block.push(&painted.text, &painted.paints, 0, time, text.is_empty());
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn a_line_that_is_divided_keeps_its_colours() {
         let painted = ansi::read("ab\u{1b}[31mcdef\u{1b}[0mgh");
-        let mut block = Block::open();
+        let mut block = Block::open(TEXT);
         block.push(&painted.text[..4], &painted.paints, 0, None, false);
         block.push(&painted.text[4..], &painted.paints, 4, None, true);
         let parts = |line| block.row(line, line).painted.paints.iter().map(|p| (p.start, p.end)).collect::<Vec<_>>();

@@ -26,6 +26,8 @@ pub(super) struct Lines {
     resident_bytes: usize,
     /// The block that fills up, behind all others.
     open: Block,
+    /// How many bytes of text a block has at most.
+    block: usize,
     budget: usize,
     spill: Spill,
     trouble: Option<Failure>,
@@ -72,13 +74,14 @@ impl Spill {
 }
 
 impl Lines {
-    pub(super) fn new(budget: usize, open: Open) -> Self {
+    pub(super) fn new(block: usize, budget: usize, open: Open) -> Self {
         Self {
             entries: VecDeque::new(),
             dropped: 0,
             resident: VecDeque::new(),
             resident_bytes: 0,
             open: Block::default(),
+            block,
             budget,
             spill: Spill { open, file: None, end: 0, is_broken: false },
             trouble: None,
@@ -87,7 +90,7 @@ impl Lines {
 
     /// Forgets everything, and gives the file's room back.
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.budget, self.spill.open);
+        *self = Self::new(self.block, self.budget, self.spill.open);
     }
 
     /// The number of the first line that is kept.
@@ -125,7 +128,7 @@ impl Lines {
             loop {
                 let rest = &painted.text[from..];
                 let part = &rest[..rest.floor_char_boundary(LONGEST)];
-                if !self.open.has_room(part.len()) {
+                if !self.open.has_room(part.len(), self.block) {
                     self.close();
                 }
                 self.open.push(part, &painted.paints, from, time, from > 0);
@@ -139,7 +142,7 @@ impl Lines {
 
     /// The open block is full, or there is none yet.
     fn close(&mut self) {
-        let mut full = std::mem::replace(&mut self.open, Block::open());
+        let mut full = std::mem::replace(&mut self.open, Block::open(self.block));
         if full.len() == 0 {
             return;
         }
