@@ -427,6 +427,7 @@ fn palette(model: &mut Model, action: Action) -> Vec<Effect> {
 }
 
 fn question(model: &mut Model, action: Action) -> Vec<Effect> {
+    let most = view::overlay::question_most(model);
     let Some(Overlay::Question(question)) = &mut model.overlay else { return Vec::new() };
     match action {
         Action::Up => {
@@ -434,8 +435,7 @@ fn question(model: &mut Model, action: Action) -> Vec<Effect> {
             return Vec::new();
         }
         Action::Down => {
-            let most = u16::try_from(question.resources.len().saturating_sub(1)).unwrap_or(u16::MAX);
-            question.scroll = (question.scroll + 1).min(most);
+            question.scroll = question.scroll.saturating_add(1).min(most);
             return Vec::new();
         }
         _ => {}

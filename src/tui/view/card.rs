@@ -4,6 +4,7 @@ use super::Look;
 use super::signs::{self, Sign};
 use crate::event::{Action as RunAction, Failure};
 use crate::plan::Step;
+use crate::resource::ResourceKind;
 use crate::text;
 use crate::tui::keymap::Action;
 use crate::tui::message::{Pace, Task};
@@ -62,7 +63,7 @@ impl Card {
             Activity::Asking { .. } => Self::new("A question", look.symbols.next, Role::Next, "Waits for your answer."),
             Activity::Ours(ours) => running(ours, model, look),
             Activity::Theirs { .. } => {
-                let mut card = Self::busy("Read-only", "Another process works on it.", Role::Warn, model, look);
+                let mut card = Self::busy("Read-only", "Another process works on it.", Role::Warn, model, look).room();
                 card.parts.extend(happening(model, look));
                 card
             }
@@ -71,6 +72,7 @@ impl Card {
                 if position.over {
                     card = Self::new("Replay", look.symbols.ready, Role::Good, "The recording is at its end.");
                 }
+                card = card.room();
                 card.parts.extend(happening(model, look));
                 let pause = if position.paused { "goes on" } else { "holds it" };
                 card.keys = vec![
@@ -212,11 +214,13 @@ fn idle(model: &Model, look: Look) -> Card {
 
 fn failed(model: &Model, look: Look) -> Card {
     let mut failures = model.run.iter().flat_map(|run| run.failures());
+    let mut has_log = false;
     let mut card = match failures.next() {
         Some((step, failure)) => {
             let mut card = failure_card("Failed", failure, look);
             card.parts.insert(0, Part::Text(failure.message.clone(), Role::Bad));
             card.head = step.title.clone();
+            has_log = step.resource == Some(ResourceKind::Image);
             card
         }
         None => Card::new("Failed", look.symbols.failed, Role::Bad, "The last run failed."),
@@ -226,10 +230,13 @@ fn failed(model: &Model, look: Look) -> Card {
         card = card.say(&format!("And {} more.", text::count(others, "failure")));
     }
     card.keys = vec![
-        (Action::DoNext, "tries this step again"),
-        (Action::RunOn, "goes on to the end"),
+        (Action::RunOn, "tries again and runs on to the end"),
+        (Action::DoNext, "tries again, step by step"),
         (Action::Destroy, "destroys what is there"),
     ];
+    if has_log {
+        card.keys.insert(0, (Action::ShowBuild, "shows the build's log"));
+    }
     card
 }
 

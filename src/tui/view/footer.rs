@@ -10,7 +10,7 @@ use super::line::Row;
 use super::{Look, hints, next_step, signs};
 use crate::resource::ResourceKind;
 use crate::text;
-use crate::tui::keymap::Action;
+use crate::tui::keymap::{Action, Context};
 use crate::tui::model::Model;
 use crate::tui::model::panel::Panel;
 use crate::tui::model::run::StepState;
@@ -58,7 +58,8 @@ fn tabs(columns: usize, layout: &Layout, model: &Model, look: Look) -> Vec<Tab> 
 fn tab(panel: Panel, form: Form, model: &Model, look: Look) -> Tab {
     let is_active = model.shown_panel() == panel;
     let role = if is_active { Role::ActiveTab } else { Role::Quiet };
-    let key = hints::key_of(model, panel.action()).filter(|_| form != Form::Bare);
+    // Whether or not it works at this moment (not while a line is typed): the tabs stay where they are.
+    let key = model.keymap.chord_of(&[Context::Everywhere], panel.action()).filter(|_| form != Form::Bare);
     let sign = sign(panel, model, look);
     let title = match form {
         Form::Whole => panel.title(),
@@ -67,7 +68,7 @@ fn tab(panel: Panel, form: Form, model: &Model, look: Look) -> Tab {
     };
     let mut row = Row::new(look);
     if let Some(key) = key {
-        row = row.text(&key, if is_active { Role::ActiveTab } else { Role::Key });
+        row = row.text(&key.to_string(), if is_active { Role::ActiveTab } else { Role::Key });
         row = match &sign {
             Some((sign, role)) if form == Form::Tight => row.text(sign, *role),
             _ => row.space(1),

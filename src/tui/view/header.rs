@@ -17,7 +17,7 @@ use crate::tui::model::{Connection, Model};
 use crate::tui::theme::Role;
 
 /// As many columns as the longest time takes: what stands before it does not move while it ticks.
-const TIME: usize = 8;
+const TIME: usize = 9;
 
 /// So much of the deployment's name is worth more than the figures beside it.
 const NAME: usize = 12;
@@ -88,10 +88,7 @@ fn cloud(model: &Model, look: Look, columns: usize) -> Row {
         Ground::Sandbox => badge(asked, Role::Badge),
         Ground::Endpoint => badge(&look.cut(asked, (columns / 3).max(12)), Role::Warn),
         Ground::Real => badge(&format!("AWS {} real resources", look.symbols.dot), Role::RealBadge),
-        Ground::Recorded => {
-            let cloud = model.run.as_ref().map_or(asked, |run| run.started.cloud.as_str());
-            badge("replay", Role::Badge).text(&look.cut(cloud, (columns / 3).max(12)), Role::Quiet).space(1)
-        }
+        Ground::Recorded => badge("replay", Role::Badge),
     }
 }
 
@@ -172,7 +169,8 @@ fn second(model: &Model, look: Look, columns: usize) -> Line<'static> {
             let words = match &model.run {
                 Some(run) => {
                     let started = &run.started;
-                    let parts = [format!("recorded run {}", run.id), account(&started.account), started.region.clone()];
+                    let cloud = format!("recorded run {} in {}", run.id, started.cloud);
+                    let parts = [cloud, account(&started.account), started.region.clone()];
                     parts.join(&separator)
                 }
                 None => format!("reading the recording{}", look.symbols.ellipsis),

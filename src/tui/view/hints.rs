@@ -3,7 +3,9 @@
 use super::Look;
 use super::line::Row;
 use crate::tui::keymap::{Action, Binding, Chord, Context, KeyMap};
-use crate::tui::model::Model;
+use crate::tui::model::panel::Panel;
+use crate::tui::model::resources::StateOfAffairs;
+use crate::tui::model::{Connection, Model};
 use crate::tui::theme::Role;
 use crate::tui::update::{available, available_beneath};
 
@@ -32,7 +34,8 @@ pub fn key_of(model: &Model, action: Action) -> Option<String> {
     if !is_available(action) {
         return None;
     }
-    let mut bindings = contexts.iter().flat_map(|context| model.keymap.bindings(*context));
+    // A key that means it everywhere is better to know than one that does so here.
+    let mut bindings = contexts.iter().rev().flat_map(|context| model.keymap.bindings(*context));
     bindings.find_map(|binding| key(&model.keymap, &contexts, binding, action, &is_available))
 }
 
@@ -61,8 +64,8 @@ fn meaning(
     bindings.find(|binding| binding.chords.contains(&chord) && is_available(binding.action)).map(|b| b.action)
 }
 
-/// Every key that does something now, the most important first. Moving about is not among them: that goes without saying,
-/// and is in the help.
+/// Every key that does something now, the most important first. Moving about is not among them, nor what is hardly ever
+/// wanted: that is in the help.
 pub fn now(model: &Model) -> Vec<Hint> {
     let contexts = model.contexts();
     let is_available = |action: Action| available(model, action);
@@ -70,7 +73,7 @@ pub fn now(model: &Model) -> Vec<Hint> {
     for context in &contexts {
         for binding in model.keymap.bindings(*context) {
             let is_known = hints.iter().any(|hint| hint.action == binding.action);
-            if is_known || is_move(binding.action) || !is_available(binding.action) {
+            if is_known || goes_without_saying(binding.action) || !is_available(binding.action) {
                 continue;
             }
             if let Some(key) = key(&model.keymap, &contexts, binding, binding.action, &is_available) {
@@ -78,8 +81,19 @@ pub fn now(model: &Model) -> Vec<Hint> {
             }
         }
     }
-    hints.sort_by_key(|hint| rank(hint.action));
+    if let Some(hint) = try_it(model) {
+        hints.push(hint);
+    }
+    hints.sort_by_key(|hint| rank(model, hint.action));
     hints
+}
+
+/// Once everything stands, an image is what comes next.
+fn try_it(model: &Model) -> Option<Hint> {
+    let is_next = model.state() == StateOfAffairs::Ready && model.overlay.is_none() && model.focus != Panel::Trial;
+    let action = Action::ShowTrial;
+    let key = key_of(model, action).filter(|_| is_next && model.activity.is_idle())?;
+    Some(Hint { key, action, label: action.label() })
 }
 
 fn label(context: Context, action: Action) -> &'static str {
@@ -93,20 +107,20 @@ fn label(context: Context, action: Action) -> &'static str {
 }
 
 /// What comes first where not all have room: what moves the run on, then what the panel can do, then the rest.
-fn rank(action: Action) -> u8 {
+fn rank(model: &Model, action: Action) -> u8 {
     match action {
-        Action::Send | Action::Choose | Action::Accept => 0,
+        Action::Refresh if matches!(model.connection, Connection::Failed(_)) => 0,
+        Action::Send | Action::Choose | Action::Accept | Action::ShowTrial => 0,
         Action::DoNext | Action::RunOn | Action::Pause | Action::Cancel => 1,
         Action::Faster | Action::Slower => 2,
-        Action::Suspend | Action::Redraw => 6,
         Action::Refresh | Action::Messages => 5,
         Action::Destroy | Action::Palette => 4,
         _ => 3,
     }
 }
 
-/// Whether it only moves about, on a panel or between them: the tabs show their own keys.
-pub fn is_move(action: Action) -> bool {
+/// Whether it only moves about, on a panel or between them (the tabs show their own keys), or is known from the shell.
+fn goes_without_saying(action: Action) -> bool {
     matches!(
         action,
         Action::Up
@@ -125,5 +139,7 @@ pub fn is_move(action: Action) -> bool {
             | Action::ShowFunction
             | Action::ShowTiming
             | Action::ShowTrial
+            | Action::Suspend
+            | Action::Redraw
     )
 }

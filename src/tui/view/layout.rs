@@ -64,7 +64,7 @@ impl Layout {
             Split::vertical([Constraint::Length(2), Constraint::Min(0), Constraint::Length(1), Constraint::Length(1)])
                 .areas(screen);
         let (left, right) = if width >= WIDE {
-            let share = if width >= LARGE.0 { 50 } else { 47 };
+            let share = if width >= LARGE.0 { 50 } else { 48 };
             let [left, right] = Split::horizontal([Constraint::Length(share), Constraint::Min(0)]).areas(body);
             (Some(left), right)
         } else {

@@ -93,12 +93,25 @@ fn keys(card: &Card, model: &Model, look: Look) -> Vec<Row> {
 pub fn in_a_line(model: &Model, look: Look, columns: usize) -> Line<'static> {
     let card = Card::of(model, look);
     let head = card.head.lines().next().unwrap_or_default();
-    let left = Row::new(look).space(1).text(card.sign, card.role).space(1);
-    let left = match card.says_what_comes {
-        true => left.text("Next: ", Role::Quiet).text(head, Role::Text),
-        false => left.text(head, Role::Text),
+    let beginning = |sign: &str, role| Row::new(look).space(1).text(sign, role).space(1);
+    if card.says_what_comes {
+        let row = beginning(card.sign, card.role).text("Next: ", Role::Quiet);
+        return row.text(head, Role::Text).line(columns);
+    }
+    let mut happening = card.parts.iter().filter(|part| matches!(part, Part::Happening { .. }));
+    let Some(Part::Happening { sign, title, time, says }) = happening.next() else {
+        return beginning(card.sign, card.role).text(head, Role::Text).line(columns);
     };
-    left.line(columns)
+    let mut left = beginning(sign.sign, sign.role).text(title, Role::Text);
+    if let Some(says) = says {
+        left = left.text(&format!(": {says}"), Role::Quiet);
+    }
+    let others = match happening.count() {
+        0 => String::new(),
+        others => format!("and {others} more  "),
+    };
+    let right = Row::new(look).text(&others, Role::Quiet).text(time, sign.role).space(1);
+    Row::spread(left, right, columns)
 }
 
 #[cfg(test)]

@@ -17,8 +17,11 @@ use crate::tui::model::Model;
 use crate::tui::model::overlay::Overlay;
 use crate::tui::theme::Role;
 
-/// So much of the screen is left free at each side, where there is room.
-const MARGIN: (u16, u16) = (2, 1);
+/// The lines on top and those at the end stay in sight.
+const LINES: u16 = 2;
+
+/// What is left of the panels at a side is worth being seen from this width on.
+const SIDE: u16 = 5;
 
 /// Draws it.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
@@ -42,6 +45,14 @@ pub fn messages_most(model: &Model) -> u16 {
     said::most(model)
 }
 
+/// How far the list in a question can be scrolled down.
+pub fn question_most(model: &Model) -> u16 {
+    match &model.overlay {
+        Some(Overlay::Question(question)) => question::most(question, model),
+        _ => 0,
+    }
+}
+
 /// A box, as it is asked for: its title, the width and height of what is in it, and what stands on its lower border.
 struct Frameless<'a> {
     title: &'a str,
@@ -53,8 +64,9 @@ struct Frameless<'a> {
 
 /// A rectangle of a size, with its border, in the middle of the screen; smaller where the screen is.
 fn centred(screen: Rect, width: u16, height: u16) -> Rect {
-    let width = width.saturating_add(4).min(screen.width.saturating_sub(2 * MARGIN.0));
-    let height = height.saturating_add(2).min(screen.height.saturating_sub(2 * MARGIN.1));
+    let width = width.saturating_add(4);
+    let width = if width.saturating_add(2 * SIDE) > screen.width { screen.width } else { width };
+    let height = height.saturating_add(2).min(screen.height.saturating_sub(2 * LINES));
     Rect {
         x: screen.x + (screen.width - width) / 2,
         y: screen.y + (screen.height - height) / 2,

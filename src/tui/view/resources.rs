@@ -22,10 +22,13 @@ const SIGN: usize = 3;
 const TITLE: usize = 23;
 
 /// A state's word at its left end, a time at its right one.
-const STATE: usize = 17;
+const STATE: usize = 18;
 
 /// The least part of a name that is worth its room.
 const NAME: usize = 24;
+
+/// Between a title or name and the state.
+const GAP: usize = 2;
 
 /// So many rows beyond the selected one are kept in sight.
 const AHEAD: usize = 2;
@@ -33,9 +36,9 @@ const AHEAD: usize = 2;
 /// Draws it.
 ///
 /// ```text
-/// ╭ Resources  6/15 ready ─────────────────────╮
-/// │ ✔ ECR repository          ready      0.25 s│
-/// │▌⠋ Function image          creating   12.5 s│
+/// ╭ Resources  6/15 ready ───────────────────────╮
+/// │ ✔ ECR repository           ready       0.25 s│
+/// │▌⠋ Function image           creating    12.5 s│
 /// ```
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     let inside = Layout::inside(area);
@@ -106,7 +109,7 @@ fn line(
         RowState::Creating | RowState::Retrying | RowState::Deleting | RowState::Failed => Role::Strong,
         RowState::Next | RowState::Ready | RowState::Unfinished => Role::Text,
     };
-    let room = columns.saturating_sub(SIGN + STATE + 1);
+    let room = columns.saturating_sub(SIGN + GAP + STATE);
     let left = Row::new(look).text(cursor, Role::FocusedBorder).text(sign.sign, sign.role).space(1);
     let left = match &row.name {
         Some(name) if room >= TITLE + 2 + NAME => {

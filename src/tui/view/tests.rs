@@ -65,6 +65,7 @@ fn held(size: (u16, u16)) -> Model {
     }
     scenes::hear(&mut model, events);
     scenes::hold(&mut model, &plan.steps()[5].id);
+    update(&mut model, Message::Tick(scenes::after(75.0)));
     model
 }
 

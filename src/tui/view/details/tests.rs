@@ -1,1 +1,130 @@
-//! Tests.
+use insta::assert_snapshot;
+use serde_json::json;
+
+use super::*;
+use crate::tui::message::Message;
+use crate::tui::model::Connection;
+use crate::tui::scenes;
+use crate::tui::theme::Theme;
+use crate::tui::update::update;
+
+fn details_of(mut model: Model, kind: ResourceKind) -> Model {
+    model.focus = Panel::Details;
+    model.shown = Panel::Details;
+    model.resources.selected = kind;
+    model
+}
+
+/// Everything there is to read, however long it is.
+fn whole(model: &Model, columns: usize) -> String {
+    let lines = lines(model, Look::of(model), columns);
+    let line = |line: &Line<'_>| line.spans.iter().map(|span| span.content.as_ref()).collect::<String>();
+    lines.iter().map(|one| line(one).trim_end().to_owned() + "\n").collect()
+}
+
+fn inspected(model: &mut Model, kind: ResourceKind) {
+    let inspection = Inspection {
+        kind,
+        name: scenes::names().of(kind),
+        arn: None,
+        settings: vec![
+            ("state".into(), "Active".into()),
+            ("memory".into(), "512 MB".into()),
+            ("image".into(), format!("000000000000.dkr.ecr.us-east-1.amazonaws.com/thumbnails@sha256:{}", "ab".repeat(32))),
+        ],
+        tags: vec![("thumbctl:deployment".into(), "thumbnails".into())],
+        documents: vec![(
+            "resource policy".into(),
+            json!({"Version": "2012-10-17", "Statement": [{
+                "Sid": "s3-invoke", "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"},
+                "Action": "lambda:InvokeFunction",
+                "Condition": {"ArnLike": {"AWS:SourceArn": "arn:aws:s3:::thumbnails-1a2b3c4d-source"}},
+            }]}),
+        )],
+    };
+    update(model, Message::Inspected(kind, Ok(Some(Box::new(inspection)))));
+}
+
+#[test]
+fn a_function_that_stands_is_shown_with_all_that_the_cloud_says() {
+    let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
+    inspected(&mut model, ResourceKind::Function);
+    assert_snapshot!("function_70", whole(&model, 70));
+    assert_snapshot!("function_120x40", scenes::text_of(&model));
+    assert_snapshot!("function_60x20", scenes::text_of(&details_of(scenes::deployed((60, 20)), ResourceKind::Function)));
+}
+
+#[test]
+fn a_build_that_failed_says_why_and_what_to_do() {
+    let model = details_of(scenes::failed((120, 40)), ResourceKind::Image);
+    assert_snapshot!("failed_image_70", whole(&model, 70));
+}
+
+#[test]
+fn before_a_policy_is_there_its_document_is_shown_as_it_will_be() {
+    let model = details_of(scenes::empty((120, 40)), ResourceKind::FunctionPolicy);
+    assert_snapshot!("policy_70", whole(&model, 70));
+}
+
+#[test]
+fn every_resource_has_something_to_say_in_every_state() {
+    for scene in [scenes::empty, scenes::building, scenes::failed, scenes::deployed, scenes::destroying] {
+        for kind in ResourceKind::ALL {
+            let model = details_of(scene((120, 40)), kind);
+            let text = whole(&model, 70);
+            let purpose = kind.purpose().split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+            assert!(text.contains(&purpose), "{kind}:\n{text}");
+            assert_eq!(text.lines().count(), rows(&model, 72), "{kind}");
+            let widest = text.lines().map(text::width).max();
+            assert!(widest <= Some(70), "{kind}: {widest:?}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_known_yet_and_what_cannot_be_known_is_said() {
+    let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
+    model.details.inspected.insert(ResourceKind::Function, Inspected::Asked);
+    assert!(whole(&model, 70).contains("asking the cloud…"));
+    model.details.inspected.insert(ResourceKind::Function, Inspected::Missing);
+    assert!(whole(&model, 70).contains("The cloud does not have it."));
+    let failure = Failure::new("access denied").with_hint("ask for lambda:GetFunction");
+    update(&mut model, Message::Inspected(ResourceKind::Function, Err(failure)));
+    let text = whole(&model, 70);
+    assert!(text.contains("access denied") && text.contains("ask for lambda:GetFunction"), "{text}");
+    model.details.lost = vec![ResourceKind::Function];
+    assert!(whole(&model, 70).contains("◌ lost"));
+}
+
+#[test]
+fn the_console_s_page_is_for_aws_only() {
+    let model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
+    assert!(matches!(model.connection, Connection::Connected(_)));
+    assert!(!whole(&model, 70).contains("https://"));
+}
+
+#[test]
+fn the_end_is_the_end_however_far_it_was_scrolled() {
+    let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
+    inspected(&mut model, ResourceKind::Function);
+    model.details.scroll = u16::MAX;
+    let screen = scenes::text_of(&model);
+    let all = rows(&model, Layout::inside(model.layout().main).width);
+    assert!(screen.contains(&format!("-{all} of {all}")), "{screen}");
+    let last = screen.lines().rev().nth(3).expect("the panel's last row");
+    assert!(last.trim_end_matches(['│', ' ']).ends_with("│ }"), "{screen}");
+}
+
+#[test]
+fn a_policy_s_pieces_have_the_styles_of_what_they_are() {
+    let mut model = details_of(scenes::empty((120, 60)), ResourceKind::FunctionPolicy);
+    model.theme = Theme::Dark;
+    let look = Look::of(&model);
+    let lines = lines(&model, look, 70);
+    let span = |text: &str| {
+        let mut spans = lines.iter().flat_map(|line| &line.spans);
+        spans.find(|span| span.content == text).unwrap_or_else(|| panic!("no piece {text}")).style
+    };
+    assert_eq!(span("\"Effect\""), look.style(Role::JsonKey));
+    assert_eq!(span("\"Allow\""), look.style(Role::JsonText));
+}

@@ -1,1 +1,84 @@
-//! Tests.
+use insta::assert_snapshot;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use super::*;
+use crate::event::{Action as RunAction, EventKind};
+use crate::resource::ResourceKind;
+use crate::tui::scenes;
+
+/// The card alone, at a size.
+fn card(model: &Model, width: u16, height: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test screen");
+    terminal.draw(|frame| draw(frame, frame.area(), model, Look::of(model))).expect("it does not fail");
+    terminal.backend().to_string().replace('"', "")
+}
+
+fn step_of(kind: ResourceKind) -> crate::plan::Step {
+    let plan = scenes::deploy_plan();
+    plan.steps().iter().find(|step| step.resource == Some(kind)).cloned().expect("it is in the plan")
+}
+
+/// A deployment held before the function, while the build is retried.
+fn held_before_the_function() -> Model {
+    let mut model = scenes::building((120, 40));
+    let mut script = scenes::Script::new(1, RunAction::Deploy, 20.0);
+    for _ in 0..200 {
+        script.event(EventKind::StepStarted { step: "passed".into() });
+    }
+    let retried = EventKind::StepRetried {
+        step: step_of(ResourceKind::Image).id,
+        attempt: 2,
+        reason: "the role cannot be assumed yet".into(),
+        delay: 2.0,
+    };
+    scenes::hear(&mut model, vec![script.event(retried)]);
+    scenes::hold(&mut model, &step_of(ResourceKind::Function).id);
+    model
+}
+
+#[test]
+fn a_step_is_explained_before_it_is_done() {
+    assert_snapshot!(card(&held_before_the_function(), 47, 22));
+}
+
+#[test]
+fn the_keys_are_there_however_little_room_there_is() {
+    let model = held_before_the_function();
+    for height in 6..22 {
+        let card = card(&model, 47, height);
+        assert!(card.contains("enter  does it") && card.contains("a      runs on"), "{height}:\n{card}");
+    }
+}
+
+#[test]
+fn what_runs_and_what_it_waits_for_is_told() {
+    let mut model = scenes::building((60, 20));
+    let mut script = scenes::Script::new(1, RunAction::Deploy, 20.0);
+    for _ in 0..200 {
+        script.event(EventKind::StepStarted { step: "passed".into() });
+    }
+    let progress = EventKind::StepProgress {
+        step: step_of(ResourceKind::Image).id,
+        message: "waiting for the build".into(),
+        done: None,
+        total: None,
+    };
+    scenes::hear(&mut model, vec![script.event(progress)]);
+    assert!(card(&model, 47, 19).contains("waiting for the build"));
+    let screen = scenes::text_of(&model);
+    assert!(screen.contains("⠹ Build the function's image: waiting for the build"), "{screen}");
+}
+
+#[test]
+fn after_a_failure_it_says_what_failed_and_how_to_go_on() {
+    assert_snapshot!(card(&scenes::failed((120, 40)), 47, 19));
+}
+
+#[test]
+fn what_cannot_be_done_has_no_key() {
+    let mut model = scenes::empty((120, 40));
+    assert!(card(&model, 47, 19).contains("enter  does it"));
+    model.connection = crate::tui::model::Connection::Connecting;
+    assert!(!card(&model, 47, 19).contains("enter"));
+}

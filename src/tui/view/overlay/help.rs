@@ -13,7 +13,7 @@ use crate::tui::view::Look;
 use crate::tui::view::line::Row;
 
 /// The width of one column of keys.
-const COLUMN: u16 = 46;
+const COLUMN: u16 = 48;
 
 /// Between two columns.
 const GAP: u16 = 4;

@@ -9,7 +9,7 @@ use crate::tui::model::Model;
 use crate::tui::theme::Role;
 use crate::tui::update::offered;
 use crate::tui::view::line::Row;
-use crate::tui::view::Look;
+use crate::tui::view::{Look, hints};
 
 /// The box's width and height, where the screen has room for them.
 const SIZE: (u16, u16) = (64, 18);
@@ -37,7 +37,6 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, input: &Input, selected:
     let columns = usize::from(area.width);
     typed(frame, area, Row::new(look).text(": ", Role::Key), input, look);
 
-    let contexts = model.contexts_beneath();
     let list = Rect { y: area.y.saturating_add(ABOVE), height: area.height.saturating_sub(ABOVE), ..area };
     if found.is_empty() {
         let words = Row::new(look).text("Nothing that can be done now is called so.", Role::Quiet);
@@ -46,9 +45,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, input: &Input, selected:
     let mut lines = Vec::new();
     for (at, action) in found.iter().enumerate().skip(first).take(visible) {
         let cursor = if at == selected { look.symbols.cursor } else { " " };
-        let key = model.keymap.chord_of(&contexts, *action).map(|chord| chord.to_string()).unwrap_or_default();
-        let left = Row::new(look).text(cursor, Role::FocusedBorder).text(action.title(), Role::Text);
-        let left = left.to(TITLE).text(action.name(), Role::Quiet);
+        let key = hints::key_of(model, *action).unwrap_or_default();
+        let mut left = Row::new(look).text(cursor, Role::FocusedBorder).text(action.title(), Role::Text);
+        if area.width >= SIZE.0 {
+            left = left.to(TITLE).text(action.name(), Role::Quiet);
+        }
         lines.push(Row::spread(left, Row::new(look).text(&key, Role::Key).space(1), columns));
     }
     fill(frame, list, lines);

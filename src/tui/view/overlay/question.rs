@@ -19,21 +19,40 @@ const WIDTH: u16 = 76;
 /// As many columns as the longest title takes, with a blank.
 const TITLE: usize = 25;
 
-pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, question: &Question, model: &Model, look: Look) {
-    let columns = usize::from(inside(centred(screen, WIDTH, screen.height)).width);
-    let is_real = model.stakes() == Stakes::Money && question.about == Asking::Start;
-    let mut above: Vec<Line<'static>> = Vec::new();
-    for line in wrapped(&question.consequence, columns) {
-        above.push(Row::new(look).text(&line, Role::Strong).line(columns));
-    }
-    let list = list(question, look, columns);
-    let below = answers(question, model, look, columns);
+/// The question's parts at a width, and how much of its list there is room for.
+struct Parts {
+    above: Vec<Line<'static>>,
+    list: Vec<Line<'static>>,
+    below: Vec<Line<'static>>,
+    height: u16,
+    seen: usize,
+}
 
-    let room = |lines: &[Line<'_>]| if lines.is_empty() { 0 } else { lines.len() + 1 };
-    let height = above.len() + 1 + room(&list) + below.len();
-    let height = u16::try_from(height).unwrap_or(u16::MAX);
-    let visible = usize::from(inside(centred(screen, WIDTH, height)).height);
-    let seen = list.len().min(visible.saturating_sub(above.len() + 2 + below.len()));
+impl Parts {
+    fn of(question: &Question, screen: Rect, model: &Model, look: Look) -> Self {
+        let columns = usize::from(inside(centred(screen, WIDTH, screen.height)).width);
+        let consequence = wrapped(&question.consequence, columns);
+        let above: Vec<_> =
+            consequence.iter().map(|line| Row::new(look).text(line, Role::Strong).line(columns)).collect();
+        let list = list(question, look, columns);
+        let below = answers(question, model, look, columns);
+        let list_and_room = if list.is_empty() { 0 } else { list.len() + 1 };
+        let height = u16::try_from(above.len() + 1 + list_and_room + below.len()).unwrap_or(u16::MAX);
+        let visible = usize::from(inside(centred(screen, WIDTH, height)).height);
+        let seen = list.len().min(visible.saturating_sub(above.len() + 2 + below.len()));
+        Self { above, list, below, height, seen }
+    }
+}
+
+/// How far the list can be scrolled down.
+pub(super) fn most(question: &Question, model: &Model) -> u16 {
+    let parts = Parts::of(question, model.layout().screen, model, Look::of(model));
+    u16::try_from(parts.list.len() - parts.seen).unwrap_or(u16::MAX)
+}
+
+pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, question: &Question, model: &Model, look: Look) {
+    let Parts { above: mut lines, list, below, height, seen } = Parts::of(question, screen, model, look);
+    let is_real = model.stakes() == Stakes::Money && question.about == Asking::Start;
     let first = usize::from(question.scroll).min(list.len() - seen);
     let what = Frameless {
         title: if is_real { "AWS: real resources" } else { "A question" },
@@ -43,7 +62,6 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, question: &Question, mod
         border: if is_real { Role::Bad } else { Role::Warn },
     };
     let area = open(frame, screen, &what, look);
-    let mut lines = above;
     lines.push(Line::default());
     if seen > 0 {
         lines.extend(list.into_iter().skip(first).take(seen));
