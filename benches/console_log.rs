@@ -11,7 +11,10 @@ const FRAME: Frame = Frame { rows: 50, columns: 140, wrap: false };
 
 fn batch(first: usize) -> LogCommand {
     let line = |number: usize| LogLine {
-        text: format!("\u{1b}[1;32m   Compiling\u{1b}[0m part-{number} v0.{}.0 (/codebuild/output/src{number:08}/src)", number % 100),
+        text: format!(
+            "\u{1b}[1;32m   Compiling\u{1b}[0m part-{number} v0.{}.0 (/codebuild/output/src{number:08}/src)",
+            number % 100
+        ),
         timestamp: chrono::DateTime::from_timestamp_millis(1_795_000_000_000 + number as i64),
     };
     LogCommand::Append((first..first + BATCH).map(line).collect())

@@ -107,7 +107,9 @@ impl ResourceKind {
     /// What it is there for, in a sentence for people who see it for the first time.
     pub fn purpose(self) -> &'static str {
         match self {
-            Self::Repository => "Keeps the function's container image, where CodeBuild pushes it and Lambda takes it from.",
+            Self::Repository => {
+                "Keeps the function's container image, where CodeBuild pushes it and Lambda takes it from."
+            }
             Self::BuildSourceBucket => "Holds the function's source as a zip, for CodeBuild to take.",
             Self::BuildLogGroup => "Takes what the build says, line by line, and forgets it after a while.",
             Self::BuildPolicy => "Says what the build may do, and so all that it may do.",

@@ -4,17 +4,19 @@
 //! [`model::Model`] and answers what is to be done, as [`message::Effect`]s; the [`runner`] does it, and what comes of that
 //! is a message again. The [`view`] draws from the model alone.
 
+pub mod files;
 pub mod keymap;
 pub mod log_store;
 pub mod message;
 pub mod model;
+pub mod pictures;
 mod runner;
 #[cfg(test)]
 pub(crate) mod scenes;
 pub mod symbols;
-mod terminal;
+pub mod terminal;
 pub mod theme;
-mod trial_desk;
+pub mod trial_desk;
 pub mod update;
 pub mod view;
 

@@ -22,13 +22,14 @@ use tokio::sync::mpsc;
 use super::keymap::{CustomKeys, KeyMap, KeyMapError};
 use super::message::{Effect, Message};
 use super::model::{Asked, Beginning, Model};
+use super::pictures::GraphicsKind;
 use super::symbols::{self, Symbols};
 use super::terminal::{self, Screen, query};
 use super::theme::Theme;
 use super::update::update;
 use crate::event::RunId;
 use crate::journal::{JournalError, JournalStore};
-use crate::settings::{CloudChoice, Settings, SymbolChoice, ThemeChoice};
+use crate::settings::{CloudChoice, PictureChoice, Settings, SymbolChoice, ThemeChoice};
 use desk::{Desk, Note};
 
 /// Between two drawings while things happen by themselves. What the user does is drawn at once.
@@ -272,8 +273,7 @@ impl Runner {
     fn take(&mut self, model: &mut Model, note: Note) -> Result<Flow, ConsoleError> {
         self.know_the_time(model);
         let messages = match note {
-            Note::Key(key) => return self.hear(model, TerminalEvent::Key(key)),
-            Note::Paste(text) => return self.hear(model, TerminalEvent::Paste(text)),
+            Note::Typed(event) => return self.hear(model, event),
             note => self.desk.take(note),
         };
         self.messages(model, messages)
@@ -308,6 +308,7 @@ impl Runner {
                 Effect::Quit => return Ok(Flow::Quit),
                 Effect::Suspend => {
                     self.screen.suspend().map_err(ConsoleError::Terminal)?;
+                    self.desk.pictures_are_forgotten();
                     let (width, height) = Screen::size().map_err(ConsoleError::Terminal)?;
                     queue.extend(update(model, Message::Resize(width, height)));
                     self.dirty = true;
@@ -346,22 +347,30 @@ async fn next_event(input: &mut Option<EventStream>) -> Option<io::Result<Termin
     }
 }
 
-/// Asks the terminal what it can do, on a thread of its own; keys that are typed meanwhile are passed on.
+/// Asks the terminal what it can do, on a thread of its own; what is typed meanwhile is passed on.
 fn ask_terminal(settings: &Settings, notes: mpsc::Sender<Note>) -> tokio::sync::oneshot::Receiver<query::Answers> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    let pictures = settings.console.pictures;
+    let kind = graphics_kind(settings.console.pictures);
     std::thread::spawn(move || {
-        let answers = query::ask(TERMINAL_ANSWERS_WITHIN, pictures, &mut |typed| {
-            let note = match typed {
-                query::Typed::Key(key) => Note::Key(key),
-                query::Typed::Paste(text) => Note::Paste(text),
-            };
+        let surroundings = query::Surroundings::read(&|name| std::env::var(name).ok());
+        let answers = query::ask(&surroundings, TERMINAL_ANSWERS_WITHIN, &mut |typed| {
             // Nobody listens to a console that has ended.
-            let _ = notes.blocking_send(note);
+            let _ = notes.blocking_send(Note::Typed(typed));
         });
-        let _ = sender.send(answers);
+        let _ = sender.send(answers.with_kind(kind));
     });
     receiver
+}
+
+/// The way in which the user wants pictures to be drawn; none: as the terminal can.
+fn graphics_kind(choice: PictureChoice) -> Option<GraphicsKind> {
+    match choice {
+        PictureChoice::Auto => None,
+        PictureChoice::Kitty => Some(GraphicsKind::Kitty),
+        PictureChoice::Iterm2 => Some(GraphicsKind::Iterm2),
+        PictureChoice::Sixel => Some(GraphicsKind::Sixel),
+        PictureChoice::HalfBlocks => Some(GraphicsKind::Halfblocks),
+    }
 }
 
 /// Ctrl-Z from elsewhere: `kill -TSTP`.

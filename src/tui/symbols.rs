@@ -27,6 +27,8 @@ pub struct Symbols {
     pub dot: &'static str,
     /// From one thing to another.
     pub arrow: &'static str,
+    /// Between a width and a height.
+    pub times: &'static str,
     /// The selected row.
     pub cursor: &'static str,
     /// A marked row.
@@ -68,6 +70,7 @@ pub static UNICODE: Symbols = Symbols {
     skipped: "–",
     dot: "·",
     arrow: "→",
+    times: "×",
     cursor: "▌",
     marked: "●",
     ellipsis: "…",
@@ -96,6 +99,7 @@ pub static ASCII: Symbols = Symbols {
     skipped: "-",
     dot: "-",
     arrow: ">",
+    times: "x",
     cursor: ">",
     marked: "*",
     ellipsis: "~",

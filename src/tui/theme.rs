@@ -245,7 +245,9 @@ mod tests {
     fn real_resources_look_like_nothing_else() {
         for theme in ALL {
             let style = theme.style(Role::RealBadge);
-            for role in [Role::Badge, Role::Selected, Role::SelectedElsewhere, Role::Match, Role::CurrentMatch, Role::Bad] {
+            for role in
+                [Role::Badge, Role::Selected, Role::SelectedElsewhere, Role::Match, Role::CurrentMatch, Role::Bad]
+            {
                 assert_ne!(style, theme.style(role), "{}: {role:?}", theme.name());
             }
         }

@@ -100,6 +100,8 @@ actions! {
     TypePath => "type-path", "Type the path of an image";
     /// Marks an image, or takes the mark away.
     Mark => "mark", "Mark an image";
+    /// Looks at one image of several, or at all again.
+    Enlarge => "enlarge", "Look at one image, or at all";
     /// Sends the chosen images.
     Send => "send", "Send the images";
 
@@ -173,6 +175,7 @@ impl Action {
             Self::TypePath => "type a path",
             Self::Mark => "mark",
             Self::Send => "send",
+            Self::Enlarge => "enlarge",
             Self::Accept => "accept",
             Self::Back => "back",
             Self::QuitAfter => "wait",

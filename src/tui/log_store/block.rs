@@ -27,14 +27,8 @@ const NUMBER_BYTES: usize = 4;
 const TIME_BYTES: usize = 8;
 
 /// The modifiers that are kept, a bit each.
-const MODIFIERS: [Modifier; 6] = [
-    Modifier::BOLD,
-    Modifier::DIM,
-    Modifier::ITALIC,
-    Modifier::UNDERLINED,
-    Modifier::REVERSED,
-    Modifier::CROSSED_OUT,
-];
+const MODIFIERS: [Modifier; 6] =
+    [Modifier::BOLD, Modifier::DIM, Modifier::ITALIC, Modifier::UNDERLINED, Modifier::REVERSED, Modifier::CROSSED_OUT];
 
 /// Some lines.
 #[derive(Clone, Debug, Default)]
@@ -158,18 +152,14 @@ impl Block {
         Row {
             number: number_in_log,
             painted: Painted { text: self.line(line).to_owned(), paints },
-            timestamp: DateTime::<Utc>::from_timestamp_millis(self.times[line]).filter(|_| self.times[line] != i64::MIN),
+            timestamp: DateTime::<Utc>::from_timestamp_millis(self.times[line])
+                .filter(|_| self.times[line] != i64::MIN),
             is_continued: self.continued.binary_search(&index).is_ok(),
         }
     }
 
     pub(super) fn shape(&self) -> Shape {
-        Shape {
-            text: self.text.len(),
-            lines: self.len(),
-            paints: self.paints.len(),
-            continued: self.continued.len(),
-        }
+        Shape { text: self.text.len(), lines: self.len(), paints: self.paints.len(), continued: self.continued.len() }
     }
 
     /// As it is written to the file: the texts first, so that a search reads them alone.
@@ -258,7 +248,9 @@ mod tests {
 
     fn block() -> Block {
         let mut block = Block::open(TEXT);
-        for (text, time) in [("\u{1b}[1;31mred\u{1b}[0m \u{1b}[48;2;1;2;3;3mground", Some(7)), ("", None), ("日本", Some(9))] {
+        for (text, time) in
+            [("\u{1b}[1;31mred\u{1b}[0m \u{1b}[48;2;1;2;3;3mground", Some(7)), ("", None), ("日本", Some(9))]
+        {
             let painted = ansi::read(text);
             block.push(&painted.text, &painted.paints, 0, time, text.is_empty());
         }

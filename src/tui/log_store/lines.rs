@@ -244,9 +244,9 @@ impl Lines {
     fn load(&mut self, entry: Entry) -> Block {
         let mut bytes = vec![0; entry.shape.bytes()];
         let read = entry.offset.ok_or_else(|| io::ErrorKind::NotFound.into());
-        let block = read.and_then(|offset| self.spill.read(offset, &mut bytes)).and_then(|()| {
-            Block::from_bytes(&bytes, entry.shape).ok_or_else(|| io::ErrorKind::InvalidData.into())
-        });
+        let block = read
+            .and_then(|offset| self.spill.read(offset, &mut bytes))
+            .and_then(|()| Block::from_bytes(&bytes, entry.shape).ok_or_else(|| io::ErrorKind::InvalidData.into()));
         block.unwrap_or_else(|error| {
             self.fail("lines of the log cannot be read from the temporary file", &error);
             Block::blank(entry.shape.lines)

@@ -250,7 +250,8 @@ fn memory_stays_bounded_whatever_comes_and_whatever_is_looked_at() {
     let mut store = LogStore::with(Lines::new(16 * 1024, BUDGET, lines::temporary_file), None);
     see(&mut store, show(50, 100, true));
     for batch in 0..40 {
-        let coloured = (0..500).map(|n| line(&format!("\u{1b}[32mCompiling\u{1b}[0m part {batch}-{n} {}", "z".repeat(60))));
+        let coloured =
+            (0..500).map(|n| line(&format!("\u{1b}[32mCompiling\u{1b}[0m part {batch}-{n} {}", "z".repeat(60))));
         see(&mut store, LogCommand::Append(coloured.collect()));
         assert!(store.lines.memory() < BUDGET + 128 * 1024, "{}", store.lines.memory());
     }

@@ -185,9 +185,7 @@ impl LogPane {
                 self.begin_typing(Purpose::Filter, self.filter.clone());
                 Vec::new()
             }
-            Action::Copy => {
-                self.current().map(|row| Effect::Copy(row.painted.text.clone())).into_iter().collect()
-            }
+            Action::Copy => self.current().map(|row| Effect::Copy(row.painted.text.clone())).into_iter().collect(),
             Action::Save => {
                 let name = match self.source {
                     LogSource::Build => "thumbctl-build",

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::Event as TerminalEvent;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,7 @@ use crate::session::{Prepared, Running, Session, SessionError};
 use crate::settings::Settings;
 use crate::tui::log_store::{LogCommand, LogReport, LogStore};
 use crate::tui::message::{Effect, Message, Pace, Place, PreparedRun, Stakes, Task, TerminalAnswer};
+use crate::tui::pictures::Graphics;
 use crate::tui::runner::function_log::FunctionLog;
 use crate::tui::terminal::query::Answers;
 use crate::tui::trial_desk::TrialDesk;
@@ -31,10 +33,8 @@ const BATCH: usize = 512;
 pub(super) enum Note {
     /// To the model.
     Message(Message),
-    /// A key that was typed while the terminal was asked.
-    Key(KeyEvent),
-    /// A text that was pasted while the terminal was asked.
-    Paste(String),
+    /// Something that was typed while the terminal was asked.
+    Typed(TerminalEvent),
     /// What the terminal can do.
     Terminal(Answers),
     /// The cloud answered.
@@ -67,6 +67,7 @@ pub(super) struct Desk {
     stores: BTreeMap<LogSource, LogStore>,
     function_log: FunctionLog,
     trial: TrialDesk,
+    graphics: Graphics,
     replay: Replay,
 }
 
@@ -93,6 +94,7 @@ impl Desk {
             run: None,
             stores: BTreeMap::new(),
             trial,
+            graphics: Graphics::default(),
         })
     }
 
@@ -111,6 +113,7 @@ impl Desk {
                 vec![message]
             }
             Note::Terminal(answers) => {
+                self.graphics = answers.graphics;
                 self.trial.set_graphics(answers.graphics);
                 vec![Message::Terminal(TerminalAnswer { theme: answers.theme() })]
             }
@@ -130,9 +133,7 @@ impl Desk {
                 self.ready = Some(ready);
                 vec![Message::Prepared(about)]
             }
-            // The runner takes these itself.
-            Note::Key(key) => vec![Message::Key(key)],
-            Note::Paste(text) => vec![Message::Paste(text)],
+            Note::Typed(_) => unreachable!("the runner takes these itself"),
         }
     }
 
@@ -148,7 +149,7 @@ impl Desk {
                 let answer = answer.map(|found| found.map(Box::new)).map_err(|error| failure_of(&error, error.hint()));
                 Message::Inspected(kind, answer)
             }),
-            Effect::Prepare(task) => self.prepare(task),
+            Effect::Prepare(task) => return self.prepare(task),
             Effect::Start { pace, passes } => self.start(pace, passes),
             Effect::Discard => self.ready = None,
             Effect::PassOne => self.run.iter().for_each(|(gate, _)| gate.pass_one()),
@@ -178,6 +179,11 @@ impl Desk {
         self.replay.play(run, speed);
     }
 
+    /// The terminal has forgotten what was drawn: pictures are made anew.
+    pub(super) fn pictures_are_forgotten(&mut self) {
+        self.trial.set_graphics(self.graphics);
+    }
+
     fn connect(&self) {
         let (settings, notes) = (self.settings.clone(), self.notes.clone());
         tokio::spawn(async move {
@@ -199,9 +205,21 @@ impl Desk {
         });
     }
 
-    fn prepare(&self, task: Task) {
-        let Some(session) = self.session.clone() else { return };
-        let (notes, thumbnails) = (self.notes.clone(), self.trial.thumbnails_dir().to_owned());
+    fn prepare(&mut self, task: Task) -> Vec<Message> {
+        let Some(session) = self.session.clone() else { return Vec::new() };
+        let notes = self.notes.clone();
+        // Two trials of one image do not write over each other's thumbnails.
+        let thumbnails = match &task {
+            Task::Trial(_) => self.trial.next_thumbnails_dir().map(Some),
+            Task::Deploy | Task::Destroy => Ok(None),
+        };
+        let thumbnails = match thumbnails {
+            Ok(thumbnails) => thumbnails,
+            Err(error) => {
+                let failure = Failure::new(format!("cannot make a folder for the thumbnails: {error}"));
+                return vec![Message::NotPrepared(task, failure)];
+            }
+        };
         tokio::spawn(async move {
             let note = match make_ready(&session, task.clone(), thumbnails).await {
                 Ok(ready) => Note::Prepared(ready),
@@ -209,6 +227,7 @@ impl Desk {
             };
             let _ = notes.send(note).await;
         });
+        Vec::new()
     }
 
     fn start(&mut self, pace: Pace, passes: usize) {
@@ -247,11 +266,11 @@ impl Desk {
 }
 
 /// Makes a run ready; for a deployment, asks the cloud what is missing.
-async fn make_ready(session: &Session, task: Task, thumbnails: std::path::PathBuf) -> Result<Ready, SessionError> {
+async fn make_ready(session: &Session, task: Task, thumbnails: Option<PathBuf>) -> Result<Ready, SessionError> {
     let prepared = match &task {
         Task::Deploy => session.prepare_deploy().await?,
         Task::Destroy => session.prepare_destroy().await?,
-        Task::Trial(images) => session.prepare_trial(images.clone(), Some(thumbnails)).await?,
+        Task::Trial(images) => session.prepare_trial(images.clone(), thumbnails).await?,
     };
     let mut resources = prepared.resources();
     let mut free = BTreeSet::new();

@@ -111,6 +111,7 @@ pub(super) fn not_prepared(model: &mut Model, task: &Task, failure: &Failure) ->
 pub(super) fn run_ended(model: &mut Model, ended: Result<Outcome, Failure>) -> Vec<Effect> {
     let Some(ours) = model.activity.ours().cloned() else { return Vec::new() };
     model.activity = Activity::Idle;
+    let pictures = if ours.action == Action::Trial { model.trial.run_ended() } else { Vec::new() };
     if matches!(model.overlay, Some(Overlay::Quitting | Overlay::Question(Question { about: Asking::Cancel, .. }))) {
         model.overlay = None;
     }
@@ -122,6 +123,7 @@ pub(super) fn run_ended(model: &mut Model, ended: Result<Outcome, Failure>) -> V
     if effects.is_empty() {
         effects.push(Effect::AskStatus);
         effects.extend(super::commands::inspect_selected(model));
+        effects.extend(pictures);
     }
     effects
 }

@@ -33,6 +33,8 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
     let ours = model.activity.ours();
     let is_log = matches!(model.focus, Panel::Build | Panel::Function);
     match action {
+        // There, the same key sends images: where it cannot, it must not begin a deployment.
+        Action::DoNext if model.focus == Panel::Trial => false,
         Action::DoNext => match ours {
             Some(ours) => ours.held.is_some() && !ours.cancelling,
             None => connected && idle && model.journals_read && model.next_step().is_some(),
@@ -83,13 +85,14 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
         Action::Search | Action::SearchNext | Action::SearchPrevious | Action::Filter | Action::ToggleWrap => {
             is_log && model.shown_log().is_some_and(|log| log.can(action))
         }
-        Action::Choose | Action::TypePath | Action::Mark => model.focus == Panel::Trial && model.trial.can(action),
+        Action::Choose | Action::TypePath | Action::Mark | Action::Enlarge => {
+            model.focus == Panel::Trial && model.trial.can(action)
+        }
         Action::Send => {
+            let opens_folder = model.trial.to_send().is_empty();
             model.focus == Panel::Trial
-                && connected
-                && idle
-                && model.deployment.is_complete()
                 && model.trial.can(action)
+                && (opens_folder || (connected && idle && model.deployment.is_complete()))
         }
         Action::Accept | Action::QuitAfter | Action::QuitCancel | Action::QuitLeave => false,
         Action::Help | Action::Palette | Action::Messages | Action::Suspend | Action::Redraw | Action::Quit => true,
@@ -145,6 +148,7 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Copy if matches!(model.focus, Panel::Resources | Panel::Details) => {
             model.selected_arn().map(Effect::Copy).into_iter().collect()
         }
+        Action::Send => send(model),
         Action::Help => open(model, Overlay::Help { scroll: 0 }),
         Action::Palette => open(model, Overlay::Palette { input: Input::default(), selected: 0 }),
         Action::Messages => open(model, Overlay::Messages { scroll: 0 }),
@@ -277,6 +281,17 @@ fn go(model: &mut Model, pace: Pace) -> Vec<Effect> {
 pub(super) fn prepare(model: &mut Model, task: Task, pace: Pace) -> Vec<Effect> {
     model.activity = Activity::Preparing { task: task.clone(), pace };
     vec![Effect::Prepare(task)]
+}
+
+/// Sends the chosen images, or goes into the folder under the cursor.
+fn send(model: &mut Model) -> Vec<Effect> {
+    let images = model.trial.to_send();
+    if images.is_empty() {
+        return model.trial.act(Action::Send);
+    }
+    let mut effects = model.trial.sending(&images);
+    effects.extend(prepare(model, Task::Trial(images), Pace::Through));
+    effects
 }
 
 fn pause(model: &mut Model) -> Vec<Effect> {

@@ -91,9 +91,7 @@ fn state(pane: &LogPane, model: &Model, columns: usize) -> String {
         parts.push(format!("{passing} {}", if window.passing == 1 { "line" } else { "lines" }));
     } else {
         parts.push(format!("{} of {passing}", grouped(window.position)));
-        parts.extend(
-            model.keymap.chord_of(&[Context::Log], Action::Bottom).map(|key| format!("{key} follows")),
-        );
+        parts.extend(model.keymap.chord_of(&[Context::Log], Action::Bottom).map(|key| format!("{key} follows")));
     }
     if window.lost > 0 {
         parts.push(format!("the first {} lost", grouped(window.lost)));
@@ -118,7 +116,9 @@ fn wanted(pane: &LogPane, columns: usize, look: Look) -> Line<'static> {
         match found.at {
             Some(at) => format!("{} of {}{more}", grouped(at), grouped(found.matches)),
             None if found.matches == 0 && !found.searching => "not found".to_owned(),
-            None => format!("{}{more} {}", grouped(found.matches), if found.matches == 1 { "match" } else { "matches" }),
+            None => {
+                format!("{}{more} {}", grouped(found.matches), if found.matches == 1 { "match" } else { "matches" })
+            }
         }
     });
     let passing = pane.filter().map(|_| {
@@ -130,10 +130,9 @@ fn wanted(pane: &LogPane, columns: usize, look: Look) -> Line<'static> {
         + usize::from(pane.search().is_some() || is_typed(Purpose::Search));
     let room = columns / parts.max(1);
     let mut spans = Vec::new();
-    for (purpose, name, needle, figures) in [
-        (Purpose::Filter, "only", pane.filter(), passing),
-        (Purpose::Search, "search", pane.search(), found),
-    ] {
+    for (purpose, name, needle, figures) in
+        [(Purpose::Filter, "only", pane.filter(), passing), (Purpose::Search, "search", pane.search(), found)]
+    {
         let is_typed = is_typed(purpose);
         if needle.is_none() && !is_typed {
             continue;

@@ -124,7 +124,8 @@ fn running(ours: &OurRun, model: &Model, look: Look) -> Card {
         (Some(_), _) if model.next_step().is_some() => {
             let step = model.next_step().expect("it was there just now");
             let mut card = step_card("Next step", step, model, look);
-            card.keys = vec![(Action::DoNext, "does it"), (Action::RunOn, "runs on to the end"), (Action::Cancel, "cancels")];
+            card.keys =
+                vec![(Action::DoNext, "does it"), (Action::RunOn, "runs on to the end"), (Action::Cancel, "cancels")];
             card
         }
         (_, RunAction::Deploy) => Card::busy("Under way", "Deploying.", Role::Busy, model, look),
@@ -178,7 +179,8 @@ fn idle(model: &Model, look: Look) -> Card {
         (StateOfAffairs::Failed, _) => failed(model, look),
         (StateOfAffairs::Ready, _) => {
             let card = Card::new("Deployed", look.symbols.ready, Role::Good, "Everything stands.");
-            let mut card = card.say("An image that comes into the source bucket starts the function, and a thumbnail comes out.");
+            let mut card =
+                card.say("An image that comes into the source bucket starts the function, and a thumbnail comes out.");
             card.keys = vec![
                 (Action::ShowTrial, "tries it with an image"),
                 (Action::ShowTiming, "shows what took how long"),
@@ -188,7 +190,10 @@ fn idle(model: &Model, look: Look) -> Card {
         }
         (StateOfAffairs::Interrupted, Some(step)) => {
             let mut card = step_card("Interrupted", step, model, look);
-            card.parts.insert(0, Part::Text("The last run did not come to its end; it is gone on with here.".into(), Role::Warn));
+            card.parts.insert(
+                0,
+                Part::Text("The last run did not come to its end; it is gone on with here.".into(), Role::Warn),
+            );
             card.keys = vec![
                 (Action::DoNext, "goes on with this step"),
                 (Action::RunOn, "goes on to the end"),

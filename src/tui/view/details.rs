@@ -120,19 +120,23 @@ fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: 
             (sign.word.to_owned(), Some(text::ticking((model.now - *since).as_seconds_f64().max(0.0))))
         }
         StepState::Running { .. } => ("begun, and not told to be done".to_owned(), None),
-        StepState::Done(seconds) | StepState::Failed(seconds, _) => (sign.word.to_owned(), Some(text::seconds(*seconds))),
+        StepState::Done(seconds) | StepState::Failed(seconds, _) => {
+            (sign.word.to_owned(), Some(text::seconds(*seconds)))
+        }
         StepState::Skipped(reason) => (reason.said(action).to_owned(), None),
         StepState::Waiting => (sign.word.to_owned(), None),
     };
     let in_time = time.map(|time| format!(" in {time}")).unwrap_or_default();
-    let in_time = if matches!(ran.state, StepState::Running { .. }) { in_time.replace(" in ", " for ") } else { in_time };
+    let in_time =
+        if matches!(ran.state, StepState::Running { .. }) { in_time.replace(" in ", " for ") } else { in_time };
     page.field("state", &format!("{state}{in_time}"));
     if ran.retries > 0 {
         let reason = ran.retry_reason.as_deref().map(|reason| format!(", the last time because: {reason}"));
         let times = text::count(usize::try_from(ran.retries).unwrap_or(usize::MAX), "time");
         page.field("retried", &format!("{times}{}", reason.unwrap_or_default()));
     }
-    if let Some(progress) = ran.progress.as_ref().filter(|_| is_live && matches!(ran.state, StepState::Running { .. })) {
+    if let Some(progress) = ran.progress.as_ref().filter(|_| is_live && matches!(ran.state, StepState::Running { .. }))
+    {
         page.field("now", progress);
     }
     if let StepState::Failed(_, failure) = &ran.state {

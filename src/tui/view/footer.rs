@@ -146,9 +146,8 @@ pub fn draw_message(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look
             let has_more = !said.more.is_empty() || said.text.lines().nth(1).is_some();
             let is_cut = left.width() > columns;
             let key = hints::key_of(model, Action::Messages).filter(|_| has_more || is_cut);
-            let right = key.map_or(Row::new(look), |key| {
-                Row::new(look).text(&key, Role::Key).text(" more ", Role::Quiet)
-            });
+            let right =
+                key.map_or(Row::new(look), |key| Row::new(look).text(&key, Role::Key).text(" more ", Role::Quiet));
             Row::spread(left, right, columns)
         }
         None if model.layout().next.is_none() => next_step::in_a_line(model, look, columns),

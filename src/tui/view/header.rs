@@ -160,9 +160,8 @@ fn second(model: &Model, look: Look, columns: usize) -> Line<'static> {
         Connection::Failed(failure) => {
             let words = format!(" {}", failure.message.lines().next().unwrap_or_default());
             let left = row.text(look.symbols.failed, Role::Bad).text(&words, Role::Bad);
-            let right = hints::key_of(model, Action::Refresh).map_or(Row::new(look), |key| {
-                Row::new(look).text(&key, Role::Key).text(" tries again ", Role::Quiet)
-            });
+            let right = hints::key_of(model, Action::Refresh)
+                .map_or(Row::new(look), |key| Row::new(look).text(&key, Role::Key).text(" tries again ", Role::Quiet));
             Row::spread(left, right, columns)
         }
         Connection::Unneeded => {

@@ -83,9 +83,8 @@ fn keys(card: &Card, model: &Model, look: Look) -> Vec<Row> {
     let keys: Vec<(String, &str)> =
         card.keys.iter().filter_map(|(action, words)| Some((hints::key_of(model, *action)?, *words))).collect();
     let widest = keys.iter().map(|(key, _)| crate::text::width(key)).max().unwrap_or(0);
-    let row = |(key, words): (String, &str)| {
-        Row::new(look).text(&key, Role::Key).to(widest + 2).text(words, Role::Text)
-    };
+    let row =
+        |(key, words): (String, &str)| Row::new(look).text(&key, Role::Key).to(widest + 2).text(words, Role::Text);
     keys.into_iter().map(row).collect()
 }
 

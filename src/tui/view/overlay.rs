@@ -67,12 +67,7 @@ fn centred(screen: Rect, width: u16, height: u16) -> Rect {
     let width = width.saturating_add(4);
     let width = if width.saturating_add(2 * SIDE) > screen.width { screen.width } else { width };
     let height = height.saturating_add(2).min(screen.height.saturating_sub(2 * LINES));
-    Rect {
-        x: screen.x + (screen.width - width) / 2,
-        y: screen.y + (screen.height - height) / 2,
-        width,
-        height,
-    }
+    Rect { x: screen.x + (screen.width - width) / 2, y: screen.y + (screen.height - height) / 2, width, height }
 }
 
 /// The part of a box in which its lines are drawn.

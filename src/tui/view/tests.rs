@@ -82,7 +82,8 @@ fn aws(size: (u16, u16), scene: Scene) -> Model {
         cloud: "aws".into(),
         stakes: Stakes::Money,
         account: "123456789012".into(),
-        arn: "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Workshop_0123456789abcdef/somebody@example.com".into(),
+        arn: "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Workshop_0123456789abcdef/somebody@example.com"
+            .into(),
         region: "eu-central-1".into(),
     });
     model
@@ -236,7 +237,11 @@ fn nothing_that_a_terminal_would_obey_reaches_the_screen() {
     let mut model = scenes::failed((120, 40));
     model.messages.fail(model.now, &Failure::new(evil).with_hint(evil));
     model.connection = Connection::Failed(Failure { causes: vec![evil.into()], ..Failure::new(evil) });
-    for overlay in [None, Some(Overlay::Messages { scroll: 0 }), Some(Overlay::Palette { input: Input::new(evil.into()), selected: 0 })] {
+    for overlay in [
+        None,
+        Some(Overlay::Messages { scroll: 0 }),
+        Some(Overlay::Palette { input: Input::new(evil.into()), selected: 0 }),
+    ] {
         model.overlay = overlay;
         let screen = scenes::screen(&model);
         let bad = screen.content().iter().find(|cell| cell.symbol().chars().any(char::is_control));

@@ -275,7 +275,8 @@ mod tests {
 
     #[test]
     fn every_way_to_write_a_colour_is_read() {
-        let ink = |sequence: &str| read(&format!("\u{1b}[{sequence}mx")).paints.first().and_then(|paint| paint.style.fg);
+        let ink =
+            |sequence: &str| read(&format!("\u{1b}[{sequence}mx")).paints.first().and_then(|paint| paint.style.fg);
         assert_eq!(ink("91"), Some(Color::Indexed(9)));
         assert_eq!(ink("38;5;208"), Some(Color::Indexed(208)));
         assert_eq!(ink("38:5:208"), Some(Color::Indexed(208)));

@@ -86,9 +86,7 @@ fn stage(run: &RunModel, phase: &Phase, model: &Model) -> Stage {
     match phase.state {
         PhaseState::Done(seconds) => Stage::Done(Some(seconds)),
         PhaseState::Failed(seconds) => Stage::Failed(Some(seconds)),
-        PhaseState::Running if model.is_live() => {
-            Stage::Running((model.now - phase.since).as_seconds_f64().max(0.0))
-        }
+        PhaseState::Running if model.is_live() => Stage::Running((model.now - phase.since).as_seconds_f64().max(0.0)),
         PhaseState::Running => Stage::Open,
     }
 }

@@ -123,9 +123,8 @@ fn who_scrolls_up_is_not_taken_along_until_the_end_is_gone_to() {
 fn the_wheel_scrolls_and_comes_back_to_the_end() {
     let mut model = building((120, 40));
     let main = model.layout().main;
-    let wheel = |kind| {
-        Message::Mouse(MouseEvent { kind, column: main.x + 5, row: main.y + 12, modifiers: KeyModifiers::NONE })
-    };
+    let wheel =
+        |kind| Message::Mouse(MouseEvent { kind, column: main.x + 5, row: main.y + 12, modifiers: KeyModifiers::NONE });
     tell(&mut model, wheel(MouseEventKind::ScrollUp));
     assert!(panel(&model).contains("57 of 60"), "{}", panel(&model));
     tell(&mut model, wheel(MouseEventKind::ScrollDown));
@@ -227,7 +226,10 @@ fn a_log_keeps_its_colours_and_nothing_else_that_a_terminal_obeys() {
 #[test]
 fn the_current_line_is_copied_as_plain_text() {
     let mut model = logged((80, 24), &["\u{1b}[31mone\u{1b}[0m 1", "two"]);
-    assert_eq!(press(&mut model, "ky"), [Effect::Log(LogSource::Build, log_store::LogCommand::Move(log_store::Move::Up)), Effect::Copy("one 1".into())]);
+    assert_eq!(
+        press(&mut model, "ky"),
+        [Effect::Log(LogSource::Build, log_store::LogCommand::Move(log_store::Move::Up)), Effect::Copy("one 1".into())]
+    );
 }
 
 #[test]

@@ -30,7 +30,10 @@ fn inspected(model: &mut Model, kind: ResourceKind) {
         settings: vec![
             ("state".into(), "Active".into()),
             ("memory".into(), "512 MB".into()),
-            ("image".into(), format!("000000000000.dkr.ecr.us-east-1.amazonaws.com/thumbnails@sha256:{}", "ab".repeat(32))),
+            (
+                "image".into(),
+                format!("000000000000.dkr.ecr.us-east-1.amazonaws.com/thumbnails@sha256:{}", "ab".repeat(32)),
+            ),
         ],
         tags: vec![("thumbctl:deployment".into(), "thumbnails".into())],
         documents: vec![(
@@ -51,7 +54,10 @@ fn a_function_that_stands_is_shown_with_all_that_the_cloud_says() {
     inspected(&mut model, ResourceKind::Function);
     assert_snapshot!("function_70", whole(&model, 70));
     assert_snapshot!("function_120x40", scenes::text_of(&model));
-    assert_snapshot!("function_60x20", scenes::text_of(&details_of(scenes::deployed((60, 20)), ResourceKind::Function)));
+    assert_snapshot!(
+        "function_60x20",
+        scenes::text_of(&details_of(scenes::deployed((60, 20)), ResourceKind::Function))
+    );
 }
 
 #[test]

@@ -60,9 +60,9 @@ fn only_real_resources_have_the_style_of_real_resources() {
             let screen = scenes::screen(model);
             let cell = &screen[(1, 0)];
             let end = &screen[(119, 0)];
-            [cell, end].iter().all(|cell| {
-                real.bg.is_none_or(|bg| cell.bg == bg) && cell.modifier.contains(real.add_modifier)
-            })
+            [cell, end]
+                .iter()
+                .all(|cell| real.bg.is_none_or(|bg| cell.bg == bg) && cell.modifier.contains(real.add_modifier))
         };
         assert!(!is_real(&model), "{}", theme.name());
         if let Connection::Connected(place) = &mut model.connection {

@@ -30,7 +30,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, scroll: u16, model: &Mod
     let what = Frameless { title: "Keys that work now", width, height, below, border: Role::FocusedBorder };
     let area = open(frame, screen, &what, look);
     let columns = usize::from(area.width);
-    fill(frame, area, lines.into_iter().skip(first).take(visible).map(|row| row.line(columns)).collect::<Vec<Line<'_>>>());
+    fill(
+        frame,
+        area,
+        lines.into_iter().skip(first).take(visible).map(|row| row.line(columns)).collect::<Vec<Line<'_>>>(),
+    );
 }
 
 /// How many rows there are, and how many of them can be seen.

@@ -107,7 +107,8 @@ fn answers(question: &Question, model: &Model, look: Look, columns: usize) -> Ve
             vec![row.line(columns)]
         }
         Answer::Word(_) => {
-            let row = Row::new(look).text(&key(Context::Typing, Action::Accept), Role::Key).text(" answers", Role::Text);
+            let row =
+                Row::new(look).text(&key(Context::Typing, Action::Accept), Role::Key).text(" answers", Role::Text);
             let row = row.space(3).text(&key(Context::Typing, Action::Back), Role::Key).text(" leaves it", Role::Text);
             vec![asked.line(columns), Line::default(), row.line(columns)]
         }

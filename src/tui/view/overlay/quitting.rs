@@ -55,9 +55,8 @@ fn lines(model: &Model, look: Look, columns: usize) -> Vec<Line<'static>> {
         lines.push(Row::new(look).space(4).text(&words, Role::Quiet).line(columns));
     }
     lines.push(Line::default());
-    let key = |action| {
-        model.keymap.chord_of(&[Context::Quitting], action).map(|chord| chord.to_string()).unwrap_or_default()
-    };
+    let key =
+        |action| model.keymap.chord_of(&[Context::Quitting], action).map(|chord| chord.to_string()).unwrap_or_default();
     let widest = WAYS.iter().map(|(action, ..)| text::width(&key(*action))).max().unwrap_or(0);
     let at = widest + 2 + "cancel".len() + 2;
     for (action, word, means) in WAYS {

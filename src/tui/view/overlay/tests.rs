@@ -60,7 +60,8 @@ fn the_palette_shows_where_the_next_letter_goes() {
     let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(80, 24)).expect("a test screen");
     terminal.draw(|frame| crate::tui::view::draw(frame, &model)).expect("it does not fail");
     let cursor = terminal.get_cursor_position().expect("a test screen has a cursor");
-    let before: String = (0..3).map(|back| terminal.backend().buffer()[(cursor.x - 3 + back, cursor.y)].symbol()).collect();
+    let before: String =
+        (0..3).map(|back| terminal.backend().buffer()[(cursor.x - 3 + back, cursor.y)].symbol()).collect();
     assert_eq!(before, "run");
 }
 

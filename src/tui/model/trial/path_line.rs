@@ -1,0 +1,226 @@
+//! [`PathLine`]: a path that is being typed, with what it could go on to.
+
+use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
+use tui_input::Input;
+use tui_input::backend::crossterm::EventHandler;
+
+use super::chooser::{Entry, Kind};
+
+/// A path that is being typed.
+#[derive(Clone, Debug, Default)]
+pub struct PathLine {
+    /// The line.
+    pub input: Input,
+    /// What it could go on to.
+    pub candidates: Vec<Entry>,
+    /// The candidate that was gone to.
+    pub selected: Option<usize>,
+}
+
+/// What came of accepting a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// The line goes on: it has become this.
+    GoesOn(String),
+    /// It is finished: this is the path.
+    Path(String),
+    /// There was nothing in it.
+    Nothing,
+}
+
+impl PathLine {
+    /// What was typed.
+    pub fn typed(&self) -> &str {
+        self.input.value()
+    }
+
+    /// Takes a key. Answers whether the line has changed.
+    pub fn type_key(&mut self, key: KeyEvent) -> bool {
+        let is_at_end = self.input.cursor() == self.typed().chars().count();
+        let completes = match key.code {
+            KeyCode::Tab => true,
+            KeyCode::Right => is_at_end && key.modifiers == KeyModifiers::NONE,
+            _ => false,
+        };
+        if completes {
+            return self.complete();
+        }
+        let is_changed = self.input.handle_event(&TerminalEvent::Key(key)).is_some_and(|change| change.value);
+        if is_changed {
+            self.selected = None;
+        }
+        is_changed
+    }
+
+    /// Goes to the next candidate, or the one before.
+    pub fn choose(&mut self, by: isize) {
+        let count = self.candidates.len();
+        self.selected = match (self.selected, count) {
+            (_, 0) => None,
+            (None, _) if by > 0 => Some(0),
+            (None, _) => Some(count - 1),
+            (Some(at), _) => Some(at.saturating_add_signed(by).min(count - 1)),
+        };
+    }
+
+    /// Takes in what a text could go on to, unless another text stands there meanwhile.
+    pub fn take_in(&mut self, typed: &str, candidates: Vec<Entry>) {
+        if typed == self.typed() {
+            self.candidates = candidates;
+            self.selected = None;
+        }
+    }
+
+    /// Completes what all candidates have in common, or takes the one that was gone to. Answers whether the line has
+    /// changed.
+    fn complete(&mut self) -> bool {
+        let next = match self.selected.and_then(|at| self.candidates.get(at)) {
+            Some(entry) => self.with(&name_of(entry)),
+            None => match &self.candidates[..] {
+                [] => return false,
+                [one] => self.with(&name_of(one)),
+                many => {
+                    let common = common_beginning(many.iter().map(|entry| entry.name.as_str()));
+                    let (_, begun) = self.split();
+                    if common.len() <= begun.len() {
+                        return false;
+                    }
+                    self.with(&common)
+                }
+            },
+        };
+        let is_changed = next != self.typed();
+        self.set(next);
+        is_changed
+    }
+
+    /// Enter: goes into the folder that was gone to, or answers the path.
+    pub fn accept(&mut self) -> Accepted {
+        if let Some(entry) = self.selected.and_then(|at| self.candidates.get(at)) {
+            let next = self.with(&name_of(entry));
+            return match entry.kind {
+                Kind::Folder => {
+                    self.set(next.clone());
+                    Accepted::GoesOn(next)
+                }
+                Kind::Image { .. } => Accepted::Path(next),
+            };
+        }
+        match self.typed().trim() {
+            "" => Accepted::Nothing,
+            path => Accepted::Path(path.to_owned()),
+        }
+    }
+
+    fn set(&mut self, value: String) {
+        self.input = Input::new(value);
+        self.selected = None;
+    }
+
+    /// What was typed up to the last slash, and the name that was begun.
+    fn split(&self) -> (&str, &str) {
+        let typed = self.typed();
+        let at = typed.rfind('/').map_or(0, |slash| slash + 1);
+        typed.split_at(at)
+    }
+
+    /// What was typed, with this name in the place of the one that was begun.
+    fn with(&self, name: &str) -> String {
+        let (before, _) = self.split();
+        let before = if self.typed() == "~" { "~/" } else { before };
+        format!("{before}{name}")
+    }
+}
+
+/// A candidate's name; a folder's goes on.
+fn name_of(entry: &Entry) -> String {
+    match entry.kind {
+        Kind::Folder => format!("{}/", entry.name),
+        Kind::Image { .. } => entry.name.clone(),
+    }
+}
+
+fn common_beginning<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
+    let mut common = names.next().unwrap_or_default().to_owned();
+    for name in names {
+        let length: usize = common
+            .chars()
+            .zip(name.chars())
+            .take_while(|(one, other)| one == other)
+            .map(|(one, _)| one.len_utf8())
+            .sum();
+        common.truncate(length);
+    }
+    common
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(typed: &str, names: &[&str]) -> PathLine {
+        let mut line = PathLine { input: Input::new(typed.into()), ..PathLine::default() };
+        let entry = |name: &&str| Entry {
+            name: name.trim_end_matches('/').to_owned(),
+            path: name.into(),
+            kind: if name.ends_with('/') { Kind::Folder } else { Kind::Image { bytes: 1 } },
+        };
+        line.take_in(typed, names.iter().map(entry).collect());
+        line
+    }
+
+    fn press(line: &mut PathLine, code: KeyCode) -> bool {
+        line.type_key(KeyEvent::new(code, KeyModifiers::NONE))
+    }
+
+    #[test]
+    fn tab_completes_what_all_have_in_common() {
+        let mut some = line("~/pic/ho", &["holiday-1.jpg", "holiday-2.jpg"]);
+        assert!(press(&mut some, KeyCode::Tab));
+        assert_eq!(some.typed(), "~/pic/holiday-");
+        assert!(!press(&mut some, KeyCode::Tab), "there is nothing more in common");
+        let mut one = line("pi", &["pictures/"]);
+        assert!(press(&mut one, KeyCode::Right));
+        assert_eq!(one.typed(), "pictures/");
+        assert!(!press(&mut line("x", &[]), KeyCode::Tab));
+    }
+
+    #[test]
+    fn completing_takes_over_how_names_are_written() {
+        let mut other = line("/a/dc", &["DCIM/"]);
+        press(&mut other, KeyCode::Tab);
+        assert_eq!(other.typed(), "/a/DCIM/");
+        let mut home = line("~", &["a.png"]);
+        press(&mut home, KeyCode::Tab);
+        assert_eq!(home.typed(), "~/a.png");
+        assert_eq!(common_beginning(["日本1", "日本2"].into_iter()), "日本");
+    }
+
+    #[test]
+    fn right_within_the_line_only_moves() {
+        let mut line = line("ab", &["abc.png"]);
+        press(&mut line, KeyCode::Left);
+        assert!(!press(&mut line, KeyCode::Right));
+        assert_eq!(line.typed(), "ab");
+    }
+
+    #[test]
+    fn a_candidate_that_was_gone_to_is_taken() {
+        let mut line = line("/x/", &["sub/", "a.png"]);
+        line.choose(1);
+        assert_eq!(line.accept(), Accepted::GoesOn("/x/sub/".into()));
+        line.take_in("/x/sub/", vec![]);
+        assert_eq!(line.accept(), Accepted::Path("/x/sub/".into()));
+        let mut line = super::tests::line("/x/", &["sub/", "a.png"]);
+        line.choose(-1);
+        assert_eq!(line.accept(), Accepted::Path("/x/a.png".into()));
+        assert_eq!(PathLine::default().accept(), Accepted::Nothing);
+    }
+
+    #[test]
+    fn an_answer_to_another_text_is_not_taken_in() {
+        let mut line = line("abc", &[]);
+        line.take_in("ab", vec![Entry { name: "x".into(), path: "x".into(), kind: Kind::Folder }]);
+        assert!(line.candidates.is_empty());
+    }
+}

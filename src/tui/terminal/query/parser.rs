@@ -1,0 +1,468 @@
+//! [`Parser`]: tells a terminal's answers from what is typed, byte by byte. Pure.
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+
+/// The longest sequence that is kept; what is longer is no answer to a question of ours.
+const MOST: usize = 4096;
+
+/// The longest text that is pasted while the terminal is asked.
+const MOST_PASTED: usize = 1 << 20;
+
+/// Something that came from the terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// An answer to a question.
+    Answer(Answer),
+    /// Something that the user typed or pasted.
+    Typed(Event),
+}
+
+/// An answer to a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It knows kitty's graphics.
+    Kitty,
+    /// A cell's width and height in pixels.
+    Cell(u16, u16),
+    /// The background's red, green and blue.
+    Background(u8, u8, u8),
+    /// Its name and version.
+    Version(String),
+    /// What kind of terminal it is: the last answer.
+    Attributes {
+        /// Whether it draws sixels.
+        sixel: bool,
+    },
+}
+
+/// Where in a sequence the parser is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+enum At {
+    /// In none.
+    #[default]
+    Ground,
+    /// In a letter of several bytes, of which so many are to come.
+    Letter(usize),
+    /// After an escape.
+    Escape,
+    /// After `ESC O`.
+    Single,
+    /// In `ESC [ …`.
+    Control,
+    /// In a string that begins with this character, up to BEL or ST.
+    Text(u8),
+    /// In such a string, after an escape.
+    TextEscape(u8),
+    /// In a pasted text.
+    Pasted,
+}
+
+/// Tells answers from what is typed.
+#[derive(Clone, Debug, Default)]
+pub struct Parser {
+    at: At,
+    bytes: Vec<u8>,
+}
+
+const PASTE_ENDS: &[u8] = b"\x1b[201~";
+
+impl Parser {
+    /// Whether more must come before it is known what came last.
+    pub fn is_in_sequence(&self) -> bool {
+        self.at != At::Ground
+    }
+
+    /// Takes bytes in and answers what they say.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<Heard> {
+        let mut heard = Vec::new();
+        for byte in bytes {
+            self.byte(*byte, &mut heard);
+        }
+        heard
+    }
+
+    /// Nothing more comes: an escape was the key of that name; the rest of a sequence is no key.
+    pub fn finish(&mut self) -> Vec<Heard> {
+        let at = std::mem::take(&mut self.at);
+        let bytes = std::mem::take(&mut self.bytes);
+        match at {
+            At::Escape => vec![key(KeyCode::Esc)],
+            At::Single => vec![alt('O')],
+            At::Control if bytes.is_empty() => vec![alt('[')],
+            At::Pasted => vec![pasted(&bytes)],
+            _ => Vec::new(),
+        }
+    }
+
+    fn byte(&mut self, byte: u8, heard: &mut Vec<Heard>) {
+        match self.at {
+            At::Ground => self.ground(byte, heard),
+            At::Letter(left) => self.letter(left, byte, heard),
+            At::Escape => self.escape(byte, heard),
+            At::Single => {
+                self.at = At::Ground;
+                heard.extend(named(byte, 1).map(typed));
+            }
+            At::Control => self.control(byte, heard),
+            At::Text(kind) => match byte {
+                0x07 => self.end_text(kind, heard),
+                0x1b => self.at = At::TextEscape(kind),
+                byte => self.keep(byte),
+            },
+            At::TextEscape(kind) => {
+                self.end_text(kind, heard);
+                if byte != b'\\' {
+                    // The string was broken off, and something else begins.
+                    self.at = At::Escape;
+                    self.escape(byte, heard);
+                }
+            }
+            At::Pasted => {
+                if self.bytes.len() < MOST_PASTED || self.bytes.ends_with(&PASTE_ENDS[..PASTE_ENDS.len() - 1]) {
+                    self.bytes.push(byte);
+                } else {
+                    // Only its end is still of interest.
+                    let tail = self.bytes.len() - PASTE_ENDS.len();
+                    self.bytes.remove(tail);
+                    self.bytes.push(byte);
+                }
+                if self.bytes.ends_with(PASTE_ENDS) {
+                    self.bytes.truncate(self.bytes.len() - PASTE_ENDS.len());
+                    heard.push(pasted(&self.bytes));
+                    self.reset();
+                }
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        self.at = At::Ground;
+        self.bytes.clear();
+    }
+
+    fn keep(&mut self, byte: u8) {
+        if self.bytes.len() < MOST {
+            self.bytes.push(byte);
+        }
+    }
+
+    fn ground(&mut self, byte: u8, heard: &mut Vec<Heard>) {
+        match byte {
+            0x1b => self.at = At::Escape,
+            0x00..=0x7f => heard.extend(plain(byte).map(typed)),
+            0xc2..=0xf4 => {
+                self.bytes.push(byte);
+                self.at = At::Letter(if byte < 0xe0 {
+                    1
+                } else if byte < 0xf0 {
+                    2
+                } else {
+                    3
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn letter(&mut self, left: usize, byte: u8, heard: &mut Vec<Heard>) {
+        if byte & 0xc0 != 0x80 {
+            // It was broken off, and something else begins.
+            self.reset();
+            return self.ground(byte, heard);
+        }
+        self.bytes.push(byte);
+        if left > 1 {
+            self.at = At::Letter(left - 1);
+            return;
+        }
+        let letter = std::str::from_utf8(&self.bytes).ok().and_then(|text| text.chars().next());
+        heard.extend(letter.map(|letter| key(KeyCode::Char(letter))));
+        self.reset();
+    }
+
+    fn escape(&mut self, byte: u8, heard: &mut Vec<Heard>) {
+        self.bytes.clear();
+        self.at = match byte {
+            b'[' => At::Control,
+            b'O' => At::Single,
+            b']' | b'P' | b'_' | b'^' | b'X' => At::Text(byte),
+            0x1b => {
+                heard.push(key(KeyCode::Esc));
+                At::Escape
+            }
+            byte => {
+                if let Some(mut pressed) = plain(byte) {
+                    pressed.modifiers |= KeyModifiers::ALT;
+                    heard.push(typed(pressed));
+                }
+                At::Ground
+            }
+        };
+    }
+
+    fn control(&mut self, byte: u8, heard: &mut Vec<Heard>) {
+        match byte {
+            0x40..=0x7e => {
+                let body = std::mem::take(&mut self.bytes);
+                self.at = At::Ground;
+                if byte == b'~' && body == b"200" {
+                    self.at = At::Pasted;
+                    return;
+                }
+                heard.extend(sequence(&body, byte));
+            }
+            0x20..=0x3f => self.keep(byte),
+            0x1b => {
+                self.bytes.clear();
+                self.at = At::Escape;
+            }
+            // Control characters have no place in a sequence.
+            _ => self.reset(),
+        }
+    }
+
+    fn end_text(&mut self, kind: u8, heard: &mut Vec<Heard>) {
+        let text = String::from_utf8_lossy(&self.bytes).into_owned();
+        self.reset();
+        let answer = match kind {
+            b'_' => text.strip_prefix('G').filter(|rest| rest.ends_with(";OK")).map(|_| Answer::Kitty),
+            b']' => text.strip_prefix("11;").and_then(colour).map(|(r, g, b)| Answer::Background(r, g, b)),
+            b'P' => text.strip_prefix(">|").map(|version| Answer::Version(version.to_owned())),
+            _ => None,
+        };
+        heard.extend(answer.map(Heard::Answer));
+    }
+}
+
+/// What `ESC [ body end` means; none for what is neither an answer nor a key that we know.
+fn sequence(body: &[u8], end: u8) -> Option<Heard> {
+    let body = std::str::from_utf8(body).ok()?;
+    if let Some(attributes) = body.strip_prefix('?') {
+        let sixel = attributes.split(';').skip(1).any(|attribute| attribute == "4");
+        return (end == b'c').then_some(Heard::Answer(Answer::Attributes { sixel }));
+    }
+    if body.starts_with(['<', '>', '=']) {
+        return None;
+    }
+    let mut numbers = body.split(';').map(|number| number.parse::<u16>().ok());
+    let first = numbers.next().flatten();
+    let second = numbers.next().flatten();
+    if end == b't' {
+        let third = numbers.next().flatten();
+        return match (first, second, third) {
+            (Some(6), Some(height), Some(width)) => Some(Heard::Answer(Answer::Cell(width, height))),
+            _ => None,
+        };
+    }
+    let modifiers = second.unwrap_or(1);
+    if end != b'~' {
+        return named(end, modifiers).map(typed);
+    }
+    let code = match first? {
+        1 | 7 => KeyCode::Home,
+        2 => KeyCode::Insert,
+        3 => KeyCode::Delete,
+        4 | 8 => KeyCode::End,
+        5 => KeyCode::PageUp,
+        6 => KeyCode::PageDown,
+        number @ 11..=15 => KeyCode::F(u8::try_from(number - 10).ok()?),
+        number @ 17..=21 => KeyCode::F(u8::try_from(number - 11).ok()?),
+        number @ 23..=24 => KeyCode::F(u8::try_from(number - 12).ok()?),
+        _ => return None,
+    };
+    Some(typed(KeyEvent::new(code, held(modifiers))))
+}
+
+/// A key that ends a sequence in a letter.
+fn named(end: u8, modifiers: u16) -> Option<KeyEvent> {
+    let code = match end {
+        b'A' => KeyCode::Up,
+        b'B' => KeyCode::Down,
+        b'C' => KeyCode::Right,
+        b'D' => KeyCode::Left,
+        b'H' => KeyCode::Home,
+        b'F' => KeyCode::End,
+        b'Z' => return Some(KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT)),
+        b'P'..=b'S' => KeyCode::F(end - b'P' + 1),
+        _ => return None,
+    };
+    Some(KeyEvent::new(code, held(modifiers)))
+}
+
+/// What is held down with a key: one more than the sum of their numbers.
+fn held(number: u16) -> KeyModifiers {
+    let bits = number.saturating_sub(1);
+    let mut modifiers = KeyModifiers::NONE;
+    for (bit, modifier) in [(1, KeyModifiers::SHIFT), (2, KeyModifiers::ALT), (4, KeyModifiers::CONTROL)] {
+        if bits & bit != 0 {
+            modifiers |= modifier;
+        }
+    }
+    modifiers
+}
+
+/// The key of one byte.
+fn plain(byte: u8) -> Option<KeyEvent> {
+    let control = |letter: u8| KeyEvent::new(KeyCode::Char(char::from(letter)), KeyModifiers::CONTROL);
+    Some(match byte {
+        b'\r' => KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE),
+        b'\t' => KeyEvent::new(KeyCode::Tab, KeyModifiers::NONE),
+        0x7f => KeyEvent::new(KeyCode::Backspace, KeyModifiers::NONE),
+        0x00 => control(b' '),
+        0x01..=0x1a => control(byte - 1 + b'a'),
+        0x1c..=0x1f => control(byte - 0x1c + b'4'),
+        0x20..=0x7e => {
+            let shift = if byte.is_ascii_uppercase() { KeyModifiers::SHIFT } else { KeyModifiers::NONE };
+            KeyEvent::new(KeyCode::Char(char::from(byte)), shift)
+        }
+        _ => return None,
+    })
+}
+
+/// A colour as X11 writes it, `rgb:hhhh/hhhh/hhhh`, with one to four digits each.
+fn colour(text: &str) -> Option<(u8, u8, u8)> {
+    let text = text.strip_prefix("rgb:").or_else(|| text.strip_prefix("rgba:"))?;
+    let mut parts = text.split('/').map(|part| {
+        let most = match part.len() {
+            1..=4 => (1_u32 << (4 * part.len())) - 1,
+            _ => return None,
+        };
+        let value = u32::from_str_radix(part, 16).ok()?;
+        u8::try_from(value * 255 / most).ok()
+    });
+    Some((parts.next()??, parts.next()??, parts.next()??))
+}
+
+fn key(code: KeyCode) -> Heard {
+    typed(KeyEvent::new(code, KeyModifiers::NONE))
+}
+
+fn alt(letter: char) -> Heard {
+    typed(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::ALT))
+}
+
+fn typed(key: KeyEvent) -> Heard {
+    Heard::Typed(Event::Key(key))
+}
+
+fn pasted(bytes: &[u8]) -> Heard {
+    Heard::Typed(Event::Paste(String::from_utf8_lossy(bytes).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn heard(bytes: &[u8]) -> Vec<Heard> {
+        let mut parser = Parser::default();
+        let mut heard = parser.push(bytes);
+        heard.extend(parser.finish());
+        heard
+    }
+
+    fn pressed(code: KeyCode, modifiers: KeyModifiers) -> Heard {
+        typed(KeyEvent::new(code, modifiers))
+    }
+
+    /// What a terminal answers, with keys typed into the middle of it.
+    const TALK: &[u8] = b"a\x1b_Gi=31;OK\x1b\\j\x1b]11;rgb:1e1e/2020/2828\x1b\\\x1b[A\x1b[6;20;10t\xc3\xa9\
+        \x1bP>|kitty(0.32.0)\x1b\\\x1b[200~/tmp/my photo.jpg\x1b[201~\x1b[?62;4;22c\x1b";
+
+    fn talk() -> Vec<Heard> {
+        vec![
+            key(KeyCode::Char('a')),
+            Heard::Answer(Answer::Kitty),
+            key(KeyCode::Char('j')),
+            Heard::Answer(Answer::Background(0x1e, 0x20, 0x28)),
+            key(KeyCode::Up),
+            Heard::Answer(Answer::Cell(10, 20)),
+            key(KeyCode::Char('é')),
+            Heard::Answer(Answer::Version("kitty(0.32.0)".into())),
+            Heard::Typed(Event::Paste("/tmp/my photo.jpg".into())),
+            Heard::Answer(Answer::Attributes { sixel: true }),
+            key(KeyCode::Esc),
+        ]
+    }
+
+    #[test]
+    fn answers_and_keys_are_told_apart() {
+        assert_eq!(heard(TALK), talk());
+    }
+
+    #[test]
+    fn every_key_that_the_console_knows_is_heard() {
+        let none = KeyModifiers::NONE;
+        for (bytes, expected) in [
+            (&b"\r"[..], pressed(KeyCode::Enter, none)),
+            (b"\t", pressed(KeyCode::Tab, none)),
+            (b"\x1b[Z", pressed(KeyCode::BackTab, KeyModifiers::SHIFT)),
+            (b"\x7f", pressed(KeyCode::Backspace, none)),
+            (b"\x1b", pressed(KeyCode::Esc, none)),
+            (b"\x1b[D", pressed(KeyCode::Left, none)),
+            (b"\x1bOC", pressed(KeyCode::Right, none)),
+            (b"\x1b[H", pressed(KeyCode::Home, none)),
+            (b"\x1b[4~", pressed(KeyCode::End, none)),
+            (b"\x1b[5~", pressed(KeyCode::PageUp, none)),
+            (b"\x1b[6~", pressed(KeyCode::PageDown, none)),
+            (b"\x1b[15~", pressed(KeyCode::F(5), none)),
+            (b"\x1b[24~", pressed(KeyCode::F(12), none)),
+            (b"\x1bOP", pressed(KeyCode::F(1), none)),
+            (b"\x1b[1;5C", pressed(KeyCode::Right, KeyModifiers::CONTROL)),
+            (b"\x03", pressed(KeyCode::Char('c'), KeyModifiers::CONTROL)),
+            (b"D", pressed(KeyCode::Char('D'), KeyModifiers::SHIFT)),
+            (b"\x1bx", pressed(KeyCode::Char('x'), KeyModifiers::ALT)),
+            ("日".as_bytes(), pressed(KeyCode::Char('日'), none)),
+        ] {
+            assert_eq!(heard(bytes), [expected], "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_dropped_and_not_typed() {
+        assert_eq!(heard(b"\x1b[<0;10;5M"), [], "the mouse");
+        assert_eq!(heard(b"\x1b[I\x1b[8;24;80t\x1b[>1;2c\x1b]52;c;AAAA\x07\x1b_Gi=31;ENOENT\x1b\\"), []);
+        assert_eq!(heard(b"\x1b[?1;2"), [], "an answer that was cut off");
+        assert_eq!(heard(b"\xff\xc3("), [key(KeyCode::Char('('))]);
+    }
+
+    #[test]
+    fn two_escapes_are_two_keys() {
+        assert_eq!(heard(b"\x1b\x1b"), [key(KeyCode::Esc), key(KeyCode::Esc)]);
+    }
+
+    #[test]
+    fn colours_have_one_to_four_digits() {
+        assert_eq!(colour("rgb:f/f/f"), Some((255, 255, 255)));
+        assert_eq!(colour("rgb:80/00/ff"), Some((128, 0, 255)));
+        assert_eq!(colour("rgba:ffff/0000/8080/ffff"), Some((255, 0, 128)));
+        assert_eq!(colour("rgb:12345/0/0"), None);
+        assert_eq!(colour("#ffffff"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_how_bytes_are_cut(cuts in proptest::collection::vec(0..TALK.len(), 0..6)) {
+            let mut cuts = cuts;
+            cuts.extend([0, TALK.len()]);
+            cuts.sort_unstable();
+            let mut parser = Parser::default();
+            let mut all = Vec::new();
+            for pair in cuts.windows(2) {
+                all.extend(parser.push(&TALK[pair[0]..pair[1]]));
+            }
+            all.extend(parser.finish());
+            prop_assert_eq!(all, talk());
+        }
+
+        #[test]
+        fn no_bytes_are_too_much(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let mut parser = Parser::default();
+            parser.push(&bytes);
+            parser.finish();
+            // Unless a text is being pasted or told, what comes next is heard again.
+            prop_assert_eq!(parser.push(b"q"), vec![key(KeyCode::Char('q'))]);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! One image: both pictures side by side, and its stages with their times.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::areas::Single;
+use super::{figures, is_live, picture, state_of, title};
+use crate::event::Failure;
+use crate::text;
+use crate::tui::model::Model;
+use crate::tui::model::trial::album::Shown;
+use crate::tui::model::trial::results::{Card, CardState, TrialRun};
+use crate::tui::theme::Role;
+use crate::tui::view::Look;
+
+/// The columns of a stage's words.
+const WORDS: usize = 24;
+
+/// The columns of a stage's time.
+const TIME: usize = 9;
+
+/// What is said where a picture is not there any more.
+pub const NOT_KEPT: &str = "the picture is not kept";
+
+/// Draws it.
+pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, trial: &TrialRun, look: Look) {
+    let areas = Single::of(inside);
+    frame.render_widget(title(areas.title.width, model, trial, look), areas.title);
+    let Some(card) = model.trial.results.card() else { return };
+    let is_live = is_live(model, trial);
+    draw_source(frame, &areas, model, card, look);
+    frame.render_widget(Line::styled(look.symbols.arrow, look.style(Role::Quiet)), areas.between);
+    draw_thumbnail(frame, &areas, model, card, is_live, look);
+    frame.render_widget(Paragraph::new(stages(areas.stages.width, model, card, is_live, look)), areas.stages);
+}
+
+fn caption(frame: &mut Frame<'_>, area: Rect, name: &str, figures: &str, look: Look) {
+    let width = usize::from(area.width);
+    let lines = vec![
+        Line::styled(text::cut(name, width), look.style(Role::Strong)),
+        Line::styled(text::cut(figures, width), look.style(Role::Quiet)),
+    ];
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+fn draw_source(frame: &mut Frame<'_>, areas: &Single, model: &Model, card: &Card, look: Look) {
+    let shown = card.source().map(|path| model.trial.picture(path, areas.source));
+    let (pixels, bytes) = known(shown);
+    let has_changed = matches!((bytes, card.bytes), (Some(now), Some(sent)) if now != sent);
+    let pixels = pixels.filter(|_| !has_changed);
+    let bytes = card.bytes.or(bytes);
+    caption(frame, areas.source_caption, &text::clean(card.name()), &figures(pixels, bytes, look), look);
+    match shown {
+        Some(_) if has_changed => picture::frame_of(frame, areas.source, "the file has changed since", look),
+        Some(shown) => picture::draw(frame, areas.source, shown, NOT_KEPT, model, look),
+        None => picture::frame_of(frame, areas.source, NOT_KEPT, look),
+    }
+}
+
+fn draw_thumbnail(frame: &mut Frame<'_>, areas: &Single, model: &Model, card: &Card, is_live: bool, look: Look) {
+    if let CardState::Failed(failure) = &card.state {
+        caption(frame, areas.thumbnail_caption, "no thumbnail", "", look);
+        return draw_failure(frame, areas.thumbnail, failure, look);
+    }
+    let shown = card.thumbnail.as_deref().map(|path| model.trial.picture(path, areas.thumbnail));
+    let (pixels, _) = known(shown);
+    let mut words = figures(pixels, card.thumbnail_bytes, look);
+    if let Some(ratio) = card.ratio() {
+        words.push_str(&format!(" ({})", percent(ratio)));
+    }
+    caption(frame, areas.thumbnail_caption, "thumbnail", &words, look);
+    match shown {
+        Some(shown) => picture::draw(frame, areas.thumbnail, shown, NOT_KEPT, model, look),
+        None if card.is_open() && is_live => picture::frame_of(frame, areas.thumbnail, "", look),
+        None if card.written.is_some() && is_live => picture::frame_of(frame, areas.thumbnail, "", look),
+        None if card.written.is_some() => picture::frame_of(frame, areas.thumbnail, NOT_KEPT, look),
+        None => {
+            let (_, _, words) = state_of(card, is_live, model.now, look);
+            picture::frame_of(frame, areas.thumbnail, &words, look);
+        }
+    }
+}
+
+/// A picture's pixels and bytes, as far as they are known.
+fn known(shown: Option<Shown<'_>>) -> (Option<(u32, u32)>, Option<u64>) {
+    match shown {
+        Some(Shown::There(picture)) => (Some(picture.pixels), Some(picture.bytes)),
+        Some(Shown::Coming(pixels)) => (pixels, None),
+        Some(Shown::Failed(_)) | None => (None, None),
+    }
+}
+
+/// A share: `2.1 %`, `45 %`.
+fn percent(ratio: f64) -> String {
+    let percent = ratio * 100.0;
+    if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
+fn draw_failure(frame: &mut Frame<'_>, area: Rect, failure: &Failure, look: Look) {
+    let width = usize::from(area.width);
+    let mut lines = Vec::new();
+    let mut push = |words: &str, role: Role| {
+        let words = text::clean(words);
+        // Long words, such as ARNs, are broken: what is cut off cannot be read anywhere else on the panel.
+        let folded = text::wrap(&words, width).into_iter().flat_map(|line| text::fold(&line, width));
+        lines.extend(folded.map(|line| Line::styled(line, look.style(role))));
+    };
+    push(&format!("{} {}", look.symbols.failed, failure.message), Role::Bad);
+    for cause in &failure.causes {
+        push(&format!("because: {cause}"), Role::Text);
+    }
+    if let Some(hint) = &failure.hint {
+        push(&format!("hint: {hint}"), Role::Warn);
+    }
+    for line in &failure.log {
+        push(line, Role::Quiet);
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// The three stages, each with when it was reached and a bar from the one before.
+fn stages(width: u16, model: &Model, card: &Card, is_live: bool, look: Look) -> Vec<Line<'static>> {
+    let uploaded = card.uploaded;
+    let invoked = card.invoked;
+    let before_written = invoked.or(uploaded);
+    let started = match card.cold {
+        Some(true) => "function started (cold)",
+        Some(false) => "function started (warm)",
+        None => "function started",
+    };
+    let end = [uploaded, invoked, card.written].into_iter().flatten().fold(0.0, f64::max);
+    let rows = [
+        ("uploaded", uploaded, Some(0.0)),
+        (started, invoked, uploaded),
+        ("thumbnail written", card.written, before_written),
+    ];
+    // What is being waited for: when the thumbnail is there, its log still tells when the function began.
+    let waits_for = rows.iter().position(|(_, reached, _)| reached.is_none());
+    let room = usize::from(width).saturating_sub(2 + WORDS + TIME + 2);
+    rows.into_iter()
+        .enumerate()
+        .map(|(index, (words, reached, before))| {
+            let is_awaited = waits_for == Some(index) && is_live && card.is_open();
+            let (sign, role, words, time) = match reached {
+                Some(at) => (look.symbols.ready, Role::Good, words.to_owned(), text::milliseconds(at)),
+                None if is_awaited => awaited(index, card, model, look),
+                None => (look.symbols.waiting, Role::Quiet, words.to_owned(), String::new()),
+            };
+            let words_role = if reached.is_some() || is_awaited { Role::Text } else { Role::Quiet };
+            let mut spans = vec![
+                Span::styled(format!("{sign} "), look.style(role)),
+                Span::styled(text::fit(&words, WORDS), look.style(words_role)),
+                Span::styled(format!("{time:>TIME$}"), look.style(Role::Strong)),
+            ];
+            if let (Some(at), Some(before)) = (reached, before)
+                && room >= 10
+            {
+                spans.push(Span::raw("  "));
+                spans.extend(bar(before.min(at), at, end, room.min(60), look));
+            }
+            Line::from(spans)
+        })
+        .collect()
+}
+
+/// A stage that is being waited for: what for, and since when.
+fn awaited(index: usize, card: &Card, model: &Model, look: Look) -> (&'static str, Role, String, String) {
+    let CardState::Running { since, progress } = &card.state else {
+        return (look.symbols.waiting, Role::Quiet, "waiting".to_owned(), String::new());
+    };
+    let words = match (index, progress) {
+        (0, None) => "uploading".to_owned(),
+        (_, Some(progress)) => text::clean(progress),
+        (_, None) => "waits for the function".to_owned(),
+    };
+    let elapsed = (model.now - *since).as_seconds_f64().max(0.0);
+    (look.symbols.spinner_at(model.now.timestamp_millis()), Role::Busy, words, text::ticking(elapsed))
+}
+
+/// A bar from one moment to another, in a row that stands for everything up to the end.
+fn bar(from: f64, to: f64, end: f64, columns: usize, look: Look) -> Vec<Span<'static>> {
+    let scale = |seconds: f64| {
+        let share = if end > 0.0 { (seconds / end).clamp(0.0, 1.0) } else { 0.0 };
+        (share * columns as f64).round() as usize
+    };
+    let start = scale(from).min(columns.saturating_sub(1));
+    let length = scale(to).saturating_sub(start).max(1).min(columns - start);
+    vec![Span::raw(" ".repeat(start)), Span::styled(look.symbols.full.repeat(length), look.style(Role::Bar))]
+}
