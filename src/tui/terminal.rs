@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
-    enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
@@ -33,9 +33,7 @@ impl Screen {
     /// Takes the terminal over.
     pub(super) fn take(mouse: bool) -> io::Result<Self> {
         take_over(mouse)?;
-        // A whole frame is written at once: half a frame would flicker.
-        let out = BufWriter::with_capacity(1 << 16, io::stdout());
-        let terminal = Terminal::new(CrosstermBackend::new(out)).inspect_err(|_| give_back())?;
+        let terminal = terminal().inspect_err(|_| give_back())?;
         Ok(Self { terminal, mouse })
     }
 
@@ -51,9 +49,12 @@ impl Screen {
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
-    /// Makes the next drawing a whole one.
+    /// Makes the next drawing a whole one. A new terminal knows nothing of what was drawn; ratatui's own clearing would ask
+    /// for the cursor's place, and wait for the answer that the reader of keys takes.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        execute!(io::stdout(), Clear(ClearType::All))?;
+        self.terminal = terminal()?;
+        Ok(())
     }
 
     /// Puts a text into the terminal's clipboard (OSC 52). Whether the terminal does it, it does not say.
@@ -69,7 +70,7 @@ impl Screen {
         // STOP and not TSTP: the latter is heard by ourselves.
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?;
         take_over(self.mouse)?;
-        self.terminal.clear()
+        self.clear()
     }
 }
 
@@ -77,6 +78,11 @@ impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+fn terminal() -> io::Result<Terminal<CrosstermBackend<BufWriter<Stdout>>>> {
+    // A whole frame is written at once: half a frame would flicker.
+    Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout())))
 }
 
 fn take_over(mouse: bool) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! The console in a pseudo-terminal: typed to, looked at, and waited for by what stands on its screen, never by time.
 
 use std::io::{Read, Write};
+use std::num::NonZeroU16;
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -41,7 +42,7 @@ impl Console {
         drop(pair.slave);
         let writer = Arc::new(Mutex::new(pair.master.take_writer().expect("one writer")));
         let seen = Arc::new(Seen {
-            drawn: Mutex::new(Drawn { parser: vt100::Parser::new(size.1, size.0, 0), raw: Vec::new(), closed: false }),
+            drawn: Mutex::new(Drawn { parser: parser(size), raw: Vec::new(), closed: false }),
             changed: Condvar::new(),
         });
         let reader = pair.master.try_clone_reader().expect("a reader");
@@ -95,7 +96,7 @@ impl Console {
     pub fn resize(&self, size: (u16, u16)) {
         {
             let mut drawn = self.seen.drawn.lock().expect("nobody panics while drawing");
-            drawn.parser.screen_mut().set_size(size.1, size.0);
+            drawn.parser.screen_mut().set_size(at_least_one(size.1), at_least_one(size.0));
         }
         self.master.resize(pty_size(size)).expect("a terminal can be resized");
     }
@@ -170,6 +171,14 @@ impl Seen {
 fn modes(master: &dyn MasterPty) -> [u64; 3] {
     let modes = master.get_termios().expect("a terminal has modes");
     [modes.local_flags.bits(), modes.input_flags.bits(), modes.output_flags.bits()].map(u64::from)
+}
+
+fn parser((columns, rows): (u16, u16)) -> vt100::Parser {
+    vt100::Parser::new(at_least_one(rows), at_least_one(columns), 0)
+}
+
+fn at_least_one(number: u16) -> NonZeroU16 {
+    NonZeroU16::new(number).expect("a terminal has rows and columns")
 }
 
 fn pty_size((columns, rows): (u16, u16)) -> PtySize {

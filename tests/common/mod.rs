@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod clients;
+pub mod console;
 pub mod in_process;
 mod listing;
 mod program;
