@@ -92,7 +92,10 @@ pub fn matching(typed: &str, actions: &[Action]) -> Vec<Action> {
             found.push((places.iter().sum(), *action));
         }
     }
-    found.sort_by_key(|(place, action)| (*place, action.title().len()));
+    // Without a word to look for, they stay in the order of the help page.
+    if !words.is_empty() {
+        found.sort_by_key(|(place, action)| (*place, action.title().len()));
+    }
     found.into_iter().map(|(_, action)| action).collect()
 }
 
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn the_palette_finds_by_parts_of_the_name_in_any_order() {
         assert_eq!(matching("everything destr", Action::ALL), [Action::Destroy]);
-        assert_eq!(matching("", Action::ALL).len(), Action::ALL.len());
+        assert_eq!(matching("", Action::ALL), Action::ALL);
         assert_eq!(matching("nothing like it", Action::ALL), []);
         assert_eq!(matching("quit", Action::ALL)[0], Action::Quit);
     }

@@ -9,7 +9,7 @@ use crate::tui::message::Effect;
 use crate::tui::model::Model;
 use crate::tui::model::overlay::{Overlay, Question};
 use crate::tui::model::panel::Panel;
-use crate::tui::view::layout::Layout;
+use crate::tui::view::{self, layout::Layout};
 
 /// How many lines a notch of the wheel is.
 const NOTCH: i32 = 3;
@@ -36,7 +36,7 @@ fn click(model: &mut Model, at: Position) -> Vec<Effect> {
         };
     }
     if layout.tabs.contains(at) {
-        let tab = crate::tui::view::footer::tab_at(layout.tabs, &layout, model, at.x);
+        let tab = view::footer::tab_at(layout.tabs, &layout, model, at.x);
         return tab.map(|panel| perform(model, panel.action())).unwrap_or_default();
     }
     if let Some(list) = layout.resources.or((model.shown_panel() == Panel::Resources).then_some(layout.main))
@@ -74,19 +74,25 @@ fn click_row(model: &mut Model, inside: Rect, at: Position) -> Vec<Effect> {
         return Vec::new();
     }
     let rows = model.resource_rows();
-    let first = crate::tui::view::resources::first_row(inside, model);
+    let first = view::resources::first_row(inside, model);
     let row = first + usize::from(at.y - inside.y);
     rows.get(row).map(|row| select(model, row.kind)).unwrap_or_default()
 }
 
 fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
+    let (rows, visible) = view::overlay::help_rows(model);
+    let (messages, question) = (view::overlay::messages_most(model), view::overlay::question_most(model));
     match &mut model.overlay {
-        Some(Overlay::Help { scroll } | Overlay::Question(Question { scroll, .. })) => {
-            *scroll = moved(*scroll, lines);
+        Some(Overlay::Help { scroll }) => {
+            *scroll = moved(*scroll, lines).min(most(rows, visible));
+            return Vec::new();
+        }
+        Some(Overlay::Question(Question { scroll, .. })) => {
+            *scroll = moved(*scroll, lines).min(question);
             return Vec::new();
         }
         Some(Overlay::Messages { scroll }) => {
-            *scroll = moved(*scroll, -lines);
+            *scroll = moved(*scroll, -lines).min(messages);
             return Vec::new();
         }
         Some(_) => return Vec::new(),
@@ -99,20 +105,28 @@ fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
     if !layout.main.contains(at) {
         return Vec::new();
     }
+    let inside = Layout::inside(layout.main);
     match model.shown_panel() {
         Panel::Resources => super::commands::move_selection(model, lines.signum() as isize),
         Panel::Details => {
-            model.details.scroll = moved(model.details.scroll, lines);
+            let rows = view::details::rows(model, inside.width);
+            model.details.scroll = moved(model.details.scroll, lines).min(most(rows, inside.height));
             Vec::new()
         }
         Panel::Build => model.build_log.scroll(lines),
         Panel::Function => model.function_log.scroll(lines),
         Panel::Timing => {
-            model.timing.scroll = moved(model.timing.scroll, lines);
+            let rows = view::timing::rows(model, inside.width);
+            model.timing.scroll = moved(model.timing.scroll, lines).min(most(rows, inside.height));
             Vec::new()
         }
         Panel::Trial => model.trial.scroll(lines.signum()),
     }
+}
+
+/// How far so many rows can be scrolled where so many can be seen.
+fn most(rows: usize, visible: u16) -> u16 {
+    u16::try_from(rows.saturating_sub(usize::from(visible))).unwrap_or(u16::MAX)
 }
 
 /// A scroll position, moved; the view keeps it within what there is.

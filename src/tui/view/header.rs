@@ -69,7 +69,7 @@ fn first(model: &Model, look: Look, columns: usize) -> Line<'static> {
         cloud.clone().then(name),
     ];
     let rights = [state(model, look, true, true), state(model, look, false, true), state(model, look, false, false)];
-    let whole = lefts.iter().find(|left| left.width() + 2 + rights[0].width() < columns);
+    let whole = lefts.iter().find(|left| left.width() + 1 + rights[0].width() < columns);
     if let Some(left) = whole {
         return Row::spread(left.clone(), rights[0].clone().space(1), columns);
     }

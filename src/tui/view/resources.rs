@@ -28,7 +28,10 @@ const STATE: usize = 18;
 const NAME: usize = 24;
 
 /// Between a title or name and the state.
-const GAP: usize = 2;
+const GAP: usize = 1;
+
+/// Between a time and the border.
+const MARGIN: usize = 1;
 
 /// So many rows beyond the selected one are kept in sight.
 const AHEAD: usize = 2;
@@ -37,8 +40,8 @@ const AHEAD: usize = 2;
 ///
 /// ```text
 /// ╭ Resources  6/15 ready ───────────────────────╮
-/// │ ✔ ECR repository           ready       0.25 s│
-/// │▌⠋ Function image           creating    12.5 s│
+/// │ ✔ ECR repository          ready       0.25 s │
+/// │▌⠋ Function image          creating    12.5 s │
 /// ```
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     let inside = Layout::inside(area);
@@ -109,7 +112,7 @@ fn line(
         RowState::Creating | RowState::Retrying | RowState::Deleting | RowState::Failed => Role::Strong,
         RowState::Next | RowState::Ready | RowState::Unfinished => Role::Text,
     };
-    let room = columns.saturating_sub(SIGN + GAP + STATE);
+    let room = columns.saturating_sub(SIGN + GAP + STATE + MARGIN);
     let left = Row::new(look).text(cursor, Role::FocusedBorder).text(sign.sign, sign.role).space(1);
     let left = match &row.name {
         Some(name) if room >= TITLE + 2 + NAME => {
@@ -133,7 +136,7 @@ fn line(
             word.space(blank).text(&time, role)
         }
     };
-    Row::spread(left, right, columns)
+    Row::spread(left, right.space(MARGIN), columns)
 }
 
 fn is_in_progress(state: RowState) -> bool {

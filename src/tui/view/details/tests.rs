@@ -134,3 +134,18 @@ fn a_policy_s_pieces_have_the_styles_of_what_they_are() {
     assert_eq!(span("\"Effect\""), look.style(Role::JsonKey));
     assert_eq!(span("\"Allow\""), look.style(Role::JsonText));
 }
+
+#[test]
+fn the_wheel_stops_at_the_end() {
+    use crossterm::event::{KeyModifiers, MouseEvent, MouseEventKind};
+    let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
+    inspected(&mut model, ResourceKind::Function);
+    let main = model.layout().main;
+    let wheel = |kind| Message::Mouse(MouseEvent { kind, column: main.x + 5, row: main.y + 5, modifiers: KeyModifiers::NONE });
+    for _ in 0..100 {
+        update(&mut model, wheel(MouseEventKind::ScrollDown));
+    }
+    let end = scenes::text_of(&model);
+    update(&mut model, wheel(MouseEventKind::ScrollUp));
+    assert_ne!(scenes::text_of(&model), end, "the first notch back is seen");
+}
