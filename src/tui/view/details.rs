@@ -96,11 +96,11 @@ fn identity(page: &mut Page, row: &ResourceRow, model: &Model) {
     }
 }
 
-/// The page of the AWS web console about a resource; elsewhere there is none.
-fn console_url(_kind: ResourceKind, model: &Model) -> Option<String> {
-    let _place = model.place().filter(|place| place.stakes == Stakes::Money)?;
-    // TODO(console_url): crate::aws::console_url(kind, names, &place.region, &place.account), as soon as it is there.
-    None
+/// The page of the AWS web console about a resource that is there; elsewhere there is none.
+fn console_url(kind: ResourceKind, model: &Model) -> Option<String> {
+    let place = model.place().filter(|place| place.stakes == Stakes::Money)?;
+    let origin = model.deployment.origin().filter(|_| model.deployment.is_ready(kind))?;
+    crate::aws::console_url(kind, &origin.names, &place.region, &place.account)
 }
 
 /// The step that makes or removes it: why, with which calls, and how that went.

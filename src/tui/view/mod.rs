@@ -114,6 +114,18 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     footer::draw_message(frame, layout.message, model, look);
     footer::draw_keys(frame, layout.footer, model, look);
     overlay::draw(frame, layout.screen, model, look);
+    spell_ellipses(frame, look);
+}
+
+/// Texts are cut with an ellipsis wherever they are cut; where the terminal has none, its sign takes that one's place.
+fn spell_ellipses(frame: &mut Frame<'_>, look: Look) {
+    const ELLIPSIS: &str = "…";
+    if look.symbols.ellipsis == ELLIPSIS {
+        return;
+    }
+    for cell in frame.buffer_mut().content.iter_mut().filter(|cell| cell.symbol() == ELLIPSIS) {
+        cell.set_symbol(look.symbols.ellipsis);
+    }
 }
 
 /// A text of anybody's as it may be drawn: without what a terminal would obey and without what looks like a credential.

@@ -103,10 +103,16 @@ fn what_is_not_known_yet_and_what_cannot_be_known_is_said() {
 }
 
 #[test]
-fn the_console_s_page_is_for_aws_only() {
-    let model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
-    assert!(matches!(model.connection, Connection::Connected(_)));
+fn the_web_console_s_page_is_for_aws_only() {
+    let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
     assert!(!whole(&model, 70).contains("https://"));
+    let Connection::Connected(place) = &mut model.connection else { panic!("the scene is connected") };
+    place.stakes = Stakes::Money;
+    place.account = "123456789012".into();
+    assert!(whole(&model, 70).contains("https://"));
+    let empty = details_of(scenes::empty((120, 40)), ResourceKind::Function);
+    model.deployment = empty.deployment;
+    assert!(!whole(&model, 70).contains("https://"), "what is not there has no page");
 }
 
 #[test]

@@ -99,13 +99,14 @@ fn keys_of_the_users_own_are_the_ones_that_are_shown() {
 
 #[test]
 fn a_key_that_an_inner_context_takes_is_not_shown_for_an_outer_one() {
-    let mut model = scenes::empty((120, 40));
-    model.focus = Panel::Trial;
-    model.shown = Panel::Trial;
-    let takes_enter = crate::tui::update::available(&model, Action::Send)
-        || (!model.trial.is_choosing() && crate::tui::update::available(&model, Action::Choose));
-    let shown = hints::now(&model).iter().any(|hint| hint.action == Action::DoNext && hint.key == "enter");
-    assert_ne!(takes_enter, shown);
+    let mut model = scenes::failed((120, 40));
+    let has_next = |model: &Model| hints::now(model).iter().any(|hint| hint.action == Action::DoNext);
+    assert!(has_next(&model));
+    model.keymap = KeyMap::with(&[CustomKeys { action: "copy".into(), keys: "enter".into() }]).expect("good keys");
+    assert!(!has_next(&model), "enter copies here");
+    assert!(hints::now(&model).iter().any(|hint| hint.action == Action::Copy && hint.key == "enter"));
+    model.resources.selected = ResourceKind::Image;
+    assert!(has_next(&model), "what failed has no ARN to copy");
 }
 
 #[test]
