@@ -190,10 +190,8 @@ fn idle(model: &Model, look: Look) -> Card {
         }
         (StateOfAffairs::Interrupted, Some(step)) => {
             let mut card = step_card("Interrupted", step, model, look);
-            card.parts.insert(
-                0,
-                Part::Text("The last run did not come to its end; it is gone on with here.".into(), Role::Warn),
-            );
+            card.parts
+                .insert(0, Part::Text("The last run did not come to its end. It goes on here.".into(), Role::Warn));
             card.keys = vec![
                 (Action::DoNext, "goes on with this step"),
                 (Action::RunOn, "goes on to the end"),

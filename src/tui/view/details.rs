@@ -80,7 +80,9 @@ fn identity(page: &mut Page, row: &ResourceRow, model: &Model) {
     }
     page.row(state);
     page.paragraph(row.kind.purpose(), Role::Text);
-    page.blank();
+    if row.name.is_some() || row.arn.is_some() {
+        page.blank();
+    }
     if let Some(name) = &row.name {
         let is_there = model.deployment.resource(row.kind).is_some();
         page.field(if is_there { "name" } else { "will be" }, name);

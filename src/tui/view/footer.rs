@@ -41,9 +41,12 @@ enum Form {
 
 /// The tabs in the widest form that fits.
 fn tabs(columns: usize, layout: &Layout, model: &Model, look: Look) -> Vec<Tab> {
+    // Asked once: it depends on the whole layout.
+    let active = model.shown_panel();
     let mut found = Vec::new();
     for form in [Form::Whole, Form::Short, Form::Tight, Form::Bare] {
-        found = layout.tabbed().iter().map(|panel| tab(*panel, form, model, look)).collect::<Vec<_>>();
+        found =
+            layout.tabbed().iter().map(|panel| tab(*panel, *panel == active, form, model, look)).collect::<Vec<_>>();
         if let Some(last) = found.last_mut() {
             last.after = "";
         }
@@ -55,8 +58,7 @@ fn tabs(columns: usize, layout: &Layout, model: &Model, look: Look) -> Vec<Tab> 
     found
 }
 
-fn tab(panel: Panel, form: Form, model: &Model, look: Look) -> Tab {
-    let is_active = model.shown_panel() == panel;
+fn tab(panel: Panel, is_active: bool, form: Form, model: &Model, look: Look) -> Tab {
     let role = if is_active { Role::ActiveTab } else { Role::Quiet };
     // Whether or not it works at this moment (not while a line is typed): the tabs stay where they are.
     let key = model.keymap.chord_of(&[Context::Everywhere], panel.action()).filter(|_| form != Form::Bare);

@@ -250,6 +250,48 @@ fn nothing_that_a_terminal_would_obey_reaches_the_screen() {
 }
 
 #[test]
+fn no_credential_is_ever_drawn() {
+    const KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY1";
+    let line = format!("AWS_ACCESS_KEY_ID={KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET}");
+    let told =
+        Failure { causes: vec![line.clone()], log: vec![line.clone()], ..Failure::new(&*line).with_hint(&*line) };
+    let inspection = crate::session::Inspection {
+        kind: ResourceKind::Function,
+        name: "function".into(),
+        arn: None,
+        settings: vec![("DB_PASSWORD".into(), SECRET.into()), ("memory".into(), line.clone())],
+        tags: vec![("api-key".into(), SECRET.into())],
+        documents: vec![(
+            "a document".into(),
+            serde_json::json!({"SecretAccessKey": SECRET, "Id": KEY_ID, "text": line}),
+        )],
+    };
+    for size in SIZES {
+        let mut model = scenes::deployed(size);
+        model.focus = Panel::Details;
+        model.shown = Panel::Details;
+        model.resources.selected = ResourceKind::Function;
+        update(&mut model, Message::Inspected(ResourceKind::Function, Ok(Some(Box::new(inspection.clone())))));
+        model.messages.fail(model.now, &told);
+        for connection in [model.connection.clone(), Connection::Failed(told.clone())] {
+            model.connection = connection;
+            for overlay in [None, Some(Overlay::Messages { scroll: 0 })] {
+                model.overlay = overlay;
+                for scroll in (0..120).step_by(10) {
+                    model.details.scroll = scroll;
+                    let screen = text_of(&model);
+                    // Parts of it, since a line may be broken in its middle.
+                    for part in [&KEY_ID[8..16], &SECRET[..8], &SECRET[16..24]] {
+                        assert!(!screen.contains(part), "{part} in\n{screen}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_screen_that_shrank_before_its_message_came_is_not_drawn() {
     let model = scenes::building((120, 40));
     let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(80, 24)).expect("a test screen");

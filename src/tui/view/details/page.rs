@@ -3,6 +3,7 @@
 use ratatui::text::Line;
 use serde_json::Value;
 
+use crate::secret::looks_secret;
 use crate::text;
 use crate::tui::theme::Role;
 use crate::tui::view::line::{Row, wrapped};
@@ -74,7 +75,9 @@ impl Page {
         let widest = entries.iter().map(|(label, _)| text::width(&clean(label))).max().unwrap_or(0);
         let most = WIDEST_LABEL.min(self.columns / 2);
         for (label, value) in entries {
-            self.labelled(label, &not_secret(label, value), widest.min(most) + 2);
+            // Often it is the name that gives a credential away.
+            let value = if looks_secret(label, value) { "hidden" } else { value };
+            self.labelled(label, value, widest.min(most) + 2);
         }
     }
 
@@ -96,15 +99,5 @@ impl Page {
         for row in json::rows(document, self.columns, self.look) {
             self.row(row);
         }
-    }
-}
-
-/// The value, or what is left of it when it is read with its label: often that is what gives a credential away.
-fn not_secret(label: &str, value: &str) -> String {
-    let line = format!("{label}={value}");
-    let redacted = crate::secret::redact_line(&line);
-    match redacted.strip_prefix(&format!("{label}=")) {
-        Some(rest) => rest.to_owned(),
-        None => redacted.into_owned(),
     }
 }

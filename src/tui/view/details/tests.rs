@@ -147,7 +147,8 @@ fn the_wheel_stops_at_the_end() {
     let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
     inspected(&mut model, ResourceKind::Function);
     let main = model.layout().main;
-    let wheel = |kind| Message::Mouse(MouseEvent { kind, column: main.x + 5, row: main.y + 5, modifiers: KeyModifiers::NONE });
+    let wheel =
+        |kind| Message::Mouse(MouseEvent { kind, column: main.x + 5, row: main.y + 5, modifiers: KeyModifiers::NONE });
     for _ in 0..100 {
         update(&mut model, wheel(MouseEventKind::ScrollDown));
     }
