@@ -22,7 +22,8 @@ const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "gif", "webp"];
 /// # Errors
 /// When it cannot be read.
 pub fn list(folder: &Path) -> Result<Listing, Failure> {
-    let entries = read(folder).map_err(|error| unreadable(folder, &error))?;
+    // Which folder it is stands above the list.
+    let entries = read(folder).map_err(|error| Failure::new(why(&error)))?;
     let (entries, left_out) = sorted(entries.filter(|entry| !is_hidden(entry)), MOST_ENTRIES);
     Ok(Listing { folder: folder.to_owned(), entries, left_out })
 }
@@ -166,12 +167,16 @@ fn expanded(path: &Path, home: Option<&Path>) -> PathBuf {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    let why = match error.kind() {
+    Failure::new(format!("cannot read {}: {}", path.display(), why(error)))
+}
+
+/// What the system says, in fewer words where it is what it usually is.
+fn why(error: &io::Error) -> String {
+    match error.kind() {
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::NotFound => "it is not there".to_owned(),
         _ => error.to_string(),
-    };
-    Failure::new(format!("cannot read {}: {why}", path.display()))
+    }
 }
 
 #[cfg(test)]
@@ -204,7 +209,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_read_says_why() {
         let failure = list(Path::new("/nowhere/at/all")).expect_err("there is none");
-        assert_eq!(failure.message, "cannot read /nowhere/at/all: it is not there");
+        assert_eq!(failure.message, "it is not there");
         let denied = unreadable(Path::new("/x"), &io::ErrorKind::PermissionDenied.into());
         assert_eq!(denied.message, "cannot read /x: permission denied");
     }

@@ -7,7 +7,7 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgba, RgbaImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgba, RgbaImage};
 use ratatui::layout::Size;
 use ratatui_image::protocol::Protocol;
 use ratatui_image::protocol::halfblocks::Halfblocks;
@@ -76,6 +76,11 @@ impl Graphics {
             GraphicsKind::Halfblocks => (1, 2),
             _ => (u32::from(self.cell.0.max(1)), u32::from(self.cell.1.max(1))),
         }
+    }
+
+    /// How many cells a picture of this size is drawn in, of at most so many: across, down.
+    pub fn cells_of(self, pixels: (u32, u32), most: (u16, u16)) -> (u16, u16) {
+        self.fit(pixels, most).1
     }
 
     /// How large a picture is drawn: its pixels on the screen, and the cells that they take. It is shrunk to what there is,
@@ -194,10 +199,12 @@ fn decode(path: &Path) -> Result<(DynamicImage, u64), Failure> {
     let mut reader = ImageReader::new(BufReader::new(file));
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_MEMORY);
-    reader.limits(limits);
+    reader.limits(limits.clone());
     // By what is in it, as the function tells images: names lie.
     let reader = reader.with_guessed_format().map_err(|error| unreadable(&error))?;
     let mut decoder = reader.into_decoder().map_err(|error| unreadable(&error))?;
+    // Decoders hold their own memory to the limit, and not what they decode into.
+    limits.reserve(decoder.total_bytes()).map_err(|error| unreadable(&error))?;
     let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(|error| unreadable(&error))?;
     image.apply_orientation(orientation);
@@ -243,7 +250,8 @@ fn on_ground(image: DynamicImage) -> DynamicImage {
 pub fn looks_like_image(path: &Path) -> bool {
     let mut first = [0; 16];
     let read = File::open(path).and_then(|mut file| file.read(&mut first)).unwrap_or(0);
-    image::guess_format(&first[..read]).is_ok()
+    let format = image::guess_format(&first[..read]);
+    matches!(format, Ok(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::Gif | ImageFormat::WebP))
 }
 
 #[cfg(test)]
@@ -349,6 +357,7 @@ mod tests {
             b"GIF89a\xff\xff\xff\xff\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\xff\xff\xff\xff\0\x02\x01\0;",
         )
         .expect("there is room");
-        assert!(Picture::read(&path, (9, 9), Graphics::default()).is_err());
+        let failure = Picture::read(&path, (9, 9), Graphics::default()).expect_err("too large");
+        assert_eq!(failure.message, "Memory limit exceeded");
     }
 }

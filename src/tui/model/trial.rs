@@ -12,7 +12,7 @@ use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 
 use self::album::{Album, PictureKey, Shown};
-use self::chooser::{Chooser, Entry, Folder, Listing};
+use self::chooser::{Chooser, Entry, Folder, Kind, Listing};
 use self::path_line::{Accepted, PathLine};
 use self::results::{Results, Taken};
 use crate::event::{Event, Failure};
@@ -378,6 +378,14 @@ impl TrialPane {
         Rect::new(0, 0, self.size.0, self.size.1)
     }
 
+    /// The image that is looked at while choosing: under the cursor, or what the typed path could go on to.
+    pub fn preview(&self) -> Option<&Entry> {
+        match &self.line {
+            Some(line) => line.selected_entry().filter(|entry| entry.kind != Kind::Folder),
+            None => self.chooser.selected_image(),
+        }
+    }
+
     /// What is known of a picture that is drawn in an area.
     pub fn picture(&self, path: &Path, area: Rect) -> Shown<'_> {
         self.album.get(path, (area.width, area.height))
@@ -395,7 +403,7 @@ impl TrialPane {
         let mut keys = Vec::new();
         if self.is_choosing() {
             let area = areas::Choosing::of(inside).picture;
-            keys.extend(self.chooser.selected_image().zip(area).map(|(entry, area)| key(&entry.path, area)));
+            keys.extend(self.preview().zip(area).map(|(entry, area)| key(&entry.path, area)));
         } else if let Some(trial) = self.results.trial() {
             if self.results.is_single() {
                 let areas = areas::Single::of(inside);
@@ -423,4 +431,4 @@ fn list(folder: Folder) -> Effect {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -68,25 +68,31 @@ fn state_of(card: &Card, is_live: bool, now: DateTime<Utc>, look: Look) -> (&'st
     }
 }
 
-/// The line above the pictures: how many images, how it went, which trial of how many, which keys.
-fn title(width: u16, model: &Model, trial: &TrialRun, look: Look) -> Line<'static> {
+/// The line above the pictures: how many images, how it went; which of them are in sight, where not all
+/// are; which trial of how many, and when it was.
+fn title(width: u16, part: Option<(usize, usize)>, model: &Model, trial: &TrialRun, look: Look) -> Line<'static> {
     let results = &model.trial.results;
     let is_live = is_live(model, trial);
     let count = |wanted: fn(&CardState) -> bool| trial.cards.iter().filter(|card| wanted(&card.state)).count();
     let done = count(|state| matches!(state, CardState::Done));
     let failed = count(|state| matches!(state, CardState::Failed(_)));
     let images = text::count(trial.cards.len(), "image");
+    let of_images = |count: usize| {
+        if trial.cards.len() == 1 { images.clone() } else { format!("{count} of {images}") }
+    };
     let (role, mut words) = match (is_live, failed) {
-        (true, _) if trial.id.is_none() => (Role::Busy, format!("{images}: sending")),
-        (true, _) => (Role::Busy, format!("{done} of {images} done")),
+        (true, _) if trial.id.is_none() => (Role::Busy, format!("sending {images}")),
+        (true, 0) => (Role::Busy, format!("{} under way", of_images(trial.cards.len() - done))),
+        (true, _) => (Role::Busy, format!("{} done, {failed} failed", of_images(done))),
         (false, 0) if done == trial.cards.len() => (Role::Strong, format!("{images} sent")),
-        (false, 0) => (Role::Strong, format!("{done} of {images} sent")),
-        (false, _) => (Role::Bad, format!("{failed} of {images} failed")),
+        (false, 0) => (Role::Warn, format!("{} not sent", of_images(trial.cards.len() - done))),
+        (false, _) => (Role::Bad, format!("{} failed", of_images(failed))),
     };
     if results.is_enlarged() {
         words = format!("{words} {} {} of {}", look.symbols.dot, results.selected() + 1, trial.cards.len());
     }
     let mut hints = Vec::new();
+    hints.extend(part.map(|(first, last)| format!("{first} to {last} shown")));
     if results.count() > 1 {
         hints.push(format!("trial {} of {}", results.at() + 1, results.count()));
     }

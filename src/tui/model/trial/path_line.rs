@@ -34,6 +34,11 @@ impl PathLine {
         self.input.value()
     }
 
+    /// The candidate that was gone to.
+    pub fn selected_entry(&self) -> Option<&Entry> {
+        self.candidates.get(self.selected?)
+    }
+
     /// Takes a key. Answers whether the line has changed.
     pub fn type_key(&mut self, key: KeyEvent) -> bool {
         let is_at_end = self.input.cursor() == self.typed().chars().count();
@@ -74,7 +79,7 @@ impl PathLine {
     /// Completes what all candidates have in common, or takes the one that was gone to. Answers whether the line has
     /// changed.
     fn complete(&mut self) -> bool {
-        let next = match self.selected.and_then(|at| self.candidates.get(at)) {
+        let next = match self.selected_entry() {
             Some(entry) => self.with(&name_of(entry)),
             None => match &self.candidates[..] {
                 [] => return false,
@@ -96,7 +101,7 @@ impl PathLine {
 
     /// Enter: goes into the folder that was gone to, or answers the path.
     pub fn accept(&mut self) -> Accepted {
-        if let Some(entry) = self.selected.and_then(|at| self.candidates.get(at)) {
+        if let Some(entry) = self.selected_entry() {
             let next = self.with(&name_of(entry));
             return match entry.kind {
                 Kind::Folder => {

@@ -92,6 +92,8 @@ pub struct Single {
     pub thumbnail: Rect,
     /// Three lines.
     pub stages: Rect,
+    /// Where the failure stands, if it failed: in the place of all that belongs to the thumbnail.
+    pub failure: Rect,
 }
 
 impl Single {
@@ -103,11 +105,15 @@ impl Single {
         let gap = u16::from(inside.height >= 14);
         let first = 1 + gap;
         let height = inside.height.saturating_sub(first + gap + Self::STAGES);
-        let both = rows(inside, first, height);
         let half = inside.width.saturating_sub(3) / 2;
+        // No higher than a square needs: so the stages stand below the pictures, and not at the other end of the panel.
+        let height = height.min(2 + half.div_ceil(2));
+        let both = rows(inside, first, height);
         let (left, right) = (columns(both, 0, half), columns(both, half + 3, half));
         let source = rows(left, 2, left.height);
+        let below = rows(inside, first, inside.height);
         Self {
+            failure: columns(below, half + 3, half),
             title: rows(inside, 0, 1),
             source_caption: rows(left, 0, 2),
             between: columns(rows(both, 0, 1), half + 1, 1),
@@ -144,7 +150,8 @@ impl Gallery {
         // As many columns as make the cards largest: one row of cards is high.
         let columns = fit.min(count.max(1));
         let needed = u16::try_from(count.div_ceil(columns).max(1)).unwrap_or(u16::MAX);
-        let height = (body.height / needed).clamp(CARD_HEIGHT, CARD_MOST).min(body.height.max(1));
+        let in_sight = needed.min(body.height / CARD_HEIGHT).max(1);
+        let height = (body.height / in_sight).min(CARD_MOST).max(1);
         let across = u16::try_from(columns).unwrap_or(1);
         let width = (body.width + GAP) / across;
         Self {
@@ -174,6 +181,13 @@ impl Gallery {
     /// The card at a place.
     pub fn card_at(self, selected: usize, column: u16, row: u16) -> Option<usize> {
         self.cards(selected).find(|(_, area)| area.contains((column, row).into())).map(|(index, _)| index)
+    }
+
+    /// Which cards are in sight, where not all are: the numbers of the first and the last, from 1.
+    pub fn part(self, selected: usize) -> Option<(usize, usize)> {
+        let first = self.first(selected);
+        let last = (first + self.rows * self.columns).min(self.count);
+        (first > 0 || last < self.count).then_some((first + 1, last))
     }
 
     /// The first card in sight: whole pages, so that nothing moves while the selection moves on one.
@@ -255,7 +269,7 @@ mod tests {
             let parts = [Some(choosing.head), Some(choosing.list), choosing.caption, choosing.picture, Some(choosing.foot)];
             prop_assert!(parts.into_iter().flatten().all(within));
             let one = Single::of(inside);
-            for part in [one.title, one.source_caption, one.source, one.between, one.thumbnail_caption, one.thumbnail, one.stages] {
+            for part in [one.title, one.source_caption, one.source, one.between, one.thumbnail_caption, one.thumbnail, one.stages, one.failure] {
                 prop_assert!(within(part), "{part:?}");
             }
             let selected = at.min(count.saturating_sub(1));

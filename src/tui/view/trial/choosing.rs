@@ -25,7 +25,7 @@ pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, look: Look) {
     let areas = Choosing::of(inside);
     match &model.trial.line {
         Some(line) => {
-            draw_line(frame, areas.head, line, look);
+            draw_line(frame, areas.head, line, model.overlay.is_none(), look);
             draw_candidates(frame, areas.list, line, look);
         }
         None => {
@@ -166,7 +166,7 @@ fn entry_line(entry: &Entry, [cursor, mark]: [&str; 2], width: usize, look: Look
 }
 
 fn draw_preview(frame: &mut Frame<'_>, caption: Rect, area: Rect, model: &Model, look: Look) {
-    let Some(entry) = model.trial.chooser.selected_image() else { return };
+    let Some(entry) = model.trial.preview() else { return };
     let Kind::Image { bytes } = entry.kind else { return };
     let shown = model.trial.picture(&entry.path, area);
     let (pixels, failure) = match shown {
@@ -183,7 +183,7 @@ fn draw_preview(frame: &mut Frame<'_>, caption: Rect, area: Rect, model: &Model,
     picture::draw(frame, area, shown, failure.as_deref().unwrap_or_default(), model, look);
 }
 
-fn draw_line(frame: &mut Frame<'_>, area: Rect, line: &PathLine, look: Look) {
+fn draw_line(frame: &mut Frame<'_>, area: Rect, line: &PathLine, has_cursor: bool, look: Look) {
     const PROMPT: &str = "Path: ";
     let room = usize::from(area.width).saturating_sub(PROMPT.len() + 1).max(1);
     let scroll = line.input.visual_scroll(room);
@@ -195,7 +195,7 @@ fn draw_line(frame: &mut Frame<'_>, area: Rect, line: &PathLine, look: Look) {
     frame.render_widget(Line::from(spans), area);
     let cursor = PROMPT.len() + line.input.visual_cursor().max(scroll) - scroll;
     let column = u16::try_from(cursor).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
-    if !area.is_empty() {
+    if has_cursor && !area.is_empty() {
         frame.set_cursor_position(Position::new(area.x + column, area.y));
     }
 }

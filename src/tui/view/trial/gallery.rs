@@ -17,8 +17,9 @@ use crate::tui::view::Look;
 /// Draws it.
 pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, trial: &TrialRun, look: Look) {
     let gallery = Gallery::of(inside, trial.cards.len());
-    frame.render_widget(title(gallery.title.width, model, trial, look), gallery.title);
     let selected = model.trial.results.selected();
+    let part = gallery.part(selected);
+    frame.render_widget(title(gallery.title.width, part, model, trial, look), gallery.title);
     let is_live = is_live(model, trial);
     for (index, area) in gallery.cards(selected) {
         if let Some(card) = trial.cards.get(index) {
@@ -59,7 +60,7 @@ fn draw_pictures(frame: &mut Frame<'_>, areas: &Small, card: &Card, is_live: boo
                 let shown = model.trial.picture(path, source);
                 picture::draw(frame, source, shown, NOT_KEPT, model, look);
             }
-            None => picture::frame_of(frame, source, NOT_KEPT, look),
+            None => picture::empty(frame, source, None, NOT_KEPT, look),
         }
     }
     match card.thumbnail.as_deref() {
@@ -73,7 +74,7 @@ fn draw_pictures(frame: &mut Frame<'_>, areas: &Small, card: &Card, is_live: boo
                 _ if card.written.is_some() && !is_live => NOT_KEPT,
                 _ => "",
             };
-            picture::frame_of(frame, thumbnail, words, look);
+            picture::empty(frame, thumbnail, None, words, look);
         }
         None => {}
     }

@@ -27,13 +27,17 @@ pub const NOT_KEPT: &str = "the picture is not kept";
 /// Draws it.
 pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, trial: &TrialRun, look: Look) {
     let areas = Single::of(inside);
-    frame.render_widget(title(areas.title.width, model, trial, look), areas.title);
+    frame.render_widget(title(areas.title.width, None, model, trial, look), areas.title);
     let Some(card) = model.trial.results.card() else { return };
     let is_live = is_live(model, trial);
     draw_source(frame, &areas, model, card, look);
     frame.render_widget(Line::styled(look.symbols.arrow, look.style(Role::Quiet)), areas.between);
     draw_thumbnail(frame, &areas, model, card, is_live, look);
-    frame.render_widget(Paragraph::new(stages(areas.stages.width, model, card, is_live, look)), areas.stages);
+    // A failure takes the whole right side.
+    let has_failed = matches!(card.state, CardState::Failed(_));
+    let width = if has_failed { areas.source.width } else { areas.stages.width };
+    let stages = stages(usize::from(width), model, card, is_live, look);
+    frame.render_widget(Paragraph::new(stages), Rect { width, ..areas.stages });
 }
 
 fn caption(frame: &mut Frame<'_>, area: Rect, name: &str, figures: &str, look: Look) {
@@ -53,16 +57,15 @@ fn draw_source(frame: &mut Frame<'_>, areas: &Single, model: &Model, card: &Card
     let bytes = card.bytes.or(bytes);
     caption(frame, areas.source_caption, &text::clean(card.name()), &figures(pixels, bytes, look), look);
     match shown {
-        Some(_) if has_changed => picture::frame_of(frame, areas.source, "the file has changed since", look),
+        Some(_) if has_changed => picture::empty(frame, areas.source, None, "the file has changed since", look),
         Some(shown) => picture::draw(frame, areas.source, shown, NOT_KEPT, model, look),
-        None => picture::frame_of(frame, areas.source, NOT_KEPT, look),
+        None => picture::empty(frame, areas.source, None, NOT_KEPT, look),
     }
 }
 
 fn draw_thumbnail(frame: &mut Frame<'_>, areas: &Single, model: &Model, card: &Card, is_live: bool, look: Look) {
     if let CardState::Failed(failure) = &card.state {
-        caption(frame, areas.thumbnail_caption, "no thumbnail", "", look);
-        return draw_failure(frame, areas.thumbnail, failure, look);
+        return draw_failure(frame, areas.failure, failure, look);
     }
     let shown = card.thumbnail.as_deref().map(|path| model.trial.picture(path, areas.thumbnail));
     let (pixels, _) = known(shown);
@@ -73,12 +76,12 @@ fn draw_thumbnail(frame: &mut Frame<'_>, areas: &Single, model: &Model, card: &C
     caption(frame, areas.thumbnail_caption, "thumbnail", &words, look);
     match shown {
         Some(shown) => picture::draw(frame, areas.thumbnail, shown, NOT_KEPT, model, look),
-        None if card.is_open() && is_live => picture::frame_of(frame, areas.thumbnail, "", look),
-        None if card.written.is_some() && is_live => picture::frame_of(frame, areas.thumbnail, "", look),
-        None if card.written.is_some() => picture::frame_of(frame, areas.thumbnail, NOT_KEPT, look),
+        None if card.is_open() && is_live => picture::empty(frame, areas.thumbnail, None, "", look),
+        None if card.written.is_some() && is_live => picture::empty(frame, areas.thumbnail, None, "", look),
+        None if card.written.is_some() => picture::empty(frame, areas.thumbnail, None, NOT_KEPT, look),
         None => {
             let (_, _, words) = state_of(card, is_live, model.now, look);
-            picture::frame_of(frame, areas.thumbnail, &words, look);
+            picture::empty(frame, areas.thumbnail, None, &words, look);
         }
     }
 }
@@ -121,71 +124,74 @@ fn draw_failure(frame: &mut Frame<'_>, area: Rect, failure: &Failure, look: Look
 }
 
 /// The three stages, each with when it was reached and a bar from the one before.
-fn stages(width: u16, model: &Model, card: &Card, is_live: bool, look: Look) -> Vec<Line<'static>> {
-    let uploaded = card.uploaded;
-    let invoked = card.invoked;
-    let before_written = invoked.or(uploaded);
+fn stages(width: usize, model: &Model, card: &Card, is_live: bool, look: Look) -> Vec<Line<'static>> {
     let started = match card.cold {
         Some(true) => "function started (cold)",
         Some(false) => "function started (warm)",
         None => "function started",
     };
-    let end = [uploaded, invoked, card.written].into_iter().flatten().fold(0.0, f64::max);
     let rows = [
-        ("uploaded", uploaded, Some(0.0)),
-        (started, invoked, uploaded),
-        ("thumbnail written", card.written, before_written),
+        ("uploaded", card.uploaded, Some(0.0)),
+        (started, card.invoked, card.uploaded),
+        ("thumbnail written", card.written, card.invoked.or(card.uploaded)),
     ];
-    // What is being waited for: when the thumbnail is there, its log still tells when the function began.
-    let waits_for = rows.iter().position(|(_, reached, _)| reached.is_none());
-    let room = usize::from(width).saturating_sub(2 + WORDS + TIME + 2);
-    rows.into_iter()
-        .enumerate()
-        .map(|(index, (words, reached, before))| {
-            let is_awaited = waits_for == Some(index) && is_live && card.is_open();
-            let (sign, role, words, time) = match reached {
-                Some(at) => (look.symbols.ready, Role::Good, words.to_owned(), text::milliseconds(at)),
-                None if is_awaited => awaited(index, card, model, look),
-                None => (look.symbols.waiting, Role::Quiet, words.to_owned(), String::new()),
-            };
-            let words_role = if reached.is_some() || is_awaited { Role::Text } else { Role::Quiet };
-            let mut spans = vec![
-                Span::styled(format!("{sign} "), look.style(role)),
-                Span::styled(text::fit(&words, WORDS), look.style(words_role)),
-                Span::styled(format!("{time:>TIME$}"), look.style(Role::Strong)),
-            ];
-            if let (Some(at), Some(before)) = (reached, before)
-                && room >= 10
-            {
-                spans.push(Span::raw("  "));
-                spans.extend(bar(before.min(at), at, end, room.min(60), look));
+    let has_failed = matches!(card.state, CardState::Failed(_));
+    let elapsed = match &card.state {
+        CardState::Running { since, .. } if is_live => Some((model.now - *since).as_seconds_f64().max(0.0)),
+        _ => None,
+    };
+    // The function's log comes after the thumbnail: when that is there, nothing is waited for.
+    let awaited = elapsed.filter(|_| card.written.is_none()).and_then(|elapsed| {
+        let row = rows.iter().position(|(_, reached, _)| reached.is_none())?;
+        Some((row, elapsed))
+    });
+    let end = rows.iter().filter_map(|row| row.1).chain(awaited.map(|(_, elapsed)| elapsed)).fold(0.0, f64::max);
+    let words_width = WORDS.min(width.saturating_sub(2 + TIME));
+    let room = width.saturating_sub(2 + words_width + TIME + 2).min(60);
+    let line = |(index, (words, reached, before)): (usize, (&str, Option<f64>, Option<f64>))| {
+        let is_awaited = awaited.is_some_and(|(row, _)| row == index);
+        let (sign, sign_role, words, time) = match reached {
+            Some(at) => (look.symbols.ready, Role::Good, words.to_owned(), text::milliseconds(at)),
+            None if is_awaited => {
+                let sign = look.symbols.spinner_at(model.now.timestamp_millis());
+                (sign, Role::Busy, waits_for(index, card), text::ticking(elapsed.unwrap_or_default()))
             }
-            Line::from(spans)
-        })
-        .collect()
+            None if has_failed && index == 2 => (look.symbols.failed, Role::Bad, "no thumbnail".into(), String::new()),
+            None => (look.symbols.waiting, Role::Quiet, words.to_owned(), String::new()),
+        };
+        let words_role = if reached.is_some() || is_awaited { Role::Text } else { Role::Quiet };
+        let mut spans = vec![
+            Span::styled(format!("{sign} "), look.style(sign_role)),
+            Span::styled(text::fit(&words, words_width), look.style(words_role)),
+            Span::styled(format!("{time:>TIME$}"), look.style(Role::Strong)),
+        ];
+        let until = reached.or(elapsed.filter(|_| is_awaited));
+        if let (Some(until), true) = (until, room >= 10 && !has_failed) {
+            let role = if is_awaited { Role::Busy } else { Role::Bar };
+            spans.push(Span::raw("  "));
+            spans.extend(bar((before.unwrap_or(0.0).min(until), until), end, room, role, look));
+        }
+        Line::from(spans)
+    };
+    rows.into_iter().enumerate().map(line).collect()
 }
 
-/// A stage that is being waited for: what for, and since when.
-fn awaited(index: usize, card: &Card, model: &Model, look: Look) -> (&'static str, Role, String, String) {
-    let CardState::Running { since, progress } = &card.state else {
-        return (look.symbols.waiting, Role::Quiet, "waiting".to_owned(), String::new());
-    };
-    let words = match (index, progress) {
-        (0, None) => "uploading".to_owned(),
-        (_, Some(progress)) => text::clean(progress),
-        (_, None) => "waits for the function".to_owned(),
-    };
-    let elapsed = (model.now - *since).as_seconds_f64().max(0.0);
-    (look.symbols.spinner_at(model.now.timestamp_millis()), Role::Busy, words, text::ticking(elapsed))
+/// What a stage that has not been reached waits for.
+fn waits_for(index: usize, card: &Card) -> String {
+    match (index, &card.state) {
+        (0, _) => "uploading".to_owned(),
+        (_, CardState::Running { progress: Some(progress), .. }) => text::clean(progress),
+        _ => "waits for the function".to_owned(),
+    }
 }
 
 /// A bar from one moment to another, in a row that stands for everything up to the end.
-fn bar(from: f64, to: f64, end: f64, columns: usize, look: Look) -> Vec<Span<'static>> {
+fn bar((from, to): (f64, f64), end: f64, columns: usize, role: Role, look: Look) -> [Span<'static>; 2] {
     let scale = |seconds: f64| {
         let share = if end > 0.0 { (seconds / end).clamp(0.0, 1.0) } else { 0.0 };
         (share * columns as f64).round() as usize
     };
     let start = scale(from).min(columns.saturating_sub(1));
     let length = scale(to).saturating_sub(start).max(1).min(columns - start);
-    vec![Span::raw(" ".repeat(start)), Span::styled(look.symbols.full.repeat(length), look.style(Role::Bar))]
+    [Span::raw(" ".repeat(start)), Span::styled(look.symbols.full.repeat(length), look.style(role))]
 }
