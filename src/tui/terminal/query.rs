@@ -170,6 +170,11 @@ pub fn ask(surroundings: &Surroundings, timeout: Duration, on_typed: &mut dyn Fn
 /// come into the middle of a frame.
 pub fn listen(surroundings: &Surroundings, timeout: Duration, on_typed: &mut dyn FnMut(Event)) -> Answers {
     let Ok(keyboard) = Keyboard::open() else { return Answers::default() };
+    listen_to(keyboard.descriptor(), timeout, on_typed).conclude(surroundings, measured())
+}
+
+/// Hears what comes from a descriptor, until the last answer or for at most so long.
+fn listen_to(keyboard: BorrowedFd<'_>, timeout: Duration, on_typed: &mut dyn FnMut(Event)) -> Hearing {
     let mut parser = Parser::default();
     let mut hearing = Hearing::default();
     let deadline = Instant::now() + timeout;
@@ -189,7 +194,7 @@ pub fn listen(surroundings: &Surroundings, timeout: Duration, on_typed: &mut dyn
             break;
         }
         let wait = if is_open { ESCAPE_WITHIN } else { left };
-        match keyboard.read(wait) {
+        match read(keyboard, wait) {
             Ok(Some(bytes)) if bytes.is_empty() => break,
             Ok(Some(bytes)) => take(parser.push(&bytes), &mut hearing),
             Ok(None) if is_open => take(parser.finish(), &mut hearing),
@@ -198,7 +203,7 @@ pub fn listen(surroundings: &Surroundings, timeout: Duration, on_typed: &mut dyn
         }
     }
     take(parser.finish(), &mut hearing);
-    hearing.conclude(surroundings, measured())
+    hearing
 }
 
 /// The size of a cell as the system knows it, where the terminal has told it.
@@ -229,23 +234,22 @@ impl Keyboard {
             Self::Terminal(terminal) => terminal.as_fd(),
         }
     }
+}
 
-    /// What comes within a time; none if nothing does; nothing at the end.
-    fn read(&self, within: Duration) -> io::Result<Option<Vec<u8>>> {
-        let descriptor = self.descriptor();
-        let timeout = Timespec::try_from(within).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
-        let mut waiting = [PollFd::new(&descriptor, PollFlags::IN)];
-        match poll(&mut waiting, Some(&timeout)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(None),
-            Ok(_) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let mut buffer = [0; 1024];
-        match rustix::io::read(descriptor, &mut buffer) {
-            Ok(count) => Ok(Some(buffer[..count].to_vec())),
-            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+/// What comes within a time; none if nothing does; nothing at the end.
+fn read(descriptor: BorrowedFd<'_>, within: Duration) -> io::Result<Option<Vec<u8>>> {
+    let timeout = Timespec::try_from(within).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+    let mut waiting = [PollFd::new(&descriptor, PollFlags::IN)];
+    match poll(&mut waiting, Some(&timeout)) {
+        Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(None),
+        Ok(_) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut buffer = [0; 1024];
+    match rustix::io::read(descriptor, &mut buffer) {
+        Ok(count) => Ok(Some(buffer[..count].to_vec())),
+        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -327,5 +331,45 @@ mod tests {
         let answers = heard(b"\x1b]11;rgb:ffff/ffff/ffff\x07\x1b[?6c").conclude(&Surroundings::default(), None);
         assert_eq!(answers.theme(), Some(Theme::Light));
         assert_eq!(Answers::default().theme(), None);
+    }
+
+    /// What is heard, and typed, of what a terminal says; it stays open if `stays`.
+    fn talk(said: &[u8], stays: bool, timeout: Duration) -> (Hearing, Vec<Event>) {
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        writer.write_all(said).expect("there is room");
+        let writer = stays.then_some(writer);
+        let mut typed = Vec::new();
+        let hearing = listen_to(reader.as_fd(), timeout, &mut |event| typed.push(event));
+        drop(writer);
+        (hearing, typed)
+    }
+
+    fn key(letter: char) -> Event {
+        Event::Key(crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Char(letter)))
+    }
+
+    #[test]
+    fn listening_ends_with_the_last_answer_and_loses_no_key() {
+        // So long that the test would be noticed if it waited.
+        let long = Duration::from_secs(600);
+        let (hearing, typed) = talk(b"j\x1b[6;18;9tk\x1b[?62;4c", true, long);
+        assert!(hearing.is_over() && hearing.sixel);
+        assert_eq!(hearing.cell, Some((9, 18)));
+        assert_eq!(typed, [key('j'), key('k')]);
+    }
+
+    #[test]
+    fn a_terminal_that_does_not_answer_is_not_waited_for_for_ever() {
+        let (hearing, typed) = talk(b"j\x1b]11;rgb:0/0/0\x07", true, Duration::from_millis(1));
+        assert!(!hearing.is_over());
+        assert_eq!((hearing.background, typed), (Some((0, 0, 0)), vec![key('j')]));
+        let (hearing, _) = talk(b"", false, Duration::from_secs(600));
+        assert_eq!(hearing, Hearing::default(), "a terminal that has gone");
+    }
+
+    #[test]
+    fn an_escape_alone_is_a_key() {
+        let (_, typed) = talk(b"\x1b", true, Duration::from_millis(1));
+        assert_eq!(typed, [Event::Key(crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Esc))]);
     }
 }

@@ -8,9 +8,6 @@ const CARD_WIDTH: u16 = 27;
 /// The least height of a card in the gallery.
 const CARD_HEIGHT: u16 = 6;
 
-/// The greatest height of a card in the gallery.
-const CARD_MOST: u16 = 18;
-
 /// From this width on, a card has both pictures.
 const BOTH_WIDTH: u16 = 34;
 
@@ -146,22 +143,31 @@ impl Gallery {
     pub fn of(inside: Rect, count: usize) -> Self {
         let title = rows(inside, 0, 1);
         let body = rows(inside, 1, inside.height);
-        let fit = usize::from(((body.width + GAP) / (CARD_WIDTH + GAP)).max(1));
-        // As many columns as make the cards largest: one row of cards is high.
-        let columns = fit.min(count.max(1));
+        let fit = ((body.width + GAP) / (CARD_WIDTH + GAP)).max(1);
+        let most = u16::try_from(count.max(1)).unwrap_or(u16::MAX).min(fit);
+        let grid = |columns: u16| Self::grid(title, body, columns, count);
+        // As many columns as make the pictures that are in sight largest, all together.
+        (2..=most).map(grid).fold(grid(1), |best, next| if next.value() >= best.value() { next } else { best })
+    }
+
+    /// The gallery with so many columns.
+    fn grid(title: Rect, body: Rect, across: u16, count: usize) -> Self {
+        let columns = usize::from(across);
         let needed = u16::try_from(count.div_ceil(columns).max(1)).unwrap_or(u16::MAX);
         let in_sight = needed.min(body.height / CARD_HEIGHT).max(1);
-        let height = (body.height / in_sight).min(CARD_MOST).max(1);
-        let across = u16::try_from(columns).unwrap_or(1);
-        let width = (body.width + GAP) / across;
-        Self {
-            title,
-            body,
-            columns,
-            rows: usize::from((body.height / height).max(1)),
-            count,
-            card: (width.saturating_sub(GAP), height),
-        }
+        let width = ((body.width + GAP) / across).saturating_sub(GAP);
+        // No higher than a square picture needs.
+        let height = (body.height / in_sight).min(3 + Small::picture_width(width).div_ceil(2)).max(1);
+        let rows = usize::from((body.height / height).max(1));
+        Self { title, body, columns, rows, count, card: (width, height) }
+    }
+
+    /// How much of the screen pictures of the usual shape take.
+    fn value(self) -> u64 {
+        let (width, height) = self.card;
+        let picture = u64::from(Small::picture_width(width)).min(u64::from(height.saturating_sub(3)) * 8 / 3);
+        let pictures = if width < BOTH_WIDTH { 1 } else { 2 };
+        (self.rows * self.columns).min(self.count) as u64 * pictures * picture * picture
     }
 
     /// The cards that are in sight when one is selected: their numbers and places.
@@ -211,6 +217,11 @@ pub struct Small {
 }
 
 impl Small {
+    /// How many columns a picture has in a card of so many.
+    fn picture_width(card: u16) -> u16 {
+        if card < BOTH_WIDTH { card } else { (card - GAP) / 2 }
+    }
+
     /// Where everything is in a card.
     pub fn of(card: Rect) -> Self {
         // The last row is left free, so that cards stand apart.
@@ -223,7 +234,7 @@ impl Small {
         if card.width < BOTH_WIDTH {
             return Self { name, source: Some(pictures), thumbnail: Some(pictures), status };
         }
-        let half = card.width.saturating_sub(GAP) / 2;
+        let half = Self::picture_width(card.width);
         Self {
             name,
             source: Some(columns(pictures, 0, half)),
