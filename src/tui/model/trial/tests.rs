@@ -479,7 +479,7 @@ fn pictures_are_asked_for_anew_when_the_panel_or_the_terminal_changes() {
     assert!(scenes::text_of(&model).contains("640 × 480 · 91.2 kB"));
     assert_eq!(update(&mut model, Message::Resize(150, 44)), [], "nothing has changed");
     let effects = hear(&mut model, TrialReport::GraphicsChanged);
-    assert_eq!(asked(&effects), [key.clone()]);
+    assert_eq!(asked(&effects), std::slice::from_ref(key));
 }
 
 #[test]
