@@ -10,6 +10,7 @@ use ratatui::widgets::Paragraph;
 
 use super::super::Look;
 use crate::event::LogSource;
+use crate::resource::ResourceKind;
 use crate::text;
 use crate::tui::log_store::Row;
 use crate::tui::model::Model;
@@ -34,7 +35,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogP
         return;
     }
     if pane.window().lines.is_empty() {
-        draw_nothing(frame, area, pane, look);
+        draw_nothing(frame, area, model, pane, look);
         return;
     }
     let gutter = LogPane::gutter(usize::from(area.width));
@@ -52,7 +53,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogP
 }
 
 /// Says why there is no line.
-fn draw_nothing(frame: &mut Frame<'_>, area: Rect, pane: &LogPane, look: Look) {
+fn draw_nothing(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogPane, look: Look) {
     let window = pane.window();
     let words = match pane.filter() {
         Some(_) if window.filtering => "Looking through the log".to_owned(),
@@ -63,6 +64,9 @@ fn draw_nothing(frame: &mut Frame<'_>, area: Rect, pane: &LogPane, look: Look) {
         _ if window.total > 0 => String::new(),
         _ => match pane.source {
             LogSource::Build => "The build's log will be here, line by line.".to_owned(),
+            LogSource::Function if !model.deployment.is_ready(ResourceKind::Function) => {
+                "There is no function yet.".to_owned()
+            }
             LogSource::Function => "The function has not written anything yet.".to_owned(),
         },
     };

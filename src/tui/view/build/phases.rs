@@ -7,18 +7,19 @@ use ratatui::style::Style;
 
 use super::super::Look;
 use crate::event::Action;
+use crate::resource::ResourceKind;
 use crate::text;
 use crate::tui::model::Model;
-use crate::tui::model::run::{Phase, PhaseState, RunModel};
+use crate::tui::model::run::{Phase, PhaseState, RunModel, StepState};
 use crate::tui::theme::Role;
 
-/// The phases in their order: CodeBuild's name, and ours in at most ten, seven and four letters.
+/// The phases in their order: CodeBuild's name, and ours in at most ten, six and four letters.
 const PHASES: [(&str, &str, &str, &str); 11] = [
     ("SUBMITTED", "submitted", "submit", "sub"),
     ("QUEUED", "queued", "queued", "que"),
     ("PROVISIONING", "provision", "prov", "prov"),
     ("DOWNLOAD_SOURCE", "source", "source", "src"),
-    ("INSTALL", "install", "install", "inst"),
+    ("INSTALL", "install", "inst", "inst"),
     ("PRE_BUILD", "pre-build", "pre", "pre"),
     ("BUILD", "build", "build", "bld"),
     ("POST_BUILD", "post-build", "post", "post"),
@@ -95,11 +96,14 @@ fn stage(run: &RunModel, phase: &Phase, model: &Model) -> Stage {
 fn stages(model: &Model) -> [Stage; PHASES.len()] {
     let mut stages = [Stage::Ahead; PHASES.len()];
     let Some(run) = build(model) else { return stages };
-    let mut is_past = false;
+    // A build that is through has gone past what was not heard of.
+    let built = run.step_about(ResourceKind::Image).is_some_and(|step| matches!(step.state, StepState::Done(_)));
+    let mut is_past = built;
     for (index, (name, ..)) in PHASES.iter().enumerate().rev() {
         let heard = run.phases.iter().find(|phase| phase.name == *name);
         stages[index] = match heard {
             Some(phase) => stage(run, phase, model),
+            None if built && *name == "COMPLETED" => Stage::Done(None),
             None if is_past => Stage::Passed,
             None => Stage::Ahead,
         };
@@ -124,11 +128,14 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look)
     if sentence > 0 {
         draw_row(buffer, inside, sentence == 3, model, look);
     }
-    draw_sentence(buffer, Rect { y: area.y + sentence, height: 1, ..inside }, model, look);
+    let rows = area.height - sentence;
+    draw_sentence(buffer, Rect { y: area.y + sentence, height: rows, ..inside }, model, look);
 }
 
 fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, look: Look) {
-    let cell = area.width / u16::try_from(PHASES.len()).expect("a dozen");
+    // The last one needs no more room than its name.
+    let joints = u16::try_from(PHASES.len() - 1).expect("a dozen");
+    let cell = area.width.saturating_sub(4) / joints;
     if cell < 2 {
         return;
     }
@@ -138,14 +145,13 @@ fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, 
         let (sign, role) = stage.sign(model, look);
         let style = look.style(role);
         buffer.set_stringn(x, area.y, sign, columns, style);
-        // The row fills: what is behind the build is joined to what comes next.
-        let is_behind = matches!(stage, Stage::Done(_) | Stage::Passed);
-        if is_behind && index + 1 < PHASES.len() {
-            buffer.set_stringn(x + 1, area.y, look.symbols.line.repeat(columns - 1), columns - 1, style);
+        // The row fills with what was done.
+        if matches!(stage, Stage::Done(_)) && index + 1 < PHASES.len() {
+            buffer.set_stringn(x + 1, area.y, look.symbols.line.repeat(columns - 2), columns - 2, style);
         }
         let name = match columns {
             11.. => long,
-            8.. => middle,
+            7.. => middle,
             _ => short,
         };
         let name_style = match stage {
@@ -153,13 +159,13 @@ fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, 
             Stage::Done(_) => look.style(Role::Text),
             Stage::Ahead | Stage::Passed => look.style(Role::Quiet),
         };
-        buffer.set_stringn(x, area.y + 1, name, columns - 1, name_style);
+        buffer.set_stringn(x, area.y + 1, name, columns.max(5) - 1, name_style);
         if let Some(seconds) = stage.seconds().filter(|_| with_seconds) {
             let words = match stage {
-                _ if columns < 10 => brief(seconds),
                 Stage::Running(_) => text::ticking(seconds),
                 _ => text::seconds(seconds),
             };
+            let words = if text::width(&words) < columns { words } else { brief(seconds) };
             buffer.set_stringn(x, area.y + 2, words, columns - 1, look.style(Role::Quiet));
         }
     }
@@ -176,7 +182,8 @@ fn brief(seconds: f64) -> String {
     }
 }
 
-/// Where the build is, in words: the phase that failed and why, else the one that runs, else how it ended.
+/// Where the build is, in words: the phase that failed and why, else the one that runs, else how it ended. What does not
+/// fit goes on in the row that is free otherwise.
 fn draw_sentence(buffer: &mut Buffer, area: Rect, model: &Model, look: Look) {
     let (stage, strong, rest) = sentence(model);
     let (sign, role) = stage.sign(model, look);
@@ -185,11 +192,23 @@ fn draw_sentence(buffer: &mut Buffer, area: Rect, model: &Model, look: Look) {
         _ => [(sign, look.style(role)), (&strong, look.style(role)), (&rest, look.style(Role::Text))],
     };
     let mut x = area.x;
-    for (words, style) in pieces.into_iter().filter(|(words, _)| !words.is_empty()) {
+    let [head @ .., (rest, style)] = pieces;
+    for (words, style) in head.into_iter().filter(|(words, _)| !words.is_empty()) {
         let room = usize::from(area.right().saturating_sub(x));
         (x, _) = buffer.set_stringn(x, area.y, text::cut(words, room), room, style);
         x = x.saturating_add(1).min(area.right());
     }
+    let room = usize::from(area.right().saturating_sub(x));
+    if area.height < 2 || text::width(rest) <= room {
+        buffer.set_stringn(x, area.y, text::cut(rest, room), room, style);
+        return;
+    }
+    let first = text::wrap(rest, room).into_iter().next().unwrap_or_default();
+    let second = rest.strip_prefix(&first).unwrap_or_default().trim_start();
+    buffer.set_stringn(x, area.y, &first, room, style);
+    let indented = area.x.saturating_add(2).min(area.right());
+    let room = usize::from(area.right() - indented);
+    buffer.set_stringn(indented, area.y + 1, text::cut(second, room), room, style);
 }
 
 fn sentence(model: &Model) -> (Stage, String, String) {
@@ -205,7 +224,9 @@ fn sentence(model: &Model) -> (Stage, String, String) {
         staged.clone().find(|(phase, stage)| matches!(stage, Stage::Failed(_)) && phase.name != "COMPLETED")
     {
         let after = seconds.map_or_else(String::new, |seconds| format!(" after {}", text::seconds(seconds)));
-        let why = phase.context.as_deref().map_or_else(String::new, |why| format!(": {}", text::clean(why)));
+        let why = phase.context.as_deref().map(text::clean).unwrap_or_default();
+        let why: Vec<&str> = why.split_whitespace().collect();
+        let why = if why.is_empty() { String::new() } else { format!(": {}", why.join(" ")) };
         return (Stage::Failed(seconds), phase.name.clone(), format!("failed{after}{why}"));
     }
     match staged.clone().next_back() {
@@ -231,7 +252,7 @@ mod tests {
     #[test]
     fn names_and_times_fit_their_cells() {
         for (_, long, middle, short) in PHASES {
-            assert!(long.len() <= 10 && middle.len() <= 7 && short.len() <= 4, "{long}");
+            assert!(long.len() <= 10 && middle.len() <= 6 && short.len() <= 4, "{long}");
         }
         for seconds in [0.0, 0.44, 9.94, 9.96, 59.0, 599.0, 600.0, 28_800.0] {
             assert!(brief(seconds).len() <= 4, "{}", brief(seconds));
