@@ -131,9 +131,9 @@ mod tests {
     #[test]
     fn a_match_is_found_where_it_stands_in_the_line() {
         assert_eq!(needle("ab").ranges("ab-AB-abab"), [0..2, 3..5, 6..8, 8..10]);
-        assert_eq!(needle("Ab").ranges("ab-Ab"), [3..5]);
+        assert!(needle("Ab").ranges("ab-Ab").into_iter().eq(std::iter::once(3..5)));
         // The Kelvin sign has three bytes, its small letter one.
-        assert_eq!(needle("k").ranges("5 \u{212a}!"), [2..5]);
+        assert!(needle("k").ranges("5 \u{212a}!").into_iter().eq(std::iter::once(2..5)));
     }
 
     proptest! {

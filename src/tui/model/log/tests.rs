@@ -26,11 +26,12 @@ fn show(pane: &mut LogPane, lines: &[&str], current: usize, search: Option<Found
 }
 
 fn wants(effects: &[Effect]) -> Vec<&LogCommand> {
-    let command = |effect| match effect {
-        &Effect::Log(_, ref command) => command,
-        other => panic!("{other:?}"),
-    };
-    effects.iter().map(command).collect()
+    let mut commands = Vec::new();
+    for effect in effects {
+        let Effect::Log(_, command) = effect else { panic!("{effect:?}") };
+        commands.push(command);
+    }
+    commands
 }
 
 fn press(pane: &mut LogPane, letter: char) -> Vec<Effect> {
