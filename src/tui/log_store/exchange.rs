@@ -70,6 +70,8 @@ pub enum Move {
     Bottom,
     /// So many rows, down if positive; the current line stays where it is as long as it can be seen.
     Scroll(i32),
+    /// To the line of this number, which is in the frame.
+    Line(usize),
     /// To the next match; behind the last one, to the first.
     NextMatch,
     /// To the match before; before the first one, to the last.

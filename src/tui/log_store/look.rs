@@ -189,6 +189,11 @@ impl Sight<'_> {
             Move::Top => at = Resolved { top: BEGIN, current: 0, following: false },
             Move::Bottom => return Place { following: true, ..place },
             Move::Scroll(by) => self.scroll(&mut at, by > 0, by.unsigned_abs() as usize),
+            Move::Line(line) => {
+                at.current = self.rank(line);
+                self.reveal(&mut at);
+                at.following = at.current + 1 == self.len() && at.top == self.end();
+            }
             Move::NextMatch | Move::PreviousMatch => {}
         }
         // Who could not move up is still at the end.

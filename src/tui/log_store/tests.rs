@@ -348,6 +348,10 @@ impl Naive {
             Move::PageDown => assert_eq!(below, scrolled(page)),
             Move::Top => assert_eq!((below, is), (0, passing.first().copied())),
             Move::Bottom => assert!(after.following),
+            Move::Line(line) => {
+                let there = passing.iter().find(|other| **other >= line).or(passing.last());
+                assert_eq!(is, there.copied());
+            }
             Move::Up => {
                 let stays = was == passing.first().copied() || below + 1 == above;
                 assert!(after.position + 1 == before.position || (was == is && stays));
@@ -380,6 +384,7 @@ fn command() -> impl Strategy<Value = LogCommand> {
         Just(Move::Top),
         Just(Move::Bottom),
         (-9i32..9).prop_map(Move::Scroll),
+        (0usize..60).prop_map(Move::Line),
         Just(Move::NextMatch),
         Just(Move::PreviousMatch),
     ];

@@ -278,6 +278,20 @@ impl LogPane {
         self.go(Move::Scroll(lines))
     }
 
+    /// A click on a row of its lines.
+    pub fn click(&mut self, row: u16) -> Vec<Effect> {
+        let columns = self.text_columns();
+        let mut behind = 0;
+        for (index, line) in self.window.lines.iter().enumerate() {
+            let rows = if self.wrap { fold::rows(&line.painted.text, columns) } else { 1 };
+            behind += if index == 0 { rows.saturating_sub(self.window.skip) } else { rows };
+            if usize::from(row) < behind {
+                return self.go(Move::Line(line.number));
+            }
+        }
+        Vec::new()
+    }
+
     /// Says how many columns and rows its lines can be drawn in.
     pub fn resize(&mut self, width: u16, height: u16) -> Vec<Effect> {
         let size = (usize::from(width), usize::from(height));

@@ -61,6 +61,12 @@ fn click(model: &mut Model, at: Position) -> Vec<Effect> {
                 effects.extend(model.trial.click(at.x - inside.x, at.y - inside.y));
             }
         }
+        if let Some(source) = model.shown_log().map(|log| log.source) {
+            let lines = crate::tui::view::build::log_area(layout.main, source);
+            if lines.contains(at) {
+                effects.extend(model.log_mut(source).click(at.y - lines.y));
+            }
+        }
         return effects;
     }
     if layout.message.contains(at) {

@@ -1,6 +1,6 @@
 //! The panel as it is seen.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use ratatui::Terminal;
@@ -128,6 +128,27 @@ fn the_wheel_scrolls_and_comes_back_to_the_end() {
     tell(&mut model, wheel(MouseEventKind::ScrollUp));
     assert!(panel(&model).contains("57 of 60"), "{}", panel(&model));
     tell(&mut model, wheel(MouseEventKind::ScrollDown));
+    assert!(panel(&model).contains("following"));
+}
+
+#[test]
+fn a_click_makes_a_line_the_current_one() {
+    let mut model = logged((80, 24), &["one", &"long ".repeat(40), "three", "four"]);
+    press(&mut model, "w");
+    let row = |model: &Model, text: &str| at(&buffer_of(model), text).1 + model.layout().main.y;
+    let click = |model: &mut Model, row: u16| {
+        let column = model.layout().main.x + 20;
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        tell(model, Message::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+    };
+    let target = row(&model, "three");
+    click(&mut model, target);
+    assert!(panel(&model).contains("3 of 4"), "{}", panel(&model));
+    click(&mut model, target - 1);
+    assert!(panel(&model).contains("2 of 4"), "the row before is the end of the long line");
+    click(&mut model, target + 5);
+    assert!(panel(&model).contains("2 of 4"), "there is nothing below the log");
+    click(&mut model, target + 1);
     assert!(panel(&model).contains("following"));
 }
 
@@ -295,6 +316,40 @@ fn the_log_is_drawn_exactly_where_its_size_was_told_from() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_keys_are_pressed_the_panel_shows_a_part_of_the_log(
+        keys in proptest::collection::vec("[kjGghlwynNfs/ab\n\u{1b}+]", 0..40), size in (60u16..140, 20u16..50)
+    ) {
+        let mut model = logged(size, &["a b", "", "b", &"ab ".repeat(60)]);
+        for (count, key) in keys.iter().enumerate() {
+            match key.as_str() {
+                // More of the log comes, and the terminal gets another size. Nothing is saved here.
+                "+" => {
+                    let lines = (0..count).map(|n| log_store::LogLine { text: format!("a{n}"), timestamp: None });
+                    let effects = model.build_log.append(lines.collect());
+                    log_store::answer(&mut model, effects);
+                }
+                "s" => {
+                    let size = (size.0 + u16::try_from(count).expect("few"), size.1);
+                    tell(&mut model, Message::Resize(size.0, size.1));
+                }
+                _ => {
+                    press(&mut model, key);
+                }
+            }
+            let area = log_area(model.layout().main, LogSource::Build);
+            let window = model.build_log.window();
+            prop_assert!(window.lines.len() <= usize::from(area.height));
+            prop_assert_eq!(window.lines.is_empty(), window.passing == 0);
+            prop_assert!(window.lines.is_empty() || window.current < window.lines.len());
+            if !model.build_log.wraps() {
+                prop_assert_eq!(window.lines.len(), window.passing.min(usize::from(area.height)));
+            }
+            let drawn = panel(&model);
+            prop_assert_eq!(drawn.lines().count(), usize::from(model.layout().main.height));
+        }
+    }
 
     #[test]
     fn no_area_makes_it_panic(
