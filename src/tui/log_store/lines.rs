@@ -52,7 +52,10 @@ struct Spill {
     open: Open,
     file: Option<File>,
     end: u64,
+    /// Whether nothing can be written to it.
     is_broken: bool,
+    /// Whether it was said that something cannot be read from it.
+    is_unreadable: bool,
 }
 
 impl Spill {
@@ -83,7 +86,7 @@ impl Lines {
             open: Block::default(),
             block,
             budget,
-            spill: Spill { open, file: None, end: 0, is_broken: false },
+            spill: Spill { open, file: None, end: 0, is_broken: false, is_unreadable: false },
             trouble: None,
         }
     }
@@ -168,7 +171,8 @@ impl Lines {
                 Ok(()) => self.evict(0),
                 Err(error) => {
                     self.spill.is_broken = true;
-                    self.fail("the log does not fit into memory and cannot be put into a temporary file", &error);
+                    let hint = "the oldest lines are given up; the folder for temporary files (TMPDIR) needs room";
+                    self.fail("the log does not fit into memory nor into a temporary file", &error, hint);
                 }
             }
             return true;
@@ -205,13 +209,21 @@ impl Lines {
         }
     }
 
-    fn fail(&mut self, message: &str, error: &io::Error) {
+    fn fail(&mut self, message: &str, error: &io::Error, hint: &str) {
         self.trouble = Some(Failure {
             message: message.to_owned(),
             causes: vec![error.to_string()],
             log: Vec::new(),
-            hint: Some("the oldest lines are lost; the folder for temporary files (TMPDIR) needs room".to_owned()),
+            hint: Some(hint.to_owned()),
         });
+    }
+
+    /// Says that lines cannot be read; once, since they will be asked for again and again.
+    fn fail_reading(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.spill.is_unreadable, true) {
+            let hint = "these lines are shown empty; what comes from now on is not touched by it";
+            self.fail("lines of the log cannot be read from the temporary file", error, hint);
+        }
     }
 
     /// The place among the entries of the block that has a line; none: the open one has it.
@@ -248,7 +260,7 @@ impl Lines {
             .and_then(|offset| self.spill.read(offset, &mut bytes))
             .and_then(|()| Block::from_bytes(&bytes, entry.shape).ok_or_else(|| io::ErrorKind::InvalidData.into()));
         block.unwrap_or_else(|error| {
-            self.fail("lines of the log cannot be read from the temporary file", &error);
+            self.fail_reading(&error);
             Block::blank(entry.shape.lines)
         })
     }
@@ -285,7 +297,7 @@ impl Lines {
         buffer.resize(entry.shape.text, 0);
         let read = entry.offset.ok_or_else(|| io::ErrorKind::NotFound.into());
         if let Err(error) = read.and_then(|offset| self.spill.read(offset, buffer)) {
-            self.fail("lines of the log cannot be read from the temporary file", &error);
+            self.fail_reading(&error);
             return &[];
         }
         let skipped = match line - entry.first {

@@ -227,21 +227,55 @@ fn without_a_file_the_oldest_lines_go_and_that_is_said_once() {
     }
 }
 
-/// Fails once some blocks were written.
-fn shrinking() -> io::Result<File> {
-    let file = tempfile::tempfile()?;
-    let limited = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
-    // A second handle that can only read: what is written to it fails.
-    File::open(limited)
+/// A file that has room for a few blocks only.
+#[cfg(target_os = "linux")]
+fn little() -> io::Result<File> {
+    let file = rustix::fs::memfd_create("log", rustix::fs::MemfdFlags::ALLOW_SEALING)?;
+    rustix::fs::ftruncate(&file, 1000)?;
+    rustix::fs::fcntl_add_seals(&file, rustix::fs::SealFlags::GROW)?;
+    Ok(File::from(file))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_fills_up_keeps_everything_until_then_and_leaves_no_gap() {
+    let mut store = small(little, None);
+    see(&mut store, show(3, 20, false));
+    let mut said = Vec::new();
+    let mut whole = 0;
+    for number in 0..400 {
+        let (window, others) = settle(&mut store, numbered(number..number + 1));
+        said.extend(others);
+        assert!(window.lost == 0 || !said.is_empty(), "nothing is lost in silence");
+        whole += usize::from(window.lost == 0);
+        if number % 20 == 0 {
+            let (top, others) = settle(&mut store, LogCommand::Move(Move::Top));
+            said.extend(others);
+            let expected: Vec<String> = (top.lost..=number).take(3).map(|line| format!("line {line}")).collect();
+            assert_eq!(texts(&top), expected);
+            see(&mut store, LogCommand::Move(Move::Bottom));
+        }
+    }
+    assert!(whole > 60 && said.len() == 1, "{whole} {said:?}");
+}
+
+/// A file that can be written and not read.
+fn unreadable() -> io::Result<File> {
+    let file = tempfile::NamedTempFile::new()?;
+    File::options().write(true).open(file.path())
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_as_none() {
-    let mut store = small(shrinking, None);
+fn lines_that_cannot_be_read_are_empty_and_that_is_said_once() {
+    let mut store = small(unreadable, None);
     see(&mut store, show(3, 20, false));
-    let (window, said) = settle(&mut store, numbered(0..400));
-    assert!(matches!(&said[..], [LogReport::Failed(_)]));
-    assert_eq!(texts(&window), ["line 397", "line 398", "line 399"]);
+    see(&mut store, numbered(0..400));
+    let (window, said) = settle(&mut store, LogCommand::Move(Move::Top));
+    assert_eq!((texts(&window), numbers(&window)), (vec!["", "", ""], vec![0, 1, 2]));
+    assert!(matches!(&said[..], [LogReport::Failed(_)]), "{said:?}");
+    see(&mut store, LogCommand::Search("9".into()));
+    let window = see(&mut store, LogCommand::Move(Move::Bottom));
+    assert_eq!(texts(&window)[2], "line 399");
 }
 
 #[test]
