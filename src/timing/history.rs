@@ -50,6 +50,45 @@ struct OpenRun {
     undone: BTreeSet<StepId>,
     /// Whether any step did something.
     worked: bool,
+    /// The steps that run.
+    running: BTreeSet<StepId>,
+    /// Since when none has run.
+    idle_since: Option<DateTime<Utc>>,
+    /// How long none ran, in seconds, between the first step and the last.
+    idle: f64,
+}
+
+impl OpenRun {
+    fn new(started: &RunStarted, at: DateTime<Utc>) -> Self {
+        Self {
+            key: RunKey::of(started),
+            started: at,
+            undone: started.plan.steps().iter().map(|step| step.id.clone()).collect(),
+            worked: false,
+            running: BTreeSet::new(),
+            idle_since: None,
+            idle: 0.0,
+        }
+    }
+
+    fn step_begins(&mut self, step: &StepId, at: DateTime<Utc>) {
+        if let Some(since) = self.idle_since.take() {
+            self.idle += (at - since).as_seconds_f64().max(0.0);
+        }
+        self.running.insert(step.clone());
+    }
+
+    fn step_ends(&mut self, step: &StepId, at: DateTime<Utc>) {
+        if self.running.remove(step) && self.running.is_empty() {
+            self.idle_since = Some(at);
+        }
+    }
+
+    /// Whether the run stood still for so long that its user must have held it, step by step: its time is then theirs. The
+    /// engine itself starts what can start at once.
+    fn was_held(&self, seconds: f64) -> bool {
+        self.idle > 0.5 && self.idle > seconds * 0.05
+    }
 }
 
 /// A run that ended.
@@ -63,7 +102,7 @@ pub struct PastRun {
     pub outcome: Outcome,
     /// How long it took.
     pub seconds: f64,
-    /// Whether every one of its steps was done: only such runs say how long a run takes.
+    /// Whether every one of its steps was done, and without its user holding it: only such runs say how long a run takes.
     pub complete: bool,
 }
 
@@ -71,7 +110,7 @@ pub struct PastRun {
 ///
 /// Runs in which no step did anything, because everything was there or gone already, are not counted at all. The times are
 /// those of complete runs alone: a run that found a part done, failed or was cancelled is shorter than the work that it
-/// stands for.
+/// stands for, and one that was held step by step is longer.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct RunStatistics {
     /// How many runs there were; of very many only the latest are known.
@@ -100,22 +139,32 @@ impl History {
     pub fn apply(&mut self, event: &Event) {
         match &event.kind {
             EventKind::RunStarted(started) => {
-                let undone = started.plan.steps().iter().map(|step| step.id.clone()).collect();
-                let run = OpenRun { key: RunKey::of(started), started: event.at, undone, worked: false };
-                self.open.insert(event.run.clone(), run);
+                self.open.insert(event.run.clone(), OpenRun::new(started, event.at));
             }
             EventKind::StepFinished { step, seconds } => {
                 let Some(run) = self.open.get_mut(&event.run) else { return };
                 run.undone.remove(step);
                 run.worked = true;
+                run.step_ends(step, event.at);
                 let measured = Measured { at: event.at, run: event.run.clone(), seconds: seconds.max(0.0) };
                 let of_all = self.steps.entry(run.key.clone()).or_default();
                 let earlier = of_all.entry(step.clone()).or_default();
                 keep_latest(earlier, measured, STEPS_KEPT, |measured| (measured.at, &measured.run));
             }
-            EventKind::StepFailed { .. } => {
+            EventKind::StepFailed { step, .. } => {
                 if let Some(run) = self.open.get_mut(&event.run) {
                     run.worked = true;
+                    run.step_ends(step, event.at);
+                }
+            }
+            EventKind::StepStarted { step } => {
+                if let Some(run) = self.open.get_mut(&event.run) {
+                    run.step_begins(step, event.at);
+                }
+            }
+            EventKind::StepSkipped { step, .. } => {
+                if let Some(run) = self.open.get_mut(&event.run) {
+                    run.step_ends(step, event.at);
                 }
             }
             EventKind::RunFinished { outcome, seconds } => {
@@ -125,14 +174,12 @@ impl History {
                     started: run.started,
                     outcome: *outcome,
                     seconds: seconds.max(0.0),
-                    complete: run.undone.is_empty(),
+                    complete: run.undone.is_empty() && !run.was_held(*seconds),
                 };
                 keep_latest(self.runs.entry(run.key).or_default(), past, RUNS_KEPT, |past| (past.started, &past.id));
             }
-            EventKind::StepStarted { .. }
-            | EventKind::StepProgress { .. }
+            EventKind::StepProgress { .. }
             | EventKind::StepRetried { .. }
-            | EventKind::StepSkipped { .. }
             | EventKind::ResourceChanged { .. }
             | EventKind::LogLine { .. }
             | EventKind::BuildPhase { .. }
@@ -190,7 +237,28 @@ mod tests {
 
     use super::*;
     use crate::event::SkipReason;
-    use crate::timing::scripted::{complete, history, key, pair, told};
+    use crate::timing::scripted::{complete, end, history, key, pair, plan, run, told};
+
+    #[test]
+    fn a_run_that_was_held_between_its_steps_says_nothing_about_how_long_a_run_takes() {
+        let plan = plan(&[("first", &[]), ("second", &["first"])]);
+        let steps = |pause: f64| {
+            let told = vec![
+                (0.0, told::started("first")),
+                (1.0, told::finished("first", 1.0)),
+                (1.0 + pause, told::started("second")),
+                (3.0 + pause, told::finished("second", 2.0)),
+                (3.0 + pause, end(Outcome::Succeeded, 3.0 + pause)),
+            ];
+            run("1", 100, Action::Deploy, &plan, told)
+        };
+        let statistics = |pause| history(&steps(pause)).statistics(&key(Action::Deploy));
+        assert_eq!(statistics(0.01).median, Some(3.01));
+        assert_eq!(statistics(30.0).median, None);
+        assert_eq!((statistics(30.0).runs, statistics(30.0).succeeded), (1, 1));
+        let held = history(&steps(30.0));
+        assert_eq!(held.step_median(&key(Action::Deploy), &"second".into()), Some(2.0), "its steps are known");
+    }
 
     #[test]
     fn only_complete_runs_say_how_long_a_run_takes() {

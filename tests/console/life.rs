@@ -89,6 +89,7 @@ fn killed_in_the_middle_it_is_taken_up_by_the_next_start() {
     let console = open(&program);
     console.wait_for("interrupted");
     console.wait_for("1/15 ready");
+    console.wait_for("us-east-1");
     deploy(&console);
 }
 
@@ -111,8 +112,9 @@ fn quitting_while_something_runs_offers_three_ways_and_what_is_left_is_taken_up(
     drop(console);
     let mut console = open(&program);
     console.wait_for("interrupted");
+    console.wait_for("us-east-1");
     console.keys("a");
-    console.wait_for("deploying");
+    console.wait_gone("interrupted");
     console.keys("qw");
     assert!(console.wait_end().success(), "it waits for the end, then quits");
     drop(console);

@@ -8,9 +8,11 @@ use tui_input::backend::crossterm::EventHandler;
 use super::commands::{available, perform};
 use crate::tui::keymap::Action;
 use crate::tui::message::Effect;
-use crate::tui::model::Model;
+use crate::tui::model::activity::Activity;
+use crate::tui::model::messages::Tone;
 use crate::tui::model::overlay::{Answer, Overlay, Question};
 use crate::tui::model::panel::Panel;
+use crate::tui::model::{Connection, Model};
 
 pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     if key.kind == KeyEventKind::Release {
@@ -18,10 +20,38 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     }
     let contexts = model.contexts();
     let meant: Vec<Action> = model.keymap.lookup(&contexts, key).collect();
-    if let Some(action) = meant.into_iter().find(|action| available(model, *action)) {
+    if let Some(action) = meant.iter().copied().find(|action| available(model, *action)) {
         return perform(model, action);
     }
+    if let Some(why) = meant.into_iter().find_map(|action| why_not(model, action)) {
+        model.messages.say(model.now, Tone::Info, why);
+        return Vec::new();
+    }
     type_key(model, key)
+}
+
+/// Why something that would change the deployment cannot be done now; none where that can be seen, or a line is typed.
+fn why_not(model: &Model, action: Action) -> Option<String> {
+    let changes = matches!(action, Action::DoNext | Action::RunOn | Action::Destroy | Action::Send);
+    if !changes || model.overlay.is_some() || model.is_typing() {
+        return None;
+    }
+    match (&model.connection, &model.activity) {
+        (Connection::Connecting, _) => Some("Not yet: the cloud has not answered.".to_owned()),
+        (Connection::Failed(_), _) => Some("The cloud cannot be used; ask it again first.".to_owned()),
+        (_, Activity::Theirs { holder }) => Some(format!("Not now: {holder} works on the deployment.")),
+        (_, Activity::Replay(_)) => Some("A recording is played: nothing can be done in it.".to_owned()),
+        (Connection::Connected(_), Activity::Idle) if !model.journals_read => {
+            Some("Not yet: the journal is being read.".to_owned())
+        }
+        (Connection::Connected(_), Activity::Idle) if action == Action::Destroy => {
+            Some("There is nothing to destroy.".to_owned())
+        }
+        (Connection::Connected(_), Activity::Idle) if action == Action::Send && !model.deployment.is_complete() => {
+            Some("Images can be sent when everything is deployed.".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// A key that means no action belongs to the line that is typed, if one is.

@@ -59,10 +59,11 @@ fn lines(model: &Model, look: Look, columns: usize) -> Vec<Line<'static>> {
     if let Some(row) = rows.iter().find(|row| row.kind == kind) {
         identity(&mut page, row, model);
     }
+    configuration(&mut page, kind, model);
     let step = model.run.as_ref().and_then(|run| run.step_about(kind));
     step_of(&mut page, kind, step, model);
     dependencies(&mut page, kind, &rows, model);
-    from_the_cloud(&mut page, kind, model);
+    documents(&mut page, kind, model);
     page.into_lines()
 }
 
@@ -214,10 +215,10 @@ impl Tree<'_> {
     }
 }
 
-/// What the cloud says of it, or what there is to say before it is there.
-fn from_the_cloud(page: &mut Page, kind: ResourceKind, model: &Model) {
+/// What the cloud says of its configuration.
+fn configuration(page: &mut Page, kind: ResourceKind, model: &Model) {
     match model.details.inspected.get(&kind) {
-        Some(Inspected::There(inspection)) => return inspection_lines(page, inspection),
+        Some(Inspected::There(inspection)) => inspection_lines(page, inspection),
         Some(Inspected::Asked) => {
             page.heading("Configuration");
             let row = Row::new(page.look()).text(page.look().spinner(model), Role::Busy);
@@ -233,6 +234,17 @@ fn from_the_cloud(page: &mut Page, kind: ResourceKind, model: &Model) {
             failure_lines(page, failure);
         }
         None => {}
+    }
+}
+
+/// Its policy documents: as the cloud has them, or as they will be.
+fn documents(page: &mut Page, kind: ResourceKind, model: &Model) {
+    if let Some(Inspected::There(inspection)) = model.details.inspected.get(&kind) {
+        for (purpose, document) in &inspection.documents {
+            page.heading(&format!("Policy document: {purpose}"));
+            page.json(document);
+        }
+        return;
     }
     let documents = model.preview.iter().flat_map(|preview| &preview.documents);
     for (_, document) in documents.filter(|(of, _)| *of == kind) {
@@ -252,10 +264,6 @@ fn inspection_lines(page: &mut Page, inspection: &Inspection) {
         page.paragraph("None.", Role::Quiet);
     }
     page.table(&inspection.tags);
-    for (purpose, document) in &inspection.documents {
-        page.heading(&format!("Policy document: {purpose}"));
-        page.json(document);
-    }
 }
 
 #[cfg(test)]
