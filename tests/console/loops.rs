@@ -21,6 +21,8 @@ async fn deploy_look_try_and_destroy_without_leaving_the_console() {
     console.keys(ENTER);
     console.wait_for("1 of 1");
     console.keys(ESC);
+    // An escape right before a key would be that key with Alt.
+    console.wait_gone("1 of 1");
 
     console.keys("6");
     console.wait_for("lighthouse.jpg");

@@ -87,7 +87,7 @@ fn credentials_in_a_log_are_never_drawn() {
     let console = Console::start(&program.command(["replay", "1", "--speed", "50"]), SIZE);
     console.wait_for("✔ deployed");
     console.keys("3");
-    console.keys("/Entering phase BUILD\r");
+    console.keys("w/Entering phase BUILD\r");
     console.wait_for("AWS_SECRET_ACCESS_KEY");
     let raw = String::from_utf8_lossy(&console.raw()).into_owned();
     assert!(!raw.contains("wJalr"), "the secret was drawn");

@@ -13,19 +13,19 @@ use crate::tui::model::Model;
 use crate::tui::model::run::{Phase, PhaseState, RunModel, StepState};
 use crate::tui::theme::Role;
 
-/// The phases in their order: CodeBuild's name, and ours in at most ten, six and four letters.
-const PHASES: [(&str, &str, &str, &str); 11] = [
-    ("SUBMITTED", "submitted", "submit", "sub"),
-    ("QUEUED", "queued", "queued", "que"),
-    ("PROVISIONING", "provision", "prov", "prov"),
-    ("DOWNLOAD_SOURCE", "source", "source", "src"),
-    ("INSTALL", "install", "inst", "inst"),
-    ("PRE_BUILD", "pre-build", "pre", "pre"),
-    ("BUILD", "build", "build", "bld"),
-    ("POST_BUILD", "post-build", "post", "post"),
-    ("UPLOAD_ARTIFACTS", "upload", "upload", "upl"),
-    ("FINALIZING", "finalize", "final", "fin"),
-    ("COMPLETED", "done", "done", "done"),
+/// The phases in their order: CodeBuild's name, and ours in at most ten, six, five and four letters.
+const PHASES: [(&str, [&str; 4]); 11] = [
+    ("SUBMITTED", ["submitted", "submit", "sub", "sub"]),
+    ("QUEUED", ["queued", "queued", "queue", "que"]),
+    ("PROVISIONING", ["provision", "prov", "prov", "prov"]),
+    ("DOWNLOAD_SOURCE", ["source", "source", "src", "src"]),
+    ("INSTALL", ["install", "inst", "inst", "inst"]),
+    ("PRE_BUILD", ["pre-build", "pre", "pre", "pre"]),
+    ("BUILD", ["build", "build", "build", "bld"]),
+    ("POST_BUILD", ["post-build", "post", "post", "post"]),
+    ("UPLOAD_ARTIFACTS", ["upload", "upload", "upl", "upl"]),
+    ("FINALIZING", ["finalize", "final", "final", "fin"]),
+    ("COMPLETED", ["done", "done", "done", "done"]),
 ];
 
 /// How many rows they take in a panel that has so many inside: always the same, whatever the build does.
@@ -99,7 +99,7 @@ fn stages(model: &Model) -> [Stage; PHASES.len()] {
     // A build that is through has gone past what was not heard of.
     let built = run.step_about(ResourceKind::Image).is_some_and(|step| matches!(step.state, StepState::Done(_)));
     let mut is_past = built;
-    for (index, (name, ..)) in PHASES.iter().enumerate().rev() {
+    for (index, (name, _)) in PHASES.iter().enumerate().rev() {
         let heard = run.phases.iter().find(|phase| phase.name == *name);
         stages[index] = match heard {
             Some(phase) => stage(run, phase, model),
@@ -140,7 +140,7 @@ fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, 
         return;
     }
     let columns = usize::from(cell);
-    for (index, (stage, (_, long, middle, short))) in stages(model).into_iter().zip(PHASES).enumerate() {
+    for (index, (stage, (_, names))) in stages(model).into_iter().zip(PHASES).enumerate() {
         let x = area.x + cell * u16::try_from(index).expect("a dozen");
         let (sign, role) = stage.sign(model, look);
         let style = look.style(role);
@@ -150,9 +150,10 @@ fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, 
             buffer.set_stringn(x + 1, area.y, look.symbols.line.repeat(columns - 2), columns - 2, style);
         }
         let name = match columns {
-            11.. => long,
-            7.. => middle,
-            _ => short,
+            11.. => names[0],
+            7.. => names[1],
+            6 => names[2],
+            _ => names[3],
         };
         let name_style = match stage {
             Stage::Running(_) | Stage::Failed(_) | Stage::Open => style,
@@ -251,8 +252,10 @@ mod tests {
 
     #[test]
     fn names_and_times_fit_their_cells() {
-        for (_, long, middle, short) in PHASES {
-            assert!(long.len() <= 10 && middle.len() <= 6 && short.len() <= 4, "{long}");
+        for (_, names) in PHASES {
+            for (name, most) in names.into_iter().zip([10, 6, 5, 4]) {
+                assert!(name.len() <= most, "{name}");
+            }
         }
         for seconds in [0.0, 0.44, 9.94, 9.96, 59.0, 599.0, 600.0, 28_800.0] {
             assert!(brief(seconds).len() <= 4, "{}", brief(seconds));
