@@ -26,7 +26,7 @@ use crate::tui::theme::Role;
 
 /// Draws it.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
-    let inside = text_area(Layout::inside(area));
+    let inside = Layout::text_area(Layout::inside(area));
     let lines = lines(model, look, usize::from(inside.width));
     let height = usize::from(inside.height);
     let first = usize::from(model.details.scroll).min(lines.len().saturating_sub(height));
@@ -40,11 +40,6 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     frame.render_widget(block, area);
     let shown: Vec<Line<'static>> = lines.into_iter().skip(first).take(height).collect();
     frame.render_widget(Paragraph::new(shown), inside);
-}
-
-/// A column's margin at both sides: text is read, a list is scanned.
-fn text_area(inside: Rect) -> Rect {
-    Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside }
 }
 
 /// How many rows everything about the selected resource takes at a width.

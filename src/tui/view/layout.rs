@@ -101,6 +101,11 @@ impl Layout {
         }
     }
 
+    /// What is left for text: a column's margin at both sides. Text is read, a list is scanned.
+    pub fn text_area(inside: Rect) -> Rect {
+        Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside }
+    }
+
     /// Which panels have tabs: all but the resources, where these stand beside.
     pub fn tabbed(&self) -> &'static [Panel] {
         if self.resources.is_some() { &Panel::ALL[1..] } else { &Panel::ALL }

@@ -39,7 +39,7 @@ use crate::tui::theme::Role;
 
 /// Draws it. Where it stands below another panel, which is the one that is scrolled, it follows what runs.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
-    let inside = Layout::inside(area);
+    let inside = Layout::text_area(Layout::inside(area));
     let Content { lines, latest } = content(model, look, usize::from(inside.width));
     let height = usize::from(inside.height);
     let most = lines.len().saturating_sub(height);
@@ -55,12 +55,13 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
         block = block.title_bottom(Line::from(words).style(look.style(Role::Quiet)).alignment(Alignment::Right));
     }
     let shown: Vec<Line<'static>> = lines.into_iter().skip(from).take(height).collect();
-    frame.render_widget(Paragraph::new(shown).block(block), area);
+    frame.render_widget(block, area);
+    frame.render_widget(Paragraph::new(shown), inside);
 }
 
 /// How many rows the panel's content takes at a width.
 pub fn rows(model: &Model, width: u16) -> usize {
-    content(model, Look { theme: model.theme, symbols: model.symbols }, usize::from(width)).lines.len()
+    content(model, Look::of(model), usize::from(width.saturating_sub(2))).lines.len()
 }
 
 /// All that there is to see, and the line of the step that began last.

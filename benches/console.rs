@@ -1,0 +1,304 @@
+//! The console as a user meets it, in a pseudo-terminal: how soon it is there, how soon it answers a key, what it costs when
+//! nothing happens; and how long a whole frame takes to draw.
+
+#[path = "../tests/common/console.rs"]
+#[allow(dead_code)]
+mod console;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use console::Console;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use thumbctl::event::Event;
+use thumbctl::names::DeploymentName;
+use thumbctl::tui::keymap::KeyMap;
+use thumbctl::tui::message::Message;
+use thumbctl::tui::model::{Asked, Beginning, Model};
+use thumbctl::tui::theme::Theme;
+use thumbctl::tui::update::update;
+use thumbctl::tui::{symbols, view};
+
+const SIZE: (u16, u16) = (120, 36);
+
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thumbctl"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.dir.path())
+            .env("TMPDIR", self.dir.path())
+            .env("THUMBCTL_STATE_DIR", self.dir.path().join("state"))
+            .current_dir(self.dir.path());
+        command
+    }
+
+    fn open(&self, arguments: &[&str]) -> Console {
+        Console::start(&self.command(arguments), SIZE)
+    }
+
+    fn journals(&self) -> PathBuf {
+        self.dir.path().join("state/deployments/thumbnails/runs")
+    }
+
+    fn deploy(&self) {
+        let done = self.command(&["deploy", "--yes"]).output().expect("the program runs");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// The events of the only run.
+    fn events(&self) -> Vec<Event> {
+        let journal = fs::read_dir(self.journals()).expect("the journals").next().expect("one").expect("readable");
+        let text = fs::read_to_string(journal.path()).expect("a journal");
+        text.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
+    }
+
+    /// Writes a run whose build tells so many lines, so many a second.
+    fn write_log(&self, lines: usize, a_second: f64) {
+        let template = Self::new();
+        template.deploy();
+        let events = template.events();
+        let started = serde_json::to_string(&events[0]).expect("an event is JSON");
+        let run = events[0].run.clone();
+        let mut text = String::with_capacity(lines * 160);
+        let _ = writeln!(text, "{started}");
+        for number in 0..lines {
+            let at = events[0].at + chrono::TimeDelta::microseconds((number as f64 / a_second * 1e6) as i64);
+            let at = at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+            let _ = writeln!(
+                text,
+                r#"{{"v":1,"run":"{run}","seq":{},"at":"{at}","event":"log_line","source":"build","text":"   Compiling part-{number} v0.1.0","timestamp":"{at}"}}"#,
+                number + 1
+            );
+        }
+        let end = events[0].at + chrono::TimeDelta::microseconds((lines as f64 / a_second * 1e6) as i64);
+        let end = end.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        let _ = writeln!(
+            text,
+            r#"{{"v":1,"run":"{run}","seq":{},"at":"{end}","event":"run_finished","outcome":"cancelled","seconds":1.0}}"#,
+            lines + 1
+        );
+        fs::create_dir_all(self.journals()).expect("a folder");
+        fs::write(self.journals().join(format!("{run}.jsonl")), text).expect("a journal");
+    }
+}
+
+fn main() {
+    let figures = [first_frame(), keys_under_load(), million_lines(), idle(), frame()];
+    println!("\n{:<58} {:>10} {:>12}", "", "bound", "measured");
+    for (what, bound, measured) in figures.iter().flatten() {
+        println!("{what:<58} {bound:>10} {measured:>12}");
+    }
+}
+
+type Figures = Vec<(String, String, String)>;
+
+fn figure(what: &str, bound: &str, measured: String) -> (String, String, String) {
+    (what.to_owned(), bound.to_owned(), measured)
+}
+
+/// From the start of the process to its first frame on the screen.
+fn first_frame() -> Figures {
+    let bench = Bench::new();
+    let mut times: Vec<Duration> = (0..15)
+        .map(|_| {
+            let began = Instant::now();
+            let mut console = bench.open(&[]);
+            console.wait_for("thumbnails");
+            let took = began.elapsed();
+            console.wait_for("nothing deployed");
+            console.keys("q");
+            console.wait_end();
+            took
+        })
+        .collect();
+    times.sort();
+    vec![figure("first frame (median of 15)", "50 ms", ms(times[7]))]
+}
+
+/// A key while 10,000 lines a second come: help is opened and closed.
+fn keys_under_load() -> Figures {
+    let bench = Bench::new();
+    bench.write_log(600_000, 10_000.0);
+    let console = bench.open(&["replay", "last"]);
+    console.wait_for("following");
+    console.wait_until("the log to grow", |screen| !screen.contains("part-1 "));
+    let before = lines_shown(&console);
+    let began = Instant::now();
+    let mut times = answer_times(&console, 60);
+    let rate = (lines_shown(&console) - before) / began.elapsed().as_secs_f64();
+    times.sort();
+    vec![
+        figure("log lines a second, as shown, meanwhile", "10,000", format!("{rate:.0}")),
+        figure("a key under that load: median of 120", "16 ms", ms(times[times.len() / 2])),
+        figure("a key under that load: 95th percentile", "", ms(times[times.len() * 95 / 100])),
+    ]
+}
+
+/// How long help takes to be there and to be gone.
+fn answer_times(console: &Console, rounds: usize) -> Vec<Duration> {
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        let began = Instant::now();
+        console.keys("?");
+        console.wait_for("Keys that work now");
+        times.push(began.elapsed());
+        let began = Instant::now();
+        console.keys("?");
+        console.wait_gone("Keys that work now");
+        times.push(began.elapsed());
+    }
+    times
+}
+
+/// The number of the last line that is on the screen.
+fn lines_shown(console: &Console) -> f64 {
+    let screen = console.text();
+    let numbers = screen.split("part-").skip(1).filter_map(|rest| rest.split(' ').next()?.parse::<f64>().ok());
+    numbers.fold(0.0, f64::max)
+}
+
+/// A log of a million lines: opened, scrolled, searched.
+fn million_lines() -> Figures {
+    let bench = Bench::new();
+    bench.write_log(1_000_000, 1e6);
+    let began = Instant::now();
+    let console = bench.open(&[]);
+    console.wait_for("us-east-1");
+    console.keys("3");
+    console.wait_for("part-999999 ");
+    let opened = began.elapsed();
+    let timed = |keys: &str, text: &str| {
+        let began = Instant::now();
+        console.keys(keys);
+        console.wait_for(text);
+        ms(began.elapsed())
+    };
+    let to_top = timed("g", "part-0 ");
+    let page = timed("\x1b[6~", "part-20 ");
+    let to_end = timed("G", "part-999999 ");
+    let search = timed("/part-500000 \r", "1 of 1");
+    let keys = {
+        let mut times = answer_times(&console, 20);
+        times.sort();
+        ms(times[times.len() / 2])
+    };
+    vec![
+        figure("a million lines: journal read and log at its end", "", ms(opened)),
+        figure("a million lines: to the top", "", to_top),
+        figure("a million lines: a page down", "", page),
+        figure("a million lines: to the end", "", to_end),
+        figure("a million lines: a search through all of them", "", search),
+        figure("a million lines: a key (median of 40)", "16 ms", keys),
+        figure("a million lines: peak memory of the console", "300 MB", mb(memory(console.pid().as_raw_nonzero().get(), "VmHWM"))),
+    ]
+}
+
+/// Nothing happens for ten seconds.
+fn idle() -> Figures {
+    let bench = Bench::new();
+    bench.deploy();
+    let console = bench.open(&[]);
+    console.wait_for("15/15 ready");
+    console.wait_for("us-east-1");
+    let pid = console.pid().as_raw_nonzero().get();
+    // What opening it has begun is let end: until nothing was drawn for two seconds.
+    let mut drawn = console.raw().len();
+    loop {
+        std::thread::sleep(Duration::from_secs(2));
+        let now = console.raw().len();
+        if now == drawn {
+            break;
+        }
+        drawn = now;
+    }
+    let (before, began) = (processor_time(pid), Instant::now());
+    std::thread::sleep(Duration::from_secs(10));
+    let share = (processor_time(pid) - before) / began.elapsed().as_secs_f64() * 100.0;
+    let bytes = console.raw().len() - drawn;
+    let sandbox = fs::read_to_string(bench.dir.path().join("state/sandbox/endpoint.json"))
+        .ok()
+        .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
+        .and_then(|endpoint| endpoint["pid"].as_i64())
+        .expect("the sandbox's process");
+    let together = memory(pid, "VmRSS") + memory(i32::try_from(sandbox).expect("a process id"), "VmRSS");
+    vec![
+        figure("idle: bytes drawn in ten seconds", "0", bytes.to_string()),
+        figure("idle: share of a core", "0.5 %", format!("{share:.2} %")),
+        figure("idle: memory, with the sandbox", "60 MB", mb(together)),
+    ]
+}
+
+/// A whole frame at 200 x 60, every cell of it drawn.
+fn frame() -> Figures {
+    let bench = Bench::new();
+    bench.deploy();
+    let size = (200, 60);
+    let mut model = Model::new(Beginning {
+        asked: Asked {
+            cloud: "sandbox".into(),
+            region: None,
+            name: DeploymentName::new("thumbnails").expect("a legal name"),
+            strategy: "sdk".into(),
+            parallelism: 8,
+        },
+        now: chrono::Utc::now(),
+        size,
+        keymap: KeyMap::default(),
+        theme: Some(Theme::Dark),
+        symbols: &symbols::UNICODE,
+        replay: false,
+    });
+    update(&mut model, Message::Resize(size.0, size.1));
+    update(&mut model, Message::Events(bench.events()));
+    update(&mut model, Message::JournalsRead);
+    let mut times: Vec<Duration> = (0..400)
+        .map(|_| {
+            // A new screen each time: nothing is known of what was drawn before.
+            let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("a test screen cannot fail");
+            let began = Instant::now();
+            terminal.draw(|frame| view::draw(frame, &model)).expect("a test screen cannot fail");
+            began.elapsed()
+        })
+        .collect();
+    times.sort();
+    vec![figure("a frame at 200 x 60 (median of 400)", "2 ms", ms(times[200]))]
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1e3)
+}
+
+fn mb(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+/// A figure of a process's memory, in bytes.
+fn memory(pid: i32, what: &str) -> u64 {
+    let status = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(what)).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// The processor time that a process has used, in seconds.
+fn processor_time(pid: i32) -> f64 {
+    let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+    let ticks = |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(0.0);
+    // Linux counts in hundredths of a second for programs (`_SC_CLK_TCK`).
+    (ticks(11) + ticks(12)) / 100.0
+}
