@@ -48,8 +48,6 @@ pub struct TrialRun {
     pub outcome: Option<Outcome>,
     /// Whether it was given up before it was told how it ended.
     is_given_up: bool,
-    /// The number of the event that comes next.
-    next: u64,
 }
 
 /// What became of one image.
@@ -153,7 +151,6 @@ impl TrialRun {
             cards: started.plan.steps().iter().map(card).collect(),
             outcome: None,
             is_given_up: false,
-            next: event.seq + 1,
         })
     }
 
@@ -162,11 +159,8 @@ impl TrialRun {
         self.outcome.is_some() || self.is_given_up
     }
 
+    /// Takes in one of its events, which is heard for the first time.
     fn apply(&mut self, event: &Event) {
-        if event.seq < self.next {
-            return;
-        }
-        self.next = event.seq + 1;
         match &event.kind {
             EventKind::StepStarted { step } => {
                 self.set(step, |_| CardState::Running { since: event.at, progress: None });
@@ -255,7 +249,7 @@ impl Results {
     /// Images were sent: they are shown before the first event comes.
     pub fn send(&mut self, images: &[PathBuf]) {
         let cards = images.iter().map(|image| Card::new(None, image.display().to_string())).collect();
-        self.pending = Some(TrialRun { id: None, at: None, cards, outcome: None, is_given_up: false, next: 0 });
+        self.pending = Some(TrialRun { id: None, at: None, cards, outcome: None, is_given_up: false });
         self.look_at_latest();
     }
 
