@@ -96,10 +96,11 @@ pub fn look(path: &Path, home: Option<&Path>) -> Result<Entry, Failure> {
 /// When one cannot be copied.
 pub fn copy_into(folder: &Path, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let failed = |path: &Path, error: &io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));
-    fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
     let mut copies = Vec::new();
     for file in files {
         let mut from = fs::File::open(file).map_err(|error| unreadable(file, &error))?;
+        // Not before there is something to be put into it.
+        fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
         let (path, mut to) = create_new(folder, file).map_err(|error| failed(folder, &error))?;
         io::copy(&mut from, &mut to).map_err(|error| failed(&path, &error))?;
         copies.push(path);
@@ -249,6 +250,9 @@ mod tests {
         assert_eq!(second, [to.join("photo-1-2.jpg")]);
         assert_eq!(fs::read(&first[0]).expect("it is there"), b"mine");
         assert_eq!(fs::read(&second[0]).expect("it is there"), b"GIF89a");
+        let never = dir.path().join("never");
+        assert!(copy_into(&never, &[dir.path().join("none.jpg")]).is_err());
+        assert!(!never.exists(), "no folder is made for nothing");
     }
 
     #[test]

@@ -326,8 +326,10 @@ impl TrialPane {
                 self.chooser.take_in(&folder, listing);
             }
             TrialReport::Completed(typed, candidates) => {
-                if let Some(line) = &mut self.line {
-                    line.take_in(&typed, candidates);
+                if let Some(line) = self.line.as_mut()
+                    && line.take_in(&typed, candidates)
+                {
+                    effects.push(Effect::Trial(TrialCommand::Complete(line.typed().to_owned())));
                 }
             }
             TrialReport::Looked(entries) => effects.extend(self.chooser.give(entries).map(list)),

@@ -100,12 +100,17 @@ fn title(width: u16, part: Option<(usize, usize)>, model: &Model, trial: &TrialR
         hints.push(at.format("%H:%M:%S UTC").to_string());
     }
     let right = hints.join(&format!(" {} ", look.symbols.dot));
-    between(usize::from(width), Span::styled(words, look.style(role)), Span::styled(right, look.style(Role::Quiet)))
+    between(
+        usize::from(width),
+        Span::styled(words, look.style(role)),
+        Span::styled(right, look.style(Role::Quiet)),
+        look,
+    )
 }
 
 /// A line with something at its left and something at its right, which goes where there is not room for both.
-fn between(width: usize, left: Span<'static>, right: Span<'static>) -> Line<'static> {
-    let left = Span::styled(text::cut(&left.content, width), left.style);
+fn between(width: usize, left: Span<'static>, right: Span<'static>, look: Look) -> Line<'static> {
+    let left = Span::styled(look.cut(&left.content, width), left.style);
     let room = width.saturating_sub(text::width(&left.content));
     if text::width(&right.content) + 2 > room {
         return Line::from(left);

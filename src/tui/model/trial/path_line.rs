@@ -15,6 +15,10 @@ pub struct PathLine {
     pub candidates: Vec<Entry>,
     /// The candidate that was gone to.
     pub selected: Option<usize>,
+    /// Whether the candidates are those of what stands there, and not of an earlier text.
+    is_known: bool,
+    /// Whether it is to be completed as soon as that is so: fingers are quicker than disks.
+    completes: bool,
 }
 
 /// What came of accepting a line.
@@ -53,6 +57,8 @@ impl PathLine {
         let is_changed = self.input.handle_event(&TerminalEvent::Key(key)).is_some_and(|change| change.value);
         if is_changed {
             self.selected = None;
+            self.is_known = false;
+            self.completes = false;
         }
         is_changed
     }
@@ -68,17 +74,24 @@ impl PathLine {
         };
     }
 
-    /// Takes in what a text could go on to, unless another text stands there meanwhile.
-    pub fn take_in(&mut self, typed: &str, candidates: Vec<Entry>) {
-        if typed == self.typed() {
-            self.candidates = candidates;
-            self.selected = None;
+    /// Takes in what a text could go on to, unless another text stands there meanwhile. Answers whether the line has changed.
+    pub fn take_in(&mut self, typed: &str, candidates: Vec<Entry>) -> bool {
+        if typed != self.typed() {
+            return false;
         }
+        self.candidates = candidates;
+        self.selected = None;
+        self.is_known = true;
+        std::mem::take(&mut self.completes) && self.complete()
     }
 
     /// Completes what all candidates have in common, or takes the one that was gone to. Answers whether the line has
     /// changed.
     fn complete(&mut self) -> bool {
+        if !self.is_known {
+            self.completes = true;
+            return false;
+        }
         let next = match self.selected_entry() {
             Some(entry) => self.with(&name_of(entry)),
             None => match &self.candidates[..] {
@@ -118,6 +131,7 @@ impl PathLine {
     }
 
     fn set(&mut self, value: String) {
+        self.is_known = value == self.typed();
         self.input = Input::new(value);
         self.selected = None;
     }
@@ -199,6 +213,17 @@ mod tests {
         press(&mut home, KeyCode::Tab);
         assert_eq!(home.typed(), "~/a.png");
         assert_eq!(common_beginning(["日本1", "日本2"].into_iter()), "日本");
+    }
+
+    #[test]
+    fn tab_before_the_answer_completes_when_it_comes() {
+        let mut line = line("~/p", &["photo.jpg", "pictures/"]);
+        press(&mut line, KeyCode::Char('i'));
+        assert!(!press(&mut line, KeyCode::Tab), "what is known is of an earlier text");
+        let pictures = Entry { name: "pictures".into(), path: "/p".into(), kind: Kind::Folder };
+        assert!(line.take_in("~/pi", vec![pictures.clone()]));
+        assert_eq!(line.typed(), "~/pictures/");
+        assert!(!line.take_in("~/pictures/", vec![pictures]), "once is enough");
     }
 
     #[test]

@@ -53,16 +53,16 @@ fn head(width: u16, model: &Model, look: Look) -> Line<'static> {
         .filter(|_| count > 0)
         .map(|key| format!("{key}: {}", text::count(count, "trial")))
         .unwrap_or_default();
-    between(usize::from(width), left, Span::styled(earlier, look.style(Role::Quiet)))
+    between(usize::from(width), left, Span::styled(earlier, look.style(Role::Quiet)), look)
 }
 
 /// What the key does that sends, or why it cannot.
 fn foot(width: u16, model: &Model, look: Look) -> Line<'static> {
     let width = usize::from(width);
-    let quiet = |words: &str| Line::styled(text::cut(words, width), look.style(Role::Quiet));
+    let quiet = |words: &str| Line::styled(look.cut(words, width), look.style(Role::Quiet));
     let warn = |words: &str| {
         let words = format!("{} {words}", look.symbols.next);
-        Line::styled(text::cut(&words, width), look.style(Role::Warn))
+        Line::styled(look.cut(&words, width), look.style(Role::Warn))
     };
     if model.trial.is_typing() {
         return quiet("tab completes, up and down choose, enter takes, esc leaves");
@@ -94,7 +94,7 @@ fn foot(width: u16, model: &Model, look: Look) -> Line<'static> {
     Line::from(vec![
         Span::styled(key, look.style(Role::Key)),
         Span::styled(" sends ", look.style(Role::Quiet)),
-        Span::styled(text::cut(&what, room), look.style(Role::Text)),
+        Span::styled(look.cut(&what, room), look.style(Role::Text)),
     ])
 }
 
@@ -125,11 +125,11 @@ fn row_line(row: Row<'_>, is_selected: bool, is_marked: bool, width: usize, look
             let room = width.saturating_sub(text::width(title) + 1);
             let path = path.map(|path| tail(&text::clean(&path.to_string_lossy()), room, look)).unwrap_or_default();
             Line::from(vec![
-                Span::styled(text::cut(title, width), look.style(Role::Title)),
+                Span::styled(look.cut(title, width), look.style(Role::Title)),
                 Span::styled(format!(" {path}"), look.style(Role::Quiet)),
             ])
         }
-        Row::Parent(_) => Line::styled(text::fit(&format!("{cursor}  ../"), width), look.style(Role::Text)),
+        Row::Parent(_) => Line::styled(look.fit(&format!("{cursor}  ../"), width), look.style(Role::Text)),
         Row::Entry(entry) => entry_line(entry, [cursor, mark], width, look),
         Row::Note(note) => {
             let (role, words) = match note {
@@ -140,7 +140,7 @@ fn row_line(row: Row<'_>, is_selected: bool, is_marked: bool, width: usize, look
                     (Role::Bad, format!("{} {}", look.symbols.failed, text::clean(&failure.to_string())))
                 }
             };
-            Line::styled(text::cut(&format!("   {words}"), width), look.style(role))
+            Line::styled(look.cut(&format!("   {words}"), width), look.style(role))
         }
     }
 }
@@ -153,7 +153,7 @@ fn entry_line(entry: &Entry, [cursor, mark]: [&str; 2], width: usize, look: Look
     };
     let room = width.saturating_sub(3);
     let with_size = room > SIZE + 12;
-    let fitted = text::fit(&name, if with_size { room - SIZE - 1 } else { room });
+    let fitted = look.fit(&name, if with_size { room - SIZE - 1 } else { room });
     let mut spans = vec![
         Span::styled(cursor.to_owned(), look.style(Role::Text)),
         Span::styled(format!("{mark} "), look.style(Role::Good)),
@@ -176,8 +176,8 @@ fn draw_preview(frame: &mut Frame<'_>, caption: Rect, area: Rect, model: &Model,
     };
     let width = usize::from(caption.width);
     let lines = vec![
-        Line::styled(text::cut(&text::clean(&entry.name), width), look.style(Role::Strong)),
-        Line::styled(text::cut(&figures(pixels, Some(bytes), look), width), look.style(Role::Quiet)),
+        Line::styled(look.cut(&text::clean(&entry.name), width), look.style(Role::Strong)),
+        Line::styled(look.cut(&figures(pixels, Some(bytes), look), width), look.style(Role::Quiet)),
     ];
     frame.render_widget(Paragraph::new(lines), caption);
     picture::draw(frame, area, shown, failure.as_deref().unwrap_or_default(), model, look);
@@ -190,7 +190,7 @@ fn draw_line(frame: &mut Frame<'_>, area: Rect, line: &PathLine, has_cursor: boo
     let typed: String = text::clean(&scrolled(line.typed(), scroll));
     let spans = vec![
         Span::styled(PROMPT, look.style(Role::Key)),
-        Span::styled(text::cut(&typed, room), look.style(Role::Strong)),
+        Span::styled(look.cut(&typed, room), look.style(Role::Strong)),
     ];
     frame.render_widget(Line::from(spans), area);
     let cursor = PROMPT.len() + line.input.visual_cursor().max(scroll) - scroll;
@@ -217,7 +217,7 @@ fn draw_candidates(frame: &mut Frame<'_>, area: Rect, line: &PathLine, look: Loo
     let width = usize::from(area.width);
     if line.candidates.is_empty() {
         let words = if line.typed().is_empty() { "" } else { "   nothing there begins like this" };
-        frame.render_widget(Line::styled(text::cut(words, width), look.style(Role::Quiet)), area);
+        frame.render_widget(Line::styled(look.cut(words, width), look.style(Role::Quiet)), area);
         return;
     }
     let first = first_row(line.candidates.len(), line.selected.unwrap_or(0), usize::from(area.height));

@@ -40,7 +40,7 @@ fn draw_card(
     let areas = Small::of(area);
     let width = usize::from(area.width);
     let cursor = if is_selected { look.symbols.cursor } else { " " };
-    let name = text::fit(&format!("{cursor} {}", text::clean(card.name())), width);
+    let name = look.fit(&format!("{cursor} {}", text::clean(card.name())), width);
     let role = match (is_selected, model.focus == Panel::Trial) {
         (false, _) => Role::Strong,
         (true, true) => Role::Selected,
@@ -83,7 +83,7 @@ fn draw_pictures(frame: &mut Frame<'_>, areas: &Small, card: &Card, is_live: boo
 /// How it went: sign, time, and what became of its bytes.
 fn status(width: usize, card: &Card, is_live: bool, model: &Model, look: Look) -> Line<'static> {
     let (sign, role, words) = state_of(card, is_live, model.now, look);
-    let words = text::cut(&words, width.saturating_sub(2));
+    let words = look.cut(&words, width.saturating_sub(2));
     let left = Span::styled(format!("{sign} "), look.style(role));
     let is_bad = matches!(card.state, CardState::Failed(_));
     let words = Span::styled(words, look.style(if is_bad { Role::Bad } else { Role::Text }));

@@ -43,8 +43,8 @@ pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, trial: &TrialRun
 fn caption(frame: &mut Frame<'_>, area: Rect, name: &str, figures: &str, look: Look) {
     let width = usize::from(area.width);
     let lines = vec![
-        Line::styled(text::cut(name, width), look.style(Role::Strong)),
-        Line::styled(text::cut(figures, width), look.style(Role::Quiet)),
+        Line::styled(look.cut(name, width), look.style(Role::Strong)),
+        Line::styled(look.cut(figures, width), look.style(Role::Quiet)),
     ];
     frame.render_widget(Paragraph::new(lines), area);
 }
@@ -162,7 +162,7 @@ fn stages(width: usize, model: &Model, card: &Card, is_live: bool, look: Look) -
         let words_role = if reached.is_some() || is_awaited { Role::Text } else { Role::Quiet };
         let mut spans = vec![
             Span::styled(format!("{sign} "), look.style(sign_role)),
-            Span::styled(text::fit(&words, words_width), look.style(words_role)),
+            Span::styled(look.fit(&words, words_width), look.style(words_role)),
             Span::styled(format!("{time:>TIME$}"), look.style(Role::Strong)),
         ];
         let until = reached.or(elapsed.filter(|_| is_awaited));

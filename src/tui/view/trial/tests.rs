@@ -185,6 +185,11 @@ fn without_unicode() {
     let mut model = come_through((80, 24));
     model.symbols = &symbols::ASCII;
     insta::assert_snapshot!("one_ascii_80x24", panel(&model));
+    let mut model = entered(scenes::deployed((60, 20)));
+    model.symbols = &symbols::ASCII;
+    press(&mut model, KeyCode::Char('G'));
+    let signs: String = panel(&model).chars().filter(|c| !c.is_ascii() && !"日本の写真".contains(*c)).collect();
+    assert_eq!(signs, "", "a name that is cut ends in a sign of the set");
 }
 
 /// Answers every picture that is asked for.
