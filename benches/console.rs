@@ -204,7 +204,11 @@ fn million_lines() -> Figures {
         figure("a million lines: to the end", "", to_end),
         figure("a million lines: a search through all of them", "", search),
         figure("a million lines: a key (median of 40)", "16 ms", keys),
-        figure("a million lines: peak memory of the console", "300 MB", mb(memory(console.pid().as_raw_nonzero().get(), "VmHWM"))),
+        figure(
+            "a million lines: peak memory of the console",
+            "300 MB",
+            mb(memory(console.pid().as_raw_nonzero().get(), "VmHWM")),
+        ),
     ]
 }
 

@@ -11,6 +11,7 @@ pub use commands::{available, available_beneath, offered, perform};
 use super::message::{Effect, Message};
 use super::model::messages::Tone;
 use super::model::{Connection, Model};
+use super::view::layout::Layout;
 
 /// Takes a message into the model and answers what is to be done, in order.
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
@@ -88,7 +89,7 @@ pub(super) fn fit_panes(model: &mut Model) -> Vec<Effect> {
     let mut effects = model.build_log.resize(log.width, log.height);
     let log = super::view::build::log_area(layout.main, crate::event::LogSource::Function);
     effects.extend(model.function_log.resize(log.width, log.height));
-    let trial = super::view::layout::Layout::inside(layout.main);
+    let trial = Layout::text_area(Layout::inside(layout.main));
     effects.extend(model.trial.resize(trial.width, trial.height));
     effects
 }

@@ -56,7 +56,7 @@ fn click(model: &mut Model, at: Position) -> Vec<Effect> {
         let panel = model.shown_panel();
         let mut effects = perform(model, panel.action());
         if panel == Panel::Trial {
-            let inside = Layout::inside(layout.main);
+            let inside = Layout::text_area(Layout::inside(layout.main));
             if inside.contains(at) {
                 effects.extend(model.trial.click(at.x - inside.x, at.y - inside.y));
             }

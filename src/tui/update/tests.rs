@@ -194,7 +194,7 @@ fn the_run_of_another_process_can_be_watched_but_not_touched() {
     assert_eq!(press(&mut model, &["q"]), [Effect::Quit], "what others do is not ours to stop");
     update(&mut model, Message::Holder(None));
     assert_eq!(model.state(), StateOfAffairs::Interrupted);
-    assert!(model.resource_rows().iter().any(|row| row.state == RowState::Next));
+    assert!(model.resource_rows().iter().any(|row| row.state == RowState::Unfinished));
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::tui::theme::Role;
 /// Draws it.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     frame.render_widget(look.panel(" Try it ", model.focus == Panel::Trial), area);
-    let inside = Layout::inside(area).intersection(frame.area());
+    let inside = Layout::text_area(Layout::inside(area)).intersection(frame.area());
     if inside.is_empty() {
         return;
     }

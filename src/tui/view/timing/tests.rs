@@ -351,10 +351,11 @@ proptest! {
             let mut model = focused(scene((120, 40)));
             model.timing.scroll = scroll;
             let inside = width.saturating_sub(2);
-            let Content { lines, .. } = content(&model, look(&model), usize::from(inside));
+            let text = usize::from(inside.saturating_sub(2));
+            let Content { lines, .. } = content(&model, look(&model), text);
             prop_assert_eq!(lines.len(), rows(&model, inside));
             if inside >= 58 {
-                prop_assert!(lines.iter().all(|line| line.width() <= usize::from(inside)));
+                prop_assert!(lines.iter().all(|line| line.width() <= text));
             }
             drawn_in(&model, width, height);
         }

@@ -213,7 +213,7 @@ fn both_pictures_colour_their_cells() {
     for size in SIZES {
         let mut model = come_through(size);
         draw_pictures(&mut model);
-        let inside = Layout::inside(model.layout().main);
+        let inside = Layout::text_area(Layout::inside(model.layout().main));
         let single = areas::Single::of(inside);
         let buffer = scenes::screen(&model);
         for area in [single.source, single.thumbnail] {
@@ -228,7 +228,7 @@ fn both_pictures_colour_their_cells() {
 fn every_card_has_its_pictures() {
     let mut model = gallery(entered(scenes::deployed((120, 40))), 5);
     draw_pictures(&mut model);
-    let inside = Layout::inside(model.layout().main);
+    let inside = Layout::text_area(Layout::inside(model.layout().main));
     let buffer = scenes::screen(&model);
     let mut seen = 0;
     for (_, card) in areas::Gallery::of(inside, 5).cards(0) {
@@ -271,7 +271,7 @@ fn states_are_told_by_style_and_by_word() {
     let model = entered(scenes::deployed((120, 40)));
     let buffer = scenes::screen(&model);
     let selected = Theme::Dark.style(Role::Selected);
-    let inside = Layout::inside(model.layout().main);
+    let inside = Layout::text_area(Layout::inside(model.layout().main));
     let list = areas::Choosing::of(inside).list;
     assert_eq!(Some(buffer[(list.x, list.y + 1)].bg), selected.bg, "the first sample is under the cursor");
 }
