@@ -61,7 +61,7 @@ pub struct Symbols {
 pub static UNICODE: Symbols = Symbols {
     waiting: "·",
     next: "▸",
-    spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
+    spinner: &["◐", "◓", "◑", "◒"],
     retrying: "↻",
     ready: "✔",
     failed: "✖",

@@ -29,6 +29,18 @@ pub(super) fn lines(model: &mut Model, source: LogSource, mut lines: Vec<LogLine
     model.log_mut(source).append(lines)
 }
 
+/// CodeBuild begins its own lines with `[Container] 2026/11/22 13:05:09.123456 `: the time stands beside every line
+/// anyway, and without it there is room for what the line says.
+fn without_time(text: &str) -> &str {
+    let Some(rest) = text.strip_prefix("[Container] ") else { return text };
+    let Some((time, said)) = rest.split_at_checked("2026/11/22 13:05:09".len()) else { return text };
+    let is_time = time.bytes().zip(b"dddd/dd/dd dd:dd:dd").all(|(byte, form)| match form {
+        b'd' => byte.is_ascii_digit(),
+        form => byte == *form,
+    });
+    if is_time { said.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit()).trim_start() } else { text }
+}
+
 /// Lines of logs that came together go to their store together.
 #[derive(Default)]
 struct Lines {
@@ -89,7 +101,7 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
     let is_shown = model.run.as_ref().is_some_and(|run| run.id == event.run);
     match event.kind {
         EventKind::LogLine { source, text, timestamp } if is_shown || source == LogSource::Function => {
-            let text = redact_line(&text).into_owned();
+            let text = redact_line(if timestamp.is_some() { without_time(&text) } else { &text }).into_owned();
             lines.push(source, LogLine { text, timestamp });
         }
         EventKind::StepStarted { step } => {
@@ -129,5 +141,21 @@ fn follow(model: &mut Model, step: &crate::plan::StepId) {
     let deploys = model.run.as_ref().is_some_and(|run| run.started.action == Action::Deploy);
     if is_build && deploys && !model.panel_chosen && model.is_live() {
         model.shown = Panel::Build;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_that_stands_beside_a_line_is_not_in_it_again() {
+        assert_eq!(without_time("[Container] 2026/11/22 13:05:09.123456 Entering phase BUILD"), "Entering phase BUILD");
+        assert_eq!(without_time("[Container] 2026/11/22 13:05:09 Running command ls"), "Running command ls");
+        for other in
+            ["", "[Container] ", "[Container] hello", "2026/11/22 13:05:09 x", "[Container] 2026/11/22 13:05:é9 x"]
+        {
+            assert_eq!(without_time(other), other);
+        }
     }
 }
