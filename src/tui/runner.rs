@@ -126,7 +126,7 @@ pub async fn open(settings: Settings, opening: Opening) -> Result<(), ConsoleErr
     });
     // Drawn before anything is asked: the cloud may take long, and the terminal too.
     screen.draw(&model).map_err(ConsoleError::Terminal)?;
-    let (notes, heard) = mpsc::channel(256);
+    let (notes, heard) = mpsc::channel(32);
     let desk = Desk::new(settings.clone(), notes.clone()).map_err(ConsoleError::Folder)?;
     match opening {
         Opening::Deployment => journals::follow(&settings, notes.clone()),

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::process::Command;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
@@ -53,18 +53,18 @@ impl Console {
 
     /// What is on the screen, as text.
     pub fn text(&self) -> String {
-        self.seen.drawn.lock().expect("nobody panics while drawing").parser.screen().contents()
+        self.seen.drawn().parser.screen().contents()
     }
 
     /// Everything that was ever written to the terminal.
     pub fn raw(&self) -> Vec<u8> {
-        self.seen.drawn.lock().expect("nobody panics while drawing").raw.clone()
+        self.seen.drawn().raw.clone()
     }
 
     /// Waits until the screen is as it should be.
     pub fn wait_until(&self, what: &str, is: impl Fn(&str) -> bool) -> String {
         let begun = Instant::now();
-        let mut drawn = self.seen.drawn.lock().expect("nobody panics while drawing");
+        let mut drawn = self.seen.drawn();
         loop {
             let text = drawn.parser.screen().contents();
             if is(&text) {
@@ -72,7 +72,7 @@ impl Console {
             }
             let left = PATIENCE.saturating_sub(begun.elapsed());
             assert!(!drawn.closed && !left.is_zero(), "waited in vain for {what}; on the screen:\n{text}");
-            drawn = self.seen.changed.wait_timeout(drawn, left).expect("nobody panics while drawing").0;
+            drawn = self.seen.changed.wait_timeout(drawn, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -95,7 +95,7 @@ impl Console {
     /// Makes the terminal another size: columns, rows.
     pub fn resize(&self, size: (u16, u16)) {
         {
-            let mut drawn = self.seen.drawn.lock().expect("nobody panics while drawing");
+            let mut drawn = self.seen.drawn();
             drawn.parser.screen_mut().set_size(at_least_one(size.1), at_least_one(size.0));
         }
         self.master.resize(pty_size(size)).expect("a terminal can be resized");
@@ -122,9 +122,9 @@ impl Console {
             assert!(begun.elapsed() < PATIENCE, "it does not end; on the screen:\n{}", self.text());
             std::thread::sleep(Duration::from_millis(5));
         };
-        let mut drawn = self.seen.drawn.lock().expect("nobody panics while drawing");
+        let mut drawn = self.seen.drawn();
         while !drawn.closed && begun.elapsed() < PATIENCE {
-            drawn = self.seen.changed.wait_timeout(drawn, PATIENCE).expect("nobody panics while drawing").0;
+            drawn = self.seen.changed.wait_timeout(drawn, PATIENCE).unwrap_or_else(PoisonError::into_inner).0;
         }
         status
     }
@@ -143,11 +143,16 @@ impl Drop for Console {
 }
 
 impl Seen {
+    /// A test that fails while it looks must not bury its message under others.
+    fn drawn(&self) -> MutexGuard<'_, Drawn> {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn read(&self, mut reader: Box<dyn Read + Send>, writer: &Mutex<Box<dyn Write + Send>>) {
         let mut buffer = [0; 1 << 16];
         loop {
             let count = reader.read(&mut buffer).unwrap_or(0);
-            let mut drawn = self.drawn.lock().expect("nobody panics while drawing");
+            let mut drawn = self.drawn();
             if count == 0 {
                 drawn.closed = true;
                 self.changed.notify_all();
