@@ -246,7 +246,7 @@ impl Desk {
     }
 
     fn log(&mut self, source: LogSource, run: impl FnOnce(&mut LogStore) -> Vec<LogReport>) -> Vec<Message> {
-        let store = self.stores.entry(source).or_insert_with(LogStore::new);
+        let store = self.stores.entry(source).or_default();
         run(store).into_iter().map(|report| Message::Log(source, report)).collect()
     }
 
