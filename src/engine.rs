@@ -61,6 +61,16 @@ impl From<JournalError> for StepError {
 pub trait Gate: Send + Sync {
     /// Returns when the step may start, or is not to.
     async fn pass(&self, step: &Step) -> Passage;
+
+    /// How many steps may run side by side now; at most so many as the run allows. Step by step is one after another.
+    fn parallelism(&self, most: NonZeroUsize) -> NonZeroUsize {
+        most
+    }
+
+    /// Returns when [`Self::parallelism`] may have changed.
+    async fn changed(&self) {
+        std::future::pending().await
+    }
 }
 
 /// What a gate decides.
@@ -247,7 +257,7 @@ impl Engine {
             }
             if run.stopping.is_some() || run.broken.is_some() {
                 asked = None;
-            } else if asked.is_none() && tasks.len() < self.parallelism.get() {
+            } else if asked.is_none() && tasks.len() < self.gate.parallelism(self.parallelism).get() {
                 asked = self.next_ready(&run).map(|step| (step, self.gate.pass(step)));
             }
             if asked.is_none() && tasks.is_empty() {
@@ -257,6 +267,7 @@ impl Engine {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled(), if asked.is_some() => {}
+                () = self.gate.changed(), if asked.is_none() && run.stopping.is_none() && run.broken.is_none() => {}
                 joined = tasks.join_next_with_id(), if !tasks.is_empty() => {
                     let joined = joined.expect("there are tasks");
                     let (step, seconds, ended) = ended_step(joined, &mut task_steps);

@@ -1,5 +1,6 @@
 //! What the console hears ([`Message`]) and what it has done ([`Effect`]).
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
@@ -170,12 +171,14 @@ pub enum Effect {
     Inspect(ResourceKind),
     /// Make a run ready.
     Prepare(Task),
-    /// Begin the run that was made ready; the first `passes` steps are not held.
+    /// Begin the run that was made ready.
     Start {
         /// How it goes at its gate.
         pace: Pace,
         /// How many steps pass before the gate closes, where it is held.
         passes: usize,
+        /// Steps that have nothing to do and so are never held.
+        free: BTreeSet<StepId>,
     },
     /// Forget the run that was made ready.
     Discard,
@@ -185,8 +188,8 @@ pub enum Effect {
     SetPace(Pace),
     /// Cancel the run in order.
     CancelRun,
-    /// Read the function's log as it grows, or stop that.
-    FollowFunctionLog(bool),
+    /// Read the log of the function of these names as it grows; or read none.
+    FollowFunctionLog(Option<Names>),
     /// Something about a log's store. Done at once; its report is taken in before the next drawing.
     Log(LogSource, LogCommand),
     /// Something that the trial needs.

@@ -15,12 +15,13 @@ pub mod trial;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use ratatui::layout::Rect;
 
 use self::activity::Activity;
 use self::details::DetailsPane;
 use self::log::LogPane;
 use self::messages::Messages;
-use self::overlay::Overlay;
+use self::overlay::{Overlay, Question};
 use self::panel::Panel;
 use self::resources::ResourcesPane;
 use self::run::RunModel;
@@ -33,7 +34,7 @@ use super::theme::Theme;
 use super::view::layout::Layout;
 use crate::deployment::Deployment;
 use crate::event::{Event, Failure, LogSource, RunId};
-use crate::names::DeploymentName;
+use crate::names::{DeploymentName, Names};
 use crate::session::Preview;
 use crate::timing::History;
 
@@ -94,6 +95,14 @@ pub struct Model {
     pub symbols: &'static Symbols,
     /// Whether the program ends when what runs has ended.
     pub quit_after: bool,
+    /// Another process that works on the deployment, in its own words.
+    pub holder: Option<String>,
+    /// A question that waits until nobody types.
+    pub question: Option<Question>,
+    /// The area for which the panes were told their size last.
+    pub fitted: Rect,
+    /// Whose function's log is being read.
+    pub followed: Option<Names>,
 }
 
 /// What the user has asked for.
@@ -175,6 +184,10 @@ impl Model {
             theme_chosen: theme.is_some(),
             symbols,
             quit_after: false,
+            holder: None,
+            question: None,
+            fitted: Rect::ZERO,
+            followed: None,
         }
     }
 
@@ -240,16 +253,18 @@ impl Model {
 
     /// The contexts in which keys are understood now, innermost first.
     pub fn contexts(&self) -> Vec<Context> {
-        match &self.overlay {
+        let mut contexts = match &self.overlay {
             Some(overlay) => overlay.contexts().to_vec(),
-            None => self.contexts_beneath(),
-        }
+            None => return self.contexts_beneath(),
+        };
+        contexts.push(Context::Always);
+        contexts
     }
 
     /// The contexts in which keys are understood when no overlay is open, innermost first.
     pub fn contexts_beneath(&self) -> Vec<Context> {
         if self.is_typing() {
-            return vec![Context::Typing];
+            return vec![Context::Typing, Context::Always];
         }
         let mut contexts = Vec::with_capacity(3);
         if self.activity.is_replay() {
@@ -263,8 +278,16 @@ impl Model {
             Panel::Trial if self.trial.is_choosing() => Context::Chooser,
             Panel::Trial => Context::Trial,
         });
-        contexts.push(Context::Everywhere);
+        contexts.extend([Context::Everywhere, Context::Always]);
         contexts
+    }
+
+    /// We do nothing any more; perhaps another process does.
+    pub fn rest(&mut self) {
+        self.activity = match &self.holder {
+            Some(holder) => Activity::Theirs { holder: holder.clone() },
+            None => Activity::Idle,
+        };
     }
 
     /// The selected resource's ARN, where it is known.

@@ -136,7 +136,13 @@ pub async fn open(settings: Settings, opening: Opening) -> Result<(), ConsoleErr
     let first = if is_replay { Vec::new() } else { vec![Effect::Connect] };
     let resize = update(&mut model, Message::Resize(size.0, size.1));
     runner.carry_out(&mut model, first.into_iter().chain(resize).collect())?;
-    runner.run(&mut model, notes).await
+    let ended = runner.run(&mut model, notes).await;
+    let left = model.activity.ours().map(|ours| ours.action);
+    drop(runner);
+    if ended.is_ok() && left.is_some() {
+        println!("Left in the middle; `thumbctl` goes on with it, or destroys what is there.");
+    }
+    ended
 }
 
 /// Finds a run by its id, its number, or `last`.
@@ -210,6 +216,9 @@ impl Runner {
                 }
                 answers = &mut asked, if input.is_none() => {
                     input = Some(EventStream::new());
+                    // A change of size before anybody listened was not heard.
+                    let (width, height) = Screen::size().map_err(ConsoleError::Terminal)?;
+                    self.message(model, Message::Resize(width, height))?;
                     match answers {
                         Ok(answers) => self.take(model, Note::Terminal(answers))?,
                         // The question came to nothing; so nothing is known.

@@ -132,10 +132,11 @@ fn light(role: Role) -> Style {
     match role {
         Role::Text => Style::new(),
         Role::Quiet => coloured(242),
-        Role::Strong => coloured(16).bold(),
+        // The terminal's own colour: its background may be another than was chosen for.
+        Role::Strong => Style::new().bold(),
         Role::Border => coloured(250),
         Role::FocusedBorder => coloured(25),
-        Role::Title => coloured(238).bold(),
+        Role::Title => Style::new().bold(),
         Role::ActiveTab => coloured(25).bold(),
         Role::Selected => on(231, 25).bold(),
         Role::SelectedElsewhere => on(234, 254),

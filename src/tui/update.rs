@@ -5,21 +5,32 @@ mod commands;
 mod events;
 mod keys;
 mod mouse;
+mod overlays;
+mod settle;
 
-pub use commands::{available, available_beneath, offered, perform};
+pub use commands::{available, available_beneath, perform};
+pub use overlays::offered;
 
 use super::message::{Effect, Message};
 use super::model::messages::Tone;
 use super::model::{Connection, Model};
-use super::view::layout::Layout;
 
 /// Takes a message into the model and answers what is to be done, in order.
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
+    let mut effects = take_in(model, message);
+    effects.extend(settle::settle(model));
+    effects
+}
+
+fn take_in(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Key(key) => keys::key(model, key),
         Message::Mouse(mouse) => mouse::mouse(model, mouse),
         Message::Paste(text) => keys::paste(model, &text),
-        Message::Resize(width, height) => resize(model, width, height),
+        Message::Resize(width, height) => {
+            model.size = (width, height);
+            Vec::new()
+        }
         Message::Tick(now) => {
             model.now = now;
             Vec::new()
@@ -33,7 +44,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Events(events) => events::take_in(model, events),
         Message::JournalsRead => {
             model.journals_read = true;
-            Vec::new()
+            answers::ask_status(model)
         }
         Message::Holder(holder) => answers::holder(model, holder),
         Message::Connected(place) => answers::connected(model, *place),
@@ -75,23 +86,6 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Terminate => vec![Effect::Quit],
     }
-}
-
-fn resize(model: &mut Model, width: u16, height: u16) -> Vec<Effect> {
-    model.size = (width, height);
-    fit_panes(model)
-}
-
-/// Tells the panes that hold parts of something larger how much of it can be seen.
-pub(super) fn fit_panes(model: &mut Model) -> Vec<Effect> {
-    let layout = model.layout();
-    let log = super::view::build::log_area(layout.main, crate::event::LogSource::Build);
-    let mut effects = model.build_log.resize(log.width, log.height);
-    let log = super::view::build::log_area(layout.main, crate::event::LogSource::Function);
-    effects.extend(model.function_log.resize(log.width, log.height));
-    let trial = Layout::text_area(Layout::inside(layout.main));
-    effects.extend(model.trial.resize(trial.width, trial.height));
-    effects
 }
 
 /// The selection stands on a row that is there.

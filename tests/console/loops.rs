@@ -2,7 +2,7 @@
 
 use thumbctl::event::{Action, EventKind, Outcome};
 
-use crate::common::{Program, list_everything};
+use crate::common::{Program, list_everything, wait_for};
 use crate::{ENTER, ESC, SIZE, deploy, open, open_empty};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,6 +61,8 @@ fn step_by_step_each_step_is_explained_before_it_is_done() {
     console.wait_for("waiting for you");
     console.keys(ENTER);
     console.wait_for("2/15 ready");
+    // In the plan's order, though the log group could be made at the same time.
+    console.wait_for("Upload the function's source");
     console.keys("a");
     console.wait_for("15/15 ready");
 }
@@ -75,7 +77,14 @@ fn cancelling_asks_and_leaves_what_is_there_to_be_gone_on_with() {
     console.wait_for("Cancel the run?");
     console.keys("y");
     console.wait_for("partly deployed");
-    deploy(&console);
+    // What is announced is what is done next.
+    console.wait_for("Create the build source bucket");
+    console.keys(ENTER);
+    console.wait_for("2/15 ready");
+    console.wait_for("Upload the function's source");
+    console.keys("a");
+    console.wait_for("15/15 ready");
+    console.wait_for("✔ deployed");
     let runs: Vec<Option<Outcome>> = program
         .journalled("thumbnails")
         .iter()
@@ -175,4 +184,42 @@ fn the_console_is_the_same_at_every_size_and_survives_being_resized() {
         })
         .collect();
     assert_eq!(actions, [Action::Deploy]);
+}
+
+#[test]
+fn what_was_destroyed_can_be_deployed_again_in_the_same_console() {
+    let program = Program::new();
+    let console = open_empty(&program);
+    deploy(&console);
+    console.keys("D");
+    console.wait_for("Delete them?");
+    console.keys("y");
+    console.wait_for("destroyed");
+    console.keys("4");
+    deploy(&console);
+    assert!(!console.text().contains("lost"), "{}", console.text());
+    console.keys("6");
+    console.wait_for("lighthouse.jpg");
+    console.keys(ENTER);
+    console.wait_for("thumbnail written");
+    console.keys("4");
+    console.wait_for("REPORT RequestId");
+}
+
+#[test]
+fn what_was_lost_behind_its_back_can_be_made_again() {
+    let program = Program::new();
+    let mut console = open_empty(&program);
+    deploy(&console);
+    console.keys("q");
+    console.wait_end();
+    drop(console);
+    wait_for("the sandbox to end", || program.sandbox_pid().is_none().then_some(()));
+    std::fs::remove_dir_all(program.sandbox_dir()).expect("the sandbox's state");
+    let console = open(&program);
+    console.wait_for("does not have any more");
+    console.wait_for("lost");
+    console.keys("a");
+    console.wait_for("15/15 ready");
+    console.wait_for("✔ deployed");
 }

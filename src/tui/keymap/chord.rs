@@ -47,6 +47,11 @@ impl Chord {
         Self { code, modifiers }
     }
 
+    /// Whether it puts a sign into a line that is typed.
+    pub fn is_typed(self) -> bool {
+        matches!(self.code, KeyCode::Char(_)) && !self.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
+    }
+
     /// A key event that is this chord.
     pub fn event(self) -> KeyEvent {
         KeyEvent::new(self.code, self.modifiers)

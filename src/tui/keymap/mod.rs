@@ -38,6 +38,8 @@ pub enum Context {
     Typing,
     /// While a recording is played.
     Replay,
+    /// Whatever is open, and also while a line is typed.
+    Always,
 }
 
 /// One key in one context.
@@ -109,6 +111,7 @@ impl fmt::Display for Context {
             Self::Reading => "in help and messages",
             Self::Typing => "when typing",
             Self::Replay => "in a replay",
+            Self::Always => "always",
         })
     }
 }
@@ -141,6 +144,7 @@ const DEFAULTS: &[(Context, Action, &[&str])] = &[
     (Context::Resources, Action::ShowDetails, &["l", "right"]),
     (Context::Resources, Action::ToggleDependencies, &["d"]),
     (Context::Resources, Action::Copy, &["y"]),
+    (Context::Resources, Action::Back, &["esc"]),
     (Context::Details, Action::Up, &["k", "up"]),
     (Context::Details, Action::Down, &["j", "down"]),
     (Context::Details, Action::PageUp, &["pgup", "ctrl-u"]),
@@ -214,8 +218,8 @@ const DEFAULTS: &[(Context, Action, &[&str])] = &[
     (Context::Everywhere, Action::Help, &["?"]),
     (Context::Everywhere, Action::Palette, &[":"]),
     (Context::Everywhere, Action::Messages, &["m"]),
-    (Context::Everywhere, Action::Suspend, &["ctrl-z"]),
-    (Context::Everywhere, Action::Redraw, &["ctrl-l"]),
+    (Context::Always, Action::Suspend, &["ctrl-z"]),
+    (Context::Always, Action::Redraw, &["ctrl-l"]),
     (Context::Everywhere, Action::Quit, &["q"]),
 ];
 
@@ -248,7 +252,15 @@ impl KeyMap {
                 .filter(|all: &Vec<_>| !all.is_empty())
                 .ok_or_else(unknown)?;
             for binding in map.bindings.iter_mut().filter(|binding| binding.action == action) {
-                binding.chords.clone_from(&chords);
+                if binding.context == Context::Typing {
+                    // A letter that is typed is that letter.
+                    let others: Vec<Chord> = chords.iter().copied().filter(|chord| !chord.is_typed()).collect();
+                    if !others.is_empty() {
+                        binding.chords = others;
+                    }
+                } else {
+                    binding.chords.clone_from(&chords);
+                }
             }
         }
         map.check()?;
@@ -328,6 +340,17 @@ mod tests {
         assert_eq!(map.lookup(&contexts, ctrl_x).collect::<Vec<_>>(), [Action::Destroy]);
         assert_eq!(map.lookup(&contexts, key(KeyCode::Char('D'), KeyModifiers::NONE)).next(), None);
         assert_eq!(map.chord_of(&contexts, Action::Destroy).map(|chord| chord.to_string()), Some("ctrl-x".into()));
+    }
+
+    #[test]
+    fn a_letter_that_is_bound_can_still_be_typed() {
+        let map = KeyMap::with(&[custom("up", "e, f7"), custom("back", "u")]).expect("good keys");
+        let typing = [Context::Typing];
+        let key = |code| KeyEvent::new(code, KeyModifiers::NONE);
+        assert_eq!(map.lookup(&typing, key(KeyCode::Char('e'))).next(), None);
+        assert_eq!(map.lookup(&typing, key(KeyCode::F(7))).next(), Some(Action::Up));
+        assert_eq!(map.lookup(&typing, key(KeyCode::Esc)).next(), Some(Action::Back), "there must be a way out");
+        assert_eq!(map.lookup(&[Context::Resources], key(KeyCode::Char('e'))).next(), Some(Action::Up));
     }
 
     #[test]

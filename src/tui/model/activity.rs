@@ -85,6 +85,14 @@ impl Activity {
         matches!(self, Self::Replay(_))
     }
 
+    /// The run whose recording is played, once that is known.
+    pub fn replayed(&self) -> Option<&str> {
+        match self {
+            Self::Replay(position) => Some(position.run.as_str()).filter(|run| !run.is_empty()),
+            _ => None,
+        }
+    }
+
     /// Whether something new may be begun.
     pub fn is_idle(&self) -> bool {
         *self == Self::Idle

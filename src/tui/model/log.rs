@@ -35,6 +35,8 @@ pub struct LogPane {
     wrap: bool,
     /// Columns scrolled to the right.
     left: usize,
+    /// The same, where a search began.
+    left_before: usize,
     window: Window,
     search: Option<Needle>,
     filter: Option<Needle>,
@@ -70,6 +72,7 @@ impl LogPane {
             size: (0, 0),
             wrap: false,
             left: 0,
+            left_before: 0,
             window: Window { following: true, ..Window::default() },
             search: None,
             filter: None,
@@ -204,6 +207,7 @@ impl LogPane {
         // A filter is rather narrowed than typed anew; a search is rather another.
         let text = before.as_ref().filter(|_| purpose == Purpose::Filter).map_or("", Needle::text);
         self.typing = Some(Typing { purpose, input: Input::new(text.to_owned()), before });
+        self.left_before = self.left;
     }
 
     fn act_typing(&mut self, typing: Typing, action: Action) -> Vec<Effect> {
@@ -225,6 +229,7 @@ impl LogPane {
                     effects = self.set(purpose, typing.before);
                 }
                 if purpose == Purpose::Search {
+                    self.left = self.left_before;
                     effects.extend(self.want(LogCommand::Return));
                 }
                 effects
@@ -311,6 +316,13 @@ impl LogPane {
                 self.window = *window;
                 if self.found_line() != before {
                     self.bring_match_in();
+                }
+                // Scrolled to the side beyond every line, there would be nothing to see and no sign why.
+                self.left = self.left.min(self.most_left());
+                if self.typing.as_ref().is_some_and(|typing| typing.purpose == Purpose::Search)
+                    && self.found_line().is_none()
+                {
+                    self.left = self.left_before.min(self.most_left());
                 }
                 Vec::new()
             }

@@ -1,6 +1,6 @@
 //! The list of resources: what is selected, and what each row says.
 
-use crate::event::{Action, Outcome};
+use crate::event::{Action, Outcome, SkipReason};
 use crate::plan::{Plan, Step};
 use crate::resource::{ResourceKind, ResourceState};
 use crate::tui::model::Model;
@@ -117,9 +117,10 @@ impl Model {
             (_, Some(StepState::Running { retrying: true, .. })) => RowState::Retrying,
             (Some(ResourceState::Creating), Some(StepState::Running { .. })) => RowState::Creating,
             (Some(ResourceState::Deleting), Some(StepState::Running { .. })) => RowState::Deleting,
+            (Some(ResourceState::Failed), _) if self.was_cancelled(kind) => RowState::Unfinished,
             (Some(ResourceState::Failed), _) => RowState::Failed,
             (Some(ResourceState::Creating | ResourceState::Deleting), _) => RowState::Unfinished,
-            (_, _) if next == Some(kind) => RowState::Next,
+            (_, _) if next == Some(kind) && !self.details.lost.contains(&kind) => RowState::Next,
             (Some(ResourceState::Ready), _) => RowState::Ready,
             (Some(ResourceState::Gone), _) => RowState::Gone,
             (None, Some(StepState::Running { .. })) => RowState::Creating,
@@ -134,6 +135,8 @@ impl Model {
         };
         // A deployment that is not there has no names yet: they are drawn when it begins.
         let names = self.deployment.origin().filter(|_| self.deployment.is_standing()).map(|origin| &origin.names);
+        // What is gone and comes next will have another name and take its own time.
+        let resource = resource.filter(|resource| state != RowState::Next || resource.state != ResourceState::Gone);
         ResourceRow {
             kind,
             name: resource.map(|resource| resource.name.clone()).or_else(|| Some(names?.of(kind))),
@@ -141,6 +144,12 @@ impl Model {
             state,
             seconds: running.or_else(|| resource.and_then(|resource| resource.seconds)),
         }
+    }
+
+    /// Whether the last run was stopped while it worked on a resource: nothing failed, but nothing is known either.
+    fn was_cancelled(&self, kind: ResourceKind) -> bool {
+        let step = self.run.as_ref().and_then(|run| run.step_about(kind));
+        step.is_some_and(|step| step.state == StepState::Skipped(SkipReason::Cancelled))
     }
 
     /// The step that `enter` would let go: the one that is held, or the first that is open where nothing runs.
@@ -157,14 +166,15 @@ impl Model {
     }
 
     /// Whether what a step makes is there. One that makes no resource was done if one that needs it was.
-    fn is_done(&self, step: &Step, plan: &Plan) -> bool {
+    pub fn is_done(&self, step: &Step, plan: &Plan) -> bool {
+        let is_there = |kind| self.deployment.is_ready(kind) && !self.details.lost.contains(&kind);
         match step.resource {
-            Some(kind) => self.deployment.is_ready(kind),
+            Some(kind) => is_there(kind),
             None => plan
                 .steps()
                 .iter()
                 .filter(|other| other.needs.contains(&step.id))
-                .any(|other| other.resource.is_some_and(|kind| self.deployment.is_ready(kind))),
+                .any(|other| other.resource.is_some_and(is_there)),
         }
     }
 
@@ -199,6 +209,7 @@ impl Model {
             }
             Some((_, Some(Outcome::Failed))) if self.deployment.is_standing() => StateOfAffairs::Failed,
             _ if !self.deployment.is_standing() => StateOfAffairs::Empty,
+            _ if !self.details.lost.is_empty() => StateOfAffairs::Partial,
             Some((Action::Deploy, _)) if self.deployment.is_complete() => StateOfAffairs::Ready,
             Some((_, None)) => StateOfAffairs::Interrupted,
             Some(_) => StateOfAffairs::Partial,

@@ -98,6 +98,8 @@ impl TrialPane {
     /// What is to be sent: what was chosen, else the image under the cursor.
     pub fn to_send(&self) -> Vec<PathBuf> {
         match self.chooser.marked() {
+            // On a folder the key opens it, whatever is marked elsewhere.
+            _ if self.chooser.can_enter() => Vec::new(),
             [] => self.chooser.selected_image().map(|entry| entry.path.clone()).into_iter().collect(),
             marked => marked.to_vec(),
         }

@@ -47,8 +47,6 @@ pub(super) enum Note {
 pub(super) struct Ready {
     prepared: Box<Prepared>,
     about: Box<PreparedRun>,
-    /// Steps that have nothing to do.
-    free: BTreeSet<StepId>,
 }
 
 impl std::fmt::Debug for Ready {
@@ -150,14 +148,14 @@ impl Desk {
                 Message::Inspected(kind, answer)
             }),
             Effect::Prepare(task) => return self.prepare(task),
-            Effect::Start { pace, passes } => self.start(pace, passes),
+            Effect::Start { pace, passes, free } => self.start(pace, passes, free),
             Effect::Discard => self.ready = None,
             Effect::PassOne => self.run.iter().for_each(|(gate, _)| gate.pass_one()),
             Effect::SetPace(pace) => self.run.iter().for_each(|(gate, _)| gate.set_pace(pace)),
             Effect::CancelRun => self.run.iter().for_each(|(_, cancel)| cancel.cancel()),
-            Effect::FollowFunctionLog(follow) => {
+            Effect::FollowFunctionLog(names) => {
                 if let Some(session) = &self.session
-                    && self.function_log.follow(session, follow)
+                    && self.function_log.follow(session, names)
                 {
                     return self.log(LogSource::Function, |store| store.run(LogCommand::Clear));
                 }
@@ -230,8 +228,8 @@ impl Desk {
         Vec::new()
     }
 
-    fn start(&mut self, pace: Pace, passes: usize) {
-        let Some(Ready { prepared, about, free }) = self.ready.take() else { return };
+    fn start(&mut self, pace: Pace, passes: usize, free: BTreeSet<StepId>) {
+        let Some(Ready { prepared, about }) = self.ready.take() else { return };
         let gate = ConsoleGate::new(pace, passes, free, self.notes.clone());
         let cancel = CancellationToken::new();
         self.run = Some((Arc::clone(&gate), cancel.clone()));
@@ -273,17 +271,10 @@ async fn make_ready(session: &Session, task: Task, thumbnails: Option<PathBuf>) 
         Task::Trial(images) => session.prepare_trial(images.clone(), thumbnails).await?,
     };
     let mut resources = prepared.resources();
-    let mut free = BTreeSet::new();
-    if task == Task::Deploy {
-        let deployment = session.deployment()?;
-        let steps = prepared.started().plan.steps();
-        let is_ready = |step: &&crate::plan::Step| step.resource.is_some_and(|kind| deployment.is_ready(kind));
-        free = steps.iter().filter(is_ready).map(|step| step.id.clone()).collect();
-        if *session.label() != CloudLabel::Sandbox {
-            // The cloud is asked, not the journal: what somebody removed by hand would be created again.
-            let there = session.status().await?;
-            resources.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.is_there()));
-        }
+    if task == Task::Deploy && *session.label() != CloudLabel::Sandbox {
+        // The cloud is asked, not the journal: what somebody removed by hand would be created again.
+        let there = session.status().await?;
+        resources.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.is_there()));
     }
     let about = PreparedRun {
         task,
@@ -292,7 +283,7 @@ async fn make_ready(session: &Session, task: Task, thumbnails: Option<PathBuf>) 
         resources,
         foreign: prepared.foreign().to_vec(),
     };
-    Ok(Ready { prepared: Box::new(prepared), about: Box::new(about), free })
+    Ok(Ready { prepared: Box::new(prepared), about: Box::new(about) })
 }
 
 /// Passes a run's events on, and answers how it ended.

@@ -36,23 +36,16 @@ impl FunctionLog {
         Self { notes, reader: None }
     }
 
-    /// Goes on reading, or stops for a while. Answers whether a log is read from its beginning.
-    pub(super) fn follow(&mut self, session: &Arc<Session>, wanted: bool) -> bool {
-        let names = match session.deployment() {
-            Ok(deployment) => deployment.origin().filter(|_| deployment.is_standing()).map(|o| o.names.clone()),
-            // Told by whoever reads the journal for its own sake.
-            Err(_) => None,
-        };
+    /// Reads the log of the function of these names, or none. Answers whether a log is read from its beginning.
+    pub(super) fn follow(&mut self, session: &Arc<Session>, names: Option<Names>) -> bool {
+        if let Some(reader) = &self.reader {
+            let is_same = names.as_ref().is_none_or(|names| reader.names == *names);
+            // A reader that gave up, because the log could not be read, is put in place of.
+            if is_same && reader.wanted.send(names.is_some()).is_ok() {
+                return false;
+            }
+        }
         let Some(names) = names else { return false };
-        if let Some(reader) = &self.reader
-            && reader.names == names
-            && reader.wanted.send(wanted).is_ok()
-        {
-            return false;
-        }
-        if !wanted {
-            return false;
-        }
         let (sender, receiver) = watch::channel(true);
         self.reader = Some(Reader { names, wanted: sender });
         tokio::spawn(read(Arc::clone(session), receiver, self.notes.clone()));

@@ -1,6 +1,7 @@
 //! [`ConsoleGate`]: holds steps until the console's user lets them go.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -86,6 +87,17 @@ impl Gate for ConsoleGate {
             changed.await;
         }
     }
+
+    fn parallelism(&self, most: NonZeroUsize) -> NonZeroUsize {
+        match self.state.lock().unwrap_or_else(PoisonError::into_inner).pace {
+            Pace::Through => most,
+            Pace::Stepwise => NonZeroUsize::MIN,
+        }
+    }
+
+    async fn changed(&self) {
+        self.changed.notified().await;
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +127,16 @@ mod tests {
         });
         assert_eq!(passage, Passage::Go);
         assert_eq!(gate.pass(&step("fourth")).await, Passage::Go);
+    }
+
+    #[tokio::test]
+    async fn step_by_step_is_one_after_another() {
+        let (notes, _heard) = mpsc::channel(8);
+        let most = NonZeroUsize::new(8).expect("eight is not zero");
+        let gate = ConsoleGate::new(Pace::Stepwise, 1, BTreeSet::new(), notes);
+        assert_eq!(gate.parallelism(most).get(), 1);
+        let ((), ()) = tokio::join!(gate.changed(), async { gate.set_pace(Pace::Through) });
+        assert_eq!(gate.parallelism(most).get(), 8);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use tui_input::Input;
 
 use crate::event::{Action, Failure, Outcome};
-use crate::resource::ResourceKind;
+use crate::resource::{ResourceKind, ResourceState};
 use crate::session::{Inspection, ResourceStatus};
 use crate::text;
 use crate::tui::message::{Effect, Pace, Place, PreparedRun, Stakes, Task};
@@ -15,30 +15,28 @@ use crate::tui::model::{Connection, Model};
 
 pub(super) fn connected(model: &mut Model, place: Place) -> Vec<Effect> {
     model.connection = Connection::Connected(place);
-    let mut effects = Vec::new();
-    if model.deployment.is_standing() {
-        effects.push(Effect::AskStatus);
-    }
-    effects.extend(super::commands::inspect_selected(model));
-    if model.shown_panel() == crate::tui::model::panel::Panel::Function {
-        effects.push(Effect::FollowFunctionLog(true));
-    }
-    effects
+    ask_status(model)
 }
 
+/// Asks whether what stands is really there, once cloud and journals have been heard.
+pub(super) fn ask_status(model: &Model) -> Vec<Effect> {
+    let can_ask = model.place().is_some() && model.journals_read && model.deployment.is_standing();
+    if can_ask { vec![Effect::AskStatus] } else { Vec::new() }
+}
+
+/// Another process begins or ends its work. While we are at work ourselves, that is kept for later.
 pub(super) fn holder(model: &mut Model, holder: Option<String>) -> Vec<Effect> {
-    match (holder, &model.activity) {
-        (Some(holder), Activity::Idle | Activity::Theirs { .. }) => {
-            model.activity = Activity::Theirs { holder };
-            Vec::new()
-        }
-        (None, Activity::Theirs { .. }) => {
-            model.activity = Activity::Idle;
-            model.messages.say(model.now, Tone::Info, "The other process has let go of the deployment.");
-            vec![Effect::AskStatus]
-        }
-        _ => Vec::new(),
+    let has_let_go = holder.is_none() && matches!(model.activity, Activity::Theirs { .. });
+    model.holder = holder;
+    if !matches!(model.activity, Activity::Idle | Activity::Theirs { .. }) {
+        return Vec::new();
     }
+    model.rest();
+    if !has_let_go {
+        return Vec::new();
+    }
+    model.messages.say(model.now, Tone::Info, "The other process has let go of the deployment.");
+    ask_status(model)
 }
 
 /// A run is ready: it begins at once where nothing is at stake, else the user is asked.
@@ -58,7 +56,7 @@ pub(super) fn prepared(model: &mut Model, prepared: Box<PreparedRun>) -> Vec<Eff
             Task::Deploy | Task::Trial(_) => "There is nothing to do.",
         };
         model.messages.say(model.now, Tone::Info, words);
-        model.activity = Activity::Idle;
+        model.rest();
         return vec![Effect::Discard];
     }
     let stakes = model.stakes();
@@ -77,7 +75,7 @@ pub(super) fn prepared(model: &mut Model, prepared: Box<PreparedRun>) -> Vec<Eff
         Task::Deploy | Task::Trial(_) => ("Create them?", format!("This creates {count} for real, in {cloud}.")),
     };
     let answer = if stakes == Stakes::Money { Answer::Word(Input::default()) } else { Answer::Key };
-    model.overlay = Some(Overlay::Question(Question {
+    model.question = Some(Question {
         question: question.to_owned(),
         consequence,
         resources: prepared.resources.clone(),
@@ -85,7 +83,7 @@ pub(super) fn prepared(model: &mut Model, prepared: Box<PreparedRun>) -> Vec<Eff
         answer,
         about: Asking::Start,
         scroll: 0,
-    }));
+    });
     model.activity = Activity::Asking { prepared, pace };
     Vec::new()
 }
@@ -94,12 +92,16 @@ pub(super) fn prepared(model: &mut Model, prepared: Box<PreparedRun>) -> Vec<Eff
 pub(super) fn start(model: &mut Model, task: &Task, pace: Pace) -> Vec<Effect> {
     let action = task.action();
     model.activity = Activity::Ours(OurRun { action, id: None, pace, held: None, cancelling: false });
-    vec![Effect::Start { pace, passes: usize::from(pace == Pace::Stepwise) }]
+    // What is there already is not asked about.
+    let plan = model.preview.as_ref().map(|preview| &preview.plan).filter(|_| *task == Task::Deploy);
+    let steps = plan.iter().flat_map(|plan| plan.steps());
+    let free = steps.filter(|step| plan.is_some_and(|plan| model.is_done(step, plan))).map(|step| step.id.clone());
+    vec![Effect::Start { pace, passes: usize::from(pace == Pace::Stepwise), free: free.collect() }]
 }
 
 pub(super) fn not_prepared(model: &mut Model, task: &Task, failure: &Failure) -> Vec<Effect> {
     if matches!(&model.activity, Activity::Preparing { .. } | Activity::Ours(OurRun { id: None, .. })) {
-        model.activity = Activity::Idle;
+        model.rest();
     }
     if let Task::Trial(_) = task {
         model.trial.refused(failure);
@@ -110,8 +112,8 @@ pub(super) fn not_prepared(model: &mut Model, task: &Task, failure: &Failure) ->
 
 pub(super) fn run_ended(model: &mut Model, ended: Result<Outcome, Failure>) -> Vec<Effect> {
     let Some(ours) = model.activity.ours().cloned() else { return Vec::new() };
-    model.activity = Activity::Idle;
-    let pictures = if ours.action == Action::Trial { model.trial.run_ended() } else { Vec::new() };
+    model.rest();
+    let mut effects = if ours.action == Action::Trial { model.trial.run_ended() } else { Vec::new() };
     if matches!(model.overlay, Some(Overlay::Quitting | Overlay::Question(Question { about: Asking::Cancel, .. }))) {
         model.overlay = None;
     }
@@ -119,12 +121,7 @@ pub(super) fn run_ended(model: &mut Model, ended: Result<Outcome, Failure>) -> V
         Err(failure) => model.messages.fail(model.now, &failure),
         Ok(outcome) => tell_outcome(model, ours.action, outcome),
     }
-    let mut effects = quit_if_wanted(model);
-    if effects.is_empty() {
-        effects.push(Effect::AskStatus);
-        effects.extend(super::commands::inspect_selected(model));
-        effects.extend(pictures);
-    }
+    effects.extend(if model.quit_after { quit_if_wanted(model) } else { ask_status(model) });
     effects
 }
 
@@ -174,18 +171,15 @@ pub(super) fn status(model: &mut Model, status: Result<Vec<ResourceStatus>, Fail
     match status {
         Err(failure) => model.messages.fail(model.now, &failure),
         Ok(resources) => {
-            let lost: Vec<&str> = resources
-                .iter()
-                .filter(|resource| {
-                    resource.journal == crate::resource::ResourceState::Ready && resource.presence == Presence::Missing
-                })
-                .map(|resource| resource.kind.title())
-                .collect();
-            model.details.lost = resources
-                .iter()
-                .filter(|resource| resource.presence == Presence::Missing)
-                .map(|resource| resource.kind)
-                .collect();
+            // What is being made or removed just now is not lost.
+            if model.is_live() {
+                return Vec::new();
+            }
+            let is_lost = |resource: &&ResourceStatus| {
+                resource.journal == ResourceState::Ready && resource.presence == Presence::Missing
+            };
+            model.details.lost = resources.iter().filter(is_lost).map(|resource| resource.kind).collect();
+            let lost: Vec<&str> = model.details.lost.iter().map(|kind| kind.title()).collect();
             if !lost.is_empty() {
                 let words = format!("The cloud does not have any more: {}. Run on to make it again.", lost.join(", "));
                 model.messages.say(model.now, Tone::Bad, words);
@@ -205,6 +199,9 @@ pub(super) fn inspected(
         Ok(None) => Inspected::Missing,
         Err(failure) => Inspected::Failed(failure),
     };
-    model.details.inspected.insert(kind, said);
+    // An answer to a question that was put aside, because the resource has changed since, is old.
+    if model.deployment.is_ready(kind) {
+        model.details.inspected.insert(kind, said);
+    }
     Vec::new()
 }

@@ -2,21 +2,23 @@
 
 use tui_input::Input;
 
-use super::answers;
 use super::mouse::moved;
+use super::overlays::{in_overlay, perform_in_overlay};
 use crate::resource::ResourceKind;
 use crate::tui::keymap::Action;
 use crate::tui::message::{Effect, Pace, Task};
 use crate::tui::model::activity::Activity;
-use crate::tui::model::details::Inspected;
 use crate::tui::model::messages::Tone;
-use crate::tui::model::overlay::{Answer, Asking, Overlay, Question, matching};
+use crate::tui::model::overlay::{Answer, Asking, Overlay, Question};
 use crate::tui::model::panel::Panel;
 use crate::tui::model::{Connection, Model};
 use crate::tui::view;
 
 /// Whether an action would do something now: only then its key is shown, and understood.
 pub fn available(model: &Model, action: Action) -> bool {
+    if matches!(action, Action::Suspend | Action::Redraw) {
+        return true;
+    }
     match &model.overlay {
         Some(overlay) => in_overlay(overlay, action),
         None => available_beneath(model, action),
@@ -32,6 +34,10 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
     let idle = model.activity.is_idle();
     let ours = model.activity.ours();
     let is_log = matches!(model.focus, Panel::Build | Panel::Function);
+    let sends = matches!(action, Action::Choose | Action::TypePath | Action::Mark | Action::Send);
+    if model.activity.is_replay() && (sends || (action == Action::Save && model.focus == Panel::Trial)) {
+        return false;
+    }
     match action {
         // There, the same key sends images: where it cannot, it must not begin a deployment.
         Action::DoNext if model.focus == Panel::Trial => false,
@@ -76,6 +82,7 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
                 Panel::Trial => model.trial.can(action),
             }
         }
+        Action::Back if model.focus == Panel::Resources => model.resources.dependencies,
         Action::Left | Action::Right | Action::Save | Action::Back => match model.focus {
             Panel::Build => model.build_log.can(action),
             Panel::Function => model.function_log.can(action),
@@ -85,9 +92,9 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
         Action::Search | Action::SearchNext | Action::SearchPrevious | Action::Filter | Action::ToggleWrap => {
             is_log && model.shown_log().is_some_and(|log| log.can(action))
         }
-        Action::Choose | Action::TypePath | Action::Mark | Action::Enlarge => {
-            model.focus == Panel::Trial && model.trial.can(action)
-        }
+        // Also where there is nothing to mark: the key must not mean something else then.
+        Action::Mark => model.focus == Panel::Trial && model.trial.is_choosing(),
+        Action::Choose | Action::TypePath | Action::Enlarge => model.focus == Panel::Trial && model.trial.can(action),
         Action::Send => {
             let opens_folder = model.trial.to_send().is_empty();
             model.focus == Panel::Trial
@@ -99,27 +106,16 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
     }
 }
 
-fn in_overlay(overlay: &Overlay, action: Action) -> bool {
-    match overlay {
-        Overlay::Help { .. } | Overlay::Messages { .. } => matches!(
-            action,
-            Action::Back | Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Top | Action::Bottom
-        ),
-        Overlay::Palette { .. } => matches!(action, Action::Accept | Action::Back | Action::Up | Action::Down),
-        Overlay::Question(_) => matches!(action, Action::Accept | Action::Back | Action::Up | Action::Down),
-        Overlay::Quitting => {
-            matches!(action, Action::QuitAfter | Action::QuitCancel | Action::QuitLeave | Action::Back)
-        }
-    }
-}
-
 /// Does what an action means. One that is not [`available`] does nothing.
 pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
     if !available(model, action) {
         return Vec::new();
     }
-    if model.overlay.is_some() {
-        return perform_in_overlay(model, action);
+    match action {
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Redraw => return vec![Effect::Redraw],
+        _ if model.overlay.is_some() => return perform_in_overlay(model, action),
+        _ => {}
     }
     match action {
         Action::DoNext => go(model, Pace::Stepwise),
@@ -152,8 +148,6 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Help => open(model, Overlay::Help { scroll: 0 }),
         Action::Palette => open(model, Overlay::Palette { input: Input::default(), selected: 0 }),
         Action::Messages => open(model, Overlay::Messages { scroll: 0 }),
-        Action::Suspend => vec![Effect::Suspend],
-        Action::Redraw => vec![Effect::Redraw],
         Action::Quit => quit(model),
         _ => in_panel(model, action),
     }
@@ -169,6 +163,10 @@ fn in_panel(model: &mut Model, action: Action) -> Vec<Effect> {
     let layout = model.layout();
     let inside = view::layout::Layout::inside(layout.main);
     match model.focus {
+        Panel::Resources if action == Action::Back => {
+            model.resources.dependencies = false;
+            Vec::new()
+        }
         Panel::Resources => {
             let rows = isize::try_from(model.resource_rows().len()).unwrap_or(isize::MAX);
             let by = match action {
@@ -199,7 +197,7 @@ fn in_panel(model: &mut Model, action: Action) -> Vec<Effect> {
 }
 
 /// A scroll position after an action, within what there is to see.
-fn scrolled(scroll: u16, action: Action, rows: usize, height: u16) -> u16 {
+pub(super) fn scrolled(scroll: u16, action: Action, rows: usize, height: u16) -> u16 {
     let page = i32::from(height.saturating_sub(1).max(1));
     let most = u16::try_from(rows.saturating_sub(usize::from(height))).unwrap_or(u16::MAX);
     let to = match action {
@@ -222,23 +220,11 @@ pub(super) fn move_selection(model: &mut Model, by: isize) -> Vec<Effect> {
     if to == at { Vec::new() } else { select(model, rows[to].kind) }
 }
 
-/// Selects a resource, and asks for what is not known of it yet.
+/// Selects a resource.
 pub(super) fn select(model: &mut Model, kind: ResourceKind) -> Vec<Effect> {
     model.resources.selected = kind;
     model.details.scroll = 0;
-    inspect_selected(model)
-}
-
-/// Asks the cloud about the selected resource, where its details are on the screen and it may be there.
-pub(super) fn inspect_selected(model: &mut Model) -> Vec<Effect> {
-    let kind = model.resources.selected;
-    let is_ready = model.deployment.is_ready(kind);
-    let is_known = model.details.inspected.contains_key(&kind);
-    if model.shown_panel() != Panel::Details || model.place().is_none() || !is_ready || is_known {
-        return Vec::new();
-    }
-    model.details.inspected.insert(kind, Inspected::Asked);
-    vec![Effect::Inspect(kind)]
+    Vec::new()
 }
 
 fn show(model: &mut Model, panel: Panel) -> Vec<Effect> {
@@ -248,21 +234,7 @@ fn show(model: &mut Model, panel: Panel) -> Vec<Effect> {
         model.shown = panel;
         model.panel_chosen = true;
     }
-    let mut effects = Vec::new();
-    let shown = model.shown_panel();
-    if shown != before {
-        if before == Panel::Function {
-            effects.push(Effect::FollowFunctionLog(false));
-        }
-        match shown {
-            Panel::Function if model.place().is_some() => effects.push(Effect::FollowFunctionLog(true)),
-            Panel::Trial => effects.extend(model.trial.enter()),
-            _ => {}
-        }
-    }
-    effects.extend(inspect_selected(model));
-    effects.extend(super::fit_panes(model));
-    effects
+    if model.shown_panel() == Panel::Trial && before != Panel::Trial { model.trial.enter() } else { Vec::new() }
 }
 
 /// Begins or goes on: one step, or all.
@@ -279,6 +251,8 @@ fn go(model: &mut Model, pace: Pace) -> Vec<Effect> {
 }
 
 pub(super) fn prepare(model: &mut Model, task: Task, pace: Pace) -> Vec<Effect> {
+    // What was said before is about something else.
+    model.messages.dismiss();
     model.activity = Activity::Preparing { task: task.clone(), pace };
     vec![Effect::Prepare(task)]
 }
@@ -322,20 +296,23 @@ fn refresh(model: &mut Model) -> Vec<Effect> {
         }
         _ => {
             model.details.inspected.clear();
-            let mut effects = vec![Effect::AskStatus];
-            effects.extend(inspect_selected(model));
-            effects
+            vec![Effect::AskStatus]
         }
     }
 }
 
 fn cancel_question(model: &Model) -> Question {
+    let is_trial = model.activity.ours().is_some_and(|ours| ours.action == crate::event::Action::Trial);
     let running = model.run.iter().flat_map(|run| run.steps.iter()).filter(|step| step.is_running());
     let count = running.count();
-    let consequence = format!(
-        "No further step starts; {} under way may end. What is there stays, and can be gone on with or destroyed.",
-        crate::text::count(count, "call")
-    );
+    let consequence = if is_trial {
+        "No further image is sent; those that have been sent may still get their thumbnails.".to_owned()
+    } else {
+        format!(
+            "No further step starts; {} under way may end. What is there stays, and can be gone on with or destroyed.",
+            crate::text::count(count, "step")
+        )
+    };
     Question {
         question: "Cancel the run?".to_owned(),
         consequence,
@@ -354,161 +331,9 @@ fn quit(model: &mut Model) -> Vec<Effect> {
     vec![Effect::Quit]
 }
 
-fn perform_in_overlay(model: &mut Model, action: Action) -> Vec<Effect> {
-    let height = model.size.1;
-    match model.overlay.as_mut() {
-        None => Vec::new(),
-        Some(Overlay::Help { scroll }) => {
-            if action == Action::Back {
-                model.overlay = None;
-                return Vec::new();
-            }
-            let at = *scroll;
-            let (rows, visible) = view::overlay::help_rows(model);
-            model.overlay = Some(Overlay::Help { scroll: scrolled(at, action, rows, visible) });
-            Vec::new()
-        }
-        Some(Overlay::Messages { scroll }) => {
-            let page = i32::from(height / 2);
-            match action {
-                Action::Up => *scroll = moved(*scroll, 1),
-                Action::Down => *scroll = moved(*scroll, -1),
-                Action::PageUp => *scroll = moved(*scroll, page),
-                Action::PageDown => *scroll = moved(*scroll, -page),
-                Action::Bottom => *scroll = 0,
-                Action::Top => *scroll = u16::MAX,
-                _ => {
-                    model.messages.dismiss();
-                    model.overlay = None;
-                    return Vec::new();
-                }
-            }
-            let at = *scroll;
-            let most = view::overlay::messages_most(model);
-            model.overlay = Some(Overlay::Messages { scroll: at.min(most) });
-            Vec::new()
-        }
-        Some(Overlay::Palette { .. }) => palette(model, action),
-        Some(Overlay::Question(_)) => question(model, action),
-        Some(Overlay::Quitting) => quitting(model, action),
-    }
-}
-
-/// What the palette offers for what was typed: what can be done now, by name.
-pub fn offered(model: &Model, typed: &str) -> Vec<Action> {
-    let contexts = model.contexts_beneath();
-    let is_offered = |action: &Action| {
-        let is_move = matches!(
-            action,
-            Action::Up
-                | Action::Down
-                | Action::Left
-                | Action::Right
-                | Action::PageUp
-                | Action::PageDown
-                | Action::Palette
-                | Action::Back
-                | Action::Accept
-        );
-        !is_move && model.keymap.chord_of(&contexts, *action).is_some() && available_beneath(model, *action)
-    };
-    let offered: Vec<Action> = Action::ALL.iter().copied().filter(is_offered).collect();
-    matching(typed, &offered)
-}
-
-fn palette(model: &mut Model, action: Action) -> Vec<Effect> {
-    let Some(Overlay::Palette { input, selected }) = &model.overlay else { return Vec::new() };
-    let (typed, at) = (input.value().to_owned(), *selected);
-    let found = offered(model, &typed);
-    match action {
-        Action::Up | Action::Down => {
-            let by = if action == Action::Up { -1 } else { 1 };
-            let to = at.saturating_add_signed(by).min(found.len().saturating_sub(1));
-            if let Some(Overlay::Palette { selected, .. }) = &mut model.overlay {
-                *selected = to;
-            }
-            Vec::new()
-        }
-        Action::Accept => {
-            let Some(chosen) = found.get(at).copied() else { return Vec::new() };
-            model.overlay = None;
-            perform(model, chosen)
-        }
-        _ => {
-            model.overlay = None;
-            Vec::new()
-        }
-    }
-}
-
-fn question(model: &mut Model, action: Action) -> Vec<Effect> {
-    let most = view::overlay::question_most(model);
-    let Some(Overlay::Question(question)) = &mut model.overlay else { return Vec::new() };
-    match action {
-        Action::Up => {
-            question.scroll = question.scroll.saturating_sub(1);
-            return Vec::new();
-        }
-        Action::Down => {
-            question.scroll = question.scroll.saturating_add(1).min(most);
-            return Vec::new();
-        }
-        _ => {}
-    }
-    let accepted = action == Action::Accept
-        && match &question.answer {
-            Answer::Key => true,
-            Answer::Word(input) => input.value().trim().eq_ignore_ascii_case("yes"),
-        };
-    if action == Action::Accept && !accepted {
-        // Anything but the word: the question stays until it is answered or left.
-        return Vec::new();
-    }
-    let about = question.about;
-    model.overlay = None;
-    match (about, accepted) {
-        (Asking::Cancel, true) => cancel_run(model),
-        (Asking::Cancel, false) => Vec::new(),
-        (Asking::Start, yes) => {
-            let Activity::Asking { prepared, pace } = std::mem::replace(&mut model.activity, Activity::Idle) else {
-                return Vec::new();
-            };
-            if yes {
-                return answers::start(model, &prepared.task, pace);
-            }
-            model.messages.say(model.now, Tone::Info, "Nothing was done.");
-            vec![Effect::Discard]
-        }
-    }
-}
-
-fn cancel_run(model: &mut Model) -> Vec<Effect> {
+pub(super) fn cancel_run(model: &mut Model) -> Vec<Effect> {
     let Some(ours) = model.activity.ours_mut() else { return Vec::new() };
     ours.cancelling = true;
     ours.held = None;
     vec![Effect::CancelRun]
-}
-
-fn quitting(model: &mut Model, action: Action) -> Vec<Effect> {
-    model.overlay = None;
-    match action {
-        Action::QuitAfter => {
-            model.quit_after = true;
-            // What waits for a key that will not come would wait for ever.
-            let mut effects = Vec::new();
-            if let Some(ours) = model.activity.ours_mut() {
-                ours.pace = Pace::Through;
-                ours.held = None;
-                effects.push(Effect::SetPace(Pace::Through));
-            }
-            model.messages.say(model.now, Tone::Info, "Quits when the run has ended.");
-            effects
-        }
-        Action::QuitCancel => {
-            model.quit_after = true;
-            cancel_run(model)
-        }
-        Action::QuitLeave => vec![Effect::Quit],
-        _ => Vec::new(),
-    }
 }

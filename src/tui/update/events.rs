@@ -79,8 +79,20 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
             model.history.apply(&event);
             if started.action == Action::Trial {
                 effects.extend(model.trial.apply(&event));
+                if model.activity.is_replay() && model.journals_read && !model.panel_chosen {
+                    model.shown = Panel::Trial;
+                    effects.extend(model.trial.enter());
+                }
             } else {
+                if started.action == Action::Deploy {
+                    // Of an earlier build, told in the same breath.
+                    lines.build.clear();
+                }
                 effects.extend(begin(model, &event));
+                if started.action == Action::Destroy && model.activity.is_replay() && !model.panel_chosen {
+                    // A teardown builds nothing.
+                    model.shown = Panel::Timing;
+                }
             }
             if let Some(ours) = model.activity.ours_mut()
                 && ours.id.is_none()
@@ -112,9 +124,16 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
             }
             follow(model, &step);
         }
+        // What is held will not be let go any more: a deployment stops at its first failure.
+        EventKind::StepFailed { .. } => {
+            if let Some(ours) = model.activity.ours_mut().filter(|ours| ours.action == Action::Deploy) {
+                ours.held = None;
+            }
+        }
         EventKind::ResourceChanged { resource, .. } => {
             // What the cloud said of it is not so any more.
             model.details.inspected.remove(&resource);
+            model.details.lost.retain(|lost| *lost != resource);
         }
         _ => {}
     }

@@ -6,7 +6,7 @@ use crossterm::event::{Event as TerminalEvent, KeyEvent, KeyEventKind};
 use tui_input::backend::crossterm::EventHandler;
 
 use super::commands::{available, perform};
-use crate::tui::keymap::Action;
+use crate::tui::keymap::{Action, Context};
 use crate::tui::message::Effect;
 use crate::tui::model::activity::Activity;
 use crate::tui::model::messages::Tone;
@@ -33,6 +33,13 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 /// Why something that would change the deployment cannot be done now; none where that can be seen, or a line is typed.
 fn why_not(model: &Model, action: Action) -> Option<String> {
     let changes = matches!(action, Action::DoNext | Action::RunOn | Action::Destroy | Action::Send);
+    if action == Action::Cancel && model.activity.is_idle() && model.overlay.is_none() {
+        let quit = model.keymap.chord_of(&[Context::Everywhere], Action::Quit);
+        return Some(match quit {
+            Some(key) => format!("Nothing runs that could be cancelled; {key} quits."),
+            None => "Nothing runs that could be cancelled.".to_owned(),
+        });
+    }
     if !changes || model.overlay.is_some() || model.is_typing() {
         return None;
     }
@@ -41,6 +48,9 @@ fn why_not(model: &Model, action: Action) -> Option<String> {
         (Connection::Failed(_), _) => Some("The cloud cannot be used; ask it again first.".to_owned()),
         (_, Activity::Theirs { holder }) => Some(format!("Not now: {holder} works on the deployment.")),
         (_, Activity::Replay(_)) => Some("A recording is played: nothing can be done in it.".to_owned()),
+        (_, Activity::Ours(_)) if action == Action::Destroy => {
+            Some("Not while something runs: wait for its end, or cancel it.".to_owned())
+        }
         (Connection::Connected(_), Activity::Idle) if !model.journals_read => {
             Some("Not yet: the journal is being read.".to_owned())
         }
@@ -81,7 +91,7 @@ fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 
 /// Something was pasted: a line where one is typed, else the paths of images that were dropped onto the terminal.
 pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
-    let types = model.is_typing() || model.contexts().contains(&crate::tui::keymap::Context::Typing);
+    let types = model.is_typing() || model.contexts().contains(&Context::Typing);
     if types {
         let line: String = text.chars().filter(|c| !c.is_control()).collect();
         let mut effects = Vec::new();

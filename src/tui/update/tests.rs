@@ -1,5 +1,7 @@
 //! The console's behaviour, without a terminal.
 
+use std::collections::BTreeSet;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 
@@ -31,6 +33,8 @@ fn press(model: &mut Model, keys: &[&str]) -> Vec<Effect> {
         };
         effects.extend(update(model, Message::Key(key)));
     }
+    // What the panes ask of their stores is tried with the panes.
+    effects.retain(|effect| !matches!(effect, Effect::Log(..)));
     effects
 }
 
@@ -56,6 +60,25 @@ fn on_aws(model: &mut Model) {
     update(model, Message::Connected(Box::new(place)));
 }
 
+/// The effect that begins a run of which nothing is there yet.
+fn begun(pace: Pace) -> Effect {
+    Effect::Start { pace, passes: usize::from(pace == Pace::Stepwise), free: BTreeSet::new() }
+}
+
+/// What the cloud says: everything is there but these.
+fn status(model: &Model, missing: &[ResourceKind]) -> Message {
+    use crate::session::ResourceStatus;
+    use crate::strategy::sdk::Presence;
+    let of = |resource: &crate::deployment::Resource| ResourceStatus {
+        kind: resource.kind,
+        name: resource.name.clone(),
+        arn: None,
+        journal: resource.state,
+        presence: if missing.contains(&resource.kind) { Presence::Missing } else { Presence::There },
+    };
+    Message::Status(Ok(model.deployment.resources().map(of).collect()))
+}
+
 #[test]
 fn the_scenes_are_what_they_are_called() {
     assert_eq!(scenes::fresh(SIZE).state(), StateOfAffairs::Reading);
@@ -73,7 +96,7 @@ fn enter_begins_a_deployment_that_stops_before_its_second_step() {
     assert_eq!(press(&mut model, &["enter"]), [Effect::Prepare(Task::Deploy)]);
     assert_eq!(model.state(), StateOfAffairs::Preparing);
     let effects = update(&mut model, prepared(Task::Deploy, &[]));
-    assert_eq!(effects, [Effect::Start { pace: Pace::Stepwise, passes: 1 }]);
+    assert_eq!(effects, [begun(Pace::Stepwise)]);
     let plan = scenes::deploy_plan();
     let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
     let mut events = vec![script.begin(RunAction::Deploy, plan.clone())];
@@ -97,7 +120,7 @@ fn in_the_sandbox_a_deployment_begins_without_a_question_and_on_aws_with_the_wor
     assert!(matches!(&model.overlay, Some(Overlay::Question(Question { answer: Answer::Word(_), .. }))));
     assert_eq!(press(&mut model, &["y", "enter"]), [], "a letter is not the word");
     assert!(model.overlay.is_some());
-    assert_eq!(press(&mut model, &["e", "s", "enter"]), [Effect::Start { pace: Pace::Through, passes: 0 }]);
+    assert_eq!(press(&mut model, &["e", "s", "enter"]), [begun(Pace::Through)]);
     assert!(model.overlay.is_none());
 }
 
@@ -107,7 +130,7 @@ fn what_is_there_already_is_not_asked_about_again() {
     on_aws(&mut model);
     press(&mut model, &["a"]);
     let effects = update(&mut model, prepared(Task::Deploy, &[]));
-    assert_eq!(effects, [Effect::Start { pace: Pace::Through, passes: 0 }]);
+    assert_eq!(effects, [begun(Pace::Through)]);
 }
 
 #[test]
@@ -123,7 +146,7 @@ fn destroying_lists_what_it_deletes_and_asks_also_in_the_sandbox() {
     assert_eq!(model.activity, Activity::Idle);
     press(&mut model, &["D"]);
     update(&mut model, prepared(Task::Destroy, &ResourceKind::ALL));
-    assert_eq!(press(&mut model, &["y"]), [Effect::Start { pace: Pace::Through, passes: 0 }]);
+    assert_eq!(press(&mut model, &["y"]), [begun(Pace::Through)]);
 }
 
 #[test]
@@ -246,19 +269,117 @@ fn a_run_that_cannot_be_begun_says_why_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_the_cloud_has_lost_is_told() {
-    use crate::session::ResourceStatus;
-    use crate::strategy::sdk::Presence;
+fn what_the_cloud_has_lost_is_told_and_can_be_made_again() {
     let mut model = scenes::deployed(SIZE);
-    let lost = ResourceStatus {
-        kind: ResourceKind::Function,
-        name: "f".into(),
-        arn: None,
-        journal: ResourceState::Ready,
-        presence: Presence::Missing,
-    };
-    update(&mut model, Message::Status(Ok(vec![lost])));
+    let lost = status(&model, &[ResourceKind::Function]);
+    update(&mut model, lost);
     assert!(model.messages.all().any(|said| said.text.contains("Lambda function")));
+    assert_eq!(model.state(), StateOfAffairs::Partial);
+    assert_eq!(model.next_step().and_then(|step| step.resource), Some(ResourceKind::Function));
+    press(&mut model, &["a"]);
+    let effects = update(&mut model, prepared(Task::Deploy, &[]));
+    let Some(Effect::Start { free, .. }) = effects.first() else { panic!("it begins: {effects:?}") };
+    assert!(!free.contains(&"function".into()), "what is lost is shown and held like anything that is new");
+    assert!(free.contains(&"repository".into()), "what is there is not asked about");
+}
+
+#[test]
+fn what_was_destroyed_is_not_lost_when_it_is_made_again() {
+    let mut model = scenes::deployed(SIZE);
+    let mut script = scenes::Script::new(2, RunAction::Destroy, 100.0);
+    let plan = crate::strategy::sdk::plan::destroy(&model.deployment);
+    let mut events = vec![script.begin(RunAction::Destroy, plan.clone())];
+    for step in plan.steps() {
+        events.extend(script.step_begins(step, ResourceState::Deleting));
+        events.extend(script.step_ends(step, ResourceState::Gone, 0.1));
+    }
+    events.push(script.end(Outcome::Succeeded, 1.0));
+    scenes::hear(&mut model, events);
+    let all_gone = status(&model, &ResourceKind::ALL);
+    update(&mut model, all_gone);
+    assert_eq!(model.state(), StateOfAffairs::Destroyed);
+    scenes::hear(&mut model, scenes::whole_deployment(&mut scenes::Script::new(3, RunAction::Deploy, 200.0)));
+    assert_eq!(model.state(), StateOfAffairs::Ready);
+    assert_eq!(model.details.lost, []);
+}
+
+#[test]
+fn what_the_cloud_says_in_the_middle_of_a_teardown_is_no_alarm() {
+    let mut model = scenes::destroying(SIZE);
+    let answer = status(&model, &[ResourceKind::Repository]);
+    update(&mut model, answer);
+    assert_eq!(model.details.lost, []);
+}
+
+#[test]
+fn the_functions_log_is_read_when_it_is_looked_at_and_there_is_a_function() {
+    let mut model = scenes::empty(SIZE);
+    assert_eq!(press(&mut model, &["4"]), [], "there is no function yet");
+    scenes::ours(&mut model, RunAction::Deploy);
+    let events = scenes::whole_deployment(&mut scenes::Script::new(1, RunAction::Deploy, 0.0));
+    let effects = update(&mut model, Message::Events(events));
+    let follow = Effect::FollowFunctionLog(Some(scenes::names()));
+    assert!(effects.contains(&follow) || model.shown == Panel::Build, "{effects:?}");
+    press(&mut model, &["1", "4"]);
+    assert_eq!(model.followed, Some(scenes::names()));
+    assert!(press(&mut model, &["3"]).contains(&Effect::FollowFunctionLog(None)));
+}
+
+#[test]
+fn a_question_waits_until_nobody_types() {
+    let mut model = scenes::deployed(SIZE);
+    press(&mut model, &["D", ":"]);
+    update(&mut model, prepared(Task::Destroy, &ResourceKind::ALL));
+    assert_eq!(press(&mut model, &["y"]), [], "a letter that is typed into the palette answers nothing");
+    assert!(matches!(model.overlay, Some(Overlay::Palette { .. })));
+    press(&mut model, &["esc"]);
+    assert!(matches!(model.overlay, Some(Overlay::Question(_))));
+    assert_eq!(press(&mut model, &["n"]), [Effect::Discard]);
+}
+
+#[test]
+fn what_another_process_began_while_we_were_at_work_is_known_afterwards() {
+    let mut model = scenes::building(SIZE);
+    update(&mut model, Message::Holder(Some("process 9 (thumbctl destroy)".into())));
+    assert!(model.activity.ours().is_some());
+    update(&mut model, Message::RunEnded(Ok(Outcome::Failed)));
+    assert!(matches!(&model.activity, Activity::Theirs { holder } if holder.contains("process 9")));
+}
+
+#[test]
+fn a_step_that_fails_lets_go_of_the_one_that_was_held() {
+    let mut model = scenes::building(SIZE);
+    let plan = scenes::deploy_plan();
+    scenes::hold(&mut model, &plan.steps()[9].id);
+    let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
+    scenes::until_build(&mut script);
+    let failed = crate::event::EventKind::StepFailed {
+        step: plan.steps()[7].id.clone(),
+        seconds: 1.0,
+        error: Failure::new("no"),
+    };
+    scenes::hear(&mut model, vec![script.event(failed)]);
+    assert_eq!(press(&mut model, &["enter"]), [], "there is nothing to let go");
+}
+
+#[test]
+fn the_program_can_be_suspended_whatever_is_open() {
+    let suspend =
+        |model: &mut Model| update(model, Message::Key(KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL)));
+    let mut model = scenes::deployed(SIZE);
+    for keys in [&["?"][..], &["esc", ":"], &["esc", "3", "/"]] {
+        press(&mut model, keys);
+        assert_eq!(suspend(&mut model), [Effect::Suspend], "{keys:?}");
+    }
+}
+
+#[test]
+fn journals_and_cloud_may_be_heard_in_any_order() {
+    let mut model = scenes::fresh(SIZE);
+    let place = scenes::empty(SIZE).place().cloned().expect("it is connected");
+    scenes::hear(&mut model, scenes::whole_deployment(&mut scenes::Script::new(1, RunAction::Deploy, 0.0)));
+    assert!(!update(&mut model, Message::Connected(Box::new(place))).contains(&Effect::AskStatus));
+    assert!(update(&mut model, Message::JournalsRead).contains(&Effect::AskStatus));
 }
 
 /// Something that may happen to a console.
@@ -274,6 +395,11 @@ enum Happening {
     Paste(String),
     Connected(bool),
     Click(u16, u16),
+    Wheel(u16, u16, bool),
+    Status(usize),
+    NotPrepared(Task),
+    JournalsRead,
+    Tick(i64),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -295,10 +421,15 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => "[ -~\\n]{0,30}".prop_map(Happening::Paste),
         1 => proptest::bool::ANY.prop_map(Happening::Connected),
         2 => (0_u16..250, 0_u16..80).prop_map(|(column, row)| Happening::Click(column, row)),
+        1 => (0_u16..250, 0_u16..80, proptest::bool::ANY).prop_map(|(column, row, up)| Happening::Wheel(column, row, up)),
+        1 => (0_usize..15).prop_map(Happening::Status),
+        1 => proptest::sample::select(vec![Task::Deploy, Task::Trial(Vec::new())]).prop_map(Happening::NotPrepared),
+        1 => Just(Happening::JournalsRead),
+        1 => (-100_i64..1000).prop_map(Happening::Tick),
     ]
 }
 
-fn message(happening: Happening, story: &mut std::vec::IntoIter<crate::event::Event>) -> Message {
+fn message(model: &Model, happening: Happening, story: &mut std::vec::IntoIter<crate::event::Event>) -> Message {
     use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
     match happening {
         Happening::Key(key) => Message::Key(key),
@@ -317,6 +448,16 @@ fn message(happening: Happening, story: &mut std::vec::IntoIter<crate::event::Ev
             region: "us-east-1".into(),
         })),
         Happening::Connected(false) => Message::NotConnected(Failure::new("gone")),
+        Happening::Wheel(column, row, up) => Message::Mouse(MouseEvent {
+            kind: if up { MouseEventKind::ScrollUp } else { MouseEventKind::ScrollDown },
+            column,
+            row,
+            modifiers: KeyModifiers::NONE,
+        }),
+        Happening::Status(missing) => status(model, &ResourceKind::ALL[missing..]),
+        Happening::NotPrepared(task) => Message::NotPrepared(task, Failure::new("it cannot be begun")),
+        Happening::JournalsRead => Message::JournalsRead,
+        Happening::Tick(seconds) => Message::Tick(scenes::after(seconds as f64)),
         Happening::Click(column, row) => Message::Mouse(MouseEvent {
             kind: MouseEventKind::Down(MouseButton::Left),
             column,
@@ -344,7 +485,8 @@ proptest! {
             if is_end && !started {
                 continue;
             }
-            let message = message(happening, &mut story);
+            let refused = matches!(happening, Happening::NotPrepared(_));
+            let message = message(&model, happening, &mut story);
             let effects = update(&mut model, message);
             for effect in &effects {
                 if matches!(effect, Effect::Start { .. }) {
@@ -352,7 +494,7 @@ proptest! {
                     started = true;
                 }
             }
-            if is_end {
+            if is_end || (refused && model.activity.ours().is_none()) {
                 started = false;
             }
             prop_assert_eq!(started, model.activity.ours().is_some(), "our run is known for as long as it goes on");

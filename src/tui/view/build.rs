@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! ╭ Build ─────────────────────── following ╮
-//! │ ✔───── ✔───── ⠹      ·      ·           │  the phases: signs, names, seconds (see `phases`)
+//! │ ✔───── ✔───── ◑      ·      ·           │  the phases: signs, names, seconds (see `phases`)
 //! │ queue  source build  post   upload      │
-//! │ ⠹ BUILD runs for 12.5 s                 │
+//! │ ◑ BUILD runs for 12.5 s                 │
 //! │                                         │
 //! │  13:05:12  Compiling serde v1.0.0       │  the log (see `lines`)
 //! │▌ 13:05:13  Compiling tokio v1.0.0       │

@@ -6,6 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
+use serde_json::Value;
 
 use self::page::Page;
 use super::dependencies::Graph;
@@ -245,8 +246,18 @@ fn documents(page: &mut Page, kind: ResourceKind, model: &Model) {
     for (_, document) in documents.filter(|(of, _)| *of == kind) {
         let is_there = model.deployment.is_ready(kind);
         page.heading(if is_there { "Policy document, as it is planned" } else { "Policy document, as it will be" });
-        page.json(document);
+        page.json(&as_named(document, model));
     }
+}
+
+/// A planned document under the names that the deployment really has. One that is not there yet has none: they are drawn
+/// when it begins.
+fn as_named(document: &Value, model: &Model) -> Value {
+    let Some(preview) = &model.preview else { return document.clone() };
+    let origin = model.deployment.origin().filter(|_| model.deployment.is_standing());
+    let suffix = origin.map_or("SUFFIX", |origin| origin.names.suffix().as_str());
+    let text = document.to_string().replace(preview.names.suffix().as_str(), suffix);
+    serde_json::from_str(&text).unwrap_or_else(|_| document.clone())
 }
 
 fn inspection_lines(page: &mut Page, inspection: &Inspection) {

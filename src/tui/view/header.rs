@@ -165,14 +165,13 @@ fn second(model: &Model, look: Look, columns: usize) -> Line<'static> {
             Row::spread(left, right, columns)
         }
         Connection::Unneeded => {
-            let words = match &model.run {
-                Some(run) => {
-                    let started = &run.started;
-                    let cloud = format!("recorded run {} in {}", run.id, started.cloud);
-                    let parts = [cloud, account(&started.account), started.region.clone()];
+            let words = match (model.activity.replayed(), model.deployment.origin()) {
+                (Some(run), Some(origin)) => {
+                    let cloud = format!("recorded run {run} in {}", origin.cloud);
+                    let parts = [cloud, account(&origin.account), origin.region.clone()];
                     parts.join(&separator)
                 }
-                None => format!("reading the recording{}", look.symbols.ellipsis),
+                _ => format!("reading the recording{}", look.symbols.ellipsis),
             };
             row.text(&words, Role::Quiet).line(columns)
         }

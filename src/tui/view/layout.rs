@@ -82,7 +82,7 @@ impl Layout {
         let [tabs, panels] = Split::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(right);
         let is_large = width >= LARGE.0 && height >= LARGE.1;
         let (main, below) = if is_large && model.shown != Panel::Timing {
-            let [main, below] = Split::vertical([Constraint::Min(0), Constraint::Length(20)]).areas(panels);
+            let [main, below] = Split::vertical([Constraint::Min(0), Constraint::Length(26)]).areas(panels);
             (main, Some(below))
         } else {
             (panels, None)

@@ -6,7 +6,7 @@
 //!                             0          10 s       20 s       30 s
 //! ✔ ECR repository            █▎         │          │          │          1.21 s
 //! ✔ Build policy            ● ▎          │          │          │          0.31 s
-//! ⠹ Function image          ● │ ███████████████     │          │          14.1 s
+//! ◑ Function image          ● │ ███████████████     │          │          14.1 s
 //! ├ PROVISIONING              │ ███▍     │          │          │          3.20 s
 //! └ BUILD                     │    ███████████      │          │          10.9 s
 //! · Lambda function           │          │          │          │

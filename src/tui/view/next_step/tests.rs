@@ -67,7 +67,7 @@ fn what_runs_and_what_it_waits_for_is_told() {
     scenes::hear(&mut model, vec![script.event(progress)]);
     assert!(card(&model, 47, 19).contains("waiting for the build"));
     let screen = scenes::text_of(&model);
-    assert!(screen.contains("⠹ Build the function's image: waiting for the build"), "{screen}");
+    assert!(screen.contains("◑ Build the function's image: waiting for the build"), "{screen}");
 }
 
 #[test]

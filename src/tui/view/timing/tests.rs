@@ -246,7 +246,7 @@ fn the_bars_say_by_their_style_what_they_are_and_by_a_sign_too() {
             let is_marked = (0..x).any(|x| buffer[(x, y)].symbol() == "●");
             (buffer[(x, y)].style(), is_marked)
         };
-        assert_eq!(bar("⠋ Function image"), (styled(Role::CriticalBar), true), "{theme:?}");
+        assert_eq!(bar("◐ Function image"), (styled(Role::CriticalBar), true), "{theme:?}");
         assert_eq!(bar("Upload the function"), (styled(Role::Bar), false), "{theme:?}");
         assert_eq!(bar("PROVISIONING"), (styled(Role::Quiet), false), "{theme:?}");
         assert_eq!(style_of(&buffer, "2 steps wait for Function image"), styled(Role::Busy), "{theme:?}");
