@@ -114,7 +114,8 @@ fn quitting_while_something_runs_offers_three_ways_and_what_is_left_is_taken_up(
     console.wait_for("interrupted");
     console.wait_for("us-east-1");
     console.keys("a");
-    console.wait_gone("interrupted");
+    // What is only being prepared is not asked about.
+    console.wait_for("deploying");
     console.keys("qw");
     assert!(console.wait_end().success(), "it waits for the end, then quits");
     drop(console);
