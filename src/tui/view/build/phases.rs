@@ -13,19 +13,19 @@ use crate::tui::model::Model;
 use crate::tui::model::run::{Phase, PhaseState, RunModel, StepState};
 use crate::tui::theme::Role;
 
-/// The phases in their order: CodeBuild's name, and ours in at most ten, six, five and four letters.
+/// The phases in their order: CodeBuild's name, and ours in at most ten, six, five and three letters.
 const PHASES: [(&str, [&str; 4]); 11] = [
     ("SUBMITTED", ["submitted", "submit", "sub", "sub"]),
     ("QUEUED", ["queued", "queued", "queue", "que"]),
-    ("PROVISIONING", ["provision", "prov", "prov", "prov"]),
+    ("PROVISIONING", ["provision", "prov", "prov", "prv"]),
     ("DOWNLOAD_SOURCE", ["source", "source", "src", "src"]),
-    ("INSTALL", ["install", "inst", "inst", "inst"]),
+    ("INSTALL", ["install", "inst", "inst", "ins"]),
     ("PRE_BUILD", ["pre-build", "pre", "pre", "pre"]),
     ("BUILD", ["build", "build", "build", "bld"]),
-    ("POST_BUILD", ["post-build", "post", "post", "post"]),
+    ("POST_BUILD", ["post-build", "post", "post", "pst"]),
     ("UPLOAD_ARTIFACTS", ["upload", "upload", "upl", "upl"]),
     ("FINALIZING", ["finalize", "final", "final", "fin"]),
-    ("COMPLETED", ["done", "done", "done", "done"]),
+    ("COMPLETED", ["done", "done", "done", "end"]),
 ];
 
 /// How many rows they take in a panel that has so many inside: always the same, whatever the build does.
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn names_and_times_fit_their_cells() {
         for (_, names) in PHASES {
-            for (name, most) in names.into_iter().zip([10, 6, 5, 4]) {
+            for (name, most) in names.into_iter().zip([10, 6, 5, 3]) {
                 assert!(name.len() <= most, "{name}");
             }
         }

@@ -272,7 +272,7 @@ impl Chart<'_> {
 fn mark(seconds: f64) -> String {
     if seconds == 0.0 {
         "0".into()
-    } else if seconds < 0.95 {
+    } else if seconds < 0.95 || (seconds < 9.95 && (seconds - seconds.round()).abs() > 0.05) {
         format!("{seconds:.1} s")
     } else if seconds < 59.5 {
         format!("{seconds:.0} s")
