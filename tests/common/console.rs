@@ -33,9 +33,20 @@ struct Drawn {
     closed: bool,
 }
 
+/// What a terminal is asked, and what it answers.
+pub type Answers = &'static [(&'static [u8], &'static [u8])];
+
+/// A plain terminal, which only says what it is.
+const PLAIN: Answers = &[(b"\x1b[c", b"\x1b[?62;22c")];
+
 impl Console {
-    /// Starts a command in a terminal of a size: columns, rows.
+    /// Starts a command in a plain terminal of a size: columns, rows.
     pub fn start(command: &Command, size: (u16, u16)) -> Self {
+        Self::start_in(command, size, PLAIN)
+    }
+
+    /// Starts a command in a terminal that answers these questions.
+    pub fn start_in(command: &Command, size: (u16, u16), answers: Answers) -> Self {
         let pair = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
         let modes = modes(&*pair.master);
         let child = pair.slave.spawn_command(builder(command)).expect("the program starts");
@@ -46,8 +57,8 @@ impl Console {
             changed: Condvar::new(),
         });
         let reader = pair.master.try_clone_reader().expect("a reader");
-        let (heard, answers) = (Arc::clone(&seen), Arc::clone(&writer));
-        std::thread::spawn(move || heard.read(reader, &answers));
+        let (heard, typed) = (Arc::clone(&seen), Arc::clone(&writer));
+        std::thread::spawn(move || heard.read(reader, &typed, answers));
         Self { child, master: pair.master, writer, seen, modes }
     }
 
@@ -148,7 +159,7 @@ impl Seen {
         self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self, mut reader: Box<dyn Read + Send>, writer: &Mutex<Box<dyn Write + Send>>) {
+    fn read(&self, mut reader: Box<dyn Read + Send>, writer: &Mutex<Box<dyn Write + Send>>, answers: Answers) {
         let mut buffer = [0; 1 << 16];
         loop {
             let count = reader.read(&mut buffer).unwrap_or(0);
@@ -163,10 +174,12 @@ impl Seen {
             drawn.parser.process(bytes);
             drop(drawn);
             self.changed.notify_all();
-            // A terminal says what it is when it is asked: a plain one.
-            if bytes.windows(3).any(|window| window == b"\x1b[c") {
-                let mut writer = writer.lock().expect("nobody panics while typing");
-                let _ = writer.write_all(b"\x1b[?62;22c").and_then(|()| writer.flush());
+            for (question, answer) in answers {
+                if bytes.windows(question.len()).any(|window| window == *question) {
+                    let mut writer = writer.lock().expect("nobody panics while typing");
+                    // A program that has ended hears no answer.
+                    let _ = writer.write_all(answer).and_then(|()| writer.flush());
+                }
             }
         }
     }

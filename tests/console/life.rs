@@ -78,6 +78,23 @@ fn suspended_it_gives_the_terminal_back_and_continued_it_draws_itself_anew() {
 }
 
 #[test]
+fn stopped_from_elsewhere_it_gives_the_terminal_back_too() {
+    let program = Program::new();
+    let console = open_empty(&program);
+    console.keys("?");
+    console.wait_for("Keys that work now");
+    console.signal(Signal::TSTP);
+    let stat = format!("/proc/{}/stat", console.pid().as_raw_nonzero());
+    wait_for("the program to be stopped", || {
+        let stat = std::fs::read_to_string(&stat).ok()?;
+        stat.rsplit(") ").next()?.starts_with('T').then_some(())
+    });
+    gave_the_terminal_back(&console);
+    console.signal(Signal::CONT);
+    console.wait_for("Keys that work now");
+}
+
+#[test]
 fn killed_in_the_middle_it_is_taken_up_by_the_next_start() {
     let program = Program::new();
     let mut console = open_empty(&program);

@@ -1,6 +1,7 @@
 //! How the console looks: colours, signs, keys of the user's own; and what it never shows.
 
-use crate::common::Program;
+use crate::common::console::Answers;
+use crate::common::{Program, wait_for};
 use crate::{Console, ESC, SIZE, open, open_empty};
 
 #[test]
@@ -87,4 +88,52 @@ fn a_cloud_that_does_not_answer_is_told_and_can_be_asked_again() {
     assert!(!screen.contains("AWS · real"), "{screen}");
     console.keys("m");
     console.wait_for("127.0.0.1:9");
+}
+
+#[test]
+fn the_mouse_changes_panels_and_scrolls() {
+    let program = Program::new();
+    program.run(["deploy", "--yes"]).ok();
+    let console = open(&program);
+    let screen = console.wait_for("15/15 ready");
+    let tabs = screen.lines().nth(2).expect("the tabs");
+    let column = |title: &str| tabs.split(title).next().map(|before| before.chars().count() + 2).expect("a tab");
+    let (build, timing) = (column("Build"), column("Timing"));
+    console.keys(&format!("\x1b[<0;{timing};3M\x1b[<0;{timing};3m"));
+    console.wait_for("critical path");
+    console.keys(&format!("\x1b[<0;{build};3M\x1b[<0;{build};3m"));
+    console.wait_for("following");
+    console.keys("\x1b[<64;80;15M");
+    console.wait_gone("following");
+    for _ in 0..3 {
+        console.keys("\x1b[<65;80;15M");
+    }
+    console.wait_for("following");
+}
+
+#[test]
+fn a_light_background_gets_the_light_theme() {
+    let program = Program::new();
+    let answers: Answers = &[(b"\x1b]11;?", b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\"), (b"\x1b[c", b"\x1b[?62;22c")];
+    let console = Console::start_in(&program.command([] as [&str; 0]), SIZE, answers);
+    console.wait_for("nothing deployed");
+    // The light theme's keys are dark blue, number 25 of the 256.
+    wait_for("the light theme", || {
+        let raw = String::from_utf8_lossy(&console.raw()).into_owned();
+        ["38;5;25m", "38;5;25;"].iter().any(|colour| raw.contains(colour)).then_some(())
+    });
+}
+
+#[test]
+fn pictures_are_sent_in_the_protocol_that_the_terminal_knows() {
+    let program = Program::new();
+    let answers: Answers =
+        &[(b"\x1b_Gi=31", b"\x1b_Gi=31;OK\x1b\\"), (b"\x1b[16t", b"\x1b[6;20;10t"), (b"\x1b[c", b"\x1b[?62;22c")];
+    let console = Console::start_in(&program.command([] as [&str; 0]), SIZE, answers);
+    console.wait_for("nothing deployed");
+    console.keys("6");
+    console.wait_for("lighthouse.jpg");
+    wait_for("a picture by kitty's protocol", || {
+        String::from_utf8_lossy(&console.raw()).contains("\x1b_Gq=2").then_some(())
+    });
 }

@@ -138,6 +138,14 @@ fn what_was_deployed_is_there_when_the_console_opens_again() {
     second.wait_for("✔ deployed");
     second.keys("3");
     second.wait_for("Phase complete");
+    second.keys("y");
+    second.wait_for("Copied");
+    assert!(String::from_utf8_lossy(&second.raw()).contains("\x1b]52;c;"), "the line went to the terminal's clipboard");
+    second.keys("s");
+    second.wait_for("thumbctl-build.log");
+    let saved = program.work_dir().join("thumbctl-build.log");
+    let log = wait_for("the log's file", || std::fs::read_to_string(&saved).ok().filter(|log| log.ends_with('\n')));
+    assert!(log.contains("Phase complete: BUILD State: SUCCEEDED"), "{log}");
     second.keys("5");
     second.wait_for("critical path");
 }
