@@ -198,10 +198,10 @@ pub enum Effect {
     Say(Result<String, Failure>),
     /// Put a text into the terminal's clipboard (OSC 52).
     Copy(String),
-    /// Play a recording at this many times its speed.
-    ReplaySpeed(f64),
-    /// Hold a recording, or go on.
-    ReplayPause(bool),
+    /// Play a recording this many times faster than now. Relative, for what is known here of its speed may be old.
+    ReplayFaster(f64),
+    /// Hold a recording, or go on with one that is held.
+    ReplayTogglePause,
     /// Stop the program until the shell continues it.
     Suspend,
     /// Draw everything anew.

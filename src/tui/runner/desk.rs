@@ -163,8 +163,8 @@ impl Desk {
             Effect::Log(source, command) => return self.log(source, |store| store.run(command)),
             Effect::Trial(command) => self.trial.run(command),
             Effect::Say(words) => return vec![Message::Notice(words)],
-            Effect::ReplaySpeed(speed) => self.replay.set_speed(speed),
-            Effect::ReplayPause(paused) => self.replay.pause(paused),
+            Effect::ReplayFaster(factor) => self.replay.faster(factor),
+            Effect::ReplayTogglePause => self.replay.toggle_pause(),
             Effect::Copy(_) | Effect::Suspend | Effect::Redraw | Effect::Quit => {
                 unreachable!("the runner does these itself")
             }

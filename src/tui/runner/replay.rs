@@ -21,6 +21,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// Events that are closer together than this are told together.
 const FRAME: Duration = Duration::from_millis(16);
 
+/// The slowest and the fastest that a recording can be made to play.
+const SPEEDS: (f64, f64) = (0.125, 1024.0);
+
 /// Plays a recorded run.
 #[derive(Debug)]
 pub(super) struct Replay {
@@ -54,23 +57,23 @@ impl Replay {
 
     /// Plays a run on a thread of its own. What earlier runs left is there when it begins.
     pub(super) fn play(&self, run: RunId, speed: f64) {
-        self.set_speed(speed);
+        self.control.change(|playing| playing.speed = speed);
         let (journal, notes, control) = (self.journal.clone(), self.notes.clone(), Arc::clone(&self.control));
         std::thread::spawn(move || {
-            let mut player = Player { notes, control, run: run.clone(), clock: None, due: Vec::new() };
+            let mut player = Player::new(notes, control, run.clone());
             // A console that has ended hears nothing; then this ends too.
             let _ = player.play(&journal, &run);
         });
     }
 
-    /// Plays at another speed from now on.
-    pub(super) fn set_speed(&self, speed: f64) {
-        self.control.change(|playing| playing.speed = speed);
+    /// Plays so many times faster from now on.
+    pub(super) fn faster(&self, factor: f64) {
+        self.control.change(|playing| playing.speed = (playing.speed * factor).clamp(SPEEDS.0, SPEEDS.1));
     }
 
     /// Holds the recording, or goes on.
-    pub(super) fn pause(&self, paused: bool) {
-        self.control.change(|playing| playing.paused = paused);
+    pub(super) fn toggle_pause(&self) {
+        self.control.change(|playing| playing.paused = !playing.paused);
     }
 }
 
@@ -89,6 +92,8 @@ struct Player {
     notes: mpsc::Sender<Note>,
     control: Arc<Control>,
     run: RunId,
+    /// How it is played, as it was told last.
+    told: Playing,
     /// What time it is in the recording.
     clock: Option<DateTime<Utc>>,
     /// Events whose time has come.
@@ -96,6 +101,11 @@ struct Player {
 }
 
 impl Player {
+    fn new(notes: mpsc::Sender<Note>, control: Arc<Control>, run: RunId) -> Self {
+        let told = *control.lock();
+        Self { notes, control, run, told, clock: None, due: Vec::new() }
+    }
+
     fn play(&mut self, journal: &DeploymentJournal, run: &RunId) -> Result<(), Unheard> {
         self.prelude(journal, run)?;
         self.tell(Message::JournalsRead)?;
@@ -152,6 +162,7 @@ impl Player {
 
     /// Tells the events whose time has come.
     fn flush(&mut self) -> Result<(), Unheard> {
+        self.tell_change()?;
         if self.due.is_empty() {
             return Ok(());
         }
@@ -159,33 +170,107 @@ impl Player {
         self.tell(Message::Events(due))
     }
 
-    /// Lets time pass, at most until the next event or tick, whichever is first, but never less than a frame.
+    /// Lets time pass, at most until the next event or tick, whichever is first, but never less than a frame. It passes as
+    /// it was told: a change, whenever it was made, ends the wait and is told.
     fn let_time_pass(&mut self, until: DateTime<Utc>) -> Result<(), Unheard> {
         let Some(now) = self.clock else { return Ok(()) };
-        let control = Arc::clone(&self.control);
-        let guard = control.lock();
-        let playing = *guard;
-        if playing.paused {
-            drop(control.changed.wait_while(guard, |now| *now == playing));
+        self.tell_change()?;
+        let told = self.told;
+        if told.paused {
+            drop(self.control.changed.wait_while(self.control.lock(), |playing| *playing == told));
         } else {
-            let left = Duration::from_secs_f64(((until - now).as_seconds_f64() / playing.speed).max(0.0));
+            let left = Duration::from_secs_f64(((until - now).as_seconds_f64() / told.speed).max(0.0));
             let slice = left.clamp(FRAME, TICK);
             let began = Instant::now();
-            drop(control.changed.wait_timeout_while(guard, slice, |now| *now == playing));
-            let passed = began.elapsed().as_secs_f64() * playing.speed;
+            drop(self.control.changed.wait_timeout_while(self.control.lock(), slice, |playing| *playing == told));
+            let passed = began.elapsed().as_secs_f64() * told.speed;
             let now = now + TimeDelta::nanoseconds((passed * 1e9) as i64);
             self.clock = Some(now);
             self.tell(Message::Tick(now))?;
         }
-        if *self.control.lock() == playing { Ok(()) } else { self.tell_position(false) }
+        self.tell_change()
+    }
+
+    /// Tells how it is played, if that is not what was told last.
+    fn tell_change(&mut self) -> Result<(), Unheard> {
+        let playing = *self.control.lock();
+        if playing == self.told { Ok(()) } else { self.tell_position(false) }
     }
 
     fn tell(&self, message: Message) -> Result<(), Unheard> {
         self.notes.blocking_send(Note::Message(message)).map_err(|_| Unheard)
     }
 
-    fn tell_position(&self, over: bool) -> Result<(), Unheard> {
-        let Playing { speed, paused } = *self.control.lock();
+    fn tell_position(&mut self, over: bool) -> Result<(), Unheard> {
+        self.told = *self.control.lock();
+        let Playing { speed, paused } = self.told;
         self.tell(Message::Replay(ReplayPosition { run: self.run.to_string(), speed, paused, over }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Action, VERSION};
+    use crate::names::DeploymentName;
+
+    /// A recording of two events that are an hour apart, played into a channel in which one note fits.
+    fn played(dir: &std::path::Path) -> (Replay, mpsc::Receiver<Note>) {
+        let journal = JournalStore::new(dir).deployment(&DeploymentName::new("demo").expect("a legal name"));
+        let mut run = journal.begin(Action::Deploy).expect("a run begins");
+        for seq in 0..2 {
+            let at = DateTime::UNIX_EPOCH + TimeDelta::hours(seq);
+            let kind = EventKind::StepStarted { step: "repository".into() };
+            let event = Event { v: VERSION, run: run.id().clone(), seq: seq.cast_unsigned(), at, kind };
+            run.append(&event).expect("there is room");
+        }
+        let (notes, heard) = mpsc::channel(1);
+        let control = Control { playing: Mutex::new(Playing { speed: 1.0, paused: false }), changed: Condvar::new() };
+        let replay = Replay { journal, notes, control: Arc::new(control) };
+        replay.play(run.id().clone(), 1.0);
+        (replay, heard)
+    }
+
+    /// How it is played, as it is told next.
+    async fn position(heard: &mut mpsc::Receiver<Note>) -> (f64, bool) {
+        let told = async {
+            while let Some(note) = heard.recv().await {
+                if let Note::Message(Message::Replay(position)) = note {
+                    return (position.speed, position.paused);
+                }
+            }
+            panic!("the recording ended");
+        };
+        tokio::time::timeout(Duration::from_secs(30), told).await.expect("it is told")
+    }
+
+    #[tokio::test]
+    async fn a_pause_that_is_made_while_something_else_is_told_is_told_too() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (replay, mut heard) = played(dir.path());
+        assert_eq!(position(&mut heard).await, (1.0, false));
+        // One note fits, so the player still has the first event to tell before it lets time pass.
+        replay.toggle_pause();
+        assert_eq!(position(&mut heard).await, (1.0, true));
+        replay.toggle_pause();
+        assert_eq!(position(&mut heard).await, (1.0, false));
+    }
+
+    #[tokio::test]
+    async fn changes_of_the_speed_add_up_before_one_is_told() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (replay, mut heard) = played(dir.path());
+        assert_eq!(position(&mut heard).await, (1.0, false));
+        replay.toggle_pause();
+        assert_eq!(position(&mut heard).await, (1.0, true));
+        // The player is held: it wakes for the first, and may tell what it finds before the others are made.
+        for _ in 0..3 {
+            replay.faster(2.0);
+        }
+        while position(&mut heard).await != (8.0, true) {}
+        for _ in 0..20 {
+            replay.faster(2.0);
+        }
+        while position(&mut heard).await != (SPEEDS.1, true) {}
     }
 }

@@ -275,14 +275,14 @@ fn pause(model: &mut Model) -> Vec<Effect> {
             model.messages.say(model.now, Tone::Info, "Paused: what runs goes on to its end, nothing more starts.");
             vec![Effect::SetPace(Pace::Stepwise)]
         }
-        Activity::Replay(position) => vec![Effect::ReplayPause(!position.paused)],
+        Activity::Replay(_) => vec![Effect::ReplayTogglePause],
         _ => Vec::new(),
     }
 }
 
 fn speed(model: &Model, factor: f64) -> Vec<Effect> {
     match &model.activity {
-        Activity::Replay(position) => vec![Effect::ReplaySpeed((position.speed * factor).clamp(0.125, 1024.0))],
+        Activity::Replay(_) => vec![Effect::ReplayFaster(factor)],
         _ => Vec::new(),
     }
 }
