@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::desk::{Note, failure_of};
+use crate::event::Failure;
 use crate::journal::{DeploymentJournal, JournalFollower, JournalStore};
 use crate::settings::Settings;
 use crate::tui::message::Message;
@@ -23,7 +24,7 @@ pub(super) fn follow(settings: &Settings, notes: mpsc::Sender<Note>) {
     let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
     std::thread::spawn(move || {
         // A console that has ended hears nothing; then this ends too.
-        let _ = Watch { follower: journal.follow(), journal, notes, holder: None }.run();
+        let _ = Watch::new(journal, notes).run();
     });
 }
 
@@ -33,12 +34,18 @@ struct Watch {
     notes: mpsc::Sender<Note>,
     /// Who works on the deployment, as it was told last.
     holder: Option<String>,
+    /// Why the journals cannot be read, as it was told last.
+    complaint: Option<Failure>,
 }
 
 /// Nobody listens any more.
 struct Unheard;
 
 impl Watch {
+    fn new(journal: DeploymentJournal, notes: mpsc::Sender<Note>) -> Self {
+        Self { follower: journal.follow(), journal, notes, holder: None, complaint: None }
+    }
+
     fn run(mut self) -> Result<(), Unheard> {
         self.catch_up()?;
         self.look_for_holder()?;
@@ -57,9 +64,21 @@ impl Watch {
     fn catch_up(&mut self) -> Result<(), Unheard> {
         loop {
             match self.follower.next(BATCH) {
-                Ok(events) if events.is_empty() => break,
+                Ok(events) if events.is_empty() => {
+                    self.complaint = None;
+                    break;
+                }
                 Ok(events) => self.tell(Message::Events(events))?,
-                Err(error) => self.tell(Message::Notice(Err(failure_of(&error, None))))?,
+                // A journal that is damaged is read past. What cannot be read at all fails in the same way again: it is
+                // told once, and looked at again later.
+                Err(error) => {
+                    let complaint = failure_of(&error, None);
+                    if self.complaint.as_ref() == Some(&complaint) {
+                        break;
+                    }
+                    self.complaint = Some(complaint.clone());
+                    self.tell(Message::Notice(Err(complaint)))?;
+                }
             }
         }
         if self.notes.is_closed() { Err(Unheard) } else { Ok(()) }
@@ -83,4 +102,67 @@ impl Watch {
 
 fn is_this_process(words: &str) -> bool {
     words.strip_prefix("process ").and_then(|rest| rest.split(' ').next()) == Some(&std::process::id().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Action, Event, EventKind, VERSION};
+    use crate::names::DeploymentName;
+
+    fn event(run: &crate::event::RunId) -> Event {
+        let kind = EventKind::StepStarted { step: "repository".into() };
+        Event { v: VERSION, run: run.clone(), seq: 0, at: chrono::DateTime::UNIX_EPOCH, kind }
+    }
+
+    async fn next(heard: &mut mpsc::Receiver<Note>) -> Message {
+        let next = tokio::time::timeout(Duration::from_secs(30), heard.recv()).await;
+        match next.expect("something is told") {
+            Some(Note::Message(message)) => message,
+            other => panic!("not a message: {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn journals_that_cannot_be_read_are_told_once_and_read_when_they_can_be() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
+        let runs = journal.dir().join("runs");
+        std::fs::create_dir_all(journal.dir()).expect("a folder");
+        std::fs::write(&runs, "a file where a folder should be").expect("there is room");
+        let (notes, mut heard) = mpsc::channel(1);
+        let watch = Watch::new(journal.clone(), notes);
+        std::thread::spawn(move || watch.run());
+        let complaint = next(&mut heard).await;
+        assert!(
+            matches!(&complaint, Message::Notice(Err(failure)) if failure.message.contains("runs")),
+            "{complaint:?}"
+        );
+        let read = next(&mut heard).await;
+        assert!(matches!(read, Message::JournalsRead), "{read:?}");
+
+        std::fs::remove_file(&runs).expect("it is there");
+        let mut run = journal.begin(Action::Deploy).expect("a run begins");
+        let event = event(run.id());
+        run.append(&event).expect("there is room");
+        let events = next(&mut heard).await;
+        assert!(matches!(&events, Message::Events(events) if *events == [event]), "{events:?}");
+    }
+
+    #[tokio::test]
+    async fn what_stands_beside_a_damaged_journal_is_read_before_all_are_called_read() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
+        let damaged = journal.begin(Action::Deploy).expect("a run begins");
+        std::fs::write(damaged.path(), "nonsense\n").expect("there is room");
+        let mut good = journal.begin(Action::Destroy).expect("a run begins");
+        let event = event(good.id());
+        good.append(&event).expect("there is room");
+        let (notes, mut heard) = mpsc::channel(1);
+        let watch = Watch::new(journal, notes);
+        std::thread::spawn(move || watch.run());
+        assert!(matches!(next(&mut heard).await, Message::Notice(Err(_))));
+        assert!(matches!(next(&mut heard).await, Message::Events(events) if events == [event]));
+        assert!(matches!(next(&mut heard).await, Message::JournalsRead));
+    }
 }
