@@ -8,11 +8,16 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::event::{Action, Event, RunId, VERSION};
 use crate::names::DeploymentName;
 
-pub use follow::JournalFollower;
+pub use follow::{JournalFollower, JournalReading};
+
+/// How often a lock is tried before it is said to be another's, and the pause between two tries.
+const LOCK_TRIES: usize = 6;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Where the journals of all deployments are: `<state directory>/deployments`.
 #[derive(Clone, Debug)]
@@ -141,6 +146,11 @@ impl DeploymentJournal {
     /// # Errors
     /// When another process has it ([`JournalError::Locked`]), or the folder cannot be written.
     pub fn lock(&self) -> Result<DeploymentLock, JournalError> {
+        self.lock_after(|| std::thread::sleep(LOCK_PAUSE))
+    }
+
+    /// Takes the lock, with a pause between two tries: who only asks for its holder has it for a moment.
+    fn lock_after(&self, mut pause: impl FnMut()) -> Result<DeploymentLock, JournalError> {
         create_private_dir(&self.dir)?;
         let path = self.dir.join("lock");
         let mut file = OpenOptions::new()
@@ -150,7 +160,15 @@ impl DeploymentJournal {
             .truncate(false)
             .open(&path)
             .map_err(io_error("open", &path))?;
-        match file.try_lock() {
+        let mut locked = file.try_lock();
+        for _ in 1..LOCK_TRIES {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            pause();
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let holder = words_of_holder(&mut file);
@@ -450,5 +468,24 @@ mod tests {
         drop(lock);
         assert_eq!(journal.holder().expect("the lock can be looked at"), None);
         journal.lock().expect("it is free again");
+    }
+
+    #[test]
+    fn who_only_asks_for_the_holder_keeps_nobody_off() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let journal = journal(dir.path());
+        drop(journal.lock().expect("it is free"));
+        let asking = File::open(journal.dir().join("lock")).expect("the file stays");
+        asking.try_lock_shared().expect("it is free");
+        let mut asking = Some(asking);
+        let mut pauses = 0;
+        let lock = journal.lock_after(|| {
+            pauses += 1;
+            if pauses == 2 {
+                asking.take();
+            }
+        });
+        lock.expect("it is taken as soon as the question is answered");
+        assert_eq!(pauses, 2);
     }
 }
