@@ -293,6 +293,11 @@ impl DeploymentJournal {
         read_events(&path, BufReader::new(file), take)
     }
 
+    /// A reader of one run's journal that goes on as it grows.
+    pub fn reading(&self, run: &RunId) -> JournalReading {
+        JournalReading::new(self.path_of(run))
+    }
+
     /// A reader of all journals that goes on as they grow.
     pub fn follow(&self) -> JournalFollower {
         JournalFollower::new(self.clone())

@@ -1,7 +1,7 @@
 //! [`JournalFollower`]: reads a deployment's journals from their beginning and goes on as they grow, whoever writes them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::PathBuf;
 
@@ -13,16 +13,16 @@ use crate::event::{Event, EventKind, RunId};
 pub struct JournalFollower {
     journal: DeploymentJournal,
     /// Runs that may still grow.
-    open: BTreeMap<RunId, Reading>,
+    open: BTreeMap<RunId, JournalReading>,
     /// Runs that have been read to their last event, or cannot be read.
     closed: BTreeSet<RunId>,
 }
 
-/// How far one journal has been read.
+/// How far one run's journal has been read. The file is open only while it is read: the journal of a run whose process died
+/// may be followed for ever.
 #[derive(Debug)]
-struct Reading {
+pub struct JournalReading {
     path: PathBuf,
-    file: BufReader<File>,
     /// Up to where whole lines have been read; a line that is being written is read again.
     offset: u64,
     lines: usize,
@@ -66,13 +66,7 @@ impl JournalFollower {
     }
 
     fn read(&mut self, run: &RunId, most: usize, events: &mut Vec<Event>) -> Result<(), JournalError> {
-        if !self.open.contains_key(run) {
-            let path = self.journal.path_of(run);
-            let file = File::open(&path).map_err(io_error("read", &path))?;
-            let reading = Reading { path, file: BufReader::new(file), offset: 0, lines: 0 };
-            self.open.insert(run.clone(), reading);
-        }
-        let reading = self.open.get_mut(run).expect("it was put there");
+        let reading = self.open.entry(run.clone()).or_insert_with(|| JournalReading::new(self.journal.path_of(run)));
         let ended = reading.read(most, events)?;
         if ended {
             self.open.remove(run);
@@ -82,22 +76,34 @@ impl JournalFollower {
     }
 }
 
-impl Reading {
-    /// Reads on; answers whether the run's last event was read.
-    fn read(&mut self, most: usize, events: &mut Vec<Event>) -> Result<bool, JournalError> {
-        let length = self.file.get_ref().metadata().map_err(io_error("read", &self.path))?.len();
+impl JournalReading {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, offset: 0, lines: 0 }
+    }
+
+    /// Up to where whole lines have been read.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Reads on until there are so many events, or no more; answers whether the run's last event was read.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, is damaged, or is a newer program's.
+    pub fn read(&mut self, most: usize, events: &mut Vec<Event>) -> Result<bool, JournalError> {
+        let length = fs::metadata(&self.path).map_err(io_error("read", &self.path))?.len();
         if length == self.offset {
             return Ok(false);
         }
+        let mut file = File::open(&self.path).map_err(io_error("read", &self.path))?;
+        file.seek(SeekFrom::Start(self.offset)).map_err(io_error("read", &self.path))?;
+        let mut file = BufReader::new(file);
         let mut line = Vec::new();
         while events.len() < most {
             line.clear();
-            let read = self.file.read_until(b'\n', &mut line).map_err(io_error("read", &self.path))?;
+            file.read_until(b'\n', &mut line).map_err(io_error("read", &self.path))?;
             if !line.ends_with(b"\n") {
                 // It is being written, or will be cut off again.
-                if read > 0 {
-                    self.file.seek(SeekFrom::Start(self.offset)).map_err(io_error("read", &self.path))?;
-                }
                 return Ok(false);
             }
             self.offset += line.len() as u64;
@@ -169,6 +175,23 @@ mod tests {
             (&*run.file()).write_all(std::slice::from_ref(byte)).expect("there is room");
         }
         assert_eq!(follower.next(100).expect("it can be read"), [event(run.id(), 0)]);
+    }
+
+    #[test]
+    fn a_run_without_an_end_keeps_no_file_open() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let journal = journal(dir.path());
+        let mut follower = journal.follow();
+        for _ in 0..2 {
+            let mut run = journal.begin(Action::Deploy).expect("a run begins");
+            run.append(&event(run.id(), 0).clone()).expect("there is room");
+        }
+        assert_eq!(follower.next(100).expect("it can be read").len(), 2);
+        assert!(follower.has_open());
+        let open = fs::read_dir("/proc/self/fd").expect("this process has files").flatten();
+        let ours = |path: &PathBuf| path.starts_with(dir.path());
+        let open: Vec<PathBuf> = open.filter_map(|entry| fs::read_link(entry.path()).ok()).filter(ours).collect();
+        assert_eq!(open, Vec::<PathBuf>::new());
     }
 
     #[test]
