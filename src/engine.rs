@@ -252,7 +252,8 @@ impl Engine {
         let mut task_steps: BTreeMap<tokio::task::Id, StepId> = BTreeMap::new();
         let mut asked: Option<Asked<'_>> = None;
         loop {
-            if self.cancel.is_cancelled() && run.stopping.is_none() {
+            // Where nothing waits, nothing is left undone: how the last steps end says how the run does.
+            if self.cancel.is_cancelled() && run.stopping.is_none() && !run.waiting.is_empty() {
                 run.stopping = Some(SkipReason::Cancelled);
             }
             if run.stopping.is_some() || run.broken.is_some() {

@@ -218,3 +218,34 @@ async fn a_failure_ends_the_run_though_another_step_is_held() {
     assert_eq!(ran.report.outcome, Outcome::Failed);
     assert_eq!(skipped(&ran.events), [("held".into(), SkipReason::Failed)]);
 }
+
+/// Lets every step pass; before one, the user cancels a moment too late.
+struct CancelledAt(&'static str, CancellationToken);
+
+#[async_trait]
+impl Gate for CancelledAt {
+    async fn pass(&self, step: &Step) -> Passage {
+        if step.id.as_str() == self.0 {
+            self.1.cancel();
+        }
+        Passage::Go
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_cancelled_when_nothing_waits_any_more_did_everything() {
+    let cancel = CancellationToken::new();
+    let gate = Arc::new(CancelledAt("last", cancel.clone()));
+    let ran = run_through(&[("first", &[]), ("last", &["first"])], 1, OnFailure::Stop, cancel, gate).await;
+    assert_eq!(ran.order, ["first", "last"]);
+    assert_eq!(ran.report.outcome, Outcome::Succeeded);
+}
+
+#[tokio::test]
+async fn a_last_step_that_heard_the_cancelling_makes_the_run_a_cancelled_one() {
+    let cancel = CancellationToken::new();
+    let gate = Arc::new(CancelledAt("wait", cancel.clone()));
+    let ran = run_through(&[("first", &[]), ("wait", &["first"])], 1, OnFailure::Stop, cancel, gate).await;
+    assert_eq!(ran.report.outcome, Outcome::Cancelled);
+    assert_eq!(skipped(&ran.events), [("wait".into(), SkipReason::Cancelled)]);
+}
