@@ -75,6 +75,15 @@ impl Deployment {
         deployment
     }
 
+    /// Whether an event can leave something standing, or anything else that a deployment knows of. The others, the lines of
+    /// logs above all, need not be kept to fold it again.
+    pub fn hears_of(event: &Event) -> bool {
+        matches!(
+            event.kind,
+            EventKind::RunStarted(_) | EventKind::ResourceChanged { .. } | EventKind::RunFinished { .. }
+        )
+    }
+
     /// Takes in one more event.
     pub fn apply(&mut self, event: &Event) {
         match &event.kind {
@@ -100,6 +109,7 @@ impl Deployment {
                     run.ended = Some((*outcome, *seconds));
                 }
             }
+            // `hears_of` says the same.
             EventKind::StepStarted { .. }
             | EventKind::StepProgress { .. }
             | EventKind::StepRetried { .. }

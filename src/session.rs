@@ -1,5 +1,7 @@
 //! [`Session`]: one cloud, one deployment, and what can be done with them. Both front ends use it.
 
+mod known;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,6 +26,7 @@ use crate::settings::Settings;
 pub use crate::strategy::sdk::inspect::Inspection;
 use crate::strategy::sdk::{self, Presence, SdkStrategy, Site};
 use crate::trial::{Trial, TrialError};
+use known::Known;
 
 /// One cloud and one deployment.
 #[derive(Debug)]
@@ -32,6 +35,7 @@ pub struct Session {
     cloud: Cloud,
     identity: Identity,
     journal: DeploymentJournal,
+    known: Known,
 }
 
 /// Why something cannot be begun.
@@ -146,7 +150,8 @@ impl Session {
         let cloud = Cloud::connect(&settings).await?;
         let identity = cloud.identity().await?;
         let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
-        Ok(Self { settings: Arc::new(settings), cloud, identity, journal })
+        let known = Known::new(settings.name.clone(), journal.clone());
+        Ok(Self { settings: Arc::new(settings), cloud, identity, journal, known })
     }
 
     /// The settings that it was opened with.
@@ -179,14 +184,12 @@ impl Session {
         }
     }
 
-    /// What the journals say that exists.
+    /// What the journals say that exists. Only what is new in them since the last question is read.
     ///
     /// # Errors
     /// When a journal cannot be read.
     pub fn deployment(&self) -> Result<Deployment, SessionError> {
-        let mut deployment = Deployment::new(self.settings.name.clone());
-        self.journal.each(|event| deployment.apply(&event))?;
-        Ok(deployment)
+        Ok(self.known.deployment()?)
     }
 
     /// What a deployment would do. Creates nothing, also no journal.

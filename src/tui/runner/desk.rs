@@ -16,7 +16,7 @@ use super::replay::Replay;
 use crate::cloud::CloudLabel;
 use crate::event::{Failure, LogSource, RunId};
 use crate::plan::StepId;
-use crate::session::{Prepared, Running, Session, SessionError};
+use crate::session::{Prepared, Preview, Running, Session, SessionError};
 use crate::settings::Settings;
 use crate::tui::log_store::{LogCommand, LogReport, LogStore};
 use crate::tui::message::{Effect, Message, Pace, Place, PreparedRun, Stakes, Task, TerminalAnswer};
@@ -37,8 +37,8 @@ pub(super) enum Note {
     Typed(TerminalEvent),
     /// What the terminal can do.
     Terminal(Answers),
-    /// The cloud answered.
-    Connected(Arc<Session>),
+    /// The cloud answered; with what a deployment would do there.
+    Connected(Arc<Session>, Result<Box<Preview>, Failure>),
     /// A run is ready.
     Prepared(Ready),
 }
@@ -115,14 +115,13 @@ impl Desk {
                 self.trial.set_graphics(answers.graphics);
                 vec![Message::Terminal(TerminalAnswer { theme: answers.theme() })]
             }
-            Note::Connected(session) => {
+            Note::Connected(session, preview) => {
                 let place = place_of(&session);
-                let preview = session.plan_preview();
                 self.session = Some(session);
                 let mut messages = vec![Message::Connected(Box::new(place))];
                 messages.push(match preview {
-                    Ok(preview) => Message::Preview(Box::new(preview)),
-                    Err(error) => Message::Notice(Err(failure_of(&error, error.hint()))),
+                    Ok(preview) => Message::Preview(preview),
+                    Err(failure) => Message::Notice(Err(failure)),
                 });
                 messages
             }
@@ -186,7 +185,7 @@ impl Desk {
         let (settings, notes) = (self.settings.clone(), self.notes.clone());
         tokio::spawn(async move {
             let note = match Session::open(settings).await {
-                Ok(session) => Note::Connected(Arc::new(session)),
+                Ok(session) => with_preview(Arc::new(session)).await,
                 Err(error) => Note::Message(Message::NotConnected(failure_of(&error, error.hint()))),
             };
             // A console that has ended needs no cloud.
@@ -261,6 +260,18 @@ impl Desk {
         }
         messages
     }
+}
+
+/// Says that the cloud answered, with what a deployment would do: for that all journals are read, which may take long.
+async fn with_preview(session: Arc<Session>) -> Note {
+    let asked = Arc::clone(&session);
+    let preview = tokio::task::spawn_blocking(move || asked.plan_preview()).await;
+    let preview = match preview {
+        Ok(Ok(preview)) => Ok(Box::new(preview)),
+        Ok(Err(error)) => Err(failure_of(&error, error.hint())),
+        Err(error) => Err(Failure::new(format!("the preview ended unexpectedly, which is a bug: {error}"))),
+    };
+    Note::Connected(session, preview)
 }
 
 /// Makes a run ready; for a deployment, asks the cloud what is missing.
