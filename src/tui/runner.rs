@@ -113,6 +113,8 @@ pub async fn open(settings: Settings, opening: Opening) -> Result<(), ConsoleErr
     let keymap = keymap(&settings)?;
     let is_replay = matches!(opening, Opening::Replay { .. });
     give_back_on_panic();
+    // Heard from before the terminal is taken: a signal that comes right after gives it back like any other.
+    let signals = Signals::listen().map_err(ConsoleError::Terminal)?;
     let mut screen = Screen::take(settings.console.mouse).map_err(ConsoleError::Terminal)?;
     let size = Screen::size().map_err(ConsoleError::Terminal)?;
     let mut model = Model::new(Beginning {
@@ -136,7 +138,7 @@ pub async fn open(settings: Settings, opening: Opening) -> Result<(), ConsoleErr
     let first = if is_replay { Vec::new() } else { vec![Effect::Connect] };
     let resize = update(&mut model, Message::Resize(size.0, size.1));
     runner.carry_out(&mut model, first.into_iter().chain(resize).collect())?;
-    let ended = runner.run(&mut model, notes).await;
+    let ended = runner.run(&mut model, notes, signals).await;
     let left = model.activity.ours().map(|ours| ours.action);
     drop(runner);
     if ended.is_ok() && left.is_some() {
@@ -185,11 +187,12 @@ enum Flow {
 }
 
 impl Runner {
-    async fn run(&mut self, model: &mut Model, notes: mpsc::Sender<Note>) -> Result<(), ConsoleError> {
-        let mut terminations = signal(SignalKind::terminate()).map_err(ConsoleError::Terminal)?;
-        let mut hangups = signal(SignalKind::hangup()).map_err(ConsoleError::Terminal)?;
-        let mut interrupts = signal(SignalKind::interrupt()).map_err(ConsoleError::Terminal)?;
-        let mut stops = stop_signal().map_err(ConsoleError::Terminal)?;
+    async fn run(
+        &mut self,
+        model: &mut Model,
+        notes: mpsc::Sender<Note>,
+        mut signals: Signals,
+    ) -> Result<(), ConsoleError> {
         let mut input: Option<EventStream> = None;
         let mut asked = ask_terminal(self.desk.settings(), notes);
         let mut tick = tokio::time::interval(TICK);
@@ -206,10 +209,10 @@ impl Runner {
                     // The terminal has gone.
                     Some(Err(_)) | None => return Err(ConsoleError::Terminated),
                 },
-                _ = terminations.recv() => return Err(ConsoleError::Terminated),
-                _ = hangups.recv() => return Err(ConsoleError::Terminated),
-                _ = interrupts.recv() => return Err(ConsoleError::Terminated),
-                _ = stops.recv() => self.carry_out(model, vec![Effect::Suspend])?,
+                _ = signals.terminations.recv() => return Err(ConsoleError::Terminated),
+                _ = signals.hangups.recv() => return Err(ConsoleError::Terminated),
+                _ = signals.interrupts.recv() => return Err(ConsoleError::Terminated),
+                _ = signals.stops.recv() => self.carry_out(model, vec![Effect::Suspend])?,
                 () = tokio::time::sleep(draws_in), if self.dirty => {
                     self.draw(model)?;
                     Flow::Go
@@ -248,6 +251,10 @@ impl Runner {
             };
             if flow == Flow::Quit {
                 return Ok(());
+            }
+            // The timer above only fires when nothing else comes; where something always comes, it is drawn all the same.
+            if self.dirty && self.last_drawn.elapsed() >= FRAME {
+                self.draw(model)?;
             }
         }
     }
@@ -382,9 +389,24 @@ fn graphics_kind(choice: PictureChoice) -> Option<GraphicsKind> {
     }
 }
 
-/// Ctrl-Z from elsewhere: `kill -TSTP`.
-fn stop_signal() -> io::Result<Signal> {
-    signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))
+/// The signals that the console hears.
+struct Signals {
+    terminations: Signal,
+    hangups: Signal,
+    interrupts: Signal,
+    /// Ctrl-Z from elsewhere: `kill -TSTP`.
+    stops: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminations: signal(SignalKind::terminate())?,
+            hangups: signal(SignalKind::hangup())?,
+            interrupts: signal(SignalKind::interrupt())?,
+            stops: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
+        })
+    }
 }
 
 fn until(moment: Option<DateTime<Utc>>) -> Option<Duration> {
