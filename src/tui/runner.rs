@@ -24,7 +24,7 @@ use super::message::{Effect, Message};
 use super::model::{Asked, Beginning, Model};
 use super::pictures::GraphicsKind;
 use super::symbols::{self, Symbols};
-use super::terminal::{self, Screen, query};
+use super::terminal::{self, Screen, Stopped, query};
 use super::theme::Theme;
 use super::update::update;
 use crate::event::RunId;
@@ -212,7 +212,10 @@ impl Runner {
                 _ = signals.terminations.recv() => return Err(ConsoleError::Terminated),
                 _ = signals.hangups.recv() => return Err(ConsoleError::Terminated),
                 _ = signals.interrupts.recv() => return Err(ConsoleError::Terminated),
-                _ = signals.stops.recv() => self.carry_out(model, vec![Effect::Suspend])?,
+                _ = signals.stops.recv() => {
+                    let effects = self.suspend(model, Stopped::Alone)?;
+                    self.carry_out(model, effects)?
+                }
                 () = tokio::time::sleep(draws_in), if self.dirty => {
                     self.draw(model)?;
                     Flow::Go
@@ -322,13 +325,7 @@ impl Runner {
         while let Some(effect) = queue.pop_front() {
             match effect {
                 Effect::Quit => return Ok(Flow::Quit),
-                Effect::Suspend => {
-                    self.screen.suspend().map_err(ConsoleError::Terminal)?;
-                    self.desk.pictures_are_forgotten();
-                    let (width, height) = Screen::size().map_err(ConsoleError::Terminal)?;
-                    queue.extend(update(model, Message::Resize(width, height)));
-                    self.dirty = true;
-                }
+                Effect::Suspend => queue.extend(self.suspend(model, Stopped::Group)?),
                 Effect::Redraw => {
                     self.screen.clear().map_err(ConsoleError::Terminal)?;
                     self.dirty = true;
@@ -346,6 +343,15 @@ impl Runner {
             }
         }
         Ok(Flow::Go)
+    }
+
+    /// Stops until the shell continues it. The terminal may have another size by then, and has forgotten all pictures.
+    fn suspend(&mut self, model: &mut Model, who: Stopped) -> Result<Vec<Effect>, ConsoleError> {
+        self.screen.suspend(who).map_err(ConsoleError::Terminal)?;
+        self.desk.pictures_are_forgotten();
+        let (width, height) = Screen::size().map_err(ConsoleError::Terminal)?;
+        self.dirty = true;
+        Ok(update(model, Message::Resize(width, height)))
     }
 
     fn draw(&mut self, model: &Model) -> Result<(), ConsoleError> {

@@ -15,12 +15,23 @@ use crossterm::terminal::{
 use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 
 use super::model::Model;
 use super::view;
 
 /// Whether the terminal is ours now, so that a panic gives it back.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Who is stopped until the shell continues it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// This process: it was told to.
+    Alone,
+    /// All that the shell started together with it, as where Ctrl-Z is the terminal's: a shell that waits for a wrapper
+    /// (`cargo run`) hears only of that. The sandbox is in a group of its own.
+    Group,
+}
 
 /// The terminal, taken over. It is given back when this is dropped.
 #[derive(Debug)]
@@ -65,10 +76,14 @@ impl Screen {
     }
 
     /// Gives the terminal back, stops the program until it is continued, and takes the terminal over again.
-    pub(super) fn suspend(&mut self) -> io::Result<()> {
+    pub(super) fn suspend(&mut self, who: Stopped) -> io::Result<()> {
         give_back();
-        // STOP and not TSTP: the latter is heard by ourselves.
-        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?;
+        // STOP and not TSTP: the latter is heard by ourselves. And all at once: were a wrapper stopped first, a quick shell
+        // would have continued the group before we stop.
+        match who {
+            Stopped::Alone => kill_process(getpid(), Signal::STOP)?,
+            Stopped::Group => kill_current_process_group(Signal::STOP)?,
+        }
         take_over(self.mouse)?;
         self.clear()
     }

@@ -95,6 +95,28 @@ fn stopped_from_elsewhere_it_gives_the_terminal_back_too() {
 }
 
 #[test]
+fn suspended_under_a_wrapper_it_gives_the_shell_its_prompt_back() {
+    let program = Program::new();
+    // The shell waits for the wrapper, and hears only of the wrapper's stopping.
+    let script = r#"sh -c '"$0"; exit $?' "$0"; echo the shell is back; read -r; fg >/dev/null"#;
+    let command = program.around("bash", ["-m", "-c", script, env!("CARGO_BIN_EXE_thumbctl")]);
+    let mut console = crate::Console::start(&command, crate::SIZE);
+    console.wait_for("nothing deployed");
+    console.wait_for("us-east-1");
+    console.keys(CTRL_Z);
+    console.wait_for("the shell is back");
+    console.keys(ENTER);
+    console.wait_for("nothing deployed");
+    console.keys("?");
+    console.wait_for("Keys that work now");
+    console.keys(ESC);
+    console.wait_gone("Keys that work now");
+    console.keys("q");
+    assert!(console.wait_end().success());
+    gave_the_terminal_back(&console);
+}
+
+#[test]
 fn killed_in_the_middle_it_is_taken_up_by_the_next_start() {
     let program = Program::new();
     let mut console = open_empty(&program);
