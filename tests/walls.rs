@@ -172,6 +172,15 @@ fn folds_do_nothing_but_fold() {
 }
 
 #[test]
+fn nothing_is_drawn_that_may_tell_a_credential() {
+    forbid(
+        &["text::clean", "use crate::text::"],
+        |path| below(path, &["tui/view/"]) && path != "tui/view/mod.rs",
+        "views clean texts by their own `clean`, which masks credentials too",
+    );
+}
+
+#[test]
 fn nobody_below_knows_a_front_end() {
     forbid(
         &["crate::cli", "crate::tui"],

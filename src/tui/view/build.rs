@@ -22,8 +22,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::Look;
 use super::layout::Layout;
+use super::{Look, clean};
 use crate::event::LogSource;
 use crate::text;
 use crate::tui::keymap::{Action, Context};
@@ -143,8 +143,8 @@ fn wanted(pane: &LogPane, columns: usize, look: Look) -> Line<'static> {
         match typed.filter(|_| is_typed) {
             Some(typing) => spans.extend(input(typing, left, look)),
             None => {
-                let needle = needle.map_or("", Needle::text);
-                spans.push(Span::styled(text::cut(needle, left), look.style(Role::Strong)));
+                let needle = clean(needle.map_or("", Needle::text));
+                spans.push(Span::styled(text::cut(&needle, left), look.style(Role::Strong)));
             }
         }
         spans.push(Span::styled(format!("{figures} "), look.style(Role::Quiet)));
@@ -155,7 +155,7 @@ fn wanted(pane: &LogPane, columns: usize, look: Look) -> Line<'static> {
 /// The line that is typed, with its cursor in sight.
 fn input(typing: &Typing, columns: usize, look: Look) -> Vec<Span<'static>> {
     let input = &typing.input;
-    let value = text::clean(input.value());
+    let value = clean(input.value());
     let scroll = input.visual_scroll(columns.saturating_sub(1).max(1));
     let at = value.char_indices().nth(input.cursor()).map_or(value.len(), |(at, _)| at);
     let (before, behind) = value.split_at(at);

@@ -86,7 +86,7 @@ fn cloud(model: &Model, look: Look, columns: usize) -> Row {
     let badge = |words: &str, role| Row::new(look).text(&format!(" {words} "), role).space(1);
     match ground(model) {
         Ground::Sandbox => badge(asked, Role::Badge),
-        Ground::Endpoint => badge(&look.cut(asked, (columns / 3).max(12)), Role::Warn),
+        Ground::Endpoint => badge(&look.cut(&super::clean(asked), (columns / 3).max(12)), Role::Warn),
         Ground::Real => badge(&format!("AWS {} real resources", look.symbols.dot), Role::RealBadge),
         Ground::Recorded => badge("replay", Role::Badge),
     }

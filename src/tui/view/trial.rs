@@ -11,8 +11,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::Look;
 use super::layout::Layout;
+use super::{Look, clean};
 use crate::text;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::model::Model;
@@ -53,7 +53,7 @@ fn state_of(card: &Card, is_live: bool, now: DateTime<Utc>, look: Look) -> (&'st
             let took = card.written.map(text::milliseconds).unwrap_or_default();
             (symbols.ready, Role::Good, format!("{took}{cold}"))
         }
-        CardState::Failed(failure) => (symbols.failed, Role::Bad, text::clean(&failure.message)),
+        CardState::Failed(failure) => (symbols.failed, Role::Bad, clean(&failure.message)),
         CardState::Skipped(reason) => {
             (symbols.skipped, Role::Quiet, reason.said(crate::event::Action::Trial).to_owned())
         }

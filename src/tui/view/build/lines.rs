@@ -8,7 +8,7 @@ use ratatui::layout::{Alignment, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::widgets::Paragraph;
 
-use super::super::Look;
+use super::super::{Look, clean};
 use crate::event::LogSource;
 use crate::resource::ResourceKind;
 use crate::text;
@@ -58,8 +58,8 @@ fn draw_nothing(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogPane
     let words = match pane.filter() {
         Some(_) if window.filtering => "Looking through the log".to_owned(),
         Some(filter) if window.total > 0 => {
-            let needle = text::cut(filter.text(), usize::from(area.width).saturating_sub(26).max(8));
-            format!("No line contains \"{}\".", text::clean(&needle))
+            let needle = text::cut(&clean(filter.text()), usize::from(area.width).saturating_sub(26).max(8));
+            format!("No line contains \"{needle}\".")
         }
         _ if window.total > 0 => String::new(),
         _ => match pane.source {

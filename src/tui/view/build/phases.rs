@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::super::Look;
+use super::super::{Look, clean};
 use crate::event::Action;
 use crate::resource::ResourceKind;
 use crate::text;
@@ -225,16 +225,16 @@ fn sentence(model: &Model) -> (Stage, String, String) {
         staged.clone().find(|(phase, stage)| matches!(stage, Stage::Failed(_)) && phase.name != "COMPLETED")
     {
         let after = seconds.map_or_else(String::new, |seconds| format!(" after {}", text::seconds(seconds)));
-        let why = phase.context.as_deref().map(text::clean).unwrap_or_default();
+        let why = phase.context.as_deref().map(clean).unwrap_or_default();
         let why: Vec<&str> = why.split_whitespace().collect();
         let why = if why.is_empty() { String::new() } else { format!(": {}", why.join(" ")) };
-        return (Stage::Failed(seconds), phase.name.clone(), format!("failed{after}{why}"));
+        return (Stage::Failed(seconds), clean(&phase.name), format!("failed{after}{why}"));
     }
     match staged.clone().next_back() {
         Some((phase, Stage::Running(seconds))) => {
-            (Stage::Running(seconds), phase.name.clone(), format!("runs for {}", text::ticking(seconds)))
+            (Stage::Running(seconds), clean(&phase.name), format!("runs for {}", text::ticking(seconds)))
         }
-        Some((phase, Stage::Open)) => (Stage::Open, phase.name.clone(), "was never heard to end".to_owned()),
+        Some((phase, Stage::Open)) => (Stage::Open, clean(&phase.name), "was never heard to end".to_owned()),
         last => {
             let seconds: f64 = staged.filter_map(|(_, stage)| stage.seconds()).sum();
             let words = format!("in {}", text::seconds(seconds));

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use ratatui::text::{Line, Span};
 
-use super::super::Look;
+use super::super::{Look, clean};
 use crate::event::SkipReason;
 use crate::plan::{Step, StepId};
 use crate::text;
@@ -62,7 +62,7 @@ pub(super) fn name(run: &RunModel, step: &Step) -> String {
         Some(kind) if first(kind) => kind.title(),
         _ => &step.title,
     };
-    text::clean(name)
+    clean(name)
 }
 
 /// A length of time that has room for this many seconds and does not change at every moment.
@@ -193,7 +193,7 @@ impl Chart<'_> {
         };
         Row {
             sign: (Role::Quiet, branch),
-            name: (role, text::clean(&phase.phase)),
+            name: (role, clean(&phase.phase)),
             is_critical: false,
             bar: Some((role, phase.from, end)),
             note: (Role::Quiet, String::new()),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use ratatui::text::{Line, Span};
 
-use super::super::Look;
+use super::super::{Look, clean};
 use crate::event::{Action, Outcome};
 use crate::text;
 use crate::timing::{PastRun, RunKey};
@@ -35,7 +35,7 @@ pub(super) fn lines(model: &Model, look: Look, width: usize, follows: bool) -> V
 fn section(model: &Model, key: &RunKey, look: Look, width: usize) -> Vec<Line<'static>> {
     let known = model.history.statistics(key);
     let what = if key.action == Action::Destroy { "Teardowns" } else { "Deployments" };
-    let place = format!("{}, {}", text::clean(&key.cloud), key.strategy);
+    let place = format!("{}, {}", clean(&key.cloud), key.strategy);
     let mut lines = super::flowing(look, (Role::Title, format!("{what} so far")), vec![(Role::Quiet, place)], width);
     let counts = format!("{}, {} succeeded", text::count(known.runs, "run"), known.succeeded);
     let mut figures = Vec::new();
@@ -48,7 +48,7 @@ fn section(model: &Model, key: &RunKey, look: Look, width: usize) -> Vec<Line<'s
     }
     lines.extend(super::flowing(look, (Role::Text, counts), figures, width));
     let listed = &known.last[..known.last.len().min(LISTED)];
-    let names = listed.iter().map(|run| text::width(&text::clean(run.id.as_str()))).max().unwrap_or(0).min(width / 3);
+    let names = listed.iter().map(|run| text::width(&clean(run.id.as_str()))).max().unwrap_or(0).min(width / 3);
     let longest = listed.iter().map(|run| run.seconds).fold(0.0, f64::max);
     lines.extend(listed.iter().map(|run| row(run, model.now, names, longest, look, width)));
     lines
@@ -61,7 +61,7 @@ fn row(run: &PastRun, now: DateTime<Utc>, names: usize, longest: f64, look: Look
         Outcome::Failed => (Role::Bad, symbols.failed),
         Outcome::Cancelled => (Role::Warn, symbols.skipped),
     };
-    let name = text::fit(&text::clean(run.id.as_str()), names);
+    let name = text::fit(&clean(run.id.as_str()), names);
     let figures = format!(" {:>10}  {:>9}  ", ago(now - run.started), text::seconds(run.seconds));
     let left = width.saturating_sub(2 + names + text::width(&figures));
     let (bar_role, drawn) = if run.complete {

@@ -15,7 +15,7 @@ use crate::tui::model::trial::album::Shown;
 use crate::tui::model::trial::chooser::{Entry, Kind, Note, Row};
 use crate::tui::model::trial::path_line::PathLine;
 use crate::tui::theme::Role;
-use crate::tui::view::Look;
+use crate::tui::view::{Look, clean};
 
 /// The columns of a file's size.
 const SIZE: usize = 9;
@@ -86,7 +86,7 @@ fn foot(width: u16, model: &Model, look: Look) -> Line<'static> {
         return warn("Wait for the run that is under way.");
     }
     let what = match &images[..] {
-        [one] => one.file_name().map_or_else(String::new, |name| text::clean(&name.to_string_lossy())),
+        [one] => one.file_name().map_or_else(String::new, |name| clean(&name.to_string_lossy())),
         several => text::count(several.len(), "image"),
     };
     let Some(key) = send else { return quiet("") };
@@ -123,7 +123,7 @@ fn row_line(row: Row<'_>, is_selected: bool, is_marked: bool, width: usize, look
     match row {
         Row::Heading(title, path) => {
             let room = width.saturating_sub(text::width(title) + 1);
-            let path = path.map(|path| tail(&text::clean(&path.to_string_lossy()), room, look)).unwrap_or_default();
+            let path = path.map(|path| tail(&clean(&path.to_string_lossy()), room, look)).unwrap_or_default();
             Line::from(vec![
                 Span::styled(look.cut(title, width), look.style(Role::Title)),
                 Span::styled(format!(" {path}"), look.style(Role::Quiet)),
@@ -137,7 +137,7 @@ fn row_line(row: Row<'_>, is_selected: bool, is_marked: bool, width: usize, look
                 Note::NoImages => (Role::Quiet, "no images here".to_owned()),
                 Note::LeftOut(count) => (Role::Quiet, format!("and {count} more that are not listed")),
                 Note::Failed(failure) => {
-                    (Role::Bad, format!("{} {}", look.symbols.failed, text::clean(&failure.to_string())))
+                    (Role::Bad, format!("{} {}", look.symbols.failed, clean(&failure.to_string())))
                 }
             };
             Line::styled(look.cut(&format!("   {words}"), width), look.style(role))
@@ -146,7 +146,7 @@ fn row_line(row: Row<'_>, is_selected: bool, is_marked: bool, width: usize, look
 }
 
 fn entry_line(entry: &Entry, [cursor, mark]: [&str; 2], width: usize, look: Look) -> Line<'static> {
-    let name = text::clean(&entry.name);
+    let name = clean(&entry.name);
     let (name, size) = match entry.kind {
         Kind::Folder => (format!("{name}/"), String::new()),
         Kind::Image { bytes } => (name, text::bytes(bytes)),
@@ -172,11 +172,11 @@ fn draw_preview(frame: &mut Frame<'_>, caption: Rect, area: Rect, model: &Model,
     let (pixels, failure) = match shown {
         Shown::There(picture) => (Some(picture.pixels), None),
         Shown::Coming(pixels) => (pixels, None),
-        Shown::Failed(failure) => (None, Some(text::clean(&failure.to_string()))),
+        Shown::Failed(failure) => (None, Some(clean(&failure.to_string()))),
     };
     let width = usize::from(caption.width);
     let lines = vec![
-        Line::styled(look.cut(&text::clean(&entry.name), width), look.style(Role::Strong)),
+        Line::styled(look.cut(&clean(&entry.name), width), look.style(Role::Strong)),
         Line::styled(look.cut(&figures(pixels, Some(bytes), look), width), look.style(Role::Quiet)),
     ];
     frame.render_widget(Paragraph::new(lines), caption);
@@ -187,7 +187,7 @@ fn draw_line(frame: &mut Frame<'_>, area: Rect, line: &PathLine, has_cursor: boo
     const PROMPT: &str = "Path: ";
     let room = usize::from(area.width).saturating_sub(PROMPT.len() + 1).max(1);
     let scroll = line.input.visual_scroll(room);
-    let typed: String = text::clean(&scrolled(line.typed(), scroll));
+    let typed: String = scrolled(&clean(line.typed()), scroll);
     let spans = vec![
         Span::styled(PROMPT, look.style(Role::Key)),
         Span::styled(look.cut(&typed, room), look.style(Role::Strong)),

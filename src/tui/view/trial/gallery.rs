@@ -12,7 +12,7 @@ use crate::tui::model::Model;
 use crate::tui::model::panel::Panel;
 use crate::tui::model::trial::results::{Card, CardState, TrialRun};
 use crate::tui::theme::Role;
-use crate::tui::view::Look;
+use crate::tui::view::{Look, clean};
 
 /// Draws it.
 pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, trial: &TrialRun, look: Look) {
@@ -40,7 +40,7 @@ fn draw_card(
     let areas = Small::of(area);
     let width = usize::from(area.width);
     let cursor = if is_selected { look.symbols.cursor } else { " " };
-    let name = look.fit(&format!("{cursor} {}", text::clean(card.name())), width);
+    let name = look.fit(&format!("{cursor} {}", clean(card.name())), width);
     let role = match (is_selected, model.focus == Panel::Trial) {
         (false, _) => Role::Strong,
         (true, true) => Role::Selected,

@@ -10,7 +10,7 @@ use crate::tui::model::Model;
 use crate::tui::model::trial::album::Shown;
 use crate::tui::pictures::Graphics;
 use crate::tui::theme::Role;
-use crate::tui::view::Look;
+use crate::tui::view::{Look, clean};
 
 /// The shape of a picture of which nothing is known.
 const USUAL: (u32, u32) = (4000, 3000);
@@ -53,7 +53,7 @@ fn frame_of(frame: &mut Frame<'_>, area: Rect, words: &str, look: Look) {
     let block = Block::bordered().border_set(look.symbols.border).border_style(look.style(Role::Border));
     let inside = block.inner(area);
     frame.render_widget(block, area);
-    let lines: Vec<Line<'_>> = text::wrap(&text::clean(words), usize::from(inside.width))
+    let lines: Vec<Line<'_>> = text::wrap(&clean(words), usize::from(inside.width))
         .into_iter()
         .take(usize::from(inside.height))
         .map(|line| Line::styled(line, look.style(Role::Quiet)).centered())

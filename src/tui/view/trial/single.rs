@@ -13,7 +13,7 @@ use crate::tui::model::Model;
 use crate::tui::model::trial::album::Shown;
 use crate::tui::model::trial::results::{Card, CardState, TrialRun};
 use crate::tui::theme::Role;
-use crate::tui::view::Look;
+use crate::tui::view::{Look, clean};
 
 /// The columns of a stage's words.
 const WORDS: usize = 24;
@@ -55,7 +55,7 @@ fn draw_source(frame: &mut Frame<'_>, areas: &Single, model: &Model, card: &Card
     let has_changed = matches!((bytes, card.bytes), (Some(now), Some(sent)) if now != sent);
     let pixels = pixels.filter(|_| !has_changed);
     let bytes = card.bytes.or(bytes);
-    caption(frame, areas.source_caption, &text::clean(card.name()), &figures(pixels, bytes, look), look);
+    caption(frame, areas.source_caption, &clean(card.name()), &figures(pixels, bytes, look), look);
     match shown {
         Some(_) if has_changed => picture::empty(frame, areas.source, None, "the file has changed since", look),
         Some(shown) => picture::draw(frame, areas.source, shown, NOT_KEPT, model, look),
@@ -105,7 +105,7 @@ fn draw_failure(frame: &mut Frame<'_>, area: Rect, failure: &Failure, look: Look
     let width = usize::from(area.width);
     let mut lines = Vec::new();
     let mut push = |words: &str, role: Role| {
-        let words = text::clean(words);
+        let words = clean(words);
         // Long words, such as ARNs, are broken: what is cut off cannot be read anywhere else on the panel.
         let folded = text::wrap(&words, width).into_iter().flat_map(|line| text::fold(&line, width));
         lines.extend(folded.map(|line| Line::styled(line, look.style(role))));
@@ -180,7 +180,7 @@ fn stages(width: usize, model: &Model, card: &Card, is_live: bool, look: Look) -
 fn waits_for(index: usize, card: &Card) -> String {
     match (index, &card.state) {
         (0, _) => "uploading".to_owned(),
-        (_, CardState::Running { progress: Some(progress), .. }) => text::clean(progress),
+        (_, CardState::Running { progress: Some(progress), .. }) => clean(progress),
         _ => "waits for the function".to_owned(),
     }
 }
