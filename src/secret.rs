@@ -63,9 +63,14 @@ const TOKENS: [(&str, usize); 10] = [
     ("github_pat_", 36),
 ];
 
-/// How a private key in PEM begins.
+/// How a private key in PEM begins, how it ends, and what is said of it both times.
 const KEY_BEGINS: &str = "-----BEGIN ";
-const KEY_IS_PRIVATE: &str = "PRIVATE KEY-----";
+const KEY_ENDS: &str = "-----END ";
+const KEY_IS_PRIVATE: &str = "PRIVATE KEY";
+
+/// How many lines of a private key are hidden while its end does not come. The longest that are made have two hundred, and
+/// a log must not go dark because somebody wrote a key's first line.
+const KEY_LINES: usize = 256;
 
 /// Whether a setting's value must not be shown, by its name or by what it is.
 pub fn looks_secret(name: &str, value: &str) -> bool {
@@ -93,6 +98,50 @@ pub fn redact_line(text: &str) -> Cow<'_, str> {
     }
     shown.push_str(&text[from..]);
     Cow::Owned(shown)
+}
+
+/// Masks the credentials of a text that comes line by line: a private key goes over several of them.
+#[derive(Clone, Debug, Default)]
+pub struct Redactor {
+    /// How many more lines are hidden at most, while a private key has begun and not ended.
+    of_key: usize,
+}
+
+impl Redactor {
+    /// The next line with its credentials masked; without any, the line itself. Several lines may come at once.
+    pub fn redact<'a>(&mut self, text: &'a str) -> Cow<'a, str> {
+        let mut from = 0;
+        if self.of_key > 0 {
+            let Some(end) = scan::end_of_key(text) else {
+                self.of_key = self.of_key.saturating_sub(1 + text.matches('\n').count());
+                return Cow::Owned(HIDDEN.to_owned());
+            };
+            (from, self.of_key) = (end, 0);
+        }
+        let rest = redact_line(&text[from..]);
+        // What begins a key is masked itself: the others need not be looked at for it.
+        if matches!(rest, Cow::Owned(_)) && scan::leaves_key_open(&text[from..]) {
+            self.of_key = KEY_LINES;
+        }
+        if from == 0 { rest } else { Cow::Owned(format!("{HIDDEN}{rest}")) }
+    }
+}
+
+/// Lines that belong together with their credentials masked. They may be the end of a longer text: where a private key ends
+/// that has not begun in them, all before its end is taken for a part of it.
+pub fn redact_lines(lines: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut redactor = Redactor::default();
+    let mut shown: Vec<String> = Vec::new();
+    for line in lines {
+        let has_no_beginning = redactor.of_key == 0 && scan::begin_of_key(&line).is_none();
+        if has_no_beginning && let Some(end) = scan::end_of_key(&line) {
+            shown.iter_mut().for_each(|line| HIDDEN.clone_into(line));
+            shown.push(format!("{HIDDEN}{}", redact_line(&line[end..])));
+        } else {
+            shown.push(redactor.redact(&line).into_owned());
+        }
+    }
+    shown
 }
 
 /// A name in capitals, without what joins its words.

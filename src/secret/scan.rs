@@ -2,10 +2,21 @@
 
 use std::ops::Range;
 
-use super::{CERTAIN_NAMES, HIDDEN, KEY_BEGINS, KEY_IS_PRIVATE, NAMES, TOKENS, ends_in_pwd, plain};
+use super::{CERTAIN_NAMES, HIDDEN, KEY_BEGINS, KEY_ENDS, KEY_IS_PRIVATE, NAMES, TOKENS, ends_in_pwd, plain};
+
+/// How many letters and digits an access key id has at least, and how many characters a token.
+const SHORTEST_ID: usize = 20;
+const SHORTEST_TOKEN: usize = 36;
+
+/// How many letters the shortest name has that is not told by how it ends.
+const SHORTEST_NAME: usize = 5;
 
 /// Where the credentials of a line are, in order, apart from each other.
 pub(super) fn secrets(text: &str) -> Vec<Range<usize>> {
+    if may_tell(text.as_bytes()) { by_the_rules(text) } else { Vec::new() }
+}
+
+pub(super) fn by_the_rules(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < text.len() {
@@ -19,6 +30,26 @@ pub(super) fn secrets(text: &str) -> Vec<Range<usize>> {
         }
     }
     found
+}
+
+/// Whether a line can tell a credential at all: has a sign that could give a name its value, or something as long as what
+/// is known without a name. Most lines of a log do not, and this is far quicker than the rules.
+pub(super) fn may_tell(bytes: &[u8]) -> bool {
+    let (mut id, mut token, mut before) = (0, 0, 0);
+    for &byte in bytes {
+        match byte {
+            b'=' | b':' | b'>' => return true,
+            b'-' if before == b'-' => return true,
+            _ => {}
+        }
+        id = if byte.is_ascii_alphanumeric() { id + 1 } else { 0 };
+        token = if is_of_token(byte) { token + 1 } else { 0 };
+        if id == SHORTEST_ID || token == SHORTEST_TOKEN {
+            return true;
+        }
+        before = byte;
+    }
+    false
 }
 
 /// How far the next place is at which something may begin: the next word, or the next sign.
@@ -39,13 +70,30 @@ fn secret_at(text: &str, at: usize) -> Option<Range<usize>> {
 
 /// From a private key's beginning to its end, which may be on another line.
 fn private_key(text: &str, at: usize) -> Option<Range<usize>> {
-    let label = text[at + KEY_BEGINS.len()..].split("-----").next()?;
-    let header = at + KEY_BEGINS.len() + label.len() + "-----".len();
-    if !text[at..].get(..header - at)?.ends_with(KEY_IS_PRIVATE) {
-        return None;
-    }
-    let end = text[header..].find(KEY_IS_PRIVATE).map_or(text.len(), |end| header + end + KEY_IS_PRIVATE.len());
-    Some(at..end)
+    let inside = behind_label(text, at + KEY_BEGINS.len())?;
+    Some(at..end_of_key(&text[inside..]).map_or(text.len(), |end| inside + end))
+}
+
+/// Behind what is said of a key, if it is that it is private.
+fn behind_label(text: &str, from: usize) -> Option<usize> {
+    let (label, _) = text[from..].split_once("-----")?;
+    label.contains(KEY_IS_PRIVATE).then_some(from + label.len() + "-----".len())
+}
+
+/// Behind the first beginning of a private key.
+pub(super) fn begin_of_key(text: &str) -> Option<usize> {
+    text.match_indices(KEY_BEGINS).find_map(|(at, begin)| behind_label(text, at + begin.len()))
+}
+
+/// Behind the first end of a private key.
+pub(super) fn end_of_key(text: &str) -> Option<usize> {
+    text.match_indices(KEY_ENDS).find_map(|(at, end)| behind_label(text, at + end.len()))
+}
+
+/// Whether a private key begins here whose end is elsewhere.
+pub(super) fn leaves_key_open(text: &str) -> bool {
+    let last = text.rmatch_indices(KEY_BEGINS).find_map(|(at, begin)| behind_label(text, at + begin.len()));
+    last.is_some_and(|inside| end_of_key(&text[inside..]).is_none())
 }
 
 /// The password of `scheme://user:password@host`.
@@ -75,7 +123,7 @@ fn key_id(word: &str) -> Option<Range<usize>> {
             let rest = &word.as_bytes()[*start..];
             let length = rest.iter().take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()).count();
             let begins = *start == 0 || !word.as_bytes()[start - 1].is_ascii_alphanumeric();
-            begins && length >= 20 && rest.get(length).is_none_or(|after| !after.is_ascii_alphanumeric())
+            begins && length >= SHORTEST_ID && rest.get(length).is_none_or(|after| !after.is_ascii_alphanumeric())
         })?;
         let rest = &word.as_bytes()[start..];
         Some(start..start + rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count())
@@ -85,9 +133,12 @@ fn key_id(word: &str) -> Option<Range<usize>> {
 /// A token that is known by its first letters; it may hold what no name holds.
 fn token(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let (_, least) = TOKENS.iter().find(|(begin, _)| bytes[at..].starts_with(begin.as_bytes()))?;
-    let of_token = |byte: &u8| is_name(*byte) || matches!(byte, b'.' | b'/' | b'+' | b'=' | b'%');
-    let length = bytes[at..].iter().take_while(|byte| of_token(byte)).count();
+    let length = bytes[at..].iter().take_while(|byte| is_of_token(**byte)).count();
     (length >= *least).then_some(at..at + length)
+}
+
+fn is_of_token(byte: u8) -> bool {
+    is_name(byte) || matches!(byte, b'.' | b'/' | b'+' | b'=' | b'%')
 }
 
 /// The value that follows a name that credentials have.
@@ -96,6 +147,9 @@ fn named_value(text: &str, at: usize, end: usize) -> Option<Range<usize>> {
     let word = &text[at..end];
     // Most words are followed by nothing that could give them a value: they are not looked at any closer.
     let link = link(bytes, at, end)?;
+    if word.len() < SHORTEST_NAME && !word.ends_with(['d', 'D']) {
+        return None;
+    }
     let name = plain(word);
     if name.ends_with("AUTHORIZATION") {
         return match link {

@@ -125,6 +125,47 @@ fn private_keys_are_masked() {
     untouched("-----BEGIN CERTIFICATE-----");
 }
 
+/// Lines as they are shown when they come one after another.
+fn one_by_one(lines: &[&str]) -> Vec<String> {
+    let mut redactor = Redactor::default();
+    lines.iter().map(|line| redactor.redact(line).into_owned()).collect()
+}
+
+#[test]
+fn a_private_key_is_masked_over_all_its_lines() {
+    for kind in ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "] {
+        let (begin, end) =
+            (format!("x -----BEGIN {kind}PRIVATE KEY-----"), format!("-----END {kind}PRIVATE KEY----- y"));
+        let shown = one_by_one(&["a", &begin, "MIIEow", "", "Qk1x==", &end, "b"]);
+        assert_eq!(shown, ["a", "x hidden", "hidden", "hidden", "hidden", "hidden y", "b"]);
+    }
+    let shown = one_by_one(&["-----BEGIN CERTIFICATE-----", "MIIC", "-----END CERTIFICATE-----"]);
+    assert_eq!(shown, ["-----BEGIN CERTIFICATE-----", "MIIC", "-----END CERTIFICATE-----"]);
+    // What follows a key's end may begin the next one, and several lines may come at once.
+    let two = "-----END PRIVATE KEY----- -----BEGIN PRIVATE KEY-----\nMIIF";
+    assert_eq!(one_by_one(&["-----BEGIN PRIVATE KEY-----\nMIIE", two, "Qk1y"]), ["hidden", "hidden hidden", "hidden"]);
+    assert_eq!(one_by_one(&["KEY=\"-----BEGIN PRIVATE KEY-----", "MIIE"]), ["KEY=\"hidden", "hidden"]);
+    assert_eq!(one_by_one(&["API_KEY='-----BEGIN PRIVATE KEY-----", "MIIE"]), ["API_KEY='hidden", "hidden"]);
+}
+
+#[test]
+fn a_key_that_does_not_end_does_not_hide_a_whole_log() {
+    let mut redactor = Redactor::default();
+    redactor.redact("-----BEGIN PRIVATE KEY-----");
+    for _ in 0..KEY_LINES {
+        assert_eq!(redactor.redact("line"), HIDDEN);
+    }
+    assert_eq!(redactor.redact("line"), "line");
+}
+
+#[test]
+fn the_end_of_a_key_that_began_earlier_masks_what_comes_before_it() {
+    let shown = |lines: &[&str]| redact_lines(lines.iter().map(|line| (*line).to_owned()));
+    assert_eq!(shown(&["Qk1x", "-----END PRIVATE KEY----- x", "b"]), ["hidden", "hidden x", "b"]);
+    let whole = ["a", "-----BEGIN PRIVATE KEY-----", "Qk1x", "-----END PRIVATE KEY-----", "b"];
+    assert_eq!(shown(&whole), ["a", "hidden", "hidden", "hidden", "b"]);
+}
+
 #[test]
 fn the_lines_of_a_build_are_untouched() {
     for line in [
@@ -180,6 +221,13 @@ proptest! {
         let once = redact_line(&text).into_owned();
         let _ = looks_secret(&text, &text);
         prop_assert_eq!(redact_line(&once).into_owned(), once.clone());
+    }
+
+    #[test]
+    fn the_quick_look_lets_no_line_pass_that_the_rules_would_mask(
+        text in "([a-z]{1,9}|[A-Z0-9]{1,24}|[\"'\\\\=: <>@/.-]|\\x1b\\[1m|password|--token |<Token>|AKIA|eyJ|ghp_|://|[a-z0-9/+]{36,40}|Authorization|-----BEGIN ){0,12}"
+    ) {
+        prop_assert!(scan::may_tell(text.as_bytes()) || scan::by_the_rules(&text).is_empty());
     }
 
     #[test]

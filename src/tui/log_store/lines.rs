@@ -1,5 +1,6 @@
 //! [`Lines`]: all lines of a log, by number. Some blocks are in memory, all others in a file without a name.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -9,7 +10,8 @@ use std::os::unix::fs::FileExt;
 use super::block::{Block, LONGEST, Shape};
 use super::exchange::{LogLine, Row};
 use crate::event::Failure;
-use crate::tui::model::log::ansi;
+use crate::secret::Redactor;
+use crate::tui::model::log::ansi::{self, Painted};
 
 /// How many bytes of lines are kept in memory.
 pub(super) const BUDGET: usize = 8 * 1024 * 1024;
@@ -31,6 +33,8 @@ pub(super) struct Lines {
     budget: usize,
     spill: Spill,
     trouble: Option<Failure>,
+    /// What masks credentials; it knows whether the next line is one of a private key.
+    redactor: Redactor,
 }
 
 /// Where a closed block is.
@@ -88,6 +92,7 @@ impl Lines {
             budget,
             spill: Spill { open, file: None, end: 0, is_broken: false, is_unreadable: false },
             trouble: None,
+            redactor: Redactor::default(),
         }
     }
 
@@ -125,20 +130,47 @@ impl Lines {
     /// Adds a line; one of several lines becomes several.
     pub(super) fn push(&mut self, line: &LogLine) {
         let time = line.timestamp.map(|time| time.timestamp_millis());
-        for text in line.text.trim_end_matches(['\r', '\n']).split('\n') {
+        let text = line.text.trim_end_matches(['\r', '\n']);
+        if memchr::memchr(b'\n', text.as_bytes()).is_none() {
             let painted = ansi::read(text);
-            let mut from = 0;
-            loop {
-                let rest = &painted.text[from..];
-                let part = &rest[..rest.floor_char_boundary(LONGEST)];
-                if !self.open.has_room(part.len(), self.block) {
-                    self.close();
-                }
-                self.open.push(part, &painted.paints, from, time, from > 0);
-                from += part.len();
-                if from == painted.text.len() {
-                    break;
-                }
+            match self.masked(&painted.text) {
+                Some(masked) => self.add(&Painted { text: masked, paints: Vec::new() }, time),
+                None => self.add(&painted, time),
+            }
+            return;
+        }
+        // Masked together: a value in quotes may go over several of them.
+        let lines: Vec<Painted> = text.split('\n').map(ansi::read).collect();
+        let together = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
+        match self.masked(&together) {
+            Some(masked) => {
+                masked.split('\n').for_each(|text| self.add(&Painted { text: text.into(), paints: Vec::new() }, time));
+            }
+            None => lines.iter().for_each(|line| self.add(line, time)),
+        }
+    }
+
+    /// A text as it may be kept, if it tells a credential. Only the text that is seen can be judged: what switches colours
+    /// may stand within a name or within its value. Where something is masked, the colours are in the wrong places and go.
+    fn masked(&mut self, text: &str) -> Option<String> {
+        match self.redactor.redact(text) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(masked) => Some(masked),
+        }
+    }
+
+    fn add(&mut self, painted: &Painted, time: Option<i64>) {
+        let mut from = 0;
+        loop {
+            let rest = &painted.text[from..];
+            let part = &rest[..rest.floor_char_boundary(LONGEST)];
+            if !self.open.has_room(part.len(), self.block) {
+                self.close();
+            }
+            self.open.push(part, &painted.paints, from, time, from > 0);
+            from += part.len();
+            if from == painted.text.len() {
+                break;
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use crate::event::{Action, Event, EventKind, LogSource};
 use crate::resource::ResourceKind;
-use crate::secret::redact_line;
 use crate::tui::log_store::LogLine;
 use crate::tui::message::Effect;
 use crate::tui::model::Model;
@@ -22,10 +21,7 @@ pub(super) fn take_in(model: &mut Model, events: Vec<Event>) -> Vec<Effect> {
 }
 
 /// Takes in lines of a log that is read from the cloud.
-pub(super) fn lines(model: &mut Model, source: LogSource, mut lines: Vec<LogLine>) -> Vec<Effect> {
-    for line in &mut lines {
-        line.text = redact_line(&line.text).into_owned();
-    }
+pub(super) fn lines(model: &mut Model, source: LogSource, lines: Vec<LogLine>) -> Vec<Effect> {
     model.log_mut(source).append(lines)
 }
 
@@ -113,7 +109,8 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
     let is_shown = model.run.as_ref().is_some_and(|run| run.id == event.run);
     match event.kind {
         EventKind::LogLine { source, text, timestamp } if is_shown || source == LogSource::Function => {
-            let text = redact_line(if timestamp.is_some() { without_time(&text) } else { &text }).into_owned();
+            // Its credentials are masked by the store, which knows what of it is seen and what came before it.
+            let text = if timestamp.is_some() { without_time(&text).to_owned() } else { text };
             lines.push(source, LogLine { text, timestamp });
         }
         EventKind::StepStarted { step } => {

@@ -154,8 +154,8 @@ fn failure_lines(page: &mut Page, failure: &Failure) {
     }
     if !failure.log.is_empty() {
         page.blank();
-        for line in &failure.log {
-            page.verbatim(line, Role::Quiet);
+        for line in super::clean_lines(failure.log.iter().map(String::as_str)) {
+            page.verbatim(&line, Role::Quiet);
         }
     }
 }

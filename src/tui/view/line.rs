@@ -103,7 +103,7 @@ impl Row {
 /// breaks stay.
 pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
-    let lines = text.lines().flat_map(|line| text::wrap(&super::clean(line), columns));
+    let lines = super::clean_lines(text.lines()).into_iter().flat_map(|line| text::wrap(&line, columns));
     lines.flat_map(|line| text::fold(&line, columns)).collect()
 }
 

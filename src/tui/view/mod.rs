@@ -133,5 +133,10 @@ pub fn clean(text: &str) -> String {
     crate::secret::redact_line(&crate::text::clean(text)).into_owned()
 }
 
+/// Lines of anybody's that belong together, as they may be drawn.
+pub fn clean_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    crate::secret::redact_lines(lines.into_iter().map(crate::text::clean))
+}
+
 #[cfg(test)]
 mod tests;

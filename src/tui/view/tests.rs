@@ -268,7 +268,11 @@ fn telling() -> String {
 /// A failure that tells them wherever it can.
 fn told() -> Failure {
     let line = telling();
-    Failure { causes: vec![line.clone()], log: vec![line.clone()], ..Failure::new(&*line).with_hint(&*line) }
+    // The end of a log, in which a private key ended; and a cause of several lines with a whole one.
+    let key_ends = [&SECRET[16..], "-----END PRIVATE KEY-----"].map(str::to_owned);
+    let key = format!("it said\n-----BEGIN PRIVATE KEY-----\n{}\n{}", SECRET, key_ends[1]);
+    let log = key_ends.into_iter().chain([line.clone()]).collect();
+    Failure { causes: vec![line.clone(), key], log, ..Failure::new(&*line).with_hint(&*line) }
 }
 
 /// Fails if a part of a credential is on the screen: parts, since a line may be broken or cut in its middle.
@@ -358,7 +362,11 @@ fn telling_deployment(size: (u16, u16), has_failed: bool) -> Model {
         seconds: None,
         context: None,
     }));
-    events.push(script.log(&line));
+    // Colours within a credential, and a private key line by line.
+    let coloured = format!("{}\u{1b}[m\u{1b}[K{} AWS_SECRET_\u{1b}[1mACCESS_KEY={SECRET}", &KEY_ID[..4], &KEY_ID[4..]);
+    for line in [&line, &coloured, "-----BEGIN PRIVATE KEY-----", SECRET, "-----END PRIVATE KEY-----"] {
+        events.push(script.log(line));
+    }
     if has_failed {
         script.wait(2.0);
         let context = Some(format!("COMMAND_EXECUTION_ERROR: {line}"));

@@ -9,7 +9,7 @@ use crate::tui::model::Model;
 use crate::tui::model::messages::Said;
 use crate::tui::theme::Role;
 use crate::tui::view::line::{Row, wrapped};
-use crate::tui::view::{Look, signs};
+use crate::tui::view::{Look, clean_lines, signs};
 
 /// A time, a blank, a sign, a blank.
 const BEFORE: usize = 11;
@@ -67,7 +67,9 @@ fn message(said: &Said, look: Look, columns: usize) -> Vec<Line<'static>> {
         };
         lines.push(row.to(BEFORE).text(part, sign.role).line(columns));
     }
-    for part in said.more.iter().flat_map(|more| wrapped(more, room.saturating_sub(INDENT))) {
+    // Masked together: they may be the lines of a private key.
+    let more = clean_lines(said.more.iter().flat_map(|more| more.lines()));
+    for part in more.iter().flat_map(|more| wrapped(more, room.saturating_sub(INDENT))) {
         lines.push(Row::new(look).to(BEFORE + INDENT).text(&part, Role::Quiet).line(columns));
     }
     lines

@@ -13,7 +13,7 @@ use crate::tui::model::Model;
 use crate::tui::model::trial::album::Shown;
 use crate::tui::model::trial::results::{Card, CardState, TrialRun};
 use crate::tui::theme::Role;
-use crate::tui::view::{Look, clean};
+use crate::tui::view::{Look, clean, clean_lines};
 
 /// The columns of a stage's words.
 const WORDS: usize = 24;
@@ -117,8 +117,8 @@ fn draw_failure(frame: &mut Frame<'_>, area: Rect, failure: &Failure, look: Look
     if let Some(hint) = &failure.hint {
         push(&format!("hint: {hint}"), Role::Warn);
     }
-    for line in &failure.log {
-        push(line, Role::Quiet);
+    for line in clean_lines(failure.log.iter().map(String::as_str)) {
+        push(&line, Role::Quiet);
     }
     frame.render_widget(Paragraph::new(lines), area);
 }
