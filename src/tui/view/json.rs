@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Look;
 use super::line::Row;
+use crate::secret::{HIDDEN, looks_secret, redact_line};
 use crate::tui::theme::Role;
 
 /// The longest that is kept on one line, in columns, however wide the room is.
@@ -131,11 +132,32 @@ fn in_order(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
     members
 }
 
+/// A value without what looks like a credential: all texts and numbers below a name that credentials have, however deep,
+/// and also where name and value are members beside each other.
+fn masked(value: &Value, is_secret: bool) -> Value {
+    match value {
+        Value::Object(members) => {
+            let member =
+                |names: [&str; 4]| names.into_iter().find_map(|name| members.get(name)).and_then(Value::as_str);
+            let is_named_secret = member(["name", "Name", "key", "Key"]).is_some_and(|name| looks_secret(name, ""));
+            let masked_member = |(key, value): (&String, &Value)| {
+                let is_value = is_named_secret && ["value", "Value", "values", "Values"].contains(&key.as_str());
+                (key.clone(), masked(value, is_secret || is_value || looks_secret(key, "")))
+            };
+            Value::Object(members.iter().map(masked_member).collect())
+        }
+        Value::Array(members) => Value::Array(members.iter().map(|member| masked(member, is_secret)).collect()),
+        Value::String(_) | Value::Number(_) if is_secret => Value::from(HIDDEN),
+        Value::String(text) => Value::from(redact_line(text).into_owned()),
+        plain => plain.clone(),
+    }
+}
+
 /// A value as rows to be drawn, each in at most so many columns.
 pub fn rows(value: &Value, columns: usize, look: Look) -> Vec<Row> {
     let mut rows = Vec::new();
-    for line in pretty(value, columns) {
-        // Masked as a whole, before it is taken apart: what gives a credential away is the name before it.
+    // Masked before it is broken into lines: what gives a credential away is the name before it.
+    for line in pretty(&masked(value, false), columns) {
         let line = super::clean(&line);
         let indent = line.len() - line.trim_start().len();
         let mut row = Row::new(look);
@@ -201,6 +223,34 @@ mod tests {
         assert_eq!(pretty(&policy, 34), narrow);
         assert_eq!(pretty(&json!({}), 10), ["{}"]);
         assert_eq!(pretty(&json!([]), 1), ["[]"]);
+    }
+
+    /// A value as it is drawn.
+    fn drawn(value: &Value, columns: usize) -> String {
+        let look = Look { theme: crate::tui::theme::Theme::Dark, symbols: &crate::tui::symbols::UNICODE };
+        let lines = rows(value, columns, look).into_iter().map(|row| row.line(columns).to_string());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_is_below_a_name_that_credentials_have_is_masked_however_it_is_broken() {
+        let document = json!({
+            "Passwords": ["Qfirst-of-a-list-that-is-too-long", "Qsecond-of-a-list-that-is-too-long", "Qthird"],
+            "client_secret": {"current": "Qcurrent", "versions": [{"text": "Qold"}, 4711, true, null]},
+            "Environment": [
+                {"name": "DB_PASSWORD", "type": "PLAINTEXT", "value": "Qvalue-beside-its-name-on-another-line"},
+                {"Key": "api-key", "Value": "Qvalue"},
+            ],
+            "Action": ["s3:GetObject"],
+            "text": "AWS_SECRET_ACCESS_KEY=Qtext",
+        });
+        for columns in [20, 40, 72, 200] {
+            let drawn = drawn(&document, columns);
+            assert!(!drawn.contains('Q') && !drawn.contains("4711"), "{drawn}");
+            for kept in ["Passwords", "client_secret", "current", "true", "null", "s3:GetObject", "DB_PASSWORD"] {
+                assert!(drawn.contains(kept), "{kept} in {drawn}");
+            }
+        }
     }
 
     fn values() -> impl Strategy<Value = Value> {
