@@ -178,6 +178,11 @@ impl Picture {
         (size.width, size.height)
     }
 
+    /// Whether it is made of characters and their colours.
+    pub fn is_text(&self) -> bool {
+        matches!(self.protocol, Protocol::Halfblocks(_))
+    }
+
     /// Whether it lies over the cells instead of in them: then nothing can be drawn over it, and it has to go first.
     pub fn lies_over(&self) -> bool {
         matches!(self.protocol, Protocol::Sixel(_) | Protocol::ITerm2(_))

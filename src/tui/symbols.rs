@@ -41,6 +41,8 @@ pub struct Symbols {
     pub eighths: &'static [&'static str],
     /// An empty cell of a bar.
     pub track: &'static str,
+    /// A cell of a picture without colours, from black to white.
+    pub shades: &'static [&'static str],
     /// There is more above.
     pub up: &'static str,
     /// There is more below.
@@ -77,6 +79,7 @@ pub static UNICODE: Symbols = Symbols {
     full: "█",
     eighths: &["▏", "▎", "▍", "▌", "▋", "▊", "▉"],
     track: "░",
+    shades: &[" ", "░", "▒", "▓", "█"],
     up: "↑",
     down: "↓",
     line: "─",
@@ -106,6 +109,7 @@ pub static ASCII: Symbols = Symbols {
     full: "#",
     eighths: &[],
     track: ".",
+    shades: &[" ", ".", ":", "-", "=", "+", "*", "#", "%", "@"],
     up: "^",
     down: "v",
     line: "-",
@@ -125,6 +129,11 @@ pub static ASCII: Symbols = Symbols {
 };
 
 impl Symbols {
+    /// Whether they are for a terminal that has no others.
+    pub fn is_ascii(&self) -> bool {
+        self.full.is_ascii()
+    }
+
     /// The sign of something that happens, at a moment in milliseconds.
     pub fn spinner_at(&self, milliseconds: i64) -> &'static str {
         let count = i64::try_from(self.spinner.len()).expect("a handful");

@@ -1,7 +1,9 @@
 //! A picture, or what stands in its place.
 
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Color;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Paragraph};
 
@@ -9,7 +11,7 @@ use crate::text;
 use crate::tui::model::Model;
 use crate::tui::model::trial::album::Shown;
 use crate::tui::pictures::Graphics;
-use crate::tui::theme::Role;
+use crate::tui::theme::{Role, Theme};
 use crate::tui::view::{Look, clean};
 
 /// The shape of a picture of which nothing is known.
@@ -26,12 +28,43 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, shown: Shown<'_>, instead: &str, 
             frame_of(frame, part(area, picture.cells()), "", look);
         }
         Shown::There(picture) => {
-            // The symbol set without Unicode has no half blocks; but then a picture is all noise anyway.
             frame.render_widget(ratatui_image::Image::new(picture.protocol()), area);
+            // What the terminal draws by a protocol for pictures stays as it is, also under NO_COLOR: there the colours are
+            // what is shown, and not how.
+            if picture.is_text() {
+                shade(frame.buffer_mut(), part(area, picture.cells()), look);
+            }
         }
         Shown::Coming(pixels) => empty(frame, area, pixels, "", look),
         Shown::Failed(_) => empty(frame, area, None, instead, look),
     }
+}
+
+/// Draws a picture of half blocks in shades, where the terminal has no half blocks or nothing may have a colour.
+fn shade(buffer: &mut Buffer, area: Rect, look: Look) {
+    let is_plain = look.theme == Theme::Plain;
+    if !is_plain && !look.symbols.is_ascii() {
+        return;
+    }
+    let area = area.intersection(buffer.area);
+    for position in area.positions() {
+        let cell = &mut buffer[position];
+        // A cell shows two pixels, one above the other.
+        let (Color::Rgb(r, g, b), Color::Rgb(r2, g2, b2)) = (cell.fg, cell.bg) else { continue };
+        let [r, g, b] = [(r, r2), (g, g2), (b, b2)].map(|(one, other)| one.midpoint(other));
+        let light = luminance(r, g, b);
+        // On a light ground it is the full signs that are dark.
+        let light = if look.theme == Theme::Light { 255 - light } else { light };
+        let shades = look.symbols.shades;
+        let colour = if is_plain { Color::Reset } else { Color::Rgb(r, g, b) };
+        cell.set_symbol(shades[usize::from(light) * shades.len() / 256]).set_fg(colour).set_bg(Color::Reset);
+    }
+}
+
+/// How light a colour looks: green more than red, and red more than blue.
+fn luminance(red: u8, green: u8, blue: u8) -> u8 {
+    let sum = u32::from(red) * 299 + u32::from(green) * 587 + u32::from(blue) * 114;
+    u8::try_from(sum / 1000).expect("a mean of bytes")
 }
 
 /// A quiet frame in the place of a picture, about as large as that will be, with words in its middle.

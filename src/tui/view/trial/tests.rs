@@ -1,6 +1,8 @@
 //! What the panel looks like, in each state and size.
 
 use crossterm::event::KeyCode;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::style::Color;
 
 use super::areas;
@@ -12,6 +14,7 @@ use crate::tui::model::overlay::Overlay;
 use crate::tui::model::trial::album::PictureKey;
 use crate::tui::model::trial::tests::{Told, entered, gallery, hear, picture, pictures, press, samples, send};
 use crate::tui::model::trial::{TrialCommand, TrialReport};
+use crate::tui::pictures::{Graphics, GraphicsKind, Picture};
 use crate::tui::scenes;
 use crate::tui::symbols;
 use crate::tui::theme::{Role, Theme};
@@ -241,9 +244,89 @@ fn every_card_has_its_pictures() {
     assert!(seen >= 5);
 }
 
+/// A trial whose pictures go from black at their left to white at their right.
+fn with_a_ramp(theme: Theme, symbols: &'static symbols::Symbols) -> (Model, [Rect; 2]) {
+    let mut model = come_through((120, 40));
+    (model.theme, model.symbols) = (theme, symbols);
+    let inside = Layout::text_area(Layout::inside(model.layout().main));
+    let single = areas::Single::of(inside);
+    for effect in hear(&mut model, TrialReport::GraphicsChanged) {
+        let Effect::Trial(TrialCommand::Draw(keys)) = effect else { continue };
+        for key in keys {
+            let (width, height) = (u32::from(key.cells.0), u32::from(key.cells.1) * 2);
+            let image = image::RgbImage::from_fn(width, height, |x, _| {
+                image::Rgb([u8::try_from(x * 255 / (width - 1)).expect("a byte"); 3])
+            });
+            let picture = Picture::make(image.into(), 81_002, key.cells, Graphics::default()).expect("a picture");
+            hear(&mut model, TrialReport::Drawn(key, Ok(picture.into())));
+        }
+    }
+    (model, [single.source, single.thumbnail])
+}
+
+/// A picture's first row, as text.
+fn row(buffer: &Buffer, area: Rect) -> String {
+    (area.left()..area.right()).map(|x| buffer[(x, area.y)].symbol()).collect()
+}
+
+/// A text without what repeats.
+fn steps(row: &str) -> String {
+    let mut letters: Vec<char> = row.chars().collect();
+    letters.dedup();
+    letters.into_iter().collect()
+}
+
+#[test]
+fn without_colours_a_picture_is_drawn_in_shades() {
+    for (symbols, ramp) in [(&symbols::UNICODE, " ░▒▓█"), (&symbols::ASCII, " .:-=+*#%@")] {
+        let (model, pictures) = with_a_ramp(Theme::Plain, symbols);
+        let buffer = scenes::screen(&model);
+        assert!(buffer.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
+        for picture in pictures {
+            assert_eq!(steps(&row(&buffer, picture)), ramp);
+        }
+    }
+}
+
+#[test]
+fn without_unicode_a_picture_is_drawn_in_ascii_and_keeps_its_colours() {
+    for (theme, ramp) in [(Theme::Dark, " .:-=+*#%@"), (Theme::Light, "@%#*+=-:. ")] {
+        let (model, pictures) = with_a_ramp(theme, &symbols::ASCII);
+        let buffer = scenes::screen(&model);
+        let strange = buffer.content.iter().find(|cell| !cell.symbol().is_ascii());
+        assert_eq!(strange, None);
+        for picture in pictures {
+            assert_eq!(steps(&row(&buffer, picture)), ramp);
+            assert_eq!(buffer[(picture.left(), picture.y)].fg, Color::Rgb(0, 0, 0));
+            assert_eq!(buffer[(picture.right() - 1, picture.y)].fg, Color::Rgb(255, 255, 255));
+        }
+    }
+}
+
+#[test]
+fn what_the_terminal_draws_as_a_picture_stays_one_without_colours() {
+    for kind in [GraphicsKind::Kitty, GraphicsKind::Sixel] {
+        let picture_in = |theme: Theme| {
+            let mut model = entered(scenes::deployed((120, 40)));
+            model.theme = theme;
+            for effect in hear(&mut model, TrialReport::GraphicsChanged) {
+                let Effect::Trial(TrialCommand::Draw(keys)) = effect else { continue };
+                for key in keys {
+                    let image = image::RgbImage::from_pixel(80, 80, image::Rgb([9, 9, 9]));
+                    let graphics = Graphics { kind, cell: (8, 16) };
+                    let picture = Picture::make(image.into(), 9, key.cells, graphics).expect("a picture");
+                    hear(&mut model, TrialReport::Drawn(key, Ok(picture.into())));
+                }
+            }
+            scenes::screen(&model).content.iter().filter(|cell| cell.symbol().contains('\u{1b}')).count()
+        };
+        assert!(picture_in(Theme::Dark) > 0);
+        assert_eq!(picture_in(Theme::Plain), picture_in(Theme::Dark), "{kind:?}");
+    }
+}
+
 #[test]
 fn a_picture_that_lies_over_the_cells_goes_while_an_overlay_is_open() {
-    use crate::tui::pictures::{Graphics, GraphicsKind, Picture};
     let mut model = entered(scenes::deployed((120, 40)));
     let effects = hear(&mut model, TrialReport::GraphicsChanged);
     let key = effects.into_iter().find_map(|effect| match effect {
