@@ -1,5 +1,7 @@
 //! The store against a list of lines that does everything the simple way.
 
+mod credentials;
+
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -150,73 +152,6 @@ fn lines_of_one_event_are_lines_and_what_is_too_long_goes_on() {
     assert_eq!(lengths, [1, 1, block::LONGEST, 5, 1]);
     let continued: Vec<bool> = window.lines.iter().map(|row| row.is_continued).collect();
     assert_eq!(continued, [false, false, false, true, false]);
-}
-
-/// Everything that can be seen of a log, in a frame with room for all of it, and what is saved of it.
-fn shown_and_saved(store: &mut LogStore, folder: &std::path::Path) -> (Vec<String>, String) {
-    let window = see(store, show(400, 200, false));
-    let (_, said) = settle(store, LogCommand::Save("log".into()));
-    assert!(matches!(&said[..], [LogReport::Saved { .. }]), "{said:?}");
-    let path = folder.join("log.log");
-    let saved = fs::read_to_string(&path).expect("it was saved");
-    fs::remove_file(path).expect("it is there");
-    (texts(&window).into_iter().map(str::to_owned).collect(), saved)
-}
-
-#[test]
-fn no_credential_is_kept_whatever_colours_stand_within_it() {
-    // Put together here, so that no scanner of sources takes it for a real one.
-    let id = concat!("AKIA", "\u{1b}[m\u{1b}[K", "IOSFODNN7EXAMPLE");
-    let secret = "wJalr\u{1b}[32mXUtnFEMI\u{1b}[0m/K7MDENG/bPxRfiCYEXAMPLEKEY";
-    let lines = [
-        format!("\u{1b}[1mcaller\u{1b}[0m {id} \u{1b}[32mok"),
-        format!("AWS_SECRET_ACCESS_\u{1b}[1mKEY\u{1b}[0m={secret}"),
-        format!("AWS_SECRET_ACCESS_KEY\u{1b}]8;;x\u{7}={secret}"),
-        format!("one\r\u{9b}1mpass\u{9b}0mword: {secret}"),
-        format!("first\nPASSWORD=\"a b\n{secret}\"\nlast"),
-    ];
-    let dir = tempfile::tempdir().expect("a folder");
-    let mut store =
-        LogStore::with(Lines::new(64 * 1024, lines::BUDGET, lines::temporary_file), Some(dir.path().to_owned()));
-    see(&mut store, LogCommand::Append(lines.iter().map(|text| line(text)).collect()));
-    let (shown, saved) = shown_and_saved(&mut store, dir.path());
-    let expected = [
-        "caller hidden ok",
-        "AWS_SECRET_ACCESS_KEY=hidden",
-        "AWS_SECRET_ACCESS_KEY=hidden",
-        "password: hidden",
-        "first",
-        "PASSWORD=\"hidden\"",
-        "last",
-    ];
-    assert_eq!(shown, expected);
-    assert_eq!(saved, expected.map(|line| format!("{line}\n")).concat());
-    let window = see(&mut store, LogCommand::Search("hidden".into()));
-    assert!(window.lines.iter().all(|row| row.painted.paints.is_empty()), "colours would be in the wrong places");
-}
-
-#[test]
-fn a_private_key_is_kept_back_until_its_end_or_until_another_log_begins() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let mut store = small(lines::temporary_file, Some(dir.path().to_owned()));
-    let begin = "\u{1b}[33m-----BEGIN \u{1b}[1mRSA PRIVATE KEY-----";
-    let (end, body) = ("-----END RSA PRIVATE \u{1b}[mKEY-----", "MIIEow\u{1b}[32mIBAAKCAQEA");
-    let append = |lines: &[&str]| LogCommand::Append(lines.iter().map(|text| line(text)).collect());
-    // Also where it comes in several pieces.
-    see(&mut store, append(&["a", begin, body]));
-    see(&mut store, append(&[body]));
-    see(&mut store, append(&[body, end, "b"]));
-    let (shown, saved) = shown_and_saved(&mut store, dir.path());
-    assert_eq!(shown, ["a", "hidden", "hidden", "hidden", "hidden", "hidden", "b"]);
-    assert!(!saved.contains("MIIE") && saved.starts_with("a\nhidden\n") && saved.ends_with("hidden\nb\n"), "{saved}");
-    let window = see(&mut store, append(&[begin, body]));
-    assert_eq!(texts(&window)[7..], ["hidden", "hidden"]);
-    // Another source's log is another store, and does not wait for the end of this key.
-    let mut other = small(lines::temporary_file, None);
-    see(&mut other, show(400, 200, false));
-    assert_eq!(texts(&see(&mut other, append(&["c"]))), ["c"]);
-    see(&mut store, LogCommand::Clear);
-    assert_eq!(texts(&see(&mut store, append(&["c"]))), ["c"]);
 }
 
 #[test]
