@@ -102,7 +102,7 @@ fn suspended_under_a_wrapper_it_gives_the_shell_its_prompt_back() {
     let command = program.around("bash", ["-m", "-c", script, env!("CARGO_BIN_EXE_thumbctl")]);
     let mut console = crate::Console::start(&command, crate::SIZE);
     console.wait_for("nothing deployed");
-    console.wait_for("us-east-1");
+    console.wait_for("account 0");
     console.keys(CTRL_Z);
     console.wait_for("the shell is back");
     console.keys(ENTER);
@@ -128,7 +128,7 @@ fn killed_in_the_middle_it_is_taken_up_by_the_next_start() {
     let console = open(&program);
     console.wait_for("interrupted");
     console.wait_for("1/15 ready");
-    console.wait_for("us-east-1");
+    console.wait_for("account 0");
     deploy(&console);
 }
 
@@ -151,7 +151,7 @@ fn quitting_while_something_runs_offers_three_ways_and_what_is_left_is_taken_up(
     drop(console);
     let mut console = open(&program);
     console.wait_for("interrupted");
-    console.wait_for("us-east-1");
+    console.wait_for("account 0");
     console.keys("a");
     // What is only being prepared is not asked about.
     console.wait_for("deploying");

@@ -23,7 +23,7 @@ fn open(program: &Program) -> Console {
 fn open_empty(program: &Program) -> Console {
     let console = open(program);
     console.wait_for("nothing deployed");
-    console.wait_for("us-east-1");
+    console.wait_for("account 0");
     console
 }
 
