@@ -11,6 +11,7 @@ use super::screen;
 use super::style::Role;
 use crate::event::LogSource;
 use crate::log_follower::LogLine;
+use crate::secret::redact_line;
 use crate::session::SessionError;
 use crate::text;
 
@@ -58,5 +59,9 @@ fn formatted(context: &Context, source: LogSource, line: &LogLine) -> String {
         return format!("{}\n", json!({ "source": source, "text": line.text, "timestamp": line.timestamp }));
     }
     let time = line.timestamp.map(|time| time.format("%H:%M:%S%.3f").to_string()).unwrap_or_default();
-    format!("{}  {}\n", context.screen.out.paint(Role::Quiet, &text::fit(&time, 12)), text::clean(&line.text))
+    format!(
+        "{}  {}\n",
+        context.screen.out.paint(Role::Quiet, &text::fit(&time, 12)),
+        redact_line(&text::clean(&line.text))
+    )
 }

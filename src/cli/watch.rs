@@ -18,6 +18,7 @@ use super::style::Role;
 use crate::engine::RunReport;
 use crate::event::{Event, EventKind, Failure, Outcome};
 use crate::plan::Plan;
+use crate::secret::redact_line;
 use crate::session::Running;
 use crate::text;
 use crate::timing::{TrialTiming, Waterfall};
@@ -257,7 +258,7 @@ impl Live {
             // Broken here and not by the terminal, so that what goes on stands behind the bar too.
             let source = source.as_str();
             let room = Screen::size().0.saturating_sub(source.len() + 6);
-            for (index, line) in text::fold(&text::clean(text), room).iter().enumerate() {
+            for (index, line) in text::fold(&redact_line(&text::clean(text)), room).iter().enumerate() {
                 let word = if index == 0 { source } else { "" };
                 let mark = self.screen.out.paint(Role::Quiet, &format!("{word:>0$} │", source.len()));
                 self.above.push_str(&format!("  {mark} {line}\n"));

@@ -21,6 +21,15 @@ fn gave_the_terminal_back(console: &crate::Console) {
     assert!(console.has_its_modes_back(), "the terminal's modes are not as they were");
 }
 
+/// Waits until the process is stopped, as by Ctrl-Z.
+fn wait_stopped(console: &crate::Console) {
+    let stat = format!("/proc/{}/stat", console.pid().as_raw_nonzero());
+    wait_for("the program to be stopped", || {
+        let stat = std::fs::read_to_string(&stat).ok()?;
+        stat.rsplit(") ").next()?.starts_with('T').then_some(())
+    });
+}
+
 #[test]
 fn quitting_gives_the_terminal_back() {
     let program = Program::new();
@@ -60,11 +69,7 @@ fn suspended_it_gives_the_terminal_back_and_continued_it_draws_itself_anew() {
     let program = Program::new();
     let mut console = open_empty(&program);
     console.keys(CTRL_Z);
-    let stat = format!("/proc/{}/stat", console.pid().as_raw_nonzero());
-    wait_for("the program to be stopped", || {
-        let stat = std::fs::read_to_string(&stat).ok()?;
-        stat.rsplit(") ").next()?.starts_with('T').then_some(())
-    });
+    wait_stopped(&console);
     gave_the_terminal_back(&console);
     console.signal(Signal::CONT);
     console.wait_for("nothing deployed");
@@ -84,11 +89,7 @@ fn stopped_from_elsewhere_it_gives_the_terminal_back_too() {
     console.keys("?");
     console.wait_for("Keys that work now");
     console.signal(Signal::TSTP);
-    let stat = format!("/proc/{}/stat", console.pid().as_raw_nonzero());
-    wait_for("the program to be stopped", || {
-        let stat = std::fs::read_to_string(&stat).ok()?;
-        stat.rsplit(") ").next()?.starts_with('T').then_some(())
-    });
+    wait_stopped(&console);
     gave_the_terminal_back(&console);
     console.signal(Signal::CONT);
     console.wait_for("Keys that work now");

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::super::style::{self, Palette, Role};
 use crate::event::{Action, Event, EventKind, RunStarted};
 use crate::plan::StepId;
+use crate::secret::redact_line;
 use crate::text;
 
 /// Tells a run.
@@ -55,7 +56,9 @@ impl PlainTeller {
                     format!("{}: try {attempt}: {reason}; again in {}", self.title(step), text::seconds(*delay));
                 (style::RETRY, Role::Warn, words)
             }
-            EventKind::LogLine { source, text, .. } => ("│", Role::Quiet, format!("{source}: {}", text::clean(text))),
+            EventKind::LogLine { source, text, .. } => {
+                ("│", Role::Quiet, format!("{source}: {}", redact_line(&text::clean(text))))
+            }
             EventKind::BuildPhase { phase, status, seconds: None, .. } => {
                 (style::WAITING, Role::Quiet, format!("build phase {phase}: {status}"))
             }
