@@ -268,7 +268,11 @@ impl Runner {
             TerminalEvent::Key(key) => Message::Key(key),
             TerminalEvent::Mouse(mouse) => Message::Mouse(mouse),
             TerminalEvent::Paste(text) => Message::Paste(text),
-            TerminalEvent::Resize(width, height) => Message::Resize(width, height),
+            TerminalEvent::Resize(width, height) => {
+                // A terminal that was small for a moment has lost what it showed, though its size may be the same again.
+                self.screen.clear();
+                Message::Resize(width, height)
+            }
             TerminalEvent::FocusGained | TerminalEvent::FocusLost => return Ok(Flow::Go),
         };
         let is_motion = matches!(&message, Message::Mouse(mouse)
@@ -327,7 +331,7 @@ impl Runner {
                 Effect::Quit => return Ok(Flow::Quit),
                 Effect::Suspend => queue.extend(self.suspend(model, Stopped::Group)?),
                 Effect::Redraw => {
-                    self.screen.clear().map_err(ConsoleError::Terminal)?;
+                    self.screen.clear();
                     self.dirty = true;
                 }
                 Effect::Copy(text) => {

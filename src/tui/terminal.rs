@@ -38,6 +38,8 @@ pub(super) enum Stopped {
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
     mouse: bool,
+    /// Whether what was drawn is not there any more, so that all must be drawn.
+    is_lost: bool,
 }
 
 impl Screen {
@@ -45,7 +47,7 @@ impl Screen {
     pub(super) fn take(mouse: bool) -> io::Result<Self> {
         take_over(mouse)?;
         let terminal = terminal().inspect_err(|_| give_back())?;
-        Ok(Self { terminal, mouse })
+        Ok(Self { terminal, mouse, is_lost: false })
     }
 
     /// Columns and rows.
@@ -55,17 +57,20 @@ impl Screen {
 
     /// Draws the model; only what has changed is written.
     pub(super) fn draw(&mut self, model: &Model) -> io::Result<()> {
-        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        if std::mem::take(&mut self.is_lost) {
+            self.terminal = terminal()?;
+            queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate, Clear(ClearType::All))?;
+        } else {
+            queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        }
         self.terminal.draw(|frame| view::draw(frame, model))?;
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
     /// Makes the next drawing a whole one. A new terminal knows nothing of what was drawn; ratatui's own clearing would ask
     /// for the cursor's place, and wait for the answer that the reader of keys takes.
-    pub(super) fn clear(&mut self) -> io::Result<()> {
-        execute!(io::stdout(), Clear(ClearType::All))?;
-        self.terminal = terminal()?;
-        Ok(())
+    pub(super) fn clear(&mut self) {
+        self.is_lost = true;
     }
 
     /// Puts a text into the terminal's clipboard (OSC 52). Whether the terminal does it, it does not say.
@@ -85,7 +90,8 @@ impl Screen {
             Stopped::Group => kill_current_process_group(Signal::STOP)?,
         }
         take_over(self.mouse)?;
-        self.clear()
+        self.clear();
+        Ok(())
     }
 }
 
