@@ -3,11 +3,13 @@
 //! It is the only place where the console reads a clock, the terminal, files or the cloud. Drawings are put together while
 //! messages wait; nothing is drawn, and nothing ticks, when nothing happens.
 
+mod choices;
 mod desk;
 mod function_log;
 mod gate;
 mod journals;
 mod replay;
+mod signals;
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,21 +18,19 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use crossterm::event::{Event as TerminalEvent, EventStream};
 use futures::StreamExt;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::keymap::{CustomKeys, KeyMap, KeyMapError};
+use super::keymap::KeyMapError;
 use super::message::{Effect, Message};
-use super::model::{Asked, Beginning, Model};
-use super::pictures::GraphicsKind;
-use super::symbols::{self, Symbols};
+use super::model::{Beginning, Model};
 use super::terminal::{self, Screen, Stopped, query};
-use super::theme::Theme;
 use super::update::update;
 use crate::event::RunId;
 use crate::journal::{JournalError, JournalStore};
-use crate::settings::{CloudChoice, PictureChoice, Settings, SymbolChoice, ThemeChoice};
+use crate::settings::Settings;
+use choices::{asked, graphics_kind, keymap, signs, theme};
 use desk::{Desk, Note};
+use signals::Signals;
 
 /// Between two drawings while things happen by themselves. What the user does is drawn at once.
 const FRAME: Duration = Duration::from_millis(33);
@@ -212,6 +212,7 @@ impl Runner {
                 _ = signals.terminations.recv() => return Err(ConsoleError::Terminated),
                 _ = signals.hangups.recv() => return Err(ConsoleError::Terminated),
                 _ = signals.interrupts.recv() => return Err(ConsoleError::Terminated),
+                _ = signals.sizes.recv() => self.measure(model)?,
                 _ = signals.stops.recv() => {
                     let effects = self.suspend(model, Stopped::Alone)?;
                     self.carry_out(model, effects)?
@@ -222,9 +223,6 @@ impl Runner {
                 }
                 answers = &mut asked, if input.is_none() => {
                     input = Some(EventStream::new());
-                    // A change of size before anybody listened was not heard.
-                    let (width, height) = Screen::size().map_err(ConsoleError::Terminal)?;
-                    self.message(model, Message::Resize(width, height))?;
                     match answers {
                         Ok(answers) => self.take(model, Note::Terminal(answers))?,
                         // The question came to nothing; so nothing is known.
@@ -268,12 +266,8 @@ impl Runner {
             TerminalEvent::Key(key) => Message::Key(key),
             TerminalEvent::Mouse(mouse) => Message::Mouse(mouse),
             TerminalEvent::Paste(text) => Message::Paste(text),
-            TerminalEvent::Resize(width, height) => {
-                // A terminal that was small for a moment has lost what it showed, though its size may be the same again.
-                self.screen.clear();
-                Message::Resize(width, height)
-            }
-            TerminalEvent::FocusGained | TerminalEvent::FocusLost => return Ok(Flow::Go),
+            // Heard as a signal: what reads the keys loses it when a key comes at the same time.
+            TerminalEvent::Resize(..) | TerminalEvent::FocusGained | TerminalEvent::FocusLost => return Ok(Flow::Go),
         };
         let is_motion = matches!(&message, Message::Mouse(mouse)
             if matches!(mouse.kind, crossterm::event::MouseEventKind::Moved | crossterm::event::MouseEventKind::Drag(_)));
@@ -300,6 +294,14 @@ impl Runner {
             note => self.desk.take(note),
         };
         self.messages(model, messages)
+    }
+
+    /// Takes in the terminal's size, and draws all of it anew: one that was small for a moment has lost what it showed, though
+    /// its size may be the same again.
+    fn measure(&mut self, model: &mut Model) -> Result<Flow, ConsoleError> {
+        self.screen.clear();
+        let (width, height) = Screen::size().map_err(ConsoleError::Terminal)?;
+        self.message(model, Message::Resize(width, height))
     }
 
     fn know_the_time(&self, model: &mut Model) {
@@ -388,37 +390,6 @@ fn ask_terminal(settings: &Settings, notes: mpsc::Sender<Note>) -> tokio::sync::
     receiver
 }
 
-/// The way in which the user wants pictures to be drawn; none: as the terminal can.
-fn graphics_kind(choice: PictureChoice) -> Option<GraphicsKind> {
-    match choice {
-        PictureChoice::Auto => None,
-        PictureChoice::Kitty => Some(GraphicsKind::Kitty),
-        PictureChoice::Iterm2 => Some(GraphicsKind::Iterm2),
-        PictureChoice::Sixel => Some(GraphicsKind::Sixel),
-        PictureChoice::HalfBlocks => Some(GraphicsKind::Halfblocks),
-    }
-}
-
-/// The signals that the console hears.
-struct Signals {
-    terminations: Signal,
-    hangups: Signal,
-    interrupts: Signal,
-    /// Ctrl-Z from elsewhere: `kill -TSTP`.
-    stops: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminations: signal(SignalKind::terminate())?,
-            hangups: signal(SignalKind::hangup())?,
-            interrupts: signal(SignalKind::interrupt())?,
-            stops: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
-        })
-    }
-}
-
 fn until(moment: Option<DateTime<Utc>>) -> Option<Duration> {
     moment.map(|moment| (moment - Utc::now()).to_std().unwrap_or_default())
 }
@@ -433,69 +404,4 @@ fn give_back_on_panic() {
             told(panic);
         }
     }));
-}
-
-fn asked(settings: &Settings) -> Asked {
-    let cloud = match (&settings.endpoint_url, settings.cloud) {
-        (Some(url), _) => url.clone(),
-        (None, CloudChoice::Sandbox) => "sandbox".to_owned(),
-        (None, CloudChoice::Aws) => "aws".to_owned(),
-    };
-    Asked {
-        cloud,
-        region: settings.region.clone(),
-        name: settings.name.clone(),
-        strategy: settings.strategy.to_string(),
-        parallelism: settings.parallelism.get(),
-    }
-}
-
-fn keymap(settings: &Settings) -> Result<KeyMap, ConsoleError> {
-    let mut custom: Vec<CustomKeys> = Vec::new();
-    for key in &settings.console.keys {
-        custom.push(CustomKeys { action: key.action.clone(), keys: key.keys.clone() });
-        // One after another, so that a complaint names the line that made it wrong.
-        if let Err(source @ (KeyMapError::UnknownAction(_) | KeyMapError::UnknownKey { .. })) = KeyMap::with(&custom) {
-            return Err(ConsoleError::Keys { origin: key.origin.to_string(), source });
-        }
-    }
-    KeyMap::with(&custom).map_err(|source| {
-        let origin = settings.console.keys.last().map(|key| key.origin.to_string()).unwrap_or_default();
-        ConsoleError::Keys { origin, source }
-    })
-}
-
-fn theme(choice: ThemeChoice) -> Option<Theme> {
-    // https://no-color.org: present and not empty.
-    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    match choice {
-        ThemeChoice::Auto if no_colour => Some(Theme::Plain),
-        ThemeChoice::Auto => None,
-        ThemeChoice::Dark => Some(Theme::Dark),
-        ThemeChoice::Light => Some(Theme::Light),
-        ThemeChoice::HighContrast => Some(Theme::HighContrast),
-        ThemeChoice::Plain => Some(Theme::Plain),
-    }
-}
-
-fn signs(choice: SymbolChoice) -> &'static Symbols {
-    let unicode = match choice {
-        SymbolChoice::Unicode => true,
-        SymbolChoice::Ascii => false,
-        SymbolChoice::Auto => locale_is_unicode(),
-    };
-    if unicode { &symbols::UNICODE } else { &symbols::ASCII }
-}
-
-/// Whether the locale's encoding is UTF-8; the first of these variables that is set decides. A Linux console has a font of
-/// 256 signs, whatever the locale says.
-fn locale_is_unicode() -> bool {
-    if std::env::var_os("TERM").is_some_and(|term| term == "linux") {
-        return false;
-    }
-    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
-    set.is_none_or(|locale| {
-        let locale = locale.to_string_lossy().to_uppercase();
-        locale.contains("UTF-8") || locale.contains("UTF8")
-    })
 }

@@ -171,6 +171,7 @@ fn the_console_is_the_same_at_every_size_and_survives_being_resized() {
     let program = Program::new();
     let console = open_empty(&program);
     console.keys("a");
+    console.wait_gone("nothing deployed");
     for size in [(60, 20), (59, 19), (200, 60), (80, 24), (1, 1), SIZE] {
         console.resize(size);
         match size {
