@@ -2,7 +2,7 @@
 //! nothing happens; and how long a whole frame takes to draw.
 
 #[path = "../tests/common/console.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod console;
 
 use std::fmt::Write as _;

@@ -27,9 +27,9 @@ fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         match cli::run(invocation).await {
-            cli::Outcome::Done(code) => code,
-            cli::Outcome::Console(settings) => console(tui::open(*settings, tui::Opening::Deployment).await),
-            cli::Outcome::Replay(settings, run, speed) => console(match tui::find_run(&settings, &run) {
+            cli::Next::Done(code) => code,
+            cli::Next::Console(settings) => console(tui::open(*settings, tui::Opening::Deployment).await),
+            cli::Next::Replay(settings, run, speed) => console(match tui::find_run(&settings, &run) {
                 Ok(run) => tui::open(*settings, tui::Opening::Replay { run, speed }).await,
                 Err(error) => Err(error),
             }),

@@ -67,7 +67,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
 
 /// What is left to do when the command line has done its part.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Next {
     /// Nothing.
     Done(ExitCode),
     /// To open the console.
@@ -77,23 +77,23 @@ pub enum Outcome {
 }
 
 /// Does what the user asks for.
-pub async fn run(invocation: Invocation) -> Outcome {
+pub async fn run(invocation: Invocation) -> Next {
     let screen = Screen::detect();
     let verbose = invocation.cli.global.verbose;
     install_panic_hook(verbose);
     match open_console(&invocation.cli) {
         Ok(Some(console)) => return console,
         Ok(None) => {}
-        Err(error) => return Outcome::Done(error.report(verbose, screen)),
+        Err(error) => return Next::Done(error.report(verbose, screen)),
     }
-    Outcome::Done(match dispatch(invocation.cli, screen).await {
+    Next::Done(match dispatch(invocation.cli, screen).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(verbose, screen),
     })
 }
 
 /// The console, where that is what is asked for. Without a terminal there is none, and help is all that can be given.
-fn open_console(cli: &Cli) -> Result<Option<Outcome>, CliError> {
+fn open_console(cli: &Cli) -> Result<Option<Next>, CliError> {
     let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let (replay, opens) = match &cli.command {
         None => (None, is_terminal),
@@ -112,8 +112,8 @@ fn open_console(cli: &Cli) -> Result<Option<Outcome>, CliError> {
     let settings =
         Settings::load(cli.global.config.as_deref(), &|name| std::env::var_os(name), &cli.global.assignments())?;
     Ok(Some(match replay {
-        None => Outcome::Console(Box::new(settings)),
-        Some(args) => Outcome::Replay(Box::new(settings), args.run.clone(), args.speed),
+        None => Next::Console(Box::new(settings)),
+        Some(args) => Next::Replay(Box::new(settings), args.run.clone(), args.speed),
     }))
 }
 

@@ -21,6 +21,17 @@ fn gave_the_terminal_back(console: &crate::Console) {
     assert!(console.has_its_modes_back(), "the terminal's modes are not as they were");
 }
 
+/// The console answers a key, and gives the terminal back when it is left.
+fn answers_and_quits(console: &mut crate::Console) {
+    console.keys("?");
+    console.wait_for("Keys that work now");
+    console.keys(ESC);
+    console.wait_gone("Keys that work now");
+    console.keys("q");
+    assert!(console.wait_end().success());
+    gave_the_terminal_back(console);
+}
+
 /// Waits until the process is stopped, as by Ctrl-Z.
 fn wait_stopped(console: &crate::Console) {
     let stat = format!("/proc/{}/stat", console.pid().as_raw_nonzero());
@@ -73,13 +84,7 @@ fn suspended_it_gives_the_terminal_back_and_continued_it_draws_itself_anew() {
     gave_the_terminal_back(&console);
     console.signal(Signal::CONT);
     console.wait_for("nothing deployed");
-    console.keys("?");
-    console.wait_for("Keys that work now");
-    console.keys(ESC);
-    console.wait_gone("Keys that work now");
-    console.keys("q");
-    assert!(console.wait_end().success());
-    gave_the_terminal_back(&console);
+    answers_and_quits(&mut console);
 }
 
 #[test]
@@ -108,13 +113,7 @@ fn suspended_under_a_wrapper_it_gives_the_shell_its_prompt_back() {
     console.wait_for("the shell is back");
     console.keys(ENTER);
     console.wait_for("nothing deployed");
-    console.keys("?");
-    console.wait_for("Keys that work now");
-    console.keys(ESC);
-    console.wait_gone("Keys that work now");
-    console.keys("q");
-    assert!(console.wait_end().success());
-    gave_the_terminal_back(&console);
+    answers_and_quits(&mut console);
 }
 
 #[test]

@@ -136,6 +136,14 @@ impl Action {
         Self::ALL.iter().copied().find(|action| action.name() == name)
     }
 
+    /// Whether it moves within a panel or a list.
+    pub fn is_move(self) -> bool {
+        matches!(
+            self,
+            Self::Up | Self::Down | Self::Left | Self::Right | Self::PageUp | Self::PageDown | Self::Top | Self::Bottom
+        )
+    }
+
     /// What stands beside its key in the footer: a word or two.
     pub fn label(self) -> &'static str {
         match self {

@@ -71,19 +71,10 @@ pub(super) fn perform_in_overlay(model: &mut Model, action: Action) -> Vec<Effec
 pub fn offered(model: &Model, typed: &str) -> Vec<Action> {
     let contexts = model.contexts_beneath();
     let is_offered = |action: &Action| {
-        let is_move = matches!(
-            action,
-            Action::Up
-                | Action::Down
-                | Action::Left
-                | Action::Right
-                | Action::PageUp
-                | Action::PageDown
-                | Action::Palette
-                | Action::Back
-                | Action::Accept
-        );
-        !is_move && model.keymap.chord_of(&contexts, *action).is_some() && available_beneath(model, *action)
+        let is_of_overlays = matches!(action, Action::Palette | Action::Back | Action::Accept);
+        let is_far = matches!(action, Action::Top | Action::Bottom);
+        let is_said = (is_far || !action.is_move()) && !is_of_overlays;
+        is_said && model.keymap.chord_of(&contexts, *action).is_some() && available_beneath(model, *action)
     };
     let offered: Vec<Action> = Action::ALL.iter().copied().filter(is_offered).collect();
     matching(typed, &offered)

@@ -121,25 +121,18 @@ fn rank(model: &Model, action: Action) -> u8 {
 
 /// Whether it only moves about, on a panel or between them (the tabs show their own keys), or is known from the shell.
 fn goes_without_saying(action: Action) -> bool {
-    matches!(
-        action,
-        Action::Up
-            | Action::Down
-            | Action::Left
-            | Action::Right
-            | Action::PageUp
-            | Action::PageDown
-            | Action::Top
-            | Action::Bottom
-            | Action::NextPanel
-            | Action::PreviousPanel
-            | Action::ShowResources
-            | Action::ShowDetails
-            | Action::ShowBuild
-            | Action::ShowFunction
-            | Action::ShowTiming
-            | Action::ShowTrial
-            | Action::Suspend
-            | Action::Redraw
-    )
+    action.is_move()
+        || matches!(
+            action,
+            Action::NextPanel
+                | Action::PreviousPanel
+                | Action::ShowResources
+                | Action::ShowDetails
+                | Action::ShowBuild
+                | Action::ShowFunction
+                | Action::ShowTiming
+                | Action::ShowTrial
+                | Action::Suspend
+                | Action::Redraw
+        )
 }
