@@ -48,7 +48,7 @@ fn why_not(model: &Model, action: Action) -> Option<String> {
         (Connection::Failed(_), _) => Some("The cloud cannot be used; ask it again first.".to_owned()),
         (_, Activity::Theirs { holder }) => Some(format!("Not now: {holder} works on the deployment.")),
         (_, Activity::Replay(_)) => Some("A recording is played: nothing can be done in it.".to_owned()),
-        (_, Activity::Ours(_)) if action == Action::Destroy => {
+        (_, Activity::Ours(_)) if matches!(action, Action::Destroy | Action::Send) => {
             Some("Not while something runs: wait for its end, or cancel it.".to_owned())
         }
         (Connection::Connected(_), Activity::Idle) if !model.journals_read => {
