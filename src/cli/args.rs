@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::sandbox::{Behaviour, Latency, Pace};
 use crate::settings::{Assignment, Origin};
 
 const STYLES: Styles = Styles::styled()
@@ -228,7 +229,7 @@ fn speed(text: &str) -> Result<f64, String> {
 #[derive(Debug, Args)]
 pub(crate) struct SandboxArgs {
     /// Port on the loopback address; 0 takes a free one
-    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    #[arg(long, value_name = "PORT", default_value_t = 4566)]
     pub(crate) port: u16,
     /// Where to keep the state [default: the state directory]
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
@@ -236,12 +237,82 @@ pub(crate) struct SandboxArgs {
     /// Keep no state
     #[arg(long)]
     pub(crate) ephemeral: bool,
+    #[command(flatten)]
+    pub(crate) behaviour: BehaviourArgs,
+    /// The access key and its secret, instead of new ones at each start
+    #[arg(long, value_name = "ID:SECRET", value_parser = access_key)]
+    pub(crate) access_key: Option<(String, String)>,
     /// Rules of faults to inject, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) faults: Option<PathBuf>,
     /// Serve the commands that have joined, until the last of them leaves
     #[arg(long, hide = true)]
     pub(crate) attached: bool,
+}
+
+/// How quick and how strict a sandbox is.
+#[derive(Debug, Args)]
+pub(crate) struct BehaviourArgs {
+    /// Answer as quickly as the machine can, or as slowly as AWS
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = LatencyArg::Instant)]
+    pub(crate) latency: LatencyArg,
+    /// What AWS's times are multiplied with: 0.1 is ten times as fast
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = time_scale)]
+    pub(crate) time_scale: f64,
+    /// What the jitter of AWS's times is drawn from
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Hold IAM users to their policies, as roles always are
+    #[arg(long)]
+    pub(crate) enforce_iam: bool,
+    /// Compile the function in builds, with this machine's Rust toolchain
+    #[arg(long)]
+    pub(crate) real_cargo: bool,
+}
+
+/// `--latency`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LatencyArg {
+    /// The machine's own
+    Instant,
+    /// AWS's, from published measurements
+    Aws,
+}
+
+impl BehaviourArgs {
+    pub(crate) fn behaviour(&self) -> Behaviour {
+        let latency = match self.latency {
+            LatencyArg::Instant => Latency::Instant,
+            LatencyArg::Aws => Latency::Aws,
+        };
+        Behaviour {
+            pace: Pace { latency, time_scale: self.time_scale, seed: self.seed },
+            enforce_iam: self.enforce_iam,
+            real_cargo: self.real_cargo,
+        }
+    }
+}
+
+fn time_scale(text: &str) -> Result<f64, String> {
+    let allowed = "a number from 0 to 100";
+    text.parse::<f64>()
+        .ok()
+        .filter(|scale| (0.0..=100.0).contains(scale))
+        .ok_or_else(|| format!("it must be {allowed}"))
+}
+
+fn access_key(text: &str) -> Result<(String, String), String> {
+    let (id, secret) = text.split_once(':').ok_or("it must be the key's ID and its secret, with a colon between")?;
+    let plain = |part: &str, most: usize| {
+        (1..=most).contains(&part.len())
+            && part.bytes().all(|byte| byte.is_ascii_graphic() && !b",;'\"\\".contains(&byte))
+    };
+    let letters = id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if letters && plain(id, 128) && plain(secret, 128) {
+        Ok((id.to_owned(), secret.to_owned()))
+    } else {
+        Err("the ID must be letters and digits, the secret have no spaces or quotes".to_owned())
+    }
 }
 
 /// `completions`

@@ -34,6 +34,8 @@ pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliE
         on_ready: Some(greeting(context)),
         on_request: Some(call_log(context)),
         shutdown: Box::pin(async move { cancelled.cancelled().await }),
+        behaviour: args.behaviour.behaviour(),
+        keys: args.access_key,
         faults: faults(args.faults)?,
     };
     sandbox::serve(options).await.map_err(failed)?;
@@ -61,6 +63,8 @@ pub(crate) async fn run_attached(args: SandboxArgs, interrupt: &Interrupt) -> Re
         on_ready: None,
         on_request: None,
         shutdown: Box::pin(async move { cancelled.cancelled().await }),
+        behaviour: args.behaviour.behaviour(),
+        keys: args.access_key,
         faults: faults(args.faults)?,
     };
     sandbox::serve(options).await.map_err(failed)

@@ -23,6 +23,12 @@ impl RootKeys {
     }
 }
 
+impl From<(String, String)> for RootKeys {
+    fn from((access_key, secret_key): (String, String)) -> Self {
+        Self { access_key, secret_key }
+    }
+}
+
 /// Who signed a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Caller {

@@ -15,6 +15,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use super::access::{Access, Caller};
 use super::chunked::{Chunked, Incoming};
 use super::fault::{Fate, Faults};
+use super::latency;
 use super::refusal::{self, BadKey};
 use super::s3::{self, S3, S3Error, Target};
 use super::services::{ACCOUNT, Services, is_read_only};
@@ -108,6 +109,7 @@ impl Front {
             && let Some(registry) = self.registry.get()
         {
             *log = ("registry".to_owned(), format!("{} {path}", request.method()));
+            self.take_its_time("registry", request.method().as_str()).await;
             return match self.faults.strike("registry", request.method().as_str(), || path.to_owned()).await {
                 Fate::Goes => Ok(registry.serve(request).await),
                 Fate::Unheard => {
@@ -159,6 +161,7 @@ impl Front {
             Err(error) => return respond(error),
         };
         target.operation.clone_into(&mut log.1);
+        self.take_its_time("s3", &target.operation).await;
         let unheard = match self.faults.strike("s3", &target.operation, || path.clone()).await {
             Fate::Goes => false,
             Fate::Unheard => true,
@@ -241,6 +244,7 @@ impl Front {
             Err(error) => return fail(name_unknown(error, &service)),
         };
         parsed.operation.clone_into(&mut log.1);
+        self.take_its_time(&service, &parsed.operation).await;
         let subject = || format!("{} {}", parts.uri.path(), parsed.input);
         let unheard = match self.faults.strike(&service, &parsed.operation, subject).await {
             Fate::Goes => false,
@@ -282,6 +286,11 @@ impl Front {
                 Ok(response)
             }
         }
+    }
+
+    /// A call to AWS has its way to go, and its work to do there.
+    async fn take_its_time(&self, service: &str, operation: &str) {
+        latency::wait(self.services.latencies().of_call(service, operation)).await;
     }
 
     /// Finds out who sent a request.

@@ -115,7 +115,7 @@ fn start(options: &SandboxOptions, dir: &Path, log: &Path) -> Result<Child, Sand
     let program = std::path::absolute(&options.program).map_err(spawn_error)?;
     let kept = ["PATH", "HOME", "TMPDIR", "LANG", "RUST_BACKTRACE"];
     Command::new(program)
-        .args(["sandbox", "--attached", "--data-dir"])
+        .args(["sandbox", "--attached", "--port", "0", "--data-dir"])
         .arg(dir)
         .args(&options.arguments)
         .env_clear()

@@ -4,6 +4,7 @@
 //! finds or starts it, [`serve`] is what that process does.
 
 mod access;
+mod behaviour;
 mod blobs;
 mod chunked;
 mod codebuild;
@@ -14,6 +15,7 @@ mod fault;
 mod front;
 mod iam;
 mod lambda;
+mod latency;
 mod lease;
 mod logs;
 mod persistence;
@@ -26,9 +28,11 @@ mod signature;
 pub mod standin;
 mod sts;
 
+pub use behaviour::Behaviour;
 pub use endpoint::Endpoint;
 pub use error::SandboxError;
 pub use fault::{Fault, FaultFileError, FaultKind, read_faults};
 pub use front::{OnRequest, RequestLog};
+pub use latency::{Latency, Pace};
 pub use lease::{Lease, SandboxOptions, join_or_start};
 pub use server::{DataDir, OnReady, ServeOptions, serve};

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::access::{Access, RootKeys};
+use super::behaviour::Behaviour;
 use super::codebuild::{BuildHost, CodeBuildService};
 use super::ecr::EcrService;
 use super::endpoint::{Endpoint, open_lock};
@@ -69,6 +70,10 @@ pub struct ServeOptions {
     pub shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// What is to go wrong.
     pub faults: Vec<Fault>,
+    /// How quick and how strict it is.
+    pub behaviour: Behaviour,
+    /// The administrator's access key and its secret; made anew if they are not given.
+    pub keys: Option<(String, String)>,
 }
 
 /// Serves until told to end. An attached sandbox that finds another serving its data directory leaves that to it.
@@ -88,9 +93,10 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     };
     let listener = bind(options.port).await?;
     let port = listener.local_addr().map_err(SandboxError::Socket)?.port();
-    let root = RootKeys::generate();
+    let root = options.keys.map_or_else(RootKeys::generate, RootKeys::from);
     let endpoint = Endpoint::new(port, &root);
-    let (front, codebuild, lambda) = build(&dir, &endpoint, root, options.faults, options.on_request)?;
+    let (front, codebuild, lambda) =
+        build(&dir, &endpoint, root, options.behaviour, options.faults, options.on_request)?;
     let front = Arc::new(front);
     endpoint.publish(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
     if let Some(on_ready) = options.on_ready {
@@ -135,12 +141,13 @@ fn build(
     dir: &Path,
     endpoint: &Endpoint,
     root: RootKeys,
+    behaviour: Behaviour,
     faults: Vec<Fault>,
     on_request: Option<OnRequest>,
 ) -> Result<(Front, Arc<CodeBuildService>, Arc<LambdaService>), SandboxError> {
     let unwritable = |source| SandboxError::unwritable(dir, source);
     let damaged = |what| SandboxError::Damaged { dir: dir.to_owned(), what };
-    let services = Arc::new(Services::new(endpoint.url.clone(), dir.to_owned()).map_err(unwritable)?);
+    let services = Arc::new(Services::new(endpoint.url.clone(), dir.to_owned(), behaviour).map_err(unwritable)?);
     let s3 = Arc::new(S3::open(services.clone()).map_err(|cause| match cause.kind() {
         io::ErrorKind::InvalidData => damaged(cause.to_string()),
         _ => unwritable(cause),

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use awsim_core::{AwsError, RequestContext, ServiceHandler};
 use serde_json::Value;
 
+use super::behaviour::Behaviour;
 use super::blobs::Blobs;
+use super::latency::Latencies;
 use super::sessions::Sessions;
 
 /// The one account of the sandbox.
@@ -52,6 +54,8 @@ pub(crate) struct Services {
     data_dir: PathBuf,
     blobs: Blobs,
     sessions: Sessions,
+    behaviour: Behaviour,
+    latencies: Latencies,
     handlers: RwLock<HashMap<String, Arc<dyn ServiceHandler>>>,
     /// What was last written of each service, so that an unchanged state is not written again. One lock a service:
     /// taking a snapshot and writing it are one act, or an older state could overwrite a newer.
@@ -62,7 +66,7 @@ pub(crate) struct Services {
 
 impl Services {
     /// A house without services yet. `data_dir` must exist.
-    pub(crate) fn new(endpoint: String, data_dir: PathBuf) -> io::Result<Self> {
+    pub(crate) fn new(endpoint: String, data_dir: PathBuf, behaviour: Behaviour) -> io::Result<Self> {
         let blobs = Blobs::open(&data_dir.join("blobs"))?;
         std::fs::create_dir_all(data_dir.join("snapshots"))?;
         let sessions = Sessions::open(&data_dir.join("sessions.json"));
@@ -71,6 +75,8 @@ impl Services {
             data_dir,
             blobs,
             sessions,
+            latencies: Latencies::new(behaviour.pace),
+            behaviour,
             handlers: RwLock::default(),
             saved: Mutex::default(),
             functions: OnceLock::new(),
@@ -101,6 +107,16 @@ impl Services {
     /// Temporary credentials that have been given out.
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    /// What was chosen when the sandbox was started.
+    pub(crate) fn behaviour(&self) -> &Behaviour {
+        &self.behaviour
+    }
+
+    /// How long things take.
+    pub(crate) fn latencies(&self) -> &Latencies {
+        &self.latencies
     }
 
     /// The function side of S3's notifications, once there is one.

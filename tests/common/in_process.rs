@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use thumbctl::sandbox::{DataDir, Endpoint, Fault, SandboxError, ServeOptions, serve};
+use thumbctl::sandbox::{Behaviour, DataDir, Endpoint, Fault, SandboxError, ServeOptions, serve};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -46,6 +46,8 @@ impl Sandbox {
                 let _ = stopped.await;
             }),
             faults,
+            behaviour: Behaviour::default(),
+            keys: None,
         };
         let served = tokio::spawn(serve(options));
         let endpoint = is_ready.await.expect("a sandbox that starts");

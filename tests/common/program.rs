@@ -109,7 +109,13 @@ impl Program {
     pub fn sandbox_with_faults(&self, faults: &str) -> Sandbox {
         let file = self.home().join("faults.json");
         std::fs::write(&file, faults).expect("a file");
-        Sandbox::start(self.command([OsStr::new("sandbox"), OsStr::new("--faults"), file.as_os_str()]))
+        Sandbox::start(self.command([
+            OsStr::new("sandbox"),
+            OsStr::new("--port"),
+            OsStr::new("0"),
+            OsStr::new("--faults"),
+            file.as_os_str(),
+        ]))
     }
 
     /// Joins the sandbox as a command would; it is started if it is not running, and ends when the last has left.

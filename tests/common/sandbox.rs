@@ -23,7 +23,7 @@ impl Sandbox {
     /// Starts one with its state in `dir`, whatever the environment.
     pub fn on(dir: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_thumbctl"));
-        command.args(["sandbox", "--data-dir"]).arg(dir).stdin(Stdio::null());
+        command.args(["sandbox", "--port", "0", "--data-dir"]).arg(dir).stdin(Stdio::null());
         Self::start(command)
     }
 

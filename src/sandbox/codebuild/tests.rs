@@ -8,6 +8,7 @@ use awsim_core::RequestContext;
 use serde_json::{Value, json};
 
 use super::{BuildHost, CodeBuildService, SERVICE, services::Services};
+use crate::sandbox::behaviour::Behaviour;
 use crate::sandbox::logs::Logs;
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"codebuild.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
@@ -22,7 +23,7 @@ impl House {
     async fn new(minute: Duration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let endpoint = "http://127.0.0.1:9".to_owned();
-        let services = Arc::new(Services::new(endpoint, dir.path().to_owned()).unwrap());
+        let services = Arc::new(Services::new(endpoint, dir.path().to_owned(), Behaviour::default()).unwrap());
         let iam = Arc::new(awsim_iam::IamService::new());
         services.register(iam).unwrap();
         let logs = Arc::new(Logs::new(&services).unwrap());

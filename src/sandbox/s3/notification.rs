@@ -252,7 +252,8 @@ mod tests {
     #[tokio::test]
     async fn a_function_hears_of_the_keys_that_it_wants() {
         let dir = tempfile::tempdir().unwrap();
-        let services = Arc::new(Services::new("http://127.0.0.1:1".into(), dir.path().into()).unwrap());
+        let services =
+            Arc::new(Services::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap());
         let functions = Arc::new(Fake::default());
         services.set_functions(functions.clone());
         let s3 = S3::open(services).unwrap();
