@@ -3,6 +3,7 @@
 //! One folder a deployment; in it one file a run (`runs/0001-deploy-9f2c.jsonl`), and the lock.
 
 mod follow;
+mod handed_on;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};

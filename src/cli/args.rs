@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::sandbox::{Behaviour, Latency, Pace};
+use crate::sandbox::{Behaviour, FaultRule, Latency, Pace};
 use crate::settings::{Assignment, Origin};
 
 const STYLES: Styles = Styles::styled()
@@ -227,7 +227,10 @@ fn speed(text: &str) -> Result<f64, String> {
 
 /// `sandbox`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct SandboxArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<SandboxCommand>,
     /// Port on the loopback address; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 4566)]
     pub(crate) port: u16,
@@ -242,12 +245,63 @@ pub(crate) struct SandboxArgs {
     /// The access key and its secret, instead of new ones at each start
     #[arg(long, value_name = "ID:SECRET", value_parser = access_key)]
     pub(crate) access_key: Option<(String, String)>,
-    /// Rules of faults to inject, as JSON
+    /// A fault to inject: throttle, 500, delay=MS, hang, drop-before or drop-after, for a share of the calls or the first
+    /// ones, as s3:PutObject:throttle:20% or iam:*:500:x2
+    #[arg(long = "fault", value_name = "SERVICE:OPERATION:WHAT[:HOW-OFTEN]")]
+    pub(crate) fault: Vec<FaultRule>,
+    /// More faults, from a JSON file
     #[arg(long, value_name = "FILE")]
     pub(crate) faults: Option<PathBuf>,
     /// Serve the commands that have joined, until the last of them leaves
     #[arg(long, hide = true)]
     pub(crate) attached: bool,
+}
+
+/// What can be done with the sandbox's whole state.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxCommand {
+    /// Empty the sandbox, running or not
+    #[command(after_help = "Example:\n  thumbctl sandbox reset --yes")]
+    Reset,
+    /// Save the sandbox and what is deployed in it, under a name or into a file
+    #[command(
+        after_help = "Examples:\n  thumbctl sandbox save step-7\n  thumbctl sandbox save ./step-7.tar.gz   # to hand on"
+    )]
+    Save(SavedStateArgs),
+    /// Put a saved state in the place of what there is
+    #[command(after_help = "Examples:\n  thumbctl sandbox load step-7\n  thumbctl sandbox load ./step-7.tar.gz")]
+    Load(SavedStateArgs),
+    /// List the saved states
+    Saved,
+}
+
+/// `sandbox save` and `sandbox load`
+#[derive(Debug, Args)]
+pub(crate) struct SavedStateArgs {
+    /// Its name, or a path that ends in .tar.gz
+    #[arg(value_name = "NAME", value_parser = saved_state)]
+    pub(crate) state: SavedState,
+}
+
+/// Which saved state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SavedState {
+    /// One in the state directory.
+    Named(String),
+    /// One that was, or is to be, handed on.
+    File(PathBuf),
+}
+
+fn saved_state(text: &str) -> Result<SavedState, String> {
+    if text.ends_with(".tar.gz") {
+        return Ok(SavedState::File(PathBuf::from(text)));
+    }
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if plain && !text.is_empty() && !text.starts_with('.') && text.len() <= 64 {
+        Ok(SavedState::Named(text.to_owned()))
+    } else {
+        Err("a name has up to 64 letters, digits, '-', '_' and '.'; a path must end in .tar.gz".to_owned())
+    }
 }
 
 /// How quick and how strict a sandbox is.

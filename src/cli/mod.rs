@@ -19,6 +19,7 @@ mod man;
 mod plan;
 mod progress;
 mod sandbox;
+mod sandbox_state;
 mod screen;
 mod status;
 mod style;

@@ -9,34 +9,39 @@ use super::args::SandboxArgs;
 use super::context::Context;
 use super::error::CliError;
 use super::interrupt::Interrupt;
-use super::screen;
 use super::style::Role;
+use super::{sandbox_state, screen};
 use crate::cloud::sandbox_options;
 use crate::event::Failure;
-use crate::sandbox::{self, DataDir, Endpoint, OnReady, OnRequest, RequestLog, SandboxError, ServeOptions};
+use crate::sandbox::{self, DataDir, Endpoint, FaultRule, OnReady, OnRequest, RequestLog, SandboxError, ServeOptions};
 use crate::session::SessionError;
 use crate::text;
 
 /// Serves the sandbox in the foreground, for other programs.
 pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliError> {
+    if let Some(command) = &args.command {
+        return sandbox_state::run(context, command).await;
+    }
+    // The one that the other commands look for.
+    let usual = sandbox_options(&context.settings).map_err(SessionError::from)?.data_dir;
     let data_dir = match args.data_dir {
         _ if args.ephemeral => DataDir::Ephemeral,
-        Some(dir) => DataDir::Kept(dir),
-        // The one that the other commands look for.
-        None => DataDir::Kept(sandbox_options(&context.settings).map_err(SessionError::from)?.data_dir),
+        Some(dir) => DataDir::Kept(std::path::absolute(&dir).unwrap_or(dir)),
+        None => DataDir::Kept(usual.clone()),
     };
     let orderly = context.interrupt.orderly();
     let cancelled = orderly.token().clone();
     let options = ServeOptions {
         data_dir,
         port: Some(args.port).filter(|&port| port != 0),
+        announce_in: Some(usual),
         attached: false,
         on_ready: Some(greeting(context)),
         on_request: Some(call_log(context)),
         shutdown: Box::pin(async move { cancelled.cancelled().await }),
         behaviour: args.behaviour.behaviour(),
         keys: args.access_key,
-        faults: faults(args.faults)?,
+        faults: faults(args.fault, args.faults)?,
     };
     sandbox::serve(options).await.map_err(failed)?;
     // A signal is how a server ends: nothing was interrupted.
@@ -59,26 +64,29 @@ pub(crate) async fn run_attached(args: SandboxArgs, interrupt: &Interrupt) -> Re
     let options = ServeOptions {
         data_dir: DataDir::Kept(dir),
         port: Some(args.port).filter(|&port| port != 0),
+        announce_in: None,
         attached: true,
         on_ready: None,
         on_request: None,
         shutdown: Box::pin(async move { cancelled.cancelled().await }),
         behaviour: args.behaviour.behaviour(),
         keys: args.access_key,
-        faults: faults(args.faults)?,
+        faults: faults(args.fault, args.faults)?,
     };
     sandbox::serve(options).await.map_err(failed)
 }
 
-fn faults(file: Option<PathBuf>) -> Result<Vec<sandbox::Fault>, CliError> {
+fn faults(mut rules: Vec<FaultRule>, file: Option<PathBuf>) -> Result<Vec<FaultRule>, CliError> {
     let read = |file: PathBuf| sandbox::read_faults(&file);
-    file.map(read).transpose().map(Option::unwrap_or_default).map_err(|error| {
+    let more = file.map(read).transpose().map_err(|error| {
         let mut failure = Failure::from_error(&error);
         // What is wrong in the file is what its writer wants to know.
         failure.message = failure.to_string();
         failure.causes.clear();
         CliError::Usage(failure)
-    })
+    })?;
+    rules.extend(more.unwrap_or_default());
+    Ok(rules)
 }
 
 fn failed(error: SandboxError) -> CliError {

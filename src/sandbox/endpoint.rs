@@ -56,6 +56,18 @@ impl Endpoint {
         let _ = std::fs::remove_file(file(dir));
     }
 
+    /// Tells those who look for a sandbox in `usual` that the one of `dir` is to be used instead, while it runs.
+    pub(crate) fn announce(usual: &Path, dir: &Path) -> io::Result<()> {
+        replace_private(&usual.join(FOREGROUND), &serde_json::to_vec(dir)?)
+    }
+
+    /// Takes that back, unless another has been announced meanwhile.
+    pub(crate) fn renounce(usual: &Path, dir: &Path) {
+        if announced(usual).as_deref() == Some(dir) {
+            let _ = std::fs::remove_file(usual.join(FOREGROUND));
+        }
+    }
+
     /// The sandbox of a data directory, if it answers.
     pub(crate) async fn find(dir: &Path) -> Option<Self> {
         let endpoint: Self = serde_json::from_slice(&std::fs::read(file(dir)).ok()?).ok()?;
@@ -72,6 +84,23 @@ impl Endpoint {
         stream.take(4096).read_to_string(&mut answer).await?;
         Ok(answer.starts_with("HTTP/1.1 200") && answer.contains(&self.instance))
     }
+}
+
+/// The file in the usual data directory that names the one of a sandbox in the foreground.
+const FOREGROUND: &str = "foreground.json";
+
+/// The data directory of the sandbox that is used by those who look in `usual`: its own, or that of a sandbox which runs in
+/// the foreground elsewhere and was announced there.
+pub async fn data_dir_in_use(usual: &Path) -> PathBuf {
+    match announced(usual) {
+        // One that was killed is still announced, and does not answer.
+        Some(dir) if Endpoint::find(&dir).await.is_some() => dir,
+        _ => usual.to_owned(),
+    }
+}
+
+fn announced(usual: &Path) -> Option<PathBuf> {
+    serde_json::from_slice(&std::fs::read(usual.join(FOREGROUND)).ok()?).ok()
 }
 
 fn file(dir: &Path) -> PathBuf {

@@ -55,6 +55,18 @@ pub enum SandboxError {
         /// What is wrong with it.
         what: String,
     },
+    /// The state's files cannot be copied or replaced.
+    #[error("the sandbox's state cannot be copied or replaced: check permissions and the disk's free space")]
+    State(#[source] io::Error),
+    /// The sandbox that runs did not do it.
+    #[error("the sandbox that is running refused: {said}")]
+    StateRefused {
+        /// What it said.
+        said: String,
+    },
+    /// It is about to end.
+    #[error("the sandbox is just ending: try again")]
+    Ending,
     /// The program cannot be started.
     #[error("the sandbox cannot be started: {} cannot be run", .program.display())]
     Spawn {

@@ -1,17 +1,38 @@
 //! Faults on purpose: what a test, or a workshop, wants to go wrong.
+//!
+//! Two kinds of rules: ours, which count calls and can end connections, and awsim-chaos's, which know shares, schedules
+//! and outages that come and go. Ours come first.
 
-use std::path::Path;
+mod file;
+mod line;
+mod words;
+
 use std::sync::Mutex;
 use std::time::Duration;
 
+use awsim_chaos::{ChaosEngine, ChaosRule, ErrorEffect};
 use awsim_core::AwsError;
 use awsim_core::error::ErrorType;
 use http::StatusCode;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use serde::Deserialize;
+
+pub use file::{FaultFileError, read_faults};
+pub use line::FaultLineError;
 
 use super::services::lock;
 
-/// One rule. In a file, they are a JSON array:
+/// A rule of either kind.
+#[derive(Debug, Clone)]
+pub enum FaultRule {
+    /// One of ours.
+    Counted(Fault),
+    /// One of awsim-chaos's.
+    Chaos(Box<ChaosRule>),
+}
+
+/// One rule of ours. In a file, they are a JSON array:
 /// `[{"service":"iam","operation":"CreateRole","about":"-build-role","times":2,"kind":"error","status":400,"code":"Throttling"}]`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Fault {
@@ -28,6 +49,8 @@ pub struct Fault {
     pub skip: u64,
     /// How many calls it then happens to. Without it: all.
     pub times: Option<u64>,
+    /// The share of those calls that it strikes, from 0 to 1. Without it: all.
+    pub share: Option<f64>,
     /// What happens.
     #[serde(flatten)]
     pub kind: FaultKind,
@@ -47,6 +70,10 @@ pub enum FaultKind {
         #[serde(default)]
         message: String,
     },
+    /// The call is refused for coming too often, in its service's own words, and has no effect.
+    Throttle,
+    /// The service fails, in its own words, and the call has no effect.
+    Failure,
     /// The call takes this much longer.
     Delay {
         /// Milliseconds.
@@ -64,36 +91,16 @@ fn any() -> String {
     "*".to_owned()
 }
 
-/// Why a file of faults cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum FaultFileError {
-    /// It cannot be read.
-    #[error("the faults' file {file} cannot be read")]
-    Unreadable {
-        /// The file.
-        file: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is not what it should be.
-    #[error("the faults' file {file} is not a JSON array of faults")]
-    Malformed {
-        /// The file.
-        file: String,
-        /// Why.
-        source: serde_json::Error,
-    },
-}
-
-/// Reads a file of faults.
-pub fn read_faults(file: &Path) -> Result<Vec<Fault>, FaultFileError> {
-    let name = file.display().to_string();
-    let bytes = std::fs::read(file).map_err(|source| FaultFileError::Unreadable { file: name.clone(), source })?;
-    serde_json::from_slice(&bytes).map_err(|source| FaultFileError::Malformed { file: name, source })
-}
-
 /// The rules, and how often each has met a call.
-pub(crate) struct Faults(Mutex<Vec<(Fault, u64)>>);
+pub(crate) struct Faults {
+    counted: Mutex<Counted>,
+    chaos: ChaosEngine,
+}
+
+struct Counted {
+    rules: Vec<(Fault, u64)>,
+    dice: StdRng,
+}
 
 /// What becomes of a call.
 pub(crate) enum Fate {
@@ -107,8 +114,17 @@ pub(crate) enum Fate {
 }
 
 impl Faults {
-    pub(crate) fn new(faults: Vec<Fault>) -> Self {
-        Self(Mutex::new(faults.into_iter().map(|fault| (fault, 0)).collect()))
+    /// `seed` is what shares are drawn from: the same seed and the same calls meet the same faults.
+    pub(crate) fn new(rules: Vec<FaultRule>, seed: u64) -> Self {
+        let chaos = ChaosEngine::new();
+        let mut counted = Vec::new();
+        for rule in rules {
+            match rule {
+                FaultRule::Counted(fault) => counted.push((fault, 0)),
+                FaultRule::Chaos(rule) => chaos.add_rule(*rule),
+            }
+        }
+        Self { counted: Mutex::new(Counted { rules: counted, dice: StdRng::seed_from_u64(seed) }), chaos }
     }
 
     /// Decides what becomes of a call; waits, if that is its fate. The first rule that strikes does.
@@ -116,13 +132,10 @@ impl Faults {
     /// `subject` tells the call's path and parameters; it is asked only if a rule wants to know.
     pub(crate) async fn strike(&self, service: &str, operation: &str, subject: impl FnOnce() -> String) -> Fate {
         match self.decide(service, operation, subject) {
-            None => Fate::Goes,
-            Some(FaultKind::Error { status, code, message }) => {
-                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                let message = if message.is_empty() { "Injected by the sandbox.".to_owned() } else { message };
-                let error_type = if status.is_server_error() { ErrorType::Receiver } else { ErrorType::Sender };
-                Fate::Fails(AwsError { status, code, message, error_type, extras: None })
-            }
+            None => self.strike_by_chance(service, operation).await,
+            Some(FaultKind::Error { status, code, message }) => Fate::Fails(error(status, code, message)),
+            Some(FaultKind::Throttle) => Fate::Fails(words::throttled(service)),
+            Some(FaultKind::Failure) => Fate::Fails(words::failed(service)),
             Some(FaultKind::Delay { delay_ms }) => {
                 tokio::time::sleep(Duration::from_millis(delay_ms)).await;
                 Fate::Goes
@@ -133,10 +146,26 @@ impl Faults {
         }
     }
 
+    /// What awsim-chaos makes of a call that no rule of ours has struck.
+    async fn strike_by_chance(&self, service: &str, operation: &str) -> Fate {
+        let Some(outcome) = self.chaos.evaluate(service, Some(operation)) else {
+            return Fate::Goes;
+        };
+        self.chaos.record_injection(&outcome.rule_id, service, Some(operation));
+        if let Some(latency) = outcome.latency {
+            tokio::time::sleep(latency).await;
+        }
+        match outcome.error {
+            Some(ErrorEffect { status, code, message, .. }) => Fate::Fails(error(status, code, message)),
+            None => Fate::Goes,
+        }
+    }
+
     fn decide(&self, service: &str, operation: &str, subject: impl FnOnce() -> String) -> Option<FaultKind> {
         let is = |pattern: &str, name: &str| pattern == "*" || pattern == name;
         let subject = std::cell::LazyCell::new(subject);
-        for (fault, met) in lock(&self.0).iter_mut() {
+        let Counted { rules, dice } = &mut *lock(&self.counted);
+        for (fault, met) in rules {
             if !is(&fault.service, service) || !is(&fault.operation, operation) {
                 continue;
             }
@@ -145,12 +174,22 @@ impl Faults {
             }
             *met += 1;
             let turn = met.saturating_sub(fault.skip);
-            if turn > 0 && fault.times.is_none_or(|times| turn <= times) {
+            if turn > 0
+                && fault.times.is_none_or(|times| turn <= times)
+                && fault.share.is_none_or(|share| dice.random_range(0.0..1.0) < share)
+            {
                 return Some(fault.kind.clone());
             }
         }
         None
     }
+}
+
+fn error(status: u16, code: String, message: String) -> AwsError {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let message = if message.is_empty() { "Injected by the sandbox.".to_owned() } else { message };
+    let error_type = if status.is_server_error() { ErrorType::Receiver } else { ErrorType::Sender };
+    AwsError { status, code, message, error_type, extras: None }
 }
 
 /// Whether a text with `?` for any one character is in another.
@@ -169,7 +208,7 @@ mod tests {
         let text = r#"[{"service":"iam","operation":"CreateRole","skip":1,"times":2,"kind":"error","status":400,"code":"Throttling"},
                        {"service":"s3","kind":"drop_after"},
                        {"service":"logs","kind":"delay","delay_ms":5}]"#;
-        let faults = Faults::new(serde_json::from_str(text).unwrap());
+        let faults = Faults::new(file::parse(text.as_bytes()).unwrap(), 1);
         let struck: Vec<bool> = (0..5).map(|_| faults.decide("iam", "CreateRole", String::new).is_some()).collect();
         assert_eq!(struck, [false, true, true, false, false]);
         assert!(faults.decide("iam", "GetRole", String::new).is_none());
@@ -178,9 +217,36 @@ mod tests {
     }
 
     #[test]
+    fn a_share_strikes_some_calls_and_the_same_ones_each_time() {
+        let rules = || file::parse(br#"[{"service":"s3","share":0.5,"kind":"throttle"}]"#).unwrap();
+        let strikes = |faults: Faults| -> Vec<bool> {
+            (0..100).map(|_| faults.decide("s3", "PutObject", String::new).is_some()).collect()
+        };
+        let struck = strikes(Faults::new(rules(), 7));
+        assert!(struck.contains(&true) && struck.contains(&false));
+        assert_eq!(struck, strikes(Faults::new(rules(), 7)));
+    }
+
+    #[tokio::test]
+    async fn what_counts_calls_comes_before_what_goes_by_chance() {
+        let text = br#"[
+            {"service":{"kind":"exact","value":"iam"},"operation":{"kind":"any"},"probability":1.0,
+             "effect":{"kind":"error","status":503,"code":"ServiceUnavailable","message":"Out."}},
+            {"service":"iam","times":1,"kind":"throttle"}]"#;
+        let faults = Faults::new(file::parse(text).unwrap(), 1);
+        let mut codes = Vec::new();
+        for _ in 0..2 {
+            let Fate::Fails(error) = faults.strike("iam", "CreateRole", String::new).await else { panic!("it goes") };
+            codes.push(error.code);
+        }
+        assert_eq!(codes, ["Throttling", "ServiceUnavailable"]);
+        assert!(matches!(faults.strike("s3", "PutObject", String::new).await, Fate::Goes));
+    }
+
+    #[test]
     fn a_rule_about_something_leaves_everything_else_alone() {
         let text = r#"[{"about":"thumbs-????????-source","times":1,"kind":"hang"}]"#;
-        let faults = Faults::new(serde_json::from_str(text).unwrap());
+        let faults = Faults::new(file::parse(text.as_bytes()).unwrap(), 1);
         let strikes = |subject: &str| faults.decide("s3", "CreateBucket", || subject.to_owned()).is_some();
         assert!(!strikes("/thumbs-0123abcd-build-source"));
         assert!(!strikes("/others-0123abcd-source"));

@@ -95,6 +95,19 @@ impl Front {
         answer
     }
 
+    /// The body of a request that the holder of the sandbox's own keys has signed for `service`; nothing for anyone
+    /// else's.
+    pub(crate) async fn owners_body(&self, request: Request<Body>, service: &str) -> Option<Bytes> {
+        if !is_own_host(request.headers().get("host")) {
+            return None;
+        }
+        let (parts, body) = request.into_parts();
+        let claim = Claim::read(&parts).ok().filter(|claim| claim.service == service)?;
+        let body = Incoming::Plain(body).collect(MAX_BODY).await.ok()??;
+        let trusted = self.trust(claim, &parts, &body, Protocol::AwsJson1_1).ok()?;
+        matches!(trusted.caller, Caller::Root).then_some(body)
+    }
+
     async fn route(&self, request: Request<Body>, log: &mut (String, String)) -> Result<Response<Body>, Dropped> {
         // A web page that has its own name point at 127.0.0.1 comes with that name (DNS rebinding).
         if !is_own_host(request.headers().get("host")) {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::endpoint::{Endpoint, open_lock};
+use super::endpoint::{Endpoint, data_dir_in_use, open_lock};
 use super::error::SandboxError;
 use super::persistence::create_private_dir;
 
@@ -56,6 +56,7 @@ pub async fn join_or_start(options: SandboxOptions) -> Result<Lease, SandboxErro
     let dir =
         std::path::absolute(&options.data_dir).map_err(|source| SandboxError::unwritable(&options.data_dir, source))?;
     create_private_dir(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
+    let dir = data_dir_in_use(&dir).await;
     let lock = share_lease(&dir).await?;
     // From here on, a sandbox that runs goes on running.
     if let Some(endpoint) = Endpoint::find(&dir).await {

@@ -4,10 +4,12 @@
 //! finds or starts it, [`serve`] is what that process does.
 
 mod access;
+mod archive;
 mod behaviour;
 mod blobs;
 mod chunked;
 mod codebuild;
+mod control;
 mod ecr;
 mod endpoint;
 mod error;
@@ -17,6 +19,7 @@ mod iam;
 mod lambda;
 mod latency;
 mod lease;
+mod life;
 mod logs;
 mod persistence;
 mod refusal;
@@ -26,12 +29,15 @@ mod services;
 mod sessions;
 mod signature;
 pub mod standin;
+mod state;
 mod sts;
 
+pub use archive::{pack, unpack};
 pub use behaviour::Behaviour;
-pub use endpoint::Endpoint;
+pub use control::{StateChange, change_state};
+pub use endpoint::{Endpoint, data_dir_in_use};
 pub use error::SandboxError;
-pub use fault::{Fault, FaultFileError, FaultKind, read_faults};
+pub use fault::{Fault, FaultFileError, FaultKind, FaultLineError, FaultRule, read_faults};
 pub use front::{OnRequest, RequestLog};
 pub use latency::{Latency, Pace};
 pub use lease::{Lease, SandboxOptions, join_or_start};

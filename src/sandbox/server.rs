@@ -6,7 +6,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -17,21 +17,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::access::{Access, RootKeys};
+use super::access::RootKeys;
 use super::behaviour::Behaviour;
-use super::codebuild::{BuildHost, CodeBuildService};
-use super::ecr::EcrService;
 use super::endpoint::{Endpoint, open_lock};
 use super::error::SandboxError;
-use super::fault::{Fault, Faults};
-use super::front::{Front, OnRequest, Registry};
-use super::iam::Iam;
-use super::lambda::LambdaService;
-use super::logs::Logs;
+use super::fault::FaultRule;
+use super::front::OnRequest;
+use super::life::{Lives, Setting};
 use super::persistence::create_private_dir;
-use super::s3::S3;
-use super::services::Services;
-use super::sts::Sts;
+use super::state;
 
 /// How long requests that are under way when the sandbox ends may take.
 const GRACE: Duration = Duration::from_secs(2);
@@ -60,6 +54,8 @@ pub struct ServeOptions {
     pub data_dir: DataDir,
     /// The port, or any that is free.
     pub port: Option<u16>,
+    /// The data directory in which others look for a sandbox, if they are to find this one though it has another.
+    pub announce_in: Option<PathBuf>,
     /// Whether to end as soon as nobody has joined any more.
     pub attached: bool,
     /// Told where the sandbox answers, once it does.
@@ -69,7 +65,7 @@ pub struct ServeOptions {
     /// Ends the sandbox when it is ready.
     pub shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// What is to go wrong.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<FaultRule>,
     /// How quick and how strict it is.
     pub behaviour: Behaviour,
     /// The administrator's access key and its secret; made anew if they are not given.
@@ -95,10 +91,22 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     let port = listener.local_addr().map_err(SandboxError::Socket)?.port();
     let root = options.keys.map_or_else(RootKeys::generate, RootKeys::from);
     let endpoint = Endpoint::new(port, &root);
-    let (front, codebuild, lambda) =
-        build(&dir, &endpoint, root, options.behaviour, options.faults, options.on_request)?;
-    let front = Arc::new(front);
+    state::recover(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
+    let lives = Arc::new(Lives::begin(Setting {
+        dir: dir.clone(),
+        endpoint: endpoint.clone(),
+        root,
+        behaviour: options.behaviour,
+        faults: options.faults,
+        on_request: options.on_request,
+    })?);
     endpoint.publish(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
+    let usual = options.announce_in.filter(|usual| *usual != dir);
+    if let Some(usual) = &usual {
+        create_private_dir(usual)
+            .and_then(|()| Endpoint::announce(usual, &dir))
+            .map_err(|source| SandboxError::unwritable(usual, source))?;
+    }
     if let Some(on_ready) = options.on_ready {
         on_ready(&endpoint);
     }
@@ -120,7 +128,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
             deserted(&lease).await;
         }
     };
-    accept(listener, front.clone(), async {
+    accept(listener, lives.clone(), async {
         tokio::select! {
             () = shutdown => {}
             () = left_alone => {}
@@ -129,67 +137,16 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     .await;
     // The lease's lock is held, if it was the end of the last command that ended this: the next one waits for it, and
     // finds no endpoint then.
-    codebuild.close().await;
-    lambda.shut_down().await;
-    front.services.close();
+    if let Some(usual) = &usual {
+        Endpoint::renounce(usual, &dir);
+    }
+    lives.end().await;
     Endpoint::withdraw(&dir);
     Ok(())
 }
 
-/// Makes the services, with the state that they had.
-fn build(
-    dir: &Path,
-    endpoint: &Endpoint,
-    root: RootKeys,
-    behaviour: Behaviour,
-    faults: Vec<Fault>,
-    on_request: Option<OnRequest>,
-) -> Result<(Front, Arc<CodeBuildService>, Arc<LambdaService>), SandboxError> {
-    let unwritable = |source| SandboxError::unwritable(dir, source);
-    let damaged = |what| SandboxError::Damaged { dir: dir.to_owned(), what };
-    let services = Arc::new(Services::new(endpoint.url.clone(), dir.to_owned(), behaviour).map_err(unwritable)?);
-    let s3 = Arc::new(S3::open(services.clone()).map_err(|cause| match cause.kind() {
-        io::ErrorKind::InvalidData => damaged(cause.to_string()),
-        _ => unwritable(cause),
-    })?);
-    let iam = Arc::new(Iam::new());
-    let store = iam.store();
-    services.register(iam).map_err(damaged)?;
-    let known = Arc::new(OnceLock::new());
-    services.register(Arc::new(Sts::new(services.clone(), known.clone()))).map_err(damaged)?;
-    services.register(Arc::new(Logs::new(&services).map_err(unwritable)?)).map_err(damaged)?;
-    let access = Arc::new(Access::new(root, store, services.clone()));
-    let _ = known.set(access.clone());
-    let ecr = Arc::new(EcrService::new(services.clone()));
-    services.register(ecr.clone()).map_err(damaged)?;
-    services.add_blob_user(ecr.clone());
-    let registry = OnceLock::from(Arc::new(ecr.registry(access.clone())) as Arc<dyn Registry>);
-    let build_host =
-        BuildHost { program: std::env::current_exe().map_err(unwritable)?, function: crate::assets::function_files };
-    let codebuild = Arc::new(CodeBuildService::new(services.clone(), build_host));
-    services.register(codebuild.clone()).map_err(damaged)?;
-    let lambda = Arc::new(LambdaService::new(services.clone(), ecr.images()));
-    services.register(lambda.clone()).map_err(damaged)?;
-    services.set_functions(lambda.clone());
-
-    services.add_blob_user(s3.clone());
-    let wanted = services.blobs_in_use();
-    services.blobs().sweep(|hash| wanted.contains(hash)).map_err(unwritable)?;
-    services.rehydrate().map_err(damaged)?;
-    let front = Front {
-        services,
-        s3,
-        access,
-        faults: Faults::new(faults),
-        registry,
-        on_request,
-        instance: endpoint.instance.clone(),
-    };
-    Ok((front, codebuild, lambda))
-}
-
 /// Becomes the one server of a data directory. Nothing, if another is and this one is not needed.
-async fn lock_server(dir: &Path, attached: bool) -> Result<Option<File>, SandboxError> {
+pub(crate) async fn lock_server(dir: &Path, attached: bool) -> Result<Option<File>, SandboxError> {
     let file = open_lock(dir, "server.lock").map_err(|source| SandboxError::unwritable(dir, source))?;
     let begun = Instant::now();
     let deadline = begun + Duration::from_secs(5);
@@ -236,7 +193,7 @@ async fn deserted(lease: &File) {
     }
 }
 
-async fn accept(listener: TcpListener, front: Arc<Front>, end: impl Future<Output = ()>) {
+async fn accept(listener: TcpListener, lives: Arc<Lives>, end: impl Future<Output = ()>) {
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut end = pin!(end);
@@ -246,7 +203,7 @@ async fn accept(listener: TcpListener, front: Arc<Front>, end: impl Future<Outpu
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(converse(stream, front.clone(), stopped.clone()));
+                    connections.spawn(converse(stream, lives.clone(), stopped.clone()));
                 }
                 Err(cause) => {
                     // No descriptors left, most likely: some will be freed.
@@ -265,11 +222,11 @@ async fn accept(listener: TcpListener, front: Arc<Front>, end: impl Future<Outpu
 }
 
 /// One connection, to its end.
-async fn converse(stream: TcpStream, front: Arc<Front>, mut stopped: watch::Receiver<bool>) {
+async fn converse(stream: TcpStream, lives: Arc<Lives>, mut stopped: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let front = front.clone();
-        async move { front.answer(request.map(Body::new)).await }
+        let lives = lives.clone();
+        async move { lives.answer(request.map(Body::new)).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use thumbctl::sandbox::{Behaviour, DataDir, Endpoint, Fault, SandboxError, ServeOptions, serve};
+use thumbctl::sandbox::{Behaviour, DataDir, Endpoint, Fault, FaultRule, SandboxError, ServeOptions, serve};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -28,15 +28,20 @@ impl Sandbox {
     }
 
     pub async fn with_faults(faults: &str) -> Self {
-        Self::start(DataDir::Ephemeral, serde_json::from_str(faults).expect("faults")).await
+        Self::start(
+            DataDir::Ephemeral,
+            serde_json::from_str::<Vec<Fault>>(faults).expect("faults").into_iter().map(FaultRule::Counted).collect(),
+        )
+        .await
     }
 
-    async fn start(data_dir: DataDir, faults: Vec<Fault>) -> Self {
+    async fn start(data_dir: DataDir, faults: Vec<FaultRule>) -> Self {
         let (ready, is_ready) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let options = ServeOptions {
             data_dir,
             port: None,
+            announce_in: None,
             attached: false,
             on_ready: Some(Box::new(move |endpoint| {
                 let _ = ready.send(endpoint.clone());

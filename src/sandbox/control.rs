@@ -1,0 +1,112 @@
+//! What the owner of a sandbox may do with its whole state, asked over the same port and signed with the same keys as any
+//! call; or on the files themselves, when it is not running.
+
+use std::path::{Path, PathBuf};
+
+use axum::body::Body;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::endpoint::Endpoint;
+use super::error::SandboxError;
+use super::front::Front;
+use super::persistence::create_private_dir;
+use super::server::lock_server;
+use super::standin::signed::{Signer, Unsigned};
+use super::state;
+
+/// Where it is asked.
+pub(crate) const PATH: &str = "/_sandbox/state";
+
+/// The name that its signatures are made for.
+const SERVICE: &str = "sandbox";
+
+/// What is to become of a sandbox's state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateChange {
+    /// It is copied into a directory that is not there yet; the sandbox goes on. A build that runs is saved as one that
+    /// was interrupted.
+    SaveTo(PathBuf),
+    /// It is replaced by such a copy.
+    LoadFrom(PathBuf),
+    /// It is emptied.
+    Reset,
+}
+
+/// Does something with the state of a data directory, whether or not a sandbox serves it.
+///
+/// # Errors
+/// When the files cannot be read or written, or the state that is loaded is damaged: then the one that was there stays.
+pub async fn change_state(data_dir: &Path, change: StateChange) -> Result<(), SandboxError> {
+    let dir = std::path::absolute(data_dir).map_err(SandboxError::State)?;
+    if let Some(endpoint) = Endpoint::find(&dir).await {
+        return ask(endpoint, change).await;
+    }
+    create_private_dir(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
+    // Nobody else may begin to serve it meanwhile.
+    let _lock = lock_server(&dir, false).await?;
+    let done = tokio::task::spawn_blocking(move || match change {
+        StateChange::SaveTo(to) => {
+            state::recover(&dir)?;
+            state::copy(&dir, &to)
+        }
+        StateChange::LoadFrom(from) => state::replace(&dir, Some(&from))?.forget(),
+        StateChange::Reset => state::replace(&dir, None)?.forget(),
+    });
+    done.await.map_err(std::io::Error::other).and_then(|result| result).map_err(SandboxError::State)
+}
+
+/// Asks a sandbox that runs.
+async fn ask(endpoint: Endpoint, change: StateChange) -> Result<(), SandboxError> {
+    let refused = |said: String| SandboxError::StateRefused { said };
+    let asked = tokio::task::spawn_blocking(move || {
+        let signer = Signer {
+            access_key: endpoint.access_key.clone(),
+            secret_key: endpoint.secret_key.clone(),
+            session_token: None,
+            region: "us-east-1".to_owned(),
+        };
+        let body = serde_json::to_vec(&change).map_err(|error| error.to_string())?;
+        let request = Unsigned { method: Method::POST, endpoint: &endpoint.url, path: PATH, headers: &[], body: &body };
+        let request = signer.sign(SERVICE, &request).map_err(|error| error.to_string())?;
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
+        let mut response = agent.run(request).map_err(|error| error.to_string())?;
+        let said = response.body_mut().read_to_string().map_err(|error| error.to_string())?;
+        if response.status().is_success() { Ok(()) } else { Err(said.trim().to_owned()) }
+    });
+    asked.await.map_err(|error| refused(error.to_string()))?.map_err(refused)
+}
+
+/// What a request asks for, if it comes from the sandbox's owner.
+pub(crate) async fn read(front: &Front, request: Request<Body>) -> Result<StateChange, Response<Body>> {
+    let refuse = |status, said: &str| plain(status, said);
+    if request.method() != Method::POST {
+        return Err(refuse(StatusCode::METHOD_NOT_ALLOWED, "The sandbox's state is changed by POST."));
+    }
+    let body = front
+        .owners_body(request, SERVICE)
+        .await
+        .ok_or_else(|| refuse(StatusCode::FORBIDDEN, "This is for the sandbox's owner, by a signed request."))?;
+    serde_json::from_slice(&body)
+        .map_err(|error| refuse(StatusCode::BAD_REQUEST, &format!("This is no change of the state: {error}")))
+}
+
+/// Says what became of it.
+pub(crate) fn response(result: Result<(), SandboxError>) -> Response<Body> {
+    match result {
+        Ok(()) => plain(StatusCode::OK, &json!({ "done": true }).to_string()),
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            plain(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}{cause}"))
+        }
+    }
+}
+
+fn plain(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("{text}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
