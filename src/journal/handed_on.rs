@@ -45,7 +45,8 @@ impl DeploymentJournal {
     /// When the folder cannot be renamed.
     pub fn set_aside(&self) -> Result<(), JournalError> {
         let runs = self.runs_dir();
-        let aside = self.dir.join(format!("runs-until-{}", Utc::now().format("%Y%m%dT%H%M%S%.3fZ")));
+        let (now, salt) = (Utc::now().format("%Y%m%dT%H%M%SZ"), rand::random::<u16>());
+        let aside = self.dir.join(format!("runs-until-{now}-{salt:04x}"));
         match fs::rename(&runs, &aside) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other.map_err(io_error("rename", &runs)),
