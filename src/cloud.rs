@@ -1,5 +1,6 @@
 //! Which cloud it is, who we are there, and the SDK's configuration for it.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use aws_types::service_config::ServiceConfigKey;
 
 use crate::aws::{AwsError, ErrorKind};
 use crate::sandbox;
-use crate::settings::{CloudChoice, Settings};
+use crate::settings::{CloudChoice, LatencyChoice, SandboxSettings, Settings};
 
 /// The region of a sandbox when none is asked for.
 const SANDBOX_REGION: &str = "us-east-1";
@@ -287,7 +288,15 @@ impl Clients {
 /// When this program cannot find itself: the sandbox is this program, started once more.
 pub fn sandbox_options(settings: &Settings) -> Result<sandbox::SandboxOptions, CloudError> {
     let program = std::env::current_exe().map_err(CloudError::Program)?;
-    Ok(sandbox::SandboxOptions { data_dir: settings.state_dir.join("sandbox"), program, arguments: Vec::new() })
+    let SandboxSettings { latency, time_scale, real_cargo } = settings.sandbox;
+    let mut arguments: Vec<OsString> = Vec::new();
+    if latency == LatencyChoice::Aws {
+        arguments.extend(["--latency".into(), "aws".into(), "--time-scale".into(), time_scale.to_string().into()]);
+    }
+    if real_cargo {
+        arguments.push("--real-cargo".into());
+    }
+    Ok(sandbox::SandboxOptions { data_dir: settings.state_dir.join("sandbox"), program, arguments })
 }
 
 /// The endpoint that environment or profile set behind our back, for all services or for one of them.

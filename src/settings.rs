@@ -45,6 +45,8 @@ pub struct Settings {
     pub logs: LogSettings,
     /// How long to wait for what.
     pub timeouts: TimeoutSettings,
+    /// The sandbox's settings.
+    pub sandbox: SandboxSettings,
     /// The console's settings.
     pub console: ConsoleSettings,
 }
@@ -110,6 +112,26 @@ pub struct TimeoutSettings {
     pub connect_seconds: u32,
     /// For the thumbnail of one image.
     pub trial_seconds: u32,
+}
+
+/// The settings of a sandbox that a command starts; one that is running already stays as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SandboxSettings {
+    /// Whose times it keeps.
+    pub latency: LatencyChoice,
+    /// What AWS's times are multiplied with.
+    pub time_scale: f64,
+    /// Whether builds compile the function.
+    pub real_cargo: bool,
+}
+
+/// Whose times the sandbox keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LatencyChoice {
+    /// The machine's own.
+    Instant,
+    /// AWS's.
+    Aws,
 }
 
 /// The console's settings.
@@ -315,6 +337,7 @@ impl Settings {
             },
             logs: LogSettings { retention_days: 7 },
             timeouts: TimeoutSettings { call_seconds: 30, connect_seconds: 5, trial_seconds: 120 },
+            sandbox: SandboxSettings { latency: LatencyChoice::Instant, time_scale: 1.0, real_cargo: false },
             console: ConsoleSettings {
                 theme: ThemeChoice::Auto,
                 symbols: SymbolChoice::Auto,

@@ -147,7 +147,11 @@ fn known_beside(prefix: &str, key: &str) -> String {
     }
     let beside: Vec<&str> =
         KEYS.iter().filter_map(|known| known.name.strip_prefix(prefix)).filter(|name| !name.contains('.')).collect();
-    let tables: &[&str] = if prefix.is_empty() { &["[function]", "[build]", "[logs]", "[timeouts]"] } else { &[] };
+    let tables: &[&str] = if prefix.is_empty() {
+        &["[function]", "[build]", "[logs]", "[timeouts]", "[sandbox]", "[console]"]
+    } else {
+        &[]
+    };
     let all: Vec<&str> = beside.iter().chain(tables).copied().collect();
     format!("there are {}", all.join(", "))
 }

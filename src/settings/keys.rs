@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::{
-    Assignment, BuildSource, CloudChoice, Environment, KeySetting, Origin, PictureChoice, Settings, SettingsError,
-    SymbolChoice, ThemeChoice, home_dir, xdg_dir,
+    Assignment, BuildSource, CloudChoice, Environment, KeySetting, LatencyChoice, Origin, PictureChoice, Settings,
+    SettingsError, SymbolChoice, ThemeChoice, home_dir, xdg_dir,
 };
 use crate::event::StrategyKind;
 use crate::names::DeploymentName;
@@ -308,6 +308,53 @@ pub(super) const KEYS: &[Key] = &[
             Some(())
         },
         get: |settings| Some(settings.timeouts.trial_seconds.to_string()),
+    },
+    Key {
+        name: "sandbox.latency",
+        kind: Kind::Text,
+        allowed: "instant or aws",
+        aws_variables: &[],
+        set: |draft, text| {
+            draft.settings.sandbox.latency = match text {
+                "instant" => LatencyChoice::Instant,
+                "aws" => LatencyChoice::Aws,
+                _ => return None,
+            };
+            Some(())
+        },
+        get: |settings| {
+            Some(match settings.sandbox.latency {
+                LatencyChoice::Instant => "instant".to_owned(),
+                LatencyChoice::Aws => "aws".to_owned(),
+            })
+        },
+    },
+    Key {
+        name: "sandbox.time_scale",
+        kind: Kind::Text,
+        allowed: "a number from 0 to 100, in quotes",
+        aws_variables: &[],
+        set: |draft, text| {
+            let scale = text.trim().parse().ok().filter(|scale| (0.0..=100.0).contains(scale))?;
+            draft.settings.sandbox.time_scale = scale;
+            Some(())
+        },
+        get: |settings| Some(settings.sandbox.time_scale.to_string()),
+    },
+    Key {
+        name: "sandbox.cargo",
+        kind: Kind::Text,
+        allowed: "carried or real",
+        aws_variables: &[],
+        set: |draft, text| {
+            draft.settings.sandbox.real_cargo = match text {
+                "carried" => false,
+                "real" => true,
+                _ => return None,
+            };
+            Some(())
+        },
+        get: |settings| Some(if settings.sandbox.real_cargo { "real" } else { "carried" }.to_owned()),
     },
     Key {
         name: "console.theme",
