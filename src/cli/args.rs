@@ -139,7 +139,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  thumbctl doctor --cloud aws --profile workshop")]
     Doctor,
     /// Run the sandbox in the foreground, for other programs to use
-    #[command(after_help = "Example:\n  thumbctl sandbox --port 4566")]
+    #[command(
+        after_help = "Examples:\n  thumbctl sandbox\n  thumbctl sandbox --ephemeral --latency aws --time-scale 0.1\n  thumbctl sandbox save step-7"
+    )]
     Sandbox(SandboxArgs),
     /// Print a shell's completions
     #[command(

@@ -7,15 +7,13 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// The port is taken.
-    #[error("port {port} is in use: choose another with --port, or leave it out for any that is free")]
+    #[error("port {port} is in use: choose another with --port, or any that is free with --port 0")]
     PortBusy {
         /// The port.
         port: u16,
     },
     /// The port is not for everyone.
-    #[error(
-        "port {port} is not allowed to you: choose one above 1023 with --port, or leave it out for any that is free"
-    )]
+    #[error("port {port} is not allowed to you: choose one above 1023 with --port, or any that is free with --port 0")]
     PortForbidden {
         /// The port.
         port: u16,
