@@ -90,7 +90,7 @@ pub struct Cloud {
     profile: Option<String>,
     clients: Clients,
     /// Keeps the sandbox running for as long as this process needs it.
-    _lease: Option<sandbox::Lease>,
+    lease: Option<sandbox::Lease>,
 }
 
 /// Why a cloud cannot be used.
@@ -193,7 +193,7 @@ impl Cloud {
             .timeout_config(timeouts(settings))
             .build();
         let clients = Clients::new(&sdk, settings, true);
-        Ok(Self { label: CloudLabel::Sandbox, region, profile: None, clients, _lease: Some(lease) })
+        Ok(Self { label: CloudLabel::Sandbox, region, profile: None, clients, lease: Some(lease) })
     }
 
     async fn connect_aws(settings: &Settings) -> Result<Self, CloudError> {
@@ -222,7 +222,7 @@ impl Cloud {
         };
         check_region(&region)?;
         let clients = Clients::new(&sdk, settings, label != CloudLabel::Aws);
-        Ok(Self { label, region, profile: settings.profile.clone(), clients, _lease: None })
+        Ok(Self { label, region, profile: settings.profile.clone(), clients, lease: None })
     }
 
     /// What it is called.
@@ -233,6 +233,11 @@ impl Cloud {
     /// Its region.
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// How fast its time goes, where that is a sandbox's choice.
+    pub fn pace(&self) -> Option<&str> {
+        self.lease.as_ref().and_then(|lease| lease.endpoint().pace.as_deref())
     }
 
     /// Its services.

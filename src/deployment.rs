@@ -210,6 +210,7 @@ mod tests {
                 deployment: "demo".into(),
                 strategy: StrategyKind::Sdk,
                 cloud: "sandbox".into(),
+                pace: None,
                 account: "000000000000".into(),
                 region: "eu-central-1".into(),
                 names: Names::new(name(), Suffix::from_number(suffix)),

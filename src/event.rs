@@ -198,6 +198,9 @@ pub struct RunStarted {
     pub strategy: StrategyKind,
     /// Which cloud, as it is called on the screen: `sandbox`, `aws` or an endpoint's URL.
     pub cloud: String,
+    /// How fast time goes in a sandbox that keeps AWS's, for example `AWS's pace x 0.1`; none where it is the cloud's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<String>,
     /// The account's number.
     pub account: String,
     /// The region.

@@ -389,6 +389,7 @@ impl Session {
             deployment: self.settings.name.to_string(),
             strategy: self.settings.strategy,
             cloud: self.label().to_string(),
+            pace: self.cloud.pace().map(str::to_owned),
             account: self.identity.account.clone(),
             region: self.region().to_owned(),
             names,

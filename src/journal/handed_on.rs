@@ -56,7 +56,6 @@ impl DeploymentJournal {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::event::Action;
     use crate::journal::JournalStore;
     use crate::names::DeploymentName;

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use super::access::RootKeys;
 use super::front::READY_PATH;
+use super::latency::Pace;
 use super::persistence::replace_private;
 
 /// A sandbox that answers, and what its calls are signed with.
@@ -26,17 +27,21 @@ pub struct Endpoint {
     pub secret_key: String,
     /// The server's process.
     pub pid: u32,
+    /// How fast its time goes, unless that is the machine's own way.
+    #[serde(default)]
+    pub pace: Option<String>,
     /// Tells this server from whatever may have its port later.
     pub(crate) instance: String,
 }
 
 impl Endpoint {
-    pub(crate) fn new(port: u16, root: &RootKeys) -> Self {
+    pub(crate) fn new(port: u16, root: &RootKeys, pace: &Pace) -> Self {
         Self {
             url: format!("http://127.0.0.1:{port}"),
             access_key: root.access_key.clone(),
             secret_key: root.secret_key.clone(),
             pid: std::process::id(),
+            pace: pace.description(),
             instance: uuid::Uuid::new_v4().to_string(),
         }
     }

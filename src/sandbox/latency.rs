@@ -28,6 +28,17 @@ impl Default for Pace {
     }
 }
 
+impl Pace {
+    /// What tells its runs from others'; nothing where time goes as it does on the machine.
+    pub(crate) fn description(&self) -> Option<String> {
+        match self.latency {
+            Latency::Instant => None,
+            Latency::Aws if self.time_scale == 1.0 => Some("AWS's pace".to_owned()),
+            Latency::Aws => Some(format!("AWS's pace x {}", self.time_scale)),
+        }
+    }
+}
+
 /// Whose times the sandbox keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Latency {

@@ -90,7 +90,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     let listener = bind(options.port).await?;
     let port = listener.local_addr().map_err(SandboxError::Socket)?.port();
     let root = options.keys.map_or_else(RootKeys::generate, RootKeys::from);
-    let endpoint = Endpoint::new(port, &root);
+    let endpoint = Endpoint::new(port, &root, &options.behaviour.pace);
     state::recover(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
     let lives = Arc::new(Lives::begin(Setting {
         dir: dir.clone(),

@@ -140,6 +140,7 @@ mod tests {
             deployment: "demo".into(),
             strategy: StrategyKind::Sdk,
             cloud: "sandbox".into(),
+            pace: None,
             account: "000000000000".into(),
             region: "eu-central-1".into(),
             names: names(),

@@ -14,7 +14,7 @@ const STEPS_KEPT: usize = 20;
 /// How many earlier runs are kept: the latest.
 const RUNS_KEPT: usize = 50;
 
-/// Which runs can be compared: those that do the same, in the same way, in the same cloud.
+/// Which runs can be compared: those that do the same, in the same way, in the same cloud, at the same pace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunKey {
     /// What they do.
@@ -23,6 +23,8 @@ pub struct RunKey {
     pub strategy: StrategyKind,
     /// In which cloud, as it is called on the screen.
     pub cloud: String,
+    /// At whose pace, where that is not the cloud's own.
+    pub pace: Option<String>,
 }
 
 /// What earlier runs took: a fold over the events of all runs, in any order of runs, of which several may be told at once.
@@ -130,7 +132,12 @@ pub struct RunStatistics {
 impl RunKey {
     /// With which runs a run can be compared.
     pub fn of(started: &RunStarted) -> Self {
-        Self { action: started.action, strategy: started.strategy, cloud: started.cloud.clone() }
+        Self {
+            action: started.action,
+            strategy: started.strategy,
+            cloud: started.cloud.clone(),
+            pace: started.pace.clone(),
+        }
     }
 }
 
@@ -258,6 +265,20 @@ mod tests {
         assert_eq!((statistics(30.0).runs, statistics(30.0).succeeded), (1, 1));
         let held = history(&steps(30.0));
         assert_eq!(held.step_median(&key(Action::Deploy), &"second".into()), Some(2.0), "its steps are known");
+    }
+
+    #[test]
+    fn runs_at_another_pace_are_no_measure() {
+        let mut slow = complete("1", 100, 80.0);
+        for event in &mut slow {
+            if let EventKind::RunStarted(started) = &mut event.kind {
+                started.pace = Some("AWS's pace".into());
+            }
+        }
+        let known = history(slow.iter().chain(&complete("2", 200, 2.0)));
+        assert_eq!(known.statistics(&key(Action::Deploy)).median, Some(2.0));
+        let at_aws_pace = RunKey { pace: Some("AWS's pace".into()), ..key(Action::Deploy) };
+        assert_eq!(known.statistics(&at_aws_pace).median, Some(80.0));
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub(super) fn run(id: &str, began: i64, action: Action, plan: &Plan, told: Vec<(
         deployment: "demo".into(),
         strategy: StrategyKind::Sdk,
         cloud: "sandbox".into(),
+        pace: None,
         account: "000000000000".into(),
         region: "eu-central-1".into(),
         names: Names::new(name, Suffix::from_number(1)),
@@ -119,7 +120,7 @@ impl Script {
 
 /// What can be compared with the runs here.
 pub(super) fn key(action: Action) -> RunKey {
-    RunKey { action, strategy: StrategyKind::Sdk, cloud: "sandbox".into() }
+    RunKey { action, strategy: StrategyKind::Sdk, cloud: "sandbox".into(), pace: None }
 }
 
 /// What these events tell of earlier runs.

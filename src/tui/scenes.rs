@@ -114,6 +114,7 @@ impl Script {
             deployment: "thumbnails".into(),
             strategy: StrategyKind::Sdk,
             cloud: "sandbox".into(),
+            pace: None,
             account: "000000000000".into(),
             region: "us-east-1".into(),
             names: names(),

@@ -17,6 +17,7 @@ fn started(steps: Vec<Step>) -> Event {
         deployment: "demo".into(),
         strategy: StrategyKind::Sdk,
         cloud: "sandbox".into(),
+        pace: None,
         account: "000000000000".into(),
         region: "us-east-1".into(),
         names: Names::new(name, Suffix::from_number(1)),

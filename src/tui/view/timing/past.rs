@@ -35,7 +35,8 @@ pub(super) fn lines(model: &Model, look: Look, width: usize, follows: bool) -> V
 fn section(model: &Model, key: &RunKey, look: Look, width: usize) -> Vec<Line<'static>> {
     let known = model.history.statistics(key);
     let what = if key.action == Action::Destroy { "Teardowns" } else { "Deployments" };
-    let place = format!("{}, {}", clean(&key.cloud), key.strategy);
+    let pace = key.pace.as_deref().map(|pace| format!(" at {}", clean(pace))).unwrap_or_default();
+    let place = format!("{}{pace}, {}", clean(&key.cloud), key.strategy);
     let mut lines = super::flowing(look, (Role::Title, format!("{what} so far")), vec![(Role::Quiet, place)], width);
     let counts = format!("{}, {} succeeded", text::count(known.runs, "run"), known.succeeded);
     let mut figures = Vec::new();
