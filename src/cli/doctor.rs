@@ -207,7 +207,7 @@ async fn python() -> Check {
         None => Check::warn(
             "python3",
             "it was not found",
-            "the sdk strategy does not need it; install Python 3 with the system's package manager",
+            "only Python functions in the sandbox need it; install Python 3 with the system's package manager",
         ),
     }
 }
