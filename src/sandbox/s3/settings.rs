@@ -20,6 +20,10 @@ const BLOCKED: &str = "<PublicAccessBlockConfiguration xmlns=\"http://s3.amazona
 const OWNED: &str = "<OwnershipControls xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule>\
     <ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>";
 
+/// The one part of a life cycle that goes in a header, in both directions; kept under the header's name.
+const MINIMUM_SIZE: &str = "x-amz-transition-default-minimum-object-size";
+const DEFAULT_MINIMUM_SIZE: &str = "all_storage_classes_128K";
+
 /// What every new bucket has.
 pub(super) fn of_new_bucket() -> [(&'static str, String); 2] {
     [("publicAccessBlock", BLOCKED.to_owned()), ("ownershipControls", OWNED.to_owned())]
@@ -117,10 +121,10 @@ impl S3 {
         match call.target.operation.get(..3) {
             Some("Get") => self.get_setting(call, setting),
             Some("Put") => self.put_setting(call, setting).await,
-            _ => self.with(call, |bucket| {
-                bucket.change(Change::Configure { name: setting.to_owned(), value: None })?;
+            _ => {
+                self.configure(call, setting, None)?;
                 Ok(empty(204))
-            }),
+            }
         }
     }
 
@@ -135,6 +139,7 @@ impl S3 {
             if setting == "policy" {
                 response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
             }
+            show_minimum_size(bucket, setting, &mut response);
             Ok(response)
         })
     }
@@ -173,27 +178,35 @@ impl S3 {
                 return Err(S3Error::malformed_xml());
             }
             "lifecycle" => {
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                return self.keep(call, setting, text, 200).map(|mut response| {
-                    let size = call.header("x-amz-transition-default-minimum-object-size");
-                    super::set_header(
-                        &mut response,
-                        "x-amz-transition-default-minimum-object-size",
-                        size.unwrap_or("all_storage_classes_128K"),
-                    );
-                    response
-                });
+                let size = match call.header(MINIMUM_SIZE) {
+                    Some(size @ ("all_storage_classes_128K" | "varies_by_storage_class")) => size.to_owned(),
+                    Some(_) => return Err(S3Error::invalid_argument("Invalid transition default minimum object size")),
+                    None => DEFAULT_MINIMUM_SIZE.to_owned(),
+                };
+                self.configure(call, MINIMUM_SIZE, Some(size))?;
+                String::from_utf8_lossy(&bytes).into_owned()
             }
             _ => String::from_utf8_lossy(&bytes).into_owned(),
         };
-        self.keep(call, setting, text, if setting == "tagging" { 204 } else { 200 })
+        let mut response = self.keep(call, setting, text, if setting == "tagging" { 204 } else { 200 })?;
+        self.with(call, |bucket| Ok(show_minimum_size(bucket, setting, &mut response)))?;
+        Ok(response)
     }
 
     fn keep(&self, call: &Call, setting: &str, document: String, status: u16) -> S3Result {
-        self.with(call, |bucket| {
-            bucket.change(Change::Configure { name: setting.to_owned(), value: Some(document) })?;
-            Ok(empty(status))
-        })
+        self.configure(call, setting, Some(document))?;
+        Ok(empty(status))
+    }
+
+    fn configure(&self, call: &Call, name: &str, value: Option<String>) -> S3Result<()> {
+        self.with(call, |bucket| Ok(bucket.change(Change::Configure { name: name.to_owned(), value })?))
+    }
+}
+
+fn show_minimum_size(bucket: &Bucket, setting: &str, response: &mut Response<Body>) {
+    if setting == "lifecycle" {
+        let size = bucket.settings.get(MINIMUM_SIZE).map_or(DEFAULT_MINIMUM_SIZE, String::as_str);
+        super::set_header(response, MINIMUM_SIZE, size);
     }
 }
 
