@@ -80,7 +80,7 @@ impl Store {
     }
 
     pub(super) async fn update_project(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let name = text(input, "name")?;
+        let name = unqualified(text(input, "name")?);
         let mut project = self.lock().project(&ctx.region, name, &ctx.account_id)?.clone();
         self.fill(&mut project, input).await?;
         let mut state = self.lock();
@@ -122,7 +122,7 @@ impl Store {
     }
 
     pub(super) fn delete_project(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let name = text(input, "name")?;
+        let name = unqualified(text(input, "name")?);
         // A project that is not there is not an error, and its builds stay, as on AWS.
         if let Some(projects) = self.lock().projects.get_mut(&ctx.region) {
             projects.remove(name);
@@ -138,8 +138,7 @@ impl Store {
         let state = self.lock();
         let (mut projects, mut missing) = (Vec::new(), Vec::new());
         for given in names.iter().filter_map(Value::as_str) {
-            let name = given.split_once(":project/").map_or(given, |(_, name)| name);
-            match state.project(&ctx.region, name, &ctx.account_id) {
+            match state.project(&ctx.region, unqualified(given), &ctx.account_id) {
                 Ok(project) => projects.push(project),
                 Err(_) => missing.push(given),
             }
@@ -154,6 +153,11 @@ impl Store {
             names.into_iter().flat_map(|projects| projects.keys()).map(|name| (name.clone(), json!(name))).collect();
         listing(items, "projects", input)
     }
+}
+
+/// A project may be named by its ARN: terraform deletes it so.
+pub(super) fn unqualified(named: &str) -> &str {
+    named.split_once(":project/").map_or(named, |(_, name)| name)
 }
 
 /// Whether what a project (or a build that was started with other settings) says can be built.

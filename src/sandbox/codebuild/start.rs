@@ -49,8 +49,7 @@ impl Store {
     }
 
     pub(super) fn start_build(self: &Arc<Self>, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let name = text(input, "projectName")?;
-        let name = name.split_once(":project/").map_or(name, |(_, name)| name);
+        let name = project::unqualified(text(input, "projectName")?);
         let build = {
             let mut state = self.lock();
             let token = input["idempotencyToken"].as_str();
