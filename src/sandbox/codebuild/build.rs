@@ -30,11 +30,50 @@ pub(super) struct Build {
     /// What `StartBuild` gave so that a call made twice starts one build.
     #[serde(default)]
     pub(super) token: Option<String>,
+    /// Which automatic retry of its first build it is, and its neighbours' ARNs.
+    #[serde(default)]
+    pub(super) retry: Retry,
     /// `env.exported-variables` with their values.
     pub(super) exported: Vec<(String, String)>,
 }
 
+/// Where a build stands among those that were started because the one before failed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Retry {
+    pub(super) number: u64,
+    pub(super) limit: u64,
+    pub(super) previous: Option<String>,
+    pub(super) next: Option<String>,
+}
+
+impl Retry {
+    fn describe(&self) -> Value {
+        let mut retry = json!({ "autoRetryLimit": self.limit, "autoRetryNumber": self.number });
+        for (name, arn) in [("previousAutoRetry", &self.previous), ("nextAutoRetry", &self.next)] {
+            if let Some(arn) = arn {
+                retry[name] = json!(arn);
+            }
+        }
+        retry
+    }
+}
+
 impl Build {
+    /// The same, not begun yet and without a name: [`State::submit`] gives it one.
+    pub(super) fn anew(&self, retry: Retry) -> Self {
+        Self {
+            start: now(),
+            end: None,
+            status: Status::InProgress,
+            phases: Vec::new(),
+            stream: None,
+            token: None,
+            exported: Vec::new(),
+            retry,
+            ..self.clone()
+        }
+    }
+
     /// Whether it has come to its end.
     pub(super) fn is_complete(&self) -> bool {
         self.end.is_some()
@@ -101,6 +140,9 @@ impl Build {
             "logs": self.describe_logs(),
             "exportedEnvironmentVariables": exported,
         });
+        if self.retry.limit > 0 {
+            build["autoRetryConfig"] = self.retry.describe();
+        }
         if let Some(end) = self.end {
             build["endTime"] = json!(end);
         }

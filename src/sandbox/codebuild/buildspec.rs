@@ -1,10 +1,14 @@
 //! The buildspec, version 0.2: what a build runs in which phase.
 
-use yaml_rust2::{Yaml, YamlLoader};
+use super::yaml::{self, Content, Node, SyntaxError};
+
+/// What comes of `run-as`.
+const ANY_USER: &str = "the sandbox has no other users, commands run as the one who runs it";
 
 /// What a build does.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Buildspec {
+    pub(super) shell: Interpreter,
     /// `env.variables`: the project's variables and those of `StartBuild` go before these.
     pub(super) variables: Vec<(String, String)>,
     /// `env.exported-variables`.
@@ -13,6 +17,16 @@ pub(super) struct Buildspec {
     pub(super) pre_build: Commands,
     pub(super) build: Commands,
     pub(super) post_build: Commands,
+    /// What it asks for beyond that, and what comes of it: lines for the log.
+    pub(super) notes: Vec<String>,
+}
+
+/// `env.shell`: which shell runs the commands.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interpreter {
+    #[default]
+    Bash,
+    Sh,
 }
 
 /// One phase.
@@ -32,6 +46,8 @@ pub(super) enum OnFailure {
     Usual,
     Abort,
     Continue,
+    /// The whole build is started again, at most so many times.
+    Retry(u64),
 }
 
 /// Why a text is no buildspec; CodeBuild reports each as `YAML_FILE_ERROR`.
@@ -47,158 +63,283 @@ pub(super) enum BuildspecError {
     Version(String),
     #[error("no phases found in YAML")]
     NoPhases,
-    #[error("unknown phase: {0}. Supported phases: install, pre_build, build, post_build")]
+    #[error("Invalid buildspec phase name: {0}. Expecting: build,install,post_build,pre_build")]
     UnknownPhase(String),
-    #[error("Expected {0} to be a mapping")]
-    ExpectedMapping(String),
-    #[error("Expected {0} to be a list")]
-    ExpectedList(String),
-    #[error("Expected {0} to be of string type: found subkeys or nothing instead")]
-    ExpectedString(String),
-    #[error("on-failure of {0} must be ABORT or CONTINUE")]
-    OnFailure(String),
-    #[error("{0} is not available in the sandbox: use env.variables")]
+    #[error("Expected {0} to be a mapping at line {1}")]
+    ExpectedMapping(String, usize),
+    #[error("Expected {0} to be a list at line {1}")]
+    ExpectedList(String, usize),
+    #[error(
+        "Expected {what} to be of string type: found subkeys instead at line {line}, value of the key tag on line {} \
+         might be empty", line.saturating_sub(1)
+    )]
+    Subkeys { what: String, line: usize },
+    #[error("on-failure of {phase} cannot be {value}: the sandbox knows ABORT, CONTINUE, RETRY and RETRY-count")]
+    OnFailure { phase: String, value: String },
+    #[error("env/shell cannot be {0}: a build on Linux has bash and /bin/sh")]
+    Shell(String),
+    #[error("env/{0} is not available in the sandbox, which has no such service: use env/variables")]
     NoSecrets(&'static str),
+}
+
+impl From<SyntaxError> for BuildspecError {
+    fn from(error: SyntaxError) -> Self {
+        Self::Syntax { message: error.message, line: error.line }
+    }
 }
 
 impl Buildspec {
     /// Reads a buildspec.
     pub(super) fn read(text: &str) -> Result<Self, BuildspecError> {
-        let documents = YamlLoader::load_from_str(text).map_err(|error| BuildspecError::Syntax {
-            message: error.info().to_owned(),
-            line: error.marker().line(),
-        })?;
-        let document = documents.first().filter(|document| !document.is_null()).ok_or(BuildspecError::Empty)?;
-        if !document.is_hash() {
-            return Err(BuildspecError::NotAMapping);
-        }
-        let version = scalar(&document["version"]).unwrap_or_default();
+        let document = yaml::read(text)?.ok_or(BuildspecError::Empty)?;
+        let entries = match &document.content {
+            Content::Map(entries) => entries,
+            Content::Null => return Err(BuildspecError::Empty),
+            _ => return Err(BuildspecError::NotAMapping),
+        };
+        let version = document.get("version").and_then(Node::text).unwrap_or_default();
         if version != "0.2" {
-            return Err(BuildspecError::Version(version));
+            return Err(BuildspecError::Version(version.to_owned()));
         }
         let mut spec = Self::default();
-        spec.read_environment(&document["env"])?;
-        let phases = document["phases"].as_hash().ok_or(BuildspecError::NoPhases)?;
+        if let Some(env) = document.get("env") {
+            spec.read_environment(env)?;
+        }
+        let phases = document.get("phases").ok_or(BuildspecError::NoPhases)?;
+        let phases = mapping(phases, "phases")?.ok_or(BuildspecError::NoPhases)?;
         for (name, phase) in phases {
-            let name = scalar(name).unwrap_or_default();
-            let commands = Commands::read(&name.to_uppercase(), phase)?;
-            match name.as_str() {
-                "install" => spec.install = commands,
-                "pre_build" => spec.pre_build = commands,
-                "build" => spec.build = commands,
-                "post_build" => spec.post_build = commands,
-                _ => return Err(BuildspecError::UnknownPhase(name)),
+            let name = name.text().unwrap_or_default();
+            let commands = spec.read_phase(&name.to_uppercase(), phase);
+            match name {
+                "install" => spec.install = commands?,
+                "pre_build" => spec.pre_build = commands?,
+                "build" => spec.build = commands?,
+                "post_build" => spec.post_build = commands?,
+                _ => return Err(BuildspecError::UnknownPhase(name.to_owned())),
             }
+        }
+        for (name, _) in entries.iter().filter(|(_, value)| !value.is_empty()) {
+            let name = name.text().unwrap_or_default();
+            let becomes = match name {
+                "version" | "env" | "phases" => continue,
+                "run-as" => ANY_USER,
+                "artifacts" => "the project has NO_ARTIFACTS: none are uploaded",
+                "reports" => "the sandbox has no report groups: no report is made",
+                "cache" => "the sandbox keeps no cache between builds",
+                "batch" => "this is a single build, not a batch",
+                "proxy" => "the sandbox needs no proxy",
+                // Other tools keep their own there, anchors for example; CodeBuild does not look at it.
+                _ => "unknown to CodeBuild, and ignored",
+            };
+            spec.notes.push(format!("{name}: {becomes}"));
         }
         Ok(spec)
     }
 
-    fn read_environment(&mut self, env: &Yaml) -> Result<(), BuildspecError> {
+    fn read_environment(&mut self, env: &Node) -> Result<(), BuildspecError> {
+        mapping(env, "env")?;
         for secret in ["parameter-store", "secrets-manager"] {
-            if env[secret].as_hash().is_some_and(|them| !them.is_empty()) {
+            if env.get(secret).is_some_and(|them| !them.is_empty()) {
                 return Err(BuildspecError::NoSecrets(secret));
             }
         }
-        if let Some(variables) = mapping(&env["variables"], "env/variables")? {
-            for (name, value) in variables {
-                let name = scalar(name).unwrap_or_default();
-                let value = scalar(value).ok_or_else(|| BuildspecError::ExpectedString(name.clone()))?;
+        match env.get("shell").and_then(Node::text) {
+            None | Some("bash") => {}
+            Some("/bin/sh" | "sh") => self.shell = Interpreter::Sh,
+            Some(other) => return Err(BuildspecError::Shell(other.to_owned())),
+        }
+        if env.get("git-credential-helper").and_then(Node::text) == Some("yes") {
+            self.notes.push("git-credential-helper: the sandbox fetches nothing with git, there is none".to_owned());
+        }
+        if let Some(variables) = env.get("variables") {
+            for (name, value) in mapping(variables, "env/variables")?.into_iter().flatten() {
+                let name = name.text().unwrap_or_default().to_owned();
+                let value = string(value, || format!("env/variables/{name}"))?;
                 self.variables.push((name, value));
             }
         }
-        self.exported = strings(&env["exported-variables"], "exported-variables")?;
+        if let Some(exported) = env.get("exported-variables") {
+            self.exported = strings(exported, "exported-variables")?;
+        }
         Ok(())
+    }
+
+    fn read_phase(&mut self, name: &str, phase: &Node) -> Result<Commands, BuildspecError> {
+        if mapping(phase, name)?.is_none() {
+            return Ok(Commands::default());
+        }
+        let on_failure = match phase.get("on-failure").and_then(Node::text) {
+            None => OnFailure::Usual,
+            Some(text) => OnFailure::read(text)
+                .ok_or_else(|| BuildspecError::OnFailure { phase: name.to_owned(), value: text.to_owned() })?,
+        };
+        if phase.get("run-as").is_some() {
+            self.notes.push(format!("{name}: run-as: {ANY_USER}"));
+        }
+        if let Some(Content::Map(versions)) = phase.get("runtime-versions").map(|it| &it.content) {
+            let text = |node: &Node| node.text().unwrap_or_default().to_owned();
+            let asked: Vec<_> = versions.iter().map(|(what, version)| text(what) + " " + &text(version)).collect();
+            self.notes.push(format!(
+                "{name}: runtime-versions: {} not installed, the build has what this machine has",
+                asked.join(", ")
+            ));
+        }
+        let of = |key: &str, what: &str| phase.get(key).map_or(Ok(Vec::new()), |node| strings(node, what));
+        Ok(Commands { commands: of("commands", "Commands")?, finally: of("finally", "Finally")?, on_failure })
     }
 }
 
-impl Commands {
-    fn read(name: &str, phase: &Yaml) -> Result<Self, BuildspecError> {
-        if mapping(phase, name)?.is_none() {
-            return Ok(Self::default());
-        }
-        let on_failure = match scalar(&phase["on-failure"]).as_deref() {
-            None => OnFailure::Usual,
-            Some("ABORT") => OnFailure::Abort,
-            Some("CONTINUE") => OnFailure::Continue,
-            Some(_) => return Err(BuildspecError::OnFailure(name.to_owned())),
-        };
-        Ok(Self {
-            commands: strings(&phase["commands"], "Commands")?,
-            finally: strings(&phase["finally"], "Finally")?,
-            on_failure,
+impl OnFailure {
+    fn read(text: &str) -> Option<Self> {
+        Some(match text {
+            "ABORT" => Self::Abort,
+            "CONTINUE" => Self::Continue,
+            "RETRY" => Self::Retry(3),
+            _ => Self::Retry(text.strip_prefix("RETRY-")?.parse().ok().filter(|times| *times <= 100)?),
         })
     }
 }
 
-fn mapping<'a>(yaml: &'a Yaml, what: &str) -> Result<Option<&'a yaml_rust2::yaml::Hash>, BuildspecError> {
-    match yaml {
-        Yaml::BadValue | Yaml::Null => Ok(None),
-        Yaml::Hash(hash) => Ok(Some(hash)),
-        _ => Err(BuildspecError::ExpectedMapping(what.to_owned())),
+fn mapping<'a>(node: &'a Node, what: &str) -> Result<Option<&'a Vec<(Node, Node)>>, BuildspecError> {
+    match &node.content {
+        Content::Null => Ok(None),
+        Content::Map(entries) => Ok(Some(entries)),
+        _ => Err(BuildspecError::ExpectedMapping(what.to_owned(), node.line)),
     }
 }
 
-fn strings(yaml: &Yaml, what: &str) -> Result<Vec<String>, BuildspecError> {
-    match yaml {
-        Yaml::BadValue | Yaml::Null => Ok(Vec::new()),
-        Yaml::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| scalar(item).ok_or_else(|| BuildspecError::ExpectedString(format!("{what}[{index}]"))))
-            .collect(),
+fn strings(node: &Node, what: &str) -> Result<Vec<String>, BuildspecError> {
+    match &node.content {
+        Content::Null => Ok(Vec::new()),
+        Content::List(items) => {
+            items.iter().enumerate().map(|(index, item)| string(item, || format!("{what}[{index}]"))).collect()
+        }
         // A single command may stand without its dash.
-        Yaml::String(one) => Ok(vec![one.clone()]),
-        _ => Err(BuildspecError::ExpectedList(what.to_owned())),
+        Content::Scalar(one) => Ok(vec![one.clone()]),
+        Content::Map(_) => Err(BuildspecError::ExpectedList(what.to_owned(), node.line)),
     }
 }
 
-fn scalar(yaml: &Yaml) -> Option<String> {
-    match yaml {
-        Yaml::String(text) | Yaml::Real(text) => Some(text.clone()),
-        Yaml::Integer(number) => Some(number.to_string()),
-        Yaml::Boolean(truth) => Some(truth.to_string()),
-        _ => None,
+fn string(node: &Node, what: impl FnOnce() -> String) -> Result<String, BuildspecError> {
+    match node.text() {
+        Some(text) => Ok(text.to_owned()),
+        // CodeBuild says "found subkeys" where there is nothing at all, too.
+        None => Err(BuildspecError::Subkeys { what: what(), line: node.line }),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn refusal(text: &str) -> String {
+        Buildspec::read(text).unwrap_err().to_string()
+    }
 
     #[test]
     fn reads_phases_variables_and_what_to_do_on_failure() {
         let spec = Buildspec::read(
-            "version: 0.2\nenv:\n  variables:\n    TAG: latest\n    N: 3\nphases:\n  pre_build:\n    commands:\n      - \
-             echo one\n      - |\n        echo two\n        echo three\n  build:\n    on-failure: ABORT\n    commands: \
-             [make]\n    finally:\n      - echo end\n",
+            "version: 0.2\nenv:\n  shell: /bin/sh\n  variables:\n    TAG: latest\n    N: 3\nphases:\n  pre_build:\n    \
+             commands:\n      - echo one\n      - |\n        echo two\n        echo three\n  build:\n    on-failure: \
+             ABORT\n    commands: [make]\n    finally:\n      - echo end\n  post_build:\n    on-failure: RETRY-2\n    \
+             commands: [\"true\"]\n",
         )
         .unwrap();
+        assert_eq!(spec.shell, Interpreter::Sh);
         assert_eq!(spec.variables, [("TAG".into(), "latest".into()), ("N".into(), "3".into())]);
         assert_eq!(spec.pre_build.commands, ["echo one", "echo two\necho three\n"]);
         assert_eq!(spec.build.on_failure, OnFailure::Abort);
         assert_eq!(spec.build.finally, ["echo end"]);
+        assert_eq!(spec.post_build.on_failure, OnFailure::Retry(2));
         assert_eq!(spec.install, Commands::default());
+        assert_eq!(spec.notes, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_not_done_is_noted() {
+        let spec = Buildspec::read(
+            "version: 0.2\nrun-as: app\nphases:\n  install:\n    runtime-versions:\n      python: 3.13\n  build:\n    \
+             commands: [make]\nartifacts:\n  files: ['**/*']\nreports: {}\ncache:\n  paths: [x]\nanchors: here\n",
+        )
+        .unwrap();
+        let first_words: Vec<_> = spec.notes.iter().map(|note| note.split(": ").next().unwrap_or_default()).collect();
+        assert_eq!(first_words, ["INSTALL", "run-as", "artifacts", "cache", "anchors"]);
+        assert!(spec.notes[0].contains("python 3.13 not installed"), "{}", spec.notes[0]);
     }
 
     #[test]
     fn a_command_that_yaml_takes_for_a_mapping_is_named() {
-        let error = Buildspec::read("version: 0.2\nphases:\n  build:\n    commands:\n      - echo a: b\n").unwrap_err();
-        assert!(error.to_string().starts_with("Expected Commands[0] to be of string type"), "{error}");
+        assert_eq!(
+            refusal("version: 0.2\n\nphases:\n  build:\n    commands:\n      - echo \"Hello: world\"\n"),
+            "Expected Commands[0] to be of string type: found subkeys instead at line 6, value of the key tag on line 5 \
+             might be empty"
+        );
     }
 
     #[test]
     fn says_the_line_of_a_syntax_error() {
-        let error = Buildspec::read("version: 0.2\nphases:\n  build: [\n").unwrap_err();
-        assert!(matches!(error, BuildspecError::Syntax { line: 4, .. }), "{error}");
+        assert!(refusal("version: 0.2\nphases:\n  build: [\n").ends_with(" at line 4"));
+        assert_eq!(
+            refusal("version: 0.2\nphases:\n  build: x: y\n"),
+            "mapping values are not allowed in this context at line 3"
+        );
     }
 
     #[test]
-    fn refuses_other_versions_and_phases() {
+    fn refuses_other_versions_phases_shells_and_secrets() {
         assert_eq!(Buildspec::read("version: 0.1\nphases: {}\n"), Err(BuildspecError::Version("0.1".into())));
         assert_eq!(
-            Buildspec::read("version: 0.2\nphases:\n  deploy: {}\n"),
-            Err(BuildspecError::UnknownPhase("deploy".into()))
+            refusal("version: 0.2\nphases:\n  deploy: {}\n"),
+            "Invalid buildspec phase name: deploy. Expecting: build,install,post_build,pre_build"
         );
         assert_eq!(Buildspec::read(""), Err(BuildspecError::Empty));
+        assert_eq!(Buildspec::read("- version: 0.2\n"), Err(BuildspecError::NotAMapping));
+        assert_eq!(Buildspec::read("version: 0.2\n"), Err(BuildspecError::NoPhases));
+        let env = |line: &str| refusal(&format!("version: 0.2\nenv:\n  {line}\nphases: {{}}\n"));
+        assert!(env("shell: powershell.exe").contains("cannot be powershell.exe"));
+        assert!(env("parameter-store: { A: b }").contains("env/parameter-store is not available"));
+        assert!(env("secrets-manager: { A: b }").contains("env/secrets-manager is not available"));
+        assert!(
+            refusal("version: 0.2\nphases:\n  build:\n    on-failure: RETRY-.*net.*\n").contains("cannot be RETRY-")
+        );
+    }
+
+    fn word() -> impl Strategy<Value = String> {
+        "[ -~]{1,30}"
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_strange(text in any::<String>()) {
+            let _ = Buildspec::read(&text);
+        }
+
+        #[test]
+        fn no_yaml_is_too_strange(text in "(version: 0\\.2\n)?([a-z-]{0,9}(: |:\n|- |\n|  |\\[|\\{|\\}|\\]|,|&a|\\*a|\\||>|'|\"|#|\t)){0,40}") {
+            let _ = Buildspec::read(&text);
+        }
+
+        #[test]
+        fn commands_come_back_as_they_were_written(
+            commands in prop::collection::vec(word(), 0..6),
+            finally in prop::collection::vec(word(), 0..3),
+            variables in prop::collection::btree_map("[A-Z]{1,8}", word(), 0..4),
+            unknown in prop::option::of("x-[a-z]{1,8}"),
+        ) {
+            // JSON's strings are YAML's.
+            let mut text = format!(
+                "version: 0.2\nenv:\n  variables: {}\nphases:\n  build:\n    commands: {}\n    finally: {}\n",
+                serde_json::json!(variables), serde_json::json!(commands), serde_json::json!(finally),
+            );
+            if let Some(unknown) = &unknown {
+                text.push_str(&format!("{unknown}: [1, 2]\n"));
+            }
+            let spec = Buildspec::read(&text).unwrap();
+            prop_assert_eq!(spec.build, Commands { commands, finally, on_failure: OnFailure::Usual });
+            prop_assert_eq!(spec.variables, variables.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(spec.notes.len(), usize::from(unknown.is_some()));
+        }
     }
 }

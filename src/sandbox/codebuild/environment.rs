@@ -1,13 +1,16 @@
 //! The environment of a build's commands: what CodeBuild gives, and nothing of the sandbox's own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::build::Build;
 use super::buildspec::Buildspec;
 use super::phase::Context;
+use super::toolchain::Toolchain;
 use crate::sandbox::services::TemporaryCredentials;
+use crate::sandbox::standin;
 
 /// Where a system has its commands, behind the stand-ins.
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -20,6 +23,58 @@ pub(super) struct Directories<'a> {
     pub(super) stand_ins: &'a Path,
 }
 
+/// Who compiles.
+pub(super) enum Compiler {
+    /// Nobody: the function that thumbctl carries is handed over.
+    StandIn,
+    Machine(Toolchain),
+    /// The machine was to, but has no toolchain.
+    Missing,
+}
+
+/// What of the machine's own tools the build may use, and how long the sandbox's stand-ins for them take.
+pub(super) struct Tools {
+    pub(super) compiler: Compiler,
+    pub(super) aws_cli: Option<PathBuf>,
+    pub(super) compile: Duration,
+    pub(super) push: Duration,
+}
+
+impl Tools {
+    /// The names in the build's PATH that are stand-ins.
+    pub(super) fn stand_ins(&self) -> impl Iterator<Item = &'static str> {
+        let compiles = matches!(self.compiler, Compiler::Machine(_));
+        standin::NAMES.into_iter().filter(move |name| !(compiles && standin::RUST.contains(name)))
+    }
+
+    /// What the stand-ins and the real tools are told.
+    fn variables(&self) -> Vec<(String, String)> {
+        let mut variables = Vec::new();
+        match &self.compiler {
+            Compiler::Machine(toolchain) => variables.extend(toolchain.variables.iter().cloned()),
+            Compiler::Missing => variables.push((standin::NO_TOOLCHAIN.to_owned(), "1".to_owned())),
+            Compiler::StandIn => {}
+        }
+        if let Some(cli) = &self.aws_cli {
+            variables.push((standin::AWS_CLI.to_owned(), cli.display().to_string()));
+        }
+        for (name, takes) in [(standin::COMPILE_TAKES, self.compile), (standin::PUSH_TAKES, self.push)] {
+            if !takes.is_zero() {
+                variables.push((name.to_owned(), takes.as_millis().to_string()));
+            }
+        }
+        variables
+    }
+
+    /// Where commands are looked for, behind the stand-ins.
+    fn path(&self) -> String {
+        match &self.compiler {
+            Compiler::Machine(toolchain) => format!("{}:{SYSTEM_PATH}", toolchain.directory.display()),
+            Compiler::StandIn | Compiler::Missing => SYSTEM_PATH.to_owned(),
+        }
+    }
+}
+
 /// All variables, the later ones in place of earlier ones of the same name.
 pub(super) fn variables(
     build: &Build,
@@ -27,6 +82,7 @@ pub(super) fn variables(
     credentials: &TemporaryCredentials,
     endpoint: &str,
     directories: &Directories<'_>,
+    tools: &Tools,
 ) -> Result<Vec<(String, String)>, Context> {
     let path = |path: &Path| path.display().to_string();
     let environment = build.setting("environment");
@@ -58,12 +114,13 @@ pub(super) fn variables(
         ("CODEBUILD_SRC_DIR", path(directories.source)),
         ("CODEBUILD_START_TIME", format!("{:.0}", build.start * 1000.0)),
         ("HOME", path(directories.home)),
-        ("PATH", format!("{}:{SYSTEM_PATH}", path(directories.stand_ins))),
+        ("PATH", format!("{}:{}", path(directories.stand_ins), tools.path())),
         ("PWD", path(directories.source)),
         ("TMPDIR", path(directories.temporary)),
         ("LANG", "C.UTF-8".to_owned()),
     ];
     all.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    all.extend(tools.variables());
     // CodeBuild sets this one too, but a project may say otherwise.
     if !all.iter().any(|(name, _)| name == "AWS_DEFAULT_REGION") {
         all.push(("AWS_DEFAULT_REGION".to_owned(), build.region.clone()));

@@ -17,6 +17,8 @@ mod source;
 mod start;
 #[cfg(test)]
 mod tests;
+mod toolchain;
+mod yaml;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -139,6 +141,7 @@ impl ServiceHandler for CodeBuildService {
             "ListProjects" => store.list_projects(input, ctx),
 
             "StartBuild" => store.start_build(input, ctx),
+            "RetryBuild" => store.retry_build(input, ctx),
             "StopBuild" => store.stop_build(input, ctx).await,
             "BatchGetBuilds" => store.get_builds(input, ctx),
             "ListBuilds" => store.list_builds(None, input, ctx),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{PRINCIPAL, State, Store, invalid, listing, now, text};
 
 /// What a project has beyond its name, with what CodeBuild takes for granted where it takes anything.
-const MEMBERS: [&str; 15] = [
+const MEMBERS: [&str; 17] = [
     "description",
     "source",
     "secondarySources",
@@ -22,6 +22,8 @@ const MEMBERS: [&str; 15] = [
     "encryptionKey",
     "tags",
     "logsConfig",
+    "concurrentBuildLimit",
+    "autoRetryLimit",
 ];
 
 impl State {

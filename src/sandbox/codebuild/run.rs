@@ -9,13 +9,15 @@ use tokio::sync::watch;
 
 use super::build::Build;
 use super::buildspec::{Buildspec, Commands, OnFailure};
-use super::environment::{self, Directories};
+use super::environment::{self, Compiler, Directories, Tools};
 use super::log::Log;
 use super::phase::{Context, PhaseKind, Status};
 use super::shell::Shell;
+use super::toolchain::{Toolchain, aws_cli};
 use super::{PRINCIPAL, Store, leftovers, source};
+use crate::sandbox::latency::Span;
 use crate::sandbox::services::TemporaryCredentials;
-use crate::sandbox::standin::{self, signed::Signer};
+use crate::sandbox::standin::signed::Signer;
 
 /// Why a build has ended before its last command.
 enum Interruption {
@@ -23,41 +25,78 @@ enum Interruption {
     TimedOut,
 }
 
+/// How a build came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) status: Status,
+    /// How often the phase that failed wants the build to be tried again.
+    pub(super) retries: Option<u64>,
+}
+
+impl From<Status> for Ended {
+    fn from(status: Status) -> Self {
+        Self { status, retries: None }
+    }
+}
+
 /// Runs a build to its end, whatever that is.
-pub(super) async fn run(store: &Store, build: Build, stop: watch::Receiver<bool>) {
+pub(super) async fn run(store: &Store, build: Build, stop: watch::Receiver<bool>) -> Ended {
     let id = build.id.clone();
     let directory = store.builds_dir().join(id.replace(':', "-"));
-    let run = Run { store, build, root: directory };
-    run.leave(Status::Succeeded, Context::default());
-    run.enter(PhaseKind::Provisioning);
-    let prepared = run.prepare().await;
-    let status = match prepared {
-        Ok((log, credentials)) => {
-            let status = run.logged(&log, &credentials, stop).await;
-            run.remove_traces();
-            // A reader who sees the build complete must find the last line.
-            log.close().await;
-            status
-        }
-        Err(context) => {
-            run.leave(Status::Failed, context);
-            run.remove_traces();
-            Status::Failed
-        }
+    let latencies = store.services.latencies();
+    let compiler = match store.services.behaviour().real_cargo {
+        true => Toolchain::find().map_or(Compiler::Missing, Compiler::Machine),
+        false => Compiler::StandIn,
     };
+    let tools = Tools {
+        compiler,
+        aws_cli: aws_cli(),
+        compile: latencies.of(Span::BuildCompile),
+        push: latencies.of(Span::BuildPush),
+    };
+    let run = Run { store, build, root: directory, tools };
+    let ended = run.whole(stop).await;
     store.change(&id, |build| {
-        build.leave(status, Context::default());
-        build.complete(status);
+        build.leave(ended.status, Context::default());
+        build.complete(ended.status);
     });
+    ended
 }
 
 struct Run<'a> {
     store: &'a Store,
     build: Build,
     root: PathBuf,
+    tools: Tools,
 }
 
 impl Run<'_> {
+    async fn whole(&self, mut stop: watch::Receiver<bool>) -> Ended {
+        let latencies = self.store.services.latencies();
+        if is_stopped(latencies.pass(Span::BuildQueued), &mut stop).await {
+            return Status::Stopped.into();
+        }
+        self.leave(Status::Succeeded, Context::default());
+        self.enter(PhaseKind::Provisioning);
+        if is_stopped(latencies.pass(Span::BuildProvisioning), &mut stop).await {
+            return Status::Stopped.into();
+        }
+        match self.prepare().await {
+            Ok((log, credentials)) => {
+                let ended = self.logged(&log, &credentials, stop).await;
+                self.remove_traces();
+                // A reader who sees the build complete must find the last line.
+                log.close().await;
+                ended
+            }
+            Err(context) => {
+                self.leave(Status::Failed, context);
+                self.remove_traces();
+                Status::Failed.into()
+            }
+        }
+    }
+
     fn enter(&self, kind: PhaseKind) {
         self.store.change(&self.build.id, |build| build.enter(kind));
     }
@@ -110,19 +149,19 @@ impl Run<'_> {
         for directory in ["src", "home", "tmp", "control", "bin"] {
             fs::create_dir_all(self.root.join(directory))?;
         }
-        for name in standin::NAMES {
+        for name in self.tools.stand_ins() {
             std::os::unix::fs::symlink(&self.store.host.program, self.root.join("bin").join(name))?;
         }
         Ok(())
     }
 
     /// What follows provisioning, until the end or until it is interrupted.
-    async fn logged(&self, log: &Log, credentials: &TemporaryCredentials, mut stop: watch::Receiver<bool>) -> Status {
+    async fn logged(&self, log: &Log, credentials: &TemporaryCredentials, mut stop: watch::Receiver<bool>) -> Ended {
         let minutes = self.build.setting("timeoutInMinutes").as_u64().unwrap_or(60);
         let limit = self.store.minute * u32::try_from(minutes).unwrap_or(u32::MAX);
         // Dropping the work kills its shell's process group.
         let interruption = tokio::select! {
-            status = self.work(log, credentials) => return status,
+            ended = self.work(log, credentials) => return ended,
             _ = stop.wait_for(|stop| *stop) => Interruption::Stopped,
             () = tokio::time::sleep(limit) => Interruption::TimedOut,
         };
@@ -138,22 +177,22 @@ impl Run<'_> {
         if let Some(kind) = current {
             self.leave_logged(log, kind, status, context).await;
         }
-        status
+        status.into()
     }
 
-    async fn work(&self, log: &Log, credentials: &TemporaryCredentials) -> Status {
+    async fn work(&self, log: &Log, credentials: &TemporaryCredentials) -> Ended {
         self.enter(PhaseKind::DownloadSource);
         let prepared = self.download(log, credentials).await;
         let (spec, mut shell) = match prepared {
             Ok(prepared) => prepared,
             Err(context) => {
                 self.leave_logged(log, PhaseKind::DownloadSource, Status::Failed, context).await;
-                return self.finalize(Status::Failed);
+                return self.finalize(Status::Failed.into()).await;
             }
         };
         self.leave_logged(log, PhaseKind::DownloadSource, Status::Succeeded, Context::default()).await;
 
-        let mut status = Status::Succeeded;
+        let mut ended = Ended::from(Status::Succeeded);
         let phases = [
             (PhaseKind::Install, &spec.install),
             (PhaseKind::PreBuild, &spec.pre_build),
@@ -161,30 +200,36 @@ impl Run<'_> {
             (PhaseKind::PostBuild, &spec.post_build),
         ];
         for (kind, commands) in phases {
-            let succeeding = status == Status::Succeeded;
+            let succeeding = ended.status == Status::Succeeded;
             if !self.phase(kind, commands, succeeding, &mut shell, log).await {
-                status = Status::Failed;
+                ended.status = Status::Failed;
                 // A build that has failed still gets its POST_BUILD; before BUILD, a failure is the end.
                 let goes_on = match commands.on_failure {
                     OnFailure::Usual => matches!(kind, PhaseKind::Build | PhaseKind::PostBuild),
                     OnFailure::Continue => true,
                     OnFailure::Abort => false,
+                    OnFailure::Retry(times) => {
+                        ended.retries = Some(times);
+                        false
+                    }
                 };
                 if !goes_on {
-                    return self.finalize(status);
+                    self.export(&spec, &mut shell, log).await;
+                    return self.finalize(ended).await;
                 }
             }
         }
         self.export(&spec, &mut shell, log).await;
         self.enter(PhaseKind::UploadArtifacts);
         self.leave_logged(log, PhaseKind::UploadArtifacts, Status::Succeeded, Context::default()).await;
-        self.finalize(status)
+        self.finalize(ended).await
     }
 
-    fn finalize(&self, status: Status) -> Status {
+    async fn finalize(&self, ended: Ended) -> Ended {
         self.enter(PhaseKind::Finalizing);
+        self.store.services.latencies().pass(Span::BuildFinalizing).await;
         self.leave(Status::Succeeded, Context::default());
-        status
+        ended
     }
 
     async fn download(&self, log: &Log, credentials: &TemporaryCredentials) -> Result<(Buildspec, Shell), Context> {
@@ -209,8 +254,10 @@ impl Run<'_> {
         let endpoint = self.store.services.endpoint().to_owned();
         let embedded = self.store.host.function;
         let target = directory.clone();
+        let version = text(self.build.setting("sourceVersion")).to_owned();
+        self.store.services.latencies().pass(Span::BuildSource).await;
         let spec = tokio::task::spawn_blocking(move || {
-            source::fetch(&project_source, &endpoint, &signer, embedded, &target)?;
+            source::fetch(&project_source, &version, &endpoint, &signer, embedded, &target)?;
             source::buildspec(&project_source, &target)
         })
         .await
@@ -228,6 +275,12 @@ impl Run<'_> {
         for (name, phase) in filled {
             log.container(&format!(" {name}: {} commands", phase.commands.len())).await;
         }
+        for note in &spec.notes {
+            log.container(&format!("In the sandbox: {note}")).await;
+        }
+        if let Compiler::Machine(toolchain) = &self.tools.compiler {
+            log.container(&format!("In the sandbox: cargo compiles, from {}", toolchain.directory.display())).await;
+        }
         let shell = self.shell(&spec, credentials, &directory)?;
         Ok((spec, shell))
     }
@@ -240,8 +293,8 @@ impl Run<'_> {
             stand_ins: &self.root.join("bin"),
         };
         let endpoint = self.store.services.endpoint();
-        let variables = environment::variables(&self.build, spec, credentials, endpoint, &directories)?;
-        Shell::new(self.root.join("control"), directory.to_owned(), variables)
+        let variables = environment::variables(&self.build, spec, credentials, endpoint, &directories, &self.tools)?;
+        Shell::new(spec.shell, self.root.join("control"), directory.to_owned(), variables)
             .map_err(|error| Context::new("INTERNAL_SERVICE_ERROR", error.to_string()))
     }
 
@@ -306,6 +359,14 @@ impl Run<'_> {
         leftovers::kill(&self.build.id);
         // A process that was killed a moment ago may still have made a file: what is left then goes at the next start.
         let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+/// Waits for something, unless the build is stopped meanwhile.
+async fn is_stopped(wait: impl Future<Output = ()>, stop: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        () = wait => false,
+        _ = stop.wait_for(|stop| *stop) => true,
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdin, Command};
 
+use super::buildspec::Interpreter;
 use super::log::Log;
 
 const DRIVER: &str = r#"__mark=$1 __dir=$2
@@ -67,8 +68,13 @@ impl Drop for Group {
 
 impl Shell {
     /// A shell that will start in `source`, with nothing but `environment`.
-    pub(super) fn new(control: PathBuf, source: PathBuf, environment: Vec<(String, String)>) -> io::Result<Self> {
-        let interpreter = interpreter().ok_or_else(|| {
+    pub(super) fn new(
+        kind: Interpreter,
+        control: PathBuf,
+        source: PathBuf,
+        environment: Vec<(String, String)>,
+    ) -> io::Result<Self> {
+        let interpreter = interpreter(kind).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::NotFound,
                 "neither bash nor sh is installed: the sandbox runs the buildspec's commands with it",
@@ -274,10 +280,14 @@ fn text(line: &[u8]) -> String {
     String::from_utf8_lossy(line).into_owned()
 }
 
-/// `bash`, as in CodeBuild's images, or else `sh`.
-fn interpreter() -> Option<PathBuf> {
+/// `bash`, as in CodeBuild's images, or else `sh`; `sh` where the buildspec asks for it.
+fn interpreter(kind: Interpreter) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    ["bash", "sh"].iter().find_map(|name| {
+    let names: &[&str] = match kind {
+        Interpreter::Bash => &["bash", "sh"],
+        Interpreter::Sh => &["sh"],
+    };
+    names.iter().find_map(|name| {
         [PathBuf::from("/bin"), PathBuf::from("/usr/bin")]
             .into_iter()
             .chain(std::env::split_paths(&path))

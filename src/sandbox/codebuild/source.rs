@@ -19,6 +19,7 @@ pub(super) type Embedded = fn() -> &'static [EmbeddedFile];
 /// Puts the source into the directory; an error is the phase's context.
 pub(super) fn fetch(
     source: &Value,
+    version: &str,
     endpoint: &str,
     signer: &Signer,
     embedded: Embedded,
@@ -27,7 +28,7 @@ pub(super) fn fetch(
     match source["type"].as_str() {
         Some("S3") => {
             let location = source["location"].as_str().unwrap_or_default();
-            let archive = download(location, endpoint, signer)?;
+            let archive = download(location, version, endpoint, signer)?;
             unpack(archive, directory)
                 .map_err(|cause| client_error(format!("the source {location} cannot be unpacked: {cause}")))
         }
@@ -64,10 +65,11 @@ fn client_error(message: String) -> Context {
 }
 
 /// The object, in a file without a name.
-fn download(location: &str, endpoint: &str, signer: &Signer) -> Result<File, Context> {
-    let failed = |cause: String| client_error(format!("{cause} for primary source and source version "));
+fn download(location: &str, version: &str, endpoint: &str, signer: &Signer) -> Result<File, Context> {
+    let failed = |cause: String| client_error(format!("{cause} for primary source and source version {version}"));
     let path = format!("/{location}");
-    let request = Unsigned { method: Method::GET, endpoint, path: &path, headers: &[], body: &[] };
+    let query = Some(("versionId", version)).filter(|(_, version)| !version.is_empty());
+    let request = Unsigned { method: Method::GET, endpoint, path: &path, query, headers: &[], body: &[] };
     let request = signer.sign("s3", &request).map_err(|cause| failed(cause.to_string()))?;
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
     let mut response = agent.run(request).map_err(|cause| failed(cause.to_string()))?;

@@ -7,9 +7,9 @@ use awsim_core::{AwsError, RequestContext};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::build::Build;
+use super::build::{Build, Retry};
 use super::phase::{Context, PhaseKind, Status};
-use super::{Running, SERVICE, Store, invalid, now, project, run, text};
+use super::{Running, SERVICE, State, Store, invalid, now, project, run, text};
 
 /// What of a project a build takes over.
 const TAKEN_OVER: [&str; 9] = [
@@ -63,18 +63,23 @@ impl Store {
                 .filter_map(|member| Some(((*member).to_owned(), project.get(*member)?.clone())))
                 .collect();
             settings.insert("encryptionKey".to_owned(), project["encryptionKey"].clone());
-            let project_arn = project::arn(&ctx.region, &ctx.account_id, name);
+            let limit = project.get("concurrentBuildLimit").and_then(Value::as_u64);
+            let retries = input["autoRetryLimitOverride"].as_u64().or_else(|| project.get("autoRetryLimit")?.as_u64());
             override_settings(&mut settings, input);
             project::check(&settings)?;
-
-            let number = state.numbers.entry(project_arn).or_default();
-            *number += 1;
-            let id = format!("{name}:{}", uuid::Uuid::new_v4());
-            let mut build = Build {
-                arn: format!("arn:aws:codebuild:{}:{}:build/{id}", ctx.region, ctx.account_id),
+            let running =
+                state.builds.values().filter(|it| it.region == ctx.region && it.project == name && !it.is_complete());
+            if let Some(limit) = limit.filter(|limit| running.count() as u64 >= *limit) {
+                return Err(AwsError::bad_request(
+                    "AccountLimitExceededException",
+                    format!("Cannot have more than {limit} active builds for the project {name}"),
+                ));
+            }
+            let build = Build {
+                arn: String::new(),
                 region: ctx.region.clone(),
                 project: name.to_owned(),
-                number: *number,
+                number: 0,
                 initiator: ctx.access_key.clone().unwrap_or_else(|| "sandbox".to_owned()),
                 start: now(),
                 end: None,
@@ -83,15 +88,60 @@ impl Store {
                 settings,
                 stream: None,
                 token: token.map(str::to_owned),
+                retry: Retry { limit: retries.unwrap_or(0), ..Retry::default() },
                 exported: Vec::new(),
-                id,
+                id: String::new(),
             };
-            build.enter(PhaseKind::Submitted);
-            build.leave(Status::Succeeded, Context::default());
-            build.enter(PhaseKind::Queued);
-            state.builds.insert(build.id.clone(), build.clone());
-            build
+            state.submit(build, &ctx.account_id)
         };
+        Ok(self.launch(build))
+    }
+
+    /// `RetryBuild`: another build with the settings of one that has ended.
+    pub(super) fn retry_build(self: &Arc<Self>, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+        let name = text(input, "id")?;
+        let build = {
+            let mut state = self.lock();
+            let known = state.find_build(&ctx.region, name).ok_or_else(|| not_found(name))?;
+            if !known.is_complete() {
+                return Err(invalid(format!("Build {} is still in progress, it cannot be retried", known.id)));
+            }
+            let token = input["idempotencyToken"].as_str();
+            if let Some(known) = token.and_then(|token| state.build_of_token(&ctx.region, &known.project, token)) {
+                return Ok(json!({ "build": known.describe() }));
+            }
+            let initiator = ctx.access_key.clone().unwrap_or_else(|| "sandbox".to_owned());
+            let build = Build { initiator, token: token.map(str::to_owned), ..known.anew(Retry::default()) };
+            state.submit(build, &ctx.account_id)
+        };
+        Ok(self.launch(build))
+    }
+
+    /// Tries a build again that has failed, if it or its phase says so.
+    fn retry_automatically(self: &Arc<Self>, id: &str, retries: Option<u64>) {
+        let next = {
+            let mut state = self.lock();
+            let Some(failed) = state.builds.get_mut(id) else { return };
+            failed.retry.limit = retries.unwrap_or(failed.retry.limit);
+            if failed.retry.number >= failed.retry.limit {
+                return;
+            }
+            let (number, limit) = (failed.retry.number + 1, failed.retry.limit);
+            let previous = Some(failed.arn.clone());
+            let account = super::account_of(&failed.arn).to_owned();
+            let next = failed.anew(Retry { number, limit, previous, next: None });
+            let next = state.submit(next, &account);
+            if let Some(failed) = state.builds.get_mut(id) {
+                failed.retry.next = Some(next.arn.clone());
+            }
+            next
+        };
+        self.launch(next);
+        self.services.save(SERVICE);
+    }
+
+    /// Sets a build going, and says what `StartBuild` answers.
+    fn launch(self: &Arc<Self>, build: Build) -> Value {
         let (stop, stopping) = watch::channel(false);
         let (end, ended) = watch::channel(false);
         let answer = json!({ "build": build.describe() });
@@ -99,16 +149,17 @@ impl Store {
         let store = Arc::clone(self);
         tokio::spawn(async move {
             let id = build.id.clone();
-            run::run(&store, build, stopping).await;
+            let how = run::run(&store, build, stopping).await;
             store.running().remove(&id);
+            if how.status == Status::Failed {
+                store.retry_automatically(&id, how.retries);
+            }
             end.send_replace(true);
         });
-        Ok(answer)
+        answer
     }
 
     pub(super) async fn stop_build(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let not_found =
-            |id: &str| AwsError::bad_request("ResourceNotFoundException", format!("Build cannot be found: {id}"));
         let name = text(input, "id")?;
         let id =
             self.lock().find_build(&ctx.region, name).map(|build| build.id.clone()).ok_or_else(|| not_found(name))?;
@@ -132,6 +183,26 @@ impl Store {
             let _ = ended.wait_for(|ended| *ended).await;
         }
     }
+}
+
+impl State {
+    /// Gives a build its name and number, and puts it into the queue.
+    fn submit(&mut self, build: Build, account: &str) -> Build {
+        let number = self.numbers.entry(project::arn(&build.region, account, &build.project)).or_default();
+        *number += 1;
+        let id = format!("{}:{}", build.project, uuid::Uuid::new_v4());
+        let arn = format!("arn:aws:codebuild:{}:{account}:build/{id}", build.region);
+        let mut build = Build { arn, number: *number, id: id.clone(), ..build };
+        build.enter(PhaseKind::Submitted);
+        build.leave(Status::Succeeded, Context::default());
+        build.enter(PhaseKind::Queued);
+        self.builds.insert(id, build.clone());
+        build
+    }
+}
+
+fn not_found(id: &str) -> AwsError {
+    AwsError::bad_request("ResourceNotFoundException", format!("Build cannot be found: {id}"))
 }
 
 fn override_settings(settings: &mut serde_json::Map<String, Value>, input: &Value) {

@@ -1,4 +1,8 @@
-//! `aws ecr get-login-password`, the one command of the AWS CLI that a build needs.
+//! `aws ecr get-login-password`, the one command of the AWS CLI that a build needs. Everything else goes to the machine's
+//! own AWS CLI, if it has one, with the build's credentials.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,14 +13,19 @@ use super::signed::{Signer, Unsigned};
 use super::{Environment, Error, agent, expect_success, variable};
 
 pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
-    if args.first() == Some(&"--version") {
-        println!("aws-cli/2 (the sandbox's stand-in)");
-        return Ok(());
-    }
     let (words, region) = split_region(args)?;
     if words != ["ecr", "get-login-password"] {
+        if let Ok(cli) = variable(super::AWS_CLI) {
+            let cause = Command::new(&cli).args(args).env_remove(super::AWS_CLI).exec();
+            return Err(Error::Io { what: format!("cannot start {cli}"), cause });
+        }
+        if words == ["--version"] {
+            println!("aws-cli/2 (the sandbox's stand-in)");
+            return Ok(());
+        }
         return Err(Error::usage(format!(
-            "the sandbox's stand-in knows 'aws ecr get-login-password' only, not 'aws {}'",
+            "the sandbox's stand-in knows 'aws ecr get-login-password' only, and the sandbox's PATH has no AWS CLI for 'aws \
+             {}'",
             words.join(" ")
         )));
     }
@@ -60,6 +69,7 @@ fn password(endpoint: &str, region: String) -> Result<String, Error> {
         method: Method::POST,
         endpoint,
         path: "/",
+        query: None,
         headers: &[
             ("content-type", "application/x-amz-json-1.1"),
             ("x-amz-target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"),

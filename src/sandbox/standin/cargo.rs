@@ -18,6 +18,10 @@ pub(super) fn cargo(args: &[&str], build: &Environment) -> Result<(), Error> {
             println!("cargo {VERSION} (the sandbox's stand-in)");
             Ok(())
         }
+        ["build" | "b", ..] if std::env::var_os(super::NO_TOOLCHAIN).is_some() => Err(Error::usage(
+            "the sandbox runs with --real-cargo, but this machine has no Rust toolchain: neither on the sandbox's PATH nor in \
+             ~/.cargo/bin are there both cargo and rustc",
+        )),
         ["build" | "b", options @ ..] => hand_over(options, build),
         other => Err(Error::usage(format!(
             "the sandbox's stand-in knows 'cargo build' only, not 'cargo {}'",
@@ -48,6 +52,7 @@ fn hand_over(options: &[&str], build: &Environment) -> Result<(), Error> {
     let binary = output.join(BINARY);
     eprintln!("   Sandbox: not compiling; thumbctl carries this function in itself and hands it over");
     let program = std::env::current_exe().map_err(Error::io("thumbctl's executable is not known"))?;
+    super::take_time(super::COMPILE_TAKES);
     // A copy, not a link: what a build does with its binary (strip, say) must not reach thumbctl. Where the file system
     // can share the bytes, it does.
     fs::create_dir_all(&output)

@@ -35,6 +35,7 @@ pub(super) fn run(reference: &Reference, build: &Environment) -> Result<(), Erro
         reference,
     };
     println!("The push refers to repository [{}]", reference.repository());
+    super::take_time(super::PUSH_TAKES);
     for part in manifest.layers.iter().chain([&manifest.config]) {
         push.part(part, &images)?;
     }

@@ -28,6 +28,19 @@ use serde_json::Value;
 /// The names that a build finds on its PATH: started under one of them, the program is to [`run`] as it.
 pub const NAMES: [&str; 5] = ["aws", "docker", "cargo", "rustc", "rustup"];
 
+/// Those of them that make way for the machine's toolchain, if builds are to compile.
+pub(crate) const RUST: [&str; 3] = ["cargo", "rustc", "rustup"];
+
+// What the sandbox tells its stand-ins, by variables in the build's environment.
+/// Where the machine's own AWS CLI is.
+pub(crate) const AWS_CLI: &str = "THUMBCTL_AWS_CLI";
+/// Set if builds are to compile, and there is nothing to compile with.
+pub(crate) const NO_TOOLCHAIN: &str = "THUMBCTL_NO_TOOLCHAIN";
+/// How many milliseconds compiling the function takes on AWS.
+pub(crate) const COMPILE_TAKES: &str = "THUMBCTL_COMPILE_MILLISECONDS";
+/// How many milliseconds pushing an image takes on AWS.
+pub(crate) const PUSH_TAKES: &str = "THUMBCTL_PUSH_MILLISECONDS";
+
 /// Why a stand-in gave up.
 #[derive(Debug, thiserror::Error)]
 enum Error {
@@ -151,6 +164,13 @@ impl Environment {
 
 fn variable(name: &str) -> Result<String, Error> {
     std::env::var(name).map_err(|_| Error::usage(format!("{name} is not set")))
+}
+
+/// Takes as long as AWS, where the sandbox is told to.
+fn take_time(name: &str) {
+    if let Some(milliseconds) = variable(name).ok().and_then(|text| text.parse().ok()) {
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+    }
 }
 
 /// Speaks HTTP with the sandbox; every status is an answer.

@@ -13,6 +13,9 @@ use sha2::{Digest as _, Sha256};
 /// What a path may have unescaped: unreserved characters, and its slashes.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
+/// The same in a query, where slashes are escaped, too.
+const QUERY: &AsciiSet = &PATH.add(b'/');
+
 /// Who signs.
 #[derive(Debug, Clone)]
 pub(crate) struct Signer {
@@ -29,6 +32,8 @@ pub(crate) struct Unsigned<'a> {
     pub(crate) endpoint: &'a str,
     /// Not escaped.
     pub(crate) path: &'a str,
+    /// One parameter of the query and its value, not escaped.
+    pub(crate) query: Option<(&'a str, &'a str)>,
     pub(crate) headers: &'a [(&'static str, &'a str)],
     pub(crate) body: &'a [u8],
 }
@@ -50,10 +55,13 @@ impl Signer {
         headers.sort_unstable();
 
         let path = utf8_percent_encode(request.path, PATH).to_string();
+        let escaped = |text| utf8_percent_encode(text, QUERY).to_string();
+        let query = request.query.map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
+        let query = query.unwrap_or_default();
         let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
         let names = names.join(";");
         let listed: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
-        let canonical = format!("{}\n{path}\n\n{listed}\n{names}\n{hash}", request.method);
+        let canonical = format!("{}\n{path}\n{query}\n{listed}\n{names}\n{hash}", request.method);
         let scope = format!("{day}/{}/{service}/aws4_request", self.region);
         let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{:x}", Sha256::digest(canonical));
         let key = generate_signing_key(&self.secret_key, now, &self.region, service);
@@ -63,9 +71,10 @@ impl Signer {
             self.access_key
         );
 
+        let separator = if query.is_empty() { "" } else { "?" };
         let mut builder = Request::builder()
             .method(request.method.clone())
-            .uri(format!("http://{host}{path}"))
+            .uri(format!("http://{host}{path}{separator}{query}"))
             .header("authorization", authorization);
         for (name, value) in headers {
             // The client writes the host itself, from the address.

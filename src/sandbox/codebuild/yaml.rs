@@ -1,0 +1,198 @@
+//! YAML with the line of everything, for messages that say where.
+//!
+//! Read from the parser's events with a stack of our own: a text that is nested without end, or that grows without end by
+//! its aliases, is refused and takes neither stack nor memory.
+
+use std::collections::HashMap;
+
+use yaml_rust2::parser::{Event, Parser};
+use yaml_rust2::scanner::{Marker, ScanError, TScalarStyle};
+
+/// How deep and how large a document may be; a buildspec is far below both.
+const DEEPEST: usize = 64;
+const LARGEST: usize = 100_000;
+
+/// A part of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Node {
+    /// The line that it begins on; the first is 1.
+    pub(super) line: usize,
+    pub(super) content: Content,
+}
+
+/// What a part of a document holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Content {
+    Null,
+    /// A text, a number, a truth: as it is written.
+    Scalar(String),
+    List(Vec<Node>),
+    Map(Vec<(Node, Node)>),
+}
+
+/// Why a text is no YAML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SyntaxError {
+    pub(super) message: String,
+    pub(super) line: usize,
+}
+
+impl SyntaxError {
+    fn new(at: Marker, message: &str) -> Self {
+        Self { message: message.to_owned(), line: at.line() }
+    }
+}
+
+impl From<ScanError> for SyntaxError {
+    fn from(error: ScanError) -> Self {
+        // CodeBuild tells what was found, not what was being read then.
+        let info = error.info();
+        let found = info.strip_prefix("while ").and_then(|info| info.split_once(", "));
+        Self { message: found.map_or(info, |(_, found)| found).to_owned(), line: error.marker().line() }
+    }
+}
+
+impl Node {
+    /// The value of a key, if this is a mapping that has it.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        let Content::Map(entries) = &self.content else {
+            return None;
+        };
+        entries.iter().rev().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)
+    }
+
+    /// The text of a scalar.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Scalar(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether there is nothing, or a mapping or list of nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        match &self.content {
+            Content::Null => true,
+            Content::Scalar(_) => false,
+            Content::List(items) => items.is_empty(),
+            Content::Map(entries) => entries.is_empty(),
+        }
+    }
+
+    fn size(&self) -> usize {
+        1 + match &self.content {
+            Content::Null | Content::Scalar(_) => 0,
+            Content::List(items) => items.iter().map(Self::size).sum(),
+            Content::Map(entries) => entries.iter().map(|(key, value)| key.size() + value.size()).sum::<usize>(),
+        }
+    }
+}
+
+/// The first document of a text; `None` if there is none.
+pub(super) fn read(text: &str) -> Result<Option<Node>, SyntaxError> {
+    let mut parser = Parser::new_from_str(text);
+    let mut reader = Reader::default();
+    loop {
+        let (event, at) = parser.next_token()?;
+        match event {
+            Event::StreamEnd | Event::DocumentEnd => return Ok(reader.root),
+            Event::Scalar(value, style, anchor, _) => {
+                let plain = style == TScalarStyle::Plain;
+                let content = match value.as_str() {
+                    "" | "~" | "null" | "Null" | "NULL" if plain => Content::Null,
+                    _ => Content::Scalar(value),
+                };
+                reader.put(Node { line: at.line(), content }, anchor, at)?;
+            }
+            Event::Alias(anchor) => {
+                let node = reader.anchors.get(&anchor).cloned();
+                let node = node.ok_or_else(|| SyntaxError::new(at, "an alias stands within what it names"))?;
+                reader.put(node, 0, at)?;
+            }
+            Event::SequenceStart(anchor, _) => reader.open(Content::List(Vec::new()), anchor, at)?,
+            Event::MappingStart(anchor, _) => reader.open(Content::Map(Vec::new()), anchor, at)?,
+            Event::SequenceEnd | Event::MappingEnd => reader.close(at)?,
+            Event::Nothing | Event::StreamStart | Event::DocumentStart => {}
+        }
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    root: Option<Node>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+}
+
+/// A list or mapping that has not come to its end.
+struct Open {
+    node: Node,
+    anchor: usize,
+    /// The key whose value comes next.
+    key: Option<Node>,
+}
+
+impl Reader {
+    fn open(&mut self, content: Content, anchor: usize, at: Marker) -> Result<(), SyntaxError> {
+        if self.open.len() >= DEEPEST {
+            return Err(SyntaxError::new(at, "nested too deeply"));
+        }
+        self.open.push(Open { node: Node { line: at.line(), content }, anchor, key: None });
+        Ok(())
+    }
+
+    fn close(&mut self, at: Marker) -> Result<(), SyntaxError> {
+        match self.open.pop() {
+            Some(open) => self.put(open.node, open.anchor, at),
+            None => Ok(()),
+        }
+    }
+
+    fn put(&mut self, node: Node, anchor: usize, at: Marker) -> Result<(), SyntaxError> {
+        // What closes was counted by its parts; an alias counts as all that it brings.
+        self.nodes += node.size();
+        if self.nodes > LARGEST {
+            return Err(SyntaxError::new(at, "too large"));
+        }
+        if anchor > 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        match (&mut open.node.content, open.key.take()) {
+            (Content::List(items), _) => items.push(node),
+            (Content::Map(entries), Some(key)) => entries.push((key, node)),
+            (_, _) => open.key = Some(node),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_knows_its_line() {
+        let root = read("a: 1\nb:\n  - x\n  - y: z\n").unwrap().unwrap();
+        let Some(Content::List(items)) = root.get("b").map(|node| &node.content) else {
+            panic!("{root:?}");
+        };
+        assert_eq!((items[0].line, items[1].line), (3, 4));
+        assert_eq!(root.get("a").and_then(Node::text), Some("1"));
+    }
+
+    #[test]
+    fn depth_and_aliases_have_an_end() {
+        assert_eq!(read(&"[".repeat(100_000)).unwrap_err().message, "nested too deeply");
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..9 {
+            let one = format!("*a{}, ", level - 1);
+            bomb.push_str(&format!("a{level}: &a{level} [{}]\n", one.repeat(10).trim_end_matches(", ")));
+        }
+        assert_eq!(read(&bomb).unwrap_err().message, "too large");
+    }
+}
