@@ -4,6 +4,7 @@ use awsim_core::{AwsError, RequestContext};
 use serde_json::{Map, Value, json};
 
 use super::{PRINCIPAL, State, Store, invalid, listing, now, text};
+use crate::sandbox::services::ACCOUNT;
 
 /// What a project has beyond its name, with what CodeBuild takes for granted where it takes anything.
 const MEMBERS: [&str; 17] = [
@@ -24,6 +25,33 @@ const MEMBERS: [&str; 17] = [
     "logsConfig",
     "concurrentBuildLimit",
     "autoRetryLimit",
+];
+
+/// Kinds of machines, of those that CodeBuild has, on which the sandbox can say that it builds.
+const ENVIRONMENT_TYPES: [&str; 7] = [
+    "LINUX_CONTAINER",
+    "LINUX_GPU_CONTAINER",
+    "LINUX_EC2",
+    "LINUX_LAMBDA_CONTAINER",
+    "ARM_CONTAINER",
+    "ARM_EC2",
+    "ARM_LAMBDA_CONTAINER",
+];
+
+/// Sizes of machines; to the sandbox they are all the same.
+const COMPUTE_TYPES: [&str; 12] = [
+    "BUILD_GENERAL1_SMALL",
+    "BUILD_GENERAL1_MEDIUM",
+    "BUILD_GENERAL1_LARGE",
+    "BUILD_GENERAL1_XLARGE",
+    "BUILD_GENERAL1_2XLARGE",
+    "BUILD_LAMBDA_1GB",
+    "BUILD_LAMBDA_2GB",
+    "BUILD_LAMBDA_4GB",
+    "BUILD_LAMBDA_8GB",
+    "BUILD_LAMBDA_10GB",
+    "ATTRIBUTE_BASED_COMPUTE",
+    "CUSTOM_INSTANCE_TYPE",
 ];
 
 impl State {
@@ -197,6 +225,31 @@ pub(super) fn check(settings: &Map<String, Value>) -> Result<(), AwsError> {
             return Err(invalid(format!("Invalid environment: {required} is required")));
         }
     }
+    let environment = |name: &str| member("environment")[name].as_str().unwrap_or_default();
+    for (name, known) in [("type", &ENVIRONMENT_TYPES[..]), ("computeType", &COMPUTE_TYPES)] {
+        let value = environment(name);
+        if matches!(
+            value,
+            "WINDOWS_CONTAINER" | "WINDOWS_SERVER_2019_CONTAINER" | "WINDOWS_SERVER_2022_CONTAINER" | "MAC_ARM"
+        ) {
+            return Err(invalid(format!("Invalid environment type: the sandbox builds on Linux only, not on {value}")));
+        }
+        if !known.contains(&value) {
+            return Err(invalid(format!(
+                "1 validation error detected: Value '{value}' at 'environment.{name}' failed to satisfy constraint: Member must \
+                 satisfy enum value set: [{}]",
+                known.join(", ")
+            )));
+        }
+    }
+    check_role(member("serviceRole").as_str().unwrap_or_default())?;
+    if let Some(description) = member("description").as_str().filter(|it| it.chars().count() > 255) {
+        return Err(invalid(format!("Invalid description: {} characters, at most 255", description.chars().count())));
+    }
+    let limit = member("concurrentBuildLimit");
+    if !limit.is_null() && limit.as_i64().is_none_or(|limit| limit < 1) {
+        return Err(invalid("Invalid concurrentBuildLimit: must be at least 1"));
+    }
     if let Some(variables) = member("environment")["environmentVariables"].as_array()
         && variables.iter().any(|variable| variable["name"].as_str().is_none_or(str::is_empty))
     {
@@ -209,6 +262,20 @@ pub(super) fn check(settings: &Map<String, Value>) -> Result<(), AwsError> {
         }
     }
     Ok(())
+}
+
+/// Whether a text is the ARN of a role of this account.
+fn check_role(role: &str) -> Result<(), AwsError> {
+    let parts: Vec<_> = role.splitn(6, ':').collect();
+    match parts[..] {
+        ["arn", partition, "iam", "", account, name] if partition.starts_with("aws") && name.starts_with("role/") => {
+            if account == ACCOUNT {
+                return Ok(());
+            }
+            Err(invalid("Invalid service role: Service role account ID does not match caller's account"))
+        }
+        _ => Err(invalid(format!("Invalid service role: '{role}' is not the ARN of a role"))),
+    }
 }
 
 pub(super) fn arn(region: &str, account: &str, name: &str) -> String {

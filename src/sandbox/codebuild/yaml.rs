@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn depth_and_aliases_have_an_end() {
-        assert_eq!(read(&"[".repeat(100_000)).unwrap_err().message, "nested too deeply");
+        assert_eq!(read(&"- ".repeat(50_000)).unwrap_err().message, "nested too deeply");
+        assert!(read(&"[".repeat(50_000)).is_err());
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..9 {
             let one = format!("*a{}, ", level - 1);

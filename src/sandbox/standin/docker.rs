@@ -4,10 +4,11 @@ use std::io::Read as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 
 use super::images::Images;
 use super::reference::Reference;
-use super::{Environment, Error, agent, docker_build, docker_push, expect_success};
+use super::{Environment, Error, agent, docker_build, docker_pull, docker_push, expect_success, inspect};
 use crate::sandbox::ecr::REGISTRY_HEADER;
 
 const VERSION: &str = "28.0.0";
@@ -29,13 +30,10 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
                 _ => Err(Error::usage("'docker push' requires 1 argument")),
             }
         }
-        ["images", ..] | ["image", "ls", ..] => {
-            println!("REPOSITORY:TAG  DIGEST");
-            for (name, digest) in Images::of(build).names() {
-                println!("{name}  {digest}");
-            }
-            Ok(())
-        }
+        ["pull", options @ ..] | ["image", "pull", options @ ..] => pull(options, build),
+        ["images", options @ ..] | ["image", "ls", options @ ..] => inspect::list(options, build),
+        ["inspect", options @ ..] | ["image", "inspect", options @ ..] => inspect::inspect(options, build),
+        ["rmi", names @ ..] | ["image", "rm", names @ ..] => inspect::remove(names, build),
         ["version" | "info", options @ ..] => {
             println!("{}", answer(options)?);
             Ok(())
@@ -48,11 +46,32 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
             println!("buildx {VERSION} (the sandbox's stand-in)");
             Ok(())
         }
+        // Set up for several platforms, where there is one builder for one.
+        ["buildx", "create" | "use" | "inspect" | "ls" | "rm", ..] => Ok(()),
+        ["run" | "exec" | "start" | "compose" | "create", ..] => Err(Error::usage(format!(
+            "'docker {}' is not in the sandbox: it builds and pushes images, it has no containers",
+            args.join(" ")
+        ))),
         other => Err(Error::usage(format!(
-            "the sandbox's stand-in knows login, build, tag, push, images, version and info, not 'docker {}'",
+            "the sandbox's stand-in knows login, build, tag, push, pull, images, inspect, rmi, version and info, not 'docker \
+             {}'",
             other.join(" ")
         ))),
     }
+}
+
+fn pull(options: &[&str], build: &Environment) -> Result<(), Error> {
+    let names: Vec<_> = options.iter().filter(|option| !option.starts_with('-')).collect();
+    let [name] = names[..] else {
+        return Err(Error::usage("'docker pull' requires 1 argument"));
+    };
+    let reference = Reference::read(name)?;
+    if !docker_push::is_ecr(&reference.host) {
+        return Err(Error::usage(format!("{reference} is not in the sandbox, which pulls nothing from outside")));
+    }
+    let digest = docker_pull::pull(&reference, build)?;
+    println!("Digest: {digest}\nStatus: Downloaded newer image for {reference}\n{reference}");
+    Ok(())
 }
 
 /// The architecture of this machine, as docker names it.
@@ -77,25 +96,15 @@ fn answer(options: &[&str]) -> Result<String, Error> {
         },
         other => return Err(Error::usage(format!("unknown flags: {}", other.join(" ")))),
     };
-    let mut answer = String::new();
-    let mut rest = &*format;
-    while let Some((before, template)) = rest.split_once("{{") {
-        let (field, after) =
-            template.split_once("}}").ok_or_else(|| Error::usage(format!("template parsing error: '{format}'")))?;
-        answer.push_str(before);
-        answer.push_str(match field.trim() {
-            ".Server.Os" | ".Client.Os" | ".OSType" => "linux",
-            ".Server.Arch" | ".Client.Arch" => architecture(),
-            ".Architecture" => std::env::consts::ARCH,
-            ".Server.Version" | ".Client.Version" | ".ServerVersion" => VERSION,
-            other => {
-                return Err(Error::usage(format!("the sandbox's stand-in has no field {other}")));
-            }
-        });
-        rest = after;
-    }
-    answer.push_str(rest);
-    Ok(answer)
+    let side = json!({ "Os": "linux", "Arch": architecture(), "Version": VERSION });
+    let facts = json!({
+        "Server": side,
+        "Client": side,
+        "OSType": "linux",
+        "Architecture": std::env::consts::ARCH,
+        "ServerVersion": VERSION,
+    });
+    inspect::fill(&format, &facts)
 }
 
 fn login(options: &[&str], build: &Environment) -> Result<(), Error> {

@@ -1,21 +1,20 @@
-//! `docker build`: an OCI image from a Dockerfile that begins with `FROM scratch`, one layer for each COPY.
+//! `docker build`: an OCI image from a Dockerfile, one layer for each COPY.
+//!
+//! A base in the sandbox's own ECR is pulled. One from elsewhere is taken as empty, and RUN is skipped, both said in the
+//! output: there is no network to need and no container to run in.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use serde_json::{Map, Value, json};
-
 use super::docker::architecture;
-use super::dockerfile::{Dockerfile, Instruction};
-use super::images::{Images, Manifest, Part};
+use super::dockerfile::{Copy, Dockerfile, Instruction, Stage};
+use super::ignore::{self, Ignore};
+use super::image::Image;
+use super::images::Images;
 use super::reference::Reference;
-use super::tarball::Tarball;
-use super::{Environment, Error};
-
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+use super::words::Variables;
+use super::{Environment, Error, docker_pull, docker_push, rootfs};
 
 /// What the command line asks for.
 #[derive(Default)]
@@ -23,8 +22,12 @@ struct Options {
     tags: Vec<Reference>,
     file: Option<String>,
     platform: Option<String>,
+    target: Option<String>,
     arguments: BTreeMap<String, String>,
+    labels: Vec<(String, String)>,
     context: Option<String>,
+    id_file: Option<String>,
+    quiet: bool,
     push: bool,
 }
 
@@ -46,6 +49,8 @@ impl Options {
                 "-t" | "--tag" => options.tags.push(Reference::read(value()?)?),
                 "-f" | "--file" => options.file = Some(value()?.to_owned()),
                 "--platform" => options.platform = Some(value()?.to_owned()),
+                "--target" => options.target = Some(value()?.to_owned()),
+                "--iidfile" => options.id_file = Some(value()?.to_owned()),
                 "--build-arg" => {
                     let given = value()?;
                     let (name, value) = match given.split_once('=') {
@@ -54,11 +59,22 @@ impl Options {
                     };
                     options.arguments.insert(name.to_owned(), value);
                 }
-                // No attestations are made, asked for or not; there is no cache, nothing is pulled.
-                "--provenance" | "--sbom" | "--progress" | "--output" | "-o" | "--cache-from" | "--cache-to" => {
+                "--label" => {
+                    let (name, value) = value()?.split_once('=').unwrap_or_default();
+                    options.labels.push((name.to_owned(), value.to_owned()));
+                }
+                // No attestations are made, asked for or not; there is one builder, and no cache.
+                "--provenance" | "--sbom" | "--progress" | "--cache-from" | "--cache-to" | "--builder"
+                | "--network" => {
                     value()?;
                 }
-                "--load" | "--no-cache" | "--pull" | "--quiet" | "-q" => {}
+                "--output" | "-o" => match value()? {
+                    "type=docker" => {}
+                    "type=registry" | "type=image,push=true" => options.push = true,
+                    other => return Err(Error::usage(format!("the sandbox's stand-in has no output '{other}'"))),
+                },
+                "--load" | "--no-cache" | "--pull" | "--rm" | "--force-rm" => {}
+                "--quiet" | "-q" => options.quiet = true,
                 "--push" => options.push = true,
                 flag if flag.starts_with('-') && flag != "-" => {
                     return Err(Error::usage(format!("unknown flag: {flag}")));
@@ -89,162 +105,308 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
         None => context.join("Dockerfile"),
     };
     let text = fs::read_to_string(&file).map_err(Error::io(format!("failed to read dockerfile {}", file.display())))?;
-    let dockerfile = Dockerfile::read(&text, &options.arguments)
-        .map_err(|error| Error::usage(format!("dockerfile parse error: {error}")))?;
+    let dockerfile =
+        Dockerfile::read(&text).map_err(|error| Error::usage(format!("dockerfile parse error: {error}")))?;
+    let wanted = match &options.target {
+        None => dockerfile.stages.len() - 1,
+        Some(name) => find_stage(&dockerfile.stages, name)
+            .ok_or_else(|| Error::usage(format!("target stage \"{name}\" could not be found")))?,
+    };
 
     let images = Images::of(build);
-    let mut image = Image::new(&context, &images);
-    for instruction in &dockerfile.instructions {
-        image.apply(instruction)?;
+    let mut builder = Builder {
+        build,
+        images: &images,
+        ignore: read_ignore(&context, &file)?,
+        context: &context,
+        dockerfile: &dockerfile,
+        given: &options.arguments,
+        labels: &options.labels,
+        wanted,
+        done: BTreeMap::new(),
+    };
+    let digest = builder.stage(wanted)?;
+    if let Some(file) = &options.id_file {
+        fs::write(build.directory.join(file), &digest).map_err(Error::io(format!("cannot write {file}")))?;
     }
-    let digest = image.finish()?;
-    println!("writing image {digest}");
+    if options.quiet {
+        println!("{digest}");
+    } else {
+        eprintln!("writing image {digest}");
+    }
     for tag in &options.tags {
         images.tag(tag, &digest)?;
-        println!("naming to {tag}");
+        eprintln!("naming to {tag}");
     }
     if options.push {
         for tag in &options.tags {
-            super::docker_push::run(tag, build)?;
+            docker_push::run(tag, build)?;
         }
     }
     Ok(())
 }
 
-/// An image in the making.
-struct Image<'a> {
-    context: &'a Path,
-    images: &'a Images,
-    config: Map<String, Value>,
-    working_dir: PathBuf,
-    layers: Vec<Part>,
+/// `<dockerfile>.dockerignore` goes before the context's.
+fn read_ignore(context: &Path, dockerfile: &Path) -> Result<Ignore, Error> {
+    let mut own = dockerfile.as_os_str().to_owned();
+    own.push(".dockerignore");
+    for file in [PathBuf::from(own), context.join(".dockerignore")] {
+        if file.is_file() {
+            let text = fs::read_to_string(&file).map_err(Error::io(format!("cannot read {}", file.display())))?;
+            return Ok(Ignore::read(&text));
+        }
+    }
+    Ok(Ignore::default())
 }
 
-impl<'a> Image<'a> {
-    fn new(context: &'a Path, images: &'a Images) -> Self {
-        Self { context, images, config: Map::new(), working_dir: PathBuf::from("/"), layers: Vec::new() }
+/// A stage by its name or number.
+fn find_stage(stages: &[Stage], name: &str) -> Option<usize> {
+    let named = stages.iter().rposition(|stage| stage.name.as_deref() == Some(&*name.to_lowercase()));
+    named.or_else(|| name.parse().ok().filter(|index| *index < stages.len()))
+}
+
+struct Builder<'a> {
+    build: &'a Environment,
+    images: &'a Images,
+    context: &'a Path,
+    ignore: Ignore,
+    dockerfile: &'a Dockerfile,
+    given: &'a BTreeMap<String, String>,
+    labels: &'a [(String, String)],
+    wanted: usize,
+    /// The stages that are built, by their manifests' digests. What nothing needs is not built.
+    done: BTreeMap<usize, String>,
+}
+
+/// Where a COPY takes its files from.
+struct Source {
+    root: PathBuf,
+    /// As messages call it.
+    name: String,
+    is_context: bool,
+}
+
+impl<'a> Builder<'a> {
+    fn stage(&mut self, index: usize) -> Result<String, Error> {
+        if let Some(digest) = self.done.get(&index) {
+            return Ok(digest.clone());
+        }
+        let stage = &self.dockerfile.stages[index];
+        let name = self.globals().expand(&stage.image);
+        let mut image = self.base(index, &name)?;
+        let mut variables = Variables { environment: image.environment(), ..Variables::default() };
+        for instruction in &stage.instructions {
+            self.apply(index, instruction, &mut image, &mut variables)?;
+        }
+        if index == self.wanted {
+            for (name, value) in self.labels {
+                image.label(name, value);
+            }
+        }
+        let digest = image.finish()?;
+        self.done.insert(index, digest.clone());
+        Ok(digest)
     }
 
-    fn apply(&mut self, instruction: &Instruction) -> Result<(), Error> {
+    /// The variables that a `FROM` may use.
+    fn globals(&self) -> Variables {
+        let mut variables = Variables { arguments: predefined(), ..Variables::default() };
+        for (name, default) in &self.dockerfile.arguments {
+            let value = self.given.get(name).cloned();
+            if let Some(value) = value.or_else(|| default.as_ref().map(|it| variables.expand(it))) {
+                variables.arguments.insert(name.clone(), value);
+            }
+        }
+        variables
+    }
+
+    fn base(&mut self, index: usize, name: &str) -> Result<Image<'a>, Error> {
+        let earlier = &self.dockerfile.stages[..index];
+        if let Some(stage) = earlier.iter().rposition(|stage| stage.name.as_deref() == Some(&*name.to_lowercase())) {
+            let digest = self.stage(stage)?;
+            return Image::on(self.images, &digest);
+        }
+        if name == "scratch" {
+            return Ok(Image::empty(self.images));
+        }
+        let reference = Reference::read(name)?;
+        if let Some(digest) = self.image(&reference)? {
+            eprintln!("FROM {name}: {digest}");
+            return Image::on(self.images, &digest);
+        }
+        eprintln!("FROM {name}: the sandbox pulls nothing from outside, this base is empty in it");
+        Ok(Image::outside(self.images, name))
+    }
+
+    /// An image that was built here, or that the sandbox's ECR has.
+    fn image(&self, reference: &Reference) -> Result<Option<String>, Error> {
+        match self.images.find(reference) {
+            Ok((digest, _)) => Ok(Some(digest)),
+            Err(_) if docker_push::is_ecr(&reference.host) => docker_pull::pull(reference, self.build).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn apply(
+        &mut self,
+        index: usize,
+        instruction: &Instruction,
+        image: &mut Image<'_>,
+        variables: &mut Variables,
+    ) -> Result<(), Error> {
         match instruction {
-            Instruction::Copy { chmod, sources, target } => return self.copy(*chmod, sources, target),
-            Instruction::Env(name, value) => self.set_env(name, value),
-            Instruction::Label(name, value) => self.member("Labels")[name] = json!(value),
-            Instruction::Expose(port) => {
-                let port = if port.contains('/') { port.clone() } else { format!("{port}/tcp") };
-                self.member("ExposedPorts")[port] = json!({});
-            }
-            Instruction::WorkDir(path) => {
-                self.working_dir = self.absolute(path);
-                let path = self.working_dir.display().to_string();
-                self.config.insert("WorkingDir".to_owned(), json!(path));
-            }
-            Instruction::User(user) => {
-                self.config.insert("User".to_owned(), json!(user));
-            }
-            Instruction::Entrypoint(words) => {
-                self.config.insert("Entrypoint".to_owned(), json!(words));
-            }
-            Instruction::Cmd(words) => {
-                self.config.insert("Cmd".to_owned(), json!(words));
-            }
-            Instruction::Run(command) => {
-                println!("skipping RUN {command}: the sandbox has no container to run it in");
-            }
-        }
-        Ok(())
-    }
-
-    fn member(&mut self, name: &str) -> &mut Value {
-        self.config.entry(name).or_insert_with(|| json!({}))
-    }
-
-    fn set_env(&mut self, name: &str, value: &str) {
-        let all = self.config.entry("Env").or_insert_with(|| json!([]));
-        if let Some(all) = all.as_array_mut() {
-            let prefix = format!("{name}=");
-            all.retain(|other| !other.as_str().is_some_and(|it| it.starts_with(&prefix)));
-            all.push(json!(format!("{name}={value}")));
-        }
-    }
-
-    fn absolute(&self, path: &str) -> PathBuf {
-        let mut whole = PathBuf::from("/");
-        for part in self.working_dir.join(path).components() {
-            match part {
-                Component::ParentDir => {
-                    whole.pop();
+            Instruction::Arg(name, default) => {
+                let value = self.given.get(name).cloned();
+                let value = value.or_else(|| default.as_ref().map(|it| variables.expand(it)));
+                // One without a value takes that of before the first FROM.
+                if let Some(value) = value.or_else(|| self.globals().arguments.remove(name)) {
+                    variables.arguments.insert(name.clone(), value);
                 }
-                Component::Normal(name) => whole.push(name),
-                _ => {}
+            }
+            Instruction::Env(pairs) => {
+                // All of one line are put in before any of them counts.
+                let pairs: Vec<_> =
+                    pairs.iter().map(|(name, value)| (variables.expand(name), variables.expand(value))).collect();
+                for (name, value) in pairs {
+                    image.set_env(&name, &value);
+                    variables.environment.insert(name, value);
+                }
+            }
+            Instruction::Label(pairs) => {
+                for (name, value) in pairs {
+                    image.label(&variables.expand(name), &variables.expand(value));
+                }
+            }
+            Instruction::Expose(ports) => ports.iter().for_each(|port| image.expose(&variables.expand(port))),
+            Instruction::WorkDir(path) => image.work_dir(&variables.expand(path))?,
+            Instruction::User(user) => image.user(&variables.expand(user)),
+            Instruction::Entrypoint(words) => image.entrypoint(words),
+            Instruction::Cmd(words) => image.command(words),
+            Instruction::Run(command) => {
+                eprintln!("skipping RUN {command}: the sandbox has no container to run it in");
+            }
+            Instruction::Copy(copy) => {
+                let source = self.source(index, copy, variables)?;
+                self.copy(copy, &source, image, variables)?;
             }
         }
-        whole
-    }
-
-    fn copy(&mut self, chmod: Option<u32>, sources: &[String], target: &str) -> Result<(), Error> {
-        println!("COPY {} {target}", sources.join(" "));
-        let into_directory = target.ends_with('/') || sources.len() > 1 || target == ".";
-        let file = self.images.incoming()?;
-        let failed = || format!("cannot write the layer of COPY {}", sources.join(" "));
-        let mut layer = Tarball::create(&file, chmod).map_err(Error::io(failed()))?;
-        for source in sources {
-            let inside = Path::new(source.trim_start_matches('/'));
-            let leaves = inside.components().any(|part| part == Component::ParentDir);
-            let path = self.context.join(inside);
-            if leaves || !path.exists() {
-                return Err(Error::usage(format!(
-                    "COPY failed: \"/{}\" not found in the context {}",
-                    inside.display(),
-                    self.context.display()
-                )));
-            }
-            let mut destination = self.absolute(target);
-            // Of a directory, docker copies what is in it; a file keeps its name in a directory.
-            if into_directory && !path.is_dir() {
-                destination.push(inside.file_name().unwrap_or_default());
-            }
-            layer.add(&path, &destination).map_err(Error::io(failed()))?;
-        }
-        let written = layer.finish().map_err(Error::io(failed()))?;
-        self.images.keep(&file, &written.hex)?;
-        self.layers.push(Part {
-            media_type: LAYER.to_owned(),
-            digest: format!("sha256:{}", written.hex),
-            size: written.size,
-        });
         Ok(())
     }
 
-    /// Writes configuration and manifest; the same files give the same digest.
-    fn finish(mut self) -> Result<String, Error> {
-        if !self.config.contains_key("Env") {
-            // What docker gives an image that says nothing.
-            let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-            self.set_env("PATH", path);
-        }
-        let diff_ids: Vec<_> = self.layers.iter().map(|layer| &layer.digest).collect();
-        let config = json!({
-            "architecture": architecture(),
-            "os": "linux",
-            "created": "1970-01-01T00:00:00Z",
-            "config": self.config,
-            // Uncompressed: a layer's digest is its diff id.
-            "rootfs": { "type": "layers", "diff_ids": diff_ids },
-        })
-        .to_string();
-        let manifest = Manifest {
-            schema_version: 2,
-            media_type: MANIFEST.to_owned(),
-            config: Part {
-                media_type: CONFIG.to_owned(),
-                digest: self.images.add(config.as_bytes())?,
-                size: config.len() as u64,
-            },
-            layers: self.layers,
+    fn source(&mut self, index: usize, copy: &Copy, variables: &Variables) -> Result<Source, Error> {
+        let Some(from) = copy.from.as_deref().map(|from| variables.expand(from)) else {
+            let name = format!("the context {}", self.context.display());
+            return Ok(Source { root: self.context.to_owned(), name, is_context: true });
         };
-        let text = serde_json::to_vec(&manifest)
-            .map_err(|cause| Error::usage(format!("the manifest cannot be written: {cause}")))?;
-        self.images.add(&text)
+        if let Some(stage) = find_stage(&self.dockerfile.stages[..index], &from) {
+            let digest = self.stage(stage)?;
+            let root = rootfs::unpack(self.images, &digest)?;
+            let skips = |it: &Instruction| matches!(it, Instruction::Run(_));
+            let why = match self.dockerfile.stages[stage].instructions.iter().any(skips) {
+                true => ", whose RUN was skipped: the sandbox has no container to run it in",
+                false => "",
+            };
+            return Ok(Source { root, name: format!("stage {from}{why}"), is_context: false });
+        }
+        let digest = self.image(&Reference::read(&from)?)?.ok_or_else(|| {
+            Error::usage(format!("COPY --from={from}: the sandbox pulls nothing from outside, it has no such image"))
+        })?;
+        Ok(Source { root: rootfs::unpack(self.images, &digest)?, name: format!("image {from}"), is_context: false })
     }
+
+    fn copy(&self, copy: &Copy, source: &Source, image: &mut Image<'_>, variables: &Variables) -> Result<(), Error> {
+        let word = if copy.is_add { "ADD" } else { "COPY" };
+        let given: Vec<_> = copy.sources.iter().map(|source| variables.expand(source)).collect();
+        let target = variables.expand(&copy.target);
+        let what = format!("{word} {} {target}", given.join(" "));
+        eprintln!("{what}");
+        let mut files = Vec::new();
+        for given in &given {
+            if copy.is_add && (given.contains("://") || given.starts_with("git@")) {
+                return Err(Error::usage(format!("{what}: the sandbox fetches nothing from outside")));
+            }
+            let found = self.find(source, given)?;
+            if found.is_empty() {
+                let path = given.trim_start_matches('/');
+                return Err(Error::usage(format!("{word} failed: \"/{path}\" not found in {}", source.name)));
+            }
+            files.extend(found);
+        }
+        if copy.is_add && files.iter().any(|file| is_archive(file)) {
+            return Err(Error::usage(format!(
+                "{what}: docker takes an archive apart here, which the sandbox does not"
+            )));
+        }
+        let into_directory = target.ends_with('/') || files.len() > 1 || target == "." || target.ends_with("/.");
+        let destination = image.absolute(&target);
+        let ignored = |path: &Path| {
+            let inside = path.strip_prefix(&source.root).unwrap_or(path);
+            source.is_context && self.ignore.has(inside) && !(path.is_dir() && self.ignore.takes_back())
+        };
+        image.layer(&what, copy.chmod, |layer| {
+            for file in &files {
+                // Of a directory, docker copies what is in it; a file keeps its name in a directory.
+                let name = file.file_name().filter(|_| into_directory && !file.is_dir());
+                let destination = name.map_or_else(|| destination.clone(), |name| destination.join(name));
+                layer.add(file, &destination, &ignored)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// What a source of a COPY names, wildcards and all; nothing outside of its root.
+    fn find(&self, source: &Source, given: &str) -> Result<Vec<PathBuf>, Error> {
+        let mut found = vec![source.root.clone()];
+        for part in Path::new(given).components() {
+            let Component::Normal(part) = part else {
+                match part {
+                    Component::ParentDir => {
+                        return Err(Error::usage(format!("COPY failed: {given} leads out of {}", source.name)));
+                    }
+                    _ => continue,
+                }
+            };
+            let part = part.to_string_lossy();
+            let mut next = Vec::new();
+            for directory in &found {
+                if part.contains(['*', '?', '[']) {
+                    let names = fs::read_dir(directory).into_iter().flatten().flatten();
+                    let fit = names.filter(|entry| ignore::matches(&part, &entry.file_name().to_string_lossy()));
+                    next.extend(fit.map(|entry| entry.path()));
+                } else {
+                    next.push(directory.join(&*part));
+                }
+            }
+            found = next;
+        }
+        found.retain(|path| {
+            let inside = path.strip_prefix(&source.root).unwrap_or(path);
+            path.exists() && !(source.is_context && self.ignore.has(inside) && !path.is_dir())
+        });
+        found.sort();
+        Ok(found)
+    }
+}
+
+/// What a Dockerfile may ask of the platform.
+fn predefined() -> BTreeMap<String, String> {
+    let platform = format!("linux/{}", architecture());
+    ["TARGET", "BUILD"]
+        .iter()
+        .flat_map(|whose| {
+            [("PLATFORM", platform.as_str()), ("OS", "linux"), ("ARCH", architecture()), ("VARIANT", "")]
+                .map(|(what, value)| (format!("{whose}{what}"), value.to_owned()))
+        })
+        .collect()
+}
+
+/// Whether docker's ADD would take the file apart: a tar archive, as it is or compressed.
+fn is_archive(file: &Path) -> bool {
+    use std::io::Read as _;
+
+    let mut start = Vec::new();
+    let read = fs::File::open(file).and_then(|file| file.take(512).read_to_end(&mut start));
+    read.is_ok()
+        && (start.get(257..262) == Some(b"ustar")
+            || [&b"\x1f\x8b"[..], b"BZh", b"\xfd7zXZ"].iter().any(|magic| start.starts_with(magic)))
 }

@@ -10,10 +10,14 @@ use super::reference::Reference;
 use super::{Environment, Error, agent, expect_success};
 use crate::sandbox::ecr::REGISTRY_HEADER;
 
+/// Whether a registry is ECR's, by its host.
+pub(super) fn is_ecr(host: &str) -> bool {
+    host.contains(".dkr.ecr.") && host.ends_with(".amazonaws.com")
+}
+
 /// Where the requests to a registry go: to the sandbox, if it is one of its own.
 pub(super) fn base<'a>(host: &str, build: &'a Environment) -> Result<&'a str, Error> {
-    let is_ecr = host.contains(".dkr.ecr.") && host.ends_with(".amazonaws.com");
-    if !is_ecr {
+    if !is_ecr(host) {
         return Err(Error::usage(format!(
             "the registry '{host}' is not one of the sandbox: <account>.dkr.ecr.<region>.amazonaws.com"
         )));

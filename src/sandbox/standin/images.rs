@@ -24,6 +24,8 @@ pub(super) struct Part {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Manifest {
     pub(super) schema_version: u8,
+    /// OCI lets it be left out.
+    #[serde(default)]
     pub(super) media_type: String,
     pub(super) config: Part,
     pub(super) layers: Vec<Part>,
@@ -69,12 +71,42 @@ impl Images {
         self.directory.join(hex)
     }
 
+    /// The manifest with this digest.
+    pub(super) fn manifest(&self, digest: &str) -> Result<Manifest, Error> {
+        let bytes = self.read(digest)?;
+        serde_json::from_slice(&bytes)
+            .map_err(|cause| Error::usage(format!("the manifest {digest} is damaged: {cause}")))
+    }
+
+    /// The JSON with this digest.
+    pub(super) fn json(&self, digest: &str) -> Result<serde_json::Value, Error> {
+        let bytes = self.read(digest)?;
+        serde_json::from_slice(&bytes).map_err(|cause| Error::usage(format!("{digest} is damaged: {cause}")))
+    }
+
+    fn read(&self, digest: &str) -> Result<Vec<u8>, Error> {
+        fs::read(self.path(digest)).map_err(Error::io(format!("{digest} is gone")))
+    }
+
     /// Makes a name point at a manifest.
     pub(super) fn tag(&self, reference: &Reference, digest: &str) -> Result<(), Error> {
         let mut names = self.names();
         names.insert(reference.to_string(), digest.to_owned());
+        self.write_names(&names)
+    }
+
+    /// Forgets a name.
+    pub(super) fn untag(&self, reference: &Reference) -> Result<(), Error> {
+        let mut names = self.names();
+        if names.remove(&reference.to_string()).is_none() {
+            return Err(Error::usage(format!("Error response from daemon: No such image: {reference}")));
+        }
+        self.write_names(&names)
+    }
+
+    fn write_names(&self, names: &BTreeMap<String, String>) -> Result<(), Error> {
         let text =
-            serde_json::to_vec(&names).map_err(|cause| Error::usage(format!("names cannot be written: {cause}")))?;
+            serde_json::to_vec(names).map_err(|cause| Error::usage(format!("names cannot be written: {cause}")))?;
         fs::write(self.names_file(), text).map_err(Error::io("cannot write the images' names"))
     }
 

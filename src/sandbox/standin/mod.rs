@@ -8,12 +8,18 @@ mod aws;
 mod cargo;
 mod docker;
 mod docker_build;
+mod docker_pull;
 mod docker_push;
 mod dockerfile;
+mod ignore;
+mod image;
 mod images;
+mod inspect;
 mod reference;
+mod rootfs;
 pub(crate) mod signed;
 mod tarball;
+mod words;
 
 use std::ffi::OsString;
 use std::fs;

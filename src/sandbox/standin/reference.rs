@@ -1,4 +1,4 @@
-//! Names of images: `[registry/]name[:tag]`.
+//! Names of images: `[registry/]name[:tag]` or `[registry/]name@digest`.
 
 use super::Error;
 
@@ -8,6 +8,7 @@ pub(super) struct Reference {
     /// Empty for an image that has no registry in its name.
     pub(super) host: String,
     pub(super) name: String,
+    /// Or a digest.
     pub(super) tag: String,
 }
 
@@ -18,6 +19,13 @@ impl Reference {
             Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
             _ => ("", text),
         };
+        if let Some((name, digest)) = path.split_once('@') {
+            // A tag beside a digest says nothing more.
+            let name = name.split_once(':').map_or(name, |(name, _)| name);
+            let of_name = Self::read(name).ok().filter(|_| digest.len() == 71 && digest.starts_with("sha256:"));
+            let of_name = of_name.ok_or_else(|| Error::usage(format!("invalid reference format: '{text}'")))?;
+            return Ok(Self { host: host.to_owned(), name: of_name.name, tag: digest.to_owned() });
+        }
         let (name, tag) = path.split_once(':').unwrap_or((path, "latest"));
         let valid = |text: &str, more: &[char]| {
             !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || more.contains(&char))
@@ -37,7 +45,8 @@ impl Reference {
 
 impl std::fmt::Display for Reference {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "{}:{}", self.repository(), self.tag)
+        let mark = if self.tag.contains(':') { '@' } else { ':' };
+        write!(out, "{}{mark}{}", self.repository(), self.tag)
     }
 }
 
@@ -56,7 +65,10 @@ mod tests {
         assert_eq!(of("team/thumb:v1"), triple("", "team/thumb", "v1"));
         assert_eq!(of("a.b/c/d:v1"), triple("a.b", "c/d", "v1"));
         assert_eq!(of("localhost:5000/c"), triple("localhost:5000", "c", "latest"));
-        for bad in ["", ":v1", "Thumb", "thumb:", "a b"] {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        assert_eq!(of(&format!("a.b/c:v1@{digest}")), triple("a.b", "c", &digest));
+        assert_eq!(Reference::read(&format!("c@{digest}")).unwrap().to_string(), format!("c@{digest}"));
+        for bad in ["", ":v1", "Thumb", "thumb:", "a b", "a@b"] {
             assert!(Reference::read(bad).is_err(), "{bad}");
         }
     }

@@ -52,8 +52,8 @@ impl Tarball {
         })
     }
 
-    /// Puts in a file, or a directory with all that is in it, under an absolute path.
-    pub(super) fn add(&mut self, source: &Path, target: &Path) -> io::Result<()> {
+    /// Puts in a file, or a directory with all that is in it but what is left out, under an absolute path.
+    pub(super) fn add(&mut self, source: &Path, target: &Path, left_out: &dyn Fn(&Path) -> bool) -> io::Result<()> {
         let metadata = fs::metadata(source)?;
         if metadata.is_dir() {
             self.directory(target)?;
@@ -61,7 +61,15 @@ impl Tarball {
                 fs::read_dir(source)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
             names.sort();
             for name in names {
-                self.add(&source.join(&name), &target.join(&name))?;
+                let (source, target) = (source.join(&name), target.join(&name));
+                if left_out(&source) {
+                    continue;
+                }
+                if fs::symlink_metadata(&source)?.is_symlink() {
+                    self.link(&source, &target)?;
+                } else {
+                    self.add(&source, &target, left_out)?;
+                }
             }
             return Ok(());
         }
@@ -83,8 +91,21 @@ impl Tarball {
         Ok(Written { hex: format!("{:x}", out.hash.finalize()), size: out.size })
     }
 
+    /// A link within a directory stays a link; one that is copied by its name is what it points at.
+    fn link(&mut self, source: &Path, target: &Path) -> io::Result<()> {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        header.set_mode(0o777);
+        header.set_mtime(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        let name = target.strip_prefix("/").unwrap_or(target);
+        self.archive.append_link(&mut header, name, fs::read_link(source)?)
+    }
+
     /// An entry for a directory and for each above it, once.
-    fn directory(&mut self, path: &Path) -> io::Result<()> {
+    pub(super) fn directory(&mut self, path: &Path) -> io::Result<()> {
         let mut above: Vec<_> = path.ancestors().collect();
         above.reverse();
         for directory in above {

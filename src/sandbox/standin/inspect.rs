@@ -1,0 +1,142 @@
+//! `docker images`, `docker inspect` and `docker rmi`: what is kept, shown and forgotten.
+
+use serde_json::{Value, json};
+
+use super::images::Images;
+use super::reference::Reference;
+use super::{Environment, Error};
+
+/// `docker images`, as a table or as ids.
+pub(super) fn list(options: &[&str], build: &Environment) -> Result<(), Error> {
+    let mut quiet = false;
+    for option in options {
+        match *option {
+            "-q" | "--quiet" => quiet = true,
+            "-a" | "--all" | "--no-trunc" => {}
+            other => return Err(Error::usage(format!("the sandbox's stand-in does not know 'docker images {other}'"))),
+        }
+    }
+    let images = Images::of(build);
+    if !quiet {
+        println!("{:<72} {:<16} {:<14} SIZE", "REPOSITORY", "TAG", "IMAGE ID");
+    }
+    for (name, digest) in images.names() {
+        let reference = Reference::read(&name)?;
+        let manifest = images.manifest(&digest)?;
+        let id = manifest.config.digest.get(7..19).unwrap_or_default().to_owned();
+        let size: u64 = manifest.layers.iter().map(|layer| layer.size).sum();
+        match quiet {
+            true => println!("{id}"),
+            false => println!("{:<72} {:<16} {id:<14} {size}B", reference.repository(), reference.tag),
+        }
+    }
+    Ok(())
+}
+
+/// `docker inspect`: all of it, or what a template asks for.
+pub(super) fn inspect(options: &[&str], build: &Environment) -> Result<(), Error> {
+    let (mut format, mut names) = (None, Vec::new());
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        match option.split_once('=').unwrap_or((*option, "")) {
+            ("--format" | "-f", "") => format = options.next().copied(),
+            ("--format" | "-f", given) => format = Some(given),
+            ("--type", "") => {
+                options.next();
+            }
+            ("--type", _) => {}
+            (flag, _) if flag.starts_with('-') => return Err(Error::usage(format!("unknown flag: {flag}"))),
+            _ => names.push(*option),
+        }
+    }
+    let images = Images::of(build);
+    let described = names.iter().map(|name| describe(&images, name)).collect::<Result<Vec<_>, _>>()?;
+    match format {
+        None => println!("{:#}", Value::Array(described)),
+        Some(format) => {
+            for one in &described {
+                println!("{}", fill(format, one)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn describe(images: &Images, name: &str) -> Result<Value, Error> {
+    let reference = Reference::read(name)?;
+    let (digest, _) = images.find(&reference)?;
+    let manifest = images.manifest(&digest)?;
+    let config = images.json(&manifest.config.digest)?;
+    let same = images.names().into_iter().filter(|(_, other)| *other == digest);
+    let tags: Vec<_> = same.map(|(name, _)| name).collect();
+    Ok(json!({
+        "Id": manifest.config.digest,
+        "RepoTags": tags,
+        "RepoDigests": [format!("{}@{digest}", reference.repository())],
+        "Created": config["created"],
+        "Architecture": config["architecture"],
+        "Os": config["os"],
+        "Size": manifest.layers.iter().map(|layer| layer.size).sum::<u64>(),
+        "Config": config["config"],
+        "RootFS": { "Type": "layers", "Layers": config["rootfs"]["diff_ids"] },
+    }))
+}
+
+/// A template with the fields of a value: `{{.Config.User}}`, `{{json .Config}}`, `{{index .RepoDigests 0}}`.
+pub(super) fn fill(format: &str, value: &Value) -> Result<String, Error> {
+    let mut out = String::new();
+    let mut rest = format;
+    while let Some((before, template)) = rest.split_once("{{") {
+        let (field, after) =
+            template.split_once("}}").ok_or_else(|| Error::usage(format!("template parsing error: '{format}'")))?;
+        out.push_str(before);
+        let words: Vec<_> = field.split_whitespace().collect();
+        let found = |path: &str| {
+            let parts = path.strip_prefix('.').filter(|_| path.len() > 1);
+            let found = parts.and_then(|parts| parts.split('.').try_fold(value, |value, part| value.get(part)));
+            found.ok_or_else(|| Error::usage(format!("the sandbox's stand-in has no field {path}")))
+        };
+        match words[..] {
+            ["json", path] => out.push_str(&found(path)?.to_string()),
+            ["index", path, index] => {
+                let item = index.parse::<usize>().ok().and_then(|index| found(path).ok()?.get(index));
+                out.push_str(&text(item.ok_or_else(|| Error::usage(format!("there is no {path} {index}")))?));
+            }
+            [path] => out.push_str(&text(found(path)?)),
+            _ => return Err(Error::usage(format!("the sandbox's stand-in cannot fill in '{field}'"))),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// `docker rmi`: the names go, and with the build all the rest.
+pub(super) fn remove(names: &[&str], build: &Environment) -> Result<(), Error> {
+    let images = Images::of(build);
+    for name in names.iter().filter(|name| !name.starts_with('-')) {
+        let reference = Reference::read(name)?;
+        images.untag(&reference)?;
+        println!("Untagged: {reference}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_a_template_asks_for() {
+        let value = json!({ "Server": { "Os": "linux", "Arch": "amd64" }, "Digests": ["a@b"] });
+        assert_eq!(fill("{{.Server.Os}}/{{ .Server.Arch }}", &value).unwrap(), "linux/amd64");
+        assert_eq!(fill("{{index .Digests 0}} {{json .Digests}}", &value).unwrap(), "a@b [\"a@b\"]");
+        for bad in ["{{.Nothing}}", "{{.Server", "{{index .Digests 7}}", "{{range .}}"] {
+            assert!(fill(bad, &value).is_err(), "{bad}");
+        }
+    }
+}
