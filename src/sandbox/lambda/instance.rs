@@ -12,7 +12,7 @@ use super::house::House;
 use super::leftovers::Leftovers;
 use super::log_stream::LogStream;
 use super::names::FunctionId;
-use super::process::{Launch, LaunchError, Process, Surroundings};
+use super::process::{Departure, Launch, LaunchError, Process, Surroundings};
 use super::report::{self, Ending, Measures};
 use super::runtime_api::{Event, RuntimeApi, Said};
 
@@ -153,7 +153,10 @@ impl Instance {
             Ending::Timeout(limit) => *limit,
             _ => begun.elapsed(),
         };
-        self.max_memory_used = self.max_memory_used.max(self.process.max_memory_used());
+        self.max_memory_used = match ending {
+            Ending::OutOfMemory => function.memory_size,
+            _ => self.max_memory_used.max(self.process.max_memory_used()),
+        };
         if !self.waiting {
             self.process.kill().await;
         }
@@ -185,7 +188,7 @@ impl Instance {
                     Some(Said::InitError(document)) => failure = Some(Ending::Failure(document)),
                     _ => {}
                 },
-                how = self.process.ended() => return Err(failure.unwrap_or(Ending::Exit(how))),
+                departure = self.process.departed() => return Err(failure.unwrap_or(departure.into())),
                 () = &mut limit => return Err(failure.unwrap_or(Ending::Timeout(INIT_LIMIT))),
             }
         }
@@ -216,7 +219,11 @@ impl Instance {
                     Some(Said::Error(document)) => answer = Some(Ending::Failure(document)),
                     Some(Said::InitError(_)) | None => {}
                 },
-                how = self.process.ended() => return answer.unwrap_or(Ending::Exit(how)),
+                departure = self.process.departed() => return match departure {
+                    // Lambda's answer is lost then, too: the whole environment is gone.
+                    Departure::OutOfMemory => Ending::OutOfMemory,
+                    ended => answer.unwrap_or(ended.into()),
+                },
                 () = &mut late => return Ending::Timeout(limit),
             }
             if asks && let Some(ending) = answer.take() {
@@ -239,6 +246,15 @@ impl Instance {
         self.process.kill().await;
         // Whatever was being written just then is written before this returns.
         self.log.flush().await;
+    }
+}
+
+impl From<Departure> for Ending {
+    fn from(departure: Departure) -> Self {
+        match departure {
+            Departure::Ended(how) => Self::Exit(how),
+            Departure::OutOfMemory => Self::OutOfMemory,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! registry, function, policy   the functions that there are
 //! invoke, queue                events: at once or later
 //! pool, instance, process      processes: how many, what one goes through, what the system knows of it
+//! memory                       how much of it a process uses, and when that is too much
 //! runtime_api, log_stream, report   what a process speaks to, and where its words go
 //! images, unpack, rootfs       images as directories
 //! house                        what Lambda asks of the rest of the sandbox
@@ -18,6 +19,7 @@ mod instance;
 mod invoke;
 mod leftovers;
 mod log_stream;
+mod memory;
 mod names;
 mod operations;
 mod policy;

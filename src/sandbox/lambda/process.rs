@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use super::function::Function;
 use super::leftovers::Leftovers;
 use super::log_stream::LogStream;
+use super::memory::MemoryWatch;
 use super::rootfs;
 use crate::sandbox::services::{TemporaryCredentials, lock};
 
@@ -38,6 +39,8 @@ pub(crate) struct Launch {
     pub argv: Vec<String>,
     pub directory: PathBuf,
     pub environment: BTreeMap<String, String>,
+    /// In MB.
+    pub memory_size: u32,
 }
 
 /// Why there is nothing to start, in the words of Lambda's log.
@@ -102,7 +105,7 @@ impl Launch {
         let directory = rootfs::resolve(root, directory).map_err(|cause| failed(&cause.to_string()))?;
         // A working directory that the image does not have is made by Lambda, too.
         std::fs::create_dir_all(&directory).map_err(|cause| failed(&cause.to_string()))?;
-        Ok(Self { program, argv, directory, environment })
+        Ok(Self { program, argv, directory, environment, memory_size: function.memory_size })
     }
 }
 
@@ -158,6 +161,16 @@ pub(crate) struct Process {
     output: Arc<Output>,
     reader: JoinHandle<()>,
     leftovers: Leftovers,
+    memory: MemoryWatch,
+}
+
+/// Why a process works no more.
+#[derive(Debug)]
+pub(crate) enum Departure {
+    /// It has ended, and how.
+    Ended(String),
+    /// It uses more memory than it has been given.
+    OutOfMemory,
 }
 
 impl Process {
@@ -187,20 +200,25 @@ impl Process {
         let child = spawn(&mut command).await.map_err(failed)?;
         // The command holds the pipe's writing end, which would keep it open after the process has ended.
         drop(command);
+        let memory = MemoryWatch::new(child.id(), launch.memory_size);
         let group = child.id().and_then(|id| Pid::from_raw(id as i32));
         let output = Arc::new(Output::new(output.into(), log).map_err(failed)?);
         let reader = tokio::spawn(read_in_background(output.clone()));
         if let Some(id) = child.id() {
             leftovers.note(id);
         }
-        Ok(Self { child, group, output, reader, leftovers })
+        Ok(Self { child, group, output, reader, leftovers, memory })
     }
 
-    /// Waits for its end, and says how that came.
-    pub(crate) async fn ended(&mut self) -> String {
-        match self.child.wait().await {
-            Ok(status) => describe(status),
-            Err(cause) => format!("Runtime exited with error: {cause}"),
+    /// Waits for its end, or for the moment when it must be ended.
+    pub(crate) async fn departed(&mut self) -> Departure {
+        tokio::select! {
+            biased;
+            status = self.child.wait() => Departure::Ended(match status {
+                Ok(status) => describe(status),
+                Err(cause) => format!("Runtime exited with error: {cause}"),
+            }),
+            () = self.memory.exceeded() => Departure::OutOfMemory,
         }
     }
 
@@ -216,8 +234,9 @@ impl Process {
     }
 
     /// The most memory it has used so far, in MB; 0 where that cannot be known.
-    pub(crate) fn max_memory_used(&self) -> u32 {
-        self.child.id().map_or(0, max_memory_used)
+    pub(crate) fn max_memory_used(&mut self) -> u32 {
+        self.memory.look();
+        self.memory.peak()
     }
 
     /// Kills the process and all that it has started, and waits until they are gone.
@@ -341,24 +360,4 @@ async fn read_in_background(output: Arc<Output>) {
             Pumped::Closed => return,
         }
     }
-}
-
-#[cfg(target_os = "linux")]
-fn max_memory_used(pid: u32) -> u32 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .and_then(|value| value.trim().trim_end_matches(" kB").parse::<u32>().ok())
-        .map_or(0, |kilobytes| kilobytes.div_ceil(1024))
-}
-
-/// `ps` knows only what is in use now, which is the best that can be had without unsafe code.
-#[cfg(not(target_os = "linux"))]
-fn max_memory_used(pid: u32) -> u32 {
-    let output = std::process::Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output();
-    output
-        .ok()
-        .and_then(|output| String::from_utf8_lossy(&output.stdout).trim().parse::<u32>().ok())
-        .map_or(0, |kilobytes| kilobytes.div_ceil(1024))
 }

@@ -8,6 +8,9 @@ use serde_json::json;
 
 use super::function::LATEST;
 
+/// What the kernel's way of ending a process that uses too much memory is called.
+const KILLED: &str = "Runtime exited with error: signal: killed";
+
 /// How an invocation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -19,6 +22,8 @@ pub(crate) enum Ending {
     Timeout(Duration),
     /// Its process ended.
     Exit(String),
+    /// It used more memory than it has, and was killed.
+    OutOfMemory,
     /// Its process could not be started, and why.
     Launch { kind: &'static str, message: String },
     /// It answered with more than Lambda passes on.
@@ -41,6 +46,7 @@ impl Ending {
                 format!("RequestId: {request_id} Error: Task timed out after {:.2} seconds", limit.as_secs_f64()),
             ),
             Self::Exit(how) => document("Runtime.ExitError", format!("RequestId: {request_id} Error: {how}")),
+            Self::OutOfMemory => document("Runtime.OutOfMemory", format!("RequestId: {request_id} Error: {KILLED}")),
             Self::Launch { kind, message } => document(kind, format!("RequestId: {request_id} Error: {message}")),
             Self::TooLarge(size) => document(
                 "Function.ResponseSizeTooLarge",
@@ -63,6 +69,8 @@ impl Ending {
                 limit.as_secs_f64()
             )),
             Self::Exit(how) => Some(format!("RequestId: {request_id} Error: {how}\nRuntime.ExitError\n")),
+            // The log's word for it is the general one; only the report and the answer say that it was the memory.
+            Self::OutOfMemory => Some(format!("RequestId: {request_id} Error: {KILLED}\nRuntime.ExitError\n")),
             Self::Launch { kind, message } => Some(format!("RequestId: {request_id} Error: {message}\n{kind}\n")),
             Self::TooLarge(size) => Some(format!(
                 "RequestId: {request_id} Error: Response payload size ({size} bytes) exceeded maximum allowed payload \
@@ -76,6 +84,7 @@ impl Ending {
             Self::Response(_) | Self::Failure(_) | Self::Stopped => String::new(),
             Self::Timeout(_) => "Status: timeout\t".to_owned(),
             Self::Exit(_) => "Status: error\tError Type: Runtime.ExitError\t".to_owned(),
+            Self::OutOfMemory => "Status: error\tError Type: Runtime.OutOfMemory\t".to_owned(),
             Self::Launch { kind, .. } => format!("Status: error\tError Type: {kind}\t"),
             Self::TooLarge(_) => "Status: error\tError Type: Function.ResponseSizeTooLarge\t".to_owned(),
         }
@@ -150,5 +159,15 @@ mod tests {
         assert_eq!(payload["errorType"], "Sandbox.Timedout");
         assert_eq!(payload["errorMessage"], "RequestId: id Error: Task timed out after 3.00 seconds");
         assert!(report("id", measures(None), &timeout).ends_with("Status: timeout\t\n"));
+    }
+
+    #[test]
+    fn a_function_over_its_memory_was_killed() {
+        let line = "RequestId: id Error: Runtime exited with error: signal: killed\nRuntime.ExitError\n";
+        assert_eq!(Ending::OutOfMemory.log_line("id").as_deref(), Some(line));
+        let payload: serde_json::Value = serde_json::from_slice(&Ending::OutOfMemory.payload("id").0).unwrap();
+        assert_eq!(payload["errorType"], "Runtime.OutOfMemory");
+        let report = report("id", measures(None), &Ending::OutOfMemory);
+        assert!(report.ends_with("Status: error\tError Type: Runtime.OutOfMemory\t\n"), "{report}");
     }
 }

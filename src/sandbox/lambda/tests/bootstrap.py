@@ -50,6 +50,12 @@ while True:
         sys.stderr.write("\nfrom stderr\n")
     elif what == "spawn":
         answer = {"pid": os.getpid(), "child": subprocess.Popen(["sleep", "600"]).pid}
+    elif what == "hoard":
+        hoard = [bytearray(4 << 20) for _ in range(event["megabytes"] // 4)]
+        answer = len(hoard)
+    elif what == "hoard in a child":
+        subprocess.run([sys.executable, "-c", "b = [bytearray(4 << 20) for _ in range(%d)]; import time; time.sleep(60)"
+                        % (event["megabytes"] // 4)])
     elif what == "exit":
         sys.exit(event["code"])
     elif what == "fail":

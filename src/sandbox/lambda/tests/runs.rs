@@ -132,6 +132,26 @@ async fn a_function_that_takes_too_long_is_killed_with_all_its_children() {
     assert_eq!(bench.stream_count(), 2);
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_function_over_its_memory_is_killed_and_its_log_says_so() {
+    let Some(bench) = Bench::new() else { return };
+    bench.create("f", json!({ "Timeout": 60 })).await;
+    let within = bench.invoke("f", json!({ "do": "hoard", "megabytes": 64 })).await;
+    assert_eq!((within.error, within.payload), (None, json!(16)));
+    for kind in ["hoard", "hoard in a child"] {
+        let killed = bench.invoke("f", json!({ "do": kind, "megabytes": 600 })).await;
+        assert_eq!(killed.payload["errorType"], "Runtime.OutOfMemory", "{kind}");
+        assert!(
+            killed.payload["errorMessage"].as_str().unwrap().ends_with("Runtime exited with error: signal: killed")
+        );
+        assert!(killed.tail.contains(" Error: Runtime exited with error: signal: killed\nRuntime.ExitError\n"));
+        assert!(killed.tail.contains("Memory Size: 128 MB\tMax Memory Used: 128 MB\t"), "{}", killed.tail);
+        assert!(killed.tail.ends_with("Status: error\tError Type: Runtime.OutOfMemory\t\n"), "{}", killed.tail);
+    }
+    assert_eq!(bench.invoke("f", json!({ "do": "count" })).await.payload["served"], 1);
+}
+
 #[tokio::test]
 async fn a_function_that_crashes_is_reported_and_started_anew() {
     let Some(bench) = Bench::new() else { return };

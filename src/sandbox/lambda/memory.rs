@@ -1,0 +1,184 @@
+//! A function's memory: how much it uses, and what happens when that is more than it has been given.
+//!
+//! Linux tells what a process uses; it is looked at every few milliseconds while the function works. Elsewhere nothing can
+//! be known in time without unsafe code: there a function may use what it likes.
+
+use std::time::Duration;
+
+use tokio::time::{Interval, MissedTickBehavior};
+
+/// How often is looked.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Watches a process and its children.
+#[derive(Debug)]
+pub(crate) struct MemoryWatch {
+    pid: Option<u32>,
+    /// In kB.
+    limit: u64,
+    /// In kB.
+    peak: u64,
+    tick: Interval,
+}
+
+impl MemoryWatch {
+    /// Watches the process `pid`, which may use `megabytes`.
+    pub(crate) fn new(pid: Option<u32>, megabytes: u32) -> Self {
+        let mut tick = tokio::time::interval(LOOK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        if let Some(pid) = pid {
+            system::fence(pid, u64::from(megabytes) << 20);
+        }
+        Self { pid, limit: u64::from(megabytes) << 10, peak: 0, tick }
+    }
+
+    /// Comes back when more is used than may be.
+    pub(crate) async fn exceeded(&mut self) {
+        if !system::CAN_LOOK {
+            return std::future::pending().await;
+        }
+        loop {
+            self.tick.tick().await;
+            if self.look() {
+                return;
+            }
+        }
+    }
+
+    /// Whether more is used now than may be.
+    pub(crate) fn look(&mut self) -> bool {
+        let Some(usage) = self.pid.and_then(|pid| system::usage(pid, self.limit)) else {
+            return false;
+        };
+        self.peak = self.peak.max(usage.peak);
+        system::CAN_LOOK && usage.held > self.limit
+    }
+
+    /// The most that has been used so far, in MB; never more than there is, as Lambda reports it. 0 where that cannot be
+    /// known.
+    pub(crate) fn peak(&self) -> u32 {
+        u32::try_from(self.peak.min(self.limit).div_ceil(1024)).unwrap_or(u32::MAX)
+    }
+}
+
+/// In kB.
+struct Usage {
+    /// What cannot be taken back: pages of files can, and are not counted.
+    held: u64,
+    /// The most that was resident.
+    peak: u64,
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::fs;
+
+    use rustix::process::{Pid, Resource, Rlimit};
+
+    use super::Usage;
+
+    pub(super) const CAN_LOOK: bool = true;
+
+    /// Between two looks a process could take the whole machine. What it may map to write to is bounded far above its
+    /// limit, since runtimes map more than they use.
+    pub(super) fn fence(pid: u32, bytes: u64) {
+        let most = Some(bytes.saturating_mul(4).saturating_add(1 << 30));
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        // Ended already, or a system that forbids it: the looks are still there.
+        let _ = rustix::process::prlimit(pid, Resource::Data, Rlimit { current: most, maximum: most });
+    }
+
+    pub(super) fn usage(pid: u32, limit: u64) -> Option<Usage> {
+        let first = Status::read(pid)?;
+        let (mut held, mut resident) = (first.held, first.resident);
+        let children = descendants(pid);
+        for status in children.iter().filter_map(|child| Status::read(*child)) {
+            held += status.held;
+            resident += status.resident;
+        }
+        // What a fork shares with its parent was counted twice. To know it exactly takes the kernel long, so it is asked
+        // only when it matters.
+        if held > limit && !children.is_empty() {
+            held = std::iter::once(&pid).chain(&children).filter_map(|pid| proportional(*pid)).sum();
+        }
+        Some(Usage { held, peak: first.peak.max(resident) })
+    }
+
+    /// What /proc says of one process, in kB.
+    struct Status {
+        held: u64,
+        resident: u64,
+        peak: u64,
+    }
+
+    impl Status {
+        fn read(pid: u32) -> Option<Self> {
+            let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let of = |name: &str| field(&text, name).unwrap_or(0);
+            Some(Self { held: of("RssAnon:") + of("RssShmem:"), resident: of("VmRSS:"), peak: of("VmHWM:") })
+        }
+    }
+
+    /// A process's share of what it holds together with others.
+    fn proportional(pid: u32) -> Option<u64> {
+        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+        Some(field(&text, "Pss_Anon:")? + field(&text, "Pss_Shmem:")?)
+    }
+
+    fn field(text: &str, name: &str) -> Option<u64> {
+        let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+        value.trim().strip_suffix(" kB")?.trim().parse().ok()
+    }
+
+    /// The children of a process, and theirs. One whose parent has ended is not among them any more.
+    fn descendants(pid: u32) -> Vec<u32> {
+        let mut found = Vec::new();
+        let mut parents = vec![pid];
+        while let Some(parent) = parents.pop() {
+            let threads = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+            for thread in threads {
+                let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+                let children = children.split_whitespace().filter_map(|child| child.parse::<u32>().ok());
+                for child in children {
+                    found.push(child);
+                    parents.push(child);
+                }
+            }
+        }
+        found
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use super::Usage;
+
+    /// No limit here: what is used can only be asked of `ps`, which takes too long to be asked often.
+    pub(super) const CAN_LOOK: bool = false;
+
+    pub(super) fn fence(_pid: u32, _bytes: u64) {}
+
+    /// `ps` knows only what is in use now.
+    pub(super) fn usage(pid: u32, _limit: u64) -> Option<Usage> {
+        let output = std::process::Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output().ok()?;
+        let resident = String::from_utf8_lossy(&output.stdout).trim().parse().ok()?;
+        Some(Usage { held: 0, peak: resident })
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn this_process_uses_something_and_less_than_all() {
+        let own = std::process::id();
+        let usage = system::usage(own, u64::MAX).unwrap();
+        assert!(usage.held > 0 && usage.peak >= usage.held);
+        let mut small = MemoryWatch { pid: Some(own), limit: 1, peak: 0, tick: tokio::time::interval(LOOK) };
+        small.exceeded().await;
+        assert_eq!(small.peak(), 1);
+        let mut large = MemoryWatch { limit: u64::MAX, ..small };
+        assert!(!large.look());
+    }
+}
