@@ -15,6 +15,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use super::access::{Access, Caller};
 use super::chunked::{Chunked, Incoming};
 use super::fault::{Fate, Faults};
+use super::lambda;
 use super::latency;
 use super::refusal::{self, BadKey};
 use super::s3::{self, S3, S3Error, Target};
@@ -117,6 +118,9 @@ impl Front {
         if path == READY_PATH {
             return Ok(plain(StatusCode::OK, &self.instance));
         }
+        if let Some(token) = path.strip_prefix(lambda::PACKAGE_PATH) {
+            return Ok(self.package(token).await);
+        }
         if (path == "/v2" || path.starts_with("/v2/"))
             && !is_sigv4(&request)
             && let Some(registry) = self.registry.get()
@@ -156,6 +160,21 @@ impl Front {
             response.headers_mut().entry(name).or_insert(id);
         }
         Ok(response)
+    }
+
+    /// A deployment package, for who has a link: as on AWS, the link is the permission.
+    async fn package(&self, token: &str) -> Response<Body> {
+        let path = self.services.functions().and_then(|functions| functions.package(token));
+        let file = match path {
+            Some(path) => tokio::fs::File::open(path).await.ok(),
+            None => None,
+        };
+        let Some(file) = file else {
+            return plain(StatusCode::FORBIDDEN, "The link is not valid, or not valid any more.");
+        };
+        let mut response = Response::new(Body::from_stream(tokio_util::io::ReaderStream::new(file)));
+        response.headers_mut().insert("content-type", HeaderValue::from_static("application/zip"));
+        response
     }
 
     async fn route_s3(

@@ -163,6 +163,11 @@ impl Latencies {
         wait(self.of(span)).await;
     }
 
+    /// A time that the sandbox itself keeps, such as how long something idle stays, at its pace.
+    pub(crate) fn scaled(&self, duration: Duration) -> Duration {
+        duration.mul_f64(self.pace.time_scale)
+    }
+
     /// How long an answer to a call is held back.
     pub(crate) fn of_call(&self, service: &str, operation: &str) -> Duration {
         match self.pace.latency {

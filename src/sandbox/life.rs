@@ -77,9 +77,10 @@ impl Life {
         };
         let codebuild = Arc::new(CodeBuildService::new(services.clone(), build_host));
         services.register(codebuild.clone()).map_err(damaged)?;
-        let lambda = Arc::new(LambdaService::new(services.clone(), ecr.images()));
+        let lambda = Arc::new(LambdaService::new(services.clone(), ecr.images(), s3.clone()));
         services.register(lambda.clone()).map_err(damaged)?;
         services.set_functions(lambda.clone());
+        services.add_blob_user(lambda.clone());
 
         services.add_blob_user(s3.clone());
         let wanted = services.blobs_in_use();

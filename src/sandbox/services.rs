@@ -37,6 +37,10 @@ pub(crate) trait Functions: Send + Sync {
     fn exists(&self, function_arn: &str) -> bool;
     /// Queues an asynchronous invocation and returns at once.
     fn invoke_async(&self, function_arn: &str, payload: Value);
+    /// The file of a deployment package, for who has been given a link to it.
+    fn package(&self, _token: &str) -> Option<PathBuf> {
+        None
+    }
 }
 
 /// A service that keeps bytes among the blobs. Those that no one names are removed when the sandbox starts.

@@ -36,6 +36,12 @@ pub(crate) fn precondition_failed() -> AwsError {
     ))
 }
 
+pub(crate) fn too_many_requests(reason: &str, message: &str) -> AwsError {
+    let mut error = AwsError::bad_request("TooManyRequestsException", message).with_extra("Reason", reason.into());
+    error.status = StatusCode::TOO_MANY_REQUESTS;
+    of_user(error)
+}
+
 pub(crate) fn too_large(message: impl Into<String>) -> AwsError {
     let mut error = AwsError::bad_request("RequestEntityTooLargeException", message);
     error.status = StatusCode::PAYLOAD_TOO_LARGE;

@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::house::SourceImage;
+use super::code::Code;
+use super::concurrency;
+use super::event_config::{EventConfig, EventLimits};
 use super::names::FunctionId;
 use super::policy::ResourcePolicy;
 
@@ -57,41 +59,6 @@ impl ImageConfig {
     }
 }
 
-/// The image that a function runs, as it was when the code was set: a tag that moves later does not change it.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Code {
-    /// As the caller wrote it.
-    pub uri: String,
-    /// `sha256:…`.
-    pub digest: String,
-    pub entrypoint: Vec<String>,
-    pub cmd: Vec<String>,
-    pub env: Vec<String>,
-    pub working_dir: String,
-}
-
-impl Code {
-    pub(crate) fn new(uri: &str, image: &SourceImage) -> Self {
-        Self {
-            uri: uri.to_owned(),
-            digest: image.digest.clone(),
-            entrypoint: image.entrypoint.clone(),
-            cmd: image.cmd.clone(),
-            env: image.env.clone(),
-            working_dir: image.working_dir.clone(),
-        }
-    }
-
-    /// The same image by digest: what is really run.
-    pub(crate) fn resolved_uri(&self) -> String {
-        let repository = self.uri.split('@').next().unwrap_or(&self.uri);
-        // A colon after the last slash begins the tag; one before it would be a port.
-        let name_start = repository.rfind('/').map_or(0, |slash| slash + 1);
-        let end = repository[name_start..].find(':').map_or(repository.len(), |colon| name_start + colon);
-        format!("{}@{}", &repository[..end], self.digest)
-    }
-}
-
 /// A function.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Function {
@@ -116,6 +83,10 @@ pub(crate) struct Function {
     pub update_reason: Option<(String, String)>,
     pub last_modified: DateTime<Utc>,
     pub revision: String,
+    #[serde(default)]
+    pub reserved_concurrency: Option<u32>,
+    #[serde(default)]
+    pub event_config: Option<EventConfig>,
 }
 
 impl Function {
@@ -123,6 +94,11 @@ impl Function {
     pub(crate) fn touch(&mut self) {
         self.revision = uuid::Uuid::new_v4().to_string();
         self.last_modified = Utc::now();
+    }
+
+    /// How often and how long its asynchronous events are tried.
+    pub(crate) fn event_limits(&self) -> EventLimits {
+        EventLimits::of(self.event_config.as_ref())
     }
 
     /// The log group that its lines go to.
@@ -140,24 +116,21 @@ impl Function {
             "FunctionName": self.id.name,
             "FunctionArn": self.id.arn(account),
             "Role": self.role,
-            // Image functions have a size of 0 in Lambda's answers: the image is ECR's.
-            "CodeSize": 0,
             "Description": self.description,
             "Timeout": self.timeout,
             "MemorySize": self.memory_size,
             "LastModified": self.last_modified.format("%Y-%m-%dT%H:%M:%S%.3f+0000").to_string(),
-            "CodeSha256": self.code.digest.strip_prefix("sha256:").unwrap_or(&self.code.digest),
             "Version": LATEST,
             "TracingConfig": { "Mode": self.tracing_mode },
             "RevisionId": self.revision,
             "State": self.state,
             "LastUpdateStatus": self.update_status,
-            "PackageType": "Image",
             "Architectures": self.architectures,
             "EphemeralStorage": { "Size": self.ephemeral_storage },
             "SnapStart": { "ApplyOn": "None", "OptimizationStatus": "Off" },
             "LoggingConfig": self.logging_view(),
         });
+        self.code.describe(&mut view);
         if !self.environment.is_empty() {
             view["Environment"] = json!({ "Variables": self.environment });
         }
@@ -175,16 +148,12 @@ impl Function {
         view
     }
 
-    /// GetFunction's answer.
-    pub(crate) fn view(&self, account: &str) -> Value {
-        let mut view = json!({
-            "Configuration": self.configuration(account),
-            "Code": {
-                "RepositoryType": "ECR",
-                "ImageUri": self.code.uri,
-                "ResolvedImageUri": self.code.resolved_uri(),
-            },
-        });
+    /// GetFunction's answer. `code` says where the code is.
+    pub(crate) fn view(&self, account: &str, code: Value) -> Value {
+        let mut view = json!({ "Configuration": self.configuration(account), "Code": code });
+        if self.reserved_concurrency.is_some() {
+            view["Concurrency"] = concurrency::view(self.reserved_concurrency);
+        }
         if !self.tags.is_empty() {
             view["Tags"] = json!(self.tags);
         }
@@ -196,19 +165,5 @@ impl Function {
         view.entry("LogFormat").or_insert_with(|| json!("Text"));
         view.insert("LogGroup".to_owned(), json!(self.log_group()));
         Value::Object(view)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_resolved_uri_names_the_digest_instead_of_the_tag() {
-        let resolved =
-            |uri: &str| Code { uri: uri.to_owned(), digest: "sha256:ab".to_owned(), ..Code::default() }.resolved_uri();
-        assert_eq!(resolved("host.example/repo:tag"), "host.example/repo@sha256:ab");
-        assert_eq!(resolved("host:5000/team/repo"), "host:5000/team/repo@sha256:ab");
-        assert_eq!(resolved("host/repo@sha256:cd"), "host/repo@sha256:ab");
     }
 }

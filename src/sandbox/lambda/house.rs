@@ -1,5 +1,6 @@
 //! What Lambda asks of the rest of the sandbox, as a trait, so that functions can be tried without the other services.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,7 +8,11 @@ use async_trait::async_trait;
 use awsim_core::AwsError;
 use serde_json::Value;
 
+use super::errors;
+use crate::sandbox::blobs::Blob;
 use crate::sandbox::ecr::{ImageError, Images};
+use crate::sandbox::latency::Latencies;
+use crate::sandbox::s3::S3;
 use crate::sandbox::services::{Services, TemporaryCredentials};
 
 /// The service principal as which Lambda assumes execution roles.
@@ -43,6 +48,8 @@ pub(crate) trait House: Send + Sync + 'static {
     fn endpoint(&self) -> &str;
     /// Lambda's own directory.
     fn directory(&self) -> PathBuf;
+    /// How long things take.
+    fn latencies(&self) -> &Latencies;
     /// Calls a neighbour.
     async fn call(&self, service: &str, region: &str, operation: &str, input: Value) -> Result<Value, AwsError>;
     /// Credentials of a function's execution role.
@@ -51,6 +58,12 @@ pub(crate) trait House: Send + Sync + 'static {
     fn save(&self);
     /// Finds an image in the ECR of a region.
     fn image(&self, uri: &str, region: &str) -> Result<SourceImage, SourceError>;
+    /// The hash and the size of an object in the S3 of a region.
+    fn object(&self, region: &str, bucket: &str, key: &str, version: Option<&str>) -> Result<(String, u64), AwsError>;
+    /// Keeps bytes.
+    async fn keep(&self, bytes: &[u8]) -> io::Result<Blob>;
+    /// Where bytes that are kept are, by their hash.
+    fn blob(&self, sha256: &str) -> PathBuf;
 }
 
 /// Why an image cannot be a function's code.
@@ -70,11 +83,12 @@ pub(crate) enum SourceError {
 pub(crate) struct Sandbox {
     services: Arc<Services>,
     images: Images,
+    s3: Arc<S3>,
 }
 
 impl Sandbox {
-    pub(crate) fn new(services: Arc<Services>, images: Images) -> Self {
-        Self { services, images }
+    pub(crate) fn new(services: Arc<Services>, images: Images, s3: Arc<S3>) -> Self {
+        Self { services, images, s3 }
     }
 }
 
@@ -90,6 +104,10 @@ impl House for Sandbox {
 
     fn directory(&self) -> PathBuf {
         self.services.data_dir().join("lambda")
+    }
+
+    fn latencies(&self) -> &Latencies {
+        self.services.latencies()
     }
 
     async fn call(&self, service: &str, region: &str, operation: &str, input: Value) -> Result<Value, AwsError> {
@@ -122,5 +140,34 @@ impl House for Sandbox {
             working_dir: image.config.working_dir,
             layers: layers.map(|layer| SourceLayer { media_type: layer.media_type, path: layer.path }).collect(),
         })
+    }
+
+    fn object(&self, region: &str, bucket: &str, key: &str, version: Option<&str>) -> Result<(String, u64), AwsError> {
+        let failed = |code: &str, message: &str| {
+            errors::invalid_parameter(format!(
+                "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+            ))
+        };
+        let object = self.s3.object(bucket, key, version).map_err(|error| failed(&error.code, &error.message))?;
+        if object.region != region {
+            return Err(failed(
+                "PermanentRedirect",
+                &format!(
+                    "The bucket is in this region: {}. Please use this region to retry the request",
+                    object.region
+                ),
+            ));
+        }
+        Ok((object.sha256, object.size))
+    }
+
+    async fn keep(&self, bytes: &[u8]) -> io::Result<Blob> {
+        let mut writer = self.services.blobs().writer().await?;
+        writer.write(bytes).await?;
+        writer.finish().await
+    }
+
+    fn blob(&self, sha256: &str) -> PathBuf {
+        self.services.blobs().path(sha256)
     }
 }

@@ -1,4 +1,4 @@
-//! The images that functions run from, unpacked once a digest and kept as long as a function uses it.
+//! The images and zips that functions run from, unpacked once a digest and kept as long as a function uses it.
 
 use std::collections::HashSet;
 use std::fs;
@@ -6,7 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::house::{SourceError, SourceImage};
+use super::house::SourceError;
+use super::package::{self, PackageError};
+use super::source::Source;
 use super::unpack::{self, UnpackError};
 
 /// Why an image is not there to run.
@@ -16,6 +18,8 @@ pub(crate) enum ImageError {
     Directory { path: PathBuf, source: io::Error },
     #[error("the image cannot be unpacked")]
     Unpack(#[from] UnpackError),
+    #[error(transparent)]
+    Package(#[from] PackageError),
     #[error("the digest {0} is malformed")]
     Digest(String),
     #[error("the image is not in its registry any more")]
@@ -46,25 +50,28 @@ impl Images {
         self.dir.join(digest.strip_prefix("sha256:").unwrap_or(digest))
     }
 
-    /// Unpacks `image`, unless it is there.
-    pub(crate) async fn ensure(&self, image: &SourceImage) -> Result<PathBuf, ImageError> {
-        let hex = image.digest.strip_prefix("sha256:").unwrap_or_default();
+    /// Unpacks `source`, unless it is there.
+    pub(crate) async fn ensure(&self, source: &Source) -> Result<PathBuf, ImageError> {
+        let digest = source.digest();
+        let hex = digest.strip_prefix("sha256:").unwrap_or_default();
         if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(ImageError::Digest(image.digest.clone()));
+            return Err(ImageError::Digest(digest.to_owned()));
         }
-        let root = self.root(&image.digest);
+        let root = self.root(digest);
         let _turn = self.turn.lock().await;
         if root.is_dir() {
             return Ok(root);
         }
-        let (layers, dir, done) = (image.layers.clone(), self.dir.clone(), root.clone());
+        let (source, dir, done) = (source.clone(), self.dir.clone(), root.clone());
         tokio::task::spawn_blocking(move || {
             let temporary = dir.join(format!("{}.part", uuid::Uuid::new_v4()));
             let failed = |source| ImageError::Directory { path: temporary.clone(), source };
             fs::create_dir_all(&temporary).map_err(failed)?;
-            let result = unpack::unpack(&layers, &temporary)
-                .map_err(ImageError::from)
-                .and_then(|()| fs::rename(&temporary, &done).map_err(failed));
+            let unpacked = match &source {
+                Source::Image(image) => unpack::unpack(&image.layers, &temporary).map_err(ImageError::from),
+                Source::Zip { path, .. } => package::unpack(path, &temporary).map_err(ImageError::from),
+            };
+            let result = unpacked.and_then(|()| fs::rename(&temporary, &done).map_err(failed));
             if result.is_err() {
                 remove(&temporary);
             }

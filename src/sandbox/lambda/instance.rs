@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::function::Function;
@@ -18,6 +19,8 @@ use super::runtime_api::{Event, RuntimeApi, Said};
 
 /// How long a function may take to ask for its first event.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
+/// Where, below Lambda's directory, the processes have their temporary files.
+pub(crate) const TEMPORARY: &str = "tmp";
 /// Credentials are good for an hour; a process is replaced well before.
 const CREDENTIALS_LIFE: Duration = Duration::from_secs(45 * 60);
 
@@ -51,6 +54,8 @@ pub(crate) struct Instance {
     started: Instant,
     api: RuntimeApi,
     process: Process,
+    /// Removed with the process.
+    _temporary: TempDir,
     log: Arc<LogStream>,
     writer: JoinHandle<()>,
     /// It has asked for an event and waits for it.
@@ -70,12 +75,13 @@ impl Instance {
         let log = LogStream::new(house.clone(), &function.id.region, function.log_group());
         let started = Instant::now();
         match Self::launch(house, function, root, leftovers, &log).await {
-            Ok((api, process)) => Ok(Self {
+            Ok((api, process, temporary)) => Ok(Self {
                 function: function.id.clone(),
                 revision: function.revision.clone(),
                 started,
                 api,
                 process,
+                _temporary: temporary,
                 writer: log.write_in_background(),
                 log,
                 waiting: false,
@@ -100,7 +106,7 @@ impl Instance {
         root: &Path,
         leftovers: &Leftovers,
         log: &Arc<LogStream>,
-    ) -> Result<(RuntimeApi, Process), Ending> {
+    ) -> Result<(RuntimeApi, Process, TempDir), Ending> {
         let credentials =
             house.assume_role(&function.role, &function.id.name).await.map_err(|error| Ending::Launch {
                 kind: "AccessDeniedException",
@@ -110,18 +116,23 @@ impl Instance {
             kind: "Sandbox.Failure",
             message: format!("the Runtime API cannot listen: {cause}"),
         })?;
+        let temporary = temporary_directory(&house.directory()).map_err(|cause| Ending::Launch {
+            kind: "Sandbox.Failure",
+            message: format!("a directory for temporary files cannot be made: {cause}"),
+        })?;
         let surroundings = Surroundings {
             runtime_api: api.address().to_string(),
             log_group: log.group(),
             log_stream: log.name(),
             endpoint: house.endpoint(),
+            temporary: temporary.path(),
             credentials: &credentials,
         };
         let failed =
             |error: LaunchError| Ending::Launch { kind: "Runtime.InvalidEntrypoint", message: error.to_string() };
-        let launch = Launch::new(function, root, &surroundings).map_err(failed)?;
+        let launch = Launch::new(function, root, &surroundings).await.map_err(failed)?;
         let process = Process::start(&launch, log.clone(), leftovers.clone()).await.map_err(failed)?;
-        Ok((api, process))
+        Ok((api, process, temporary))
     }
 
     /// Whether it can take another event of `revision`.
@@ -262,6 +273,13 @@ impl Drop for Instance {
     fn drop(&mut self) {
         self.writer.abort();
     }
+}
+
+/// A directory for a process's temporary files, below Lambda's own directory.
+fn temporary_directory(directory: &Path) -> std::io::Result<TempDir> {
+    let parent = directory.join(TEMPORARY);
+    std::fs::create_dir_all(&parent)?;
+    tempfile::Builder::new().prefix("").tempdir_in(std::path::absolute(parent)?)
 }
 
 /// Writes what Lambda says at the end of an invocation, and sees the whole log home.

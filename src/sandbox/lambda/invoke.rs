@@ -1,19 +1,18 @@
-//! Invoke: at once, later, or only to see whether it could be; and the events that other services send.
+//! Invoke: at once, later, or only to see whether it could be.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use awsim_core::AwsError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use chrono::Utc;
 use serde_json::{Map, Value, json};
 
+use super::concurrency;
 use super::errors;
 use super::function::{Function, LATEST, State};
 use super::instance::{Finished, Invocation};
 use super::names::{FunctionId, Reference};
-use super::queue::Queued;
 use super::registry::Lambda;
 use super::report::Ending;
 
@@ -21,11 +20,6 @@ use super::report::Ending;
 const MAX_SYNC: usize = 6_291_456;
 /// The largest event of an asynchronous invocation.
 const MAX_ASYNC: usize = 1_048_576;
-/// How often an asynchronous event is tried again after the function has failed on it, and after how long. Lambda tries
-/// twice, after one and two minutes. None yet: each try writes its lines into the log once more, and the issue on whole
-/// services, which has the latencies too, says how long a try is put off in the sandbox.
-const ASYNC_RETRIES: &[std::time::Duration] = &[];
-
 /// How Invoke is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -74,15 +68,20 @@ impl Lambda {
             return Err(errors::invalid_content(format!("Could not parse request body into json: {cause}")));
         }
         if kind == Kind::Event {
-            self.accept(function.id, payload);
+            self.accept(function.id, &payload, Duration::ZERO);
             return Ok(empty(202));
         }
 
+        let admission =
+            self.concurrency.admit(&function.id, function.reserved_concurrency).ok_or_else(concurrency::too_many)?;
         let request_id = uuid::Uuid::new_v4().to_string();
         let invocation = Invocation { request_id: request_id.clone(), payload: payload.into() };
         let (lambda, id) = (self.clone(), function.id.clone());
         // In a task of its own: a caller that hangs up does not end the invocation.
-        let running = tokio::spawn(async move { lambda.run(&id, &invocation).await });
+        let running = tokio::spawn(async move {
+            let _admission = admission;
+            lambda.run(&id, &invocation).await
+        });
         let finished = running.await.map_err(|cause| AwsError::server_error("ServiceException", cause.to_string()))?;
         if finished.ending == Ending::Stopped && self.get(&call.reference).is_err() {
             return Err(errors::function_not_found(&function.id.arn(self.account())));
@@ -104,42 +103,7 @@ impl Lambda {
         }))
     }
 
-    /// Queues an event, and returns at once. Accepted is kept: also over the end of the sandbox.
-    pub(crate) fn accept(self: &Arc<Self>, function: FunctionId, payload: Vec<u8>) {
-        let event = Queued {
-            function,
-            request_id: uuid::Uuid::new_v4().to_string(),
-            accepted: Utc::now().timestamp_nanos_opt().unwrap_or_default(),
-            payload: String::from_utf8_lossy(&payload).into_owned(),
-        };
-        self.queue.keep(&event);
-        self.start_event(event);
-    }
-
-    /// Works on an accepted event, when the function is ready for it.
-    pub(crate) fn start_event(self: &Arc<Self>, event: Queued) {
-        let lambda = self.clone();
-        tokio::spawn(async move {
-            let invocation =
-                Invocation { request_id: event.request_id, payload: Bytes::from(event.payload.into_bytes()) };
-            let mut delays = ASYNC_RETRIES.iter();
-            // An event for a function that is gone, or that has never become ready, is dropped, as Lambda does in the end.
-            while lambda.settled(&event.function).await == Some(State::Active) {
-                let finished = lambda.run(&event.function, &invocation).await;
-                if finished.ending == Ending::Stopped && lambda.functions().contains_key(&event.function) {
-                    // The sandbox is going down: the next one works on it.
-                    return;
-                }
-                match delays.next() {
-                    Some(delay) if !matches!(finished.ending, Ending::Response(_)) => tokio::time::sleep(*delay).await,
-                    _ => break,
-                }
-            }
-            lambda.queue.done(&invocation.request_id);
-        });
-    }
-
-    async fn run(&self, id: &FunctionId, invocation: &Invocation) -> Finished {
+    pub(crate) async fn run(&self, id: &FunctionId, invocation: &Invocation) -> Finished {
         self.pool.invoke(id, invocation, &|| self.runnable(id)).await
     }
 }

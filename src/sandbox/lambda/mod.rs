@@ -1,17 +1,25 @@
-//! Lambda: functions from container images, each event worked on by a process that speaks the Runtime API.
+//! Lambda: functions from container images and from zips with Python in them, each event worked on by a process that speaks the Runtime API.
 //!
 //! ```text
 //! wire, operations, request    the API: routes, operations, what a request may say
 //! registry, function, policy   the functions that there are
-//! invoke, queue                events: at once or later
+//! invoke, events, queue        events: at once or later
+//! concurrency, event_config    how many at once, how often, how long
 //! pool, instance, process      processes: how many, what one goes through, what the system knows of it
 //! memory                       how much of it a process uses, and when that is too much
 //! runtime_api, log_stream, report   what a process speaks to, and where its words go
-//! images, unpack, rootfs       images as directories
+//! source, code, downloads      where code comes from, what is kept of it, how it is given back
+//! images, unpack, package, rootfs   images and zips as directories
+//! python                       the machine's Python as Lambda's
 //! house                        what Lambda asks of the rest of the sandbox
 //! ```
 
+mod code;
+mod concurrency;
+mod downloads;
 mod errors;
+mod event_config;
+mod events;
 mod function;
 mod house;
 mod images;
@@ -22,35 +30,43 @@ mod log_stream;
 mod memory;
 mod names;
 mod operations;
+mod package;
 mod policy;
 mod pool;
 mod process;
+mod python;
 mod queue;
 mod registry;
 mod report;
 mod request;
 mod rootfs;
 mod runtime_api;
+mod source;
 mod unpack;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use awsim_core::{AwsError, Protocol, RequestContext, RouteDefinition, ServiceHandler};
 use serde_json::Value;
 
+use self::code::Code;
 use self::house::{House, Sandbox};
 use self::operations::Asked;
 use self::policy::Invoker;
 use self::pool::Limits;
 use self::registry::Lambda;
 use super::ecr::Images;
-use super::services::{Functions, Services};
+use super::latency::Span;
+use super::s3::S3;
+use super::services::{BlobUser, Functions, Services};
 
+pub(crate) use self::operations::PACKAGE_PATH;
 pub(crate) use self::wire::wrap_payload;
 
 /// The Lambda service.
@@ -60,8 +76,8 @@ pub(crate) struct LambdaService {
 
 impl LambdaService {
     /// A service without functions. Processes that an earlier sandbox has left are ended.
-    pub(crate) fn new(services: Arc<Services>, images: Images) -> Self {
-        Self::in_house(Arc::new(Sandbox::new(services, images)), Limits::default())
+    pub(crate) fn new(services: Arc<Services>, images: Images, s3: Arc<S3>) -> Self {
+        Self::in_house(Arc::new(Sandbox::new(services, images, s3)), Limits::default())
     }
 
     fn in_house(house: Arc<dyn House>, limits: Limits) -> Self {
@@ -122,7 +138,25 @@ impl ServiceHandler for LambdaService {
         {
             checks.push(("iam:PassRole".to_owned(), role.to_owned()));
         }
+        // The zip is fetched on behalf of who names it.
+        let code = if operation == "CreateFunction" { &input["Code"] } else { input };
+        if matches!(operation, "CreateFunction" | "UpdateFunctionCode")
+            && let (Some(bucket), Some(key)) = (code["S3Bucket"].as_str(), code["S3Key"].as_str())
+        {
+            checks.push(("s3:GetObject".to_owned(), format!("arn:aws:s3:::{bucket}/{key}")));
+        }
         checks
+    }
+}
+
+impl BlobUser for LambdaService {
+    fn blobs_in_use(&self) -> Vec<String> {
+        let functions = self.lambda.functions();
+        let zips = functions.values().filter_map(|function| match &function.code {
+            Code::Zip(zip) => Some(zip.blob()),
+            Code::Image(_) => None,
+        });
+        zips.collect()
     }
 }
 
@@ -139,7 +173,12 @@ impl Functions for LambdaService {
     fn invoke_async(&self, function_arn: &str, payload: Value) {
         // Gone since the event was sent: nobody is there to be told.
         if let Some(function) = self.lambda.by_arn(function_arn) {
-            self.lambda.accept(function.id, payload.to_string().into_bytes());
+            let delay = self.lambda.house.latencies().of(Span::EventDelivery);
+            self.lambda.accept(function.id, payload.to_string().as_bytes(), delay);
         }
+    }
+
+    fn package(&self, token: &str) -> Option<PathBuf> {
+        self.lambda.downloads.find(token).map(|sha256| self.lambda.house.blob(&sha256))
     }
 }

@@ -7,16 +7,23 @@ use chrono::Utc;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use super::code::Code;
+use super::concurrency;
 use super::errors;
-use super::function::{Code, Function, ImageConfig, LATEST, State, UpdateStatus};
-use super::house::SourceImage;
+use super::event_config::{self, EventConfig};
+use super::function::{Function, ImageConfig, LATEST, State, UpdateStatus};
 use super::invoke::{Call, empty, refuse_unless_active};
 use super::names::{self, FunctionId, Reference};
 use super::registry::Lambda;
-use super::request::{self, Settings};
+use super::request::{self, PackageType, Settings};
+use super::source::{Entry, Given};
+use crate::sandbox::latency::Span;
 
 /// What the state says while a function is being made.
 const CREATING: (&str, &str) = ("Creating", "The function is being created.");
+
+/// Where deployment packages can be fetched, without a signature, by who has been given a link.
+pub(crate) const PACKAGE_PATH: &str = "/_sandbox/packages/";
 
 /// An operation's input, and who asks.
 pub(crate) struct Asked<'a> {
@@ -29,12 +36,36 @@ impl Asked<'_> {
     pub(crate) async fn answer(&self, operation: &str) -> Result<Value, AwsError> {
         match operation {
             "CreateFunction" => self.create().await,
-            "GetFunction" => Ok(self.function()?.view(self.account())),
+            "GetFunction" => self.whole(),
             "GetFunctionConfiguration" => Ok(self.function()?.configuration(self.account())),
             "ListFunctions" => self.list(),
             "ListVersionsByFunction" => self.versions(),
             "ListAliases" => self.function().map(|_| json!({ "Aliases": [] })),
-            "GetFunctionConcurrency" => self.function().map(|_| json!({})),
+            "GetFunctionConcurrency" => {
+                self.function().map(|function| concurrency::view(function.reserved_concurrency))
+            }
+            "PutFunctionConcurrency" => self.reserve(),
+            "DeleteFunctionConcurrency" => self.change(|function| {
+                function.reserved_concurrency = None;
+                Ok(empty(204))
+            }),
+            "GetFunctionEventInvokeConfig" => {
+                let function = self.function()?;
+                let config = function.event_config.as_ref();
+                config
+                    .map(|config| config.view(&function, self.account()))
+                    .ok_or_else(|| event_config::missing(&function, self.account()))
+            }
+            "ListFunctionEventInvokeConfigs" => self.function().map(|function| {
+                let configs = function.event_config.iter().map(|config| config.view(&function, self.account()));
+                json!({ "FunctionEventInvokeConfigs": configs.collect::<Vec<_>>() })
+            }),
+            "PutFunctionEventInvokeConfig" => self.configure_events(false),
+            "UpdateFunctionEventInvokeConfig" => self.configure_events(true),
+            "DeleteFunctionEventInvokeConfig" => self.change(|function| match function.event_config.take() {
+                Some(_) => Ok(empty(204)),
+                None => Err(event_config::missing(function, self.account())),
+            }),
             "GetFunctionCodeSigningConfig" => {
                 self.function().map(|function| json!({ "FunctionName": function.id.name }))
             }
@@ -73,14 +104,65 @@ impl Asked<'_> {
         self.lambda.get(&self.reference()?)
     }
 
+    /// GetFunction's answer.
+    fn whole(&self) -> Result<Value, AwsError> {
+        let function = self.function()?;
+        let code = match &function.code {
+            Code::Image(image) => json!({
+                "RepositoryType": "ECR",
+                "ImageUri": image.uri,
+                "ResolvedImageUri": image.resolved_uri(),
+            }),
+            Code::Zip(zip) => {
+                let token = self.lambda.downloads.link(zip.blob());
+                let location = format!("{}{PACKAGE_PATH}{token}", self.lambda.house.endpoint());
+                json!({ "RepositoryType": "S3", "Location": location })
+            }
+        };
+        Ok(function.view(self.account(), code))
+    }
+
+    /// Changes the function that the request is about.
+    fn change(&self, change: impl FnOnce(&mut Function) -> Result<Value, AwsError>) -> Result<Value, AwsError> {
+        let reference = self.reference()?;
+        self.lambda.get(&reference)?;
+        self.lambda.change(&reference.id, change)
+    }
+
+    fn reserve(&self) -> Result<Value, AwsError> {
+        let id = self.reference()?.id;
+        let others = {
+            let functions = self.lambda.functions();
+            let others = functions.values().filter(|other| other.id.region == id.region && other.id != id);
+            others.filter_map(|other| other.reserved_concurrency).sum()
+        };
+        self.change(|function| {
+            function.reserved_concurrency = Some(concurrency::reserved(self.input, others)?);
+            Ok(concurrency::view(function.reserved_concurrency))
+        })
+    }
+
+    fn configure_events(&self, update: bool) -> Result<Value, AwsError> {
+        self.change(|function| {
+            let before = function.event_config.take().filter(|_| update);
+            if update && before.is_none() {
+                return Err(event_config::missing(function, self.account()));
+            }
+            let config = EventConfig::read(self.input, before.as_ref())?;
+            let view = config.view(function, self.account());
+            function.event_config = Some(config);
+            Ok(view)
+        })
+    }
+
     async fn create(&self) -> Result<Value, AwsError> {
         let id = self.reference()?.id;
-        request::package_type(self.input)?;
+        let package = PackageType::read(self.input)?;
         refuse_publish(self.input)?;
         let settings = Settings::read(self.input)?;
         let tags = request::tags(self.input)?;
         let architectures = request::architectures(self.input)?;
-        let uri = request::image_uri(&self.input["Code"])?;
+        let given = Given::read(&self.input["Code"], package, "creating")?;
         let Some(role) = settings.role.clone() else {
             return Err(errors::validation(
                 "1 validation error detected: Value null at 'role' failed to satisfy constraint: Member must not be null",
@@ -90,11 +172,11 @@ impl Asked<'_> {
             return Err(already_there(&id));
         }
         self.check_role(&role, &id.name).await?;
-        let image = self.image(uri)?;
+        let (code, source) = self.lambda.obtain(given, &id.region, request::entry(self.input)).await?;
         let mut function = Function {
             role,
             description: String::new(),
-            code: Code::new(uri, &image),
+            code,
             image_config: ImageConfig::default(),
             memory_size: 128,
             timeout: 3,
@@ -111,6 +193,8 @@ impl Asked<'_> {
             update_reason: Some(owned(CREATING)),
             last_modified: Utc::now(),
             revision: uuid::Uuid::new_v4().to_string(),
+            reserved_concurrency: None,
+            event_config: None,
             id: id.clone(),
         };
         settings.apply(&mut function);
@@ -119,7 +203,7 @@ impl Asked<'_> {
             std::collections::btree_map::Entry::Occupied(_) => return Err(already_there(&id)),
             std::collections::btree_map::Entry::Vacant(place) => place.insert(function),
         };
-        self.lambda.settle(id, image);
+        self.lambda.settle(id, source, Span::FunctionPending);
         Ok(with_status(view, 201))
     }
 
@@ -128,6 +212,7 @@ impl Asked<'_> {
         let settings = Settings::read(self.input)?;
         let before = self.function()?;
         check_changeable(&before, self.input)?;
+        package_of(&before).refuse_foreign(self.input)?;
         if let Some(role) = &settings.role {
             self.check_role(role, &id.name).await?;
         }
@@ -146,27 +231,31 @@ impl Asked<'_> {
         refuse_publish(self.input)?;
         let before = self.function()?;
         check_changeable(&before, self.input)?;
-        let uri = request::image_uri(self.input)?;
+        let given = Given::read(self.input, package_of(&before), "updating")?;
         let architectures = request::architectures(self.input)?;
-        let image = self.image(uri)?;
+        let entry = match &before.code {
+            Code::Zip(zip) => Some(Entry { runtime: zip.runtime.clone(), handler: zip.handler.clone() }),
+            Code::Image(_) => None,
+        };
+        let (code, source) = self.lambda.obtain(given, &id.region, entry).await?;
         if self.input["DryRun"] == true {
             return Ok(before.configuration(self.account()));
         }
         // Unpacked first: until then, the function goes on with the code that it has.
         self.lambda
             .images
-            .ensure(&image)
+            .ensure(&source)
             .await
-            .map_err(|error| errors::invalid_parameter(format!("Source image {uri} is not valid: {error}.")))?;
+            .map_err(|error| errors::invalid_parameter(format!("The code is not valid: {error}.")))?;
         let view = self.lambda.change(&id, |function| {
             check_changeable(function, self.input)?;
-            function.code = Code::new(uri, &image);
+            function.code = code;
             if let Some(architectures) = architectures {
                 function.architectures = architectures;
             }
             Ok(self.begin_update(function))
         })?;
-        self.lambda.settle(id, image);
+        self.lambda.settle(id, source, Span::FunctionUpdate);
         Ok(view)
     }
 
@@ -307,9 +396,12 @@ impl Asked<'_> {
             .map(|_| ())
             .map_err(|_| errors::invalid_parameter("The role defined for the function cannot be assumed by Lambda."))
     }
+}
 
-    fn image(&self, uri: &str) -> Result<SourceImage, AwsError> {
-        self.lambda.house.image(uri, &self.ctx.region).map_err(|error| errors::invalid_parameter(error.to_string()))
+fn package_of(function: &Function) -> PackageType {
+    match function.code {
+        Code::Image(_) => PackageType::Image,
+        Code::Zip(_) => PackageType::Zip,
     }
 }
 

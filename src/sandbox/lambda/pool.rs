@@ -9,9 +9,10 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use super::function::Function;
 use super::house::House;
-use super::instance::{Finished, Instance, Invocation};
+use super::instance::{Finished, Instance, Invocation, TEMPORARY};
 use super::leftovers::Leftovers;
 use super::names::FunctionId;
+use crate::sandbox::latency::Span;
 use crate::sandbox::services::lock;
 
 /// How long invocations may still take when the sandbox ends.
@@ -69,6 +70,8 @@ impl Pool {
     pub(crate) fn new(house: Arc<dyn House>, limits: Limits) -> Arc<Self> {
         let leftovers = Leftovers::new(house.directory().join("processes"));
         leftovers.reap();
+        // Nothing of this life is in there yet; what cannot be removed costs only space.
+        let _ = std::fs::remove_dir_all(house.directory().join(TEMPORARY));
         Arc::new(Self {
             house,
             limits,
@@ -105,6 +108,7 @@ impl Pool {
             Some(instance) => instance,
             None => {
                 self.make_room().await;
+                self.house.latencies().pass(Span::ColdStart).await;
                 let start = Instance::start(&self.house, &function, &root, &self.leftovers, invocation);
                 match start.await {
                     Ok(instance) => instance,
@@ -188,7 +192,8 @@ impl Pool {
             state.idle.push(Idle { instance, since: Instant::now(), ticket });
             ticket
         };
-        let (pool, idle) = (Arc::downgrade(self), self.limits.idle);
+        let idle = self.house.latencies().scaled(self.limits.idle);
+        let pool = Arc::downgrade(self);
         tokio::spawn(async move {
             tokio::time::sleep(idle).await;
             if let Some(pool) = pool.upgrade() {
@@ -215,6 +220,11 @@ impl Pool {
         // Too late is no error: the rest is stopped.
         let _ = tokio::time::timeout(GRACE, self.quiet()).await;
         self.stop_where(|_| true).await;
+    }
+
+    /// Whether the sandbox is going down.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.slots.is_closed()
     }
 
     /// Waits until nothing is being worked on.

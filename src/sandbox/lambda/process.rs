@@ -16,10 +16,12 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
+use super::code::{Code, ImageCode, ZipCode};
 use super::function::Function;
 use super::leftovers::Leftovers;
 use super::log_stream::LogStream;
 use super::memory::MemoryWatch;
+use super::python;
 use super::rootfs;
 use crate::sandbox::services::{TemporaryCredentials, lock};
 
@@ -57,13 +59,54 @@ pub(crate) struct Surroundings<'a> {
     pub log_group: &'a str,
     pub log_stream: &'a str,
     pub endpoint: &'a str,
+    /// A directory of the process's own.
+    pub temporary: &'a Path,
     pub credentials: &'a TemporaryCredentials,
 }
 
 impl Launch {
-    /// The command of `function`, whose image is unpacked at `root`.
-    pub(crate) fn new(function: &Function, root: &Path, surroundings: &Surroundings<'_>) -> Result<Self, LaunchError> {
-        let (image, overrides) = (&function.code, &function.image_config);
+    /// The command of `function`, whose code is unpacked at `root`.
+    pub(crate) async fn new(
+        function: &Function,
+        root: &Path,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, LaunchError> {
+        match &function.code {
+            Code::Image(image) => Self::of_image(function, image, root, surroundings),
+            Code::Zip(zip) => Self::of_zip(function, zip, root, surroundings).await,
+        }
+    }
+
+    async fn of_zip(
+        function: &Function,
+        zip: &ZipCode,
+        root: &Path,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, LaunchError> {
+        let Some(interpreter) = python::interpreter().await else {
+            return Err(LaunchError {
+                program: "python3".to_owned(),
+                reason: "this machine has no python3 on its PATH".to_owned(),
+            });
+        };
+        let mut environment = environment(function, root, &zip.handler, surroundings);
+        environment.insert("AWS_EXECUTION_ENV".to_owned(), format!("AWS_Lambda_{}", zip.runtime));
+        Ok(Self {
+            program: interpreter.to_owned(),
+            argv: python::arguments(interpreter),
+            directory: root.join("var/task"),
+            environment,
+            memory_size: function.memory_size,
+        })
+    }
+
+    fn of_image(
+        function: &Function,
+        image: &ImageCode,
+        root: &Path,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, LaunchError> {
+        let overrides = &function.image_config;
         // As docker does: an entry point of one's own drops the image's command too.
         let (entrypoint, cmd) = match (overrides.entrypoint.is_empty(), overrides.command.is_empty()) {
             (true, true) => (&image.entrypoint, &image.cmd),
@@ -126,8 +169,11 @@ fn environment(
     set("TZ", ":UTC");
     // The one variable that only the sandbox sets: the SDKs' own way to be told where the cloud is.
     set("AWS_ENDPOINT_URL", surroundings.endpoint);
-    for variable in &function.code.env {
-        if let Some((name, value)) = variable.split_once('=') {
+    // A function cannot have a /tmp of its own without a root directory of its own; what asks for a place for temporary
+    // files is given one.
+    set("TMPDIR", &surroundings.temporary.to_string_lossy());
+    if let Code::Image(image) = &function.code {
+        for (name, value) in image.env.iter().filter_map(|variable| variable.split_once('=')) {
             set(name, value);
         }
     }

@@ -15,6 +15,12 @@ pub(crate) struct Queued {
     pub request_id: String,
     /// When it was accepted, in nanoseconds, so that a restart keeps the order.
     pub accepted: i64,
+    /// Not to be worked on before, in nanoseconds.
+    #[serde(default)]
+    pub due: i64,
+    /// How often the function has failed on it.
+    #[serde(default)]
+    pub attempts: u32,
     pub payload: String,
 }
 
@@ -78,6 +84,8 @@ mod tests {
                 function: FunctionId { region: "eu-central-1".to_owned(), name: "thumb".to_owned() },
                 request_id: request_id.to_owned(),
                 accepted,
+                due: accepted,
+                attempts: 0,
                 payload: "{}".to_owned(),
             });
         }

@@ -8,13 +8,17 @@ use awsim_core::AwsError;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::concurrency::Concurrency;
+use super::downloads::Downloads;
 use super::errors;
 use super::function::{Function, LATEST, State, UpdateStatus};
-use super::house::{House, SourceImage};
+use super::house::House;
 use super::images::{ImageError, Images};
 use super::names::{self, FunctionId, Reference};
 use super::pool::{Limits, Pool};
 use super::queue::Queue;
+use super::source::Source;
+use crate::sandbox::latency::Span;
 use crate::sandbox::services::lock;
 
 /// All of Lambda but its protocol.
@@ -23,6 +27,8 @@ pub(crate) struct Lambda {
     pub pool: Arc<Pool>,
     pub images: Images,
     pub queue: Queue,
+    pub concurrency: Concurrency,
+    pub downloads: Downloads,
     functions: Mutex<BTreeMap<FunctionId, Function>>,
     /// Tells those who wait for a function that something has changed.
     changes: watch::Sender<()>,
@@ -41,6 +47,8 @@ impl Lambda {
             pool: Pool::new(house.clone(), limits),
             images: Images::new(dir.join("images")),
             queue: Queue::new(dir.join("queue")),
+            concurrency: Concurrency::default(),
+            downloads: Downloads::default(),
             house,
             functions: Mutex::default(),
             changes: watch::Sender::new(()),
@@ -84,8 +92,20 @@ impl Lambda {
     /// A function and its unpacked image, for the pool.
     pub(crate) fn runnable(&self, id: &FunctionId) -> Option<(Function, PathBuf)> {
         let function = self.functions().get(id)?.clone();
-        let root = self.images.root(&function.code.digest);
+        let root = self.images.root(&function.code.digest());
         Some((function, root))
+    }
+
+    /// Hears of every change to a function.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Waits until there is no function `id`.
+    pub(crate) async fn gone_away(&self, id: &FunctionId) {
+        let mut changes = self.changes.subscribe();
+        // The sender is ours: waiting cannot fail while we are here.
+        while self.functions().contains_key(id) && changes.changed().await.is_ok() {}
     }
 
     /// Waits until `id` is not being made ready any more. `None` if it is gone.
@@ -103,11 +123,11 @@ impl Lambda {
 
     /// Makes a function ready in the background: its image is pulled and unpacked, then it is Active, and its latest
     /// change successful; or failed, with the reason.
-    pub(crate) fn settle(self: &Arc<Self>, id: FunctionId, image: SourceImage) {
+    pub(crate) fn settle(self: &Arc<Self>, id: FunctionId, source: Source, takes: Span) {
         let lambda = self.clone();
         tokio::spawn(async move {
-            let result = lambda.images.ensure(&image).await;
-            lambda.finish(&id, &image.digest, result);
+            let (result, ()) = tokio::join!(lambda.images.ensure(&source), lambda.house.latencies().pass(takes));
+            lambda.finish(&id, source.digest(), result);
             lambda.house.save();
             lambda.pool.refresh(&id).await;
             lambda.sweep().await;
@@ -118,6 +138,7 @@ impl Lambda {
     pub(crate) fn finish_update(self: &Arc<Self>, id: FunctionId) {
         let lambda = self.clone();
         tokio::spawn(async move {
+            lambda.house.latencies().pass(Span::FunctionUpdate).await;
             // Deleted in the meantime: nothing to note.
             let _ = lambda.change(&id, |function| {
                 function.update_status = UpdateStatus::Successful;
@@ -146,7 +167,7 @@ impl Lambda {
     fn finish(&self, id: &FunctionId, digest: &str, result: Result<PathBuf, ImageError>) {
         // Gone, or changed once more: then the later settling is the one that counts.
         let _ = self.change(id, |function| {
-            if function.code.digest != digest {
+            if function.code.digest() != digest {
                 return Ok(());
             }
             match result {
@@ -173,7 +194,7 @@ impl Lambda {
     /// Removes images that no function uses.
     pub(crate) async fn sweep(&self) {
         let used = || -> HashSet<PathBuf> {
-            self.functions().values().map(|function| self.images.root(&function.code.digest)).collect()
+            self.functions().values().map(|function| self.images.root(&function.code.digest())).collect()
         };
         self.images.retain(used).await;
     }
@@ -195,16 +216,17 @@ impl Lambda {
         tokio::spawn(async move {
             let all: Vec<Function> = lambda.functions().values().cloned().collect();
             for function in all {
-                let unpacked = lambda.images.root(&function.code.digest).is_dir();
+                let unpacked = lambda.images.root(&function.code.digest()).is_dir();
                 let settled = function.state == State::Active && function.update_status == UpdateStatus::Successful;
                 if settled && unpacked {
                     continue;
                 }
-                match lambda.house.image(&function.code.resolved_uri(), &function.id.region) {
-                    Ok(image) => lambda.settle(function.id, image),
+                let takes = if function.state == State::Pending { Span::FunctionPending } else { Span::FunctionUpdate };
+                match lambda.source_of(&function.code, &function.id.region) {
+                    Ok(source) => lambda.settle(function.id, source, takes),
                     Err(_) if settled => {}
                     Err(error) => {
-                        lambda.finish(&function.id, &function.code.digest, Err(ImageError::Gone(error)));
+                        lambda.finish(&function.id, &function.code.digest(), Err(ImageError::Gone(error)));
                         lambda.house.save();
                     }
                 }

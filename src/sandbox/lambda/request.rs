@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use awsim_core::AwsError;
 use serde_json::{Map, Value};
 
+use super::code::Code;
 use super::errors;
 use super::function::{Function, ImageConfig};
+use super::python;
+use super::source::Entry;
 
 /// Names that only Lambda itself may set.
 const RESERVED: &[&str] = &[
@@ -44,6 +47,8 @@ pub(crate) struct Settings {
     image_config: Option<ImageConfig>,
     tracing_mode: Option<String>,
     logging: Option<Map<String, Value>>,
+    runtime: Option<String>,
+    handler: Option<String>,
 }
 
 impl Settings {
@@ -58,6 +63,8 @@ impl Settings {
             image_config: image_config(input)?,
             tracing_mode: one_of(&input["TracingConfig"], "Mode", "tracingConfig.mode", &["Active", "PassThrough"])?,
             logging: logging(input)?,
+            runtime: runtime(input)?,
+            handler: handler(input)?,
         })
     }
 
@@ -78,46 +85,64 @@ impl Settings {
         if self.logging.is_some() {
             function.logging = self.logging;
         }
+        if let Code::Zip(zip) = &mut function.code {
+            set(&mut zip.runtime, self.runtime);
+            set(&mut zip.handler, self.handler);
+        }
     }
 }
 
-/// The image's URI, of a request that sets a function's code. A zip is refused.
-pub(crate) fn image_uri(code: &Value) -> Result<&str, AwsError> {
-    if ["ZipFile", "S3Bucket", "S3Key"].iter().any(|field| code[field].is_string()) {
-        return Err(only_images());
-    }
-    code["ImageUri"]
-        .as_str()
-        .filter(|uri| !uri.is_empty())
-        .ok_or_else(|| errors::invalid_parameter("Please provide a source for function code."))
+/// What kind of package a function is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PackageType {
+    Image,
+    Zip,
 }
 
-/// Refuses what only a zip function has.
-pub(crate) fn package_type(input: &Value) -> Result<(), AwsError> {
-    match input["PackageType"].as_str() {
-        // Zip is what Lambda takes when nothing is said.
-        Some("Image") => Ok(()),
-        Some("Zip") | None if input["Code"]["ImageUri"].is_null() => Err(only_images()),
-        None | Some("Zip") => Err(errors::invalid_parameter(
-            "Please don't provide ImageUri when creating a function with packageType Zip.",
-        )),
-        Some(other) => Err(not_in_set(other, "packageType", &["Zip", "Image"])),
-    }?;
-    for field in ["Handler", "Runtime", "Layers"] {
-        if !input[field].is_null() {
+impl PackageType {
+    /// Reads CreateFunction's, and refuses what only the other kind has.
+    pub(crate) fn read(input: &Value) -> Result<Self, AwsError> {
+        let package = match input["PackageType"].as_str() {
+            Some("Image") => Self::Image,
+            // What Lambda takes when nothing is said.
+            Some("Zip") | None => Self::Zip,
+            Some(other) => return Err(not_in_set(other, "packageType", &["Zip", "Image"])),
+        };
+        package.refuse_foreign(input)?;
+        let complete =
+            ["Handler", "Runtime"].iter().all(|field| input[field].as_str().is_some_and(|text| !text.is_empty()));
+        if package == Self::Zip && !complete && input["Code"]["ImageUri"].is_null() {
+            return Err(errors::invalid_parameter(
+                "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+            ));
+        }
+        Ok(package)
+    }
+
+    /// Refuses the members of a request that only the other kind of function has.
+    pub(crate) fn refuse_foreign(self, input: &Value) -> Result<(), AwsError> {
+        let (name, foreign): (_, &[&str]) = match self {
+            Self::Image => ("Image", &["Handler", "Runtime", "Layers"]),
+            Self::Zip => ("Zip", &["ImageConfig"]),
+        };
+        if let Some(field) = foreign.iter().find(|field| !input[field].is_null()) {
             return Err(errors::invalid_parameter(format!(
-                "Please don't provide {} when the intended function PackageType is Image",
+                "Please don't provide {} when the intended function PackageType is {name}",
                 field.to_lowercase()
             )));
         }
+        if input["Layers"].as_array().is_some_and(|layers| !layers.is_empty()) {
+            return Err(errors::invalid_parameter(
+                "The sandbox has no layers: put what the function needs into its package.",
+            ));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
-fn only_images() -> AwsError {
-    errors::invalid_parameter(
-        "The sandbox runs functions from container images only (PackageType Image), not yet from a Zip.",
-    )
+/// The runtime and handler of a zip, of a request that creates one.
+pub(crate) fn entry(input: &Value) -> Option<Entry> {
+    Some(Entry { runtime: text(input, "Runtime")?, handler: text(input, "Handler")? })
 }
 
 /// The architectures of a request, one at most.
@@ -158,6 +183,23 @@ fn text(input: &Value, field: &str) -> Option<String> {
     input[field].as_str().map(str::to_owned)
 }
 
+fn runtime(input: &Value) -> Result<Option<String>, AwsError> {
+    let runtime = text(input, "Runtime");
+    runtime.as_deref().map(python::check_runtime).transpose()?;
+    Ok(runtime)
+}
+
+fn handler(input: &Value) -> Result<Option<String>, AwsError> {
+    let handler = text(input, "Handler");
+    match &handler {
+        Some(name) if name.len() > 128 || name.contains(char::is_whitespace) => Err(errors::validation(format!(
+            "1 validation error detected: Value '{name}' at 'handler' failed to satisfy constraint: Member must satisfy \
+             regular expression pattern: [^\\s]+ and have length less than or equal to 128"
+        ))),
+        _ => Ok(handler),
+    }
+}
+
 fn role(input: &Value) -> Result<Option<String>, AwsError> {
     let Some(role) = input["Role"].as_str() else {
         return Ok(None);
@@ -176,7 +218,7 @@ fn role(input: &Value) -> Result<Option<String>, AwsError> {
     Ok(Some(role.to_owned()))
 }
 
-fn number(input: &Value, field: &str, member: &str, least: u32, most: u32) -> Result<Option<u32>, AwsError> {
+pub(crate) fn number(input: &Value, field: &str, member: &str, least: u32, most: u32) -> Result<Option<u32>, AwsError> {
     let value = &input[field];
     if value.is_null() {
         return Ok(None);
@@ -336,11 +378,16 @@ mod tests {
     }
 
     #[test]
-    fn a_zip_is_refused_with_a_reason() {
-        let zip = json!({ "PackageType": "Zip", "Code": { "ZipFile": "" } });
-        assert!(package_type(&zip).unwrap_err().message.contains("container images only"));
-        let handler = json!({ "PackageType": "Image", "Handler": "a.b" });
-        assert_eq!(package_type(&handler).unwrap_err().code, "InvalidParameterValueException");
+    fn a_package_has_its_own_members_only() {
+        let package = |input: Value| PackageType::read(&input).map_err(|error| error.message);
+        assert_eq!(package(json!({ "PackageType": "Image" })), Ok(PackageType::Image));
+        assert_eq!(package(json!({ "Runtime": "python3.13", "Handler": "a.b" })), Ok(PackageType::Zip));
+        assert!(package(json!({ "PackageType": "Zip" })).unwrap_err().starts_with("Runtime and Handler are mandatory"));
+        assert!(package(json!({ "PackageType": "Image", "Handler": "a.b" })).unwrap_err().contains("handler"));
+        let layers = json!({ "Runtime": "python3.13", "Handler": "a.b", "Layers": ["arn:aws:lambda:x"] });
+        assert!(package(layers).unwrap_err().contains("no layers"));
+        assert_eq!(refused(json!({ "Runtime": "nodejs22.x" })).code, "InvalidParameterValueException");
+        assert_eq!(refused(json!({ "Handler": "a b" })).code, "ValidationException");
     }
 
     #[test]

@@ -10,7 +10,22 @@ use super::write::describe;
 use super::xml::Xml;
 use super::{Call, S3, S3Error, S3Result, empty, http_time, set_header, settings, xml};
 
+/// An object, for a service of the sandbox that takes its bytes from here.
+pub(crate) struct Stored {
+    pub region: String,
+    pub sha256: String,
+    pub size: u64,
+}
+
 impl S3 {
+    /// The object that a service of the sandbox was told to take.
+    pub(crate) fn object(&self, bucket: &str, key: &str, version: Option<&str>) -> S3Result<Stored> {
+        self.with_bucket(bucket, |bucket| {
+            let version = super::find(bucket, key, version)?;
+            Ok(Stored { region: bucket.region.clone(), sha256: version.blob.clone(), size: version.size })
+        })
+    }
+
     pub(super) async fn get_object(&self, call: &mut Call) -> S3Result {
         let (version, versioned) =
             self.with_version(call, |bucket, version| Ok((version.clone(), settings::versioning(bucket).is_some())))?;

@@ -12,9 +12,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::sandbox::blobs::{Blob, Blobs};
 use crate::sandbox::lambda::LambdaService;
 use crate::sandbox::lambda::house::{House, SourceError, SourceImage, SourceLayer};
 use crate::sandbox::lambda::pool::Limits;
+use crate::sandbox::latency::{Latencies, Pace};
 use crate::sandbox::services::{TemporaryCredentials, lock};
 
 pub(super) const REGION: &str = "eu-central-1";
@@ -30,6 +32,8 @@ pub(super) struct TestHouse {
     dir: PathBuf,
     logs: Mutex<Logs>,
     saves: Mutex<u32>,
+    latencies: Latencies,
+    blobs: Blobs,
 }
 
 #[async_trait]
@@ -44,6 +48,24 @@ impl House for TestHouse {
 
     fn directory(&self) -> PathBuf {
         self.dir.join("lambda")
+    }
+
+    fn latencies(&self) -> &Latencies {
+        &self.latencies
+    }
+
+    fn object(&self, _: &str, bucket: &str, _: &str, _: Option<&str>) -> Result<(String, u64), AwsError> {
+        Err(AwsError::not_found("NoSuchBucket", format!("there is no bucket {bucket} on the bench")))
+    }
+
+    async fn keep(&self, bytes: &[u8]) -> std::io::Result<Blob> {
+        let mut writer = self.blobs.writer().await?;
+        writer.write(bytes).await?;
+        writer.finish().await
+    }
+
+    fn blob(&self, sha256: &str) -> PathBuf {
+        self.blobs.path(sha256)
     }
 
     async fn call(&self, service: &str, region: &str, operation: &str, input: Value) -> Result<Value, AwsError> {
@@ -115,6 +137,11 @@ impl Bench {
     }
 
     pub(super) fn with(limits: Limits) -> Option<Self> {
+        Self::at(Pace::default(), limits)
+    }
+
+    /// The same, where time goes at its own pace.
+    pub(super) fn at(pace: Pace, limits: Limits) -> Option<Self> {
         let Some(python) = python() else {
             println!("skipped: no python3 to play the function");
             return None;
@@ -128,7 +155,13 @@ impl Bench {
         layer.append_data(&mut header, "bootstrap", script.as_bytes()).unwrap();
         layer.finish().unwrap();
         std::fs::write(dir.path().join("broken.tar"), [7; 1024]).unwrap();
-        let house = Arc::new(TestHouse { dir: dir.path().to_owned(), logs: Mutex::default(), saves: Mutex::default() });
+        let house = Arc::new(TestHouse {
+            blobs: Blobs::open(&dir.path().join("blobs")).unwrap(),
+            dir: dir.path().to_owned(),
+            logs: Mutex::default(),
+            saves: Mutex::default(),
+            latencies: Latencies::new(pace),
+        });
         let service = Arc::new(LambdaService::in_house(house.clone(), limits));
         Some(Self { house, service, limits, _dir: dir })
     }

@@ -3,4 +3,6 @@
 mod api;
 mod bench;
 mod client;
+mod events;
+mod python;
 mod runs;

@@ -84,6 +84,7 @@ async fn a_function_sees_exactly_its_own_environment() {
         "LAMBDA_TASK_ROOT",
         "LANG",
         "PATH",
+        "TMPDIR",
         "TZ",
         "_HANDLER",
     ];
