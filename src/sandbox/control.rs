@@ -69,7 +69,14 @@ async fn ask(endpoint: Endpoint, change: StateChange) -> Result<(), SandboxError
             region: "us-east-1".to_owned(),
         };
         let body = serde_json::to_vec(&change).map_err(|error| error.to_string())?;
-        let request = Unsigned { method: Method::POST, endpoint: &endpoint.url, path: PATH, headers: &[], body: &body };
+        let request = Unsigned {
+            method: Method::POST,
+            endpoint: &endpoint.url,
+            path: PATH,
+            query: None,
+            headers: &[],
+            body: &body,
+        };
         let request = signer.sign(SERVICE, &request).map_err(|error| error.to_string())?;
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
         let mut response = agent.run(request).map_err(|error| error.to_string())?;

@@ -17,8 +17,9 @@ use super::chunked::{Chunked, Incoming};
 use super::fault::{Fate, Faults};
 use super::lambda;
 use super::latency;
+use super::permissions;
 use super::refusal::{self, BadKey};
-use super::s3::{self, S3, S3Error, Target};
+use super::s3::{self, Permit, S3, S3Error, Target};
 use super::services::{ACCOUNT, Services, is_read_only};
 use super::signature::{Claim, Payload};
 
@@ -213,9 +214,10 @@ impl Front {
             Err(error) => return respond(error.into()),
         };
         let context = context(&trusted, &parts, &request_id);
-        for (action, resource) in target.needs() {
-            if let Err(error) = self.access.check(&context, &action, &resource) {
-                return respond(S3Error::new(403, "AccessDenied", error.message));
+        let permit = Permit::new(self.access.clone(), context, self.s3.policy(&target.bucket));
+        for need in permissions::of_s3(&target, &parts) {
+            if let Err(error) = permit.check(&need) {
+                return respond(error);
             }
         }
         let body = match &trusted.claim.payload {
@@ -232,6 +234,7 @@ impl Front {
             payload: trusted.claim.payload,
             region: trusted.claim.region,
             principal: trusted.caller.id(),
+            permit,
             request_id,
         };
         let response = self.s3.serve(call).await;
@@ -286,9 +289,10 @@ impl Front {
             Fate::Dropped => return Err(Dropped),
         };
         let context = context(&trusted, &parts, request_id);
-        for check in handler.iam_checks_with_context(&parsed.operation, &parsed.input, &context) {
-            if let Err(error) = self.access.check(&context, &check.action, &check.resource) {
-                return fail(error);
+        let needs = permissions::of_call(&service, &parsed.operation, &parsed.input, &context, self.access.iam());
+        for need in needs {
+            if let Err(denied) = self.access.check(&context, &need) {
+                return fail(refusal::of_denied(&denied, &service, protocol));
             }
         }
         let result = handler.handle_streaming(&parsed.operation, parsed.input, &context).await;

@@ -4,26 +4,40 @@
 //! a role has; it takes `MaxItems` for a number where the query protocol brings text, so that pages are never cut; and it answers policy
 //! documents as they are, where AWS answers them percent-encoded.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use awsim_core::{AccountRegionStore, AwsError, IamCheck, Protocol, RequestContext, ServiceHandler};
+use awsim_core::{AccountRegionStore, AwsError, Protocol, RequestContext, ServiceHandler};
 use awsim_iam::IamService;
-use awsim_iam::state::IamState;
+use awsim_iam::state::{IamState, User};
 use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
 
+use super::managed_policies;
+use super::services::Services;
 use super::signature::STRICT;
 
 /// The service.
-pub(crate) struct Iam(IamService);
+pub(crate) struct Iam(IamService, Arc<Services>);
 
 impl Iam {
-    pub(crate) fn new() -> Self {
-        Self(IamService::new())
+    pub(crate) fn new(services: Arc<Services>) -> Self {
+        Self(IamService::new(), services)
     }
 
     /// Users, roles and policies.
     pub(crate) fn store(&self) -> AccountRegionStore<IamState> {
         self.0.store()
+    }
+
+    /// What a call without a user's name is about: the caller, if that is a user.
+    fn name_caller(&self, operation: &str, input: &mut Value, context: &RequestContext) {
+        if OF_CALLER.contains(&operation)
+            && input["UserName"].is_null()
+            && let Some(user) = user_of_key(&self.0.store(), context.access_key.as_deref().unwrap_or_default())
+        {
+            input["UserName"] = user.user_name.into();
+        }
     }
 
     /// Puts the tags on what has been made, and takes it back if they are not legal: AWS makes it with its tags or not
@@ -50,6 +64,18 @@ impl Iam {
         answer[tagged.element]["Tags"] = tags["Tags"].clone();
         Ok(())
     }
+}
+
+/// Operations on the caller, if no user is named.
+pub(crate) const OF_CALLER: [&str; 5] =
+    ["GetUser", "CreateAccessKey", "ListAccessKeys", "DeleteAccessKey", "UpdateAccessKey"];
+
+/// Whose access key this is.
+pub(crate) fn user_of_key(store: &AccountRegionStore<IamState>, key: &str) -> Option<User> {
+    store.iter_all().iter().find_map(|(_, state)| {
+        let users = state.users.iter().map(|user| user.value().clone());
+        users.into_iter().find(|user| user.access_keys.iter().any(|own| own.access_key_id == key))
+    })
 }
 
 /// A kind of thing that has tags, and the operations on it.
@@ -133,7 +159,17 @@ impl ServiceHandler for Iam {
             }
         }
         let tags = input.get("Tags").cloned();
+        self.name_caller(operation, &mut input, context);
+        if operation.starts_with("Attach")
+            && let Some(arn) = input["PolicyArn"].as_str()
+        {
+            managed_policies::provide(&self.0.store().get(&context.account_id, &context.region), arn)?;
+        }
         let mut answer = self.0.handle(operation, input, context).await?;
+        if operation == "CreateRole" {
+            let id = answer["Role"]["RoleId"].as_str().unwrap_or_default();
+            self.1.propagation().begin(id, self.1.latencies());
+        }
         if let Some(tagged) = TAGGED.iter().find(|tagged| tagged.create == operation) {
             if let Some(tags) = tags {
                 self.tag_created(tagged, tags, &answer, context).await?;
@@ -152,18 +188,6 @@ impl ServiceHandler for Iam {
 
     fn restore(&self, data: &[u8]) -> Result<(), String> {
         self.0.restore(data)
-    }
-
-    fn iam_action(&self, operation: &str) -> Option<String> {
-        self.0.iam_action(operation)
-    }
-
-    fn iam_resource(&self, operation: &str, input: &Value, context: &RequestContext) -> Option<String> {
-        self.0.iam_resource(operation, input, context)
-    }
-
-    fn iam_checks_with_context(&self, operation: &str, input: &Value, context: &RequestContext) -> Vec<IamCheck> {
-        self.0.iam_checks_with_context(operation, input, context)
     }
 }
 

@@ -59,14 +59,18 @@ impl Life {
             io::ErrorKind::InvalidData => damaged(cause.to_string()),
             _ => unwritable(cause),
         })?);
-        let iam = Arc::new(Iam::new());
+        let iam = Arc::new(Iam::new(services.clone()));
         let store = iam.store();
         services.register(iam).map_err(damaged)?;
-        let known = Arc::new(OnceLock::new());
-        services.register(Arc::new(Sts::new(services.clone(), known.clone()))).map_err(damaged)?;
+        let access = Arc::new(Access::new(
+            setting.root.clone(),
+            store,
+            services.sessions().clone(),
+            services.behaviour().enforce_iam,
+        ));
+        services.set_access(access.clone());
+        services.register(Arc::new(Sts::new(services.clone(), access.clone()))).map_err(damaged)?;
         services.register(Arc::new(Logs::new(&services).map_err(unwritable)?)).map_err(damaged)?;
-        let access = Arc::new(Access::new(setting.root.clone(), store, services.clone()));
-        let _ = known.set(access.clone());
         let ecr = Arc::new(EcrService::new(services.clone()));
         services.register(ecr.clone()).map_err(damaged)?;
         services.add_blob_user(ecr.clone());

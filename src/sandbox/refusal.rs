@@ -2,6 +2,7 @@
 
 use awsim_core::{AwsError, Protocol};
 
+use super::access::Denied;
 use super::signature::Distrust;
 
 /// A key or its session that is not (or no longer) good.
@@ -26,6 +27,16 @@ fn family(service: &str, protocol: Protocol) -> Family {
         _ if service == "s3" => Family::S3,
         Protocol::AwsQuery | Protocol::Ec2Query => Family::Query,
         _ => Family::Json,
+    }
+}
+
+/// The error for what policies do not allow. JSON over RPC answers 400 where the others answer 403.
+pub(crate) fn of_denied(denied: &Denied, service: &str, protocol: Protocol) -> AwsError {
+    match (family(service, protocol), protocol) {
+        (Family::S3, _) => AwsError::forbidden("AccessDenied", denied.told("\"")),
+        (Family::Query, _) => AwsError::forbidden("AccessDenied", denied.told("")),
+        (Family::Json, Protocol::RestJson1) => AwsError::forbidden("AccessDeniedException", denied.told("")),
+        (Family::Json, _) => AwsError::bad_request("AccessDeniedException", denied.told("")),
     }
 }
 

@@ -9,12 +9,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
-use awsim_core::{AwsError, RequestContext, ServiceHandler};
+use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
 use serde_json::Value;
 
+use super::access::Access;
 use super::behaviour::Behaviour;
 use super::blobs::Blobs;
 use super::latency::Latencies;
+use super::permissions;
+use super::propagation::Propagation;
+use super::refusal;
+use super::resource_policy::{Party, Trust, trust};
 use super::sessions::Sessions;
 
 /// The one account of the sandbox.
@@ -57,7 +62,9 @@ pub(crate) struct Services {
     endpoint: String,
     data_dir: PathBuf,
     blobs: Blobs,
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
+    access: OnceLock<Arc<Access>>,
+    propagation: Propagation,
     behaviour: Behaviour,
     latencies: Latencies,
     handlers: RwLock<HashMap<String, Arc<dyn ServiceHandler>>>,
@@ -73,12 +80,14 @@ impl Services {
     pub(crate) fn new(endpoint: String, data_dir: PathBuf, behaviour: Behaviour) -> io::Result<Self> {
         let blobs = Blobs::open(&data_dir.join("blobs"))?;
         std::fs::create_dir_all(data_dir.join("snapshots"))?;
-        let sessions = Sessions::open(&data_dir.join("sessions.json"));
+        let sessions = Arc::new(Sessions::open(&data_dir.join("sessions.json")));
         Ok(Self {
             endpoint,
             data_dir,
             blobs,
             sessions,
+            access: OnceLock::new(),
+            propagation: Propagation::default(),
             latencies: Latencies::new(behaviour.pace),
             behaviour,
             handlers: RwLock::default(),
@@ -109,8 +118,23 @@ impl Services {
     }
 
     /// Temporary credentials that have been given out.
-    pub(crate) fn sessions(&self) -> &Sessions {
+    pub(crate) fn sessions(&self) -> &Arc<Sessions> {
         &self.sessions
+    }
+
+    /// Who may do what, once that can be said.
+    pub(crate) fn access(&self) -> Option<&Arc<Access>> {
+        self.access.get()
+    }
+
+    /// Says who may do what. The first call wins.
+    pub(crate) fn set_access(&self, access: Arc<Access>) {
+        let _ = self.access.set(access);
+    }
+
+    /// Which roles are known everywhere by now.
+    pub(crate) fn propagation(&self) -> &Propagation {
+        &self.propagation
     }
 
     /// What was chosen when the sandbox was started.
@@ -190,8 +214,27 @@ impl Services {
         answer
     }
 
+    /// Calls another service with a role's credentials: refused where the role's policies do not allow it.
+    pub(crate) async fn call_as(
+        &self,
+        role: &TemporaryCredentials,
+        service: &str,
+        region: &str,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, AwsError> {
+        let mut context = RequestContext::new_with_account(service, region, ACCOUNT);
+        context.access_key = Some(role.access_key.clone());
+        let access = self.access().ok_or_else(|| AwsError::internal("nobody has access yet"))?;
+        for need in permissions::of_call(service, operation, &input, &context, access.iam()) {
+            let protocol = self.handler(service).map_or(Protocol::AwsJson1_1, |handler| handler.protocol());
+            access.check(&context, &need).map_err(|denied| refusal::of_denied(&denied, service, protocol))?;
+        }
+        self.call(service, region, operation, input).await
+    }
+
     /// Temporary credentials of a role for an AWS service principal (`lambda.amazonaws.com`). Refused if the role is not
-    /// there or its trust policy does not name the principal.
+    /// there, is not known everywhere yet, or if its trust policy does not name the principal.
     pub(crate) async fn assume_role(
         &self,
         role_arn: &str,
@@ -209,12 +252,24 @@ impl Services {
             .call("iam", "us-east-1", "GetRole", serde_json::json!({ "RoleName": name }))
             .await
             .map_err(|_| denied())?;
-        if role["Role"]["Arn"].as_str() != Some(role_arn)
-            || !super::sessions::trusts_service(&role["Role"]["AssumeRolePolicyDocument"], principal)
+        let role = &role["Role"];
+        let context = RequestContext::new_with_account("sts", "us-east-1", ACCOUNT);
+        let conditions = [("aws:SourceAccount", ACCOUNT), ("sts:RoleSessionName", session)];
+        let document = &role["AssumeRolePolicyDocument"];
+        if role["Arn"].as_str() != Some(role_arn)
+            || !self.has_propagated(role)
+            || trust(document, &Party::service(principal), role_arn, &context, &conditions) != Trust::Yes
         {
             return Err(denied());
         }
-        Ok(self.sessions.start(role_arn, session, 3600).credentials())
+        let id = role["RoleId"].as_str().unwrap_or_default();
+        Ok(self.sessions.start(role_arn, id, session, 3600).credentials())
+    }
+
+    /// Whether a role, as IAM describes it, is known everywhere by now.
+    pub(crate) fn has_propagated(&self, role: &Value) -> bool {
+        let text = |member: &str| role[member].as_str().unwrap_or_default();
+        self.propagation.is_over(text("RoleId"), text("CreateDate"), &self.latencies)
     }
 
     /// Persists one service's state now: for changes made outside a call (a build's phase, Pending -> Active). Cheap if

@@ -1,4 +1,4 @@
-//! Temporary credentials that have been given out, and whom a role trusts.
+//! Temporary credentials that have been given out.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -6,17 +6,20 @@ use std::sync::Mutex;
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::services::{TemporaryCredentials, lock};
 
-/// One role session.
+/// One session: of a role, or of a user by GetSessionToken.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub access_key: String,
     pub secret_key: String,
     pub session_token: String,
-    pub role_arn: String,
+    /// The ARN of the role, or of the user (or the root) whose session it is.
+    pub principal: String,
+    /// Its id, `AROA…`: a role that is made anew under the same name is another one.
+    pub principal_id: String,
+    /// A role session's name.
     pub name: String,
     /// Seconds since 1970.
     pub expires: i64,
@@ -32,10 +35,23 @@ impl Session {
         }
     }
 
-    /// `arn:aws:sts::…:assumed-role/ROLE/SESSION`.
+    /// Whether it is a role's.
+    pub(crate) fn is_of_role(&self) -> bool {
+        self.principal.contains(":role/")
+    }
+
+    /// `arn:aws:sts::…:assumed-role/ROLE/SESSION`; a user stays a user.
     pub(crate) fn arn(&self) -> String {
-        let role = self.role_arn.rsplit('/').next().unwrap_or_default();
+        if !self.is_of_role() {
+            return self.principal.clone();
+        }
+        let role = self.principal.rsplit('/').next().unwrap_or_default();
         format!("arn:aws:sts::{}:assumed-role/{role}/{}", super::services::ACCOUNT, self.name)
+    }
+
+    /// AWS's id of its holder.
+    pub(crate) fn id(&self) -> String {
+        if self.is_of_role() { format!("{}:{}", self.principal_id, self.name) } else { self.principal_id.clone() }
     }
 
     /// Whether it is over.
@@ -61,13 +77,14 @@ impl Sessions {
     }
 
     /// Starts a session.
-    pub(crate) fn start(&self, role_arn: &str, name: &str, seconds: i64) -> Session {
+    pub(crate) fn start(&self, principal: &str, principal_id: &str, name: &str, seconds: i64) -> Session {
         let now = chrono::Utc::now().timestamp();
         let session = Session {
             access_key: access_key("ASIA"),
             secret_key: secret(40),
             session_token: secret(120),
-            role_arn: role_arn.to_owned(),
+            principal: principal.to_owned(),
+            principal_id: principal_id.to_owned(),
             name: name.to_owned(),
             expires: now + seconds,
         };
@@ -104,43 +121,4 @@ pub(crate) fn secret(len: usize) -> String {
     let mut rng = rand::rng();
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     (0..len).map(|_| alphabet[rng.random_range(0..alphabet.len())] as char).collect()
-}
-
-/// Whether a trust policy lets a service (`lambda.amazonaws.com`) assume the role.
-pub(crate) fn trusts_service(document: &Value, service: &str) -> bool {
-    trusts(document, "Service", &[service])
-}
-
-/// Whether a trust policy lets one who goes by any of these names assume the role. Conditions are not looked at.
-pub(crate) fn trusts(document: &Value, kind: &str, names: &[&str]) -> bool {
-    let document = match document {
-        // IAM answers policy documents percent-encoded.
-        Value::String(text) => {
-            let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
-            match serde_json::from_str(&text) {
-                Ok(document) => document,
-                Err(_) => return false,
-            }
-        }
-        other => other.clone(),
-    };
-    let allowed = |effect: &str| {
-        one_or_many(&document["Statement"]).any(|statement| {
-            statement["Effect"] == effect
-                && one_or_many(&statement["Action"])
-                    .any(|action| matches!(action.as_str(), Some("sts:AssumeRole" | "sts:*" | "*")))
-                && (statement["Principal"] == "*"
-                    || one_or_many(&statement["Principal"][kind])
-                        .any(|name| name.as_str().is_some_and(|name| name == "*" || names.contains(&name))))
-        })
-    };
-    allowed("Allow") && !allowed("Deny")
-}
-
-fn one_or_many(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
-    match value {
-        Value::Array(values) => Box::new(values.iter()),
-        Value::Null => Box::new(std::iter::empty()),
-        one => Box::new(std::iter::once(one)),
-    }
 }

@@ -3,31 +3,46 @@
 //! awsim's STS forgets the secrets that it gives out, so nothing signed with them could be checked, and it knows the
 //! root only as a user called after its key.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
 use serde_json::{Value, json};
 
 use super::access::{Access, Caller};
+use super::permissions::Need;
+use super::refusal::{self, BadKey};
+use super::resource_policy::{Party, Trust, trust};
 use super::services::{ACCOUNT, Services};
-use super::sessions::{Session, trusts};
+use super::sessions::Session;
 
 /// The service.
 pub(crate) struct Sts {
     services: Arc<Services>,
-    access: Arc<OnceLock<Arc<Access>>>,
+    access: Arc<Access>,
 }
 
 impl Sts {
-    /// `access` is filled before the first request.
-    pub(crate) fn new(services: Arc<Services>, access: Arc<OnceLock<Arc<Access>>>) -> Self {
+    pub(crate) fn new(services: Arc<Services>, access: Arc<Access>) -> Self {
         Self { services, access }
     }
 
-    fn caller(&self, context: &RequestContext) -> Caller {
+    fn caller(&self, context: &RequestContext) -> Result<Caller, AwsError> {
         let key = context.access_key.as_deref().unwrap_or_default();
-        self.access.get().and_then(|access| access.holder(key)).map_or(Caller::Root, |(caller, _)| caller)
+        let holder = self.access.holder(key).map(|(caller, _)| caller);
+        // Deleted since its signature was checked.
+        holder.ok_or_else(|| refusal::of_key(BadKey::Unknown, "sts", Protocol::AwsQuery))
+    }
+
+    /// GetSessionToken: the caller's own permissions, for a while.
+    fn session_token(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+        let caller = self.caller(context)?;
+        if matches!(caller, Caller::Session(_)) {
+            return Err(AwsError::forbidden("AccessDenied", "Cannot call GetSessionToken with session credentials"));
+        }
+        let seconds = seconds(input, 43_200)?;
+        let session = self.services.sessions().start(&caller.arn(), &caller.id(), "", seconds);
+        Ok(json!({ "Credentials": credentials(&session) }))
     }
 
     async fn assume_role(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
@@ -48,7 +63,7 @@ impl Sts {
             ));
         }
         let seconds = seconds(input, 3600)?;
-        let caller = self.caller(context);
+        let caller = self.caller(context)?;
         let denied = || {
             AwsError::forbidden(
                 "AccessDenied",
@@ -58,18 +73,36 @@ impl Sts {
         let role_name = role_arn.rsplit('/').next().unwrap_or_default();
         let role = self.services.call("iam", "us-east-1", "GetRole", json!({ "RoleName": role_name })).await;
         let role = role.map_err(|_| denied())?;
-        if role["Role"]["Arn"].as_str() != Some(role_arn) {
+        if role["Role"]["Arn"].as_str() != Some(role_arn) || !self.services.has_propagated(&role["Role"]) {
             return Err(denied());
         }
-        let (own, root) = (caller.arn(), Caller::Root.arn());
-        let mut names = vec![own.as_str(), root.as_str(), ACCOUNT];
-        if let Caller::Session(session) = &caller {
-            names.push(&session.role_arn);
+        let longest = role["Role"]["MaxSessionDuration"].as_i64().unwrap_or(3600);
+        if seconds > longest {
+            return Err(AwsError::bad_request(
+                "ValidationError",
+                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+            ));
         }
-        if !trusts(&role["Role"]["AssumeRolePolicyDocument"], "AWS", &names) {
+        let own = caller.arn();
+        let mut conditions = vec![("aws:PrincipalArn", own.as_str()), ("sts:RoleSessionName", name)];
+        conditions.extend(input["ExternalId"].as_str().map(|id| ("sts:ExternalId", id)));
+        let document = &role["Role"]["AssumeRolePolicyDocument"];
+        let trusted = match trust(document, &Party::caller(&caller), role_arn, context, &conditions) {
+            Trust::Yes => true,
+            // The account's administrator needs nobody's leave; others need a policy of their own.
+            Trust::Account => self.access.allows(&caller, context, &Need::new("sts:AssumeRole", role_arn)).is_ok(),
+            // On AWS the root cannot assume roles at all; here its keys are the ones that everybody has.
+            Trust::No => false,
+        };
+        if !trusted {
             return Err(denied());
         }
-        let session = self.services.sessions().start(role_arn, name, seconds);
+        let session = self.services.sessions().start(
+            role_arn,
+            role["Role"]["RoleId"].as_str().unwrap_or_default(),
+            name,
+            seconds,
+        );
         let role_id = role["Role"]["RoleId"].as_str().unwrap_or_default();
         Ok(json!({
             "Credentials": credentials(&session),
@@ -116,10 +149,11 @@ impl ServiceHandler for Sts {
     async fn handle(&self, operation: &str, input: Value, context: &RequestContext) -> Result<Value, AwsError> {
         match operation {
             "GetCallerIdentity" => {
-                let caller = self.caller(context);
+                let caller = self.caller(context)?;
                 Ok(json!({ "UserId": caller.id(), "Account": ACCOUNT, "Arn": caller.arn() }))
             }
             "AssumeRole" => self.assume_role(&input, context).await,
+            "GetSessionToken" => self.session_token(&input, context),
             other => Err(AwsError::unknown_operation(other)),
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::sandbox::services::Services;
+use crate::sandbox::services::{Services, TemporaryCredentials};
 
 /// Lines are gathered for this long at most; the first after a pause goes at once.
 const GATHER: Duration = Duration::from_millis(40);
@@ -35,18 +35,22 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Makes the stream, and the group if it is missing.
-    pub(super) async fn open(services: Arc<Services>, place: Place) -> Result<Self, AwsError> {
-        let group = json!({ "logGroupName": place.group });
-        let stream = json!({ "logGroupName": place.group, "logStreamName": place.stream });
-        for (operation, input) in [("CreateLogGroup", group), ("CreateLogStream", stream)] {
-            match services.call("logs", &place.region, operation, input).await {
-                Err(error) if error.code != "ResourceAlreadyExistsException" => return Err(error),
-                _ => {}
+    /// Makes the stream, and the group if it is missing, as the service role.
+    pub(super) async fn open(
+        services: Arc<Services>,
+        role: TemporaryCredentials,
+        place: Place,
+    ) -> Result<Self, AwsError> {
+        let writer = Writer { services, role, place };
+        match writer.call("CreateLogStream", json!({})).await {
+            Err(error) if error.code == "ResourceNotFoundException" => {
+                writer.call("CreateLogGroup", json!({})).await?;
+                writer.call("CreateLogStream", json!({})).await?;
             }
+            made => made?,
         }
         let (lines, incoming) = mpsc::channel(WAITING);
-        let writer = tokio::spawn(write(services, place, incoming));
+        let writer = tokio::spawn(writer.write(incoming));
         Ok(Self { lines, writer })
     }
 
@@ -70,47 +74,64 @@ impl Log {
     }
 }
 
-async fn write(services: Arc<Services>, place: Place, mut lines: mpsc::Receiver<(i64, String)>) {
-    let mut next_flush = Instant::now();
-    let mut batch = Vec::new();
-    let mut open = true;
-    while open {
-        open = lines.recv_many(&mut batch, BATCH_LINES).await > 0;
-        while open && batch.len() < BATCH_LINES {
-            match timeout_at(next_flush, lines.recv_many(&mut batch, BATCH_LINES)).await {
-                Ok(0) => open = false,
-                Ok(_) => {}
-                Err(_) => break,
+/// CodeBuild's end of the log: with the rights of the build's service role.
+struct Writer {
+    services: Arc<Services>,
+    role: TemporaryCredentials,
+    place: Place,
+}
+
+impl Writer {
+    async fn write(self, mut lines: mpsc::Receiver<(i64, String)>) {
+        let mut next_flush = Instant::now();
+        let mut batch = Vec::new();
+        let mut open = true;
+        while open {
+            open = lines.recv_many(&mut batch, BATCH_LINES).await > 0;
+            while open && batch.len() < BATCH_LINES {
+                match timeout_at(next_flush, lines.recv_many(&mut batch, BATCH_LINES)).await {
+                    Ok(0) => open = false,
+                    Ok(_) => {}
+                    Err(_) => break,
+                }
             }
+            self.put(std::mem::take(&mut batch)).await;
+            next_flush = Instant::now() + GATHER;
         }
-        put(&services, &place, std::mem::take(&mut batch)).await;
-        next_flush = Instant::now() + GATHER;
     }
-}
 
-async fn put(services: &Services, place: &Place, lines: Vec<(i64, String)>) {
-    let mut events: Vec<Value> = Vec::new();
-    let mut bytes = 0;
-    for (at, text) in lines {
-        if bytes + text.len() > BATCH_BYTES {
-            send(services, place, std::mem::take(&mut events)).await;
-            bytes = 0;
+    async fn put(&self, lines: Vec<(i64, String)>) {
+        let mut events: Vec<Value> = Vec::new();
+        let mut bytes = 0;
+        for (at, text) in lines {
+            if bytes + text.len() > BATCH_BYTES {
+                self.send(std::mem::take(&mut events)).await;
+                bytes = 0;
+            }
+            bytes += text.len();
+            events.push(json!({ "timestamp": at, "message": text }));
         }
-        bytes += text.len();
-        events.push(json!({ "timestamp": at, "message": text }));
+        self.send(events).await;
     }
-    send(services, place, events).await;
-}
 
-async fn send(services: &Services, place: &Place, events: Vec<Value>) {
-    if events.is_empty() {
-        return;
+    async fn send(&self, events: Vec<Value>) {
+        if events.is_empty() {
+            return;
+        }
+        // The group may have been deleted under the build, or the role may not write; the build goes on all the same, as
+        // on AWS.
+        let _ = self.call("PutLogEvents", json!({ "logEvents": events })).await;
     }
-    let input = json!({
-        "logGroupName": place.group,
-        "logStreamName": place.stream,
-        "logEvents": events,
-    });
-    // The group may have been deleted under the build, which goes on all the same, as on AWS.
-    let _ = services.call("logs", &place.region, "PutLogEvents", input).await;
+
+    /// An operation on the stream, or on its group.
+    async fn call(&self, operation: &str, mut input: Value) -> Result<(), AwsError> {
+        input["logGroupName"] = json!(self.place.group);
+        if operation != "CreateLogGroup" {
+            input["logStreamName"] = json!(self.place.stream);
+        }
+        match self.services.call_as(&self.role, "logs", &self.place.region, operation, input).await {
+            Err(error) if error.code != "ResourceAlreadyExistsException" => Err(error),
+            _ => Ok(()),
+        }
+    }
 }

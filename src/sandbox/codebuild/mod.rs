@@ -169,31 +169,6 @@ impl ServiceHandler for CodeBuildService {
         *self.store.lock() = state;
         Ok(())
     }
-
-    fn iam_action(&self, operation: &str) -> Option<String> {
-        Some(format!("codebuild:{operation}"))
-    }
-
-    fn iam_resource(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Option<String> {
-        let first = |list: &Value| list[0].as_str().map(str::to_owned);
-        // Builds are authorised by their project.
-        let project = input["projectName"]
-            .as_str()
-            .map(str::to_owned)
-            .or_else(|| first(&input["names"]))
-            .or_else(|| input["id"].as_str().map(str::to_owned))
-            .or_else(|| first(&input["ids"]))
-            .or_else(|| input["name"].as_str().map(str::to_owned))
-            .filter(|_| !operation.starts_with("ListProjects"));
-        Some(project.map_or_else(
-            || "*".to_owned(),
-            |named| {
-                let name = named.rsplit('/').next().unwrap_or(&named);
-                let name = name.split(':').next().unwrap_or(name);
-                project::arn(&ctx.region, &ctx.account_id, name)
-            },
-        ))
-    }
 }
 
 /// A member of the request that must be there.

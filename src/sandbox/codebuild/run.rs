@@ -128,7 +128,7 @@ impl Run<'_> {
         })?;
         let place = self.build.log_place();
         let stream = place.stream.clone();
-        let log = Log::open(services.clone(), place).await.map_err(|error| {
+        let log = Log::open(services.clone(), credentials.clone(), place).await.map_err(|error| {
             Context::new(
                 "ACCESS_DENIED",
                 format!(

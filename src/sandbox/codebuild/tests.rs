@@ -8,10 +8,13 @@ use awsim_core::RequestContext;
 use serde_json::{Value, json};
 
 use super::{BuildHost, CodeBuildService, SERVICE, services::Services};
+use crate::sandbox::access::{Access, RootKeys};
 use crate::sandbox::behaviour::Behaviour;
 use crate::sandbox::logs::Logs;
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"codebuild.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+
+const LOGGING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"logs:*","Resource":"*"}]}"#;
 
 /// CodeBuild with the neighbours that a build needs, and a role.
 struct House {
@@ -25,6 +28,8 @@ impl House {
         let endpoint = "http://127.0.0.1:9".to_owned();
         let services = Arc::new(Services::new(endpoint, dir.path().to_owned(), Behaviour::default()).unwrap());
         let iam = Arc::new(awsim_iam::IamService::new());
+        let access = Access::new(RootKeys::generate(), iam.store(), services.sessions().clone(), false);
+        services.set_access(Arc::new(access));
         services.register(iam).unwrap();
         let logs = Arc::new(Logs::new(&services).unwrap());
         services.register(logs).unwrap();
@@ -41,6 +46,8 @@ impl House {
         services.register(Arc::new(codebuild)).unwrap();
         let role = json!({ "RoleName": "builder", "AssumeRolePolicyDocument": TRUST });
         services.call("iam", "eu-west-1", "CreateRole", role).await.unwrap();
+        let policy = json!({ "RoleName": "builder", "PolicyName": "log", "PolicyDocument": LOGGING });
+        services.call("iam", "eu-west-1", "PutRolePolicy", policy).await.unwrap();
         Self { services, _dir: dir }
     }
 

@@ -189,17 +189,4 @@ impl ServiceHandler for EcrService {
         *self.store.lock() = serde_json::from_slice(data).map_err(|error| error.to_string())?;
         Ok(())
     }
-
-    fn iam_action(&self, operation: &str) -> Option<String> {
-        Some(format!("ecr:{operation}"))
-    }
-
-    fn iam_resource(&self, _operation: &str, input: &Value, ctx: &RequestContext) -> Option<String> {
-        let named = input["repositoryName"].as_str().or_else(|| input["repositoryNames"][0].as_str());
-        Some(match (named, input["resourceArn"].as_str()) {
-            (Some(name), _) => repository::arn(&ctx.account_id, &ctx.region, name),
-            (None, Some(arn)) => arn.to_owned(),
-            (None, None) => "*".to_owned(),
-        })
-    }
 }

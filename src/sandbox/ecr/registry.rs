@@ -17,12 +17,12 @@ use tokio_util::io::ReaderStream;
 
 use super::layer::LayerError;
 use super::manifest::hex_of;
-use super::repository;
 use super::resolve::region_of_host;
 use super::token::Grant;
 use super::{At, SERVICE, Store};
 use crate::sandbox::access::Access;
 use crate::sandbox::front;
+use crate::sandbox::permissions::{self, Door};
 
 /// Carries the name of the registry that is meant: the sandbox answers under its own names only.
 pub(crate) const REGISTRY_HEADER: &str = "x-forwarded-host";
@@ -85,20 +85,15 @@ impl Target<'_> {
 }
 
 impl<'a> Target<'a> {
-    /// The operation of ECR's own API that a request comes to, and the repository that it is about.
-    fn permission(&self, method: &Method) -> Option<(&'static str, &'a str)> {
-        let reads = *method == Method::GET;
+    /// What kind of request it is, and the repository that it is about.
+    fn door(&self) -> Option<(Door, &'a str)> {
         Some(match *self {
             Self::Base | Self::Download(_) => return None,
-            Self::Uploads(name) => ("ecr:InitiateLayerUpload", name),
-            Self::Upload(name, _) if *method == Method::PUT => ("ecr:CompleteLayerUpload", name),
-            Self::Upload(name, _) => ("ecr:UploadLayerPart", name),
-            Self::Blob(name, _) if reads => ("ecr:GetDownloadUrlForLayer", name),
-            Self::Blob(name, _) => ("ecr:BatchCheckLayerAvailability", name),
-            Self::Manifest(name, _) if *method == Method::PUT => ("ecr:PutImage", name),
-            Self::Manifest(name, _) if *method == Method::DELETE => ("ecr:BatchDeleteImage", name),
-            Self::Manifest(name, _) => ("ecr:BatchGetImage", name),
-            Self::Tags(name) => ("ecr:ListImages", name),
+            Self::Uploads(name) => (Door::Uploads, name),
+            Self::Upload(name, _) => (Door::Upload, name),
+            Self::Blob(name, _) => (Door::Blob, name),
+            Self::Manifest(name, _) => (Door::Manifest, name),
+            Self::Tags(name) => (Door::Tags, name),
         })
     }
 }
@@ -141,8 +136,8 @@ impl Registry {
         }
         let grant = self.grant(&parts.headers)?;
         let at = |name| At { account: self.store.services.account(), region: &grant.region, name };
-        if let Some((action, name)) = target.permission(&parts.method) {
-            self.permit(&grant, action, &at(name))?;
+        if let Some((door, name)) = target.door() {
+            self.permit(&grant, door, &parts.method, &at(name))?;
         }
         let whole = parts.method == Method::GET;
         match (&parts.method, target) {
@@ -203,13 +198,14 @@ impl Registry {
     }
 
     /// Whoever got the password may do here what they may do by ECR's own API.
-    fn permit(&self, grant: &Grant, action: &str, at: &At<'_>) -> Result<(), Refusal> {
+    fn permit(&self, grant: &Grant, door: Door, method: &Method, at: &At<'_>) -> Result<(), Refusal> {
         let mut context = RequestContext::new_with_account(SERVICE, at.region, at.account);
         context.access_key = Some(grant.access_key.clone());
-        let resource = repository::arn(at.account, at.region, at.name);
+        let need = permissions::of_registry(door, method, at.region, at.account, at.name);
+        let policy = self.store.policy(at);
         self.access
-            .check(&context, action, &resource)
-            .map_err(|error| Refusal::new(StatusCode::FORBIDDEN, "DENIED", error.message))
+            .check_with(&context, &need, policy.as_ref())
+            .map_err(|denied| Refusal::new(StatusCode::FORBIDDEN, "DENIED", denied.to_string()))
     }
 
     async fn blob(&self, at: &At<'_>, digest: &str, whole: bool) -> Answer {

@@ -203,6 +203,12 @@ impl Store {
         Ok(json!({}))
     }
 
+    /// The repository's policy, as far as it can be understood.
+    pub(super) fn policy(&self, at: &At<'_>) -> Option<awsim_iam_policy::PolicyDocument> {
+        let state = self.lock();
+        awsim_iam_policy::parse(state.repository(at).ok()?.policy.as_ref()?).ok()
+    }
+
     fn repository_policy(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let at = At::of(input, ctx)?;
         let mut state = self.lock();

@@ -50,8 +50,14 @@ pub(crate) trait House: Send + Sync + 'static {
     fn directory(&self) -> PathBuf;
     /// How long things take.
     fn latencies(&self) -> &Latencies;
-    /// Calls a neighbour.
-    async fn call(&self, service: &str, region: &str, operation: &str, input: Value) -> Result<Value, AwsError>;
+    /// Calls CloudWatch Logs as a function's execution role; without one, as the house itself.
+    async fn log(
+        &self,
+        role: Option<&TemporaryCredentials>,
+        region: &str,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, AwsError>;
     /// Credentials of a function's execution role.
     async fn assume_role(&self, role_arn: &str, session: &str) -> Result<TemporaryCredentials, AwsError>;
     /// Writes Lambda's state down now.
@@ -110,8 +116,17 @@ impl House for Sandbox {
         self.services.latencies()
     }
 
-    async fn call(&self, service: &str, region: &str, operation: &str, input: Value) -> Result<Value, AwsError> {
-        self.services.call(service, region, operation, input).await
+    async fn log(
+        &self,
+        role: Option<&TemporaryCredentials>,
+        region: &str,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, AwsError> {
+        match role {
+            Some(role) => self.services.call_as(role, "logs", region, operation, input).await,
+            None => self.services.call("logs", region, operation, input).await,
+        }
     }
 
     async fn assume_role(&self, role_arn: &str, session: &str) -> Result<TemporaryCredentials, AwsError> {

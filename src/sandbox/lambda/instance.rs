@@ -112,6 +112,7 @@ impl Instance {
                 kind: "AccessDeniedException",
                 message: format!("The role defined for the function cannot be assumed by Lambda. {}", error.message),
             })?;
+        log.write_as(credentials.clone());
         let api = RuntimeApi::listen().await.map_err(|cause| Ending::Launch {
             kind: "Sandbox.Failure",
             message: format!("the Runtime API cannot listen: {cause}"),

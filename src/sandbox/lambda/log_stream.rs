@@ -1,16 +1,16 @@
 //! The log stream of one process: lines are collected as they come and written in batches, in order, none lost.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use awsim_core::AwsError;
 use chrono::Utc;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::house::House;
-use crate::sandbox::services::lock;
+use crate::sandbox::services::{TemporaryCredentials, lock};
 
 /// CloudWatch Logs' limits for one call, a little below.
 const BATCH_EVENTS: usize = 5_000;
@@ -28,6 +28,9 @@ pub(crate) struct LogStream {
     region: String,
     group: String,
     stream: String,
+    /// As whom it is written. Without a role, which is one that cannot be assumed, the sandbox itself says why; AWS is
+    /// silent then.
+    role: OnceLock<TemporaryCredentials>,
     waiting: Mutex<Waiting>,
     /// One batch is written at a time, so that lines stay in order.
     turn: tokio::sync::Mutex<()>,
@@ -54,11 +57,17 @@ impl LogStream {
             region: region.to_owned(),
             group,
             stream,
+            role: OnceLock::new(),
             waiting: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             pushed: Notify::new(),
             written: Notify::new(),
         })
+    }
+
+    /// Writes as the function's execution role from now on.
+    pub(crate) fn write_as(&self, role: TemporaryCredentials) {
+        let _ = self.role.set(role);
     }
 
     pub(crate) fn group(&self) -> &str {
@@ -174,9 +183,14 @@ impl LogStream {
                     return Ok(());
                 }
                 let group = json!({ "logGroupName": self.group });
-                exists(self.house.call("logs", &self.region, "CreateLogGroup", group).await)?;
                 let stream = json!({ "logGroupName": self.group, "logStreamName": self.stream });
-                exists(self.house.call("logs", &self.region, "CreateLogStream", stream).await)?;
+                match exists(self.call("CreateLogStream", stream.clone()).await) {
+                    Err(error) if error.code == "ResourceNotFoundException" => {
+                        exists(self.call("CreateLogGroup", group).await)?;
+                        exists(self.call("CreateLogStream", stream).await)?;
+                    }
+                    made => made?,
+                }
                 self.put_once(batch).await
             }
             result => result,
@@ -186,11 +200,15 @@ impl LogStream {
     async fn put_once(&self, batch: &[(i64, String)]) -> Result<(), AwsError> {
         let events: Vec<_> = batch.iter().map(|(at, line)| json!({ "timestamp": at, "message": line })).collect();
         let input = json!({ "logGroupName": self.group, "logStreamName": self.stream, "logEvents": events });
-        self.house.call("logs", &self.region, "PutLogEvents", input).await.map(|_| ())
+        self.call("PutLogEvents", input).await.map(|_| ())
+    }
+
+    async fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
+        self.house.log(self.role.get(), &self.region, operation, input).await
     }
 }
 
-fn exists(result: Result<serde_json::Value, AwsError>) -> Result<(), AwsError> {
+fn exists(result: Result<Value, AwsError>) -> Result<(), AwsError> {
     match result {
         Err(error) if error.code != "ResourceAlreadyExistsException" => Err(error),
         _ => Ok(()),

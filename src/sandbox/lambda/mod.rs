@@ -120,33 +120,6 @@ impl ServiceHandler for LambdaService {
         self.lambda.resume();
         Ok(())
     }
-
-    fn iam_action(&self, operation: &str) -> Option<String> {
-        Some(wire::iam_action(operation))
-    }
-
-    fn iam_resource(&self, _operation: &str, input: &Value, ctx: &RequestContext) -> Option<String> {
-        Some(wire::iam_resource(input, &ctx.region, self.lambda.account()))
-    }
-
-    /// Whoever gives a function its role must be allowed to pass that role.
-    fn iam_checks(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Vec<(String, String)> {
-        let mut checks =
-            vec![(wire::iam_action(operation), wire::iam_resource(input, &ctx.region, self.lambda.account()))];
-        if matches!(operation, "CreateFunction" | "UpdateFunctionConfiguration")
-            && let Some(role) = input["Role"].as_str()
-        {
-            checks.push(("iam:PassRole".to_owned(), role.to_owned()));
-        }
-        // The zip is fetched on behalf of who names it.
-        let code = if operation == "CreateFunction" { &input["Code"] } else { input };
-        if matches!(operation, "CreateFunction" | "UpdateFunctionCode")
-            && let (Some(bucket), Some(key)) = (code["S3Bucket"].as_str(), code["S3Key"].as_str())
-        {
-            checks.push(("s3:GetObject".to_owned(), format!("arn:aws:s3:::{bucket}/{key}")));
-        }
-        checks
-    }
 }
 
 impl BlobUser for LambdaService {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, Uri};
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::errors;
 use super::invoke::Call;
@@ -93,23 +93,10 @@ fn parameter(query: &str, name: &str) -> Option<String> {
     Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
 }
 
-/// Which action of IAM an operation is.
-pub(crate) fn iam_action(operation: &str) -> String {
-    // The operation and its permission have different names here.
-    let action = if operation == "Invoke" { "InvokeFunction" } else { operation };
-    format!("lambda:{action}")
-}
-
-/// The resource that IAM decides on: the function, or everything for what is about none.
-pub(crate) fn iam_resource(input: &Value, region: &str, account: &str) -> String {
-    let named = input["FunctionName"].as_str().or_else(|| input["Resource"].as_str());
-    named
-        .and_then(|name| super::names::parse(name, region, account).ok())
-        .map_or_else(|| "*".to_owned(), |reference| reference.id.arn(account))
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]

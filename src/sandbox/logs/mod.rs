@@ -145,23 +145,6 @@ impl ServiceHandler for Logs {
         *lock(&self.groups) = serde_json::from_slice(data).map_err(|cause| cause.to_string())?;
         Ok(())
     }
-
-    fn iam_action(&self, operation: &str) -> Option<String> {
-        Some(format!("logs:{operation}"))
-    }
-
-    fn iam_resource(&self, operation: &str, input: &Value, context: &RequestContext) -> Option<String> {
-        let group = group_name(input).unwrap_or_else(|_| "*".to_owned());
-        let arn = group_arn(&context.region, &group);
-        Some(match (operation, input["logStreamName"].as_str()) {
-            ("PutLogEvents" | "GetLogEvents" | "DeleteLogStream" | "CreateLogStream", Some(stream)) => {
-                format!("{arn}:log-stream:{stream}")
-            }
-            // What is about a group is matched by policies that end in `:*` and by those that do not.
-            ("TagResource" | "UntagResource" | "ListTagsForResource", _) => arn,
-            _ => format!("{arn}:*"),
-        })
-    }
 }
 
 /// The group's name, however it is said.

@@ -3,6 +3,7 @@
 use super::index::{Bucket, Change, NULL_VERSION, Version};
 use super::xml::{Element, Xml};
 use super::{Call, S3, S3Error, S3Result, empty, new_id, now, set_header, settings, xml};
+use crate::sandbox::permissions;
 
 /// What a deletion did.
 struct Deleted {
@@ -43,7 +44,8 @@ impl S3 {
         let mut answer = Xml::document("DeleteResult");
         for (key, id) in named {
             let id = id.filter(|id| !id.is_empty());
-            let result = self.with(call, |bucket| delete(bucket, &key, id.as_deref()));
+            let allowed = call.permit.check(&permissions::delete_object(&call.target.bucket, &key, id.as_deref()));
+            let result = allowed.and_then(|()| self.with(call, |bucket| delete(bucket, &key, id.as_deref())));
             match result {
                 Ok(deleted) => {
                     self.announce_removal(call, &key, &deleted);

@@ -11,6 +11,7 @@ mod index;
 mod list;
 mod multipart;
 mod notification;
+mod permit;
 mod read;
 mod route;
 mod settings;
@@ -23,16 +24,19 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use awsim_iam_policy::PolicyDocument;
 use axum::body::Body;
 use http::request::Parts;
 use http::{HeaderValue, Response};
 
 use super::chunked::Incoming;
+use super::permissions;
 use super::services::{BlobUser, Services, lock};
 use super::signature::Payload;
 
 pub(crate) use error::{S3Error, S3Result};
 use index::{Bucket, Version};
+pub(crate) use permit::Permit;
 pub(crate) use route::Target;
 
 /// A request whose sender is known.
@@ -45,6 +49,8 @@ pub(crate) struct Call {
     pub region: String,
     /// Who signed it, for the events that it causes.
     pub principal: String,
+    /// What its signer may do.
+    pub permit: Permit,
     pub request_id: String,
 }
 
@@ -102,6 +108,11 @@ impl S3 {
         let result = self.dispatch(&mut call).await;
         let mut response = match result {
             Ok(response) => response,
+            Err(error) if error.code == "NoSuchKey" => {
+                // That a key is not there is told to those only who may list the keys.
+                let error = call.permit.check(&permissions::list_bucket(&call.target.bucket)).err().unwrap_or(error);
+                error.into_response(head, call.parts.uri.path(), &call.request_id)
+            }
             Err(error) => error.into_response(head, call.parts.uri.path(), &call.request_id),
         };
         if let Some(region) = lock(&self.buckets).get(&call.target.bucket).map(|bucket| bucket.region.clone())
@@ -168,6 +179,14 @@ impl S3 {
     fn with_version<T>(&self, call: &Call, act: impl FnOnce(&Bucket, &Version) -> S3Result<T>) -> S3Result<T> {
         let target = &call.target;
         self.with(call, |bucket| act(bucket, find(bucket, &target.key, target.parameter("versionId"))?))
+    }
+
+    /// A bucket's policy, as far as it can be understood.
+    pub(crate) fn policy(&self, bucket: &str) -> Option<PolicyDocument> {
+        lock(&self.buckets)
+            .get(bucket)
+            .and_then(|bucket| bucket.settings.get("policy"))
+            .and_then(|text| awsim_iam_policy::parse(text).ok())
     }
 
     /// Ids that grow, for versions of events.

@@ -96,50 +96,6 @@ impl Target {
         SETTINGS.iter().map(|(query, _)| *query).find(|query| self.parameter(query).is_some())
     }
 
-    /// What a policy must allow: actions and resources.
-    pub(crate) fn needs(&self) -> Vec<(String, String)> {
-        let bucket = format!("arn:aws:s3:::{}", self.bucket);
-        let object = format!("{bucket}/{}", self.key);
-        let versioned = |action: &str| match self.parameter("versionId") {
-            Some(_) if !action.ends_with("Version") => format!("s3:{action}Version"),
-            _ => format!("s3:{action}"),
-        };
-        let one = match self.operation.as_str() {
-            "ListBuckets" => ("s3:ListAllMyBuckets".to_owned(), "*".to_owned()),
-            "HeadBucket" | "ListObjects" | "ListObjectsV2" => ("s3:ListBucket".to_owned(), bucket),
-            "ListObjectVersions" => ("s3:ListBucketVersions".to_owned(), bucket),
-            "ListMultipartUploads" => ("s3:ListBucketMultipartUploads".to_owned(), bucket),
-            "CreateBucket" | "DeleteBucket" | "GetBucketLocation" => (format!("s3:{}", self.operation), bucket),
-            "GetObject" | "HeadObject" | "GetObjectAttributes" => (versioned("GetObject"), object),
-            "DeleteObject" => (versioned("DeleteObject"), object),
-            "DeleteObjects" => ("s3:DeleteObject".to_owned(), format!("{bucket}/*")),
-            "PutObject" | "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
-                ("s3:PutObject".to_owned(), object)
-            }
-            "AbortMultipartUpload" => ("s3:AbortMultipartUpload".to_owned(), object),
-            "ListParts" => ("s3:ListMultipartUploadParts".to_owned(), object),
-            "GetObjectTagging" | "PutObjectTagging" | "DeleteObjectTagging" => {
-                (format!("s3:{}", self.operation), object)
-            }
-            // Settings: the policy's word for them drops a prefix here and there.
-            setting => {
-                let action = setting
-                    .replace("DeleteBucketTagging", "PutBucketTagging")
-                    .replace("BucketEncryption", "EncryptionConfiguration")
-                    .replace("DeleteEncryption", "PutEncryption")
-                    .replace("BucketLifecycleConfiguration", "LifecycleConfiguration")
-                    .replace("DeleteLifecycle", "PutLifecycle")
-                    .replace("BucketNotificationConfiguration", "BucketNotification")
-                    .replace("BucketAccelerateConfiguration", "AccelerateConfiguration")
-                    .replace("BucketReplication", "ReplicationConfiguration")
-                    .replace("PublicAccessBlock", "BucketPublicAccessBlock")
-                    .replace("DeleteBucketPublic", "PutBucketPublic");
-                (format!("s3:{action}"), bucket)
-            }
-        };
-        vec![one]
-    }
-
     fn has(&self, name: &str) -> bool {
         self.parameter(name).is_some()
     }

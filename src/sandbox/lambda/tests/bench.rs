@@ -68,8 +68,14 @@ impl House for TestHouse {
         self.blobs.path(sha256)
     }
 
-    async fn call(&self, service: &str, region: &str, operation: &str, input: Value) -> Result<Value, AwsError> {
-        assert_eq!((service, region), ("logs", REGION));
+    async fn log(
+        &self,
+        _role: Option<&TemporaryCredentials>,
+        region: &str,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, AwsError> {
+        assert_eq!(region, REGION);
         let text = |name: &str| input[name].as_str().unwrap_or_default().to_owned();
         let key = (text("logGroupName"), text("logStreamName"));
         let mut logs = lock(&self.logs);
