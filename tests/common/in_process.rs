@@ -35,7 +35,17 @@ impl Sandbox {
         .await
     }
 
+    /// One that holds users to their policies.
+    pub async fn strict() -> Self {
+        let behaviour = Behaviour { enforce_iam: true, ..Behaviour::default() };
+        Self::behaving(DataDir::Ephemeral, Vec::new(), behaviour).await
+    }
+
     async fn start(data_dir: DataDir, faults: Vec<FaultRule>) -> Self {
+        Self::behaving(data_dir, faults, Behaviour::default()).await
+    }
+
+    async fn behaving(data_dir: DataDir, faults: Vec<FaultRule>, behaviour: Behaviour) -> Self {
         let (ready, is_ready) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let options = ServeOptions {
@@ -51,7 +61,7 @@ impl Sandbox {
                 let _ = stopped.await;
             }),
             faults,
-            behaviour: Behaviour::default(),
+            behaviour,
             keys: None,
         };
         let served = tokio::spawn(serve(options));

@@ -208,11 +208,14 @@ impl S3 {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use awsim_core::RequestContext;
     use axum::body::Body;
 
+    use super::super::super::access::{Access, RootKeys};
     use super::super::super::chunked::Incoming;
     use super::super::super::services::{Functions, lock};
     use super::super::super::signature::Payload;
+    use super::super::Permit;
     use super::*;
 
     const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
@@ -234,6 +237,15 @@ mod tests {
         }
     }
 
+    /// The administrator's leave.
+    fn permit(s3: &S3) -> Permit {
+        let root = RootKeys::generate();
+        let mut context = RequestContext::new_with_account("s3", "us-east-1", "000000000000");
+        context.access_key = Some(root.access_key.clone());
+        let access = Access::new(root, Default::default(), s3.services.sessions().clone(), false);
+        Permit::new(Arc::new(access), context, None)
+    }
+
     async fn send(s3: &S3, method: &str, uri: &str, body: &str) -> u16 {
         let request = http::Request::builder().method(method).uri(uri).header("host", "localhost");
         let (parts, body) = request.body(Body::from(body.to_owned())).unwrap().into_parts();
@@ -244,6 +256,7 @@ mod tests {
             payload: Payload::Unsigned,
             region: "us-east-1".to_owned(),
             principal: "me".to_owned(),
+            permit: permit(s3),
             request_id: "1".to_owned(),
         };
         s3.serve(call).await.status().as_u16()
