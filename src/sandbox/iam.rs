@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use awsim_core::{AccountRegionStore, AwsError, Protocol, RequestContext, ServiceHandler};
-use awsim_iam::IamService;
 use awsim_iam::state::{IamState, User};
+use awsim_iam::{IAM_REGION, IamService};
 use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
 
@@ -163,7 +163,7 @@ impl ServiceHandler for Iam {
         if operation.starts_with("Attach")
             && let Some(arn) = input["PolicyArn"].as_str()
         {
-            managed_policies::provide(&self.0.store().get(&context.account_id, &context.region), arn)?;
+            managed_policies::provide(&self.0.store().get(&context.account_id, IAM_REGION), arn)?;
         }
         let mut answer = self.0.handle(operation, input, context).await?;
         if operation == "CreateRole" {

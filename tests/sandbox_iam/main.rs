@@ -45,10 +45,11 @@ fn only(policy: &Value, granted: &BTreeSet<String>) -> Value {
     policy
 }
 
-/// The actions that a refusal names.
+/// The actions that a refusal names: AWS's words, or where it has none (HEAD), thumbctl's hint.
 fn refused(text: &str) -> BTreeSet<String> {
-    let parts = text.split("is not authorized to perform: ").skip(1);
-    parts.filter_map(|rest| rest.split_whitespace().next()).map(str::to_owned).collect()
+    let told = text.split("is not authorized to perform: ").skip(1).filter_map(|rest| rest.split_whitespace().next());
+    let hints = text.lines().filter_map(|line| line.strip_prefix("hint: ")?.split_once(" is missing."));
+    told.chain(hints.map(|(action, _)| action)).map(str::to_owned).collect()
 }
 
 /// What a policy has although nothing here shows the need: action by action, with the reason.

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::TryStreamExt;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RANGE, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
@@ -28,6 +29,8 @@ use crate::sandbox::permissions::{self, Door};
 pub(crate) const REGISTRY_HEADER: &str = "x-forwarded-host";
 /// The longest manifest that is taken; real ones have a few kilobytes.
 const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
+/// As much of a refused upload is read before the connection is given up.
+const DRAIN_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Answers requests whose path begins with `/v2/`.
 pub(crate) struct Registry {
@@ -137,7 +140,10 @@ impl Registry {
         let grant = self.grant(&parts.headers)?;
         let at = |name| At { account: self.store.services.account(), region: &grant.region, name };
         if let Some((door, name)) = target.door() {
-            self.permit(&grant, door, &parts.method, &at(name))?;
+            if let Err(refusal) = self.permit(&grant, door, &parts, &at(name)) {
+                drain(body).await;
+                return Err(refusal);
+            }
         }
         let whole = parts.method == Method::GET;
         match (&parts.method, target) {
@@ -198,14 +204,16 @@ impl Registry {
     }
 
     /// Whoever got the password may do here what they may do by ECR's own API.
-    fn permit(&self, grant: &Grant, door: Door, method: &Method, at: &At<'_>) -> Result<(), Refusal> {
+    fn permit(&self, grant: &Grant, door: Door, request: &Parts, at: &At<'_>) -> Result<(), Refusal> {
         let mut context = RequestContext::new_with_account(SERVICE, at.region, at.account);
         context.access_key = Some(grant.access_key.clone());
-        let need = permissions::of_registry(door, method, at.region, at.account, at.name);
         let policy = self.store.policy(at);
-        self.access
-            .check_with(&context, &need, policy.as_ref())
-            .map_err(|denied| Refusal::new(StatusCode::FORBIDDEN, "DENIED", denied.to_string()))
+        for need in permissions::of_registry(door, request, at.region, at.account, at.name) {
+            self.access
+                .check_with(&context, &need, policy.as_ref())
+                .map_err(|denied| Refusal::new(StatusCode::FORBIDDEN, "DENIED", denied.to_string()))?;
+        }
+        Ok(())
     }
 
     async fn blob(&self, at: &At<'_>, digest: &str, whole: bool) -> Answer {
@@ -395,6 +403,18 @@ impl From<LayerError> for Refusal {
             _ => error.to_string(),
         };
         Self::new(status, code, message)
+    }
+}
+
+/// Reads what a refused client is still sending, within bounds: many look at the answer only when all is sent.
+async fn drain(body: Body) {
+    let mut body = body;
+    let mut left = DRAIN_LIMIT;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, bytes::Bytes::len));
+        if left == 0 {
+            return;
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use awsim_core::RequestContext;
 use http::Method;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::request::Parts;
 use serde_json::Value;
 
 use super::{Need, has_tags, text};
@@ -38,21 +40,25 @@ pub(crate) enum Door {
     Tags,
 }
 
-/// What whoever got a password needs for a request to `/v2/`.
-pub(crate) fn of_registry(door: Door, method: &Method, region: &str, account: &str, name: &str) -> Need {
-    let reads = *method == Method::GET;
-    let action = match door {
-        Door::Uploads => "ecr:InitiateLayerUpload",
-        Door::Upload if *method == Method::PUT => "ecr:CompleteLayerUpload",
-        Door::Upload => "ecr:UploadLayerPart",
-        Door::Blob if reads => "ecr:GetDownloadUrlForLayer",
-        Door::Blob => "ecr:BatchCheckLayerAvailability",
-        Door::Manifest if *method == Method::PUT => "ecr:PutImage",
-        Door::Manifest if *method == Method::DELETE => "ecr:BatchDeleteImage",
-        Door::Manifest => "ecr:BatchGetImage",
-        Door::Tags => "ecr:ListImages",
+/// What whoever got a password needs for a request to `/v2/`. A layer that comes with the request that ends its upload is
+/// a part as well.
+pub(crate) fn of_registry(door: Door, request: &Parts, region: &str, account: &str, name: &str) -> Vec<Need> {
+    let put = request.method == Method::PUT;
+    let length = request.headers.get(CONTENT_LENGTH);
+    let has_body = length.map_or_else(|| request.headers.contains_key(TRANSFER_ENCODING), |length| length != "0");
+    let actions: &[&str] = match door {
+        Door::Uploads => &["ecr:InitiateLayerUpload"],
+        Door::Upload if put && has_body => &["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"],
+        Door::Upload if put => &["ecr:CompleteLayerUpload"],
+        Door::Upload => &["ecr:UploadLayerPart"],
+        Door::Blob if request.method == Method::GET => &["ecr:GetDownloadUrlForLayer"],
+        Door::Blob => &["ecr:BatchCheckLayerAvailability"],
+        Door::Manifest if put => &["ecr:PutImage"],
+        Door::Manifest if request.method == Method::DELETE => &["ecr:BatchDeleteImage"],
+        Door::Manifest => &["ecr:BatchGetImage"],
+        Door::Tags => &["ecr:ListImages"],
     };
-    Need::new(action, arn(region, account, name))
+    actions.iter().map(|action| Need::new(*action, arn(region, account, name))).collect()
 }
 
 /// A repository's ARN.
