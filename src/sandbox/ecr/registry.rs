@@ -30,7 +30,7 @@ pub(crate) const REGISTRY_HEADER: &str = "x-forwarded-host";
 /// The longest manifest that is taken; real ones have a few kilobytes.
 const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
 /// As much of a refused upload is read before the connection is given up.
-const DRAIN_LIMIT: usize = 64 * 1024 * 1024;
+const DRAIN_LIMIT: usize = 1024 * 1024 * 1024;
 
 /// Answers requests whose path begins with `/v2/`.
 pub(crate) struct Registry {

@@ -52,7 +52,9 @@ fn resource(operation: &str, input: &Value, context: &RequestContext, iam: &Acco
     };
     match (operation, text(input, "PolicyName")) {
         ("CreatePolicy", Some(name)) => return new("policy", name),
-        ("ListUsers", _) => return new("user", "*"),
+        ("ListUsers", _) => return new("user", ""),
+        ("ListRoles", _) => return new("role", ""),
+        ("ListGroups", _) => return new("group", ""),
         _ => {}
     }
     // A role, user or group that stands has a path, which only IAM knows.
