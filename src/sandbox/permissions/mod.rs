@@ -9,8 +9,6 @@ mod iam;
 mod lambda;
 mod logs;
 mod s3;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 
