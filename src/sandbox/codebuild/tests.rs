@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{BuildHost, CodeBuildService, SERVICE, services::Services};
 use crate::sandbox::access::{Access, RootKeys};
 use crate::sandbox::behaviour::Behaviour;
+use crate::sandbox::latency::{Latency, Pace};
 use crate::sandbox::logs::Logs;
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"codebuild.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
@@ -24,9 +25,13 @@ struct House {
 
 impl House {
     async fn new(minute: Duration) -> Self {
+        Self::with(minute, Behaviour::default()).await
+    }
+
+    async fn with(minute: Duration, behaviour: Behaviour) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let endpoint = "http://127.0.0.1:9".to_owned();
-        let services = Arc::new(Services::new(endpoint, dir.path().to_owned(), Behaviour::default()).unwrap());
+        let services = Arc::new(Services::new(endpoint, dir.path().to_owned(), behaviour).unwrap());
         let iam = Arc::new(awsim_iam::IamService::new());
         let access = Access::new(RootKeys::generate(), iam.store(), services.sessions().clone(), false);
         services.set_access(Arc::new(access));
@@ -58,8 +63,15 @@ impl House {
             .unwrap_or_else(|error| panic!("{operation}: {error}"))
     }
 
-    async fn build(&self, source: Value, start: Value) -> Value {
-        let project = json!({
+    async fn refusal(&self, operation: &str, input: Value) -> String {
+        match self.services.call(SERVICE, "eu-west-1", operation, input).await {
+            Ok(answer) => panic!("{operation} is not refused: {answer}"),
+            Err(error) => format!("{}: {}", error.code, error.message),
+        }
+    }
+
+    fn project(source: Value) -> Value {
+        json!({
             "name": "thumbs",
             "source": source,
             "artifacts": { "type": "NO_ARTIFACTS" },
@@ -71,14 +83,21 @@ impl House {
             },
             "serviceRole": "arn:aws:iam::000000000000:role/builder",
             "timeoutInMinutes": 5,
-        });
-        self.call("CreateProject", project).await;
+        })
+    }
+
+    async fn build(&self, source: Value, start: Value) -> Value {
+        self.call("CreateProject", Self::project(source)).await;
         let mut input = json!({ "projectName": "thumbs" });
         for (name, value) in start.as_object().into_iter().flatten() {
             input[name] = value.clone();
         }
         let started = self.call("StartBuild", input).await;
-        let ids = json!({ "ids": [started["build"]["id"]] });
+        self.finished(&started["build"]["id"]).await
+    }
+
+    async fn finished(&self, id: &Value) -> Value {
+        let ids = json!({ "ids": [id] });
         for _ in 0..2000 {
             let build = self.call("BatchGetBuilds", ids.clone()).await["builds"][0].take();
             if build["buildComplete"] == true {
@@ -186,4 +205,164 @@ async fn much_output_arrives_whole_and_in_order() {
         token = page["nextForwardToken"].clone();
     }
     assert_eq!(seen, (1..=20010).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_sandbox_does_not_do_is_said_in_the_log() {
+    let house = House::new(Duration::from_secs(60)).await;
+    let spec = "version: 0.2\nenv: { shell: /bin/sh }\ncache: { paths: [x] }\nphases:\n  install:\n    runtime-versions: { \
+                python: 3.13 }\n    commands: ['echo \"bash: ${BASH_VERSION:-none}\"']\n  build:\n    run-as: app\n";
+    let build = house.build(inline(spec), json!({})).await;
+    let log = house.log(&build).await;
+    assert_eq!(build["buildStatus"], "SUCCEEDED", "{log}");
+    for part in [
+        "In the sandbox: cache: ",
+        "In the sandbox: INSTALL: runtime-versions: python 3.13 not installed",
+        "In the sandbox: BUILD: run-as: ",
+        "\nbash: none\n",
+    ] {
+        assert!(log.contains(part), "{part} is missing: {log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_in_the_buildspec_are_told_as_codebuild_tells_them() {
+    let house = House::new(Duration::from_secs(60)).await;
+    let spec = "version: 0.2\nphases:\n  build:\n    commands:\n      - echo a: b\n";
+    let build = house.build(inline(spec), json!({})).await;
+    let phases = build["phases"].as_array().unwrap();
+    let failed = phases.iter().find(|it| it["phaseType"] == "DOWNLOAD_SOURCE").unwrap();
+    assert_eq!(failed["phaseStatus"], "FAILED");
+    let context = &failed["contexts"][0];
+    assert_eq!(context["statusCode"], "YAML_FILE_ERROR");
+    let message = "Expected Commands[0] to be of string type: found subkeys instead at line 5, value of the key tag on line 4 \
+                   might be empty";
+    assert_eq!(context["message"], message);
+    let log = house.log(&build).await;
+    assert!(log.contains(&format!("Phase context status code: YAML_FILE_ERROR Message: {message}")), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_phase_says_what_becomes_of_a_build_that_fails_in_it() {
+    let house = House::new(Duration::from_secs(60)).await;
+    let source = inline("version: 0.2\nphases: {}\n");
+    house.call("CreateProject", House::project(source)).await;
+    for (on_failure, goes_on) in [("ABORT", false), ("CONTINUE", true)] {
+        let spec = format!(
+            "version: 0.2\nphases:\n  pre_build:\n    on-failure: {on_failure}\n    commands: [\"false\"]\n  build:\n    \
+             commands: [\"echo went on: $CODEBUILD_BUILD_SUCCEEDING\"]\n"
+        );
+        let start = json!({ "projectName": "thumbs", "buildspecOverride": spec });
+        let started = house.call("StartBuild", start).await;
+        let build = house.finished(&started["build"]["id"]).await;
+        assert_eq!(build["buildStatus"], "FAILED", "{on_failure}");
+        assert_eq!(house.log(&build).await.contains("\nwent on: 0\n"), goes_on, "{on_failure}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_build_that_fails_is_tried_again_where_its_phase_says_so() {
+    let house = House::new(Duration::from_secs(60)).await;
+    let spec = "version: 0.2\nphases:\n  build:\n    on-failure: RETRY-1\n    commands: [\"false\"]\n";
+    let first = house.build(inline(spec), json!({})).await;
+    assert_eq!(first["buildStatus"], "FAILED");
+    let listed = json!({ "projectName": "thumbs", "sortOrder": "ASCENDING" });
+    let mut ids = Vec::new();
+    while ids.len() < 2 {
+        ids = house.call("ListBuildsForProject", listed.clone()).await["ids"].as_array().unwrap().clone();
+        tokio::task::yield_now().await;
+    }
+    let second = house.finished(&ids[1]).await;
+    assert_eq!(second["buildNumber"], 2);
+    let retry = &second["autoRetryConfig"];
+    assert_eq!((&retry["autoRetryNumber"], &retry["autoRetryLimit"]), (&json!(1), &json!(1)));
+    assert_eq!(retry["previousAutoRetry"], first["arn"]);
+    let first = house.finished(&ids[0]).await;
+    assert_eq!(first["autoRetryConfig"]["nextAutoRetry"], second["arn"]);
+
+    // By hand, a build of the same settings starts over.
+    let again = house.call("RetryBuild", json!({ "id": ids[1] })).await["build"].take();
+    assert_eq!(again["source"], second["source"]);
+    assert_ne!(again["id"], second["id"]);
+    assert_eq!(again["buildStatus"], "IN_PROGRESS");
+    let missing = house.refusal("RetryBuild", json!({ "id": "thumbs:none" })).await;
+    assert_eq!(missing, "ResourceNotFoundException: Build cannot be found: thumbs:none");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn builds_of_a_project_run_side_by_side_up_to_its_limit() {
+    let house = House::new(Duration::from_secs(60)).await;
+    // Each waits for the other one's file: one after the other they would wait for ever.
+    let source = inline(
+        "version: 0.2\nphases:\n  build:\n    commands:\n      - touch ../../here-$CODEBUILD_BUILD_NUMBER\n      - until [ -e \
+         ../../here-1 ] && [ -e ../../here-2 ]; do sleep 0.02; done\n",
+    );
+    let mut project = House::project(source);
+    project["concurrentBuildLimit"] = json!(2);
+    house.call("CreateProject", project).await;
+    let start = json!({ "projectName": "thumbs" });
+    let first = house.call("StartBuild", start.clone()).await;
+    let blocking = json!({ "projectName": "thumbs", "buildspecOverride": "version: 0.2\nphases:\n  build:\n    commands:\n      \
+        - touch ../../here-2; sleep 600\n" });
+    let second = house.call("StartBuild", blocking).await;
+    let refused = house.refusal("StartBuild", start).await;
+    assert!(refused.starts_with("AccountLimitExceededException: "), "{refused}");
+    assert_eq!(house.finished(&first["build"]["id"]).await["buildStatus"], "SUCCEEDED");
+    let stopped = house.call("StopBuild", json!({ "id": second["build"]["id"] })).await;
+    assert_eq!(stopped["build"]["buildStatus"], "STOPPED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_build_that_waits_for_its_machine_can_be_stopped() {
+    let pace = Pace { latency: Latency::Aws, time_scale: 1000.0, seed: 1 };
+    let house = House::with(Duration::from_secs(60), Behaviour { pace, ..Behaviour::default() }).await;
+    house.call("CreateProject", House::project(inline("version: 0.2\nphases: {}\n"))).await;
+    let started = house.call("StartBuild", json!({ "projectName": "thumbs" })).await;
+    assert_eq!(started["build"]["currentPhase"], "QUEUED");
+    let stopped = house.call("StopBuild", json!({ "id": started["build"]["id"] })).await["build"].take();
+    assert_eq!(stopped["buildStatus"], "STOPPED");
+    assert_eq!(stopped["phases"][1]["phaseStatus"], "STOPPED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stand_ins_are_told_to_take_their_time_where_the_sandbox_does() {
+    let spec = "version: 0.2\nphases:\n  build:\n    commands: [env]\n";
+    for (latency, told) in [(Latency::Instant, false), (Latency::Aws, true)] {
+        let pace = Pace { latency, time_scale: 0.001, seed: 1 };
+        let house = House::with(Duration::from_secs(60), Behaviour { pace, ..Behaviour::default() }).await;
+        let build = house.build(inline(spec), json!({})).await;
+        let log = house.log(&build).await;
+        for name in [crate::sandbox::standin::COMPILE_TAKES, crate::sandbox::standin::PUSH_TAKES] {
+            assert_eq!(log.contains(&format!("\n{name}=")), told, "{latency:?}: {log}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn projects_that_cannot_be_built_are_refused() {
+    let house = House::new(Duration::from_secs(60)).await;
+    let good = House::project(inline("version: 0.2\nphases: {}\n"));
+    for (pointer, value, says) in [
+        ("/name", json!("-x"), "Invalid project name"),
+        ("/source", json!({ "type": "NO_SOURCE" }), "buildspec has to be provided"),
+        ("/source", json!({ "type": "CODECOMMIT", "location": "x" }), "not from CODECOMMIT"),
+        ("/source", json!({ "type": "S3", "location": "bucket" }), "location must be a valid S3 source"),
+        ("/artifacts", json!({ "type": "S3", "location": "b" }), "NO_ARTIFACTS only"),
+        ("/environment/type", json!("WINDOWS_CONTAINER"), "builds on Linux only"),
+        ("/environment/type", json!("TOASTER"), "Member must satisfy enum value set: [LINUX_CONTAINER, "),
+        ("/environment/computeType", json!("BIG"), "Value 'BIG' at 'environment.computeType' failed"),
+        ("/serviceRole", json!("builder"), "'builder' is not the ARN of a role"),
+        ("/serviceRole", json!("arn:aws:iam::123456789012:role/x"), "account ID does not match caller's account"),
+        ("/timeoutInMinutes", json!(4), "must be between 5 and 2160"),
+        ("/description", json!("x".repeat(256)), "at most 255"),
+    ] {
+        let mut project = good.clone();
+        match project.pointer_mut(pointer) {
+            Some(slot) => *slot = value,
+            None => project[&pointer[1..]] = value,
+        }
+        let refused = house.refusal("CreateProject", project).await;
+        assert!(refused.starts_with("InvalidInputException: ") && refused.contains(says), "{pointer}: {refused}");
+    }
+    house.call("CreateProject", good).await;
 }

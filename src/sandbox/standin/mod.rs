@@ -19,6 +19,8 @@ mod reference;
 mod rootfs;
 pub(crate) mod signed;
 mod tarball;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::ffi::OsString;

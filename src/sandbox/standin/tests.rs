@@ -1,0 +1,137 @@
+//! Images from Dockerfiles, without a registry.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::images::Images;
+use super::reference::Reference;
+use super::{Environment, Error, docker, rootfs};
+
+/// A build's directory, with a context in it.
+struct Bench {
+    build: Environment,
+    _dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(dockerfile: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (home, directory) = (dir.path().join("home"), dir.path().join("src"));
+        let write = |name: &str, text: &str| {
+            let file = directory.join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        };
+        write("Dockerfile", dockerfile);
+        write("bootstrap", "the function");
+        write("data/one.txt", "1");
+        write("data/two.log", "2");
+        symlink("one.txt", directory.join("data/link")).unwrap();
+        Self { build: Environment { home, directory, endpoint: String::new() }, _dir: dir }
+    }
+
+    fn docker(&self, args: &[&str]) -> Result<(), Error> {
+        docker::run(args, &self.build)
+    }
+
+    /// Builds, and says the image's digest, its configuration and its files.
+    fn image(&self, options: &[&str]) -> (String, Value, PathBuf) {
+        let args = [&["build", "-t", "x"], options, &["."]].concat();
+        self.docker(&args).unwrap();
+        let images = Images::of(&self.build);
+        let (digest, _) = images.find(&Reference::read("x").unwrap()).unwrap();
+        let config = images.json(&images.manifest(&digest).unwrap().config.digest).unwrap();
+        let files = rootfs::unpack(&images, &digest).unwrap();
+        (digest, config, files)
+    }
+
+    fn refusal(&self, args: &[&str]) -> String {
+        self.docker(args).unwrap_err().to_string()
+    }
+}
+
+const STAGES: &str = "ARG NAME=app\nFROM rust:1 AS build\nWORKDIR /src\nRUN cargo build\nCOPY data out/\nFROM build AS \
+                      unused\nCOPY nothing /\nFROM scratch AS last\nARG NAME\nARG TARGETARCH\nENV WHO=$NAME \
+                      ARCH=$TARGETARCH\nCOPY --from=build /src/out/*.txt /data/\nCOPY --chmod=755 bootstrap \
+                      /bin/${WHO}\nLABEL by=us\nUSER 1000\nEXPOSE 80\nENTRYPOINT [\"/bin/app\"]\nCMD [\"go\"]\n";
+
+#[test]
+fn the_final_stage_takes_from_earlier_ones() {
+    let bench = Bench::new(STAGES);
+    let (_, config, files) = bench.image(&[]);
+    let env = [
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
+        "WHO=app".to_owned(),
+        format!("ARCH={}", docker::architecture()),
+    ];
+    assert_eq!(
+        config["config"],
+        json!({
+            "Env": env, "Labels": { "by": "us" }, "User": "1000", "ExposedPorts": { "80/tcp": {} },
+            "Entrypoint": ["/bin/app"], "Cmd": ["go"],
+        })
+    );
+    assert_eq!(fs::read_to_string(files.join("data/one.txt")).unwrap(), "1");
+    assert!(!files.join("data/two.log").exists());
+    assert_eq!(fs::read_to_string(files.join("bin/app")).unwrap(), "the function");
+    assert_eq!(config["rootfs"]["diff_ids"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn the_same_files_give_the_same_image_and_a_target_another() {
+    let (one, other) = (Bench::new(STAGES), Bench::new(STAGES));
+    let (digest, _, _) = one.image(&["--provenance=false", "--sbom=false"]);
+    assert_eq!(other.image(&[]).0, digest);
+    assert_ne!(other.image(&["--build-arg", "NAME=given"]).0, digest);
+    let (target, config, files) = other.image(&["--target", "build"]);
+    assert_ne!(target, digest);
+    assert_eq!(config["config"]["WorkingDir"], "/src");
+    assert_eq!(fs::read_link(files.join("src/out/link")).unwrap(), PathBuf::from("one.txt"));
+    assert!(one.refusal(&["build", "--target", "none", "."]).contains("target stage \"none\" could not be found"));
+}
+
+#[test]
+fn what_is_ignored_is_not_there() {
+    let bench = Bench::new("FROM scratch\nCOPY . /all/\n");
+    fs::write(bench.build.directory.join(".dockerignore"), "**/*.log\nbootstrap\n").unwrap();
+    let (_, _, files) = bench.image(&[]);
+    assert!(files.join("all/data/one.txt").is_file());
+    assert!(!files.join("all/data/two.log").exists());
+    assert!(!files.join("all/bootstrap").exists());
+    fs::write(bench.build.directory.join("Dockerfile"), "FROM scratch\nCOPY bootstrap /\n").unwrap();
+    assert!(bench.refusal(&["build", "."]).starts_with("COPY failed: \"/bootstrap\" not found in the context"));
+}
+
+#[test]
+fn lambdas_base_for_binaries_starts_the_bootstrap() {
+    let bench = Bench::new(
+        "FROM public.ecr.aws/lambda/provided:al2023\nCOPY bootstrap ${LAMBDA_RUNTIME_DIR}/\nCMD [\"handler\"]\n",
+    );
+    let (_, config, files) = bench.image(&[]);
+    assert_eq!(config["config"]["Entrypoint"], json!(["/var/runtime/bootstrap"]));
+    assert_eq!(config["config"]["WorkingDir"], "/var/task");
+    assert_eq!(config["config"]["Cmd"], json!(["handler"]));
+    assert!(files.join("var/runtime/bootstrap").is_file());
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_its_reason() {
+    for (dockerfile, says) in [
+        ("FROM rust AS b\nRUN make\nFROM scratch\nCOPY --from=b /made /\n", "stage b, whose RUN was skipped"),
+        ("FROM scratch\nCOPY --from=nginx:1 /a /\n", "it has no such image"),
+        ("FROM scratch\nADD https://example.com/x /\n", "fetches nothing from outside"),
+        ("FROM scratch\nCOPY ../x /\n", "leads out of the context"),
+        ("FROM scratch\nFOO x\n", "dockerfile parse error: line 2: unknown instruction: FOO"),
+    ] {
+        let refused = Bench::new(dockerfile).refusal(&["build", "."]);
+        assert!(refused.contains(says), "{refused}");
+    }
+    let bench = Bench::new("FROM scratch\n");
+    assert!(bench.refusal(&["run", "x"]).contains("is not in the sandbox"));
+    assert!(bench.refusal(&["pull", "debian:12"]).contains("is not in the sandbox"));
+    assert!(bench.refusal(&["build", "--platform", "linux/s390x", "."]).contains("builds for its own"));
+    assert!(bench.refusal(&["rmi", "none"]).contains("No such image: none:latest"));
+}
