@@ -358,6 +358,66 @@ async fn a_build_does_not_outlive_its_sandbox() {
     gone(second).await;
 }
 
+const ON_A_BASE: &str = r#"version: 0.2
+phases:
+  build:
+    commands:
+      - R=$AWS_ACCOUNT_ID.dkr.ecr.$AWS_REGION.amazonaws.com/thumb
+      - aws ecr get-login-password | docker login --username AWS --password-stdin ${R%/*}
+      - echo one > one && echo two > two
+      - printf 'FROM scratch\nCOPY one /one\n' > Dockerfile
+      - docker build --tag $R:base . && docker push $R:base && docker rmi $R:base
+      - printf "FROM $R:base\nCOPY two /two\n" > Dockerfile
+      - docker buildx build --push --tag $R:latest .
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_of_the_sandbox_is_the_base_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::on(dir.path());
+    let ecr = sandbox.clients_in(REGION).ecr;
+    ecr.create_repository().repository_name("thumb").send().await.unwrap();
+    project(&sandbox, inline(ON_A_BASE)).await;
+    let id = start(&sandbox).await;
+    let build = finished(&sandbox, &id).await;
+    let text = log(&sandbox, &build).await;
+    assert_eq!(build.build_status(), Some(&StatusType::Succeeded), "{text}");
+    let layers = async |tag: &str| {
+        let tag = ImageIdentifier::builder().image_tag(tag).build();
+        let images = ecr.batch_get_image().repository_name("thumb").image_ids(tag).send().await.unwrap();
+        let manifest = images.images()[0].image_manifest().unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(manifest).unwrap();
+        manifest["layers"].as_array().unwrap().clone()
+    };
+    let (base, whole) = (layers("base").await, layers("latest").await);
+    assert_eq!(whole.len(), 2);
+    assert_eq!(whole[..1], base);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_build_uses_the_machines_aws_cli_and_says_that_there_is_no_toolchain() {
+    let dir = tempfile::tempdir().unwrap();
+    let cli = dir.path().join("aws");
+    let script = "#!/bin/sh\necho \"the machine's aws: $* by ${AWS_SESSION_TOKEN:+the role}\"\n";
+    std::fs::write(&cli, script).unwrap();
+    std::fs::set_permissions(&cli, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_thumbctl"));
+    command.args(["sandbox", "--port", "0", "--real-cargo", "--data-dir"]).arg(dir.path().join("data"));
+    command.env("PATH", dir.path()).env("HOME", dir.path()).env_remove("CARGO_HOME");
+    let sandbox = Sandbox::start(command);
+    project(
+        &sandbox,
+        inline("version: 0.2\nphases:\n  build:\n    commands: [aws s3 ls --recursive, cargo build --release]\n"),
+    )
+    .await;
+    let id = start(&sandbox).await;
+    let build = finished(&sandbox, &id).await;
+    let text = log(&sandbox, &build).await;
+    assert_eq!(build.build_status(), Some(&StatusType::Failed), "{text}");
+    assert!(text.contains("\nthe machine's aws: s3 ls --recursive by the role\n"), "{text}");
+    assert!(text.contains("this machine has no Rust toolchain"), "{text}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_project_needs_a_role_that_codebuild_may_assume() {
     let dir = tempfile::tempdir().unwrap();
