@@ -9,6 +9,7 @@ mod listing;
 mod program;
 mod running;
 mod sandbox;
+pub mod tools;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

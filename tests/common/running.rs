@@ -84,8 +84,13 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub fn wait(mut self) -> Finished {
-        let deadline = Instant::now() + PATIENCE;
+    pub fn wait(self) -> Finished {
+        self.wait_for_long(PATIENCE)
+    }
+
+    /// The same for a program that may take longer than ours.
+    pub fn wait_for_long(mut self, patience: Duration) -> Finished {
+        let deadline = Instant::now() + patience;
         let mut delay = Duration::from_millis(1);
         let status = loop {
             if let Some(status) = self.process.try_wait().expect("its status can be asked for") {

@@ -45,27 +45,6 @@ resource "aws_s3_bucket_ownership_controls" "source" {
   }
 }
 
-resource "aws_s3_bucket_lifecycle_configuration" "destination" {
-  bucket = aws_s3_bucket.all["destination"].id
-
-  rule {
-    id     = "forget"
-    status = "Enabled"
-
-    filter {
-      prefix = "thumbnails/"
-    }
-
-    expiration {
-      days = local.again ? 60 : 30
-    }
-
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 1
-    }
-  }
-}
-
 data "aws_iam_policy_document" "only_encrypted" {
   statement {
     sid       = local.again ? "NothingInTheClear" : "OnlyEncrypted"
