@@ -1,7 +1,7 @@
 //! IAM: awsim's, and what it leaves out.
 //!
 //! It drops the tags given at a role's or a policy's creation, cannot read those of TagRole, and never shows those that
-//! a role has; it takes `MaxItems` for a number where the query protocol brings text, so that pages are never cut; and it answers policy
+//! a role has; it drops the permissions boundary given at a creation, and keeps one longer than its role; it takes `MaxItems` for a number where the query protocol brings text, so that pages are never cut; and it answers policy
 //! documents as they are, where AWS answers them percent-encoded.
 
 use std::sync::Arc;
@@ -58,6 +58,33 @@ impl Iam {
         result.map(|_| ())
     }
 
+    /// Puts the boundary on what has been made.
+    async fn bound_created(
+        &self,
+        tagged: &Tagged,
+        boundary: Value,
+        answer: &mut Value,
+        context: &RequestContext,
+    ) -> Result<(), AwsError> {
+        let Some(bound) = tagged.bound else { return Ok(()) };
+        let name = answer[tagged.element][tagged.id].clone();
+        let input = json!({ tagged.parameter: name, "PermissionsBoundary": boundary });
+        self.0.handle(bound, input, context).await?;
+        answer[tagged.element]["PermissionsBoundary"] =
+            json!({ "PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": boundary });
+        Ok(())
+    }
+
+    /// Whoever gets the name next begins without a boundary.
+    fn unbind_deleted(&self, operation: &str, name: &str, context: &RequestContext) {
+        let state = self.0.store().get(&context.account_id, IAM_REGION);
+        match operation {
+            "DeleteRole" => state.role_permissions_boundaries.remove(name),
+            "DeleteUser" => state.user_permissions_boundaries.remove(name),
+            _ => None,
+        };
+    }
+
     async fn show_tags(&self, tagged: &Tagged, answer: &mut Value, context: &RequestContext) -> Result<(), AwsError> {
         let name = answer[tagged.element][tagged.id].clone();
         let tags = self.0.handle(tagged.list, json!({ tagged.parameter: name }), context).await?;
@@ -85,6 +112,8 @@ struct Tagged {
     delete: &'static str,
     tag: &'static str,
     list: &'static str,
+    /// Puts a permissions boundary on it, if it can have one.
+    bound: Option<&'static str>,
     /// The answer's element.
     element: &'static str,
     /// What identifies it, in the answer and in a request.
@@ -99,6 +128,7 @@ const TAGGED: [Tagged; 3] = [
         delete: "DeleteRole",
         tag: "TagRole",
         list: "ListRoleTags",
+        bound: Some("PutRolePermissionsBoundary"),
         element: "Role",
         id: "RoleName",
         parameter: "RoleName",
@@ -109,6 +139,7 @@ const TAGGED: [Tagged; 3] = [
         delete: "DeletePolicy",
         tag: "TagPolicy",
         list: "ListPolicyTags",
+        bound: None,
         element: "Policy",
         id: "Arn",
         parameter: "PolicyArn",
@@ -119,6 +150,7 @@ const TAGGED: [Tagged; 3] = [
         delete: "DeleteUser",
         tag: "TagUser",
         list: "ListUserTags",
+        bound: Some("PutUserPermissionsBoundary"),
         element: "User",
         id: "UserName",
         parameter: "UserName",
@@ -158,19 +190,26 @@ impl ServiceHandler for Iam {
                 input[name] = json!({ "member": list });
             }
         }
-        let tags = input.get("Tags").cloned();
+        let (tags, boundary) = (input.get("Tags").cloned(), input.get("PermissionsBoundary").cloned());
         self.name_caller(operation, &mut input, context);
         if operation.starts_with("Attach")
             && let Some(arn) = input["PolicyArn"].as_str()
         {
             managed_policies::provide(&self.0.store().get(&context.account_id, IAM_REGION), arn)?;
         }
+        let name = ["RoleName", "UserName"].into_iter().find_map(|member| input[member].as_str()).map(str::to_owned);
         let mut answer = self.0.handle(operation, input, context).await?;
         if operation == "CreateRole" {
             let id = answer["Role"]["RoleId"].as_str().unwrap_or_default();
             self.1.propagation().begin(id, self.1.latencies());
         }
+        if let Some(name) = name {
+            self.unbind_deleted(operation, &name, context);
+        }
         if let Some(tagged) = TAGGED.iter().find(|tagged| tagged.create == operation) {
+            if let Some(boundary) = boundary {
+                self.bound_created(tagged, boundary, &mut answer, context).await?;
+            }
             if let Some(tags) = tags {
                 self.tag_created(tagged, tags, &answer, context).await?;
                 self.show_tags(tagged, &mut answer, context).await?;

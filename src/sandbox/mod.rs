@@ -35,6 +35,7 @@ mod signature;
 pub mod standin;
 mod state;
 mod sts;
+mod unheeded;
 
 pub use archive::{pack, unpack};
 pub use behaviour::Behaviour;

@@ -3,6 +3,7 @@
 use awsim_core::{AwsError, RequestContext};
 use serde_json::{Map, Value, json};
 
+use super::super::unheeded;
 use super::{PRINCIPAL, State, Store, invalid, listing, now, text};
 use crate::sandbox::services::ACCOUNT;
 
@@ -53,6 +54,9 @@ const COMPUTE_TYPES: [&str; 12] = [
     "ATTRIBUTE_BASED_COMPUTE",
     "CUSTOM_INSTANCE_TYPE",
 ];
+
+/// What a project may have on AWS and not here.
+const UNHEEDED: [&str; 4] = ["vpcConfig", "fileSystemLocations", "buildBatchConfig", "badgeEnabled"];
 
 impl State {
     /// A project of this region.
@@ -122,6 +126,9 @@ impl Store {
 
     /// Takes over what the request says, if all of it holds.
     async fn fill(&self, project: &mut Map<String, Value>, input: &Value) -> Result<(), AwsError> {
+        if let Some(member) = unheeded::asked_for(input, &UNHEEDED) {
+            return Err(invalid(format!("Invalid input: the sandbox's projects do not have {member}")));
+        }
         for member in MEMBERS {
             if !input[member].is_null() {
                 project.insert(member.to_owned(), input[member].clone());

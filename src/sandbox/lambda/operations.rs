@@ -7,6 +7,7 @@ use chrono::Utc;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use super::super::unheeded;
 use super::code::Code;
 use super::concurrency;
 use super::errors;
@@ -22,6 +23,9 @@ use crate::sandbox::latency::Span;
 /// What the state says while a function is being made.
 const CREATING: (&str, &str) = ("Creating", "The function is being created.");
 
+/// What a function may have on AWS and not here.
+const UNHEEDED: [&str; 5] = ["VpcConfig", "DeadLetterConfig", "KMSKeyArn", "FileSystemConfigs", "CodeSigningConfigArn"];
+
 /// Where deployment packages can be fetched, without a signature, by who has been given a link.
 pub(crate) const PACKAGE_PATH: &str = "/_sandbox/packages/";
 
@@ -34,6 +38,11 @@ pub(crate) struct Asked<'a> {
 
 impl Asked<'_> {
     pub(crate) async fn answer(&self, operation: &str) -> Result<Value, AwsError> {
+        if matches!(operation, "CreateFunction" | "UpdateFunctionConfiguration")
+            && let Some(member) = unheeded::asked_for(self.input, &UNHEEDED)
+        {
+            return Err(errors::invalid_parameter(format!("The sandbox's functions do not have {member}.")));
+        }
         match operation {
             "CreateFunction" => self.create().await,
             "GetFunction" => self.whole(),

@@ -175,3 +175,14 @@ async fn a_restart_keeps_functions_and_goes_on_with_what_was_pending() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_would_not_be_heeded_is_refused_by_name() {
+    let Some(bench) = Bench::new() else { return };
+    let network = json!({ "VpcConfig": { "SubnetIds": ["subnet-1"], "SecurityGroupIds": [] } });
+    let (code, status, message) = refused(&bench, "CreateFunction", creation("thumb", network)).await;
+    assert_eq!((code.as_str(), status), ("InvalidParameterValueException", 400));
+    assert!(message.contains("VpcConfig"), "{message}");
+    // Empty, as clients send it.
+    bench.create("thumb", json!({ "VpcConfig": { "SubnetIds": [], "SecurityGroupIds": [] }, "KMSKeyArn": "" })).await;
+}
