@@ -7,6 +7,7 @@ mod compare;
 
 mod builds;
 mod images;
+mod load;
 mod loops;
 mod purge;
 mod together;
