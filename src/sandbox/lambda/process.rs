@@ -30,6 +30,8 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/opt/bin";
 /// What is read at once before others get their turn.
 const PUMP: usize = 1 << 20;
 
+/// Functions give way to the sandbox: events at work must not make its answers late.
+const NICE: i32 = 5;
 /// How long is waited at most, at once, for a program that is busy.
 const MAX_BUSY: Duration = Duration::from_millis(500);
 
@@ -248,6 +250,10 @@ impl Process {
         drop(command);
         let memory = MemoryWatch::new(child.id(), launch.memory_size);
         let group = child.id().and_then(|id| Pid::from_raw(id as i32));
+        if let Some(group) = group {
+            // Gone already, or a system that forbids it: then it only competes with the sandbox as an equal.
+            let _ = rustix::process::setpriority_pgrp(Some(group), NICE);
+        }
         let output = Arc::new(Output::new(output.into(), log).map_err(failed)?);
         let reader = tokio::spawn(read_in_background(output.clone()));
         if let Some(id) = child.id() {
