@@ -102,7 +102,7 @@ fn greeting(context: &Context) -> OnReady {
             ("AWS_ACCESS_KEY_ID", endpoint.access_key.as_str()),
             ("AWS_SECRET_ACCESS_KEY", endpoint.secret_key.as_str()),
             ("AWS_REGION", region.as_str()),
-            // The older AWS CLI and boto3 know only this one.
+            // The name that boto3 and the AWS CLI before version 2 know.
             ("AWS_DEFAULT_REGION", region.as_str()),
         ];
         if json {

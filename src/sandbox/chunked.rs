@@ -120,8 +120,12 @@ impl Chunked {
             self.close_chunk().await?;
             let head = self.line().await?;
             let (length, extension) = head.split_once(';').unwrap_or((&head, ""));
-            self.left = u64::from_str_radix(length.trim(), 16)
-                .map_err(|_| BodyError::Malformed("a chunk's length is not a number"))?;
+            let length = length.trim();
+            // Rust's parser would take a sign.
+            self.left = Some(length)
+                .filter(|length| length.bytes().all(|digit| digit.is_ascii_hexdigit()))
+                .and_then(|length| u64::from_str_radix(length, 16).ok())
+                .ok_or(BodyError::Malformed("a chunk's length is not a number"))?;
             self.announced = extension.trim().strip_prefix("chunk-signature=").map(str::to_owned);
             if self.signer.is_some() && self.announced.is_none() {
                 return Err(BodyError::Malformed("a chunk has no signature"));
@@ -189,6 +193,8 @@ impl Chunked {
                 signature = Some(value);
             } else if self.trailers.len() < 16 {
                 self.trailers.push((name, value));
+            } else {
+                return Err(BodyError::Malformed("there are too many trailing headers"));
             }
         }
         if let (Some(signer), false) = (&mut self.signer, self.trailers.is_empty()) {
@@ -224,6 +230,9 @@ impl Chunked {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {

@@ -18,10 +18,11 @@ use super::fault::{Fate, Faults};
 use super::lambda;
 use super::latency;
 use super::permissions;
+use super::query;
 use super::refusal::{self, BadKey};
 use super::s3::{self, Permit, S3, S3Error, Target};
 use super::services::{ACCOUNT, Services, is_read_only};
-use super::signature::{Claim, Payload};
+use super::signature::{Claim, Distrust, Payload, sha256_hex};
 
 /// The largest body of a call to any service but S3.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -145,6 +146,14 @@ impl Front {
             Ok(claim) => claim,
             Err(distrust) => {
                 let (service, protocol) = guess(&parts);
+                if is_form(&parts) {
+                    // A browser's upload carries its signature in the form.
+                    return Ok(S3Error::not_implemented("PostObject").into_response(
+                        false,
+                        parts.uri.path(),
+                        &request_id,
+                    ));
+                }
                 *log = (service.to_owned(), "unsigned".to_owned());
                 let error = refusal::of_distrust(&distrust, service, protocol);
                 return Ok(refuse(service, protocol, error, &parts, &request_id));
@@ -271,6 +280,10 @@ impl Front {
             Ok(trusted) => trusted,
             Err(error) => return fail(error),
         };
+        // S3 checks this while it reads; here the whole body is at hand.
+        if matches!(&trusted.claim.payload, Payload::Hashed(said) if !said.eq_ignore_ascii_case(&sha256_hex(&body))) {
+            return fail(refusal::of_distrust(&Distrust::Mismatch, &service, protocol));
+        }
         let Some(handler) = handler else {
             return fail(not_there(&format!("The sandbox has no service that signs as '{service}'.")));
         };
@@ -355,7 +368,7 @@ fn parse(
     handler: &dyn ServiceHandler,
 ) -> Result<protocol::ParsedRequest, AwsError> {
     if matches!(protocol, Protocol::AwsQuery | Protocol::Ec2Query) {
-        check_query_indices(body)?;
+        query::check(body)?;
     }
     // Invoke's body is a payload, not the operation's members.
     let wrapped = match handler.service_name() {
@@ -363,21 +376,12 @@ fn parse(
         _ => None,
     };
     let body = wrapped.as_ref().unwrap_or(body);
-    protocol::parse_request(protocol, &parts.method, &parts.uri, &parts.headers, body, &handler.routes())
-}
-
-/// awsim makes a list as long as the largest index of `Tags.member.N`, and subtracts one from it first.
-fn check_query_indices(body: &[u8]) -> Result<(), AwsError> {
-    let text = String::from_utf8_lossy(body);
-    let names = text.split('&').filter_map(|pair| pair.split('=').next());
-    let wrong = names.flat_map(|name| name.split('.').skip(1)).any(|segment| {
-        segment.bytes().all(|byte| byte.is_ascii_digit())
-            && !segment.parse::<u32>().is_ok_and(|index| (1..=10_000).contains(&index))
-    });
-    if wrong {
-        return Err(AwsError::bad_request("MalformedInput", "A list's index is out of range"));
+    let parsed = protocol::parse_request(protocol, &parts.method, &parts.uri, &parts.headers, body, &handler.routes())?;
+    // Every operation's input is a structure: handlers rely on it.
+    if !parsed.input.is_object() {
+        return Err(AwsError::bad_request("SerializationException", "The request's body is not a JSON object"));
     }
-    Ok(())
+    Ok(parsed)
 }
 
 fn context(trusted: &Trusted, parts: &Parts, request_id: &str) -> RequestContext {
@@ -404,6 +408,12 @@ fn name_unknown(error: AwsError, service: &str) -> AwsError {
     } else {
         error
     }
+}
+
+/// Whether it is a form with a file in it.
+fn is_form(parts: &Parts) -> bool {
+    let kind = parts.headers.get("content-type").map_or(&b""[..], HeaderValue::as_bytes);
+    parts.method == http::Method::POST && kind.starts_with(b"multipart/form-data")
 }
 
 /// What an unsigned request was probably meant for.
@@ -470,12 +480,5 @@ mod tests {
             assert!(!own(bad), "{bad}");
         }
         assert!(!is_own_host(None));
-    }
-
-    #[test]
-    fn a_list_index_cannot_ask_for_memory() {
-        assert!(check_query_indices(b"Action=TagRole&Tags.member.1.Key=a&Version=2010-05-08").is_ok());
-        assert!(check_query_indices(b"Tags.member.0.Key=a").is_err());
-        assert!(check_query_indices(b"Tags.member.99999999999.Key=a").is_err());
     }
 }

@@ -4,6 +4,9 @@
 //! a role has; it drops the permissions boundary given at a creation, and keeps one longer than its role; it takes `MaxItems` for a number where the query protocol brings text, so that pages are never cut; and it answers policy
 //! documents as they are, where AWS answers them percent-encoded.
 
+mod pages;
+mod wording;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,6 +19,7 @@ use serde_json::{Value, json};
 use super::managed_policies;
 use super::services::Services;
 use super::signature::STRICT;
+use pages::Page;
 
 /// The service.
 pub(crate) struct Iam(IamService, Arc<Services>);
@@ -184,6 +188,7 @@ impl ServiceHandler for Iam {
             }
             input["MaxItems"] = number.into();
         }
+        let page = Page::take(operation, &mut input)?;
         // Its parser takes the wrapper off a list, and its tags' operations look for it.
         for name in ["Tags", "TagKeys"] {
             if let Some(list @ Value::Array(_)) = input.get(name).cloned() {
@@ -198,7 +203,7 @@ impl ServiceHandler for Iam {
             managed_policies::provide(&self.0.store().get(&context.account_id, IAM_REGION), arn)?;
         }
         let name = ["RoleName", "UserName"].into_iter().find_map(|member| input[member].as_str()).map(str::to_owned);
-        let mut answer = self.0.handle(operation, input, context).await?;
+        let mut answer = self.0.handle(operation, input, context).await.map_err(wording::of_aws)?;
         if operation == "CreateRole" {
             let id = answer["Role"]["RoleId"].as_str().unwrap_or_default();
             self.1.propagation().begin(id, self.1.latencies());
@@ -216,6 +221,9 @@ impl ServiceHandler for Iam {
             }
         } else if let Some(tagged) = TAGGED.iter().find(|tagged| tagged.get == operation) {
             self.show_tags(tagged, &mut answer, context).await?;
+        }
+        if let Some(page) = page {
+            page.cut(&mut answer);
         }
         encode_documents(&mut answer);
         Ok(answer)

@@ -232,6 +232,7 @@ async fn converse(stream: TcpStream, lives: Arc<Lives>, mut stopped: watch::Rece
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(60))
         .max_buf_size(128 * 1024)
+        .max_headers(1024)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     // An error here is a client that went away or spoke nonsense, or a drop on purpose: nothing that ends the sandbox.

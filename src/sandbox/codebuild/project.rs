@@ -72,6 +72,7 @@ impl State {
 
 impl Store {
     pub(super) async fn create_project(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+        check_shapes(input)?;
         let name = text(input, "name")?;
         if !valid_name(name) {
             return Err(invalid(format!(
@@ -114,6 +115,7 @@ impl Store {
     }
 
     pub(super) async fn update_project(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+        check_shapes(input)?;
         let name = unqualified(text(input, "name")?);
         let mut project = self.lock().project(&ctx.region, name, &ctx.account_id)?.clone();
         self.fill(&mut project, input).await?;
@@ -195,6 +197,18 @@ impl Store {
 /// A project may be named by its ARN: terraform deletes it so.
 pub(super) fn unqualified(named: &str) -> &str {
     named.split_once(":project/").map_or(named, |(_, name)| name)
+}
+
+/// What must be a structure is one, or absent: AWS finds this out while it reads the request.
+pub(super) fn check_shapes(input: &Value) -> Result<(), AwsError> {
+    const STRUCTURES: [&str; 6] = ["source", "artifacts", "environment", "logsConfig", "cache", "logsConfigOverride"];
+    let wrong = |name: &&&str| !input[**name].is_null() && !input[**name].is_object();
+    match STRUCTURES.iter().find(wrong) {
+        Some(_) => {
+            Err(AwsError::bad_request("SerializationException", "Start of structure or map found where not expected."))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether what a project (or a build that was started with other settings) says can be built.

@@ -49,6 +49,7 @@ impl Store {
     }
 
     pub(super) fn start_build(self: &Arc<Self>, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+        project::check_shapes(input)?;
         let name = project::unqualified(text(input, "projectName")?);
         let build = {
             let mut state = self.lock();

@@ -14,6 +14,7 @@
 //! house                        what Lambda asks of the rest of the sandbox
 //! ```
 
+mod absent;
 mod code;
 mod concurrency;
 mod downloads;

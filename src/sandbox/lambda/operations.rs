@@ -88,7 +88,7 @@ impl Asked<'_> {
             "UntagResource" => self.untag(),
             "ListTags" => self.tagged(|function| Ok(json!({ "Tags": function.tags }))),
             "Invoke" => self.lambda.invoke(self.call()?).await,
-            other => Err(AwsError::not_implemented(other)),
+            other => Err(AwsError::unknown_operation(other)),
         }
     }
 

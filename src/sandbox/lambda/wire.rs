@@ -48,8 +48,10 @@ const ROUTES: &[(&str, &str, &str)] = &[
 
 /// The routes, as awsim wants them.
 pub(crate) fn routes() -> Vec<RouteDefinition> {
+    // The first that fits is taken.
     ROUTES
         .iter()
+        .chain(super::absent::ROUTES)
         .map(|&(method, path_pattern, operation)| RouteDefinition {
             method,
             path_pattern,
@@ -92,6 +94,9 @@ fn parameter(query: &str, name: &str) -> Option<String> {
     let (_, value) = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?;
     Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {

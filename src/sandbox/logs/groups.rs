@@ -41,6 +41,9 @@ impl Logs {
         let limit = limit(input, 50)?;
         let prefix = input["logGroupNamePrefix"].as_str().unwrap_or("");
         let pattern = input["logGroupNamePattern"].as_str().map(str::to_lowercase);
+        if pattern.is_some() && !input["logGroupNamePrefix"].is_null() {
+            return Err(invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."));
+        }
         let after = input["nextToken"].as_str();
         let mut all = lock(&self.groups);
         let Some(groups) = all.get_mut(region) else {

@@ -138,6 +138,25 @@ impl S3 {
     }
 }
 
+/// Whether a bucket is somebody else's. AWS keeps the names that its documentation's examples use for itself; so that the
+/// one account here meets a stranger's bucket at all, they stand for all that others have.
+pub(super) fn belongs_to_another(name: &str) -> bool {
+    name.starts_with("amzn-s3-demo-")
+}
+
+/// What a call on such a bucket is answered.
+pub(super) fn another_s(call: &Call) -> S3Error {
+    if call.target.operation == "CreateBucket" {
+        return S3Error::new(
+            409,
+            "BucketAlreadyExists",
+            "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.",
+        )
+        .with("BucketName", &call.target.bucket);
+    }
+    S3Error::new(403, "AccessDenied", "Access Denied")
+}
+
 /// The rules for general purpose buckets; they also make the name safe as a file's.
 fn check_name(name: &str) -> S3Result<()> {
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -147,7 +166,7 @@ fn check_name(name: &str) -> S3Result<()> {
         && name.ends_with(edge)
         && !name.contains("..")
         && name.parse::<std::net::Ipv4Addr>().is_err()
-        && !["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|reserved| name.starts_with(reserved))
+        && !["xn--", "sthree-"].iter().any(|reserved| name.starts_with(reserved))
         && !["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"].iter().any(|reserved| name.ends_with(reserved));
     if valid {
         Ok(())

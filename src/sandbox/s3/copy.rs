@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::checksum;
 use super::index::{Change, Part, Version};
 use super::write::{check_write_conditions, kept_headers, store, tags_in_header};
 use super::xml::Xml;
@@ -31,7 +32,9 @@ impl S3 {
             None => version,
             Some(_) => {
                 let blob = self.services.blobs().adopt(&self.services.blobs().path(&version.blob)).await?;
-                Version { etag: blob.md5, parts: None, ..version }
+                // A checksum of parts' checksums says nothing of the copy.
+                let checksum = version.checksum.filter(|(_, value)| checksum::kind(value) == "FULL_OBJECT");
+                Version { etag: blob.md5, parts: None, part_sizes: Vec::new(), checksum, ..version }
             }
         };
         let stored = self.with(call, |bucket| {
@@ -70,7 +73,7 @@ impl S3 {
                 .ok_or_else(|| S3Error::invalid_argument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy"))?,
         };
         let mut writer = self.services.blobs().writer().await?;
-        self.append_blob(&mut writer, &from.blob, start, length).await?;
+        self.append_blob(&mut writer, &from.blob, start, length, None).await?;
         let blob = writer.finish().await?;
         let part = Part { blob: blob.sha256, size: blob.len, etag: blob.md5, modified: now(), checksum: None };
         let mut document = Xml::document("CopyPartResult");

@@ -38,6 +38,9 @@ pub(crate) struct Version {
     /// How many parts it was put together from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<usize>,
+    /// How long each of them was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub part_sizes: Vec<u64>,
 }
 
 /// A multipart upload that is not complete.
@@ -47,8 +50,12 @@ pub(crate) struct Upload {
     pub started: i64,
     pub headers: BTreeMap<String, String>,
     pub tags: BTreeMap<String, String>,
+    /// As the client named it.
     #[serde(default)]
     pub checksum_algorithm: Option<String>,
+    /// `FULL_OBJECT` or `COMPOSITE`, if the client chose.
+    #[serde(default)]
+    pub checksum_type: Option<String>,
     #[serde(default)]
     pub parts: BTreeMap<u32, Part>,
 }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::utf8_percent_encode;
 
 use super::super::signature::STRICT;
+use super::checksum;
 use super::index::{Bucket, Version};
 use super::xml::Xml;
 use super::{Call, S3, S3Error, S3Result, iso_time, settings, xml};
@@ -187,8 +188,9 @@ impl S3 {
             for (key, version) in &page.entries {
                 document.open("Contents").text("Key", listing.encode(key));
                 describe(&mut document, version);
-                if let Some((algorithm, _)) = &version.checksum {
-                    document.text("ChecksumAlgorithm", algorithm.to_uppercase()).text("ChecksumType", "FULL_OBJECT");
+                if let Some((algorithm, value)) = &version.checksum {
+                    document.text("ChecksumAlgorithm", algorithm.to_uppercase());
+                    document.text("ChecksumType", checksum::kind(value));
                 }
                 document.text("Size", version.size).text("StorageClass", "STANDARD");
                 if owner {

@@ -4,6 +4,7 @@
 
 mod body;
 mod bucket;
+mod checksum;
 mod copy;
 mod delete;
 mod error;
@@ -37,7 +38,7 @@ use super::signature::Payload;
 pub(crate) use error::{S3Error, S3Result};
 use index::{Bucket, Version};
 pub(crate) use permit::Permit;
-pub(crate) use route::Target;
+pub(crate) use route::{Target, bucket_of_host};
 
 /// A request whose sender is known.
 pub(crate) struct Call {
@@ -129,6 +130,9 @@ impl S3 {
             && !call.target.bucket.is_empty()
         {
             return Err(S3Error::new(403, "AccessDenied", "Access Denied"));
+        }
+        if bucket::belongs_to_another(&call.target.bucket) {
+            return Err(bucket::another_s(call));
         }
         match call.target.operation.as_str() {
             "ListBuckets" => self.list_buckets(call),

@@ -4,7 +4,8 @@ use md5::{Digest, Md5};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::super::blobs::{BlobWriter, hex};
-use super::body::MAX_OBJECT;
+use super::body::{MAX_OBJECT, announced_length, too_large};
+use super::checksum::{self, Checksum};
 use super::index::{Change, Part, Upload, Version};
 use super::list::Listing;
 use super::write::{check_write_conditions, kept_headers, store, tags_in_header};
@@ -16,15 +17,16 @@ const MIN_PART: u64 = 5 * 1024 * 1024;
 
 impl S3 {
     pub(super) fn create_upload(&self, call: &Call) -> S3Result {
+        let (algorithm, kind) = wanted_checksum(call)?;
         let upload = Upload {
             key: call.target.key.clone(),
             started: now(),
             headers: kept_headers(&call.parts)?,
             tags: tags_in_header(call)?,
-            checksum_algorithm: call.header("x-amz-checksum-algorithm").map(str::to_owned),
+            checksum_algorithm: algorithm.clone(),
+            checksum_type: kind.clone(),
             parts: Default::default(),
         };
-        let algorithm = upload.checksum_algorithm.clone();
         let id = new_id();
         self.with(call, |bucket| Ok(bucket.change(Change::Begin { id: id.clone(), upload: Box::new(upload) })?))?;
         let mut document = Xml::document("InitiateMultipartUploadResult");
@@ -34,12 +36,24 @@ impl S3 {
         if let Some(algorithm) = algorithm {
             set_header(&mut response, "x-amz-checksum-algorithm", &algorithm);
         }
+        if let Some(kind) = kind {
+            set_header(&mut response, "x-amz-checksum-type", &kind);
+        }
         Ok(response)
     }
 
     pub(super) async fn upload_part(&self, call: &mut Call) -> S3Result {
         let (id, number) = part_of(call)?;
-        self.with(call, |bucket| upload_at(bucket.uploads.get(&id), &id, &call.target.key).map(|_| ()))?;
+        // What could never become an object is not kept until somebody completes it.
+        let room = |upload: &Upload, length: u64| {
+            let others = upload.parts.iter().filter(|(other, _)| **other != number).map(|(_, part)| part.size);
+            match others.sum::<u64>().saturating_add(length) {
+                0..=MAX_OBJECT => Ok(()),
+                sum => Err(too_large(sum)),
+            }
+        };
+        let announced = announced_length(call).unwrap_or_default();
+        self.with(call, |bucket| room(upload_at(bucket.uploads.get(&id), &id, &call.target.key)?, announced))?;
         let received = self.receive(call).await?;
         let part = Part {
             blob: received.blob.sha256,
@@ -55,7 +69,7 @@ impl S3 {
             set_header(&mut response, &format!("x-amz-checksum-{algorithm}"), value);
         }
         self.with(call, |bucket| {
-            upload_at(bucket.uploads.get(&id), &id, &call.target.key)?;
+            room(upload_at(bucket.uploads.get(&id), &id, &call.target.key)?, part.size)?;
             bucket.change(Change::AddPart { id, number, part: Box::new(part) })?;
             Ok(response)
         })
@@ -71,14 +85,19 @@ impl S3 {
         let parts = chosen_parts(&document, &upload)?;
         let size: u64 = parts.iter().map(|part| part.size).sum();
         if size > MAX_OBJECT {
-            return Err(S3Error::new(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
-                .with("MaxSizeAllowed", MAX_OBJECT.to_string()));
+            return Err(too_large(size));
         }
         let mut writer = self.services.blobs().writer().await?;
+        let mut whole = whole_checksum(&upload);
         for part in &parts {
-            self.append_blob(&mut writer, &part.blob, 0, part.size).await?;
+            self.append_blob(&mut writer, &part.blob, 0, part.size, whole.as_mut().map(|(_, checksum)| checksum))
+                .await?;
         }
         let blob = writer.finish().await?;
+        let checksum = match whole {
+            Some((algorithm, checksum)) => Some((algorithm, checksum.finish())),
+            None => checksum_of_parts(&parts),
+        };
         let version = Version {
             blob: blob.sha256,
             size: blob.len,
@@ -86,6 +105,8 @@ impl S3 {
             headers: upload.headers,
             tags: upload.tags,
             parts: Some(parts.len()),
+            part_sizes: parts.iter().map(|part| part.size).collect(),
+            checksum,
             ..Version::default()
         };
         let stored = self.with(call, |bucket| {
@@ -102,6 +123,10 @@ impl S3 {
         let location = format!("{}/{}/{}", self.services.endpoint(), call.target.bucket, call.target.key);
         document.text("Location", location).text("Bucket", &call.target.bucket).text("Key", &call.target.key);
         document.text("ETag", format!("\"{}\"", stored.etag));
+        if let Some((algorithm, value)) = &stored.checksum {
+            document.text(&format!("Checksum{}", algorithm.to_uppercase()), value);
+            document.text("ChecksumType", checksum::kind(value));
+        }
         let mut response = xml(document.end("CompleteMultipartUploadResult"));
         for (name, value) in headers.headers() {
             if name != "etag" {
@@ -126,7 +151,7 @@ impl S3 {
         let limit = call.target.parameter("max-parts").and_then(|n| n.parse().ok()).unwrap_or(1000usize).min(1000);
         self.with(call, |bucket| {
             let upload = upload_at(bucket.uploads.get(id), id, &call.target.key)?;
-            let mut rest = upload.parts.range(after + 1..).peekable();
+            let mut rest = upload.parts.range(after.saturating_add(1)..).peekable();
             let mut document = Xml::document("ListPartsResult");
             document.text("Bucket", &bucket.name).text("Key", &upload.key).text("UploadId", id);
             document.text("PartNumberMarker", after);
@@ -144,7 +169,8 @@ impl S3 {
             document.text("IsTruncated", rest.peek().is_some());
             document.open("Initiator").text("ID", settings::OWNER).close("Initiator");
             document.open("Owner").text("ID", settings::OWNER).close("Owner");
-            document.text("StorageClass", "STANDARD");
+            document.text("StorageClass", "STANDARD").optional("ChecksumAlgorithm", upload.checksum_algorithm.as_ref());
+            document.optional("ChecksumType", upload.checksum_type.as_ref());
             Ok(xml(document.end("ListPartsResult")))
         })
     }
@@ -180,6 +206,8 @@ impl S3 {
                 document.open("Initiator").text("ID", settings::OWNER).close("Initiator");
                 document.open("Owner").text("ID", settings::OWNER).close("Owner");
                 document.text("StorageClass", "STANDARD").text("Initiated", iso_time(upload.started));
+                document.optional("ChecksumAlgorithm", upload.checksum_algorithm.as_ref());
+                document.optional("ChecksumType", upload.checksum_type.as_ref());
                 document.close("Upload");
             }
             listing.prefixes(&mut document, &page.prefixes);
@@ -194,6 +222,7 @@ impl S3 {
         hash: &str,
         start: u64,
         length: u64,
+        mut checksum: Option<&mut Checksum>,
     ) -> std::io::Result<()> {
         let mut file = tokio::fs::File::open(self.services.blobs().path(hash)).await?;
         file.seek(std::io::SeekFrom::Start(start)).await?;
@@ -202,7 +231,12 @@ impl S3 {
         loop {
             match file.read(&mut buffer).await? {
                 0 => return Ok(()),
-                read => writer.write(&buffer[..read]).await?,
+                read => {
+                    if let Some(checksum) = &mut checksum {
+                        checksum.update(&buffer[..read]);
+                    }
+                    writer.write(&buffer[..read]).await?;
+                }
             }
         }
     }
@@ -216,6 +250,48 @@ pub(super) fn part_of(call: &Call) -> S3Result<(String, u32)> {
         Some(number @ 1..=10_000) => Ok((id, number)),
         _ => Err(S3Error::invalid_argument("Part number must be an integer between 1 and 10000, inclusive")),
     }
+}
+
+/// The algorithm and the kind of checksum that an upload's object is to have. CRC64NVME is always of the whole.
+fn wanted_checksum(call: &Call) -> S3Result<(Option<String>, Option<String>)> {
+    let Some(name) = call.header("x-amz-checksum-algorithm") else {
+        return Ok((None, None));
+    };
+    let known = checksum::known(name).ok_or_else(|| {
+        S3Error::new(400, "InvalidRequest", "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+    })?;
+    let usual = if known == "crc64nvme" { "FULL_OBJECT" } else { "COMPOSITE" };
+    let kind = call.header("x-amz-checksum-type").unwrap_or(usual);
+    let possible = match kind {
+        "COMPOSITE" => known != "crc64nvme",
+        "FULL_OBJECT" => known.starts_with("crc"),
+        _ => false,
+    };
+    if !possible {
+        return Err(S3Error::new(
+            400,
+            "InvalidRequest",
+            format!("The {kind} checksum type cannot be used with the {known} checksum algorithm."),
+        ));
+    }
+    Ok((Some(known.to_uppercase()), Some(kind.to_owned())))
+}
+
+/// What is computed over the whole object while it is put together, if that is what the upload asks for.
+fn whole_checksum(upload: &Upload) -> Option<(String, Checksum)> {
+    let algorithm = checksum::known(upload.checksum_algorithm.as_deref()?)?;
+    let whole = upload.checksum_type.as_deref() == Some("FULL_OBJECT");
+    Some((algorithm.to_owned(), Checksum::new(algorithm).filter(|_| whole)?))
+}
+
+/// The checksum of the parts' checksums, if all have one of the same algorithm.
+fn checksum_of_parts(parts: &[Part]) -> Option<(String, String)> {
+    let (algorithm, _) = parts.first()?.checksum.as_ref()?;
+    let values: Option<Vec<&str>> = parts
+        .iter()
+        .map(|part| part.checksum.as_ref().filter(|(other, _)| other == algorithm).map(|(_, value)| value.as_str()))
+        .collect();
+    Some((algorithm.clone(), checksum::composite(algorithm, &values?)?))
 }
 
 fn upload_at<'a>(upload: Option<&'a Upload>, id: &str, key: &str) -> S3Result<&'a Upload> {
@@ -232,7 +308,13 @@ fn chosen_parts(document: &Element, upload: &Upload) -> S3Result<Vec<Part>> {
         let number: u32 =
             named.value("PartNumber").and_then(|n| n.trim().parse().ok()).ok_or_else(S3Error::malformed_xml)?;
         let etag = named.value("ETag").map(|tag| tag.trim().trim_matches('"')).unwrap_or_default();
-        let part = upload.parts.get(&number).filter(|part| part.etag == etag).ok_or_else(|| {
+        let same_checksum = |part: &&Part| match &part.checksum {
+            Some((algorithm, value)) => {
+                named.value(&format!("Checksum{}", algorithm.to_uppercase())).is_none_or(|said| said.trim() == value)
+            }
+            None => true,
+        };
+        let part = upload.parts.get(&number).filter(|part| part.etag == etag).filter(same_checksum).ok_or_else(|| {
             S3Error::new(
                 400,
                 "InvalidPart",

@@ -5,6 +5,7 @@ use http::Response;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
+use super::checksum;
 use super::index::Version;
 use super::write::describe;
 use super::xml::Xml;
@@ -32,12 +33,17 @@ impl S3 {
         if let Some(unchanged) = check_read_conditions(call, &version)? {
             return Ok(unchanged);
         }
-        if call.target.parameter("partNumber").is_some_and(|number| number != "1") {
-            return Err(S3Error::new(416, "InvalidPartNumber", "The requested partnumber is not satisfiable"));
-        }
-        let range = match call.header("range") {
-            Some(range) => parse_range(range, version.size)?,
-            None => None,
+        let range = match (call.target.parameter("partNumber"), call.header("range")) {
+            (Some(_), Some(_)) => {
+                return Err(S3Error::new(
+                    400,
+                    "InvalidRequest",
+                    "Cannot specify both Range header and partNumber query parameter",
+                ));
+            }
+            (Some(number), None) => Some(part_range(number, &version)?),
+            (None, Some(range)) => parse_range(range, version.size)?,
+            (None, None) => None,
         };
         let (start, length) = range.unwrap_or((0, version.size));
         let mut response = empty(if range.is_some() { 206 } else { 200 });
@@ -47,12 +53,15 @@ impl S3 {
             let last = (start + length).saturating_sub(1);
             set_header(&mut response, "content-range", &format!("bytes {start}-{last}/{}", version.size));
         }
+        if let (Some(_), Some(count)) = (call.target.parameter("partNumber"), version.parts) {
+            set_header(&mut response, "x-amz-mp-parts-count", &count.to_string());
+        }
         if call.header("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"))
             && range.is_none()
             && let Some((algorithm, value)) = &version.checksum
         {
             set_header(&mut response, &format!("x-amz-checksum-{algorithm}"), value);
-            set_header(&mut response, "x-amz-checksum-type", "FULL_OBJECT");
+            set_header(&mut response, "x-amz-checksum-type", checksum::kind(value));
         }
         for (name, value) in
             ["cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"]
@@ -81,7 +90,7 @@ impl S3 {
             if let Some((algorithm, value)) = version.checksum.as_ref().filter(|_| wants("Checksum")) {
                 document.open("Checksum");
                 document.text(&format!("Checksum{}", algorithm.to_uppercase()), value);
-                document.text("ChecksumType", "FULL_OBJECT").close("Checksum");
+                document.text("ChecksumType", checksum::kind(value)).close("Checksum");
             }
             if let Some(parts) = version.parts.filter(|_| wants("ObjectParts")) {
                 document.open("ObjectParts").text("PartsCount", parts).close("ObjectParts");
@@ -133,6 +142,22 @@ fn check_read_conditions(call: &Call, version: &Version) -> S3Result<Option<Resp
         set_header(&mut response, "last-modified", &http_time(version.modified));
         response
     }))
+}
+
+/// Start and length of a part; an object that was put as a whole is its own first part.
+fn part_range(number: &str, version: &Version) -> S3Result<(u64, u64)> {
+    let whole = [version.size];
+    let sizes = if version.part_sizes.is_empty() { &whole[..] } else { &version.part_sizes };
+    let number: usize =
+        number.parse().ok().filter(|number| (1..=10_000).contains(number)).ok_or_else(|| {
+            S3Error::invalid_argument("Part number must be an integer between 1 and 10000, inclusive")
+        })?;
+    let length = sizes.get(number - 1).ok_or_else(|| {
+        S3Error::new(416, "InvalidPartNumber", "The requested partnumber is not satisfiable")
+            .with("ActualPartCount", sizes.len().to_string())
+            .with("PartNumberRequested", number.to_string())
+    })?;
+    Ok((sizes[..number - 1].iter().sum(), *length))
 }
 
 /// Start and length. A header that is no single range of bytes is taken as if it were not there.

@@ -38,29 +38,42 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("website", "BucketWebsite"),
 ];
 
-/// Sub-resources that are known by name and not there.
-const UNSUPPORTED: &[&str] = &[
-    "abac",
-    "analytics",
-    "intelligent-tiering",
-    "inventory",
-    "legal-hold",
-    "metadataConfiguration",
-    "metadataTable",
-    "metrics",
-    "policyStatus",
-    "rename",
-    "renameObject",
-    "restore",
-    "retention",
-    "select",
-    "session",
-    "torrent",
+/// Sub-resources that are known by name and not there: the query's name for them and the operation's, whose verb comes
+/// from the method.
+const ABSENT: &[(&str, &str)] = &[
+    ("abac", "BucketAbac"),
+    ("analytics", "BucketAnalyticsConfiguration"),
+    ("intelligent-tiering", "BucketIntelligentTieringConfiguration"),
+    ("inventory", "BucketInventoryConfiguration"),
+    ("legal-hold", "ObjectLegalHold"),
+    ("metadataConfiguration", "BucketMetadataConfiguration"),
+    ("metadataInventoryTable", "BucketMetadataInventoryTableConfiguration"),
+    ("metadataJournalTable", "BucketMetadataJournalTableConfiguration"),
+    ("metadataTable", "BucketMetadataTableConfiguration"),
+    ("metrics", "BucketMetricsConfiguration"),
+    ("policyStatus", "BucketPolicyStatus"),
+    ("renameObject", "RenameObject"),
+    ("restore", "RestoreObject"),
+    ("retention", "ObjectRetention"),
+    ("select", "SelectObjectContent"),
+    ("session", "CreateSession"),
+    ("torrent", "ObjectTorrent"),
 ];
+
+/// The largest section of headers that S3 reads.
+const MAX_HEADERS: usize = 8 * 1024;
 
 impl Target {
     /// Reads the request's first line, its Host, and the headers that tell an operation from another.
     pub(crate) fn read(parts: &Parts) -> S3Result<Self> {
+        if parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > MAX_HEADERS {
+            return Err(S3Error::new(
+                400,
+                "RequestHeaderSectionTooLarge",
+                "Your request header section exceeds the maximum allowed size.",
+            )
+            .with("MaxSizeAllowed", MAX_HEADERS.to_string()));
+        }
         let host = parts.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("");
         let path = parts.uri.path().strip_prefix('/').unwrap_or("");
         let (bucket, key) = match bucket_of_host(host) {
@@ -100,9 +113,28 @@ impl Target {
         self.parameter(name).is_some()
     }
 
+    /// The name of the operation that is asked for, if it is one of those that are not there.
+    fn absent(&self, method: &Method) -> Option<String> {
+        let (query, name) = ABSENT.iter().find(|(query, _)| self.has(query))?;
+        // Those whose method is always the same have names of their own.
+        let verb = match *method {
+            _ if matches!(*query, "renameObject" | "restore" | "select" | "session") => "",
+            // Of several of a kind, one is asked for by its id.
+            Method::GET if name.ends_with("Configuration") && !query.starts_with("metadata") && !self.has("id") => {
+                return Some(format!("List{name}s"));
+            }
+            Method::PUT if query.starts_with("metadata") => "Update",
+            Method::PUT => "Put",
+            Method::POST => "Create",
+            Method::DELETE => "Delete",
+            _ => "Get",
+        };
+        Some(format!("{verb}{name}"))
+    }
+
     fn name(&self, method: &Method, copies: bool) -> S3Result<String> {
-        if let Some(name) = UNSUPPORTED.iter().find(|name| self.has(name)) {
-            return Err(S3Error::not_implemented(name));
+        if let Some(name) = self.absent(method) {
+            return Err(S3Error::not_implemented(&name));
         }
         let wrong_method =
             || Err(S3Error::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource."));
@@ -163,7 +195,7 @@ impl Target {
 }
 
 /// The bucket in `BUCKET.localhost:PORT`, `BUCKET.s3.localhost`, `BUCKET.s3.REGION.localhost`.
-fn bucket_of_host(host: &str) -> Option<&str> {
+pub(crate) fn bucket_of_host(host: &str) -> Option<&str> {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name).strip_suffix(".localhost")?;
     if name == "s3" || name.starts_with("s3.") {
         return None;
@@ -173,6 +205,9 @@ fn bucket_of_host(host: &str) -> Option<&str> {
         None => Some(name.strip_suffix(".s3").unwrap_or(name)),
     }
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {
@@ -210,6 +245,15 @@ mod tests {
         assert_eq!(operation("PUT", "/b?encryption"), "PutBucketEncryption");
         assert_eq!(operation("DELETE", "/b?lifecycle"), "DeleteBucketLifecycle");
         assert_eq!(operation("POST", "/b/k?uploads"), "CreateMultipartUpload");
-        assert_eq!(read("GET", "/b?inventory&id=1", "localhost").unwrap_err().status, 501);
+        let absent = |method, uri| {
+            let error = read(method, uri, "localhost").unwrap_err();
+            assert_eq!(error.status, 501, "{uri}");
+            error.message
+        };
+        assert!(absent("GET", "/b?inventory&id=1").contains("GetBucketInventoryConfiguration"));
+        assert!(absent("GET", "/b?inventory").contains("ListBucketInventoryConfigurations"));
+        assert!(absent("PUT", "/b/k?retention").contains("PutObjectRetention"));
+        assert!(absent("POST", "/b/k?select&select-type=2").contains("SelectObjectContent"));
+        assert!(absent("POST", "/b").contains("PostObject"));
     }
 }

@@ -1,0 +1,80 @@
+//! IAM's errors in AWS's words, where awsim has words of its own. Scripts match on them.
+
+use awsim_core::AwsError;
+use http::StatusCode;
+
+/// The same error as AWS says it.
+pub(super) fn of_aws(mut error: AwsError) -> AwsError {
+    if error.code == "LimitExceeded" {
+        error.status = StatusCode::CONFLICT;
+    }
+    let said = match error.code.as_str() {
+        "NoSuchEntity" => not_found(&error.message),
+        "EntityAlreadyExists" => taken(&error.message),
+        "DeleteConflict" => in_use(&error.message),
+        _ => None,
+    };
+    if let Some(said) = said {
+        error.message = said;
+    }
+    error
+}
+
+fn not_found(message: &str) -> Option<String> {
+    let (kind, name) = message.strip_suffix(" cannot be found")?.split_once(' ')?;
+    Some(match kind {
+        "Role" => format!("The role with name {name} cannot be found."),
+        "User" => format!("The user with name {name} cannot be found."),
+        "Group" => format!("The group with name {name} cannot be found."),
+        "Policy" => format!("Policy {name} was not found."),
+        "InlinePolicy" => format!("The role policy with name {name} cannot be found."),
+        "PolicyAttachment" => format!("Policy {} was not found.", name.split(' ').next().unwrap_or(name)),
+        _ => return None,
+    })
+}
+
+fn taken(message: &str) -> Option<String> {
+    let (kind, name) = message.strip_suffix(" already exists")?.split_once(" with name ")?;
+    Some(match kind {
+        "Policy" => format!("A policy called {name} already exists. Duplicate names are not allowed."),
+        kind => format!("{kind} with name {name} already exists."),
+    })
+}
+
+fn in_use(message: &str) -> Option<String> {
+    let about = message.strip_prefix("Cannot delete ")?;
+    let said = if about.starts_with("policy") && about.contains("attached to") {
+        "Cannot delete a policy attached to entities."
+    } else if about.starts_with("policy") && about.contains("version") {
+        "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy."
+    } else if about.contains("attached policies") {
+        "Cannot delete entity, must detach all policies first."
+    } else if about.contains("inline policies") {
+        "Cannot delete entity, must delete policies first."
+    } else {
+        return None;
+    };
+    Some(said.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_in_aws_s_words() {
+        let said = |code: &str, message: &str| of_aws(AwsError::bad_request(code, message)).message;
+        assert_eq!(said("NoSuchEntity", "Role r cannot be found"), "The role with name r cannot be found.");
+        assert_eq!(
+            said("NoSuchEntity", "PolicyAttachment arn:p on role r cannot be found"),
+            "Policy arn:p was not found."
+        );
+        assert_eq!(said("EntityAlreadyExists", "Role with name r already exists"), "Role with name r already exists.");
+        assert_eq!(
+            said("DeleteConflict", "Cannot delete role r: role has attached policies"),
+            "Cannot delete entity, must detach all policies first."
+        );
+        assert_eq!(said("NoSuchEntity", "Something else"), "Something else");
+        assert_eq!(of_aws(AwsError::bad_request("LimitExceeded", "")).status, StatusCode::CONFLICT);
+    }
+}

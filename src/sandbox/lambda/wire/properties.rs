@@ -1,0 +1,68 @@
+//! What holds of every path.
+
+use awsim_core::Protocol;
+use awsim_core::protocol::{ParsedRequest, parse_request};
+use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use proptest::prelude::*;
+
+use super::*;
+
+fn parsed(method: &str, path: &str) -> Result<ParsedRequest, AwsError> {
+    let method = Method::from_bytes(method.as_bytes()).expect("a method");
+    let uri: Uri = path.parse().expect("a path");
+    parse_request(Protocol::RestJson1, &method, &uri, &HeaderMap::new(), &Bytes::new(), &routes())
+}
+
+proptest! {
+    #[test]
+    fn every_route_is_found_with_its_parameters(
+        route in prop::sample::select(ROUTES),
+        value in "[a-zA-Z0-9:$_/ %?#+-]{1,60}",
+    ) {
+        let (method, pattern, operation) = route;
+        let escaped = utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string();
+        let (mut path, mut names) = (String::new(), Vec::new());
+        for segment in pattern.split('/').skip(1) {
+            path.push('/');
+            match segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}')) {
+                Some(name) => {
+                    names.push(name);
+                    path.push_str(&escaped);
+                }
+                None => path.push_str(segment),
+            }
+        }
+        let request = parsed(method, &path).expect("a route");
+        prop_assert_eq!(request.operation.as_str(), operation);
+        for name in names {
+            prop_assert_eq!(&request.input[name], &value);
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_named(route in prop::sample::select(super::super::absent::ROUTES)) {
+        let (method, pattern, operation) = route;
+        let path = pattern.replace(['{', '}'], "");
+        // One that the sandbox has by now, or another absent one, may stand in front of it.
+        if let Ok(request) = parsed(method, &path) {
+            let known = ROUTES.iter().chain(super::super::absent::ROUTES);
+            let named = known.filter(|(_, _, known)| *known == request.operation).count();
+            prop_assert!(named > 0, "{} instead of {operation}", request.operation);
+        } else {
+            prop_assert!(false, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn any_path_is_an_operation_or_unknown(
+        method in prop::sample::select(&["GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"][..]),
+        path in "(/|/functions|/2015-03-31|/invocations|%[0-9a-f]{2}|[a-z{}.]){0,12}",
+    ) {
+        let Ok(uri) = format!("/{path}").parse::<Uri>() else { return Ok(()) };
+        match parsed(method, &uri.to_string()) {
+            Ok(request) => prop_assert!(!request.operation.is_empty()),
+            Err(error) => prop_assert_eq!(error.code, "UnknownOperationException"),
+        }
+    }
+}
