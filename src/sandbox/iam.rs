@@ -203,7 +203,8 @@ impl ServiceHandler for Iam {
             managed_policies::provide(&self.0.store().get(&context.account_id, IAM_REGION), arn)?;
         }
         let name = ["RoleName", "UserName"].into_iter().find_map(|member| input[member].as_str()).map(str::to_owned);
-        let mut answer = self.0.handle(operation, input, context).await.map_err(wording::of_aws)?;
+        let mut answer =
+            self.0.handle(operation, input, context).await.map_err(|error| wording::of_aws(operation, error))?;
         if operation == "CreateRole" {
             let id = answer["Role"]["RoleId"].as_str().unwrap_or_default();
             self.1.propagation().begin(id, self.1.latencies());

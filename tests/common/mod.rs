@@ -2,6 +2,7 @@
 //! neither files nor processes behind.
 #![allow(dead_code, unused_imports)]
 
+pub mod aws_tools;
 mod clients;
 pub mod console;
 pub mod in_process;

@@ -1,5 +1,6 @@
 //! The sandbox from outside: in a process of its own, or joined as a command joins it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -17,6 +18,8 @@ pub struct Sandbox {
     pub access_key: String,
     pub secret_key: String,
     pub region: String,
+    /// All that it says to export.
+    pub exports: BTreeMap<String, String>,
 }
 
 impl Sandbox {
@@ -39,11 +42,16 @@ impl Sandbox {
                 lines.into_iter().find_map(|line| line.strip_prefix(&start).map(str::to_owned))
             })
         };
+        // The last line, after which all are there.
+        exported(&mut process, "AWS_DEFAULT_REGION");
+        let lines = process.stdout();
+        let exports = lines.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
         Self {
             url: exported(&mut process, "AWS_ENDPOINT_URL"),
             access_key: exported(&mut process, "AWS_ACCESS_KEY_ID"),
             secret_key: exported(&mut process, "AWS_SECRET_ACCESS_KEY"),
             region: exported(&mut process, "AWS_REGION"),
+            exports: exports.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             process,
         }
     }

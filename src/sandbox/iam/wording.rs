@@ -3,13 +3,13 @@
 use awsim_core::AwsError;
 use http::StatusCode;
 
-/// The same error as AWS says it.
-pub(super) fn of_aws(mut error: AwsError) -> AwsError {
+/// The same error as AWS says it of this operation.
+pub(super) fn of_aws(operation: &str, mut error: AwsError) -> AwsError {
     if error.code == "LimitExceeded" {
         error.status = StatusCode::CONFLICT;
     }
     let said = match error.code.as_str() {
-        "NoSuchEntity" => not_found(&error.message),
+        "NoSuchEntity" => not_found(operation, &error.message),
         "EntityAlreadyExists" => taken(&error.message),
         "DeleteConflict" => in_use(&error.message),
         _ => None,
@@ -20,12 +20,13 @@ pub(super) fn of_aws(mut error: AwsError) -> AwsError {
     error
 }
 
-fn not_found(message: &str) -> Option<String> {
+fn not_found(operation: &str, message: &str) -> Option<String> {
     let (kind, name) = message.strip_suffix(" cannot be found")?.split_once(' ')?;
     Some(match kind {
         "Role" => format!("The role with name {name} cannot be found."),
         "User" => format!("The user with name {name} cannot be found."),
         "Group" => format!("The group with name {name} cannot be found."),
+        "Policy" if operation.starts_with("Attach") => format!("Policy {name} does not exist or is not attachable."),
         "Policy" => format!("Policy {name} was not found."),
         "InlinePolicy" => format!("The role policy with name {name} cannot be found."),
         "PolicyAttachment" => format!("Policy {} was not found.", name.split(' ').next().unwrap_or(name)),
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn errors_are_in_aws_s_words() {
-        let said = |code: &str, message: &str| of_aws(AwsError::bad_request(code, message)).message;
+        let said = |code: &str, message: &str| of_aws("GetRole", AwsError::bad_request(code, message)).message;
         assert_eq!(said("NoSuchEntity", "Role r cannot be found"), "The role with name r cannot be found.");
         assert_eq!(
             said("NoSuchEntity", "PolicyAttachment arn:p on role r cannot be found"),
@@ -75,6 +76,9 @@ mod tests {
             "Cannot delete entity, must detach all policies first."
         );
         assert_eq!(said("NoSuchEntity", "Something else"), "Something else");
-        assert_eq!(of_aws(AwsError::bad_request("LimitExceeded", "")).status, StatusCode::CONFLICT);
+        assert_eq!(
+            of_aws("CreatePolicyVersion", AwsError::bad_request("LimitExceeded", "")).status,
+            StatusCode::CONFLICT
+        );
     }
 }

@@ -41,20 +41,6 @@ proptest! {
     }
 
     #[test]
-    fn what_is_not_there_is_named(route in prop::sample::select(super::super::absent::ROUTES)) {
-        let (method, pattern, operation) = route;
-        let path = pattern.replace(['{', '}'], "");
-        // One that the sandbox has by now, or another absent one, may stand in front of it.
-        if let Ok(request) = parsed(method, &path) {
-            let known = ROUTES.iter().chain(super::super::absent::ROUTES);
-            let named = known.filter(|(_, _, known)| *known == request.operation).count();
-            prop_assert!(named > 0, "{} instead of {operation}", request.operation);
-        } else {
-            prop_assert!(false, "{method} {path}");
-        }
-    }
-
-    #[test]
     fn any_path_is_an_operation_or_unknown(
         method in prop::sample::select(&["GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"][..]),
         path in "(/|/functions|/2015-03-31|/invocations|%[0-9a-f]{2}|[a-z{}.]){0,12}",
@@ -64,5 +50,14 @@ proptest! {
             Ok(request) => prop_assert!(!request.operation.is_empty()),
             Err(error) => prop_assert_eq!(error.code, "UnknownOperationException"),
         }
+    }
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    for (method, pattern, operation) in super::super::absent::ROUTES {
+        // Nothing of the sandbox's own may stand in front of it: then it would not be absent.
+        let request = parsed(method, &pattern.replace(['{', '}'], "")).expect("a route");
+        assert_eq!(request.operation, *operation, "{method} {pattern}");
     }
 }
