@@ -97,7 +97,6 @@ async fn objects_of_more_than_256_megabytes_are_refused_before_they_are_sent() {
         assert_eq!(wire.send(&Call::s3("PUT", "/pics", "")).status, 200);
         let call = Call { payload: Some("UNSIGNED-PAYLOAD".to_owned()), ..Call::s3("PUT", "/pics/key", "") };
         wire.send(&call.clone().header("content-length", TOO_LONG)).is(400, "EntityTooLarge");
-        wire.send(&call.clone().header("content-length", "18446744073709551614")).is(400, "EntityTooLarge");
         send_unsigned(wire, TOO_LONG, "").is(400, "EntityTooLarge");
         // An upload's parts count together.
         let begun = wire.send(&Call::s3("POST", "/pics/key?uploads", ""));
@@ -136,7 +135,7 @@ async fn who_hangs_up_in_the_middle_leaves_nothing_behind() {
         for length in [1, 10, head / 2, head - 1, head, head + 1, head + 70_000] {
             // Gone without another word, and with one ear still open.
             drop(wire.connect().write_all(&bytes[..length]));
-            let answer = wire.raw(&bytes[..length]);
+            let answer = wire.hang_up_after(&bytes[..length]);
             assert!(answer.status == 0 || answer.status == 400, "{length}: {answer:?}");
         }
         wire.send(&Call::s3("GET", "/pics/key", "")).is(404, "NoSuchKey");

@@ -211,10 +211,17 @@ impl Wire {
         self.raw(&bytes)
     }
 
-    /// Sends bytes, says that there are no more, and reads the answer.
+    /// Sends bytes, and reads the answer.
     pub fn raw(&self, bytes: &[u8]) -> Answer {
         let mut stream = self.connect();
         // A server that has heard enough may hang up meanwhile.
+        let _ = stream.write_all(bytes);
+        read(&mut stream)
+    }
+
+    /// Sends bytes, says that no more will come, and reads the answer if there is one.
+    pub fn hang_up_after(&self, bytes: &[u8]) -> Answer {
+        let mut stream = self.connect();
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(Shutdown::Write);
         read(&mut stream)

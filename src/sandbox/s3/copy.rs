@@ -99,6 +99,9 @@ fn source(call: &Call) -> S3Result<(String, String, Option<String>)> {
     };
     let path = percent_decode_str(path).decode_utf8().map_err(|_| wrong())?;
     let (bucket, key) = path.strip_prefix('/').unwrap_or(&path).split_once('/').ok_or_else(wrong)?;
+    if super::bucket::belongs_to_another(bucket) {
+        return Err(S3Error::new(403, "AccessDenied", "Access Denied"));
+    }
     Ok((bucket.to_owned(), key.to_owned(), id))
 }
 
