@@ -37,9 +37,13 @@ impl S3 {
         let mut checksum = algorithm.and_then(Checksum::new);
         let mut writer = self.services.blobs().writer().await?;
         while let Some(bytes) = call.body.next().await? {
+            let length = writer.len() + bytes.len() as u64;
             // Not a byte more than was announced is kept.
-            if announced.is_none_or(|length| writer.len() + bytes.len() as u64 > length) {
+            if announced.is_some_and(|announced| length > announced) {
                 return Err(BodyError::Incomplete.into());
+            }
+            if length > MAX_OBJECT {
+                return Err(too_large(length));
             }
             if let Some(checksum) = &mut checksum {
                 checksum.update(&bytes);
