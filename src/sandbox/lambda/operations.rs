@@ -153,7 +153,7 @@ impl Asked<'_> {
 
     fn configure_events(&self, update: bool) -> Result<Value, AwsError> {
         self.change(|function| {
-            let before = function.event_config.take().filter(|_| update);
+            let before = function.event_config.clone().filter(|_| update);
             if update && before.is_none() {
                 return Err(event_config::missing(function, self.account()));
             }
