@@ -19,7 +19,7 @@ async fn another_s_bucket_stays_shut() {
         let call = Call::s3("GET", "/mine", "").header("x-amz-expected-bucket-owner", "111111111111");
         wire.send(&call).is(403, "AccessDenied");
         wire.send(&Call::s3("GET", "/nobody-s/key", "")).is(404, "NoSuchBucket");
-        for name in ["..", "A", "a_b", "%00", "a%2Fb", &"a".repeat(64)] {
+        for name in ["..", "A", "a_b", "%00", &"a".repeat(64)] {
             wire.send(&Call::s3("PUT", &format!("/{name}"), "")).is(400, "InvalidBucketName");
         }
     })
