@@ -37,6 +37,10 @@ fn zip(source: &str) -> Vec<u8> {
 async fn create(clients: &Clients, code: FunctionCode) -> String {
     let role = clients.iam.create_role().role_name("runner").assume_role_policy_document(TRUST).send().await;
     let role = role.expect("a role").role.expect("a role").arn;
+    // A function writes its log with its role's rights.
+    let writes_logs = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
+    let attached = clients.iam.attach_role_policy().role_name("runner").policy_arn(writes_logs).send().await;
+    attached.expect("the right to write a log");
     let function = clients.lambda.create_function().function_name("f").runtime(Runtime::from("python3.13"));
     let function = function.handler("index.handler").role(role).code(code).timeout(30).send().await;
     let ready = clients.lambda.wait_until_function_active_v2().function_name("f").wait(PATIENCE).await;

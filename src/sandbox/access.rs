@@ -136,6 +136,11 @@ impl Access {
         &self.iam
     }
 
+    /// The administrator's key of this start.
+    pub(crate) fn root_key(&self) -> &str {
+        &self.root.access_key
+    }
+
     /// Who holds an access key, and its secret.
     pub(crate) fn holder(&self, access_key: &str) -> Option<(Caller, String)> {
         if access_key == self.root.access_key {

@@ -326,7 +326,7 @@ impl Services {
 
 /// Whether an operation cannot change anything, going by its name.
 pub(crate) fn is_read_only(operation: &str) -> bool {
-    ["Get", "List", "Describe", "Head", "BatchGet", "BatchCheck", "Filter", "Simulate", "Decode"]
+    ["Get", "List", "Describe", "Head", "BatchGet", "BatchCheck", "Filter", "Simulate", "Decode", "Invoke"]
         .iter()
         .any(|verb| operation.starts_with(verb))
 }
