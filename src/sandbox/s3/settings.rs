@@ -189,7 +189,10 @@ impl S3 {
             _ => String::from_utf8_lossy(&bytes).into_owned(),
         };
         let mut response = self.keep(call, setting, text, if setting == "tagging" { 204 } else { 200 })?;
-        self.with(call, |bucket| Ok(show_minimum_size(bucket, setting, &mut response)))?;
+        self.with(call, |bucket| {
+            show_minimum_size(bucket, setting, &mut response);
+            Ok(())
+        })?;
         Ok(response)
     }
 
