@@ -147,7 +147,7 @@ impl Watched {
 /// Tells a run in one of the three forms.
 enum Teller {
     Json { screen: Screen },
-    Plain { teller: PlainTeller, screen: Screen },
+    Plain { teller: Box<PlainTeller>, screen: Screen },
     Live(Box<Live>),
 }
 
@@ -178,7 +178,7 @@ impl Teller {
                 last: Vec::new(),
             }))
         } else {
-            Self::Plain { teller: PlainTeller::new(screen.out), screen }
+            Self::Plain { teller: Box::new(PlainTeller::new(screen.out)), screen }
         }
     }
 

@@ -197,7 +197,8 @@ impl ServiceHandler for Iam {
         }
         let (tags, boundary) = (input.get("Tags").cloned(), input.get("PermissionsBoundary").cloned());
         self.name_caller(operation, &mut input, context);
-        if operation.starts_with("Attach")
+        let asks_for_policy = matches!(operation, "GetPolicy" | "GetPolicyVersion" | "ListPolicyVersions");
+        if (operation.starts_with("Attach") || asks_for_policy)
             && let Some(arn) = input["PolicyArn"].as_str()
         {
             managed_policies::provide(&self.0.store().get(&context.account_id, IAM_REGION), arn)?;

@@ -49,7 +49,8 @@ impl Arena {
     pub fn with_faults(faults: &[Value]) -> Self {
         let program = Program::new();
         let rules = program.file("faults.json", serde_json::to_vec(faults).expect("rules are JSON"));
-        let sandbox = Sandbox::start(program.around(&slim(&program), ["sandbox", "--port", "0", "--faults", text(&rules)]));
+        let sandbox =
+            Sandbox::start(program.around(&slim(&program), ["sandbox", "--port", "0", "--faults", text(&rules)]));
         Self { clients: sandbox.clients(), sandbox: Some(sandbox), program }
     }
 

@@ -196,10 +196,10 @@ fn files_are_copied_synchronised_moved_and_removed() {
     assert!(aws.run(&format!("s3 sync tree {bucket}/tree --delete")).contains("delete:"));
     aws.run(&format!("s3 mv {bucket}/tree/a/two.txt {bucket}/moved"));
     aws.run(&format!("s3 cp {bucket}/tree {bucket}/copy --recursive"));
-    let count = format!("s3api list-objects-v2 --bucket wk-files --query length(Contents) --output text");
-    assert_eq!(aws.run(&count), "4");
+    let count = "s3api list-objects-v2 --bucket wk-files --query length(Contents) --output text";
+    assert_eq!(aws.run(count), "4");
     aws.run(&format!("s3 rm {bucket} --recursive --exclude moved"));
-    assert_eq!(aws.run(&count), "1");
+    assert_eq!(aws.run(count), "1");
     let address = aws.run(&format!("s3 presign {bucket}/moved"));
     let mut answer = ureq::get(&address).call().expect("a presigned address");
     assert_eq!(answer.body_mut().read_to_string().expect("text"), "tree/a/two.txt");

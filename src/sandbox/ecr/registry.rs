@@ -139,11 +139,11 @@ impl Registry {
         }
         let grant = self.grant(&parts.headers)?;
         let at = |name| At { account: self.store.services.account(), region: &grant.region, name };
-        if let Some((door, name)) = target.door() {
-            if let Err(refusal) = self.permit(&grant, door, &parts, &at(name)) {
-                drain(body).await;
-                return Err(refusal);
-            }
+        if let Some((door, name)) = target.door()
+            && let Err(refusal) = self.permit(&grant, door, &parts, &at(name))
+        {
+            drain(body).await;
+            return Err(refusal);
         }
         let whole = parts.method == Method::GET;
         match (&parts.method, target) {

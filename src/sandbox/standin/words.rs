@@ -102,9 +102,10 @@ mod tests {
 
     #[test]
     fn quotes_and_variables_are_read_as_docker_reads_them() {
-        let mut variables = Variables::default();
-        variables.arguments = [("A", "arg"), ("B", "only")].map(|(a, b)| (a.to_owned(), b.to_owned())).into();
-        variables.environment = [("A".to_owned(), "env".to_owned())].into();
+        let variables = Variables {
+            arguments: [("A", "arg"), ("B", "only")].map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
+            environment: [("A".to_owned(), "env".to_owned())].into(),
+        };
         for (word, becomes) in [
             ("$A/${B}", "env/only"),
             ("'$A'", "$A"),
