@@ -419,6 +419,9 @@ async fn signatures_are_checked() {
     ureq::put(put.uri()).send("presigned").unwrap();
     let get = client.get_object().bucket("signed").key("a b+c/ö").presigned(soon()).await.unwrap();
     assert_eq!(ureq::get(get.uri()).call().unwrap().body_mut().read_to_string().unwrap(), "presigned");
+    // Who was given an address cannot make it copy something else with a header of their own.
+    let copying = ureq::put(put.uri()).header("x-amz-copy-source", "signed/other").send("");
+    assert!(matches!(copying, Err(ureq::Error::StatusCode(403))), "{copying:?}");
     let tampered = get.uri().replace("X-Amz-Expires=60", "X-Amz-Expires=61");
     assert!(matches!(ureq::get(&tampered).call(), Err(ureq::Error::StatusCode(403))));
     let unsigned = format!("{url}/signed/x");

@@ -167,7 +167,8 @@ pub(crate) fn permission(service: &str, operation: &str) -> Option<String> {
         ("s3", "ListBuckets") => "ListAllMyBuckets",
         ("s3", "ListObjectVersions") => "ListBucketVersions",
         ("s3", "ListMultipartUploads") => "ListBucketMultipartUploads",
-        ("s3", "DeleteObjects") => "DeleteObject",
+        // Buckets are emptied version by version, those called "null" included.
+        ("s3", "DeleteObjects") => "DeleteObjectVersion",
         ("s3", "PutPublicAccessBlock") => "PutBucketPublicAccessBlock",
         ("s3", "GetPublicAccessBlock") => "GetBucketPublicAccessBlock",
         ("s3", "PutBucketEncryption") => "PutEncryptionConfiguration",

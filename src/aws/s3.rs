@@ -27,8 +27,7 @@ pub use describe::{
 };
 pub use empty::{Emptied, empty_and_delete_bucket, empty_bucket};
 pub use objects::{
-    Object, delete_object, get_object_bytes, get_object_to_file, head_object, list_objects, put_object_bytes,
-    put_object_from_file,
+    Object, get_object_bytes, get_object_to_file, head_object, list_objects, put_object_bytes, put_object_from_file,
 };
 
 const SERVICE: &str = "S3";

@@ -52,7 +52,10 @@ pub async fn change_state(data_dir: &Path, change: StateChange) -> Result<(), Sa
             state::recover(&dir)?;
             state::copy(&dir, &to)
         }
-        StateChange::LoadFrom(from) => state::replace(&dir, Some(&from))?.forget(),
+        StateChange::LoadFrom(from) => {
+            state::check(&from)?;
+            state::replace(&dir, Some(&from))?.forget()
+        }
         StateChange::Reset => state::replace(&dir, None)?.forget(),
     });
     done.await.map_err(std::io::Error::other).and_then(|result| result).map_err(SandboxError::State)

@@ -125,6 +125,7 @@ impl Front {
         }
         if (path == "/v2" || path.starts_with("/v2/"))
             && !is_sigv4(&request)
+            && !is_presigned(&request)
             && let Some(registry) = self.registry.get()
         {
             *log = ("registry".to_owned(), format!("{} {path}", request.method()));
@@ -446,6 +447,11 @@ fn plain(status: StatusCode, text: &str) -> Response<Body> {
     *response.status_mut() = status;
     response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain; charset=utf-8"));
     response
+}
+
+/// An address that was signed beforehand, in either version: docker has none.
+fn is_presigned(request: &Request<Body>) -> bool {
+    request.uri().query().is_some_and(|query| query.contains("X-Amz-Signature=") || query.contains("AWSAccessKeyId="))
 }
 
 fn is_sigv4(request: &Request<Body>) -> bool {

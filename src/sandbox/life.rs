@@ -113,6 +113,8 @@ impl Life {
 pub(crate) struct Lives {
     setting: Setting,
     now: watch::Sender<Option<Arc<Life>>>,
+    /// Whether there will be no life any more.
+    over: watch::Sender<bool>,
     /// One change at a time.
     changing: Mutex<()>,
 }
@@ -121,11 +123,16 @@ impl Lives {
     /// Begins the first one.
     pub(crate) fn begin(setting: Setting) -> Result<Self, SandboxError> {
         let first = Arc::new(Life::begin(&setting)?);
-        Ok(Self { setting, now: watch::Sender::new(Some(first)), changing: Mutex::default() })
+        Ok(Self {
+            setting,
+            now: watch::Sender::new(Some(first)),
+            over: watch::Sender::new(false),
+            changing: Mutex::default(),
+        })
     }
 
     /// Answers one request.
-    pub(crate) async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Dropped> {
+    pub(crate) async fn answer(self: &Arc<Self>, request: Request<Body>) -> Result<Response<Body>, Dropped> {
         let Some(life) = self.current().await else {
             return Err(Dropped);
         };
@@ -137,7 +144,10 @@ impl Lives {
             Ok(change) => {
                 // Held, it would be one of the calls whose end is waited for.
                 drop(life);
-                Ok(control::response(self.change(change).await))
+                // In a task of its own: who asks and hangs up must not stop it in the middle.
+                let lives = self.clone();
+                let changed = tokio::spawn(async move { lives.change(change).await }).await;
+                Ok(control::response(changed.unwrap_or_else(|cause| Err(SandboxError::State(io::Error::other(cause))))))
             }
         }
     }
@@ -145,6 +155,7 @@ impl Lives {
     /// Ends the last one.
     pub(crate) async fn end(&self) {
         let _one = self.changing.lock().await;
+        self.over.send_replace(true);
         if let Some(life) = self.now.send_replace(None) {
             life.end().await;
             life.front.services.close();
@@ -152,9 +163,11 @@ impl Lives {
     }
 
     async fn current(&self) -> Option<Arc<Life>> {
-        let mut now = self.now.subscribe();
-        let life = now.wait_for(Option::is_some).await.ok()?;
-        life.clone()
+        let (mut now, mut over) = (self.now.subscribe(), self.over.subscribe());
+        tokio::select! {
+            life = now.wait_for(Option::is_some) => life.ok()?.clone(),
+            _ = over.wait_for(|over| *over) => None,
+        }
     }
 
     /// Does something with the whole state. Calls wait meanwhile.
@@ -185,22 +198,28 @@ impl Lives {
         drop(life);
         let dir = self.setting.dir.clone();
         let replaced = blocking(move || state::replace(&dir, from.as_deref())).await;
-        let begun = replaced.and_then(|replaced| match Life::begin(&self.setting) {
+        let (life, result) = match replaced {
+            Err(error) => (Life::begin(&self.setting), Err(error)),
+            Ok(replaced) => match Life::begin(&self.setting) {
+                // What was there before goes only when the new state is known to be good.
+                Ok(life) => (Ok(life), replaced.forget().map_err(SandboxError::State)),
+                Err(error) => {
+                    let undone = replaced.undo().map_err(SandboxError::State);
+                    (Life::begin(&self.setting), undone.and(Err(error)))
+                }
+            },
+        };
+        match life {
             Ok(life) => {
-                replaced.forget().map_err(SandboxError::State)?;
-                Ok(life)
+                self.now.send_replace(Some(Arc::new(life)));
+                result
             }
             Err(error) => {
-                replaced.undo().map_err(SandboxError::State)?;
+                // Nothing can answer any more: calls are dropped, and whoever asked is told why.
+                self.over.send_replace(true);
                 Err(error)
             }
-        });
-        let (life, result) = match begun {
-            Ok(life) => (life, Ok(())),
-            Err(error) => (Life::begin(&self.setting)?, Err(error)),
-        };
-        self.now.send_replace(Some(Arc::new(life)));
-        result
+        }
     }
 }
 

@@ -59,6 +59,10 @@ pub(crate) fn of_distrust(distrust: &Distrust, service: &str, protocol: Protocol
         ),
         (Distrust::Incomplete(why), Query) => AwsError::bad_request("IncompleteSignature", format!("{why}.")),
         (Distrust::Incomplete(why), Json) => AwsError::bad_request("IncompleteSignatureException", format!("{why}.")),
+        // Only S3 asks.
+        (Distrust::HeaderNotSigned, _) => {
+            AwsError::forbidden("AccessDenied", "There were headers present in the request which were not signed")
+        }
         (Distrust::Mismatch, S3 | Query) => AwsError::forbidden("SignatureDoesNotMatch", mismatch),
         (Distrust::Mismatch, Json) => AwsError::forbidden("InvalidSignatureException", mismatch),
         (Distrust::Expired, S3) => AwsError::forbidden("AccessDenied", "Request has expired"),

@@ -281,7 +281,12 @@ impl Services {
     /// Persists one service's state before a call is answered: what cannot be kept must not be answered as done.
     pub(crate) fn keep(&self, service: &str) -> Result<(), AwsError> {
         let Some(handler) = self.handler(service) else {
-            return Ok(());
+            // A service that is none of these keeps its state itself, unless all of them are closed.
+            return if read(&self.handlers).is_empty() {
+                Err(AwsError::internal("the sandbox's state was replaced while this call was worked on"))
+            } else {
+                Ok(())
+            };
         };
         let slot = lock(&self.saved).entry(service.to_owned()).or_default().clone();
         let mut last = lock(&slot);

@@ -62,6 +62,8 @@ pub(crate) enum Distrust {
     Incomplete(&'static str),
     /// It does not match.
     Mismatch,
+    /// It says nothing of a header that means something: whoever was given a presigned address could add it.
+    HeaderNotSigned,
     /// A presigned address is past its time.
     Expired,
     /// The clock is off by too much.
@@ -216,6 +218,13 @@ impl Claim {
                     return Err(Distrust::Skewed);
                 }
             }
+        }
+        // What the signature says of the body stands in its text, whether or not the header is among those signed.
+        let means_something =
+            |name: &str| name.starts_with("x-amz-") && name != "x-amz-content-sha256" && self.service == "s3";
+        let signed = |name: &str| self.signed_headers.iter().any(|signed| signed == name);
+        if parts.headers.keys().any(|name| means_something(name.as_str()) && !signed(name.as_str())) {
+            return Err(Distrust::HeaderNotSigned);
         }
         let payload = match &self.payload {
             // Only S3 believes what a header says of the body; the others look for themselves.

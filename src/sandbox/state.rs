@@ -49,6 +49,19 @@ pub(crate) fn replace(dir: &Path, from: Option<&Path>) -> io::Result<Replaced> {
     }
 }
 
+/// Whether what services have written down can be read, as far as that can be said without beginning to serve it.
+pub(crate) fn check(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir.join("snapshots"))? {
+        let path = entry?.path();
+        let damaged = |error| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            io::Error::new(io::ErrorKind::InvalidData, format!("{name} is damaged: {error}"))
+        };
+        serde_json::from_slice::<serde::de::IgnoredAny>(&fs::read(&path)?).map_err(damaged)?;
+    }
+    Ok(())
+}
+
 /// Brings back what was there before a replacement that was not finished.
 pub(crate) fn recover(dir: &Path) -> io::Result<()> {
     let moving = dir.join(MOVING);
@@ -153,6 +166,16 @@ mod tests {
         assert_eq!(says(&copied), "one");
         assert!(copied.join("lambda").is_dir());
         assert!(!copied.join("lambda/processes").exists() && !copied.join("lease").exists());
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_read_is_noticed() {
+        let dir = filled("one");
+        fs::create_dir(dir.path().join("snapshots")).unwrap();
+        fs::write(dir.path().join("snapshots/iam.json"), "{}").unwrap();
+        check(dir.path()).unwrap();
+        fs::write(dir.path().join("snapshots/ecr.json"), "{\"regions\":").unwrap();
+        assert!(check(dir.path()).unwrap_err().to_string().starts_with("ecr.json is damaged"));
     }
 
     #[test]

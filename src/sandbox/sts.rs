@@ -15,6 +15,7 @@ use super::refusal::{self, BadKey};
 use super::resource_policy::{Party, Trust, trust};
 use super::services::{ACCOUNT, Services};
 use super::sessions::Session;
+use super::unheeded;
 
 /// The service.
 pub(crate) struct Sts {
@@ -81,6 +82,13 @@ impl Sts {
             return Err(AwsError::bad_request(
                 "ValidationError",
                 "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+            ));
+        }
+        // Credentials that may do less than the role were asked for: others must not be given instead.
+        if let Some(member) = unheeded::asked_for(input, &["Policy", "PolicyArns"]) {
+            return Err(AwsError::bad_request(
+                "ValidationError",
+                format!("The sandbox's sessions have no policies of their own: leave {member} out."),
             ));
         }
         let own = caller.arn();

@@ -8,7 +8,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use tokio::io::AsyncWriteExt;
 
 use super::{SERVICE, failed};
-use crate::aws::error::{self, AwsError, Deleted, ErrorKind};
+use crate::aws::error::{self, AwsError, ErrorKind};
 
 /// What is known of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,9 +145,4 @@ pub async fn list_objects(client: &Client, bucket: &str, prefix: &str) -> Result
             })
         })
         .collect())
-}
-
-/// Deletes an object. S3 does not say whether there was one: without a bucket it is [`Deleted::AlreadyGone`].
-pub async fn delete_object(client: &Client, bucket: &str, key: &str) -> Result<Deleted, AwsError> {
-    error::deleted(client.delete_object().bucket(bucket).key(key).send().await.map_err(failed("DeleteObject")))
 }

@@ -1,7 +1,7 @@
 //! A build's source: fetched with the build's own credentials and unpacked into its directory.
 
 use std::fs::{self, File};
-use std::io::{self, Seek as _, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -104,8 +104,12 @@ fn unnamed_file() -> io::Result<File> {
     Ok(file)
 }
 
+/// The most that a source may be when it is unpacked: a small zip can hold very much of nothing.
+const MAX_UNPACKED: u64 = 4 << 30;
+
 fn unpack(archive: File, directory: &Path) -> Result<(), zip::result::ZipError> {
     let mut archive = zip::ZipArchive::new(io::BufReader::new(archive))?;
+    let mut room = MAX_UNPACKED;
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index)?;
         // A name that leads out of the directory is left out, and links with it: a source of ours has neither.
@@ -116,7 +120,10 @@ fn unpack(archive: File, directory: &Path) -> Result<(), zip::result::ZipError> 
             fs::create_dir_all(&path)?;
         } else if entry.is_file() {
             let mut file = File::create(beneath(path)?)?;
-            io::copy(&mut entry, &mut file)?;
+            // What an entry says of its size need not be so.
+            let written = io::copy(&mut entry.by_ref().take(room + 1), &mut file)?;
+            let too_large = || io::Error::other("the source is larger than 4 GiB when it is unpacked");
+            room = room.checked_sub(written).ok_or_else(too_large)?;
             if let Some(mode) = entry.unix_mode() {
                 file.set_permissions(fs::Permissions::from_mode(mode & 0o777 | 0o600))?;
             }

@@ -53,6 +53,16 @@ impl House {
         services.call("iam", "eu-west-1", "CreateRole", role).await.unwrap();
         let policy = json!({ "RoleName": "builder", "PolicyName": "log", "PolicyDocument": LOGGING });
         services.call("iam", "eu-west-1", "PutRolePolicy", policy).await.unwrap();
+        // Where the sandbox takes AWS's time, the role takes its own until it is known everywhere.
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while services
+            .assume_role("arn:aws:iam::000000000000:role/builder", "codebuild.amazonaws.com", "test")
+            .await
+            .is_err()
+        {
+            assert!(std::time::Instant::now() < deadline, "the role does not propagate");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         Self { services, _dir: dir }
     }
 
@@ -314,14 +324,16 @@ async fn builds_of_a_project_run_side_by_side_up_to_its_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_build_that_waits_for_its_machine_can_be_stopped() {
-    let pace = Pace { latency: Latency::Aws, time_scale: 1000.0, seed: 1 };
+    let pace = Pace { latency: Latency::Aws, time_scale: 0.2, seed: 1 };
     let house = House::with(Duration::from_secs(60), Behaviour { pace, ..Behaviour::default() }).await;
     house.call("CreateProject", House::project(inline("version: 0.2\nphases: {}\n"))).await;
     let started = house.call("StartBuild", json!({ "projectName": "thumbs" })).await;
     assert_eq!(started["build"]["currentPhase"], "QUEUED");
     let stopped = house.call("StopBuild", json!({ "id": started["build"]["id"] })).await["build"].take();
     assert_eq!(stopped["buildStatus"], "STOPPED");
-    assert_eq!(stopped["phases"][1]["phaseStatus"], "STOPPED");
+    let phases = stopped["phases"].as_array().unwrap();
+    let last = phases.iter().rfind(|phase| phase["phaseStatus"] == "STOPPED").unwrap();
+    assert!(last["phaseType"] == "QUEUED" || last["phaseType"] == "PROVISIONING", "{stopped}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

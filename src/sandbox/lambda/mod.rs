@@ -67,7 +67,9 @@ use super::latency::Span;
 use super::s3::S3;
 use super::services::{BlobUser, Functions, Services};
 
+pub(crate) use self::house::SourceLayer;
 pub(crate) use self::operations::PACKAGE_PATH;
+pub(crate) use self::unpack::unpack as unpack_layers;
 pub(crate) use self::wire::wrap_payload;
 
 /// The Lambda service.

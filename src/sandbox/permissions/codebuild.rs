@@ -25,8 +25,9 @@ pub(super) fn needs(operation: &str, input: &Value, context: &RequestContext) ->
             text(input, "id").map(|id| Need::new(&action, on(project_of(id)))).into_iter().collect()
         }
         _ => {
-            let project = text(input, "projectName").or_else(|| text(input, "name"));
-            project.map(|project| Need::new(&action, on(project))).into_iter().collect()
+            // Everything that is named is asked about: a member too many opens nothing.
+            let named = [text(input, "projectName"), text(input, "name")];
+            named.into_iter().flatten().map(|project| Need::new(&action, on(project))).collect()
         }
     };
     if needs.is_empty() {

@@ -13,13 +13,13 @@ pub(super) fn needs(operation: &str, input: &Value, context: &RequestContext) ->
     if operation == "GetAuthorizationToken" {
         return vec![Need::new(action, "*")];
     }
-    if let Some(arn) = text(input, "resourceArn") {
-        return vec![Need::new(action, arn)];
-    }
+    // Everything that is named is asked about, whatever the operation looks at: a member too many opens nothing.
+    let tagged = text(input, "resourceArn").map(|arn| Need::new(&action, arn));
     let on = |name: &str| arn(&context.region, &context.account_id, name);
     let names = input["repositoryNames"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let mut needs: Vec<Need> =
         text(input, "repositoryName").into_iter().chain(names).map(|name| Need::new(&action, on(name))).collect();
+    needs.extend(tagged);
     if needs.is_empty() {
         // A listing of all repositories is about all of them.
         needs.push(Need::new(&action, on("*")));
@@ -46,7 +46,10 @@ pub(crate) fn of_registry(door: Door, request: &Parts, region: &str, account: &s
     let put = request.method == Method::PUT;
     let length = request.headers.get(CONTENT_LENGTH);
     let has_body = length.map_or_else(|| request.headers.contains_key(TRANSFER_ENCODING), |length| length != "0");
+    // With its digest, the request that begins an upload is the whole of it.
+    let at_once = request.uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("digest=")));
     let actions: &[&str] = match door {
+        Door::Uploads if at_once => &["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"],
         Door::Uploads => &["ecr:InitiateLayerUpload"],
         Door::Upload if put && has_body => &["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"],
         Door::Upload if put => &["ecr:CompleteLayerUpload"],

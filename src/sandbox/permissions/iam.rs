@@ -44,6 +44,20 @@ pub(super) fn needs(
     needs
 }
 
+/// The member that names what an operation is about; the others of a call do not count, or a member too many would
+/// decide. None where the operation's name does not tell.
+fn subject(operation: &str) -> Option<&'static str> {
+    let has = |word: &str| operation.contains(word);
+    Some(match operation {
+        "ListGroupsForUser" => "UserName",
+        _ if has("Role") => "RoleName",
+        _ if has("Group") => "GroupName",
+        _ if has("User") || has("AccessKey") || has("LoginProfile") => "UserName",
+        _ if has("Policy") || has("Policies") => "PolicyArn",
+        _ => return None,
+    })
+}
+
 /// What the call is about: its user, role, group or policy, or everything.
 fn resource(operation: &str, input: &Value, context: &RequestContext, iam: &AccountRegionStore<IamState>) -> String {
     let new = |kind: &str, name: &str| {
@@ -59,19 +73,21 @@ fn resource(operation: &str, input: &Value, context: &RequestContext, iam: &Acco
     }
     // A role, user or group that stands has a path, which only IAM knows.
     let states = iam.iter_all();
-    if let Some(name) = text(input, "RoleName") {
+    let about = subject(operation);
+    let named = |member: &str| text(input, member).filter(|_| about.is_none_or(|about| about == member));
+    if let Some(name) = named("RoleName") {
         let found = states.iter().find_map(|(_, state)| state.roles.get(name).map(|role| role.arn.clone()));
         return found.unwrap_or_else(|| new("role", name));
     }
-    if let Some(name) = text(input, "GroupName") {
+    if let Some(name) = named("GroupName") {
         let found = states.iter().find_map(|(_, state)| state.groups.get(name).map(|group| group.arn.clone()));
         return found.unwrap_or_else(|| new("group", name));
     }
-    if let Some(name) = text(input, "UserName") {
+    if let Some(name) = named("UserName") {
         let found = states.iter().find_map(|(_, state)| state.users.get(name).map(|user| user.arn.clone()));
         return found.unwrap_or_else(|| new("user", name));
     }
-    if let Some(arn) = text(input, "PolicyArn") {
+    if let Some(arn) = named("PolicyArn") {
         return arn.to_owned();
     }
     // Without a name, what is about a user is about the caller.

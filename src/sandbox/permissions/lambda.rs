@@ -10,7 +10,9 @@ pub(super) fn needs(operation: &str, input: &Value, context: &RequestContext) ->
         "Invoke" | "InvokeAsync" | "InvokeWithResponseStream" => "lambda:InvokeFunction".to_owned(),
         operation => format!("lambda:{operation}"),
     };
-    let named = text(input, "FunctionName").or_else(|| text(input, "Resource"));
+    // The operations on tags name their function by `Resource` alone.
+    let by_arn = matches!(operation, "TagResource" | "UntagResource" | "ListTags");
+    let named = text(input, if by_arn { "Resource" } else { "FunctionName" });
     let function = named.map_or_else(|| "*".to_owned(), |name| arn(name, context));
     let mut needs = vec![Need::new(&action, &function)];
     if operation == "CreateFunction" && has_tags(&input["Tags"]) {

@@ -9,6 +9,8 @@ mod iam;
 mod lambda;
 mod logs;
 mod s3;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 

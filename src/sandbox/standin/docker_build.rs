@@ -14,7 +14,7 @@ use super::image::Image;
 use super::images::Images;
 use super::reference::Reference;
 use super::words::Variables;
-use super::{Environment, Error, docker_pull, docker_push, rootfs};
+use super::{Environment, Error, docker_pull, docker_push, unpacked};
 
 /// What the command line asks for.
 #[derive(Default)]
@@ -300,7 +300,7 @@ impl<'a> Builder<'a> {
         };
         if let Some(stage) = find_stage(&self.dockerfile.stages[..index], &from) {
             let digest = self.stage(stage)?;
-            let root = rootfs::unpack(self.images, &digest)?;
+            let root = unpacked::unpack(self.images, &digest)?;
             let skips = |it: &Instruction| matches!(it, Instruction::Run(_));
             let why = match self.dockerfile.stages[stage].instructions.iter().any(skips) {
                 true => ", whose RUN was skipped: the sandbox has no container to run it in",
@@ -311,7 +311,7 @@ impl<'a> Builder<'a> {
         let digest = self.image(&Reference::read(&from)?)?.ok_or_else(|| {
             Error::usage(format!("COPY --from={from}: the sandbox pulls nothing from outside, it has no such image"))
         })?;
-        Ok(Source { root: rootfs::unpack(self.images, &digest)?, name: format!("image {from}"), is_context: false })
+        Ok(Source { root: unpacked::unpack(self.images, &digest)?, name: format!("image {from}"), is_context: false })
     }
 
     fn copy(&self, copy: &Copy, source: &Source, image: &mut Image<'_>, variables: &Variables) -> Result<(), Error> {

@@ -16,11 +16,11 @@ mod image;
 mod images;
 mod inspect;
 mod reference;
-mod rootfs;
 pub(crate) mod signed;
 mod tarball;
 #[cfg(test)]
 mod tests;
+mod unpacked;
 mod words;
 
 use std::ffi::OsString;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::images::Images;
 use super::reference::Reference;
-use super::{Environment, Error, docker, rootfs};
+use super::{Environment, Error, docker, unpacked};
 
 /// A build's directory, with a context in it.
 struct Bench {
@@ -44,7 +44,7 @@ impl Bench {
         let images = Images::of(&self.build);
         let (digest, _) = images.find(&Reference::read("x").unwrap()).unwrap();
         let config = images.json(&images.manifest(&digest).unwrap().config.digest).unwrap();
-        let files = rootfs::unpack(&images, &digest).unwrap();
+        let files = unpacked::unpack(&images, &digest).unwrap();
         (digest, config, files)
     }
 
