@@ -5,7 +5,6 @@ use aws_sdk_ecr::types::{ImageIdentifier, ImageScanningConfiguration, Tag};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use base64::Engine as _;
 
 use super::error::{self, AwsError, Deleted, ErrorKind};
 use super::tags::{self, Tagged, Tags};
@@ -51,27 +50,6 @@ pub struct Image {
     pub tags: Vec<String>,
     /// What its manifest is, as a media type.
     pub media_type: Option<String>,
-}
-
-/// What a docker client logs in to the registry with.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RegistryLogin {
-    /// Always `AWS`.
-    pub user: String,
-    /// Good for twelve hours.
-    pub password: String,
-    /// The registry.
-    pub endpoint: String,
-}
-
-// Not derived: a password is nothing to print.
-impl std::fmt::Debug for RegistryLogin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RegistryLogin")
-            .field("user", &self.user)
-            .field("endpoint", &self.endpoint)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Creates a repository that does not scan what is pushed.
@@ -226,45 +204,4 @@ pub async fn repository_tags(client: &Client, arn: &str) -> Result<Tags, AwsErro
     let answer =
         client.list_tags_for_resource().resource_arn(arn).send().await.map_err(failed("ListTagsForResource"))?;
     Ok(tags::from_pairs(answer.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value))))
-}
-
-/// What to log in to the account's registry with.
-pub async fn authorization_token(client: &Client) -> Result<RegistryLogin, AwsError> {
-    const OPERATION: &str = "GetAuthorizationToken";
-    let data = client
-        .get_authorization_token()
-        .send()
-        .await
-        .map_err(failed(OPERATION))?
-        .authorization_data
-        .and_then(|data| data.into_iter().next())
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "a token"))?;
-    let login = data.authorization_token.as_deref().and_then(decode_token);
-    let (user, password) = login.ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "a readable token"))?;
-    Ok(RegistryLogin { user, password, endpoint: data.proxy_endpoint.unwrap_or_default() })
-}
-
-// The token is the base64 of `user:password`.
-fn decode_token(token: &str) -> Option<(String, String)> {
-    let decoded = base64::engine::general_purpose::STANDARD.decode(token).ok()?;
-    let text = String::from_utf8(decoded).ok()?;
-    let (user, password) = text.split_once(':')?;
-    Some((user.to_owned(), password.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_user_and_password() {
-        assert_eq!(decode_token("QVdTOnNlY3JldDp3aXRoIGNvbG9u"), Some(("AWS".into(), "secret:with colon".into())));
-        assert_eq!(decode_token("not base64"), None);
-    }
-
-    #[test]
-    fn a_login_is_printed_without_its_password() {
-        let login = RegistryLogin { user: "AWS".into(), password: "secret".into(), endpoint: "https://r".into() };
-        assert!(!format!("{login:?}").contains("secret"));
-    }
 }

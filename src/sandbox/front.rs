@@ -224,9 +224,16 @@ impl Front {
             Err(error) => return respond(error.into()),
         };
         let context = context(&trusted, &parts, &request_id);
-        let permit = Permit::new(self.access.clone(), context, self.s3.policy(&target.bucket));
+        let permit = Permit::new(self.access.clone(), context.clone(), self.s3.policy(&target.bucket));
         for need in permissions::of_s3(&target, &parts) {
-            if let Err(error) = permit.check(&need) {
+            // A copy's source is its own bucket's business, and not the target's.
+            let checked = match need.bucket() {
+                Some(bucket) if bucket != target.bucket => {
+                    Permit::new(self.access.clone(), context.clone(), self.s3.policy(bucket)).check(&need)
+                }
+                _ => permit.check(&need),
+            };
+            if let Err(error) = checked {
                 return respond(error);
             }
         }

@@ -187,6 +187,40 @@ async fn a_buckets_policy_allows_and_denies() {
     sandbox.stop().await;
 }
 
+#[tokio::test]
+async fn a_copys_source_is_its_own_buckets_business() {
+    let (sandbox, admin) = strict().await;
+    for bucket in ["mine", "theirs"] {
+        admin.s3.create_bucket().bucket(bucket).send().await.expect("a bucket");
+    }
+    admin.s3.put_object().bucket("theirs").key("a").send().await.expect("an object");
+    let mine =
+        json!([{ "Effect": "Allow", "Action": "s3:*", "Resource": ["arn:aws:s3:::mine", "arn:aws:s3:::mine/*"] }]);
+    let ann = member(&sandbox, &admin, "ann", mine).await;
+    let policy = |resource: &str| {
+        json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::000000000000:user/ann" },
+            "Action": "s3:GetObject", "Resource": resource,
+        }] })
+        .to_string()
+    };
+    ann.s3.put_bucket_policy().bucket("mine").policy(policy("arn:aws:s3:::theirs/*")).send().await.expect("a policy");
+    let copy = || ann.s3.copy_object().copy_source("theirs/a").bucket("mine").key("b").send();
+    assert_eq!(code(copy().await), "AccessDenied", "one's own bucket opens no other");
+    admin
+        .s3
+        .put_bucket_policy()
+        .bucket("theirs")
+        .policy(policy("arn:aws:s3:::theirs/*"))
+        .send()
+        .await
+        .expect("a policy");
+    copy().await.expect("allowed by the bucket that it is in");
+    let nonsense = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Perhaps" }] }).to_string();
+    assert_eq!(code(ann.s3.put_bucket_policy().bucket("mine").policy(nonsense).send().await), "MalformedPolicy");
+    sandbox.stop().await;
+}
+
 async fn assume(config: &SdkConfig, role: &str, external_id: Option<&str>) -> Result<Clients, String> {
     let assume = aws_sdk_sts::Client::new(config).assume_role().role_arn(role).role_session_name("me");
     let assumed = assume.set_external_id(external_id.map(str::to_owned)).send().await;

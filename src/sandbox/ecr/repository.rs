@@ -211,6 +211,13 @@ impl Store {
 
     fn repository_policy(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let at = At::of(input, ctx)?;
+        // What could not be understood could not be enforced.
+        if operation == "SetRepositoryPolicy" && awsim_iam_policy::parse(&document(input, "policyText")?).is_err() {
+            return Err(AwsError::bad_request(
+                "InvalidParameterException",
+                "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided'",
+            ));
+        }
         let mut state = self.lock();
         let policy = &mut state.repository_mut(&at)?.policy;
         let answer = match operation {

@@ -39,6 +39,11 @@ impl Need {
         self
     }
 
+    /// The bucket that it is about, where it is one of S3's.
+    pub(crate) fn bucket(&self) -> Option<&str> {
+        self.resource.strip_prefix("arn:aws:s3:::")?.split('/').next()
+    }
+
     /// Handing a role over to a service.
     fn pass_role(role: &str, service: &str) -> Self {
         Self::new("iam:PassRole", role).with("iam:PassedToService", service)

@@ -150,8 +150,11 @@ impl S3 {
             let policy = serde_json::from_slice::<serde_json::Value>(&bytes)
                 .ok()
                 .filter(|policy| policy["Statement"].is_array() || policy["Statement"].is_object())
+                .map(|policy| policy.to_string())
+                // What could not be understood could not be enforced.
+                .filter(|policy| awsim_iam_policy::parse(policy).is_ok())
                 .ok_or_else(|| S3Error::new(400, "MalformedPolicy", "This policy contains invalid Json"))?;
-            return self.keep(call, setting, policy.to_string(), 204);
+            return self.keep(call, setting, policy, 204);
         }
         if setting == "acl" && bytes.is_empty() {
             // A canned ACL, in a header. Ownership is the bucket owner's: only what changes nothing is taken.
