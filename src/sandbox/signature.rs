@@ -219,13 +219,6 @@ impl Claim {
                 }
             }
         }
-        // What the signature says of the body stands in its text, whether or not the header is among those signed.
-        let means_something =
-            |name: &str| name.starts_with("x-amz-") && name != "x-amz-content-sha256" && self.service == "s3";
-        let signed = |name: &str| self.signed_headers.iter().any(|signed| signed == name);
-        if parts.headers.keys().any(|name| means_something(name.as_str()) && !signed(name.as_str())) {
-            return Err(Distrust::HeaderNotSigned);
-        }
         let payload = match &self.payload {
             // Only S3 believes what a header says of the body; the others look for themselves.
             _ if self.service != "s3" => hex(&Sha256::digest(body)),
@@ -248,7 +241,22 @@ impl Claim {
             hex(&Sha256::digest(canonical.as_bytes())),
         );
         let expected = calculate_signature(self.key(secret), to_sign.as_bytes());
-        if same(&expected, &self.signature) { Ok(()) } else { Err(Distrust::Mismatch) }
+        if !same(&expected, &self.signature) {
+            return Err(Distrust::Mismatch);
+        }
+        if self.presigned { self.refuse_headers_beside(parts) } else { Ok(()) }
+    }
+
+    /// Whoever was given a presigned address may not make another call of it by a header. The date and the body's hash
+    /// are the address's own.
+    fn refuse_headers_beside(&self, parts: &Parts) -> Result<(), Distrust> {
+        let own = ["x-amz-date", "x-amz-content-sha256"];
+        let beside = |name: &str| {
+            name.starts_with("x-amz-")
+                && !own.contains(&name)
+                && !self.signed_headers.iter().any(|signed| signed == name)
+        };
+        if parts.headers.keys().any(|name| beside(name.as_str())) { Err(Distrust::HeaderNotSigned) } else { Ok(()) }
     }
 
     /// What the chunks of this request's body are signed with.

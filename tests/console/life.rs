@@ -7,16 +7,19 @@ use crate::{CTRL_C, CTRL_Z, ENTER, ESC, deploy, open, open_empty};
 
 /// What gives the terminal back: the usual screen, the cursor, pastes and the mouse as they were.
 fn gave_the_terminal_back(console: &crate::Console) {
-    let raw = String::from_utf8_lossy(&console.raw()).into_owned();
     for (sequence, what) in [
         ("\x1b[?1049l", "the usual screen"),
         ("\x1b[?25h", "the cursor"),
         ("\x1b[?2004l", "pastes"),
         ("\x1b[?1000l", "the mouse"),
     ] {
-        let given_back = raw.rfind(sequence);
-        let taken = raw.rfind(&sequence.replace('l', "h")).filter(|_| sequence.ends_with('l'));
-        assert!(given_back.is_some() && given_back > taken, "{what} was not given back");
+        // The program can be stopped before all that it wrote has been read here.
+        wait_for(what, || {
+            let raw = String::from_utf8_lossy(&console.raw()).into_owned();
+            let given_back = raw.rfind(sequence);
+            let taken = raw.rfind(&sequence.replace('l', "h")).filter(|_| sequence.ends_with('l'));
+            (given_back.is_some() && given_back > taken).then_some(())
+        });
     }
     assert!(console.has_its_modes_back(), "the terminal's modes are not as they were");
 }
