@@ -11,6 +11,7 @@ use serde_json::json;
 use super::endpoint::Endpoint;
 use super::error::SandboxError;
 use super::front::Front;
+use super::lease::share_lease;
 use super::persistence::create_private_dir;
 use super::server::lock_server;
 use super::standin::signed::{Signer, Unsigned};
@@ -41,10 +42,12 @@ pub enum StateChange {
 /// When the files cannot be read or written, or the state that is loaded is damaged: then the one that was there stays.
 pub async fn change_state(data_dir: &Path, change: StateChange) -> Result<(), SandboxError> {
     let dir = std::path::absolute(data_dir).map_err(SandboxError::State)?;
+    create_private_dir(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
+    // Joined as any command is: one that was just left by its last user must not end before it has answered.
+    let _lease = share_lease(&dir).await?;
     if let Some(endpoint) = Endpoint::find(&dir).await {
         return ask(endpoint, change).await;
     }
-    create_private_dir(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
     // Nobody else may begin to serve it meanwhile.
     let _lock = lock_server(&dir, false).await?;
     let done = tokio::task::spawn_blocking(move || match change {

@@ -85,7 +85,7 @@ pub async fn join_or_start(options: SandboxOptions) -> Result<Lease, SandboxErro
 }
 
 /// Takes the shared lock. A sandbox that is about to end has the exclusive one for a moment.
-async fn share_lease(dir: &Path) -> Result<File, SandboxError> {
+pub(crate) async fn share_lease(dir: &Path) -> Result<File, SandboxError> {
     let file = open_lock(dir, "lease").map_err(|source| SandboxError::unwritable(dir, source))?;
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut delay = Duration::from_millis(2);
