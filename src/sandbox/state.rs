@@ -51,7 +51,12 @@ pub(crate) fn replace(dir: &Path, from: Option<&Path>) -> io::Result<Replaced> {
 
 /// Whether what services have written down can be read, as far as that can be said without beginning to serve it.
 pub(crate) fn check(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir.join("snapshots"))? {
+    let entries = match fs::read_dir(dir.join("snapshots")) {
+        // A sandbox that was never served has nothing written down.
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let path = entry?.path();
         let damaged = |error| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -171,6 +176,7 @@ mod tests {
     #[test]
     fn a_state_that_cannot_be_read_is_noticed() {
         let dir = filled("one");
+        check(dir.path()).unwrap();
         fs::create_dir(dir.path().join("snapshots")).unwrap();
         fs::write(dir.path().join("snapshots/iam.json"), "{}").unwrap();
         check(dir.path()).unwrap();
