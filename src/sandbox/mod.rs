@@ -8,6 +8,7 @@ mod archive;
 mod behaviour;
 mod blobs;
 mod chunked;
+mod cloudformation;
 mod codebuild;
 mod control;
 mod ecr;

@@ -1,0 +1,6 @@
+//! CloudFormation: stacks that are made of what templates say, through the sandbox's own services.
+
+#![allow(dead_code)] // until the API stands on it
+
+mod resource_types;
+mod template;
