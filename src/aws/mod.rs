@@ -1,6 +1,7 @@
 //! The AWS services as this program uses them: one file a service, each function one thing, and the rules of AWS that
 //! bite, each in one place. Nothing here knows of plans, events or journals.
 
+pub mod cloudformation;
 pub mod codebuild;
 pub mod console_url;
 pub mod ecr;

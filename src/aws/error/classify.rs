@@ -52,6 +52,7 @@ pub(crate) fn classify(code: Option<&str>, status: u16, message: &str) -> ErrorK
         | "EntityAlreadyExists"
         | "EntityAlreadyExistsException"
         | "ResourceAlreadyExistsException"
+        | "AlreadyExistsException"
         | "RepositoryAlreadyExistsException"
         | "ImageAlreadyExistsException" => ErrorKind::AlreadyExists,
         "AccessDenied"

@@ -1,0 +1,214 @@
+//! CloudFormation: stacks by change sets, their events, their end.
+
+mod change_set;
+mod events;
+
+use aws_sdk_cloudformation::Client;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+pub use self::change_set::{
+    ChangeAction, ChangeSet, ChangeSetSpec, ChangeSetStatus, PlannedChange, change_set, create_change_set,
+    delete_change_set, execute_change_set,
+};
+pub use self::events::{StackEvent, events_since};
+use super::error::{AwsError, Deleted, ErrorKind};
+use super::tags::{self, Tagged, Tags};
+
+const SERVICE: &str = "CloudFormation";
+
+fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    AwsError::from_sdk(SERVICE, operation)
+}
+
+/// A stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stack {
+    /// Its name.
+    pub name: String,
+    /// Its ARN, which tells it from later stacks of the same name.
+    pub id: String,
+    /// How it stands.
+    pub status: StackStatus,
+    /// Why, as CloudFormation says it.
+    pub reason: Option<String>,
+    /// A line for people.
+    pub description: Option<String>,
+    /// When it was created, in milliseconds since 1970.
+    pub created_ms: Option<i64>,
+    /// Its parameters' values, by name.
+    pub parameters: Vec<(String, String)>,
+    /// Its outputs' values, by name.
+    pub outputs: Vec<(String, String)>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// How a stack stands: CloudFormation's word for it, and what follows from that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackStatus(String);
+
+impl StackStatus {
+    /// CloudFormation's word, for example `CREATE_COMPLETE`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether something is being done to it.
+    pub fn is_in_progress(&self) -> bool {
+        // Rule: REVIEW_IN_PROGRESS waits for us: nothing was made yet but the stack's name.
+        self.0.ends_with("_IN_PROGRESS") && !self.is_in_review()
+    }
+
+    /// Whether it is no more than a name, made by a change set that was not executed.
+    pub fn is_in_review(&self) -> bool {
+        self.0 == "REVIEW_IN_PROGRESS"
+    }
+
+    /// Whether all that its template says is there.
+    pub fn is_complete(&self) -> bool {
+        matches!(self.0.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+    }
+
+    /// Whether it is being deleted.
+    pub fn is_deleting(&self) -> bool {
+        self.0 == "DELETE_IN_PROGRESS"
+    }
+
+    /// Whether it is gone: only its events can still be asked for.
+    pub fn is_deleted(&self) -> bool {
+        self.0 == "DELETE_COMPLETE"
+    }
+
+    /// Whether its deletion failed: what is left of it is still its own.
+    pub fn is_delete_failed(&self) -> bool {
+        self.0 == "DELETE_FAILED"
+    }
+
+    /// Whether nothing but its deletion is possible any more.
+    // Rule: a stack whose creation failed cannot be updated, only deleted.
+    pub fn must_be_deleted(&self) -> bool {
+        matches!(self.0.as_str(), "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "DELETE_FAILED")
+            || self.is_in_review()
+    }
+}
+
+impl From<&str> for StackStatus {
+    fn from(word: &str) -> Self {
+        Self(word.to_owned())
+    }
+}
+
+/// A stack by its name or ARN; `None` if there is none. One that was deleted is found by its ARN only.
+pub async fn stack(client: &Client, name: &str) -> Result<Option<Stack>, AwsError> {
+    let answer = client.describe_stacks().stack_name(name).send().await.map_err(failed("DescribeStacks"));
+    let found = none_if_missing(answer)?;
+    Ok(found.and_then(|found| found.stacks).and_then(|stacks| stacks.into_iter().find_map(from_sdk)))
+}
+
+/// The stacks whose names start with a prefix, with their tags.
+pub async fn list_stacks(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
+    let mut found = Vec::new();
+    let mut token = None;
+    loop {
+        let page = client.describe_stacks().set_next_token(token).send().await.map_err(failed("DescribeStacks"))?;
+        let stacks = page.stacks.unwrap_or_default().into_iter().filter_map(from_sdk);
+        found.extend(
+            stacks.filter(|stack| stack.name.starts_with(prefix) && !stack.status.is_deleted()).map(|stack| Tagged {
+                name: stack.name,
+                arn: stack.id,
+                tags: stack.tags,
+            }),
+        );
+        token = page.next_token;
+        if token.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// Has a stack deleted; when it is gone is to be asked for. One that is not there is gone already.
+// Rule: DeleteStack of a stack that is not there succeeds, so it has to be asked for first.
+pub async fn delete_stack(client: &Client, name: &str) -> Result<Deleted, AwsError> {
+    let Some(found) = stack(client, name).await? else { return Ok(Deleted::AlreadyGone) };
+    if found.status.is_deleted() {
+        return Ok(Deleted::AlreadyGone);
+    }
+    client.delete_stack().stack_name(name).send().await.map_err(failed("DeleteStack"))?;
+    Ok(Deleted::Now)
+}
+
+fn from_sdk(stack: aws_sdk_cloudformation::types::Stack) -> Option<Stack> {
+    let pairs = |pairs: Vec<(Option<String>, Option<String>)>| -> Vec<(String, String)> {
+        pairs.into_iter().filter_map(|(key, value)| Some((key?, value?))).collect()
+    };
+    let parameters = stack.parameters.unwrap_or_default().into_iter();
+    let outputs = stack.outputs.unwrap_or_default().into_iter();
+    let tags = stack.tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value?)));
+    Some(Stack {
+        name: stack.stack_name?,
+        id: stack.stack_id?,
+        status: StackStatus(stack.stack_status?.as_str().to_owned()),
+        reason: stack.stack_status_reason,
+        description: stack.description,
+        created_ms: stack.creation_time.and_then(|at| at.to_millis().ok()),
+        parameters: pairs(parameters.map(|one| (one.parameter_key, one.parameter_value)).collect()),
+        outputs: pairs(outputs.map(|one| (one.output_key, one.output_value)).collect()),
+        tags: tags::from_pairs(tags),
+    })
+}
+
+/// Rule: what is not there is a `ValidationError`, told from a wrong parameter only by its text.
+fn none_if_missing<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_missing(error: &AwsError) -> bool {
+    error.kind == ErrorKind::NotFound || (error.has_code("ValidationError") && error.message.contains("does not exist"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_in_review_is_not_in_progress_but_has_to_be_deleted_before_it_can_be_made() {
+        let status = StackStatus::from("REVIEW_IN_PROGRESS");
+        assert!(!status.is_in_progress() && status.must_be_deleted());
+        for word in ["CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"] {
+            let status = StackStatus::from(word);
+            assert!(status.is_in_progress() && !status.must_be_deleted(), "{word}");
+        }
+    }
+
+    #[test]
+    fn only_a_stack_that_is_all_there_is_complete() {
+        for (word, complete) in [
+            ("CREATE_COMPLETE", true),
+            ("UPDATE_COMPLETE", true),
+            ("ROLLBACK_COMPLETE", false),
+            ("DELETE_COMPLETE", false),
+            ("UPDATE_ROLLBACK_COMPLETE", false),
+        ] {
+            assert_eq!(StackStatus::from(word).is_complete(), complete, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_stack_that_is_not_there_is_told_from_a_wrong_question() {
+        let error = |message: &str| AwsError {
+            code: Some("ValidationError".to_owned()),
+            ..AwsError::new(SERVICE, "DescribeStacks", ErrorKind::Invalid, message)
+        };
+        assert!(matches!(none_if_missing::<()>(Err(error("Stack with id thumbs does not exist"))), Ok(None)));
+        assert!(none_if_missing::<()>(Err(error("1 validation error detected"))).is_err());
+    }
+}

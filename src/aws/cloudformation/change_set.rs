@@ -1,0 +1,207 @@
+//! Change sets: what a template would do to a stack, shown before it is done.
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types::{
+    Capability, ChangeAction as SdkAction, ChangeSetType, Parameter, Replacement, Tag,
+};
+
+use super::super::error::{AwsError, Deleted};
+use super::super::tags::Tags;
+use super::{SERVICE, failed, none_if_missing};
+
+/// A change set that is to be made, for a stack that is not there yet.
+#[derive(Debug, Clone)]
+pub struct ChangeSetSpec<'a> {
+    /// The stack's name.
+    pub stack: &'a str,
+    /// The change set's own name.
+    pub name: &'a str,
+    /// The template's text.
+    pub template: &'a str,
+    /// The parameters' values, by name.
+    pub parameters: &'a [(String, String)],
+    /// The tags of the stack and of all that it makes.
+    pub tags: &'a Tags,
+}
+
+/// A change set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// The ARN of its stack.
+    pub stack_id: String,
+    /// How it stands.
+    pub status: ChangeSetStatus,
+    /// What it would do, once it is ready.
+    pub changes: Vec<PlannedChange>,
+}
+
+/// How a change set stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeSetStatus {
+    /// CloudFormation still works it out, macros included.
+    Pending,
+    /// It can be executed.
+    Ready,
+    /// It was executed.
+    Executed,
+    /// It cannot be made, and why.
+    Failed(String),
+}
+
+/// A change of one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedChange {
+    /// What is done.
+    pub action: ChangeAction,
+    /// The resource's name in the template.
+    pub logical_id: String,
+    /// Its type, for example `AWS::S3::Bucket`.
+    pub resource_type: String,
+    /// Its id in the cloud, if it is there already.
+    pub physical_id: Option<String>,
+}
+
+/// What a change set does with a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeAction {
+    /// Makes it.
+    Add,
+    /// Changes it where it is.
+    Modify,
+    /// Makes it anew and deletes the old one; also where CloudFormation cannot tell before.
+    Replace,
+    /// Deletes it.
+    Remove,
+}
+
+impl ChangeAction {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Modify => "modify",
+            Self::Replace => "replace",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+/// Has a change set made that creates a stack, and answers the stack's ARN. The stack is a name in review from then on.
+pub async fn create_change_set(client: &Client, spec: &ChangeSetSpec<'_>) -> Result<String, AwsError> {
+    const OPERATION: &str = "CreateChangeSet";
+    let parameters = spec.parameters.iter();
+    let parameters =
+        parameters.map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build());
+    let tags = spec.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+    client
+        .create_change_set()
+        .stack_name(spec.stack)
+        .change_set_name(spec.name)
+        .change_set_type(ChangeSetType::Create)
+        .template_body(spec.template)
+        .set_parameters(Some(parameters.collect()))
+        .set_tags(Some(tags.collect()))
+        // Its roles and policies have names of our choice; its macro is our own.
+        .capabilities(Capability::CapabilityNamedIam)
+        .capabilities(Capability::CapabilityAutoExpand)
+        .send()
+        .await
+        .map_err(failed(OPERATION))?
+        .stack_id
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the stack's ARN"))
+}
+
+/// A change set with all its changes; `None` if it is not there.
+pub async fn change_set(client: &Client, stack: &str, name: &str) -> Result<Option<ChangeSet>, AwsError> {
+    const OPERATION: &str = "DescribeChangeSet";
+    let mut changes = Vec::new();
+    let mut token = None;
+    loop {
+        let answer = client
+            .describe_change_set()
+            .stack_name(stack)
+            .change_set_name(name)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(failed(OPERATION));
+        let Some(page) = none_if_missing(answer)? else { return Ok(None) };
+        let of_resources = page.changes.unwrap_or_default().into_iter().filter_map(|change| change.resource_change);
+        changes.extend(of_resources.filter_map(planned));
+        token = page.next_token;
+        if token.is_some() {
+            continue;
+        }
+        let word = page.status.as_ref().map_or("", |status| status.as_str());
+        let executed = page.execution_status.as_ref().map_or("", |status| status.as_str());
+        return Ok(Some(ChangeSet {
+            stack_id: page.stack_id.ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the stack's ARN"))?,
+            status: status(word, executed, page.status_reason),
+            changes,
+        }));
+    }
+}
+
+fn status(word: &str, executed: &str, reason: Option<String>) -> ChangeSetStatus {
+    match (word, executed) {
+        ("CREATE_COMPLETE", "AVAILABLE") => ChangeSetStatus::Ready,
+        (_, "EXECUTE_IN_PROGRESS" | "EXECUTE_COMPLETE" | "EXECUTE_FAILED") => ChangeSetStatus::Executed,
+        ("FAILED", _) | (_, "OBSOLETE") => {
+            ChangeSetStatus::Failed(reason.unwrap_or_else(|| "CloudFormation does not say why".to_owned()))
+        }
+        _ => ChangeSetStatus::Pending,
+    }
+}
+
+fn planned(change: aws_sdk_cloudformation::types::ResourceChange) -> Option<PlannedChange> {
+    let action = match (change.action?, change.replacement) {
+        (SdkAction::Add | SdkAction::Import, _) => ChangeAction::Add,
+        (SdkAction::Remove, _) => ChangeAction::Remove,
+        (_, Some(Replacement::True | Replacement::Conditional)) => ChangeAction::Replace,
+        _ => ChangeAction::Modify,
+    };
+    Some(PlannedChange {
+        action,
+        logical_id: change.logical_resource_id?,
+        resource_type: change.resource_type?,
+        physical_id: change.physical_resource_id,
+    })
+}
+
+/// Has a change set executed; the stack's events tell how it goes.
+pub async fn execute_change_set(client: &Client, stack: &str, name: &str) -> Result<(), AwsError> {
+    client
+        .execute_change_set()
+        .stack_name(stack)
+        .change_set_name(name)
+        .send()
+        .await
+        .map_err(failed("ExecuteChangeSet"))?;
+    Ok(())
+}
+
+/// Deletes a change set. The stack in review stays: that is deleted by itself.
+pub async fn delete_change_set(client: &Client, stack: &str, name: &str) -> Result<Deleted, AwsError> {
+    let answer = client
+        .delete_change_set()
+        .stack_name(stack)
+        .change_set_name(name)
+        .send()
+        .await
+        .map_err(failed("DeleteChangeSet"));
+    Ok(none_if_missing(answer)?.map_or(Deleted::AlreadyGone, |_| Deleted::Now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_set_is_ready_only_when_it_can_be_executed() {
+        assert_eq!(status("CREATE_IN_PROGRESS", "UNAVAILABLE", None), ChangeSetStatus::Pending);
+        assert_eq!(status("CREATE_COMPLETE", "AVAILABLE", None), ChangeSetStatus::Ready);
+        assert_eq!(status("CREATE_COMPLETE", "EXECUTE_COMPLETE", None), ChangeSetStatus::Executed);
+        let why = "Transform 000000000000::thumbs-macro failed";
+        assert_eq!(status("FAILED", "UNAVAILABLE", Some(why.into())), ChangeSetStatus::Failed(why.into()));
+    }
+}

@@ -1,0 +1,116 @@
+//! A stack's events, as they come.
+
+use aws_sdk_cloudformation::Client;
+
+use super::super::error::AwsError;
+use super::failed;
+
+/// Something that happened to a stack or to one of its resources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackEvent {
+    /// Its id.
+    pub id: String,
+    /// When it happened, in milliseconds since 1970, by CloudFormation's clock.
+    pub at_ms: i64,
+    /// The resource's name in the template; the stack's own name for what happens to the stack.
+    pub logical_id: String,
+    /// The resource's id in the cloud, once it has one; the stack's ARN for the stack.
+    pub physical_id: Option<String>,
+    /// The resource's type; `AWS::CloudFormation::Stack` for the stack.
+    pub resource_type: String,
+    /// What it is now, for example `CREATE_IN_PROGRESS`.
+    pub status: String,
+    /// What more is known of that: `CONFIGURATION_COMPLETE` once a resource is configured and only has to be seen
+    /// everywhere.
+    pub detailed_status: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl StackEvent {
+    /// Whether it is about the stack itself.
+    pub fn is_of_stack(&self) -> bool {
+        self.physical_id.as_deref().is_some_and(|id| id.starts_with("arn:") && id.contains(":stack/"))
+            && self.resource_type == "AWS::CloudFormation::Stack"
+    }
+
+    /// Whether it tells the cause of a failure, and not only its consequence for something else.
+    // Rule: when one resource fails, those under way fail too, with this reason.
+    pub fn is_cause_of_failure(&self) -> bool {
+        let reason = self.reason.as_deref().unwrap_or_default().to_lowercase();
+        self.status.ends_with("_FAILED") && !self.is_of_stack() && !reason.contains("cancelled")
+    }
+}
+
+/// The events of a stack after the one given (all, if none is), oldest first.
+///
+/// `stack` is best the ARN: a name also stands for later stacks, and not for a deleted one.
+pub async fn events_since(client: &Client, stack: &str, last: Option<&str>) -> Result<Vec<StackEvent>, AwsError> {
+    let mut found = Vec::new();
+    let mut token = None;
+    // Rule: CloudFormation tells the newest first; what is known already ends the reading.
+    'pages: loop {
+        let page = client
+            .describe_stack_events()
+            .stack_name(stack)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(failed("DescribeStackEvents"))?;
+        for event in page.stack_events.unwrap_or_default().into_iter().filter_map(from_sdk) {
+            if Some(event.id.as_str()) == last {
+                break 'pages;
+            }
+            found.push(event);
+        }
+        token = page.next_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    found.reverse();
+    Ok(found)
+}
+
+fn from_sdk(event: aws_sdk_cloudformation::types::StackEvent) -> Option<StackEvent> {
+    Some(StackEvent {
+        id: event.event_id?,
+        at_ms: event.timestamp?.to_millis().ok()?,
+        logical_id: event.logical_resource_id?,
+        physical_id: event.physical_resource_id.filter(|id| !id.is_empty()),
+        resource_type: event.resource_type?,
+        status: event.resource_status?.as_str().to_owned(),
+        detailed_status: event.detailed_status.map(|status| status.as_str().to_owned()),
+        reason: event.resource_status_reason,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(reason: &str) -> StackEvent {
+        StackEvent {
+            id: "1".into(),
+            at_ms: 0,
+            logical_id: "Function".into(),
+            physical_id: None,
+            resource_type: "AWS::Lambda::Function".into(),
+            status: "CREATE_FAILED".into(),
+            detailed_status: None,
+            reason: Some(reason.into()),
+        }
+    }
+
+    #[test]
+    fn what_was_cancelled_is_not_the_cause() {
+        assert!(!failed("Resource creation cancelled").is_cause_of_failure());
+        assert!(failed("The image cannot be pulled").is_cause_of_failure());
+        let stack = StackEvent {
+            physical_id: Some("arn:aws:cloudformation:eu-central-1:000000000000:stack/thumbs/1".into()),
+            resource_type: "AWS::CloudFormation::Stack".into(),
+            ..failed("The following resource(s) failed to create: [Function]. ")
+        };
+        assert!(!stack.is_cause_of_failure());
+    }
+}
