@@ -39,22 +39,15 @@ const SHORT: [&str; 20] = [
     "Transform",
 ];
 
-/// Reads a template's text.
+/// Reads a template's text. What begins with a brace is JSON.
 pub(super) fn read(text: &str) -> Result<Value, TemplateError> {
-    if text.trim_start().starts_with('{') {
-        return match serde_json::from_str(text) {
-            Ok(document) => Ok(document),
-            // A flow mapping with short forms begins with a brace too.
-            Err(cause) => yaml(text).map_err(|_| {
-                TemplateError(format!(
-                    "Template format error: JSON not well-formed. (line {}, column {})",
-                    cause.line(),
-                    cause.column()
-                ))
-            }),
-        };
+    if !text.trim_start().starts_with('{') {
+        return yaml(text);
     }
-    yaml(text)
+    serde_json::from_str(text).map_err(|cause| {
+        let (line, column) = (cause.line(), cause.column());
+        TemplateError::format(format!("JSON not well-formed. (line {line}, column {column})"))
+    })
 }
 
 fn yaml(text: &str) -> Result<Value, TemplateError> {
@@ -66,6 +59,8 @@ fn yaml(text: &str) -> Result<Value, TemplateError> {
             Event::StreamEnd | Event::DocumentEnd => return Ok(reader.root.unwrap_or(Value::Null)),
             Event::Scalar(text, style, anchor, tag) => {
                 let value = match &tag {
+                    // A key is what is written: a condition may be called `Yes`.
+                    _ if reader.awaits_key() => Value::String(text),
                     Some(tag) if tag.handle == "tag:yaml.org,2002:" && tag.suffix != "str" => plain(text),
                     None if style == TScalarStyle::Plain => plain(text),
                     _ => Value::String(text),
@@ -152,6 +147,10 @@ impl Reader {
         Ok(())
     }
 
+    fn awaits_key(&self) -> bool {
+        matches!(self.open.last(), Some(Open { value: Value::Object(_), key: None, .. }))
+    }
+
     fn close(&mut self, at: Marker) -> Result<(), TemplateError> {
         match self.open.pop() {
             Some(open) => self.put(open.value, open.tag.as_ref(), open.anchor, at),
@@ -165,8 +164,7 @@ impl Reader {
         if self.parts > LARGEST {
             return Err(malformed(at));
         }
-        let awaits_key = matches!(self.open.last(), Some(Open { value: Value::Object(_), key: None, .. }));
-        if awaits_key {
+        if self.awaits_key() {
             let key = match value {
                 Value::String(text) => text,
                 Value::Bool(_) | Value::Number(_) => value.to_string(),
