@@ -23,8 +23,8 @@ use crate::plan::Plan;
 use crate::recorder::Recorder;
 use crate::resource::{ResourceKind, ResourceState};
 use crate::settings::Settings;
-pub use crate::strategy::sdk::inspect::Inspection;
-use crate::strategy::sdk::{self, Presence, SdkStrategy, Site};
+pub use crate::strategy::inspect::Inspection;
+use crate::strategy::{self, Presence, RunContext, Site};
 use crate::trial::{Trial, TrialError};
 use known::Known;
 
@@ -205,9 +205,11 @@ impl Session {
             (ResourceKind::FunctionRole, Document::FunctionTrust),
             (ResourceKind::FunctionPolicy, Document::FunctionPolicy),
         ];
-        let documents =
-            documents.into_iter().map(|(kind, document)| (kind, sdk::document_of(document, &names, &site))).collect();
-        Ok(Preview { plan: sdk::plan::deploy(&self.settings.build.source), names, documents })
+        let documents = documents
+            .into_iter()
+            .map(|(kind, document)| (kind, strategy::site::document_of(document, &names, &site)))
+            .collect();
+        Ok(Preview { plan: strategy::deploy_plan(self.settings.strategy, &self.settings), names, documents })
     }
 
     /// Makes a deployment, or the rest of one, ready to be run.
@@ -219,7 +221,7 @@ impl Session {
         let before = self.deployment()?;
         self.check_origin(&before)?;
         let names = self.names(&before);
-        let plan = sdk::plan::deploy(&self.settings.build.source);
+        let plan = strategy::deploy_plan(self.settings.strategy, &self.settings);
         Ok(self.prepared(Action::Deploy, OnFailure::Stop, plan, names, before, lock))
     }
 
@@ -232,7 +234,7 @@ impl Session {
         let before = self.deployment()?;
         self.check_origin(&before)?;
         let names = self.names(&before);
-        let plan = sdk::plan::destroy(&before);
+        let plan = strategy::destroy_plan(&before);
         Ok(self.prepared(Action::Destroy, OnFailure::GoOn, plan, names, before, lock))
     }
 
@@ -252,7 +254,7 @@ impl Session {
             Err(SessionError::Journal(JournalError::Damaged { .. })) => Deployment::new(self.settings.name.clone()),
             Err(error) => return Err(error),
         };
-        let leftovers = sdk::leftovers::find(&self.site(), &self.settings.name).await?;
+        let leftovers = strategy::leftovers::find(&self.site(), &self.settings.name).await?;
         let names = match before.origin() {
             Some(origin) if before.is_standing() => origin.names.clone(),
             _ => leftovers.first_names(&self.settings.name).unwrap_or_else(|| self.names(&before)),
@@ -269,7 +271,7 @@ impl Session {
     /// # Errors
     /// When a service does not answer, or refuses.
     pub async fn check_reading(&self) -> Result<(), SessionError> {
-        sdk::leftovers::find(&self.site(), &self.settings.name).await?;
+        strategy::leftovers::find(&self.site(), &self.settings.name).await?;
         Ok(())
     }
 
@@ -319,7 +321,7 @@ impl Session {
                     name: resource.name.clone(),
                     arn: resource.arn.clone(),
                     journal: resource.state,
-                    presence: sdk::presence_or_why_not(site, names, resource.kind).await,
+                    presence: strategy::presence_or_why_not(site, names, resource.kind).await,
                 }
             }
         });
@@ -332,7 +334,7 @@ impl Session {
     /// When there is no deployment, or it was made elsewhere, or the cloud cannot be asked or does not let us ask.
     pub async fn inspect(&self, kind: ResourceKind) -> Result<Option<Inspection>, SessionError> {
         let names = self.standing_names()?;
-        Ok(sdk::inspect::inspect(&self.site(), &names, kind).await?)
+        Ok(strategy::inspect::inspect(&self.site(), &names, kind).await?)
     }
 
     /// The log of the newest build.
@@ -406,10 +408,10 @@ impl Session {
         before: Deployment,
         lock: DeploymentLock,
     ) -> Prepared {
-        let runner = Arc::new(SdkStrategy::new(self.site(), names.clone(), action, before));
+        let context = RunContext { site: self.site(), names: names.clone(), strategy: self.settings.strategy, before };
         Prepared {
             started: self.started(action, plan, names),
-            runner,
+            runner: strategy::runner(context, action),
             on_failure,
             parallelism: self.settings.parallelism,
             journal: self.journal.clone(),
@@ -441,7 +443,7 @@ impl Prepared {
         let mut resources: Vec<(ResourceKind, String)> = Vec::new();
         for step in self.started.plan.steps() {
             if let Some(kind) = step.resource {
-                let entry = (kind, sdk::leftovers::names_of_step(&step.id, &self.started.names).of(kind));
+                let entry = (kind, strategy::leftovers::names_of_step(&step.id, &self.started.names).of(kind));
                 if !resources.contains(&entry) {
                     resources.push(entry);
                 }

@@ -1,3 +1,45 @@
-//! The strategies: each says how to deploy and how to destroy, as a plan and as somebody who does its steps.
+//! The strategies: each says how to deploy and how to destroy, as a plan and as somebody who does its steps. What is the
+//! same whichever way is taken stands beside them.
 
+mod build;
+mod call;
+mod image;
+pub mod inspect;
+pub mod leftovers;
+mod probe;
+mod remove;
+mod run_context;
 pub mod sdk;
+pub mod site;
+mod source;
+pub mod teardown;
+
+use std::sync::Arc;
+
+pub use self::probe::{Presence, presence_or_why_not};
+pub use self::run_context::RunContext;
+pub use self::site::Site;
+use crate::deployment::Deployment;
+use crate::engine::StepRunner;
+use crate::event::{Action, StrategyKind};
+use crate::plan::Plan;
+use crate::settings::Settings;
+
+/// What a deployment does by the way given.
+pub fn deploy_plan(strategy: StrategyKind, settings: &Settings) -> Plan {
+    match strategy {
+        StrategyKind::Sdk => sdk::plan::deploy(&settings.build.source),
+    }
+}
+
+/// What takes a standing deployment down.
+pub fn destroy_plan(deployment: &Deployment) -> Plan {
+    teardown::destroy(deployment)
+}
+
+/// Who does a plan's steps.
+pub fn runner(context: RunContext, action: Action) -> Arc<dyn StepRunner> {
+    match context.strategy {
+        StrategyKind::Sdk => Arc::new(sdk::SdkStrategy::new(context, action)),
+    }
+}

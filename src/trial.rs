@@ -14,7 +14,7 @@ use crate::event::{EventKind, Failure, TrialStage};
 use crate::names::Names;
 use crate::plan::{Plan, Step, StepId};
 use crate::resource::ResourceKind;
-use crate::strategy::sdk::Site;
+use crate::strategy::Site;
 
 mod function_log;
 mod image_file;

@@ -15,6 +15,7 @@ use thumbctl::plan::{Plan, Step};
 use thumbctl::resource::ResourceKind;
 use thumbctl::settings::BuildSource;
 use thumbctl::strategy::sdk::plan;
+use thumbctl::strategy::teardown;
 
 /// How often the SDK makes a call before it gives up.
 const SDK_ATTEMPTS: u64 = 4;
@@ -124,7 +125,7 @@ fn destroy_calls() -> Vec<Call> {
         },
     };
     let events: Vec<Event> = ResourceKind::ALL.iter().map(change).collect();
-    Call::of(&plan::destroy(&Deployment::fold(name, &events)))
+    Call::of(&teardown::destroy(&Deployment::fold(name, &events)))
 }
 
 /// Rules, each for a deployment of its own, and the deployments' names.

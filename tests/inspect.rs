@@ -13,7 +13,7 @@ use thumbctl::names::Names;
 use thumbctl::resource::ResourceKind;
 use thumbctl::session::{Inspection, Session, SessionError};
 use thumbctl::settings::Settings;
-use thumbctl::strategy::sdk::inspect::DENIED;
+use thumbctl::strategy::inspect::DENIED;
 
 async fn session(program: &Program) -> Session {
     Session::open(Settings::with_state_dir(program.state_dir())).await.expect("a session")

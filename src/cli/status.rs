@@ -9,7 +9,7 @@ use super::style::{Palette, Role};
 use super::table::{Cell, Column, Table};
 use crate::resource::ResourceState;
 use crate::session::{ResourceStatus, Session};
-use crate::strategy::sdk::Presence;
+use crate::strategy::Presence;
 use crate::text;
 
 /// Shows every resource, by the journal and by the cloud.

@@ -19,7 +19,7 @@ use crate::plan::{Plan, Step, StepId};
 use crate::resource::{ResourceKind, ResourceState};
 use crate::session::Preview;
 use crate::settings::BuildSource;
-use crate::strategy::sdk;
+use crate::strategy::{self, sdk};
 use crate::tui::message::Pace;
 
 /// When every scene begins.
@@ -281,7 +281,7 @@ pub(crate) fn deployed(size: (u16, u16)) -> Model {
 pub(crate) fn destroying(size: (u16, u16)) -> Model {
     let mut model = deployed(size);
     ours(&mut model, Action::Destroy);
-    let plan = sdk::plan::destroy(&model.deployment);
+    let plan = strategy::destroy_plan(&model.deployment);
     let mut script = Script::new(2, Action::Destroy, 100.0);
     let mut events = vec![script.begin(Action::Destroy, plan.clone())];
     for (index, step) in plan.steps().iter().take(6).enumerate() {

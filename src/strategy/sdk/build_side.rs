@@ -1,24 +1,21 @@
 //! The steps that make what builds the function: repository, buckets, log groups, policies, roles, project.
 
-use super::call::{awaited, call};
 use super::{SdkStrategy, StepDone, StepError, StepScope};
-use crate::assets;
 use crate::aws::policy::Document;
 use crate::aws::wait;
 use crate::aws::{AwsError, ErrorKind, Tags, codebuild, ecr, iam, logs, s3};
-use crate::event::Failure;
 use crate::resource::ResourceKind;
 use crate::settings::BuildSource;
-
-/// The key of the function's source in the build source bucket.
-const SOURCE_KEY: &str = "function.zip";
+use crate::strategy::call::{awaited, call};
+use crate::strategy::site::DEPLOYMENT_TAG;
+use crate::strategy::source::SOURCE_KEY;
 
 impl SdkStrategy {
     pub(super) async fn create_repository(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        let (kind, client) = (ResourceKind::Repository, &self.site.clients.ecr);
-        let name = self.name(kind);
+        let (kind, client) = (ResourceKind::Repository, &self.context.site.clients.ecr);
+        let name = self.context.name(kind);
         self.ensure(scope, kind, async {
-            let tags = self.tags();
+            let tags = self.context.tags();
             let made = call(scope, &[], || async {
                 match ecr::create_repository(client, &name, &tags).await {
                     Err(error) if error.kind == ErrorKind::AlreadyExists => {
@@ -33,11 +30,11 @@ impl SdkStrategy {
     }
 
     pub(super) async fn create_bucket(&self, scope: &StepScope, kind: ResourceKind) -> Result<StepDone, StepError> {
-        let client = &self.site.clients.s3;
-        let name = self.name(kind);
+        let client = &self.context.site.clients.s3;
+        let name = self.context.name(kind);
         self.ensure(scope, kind, async {
             call(scope, &[wait::CONFLICT], || async {
-                match s3::create_bucket(client, &name, &self.site.region).await {
+                match s3::create_bucket(client, &name, &self.context.site.region).await {
                     // Made by a process that died before it heard so.
                     Err(error) if error.kind == ErrorKind::AlreadyOwned => Ok(()),
                     other => other,
@@ -53,7 +50,7 @@ impl SdkStrategy {
             })
             .await?;
             // A bucket that was just made may not be seen by every call yet.
-            let (rules, tags) = ([wait::CONFLICT, wait::NOT_YET_SEEN], self.tags());
+            let (rules, tags) = ([wait::CONFLICT, wait::NOT_YET_SEEN], self.context.tags());
             call(scope, &rules, || s3::put_bucket_tags(client, &name, &tags)).await?;
             call(scope, &rules, || s3::block_public_access(client, &name)).await?;
             call(scope, &rules, || s3::encrypt_bucket(client, &name)).await?;
@@ -62,58 +59,37 @@ impl SdkStrategy {
         .await
     }
 
-    pub(super) async fn upload_source(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        let bucket = self.name(ResourceKind::BuildSourceBucket);
-        // What an image was built from stays as it was; a teardown that was broken off may have taken it away.
-        if self.before.is_ready(ResourceKind::Image)
-            && self.image_exists(scope).await?
-            && call(scope, &[wait::NOT_YET_SEEN], || s3::head_object(&self.site.clients.s3, &bucket, SOURCE_KEY))
-                .await?
-                .is_some()
-        {
-            return Ok(StepDone::AlreadyDone);
-        }
-        let zip = assets::function_zip()
-            .map_err(|error| StepError::Failed(Failure::new(format!("cannot zip the function's source: {error}"))))?;
-        scope.progress(format!("{} bytes to s3://{bucket}/{SOURCE_KEY}", zip.len()), None, None).await?;
-        call(scope, &[wait::NOT_YET_SEEN], || {
-            s3::put_object_bytes(&self.site.clients.s3, &bucket, SOURCE_KEY, zip.clone(), "application/zip")
-        })
-        .await?;
-        Ok(StepDone::Finished)
-    }
-
     pub(super) async fn create_log_group(&self, scope: &StepScope, kind: ResourceKind) -> Result<StepDone, StepError> {
-        let client = &self.site.clients.logs;
-        let name = self.name(kind);
+        let client = &self.context.site.clients.logs;
+        let name = self.context.name(kind);
         self.ensure(scope, kind, async {
             call(scope, &[wait::CONFLICT], || async {
-                match logs::create_log_group(client, &name, &self.tags()).await {
+                match logs::create_log_group(client, &name, &self.context.tags()).await {
                     Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
                     other => other,
                 }
             })
             .await?;
-            let days = self.site.settings.logs.retention_days;
+            let days = self.context.site.settings.logs.retention_days;
             call(scope, &[wait::CONFLICT, wait::NOT_YET_SEEN], || logs::put_retention(client, &name, days)).await?;
-            let (region, account) = (&self.site.region, &self.site.identity.account);
+            let (region, account) = (&self.context.site.region, &self.context.site.identity.account);
             Ok(Some(format!("arn:aws:logs:{region}:{account}:log-group:{name}")))
         })
         .await
     }
 
     pub(super) async fn create_policy(&self, scope: &StepScope, kind: ResourceKind) -> Result<StepDone, StepError> {
-        let client = &self.site.clients.iam;
-        let name = self.name(kind);
+        let client = &self.context.site.clients.iam;
+        let name = self.context.name(kind);
         let (document, description) = match kind {
             ResourceKind::BuildPolicy => (Document::BuildPolicy, "What the thumbnail function's build may do"),
             _ => (Document::FunctionPolicy, "What the thumbnail function may do"),
         };
-        let arn = self.policy_arn(kind);
+        let arn = self.context.policy_arn(kind);
         self.ensure(scope, kind, async {
-            let document = self.policy(document);
+            let document = self.context.policy(document);
             let made = call(scope, &[wait::CONFLICT], || async {
-                match iam::create_policy(client, &name, &document, description, &self.tags()).await {
+                match iam::create_policy(client, &name, &document, description, &self.context.tags()).await {
                     Err(error) if error.kind == ErrorKind::AlreadyExists => {
                         self.adopt(iam::policy(client, &arn).await?.map(|found| (found.arn, found.tags)), error)
                     }
@@ -126,8 +102,8 @@ impl SdkStrategy {
     }
 
     pub(super) async fn create_role(&self, scope: &StepScope, kind: ResourceKind) -> Result<StepDone, StepError> {
-        let client = &self.site.clients.iam;
-        let name = self.name(kind);
+        let client = &self.context.site.clients.iam;
+        let name = self.context.name(kind);
         let (trust, policy, description) = match kind {
             ResourceKind::BuildRole => (
                 Document::BuildTrust,
@@ -139,9 +115,9 @@ impl SdkStrategy {
             }
         };
         self.ensure(scope, kind, async {
-            let trust = self.policy(trust);
+            let trust = self.context.policy(trust);
             let arn = call(scope, &[wait::CONFLICT], || async {
-                match iam::create_role(client, &name, &trust, description, &self.tags()).await {
+                match iam::create_role(client, &name, &trust, description, &self.context.tags()).await {
                     Err(error) if error.kind == ErrorKind::AlreadyExists => {
                         self.adopt(iam::role(client, &name).await?.map(|found| (found.arn, found.tags)), error)
                     }
@@ -149,7 +125,7 @@ impl SdkStrategy {
                 }
             })
             .await?;
-            let policy = self.policy_arn(policy);
+            let policy = self.context.policy_arn(policy);
             // A policy that was just made may not be seen yet.
             call(scope, &[wait::CONFLICT, wait::NOT_YET_SEEN], || iam::attach_role_policy(client, &name, &policy))
                 .await?;
@@ -159,25 +135,25 @@ impl SdkStrategy {
     }
 
     pub(super) async fn create_project(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        let (kind, client) = (ResourceKind::BuildProject, &self.site.clients.codebuild);
-        let settings = &self.site.settings.build;
-        let name = self.name(kind);
+        let (kind, client) = (ResourceKind::BuildProject, &self.context.site.clients.codebuild);
+        let settings = &self.context.site.settings.build;
+        let name = self.context.name(kind);
         self.ensure(scope, kind, async {
             let source = match &settings.source {
                 BuildSource::Bundle => codebuild::Source::S3 {
-                    bucket: self.name(ResourceKind::BuildSourceBucket),
+                    bucket: self.context.name(ResourceKind::BuildSourceBucket),
                     key: SOURCE_KEY.to_owned(),
                 },
                 BuildSource::Github { url } => codebuild::Source::GitHub { url: url.clone() },
             };
             let environment = codebuild::build_environment(
-                &self.site.region,
-                &self.site.identity.account,
-                &self.name(ResourceKind::Repository),
-                self.names.image_tag(),
+                &self.context.site.region,
+                &self.context.site.identity.account,
+                &self.context.name(ResourceKind::Repository),
+                self.context.names.image_tag(),
             );
-            let (tags, log_group) = (self.tags(), self.name(ResourceKind::BuildLogGroup));
-            let role_arn = self.role_arn(ResourceKind::BuildRole);
+            let (tags, log_group) = (self.context.tags(), self.context.name(ResourceKind::BuildLogGroup));
+            let role_arn = self.context.role_arn(ResourceKind::BuildRole);
             let spec = codebuild::ProjectSpec {
                 name: &name,
                 description: "Builds the thumbnail function's image",
@@ -186,7 +162,7 @@ impl SdkStrategy {
                 buildspec: None,
                 image: &settings.image,
                 compute_type: &settings.compute_type,
-                architecture: self.architecture(),
+                architecture: self.context.architecture(),
                 environment: &environment,
                 log_group: &log_group,
                 timeout_minutes: settings.timeout_minutes,
@@ -213,34 +189,11 @@ impl SdkStrategy {
     fn adopt(&self, found: Option<(String, Tags)>, refused: AwsError) -> Result<String, AwsError> {
         match found {
             Some((arn, tags))
-                if tags.get(super::DEPLOYMENT_TAG).map(String::as_str) == Some(self.names.deployment().as_str()) =>
+                if tags.get(DEPLOYMENT_TAG).map(String::as_str) == Some(self.context.names.deployment().as_str()) =>
             {
                 Ok(arn)
             }
             _ => Err(refused),
         }
-    }
-
-    /// The image that the build pushed, by its digest: `<repository>@sha256:…`.
-    pub(super) async fn image_uri(&self, scope: &StepScope) -> Result<String, StepError> {
-        let client = &self.site.clients.ecr;
-        let name = self.name(ResourceKind::Repository);
-        let missing = |what: &str| {
-            StepError::Failed(
-                Failure::new(format!("{what} is not there, though its step has finished"))
-                    .with_hint("somebody removed it; `thumbctl deploy` again makes it anew"),
-            )
-        };
-        let repository = call(scope, &[], || ecr::repository(client, &name)).await?;
-        let repository = repository.ok_or_else(|| missing("the ECR repository"))?;
-        let image = call(scope, &[], || ecr::image_by_tag(client, &name, self.names.image_tag())).await?;
-        let image = image.ok_or_else(|| missing("the function's image"))?;
-        Ok(format!("{}@{}", repository.uri, image.digest))
-    }
-
-    pub(super) async fn image_exists(&self, scope: &StepScope) -> Result<bool, StepError> {
-        let (client, repository) = (&self.site.clients.ecr, self.name(ResourceKind::Repository));
-        let image = call(scope, &[], || ecr::image_by_tag(client, &repository, self.names.image_tag())).await?;
-        Ok(image.is_some())
     }
 }

@@ -1,20 +1,20 @@
 //! The steps that make the function and let images start it.
 
-use super::call::{awaited, call};
 use super::{SdkStrategy, StepDone, StepError, StepScope};
 use crate::aws::lambda::{self, FunctionSpec, FunctionState};
 use crate::aws::{ErrorKind, s3, wait};
 use crate::engine::ResourceChange;
 use crate::resource::{ResourceKind, ResourceState};
+use crate::strategy::call::{awaited, call};
 
 impl SdkStrategy {
     pub(super) async fn create_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        let (kind, client) = (ResourceKind::Function, &self.site.clients.lambda);
-        if self.before.is_ready(kind) && self.is_there(scope, kind).await? {
+        let (kind, client) = (ResourceKind::Function, &self.context.site.clients.lambda);
+        if self.context.before.is_ready(kind) && self.context.is_there(scope, kind).await? {
             self.tell_other_settings(scope).await?;
             return Ok(StepDone::AlreadyDone);
         }
-        let name = self.name(kind);
+        let name = self.context.name(kind);
         scope.changed(self.function_is(ResourceState::Creating, None, None)).await?;
         let began = std::time::Instant::now();
         let made = self.create_function_once(scope, client, &name).await;
@@ -34,9 +34,9 @@ impl SdkStrategy {
 
     /// Settings that were changed do not reach a function that is there: that is said, not passed over.
     async fn tell_other_settings(&self, scope: &StepScope) -> Result<(), StepError> {
-        let name = self.name(ResourceKind::Function);
-        let wanted = &self.site.settings.function;
-        let found = call(scope, &[], || lambda::function(&self.site.clients.lambda, &name)).await?;
+        let name = self.context.name(ResourceKind::Function);
+        let wanted = &self.context.site.settings.function;
+        let found = call(scope, &[], || lambda::function(&self.context.site.clients.lambda, &name)).await?;
         if let Some(found) = found
             && (found.memory_mb, found.timeout_seconds) != (wanted.memory_mb, wanted.timeout_seconds)
         {
@@ -64,14 +64,14 @@ impl SdkStrategy {
             Some(found) => return Ok(found.arn),
             None => {}
         }
-        let function = &self.site.settings.function;
-        let image_uri = self.image_uri(scope).await?;
-        let role_arn = self.role_arn(ResourceKind::FunctionRole);
+        let function = &self.context.site.settings.function;
+        let image_uri = self.context.image_uri(scope).await?;
+        let role_arn = self.context.role_arn(ResourceKind::FunctionRole);
         let environment = [
-            ("DEST_BUCKET".to_owned(), self.name(ResourceKind::DestinationBucket)),
+            ("DEST_BUCKET".to_owned(), self.context.name(ResourceKind::DestinationBucket)),
             ("MAX_SIZE".to_owned(), function.max_size.to_string()),
         ];
-        let tags = self.tags();
+        let tags = self.context.tags();
         let spec = FunctionSpec {
             name,
             description: "Makes a thumbnail of every image put into the source bucket",
@@ -80,7 +80,7 @@ impl SdkStrategy {
             memory_mb: function.memory_mb,
             timeout_seconds: function.timeout_seconds,
             environment: &environment,
-            architecture: self.architecture(),
+            architecture: self.context.architecture(),
             tags: &tags,
         };
         call(scope, &[wait::ROLE_PROPAGATION], || async {
@@ -97,11 +97,11 @@ impl SdkStrategy {
     }
 
     pub(super) async fn await_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        let (kind, client) = (ResourceKind::Function, &self.site.clients.lambda);
-        if self.before.is_ready(kind) && self.is_there(scope, kind).await? {
+        let (kind, client) = (ResourceKind::Function, &self.context.site.clients.lambda);
+        if self.context.before.is_ready(kind) && self.context.is_there(scope, kind).await? {
             return Ok(StepDone::AlreadyDone);
         }
-        let name = self.name(kind);
+        let name = self.context.name(kind);
         let began = std::time::Instant::now();
         let active = awaited(scope, |told| {
             let name = &name;
@@ -126,16 +126,16 @@ impl SdkStrategy {
 
     fn function_is(&self, state: ResourceState, arn: Option<String>, seconds: Option<f64>) -> ResourceChange {
         let kind = ResourceKind::Function;
-        ResourceChange { kind, name: self.name(kind), arn, state, seconds, note: None }
+        ResourceChange { kind, name: self.context.name(kind), arn, state, seconds, note: None }
     }
 
     pub(super) async fn permit_invocation(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let kind = ResourceKind::InvokePermission;
-        let client = &self.site.clients.lambda;
-        let function = self.name(ResourceKind::Function);
-        let (statement, bucket) = (self.name(kind), self.name(ResourceKind::SourceBucket));
+        let client = &self.context.site.clients.lambda;
+        let function = self.context.name(ResourceKind::Function);
+        let (statement, bucket) = (self.context.name(kind), self.context.name(ResourceKind::SourceBucket));
         self.ensure(scope, kind, async {
-            let account = &self.site.identity.account;
+            let account = &self.context.site.identity.account;
             call(scope, &[wait::CONFLICT], || async {
                 match lambda::add_bucket_permission(client, &function, &statement, &bucket, account).await {
                     Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
@@ -150,13 +150,13 @@ impl SdkStrategy {
 
     pub(super) async fn notify_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let kind = ResourceKind::Notification;
-        let client = &self.site.clients.s3;
-        let bucket = self.name(ResourceKind::SourceBucket);
+        let client = &self.context.site.clients.s3;
+        let bucket = self.context.name(ResourceKind::SourceBucket);
         let function = format!(
             "arn:aws:lambda:{}:{}:function:{}",
-            self.site.region,
-            self.site.identity.account,
-            self.name(ResourceKind::Function)
+            self.context.site.region,
+            self.context.site.identity.account,
+            self.context.name(ResourceKind::Function)
         );
         self.ensure(scope, kind, async {
             let rules = [wait::DESTINATION_VALIDATION, wait::CONFLICT];

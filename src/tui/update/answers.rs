@@ -167,7 +167,7 @@ fn tell_outcome(model: &mut Model, action: Action, outcome: Outcome) {
 
 /// Says where the journal and the cloud disagree.
 pub(super) fn status(model: &mut Model, status: Result<Vec<ResourceStatus>, Failure>) -> Vec<Effect> {
-    use crate::strategy::sdk::Presence;
+    use crate::strategy::Presence;
     match status {
         Err(failure) => model.messages.fail(model.now, &failure),
         Ok(resources) => {

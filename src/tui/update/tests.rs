@@ -68,7 +68,7 @@ fn begun(pace: Pace) -> Effect {
 /// What the cloud says: everything is there but these.
 fn status(model: &Model, missing: &[ResourceKind]) -> Message {
     use crate::session::ResourceStatus;
-    use crate::strategy::sdk::Presence;
+    use crate::strategy::Presence;
     let of = |resource: &crate::deployment::Resource| ResourceStatus {
         kind: resource.kind,
         name: resource.name.clone(),
@@ -287,7 +287,7 @@ fn what_the_cloud_has_lost_is_told_and_can_be_made_again() {
 fn what_was_destroyed_is_not_lost_when_it_is_made_again() {
     let mut model = scenes::deployed(SIZE);
     let mut script = scenes::Script::new(2, RunAction::Destroy, 100.0);
-    let plan = crate::strategy::sdk::plan::destroy(&model.deployment);
+    let plan = crate::strategy::destroy_plan(&model.deployment);
     let mut events = vec![script.begin(RunAction::Destroy, plan.clone())];
     for step in plan.steps() {
         events.extend(script.step_begins(step, ResourceState::Deleting));

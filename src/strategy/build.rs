@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::call::{call, failed};
-use super::{SdkStrategy, StepDone, StepError, StepScope};
+use super::run_context::RunContext;
 use crate::aws::codebuild::{self, BuildState, BuildStatus, Phase};
 use crate::aws::logs::LogTail;
 use crate::aws::{AwsError, ErrorKind, wait};
-use crate::engine::ResourceChange;
+use crate::engine::{ResourceChange, StepDone, StepError, StepScope};
 use crate::event::{EventKind, Failure, LogSource};
 use crate::journal::JournalError;
 use crate::resource::{ResourceKind, ResourceState};
@@ -29,7 +29,7 @@ const OUTAGE: Duration = Duration::from_secs(15);
 /// How long a stopped build may take to be over.
 const STOPPED_WITHIN: Duration = Duration::from_secs(60);
 
-impl SdkStrategy {
+impl RunContext {
     pub(super) async fn build_image(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let kind = ResourceKind::Image;
         if self.before.is_ready(kind) && self.image_exists(scope).await? {

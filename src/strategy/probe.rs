@@ -1,6 +1,6 @@
 //! Whether a resource is really there: asks the cloud, changes nothing.
 
-use super::Site;
+use super::site::Site;
 use crate::aws::{AwsError, codebuild, ecr, iam, lambda, logs, s3};
 use crate::names::Names;
 use crate::resource::ResourceKind;

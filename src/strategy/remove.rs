@@ -5,16 +5,16 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::call::call;
-use super::{SdkStrategy, StepDone, StepError, StepScope};
+use super::run_context::RunContext;
 use crate::aws::s3::Emptied;
 use crate::aws::{AwsError, Deleted, codebuild, ecr, iam, lambda, logs, s3, wait};
-use crate::engine::ResourceChange;
+use crate::engine::{ResourceChange, StepDone, StepError, StepScope};
 use crate::names::Names;
 use crate::plan::Step;
 use crate::resource::{ResourceKind, ResourceState};
 
-impl SdkStrategy {
-    pub(super) async fn destroy_step(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
+impl RunContext {
+    pub(super) async fn remove_step(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
         let kind = step.resource.expect("every step of a teardown is about a resource");
         // A teardown of leftovers may be about several deployments at once; its steps' ids say which.
         let names = super::leftovers::names_of_step(&step.id, &self.names);
@@ -73,7 +73,7 @@ impl SdkStrategy {
                 retried(scope, || iam::delete_role(&clients.iam, &name)).await
             }
             ResourceKind::FunctionPolicy | ResourceKind::BuildPolicy => {
-                let arn = self.policy_arn_named(&name);
+                let arn = self.iam_arn("policy", &name);
                 retried(scope, || iam::delete_policy(&clients.iam, &arn)).await
             }
             ResourceKind::FunctionLogGroup | ResourceKind::BuildLogGroup => {
@@ -119,10 +119,6 @@ impl SdkStrategy {
                 removed = &mut removal => return removed,
             }
         }
-    }
-
-    fn policy_arn_named(&self, name: &str) -> String {
-        format!("arn:aws:iam::{}:policy/{name}", self.site.identity.account)
     }
 }
 

@@ -7,7 +7,7 @@ mod sheet;
 use serde_json::Value;
 
 use self::sheet::{Sheet, minutes, time, time_of_text, yes_or_no};
-use super::Site;
+use super::site::Site;
 use crate::aws::s3::{EventRule, PublicAccessBlock};
 use crate::aws::{AwsError, codebuild, ecr, iam, lambda, logs, s3};
 use crate::names::Names;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{DEPLOYMENT_TAG, REGION_TAG, Site, plan};
+use super::site::{DEPLOYMENT_TAG, REGION_TAG, Site};
+use super::teardown;
 use crate::aws::{AwsError, Tagged, codebuild, ecr, iam, lambda, logs, s3};
 use crate::names::{DeploymentName, Names, Suffix};
 use crate::plan::{Plan, StepId};
@@ -30,7 +31,7 @@ impl Leftovers {
     /// What removes it all.
     pub fn plan(&self) -> Plan {
         let steps = self.found.iter().flat_map(|(suffix, kinds)| {
-            Vec::from(plan::destroy_kinds(&|kind| kinds.contains(&kind), &format!("{MARK}{suffix}")))
+            Vec::from(teardown::destroy_kinds(&|kind| kinds.contains(&kind), &format!("{MARK}{suffix}")))
         });
         Plan::new(steps.collect()).expect("plans under different suffixes have different step names")
     }

@@ -1,0 +1,62 @@
+//! [`RunContext`]: what every strategy's steps work with.
+
+use serde_json::Value;
+
+use super::call::call;
+use super::probe;
+use super::site::{self, Site};
+use crate::aws::policy::Document;
+use crate::aws::{Architecture, Tags};
+use crate::deployment::Deployment;
+use crate::engine::{StepError, StepScope};
+use crate::event::StrategyKind;
+use crate::names::Names;
+use crate::resource::ResourceKind;
+
+/// One run's cloud, names and past.
+#[derive(Debug)]
+pub struct RunContext {
+    /// Where.
+    pub site: Site,
+    /// The deployment's names.
+    pub names: Names,
+    /// By which way the deployment is made.
+    pub strategy: StrategyKind,
+    /// What the journal said when the run began.
+    pub before: Deployment,
+}
+
+impl RunContext {
+    pub(super) fn name(&self, kind: ResourceKind) -> String {
+        self.names.of(kind)
+    }
+
+    pub(super) fn tags(&self) -> Tags {
+        site::tags_of(&self.names, &self.site.region, self.strategy)
+    }
+
+    pub(super) fn architecture(&self) -> Architecture {
+        site::architecture_in(&self.site.label)
+    }
+
+    pub(super) fn policy(&self, document: Document) -> Value {
+        site::document_of(document, &self.names, &self.site)
+    }
+
+    pub(super) fn role_arn(&self, kind: ResourceKind) -> String {
+        self.iam_arn("role", &self.name(kind))
+    }
+
+    pub(super) fn policy_arn(&self, kind: ResourceKind) -> String {
+        self.iam_arn("policy", &self.name(kind))
+    }
+
+    pub(super) fn iam_arn(&self, what: &str, name: &str) -> String {
+        format!("arn:aws:iam::{}:{what}/{name}", self.site.identity.account)
+    }
+
+    pub(super) async fn is_there(&self, scope: &StepScope, kind: ResourceKind) -> Result<bool, StepError> {
+        let presence = call(scope, &[], || probe::presence(&self.site, &self.names, kind)).await?;
+        Ok(presence.is_there())
+    }
+}
