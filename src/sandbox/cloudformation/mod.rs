@@ -2,5 +2,6 @@
 
 #![allow(dead_code)] // until the API stands on it
 
+mod macros;
 mod resource_types;
 mod template;

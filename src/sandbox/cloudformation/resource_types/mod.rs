@@ -1,8 +1,14 @@
 //! The types of resources that stacks can be made of: their properties and attributes, and how one is made, changed and
 //! deleted through the sandbox's services. One file a service.
 
+mod properties;
+mod table;
+
 use async_trait::async_trait;
 use serde_json::{Map, Value};
+
+#[allow(unused_imports)] // until the API stands on it
+pub(crate) use table::resource_type;
 
 /// A type of resource.
 pub(crate) struct ResourceType {
@@ -28,6 +34,24 @@ pub(crate) struct Property {
     pub replaces: bool,
     /// The properties below it (of the object, or of each object of the list); empty where anything may stand.
     pub below: &'static [Property],
+}
+
+impl Property {
+    const fn optional(name: &'static str) -> Self {
+        Self { name, required: false, replaces: false, below: &[] }
+    }
+
+    const fn required(name: &'static str) -> Self {
+        Self { name, required: true, replaces: false, below: &[] }
+    }
+
+    const fn replacing(self) -> Self {
+        Self { replaces: true, ..self }
+    }
+
+    const fn with(self, below: &'static [Property]) -> Self {
+        Self { below, ..self }
+    }
 }
 
 /// Who asks, and where.
@@ -80,4 +104,26 @@ pub(crate) trait Provider: Send + Sync {
     async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused>;
     /// Deletes it; one that is gone already is deleted.
     async fn delete(&self, place: &Workplace<'_>, made: &Made, properties: &Value) -> Result<(), Refused>;
+}
+
+/// Makes nothing yet.
+struct Unmade;
+
+#[async_trait]
+impl Provider for Unmade {
+    fn physical_id(&self, place: &Workplace<'_>, _: &Value) -> String {
+        place.logical_id.to_owned()
+    }
+    async fn create(&self, _: &Workplace<'_>, _: &Value) -> Result<Made, Refused> {
+        Err(Refused("The sandbox cannot make this yet".to_owned()))
+    }
+    async fn stabilise(&self, _: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
+        Ok(())
+    }
+    async fn update(&self, _: &Workplace<'_>, made: &Made, _: &Value, _: &Value) -> Result<Made, Refused> {
+        Ok(made.clone())
+    }
+    async fn delete(&self, _: &Workplace<'_>, _: &Made, _: &Value) -> Result<(), Refused> {
+        Ok(())
+    }
 }

@@ -1,11 +1,47 @@
 //! What a template says: read, checked, bound to parameters, resolved. Pure: no call, no clock.
 
-use serde_json::Value;
+mod bound;
+mod capabilities;
+mod conditions;
+mod functions;
+mod parameters;
+mod properties;
+mod references;
+mod scope;
+mod sections;
+#[cfg(test)]
+mod tests;
+mod text;
+mod transforms;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+pub(crate) use bound::{Bound, BoundResource, Output, Policy};
+pub(crate) use capabilities::NeededCapabilities;
+pub(crate) use parameters::ParameterDeclaration;
+pub(crate) use scope::Pseudo;
+pub(crate) use transforms::TransformCall;
+
+use super::resource_types::{ResourceType, resource_type};
 
 /// Why a template, or what is asked of it, is refused; the text is what CloudFormation says in its `ValidationError`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct TemplateError(pub String);
+
+impl TemplateError {
+    /// `Template format error: …`.
+    fn format(what: impl std::fmt::Display) -> Self {
+        Self(format!("Template format error: {what}"))
+    }
+
+    /// `Template error: …`.
+    fn error(what: impl std::fmt::Display) -> Self {
+        Self(format!("Template error: {what}"))
+    }
+}
 
 /// What is known of resources that are made: what `Ref` and `Fn::GetAtt` of them stand for.
 pub(crate) trait Known {
@@ -13,4 +49,100 @@ pub(crate) trait Known {
     fn reference(&self, logical_id: &str) -> Option<String>;
     /// What `Fn::GetAtt` stands for.
     fn attribute(&self, logical_id: &str, attribute: &str) -> Option<Value>;
+}
+
+/// Finds a type of resource by its name.
+type Types = fn(&str) -> Option<&'static ResourceType>;
+
+/// A template that could be read. One that still has macros in it is checked only as far as they leave it alone.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Template {
+    document: Value,
+}
+
+impl Template {
+    /// Reads YAML with short forms, or JSON.
+    pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
+        Self::from_document(text::read(text)?)
+    }
+
+    /// Takes a document in JSON's long form.
+    pub(crate) fn from_document(document: Value) -> Result<Self, TemplateError> {
+        sections::check_root(&document)?;
+        let template = Self { document };
+        if template.next_transform().is_none() {
+            template.check()?;
+        }
+        Ok(template)
+    }
+
+    /// The template in JSON's long form.
+    pub(crate) fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// What it says of itself.
+    pub(crate) fn description(&self) -> Option<&str> {
+        self.document["Description"].as_str()
+    }
+
+    /// The parameters that it declares, in its order.
+    pub(crate) fn parameters(&self) -> Vec<ParameterDeclaration> {
+        parameters::declarations(&self.document)
+    }
+
+    /// The parameters' values: those supplied, or their defaults, held against their constraints.
+    pub(crate) fn parameter_values(
+        &self,
+        supplied: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, Value>, TemplateError> {
+        parameters::values(&self.parameters(), supplied)
+    }
+
+    /// The names of the macros that it uses.
+    pub(crate) fn declared_transforms(&self) -> Vec<String> {
+        transforms::names(&self.document)
+    }
+
+    /// The macro that is to be called next: the deepest of all, and the template's own `Transform` last.
+    pub(crate) fn next_transform(&self) -> Option<TransformCall> {
+        transforms::next(&self.document)
+    }
+
+    /// Puts what a macro made in the place of its call.
+    pub(crate) fn replace(&mut self, pointer: &str, fragment: Value) -> Result<(), TemplateError> {
+        transforms::replace(&mut self.document, pointer, fragment)
+    }
+
+    /// What has to be acknowledged before a stack is made of it.
+    pub(crate) fn needed_capabilities(&self) -> NeededCapabilities {
+        capabilities::needed(&self.document)
+    }
+
+    /// Chooses by the conditions what there is to make, and checks all references, types and properties.
+    pub(crate) fn bind(&self, parameters: BTreeMap<String, Value>, pseudo: Pseudo) -> Result<Bound, TemplateError> {
+        self.bind_with(parameters, pseudo, resource_type)
+    }
+
+    fn bind_with(
+        &self,
+        parameters: BTreeMap<String, Value>,
+        pseudo: Pseudo,
+        types: Types,
+    ) -> Result<Bound, TemplateError> {
+        self.check()?;
+        Bound::new(self.document.clone(), parameters, pseudo, types)
+    }
+
+    /// Checks what needs neither parameters nor the types of resources.
+    fn check(&self) -> Result<(), TemplateError> {
+        sections::check(&self.document)?;
+        functions::check(&self.document)?;
+        references::check(&self.document)
+    }
+}
+
+/// A section of a template; nothing if it is not there.
+fn section<'a>(document: &'a Value, name: &str) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
+    document.get(name).and_then(Value::as_object).into_iter().flat_map(Map::iter)
 }

@@ -1,0 +1,99 @@
+//! Which types there are.
+
+use super::ResourceType;
+use super::properties as of;
+
+/// A type, by its name; nothing for one that the sandbox does not have.
+pub(crate) fn resource_type(name: &str) -> Option<&'static ResourceType> {
+    TYPES.iter().find(|it| it.name == name)
+}
+
+static TYPES: [ResourceType; 11] = [
+    ResourceType {
+        name: "AWS::S3::Bucket",
+        properties: of::s3::BUCKET,
+        attributes: &["Arn", "DomainName", "DualStackDomainName", "RegionalDomainName", "WebsiteURL"],
+        name_property: Some("BucketName"),
+        provider: &super::Unmade,
+    },
+    ResourceType {
+        name: "AWS::S3::BucketPolicy",
+        properties: of::s3::BUCKET_POLICY,
+        attributes: &[],
+        name_property: None,
+        provider: &super::Unmade,
+    },
+    ResourceType {
+        name: "AWS::ECR::Repository",
+        properties: of::ecr::REPOSITORY,
+        attributes: &["Arn", "RepositoryUri"],
+        name_property: Some("RepositoryName"),
+        provider: &super::Unmade,
+    },
+    ResourceType {
+        name: "AWS::IAM::Role",
+        properties: of::iam::ROLE,
+        attributes: &["Arn", "RoleId"],
+        name_property: Some("RoleName"),
+        provider: &super::Unmade,
+    },
+    ResourceType {
+        name: "AWS::IAM::ManagedPolicy",
+        properties: of::iam::MANAGED_POLICY,
+        attributes: &[
+            "AttachmentCount",
+            "CreateDate",
+            "DefaultVersionId",
+            "IsAttachable",
+            "PermissionsBoundaryUsageCount",
+            "PolicyArn",
+            "PolicyId",
+            "UpdateDate",
+        ],
+        name_property: Some("ManagedPolicyName"),
+        provider: &super::Unmade,
+    },
+    ResourceType {
+        name: "AWS::IAM::Policy",
+        properties: of::iam::POLICY,
+        attributes: &["Id"],
+        // The name of an inline policy is no name of an IAM resource: CAPABILITY_IAM is enough.
+        name_property: None,
+        provider: &super::Unmade,
+    },
+    ResourceType {
+        name: "AWS::CodeBuild::Project",
+        properties: of::codebuild::PROJECT,
+        attributes: &["Arn", "Id"],
+        name_property: Some("Name"),
+        provider: &super::Unmade,
+    },
+    ResourceType {
+        name: "AWS::Lambda::Function",
+        properties: of::lambda::FUNCTION,
+        attributes: &["Arn", "SnapStartResponse.ApplyOn", "SnapStartResponse.OptimizationStatus"],
+        name_property: Some("FunctionName"),
+        provider: &super::Unmade,
+    },
+    ResourceType {
+        name: "AWS::Lambda::Permission",
+        properties: of::lambda::PERMISSION,
+        attributes: &["Id"],
+        name_property: None,
+        provider: &super::Unmade,
+    },
+    ResourceType {
+        name: "AWS::Logs::LogGroup",
+        properties: of::logs::LOG_GROUP,
+        attributes: &["Arn"],
+        name_property: Some("LogGroupName"),
+        provider: &super::Unmade,
+    },
+    ResourceType {
+        name: "AWS::CloudFormation::Macro",
+        properties: of::cloudformation::MACRO,
+        attributes: &["Id"],
+        name_property: Some("Name"),
+        provider: &super::Unmade,
+    },
+];

@@ -1,0 +1,95 @@
+//! The types of a template's resources, their properties and their attributes.
+
+use serde_json::Value;
+
+use super::bound::chosen;
+use super::references::{self, Reference};
+use super::scope::Scope;
+use super::{TemplateError, Types, functions, section};
+use crate::sandbox::cloudformation::resource_types::Property;
+
+/// Checks types, properties and attributes, as far as they are written down; what functions make of them is their own.
+pub(super) fn check(scope: &Scope, types: Types) -> Result<(), TemplateError> {
+    let type_of = |resource: &Value| resource["Type"].as_str().unwrap_or_default().to_owned();
+    let mut unknown: Vec<String> = Vec::new();
+    for (_, resource) in section(&scope.document, "Resources") {
+        let name = type_of(resource);
+        if types(&name).is_none() && !unknown.contains(&name) {
+            unknown.push(name);
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(TemplateError::format(format!("Unrecognized resource types: [{}]", unknown.join(", "))));
+    }
+    for block in ["Resources", "Outputs"] {
+        for (_, entry) in section(&scope.document, block) {
+            for part in ["Properties", "Value", "Export"].iter().filter_map(|part| entry.get(part)) {
+                check_attributes(part, scope, types)?;
+            }
+        }
+    }
+    for (name, resource) in chosen(scope, "Resources") {
+        let Some(resource_type) = types(&type_of(resource)) else {
+            continue;
+        };
+        let nothing = Value::Object(serde_json::Map::new());
+        let mut wrong = Vec::new();
+        violations(resource.get("Properties").unwrap_or(&nothing), resource_type.properties, "#", scope, &mut wrong);
+        if !wrong.is_empty() {
+            return Err(TemplateError(format!(
+                "Properties validation failed for resource {name} with message:\n{}",
+                wrong.join("\n")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_attributes(value: &Value, scope: &Scope, types: Types) -> Result<(), TemplateError> {
+    for reference in references::find(value, None)? {
+        let Reference::Attribute { resource, attribute: Some(attribute), .. } = reference else {
+            continue;
+        };
+        let type_name = scope.document["Resources"][&resource]["Type"].as_str().unwrap_or_default();
+        if types(type_name).is_some_and(|known| !known.attributes.contains(&attribute.as_str())) {
+            return Err(TemplateError::error(format!(
+                "resource {resource} does not support attribute type {attribute} in Fn::GetAtt"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What is missing and what does not belong; nothing is said of what a function makes.
+fn violations(value: &Value, properties: &[Property], path: &str, scope: &Scope, wrong: &mut Vec<String>) {
+    let value = scope.chosen(value);
+    if properties.is_empty() || functions::of(value).is_some() {
+        return;
+    }
+    match value {
+        Value::Array(items) => {
+            for (place, item) in items.iter().enumerate() {
+                violations(item, properties, &format!("{path}/{place}"), scope, wrong);
+            }
+        }
+        Value::Object(entries) => {
+            let is_given = |name: &str| entries.get(name).is_some_and(|value| !is_no_value(scope.chosen(value)));
+            for property in properties.iter().filter(|property| property.required && !is_given(property.name)) {
+                wrong.push(format!("{path}: required key [{}] not found", property.name));
+            }
+            for (name, value) in entries {
+                match properties.iter().find(|property| property.name == name) {
+                    Some(property) => violations(value, property.below, &format!("{path}/{name}"), scope, wrong),
+                    None if is_given(name) => wrong.push(format!("{path}: extraneous key [{name}] is not permitted")),
+                    None => {}
+                }
+            }
+        }
+        // A text where an object belongs is the provider's to refuse: it knows the type.
+        _ => {}
+    }
+}
+
+fn is_no_value(value: &Value) -> bool {
+    functions::of(value).is_some_and(|(name, argument)| name == "Ref" && argument == "AWS::NoValue")
+}
