@@ -324,6 +324,29 @@ fn templates_that_cannot_be_are_refused_in_cloudformations_words() {
 }
 
 #[test]
+fn a_template_has_no_more_of_anything_than_cloudformation_takes() {
+    let things: Vec<_> = (0..501).map(|place| format!("A{place}: {{ Type: 'Test::One::Thing' }}")).collect();
+    assert!(bound(&format!("Resources: {{ {} }}", things[1..].join(", ")), &[]).is_ok());
+    let words = "Template format error: Number of resources, 501, is greater than maximum allowed, 500";
+    assert_eq!(refusal(&format!("Resources: {{ {} }}", things.join(", ")), &[]), words);
+    let long = format!("Description: {}\nResources: {{ {} }}", "x".repeat(1025), things[0]);
+    assert_eq!(refusal(&long, &[]), "Template format error: 'Description' length is greater than 1024.");
+}
+
+#[test]
+fn a_function_that_waits_for_no_resource_is_refused_before_any_is_made() {
+    let with = |text: &str| {
+        format!("Resources: {{ A: {{ Type: 'Test::One::Thing', Properties: {{ Anything: {{ T: {text} }} }} }} }}")
+    };
+    let words = "Template error: Fn::Select cannot select nonexistent value at index 2";
+    assert_eq!(refusal(&with("!Join ['-', [a, !Select [2, [b]]]]"), &[]), words);
+    assert_eq!(
+        refusal(&with("!And [!Equals [a, a], !Equals [a, a]]"), &[]),
+        "Template error: Fn::And cannot be partially collapsed"
+    );
+}
+
+#[test]
 fn values_of_parameters_are_held_against_their_constraints() {
     let with = |declared: &str| {
         format!("Resources: {{ A: {{ Type: 'Test::One::Thing' }} }}\nParameters: {{ P: {{ {declared} }} }}")
