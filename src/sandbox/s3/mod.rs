@@ -124,6 +124,15 @@ impl S3 {
         response
     }
 
+    /// Answers a call from inside the house: the document that S3 answers.
+    pub(crate) async fn answer(&self, mut call: Call) -> S3Result<String> {
+        let response = self.dispatch(&mut call).await?;
+        let bytes = axum::body::to_bytes(response.into_body(), 4 * 1024 * 1024)
+            .await
+            .map_err(|cause| S3Error::new(500, "InternalError", cause.to_string()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     async fn dispatch(&self, call: &mut Call) -> S3Result {
         if let Some(owner) = call.header("x-amz-expected-bucket-owner")
             && owner != self.services.account()

@@ -1,5 +1,7 @@
 //! A bucket's settings: documents that are checked, kept and given back as they came.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use http::{HeaderValue, Response};
 
@@ -117,6 +119,18 @@ pub(super) fn versioning(bucket: &Bucket) -> Option<&'static str> {
 }
 
 impl S3 {
+    /// Sets all of a bucket's tags, those of the system (`aws:…`) included, for CloudFormation, which alone may set them.
+    pub(crate) fn tag_bucket(&self, bucket: &str, tags: &BTreeMap<String, String>) -> S3Result<()> {
+        let mut document = Xml::document("Tagging");
+        document.open("TagSet");
+        for (key, value) in tags {
+            document.open("Tag").text("Key", key).text("Value", value).close("Tag");
+        }
+        document.close("TagSet");
+        let value = (!tags.is_empty()).then(|| document.end("Tagging"));
+        self.with_bucket(bucket, |bucket| Ok(bucket.change(Change::Configure { name: "tagging".to_owned(), value })?))
+    }
+
     pub(super) async fn setting(&self, call: &mut Call, setting: &'static str) -> S3Result {
         match call.target.operation.get(..3) {
             Some("Get") => self.get_setting(call, setting),

@@ -1,7 +1,13 @@
 //! The types of resources that stacks can be made of: their properties and attributes, and how one is made, changed and
 //! deleted through the sandbox's services. One file a service.
 
+mod call;
+mod cloudformation;
+mod codebuild;
+mod ecr;
+mod logs;
 mod properties;
+mod shape;
 mod table;
 
 use async_trait::async_trait;

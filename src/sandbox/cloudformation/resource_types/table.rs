@@ -28,7 +28,7 @@ static TYPES: [ResourceType; 11] = [
         properties: of::ecr::REPOSITORY,
         attributes: &["Arn", "RepositoryUri"],
         name_property: Some("RepositoryName"),
-        provider: &super::Unmade,
+        provider: &super::ecr::Repository,
     },
     ResourceType {
         name: "AWS::IAM::Role",
@@ -66,7 +66,7 @@ static TYPES: [ResourceType; 11] = [
         properties: of::codebuild::PROJECT,
         attributes: &["Arn", "Id"],
         name_property: Some("Name"),
-        provider: &super::Unmade,
+        provider: &super::codebuild::Project,
     },
     ResourceType {
         name: "AWS::Lambda::Function",
@@ -87,13 +87,13 @@ static TYPES: [ResourceType; 11] = [
         properties: of::logs::LOG_GROUP,
         attributes: &["Arn"],
         name_property: Some("LogGroupName"),
-        provider: &super::Unmade,
+        provider: &super::logs::LogGroup,
     },
     ResourceType {
         name: "AWS::CloudFormation::Macro",
         properties: of::cloudformation::MACRO,
         attributes: &["Id"],
         name_property: Some("Name"),
-        provider: &super::Unmade,
+        provider: &super::cloudformation::Macro,
     },
 ];
