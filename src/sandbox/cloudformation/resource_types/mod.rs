@@ -5,6 +5,8 @@ mod call;
 mod cloudformation;
 mod codebuild;
 mod ecr;
+mod iam;
+mod lambda;
 mod logs;
 mod properties;
 mod shape;

@@ -35,7 +35,7 @@ static TYPES: [ResourceType; 11] = [
         properties: of::iam::ROLE,
         attributes: &["Arn", "RoleId"],
         name_property: Some("RoleName"),
-        provider: &super::Unmade,
+        provider: &super::iam::Role,
     },
     ResourceType {
         name: "AWS::IAM::ManagedPolicy",
@@ -51,7 +51,7 @@ static TYPES: [ResourceType; 11] = [
             "UpdateDate",
         ],
         name_property: Some("ManagedPolicyName"),
-        provider: &super::Unmade,
+        provider: &super::iam::ManagedPolicy,
     },
     ResourceType {
         name: "AWS::IAM::Policy",
@@ -59,7 +59,7 @@ static TYPES: [ResourceType; 11] = [
         attributes: &["Id"],
         // The name of an inline policy is no name of an IAM resource: CAPABILITY_IAM is enough.
         name_property: None,
-        provider: &super::Unmade,
+        provider: &super::iam::Policy,
     },
     ResourceType {
         name: "AWS::CodeBuild::Project",
@@ -73,14 +73,14 @@ static TYPES: [ResourceType; 11] = [
         properties: of::lambda::FUNCTION,
         attributes: &["Arn", "SnapStartResponse.ApplyOn", "SnapStartResponse.OptimizationStatus"],
         name_property: Some("FunctionName"),
-        provider: &super::Unmade,
+        provider: &super::lambda::Function,
     },
     ResourceType {
         name: "AWS::Lambda::Permission",
         properties: of::lambda::PERMISSION,
         attributes: &["Id"],
         name_property: None,
-        provider: &super::Unmade,
+        provider: &super::lambda::Permission,
     },
     ResourceType {
         name: "AWS::Logs::LogGroup",
