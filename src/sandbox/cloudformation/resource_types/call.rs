@@ -203,3 +203,27 @@ impl Workplace<'_> {
         Ok(permit)
     }
 }
+
+impl Workplace<'_> {
+    /// Whether there is such a bucket already.
+    pub(super) fn has_bucket(&self, name: &str) -> bool {
+        self.s3.has_bucket(name)
+    }
+
+    /// Sets a bucket's tags, CloudFormation's own included, which no one else may set.
+    pub(super) fn tag_bucket(
+        &self,
+        bucket: &str,
+        tags: &std::collections::BTreeMap<String, String>,
+    ) -> Result<(), Failure> {
+        let request = Request::builder().method("PUT").uri(format!("/{bucket}?tagging")).body(());
+        let (parts, ()) = request
+            .map_err(|cause| Failure::of_s3(S3Error::new(400, "InvalidBucketName", cause.to_string())))?
+            .into_parts();
+        let target = Target::read(&parts).map_err(Failure::of_s3)?;
+        if !tags.is_empty() {
+            self.permit(&target, &parts)?;
+        }
+        self.s3.tag_bucket(bucket, tags).map_err(Failure::of_s3)
+    }
+}

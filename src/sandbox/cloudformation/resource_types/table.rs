@@ -14,14 +14,14 @@ static TYPES: [ResourceType; 11] = [
         properties: of::s3::BUCKET,
         attributes: &["Arn", "DomainName", "DualStackDomainName", "RegionalDomainName", "WebsiteURL"],
         name_property: Some("BucketName"),
-        provider: &super::Unmade,
+        provider: &super::s3::Bucket,
     },
     ResourceType {
         name: "AWS::S3::BucketPolicy",
         properties: of::s3::BUCKET_POLICY,
         attributes: &[],
         name_property: None,
-        provider: &super::Unmade,
+        provider: &super::s3::BucketPolicy,
     },
     ResourceType {
         name: "AWS::ECR::Repository",
