@@ -204,8 +204,8 @@ impl Provider for Function {
         reserve(place, name, before, after).await?;
         let arn = &made.attributes["Arn"];
         let gone = shape::gone(place, &before["Tags"], &after["Tags"]);
-        if !gone.is_empty() {
-            place.call("lambda", "UntagResource", json!({ "Resource": arn, "TagKeys": gone })).await?;
+        for key in gone {
+            place.call("lambda", "UntagResource", json!({ "Resource": arn, "tagKeys": key })).await?;
         }
         let tags = shape::tags(place, &after["Tags"]);
         if !tags.is_empty() {
@@ -230,20 +230,12 @@ impl Provider for Permission {
         shape::refuse_unheeded(
             "AWS::Lambda::Permission",
             properties,
-            &["InvokedViaFunctionUrl", "FunctionUrlAuthType"],
+            &["EventSourceToken", "FunctionUrlAuthType", "InvokedViaFunctionUrl", "PrincipalOrgID"],
         )?;
         let sid = shape::name(place, &Value::Null, 100);
         let mut input = Value::Object(shape::take(
             properties,
-            &[
-                "Action",
-                "EventSourceToken",
-                "FunctionName",
-                "Principal",
-                "PrincipalOrgID",
-                "SourceArn",
-                "SourceAccount",
-            ],
+            &["Action", "FunctionName", "Principal", "SourceArn", "SourceAccount"],
         ));
         input["StatementId"] = sid.clone().into();
         place.call("lambda", "AddPermission", input).await?;
