@@ -1,7 +1,13 @@
 //! CloudFormation: stacks that are made of what templates say, through the sandbox's own services.
 
-#![allow(dead_code, unused_imports)] // until the API stands on it
-
+mod answers;
+mod change_set;
+mod execution;
 mod macros;
+mod request;
 mod resource_types;
+mod service;
+mod state;
 mod template;
+
+pub(crate) use service::CloudFormation;
