@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::references::{self, Reference};
-use super::scope::{Pseudo, Scope};
-use super::{Known, TemplateError, Types, conditions, properties, section};
+use super::scope::{Nothing, Pseudo, Scope};
+use super::{Known, TemplateError, Types, conditions, functions, properties, section};
 
 /// What becomes of a resource that its stack no longer has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,6 +69,7 @@ impl Bound {
         properties::check(&scope, types)?;
         let resources = resources(&scope)?;
         check_outputs(&scope)?;
+        check_functions(&scope)?;
         Ok(Self { scope, resources })
     }
 
@@ -175,11 +176,35 @@ fn check_outputs(scope: &Scope) -> Result<(), TemplateError> {
     if unresolved.is_empty() { Ok(()) } else { Err(references::unresolved_in("Outputs", unresolved)) }
 }
 
+/// Calls all functions that wait for no resource: what they refuse is refused before anything is made.
+fn check_functions(scope: &Scope) -> Result<(), TemplateError> {
+    for block in ["Resources", "Outputs"] {
+        for (_, entry) in chosen(scope, block) {
+            for part in ["Properties", "Value", "Export"].iter().filter_map(|part| entry.get(part)) {
+                call_ready(part, scope)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn call_ready(value: &Value, scope: &Scope) -> Result<(), TemplateError> {
+    let value = scope.chosen(value);
+    if functions::of(value).is_some() && needed(value, scope)?.is_empty() {
+        return scope.resolve(value, &Nothing).map(drop);
+    }
+    match value {
+        Value::Array(items) => items.iter().try_for_each(|item| call_ready(item, scope)),
+        Value::Object(entries) => entries.values().try_for_each(|value| call_ready(value, scope)),
+        _ => Ok(()),
+    }
+}
+
 fn policy(scope: &Scope, value: Option<&Value>) -> Result<Policy, TemplateError> {
     let Some(value) = value else {
         return Ok(Policy::Delete);
     };
-    match scope.text(value, &super::scope::Nothing)?.as_deref() {
+    match scope.text(value, &Nothing)?.as_deref() {
         Some("Delete") => Ok(Policy::Delete),
         Some("Retain") => Ok(Policy::Retain),
         Some("RetainExceptOnCreate") => Ok(Policy::RetainExceptOnCreate),

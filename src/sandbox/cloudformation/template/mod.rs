@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+#[allow(unused_imports)] // until the API stands on it
 pub(crate) use bound::{Bound, BoundResource, Output, Policy};
 pub(crate) use capabilities::NeededCapabilities;
 pub(crate) use parameters::ParameterDeclaration;
@@ -122,6 +123,11 @@ impl Template {
     /// Chooses by the conditions what there is to make, and checks all references, types and properties.
     pub(crate) fn bind(&self, parameters: BTreeMap<String, Value>, pseudo: Pseudo) -> Result<Bound, TemplateError> {
         self.bind_with(parameters, pseudo, resource_type)
+    }
+
+    /// Checks that there is every type that it names: what can be said of it without parameters, as `ValidateTemplate` does.
+    pub(crate) fn check_types(&self) -> Result<(), TemplateError> {
+        properties::check_types(&self.document, resource_type)
     }
 
     fn bind_with(

@@ -35,6 +35,14 @@ const PARAMETER: [&str; 11] = [
 ];
 const OUTPUT: [&str; 4] = ["Condition", "Description", "Export", "Value"];
 
+/// How many entries a section may have.
+const MOST: [(&str, &str, usize); 4] = [
+    ("Mappings", "mappings", 200),
+    ("Outputs", "outputs", 200),
+    ("Parameters", "parameters", 200),
+    ("Resources", "resources", 500),
+];
+
 /// Checks what has to be so even while there are macros to call.
 pub(super) fn check_root(document: &Value) -> Result<(), TemplateError> {
     let Some(sections) = document.as_object() else {
@@ -60,8 +68,13 @@ pub(super) fn check_root(document: &Value) -> Result<(), TemplateError> {
             plain(version)
         )));
     }
-    if sections.get("Description").is_some_and(|description| !description.is_string()) {
-        return Err(TemplateError::format("Description must be a string."));
+    match sections.get("Description") {
+        None => {}
+        Some(Value::String(text)) if text.len() > 1024 => {
+            return Err(TemplateError::format("'Description' length is greater than 1024."));
+        }
+        Some(Value::String(_)) => {}
+        Some(_) => return Err(TemplateError::format("Description must be a string.")),
     }
     if let Some(pointer) = null_within(document, String::new()) {
         return Err(TemplateError::format(format!("[{pointer}] 'null' values are not allowed in templates")));
@@ -69,6 +82,14 @@ pub(super) fn check_root(document: &Value) -> Result<(), TemplateError> {
     for name in ["Conditions", "Mappings", "Outputs", "Parameters", "Resources"] {
         if sections.get(name).is_some_and(|section| !section.is_object()) {
             return Err(TemplateError::format(format!("{name} must be an object.")));
+        }
+    }
+    for (name, plural, most) in MOST {
+        let count = section(document, name).count();
+        if count > most {
+            return Err(TemplateError::format(format!(
+                "Number of {plural}, {count}, is greater than maximum allowed, {most}"
+            )));
         }
     }
     check_parameters(document)

@@ -324,6 +324,29 @@ fn templates_that_cannot_be_are_refused_in_cloudformations_words() {
 }
 
 #[test]
+fn a_template_has_no_more_of_anything_than_cloudformation_takes() {
+    let things: Vec<_> = (0..501).map(|place| format!("A{place}: {{ Type: 'Test::One::Thing' }}")).collect();
+    assert!(bound(&format!("Resources: {{ {} }}", things[1..].join(", ")), &[]).is_ok());
+    let words = "Template format error: Number of resources, 501, is greater than maximum allowed, 500";
+    assert_eq!(refusal(&format!("Resources: {{ {} }}", things.join(", ")), &[]), words);
+    let long = format!("Description: {}\nResources: {{ {} }}", "x".repeat(1025), things[0]);
+    assert_eq!(refusal(&long, &[]), "Template format error: 'Description' length is greater than 1024.");
+}
+
+#[test]
+fn a_function_that_waits_for_no_resource_is_refused_before_any_is_made() {
+    let with = |text: &str| {
+        format!("Resources: {{ A: {{ Type: 'Test::One::Thing', Properties: {{ Anything: {{ T: {text} }} }} }} }}")
+    };
+    let words = "Template error: Fn::Select cannot select nonexistent value at index 2";
+    assert_eq!(refusal(&with("!Join ['-', [a, !Select [2, [b]]]]"), &[]), words);
+    assert_eq!(
+        refusal(&with("!And [!Equals [a, a], !Equals [a, a]]"), &[]),
+        "Template error: Fn::And cannot be partially collapsed"
+    );
+}
+
+#[test]
 fn values_of_parameters_are_held_against_their_constraints() {
     let with = |declared: &str| {
         format!("Resources: {{ A: {{ Type: 'Test::One::Thing' }} }}\nParameters: {{ P: {{ {declared} }} }}")
@@ -405,6 +428,14 @@ fn iam_has_to_be_acknowledged_and_its_names_too() {
 }
 
 #[test]
+fn types_that_are_not_there_are_said_without_parameters() {
+    let template =
+        Template::parse("Resources: { A: { Type: 'AWS::S3::Bucket' }, B: { Type: 'AWS::S3::Pail' } }").unwrap();
+    let words = "Template format error: Unrecognized resource types: [AWS::S3::Pail]";
+    assert_eq!(template.check_types().unwrap_err().0, words);
+}
+
+#[test]
 fn json_and_yaml_say_the_same() {
     let yaml = "Resources:\n  B: {Type: T, Properties: {X: !Sub '${A}'}}\n  A: {Type: T}\n";
     let json = r#"{"Resources": {"B": {"Type": "T", "Properties": {"X": {"Fn::Sub": "${A}"}}}, "A": {"Type": "T"}}}"#;
@@ -436,4 +467,82 @@ fn a_transform_list_is_called_in_its_order() {
     assert_eq!((&*second.name, &second.parameters), ("Two", &json!({ "a": 1 })));
     template.replace("", second.fragment).unwrap();
     assert_eq!(template.next_transform(), None);
+}
+
+/// Reads one of the templates that thumbctl comes with.
+fn shipped(name: &str) -> Template {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/cloudformation").join(name);
+    Template::parse(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+/// What waits for what in a template, with the real types of resources.
+fn order(template: &Template, supplied: &[(&str, &str)]) -> (Bound, Vec<String>) {
+    let supplied = supplied.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let bound = template.bind(template.parameter_values(&supplied).unwrap(), pseudo()).unwrap();
+    let line = |resource: &BoundResource| {
+        let needed: Vec<_> = resource.depends_on.iter().map(String::as_str).collect();
+        format!("{}: {}", resource.logical_id, needed.join(" "))
+    };
+    let lines = bound.resources().iter().map(line).collect();
+    (bound, lines)
+}
+
+#[test]
+fn the_macros_template_is_understood() {
+    let template = shipped("macro.yaml");
+    assert_eq!(template.needed_capabilities().capabilities, ["CAPABILITY_NAMED_IAM"]);
+    let (bound, order) = order(&template, &[]);
+    let expected = ["MacroLogGroup: ", "MacroRole: ", "MacroFunction: MacroLogGroup MacroRole", "Macro: MacroFunction"];
+    assert_eq!(order, expected);
+    let function = bound.properties("MacroFunction", &AllMade).unwrap();
+    assert_eq!(function["Role"], "MacroRole/Arn");
+    assert!(function["Code"]["ZipFile"].as_str().unwrap().starts_with("def handler(event, context):\n"));
+    assert_eq!(bound.outputs(&AllMade).unwrap()[0].value, "ref-Macro");
+}
+
+#[test]
+fn the_builds_template_is_understood_with_a_repository_and_without() {
+    let template = shipped("build.yaml");
+    let (bundle, with_bundle) = order(&template, &[("Suffix", "0123abcd")]);
+    assert!(with_bundle.contains(&"BuildSourceBucket: ".to_owned()));
+    let project = "BuildProject: BuildLogGroup BuildRole BuildSourceBucket Repository";
+    assert!(with_bundle.contains(&project.to_owned()), "{with_bundle:?}");
+    let project = bundle.properties("BuildProject", &AllMade).unwrap();
+    assert_eq!(project["Source"], json!({ "Type": "S3", "Location": "ref-BuildSourceBucket/function.zip" }));
+    let statements = |bound: &Bound| {
+        bound.properties("BuildPolicy", &AllMade).unwrap()["PolicyDocument"]["Statement"].as_array().unwrap().len()
+    };
+    assert_eq!(statements(&bundle), 5);
+
+    let url = "https://github.com/a/b";
+    let (github, with_github) = order(&template, &[("Suffix", "0123abcd"), ("SourceUrl", url)]);
+    assert!(with_github.contains(&"BuildProject: BuildLogGroup BuildRole Repository".to_owned()), "{with_github:?}");
+    let project = github.properties("BuildProject", &AllMade).unwrap();
+    assert_eq!(project["Source"], json!({ "Type": "GITHUB", "Location": url, "GitCloneDepth": 1 }));
+    assert_eq!(statements(&github), 3);
+}
+
+#[test]
+fn the_applications_template_is_understood_once_its_macro_has_answered() {
+    let mut template = shipped("app.yaml");
+    assert_eq!(template.declared_transforms(), ["thumbs-macro"]);
+    while let Some(call) = template.next_transform() {
+        assert_eq!(call.parameters["Prefix"], json!({ "Ref": "Prefix" }));
+        let name = format!("thumbs-{}", call.parameters["Role"].as_str().unwrap());
+        template.replace(&call.pointer, json!(name)).unwrap();
+    }
+    let supplied = [("Suffix", "0123abcd"), ("ImageUri", "host/repository:latest")];
+    let (bound, order) = order(&template, &supplied);
+    let expected = [
+        "SourceBucket: Function InvokePermission",
+        "DestinationBucket: ",
+        "FunctionLogGroup: ",
+        "FunctionPolicy: ",
+        "FunctionRole: FunctionPolicy",
+        "Function: DestinationBucket FunctionLogGroup FunctionRole",
+        "InvokePermission: Function",
+    ];
+    assert_eq!(order, expected);
+    let policy = bound.properties("FunctionPolicy", &AllMade).unwrap();
+    assert_eq!(policy["PolicyDocument"]["Statement"][1]["Resource"], "arn:aws:s3:::thumbs-source/*");
 }
