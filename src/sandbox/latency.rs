@@ -78,6 +78,18 @@ pub(crate) enum Span {
     FirstRetry,
     /// Before Lambda tries an asynchronous event for the third and last time.
     SecondRetry,
+    /// CloudFormation makes a role.
+    StackRole,
+    /// CloudFormation makes a managed policy.
+    StackManagedPolicy,
+    /// CloudFormation makes a function.
+    StackFunction,
+    /// CloudFormation makes a bucket.
+    StackBucket,
+    /// CloudFormation makes a build project.
+    StackProject,
+    /// CloudFormation makes something that takes it no longer than a second.
+    StackOther,
 }
 
 /// A row of the table, in milliseconds.
@@ -114,6 +126,13 @@ impl Span {
             // One and two minutes: Lambda's documentation on asynchronous invocation.
             Self::FirstRetry => Row { aws: (60_000, 60_000), instant: 1_000 },
             Self::SecondRetry => Row { aws: (120_000, 120_000), instant: 2_000 },
+            // The estimates that rain, a deploy tool of AWS's, has in its table.
+            Self::StackRole => row(12_000, 12_000),
+            Self::StackManagedPolicy => row(16_000, 16_000),
+            Self::StackFunction => row(25_000, 25_000),
+            Self::StackBucket => row(30_000, 30_000),
+            Self::StackProject => row(2_000, 2_000),
+            Self::StackOther => row(1_000, 1_000),
         }
     }
 }

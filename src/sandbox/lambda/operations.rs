@@ -169,7 +169,7 @@ impl Asked<'_> {
         let package = PackageType::read(self.input)?;
         refuse_publish(self.input)?;
         let settings = Settings::read(self.input)?;
-        let tags = request::tags(self.input)?;
+        let tags = request::tags(self.input, self.ctx.internal_bypass)?;
         let architectures = request::architectures(self.input)?;
         let given = Given::read(&self.input["Code"], package, "creating")?;
         let Some(role) = settings.role.clone() else {
@@ -342,7 +342,7 @@ impl Asked<'_> {
     }
 
     fn tag(&self) -> Result<Value, AwsError> {
-        let tags = request::tags(self.input)?;
+        let tags = request::tags(self.input, self.ctx.internal_bypass)?;
         self.tagged(|function| {
             let mut all = function.tags.clone();
             all.extend(tags);

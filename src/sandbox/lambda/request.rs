@@ -158,22 +158,26 @@ pub(crate) fn architectures(input: &Value) -> Result<Option<Vec<String>>, AwsErr
 }
 
 /// Tags, of CreateFunction and TagResource.
-pub(crate) fn tags(input: &Value) -> Result<BTreeMap<String, String>, AwsError> {
+pub(crate) fn tags(input: &Value, by_house: bool) -> Result<BTreeMap<String, String>, AwsError> {
     let Some(tags) = input["Tags"].as_object() else {
         return Ok(BTreeMap::new());
     };
     let tags: BTreeMap<String, String> =
         tags.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
+    // CloudFormation's own, which only the house sets.
+    if let Some(name) = tags.keys().find(|name| name.starts_with("aws:")).filter(|_| !by_house) {
+        return Err(errors::invalid_parameter(format!("The tag key '{name}' is not allowed.")));
+    }
     check_tags(&tags)?;
     Ok(tags)
 }
 
 /// Lambda allows 50 tags.
 pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), AwsError> {
-    if tags.len() > 50 {
+    if tags.keys().filter(|name| !name.starts_with("aws:")).count() > 50 {
         return Err(errors::invalid_parameter("Tag count exceeds the limit of 50."));
     }
-    match tags.keys().find(|name| name.starts_with("aws:") || name.is_empty() || name.len() > 128) {
+    match tags.keys().find(|name| name.is_empty() || name.len() > 128) {
         Some(name) => Err(errors::invalid_parameter(format!("The tag key '{name}' is not allowed."))),
         None => Ok(()),
     }

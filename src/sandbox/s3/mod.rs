@@ -39,6 +39,7 @@ pub(crate) use error::{S3Error, S3Result};
 use index::{Bucket, Version};
 pub(crate) use permit::Permit;
 pub(crate) use route::{Target, bucket_of_host};
+pub(crate) use xml::escape;
 
 /// A request whose sender is known.
 pub(crate) struct Call {
@@ -122,6 +123,20 @@ impl S3 {
             response.headers_mut().insert("x-amz-bucket-region", region);
         }
         response
+    }
+
+    /// Whether there is such a bucket.
+    pub(crate) fn has_bucket(&self, name: &str) -> bool {
+        lock(&self.buckets).contains_key(name)
+    }
+
+    /// Answers a call from inside the house: the document that S3 answers.
+    pub(crate) async fn answer(&self, mut call: Call) -> S3Result<String> {
+        let response = self.dispatch(&mut call).await?;
+        let bytes = axum::body::to_bytes(response.into_body(), 4 * 1024 * 1024)
+            .await
+            .map_err(|cause| S3Error::new(500, "InternalError", cause.to_string()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     async fn dispatch(&self, call: &mut Call) -> S3Result {

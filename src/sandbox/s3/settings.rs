@@ -1,5 +1,7 @@
 //! A bucket's settings: documents that are checked, kept and given back as they came.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use http::{HeaderValue, Response};
 
@@ -117,10 +119,39 @@ pub(super) fn versioning(bucket: &Bucket) -> Option<&'static str> {
 }
 
 impl S3 {
+    /// Sets all of a bucket's tags, those of the system (`aws:…`) included, for CloudFormation, which alone may set them.
+    pub(crate) fn tag_bucket(&self, bucket: &str, tags: &BTreeMap<String, String>) -> S3Result<()> {
+        let mut document = Xml::document("Tagging");
+        document.open("TagSet");
+        for (key, value) in tags {
+            document.open("Tag").text("Key", key).text("Value", value).close("Tag");
+        }
+        document.close("TagSet");
+        let value = (!tags.is_empty()).then(|| document.end("Tagging"));
+        self.with_bucket(bucket, |bucket| Ok(bucket.change(Change::Configure { name: "tagging".to_owned(), value })?))
+    }
+
+    /// A bucket's tags that CloudFormation has set: no one else can change or remove them.
+    fn system_tags(&self, call: &Call) -> S3Result<BTreeMap<String, String>> {
+        let document = self.with(call, |bucket| Ok(bucket.settings.get("tagging").cloned()))?;
+        let Some(document) = document else { return Ok(BTreeMap::new()) };
+        let document = Element::parse(document.as_bytes())?;
+        let tags = document.child("TagSet").into_iter().flat_map(|set| set.all("Tag"));
+        let pair = |tag: &Element| {
+            (tag.value("Key").unwrap_or_default().to_owned(), tag.value("Value").unwrap_or_default().to_owned())
+        };
+        Ok(tags.map(pair).filter(|(key, _)| key.starts_with("aws:")).collect())
+    }
+
     pub(super) async fn setting(&self, call: &mut Call, setting: &'static str) -> S3Result {
         match call.target.operation.get(..3) {
             Some("Get") => self.get_setting(call, setting),
             Some("Put") => self.put_setting(call, setting).await,
+            _ if setting == "tagging" => {
+                // CloudFormation's own stay.
+                self.tag_bucket(&call.target.bucket, &self.system_tags(call)?)?;
+                Ok(empty(204))
+            }
             _ => {
                 self.configure(call, setting, None)?;
                 Ok(empty(204))
@@ -170,8 +201,15 @@ impl S3 {
         let text = match setting {
             "notification" => notification::accept(&document, &call.target.bucket, &self.services)?,
             "tagging" => {
-                check_tags(&document)?;
-                tagging_document(&document)
+                let system = self.system_tags(call)?;
+                check_tags(&document, &system)?;
+                let mut tags: BTreeMap<String, String> = system;
+                for tag in document.child("TagSet").into_iter().flat_map(|set| set.all("Tag")) {
+                    let member = |name| tag.value(name).unwrap_or_default().to_owned();
+                    tags.insert(member("Key"), member("Value"));
+                }
+                self.tag_bucket(&call.target.bucket, &tags)?;
+                return Ok(empty(204));
             }
             "versioning" => match document.value("Status") {
                 Some("Enabled" | "Suspended") => String::from_utf8_lossy(&bytes).into_owned(),
@@ -191,7 +229,7 @@ impl S3 {
             }
             _ => String::from_utf8_lossy(&bytes).into_owned(),
         };
-        let mut response = self.keep(call, setting, text, if setting == "tagging" { 204 } else { 200 })?;
+        let mut response = self.keep(call, setting, text, 200)?;
         self.with(call, |bucket| {
             show_minimum_size(bucket, setting, &mut response);
             Ok(())
@@ -216,19 +254,23 @@ fn show_minimum_size(bucket: &Bucket, setting: &str, response: &mut Response<Bod
     }
 }
 
-fn check_tags(document: &Element) -> S3Result<()> {
+fn check_tags(document: &Element, system: &BTreeMap<String, String>) -> S3Result<()> {
     let set = document.child("TagSet").ok_or_else(S3Error::malformed_xml)?;
     let mut names = std::collections::BTreeSet::new();
     for tag in set.all("Tag") {
         let (key, value) = (tag.value("Key").unwrap_or_default(), tag.value("Value").unwrap_or_default());
-        if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 || key.starts_with("aws:") {
+        if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
             return Err(S3Error::new(400, "InvalidTag", "The TagKey or TagValue you have provided is invalid"));
+        }
+        // Those that are there may be repeated, as clients do that read all tags and write them back.
+        if key.starts_with("aws:") && system.get(key).is_none_or(|there| there != value) {
+            return Err(S3Error::new(400, "InvalidTag", "System tags cannot be added/updated by requester"));
         }
         if !names.insert(key) {
             return Err(S3Error::new(400, "InvalidTag", "Cannot provide multiple Tags with the same key"));
         }
     }
-    if names.len() > 50 {
+    if names.iter().filter(|name| !name.starts_with("aws:")).count() > 50 {
         return Err(S3Error::new(400, "BadRequest", "Bucket tag count cannot be greater than 50"));
     }
     Ok(())

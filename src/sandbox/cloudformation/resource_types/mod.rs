@@ -1,8 +1,20 @@
 //! The types of resources that stacks can be made of: their properties and attributes, and how one is made, changed and
 //! deleted through the sandbox's services. One file a service.
 
+mod bucket_settings;
+mod call;
+mod cloudformation;
+mod codebuild;
+mod ecr;
+mod iam;
+mod lambda;
+mod logs;
 mod properties;
+mod s3;
+mod shape;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -104,26 +116,4 @@ pub(crate) trait Provider: Send + Sync {
     async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused>;
     /// Deletes it; one that is gone already is deleted.
     async fn delete(&self, place: &Workplace<'_>, made: &Made, properties: &Value) -> Result<(), Refused>;
-}
-
-/// Makes nothing yet.
-struct Unmade;
-
-#[async_trait]
-impl Provider for Unmade {
-    fn physical_id(&self, place: &Workplace<'_>, _: &Value) -> String {
-        place.logical_id.to_owned()
-    }
-    async fn create(&self, _: &Workplace<'_>, _: &Value) -> Result<Made, Refused> {
-        Err(Refused("The sandbox cannot make this yet".to_owned()))
-    }
-    async fn stabilise(&self, _: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        Ok(())
-    }
-    async fn update(&self, _: &Workplace<'_>, made: &Made, _: &Value, _: &Value) -> Result<Made, Refused> {
-        Ok(made.clone())
-    }
-    async fn delete(&self, _: &Workplace<'_>, _: &Made, _: &Value) -> Result<(), Refused> {
-        Ok(())
-    }
 }
