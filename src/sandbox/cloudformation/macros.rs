@@ -37,7 +37,7 @@ pub(crate) async fn expand(mut template: Template, context: &MacroContext<'_>) -
         calls += 1;
         if calls > MOST_CALLS {
             return Err(TemplateError(format!(
-                "Transform {} failed with: more than {MOST_CALLS} calls of macros.",
+                "Transform {} failed with: more than {MOST_CALLS} calls of macros",
                 id(&call.name, context)
             )));
         }
@@ -91,17 +91,18 @@ async fn invoke(call: &TransformCall, function: &str, context: &MacroContext<'_>
         }
         None => context.services.call("lambda", context.region, "Invoke", input).await,
     };
-    let output = invoked
-        .map_err(|refused| TemplateError(format!("Transform {id} failed with: {}", sentence(&refused.message))))?;
+    let output =
+        invoked.map_err(|refused| TemplateError(format!("Transform {id} failed with: {}", refused.message)))?;
     answer(&output, &id, &request_id)
 }
 
 /// Reads what Lambda answers for a macro's function.
 fn answer(output: &Value, id: &str, request_id: &str) -> Result<Value, TemplateError> {
-    if output["__headers"]["X-Amz-Function-Error"].is_string() {
-        return Err(TemplateError(format!("Failed to execute transform {id}")));
-    }
     let malformed = || TemplateError(format!("Received malformed response from transform {id}"));
+    // What a function raises is not told, only that it is no answer.
+    if output["__headers"]["X-Amz-Function-Error"].is_string() {
+        return Err(malformed());
+    }
     let body = STANDARD.decode(output["__raw_body"].as_str().unwrap_or_default()).map_err(|_| malformed())?;
     let mut body: Value = serde_json::from_slice(&body).map_err(|_| malformed())?;
     let status = body["status"].as_str().ok_or_else(malformed)?;
@@ -110,7 +111,7 @@ fn answer(output: &Value, id: &str, request_id: &str) -> Result<Value, TemplateE
     }
     if !status.eq_ignore_ascii_case("success") {
         return Err(TemplateError(match body["errorMessage"].as_str().filter(|message| !message.is_empty()) {
-            Some(message) => format!("Transform {id} failed with: {}", sentence(message)),
+            Some(message) => format!("Transform {id} failed with: {message}"),
             None => format!("Transform {id} failed without an error message."),
         }));
     }
@@ -118,11 +119,6 @@ fn answer(output: &Value, id: &str, request_id: &str) -> Result<Value, TemplateE
         None | Some(Value::Null) => Err(malformed()),
         Some(fragment) => Ok(fragment),
     }
-}
-
-/// A message with its full stop.
-fn sentence(message: &str) -> String {
-    format!("{}.", message.trim_end().trim_end_matches('.'))
 }
 
 #[cfg(test)]
@@ -258,13 +254,13 @@ Resources:
         let cases: [(Answers, &str); 9] = [
             (
                 |event| json!({ "requestId": event["requestId"], "status": "failure", "errorMessage": "no name" }),
-                "Transform 000000000000::Naming failed with: no name.",
+                "Transform 000000000000::Naming failed with: no name",
             ),
             (
                 |event| json!({ "requestId": event["requestId"], "status": "failure" }),
                 "Transform 000000000000::Naming failed without an error message.",
             ),
-            (|_| json!({ "unhandled": "boom" }), "Failed to execute transform 000000000000::Naming"),
+            (|_| json!({ "unhandled": "boom" }), "Received malformed response from transform 000000000000::Naming"),
             (|_| json!("nonsense"), "Received malformed response from transform 000000000000::Naming"),
             (|_| json!(null), "Received malformed response from transform 000000000000::Naming"),
             (
@@ -277,11 +273,11 @@ Resources:
             ),
             (
                 |_| json!({ "refused": "Function not found" }),
-                "Transform 000000000000::Naming failed with: Function not found.",
+                "Transform 000000000000::Naming failed with: Function not found",
             ),
             (
                 |event| success(event, json!({ "Fn::Transform": { "Name": "Naming" } })),
-                "Transform 000000000000::Naming failed with: more than 200 calls of macros.",
+                "Transform 000000000000::Naming failed with: more than 200 calls of macros",
             ),
         ];
         for (answers, words) in cases {

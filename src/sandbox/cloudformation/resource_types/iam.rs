@@ -1,6 +1,9 @@
 //! Roles and policies.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
+use awsim_iam::IAM_REGION;
 use serde_json::{Value, json};
 
 use super::call::Failure;
@@ -26,6 +29,11 @@ async fn tell(place: &Workplace<'_>, operation: &str, input: Value) -> Result<()
 fn without(list: &Value, other: &Value) -> Vec<String> {
     let other = texts(other);
     texts(list).into_iter().filter(|text| !other.contains(text)).collect()
+}
+
+/// The tags that CloudFormation alone may set, and the others.
+fn split_tags(tags: BTreeMap<String, String>) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
+    tags.into_iter().partition(|(key, _)| key.starts_with("aws:"))
 }
 
 /// What a role has beyond what it is made with: what has gone is taken off, what is new or other is put on.
@@ -75,12 +83,18 @@ impl Provider for Role {
         if !properties["MaxSessionDuration"].is_null() {
             input["MaxSessionDuration"] = shape::number(&properties["MaxSessionDuration"]);
         }
-        let tags = shape::tags(place, &properties["Tags"]);
+        let (system, tags) = split_tags(shape::tags(place, &properties["Tags"]));
         if !tags.is_empty() {
             input["Tags"] = shape::pairs(&tags, "Key", "Value");
         }
         let answer = place.call("iam", "CreateRole", input).await?;
         let role = &answer["Role"];
+        if let Some(access) = place.services.access()
+            && let Some(mut role) = access.iam().get(place.services.account(), IAM_REGION).roles.get_mut(&name)
+        {
+            // IAM's own operation refuses these from everyone.
+            role.tags.extend(system);
+        }
         let made = made(name.clone(), [("Arn", role["Arn"].clone()), ("RoleId", role["RoleId"].clone())]);
         if let Err(failure) = furnish(place, &name, &Value::Null, properties).await {
             self.delete(place, &made, properties).await?;
@@ -125,7 +139,7 @@ impl Provider for Role {
         if !gone.is_empty() {
             tell(place, "UntagRole", json!({ "RoleName": name, "TagKeys": gone })).await?;
         }
-        let tags = shape::tags(place, &after["Tags"]);
+        let (_, tags) = split_tags(shape::tags(place, &after["Tags"]));
         if !tags.is_empty() {
             let input = json!({ "RoleName": name, "Tags": shape::pairs(&tags, "Key", "Value") });
             tell(place, "TagRole", input).await?;

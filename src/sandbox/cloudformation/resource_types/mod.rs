@@ -13,6 +13,8 @@ mod properties;
 mod s3;
 mod shape;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};

@@ -79,11 +79,11 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, TemplateError> {
     Ok(pieces)
 }
 
-/// What `Fn::Sub` works on: its text, and its own variables if it has any.
-pub(super) type Substitution<'a> = (&'a str, Option<&'a serde_json::Map<String, Value>>);
+/// The variables of a `Fn::Sub` of its own.
+type Variables = serde_json::Map<String, Value>;
 
 /// The text of a `Fn::Sub` and its own variables.
-pub(super) fn sub(argument: &Value) -> Result<Substitution<'_>, TemplateError> {
+pub(super) fn sub(argument: &Value) -> Result<(&str, Option<&Variables>), TemplateError> {
     match argument {
         Value::String(text) => Ok((text, None)),
         Value::Array(items) => match items.as_slice() {

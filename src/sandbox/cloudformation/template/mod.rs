@@ -125,6 +125,11 @@ impl Template {
         self.bind_with(parameters, pseudo, resource_type)
     }
 
+    /// Checks that there is every type that it names: what can be said of it without parameters, as `ValidateTemplate` does.
+    pub(crate) fn check_types(&self) -> Result<(), TemplateError> {
+        properties::check_types(&self.document, resource_type)
+    }
+
     fn bind_with(
         &self,
         parameters: BTreeMap<String, Value>,

@@ -8,19 +8,28 @@ use super::scope::Scope;
 use super::{TemplateError, Types, functions, section};
 use crate::sandbox::cloudformation::resource_types::Property;
 
-/// Checks types, properties and attributes, as far as they are written down; what functions make of them is their own.
-pub(super) fn check(scope: &Scope, types: Types) -> Result<(), TemplateError> {
-    let type_of = |resource: &Value| resource["Type"].as_str().unwrap_or_default().to_owned();
-    let mut unknown: Vec<String> = Vec::new();
-    for (_, resource) in section(&scope.document, "Resources") {
+/// Checks that there is every type that a template names, whatever the conditions.
+pub(super) fn check_types(document: &Value, types: Types) -> Result<(), TemplateError> {
+    let mut unknown: Vec<&str> = Vec::new();
+    for (_, resource) in section(document, "Resources") {
         let name = type_of(resource);
-        if types(&name).is_none() && !unknown.contains(&name) {
+        if types(name).is_none() && !unknown.contains(&name) {
             unknown.push(name);
         }
     }
-    if !unknown.is_empty() {
-        return Err(TemplateError::format(format!("Unrecognized resource types: [{}]", unknown.join(", "))));
+    if unknown.is_empty() {
+        return Ok(());
     }
+    Err(TemplateError::format(format!("Unrecognized resource types: [{}]", unknown.join(", "))))
+}
+
+fn type_of(resource: &Value) -> &str {
+    resource["Type"].as_str().unwrap_or_default()
+}
+
+/// Checks types, properties and attributes, as far as they are written down; what functions make of them is their own.
+pub(super) fn check(scope: &Scope, types: Types) -> Result<(), TemplateError> {
+    check_types(&scope.document, types)?;
     for block in ["Resources", "Outputs"] {
         for (_, entry) in section(&scope.document, block) {
             for part in ["Properties", "Value", "Export"].iter().filter_map(|part| entry.get(part)) {
@@ -29,7 +38,7 @@ pub(super) fn check(scope: &Scope, types: Types) -> Result<(), TemplateError> {
         }
     }
     for (name, resource) in chosen(scope, "Resources") {
-        let Some(resource_type) = types(&type_of(resource)) else {
+        let Some(resource_type) = types(type_of(resource)) else {
             continue;
         };
         let nothing = Value::Object(serde_json::Map::new());

@@ -428,6 +428,14 @@ fn iam_has_to_be_acknowledged_and_its_names_too() {
 }
 
 #[test]
+fn types_that_are_not_there_are_said_without_parameters() {
+    let template =
+        Template::parse("Resources: { A: { Type: 'AWS::S3::Bucket' }, B: { Type: 'AWS::S3::Pail' } }").unwrap();
+    let words = "Template format error: Unrecognized resource types: [AWS::S3::Pail]";
+    assert_eq!(template.check_types().unwrap_err().0, words);
+}
+
+#[test]
 fn json_and_yaml_say_the_same() {
     let yaml = "Resources:\n  B: {Type: T, Properties: {X: !Sub '${A}'}}\n  A: {Type: T}\n";
     let json = r#"{"Resources": {"B": {"Type": "T", "Properties": {"X": {"Fn::Sub": "${A}"}}}, "A": {"Type": "T"}}}"#;
