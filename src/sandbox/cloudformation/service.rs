@@ -115,7 +115,8 @@ impl CloudFormation {
         let mut missing = template.needed_capabilities().capabilities;
         let given = &goal.capabilities;
         missing.retain(|one| {
-            !given.contains(one) && !(one == "CAPABILITY_IAM" && given.iter().any(|own| own == "CAPABILITY_NAMED_IAM"))
+            let within_named = one == "CAPABILITY_IAM" && given.iter().any(|own| own == "CAPABILITY_NAMED_IAM");
+            !(given.contains(one) || within_named)
         });
         if macros
             && !template.declared_transforms().is_empty()
