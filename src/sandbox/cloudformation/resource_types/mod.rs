@@ -19,7 +19,6 @@ mod tests;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-#[allow(unused_imports)] // until the API stands on it
 pub(crate) use table::resource_type;
 
 /// A type of resource.

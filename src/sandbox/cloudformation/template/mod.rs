@@ -18,7 +18,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-#[allow(unused_imports)] // until the API stands on it
 pub(crate) use bound::{Bound, BoundResource, Output, Policy};
 pub(crate) use capabilities::NeededCapabilities;
 pub(crate) use parameters::ParameterDeclaration;
