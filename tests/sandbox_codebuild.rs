@@ -404,6 +404,7 @@ async fn a_build_uses_the_machines_aws_cli_and_says_that_there_is_no_toolchain()
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_thumbctl"));
     command.args(["sandbox", "--port", "0", "--real-cargo", "--data-dir"]).arg(dir.path().join("data"));
     command.env("PATH", dir.path()).env("HOME", dir.path()).env_remove("CARGO_HOME");
+    command.env("THUMBCTL_STATE_DIR", dir.path().join("state"));
     let sandbox = Sandbox::start(command);
     project(
         &sandbox,

@@ -15,7 +15,8 @@ pub(crate) fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
 pub(crate) fn replace_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let temporary = file.with_extension("new");
+    // Of this process's own: several sandboxes that begin at the same moment announce themselves in one place.
+    let temporary = file.with_extension(format!("{}.new", std::process::id()));
     let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     out.write_all(bytes)?;
     std::fs::rename(&temporary, file)

@@ -27,6 +27,8 @@ impl Sandbox {
     pub fn on(dir: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_thumbctl"));
         command.args(["sandbox", "--port", "0", "--data-dir"]).arg(dir).stdin(Stdio::null());
+        // Where it is announced: not to the commands of whoever runs the tests.
+        command.env("THUMBCTL_STATE_DIR", dir.join("announced"));
         Self::start(command)
     }
 
