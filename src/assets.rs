@@ -36,6 +36,13 @@ const FUNCTION: &[File] = embed!["function":
 
 const IMAGES: &[File] = embed!["images": "bubbles.png", "kites.gif", "lighthouse.jpg", "mountains.jpg", "waves.webp"];
 
+const CLOUDFORMATION: &[File] = embed!["cloudformation": "README.md", "app.yaml", "build.yaml", "macro.yaml"];
+
+/// The CloudFormation templates, and how they are deployed by hand.
+pub fn cloudformation_files() -> &'static [File] {
+    CLOUDFORMATION
+}
+
 /// The files that a build of the function needs: path within the crate, content.
 pub fn function_files() -> &'static [File] {
     FUNCTION
@@ -82,13 +89,17 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_a_build_needs_is_embedded() {
+    fn everything_that_is_needed_is_embedded() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
         let mut expected: BTreeSet<String> =
             ["Cargo.lock", "Cargo.toml", "Dockerfile", "buildspec.yml"].map(str::to_owned).into();
         files_below(&root.join("function/src"), "src/", &mut expected);
         let embedded: BTreeSet<String> = function_files().iter().map(|(path, _)| (*path).to_owned()).collect();
         assert_eq!(embedded, expected);
+        let mut templates = BTreeSet::new();
+        files_below(&root.join("cloudformation"), "", &mut templates);
+        let embedded: BTreeSet<String> = cloudformation_files().iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert_eq!(embedded, templates);
         let mut images = BTreeSet::new();
         files_below(&root.join("images"), "", &mut images);
         assert_eq!(sample_images().iter().map(|(path, _)| (*path).to_owned()).collect::<BTreeSet<_>>(), images);

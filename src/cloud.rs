@@ -20,7 +20,7 @@ use crate::settings::{CloudChoice, LatencyChoice, SandboxSettings, Settings};
 const SANDBOX_REGION: &str = "us-east-1";
 
 /// The services that a deployment speaks to, as the SDK knows them: name in the profile, name in `AWS_ENDPOINT_URL_…`.
-const SERVICES: [(&str, &str); 7] = [
+const SERVICES: [(&str, &str); 8] = [
     ("S3", "S3"),
     ("ECR", "ECR"),
     ("CodeBuild", "CODEBUILD"),
@@ -28,6 +28,7 @@ const SERVICES: [(&str, &str); 7] = [
     ("IAM", "IAM"),
     ("STS", "STS"),
     ("CloudWatch Logs", "CLOUDWATCH_LOGS"),
+    ("CloudFormation", "CLOUDFORMATION"),
 ];
 
 /// What a cloud is called: by where calls really go, not by what was asked for.
@@ -75,6 +76,8 @@ pub struct Clients {
     pub lambda: aws_sdk_lambda::Client,
     /// IAM.
     pub iam: aws_sdk_iam::Client,
+    /// CloudFormation.
+    pub cloudformation: aws_sdk_cloudformation::Client,
     /// CloudWatch Logs.
     pub logs: aws_sdk_cloudwatchlogs::Client,
     /// STS.
@@ -240,6 +243,11 @@ impl Cloud {
         self.lease.as_ref().and_then(|lease| lease.endpoint().pace.as_deref())
     }
 
+    /// Whether functions in Python run there: in the sandbox that takes this machine's own.
+    pub async fn runs_python(&self) -> bool {
+        self.label != CloudLabel::Sandbox || sandbox::has_python().await
+    }
+
     /// Its services.
     pub fn clients(&self) -> &Clients {
         &self.clients
@@ -281,6 +289,7 @@ impl Clients {
             codebuild: aws_sdk_codebuild::Client::new(sdk),
             lambda: aws_sdk_lambda::Client::new(sdk),
             iam: aws_sdk_iam::Client::new(sdk),
+            cloudformation: aws_sdk_cloudformation::Client::new(sdk),
             logs: aws_sdk_cloudwatchlogs::Client::new(sdk),
             sts: aws_sdk_sts::Client::new(sdk),
         }

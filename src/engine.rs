@@ -27,6 +27,14 @@ pub trait StepRunner: Send + Sync {
     /// # Errors
     /// When the step failed, was cancelled, or could not be journalled.
     async fn run(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError>;
+
+    /// Takes back what was made for a step that is not run though its turn had come: a change set that nobody executes.
+    ///
+    /// # Errors
+    /// When that fails, or cannot be journalled.
+    async fn withdraw(&self, _step: &Step, _scope: &StepScope) -> Result<(), StepError> {
+        Ok(())
+    }
 }
 
 /// How a step ended well.
@@ -119,6 +127,12 @@ impl StepScope {
     /// Is cancelled when the user cancels; waits must end then.
     pub fn cancel(&self) -> &CancellationToken {
         &self.cancel
+    }
+
+    /// A scope for what has to be done also where the run is cancelled.
+    #[must_use]
+    pub fn undisturbed(&self) -> Self {
+        Self { cancel: CancellationToken::new(), ..self.clone() }
     }
 
     /// Says how far the step is.
@@ -285,7 +299,11 @@ impl Engine {
         }
         let reason = run.stopping.unwrap_or(SkipReason::Failed);
         for step in std::mem::take(&mut run.waiting) {
-            run.note(self.recorder.record(EventKind::StepSkipped { step, reason }).await);
+            let event = match self.withdraw(&step, &mut run).await {
+                Some(error) => EventKind::StepFailed { step, seconds: 0.0, error },
+                None => EventKind::StepSkipped { step, reason },
+            };
+            run.note(self.recorder.record(event).await);
         }
         let outcome = match (&run.failures[..], run.stopping) {
             ([], Some(_)) => Outcome::Cancelled,
@@ -332,6 +350,27 @@ impl Engine {
             (step.id, began.elapsed().as_secs_f64(), ended)
         });
         task_steps.insert(handle.id(), id);
+    }
+
+    /// Takes back what was made for a step whose turn had come; answers what went wrong with that.
+    async fn withdraw(&self, id: &StepId, run: &mut Run) -> Option<Failure> {
+        let step = self.plan.step(id)?;
+        if run.broken.is_some() || !step.needs.iter().all(|needed| run.done.contains(needed)) {
+            return None;
+        }
+        // Not the run's own token: that may be why the step is not run.
+        let scope = StepScope { step: id.clone(), recorder: self.recorder.clone(), cancel: CancellationToken::new() };
+        match self.runner.withdraw(step, &scope).await {
+            Ok(()) | Err(StepError::Cancelled) => None,
+            Err(StepError::Journal(error)) => {
+                run.broken.get_or_insert(error);
+                None
+            }
+            Err(StepError::Failed(failure)) => {
+                run.failures.push((id.clone(), failure.clone()));
+                Some(failure)
+            }
+        }
     }
 
     /// Takes in how a step ended.

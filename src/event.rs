@@ -122,6 +122,17 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timestamp: Option<DateTime<Utc>>,
     },
+    /// A change set says what executing it would do to one resource.
+    ChangePlanned {
+        /// The step that executes it.
+        step: StepId,
+        /// What would be done, for example `add`.
+        action: String,
+        /// The resource's name in the template.
+        logical_id: String,
+        /// The resource's type, for example `AWS::S3::Bucket`.
+        resource_type: String,
+    },
     /// A phase of the build began or ended.
     BuildPhase {
         /// CodeBuild's name of the phase, for example `PRE_BUILD`.
@@ -249,7 +260,14 @@ words! {
     StrategyKind {
         /// Direct calls of the AWS SDK.
         Sdk => "sdk",
+        /// Three CloudFormation stacks, by change sets.
+        Cloudformation => "cloudformation",
     }
+}
+
+impl StrategyKind {
+    /// Every way, the default first.
+    pub const ALL: [Self; 2] = [Self::Sdk, Self::Cloudformation];
 }
 
 words! {
@@ -259,6 +277,8 @@ words! {
         Build => "build",
         /// The Lambda function.
         Function => "function",
+        /// CloudFormation's stacks: their events.
+        Stack => "stack",
     }
 }
 

@@ -160,6 +160,11 @@ impl Names {
             ResourceKind::Function => format!("{stem}-function"),
             ResourceKind::InvokePermission => "s3-invoke".to_owned(),
             ResourceKind::Notification => format!("{stem}-source/thumbnails"),
+            ResourceKind::MacroStack | ResourceKind::MacroFunction | ResourceKind::Macro => format!("{stem}-macro"),
+            ResourceKind::MacroRole => format!("{stem}-macro-role"),
+            ResourceKind::MacroLogGroup => format!("/aws/lambda/{}", self.of(ResourceKind::MacroFunction)),
+            ResourceKind::BuildStack => format!("{stem}-build"),
+            ResourceKind::AppStack => format!("{stem}-app"),
         }
     }
 
@@ -181,6 +186,7 @@ mod tests {
             assert!(names.of(kind).len() <= 63, "{} is too long", names.of(kind));
         }
         assert!(names.of(ResourceKind::FunctionRole).len() <= 64, "IAM allows 64 characters");
+        assert!(names.of(ResourceKind::MacroRole).len() <= 64, "IAM allows 64 characters");
         assert!(names.of(ResourceKind::Function).len() <= 64, "Lambda allows 64 characters");
     }
 

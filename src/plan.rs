@@ -45,6 +45,9 @@ pub struct Step {
     /// The resource that it makes or removes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<ResourceKind>,
+    /// What else it makes or removes: a stack's resources.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<ResourceKind>,
     /// The API operations that it calls, for example `ecr:CreateRepository`.
     pub calls: Vec<String>,
 }
@@ -58,6 +61,7 @@ impl Step {
             why: why.into(),
             needs: Vec::new(),
             resource: None,
+            also: Vec::new(),
             calls: Vec::new(),
         }
     }
@@ -74,6 +78,18 @@ impl Step {
     pub fn about(mut self, resource: ResourceKind) -> Self {
         self.resource = Some(resource);
         self
+    }
+
+    /// Says which other resources it makes or removes.
+    #[must_use]
+    pub fn with(mut self, resources: &[ResourceKind]) -> Self {
+        self.also = resources.to_vec();
+        self
+    }
+
+    /// All that it makes or removes.
+    pub fn resources(&self) -> impl Iterator<Item = ResourceKind> + '_ {
+        self.resource.into_iter().chain(self.also.iter().copied())
     }
 
     /// Says which API operations it calls.

@@ -10,6 +10,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceKind {
+    /// The CloudFormation stack of the macro that makes bucket names.
+    MacroStack,
+    /// The log group that the macro's function writes to.
+    MacroLogGroup,
+    /// The macro's function's role.
+    MacroRole,
+    /// The Lambda function behind the macro.
+    MacroFunction,
+    /// The macro: its name, by which templates call it.
+    Macro,
+    /// The CloudFormation stack of what builds the image.
+    BuildStack,
     /// The ECR repository that keeps the function's image.
     Repository,
     /// The bucket from which CodeBuild takes the function's source.
@@ -24,6 +36,8 @@ pub enum ResourceKind {
     BuildProject,
     /// The function's container image.
     Image,
+    /// The CloudFormation stack of buckets and function.
+    AppStack,
     /// The bucket that images are put into.
     SourceBucket,
     /// The bucket that thumbnails are written to.
@@ -43,8 +57,34 @@ pub enum ResourceKind {
 }
 
 impl ResourceKind {
-    /// Every kind, in the plan's order.
-    pub const ALL: [Self; 15] = [
+    /// Every kind, in the plans' order.
+    pub const ALL: [Self; 22] = [
+        Self::MacroStack,
+        Self::MacroLogGroup,
+        Self::MacroRole,
+        Self::MacroFunction,
+        Self::Macro,
+        Self::BuildStack,
+        Self::Repository,
+        Self::BuildSourceBucket,
+        Self::BuildLogGroup,
+        Self::BuildPolicy,
+        Self::BuildRole,
+        Self::BuildProject,
+        Self::Image,
+        Self::AppStack,
+        Self::SourceBucket,
+        Self::DestinationBucket,
+        Self::FunctionLogGroup,
+        Self::FunctionPolicy,
+        Self::FunctionRole,
+        Self::Function,
+        Self::InvokePermission,
+        Self::Notification,
+    ];
+
+    /// The architecture itself: what every strategy makes, in the plans' order.
+    pub const ARCHITECTURE: [Self; 15] = [
         Self::Repository,
         Self::BuildSourceBucket,
         Self::BuildLogGroup,
@@ -62,9 +102,20 @@ impl ResourceKind {
         Self::Notification,
     ];
 
+    /// Whether it is a CloudFormation stack, which makes other resources.
+    pub fn is_stack(self) -> bool {
+        matches!(self, Self::MacroStack | Self::BuildStack | Self::AppStack)
+    }
+
     /// The word that stands for it in the journal.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::MacroStack => "macro_stack",
+            Self::MacroLogGroup => "macro_log_group",
+            Self::MacroRole => "macro_role",
+            Self::MacroFunction => "macro_function",
+            Self::Macro => "macro",
+            Self::BuildStack => "build_stack",
             Self::Repository => "repository",
             Self::BuildSourceBucket => "build_source_bucket",
             Self::BuildLogGroup => "build_log_group",
@@ -72,6 +123,7 @@ impl ResourceKind {
             Self::BuildRole => "build_role",
             Self::BuildProject => "build_project",
             Self::Image => "image",
+            Self::AppStack => "app_stack",
             Self::SourceBucket => "source_bucket",
             Self::DestinationBucket => "destination_bucket",
             Self::FunctionLogGroup => "function_log_group",
@@ -86,6 +138,12 @@ impl ResourceKind {
     /// Its plain name, for people.
     pub fn title(self) -> &'static str {
         match self {
+            Self::MacroStack => "Macro stack",
+            Self::MacroLogGroup => "Macro log group",
+            Self::MacroRole => "Macro role",
+            Self::MacroFunction => "Macro function",
+            Self::Macro => "Template macro",
+            Self::BuildStack => "Build stack",
             Self::Repository => "ECR repository",
             Self::BuildSourceBucket => "Build source bucket",
             Self::BuildLogGroup => "Build log group",
@@ -93,6 +151,7 @@ impl ResourceKind {
             Self::BuildRole => "Build service role",
             Self::BuildProject => "CodeBuild project",
             Self::Image => "Function image",
+            Self::AppStack => "Application stack",
             Self::SourceBucket => "Source bucket",
             Self::DestinationBucket => "Destination bucket",
             Self::FunctionLogGroup => "Function log group",
@@ -107,6 +166,17 @@ impl ResourceKind {
     /// What it is there for, in a sentence for people who see it for the first time.
     pub fn purpose(self) -> &'static str {
         match self {
+            Self::MacroStack => {
+                "Is what CloudFormation keeps of the macro: it comes first, since a template can only call what is there."
+            }
+            Self::MacroLogGroup => "Takes what the macro's function says.",
+            Self::MacroRole => "Is who the macro's function is: it may write its log, and nothing else.",
+            Self::MacroFunction => {
+                "Makes a bucket's name of prefix, suffix and role, whenever a template asks for one."
+            }
+            Self::Macro => "Is the name by which the application's template calls the macro's function.",
+            Self::BuildStack => "Is what CloudFormation keeps of everything that builds the image.",
+            Self::AppStack => "Is what CloudFormation keeps of the buckets and of the function between them.",
             Self::Repository => {
                 "Keeps the function's container image, where CodeBuild pushes it and Lambda takes it from."
             }
@@ -177,6 +247,14 @@ impl fmt::Display for ResourceState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_architecture_is_all_but_what_one_strategy_needs_for_itself() {
+        use ResourceKind::*;
+        let own = [MacroStack, MacroLogGroup, MacroRole, MacroFunction, Macro, BuildStack, AppStack];
+        let rest: Vec<ResourceKind> = ResourceKind::ALL.into_iter().filter(|kind| !own.contains(kind)).collect();
+        assert_eq!(rest, ResourceKind::ARCHITECTURE);
+    }
 
     #[test]
     fn every_kind_is_written_by_its_word() {

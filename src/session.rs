@@ -15,14 +15,14 @@ use crate::aws::policy::Document;
 use crate::cloud::{Cloud, CloudError, CloudLabel, Identity};
 use crate::deployment::{Deployment, Origin};
 use crate::engine::{Engine, Gate, OnFailure, OpenGate, RunReport, StepRunner};
-use crate::event::{Action, Event, EventKind, Outcome, RunStarted};
+use crate::event::{Action, Event, EventKind, Outcome, RunStarted, StrategyKind};
 use crate::journal::{DeploymentJournal, DeploymentLock, JournalError, JournalStore, RunJournal};
 use crate::log_follower::LogFollower;
 use crate::names::Names;
 use crate::plan::Plan;
 use crate::recorder::Recorder;
 use crate::resource::{ResourceKind, ResourceState};
-use crate::settings::Settings;
+use crate::settings::{DEFAULT_STRATEGY, Settings};
 pub use crate::strategy::inspect::Inspection;
 use crate::strategy::{self, Presence, RunContext, Site};
 use crate::trial::{Trial, TrialError};
@@ -63,6 +63,21 @@ pub enum SessionError {
         /// Where this session is.
         here: String,
     },
+    /// A deployment goes on as it was begun.
+    #[error("deployment '{name}' was made by {there}, and cannot go on by {asked}")]
+    OtherStrategy {
+        /// Its name.
+        name: String,
+        /// By which way it was made.
+        there: StrategyKind,
+        /// Which way was asked for.
+        asked: StrategyKind,
+    },
+    /// The macro is a Python function, which the sandbox runs by this machine's own Python.
+    #[error(
+        "the cloudformation strategy needs python3 in the sandbox, where it runs the macro, and there is none here"
+    )]
+    NoPython,
     /// Images need a deployment that is complete.
     #[error("deployment '{name}' is not complete: {missing} is not ready")]
     Incomplete {
@@ -87,6 +102,13 @@ impl SessionError {
             Self::Elsewhere { .. } => {
                 Some("choose that cloud, profile and region again, or another deployment with --name".into())
             }
+            Self::OtherStrategy { there, .. } => Some(format!(
+                "leave --strategy away, or say {there}; `thumbctl destroy` first, or another --name, for the other way"
+            )),
+            Self::NoPython => Some(
+                "install Python 3 with the system's package manager, or deploy with --strategy sdk, which needs none"
+                    .into(),
+            ),
             Self::Incomplete { .. } => Some("`thumbctl deploy` completes it".into()),
             Self::NoDeployment(_) => Some("`thumbctl deploy` makes it; --name chooses another".into()),
         }
@@ -96,6 +118,8 @@ impl SessionError {
 /// What a deployment would do; nothing was created for it.
 #[derive(Clone, Debug)]
 pub struct Preview {
+    /// By which way.
+    pub strategy: StrategyKind,
     /// The steps.
     pub plan: Plan,
     /// The names that resources have, or would have: a new deployment draws its own.
@@ -197,7 +221,8 @@ impl Session {
     /// # Errors
     /// When a journal cannot be read.
     pub fn plan_preview(&self) -> Result<Preview, SessionError> {
-        let names = self.names(&self.deployment()?);
+        let before = self.deployment()?;
+        let (names, strategy) = (self.names(&before), self.strategy(&before)?);
         let site = self.site();
         let documents = [
             (ResourceKind::BuildRole, Document::BuildTrust),
@@ -209,7 +234,7 @@ impl Session {
             .into_iter()
             .map(|(kind, document)| (kind, strategy::site::document_of(document, &names, &site)))
             .collect();
-        Ok(Preview { plan: strategy::deploy_plan(self.settings.strategy, &self.settings), names, documents })
+        Ok(Preview { strategy, plan: strategy::deploy_plan(strategy, &self.settings), names, documents })
     }
 
     /// Makes a deployment, or the rest of one, ready to be run.
@@ -221,8 +246,12 @@ impl Session {
         let before = self.deployment()?;
         self.check_origin(&before)?;
         let names = self.names(&before);
-        let plan = strategy::deploy_plan(self.settings.strategy, &self.settings);
-        Ok(self.prepared(Action::Deploy, OnFailure::Stop, plan, names, before, lock))
+        let strategy = self.strategy(&before)?;
+        if strategy == StrategyKind::Cloudformation && !self.cloud.runs_python().await {
+            return Err(SessionError::NoPython);
+        }
+        let plan = strategy::deploy_plan(strategy, &self.settings);
+        Ok(self.prepared((Action::Deploy, strategy), OnFailure::Stop, plan, names, before, lock))
     }
 
     /// Makes a teardown ready to be run.
@@ -235,7 +264,8 @@ impl Session {
         self.check_origin(&before)?;
         let names = self.names(&before);
         let plan = strategy::destroy_plan(&before);
-        Ok(self.prepared(Action::Destroy, OnFailure::GoOn, plan, names, before, lock))
+        let strategy = self.standing_strategy(&before);
+        Ok(self.prepared((Action::Destroy, strategy), OnFailure::GoOn, plan, names, before, lock))
     }
 
     /// Looks for what a deployment of this name has left in the cloud, and makes its removal ready; needs no journal.
@@ -259,7 +289,9 @@ impl Session {
             Some(origin) if before.is_standing() => origin.names.clone(),
             _ => leftovers.first_names(&self.settings.name).unwrap_or_else(|| self.names(&before)),
         };
-        let mut prepared = self.prepared(Action::Destroy, OnFailure::GoOn, leftovers.plan(), names, before, lock);
+        let strategy = self.standing_strategy(&before);
+        let plan = leftovers.plan();
+        let mut prepared = self.prepared((Action::Destroy, strategy), OnFailure::GoOn, plan, names, before, lock);
         prepared.foreign = leftovers.foreign;
         prepared.sets_aside_damage = true;
         Ok(prepared)
@@ -291,7 +323,8 @@ impl Session {
         }
         let names = self.names(&deployment);
         let trial = Trial::new(self.site(), names.clone(), images, save)?;
-        let started = self.started(Action::Trial, trial.plan(), names);
+        let strategy = self.standing_strategy(&deployment);
+        let started = self.started((Action::Trial, strategy), trial.plan(), names);
         Ok(Prepared {
             started,
             runner: Arc::new(trial),
@@ -371,6 +404,25 @@ impl Session {
         }
     }
 
+    /// The way in which a deployment is made: as what stands of it was, as was asked for, or the default.
+    fn strategy(&self, deployment: &Deployment) -> Result<StrategyKind, SessionError> {
+        let there = self.standing_strategy(deployment);
+        match self.settings.strategy {
+            Some(asked) if asked != there && deployment.is_standing() => {
+                Err(SessionError::OtherStrategy { name: self.settings.name.to_string(), there, asked })
+            }
+            _ => Ok(there),
+        }
+    }
+
+    /// The way in which what stands was made; where nothing does, the one that was asked for.
+    fn standing_strategy(&self, deployment: &Deployment) -> StrategyKind {
+        match deployment.origin() {
+            Some(origin) if deployment.is_standing() => origin.strategy,
+            _ => self.settings.strategy.unwrap_or(DEFAULT_STRATEGY),
+        }
+    }
+
     /// What stands in one account must not be looked for in another.
     fn check_origin(&self, deployment: &Deployment) -> Result<(), SessionError> {
         let Some(Origin { cloud, account, region, .. }) = deployment.origin().filter(|_| deployment.is_standing())
@@ -385,11 +437,11 @@ impl Session {
         Err(SessionError::Elsewhere { name: self.settings.name.to_string(), there, here })
     }
 
-    fn started(&self, action: Action, plan: Plan, names: Names) -> RunStarted {
+    fn started(&self, (action, strategy): (Action, StrategyKind), plan: Plan, names: Names) -> RunStarted {
         RunStarted {
             action,
             deployment: self.settings.name.to_string(),
-            strategy: self.settings.strategy,
+            strategy,
             cloud: self.label().to_string(),
             pace: self.cloud.pace().map(str::to_owned),
             account: self.identity.account.clone(),
@@ -401,16 +453,16 @@ impl Session {
 
     fn prepared(
         &self,
-        action: Action,
+        (action, strategy): (Action, StrategyKind),
         on_failure: OnFailure,
         plan: Plan,
         names: Names,
         before: Deployment,
         lock: DeploymentLock,
     ) -> Prepared {
-        let context = RunContext { site: self.site(), names: names.clone(), strategy: self.settings.strategy, before };
+        let context = RunContext { site: self.site(), names: names.clone(), strategy, before };
         Prepared {
-            started: self.started(action, plan, names),
+            started: self.started((action, strategy), plan, names),
             runner: strategy::runner(context, action),
             on_failure,
             parallelism: self.settings.parallelism,
@@ -442,7 +494,7 @@ impl Prepared {
     pub fn resources(&self) -> Vec<(ResourceKind, String)> {
         let mut resources: Vec<(ResourceKind, String)> = Vec::new();
         for step in self.started.plan.steps() {
-            if let Some(kind) = step.resource {
+            for kind in step.resources() {
                 let entry = (kind, strategy::leftovers::names_of_step(&step.id, &self.started.names).of(kind));
                 if !resources.contains(&entry) {
                     resources.push(entry);

@@ -33,8 +33,8 @@ pub struct Settings {
     pub name: DeploymentName,
     /// Where journals and the sandbox's state are kept.
     pub state_dir: PathBuf,
-    /// By which of the ways to deploy.
-    pub strategy: StrategyKind,
+    /// By which of the ways to deploy; none: as what stands was deployed, else by [`DEFAULT_STRATEGY`].
+    pub strategy: Option<StrategyKind>,
     /// How many steps may run side by side.
     pub parallelism: NonZeroUsize,
     /// The Lambda function's settings.
@@ -326,7 +326,7 @@ impl Settings {
             region: None,
             name: DeploymentName::new(DEFAULT_NAME).expect("the default name follows the rules for names"),
             state_dir: state_dir.into(),
-            strategy: StrategyKind::Sdk,
+            strategy: None,
             parallelism: NonZeroUsize::new(8).expect("eight is not zero"),
             function: FunctionSettings { memory_mb: 512, timeout_seconds: 30, max_size: 256 },
             build: BuildSettings {
@@ -356,6 +356,9 @@ impl Settings {
 
 /// The name of a deployment that was not given one.
 pub const DEFAULT_NAME: &str = "thumbnails";
+
+/// The way of a deployment for which none was chosen.
+pub const DEFAULT_STRATEGY: StrategyKind = StrategyKind::Sdk;
 
 /// The names of all settings, as in the configuration file.
 pub fn keys() -> impl Iterator<Item = &'static str> {

@@ -3,6 +3,7 @@
 
 mod build;
 mod call;
+pub mod cloudformation;
 mod image;
 pub mod inspect;
 pub mod leftovers;
@@ -29,6 +30,7 @@ use crate::settings::Settings;
 pub fn deploy_plan(strategy: StrategyKind, settings: &Settings) -> Plan {
     match strategy {
         StrategyKind::Sdk => sdk::plan::deploy(&settings.build.source),
+        StrategyKind::Cloudformation => cloudformation::plan::deploy(&settings.build.source),
     }
 }
 
@@ -41,5 +43,6 @@ pub fn destroy_plan(deployment: &Deployment) -> Plan {
 pub fn runner(context: RunContext, action: Action) -> Arc<dyn StepRunner> {
     match context.strategy {
         StrategyKind::Sdk => Arc::new(sdk::SdkStrategy::new(context, action)),
+        StrategyKind::Cloudformation => Arc::new(cloudformation::CloudformationStrategy::new(context, action)),
     }
 }

@@ -430,9 +430,11 @@ async fn a_function_waits_for_its_role_becomes_active_and_is_invoked_by_one_buck
     assert_eq!((function.memory_mb, function.timeout_seconds), (512, 30));
 
     let allow = || lambda::add_bucket_permission(&client, name, "s3-invoke", "layer-8-source", "123456789012");
-    assert!(!lambda::has_permission(&client, name, "s3-invoke").await.unwrap());
+    let permissions = async || lambda::bucket_permissions(&client, name, "layer-8-source").await.unwrap();
+    assert_eq!(permissions().await, [] as [serde_json::Value; 0]);
     allow().await.unwrap();
-    assert!(lambda::has_permission(&client, name, "s3-invoke").await.unwrap());
+    let ids: Vec<_> = permissions().await.into_iter().map(|one| one["Sid"].clone()).collect();
+    assert_eq!(ids, ["s3-invoke"]);
     let statement = lambda::resource_policy(&client, name).await.unwrap().unwrap();
     let condition = &statement["Statement"][0]["Condition"];
     assert!(condition.to_string().contains("arn:aws:s3:::layer-8-source"));

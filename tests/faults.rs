@@ -124,7 +124,7 @@ fn destroy_calls() -> Vec<Call> {
             note: None,
         },
     };
-    let events: Vec<Event> = ResourceKind::ALL.iter().map(change).collect();
+    let events: Vec<Event> = ResourceKind::ARCHITECTURE.iter().map(change).collect();
     Call::of(&teardown::destroy(&Deployment::fold(name, &events)))
 }
 
@@ -388,7 +388,7 @@ fn destroy_goes_on_past_what_it_may_not_delete() {
     });
     arena.deploy_completes("every");
     let steps: BTreeSet<String> = first_of_step.iter().map(|call| call.step.id.to_string()).collect();
-    assert_eq!(steps.len(), ResourceKind::ALL.len(), "every step of a teardown deletes something");
+    assert_eq!(steps.len(), ResourceKind::ARCHITECTURE.len(), "every step of a teardown deletes something");
     denied_at("every", &steps);
     arena.close();
 }

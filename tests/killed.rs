@@ -119,7 +119,7 @@ fn a_destroy_that_is_killed_after_any_event_is_taken_up_again() {
         assert!(was_killed(process), "it ended before {moment}");
     };
     die_after(0);
-    let mut left = ResourceKind::ALL.len();
+    let mut left = ResourceKind::ARCHITECTURE.len();
     while left > 0 {
         assert_eq!(arena.standing(name).len(), left);
         // Run started, step started, resource deleting, resource gone, step finished.

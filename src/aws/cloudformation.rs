@@ -12,7 +12,7 @@ pub use self::change_set::{
     ChangeAction, ChangeSet, ChangeSetSpec, ChangeSetStatus, PlannedChange, change_set, create_change_set,
     delete_change_set, execute_change_set,
 };
-pub use self::events::{StackEvent, events_since};
+pub use self::events::{StackEvent, events_since, newest_event};
 use super::error::{AwsError, Deleted, ErrorKind};
 use super::tags::{self, Tagged, Tags};
 
@@ -67,6 +67,11 @@ impl StackStatus {
     /// Whether it is no more than a name, made by a change set that was not executed.
     pub fn is_in_review(&self) -> bool {
         self.0 == "REVIEW_IN_PROGRESS"
+    }
+
+    /// Whether it is being made.
+    pub fn is_being_created(&self) -> bool {
+        self.0 == "CREATE_IN_PROGRESS"
     }
 
     /// Whether all that its template says is there.
@@ -171,7 +176,8 @@ fn none_if_missing<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError
     }
 }
 
-fn is_missing(error: &AwsError) -> bool {
+/// Whether an error says that the stack, or the change set, that was asked for is not there.
+pub fn is_missing(error: &AwsError) -> bool {
     error.kind == ErrorKind::NotFound || (error.has_code("ValidationError") && error.message.contains("does not exist"))
 }
 

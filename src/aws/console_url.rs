@@ -32,7 +32,7 @@ pub fn console_url(kind: ResourceKind, names: &Names, region: &str, account: &st
         ResourceKind::Notification => {
             format!("{host}/s3/buckets/{}?region={region}&tab=properties", of(ResourceKind::SourceBucket))
         }
-        ResourceKind::BuildLogGroup | ResourceKind::FunctionLogGroup => {
+        ResourceKind::BuildLogGroup | ResourceKind::FunctionLogGroup | ResourceKind::MacroLogGroup => {
             let group = log_group(&names.of(kind));
             format!("{host}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}")
         }
@@ -40,13 +40,24 @@ pub fn console_url(kind: ResourceKind, names: &Names, region: &str, account: &st
             let arn = part(&format!("arn:aws:iam::{account}:policy/{}", names.of(kind)));
             format!("{}#/policies/details/{arn}?section=permissions", iam(region))
         }
-        ResourceKind::BuildRole | ResourceKind::FunctionRole => {
+        ResourceKind::BuildRole | ResourceKind::FunctionRole | ResourceKind::MacroRole => {
             format!("{}#/roles/details/{}?section=permissions", iam(region), of(kind))
         }
         ResourceKind::BuildProject => {
             format!("{host}/codesuite/codebuild/{account}/projects/{}/history?region={region}", of(kind))
         }
-        ResourceKind::Function => format!("{host}/lambda/home?region={region}#/functions/{}", of(kind)),
+        ResourceKind::Function | ResourceKind::MacroFunction => {
+            format!("{host}/lambda/home?region={region}#/functions/{}", of(kind))
+        }
+        // A stack's own page needs the id that only CloudFormation knows; the list finds it by its name.
+        ResourceKind::MacroStack | ResourceKind::BuildStack | ResourceKind::AppStack => {
+            format!("{host}/cloudformation/home?region={region}#/stacks?filteringText={}", of(kind))
+        }
+        // Macros have no page: its stack's shows it.
+        ResourceKind::Macro => {
+            let stack = of(ResourceKind::MacroStack);
+            format!("{host}/cloudformation/home?region={region}#/stacks?filteringText={stack}")
+        }
         ResourceKind::InvokePermission => {
             let function = of(ResourceKind::Function);
             format!("{host}/lambda/home?region={region}#/functions/{function}?subtab=permissions&tab=configure")
@@ -133,11 +144,19 @@ mod tests {
                     "{host}/lambda/home?{region}#/functions/demo-000000ab-function?subtab=permissions&tab=configure"
                 ),
             ),
+            (MacroStack, format!("{host}/cloudformation/home?{region}#/stacks?filteringText=demo-000000ab-macro")),
+            (BuildStack, format!("{host}/cloudformation/home?{region}#/stacks?filteringText=demo-000000ab-build")),
+            (MacroFunction, format!("{host}/lambda/home?{region}#/functions/demo-000000ab-macro")),
+            (MacroRole, format!("{iam}#/roles/details/demo-000000ab-macro-role?section=permissions")),
         ] {
             assert_eq!(url(kind), expected, "{kind}");
         }
         let pages: BTreeSet<String> = ResourceKind::ALL.map(url).into();
-        assert_eq!(pages.len(), ResourceKind::ALL.len() - 1, "only the image shares a page, the repository's");
+        assert_eq!(
+            pages.len(),
+            ResourceKind::ALL.len() - 2,
+            "the image shares the repository's page, the macro its stack's"
+        );
     }
 
     #[test]

@@ -82,6 +82,14 @@ pub async fn create_role(
         .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the role's ARN"))
 }
 
+/// Sets tags of a policy, besides those that it has.
+pub async fn tag_policy(client: &Client, arn: &str, tags: &Tags) -> Result<(), AwsError> {
+    const OPERATION: &str = "TagPolicy";
+    let tags = Some(sdk_tags(OPERATION, tags)?);
+    client.tag_policy().policy_arn(arn).set_tags(tags).send().await.map_err(failed(OPERATION))?;
+    Ok(())
+}
+
 /// Attaches a policy to a role. Doing it again changes nothing.
 pub async fn attach_role_policy(client: &Client, role: &str, policy_arn: &str) -> Result<(), AwsError> {
     client

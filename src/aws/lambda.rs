@@ -280,23 +280,26 @@ pub async fn resource_policy(client: &Client, function: &str) -> Result<Option<s
     })
 }
 
-/// Whether a function's policy has a statement.
-pub async fn has_permission(client: &Client, function: &str, statement_id: &str) -> Result<bool, AwsError> {
-    Ok(permission(client, function, statement_id).await?.is_some())
-}
-
-/// A statement of a function's policy by its id; `None` if there is none.
-pub async fn permission(
+/// The statements of a function's policy that let a bucket invoke it, whatever their ids are: CloudFormation and Terraform
+/// choose their own.
+pub async fn bucket_permissions(
     client: &Client,
     function: &str,
-    statement_id: &str,
-) -> Result<Option<serde_json::Value>, AwsError> {
+    bucket: &str,
+) -> Result<Vec<serde_json::Value>, AwsError> {
     let policy = resource_policy(client, function).await?;
-    Ok(policy.and_then(|policy| statement(&policy, statement_id).cloned()))
+    Ok(policy.map(|policy| statements_for(&policy, bucket)).unwrap_or_default())
 }
 
-fn statement<'a>(policy: &'a serde_json::Value, statement_id: &str) -> Option<&'a serde_json::Value> {
-    policy["Statement"].as_array()?.iter().find(|one| one["Sid"] == statement_id)
+fn statements_for(policy: &serde_json::Value, bucket: &str) -> Vec<serde_json::Value> {
+    let source = format!("arn:aws:s3:::{bucket}");
+    let is_it = |statement: &&serde_json::Value| {
+        let principal = &statement["Principal"];
+        let conditions = statement["Condition"].as_object().into_iter().flatten();
+        (principal["Service"] == "s3.amazonaws.com" || *principal == "s3.amazonaws.com")
+            && conditions.into_iter().any(|(_, keys)| keys["AWS:SourceArn"] == source.as_str())
+    };
+    policy["Statement"].as_array().into_iter().flatten().filter(is_it).cloned().collect()
 }
 
 /// Deletes a function.
@@ -337,11 +340,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_statement_is_found_by_its_id() {
-        let policy = serde_json::json!({"Statement": [{"Sid": "s3-invoke"}, {"Sid": "other"}]});
-        assert_eq!(statement(&policy, "s3-invoke"), Some(&policy["Statement"][0]));
-        assert_eq!(statement(&policy, "s3"), None);
-        assert_eq!(statement(&serde_json::json!({}), "s3-invoke"), None);
+    fn a_bucket_s_statements_are_found_by_what_they_say() {
+        let of = |sid: &str, principal: serde_json::Value, source: &str| {
+            serde_json::json!({
+                "Sid": sid, "Principal": principal, "Condition": {"ArnLike": {"AWS:SourceArn": source}},
+            })
+        };
+        let s3 = serde_json::json!({"Service": "s3.amazonaws.com"});
+        let sns = serde_json::json!({"Service": "sns.amazonaws.com"});
+        let (ours, anothers) = ("arn:aws:s3:::ours", "arn:aws:s3:::anothers");
+        let policy = serde_json::json!({
+            "Statement": [of("a", s3.clone(), ours), of("b", s3, anothers), of("c", sns, ours), {"Sid": "d"}],
+        });
+        let found = statements_for(&policy, "ours");
+        assert_eq!(found.iter().map(|one| one["Sid"].as_str()).collect::<Vec<_>>(), [Some("a")]);
+        assert!(statements_for(&serde_json::json!({}), "ours").is_empty());
     }
 
     #[test]

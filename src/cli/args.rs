@@ -63,6 +63,9 @@ pub(crate) struct GlobalArgs {
     /// Configuration file [default: ~/.config/thumbctl/config.toml] [env: THUMBCTL_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// By which way to deploy [default: as what stands was deployed, else sdk]
+    #[arg(long, global = true, value_name = "STRATEGY", value_parser = PossibleValuesParser::new(["sdk", "cloudformation"]))]
+    strategy: Option<String>,
     /// How many steps may run side by side [default: 8]
     #[arg(long, global = true, value_name = "N")]
     parallelism: Option<String>,
@@ -88,6 +91,7 @@ impl GlobalArgs {
             ("region", "--region", &self.region),
             ("name", "--name", &self.name),
             ("state_dir", "--state-dir", &state_dir),
+            ("strategy", "--strategy", &self.strategy),
             ("parallelism", "--parallelism", &self.parallelism),
         ];
         let given = flags.into_iter().filter_map(|(key, flag, value)| Some((key, flag, value.clone()?)));

@@ -12,8 +12,9 @@ use super::style::{self, Palette, Role};
 use super::table::{Cell, Column, Table};
 use crate::cloud::CloudLabel;
 use crate::event::Failure;
+use crate::event::StrategyKind;
 use crate::session::Session;
-use crate::settings::{CloudChoice, Settings};
+use crate::settings::{CloudChoice, DEFAULT_STRATEGY, Settings};
 use crate::text;
 
 /// How long another program may take to say its version.
@@ -62,7 +63,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     if context.settings.cloud != CloudChoice::Sandbox {
         checks.push(sandbox(&context.settings).await);
     }
-    checks.extend([terraform().await, python().await, terminal(&|name| std::env::var(name).ok())]);
+    checks.extend([terraform().await, python(&context.settings).await, terminal(&|name| std::env::var(name).ok())]);
     let missing = checks.iter().filter(|check| check.verdict == Verdict::Missing).count();
     if context.is_json() {
         context.print_json(&serde_json::json!({ "ok": missing == 0, "checks": checks }))?;
@@ -103,11 +104,12 @@ fn table(checks: &[Check], palette: Palette, width: Option<usize>) -> String {
 fn configuration(settings: &Settings) -> Check {
     // Were it wrong, we would not have come here.
     let file = Settings::usual_file(&|name| std::env::var_os(name));
+    let strategy = settings.strategy.unwrap_or(DEFAULT_STRATEGY);
     let words = match file.filter(|file| file.exists()) {
         Some(file) => file.display().to_string(),
         None => "defaults; no configuration file in the usual place".to_owned(),
     };
-    Check::ok("settings", format!("{words}; deployment '{}', strategy {}", settings.name, settings.strategy))
+    Check::ok("settings", format!("{words}; deployment '{}', strategy {}", settings.name, strategy))
 }
 
 fn state_directory(dir: &Path) -> Check {
@@ -197,17 +199,24 @@ async fn terraform() -> Check {
     Check::warn(
         "terraform",
         "neither terraform nor tofu was found",
-        "the sdk strategy does not need it; https://developer.hashicorp.com/terraform/install",
+        "the sdk and cloudformation strategies do not need it; https://developer.hashicorp.com/terraform/install",
     )
 }
 
-async fn python() -> Check {
+async fn python(settings: &Settings) -> Check {
     match version_of("python3", "--version").await {
         Some(version) => Check::ok("python3", version),
+        None if settings.cloud == CloudChoice::Sandbox && settings.strategy == Some(StrategyKind::Cloudformation) => {
+            Check::missing(
+                "python3",
+                "it was not found, and the sandbox runs the cloudformation strategy's macro by it",
+                Some("install Python 3 with the system's package manager, or take --strategy sdk".to_owned()),
+            )
+        }
         None => Check::warn(
             "python3",
             "it was not found",
-            "only Python functions in the sandbox need it; install Python 3 with the system's package manager",
+            "only the cloudformation strategy needs it in the sandbox, for its macro; install Python 3 with the system's package manager",
         ),
     }
 }

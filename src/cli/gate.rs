@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::style::{self, Palette, Role};
 use crate::engine::{Gate, Passage};
-use crate::plan::Step;
+use crate::plan::{Step, StepId};
 use crate::text;
 
 /// The gate. It asks through a channel, since the screen belongs to whoever watches the run.
@@ -78,8 +78,13 @@ impl Gate for AskingGate {
 }
 
 impl Ask {
-    /// What is shown: the step, why it is needed, what it calls; the last line is the question.
-    pub(crate) fn card(&self, width: usize, palette: Palette) -> Vec<String> {
+    /// The step that waits.
+    pub(crate) fn step(&self) -> &StepId {
+        &self.step.id
+    }
+
+    /// What is shown: the step, why it is needed, what it calls, what its change set says; the last line is the question.
+    pub(crate) fn card(&self, changes: &[String], width: usize, palette: Palette) -> Vec<String> {
         let room = width.saturating_sub(12).clamp(20, 90);
         let mut lines = vec![String::new()];
         let title = palette.paint(Role::Strong, &text::cut(&self.step.title, room));
@@ -89,6 +94,11 @@ impl Ask {
                 let label = if index == 0 { label } else { "" };
                 lines.push(format!("    {} {line}", palette.paint(Role::Quiet, &text::fit(label, 6))));
             }
+        }
+        for (index, change) in changes.iter().enumerate() {
+            let label = if index == 0 { "plan" } else { "" };
+            let change = text::cut(&text::clean(change), room);
+            lines.push(format!("    {} {change}", palette.paint(Role::Quiet, &text::fit(label, 6))));
         }
         let keys = palette.paint(Role::Busy, "Enter: do it · a: do all the rest · q: stop");
         lines.push(format!("    {keys} {} ", palette.paint(Role::Busy, ">")));

@@ -26,7 +26,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
             &format!(
                 "Plan of {} by {} · {} · account {} · {}",
                 context.settings.name,
-                context.settings.strategy,
+                preview.strategy,
                 session.label(),
                 session.identity().account,
                 session.region()
@@ -108,6 +108,7 @@ fn document(session: &Session, preview: &Preview) -> serde_json::Value {
                 "wave": depths[&step.id] + 1,
                 "needs": step.needs,
                 "resource": step.resource,
+                "also": step.also,
                 "name": step.resource.map(|kind| preview.names.of(kind)),
                 "calls": step.calls,
             })
@@ -120,7 +121,7 @@ fn document(session: &Session, preview: &Preview) -> serde_json::Value {
         .collect();
     json!({
         "deployment": session.settings().name,
-        "strategy": session.settings().strategy,
+        "strategy": preview.strategy,
         "cloud": session.label().to_string(),
         "account": session.identity().account,
         "region": session.region(),

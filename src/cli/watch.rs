@@ -1,5 +1,6 @@
 //! Watches a run to its end: tells its events in the form that was asked for, hears Ctrl-C, and asks before steps.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use super::screen::{self, Screen};
 use super::style::Role;
 use crate::engine::RunReport;
 use crate::event::{Event, EventKind, Failure, Outcome};
-use crate::plan::Plan;
+use crate::plan::{Plan, StepId};
 use crate::secret::redact_line;
 use crate::session::Running;
 use crate::text;
@@ -51,6 +52,7 @@ pub(crate) async fn watch(
     let mut broken: Option<io::Error> = None;
     let mut asking: Option<Ask> = None;
     let mut cancelling = cancel.is_cancelled();
+    let mut changes: Changes = Changes::new();
     let mut tick = tokio::time::interval(TICK);
     loop {
         let told = tokio::select! {
@@ -67,6 +69,9 @@ pub(crate) async fn watch(
                     None => timing = Waterfall::fold([&event]),
                 }
                 trial.apply(&event);
+                if let EventKind::ChangePlanned { step, action, logical_id, resource_type } = &event.kind {
+                    changes.entry(step.clone()).or_default().push(format!("{action} {logical_id} ({resource_type})"));
+                }
                 let ended = matches!(event.kind, EventKind::RunFinished { .. });
                 let told = if broken.is_none() { teller.tell(&event) } else { Ok(()) };
                 if ended {
@@ -76,7 +81,7 @@ pub(crate) async fn watch(
                 told
             }
             Some(ask) = next_ask(&mut asks), if asking.is_none() => {
-                let told = teller.ask(&ask);
+                let told = teller.ask(&ask, changes_of(&changes, &ask));
                 asking = Some(ask);
                 told
             }
@@ -88,7 +93,7 @@ pub(crate) async fn watch(
                         None => asking = Some(ask),
                     }
                 }
-                teller.answered(asking.as_ref())
+                teller.answered(asking.as_ref().map(|ask| (ask, changes_of(&changes, ask))))
             }
             _ = tick.tick(), if broken.is_none() => teller.draw(),
         };
@@ -115,6 +120,13 @@ pub(crate) async fn watch(
             None => Err(CliError::failed("the run ended and never said how it began, which is a bug")),
         },
     }
+}
+
+/// What the change sets say that steps would do.
+type Changes = BTreeMap<StepId, Vec<String>>;
+
+fn changes_of<'a>(changes: &'a Changes, ask: &Ask) -> &'a [String] {
+    changes.get(ask.step()).map_or(&[], Vec::as_slice)
 }
 
 async fn next_ask(asks: &mut Option<mpsc::Receiver<Ask>>) -> Option<Ask> {
@@ -210,28 +222,28 @@ impl Teller {
         }
     }
 
-    fn ask(&mut self, ask: &Ask) -> io::Result<()> {
+    fn ask(&mut self, ask: &Ask, changes: &[String]) -> io::Result<()> {
         match self {
             Self::Json { screen } | Self::Plain { screen, .. } => {
-                screen::say(&ask.card(Screen::size().0, screen.err).join("\n"));
+                screen::say(&ask.card(changes, Screen::size().0, screen.err).join("\n"));
                 Ok(())
             }
             Self::Live(live) => {
-                live.card = ask.card(Screen::size().0, live.screen.out);
+                live.card = ask.card(changes, Screen::size().0, live.screen.out);
                 live.draw()
             }
         }
     }
 
     /// The user has typed a line; `again` is the question if that was no answer.
-    fn answered(&mut self, again: Option<&Ask>) -> io::Result<()> {
+    fn answered(&mut self, again: Option<(&Ask, &[String])>) -> io::Result<()> {
         if let Self::Live(live) = self {
             if Input::is_terminal() {
                 live.painter.answered();
             }
             live.card.clear();
         }
-        again.map_or(Ok(()), |ask| self.ask(ask))
+        again.map_or(Ok(()), |(ask, changes)| self.ask(ask, changes))
     }
 
     fn draw(&mut self) -> io::Result<()> {

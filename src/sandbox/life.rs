@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::access::{Access, RootKeys};
 use super::behaviour::Behaviour;
+use super::cloudformation::CloudFormation;
 use super::codebuild::{BuildHost, CodeBuildService};
 use super::control::{self, StateChange};
 use super::ecr::EcrService;
@@ -45,6 +46,7 @@ struct Life {
     front: Front,
     codebuild: Arc<CodeBuildService>,
     lambda: Arc<LambdaService>,
+    cloudformation: Arc<CloudFormation>,
 }
 
 impl Life {
@@ -86,6 +88,9 @@ impl Life {
         services.set_functions(lambda.clone());
         services.add_blob_user(lambda.clone());
 
+        let cloudformation = CloudFormation::new(services.clone(), s3.clone());
+        services.register(cloudformation.clone()).map_err(damaged)?;
+
         services.add_blob_user(s3.clone());
         let wanted = services.blobs_in_use();
         services.blobs().sweep(|hash| wanted.contains(hash)).map_err(unwritable)?;
@@ -99,11 +104,12 @@ impl Life {
             on_request: setting.on_request.clone(),
             instance: endpoint.instance.clone(),
         };
-        Ok(Self { front, codebuild, lambda })
+        Ok(Self { front, codebuild, lambda, cloudformation })
     }
 
     /// Ends what is running.
     async fn end(&self) {
+        self.cloudformation.close();
         self.codebuild.close().await;
         self.lambda.shut_down().await;
     }

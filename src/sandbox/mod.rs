@@ -47,6 +47,7 @@ pub use endpoint::{Endpoint, data_dir_in_use};
 pub use error::SandboxError;
 pub use fault::{Fault, FaultFileError, FaultKind, FaultLineError, FaultRule, read_faults};
 pub use front::{OnRequest, RequestLog};
+pub use lambda::has_python;
 pub use latency::{Latency, Pace};
 pub use lease::{Lease, SandboxOptions, join_or_start};
 pub use server::{DataDir, OnReady, ServeOptions, serve};

@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::{
-    Assignment, BuildSource, CloudChoice, Environment, KeySetting, LatencyChoice, Origin, PictureChoice, Settings,
-    SettingsError, SymbolChoice, ThemeChoice, home_dir, xdg_dir,
+    Assignment, BuildSource, CloudChoice, DEFAULT_STRATEGY, Environment, KeySetting, LatencyChoice, Origin,
+    PictureChoice, Settings, SettingsError, SymbolChoice, ThemeChoice, home_dir, xdg_dir,
 };
 use crate::event::StrategyKind;
 use crate::names::DeploymentName;
@@ -138,13 +138,13 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "strategy",
         kind: Kind::Text,
-        allowed: "sdk",
+        allowed: "sdk or cloudformation",
         aws_variables: &[],
         set: |draft, text| {
-            draft.settings.strategy = (text == StrategyKind::Sdk.as_str()).then_some(StrategyKind::Sdk)?;
+            draft.settings.strategy = Some(StrategyKind::ALL.into_iter().find(|kind| kind.as_str() == text)?);
             Some(())
         },
-        get: |settings| Some(settings.strategy.to_string()),
+        get: |settings| Some(settings.strategy.unwrap_or(DEFAULT_STRATEGY).to_string()),
     },
     Key {
         name: "parallelism",

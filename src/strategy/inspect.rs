@@ -9,7 +9,7 @@ use serde_json::Value;
 use self::sheet::{Sheet, minutes, time, time_of_text, yes_or_no};
 use super::site::Site;
 use crate::aws::s3::{EventRule, PublicAccessBlock};
-use crate::aws::{AwsError, codebuild, ecr, iam, lambda, logs, s3};
+use crate::aws::{AwsError, cloudformation, codebuild, ecr, iam, lambda, logs, s3};
 use crate::names::Names;
 use crate::resource::ResourceKind;
 use crate::text::bytes;
@@ -46,13 +46,17 @@ pub async fn inspect(site: &Site, names: &Names, kind: ResourceKind) -> Result<O
         ResourceKind::BuildSourceBucket | ResourceKind::SourceBucket | ResourceKind::DestinationBucket => {
             look.bucket().await
         }
-        ResourceKind::BuildLogGroup | ResourceKind::FunctionLogGroup => look.log_group().await,
+        ResourceKind::BuildLogGroup | ResourceKind::FunctionLogGroup | ResourceKind::MacroLogGroup => {
+            look.log_group().await
+        }
         ResourceKind::BuildPolicy | ResourceKind::FunctionPolicy => look.policy().await,
-        ResourceKind::BuildRole | ResourceKind::FunctionRole => look.role().await,
+        ResourceKind::BuildRole | ResourceKind::FunctionRole | ResourceKind::MacroRole => look.role().await,
         ResourceKind::BuildProject => look.project().await,
-        ResourceKind::Function => look.function().await,
+        ResourceKind::Function | ResourceKind::MacroFunction => look.function().await,
         ResourceKind::InvokePermission => look.permission().await,
         ResourceKind::Notification => look.notification().await,
+        ResourceKind::MacroStack | ResourceKind::BuildStack | ResourceKind::AppStack => look.stack().await,
+        ResourceKind::Macro => look.template_macro().await,
     };
     match sheet {
         Ok(sheet) => Ok(sheet.map(|sheet| sheet.finish(kind, look.name))),
@@ -264,8 +268,9 @@ impl Look<'_> {
 
     async fn permission(&self) -> Result<Option<Sheet>, AwsError> {
         let function = self.names.of(ResourceKind::Function);
-        let statement = lambda::permission(&self.site.clients.lambda, &function, &self.name).await?;
-        Ok(statement.map(|statement| {
+        let bucket = self.names.of(ResourceKind::SourceBucket);
+        let statements = lambda::bucket_permissions(&self.site.clients.lambda, &function, &bucket).await?;
+        Ok(statements.into_iter().next().map(|statement| {
             let mut sheet = Sheet::new(None);
             let text = |value: &Value| value.as_str().map(str::to_owned);
             let condition = &statement["Condition"];
@@ -276,6 +281,36 @@ impl Look<'_> {
             sheet.optional("source", text(&condition["ArnLike"]["AWS:SourceArn"]));
             sheet.optional("source account", text(&condition["StringEquals"]["AWS:SourceAccount"]));
             sheet.document("resource policy", statement);
+            sheet
+        }))
+    }
+
+    async fn stack(&self) -> Result<Option<Sheet>, AwsError> {
+        let found = cloudformation::stack(&self.site.clients.cloudformation, &self.name).await?;
+        let Some(found) = found.filter(|found| !found.status.is_deleted()) else { return Ok(None) };
+        let mut sheet = Sheet::new(Some(found.id));
+        sheet.row("status", found.status.as_str());
+        sheet.optional("reason", found.reason);
+        sheet.optional("description", found.description);
+        sheet.optional("created", found.created_ms.map(time));
+        for (name, value) in found.parameters {
+            sheet.row(&format!("parameter {name}"), value);
+        }
+        for (name, value) in found.outputs {
+            sheet.row(&format!("output {name}"), value);
+        }
+        sheet.tags(Ok(found.tags))?;
+        Ok(Some(sheet))
+    }
+
+    /// CloudFormation describes no macros: what there is to know stands with its stack and its function.
+    async fn template_macro(&self) -> Result<Option<Sheet>, AwsError> {
+        let stack = self.names.of(ResourceKind::MacroStack);
+        let found = cloudformation::stack(&self.site.clients.cloudformation, &stack).await?;
+        Ok(found.filter(|found| found.status.is_complete()).map(|_| {
+            let mut sheet = Sheet::new(None);
+            sheet.row("stack", stack);
+            sheet.row("function", self.names.of(ResourceKind::MacroFunction));
             sheet
         }))
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::site::{DEPLOYMENT_TAG, REGION_TAG, Site};
 use super::teardown;
-use crate::aws::{AwsError, Tagged, codebuild, ecr, iam, lambda, logs, s3};
+use crate::aws::{AwsError, Tagged, cloudformation, codebuild, ecr, iam, lambda, logs, s3};
 use crate::names::{DeploymentName, Names, Suffix};
 use crate::plan::{Plan, StepId};
 use crate::resource::ResourceKind;
@@ -108,20 +108,30 @@ pub async fn find(site: &Site, deployment: &DeploymentName) -> Result<Leftovers,
         ResourceKind::BuildProject,
         codebuild::list_projects(&clients.codebuild, &prefix).await?,
     );
-    leftovers.take(deployment, ResourceKind::Function, lambda::list_functions(&clients.lambda, &prefix).await?);
+    let functions = lambda::list_functions(&clients.lambda, &prefix).await?;
+    for kind in [ResourceKind::Function, ResourceKind::MacroFunction] {
+        leftovers.take(deployment, kind, functions.clone());
+    }
+    let stacks = cloudformation::list_stacks(&clients.cloudformation, &prefix).await?;
+    for kind in [ResourceKind::MacroStack, ResourceKind::BuildStack, ResourceKind::AppStack] {
+        leftovers.take(deployment, kind, stacks.clone());
+    }
     let roles = iam::list_roles(&clients.iam, &prefix).await?;
-    for kind in [ResourceKind::BuildRole, ResourceKind::FunctionRole] {
+    for kind in [ResourceKind::BuildRole, ResourceKind::FunctionRole, ResourceKind::MacroRole] {
         leftovers.take(deployment, kind, roles.clone());
     }
     let policies = iam::list_policies(&clients.iam, &prefix).await?;
     for kind in [ResourceKind::BuildPolicy, ResourceKind::FunctionPolicy] {
         leftovers.take(deployment, kind, policies.clone());
     }
-    for (kind, folder) in
-        [(ResourceKind::BuildLogGroup, "/aws/codebuild/"), (ResourceKind::FunctionLogGroup, "/aws/lambda/")]
-    {
+    for (folder, kinds) in [
+        ("/aws/codebuild/", &[ResourceKind::BuildLogGroup][..]),
+        ("/aws/lambda/", &[ResourceKind::FunctionLogGroup, ResourceKind::MacroLogGroup]),
+    ] {
         let groups = logs::list_log_groups(&clients.logs, &format!("{folder}{prefix}")).await?;
-        leftovers.take(deployment, kind, groups);
+        for kind in kinds {
+            leftovers.take(deployment, *kind, groups.clone());
+        }
     }
     leftovers.foreign.sort();
     leftovers.foreign.dedup();

@@ -1,7 +1,7 @@
 //! Whether a resource is really there: asks the cloud, changes nothing.
 
 use super::site::Site;
-use crate::aws::{AwsError, codebuild, ecr, iam, lambda, logs, s3};
+use crate::aws::{AwsError, cloudformation, codebuild, ecr, iam, lambda, logs, s3};
 use crate::names::Names;
 use crate::resource::ResourceKind;
 
@@ -40,18 +40,33 @@ pub(super) async fn presence(site: &Site, names: &Names, kind: ResourceKind) -> 
                 s3::Presence::Denied => return Ok(Presence::Unknown("access denied".to_owned())),
             }
         }
-        ResourceKind::BuildLogGroup | ResourceKind::FunctionLogGroup => {
+        ResourceKind::BuildLogGroup | ResourceKind::FunctionLogGroup | ResourceKind::MacroLogGroup => {
             logs::log_group(&clients.logs, &name).await?.is_some()
         }
         ResourceKind::BuildPolicy | ResourceKind::FunctionPolicy => {
             let arn = format!("arn:aws:iam::{}:policy/{name}", site.identity.account);
             iam::policy(&clients.iam, &arn).await?.is_some()
         }
-        ResourceKind::BuildRole | ResourceKind::FunctionRole => iam::role(&clients.iam, &name).await?.is_some(),
+        ResourceKind::BuildRole | ResourceKind::FunctionRole | ResourceKind::MacroRole => {
+            iam::role(&clients.iam, &name).await?.is_some()
+        }
         ResourceKind::BuildProject => codebuild::project(&clients.codebuild, &name).await?.is_some(),
-        ResourceKind::Function => lambda::function(&clients.lambda, &name).await?.is_some(),
+        ResourceKind::Function | ResourceKind::MacroFunction => {
+            lambda::function(&clients.lambda, &name).await?.is_some()
+        }
         ResourceKind::InvokePermission => {
-            lambda::has_permission(&clients.lambda, &names.of(ResourceKind::Function), &name).await?
+            let (function, bucket) = (names.of(ResourceKind::Function), names.of(ResourceKind::SourceBucket));
+            !lambda::bucket_permissions(&clients.lambda, &function, &bucket).await?.is_empty()
+        }
+        ResourceKind::MacroStack | ResourceKind::BuildStack | ResourceKind::AppStack => {
+            let found = cloudformation::stack(&clients.cloudformation, &name).await?;
+            found.is_some_and(|stack| !stack.status.is_deleted())
+        }
+        // Rule: CloudFormation lists no macros; one is there as long as its stack says so.
+        ResourceKind::Macro => {
+            let stack = names.of(ResourceKind::MacroStack);
+            let found = cloudformation::stack(&clients.cloudformation, &stack).await?;
+            found.is_some_and(|stack| stack.status.is_complete())
         }
         ResourceKind::Notification => {
             let bucket = names.of(ResourceKind::SourceBucket);

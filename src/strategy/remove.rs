@@ -5,6 +5,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::call::call;
+use super::cloudformation::{self, Stack};
 use super::run_context::RunContext;
 use crate::aws::s3::Emptied;
 use crate::aws::{AwsError, Deleted, codebuild, ecr, iam, lambda, logs, s3, wait};
@@ -22,8 +23,23 @@ impl RunContext {
         let change =
             |state, seconds, note| ResourceChange { kind, name: name.clone(), arn: None, state, seconds, note };
         scope.changed(change(ResourceState::Deleting, None, None)).await?;
+        if step.id.as_str().starts_with(cloudformation::plan::EMPTY) {
+            // It goes with its stack, which tells so.
+            return Ok(match self.empty_bucket(&name, scope).await? {
+                Deleted::Now => StepDone::Finished,
+                Deleted::AlreadyGone => StepDone::AlreadyDone,
+            });
+        }
         let began = Instant::now();
-        let removed = self.remove(kind, &names, scope).await;
+        let removed = match Stack::of(kind) {
+            Some(stack) => self.remove_stack(stack, &names, scope).await,
+            None => {
+                if kind == ResourceKind::Image {
+                    self.stop_builds(&names.of(ResourceKind::BuildProject), scope).await?;
+                }
+                self.remove(kind, &names, scope).await
+            }
+        };
         let seconds = Some(began.elapsed().as_secs_f64());
         match removed {
             Ok(Deleted::Now) => {
@@ -43,7 +59,12 @@ impl RunContext {
         }
     }
 
-    async fn remove(&self, kind: ResourceKind, names: &Names, scope: &StepScope) -> Result<Deleted, StepError> {
+    pub(super) async fn remove(
+        &self,
+        kind: ResourceKind,
+        names: &Names,
+        scope: &StepScope,
+    ) -> Result<Deleted, StepError> {
         let clients = &self.site.clients;
         let name = names.of(kind);
         let function = names.of(ResourceKind::Function);
@@ -57,9 +78,19 @@ impl RunContext {
                 retried(scope, || codebuild::delete_project(&clients.codebuild, &name)).await
             }
             ResourceKind::InvokePermission => {
-                retried(scope, || lambda::remove_permission(&clients.lambda, &function, &name)).await
+                let bucket = names.of(ResourceKind::SourceBucket);
+                let statements =
+                    call(scope, &[], || lambda::bucket_permissions(&clients.lambda, &function, &bucket)).await?;
+                let mut removed = Deleted::AlreadyGone;
+                for statement in statements {
+                    let id = statement["Sid"].as_str().unwrap_or_default();
+                    removed = retried(scope, || lambda::remove_permission(&clients.lambda, &function, id)).await?;
+                }
+                Ok(removed)
             }
-            ResourceKind::Function => retried(scope, || lambda::delete_function(&clients.lambda, &name)).await,
+            ResourceKind::Function | ResourceKind::MacroFunction => {
+                retried(scope, || lambda::delete_function(&clients.lambda, &name)).await
+            }
             ResourceKind::SourceBucket | ResourceKind::DestinationBucket | ResourceKind::BuildSourceBucket => {
                 self.remove_bucket(&name, scope).await
             }
@@ -69,20 +100,23 @@ impl RunContext {
                 retried(scope, || ecr::delete_image(&clients.ecr, &repository, names.image_tag())).await
             }
             ResourceKind::Repository => retried(scope, || ecr::delete_repository(&clients.ecr, &name)).await,
-            ResourceKind::FunctionRole | ResourceKind::BuildRole => {
+            ResourceKind::FunctionRole | ResourceKind::BuildRole | ResourceKind::MacroRole => {
                 retried(scope, || iam::delete_role(&clients.iam, &name)).await
             }
             ResourceKind::FunctionPolicy | ResourceKind::BuildPolicy => {
                 let arn = self.iam_arn("policy", &name);
                 retried(scope, || iam::delete_policy(&clients.iam, &arn)).await
             }
-            ResourceKind::FunctionLogGroup | ResourceKind::BuildLogGroup => {
+            ResourceKind::FunctionLogGroup | ResourceKind::BuildLogGroup | ResourceKind::MacroLogGroup => {
                 retried(scope, || logs::delete_log_group(&clients.logs, &name)).await
+            }
+            ResourceKind::MacroStack | ResourceKind::BuildStack | ResourceKind::AppStack | ResourceKind::Macro => {
+                unreachable!("stacks are deleted as stacks, and a macro goes with its own")
             }
         }
     }
 
-    async fn stop_builds(&self, project: &str, scope: &StepScope) -> Result<(), StepError> {
+    pub(super) async fn stop_builds(&self, project: &str, scope: &StepScope) -> Result<(), StepError> {
         let client = &self.site.clients.codebuild;
         // Only the newest can still be running: one deployment starts one build at a time.
         let builds = call(scope, &[], || codebuild::builds_of(client, project)).await?.unwrap_or_default();
@@ -97,6 +131,15 @@ impl RunContext {
     }
 
     async fn remove_bucket(&self, bucket: &str, scope: &StepScope) -> Result<Deleted, StepError> {
+        self.clear_bucket(bucket, Then::Delete, scope).await
+    }
+
+    /// Removes all that is in a bucket.
+    pub(super) async fn empty_bucket(&self, bucket: &str, scope: &StepScope) -> Result<Deleted, StepError> {
+        self.clear_bucket(bucket, Then::Keep, scope).await
+    }
+
+    async fn clear_bucket(&self, bucket: &str, then: Then, scope: &StepScope) -> Result<Deleted, StepError> {
         let client = &self.site.clients.s3;
         let (sender, mut counts) = mpsc::unbounded_channel::<Emptied>();
         let removal = retried(scope, || {
@@ -106,7 +149,12 @@ impl RunContext {
                     // The receiver lives as long as this removal.
                     let _ = sender.send(emptied);
                 };
-                s3::empty_and_delete_bucket(client, bucket, &mut progress).await
+                match then {
+                    Then::Delete => s3::empty_and_delete_bucket(client, bucket, &mut progress).await,
+                    Then::Keep => s3::empty_bucket(client, bucket, &mut progress)
+                        .await
+                        .map(|emptied| if emptied == Emptied::default() { Deleted::AlreadyGone } else { Deleted::Now }),
+                }
             }
         });
         let mut removal = std::pin::pin!(removal);
@@ -120,6 +168,13 @@ impl RunContext {
             }
         }
     }
+}
+
+/// What becomes of a bucket that is empty.
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    Keep,
+    Delete,
 }
 
 async fn retried<F, Fut>(scope: &StepScope, make: F) -> Result<Deleted, StepError>

@@ -1,16 +1,21 @@
-//! The plan that takes every resource down by itself, whoever made it. Pure.
+//! The plans that take a deployment down: every resource by itself, or stacks as stacks. Pure.
 
+use super::cloudformation;
 use crate::deployment::Deployment;
 use crate::plan::{Plan, Step};
 use crate::resource::ResourceKind::{self, *};
 
-/// What takes a deployment down: a step for everything that may be there, the reverse of how it was made.
+/// What takes a deployment down: steps for everything that may be there, the reverse of how it was made.
 pub fn destroy(deployment: &Deployment) -> Plan {
     destroy_kinds(&|kind| deployment.resource(kind).is_some_and(|resource| resource.state.may_exist()), "")
 }
 
-/// The steps that remove resources of the kinds given, under ids that end in `suffix`.
+/// The steps that remove resources of the kinds given, under ids that end in `suffix`. What a stack has made goes with it.
 pub(super) fn destroy_kinds(stands: &dyn Fn(ResourceKind) -> bool, suffix: &str) -> Plan {
+    let of_stacks = [MacroStack, BuildStack, AppStack, MacroLogGroup, MacroRole, MacroFunction, Macro];
+    if of_stacks.into_iter().any(stands) {
+        return cloudformation::plan::destroy(stands, suffix);
+    }
     let kinds: Vec<ResourceKind> = DESTROY_ORDER.iter().map(|(kind, _)| *kind).filter(|kind| stands(*kind)).collect();
     let steps = DESTROY_ORDER
         .iter()
@@ -78,6 +83,9 @@ fn removal(kind: ResourceKind) -> (&'static str, &'static str, &'static [&'stati
         BuildPolicy => ("Delete the build's policy", VERSIONS_FIRST, POLICY_CALLS),
         FunctionLogGroup => ("Delete the function's log group", LOGS_LAST, &["logs:DeleteLogGroup"]),
         BuildLogGroup => ("Delete the build's log group", LOGS_LAST, &["logs:DeleteLogGroup"]),
+        MacroStack | MacroLogGroup | MacroRole | MacroFunction | Macro | BuildStack | AppStack => {
+            unreachable!("stacks and what only they have are taken down by their own plan")
+        }
     }
 }
 
@@ -101,8 +109,8 @@ mod tests {
 
     #[test]
     fn a_teardown_has_a_step_for_everything_and_takes_log_groups_last() {
-        let plan = destroy_kinds(&|_| true, "");
-        assert_eq!(plan.steps().len(), ResourceKind::ALL.len());
+        let plan = destroy_kinds(&|kind| ResourceKind::ARCHITECTURE.contains(&kind), "");
+        assert_eq!(plan.steps().len(), ResourceKind::ARCHITECTURE.len());
         let depths = plan.depths();
         assert!(depths[&"function_log_group".into()] > depths[&"function_role".into()]);
         assert!(depths[&"build_log_group".into()] > depths[&"build_role".into()]);

@@ -179,6 +179,7 @@ impl Waterfall {
             | EventKind::StepProgress { .. }
             | EventKind::ResourceChanged { .. }
             | EventKind::LogLine { .. }
+            | EventKind::ChangePlanned { .. }
             | EventKind::TrialStage { .. } => {}
         }
     }

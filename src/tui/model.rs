@@ -33,7 +33,7 @@ use super::symbols::Symbols;
 use super::theme::Theme;
 use super::view::layout::Layout;
 use crate::deployment::Deployment;
-use crate::event::{Event, Failure, LogSource, RunId};
+use crate::event::{Event, Failure, LogSource, RunId, StrategyKind};
 use crate::names::{DeploymentName, Names};
 use crate::session::Preview;
 use crate::timing::History;
@@ -77,6 +77,8 @@ pub struct Model {
     pub build_log: LogPane,
     /// The function's log.
     pub function_log: LogPane,
+    /// The log of stacks' events.
+    pub stack_log: LogPane,
     /// The times.
     pub timing: TimingPane,
     /// The trial.
@@ -175,6 +177,7 @@ impl Model {
             details: DetailsPane::default(),
             build_log: LogPane::new(LogSource::Build),
             function_log: LogPane::new(LogSource::Function),
+            stack_log: LogPane::new(LogSource::Stack),
             timing: TimingPane::default(),
             trial: TrialPane::default(),
             overlay: None,
@@ -224,11 +227,28 @@ impl Model {
         self.place().map_or(Stakes::Money, |place| place.stakes)
     }
 
+    /// The way in which the deployment is made: as what stands was, else as was asked for.
+    pub fn strategy(&self) -> String {
+        let standing = self.deployment.origin().filter(|_| self.deployment.is_standing());
+        standing.map_or_else(|| self.asked.strategy.clone(), |origin| origin.strategy.to_string())
+    }
+
+    /// The panels that there are: stacks only where there are any.
+    pub fn panels(&self) -> &'static [Panel] {
+        let ran = self.run.as_ref().is_some_and(|run| run.started.strategy == StrategyKind::Cloudformation);
+        if ran || self.strategy() == StrategyKind::Cloudformation.as_str() {
+            &Panel::ALL
+        } else {
+            &Panel::ALL[..Panel::ALL.len() - 1]
+        }
+    }
+
     /// The log of a source.
     pub fn log_mut(&mut self, source: LogSource) -> &mut LogPane {
         match source {
             LogSource::Build => &mut self.build_log,
             LogSource::Function => &mut self.function_log,
+            LogSource::Stack => &mut self.stack_log,
         }
     }
 
@@ -237,6 +257,7 @@ impl Model {
         match self.shown_panel() {
             Panel::Build => Some(&self.build_log),
             Panel::Function => Some(&self.function_log),
+            Panel::Stacks => Some(&self.stack_log),
             _ => None,
         }
     }
@@ -273,7 +294,7 @@ impl Model {
         contexts.push(match self.focus {
             Panel::Resources => Context::Resources,
             Panel::Details => Context::Details,
-            Panel::Build | Panel::Function => Context::Log,
+            Panel::Build | Panel::Function | Panel::Stacks => Context::Log,
             Panel::Timing => Context::Timing,
             Panel::Trial if self.trial.is_choosing() => Context::Chooser,
             Panel::Trial => Context::Trial,
@@ -300,6 +321,7 @@ impl Model {
         match self.focus {
             Panel::Build => self.build_log.is_typing(),
             Panel::Function => self.function_log.is_typing(),
+            Panel::Stacks => self.stack_log.is_typing(),
             Panel::Trial => self.trial.is_typing(),
             Panel::Resources | Panel::Details | Panel::Timing => false,
         }

@@ -78,7 +78,15 @@ pub(crate) fn empty(size: (u16, u16)) -> Model {
         ResourceKind::FunctionPolicy,
         serde_json::json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject"}]}),
     )];
-    update(&mut model, Message::Preview(Box::new(Preview { plan: deploy_plan(), names: names(), documents })));
+    update(
+        &mut model,
+        Message::Preview(Box::new(Preview {
+            strategy: StrategyKind::Sdk,
+            plan: deploy_plan(),
+            names: names(),
+            documents,
+        })),
+    );
     model
 }
 

@@ -20,7 +20,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a ru
 
 /// What a complete deployment leaves in the cloud: every resource of the plan, of which permission and notification belong
 /// to others, and the build and its source.
-const OBJECTS_OF_A_DEPLOYMENT: usize = ResourceKind::ALL.len() - 2 + 2;
+const OBJECTS_OF_A_DEPLOYMENT: usize = ResourceKind::ARCHITECTURE.len() - 2 + 2;
 
 /// When a process is killed, as by `kill -9`.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +104,7 @@ impl Arena {
     pub fn all_is_there_once(&self, name: &str) {
         let status = self.run("status", name).ok().json();
         let resources = status["resources"].as_array().expect("a list");
-        assert_eq!(resources.len(), ResourceKind::ALL.len(), "{status}");
+        assert_eq!(resources.len(), ResourceKind::ARCHITECTURE.len(), "{status}");
         let well = |it: &Value| it["cloud"] == "there" && it["journal"] == "ready";
         assert!(resources.iter().all(well), "{status}");
         let found = self.left_of(name);

@@ -2,7 +2,7 @@
 
 use aws_sdk_cloudformation::Client;
 
-use super::super::error::AwsError;
+use super::super::error::{AwsError, ErrorKind};
 use super::failed;
 
 /// Something that happened to a stack or to one of its resources.
@@ -40,6 +40,41 @@ impl StackEvent {
         let reason = self.reason.as_deref().unwrap_or_default().to_lowercase();
         self.status.ends_with("_FAILED") && !self.is_of_stack() && !reason.contains("cancelled")
     }
+
+    /// A resource's failure as the error of the call that CloudFormation made for it.
+    // Rule: the reason carries the class of the error as HandlerErrorCode, and the service's own words before it.
+    pub fn error(&self) -> AwsError {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        let says = |word: &str| reason.contains(word);
+        let kind = if says("HandlerErrorCode: AccessDenied") || says("not authorized to perform") {
+            ErrorKind::Denied
+        } else if says("HandlerErrorCode: Throttling") {
+            ErrorKind::Throttled
+        } else if says("HandlerErrorCode: ServiceLimitExceeded") {
+            ErrorKind::LimitExceeded
+        } else if says("HandlerErrorCode: ServiceInternalError") {
+            ErrorKind::Server
+        } else {
+            ErrorKind::Other
+        };
+        let service = match self.resource_type.split("::").nth(1) {
+            Some("Lambda") => "Lambda",
+            Some("CodeBuild") => "CodeBuild",
+            Some("S3") => "S3",
+            Some("IAM") => "IAM",
+            Some("ECR") => "ECR",
+            Some("Logs") => "CloudWatch Logs",
+            _ => super::SERVICE,
+        };
+        AwsError::new(service, "CreateStack", kind, reason)
+    }
+}
+
+/// The id of a stack's newest event; `None` if it has none.
+pub async fn newest_event(client: &Client, stack: &str) -> Result<Option<String>, AwsError> {
+    let page = client.describe_stack_events().stack_name(stack).send().await.map_err(failed("DescribeStackEvents"))?;
+    // Rule: CloudFormation tells the newest first.
+    Ok(page.stack_events.unwrap_or_default().into_iter().next().and_then(|event| event.event_id))
 }
 
 /// The events of a stack after the one given (all, if none is), oldest first.

@@ -59,6 +59,10 @@ impl PlainTeller {
             EventKind::LogLine { source, text, .. } => {
                 ("│", Role::Quiet, format!("{source}: {}", redact_line(&text::clean(text))))
             }
+            EventKind::ChangePlanned { step, action, logical_id, resource_type } => {
+                let words = format!("{}: {action} {logical_id} ({resource_type})", self.title(step));
+                (style::WAITING, Role::Quiet, words)
+            }
             EventKind::BuildPhase { phase, status, seconds: None, .. } => {
                 (style::WAITING, Role::Quiet, format!("build phase {phase}: {status}"))
             }

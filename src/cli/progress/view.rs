@@ -1,10 +1,11 @@
 //! What is known of a run while it is watched: a fold over its events, with the time at which each came.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::event::{Action, Event, EventKind, RunStarted, SkipReason, TrialStage};
 use crate::plan::StepId;
-use crate::resource::ResourceKind;
+use crate::resource::{ResourceKind, ResourceState};
 
 /// A run that is being watched.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct StepView {
     /// What it must wait for.
     needs: Vec<StepId>,
     resource: Option<ResourceKind>,
+    /// What else it makes or removes, and what was last heard of each.
+    others: BTreeMap<ResourceKind, Option<ResourceState>>,
     /// Where it is.
     pub(crate) state: StepState,
     /// What there is to say about it now.
@@ -57,6 +60,17 @@ pub(crate) enum StepState {
     Failed(f64),
     /// It was not run.
     Skipped(SkipReason),
+}
+
+impl StepView {
+    /// How far a stack is: how many of its resources are done, and what happened last.
+    fn said_of_others(&self, kind: ResourceKind, state: ResourceState) -> String {
+        let over = |state: &&Option<ResourceState>| {
+            matches!(state, Some(ResourceState::Ready | ResourceState::Gone | ResourceState::Failed))
+        };
+        let done = self.others.values().filter(over).count();
+        format!("{done} of {}: {} {state}", self.others.len(), kind.title())
+    }
 }
 
 impl StepState {
@@ -112,11 +126,18 @@ impl RunView {
             EventKind::StepRetried { step, reason, attempt, .. } => {
                 self.say(step, true, format!("try {}: {reason}", attempt + 1));
             }
-            EventKind::ResourceChanged { resource, name, note, .. } => {
+            EventKind::ResourceChanged { resource, name, note, state, .. } => {
                 let running = |step: &&mut StepView| step.resource == Some(*resource) && !step.state.is_over();
                 if let Some(step) = self.steps.iter_mut().find(running) {
                     step.name = note.as_ref().map_or_else(|| name.clone(), |note| format!("{name} ({note})"));
                     step.detail.clone_from(&step.name);
+                }
+                let with_others = |step: &&mut StepView| {
+                    step.others.contains_key(resource) && matches!(step.state, StepState::Running { .. })
+                };
+                if let Some(step) = self.steps.iter_mut().find(with_others) {
+                    step.others.insert(*resource, Some(*state));
+                    step.detail = step.said_of_others(*resource, *state);
                 }
             }
             EventKind::TrialStage { image, stage, cold, path, .. } => {
@@ -148,7 +169,7 @@ impl RunView {
                     step.detail = format!("phase {phase}");
                 }
             }
-            EventKind::LogLine { .. } | EventKind::BuildPhase { .. } => {}
+            EventKind::LogLine { .. } | EventKind::BuildPhase { .. } | EventKind::ChangePlanned { .. } => {}
         }
     }
 
@@ -158,6 +179,7 @@ impl RunView {
             title: step.title.clone(),
             needs: step.needs.clone(),
             resource: step.resource,
+            others: step.also.iter().map(|kind| (*kind, None)).collect(),
             state: StepState::Waiting,
             detail: String::new(),
             name: String::new(),

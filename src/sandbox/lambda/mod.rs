@@ -71,6 +71,7 @@ pub(crate) use self::house::SourceLayer;
 pub(crate) use self::operations::PACKAGE_PATH;
 pub(crate) use self::unpack::unpack as unpack_layers;
 pub(crate) use self::wire::wrap_payload;
+pub use python::has_python;
 
 /// The Lambda service.
 pub(crate) struct LambdaService {

@@ -40,6 +40,11 @@ pub(crate) async fn interpreter() -> Option<&'static Path> {
     INTERPRETER.get_or_try_init(find).await.ok().map(PathBuf::as_path)
 }
 
+/// Whether this machine runs Python functions.
+pub async fn has_python() -> bool {
+    interpreter().await.is_some()
+}
+
 /// Why there is none.
 pub(crate) fn missing() -> AwsError {
     errors::invalid_parameter(

@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_deployment_makes_every_resource() {
         let plan = deploy(&BuildSource::Bundle);
-        for kind in ResourceKind::ALL {
+        for kind in ResourceKind::ARCHITECTURE {
             assert!(plan.steps().iter().any(|step| step.resource == Some(kind)), "nobody makes {kind}");
         }
     }

@@ -54,6 +54,8 @@ actions! {
     ShowBuild => "show-build", "Show the build and its log";
     /// Goes to the function's log.
     ShowFunction => "show-function", "Show the function's log";
+    /// Goes to the log of stacks.
+    ShowStacks => "show-stacks", "Show what CloudFormation says of its stacks";
     /// Goes to the times.
     ShowTiming => "show-timing", "Show what took how long";
     /// Goes to the trial.
@@ -161,6 +163,7 @@ impl Action {
             Self::ShowDetails => "details",
             Self::ShowBuild => "build",
             Self::ShowFunction => "function",
+            Self::ShowStacks => "stacks",
             Self::ShowTiming => "timing",
             Self::ShowTrial => "try it",
             Self::Up => "up",

@@ -193,6 +193,7 @@ impl LogPane {
                 let name = match self.source {
                     LogSource::Build => "thumbctl-build",
                     LogSource::Function => "thumbctl-function",
+                    LogSource::Stack => "thumbctl-stacks",
                 };
                 self.want(LogCommand::Save(name.to_owned()))
             }

@@ -17,11 +17,14 @@ pub enum Panel {
     Timing,
     /// Images sent through.
     Trial,
+    /// What CloudFormation says of its stacks.
+    Stacks,
 }
 
 impl Panel {
-    /// Every panel, in the order of their keys.
-    pub const ALL: [Self; 6] = [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::Trial];
+    /// Every panel, in the order of their keys; the last is there only where there are stacks.
+    pub const ALL: [Self; 7] =
+        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::Trial, Self::Stacks];
 
     /// What stands on its tab.
     pub fn title(self) -> &'static str {
@@ -32,6 +35,7 @@ impl Panel {
             Self::Function => "Function log",
             Self::Timing => "Timing",
             Self::Trial => "Try it",
+            Self::Stacks => "Stacks",
         }
     }
 
@@ -44,14 +48,15 @@ impl Panel {
             Self::Function => Action::ShowFunction,
             Self::Timing => Action::ShowTiming,
             Self::Trial => Action::ShowTrial,
+            Self::Stacks => Action::ShowStacks,
         }
     }
 
-    /// The panel so many places behind (or before) this one, in a circle.
-    pub fn beside(self, places: isize) -> Self {
-        let count = isize::try_from(Self::ALL.len()).expect("six");
-        let at = Self::ALL.iter().position(|panel| *panel == self).expect("ALL has every panel");
-        let at = isize::try_from(at).expect("six");
-        Self::ALL[usize::try_from((at + places).rem_euclid(count)).expect("not negative")]
+    /// The panel so many places behind (or before) this one among those that there are, in a circle.
+    pub fn beside(self, places: isize, panels: &[Self]) -> Self {
+        let count = isize::try_from(panels.len()).expect("a handful");
+        let at = panels.iter().position(|panel| *panel == self).unwrap_or_default();
+        let at = isize::try_from(at).expect("a handful");
+        panels[usize::try_from((at + places).rem_euclid(count)).expect("not negative")]
     }
 }

@@ -17,7 +17,7 @@ pub struct ResourcesPane {
 
 impl Default for ResourcesPane {
     fn default() -> Self {
-        Self { selected: ResourceKind::ALL[0], dependencies: false }
+        Self { selected: ResourceKind::ARCHITECTURE[0], dependencies: false }
     }
 }
 
@@ -101,24 +101,28 @@ impl Model {
     /// Every resource, in the plan's order. Before anything is there, all of them wait.
     pub fn resource_rows(&self) -> Vec<ResourceRow> {
         let planned: Vec<ResourceKind> = match &self.preview {
-            Some(preview) => preview.plan.steps().iter().filter_map(|step| step.resource).collect(),
-            None => self.run.iter().flat_map(|run| run.steps.iter().filter_map(|step| step.step.resource)).collect(),
+            Some(preview) => preview.plan.steps().iter().flat_map(Step::resources).collect(),
+            None => self.run.iter().flat_map(|run| run.steps.iter().flat_map(|step| step.step.resources())).collect(),
         };
         let known = |kind: ResourceKind| planned.contains(&kind) || self.deployment.resource(kind).is_some();
-        let kinds = ResourceKind::ALL.into_iter().filter(|kind| planned.is_empty() || known(*kind));
+        let all: &[ResourceKind] = if planned.is_empty() { &ResourceKind::ARCHITECTURE } else { &ResourceKind::ALL };
+        let kinds = all.iter().copied().filter(|kind| planned.is_empty() || known(*kind));
         let next = self.next_step().and_then(|step| step.resource);
         kinds.map(|kind| self.resource_row(kind, next)).collect()
     }
 
     fn resource_row(&self, kind: ResourceKind, next: Option<ResourceKind>) -> ResourceRow {
         let resource = self.deployment.resource(kind);
-        let step = self.run.as_ref().filter(|_| self.is_live()).and_then(|run| run.step_about(kind));
+        let step = self.run.as_ref().filter(|_| self.is_live()).and_then(|run| run.step_at_work_on(kind));
         let state = match (resource.map(|resource| resource.state), step.map(|step| &step.state)) {
             (_, Some(StepState::Running { retrying: true, .. })) => RowState::Retrying,
             (Some(ResourceState::Creating), Some(StepState::Running { .. })) => RowState::Creating,
             (Some(ResourceState::Deleting), Some(StepState::Running { .. })) => RowState::Deleting,
             (Some(ResourceState::Failed), _) if self.was_cancelled(kind) => RowState::Unfinished,
             (Some(ResourceState::Failed), _) => RowState::Failed,
+            // A stack in review: there is its name, and nothing of it.
+            (Some(ResourceState::Creating), Some(StepState::Waiting)) if next == Some(kind) => RowState::Next,
+            (Some(ResourceState::Creating), Some(StepState::Waiting)) if kind.is_stack() => RowState::Waiting,
             (Some(ResourceState::Creating | ResourceState::Deleting), _) => RowState::Unfinished,
             (_, _) if next == Some(kind) && !self.details.lost.contains(&kind) => RowState::Next,
             (Some(ResourceState::Ready), _) => RowState::Ready,
@@ -148,7 +152,7 @@ impl Model {
 
     /// Whether the last run was stopped while it worked on a resource: nothing failed, but nothing is known either.
     fn was_cancelled(&self, kind: ResourceKind) -> bool {
-        let step = self.run.as_ref().and_then(|run| run.step_about(kind));
+        let step = self.run.as_ref().and_then(|run| run.step_at_work_on(kind));
         step.is_some_and(|step| step.state == StepState::Skipped(SkipReason::Cancelled))
     }
 

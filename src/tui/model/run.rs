@@ -39,6 +39,19 @@ pub struct StepModel {
     pub retry_reason: Option<String>,
     /// What it says that it does or waits for.
     pub progress: Option<String>,
+    /// What its change set says that it would do.
+    pub changes: Vec<PlannedChange>,
+}
+
+/// What a change set would do to one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedChange {
+    /// What would be done, for example `add`.
+    pub action: String,
+    /// The resource's name in the template.
+    pub logical_id: String,
+    /// The resource's type.
+    pub resource_type: String,
 }
 
 /// Where a step is.
@@ -95,6 +108,7 @@ impl RunModel {
             retries: 0,
             retry_reason: None,
             progress: None,
+            changes: Vec::new(),
         };
         Some(Self {
             id: event.run.clone(),
@@ -143,6 +157,15 @@ impl RunModel {
             | EventKind::ResourceChanged { .. }
             | EventKind::LogLine { .. }
             | EventKind::TrialStage { .. } => {}
+            EventKind::ChangePlanned { step, action, logical_id, resource_type } => {
+                if let Some(model) = self.step_mut(step) {
+                    model.changes.push(PlannedChange {
+                        action: action.clone(),
+                        logical_id: logical_id.clone(),
+                        resource_type: resource_type.clone(),
+                    });
+                }
+            }
         }
     }
 
@@ -177,9 +200,18 @@ impl RunModel {
         self.steps.iter().find(|model| model.step.id == *id)
     }
 
-    /// The step that makes or removes a resource.
+    /// The step that makes or removes a resource, by itself or with others.
     pub fn step_about(&self, kind: ResourceKind) -> Option<&StepModel> {
-        self.steps.iter().find(|model| model.step.resource == Some(kind))
+        let own = self.steps.iter().find(|model| model.step.resource == Some(kind));
+        own.or_else(|| self.steps.iter().find(|model| model.step.also.contains(&kind)))
+    }
+
+    /// The step that works on a resource now, else the one that makes or removes it.
+    pub fn step_at_work_on(&self, kind: ResourceKind) -> Option<&StepModel> {
+        let at_work = |model: &&StepModel| {
+            matches!(model.state, StepState::Running { .. }) && model.step.resources().any(|one| one == kind)
+        };
+        self.steps.iter().find(at_work).or_else(|| self.step_about(kind))
     }
 
     /// How many steps are over, whichever way.

@@ -1,7 +1,7 @@
 //! What the user chose in the settings, as the console understands it.
 
 use super::ConsoleError;
-use crate::settings::{CloudChoice, PictureChoice, Settings, SymbolChoice, ThemeChoice};
+use crate::settings::{CloudChoice, DEFAULT_STRATEGY, PictureChoice, Settings, SymbolChoice, ThemeChoice};
 use crate::tui::keymap::{CustomKeys, KeyMap, KeyMapError};
 use crate::tui::model::Asked;
 use crate::tui::pictures::GraphicsKind;
@@ -18,7 +18,7 @@ pub(super) fn asked(settings: &Settings) -> Asked {
         cloud,
         region: settings.region.clone(),
         name: settings.name.clone(),
-        strategy: settings.strategy.to_string(),
+        strategy: settings.strategy.unwrap_or(DEFAULT_STRATEGY).to_string(),
         parallelism: settings.parallelism.get(),
     }
 }

@@ -33,7 +33,7 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
     let connected = model.place().is_some();
     let idle = model.activity.is_idle();
     let ours = model.activity.ours();
-    let is_log = matches!(model.focus, Panel::Build | Panel::Function);
+    let is_log = matches!(model.focus, Panel::Build | Panel::Function | Panel::Stacks);
     let sends = matches!(action, Action::Choose | Action::TypePath | Action::Mark | Action::Send);
     if model.activity.is_replay() && (sends || (action == Action::Save && model.focus == Panel::Trial)) {
         return false;
@@ -66,12 +66,14 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
         Action::Faster | Action::Slower => matches!(&model.activity, Activity::Replay(position) if !position.over),
         Action::ShowTrial | Action::ShowResources | Action::ShowDetails => true,
         Action::ShowBuild | Action::ShowFunction | Action::ShowTiming => true,
+        Action::ShowStacks => model.panels().contains(&Panel::Stacks),
         Action::NextPanel | Action::PreviousPanel => true,
         Action::ToggleDependencies => model.focus == Panel::Resources,
         Action::Copy => match model.focus {
             Panel::Resources | Panel::Details => model.selected_arn().is_some(),
             Panel::Build => model.build_log.can(action),
             Panel::Function => model.function_log.can(action),
+            Panel::Stacks => model.stack_log.can(action),
             Panel::Timing | Panel::Trial => false,
         },
         Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Top | Action::Bottom => {
@@ -79,6 +81,7 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
                 Panel::Resources | Panel::Details | Panel::Timing => true,
                 Panel::Build => model.build_log.can(action),
                 Panel::Function => model.function_log.can(action),
+                Panel::Stacks => model.stack_log.can(action),
                 Panel::Trial => model.trial.can(action),
             }
         }
@@ -86,6 +89,7 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
         Action::Left | Action::Right | Action::Save | Action::Back => match model.focus {
             Panel::Build => model.build_log.can(action),
             Panel::Function => model.function_log.can(action),
+            Panel::Stacks => model.stack_log.can(action),
             Panel::Trial => model.trial.can(action),
             Panel::Resources | Panel::Details | Panel::Timing => false,
         },
@@ -129,14 +133,15 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Refresh => refresh(model),
         Action::Faster => speed(model, 2.0),
         Action::Slower => speed(model, 0.5),
-        Action::NextPanel => show(model, model.focus.beside(1)),
-        Action::PreviousPanel => show(model, model.focus.beside(-1)),
+        Action::NextPanel => show(model, model.focus.beside(1, model.panels())),
+        Action::PreviousPanel => show(model, model.focus.beside(-1, model.panels())),
         Action::ShowResources => show(model, Panel::Resources),
         Action::ShowDetails => show(model, Panel::Details),
         Action::ShowBuild => show(model, Panel::Build),
         Action::ShowFunction => show(model, Panel::Function),
         Action::ShowTiming => show(model, Panel::Timing),
         Action::ShowTrial => show(model, Panel::Trial),
+        Action::ShowStacks => show(model, Panel::Stacks),
         Action::ToggleDependencies => {
             model.resources.dependencies = !model.resources.dependencies;
             Vec::new()
@@ -192,6 +197,7 @@ fn in_panel(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         Panel::Build => model.build_log.act(action),
         Panel::Function => model.function_log.act(action),
+        Panel::Stacks => model.stack_log.act(action),
         Panel::Trial => model.trial.act(action),
     }
 }

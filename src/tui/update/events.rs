@@ -42,6 +42,7 @@ fn without_time(text: &str) -> &str {
 struct Lines {
     build: Vec<LogLine>,
     function: Vec<LogLine>,
+    stack: Vec<LogLine>,
 }
 
 impl Lines {
@@ -49,6 +50,7 @@ impl Lines {
         match source {
             LogSource::Build => self.build.push(line),
             LogSource::Function => self.function.push(line),
+            LogSource::Stack => self.stack.push(line),
         }
     }
 
@@ -59,6 +61,9 @@ impl Lines {
         }
         if !self.function.is_empty() {
             effects.extend(model.function_log.append(std::mem::take(&mut self.function)));
+        }
+        if !self.stack.is_empty() {
+            effects.extend(model.stack_log.append(std::mem::take(&mut self.stack)));
         }
         effects
     }

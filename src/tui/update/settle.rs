@@ -33,6 +33,8 @@ fn fit_panes(model: &mut Model) -> Vec<Effect> {
     let mut effects = model.build_log.resize(log.width, log.height);
     let log = log_area(main, LogSource::Function);
     effects.extend(model.function_log.resize(log.width, log.height));
+    let log = log_area(main, LogSource::Stack);
+    effects.extend(model.stack_log.resize(log.width, log.height));
     let trial = Layout::text_area(Layout::inside(main));
     effects.extend(model.trial.resize(trial.width, trial.height));
     effects

@@ -137,15 +137,15 @@ fn what_is_there_already_is_not_asked_about_again() {
 fn destroying_lists_what_it_deletes_and_asks_also_in_the_sandbox() {
     let mut model = scenes::deployed(SIZE);
     assert_eq!(press(&mut model, &["D"]), [Effect::Prepare(Task::Destroy)]);
-    assert_eq!(update(&mut model, prepared(Task::Destroy, &ResourceKind::ALL)), []);
+    assert_eq!(update(&mut model, prepared(Task::Destroy, &ResourceKind::ARCHITECTURE)), []);
     let Some(Overlay::Question(question)) = &model.overlay else { panic!("a question") };
-    assert_eq!(question.resources.len(), ResourceKind::ALL.len());
+    assert_eq!(question.resources.len(), ResourceKind::ARCHITECTURE.len());
     assert_eq!(question.foreign.len(), 1);
     assert_eq!(press(&mut model, &["enter"]), [], "enter alone destroys nothing");
     assert_eq!(press(&mut model, &["n"]), [Effect::Discard]);
     assert_eq!(model.activity, Activity::Idle);
     press(&mut model, &["D"]);
-    update(&mut model, prepared(Task::Destroy, &ResourceKind::ALL));
+    update(&mut model, prepared(Task::Destroy, &ResourceKind::ARCHITECTURE));
     assert_eq!(press(&mut model, &["y"]), [begun(Pace::Through)]);
 }
 
@@ -295,7 +295,7 @@ fn what_was_destroyed_is_not_lost_when_it_is_made_again() {
     }
     events.push(script.end(Outcome::Succeeded, 1.0));
     scenes::hear(&mut model, events);
-    let all_gone = status(&model, &ResourceKind::ALL);
+    let all_gone = status(&model, &ResourceKind::ARCHITECTURE);
     update(&mut model, all_gone);
     assert_eq!(model.state(), StateOfAffairs::Destroyed);
     scenes::hear(&mut model, scenes::whole_deployment(&mut scenes::Script::new(3, RunAction::Deploy, 200.0)));
@@ -329,7 +329,7 @@ fn the_functions_log_is_read_when_it_is_looked_at_and_there_is_a_function() {
 fn a_question_waits_until_nobody_types() {
     let mut model = scenes::deployed(SIZE);
     press(&mut model, &["D", ":"]);
-    update(&mut model, prepared(Task::Destroy, &ResourceKind::ALL));
+    update(&mut model, prepared(Task::Destroy, &ResourceKind::ARCHITECTURE));
     assert_eq!(press(&mut model, &["y"]), [], "a letter that is typed into the palette answers nothing");
     assert!(matches!(model.overlay, Some(Overlay::Palette { .. })));
     press(&mut model, &["esc"]);
@@ -454,7 +454,7 @@ fn message(model: &Model, happening: Happening, story: &mut std::vec::IntoIter<c
             row,
             modifiers: KeyModifiers::NONE,
         }),
-        Happening::Status(missing) => status(model, &ResourceKind::ALL[missing..]),
+        Happening::Status(missing) => status(model, &ResourceKind::ARCHITECTURE[missing..]),
         Happening::NotPrepared(task) => Message::NotPrepared(task, Failure::new("it cannot be begun")),
         Happening::JournalsRead => Message::JournalsRead,
         Happening::Tick(seconds) => Message::Tick(scenes::after(seconds as f64)),

@@ -1,4 +1,5 @@
-//! The build's phases as a row that fills, and a log below. The function's log is drawn by the same panel, without phases.
+//! The build's phases as a row that fills, and a log below. The function's log and that of stacks are drawn by the same
+//! panel, without phases.
 //!
 //! ```text
 //! ╭ Build ─────────────────────── following ╮
@@ -37,6 +38,7 @@ use crate::tui::theme::Role;
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     let (panel, pane) = match model.shown_panel() {
         Panel::Function => (Panel::Function, &model.function_log),
+        Panel::Stacks => (Panel::Stacks, &model.stack_log),
         _ => (Panel::Build, &model.build_log),
     };
     let has_keys = model.focus == panel && model.overlay.is_none();
@@ -61,7 +63,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
 pub fn log_area(panel: Rect, source: LogSource) -> Rect {
     let inside = Layout::inside(panel);
     match source {
-        LogSource::Function => inside,
+        LogSource::Function | LogSource::Stack => inside,
         LogSource::Build => {
             let taken = phases::height(inside.height);
             Rect { y: inside.y.saturating_add(taken), height: inside.height.saturating_sub(taken), ..inside }

@@ -264,6 +264,15 @@ fn step_card(title: &str, step: &Step, model: &Model, look: Look) -> Card {
     card.says_what_comes = true;
     card = card.say(&step.why).room();
     card.parts.push(Part::Labelled("calls", step.calls.join(", ")));
+    let prepared = model.run.as_ref().filter(|_| model.is_live()).and_then(|run| run.step(&step.id));
+    let changes: Vec<String> = prepared
+        .iter()
+        .flat_map(|prepared| &prepared.changes)
+        .map(|change| text::clean(&format!("{} {} ({})", change.action, change.logical_id, change.resource_type)))
+        .collect();
+    if !changes.is_empty() {
+        card.parts.push(Part::Labelled("changes", changes.join(", ")));
+    }
     let open: Vec<&str> = step
         .needs
         .iter()

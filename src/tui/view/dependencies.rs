@@ -62,6 +62,10 @@ impl Graph {
             }
             found.remove(&kind);
             graph.needs.entry(kind).or_default().extend(found);
+            // What a stack makes comes with it.
+            for made in &step.also {
+                graph.needs.entry(*made).or_default().insert(kind);
+            }
         }
         graph
     }

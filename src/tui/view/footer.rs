@@ -45,8 +45,11 @@ fn tabs(columns: usize, layout: &Layout, model: &Model, look: Look) -> Vec<Tab> 
     let active = model.shown_panel();
     let mut found = Vec::new();
     for form in [Form::Whole, Form::Short, Form::Tight, Form::Bare] {
-        found =
-            layout.tabbed().iter().map(|panel| tab(*panel, *panel == active, form, model, look)).collect::<Vec<_>>();
+        found = layout
+            .tabbed(model.panels())
+            .iter()
+            .map(|panel| tab(*panel, *panel == active, form, model, look))
+            .collect::<Vec<_>>();
         if let Some(last) = found.last_mut() {
             last.after = "";
         }

@@ -62,7 +62,7 @@ fn first(model: &Model, look: Look, columns: usize) -> Line<'static> {
     let program = Row::new(look).text(" thumbctl ", Role::Badge).space(1);
     let cloud = cloud(model, look, columns);
     let name = Row::new(look).text(model.asked.name.as_str(), Role::Strong);
-    let strategy = format!(" {} {}", look.symbols.dot, model.asked.strategy);
+    let strategy = format!(" {} {}", look.symbols.dot, model.strategy());
     let lefts = [
         program.clone().then(cloud.clone()).then(name.clone()).text(&strategy, Role::Quiet),
         program.then(cloud.clone()).then(name.clone()),

@@ -132,6 +132,7 @@ fn goes_without_saying(action: Action) -> bool {
                 | Action::ShowFunction
                 | Action::ShowTiming
                 | Action::ShowTrial
+                | Action::ShowStacks
                 | Action::Suspend
                 | Action::Redraw
         )

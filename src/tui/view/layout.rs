@@ -106,8 +106,8 @@ impl Layout {
         Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside }
     }
 
-    /// Which panels have tabs: all but the resources, where these stand beside.
-    pub fn tabbed(&self) -> &'static [Panel] {
-        if self.resources.is_some() { &Panel::ALL[1..] } else { &Panel::ALL }
+    /// Which of the panels that there are have tabs: all but the resources, where these stand beside.
+    pub fn tabbed(&self, panels: &'static [Panel]) -> &'static [Panel] {
+        if self.resources.is_some() { &panels[1..] } else { panels }
     }
 }

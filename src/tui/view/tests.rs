@@ -152,7 +152,10 @@ fn question(resources: usize, answer: Answer) -> Overlay {
     Overlay::Question(Question {
         question: "Delete them?".into(),
         consequence: format!("This deletes {resources} resources and all that is in them, in sandbox."),
-        resources: ResourceKind::ALL[..resources].iter().map(|kind| (*kind, scenes::names().of(*kind))).collect(),
+        resources: ResourceKind::ARCHITECTURE[..resources]
+            .iter()
+            .map(|kind| (*kind, scenes::names().of(*kind)))
+            .collect(),
         foreign: vec!["thumbnails-1a2b3c4d-elsewhere".into()],
         answer,
         about: Asking::Start,
@@ -283,7 +286,7 @@ proptest! {
         overlay in proptest::option::of(0usize..9),
         focus in 0..Panel::ALL.len(),
         shown in 1..Panel::ALL.len(),
-        selected in 0..ResourceKind::ALL.len(),
+        selected in 0..ResourceKind::ARCHITECTURE.len(),
         scroll in any::<u16>(),
         dependencies in any::<bool>(),
         ascii in any::<bool>(),
@@ -291,7 +294,7 @@ proptest! {
         let mut model = SCENES[scene].1((width, height));
         model.focus = Panel::ALL[focus];
         model.shown = Panel::ALL[shown];
-        model.resources.selected = ResourceKind::ALL[selected];
+        model.resources.selected = ResourceKind::ARCHITECTURE[selected];
         model.resources.dependencies = dependencies;
         model.details.scroll = scroll;
         model.overlay = overlay.map(|at| overlays().remove(at).1);

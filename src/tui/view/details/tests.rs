@@ -75,7 +75,7 @@ fn before_a_policy_is_there_its_document_is_shown_as_it_will_be() {
 #[test]
 fn every_resource_has_something_to_say_in_every_state() {
     for scene in [scenes::empty, scenes::building, scenes::failed, scenes::deployed, scenes::destroying] {
-        for kind in ResourceKind::ALL {
+        for kind in ResourceKind::ARCHITECTURE {
             let model = details_of(scene((120, 40)), kind);
             let text = whole(&model, 70);
             let purpose = kind.purpose().split_whitespace().take(3).collect::<Vec<_>>().join(" ");

@@ -14,7 +14,7 @@ fn the_mouse_finds_each_tab_where_it_is_drawn() {
         let model = scenes::building(size);
         let layout = model.layout();
         let line: Vec<char> = line_of(&model, layout.tabs.y).chars().collect();
-        for panel in layout.tabbed() {
+        for panel in layout.tabbed(model.panels()) {
             let word: Vec<char> = panel.title().split(' ').next().expect("a word").chars().collect();
             let from = usize::from(layout.tabs.x);
             let at = (from..line.len()).find(|at| line[*at..].starts_with(&word)).expect("the tab is drawn");

@@ -21,7 +21,7 @@ fn what_the_selected_one_needs_and_what_needs_it_is_marked() {
 fn relations_are_the_same_in_a_teardown() {
     let relations = |model: &Model| {
         let graph = Graph::of(model);
-        ResourceKind::ALL.map(|kind| graph.relation(kind, ResourceKind::Function))
+        ResourceKind::ARCHITECTURE.map(|kind| graph.relation(kind, ResourceKind::Function))
     };
     assert_eq!(relations(&scenes::deployed((80, 24))), relations(&scenes::destroying((80, 24))));
 }
@@ -29,15 +29,15 @@ fn relations_are_the_same_in_a_teardown() {
 #[test]
 fn the_selected_row_is_always_in_sight() {
     for height in 0..24 {
-        for kind in ResourceKind::ALL {
+        for kind in ResourceKind::ARCHITECTURE {
             let mut model = scenes::building((60, 24));
             model.resources.selected = kind;
             let inside = Rect::new(0, 0, 58, height);
             let first = first_row(inside, &model);
-            let at = ResourceKind::ALL.iter().position(|other| *other == kind).expect("a kind");
+            let at = ResourceKind::ARCHITECTURE.iter().position(|other| *other == kind).expect("a kind");
             let rows = usize::from(height);
             assert!(height == 0 || (first..first + rows).contains(&at), "{kind} at {height}: from {first}");
-            assert!(first + rows <= ResourceKind::ALL.len() || first == 0, "no row is left empty");
+            assert!(first + rows <= ResourceKind::ARCHITECTURE.len() || first == 0, "no row is left empty");
         }
     }
 }

@@ -1,0 +1,144 @@
+//! The CloudFormation strategy: three stacks, each made by a change set that is shown before it is executed.
+//!
+//! Every step can be done again: it looks how its stack stands, takes up what CloudFormation is still doing, and deletes
+//! what can only be deleted before it makes it anew.
+
+mod create;
+mod delete;
+mod follow;
+pub mod plan;
+mod prepare;
+mod stack;
+
+use async_trait::async_trait;
+
+pub(in crate::strategy) use self::stack::Stack;
+use super::call::call;
+use super::run_context::RunContext;
+use super::site::DEPLOYMENT_TAG;
+use crate::aws::cloudformation;
+use crate::engine::{ResourceChange, StepDone, StepError, StepRunner, StepScope};
+use crate::event::{Action, Failure};
+use crate::names::Names;
+use crate::plan::Step;
+use crate::resource::{ResourceKind, ResourceState};
+
+/// What our change sets are called: a stack has one.
+const CHANGE_SET: &str = "thumbctl";
+
+/// Does the steps of the CloudFormation strategy's plans.
+#[derive(Debug)]
+pub struct CloudformationStrategy {
+    context: RunContext,
+    action: Action,
+}
+
+impl CloudformationStrategy {
+    /// A runner for one run.
+    pub fn new(context: RunContext, action: Action) -> Self {
+        Self { context, action }
+    }
+
+    async fn deploy_step(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
+        for stack in Stack::ALL {
+            if step.id.as_str() == plan::change_set_step(stack) {
+                return self.context.prepare_stack(stack, scope).await;
+            }
+            if step.id.as_str() == plan::stack_step(stack) {
+                return self.context.create_stack(stack, scope).await;
+            }
+        }
+        match step.id.as_str() {
+            plan::BUILD_SOURCE => self.context.upload_source(scope).await,
+            plan::BUILD => self.context.build_image(scope).await,
+            other => unreachable!("the plan has no step '{other}'"),
+        }
+    }
+}
+
+#[async_trait]
+impl StepRunner for CloudformationStrategy {
+    async fn run(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
+        match self.action {
+            Action::Deploy => self.deploy_step(step, scope).await,
+            Action::Destroy => self.context.remove_step(step, scope).await,
+            Action::Trial => unreachable!("trials are not run by a strategy"),
+        }
+    }
+
+    async fn withdraw(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
+        let stack = Stack::ALL.into_iter().find(|stack| step.id.as_str() == plan::stack_step(*stack));
+        match (self.action, stack) {
+            (Action::Deploy, Some(stack)) => self.context.withdraw_stack(stack, scope).await,
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What every step about stacks needs.
+impl RunContext {
+    /// A stack of ours, if there is one of that name; refused if it is somebody else's.
+    async fn own_stack(
+        &self,
+        stack: Stack,
+        names: &Names,
+        scope: &StepScope,
+    ) -> Result<Option<cloudformation::Stack>, StepError> {
+        let name = names.of(stack.kind());
+        let client = &self.site.clients.cloudformation;
+        let found = call(scope, &[], || cloudformation::stack(client, &name)).await?;
+        // Rule: a stack in review has no tags yet, its change set has; and nothing but its name.
+        let is_ours = |found: &cloudformation::Stack| match found.tags.get(DEPLOYMENT_TAG) {
+            Some(owner) => owner == names.deployment().as_str(),
+            None => found.status.is_in_review() && found.tags.is_empty(),
+        };
+        match found.filter(|found| !found.status.is_deleted()) {
+            Some(found) if !is_ours(&found) => Err(StepError::Failed(
+                Failure::new(format!("there is a stack {name}, and it does not carry our tag {DEPLOYMENT_TAG}"))
+                    .with_hint("it is somebody else's and left alone: choose another --name"),
+            )),
+            found => Ok(found),
+        }
+    }
+
+    /// Tells what became of one of a stack's kinds.
+    async fn tell_kind(
+        &self,
+        scope: &StepScope,
+        names: &Names,
+        (kind, state): (ResourceKind, ResourceState),
+        seconds: Option<f64>,
+        note: Option<String>,
+    ) -> Result<(), StepError> {
+        let arn = (state == ResourceState::Ready).then(|| self.arn_of(kind, names)).flatten();
+        scope.changed(ResourceChange { kind, name: names.of(kind), arn, state, seconds, note }).await?;
+        Ok(())
+    }
+
+    /// The ARN that a kind's resource has, if such things have one.
+    fn arn_of(&self, kind: ResourceKind, names: &Names) -> Option<String> {
+        let (region, account, name) = (&self.site.region, &self.site.identity.account, names.of(kind));
+        Some(match kind {
+            ResourceKind::Repository => format!("arn:aws:ecr:{region}:{account}:repository/{name}"),
+            ResourceKind::BuildSourceBucket | ResourceKind::SourceBucket | ResourceKind::DestinationBucket => {
+                format!("arn:aws:s3:::{name}")
+            }
+            ResourceKind::BuildLogGroup | ResourceKind::FunctionLogGroup | ResourceKind::MacroLogGroup => {
+                format!("arn:aws:logs:{region}:{account}:log-group:{name}")
+            }
+            ResourceKind::BuildPolicy | ResourceKind::FunctionPolicy => self.iam_arn("policy", &name),
+            ResourceKind::BuildRole | ResourceKind::FunctionRole | ResourceKind::MacroRole => {
+                self.iam_arn("role", &name)
+            }
+            ResourceKind::BuildProject => format!("arn:aws:codebuild:{region}:{account}:project/{name}"),
+            ResourceKind::Function | ResourceKind::MacroFunction => {
+                format!("arn:aws:lambda:{region}:{account}:function:{name}")
+            }
+            // A stack's ARN ends in an id of its own, which only CloudFormation knows.
+            ResourceKind::MacroStack | ResourceKind::BuildStack | ResourceKind::AppStack => return None,
+            ResourceKind::Image | ResourceKind::InvokePermission | ResourceKind::Notification | ResourceKind::Macro => {
+                return None;
+            }
+        })
+    }
+}
