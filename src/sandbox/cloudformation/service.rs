@@ -1,5 +1,6 @@
 //! The API.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
@@ -286,9 +287,32 @@ impl CloudFormation {
         }
     }
 
+    /// What a template says of itself, by its text or by a stack that was made of it: the CLI's `deploy` asks before it
+    /// changes a stack.
+    fn summarise(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+        let body = match (text(input, "TemplateBody"), text(input, "StackName")) {
+            (Some(body), None) => body.to_owned(),
+            (None, Some(name)) => self.found(&context.region, name)?.goal.text,
+            _ => return Err(invalid("Exactly one of TemplateBody and StackName must be specified.")),
+        };
+        let mut summary = self.validate(&json!({ "TemplateBody": body }))?;
+        let template = Template::parse(&body).map_err(refused)?;
+        let document = template.document();
+        let types = document["Resources"].as_object().into_iter().flat_map(|all| all.values());
+        let types: BTreeSet<&str> = types.filter_map(|resource| resource["Type"].as_str()).collect();
+        summary["ResourceTypes"] = json!(types);
+        summary["Version"] = document["AWSTemplateFormatVersion"].clone();
+        for (shown, declared) in summary["Parameters"].as_array_mut().into_iter().flatten().zip(template.parameters()) {
+            shown["ParameterType"] = declared.kind.into();
+            shown["ParameterConstraints"] = json!({ "AllowedValues": declared.allowed_values });
+        }
+        Ok(summary)
+    }
+
     fn validate(&self, input: &Value) -> Result<Value, AwsError> {
         let body = needed(input, "TemplateBody")?;
         let template = Template::parse(body).map_err(refused)?;
+        template.check_types().map_err(refused)?;
         let needs = template.needed_capabilities();
         let parameters: Vec<_> = template
             .parameters()
@@ -358,6 +382,7 @@ impl ServiceHandler for CloudFormation {
             "ExecuteChangeSet" => self.execute_change_set(&input, context),
             "DeleteChangeSet" => self.delete_change_set(&input, context),
             "ValidateTemplate" => self.validate(&input),
+            "GetTemplateSummary" => self.summarise(&input, context),
             "RegisterMacro" | "DeregisterMacro" => self.macros(operation, &input, context),
             "DescribeStacks"
             | "ListStacks"
