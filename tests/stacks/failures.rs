@@ -123,11 +123,15 @@ fn throttling_is_waited_out() {
     if !has_python() {
         return;
     }
-    let throttled = |operation: &str| {
-        json!({ "service": "cloudformation", "operation": operation, "about": "throttled-", "times": 6, "kind": "throttle" })
-    };
-    let operations =
-        ["CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DescribeStackEvents", "DescribeStacks", "DeleteStack"];
+    let throttled = |operation: &str| json!({ "service": "cloudformation", "operation": operation, "about": "throttled-", "times": 6, "kind": "throttle" });
+    let operations = [
+        "CreateChangeSet",
+        "DescribeChangeSet",
+        "ExecuteChangeSet",
+        "DescribeStackEvents",
+        "DescribeStacks",
+        "DeleteStack",
+    ];
     let arena = Arena::by(StrategyKind::Cloudformation, &operations.map(throttled));
     let deployed = arena.deploy_completes("throttled");
     let is_retried = |kind: &EventKind| matches!(kind, EventKind::StepRetried { .. });

@@ -117,9 +117,7 @@ fn a_sandbox_that_is_killed_under_a_stack_goes_on_with_it() {
     if !has_python() {
         return;
     }
-    let slow = |operation: &str, about: &str| {
-        json!({ "service": "*", "operation": operation, "about": about, "times": 1, "kind": "delay", "delay_ms": 400 })
-    };
+    let slow = |operation: &str, about: &str| json!({ "service": "*", "operation": operation, "about": about, "times": 1, "kind": "delay", "delay_ms": 400 });
     let slow = [
         slow("CreateFunction", "outage0-????????-macro"),
         slow("CreateProject", "outage1-????????-build"),
@@ -130,9 +128,10 @@ fn a_sandbox_that_is_killed_under_a_stack_goes_on_with_it() {
         let name = format!("outage{index}");
         let mut deploy = arena.start(&["deploy"], &name, None);
         let begins = format!("{kind:<18} CREATE_IN_PROGRESS");
-        deploy.wait_for_event("the moment", |event| {
-            matches!(event, EventKind::LogLine { text, .. } if text.contains(&begins))
-        });
+        deploy.wait_for_event(
+            "the moment",
+            |event| matches!(event, EventKind::LogLine { text, .. } if text.contains(&begins)),
+        );
         arena.kill_and_restart_the_sandbox();
         let deployed = deploy.wait();
         assert!(matches!(deployed.code, Some(0 | 1)), "{deployed}");

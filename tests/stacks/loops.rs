@@ -35,7 +35,8 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
 
     // What a stack would make is told before it is made.
     for (step, resources) in [("macro_stack", 4), ("build_stack", 6), ("app_stack", 7)] {
-        let planned = |kind: &EventKind| matches!(kind, EventKind::ChangePlanned { step: of, .. } if of.as_str() == step);
+        let planned =
+            |kind: &EventKind| matches!(kind, EventKind::ChangePlanned { step: of, .. } if of.as_str() == step);
         assert_eq!(deployed.iter().filter(|event| planned(&event.kind)).count(), resources, "{step}");
         let begins = |kind: &EventKind| matches!(kind, EventKind::StepStarted { step: of } if of.as_str() == step);
         assert!(first(&deployed, planned) < first(&deployed, begins), "{step}");

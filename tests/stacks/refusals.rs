@@ -44,14 +44,13 @@ async fn cancelling_leaves_cloudformation_at_work_and_deploy_takes_it_up() {
         r#"[{"service":"lambda","operation":"CreateFunction","times":1,"kind":"delay","delay_ms":1500}]"#,
     );
     let mut deploy = program.start(["deploy", "--output", "json"]);
-    deploy.wait_for_event("the macro's function", |kind| {
-        matches!(kind, EventKind::LogLine { text, .. } if text.contains("MacroFunction"))
-    });
+    deploy.wait_for_event(
+        "the macro's function",
+        |kind| matches!(kind, EventKind::LogLine { text, .. } if text.contains("MacroFunction")),
+    );
     deploy.signal(Signal::INT);
     let cancelled = deploy.wait().ends_with(130);
-    let goes_on = |kind: &EventKind| {
-        matches!(kind, EventKind::StepProgress { message, .. } if message.contains("CloudFormation goes on"))
-    };
+    let goes_on = |kind: &EventKind| matches!(kind, EventKind::StepProgress { message, .. } if message.contains("CloudFormation goes on"));
     assert!(cancelled.events().iter().any(|event| goes_on(&event.kind)), "{cancelled}");
     program.run(["deploy"]).ok();
     let status = program.run(["status"]).ok().stdout;
@@ -114,7 +113,8 @@ async fn what_somebody_removed_behind_cloudformations_back_is_said() {
     program.run(["deploy"]).ok();
     let clients = sandbox.clients();
     let left = list_everything(&clients, "").await;
-    let bucket = left.iter().find_map(|line| line.strip_prefix("bucket ").filter(|name| name.ends_with("-destination")));
+    let bucket =
+        left.iter().find_map(|line| line.strip_prefix("bucket ").filter(|name| name.ends_with("-destination")));
     clients.s3.delete_bucket().bucket(bucket.expect("a bucket")).send().await.expect("it is empty");
     let said = program.run(["deploy"]).fails_with(1);
     assert!(said.contains("Destination bucket") && said.contains("is not there"), "{said}");

@@ -10,7 +10,7 @@ use thumbctl::resource::ResourceKind::{self, *};
 use crate::common::{Clients, Program};
 use crate::has_python;
 
-/// What each service says of a resource, with names and times left open.
+/// What each service says of a resource, with names left open.
 type Described = BTreeMap<String, Value>;
 
 /// Deploys in one of the ways, and answers the names.
@@ -30,7 +30,11 @@ async fn described(clients: &Clients, names: &Names) -> Described {
     };
     for kind in [SourceBucket, DestinationBucket, BuildSourceBucket] {
         let (s3, bucket) = (&clients.s3, names.of(kind));
-        put(kind, "tags", tags(format!("{:?}", s3.get_bucket_tagging().bucket(&bucket).send().await.expect("tags").tag_set())));
+        put(
+            kind,
+            "tags",
+            tags(format!("{:?}", s3.get_bucket_tagging().bucket(&bucket).send().await.expect("tags").tag_set())),
+        );
         put(kind, "encryption", format!("{:?}", s3.get_bucket_encryption().bucket(&bucket).send().await));
         put(kind, "public access", format!("{:?}", s3.get_public_access_block().bucket(&bucket).send().await));
         put(kind, "versioning", format!("{:?}", s3.get_bucket_versioning().bucket(&bucket).send().await));
@@ -43,7 +47,8 @@ async fn described(clients: &Clients, names: &Names) -> Described {
         put(kind, "notification", format!("{rules:?}"));
     }
     let repositories = clients.ecr.describe_repositories().repository_names(names.of(Repository)).send().await;
-    let repository = repositories.expect("a repository").repositories()[0].clone();
+    let mut repository = repositories.expect("a repository").repositories()[0].clone();
+    repository.created_at = None;
     put(Repository, "itself", format!("{repository:?}"));
     let arn = repository.repository_arn().expect("an ARN");
     let answer = clients.ecr.list_tags_for_resource().resource_arn(arn).send().await.expect("tags");
@@ -128,7 +133,7 @@ fn outcome<T: std::fmt::Debug, E: aws_smithy_types::error::metadata::ProvideErro
 /// Tags as their `Debug` has them, but for the two that may differ.
 fn tags(debug: String) -> String {
     let inside = debug.trim_start_matches('[').trim_end_matches(']');
-    let mut tags: Vec<&str> = inside.split("}, ").map(|tag| tag.trim_end_matches(" }").trim_end_matches('}')).collect();
+    let mut tags: Vec<&str> = inside.split("}, ").map(|tag| tag.trim_end_matches([' ', '}'])).collect();
     tags.retain(|tag| !tag.contains("thumbctl:strategy") && !tag.contains("aws:cloudformation:"));
     tags.sort_unstable();
     tags.join("; ")
@@ -156,22 +161,15 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8(bytes).expect("text")
 }
 
-/// Without names, times and the ids of requests.
+/// Without names and the ids of requests.
 fn neutral(answer: &str, names: &Names) -> String {
     let answer = answer.replace(&names.stem(), "STEM").replace(names.deployment().as_str(), "NAME");
-    let mut text = String::new();
-    let mut rest = answer.as_str();
-    for (start, end) in [("DateTime {", "}"), ("_request_id: Some(\"", "\"")] {
-        text.clear();
-        while let Some((before, after)) = rest.split_once(start) {
-            text.push_str(before);
-            rest = after.split_once(end).map_or("", |(_, after)| after);
-        }
-        text.push_str(rest);
-        let whole = std::mem::take(&mut text);
-        rest = Box::leak(whole.into_boxed_str());
+    let (mut text, mut rest) = (String::new(), answer.as_str());
+    while let Some((before, after)) = rest.split_once("_request_id: Some(\"") {
+        text.push_str(before);
+        rest = after.split_once('"').map_or("", |(_, after)| after);
     }
-    rest.to_owned()
+    text + rest
 }
 
 #[tokio::test]
