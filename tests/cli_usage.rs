@@ -27,8 +27,20 @@ fn usage_error(output: &Output) -> String {
     err.lines().next().unwrap_or_default().to_owned()
 }
 
-const COMMANDS: [&str; 11] =
-    ["demo", "plan", "deploy", "status", "upload", "logs", "destroy", "doctor", "sandbox", "completions", "man"];
+const COMMANDS: [&str; 12] = [
+    "demo",
+    "plan",
+    "deploy",
+    "status",
+    "upload",
+    "logs",
+    "destroy",
+    "doctor",
+    "sandbox",
+    "export",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_shows_every_command_and_every_command_has_an_example() {
@@ -45,6 +57,22 @@ fn help_shows_every_command_and_every_command_has_an_example() {
         assert!(text(&one.stdout).contains(&format!("thumbctl {command}")), "{command} has an example");
     }
     assert!(!text(&all.stdout).contains("--attached"), "what is not for users is not shown");
+}
+
+#[test]
+fn a_strategys_files_are_exported_and_what_is_there_is_left_alone() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let export = || run(home.path(), &["export", "cloudformation", "a/templates"]);
+    assert!(export().status.success());
+    let folder = home.path().join("a/templates");
+    for (name, content) in thumbctl::assets::cloudformation_files() {
+        assert_eq!(std::fs::read(folder.join(name)).expect("it is there"), *content, "{name}");
+    }
+    assert!(export().status.success(), "the same again changes nothing");
+    std::fs::write(folder.join("app.yaml"), "mine").expect("it can be written");
+    let refused = usage_error(&export());
+    assert!(refused.contains("app.yaml is there already"), "{refused}");
+    assert_eq!(std::fs::read(folder.join("app.yaml")).expect("it is there"), b"mine");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 pub use self::change_set::{
     ChangeAction, ChangeSet, ChangeSetSpec, ChangeSetStatus, PlannedChange, change_set, create_change_set,
-    delete_change_set, execute_change_set,
+    execute_change_set,
 };
 pub use self::events::{StackEvent, events_since, newest_event};
 use super::error::{AwsError, Deleted, ErrorKind};

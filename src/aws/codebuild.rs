@@ -346,9 +346,16 @@ pub async fn builds_of(client: &Client, project: &str) -> Result<Option<Vec<Stri
 // Rule: deleting a project leaves its builds behind, and they cannot be listed any more: they go first, 100 at a time.
 // DeleteProject says nothing about a project that is not there; listing its builds does.
 pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsError> {
-    let Some(builds) = builds_of(client, name).await? else {
+    if builds_of(client, name).await?.is_none() {
         return Ok(Deleted::AlreadyGone);
-    };
+    }
+    delete_builds(client, name).await?;
+    error::deleted(client.delete_project().name(name).send().await.map_err(failed("DeleteProject")))
+}
+
+/// Deletes a project's builds. [`ErrorKind::Conflict`] while one of them is running: stop it, or wait for it.
+pub async fn delete_builds(client: &Client, project: &str) -> Result<Deleted, AwsError> {
+    let builds = builds_of(client, project).await?.unwrap_or_default();
     for ids in builds.chunks(100) {
         let answer = client
             .batch_delete_builds()
@@ -368,7 +375,7 @@ pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsE
             return Err(AwsError::new(SERVICE, "BatchDeleteBuilds", kind, message));
         }
     }
-    error::deleted(client.delete_project().name(name).send().await.map_err(failed("DeleteProject")))
+    Ok(if builds.is_empty() { Deleted::AlreadyGone } else { Deleted::Now })
 }
 
 /// The projects whose names start with a prefix, with their tags.

@@ -159,6 +159,7 @@ pub(crate) fn permission(service: &str, operation: &str) -> Option<String> {
         "CodeBuild" => "codebuild",
         "CloudWatch Logs" => "logs",
         "Lambda" => "lambda",
+        "CloudFormation" => "cloudformation",
         _ => return None,
     };
     let action = match (prefix, operation) {
@@ -207,6 +208,9 @@ mod tests {
             ("CloudWatch Logs", include_str!("logs.rs")),
             ("CloudWatch Logs", include_str!("logs/read.rs")),
             ("Lambda", include_str!("lambda.rs")),
+            ("CloudFormation", include_str!("cloudformation.rs")),
+            ("CloudFormation", include_str!("cloudformation/change_set.rs")),
+            ("CloudFormation", include_str!("cloudformation/events.rs")),
         ];
         let policy = Document::UserPolicy.text();
         let mut checked = 0;

@@ -147,6 +147,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  thumbctl sandbox\n  thumbctl sandbox --ephemeral --latency aws --time-scale 0.1\n  thumbctl sandbox save step-7"
     )]
     Sandbox(SandboxArgs),
+    /// Write the templates of a strategy into a folder, to deploy them by hand
+    #[command(after_help = "Example:\n  thumbctl export cloudformation ./templates")]
+    Export(ExportArgs),
     /// Print a shell's completions
     #[command(
         after_help = "Example:\n  thumbctl completions bash > ~/.local/share/bash-completion/completions/thumbctl"
@@ -213,6 +216,24 @@ pub(crate) struct DestroyArgs {
     /// Look for leftovers by tag and name instead of trusting the journal
     #[arg(long)]
     pub(crate) purge: bool,
+}
+
+/// `export`
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Whose files
+    #[arg(value_enum, value_name = "STRATEGY")]
+    pub(crate) what: Exported,
+    /// Where to write them; it is made if it is not there
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+/// What can be exported.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Exported {
+    /// The CloudFormation templates, with a README
+    Cloudformation,
 }
 
 /// `replay`

@@ -11,6 +11,7 @@ mod deploy;
 mod destroy;
 mod doctor;
 mod error;
+mod export;
 mod gate;
 mod input;
 mod interrupt;
@@ -140,6 +141,13 @@ async fn dispatch(cli: Cli, screen: Screen) -> Result<(), CliError> {
         Command::Man(args) => return man::run(args),
         _ => {}
     }
+    let output = match global.output {
+        OutputArg::Text => Output::Text,
+        OutputArg::Json => Output::Json,
+    };
+    if let Command::Export(args) = &command {
+        return export::run(args, output);
+    }
     let mut flags = global.assignments();
     if matches!(command, Command::Demo(_)) && global.name.is_none() {
         // The demonstration must not touch, or be stopped by, what its user has deployed.
@@ -151,10 +159,6 @@ async fn dispatch(cli: Cli, screen: Screen) -> Result<(), CliError> {
         command => command,
     };
     let settings = Settings::load(global.config.as_deref(), &|name| std::env::var_os(name), &flags)?;
-    let output = match global.output {
-        OutputArg::Text => Output::Text,
-        OutputArg::Json => Output::Json,
-    };
     let (yes, verbose) = (global.yes, global.verbose);
     let context = Context { settings, output, yes, verbose, interrupt, input: input::Input::default(), screen };
     match command {
@@ -167,7 +171,9 @@ async fn dispatch(cli: Cli, screen: Screen) -> Result<(), CliError> {
         Command::Destroy(args) => destroy::run(&context, &args).await,
         Command::Doctor => doctor::run(&context).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
-        Command::Completions(_) | Command::Man(_) | Command::Replay(_) => unreachable!("these were run above"),
+        Command::Export(_) | Command::Completions(_) | Command::Man(_) | Command::Replay(_) => {
+            unreachable!("these were run above")
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::{
-    Assignment, BuildSource, CloudChoice, DEFAULT_STRATEGY, Environment, KeySetting, LatencyChoice, Origin,
-    PictureChoice, Settings, SettingsError, SymbolChoice, ThemeChoice, home_dir, xdg_dir,
+    Assignment, BuildSource, CloudChoice, Environment, KeySetting, LatencyChoice, Origin, PictureChoice, Settings,
+    SettingsError, SymbolChoice, ThemeChoice, home_dir, xdg_dir,
 };
 use crate::event::StrategyKind;
 use crate::names::DeploymentName;
@@ -144,7 +144,7 @@ pub(super) const KEYS: &[Key] = &[
             draft.settings.strategy = Some(StrategyKind::ALL.into_iter().find(|kind| kind.as_str() == text)?);
             Some(())
         },
-        get: |settings| Some(settings.strategy.unwrap_or(DEFAULT_STRATEGY).to_string()),
+        get: |settings| settings.strategy.map(|strategy| strategy.to_string()),
     },
     Key {
         name: "parallelism",

@@ -25,7 +25,11 @@ impl RunContext {
         scope.changed(change(ResourceState::Deleting, None, None)).await?;
         if step.id.as_str().starts_with(cloudformation::plan::EMPTY) {
             // It goes with its stack, which tells so.
-            return Ok(match self.empty_bucket(&name, scope).await? {
+            let emptied = match kind {
+                ResourceKind::BuildProject => self.remove_builds(&name, scope).await?,
+                _ => self.empty_bucket(&name, scope).await?,
+            };
+            return Ok(match emptied {
                 Deleted::Now => StepDone::Finished,
                 Deleted::AlreadyGone => StepDone::AlreadyDone,
             });
@@ -33,12 +37,7 @@ impl RunContext {
         let began = Instant::now();
         let removed = match Stack::of(kind) {
             Some(stack) => self.remove_stack(stack, &names, scope).await,
-            None => {
-                if kind == ResourceKind::Image {
-                    self.stop_builds(&names.of(ResourceKind::BuildProject), scope).await?;
-                }
-                self.remove(kind, &names, scope).await
-            }
+            None => self.remove(kind, &names, scope).await,
         };
         let seconds = Some(began.elapsed().as_secs_f64());
         match removed {
@@ -116,7 +115,13 @@ impl RunContext {
         }
     }
 
-    pub(super) async fn stop_builds(&self, project: &str, scope: &StepScope) -> Result<(), StepError> {
+    /// Stops what runs, and deletes all builds of a project.
+    pub(super) async fn remove_builds(&self, project: &str, scope: &StepScope) -> Result<Deleted, StepError> {
+        self.stop_builds(project, scope).await?;
+        retried(scope, || codebuild::delete_builds(&self.site.clients.codebuild, project)).await
+    }
+
+    async fn stop_builds(&self, project: &str, scope: &StepScope) -> Result<(), StepError> {
         let client = &self.site.clients.codebuild;
         // Only the newest can still be running: one deployment starts one build at a time.
         let builds = call(scope, &[], || codebuild::builds_of(client, project)).await?.unwrap_or_default();

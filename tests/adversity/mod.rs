@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::common::{Clients, Finished, Program, Running, Sandbox, list_everything};
 use thumbctl::deployment::Deployment;
+use thumbctl::event::StrategyKind;
 use thumbctl::journal::JournalStore;
 use thumbctl::names::DeploymentName;
 use thumbctl::resource::ResourceKind;
@@ -18,9 +19,22 @@ use thumbctl::resource::ResourceKind;
 /// For the listings: they are asked for from several threads, and connections belong to a runtime.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
-/// What a complete deployment leaves in the cloud: every resource of the plan, of which permission and notification belong
-/// to others, and the build and its source.
-const OBJECTS_OF_A_DEPLOYMENT: usize = ResourceKind::ARCHITECTURE.len() - 2 + 2;
+/// The kinds of resources that a strategy makes.
+fn kinds_of(strategy: StrategyKind) -> &'static [ResourceKind] {
+    match strategy {
+        StrategyKind::Sdk => &ResourceKind::ARCHITECTURE,
+        StrategyKind::Cloudformation => &ResourceKind::ALL,
+    }
+}
+
+/// What a complete deployment leaves in the cloud: every resource of the plan but those that belong to others, the build and
+/// its source.
+fn objects_of(strategy: StrategyKind) -> usize {
+    use ResourceKind::{InvokePermission, Macro, Notification};
+    let belongs_to_another = |kind: &&ResourceKind| matches!(kind, InvokePermission | Notification | Macro);
+    let kinds = kinds_of(strategy);
+    kinds.len() - kinds.iter().filter(belongs_to_another).count() + 2
+}
 
 /// When a process is killed, as by `kill -9`.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +50,7 @@ pub struct Arena {
     // In this order: the sandbox ends before its home goes.
     sandbox: Option<Sandbox>,
     clients: Clients,
+    strategy: StrategyKind,
     pub program: Program,
 }
 
@@ -47,11 +62,16 @@ impl Arena {
 
     /// A sandbox with rules of what is to go wrong.
     pub fn with_faults(faults: &[Value]) -> Self {
+        Self::by(StrategyKind::Sdk, faults)
+    }
+
+    /// The same, with deployments that are made in one of the ways.
+    pub fn by(strategy: StrategyKind, faults: &[Value]) -> Self {
         let program = Program::new();
         let rules = program.file("faults.json", serde_json::to_vec(faults).expect("rules are JSON"));
         let sandbox =
             Sandbox::start(program.around(&slim(&program), ["sandbox", "--port", "0", "--faults", text(&rules)]));
-        Self { clients: sandbox.clients(), sandbox: Some(sandbox), program }
+        Self { clients: sandbox.clients(), sandbox: Some(sandbox), strategy, program }
     }
 
     /// Runs a command on a deployment; its events are on its standard output.
@@ -63,6 +83,7 @@ impl Arena {
     pub fn start(&self, arguments: &[&str], name: &str, death: Option<Death>) -> Running {
         let common = ["--name", name, "--yes", "--output", "json"];
         let mut command = self.program.command(arguments.iter().chain(&common));
+        command.env("THUMBCTL_STRATEGY", self.strategy.as_str());
         match death {
             Some(Death::AfterEvent(number)) => command.env("THUMBCTL_TEST_KILL_AFTER", number.to_string()),
             Some(Death::AfterMilestone(number)) => {
@@ -104,7 +125,7 @@ impl Arena {
     pub fn all_is_there_once(&self, name: &str) {
         let status = self.run("status", name).ok().json();
         let resources = status["resources"].as_array().expect("a list");
-        assert_eq!(resources.len(), ResourceKind::ARCHITECTURE.len(), "{status}");
+        assert_eq!(resources.len(), kinds_of(self.strategy).len(), "{status}");
         let well = |it: &Value| it["cloud"] == "there" && it["journal"] == "ready";
         assert!(resources.iter().all(well), "{status}");
         let found = self.left_of(name);
@@ -115,7 +136,7 @@ impl Arena {
         }
         // A build that did not come to its end may be followed by another.
         let builds = kinds.get("build").copied().unwrap_or_default();
-        assert_eq!(found.len() - builds, OBJECTS_OF_A_DEPLOYMENT - 1, "{found:#?}");
+        assert_eq!(found.len() - builds, objects_of(self.strategy) - 1, "{found:#?}");
     }
 
     /// How many builds a deployment has had.

@@ -5,8 +5,8 @@ use aws_sdk_iam::types::PolicyScopeType;
 use super::clients::Clients;
 
 /// Everything whose name begins with `prefix`, as `kind name`: buckets with their objects, versions and unfinished
-/// uploads, repositories with their images, roles, policies, projects with their builds, functions, log groups. The empty
-/// prefix finds all.
+/// uploads, repositories with their images, roles, policies, projects with their builds, functions, log groups, stacks. The
+/// empty prefix finds all.
 pub async fn list_everything(clients: &Clients, prefix: &str) -> Vec<String> {
     let mut found = buckets(clients, prefix).await;
     found.extend(repositories(clients, prefix).await);
@@ -14,6 +14,7 @@ pub async fn list_everything(clients: &Clients, prefix: &str) -> Vec<String> {
     found.extend(projects(clients, prefix).await);
     found.extend(functions(clients, prefix).await);
     found.extend(log_groups(clients, prefix).await);
+    found.extend(stacks(clients, prefix).await);
     found.sort();
     found
 }
@@ -79,4 +80,10 @@ async fn log_groups(clients: &Clients, prefix: &str) -> Vec<String> {
     let names = pages.iter().flat_map(|page| page.log_groups()).filter_map(|group| group.log_group_name());
     let own = |name: &&str| name.rsplit('/').next().is_some_and(|last| last.starts_with(prefix));
     names.filter(own).map(|name| format!("log group {name}")).collect()
+}
+
+async fn stacks(clients: &Clients, prefix: &str) -> Vec<String> {
+    let pages = clients.cloudformation.describe_stacks().into_paginator().send().try_collect().await.expect("stacks");
+    let names = pages.iter().flat_map(|page| page.stacks()).filter_map(|stack| stack.stack_name());
+    names.filter(|name| name.starts_with(prefix)).map(|name| format!("stack {name}")).collect()
 }

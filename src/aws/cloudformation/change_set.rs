@@ -5,7 +5,7 @@ use aws_sdk_cloudformation::types::{
     Capability, ChangeAction as SdkAction, ChangeSetType, Parameter, Replacement, Tag,
 };
 
-use super::super::error::{AwsError, Deleted};
+use super::super::error::AwsError;
 use super::super::tags::Tags;
 use super::{SERVICE, failed, none_if_missing};
 
@@ -178,18 +178,6 @@ pub async fn execute_change_set(client: &Client, stack: &str, name: &str) -> Res
         .await
         .map_err(failed("ExecuteChangeSet"))?;
     Ok(())
-}
-
-/// Deletes a change set. The stack in review stays: that is deleted by itself.
-pub async fn delete_change_set(client: &Client, stack: &str, name: &str) -> Result<Deleted, AwsError> {
-    let answer = client
-        .delete_change_set()
-        .stack_name(stack)
-        .change_set_name(name)
-        .send()
-        .await
-        .map_err(failed("DeleteChangeSet"));
-    Ok(none_if_missing(answer)?.map_or(Deleted::AlreadyGone, |_| Deleted::Now))
 }
 
 #[cfg(test)]

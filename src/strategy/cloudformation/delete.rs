@@ -78,7 +78,7 @@ impl RunContext {
                     self.empty_bucket(&names.of(kind), scope).await?;
                 }
                 ResourceKind::Repository => {
-                    self.stop_builds(&names.of(ResourceKind::BuildProject), scope).await?;
+                    self.remove_builds(&names.of(ResourceKind::BuildProject), scope).await?;
                     self.remove(ResourceKind::Image, names, scope).await?;
                 }
                 _ => {}

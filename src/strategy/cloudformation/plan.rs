@@ -145,6 +145,15 @@ pub(in crate::strategy) fn destroy(stands: &dyn Fn(ResourceKind) -> bool, suffix
         let step = Step::new("", "Take the notification off", "So that nothing starts the function while it goes.");
         add("notification", &[], step.about(Notification).calls(&["s3:PutBucketNotification"]));
     }
+    if stands(BuildProject) {
+        let step = Step::new(
+            "",
+            "Stop and delete the builds",
+            "Builds outlive their project, and cannot be found without it.",
+        );
+        let calls = &["codebuild:StopBuild", "codebuild:BatchDeleteBuilds"];
+        add(&format!("{EMPTY}{BuildProject}"), &[], step.about(BuildProject).calls(calls));
+    }
     for (kind, title) in [
         (SourceBucket, "Empty the source bucket"),
         (DestinationBucket, "Empty the destination bucket"),
@@ -152,16 +161,14 @@ pub(in crate::strategy) fn destroy(stands: &dyn Fn(ResourceKind) -> bool, suffix
     ] {
         if stands(kind) {
             let step = Step::new("", title, "CloudFormation deletes only empty buckets, and empties none.");
-            add(&format!("{EMPTY}{kind}"), &["notification"], step.about(kind).calls(EMPTYING));
+            let needs = if kind == BuildSourceBucket { "empty_build_project" } else { "notification" };
+            add(&format!("{EMPTY}{kind}"), &[needs], step.about(kind).calls(EMPTYING));
         }
     }
     if stands(Image) {
-        let step = Step::new(
-            "",
-            "Stop builds and delete the image",
-            "A build that still runs would push another; the repository goes with its stack.",
-        );
-        add("image", &[], step.about(Image).calls(&["codebuild:StopBuild", "ecr:BatchDeleteImage"]));
+        let step =
+            Step::new("", "Delete the function's image", "It is told of on its own; others go with the repository.");
+        add("image", &["empty_build_project"], step.about(Image).calls(&["ecr:BatchDeleteImage"]));
     }
     for stack in [Stack::App, Stack::Build, Stack::Macro] {
         if !stack_stands(stack) {
@@ -176,7 +183,7 @@ pub(in crate::strategy) fn destroy(stands: &dyn Fn(ResourceKind) -> bool, suffix
             Stack::Build => (
                 "Delete the build's stack",
                 "The function goes first: its image is in here.",
-                &["app_stack", "image", "empty_build_source_bucket"],
+                &["app_stack", "empty_build_project", "image", "empty_build_source_bucket"],
             ),
             Stack::Macro => (
                 "Delete the macro's stack",
@@ -205,7 +212,7 @@ pub(in crate::strategy) fn destroy(stands: &dyn Fn(ResourceKind) -> bool, suffix
     Plan::new(steps).expect("the teardown's steps are written down in order, above")
 }
 
-/// What the ids of steps that empty a bucket begin with.
+/// What the ids of steps that empty a bucket, or a project of its builds, begin with.
 pub(in crate::strategy) const EMPTY: &str = "empty_";
 
 const EMPTYING: &[&str] =

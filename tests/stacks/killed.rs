@@ -1,0 +1,142 @@
+//! Processes that are killed: whatever moment it hits, `deploy` goes on from there, and `destroy` leaves nothing.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+use thumbctl::event::{EventKind, StrategyKind};
+
+use crate::adversity::{Arena, Death, side_by_side};
+use crate::common::{Running, wait_for};
+use crate::has_python;
+
+/// How many deployments are under way at a time: each keeps a processor busy.
+const AT_A_TIME: usize = 2;
+
+/// Waits for a process that is to be killed at an event; answers whether it came that far.
+#[track_caller]
+fn was_killed(process: Running) -> bool {
+    let ended = process.wait();
+    assert!(matches!(ended.code, None | Some(0)), "{ended}");
+    ended.code.is_none()
+}
+
+/// Every event of a deployment but log lines and the build's own is the last thing that a process journals; by turns the
+/// deployment is then completed, or destroyed.
+#[test]
+fn a_deploy_that_is_killed_after_any_event_is_completed_or_destroyed() {
+    if !has_python() {
+        return;
+    }
+    let arena = Arena::by(StrategyKind::Cloudformation, &[]);
+    let deploy = ["deploy", "--parallelism", "1"];
+    let reference = arena.start(&deploy, "reference", None).wait().ok().events();
+    arena.destroy_leaves_nothing("reference");
+    let is_milestone = |kind: &EventKind| {
+        use EventKind::{ResourceChanged, RunFinished, RunStarted, StepFinished, StepStarted};
+        matches!(
+            kind,
+            RunStarted(_) | StepStarted { .. } | StepFinished { .. } | ResourceChanged { .. } | RunFinished { .. }
+        )
+    };
+    let milestones = reference.iter().filter(|event| is_milestone(&event.kind)).count() as u64;
+    // A change that is planned is no milestone: there the process dies by the event's number.
+    let planned = reference.iter().filter(|event| matches!(event.kind, EventKind::ChangePlanned { .. }));
+    let deaths: Vec<Death> = (0..milestones)
+        .map(Death::AfterMilestone)
+        .chain(planned.step_by(4).map(|event| Death::AfterEvent(event.seq)))
+        .collect();
+    side_by_side(AT_A_TIME, deaths.into_iter().enumerate(), |(turn, death)| {
+        let name = format!("turn{turn}");
+        // Resources of one stack come in an order of their own each time, and a configuration more or less is told.
+        was_killed(arena.start(&deploy, &name, Some(death)));
+        if turn % 2 == 0 {
+            arena.deploy_completes(&name);
+        }
+        arena.destroy_leaves_nothing(&name);
+    });
+    arena.close();
+}
+
+/// One teardown that dies again and again, each time a little later.
+#[test]
+fn a_destroy_that_is_killed_again_and_again_comes_to_its_end() {
+    if !has_python() {
+        return;
+    }
+    let arena = Arena::by(StrategyKind::Cloudformation, &[]);
+    side_by_side(AT_A_TIME, [1, 2, 3, 5], |step| {
+        let name = format!("stubborn{step}");
+        arena.deploy_completes(&name);
+        let mut deaths = 0;
+        // Not later and later each time: what is gone is told again in a line or two.
+        while was_killed(arena.start(&["destroy"], &name, Some(Death::AfterMilestone(1 + (deaths * step) % 23)))) {
+            deaths += 1;
+            assert!(deaths < 200, "it does not come to its end");
+        }
+        assert!(deaths > 0, "it was never killed");
+        arena.nothing_is_left_of(&name);
+    });
+    arena.close();
+}
+
+/// The process dies from outside, while stacks are made side by side.
+#[test]
+fn a_process_that_is_killed_at_any_moment_loses_nothing() {
+    if !has_python() {
+        return;
+    }
+    let arena = Arena::by(StrategyKind::Cloudformation, &[]);
+    side_by_side(AT_A_TIME, 0..8u64, |seed| {
+        let mut random = StdRng::seed_from_u64(seed);
+        let name = format!("seed{seed}");
+        let die = |command: &str, after_events: usize| {
+            let mut process = arena.start(&[command], &name, None);
+            wait_for("events", || (process.events().len() >= after_events || process.has_ended()).then_some(()));
+            process.kill();
+        };
+        die("deploy", random.random_range(1..120));
+        match seed % 3 {
+            0 => die("deploy", random.random_range(1..120)),
+            1 => {
+                arena.deploy_completes(&name);
+                die("destroy", random.random_range(1..80));
+            }
+            _ => {}
+        }
+        if seed % 2 == 0 {
+            arena.deploy_completes(&name);
+        }
+        arena.destroy_leaves_nothing(&name);
+    });
+    arena.close();
+}
+
+/// The cloud goes away in the middle of a stack and comes back: CloudFormation goes on where it was.
+#[test]
+fn a_sandbox_that_is_killed_under_a_stack_goes_on_with_it() {
+    if !has_python() {
+        return;
+    }
+    let slow = |operation: &str, about: &str| json!({ "service": "*", "operation": operation, "about": about, "times": 1, "kind": "delay", "delay_ms": 400 });
+    let slow = [
+        slow("CreateFunction", "outage0-????????-macro"),
+        slow("CreateProject", "outage1-????????-build"),
+        slow("CreateFunction", "outage2-????????-function"),
+    ];
+    let mut arena = Arena::by(StrategyKind::Cloudformation, &slow);
+    for (index, kind) in ["MacroFunction", "BuildProject", "Function"].into_iter().enumerate() {
+        let name = format!("outage{index}");
+        let mut deploy = arena.start(&["deploy"], &name, None);
+        let begins = format!("{kind:<18} CREATE_IN_PROGRESS");
+        deploy.wait_for_event(
+            "the moment",
+            |event| matches!(event, EventKind::LogLine { text, .. } if text.contains(&begins)),
+        );
+        arena.kill_and_restart_the_sandbox();
+        let deployed = deploy.wait();
+        assert!(matches!(deployed.code, Some(0 | 1)), "{deployed}");
+        arena.deploy_completes(&name);
+        arena.destroy_leaves_nothing(&name);
+    }
+    arena.close();
+}

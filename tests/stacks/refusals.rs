@@ -1,0 +1,138 @@
+//! What the user refuses, and what is refused to the user.
+
+use std::process::Stdio;
+
+use aws_sdk_cloudformation::types::Tag;
+use rustix::process::Signal;
+use thumbctl::event::EventKind;
+
+use crate::common::{Finished, Program, Running, list_everything};
+use crate::{has_python, program};
+
+/// Runs a command and types these lines.
+fn with_answers(program: &Program, arguments: &[&str], answers: &str) -> Finished {
+    let mut command = program.command(arguments);
+    let typed = program.file("typed", answers);
+    command.stdin(Stdio::from(std::fs::File::open(typed).expect("it was just written")));
+    Running::start(command).wait()
+}
+
+#[tokio::test]
+async fn a_stack_that_is_refused_at_its_gate_leaves_not_even_its_name() {
+    if !has_python() {
+        return;
+    }
+    let program = program();
+    let sandbox = program.sandbox();
+    // The change set may be made, and shows what it would do; executed it may not be.
+    let refused = with_answers(&program, &["deploy", "--step"], "y\nq\n").ends_with(130);
+    assert!(refused.stderr.contains("add MacroFunction (AWS::Lambda::Function)"), "{refused}");
+    assert_eq!(list_everything(&sandbox.clients(), "").await, Vec::<String>::new());
+    let status = program.run(["status", "--output", "json"]).ok().json();
+    let resources = status["resources"].as_array().expect("a list");
+    assert!(resources.iter().all(|resource| resource["journal"] == "gone"), "{status}");
+    assert!(program.run(["destroy", "--yes"]).ok().stdout.starts_with("Nothing is deployed"));
+}
+
+#[tokio::test]
+async fn cancelling_leaves_cloudformation_at_work_and_deploy_takes_it_up() {
+    if !has_python() {
+        return;
+    }
+    let program = program();
+    let sandbox = program.sandbox_with_faults(
+        r#"[{"service":"lambda","operation":"CreateFunction","times":1,"kind":"delay","delay_ms":1500}]"#,
+    );
+    let mut deploy = program.start(["deploy", "--output", "json"]);
+    deploy.wait_for_event(
+        "the macro's function",
+        |kind| matches!(kind, EventKind::LogLine { text, .. } if text.contains("MacroFunction")),
+    );
+    deploy.signal(Signal::INT);
+    let cancelled = deploy.wait().ends_with(130);
+    let goes_on = |kind: &EventKind| matches!(kind, EventKind::StepProgress { message, .. } if message.contains("CloudFormation goes on"));
+    assert!(cancelled.events().iter().any(|event| goes_on(&event.kind)), "{cancelled}");
+    program.run(["deploy"]).ok();
+    let status = program.run(["status"]).ok().stdout;
+    assert!(status.contains("22 resources: 22 there"), "{status}");
+    program.run(["destroy", "--yes"]).ok();
+    assert_eq!(list_everything(&sandbox.clients(), "").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_stands_goes_on_as_it_was_begun() {
+    if !has_python() {
+        return;
+    }
+    let program = Program::new();
+    program.run(["deploy", "--strategy", "cloudformation"]).ok();
+    let refused = program.run(["deploy", "--strategy", "sdk"]).fails_with(1);
+    assert!(refused.contains("was made by cloudformation, and cannot go on by sdk"), "{refused}");
+    assert!(refused.contains("hint: "), "{refused}");
+    // Who does not say how, goes on in the same way.
+    let plan = program.run(["plan", "--output", "json"]).ok().json();
+    assert_eq!(plan["strategy"], "cloudformation");
+    program.run(["deploy"]).ok();
+    program.run(["destroy", "--yes", "--strategy", "sdk"]).ok();
+    assert_eq!(list_everything(&program.join().await.clients, "").await, Vec::<String>::new());
+}
+
+#[test]
+fn without_python_nothing_is_begun() {
+    let mut program = program();
+    let empty = program.work_dir().join("empty");
+    std::fs::create_dir(&empty).expect("a folder");
+    program.set("PATH", &empty);
+    let refused = program.run(["deploy"]).fails_with(1);
+    assert!(refused.contains("needs python3") && refused.contains("--strategy sdk"), "{refused}");
+    assert!(program.journals("thumbnails").is_empty(), "no run was begun");
+    let doctor = program.run(["doctor", "--output", "json"]).ends_with(1).json();
+    let checks = doctor["checks"].as_array().expect("a list");
+    let python = checks.iter().find(|check| check["what"] == "python3").expect("it is looked for");
+    assert_eq!(python["verdict"], "missing", "{python}");
+}
+
+#[tokio::test]
+async fn a_plan_reads_templates_and_creates_nothing() {
+    let program = program();
+    let plan = program.run(["plan"]).ok().stdout;
+    for words in ["by cloudformation", "Create the macro's stack", "cloudformation:ExecuteChangeSet", "-app"] {
+        assert!(plan.contains(words), "{words}: {plan}");
+    }
+    assert_eq!(list_everything(&program.join().await.clients, "").await, Vec::<String>::new());
+    assert!(program.journals("thumbnails").is_empty());
+}
+
+#[tokio::test]
+async fn what_somebody_removed_behind_cloudformations_back_is_said() {
+    if !has_python() {
+        return;
+    }
+    let program = program();
+    let sandbox = program.sandbox();
+    program.run(["deploy"]).ok();
+    let clients = sandbox.clients();
+    let left = list_everything(&clients, "").await;
+    let bucket =
+        left.iter().find_map(|line| line.strip_prefix("bucket ").filter(|name| name.ends_with("-destination")));
+    clients.s3.delete_bucket().bucket(bucket.expect("a bucket")).send().await.expect("it is empty");
+    let said = program.run(["deploy"]).fails_with(1);
+    assert!(said.contains("Destination bucket") && said.contains("is not there"), "{said}");
+    program.run(["destroy", "--yes"]).ok();
+    assert_eq!(list_everything(&clients, "").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_stack_of_somebody_else_is_left_alone() {
+    let program = program();
+    let sandbox = program.sandbox();
+    let clients = sandbox.clients();
+    let name = "thumbnails-deadbeef-app";
+    let tag = Tag::builder().key("thumbctl:deployment").value("somebody").build();
+    let template = r#"{"Resources":{"Group":{"Type":"AWS::Logs::LogGroup","Properties":{"LogGroupName":"theirs"}}}}"#;
+    let create = clients.cloudformation.create_stack().stack_name(name).template_body(template).tags(tag);
+    create.send().await.expect("a stack");
+    let purged = program.run(["destroy", "--purge", "--yes"]).ok();
+    assert!(purged.stderr.contains(&format!("left alone: {name}")), "{purged}");
+    assert!(list_everything(&clients, "").await.contains(&format!("stack {name}")));
+}
