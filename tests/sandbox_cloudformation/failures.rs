@@ -125,7 +125,8 @@ async fn whoever_may_not_do_something_cannot_have_cloudformation_do_it() {
     let role = iam.create_role().role_name("limited").assume_role_policy_document(trust).send().await.unwrap();
     iam.put_role_policy().role_name("limited").policy_name("p").policy_document(policy).send().await.unwrap();
     let sts = aws_sdk_sts::Client::new(&cloud.clients.config);
-    let assumed = sts.assume_role().role_arn(role.role().unwrap().arn()).role_session_name("s").send().await.unwrap();
+    let assumed =
+        sts.assume_role().role_arn(role.role().unwrap().arn()).role_session_name("limited").send().await.unwrap();
     let keys = assumed.credentials().unwrap();
     let config = crate::common::config(
         &cloud.sandbox.url,

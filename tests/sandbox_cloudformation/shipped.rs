@@ -79,6 +79,8 @@ async fn the_shipped_templates_deploy_through_the_aws_cli() {
     for stack in ["thumbs-app", "thumbs-build", "thumbs-macro"] {
         cloud.deleted(stack, "DELETE_COMPLETE").await;
     }
-    let left = list_everything(&cloud.clients, "thumbs").await;
+    let mut left = list_everything(&cloud.clients, "thumbs").await;
+    // A build's history is its project's no more.
+    left.retain(|found| !found.starts_with("build "));
     assert!(left.is_empty(), "{left:?}");
 }
