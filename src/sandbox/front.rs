@@ -63,7 +63,7 @@ pub(crate) struct Front {
     pub services: Arc<Services>,
     pub s3: Arc<S3>,
     pub access: Arc<Access>,
-    pub faults: Faults,
+    pub faults: Arc<Faults>,
     pub registry: OnceLock<Arc<dyn Registry>>,
     pub on_request: Option<OnRequest>,
     /// What [`READY_PATH`] answers.

@@ -90,6 +90,8 @@ pub(crate) enum Span {
     StackProject,
     /// CloudFormation makes something that takes it no longer than a second.
     StackOther,
+    /// Before CloudFormation makes a call for the second time that could not be served.
+    StackRetry,
 }
 
 /// A row of the table, in milliseconds.
@@ -133,6 +135,8 @@ impl Span {
             Self::StackBucket => row(30_000, 30_000),
             Self::StackProject => row(2_000, 2_000),
             Self::StackOther => row(1_000, 1_000),
+            // est.
+            Self::StackRetry => Row { aws: (1_000, 1_000), instant: 10 },
         }
     }
 }

@@ -57,6 +57,8 @@ impl Life {
         let damaged = |what| SandboxError::Damaged { dir: dir.to_owned(), what };
         let services =
             Arc::new(Services::new(endpoint.url.clone(), dir.to_owned(), behaviour.clone()).map_err(unwritable)?);
+        let faults = Arc::new(Faults::new(setting.faults.clone(), behaviour.pace.seed));
+        services.set_faults(faults.clone());
         let s3 = Arc::new(S3::open(services.clone()).map_err(|cause| match cause.kind() {
             io::ErrorKind::InvalidData => damaged(cause.to_string()),
             _ => unwritable(cause),
@@ -99,7 +101,7 @@ impl Life {
             services,
             s3,
             access,
-            faults: Faults::new(setting.faults.clone(), behaviour.pace.seed),
+            faults,
             registry,
             on_request: setting.on_request.clone(),
             instance: endpoint.instance.clone(),
@@ -109,7 +111,8 @@ impl Life {
 
     /// Ends what is running.
     async fn end(&self) {
-        self.cloudformation.close();
+        // The first: it calls the others.
+        self.cloudformation.close().await;
         self.codebuild.close().await;
         self.lambda.shut_down().await;
     }

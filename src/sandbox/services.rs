@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::access::Access;
 use super::behaviour::Behaviour;
 use super::blobs::Blobs;
+use super::fault::Faults;
 use super::latency::Latencies;
 use super::permissions;
 use super::propagation::Propagation;
@@ -64,6 +65,7 @@ pub(crate) struct Services {
     blobs: Blobs,
     sessions: Arc<Sessions>,
     access: OnceLock<Arc<Access>>,
+    faults: OnceLock<Arc<Faults>>,
     propagation: Propagation,
     behaviour: Behaviour,
     latencies: Latencies,
@@ -87,6 +89,7 @@ impl Services {
             blobs,
             sessions,
             access: OnceLock::new(),
+            faults: OnceLock::new(),
             propagation: Propagation::default(),
             latencies: Latencies::new(behaviour.pace),
             behaviour,
@@ -130,6 +133,16 @@ impl Services {
     /// Says who may do what. The first call wins.
     pub(crate) fn set_access(&self, access: Arc<Access>) {
         let _ = self.access.set(access);
+    }
+
+    /// What is to go wrong on purpose, also in calls that a service makes for its callers.
+    pub(crate) fn faults(&self) -> Option<&Arc<Faults>> {
+        self.faults.get()
+    }
+
+    /// Says what is to go wrong. The first call wins.
+    pub(crate) fn set_faults(&self, faults: Arc<Faults>) {
+        let _ = self.faults.set(faults);
     }
 
     /// Which roles are known everywhere by now.

@@ -40,7 +40,12 @@ pub(super) fn tag_list(tags: &[(String, String)]) -> Vec<Value> {
 
 /// A goal's parameters, the secret ones masked.
 fn parameter_list(goal: &Goal) -> Vec<Value> {
-    let Ok(template) = Template::from_document(goal.processed.clone()) else { return Vec::new() };
+    let template = match &goal.processed {
+        // Its macros have yet to be called.
+        Value::Null => Template::parse(&goal.text),
+        processed => Template::from_document(processed.clone()),
+    };
+    let Ok(template) = template else { return Vec::new() };
     let declared = template.parameters().into_iter();
     let shown = declared.map(|parameter| {
         let supplied = goal.supplied.get(&parameter.name).cloned();
@@ -55,7 +60,7 @@ pub(super) fn stack(stack: &Stack) -> Value {
         "StackId": stack.id, "StackName": stack.name, "Description": stack.goal.processed["Description"],
         "Parameters": parameter_list(&stack.goal), "CreationTime": stack.created, "LastUpdatedTime": stack.updated,
         "DeletionTime": stack.deleted, "StackStatus": stack.status, "StackStatusReason": stack.reason,
-        "DisableRollback": stack.on_failure == "DO_NOTHING", "NotificationARNs": [], "RollbackConfiguration": {},
+        "DetailedStatus": stack.detail, "DisableRollback": stack.on_failure == "DO_NOTHING", "NotificationARNs": [], "RollbackConfiguration": {},
         "Capabilities": stack.goal.capabilities, "Outputs": stack.outputs, "Tags": tag_list(&stack.goal.tags),
         "EnableTerminationProtection": false, "DriftInformation": { "StackDriftStatus": "NOT_CHECKED" },
     })
@@ -80,12 +85,15 @@ pub(super) fn resource(stack: &Stack, resource: &Resource, time: &str) -> Value 
     })
 }
 
-pub(super) fn change_set(set: &ChangeSet, stack: &Stack) -> Value {
-    json!({
+/// A change set, with one page of its changes.
+pub(super) fn change_set(set: &ChangeSet, stack: &Stack, input: &Value) -> Result<Value, AwsError> {
+    let page = page("Changes", set.changes.clone(), input)?;
+    Ok(json!({
         "ChangeSetId": set.id, "ChangeSetName": set.name, "StackId": stack.id, "StackName": stack.name,
         "Description": set.description, "Parameters": parameter_list(&set.goal), "CreationTime": set.created,
         "ExecutionStatus": set.execution, "Status": set.status, "StatusReason": set.reason, "NotificationARNs": [],
         "RollbackConfiguration": {}, "Capabilities": set.goal.capabilities, "Tags": tag_list(&set.goal.tags),
-        "Changes": set.changes, "IncludeNestedStacks": false,
-    })
+        "Changes": page["Changes"], "NextToken": page["NextToken"], "OnStackFailure": set.on_failure,
+        "IncludeNestedStacks": false,
+    }))
 }

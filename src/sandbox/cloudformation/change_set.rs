@@ -1,13 +1,16 @@
-//! Change sets.
+//! Change sets: made, worked out aside, described, executed, deleted.
+
+use std::sync::Arc;
 
 use awsim_core::{AwsError, RequestContext};
 use serde_json::{Value, json};
 
 use super::answers;
-use super::request::{invalid, needed, text};
+use super::changes::changes;
+use super::request::{invalid, is_true, legal, needed, refuse_unheeded, refused, text, word};
 use super::service::{CloudFormation, updatable};
-use super::state::{ChangeSet, Goal, Stack, Work, now};
-use super::template::Template;
+use super::state::{ChangeSet, Stack, Work, now};
+use super::template::{Template, TemplateError};
 use crate::sandbox::services::{ACCOUNT, lock};
 
 const NO_CHANGES: &str =
@@ -16,9 +19,11 @@ const NO_CHANGES: &str =
 impl CloudFormation {
     pub(super) async fn create_change_set(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
         let (stack_name, name) = (needed(input, "StackName")?, needed(input, "ChangeSetName")?);
-        let kind = text(input, "ChangeSetType").unwrap_or("UPDATE");
+        legal(name, "changeSetName")?;
+        let kind = word(input, "ChangeSetType", &["CREATE", "UPDATE"])?.unwrap_or("UPDATE");
+        let on_failure = word(input, "OnStackFailure", &["DO_NOTHING", "ROLLBACK", "DELETE"])?.unwrap_or("ROLLBACK");
         let existing = lock(&self.state).find(&context.region, stack_name).cloned();
-        let (stack, anew) = match (kind, existing) {
+        let (mut stack, anew) = match (kind, existing) {
             ("CREATE", Some(stack)) if stack.status == "REVIEW_IN_PROGRESS" => (stack, false),
             ("CREATE", Some(stack)) => {
                 return Err(invalid(format!(
@@ -33,26 +38,13 @@ impl CloudFormation {
             }
             (_, None) => return Err(invalid(format!("Stack [{stack_name}] does not exist"))),
         };
-        if lock(&self.state).change_sets.iter().any(|set| set.stack_id == stack.id && set.name == name) {
-            let message = format!("ChangeSet {name} already exists for stack {}", stack.id);
-            return Err(AwsError::bad_request("AlreadyExistsException", message));
-        }
         let before = (kind != "CREATE").then_some(&stack);
         let (mut goal, template) = self.asked(input, before)?;
         Self::acknowledged(&goal, &template, false)?;
-        let expanded = self.expand(&mut goal, template, &stack).await;
-        let (status, execution, reason, changes) = match expanded {
-            Err(error) => ("FAILED", "UNAVAILABLE", Some(error.to_string()), Vec::new()),
-            Ok(()) => {
-                let changes = self.changes(&goal, &stack);
-                let same_tags = stack.goal.tags == goal.tags;
-                if kind != "CREATE" && changes.is_empty() && same_tags {
-                    ("FAILED", "UNAVAILABLE", Some(NO_CHANGES.to_owned()), changes)
-                } else {
-                    ("CREATE_COMPLETE", "AVAILABLE", None, changes)
-                }
-            }
-        };
+        // What can be refused without calling a macro is refused at once.
+        if template.next_transform().is_none() {
+            self.expand(&mut goal, template, &stack).await.map_err(refused)?;
+        }
         let set = ChangeSet {
             id: format!(
                 "arn:aws:cloudformation:{}:{ACCOUNT}:changeSet/{name}/{}",
@@ -62,72 +54,92 @@ impl CloudFormation {
             name: name.to_owned(),
             stack_id: stack.id.clone(),
             kind: kind.to_owned(),
-            status: status.to_owned(),
-            execution: execution.to_owned(),
-            reason,
+            status: "CREATE_PENDING".to_owned(),
+            execution: "UNAVAILABLE".to_owned(),
             created: now(),
             description: text(input, "Description").map(str::to_owned),
-            on_failure: text(input, "OnStackFailure").unwrap_or("ROLLBACK").to_owned(),
+            on_failure: on_failure.to_owned(),
+            access_key: context.access_key.clone(),
             goal,
-            changes,
+            ..ChangeSet::default()
         };
-        let answer = json!({ "Id": set.id, "StackId": stack.id });
-        let mut state = lock(&self.state);
-        if anew {
-            let mut stack = stack;
-            stack.turn("REVIEW_IN_PROGRESS", Some("User Initiated"));
-            state.stacks.push(stack);
+        let (id, stack_id) = (set.id.clone(), stack.id.clone());
+        {
+            let mut state = lock(&self.state);
+            let same = |other: &&ChangeSet| other.stack_id == stack_id && other.name == name;
+            if let Some(other) = state.change_sets.iter().find(same) {
+                let token = text(input, "ClientToken");
+                if token.is_some() && other.token.as_deref() == token {
+                    return Ok(json!({ "Id": other.id, "StackId": stack_id }));
+                }
+                let message = format!("ChangeSet {name} already exists for stack {stack_id}");
+                return Err(AwsError::bad_request("AlreadyExistsException", message));
+            }
+            if anew {
+                if state.find(&context.region, stack_name).is_some() {
+                    return Err(invalid(format!("Stack [{stack_name}] already exists")));
+                }
+                stack.turn("REVIEW_IN_PROGRESS", Some("User Initiated"));
+                state.stacks.push(stack);
+            }
+            let token = text(input, "ClientToken").map(str::to_owned);
+            state.change_sets.push(ChangeSet { token, ..set });
         }
-        state.change_sets.push(set);
-        Ok(answer)
+        self.services.keep("cloudformation")?;
+        self.begin_change_set(&id);
+        Ok(json!({ "Id": id, "StackId": stack_id }))
     }
 
-    /// What would become of each resource.
-    fn changes(&self, goal: &Goal, stack: &Stack) -> Vec<Value> {
-        let change = |action: &str, name: &str, kind: &str, physical: Option<&str>, replacement: Option<&str>| {
-            let (scope, details) = match action {
-                "Modify" => (json!(["Properties"]), json!([])),
-                _ => (json!([]), json!([])),
-            };
-            json!({ "Type": "Resource", "ResourceChange": {
-                "Action": action, "LogicalResourceId": name, "PhysicalResourceId": physical, "ResourceType": kind,
-                "Replacement": replacement, "Scope": scope, "Details": details,
-            }})
+    /// Works a change set out: calls its macros, and holds what comes of them against the stack.
+    pub(super) async fn evaluate(self: Arc<Self>, id: String) {
+        let set = lock(&self.state).change_sets.iter().find(|set| set.id == id).cloned();
+        let Some(set) = set.filter(ChangeSet::is_pending) else { return };
+        let Some(stack) = self.copy(&set.stack_id) else { return };
+        let worked_out = self.worked_out(set, stack).await;
+        if let Some(set) = lock(&self.state).change_sets.iter_mut().find(|set| set.id == id) {
+            *set = worked_out;
+        }
+        self.services.save("cloudformation");
+    }
+
+    async fn worked_out(&self, mut set: ChangeSet, stack: Stack) -> ChangeSet {
+        let result = async {
+            if set.goal.processed.is_null() {
+                let template = Template::parse(&set.goal.text)?;
+                let asking = Stack { access_key: set.access_key.clone(), ..stack.clone() };
+                self.expand(&mut set.goal, template, &asking).await?;
+            }
+            let changes = changes(&self.bound(&set.goal, &stack)?, &set.goal, &stack)?;
+            let is_same = changes.is_empty() && stack.goal.tags == set.goal.tags;
+            // Outputs can be all that changes.
+            let is_same = is_same && stack.goal.processed["Outputs"] == set.goal.processed["Outputs"];
+            if set.kind != "CREATE" && is_same {
+                return Err(TemplateError(NO_CHANGES.to_owned()));
+            }
+            Ok(changes)
         };
-        let bound = Template::from_document(goal.processed.clone())
-            .and_then(|template| template.bind(goal.values.clone(), self.pseudo(stack)));
-        let Ok(bound) = bound else { return Vec::new() };
-        let mut changes = Vec::new();
-        for wanted in bound.resources() {
-            let (name, kind) = (&wanted.logical_id, &wanted.type_name);
-            let Some(old) = stack.resources.iter().find(|old| old.logical_id == *name && old.there) else {
-                changes.push(change("Add", name, kind, None, None));
-                continue;
-            };
-            let after = bound.properties(name, &stack.resources).unwrap_or_default();
-            if after != old.properties {
-                let types = super::resource_types::resource_type(kind);
-                let replaces = types.is_some_and(|own| {
-                    own.properties.iter().any(|one| one.replaces && old.properties[one.name] != after[one.name])
-                });
-                let replacement = if replaces { "True" } else { "False" };
-                changes.push(change("Modify", name, kind, Some(&old.physical_id), Some(replacement)));
+        match result.await {
+            Ok(changes) => {
+                "CREATE_COMPLETE".clone_into(&mut set.status);
+                "AVAILABLE".clone_into(&mut set.execution);
+                set.changes = changes;
+            }
+            Err(error) => {
+                "FAILED".clone_into(&mut set.status);
+                set.reason = Some(error.to_string());
             }
         }
-        for old in stack.resources.iter().filter(|old| old.there) {
-            if !bound.resources().iter().any(|wanted| wanted.logical_id == old.logical_id) {
-                changes.push(change("Remove", &old.logical_id, &old.type_name, Some(&old.physical_id), None));
-            }
-        }
-        changes
+        set
     }
 
     fn set_of(&self, input: &Value, context: &RequestContext) -> Result<ChangeSet, AwsError> {
         let name = needed(input, "ChangeSetName")?;
         let stack = text(input, "StackName").map(|stack| self.found(&context.region, stack)).transpose()?;
         let state = lock(&self.state);
-        let set = state.change_sets.iter().find(|set| {
-            set.id == name || (set.name == name && stack.as_ref().is_some_and(|stack| stack.id == set.stack_id))
+        // Of a stack that is named it has to be, too: that one is what permissions were asked about.
+        let set = state.change_sets.iter().find(|set| match &stack {
+            Some(stack) => set.stack_id == stack.id && (set.id == name || set.name == name),
+            None => set.id == name,
         });
         set.cloned().ok_or_else(|| {
             AwsError::service_not_found("ChangeSetNotFound", format!("ChangeSet [{name}] does not exist"))
@@ -135,8 +147,9 @@ impl CloudFormation {
     }
 
     pub(super) fn describe_change_set(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+        refuse_unheeded(input, &["IncludePropertyValues"])?;
         let set = self.set_of(input, context)?;
-        Ok(answers::change_set(&set, &self.found(&context.region, &set.stack_id)?))
+        answers::change_set(&set, &self.found(&context.region, &set.stack_id)?, input)
     }
 
     pub(super) fn delete_change_set(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
@@ -146,32 +159,53 @@ impl CloudFormation {
     }
 
     pub(super) fn execute_change_set(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+        refuse_unheeded(input, &["RetainExceptOnCreate"])?;
         let set = self.set_of(input, context)?;
+        let stack = self.found(&context.region, &set.stack_id)?;
+        let token = text(input, "ClientRequestToken");
+        if token.is_some() && stack.token.as_deref() == token && set.execution == EXECUTED {
+            return Ok(json!({}));
+        }
         if set.execution != "AVAILABLE" {
             return Err(AwsError::bad_request(
                 "InvalidChangeSetStatus",
                 format!("ChangeSet [{}] cannot be executed in its current status of [{}]", set.id, set.status),
             ));
         }
-        let stack = self.found(&context.region, &set.stack_id)?;
-        if set.kind != "CREATE" {
-            updatable(&stack)?;
-        }
-        // As on AWS, the others of the stack go: they were made against what it was.
-        lock(&self.state).change_sets.retain(|other| other.stack_id != set.stack_id);
+        let on_failure = if is_true(input, "DisableRollback") { "DO_NOTHING" } else { set.on_failure.as_str() };
         if set.kind == "CREATE" {
+            let mut begun = false;
             self.change(&stack.id, |stack| {
+                if stack.status != "REVIEW_IN_PROGRESS" {
+                    return;
+                }
+                begun = true;
                 stack.goal = set.goal.clone();
-                stack.on_failure =
-                    if input["DisableRollback"] == "true" { "DO_NOTHING".to_owned() } else { set.on_failure.clone() };
+                on_failure.clone_into(&mut stack.on_failure);
                 stack.access_key.clone_from(&context.access_key);
+                stack.token = token.map(str::to_owned);
                 stack.work = Some(Work::Create);
                 stack.turn("CREATE_IN_PROGRESS", Some("User Initiated"));
             });
+            if !begun {
+                return Err(invalid(format!(
+                    "Stack:{} is in {} state and can not be updated.",
+                    stack.id, stack.status
+                )));
+            }
             self.begin(&stack.id);
         } else {
-            self.start_update(&stack.id, set.goal, context);
+            self.start_update(&stack.id, set.goal.clone(), on_failure.to_owned(), token, context)?;
+        }
+        // As on AWS, the others of the stack go: they were made against what it was.
+        let mut state = lock(&self.state);
+        state.change_sets.retain(|other| other.stack_id != set.stack_id || other.id == set.id);
+        if let Some(own) = state.change_sets.iter_mut().find(|other| other.id == set.id) {
+            EXECUTED.clone_into(&mut own.execution);
         }
         Ok(json!({}))
     }
 }
+
+/// What was executed stays, to be read.
+pub(super) const EXECUTED: &str = "EXECUTE_COMPLETE";

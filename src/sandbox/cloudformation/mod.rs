@@ -2,8 +2,10 @@
 
 mod answers;
 mod change_set;
+mod changes;
 mod execution;
 mod macros;
+mod reading;
 mod request;
 mod resource_types;
 mod service;

@@ -6,15 +6,36 @@ use std::sync::{Arc, Mutex, Weak};
 use async_trait::async_trait;
 use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use super::answers;
+use super::execution::Running;
 use super::macros::{self, MacroContext};
-use super::request::{invalid, is_true, list, needed, parameters, tags, text};
+use super::request::{
+    invalid, is_true, legal, list, needed, parameters, refuse_unheeded, refused, tags, template_body, text, word,
+};
 use super::state::{Goal, Stack, State, Work, now};
 use super::template::{Pseudo, Template, TemplateError};
 use crate::sandbox::s3::S3;
 use crate::sandbox::services::{ACCOUNT, Services, lock};
+
+/// What requests may ask for and the sandbox would not heed.
+const UNHEEDED: [&str; 15] = [
+    "DeploymentConfig",
+    "DeploymentMode",
+    "EnableTerminationProtection",
+    "ImportExistingResources",
+    "NotificationARNs",
+    "ResourceTypes",
+    "ResourcesToImport",
+    "RetainExceptOnCreate",
+    "RoleARN",
+    "RollbackConfiguration",
+    "StackPolicyBody",
+    "StackPolicyDuringUpdateBody",
+    "StackPolicyDuringUpdateURL",
+    "StackPolicyURL",
+    "TimeoutInMinutes",
+];
 
 /// The service.
 pub(crate) struct CloudFormation {
@@ -22,7 +43,7 @@ pub(crate) struct CloudFormation {
     pub(super) services: Arc<Services>,
     pub(super) s3: Arc<S3>,
     pub(super) state: Mutex<State>,
-    running: Mutex<JoinSet<()>>,
+    pub(super) running: Mutex<Running>,
 }
 
 impl CloudFormation {
@@ -36,15 +57,9 @@ impl CloudFormation {
         })
     }
 
-    /// Stops working on stacks; the next life goes on.
-    pub(crate) fn close(&self) {
-        lock(&self.running).abort_all();
-    }
-
-    pub(super) fn begin(&self, id: &str) {
-        if let Some(this) = self.this.upgrade() {
-            lock(&self.running).spawn(this.work(id.to_owned()));
-        }
+    /// Itself, for a task; nothing while it is being dropped.
+    pub(super) fn this(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
     }
 
     pub(super) fn copy(&self, id: &str) -> Option<Stack> {
@@ -76,11 +91,9 @@ impl CloudFormation {
 
     /// What a request asks for, as far as that can be said before macros are called.
     pub(super) fn asked(&self, input: &Value, before: Option<&Stack>) -> Result<(Goal, Template), AwsError> {
-        if text(input, "TemplateURL").is_some() {
-            return Err(AwsError::not_implemented("TemplateURL"));
-        }
+        refuse_unheeded(input, &UNHEEDED)?;
         let old = before.map(|stack| stack.goal.clone()).unwrap_or_default();
-        let body = match text(input, "TemplateBody") {
+        let body = match template_body(input)? {
             Some(body) => body.to_owned(),
             None if is_true(input, "UsePreviousTemplate") && before.is_some() => old.text.clone(),
             None => return Err(invalid("Either Template URL or Template Body must be specified.")),
@@ -89,7 +102,7 @@ impl CloudFormation {
         let supplied = parameters(input, &old.supplied)?;
         let values = template.parameter_values(&supplied).map_err(refused)?;
         let capabilities = list(input, "Capabilities");
-        let tags = if input["Tags"].is_null() { old.tags } else { tags(input) };
+        let tags = if input["Tags"].is_null() { old.tags } else { tags(input)? };
         Ok((Goal { text: body, supplied, values, tags, capabilities, ..Goal::default() }, template))
     }
 
@@ -108,6 +121,21 @@ impl CloudFormation {
         let template = macros::expand(template, &context).await?;
         template.bind(goal.values.clone(), self.pseudo(stack))?;
         goal.processed = template.document().clone();
+        // A macro may have made what has to be acknowledged.
+        Self::acknowledged(goal, &template, false).map_err(|error| TemplateError(error.message))?;
+        let kinds = |name: &str| goal.processed["Resources"][name]["Type"].as_str();
+        let other = stack
+            .resources
+            .iter()
+            .filter(|one| one.there && kinds(&one.logical_id).is_some_and(|kind| kind != one.type_name));
+        let other: Vec<_> = other.map(|one| one.logical_id.as_str()).collect();
+        if !other.is_empty() {
+            return Err(TemplateError(format!(
+                "Update of resource type is not permitted. The new template modifies resource type of the following \
+                 resources: [{}]",
+                other.join(", ")
+            )));
+        }
         Ok(())
     }
 
@@ -133,14 +161,7 @@ impl CloudFormation {
     }
 
     pub(super) fn fresh(name: &str, context: &RequestContext) -> Result<Stack, AwsError> {
-        let legal = name.len() <= 128
-            && name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        if !legal {
-            return Err(invalid(format!(
-                "1 validation error detected: Value '{name}' at 'stackName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
-            )));
-        }
+        legal(name, "stackName")?;
         Ok(Stack {
             id: format!("arn:aws:cloudformation:{}:{ACCOUNT}:stack/{name}/{}", context.region, uuid::Uuid::new_v4()),
             name: name.to_owned(),
@@ -161,21 +182,26 @@ impl CloudFormation {
             }
             return Err(AwsError::bad_request("AlreadyExistsException", format!("Stack [{name}] already exists")));
         }
+        let on_failure = on_failure(input)?;
         let (mut goal, template) = self.asked(input, None)?;
         let mut stack = Self::fresh(name, context)?;
         Self::acknowledged(&goal, &template, true)?;
         self.expand(&mut goal, template, &stack).await.map_err(refused)?;
         stack.goal = goal;
         stack.token = token.map(str::to_owned);
-        stack.on_failure = match (text(input, "OnFailure"), is_true(input, "DisableRollback")) {
-            (Some(what), _) => what.to_owned(),
-            (None, true) => "DO_NOTHING".to_owned(),
-            (None, false) => "ROLLBACK".to_owned(),
-        };
+        stack.on_failure = on_failure;
         stack.work = Some(Work::Create);
         stack.turn("CREATE_IN_PROGRESS", Some("User Initiated"));
         let id = stack.id.clone();
-        lock(&self.state).stacks.push(stack);
+        {
+            let mut state = lock(&self.state);
+            // Another may have come while macros were called.
+            if state.find(&context.region, name).is_some() {
+                let message = format!("Stack [{name}] already exists");
+                return Err(AwsError::bad_request("AlreadyExistsException", message));
+            }
+            state.stacks.push(stack);
+        }
         self.services.keep("cloudformation")?;
         self.begin(&id);
         Ok(json!({ "StackId": id }))
@@ -183,6 +209,10 @@ impl CloudFormation {
 
     async fn update_stack(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
         let stack = self.found(&context.region, needed(input, "StackName")?)?;
+        let token = text(input, "ClientRequestToken");
+        if token.is_some() && stack.token.as_deref() == token {
+            return Ok(json!({ "StackId": stack.id }));
+        }
         updatable(&stack)?;
         let (mut goal, template) = self.asked(input, Some(&stack))?;
         Self::acknowledged(&goal, &template, true)?;
@@ -191,143 +221,71 @@ impl CloudFormation {
         if (&old.processed, &old.values, &old.tags) == (&goal.processed, &goal.values, &goal.tags) {
             return Err(invalid("No updates are to be performed."));
         }
-        self.start_update(&stack.id, goal, context);
+        let on_failure = on_failure(input)?;
+        self.start_update(&stack.id, goal, on_failure, token, context)?;
         Ok(json!({ "StackId": stack.id }))
     }
 
-    pub(super) fn start_update(&self, id: &str, goal: Goal, context: &RequestContext) {
+    pub(super) fn start_update(
+        &self,
+        id: &str,
+        goal: Goal,
+        on_failure: String,
+        token: Option<&str>,
+        context: &RequestContext,
+    ) -> Result<(), AwsError> {
+        let mut refused = None;
         self.change(id, |stack| {
+            // Another may have begun while macros were called.
+            refused = updatable(stack).err();
+            if refused.is_some() {
+                return;
+            }
             let before = Box::new(std::mem::replace(&mut stack.goal, goal));
             stack.work = Some(Work::Update { before });
             stack.updated = Some(now());
             stack.access_key.clone_from(&context.access_key);
+            stack.token = token.map(str::to_owned);
+            stack.on_failure = on_failure;
             stack.turn("UPDATE_IN_PROGRESS", Some("User Initiated"));
         });
-        self.begin(id);
+        match refused {
+            Some(refused) => Err(refused),
+            None => {
+                self.begin(id);
+                Ok(())
+            }
+        }
     }
 
     fn delete_stack(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+        refuse_unheeded(input, &["RoleARN"])?;
+        word(input, "DeletionMode", &["STANDARD"])?;
         // One that is not there is deleted already.
         let Ok(stack) = self.found(&context.region, needed(input, "StackName")?) else { return Ok(json!({})) };
         if stack.status == "DELETE_COMPLETE" || stack.status == "DELETE_IN_PROGRESS" {
             return Ok(json!({}));
         }
-        if stack.work.is_some() {
+        let retain: BTreeSet<String> = list(input, "RetainResources").into_iter().collect();
+        if !retain.is_empty() && stack.status != "DELETE_FAILED" {
+            return Err(invalid(format!(
+                "Invalid operation on stack [{}]. Specify resources to retain only when the current stack status is \
+                 DELETE_FAILED",
+                stack.id
+            )));
+        }
+        // What is being made can be stopped; what is being changed cannot.
+        if !matches!(stack.work, None | Some(Work::Create | Work::Rollback)) {
             return Err(invalid(format!("Stack [{}] cannot be deleted while in status {}", stack.name, stack.status)));
         }
         self.change(&stack.id, |stack| {
-            let retain = list(input, "RetainResources").into_iter().collect();
-            stack.work = Some(Work::Delete { retain });
+            stack.work = Some(Work::Delete { retain, undoes_creation: false });
+            stack.token = text(input, "ClientRequestToken").map(str::to_owned);
             stack.access_key.clone_from(&context.access_key);
             stack.turn("DELETE_IN_PROGRESS", Some("User Initiated"));
         });
-        self.begin(&stack.id);
+        self.interrupt(&stack.id);
         Ok(json!({}))
-    }
-
-    fn read(&self, operation: &str, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
-        let region = &context.region;
-        let own = |name: &str| self.found(region, name);
-        match operation {
-            "DescribeStacks" => {
-                let stacks = match text(input, "StackName") {
-                    Some(name) => vec![answers::stack(&own(name)?)],
-                    None => {
-                        let state = lock(&self.state);
-                        let there = state.stacks.iter().rev();
-                        let there = there.filter(|stack| stack.region == *region && stack.status != "DELETE_COMPLETE");
-                        there.map(answers::stack).collect()
-                    }
-                };
-                answers::page("Stacks", stacks, input)
-            }
-            "ListStacks" => {
-                let wanted = list(input, "StackStatusFilter");
-                let state = lock(&self.state);
-                let stacks =
-                    state.stacks.iter().rev().filter(|stack| {
-                        stack.region == *region && (wanted.is_empty() || wanted.contains(&stack.status))
-                    });
-                answers::page("StackSummaries", stacks.map(answers::summary).collect(), input)
-            }
-            "DescribeStackEvents" => {
-                let stack = own(needed(input, "StackName")?)?;
-                answers::page("StackEvents", stack.events.into_iter().rev().collect(), input)
-            }
-            "ListStackResources" => {
-                let stack = own(needed(input, "StackName")?)?;
-                let all = stack.resources.iter().map(|one| answers::resource(&stack, one, "LastUpdatedTimestamp"));
-                answers::page("StackResourceSummaries", all.collect(), input)
-            }
-            "DescribeStackResources" => {
-                let stack = own(needed(input, "StackName")?)?;
-                let wanted = text(input, "LogicalResourceId");
-                let all = stack.resources.iter().filter(|one| wanted.is_none_or(|name| one.logical_id == name));
-                let all: Vec<_> = all.map(|one| answers::resource(&stack, one, "Timestamp")).collect();
-                Ok(json!({ "StackResources": all }))
-            }
-            "DescribeStackResource" => {
-                let stack = own(needed(input, "StackName")?)?;
-                let name = needed(input, "LogicalResourceId")?;
-                let resource = stack
-                    .resources
-                    .iter()
-                    .find(|one| one.logical_id == name)
-                    .ok_or_else(|| invalid(format!("Resource {name} does not exist for stack {}", stack.name)))?;
-                Ok(json!({ "StackResourceDetail": answers::resource(&stack, resource, "LastUpdatedTimestamp") }))
-            }
-            _ => {
-                let stack = own(needed(input, "StackName")?)?;
-                let body = match text(input, "TemplateStage") {
-                    Some("Processed") => stack.goal.processed.to_string(),
-                    _ => stack.goal.text,
-                };
-                Ok(json!({ "TemplateBody": body, "StagesAvailable": ["Original", "Processed"] }))
-            }
-        }
-    }
-
-    /// What a template says of itself, by its text or by a stack that was made of it: the CLI's `deploy` asks before it
-    /// changes a stack.
-    fn summarise(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
-        let body = match (text(input, "TemplateBody"), text(input, "StackName")) {
-            (Some(body), None) => body.to_owned(),
-            (None, Some(name)) => self.found(&context.region, name)?.goal.text,
-            _ => return Err(invalid("Exactly one of TemplateBody and StackName must be specified.")),
-        };
-        let mut summary = self.validate(&json!({ "TemplateBody": body }))?;
-        let template = Template::parse(&body).map_err(refused)?;
-        let document = template.document();
-        let types = document["Resources"].as_object().into_iter().flat_map(|all| all.values());
-        let types: BTreeSet<&str> = types.filter_map(|resource| resource["Type"].as_str()).collect();
-        summary["ResourceTypes"] = json!(types);
-        summary["Version"] = document["AWSTemplateFormatVersion"].clone();
-        for (shown, declared) in summary["Parameters"].as_array_mut().into_iter().flatten().zip(template.parameters()) {
-            shown["ParameterType"] = declared.kind.into();
-            shown["ParameterConstraints"] = json!({ "AllowedValues": declared.allowed_values });
-        }
-        Ok(summary)
-    }
-
-    fn validate(&self, input: &Value) -> Result<Value, AwsError> {
-        let body = needed(input, "TemplateBody")?;
-        let template = Template::parse(body).map_err(refused)?;
-        template.check_types().map_err(refused)?;
-        let needs = template.needed_capabilities();
-        let parameters: Vec<_> = template
-            .parameters()
-            .into_iter()
-            .map(|one| {
-                json!({
-                    "ParameterKey": one.name, "DefaultValue": one.default, "NoEcho": one.no_echo,
-                    "Description": one.description,
-                })
-            })
-            .collect();
-        Ok(json!({
-            "Parameters": parameters, "Description": template.description(), "Capabilities": needs.capabilities,
-            "CapabilitiesReason": needs.reason, "DeclaredTransforms": template.declared_transforms(),
-        }))
     }
 
     /// Macros come and go with stacks: only the house itself may call these.
@@ -338,6 +296,10 @@ impl CloudFormation {
         let name = needed(input, "Name")?;
         let key = format!("{}/{name}", context.region);
         let mut state = lock(&self.state);
+        if operation == "DescribeMacro" {
+            let missing = || AwsError::not_found("MacroNotFoundException", format!("There is no macro {name}"));
+            return state.macros.get(&key).map(|function| json!({ "FunctionName": function })).ok_or_else(missing);
+        }
         if operation == "DeregisterMacro" {
             state.macros.remove(&key);
         } else if state.macros.contains_key(&key) && input["Replace"] != json!(true) {
@@ -349,8 +311,15 @@ impl CloudFormation {
     }
 }
 
-pub(super) fn refused(error: TemplateError) -> AwsError {
-    invalid(error.to_string())
+/// What becomes of a stack whose creation or update fails.
+fn on_failure(input: &Value) -> Result<String, AwsError> {
+    let said = word(input, "OnFailure", &["DO_NOTHING", "ROLLBACK", "DELETE"])?;
+    match (said, text(input, "DisableRollback").is_some(), is_true(input, "DisableRollback")) {
+        (Some(_), true, _) => Err(invalid("You can specify either DisableRollback or OnFailure, but not both.")),
+        (Some(what), false, _) => Ok(what.to_owned()),
+        (None, _, true) => Ok("DO_NOTHING".to_owned()),
+        (None, _, false) => Ok("ROLLBACK".to_owned()),
+    }
 }
 
 /// Refuses to change a stack that is worked on, or never came to be.
@@ -383,7 +352,7 @@ impl ServiceHandler for CloudFormation {
             "DeleteChangeSet" => self.delete_change_set(&input, context),
             "ValidateTemplate" => self.validate(&input),
             "GetTemplateSummary" => self.summarise(&input, context),
-            "RegisterMacro" | "DeregisterMacro" => self.macros(operation, &input, context),
+            "RegisterMacro" | "DeregisterMacro" | "DescribeMacro" => self.macros(operation, &input, context),
             "DescribeStacks"
             | "ListStacks"
             | "DescribeStackEvents"
@@ -407,11 +376,16 @@ impl ServiceHandler for CloudFormation {
 
     /// Goes on with what was in work.
     fn rehydrate(&self) -> Result<(), String> {
-        let stacks: Vec<_> = {
+        let (stacks, sets): (Vec<_>, Vec<_>) = {
             let state = lock(&self.state);
-            state.stacks.iter().filter(|stack| stack.work.is_some()).map(|stack| stack.id.clone()).collect()
+            let pending = state.change_sets.iter().filter(|set| set.is_pending());
+            (
+                state.stacks.iter().filter(|stack| stack.work.is_some()).map(|stack| stack.id.clone()).collect(),
+                pending.map(|set| set.id.clone()).collect(),
+            )
         };
         stacks.iter().for_each(|id| self.begin(id));
+        sets.iter().for_each(|id| self.begin_change_set(id));
         Ok(())
     }
 }

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::resource_types::Made;
-use super::template::Known;
+use super::template::{Known, Policy};
+
+/// The detailed status of what only waits until it is known everywhere.
+pub(super) const CONFIGURED: &str = "CONFIGURATION_COMPLETE";
 
 /// All of it.
 #[derive(Default, Serialize, Deserialize)]
@@ -34,10 +37,18 @@ pub(super) struct Goal {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Work {
     Create,
-    Update { before: Box<Goal> },
+    Update {
+        before: Box<Goal>,
+    },
     Rollback,
-    UpdateRollback { before: Box<Goal> },
-    Delete { retain: BTreeSet<String> },
+    UpdateRollback {
+        before: Box<Goal>,
+    },
+    Delete {
+        retain: BTreeSet<String>,
+        /// Its creation failed, and with it everything goes that it has made.
+        undoes_creation: bool,
+    },
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -47,6 +58,7 @@ pub(super) struct Stack {
     pub region: String,
     pub status: String,
     pub reason: Option<String>,
+    pub detail: Option<String>,
     pub created: String,
     pub updated: Option<String>,
     pub deleted: Option<String>,
@@ -75,10 +87,28 @@ pub(super) struct Resource {
     pub attributes: Map<String, Value>,
     pub properties: Value,
     pub depends_on: BTreeSet<String>,
-    /// It stays when it is no longer wanted.
-    pub retain: bool,
+    /// What becomes of it when it is no longer wanted.
+    pub deletion: Policy,
+    /// What becomes of it when another takes its place.
+    pub replacement: Policy,
+    /// The stack's tags that are on it.
+    pub tags: Vec<(String, String)>,
     /// It is there: the call that made it was answered.
     pub there: bool,
+    /// What was last begun and is not known to be done.
+    pub making: Option<Making>,
+    /// It took another's place in an update that is rolled back.
+    pub given_up: bool,
+}
+
+/// What was begun, as it is kept before the first call: it may be done in part, or wholly, when a sandbox begins again.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Making {
+    /// Something new is made, which was not there before; otherwise what is there is changed.
+    pub anew: bool,
+    pub physical_id: String,
+    pub chance: String,
+    pub properties: Value,
 }
 
 impl Resource {
@@ -95,6 +125,12 @@ impl Resource {
         self.reference = made.reference;
         self.attributes = made.attributes;
         self.there = true;
+        self.making = None;
+    }
+
+    /// `CREATE` or `UPDATE`: what is under way.
+    pub(super) fn verb(&self) -> &'static str {
+        if self.status.starts_with("CREATE") { "CREATE" } else { "UPDATE" }
     }
 }
 
@@ -123,8 +159,18 @@ pub(super) struct ChangeSet {
     pub created: String,
     pub description: Option<String>,
     pub on_failure: String,
+    /// Who has asked for it, and so whose rights its macros are called with.
+    pub access_key: Option<String>,
+    pub token: Option<String>,
     pub goal: Goal,
     pub changes: Vec<Value>,
+}
+
+impl ChangeSet {
+    /// Whether it is still being worked out.
+    pub(super) fn is_pending(&self) -> bool {
+        self.status == "CREATE_PENDING"
+    }
 }
 
 /// Now, as CloudFormation writes it.
@@ -135,9 +181,8 @@ pub(super) fn now() -> String {
 impl State {
     /// A stack by its ARN, or one that is not deleted by its name.
     pub(super) fn find(&self, region: &str, name: &str) -> Option<&Stack> {
-        self.stacks.iter().find(|stack| {
-            stack.id == name || (stack.region == region && stack.name == name && stack.status != "DELETE_COMPLETE")
-        })
+        let mut here = self.stacks.iter().filter(|stack| stack.region == region);
+        here.find(|stack| stack.id == name || (stack.name == name && stack.status != "DELETE_COMPLETE"))
     }
 
     pub(super) fn stack(&mut self, id: &str) -> Option<&mut Stack> {
@@ -150,15 +195,28 @@ impl Stack {
     pub(super) fn turn(&mut self, status: &str, reason: Option<&str>) {
         self.status = status.to_owned();
         self.reason = reason.map(str::to_owned);
-        let (name, id) = (self.name.clone(), self.id.clone());
-        self.event(&name, &id, "AWS::CloudFormation::Stack", status, reason, None, None);
+        self.detail = None;
+        self.tell_of_itself();
+    }
+
+    /// Says that all resources are configured, and only the last waits remain.
+    pub(super) fn turn_configured(&mut self) {
+        self.detail = Some(CONFIGURED.to_owned());
+        self.tell_of_itself();
+    }
+
+    fn tell_of_itself(&mut self) {
+        let Self { name, id, status, reason, detail, .. } = self.clone();
+        self.event(&name, &id, "AWS::CloudFormation::Stack", &status, reason.as_deref(), None, detail.as_deref());
+    }
+
+    pub(super) fn resource(&mut self, logical_id: &str) -> Option<&mut Resource> {
+        self.resources.iter_mut().find(|resource| resource.logical_id == logical_id)
     }
 
     /// Changes a resource's status, and says so in an event.
     pub(super) fn turn_resource(&mut self, logical_id: &str, status: &str, reason: Option<&str>) {
-        let Some(resource) = self.resources.iter_mut().find(|resource| resource.logical_id == logical_id) else {
-            return;
-        };
+        let Some(resource) = self.resource(logical_id) else { return };
         status.clone_into(&mut resource.status);
         resource.reason = reason.map(str::to_owned);
         resource.time = now();

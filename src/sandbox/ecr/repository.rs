@@ -124,7 +124,7 @@ impl Store {
             mutability: mutability(&input["imageTagMutability"])?,
             scan_on_push: input["imageScanningConfiguration"]["scanOnPush"] == true,
             encryption,
-            labels: labels(&input["tags"])?,
+            labels: labels(input, ctx)?,
             policy: None,
             lifecycle: None,
             images: BTreeMap::new(),
@@ -188,10 +188,11 @@ impl Store {
         let mut state = self.lock();
         let labels_now = &mut state.repository_mut(&at)?.labels;
         match operation {
-            "TagResource" => labels_now.extend(labels(&input["tags"])?),
+            "TagResource" => labels_now.extend(labels(input, ctx)?),
             "UntagResource" => {
-                for key in input["tagKeys"].as_array().into_iter().flatten() {
-                    labels_now.remove(key.as_str().unwrap_or_default());
+                for key in input["tagKeys"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                    refuse_system_tag(key, ctx)?;
+                    labels_now.remove(key);
                 }
             }
             _ => {
@@ -292,13 +293,25 @@ fn mutability(given: &Value) -> Result<String, AwsError> {
     }
 }
 
-fn labels(given: &Value) -> Result<BTreeMap<String, String>, AwsError> {
-    given
+/// Refuses a tag that the house alone sets and takes away: those of CloudFormation.
+fn refuse_system_tag(key: &str, ctx: &RequestContext) -> Result<(), AwsError> {
+    if key.starts_with("aws:") && !ctx.internal_bypass {
+        let message = format!("The tag key '{key}' is reserved: keys must not begin with aws:");
+        return Err(AwsError::bad_request("InvalidTagParameterException", message));
+    }
+    Ok(())
+}
+
+fn labels(input: &Value, ctx: &RequestContext) -> Result<BTreeMap<String, String>, AwsError> {
+    input["tags"]
         .as_array()
         .into_iter()
         .flatten()
         .map(|tag| match (tag["Key"].as_str(), tag["Value"].as_str()) {
-            (Some(key), Some(value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+            (Some(key), Some(value)) if !key.is_empty() => {
+                refuse_system_tag(key, ctx)?;
+                Ok((key.to_owned(), value.to_owned()))
+            }
             _ => Err(AwsError::bad_request("InvalidTagParameterException", "A tag needs a key and a value")),
         })
         .collect()

@@ -218,6 +218,17 @@ impl Logs {
     }
 }
 
+/// Refuses tags that the house alone sets and takes away: those of CloudFormation.
+pub(super) fn refuse_system_tags(input: &Value) -> Result<(), AwsError> {
+    let set = input["tags"].as_object().into_iter().flat_map(|tags| tags.keys()).map(String::as_str);
+    let lists = [&input["tagKeys"], &input["tags"]].into_iter().filter_map(Value::as_array);
+    let mut named = set.chain(lists.flatten().filter_map(Value::as_str));
+    match named.find(|key| key.starts_with("aws:")) {
+        Some(key) => Err(invalid(format!("The tag key '{key}' is reserved: keys must not begin with aws:"))),
+        None => Ok(()),
+    }
+}
+
 fn add_tags(group: &mut Group, tags: &Value) {
     for (key, value) in tags.as_object().into_iter().flatten() {
         group.tags.insert(key.clone(), value.as_str().unwrap_or_default().to_owned());

@@ -116,6 +116,9 @@ impl ServiceHandler for Logs {
 
     async fn handle(&self, operation: &str, input: Value, context: &RequestContext) -> Result<Value, AwsError> {
         let region = context.region.as_str();
+        if !context.internal_bypass {
+            groups::refuse_system_tags(&input)?;
+        }
         match operation {
             "CreateLogGroup" => self.create_group(region, &input),
             "DeleteLogGroup" => self.delete_group(region, &input),

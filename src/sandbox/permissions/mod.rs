@@ -3,6 +3,7 @@
 //! The operation and its action mostly have one name; where AWS has another, or wants more than one, its service's file
 //! here says so.
 
+mod cloudformation;
 mod codebuild;
 mod ecr;
 mod iam;
@@ -59,6 +60,7 @@ pub(crate) fn of_call(
     iam: &AccountRegionStore<IamState>,
 ) -> Vec<Need> {
     match service {
+        "cloudformation" => cloudformation::needs(operation, input, context),
         "codebuild" => codebuild::needs(operation, input, context),
         "ecr" => ecr::needs(operation, input, context),
         "iam" => iam::needs(operation, input, context, iam),

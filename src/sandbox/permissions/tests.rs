@@ -26,6 +26,11 @@ fn what_an_operation_acts_on_is_what_is_asked_about() {
         resources("iam", "AttachRolePolicy", json!({ "RoleName": "theirs", "PolicyArn": "arn:aws:iam::1:policy/p" })),
         ["arn:aws:iam::000000000000:role/theirs"]
     );
+    let stack = "arn:aws:cloudformation:eu-central-1:000000000000:stack/theirs";
+    for name in ["theirs", &format!("{stack}/0123")] {
+        assert_eq!(resources("cloudformation", "DeleteStack", json!({ "StackName": name })), [format!("{stack}/*")]);
+    }
+    assert_eq!(resources("cloudformation", "ListStacks", json!({})), ["*"]);
     let theirs = "arn:aws:lambda:eu-central-1:000000000000:function:theirs";
     assert_eq!(resources("lambda", "TagResource", json!({ "FunctionName": "mine", "Resource": theirs })), [theirs]);
 }

@@ -31,6 +31,10 @@ impl Provider for Macro {
         text(&properties["Name"]).unwrap_or_default()
     }
 
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+        place.has("cloudformation", "DescribeMacro", json!({ "Name": physical_id })).await
+    }
+
     async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
         let name = register(place, properties, true).await?;
         Ok(made(name.clone(), [("Id", name.into())]))

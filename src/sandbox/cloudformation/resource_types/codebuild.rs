@@ -103,13 +103,18 @@ const DEFAULTS: [(&str, &str); 3] =
 
 #[async_trait]
 impl Provider for Project {
-    fn physical_id(&self, _: &Workplace<'_>, properties: &Value) -> String {
-        text(&properties["Name"]).unwrap_or_default()
+    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+        shape::name(place, &properties["Name"], 150)
+    }
+
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+        let found = place.look("codebuild", "BatchGetProjects", json!({ "names": [physical_id] })).await;
+        found.is_some_and(|found| found["projects"][0].is_object())
     }
 
     async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
         shape::refuse_unheeded("AWS::CodeBuild::Project", properties, &UNHEEDED)?;
-        let name = shape::name(place, &properties["Name"], 150);
+        let name = self.physical_id(place, properties);
         let input = input(place, &name, properties);
         let answer: Result<Value, Failure> = place.call_with_role("codebuild", "CreateProject", input).await;
         let arn = answer?["project"]["arn"].clone();

@@ -37,16 +37,17 @@ async fn configure(place: &Workplace<'_>, name: &str, before: &Value, after: &Va
 
 #[async_trait]
 impl Provider for Repository {
-    fn physical_id(&self, _: &Workplace<'_>, properties: &Value) -> String {
-        text(&properties["RepositoryName"]).unwrap_or_default()
+    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+        text(&properties["RepositoryName"]).unwrap_or_else(|| shape::name(place, &Value::Null, 256).to_lowercase())
+    }
+
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+        place.has("ecr", "DescribeRepositories", json!({ "repositoryNames": [physical_id] })).await
     }
 
     async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
         shape::refuse_unheeded("AWS::ECR::Repository", properties, &UNHEEDED)?;
-        let name = match text(&properties["RepositoryName"]) {
-            Some(name) => name,
-            None => shape::name(place, &Value::Null, 256).to_lowercase(),
-        };
+        let name = self.physical_id(place, properties);
         let mut input = json!({
             "repositoryName": name,
             "tags": shape::pairs(&shape::tags(place, &properties["Tags"]), "Key", "Value"),
@@ -61,7 +62,8 @@ impl Provider for Repository {
         }
         let answer = place.call("ecr", "CreateRepository", input).await?;
         if let Err(failure) = configure(place, &name, &Value::Null, properties).await {
-            place.call("ecr", "DeleteRepository", json!({ "repositoryName": name })).await?;
+            // What cannot be taken back now is when the stack is rolled back.
+            let _ = place.call("ecr", "DeleteRepository", json!({ "repositoryName": name })).await;
             return Err(failure.into());
         }
         let repository = &answer["repository"];

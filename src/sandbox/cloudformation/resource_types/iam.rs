@@ -65,12 +65,16 @@ async fn furnish(place: &Workplace<'_>, name: &str, before: &Value, after: &Valu
 
 #[async_trait]
 impl Provider for Role {
-    fn physical_id(&self, _: &Workplace<'_>, properties: &Value) -> String {
-        text(&properties["RoleName"]).unwrap_or_default()
+    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+        shape::name(place, &properties["RoleName"], 64)
+    }
+
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+        place.has("iam", "GetRole", json!({ "RoleName": physical_id })).await
     }
 
     async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
-        let name = shape::name(place, &properties["RoleName"], 64);
+        let name = self.physical_id(place, properties);
         let mut input = json!({
             "RoleName": name,
             "AssumeRolePolicyDocument": document(&properties["AssumeRolePolicyDocument"]),
@@ -97,7 +101,8 @@ impl Provider for Role {
         }
         let made = made(name.clone(), [("Arn", role["Arn"].clone()), ("RoleId", role["RoleId"].clone())]);
         if let Err(failure) = furnish(place, &name, &Value::Null, properties).await {
-            self.delete(place, &made, properties).await?;
+            // What cannot be taken back now is when the stack is rolled back.
+            let _ = self.delete(place, &made, properties).await;
             return Err(failure.into());
         }
         Ok(made)
@@ -181,8 +186,12 @@ async fn attach(place: &Workplace<'_>, arn: &str, before: &Value, after: &Value)
 impl Provider for ManagedPolicy {
     fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
         let path = text(&properties["Path"]).unwrap_or_else(|| "/".to_owned());
-        text(&properties["ManagedPolicyName"])
-            .map_or_else(String::new, |name| format!("arn:aws:iam::{}:policy{path}{name}", place.services.account()))
+        let name = shape::name(place, &properties["ManagedPolicyName"], 128);
+        format!("arn:aws:iam::{}:policy{path}{name}", place.services.account())
+    }
+
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+        place.has("iam", "GetPolicy", json!({ "PolicyArn": physical_id })).await
     }
 
     async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
@@ -211,7 +220,8 @@ impl Provider for ManagedPolicy {
             }
         }
         if let Err(failure) = attach(place, &arn, &json!({}), properties).await {
-            self.delete(place, &made, properties).await?;
+            // What cannot be taken back now is when the stack is rolled back.
+            let _ = self.delete(place, &made, properties).await;
             return Err(failure.into());
         }
         Ok(made)
@@ -279,13 +289,27 @@ async fn inline(place: &Workplace<'_>, before: &Value, after: &Value) -> Result<
 }
 
 fn of_nobody() -> Refused {
-    Refused("At least one of [Groups,Roles,Users] must be non-empty.".to_owned())
+    Refused::Because("At least one of [Groups,Roles,Users] must be non-empty.".to_owned())
 }
 
 #[async_trait]
 impl Provider for Policy {
-    fn physical_id(&self, _: &Workplace<'_>, _: &Value) -> String {
-        String::new()
+    fn physical_id(&self, place: &Workplace<'_>, _: &Value) -> String {
+        // The id says nothing of the policy's name: AWS makes it of the stack's and the resource's.
+        let start = |text: &str| text.chars().take(4).collect::<String>();
+        format!("{}-{}-{}", start(place.stack_name), start(place.logical_id), place.chance)
+    }
+
+    async fn exists(&self, place: &Workplace<'_>, _: &str, properties: &Value) -> bool {
+        for (property, word, parameter) in HOLDERS {
+            for holder in texts(&properties[property]) {
+                let input = json!({ parameter: holder, "PolicyName": properties["PolicyName"] });
+                if place.has("iam", &format!("Get{word}Policy"), input).await {
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
@@ -293,13 +317,11 @@ impl Provider for Policy {
             return Err(of_nobody());
         }
         if let Err(failure) = inline(place, &json!({}), properties).await {
-            inline(place, properties, &json!({})).await?;
+            // What cannot be taken back now is when the stack is rolled back.
+            let _ = inline(place, properties, &json!({})).await;
             return Err(failure.into());
         }
-        // The id says nothing of the policy's name: AWS makes it of the stack's and the resource's.
-        let id: String = format!("{}{}", place.stack_name, place.logical_id).chars().take(4).collect();
-        let chance: String = uuid::Uuid::new_v4().simple().to_string().to_uppercase().chars().take(12).collect();
-        let id = format!("{id}-{}-{chance}", place.logical_id.chars().take(4).collect::<String>());
+        let id = self.physical_id(place, properties);
         Ok(made(id.clone(), [("Id", id.into())]))
     }
 

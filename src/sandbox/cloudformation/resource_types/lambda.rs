@@ -93,7 +93,7 @@ async fn settle(place: &Workplace<'_>, name: &str) -> Result<(), Refused> {
     loop {
         let state =
             place.services.call("lambda", place.region, "GetFunctionConfiguration", json!({ "FunctionName": name }));
-        let state = state.await.map_err(|error| Refused(error.message))?;
+        let state = state.await.map_err(|error| Refused::Because(error.message))?;
         let reason = |member: &str| text(&state[member]).unwrap_or_default();
         let failed = match (state["State"].as_str(), state["LastUpdateStatus"].as_str()) {
             (Some("Failed"), _) => Some(reason("StateReason")),
@@ -104,7 +104,7 @@ async fn settle(place: &Workplace<'_>, name: &str) -> Result<(), Refused> {
         let failed =
             failed.or_else(|| (std::time::Instant::now() > deadline).then(|| "Exceeded attempts to wait".to_owned()));
         if let Some(reason) = failed {
-            return Err(Refused(format!(
+            return Err(Refused::Because(format!(
                 "Resource handler returned message: \"{reason}\" (RequestToken: {}, HandlerErrorCode: NotStabilized)",
                 uuid::Uuid::new_v4()
             )));
@@ -138,13 +138,17 @@ fn refuse_unheeded(properties: &Value) -> Result<(), Failure> {
 
 #[async_trait]
 impl Provider for Function {
-    fn physical_id(&self, _: &Workplace<'_>, properties: &Value) -> String {
-        text(&properties["FunctionName"]).unwrap_or_default()
+    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+        shape::name(place, &properties["FunctionName"], 64)
+    }
+
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+        place.has("lambda", "GetFunctionConfiguration", json!({ "FunctionName": physical_id })).await
     }
 
     async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
         refuse_unheeded(properties)?;
-        let name = shape::name(place, &properties["FunctionName"], 64);
+        let name = self.physical_id(place, properties);
         let mut input = configuration(properties);
         input["FunctionName"] = name.clone().into();
         input["Code"] = code(properties)?;
@@ -159,7 +163,8 @@ impl Provider for Function {
         let answer = place.call_with_role("lambda", "CreateFunction", input).await?;
         let made = made(name.clone(), [("Arn", answer["FunctionArn"].clone())]);
         if let Err(failure) = reserve(place, &name, &Value::Null, properties).await {
-            self.delete(place, &made, properties).await?;
+            // What cannot be taken back now is when the stack is rolled back.
+            let _ = self.delete(place, &made, properties).await;
             return Err(failure.into());
         }
         Ok(made)
@@ -222,8 +227,14 @@ impl Provider for Function {
 
 #[async_trait]
 impl Provider for Permission {
-    fn physical_id(&self, _: &Workplace<'_>, _: &Value) -> String {
-        String::new()
+    fn physical_id(&self, place: &Workplace<'_>, _: &Value) -> String {
+        shape::name(place, &Value::Null, 100)
+    }
+
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, properties: &Value) -> bool {
+        let input = json!({ "FunctionName": properties["FunctionName"] });
+        let policy = place.look("lambda", "GetPolicy", input).await.and_then(|found| text(&found["Policy"]));
+        policy.is_some_and(|policy| policy.contains(&format!("\"{physical_id}\"")))
     }
 
     async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
@@ -232,7 +243,7 @@ impl Provider for Permission {
             properties,
             &["EventSourceToken", "FunctionUrlAuthType", "InvokedViaFunctionUrl", "PrincipalOrgID"],
         )?;
-        let sid = shape::name(place, &Value::Null, 100);
+        let sid = self.physical_id(place, properties);
         let mut input = Value::Object(shape::take(
             properties,
             &["Action", "FunctionName", "Principal", "SourceArn", "SourceAccount"],

@@ -31,13 +31,19 @@ async fn retain(place: &Workplace<'_>, name: &str, days: &Value) -> Result<(), F
 
 #[async_trait]
 impl Provider for LogGroup {
-    fn physical_id(&self, _: &Workplace<'_>, properties: &Value) -> String {
-        text(&properties["LogGroupName"]).unwrap_or_default()
+    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+        shape::name(place, &properties["LogGroupName"], 512)
+    }
+
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+        // The shortest name comes first, and no other is as short as the prefix.
+        let found = place.look("logs", "DescribeLogGroups", json!({ "logGroupNamePrefix": physical_id, "limit": 1 }));
+        found.await.is_some_and(|found| found["logGroups"][0]["logGroupName"] == physical_id)
     }
 
     async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
         shape::refuse_unheeded("AWS::Logs::LogGroup", properties, &UNHEEDED)?;
-        let name = shape::name(place, &properties["LogGroupName"], 512);
+        let name = self.physical_id(place, properties);
         let mut input = json!({ "logGroupName": name, "tags": shape::tags(place, &properties["Tags"]) });
         if let Some(class) = text(&properties["LogGroupClass"]) {
             input["logGroupClass"] = class.into();
@@ -46,7 +52,8 @@ impl Provider for LogGroup {
         if !properties["RetentionInDays"].is_null()
             && let Err(failure) = retain(place, &name, &properties["RetentionInDays"]).await
         {
-            place.call("logs", "DeleteLogGroup", json!({ "logGroupName": name })).await?;
+            // What cannot be taken back now is when the stack is rolled back.
+            let _ = place.call("logs", "DeleteLogGroup", json!({ "logGroupName": name })).await;
             return Err(failure.into());
         }
         let arn = format!("arn:aws:logs:{}:{}:log-group:{name}:*", place.region, place.services.account());

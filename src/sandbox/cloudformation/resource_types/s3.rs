@@ -87,24 +87,20 @@ async fn configure(place: &Workplace<'_>, bucket: &str, before: &Value, after: &
 
 #[async_trait]
 impl Provider for Bucket {
-    fn physical_id(&self, _: &Workplace<'_>, properties: &Value) -> String {
-        text(&properties["BucketName"]).unwrap_or_default()
+    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+        text(&properties["BucketName"]).unwrap_or_else(|| shape::name(place, &Value::Null, 63).to_lowercase())
+    }
+
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+        place.s3.has_bucket(physical_id)
     }
 
     async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
         refuse_unheeded(properties)?;
-        let name = match text(&properties["BucketName"]) {
-            Some(name) => name,
-            None => shape::name(place, &Value::Null, 63).to_lowercase(),
-        };
+        let name = self.physical_id(place, properties);
         // In us-east-1 S3 answers as if it had made what is there already; CloudFormation's handler looks first.
-        if place.has_bucket(&name) {
-            return Err(Refused(format!(
-                "Resource handler returned message: \"{name} already exists (Service: S3, Status Code: 409, Request ID: {})\" \
-                 (RequestToken: {}, HandlerErrorCode: AlreadyExists)",
-                uuid::Uuid::new_v4(),
-                uuid::Uuid::new_v4()
-            )));
+        if place.s3.has_bucket(&name) {
+            return Err(Failure::there_already("s3", format!("{name} already exists")).into());
         }
         place.call_s3(Method::PUT, &name, "", settings::location(place.region)).await?;
         let arn = format!("arn:aws:s3:::{name}");
@@ -120,11 +116,12 @@ impl Provider for Bucket {
             ],
         );
         let furnished = async {
-            place.tag_bucket(&name, &shape::tags(place, &properties["Tags"]))?;
+            place.tag_bucket(&name, &shape::tags(place, &properties["Tags"])).await?;
             configure(place, &name, &Value::Null, properties).await
         };
         if let Err(failure) = furnished.await {
-            self.delete(place, &made, properties).await?;
+            // What cannot be taken back now is when the stack is rolled back.
+            let _ = self.delete(place, &made, properties).await;
             return Err(failure.into());
         }
         Ok(made)
@@ -137,7 +134,7 @@ impl Provider for Bucket {
 
     async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
         refuse_unheeded(after)?;
-        place.tag_bucket(&made.physical_id, &shape::tags(place, &after["Tags"]))?;
+        place.tag_bucket(&made.physical_id, &shape::tags(place, &after["Tags"])).await?;
         configure(place, &made.physical_id, before, after).await?;
         Ok(made.clone())
     }
@@ -160,7 +157,16 @@ impl Provider for BucketPolicy {
         text(&properties["Bucket"]).unwrap_or_default()
     }
 
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+        place.s3.policy(physical_id).is_some()
+    }
+
     async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+        let bucket = self.physical_id(place, properties);
+        if place.s3.policy(&bucket).is_some() {
+            let message = format!("The bucket policy already exists on bucket {bucket}.");
+            return Err(Failure::there_already("s3", message).into());
+        }
         Ok(made(put_policy(place, properties).await?, []))
     }
 

@@ -80,7 +80,11 @@ pub(super) fn lower_camel(value: &Value) -> Value {
 
 /// The stack's tags and the template's; the template's win.
 pub(super) fn tags(place: &Workplace<'_>, own: &Value) -> BTreeMap<String, String> {
-    let mut tags: BTreeMap<String, String> = place.tags.iter().cloned().collect();
+    joined(place.tags, own)
+}
+
+fn joined(tags: &[(String, String)], own: &Value) -> BTreeMap<String, String> {
+    let mut tags: BTreeMap<String, String> = tags.iter().cloned().collect();
     for tag in own.as_array().into_iter().flatten() {
         if let Some(key) = text(&tag["Key"]) {
             tags.insert(key, text(&tag["Value"]).unwrap_or_default());
@@ -97,7 +101,7 @@ pub(super) fn pairs(tags: &BTreeMap<String, String>, key: &str, value: &str) -> 
 /// The tags' names that are there no more.
 pub(super) fn gone(place: &Workplace<'_>, before: &Value, after: &Value) -> Vec<String> {
     let kept = tags(place, after);
-    tags(place, before).into_keys().filter(|key| !kept.contains_key(key)).collect()
+    joined(place.former_tags, before).into_keys().filter(|key| !kept.contains_key(key)).collect()
 }
 
 /// The name that the template gives, or one that nothing else has: of the stack, the resource and chance.
@@ -105,7 +109,7 @@ pub(super) fn name(place: &Workplace<'_>, given: &Value, longest: usize) -> Stri
     if let Some(name) = text(given) {
         return name;
     }
-    let chance: String = uuid::Uuid::new_v4().simple().to_string().to_uppercase().chars().take(12).collect();
+    let chance = place.chance;
     let mut start = format!("{}-{}", place.stack_name, place.logical_id);
     start.truncate(longest.saturating_sub(chance.len() + 1));
     format!("{start}-{chance}")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Made, Refused, Workplace, resource_type};
+use super::{Made, Refused, Stop, Workplace, resource_type};
 use crate::sandbox::access::{Access, RootKeys};
 use crate::sandbox::behaviour::Behaviour;
 use crate::sandbox::codebuild::{BuildHost, CodeBuildService};
@@ -22,6 +22,7 @@ struct House {
     services: Arc<Services>,
     s3: Arc<S3>,
     tags: Vec<(String, String)>,
+    stop: Stop,
     _dir: tempfile::TempDir,
 }
 
@@ -44,7 +45,7 @@ impl House {
         services.register(lambda.clone()).unwrap();
         services.set_functions(lambda);
         let tags = vec![("aws:cloudformation:stack-name".to_owned(), "pictures".to_owned())];
-        Self { services, s3, tags, _dir: dir }
+        Self { services, s3, tags, stop: Stop::default(), _dir: dir }
     }
 
     fn place<'a>(&'a self, access_key: Option<&'a str>, logical_id: &'a str) -> Workplace<'a> {
@@ -54,9 +55,11 @@ impl House {
             region: REGION,
             access_key,
             stack_name: "pictures",
-            stack_id: "arn:aws:cloudformation:eu-west-1:000000000000:stack/pictures/1",
             logical_id,
+            chance: "0123456789AB",
             tags: &self.tags,
+            former_tags: &self.tags,
+            stop: &self.stop,
         }
     }
 

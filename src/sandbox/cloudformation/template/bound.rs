@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::references::{self, Reference};
@@ -9,7 +10,7 @@ use super::scope::{Nothing, Pseudo, Scope};
 use super::{Known, TemplateError, Types, conditions, functions, properties, section};
 
 /// What becomes of a resource that its stack no longer has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Policy {
     /// It is deleted.
     #[default]

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-pub(crate) use bound::{Bound, BoundResource, Output, Policy};
+pub(crate) use bound::{Bound, BoundResource, Policy};
 pub(crate) use capabilities::NeededCapabilities;
 pub(crate) use parameters::ParameterDeclaration;
 pub(crate) use scope::Pseudo;
