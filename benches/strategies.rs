@@ -12,8 +12,10 @@ use serde_json::Value;
 const RUNS: usize = 9;
 
 /// The longest chains: resources that wait for each other, by stack.
-const CHAINS: [&[&str]; 2] =
-    [&["build_policy", "build_role", "build_project"], &["function_policy", "function_role", "function", "source_bucket"]];
+const CHAINS: [&[&str]; 2] = [
+    &["build_policy", "build_role", "build_project"],
+    &["function_policy", "function_role", "function", "source_bucket"],
+];
 
 struct Run {
     seconds: f64,
@@ -79,7 +81,10 @@ fn at_awss_pace() {
             println!("    {}", told.join(" → "));
             chain += each.iter().map(|(_, seconds)| seconds).sum::<f64>();
         }
-        println!("    the chain {chain:.1} s; the deployment takes {:.1} % longer", (deployed.seconds / chain - 1.0) * 100.0);
+        println!(
+            "    the chain {chain:.1} s; the deployment takes {:.1} % longer",
+            (deployed.seconds / chain - 1.0) * 100.0
+        );
     }
 }
 
