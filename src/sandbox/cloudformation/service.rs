@@ -63,13 +63,17 @@ impl CloudFormation {
     }
 
     pub(super) fn copy(&self, id: &str) -> Option<Stack> {
-        lock(&self.state).stack(id).cloned()
+        lock(&self.state).stacks.iter().find(|stack| stack.id == id).cloned()
     }
 
     /// Changes a stack, and keeps that.
     pub(super) fn change(&self, id: &str, change: impl FnOnce(&mut Stack)) {
-        if let Some(stack) = lock(&self.state).stack(id) {
-            change(stack);
+        {
+            let mut state = lock(&self.state);
+            if let Some(stack) = state.stack(id) {
+                change(stack);
+            }
+            state.forget_long_deleted();
         }
         self.services.save("cloudformation");
     }
@@ -373,7 +377,7 @@ impl ServiceHandler for CloudFormation {
     }
 
     fn snapshot(&self) -> Option<Vec<u8>> {
-        serde_json::to_vec(&*lock(&self.state)).ok()
+        lock(&self.state).write().ok()
     }
 
     fn restore(&self, data: &[u8]) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! What CloudFormation keeps: stacks with their resources and events, change sets, macros.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,9 @@ use super::template::{Known, Policy};
 
 /// The detailed status of what only waits until it is known everywhere.
 pub(super) const CONFIGURED: &str = "CONFIGURATION_COMPLETE";
+
+/// How many deleted stacks are remembered, by which their last events can still be asked for. AWS: those of 90 days.
+const DELETED_KEPT: usize = 40;
 
 /// All of it.
 #[derive(Default, Serialize, Deserialize)]
@@ -73,6 +77,9 @@ pub(super) struct Stack {
     pub replaced: Vec<Resource>,
     pub outputs: Vec<Value>,
     pub events: Vec<Value>,
+    /// The stack as it was last written down, until it changes: each change writes all stacks, of which one has changed.
+    #[serde(skip)]
+    pub written: Option<Arc<str>>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -185,8 +192,42 @@ impl State {
         here.find(|stack| stack.id == name || (stack.name == name && stack.status != "DELETE_COMPLETE"))
     }
 
+    /// A stack, to be changed.
     pub(super) fn stack(&mut self, id: &str) -> Option<&mut Stack> {
-        self.stacks.iter_mut().find(|stack| stack.id == id)
+        let stack = self.stacks.iter_mut().find(|stack| stack.id == id)?;
+        stack.written = None;
+        Some(stack)
+    }
+
+    /// Forgets the oldest of the deleted stacks.
+    pub(super) fn forget_long_deleted(&mut self) {
+        let mut deleted = self.stacks.iter().filter(|stack| stack.status == "DELETE_COMPLETE").count();
+        self.stacks.retain(|stack| {
+            let too_many = deleted > DELETED_KEPT && stack.status == "DELETE_COMPLETE";
+            deleted -= usize::from(too_many);
+            !too_many
+        });
+    }
+
+    /// All of it as JSON, as [`serde_json::to_vec`] would write it.
+    pub(super) fn write(&mut self) -> serde_json::Result<Vec<u8>> {
+        let mut json = b"{\"stacks\":[".to_vec();
+        for (index, stack) in self.stacks.iter_mut().enumerate() {
+            if index > 0 {
+                json.push(b',');
+            }
+            let text = match &stack.written {
+                Some(text) => text.clone(),
+                None => stack.written.insert(serde_json::to_string(stack)?.into()).clone(),
+            };
+            json.extend_from_slice(text.as_bytes());
+        }
+        json.extend_from_slice(b"],\"change_sets\":");
+        serde_json::to_writer(&mut json, &self.change_sets)?;
+        json.extend_from_slice(b",\"macros\":");
+        serde_json::to_writer(&mut json, &self.macros)?;
+        json.push(b'}');
+        Ok(json)
     }
 }
 
@@ -206,7 +247,8 @@ impl Stack {
     }
 
     fn tell_of_itself(&mut self) {
-        let Self { name, id, status, reason, detail, .. } = self.clone();
+        let (name, id, status) = (self.name.clone(), self.id.clone(), self.status.clone());
+        let (reason, detail) = (self.reason.clone(), self.detail.clone());
         self.event(&name, &id, "AWS::CloudFormation::Stack", &status, reason.as_deref(), None, detail.as_deref());
     }
 
@@ -248,6 +290,43 @@ impl Stack {
             "ResourceStatus": status, "ResourceStatusReason": reason, "ResourceProperties": properties,
             "DetailedStatus": detail, "ClientRequestToken": self.token,
         });
+        self.written = None;
         self.events.push(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(number: usize, status: &str) -> Stack {
+        let mut stack = Stack { id: number.to_string(), ..Stack::default() };
+        stack.turn(status, None);
+        stack
+    }
+
+    #[test]
+    fn what_is_written_piece_by_piece_is_the_whole_also_after_a_change() {
+        let mut state =
+            State { stacks: vec![stack(1, "CREATE_COMPLETE"), stack(2, "CREATE_COMPLETE")], ..State::default() };
+        state.macros.insert("here/m".to_owned(), "f".to_owned());
+        for status in ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"] {
+            let written = state.write().expect("it is JSON");
+            assert_eq!(written, serde_json::to_vec(&state).expect("it is JSON"));
+            state.stack("2").expect("it is there").turn(status, None);
+        }
+        state.stack("1").expect("it is there").name = "another".to_owned();
+        assert_eq!(state.write().expect("it is JSON"), serde_json::to_vec(&state).expect("it is JSON"));
+    }
+
+    #[test]
+    fn the_oldest_deleted_stacks_are_forgotten_and_no_others() {
+        let stacks =
+            (0..100).map(|number| stack(number, if number % 2 == 0 { "DELETE_COMPLETE" } else { "CREATE_COMPLETE" }));
+        let mut state = State { stacks: stacks.collect(), ..State::default() };
+        state.forget_long_deleted();
+        let deleted: Vec<&str> =
+            state.stacks.iter().filter(|one| one.status == "DELETE_COMPLETE").map(|one| one.id.as_str()).collect();
+        assert_eq!((deleted.len(), deleted[0], state.stacks.len()), (DELETED_KEPT, "20", 90));
     }
 }
