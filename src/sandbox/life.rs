@@ -188,9 +188,12 @@ impl Lives {
         let dir = self.setting.dir.clone();
         match change {
             StateChange::SaveTo(to) => {
+                // A copy must not have a resource of which the stack does not know that it is being made.
+                life.cloudformation.close().await;
                 let life = quiet(life).await;
                 life.front.services.save_all();
                 let saved = blocking(move || state::copy(&dir, &to)).await;
+                life.cloudformation.reopen();
                 self.now.send_replace(Some(life));
                 saved
             }

@@ -1,6 +1,7 @@
 //! Sandboxes that are killed in the middle: the next one goes on.
 
 use serde_json::{Value, json};
+use thumbctl::sandbox::{StateChange, change_state};
 
 use crate::cloud::{Cloud, place};
 use crate::common::until;
@@ -160,7 +161,22 @@ async fn a_rollback_a_deletion_and_an_update_go_on_too() {
 }
 
 #[tokio::test]
-async fn a_state_that_is_saved_in_the_middle_is_gone_on_with() {
+async fn a_state_that_is_saved_in_the_middle_is_gone_on_with_by_both() {
+    let cloud = Cloud::with_faults(&slow());
+    cloud.create("all", ALL).send().await.unwrap();
+    until("some events", async || (cloud.events("all").await.len() >= 6).then_some(())).await;
+    let copy = tempfile::tempdir().unwrap();
+    let to = StateChange::SaveTo(copy.path().join("data"));
+    change_state(&cloud.dir.path().join("data"), to).await.unwrap();
+    cloud.comes_to("all", "CREATE_COMPLETE").await;
+    is_whole(&cloud, "all").await;
+    let cloud = Cloud::again(copy, &[]);
+    cloud.comes_to("all", "CREATE_COMPLETE").await;
+    is_whole(&cloud, "all").await;
+}
+
+#[tokio::test]
+async fn a_sandbox_that_ends_in_the_middle_is_gone_on_with() {
     let cloud = Cloud::with_faults(&slow());
     cloud.create("all", ALL).send().await.unwrap();
     until("some events", async || (cloud.events("all").await.len() >= 6).then_some(())).await;

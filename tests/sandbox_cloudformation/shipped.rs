@@ -60,7 +60,7 @@ async fn the_shipped_templates_deploy_through_the_aws_cli() {
     };
     let suffix = format!("Suffix={SUFFIX}");
     deploy("thumbs-macro", "macro.yaml", &[]);
-    deploy("thumbs-build", "build.yaml", &[suffix.clone()]);
+    deploy("thumbs-build", "build.yaml", std::slice::from_ref(&suffix));
     let image = image(&cloud).await;
     let image = format!("ImageUri={image}");
     deploy("thumbs-app", "app.yaml", &[suffix.clone(), image.clone()]);

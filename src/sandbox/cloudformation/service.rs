@@ -387,16 +387,7 @@ impl ServiceHandler for CloudFormation {
 
     /// Goes on with what was in work.
     fn rehydrate(&self) -> Result<(), String> {
-        let (stacks, sets): (Vec<_>, Vec<_>) = {
-            let state = lock(&self.state);
-            let pending = state.change_sets.iter().filter(|set| set.is_pending());
-            (
-                state.stacks.iter().filter(|stack| stack.work.is_some()).map(|stack| stack.id.clone()).collect(),
-                pending.map(|set| set.id.clone()).collect(),
-            )
-        };
-        stacks.iter().for_each(|id| self.begin(id));
-        sets.iter().for_each(|id| self.begin_change_set(id));
+        self.go_on();
         Ok(())
     }
 }

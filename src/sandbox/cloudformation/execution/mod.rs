@@ -83,6 +83,26 @@ impl CloudFormation {
         }
     }
 
+    /// Goes on after [`Self::close`], in the same life.
+    pub(crate) fn reopen(&self) {
+        lock(&self.running).closing = CancellationToken::new();
+        self.go_on();
+    }
+
+    /// Takes up what was in work.
+    pub(super) fn go_on(&self) {
+        let (stacks, sets): (Vec<_>, Vec<_>) = {
+            let state = lock(&self.state);
+            let pending = state.change_sets.iter().filter(|set| set.is_pending());
+            (
+                state.stacks.iter().filter(|stack| stack.work.is_some()).map(|stack| stack.id.clone()).collect(),
+                pending.map(|set| set.id.clone()).collect(),
+            )
+        };
+        stacks.iter().for_each(|id| self.begin(id));
+        sets.iter().for_each(|id| self.begin_change_set(id));
+    }
+
     /// What a stack has to do next. Nothing ends the task, which `begin` then knows.
     fn next_step(&self, id: &str) -> Option<(Stack, Work, CancellationToken)> {
         let mut running = lock(&self.running);
