@@ -70,6 +70,10 @@ impl CloudFormation {
             self.change(&aim.id, |stack| heed(stack, wanted));
             return Ok(Phase::Complete { name: name.to_owned() });
         }
+        // A sandbox that goes on finds it configured, and only has to wait.
+        if is_so && existing.as_ref().is_some_and(|before| before.status.ends_with("_IN_PROGRESS")) {
+            return Ok(configured);
+        }
         let replaces = match (&existing, &resolved) {
             (Some(before), Ok(after)) => kind.replaces(&before.properties, after),
             _ => false,
