@@ -15,7 +15,7 @@ pub mod tools;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-pub use clients::Clients;
+pub use clients::{Clients, config};
 pub use listing::list_everything;
 pub use program::Program;
 pub use running::{Finished, Running};

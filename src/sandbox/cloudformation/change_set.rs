@@ -31,7 +31,7 @@ impl CloudFormation {
                     stack.name
                 )));
             }
-            ("CREATE", None) => (Self::fresh(stack_name, context)?, true),
+            ("CREATE", None) => (self.fresh(stack_name, context)?, true),
             (_, Some(stack)) => {
                 updatable(&stack)?;
                 (stack, false)
@@ -59,7 +59,7 @@ impl CloudFormation {
             created: now(),
             description: text(input, "Description").map(str::to_owned),
             on_failure: on_failure.to_owned(),
-            access_key: context.access_key.clone(),
+            access_key: self.caller(context),
             goal,
             ..ChangeSet::default()
         };
@@ -182,7 +182,7 @@ impl CloudFormation {
                 begun = true;
                 stack.goal = set.goal.clone();
                 on_failure.clone_into(&mut stack.on_failure);
-                stack.access_key.clone_from(&context.access_key);
+                stack.access_key = self.caller(context);
                 stack.token = token.map(str::to_owned);
                 stack.work = Some(Work::Create);
                 stack.turn("CREATE_IN_PROGRESS", Some("User Initiated"));
