@@ -264,7 +264,7 @@ fn step_card(title: &str, step: &Step, model: &Model, look: Look) -> Card {
     card.says_what_comes = true;
     // What executing a change set would do comes first: it is what is agreed to.
     let prepared = model.run.as_ref().filter(|_| model.is_live()).and_then(|run| run.step(&step.id));
-    for (action, label) in [("add", "adds"), ("modify", "changes"), ("replace", "makes anew"), ("remove", "removes")] {
+    for (action, label) in [("add", "adds"), ("modify", "changes"), ("replace", "renews"), ("remove", "removes")] {
         let changes = prepared.iter().flat_map(|prepared| &prepared.changes).filter(|change| change.action == action);
         let changes: Vec<&str> = changes.map(|change| change.logical_id.as_str()).collect();
         if !changes.is_empty() {
