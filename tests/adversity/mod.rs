@@ -156,7 +156,7 @@ impl Arena {
     /// Kills the sandbox, as `kill -9` does, and starts it again on what it has kept; what is to go wrong is forgotten.
     pub fn kill_and_restart_the_sandbox(&mut self) {
         self.sandbox.take().expect("there is one until the end").kill();
-        let sandbox = Sandbox::start(self.program.around(&slim(&self.program), ["sandbox"]));
+        let sandbox = Sandbox::start(self.program.around(&slim(&self.program), ["sandbox", "--port", "0"]));
         self.clients = sandbox.clients();
         self.sandbox = Some(sandbox);
     }

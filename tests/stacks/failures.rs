@@ -123,7 +123,7 @@ fn throttling_is_waited_out() {
     if !has_python() {
         return;
     }
-    let throttled = |operation: &str| json!({ "service": "cloudformation", "operation": operation, "about": "throttled-", "times": 6, "kind": "throttle" });
+    let throttled = |operation: &str| json!({ "service": "cloudformation", "operation": operation, "about": "throttled-", "times": 10, "kind": "throttle" });
     let operations = [
         "CreateChangeSet",
         "DescribeChangeSet",

@@ -127,7 +127,7 @@ fn a_sandbox_that_is_killed_under_a_stack_goes_on_with_it() {
     for (index, kind) in ["MacroFunction", "BuildProject", "Function"].into_iter().enumerate() {
         let name = format!("outage{index}");
         let mut deploy = arena.start(&["deploy"], &name, None);
-        let begins = format!("{kind:<18} CREATE_IN_PROGRESS");
+        let begins = format!("{kind:<17} CREATE_IN_PROGRESS");
         deploy.wait_for_event(
             "the moment",
             |event| matches!(event, EventKind::LogLine { text, .. } if text.contains(&begins)),

@@ -207,7 +207,8 @@ struct Tale<'a> {
 
 impl Tale<'_> {
     async fn tell(&mut self, event: &StackEvent) -> Result<(), StepError> {
-        let mut line = format!("{:<5} {:<18} {}", self.stack.word(), event.logical_id, event.status);
+        let whose = if event.is_of_stack() { "(the stack)" } else { &event.logical_id };
+        let mut line = format!("{:<5} {whose:<17} {}", self.stack.word(), event.status);
         for more in [&event.detailed_status, &event.reason].into_iter().flatten() {
             line.push_str("  ");
             line.push_str(more);
@@ -215,7 +216,8 @@ impl Tale<'_> {
         let timestamp = DateTime::from_timestamp_millis(event.at_ms);
         self.scope.log_line(LogSource::Stack, line, timestamp).await?;
         let seconds = self.seconds_since_begin(event);
-        if event.status.ends_with("_IN_PROGRESS") {
+        // In review, a stack only waits for us.
+        if event.status.ends_with("_IN_PROGRESS") && event.status != "REVIEW_IN_PROGRESS" {
             let repeated = self.begun.contains_key(&event.logical_id) && !self.is_another_beginning(event);
             if !repeated {
                 self.begun.insert(event.logical_id.clone(), event.at_ms);

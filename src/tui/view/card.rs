@@ -262,17 +262,17 @@ fn step_card(title: &str, step: &Step, model: &Model, look: Look) -> Card {
     });
     let mut card = Card::new(&place.unwrap_or_else(|| title.to_owned()), look.symbols.next, Role::Next, &*step.title);
     card.says_what_comes = true;
+    // What executing a change set would do comes first: it is what is agreed to.
+    let prepared = model.run.as_ref().filter(|_| model.is_live()).and_then(|run| run.step(&step.id));
+    for (action, label) in [("add", "adds"), ("modify", "changes"), ("replace", "renews"), ("remove", "removes")] {
+        let changes = prepared.iter().flat_map(|prepared| &prepared.changes).filter(|change| change.action == action);
+        let changes: Vec<&str> = changes.map(|change| change.logical_id.as_str()).collect();
+        if !changes.is_empty() {
+            card.parts.push(Part::Labelled(label, text::clean(&changes.join(", "))));
+        }
+    }
     card = card.say(&step.why).room();
     card.parts.push(Part::Labelled("calls", step.calls.join(", ")));
-    let prepared = model.run.as_ref().filter(|_| model.is_live()).and_then(|run| run.step(&step.id));
-    let changes: Vec<String> = prepared
-        .iter()
-        .flat_map(|prepared| &prepared.changes)
-        .map(|change| text::clean(&format!("{} {} ({})", change.action, change.logical_id, change.resource_type)))
-        .collect();
-    if !changes.is_empty() {
-        card.parts.push(Part::Labelled("changes", changes.join(", ")));
-    }
     let open: Vec<&str> = step
         .needs
         .iter()

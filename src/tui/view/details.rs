@@ -104,13 +104,17 @@ fn console_url(kind: ResourceKind, model: &Model) -> Option<String> {
 
 /// The step that makes or removes it: why, with which calls, and how that went.
 fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: &Model) {
-    let planned = || model.plan().and_then(|plan| plan.steps().iter().find(|step| step.resource == Some(kind)));
+    let planned = || model.plan().and_then(|plan| plan.steps().iter().find(|step| step.resources().any(|made| made == kind)));
     let Some(step) = ran.map(|ran| &ran.step).or_else(planned) else { return };
     page.heading("Step");
     page.paragraph(&step.title, Role::Strong);
     page.paragraph(&step.why, Role::Text);
     page.field("calls", &step.calls.join(", "));
     let Some(ran) = ran else { return };
+    for (at, change) in ran.changes.iter().enumerate() {
+        let label = if at == 0 { "changes" } else { "" };
+        page.field(label, &format!("{} {} ({})", change.action, change.logical_id, change.resource_type));
+    }
     let sign = signs::of_step(&ran.state, model, page.look());
     let action = model.run.as_ref().map_or(RunAction::Deploy, |run| run.started.action);
     let is_live = model.is_live();
