@@ -232,7 +232,7 @@ pub(crate) struct ExportArgs {
 /// What can be exported.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Exported {
-    /// The CloudFormation templates, with a README
+    /// The CloudFormation templates and the function's source, with a README
     Cloudformation,
 }
 

@@ -1,5 +1,6 @@
 //! `thumbctl export`: what a strategy is made of, to be read, changed and deployed by hand.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::args::{ExportArgs, Exported};
@@ -8,13 +9,14 @@ use super::error::CliError;
 use super::screen;
 use crate::assets;
 
+/// A file's name and what is in it.
+type File = (&'static str, Cow<'static, [u8]>);
+
 /// Writes the files of a strategy into a folder. Files of other content that are there already are left alone.
 pub(crate) fn run(args: &ExportArgs, output: Output) -> Result<(), CliError> {
-    let files = match args.what {
-        Exported::Cloudformation => assets::cloudformation_files(),
-    };
+    let files = files(args.what)?;
     let dir = &args.dir;
-    if let Some(differs) = files.iter().map(|(name, _)| *name).find(|name| is_another(dir, name, files)) {
+    if let Some((differs, _)) = files.iter().find(|file| is_another(dir, file)) {
         return Err(CliError::usage(
             format!("{} is there already, and is not what would be written", dir.join(differs).display()),
             "choose another folder; nothing was written",
@@ -22,7 +24,7 @@ pub(crate) fn run(args: &ExportArgs, output: Output) -> Result<(), CliError> {
     }
     let unwritable = |error: std::io::Error| CliError::failed(format!("cannot write to {}: {error}", dir.display()));
     std::fs::create_dir_all(dir).map_err(unwritable)?;
-    for (name, content) in files {
+    for (name, content) in &files {
         std::fs::write(dir.join(name), content).map_err(unwritable)?;
     }
     if output == Output::Json {
@@ -40,8 +42,22 @@ pub(crate) fn run(args: &ExportArgs, output: Output) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Whether a file of this name is there and holds something else.
-fn is_another(dir: &Path, name: &str, files: &[assets::File]) -> bool {
-    let Ok(there) = std::fs::read(dir.join(name)) else { return dir.join(name).exists() };
-    files.iter().any(|(other, content)| *other == name && **content != there[..])
+fn files(what: Exported) -> Result<Vec<File>, CliError> {
+    match what {
+        Exported::Cloudformation => {
+            let templates =
+                assets::cloudformation_files().iter().map(|(name, content)| (*name, Cow::Borrowed(*content)));
+            let source = assets::function_zip()
+                .map_err(|error| CliError::failed(format!("cannot zip the function's source: {error}")))?;
+            Ok(templates.chain([("function.zip", Cow::Owned(source))]).collect())
+        }
+    }
+}
+
+/// Whether a file of this name is there and holds something else, or is no file.
+fn is_another(dir: &Path, (name, content): &File) -> bool {
+    match std::fs::read(dir.join(name)) {
+        Ok(there) => there != **content,
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound && error.kind() != std::io::ErrorKind::NotADirectory,
+    }
 }
