@@ -104,7 +104,8 @@ fn console_url(kind: ResourceKind, model: &Model) -> Option<String> {
 
 /// The step that makes or removes it: why, with which calls, and how that went.
 fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: &Model) {
-    let planned = || model.plan().and_then(|plan| plan.steps().iter().find(|step| step.resources().any(|made| made == kind)));
+    let planned =
+        || model.plan().and_then(|plan| plan.steps().iter().find(|step| step.resources().any(|made| made == kind)));
     let Some(step) = ran.map(|ran| &ran.step).or_else(planned) else { return };
     page.heading("Step");
     page.paragraph(&step.title, Role::Strong);
