@@ -188,3 +188,35 @@ async fn a_sandbox_that_ends_in_the_middle_is_gone_on_with() {
     cloud.comes_to("all", "CREATE_COMPLETE").await;
     is_whole(&cloud, "all").await;
 }
+
+/// An update that replaces, changes in place and fails at last: back it goes, whenever the sandbox is killed.
+#[tokio::test]
+async fn an_update_killed_on_its_way_there_or_back_ends_where_it_would_have() {
+    let template = |bucket: &str, days: u32, rest: &str| {
+        format!(
+            "
+Resources:
+  One: {{ Type: 'AWS::S3::Bucket', Properties: {{ BucketName: {bucket} }} }}
+  Log: {{ Type: 'AWS::Logs::LogGroup', Properties: {{ LogGroupName: upd, RetentionInDays: {days} }} }}
+{rest}"
+        )
+    };
+    let taken = "  Extra: { Type: 'AWS::S3::Bucket', DependsOn: [One, Log], Properties: { BucketName: taken } }";
+    for events in [2, 5, 8, 11, 14, 17] {
+        let cloud = Cloud::with_faults(&slow());
+        cloud.clients.s3.create_bucket().bucket("taken").send().await.unwrap();
+        cloud.created("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
+        let before = cloud.events("upd").await.len();
+        let update = cloud.clients.cloudformation.update_stack().stack_name("upd");
+        update.template_body(template("upd-two", 14, taken)).send().await.unwrap();
+        until("some events", async || (cloud.events("upd").await.len() >= before + events).then_some(())).await;
+        let cloud = cloud.killed();
+        cloud.comes_to("upd", "UPDATE_ROLLBACK_COMPLETE").await;
+        assert!(cloud.has_bucket("upd-one").await && cloud.has_bucket("taken").await, "{events}");
+        assert!(!cloud.has_bucket("upd-two").await, "{events} {:#?}", cloud.story("upd").await);
+        let groups = cloud.clients.logs.describe_log_groups().log_group_name_prefix("upd").send().await.unwrap();
+        assert_eq!(groups.log_groups()[0].retention_in_days(), Some(7));
+        cloud.deleted("upd", "DELETE_COMPLETE").await;
+        assert!(!cloud.has_bucket("upd-one").await);
+    }
+}
