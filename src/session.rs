@@ -1,32 +1,30 @@
 //! [`Session`]: one cloud, one deployment, and what can be done with them. Both front ends use it.
 
 mod known;
+mod prepared;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use crate::aws::AwsError;
 use crate::aws::policy::Document;
 use crate::cloud::{Cloud, CloudError, CloudLabel, Identity};
 use crate::deployment::{Deployment, Origin};
-use crate::engine::{Engine, Gate, OnFailure, OpenGate, RunReport, StepRunner};
-use crate::event::{Action, Event, EventKind, Outcome, RunStarted, StrategyKind};
-use crate::journal::{DeploymentJournal, DeploymentLock, JournalError, JournalStore, RunJournal};
+use crate::engine::OnFailure;
+use crate::event::{Action, RunStarted, StrategyKind};
+use crate::journal::{DeploymentJournal, DeploymentLock, JournalError, JournalStore};
 use crate::log_follower::LogFollower;
 use crate::names::Names;
 use crate::plan::Plan;
-use crate::recorder::Recorder;
 use crate::resource::{ResourceKind, ResourceState};
 use crate::settings::{DEFAULT_STRATEGY, Settings};
 pub use crate::strategy::inspect::Inspection;
 use crate::strategy::{self, Presence, RunContext, Site};
 use crate::trial::{Trial, TrialError};
 use known::Known;
+pub use prepared::{Prepared, Running};
 
 /// One cloud and one deployment.
 #[derive(Debug)]
@@ -141,28 +139,6 @@ pub struct ResourceStatus {
     pub journal: ResourceState,
     /// What the cloud says.
     pub presence: Presence,
-}
-
-/// A run that only waits for a yes. It holds the deployment's lock.
-pub struct Prepared {
-    started: RunStarted,
-    runner: Arc<dyn StepRunner>,
-    on_failure: OnFailure,
-    parallelism: std::num::NonZeroUsize,
-    journal: DeploymentJournal,
-    lock: Option<DeploymentLock>,
-    foreign: Vec<String>,
-    /// Whether journals that cannot be read are put aside once everything is gone.
-    sets_aside_damage: bool,
-}
-
-/// A run under way.
-#[derive(Debug)]
-pub struct Running {
-    /// What happens, as it happens; ends with the run.
-    pub events: mpsc::Receiver<Event>,
-    /// How it ended.
-    pub report: JoinHandle<Result<RunReport, JournalError>>,
 }
 
 impl Session {
@@ -471,76 +447,5 @@ impl Session {
             foreign: Vec::new(),
             sets_aside_damage: false,
         }
-    }
-}
-
-impl Prepared {
-    /// What the run will do, and where.
-    pub fn started(&self) -> &RunStarted {
-        &self.started
-    }
-
-    /// Whether there is nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.started.plan.steps().is_empty()
-    }
-
-    /// What has a name like ours but somebody else's tag, and is left alone.
-    pub fn foreign(&self) -> &[String] {
-        &self.foreign
-    }
-
-    /// What the run creates or removes, by name.
-    pub fn resources(&self) -> Vec<(ResourceKind, String)> {
-        let mut resources: Vec<(ResourceKind, String)> = Vec::new();
-        for step in self.started.plan.steps() {
-            for kind in step.resources() {
-                let entry = (kind, strategy::leftovers::names_of_step(&step.id, &self.started.names).of(kind));
-                if !resources.contains(&entry) {
-                    resources.push(entry);
-                }
-            }
-        }
-        resources
-    }
-
-    /// Runs it: journals that it begins, then goes on by itself.
-    ///
-    /// # Errors
-    /// When its journal cannot be begun: then nothing was called.
-    pub async fn run(self, gate: Arc<dyn Gate>, cancel: CancellationToken) -> Result<Running, SessionError> {
-        let journal: RunJournal = self.journal.begin(self.started.action)?;
-        let recorder = Recorder::new(journal);
-        let events = recorder.listen().await;
-        let engine = Engine {
-            plan: self.started.plan.clone(),
-            runner: self.runner,
-            parallelism: self.parallelism,
-            gate,
-            cancel,
-            on_failure: self.on_failure,
-            recorder: recorder.clone(),
-        };
-        recorder.record_durably(EventKind::RunStarted(Box::new(self.started))).await?;
-        let lock = self.lock;
-        let damaged = self.sets_aside_damage.then_some(self.journal);
-        let report = tokio::spawn(async move {
-            let report = engine.run().await;
-            // With everything gone, what a damaged journal knew is of no use, and would be in the way for ever.
-            if let (Some(journal), Ok(RunReport { outcome: Outcome::Succeeded, .. })) = (damaged, &report) {
-                journal.set_aside_damaged()?;
-            }
-            drop(lock);
-            report
-        });
-        Ok(Running { events, report })
-    }
-
-    /// Runs it without holding any step.
-    ///
-    /// # Errors
-    /// When its journal cannot be begun.
-    pub async fn run_through(self, cancel: CancellationToken) -> Result<Running, SessionError> {
-        self.run(Arc::new(OpenGate), cancel).await
     }
 }

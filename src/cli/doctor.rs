@@ -11,8 +11,9 @@ use super::error::CliError;
 use super::style::{self, Palette, Role};
 use super::table::{Cell, Column, Table};
 use crate::cloud::CloudLabel;
-use crate::event::Failure;
-use crate::event::StrategyKind;
+use crate::deployment::Deployment;
+use crate::event::{Failure, StrategyKind};
+use crate::journal::JournalStore;
 use crate::session::Session;
 use crate::settings::{CloudChoice, DEFAULT_STRATEGY, Settings};
 use crate::text;
@@ -58,12 +59,17 @@ impl Check {
 
 /// Looks at everything, and says what to do about what is missing.
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
-    let mut checks = vec![configuration(&context.settings), state_directory(&context.settings.state_dir)];
+    let strategy = strategy_of(&context.settings);
+    let mut checks = vec![configuration(&context.settings, strategy), state_directory(&context.settings.state_dir)];
     checks.extend(cloud(context).await);
     if context.settings.cloud != CloudChoice::Sandbox {
         checks.push(sandbox(&context.settings).await);
     }
-    checks.extend([terraform().await, python(&context.settings).await, terminal(&|name| std::env::var(name).ok())]);
+    checks.extend([
+        terraform().await,
+        python(&context.settings, strategy).await,
+        terminal(&|name| std::env::var(name).ok()),
+    ]);
     let missing = checks.iter().filter(|check| check.verdict == Verdict::Missing).count();
     if context.is_json() {
         context.print_json(&serde_json::json!({ "ok": missing == 0, "checks": checks }))?;
@@ -101,10 +107,19 @@ fn table(checks: &[Check], palette: Palette, width: Option<usize>) -> String {
     table.render(width, palette)
 }
 
-fn configuration(settings: &Settings) -> Check {
+/// By which way `deploy` would go on: as what stands was made, as is asked for, or the default.
+fn strategy_of(settings: &Settings) -> StrategyKind {
+    let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
+    let mut deployment = Deployment::new(settings.name.clone());
+    // A journal that cannot be read says nothing here; the commands that need it say why.
+    let read = journal.each(|event| deployment.apply(&event));
+    let standing = deployment.origin().filter(|_| read.is_ok() && deployment.is_standing());
+    standing.map(|origin| origin.strategy).or(settings.strategy).unwrap_or(DEFAULT_STRATEGY)
+}
+
+fn configuration(settings: &Settings, strategy: StrategyKind) -> Check {
     // Were it wrong, we would not have come here.
     let file = Settings::usual_file(&|name| std::env::var_os(name));
-    let strategy = settings.strategy.unwrap_or(DEFAULT_STRATEGY);
     let words = match file.filter(|file| file.exists()) {
         Some(file) => file.display().to_string(),
         None => "defaults; no configuration file in the usual place".to_owned(),
@@ -203,16 +218,14 @@ async fn terraform() -> Check {
     )
 }
 
-async fn python(settings: &Settings) -> Check {
+async fn python(settings: &Settings, strategy: StrategyKind) -> Check {
     match version_of("python3", "--version").await {
         Some(version) => Check::ok("python3", version),
-        None if settings.cloud == CloudChoice::Sandbox && settings.strategy == Some(StrategyKind::Cloudformation) => {
-            Check::missing(
-                "python3",
-                "it was not found, and the sandbox runs the cloudformation strategy's macro by it",
-                Some("install Python 3 with the system's package manager, or take --strategy sdk".to_owned()),
-            )
-        }
+        None if settings.cloud == CloudChoice::Sandbox && strategy == StrategyKind::Cloudformation => Check::missing(
+            "python3",
+            "it was not found, and the sandbox runs the cloudformation strategy's macro by it",
+            Some("install Python 3 with the system's package manager, or take --strategy sdk".to_owned()),
+        ),
         None => Check::warn(
             "python3",
             "it was not found",

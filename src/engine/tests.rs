@@ -40,6 +40,22 @@ impl StepRunner for Script {
         self.log.lock().expect("no test panics while it holds this").push(step.id.to_string());
         result
     }
+
+    async fn withdraw(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
+        assert!(!scope.cancel().is_cancelled(), "what has to be taken back is taken back");
+        self.log.lock().expect("no test panics while it holds this").push(format!("withdrew {}", step.id));
+        if step.id.as_str() == "stuck" { Err(StepError::Failed(Failure::new("it stays"))) } else { Ok(()) }
+    }
+}
+
+/// Stops everything before a step.
+struct StopBefore(&'static str);
+
+#[async_trait]
+impl Gate for StopBefore {
+    async fn pass(&self, step: &Step) -> Passage {
+        if step.id.as_str() == self.0 { Passage::Stop } else { Passage::Go }
+    }
 }
 
 struct Ran {
@@ -248,4 +264,34 @@ async fn a_last_step_that_heard_the_cancelling_makes_the_run_a_cancelled_one() {
     let ran = run_through(&[("first", &[]), ("wait", &["first"])], 1, OnFailure::Stop, cancel, gate).await;
     assert_eq!(ran.report.outcome, Outcome::Cancelled);
     assert_eq!(skipped(&ran.events), [("wait".into(), SkipReason::Cancelled)]);
+}
+
+#[tokio::test]
+async fn what_was_made_for_a_step_that_is_not_run_is_taken_back() {
+    // Refused at its gate: "c" was not its turn yet.
+    let steps: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
+    let gate = Arc::new(StopBefore("b"));
+    let ran = run_through(steps, 1, OnFailure::Stop, CancellationToken::new(), gate).await;
+    assert_eq!(ran.order, ["a", "withdrew b"]);
+    assert_eq!(ran.report.outcome, Outcome::Cancelled);
+
+    // Something else failed meanwhile.
+    let ran = run(&[("fail", &[]), ("a", &[]), ("b", &["a"])], 2, OnFailure::Stop, CancellationToken::new()).await;
+    assert!(ran.order.contains(&"withdrew b".to_owned()), "{:?}", ran.order);
+
+    // Nothing was begun when the user cancelled.
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let ran = run(&[("a", &[]), ("b", &["a"])], 1, OnFailure::Stop, cancel).await;
+    assert_eq!(ran.order, ["withdrew a"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_back_is_a_failure() {
+    let steps: &[(&str, &[&str])] = &[("a", &[]), ("stuck", &["a"])];
+    let ran = run_through(steps, 1, OnFailure::Stop, CancellationToken::new(), Arc::new(StopBefore("stuck"))).await;
+    assert_eq!(ran.report.outcome, Outcome::Failed);
+    assert_eq!(ran.report.failures.len(), 1);
+    let failed = |event: &Event| matches!(&event.kind, EventKind::StepFailed { step, .. } if step.as_str() == "stuck");
+    assert!(ran.events.iter().any(failed) && skipped(&ran.events).is_empty());
 }

@@ -10,18 +10,25 @@ pub mod plan;
 mod prepare;
 mod stack;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 pub(in crate::strategy) use self::stack::Stack;
-use super::call::call;
+use super::call::{awaited, call};
 use super::run_context::RunContext;
 use super::site::DEPLOYMENT_TAG;
 use crate::aws::cloudformation;
+use crate::aws::wait::{self, Poll, Schedule};
 use crate::engine::{ResourceChange, StepDone, StepError, StepRunner, StepScope};
 use crate::event::{Action, Failure};
 use crate::names::Names;
 use crate::plan::Step;
 use crate::resource::{ResourceKind, ResourceState};
+
+/// An update or a rollback takes as long as what it undoes.
+const STACK_SETTLED: Schedule =
+    Schedule::new(Duration::from_millis(100), 1.5, Duration::from_secs(2), Duration::from_secs(45 * 60));
 
 /// What our change sets are called: a stack has one.
 const CHANGE_SET: &str = "thumbctl";
@@ -69,7 +76,7 @@ impl StepRunner for CloudformationStrategy {
     async fn withdraw(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
         let stack = Stack::ALL.into_iter().find(|stack| step.id.as_str() == plan::stack_step(*stack));
         match (self.action, stack) {
-            (Action::Deploy, Some(stack)) => self.context.withdraw_stack(stack, scope).await,
+            (Action::Deploy, Some(stack)) => self.context.withdraw_stack(stack, scope).await.map(|_| ()),
             _ => Ok(()),
         }
     }
@@ -99,6 +106,34 @@ impl RunContext {
             )),
             found => Ok(found),
         }
+    }
+
+    /// The same, once nothing is done to it any more but its creation or its deletion.
+    async fn settled_stack(
+        &self,
+        stack: Stack,
+        names: &Names,
+        scope: &StepScope,
+    ) -> Result<Option<cloudformation::Stack>, StepError> {
+        let under_way = |status: &cloudformation::StackStatus| {
+            status.is_in_progress() && !status.is_being_created() && !status.is_deleting()
+        };
+        let found = self.own_stack(stack, names, scope).await?;
+        let Some(found) = found.filter(|found| under_way(&found.status)) else {
+            return self.own_stack(stack, names, scope).await;
+        };
+        let (client, id) = (&self.site.clients.cloudformation, &found.id);
+        awaited(scope, |told| async move {
+            let mut on_wait = |waiting| drop(told.send(waiting));
+            let what = format!("the end of the stack's {}", found.status.as_str());
+            wait::until(&what, &STACK_SETTLED, scope.cancel(), &mut on_wait, || async {
+                let found = cloudformation::stack(client, id).await?;
+                Ok(if found.is_some_and(|found| under_way(&found.status)) { Poll::Pending } else { Poll::Ready(()) })
+            })
+            .await
+        })
+        .await?;
+        self.own_stack(stack, names, scope).await
     }
 
     /// Tells what became of one of a stack's kinds.

@@ -16,6 +16,11 @@ pub struct Leftovers {
     found: BTreeMap<String, BTreeSet<ResourceKind>>,
     /// What has a name like the deployment's but another's tag, or another region's: left alone, and said.
     pub foreign: Vec<String>,
+    /// What has no tag at all, by the suffix of its name: a bucket whose maker died before tagging it, a log group that a late
+    /// writer made, or a policy of a stack.
+    untagged: Vec<(String, ResourceKind, String)>,
+    /// The suffixes under which something is another's.
+    foreign_suffixes: BTreeSet<String>,
     /// The region that was searched: IAM has none, and shows what belongs to others.
     region: String,
 }
@@ -56,20 +61,29 @@ impl Leftovers {
             let Some(suffix) = suffix_of(deployment, kind, &candidate.name) else { continue };
             let elsewhere = candidate.tags.get(REGION_TAG).is_some_and(|region| *region != self.region);
             match candidate.tags.get(DEPLOYMENT_TAG) {
-                _ if elsewhere => {
-                    self.foreign.push(candidate.name);
-                    continue;
+                None if candidate.tags.is_empty() => self.untagged.push((suffix, kind, candidate.name)),
+                Some(owner) if owner == deployment.as_str() && !elsewhere => {
+                    self.found.entry(suffix).or_default().insert(kind);
                 }
-                // Without any tag: a bucket whose maker died before tagging it, or a log group that a late writer made.
-                None if candidate.tags.is_empty() => {}
-                Some(owner) if owner == deployment.as_str() => {}
                 _ => {
                     self.foreign.push(candidate.name);
-                    continue;
+                    self.foreign_suffixes.insert(suffix);
                 }
             }
-            self.found.entry(suffix).or_default().insert(kind);
         }
+    }
+
+    /// Decides about what has no tag: it belongs to whom the rest under its suffix belongs to, and to us where there is no rest.
+    fn settle(&mut self) {
+        for (suffix, kind, name) in std::mem::take(&mut self.untagged) {
+            if self.foreign_suffixes.contains(&suffix) && !self.found.contains_key(&suffix) {
+                self.foreign.push(name);
+            } else {
+                self.found.entry(suffix).or_default().insert(kind);
+            }
+        }
+        self.foreign.sort();
+        self.foreign.dedup();
     }
 }
 
@@ -133,8 +147,7 @@ pub async fn find(site: &Site, deployment: &DeploymentName) -> Result<Leftovers,
             leftovers.take(deployment, *kind, groups.clone());
         }
     }
-    leftovers.foreign.sort();
-    leftovers.foreign.dedup();
+    leftovers.settle();
     Ok(leftovers)
 }
 
@@ -184,10 +197,31 @@ mod tests {
                 found("thumbs-00000004", &[(DEPLOYMENT_TAG, "thumbs"), (REGION_TAG, "eu-central-1")]),
             ],
         );
+        leftovers.settle();
         let names: Vec<String> = leftovers.names(&name()).into_iter().map(|(_, name)| name).collect();
         assert_eq!(names, ["thumbs-00000001", "thumbs-00000003"]);
         assert_eq!(leftovers.foreign, ["thumbs-00000002", "thumbs-00000004"]);
         assert_eq!(leftovers.plan().steps().len(), 2);
+    }
+
+    #[test]
+    fn what_has_no_tag_is_whose_the_rest_is() {
+        let mut leftovers = Leftovers { region: "us-east-1".into(), ..Leftovers::default() };
+        let policies =
+            ["00000001", "00000002", "00000003"].map(|suffix| found(&format!("thumbs-{suffix}-build-policy"), &[]));
+        leftovers.take(&name(), ResourceKind::BuildPolicy, policies.to_vec());
+        leftovers.take(
+            &name(),
+            ResourceKind::Repository,
+            vec![
+                found("thumbs-00000001", &[("aws:cloudformation:stack-name", "theirs")]),
+                found("thumbs-00000002", &[(DEPLOYMENT_TAG, "thumbs")]),
+            ],
+        );
+        leftovers.settle();
+        let names: Vec<String> = leftovers.names(&name()).into_iter().map(|(_, name)| name).collect();
+        assert_eq!(names, ["thumbs-00000002", "thumbs-00000002-build-policy", "thumbs-00000003-build-policy"]);
+        assert_eq!(leftovers.foreign, ["thumbs-00000001", "thumbs-00000001-build-policy"]);
     }
 
     #[test]

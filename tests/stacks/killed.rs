@@ -1,5 +1,7 @@
 //! Processes that are killed: whatever moment it hits, `deploy` goes on from there, and `destroy` leaves nothing.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
@@ -45,13 +47,38 @@ fn a_deploy_that_is_killed_after_any_event_is_completed_or_destroyed() {
         .map(Death::AfterMilestone)
         .chain(planned.step_by(4).map(|event| Death::AfterEvent(event.seq)))
         .collect();
+    let (all, killed) = (deaths.len(), AtomicUsize::new(0));
     side_by_side(AT_A_TIME, deaths.into_iter().enumerate(), |(turn, death)| {
         let name = format!("turn{turn}");
         // Resources of one stack come in an order of their own each time, and a configuration more or less is told.
-        was_killed(arena.start(&deploy, &name, Some(death)));
+        killed.fetch_add(usize::from(was_killed(arena.start(&deploy, &name, Some(death)))), Ordering::Relaxed);
         if turn % 2 == 0 {
             arena.deploy_completes(&name);
         }
+        arena.destroy_leaves_nothing(&name);
+    });
+    assert!(killed.into_inner() + 3 >= all, "the processes died");
+    arena.close();
+}
+
+/// A teardown that dies, and a deployment after it: what is gone is made again, and an image goes through.
+#[test]
+fn a_deploy_after_a_teardown_that_was_killed_completes() {
+    if !has_python() {
+        return;
+    }
+    let arena = Arena::by(StrategyKind::Cloudformation, &[]);
+    let image = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/images/mountains.jpg");
+    // Each step of the way down to the application's stack, and some of those behind it.
+    side_by_side(AT_A_TIME, (1..16u64).chain([24, 32, 40, 48]), |moment| {
+        let name = format!("again{moment}");
+        arena.deploy_completes(&name);
+        let destroy = ["destroy", "--parallelism", "1"];
+        assert!(was_killed(arena.start(&destroy, &name, Some(Death::AfterMilestone(moment)))), "{moment}");
+        arena.deploy_completes(&name);
+        let save = arena.program.work_dir().join(&name);
+        let save = save.to_str().expect("a path of the test's own");
+        arena.start(&["upload", image, "--save", save], &name, None).wait().ok();
         arena.destroy_leaves_nothing(&name);
     });
     arena.close();

@@ -124,7 +124,7 @@ fn from_sdk(event: aws_sdk_cloudformation::types::StackEvent) -> Option<StackEve
 mod tests {
     use super::*;
 
-    fn failed(reason: &str) -> StackEvent {
+    fn failure(reason: &str) -> StackEvent {
         StackEvent {
             id: "1".into(),
             at_ms: 0,
@@ -139,12 +139,12 @@ mod tests {
 
     #[test]
     fn what_was_cancelled_is_not_the_cause() {
-        assert!(!failed("Resource creation cancelled").is_cause_of_failure());
-        assert!(failed("The image cannot be pulled").is_cause_of_failure());
+        assert!(!failure("Resource creation cancelled").is_cause_of_failure());
+        assert!(failure("The image cannot be pulled").is_cause_of_failure());
         let stack = StackEvent {
             physical_id: Some("arn:aws:cloudformation:eu-central-1:000000000000:stack/thumbs/1".into()),
             resource_type: "AWS::CloudFormation::Stack".into(),
-            ..failed("The following resource(s) failed to create: [Function]. ")
+            ..failure("The following resource(s) failed to create: [Function]. ")
         };
         assert!(!stack.is_cause_of_failure());
     }

@@ -2,12 +2,12 @@
 
 use futures::future::join_all;
 
-use super::super::call::{call, failed};
+use super::super::call::call;
 use super::super::probe;
 use super::super::run_context::RunContext;
 use super::stack::Stack;
 use super::{CHANGE_SET, follow::Since};
-use crate::aws::{cloudformation, iam, wait};
+use crate::aws::{cloudformation, iam, s3, wait};
 use crate::engine::{ResourceChange, StepDone, StepError, StepScope};
 use crate::event::Failure;
 use crate::resource::{ResourceKind, ResourceState};
@@ -22,19 +22,24 @@ impl RunContext {
                     .with_hint("somebody removed it; `thumbctl deploy` again makes it anew"),
             ));
         };
-        if found.status.is_in_review() {
+        let is_new = found.status.is_in_review();
+        if is_new {
             let executed =
                 call(scope, &[wait::CONFLICT], || cloudformation::execute_change_set(client, &found.name, CHANGE_SET));
             if let Err(error) = executed.await {
                 // An answer that was lost on its way: asked again, CloudFormation says that it is done already.
                 let now = self.own_stack(stack, &self.names, &scope.undisturbed()).await?;
                 if now.is_none_or(|now| now.status.is_in_review()) {
+                    self.withdraw_stack(stack, &scope.undisturbed()).await?;
                     return Err(error);
                 }
             }
         } else if !found.status.is_in_progress() && self.knows_all_of(stack) {
-            self.check_complete(stack, scope).await?;
-            return Ok(StepDone::AlreadyDone);
+            self.tell_other_parameters(stack, &found.parameters, scope).await?;
+            return Ok(match self.check_complete(stack, scope).await? {
+                true => StepDone::Finished,
+                false => StepDone::AlreadyDone,
+            });
         }
         let end = self.follow(stack, &self.names, &found.id, Since::Beginning, scope).await?;
         let change = |state, arn| ResourceChange {
@@ -47,6 +52,9 @@ impl RunContext {
         };
         if end.is_complete() {
             self.tag_policies(stack, scope).await?;
+            if !is_new {
+                self.check_complete(stack, scope).await?;
+            }
             scope.changed(change(ResourceState::Ready, Some(found.id))).await?;
             return Ok(StepDone::Finished);
         }
@@ -62,9 +70,32 @@ impl RunContext {
             && stack.kinds().iter().all(|kind| self.before.is_ready(*kind) || unneeded(kind))
     }
 
-    /// What somebody removed behind CloudFormation's back, CloudFormation still counts as there.
-    async fn check_complete(&self, stack: Stack, scope: &StepScope) -> Result<(), StepError> {
-        let kinds = stack.kinds().into_iter().filter(|kind| self.before.resource(*kind).is_some());
+    /// Says where the settings are not those that a stack was made with: a stack is never updated.
+    async fn tell_other_parameters(
+        &self,
+        stack: Stack,
+        standing: &[(String, String)],
+        scope: &StepScope,
+    ) -> Result<(), StepError> {
+        for (name, wanted) in self.parameters(stack, scope).await? {
+            let has = standing.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
+            // The image is what was built, whatever the settings say.
+            if let Some(has) = has.filter(|has| **has != wanted && name != "ImageUri") {
+                let words =
+                    format!("the stack keeps {name} {has}, not {wanted}; destroy and deploy again to change it");
+                scope.progress(words, None, None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was removed behind CloudFormation's back, CloudFormation still counts as there. Answers whether something was
+    /// put back.
+    async fn check_complete(&self, stack: Stack, scope: &StepScope) -> Result<bool, StepError> {
+        let unneeded =
+            |kind: &ResourceKind| *kind == ResourceKind::BuildSourceBucket && self.before.resource(*kind).is_none();
+        let kinds = stack.kinds().into_iter().filter(|kind| !unneeded(kind));
+        let mut put_back = false;
         let asked = kinds.map(|kind| async move {
             let presence = call(scope, &[], || probe::presence(&self.site, &self.names, kind)).await?;
             Ok::<_, StepError>((kind, presence))
@@ -72,6 +103,12 @@ impl RunContext {
         for answer in join_all(asked).await {
             let (kind, presence) = answer?;
             if presence == probe::Presence::Missing {
+                // A teardown that was broken off has taken it off first of all.
+                if kind == ResourceKind::Notification {
+                    self.put_notification_back(scope).await?;
+                    put_back = true;
+                    continue;
+                }
                 let words = format!(
                     "the stack {} says that it is complete, but its {} {} is not there",
                     self.name(stack.kind()),
@@ -83,7 +120,15 @@ impl RunContext {
                 )));
             }
         }
-        Ok(())
+        Ok(put_back)
+    }
+
+    async fn put_notification_back(&self, scope: &StepScope) -> Result<(), StepError> {
+        let (client, bucket) = (&self.site.clients.s3, self.name(ResourceKind::SourceBucket));
+        let function = self.arn_of(ResourceKind::Function, &self.names).expect("functions have ARNs");
+        call(scope, &[wait::CONFLICT], || s3::put_notification(client, &bucket, &function)).await?;
+        let note = Some("put back".to_owned());
+        self.tell_kind(scope, &self.names, (ResourceKind::Notification, ResourceState::Ready), Some(0.0), note).await
     }
 
     /// Rule: CloudFormation hands a stack's tags on to all that it makes, except to managed policies, which have none in its
@@ -95,11 +140,5 @@ impl RunContext {
             call(scope, &[wait::CONFLICT, wait::NOT_YET_SEEN], || iam::tag_policy(client, &arn, &tags)).await?;
         }
         Ok(())
-    }
-
-    /// A stack as it is, for those who ask; `None` if it is not there.
-    pub(super) async fn newest_event(&self, id: &str) -> Result<Option<String>, StepError> {
-        let client = &self.site.clients.cloudformation;
-        cloudformation::newest_event(client, id).await.map_err(failed)
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::super::call::call;
-use super::super::probe;
+use super::super::inspect;
 use super::super::run_context::RunContext;
+use super::super::site::DEPLOYMENT_TAG;
 use super::follow::Since;
 use super::stack::Stack;
 use crate::aws::{Deleted, cloudformation, wait};
@@ -14,6 +15,15 @@ use crate::resource::{ResourceKind, ResourceState};
 
 /// What was told of a stack's resources.
 type Told = BTreeMap<ResourceKind, ResourceState>;
+
+/// What becomes of what is in the buckets that stand in a deletion's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contents {
+    /// The user has agreed to lose it.
+    AreRemoved,
+    /// It stays, and so do stack and buckets.
+    AreKept,
+}
 
 /// How often a deletion is begun: what stood in the first one's way is removed before the next.
 const ATTEMPTS: usize = 3;
@@ -26,7 +36,7 @@ impl RunContext {
         names: &Names,
         scope: &StepScope,
     ) -> Result<Deleted, StepError> {
-        let (deleted, told) = self.delete_stack(stack, names, scope).await?;
+        let (deleted, told) = self.delete_stack(stack, names, Contents::AreRemoved, scope).await?;
         let left = self.remove_leftovers(stack, names, &told, scope).await?;
         Ok(if left { Deleted::Now } else { deleted })
     }
@@ -36,24 +46,22 @@ impl RunContext {
         &self,
         stack: Stack,
         names: &Names,
+        contents: Contents,
         scope: &StepScope,
     ) -> Result<(Deleted, Told), StepError> {
         let client = &self.site.clients.cloudformation;
         let (mut deleted, mut told) = (Deleted::AlreadyGone, Told::new());
         for attempt in 1.. {
-            let Some(found) = self.own_stack(stack, names, scope).await? else { break };
             // Rule: a stack that is rolled back or updated has to end that first; one that is being created may be deleted.
-            if found.status.is_in_progress() && !found.status.is_being_created() && !found.status.is_deleting() {
-                self.follow(stack, names, &found.id, Since::Deletion, scope).await?;
-            }
-            if found.status.is_delete_failed() {
+            let Some(found) = self.settled_stack(stack, names, scope).await? else { break };
+            if found.status.is_delete_failed() && contents == Contents::AreRemoved {
                 self.clear_the_way(stack, names, scope).await?;
             }
             deleted = Deleted::Now;
             let since = if found.status.is_deleting() {
                 Since::Deletion
             } else {
-                let newest = self.newest_event(&found.id).await?;
+                let newest = call(scope, &[], || cloudformation::newest_event(client, &found.id)).await?;
                 call(scope, &[wait::CONFLICT], || cloudformation::delete_stack(client, &found.id)).await?;
                 Since::Event(newest)
             };
@@ -61,6 +69,12 @@ impl RunContext {
             told.extend(&end.told);
             if end.is_deleted() {
                 break;
+            }
+            if contents == Contents::AreKept {
+                let failure = end.failure(&found.name);
+                return Err(StepError::Failed(failure.with_hint(
+                    "what is in its buckets is not thrown away by a deployment: look at it, then `thumbctl destroy`",
+                )));
             }
             if attempt >= ATTEMPTS {
                 return Err(StepError::Failed(end.failure(&found.name)));
@@ -102,8 +116,12 @@ impl RunContext {
             if matches!(kind, ResourceKind::InvokePermission | ResourceKind::Notification | ResourceKind::Macro) {
                 continue;
             }
-            let presence = call(scope, &[], || probe::presence(&self.site, names, kind)).await?;
-            if !presence.is_there() {
+            let found = call(scope, &[], || inspect::inspect(&self.site, names, kind)).await?;
+            let Some(found) = found else { continue };
+            let owner = found.tags.iter().find(|(key, _)| key == DEPLOYMENT_TAG).map(|(_, owner)| owner.as_str());
+            // Without any tag: a policy, or a log group that a late writer made.
+            if owner != Some(names.deployment().as_str()) && !found.tags.is_empty() {
+                scope.progress(format!("{} is somebody else's, and left alone", found.name), None, None).await?;
                 continue;
             }
             removed.push(kind);

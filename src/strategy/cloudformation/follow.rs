@@ -25,6 +25,9 @@ const LONGEST_THROTTLED: Duration = Duration::from_secs(15);
 /// How long CloudFormation may fail to answer: it goes on meanwhile.
 const OUTAGE: Duration = Duration::from_secs(15);
 
+/// How long nothing may be heard of a stack until it is looked at itself.
+const SILENCE: Duration = Duration::from_secs(15);
+
 /// How long a stack may take. CloudFormation itself gives up on a function after half an hour.
 const DEADLINE: Duration = Duration::from_secs(45 * 60);
 
@@ -35,7 +38,7 @@ pub(super) enum Since {
     Beginning,
     /// Those after this one, or all if there is none.
     Event(Option<String>),
-    /// Those from the last deletion or rollback on, which somebody else began.
+    /// Those from the last deletion on, which somebody else began.
     Deletion,
 }
 
@@ -110,7 +113,7 @@ impl RunContext {
         let mut end = End::default();
         let (mut delay, mut longest) = (FIRST, LONGEST);
         let (began, mut unanswered): (Instant, Option<Instant>) = (Instant::now(), None);
-        let mut heard_any = false;
+        let (mut heard_any, mut heard) = (false, Instant::now());
         loop {
             if scope.cancel().is_cancelled() {
                 let words = format!(
@@ -143,14 +146,25 @@ impl RunContext {
             };
             unanswered = None;
             if !heard_any && matches!(since, Since::Deletion) {
-                let begins = |event: &StackEvent| {
-                    event.is_of_stack()
-                        && (event.status == "DELETE_IN_PROGRESS" || event.status == "ROLLBACK_IN_PROGRESS")
-                };
-                let from = events.iter().rposition(begins).unwrap_or_default();
+                let begins = |event: &StackEvent| event.is_of_stack() && event.status == "DELETE_IN_PROGRESS";
+                let from = events.iter().rposition(begins).unwrap_or(events.len());
                 events.drain(..from);
             }
             heard_any |= !events.is_empty();
+            if !events.is_empty() {
+                heard = Instant::now();
+            } else if heard.elapsed() > SILENCE {
+                // The event that is waited for may have come before it was waited for.
+                heard = Instant::now();
+                let now = cloudformation::stack(client, id).await.map_err(failed)?;
+                let now = now.filter(|now| !now.status.is_deleted());
+                if now.as_ref().is_none_or(|now| !now.status.is_in_progress() && !now.status.is_in_review()) {
+                    end.status = now.map(|now| now.status.as_str().to_owned());
+                    tale.close(end.status.as_deref().or(Some("DELETE_COMPLETE"))).await?;
+                    end.told = tale.told;
+                    return Ok(end);
+                }
+            }
             last = events.last().map(|event| event.id.clone()).or(last);
             for event in events {
                 tale.tell(&event).await?;

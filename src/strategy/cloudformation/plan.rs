@@ -165,12 +165,13 @@ pub(in crate::strategy) fn destroy(stands: &dyn Fn(ResourceKind) -> bool, suffix
             add(&format!("{EMPTY}{kind}"), &[needs], step.about(kind).calls(EMPTYING));
         }
     }
-    if stands(Image) {
-        let step =
-            Step::new("", "Delete the function's image", "It is told of on its own; others go with the repository.");
-        add("image", &["empty_build_project"], step.about(Image).calls(&["ecr:BatchDeleteImage"]));
-    }
     for stack in [Stack::App, Stack::Build, Stack::Macro] {
+        // Behind the function, which runs it, and before the repository, which would take it along untold.
+        if stack == Stack::Build && stands(Image) {
+            let why = "Nothing runs it any more; other images go with the repository.";
+            let step = Step::new("", "Delete the function's image", why).about(Image);
+            add("image", &["app_stack", "empty_build_project"], step.calls(&["ecr:BatchDeleteImage"]));
+        }
         if !stack_stands(stack) {
             continue;
         }
@@ -258,6 +259,7 @@ mod tests {
         }
         let depths = plan.depths();
         assert!(depths[&"macro_stack".into()] > depths[&"app_stack".into()]);
+        assert!(depths[&"image".into()] > depths[&"app_stack".into()], "the function runs it");
         assert!(depths[&"macro_log_group".into()] > depths[&"macro_stack".into()]);
         assert!(depths[&"function_log_group".into()] > depths[&"app_stack".into()]);
     }

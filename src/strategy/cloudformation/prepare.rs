@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::call::{awaited, call};
 use super::super::run_context::RunContext;
 use super::stack::Stack;
-use super::{CHANGE_SET, follow::Since, plan};
+use super::{CHANGE_SET, delete::Contents, plan};
 use crate::aws::cloudformation::{self, ChangeSetSpec, ChangeSetStatus, PlannedChange};
 use crate::aws::wait::{self, Poll, Schedule};
 use crate::aws::{Architecture, ErrorKind};
@@ -21,21 +21,16 @@ const CHANGE_SET_READY: Schedule =
 impl RunContext {
     /// Has a change set made for a stack that is not there, and tells what it would do.
     pub(super) async fn prepare_stack(&self, stack: Stack, scope: &StepScope) -> Result<StepDone, StepError> {
-        if let Some(found) = self.own_stack(stack, &self.names, scope).await? {
-            let status = found.status;
-            if status.is_in_progress() && !status.is_being_created() {
-                scope.progress(format!("the stack is in {}: waiting for its end", status.as_str()), None, None).await?;
-                self.follow(stack, &self.names, &found.id, Since::Deletion, scope).await?;
-            } else if !status.must_be_deleted() {
-                // It is there, or on its way: the next step takes it up.
+        if let Some(found) = self.settled_stack(stack, &self.names, scope).await? {
+            // It is there, or on its way: the next step takes it up.
+            if !found.status.must_be_deleted() && !found.status.is_deleting() {
                 return Ok(StepDone::AlreadyDone);
             }
             // Rule: what could not be created, or is only in review, can only be deleted.
-            if let Some(left) = self.own_stack(stack, &self.names, scope).await? {
-                let why = format!("the stack is in {}: it is deleted and made anew", left.status.as_str());
-                scope.progress(why, None, None).await?;
-                self.delete_stack(stack, &self.names, scope).await?;
-            }
+            let why = format!("the stack is in {}: it is deleted and made anew", found.status.as_str());
+            scope.progress(why, None, None).await?;
+            // Whoever deploys has not agreed to lose what is in buckets.
+            self.delete_stack(stack, &self.names, Contents::AreKept, scope).await?;
         }
         let change = |state, note| ResourceChange {
             kind: stack.kind(),
@@ -55,7 +50,9 @@ impl RunContext {
             }
             Err(StepError::Journal(error)) => Err(StepError::Journal(error)),
             Err(error) => {
-                self.withdraw_stack(stack, &scope.undisturbed()).await?;
+                if !self.withdraw_stack(stack, &scope.undisturbed()).await? {
+                    scope.changed(change(ResourceState::Gone, Some("never made".to_owned()))).await?;
+                }
                 Err(error)
             }
         }
@@ -130,20 +127,21 @@ impl RunContext {
         Ok(())
     }
 
-    /// Deletes a stack that is in review: nothing was made of it.
-    pub(super) async fn withdraw_stack(&self, stack: Stack, scope: &StepScope) -> Result<(), StepError> {
+    /// Deletes a stack that is in review: nothing was made of it. Answers whether there is, or was, a stack.
+    pub(super) async fn withdraw_stack(&self, stack: Stack, scope: &StepScope) -> Result<bool, StepError> {
         let client = &self.site.clients.cloudformation;
-        let Some(found) = self.own_stack(stack, &self.names, scope).await? else { return Ok(()) };
+        let Some(found) = self.own_stack(stack, &self.names, scope).await? else { return Ok(false) };
         if !found.status.is_in_review() {
-            return Ok(());
+            return Ok(true);
         }
         call(scope, &[wait::CONFLICT], || cloudformation::delete_stack(client, &found.id)).await?;
         let note = Some("withdrawn: nothing was made".to_owned());
-        self.tell_kind(scope, &self.names, (stack.kind(), ResourceState::Gone), None, note).await
+        self.tell_kind(scope, &self.names, (stack.kind(), ResourceState::Gone), None, note).await?;
+        Ok(true)
     }
 
     /// What the stack's template is given.
-    async fn parameters(&self, stack: Stack, scope: &StepScope) -> Result<Vec<(String, String)>, StepError> {
+    pub(super) async fn parameters(&self, stack: Stack, scope: &StepScope) -> Result<Vec<(String, String)>, StepError> {
         let settings = &self.site.settings;
         let architecture = self.architecture();
         let mut parameters = match stack {

@@ -27,6 +27,15 @@ fn the_mouse_finds_each_tab_where_it_is_drawn() {
 }
 
 #[test]
+fn stacks_have_a_tab_where_there_are_stacks() {
+    let mut model = scenes::empty((120, 40));
+    assert!(!model.panels().contains(&Panel::Stacks));
+    model.asked.strategy = "cloudformation".into();
+    let tabs = line_of(&model, model.layout().tabs.y);
+    assert!(model.panels().contains(&Panel::Stacks) && tabs.contains("7 Stacks"), "{tabs}");
+}
+
+#[test]
 fn the_tabs_stay_where_they_are_when_a_build_begins_and_fails() {
     for size in [(60, 20), (80, 24), (120, 40)] {
         let places = |model: &Model| {

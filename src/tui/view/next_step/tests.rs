@@ -43,6 +43,25 @@ fn a_step_is_explained_before_it_is_done() {
 }
 
 #[test]
+fn what_a_change_set_does_is_said_first() {
+    let mut model = held_before_the_function();
+    let mut script = scenes::Script::new(1, RunAction::Deploy, 30.0);
+    for _ in 0..300 {
+        script.event(EventKind::StepStarted { step: "passed".into() });
+    }
+    let planned = |logical_id: &str| EventKind::ChangePlanned {
+        step: step_of(ResourceKind::Function).id,
+        action: "add".into(),
+        logical_id: logical_id.into(),
+        resource_type: "AWS::S3::Bucket".into(),
+    };
+    let events = vec![script.event(planned("SourceBucket")), script.event(planned("Function"))];
+    scenes::hear(&mut model, events);
+    let card = card(&model, 47, 8);
+    assert!(card.contains("adds    SourceBucket, Function"), "{card}");
+}
+
+#[test]
 fn the_keys_are_there_however_little_room_there_is() {
     let model = held_before_the_function();
     for height in 6..22 {
