@@ -78,9 +78,15 @@ fn step_text(step: &Step, preview: &Preview, palette: Palette, width: usize) -> 
     let room = width.saturating_sub(14).max(20);
     let mut out = format!("\n  {}\n", palette.paint(Role::Busy, &step.title));
     let name = step.resource.map(|kind| preview.names.of(kind)).unwrap_or_default();
+    let makes: Vec<&str> = step.also.iter().map(|kind| kind.title()).collect();
     let after: Vec<&str> = step.needs.iter().map(|id| title(&preview.plan, id)).collect();
-    let rows =
-        [("name", name), ("why", step.why.clone()), ("after", after.join("; ")), ("calls", step.calls.join(", "))];
+    let rows = [
+        ("name", name),
+        ("makes", makes.join(", ")),
+        ("why", step.why.clone()),
+        ("after", after.join("; ")),
+        ("calls", step.calls.join(", ")),
+    ];
     for (label, words) in rows {
         for (index, line) in text::wrap(&words, room).into_iter().enumerate() {
             let label = if index == 0 { label } else { "" };

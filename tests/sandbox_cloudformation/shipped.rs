@@ -1,4 +1,4 @@
-//! The templates that thumbctl ships, through the AWS CLI, as their README has it.
+//! The templates that thumbctl ships, deployed by `aws cloudformation deploy`, in the order that their README gives.
 
 use std::path::{Path, PathBuf};
 

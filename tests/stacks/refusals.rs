@@ -2,11 +2,11 @@
 
 use std::process::Stdio;
 
-use aws_sdk_cloudformation::types::Tag;
+use aws_sdk_cloudformation::types::{Capability, Parameter, StackStatus, Tag};
 use rustix::process::Signal;
 use thumbctl::event::EventKind;
 
-use crate::common::{Finished, Program, Running, list_everything};
+use crate::common::{Finished, Program, Running, list_everything, until};
 use crate::{has_python, program};
 
 /// Runs a command and types these lines.
@@ -93,10 +93,16 @@ fn without_python_nothing_is_begun() {
 }
 
 #[tokio::test]
-async fn a_plan_reads_templates_and_creates_nothing() {
+async fn a_plan_says_what_stacks_would_make_and_creates_nothing() {
     let program = program();
     let plan = program.run(["plan"]).ok().stdout;
-    for words in ["by cloudformation", "Create the macro's stack", "cloudformation:ExecuteChangeSet", "-app"] {
+    for words in [
+        "by cloudformation",
+        "Create the macro's stack",
+        "cloudformation:ExecuteChangeSet",
+        "-app",
+        "Macro log group, Macro role",
+    ] {
         assert!(plan.contains(words), "{words}: {plan}");
     }
     assert_eq!(list_everything(&program.join().await.clients, "").await, Vec::<String>::new());
@@ -135,4 +141,73 @@ async fn a_stack_of_somebody_else_is_left_alone() {
     let purged = program.run(["destroy", "--purge", "--yes"]).ok();
     assert!(purged.stderr.contains(&format!("left alone: {name}")), "{purged}");
     assert!(list_everything(&clients, "").await.contains(&format!("stack {name}")));
+}
+
+#[tokio::test]
+async fn a_stack_that_somebody_updates_is_waited_for_and_keeps_its_images() {
+    if !has_python() {
+        return;
+    }
+    let program = program();
+    let sandbox = program.sandbox_with_faults(
+        r#"[{"service":"iam","operation":"TagRole","about":"-function-role","times":1,"kind":"delay","delay_ms":1500}]"#,
+    );
+    let clients = sandbox.clients();
+    let (name, content) = thumbctl::assets::sample_images()[2];
+    program.file(name, content);
+    let events = program.run(["deploy", "--output", "json"]).ok().events();
+    let EventKind::RunStarted(started) = &events[0].kind else { panic!("a run says how it begins") };
+    program.run(["upload", name]).ok();
+
+    let stack = started.names.of(thumbctl::resource::ResourceKind::AppStack);
+    let describe = || clients.cloudformation.describe_stacks().stack_name(&stack).send();
+    let found = describe().await.expect("a stack").stacks()[0].clone();
+    let same = |one: &Parameter| {
+        Parameter::builder().set_parameter_key(one.parameter_key.clone()).use_previous_value(true).build()
+    };
+    let tag = Tag::builder().key("team").value("another").build();
+    let update = clients.cloudformation.update_stack().stack_name(&stack).use_previous_template(true);
+    let update = update.set_parameters(Some(found.parameters().iter().map(same).collect()));
+    let update = update.set_tags(Some([found.tags().to_vec(), vec![tag]].concat()));
+    let update = update.capabilities(Capability::CapabilityNamedIam).capabilities(Capability::CapabilityAutoExpand);
+    update.send().await.expect("an update");
+    let status = describe().await.expect("a stack").stacks()[0].stack_status().cloned();
+    assert_eq!(status, Some(StackStatus::UpdateInProgress));
+
+    let again = program.run(["deploy"]).ok();
+    assert!(again.stdout.contains("waiting for the end of the stack's UPDATE_IN_PROGRESS"), "{again}");
+    let left = list_everything(&clients, "").await;
+    assert!(left.iter().any(|line| line.starts_with("object ") && line.ends_with(name)), "{left:?}");
+    program.run(["destroy", "--yes"]).ok();
+    assert_eq!(list_everything(&clients, "").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn only_a_teardown_throws_away_what_is_in_buckets() {
+    if !has_python() {
+        return;
+    }
+    let program = program();
+    let sandbox = program.sandbox();
+    let clients = sandbox.clients();
+    let (name, content) = thumbctl::assets::sample_images()[2];
+    program.file(name, content);
+    let events = program.run(["deploy", "--output", "json"]).ok().events();
+    let EventKind::RunStarted(started) = &events[0].kind else { panic!("a run says how it begins") };
+    program.run(["upload", name]).ok();
+    let stack = started.names.of(thumbctl::resource::ResourceKind::AppStack);
+    clients.cloudformation.delete_stack().stack_name(&stack).send().await.expect("its deletion begins");
+    let describe = || clients.cloudformation.describe_stacks().stack_name(&stack).send();
+    until("the deletion's failure", || async {
+        let found = describe().await.ok()?;
+        (found.stacks()[0].stack_status() == Some(&StackStatus::DeleteFailed)).then_some(())
+    })
+    .await;
+
+    let said = program.run(["deploy"]).fails_with(1);
+    assert!(said.contains("DELETE_FAILED") && said.contains("not thrown away by a deployment"), "{said}");
+    let left = list_everything(&clients, "").await;
+    assert!(left.iter().any(|line| line.starts_with("object ") && line.ends_with(name)), "{left:?}");
+    program.run(["destroy", "--yes"]).ok();
+    assert_eq!(list_everything(&clients, "").await, Vec::<String>::new());
 }

@@ -57,8 +57,6 @@ pub struct PlannedChange {
     pub logical_id: String,
     /// Its type, for example `AWS::S3::Bucket`.
     pub resource_type: String,
-    /// Its id in the cloud, if it is there already.
-    pub physical_id: Option<String>,
 }
 
 /// What a change set does with a resource.
@@ -160,12 +158,7 @@ fn planned(change: aws_sdk_cloudformation::types::ResourceChange) -> Option<Plan
         (_, Some(Replacement::True | Replacement::Conditional)) => ChangeAction::Replace,
         _ => ChangeAction::Modify,
     };
-    Some(PlannedChange {
-        action,
-        logical_id: change.logical_resource_id?,
-        resource_type: change.resource_type?,
-        physical_id: change.physical_resource_id,
-    })
+    Some(PlannedChange { action, logical_id: change.logical_resource_id?, resource_type: change.resource_type? })
 }
 
 /// Has a change set executed; the stack's events tell how it goes.

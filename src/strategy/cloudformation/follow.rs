@@ -114,7 +114,7 @@ impl RunContext {
         let (mut delay, mut longest) = (FIRST, LONGEST);
         let (began, mut unanswered): (Instant, Option<Instant>) = (Instant::now(), None);
         let (mut heard_any, mut heard) = (false, Instant::now());
-        loop {
+        for attempt in 1.. {
             if scope.cancel().is_cancelled() {
                 let words = format!(
                     "CloudFormation goes on with the stack {}: `thumbctl deploy` takes it up again, `thumbctl destroy` removes it",
@@ -130,7 +130,7 @@ impl RunContext {
                 Err(error) if error.kind == ErrorKind::Throttled => {
                     longest = LONGEST_THROTTLED;
                     delay = (delay * 2).min(longest);
-                    scope.retried(1, "CloudFormation asks for fewer requests", delay).await?;
+                    scope.retried(attempt, "CloudFormation asks for fewer requests", delay).await?;
                     continue;
                 }
                 // A stack that was deleted long ago, or whose name never came to be more.
@@ -139,7 +139,7 @@ impl RunContext {
                     if matches!(error.kind, ErrorKind::Network | ErrorKind::Server | ErrorKind::Timeout)
                         && unanswered.get_or_insert_with(Instant::now).elapsed() < OUTAGE =>
                 {
-                    scope.retried(1, error.to_string(), delay).await?;
+                    scope.retried(attempt, error.to_string(), delay).await?;
                     continue;
                 }
                 Err(error) => return Err(failed(error)),
@@ -197,6 +197,7 @@ impl RunContext {
                 ));
             }
         }
+        unreachable!("the attempts are not counted to their end")
     }
 }
 
