@@ -268,7 +268,7 @@ fn step_card(title: &str, step: &Step, model: &Model, look: Look) -> Card {
         let changes = prepared.iter().flat_map(|prepared| &prepared.changes).filter(|change| change.action == action);
         let changes: Vec<&str> = changes.map(|change| change.logical_id.as_str()).collect();
         if !changes.is_empty() {
-            card.parts.push(Part::Labelled(label, text::clean(&changes.join(", "))));
+            card.parts.push(Part::Labelled(label, super::clean(&changes.join(", "))));
         }
     }
     card = card.say(&step.why).room();

@@ -24,6 +24,8 @@ proptest! {
         key in prop_oneof!["\\PC{1,100}", "[./%+ a?&#\n\0]{1,40}"],
         method in prop::sample::select(&["GET", "HEAD", "PUT", "DELETE"][..]),
     ) {
+        // As a host's name, these would be read as S3's own endpoint.
+        prop_assume!(!bucket.ends_with(".s3") && !bucket.contains(".s3."));
         let operation = match method {
             "GET" => "GetObject",
             "HEAD" => "HeadObject",
