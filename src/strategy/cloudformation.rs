@@ -118,9 +118,9 @@ impl RunContext {
         let under_way = |status: &cloudformation::StackStatus| {
             status.is_in_progress() && !status.is_being_created() && !status.is_deleting()
         };
-        let found = self.own_stack(stack, names, scope).await?;
-        let Some(found) = found.filter(|found| under_way(&found.status)) else {
-            return self.own_stack(stack, names, scope).await;
+        let found = match self.own_stack(stack, names, scope).await? {
+            Some(found) if under_way(&found.status) => found,
+            settled => return Ok(settled),
         };
         let (client, id) = (&self.site.clients.cloudformation, &found.id);
         awaited(scope, |told| async move {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::DateTime;
 
-use super::super::call::failed;
+use super::super::call::{call, failed};
 use super::super::run_context::RunContext;
 use super::stack::Stack;
 use crate::aws::ErrorKind;
@@ -156,7 +156,7 @@ impl RunContext {
             } else if heard.elapsed() > SILENCE {
                 // The event that is waited for may have come before it was waited for.
                 heard = Instant::now();
-                let now = cloudformation::stack(client, id).await.map_err(failed)?;
+                let now = call(scope, &[], || cloudformation::stack(client, id)).await?;
                 let now = now.filter(|now| !now.status.is_deleted());
                 if now.as_ref().is_none_or(|now| !now.status.is_in_progress() && !now.status.is_in_review()) {
                     end.status = now.map(|now| now.status.as_str().to_owned());

@@ -17,27 +17,27 @@ struct Unmakeable;
 #[async_trait]
 impl Provider for Unmakeable {
     fn physical_id(&self, _: &Workplace<'_>, _: &Value) -> String {
-        unimplemented!("templates make nothing")
+        unreachable!("templates make nothing")
     }
 
     async fn exists(&self, _: &Workplace<'_>, _: &str, _: &Value) -> bool {
-        unimplemented!("templates make nothing")
+        unreachable!("templates make nothing")
     }
 
     async fn create(&self, _: &Workplace<'_>, _: &Value) -> Result<Made, Refused> {
-        unimplemented!("templates make nothing")
+        unreachable!("templates make nothing")
     }
 
     async fn stabilise(&self, _: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        unimplemented!("templates make nothing")
+        unreachable!("templates make nothing")
     }
 
     async fn update(&self, _: &Workplace<'_>, _: &Made, _: &Value, _: &Value) -> Result<Made, Refused> {
-        unimplemented!("templates make nothing")
+        unreachable!("templates make nothing")
     }
 
     async fn delete(&self, _: &Workplace<'_>, _: &Made, _: &Value) -> Result<(), Refused> {
-        unimplemented!("templates make nothing")
+        unreachable!("templates make nothing")
     }
 }
 
