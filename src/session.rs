@@ -17,7 +17,7 @@ use crate::event::{Action, RunStarted, StrategyKind};
 use crate::journal::{DeploymentJournal, DeploymentLock, JournalError, JournalStore};
 use crate::log_follower::LogFollower;
 use crate::names::Names;
-use crate::plan::Plan;
+use crate::plan::{Plan, StepId};
 use crate::resource::{ResourceKind, ResourceState};
 use crate::settings::{DEFAULT_STRATEGY, Settings};
 pub use crate::strategy::inspect::Inspection;
@@ -120,6 +120,8 @@ pub struct Preview {
     pub strategy: StrategyKind,
     /// The steps.
     pub plan: Plan,
+    /// What templates say that steps make, by name and type.
+    pub template_resources: Vec<(StepId, Vec<(&'static str, &'static str)>)>,
     /// The names that resources have, or would have: a new deployment draws its own.
     pub names: Names,
     /// The policy documents.
@@ -210,7 +212,14 @@ impl Session {
             .into_iter()
             .map(|(kind, document)| (kind, strategy::site::document_of(document, &names, &site)))
             .collect();
-        Ok(Preview { strategy, plan: strategy::deploy_plan(strategy, &self.settings), names, documents })
+        let template_resources = strategy::template_resources(strategy, &self.settings);
+        Ok(Preview {
+            strategy,
+            template_resources,
+            plan: strategy::deploy_plan(strategy, &self.settings),
+            names,
+            documents,
+        })
     }
 
     /// Makes a deployment, or the rest of one, ready to be run.

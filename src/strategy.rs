@@ -23,7 +23,7 @@ pub use self::site::Site;
 use crate::deployment::Deployment;
 use crate::engine::StepRunner;
 use crate::event::{Action, StrategyKind};
-use crate::plan::Plan;
+use crate::plan::{Plan, StepId};
 use crate::settings::Settings;
 
 /// What a deployment does by the way given.
@@ -31,6 +31,17 @@ pub fn deploy_plan(strategy: StrategyKind, settings: &Settings) -> Plan {
     match strategy {
         StrategyKind::Sdk => sdk::plan::deploy(&settings.build.source),
         StrategyKind::Cloudformation => cloudformation::plan::deploy(&settings.build.source),
+    }
+}
+
+/// What a strategy's templates say that steps make, by name and type; nothing where there are no templates.
+pub fn template_resources(
+    strategy: StrategyKind,
+    settings: &Settings,
+) -> Vec<(StepId, Vec<(&'static str, &'static str)>)> {
+    match strategy {
+        StrategyKind::Sdk => Vec::new(),
+        StrategyKind::Cloudformation => cloudformation::plan::template_resources(&settings.build.source),
     }
 }
 

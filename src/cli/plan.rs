@@ -78,7 +78,8 @@ fn step_text(step: &Step, preview: &Preview, palette: Palette, width: usize) -> 
     let room = width.saturating_sub(14).max(20);
     let mut out = format!("\n  {}\n", palette.paint(Role::Busy, &step.title));
     let name = step.resource.map(|kind| preview.names.of(kind)).unwrap_or_default();
-    let makes: Vec<&str> = step.also.iter().map(|kind| kind.title()).collect();
+    let makes = preview.template_resources.iter().filter(|(id, _)| *id == step.id).flat_map(|(_, resources)| resources);
+    let makes: Vec<String> = makes.map(|(name, kind)| format!("{name} ({kind})")).collect();
     let after: Vec<&str> = step.needs.iter().map(|id| title(&preview.plan, id)).collect();
     let rows = [
         ("name", name),
@@ -125,6 +126,12 @@ fn document(session: &Session, preview: &Preview) -> serde_json::Value {
         .iter()
         .map(|(kind, document)| json!({ "resource": kind, "name": preview.names.of(*kind), "document": document }))
         .collect();
+    let template = |(step, resources): &(StepId, Vec<(&str, &str)>)| {
+        let resources: Vec<_> =
+            resources.iter().map(|(name, kind)| json!({ "logical_id": name, "type": kind })).collect();
+        json!({ "step": step, "resources": resources })
+    };
+    let templates: Vec<_> = preview.template_resources.iter().map(template).collect();
     json!({
         "deployment": session.settings().name,
         "strategy": preview.strategy,
@@ -132,6 +139,7 @@ fn document(session: &Session, preview: &Preview) -> serde_json::Value {
         "account": session.identity().account,
         "region": session.region(),
         "steps": steps,
+        "template_resources": templates,
         "policy_documents": documents,
     })
 }

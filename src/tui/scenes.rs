@@ -82,6 +82,7 @@ pub(crate) fn empty(size: (u16, u16)) -> Model {
         &mut model,
         Message::Preview(Box::new(Preview {
             strategy: StrategyKind::Sdk,
+            template_resources: Vec::new(),
             plan: deploy_plan(),
             names: names(),
             documents,

@@ -93,7 +93,7 @@ fn without_python_nothing_is_begun() {
 }
 
 #[tokio::test]
-async fn a_plan_says_what_stacks_would_make_and_creates_nothing() {
+async fn a_plan_reads_the_templates_and_creates_nothing() {
     let program = program();
     let plan = program.run(["plan"]).ok().stdout;
     for words in [
@@ -101,7 +101,7 @@ async fn a_plan_says_what_stacks_would_make_and_creates_nothing() {
         "Create the macro's stack",
         "cloudformation:ExecuteChangeSet",
         "-app",
-        "Macro log group, Macro role",
+        "MacroLogGroup (AWS::Logs::LogGroup)",
     ] {
         assert!(plan.contains(words), "{words}: {plan}");
     }

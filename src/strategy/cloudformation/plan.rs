@@ -1,7 +1,7 @@
 //! The plans: how three stacks are made, and how they are taken down. Pure.
 
 use super::stack::Stack;
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Step, StepId};
 use crate::resource::ResourceKind::{self, *};
 use crate::settings::BuildSource;
 
@@ -62,6 +62,14 @@ pub fn deploy(source: &BuildSource) -> Plan {
     );
     steps.extend(stack_steps(Stack::App, &[stack_step(Stack::Macro), BUILD], bundled));
     Plan::new(steps).expect("the deployment's steps are written down in order, above")
+}
+
+/// What the shipped templates say that each stack's step makes: name and type. Nothing is asked of any cloud.
+pub fn template_resources(source: &BuildSource) -> Vec<(StepId, Vec<(&'static str, &'static str)>)> {
+    let is_made = |(name, _): &(&str, &str)| *source == BuildSource::Bundle || *name != "BuildSourceBucket";
+    let of =
+        |stack: Stack| (stack_step(stack).into(), stack.template_resources().into_iter().filter(is_made).collect());
+    Stack::ALL.map(of).into()
 }
 
 fn stack_steps(stack: Stack, needs: &[&str], bundled: bool) -> [Step; 2] {
