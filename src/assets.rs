@@ -38,6 +38,43 @@ const IMAGES: &[File] = embed!["images": "bubbles.png", "kites.gif", "lighthouse
 
 const CLOUDFORMATION: &[File] = embed!["cloudformation": "README.md", "app.yaml", "build.yaml", "macro.yaml"];
 
+const TERRAFORM: &[File] = embed!["terraform":
+    "README.md",
+    "codebuild.tf",
+    "ecr.tf",
+    "function/iam.tf",
+    "function/lambda.tf",
+    "function/outputs.tf",
+    "function/s3.tf",
+    "function/variables.tf",
+    "function/versions.tf",
+    "iam.tf",
+    "main.tf",
+    "outputs.tf",
+    "s3.tf",
+    "sts.tf",
+    "variables.tf",
+    "versions.tf",
+];
+
+const POLICIES: &[File] = embed!["policies":
+    "build-policy.json",
+    "build-trust.json",
+    "function-policy.json",
+    "function-trust.json",
+];
+
+/// Terraform's configuration, and how it is applied by hand. It reads the policy documents, which it shares with the other
+/// strategies, from its folder `policies`, and the function's source from `function.zip`.
+pub fn terraform_files() -> &'static [File] {
+    TERRAFORM
+}
+
+/// The policy documents of the architecture, with their placeholders.
+pub fn policy_files() -> &'static [File] {
+    POLICIES
+}
+
 /// The CloudFormation templates, and how they are deployed by hand.
 pub fn cloudformation_files() -> &'static [File] {
     CLOUDFORMATION
@@ -100,6 +137,10 @@ mod tests {
         files_below(&root.join("cloudformation"), "", &mut templates);
         let embedded: BTreeSet<String> = cloudformation_files().iter().map(|(path, _)| (*path).to_owned()).collect();
         assert_eq!(embedded, templates);
+        let mut configuration = BTreeSet::new();
+        files_below(&root.join("terraform"), "", &mut configuration);
+        let embedded: BTreeSet<String> = terraform_files().iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert_eq!(embedded, configuration);
         let mut images = BTreeSet::new();
         files_below(&root.join("images"), "", &mut images);
         assert_eq!(sample_images().iter().map(|(path, _)| (*path).to_owned()).collect::<BTreeSet<_>>(), images);

@@ -1,9 +1,12 @@
 //! Which cloud it is, who we are there, and the SDK's configuration for it.
 
+mod environment;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
+pub use self::environment::CloudEnvironment;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -92,6 +95,7 @@ pub struct Cloud {
     /// The profile that was asked for.
     profile: Option<String>,
     clients: Clients,
+    credentials: Option<SharedCredentialsProvider>,
     /// Keeps the sandbox running for as long as this process needs it.
     lease: Option<sandbox::Lease>,
 }
@@ -120,6 +124,14 @@ pub enum CloudError {
     /// The endpoint is not a URL that can be called.
     #[error("'{0}' is not an endpoint: it must be a URL such as http://127.0.0.1:4566")]
     Endpoint(String),
+    /// There is nothing to be somebody by.
+    #[error("cannot get credentials for {label}: {why}")]
+    NoCredentials {
+        /// For which cloud.
+        label: CloudLabel,
+        /// Why not.
+        why: String,
+    },
     /// The cloud does not say who we are.
     #[error("cannot find out who I am in {label}: {source}")]
     Identity {
@@ -143,6 +155,9 @@ impl CloudError {
             },
             Self::NoRegion(_) => {
                 Some("pass --region, set AWS_REGION, or set a region for the profile with `aws configure`".into())
+            }
+            Self::NoCredentials { .. } => {
+                Some("log in with `aws configure` or `aws sso login`, or choose a profile with --profile".into())
             }
             Self::Region(_) => Some("regions are called like eu-central-1 or us-east-1".into()),
             Self::Identity { profile: Some(profile), source, .. } if source.kind == ErrorKind::InvalidCredentials => {
@@ -196,7 +211,8 @@ impl Cloud {
             .timeout_config(timeouts(settings))
             .build();
         let clients = Clients::new(&sdk, settings, true);
-        Ok(Self { label: CloudLabel::Sandbox, region, profile: None, clients, lease: Some(lease) })
+        let credentials = sdk.credentials_provider();
+        Ok(Self { label: CloudLabel::Sandbox, region, profile: None, clients, credentials, lease: Some(lease) })
     }
 
     async fn connect_aws(settings: &Settings) -> Result<Self, CloudError> {
@@ -225,7 +241,8 @@ impl Cloud {
         };
         check_region(&region)?;
         let clients = Clients::new(&sdk, settings, label != CloudLabel::Aws);
-        Ok(Self { label, region, profile: settings.profile.clone(), clients, lease: None })
+        let credentials = sdk.credentials_provider();
+        Ok(Self { label, region, profile: settings.profile.clone(), clients, credentials, lease: None })
     }
 
     /// What it is called.

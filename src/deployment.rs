@@ -114,6 +114,7 @@ impl Deployment {
             | EventKind::StepProgress { .. }
             | EventKind::StepRetried { .. }
             | EventKind::LogLine { .. }
+            | EventKind::ToolFound { .. }
             | EventKind::ChangePlanned { .. }
             | EventKind::BuildPhase { .. }
             | EventKind::TrialStage { .. }

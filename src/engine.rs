@@ -273,7 +273,7 @@ impl Engine {
             if run.stopping.is_some() || run.broken.is_some() {
                 asked = None;
             } else if asked.is_none() && tasks.len() < self.gate.parallelism(self.parallelism).get() {
-                asked = self.next_ready(&run).map(|step| (step, self.gate.pass(step)));
+                asked = self.next_ready(&run).map(|step| (step, self.passage(step)));
             }
             if asked.is_none() && tasks.is_empty() {
                 break;
@@ -317,6 +317,11 @@ impl Engine {
         }
         self.recorder.record_durably(EventKind::RunFinished { outcome, seconds }).await?;
         Ok(RunReport { outcome, failures: run.failures, seconds })
+    }
+
+    /// What the gate will say to a step.
+    fn passage<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Passage> {
+        if step.goes_on { Box::pin(std::future::ready(Passage::Go)) } else { self.gate.pass(step) }
     }
 
     /// The first step, in the plan's order, that has not begun and has all that it needs.

@@ -122,15 +122,22 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timestamp: Option<DateTime<Utc>>,
     },
-    /// A change set says what executing it would do to one resource.
+    /// Another program takes part in the run.
+    ToolFound {
+        /// What it is: `terraform`, `tofu`, or a provider by its address.
+        tool: String,
+        /// Its version.
+        version: String,
+    },
+    /// A change set, or Terraform's plan, says what executing it would do to one resource.
     ChangePlanned {
         /// The step that executes it.
         step: StepId,
         /// What would be done, for example `add`.
         action: String,
-        /// The resource's name in the template.
+        /// The resource's name in the template, or its address in Terraform's configuration.
         logical_id: String,
-        /// The resource's type, for example `AWS::S3::Bucket`.
+        /// The resource's type, for example `AWS::S3::Bucket` or `aws_s3_bucket`.
         resource_type: String,
     },
     /// A phase of the build began or ended.
@@ -262,12 +269,14 @@ words! {
         Sdk => "sdk",
         /// Three CloudFormation stacks, by change sets.
         Cloudformation => "cloudformation",
+        /// The user's own Terraform, or OpenTofu.
+        Terraform => "terraform",
     }
 }
 
 impl StrategyKind {
     /// Every way, the default first.
-    pub const ALL: [Self; 2] = [Self::Sdk, Self::Cloudformation];
+    pub const ALL: [Self; 3] = [Self::Sdk, Self::Cloudformation, Self::Terraform];
 }
 
 words! {
@@ -279,6 +288,8 @@ words! {
         Function => "function",
         /// CloudFormation's stacks: their events.
         Stack => "stack",
+        /// Terraform's own output.
+        Terraform => "terraform",
     }
 }
 

@@ -50,6 +50,10 @@ pub struct Step {
     pub also: Vec<ResourceKind>,
     /// The API operations that it calls, for example `ecr:CreateRepository`.
     pub calls: Vec<String>,
+    /// Whether it goes on with what the step before it has begun, so that nothing may hold it: who held it would not hold
+    /// what is done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub goes_on: bool,
 }
 
 impl Step {
@@ -63,6 +67,7 @@ impl Step {
             resource: None,
             also: Vec::new(),
             calls: Vec::new(),
+            goes_on: false,
         }
     }
 
@@ -90,6 +95,14 @@ impl Step {
     /// All that it makes or removes.
     pub fn resources(&self) -> impl Iterator<Item = ResourceKind> + '_ {
         self.resource.into_iter().chain(self.also.iter().copied())
+    }
+
+    /// Says that it goes on with what the step has begun, which it needs.
+    #[must_use]
+    pub fn goes_on_with(mut self, id: &str) -> Self {
+        self.needs = vec![id.into()];
+        self.goes_on = true;
+        self
     }
 
     /// Says which API operations it calls.

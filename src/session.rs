@@ -13,14 +13,16 @@ use crate::aws::policy::Document;
 use crate::cloud::{Cloud, CloudError, CloudLabel, Identity};
 use crate::deployment::{Deployment, Origin};
 use crate::engine::OnFailure;
-use crate::event::{Action, RunStarted, StrategyKind};
+use crate::event::{Action, Failure, RunStarted, StrategyKind};
 use crate::journal::{DeploymentJournal, DeploymentLock, JournalError, JournalStore};
 use crate::log_follower::LogFollower;
 use crate::names::Names;
 use crate::plan::{Plan, StepId};
 use crate::resource::{ResourceKind, ResourceState};
 use crate::settings::{DEFAULT_STRATEGY, Settings};
+pub use crate::strategy::Stride;
 pub use crate::strategy::inspect::Inspection;
+use crate::strategy::terraform::{Look, NotReady, Terraform, look};
 use crate::strategy::{self, Presence, RunContext, Site};
 use crate::trial::{Trial, TrialError};
 use known::Known;
@@ -76,6 +78,9 @@ pub enum SessionError {
         "the cloudformation strategy needs python3 in the sandbox, where it runs the macro, and there is none here"
     )]
     NoPython,
+    /// Terraform cannot be used.
+    #[error(transparent)]
+    Terraform(#[from] NotReady),
     /// Images need a deployment that is complete.
     #[error("deployment '{name}' is not complete: {missing} is not ready")]
     Incomplete {
@@ -103,6 +108,7 @@ impl SessionError {
             Self::OtherStrategy { there, .. } => Some(format!(
                 "leave --strategy away, or say {there}; `thumbctl destroy` first, or another --name, for the other way"
             )),
+            Self::Terraform(error) => error.hint(),
             Self::NoPython => Some(
                 "install Python 3 with the system's package manager, or deploy with --strategy sdk, which needs none"
                     .into(),
@@ -216,7 +222,7 @@ impl Session {
         Ok(Preview {
             strategy,
             template_resources,
-            plan: strategy::deploy_plan(strategy, &self.settings),
+            plan: strategy::deploy_plan(strategy, &self.settings, Stride::Through),
             names,
             documents,
         })
@@ -226,7 +232,7 @@ impl Session {
     ///
     /// # Errors
     /// When another process has it, or it was made elsewhere.
-    pub async fn prepare_deploy(&self) -> Result<Prepared, SessionError> {
+    pub async fn prepare_deploy(&self, stride: Stride) -> Result<Prepared, SessionError> {
         let lock = self.journal.lock()?;
         let before = self.deployment()?;
         self.check_origin(&before)?;
@@ -235,8 +241,45 @@ impl Session {
         if strategy == StrategyKind::Cloudformation && !self.cloud.runs_python().await {
             return Err(SessionError::NoPython);
         }
-        let plan = strategy::deploy_plan(strategy, &self.settings);
-        Ok(self.prepared((Action::Deploy, strategy), OnFailure::Stop, plan, names, before, lock))
+        let terraform = self.terraform(strategy).await?;
+        // A first half alone can only be made where nothing of the second is there.
+        let has_second_half = before.standing().any(|resource| resource.kind >= ResourceKind::SourceBucket);
+        let stride = if has_second_half { Stride::Through } else { stride };
+        let plan = strategy::deploy_plan(strategy, &self.settings, stride);
+        Ok(self.prepared((Action::Deploy, strategy), OnFailure::Stop, plan, (names, before), terraform, lock))
+    }
+
+    /// Terraform, where the strategy needs it.
+    async fn terraform(&self, strategy: StrategyKind) -> Result<Option<Terraform>, SessionError> {
+        if strategy != StrategyKind::Terraform {
+            return Ok(None);
+        }
+        let dir = self.journal.dir().join("terraform");
+        Ok(Some(Terraform::find(&self.settings.terraform, &self.cloud, dir).await?))
+    }
+
+    /// Has Terraform say what it would do, and what is not as its state has it; none where the strategy is another. Changes
+    /// nothing in the cloud.
+    ///
+    /// # Errors
+    /// When Terraform cannot be used, or the deployment was made elsewhere. What Terraform itself says is a failure in words.
+    pub async fn look(&self) -> Result<Option<Result<Look, Failure>>, SessionError> {
+        let before = self.deployment()?;
+        self.check_origin(&before)?;
+        let strategy = self.strategy(&before)?;
+        let Some(terraform) = self.terraform(strategy).await? else { return Ok(None) };
+        Ok(Some(look(&terraform, &self.names(&before), &self.site(), before.is_standing()).await))
+    }
+
+    /// Has Terraform's folder ready, and says which Terraform and which providers those are.
+    ///
+    /// # Errors
+    /// When Terraform cannot be used. What Terraform itself says is a failure in words.
+    pub async fn prepare_terraform(&self) -> Result<Result<Vec<(String, String)>, Failure>, SessionError> {
+        let Some(terraform) = self.terraform(StrategyKind::Terraform).await? else { return Ok(Ok(Vec::new())) };
+        let program = terraform.program();
+        let own = (program.name().to_owned(), program.version.clone());
+        Ok(terraform.prepare_folder().await.map(|providers| [vec![own], providers].concat()))
     }
 
     /// Makes a teardown ready to be run.
@@ -250,7 +293,8 @@ impl Session {
         let names = self.names(&before);
         let plan = strategy::destroy_plan(&before);
         let strategy = self.standing_strategy(&before);
-        Ok(self.prepared((Action::Destroy, strategy), OnFailure::GoOn, plan, names, before, lock))
+        let terraform = if plan.steps().is_empty() { None } else { self.terraform(strategy).await? };
+        Ok(self.prepared((Action::Destroy, strategy), OnFailure::GoOn, plan, (names, before), terraform, lock))
     }
 
     /// Looks for what a deployment of this name has left in the cloud, and makes its removal ready; needs no journal.
@@ -276,7 +320,8 @@ impl Session {
         };
         let strategy = self.standing_strategy(&before);
         let plan = leftovers.plan();
-        let mut prepared = self.prepared((Action::Destroy, strategy), OnFailure::GoOn, plan, names, before, lock);
+        let run = (Action::Destroy, strategy);
+        let mut prepared = self.prepared(run, OnFailure::GoOn, plan, (names, before), None, lock);
         prepared.foreign = leftovers.foreign;
         prepared.sets_aside_damage = true;
         Ok(prepared)
@@ -441,14 +486,14 @@ impl Session {
         (action, strategy): (Action, StrategyKind),
         on_failure: OnFailure,
         plan: Plan,
-        names: Names,
-        before: Deployment,
+        (names, before): (Names, Deployment),
+        terraform: Option<Terraform>,
         lock: DeploymentLock,
     ) -> Prepared {
         let context = RunContext { site: self.site(), names: names.clone(), strategy, before };
         Prepared {
             started: self.started((action, strategy), plan, names),
-            runner: strategy::runner(context, action),
+            runner: strategy::runner(context, action, terraform),
             on_failure,
             parallelism: self.settings.parallelism,
             journal: self.journal.clone(),

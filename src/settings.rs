@@ -43,6 +43,8 @@ pub struct Settings {
     pub build: BuildSettings,
     /// The log groups' settings.
     pub logs: LogSettings,
+    /// Terraform's settings.
+    pub terraform: TerraformSettings,
     /// How long to wait for what.
     pub timeouts: TimeoutSettings,
     /// The sandbox's settings.
@@ -101,6 +103,17 @@ pub enum BuildSource {
 pub struct LogSettings {
     /// After how many days CloudWatch forgets a log line.
     pub retention_days: u32,
+}
+
+/// Terraform's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TerraformSettings {
+    /// The program; none: terraform, or else tofu, on the PATH.
+    pub program: Option<String>,
+    /// A folder laid out as a mirror of the registry, from which alone providers are taken.
+    pub plugin_dir: Option<PathBuf>,
+    /// The AWS provider's major version.
+    pub aws_provider: u32,
 }
 
 /// How long to wait for what.
@@ -336,6 +349,7 @@ impl Settings {
                 timeout_minutes: 15,
             },
             logs: LogSettings { retention_days: 7 },
+            terraform: TerraformSettings { program: None, plugin_dir: None, aws_provider: 5 },
             timeouts: TimeoutSettings { call_seconds: 30, connect_seconds: 5, trial_seconds: 120 },
             sandbox: SandboxSettings { latency: LatencyChoice::Instant, time_scale: 1.0, real_cargo: false },
             console: ConsoleSettings {

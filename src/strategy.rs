@@ -14,21 +14,33 @@ pub mod sdk;
 pub mod site;
 mod source;
 pub mod teardown;
+pub mod terraform;
 
 use std::sync::Arc;
 
 pub use self::probe::{Presence, presence_or_why_not};
 pub use self::run_context::RunContext;
 pub use self::site::Site;
+use self::terraform::{Terraform, TerraformStrategy};
 use crate::deployment::Deployment;
 use crate::engine::StepRunner;
 use crate::event::{Action, StrategyKind};
 use crate::plan::{Plan, StepId};
 use crate::settings::Settings;
 
+/// How a deployment is gone through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stride {
+    /// As quickly as it can be.
+    Through,
+    /// In steps that somebody decides about one by one.
+    StepByStep,
+}
+
 /// What a deployment does by the way given.
-pub fn deploy_plan(strategy: StrategyKind, settings: &Settings) -> Plan {
+pub fn deploy_plan(strategy: StrategyKind, settings: &Settings, stride: Stride) -> Plan {
     match strategy {
+        StrategyKind::Terraform => terraform::plan::deploy(&settings.build.source, stride),
         StrategyKind::Sdk => sdk::plan::deploy(&settings.build.source),
         StrategyKind::Cloudformation => cloudformation::plan::deploy(&settings.build.source),
     }
@@ -40,7 +52,7 @@ pub fn template_resources(
     settings: &Settings,
 ) -> Vec<(StepId, Vec<(&'static str, &'static str)>)> {
     match strategy {
-        StrategyKind::Sdk => Vec::new(),
+        StrategyKind::Sdk | StrategyKind::Terraform => Vec::new(),
         StrategyKind::Cloudformation => cloudformation::plan::template_resources(&settings.build.source),
     }
 }
@@ -50,10 +62,13 @@ pub fn destroy_plan(deployment: &Deployment) -> Plan {
     teardown::destroy(deployment)
 }
 
-/// Who does a plan's steps.
-pub fn runner(context: RunContext, action: Action) -> Arc<dyn StepRunner> {
+/// Who does a plan's steps. Terraform does what it is given for; without it, everything is done by direct calls.
+pub fn runner(context: RunContext, action: Action, terraform: Option<Terraform>) -> Arc<dyn StepRunner> {
+    if let Some(terraform) = terraform {
+        return Arc::new(TerraformStrategy::new(context, action, terraform));
+    }
     match context.strategy {
-        StrategyKind::Sdk => Arc::new(sdk::SdkStrategy::new(context, action)),
+        StrategyKind::Sdk | StrategyKind::Terraform => Arc::new(sdk::SdkStrategy::new(context, action)),
         StrategyKind::Cloudformation => Arc::new(cloudformation::CloudformationStrategy::new(context, action)),
     }
 }

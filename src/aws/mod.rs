@@ -16,6 +16,7 @@ pub mod tags;
 pub mod wait;
 
 pub use console_url::console_url;
+pub(crate) use error::classify;
 pub use error::{AwsError, Deleted, ErrorKind};
 pub use tags::{Tagged, Tags};
 pub use wait::WaitError;

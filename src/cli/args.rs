@@ -64,7 +64,7 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// By which way to deploy [default: as what stands was deployed, else sdk]
-    #[arg(long, global = true, value_name = "STRATEGY", value_parser = PossibleValuesParser::new(["sdk", "cloudformation"]))]
+    #[arg(long, global = true, value_name = "STRATEGY", value_parser = PossibleValuesParser::new(["sdk", "cloudformation", "terraform"]))]
     strategy: Option<String>,
     /// How many steps may run side by side [default: 8]
     #[arg(long, global = true, value_name = "N")]
@@ -147,9 +147,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  thumbctl sandbox\n  thumbctl sandbox --ephemeral --latency aws --time-scale 0.1\n  thumbctl sandbox save step-7"
     )]
     Sandbox(SandboxArgs),
-    /// Write the templates of a strategy into a folder, to deploy them by hand
-    #[command(after_help = "Example:\n  thumbctl export cloudformation ./templates")]
+    /// Write the templates or the configuration of a strategy into a folder, to deploy them by hand
+    #[command(
+        after_help = "Examples:\n  thumbctl export cloudformation ./templates\n  thumbctl export terraform ./configuration"
+    )]
     Export(ExportArgs),
+    /// Run a build of a CodeBuild project and wait for its end: what the Terraform configuration calls
+    #[command(hide = true)]
+    BuildImage(BuildImageArgs),
     /// Print a shell's completions
     #[command(
         after_help = "Example:\n  thumbctl completions bash > ~/.local/share/bash-completion/completions/thumbctl"
@@ -234,6 +239,16 @@ pub(crate) struct ExportArgs {
 pub(crate) enum Exported {
     /// The CloudFormation templates and the function's source, with a README
     Cloudformation,
+    /// Terraform's configuration and the function's source, with a README
+    Terraform,
+}
+
+/// `build-image`
+#[derive(Debug, Args)]
+pub(crate) struct BuildImageArgs {
+    /// The CodeBuild project
+    #[arg(value_name = "PROJECT")]
+    pub(crate) project: String,
 }
 
 /// `replay`

@@ -16,7 +16,7 @@ use super::watch::Watched;
 use crate::assets;
 use crate::event::Outcome;
 use crate::plan::Plan;
-use crate::session::Session;
+use crate::session::{Session, Stride};
 use crate::settings::{Assignment, Origin};
 use crate::text;
 
@@ -38,7 +38,7 @@ pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<(), CliErr
             ),
         ));
     }
-    let prepared = session.prepare_deploy().await?;
+    let prepared = session.prepare_deploy(Stride::Through).await?;
     let afterwards = if args.keep { "" } else { ", and deletes them again" };
     ask_before_creating(context, &session, &prepared, afterwards).await?;
 

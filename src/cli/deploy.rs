@@ -13,7 +13,7 @@ use super::summary;
 use super::watch::{Watched, watch};
 use crate::cloud::CloudLabel;
 use crate::engine::OpenGate;
-use crate::session::{Prepared, Session};
+use crate::session::{Prepared, Session, Stride};
 use crate::text;
 
 /// Deploys, or goes on deploying.
@@ -25,7 +25,8 @@ pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliE
         settings.parallelism = std::num::NonZeroUsize::MIN;
     }
     let session = Session::open(settings).await?;
-    let prepared = session.prepare_deploy().await?;
+    let stride = if step_by_step { Stride::StepByStep } else { Stride::Through };
+    let prepared = session.prepare_deploy(stride).await?;
     ask_before_creating(context, &session, &prepared, "").await?;
     let plan = prepared.started().plan.clone();
     let watched = deploy(context, prepared, step_by_step).await?;

@@ -3,6 +3,7 @@
 //! Events go to standard output, in one of three forms; questions and messages go to standard error.
 
 mod args;
+mod build_image;
 mod completions;
 mod confirm;
 mod context;
@@ -156,6 +157,7 @@ async fn dispatch(cli: Cli, screen: Screen) -> Result<(), CliError> {
     let interrupt = Interrupt::listen().map_err(|error| CliError::failed(format!("cannot hear signals: {error}")))?;
     let command = match command {
         Command::Sandbox(args) if args.attached => return sandbox::run_attached(args, &interrupt).await,
+        Command::BuildImage(args) => return build_image::run(&args, &interrupt).await,
         command => command,
     };
     let settings = Settings::load(global.config.as_deref(), &|name| std::env::var_os(name), &flags)?;
@@ -171,7 +173,11 @@ async fn dispatch(cli: Cli, screen: Screen) -> Result<(), CliError> {
         Command::Destroy(args) => destroy::run(&context, &args).await,
         Command::Doctor => doctor::run(&context).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
-        Command::Export(_) | Command::Completions(_) | Command::Man(_) | Command::Replay(_) => {
+        Command::BuildImage(_)
+        | Command::Export(_)
+        | Command::Completions(_)
+        | Command::Man(_)
+        | Command::Replay(_) => {
             unreachable!("these were run above")
         }
     }

@@ -138,7 +138,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "strategy",
         kind: Kind::Text,
-        allowed: "sdk or cloudformation",
+        allowed: "sdk, cloudformation or terraform",
         aws_variables: &[],
         set: |draft, text| {
             draft.settings.strategy = Some(StrategyKind::ALL.into_iter().find(|kind| kind.as_str() == text)?);
@@ -275,6 +275,39 @@ pub(super) const KEYS: &[Key] = &[
             Some(())
         },
         get: |settings| Some(settings.logs.retention_days.to_string()),
+    },
+    Key {
+        name: "terraform.program",
+        kind: Kind::Text,
+        allowed: "a program's name or path, such as terraform or tofu",
+        aws_variables: &[],
+        set: |draft, text| {
+            draft.settings.terraform.program = Some(not_blank(text)?);
+            Some(())
+        },
+        get: |settings| settings.terraform.program.clone(),
+    },
+    Key {
+        name: "terraform.plugin_dir",
+        kind: Kind::Text,
+        allowed: "a directory",
+        aws_variables: &[],
+        set: |draft, text| {
+            draft.settings.terraform.plugin_dir = Some(draft.directory(text)?);
+            Some(())
+        },
+        get: |settings| settings.terraform.plugin_dir.as_ref().map(|dir| dir.display().to_string()),
+    },
+    Key {
+        name: "terraform.aws_provider",
+        kind: Kind::Number,
+        allowed: "5 or 6",
+        aws_variables: &[],
+        set: |draft, text| {
+            draft.settings.terraform.aws_provider = number(text, 5, 6)?;
+            Some(())
+        },
+        get: |settings| Some(settings.terraform.aws_provider.to_string()),
     },
     Key {
         name: "timeouts.call_seconds",

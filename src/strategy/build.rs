@@ -73,27 +73,34 @@ impl RunContext {
                 .await?
             }
         };
+        self.follow_build(scope, &id).await?;
+        self.image_uri(scope).await
+    }
+
+    /// Tells of a build until it is over, and fails if it did.
+    pub(super) async fn follow_build(&self, scope: &StepScope, id: &str) -> Result<(), StepError> {
+        let client = &self.site.clients.codebuild;
         let log_group = self.name(ResourceKind::BuildLogGroup);
         let mut watch = BuildWatch {
             scope,
             phases: BTreeMap::new(),
-            tail: LogTail::new(self.site.clients.logs.clone(), &log_group, codebuild::log_stream(&id)),
+            tail: LogTail::new(self.site.clients.logs.clone(), &log_group, codebuild::log_stream(id)),
             last_lines: VecDeque::new(),
             completed: None,
             closed: None,
         };
-        let state = match self.watch(scope, &id, &mut watch).await {
+        let state = match self.watch(scope, id, &mut watch).await {
             // Nothing can be told any more, so nobody would look after the build.
             Err(StepError::Journal(error)) => {
-                let _ = codebuild::stop_build(client, &id).await;
+                let _ = codebuild::stop_build(client, id).await;
                 return Err(StepError::Journal(error));
             }
             state => state?,
         };
         match state.status {
-            BuildStatus::Succeeded => self.image_uri(scope).await,
+            BuildStatus::Succeeded => Ok(()),
             BuildStatus::Stopped if scope.cancel().is_cancelled() => Err(StepError::Cancelled),
-            _ => Err(StepError::Failed(watch.failure(&state))),
+            _ => Err(StepError::Failed(failure_of(&state, watch.last_lines.into_iter().collect()))),
         }
     }
 
@@ -248,30 +255,27 @@ impl BuildWatch<'_> {
         }
         Ok(())
     }
+}
 
-    fn failure(&self, state: &BuildState) -> Failure {
-        let phase = state.phases.iter().find(|phase| {
-            phase.status.is_some_and(|status| !matches!(status, BuildStatus::Succeeded | BuildStatus::InProgress))
-        });
-        let ended = match state.status {
-            BuildStatus::TimedOut => "took longer than it may",
-            BuildStatus::Stopped => "was stopped",
-            BuildStatus::Fault => "ended with a fault in CodeBuild",
-            _ => "failed",
-        };
-        let message = match phase {
-            Some(phase) if !phase.contexts.is_empty() => {
-                format!("the build {ended} in phase {}: {}", phase.kind, phase.contexts.join("; "))
-            }
-            Some(phase) => format!("the build {ended} in phase {}", phase.kind),
-            None => format!("the build {ended}"),
-        };
-        Failure {
-            log: self.last_lines.iter().cloned().collect(),
-            hint: Some(hint_for(phase, state.status).to_owned()),
-            ..Failure::new(message)
+/// Why a build did not succeed; `log` is what its log says last.
+pub(super) fn failure_of(state: &BuildState, log: Vec<String>) -> Failure {
+    let phase = state.phases.iter().find(|phase| {
+        phase.status.is_some_and(|status| !matches!(status, BuildStatus::Succeeded | BuildStatus::InProgress))
+    });
+    let ended = match state.status {
+        BuildStatus::TimedOut => "took longer than it may",
+        BuildStatus::Stopped => "was stopped",
+        BuildStatus::Fault => "ended with a fault in CodeBuild",
+        _ => "failed",
+    };
+    let message = match phase {
+        Some(phase) if !phase.contexts.is_empty() => {
+            format!("the build {ended} in phase {}: {}", phase.kind, phase.contexts.join("; "))
         }
-    }
+        Some(phase) => format!("the build {ended} in phase {}", phase.kind),
+        None => format!("the build {ended}"),
+    };
+    Failure { log, hint: Some(hint_for(phase, state.status).to_owned()), ..Failure::new(message) }
 }
 
 /// What to do about a failed build, by the phase that failed.

@@ -149,31 +149,4 @@ impl RunContext {
         scope.changed(ResourceChange { kind, name: names.of(kind), arn, state, seconds, note }).await?;
         Ok(())
     }
-
-    /// The ARN that a kind's resource has, if such things have one.
-    fn arn_of(&self, kind: ResourceKind, names: &Names) -> Option<String> {
-        let (region, account, name) = (&self.site.region, &self.site.identity.account, names.of(kind));
-        Some(match kind {
-            ResourceKind::Repository => format!("arn:aws:ecr:{region}:{account}:repository/{name}"),
-            ResourceKind::BuildSourceBucket | ResourceKind::SourceBucket | ResourceKind::DestinationBucket => {
-                format!("arn:aws:s3:::{name}")
-            }
-            ResourceKind::BuildLogGroup | ResourceKind::FunctionLogGroup | ResourceKind::MacroLogGroup => {
-                format!("arn:aws:logs:{region}:{account}:log-group:{name}")
-            }
-            ResourceKind::BuildPolicy | ResourceKind::FunctionPolicy => self.iam_arn("policy", &name),
-            ResourceKind::BuildRole | ResourceKind::FunctionRole | ResourceKind::MacroRole => {
-                self.iam_arn("role", &name)
-            }
-            ResourceKind::BuildProject => format!("arn:aws:codebuild:{region}:{account}:project/{name}"),
-            ResourceKind::Function | ResourceKind::MacroFunction => {
-                format!("arn:aws:lambda:{region}:{account}:function:{name}")
-            }
-            // A stack's ARN ends in an id of its own, which only CloudFormation knows.
-            ResourceKind::MacroStack | ResourceKind::BuildStack | ResourceKind::AppStack => return None,
-            ResourceKind::Image | ResourceKind::InvokePermission | ResourceKind::Notification | ResourceKind::Macro => {
-                return None;
-            }
-        })
-    }
 }

@@ -1,13 +1,23 @@
 //! The plans that take a deployment down: every resource by itself, or stacks as stacks. Pure.
 
-use super::cloudformation;
+use super::{cloudformation, terraform};
 use crate::deployment::Deployment;
+use crate::event::StrategyKind;
 use crate::plan::{Plan, Step};
 use crate::resource::ResourceKind::{self, *};
 
 /// What takes a deployment down: steps for everything that may be there, the reverse of how it was made.
 pub fn destroy(deployment: &Deployment) -> Plan {
-    destroy_kinds(&|kind| deployment.resource(kind).is_some_and(|resource| resource.state.may_exist()), "")
+    let stands = |kind| deployment.resource(kind).is_some_and(|resource| resource.state.may_exist());
+    match deployment.origin() {
+        Some(origin) if origin.strategy == StrategyKind::Terraform => terraform::plan::destroy(&stands),
+        _ => destroy_kinds(&stands, ""),
+    }
+}
+
+/// The kinds that are removed by themselves, in the order in which they may be removed one after another.
+pub(super) fn order() -> impl Iterator<Item = ResourceKind> {
+    DESTROY_ORDER.into_iter().map(|(kind, _)| kind)
 }
 
 /// The steps that remove resources of the kinds given, under ids that end in `suffix`. What a stack has made goes with it.

@@ -189,6 +189,7 @@ impl History {
             | EventKind::StepRetried { .. }
             | EventKind::ResourceChanged { .. }
             | EventKind::LogLine { .. }
+            | EventKind::ToolFound { .. }
             | EventKind::ChangePlanned { .. }
             | EventKind::BuildPhase { .. }
             | EventKind::TrialStage { .. } => {}

@@ -179,6 +179,7 @@ impl Waterfall {
             | EventKind::StepProgress { .. }
             | EventKind::ResourceChanged { .. }
             | EventKind::LogLine { .. }
+            | EventKind::ToolFound { .. }
             | EventKind::ChangePlanned { .. }
             | EventKind::TrialStage { .. } => {}
         }
@@ -197,7 +198,7 @@ impl Waterfall {
     /// The bar of the step that builds the function's image; its detail are [`Self::phases`].
     pub fn build(&self) -> Option<&Bar> {
         let builds = self.action == Action::Deploy;
-        self.bars.iter().find(|bar| builds && bar.step.resource == Some(ResourceKind::Image))
+        self.bars.iter().find(|bar| builds && bar.step.resources().any(|kind| kind == ResourceKind::Image))
     }
 
     /// How many seconds the whole picture spans: to the run's end, or until now, or at least to what was heard of it last.

@@ -169,8 +169,8 @@ pub enum Effect {
     AskStatus,
     /// Ask the cloud for everything about one resource.
     Inspect(ResourceKind),
-    /// Make a run ready.
-    Prepare(Task),
+    /// Make a run ready, which is to be gone through at this pace.
+    Prepare(Task, Pace),
     /// Begin the run that was made ready.
     Start {
         /// How it goes at its gate.

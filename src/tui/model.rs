@@ -79,6 +79,8 @@ pub struct Model {
     pub function_log: LogPane,
     /// The log of stacks' events.
     pub stack_log: LogPane,
+    /// What Terraform says.
+    pub terraform_log: LogPane,
     /// The times.
     pub timing: TimingPane,
     /// The trial.
@@ -178,6 +180,7 @@ impl Model {
             build_log: LogPane::new(LogSource::Build),
             function_log: LogPane::new(LogSource::Function),
             stack_log: LogPane::new(LogSource::Stack),
+            terraform_log: LogPane::new(LogSource::Terraform),
             timing: TimingPane::default(),
             trial: TrialPane::default(),
             overlay: None,
@@ -233,13 +236,16 @@ impl Model {
         standing.map_or_else(|| self.asked.strategy.clone(), |origin| origin.strategy.to_string())
     }
 
-    /// The panels that there are: stacks only where there are any.
+    /// The panels that there are: stacks only where there are any, and Terraform's log only where it is at work.
     pub fn panels(&self) -> &'static [Panel] {
-        let ran = self.run.as_ref().is_some_and(|run| run.started.strategy == StrategyKind::Cloudformation);
-        if ran || self.strategy() == StrategyKind::Cloudformation.as_str() {
-            &Panel::ALL
-        } else {
-            &Panel::ALL[..Panel::ALL.len() - 1]
+        let strategy = match &self.run {
+            Some(run) => run.started.strategy.to_string(),
+            None => self.strategy(),
+        };
+        match StrategyKind::ALL.into_iter().find(|kind| kind.as_str() == strategy) {
+            Some(StrategyKind::Cloudformation) => &Panel::WITH_STACKS,
+            Some(StrategyKind::Terraform) => &Panel::WITH_TERRAFORM,
+            Some(StrategyKind::Sdk) | None => &Panel::USUAL,
         }
     }
 
@@ -249,6 +255,7 @@ impl Model {
             LogSource::Build => &mut self.build_log,
             LogSource::Function => &mut self.function_log,
             LogSource::Stack => &mut self.stack_log,
+            LogSource::Terraform => &mut self.terraform_log,
         }
     }
 
@@ -258,6 +265,7 @@ impl Model {
             Panel::Build => Some(&self.build_log),
             Panel::Function => Some(&self.function_log),
             Panel::Stacks => Some(&self.stack_log),
+            Panel::Terraform => Some(&self.terraform_log),
             _ => None,
         }
     }
@@ -294,7 +302,7 @@ impl Model {
         contexts.push(match self.focus {
             Panel::Resources => Context::Resources,
             Panel::Details => Context::Details,
-            Panel::Build | Panel::Function | Panel::Stacks => Context::Log,
+            Panel::Build | Panel::Function | Panel::Stacks | Panel::Terraform => Context::Log,
             Panel::Timing => Context::Timing,
             Panel::Trial if self.trial.is_choosing() => Context::Chooser,
             Panel::Trial => Context::Trial,
@@ -322,6 +330,7 @@ impl Model {
             Panel::Build => self.build_log.is_typing(),
             Panel::Function => self.function_log.is_typing(),
             Panel::Stacks => self.stack_log.is_typing(),
+            Panel::Terraform => self.terraform_log.is_typing(),
             Panel::Trial => self.trial.is_typing(),
             Panel::Resources | Panel::Details | Panel::Timing => false,
         }

@@ -59,6 +59,7 @@ impl PlainTeller {
             EventKind::LogLine { source, text, .. } => {
                 ("│", Role::Quiet, format!("{source}: {}", redact_line(&text::clean(text))))
             }
+            EventKind::ToolFound { tool, version } => (style::WAITING, Role::Quiet, format!("{tool} {version}")),
             EventKind::ChangePlanned { step, action, logical_id, resource_type } => {
                 let words = format!("{}: {action} {logical_id} ({resource_type})", self.title(step));
                 (style::WAITING, Role::Quiet, words)

@@ -169,7 +169,10 @@ impl RunView {
                     step.detail = format!("phase {phase}");
                 }
             }
-            EventKind::LogLine { .. } | EventKind::BuildPhase { .. } | EventKind::ChangePlanned { .. } => {}
+            EventKind::LogLine { .. }
+            | EventKind::BuildPhase { .. }
+            | EventKind::ToolFound { .. }
+            | EventKind::ChangePlanned { .. } => {}
         }
     }
 

@@ -56,6 +56,8 @@ actions! {
     ShowFunction => "show-function", "Show the function's log";
     /// Goes to the log of stacks.
     ShowStacks => "show-stacks", "Show what CloudFormation says of its stacks";
+    /// The log of Terraform's output.
+    ShowTerraform => "show-terraform", "Show what Terraform says";
     /// Goes to the times.
     ShowTiming => "show-timing", "Show what took how long";
     /// Goes to the trial.
@@ -164,6 +166,7 @@ impl Action {
             Self::ShowBuild => "build",
             Self::ShowFunction => "function",
             Self::ShowStacks => "stacks",
+            Self::ShowTerraform => "terraform",
             Self::ShowTiming => "timing",
             Self::ShowTrial => "try it",
             Self::Up => "up",

@@ -136,6 +136,7 @@ const DEFAULTS: &[(Context, Action, &[&str])] = &[
     (Context::Everywhere, Action::ShowTiming, &["5"]),
     (Context::Everywhere, Action::ShowTrial, &["6", "t"]),
     (Context::Everywhere, Action::ShowStacks, &["7"]),
+    (Context::Everywhere, Action::ShowTerraform, &["8"]),
     (Context::Resources, Action::Up, &["k", "up"]),
     (Context::Resources, Action::Down, &["j", "down"]),
     (Context::Resources, Action::PageUp, &["pgup", "ctrl-u"]),

@@ -194,6 +194,7 @@ impl LogPane {
                     LogSource::Build => "thumbctl-build",
                     LogSource::Function => "thumbctl-function",
                     LogSource::Stack => "thumbctl-stacks",
+                    LogSource::Terraform => "thumbctl-terraform",
                 };
                 self.want(LogCommand::Save(name.to_owned()))
             }

@@ -19,12 +19,22 @@ pub enum Panel {
     Trial,
     /// What CloudFormation says of its stacks.
     Stacks,
+    /// What Terraform says.
+    Terraform,
 }
 
 impl Panel {
-    /// Every panel, in the order of their keys; the last is there only where there are stacks.
-    pub const ALL: [Self; 7] =
+    /// The panels that are always there, in the order of their keys.
+    pub const USUAL: [Self; 6] =
+        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::Trial];
+
+    /// The same, and what there is where there are stacks.
+    pub const WITH_STACKS: [Self; 7] =
         [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::Trial, Self::Stacks];
+
+    /// The same, and what there is where Terraform is at work.
+    pub const WITH_TERRAFORM: [Self; 7] =
+        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::Trial, Self::Terraform];
 
     /// What stands on its tab.
     pub fn title(self) -> &'static str {
@@ -36,6 +46,7 @@ impl Panel {
             Self::Timing => "Timing",
             Self::Trial => "Try it",
             Self::Stacks => "Stacks",
+            Self::Terraform => "Terraform",
         }
     }
 
@@ -49,6 +60,7 @@ impl Panel {
             Self::Timing => Action::ShowTiming,
             Self::Trial => Action::ShowTrial,
             Self::Stacks => Action::ShowStacks,
+            Self::Terraform => Action::ShowTerraform,
         }
     }
 

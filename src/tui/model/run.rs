@@ -156,6 +156,7 @@ impl RunModel {
             EventKind::RunStarted(_)
             | EventKind::ResourceChanged { .. }
             | EventKind::LogLine { .. }
+            | EventKind::ToolFound { .. }
             | EventKind::TrialStage { .. } => {}
             EventKind::ChangePlanned { step, action, logical_id, resource_type } => {
                 if let Some(model) = self.step_mut(step) {

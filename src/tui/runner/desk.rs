@@ -16,7 +16,7 @@ use super::replay::Replay;
 use crate::cloud::CloudLabel;
 use crate::event::{Failure, LogSource, RunId};
 use crate::plan::StepId;
-use crate::session::{Prepared, Preview, Running, Session, SessionError};
+use crate::session::{Prepared, Preview, Running, Session, SessionError, Stride};
 use crate::settings::Settings;
 use crate::tui::log_store::{LogCommand, LogReport, LogStore};
 use crate::tui::message::{Effect, Message, Pace, Place, PreparedRun, Stakes, Task, TerminalAnswer};
@@ -146,7 +146,7 @@ impl Desk {
                 let answer = answer.map(|found| found.map(Box::new)).map_err(|error| failure_of(&error, error.hint()));
                 Message::Inspected(kind, answer)
             }),
-            Effect::Prepare(task) => return self.prepare(task),
+            Effect::Prepare(task, pace) => return self.prepare(task, pace),
             Effect::Start { pace, passes, free } => self.start(pace, passes, free),
             Effect::Discard => self.ready = None,
             Effect::PassOne => self.run.iter().for_each(|(gate, _)| gate.pass_one()),
@@ -202,7 +202,7 @@ impl Desk {
         });
     }
 
-    fn prepare(&mut self, task: Task) -> Vec<Message> {
+    fn prepare(&mut self, task: Task, pace: Pace) -> Vec<Message> {
         let Some(session) = self.session.clone() else { return Vec::new() };
         let notes = self.notes.clone();
         // Two trials of one image do not write over each other's thumbnails.
@@ -218,7 +218,7 @@ impl Desk {
             }
         };
         tokio::spawn(async move {
-            let note = match make_ready(&session, task.clone(), thumbnails).await {
+            let note = match make_ready(&session, task.clone(), pace, thumbnails).await {
                 Ok(ready) => Note::Prepared(ready),
                 Err(error) => Note::Message(Message::NotPrepared(task, failure_of(&error, error.hint()))),
             };
@@ -275,9 +275,18 @@ async fn with_preview(session: Arc<Session>) -> Note {
 }
 
 /// Makes a run ready; for a deployment, asks the cloud what is missing.
-async fn make_ready(session: &Session, task: Task, thumbnails: Option<PathBuf>) -> Result<Ready, SessionError> {
+async fn make_ready(
+    session: &Session,
+    task: Task,
+    pace: Pace,
+    thumbnails: Option<PathBuf>,
+) -> Result<Ready, SessionError> {
+    let stride = match pace {
+        Pace::Stepwise => Stride::StepByStep,
+        Pace::Through => Stride::Through,
+    };
     let prepared = match &task {
-        Task::Deploy => session.prepare_deploy().await?,
+        Task::Deploy => session.prepare_deploy(stride).await?,
         Task::Destroy => session.prepare_destroy().await?,
         Task::Trial(images) => session.prepare_trial(images.clone(), thumbnails).await?,
     };

@@ -33,7 +33,7 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
     let connected = model.place().is_some();
     let idle = model.activity.is_idle();
     let ours = model.activity.ours();
-    let is_log = matches!(model.focus, Panel::Build | Panel::Function | Panel::Stacks);
+    let is_log = matches!(model.focus, Panel::Build | Panel::Function | Panel::Stacks | Panel::Terraform);
     let sends = matches!(action, Action::Choose | Action::TypePath | Action::Mark | Action::Send);
     if model.activity.is_replay() && (sends || (action == Action::Save && model.focus == Panel::Trial)) {
         return false;
@@ -67,6 +67,7 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
         Action::ShowTrial | Action::ShowResources | Action::ShowDetails => true,
         Action::ShowBuild | Action::ShowFunction | Action::ShowTiming => true,
         Action::ShowStacks => model.panels().contains(&Panel::Stacks),
+        Action::ShowTerraform => model.panels().contains(&Panel::Terraform),
         Action::NextPanel | Action::PreviousPanel => true,
         Action::ToggleDependencies => model.focus == Panel::Resources,
         Action::Copy => match model.focus {
@@ -74,6 +75,7 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
             Panel::Build => model.build_log.can(action),
             Panel::Function => model.function_log.can(action),
             Panel::Stacks => model.stack_log.can(action),
+            Panel::Terraform => model.terraform_log.can(action),
             Panel::Timing | Panel::Trial => false,
         },
         Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Top | Action::Bottom => {
@@ -82,6 +84,7 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
                 Panel::Build => model.build_log.can(action),
                 Panel::Function => model.function_log.can(action),
                 Panel::Stacks => model.stack_log.can(action),
+                Panel::Terraform => model.terraform_log.can(action),
                 Panel::Trial => model.trial.can(action),
             }
         }
@@ -90,6 +93,7 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
             Panel::Build => model.build_log.can(action),
             Panel::Function => model.function_log.can(action),
             Panel::Stacks => model.stack_log.can(action),
+            Panel::Terraform => model.terraform_log.can(action),
             Panel::Trial => model.trial.can(action),
             Panel::Resources | Panel::Details | Panel::Timing => false,
         },
@@ -142,6 +146,7 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::ShowTiming => show(model, Panel::Timing),
         Action::ShowTrial => show(model, Panel::Trial),
         Action::ShowStacks => show(model, Panel::Stacks),
+        Action::ShowTerraform => show(model, Panel::Terraform),
         Action::ToggleDependencies => {
             model.resources.dependencies = !model.resources.dependencies;
             Vec::new()
@@ -198,6 +203,7 @@ fn in_panel(model: &mut Model, action: Action) -> Vec<Effect> {
         Panel::Build => model.build_log.act(action),
         Panel::Function => model.function_log.act(action),
         Panel::Stacks => model.stack_log.act(action),
+        Panel::Terraform => model.terraform_log.act(action),
         Panel::Trial => model.trial.act(action),
     }
 }
@@ -260,7 +266,7 @@ pub(super) fn prepare(model: &mut Model, task: Task, pace: Pace) -> Vec<Effect> 
     // What was said before is about something else.
     model.messages.dismiss();
     model.activity = Activity::Preparing { task: task.clone(), pace };
-    vec![Effect::Prepare(task)]
+    vec![Effect::Prepare(task, pace)]
 }
 
 /// Sends the chosen images, or goes into the folder under the cursor.

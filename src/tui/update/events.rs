@@ -43,6 +43,7 @@ struct Lines {
     build: Vec<LogLine>,
     function: Vec<LogLine>,
     stack: Vec<LogLine>,
+    terraform: Vec<LogLine>,
 }
 
 impl Lines {
@@ -51,6 +52,7 @@ impl Lines {
             LogSource::Build => self.build.push(line),
             LogSource::Function => self.function.push(line),
             LogSource::Stack => self.stack.push(line),
+            LogSource::Terraform => self.terraform.push(line),
         }
     }
 
@@ -64,6 +66,9 @@ impl Lines {
         }
         if !self.stack.is_empty() {
             effects.extend(model.stack_log.append(std::mem::take(&mut self.stack)));
+        }
+        if !self.terraform.is_empty() {
+            effects.extend(model.terraform_log.append(std::mem::take(&mut self.terraform)));
         }
         effects
     }

@@ -84,6 +84,7 @@ fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             Panel::Build => model.build_log.type_key(key),
             Panel::Function => model.function_log.type_key(key),
             Panel::Stacks => model.stack_log.type_key(key),
+            Panel::Terraform => model.terraform_log.type_key(key),
             Panel::Trial => model.trial.type_key(key),
             Panel::Resources | Panel::Details | Panel::Timing => Vec::new(),
         },

@@ -122,6 +122,7 @@ fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
         Panel::Build => model.build_log.scroll(lines),
         Panel::Function => model.function_log.scroll(lines),
         Panel::Stacks => model.stack_log.scroll(lines),
+        Panel::Terraform => model.terraform_log.scroll(lines),
         Panel::Timing => {
             let rows = view::timing::rows(model, inside.width);
             model.timing.scroll = moved(model.timing.scroll, lines).min(most(rows, inside.height));

@@ -35,6 +35,7 @@ fn fit_panes(model: &mut Model) -> Vec<Effect> {
     effects.extend(model.function_log.resize(log.width, log.height));
     let log = log_area(main, LogSource::Stack);
     effects.extend(model.stack_log.resize(log.width, log.height));
+    effects.extend(model.terraform_log.resize(log.width, log.height));
     let trial = Layout::text_area(Layout::inside(main));
     effects.extend(model.trial.resize(trial.width, trial.height));
     effects

@@ -93,7 +93,7 @@ fn the_scenes_are_what_they_are_called() {
 fn enter_begins_a_deployment_that_stops_before_its_second_step() {
     let mut model = scenes::empty(SIZE);
     assert_eq!(model.next_step().map(|step| step.title.clone()), Some(scenes::deploy_plan().steps()[0].title.clone()));
-    assert_eq!(press(&mut model, &["enter"]), [Effect::Prepare(Task::Deploy)]);
+    assert_eq!(press(&mut model, &["enter"]), [Effect::Prepare(Task::Deploy, Pace::Stepwise)]);
     assert_eq!(model.state(), StateOfAffairs::Preparing);
     let effects = update(&mut model, prepared(Task::Deploy, &[]));
     assert_eq!(effects, [begun(Pace::Stepwise)]);

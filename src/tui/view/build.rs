@@ -39,6 +39,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     let (panel, pane) = match model.shown_panel() {
         Panel::Function => (Panel::Function, &model.function_log),
         Panel::Stacks => (Panel::Stacks, &model.stack_log),
+        Panel::Terraform => (Panel::Terraform, &model.terraform_log),
         _ => (Panel::Build, &model.build_log),
     };
     let has_keys = model.focus == panel && model.overlay.is_none();
@@ -63,7 +64,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
 pub fn log_area(panel: Rect, source: LogSource) -> Rect {
     let inside = Layout::inside(panel);
     match source {
-        LogSource::Function | LogSource::Stack => inside,
+        LogSource::Function | LogSource::Stack | LogSource::Terraform => inside,
         LogSource::Build => {
             let taken = phases::height(inside.height);
             Rect { y: inside.y.saturating_add(taken), height: inside.height.saturating_sub(taken), ..inside }

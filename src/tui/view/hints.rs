@@ -133,6 +133,7 @@ fn goes_without_saying(action: Action) -> bool {
                 | Action::ShowTiming
                 | Action::ShowTrial
                 | Action::ShowStacks
+                | Action::ShowTerraform
                 | Action::Suspend
                 | Action::Redraw
         )

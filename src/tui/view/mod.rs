@@ -104,7 +104,9 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     match model.shown_panel() {
         Panel::Resources => resources::draw(frame, layout.main, model, look),
         Panel::Details => details::draw(frame, layout.main, model, look),
-        Panel::Build | Panel::Function | Panel::Stacks => build::draw(frame, layout.main, model, look),
+        Panel::Build | Panel::Function | Panel::Stacks | Panel::Terraform => {
+            build::draw(frame, layout.main, model, look)
+        }
         Panel::Timing => timing::draw(frame, layout.main, model, look),
         Panel::Trial => trial::draw(frame, layout.main, model, look),
     }

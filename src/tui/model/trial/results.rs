@@ -196,6 +196,7 @@ impl TrialRun {
             EventKind::RunStarted(_)
             | EventKind::ResourceChanged { .. }
             | EventKind::LogLine { .. }
+            | EventKind::ToolFound { .. }
             | EventKind::ChangePlanned { .. }
             | EventKind::BuildPhase { .. } => {}
         }

@@ -85,7 +85,7 @@ fn asked(effects: &[Effect]) -> Vec<PictureKey> {
 
 fn prepared(effects: &[Effect]) -> Option<&Task> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Prepare(task) => Some(task),
+        Effect::Prepare(task, _) => Some(task),
         _ => None,
     })
 }

@@ -68,6 +68,7 @@ fn draw_nothing(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogPane
                 "There is no function yet.".to_owned()
             }
             LogSource::Stack => "What CloudFormation says of its stacks will be here, event by event.".to_owned(),
+            LogSource::Terraform => "What Terraform says will be here, line by line.".to_owned(),
             LogSource::Function => "The function has not written anything yet.".to_owned(),
         },
     };

@@ -160,7 +160,7 @@ fn no_credential_of_a_run_is_drawn_in_any_panel() {
                 [model.connection.clone(), Connection::Connecting, Connection::Unneeded, Connection::Failed(told())]
             {
                 model.connection = connection;
-                for panel in Panel::ALL {
+                for panel in super::PANELS {
                     model.focus = panel;
                     model.shown = if panel == Panel::Resources { model.shown } else { panel };
                     for overlay in [None, Some(Overlay::Messages { scroll: 0 })] {

@@ -1,0 +1,13 @@
+data "aws_caller_identity" "current" {}
+
+locals {
+  account = data.aws_caller_identity.current.account_id
+  stem    = "${var.prefix}-${var.suffix}"
+
+  # What the policies name. Names, not references: so no policy waits for what it allows.
+  repository          = local.stem
+  build_source_bucket = "${local.stem}-build-source"
+  build_log_group     = "/aws/codebuild/${local.stem}-build"
+  image_tag           = "latest"
+  is_bundled          = var.source_url == ""
+}

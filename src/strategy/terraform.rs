@@ -1,0 +1,461 @@
+//! The Terraform strategy: the user's own Terraform, on a configuration that stands alone.
+//!
+//! Terraform plans, makes and destroys; what it says becomes the events that all strategies tell. Every step can be done
+//! again: the state says what is there, what it does not know is looked for by name and imported, and a Terraform that an
+//! earlier process has left at work is waited for.
+
+mod address;
+pub mod build_runner;
+mod diagnosis;
+mod follow;
+mod look;
+pub mod plan;
+mod process;
+mod program;
+mod stream;
+mod tale;
+mod workspace;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+
+use self::address::{FUNCTION_MODULE, PLACES, Place};
+use self::follow::{UnderWay, Until, failed};
+pub use self::look::{Look, look};
+use self::plan::Stage;
+use self::process::{Process, Start};
+pub use self::program::{Program, TerraformError};
+pub use self::stream::{Change, Summary};
+pub use self::workspace::configuration;
+use self::workspace::{StateError, Workspace};
+use super::run_context::RunContext;
+use super::{leftovers, teardown};
+use crate::aws::AwsError;
+use crate::cloud::{Cloud, CloudEnvironment, CloudError};
+use crate::engine::{ResourceChange, StepDone, StepError, StepRunner, StepScope};
+use crate::event::{Action, EventKind, Failure};
+use crate::plan::Step;
+use crate::resource::{ResourceKind, ResourceState};
+use crate::settings::{BuildSource, TerraformSettings};
+
+/// Terraform, ready to be run in a deployment's folder.
+#[derive(Clone, Debug)]
+pub struct Terraform {
+    program: Program,
+    settings: TerraformSettings,
+    environment: CloudEnvironment,
+    workspace: Workspace,
+}
+
+/// Why Terraform is not ready.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// It cannot be used.
+    #[error(transparent)]
+    Terraform(#[from] TerraformError),
+    /// It would not reach the cloud.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+}
+
+impl Terraform {
+    /// Finds Terraform, and what it needs to reach a cloud. Nothing is run but for its version, nothing is written.
+    ///
+    /// # Errors
+    /// When it is missing or too old, or there are no credentials to give it.
+    pub async fn find(settings: &TerraformSettings, cloud: &Cloud, dir: PathBuf) -> Result<Self, NotReady> {
+        let workspace = Workspace::new(dir);
+        let known = workspace.initialised().map(|initialised| initialised.program);
+        let program = Program::find(settings, known).await?;
+        let environment = cloud.environment().await?;
+        Ok(Self { program, settings: settings.clone(), environment, workspace })
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    fn start(&self, arguments: &[&str]) -> Result<Process, TerraformError> {
+        Process::start(self.how(arguments)).map_err(|error| self.workspace.failed("", error))
+    }
+
+    fn how<'a>(&'a self, arguments: &'a [&'a str]) -> Start<'a> {
+        let (program, dir) = (self.program.path.as_path(), self.workspace.dir());
+        Start { program, dir, arguments, environment: &self.environment }
+    }
+
+    /// What `init` is given.
+    fn init_arguments(&self) -> Vec<String> {
+        let mut arguments = ["init", "-input=false", "-no-color"].map(str::to_owned).to_vec();
+        if let Some(dir) = &self.settings.plugin_dir {
+            arguments.push(format!("-plugin-dir={}", dir.display()));
+        }
+        arguments
+    }
+}
+
+/// Does the steps of the Terraform strategy's plans.
+#[derive(Debug)]
+pub struct TerraformStrategy {
+    context: Arc<RunContext>,
+    action: Action,
+    terraform: Terraform,
+    work: Mutex<Work>,
+}
+
+/// What one step leaves to the next.
+#[derive(Debug, Default)]
+struct Work {
+    /// A Terraform that the step has started and the next goes on with.
+    under_way: Option<UnderWay>,
+    /// What the plan does.
+    planned: Vec<Change>,
+    /// Whether the plan does anything.
+    has_work: bool,
+    /// What is gone.
+    gone: Vec<ResourceKind>,
+    /// Whether Terraform has not destroyed what it was to.
+    has_failed: bool,
+}
+
+impl TerraformStrategy {
+    /// A runner for one run.
+    pub fn new(context: RunContext, action: Action, terraform: Terraform) -> Self {
+        Self { context: Arc::new(context), action, terraform, work: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl StepRunner for TerraformStrategy {
+    async fn run(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
+        let (stage, id) = plan::stage_of(step.id.as_str());
+        match id {
+            plan::INIT => self.init(scope).await,
+            plan::PLAN_START => self.start_plan(stage, scope).await,
+            plan::PLAN => self.plan(stage, scope).await,
+            plan::APPLY_START => self.start_apply(stage, scope).await,
+            plan::APPLY => self.apply(stage, scope).await,
+            plan::DESTROY_START => self.start_destroy(scope).await,
+            plan::DESTROY => self.destroy(scope).await,
+            plan::LEFTOVERS => self.remove_leftovers(scope).await,
+            _ if self.action == Action::Destroy => self.context.remove_step(step, scope).await,
+            other => unreachable!("the plan has no step '{other}'"),
+        }
+    }
+
+    /// A step that is not run leaves no Terraform at work that nobody follows.
+    async fn withdraw(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
+        if !step.goes_on {
+            return Ok(());
+        }
+        let mut work = self.work.lock().await;
+        let Some(mut under_way) = work.under_way.take() else { return Ok(()) };
+        self.end(&mut under_way, scope).await?;
+        let stage = plan::stage_of(step.id.as_str()).0;
+        if self.action == Action::Deploy {
+            self.tell_unmade(stage, &work.planned, &under_way, scope).await
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl TerraformStrategy {
+    /// Lays out the folder and initialises it, unless that would change nothing.
+    async fn init(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        let Terraform { program, settings, workspace, .. } = &self.terraform;
+        self.await_earlier(scope).await?;
+        workspace.lay_out(&self.context.names, &self.context.site).map_err(failed)?;
+        workspace.remove_crash_log().map_err(failed)?;
+        let found = |tool: String, version: String| EventKind::ToolFound { tool, version };
+        scope.tell(found(program.name().to_owned(), program.version.clone())).await?;
+        let done = if workspace.is_initialised(program, settings) {
+            StepDone::AlreadyDone
+        } else {
+            // A lock file holds on to versions that the settings may not allow any more.
+            workspace.unlock_providers().map_err(failed)?;
+            let arguments = self.terraform.init_arguments();
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let mut under_way = UnderWay::new("init", self.terraform.start(&arguments).map_err(failed)?);
+            self.follow(&mut under_way, Until::Ended, scope).await?;
+            workspace.set_initialised(program, settings).map_err(failed)?;
+            StepDone::Finished
+        };
+        for (provider, version) in workspace.providers() {
+            scope.tell(found(provider, version)).await?;
+        }
+        Ok(done)
+    }
+
+    async fn start_plan(&self, stage: Stage, scope: &StepScope) -> Result<StepDone, StepError> {
+        let workspace = &self.terraform.workspace;
+        let state = match workspace.state() {
+            Ok(state) => state,
+            Err(StateError::Unreadable(error)) => return Err(failed(error)),
+            Err(StateError::Damaged) => {
+                scope
+                    .progress("the state is damaged: it is set aside, and what there is is imported", None, None)
+                    .await?;
+                workspace.set_state_aside("damaged").map_err(failed)?;
+                workspace.state().unwrap_or_default()
+            }
+        };
+        // What the second half has made would be destroyed by a plan for the first alone.
+        let has_function = state.iter().any(|address| address.starts_with(FUNCTION_MODULE));
+        let stage = if has_function { Stage::All } else { stage };
+        let mut imports = Vec::new();
+        if self.context.before.is_standing() {
+            for place in PLACES.iter().filter(|place| self.is_of(stage, place) && !state.contains(place.address)) {
+                let id = place.import_id(&self.context.names, &self.context.site.identity.account);
+                if let Some(id) = id
+                    && self.context.is_there(scope, place.kind).await?
+                {
+                    let words = format!("{id} is there, and the state does not know it: it is imported");
+                    scope.progress(words, None, None).await?;
+                    imports.push((place.address, id));
+                }
+            }
+        }
+        workspace.write_imports(&imports).map_err(failed)?;
+        let (out, variable) = (format!("-out={}", workspace.plan_file()), format!("-var=stage={}", stage.as_str()));
+        let process = self.terraform.start(&["plan", "-json", "-input=false", &out, &variable]).map_err(failed)?;
+        self.start(UnderWay::new("plan", process), scope).await
+    }
+
+    /// Follows a Terraform until its provider runs, and leaves the rest to the next step.
+    async fn start(&self, mut under_way: UnderWay, scope: &StepScope) -> Result<StepDone, StepError> {
+        self.follow(&mut under_way, Until::ProviderRuns, scope).await?;
+        self.work.lock().await.under_way = Some(under_way);
+        Ok(StepDone::Finished)
+    }
+
+    async fn plan(&self, stage: Stage, scope: &StepScope) -> Result<StepDone, StepError> {
+        let mut work = self.work.lock().await;
+        let Some(mut under_way) = work.under_way.take() else { return Ok(StepDone::AlreadyDone) };
+        self.follow(&mut under_way, Until::Ended, scope).await?;
+        for change in under_way.planned.iter().filter(|change| !matches!(change.action.as_str(), "read" | "noop")) {
+            let Change { address, resource_type, action, reason } = change;
+            if let Some(lost) = lost_bucket(change) {
+                return Err(StepError::Failed(
+                    Failure::new(format!(
+                        "Terraform would {action} the {} ({}): nothing was applied",
+                        lost.title().to_lowercase(),
+                        self.context.name(lost)
+                    ))
+                    .with_hint("what is in it would be lost; `thumbctl destroy` does that where it is wanted"),
+                ));
+            }
+            let action = reason.as_ref().map_or_else(|| action.clone(), |reason| format!("{action} ({reason})"));
+            scope
+                .tell(EventKind::ChangePlanned {
+                    step: plan::apply_start_of(stage).as_str().into(),
+                    action,
+                    logical_id: address.clone(),
+                    resource_type: resource_type.clone(),
+                })
+                .await?;
+        }
+        work.has_work = under_way.summary.is_none_or(|summary| summary.total() > 0);
+        work.planned = under_way.planned;
+        if !work.has_work {
+            scope.progress("nothing has to be made or changed", None, None).await?;
+        }
+        Ok(StepDone::Finished)
+    }
+
+    async fn start_apply(&self, stage: Stage, scope: &StepScope) -> Result<StepDone, StepError> {
+        {
+            let work = self.work.lock().await;
+            if !work.has_work {
+                return Ok(StepDone::AlreadyDone);
+            }
+            // In the journal before the first call, whatever Terraform comes to call first.
+            for kind in self.kinds_made(stage, &work.planned) {
+                self.tell(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
+            }
+        }
+        let plan = self.terraform.workspace.plan_file();
+        let process = self.terraform.start(&["apply", "-json", "-input=false", plan]).map_err(failed)?;
+        let mut under_way = UnderWay::new("apply", process);
+        match self.follow(&mut under_way, Until::ProviderRuns, scope).await {
+            Ok(()) => {
+                self.work.lock().await.under_way = Some(under_way);
+                Ok(StepDone::Finished)
+            }
+            Err(error) => {
+                let work = self.work.lock().await;
+                self.tell_unmade(stage, &work.planned, &under_way, scope).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn apply(&self, stage: Stage, scope: &StepScope) -> Result<StepDone, StepError> {
+        let mut work = self.work.lock().await;
+        let Some(mut under_way) = work.under_way.take() else {
+            self.tell_rest_ready(stage, None, scope).await?;
+            return Ok(StepDone::AlreadyDone);
+        };
+        match self.follow(&mut under_way, Until::Ended, scope).await {
+            Ok(()) => {
+                self.tell_rest_ready(stage, Some(&under_way), scope).await?;
+                Ok(StepDone::Finished)
+            }
+            Err(StepError::Journal(error)) => Err(StepError::Journal(error)),
+            Err(error) => {
+                self.tell_unmade(stage, &work.planned, &under_way, scope).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_destroy(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        let workspace = &self.terraform.workspace;
+        match workspace.state() {
+            Ok(state) if state.is_empty() => return Ok(StepDone::AlreadyDone),
+            Ok(_) => {}
+            Err(StateError::Unreadable(error)) => return Err(failed(error)),
+            Err(StateError::Damaged) => {
+                scope
+                    .progress("the state is damaged: it is set aside, and what there is is found by tag", None, None)
+                    .await?;
+                workspace.set_state_aside("damaged").map_err(failed)?;
+                return Ok(StepDone::AlreadyDone);
+            }
+        }
+        workspace.write_imports(&[]).map_err(failed)?;
+        // The stage without the function asks for no image: one that is not there would keep all from being destroyed.
+        let arguments = ["destroy", "-json", "-auto-approve", "-input=false", "-var=stage=build"];
+        let started = async {
+            let process = self.terraform.start(&arguments).map_err(failed)?;
+            self.start(UnderWay::new("destroy", process), scope).await
+        };
+        let started = started.await;
+        self.work.lock().await.has_failed = started.is_err();
+        started
+    }
+
+    async fn destroy(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        let mut work = self.work.lock().await;
+        let Some(mut under_way) = work.under_way.take() else { return Ok(StepDone::AlreadyDone) };
+        let ended = self.follow(&mut under_way, Until::Ended, scope).await;
+        work.has_failed = ended.is_err();
+        let is_gone = |kind: &ResourceKind| under_way.tale.state_of(*kind) == Some(ResourceState::Gone);
+        work.gone = ResourceKind::ARCHITECTURE.into_iter().filter(is_gone).collect();
+        ended.map(|()| StepDone::Finished)
+    }
+
+    /// Removes what Terraform does not know, found by tag and name, and then knows that nothing is left.
+    async fn remove_leftovers(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        let work = self.work.lock().await;
+        if work.has_failed {
+            return Err(StepError::Failed(
+                Failure::new("nothing was looked for, since Terraform has not ended its work")
+                    .with_hint("`thumbctl destroy` again goes on; `thumbctl destroy --purge` does without Terraform"),
+            ));
+        }
+        let names = &self.context.names;
+        let aws_failed =
+            |error: AwsError| StepError::Failed(Failure { hint: error.hint(), ..Failure::from_error(&error) });
+        let found = leftovers::find(&self.context.site, names.deployment()).await.map_err(aws_failed)?;
+        let left: Vec<ResourceKind> = found
+            .names(names.deployment())
+            .into_iter()
+            .filter(|(kind, name)| names.of(*kind) == *name)
+            .map(|(kind, _)| kind)
+            .collect();
+        for kind in teardown::order().filter(|kind| left.contains(kind)) {
+            scope.progress(format!("{} is left: it is removed", names.of(kind)), None, None).await?;
+            self.tell(scope, kind, ResourceState::Deleting, None, None).await?;
+            self.context.remove(kind, names, scope).await?;
+            self.tell(scope, kind, ResourceState::Gone, None, Some("Terraform did not know it".to_owned())).await?;
+        }
+        let stood: Vec<ResourceKind> = self.context.before.standing().map(|resource| resource.kind).collect();
+        for kind in stood.into_iter().filter(|kind| !work.gone.contains(kind) && !left.contains(kind)) {
+            self.tell(scope, kind, ResourceState::Gone, None, Some("already gone".to_owned())).await?;
+        }
+        self.terraform.workspace.forget_state().map_err(failed)?;
+        Ok(if left.is_empty() { StepDone::AlreadyDone } else { StepDone::Finished })
+    }
+
+    fn is_of(&self, stage: Stage, place: &Place) -> bool {
+        let is_bundled = self.context.site.settings.build.source == BuildSource::Bundle;
+        (stage == Stage::All || place.is_of_build_half())
+            && (is_bundled || place.kind != ResourceKind::BuildSourceBucket)
+    }
+
+    /// The kinds that a plan makes and that were not there before.
+    fn kinds_made(&self, stage: Stage, planned: &[Change]) -> Vec<ResourceKind> {
+        let is_made = |place: &&Place| {
+            let makes = |change: &Change| {
+                change.address == place.address && matches!(change.action.as_str(), "create" | "replace")
+            };
+            self.is_of(stage, place) && !self.context.before.is_ready(place.kind) && planned.iter().any(makes)
+        };
+        PLACES.iter().filter(is_made).map(|place| place.kind).collect()
+    }
+
+    /// After an apply that went well: what it had nothing to do with is there, too.
+    async fn tell_rest_ready(
+        &self,
+        stage: Stage,
+        under_way: Option<&UnderWay>,
+        scope: &StepScope,
+    ) -> Result<(), StepError> {
+        for place in PLACES.iter().filter(|place| self.is_of(stage, place)) {
+            let told = under_way.and_then(|under_way| under_way.tale.state_of(place.kind));
+            if told != Some(ResourceState::Ready) && !self.context.before.is_ready(place.kind) {
+                let note = Some("there already".to_owned());
+                self.tell(scope, place.kind, ResourceState::Ready, None, note).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// After an apply that did not go well: what it never began is not there, and what it began and did not end is unfinished.
+    async fn tell_unmade(
+        &self,
+        stage: Stage,
+        planned: &[Change],
+        under_way: &UnderWay,
+        scope: &StepScope,
+    ) -> Result<(), StepError> {
+        let stood = |kind| self.context.before.resource(kind).is_some_and(|known| known.state.may_exist());
+        for kind in self.kinds_made(stage, planned) {
+            let told = under_way.tale.state_of(kind);
+            if !under_way.tale.has_begun(kind) && !stood(kind) {
+                let note = Some("it was never begun".to_owned());
+                self.tell(scope, kind, ResourceState::Gone, None, note).await?;
+            } else if told == Some(ResourceState::Creating) {
+                self.tell(scope, kind, ResourceState::Failed, None, Some("unfinished".to_owned())).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell(
+        &self,
+        scope: &StepScope,
+        kind: ResourceKind,
+        state: ResourceState,
+        seconds: Option<f64>,
+        note: Option<String>,
+    ) -> Result<(), StepError> {
+        let names = &self.context.names;
+        let arn = (state == ResourceState::Ready).then(|| self.context.arn_of(kind, names)).flatten();
+        scope.changed(ResourceChange { kind, name: names.of(kind), arn, state, seconds, note }).await?;
+        Ok(())
+    }
+}
+
+/// The bucket whose contents a change would throw away. One that was never finished has none.
+fn lost_bucket(change: &Change) -> Option<ResourceKind> {
+    let place = Place::of(&change.address).filter(|place| place.address == change.address)?;
+    let holds_images = matches!(place.kind, ResourceKind::SourceBucket | ResourceKind::DestinationBucket);
+    let is_lost = matches!(change.action.as_str(), "delete" | "replace") && change.reason.as_deref() != Some("tainted");
+    (holds_images && is_lost).then_some(place.kind)
+}

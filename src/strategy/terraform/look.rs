@@ -1,0 +1,113 @@
+//! Looking with Terraform: what it would do, and what is not as its state has it. Nothing in the cloud or in the state changes,
+//! and whoever works in the folder is not disturbed.
+
+use super::diagnosis::Diagnosis;
+use super::process::{Process, ended};
+use super::stream::{Change, Message, Summary};
+use super::workspace::Workspace;
+use super::{NotReady, Terraform, TerraformError};
+use crate::event::Failure;
+use crate::names::Names;
+use crate::strategy::Site;
+
+/// What Terraform says when it looks.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// How many resources the state has.
+    pub known: usize,
+    /// What an apply would do.
+    pub planned: Vec<Change>,
+    /// What is gone, though the state has it.
+    pub missing: Vec<Change>,
+    /// How much an apply would do.
+    pub summary: Summary,
+}
+
+/// Has Terraform compare its configuration, its state and the cloud. Where nothing stands, there is no state to compare with.
+///
+/// # Errors
+/// When Terraform cannot be run, or fails: why, in words.
+pub async fn look(terraform: &Terraform, names: &Names, site: &Site, stands: bool) -> Result<Look, Failure> {
+    terraform.prepare_folder().await?;
+    let failed = |error: TerraformError| Failure { hint: error.hint(), ..Failure::from_error(&error) };
+    let workspace = &terraform.workspace;
+    let folder = tempfile::Builder::new().prefix("look-").tempdir_in(workspace.dir());
+    let folder = folder.map_err(|error| failed(workspace.failed("", error)))?;
+    let own = Workspace::new(folder.path().to_owned());
+    let variables = own.write_variables(names, site).map_err(failed)?;
+    let variables = format!("-var-file={}", variables.display());
+    let no_state = format!("-state={}", folder.path().join("none.tfstate").display());
+    // Nobody's lock is waited for: what is read may be changing, as the cloud may.
+    let mut arguments = vec!["plan", "-json", "-input=false", "-lock=false", &variables];
+    let known = if stands { workspace.state().map_or(0, |state| state.len()) } else { 0 };
+    if !stands {
+        arguments.push(&no_state);
+    }
+    let mut look = Look { known, ..Look::default() };
+    let mut errors = Vec::new();
+    let unreadable = |error| failed(workspace.failed("", error));
+    let mut process = Process::start_beside(terraform.how(&arguments), folder.path()).map_err(unreadable)?;
+    while let Some(lines) = process.lines().await.map_err(unreadable)? {
+        for line in lines {
+            match line.message {
+                Message::Planned(change) if change.action != "noop" && change.action != "read" => {
+                    look.planned.push(change)
+                }
+                // Whatever else differs and matters is planned to be changed; the rest are the provider's own words.
+                Message::Drift(change) if change.action == "delete" => look.missing.push(change),
+                Message::Summary(summary) => look.summary = summary,
+                Message::Diagnostic(diagnostic) if diagnostic.is_error() => errors.push(diagnostic),
+                _ => {}
+            }
+        }
+    }
+    verdict(terraform, "plan", &process, &errors)?;
+    Ok(look)
+}
+
+impl Terraform {
+    /// Writes the configuration into the deployment's folder and initialises it, unless that would change nothing. Answers the
+    /// providers that were chosen, by address and version.
+    ///
+    /// # Errors
+    /// When Terraform cannot be run, or does not get its provider: why, in words.
+    pub async fn prepare_folder(&self) -> Result<Vec<(String, String)>, Failure> {
+        let failed = |error: TerraformError| Failure { hint: error.hint(), ..Failure::from_error(&error) };
+        let Self { program, settings, workspace, .. } = self;
+        workspace.lay_out_configuration(settings).map_err(failed)?;
+        if !workspace.is_initialised(program, settings) {
+            workspace.unlock_providers().map_err(failed)?;
+            let arguments = self.init_arguments();
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let mut process = self.start(&arguments).map_err(failed)?;
+            let unreadable = |error| failed(workspace.failed("", error));
+            while process.lines().await.map_err(unreadable)?.is_some() {}
+            verdict(self, "init", &process, &[])?;
+            workspace.set_initialised(program, settings).map_err(failed)?;
+        }
+        Ok(workspace.providers())
+    }
+}
+
+fn verdict(
+    terraform: &Terraform,
+    command: &str,
+    process: &Process,
+    errors: &[super::stream::Diagnostic],
+) -> Result<(), Failure> {
+    let Some(status) = process.status().filter(|status| !status.success()) else { return Ok(()) };
+    process.end_group();
+    let command = format!("{} {command}", terraform.program.name());
+    let (said, ended) = (process.errors(), ended(status));
+    Err(Diagnosis { command: &command, errors, said: &said, ended: &ended, has_crash_log: false }.failure())
+}
+
+impl NotReady {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Terraform(error) => error.hint(),
+            Self::Cloud(error) => error.hint(),
+        }
+    }
+}

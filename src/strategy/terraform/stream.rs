@@ -1,0 +1,275 @@
+//! Terraform's machine-readable output: one JSON object a line, as `-json` gives it. Pure.
+//!
+//! Source: "Machine-Readable UI", developer.hashicorp.com/terraform/internals/machine-readable-ui. Fields that later
+//! versions add are passed over; a line that is no JSON, as a crash writes it, is text.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+/// One line.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Line {
+    /// What it says to people.
+    pub(super) text: String,
+    /// When Terraform wrote it.
+    pub(super) at: Option<DateTime<Utc>>,
+    pub(super) message: Message,
+}
+
+/// What a line tells.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Message {
+    /// Something will be done to a resource.
+    Planned(Change),
+    /// A resource is not as the state has it.
+    Drift(Change),
+    /// How much will be done, or was.
+    Summary(Summary),
+    /// A resource is being looked at.
+    Refresh,
+    /// Work on a resource begins.
+    Started { address: String, action: String },
+    /// Work on a resource goes on.
+    Progress { address: String, seconds: f64 },
+    /// Work on a resource is done.
+    Completed { address: String, action: String },
+    /// Work on a resource failed.
+    Errored { address: String },
+    /// A provisioner wrote something.
+    Provisioner { address: String, output: String },
+    /// Something is wrong.
+    Diagnostic(Diagnostic),
+    /// Anything else.
+    Other,
+}
+
+/// What will be done to a resource, or was done to it elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its address, for example `module.function[0].aws_s3_bucket.source`.
+    pub address: String,
+    /// Its type, for example `aws_s3_bucket`.
+    pub resource_type: String,
+    /// `create`, `update`, `replace`, `delete`, `read`, `import`, `move` or `noop`.
+    pub action: String,
+    /// Why, where Terraform says so: `tainted`, for example.
+    pub reason: Option<String>,
+}
+
+/// How much a plan does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Summary {
+    /// How much is made.
+    #[serde(default)]
+    pub add: u64,
+    /// How much is changed.
+    #[serde(default)]
+    pub change: u64,
+    /// How much is taken into the state.
+    #[serde(default)]
+    pub import: u64,
+    /// How much is removed.
+    #[serde(default)]
+    pub remove: u64,
+}
+
+impl Summary {
+    /// How much there is to do.
+    pub fn total(&self) -> u64 {
+        self.add + self.change + self.import + self.remove
+    }
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Diagnostic {
+    pub(super) severity: String,
+    pub(super) summary: String,
+    #[serde(default)]
+    pub(super) detail: String,
+    #[serde(default)]
+    pub(super) address: Option<String>,
+    #[serde(default)]
+    pub(super) range: Option<Range>,
+}
+
+/// Where in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Range {
+    pub(super) filename: String,
+    pub(super) start: Position,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Position {
+    pub(super) line: u64,
+}
+
+impl Diagnostic {
+    pub(super) fn is_error(&self) -> bool {
+        self.severity == "error"
+    }
+}
+
+#[derive(Deserialize)]
+struct RawLine {
+    #[serde(rename = "@message", default)]
+    message: String,
+    #[serde(rename = "@timestamp", default)]
+    timestamp: Option<String>,
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    hook: Option<RawHook>,
+    #[serde(default)]
+    change: Option<RawChange>,
+    #[serde(default)]
+    changes: Option<Summary>,
+    #[serde(default)]
+    diagnostic: Option<Diagnostic>,
+}
+
+#[derive(Deserialize)]
+struct RawHook {
+    #[serde(default)]
+    resource: RawResource,
+    #[serde(default)]
+    action: String,
+    #[serde(default)]
+    output: String,
+    #[serde(default)]
+    elapsed_seconds: f64,
+}
+
+#[derive(Deserialize)]
+struct RawChange {
+    #[serde(default)]
+    resource: RawResource,
+    #[serde(default)]
+    action: String,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct RawResource {
+    #[serde(default)]
+    addr: String,
+    #[serde(default)]
+    resource_type: String,
+}
+
+impl Line {
+    /// Reads a line, without its line break.
+    pub(super) fn read(text: &str) -> Self {
+        let Ok(raw) = serde_json::from_str::<RawLine>(text) else {
+            return Self { text: text.to_owned(), at: None, message: Message::Other };
+        };
+        let at = raw.timestamp.as_deref().and_then(|at| DateTime::parse_from_rfc3339(at).ok());
+        let text = match &raw.diagnostic {
+            Some(diagnostic) if !diagnostic.detail.is_empty() => format!("{}: {}", raw.message, diagnostic.detail),
+            _ => raw.message.clone(),
+        };
+        Self { text, at: at.map(|at| at.with_timezone(&Utc)), message: raw.told() }
+    }
+}
+
+impl RawLine {
+    fn told(self) -> Message {
+        match (self.kind.as_str(), self.hook, self.change, self.changes, self.diagnostic) {
+            ("planned_change", _, Some(change), ..) => Message::Planned(change.into()),
+            ("resource_drift", _, Some(change), ..) => Message::Drift(change.into()),
+            ("change_summary", _, _, Some(summary), _) => Message::Summary(summary),
+            ("refresh_start" | "refresh_complete", ..) => Message::Refresh,
+            ("apply_start", Some(hook), ..) => Message::Started { address: hook.resource.addr, action: hook.action },
+            ("apply_progress", Some(hook), ..) => {
+                Message::Progress { address: hook.resource.addr, seconds: hook.elapsed_seconds }
+            }
+            ("apply_complete", Some(hook), ..) => {
+                Message::Completed { address: hook.resource.addr, action: hook.action }
+            }
+            ("apply_errored", Some(hook), ..) => Message::Errored { address: hook.resource.addr },
+            ("provision_progress", Some(hook), ..) => {
+                Message::Provisioner { address: hook.resource.addr, output: hook.output }
+            }
+            ("diagnostic", .., Some(diagnostic)) => Message::Diagnostic(diagnostic),
+            _ => Message::Other,
+        }
+    }
+}
+
+impl From<RawChange> for Change {
+    fn from(raw: RawChange) -> Self {
+        Self {
+            address: raw.resource.addr,
+            resource_type: raw.resource.resource_type,
+            action: raw.action,
+            reason: raw.reason,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_of_line_is_understood() {
+        let of = |text: &str| Line::read(text).message;
+        let resource = r#""resource":{"addr":"a.b","resource_type":"a"}"#;
+        assert_eq!(
+            of(&format!(r#"{{"type":"apply_start","hook":{{{resource},"action":"create"}}}}"#)),
+            Message::Started { address: "a.b".into(), action: "create".into() }
+        );
+        assert_eq!(
+            of(&format!(r#"{{"type":"apply_progress","hook":{{{resource},"elapsed_seconds":10}}}}"#)),
+            Message::Progress { address: "a.b".into(), seconds: 10.0 }
+        );
+        assert_eq!(
+            of(&format!(
+                r#"{{"type":"planned_change","change":{{{resource},"action":"replace","reason":"tainted"}}}}"#
+            )),
+            Message::Planned(Change {
+                address: "a.b".into(),
+                resource_type: "a".into(),
+                action: "replace".into(),
+                reason: Some("tainted".into())
+            })
+        );
+        assert_eq!(
+            of(r#"{"type":"change_summary","changes":{"add":24,"change":0,"import":1,"remove":2,"operation":"plan"}}"#),
+            Message::Summary(Summary { add: 24, change: 0, import: 1, remove: 2 })
+        );
+        let Message::Diagnostic(diagnostic) = of(
+            r#"{"type":"diagnostic","diagnostic":{"severity":"error","summary":"S","detail":"D","address":"a.b","range":{"filename":"s3.tf","start":{"line":3,"column":1,"byte":2},"end":{"line":3,"column":1,"byte":2}}}}"#,
+        ) else {
+            panic!("it is a diagnostic")
+        };
+        assert!(diagnostic.is_error());
+        assert_eq!(diagnostic.range.map(|range| (range.filename, range.start.line)), Some(("s3.tf".into(), 3)));
+    }
+
+    #[test]
+    fn times_are_terraforms_own() {
+        let line = Line::read(r#"{"@message":"m","@timestamp":"2026-11-28T01:46:37.519062+01:00","type":"version"}"#);
+        assert_eq!(line.at.map(|at| at.timestamp_subsec_millis()), Some(519));
+        assert_eq!((line.text.as_str(), line.message), ("m", Message::Other));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_line(text in ".*") {
+            let line = Line::read(&text);
+            prop_assert!(line.message == Message::Other || text.contains("type"));
+        }
+
+        #[test]
+        fn any_json_is_a_line(kind in "[a-z_]{0,20}", number in any::<i64>()) {
+            let text = format!(r#"{{"type":"{kind}","hook":{{"resource":{number}}},"change":null}}"#);
+            Line::read(&text);
+        }
+    }
+}
