@@ -271,15 +271,13 @@ impl Session {
         Ok(Some(look(&terraform, &self.names(&before), &self.site(), before.is_standing()).await))
     }
 
-    /// Has Terraform's folder ready, and says which Terraform and which providers those are.
+    /// Has Terraform's folder ready, and says with which providers, by address and version.
     ///
     /// # Errors
     /// When Terraform cannot be used. What Terraform itself says is a failure in words.
     pub async fn prepare_terraform(&self) -> Result<Result<Vec<(String, String)>, Failure>, SessionError> {
         let Some(terraform) = self.terraform(StrategyKind::Terraform).await? else { return Ok(Ok(Vec::new())) };
-        let program = terraform.program();
-        let own = (program.name().to_owned(), program.version.clone());
-        Ok(terraform.prepare_folder().await.map(|providers| [vec![own], providers].concat()))
+        Ok(terraform.prepare_folder().await)
     }
 
     /// Makes a teardown ready to be run.

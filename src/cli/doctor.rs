@@ -16,6 +16,7 @@ use crate::event::{Failure, StrategyKind};
 use crate::journal::JournalStore;
 use crate::session::Session;
 use crate::settings::{CloudChoice, DEFAULT_STRATEGY, Settings};
+use crate::strategy::terraform::Program;
 use crate::text;
 
 /// How long another program may take to say its version.
@@ -66,7 +67,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
         checks.push(sandbox(&context.settings).await);
     }
     checks.extend([
-        terraform().await,
+        terraform(context, strategy).await,
         python(&context.settings, strategy).await,
         terminal(&|name| std::env::var(name).ok()),
     ]);
@@ -205,17 +206,48 @@ async fn sandbox(settings: &Settings) -> Check {
     }
 }
 
-async fn terraform() -> Check {
-    for program in ["terraform", "tofu"] {
-        if let Some(version) = version_of(program, "version").await {
-            return Check::ok("terraform", version);
+/// Which Terraform there is; where the strategy needs it, with its provider, which may have to be fetched.
+async fn terraform(context: &Context, strategy: StrategyKind) -> Check {
+    const WHAT: &str = "terraform";
+    let settings = &context.settings;
+    let needed = strategy == StrategyKind::Terraform;
+    let found = match Program::find(&settings.terraform, None).await {
+        Ok(program) => program,
+        Err(error) if needed => return Check::missing(WHAT, error.to_string(), error.hint()),
+        Err(error) => {
+            return Check::warn(WHAT, error.to_string(), "only the terraform strategy needs it; the others do not");
         }
+    };
+    let said = format!("{} {} at {}", found.name(), found.version, found.path.display());
+    if !needed {
+        return Check::ok(WHAT, said);
     }
-    Check::warn(
-        "terraform",
-        "neither terraform nor tofu was found",
-        "the sdk and cloudformation strategies do not need it; https://developer.hashicorp.com/terraform/install",
-    )
+    let prepared = match Session::open(settings.clone()).await {
+        Ok(session) => session.prepare_terraform().await,
+        // Told by the check of the cloud.
+        Err(_) => return Check::ok(WHAT, said),
+    };
+    match prepared {
+        Ok(Ok(providers)) => {
+            let providers: Vec<String> = providers.iter().map(|(name, version)| format!("{name} {version}")).collect();
+            let check = Check::ok(WHAT, format!("{said}, with {}", providers.join(", ")));
+            match untested(&found, settings.terraform.aws_provider) {
+                Some(what) => Check::warn(WHAT, check.found, format!("{what}: it should work, and was not tried")),
+                None => check,
+            }
+        }
+        Ok(Err(failure)) => Check::missing(WHAT, format!("{said}, but {failure}"), failure.hint),
+        Err(error) => Check::missing(WHAT, format!("{said}, but {error}"), error.hint()),
+    }
+}
+
+/// What of it thumbctl is not tested with.
+fn untested(program: &Program, aws_provider: u32) -> Option<&'static str> {
+    match (program.name(), aws_provider) {
+        ("tofu", _) => Some("thumbctl is not tested with OpenTofu"),
+        (_, 6) => Some("thumbctl is not tested with the AWS provider 6"),
+        _ => None,
+    }
 }
 
 async fn python(settings: &Settings, strategy: StrategyKind) -> Check {
@@ -238,8 +270,6 @@ async fn python(settings: &Settings, strategy: StrategyKind) -> Check {
 async fn version_of(program: &str, argument: &str) -> Option<String> {
     let mut command = tokio::process::Command::new(program);
     command.arg(argument).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    // Terraform would ask the network whether there is a newer one.
-    command.env("CHECKPOINT_DISABLE", "1");
     let output = tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().next().filter(|_| output.status.success())?;

@@ -4,18 +4,27 @@ use serde_json::json;
 
 use super::context::Context;
 use super::error::CliError;
-use super::screen::Screen;
+use super::screen::{self, Screen};
 use super::style::{Palette, Role};
+use crate::event::StrategyKind;
 use crate::plan::{Plan, Step, StepId};
 use crate::session::{Preview, Session};
+use crate::strategy::terraform::{Change, Look, Summary};
 use crate::text;
 
 /// Shows what `deploy` would do.
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let session = context.session().await?;
     let preview = session.plan_preview()?;
+    if preview.strategy == StrategyKind::Terraform {
+        screen::say("Terraform plans; it starts its provider for that, which takes a few seconds.\n");
+    }
+    let look = match session.look().await? {
+        Some(look) => Some(look.map_err(|failure| CliError::Failed(vec![failure]))?),
+        None => None,
+    };
     if context.is_json() {
-        return context.print_json(&document(&session, &preview));
+        return context.print_json(&document(&session, &preview, look.as_ref()));
     }
     let palette = context.screen.out;
     let width = context.screen.table_width().map_or(100, |_| Screen::size().0).min(110);
@@ -53,6 +62,9 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
             out.push_str(&step_text(step, &preview, palette, width));
         }
     }
+    if let Some(look) = &look {
+        out.push_str(&terraform_text(look, palette));
+    }
     for (kind, document) in &preview.documents {
         let title = format!("Policy document: {}", kind.title());
         out.push_str(&format!(
@@ -72,6 +84,33 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
         text::count(preview.documents.len(), "policy document"),
     ));
     context.print(&out)
+}
+
+/// What Terraform says that it would do.
+fn terraform_text(look: &Look, palette: Palette) -> String {
+    let mut out = format!(
+        "\n{} {}\n\n",
+        palette.paint(Role::Strong, "Terraform's plan"),
+        palette.paint(Role::Quiet, &terraform_summary(&look.summary))
+    );
+    for Change { address, resource_type, action, .. } in &look.planned {
+        let action = palette.paint(Role::Busy, &text::fit(action, 8));
+        let kind = palette.paint(Role::Quiet, &format!("({})", text::clean(resource_type)));
+        out.push_str(&format!("  {action} {} {kind}\n", text::clean(address)));
+    }
+    out
+}
+
+/// How much a plan of Terraform's does, in words.
+pub(crate) fn terraform_summary(summary: &Summary) -> String {
+    let Summary { add, change, import, remove } = *summary;
+    if summary.total() == 0 {
+        return "no changes: everything is as the configuration has it".to_owned();
+    }
+    let parts = [(add, "to add"), (change, "to change"), (import, "to import"), (remove, "to destroy")];
+    let said: Vec<String> =
+        parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    said.join(", ")
 }
 
 fn step_text(step: &Step, preview: &Preview, palette: Palette, width: usize) -> String {
@@ -97,11 +136,17 @@ fn step_text(step: &Step, preview: &Preview, palette: Palette, width: usize) -> 
     out
 }
 
+/// Changes of Terraform's as JSON.
+pub(crate) fn changes_json(changes: &[Change]) -> Vec<serde_json::Value> {
+    let one = |change: &Change| json!({ "address": change.address, "type": change.resource_type, "action": change.action, "reason": change.reason });
+    changes.iter().map(one).collect()
+}
+
 fn title<'a>(plan: &'a Plan, id: &'a StepId) -> &'a str {
     plan.step(id).map_or(id.as_str(), |step| step.title.as_str())
 }
 
-fn document(session: &Session, preview: &Preview) -> serde_json::Value {
+fn document(session: &Session, preview: &Preview, look: Option<&Look>) -> serde_json::Value {
     let depths = preview.plan.depths();
     let steps: Vec<_> = preview
         .plan
@@ -141,5 +186,12 @@ fn document(session: &Session, preview: &Preview) -> serde_json::Value {
         "steps": steps,
         "template_resources": templates,
         "policy_documents": documents,
+        "terraform_plan": look.map(|look| json!({
+            "add": look.summary.add,
+            "change": look.summary.change,
+            "import": look.summary.import,
+            "destroy": look.summary.remove,
+            "changes": changes_json(&look.planned),
+        })),
     })
 }

@@ -5,23 +5,27 @@ use serde_json::json;
 use super::context::Context;
 use super::deploy::name_option;
 use super::error::CliError;
+use super::plan::{changes_json, terraform_summary};
 use super::style::{Palette, Role};
 use super::table::{Cell, Column, Table};
+use crate::event::Failure;
 use crate::resource::ResourceState;
 use crate::session::{ResourceStatus, Session};
 use crate::strategy::Presence;
+use crate::strategy::terraform::Look;
 use crate::text;
 
 /// Shows every resource, by the journal and by the cloud.
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let session = context.session().await?;
     let resources = session.status().await?;
+    let standing = resources.iter().any(|resource| resource.journal.may_exist());
+    let look = terraform(&session, standing).await;
     if context.is_json() {
-        return context.print_json(&document(&session, &resources));
+        return context.print_json(&document(&session, &resources, look.as_ref()));
     }
     let palette = context.screen.out;
     let name = &context.settings.name;
-    let standing = resources.iter().any(|resource| resource.journal.may_exist());
     if !standing && resources.iter().all(|resource| resource.presence == Presence::Missing) {
         return context
             .print(&format!("Nothing is deployed as '{name}'. `thumbctl deploy{}` does it.\n", name_option(context)));
@@ -30,7 +34,49 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
         format!("{name} · {} · account {} · {}", session.label(), session.identity().account, session.region());
     context.print(&format!("{}\n\n", palette.paint(Role::Strong, &headline)))?;
     context.print(&table(&resources, palette, context.screen.table_width()))?;
-    context.print(&format!("\n  {}\n", palette.paint(Role::Quiet, &tally(&resources))))
+    context.print(&format!("\n  {}\n", palette.paint(Role::Quiet, &tally(&resources))))?;
+    look.map_or(Ok(()), |look| context.print(&terraform_text(&look, palette)))
+}
+
+/// Terraform's own comparison of its state with the cloud, where it made what stands. That it cannot be had is told with the
+/// rest, which can.
+async fn terraform(session: &Session, standing: bool) -> Option<Result<Look, Failure>> {
+    if !standing {
+        return None;
+    }
+    match session.look().await {
+        Ok(look) => look,
+        Err(error) => Some(Err(Failure { hint: error.hint(), ..Failure::from_error(&error) })),
+    }
+}
+
+fn terraform_text(look: &Result<Look, Failure>, palette: Palette) -> String {
+    let look = match look {
+        Ok(look) => look,
+        Err(failure) => {
+            let words =
+                format!("Terraform could not compare its state with the cloud: {}", text::clean(&failure.to_string()));
+            return format!("  {}\n", palette.paint(Role::Warn, &words));
+        }
+    };
+    let known = text::count(look.known, "resource");
+    if look.missing.is_empty() && look.planned.is_empty() {
+        let words = format!("Terraform's state has {known}, and the cloud has them as the configuration says.");
+        return format!("  {}\n", palette.paint(Role::Quiet, &words));
+    }
+    let mut out = format!(
+        "\n  {} {}\n",
+        palette.paint(Role::Strong, &format!("Terraform's state has {known}; a plan has")),
+        palette.paint(Role::Warn, &terraform_summary(&look.summary))
+    );
+    for change in &look.missing {
+        out.push_str(&format!("  {} {}\n", palette.paint(Role::Bad, "✖ gone    "), text::clean(&change.address)));
+    }
+    for change in &look.planned {
+        let action = palette.paint(Role::Warn, &format!("! {}", text::fit(&change.action, 8)));
+        out.push_str(&format!("  {action} {}\n", text::clean(&change.address)));
+    }
+    out
 }
 
 fn table(resources: &[ResourceStatus], palette: Palette, width: Option<usize>) -> String {
@@ -89,7 +135,11 @@ fn tally(resources: &[ResourceStatus]) -> String {
     words
 }
 
-fn document(session: &Session, resources: &[ResourceStatus]) -> serde_json::Value {
+fn document(
+    session: &Session,
+    resources: &[ResourceStatus],
+    look: Option<&Result<Look, Failure>>,
+) -> serde_json::Value {
     let resources: Vec<_> = resources
         .iter()
         .map(|resource| {
@@ -114,5 +164,13 @@ fn document(session: &Session, resources: &[ResourceStatus]) -> serde_json::Valu
         "account": session.identity().account,
         "region": session.region(),
         "resources": resources,
+        "terraform": look.map(|look| match look {
+            Ok(look) => json!({
+                "known": look.known,
+                "missing": changes_json(&look.missing),
+                "planned": changes_json(&look.planned),
+            }),
+            Err(failure) => json!({ "error": failure }),
+        }),
     })
 }

@@ -74,11 +74,6 @@ impl Terraform {
         Ok(Self { program, settings: settings.clone(), environment, workspace })
     }
 
-    /// The program.
-    pub fn program(&self) -> &Program {
-        &self.program
-    }
-
     fn start(&self, arguments: &[&str]) -> Result<Process, TerraformError> {
         Process::start(self.how(arguments)).map_err(|error| self.workspace.failed("", error))
     }
@@ -174,7 +169,8 @@ impl TerraformStrategy {
         let found = |tool: String, version: String| EventKind::ToolFound { tool, version };
         scope.tell(found(program.name().to_owned(), program.version.clone())).await?;
         let done = if workspace.is_initialised(program, settings) {
-            StepDone::AlreadyDone
+            // In a teardown, what was done already would be told as gone already.
+            if self.action == Action::Destroy { StepDone::Finished } else { StepDone::AlreadyDone }
         } else {
             // A lock file holds on to versions that the settings may not allow any more.
             workspace.unlock_providers().map_err(failed)?;
@@ -379,7 +375,10 @@ impl TerraformStrategy {
             self.tell(scope, kind, ResourceState::Gone, None, Some("already gone".to_owned())).await?;
         }
         self.terraform.workspace.forget_state().map_err(failed)?;
-        Ok(if left.is_empty() { StepDone::AlreadyDone } else { StepDone::Finished })
+        if left.is_empty() {
+            scope.progress("nothing is left", None, None).await?;
+        }
+        Ok(StepDone::Finished)
     }
 
     fn is_of(&self, stage: Stage, place: &Place) -> bool {

@@ -22,7 +22,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a ru
 /// The kinds of resources that a strategy makes.
 fn kinds_of(strategy: StrategyKind) -> &'static [ResourceKind] {
     match strategy {
-        StrategyKind::Sdk => &ResourceKind::ARCHITECTURE,
+        StrategyKind::Sdk | StrategyKind::Terraform => &ResourceKind::ARCHITECTURE,
         StrategyKind::Cloudformation => &ResourceKind::ALL,
     }
 }
@@ -72,6 +72,14 @@ impl Arena {
         let sandbox =
             Sandbox::start(program.around(&slim(&program), ["sandbox", "--port", "0", "--faults", text(&rules)]));
         Self { clients: sandbox.clients(), sandbox: Some(sandbox), strategy, program }
+    }
+
+    /// Gives another program what it needs to reach this sandbox.
+    pub fn reaches_the_cloud(&self, command: &mut Command) {
+        let sandbox = self.sandbox.as_ref().expect("there is one until the end");
+        let (key, secret) = (&sandbox.access_key, &sandbox.secret_key);
+        command.env("AWS_ENDPOINT_URL", &sandbox.url).env("TF_VAR_endpoint_url", &sandbox.url);
+        command.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", secret);
     }
 
     /// Runs a command on a deployment; its events are on its standard output.

@@ -22,7 +22,7 @@ pub use running::{Finished, Running};
 pub use sandbox::{Joined, Sandbox};
 
 /// The longest that anything is waited for.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Asks, at growing intervals, until there is an answer.
 pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {

@@ -5,6 +5,8 @@
 mod adversity;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../described/mod.rs"]
+mod described;
 
 mod failures;
 mod killed;

@@ -10,7 +10,7 @@ use crate::common::{Finished, Program, Sandbox};
 pub const REGION: &str = "eu-central-1";
 
 /// How long one run of terraform may take: it starts a provider of several hundred megabytes each time.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 pub struct Workspace {
     terraform: Terraform,

@@ -92,11 +92,6 @@ impl Place {
         PLACES.iter().find(|place| place.address == address || place.parts.contains(&address))
     }
 
-    /// The place of a kind, if the strategy makes it.
-    pub(super) fn of_kind(kind: ResourceKind) -> Option<&'static Self> {
-        PLACES.iter().find(|place| place.kind == kind)
-    }
-
     /// Whether it is in the half that the image is built by.
     pub(super) fn is_of_build_half(&self) -> bool {
         !self.address.starts_with(FUNCTION_MODULE)

@@ -62,6 +62,9 @@ pub async fn look(terraform: &Terraform, names: &Names, site: &Site, stands: boo
         }
     }
     verdict(terraform, "plan", &process, &errors)?;
+    // Terraform tells them in whatever order its graph was walked.
+    look.planned.sort_by(|a, b| a.address.cmp(&b.address));
+    look.missing.sort_by(|a, b| a.address.cmp(&b.address));
     Ok(look)
 }
 

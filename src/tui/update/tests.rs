@@ -136,7 +136,7 @@ fn what_is_there_already_is_not_asked_about_again() {
 #[test]
 fn destroying_lists_what_it_deletes_and_asks_also_in_the_sandbox() {
     let mut model = scenes::deployed(SIZE);
-    assert_eq!(press(&mut model, &["D"]), [Effect::Prepare(Task::Destroy)]);
+    assert_eq!(press(&mut model, &["D"]), [Effect::Prepare(Task::Destroy, Pace::Through)]);
     assert_eq!(update(&mut model, prepared(Task::Destroy, &ResourceKind::ARCHITECTURE)), []);
     let Some(Overlay::Question(question)) = &model.overlay else { panic!("a question") };
     assert_eq!(question.resources.len(), ResourceKind::ARCHITECTURE.len());
@@ -253,7 +253,7 @@ fn a_build_that_begins_is_shown_unless_the_user_has_chosen() {
 fn the_palette_does_what_is_chosen_by_name() {
     let mut model = scenes::deployed(SIZE);
     press(&mut model, &[":", "d", "e", "s", "t", "r", "o", "y"]);
-    assert_eq!(press(&mut model, &["enter"]), [Effect::Prepare(Task::Destroy)]);
+    assert_eq!(press(&mut model, &["enter"]), [Effect::Prepare(Task::Destroy, Pace::Through)]);
     let mut model = scenes::empty(SIZE);
     press(&mut model, &[":", "d", "e", "s", "t", "r", "o", "y"]);
     assert_eq!(press(&mut model, &["enter"]), [], "what cannot be done is not offered");

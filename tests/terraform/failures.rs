@@ -1,0 +1,111 @@
+//! Errors of the cloud: an apply that fails says why, goes on when it is run again, and leaves nothing when it is destroyed.
+
+use serde_json::json;
+use thumbctl::event::EventKind;
+use thumbctl::resource::ResourceKind;
+use thumbctl::resource::ResourceState;
+
+use crate::adversity::side_by_side;
+use crate::{arena, terraform};
+
+/// The call that makes each kind, and what of it is told.
+const MAKING: [(ResourceKind, &str, &str); 14] = [
+    (ResourceKind::Repository, "ecr", "CreateRepository"),
+    (ResourceKind::BuildSourceBucket, "s3", "CreateBucket"),
+    (ResourceKind::BuildLogGroup, "logs", "CreateLogGroup"),
+    (ResourceKind::BuildPolicy, "iam", "CreatePolicy"),
+    (ResourceKind::BuildRole, "iam", "AttachRolePolicy"),
+    (ResourceKind::BuildProject, "codebuild", "CreateProject"),
+    (ResourceKind::Image, "codebuild", "StartBuild"),
+    (ResourceKind::SourceBucket, "s3", "PutBucketEncryption"),
+    (ResourceKind::DestinationBucket, "s3", "PutPublicAccessBlock"),
+    (ResourceKind::FunctionLogGroup, "logs", "PutRetentionPolicy"),
+    (ResourceKind::FunctionPolicy, "iam", "CreatePolicy"),
+    (ResourceKind::FunctionRole, "iam", "CreateRole"),
+    (ResourceKind::Function, "lambda", "CreateFunction"),
+    (ResourceKind::Notification, "s3", "PutBucketNotificationConfiguration"),
+];
+
+/// What a fault's rule says whose call it is.
+fn about(kind: ResourceKind, name: &str) -> String {
+    let role = match kind {
+        ResourceKind::Repository => return format!("{name}-????????"),
+        ResourceKind::BuildSourceBucket => "build-source",
+        ResourceKind::BuildLogGroup => return format!("/aws/codebuild/{name}-????????-build"),
+        ResourceKind::BuildProject | ResourceKind::Image => "build",
+        ResourceKind::SourceBucket | ResourceKind::Notification => "source",
+        ResourceKind::DestinationBucket => "destination",
+        ResourceKind::FunctionLogGroup => return format!("/aws/lambda/{name}-????????-function"),
+        ResourceKind::BuildPolicy => "build-policy",
+        ResourceKind::BuildRole => "build-role",
+        ResourceKind::FunctionPolicy => "function-policy",
+        ResourceKind::FunctionRole => "function-role",
+        _ => "function",
+    };
+    format!("{name}-????????-{role}")
+}
+
+#[test]
+fn an_error_at_any_resource_is_told_and_the_next_deploy_completes_or_destroy_leaves_nothing() {
+    let Some(terraform) = terraform() else { return };
+    let faults: Vec<_> = MAKING
+        .iter()
+        .enumerate()
+        .map(|(at, (kind, service, operation))| {
+            json!({
+                "service": service, "operation": operation, "about": about(*kind, &format!("bad{at}")),
+                "times": 1, "kind": "error", "status": 400, "code": "AccessDeniedException"
+            })
+        })
+        .collect();
+    let arena = arena(&terraform, &faults);
+    side_by_side(2, MAKING.iter().enumerate(), |(at, (kind, _, operation))| {
+        let name = format!("bad{at}");
+        let failed = arena.run("deploy", &name).ends_with(1);
+        let errors: Vec<&str> = failed.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(errors.len(), 1, "{kind}: {failed}");
+        assert!(errors[0].contains("AccessDenied"), "{kind} at {operation}: {failed}");
+        assert!(failed.stderr.contains("hint: "), "{failed}");
+        let states = failed.events().into_iter().filter_map(|event| match event.kind {
+            EventKind::ResourceChanged { resource, state, .. } if resource == *kind => Some(state),
+            _ => None,
+        });
+        assert_eq!(states.last(), Some(ResourceState::Failed), "{kind}");
+        if at % 2 == 0 {
+            arena.deploy_completes(&name);
+        }
+        arena.destroy_leaves_nothing(&name);
+    });
+    arena.close();
+}
+
+/// A build that fails is told as in the other ways: its phase, its last lines; and it is built anew.
+#[test]
+fn a_build_that_fails_inside_the_apply_is_told_as_a_build_and_built_anew() {
+    let Some(terraform) = terraform() else { return };
+    let fault = json!({"service":"ecr","operation":"GetAuthorizationToken","times":1,"kind":"error","status":400,"code":"AccessDeniedException"});
+    let arena = arena(&terraform, &[fault]);
+    let failed = arena.run("deploy", "built").ends_with(1);
+    assert!(failed.stderr.contains("the build failed in phase PRE_BUILD"), "{failed}");
+    let failure = failed.events().into_iter().find_map(|event| match event.kind {
+        EventKind::StepFailed { error, .. } => Some(error),
+        _ => None,
+    });
+    let failure = failure.expect("a step failed");
+    assert!(!failure.log.is_empty() && failure.causes[0].contains("codebuild.tf line"), "{failure:?}");
+    arena.deploy_completes("built");
+    assert_eq!(arena.builds_of("built"), 2);
+    arena.destroy_leaves_nothing("built");
+    arena.close();
+}
+
+/// What was asked to be slow is waited for, and what asks for fewer requests is asked again.
+#[test]
+fn throttling_is_waited_out() {
+    let Some(terraform) = terraform() else { return };
+    let fault = json!({"service":"*","operation":"*","about":"slow-*","share":0.1,"kind":"throttle"});
+    let arena = arena(&terraform, &[fault]);
+    arena.deploy_completes("slow");
+    arena.destroy_leaves_nothing("slow");
+    arena.close();
+}
