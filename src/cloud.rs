@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
-pub use self::environment::CloudEnvironment;
+pub use self::environment::{CloudAccess, CloudEnvironment};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};

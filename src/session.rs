@@ -2,6 +2,7 @@
 
 mod known;
 mod prepared;
+mod terraform;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::aws::policy::Document;
 use crate::cloud::{Cloud, CloudError, CloudLabel, Identity};
 use crate::deployment::{Deployment, Origin};
 use crate::engine::OnFailure;
-use crate::event::{Action, Failure, RunStarted, StrategyKind};
+use crate::event::{Action, RunStarted, StrategyKind};
 use crate::journal::{DeploymentJournal, DeploymentLock, JournalError, JournalStore};
 use crate::log_follower::LogFollower;
 use crate::names::Names;
@@ -22,7 +23,7 @@ use crate::resource::{ResourceKind, ResourceState};
 use crate::settings::{DEFAULT_STRATEGY, Settings};
 pub use crate::strategy::Stride;
 pub use crate::strategy::inspect::Inspection;
-use crate::strategy::terraform::{Look, NotReady, Terraform, look};
+use crate::strategy::terraform::{NotReady, Terraform};
 use crate::strategy::{self, Presence, RunContext, Site};
 use crate::trial::{Trial, TrialError};
 use known::Known;
@@ -249,37 +250,6 @@ impl Session {
         Ok(self.prepared((Action::Deploy, strategy), OnFailure::Stop, plan, (names, before), terraform, lock))
     }
 
-    /// Terraform, where the strategy needs it.
-    async fn terraform(&self, strategy: StrategyKind) -> Result<Option<Terraform>, SessionError> {
-        if strategy != StrategyKind::Terraform {
-            return Ok(None);
-        }
-        let dir = self.journal.dir().join("terraform");
-        Ok(Some(Terraform::find(&self.settings.terraform, &self.cloud, dir).await?))
-    }
-
-    /// Has Terraform say what it would do, and what is not as its state has it; none where the strategy is another. Changes
-    /// nothing in the cloud.
-    ///
-    /// # Errors
-    /// When Terraform cannot be used, or the deployment was made elsewhere. What Terraform itself says is a failure in words.
-    pub async fn look(&self) -> Result<Option<Result<Look, Failure>>, SessionError> {
-        let before = self.deployment()?;
-        self.check_origin(&before)?;
-        let strategy = self.strategy(&before)?;
-        let Some(terraform) = self.terraform(strategy).await? else { return Ok(None) };
-        Ok(Some(look(&terraform, &self.names(&before), &self.site(), before.is_standing()).await))
-    }
-
-    /// Has Terraform's folder ready, and says with which providers, by address and version.
-    ///
-    /// # Errors
-    /// When Terraform cannot be used. What Terraform itself says is a failure in words.
-    pub async fn prepare_terraform(&self) -> Result<Result<Vec<(String, String)>, Failure>, SessionError> {
-        let Some(terraform) = self.terraform(StrategyKind::Terraform).await? else { return Ok(Ok(Vec::new())) };
-        Ok(terraform.prepare_folder().await)
-    }
-
     /// Makes a teardown ready to be run.
     ///
     /// # Errors
@@ -321,7 +291,7 @@ impl Session {
         let run = (Action::Destroy, strategy);
         let mut prepared = self.prepared(run, OnFailure::GoOn, plan, (names, before), None, lock);
         prepared.foreign = leftovers.foreign;
-        prepared.sets_aside_damage = true;
+        prepared.is_purge = true;
         Ok(prepared)
     }
 
@@ -361,7 +331,7 @@ impl Session {
             journal: self.journal.clone(),
             lock: None,
             foreign: Vec::new(),
-            sets_aside_damage: false,
+            is_purge: false,
         })
     }
 
@@ -497,7 +467,7 @@ impl Session {
             journal: self.journal.clone(),
             lock: Some(lock),
             foreign: Vec::new(),
-            sets_aside_damage: false,
+            is_purge: false,
         }
     }
 }

@@ -223,7 +223,10 @@ async fn terraform(context: &Context, strategy: StrategyKind) -> Check {
         return Check::ok(WHAT, said);
     }
     let prepared = match Session::open(settings.clone()).await {
-        Ok(session) => session.prepare_terraform().await,
+        Ok(session) => {
+            let orderly = context.interrupt.orderly();
+            session.prepare_terraform(orderly.token()).await
+        }
         // Told by the check of the cloud.
         Err(_) => return Check::ok(WHAT, said),
     };
@@ -231,22 +234,15 @@ async fn terraform(context: &Context, strategy: StrategyKind) -> Check {
         Ok(Ok(providers)) => {
             let providers: Vec<String> = providers.iter().map(|(name, version)| format!("{name} {version}")).collect();
             let check = Check::ok(WHAT, format!("{said}, with {}", providers.join(", ")));
-            match untested(&found, settings.terraform.aws_provider) {
-                Some(what) => Check::warn(WHAT, check.found, format!("{what}: it should work, and was not tried")),
+            match found.untested(&settings.terraform) {
+                Some(what) => {
+                    Check::warn(WHAT, check.found, format!("thumbctl is not tested with {what}; it should work"))
+                }
                 None => check,
             }
         }
         Ok(Err(failure)) => Check::missing(WHAT, format!("{said}, but {failure}"), failure.hint),
         Err(error) => Check::missing(WHAT, format!("{said}, but {error}"), error.hint()),
-    }
-}
-
-/// What of it thumbctl is not tested with.
-fn untested(program: &Program, aws_provider: u32) -> Option<&'static str> {
-    match (program.name(), aws_provider) {
-        ("tofu", _) => Some("thumbctl is not tested with OpenTofu"),
-        (_, 6) => Some("thumbctl is not tested with the AWS provider 6"),
-        _ => None,
     }
 }
 

@@ -19,10 +19,12 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     if preview.strategy == StrategyKind::Terraform {
         screen::say("Terraform plans; it starts its provider for that, which takes a few seconds.\n");
     }
-    let look = match session.look().await? {
-        Some(look) => Some(look.map_err(|failure| CliError::Failed(vec![failure]))?),
-        None => None,
-    };
+    let orderly = context.interrupt.orderly();
+    let look = session.look(orderly.token()).await?;
+    if context.interrupt.happened() {
+        return Err(CliError::Interrupted);
+    }
+    let look = look.transpose().map_err(|failure| CliError::Failed(vec![failure]))?;
     if context.is_json() {
         return context.print_json(&document(&session, &preview, look.as_ref()));
     }

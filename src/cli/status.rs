@@ -1,6 +1,7 @@
 //! `thumbctl status`
 
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::deploy::name_option;
@@ -20,7 +21,11 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let session = context.session().await?;
     let resources = session.status().await?;
     let standing = resources.iter().any(|resource| resource.journal.may_exist());
-    let look = terraform(&session, standing).await;
+    let orderly = context.interrupt.orderly();
+    let look = terraform(&session, standing, orderly.token()).await;
+    if context.interrupt.happened() {
+        return Err(CliError::Interrupted);
+    }
     if context.is_json() {
         return context.print_json(&document(&session, &resources, look.as_ref()));
     }
@@ -40,11 +45,11 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
 
 /// Terraform's own comparison of its state with the cloud, where it made what stands. That it cannot be had is told with the
 /// rest, which can.
-async fn terraform(session: &Session, standing: bool) -> Option<Result<Look, Failure>> {
+async fn terraform(session: &Session, standing: bool, cancel: &CancellationToken) -> Option<Result<Look, Failure>> {
     if !standing {
         return None;
     }
-    match session.look().await {
+    match session.look(cancel).await {
         Ok(look) => look,
         Err(error) => Some(Err(Failure { hint: error.hint(), ..Failure::from_error(&error) })),
     }

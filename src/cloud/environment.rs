@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 
-use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 
 use super::{Cloud, CloudError, CloudLabel};
 use crate::secret::HIDDEN;
@@ -62,39 +62,65 @@ impl CloudEnvironment {
     }
 }
 
+/// What it takes to give other programs their environment, again and again: credentials may be short-lived.
+#[derive(Clone, Debug)]
+pub struct CloudAccess {
+    label: CloudLabel,
+    region: String,
+    profile: Option<String>,
+    /// The endpoint, where it is not AWS's.
+    endpoint_url: Option<String>,
+    credentials: Option<SharedCredentialsProvider>,
+}
+
 impl Cloud {
-    /// What another program needs to reach this cloud as who we are. Credentials are asked for now, as what they are now: a
-    /// program that finds its own might find others.
+    /// What it takes to let other programs reach this cloud as who we are.
+    pub fn access(&self) -> CloudAccess {
+        let endpoint_url = match (&self.label, &self.lease) {
+            (CloudLabel::Sandbox, Some(lease)) => Some(lease.endpoint().url.clone()),
+            (CloudLabel::Endpoint(url), _) => Some(url.clone()),
+            _ => None,
+        };
+        CloudAccess {
+            label: self.label.clone(),
+            region: self.region.clone(),
+            profile: self.profile.clone(),
+            endpoint_url,
+            credentials: self.credentials.clone(),
+        }
+    }
+}
+
+impl CloudAccess {
+    /// What another program needs now to reach the cloud as who we are. It is given credentials: one that finds its own might
+    /// find others.
     ///
     /// # Errors
     /// When there are no credentials.
     pub async fn environment(&self) -> Result<CloudEnvironment, CloudError> {
         let no_credentials = |why: String| CloudError::NoCredentials { label: self.label.clone(), why };
         let provider = self.credentials.as_ref().ok_or_else(|| no_credentials("none are configured".to_owned()))?;
-        let credentials = provider.provide_credentials().await.map_err(|error| {
-            let failure = crate::event::Failure::from_error(&error);
-            no_credentials(failure.to_string())
-        })?;
+        let credentials = provider.provide_credentials().await;
+        let credentials =
+            credentials.map_err(|error| no_credentials(crate::event::Failure::from_error(&error).to_string()))?;
         let mut set = vec![
             ("AWS_ACCESS_KEY_ID", credentials.access_key_id().to_owned()),
             ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key().to_owned()),
             ("AWS_REGION", self.region.clone()),
             ("AWS_DEFAULT_REGION", self.region.clone()),
         ];
-        if let Some(token) = credentials.session_token() {
-            set.push(("AWS_SESSION_TOKEN", token.to_owned()));
-        }
-        match (&self.label, &self.lease) {
-            (CloudLabel::Sandbox, Some(lease)) => {
-                set.push((ENDPOINTS, lease.endpoint().url.clone()));
+        set.extend(credentials.session_token().map(|token| ("AWS_SESSION_TOKEN", token.to_owned())));
+        set.extend(self.endpoint_url.as_ref().map(|url| (ENDPOINTS, url.clone())));
+        match self.label {
+            CloudLabel::Sandbox => set.extend([
                 // What the user's files say is meant for AWS.
-                set.push(("AWS_CONFIG_FILE", "/dev/null".to_owned()));
-                set.push(("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()));
-                set.push(("AWS_EC2_METADATA_DISABLED", "true".to_owned()));
-            }
-            (CloudLabel::Endpoint(url), _) => set.push((ENDPOINTS, url.clone())),
+                ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
+                ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
+                ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            ]),
             // The profile's other settings, such as a proxy's certificates, count on; its keys are given above.
-            _ => set.extend(self.profile.as_ref().map(|profile| ("AWS_PROFILE", profile.clone()))),
+            CloudLabel::Aws => set.extend(self.profile.as_ref().map(|profile| ("AWS_PROFILE", profile.clone()))),
+            CloudLabel::Endpoint(_) => {}
         }
         Ok(CloudEnvironment { set, is_closed: self.label == CloudLabel::Sandbox })
     }

@@ -23,8 +23,8 @@ pub struct Prepared {
     pub(super) journal: DeploymentJournal,
     pub(super) lock: Option<DeploymentLock>,
     pub(super) foreign: Vec<String>,
-    /// Whether journals that cannot be read are put aside once everything is gone.
-    pub(super) sets_aside_damage: bool,
+    /// Whether what cannot be read, or knows of things that are no more, is put aside once everything is gone.
+    pub(super) is_purge: bool,
 }
 
 /// A run under way.
@@ -85,12 +85,13 @@ impl Prepared {
         };
         recorder.record_durably(EventKind::RunStarted(Box::new(self.started))).await?;
         let lock = self.lock;
-        let damaged = self.sets_aside_damage.then_some(self.journal);
+        let purged = self.is_purge.then_some(self.journal);
         let report = tokio::spawn(async move {
             let report = engine.run().await;
             // With everything gone, what a damaged journal knew is of no use, and would be in the way for ever.
-            if let (Some(journal), Ok(RunReport { outcome: Outcome::Succeeded, .. })) = (damaged, &report) {
+            if let (Some(journal), Ok(RunReport { outcome: Outcome::Succeeded, .. })) = (purged, &report) {
                 journal.set_aside_damaged()?;
+                journal.set_terraform_aside()?;
             }
             drop(lock);
             report

@@ -39,7 +39,8 @@ fn the_example_file_has_every_setting_with_its_default() {
         match (key.get)(&defaults) {
             Some(default) => assert_eq!(written.get(key.name), Some(&default), "{} in config.example.toml", key.name),
             None => {
-                let commented = format!("# {} = ", key.name);
+                let (_, in_table) = key.name.rsplit_once('.').unwrap_or(("", key.name));
+                let commented = format!("# {in_table} = ");
                 assert!(text.contains(&commented), "config.example.toml shows {} as a comment", key.name);
             }
         }

@@ -121,7 +121,7 @@ impl RunContext {
         retried(scope, || codebuild::delete_builds(&self.site.clients.codebuild, project)).await
     }
 
-    async fn stop_builds(&self, project: &str, scope: &StepScope) -> Result<(), StepError> {
+    pub(super) async fn stop_builds(&self, project: &str, scope: &StepScope) -> Result<(), StepError> {
         let client = &self.site.clients.codebuild;
         // Only the newest can still be running: one deployment starts one build at a time.
         let builds = call(scope, &[], || codebuild::builds_of(client, project)).await?.unwrap_or_default();

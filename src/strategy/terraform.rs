@@ -16,7 +16,8 @@ mod stream;
 mod tale;
 mod workspace;
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -34,20 +35,26 @@ use self::workspace::{StateError, Workspace};
 use super::run_context::RunContext;
 use super::{leftovers, teardown};
 use crate::aws::AwsError;
-use crate::cloud::{Cloud, CloudEnvironment, CloudError};
+use crate::cloud::{Cloud, CloudAccess, CloudError};
 use crate::engine::{ResourceChange, StepDone, StepError, StepRunner, StepScope};
 use crate::event::{Action, EventKind, Failure};
 use crate::plan::Step;
 use crate::resource::{ResourceKind, ResourceState};
 use crate::settings::{BuildSource, TerraformSettings};
 
+/// The address of the build, and what has it made anew.
+const BUILD_ADDRESS: &str = "terraform_data.build";
+const REBUILD: &str = "-replace=terraform_data.build";
+
 /// Terraform, ready to be run in a deployment's folder.
 #[derive(Clone, Debug)]
 pub struct Terraform {
     program: Program,
     settings: TerraformSettings,
-    environment: CloudEnvironment,
+    access: CloudAccess,
     workspace: Workspace,
+    /// This program, as the configuration calls it.
+    builder: PathBuf,
 }
 
 /// Why Terraform is not ready.
@@ -62,7 +69,7 @@ pub enum NotReady {
 }
 
 impl Terraform {
-    /// Finds Terraform, and what it needs to reach a cloud. Nothing is run but for its version, nothing is written.
+    /// Finds Terraform. Nothing is run but for its version, nothing is written.
     ///
     /// # Errors
     /// When it is missing or too old, or there are no credentials to give it.
@@ -70,17 +77,27 @@ impl Terraform {
         let workspace = Workspace::new(dir);
         let known = workspace.initialised().map(|initialised| initialised.program);
         let program = Program::find(settings, known).await?;
-        let environment = cloud.environment().await?;
-        Ok(Self { program, settings: settings.clone(), environment, workspace })
+        // Found now: a program that is replaced while it runs does not find itself any more.
+        let builder = std::env::current_exe().map_err(CloudError::Program)?;
+        let access = cloud.access();
+        access.environment().await?;
+        Ok(Self { program, settings: settings.clone(), access, workspace, builder })
     }
 
-    fn start(&self, arguments: &[&str]) -> Result<Process, TerraformError> {
-        Process::start(self.how(arguments)).map_err(|error| self.workspace.failed("", error))
+    async fn start(&self, arguments: &[&str]) -> Result<Process, Failure> {
+        self.start_in(arguments, None).await
     }
 
-    fn how<'a>(&'a self, arguments: &'a [&'a str]) -> Start<'a> {
-        let (program, dir) = (self.program.path.as_path(), self.workspace.dir());
-        Start { program, dir, arguments, environment: &self.environment }
+    /// Starts Terraform in the deployment's folder; with its output in another folder, where it only looks.
+    async fn start_in(&self, arguments: &[&str], output: Option<&Path>) -> Result<Process, Failure> {
+        let environment = &self.access.environment().await.map_err(|error| NotReady::from(error).failure())?;
+        let (program, dir, builder) = (self.program.path.as_path(), self.workspace.dir(), self.builder.as_path());
+        let start = Start { program, dir, arguments, environment, builder };
+        let started = match output {
+            None => Process::start(start),
+            Some(folder) => Process::start_beside(start, folder),
+        };
+        started.map_err(|error| self.workspace.failed("", error).failure())
     }
 
     /// What `init` is given.
@@ -105,6 +122,10 @@ pub struct TerraformStrategy {
 /// What one step leaves to the next.
 #[derive(Debug, Default)]
 struct Work {
+    /// How much is made, where the state decides otherwise than the step.
+    stage: Option<Stage>,
+    /// What this run has told to be ready.
+    ready: BTreeSet<ResourceKind>,
     /// A Terraform that the step has started and the next goes on with.
     under_way: Option<UnderWay>,
     /// What the plan does.
@@ -113,8 +134,8 @@ struct Work {
     has_work: bool,
     /// What is gone.
     gone: Vec<ResourceKind>,
-    /// Whether Terraform has not destroyed what it was to.
-    has_failed: bool,
+    /// Whether Terraform may still be at work, or somebody else's is.
+    is_unended: bool,
 }
 
 impl TerraformStrategy {
@@ -129,7 +150,11 @@ impl StepRunner for TerraformStrategy {
     async fn run(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
         let (stage, id) = plan::stage_of(step.id.as_str());
         match id {
-            plan::INIT => self.init(scope).await,
+            plan::INIT => {
+                let done = self.init(scope).await;
+                self.work.lock().await.is_unended = done.is_err();
+                done
+            }
             plan::PLAN_START => self.start_plan(stage, scope).await,
             plan::PLAN => self.plan(stage, scope).await,
             plan::APPLY_START => self.start_apply(stage, scope).await,
@@ -150,12 +175,9 @@ impl StepRunner for TerraformStrategy {
         let mut work = self.work.lock().await;
         let Some(mut under_way) = work.under_way.take() else { return Ok(()) };
         self.end(&mut under_way, scope).await?;
-        let stage = plan::stage_of(step.id.as_str()).0;
-        if self.action == Action::Deploy {
-            self.tell_unmade(stage, &work.planned, &under_way, scope).await
-        } else {
-            Ok(())
-        }
+        let (stage, id) = plan::stage_of(step.id.as_str());
+        // A plan makes nothing: what it was to be about may stand for long.
+        if id == plan::APPLY { self.tell_unmade(stage, &work, Some(&under_way), scope).await } else { Ok(()) }
     }
 }
 
@@ -166,17 +188,24 @@ impl TerraformStrategy {
         self.await_earlier(scope).await?;
         workspace.lay_out(&self.context.names, &self.context.site).map_err(failed)?;
         workspace.remove_crash_log().map_err(failed)?;
+        if workspace.take_errored_state().map_err(failed)? {
+            let words = "an earlier Terraform could not write its state: what it wrote instead is the state now";
+            scope.progress(words, None, None).await?;
+        }
         let found = |tool: String, version: String| EventKind::ToolFound { tool, version };
         scope.tell(found(program.name().to_owned(), program.version.clone())).await?;
+        if let Some(what) = program.untested(settings) {
+            scope.progress(format!("thumbctl is not tested with {what}"), None, None).await?;
+        }
         let done = if workspace.is_initialised(program, settings) {
             // In a teardown, what was done already would be told as gone already.
             if self.action == Action::Destroy { StepDone::Finished } else { StepDone::AlreadyDone }
         } else {
-            // A lock file holds on to versions that the settings may not allow any more.
-            workspace.unlock_providers().map_err(failed)?;
+            workspace.unlock_providers(settings).map_err(failed)?;
             let arguments = self.terraform.init_arguments();
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            let mut under_way = UnderWay::new("init", self.terraform.start(&arguments).map_err(failed)?);
+            let mut under_way =
+                UnderWay::new("init", self.terraform.start(&arguments).await.map_err(StepError::Failed)?);
             self.follow(&mut under_way, Until::Ended, scope).await?;
             workspace.set_initialised(program, settings).map_err(failed)?;
             StepDone::Finished
@@ -203,23 +232,53 @@ impl TerraformStrategy {
         // What the second half has made would be destroyed by a plan for the first alone.
         let has_function = state.iter().any(|address| address.starts_with(FUNCTION_MODULE));
         let stage = if has_function { Stage::All } else { stage };
+        {
+            let mut work = self.work.lock().await;
+            work.stage = has_function.then_some(Stage::All);
+            work.planned.clear();
+        }
+        let rebuilds = state.contains(BUILD_ADDRESS) && !self.has_image(scope).await?;
+        let builds = rebuilds || !state.contains(BUILD_ADDRESS);
         let mut imports = Vec::new();
         if self.context.before.is_standing() {
             for place in PLACES.iter().filter(|place| self.is_of(stage, place) && !state.contains(place.address)) {
                 let id = place.import_id(&self.context.names, &self.context.site.identity.account);
-                if let Some(id) = id
-                    && self.context.is_there(scope, place.kind).await?
-                {
-                    let words = format!("{id} is there, and the state does not know it: it is imported");
-                    scope.progress(words, None, None).await?;
-                    imports.push((place.address, id));
+                let Some(id) = id else { continue };
+                if !self.context.is_there(scope, place.kind).await? {
+                    continue;
                 }
+                // Rule: the provider cannot plan a function that it imports while the image is still unknown ("inconsistent
+                // final plan"). It keeps nothing, so it is made anew; and its permission goes with it.
+                if place.kind == ResourceKind::Function && builds {
+                    let words = format!("{id} is there, and the state knows neither it nor its build: it is made anew");
+                    scope.progress(words, None, None).await?;
+                    self.context.remove(place.kind, &self.context.names, scope).await?;
+                    continue;
+                }
+                let words = format!("{id} is there, and the state does not know it: it is imported");
+                scope.progress(words, None, None).await?;
+                imports.push((place.address, id));
             }
         }
         workspace.write_imports(&imports).map_err(failed)?;
         let (out, variable) = (format!("-out={}", workspace.plan_file()), format!("-var=stage={}", stage.as_str()));
-        let process = self.terraform.start(&["plan", "-json", "-input=false", &out, &variable]).map_err(failed)?;
+        let mut arguments = vec!["plan", "-json", "-input=false", &out, &variable];
+        if rebuilds {
+            // Rule: a resource is in the state before its provisioner has run; a Terraform that is killed meanwhile marks nothing.
+            scope
+                .progress("the image is not there, though the state has its build: it is built anew", None, None)
+                .await?;
+            arguments.push(REBUILD);
+        }
+        let process = self.terraform.start(&arguments).await.map_err(StepError::Failed)?;
         self.start(UnderWay::new("plan", process), scope).await
+    }
+
+    /// Whether the build that the state knows came to its end, and its image is there.
+    async fn has_image(&self, scope: &StepScope) -> Result<bool, StepError> {
+        let kind = ResourceKind::Image;
+        let was_built = self.context.before.is_ready(kind) || self.work.lock().await.ready.contains(&kind);
+        Ok(was_built && self.context.is_there(scope, kind).await?)
     }
 
     /// Follows a Terraform until its provider runs, and leaves the rest to the next step.
@@ -264,52 +323,75 @@ impl TerraformStrategy {
     }
 
     async fn start_apply(&self, stage: Stage, scope: &StepScope) -> Result<StepDone, StepError> {
-        {
-            let work = self.work.lock().await;
-            if !work.has_work {
-                return Ok(StepDone::AlreadyDone);
-            }
-            // In the journal before the first call, whatever Terraform comes to call first.
-            for kind in self.kinds_made(stage, &work.planned) {
-                self.tell(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
-            }
+        let mut work = self.work.lock().await;
+        if !work.has_work {
+            return Ok(StepDone::AlreadyDone);
+        }
+        // In the journal before the first call, whatever Terraform comes to call first.
+        for kind in self.kinds_made(stage, &work) {
+            self.tell(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
         }
         let plan = self.terraform.workspace.plan_file();
-        let process = self.terraform.start(&["apply", "-json", "-input=false", plan]).map_err(failed)?;
+        let process = match self.terraform.start(&["apply", "-json", "-input=false", plan]).await {
+            Ok(process) => process,
+            Err(failure) => {
+                self.tell_unmade(stage, &work, None, scope).await?;
+                return Err(StepError::Failed(failure));
+            }
+        };
         let mut under_way = UnderWay::new("apply", process);
         match self.follow(&mut under_way, Until::ProviderRuns, scope).await {
             Ok(()) => {
-                self.work.lock().await.under_way = Some(under_way);
+                work.under_way = Some(under_way);
                 Ok(StepDone::Finished)
             }
-            Err(error) => {
-                let work = self.work.lock().await;
-                self.tell_unmade(stage, &work.planned, &under_way, scope).await?;
-                Err(error)
-            }
+            Err(error) => Err(self.applied_badly(error, stage, &work, &under_way, scope).await?),
         }
     }
 
     async fn apply(&self, stage: Stage, scope: &StepScope) -> Result<StepDone, StepError> {
         let mut work = self.work.lock().await;
         let Some(mut under_way) = work.under_way.take() else {
-            self.tell_rest_ready(stage, None, scope).await?;
+            self.tell_rest_ready(stage, None, &mut work, scope).await?;
             return Ok(StepDone::AlreadyDone);
         };
         match self.follow(&mut under_way, Until::Ended, scope).await {
             Ok(()) => {
-                self.tell_rest_ready(stage, Some(&under_way), scope).await?;
+                self.terraform.workspace.write_imports(&[]).map_err(failed)?;
+                self.tell_rest_ready(stage, Some(&under_way), &mut work, scope).await?;
                 Ok(StepDone::Finished)
             }
-            Err(StepError::Journal(error)) => Err(StepError::Journal(error)),
-            Err(error) => {
-                self.tell_unmade(stage, &work.planned, &under_way, scope).await?;
-                Err(error)
-            }
+            Err(error) => Err(self.applied_badly(error, stage, &work, &under_way, scope).await?),
         }
     }
 
+    /// After an apply that failed or was cancelled: what it has not made is told, and no build is left running that nobody
+    /// waits for. Answers the error that it ended with.
+    async fn applied_badly(
+        &self,
+        error: StepError,
+        stage: Stage,
+        work: &Work,
+        under_way: &UnderWay,
+        scope: &StepScope,
+    ) -> Result<StepError, StepError> {
+        if matches!(error, StepError::Journal(_)) {
+            return Ok(error);
+        }
+        if matches!(error, StepError::Cancelled) {
+            // Between the start of a build and the line that says so, nobody else knows of it.
+            let project = self.context.name(ResourceKind::BuildProject);
+            self.context.stop_builds(&project, &scope.undisturbed()).await?;
+        }
+        self.tell_unmade(stage, work, Some(under_way), scope).await?;
+        self.terraform.workspace.write_imports(&[]).map_err(failed)?;
+        Ok(error)
+    }
+
     async fn start_destroy(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        if self.work.lock().await.is_unended {
+            return Err(StepError::Failed(Failure::new("Terraform was not started, since its folder is not ready")));
+        }
         let workspace = &self.terraform.workspace;
         match workspace.state() {
             Ok(state) if state.is_empty() => return Ok(StepDone::AlreadyDone),
@@ -323,32 +405,32 @@ impl TerraformStrategy {
                 return Ok(StepDone::AlreadyDone);
             }
         }
-        workspace.write_imports(&[]).map_err(failed)?;
         // The stage without the function asks for no image: one that is not there would keep all from being destroyed.
         let arguments = ["destroy", "-json", "-auto-approve", "-input=false", "-var=stage=build"];
-        let started = async {
-            let process = self.terraform.start(&arguments).map_err(failed)?;
-            self.start(UnderWay::new("destroy", process), scope).await
-        };
-        let started = started.await;
-        self.work.lock().await.has_failed = started.is_err();
-        started
+        let process = self.terraform.start(&arguments).await.map_err(StepError::Failed)?;
+        let mut under_way = UnderWay::new("destroy", process);
+        let mut work = self.work.lock().await;
+        let runs = self.follow(&mut under_way, Until::ProviderRuns, scope).await;
+        work.is_unended = under_way.is_unended();
+        runs?;
+        work.under_way = Some(under_way);
+        Ok(StepDone::Finished)
     }
 
     async fn destroy(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let mut work = self.work.lock().await;
         let Some(mut under_way) = work.under_way.take() else { return Ok(StepDone::AlreadyDone) };
         let ended = self.follow(&mut under_way, Until::Ended, scope).await;
-        work.has_failed = ended.is_err();
+        work.is_unended = under_way.is_unended();
         let is_gone = |kind: &ResourceKind| under_way.tale.state_of(*kind) == Some(ResourceState::Gone);
         work.gone = ResourceKind::ARCHITECTURE.into_iter().filter(is_gone).collect();
         ended.map(|()| StepDone::Finished)
     }
 
-    /// Removes what Terraform does not know, found by tag and name, and then knows that nothing is left.
+    /// Removes what Terraform does not know or could not destroy, found by tag and name, and then knows that nothing is left.
     async fn remove_leftovers(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let work = self.work.lock().await;
-        if work.has_failed {
+        if work.is_unended {
             return Err(StepError::Failed(
                 Failure::new("nothing was looked for, since Terraform has not ended its work")
                     .with_hint("`thumbctl destroy` again goes on; `thumbctl destroy --purge` does without Terraform"),
@@ -358,21 +440,32 @@ impl TerraformStrategy {
         let aws_failed =
             |error: AwsError| StepError::Failed(Failure { hint: error.hint(), ..Failure::from_error(&error) });
         let found = leftovers::find(&self.context.site, names.deployment()).await.map_err(aws_failed)?;
-        let left: Vec<ResourceKind> = found
-            .names(names.deployment())
-            .into_iter()
-            .filter(|(kind, name)| names.of(*kind) == *name)
-            .map(|(kind, _)| kind)
-            .collect();
+        let found = found.names(names.deployment());
+        let left: Vec<ResourceKind> =
+            found.into_iter().filter(|(kind, name)| names.of(*kind) == *name).map(|(kind, _)| kind).collect();
+        let mut first_failure = None;
         for kind in teardown::order().filter(|kind| left.contains(kind)) {
             scope.progress(format!("{} is left: it is removed", names.of(kind)), None, None).await?;
             self.tell(scope, kind, ResourceState::Deleting, None, None).await?;
-            self.context.remove(kind, names, scope).await?;
-            self.tell(scope, kind, ResourceState::Gone, None, Some("Terraform did not know it".to_owned())).await?;
+            match self.context.remove(kind, names, scope).await {
+                Ok(_) => {
+                    let note = Some("Terraform has not removed it".to_owned());
+                    self.tell(scope, kind, ResourceState::Gone, None, note).await?;
+                }
+                // As everywhere in a teardown: the others are tried all the same.
+                Err(StepError::Failed(failure)) => {
+                    self.tell(scope, kind, ResourceState::Failed, None, None).await?;
+                    first_failure.get_or_insert(failure);
+                }
+                Err(error) => return Err(error),
+            }
         }
         let stood: Vec<ResourceKind> = self.context.before.standing().map(|resource| resource.kind).collect();
         for kind in stood.into_iter().filter(|kind| !work.gone.contains(kind) && !left.contains(kind)) {
             self.tell(scope, kind, ResourceState::Gone, None, Some("already gone".to_owned())).await?;
+        }
+        if let Some(failure) = first_failure {
+            return Err(StepError::Failed(failure));
         }
         self.terraform.workspace.forget_state().map_err(failed)?;
         if left.is_empty() {
@@ -388,12 +481,14 @@ impl TerraformStrategy {
     }
 
     /// The kinds that a plan makes and that were not there before.
-    fn kinds_made(&self, stage: Stage, planned: &[Change]) -> Vec<ResourceKind> {
+    fn kinds_made(&self, stage: Stage, work: &Work) -> Vec<ResourceKind> {
+        let stage = work.stage.unwrap_or(stage);
         let is_made = |place: &&Place| {
             let makes = |change: &Change| {
                 change.address == place.address && matches!(change.action.as_str(), "create" | "replace")
             };
-            self.is_of(stage, place) && !self.context.before.is_ready(place.kind) && planned.iter().any(makes)
+            let was_ready = self.context.before.is_ready(place.kind) && place.kind != ResourceKind::Image;
+            self.is_of(stage, place) && !was_ready && work.planned.iter().any(makes)
         };
         PLACES.iter().filter(is_made).map(|place| place.kind).collect()
     }
@@ -403,14 +498,18 @@ impl TerraformStrategy {
         &self,
         stage: Stage,
         under_way: Option<&UnderWay>,
+        work: &mut Work,
         scope: &StepScope,
     ) -> Result<(), StepError> {
+        let stage = work.stage.unwrap_or(stage);
         for place in PLACES.iter().filter(|place| self.is_of(stage, place)) {
             let told = under_way.and_then(|under_way| under_way.tale.state_of(place.kind));
-            if told != Some(ResourceState::Ready) && !self.context.before.is_ready(place.kind) {
+            let is_told = told == Some(ResourceState::Ready) || work.ready.contains(&place.kind);
+            if !is_told && !self.context.before.is_ready(place.kind) {
                 let note = Some("there already".to_owned());
                 self.tell(scope, place.kind, ResourceState::Ready, None, note).await?;
             }
+            work.ready.insert(place.kind);
         }
         Ok(())
     }
@@ -419,17 +518,18 @@ impl TerraformStrategy {
     async fn tell_unmade(
         &self,
         stage: Stage,
-        planned: &[Change],
-        under_way: &UnderWay,
+        work: &Work,
+        under_way: Option<&UnderWay>,
         scope: &StepScope,
     ) -> Result<(), StepError> {
         let stood = |kind| self.context.before.resource(kind).is_some_and(|known| known.state.may_exist());
-        for kind in self.kinds_made(stage, planned) {
-            let told = under_way.tale.state_of(kind);
-            if !under_way.tale.has_begun(kind) && !stood(kind) {
+        for kind in self.kinds_made(stage, work).into_iter().filter(|kind| !work.ready.contains(kind)) {
+            let told = under_way.and_then(|under_way| under_way.tale.state_of(kind));
+            let has_begun = under_way.is_some_and(|under_way| under_way.tale.has_begun(kind));
+            if !has_begun && !stood(kind) {
                 let note = Some("it was never begun".to_owned());
                 self.tell(scope, kind, ResourceState::Gone, None, note).await?;
-            } else if told == Some(ResourceState::Creating) {
+            } else if !matches!(told, Some(ResourceState::Ready | ResourceState::Failed | ResourceState::Gone)) {
                 self.tell(scope, kind, ResourceState::Failed, None, Some("unfinished".to_owned())).await?;
             }
         }

@@ -1,7 +1,36 @@
 //! The README's policy is enough for everything that thumbctl does.
 
+use crate::common::tools::Terraform;
 use crate::common::{Program, list_everything};
 use crate::{attach, sign_as, strict, user, user_policy};
+
+/// Terraform's provider reads more than anybody else.
+#[tokio::test]
+async fn the_readmes_policy_suffices_for_terraform() {
+    let terraform = match Terraform::find() {
+        Ok(terraform) => terraform,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let mut program = Program::new();
+    let sandbox = strict(&program, &[]);
+    let admin = sandbox.clients();
+    let keys = user(&admin, "deployer").await;
+    attach(&admin, "deployer", "thumbctl", &user_policy("thumbnails")).await;
+    sign_as(&mut program, &sandbox, &keys);
+    program.set("THUMBCTL_STRATEGY", "terraform");
+    program.set("THUMBCTL_TERRAFORM_PLUGIN_DIR", &terraform.plugins);
+    program.set("TF_CLI_CONFIG_FILE", "/dev/null");
+    program.run(["deploy", "--yes"]).ok();
+    // Other settings are changed in place.
+    program.set("THUMBCTL_FUNCTION_MEMORY_MB", "640");
+    program.set("THUMBCTL_BUILD_TIMEOUT_MINUTES", "21");
+    let changed = program.run(["deploy", "--yes"]).ok().stdout;
+    assert!(changed.contains("update module.function[0].aws_lambda_function.thumbnails"), "{changed}");
+    program.run(["destroy", "--yes"]).ok();
+    let left: Vec<_> = list_everything(&admin, "thumbnails-").await;
+    assert!(left.is_empty(), "{left:#?}");
+    sandbox.interrupt().ok();
+}
 
 #[tokio::test]
 async fn the_readmes_policy_suffices_for_the_whole_loop() {

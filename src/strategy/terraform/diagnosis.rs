@@ -27,7 +27,7 @@ impl Diagnosis<'_> {
     pub(super) fn failure(&self) -> Failure {
         if self.said.contains("TERRAFORM CRASH") || self.has_crash_log {
             return Failure { log: self.last_lines(), ..Failure::new(format!("{} crashed, which is a bug of Terraform's or of its provider's: {}", self.command, self.ended)) }
-                .with_hint("its crash log is in the deployment's folder; `thumbctl deploy` goes on from what its state has, `thumbctl destroy` takes that down");
+                .with_hint("what it wrote is in terraform.err in the deployment's folder; `thumbctl deploy` goes on from what its state has, `thumbctl destroy` takes that down");
         }
         let Some((first, others)) = self.errors.split_first() else {
             let failure =
@@ -86,8 +86,11 @@ fn hint_for_text(text: &str) -> String {
          with the provider in it, or TF_CLI_CONFIG_FILE to a file that names a mirror"
     } else if says("Inconsistent dependency lock file") || says("Required plugins are not installed") {
         "its providers are not as they were: run the same command again, which initialises the folder anew"
+    } else if says("Plugin did not respond") {
+        "the provider ended in the middle of its work: is there memory enough for it? `thumbctl deploy` goes on from what is \
+         there; `thumbctl destroy` takes it down"
     } else if says("Failed to load plugin schemas")
-        || says("Plugin did not respond")
+        || says("Could not load plugin")
         || says("Unrecognized remote plugin")
     {
         "the provider does not start: is it built for this machine, and is there memory enough for it?"

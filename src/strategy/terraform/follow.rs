@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 
 use super::TerraformStrategy;
 use super::diagnosis::Diagnosis;
-use super::process::{Earlier, Process, ended};
+use super::process::{Earlier, Process, end_orphans, ended};
 use super::program::TerraformError;
 use super::stream::{Change, Diagnostic, Line, Message, Summary};
 use super::tale::{Tale, Told};
@@ -17,6 +17,12 @@ use crate::resource::{ResourceKind, ResourceState};
 
 /// How long a Terraform that was asked to stop may take: it ends the call that it is at, and a function takes minutes.
 const STOPPED_WITHIN: Duration = Duration::from_secs(15 * 60);
+
+/// How long a build may still be told of when Terraform has ended: one that is stopped takes a while.
+const LAST_LINES: Duration = Duration::from_secs(75);
+
+/// How long a provider may take to end that was asked to.
+const ORPHANS_END_WITHIN: Duration = Duration::from_secs(30);
 
 /// How often it is looked whether an earlier Terraform has ended.
 const LOOK: Duration = Duration::from_millis(200);
@@ -33,6 +39,8 @@ pub(super) struct UnderWay {
     /// How much that is, or was.
     pub(super) summary: Option<Summary>,
     errors: Vec<Diagnostic>,
+    /// Whether somebody else has the state.
+    is_locked_out: bool,
     /// Whether something was heard that only a running provider makes Terraform say.
     provider_runs: bool,
     /// A build that it has started, until somebody follows it.
@@ -53,7 +61,7 @@ type BuildEnd = Result<(), StepError>;
 
 /// Turns what is wrong with Terraform or its folder into a failed step.
 pub(super) fn failed(error: TerraformError) -> StepError {
-    StepError::Failed(Failure { hint: error.hint(), ..Failure::from_error(&error) })
+    StepError::Failed(error.failure())
 }
 
 impl UnderWay {
@@ -65,9 +73,15 @@ impl UnderWay {
             planned: Vec::new(),
             summary: None,
             errors: Vec::new(),
+            is_locked_out: false,
             provider_runs: false,
             build: None,
         }
+    }
+
+    /// Whether something may still be at work on what the state has: this Terraform, or another.
+    pub(super) fn is_unended(&self) -> bool {
+        self.is_locked_out || self.process.status().is_none_or(|status| status.code().is_none())
     }
 }
 
@@ -89,21 +103,12 @@ impl TerraformStrategy {
                 return Err(error);
             }
         };
-        let Some(status) = under_way.process.status() else { return Ok(()) };
-        if !status.success() {
-            under_way.process.end_group();
-        }
-        let errors = under_way.process.errors();
-        for line in errors.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
-            scope.log_line(LogSource::Terraform, line.to_owned(), None).await?;
-        }
-        if status.success() {
-            return Ok(());
-        }
+        let Some(status) = under_way.process.status().filter(|status| !status.success()) else { return Ok(()) };
         if scope.cancel().is_cancelled() {
             return Err(StepError::Cancelled);
         }
         let command = format!("{} {}", self.terraform.program.name(), under_way.command);
+        let errors = under_way.process.errors();
         let diagnosis = Diagnosis {
             command: &command,
             errors: &under_way.errors,
@@ -113,8 +118,11 @@ impl TerraformStrategy {
         };
         let told = diagnosis.failure();
         // The build says better why it failed than Terraform, which only knows that a program of its did.
+        let has_build_failed = under_way.tale.state_of(ResourceKind::Image) == Some(ResourceState::Failed);
         Err(StepError::Failed(match build {
-            Some(Err(StepError::Failed(failure))) => Failure { causes: vec![told.to_string()], ..failure },
+            Some(Err(StepError::Failed(failure))) if has_build_failed => {
+                Failure { causes: vec![told.to_string()], ..failure }
+            }
             _ => told,
         }))
     }
@@ -128,7 +136,7 @@ impl TerraformStrategy {
         }
     }
 
-    async fn interrupt(&self, under_way: &UnderWay, scope: &StepScope) -> Result<(), StepError> {
+    async fn interrupt(&self, under_way: &mut UnderWay, scope: &StepScope) -> Result<(), StepError> {
         under_way.process.interrupt().map_err(|error| failed(self.terraform.workspace.failed("", error)))?;
         let words = "Terraform was asked to stop: it ends what it is at, and writes its state";
         scope.progress(words, None, None).await?;
@@ -164,7 +172,8 @@ impl TerraformStrategy {
                     for line in lines {
                         self.tell_line(under_way, line, scope).await?;
                     }
-                    if until == Until::ProviderRuns && under_way.provider_runs {
+                    // One that was asked to stop is followed to its end.
+                    if until == Until::ProviderRuns && under_way.provider_runs && asked.is_none() {
                         return Ok(build_end);
                     }
                 }
@@ -178,9 +187,16 @@ impl TerraformStrategy {
                 ));
             }
         }
-        // With Terraform ended the build is over, too: its last lines may be still to come.
+        if under_way.process.status().is_some_and(|status| !status.success()) {
+            under_way.process.end_group();
+        }
+        // With Terraform ended the build is over, or about to be stopped: its last lines may be still to come. Only under a
+        // Terraform that was killed it goes on, and is taken up by the next deployment.
         if let Some(build) = build {
-            build_end = Some(build.await);
+            match tokio::time::timeout(LAST_LINES, build).await {
+                Ok(end) => build_end = Some(end),
+                Err(_) => scope.progress("the build goes on without Terraform", None, None).await?,
+            }
         }
         Ok(build_end)
     }
@@ -209,7 +225,10 @@ impl TerraformStrategy {
                 under_way.summary = Some(summary);
                 under_way.provider_runs = true;
             }
-            Message::Diagnostic(diagnostic) if diagnostic.is_error() => under_way.errors.push(diagnostic),
+            Message::Diagnostic(diagnostic) if diagnostic.is_error() => {
+                under_way.is_locked_out |= diagnostic.summary.contains("acquiring the state lock");
+                under_way.errors.push(diagnostic);
+            }
             Message::Refresh | Message::Started { .. } | Message::Drift(_) => under_way.provider_runs = true,
             _ => {}
         }
@@ -219,11 +238,14 @@ impl TerraformStrategy {
     /// Waits for a Terraform that an earlier process has left at work: it is asked to stop, and writes its state.
     pub(super) async fn await_earlier(&self, scope: &StepScope) -> Result<(), StepError> {
         let unreadable = |error| failed(self.terraform.workspace.failed("terraform.out", error));
-        let Some(earlier) = Earlier::find(self.terraform.workspace.dir()).map_err(unreadable)? else { return Ok(()) };
+        let dir = self.terraform.workspace.dir();
+        let Some(mut earlier) = Earlier::find(dir).map_err(unreadable)? else {
+            return self.end_orphans(scope).await;
+        };
         let process = earlier.pid.map(|pid| format!(" (process {})", pid.as_raw_nonzero())).unwrap_or_default();
         let words = format!("an earlier Terraform is still at work{process}: it is asked to stop, and waited for");
         scope.progress(words, None, None).await?;
-        earlier.interrupt();
+        earlier.interrupt().map_err(unreadable)?;
         let began = Instant::now();
         while !earlier.has_ended().map_err(unreadable)? {
             if began.elapsed() > STOPPED_WITHIN {
@@ -232,12 +254,31 @@ impl TerraformStrategy {
                         .with_hint("end it, then run the same command again"),
                 ));
             }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = scope.cancel().cancelled() => return Err(StepError::Cancelled),
+            self.pause(scope).await?;
+        }
+        self.end_orphans(scope).await
+    }
+
+    /// Ends what a Terraform that was killed has left running, and waits for its end.
+    async fn end_orphans(&self, scope: &StepScope) -> Result<(), StepError> {
+        let began = Instant::now();
+        while end_orphans(self.terraform.workspace.dir()) > 0 {
+            if began.elapsed() > ORPHANS_END_WITHIN {
+                return Err(StepError::Failed(
+                    Failure::new("a provider that an earlier Terraform has left running does not end")
+                        .with_hint("end it, then run the same command again"),
+                ));
             }
+            self.pause(scope).await?;
         }
         Ok(())
+    }
+
+    async fn pause(&self, scope: &StepScope) -> Result<(), StepError> {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => Ok(()),
+            () = scope.cancel().cancelled() => Err(StepError::Cancelled),
+        }
     }
 }
 

@@ -1,14 +1,19 @@
 //! Looking with Terraform: what it would do, and what is not as its state has it. Nothing in the cloud or in the state changes,
 //! and whoever works in the folder is not disturbed.
 
+use tokio_util::sync::CancellationToken;
+
 use super::diagnosis::Diagnosis;
 use super::process::{Process, ended};
-use super::stream::{Change, Message, Summary};
+use super::stream::{Change, Diagnostic, Line, Message, Summary};
 use super::workspace::Workspace;
-use super::{NotReady, Terraform, TerraformError};
+use super::{NotReady, Terraform};
 use crate::event::Failure;
 use crate::names::Names;
 use crate::strategy::Site;
+
+/// How the folders are called in which what is looked at is written down, for as long as that takes.
+const LOOKING: &str = "look-";
 
 /// What Terraform says when it looks.
 #[derive(Clone, Debug, Default)]
@@ -24,17 +29,25 @@ pub struct Look {
 }
 
 /// Has Terraform compare its configuration, its state and the cloud. Where nothing stands, there is no state to compare with.
+/// Where somebody works on the deployment, its folder is taken as it is.
 ///
 /// # Errors
-/// When Terraform cannot be run, or fails: why, in words.
-pub async fn look(terraform: &Terraform, names: &Names, site: &Site, stands: bool) -> Result<Look, Failure> {
-    terraform.prepare_folder().await?;
-    let failed = |error: TerraformError| Failure { hint: error.hint(), ..Failure::from_error(&error) };
+/// When Terraform cannot be run, fails, or is cancelled: why, in words.
+pub async fn look(
+    terraform: &Terraform,
+    (names, stands): (&Names, bool),
+    site: &Site,
+    may_write: bool,
+    cancel: &CancellationToken,
+) -> Result<Look, Failure> {
+    if may_write {
+        terraform.prepare_folder(cancel).await?;
+    }
     let workspace = &terraform.workspace;
-    let folder = tempfile::Builder::new().prefix("look-").tempdir_in(workspace.dir());
-    let folder = folder.map_err(|error| failed(workspace.failed("", error)))?;
+    let unusable = |error| workspace.failed("", error).failure();
+    let folder = tempfile::Builder::new().prefix(LOOKING).tempdir_in(workspace.dir()).map_err(unusable)?;
     let own = Workspace::new(folder.path().to_owned());
-    let variables = own.write_variables(names, site).map_err(failed)?;
+    let variables = own.write_variables(names, site).map_err(|error| error.failure())?;
     let variables = format!("-var-file={}", variables.display());
     let no_state = format!("-state={}", folder.path().join("none.tfstate").display());
     // Nobody's lock is waited for: what is read may be changing, as the cloud may.
@@ -45,13 +58,12 @@ pub async fn look(terraform: &Terraform, names: &Names, site: &Site, stands: boo
     }
     let mut look = Look { known, ..Look::default() };
     let mut errors = Vec::new();
-    let unreadable = |error| failed(workspace.failed("", error));
-    let mut process = Process::start_beside(terraform.how(&arguments), folder.path()).map_err(unreadable)?;
-    while let Some(lines) = process.lines().await.map_err(unreadable)? {
+    let mut process = terraform.start_in(&arguments, Some(folder.path())).await?;
+    while let Some(lines) = lines(&mut process, cancel).await.map_err(unusable)? {
         for line in lines {
             match line.message {
                 Message::Planned(change) if change.action != "noop" && change.action != "read" => {
-                    look.planned.push(change)
+                    look.planned.push(change);
                 }
                 // Whatever else differs and matters is planned to be changed; the rest are the provider's own words.
                 Message::Drift(change) if change.action == "delete" => look.missing.push(change),
@@ -68,36 +80,43 @@ pub async fn look(terraform: &Terraform, names: &Names, site: &Site, stands: boo
     Ok(look)
 }
 
+/// The next lines; one that is cancelled is asked to stop, and read to its end.
+async fn lines(process: &mut Process, cancel: &CancellationToken) -> std::io::Result<Option<Vec<Line>>> {
+    if !cancel.is_cancelled() {
+        tokio::select! {
+            lines = process.lines() => return lines,
+            () = cancel.cancelled() => {}
+        }
+    }
+    process.interrupt()?;
+    process.lines().await
+}
+
 impl Terraform {
     /// Writes the configuration into the deployment's folder and initialises it, unless that would change nothing. Answers the
     /// providers that were chosen, by address and version.
     ///
     /// # Errors
     /// When Terraform cannot be run, or does not get its provider: why, in words.
-    pub async fn prepare_folder(&self) -> Result<Vec<(String, String)>, Failure> {
-        let failed = |error: TerraformError| Failure { hint: error.hint(), ..Failure::from_error(&error) };
+    pub async fn prepare_folder(&self, cancel: &CancellationToken) -> Result<Vec<(String, String)>, Failure> {
         let Self { program, settings, workspace, .. } = self;
-        workspace.lay_out_configuration(settings).map_err(failed)?;
+        let unusable = |error| workspace.failed("", error).failure();
+        let written = workspace.lay_out_configuration(settings).and_then(|()| workspace.write_imports(&[]));
+        written.and_then(|()| workspace.remove_all(LOOKING)).map_err(|error| error.failure())?;
         if !workspace.is_initialised(program, settings) {
-            workspace.unlock_providers().map_err(failed)?;
+            workspace.unlock_providers(settings).map_err(|error| error.failure())?;
             let arguments = self.init_arguments();
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            let mut process = self.start(&arguments).map_err(failed)?;
-            let unreadable = |error| failed(workspace.failed("", error));
-            while process.lines().await.map_err(unreadable)?.is_some() {}
+            let mut process = self.start(&arguments).await?;
+            while lines(&mut process, cancel).await.map_err(unusable)?.is_some() {}
             verdict(self, "init", &process, &[])?;
-            workspace.set_initialised(program, settings).map_err(failed)?;
+            workspace.set_initialised(program, settings).map_err(|error| error.failure())?;
         }
         Ok(workspace.providers())
     }
 }
 
-fn verdict(
-    terraform: &Terraform,
-    command: &str,
-    process: &Process,
-    errors: &[super::stream::Diagnostic],
-) -> Result<(), Failure> {
+fn verdict(terraform: &Terraform, command: &str, process: &Process, errors: &[Diagnostic]) -> Result<(), Failure> {
     let Some(status) = process.status().filter(|status| !status.success()) else { return Ok(()) };
     process.end_group();
     let command = format!("{} {command}", terraform.program.name());
@@ -106,6 +125,11 @@ fn verdict(
 }
 
 impl NotReady {
+    /// The error in words for people.
+    pub(super) fn failure(&self) -> Failure {
+        Failure { hint: self.hint(), ..Failure::from_error(self) }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -24,8 +24,30 @@ const PID: &str = "terraform.pid";
 const FIRST_LOOK: Duration = Duration::from_millis(10);
 const LAST_LOOK: Duration = Duration::from_millis(100);
 
-/// Variables of the user's that would change what is run.
-const UNWANTED: [&str; 2] = ["TF_WORKSPACE", "TF_DATA_DIR"];
+/// What is written behind the process's number once it was asked to stop: the second time it would stop at once, and forget
+/// what it is making.
+const ASKED: &str = " asked to stop";
+
+/// Variables of the user's that would change what is run. Whatever else begins like these does so, too.
+const UNWANTED: [&str; 7] = [
+    "TF_WORKSPACE",
+    "TF_DATA_DIR",
+    "TF_ENCRYPTION",
+    "TF_REATTACH_PROVIDERS",
+    "TF_CLI_ARGS",
+    "TF_VAR_",
+    "TF_IN_AUTOMATION",
+];
+
+/// Variables that may name files by paths from where we are, which is not where Terraform is run.
+const PATHS: [&str; 6] = [
+    "TF_CLI_CONFIG_FILE",
+    "TF_PLUGIN_CACHE_DIR",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+];
 
 /// How one Terraform is to be run.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +56,8 @@ pub(super) struct Start<'a> {
     pub(super) dir: &'a Path,
     pub(super) arguments: &'a [&'a str],
     pub(super) environment: &'a CloudEnvironment,
+    /// What the configuration has its builds run by: this program.
+    pub(super) builder: &'a Path,
 }
 
 /// One Terraform at work.
@@ -47,6 +71,9 @@ pub(super) struct Process {
     rest: Vec<u8>,
     delay: Duration,
     status: Option<ExitStatus>,
+    /// Where its number is written, if anywhere.
+    pid_file: Option<PathBuf>,
+    is_asked: bool,
 }
 
 impl Process {
@@ -61,8 +88,15 @@ impl Process {
             }
         })?;
         writer.set_len(0)?;
-        let process = Self::spawn(start, &path, writer, start.dir.join(ERRORS))?;
-        std::fs::write(start.dir.join(PID), process.pid.as_raw_nonzero().to_string())?;
+        let pid_file = start.dir.join(PID);
+        // Not even for a moment another's number: it might be signalled.
+        match std::fs::remove_file(&pid_file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut process = Self::spawn(start, &path, writer, start.dir.join(ERRORS))?;
+        std::fs::write(&pid_file, process.pid().to_string())?;
+        process.pid_file = Some(pid_file);
         Ok(process)
     }
 
@@ -74,24 +108,43 @@ impl Process {
     }
 
     fn spawn(start: Start<'_>, output: &Path, writer: File, errors: PathBuf) -> io::Result<Self> {
+        let reader = File::open(output)?;
         let mut command = Command::new(start.program);
         command.args(start.arguments).current_dir(start.dir).process_group(0);
         command.stdin(Stdio::null()).stdout(writer).stderr(File::create(&errors)?);
         let unwanted = |name: &std::ffi::OsString| {
             let text = name.to_str().unwrap_or_default();
-            start.environment.withholds(name) || UNWANTED.contains(&text) || text.starts_with("TF_CLI_ARGS")
+            start.environment.withholds(name) || UNWANTED.iter().any(|unwanted| text.starts_with(unwanted))
         };
         for (name, _) in std::env::vars_os().filter(|(name, _)| unwanted(name)) {
             command.env_remove(name);
         }
+        for name in PATHS {
+            let path = std::env::var_os(name).filter(|path| !path.is_empty() && !unwanted(&name.into()));
+            if let Some(path) = path {
+                command.env(name, std::path::absolute(path)?);
+            }
+        }
         command.envs(start.environment.variables());
+        // Otherwise a cache is not used for a folder whose providers were never written down.
+        command.env("TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE", "1");
         command.env("TF_IN_AUTOMATION", "1").env("TF_INPUT", "0").env("CHECKPOINT_DISABLE", "1");
         command.env("TF_VAR_endpoint_url", start.environment.endpoint_url().unwrap_or_default());
-        command.env("TF_VAR_builder", std::env::current_exe()?);
+        command.env("TF_VAR_builder", start.builder);
         let child = command.spawn()?;
         let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         let pid = pid.ok_or_else(|| io::Error::other("it has ended before it could be looked at"))?;
-        Ok(Self { child, pid, output: File::open(output)?, errors, rest: Vec::new(), delay: FIRST_LOOK, status: None })
+        Ok(Self {
+            child,
+            pid,
+            output: reader,
+            errors,
+            rest: Vec::new(),
+            delay: FIRST_LOOK,
+            status: None,
+            pid_file: None,
+            is_asked: false,
+        })
     }
 
     /// The next lines, as they come; none once it has ended and all is read.
@@ -121,12 +174,17 @@ impl Process {
         Ok(text.lines().filter(|line| !line.trim().is_empty()).map(Line::read).collect())
     }
 
-    /// Asks it to stop, as Ctrl-C does: it ends what it is at and writes its state.
-    pub(super) fn interrupt(&self) -> io::Result<()> {
-        if self.status.is_some() {
+    /// Asks it to stop, as Ctrl-C does: it ends what it is at and writes its state. Once: asked again, it would stop at once.
+    pub(super) fn interrupt(&mut self) -> io::Result<()> {
+        if self.status.is_some() || self.is_asked {
             return Ok(());
         }
-        Ok(kill_process(self.pid, Signal::INT)?)
+        self.is_asked = true;
+        kill_process(self.pid, Signal::INT)?;
+        match &self.pid_file {
+            Some(file) => std::fs::write(file, format!("{}{ASKED}", self.pid())),
+            None => Ok(()),
+        }
     }
 
     /// Its process.
@@ -161,11 +219,21 @@ pub(super) fn ended(status: ExitStatus) -> String {
     }
 }
 
+impl Drop for Process {
+    /// A Terraform that nobody follows any more makes nothing more.
+    fn drop(&mut self) {
+        // There is nobody left to tell that it cannot be asked.
+        let _ = self.interrupt();
+    }
+}
+
 /// A Terraform that an earlier process of this program has left at work.
 #[derive(Debug)]
 pub(super) struct Earlier {
     output: File,
     pub(super) pid: Option<Pid>,
+    pid_file: PathBuf,
+    is_asked: bool,
 }
 
 impl Earlier {
@@ -179,23 +247,58 @@ impl Earlier {
         if has_ended(&output)? {
             return Ok(None);
         }
-        let pid = std::fs::read_to_string(dir.join(PID)).ok().and_then(|text| text.trim().parse().ok());
-        let pid = pid.and_then(Pid::from_raw).filter(|pid| test_kill_process(*pid).is_ok());
-        Ok(Some(Self { output, pid }))
+        let pid_file = dir.join(PID);
+        let text = std::fs::read_to_string(&pid_file).unwrap_or_default();
+        let number = text.split(' ').next().and_then(|number| number.trim().parse().ok());
+        let pid = number.and_then(Pid::from_raw).filter(|pid| is_in(*pid, dir));
+        Ok(Some(Self { output, pid, is_asked: text.ends_with(ASKED), pid_file }))
     }
 
-    /// Asks it to stop.
-    pub(super) fn interrupt(&self) {
-        if let Some(pid) = self.pid {
-            // It may just have ended, which is what is wanted.
-            let _ = kill_process(pid, Signal::INT);
-        }
+    /// Asks it to stop, unless it was asked before.
+    pub(super) fn interrupt(&mut self) -> io::Result<()> {
+        let Some(pid) = self.pid.filter(|_| !self.is_asked) else { return Ok(()) };
+        self.is_asked = true;
+        // It may just have ended, which is what is wanted.
+        let _ = kill_process(pid, Signal::INT);
+        std::fs::write(&self.pid_file, format!("{}{ASKED}", pid.as_raw_nonzero()))
     }
 
     /// Whether it is at work no more.
     pub(super) fn has_ended(&self) -> io::Result<bool> {
         has_ended(&self.output)
     }
+}
+
+/// Ends the providers that a Terraform which was killed has left running in a folder: what they are making would come to be
+/// after everything was said to be gone. Answers how many there are.
+pub(super) fn end_orphans(dir: &Path) -> usize {
+    let orphans: Vec<Pid> = processes().into_iter().filter(|pid| is_in(*pid, dir) && is_provider(*pid)).collect();
+    for pid in &orphans {
+        // It may just have ended, which is what is wanted.
+        let _ = kill_process(*pid, Signal::TERM);
+    }
+    orphans.len()
+}
+
+/// All processes, where the system has a folder that lists them.
+fn processes() -> Vec<Pid> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?)).collect()
+}
+
+/// Whether a process works in a folder. Where the system does not say in which one, it is taken to if it is there at all.
+fn is_in(pid: Pid, dir: &Path) -> bool {
+    let link = |name: &str| std::fs::read_link(format!("/proc/{}/{name}", pid.as_raw_nonzero()));
+    match (link("cwd"), dir.canonicalize()) {
+        (Ok(cwd), Ok(dir)) => cwd == dir,
+        _ if Path::new("/proc/self/cwd").exists() => false,
+        _ => test_kill_process(pid).is_ok(),
+    }
+}
+
+fn is_provider(pid: Pid) -> bool {
+    let program = std::fs::read_link(format!("/proc/{}/exe", pid.as_raw_nonzero())).unwrap_or_default();
+    program.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("terraform-provider-"))
 }
 
 fn has_ended(output: &File) -> io::Result<bool> {

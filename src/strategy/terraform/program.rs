@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::Failure;
 use crate::settings::TerraformSettings;
 
 /// The oldest version that will do: import blocks came with it.
@@ -64,6 +65,11 @@ pub enum TerraformError {
 }
 
 impl TerraformError {
+    /// The error in words for people.
+    pub(super) fn failure(&self) -> Failure {
+        Failure { hint: self.hint(), ..Failure::from_error(self) }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
@@ -109,6 +115,15 @@ impl Program {
             return Err(TerraformError::TooOld { path, version });
         }
         Ok(Self { path, version, stamp })
+    }
+
+    /// What of it, or of what the settings have it use, thumbctl is not tested with.
+    pub fn untested(&self, settings: &TerraformSettings) -> Option<&'static str> {
+        match (self.name(), settings.aws_provider) {
+            ("tofu", _) => Some("OpenTofu"),
+            (_, 6) => Some("the AWS provider 6"),
+            _ => None,
+        }
     }
 
     /// What it is called: `terraform` or `tofu`.

@@ -20,6 +20,7 @@ const VARIABLES: &str = "terraform.tfvars.json";
 const IMPORTS: &str = "imports.tf";
 const PLAN: &str = "thumbctl.tfplan";
 const LOCK_FILE: &str = ".terraform.lock.hcl";
+const ERRORED_STATE: &str = "errored.tfstate";
 const CRASH_LOG: &str = "crash.log";
 
 /// Where it is written down with what the folder was initialised. With Terraform's own files, so that it goes when they go.
@@ -36,9 +37,17 @@ pub(super) struct Workspace {
 }
 
 /// With what a folder was initialised.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Initialised {
+    /// The program that did it: what is known of it need not be asked again.
     pub(super) program: Program,
+    /// From where its providers came, and which were asked for. Another program uses the same.
+    needs: Needs,
+}
+
+/// What `init` has to provide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Needs {
     plugin_dir: Option<PathBuf>,
     aws_provider: u32,
     /// What the configuration asks for.
@@ -62,6 +71,7 @@ impl Workspace {
     /// aside.
     pub(super) fn lay_out(&self, names: &Names, site: &Site) -> Result<(), TerraformError> {
         self.lay_out_configuration(&site.settings.terraform)?;
+        self.write_imports(&[])?;
         if let Some(before) = self.suffix().filter(|before| before != names.suffix()) {
             self.set_state_aside(before.as_str())?;
         }
@@ -92,8 +102,13 @@ impl Workspace {
 
     /// Renames the state, so that it is read no more; its content stays for whoever wants it.
     pub(super) fn set_state_aside(&self, why: &str) -> Result<(), TerraformError> {
-        let (from, to) = (self.dir.join(STATE), self.dir.join(format!("{STATE}.{why}")));
-        match fs::rename(&from, to) {
+        let numbered = |number: usize| match number {
+            0 => self.dir.join(format!("{STATE}.{why}")),
+            number => self.dir.join(format!("{STATE}.{why}-{number}")),
+        };
+        // What was set aside before may be worth more than this.
+        let to = (0..).map(numbered).find(|to| !to.exists()).expect("some number is free");
+        match fs::rename(self.dir.join(STATE), to) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(STATE, error)),
             _ => Ok(()),
         }
@@ -119,7 +134,10 @@ impl Workspace {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
             Err(error) => return Err(StateError::Unreadable(self.failed(STATE, error))),
         };
-        // A kill in the moment of writing may leave nothing at all.
+        // Terraform makes the file when it takes the lock, and writes it when there is something to write.
+        if text.is_empty() {
+            return Ok(BTreeSet::new());
+        }
         let state: State = serde_json::from_slice(&text).map_err(|_| StateError::Damaged)?;
         Ok(state.resources.into_iter().flat_map(StateResource::addresses).collect())
     }
@@ -157,8 +175,17 @@ impl Workspace {
 
     /// Whether `init` would change nothing.
     pub(super) fn is_initialised(&self, program: &Program, settings: &TerraformSettings) -> bool {
-        let locked = self.dir.join(LOCK_FILE).exists();
-        locked && self.initialised() == Some(initialised(program, settings))
+        let is_as_needed = self.initialised().is_some_and(|known| known.needs == needs(settings));
+        let providers = self.providers();
+        let is_known = self.initialised().is_some_and(|known| known.program == *program);
+        let is_whole = !providers.is_empty() && providers.iter().all(|(address, version)| self.has(address, version));
+        is_as_needed && is_whole && (is_known || self.set_initialised(program, settings).is_ok())
+    }
+
+    /// Whether a provider is there. Caches and mirrors are links to elsewhere, where it may have been cleared away.
+    fn has(&self, address: &str, version: &str) -> bool {
+        let systems = self.dir.join(".terraform/providers").join(address).join(version).read_dir();
+        systems.is_ok_and(|mut systems| systems.any(|system| system.is_ok_and(|system| system.path().is_dir())))
     }
 
     /// Writes down that the folder is initialised.
@@ -171,9 +198,24 @@ impl Workspace {
         self.write(INITIALISED, text.as_bytes())
     }
 
-    /// Forgets with what providers were chosen before: the lock file holds `init` to them.
-    pub(super) fn unlock_providers(&self) -> Result<(), TerraformError> {
-        self.remove(LOCK_FILE)
+    /// Forgets which providers were chosen before, if others are asked for now: the lock file holds `init` to them. Otherwise
+    /// what stands keeps the provider that it was made with.
+    pub(super) fn unlock_providers(&self, settings: &TerraformSettings) -> Result<(), TerraformError> {
+        match self.initialised() {
+            Some(known) if known.needs != needs(settings) => self.remove(LOCK_FILE),
+            _ => Ok(()),
+        }
+    }
+
+    /// A state that Terraform could not put in its place, put there now. Answers whether there was one.
+    // Rule: what could not be written to the state goes to `errored.tfstate`, and counts from then on.
+    pub(super) fn take_errored_state(&self) -> Result<bool, TerraformError> {
+        if !self.dir.join(ERRORED_STATE).exists() {
+            return Ok(false);
+        }
+        self.set_state_aside("before-error")?;
+        let renamed = fs::rename(self.dir.join(ERRORED_STATE), self.dir.join(STATE));
+        renamed.map(|()| true).map_err(|error| self.failed(ERRORED_STATE, error))
     }
 
     /// The providers that `init` has chosen, by address and version.
@@ -190,6 +232,18 @@ impl Workspace {
             }
         }
         providers
+    }
+
+    /// Removes the folders that begin like this: those that a process which was killed has left.
+    pub(super) fn remove_all(&self, prefix: &str) -> Result<(), TerraformError> {
+        for entry in self.dir.read_dir().map_err(|error| self.failed("", error))? {
+            let name = entry.map_err(|error| self.failed("", error))?.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(prefix) {
+                fs::remove_dir_all(self.dir.join(&*name)).map_err(|error| self.failed(&name, error))?;
+            }
+        }
+        Ok(())
     }
 
     fn write(&self, name: &str, content: &[u8]) -> Result<(), TerraformError> {
@@ -224,7 +278,6 @@ pub(super) enum StateError {
 
 #[derive(Deserialize)]
 struct State {
-    #[serde(default)]
     resources: Vec<StateResource>,
 }
 
@@ -312,12 +365,12 @@ fn versions(settings: &TerraformSettings) -> String {
 }
 
 fn initialised(program: &Program, settings: &TerraformSettings) -> Initialised {
-    Initialised {
-        program: program.clone(),
-        plugin_dir: settings.plugin_dir.clone(),
-        aws_provider: settings.aws_provider,
-        versions: versions(settings),
-    }
+    Initialised { program: program.clone(), needs: needs(settings) }
+}
+
+fn needs(settings: &TerraformSettings) -> Needs {
+    let TerraformSettings { plugin_dir, aws_provider, .. } = settings.clone();
+    Needs { plugin_dir, aws_provider, versions: versions(settings) }
 }
 
 /// Whether a file is one that Terraform keeps of an earlier state: `terraform.tfstate.backup`, or with a time in the middle.

@@ -1,0 +1,186 @@
+//! What thumbctl adds to Terraform's own time: `cargo bench --bench terraform`. The exported configuration is applied and
+//! destroyed by hand and through thumbctl, in turn, in one sandbox; without terraform and its AWS provider there is nothing to
+//! measure.
+
+#[path = "../tests/common/tools.rs"]
+mod tools;
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tools::Terraform;
+
+/// How often each way deploys and destroys, by turns.
+const ROUNDS: usize = 5;
+
+const THUMBCTL: &str = env!("CARGO_BIN_EXE_thumbctl");
+const KEY: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "a-secret-of-forty-characters-for-a-bench");
+
+/// A command that ran to its end.
+struct Run {
+    seconds: f64,
+    /// The most memory that its process had, without those that it started; none where the system does not say.
+    peak: Option<Memory>,
+    stdout: String,
+}
+
+/// A process's memory in MB.
+#[derive(Clone, Copy)]
+struct Memory {
+    /// What it has for itself: heap, stacks, data that it has changed.
+    own: f64,
+    /// With the pages of its program's file, which all processes of one program share, and which the system can drop.
+    resident: f64,
+}
+
+fn run(mut command: Command) -> Run {
+    let began = Instant::now();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut stdout = child.stdout.take().expect("piped");
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut stdout, &mut text).expect("its output is text");
+        text
+    });
+    let mut peak = None;
+    let status = loop {
+        peak = larger(peak, memory_of(&child));
+        if let Some(status) = child.try_wait().expect("it can be asked") {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let seconds = began.elapsed().as_secs_f64();
+    let stdout = reader.join().expect("nobody panics");
+    assert!(status.success(), "{command:?}: {stdout}");
+    Run { seconds, peak, stdout }
+}
+
+fn memory_of(child: &Child) -> Option<Memory> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kb| kb / 1024.0)
+    };
+    Some(Memory { own: field("RssAnon:")?, resident: field("VmHWM:")? })
+}
+
+fn larger(one: Option<Memory>, other: Option<Memory>) -> Option<Memory> {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            Some(Memory { own: one.own.max(other.own), resident: one.resident.max(other.resident) })
+        }
+        (one, other) => one.or(other),
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// How long Terraform itself was at work in a run, by what was told: the steps in which it was.
+fn terraforms_own(events: &str) -> f64 {
+    let of_terraform = ["plan_start", "plan", "apply_start", "apply", "destroy_start", "destroy"];
+    let seconds = |line: &str| {
+        let event: Value = serde_json::from_str(line).expect("events are JSON");
+        let is_its = of_terraform.iter().any(|step| event["step"] == **step);
+        event["seconds"].as_f64().filter(|_| is_its && event["event"] == "step_finished")
+    };
+    events.lines().filter_map(seconds).sum()
+}
+
+/// A sandbox that both ways use.
+fn sandbox(home: &Path) -> (Child, String) {
+    let mut command = Command::new(THUMBCTL);
+    command.args(["sandbox", "--port", "0", "--access-key", &format!("{}:{}", KEY.0, KEY.1)]);
+    command.env("THUMBCTL_STATE_DIR", home.join("state")).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let first = lines.next().expect("it says where it is").expect("text");
+    let url = first.split(' ').next_back().expect("a URL").to_owned();
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, url)
+}
+
+fn main() {
+    // `cargo test --benches` only wants to know that it starts.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let terraform = match Terraform::find() {
+        Ok(terraform) => terraform,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let (mut sandbox, url) = sandbox(home.path());
+    let around = |program: &Path, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).env("TF_CLI_CONFIG_FILE", "/dev/null").env("CHECKPOINT_DISABLE", "1");
+        command.env("XDG_CONFIG_HOME", home.path()).env("THUMBCTL_STATE_DIR", home.path().join("state"));
+        command
+    };
+    let thumbctl = |command: &str| {
+        let mut command =
+            around(Path::new(THUMBCTL), &[command, "--strategy", "terraform", "--yes", "--output", "json"]);
+        command.env("THUMBCTL_TERRAFORM_PLUGIN_DIR", &terraform.plugins).env_remove("AWS_ENDPOINT_URL");
+        run(command)
+    };
+    let folder = home.path().join("configuration");
+    run(around(Path::new(THUMBCTL), &["export", "terraform", folder.to_str().expect("a path")]));
+    let by_hand = |arguments: &[&str]| {
+        let mut command = around(&terraform.program, arguments);
+        command.current_dir(&folder).envs([
+            ("AWS_ENDPOINT_URL", url.as_str()),
+            ("AWS_ACCESS_KEY_ID", KEY.0),
+            ("AWS_SECRET_ACCESS_KEY", KEY.1),
+            ("TF_VAR_endpoint_url", &url),
+            ("TF_VAR_region", "us-east-1"),
+            ("TF_VAR_suffix", "0a1b2c3d"),
+            ("TF_VAR_builder", THUMBCTL),
+            ("TF_INPUT", "0"),
+        ]);
+        run(command)
+    };
+    let plugins = format!("-plugin-dir={}", terraform.plugins.display());
+    by_hand(&["init", &plugins]);
+    // Both have their folders initialised, and neither does it again.
+    thumbctl("deploy");
+    thumbctl("destroy");
+
+    let mut seconds: [Vec<f64>; 4] = Default::default();
+    let (mut added, mut peak): ([Vec<f64>; 2], Option<Memory>) = Default::default();
+    for _ in 0..ROUNDS {
+        let planned = by_hand(&["plan", "-out=plan"]);
+        let applied = by_hand(&["apply", "plan"]);
+        seconds[0].push(planned.seconds + applied.seconds);
+        seconds[1].push(by_hand(&["destroy", "-auto-approve", "-var=stage=build"]).seconds);
+        for (at, command) in ["deploy", "destroy"].into_iter().enumerate() {
+            let run = thumbctl(command);
+            added[at].push(run.seconds - terraforms_own(&run.stdout));
+            seconds[2 + at].push(run.seconds);
+            peak = larger(peak, run.peak);
+        }
+    }
+    let [hand_deploy, hand_destroy, our_deploy, our_destroy] = seconds.map(median);
+    println!("medians of {ROUNDS} rounds, by turns; init is done before and not again");
+    for (what, hand, ours, added) in
+        [("deploy", hand_deploy, our_deploy, &added[0]), ("destroy", hand_destroy, our_destroy, &added[1])]
+    {
+        let added = median(added.clone());
+        println!(
+            "  {what:<8} by hand {hand:>6.2} s, through thumbctl {ours:>6.2} s, {:+.1} %; outside Terraform's own steps {:.0} ms, {:.1} %",
+            (ours / hand - 1.0) * 100.0,
+            added * 1e3,
+            added / ours * 100.0
+        );
+    }
+    if let Some(Memory { own, resident }) = peak {
+        println!("  thumbctl's memory at its peak: {own:.1} MB of its own, {resident:.1} MB with its program's pages");
+    }
+    sandbox.kill().expect("it can be ended");
+    sandbox.wait().expect("it ends");
+}

@@ -1,0 +1,56 @@
+//! What of a session has to do with Terraform.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Session, SessionError};
+use crate::event::{Failure, StrategyKind};
+use crate::journal::{DeploymentLock, JournalError};
+use crate::strategy::terraform::{Look, Terraform, look};
+
+impl Session {
+    /// Terraform, where the strategy needs it.
+    pub(super) async fn terraform(&self, strategy: StrategyKind) -> Result<Option<Terraform>, SessionError> {
+        if strategy != StrategyKind::Terraform {
+            return Ok(None);
+        }
+        let dir = self.journal.terraform_dir();
+        Ok(Some(Terraform::find(&self.settings.terraform, &self.cloud, dir).await?))
+    }
+
+    /// Has Terraform say what it would do, and what is not as its state has it; none where the strategy is another. Changes
+    /// nothing in the cloud.
+    ///
+    /// # Errors
+    /// When Terraform cannot be used, or the deployment was made elsewhere. What Terraform itself says is a failure in words.
+    pub async fn look(&self, cancel: &CancellationToken) -> Result<Option<Result<Look, Failure>>, SessionError> {
+        let before = self.deployment()?;
+        self.check_origin(&before)?;
+        let strategy = self.strategy(&before)?;
+        let Some(terraform) = self.terraform(strategy).await? else { return Ok(None) };
+        let lock = self.lock_if_free()?;
+        let about = (&self.names(&before), before.is_standing());
+        Ok(Some(look(&terraform, about, &self.site(), lock.is_some(), cancel).await))
+    }
+
+    /// Has Terraform's folder ready, and says with which providers, by address and version.
+    ///
+    /// # Errors
+    /// When Terraform cannot be used, or somebody works on the deployment. What Terraform itself says is a failure in words.
+    pub async fn prepare_terraform(
+        &self,
+        cancel: &CancellationToken,
+    ) -> Result<Result<Vec<(String, String)>, Failure>, SessionError> {
+        let Some(terraform) = self.terraform(StrategyKind::Terraform).await? else { return Ok(Ok(Vec::new())) };
+        let _lock = self.journal.lock()?;
+        Ok(terraform.prepare_folder(cancel).await)
+    }
+
+    /// The deployment's lock; none where somebody works on it.
+    fn lock_if_free(&self) -> Result<Option<DeploymentLock>, SessionError> {
+        match self.journal.lock() {
+            Ok(lock) => Ok(Some(lock)),
+            Err(JournalError::Locked { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
