@@ -6,6 +6,7 @@
 
 mod address;
 pub mod build_runner;
+mod destroy;
 mod diagnosis;
 mod follow;
 mod look;
@@ -33,8 +34,6 @@ pub use self::stream::{Change, Summary};
 pub use self::workspace::configuration;
 use self::workspace::{StateError, Workspace};
 use super::run_context::RunContext;
-use super::{leftovers, teardown};
-use crate::aws::AwsError;
 use crate::cloud::{Cloud, CloudAccess, CloudError};
 use crate::engine::{ResourceChange, StepDone, StepError, StepRunner, StepScope};
 use crate::event::{Action, EventKind, Failure};
@@ -386,92 +385,6 @@ impl TerraformStrategy {
         self.tell_unmade(stage, work, Some(under_way), scope).await?;
         self.terraform.workspace.write_imports(&[]).map_err(failed)?;
         Ok(error)
-    }
-
-    async fn start_destroy(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        if self.work.lock().await.is_unended {
-            return Err(StepError::Failed(Failure::new("Terraform was not started, since its folder is not ready")));
-        }
-        let workspace = &self.terraform.workspace;
-        match workspace.state() {
-            Ok(state) if state.is_empty() => return Ok(StepDone::AlreadyDone),
-            Ok(_) => {}
-            Err(StateError::Unreadable(error)) => return Err(failed(error)),
-            Err(StateError::Damaged) => {
-                scope
-                    .progress("the state is damaged: it is set aside, and what there is is found by tag", None, None)
-                    .await?;
-                workspace.set_state_aside("damaged").map_err(failed)?;
-                return Ok(StepDone::AlreadyDone);
-            }
-        }
-        // The stage without the function asks for no image: one that is not there would keep all from being destroyed.
-        let arguments = ["destroy", "-json", "-auto-approve", "-input=false", "-var=stage=build"];
-        let process = self.terraform.start(&arguments).await.map_err(StepError::Failed)?;
-        let mut under_way = UnderWay::new("destroy", process);
-        let mut work = self.work.lock().await;
-        let runs = self.follow(&mut under_way, Until::ProviderRuns, scope).await;
-        work.is_unended = under_way.is_unended();
-        runs?;
-        work.under_way = Some(under_way);
-        Ok(StepDone::Finished)
-    }
-
-    async fn destroy(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        let mut work = self.work.lock().await;
-        let Some(mut under_way) = work.under_way.take() else { return Ok(StepDone::AlreadyDone) };
-        let ended = self.follow(&mut under_way, Until::Ended, scope).await;
-        work.is_unended = under_way.is_unended();
-        let is_gone = |kind: &ResourceKind| under_way.tale.state_of(*kind) == Some(ResourceState::Gone);
-        work.gone = ResourceKind::ARCHITECTURE.into_iter().filter(is_gone).collect();
-        ended.map(|()| StepDone::Finished)
-    }
-
-    /// Removes what Terraform does not know or could not destroy, found by tag and name, and then knows that nothing is left.
-    async fn remove_leftovers(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        let work = self.work.lock().await;
-        if work.is_unended {
-            return Err(StepError::Failed(
-                Failure::new("nothing was looked for, since Terraform has not ended its work")
-                    .with_hint("`thumbctl destroy` again goes on; `thumbctl destroy --purge` does without Terraform"),
-            ));
-        }
-        let names = &self.context.names;
-        let aws_failed =
-            |error: AwsError| StepError::Failed(Failure { hint: error.hint(), ..Failure::from_error(&error) });
-        let found = leftovers::find(&self.context.site, names.deployment()).await.map_err(aws_failed)?;
-        let found = found.names(names.deployment());
-        let left: Vec<ResourceKind> =
-            found.into_iter().filter(|(kind, name)| names.of(*kind) == *name).map(|(kind, _)| kind).collect();
-        let mut first_failure = None;
-        for kind in teardown::order().filter(|kind| left.contains(kind)) {
-            scope.progress(format!("{} is left: it is removed", names.of(kind)), None, None).await?;
-            self.tell(scope, kind, ResourceState::Deleting, None, None).await?;
-            match self.context.remove(kind, names, scope).await {
-                Ok(_) => {
-                    let note = Some("Terraform has not removed it".to_owned());
-                    self.tell(scope, kind, ResourceState::Gone, None, note).await?;
-                }
-                // As everywhere in a teardown: the others are tried all the same.
-                Err(StepError::Failed(failure)) => {
-                    self.tell(scope, kind, ResourceState::Failed, None, None).await?;
-                    first_failure.get_or_insert(failure);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let stood: Vec<ResourceKind> = self.context.before.standing().map(|resource| resource.kind).collect();
-        for kind in stood.into_iter().filter(|kind| !work.gone.contains(kind) && !left.contains(kind)) {
-            self.tell(scope, kind, ResourceState::Gone, None, Some("already gone".to_owned())).await?;
-        }
-        if let Some(failure) = first_failure {
-            return Err(StepError::Failed(failure));
-        }
-        self.terraform.workspace.forget_state().map_err(failed)?;
-        if left.is_empty() {
-            scope.progress("nothing is left", None, None).await?;
-        }
-        Ok(StepDone::Finished)
     }
 
     fn is_of(&self, stage: Stage, place: &Place) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_codebuild::types::{EnvironmentVariableType, LogsConfigStatusType};
 use serde_json::{Value, json};
 use thumbctl::event::EventKind;
 use thumbctl::names::Names;
@@ -82,10 +83,25 @@ pub async fn described(clients: &Clients, names: &Names) -> Described {
     put(BuildProject, "tags", tags(format!("{:?}", project.tags())));
     project.tags = None;
     (project.created, project.last_modified) = (None, None);
+    // What is not said, and what is said as CodeBuild takes it where nothing is said, are the same to it.
+    if let Some(artifacts) = &mut project.artifacts {
+        artifacts.override_artifact_name = artifacts.override_artifact_name.filter(|overrides| *overrides);
+    }
+    if let Some(logs) = &mut project.logs_config {
+        logs.s3_logs = logs.s3_logs.take().filter(|logs| *logs.status() != LogsConfigStatusType::Disabled);
+    }
+    if let Some(source) = &mut project.source {
+        source.buildspec = source.buildspec.take().filter(|text| !text.is_empty());
+        source.git_clone_depth = source.git_clone_depth.filter(|depth| *depth != 0);
+        source.insecure_ssl = source.insecure_ssl.filter(|insecure| *insecure);
+    }
     if let Some(environment) = &mut project.environment
         && let Some(variables) = &mut environment.environment_variables
     {
         variables.sort_by(|a, b| a.name().cmp(b.name()));
+        for variable in variables {
+            variable.r#type = variable.r#type.take().filter(|kind| *kind != EnvironmentVariableType::Plaintext);
+        }
     }
     put(BuildProject, "itself", format!("{project:?}"));
     let function = clients.lambda.get_function().function_name(names.of(Function)).send().await.expect("a function");
@@ -181,5 +197,6 @@ fn neutral(answer: &str, names: &Names) -> String {
         text.push_str(before);
         rest = after.split_once('"').map_or("", |(_, after)| after);
     }
-    text + rest
+    // To S3, no word and `false` are the same.
+    (text + rest).replace("bucket_key_enabled: Some(false)", "bucket_key_enabled: None")
 }

@@ -87,5 +87,5 @@ init) mkdir -p .terraform; touch .terraform.lock.hcl ;;
 esac"#,
     );
     let said = program.run(["deploy"]).fails_with(1);
-    assert!(said.contains("terraform plan crashed") && said.contains("crash log"), "{said}");
+    assert!(said.contains("terraform plan crashed") && said.contains("terraform.err"), "{said}");
 }
