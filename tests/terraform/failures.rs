@@ -66,11 +66,11 @@ fn an_error_at_any_resource_is_told_and_the_next_deploy_completes_or_destroy_lea
         assert_eq!(errors.len(), 1, "{kind}: {failed}");
         assert!(errors[0].contains("AccessDenied"), "{kind} at {operation}: {failed}");
         assert!(failed.stderr.contains("hint: "), "{failed}");
-        let states = failed.events().into_iter().filter_map(|event| match event.kind {
+        let mut states = failed.events().into_iter().filter_map(|event| match event.kind {
             EventKind::ResourceChanged { resource, state, .. } if resource == *kind => Some(state),
             _ => None,
         });
-        assert_eq!(states.last(), Some(ResourceState::Failed), "{kind}");
+        assert_eq!(states.next_back(), Some(ResourceState::Failed), "{kind}");
         if at % 4 == 1 {
             arena.deploy_completes(&name);
         }
