@@ -97,11 +97,18 @@ fn terraforms_own(events: &str) -> f64 {
 fn sandbox(home: &Path) -> (Child, String) {
     let mut command = Command::new(THUMBCTL);
     command.args(["sandbox", "--port", "0", "--access-key", &format!("{}:{}", KEY.0, KEY.1)]);
-    command.env("THUMBCTL_STATE_DIR", home.join("state")).stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+        .env("THUMBCTL_STATE_DIR", home.join("state"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut child = command.spawn().expect("the program starts");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let first = lines.next().expect("it says where it is").expect("text");
-    let url = first.split(' ').next_back().expect("a URL").to_owned();
+    let url = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("export AWS_ENDPOINT_URL=").map(str::to_owned));
+    let url = url.expect("it says where it is");
     std::thread::spawn(move || lines.for_each(drop));
     (child, url)
 }

@@ -99,7 +99,11 @@ async fn run_through(
 }
 
 fn plan(steps: &[(&str, &[&str])]) -> Result<Plan, PlanError> {
-    Plan::new(steps.iter().map(|(id, needs)| Step::new(id, *id, "").needs(needs)).collect())
+    let step = |(id, needs): &(&str, &[&str])| {
+        let step = Step::new(id, *id, "").needs(needs);
+        if id.starts_with("on") { step.goes_on_with(needs[0]) } else { step }
+    };
+    Plan::new(steps.iter().map(step).collect())
 }
 
 fn skipped(events: &[Event]) -> Vec<(StepId, SkipReason)> {
@@ -284,6 +288,21 @@ async fn what_was_made_for_a_step_that_is_not_run_is_taken_back() {
     cancel.cancel();
     let ran = run(&[("a", &[]), ("b", &["a"])], 1, OnFailure::Stop, cancel).await;
     assert_eq!(ran.order, ["withdrew a"]);
+}
+
+#[tokio::test]
+async fn what_goes_on_with_a_step_is_held_by_nobody_and_taken_back_when_it_cannot() {
+    let steps: &[(&str, &[&str])] = &[("a", &[]), ("on", &["a"]), ("b", &["on"])];
+    let ran = run_through(steps, 1, OnFailure::Stop, CancellationToken::new(), Arc::new(StopBefore("on"))).await;
+    assert_eq!(ran.order, ["a", "on", "b"], "the gate is not asked");
+
+    // Cancelled between the two: what the first has begun is not left to itself.
+    let cancel = CancellationToken::new();
+    let steps: &[(&str, &[&str])] = &[("wait", &[]), ("a", &[]), ("on", &["a"])];
+    let cancelled = cancel.clone();
+    tokio::spawn(async move { cancelled.cancel() });
+    let ran = run(steps, 1, OnFailure::Stop, cancel).await;
+    assert!(!ran.order.contains(&"on".to_owned()), "{:?}", ran.order);
 }
 
 #[tokio::test]

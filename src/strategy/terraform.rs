@@ -196,9 +196,9 @@ impl TerraformStrategy {
         if let Some(what) = program.untested(settings) {
             scope.progress(format!("thumbctl is not tested with {what}"), None, None).await?;
         }
-        let done = if workspace.is_initialised(program, settings) {
-            // In a teardown, what was done already would be told as gone already.
-            if self.action == Action::Destroy { StepDone::Finished } else { StepDone::AlreadyDone }
+        if workspace.is_initialised(program, settings) {
+            // Not told as done already: a run is whole without it, and in a teardown that would mean gone.
+            scope.progress("it was initialised before, and nothing has changed since", None, None).await?;
         } else {
             workspace.unlock_providers(settings).map_err(failed)?;
             let arguments = self.terraform.init_arguments();
@@ -207,12 +207,11 @@ impl TerraformStrategy {
                 UnderWay::new("init", self.terraform.start(&arguments).await.map_err(StepError::Failed)?);
             self.follow(&mut under_way, Until::Ended, scope).await?;
             workspace.set_initialised(program, settings).map_err(failed)?;
-            StepDone::Finished
-        };
+        }
         for (provider, version) in workspace.providers() {
             scope.tell(found(provider, version)).await?;
         }
-        Ok(done)
+        Ok(StepDone::Finished)
     }
 
     async fn start_plan(&self, stage: Stage, scope: &StepScope) -> Result<StepDone, StepError> {

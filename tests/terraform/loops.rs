@@ -148,7 +148,9 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
             _ => None,
         })
         .collect();
-    assert_eq!(finished, ["plan_start", "plan"]);
+    assert_eq!(finished, ["init", "plan_start", "plan"]);
+    let said = lines(&again, LogSource::Terraform);
+    assert!(!said.iter().any(|line| line.contains("Initializing")), "{said:#?}");
 
     program.run(["upload", "--save", "thumbs", name]).ok();
     assert!(program.work_dir().join("thumbs").join(format!("thumb-{name}")).exists());

@@ -123,6 +123,10 @@ impl Model {
             // A stack in review: there is its name, and nothing of it.
             (Some(ResourceState::Creating), Some(StepState::Waiting)) if next == Some(kind) => RowState::Next,
             (Some(ResourceState::Creating), Some(StepState::Waiting)) if kind.is_stack() => RowState::Waiting,
+            // What is planned, by a step that goes on with the one that runs.
+            (Some(ResourceState::Creating), Some(StepState::Waiting)) if step.is_some_and(|step| step.step.goes_on) => {
+                RowState::Waiting
+            }
             (Some(ResourceState::Creating | ResourceState::Deleting), _) => RowState::Unfinished,
             (_, _) if next == Some(kind) && !self.details.lost.contains(&kind) => RowState::Next,
             (Some(ResourceState::Ready), _) => RowState::Ready,

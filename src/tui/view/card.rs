@@ -10,7 +10,7 @@ use crate::tui::keymap::Action;
 use crate::tui::message::{Pace, Task};
 use crate::tui::model::activity::{Activity, OurRun};
 use crate::tui::model::resources::StateOfAffairs;
-use crate::tui::model::run::{StepModel, StepState};
+use crate::tui::model::run::{PlannedChange, StepModel, StepState};
 use crate::tui::model::{Connection, Model};
 use crate::tui::theme::Role;
 
@@ -254,6 +254,16 @@ fn failure_card(title: &str, failure: &Failure, look: Look) -> Card {
     card
 }
 
+/// What CloudFormation and Terraform call what is done to a resource, and what that is called on a card.
+const ACTIONS: [(&[&str], &str); 6] = [
+    (&["add"], "adds"),
+    (&["create"], "creates"),
+    (&["modify", "update"], "changes"),
+    (&["replace"], "renews"),
+    (&["import"], "imports"),
+    (&["remove", "delete"], "removes"),
+];
+
 fn step_card(title: &str, step: &Step, model: &Model, look: Look) -> Card {
     let plan = model.plan();
     let place = plan.and_then(|plan| {
@@ -262,10 +272,13 @@ fn step_card(title: &str, step: &Step, model: &Model, look: Look) -> Card {
     });
     let mut card = Card::new(&place.unwrap_or_else(|| title.to_owned()), look.symbols.next, Role::Next, &*step.title);
     card.says_what_comes = true;
-    // What executing a change set would do comes first: it is what is agreed to.
+    // What executing a change set or applying a plan would do comes first: it is what is agreed to.
     let prepared = model.run.as_ref().filter(|_| model.is_live()).and_then(|run| run.step(&step.id));
-    for (action, label) in [("add", "adds"), ("modify", "changes"), ("replace", "renews"), ("remove", "removes")] {
-        let changes = prepared.iter().flat_map(|prepared| &prepared.changes).filter(|change| change.action == action);
+    for (actions, label) in ACTIONS {
+        // Terraform adds why, as in `replace (tainted)`.
+        let is_one =
+            |change: &&PlannedChange| change.action.split(' ').next().is_some_and(|word| actions.contains(&word));
+        let changes = prepared.iter().flat_map(|prepared| &prepared.changes).filter(is_one);
         let changes: Vec<&str> = changes.map(|change| change.logical_id.as_str()).collect();
         if !changes.is_empty() {
             card.parts.push(Part::Labelled(label, super::clean(&changes.join(", "))));

@@ -36,6 +36,15 @@ fn stacks_have_a_tab_where_there_are_stacks() {
 }
 
 #[test]
+fn terraform_has_a_tab_where_it_is_at_work() {
+    let mut model = scenes::empty((120, 40));
+    assert!(!model.panels().contains(&Panel::Terraform));
+    model.asked.strategy = "terraform".into();
+    let tabs = line_of(&model, model.layout().tabs.y);
+    assert!(tabs.contains("8 Terraform") && !tabs.contains("7 Stacks"), "{tabs}");
+}
+
+#[test]
 fn the_tabs_stay_where_they_are_when_a_build_begins_and_fails() {
     for size in [(60, 20), (80, 24), (120, 40)] {
         let places = |model: &Model| {

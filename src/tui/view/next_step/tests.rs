@@ -49,16 +49,22 @@ fn what_a_change_set_does_is_said_first() {
     for _ in 0..300 {
         script.event(EventKind::StepStarted { step: "passed".into() });
     }
-    let planned = |logical_id: &str| EventKind::ChangePlanned {
+    let planned = |action: &str, logical_id: &str| EventKind::ChangePlanned {
         step: step_of(ResourceKind::Function).id,
-        action: "add".into(),
+        action: action.into(),
         logical_id: logical_id.into(),
         resource_type: "AWS::S3::Bucket".into(),
     };
-    let events = vec![script.event(planned("SourceBucket")), script.event(planned("Function"))];
+    let events = vec![script.event(planned("add", "SourceBucket")), script.event(planned("add", "Function"))];
     scenes::hear(&mut model, events);
-    let card = card(&model, 47, 8);
-    assert!(card.contains("adds    SourceBucket, Function"), "{card}");
+    let of_stack = card(&model, 47, 8);
+    assert!(of_stack.contains("adds    SourceBucket, Function"), "{of_stack}");
+    // Terraform has other words for it, and says why.
+    let events =
+        vec![script.event(planned("replace (tainted)", "aws_x.y")), script.event(planned("import", "aws_x.z"))];
+    scenes::hear(&mut model, events);
+    let of_plan = card(&model, 47, 10);
+    assert!(of_plan.contains("renews  aws_x.y") && of_plan.contains("imports aws_x.z"), "{of_plan}");
 }
 
 #[test]
