@@ -281,7 +281,12 @@ impl Session {
             Err(SessionError::Journal(JournalError::Damaged { .. })) => Deployment::new(self.settings.name.clone()),
             Err(error) => return Err(error),
         };
-        let leftovers = strategy::leftovers::find(&self.site(), &self.settings.name).await?;
+        // Otherwise it would go on making what is being removed.
+        strategy::terraform::stop_earlier(&self.journal.terraform_dir()).await.map_err(NotReady::from)?;
+        let mut leftovers = strategy::leftovers::find(&self.site(), &self.settings.name).await?;
+        if let Some(origin) = before.origin().filter(|origin| origin.strategy == StrategyKind::Terraform) {
+            leftovers.include(&origin.names, before.standing().map(|resource| resource.kind));
+        }
         let names = match before.origin() {
             Some(origin) if before.is_standing() => origin.names.clone(),
             _ => leftovers.first_names(&self.settings.name).unwrap_or_else(|| self.names(&before)),

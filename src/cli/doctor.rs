@@ -13,8 +13,8 @@ use super::table::{Cell, Column, Table};
 use crate::cloud::CloudLabel;
 use crate::deployment::Deployment;
 use crate::event::{Failure, StrategyKind};
-use crate::journal::JournalStore;
-use crate::session::Session;
+use crate::journal::{JournalError, JournalStore};
+use crate::session::{Session, SessionError};
 use crate::settings::{CloudChoice, DEFAULT_STRATEGY, Settings};
 use crate::strategy::terraform::Program;
 use crate::text;
@@ -242,6 +242,9 @@ async fn terraform(context: &Context, strategy: StrategyKind) -> Check {
             }
         }
         Ok(Err(failure)) => Check::missing(WHAT, format!("{said}, but {failure}"), failure.hint),
+        Err(SessionError::Journal(JournalError::Locked { .. })) => {
+            Check::ok(WHAT, format!("{said}; its provider was not looked at, since somebody works on the deployment"))
+        }
         Err(error) => Check::missing(WHAT, format!("{said}, but {error}"), error.hint()),
     }
 }

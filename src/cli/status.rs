@@ -61,7 +61,12 @@ fn terraform_text(look: &Result<Look, Failure>, palette: Palette) -> String {
         Err(failure) => {
             let words =
                 format!("Terraform could not compare its state with the cloud: {}", text::clean(&failure.to_string()));
-            return format!("  {}\n", palette.paint(Role::Warn, &words));
+            let hint = failure
+                .hint
+                .as_ref()
+                .map(|hint| format!("  {}\n", palette.paint(Role::Quiet, hint)))
+                .unwrap_or_default();
+            return format!("  {}\n{hint}", palette.paint(Role::Warn, &words));
         }
     };
     let known = text::count(look.known, "resource");

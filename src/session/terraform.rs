@@ -27,9 +27,20 @@ impl Session {
         self.check_origin(&before)?;
         let strategy = self.strategy(&before)?;
         let Some(terraform) = self.terraform(strategy).await? else { return Ok(None) };
-        let lock = self.lock_if_free()?;
+        // Held only while something is written: whoever only looks is in nobody's way.
+        let prepared = match self.lock_if_free()? {
+            Some(lock) => {
+                let prepared = terraform.prepare_folder(cancel).await;
+                drop(lock);
+                prepared.map(drop)
+            }
+            None => Ok(()),
+        };
+        if let Err(failure) = prepared {
+            return Ok(Some(Err(failure)));
+        }
         let about = (&self.names(&before), before.is_standing());
-        Ok(Some(look(&terraform, about, &self.site(), lock.is_some(), cancel).await))
+        Ok(Some(look(&terraform, about, &self.site(), cancel).await))
     }
 
     /// Has Terraform's folder ready, and says with which providers, by address and version.

@@ -33,6 +33,15 @@ impl Leftovers {
             .collect()
     }
 
+    /// Adds what the journal says that may be there, whether it was found or not: so that it is known to be gone. What is
+    /// another's stays out.
+    pub fn include(&mut self, names: &Names, kinds: impl IntoIterator<Item = ResourceKind>) {
+        let foreign = &self.foreign;
+        let ours = kinds.into_iter().filter(|kind| !foreign.contains(&names.of(*kind)));
+        self.found.entry(names.suffix().as_str().to_owned()).or_default().extend(ours);
+        self.found.retain(|_, kinds| !kinds.is_empty());
+    }
+
     /// What removes it all.
     pub fn plan(&self) -> Plan {
         let steps = self.found.iter().flat_map(|(suffix, kinds)| {

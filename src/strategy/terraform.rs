@@ -25,6 +25,7 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use self::address::{FUNCTION_MODULE, PLACES, Place};
+pub use self::follow::stop_earlier;
 use self::follow::{UnderWay, Until, failed};
 pub use self::look::{Look, look};
 use self::plan::Stage;
@@ -33,7 +34,9 @@ pub use self::program::{Program, TerraformError};
 pub use self::stream::{Change, Summary};
 pub use self::workspace::configuration;
 use self::workspace::{StateError, Workspace};
+use super::call::call;
 use super::run_context::RunContext;
+use crate::aws::codebuild::{self, BuildStatus};
 use crate::cloud::{Cloud, CloudAccess, CloudError};
 use crate::engine::{ResourceChange, StepDone, StepError, StepRunner, StepScope};
 use crate::event::{Action, EventKind, Failure};
@@ -133,8 +136,14 @@ struct Work {
     has_work: bool,
     /// What is gone.
     gone: Vec<ResourceKind>,
+    /// Whether its folder is not ready, so that Terraform cannot be run.
+    is_unready: bool,
+    /// Whether Terraform could not begin to destroy.
+    has_not_begun: bool,
     /// Whether Terraform may still be at work, or somebody else's is.
     is_unended: bool,
+    /// Whether a function is in the way of the plan, and is removed before it is applied.
+    removes_function: bool,
 }
 
 impl TerraformStrategy {
@@ -151,7 +160,7 @@ impl StepRunner for TerraformStrategy {
         match id {
             plan::INIT => {
                 let done = self.init(scope).await;
-                self.work.lock().await.is_unended = done.is_err();
+                self.work.lock().await.is_unready = done.is_err();
                 done
             }
             plan::PLAN_START => self.start_plan(stage, scope).await,
@@ -161,6 +170,8 @@ impl StepRunner for TerraformStrategy {
             plan::DESTROY_START => self.start_destroy(scope).await,
             plan::DESTROY => self.destroy(scope).await,
             plan::LEFTOVERS => self.remove_leftovers(scope).await,
+            // What Terraform cannot be run for stays whole.
+            _ if self.work.lock().await.is_unready => Err(StepError::Cancelled),
             _ if self.action == Action::Destroy => self.context.remove_step(step, scope).await,
             other => unreachable!("the plan has no step '{other}'"),
         }
@@ -200,12 +211,15 @@ impl TerraformStrategy {
             // Not told as done already: a run is whole without it, and in a teardown that would mean gone.
             scope.progress("it was initialised before, and nothing has changed since", None, None).await?;
         } else {
-            workspace.unlock_providers(settings).map_err(failed)?;
+            workspace.unlock_providers(program, settings).map_err(failed)?;
             let arguments = self.terraform.init_arguments();
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             let mut under_way =
                 UnderWay::new("init", self.terraform.start(&arguments).await.map_err(StepError::Failed)?);
-            self.follow(&mut under_way, Until::Ended, scope).await?;
+            if let Err(error) = self.follow(&mut under_way, Until::Ended, scope).await {
+                workspace.lock_providers_again().map_err(failed)?;
+                return Err(error);
+            }
             workspace.set_initialised(program, settings).map_err(failed)?;
         }
         for (provider, version) in workspace.providers() {
@@ -234,6 +248,7 @@ impl TerraformStrategy {
             let mut work = self.work.lock().await;
             work.stage = has_function.then_some(Stage::All);
             work.planned.clear();
+            work.removes_function = false;
         }
         let rebuilds = state.contains(BUILD_ADDRESS) && !self.has_image(scope).await?;
         let builds = rebuilds || !state.contains(BUILD_ADDRESS);
@@ -250,7 +265,7 @@ impl TerraformStrategy {
                 if place.kind == ResourceKind::Function && builds {
                     let words = format!("{id} is there, and the state knows neither it nor its build: it is made anew");
                     scope.progress(words, None, None).await?;
-                    self.context.remove(place.kind, &self.context.names, scope).await?;
+                    self.work.lock().await.removes_function = true;
                     continue;
                 }
                 let words = format!("{id} is there, and the state does not know it: it is imported");
@@ -263,9 +278,7 @@ impl TerraformStrategy {
         let mut arguments = vec!["plan", "-json", "-input=false", &out, &variable];
         if rebuilds {
             // Rule: a resource is in the state before its provisioner has run; a Terraform that is killed meanwhile marks nothing.
-            scope
-                .progress("the image is not there, though the state has its build: it is built anew", None, None)
-                .await?;
+            scope.progress("the state has a build of which no image came: it is built anew", None, None).await?;
             arguments.push(REBUILD);
         }
         let process = self.terraform.start(&arguments).await.map_err(StepError::Failed)?;
@@ -275,8 +288,18 @@ impl TerraformStrategy {
     /// Whether the build that the state knows came to its end, and its image is there.
     async fn has_image(&self, scope: &StepScope) -> Result<bool, StepError> {
         let kind = ResourceKind::Image;
-        let was_built = self.context.before.is_ready(kind) || self.work.lock().await.ready.contains(&kind);
-        Ok(was_built && self.context.is_there(scope, kind).await?)
+        if !self.context.is_there(scope, kind).await? {
+            return Ok(false);
+        }
+        if self.context.before.is_ready(kind) || self.work.lock().await.ready.contains(&kind) {
+            return Ok(true);
+        }
+        // Nobody saw its end: the image may be an earlier build's.
+        let (client, project) = (&self.context.site.clients.codebuild, self.context.name(ResourceKind::BuildProject));
+        let builds = call(scope, &[], || codebuild::builds_of(client, &project)).await?.unwrap_or_default();
+        let Some(newest) = builds.first() else { return Ok(false) };
+        let state = call(scope, &[], || codebuild::build(client, newest)).await?;
+        Ok(state.is_some_and(|state| state.status == BuildStatus::Succeeded))
     }
 
     /// Follows a Terraform until its provider runs, and leaves the rest to the next step.
@@ -329,6 +352,14 @@ impl TerraformStrategy {
         for kind in self.kinds_made(stage, &work) {
             self.tell(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
         }
+        if work.removes_function {
+            let (kind, names) = (ResourceKind::Function, &self.context.names);
+            self.tell(scope, kind, ResourceState::Deleting, None, None).await?;
+            self.context.remove(kind, names, scope).await?;
+            let note = Some("to be made anew".to_owned());
+            self.tell(scope, kind, ResourceState::Gone, None, note).await?;
+            self.tell(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
+        }
         let plan = self.terraform.workspace.plan_file();
         let process = match self.terraform.start(&["apply", "-json", "-input=false", plan]).await {
             Ok(process) => process,
@@ -373,16 +404,23 @@ impl TerraformStrategy {
         under_way: &UnderWay,
         scope: &StepScope,
     ) -> Result<StepError, StepError> {
-        if matches!(error, StepError::Journal(_)) {
+        // What is still at work may still make all of it.
+        if matches!(error, StepError::Journal(_)) || under_way.is_running() {
             return Ok(error);
-        }
-        if matches!(error, StepError::Cancelled) {
-            // Between the start of a build and the line that says so, nobody else knows of it.
-            let project = self.context.name(ResourceKind::BuildProject);
-            self.context.stop_builds(&project, &scope.undisturbed()).await?;
         }
         self.tell_unmade(stage, work, Some(under_way), scope).await?;
         self.terraform.workspace.write_imports(&[]).map_err(failed)?;
+        if matches!(error, StepError::Cancelled) {
+            // Between the start of a build and the line that says so, nobody else knows of it.
+            let project = self.context.name(ResourceKind::BuildProject);
+            match self.context.stop_builds(&project, &scope.undisturbed()).await {
+                Err(StepError::Journal(error)) => return Err(StepError::Journal(error)),
+                Err(StepError::Failed(failure)) => {
+                    scope.progress(format!("whether a build still runs is not known: {failure}"), None, None).await?;
+                }
+                Ok(()) | Err(StepError::Cancelled) => {}
+            }
+        }
         Ok(error)
     }
 

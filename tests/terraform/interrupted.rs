@@ -174,7 +174,7 @@ fn a_state_that_somebody_else_has_locked_is_left_alone() {
     let said = arena.run("deploy", "held").ends_with(1).stderr;
     assert!(said.contains("Error acquiring the state lock") && said.contains("another Terraform is working"), "{said}");
     let said = arena.run("destroy", "held").ends_with(1).stderr;
-    assert!(said.contains("Error acquiring the state lock") && said.contains("--purge"), "{said}");
+    assert!(said.contains("Error acquiring the state lock"), "{said}");
     assert!(arena.left_of("held").len() > 12, "nothing was done but to the builds");
     holder.signal(Signal::INT);
     holder.wait();

@@ -11,8 +11,9 @@ use crate::strategy::{leftovers, teardown};
 
 impl TerraformStrategy {
     pub(super) async fn start_destroy(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        if self.work.lock().await.is_unended {
-            return Err(StepError::Failed(Failure::new("Terraform was not started, since its folder is not ready")));
+        // Told by the step that was to make its folder ready.
+        if self.work.lock().await.is_unready {
+            return Err(StepError::Cancelled);
         }
         let workspace = &self.terraform.workspace;
         match workspace.state() {
@@ -29,11 +30,24 @@ impl TerraformStrategy {
         }
         // The stage without the function asks for no image: one that is not there would keep all from being destroyed.
         let arguments = ["destroy", "-json", "-auto-approve", "-input=false", "-var=stage=build"];
-        let process = self.terraform.start(&arguments).await.map_err(StepError::Failed)?;
+        let process = match self.terraform.start(&arguments).await {
+            Ok(process) => process,
+            Err(failure) => {
+                self.work.lock().await.is_unended = true;
+                return Err(StepError::Failed(failure));
+            }
+        };
         let mut under_way = UnderWay::new("destroy", process);
         let mut work = self.work.lock().await;
         let runs = self.follow(&mut under_way, Until::ProviderRuns, scope).await;
         work.is_unended = under_way.is_unended();
+        work.has_not_begun = runs.is_err();
+        let project = ResourceKind::BuildProject;
+        if work.is_unended && runs.is_err() && self.context.before.is_ready(project) {
+            // Its builds are gone; it is not, and nobody is about to delete it.
+            let note = Some("still there".to_owned());
+            self.tell(scope, project, ResourceState::Ready, None, note).await?;
+        }
         runs?;
         work.under_way = Some(under_way);
         Ok(StepDone::Finished)
@@ -41,7 +55,18 @@ impl TerraformStrategy {
 
     pub(super) async fn destroy(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let mut work = self.work.lock().await;
-        let Some(mut under_way) = work.under_way.take() else { return Ok(StepDone::AlreadyDone) };
+        let Some(mut under_way) = work.under_way.take() else {
+            return match work.has_not_begun {
+                _ if work.is_unended => Err(StepError::Cancelled),
+                true => {
+                    scope
+                        .progress("Terraform could not begin: what is there is removed without it", None, None)
+                        .await?;
+                    Ok(StepDone::Finished)
+                }
+                false => Ok(StepDone::AlreadyDone),
+            };
+        };
         let ended = self.follow(&mut under_way, Until::Ended, scope).await;
         work.is_unended = under_way.is_unended();
         let is_gone = |kind: &ResourceKind| under_way.tale.state_of(*kind) == Some(ResourceState::Gone);

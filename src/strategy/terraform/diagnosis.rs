@@ -30,8 +30,11 @@ impl Diagnosis<'_> {
                 .with_hint("what it wrote is in terraform.err in the deployment's folder; `thumbctl deploy` goes on from what its state has, `thumbctl destroy` takes that down");
         }
         let Some((first, others)) = self.errors.split_first() else {
-            let failure =
-                Failure { log: self.last_lines(), ..Failure::new(format!("{} {}", self.command, self.ended)) };
+            let words = match told_error(self.said) {
+                Some(error) => format!("{}: {error}", self.command),
+                None => format!("{} {}", self.command, self.ended),
+            };
+            let failure = Failure { log: self.last_lines(), ..Failure::new(words) };
             return Failure { hint: Some(hint_for_text(self.said)), ..failure };
         };
         Failure {
@@ -45,6 +48,15 @@ impl Diagnosis<'_> {
         let lines: Vec<&str> = self.said.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
         lines[lines.len().saturating_sub(LAST_LINES)..].iter().map(|line| (*line).to_owned()).collect()
     }
+}
+
+/// The first error in a text for people: its first line, and what is said below it up to the next empty line.
+fn told_error(said: &str) -> Option<String> {
+    let mut lines = said.lines().map(|line| line.trim_start_matches(['╷', '│', '╵', ' ']).trim_end());
+    let first = lines.find_map(|line| line.strip_prefix("Error: "))?;
+    let below = lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
+    let below: Vec<&str> = below.collect();
+    Some(if below.is_empty() { first.to_owned() } else { format!("{first}: {}", below.join(" ")) })
 }
 
 /// A diagnostic as a sentence: what, about which resource, where in the configuration.
@@ -172,6 +184,19 @@ mod tests {
         .failure();
         assert_eq!(failure.message, "terraform init was killed by signal 9");
         assert_eq!(failure.log, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_is_told_to_people_only_is_told_as_one_sentence() {
+        let said = "\n╷\n│ Error: Failed to query available provider packages\n│ \n│ Could not retrieve the list of\n│ available versions\n│ \n│ more\n╵\n";
+        let failure =
+            Diagnosis { command: "terraform init", said, ended: "ended with exit code 1", ..Diagnosis::default() }
+                .failure();
+        assert_eq!(
+            failure.message,
+            "terraform init: Failed to query available provider packages: Could not retrieve the list of available versions"
+        );
+        assert!(failure.hint.is_some_and(|hint| hint.contains("terraform.plugin_dir")));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Following a Terraform at work: each of its lines is a line of its log, what it says of resources becomes events, and a
 //! build that it runs is told of as in the other strategies.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
@@ -17,6 +18,9 @@ use crate::resource::{ResourceKind, ResourceState};
 
 /// How long a Terraform that was asked to stop may take: it ends the call that it is at, and a function takes minutes.
 const STOPPED_WITHIN: Duration = Duration::from_secs(15 * 60);
+
+/// How much of what Terraform writes to its standard error is told.
+const ERROR_LINES: usize = 100;
 
 /// How long a build may still be told of when Terraform has ended: one that is stopped takes a while.
 const LAST_LINES: Duration = Duration::from_secs(75);
@@ -79,6 +83,11 @@ impl UnderWay {
         }
     }
 
+    /// Whether this Terraform is still at work.
+    pub(super) fn is_running(&self) -> bool {
+        self.process.status().is_none()
+    }
+
     /// Whether something may still be at work on what the state has: this Terraform, or another.
     pub(super) fn is_unended(&self) -> bool {
         self.is_locked_out || self.process.status().is_none_or(|status| status.code().is_none())
@@ -97,11 +106,13 @@ impl TerraformStrategy {
         let build = match followed {
             Ok(build) => build,
             // Nothing can be told any more, so nothing more is to be made.
-            Err(error) => {
+            Err(StepError::Journal(error)) => {
                 let _ = under_way.process.interrupt();
-                while let Ok(Some(_)) = under_way.process.lines().await {}
-                return Err(error);
+                let ended = async { while let Ok(Some(_)) = under_way.process.lines().await {} };
+                let _ = tokio::time::timeout(STOPPED_WITHIN, ended).await;
+                return Err(StepError::Journal(error));
             }
+            Err(error) => return Err(error),
         };
         let Some(status) = under_way.process.status().filter(|status| !status.success()) else { return Ok(()) };
         if scope.cancel().is_cancelled() {
@@ -109,6 +120,15 @@ impl TerraformStrategy {
         }
         let command = format!("{} {}", self.terraform.program.name(), under_way.command);
         let errors = under_way.process.errors();
+        for line in errors.lines().map(str::trim_end).filter(|line| !line.is_empty()).take(ERROR_LINES) {
+            scope.log_line(LogSource::Terraform, line.to_owned(), None).await?;
+        }
+        let is_uninitialised = |text: &str| {
+            text.contains("Required plugins are not installed") || text.contains("Inconsistent dependency lock file")
+        };
+        if is_uninitialised(&errors) || under_way.errors.iter().any(|error| is_uninitialised(&error.summary)) {
+            self.terraform.workspace.forget_initialised().map_err(failed)?;
+        }
         let diagnosis = Diagnosis {
             command: &command,
             errors: &under_way.errors,
@@ -150,7 +170,9 @@ impl TerraformStrategy {
         scope: &StepScope,
     ) -> Result<Option<BuildEnd>, StepError> {
         let mut build: Option<BoxFuture<'static, BuildEnd>> = None;
-        let (mut build_end, mut asked): (Option<BuildEnd>, Option<Instant>) = (None, None);
+        // It may have been asked before, where the step that it was started by was cancelled.
+        let mut asked = under_way.process.is_asked().then(Instant::now);
+        let mut build_end: Option<BuildEnd> = None;
         loop {
             if let Some(id) = under_way.build.take() {
                 let (context, scope) = (self.context.clone(), scope.clone());
@@ -190,8 +212,7 @@ impl TerraformStrategy {
         if under_way.process.status().is_some_and(|status| !status.success()) {
             under_way.process.end_group();
         }
-        // With Terraform ended the build is over, or about to be stopped: its last lines may be still to come. Only under a
-        // Terraform that was killed it goes on, and is taken up by the next deployment.
+        // With Terraform ended the build is over, or about to be stopped: its last lines may be still to come.
         if let Some(build) = build {
             match tokio::time::timeout(LAST_LINES, build).await {
                 Ok(end) => build_end = Some(end),
@@ -280,6 +301,31 @@ impl TerraformStrategy {
             () = scope.cancel().cancelled() => Err(StepError::Cancelled),
         }
     }
+}
+
+/// Asks a Terraform that is still at work in a folder to stop, and waits for its end; for whoever does without Terraform.
+///
+/// # Errors
+/// When it does not end in time, or the folder cannot be read.
+pub async fn stop_earlier(dir: &Path) -> Result<(), TerraformError> {
+    let unreadable = |source| TerraformError::Folder { path: dir.to_owned(), source };
+    let began = Instant::now();
+    if let Some(mut earlier) = Earlier::find(dir).map_err(unreadable)? {
+        earlier.interrupt().map_err(unreadable)?;
+        while !earlier.has_ended().map_err(unreadable)? {
+            if began.elapsed() > STOPPED_WITHIN {
+                return Err(TerraformError::AtWork(dir.to_owned()));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+    while end_orphans(dir) > 0 {
+        if began.elapsed() > STOPPED_WITHIN {
+            return Err(TerraformError::AtWork(dir.to_owned()));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 /// How a build ends; never, where none is followed.

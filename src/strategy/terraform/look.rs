@@ -29,7 +29,7 @@ pub struct Look {
 }
 
 /// Has Terraform compare its configuration, its state and the cloud. Where nothing stands, there is no state to compare with.
-/// Where somebody works on the deployment, its folder is taken as it is.
+/// Its folder is taken as it is.
 ///
 /// # Errors
 /// When Terraform cannot be run, fails, or is cancelled: why, in words.
@@ -37,14 +37,14 @@ pub async fn look(
     terraform: &Terraform,
     (names, stands): (&Names, bool),
     site: &Site,
-    may_write: bool,
     cancel: &CancellationToken,
 ) -> Result<Look, Failure> {
-    if may_write {
-        terraform.prepare_folder(cancel).await?;
-    }
     let workspace = &terraform.workspace;
     let unusable = |error| workspace.failed("", error).failure();
+    if !workspace.is_initialised(&terraform.program, &terraform.settings) {
+        return Err(Failure::new("Terraform's folder is not initialised yet, and somebody works on the deployment")
+            .with_hint("try it again when that has ended"));
+    }
     let folder = tempfile::Builder::new().prefix(LOOKING).tempdir_in(workspace.dir()).map_err(unusable)?;
     let own = Workspace::new(folder.path().to_owned());
     let variables = own.write_variables(names, site).map_err(|error| error.failure())?;
@@ -104,12 +104,15 @@ impl Terraform {
         let written = workspace.lay_out_configuration(settings).and_then(|()| workspace.write_imports(&[]));
         written.and_then(|()| workspace.remove_all(LOOKING)).map_err(|error| error.failure())?;
         if !workspace.is_initialised(program, settings) {
-            workspace.unlock_providers(settings).map_err(|error| error.failure())?;
+            workspace.unlock_providers(program, settings).map_err(|error| error.failure())?;
             let arguments = self.init_arguments();
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             let mut process = self.start(&arguments).await?;
             while lines(&mut process, cancel).await.map_err(unusable)?.is_some() {}
-            verdict(self, "init", &process, &[])?;
+            if let Err(failure) = verdict(self, "init", &process, &[]) {
+                workspace.lock_providers_again().map_err(|error| error.failure())?;
+                return Err(failure);
+            }
             workspace.set_initialised(program, settings).map_err(|error| error.failure())?;
         }
         Ok(workspace.providers())

@@ -134,6 +134,7 @@ pub fn destroy(stands: &dyn Fn(ResourceKind) -> bool) -> Plan {
                 "Stop and delete the builds",
                 "Builds outlive their project, and cannot be found without it; Terraform does not know of them.",
             )
+            .needs(&[INIT])
             .about(BuildProject)
             .calls(&["codebuild:StopBuild", "codebuild:BatchDeleteBuilds"]),
         );

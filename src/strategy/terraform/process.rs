@@ -29,7 +29,8 @@ const LAST_LOOK: Duration = Duration::from_millis(100);
 const ASKED: &str = " asked to stop";
 
 /// Variables of the user's that would change what is run. Whatever else begins like these does so, too.
-const UNWANTED: [&str; 7] = [
+const UNWANTED: [&str; 8] = [
+    "TF_LOG",
     "TF_WORKSPACE",
     "TF_DATA_DIR",
     "TF_ENCRYPTION",
@@ -187,6 +188,11 @@ impl Process {
         }
     }
 
+    /// Whether it was asked to stop.
+    pub(super) fn is_asked(&self) -> bool {
+        self.is_asked
+    }
+
     /// Its process.
     pub(super) fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
@@ -270,9 +276,12 @@ impl Earlier {
 }
 
 /// Ends the providers that a Terraform which was killed has left running in a folder: what they are making would come to be
-/// after everything was said to be gone. Answers how many there are.
+/// after everything was said to be gone. A provider whose Terraform is alive is none of them: that may be somebody's own.
+/// Answers how many there are.
 pub(super) fn end_orphans(dir: &Path) -> usize {
-    let orphans: Vec<Pid> = processes().into_iter().filter(|pid| is_in(*pid, dir) && is_provider(*pid)).collect();
+    let is_orphan =
+        |pid: &Pid| is_in(*pid, dir) && is_provider(*pid) && parent_of(*pid).is_none_or(|parent| !is_in(parent, dir));
+    let orphans: Vec<Pid> = processes().into_iter().filter(is_orphan).collect();
     for pid in &orphans {
         // It may just have ended, which is what is wanted.
         let _ = kill_process(*pid, Signal::TERM);
@@ -294,6 +303,12 @@ fn is_in(pid: Pid, dir: &Path) -> bool {
         _ if Path::new("/proc/self/cwd").exists() => false,
         _ => test_kill_process(pid).is_ok(),
     }
+}
+
+/// The process that started another.
+fn parent_of(pid: Pid) -> Option<Pid> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
+    Pid::from_raw(status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()?)
 }
 
 fn is_provider(pid: Pid) -> bool {

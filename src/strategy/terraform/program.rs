@@ -54,6 +54,9 @@ pub enum TerraformError {
     /// The folder for providers has none.
     #[error("terraform.plugin_dir is {}, and there is no hashicorp/aws in it", .0.display())]
     NoProvider(PathBuf),
+    /// One is at work, and does not stop.
+    #[error("a Terraform is at work in {}, and does not stop", .0.display())]
+    AtWork(PathBuf),
     /// Its folder cannot be used.
     #[error("cannot use {}: {source}", .path.display())]
     Folder {
@@ -75,12 +78,21 @@ impl TerraformError {
         Some(match self {
             Self::Missing(None) => {
                 "install it (https://developer.hashicorp.com/terraform/install), name it in terraform.program, or take \
-                 --strategy sdk, which needs nothing"
+                 --strategy sdk, which needs nothing; what stands already, `thumbctl destroy --purge` takes down without it"
                     .to_owned()
             }
-            Self::Missing(Some(_)) => "terraform.program names it: a name on the PATH, or a path".to_owned(),
-            Self::TooOld { .. } => "update it, or name another in terraform.program".to_owned(),
+            Self::Missing(Some(_)) => {
+                "terraform.program names it: a name on the PATH, or a path; what stands already, `thumbctl destroy --purge` \
+                 takes down without it"
+                    .to_owned()
+            }
+            Self::TooOld { .. } => {
+                "update it, or name another in terraform.program; what stands already, `thumbctl destroy --purge` takes down \
+                 without it"
+                    .to_owned()
+            }
             Self::Unanswering { .. } => "try it with `version`, or name another in terraform.program".to_owned(),
+            Self::AtWork(_) => "wait for its end, or end it; then run the same command again".to_owned(),
             Self::NoProvider(_) => {
                 "it must be laid out as a mirror: registry.terraform.io/hashicorp/aws/VERSION/SYSTEM; `terraform providers \
                  mirror DIR` makes one"

@@ -21,6 +21,7 @@ const IMPORTS: &str = "imports.tf";
 const PLAN: &str = "thumbctl.tfplan";
 const LOCK_FILE: &str = ".terraform.lock.hcl";
 const ERRORED_STATE: &str = "errored.tfstate";
+const LOCK_FILE_BEFORE: &str = ".terraform.lock.hcl.before";
 const CRASH_LOG: &str = "crash.log";
 
 /// Where it is written down with what the folder was initialised. With Terraform's own files, so that it goes when they go.
@@ -48,6 +49,8 @@ pub(super) struct Initialised {
 /// What `init` has to provide.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Needs {
+    /// Terraform and OpenTofu have registries of their own.
+    program: String,
     plugin_dir: Option<PathBuf>,
     aws_provider: u32,
     /// What the configuration asks for.
@@ -161,11 +164,7 @@ impl Workspace {
 
     /// Removes what an earlier crash has left, so that the next one is seen.
     pub(super) fn remove_crash_log(&self) -> Result<(), TerraformError> {
-        let old = format!("{CRASH_LOG}.old");
-        match fs::rename(self.dir.join(CRASH_LOG), self.dir.join(old)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(CRASH_LOG, error)),
-            _ => Ok(()),
-        }
+        self.rename(CRASH_LOG, &format!("{CRASH_LOG}.old"))
     }
 
     /// With what the folder was initialised, if it still is.
@@ -175,7 +174,7 @@ impl Workspace {
 
     /// Whether `init` would change nothing.
     pub(super) fn is_initialised(&self, program: &Program, settings: &TerraformSettings) -> bool {
-        let is_as_needed = self.initialised().is_some_and(|known| known.needs == needs(settings));
+        let is_as_needed = self.initialised().is_some_and(|known| known.needs == needs(program, settings));
         let providers = self.providers();
         let is_known = self.initialised().is_some_and(|known| known.program == *program);
         let is_whole = !providers.is_empty() && providers.iter().all(|(address, version)| self.has(address, version));
@@ -185,7 +184,14 @@ impl Workspace {
     /// Whether a provider is there. Caches and mirrors are links to elsewhere, where it may have been cleared away.
     fn has(&self, address: &str, version: &str) -> bool {
         let systems = self.dir.join(".terraform/providers").join(address).join(version).read_dir();
-        systems.is_ok_and(|mut systems| systems.any(|system| system.is_ok_and(|system| system.path().is_dir())))
+        let is_program = |file: io::Result<fs::DirEntry>| {
+            file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("terraform-provider-"))
+        };
+        systems.is_ok_and(|mut systems| {
+            systems.any(|system| {
+                system.is_ok_and(|system| system.path().read_dir().is_ok_and(|mut files| files.any(is_program)))
+            })
+        })
     }
 
     /// Writes down that the folder is initialised.
@@ -194,15 +200,37 @@ impl Workspace {
         program: &Program,
         settings: &TerraformSettings,
     ) -> Result<(), TerraformError> {
+        self.remove(LOCK_FILE_BEFORE)?;
         let text = json!(initialised(program, settings)).to_string();
         self.write(INITIALISED, text.as_bytes())
     }
 
     /// Forgets which providers were chosen before, if others are asked for now: the lock file holds `init` to them. Otherwise
     /// what stands keeps the provider that it was made with.
-    pub(super) fn unlock_providers(&self, settings: &TerraformSettings) -> Result<(), TerraformError> {
+    pub(super) fn unlock_providers(
+        &self,
+        program: &Program,
+        settings: &TerraformSettings,
+    ) -> Result<(), TerraformError> {
         match self.initialised() {
-            Some(known) if known.needs != needs(settings) => self.remove(LOCK_FILE),
+            Some(known) if known.needs != needs(program, settings) => self.rename(LOCK_FILE, LOCK_FILE_BEFORE),
+            _ => Ok(()),
+        }
+    }
+
+    /// After an `init` that failed: which providers were chosen before is known again.
+    pub(super) fn lock_providers_again(&self) -> Result<(), TerraformError> {
+        self.rename(LOCK_FILE_BEFORE, LOCK_FILE)
+    }
+
+    /// Forgets that the folder is initialised, which has turned out to be wrong.
+    pub(super) fn forget_initialised(&self) -> Result<(), TerraformError> {
+        self.remove(INITIALISED)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), TerraformError> {
+        match fs::rename(self.dir.join(from), self.dir.join(to)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(from, error)),
             _ => Ok(()),
         }
     }
@@ -365,12 +393,12 @@ fn versions(settings: &TerraformSettings) -> String {
 }
 
 fn initialised(program: &Program, settings: &TerraformSettings) -> Initialised {
-    Initialised { program: program.clone(), needs: needs(settings) }
+    Initialised { program: program.clone(), needs: needs(program, settings) }
 }
 
-fn needs(settings: &TerraformSettings) -> Needs {
+fn needs(program: &Program, settings: &TerraformSettings) -> Needs {
     let TerraformSettings { plugin_dir, aws_provider, .. } = settings.clone();
-    Needs { plugin_dir, aws_provider, versions: versions(settings) }
+    Needs { program: program.name().to_owned(), plugin_dir, aws_provider, versions: versions(settings) }
 }
 
 /// Whether a file is one that Terraform keeps of an earlier state: `terraform.tfstate.backup`, or with a time in the middle.
