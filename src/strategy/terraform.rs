@@ -257,11 +257,13 @@ impl TerraformStrategy {
             for place in PLACES.iter().filter(|place| self.is_of(stage, place) && !state.contains(place.address)) {
                 let id = place.import_id(&self.context.names, &self.context.site.identity.account);
                 let Some(id) = id else { continue };
-                if !self.context.is_there(scope, place.kind).await? {
+                // A permission goes with its function.
+                let goes = place.kind == ResourceKind::InvokePermission && self.work.lock().await.removes_function;
+                if goes || !self.context.is_there(scope, place.kind).await? {
                     continue;
                 }
                 // Rule: the provider cannot plan a function that it imports while the image is still unknown ("inconsistent
-                // final plan"). It keeps nothing, so it is made anew; and its permission goes with it.
+                // final plan"). It keeps nothing, so it is made anew.
                 if place.kind == ResourceKind::Function && builds {
                     let words = format!("{id} is there, and the state knows neither it nor its build: it is made anew");
                     scope.progress(words, None, None).await?;
