@@ -223,7 +223,7 @@ impl Session {
         Ok(Preview {
             strategy,
             template_resources,
-            plan: strategy::deploy_plan(strategy, &self.settings, Stride::Through),
+            plan: strategy::deploy_plan(strategy, &self.settings, &before, Stride::Through),
             names,
             documents,
         })
@@ -243,10 +243,7 @@ impl Session {
             return Err(SessionError::NoPython);
         }
         let terraform = self.terraform(strategy).await?;
-        // A first half alone can only be made where nothing of the second is there.
-        let has_second_half = before.standing().any(|resource| resource.kind >= ResourceKind::SourceBucket);
-        let stride = if has_second_half { Stride::Through } else { stride };
-        let plan = strategy::deploy_plan(strategy, &self.settings, stride);
+        let plan = strategy::deploy_plan(strategy, &self.settings, &before, stride);
         Ok(self.prepared((Action::Deploy, strategy), OnFailure::Stop, plan, (names, before), terraform, lock))
     }
 

@@ -38,9 +38,11 @@ pub enum Stride {
 }
 
 /// What a deployment does by the way given.
-pub fn deploy_plan(strategy: StrategyKind, settings: &Settings, stride: Stride) -> Plan {
+pub fn deploy_plan(strategy: StrategyKind, settings: &Settings, before: &Deployment, stride: Stride) -> Plan {
     match strategy {
-        StrategyKind::Terraform => terraform::plan::deploy(&settings.build.source, stride),
+        StrategyKind::Terraform => {
+            terraform::plan::deploy(&settings.build.source, terraform::plan::possible(stride, before))
+        }
         StrategyKind::Sdk => sdk::plan::deploy(&settings.build.source),
         StrategyKind::Cloudformation => cloudformation::plan::deploy(&settings.build.source),
     }

@@ -177,7 +177,7 @@ impl RunContext {
 const LOGGED_PHASES: [&str; 5] = ["DOWNLOAD_SOURCE", "INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD"];
 
 /// Whether a failure is of the way to the service, and likely to pass.
-fn passes(error: &AwsError) -> bool {
+pub(super) fn passes(error: &AwsError) -> bool {
     matches!(error.kind, ErrorKind::Network | ErrorKind::Server | ErrorKind::Timeout)
 }
 

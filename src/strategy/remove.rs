@@ -5,7 +5,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::call::call;
-use super::cloudformation::{self, Stack};
+use super::cloudformation::Stack;
 use super::run_context::RunContext;
 use crate::aws::s3::Emptied;
 use crate::aws::{AwsError, Deleted, codebuild, ecr, iam, lambda, logs, s3, wait};
@@ -23,7 +23,7 @@ impl RunContext {
         let change =
             |state, seconds, note| ResourceChange { kind, name: name.clone(), arn: None, state, seconds, note };
         scope.changed(change(ResourceState::Deleting, None, None)).await?;
-        if step.id.as_str().starts_with(cloudformation::plan::EMPTY) {
+        if step.id.as_str().starts_with(super::teardown::EMPTY) {
             // It goes with its stack, which tells so.
             let emptied = match kind {
                 ResourceKind::BuildProject => self.remove_builds(&name, scope).await?,

@@ -6,6 +6,9 @@ use crate::event::StrategyKind;
 use crate::plan::{Plan, Step};
 use crate::resource::ResourceKind::{self, *};
 
+/// What the ids of steps that empty a bucket, or a project of its builds, begin with.
+pub(super) const EMPTY: &str = "empty_";
+
 /// What takes a deployment down: steps for everything that may be there, the reverse of how it was made.
 pub fn destroy(deployment: &Deployment) -> Plan {
     let stands = |kind| deployment.resource(kind).is_some_and(|resource| resource.state.may_exist());

@@ -10,6 +10,7 @@ mod listing;
 mod program;
 mod running;
 mod sandbox;
+pub mod told;
 pub mod tools;
 
 use std::future::Future;

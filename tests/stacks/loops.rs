@@ -1,23 +1,13 @@
 //! Deploy, look, try, destroy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use thumbctl::event::{Event, EventKind, LogSource, Outcome, StrategyKind};
+use thumbctl::event::{EventKind, LogSource, StrategyKind};
 use thumbctl::resource::{ResourceKind, ResourceState};
 
 use crate::common::list_everything;
+use crate::common::told::{assert_made, assert_succeeded, first};
 use crate::{has_python, program};
-
-#[track_caller]
-fn assert_succeeded(events: &[Event]) {
-    let ended = events.last().map(|event| &event.kind);
-    assert!(matches!(ended, Some(EventKind::RunFinished { outcome: Outcome::Succeeded, .. })), "{ended:?}");
-}
-
-/// Where in a run something is told first.
-fn first(events: &[Event], is: impl Fn(&EventKind) -> bool) -> usize {
-    events.iter().position(|event| is(&event.kind)).expect("it is told")
-}
 
 #[tokio::test]
 async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
@@ -42,18 +32,7 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
         assert!(first(&deployed, planned) < first(&deployed, begins), "{step}");
     }
     // Every resource is told of as it is in the other way: it is made, and then it is ready, after some time.
-    let mut states: BTreeMap<ResourceKind, Vec<ResourceState>> = BTreeMap::new();
-    for event in &deployed {
-        if let EventKind::ResourceChanged { resource, state, seconds, .. } = &event.kind {
-            states.entry(*resource).or_default().push(*state);
-            assert!(*state != ResourceState::Ready || seconds.is_some(), "how long did {resource} take?");
-        }
-    }
-    assert_eq!(states.keys().copied().collect::<Vec<_>>(), ResourceKind::ALL);
-    for (kind, mut told) in states {
-        told.dedup();
-        assert_eq!(told, [ResourceState::Creating, ResourceState::Ready], "{kind}");
-    }
+    assert_made(&deployed, &ResourceKind::ALL);
     // The stacks' events are a log of their own.
     let lines: Vec<&str> = deployed
         .iter()

@@ -1,25 +1,15 @@
 //! Deploy, look, try, destroy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::Stdio;
 
 use thumbctl::event::{Event, EventKind, LogSource, Outcome, StrategyKind};
 use thumbctl::resource::{ResourceKind, ResourceState};
 
+use crate::common::told::{assert_made, assert_succeeded, first};
 use crate::common::{Program, list_everything};
 use crate::{program, terraform};
-
-#[track_caller]
-fn assert_succeeded(events: &[Event]) {
-    let ended = events.last().map(|event| &event.kind);
-    assert!(matches!(ended, Some(EventKind::RunFinished { outcome: Outcome::Succeeded, .. })), "{ended:?}");
-}
-
-/// Where in a run something is told first.
-fn first(events: &[Event], is: impl Fn(&EventKind) -> bool) -> usize {
-    events.iter().position(|event| is(&event.kind)).expect("it is told")
-}
 
 /// The lines of one log.
 fn lines(events: &[Event], of: LogSource) -> Vec<&str> {
@@ -107,18 +97,7 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
     assert!(first(&deployed, |event| begins(event, "plan_start")) < first(&deployed, |event| begins(event, "plan")));
 
     // Every resource is told of as it is in the other ways: it is made, and then it is ready, after some time.
-    let mut states: BTreeMap<ResourceKind, Vec<ResourceState>> = BTreeMap::new();
-    for event in &deployed {
-        if let EventKind::ResourceChanged { resource, state, seconds, .. } = &event.kind {
-            states.entry(*resource).or_default().push(*state);
-            assert!(*state != ResourceState::Ready || seconds.is_some(), "how long did {resource} take?");
-        }
-    }
-    assert_eq!(states.keys().copied().collect::<Vec<_>>(), ResourceKind::ARCHITECTURE);
-    for (kind, mut told) in states {
-        told.dedup();
-        assert_eq!(told, [ResourceState::Creating, ResourceState::Ready], "{kind}");
-    }
+    assert_made(&deployed, &ResourceKind::ARCHITECTURE);
     // What Terraform says is a log of its own, and the build's log is told as in the other ways.
     let said = lines(&deployed, LogSource::Terraform);
     assert!(said.iter().any(|line| line.starts_with("aws_ecr_repository.function: Creation complete")), "{said:#?}");

@@ -1,5 +1,6 @@
 //! The plans: how three stacks are made, and how they are taken down. Pure.
 
+use super::super::teardown::EMPTY;
 use super::stack::Stack;
 use crate::plan::{Plan, Step, StepId};
 use crate::resource::ResourceKind::{self, *};
@@ -220,9 +221,6 @@ pub(in crate::strategy) fn destroy(stands: &dyn Fn(ResourceKind) -> bool, suffix
     }
     Plan::new(steps).expect("the teardown's steps are written down in order, above")
 }
-
-/// What the ids of steps that empty a bucket, or a project of its builds, begin with.
-pub(in crate::strategy) const EMPTY: &str = "empty_";
 
 const EMPTYING: &[&str] =
     &["s3:ListObjectVersions", "s3:ListMultipartUploads", "s3:DeleteObjects", "s3:AbortMultipartUpload"];

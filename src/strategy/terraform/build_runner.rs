@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::codebuild::{self, BuildState, BuildStatus};
-use crate::aws::{AwsError, ErrorKind, WaitError, wait};
+use crate::aws::{ErrorKind, WaitError, wait};
 use crate::cloud::Clients;
 use crate::event::Failure;
-use crate::strategy::build::failure_of;
+use crate::strategy::build::{failure_of, passes};
 
 /// How the line begins that tells a build's id; the id is the rest of it.
 pub(super) const BUILD_LINE: &str = "build ";
@@ -72,6 +72,7 @@ pub async fn run_build(
             }
             // A build that was just started may not be seen yet.
             Ok(None) => {}
+            Err(error) if error.kind == ErrorKind::Throttled => {}
             Err(error) if passes(&error) && unanswered.get_or_insert_with(Instant::now).elapsed() < OUTAGE => {}
             Err(error) => return Err(failure(&WaitError::Aws(error))),
         }
@@ -121,11 +122,6 @@ fn tell_phases(state: &BuildState, told: &mut Vec<String>, say: &mut (dyn FnMut(
             told.push(line);
         }
     }
-}
-
-/// Whether a failure is likely to pass.
-fn passes(error: &AwsError) -> bool {
-    matches!(error.kind, ErrorKind::Throttled | ErrorKind::Network | ErrorKind::Server | ErrorKind::Timeout)
 }
 
 fn failure(error: &WaitError) -> Failure {

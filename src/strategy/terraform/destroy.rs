@@ -3,11 +3,10 @@
 use super::TerraformStrategy;
 use super::follow::{UnderWay, Until, failed};
 use super::workspace::StateError;
-use crate::aws::AwsError;
 use crate::engine::{StepDone, StepError, StepScope};
 use crate::event::Failure;
 use crate::resource::{ResourceKind, ResourceState};
-use crate::strategy::{leftovers, teardown};
+use crate::strategy::{call, leftovers, teardown};
 
 impl TerraformStrategy {
     pub(super) async fn start_destroy(&self, scope: &StepScope) -> Result<StepDone, StepError> {
@@ -84,9 +83,7 @@ impl TerraformStrategy {
             ));
         }
         let names = &self.context.names;
-        let aws_failed =
-            |error: AwsError| StepError::Failed(Failure { hint: error.hint(), ..Failure::from_error(&error) });
-        let found = leftovers::find(&self.context.site, names.deployment()).await.map_err(aws_failed)?;
+        let found = leftovers::find(&self.context.site, names.deployment()).await.map_err(call::failed)?;
         let found = found.names(names.deployment());
         let left: Vec<ResourceKind> =
             found.into_iter().filter(|(kind, name)| names.of(*kind) == *name).map(|(kind, _)| kind).collect();

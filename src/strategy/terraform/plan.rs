@@ -1,11 +1,12 @@
 //! The plans: what Terraform is run for, in which order. Pure.
 
 use super::address::PLACES;
+use crate::deployment::Deployment;
 use crate::plan::{Plan, Step};
 use crate::resource::ResourceKind::{self, *};
 use crate::settings::BuildSource;
 use crate::strategy::Stride;
-use crate::strategy::cloudformation;
+use crate::strategy::teardown::EMPTY;
 
 pub(super) const INIT: &str = "init";
 pub(super) const PLAN_START: &str = "plan_start";
@@ -49,6 +50,13 @@ pub(super) fn stage_of(id: &str) -> (Stage, &str) {
 /// The step that applies what another has planned.
 pub(super) fn apply_start_of(stage: Stage) -> String {
     format!("{}{APPLY_START}", if stage == Stage::Build { FIRST_HALF } else { "" })
+}
+
+/// How a deployment can be gone through, of which this stands: the first half alone can only be made where nothing of the second
+/// is there, since it would be destroyed.
+pub fn possible(stride: Stride, before: &Deployment) -> Stride {
+    let is_of_rest = |kind| PLACES.iter().any(|place| place.kind == kind && !place.is_of_build_half());
+    if before.standing().any(|resource| is_of_rest(resource.kind)) { Stride::Through } else { stride }
 }
 
 /// What a deployment does: all in one apply, as the original does it, or, step by step, in two halves, each planned before
@@ -127,7 +135,7 @@ pub fn destroy(stands: &dyn Fn(ResourceKind) -> bool) -> Plan {
     let mut steps = vec![init()];
     let mut needs = vec![INIT.to_owned()];
     if stands(BuildProject) {
-        let builds = format!("{}{BuildProject}", cloudformation::plan::EMPTY);
+        let builds = format!("{}{BuildProject}", EMPTY);
         steps.push(
             Step::new(
                 &builds,
