@@ -133,7 +133,7 @@ fn main() {
     let thumbctl = |command: &str| {
         let mut command =
             around(Path::new(THUMBCTL), &[command, "--strategy", "terraform", "--yes", "--output", "json"]);
-        command.env("THUMBCTL_TERRAFORM_PLUGIN_DIR", &terraform.plugins).env_remove("AWS_ENDPOINT_URL");
+        command.envs(terraform.environment()).env_remove("AWS_ENDPOINT_URL");
         run(command)
     };
     let folder = home.path().join("configuration");

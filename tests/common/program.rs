@@ -69,6 +69,11 @@ impl Program {
         self.environment.push((name.into(), value.as_ref().to_owned()));
     }
 
+    /// Sets several.
+    pub fn set_all<'a>(&mut self, variables: impl IntoIterator<Item = (&'a str, &'a OsStr)>) {
+        variables.into_iter().for_each(|(name, value)| self.set(name, value));
+    }
+
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         self.around(env!("CARGO_BIN_EXE_thumbctl"), arguments)
     }

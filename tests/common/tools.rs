@@ -17,6 +17,11 @@ impl Terraform {
         let plugins = plugins().ok_or("terraform's AWS provider is not on this machine")?;
         Ok(Self { program, plugins })
     }
+
+    /// What has thumbctl use it, without a network.
+    pub fn environment(&self) -> [(&'static str, &OsStr); 2] {
+        [("THUMBCTL_TERRAFORM_PLUGIN_DIR", self.plugins.as_os_str()), ("TF_CLI_CONFIG_FILE", OsStr::new("/dev/null"))]
+    }
 }
 
 /// A program on the PATH.

@@ -18,8 +18,7 @@ async fn the_readmes_policy_suffices_for_terraform() {
     attach(&admin, "deployer", "thumbctl", &user_policy("thumbnails")).await;
     sign_as(&mut program, &sandbox, &keys);
     program.set("THUMBCTL_STRATEGY", "terraform");
-    program.set("THUMBCTL_TERRAFORM_PLUGIN_DIR", &terraform.plugins);
-    program.set("TF_CLI_CONFIG_FILE", "/dev/null");
+    program.set_all(terraform.environment());
     program.run(["deploy", "--yes"]).ok();
     // Other settings are changed in place.
     program.set("THUMBCTL_FUNCTION_MEMORY_MB", "640");

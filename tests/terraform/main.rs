@@ -44,8 +44,7 @@ fn arena(terraform: &Terraform, faults: &[Value]) -> Arena {
 }
 
 fn set_up(program: &mut Program, terraform: &Terraform) {
-    program.set("THUMBCTL_TERRAFORM_PLUGIN_DIR", &terraform.plugins);
-    program.set("TF_CLI_CONFIG_FILE", "/dev/null");
+    program.set_all(terraform.environment());
     // The provider loads its thousand schemas at each start; with more memory that takes less time.
     program.set("GOGC", "400");
 }

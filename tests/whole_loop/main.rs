@@ -10,6 +10,7 @@ mod images;
 mod load;
 mod loops;
 mod purge;
+mod strategies;
 mod together;
 
 use common::{Clients, Program, list_everything};

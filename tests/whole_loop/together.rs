@@ -1,9 +1,10 @@
 //! Two commands at once, and the sandbox that they share.
 
 use thumbctl::event::EventKind;
+use thumbctl::names::Names;
 
 use crate::common::{Program, list_everything, wait_for};
-use crate::{assert_nothing_left, deploy, samples};
+use crate::{assert_nothing_left, deploy, names, samples};
 
 /// Whether all of it has become known.
 fn has_begun(kind: &EventKind) -> bool {
@@ -13,6 +14,13 @@ fn has_begun(kind: &EventKind) -> bool {
 #[tokio::test]
 async fn one_deployment_is_worked_on_by_one_command() {
     let program = Program::new();
+    deploy_alone(&program);
+    program.run(["destroy", "--yes"]).ok();
+    assert_nothing_left(&program.join().await.clients).await;
+}
+
+/// Deploys; meanwhile no other command may work on the deployment.
+pub(crate) fn deploy_alone(program: &Program) -> Names {
     let mut first = program.start(["deploy", "--output", "json"]);
     first.wait_for_event("the run's beginning", has_begun);
     for second in [&["deploy"][..], &["destroy", "--yes"], &["destroy", "--purge", "--yes"]] {
@@ -20,9 +28,7 @@ async fn one_deployment_is_worked_on_by_one_command() {
         let expected = "error: deployment 'thumbnails' is being worked on by process ";
         assert!(said.starts_with(expected) && said.contains("thumbctl deploy"), "{said}");
     }
-    first.wait().ok();
-    program.run(["destroy", "--yes"]).ok();
-    assert_nothing_left(&program.join().await.clients).await;
+    names(&first.wait().ok().events())
 }
 
 #[tokio::test]
