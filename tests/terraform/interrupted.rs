@@ -98,19 +98,30 @@ fn an_apply_that_is_stopped_at_any_moment_is_completed_or_destroyed() {
         for (how, stop) in
             [Stop::Interrupt, Stop::Kill, Stop::InterruptTerraform, Stop::KillTerraform].into_iter().enumerate()
         {
-            // Two of the four at each moment, all four over two of them.
-            if (at + how) % 2 == 0 {
-                cases.push((format!("stop{at}{how}"), moment, stop));
-            }
+            // One half is completed, the other destroyed: of each way two or four, and of each moment two.
+            cases.push((format!("stop{at}{how}"), moment, stop, (at + how) % 2 == 0));
         }
     }
-    side_by_side(2, cases.into_iter().enumerate(), |(turn, (name, moment, stop))| {
+    side_by_side(2, cases, |(name, moment, stop, is_completed)| {
         stop_at(&arena, "deploy", &name, moment, stop);
-        if turn % 2 == 0 {
+        if is_completed {
             arena.deploy_completes(&name);
         }
         arena.destroy_leaves_nothing(&name);
     });
+    arena.close();
+}
+
+/// A call that is never answered is Terraform's to wait for; whoever has waited enough ends it.
+#[test]
+fn an_apply_that_waits_for_ever_can_be_stopped() {
+    let Some(terraform) = terraform() else { return };
+    let hang = json!({"service":"iam","operation":"CreateRole","about":"silent-","times":1,"kind":"hang"});
+    let arena = arena(&terraform, &[hang]);
+    let is_asked = |event: &EventKind| says(event, "aws_iam_role.build: Creating...");
+    stop_at(&arena, "deploy", "silent", ("the role", is_asked), Stop::Interrupt);
+    arena.deploy_completes("silent");
+    arena.destroy_leaves_nothing("silent");
     arena.close();
 }
 
