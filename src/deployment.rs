@@ -115,6 +115,8 @@ impl Deployment {
             | EventKind::StepRetried { .. }
             | EventKind::LogLine { .. }
             | EventKind::ToolFound { .. }
+            | EventKind::WarningGiven { .. }
+            | EventKind::OutputGiven { .. }
             | EventKind::ChangePlanned { .. }
             | EventKind::BuildPhase { .. }
             | EventKind::TrialStage { .. }

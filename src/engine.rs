@@ -149,6 +149,22 @@ impl StepScope {
         self.recorder.record(EventKind::StepProgress { step: self.step.clone(), message, done, total }).await
     }
 
+    /// Says that something is not as it should be, though the step goes on.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub async fn warn(&self, message: impl Into<String>) -> Result<(), JournalError> {
+        self.recorder.record(EventKind::WarningGiven { step: self.step.clone(), message: message.into() }).await
+    }
+
+    /// Passes on what something that was made says of itself.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub async fn output(&self, name: String, value: String) -> Result<(), JournalError> {
+        self.recorder.record(EventKind::OutputGiven { step: self.step.clone(), name, value }).await
+    }
+
     /// Says that a call is made again.
     ///
     /// # Errors

@@ -129,6 +129,22 @@ pub enum EventKind {
         /// Its version.
         version: String,
     },
+    /// Something is not as it should be, and the step goes on nevertheless.
+    WarningGiven {
+        /// Which step.
+        step: StepId,
+        /// What it is, in a line.
+        message: String,
+    },
+    /// What was made says something of itself: an output of Terraform's, or of a stack's.
+    OutputGiven {
+        /// The step that made it.
+        step: StepId,
+        /// What it is called in the configuration or template.
+        name: String,
+        /// Its value: text as it is, anything else as JSON.
+        value: String,
+    },
     /// A change set, or Terraform's plan, says what executing it would do to one resource.
     ChangePlanned {
         /// The step that executes it.

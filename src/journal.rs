@@ -4,6 +4,7 @@
 
 mod follow;
 mod handed_on;
+mod told_log;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
@@ -15,6 +16,7 @@ use crate::event::{Action, Event, RunId, VERSION};
 use crate::names::DeploymentName;
 
 pub use follow::{JournalFollower, JournalReading};
+pub use told_log::ToldLog;
 
 /// How often a lock is tried before it is said to be another's, and the pause between two tries.
 const LOCK_TRIES: usize = 6;

@@ -128,8 +128,8 @@ pub(crate) enum Command {
     /// Send images, wait for their thumbnails, save them, and say what took how long
     #[command(after_help = "Example:\n  thumbctl upload holiday/*.jpg --save thumbnails")]
     Upload(UploadArgs),
-    /// Show the log of the build or of the function
-    #[command(after_help = "Example:\n  thumbctl logs function --follow")]
+    /// Show the log of the build, of the function, of CloudFormation's stacks or of Terraform
+    #[command(after_help = "Examples:\n  thumbctl logs function --follow\n  thumbctl logs stack")]
     Logs(LogsArgs),
     /// Delete everything that was deployed
     #[command(after_help = "Examples:\n  thumbctl destroy\n  thumbctl destroy --purge --yes")]
@@ -201,7 +201,7 @@ pub(crate) struct LogsArgs {
     /// Whose log
     #[arg(value_enum, value_name = "WHOSE")]
     pub(crate) whose: Whose,
-    /// Go on showing new lines until Ctrl-C, or until the build is over
+    /// Go on showing new lines until Ctrl-C, or until the build or run is over
     #[arg(long, short)]
     pub(crate) follow: bool,
 }
@@ -213,6 +213,10 @@ pub(crate) enum Whose {
     Build,
     /// The function's
     Function,
+    /// CloudFormation's: the events of the stacks in the newest run that had any
+    Stack,
+    /// Terraform's: what it said in the newest run in which it was at work
+    Terraform,
 }
 
 /// `destroy`

@@ -10,26 +10,42 @@ use super::error::CliError;
 use super::screen;
 use super::style::Role;
 use crate::event::LogSource;
-use crate::log_follower::LogLine;
+use crate::journal::{DeploymentJournal, JournalStore, ToldLog};
+use crate::log_follower::{LogFollower, LogLine};
 use crate::secret::redact_line;
-use crate::session::SessionError;
+use crate::session::{Session, SessionError};
 use crate::text;
 
 /// Between two looks at a log that has nothing new: the first, and the most that it grows to.
 const FIRST_LOOK: Duration = Duration::from_millis(250);
 const LAST_LOOK: Duration = Duration::from_secs(2);
 
+/// Where a log's lines come from.
+enum Log {
+    /// The cloud keeps it; with the session that reaches it.
+    Kept(Box<(LogFollower, Session)>),
+    /// Only a run's journal has it.
+    Told { log: ToldLog, journal: DeploymentJournal, is_over: bool },
+}
+
 /// Shows a log, and goes on showing it if asked to.
 pub(crate) async fn run(context: &Context, args: &LogsArgs) -> Result<(), CliError> {
-    let session = context.session().await?;
     let (mut log, source) = match args.whose {
-        Whose::Build => (session.build_log().await?, LogSource::Build),
-        Whose::Function => (session.function_log().await?, LogSource::Function),
+        Whose::Build => {
+            let session = context.session().await?;
+            (Some(Log::Kept(Box::new((session.build_log().await?, session)))), LogSource::Build)
+        }
+        Whose::Function => {
+            let session = context.session().await?;
+            (Some(Log::Kept(Box::new((session.function_log().await?, session)))), LogSource::Function)
+        }
+        Whose::Stack => (Log::told(context, LogSource::Stack)?, LogSource::Stack),
+        Whose::Terraform => (Log::told(context, LogSource::Terraform)?, LogSource::Terraform),
     };
     let mut shown = 0_usize;
     let mut pause = FIRST_LOOK;
-    loop {
-        let lines = log.next().await.map_err(SessionError::from)?;
+    while let Some(log) = &mut log {
+        let lines = log.next().await?;
         let quiet = lines.is_empty();
         let mut out = String::new();
         for line in &lines {
@@ -37,7 +53,7 @@ pub(crate) async fn run(context: &Context, args: &LogsArgs) -> Result<(), CliErr
         }
         context.print(&out)?;
         shown += lines.len();
-        if log.finished() || (quiet && !args.follow) {
+        if log.is_over() || (quiet && !args.follow) {
             break;
         }
         if quiet {
@@ -52,6 +68,35 @@ pub(crate) async fn run(context: &Context, args: &LogsArgs) -> Result<(), CliErr
         screen::say(&format!("The {source}'s log is empty.\n"));
     }
     Ok(())
+}
+
+impl Log {
+    fn told(context: &Context, source: LogSource) -> Result<Option<Self>, CliError> {
+        let settings = &context.settings;
+        let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
+        let log = journal.newest_log(source).map_err(SessionError::from)?;
+        Ok(log.map(|log| Self::Told { log, journal, is_over: false }))
+    }
+
+    async fn next(&mut self) -> Result<Vec<LogLine>, CliError> {
+        match self {
+            Self::Kept(kept) => Ok(kept.0.next().await.map_err(SessionError::from)?),
+            Self::Told { log, journal, is_over } => {
+                // Asked first: what a run that is over, or whose process died, has said is there to be read.
+                let is_under_way = journal.holder().map_err(SessionError::from)?.is_some();
+                let lines = log.read().map_err(SessionError::from)?;
+                *is_over = log.has_ended() || (!is_under_way && lines.is_empty());
+                Ok(lines)
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Kept(kept) => kept.0.finished(),
+            Self::Told { is_over, .. } => *is_over,
+        }
+    }
 }
 
 fn formatted(context: &Context, source: LogSource, line: &LogLine) -> String {

@@ -1,5 +1,6 @@
 //! Watches a run to its end: tells its events in the form that was asked for, hears Ctrl-C, and asks before steps.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use super::progress::view::RunView;
 use super::screen::{self, Screen};
 use super::style::Role;
 use crate::engine::RunReport;
-use crate::event::{Event, EventKind, Failure, Outcome};
+use crate::event::{Event, EventKind, Failure, Outcome, StrategyKind};
 use crate::plan::{Plan, StepId};
 use crate::secret::redact_line;
 use crate::session::Running;
@@ -266,16 +267,30 @@ impl Teller {
 impl Live {
     fn take_in(&mut self, event: &Event) {
         self.view.apply(event, Instant::now());
-        if let EventKind::LogLine { source, text, .. } = &event.kind {
-            // Broken here and not by the terminal, so that what goes on stands behind the bar too.
-            let source = source.as_str();
-            let room = Screen::size().0.saturating_sub(source.len() + 6);
-            for (index, line) in text::fold(&redact_line(&text::clean(text)), room).iter().enumerate() {
-                let word = if index == 0 { source } else { "" };
-                let mark = self.screen.out.paint(Role::Quiet, &format!("{word:>0$} │", source.len()));
-                self.above.push_str(&format!("  {mark} {line}\n"));
-            }
+        let Some((label, role, text)) = self.scrolling(&event.kind) else { return };
+        // Broken here and not by the terminal, so that what goes on stands behind the bar too.
+        let room = Screen::size().0.saturating_sub(label.len() + 6);
+        for (index, line) in text::fold(&redact_line(&text::clean(&text)), room).iter().enumerate() {
+            let word = if index == 0 { label } else { "" };
+            let mark = self.screen.out.paint(role, &format!("{word:>0$} │", label.len()));
+            self.above.push_str(&format!("  {mark} {line}\n"));
         }
+    }
+
+    /// What scrolls by of an event, and what stands before it; none where the lines that stay say it all.
+    fn scrolling<'a>(&self, kind: &'a EventKind) -> Option<(&'static str, Role, Cow<'a, str>)> {
+        Some(match kind {
+            EventKind::LogLine { source, text, .. } => (source.as_str(), Role::Quiet, text.into()),
+            EventKind::WarningGiven { message, .. } => ("warning", Role::Warn, message.into()),
+            EventKind::OutputGiven { name, value, .. } => ("output", Role::Quiet, format!("{name} = {value}").into()),
+            // Terraform's own lines say it in its own words.
+            EventKind::ChangePlanned { action, logical_id, resource_type, .. }
+                if self.view.strategy() != Some(StrategyKind::Terraform) =>
+            {
+                ("change set", Role::Quiet, format!("{action} {logical_id} ({resource_type})").into())
+            }
+            _ => return None,
+        })
     }
 
     fn draw(&mut self) -> io::Result<()> {

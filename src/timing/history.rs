@@ -190,6 +190,8 @@ impl History {
             | EventKind::ResourceChanged { .. }
             | EventKind::LogLine { .. }
             | EventKind::ToolFound { .. }
+            | EventKind::WarningGiven { .. }
+            | EventKind::OutputGiven { .. }
             | EventKind::ChangePlanned { .. }
             | EventKind::BuildPhase { .. }
             | EventKind::TrialStage { .. } => {}

@@ -180,6 +180,8 @@ impl Waterfall {
             | EventKind::ResourceChanged { .. }
             | EventKind::LogLine { .. }
             | EventKind::ToolFound { .. }
+            | EventKind::WarningGiven { .. }
+            | EventKind::OutputGiven { .. }
             | EventKind::ChangePlanned { .. }
             | EventKind::TrialStage { .. } => {}
         }

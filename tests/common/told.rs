@@ -34,3 +34,12 @@ pub fn assert_made(events: &[Event], kinds: &[ResourceKind]) {
         assert_eq!(told, [ResourceState::Creating, ResourceState::Ready], "{kind}");
     }
 }
+
+/// What the things that were made say of themselves, by name.
+pub fn outputs(events: &[Event]) -> BTreeMap<String, String> {
+    let output = |event: &Event| match &event.kind {
+        EventKind::OutputGiven { name, value, .. } => Some((name.clone(), value.clone())),
+        _ => None,
+    };
+    events.iter().filter_map(output).collect()
+}

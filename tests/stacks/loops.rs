@@ -6,7 +6,7 @@ use thumbctl::event::{EventKind, LogSource, StrategyKind};
 use thumbctl::resource::{ResourceKind, ResourceState};
 
 use crate::common::list_everything;
-use crate::common::told::{assert_made, assert_succeeded, first};
+use crate::common::told::{assert_made, assert_succeeded, first, outputs};
 use crate::{has_python, program};
 
 #[tokio::test]
@@ -47,6 +47,15 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
     for resource in ["Macro", "BuildProject", "InvokePermission"] {
         let made = |line: &&str| line.split_whitespace().skip(1).eq([resource, "CREATE_COMPLETE"]);
         assert_eq!(lines.iter().copied().filter(made).count(), 1, "{resource}: {lines:#?}");
+    }
+
+    let text = program.run(["logs", "stack"]).ok().stdout;
+    assert_eq!(text.lines().count(), lines.len(), "it can be read afterwards: {text}");
+    // And what they say of themselves.
+    let outputs = outputs(&deployed);
+    let names = &started.names;
+    for (name, kind) in [("ProjectName", ResourceKind::BuildProject), ("FunctionName", ResourceKind::Function)] {
+        assert_eq!(outputs.get(name), Some(&names.of(kind)), "{outputs:?}");
     }
 
     let status = program.run(["status", "--output", "json"]).ok().json();

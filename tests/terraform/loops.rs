@@ -7,7 +7,7 @@ use std::process::Stdio;
 use thumbctl::event::{Event, EventKind, LogSource, Outcome, StrategyKind};
 use thumbctl::resource::{ResourceKind, ResourceState};
 
-use crate::common::told::{assert_made, assert_succeeded, first};
+use crate::common::told::{assert_made, assert_succeeded, first, outputs};
 use crate::common::{Program, list_everything};
 use crate::{program, terraform};
 
@@ -101,6 +101,14 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
     // What Terraform says is a log of its own, and the build's log is told as in the other ways.
     let said = lines(&deployed, LogSource::Terraform);
     assert!(said.iter().any(|line| line.starts_with("aws_ecr_repository.function: Creation complete")), "{said:#?}");
+    let text = program.run(["logs", "terraform"]).ok().stdout;
+    assert_eq!(text.lines().count(), said.len(), "it can be read afterwards: {text}");
+    let outputs = outputs(&deployed);
+    for (name, kind) in [("build_project", ResourceKind::BuildProject), ("function", ResourceKind::Function)] {
+        assert_eq!(outputs.get(name), Some(&started.names.of(kind)), "{outputs:?}");
+    }
+    let is_script = |event: &EventKind| matches!(event, EventKind::StepProgress { message, .. } if message == "terraform_data.build: its script begins");
+    assert!(first(&deployed, is_script) > first(&deployed, |event| begins(event, "apply_start")));
     let built = lines(&deployed, LogSource::Build);
     assert!(built.iter().any(|line| line.contains("Phase complete: POST_BUILD State: SUCCEEDED")), "{built:#?}");
     let phases = deployed.iter().filter(|event| matches!(event.kind, EventKind::BuildPhase { .. })).count();

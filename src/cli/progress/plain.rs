@@ -60,6 +60,14 @@ impl PlainTeller {
                 ("│", Role::Quiet, format!("{source}: {}", redact_line(&text::clean(text))))
             }
             EventKind::ToolFound { tool, version } => (style::WAITING, Role::Quiet, format!("{tool} {version}")),
+            EventKind::WarningGiven { step, message } => {
+                let words = format!("{}: warning: {}", self.title(step), redact_line(&text::clean(message)));
+                (style::WARNING, Role::Warn, words)
+            }
+            EventKind::OutputGiven { step, name, value } => {
+                let words = format!("{}: {name} = {}", self.title(step), redact_line(&text::clean(value)));
+                (style::WAITING, Role::Quiet, words)
+            }
             EventKind::ChangePlanned { step, action, logical_id, resource_type } => {
                 let words = format!("{}: {action} {logical_id} ({resource_type})", self.title(step));
                 (style::WAITING, Role::Quiet, words)

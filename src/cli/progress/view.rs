@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::event::{Action, Event, EventKind, RunStarted, SkipReason, TrialStage};
+use crate::event::{Action, Event, EventKind, RunStarted, SkipReason, StrategyKind, TrialStage};
 use crate::plan::StepId;
 use crate::resource::{ResourceKind, ResourceState};
 
@@ -91,6 +91,11 @@ impl RunView {
         self.started.as_ref().map_or(Action::Deploy, |started| started.action)
     }
 
+    /// By which of the ways, once the run has begun.
+    pub(crate) fn strategy(&self) -> Option<StrategyKind> {
+        self.started.as_ref().map(|started| started.strategy)
+    }
+
     /// How many steps are done, now or before.
     pub(crate) fn done(&self) -> usize {
         let done =
@@ -172,6 +177,8 @@ impl RunView {
             EventKind::LogLine { .. }
             | EventKind::BuildPhase { .. }
             | EventKind::ToolFound { .. }
+            | EventKind::WarningGiven { .. }
+            | EventKind::OutputGiven { .. }
             | EventKind::ChangePlanned { .. } => {}
         }
     }

@@ -56,6 +56,10 @@ impl RunContext {
                 self.check_complete(stack, scope).await?;
             }
             scope.changed(change(ResourceState::Ready, Some(found.id))).await?;
+            for (name, value) in self.own_stack(stack, &self.names, scope).await?.into_iter().flat_map(|it| it.outputs)
+            {
+                scope.output(name, value).await?;
+            }
             return Ok(StepDone::Finished);
         }
         scope.changed(change(ResourceState::Failed, Some(found.id.clone()))).await?;
@@ -83,7 +87,7 @@ impl RunContext {
             if let Some(has) = has.filter(|has| **has != wanted && name != "ImageUri") {
                 let words =
                     format!("the stack keeps {name} {has}, not {wanted}; destroy and deploy again to change it");
-                scope.progress(words, None, None).await?;
+                scope.warn(words).await?;
             }
         }
         Ok(())

@@ -121,7 +121,7 @@ impl RunContext {
             let owner = found.tags.iter().find(|(key, _)| key == DEPLOYMENT_TAG).map(|(_, owner)| owner.as_str());
             // Without any tag: a policy, or a log group that a late writer made.
             if owner != Some(names.deployment().as_str()) && !found.tags.is_empty() {
-                scope.progress(format!("{} is somebody else's, and left alone", found.name), None, None).await?;
+                scope.warn(format!("{} is somebody else's, and left alone", found.name)).await?;
                 continue;
             }
             removed.push(kind);

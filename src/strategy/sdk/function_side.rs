@@ -44,7 +44,7 @@ impl SdkStrategy {
                 "the function keeps its {} MB and {} s; destroy and deploy again to change them",
                 found.memory_mb, found.timeout_seconds
             );
-            scope.progress(words, None, None).await?;
+            scope.warn(words).await?;
         }
         Ok(())
     }

@@ -20,9 +20,7 @@ impl TerraformStrategy {
             Ok(_) => {}
             Err(StateError::Unreadable(error)) => return Err(failed(error)),
             Err(StateError::Damaged) => {
-                scope
-                    .progress("the state is damaged: it is set aside, and what there is is found by tag", None, None)
-                    .await?;
+                scope.warn("the state is damaged: it is set aside, and what there is is found by tag").await?;
                 workspace.set_state_aside("damaged").map_err(failed)?;
                 return Ok(StepDone::AlreadyDone);
             }
@@ -58,9 +56,7 @@ impl TerraformStrategy {
             return match work.has_not_begun {
                 _ if work.is_unended => Err(StepError::Cancelled),
                 true => {
-                    scope
-                        .progress("Terraform could not begin: what is there is removed without it", None, None)
-                        .await?;
+                    scope.warn("Terraform could not begin: what is there is removed without it").await?;
                     Ok(StepDone::Finished)
                 }
                 false => Ok(StepDone::AlreadyDone),

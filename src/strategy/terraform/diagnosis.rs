@@ -60,7 +60,7 @@ fn told_error(said: &str) -> Option<String> {
 }
 
 /// A diagnostic as a sentence: what, about which resource, where in the configuration.
-fn sentence(diagnostic: &Diagnostic) -> String {
+pub(super) fn sentence(diagnostic: &Diagnostic) -> String {
     let detail: Vec<&str> = diagnostic.detail.split_whitespace().collect();
     let mut words = diagnostic.summary.split_whitespace().collect::<Vec<_>>().join(" ");
     if !detail.is_empty() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 
 use super::TerraformStrategy;
-use super::diagnosis::Diagnosis;
+use super::diagnosis::{Diagnosis, sentence};
 use super::process::{Earlier, Process, end_orphans, ended};
 use super::program::TerraformError;
 use super::stream::{Change, Diagnostic, Line, Message, Summary};
@@ -216,7 +216,7 @@ impl TerraformStrategy {
         if let Some(build) = build {
             match tokio::time::timeout(LAST_LINES, build).await {
                 Ok(end) => build_end = Some(end),
-                Err(_) => scope.progress("the build goes on without Terraform", None, None).await?,
+                Err(_) => scope.warn("the build goes on without Terraform").await?,
             }
         }
         Ok(build_end)
@@ -249,6 +249,13 @@ impl TerraformStrategy {
             Message::Diagnostic(diagnostic) if diagnostic.is_error() => {
                 under_way.is_locked_out |= diagnostic.summary.contains("acquiring the state lock");
                 under_way.errors.push(diagnostic);
+            }
+            Message::Diagnostic(diagnostic) => scope.warn(sentence(&diagnostic)).await?,
+            // A plan's are not final.
+            Message::Outputs(outputs) if under_way.command == "apply" => {
+                for (name, value) in outputs {
+                    scope.output(name, value).await?;
+                }
             }
             Message::Refresh | Message::Started { .. } | Message::Drift(_) => under_way.provider_runs = true,
             _ => {}

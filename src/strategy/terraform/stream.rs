@@ -3,8 +3,11 @@
 //! Source: "Machine-Readable UI", developer.hashicorp.com/terraform/internals/machine-readable-ui. Fields that later
 //! versions add are passed over; a line that is no JSON, as a crash writes it, is text.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,10 +40,22 @@ pub(super) enum Message {
     Errored { address: String },
     /// A provisioner wrote something.
     Provisioner { address: String, output: String },
+    /// A provisioner begins, or has ended.
+    Provision { address: String, stage: Provision },
+    /// What the configuration says of what it has made, by name; without what is sensitive or not known yet.
+    Outputs(Vec<(String, String)>),
     /// Something is wrong.
     Diagnostic(Diagnostic),
     /// Anything else.
     Other,
+}
+
+/// Where a provisioner is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Provision {
+    Begins,
+    Done,
+    Failed,
 }
 
 /// What will be done to a resource, or was done to it elsewhere.
@@ -128,6 +143,16 @@ struct RawLine {
     changes: Option<Summary>,
     #[serde(default)]
     diagnostic: Option<Diagnostic>,
+    #[serde(default)]
+    outputs: BTreeMap<String, RawOutput>,
+}
+
+#[derive(Deserialize)]
+struct RawOutput {
+    #[serde(default)]
+    sensitive: bool,
+    #[serde(default)]
+    value: Value,
 }
 
 #[derive(Deserialize)]
@@ -193,8 +218,30 @@ impl RawLine {
             ("provision_progress", Some(hook), ..) => {
                 Message::Provisioner { address: hook.resource.addr, output: hook.output }
             }
+            ("provision_start", Some(hook), ..) => hook.provision(Provision::Begins),
+            ("provision_complete", Some(hook), ..) => hook.provision(Provision::Done),
+            ("provision_errored", Some(hook), ..) => hook.provision(Provision::Failed),
             ("diagnostic", .., Some(diagnostic)) => Message::Diagnostic(diagnostic),
+            ("outputs", ..) => {
+                let known = self.outputs.into_iter().filter(|(_, output)| !output.sensitive && !output.value.is_null());
+                Message::Outputs(known.map(|(name, output)| (name, output.words())).collect())
+            }
             _ => Message::Other,
+        }
+    }
+}
+
+impl RawHook {
+    fn provision(self, stage: Provision) -> Message {
+        Message::Provision { address: self.resource.addr, stage }
+    }
+}
+
+impl RawOutput {
+    fn words(self) -> String {
+        match self.value {
+            Value::String(text) => text,
+            other => other.to_string(),
         }
     }
 }
@@ -250,6 +297,20 @@ mod tests {
         };
         assert!(diagnostic.is_error());
         assert_eq!(diagnostic.range.map(|range| (range.filename, range.start.line)), Some(("s3.tf".into(), 3)));
+    }
+
+    #[test]
+    fn provisioners_and_outputs_are_understood() {
+        let of = |text: &str| Line::read(text).message;
+        let begins = r#"{"type":"provision_start","hook":{"resource":{"addr":"a.b"},"provisioner":"local-exec"}}"#;
+        assert_eq!(of(begins), Message::Provision { address: "a.b".into(), stage: Provision::Begins });
+        let failed = begins.replace("provision_start", "provision_errored");
+        assert_eq!(of(&failed), Message::Provision { address: "a.b".into(), stage: Provision::Failed });
+        let outputs = r#"{"type":"outputs","outputs":{"name":{"sensitive":false,"type":"string","value":"x"},
+            "many":{"sensitive":false,"type":["list","number"],"value":[1,2]},"key":{"sensitive":true,"value":"hidden"},
+            "later":{"sensitive":false,"action":"create"}}}"#;
+        let told = [("many", "[1,2]"), ("name", "x")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(of(outputs), Message::Outputs(told.into()));
     }
 
     #[test]

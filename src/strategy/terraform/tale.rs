@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::address::Place;
 use super::build_runner::BUILD_LINE;
-use super::stream::{Line, Message};
+use super::stream::{Line, Message, Provision};
 use crate::resource::{ResourceKind, ResourceState};
 
 /// What one Terraform tells, folded.
@@ -71,9 +71,20 @@ impl Tale {
                 let is_build = Place::of(address).is_some_and(|place| place.kind == ResourceKind::Image);
                 id.filter(|_| is_build).map(|id| Told::Build { id: id.to_owned() }).into_iter().collect()
             }
-            Message::Drift(_) | Message::Summary(_) | Message::Refresh | Message::Diagnostic(_) | Message::Other => {
-                Vec::new()
+            Message::Provision { address, stage } => {
+                let words = match stage {
+                    Provision::Begins => "its script begins",
+                    Provision::Done => "its script has ended well",
+                    Provision::Failed => "its script has failed",
+                };
+                vec![self.progress(format!("{address}: {words}"))]
             }
+            Message::Drift(_)
+            | Message::Summary(_)
+            | Message::Refresh
+            | Message::Outputs(_)
+            | Message::Diagnostic(_)
+            | Message::Other => Vec::new(),
         }
     }
 

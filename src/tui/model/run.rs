@@ -41,6 +41,10 @@ pub struct StepModel {
     pub progress: Option<String>,
     /// What its change set says that it would do.
     pub changes: Vec<PlannedChange>,
+    /// What is not as it should be, though the step goes on.
+    pub warnings: Vec<String>,
+    /// What the things that it made say of themselves, by name.
+    pub outputs: Vec<(String, String)>,
 }
 
 /// What a change set would do to one resource.
@@ -109,6 +113,8 @@ impl RunModel {
             retry_reason: None,
             progress: None,
             changes: Vec::new(),
+            warnings: Vec::new(),
+            outputs: Vec::new(),
         };
         Some(Self {
             id: event.run.clone(),
@@ -142,6 +148,16 @@ impl RunModel {
                     model.retries += 1;
                     model.retry_reason = Some(reason.clone());
                     model.set_retrying(true);
+                }
+            }
+            EventKind::WarningGiven { step, message } => {
+                if let Some(model) = self.step_mut(step) {
+                    model.warnings.push(message.clone());
+                }
+            }
+            EventKind::OutputGiven { step, name, value } => {
+                if let Some(model) = self.step_mut(step) {
+                    model.outputs.push((name.clone(), value.clone()));
                 }
             }
             EventKind::BuildPhase { phase, status, seconds, context } => {

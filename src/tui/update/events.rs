@@ -2,9 +2,11 @@
 
 use crate::event::{Action, Event, EventKind, LogSource};
 use crate::resource::ResourceKind;
+use crate::secret::redact_line;
 use crate::tui::log_store::LogLine;
 use crate::tui::message::Effect;
 use crate::tui::model::Model;
+use crate::tui::model::messages::Tone;
 use crate::tui::model::panel::Panel;
 use crate::tui::model::run::RunModel;
 
@@ -130,6 +132,10 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
                 ours.held = None;
             }
             follow(model, &step);
+        }
+        // Of a run that goes on, not of one that is read again.
+        EventKind::WarningGiven { message, .. } if is_shown && model.is_live() => {
+            model.messages.say(model.now, Tone::Info, format!("Warning: {}", redact_line(&message)));
         }
         // What is held will not be let go any more: a deployment stops at its first failure.
         EventKind::StepFailed { .. } => {

@@ -15,6 +15,7 @@ use super::line::Row;
 use super::{Look, signs};
 use crate::event::{Action as RunAction, Failure};
 use crate::resource::ResourceKind;
+use crate::secret::redact_line;
 use crate::session::Inspection;
 use crate::text;
 use crate::tui::message::Stakes;
@@ -115,6 +116,12 @@ fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: 
     for (at, change) in ran.changes.iter().enumerate() {
         let label = if at == 0 { "changes" } else { "" };
         page.field(label, &format!("{} {} ({})", change.action, change.logical_id, change.resource_type));
+    }
+    for warning in &ran.warnings {
+        page.field("warning", &redact_line(warning));
+    }
+    for (name, value) in &ran.outputs {
+        page.field("output", &format!("{name} = {value}"));
     }
     let sign = signs::of_step(&ran.state, model, page.look());
     let action = model.run.as_ref().map_or(RunAction::Deploy, |run| run.started.action);

@@ -197,6 +197,8 @@ impl TrialRun {
             | EventKind::ResourceChanged { .. }
             | EventKind::LogLine { .. }
             | EventKind::ToolFound { .. }
+            | EventKind::WarningGiven { .. }
+            | EventKind::OutputGiven { .. }
             | EventKind::ChangePlanned { .. }
             | EventKind::BuildPhase { .. } => {}
         }

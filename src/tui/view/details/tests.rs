@@ -2,6 +2,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use super::*;
+use crate::event::EventKind;
 use crate::tui::message::Message;
 use crate::tui::model::Connection;
 use crate::tui::scenes;
@@ -155,4 +156,25 @@ fn the_wheel_stops_at_the_end() {
     let end = scenes::text_of(&model);
     update(&mut model, wheel(MouseEventKind::ScrollUp));
     assert_ne!(scenes::text_of(&model), end, "the first notch back is seen");
+}
+
+#[test]
+fn what_a_step_warned_of_and_what_it_made_say_of_themselves_is_shown() {
+    let mut model = details_of(scenes::building((120, 40)), ResourceKind::Image);
+    let mut script = scenes::Script::new(1, RunAction::Deploy, 20.0);
+    for _ in 0..200 {
+        script.event(EventKind::StepStarted { step: "passed".into() });
+    }
+    let step = scenes::deploy_plan().steps().iter().find(|step| step.resource == Some(ResourceKind::Image)).cloned();
+    let step = step.expect("the plan builds").id;
+    let events = vec![
+        script.event(EventKind::WarningGiven { step: step.clone(), message: "it goes on alone".into() }),
+        script.event(EventKind::OutputGiven { step, name: "image".into(), value: "it@sha256".into() }),
+    ];
+    scenes::hear(&mut model, events);
+    let shown = whole(&model, 70);
+    assert!(shown.contains("warning  it goes on alone\n"), "{shown}");
+    assert!(shown.contains("output   image = it@sha256\n"), "{shown}");
+    let screen = scenes::text_of(&model);
+    assert!(screen.contains("Warning: it goes on alone"), "on the message line, too: {screen}");
 }
