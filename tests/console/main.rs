@@ -7,6 +7,7 @@ mod life;
 mod looks;
 mod loops;
 mod recordings;
+mod strategies;
 
 use common::Program;
 use common::console::Console;

@@ -281,7 +281,8 @@ fn step_card(title: &str, step: &Step, model: &Model, look: Look) -> Card {
         let changes = prepared.iter().flat_map(|prepared| &prepared.changes).filter(is_one);
         let changes: Vec<&str> = changes.map(|change| change.logical_id.as_str()).collect();
         if !changes.is_empty() {
-            card.parts.push(Part::Labelled(label, super::clean(&changes.join(", "))));
+            let count = if changes.len() > 3 { format!("{}: ", changes.len()) } else { String::new() };
+            card.parts.push(Part::Labelled(label, super::clean(&format!("{count}{}", changes.join(", ")))));
         }
     }
     card = card.say(&step.why).room();

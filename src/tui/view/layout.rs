@@ -14,6 +14,11 @@ const WIDE: u16 = 100;
 /// From this height on, the step that comes next has a card of its own.
 const HIGH: u16 = 30;
 
+/// The least rows of that card, and the least where it says what a change set or a plan would do: the resources give way, since
+/// their list can be scrolled and the card cannot.
+const CARD: u16 = 8;
+const CARD_OF_CHANGES: u16 = 15;
+
 /// From this size on, the times stand below the other panels.
 const LARGE: (u16, u16) = (160, 48);
 
@@ -55,6 +60,12 @@ pub struct Layout {
     pub footer: Rect,
 }
 
+/// Whether a step is held that has said what it would do.
+fn is_to_be_agreed_to(model: &Model) -> bool {
+    let held = model.activity.ours().and_then(|ours| ours.held.as_ref());
+    held.and_then(|step| model.run.as_ref()?.step(step)).is_some_and(|step| !step.changes.is_empty())
+}
+
 impl Layout {
     /// Where everything is for a model.
     pub fn of(model: &Model) -> Self {
@@ -73,8 +84,9 @@ impl Layout {
         let rows = u16::try_from(model.resource_rows().len()).unwrap_or(u16::MAX);
         let (resources, next) = match left {
             Some(left) if height >= HIGH => {
+                let least = if is_to_be_agreed_to(model) { CARD_OF_CHANGES } else { CARD };
                 let [resources, next] =
-                    Split::vertical([Constraint::Length(rows.saturating_add(2)), Constraint::Min(8)]).areas(left);
+                    Split::vertical([Constraint::Length(rows.saturating_add(2)), Constraint::Min(least)]).areas(left);
                 (Some(resources), Some(next))
             }
             left => (left, None),

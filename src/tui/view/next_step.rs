@@ -35,8 +35,13 @@ fn lines(card: &Card, model: &Model, look: Look, area: Rect) -> Vec<Line<'static
         let before = if at == 0 { Row::new(look).text(card.sign, card.role).space(1) } else { Row::new(look).space(2) };
         body.push(before.text(text, Role::Strong).line(columns));
     }
+    // Behind which lines the same sentence or list goes on.
+    let mut goes_on = vec![false; body.len()];
     for part in &card.parts {
-        body.extend(part_lines(part, look, columns));
+        let lines = part_lines(part, look, columns);
+        let is_one = matches!(part, Part::Text(..) | Part::Labelled(..));
+        goes_on.extend((1..=lines.len()).map(|number| is_one && number < lines.len()));
+        body.extend(lines);
     }
     // The keys are there however little room there is; of the rest, what comes first.
     let room = height.saturating_sub(keys.len() + usize::from(!keys.is_empty()));
@@ -45,12 +50,23 @@ fn lines(card: &Card, model: &Model, look: Look, area: Rect) -> Vec<Line<'static
         while body.last().is_some_and(|line: &Line<'_>| line.spans.is_empty()) {
             body.pop();
         }
+        if let Some(last) = body.pop() {
+            let is_torn = goes_on[body.len()];
+            body.push(if is_torn { torn(last, look, columns) } else { last });
+        }
     }
     if !keys.is_empty() {
         body.push(Line::default());
     }
     body.extend(keys);
     body
+}
+
+/// A line with the sign that it goes on.
+fn torn(line: Line<'static>, look: Look, columns: usize) -> Line<'static> {
+    let row =
+        line.spans.into_iter().fold(Row::new(look), |row, span| row.styled(span.content.into_owned(), span.style));
+    row.space(1).text(look.symbols.ellipsis, Role::Quiet).line(columns)
 }
 
 fn part_lines(part: &Part, look: Look, columns: usize) -> Vec<Line<'static>> {

@@ -65,6 +65,13 @@ fn what_a_change_set_does_is_said_first() {
     scenes::hear(&mut model, events);
     let of_plan = card(&model, 47, 10);
     assert!(of_plan.contains("renews  aws_x.y") && of_plan.contains("imports aws_x.z"), "{of_plan}");
+    // How many there are is said even where not all of them can be.
+    let many = (0..20).map(|at| script.event(planned("create", &format!("aws_{at}.many")))).collect();
+    scenes::hear(&mut model, many);
+    let cut = card(&model, 47, 10);
+    assert!(cut.contains("creates 20: aws_0.many, aws_1.many,"), "{cut}");
+    let list: Vec<&str> = cut.lines().filter(|line| line.contains(".many")).collect();
+    assert!(list.last().is_some_and(|line| line.contains('…')), "{cut}");
 }
 
 #[test]
