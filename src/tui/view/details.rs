@@ -111,9 +111,13 @@ fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: 
     page.heading("Step");
     page.paragraph(&step.title, Role::Strong);
     page.paragraph(&step.why, Role::Text);
-    page.field("calls", &step.calls.join(", "));
+    if !step.calls.is_empty() {
+        page.field("calls", &step.calls.join(", "));
+    }
     let Some(ran) = ran else { return };
-    for (at, change) in ran.changes.iter().enumerate() {
+    // What goes on with another step does what was agreed to before that one.
+    let begun = step.needs.first().filter(|_| step.goes_on).and_then(|id| model.run.as_ref()?.step(id));
+    for (at, change) in ran.changes.iter().chain(begun.iter().flat_map(|begun| &begun.changes)).enumerate() {
         let label = if at == 0 { "changes" } else { "" };
         page.field(label, &format!("{} {} ({})", change.action, change.logical_id, change.resource_type));
     }

@@ -178,3 +178,24 @@ fn what_a_step_warned_of_and_what_it_made_say_of_themselves_is_shown() {
     let screen = scenes::text_of(&model);
     assert!(screen.contains("Warning: it goes on alone"), "on the message line, too: {screen}");
 }
+
+#[test]
+fn what_a_plan_does_is_shown_beside_the_step_that_does_it() {
+    let mut model = scenes::empty((120, 40));
+    let plan = crate::strategy::terraform::plan::deploy(
+        &crate::settings::BuildSource::Bundle,
+        crate::strategy::Stride::Through,
+    );
+    let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
+    let planned = EventKind::ChangePlanned {
+        step: "apply_start".into(),
+        action: "create".into(),
+        logical_id: "aws_ecr_repository.function".into(),
+        resource_type: "aws_ecr_repository".into(),
+    };
+    let events = vec![script.begin(RunAction::Deploy, plan), script.event(planned)];
+    scenes::hear(&mut model, events);
+    let shown = whole(&details_of(model, ResourceKind::Repository), 90);
+    assert!(shown.contains("changes  create aws_ecr_repository.function (aws_ecr_repository)\n"), "{shown}");
+    assert!(!shown.contains("\ncalls"), "nothing is called by thumbctl itself: {shown}");
+}
