@@ -77,7 +77,10 @@ pub(crate) async fn ask_before_creating(
 /// What can be done now.
 fn next_steps(context: &Context, complete: bool) -> String {
     let palette = context.screen.out;
-    let name = name_option(context);
+    // What has made nothing yet is not known by its strategy: it has to be said again.
+    let strategy = context.settings.strategy.filter(|_| !complete);
+    let strategy = strategy.map(|strategy| format!(" --strategy {strategy}")).unwrap_or_default();
+    let name = format!("{}{strategy}", name_option(context));
     let steps: &[(&str, &str)] = if complete {
         &[("upload IMAGE", "try it"), ("status", "look at it"), ("destroy", "take it down")]
     } else {

@@ -39,8 +39,8 @@ pub(crate) async fn run(context: &Context, args: &LogsArgs) -> Result<(), CliErr
             let session = context.session().await?;
             (Some(Log::Kept(Box::new((session.function_log().await?, session)))), LogSource::Function)
         }
-        Whose::Stack => (Log::told(context, LogSource::Stack)?, LogSource::Stack),
-        Whose::Terraform => (Log::told(context, LogSource::Terraform)?, LogSource::Terraform),
+        Whose::Stack => (Log::told(context, LogSource::Stack, args.follow).await?, LogSource::Stack),
+        Whose::Terraform => (Log::told(context, LogSource::Terraform, args.follow).await?, LogSource::Terraform),
     };
     let mut shown = 0_usize;
     let mut pause = FIRST_LOOK;
@@ -64,16 +64,32 @@ pub(crate) async fn run(context: &Context, args: &LogsArgs) -> Result<(), CliErr
             pause = FIRST_LOOK;
         }
     }
-    if shown == 0 {
-        screen::say(&format!("The {source}'s log is empty.\n"));
+    if log.is_none() {
+        screen::say(&format!("No run of '{}' has anything of {}.\n", context.settings.name, whose(source)));
+    } else if shown == 0 {
+        screen::say(&format!("The log of {} is empty.\n", whose(source)));
     }
     Ok(())
 }
 
+/// Whose log it is, in words.
+fn whose(source: LogSource) -> &'static str {
+    match source {
+        LogSource::Build => "the build",
+        LogSource::Function => "the function",
+        LogSource::Stack => "CloudFormation's stacks",
+        LogSource::Terraform => "Terraform",
+    }
+}
+
 impl Log {
-    fn told(context: &Context, source: LogSource) -> Result<Option<Self>, CliError> {
+    async fn told(context: &Context, source: LogSource, follow: bool) -> Result<Option<Self>, CliError> {
         let settings = &context.settings;
         let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
+        // What is about to begin is what is meant; Ctrl-C ends the program here.
+        while follow && journal.is_about_to_begin().map_err(SessionError::from)? {
+            tokio::time::sleep(FIRST_LOOK).await;
+        }
         let log = journal.newest_log(source).map_err(SessionError::from)?;
         Ok(log.map(|log| Self::Told { log, journal, is_over: false }))
     }

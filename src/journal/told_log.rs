@@ -1,7 +1,7 @@
 //! [`ToldLog`]: what a run's journal has of one log, from its beginning and as it grows.
 
 use super::{DeploymentJournal, JournalError, JournalReading};
-use crate::event::{EventKind, LogSource};
+use crate::event::{Action, EventKind, LogSource, StrategyKind};
 use crate::log_follower::LogLine;
 
 /// How many events are read at a time: a journal may be long.
@@ -12,36 +12,73 @@ const BATCH: usize = 1000;
 pub struct ToldLog {
     reading: JournalReading,
     source: LogSource,
+    /// What the run's beginning says of it, once that was read.
+    strategy: Option<StrategyKind>,
+    is_trial: bool,
     has_ended: bool,
 }
 
 impl DeploymentJournal {
-    /// A log as the newest run has it that has any of it; of a run that is under way also before its first line. None where no
-    /// run ever had any.
+    /// A log as the newest run has it that has any of it; of a run that is under way in the strategy whose log it is, also
+    /// before its first line. None where there is no such run.
     ///
     /// # Errors
     /// When a journal cannot be read, is damaged, or is a newer program's.
     pub fn newest_log(&self, source: LogSource) -> Result<Option<ToldLog>, JournalError> {
         let is_under_way = self.holder()?.is_some();
-        for (at, run) in self.runs()?.iter().rev().enumerate() {
-            let open = || ToldLog { reading: self.reading(run), source, has_ended: false };
+        let mut is_newest = true;
+        for run in self.runs()?.iter().rev() {
+            let open = || ToldLog::new(self.reading(run), source);
             let mut tried = open();
-            let mut has_any = false;
             while let Some(lines) = tried.read_on()? {
-                has_any |= !lines.is_empty();
-                if has_any {
-                    break;
+                if !lines.is_empty() {
+                    return Ok(Some(open()));
                 }
             }
-            if has_any || (at == 0 && is_under_way && !tried.has_ended) {
+            if tried.is_trial {
+                continue;
+            }
+            if is_newest && is_under_way && !tried.has_ended && tried.strategy == strategy_of(source) {
                 return Ok(Some(open()));
             }
+            is_newest = false;
         }
         Ok(None)
+    }
+
+    /// Whether somebody works on the deployment whose run has not begun yet: it is still being asked about, or prepared.
+    ///
+    /// # Errors
+    /// When a journal cannot be read, is damaged, or is a newer program's.
+    pub fn is_about_to_begin(&self) -> Result<bool, JournalError> {
+        if self.holder()?.is_none() {
+            return Ok(false);
+        }
+        for run in self.runs()?.iter().rev() {
+            let mut log = ToldLog::new(self.reading(run), LogSource::Build);
+            log.read()?;
+            if !log.is_trial {
+                return Ok(log.has_ended);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The strategy of whose runs a log is.
+fn strategy_of(source: LogSource) -> Option<StrategyKind> {
+    match source {
+        LogSource::Stack => Some(StrategyKind::Cloudformation),
+        LogSource::Terraform => Some(StrategyKind::Terraform),
+        LogSource::Build | LogSource::Function => None,
     }
 }
 
 impl ToldLog {
+    fn new(reading: JournalReading, source: LogSource) -> Self {
+        Self { reading, source, strategy: None, is_trial: false, has_ended: false }
+    }
+
     /// What has come since the last reading.
     ///
     /// # Errors
@@ -69,6 +106,10 @@ impl ToldLog {
         if events.is_empty() {
             return Ok(None);
         }
+        if let Some(EventKind::RunStarted(started)) = events.first().map(|event| &event.kind) {
+            self.strategy = Some(started.strategy);
+            self.is_trial = started.action == Action::Trial;
+        }
         let line = |kind| match kind {
             EventKind::LogLine { source, text, timestamp } if source == self.source => {
                 Some(LogLine { text, timestamp })
@@ -84,24 +125,47 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::event::{Action, Event, Outcome, VERSION};
+    use crate::event::{Event, Outcome, RunStarted, VERSION};
     use crate::journal::JournalStore;
-    use crate::names::DeploymentName;
+    use crate::names::{DeploymentName, Names, Suffix};
+    use crate::plan::Plan;
+
+    const STACKS: (Action, StrategyKind) = (Action::Deploy, StrategyKind::Cloudformation);
+    const SDK: (Action, StrategyKind) = (Action::Deploy, StrategyKind::Sdk);
+    const TERRAFORM: (Action, StrategyKind) = (Action::Deploy, StrategyKind::Terraform);
+    const TRIAL: (Action, StrategyKind) = (Action::Trial, StrategyKind::Terraform);
 
     fn journal(dir: &Path) -> DeploymentJournal {
         JournalStore::new(dir).deployment(&DeploymentName::new("demo").expect("a legal name"))
     }
 
     /// A run of a log's lines, each event as the program would write it.
-    fn run(journal: &DeploymentJournal, lines: &[(LogSource, &str)], ends: bool) {
-        let mut run = journal.begin(Action::Deploy).expect("it can be written");
+    fn run(
+        journal: &DeploymentJournal,
+        (action, strategy): (Action, StrategyKind),
+        lines: &[(LogSource, &str)],
+        ends: bool,
+    ) {
+        let mut run = journal.begin(action).expect("it can be written");
+        let name = DeploymentName::new("demo").expect("a legal name");
+        let begin = EventKind::RunStarted(Box::new(RunStarted {
+            action,
+            deployment: "demo".into(),
+            strategy,
+            cloud: "sandbox".into(),
+            pace: None,
+            account: "000000000000".into(),
+            region: "us-east-1".into(),
+            names: Names::new(name, Suffix::from_number(1)),
+            plan: Plan::new(Vec::new()).expect("an empty plan"),
+        }));
         let line = |(source, text): &(LogSource, &str)| EventKind::LogLine {
             source: *source,
             text: (*text).to_owned(),
             timestamp: None,
         };
         let end = ends.then_some(EventKind::RunFinished { outcome: Outcome::Succeeded, seconds: 1.0 });
-        for (seq, kind) in lines.iter().map(line).chain(end).enumerate() {
+        for (seq, kind) in [begin].into_iter().chain(lines.iter().map(line)).chain(end).enumerate() {
             let event = Event { v: VERSION, run: run.id().clone(), seq: seq as u64, at: chrono::Utc::now(), kind };
             run.append(&event).expect("it can be written");
         }
@@ -117,22 +181,30 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let journal = journal(dir.path());
         assert!(journal.newest_log(LogSource::Stack).expect("it can be read").is_none());
-        run(&journal, &[(LogSource::Stack, "old")], true);
-        run(&journal, &[(LogSource::Build, "x"), (LogSource::Stack, "one"), (LogSource::Stack, "two")], true);
-        run(&journal, &[(LogSource::Build, "y")], false);
+        run(&journal, STACKS, &[(LogSource::Stack, "old")], true);
+        run(&journal, STACKS, &[(LogSource::Build, "x"), (LogSource::Stack, "one"), (LogSource::Stack, "two")], true);
+        run(&journal, SDK, &[(LogSource::Build, "y")], false);
         assert_eq!(texts(journal.newest_log(LogSource::Stack).expect("it can be read")), ["one", "two"]);
         assert!(journal.newest_log(LogSource::Terraform).expect("it can be read").is_none());
+        // Somebody at work in another way says nothing of stacks.
+        let _lock = journal.lock().expect("it is free");
+        assert_eq!(texts(journal.newest_log(LogSource::Stack).expect("it can be read")), ["one", "two"]);
     }
 
     #[test]
     fn a_run_that_is_under_way_is_read_from_before_its_first_line() {
         let dir = tempfile::tempdir().expect("a folder");
         let journal = journal(dir.path());
-        run(&journal, &[(LogSource::Terraform, "old")], true);
-        run(&journal, &[(LogSource::Build, "x")], false);
-        let _lock = journal.lock().expect("it is free");
+        run(&journal, TERRAFORM, &[(LogSource::Terraform, "old")], true);
+        let lock = journal.lock().expect("it is free");
+        assert!(journal.is_about_to_begin().expect("it can be read"));
+        run(&journal, TERRAFORM, &[(LogSource::Build, "x")], false);
+        run(&journal, TRIAL, &[], true);
+        assert!(!journal.is_about_to_begin().expect("it can be read"));
         let mut log = journal.newest_log(LogSource::Terraform).expect("it can be read").expect("there is one");
         assert_eq!(log.read().expect("it can be read"), []);
         assert!(!log.has_ended());
+        drop(lock);
+        assert_eq!(texts(journal.newest_log(LogSource::Terraform).expect("it can be read")), ["old"]);
     }
 }

@@ -283,6 +283,9 @@ fn hint_for(phase: Option<&Phase>, status: BuildStatus) -> &'static str {
     if status == BuildStatus::TimedOut {
         return "raise build.timeout_minutes, or choose a larger build.compute_type";
     }
+    if status == BuildStatus::Stopped {
+        return "`thumbctl deploy` builds it again";
+    }
     match phase.map(|phase| phase.kind.as_str()) {
         Some("PROVISIONING" | "QUEUED") => {
             "CodeBuild could not start the build's machine: check build.image and build.compute_type, and the service role"

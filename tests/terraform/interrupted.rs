@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::json;
 use thumbctl::event::{EventKind, LogSource};
 
@@ -55,7 +55,7 @@ fn terraform_of(arena: &Arena, name: &str) -> Pid {
     Pid::from_raw(pid).expect("a process")
 }
 
-/// Runs a command until the moment, and stops it or its Terraform. Answers whether it was still there to be stopped.
+/// Runs a command until the moment, and stops it or its Terraform.
 fn stop_at(arena: &Arena, command: &str, name: &str, (what, moment): (&str, Moment), stop: Stop) {
     let mut process = arena.start(&[command], name, None);
     process.wait_for_event(what, moment);
@@ -98,7 +98,7 @@ fn an_apply_that_is_stopped_at_any_moment_is_completed_or_destroyed() {
         for (how, stop) in
             [Stop::Interrupt, Stop::Kill, Stop::InterruptTerraform, Stop::KillTerraform].into_iter().enumerate()
         {
-            // One half is completed, the other destroyed: of each way two or four, and of each moment two.
+            // One half is completed, the other destroyed: of each way three, and of each moment two.
             cases.push((format!("stop{at}{how}"), moment, stop, (at + how) % 2 == 0));
         }
     }
@@ -112,6 +112,28 @@ fn an_apply_that_is_stopped_at_any_moment_is_completed_or_destroyed() {
     arena.close();
 }
 
+/// Rule: Terraform forgets an interrupt that comes while its provider starts, and would make everything, watched or not.
+#[test]
+fn who_stops_before_anything_is_made_has_nothing() {
+    let Some(terraform) = terraform() else { return };
+    let arena = arena(&terraform, &[]);
+    side_by_side(2, [("plan0", 0, 1), ("once", 1, 1), ("twice", 1, 2)], |(name, at, times)| {
+        let mut process = arena.start(&["deploy"], name, None);
+        let (what, moment) = DEPLOY[at];
+        process.wait_for_event(what, moment);
+        let pid = terraform_of(&arena, name);
+        for _ in 0..times {
+            process.signal(Signal::INT);
+        }
+        let ended = process.wait();
+        assert_eq!(ended.code, Some(130), "{what}: {ended}");
+        wait_for("Terraform's end", || test_kill_process(pid).is_err().then_some(()));
+        assert_eq!(arena.left_of(name), Vec::<String>::new(), "{what}, {times}: {ended}");
+        arena.destroy_leaves_nothing(name);
+    });
+    arena.close();
+}
+
 /// A call that is never answered is Terraform's to wait for; whoever has waited enough ends it.
 #[test]
 fn an_apply_that_waits_for_ever_can_be_stopped() {
@@ -119,7 +141,13 @@ fn an_apply_that_waits_for_ever_can_be_stopped() {
     let hang = json!({"service":"iam","operation":"CreateRole","about":"silent-","times":1,"kind":"hang"});
     let arena = arena(&terraform, &[hang]);
     let is_asked = |event: &EventKind| says(event, "aws_iam_role.build: Creating...");
-    stop_at(&arena, "deploy", "silent", ("the role", is_asked), Stop::Interrupt);
+    let mut process = arena.start(&["deploy"], "silent", None);
+    process.wait_for_event("the role", is_asked);
+    // Its answer never comes: nothing but being asked ends this.
+    wait_for("all but the role", || process.stdout().contains("aws_iam_role.build: Still creating...").then_some(()));
+    process.signal(Signal::INT);
+    let ended = process.wait();
+    assert_eq!(ended.code, Some(130), "{ended}");
     arena.deploy_completes("silent");
     arena.destroy_leaves_nothing("silent");
     arena.close();

@@ -65,7 +65,8 @@ impl PlainTeller {
                 (style::WARNING, Role::Warn, words)
             }
             EventKind::OutputGiven { step, name, value } => {
-                let words = format!("{}: {name} = {}", self.title(step), redact_line(&text::clean(value)));
+                let output = format!("{name} = {value}");
+                let words = format!("{}: {}", self.title(step), redact_line(&text::clean(&output)));
                 (style::WAITING, Role::Quiet, words)
             }
             EventKind::ChangePlanned { step, action, logical_id, resource_type } => {

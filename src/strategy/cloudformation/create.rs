@@ -56,14 +56,28 @@ impl RunContext {
                 self.check_complete(stack, scope).await?;
             }
             scope.changed(change(ResourceState::Ready, Some(found.id))).await?;
-            for (name, value) in self.own_stack(stack, &self.names, scope).await?.into_iter().flat_map(|it| it.outputs)
-            {
-                scope.output(name, value).await?;
-            }
+            self.tell_outputs(stack, scope).await?;
             return Ok(StepDone::Finished);
         }
         scope.changed(change(ResourceState::Failed, Some(found.id.clone()))).await?;
         Err(StepError::Failed(end.failure(&found.name)))
+    }
+
+    /// Passes on a stack's outputs. That they cannot be read is no failure of the stack's.
+    async fn tell_outputs(&self, stack: Stack, scope: &StepScope) -> Result<(), StepError> {
+        match self.own_stack(stack, &self.names, scope).await {
+            Ok(found) => {
+                for (name, value) in found.into_iter().flat_map(|found| found.outputs) {
+                    scope.output(name, value).await?;
+                }
+                Ok(())
+            }
+            Err(StepError::Journal(error)) => Err(StepError::Journal(error)),
+            Err(StepError::Cancelled) => Ok(()),
+            Err(StepError::Failed(failure)) => {
+                Ok(scope.warn(format!("its outputs could not be read: {}", failure.message)).await?)
+            }
+        }
     }
 
     /// Whether the journal says that the stack and all of it is ready.

@@ -80,9 +80,17 @@ impl TerraformStrategy {
         }
         let names = &self.context.names;
         let found = leftovers::find(&self.context.site, names.deployment()).await.map_err(call::failed)?;
-        let found = found.names(names.deployment());
-        let left: Vec<ResourceKind> =
-            found.into_iter().filter(|(kind, name)| names.of(*kind) == *name).map(|(kind, _)| kind).collect();
+        let (left, others): (Vec<_>, Vec<_>) =
+            found.names(names.deployment()).into_iter().partition(|(kind, name)| names.of(*kind) == *name);
+        let left: Vec<ResourceKind> = left.into_iter().map(|(kind, _)| kind).collect();
+        if !others.is_empty() {
+            let others: Vec<String> = others.into_iter().map(|(_, name)| name).collect();
+            let words = format!(
+                "of an earlier deployment of this name there is still {}; `thumbctl destroy --purge` deletes that",
+                others.join(", ")
+            );
+            scope.warn(words).await?;
+        }
         let mut first_failure = None;
         for kind in teardown::order().filter(|kind| left.contains(kind)) {
             scope.progress(format!("{} is left: it is removed", names.of(kind)), None, None).await?;

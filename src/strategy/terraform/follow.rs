@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use super::TerraformStrategy;
 use super::diagnosis::{Diagnosis, sentence};
-use super::process::{Earlier, Process, end_orphans, ended};
+use super::process::{Earlier, Process, Stop, end_orphans, ended};
 use super::program::TerraformError;
 use super::stream::{Change, Diagnostic, Line, Message, Summary};
 use super::tale::{Tale, Told};
@@ -157,8 +157,11 @@ impl TerraformStrategy {
     }
 
     async fn interrupt(&self, under_way: &mut UnderWay, scope: &StepScope) -> Result<(), StepError> {
-        under_way.process.interrupt().map_err(|error| failed(self.terraform.workspace.failed("", error)))?;
-        let words = "Terraform was asked to stop: it ends what it is at, and writes its state";
+        let stop = under_way.process.interrupt().map_err(|error| failed(self.terraform.workspace.failed("", error)))?;
+        let words = match stop {
+            Stop::Asked => "Terraform was asked to stop: it ends what it is at, and writes its state",
+            Stop::Ended => "Terraform was ended: it had not begun to make anything",
+        };
         scope.progress(words, None, None).await?;
         Ok(())
     }
@@ -223,7 +226,9 @@ impl TerraformStrategy {
     }
 
     async fn tell_line(&self, under_way: &mut UnderWay, line: Line, scope: &StepScope) -> Result<(), StepError> {
-        for text in line.text.lines() {
+        // The provider's bookkeeping drifts with every resource that is looked at again; what matters of it is planned, and told.
+        let is_worth_telling = !matches!(line.message, Message::Drift(_));
+        for text in line.text.lines().filter(|_| is_worth_telling) {
             scope.log_line(LogSource::Terraform, text.to_owned(), line.at).await?;
         }
         for told in under_way.tale.take(&line) {

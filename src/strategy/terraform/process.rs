@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use tokio::process::{Child, Command};
 
-use super::stream::Line;
+use super::stream::{Line, Message};
 use crate::cloud::CloudEnvironment;
 
 const OUTPUT: &str = "terraform.out";
@@ -27,6 +27,18 @@ const LAST_LOOK: Duration = Duration::from_millis(100);
 /// What is written behind the process's number once it was asked to stop: the second time it would stop at once, and forget
 /// what it is making.
 const ASKED: &str = " asked to stop";
+
+/// What is written behind the number of a Terraform that applies a plan.
+const APPLIES: &str = " apply";
+
+/// How a Terraform was made to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It was asked to: it ends what it is at and writes its state.
+    Asked,
+    /// It had not begun to make anything, and was ended.
+    Ended,
+}
 
 /// Variables of the user's that would change what is run. Whatever else begins like these does so, too.
 const UNWANTED: [&str; 8] = [
@@ -75,6 +87,10 @@ pub(super) struct Process {
     /// Where its number is written, if anywhere.
     pid_file: Option<PathBuf>,
     is_asked: bool,
+    /// Whether it makes what was planned.
+    applies: bool,
+    /// Where its output is written.
+    path: PathBuf,
 }
 
 impl Process {
@@ -96,7 +112,7 @@ impl Process {
             _ => {}
         }
         let mut process = Self::spawn(start, &path, writer, start.dir.join(ERRORS))?;
-        std::fs::write(&pid_file, process.pid().to_string())?;
+        std::fs::write(&pid_file, process.note())?;
         process.pid_file = Some(pid_file);
         Ok(process)
     }
@@ -145,6 +161,8 @@ impl Process {
             status: None,
             pid_file: None,
             is_asked: false,
+            applies: start.arguments.first() == Some(&"apply"),
+            path: output.to_owned(),
         })
     }
 
@@ -176,16 +194,23 @@ impl Process {
     }
 
     /// Asks it to stop, as Ctrl-C does: it ends what it is at and writes its state. Once: asked again, it would stop at once.
-    pub(super) fn interrupt(&mut self) -> io::Result<()> {
+    /// One that has not begun is ended.
+    pub(super) fn interrupt(&mut self) -> io::Result<Stop> {
         if self.status.is_some() || self.is_asked {
-            return Ok(());
+            return Ok(Stop::Asked);
         }
         self.is_asked = true;
-        kill_process(self.pid, Signal::INT)?;
-        match &self.pid_file {
-            Some(file) => std::fs::write(file, format!("{}{ASKED}", self.pid())),
-            None => Ok(()),
+        let stop = stop(self.pid, self.applies, &self.path)?;
+        if let Some(file) = &self.pid_file {
+            std::fs::write(file, self.note())?;
         }
+        Ok(stop)
+    }
+
+    /// What is written down of it, for whoever finds it at work.
+    fn note(&self) -> String {
+        let (applies, asked) = (if self.applies { APPLIES } else { "" }, if self.is_asked { ASKED } else { "" });
+        format!("{}{applies}{asked}", self.pid())
     }
 
     /// Whether it was asked to stop.
@@ -216,6 +241,22 @@ impl Process {
     }
 }
 
+/// Rule: Terraform forgets an interrupt that comes before it has begun to walk through the resources of a plan: it says that it
+/// stops, and then makes all of them. Until it has said of a resource that it begins, nothing is lost if it is ended.
+fn stop(pid: Pid, applies: bool, output: &Path) -> io::Result<Stop> {
+    if applies && !has_begun(&std::fs::read_to_string(output)?) {
+        kill_process_group(pid, Signal::KILL)?;
+        return Ok(Stop::Ended);
+    }
+    kill_process(pid, Signal::INT)?;
+    Ok(Stop::Asked)
+}
+
+/// Whether a Terraform has said of a resource that it makes it.
+fn has_begun(output: &str) -> bool {
+    output.lines().any(|line| matches!(Line::read(line).message, Message::Started { .. }))
+}
+
 /// How a process ended, in words.
 pub(super) fn ended(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
@@ -239,7 +280,9 @@ pub(super) struct Earlier {
     output: File,
     pub(super) pid: Option<Pid>,
     pid_file: PathBuf,
-    is_asked: bool,
+    /// What is written there.
+    note: String,
+    path: PathBuf,
 }
 
 impl Earlier {
@@ -257,16 +300,16 @@ impl Earlier {
         let text = std::fs::read_to_string(&pid_file).unwrap_or_default();
         let number = text.split(' ').next().and_then(|number| number.trim().parse().ok());
         let pid = number.and_then(Pid::from_raw).filter(|pid| is_in(*pid, dir));
-        Ok(Some(Self { output, pid, is_asked: text.ends_with(ASKED), pid_file }))
+        Ok(Some(Self { output, pid, note: text, path: dir.join(OUTPUT), pid_file }))
     }
 
     /// Asks it to stop, unless it was asked before.
     pub(super) fn interrupt(&mut self) -> io::Result<()> {
-        let Some(pid) = self.pid.filter(|_| !self.is_asked) else { return Ok(()) };
-        self.is_asked = true;
+        let Some(pid) = self.pid.filter(|_| !self.note.ends_with(ASKED)) else { return Ok(()) };
         // It may just have ended, which is what is wanted.
-        let _ = kill_process(pid, Signal::INT);
-        std::fs::write(&self.pid_file, format!("{}{ASKED}", pid.as_raw_nonzero()))
+        let _ = stop(pid, self.note.ends_with(APPLIES), &self.path);
+        self.note.push_str(ASKED);
+        std::fs::write(&self.pid_file, &self.note)
     }
 
     /// Whether it is at work no more.
@@ -324,5 +367,19 @@ fn has_ended(output: &File) -> io::Result<bool> {
         }
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_apply_has_begun_with_its_first_resource() {
+        let told = r#"{"@level":"info","@message":"Plan to create","type":"planned_change","change":{"resource":{"addr":"a.b"},"action":"create"}}
+{"@message":"a.b: Creating...","type":"apply_start","hook":{"resource":{"addr":"a.b"},"action":"create"}}
+"#;
+        let before = told.lines().next().expect("two lines");
+        assert!(!has_begun("") && !has_begun(before) && has_begun(told));
     }
 }

@@ -125,7 +125,7 @@ fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: 
         page.field("warning", &redact_line(warning));
     }
     for (name, value) in &ran.outputs {
-        page.field("output", &format!("{name} = {value}"));
+        page.field("output", &redact_line(&format!("{name} = {value}")));
     }
     let sign = signs::of_step(&ran.state, model, page.look());
     let action = model.run.as_ref().map_or(RunAction::Deploy, |run| run.started.action);
