@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{LazyLock, Mutex};
 
+use aws_sdk_iam::error::ProvideErrorMetadata as _;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -102,6 +103,12 @@ impl Arena {
         Running::start(command)
     }
 
+    /// Whether rules about a text strike what has it in its name: shown by a call of our own that [`probe`] refuses.
+    pub fn strikes(&self, about: &str) -> bool {
+        let call = self.clients.iam.create_user().user_name(format!("{about}probe")).send();
+        RUNTIME.block_on(call).is_err_and(|error| error.code() == Some("Struck"))
+    }
+
     /// Everything in the cloud that belongs to a deployment.
     pub fn left_of(&self, name: &str) -> Vec<String> {
         RUNTIME.block_on(list_everything(&self.clients, &format!("{name}-")))
@@ -191,6 +198,12 @@ fn slim(program: &Program) -> String {
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("a path of the test's own")
+}
+
+/// A rule about a text that refuses what no deployment calls.
+pub fn probe(about: &str) -> Value {
+    serde_json::json!({ "service": "iam", "operation": "CreateUser", "about": about,
+                        "kind": "error", "status": 400, "code": "Struck" })
 }
 
 /// Does all the work, so many pieces at a time; panics in the end if one of them did.

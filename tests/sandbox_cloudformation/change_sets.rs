@@ -120,3 +120,24 @@ async fn a_change_set_is_refused_where_it_cannot_be_made() {
     let twice = set(&cloud, "s", ChangeSetType::Update, &template("d", 7, "")).send().await.unwrap_err();
     assert_eq!(twice.code(), Some("AlreadyExistsException"));
 }
+
+#[tokio::test]
+async fn a_change_set_that_was_made_against_another_stack_is_obsolete() {
+    let cloud = Cloud::new();
+    let client = &cloud.clients.cloudformation;
+    cloud.created("sets", &template("sets-one", 7, ""), "CREATE_COMPLETE").await;
+    let stale = template("sets-one", 30, "");
+    set(&cloud, "stale", ChangeSetType::Update, &stale).send().await.unwrap();
+    worked_out(&cloud, "stale").await;
+    // Meanwhile the stack is updated by itself.
+    let extra = "  Extra: { Type: 'AWS::ECR::Repository' }";
+    client.update_stack().stack_name("sets").template_body(template("sets-one", 7, extra)).send().await.unwrap();
+    until("the update", async || (status_of(&cloud.stack("sets").await.unwrap()) == "UPDATE_COMPLETE").then_some(()))
+        .await;
+    let described = worked_out(&cloud, "stale").await;
+    assert_eq!(described.execution_status().map(|status| status.as_str()), Some("OBSOLETE"));
+    let executed = client.execute_change_set().stack_name("sets").change_set_name("stale").send().await.unwrap_err();
+    assert_eq!(executed.code(), Some("InvalidChangeSetStatus"));
+    let resources = client.list_stack_resources().stack_name("sets").send().await.unwrap();
+    assert_eq!(resources.stack_resource_summaries().len(), 3, "nothing that was not shown was done");
+}

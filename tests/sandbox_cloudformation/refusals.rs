@@ -46,11 +46,24 @@ Resources:
     assert!(refused.contains("Unresolved resource dependencies [B] in the Resources block"), "{refused}");
     let refused = cloud.refusal("Resources: { A: { Type: 'AWS::S3::Bucket', Properties: { Color: red } } }").await;
     assert!(refused.contains("extraneous key [Color] is not permitted"), "{refused}");
+    for (properties, said) in [
+        ("BucketName: [a]", "#/BucketName: expected type: String, found: JSONArray"),
+        ("BucketName: a-name, Tags: { a: b }", "#/Tags: expected type: JSONArray, found: JSONObject"),
+        ("BucketName: a-name, Tags: a", "#/Tags: expected type: JSONArray, found: String"),
+        ("VersioningConfiguration: true", "#/VersioningConfiguration: expected type: JSONObject, found: Boolean"),
+    ] {
+        let template = format!("Resources: {{ A: {{ Type: 'AWS::S3::Bucket', Properties: {{ {properties} }} }} }}");
+        let refused = cloud.refusal(&template).await;
+        assert!(refused.contains(said), "{refused}");
+    }
     let refused = cloud.refusal("Resources: [").await;
     assert!(refused.starts_with("ValidationError: Template format error:"), "{refused}");
     let unknown = cloud.clients.cloudformation.validate_template();
     let unknown = unknown.template_body("Resources: { A: { Type: 'AWS::EC2::Volcano' } }").send().await.unwrap_err();
     assert!(unknown.message().unwrap().contains("Unrecognized resource types"));
+    let filter =
+        cloud.clients.cloudformation.list_stacks().stack_status_filter("GONE".into()).send().await.unwrap_err();
+    assert!(filter.message().unwrap().contains("Value '[GONE]' at 'stackStatusFilter'"), "{filter:?}");
 }
 
 #[tokio::test]

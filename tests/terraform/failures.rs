@@ -5,7 +5,7 @@ use thumbctl::event::EventKind;
 use thumbctl::resource::ResourceKind;
 use thumbctl::resource::ResourceState;
 
-use crate::adversity::side_by_side;
+use crate::adversity::{probe, side_by_side};
 use crate::{arena, terraform};
 
 /// The call that makes each kind, and what of it is told.
@@ -104,9 +104,11 @@ fn a_build_that_fails_inside_the_apply_is_told_as_a_build_and_built_anew() {
 #[test]
 fn what_fails_in_the_cloud_for_a_while_is_waited_out() {
     let Some(terraform) = terraform() else { return };
-    let faults = ["iam", "s3", "lambda", "codebuild", "logs"]
-        .map(|service| json!({"service":service,"operation":"*","about":"broken-","share":0.1,"kind":"failure"}));
+    let failing = |service| json!({"service":service,"operation":"*","about":"broken-","share":0.1,"kind":"failure"});
+    let faults: Vec<_> =
+        [probe("broken-")].into_iter().chain(["iam", "s3", "lambda", "codebuild", "logs"].map(failing)).collect();
     let arena = arena(&terraform, &faults);
+    assert!(arena.strikes("broken-"), "the rules are about this deployment");
     arena.deploy_completes("broken");
     arena.destroy_leaves_nothing("broken");
     arena.close();
@@ -149,7 +151,8 @@ fn a_lost_answer_makes_nothing_twice() {
 fn throttling_is_waited_out() {
     let Some(terraform) = terraform() else { return };
     let fault = json!({"service":"*","operation":"*","about":"slow-","share":0.1,"kind":"throttle"});
-    let arena = arena(&terraform, &[fault]);
+    let arena = arena(&terraform, &[probe("slow-"), fault]);
+    assert!(arena.strikes("slow-"), "the rule is about this deployment");
     arena.deploy_completes("slow");
     arena.destroy_leaves_nothing("slow");
     arena.close();

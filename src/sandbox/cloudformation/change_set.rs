@@ -96,8 +96,9 @@ impl CloudFormation {
         let Some(set) = set.filter(ChangeSet::is_pending) else { return };
         let Some(stack) = self.copy(&set.stack_id) else { return };
         let worked_out = self.worked_out(set, stack).await;
-        if let Some(set) = lock(&self.state).change_sets.iter_mut().find(|set| set.id == id) {
-            *set = worked_out;
+        if let Some(set) = lock(&self.state).change_sets.iter_mut().find(|set| set.id == id && set.is_pending()) {
+            let execution = if set.execution == OBSOLETE { OBSOLETE.to_owned() } else { worked_out.execution.clone() };
+            *set = ChangeSet { execution, ..worked_out };
         }
         self.services.save("cloudformation");
     }
@@ -155,6 +156,7 @@ impl CloudFormation {
     pub(super) fn delete_change_set(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
         let set = self.set_of(input, context)?;
         lock(&self.state).change_sets.retain(|other| other.id != set.id);
+        self.services.keep("cloudformation")?;
         Ok(json!({}))
     }
 
@@ -203,9 +205,12 @@ impl CloudFormation {
         if let Some(own) = state.change_sets.iter_mut().find(|other| other.id == set.id) {
             EXECUTED.clone_into(&mut own.execution);
         }
+        drop(state);
+        self.services.keep("cloudformation")?;
         Ok(json!({}))
     }
 }
 
-/// What was executed stays, to be read.
+/// What was executed stays, to be read; so does what can be executed no more, since its stack has become another.
 pub(super) const EXECUTED: &str = "EXECUTE_COMPLETE";
+pub(super) const OBSOLETE: &str = "OBSOLETE";

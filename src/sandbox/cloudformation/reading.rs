@@ -11,6 +11,33 @@ use super::service::CloudFormation;
 use super::template::Template;
 use crate::sandbox::services::lock;
 
+/// The statuses that a stack can have, as the documentation of ListStacks names them.
+const STATUSES: [&str; 23] = [
+    "CREATE_IN_PROGRESS",
+    "CREATE_FAILED",
+    "CREATE_COMPLETE",
+    "ROLLBACK_IN_PROGRESS",
+    "ROLLBACK_FAILED",
+    "ROLLBACK_COMPLETE",
+    "DELETE_IN_PROGRESS",
+    "DELETE_FAILED",
+    "DELETE_COMPLETE",
+    "UPDATE_IN_PROGRESS",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_COMPLETE",
+    "UPDATE_FAILED",
+    "UPDATE_ROLLBACK_IN_PROGRESS",
+    "UPDATE_ROLLBACK_FAILED",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "REVIEW_IN_PROGRESS",
+    "IMPORT_IN_PROGRESS",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_IN_PROGRESS",
+    "IMPORT_ROLLBACK_FAILED",
+    "IMPORT_ROLLBACK_COMPLETE",
+];
+
 impl CloudFormation {
     pub(super) fn read(&self, operation: &str, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
         let region = &context.region;
@@ -30,6 +57,17 @@ impl CloudFormation {
             }
             "ListStacks" => {
                 let wanted = list(input, "StackStatusFilter");
+                if wanted.iter().any(|status| !STATUSES.contains(&status.as_str())) {
+                    return Err(AwsError::bad_request(
+                        "ValidationError",
+                        format!(
+                            "1 validation error detected: Value '[{}]' at 'stackStatusFilter' failed to satisfy constraint: \
+                             Member must satisfy constraint: [Member must satisfy enum value set: [{}]]",
+                            wanted.join(", "),
+                            STATUSES.join(", ")
+                        ),
+                    ));
+                }
                 let state = lock(&self.state);
                 let stacks =
                     state.stacks.iter().rev().filter(|stack| {

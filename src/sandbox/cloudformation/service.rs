@@ -8,6 +8,7 @@ use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
 use serde_json::{Value, json};
 
 use super::answers;
+use super::change_set::OBSOLETE;
 use super::execution::Running;
 use super::macros::{self, MacroContext};
 use super::request::{
@@ -263,6 +264,14 @@ impl CloudFormation {
         match refused {
             Some(refused) => Err(refused),
             None => {
+                // Rule: change sets were made against what the stack was, and can be executed no more.
+                let mut state = lock(&self.state);
+                for set in state.change_sets.iter_mut().filter(|set| set.stack_id == id && set.can_come_to_execution())
+                {
+                    OBSOLETE.clone_into(&mut set.execution);
+                }
+                drop(state);
+                self.services.keep("cloudformation")?;
                 self.begin(id);
                 Ok(())
             }

@@ -13,6 +13,9 @@ use super::template::{Known, Policy};
 /// The detailed status of what only waits until it is known everywhere.
 pub(super) const CONFIGURED: &str = "CONFIGURATION_COMPLETE";
 
+/// What CloudFormation then says that it waits for.
+pub(super) const CONSISTENCY: &str = "Eventual consistency check initiated";
+
 /// How many deleted stacks are remembered, by which their last events can still be asked for. AWS: those of 90 days.
 const DELETED_KEPT: usize = 40;
 
@@ -178,6 +181,11 @@ impl ChangeSet {
     pub(super) fn is_pending(&self) -> bool {
         self.status == "CREATE_PENDING"
     }
+
+    /// Whether it can be executed, or may become so.
+    pub(super) fn can_come_to_execution(&self) -> bool {
+        self.is_pending() || self.execution == "AVAILABLE"
+    }
 }
 
 /// Now, as CloudFormation writes it.
@@ -243,6 +251,7 @@ impl Stack {
     /// Says that all resources are configured, and only the last waits remain.
     pub(super) fn turn_configured(&mut self) {
         self.detail = Some(CONFIGURED.to_owned());
+        self.reason = Some(CONSISTENCY.to_owned());
         self.tell_of_itself();
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::reach::{Aim, Phase, Way};
 use crate::sandbox::cloudformation::resource_types::{Made, Refused, ResourceType, Stop, Workplace, resource_type};
 use crate::sandbox::cloudformation::service::CloudFormation;
-use crate::sandbox::cloudformation::state::{CONFIGURED, Making, Resource, Stack};
+use crate::sandbox::cloudformation::state::{CONFIGURED, CONSISTENCY, Making, Resource, Stack};
 use crate::sandbox::cloudformation::template::BoundResource;
 
 const REPLACED: &str = "Requested update requires the creation of a new physical resource; hence creating one.";
@@ -109,7 +109,7 @@ impl CloudFormation {
                 stack.tell(&said, None);
             }
             if kind.early {
-                said.reason = Some("Eventual consistency check initiated".to_owned());
+                said.reason = Some(CONSISTENCY.to_owned());
                 stack.tell(&said, Some(CONFIGURED));
             }
         });

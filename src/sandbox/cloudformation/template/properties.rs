@@ -88,14 +88,58 @@ fn violations(value: &Value, properties: &[Property], path: &str, scope: &Scope,
             }
             for (name, value) in entries {
                 match properties.iter().find(|property| property.name == name) {
+                    Some(property) if is_given(name) && wrong_type(property, scope.chosen(value)).is_some() => {
+                        let expected = wrong_type(property, scope.chosen(value)).unwrap_or_default();
+                        let found = type_name(scope.chosen(value));
+                        wrong.push(format!("{path}/{name}: expected type: {expected}, found: {found}"));
+                    }
                     Some(property) => violations(value, property.below, &format!("{path}/{name}"), scope, wrong),
                     None if is_given(name) => wrong.push(format!("{path}: extraneous key [{name}] is not permitted")),
                     None => {}
                 }
             }
         }
-        // A text where an object belongs is the provider's to refuse: it knows the type.
+        // Already refused, where it was found.
         _ => {}
+    }
+}
+
+/// What a property should have been, where that can be told from the list of properties: names are texts, what has properties
+/// below is an object or a list of them, and tags are a list. The rest is for the providers, which know the types.
+fn wrong_type(property: &Property, value: &Value) -> Option<&'static str> {
+    if functions::of(value).is_some() {
+        return None;
+    }
+    let is_name = property.below.is_empty() && property.name.ends_with("Name");
+    match value {
+        Value::Array(_) | Value::Object(_) if is_name => Some("String"),
+        Value::Object(_) if property.name == "Tags" => Some("JSONArray"),
+        Value::String(_) | Value::Number(_) | Value::Bool(_) if !property.below.is_empty() => {
+            Some(if is_list(property) { "JSONArray" } else { "JSONObject" })
+        }
+        _ => None,
+    }
+}
+
+/// Whether a property with properties below is a list, by its name: CloudFormation's lists have plural names, but for these.
+fn is_list(property: &Property) -> bool {
+    match property.name {
+        "ServerSideEncryptionConfiguration" => true,
+        "BlockedEncryptionTypes" | "Artifacts" | "CloudWatchLogs" | "S3Logs" => false,
+        name => name.ends_with('s'),
+    }
+}
+
+/// What the schema's validator calls a value's type.
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "Null",
+        Value::Bool(_) => "Boolean",
+        Value::Number(number) if number.is_f64() => "Double",
+        Value::Number(_) => "Integer",
+        Value::String(_) => "String",
+        Value::Array(_) => "JSONArray",
+        Value::Object(_) => "JSONObject",
     }
 }
 

@@ -81,3 +81,55 @@ fn the_applications_template_is_understood_once_its_macro_has_answered() {
     let policy = bound.properties("FunctionPolicy", &AllMade).unwrap();
     assert_eq!(policy["PolicyDocument"]["Statement"][1]["Resource"], "arn:aws:s3:::thumbs-source/*");
 }
+
+/// The templates' policies are those of `assets/policies`: the same statements about the same things, which only are called
+/// otherwise. What they are called in the end is compared where they are deployed.
+#[test]
+fn the_templates_policies_are_those_of_all_strategies() {
+    let policies = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/policies");
+    let asset =
+        |name: &str| -> Value { serde_json::from_str(&std::fs::read_to_string(policies.join(name)).unwrap()).unwrap() };
+    let supplied = [("Suffix", "0123abcd"), ("ImageUri", "host/repository:latest")];
+    let build = order(&shipped("build.yaml"), &supplied[..1]).0;
+    let mut app = shipped("app.yaml");
+    while let Some(call) = app.next_transform() {
+        let name = format!("thumbnails-0123abcd-{}", call.parameters["Role"].as_str().unwrap());
+        app.replace(&call.pointer, json!(name)).unwrap();
+    }
+    let app = order(&app, &supplied).0;
+    for (bound, policy, role, file, trust) in [
+        (&build, "BuildPolicy", "BuildRole", "build-policy.json", "build-trust.json"),
+        (&app, "FunctionPolicy", "FunctionRole", "function-policy.json", "function-trust.json"),
+    ] {
+        let document = bound.properties(policy, &AllMade).unwrap()["PolicyDocument"].clone();
+        assert_eq!(without_names(document), without_names(asset(file)), "{policy}");
+        let document = bound.properties(role, &AllMade).unwrap()["AssumeRolePolicyDocument"].clone();
+        assert_eq!(without_names(document), without_names(asset(trust)), "{role}");
+    }
+}
+
+/// A policy with what follows the last fixed word of each resource's ARN left out.
+fn without_names(mut document: Value) -> Value {
+    let kind = |arn: &str| {
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        let named = parts.get(5).copied().unwrap_or_default();
+        let start = named.split([':', '/']).next().filter(|_| parts.get(2) != Some(&"s3")).unwrap_or_default();
+        let end = if arn.ends_with(":*") {
+            ":*"
+        } else if arn.ends_with("/*") {
+            "/*"
+        } else {
+            ""
+        };
+        format!("{} {start} {end}", parts.get(2).unwrap_or(&arn))
+    };
+    for statement in document["Statement"].as_array_mut().unwrap() {
+        let resource = &mut statement["Resource"];
+        match resource {
+            Value::String(arn) => *resource = json!(kind(arn)),
+            Value::Array(arns) => *resource = arns.iter().map(|arn| json!(kind(arn.as_str().unwrap()))).collect(),
+            _ => {}
+        }
+    }
+    document
+}
