@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::event::{Action, Event, RunId, VERSION};
 use crate::names::DeploymentName;
 
@@ -205,6 +207,20 @@ impl DeploymentJournal {
             Err(TryLockError::WouldBlock) => Ok(Some(words_of_holder(&mut file))),
             Err(TryLockError::Error(error)) => Err(io_error("lock", &path)(error)),
         }
+    }
+
+    /// Since when somebody has the deployment's lock; none if nobody does.
+    ///
+    /// # Errors
+    /// When the lock is there but cannot be looked at.
+    pub fn held_since(&self) -> Result<Option<DateTime<Utc>>, JournalError> {
+        if self.holder()?.is_none() {
+            return Ok(None);
+        }
+        let path = self.dir.join("lock");
+        // Whoever takes it writes into it who that is.
+        let taken = fs::metadata(&path).and_then(|lock| lock.modified()).map_err(io_error("look at", &path))?;
+        Ok(Some(taken.into()))
     }
 
     /// The runs that have a journal, oldest first.

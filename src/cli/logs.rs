@@ -87,7 +87,12 @@ impl Log {
         let settings = &context.settings;
         let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
         // What is about to begin is what is meant; Ctrl-C ends the program here.
+        let mut is_told = false;
         while follow && journal.is_about_to_begin().map_err(SessionError::from)? {
+            let holder = journal.holder().map_err(SessionError::from)?.unwrap_or_default();
+            if !std::mem::replace(&mut is_told, true) {
+                screen::say(&format!("Waiting until {holder} begins.\n"));
+            }
             tokio::time::sleep(FIRST_LOOK).await;
         }
         let log = journal.newest_log(source).map_err(SessionError::from)?;

@@ -1,7 +1,9 @@
 //! [`ToldLog`]: what a run's journal has of one log, from its beginning and as it grows.
 
+use chrono::{DateTime, Utc};
+
 use super::{DeploymentJournal, JournalError, JournalReading};
-use crate::event::{Action, EventKind, LogSource, StrategyKind};
+use crate::event::{Action, Event, EventKind, LogSource, StrategyKind};
 use crate::log_follower::LogLine;
 
 /// How many events are read at a time: a journal may be long.
@@ -13,6 +15,7 @@ pub struct ToldLog {
     reading: JournalReading,
     source: LogSource,
     /// What the run's beginning says of it, once that was read.
+    begun: Option<DateTime<Utc>>,
     strategy: Option<StrategyKind>,
     is_trial: bool,
     has_ended: bool,
@@ -25,8 +28,7 @@ impl DeploymentJournal {
     /// # Errors
     /// When a journal cannot be read, is damaged, or is a newer program's.
     pub fn newest_log(&self, source: LogSource) -> Result<Option<ToldLog>, JournalError> {
-        let is_under_way = self.holder()?.is_some();
-        let mut is_newest = true;
+        let held_since = self.held_since()?;
         for run in self.runs()?.iter().rev() {
             let open = || ToldLog::new(self.reading(run), source);
             let mut tried = open();
@@ -35,30 +37,31 @@ impl DeploymentJournal {
                     return Ok(Some(open()));
                 }
             }
-            if tried.is_trial {
-                continue;
-            }
-            if is_newest && is_under_way && !tried.has_ended && tried.strategy == strategy_of(source) {
+            if tried.is_of(held_since) && !tried.has_ended && tried.strategy == strategy_of(source) {
                 return Ok(Some(open()));
             }
-            is_newest = false;
         }
         Ok(None)
     }
 
-    /// Whether somebody works on the deployment whose run has not begun yet: it is still being asked about, or prepared.
+    /// Whether somebody has taken the deployment whose run has not begun yet: it is still being asked about, or prepared.
     ///
     /// # Errors
     /// When a journal cannot be read, is damaged, or is a newer program's.
     pub fn is_about_to_begin(&self) -> Result<bool, JournalError> {
-        if self.holder()?.is_none() {
+        let held_since = self.held_since()?;
+        if held_since.is_none() {
             return Ok(false);
         }
         for run in self.runs()?.iter().rev() {
             let mut log = ToldLog::new(self.reading(run), LogSource::Build);
-            log.read()?;
-            if !log.is_trial {
-                return Ok(log.has_ended);
+            log.read_on()?;
+            if log.is_of(held_since) {
+                return Ok(false);
+            }
+            // Whatever is older began before, too; a trial has no lock.
+            if log.begun.is_some() && !log.is_trial {
+                break;
             }
         }
         Ok(true)
@@ -76,7 +79,12 @@ fn strategy_of(source: LogSource) -> Option<StrategyKind> {
 
 impl ToldLog {
     fn new(reading: JournalReading, source: LogSource) -> Self {
-        Self { reading, source, strategy: None, is_trial: false, has_ended: false }
+        Self { reading, source, begun: None, strategy: None, is_trial: false, has_ended: false }
+    }
+
+    /// Whether it is the run of whoever has had the lock since then. A run whose process died has begun before.
+    fn is_of(&self, held_since: Option<DateTime<Utc>>) -> bool {
+        !self.is_trial && held_since.zip(self.begun).is_some_and(|(since, begun)| begun >= since)
     }
 
     /// What has come since the last reading.
@@ -106,7 +114,8 @@ impl ToldLog {
         if events.is_empty() {
             return Ok(None);
         }
-        if let Some(EventKind::RunStarted(started)) = events.first().map(|event| &event.kind) {
+        if let Some(Event { at, kind: EventKind::RunStarted(started), .. }) = events.first() {
+            self.begun = Some(*at);
             self.strategy = Some(started.strategy);
             self.is_trial = started.action == Action::Trial;
         }
@@ -125,7 +134,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::event::{Event, Outcome, RunStarted, VERSION};
+    use crate::event::{Outcome, RunStarted, VERSION};
     use crate::journal::JournalStore;
     use crate::names::{DeploymentName, Names, Suffix};
     use crate::plan::Plan;
@@ -195,9 +204,12 @@ mod tests {
     fn a_run_that_is_under_way_is_read_from_before_its_first_line() {
         let dir = tempfile::tempdir().expect("a folder");
         let journal = journal(dir.path());
-        run(&journal, TERRAFORM, &[(LogSource::Terraform, "old")], true);
+        // Its process died: it has no end.
+        run(&journal, TERRAFORM, &[(LogSource::Terraform, "old")], false);
         let lock = journal.lock().expect("it is free");
         assert!(journal.is_about_to_begin().expect("it can be read"));
+        run(&journal, TRIAL, &[], true);
+        assert!(journal.is_about_to_begin().expect("it can be read"), "a trial takes no lock");
         run(&journal, TERRAFORM, &[(LogSource::Build, "x")], false);
         run(&journal, TRIAL, &[], true);
         assert!(!journal.is_about_to_begin().expect("it can be read"));

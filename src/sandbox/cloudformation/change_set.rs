@@ -80,7 +80,15 @@ impl CloudFormation {
                     return Err(invalid(format!("Stack [{stack_name}] already exists")));
                 }
                 stack.turn("REVIEW_IN_PROGRESS", Some("User Initiated"));
-                state.stacks.push(stack);
+                state.stacks.push(stack.clone());
+            }
+            let mut set = set;
+            if let Some(now) = state.find(&context.region, stack_name).filter(|_| kind != "CREATE") {
+                // Another may have begun while macros were called.
+                updatable(now)?;
+                if now.updated != stack.updated {
+                    OBSOLETE.clone_into(&mut set.execution);
+                }
             }
             let token = text(input, "ClientToken").map(str::to_owned);
             state.change_sets.push(ChangeSet { token, ..set });
@@ -97,7 +105,8 @@ impl CloudFormation {
         let Some(stack) = self.copy(&set.stack_id) else { return };
         let worked_out = self.worked_out(set, stack).await;
         if let Some(set) = lock(&self.state).change_sets.iter_mut().find(|set| set.id == id && set.is_pending()) {
-            let execution = if set.execution == OBSOLETE { OBSOLETE.to_owned() } else { worked_out.execution.clone() };
+            let is_obsolete = set.execution == OBSOLETE && worked_out.execution == "AVAILABLE";
+            let execution = if is_obsolete { OBSOLETE.to_owned() } else { worked_out.execution.clone() };
             *set = ChangeSet { execution, ..worked_out };
         }
         self.services.save("cloudformation");
@@ -171,7 +180,12 @@ impl CloudFormation {
         if set.execution != "AVAILABLE" {
             return Err(AwsError::bad_request(
                 "InvalidChangeSetStatus",
-                format!("ChangeSet [{}] cannot be executed in its current status of [{}]", set.id, set.status),
+                format!(
+                    "ChangeSet [{}] cannot be executed in its current {} of [{}]",
+                    set.id,
+                    if set.execution == OBSOLETE { "execution status" } else { "status" },
+                    if set.execution == OBSOLETE { OBSOLETE } else { set.status.as_str() }
+                ),
             ));
         }
         let on_failure = if is_true(input, "DisableRollback") { "DO_NOTHING" } else { set.on_failure.as_str() };
@@ -197,7 +211,9 @@ impl CloudFormation {
             }
             self.begin(&stack.id);
         } else {
-            self.start_update(&stack.id, set.goal.clone(), on_failure.to_owned(), token, context)?;
+            let (goal, on_failure) = (set.goal.clone(), on_failure.to_owned());
+            self.start_update(&stack.id, goal, on_failure, token, Some(&set.id), context)?;
+            return Ok(json!({}));
         }
         // As on AWS, the others of the stack go: they were made against what it was.
         let mut state = lock(&self.state);

@@ -8,7 +8,7 @@ use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
 use serde_json::{Value, json};
 
 use super::answers;
-use super::change_set::OBSOLETE;
+use super::change_set::{EXECUTED, OBSOLETE};
 use super::execution::Running;
 use super::macros::{self, MacroContext};
 use super::request::{
@@ -234,7 +234,7 @@ impl CloudFormation {
             return Err(invalid("No updates are to be performed."));
         }
         let on_failure = on_failure(input)?;
-        self.start_update(&stack.id, goal, on_failure, token, context)?;
+        self.start_update(&stack.id, goal, on_failure, token, None, context)?;
         Ok(json!({ "StackId": stack.id }))
     }
 
@@ -244,6 +244,7 @@ impl CloudFormation {
         goal: Goal,
         on_failure: String,
         token: Option<&str>,
+        executed: Option<&str>,
         context: &RequestContext,
     ) -> Result<(), AwsError> {
         let mut refused = None;
@@ -264,16 +265,24 @@ impl CloudFormation {
         match refused {
             Some(refused) => Err(refused),
             None => {
-                // Rule: change sets were made against what the stack was, and can be executed no more.
+                // Rule: change sets were made against what the stack was, and can be executed no more. As on AWS, what was
+                // executed stays, to be read, and the others go with it.
                 let mut state = lock(&self.state);
-                for set in state.change_sets.iter_mut().filter(|set| set.stack_id == id && set.can_come_to_execution())
-                {
-                    OBSOLETE.clone_into(&mut set.execution);
+                if let Some(executed) = executed {
+                    state.change_sets.retain(|set| set.stack_id != id || set.id == executed);
+                }
+                for set in state.change_sets.iter_mut().filter(|set| set.stack_id == id) {
+                    if executed == Some(set.id.as_str()) {
+                        EXECUTED.clone_into(&mut set.execution);
+                    } else if set.can_come_to_execution() {
+                        OBSOLETE.clone_into(&mut set.execution);
+                    }
                 }
                 drop(state);
-                self.services.keep("cloudformation")?;
+                let kept = self.services.keep("cloudformation");
+                // Kept or not, the stack says that it is being updated.
                 self.begin(id);
-                Ok(())
+                kept
             }
         }
     }

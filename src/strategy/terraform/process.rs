@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use tokio::process::{Child, Command};
 
@@ -199,8 +200,8 @@ impl Process {
         if self.status.is_some() || self.is_asked {
             return Ok(Stop::Asked);
         }
-        self.is_asked = true;
         let stop = stop(self.pid, self.applies, &self.path)?;
+        self.is_asked = true;
         if let Some(file) = &self.pid_file {
             std::fs::write(file, self.note())?;
         }
@@ -242,11 +243,19 @@ impl Process {
 }
 
 /// Rule: Terraform forgets an interrupt that comes before it has begun to walk through the resources of a plan: it says that it
-/// stops, and then makes all of them. Until it has said of a resource that it begins, nothing is lost if it is ended.
+/// stops, and then makes all of them. Until it has said of a resource that it begins, nothing is lost if it is ended. (`destroy`
+/// plans by itself, and hears an interrupt meanwhile.)
 fn stop(pid: Pid, applies: bool, output: &Path) -> io::Result<Stop> {
-    if applies && !has_begun(&std::fs::read_to_string(output)?) {
-        kill_process_group(pid, Signal::KILL)?;
-        return Ok(Stop::Ended);
+    if applies {
+        // Held still, so that it begins nothing between the look and its end.
+        kill_process_group(pid, Signal::STOP)?;
+        // One whose output cannot be read is asked like one that has begun.
+        let has_not_begun = std::fs::read(output).is_ok_and(|text| !has_begun(&String::from_utf8_lossy(&text)));
+        if has_not_begun {
+            kill_process_group(pid, Signal::KILL)?;
+            return Ok(Stop::Ended);
+        }
+        kill_process_group(pid, Signal::CONT)?;
     }
     kill_process(pid, Signal::INT)?;
     Ok(Stop::Asked)
@@ -306,8 +315,11 @@ impl Earlier {
     /// Asks it to stop, unless it was asked before.
     pub(super) fn interrupt(&mut self) -> io::Result<()> {
         let Some(pid) = self.pid.filter(|_| !self.note.ends_with(ASKED)) else { return Ok(()) };
-        // It may just have ended, which is what is wanted.
-        let _ = stop(pid, self.note.ends_with(APPLIES), &self.path);
+        match stop(pid, self.note.ends_with(APPLIES), &self.path) {
+            // It may just have ended, which is what is wanted.
+            Err(error) if error.raw_os_error() != Some(Errno::SRCH.raw_os_error()) => return Err(error),
+            _ => {}
+        }
         self.note.push_str(ASKED);
         std::fs::write(&self.pid_file, &self.note)
     }

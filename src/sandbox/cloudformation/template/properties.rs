@@ -99,7 +99,7 @@ fn violations(value: &Value, properties: &[Property], path: &str, scope: &Scope,
                 }
             }
         }
-        // Already refused, where it was found.
+        // A scalar in a list of objects is the provider's to refuse.
         _ => {}
     }
 }
