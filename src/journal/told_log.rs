@@ -149,8 +149,14 @@ mod tests {
     }
 
     /// A run of a log's lines, each event as the program would write it.
-    fn run(
+    fn run(journal: &DeploymentJournal, what: (Action, StrategyKind), lines: &[(LogSource, &str)], ends: bool) {
+        run_at(journal, Utc::now(), what, lines, ends);
+    }
+
+    /// The same at another moment: the system's times of files are some milliseconds behind.
+    fn run_at(
         journal: &DeploymentJournal,
+        at: DateTime<Utc>,
         (action, strategy): (Action, StrategyKind),
         lines: &[(LogSource, &str)],
         ends: bool,
@@ -175,7 +181,7 @@ mod tests {
         };
         let end = ends.then_some(EventKind::RunFinished { outcome: Outcome::Succeeded, seconds: 1.0 });
         for (seq, kind) in [begin].into_iter().chain(lines.iter().map(line)).chain(end).enumerate() {
-            let event = Event { v: VERSION, run: run.id().clone(), seq: seq as u64, at: chrono::Utc::now(), kind };
+            let event = Event { v: VERSION, run: run.id().clone(), seq: seq as u64, at, kind };
             run.append(&event).expect("it can be written");
         }
     }
@@ -192,7 +198,8 @@ mod tests {
         assert!(journal.newest_log(LogSource::Stack).expect("it can be read").is_none());
         run(&journal, STACKS, &[(LogSource::Stack, "old")], true);
         run(&journal, STACKS, &[(LogSource::Build, "x"), (LogSource::Stack, "one"), (LogSource::Stack, "two")], true);
-        run(&journal, SDK, &[(LogSource::Build, "y")], false);
+        let earlier = Utc::now() - chrono::TimeDelta::minutes(1);
+        run_at(&journal, earlier, SDK, &[(LogSource::Build, "y")], false);
         assert_eq!(texts(journal.newest_log(LogSource::Stack).expect("it can be read")), ["one", "two"]);
         assert!(journal.newest_log(LogSource::Terraform).expect("it can be read").is_none());
         // Somebody at work in another way says nothing of stacks.
@@ -205,7 +212,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let journal = journal(dir.path());
         // Its process died: it has no end.
-        run(&journal, TERRAFORM, &[(LogSource::Terraform, "old")], false);
+        let earlier = Utc::now() - chrono::TimeDelta::minutes(1);
+        run_at(&journal, earlier, TERRAFORM, &[(LogSource::Terraform, "old")], false);
         let lock = journal.lock().expect("it is free");
         assert!(journal.is_about_to_begin().expect("it can be read"));
         run(&journal, TRIAL, &[], true);

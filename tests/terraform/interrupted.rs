@@ -160,7 +160,8 @@ fn who_stops_before_anything_is_made_has_nothing() {
 #[test]
 fn an_apply_that_waits_for_ever_can_be_stopped() {
     let Some(terraform) = terraform() else { return };
-    let hang = json!({"service":"iam","operation":"CreateRole","about":"silent-","times":1,"kind":"hang"});
+    let hang =
+        json!({"service":"iam","operation":"CreateRole","about":"silent-????????-build-role","times":1,"kind":"hang"});
     let arena = arena(&terraform, &[hang]);
     let is_asked = |event: &EventKind| says(event, "aws_iam_role.build: Creating...");
     let mut process = arena.start(&["deploy"], "silent", None);
