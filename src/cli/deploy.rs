@@ -80,7 +80,7 @@ fn next_steps(context: &Context, complete: bool) -> String {
     // What has made nothing yet is not known by its strategy: it has to be said again.
     let strategy = context.settings.strategy.filter(|_| !complete);
     let strategy = strategy.map(|strategy| format!(" --strategy {strategy}")).unwrap_or_default();
-    let name = format!("{}{strategy}", name_option(context));
+    let options = format!("{}{strategy}", name_option(context));
     let steps: &[(&str, &str)] = if complete {
         &[("upload IMAGE", "try it"), ("status", "look at it"), ("destroy", "take it down")]
     } else {
@@ -88,8 +88,8 @@ fn next_steps(context: &Context, complete: bool) -> String {
     };
     let mut out = String::from("\n");
     for (command, why) in steps {
-        let command = format!("thumbctl {command}{name}");
-        out.push_str(&format!("  {}  {}\n", palette.paint(Role::Busy, &text::fit(&command, 24 + name.len())), why));
+        let command = format!("thumbctl {command}{options}");
+        out.push_str(&format!("  {}  {}\n", palette.paint(Role::Busy, &text::fit(&command, 24 + options.len())), why));
     }
     out
 }

@@ -50,20 +50,18 @@ const DESTROY: [(&str, Moment); 3] = [
 
 /// The Terraform that is at work for a deployment.
 fn terraform_of(arena: &Arena, name: &str) -> Pid {
-    let file = arena.program.state_dir().join("deployments").join(name).join("terraform/terraform.pid");
     // What it does stands behind its number.
-    let pid = wait_for("Terraform's process", || {
-        std::fs::read_to_string(&file).ok()?.split(' ').next().and_then(|number| number.parse().ok())
-    });
-    Pid::from_raw(pid).expect("a process")
+    noted_terraform(arena, name, |note| note.split(' ').next())
 }
 
 /// The Terraform that applies a deployment's plan.
 fn applying_terraform_of(arena: &Arena, name: &str) -> Pid {
+    noted_terraform(arena, name, |note| note.strip_suffix(" apply"))
+}
+
+fn noted_terraform(arena: &Arena, name: &str, number: fn(&str) -> Option<&str>) -> Pid {
     let file = arena.program.state_dir().join("deployments").join(name).join("terraform/terraform.pid");
-    let pid = wait_for("Terraform's process", || {
-        std::fs::read_to_string(&file).ok()?.strip_suffix(" apply").and_then(|number| number.parse().ok())
-    });
+    let pid = wait_for("Terraform's process", || number(&std::fs::read_to_string(&file).ok()?)?.parse().ok());
     Pid::from_raw(pid).expect("a process")
 }
 

@@ -9,7 +9,7 @@ use super::answers;
 use super::changes::changes;
 use super::request::{invalid, is_true, legal, needed, refuse_unheeded, refused, text, word};
 use super::service::{CloudFormation, updatable};
-use super::state::{ChangeSet, Stack, Work, now};
+use super::state::{ChangeSet, EXECUTED, OBSOLETE, Stack, Work, now};
 use super::template::{Template, TemplateError};
 use crate::sandbox::services::{ACCOUNT, lock};
 
@@ -215,18 +215,8 @@ impl CloudFormation {
             self.start_update(&stack.id, goal, on_failure, token, Some(&set.id), context)?;
             return Ok(json!({}));
         }
-        // As on AWS, the others of the stack go: they were made against what it was.
-        let mut state = lock(&self.state);
-        state.change_sets.retain(|other| other.stack_id != set.stack_id || other.id == set.id);
-        if let Some(own) = state.change_sets.iter_mut().find(|other| other.id == set.id) {
-            EXECUTED.clone_into(&mut own.execution);
-        }
-        drop(state);
+        lock(&self.state).supersede_change_sets(&stack.id, Some(&set.id));
         self.services.keep("cloudformation")?;
         Ok(json!({}))
     }
 }
-
-/// What was executed stays, to be read; so does what can be executed no more, since its stack has become another.
-pub(super) const EXECUTED: &str = "EXECUTE_COMPLETE";
-pub(super) const OBSOLETE: &str = "OBSOLETE";

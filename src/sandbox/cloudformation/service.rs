@@ -8,7 +8,6 @@ use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
 use serde_json::{Value, json};
 
 use super::answers;
-use super::change_set::{EXECUTED, OBSOLETE};
 use super::execution::Running;
 use super::macros::{self, MacroContext};
 use super::request::{
@@ -265,20 +264,7 @@ impl CloudFormation {
         match refused {
             Some(refused) => Err(refused),
             None => {
-                // Rule: change sets were made against what the stack was, and can be executed no more. As on AWS, what was
-                // executed stays, to be read, and the others go with it.
-                let mut state = lock(&self.state);
-                if let Some(executed) = executed {
-                    state.change_sets.retain(|set| set.stack_id != id || set.id == executed);
-                }
-                for set in state.change_sets.iter_mut().filter(|set| set.stack_id == id) {
-                    if executed == Some(set.id.as_str()) {
-                        EXECUTED.clone_into(&mut set.execution);
-                    } else if set.can_come_to_execution() {
-                        OBSOLETE.clone_into(&mut set.execution);
-                    }
-                }
-                drop(state);
+                lock(&self.state).supersede_change_sets(id, executed);
                 let kept = self.services.keep("cloudformation");
                 // Kept or not, the stack says that it is being updated.
                 self.begin(id);

@@ -176,6 +176,29 @@ pub(super) struct ChangeSet {
     pub changes: Vec<Value>,
 }
 
+/// What a change set is called that was executed; it stays, to be read.
+pub(super) const EXECUTED: &str = "EXECUTE_COMPLETE";
+
+/// What one is called that can be executed no more, since its stack has become another.
+pub(super) const OBSOLETE: &str = "OBSOLETE";
+
+impl State {
+    /// A stack becomes another, by one of its change sets or by itself. Rule: the others were made against what it was; with
+    /// the one that is executed they go, otherwise they stay to be read.
+    pub(super) fn supersede_change_sets(&mut self, stack_id: &str, executed: Option<&str>) {
+        if let Some(executed) = executed {
+            self.change_sets.retain(|set| set.stack_id != stack_id || set.id == executed);
+        }
+        for set in self.change_sets.iter_mut().filter(|set| set.stack_id == stack_id) {
+            if executed == Some(set.id.as_str()) {
+                EXECUTED.clone_into(&mut set.execution);
+            } else if set.can_come_to_execution() {
+                OBSOLETE.clone_into(&mut set.execution);
+            }
+        }
+    }
+}
+
 impl ChangeSet {
     /// Whether it is still being worked out.
     pub(super) fn is_pending(&self) -> bool {

@@ -155,7 +155,6 @@ impl CloudFormation {
             self.tell_of(id, doomed, "DELETE_SKIPPED", None);
             return Some(true);
         }
-        // Rule: what was never given an id was never made, as far as CloudFormation tells.
         if !resource.there && resource.making.is_none() {
             self.tell_of(id, doomed, "DELETE_COMPLETE", None);
             return Some(true);

@@ -88,12 +88,13 @@ fn violations(value: &Value, properties: &[Property], path: &str, scope: &Scope,
             }
             for (name, value) in entries {
                 match properties.iter().find(|property| property.name == name) {
-                    Some(property) if is_given(name) && wrong_type(property, scope.chosen(value)).is_some() => {
-                        let expected = wrong_type(property, scope.chosen(value)).unwrap_or_default();
-                        let found = type_name(scope.chosen(value));
-                        wrong.push(format!("{path}/{name}: expected type: {expected}, found: {found}"));
-                    }
-                    Some(property) => violations(value, property.below, &format!("{path}/{name}"), scope, wrong),
+                    Some(property) => match wrong_type(property, scope.chosen(value)) {
+                        Some(expected) => {
+                            let found = type_name(scope.chosen(value));
+                            wrong.push(format!("{path}/{name}: expected type: {expected}, found: {found}"));
+                        }
+                        None => violations(value, property.below, &format!("{path}/{name}"), scope, wrong),
+                    },
                     None if is_given(name) => wrong.push(format!("{path}: extraneous key [{name}] is not permitted")),
                     None => {}
                 }
