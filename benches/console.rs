@@ -1,17 +1,12 @@
 //! The console as a user meets it, in a pseudo-terminal: how soon it is there, how soon it answers a key, what it costs when
 //! nothing happens; and how long a whole frame takes to draw.
 
-#[path = "../tests/common/console.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod console;
-
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use console::Console;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use thumbctl::event::Event;
@@ -22,6 +17,7 @@ use thumbctl::tui::model::{Asked, Beginning, Model};
 use thumbctl::tui::theme::Theme;
 use thumbctl::tui::update::update;
 use thumbctl::tui::{symbols, view};
+use thumbctl_test_support::console::Console;
 
 const SIZE: (u16, u16) = (120, 36);
 

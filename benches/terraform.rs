@@ -2,16 +2,13 @@
 //! destroyed by hand and through thumbctl, in turn, in one sandbox; without terraform and its AWS provider there is nothing to
 //! measure.
 
-#[path = "../tests/common/tools.rs"]
-mod tools;
-
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tools::Terraform;
+use thumbctl_test_support::tools::Terraform;
 
 /// How often each way deploys and destroys, by turns.
 const ROUNDS: usize = 5;

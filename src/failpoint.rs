@@ -1,5 +1,6 @@
-//! Where a test may have the process killed, or the console panic. Not in release builds.
+//! Where a test may have the process killed, the console panic, or a build use another program. Not in release builds.
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,6 +24,11 @@ pub(crate) fn after_event(event: &Event) {
 pub(crate) fn at_key(letter: char) {
     static PANIC_AT_KEY: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("THUMBCTL_TEST_PANIC_AT_KEY").ok());
     assert!(PANIC_AT_KEY.as_deref() != Some(letter.encode_utf8(&mut [0; 4])), "a test asked for this panic");
+}
+
+/// The function that builds hand over in place of this program: a test's own build of it, which is much smaller.
+pub(crate) fn function_program() -> Option<PathBuf> {
+    std::env::var_os("THUMBCTL_TEST_FUNCTION").map(PathBuf::from)
 }
 
 fn asked(name: &str) -> Option<u64> {

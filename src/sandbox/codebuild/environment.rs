@@ -58,6 +58,10 @@ impl Tools {
         if let Some(cli) = &self.aws_cli {
             variables.push((standin::AWS_CLI.to_owned(), cli.display().to_string()));
         }
+        #[cfg(debug_assertions)]
+        if let Some(program) = crate::failpoint::function_program() {
+            variables.push((standin::FUNCTION.to_owned(), program.display().to_string()));
+        }
         for (name, takes) in [(standin::COMPILE_TAKES, self.compile), (standin::PUSH_TAKES, self.push)] {
             if !takes.is_zero() {
                 variables.push((name.to_owned(), takes.as_millis().to_string()));

@@ -51,7 +51,10 @@ fn hand_over(options: &[&str], build: &Environment) -> Result<(), Error> {
     });
     let binary = output.join(BINARY);
     eprintln!("   Sandbox: not compiling; thumbctl carries this function in itself and hands it over");
-    let program = std::env::current_exe().map_err(Error::io("thumbctl's executable is not known"))?;
+    let program = match std::env::var_os(super::FUNCTION) {
+        Some(program) => program.into(),
+        None => std::env::current_exe().map_err(Error::io("thumbctl's executable is not known"))?,
+    };
     super::take_time(super::COMPILE_TAKES);
     // A copy, not a link: what a build does with its binary (strip, say) must not reach thumbctl. Where the file system
     // can share the bytes, it does.

@@ -42,6 +42,8 @@ pub(crate) const RUST: [&str; 3] = ["cargo", "rustc", "rustup"];
 // What the sandbox tells its stand-ins, by variables in the build's environment.
 /// Where the machine's own AWS CLI is.
 pub(crate) const AWS_CLI: &str = "THUMBCTL_AWS_CLI";
+/// The function's program, where it is not this one.
+pub(crate) const FUNCTION: &str = "THUMBCTL_FUNCTION_PROGRAM";
 /// Set if builds are to compile, and there is nothing to compile with.
 pub(crate) const NO_TOOLCHAIN: &str = "THUMBCTL_NO_TOOLCHAIN";
 /// How many milliseconds compiling the function takes on AWS.

@@ -1,0 +1,56 @@
+//! boto3: each test is a Python script beside this file.
+
+use super::{Architecture, assert_nothing_left, assert_thumbnail};
+use thumbctl::aws::policy::Document;
+use thumbctl_test_support::aws_tools::python_with_boto3;
+use thumbctl_test_support::{Program, Sandbox};
+
+thumbctl_test_support::foreign_tests! {
+    [Boto3] async: the_whole_architecture_comes_and_goes;
+    [Boto3] sync: objects_go_up_and_down_whole,
+        every_listing_is_cut_into_pages;
+}
+
+/// Runs a script against a new sandbox to its last line, `done`; nothing if the machine has no boto3.
+fn run(script: &str, prepare: impl FnOnce(&Program, &Sandbox)) -> Option<(Program, Sandbox)> {
+    let python = python_with_boto3()?;
+    let program = Program::new();
+    let sandbox = program.sandbox();
+    prepare(&program, &sandbox);
+    let path = format!("{}/tests/foreign/aws_clients/{script}", env!("CARGO_MANIFEST_DIR"));
+    let finished = python.run(&program.work_dir(), &sandbox, [path]).ok();
+    assert!(finished.stdout.ends_with("done\n"), "{finished}");
+    Some((program, sandbox))
+}
+
+async fn the_whole_architecture_comes_and_goes() {
+    let ran = run("architecture.py", |program, sandbox| {
+        let architecture = Architecture { region: sandbox.region.clone() };
+        program.file("function.zip", thumbctl::assets::function_zip().expect("a zip"));
+        for document in [Document::BuildTrust, Document::BuildPolicy, Document::FunctionTrust, Document::FunctionPolicy]
+        {
+            program.file(document.file_name(), architecture.document(document));
+        }
+        program.file("environment.json", architecture.environment());
+        for (name, content) in thumbctl::assets::sample_images() {
+            program.file(name, content);
+        }
+    });
+    if let Some((program, sandbox)) = ran {
+        assert_thumbnail(&std::fs::read(program.work_dir().join("thumbnail.jpg")).expect("a thumbnail"));
+        assert_nothing_left(&sandbox.clients()).await;
+        sandbox.interrupt().ok();
+    }
+}
+
+fn objects_go_up_and_down_whole() {
+    if let Some((_program, sandbox)) = run("objects.py", |_, _| ()) {
+        sandbox.interrupt().ok();
+    }
+}
+
+fn every_listing_is_cut_into_pages() {
+    if let Some((_program, sandbox)) = run("pages.py", |_, _| ()) {
+        sandbox.interrupt().ok();
+    }
+}

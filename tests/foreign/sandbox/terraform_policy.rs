@@ -1,0 +1,36 @@
+//! The README's policy is enough for everything that thumbctl does.
+
+use thumbctl_test_support::policies::{attach, sign_as, strict, user, user_policy};
+use thumbctl_test_support::tools::Terraform;
+use thumbctl_test_support::{Program, list_everything};
+
+thumbctl_test_support::foreign_tests! {
+    [Terraform] async: the_readmes_policy_suffices_for_terraform;
+}
+
+/// Terraform's provider reads more than anybody else.
+async fn the_readmes_policy_suffices_for_terraform() {
+    let terraform = match Terraform::find() {
+        Ok(terraform) => terraform,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let mut program = Program::new();
+    let sandbox = strict(&program, &[]);
+    let admin = sandbox.clients();
+    let keys = user(&admin, "deployer").await;
+    attach(&admin, "deployer", "thumbctl", &user_policy("thumbnails")).await;
+    sign_as(&mut program, &sandbox, &keys);
+    program.set("THUMBCTL_STRATEGY", "terraform");
+    program.set_all(terraform.environment());
+    program.run(["deploy", "--yes"]).ok();
+    // Other settings are changed in place.
+    program.set("THUMBCTL_FUNCTION_MEMORY_MB", "640");
+    program.set("THUMBCTL_BUILD_TIMEOUT_MINUTES", "21");
+    let changed = program.run(["deploy", "--yes"]).ok().stdout;
+    assert!(changed.contains("update module.function[0].aws_lambda_function.thumbnails"), "{changed}");
+    program.run(["destroy", "--yes"]).ok();
+    // The first connection has waited too long for another word.
+    let left = list_everything(&sandbox.clients(), "thumbnails-").await;
+    assert!(left.is_empty(), "{left:#?}");
+    sandbox.interrupt().ok();
+}

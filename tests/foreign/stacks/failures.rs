@@ -1,0 +1,134 @@
+//! Resources that cannot be made, and stacks that cannot be deleted: what failed is said, `destroy` leaves nothing, and
+//! `deploy` again completes.
+
+use serde_json::{Value, json};
+use thumbctl::event::{EventKind, StrategyKind};
+
+use thumbctl_test_support::arena::{Arena, side_by_side};
+
+thumbctl_test_support::foreign_tests! {
+    [Python3] sync: a_resource_that_fails_is_named_its_stack_rolled_back_and_made_anew,
+        a_stack_that_cannot_be_deleted_is_emptied_and_deleted_again,
+        throttling_is_waited_out;
+}
+
+/// How many deployments are under way at a time.
+const AT_A_TIME: usize = 3;
+
+/// A resource of a stack, the call that makes it, and what that call names.
+struct Resource {
+    step: &'static str,
+    logical_id: &'static str,
+    call: (&'static str, &'static str),
+    about: &'static str,
+}
+
+const fn resource(
+    step: &'static str,
+    logical_id: &'static str,
+    call: (&'static str, &'static str),
+    about: &'static str,
+) -> Resource {
+    Resource { step, logical_id, call, about }
+}
+
+const RESOURCES: [Resource; 18] = [
+    resource("macro_stack", "MacroLogGroup", ("logs", "CreateLogGroup"), "/aws/lambda/NAME-macro"),
+    resource("macro_stack", "MacroRole", ("iam", "CreateRole"), "NAME-macro-role"),
+    resource("macro_stack", "MacroFunction", ("lambda", "CreateFunction"), "NAME-macro"),
+    resource("macro_stack", "Macro", ("cloudformation", "RegisterMacro"), "NAME-macro"),
+    resource("build_stack", "Repository", ("ecr", "CreateRepository"), "NAME"),
+    resource("build_stack", "BuildSourceBucket", ("s3", "CreateBucket"), "NAME-build-source"),
+    resource("build_stack", "BuildLogGroup", ("logs", "CreateLogGroup"), "/aws/codebuild/NAME-build"),
+    resource("build_stack", "BuildPolicy", ("iam", "CreatePolicy"), "NAME-build-policy"),
+    resource("build_stack", "BuildRole", ("iam", "CreateRole"), "NAME-build-role"),
+    resource("build_stack", "BuildProject", ("codebuild", "CreateProject"), "NAME-build"),
+    resource("app_stack", "SourceBucket", ("s3", "CreateBucket"), "NAME-source"),
+    resource("app_stack", "SourceBucket", ("s3", "PutBucketNotificationConfiguration"), "NAME-source"),
+    resource("app_stack", "DestinationBucket", ("s3", "CreateBucket"), "NAME-destination"),
+    resource("app_stack", "FunctionLogGroup", ("logs", "CreateLogGroup"), "/aws/lambda/NAME-function"),
+    resource("app_stack", "FunctionPolicy", ("iam", "CreatePolicy"), "NAME-function-policy"),
+    resource("app_stack", "FunctionRole", ("iam", "CreateRole"), "NAME-function-role"),
+    resource("app_stack", "Function", ("lambda", "CreateFunction"), "NAME-function"),
+    resource("app_stack", "InvokePermission", ("lambda", "AddPermission"), "NAME-function"),
+];
+
+impl Resource {
+    fn denied(&self, name: &str) -> Value {
+        // The suffix is drawn when the deployment begins.
+        let about = self.about.replace("NAME", &format!("{name}-????????"));
+        json!({ "service": self.call.0, "operation": self.call.1, "about": about, "times": 1,
+                "kind": "error", "status": 403, "code": "AccessDenied", "message": "not allowed here" })
+    }
+}
+
+fn a_resource_that_fails_is_named_its_stack_rolled_back_and_made_anew() {
+    let cases: Vec<(String, &Resource)> =
+        RESOURCES.iter().enumerate().map(|(index, resource)| (format!("fails{index}"), resource)).collect();
+    let rules: Vec<Value> = cases.iter().map(|(name, resource)| resource.denied(name)).collect();
+    let arena = Arena::by(StrategyKind::Cloudformation, &rules);
+    side_by_side(AT_A_TIME, cases.into_iter().enumerate(), |(index, (name, resource))| {
+        let deployed = arena.run("deploy", &name);
+        let failed: Vec<String> = deployed
+            .events()
+            .into_iter()
+            .filter_map(|event| match event.kind {
+                EventKind::StepFailed { step, .. } => Some(step.to_string()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(failed, [resource.step], "{deployed}");
+        let said = deployed.fails_with(1);
+        assert!(said.contains(&format!(": {} (AWS::", resource.logical_id)), "which resource was it? {said}");
+        assert!(said.contains("not allowed here"), "why? {said}");
+        assert!(said.contains("ROLLBACK_COMPLETE") && said.contains("hint: "), "{said}");
+        if index % 3 == 0 {
+            arena.deploy_completes(&name);
+        }
+        arena.destroy_leaves_nothing(&name);
+    });
+    arena.close();
+}
+
+fn a_stack_that_cannot_be_deleted_is_emptied_and_deleted_again() {
+    let refused = |about: &str, service: &str, operation: &str, code: &str, times: u32| {
+        json!({ "service": service, "operation": operation, "about": about, "times": times,
+                "kind": "error", "status": 409, "code": code, "message": "not now" })
+    };
+    let arena = Arena::by(
+        StrategyKind::Cloudformation,
+        &[
+            refused("once-????????-destination", "s3", "DeleteBucket", "BucketNotEmpty", 1),
+            refused("often-????????-destination", "s3", "DeleteBucket", "BucketNotEmpty", 3),
+            refused("build-????????-build-role", "iam", "DeleteRole", "DeleteConflict", 1),
+        ],
+    );
+    side_by_side(AT_A_TIME, ["once", "often", "build"], |name| {
+        arena.deploy_completes(name);
+        if name == "often" {
+            let said = arena.run("destroy", name).fails_with(1);
+            assert!(said.contains("DestinationBucket (AWS::S3::Bucket) could not be deleted"), "{said}");
+            assert!(said.contains("DELETE_FAILED"), "{said}");
+        }
+        arena.destroy_leaves_nothing(name);
+    });
+    arena.close();
+}
+
+fn throttling_is_waited_out() {
+    let throttled = |operation: &str| json!({ "service": "cloudformation", "operation": operation, "about": "throttled-", "times": 10, "kind": "throttle" });
+    let operations = [
+        "CreateChangeSet",
+        "DescribeChangeSet",
+        "ExecuteChangeSet",
+        "DescribeStackEvents",
+        "DescribeStacks",
+        "DeleteStack",
+    ];
+    let arena = Arena::by(StrategyKind::Cloudformation, &operations.map(throttled));
+    let deployed = arena.deploy_completes("throttled");
+    let is_retried = |kind: &EventKind| matches!(kind, EventKind::StepRetried { .. });
+    assert!(deployed.events().iter().any(|event| is_retried(&event.kind)), "it is told: {deployed}");
+    arena.destroy_leaves_nothing("throttled");
+    arena.close();
+}

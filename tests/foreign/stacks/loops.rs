@@ -1,0 +1,141 @@
+//! Deploy, look, try, destroy.
+
+use std::collections::BTreeSet;
+
+use thumbctl::event::{EventKind, LogSource, StrategyKind};
+use thumbctl::resource::{ResourceKind, ResourceState};
+
+use super::program;
+use thumbctl_test_support::list_everything;
+use thumbctl_test_support::run_events::{assert_made, assert_succeeded, first, outputs};
+
+thumbctl_test_support::foreign_tests! {
+    [Python3] async: an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left,
+        one_after_another_is_one_after_another,
+        macro_and_build_are_made_side_by_side,
+        purge_takes_stacks_down_that_no_journal_knows;
+}
+
+async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
+    let program = program();
+    let (name, content) = thumbctl::assets::sample_images()[2];
+    program.file(name, content);
+
+    let deployed = program.run(["deploy", "--output", "json"]).ok().events();
+    assert_succeeded(&deployed);
+    let EventKind::RunStarted(started) = &deployed[0].kind else { panic!("a run says how it begins") };
+    assert_eq!(started.strategy, StrategyKind::Cloudformation);
+
+    // What a stack would make is told before it is made.
+    for (step, resources) in [("macro_stack", 4), ("build_stack", 6), ("app_stack", 7)] {
+        let planned =
+            |kind: &EventKind| matches!(kind, EventKind::ChangePlanned { step: of, .. } if of.as_str() == step);
+        assert_eq!(deployed.iter().filter(|event| planned(&event.kind)).count(), resources, "{step}");
+        let begins = |kind: &EventKind| matches!(kind, EventKind::StepStarted { step: of } if of.as_str() == step);
+        assert!(first(&deployed, planned) < first(&deployed, begins), "{step}");
+    }
+    // Every resource is told of as it is in the other way: it is made, and then it is ready, after some time.
+    assert_made(&deployed, &ResourceKind::ALL);
+    // The stacks' events are a log of their own.
+    let lines: Vec<&str> = deployed
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::LogLine { source: LogSource::Stack, text, timestamp } => {
+                assert!(timestamp.is_some(), "CloudFormation says when: {text}");
+                Some(text.as_str())
+            }
+            _ => None,
+        })
+        .collect();
+    for resource in ["Macro", "BuildProject", "InvokePermission"] {
+        let made = |line: &&str| line.split_whitespace().skip(1).eq([resource, "CREATE_COMPLETE"]);
+        assert_eq!(lines.iter().copied().filter(made).count(), 1, "{resource}: {lines:#?}");
+    }
+
+    let text = program.run(["logs", "stack"]).ok().stdout;
+    assert_eq!(text.lines().count(), lines.len(), "it can be read afterwards: {text}");
+    // And what they say of themselves.
+    let outputs = outputs(&deployed);
+    let names = &started.names;
+    for (name, kind) in [("ProjectName", ResourceKind::BuildProject), ("FunctionName", ResourceKind::Function)] {
+        assert_eq!(outputs.get(name), Some(&names.of(kind)), "{outputs:?}");
+    }
+
+    let status = program.run(["status", "--output", "json"]).ok().json();
+    let resources = status["resources"].as_array().expect("a list");
+    let kinds: Vec<&str> = resources.iter().filter_map(|resource| resource["resource"].as_str()).collect();
+    assert_eq!(kinds, ResourceKind::ALL.map(ResourceKind::as_str));
+    for resource in resources {
+        assert_eq!((&resource["journal"], &resource["cloud"]), (&"ready".into(), &"there".into()), "{resource}");
+    }
+
+    let again = program.run(["deploy", "--output", "json"]).ok().events();
+    let done: Vec<_> = again.iter().filter(|event| matches!(event.kind, EventKind::StepFinished { .. })).collect();
+    assert!(done.is_empty(), "there was nothing left to do: {done:?}");
+
+    program.run(["upload", "--save", "thumbs", name]).ok();
+    assert!(program.work_dir().join("thumbs").join(format!("thumb-{name}")).exists());
+
+    let destroyed = program.run(["destroy", "--yes", "--output", "json"]).ok().events();
+    assert_succeeded(&destroyed);
+    let gone: BTreeSet<ResourceKind> = destroyed
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::ResourceChanged { resource, state: ResourceState::Gone, .. } => Some(*resource),
+            _ => None,
+        })
+        .collect();
+    assert!(gone.into_iter().eq(ResourceKind::ALL), "all of it is told to be gone");
+    assert_eq!(list_everything(&program.join().await.clients, "").await, Vec::<String>::new());
+}
+
+async fn one_after_another_is_one_after_another() {
+    let program = program();
+    for command in [&["deploy"][..], &["destroy", "--yes"]] {
+        let events = program.run([command, &["--parallelism", "1", "--output", "json"]].concat()).ok().events();
+        let mut running = None;
+        for event in &events {
+            match &event.kind {
+                EventKind::StepStarted { step } => assert_eq!(running.replace(step), None, "while {step} begins"),
+                EventKind::StepFinished { step, .. } => assert_eq!(running.take(), Some(step)),
+                EventKind::StepSkipped { .. } => running = None,
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(list_everything(&program.join().await.clients, "").await, Vec::<String>::new());
+}
+
+async fn macro_and_build_are_made_side_by_side() {
+    let program = program();
+    let sandbox = program.sandbox_with_faults(
+        r#"[{"service":"cloudformation","operation":"ExecuteChangeSet","times":2,"kind":"delay","delay_ms":400}]"#,
+    );
+    let events = program.run(["deploy", "--output", "json"]).ok().events();
+    let at = |is_end: bool, step: &str| {
+        first(&events, |kind| match kind {
+            EventKind::StepStarted { step: of } => !is_end && of.as_str() == step,
+            EventKind::StepFinished { step: of, .. } => is_end && of.as_str() == step,
+            _ => false,
+        })
+    };
+    assert!(at(false, "macro_stack") < at(true, "build_stack") && at(false, "build_stack") < at(true, "macro_stack"));
+    assert!(at(false, "app_change_set") > at(true, "macro_stack") && at(false, "app_change_set") > at(true, "build"));
+    program.run(["destroy", "--yes"]).ok();
+    assert_eq!(list_everything(&sandbox.clients(), "").await, Vec::<String>::new());
+}
+
+async fn purge_takes_stacks_down_that_no_journal_knows() {
+    let program = program();
+    let sandbox = program.sandbox();
+    program.run(["deploy"]).ok();
+    std::fs::remove_dir_all(program.state_dir().join("deployments")).expect("the journal is there");
+    let purged = program.run(["destroy", "--purge", "--yes", "--output", "json"]).ok().events();
+    let steps = purged.iter().filter_map(|event| match &event.kind {
+        EventKind::StepFinished { step, .. } => step.as_str().rsplit_once('-').map(|(step, _)| step.to_owned()),
+        _ => None,
+    });
+    let steps: BTreeSet<String> = steps.collect();
+    assert!(["macro_stack", "build_stack", "app_stack"].iter().all(|step| steps.contains(*step)), "{steps:?}");
+    assert_eq!(list_everything(&sandbox.clients(), "").await, Vec::<String>::new());
+}

@@ -1,0 +1,246 @@
+//! Terraform and thumbctl, stopped in the middle of everything: `deploy` goes on, `destroy` leaves nothing.
+
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde_json::json;
+use thumbctl::event::{EventKind, LogSource};
+
+use super::{arena, terraform};
+use thumbctl_test_support::arena::{Arena, side_by_side};
+use thumbctl_test_support::{Running, wait_for};
+
+thumbctl_test_support::foreign_tests! {
+    [Terraform] sync: an_apply_that_is_stopped_at_any_moment_is_completed_or_destroyed,
+        who_stops_before_anything_is_made_has_nothing,
+        an_apply_that_waits_for_ever_can_be_stopped,
+        a_destroy_that_is_stopped_at_any_moment_comes_to_its_end,
+        a_state_that_is_lost_or_damaged_is_found_again_by_names,
+        a_state_that_somebody_else_has_locked_is_left_alone;
+}
+
+/// Who is stopped, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// Ctrl-C, heard by thumbctl.
+    Interrupt,
+    /// `kill -9` of thumbctl; Terraform goes on alone.
+    Kill,
+    /// Somebody interrupts Terraform behind thumbctl's back.
+    InterruptTerraform,
+    /// `kill -9` of Terraform.
+    KillTerraform,
+}
+
+/// At what moment.
+type Moment = fn(&EventKind) -> bool;
+
+fn says(event: &EventKind, words: &str) -> bool {
+    matches!(event, EventKind::LogLine { source: LogSource::Terraform, text, .. } if text.contains(words))
+}
+
+const DEPLOY: [(&str, Moment); 6] = [
+    ("the plan's begin", |event| matches!(event, EventKind::StepStarted { step } if step.as_str() == "plan_start")),
+    ("the apply's begin", |event| matches!(event, EventKind::StepStarted { step } if step.as_str() == "apply_start")),
+    ("the first resource", |event| says(event, ": Creating...")),
+    ("the project", |event| says(event, "aws_codebuild_project.function: Creating...")),
+    ("the build", |event| matches!(event, EventKind::BuildPhase { phase, .. } if phase == "BUILD")),
+    ("the function", |event| says(event, "aws_lambda_function.thumbnails: Creating...")),
+];
+
+const DESTROY: [(&str, Moment); 3] = [
+    (
+        "the provider's start",
+        |event| matches!(event, EventKind::StepStarted { step } if step.as_str() == "destroy_start"),
+    ),
+    ("the first resource", |event| says(event, ": Destroying...")),
+    ("the function", |event| says(event, "aws_lambda_function.thumbnails: Destroying...")),
+];
+
+/// The Terraform that is at work for a deployment.
+fn terraform_of(arena: &Arena, name: &str) -> Pid {
+    // What it does stands behind its number.
+    noted_terraform(arena, name, |note| note.split(' ').next())
+}
+
+/// The Terraform that applies a deployment's plan.
+fn applying_terraform_of(arena: &Arena, name: &str) -> Pid {
+    noted_terraform(arena, name, |note| note.strip_suffix(" apply"))
+}
+
+fn noted_terraform(arena: &Arena, name: &str, number: fn(&str) -> Option<&str>) -> Pid {
+    let file = arena.program.state_dir().join("deployments").join(name).join("terraform/terraform.pid");
+    let pid = wait_for("Terraform's process", || number(&std::fs::read_to_string(&file).ok()?)?.parse().ok());
+    Pid::from_raw(pid).expect("a process")
+}
+
+/// Whether a process is over; one that nobody has asked for its end yet has no command line any more.
+fn is_over(pid: Pid) -> bool {
+    match std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())) {
+        Ok(line) => line.is_empty(),
+        Err(_) => test_kill_process(pid).is_err() || std::path::Path::new("/proc/self").exists(),
+    }
+}
+
+/// Runs a command until the moment, and stops it or its Terraform.
+fn stop_at(arena: &Arena, command: &str, name: &str, (what, moment): (&str, Moment), stop: Stop) {
+    let mut process = arena.start(&[command], name, None);
+    process.wait_for_event(what, moment);
+    match stop {
+        Stop::Interrupt => {
+            process.signal(Signal::INT);
+            let ended = process.wait();
+            // What was ending anyway ends well.
+            assert!(matches!(ended.code, Some(0 | 130)), "{what}: {ended}");
+        }
+        Stop::Kill => process.kill(),
+        Stop::InterruptTerraform => stop_terraform(arena, name, Signal::INT, process, what),
+        Stop::KillTerraform => stop_terraform(arena, name, Signal::KILL, process, what),
+    }
+}
+
+fn stop_terraform(arena: &Arena, name: &str, signal: Signal, process: Running, what: &str) {
+    // It may have ended in this very moment.
+    let _ = kill_process(terraform_of(arena, name), signal);
+    let ended = process.wait();
+    assert!(matches!(ended.code, Some(0 | 1)), "{what}: {ended}");
+    if ended.code == Some(1) {
+        assert!(ended.stderr.contains("error: ") && ended.stderr.contains("hint: "), "{ended}");
+    }
+}
+
+/// Whatever is slow enough to be hit.
+fn slow() -> Vec<serde_json::Value> {
+    ["CreateProject", "CreateFunction", "DeleteFunction"]
+        .map(|operation| json!({"service":"*","operation":operation,"kind":"delay","delay_ms":700}))
+        .into()
+}
+
+fn an_apply_that_is_stopped_at_any_moment_is_completed_or_destroyed() {
+    let Some(terraform) = terraform() else { return };
+    let arena = arena(&terraform, &slow());
+    let mut cases = Vec::new();
+    for (at, moment) in DEPLOY.into_iter().enumerate() {
+        for (how, stop) in
+            [Stop::Interrupt, Stop::Kill, Stop::InterruptTerraform, Stop::KillTerraform].into_iter().enumerate()
+        {
+            // One half is completed, the other destroyed: of each way three, and of each moment two.
+            cases.push((format!("stop{at}{how}"), moment, stop, (at + how) % 2 == 0));
+        }
+    }
+    side_by_side(2, cases, |(name, moment, stop, is_completed)| {
+        stop_at(&arena, "deploy", &name, moment, stop);
+        if is_completed {
+            arena.deploy_completes(&name);
+        }
+        arena.destroy_leaves_nothing(&name);
+    });
+    arena.close();
+}
+
+/// Rule: Terraform forgets an interrupt that comes while its provider starts, and would make everything, watched or not.
+fn who_stops_before_anything_is_made_has_nothing() {
+    let Some(terraform) = terraform() else { return };
+    let arena = arena(&terraform, &[]);
+    side_by_side(2, [("planning", 0, 1), ("once", 1, 1), ("twice", 1, 2)], |(name, at, times)| {
+        let mut process = arena.start(&["deploy"], name, None);
+        let (what, moment) = DEPLOY[at];
+        process.wait_for_event(what, moment);
+        let pid = if at == 0 { terraform_of(&arena, name) } else { applying_terraform_of(&arena, name) };
+        for _ in 0..times {
+            process.signal(Signal::INT);
+        }
+        let ended = process.wait();
+        assert_eq!(ended.code, Some(130), "{what}: {ended}");
+        wait_for("Terraform's end", || is_over(pid).then_some(()));
+        assert_eq!(arena.left_of(name), Vec::<String>::new(), "{what}, {times}: {ended}");
+        let is_ended = ended.stdout.contains("Terraform was ended: it had not begun to make anything");
+        assert!(is_ended || name != "once", "{ended}");
+        arena.destroy_leaves_nothing(name);
+    });
+    arena.close();
+}
+
+/// A call that is never answered is Terraform's to wait for; whoever has waited enough ends it.
+fn an_apply_that_waits_for_ever_can_be_stopped() {
+    let Some(terraform) = terraform() else { return };
+    let hang =
+        json!({"service":"iam","operation":"CreateRole","about":"silent-????????-build-role","times":1,"kind":"hang"});
+    let arena = arena(&terraform, &[hang]);
+    let is_asked = |event: &EventKind| says(event, "aws_iam_role.build: Creating...");
+    let mut process = arena.start(&["deploy"], "silent", None);
+    process.wait_for_event("the role", is_asked);
+    // Its answer never comes: nothing but being asked ends this.
+    wait_for("all but the role", || process.stdout().contains("aws_iam_role.build: Still creating...").then_some(()));
+    process.signal(Signal::INT);
+    let ended = process.wait();
+    assert_eq!(ended.code, Some(130), "{ended}");
+    arena.deploy_completes("silent");
+    arena.destroy_leaves_nothing("silent");
+    arena.close();
+}
+
+fn a_destroy_that_is_stopped_at_any_moment_comes_to_its_end() {
+    let Some(terraform) = terraform() else { return };
+    let arena = arena(&terraform, &slow());
+    let cases = [(0, Stop::Interrupt), (1, Stop::Kill), (1, Stop::KillTerraform), (2, Stop::Interrupt)];
+    side_by_side(2, cases.into_iter().enumerate(), |(turn, (at, stop))| {
+        let name = format!("gone{turn}");
+        arena.deploy_completes(&name);
+        stop_at(&arena, "destroy", &name, DESTROY[at], stop);
+        arena.destroy_leaves_nothing(&name);
+    });
+    arena.close();
+}
+
+/// A state that was lost, or half written, is made again of what is there.
+fn a_state_that_is_lost_or_damaged_is_found_again_by_names() {
+    let Some(terraform) = terraform() else { return };
+    let arena = arena(&terraform, &[]);
+    for (name, damage) in [("lost", None), ("torn", Some(400))] {
+        arena.deploy_completes(name);
+        let state = arena.program.state_dir().join("deployments").join(name).join("terraform/terraform.tfstate");
+        match damage {
+            None => std::fs::remove_file(&state).expect("there is a state"),
+            Some(length) => {
+                let whole = std::fs::read(&state).expect("there is a state");
+                std::fs::write(&state, &whole[..length]).expect("there is room");
+            }
+        }
+        let again = arena.deploy_completes(name).events();
+        let imported = again.iter().filter(
+            |event| matches!(&event.kind, EventKind::ChangePlanned { logical_id, .. } if logical_id == "aws_iam_role.build"),
+        );
+        assert_eq!(imported.count(), 1, "what was there is imported, not made");
+    }
+    // Without a state at all, what stands is found by its tags.
+    std::fs::remove_dir_all(arena.program.state_dir().join("deployments/lost/terraform")).expect("it is there");
+    for name in ["lost", "torn"] {
+        arena.destroy_leaves_nothing(name);
+    }
+    arena.close();
+}
+
+/// Another Terraform in the folder, somebody's own, has the state: it is told, and nothing is done.
+fn a_state_that_somebody_else_has_locked_is_left_alone() {
+    let Some(terraform) = terraform() else { return };
+    let arena = arena(&terraform, &[]);
+    arena.deploy_completes("held");
+    let folder = arena.program.state_dir().join("deployments/held/terraform");
+    // It asks whether to go on, and has the state meanwhile.
+    let mut command =
+        arena.program.around(terraform.program.to_str().expect("a path"), ["apply", "-var=memory_size=640"]);
+    arena.reaches_the_cloud(&mut command);
+    command.current_dir(folder).stdin(Stdio::piped());
+    let holder = Running::start(command);
+    wait_for("its question", || holder.stdout().contains("Do you want to perform these actions?").then_some(()));
+    let said = arena.run("deploy", "held").ends_with(1).stderr;
+    assert!(said.contains("Error acquiring the state lock") && said.contains("another Terraform is working"), "{said}");
+    let said = arena.run("destroy", "held").ends_with(1).stderr;
+    assert!(said.contains("Error acquiring the state lock"), "{said}");
+    assert!(arena.left_of("held").len() > 12, "nothing was done but to the builds");
+    holder.signal(Signal::INT);
+    holder.wait();
+    arena.destroy_leaves_nothing("held");
+    arena.close();
+}

@@ -1,0 +1,215 @@
+//! Deploy, look, try, destroy.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::Stdio;
+
+use thumbctl::event::{Event, EventKind, LogSource, Outcome, StrategyKind};
+use thumbctl::resource::{ResourceKind, ResourceState};
+
+use super::{program, terraform};
+use thumbctl_test_support::run_events::{assert_made, assert_succeeded, first, outputs};
+use thumbctl_test_support::{Program, list_everything};
+
+thumbctl_test_support::foreign_tests! {
+    [Terraform] async: an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left,
+        step_by_step_the_first_half_can_stand_alone_and_the_rest_follows;
+}
+
+/// The lines of one log.
+fn lines(events: &[Event], of: LogSource) -> Vec<&str> {
+    let mut lines = Vec::new();
+    for event in events {
+        if let EventKind::LogLine { source, text, .. } = &event.kind
+            && *source == of
+        {
+            lines.push(text.as_str());
+        }
+    }
+    lines
+}
+
+/// The addresses of what was planned.
+fn planned(events: &[Event]) -> Vec<&str> {
+    let mut planned = Vec::new();
+    for event in events {
+        if let EventKind::ChangePlanned { logical_id, .. } = &event.kind {
+            planned.push(logical_id.as_str());
+        }
+    }
+    planned
+}
+
+fn begins(event: &EventKind, of: &str) -> bool {
+    matches!(event, EventKind::StepStarted { step } if step.as_str() == of)
+}
+
+/// No file of a deployment's folder holds the sandbox's keys.
+fn assert_no_credentials(program: &Program, secret: &str) {
+    let mut folders = vec![program.state_dir().join("deployments")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            // The provider is there by a link, if at all.
+            if path.is_symlink() {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let content = std::fs::read(&path).expect("a file");
+                let found = content.windows(secret.len()).any(|part| part == secret.as_bytes());
+                assert!(!found, "the secret key is in {}", path.display());
+                files += 1;
+            }
+        }
+    }
+    assert!(files > 10, "there is a folder with files");
+}
+
+async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
+    let Some(terraform) = terraform() else { return };
+    let program = program(&terraform);
+    let sandbox = program.sandbox();
+    let (name, content) = thumbctl::assets::sample_images()[2];
+    program.file(name, content);
+
+    let before = program.run(["plan", "--output", "json"]).ok().json();
+    assert_eq!((&before["terraform_plan"]["add"], &before["strategy"]), (&24.into(), &"terraform".into()));
+    assert!(program.journals("thumbnails").is_empty(), "a plan creates nothing");
+    assert_eq!(list_everything(&sandbox.clients(), "").await, Vec::<String>::new());
+
+    let deployed = program.run(["deploy", "--output", "json"]).ok().events();
+    assert_succeeded(&deployed);
+    let EventKind::RunStarted(started) = &deployed[0].kind else { panic!("a run says how it begins") };
+    assert_eq!(started.strategy, StrategyKind::Terraform);
+    // Which Terraform and which provider took part is in the record.
+    let tools: Vec<&str> = deployed
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::ToolFound { tool, version } if !version.is_empty() => Some(tool.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(tools, ["terraform", "registry.terraform.io/hashicorp/aws"]);
+
+    // What would be made is told before it is made, and the starts of the provider are steps of their own.
+    assert_eq!(planned(&deployed).len(), 24);
+    let is_planned = |event: &EventKind| matches!(event, EventKind::ChangePlanned { .. });
+    assert!(first(&deployed, is_planned) < first(&deployed, |event| begins(event, "apply_start")));
+    assert!(first(&deployed, |event| begins(event, "plan_start")) < first(&deployed, |event| begins(event, "plan")));
+
+    // Every resource is told of as it is in the other ways: it is made, and then it is ready, after some time.
+    assert_made(&deployed, &ResourceKind::ARCHITECTURE);
+    // What Terraform says is a log of its own, and the build's log is told as in the other ways.
+    let said = lines(&deployed, LogSource::Terraform);
+    assert!(said.iter().any(|line| line.starts_with("aws_ecr_repository.function: Creation complete")), "{said:#?}");
+    let text = program.run(["logs", "terraform"]).ok().stdout;
+    assert_eq!(text.lines().count(), said.len(), "it can be read afterwards: {text}");
+    let outputs = outputs(&deployed);
+    for (name, kind) in [("build_project", ResourceKind::BuildProject), ("function", ResourceKind::Function)] {
+        assert_eq!(outputs.get(name), Some(&started.names.of(kind)), "{outputs:?}");
+    }
+    let is_script = |event: &EventKind| matches!(event, EventKind::StepProgress { message, .. } if message == "terraform_data.build: its script begins");
+    assert!(first(&deployed, is_script) > first(&deployed, |event| begins(event, "apply_start")));
+    let built = lines(&deployed, LogSource::Build);
+    assert!(built.iter().any(|line| line.contains("Phase complete: POST_BUILD State: SUCCEEDED")), "{built:#?}");
+    let phases = deployed.iter().filter(|event| matches!(event.kind, EventKind::BuildPhase { .. })).count();
+    assert!(phases > 8, "the build's phases are told");
+    assert_no_credentials(&program, &sandbox.secret_key);
+
+    let status = program.run(["status", "--output", "json"]).ok().json();
+    let resources = status["resources"].as_array().expect("a list");
+    let kinds: Vec<&str> = resources.iter().filter_map(|resource| resource["resource"].as_str()).collect();
+    assert_eq!(kinds, ResourceKind::ARCHITECTURE.map(ResourceKind::as_str));
+    for resource in resources {
+        assert_eq!((&resource["journal"], &resource["cloud"]), (&"ready".into(), &"there".into()), "{resource}");
+    }
+    let terraform = &status["terraform"];
+    assert_eq!(*terraform, serde_json::json!({ "known": 24, "missing": [], "planned": [] }));
+
+    // A second plan has nothing to do, and what is initialised is not initialised again.
+    let again = program.run(["deploy", "--output", "json"]).ok().events();
+    assert_eq!(planned(&again), Vec::<&str>::new());
+    let finished: Vec<&str> = again
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::StepFinished { step, .. } => Some(step.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(finished, ["init", "plan_start", "plan"]);
+    let said = lines(&again, LogSource::Terraform);
+    assert!(!said.iter().any(|line| line.contains("Initializing")), "{said:#?}");
+
+    program.run(["upload", "--save", "thumbs", name]).ok();
+    assert!(program.work_dir().join("thumbs").join(format!("thumb-{name}")).exists());
+
+    // Somebody deletes something by hand: the state still has it, the cloud has not.
+    let names = &started.names;
+    let notification = aws_sdk_s3::types::NotificationConfiguration::builder().build();
+    let source = names.of(ResourceKind::SourceBucket);
+    let clients = sandbox.clients();
+    let clear = clients.s3.put_bucket_notification_configuration().bucket(source);
+    clear.notification_configuration(notification).send().await.expect("it can be taken off");
+    let status = program.run(["status"]).ok().stdout;
+    assert!(status.contains("aws_s3_bucket_notification.source") && status.contains("missing"), "{status}");
+
+    let destroyed = program.run(["destroy", "--yes", "--output", "json"]).ok().events();
+    assert_succeeded(&destroyed);
+    let gone: BTreeSet<ResourceKind> = destroyed
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::ResourceChanged { resource, state: ResourceState::Gone, .. } => Some(*resource),
+            _ => None,
+        })
+        .collect();
+    assert!(gone.into_iter().eq(ResourceKind::ARCHITECTURE), "all of it is told to be gone");
+    assert_eq!(list_everything(&sandbox.clients(), "").await, Vec::<String>::new());
+    assert!(program.run(["destroy", "--yes"]).ok().stdout.contains("thing"), "there is nothing more to do");
+}
+
+/// Answers questions of `deploy --step`, and how it ended.
+fn step_by_step(program: &Program, answers: &str) -> Vec<Event> {
+    let mut command = program.command(["deploy", "--step", "--output", "json"]);
+    let mut process =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it can be started");
+    process.stdin.take().expect("piped").write_all(answers.as_bytes()).expect("it reads");
+    let output = process.wait_with_output().expect("it ends");
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
+}
+
+async fn step_by_step_the_first_half_can_stand_alone_and_the_rest_follows() {
+    let Some(terraform) = terraform() else { return };
+    let program = program(&terraform);
+    let sandbox = program.sandbox();
+    // Init, plan and apply of the first half; then the rest is planned, shown, and refused.
+    let half = step_by_step(&program, "\n\n\n\nq\n");
+    let outcome = half.last().map(|event| &event.kind);
+    assert!(matches!(outcome, Some(EventKind::RunFinished { outcome: Outcome::Cancelled, .. })), "{outcome:?}");
+    let mut of_rest = planned(&half);
+    of_rest.retain(|address| address.starts_with("module.function"));
+    assert_eq!(of_rest.len(), 13, "the rest was planned: {of_rest:#?}");
+    let there = list_everything(&sandbox.clients(), "thumbnails-").await;
+    let has = |what: &str| there.iter().any(|thing| thing.starts_with(what));
+    assert!(has("repository ") && has("project ") && !has("function "), "{there:#?}");
+    // Everything asked: the provider's start and what goes on with it is one decision.
+    let starts = half.iter().filter(|event| matches!(event.kind, EventKind::StepStarted { .. })).count();
+    assert_eq!(starts, 7, "init, plan and its start, apply and its start, the rest's plan and its start");
+
+    // Without a word about steps, all that is missing follows in one go; nothing of the first half is made anew.
+    let rest = program.run(["deploy", "--output", "json"]).ok().events();
+    assert_succeeded(&rest);
+    assert!(planned(&rest).iter().all(|address| address.starts_with("module.function")), "{:#?}", planned(&rest));
+    let there = list_everything(&sandbox.clients(), "thumbnails-").await;
+    assert_eq!(there.iter().filter(|thing| thing.starts_with("build ")).count(), 1, "it was built once");
+
+    // Step by step on what stands is not a way to lose half of it.
+    let again = step_by_step(&program, "\n\n\n\n\n\n\n");
+    assert_succeeded(&again);
+    assert_eq!(planned(&again), Vec::<&str>::new());
+    program.run(["destroy", "--yes"]).ok();
+    assert_eq!(list_everything(&sandbox.clients(), "").await, Vec::<String>::new());
+}

@@ -1,0 +1,59 @@
+//! Whatever has to do with terraform: deployments by it, our configuration by hand, and the sandbox as somebody else's
+//! configuration sees it. Where terraform or its AWS provider is not on the machine, these tests say so and are skipped.
+
+mod by_hand;
+mod failures;
+mod interrupted;
+mod loops;
+mod refusals;
+mod same;
+mod sandbox;
+mod workspace;
+
+use serde_json::Value;
+use thumbctl::event::StrategyKind;
+use thumbctl_test_support::Program;
+use thumbctl_test_support::arena::Arena;
+use thumbctl_test_support::foreign::ForeignTest;
+use thumbctl_test_support::tools::Terraform;
+
+/// Terraform, if it is here; says so if it is not.
+fn terraform() -> Option<Terraform> {
+    Terraform::find().map_err(|why| println!("skipped: {why}")).ok()
+}
+
+/// Somebody who deploys by Terraform, without a network.
+fn program(terraform: &Terraform) -> Program {
+    let mut program = Program::new();
+    program.set("THUMBCTL_STRATEGY", "terraform");
+    set_up(&mut program, terraform);
+    program
+}
+
+/// Many who do, in one sandbox.
+fn arena(terraform: &Terraform, faults: &[Value]) -> Arena {
+    let mut arena = Arena::by(StrategyKind::Terraform, faults);
+    set_up(&mut arena.program, terraform);
+    arena
+}
+
+fn set_up(program: &mut Program, terraform: &Terraform) {
+    program.set_all(terraform.environment());
+    // The provider loads its thousand schemas at each start; with more memory that takes less time.
+    program.set("GOGC", "400");
+}
+
+pub(crate) fn tests() -> Vec<ForeignTest> {
+    [
+        by_hand::tests(),
+        failures::tests(),
+        interrupted::tests(),
+        loops::tests(),
+        refusals::tests(),
+        same::tests(),
+        sandbox::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

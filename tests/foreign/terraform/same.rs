@@ -1,0 +1,29 @@
+//! What Terraform deploys is what the SDK strategy deploys, in every property but names, the strategy's tag and AWS's own tags.
+
+use super::{program, terraform};
+use thumbctl_test_support::described::{deploy, described};
+
+thumbctl_test_support::foreign_tests! {
+    [Terraform] async: terraform_makes_the_same_as_the_sdk;
+}
+
+async fn terraform_makes_the_same_as_the_sdk() {
+    let Some(terraform) = terraform() else { return };
+    let program = program(&terraform);
+    let sandbox = program.sandbox();
+    let clients = sandbox.clients();
+    program.configure(
+        "[function]\nmemory_mb = 640\ntimeout_seconds = 17\nmax_size = 99\n[logs]\nretention_days = 3\n[build]\ntimeout_minutes = 21\n",
+    );
+    let by_sdk = described(&clients, &deploy(&program, "direct", "sdk")).await;
+    let by_terraform = described(&clients, &deploy(&program, "planned", "terraform")).await;
+    assert!(by_sdk.len() > 40, "{by_sdk:#?}");
+    let differs = |(what, expected): &(&String, &_)| by_terraform.get(*what) != Some(expected);
+    let different: Vec<_> = by_sdk.iter().filter(differs).map(|(what, one)| (what, one, &by_terraform[what])).collect();
+    assert!(different.is_empty(), "{different:#?}");
+    assert_eq!(by_terraform.len(), by_sdk.len());
+    for name in ["direct", "planned"] {
+        // What stands is taken down by the way that made it, whatever the environment says.
+        program.run(["destroy", "--yes", "--name", name]).ok();
+    }
+}

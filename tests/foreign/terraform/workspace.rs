@@ -1,0 +1,105 @@
+//! [`Workspace`]: a folder in which terraform works, as somebody would who has exported what the sandbox prints.
+
+use std::path::Path;
+use std::time::Duration;
+
+use thumbctl_test_support::tools::Terraform;
+use thumbctl_test_support::{Finished, Program, Sandbox};
+
+/// Outside us-east-1, where S3 wants a location.
+pub const REGION: &str = "eu-central-1";
+
+/// How long one run of terraform may take: it starts a provider of several hundred megabytes each time.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+pub struct Workspace {
+    terraform: Terraform,
+    program: Program,
+}
+
+impl Workspace {
+    /// The fixture's architecture, initialised without a network, and the sandbox that it is for.
+    pub fn new(terraform: Terraform) -> (Self, Sandbox) {
+        let mut program = Program::new();
+        let sandbox = program.sandbox();
+        for (name, value) in [
+            ("AWS_ENDPOINT_URL", sandbox.url.as_str()),
+            ("AWS_ACCESS_KEY_ID", &sandbox.access_key),
+            ("AWS_SECRET_ACCESS_KEY", &sandbox.secret_key),
+            ("AWS_REGION", REGION),
+            // terraform would ask its makers for news, and a settings file might name other mirrors.
+            ("CHECKPOINT_DISABLE", "1"),
+            ("TF_CLI_CONFIG_FILE", "/dev/null"),
+            ("TF_IN_AUTOMATION", "1"),
+            ("TF_INPUT", "0"),
+            ("TF_VAR_name", "shop"),
+        ] {
+            program.set(name, value);
+        }
+        program.set("TF_VAR_policies", Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/policies"));
+        let archive = thumbctl::assets::function_zip().expect("the function can be zipped");
+        program.set("TF_VAR_source_archive", program.file("function.zip", archive));
+        let workspace = Self { terraform, program };
+        workspace.lay_out("architecture");
+        let plugins = format!("-plugin-dir={}", workspace.terraform.plugins.display());
+        workspace.run(&["init", &plugins]).ok();
+        (workspace, sandbox)
+    }
+
+    /// Puts a folder of the fixture beside what is there.
+    pub fn lay_out(&self, folder: &str) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign/terraform").join(folder);
+        for entry in std::fs::read_dir(folder).expect("the fixture") {
+            let entry = entry.expect("an entry");
+            self.program
+                .file(entry.file_name().to_str().expect("a name"), std::fs::read(entry.path()).expect("a file"));
+        }
+    }
+
+    /// Loses all that terraform knows of what it has made.
+    pub fn forget(&self) {
+        std::fs::remove_file(self.program.work_dir().join("terraform.tfstate")).expect("terraform has kept its state");
+    }
+
+    /// Makes things as the architecture has them in this stage and round, and answers what terraform says in the end.
+    #[track_caller]
+    pub fn apply(&self, stage: &str, round: u32) -> String {
+        let mut arguments = vec!["apply".to_owned(), "-auto-approve".to_owned()];
+        arguments.extend(variables(stage, round));
+        let finished = self.run(&arguments).ok();
+        let said = finished.stdout.lines().find(|line| line.starts_with("Apply complete!"));
+        said.unwrap_or_else(|| panic!("{finished}")).to_owned()
+    }
+
+    /// A plan has nothing to do.
+    #[track_caller]
+    pub fn assert_unchanged(&self, stage: &str, round: u32) {
+        let mut arguments = vec!["plan".to_owned(), "-detailed-exitcode".to_owned()];
+        arguments.extend(variables(stage, round));
+        self.run(&arguments).ok();
+    }
+
+    #[track_caller]
+    pub fn destroy(&self, stage: &str, round: u32) {
+        let mut arguments = vec!["destroy".to_owned(), "-auto-approve".to_owned()];
+        arguments.extend(variables(stage, round));
+        self.run(&arguments).ok();
+    }
+
+    /// An output's value.
+    #[track_caller]
+    pub fn output(&self, name: &str) -> String {
+        self.run(&["output", "-raw", name]).ok().stdout
+    }
+
+    fn run<A: AsRef<str>>(&self, arguments: &[A]) -> Finished {
+        let program = self.terraform.program.to_str().expect("a path");
+        let mut command = self.program.around(program, arguments.iter().map(AsRef::as_ref));
+        command.env("TF_CLI_ARGS", "-no-color");
+        thumbctl_test_support::Running::start(command).wait_for_long(PATIENCE)
+    }
+}
+
+fn variables(stage: &str, round: u32) -> [String; 2] {
+    [format!("-var=stage={stage}"), format!("-var=round={round}")]
+}

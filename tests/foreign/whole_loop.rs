@@ -1,0 +1,40 @@
+//! What stands by the other strategies works as what the SDK has made: nobody else works on it meanwhile, images of any name and
+//! many at once become thumbnails, and nothing is left.
+
+use thumbctl_test_support::Program;
+use thumbctl_test_support::tools::Terraform;
+use thumbctl_test_support::whole_loop::{
+    assert_all_become_thumbnails, assert_any_name_is_a_key, assert_nothing_left, deploy_alone,
+};
+
+thumbctl_test_support::foreign_tests! {
+    [Python3] async: what_cloudformation_has_made_works;
+    [Terraform] async: what_terraform_has_made_works;
+}
+
+async fn assert_it_works(program: Program) {
+    let sandbox = program.sandbox();
+    let clients = sandbox.clients();
+    let names = deploy_alone(&program);
+    assert_all_become_thumbnails(&clients, &names).await;
+    assert_any_name_is_a_key(&program, &clients, &names).await;
+    program.run(["destroy", "--yes"]).ok();
+    assert_nothing_left(&clients).await;
+}
+
+async fn what_cloudformation_has_made_works() {
+    let mut program = Program::new();
+    program.set("THUMBCTL_STRATEGY", "cloudformation");
+    assert_it_works(program).await;
+}
+
+async fn what_terraform_has_made_works() {
+    let terraform = match Terraform::find() {
+        Ok(terraform) => terraform,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let mut program = Program::new();
+    program.set("THUMBCTL_STRATEGY", "terraform");
+    program.set_all(terraform.environment());
+    assert_it_works(program).await;
+}

@@ -1,0 +1,63 @@
+//! Files that cannot be sent.
+
+use std::fs::File;
+use std::time::Duration;
+
+use super::picture;
+use thumbctl_test_support::Program;
+
+#[test]
+fn what_is_no_image_is_refused_before_anything_is_sent() {
+    let program = Program::new();
+    let sandbox = program.sandbox();
+    program.run(["deploy"]).ok();
+    let good = picture(&program);
+    program.file("empty.jpg", "");
+    program.file("text.jpg", "hello, world");
+    program.file("folder/inside", "");
+    program.file("file", "");
+    let huge = program.file("huge.jpg", [0xff, 0xd8, 0xff, 0xe0]);
+    // Sparse: it takes no room.
+    let five_gb = 5 * 1024 * 1024 * 1024;
+    File::options().write(true).open(huge).and_then(|file| file.set_len(five_gb)).expect("a sparse file");
+    program.around("mkfifo", ["pipe.jpg"]).status().expect("mkfifo");
+
+    let sent = sandbox.calls("s3", "PutObject");
+    for (image, expected) in [
+        ("missing.jpg", "cannot read the image missing.jpg: No such file"),
+        ("empty.jpg", "the image empty.jpg is empty"),
+        ("text.jpg", "text.jpg is not a JPEG, PNG, GIF or WebP image"),
+        ("folder", "folder is a directory, not an image\nhint: name the images in it: thumbctl upload folder/*"),
+        ("huge.jpg", "the image huge.jpg has 5120 MB, and the function takes 128 MB at most\nhint: "),
+        ("pipe.jpg", "pipe.jpg is not a file"),
+        ("/dev/null", "/dev/null is not a file"),
+    ] {
+        let refused = program.run(["upload", good, image]);
+        assert!(refused.took < Duration::from_secs(5), "{image}: {:?}", refused.took);
+        let said = refused.fails_with(1);
+        assert!(said.starts_with(&format!("error: {expected}")), "{said}");
+    }
+    let said = program.run(["upload", "--save", "file", good]).fails_with(1);
+    assert!(said.starts_with("error: cannot save thumbnails in file: "), "{said}");
+    assert_eq!(sandbox.calls("s3", "PutObject"), sent, "not even the good one was sent");
+
+    let said = program.run(["upload", "--save", "out", good]).ok().stderr;
+    assert_eq!(said, "", "all is well after it");
+    program.run(["destroy", "--yes"]).ok();
+}
+
+#[test]
+fn an_image_needs_a_deployment_that_is_complete() {
+    let program = Program::new();
+    let good = picture(&program);
+    let said = program.run(["upload", good]).fails_with(1);
+    assert!(said.starts_with("error: there is no deployment 'thumbnails'\nhint: `thumbctl deploy` makes it"), "{said}");
+    let sandbox = program.sandbox_with_faults(
+        r#"[{"service":"lambda","operation":"CreateFunction","kind":"error","status":403,"code":"AccessDeniedException","message":"no"}]"#,
+    );
+    program.run(["deploy"]).fails_with(1);
+    let said = program.run(["upload", good]).fails_with(1);
+    assert!(said.starts_with("error: deployment 'thumbnails' is not complete: "), "{said}");
+    program.run(["destroy", "--yes"]).ok();
+    sandbox.kill();
+}

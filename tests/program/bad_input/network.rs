@@ -1,0 +1,53 @@
+//! The network gone in the middle.
+
+use thumbctl::event::EventKind;
+
+use thumbctl_test_support::whole_loop::assert_nothing_left;
+use thumbctl_test_support::{Finished, Program};
+
+/// Deploys, and kills the sandbox once the build runs.
+fn cut_off(program: &Program) -> Finished {
+    let sandbox = program.sandbox();
+    let mut deploy = program.start(["deploy", "--output", "json"]);
+    deploy.wait_for_event("the build's log", |kind| matches!(kind, EventKind::LogLine { .. }));
+    sandbox.kill();
+    deploy.wait()
+}
+
+#[tokio::test]
+async fn a_deployment_that_was_cut_off_is_gone_on_with() {
+    let program = Program::new();
+    let said = cut_off(&program).fails_with(1);
+    assert!(said.contains("cannot reach the endpoint") || said.contains("the answer could not be read"), "{said}");
+    assert!(said.contains("hint: "), "{said}");
+    program.run(["deploy"]).ok();
+    let status = program.run(["status"]).ok().stdout;
+    assert!(status.contains("15 resources: 15 there"), "{status}");
+    program.run(["destroy", "--yes"]).ok();
+    assert_nothing_left(&program.join().await.clients).await;
+}
+
+#[tokio::test]
+async fn a_deployment_that_was_cut_off_can_be_destroyed() {
+    let program = Program::new();
+    cut_off(&program).fails_with(1);
+    program.run(["destroy", "--yes"]).ok();
+    assert_nothing_left(&program.join().await.clients).await;
+}
+
+#[test]
+fn images_that_were_cut_off_are_told() {
+    let program = Program::new();
+    let good = super::picture(&program);
+    let sandbox = program.sandbox();
+    program.run(["deploy"]).ok();
+    sandbox.kill();
+    let faults = r#"[{"service":"s3","operation":"PutObject","kind":"hang"}]"#;
+    let sandbox = program.sandbox_with_faults(faults);
+    let mut upload = program.start(["upload", "--output", "json", good]);
+    upload.wait_for_event("the step's beginning", |kind| matches!(kind, EventKind::StepStarted { .. }));
+    sandbox.kill();
+    let said = upload.wait().fails_with(1);
+    assert!(said.contains(good) && said.contains("hint: "), "{said}");
+    program.run(["destroy", "--yes"]).ok();
+}

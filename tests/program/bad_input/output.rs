@@ -1,0 +1,60 @@
+//! Standard output that is a program's, that is not to be coloured, or that nobody reads.
+
+use std::process::Stdio;
+
+use super::picture;
+use thumbctl_test_support::{Program, Running};
+
+#[test]
+fn with_json_there_is_nothing_else_on_standard_output() {
+    let program = Program::new();
+    let good = picture(&program);
+    let sandbox = program.sandbox();
+    for command in ["plan", "status", "doctor"] {
+        program.run([command, "--output", "json"]).ok().json();
+    }
+    for command in [&["deploy"][..], &["upload", good], &["destroy", "--yes"], &["destroy", "--yes"], &["demo"]] {
+        let finished = program.run([command, &["--output", "json"]].concat()).ok();
+        finished.events();
+    }
+    let failed = program.run(["upload", good, "--output", "json"]);
+    assert_eq!(failed.stdout, "", "what is wrong is said on standard error");
+    failed.fails_with(1);
+    sandbox.kill();
+}
+
+#[test]
+fn there_are_no_colours_where_they_are_not_wanted() {
+    let mut program = Program::new();
+    program.set("TERM", "xterm-256color");
+    let sandbox = program.sandbox();
+    program.set("NO_COLOR", "1");
+    for command in
+        [&["plan"][..], &["deploy"], &["status"], &["logs", "build"], &["destroy", "--yes"], &["upload", "x"]]
+    {
+        let said = program.run(command);
+        assert!(!said.stdout.contains('\u{1b}') && !said.stderr.contains('\u{1b}'), "{command:?}");
+    }
+    sandbox.kill();
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_error() {
+    let program = Program::new();
+    let sandbox = program.sandbox();
+    program.run(["deploy"]).ok();
+    for command in ["plan", "status", "logs build", "doctor"] {
+        let script = format!("set -o pipefail; {} {command} | head -n 1", thumbctl_test_support::thumbctl());
+        let piped = Running::start(program.around("bash", ["-c", &script])).wait().ok();
+        assert_eq!((piped.stdout.lines().count(), piped.stderr.as_str()), (1, ""), "{command}");
+    }
+    // A run whose reader goes is ended in order, and is gone on with.
+    program.run(["destroy", "--yes"]).ok();
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let status = program.command(["deploy"]).stdout(writer).stderr(Stdio::null()).status().expect("it starts");
+    assert_eq!(status.code(), Some(130));
+    program.run(["deploy"]).ok();
+    program.run(["destroy", "--yes"]).ok();
+    sandbox.kill();
+}

@@ -1,0 +1,199 @@
+//! How the console ends, and what it leaves: by its user, by signals, by a bug; and what the next start makes of it.
+
+use rustix::process::Signal;
+
+use thumbctl_test_support::console::{CTRL_C, CTRL_Z, ENTER, ESC, deploy, open, open_empty};
+use thumbctl_test_support::{Program, wait_for};
+
+/// What gives the terminal back: the usual screen, the cursor, pastes and the mouse as they were.
+fn gave_the_terminal_back(console: &thumbctl_test_support::console::Console) {
+    for (sequence, what) in [
+        ("\x1b[?1049l", "the usual screen"),
+        ("\x1b[?25h", "the cursor"),
+        ("\x1b[?2004l", "pastes"),
+        ("\x1b[?1000l", "the mouse"),
+    ] {
+        // The program can be stopped before all that it wrote has been read here.
+        wait_for(what, || {
+            let raw = String::from_utf8_lossy(&console.raw()).into_owned();
+            let given_back = raw.rfind(sequence);
+            let taken = raw.rfind(&sequence.replace('l', "h")).filter(|_| sequence.ends_with('l'));
+            (given_back.is_some() && given_back > taken).then_some(())
+        });
+    }
+    assert!(console.has_its_modes_back(), "the terminal's modes are not as they were");
+}
+
+/// The console answers a key, and gives the terminal back when it is left.
+fn answers_and_quits(console: &mut thumbctl_test_support::console::Console) {
+    console.keys("?");
+    console.wait_for("Keys that work now");
+    console.keys(ESC);
+    console.wait_gone("Keys that work now");
+    console.keys("q");
+    assert!(console.wait_end().success());
+    gave_the_terminal_back(console);
+}
+
+/// Waits until the process is stopped, as by Ctrl-Z.
+fn wait_stopped(console: &thumbctl_test_support::console::Console) {
+    let stat = format!("/proc/{}/stat", console.pid().as_raw_nonzero());
+    wait_for("the program to be stopped", || {
+        let stat = std::fs::read_to_string(&stat).ok()?;
+        stat.rsplit(") ").next()?.starts_with('T').then_some(())
+    });
+}
+
+#[test]
+fn quitting_gives_the_terminal_back() {
+    let program = Program::new();
+    let mut console = open_empty(&program);
+    console.keys("q");
+    assert!(console.wait_end().success());
+    gave_the_terminal_back(&console);
+}
+
+#[test]
+fn a_signal_ends_it_and_gives_the_terminal_back() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let program = Program::new();
+        let mut console = open_empty(&program);
+        console.signal(signal);
+        assert_eq!(console.wait_end().exit_code(), 130);
+        gave_the_terminal_back(&console);
+    }
+}
+
+#[test]
+#[cfg(debug_assertions)]
+fn a_panic_gives_the_terminal_back_and_is_told_in_a_sentence() {
+    let mut program = Program::new();
+    program.set("THUMBCTL_TEST_PANIC_AT_KEY", "Z");
+    let mut console = open_empty(&program);
+    console.keys("Z");
+    assert!(!console.wait_end().success());
+    gave_the_terminal_back(&console);
+    let raw = String::from_utf8_lossy(&console.raw()).into_owned();
+    let after = raw.rsplit("\x1b[?1049l").next().unwrap_or_default();
+    assert!(after.contains("thumbctl has a bug: a test asked for this panic"), "{after}");
+}
+
+#[test]
+fn suspended_it_gives_the_terminal_back_and_continued_it_draws_itself_anew() {
+    let program = Program::new();
+    let mut console = open_empty(&program);
+    console.keys(CTRL_Z);
+    wait_stopped(&console);
+    gave_the_terminal_back(&console);
+    console.signal(Signal::CONT);
+    console.wait_for("nothing deployed");
+    answers_and_quits(&mut console);
+}
+
+#[test]
+fn stopped_from_elsewhere_it_gives_the_terminal_back_too() {
+    let program = Program::new();
+    let console = open_empty(&program);
+    console.keys("?");
+    console.wait_for("Keys that work now");
+    console.signal(Signal::TSTP);
+    wait_stopped(&console);
+    gave_the_terminal_back(&console);
+    console.signal(Signal::CONT);
+    console.wait_for("Keys that work now");
+}
+
+#[test]
+fn suspended_under_a_wrapper_it_gives_the_shell_its_prompt_back() {
+    let program = Program::new();
+    // The shell waits for the wrapper, and hears only of the wrapper's stopping.
+    let script = r#"sh -c '"$0"; exit $?' "$0"; echo the shell is back; read -r; fg >/dev/null"#;
+    let command = program.around("bash", ["-m", "-c", script, thumbctl_test_support::thumbctl()]);
+    let mut console = thumbctl_test_support::console::Console::start(&command, thumbctl_test_support::console::SIZE);
+    console.wait_for("nothing deployed");
+    console.wait_for("account 0");
+    console.keys(CTRL_Z);
+    console.wait_for("the shell is back");
+    console.keys(ENTER);
+    console.wait_for("nothing deployed");
+    answers_and_quits(&mut console);
+}
+
+#[test]
+fn killed_in_the_middle_it_is_taken_up_by_the_next_start() {
+    let program = Program::new();
+    let mut console = open_empty(&program);
+    console.keys(ENTER);
+    console.wait_for("waiting for you");
+    console.signal(Signal::KILL);
+    console.wait_end();
+    drop(console);
+    let console = open(&program);
+    console.wait_for("interrupted");
+    console.wait_for("1/15 ready");
+    console.wait_for("account 0");
+    deploy(&console);
+}
+
+#[test]
+fn quitting_while_something_runs_offers_three_ways_and_what_is_left_is_taken_up() {
+    let program = Program::new();
+    let mut console = open_empty(&program);
+    console.keys(ENTER);
+    console.wait_for("waiting for you");
+    console.keys("q");
+    console.wait_for("leave");
+    console.keys(ESC);
+    console.wait_gone("leave");
+    console.keys(CTRL_C);
+    console.wait_for("Cancel the run?");
+    console.keys("n");
+    console.keys("ql");
+    assert!(console.wait_end().success());
+    gave_the_terminal_back(&console);
+    drop(console);
+    let mut console = open(&program);
+    console.wait_for("interrupted");
+    console.wait_for("account 0");
+    console.keys("a");
+    // What is only being prepared is not asked about.
+    console.wait_for("deploying");
+    console.keys("qw");
+    assert!(console.wait_end().success(), "it waits for the end, then quits");
+    drop(console);
+    let console = open(&program);
+    console.wait_for("✔ deployed");
+}
+
+#[test]
+fn what_another_process_does_is_shown_live_and_read_only() {
+    let program = Program::new();
+    let sandbox =
+        program.sandbox_with_faults(r#"[{"service": "lambda", "operation": "CreateFunction", "kind": "hang"}]"#);
+    let console = open_empty(&program);
+    let mut other = program.start(["deploy", "--yes", "--output", "json"]);
+    other.wait_for_event(
+        "the function to be created",
+        |kind| matches!(kind, thumbctl::event::EventKind::StepStarted { step } if step.as_str() == "function"),
+    );
+    console.wait_for("read-only");
+    console.wait_for("deploying");
+    console.wait_for("creating");
+    console.keys("aD");
+    console.keys("3");
+    console.wait_for("Phase complete");
+    assert!(!console.text().contains("Delete them?"));
+    other.kill();
+    console.wait_for("interrupted");
+    drop(console);
+    sandbox.interrupt();
+}
+
+#[test]
+fn without_a_terminal_there_is_no_console_but_help() {
+    let program = Program::new();
+    let help = program.run([] as [&str; 0]).ok();
+    assert!(help.stdout.contains("Usage:"), "{}", help.stdout);
+    let refused = program.run(["replay", "last"]).fails_with(2);
+    assert!(refused.contains("terminal"), "{refused}");
+}

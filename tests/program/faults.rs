@@ -1,0 +1,391 @@
+//! Calls that go wrong: whatever fails is said, `destroy` then leaves nothing, and `deploy` again completes.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use thumbctl::deployment::Deployment;
+use thumbctl::event::{Event, EventKind};
+use thumbctl::names::{DeploymentName, Names, Suffix};
+use thumbctl::plan::{Plan, Step};
+use thumbctl::resource::ResourceKind;
+use thumbctl::settings::BuildSource;
+use thumbctl::strategy::sdk::plan;
+use thumbctl::strategy::teardown;
+use thumbctl_test_support::Finished;
+use thumbctl_test_support::arena::{Arena, side_by_side};
+
+/// How often the SDK makes a call before it gives up.
+const SDK_ATTEMPTS: u64 = 4;
+
+/// How many deployments are under way at a time; they mostly wait.
+const AT_A_TIME: usize = 6;
+
+/// A call of a step of a plan.
+#[derive(Clone, Debug)]
+struct Call {
+    step: Step,
+    service: String,
+    operation: String,
+}
+
+impl Call {
+    /// All calls of a plan that can go wrong.
+    fn of(plan: &Plan) -> Vec<Self> {
+        let calls = plan.steps().iter().flat_map(|step| step.calls.iter().map(move |call| (step, call)));
+        // PassRole is a permission, not a call.
+        calls
+            .filter(|(_, call)| *call != "iam:PassRole")
+            .map(|(step, call)| {
+                let (service, operation) = call.split_once(':').expect("service:operation");
+                // The permission is called otherwise than the operation.
+                let operation = operation.replace("PutBucketNotification", "PutBucketNotificationConfiguration");
+                Self { step: step.clone(), service: service.to_owned(), operation }
+            })
+            .collect()
+    }
+
+    fn is(&self, service: &str, operation: &str) -> bool {
+        self.service == service && self.operation == operation
+    }
+
+    /// Whether it makes something, or changes it.
+    fn creates(&self) -> bool {
+        !["Get", "BatchGet", "Describe", "List"].iter().any(|start| self.operation.starts_with(start))
+    }
+
+    /// A rule that lets this call of this step of one deployment go wrong.
+    fn fault(&self, name: &str, what: &Value) -> Value {
+        let mut rule = json!({ "service": self.service, "operation": self.operation, "about": self.about(name) });
+        if self.step.id.as_str() == "function_active" {
+            // The step before looks whether there is such a function already.
+            rule["skip"] = json!(1);
+        }
+        for (key, value) in what.as_object().expect("the rest of a rule") {
+            rule[key] = value.clone();
+        }
+        rule
+    }
+
+    /// What the call names, with the deployment's suffix left open: it is drawn when the deployment begins.
+    fn about(&self, name: &str) -> String {
+        use ResourceKind::*;
+        let names = Names::new(DeploymentName::new(name).expect("a legal name"), Suffix::from_number(0));
+        let telling = match self.step.resource {
+            Some(InvokePermission | Notification | Image) | None => names.stem(),
+            Some(kind) => names.of(kind),
+        };
+        telling.replace(names.suffix().as_str(), "????????")
+    }
+
+    /// As this service refuses a caller.
+    fn denied(&self) -> Value {
+        let (status, code) = match self.service.as_str() {
+            "s3" | "iam" => (403, "AccessDenied"),
+            "lambda" => (403, "AccessDeniedException"),
+            _ => (400, "AccessDeniedException"),
+        };
+        json!({ "kind": "error", "status": status, "code": code, "message": "not allowed here" })
+    }
+
+    /// As this service asks for fewer requests.
+    fn throttled(&self) -> Value {
+        let (status, code) = match self.service.as_str() {
+            "s3" => (503, "SlowDown"),
+            "iam" => (400, "Throttling"),
+            "lambda" => (429, "TooManyRequestsException"),
+            _ => (400, "ThrottlingException"),
+        };
+        json!({ "kind": "error", "status": status, "code": code, "message": "slower, please" })
+    }
+}
+
+/// The calls of a deployment.
+fn deploy_calls() -> Vec<Call> {
+    Call::of(&plan::deploy(&BuildSource::Bundle))
+}
+
+/// The calls of a complete deployment's teardown.
+fn destroy_calls() -> Vec<Call> {
+    let name = DeploymentName::new("all").expect("a legal name");
+    let change = |&resource: &ResourceKind| Event {
+        v: thumbctl::event::VERSION,
+        run: thumbctl::event::RunId::from_file_stem("1"),
+        seq: 0,
+        at: chrono::Utc::now(),
+        kind: EventKind::ResourceChanged {
+            resource,
+            name: String::new(),
+            arn: None,
+            state: thumbctl::resource::ResourceState::Ready,
+            seconds: None,
+            note: None,
+        },
+    };
+    let events: Vec<Event> = ResourceKind::ARCHITECTURE.iter().map(change).collect();
+    Call::of(&teardown::destroy(&Deployment::fold(name, &events)))
+}
+
+/// Rules, each for a deployment of its own, and the deployments' names.
+fn one_each(start: &str, calls: Vec<Call>, what: impl Fn(&Call) -> Value) -> (Vec<(String, Call)>, Vec<Value>) {
+    let cases: Vec<(String, Call)> =
+        calls.into_iter().enumerate().map(|(index, call)| (format!("{start}{index}"), call)).collect();
+    let rules = cases.iter().map(|(name, call)| call.fault(name, &what(call))).collect();
+    (cases, rules)
+}
+
+/// Holds a deployment's build side up, so that no build is made while a call of the other side fails.
+fn hold_the_build(name: &str, milliseconds: u64) -> Value {
+    let about = format!("{name}-????????-build");
+    json!({ "service": "codebuild", "operation": "CreateProject", "about": about, "times": 1,
+            "kind": "delay", "delay_ms": milliseconds })
+}
+
+fn needs_no_build(call: &Call) -> bool {
+    use ResourceKind::*;
+    let function_side = [SourceBucket, DestinationBucket, FunctionLogGroup, FunctionPolicy, FunctionRole];
+    call.step.resource.is_some_and(|kind| function_side.contains(&kind))
+}
+
+fn retries_of(finished: &Finished, step: &str) -> Vec<(u32, String, f64)> {
+    let retry = |event: Event| match event.kind {
+        EventKind::StepRetried { step: of, attempt, reason, delay } if of.as_str() == step => {
+            Some((attempt, reason, delay))
+        }
+        _ => None,
+    };
+    finished.events().into_iter().filter_map(retry).collect()
+}
+
+fn failed_steps(finished: &Finished) -> BTreeSet<String> {
+    let failed = |event: Event| match event.kind {
+        EventKind::StepFailed { step, .. } => Some(step.to_string()),
+        _ => None,
+    };
+    finished.events().into_iter().filter_map(failed).collect()
+}
+
+/// The deployment failed at this call, and said what was called, why it failed, and in which step.
+#[track_caller]
+fn failed_at(finished: Finished, call: &Call, why: &str) -> String {
+    assert_eq!(failed_steps(&finished), BTreeSet::from([call.step.id.to_string()]), "{finished}");
+    let said = finished.fails_with(1);
+    assert!(said.contains(&call.operation), "which call was it? {said}");
+    assert!(said.contains(why), "why? {said}");
+    said
+}
+
+#[test]
+fn a_call_that_is_denied_is_named_with_the_missing_permission() {
+    let (cases, mut rules) = one_each("denied", deploy_calls(), |call| {
+        let mut rule = call.denied();
+        rule["times"] = json!(1);
+        rule
+    });
+    for (name, call) in &cases {
+        if needs_no_build(call) {
+            rules.push(hold_the_build(name, 500));
+        }
+    }
+    let arena = Arena::with_faults(&rules);
+    let cases = cases.into_iter().enumerate();
+    side_by_side(AT_A_TIME, cases, |(index, (name, call))| {
+        let said = failed_at(arena.run("deploy", &name), &call, "AccessDenied");
+        assert!(said.contains("hint: ") && said.contains("is missing."), "{said}");
+        if index % 6 == 0 {
+            arena.deploy_completes(&name);
+        }
+        arena.destroy_leaves_nothing(&name);
+    });
+    arena.close();
+}
+
+#[test]
+fn a_call_that_fails_in_the_cloud_is_named_with_what_the_cloud_says() {
+    let error = json!({ "kind": "error", "status": 500, "code": "InternalFailure", "times": SDK_ATTEMPTS });
+    let (cases, mut rules) = one_each("broken", deploy_calls(), |_| error.clone());
+    for (name, call) in &cases {
+        if needs_no_build(call) {
+            rules.push(hold_the_build(name, 3000));
+        }
+    }
+    let arena = Arena::with_faults(&rules);
+    let cases = cases.into_iter().enumerate();
+    side_by_side(AT_A_TIME, cases, |(index, (name, call))| {
+        let deployed = arena.run("deploy", &name);
+        if call.is("logs", "GetLogEvents") || call.is("codebuild", "BatchGetBuilds") {
+            // A build is not over because it, or its log, could not be looked at for a while.
+            deployed.ok();
+        } else {
+            failed_at(deployed, &call, "InternalFailure");
+            if index % 6 == 3 {
+                arena.deploy_completes(&name);
+            }
+        }
+        arena.destroy_leaves_nothing(&name);
+    });
+    arena.close();
+}
+
+#[test]
+fn a_call_that_is_never_answered_ends_at_its_deadline() {
+    // The first call of each step: they take seconds.
+    let mut calls = deploy_calls();
+    calls.dedup_by(|second, first| second.step.id == first.step.id);
+    let hang = json!({ "kind": "hang", "times": SDK_ATTEMPTS });
+    let (cases, mut rules) = one_each("silent", calls, |_| hang.clone());
+    for (name, call) in &cases {
+        if needs_no_build(call) {
+            rules.push(hold_the_build(name, 800));
+        }
+    }
+    let arena = Arena::with_faults(&rules);
+    arena.program.configure("timeouts.call_seconds = 1\n");
+    let cases = cases.into_iter().enumerate();
+    side_by_side(2 * AT_A_TIME, cases, |(index, (name, call))| {
+        failed_at(arena.run("deploy", &name), &call, "in time");
+        if index % 6 == 4 {
+            arena.deploy_completes(&name);
+        }
+        arena.destroy_leaves_nothing(&name);
+    });
+    arena.close();
+}
+
+#[test]
+fn throttling_beyond_the_sdks_own_patience_is_waited_out() {
+    let name = "throttled";
+    let throttle = |call: &Call| {
+        let mut rule = call.throttled();
+        rule["times"] = json!(SDK_ATTEMPTS + 1);
+        call.fault(name, &rule)
+    };
+    let rules: Vec<Value> = deploy_calls().iter().map(throttle).collect();
+    let arena = Arena::with_faults(&rules);
+    let deployed = arena.deploy_completes(name);
+    for call in deploy_calls() {
+        let retries = retries_of(&deployed, call.step.id.as_str());
+        // Where something is asked again and again anyway, one unanswered question is none.
+        let is_asked_anyway = call.step.id.as_str() == "function_active";
+        assert!(is_asked_anyway || !retries.is_empty(), "{call:?} was not made again");
+        assert!(retries.iter().all(|(_, reason, _)| reason.contains("fewer requests")), "{retries:?}");
+    }
+    arena.destroy_leaves_nothing(name);
+    arena.close();
+}
+
+#[test]
+fn a_role_that_is_too_new_is_waited_for() {
+    let about = "role-????????";
+    let refused = |service: &str, operation: &str, code: &str, message: &str| {
+        json!({ "service": service, "operation": operation, "about": about, "times": 3, "kind": "error", "status": 400,
+                "code": code, "message": message })
+    };
+    let arena = Arena::with_faults(&[
+        refused(
+            "codebuild",
+            "CreateProject",
+            "InvalidInputException",
+            "CodeBuild is not authorized to perform: sts:AssumeRole on arn:aws:iam::000000000000:role/role-build-role",
+        ),
+        refused(
+            "lambda",
+            "CreateFunction",
+            "InvalidParameterValueException",
+            "The role defined for the function cannot be assumed by Lambda.",
+        ),
+    ]);
+    let deployed = arena.deploy_completes("role");
+    for (step, service) in [("build_project", "CodeBuild"), ("function", "Lambda")] {
+        let reason = format!("{service} cannot assume the new role yet");
+        let expected = [(1, 0.25), (2, 0.5), (3, 1.0)].map(|(attempt, delay)| (attempt, reason.clone(), delay));
+        assert_eq!(retries_of(&deployed, step), expected);
+    }
+    arena.destroy_leaves_nothing("role");
+    arena.close();
+}
+
+#[test]
+fn a_lost_answer_makes_nothing_twice() {
+    let lose = |name: &str, times: u64| -> Vec<Value> {
+        let lost = json!({ "kind": "drop_after", "times": times });
+        deploy_calls().iter().filter(|call| call.creates()).map(|call| call.fault(name, &lost)).collect()
+    };
+    // Lost once, the SDK calls again behind our back; lost every time, the step fails and the next deploy finds what is there.
+    let arena = Arena::with_faults(&[lose("once", 1), lose("always", SDK_ATTEMPTS)].concat());
+    side_by_side(2, ["once", "always"], |name| {
+        let mut runs = 1;
+        while arena.run("deploy", name).code != Some(0) {
+            runs += 1;
+            assert!(runs < 40, "{name} does not come to an end");
+        }
+        assert!(name == "always" || runs == 1, "an answer that is lost once fails nothing");
+        arena.all_is_there_once(name);
+        assert_eq!(arena.builds_of(name), 1, "{name}");
+        arena.destroy_leaves_nothing(name);
+    });
+    arena.close();
+}
+
+#[test]
+fn destroy_goes_on_past_what_it_may_not_delete() {
+    use ResourceKind::*;
+    let deletes = |call: &Call| {
+        // Of these there are none here.
+        let rare = ["StopBuild", "AbortMultipartUpload", "DeletePolicyVersion"].contains(&call.operation.as_str());
+        call.creates() && !rare
+    };
+    let deny = |name: &str, call: &Call| {
+        let mut rule = call.denied();
+        rule["times"] = json!(1);
+        if call.is("s3", "PutBucketNotificationConfiguration") {
+            // The deployment makes this call, too: there is no other to take a notification off.
+            rule["skip"] = json!(1);
+        }
+        call.fault(name, &rule)
+    };
+    // Only the buckets that hold something have objects to delete.
+    let has_objects = |call: &Call| call.operation != "DeleteObjects" || call.step.resource == Some(BuildSourceBucket);
+    let calls: Vec<Call> = destroy_calls().into_iter().filter(deletes).filter(has_objects).collect();
+
+    // One deployment in which every step of the teardown is denied its first deleting call …
+    let mut first_of_step = calls.clone();
+    first_of_step.dedup_by(|second, first| second.step.id == first.step.id);
+    let mut rules: Vec<Value> = first_of_step.iter().map(|call| deny("every", call)).collect();
+    // … and for each call a deployment in which that one is denied: of resources that come in several only one is tried, and
+    // a build is made only where it matters.
+    let tried_on_others = [SourceBucket, DestinationBucket, FunctionLogGroup, FunctionPolicy, FunctionRole].map(Some);
+    let needs_build = |call: &Call| {
+        let after_it = [Image, Function, InvokePermission, Notification].map(Some);
+        after_it.contains(&call.step.resource) || call.operation == "BatchDeleteBuilds"
+    };
+    let alone = calls.into_iter().filter(|call| !tried_on_others.contains(&call.step.resource)).enumerate();
+    let cases: Vec<(String, Call)> = alone.map(|(index, call)| (format!("alone{index}"), call)).collect();
+    for (name, call) in &cases {
+        rules.push(deny(name, call));
+        if !needs_build(call) {
+            rules.push(json!({ "service": "codebuild", "operation": "StartBuild", "about": format!("{name}-????????"),
+                               "kind": "error", "status": 400, "code": "AccessDeniedException" }));
+        }
+    }
+
+    let arena = Arena::with_faults(&rules);
+    let denied_at = |name: &str, steps: &BTreeSet<String>| {
+        let destroyed = arena.run("destroy", name).ends_with(1);
+        assert_eq!(failed_steps(&destroyed), *steps, "{destroyed}");
+        let reported = destroyed.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!(reported, steps.len(), "every failure is reported: {destroyed}");
+        let kept: BTreeSet<String> = arena.standing(name).iter().map(ToString::to_string).collect();
+        assert_eq!(kept, *steps, "the journal keeps what is left");
+        arena.destroy_leaves_nothing(name);
+    };
+    side_by_side(AT_A_TIME, cases, |(name, call)| {
+        let deployed = arena.run("deploy", &name);
+        assert_eq!(deployed.code, Some(i32::from(!needs_build(&call))), "{deployed}");
+        denied_at(&name, &BTreeSet::from([call.step.id.to_string()]));
+    });
+    arena.deploy_completes("every");
+    let steps: BTreeSet<String> = first_of_step.iter().map(|call| call.step.id.to_string()).collect();
+    assert_eq!(steps.len(), ResourceKind::ARCHITECTURE.len(), "every step of a teardown deletes something");
+    denied_at("every", &steps);
+    arena.close();
+}

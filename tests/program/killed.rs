@@ -1,0 +1,216 @@
+//! Processes that are killed: whatever moment it hits, `deploy` goes on from there, and `destroy` leaves nothing.
+
+use std::path::{Path, PathBuf};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use thumbctl::event::{Event, EventKind};
+use thumbctl::resource::ResourceKind;
+use thumbctl_test_support::Running;
+use thumbctl_test_support::arena::{Arena, Death, side_by_side};
+
+/// How many deployments are under way at a time: each keeps a processor busy.
+const AT_A_TIME: usize = 2;
+
+const IMAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/images/mountains.jpg");
+
+/// What an event is about, if there are as many of its kind in every run.
+fn milestone(event: &Event) -> Option<String> {
+    Some(match &event.kind {
+        EventKind::ResourceChanged { resource, state, .. } => format!("{resource} is {state}"),
+        EventKind::StepStarted { step } => format!("{step} started"),
+        EventKind::StepFinished { step, .. } => format!("{step} finished"),
+        EventKind::RunStarted(_) => "run started".to_owned(),
+        EventKind::RunFinished { .. } => "run finished".to_owned(),
+        _ => return None,
+    })
+}
+
+/// Waits for a process that is to be killed at an event; answers whether it came that far.
+#[track_caller]
+fn was_killed(process: Running) -> bool {
+    let ended = process.wait();
+    assert!(matches!(ended.code, None | Some(0)), "{ended}");
+    ended.code.is_none()
+}
+
+/// The journal of a deployment's last run.
+fn last_journal(arena: &Arena, name: &str) -> PathBuf {
+    arena.program.journals(name).pop().expect("a run")
+}
+
+/// Sends an image through, whose thumbnail comes back.
+#[track_caller]
+fn a_thumbnail_comes_of_it(arena: &Arena, name: &str) {
+    let save = arena.program.work_dir().join(format!("thumbnails-{name}"));
+    let save_text = save.to_str().expect("a path of the test's own");
+    arena.start(&["upload", IMAGE, "--save", save_text], name, None).wait().ok();
+    let saved = std::fs::read_dir(&save).expect("the folder is there").count();
+    assert_eq!(saved, 1, "{name}");
+}
+
+/// Goes on after a kill in one of the two ways, and in the end there is nothing left.
+fn recovers(arena: &Arena, name: &str, by_deploying: bool, with_upload: bool) {
+    if by_deploying {
+        arena.deploy_completes(name);
+        if with_upload {
+            a_thumbnail_comes_of_it(arena, name);
+        }
+    }
+    arena.destroy_leaves_nothing(name);
+}
+
+/// Cuts so many bytes off a file's last line, its line break included: the line was being written when the process died.
+fn tear(file: &Path, draw: usize) {
+    let text = std::fs::read(file).expect("a journal");
+    let whole = text[..text.len().saturating_sub(1)].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let last = text.len() - whole;
+    if last > 0 {
+        std::fs::write(file, &text[..text.len() - 1 - draw % last]).expect("the journal can be cut");
+    }
+}
+
+/// Every event of a deployment but log lines, of which the first of each row is taken, is the last thing that a process
+/// journals; by turns the deployment is then completed, or destroyed. Steps run one after another, so that the events come
+/// in the same order every time; only the build says a little more or less each time, so that its phases and lines are
+/// met as well as their numbers in an earlier run tell.
+#[test]
+fn a_deploy_that_is_killed_after_any_event_is_completed_or_destroyed() {
+    let arena = Arena::new();
+    let deploy = ["deploy", "--parallelism", "1"];
+    let reference = arena.start(&deploy, "reference", None).wait().ok().events();
+    arena.destroy_leaves_nothing("reference");
+
+    let milestones: Vec<String> = reference.iter().filter_map(milestone).collect();
+    let is_line = |event: &Event| matches!(event.kind, EventKind::LogLine { .. });
+    let rows = reference.windows(2).filter(|pair| !is_line(&pair[0]) && is_line(&pair[1])).map(|pair| &pair[1]);
+    let others = reference.iter().filter(|event| !is_line(event) && milestone(event).is_none());
+    let deaths: Vec<Death> = (0..milestones.len() as u64)
+        .map(Death::AfterMilestone)
+        .chain(rows.chain(others).map(|event| Death::AfterEvent(event.seq)))
+        .collect();
+    side_by_side(AT_A_TIME, deaths.into_iter().enumerate(), |(turn, death)| {
+        let name = format!("turn{turn}");
+        assert!(was_killed(arena.start(&deploy, &name, Some(death))), "{death:?}");
+        let journalled = arena.program.journalled(&name);
+        let last = journalled.last().expect("the event is in the journal");
+        match death {
+            Death::AfterEvent(number) => assert_eq!(last.seq, number),
+            Death::AfterMilestone(number) => assert_eq!(milestone(last).as_ref(), Some(&milestones[number as usize])),
+        }
+        recovers(&arena, &name, turn % 2 == 0, turn % 16 == 0);
+    });
+    arena.close();
+}
+
+/// One teardown that dies again and again: after it began, and for each resource after its step started, after it was
+/// journalled that the resource is about to go, and after it was journalled that it is gone, or that its step is finished.
+#[test]
+fn a_destroy_that_is_killed_after_any_event_is_taken_up_again() {
+    let arena = Arena::new();
+    let name = "stubborn";
+    arena.deploy_completes(name);
+    let destroy = ["destroy", "--parallelism", "1"];
+    let die_after = |moment| {
+        let process = arena.start(&destroy, name, Some(Death::AfterMilestone(moment)));
+        assert!(was_killed(process), "it ended before {moment}");
+    };
+    die_after(0);
+    let mut left = ResourceKind::ARCHITECTURE.len();
+    while left > 0 {
+        assert_eq!(arena.standing(name).len(), left);
+        // Run started, step started, resource deleting, resource gone, step finished.
+        die_after(1);
+        die_after(2);
+        die_after(if left.is_multiple_of(2) { 3 } else { 4 });
+        left -= 1;
+    }
+    arena.nothing_is_left_of(name);
+    arena.close();
+}
+
+/// The process dies from outside, while steps run side by side and calls are under way.
+#[test]
+fn a_process_that_is_killed_at_any_moment_loses_nothing() {
+    let arena = Arena::new();
+    side_by_side(AT_A_TIME, 0..12u64, |seed| {
+        let mut random = StdRng::seed_from_u64(seed);
+        let name = format!("seed{seed}");
+        let die = |command: &str, after_events: usize| {
+            let mut process = arena.start(&[command], &name, None);
+            thumbctl_test_support::wait_for("events", || {
+                (process.events().len() >= after_events || process.has_ended()).then_some(())
+            });
+            process.kill();
+        };
+        die("deploy", random.random_range(1..60));
+        match seed % 3 {
+            // Killed again on the way to the end,
+            0 => die("deploy", random.random_range(1..100)),
+            // or when it is taken down,
+            1 => {
+                arena.deploy_completes(&name);
+                die("destroy", random.random_range(1..50));
+            }
+            // or not.
+            _ => {}
+        }
+        recovers(&arena, &name, seed % 2 == 0, false);
+    });
+    arena.close();
+}
+
+/// The last line of the journal is cut at some place: the process died while it wrote it.
+#[test]
+fn a_journal_whose_last_line_is_torn_is_taken_up() {
+    let arena = Arena::new();
+    side_by_side(AT_A_TIME, (0..44u64).step_by(2), |moment| {
+        let mut random = StdRng::seed_from_u64(moment);
+        let name = format!("torn{moment}");
+        assert!(was_killed(arena.start(&["deploy"], &name, Some(Death::AfterEvent(moment)))));
+        tear(&last_journal(&arena, &name), random.random_range(0..10_000));
+        recovers(&arena, &name, moment % 8 == 0, false);
+    });
+    // A teardown's journal, too.
+    let name = "torn-down";
+    arena.deploy_completes(name);
+    for moment in 1..20 {
+        if !was_killed(arena.start(&["destroy"], name, Some(Death::AfterEvent(moment)))) {
+            break;
+        }
+        tear(&last_journal(&arena, name), moment as usize * 31);
+    }
+    arena.destroy_leaves_nothing(name);
+    arena.close();
+}
+
+/// The cloud goes away in the middle and comes back: what it has answered is kept, and the deployment goes on.
+#[test]
+fn a_sandbox_that_is_killed_under_a_deploy_has_kept_what_it_answered() {
+    type Moment = fn(&EventKind) -> bool;
+    let role_is_there: Moment =
+        |kind| matches!(kind, EventKind::StepFinished { step, .. } if step.as_str() == "build_role");
+    let build_runs: Moment = |kind| matches!(kind, EventKind::BuildPhase { phase, .. } if phase == "BUILD");
+    let function_is_made: Moment =
+        |kind| matches!(kind, EventKind::StepFinished { step, .. } if step.as_str() == "function");
+    let mut arena = Arena::new();
+    for (index, moment) in [role_is_there, build_runs, function_is_made].into_iter().enumerate() {
+        let name = format!("outage{index}");
+        let mut deploy = arena.start(&["deploy"], &name, None);
+        deploy.wait_for_event("the moment", moment);
+        arena.kill_and_restart_the_sandbox();
+        let deployed = deploy.wait();
+        if deployed.code != Some(0) {
+            let said = deployed.ends_with(1).stderr;
+            assert!(said.contains("error: "), "{said}");
+        }
+        let status = arena.run("status", &name).ok().json();
+        for resource in status["resources"].as_array().expect("a list") {
+            assert!(resource["journal"] != "ready" || resource["cloud"] == "there", "it was answered: {resource}");
+        }
+        arena.deploy_completes(&name);
+        a_thumbnail_comes_of_it(&arena, &name);
+        arena.destroy_leaves_nothing(&name);
+    }
+    arena.close();
+}

@@ -1,0 +1,13 @@
+//! The real program, driven from outside: its commands, its console, and whatever may happen to them.
+
+mod bad_input;
+mod cli_usage;
+mod console;
+mod faults;
+mod inspect;
+mod killed;
+mod readme;
+mod sandbox_process;
+mod sandbox_state;
+mod walls;
+mod whole_loop;

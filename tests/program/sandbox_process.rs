@@ -1,0 +1,195 @@
+//! The sandbox as a process: joining, leaving, being killed.
+
+use std::future::Future;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use aws_sdk_s3::primitives::ByteStream;
+use thumbctl::sandbox::{Lease, SandboxError, SandboxOptions, join_or_start};
+use thumbctl_test_support::in_process::{code, s3};
+use thumbctl_test_support::{Clients, Sandbox};
+
+fn options(dir: &Path) -> SandboxOptions {
+    SandboxOptions { data_dir: dir.into(), program: thumbctl_test_support::thumbctl().into(), arguments: Vec::new() }
+}
+
+async fn join(dir: &Path) -> Lease {
+    join_or_start(options(dir)).await.expect("a sandbox")
+}
+
+/// Waits for a condition, with a deadline.
+async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut delay = Duration::from_millis(5);
+    while !condition().await {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(delay).await;
+        delay = (delay * 2).min(Duration::from_millis(100));
+    }
+}
+
+async fn is_gone(pid: u32) {
+    until("the sandbox's end", || async move {
+        // A zombie (its parent, this test, has not asked for its status) is gone as well.
+        match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+            Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')),
+            Err(_) => true,
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_stays_while_anyone_is_joined_and_goes_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = join(dir.path()).await;
+    let second = join(dir.path()).await;
+    assert_eq!(first.endpoint().pid, second.endpoint().pid);
+    assert_ne!(first.endpoint().pid, std::process::id());
+    s3(first.endpoint(), "us-east-1").create_bucket().bucket("kept").send().await.unwrap();
+    drop(first);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    s3(second.endpoint(), "us-east-1").head_bucket().bucket("kept").send().await.unwrap();
+    let pid = second.endpoint().pid;
+    drop(second);
+    is_gone(pid).await;
+    assert!(!dir.path().join("endpoint.json").exists());
+    let third = join(dir.path()).await;
+    assert_ne!(third.endpoint().pid, pid);
+    s3(third.endpoint(), "us-east-1").head_bucket().bucket("kept").send().await.unwrap();
+    let pid = third.endpoint().pid;
+    drop(third);
+    is_gone(pid).await;
+}
+
+#[tokio::test]
+async fn keys_that_are_given_are_the_ones_that_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(thumbctl_test_support::thumbctl());
+    command.args(["sandbox", "--port", "0", "--access-key", "WORKSHOP:the-same-for-all", "--state-dir"]);
+    command.arg(dir.path()).stdin(Stdio::null());
+    let sandbox = Sandbox::start(command);
+    assert_eq!((sandbox.access_key.as_str(), sandbox.secret_key.as_str()), ("WORKSHOP", "the-same-for-all"));
+    sandbox.clients().s3.list_buckets().send().await.unwrap();
+    let wrong = Clients::new(&sandbox.url, &sandbox.region, "WORKSHOP", "another-secret");
+    assert_eq!(code(wrong.s3.list_buckets().send().await), "SignatureDoesNotMatch");
+    sandbox.interrupt().ok();
+}
+
+#[tokio::test]
+async fn many_who_start_it_at_once_share_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let leases = futures::future::join_all((0..8).map(|_| join(dir.path()))).await;
+    let pid = leases[0].endpoint().pid;
+    assert!(leases.iter().all(|lease| lease.endpoint().pid == pid));
+    drop(leases);
+    is_gone(pid).await;
+}
+
+#[tokio::test]
+async fn nothing_that_was_answered_is_lost_when_it_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let lease = join(dir.path()).await;
+    let client = s3(lease.endpoint(), "us-east-1");
+    client.create_bucket().bucket("kept").send().await.unwrap();
+    let config = thumbctl_test_support::in_process::config(lease.endpoint(), "us-east-1");
+    aws_sdk_iam::Client::new(&config).create_user().user_name("ann").send().await.unwrap();
+    for number in 0..50 {
+        let put = client.put_object().bucket("kept").key(format!("{number}"));
+        put.body(ByteStream::from(vec![number; 100])).send().await.unwrap();
+    }
+    let pid = lease.endpoint().pid;
+    let killed = Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+    assert!(killed.success());
+    drop(lease);
+    let lease = join(dir.path()).await;
+    assert_ne!(lease.endpoint().pid, pid);
+    let client = s3(lease.endpoint(), "us-east-1");
+    assert_eq!(client.list_objects_v2().bucket("kept").send().await.unwrap().contents().len(), 50);
+    let got = client.get_object().bucket("kept").key("49").send().await.unwrap();
+    assert_eq!(got.body.collect().await.unwrap().to_vec(), vec![49; 100]);
+    let config = thumbctl_test_support::in_process::config(lease.endpoint(), "us-east-1");
+    aws_sdk_iam::Client::new(&config).get_user().user_name("ann").send().await.unwrap();
+    let pid = lease.endpoint().pid;
+    drop(lease);
+    is_gone(pid).await;
+}
+
+#[tokio::test]
+async fn fifty_megabytes_go_through_in_little_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let lease = join(dir.path()).await;
+    let client = s3(lease.endpoint(), "us-east-1");
+    let idle = peak_megabytes(lease.endpoint().pid);
+    client.create_bucket().bucket("big").send().await.unwrap();
+    let bytes = vec![7u8; 50 * 1024 * 1024];
+    client.put_object().bucket("big").key("k").body(ByteStream::from(bytes.clone())).send().await.unwrap();
+    let got = client.get_object().bucket("big").key("k").send().await.unwrap();
+    assert!(got.body.collect().await.unwrap().to_vec() == bytes);
+    let peak = peak_megabytes(lease.endpoint().pid);
+    println!("resident memory: {idle} MB idle, {peak} MB at most");
+    assert!(idle < 60 && peak < 100, "{idle} MB idle, {peak} MB at most");
+    let pid = lease.endpoint().pid;
+    drop(lease);
+    is_gone(pid).await;
+}
+
+/// The most memory that a process has had.
+fn peak_megabytes(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() / 1024
+}
+
+fn foreground(arguments: &[&str]) -> String {
+    let output = Command::new(thumbctl_test_support::thumbctl())
+        .arg("sandbox")
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn trouble_is_one_clear_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let lease = join(dir.path()).await;
+    let second = foreground(&["--data-dir", dir.path().to_str().unwrap()]);
+    assert!(second.contains("running already"), "{second}");
+    let other = tempfile::tempdir().unwrap();
+    let port = lease.endpoint().port().to_string();
+    let busy = foreground(&["--data-dir", other.path().to_str().unwrap(), "--port", &port]);
+    assert!(busy.contains(&format!("port {port} is in use")), "{busy}");
+    let file = other.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let unwritable = foreground(&["--data-dir", file.join("below").to_str().unwrap()]);
+    assert!(unwritable.contains("cannot use its data directory"), "{unwritable}");
+    let missing = SandboxOptions { program: "/nonexistent/thumbctl".into(), ..options(other.path()) };
+    assert!(matches!(join_or_start(missing).await, Err(SandboxError::Spawn { .. })));
+    std::fs::create_dir_all(other.path().join("snapshots")).unwrap();
+    std::fs::write(other.path().join("snapshots/iam.json"), "{").unwrap();
+    match join_or_start(options(other.path())).await {
+        Err(SandboxError::Ended { said }) => assert!(said.contains("is damaged"), "{said}"),
+        other => panic!("{other:?}"),
+    }
+    let pid = lease.endpoint().pid;
+    drop(lease);
+    is_gone(pid).await;
+}
+
+#[tokio::test]
+async fn its_files_are_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let outer = tempfile::tempdir().unwrap();
+    let dir = outer.path().join("state");
+    let lease = join(&dir).await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&dir), 0o700);
+    assert_eq!(mode(&dir.join("endpoint.json")), 0o600);
+    let pid = lease.endpoint().pid;
+    drop(lease);
+    is_gone(pid).await;
+}

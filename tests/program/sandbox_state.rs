@@ -1,0 +1,101 @@
+//! The sandbox's whole state: saved, loaded, emptied; while it runs and while it does not. And which sandbox is found.
+
+use thumbctl_test_support::{Program, Sandbox, list_everything};
+
+fn thumbnail_arrives(program: &Program) {
+    let (name, content) = &thumbctl::assets::sample_images()[0];
+    program.file(name, content);
+    program.run(["upload", name, "--save", "thumbnails"]).ok();
+}
+
+fn standing(program: &Program) -> bool {
+    program.run(["status", "--output", "json"]).stdout.contains("\"ready\"")
+}
+
+#[test]
+fn a_saved_deployment_comes_back_with_the_journal_that_knows_it() {
+    let program = Program::new();
+    program.run(["deploy"]).ok();
+    program.run(["sandbox", "save", "step-7"]).ok();
+    program.run(["destroy", "--yes"]).ok();
+    assert!(!standing(&program));
+    program.run(["sandbox", "load", "step-7", "--yes"]).ok();
+    assert!(standing(&program), "status: {}", program.run(["status"]).stdout);
+    thumbnail_arrives(&program);
+    let listed = program.run(["sandbox", "saved"]);
+    assert!(listed.stdout.contains("step-7"), "{}", listed.stdout);
+    program.run(["destroy", "--yes"]).ok();
+}
+
+#[test]
+fn a_state_that_was_handed_on_works_for_somebody_else() {
+    let (instructor, student) = (Program::new(), Program::new());
+    instructor.run(["deploy"]).ok();
+    let file = instructor.work_dir().join("step-7.tar.gz");
+    let file = file.to_str().expect("a path of text");
+    instructor.run(["sandbox", "save", file]).ok();
+    student.run(["sandbox", "load", file]).ok();
+    thumbnail_arrives(&student);
+    student.run(["destroy", "--yes"]).ok();
+    instructor.run(["destroy", "--yes"]).ok();
+}
+
+#[tokio::test]
+async fn a_running_sandbox_is_saved_loaded_and_emptied_under_its_clients() {
+    let program = Program::new();
+    let sandbox = program.sandbox();
+    let clients = sandbox.clients();
+    clients.s3.create_bucket().bucket("kept").send().await.expect("a bucket");
+    program.run(["sandbox", "save", "one-bucket"]).ok();
+    clients.s3.create_bucket().bucket("late").send().await.expect("a bucket");
+    program.run(["sandbox", "load", "one-bucket"]).ok();
+    let names = |listed: aws_sdk_s3::operation::list_buckets::ListBucketsOutput| -> Vec<String> {
+        listed.buckets().iter().filter_map(|bucket| bucket.name().map(str::to_owned)).collect()
+    };
+    assert_eq!(names(clients.s3.list_buckets().send().await.expect("buckets")), ["kept"]);
+    program.run(["sandbox", "reset", "--yes"]).ok();
+    assert_eq!(list_everything(&clients, "").await, Vec::<String>::new());
+    sandbox.interrupt().ok();
+}
+
+#[test]
+fn emptying_the_sandbox_ends_what_stood_in_it() {
+    let program = Program::new();
+    program.run(["deploy"]).ok();
+    let refused = program.run(["sandbox", "reset"]);
+    assert!(refused.stderr.contains("pass --yes"), "{}", refused.stderr);
+    program.run(["sandbox", "reset", "--yes"]).ok();
+    assert!(!standing(&program));
+    // A new one begins from nothing.
+    program.run(["deploy"]).ok();
+    program.run(["destroy", "--yes"]).ok();
+}
+
+#[test]
+fn what_is_no_saved_state_is_refused_and_changes_nothing() {
+    let program = Program::new();
+    program.run(["deploy"]).ok();
+    let nonsense = program.file("nonsense.tar.gz", "nonsense");
+    for (state, said) in [
+        (nonsense.to_str().expect("a path of text"), "is not a state that"),
+        ("never-saved", "there is no saved state at"),
+        ("../outside", "a name has up to 64"),
+    ] {
+        let refused = program.run(["sandbox", "load", state, "--yes"]);
+        assert!(refused.code != Some(0) && refused.stderr.contains(said), "{state}: {}", refused.stderr);
+    }
+    thumbnail_arrives(&program);
+    program.run(["destroy", "--yes"]).ok();
+}
+
+#[test]
+fn a_foreground_sandbox_with_its_state_elsewhere_is_found_while_it_runs() {
+    let program = Program::new();
+    let sandbox = Sandbox::start(program.command(["sandbox", "--port", "0", "--ephemeral"]));
+    program.run(["deploy"]).ok();
+    assert!(sandbox.calls("codebuild", "StartBuild") == 1, "the build ran in the sandbox in the foreground");
+    assert!(!program.has_sandbox(), "no other was started");
+    program.run(["destroy", "--yes"]).ok();
+    sandbox.interrupt().ok();
+    program.run(["status"]).ok();
+}

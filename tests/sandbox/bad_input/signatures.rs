@@ -1,0 +1,159 @@
+//! Requests that nobody signed, or not well.
+
+use chrono::{Duration, Utc};
+
+use super::sandbox;
+use super::wire::Call;
+
+/// One request of each family of services.
+fn one_of_each() -> [Call; 4] {
+    [
+        Call::s3("GET", "/", ""),
+        Call::json("logs", "Logs_20140328.DescribeLogGroups", "{}"),
+        Call::query("iam", "Action=ListRoles&Version=2010-05-08"),
+        Call::lambda("GET", "/2015-03-31/functions/", ""),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_signs_nothing_is_refused() {
+    sandbox(|wire| {
+        let [s3, json, query, lambda] = one_of_each();
+        wire.send_as(&s3, None).is(403, "AccessDenied");
+        wire.send_as(&json, None).is(400, "MissingAuthenticationTokenException");
+        wire.send_as(&query, None).is(403, "MissingAuthenticationToken");
+        wire.send_as(&lambda, None).is(400, "MissingAuthenticationTokenException");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_that_is_not_one_is_refused() {
+    sandbox(|wire| {
+        for call in one_of_each() {
+            let good = call.authorization(wire);
+            let whole = |from: &str, to: &str| {
+                assert!(good.contains(from), "{from} is not in {good}");
+                good.replacen(from, to, 1)
+            };
+            let signature = call.signature(&wire.secret_key);
+            let spoilt = [
+                "AWS4-HMAC-SHA256".to_owned(),
+                "AWS4-HMAC-SHA256 ".to_owned(),
+                "Basic dXNlcjpwYXNz".to_owned(),
+                "AWS4-HMAC-SHA512 Credential=a/b/c/d/aws4_request".to_owned(),
+                "\u{1f980}".to_owned(),
+                ",=,=,".repeat(100),
+                whole("Credential=", "Credentials="),
+                whole("/aws4_request", ""),
+                whole("/aws4_request", "/aws5_request"),
+                whole("SignedHeaders=host;", "SignedHeaders="),
+                whole("Signature=", "Sig="),
+                whole("/us-east-1/", "/"),
+                whole(&signature, ""),
+                whole(&signature, &"f".repeat(64)),
+                whole(&signature, &"f".repeat(6000)),
+                whole(&signature, "\u{444}"),
+                whole("host;x-amz-date", "host;x-amz-date;x-not-there"),
+                whole(&format!("Credential={}", wire.access_key), "Credential=AKIANOBODY"),
+                whole(&format!("Credential={}", wire.access_key), "Credential="),
+            ];
+            for authorization in spoilt {
+                let answer = wire.send_as(&call, Some(&authorization));
+                assert!(matches!(answer.status, 400 | 403), "{authorization}: {answer:?}");
+                assert!(!answer.code().is_empty(), "{authorization}: {answer:?}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_s_secret_or_an_unknown_key_does_not_help() {
+    sandbox(|wire| {
+        let expected = [
+            ("SignatureDoesNotMatch", 403, "InvalidAccessKeyId"),
+            ("InvalidSignatureException", 400, "UnrecognizedClientException"),
+            ("SignatureDoesNotMatch", 403, "InvalidClientTokenId"),
+            ("InvalidSignatureException", 400, "UnrecognizedClientException"),
+        ];
+        for (call, (mismatch, status, unknown)) in one_of_each().into_iter().zip(expected) {
+            let good = call.authorization(wire);
+            let forged = good.replace(&call.signature(&wire.secret_key), &call.signature("another's secret"));
+            wire.send_as(&call, Some(&forged)).is(403, mismatch);
+            wire.send_as(&call, Some(&good.replace(&wire.access_key, "AKIANOBODY"))).is(status, unknown);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_off_is_noticed() {
+    sandbox(|wire| {
+        for hours in [-1, 1, -100_000] {
+            let time = Utc::now() + Duration::hours(hours);
+            let [s3, json, query, _] = one_of_each().map(|call| Call { time, ..call });
+            wire.send(&s3).is(403, "RequestTimeTooSkewed");
+            wire.send(&json).is(403, "InvalidSignatureException");
+            wire.send(&query).is(403, "SignatureDoesNotMatch");
+        }
+        let call = Call::s3("GET", "/", "");
+        let head = call.head(Some(&call.authorization(wire)));
+        let date = head.lines().find(|line| line.starts_with("x-amz-date")).expect("a date").to_owned();
+        for wrong in ["x-amz-date: yesterday", "x-amz-date: 99999999T999999Z", "x-amz-date: ", "x-other: 1"] {
+            wire.raw(head.replace(&date, wrong).as_bytes()).is(400, "AuthorizationHeaderMalformed");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_other_than_the_signed_one_is_refused() {
+    sandbox(|wire| {
+        let create = |body: &str| Call::json("logs", "Logs_20140328.CreateLogGroup", body);
+        let signed = create(r#"{"logGroupName":"a"}"#);
+        let sent = create(r#"{"logGroupName":"b"}"#);
+        wire.send_as(&sent, Some(&signed.authorization(wire))).is(403, "InvalidSignatureException");
+        // The same where a header says what the body's hash is.
+        let signed = Call { payload: Some(super::wire::hash(&signed.body)), ..signed };
+        let sent = Call { payload: signed.payload.clone(), ..sent };
+        wire.send_as(&sent, Some(&signed.authorization(wire))).is(403, "InvalidSignatureException");
+        assert_eq!(wire.send(&Call::s3("PUT", "/pics", "")).status, 200);
+        let signed = Call::s3("PUT", "/pics/a", "as it was");
+        let sent = Call { body: b"as it is!".to_vec(), ..signed.clone() };
+        wire.send_as(&sent, Some(&signed.authorization(wire))).is(400, "XAmzContentSHA256Mismatch");
+        wire.send(&Call::s3("GET", "/pics/a", "")).is(404, "NoSuchKey");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_presigned_address_is_checked_as_well() {
+    sandbox(|wire| {
+        let day = Utc::now().format("%Y%m%d").to_string();
+        let now = Utc::now().format("%Y%m%dT%H%M%SZ").to_string();
+        let credential = format!("{}%2F{day}%2Fus-east-1%2Fs3%2Faws4_request", wire.access_key);
+        let address = |expires: &str, date: &str, credential: &str| {
+            format!(
+                "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}&X-Amz-Date={date}\
+                 &X-Amz-Expires={expires}&X-Amz-SignedHeaders=host&X-Amz-Signature=00"
+            )
+        };
+        let send = |target: &str| wire.send_as(&Call { payload: None, ..Call::s3("GET", target, "") }, None);
+        send(&address("60", &now, &credential)).is(403, "SignatureDoesNotMatch");
+        for expires in ["", "-1", "soon", "99999999999999999999999"] {
+            send(&address(expires, &now, &credential)).is(400, "AuthorizationHeaderMalformed");
+        }
+        send(&address("60", "20200101T000000Z", &credential)).is(403, "AccessDenied");
+        send(&address("60", &now, "nothing")).is(400, "AuthorizationHeaderMalformed");
+        send("/?X-Amz-Signature=00").is(400, "AuthorizationHeaderMalformed");
+        // Version 2.
+        let key = &wire.access_key;
+        send(&format!("/?AWSAccessKeyId={key}&Signature=x&Expires=1")).is(403, "AccessDenied");
+        send(&format!("/?AWSAccessKeyId={key}&Signature=x&Expires=never")).is(400, "AuthorizationHeaderMalformed");
+        send(&format!("/?AWSAccessKeyId={key}&Signature=x")).is(400, "AuthorizationHeaderMalformed");
+        send(&format!("/?AWSAccessKeyId={key}&Signature=x&Expires=9999999999")).is(403, "SignatureDoesNotMatch");
+        send("/?AWSAccessKeyId=AKIANOBODY&Signature=x&Expires=9999999999").is(403, "InvalidAccessKeyId");
+    })
+    .await;
+}

@@ -1,0 +1,187 @@
+//! Stacks that come to be, and go.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use thumbctl_test_support::cloudformation::{Cloud, place};
+
+const PICTURES: &str = r#"
+Description: Pictures
+Parameters:
+  Prefix: { Type: String, Default: pics }
+Conditions:
+  Never: !Equals [a, b]
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketName: !Sub "${Prefix}-in"
+      VersioningConfiguration: { Status: Enabled }
+  Unwanted:
+    Type: AWS::S3::Bucket
+    Condition: Never
+  Log:
+    Type: AWS::Logs::LogGroup
+    Properties: { LogGroupName: !Sub "/${Bucket}/log", RetentionInDays: 7 }
+  Repository:
+    Type: AWS::ECR::Repository
+    Properties: { RepositoryName: !Ref Prefix }
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: !Join ["-", [!Ref Prefix, role]]
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement: [{ Effect: Allow, Principal: { Service: lambda.amazonaws.com }, Action: "sts:AssumeRole" }]
+      Policies:
+        - PolicyName: read
+          PolicyDocument:
+            Version: "2012-10-17"
+            Statement: [{ Effect: Allow, Action: "s3:GetObject", Resource: !Sub "${Bucket.Arn}/*" }]
+Outputs:
+  Where: { Value: !GetAtt Bucket.Arn, Description: The bucket, Export: { Name: pictures } }
+"#;
+
+#[tokio::test]
+async fn a_stack_makes_what_its_template_says_and_takes_it_away_again() {
+    let cloud = Cloud::new();
+    let stack = cloud.created("pictures", PICTURES, "CREATE_COMPLETE").await;
+    assert_eq!(stack.description(), Some("Pictures"));
+    let output = &stack.outputs()[0];
+    assert_eq!((output.output_key(), output.output_value()), (Some("Where"), Some("arn:aws:s3:::pics-in")));
+    assert_eq!(output.export_name(), Some("pictures"));
+    let versioning = cloud.clients.s3.get_bucket_versioning().bucket("pics-in").send().await.unwrap();
+    assert_eq!(versioning.status().map(|status| status.as_str()), Some("Enabled"));
+    let groups = cloud.clients.logs.describe_log_groups().send().await.unwrap();
+    let group = &groups.log_groups()[0];
+    assert_eq!((group.log_group_name(), group.retention_in_days()), (Some("/pics-in/log"), Some(7)));
+    let policy = cloud.clients.iam.get_role_policy().role_name("pics-role").policy_name("read").send().await.unwrap();
+    assert!(policy.policy_document().contains("pics-in"), "{}", policy.policy_document());
+    assert_eq!(cloud.resources("pictures").await.len(), 4, "what a condition leaves out is not there");
+
+    cloud.deleted("pictures", "DELETE_COMPLETE").await;
+    assert!(!cloud.has_bucket("pics-in").await && !cloud.has_log_group("/pics-in/log").await);
+    assert!(!cloud.has_role("pics-role").await && cloud.stack("pictures").await.is_none());
+}
+
+#[tokio::test]
+async fn events_come_in_cloudformations_order_with_its_words() {
+    let cloud = Cloud::new();
+    cloud.created("pictures", PICTURES, "CREATE_COMPLETE").await;
+    let story = cloud.story("pictures").await;
+    assert_eq!(story[0], "pictures CREATE_IN_PROGRESS: User Initiated");
+    assert_eq!(story[story.len() - 1], "pictures CREATE_COMPLETE");
+    let of_bucket: Vec<&str> = story.iter().map(String::as_str).filter(|line| line.starts_with("Bucket ")).collect();
+    assert_eq!(
+        of_bucket,
+        [
+            "Bucket CREATE_IN_PROGRESS",
+            "Bucket CREATE_IN_PROGRESS: Resource creation Initiated",
+            "Bucket CREATE_IN_PROGRESS CONFIGURATION_COMPLETE: Eventual consistency check initiated",
+            "Bucket CREATE_COMPLETE",
+        ]
+    );
+    // What speaks of the bucket waits until it is configured, and what does not goes side by side with it.
+    assert!(
+        place(&story, "Bucket CREATE_IN_PROGRESS CONFIGURATION_COMPLETE") < place(&story, "Log CREATE_IN_PROGRESS")
+    );
+    assert!(place(&story, "Repository CREATE_IN_PROGRESS") < place(&story, "Bucket CREATE_COMPLETE"));
+    let events = cloud.events("pictures").await;
+    let begun = events.iter().find(|event| event.logical_resource_id() == Some("Bucket")).unwrap();
+    assert_eq!(begun.physical_resource_id().unwrap_or_default(), "");
+    assert!(begun.resource_properties().unwrap_or_default().is_empty() || begun.resource_properties().is_some());
+    let configured = story.iter().filter(|line| line.starts_with("pictures CREATE_IN_PROGRESS CONFIGURATION_COMPLETE"));
+    assert!(configured.count() <= 1, "{story:#?}");
+}
+
+/// The first call of each hangs for a while: if one waited for the other, the second would not have begun by then.
+#[tokio::test]
+async fn independent_resources_are_made_side_by_side() {
+    let hang = |operation: &str| json!({ "service": "*", "operation": operation, "times": 1, "kind": "hang" });
+    let cloud = Cloud::with_faults(&[hang("CreateBucket"), hang("CreateRepository"), hang("CreateLogGroup")]);
+    let template = "
+Resources:
+  A: { Type: 'AWS::S3::Bucket', Properties: { BucketName: side-a } }
+  B: { Type: 'AWS::ECR::Repository', Properties: { RepositoryName: side-b } }
+  C: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: side-c } }
+";
+    cloud.create("side", template).send().await.unwrap();
+    let begun = |story: &[String]| story.iter().filter(|line| line.ends_with("CREATE_IN_PROGRESS")).count();
+    thumbctl_test_support::until("all three to be under way", async || {
+        (begun(&cloud.story("side").await) == 3).then_some(())
+    })
+    .await;
+    // The API answers meanwhile, and a stack that is being made can be deleted.
+    cloud.deleted("side", "DELETE_COMPLETE").await;
+    assert!(!cloud.has_bucket("side-a").await && !cloud.has_log_group("side-c").await);
+}
+
+#[tokio::test]
+async fn stack_tags_are_on_the_resources_and_only_cloudformations_are_kept_from_others() {
+    let cloud = Cloud::new();
+    let tag = aws_sdk_cloudformation::types::Tag::builder().key("team").value("blue").build();
+    let id = cloud.create("pictures", PICTURES).tags(tag).send().await.unwrap().stack_id.unwrap();
+    cloud.comes_to("pictures", "CREATE_COMPLETE").await;
+    let expected = |name: &str| {
+        BTreeMap::from([
+            ("aws:cloudformation:logical-id".to_owned(), name.to_owned()),
+            ("aws:cloudformation:stack-id".to_owned(), id.clone()),
+            ("aws:cloudformation:stack-name".to_owned(), "pictures".to_owned()),
+            ("team".to_owned(), "blue".to_owned()),
+        ])
+    };
+    let clients = &cloud.clients;
+    let tags = clients.s3.get_bucket_tagging().bucket("pics-in").send().await.unwrap();
+    let tags: BTreeMap<_, _> =
+        tags.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
+    assert_eq!(tags, expected("Bucket"));
+    let group = clients.logs.describe_log_groups().send().await.unwrap().log_groups()[0].clone();
+    let arn = group.log_group_arn().unwrap_or_default().to_owned();
+    let tags = clients.logs.list_tags_for_resource().resource_arn(&arn).send().await.unwrap().tags.unwrap();
+    assert_eq!(tags.into_iter().collect::<BTreeMap<_, _>>(), expected("Log"));
+    let tags = clients.iam.list_role_tags().role_name("pics-role").send().await.unwrap();
+    let tags: BTreeMap<_, _> = tags.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
+    assert_eq!(tags, expected("Role"));
+    let own = "aws:cloudformation:stack-name";
+    assert!(clients.logs.untag_resource().resource_arn(&arn).tag_keys(own).send().await.is_err());
+    assert!(clients.logs.tag_resource().resource_arn(&arn).tags(own, "x").send().await.is_err());
+    let repository = clients.ecr.describe_repositories().send().await.unwrap().repositories()[0].clone();
+    let arn = repository.repository_arn().unwrap();
+    assert!(clients.ecr.untag_resource().resource_arn(arn).tag_keys(own).send().await.is_err());
+    let tags = clients.ecr.list_tags_for_resource().resource_arn(arn).send().await.unwrap();
+    assert_eq!(tags.tags().len(), 4);
+}
+
+#[tokio::test]
+async fn a_stack_of_two_hundred_events_is_paged() {
+    let cloud = Cloud::new();
+    let mut template = "Resources:\n".to_owned();
+    for number in 0..55 {
+        template.push_str(&format!(
+            "  Log{number}: {{ Type: 'AWS::Logs::LogGroup', Properties: {{ LogGroupName: 'many-{number}' }} }}\n"
+        ));
+    }
+    cloud.created("many", &template, "CREATE_COMPLETE").await;
+    let first = cloud.clients.cloudformation.describe_stack_events().stack_name("many").send().await.unwrap();
+    assert_eq!(first.stack_events().len(), 100);
+    assert_eq!(first.stack_events()[0].logical_resource_id(), Some("many"), "the newest comes first");
+    let all = cloud.events("many").await;
+    assert!(all.len() > 200, "{}", all.len());
+    let ids: std::collections::BTreeSet<_> = all.iter().filter_map(|event| event.event_id()).collect();
+    assert_eq!(ids.len(), all.len());
+    let listed = cloud.clients.cloudformation.list_stack_resources().stack_name("many").into_paginator().items().send();
+    assert_eq!(listed.try_collect().await.unwrap().len(), 55);
+    cloud.deleted("many", "DELETE_COMPLETE").await;
+}
+
+#[tokio::test]
+async fn the_same_request_twice_is_one() {
+    let cloud = Cloud::new();
+    let ask = || cloud.create("pictures", PICTURES).client_request_token("once").send();
+    let (first, again) = (ask().await.unwrap(), ask().await.unwrap());
+    assert_eq!(first.stack_id(), again.stack_id());
+    cloud.comes_to("pictures", "CREATE_COMPLETE").await;
+    assert!(cloud.events("pictures").await.iter().all(|event| event.client_request_token() == Some("once")));
+    assert!(cloud.create("pictures", PICTURES).client_request_token("twice").send().await.is_err());
+}

@@ -1,0 +1,151 @@
+//! Resources that cannot be made.
+
+use aws_sdk_cloudformation::types::OnFailure;
+use serde_json::json;
+
+use thumbctl_test_support::cloudformation::{Cloud, place, refused};
+
+const TWO: &str = "
+Resources:
+  Good: { Type: 'AWS::S3::Bucket', Properties: { BucketName: fails-good } }
+  Bad: { Type: 'AWS::Logs::LogGroup', DependsOn: Good, Properties: { LogGroupName: fails-bad } }
+  Later: { Type: 'AWS::ECR::Repository', DependsOn: Bad }
+";
+
+#[tokio::test]
+async fn a_failed_resource_rolls_the_stack_back_and_leaves_nothing() {
+    let cloud = Cloud::with_faults(&[refused("logs", "CreateLogGroup", "fails-bad", 1)]);
+    cloud.created("fails", TWO, "ROLLBACK_COMPLETE").await;
+    assert!(!cloud.has_bucket("fails-good").await);
+    let story = cloud.story("fails").await;
+    let failed = &story[place(&story, "Bad CREATE_FAILED")];
+    assert!(failed.contains("not allowed here") && failed.contains("HandlerErrorCode: AccessDenied"), "{failed}");
+    let rollback = &story[place(&story, "fails ROLLBACK_IN_PROGRESS")];
+    assert!(
+        rollback.ends_with("The following resource(s) failed to create: [Bad]. Rollback requested by user."),
+        "{rollback}"
+    );
+    assert!(!story.iter().any(|line| line.starts_with("Later")), "{story:#?}");
+    assert!(place(&story, "Good DELETE_COMPLETE") < place(&story, "fails ROLLBACK_COMPLETE"));
+    // What is left is a name, which has to be deleted before it can be used again.
+    assert!(cloud.create("fails", TWO).send().await.is_err());
+    cloud.deleted("fails", "DELETE_COMPLETE").await;
+    cloud.created("fails", TWO, "CREATE_COMPLETE").await;
+}
+
+#[tokio::test]
+async fn what_is_under_way_when_another_fails_is_cancelled() {
+    let hang = json!({ "service": "s3", "operation": "CreateBucket", "times": 1, "kind": "hang" });
+    let bad =
+        json!({ "service": "logs", "operation": "CreateLogGroup", "kind": "error", "status": 400, "code": "Bad" });
+    let cloud = Cloud::with_faults(&[hang, bad]);
+    let template = "
+Resources:
+  Slow: { Type: 'AWS::S3::Bucket', Properties: { BucketName: cancelled } }
+  Bad: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: bad } }
+";
+    cloud.created("cancels", template, "ROLLBACK_COMPLETE").await;
+    let story = cloud.story("cancels").await;
+    assert!(place(&story, "Bad CREATE_FAILED") < place(&story, "Slow CREATE_FAILED: Resource creation cancelled"));
+    let rollback = &story[place(&story, "cancels ROLLBACK_IN_PROGRESS")];
+    assert!(rollback.contains("failed to create: [Bad, Slow]"), "{rollback}");
+}
+
+#[tokio::test]
+async fn a_call_that_could_not_be_served_is_made_again_and_given_up_at_last() {
+    let cloud = Cloud::with_faults(&[
+        json!({ "service": "logs", "operation": "CreateLogGroup", "about": "passing", "times": 2, "kind": "throttle" }),
+        json!({ "service": "s3", "operation": "CreateBucket", "about": "passing", "times": 1, "kind": "failure" }),
+        json!({ "service": "ecr", "operation": "CreateRepository", "about": "passing", "times": 1, "kind": "drop_before" }),
+        json!({ "service": "ecr", "operation": "CreateRepository", "about": "lasting", "kind": "throttle" }),
+    ]);
+    let passing = "
+Resources:
+  A: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: passing } }
+  B: { Type: 'AWS::S3::Bucket', Properties: { BucketName: passing } }
+  C: { Type: 'AWS::ECR::Repository', Properties: { RepositoryName: passing } }
+";
+    cloud.created("passing", passing, "CREATE_COMPLETE").await;
+    let lasting = "Resources: { A: { Type: 'AWS::ECR::Repository', Properties: { RepositoryName: lasting } } }";
+    cloud.created("lasting", lasting, "ROLLBACK_COMPLETE").await;
+    let story = cloud.story("lasting").await;
+    let failed = &story[place(&story, "A CREATE_FAILED")];
+    assert!(failed.contains("HandlerErrorCode: Throttling"), "{failed}");
+}
+
+#[tokio::test]
+async fn on_failure_do_nothing_keeps_what_was_made_and_delete_leaves_no_stack() {
+    let cloud = Cloud::with_faults(&[refused("logs", "CreateLogGroup", "fails-bad", 2)]);
+    cloud.create("kept", TWO).on_failure(OnFailure::DoNothing).send().await.unwrap();
+    cloud.comes_to("kept", "CREATE_FAILED").await;
+    assert!(cloud.has_bucket("fails-good").await);
+    cloud.deleted("kept", "DELETE_COMPLETE").await;
+    assert!(!cloud.has_bucket("fails-good").await);
+    let id = cloud.create("gone", TWO).on_failure(OnFailure::Delete).send().await.unwrap().stack_id.unwrap();
+    cloud.comes_to(&id, "DELETE_COMPLETE").await;
+    assert!(cloud.stack("gone").await.is_none() && !cloud.has_bucket("fails-good").await);
+}
+
+#[tokio::test]
+async fn what_is_somebody_elses_is_neither_taken_nor_deleted() {
+    let cloud = Cloud::new();
+    cloud.clients.s3.create_bucket().bucket("fails-good").send().await.unwrap();
+    cloud.created("greedy", TWO, "ROLLBACK_COMPLETE").await;
+    let story = cloud.story("greedy").await;
+    let failed = &story[place(&story, "Good CREATE_FAILED")];
+    assert!(failed.contains("fails-good already exists") && failed.contains("AlreadyExists"), "{failed}");
+    assert!(cloud.has_bucket("fails-good").await);
+}
+
+#[tokio::test]
+async fn a_stack_that_cannot_be_deleted_says_why_and_can_be_deleted_later() {
+    let cloud = Cloud::new();
+    cloud.created("full", TWO, "CREATE_COMPLETE").await;
+    let s3 = &cloud.clients.s3;
+    s3.put_object().bucket("fails-good").key("a").body(b"x".to_vec().into()).send().await.unwrap();
+    let stack = cloud.deleted("full", "DELETE_FAILED").await;
+    let reason = stack.stack_status_reason().unwrap();
+    assert!(reason.contains("The following resource(s) failed to delete: [Good]"), "{reason}");
+    // What stood on it is gone already; it can be left behind, or emptied.
+    assert!(!cloud.has_log_group("fails-bad").await);
+    let delete = cloud.clients.cloudformation.delete_stack().stack_name("full").retain_resources("Good");
+    delete.send().await.unwrap();
+    cloud.comes_to(stack.stack_id().unwrap(), "DELETE_COMPLETE").await;
+    assert!(cloud.has_bucket("fails-good").await);
+}
+
+#[tokio::test]
+async fn whoever_may_not_do_something_cannot_have_cloudformation_do_it() {
+    let cloud = Cloud::new();
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}]}"#;
+    let policy = r#"{"Version":"2012-10-17","Statement":[
+        {"Effect":"Allow","Action":"cloudformation:*","Resource":"arn:aws:cloudformation:*:*:stack/own/*"},
+        {"Effect":"Allow","Action":"logs:*","Resource":"*"}]}"#;
+    let iam = &cloud.clients.iam;
+    let role = iam.create_role().role_name("limited").assume_role_policy_document(trust).send().await.unwrap();
+    iam.put_role_policy().role_name("limited").policy_name("p").policy_document(policy).send().await.unwrap();
+    let sts = aws_sdk_sts::Client::new(&cloud.clients.config);
+    let assumed =
+        sts.assume_role().role_arn(role.role().unwrap().arn()).role_session_name("limited").send().await.unwrap();
+    let keys = assumed.credentials().unwrap();
+    let config = thumbctl_test_support::config(
+        &cloud.sandbox.url,
+        &cloud.sandbox.region,
+        keys.access_key_id(),
+        keys.secret_access_key(),
+        Some(keys.session_token()),
+    );
+    let limited = aws_sdk_cloudformation::Client::new(&config);
+    let template = "
+Resources:
+  Log: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: own } }
+  Bucket: { Type: 'AWS::S3::Bucket', DependsOn: Log }
+";
+    assert!(limited.create_stack().stack_name("other").template_body(template).send().await.is_err());
+    limited.create_stack().stack_name("own").template_body(template).send().await.unwrap();
+    cloud.comes_to("own", "ROLLBACK_COMPLETE").await;
+    let story = cloud.story("own").await;
+    let failed = &story[place(&story, "Bucket CREATE_FAILED")];
+    assert!(failed.contains("AccessDenied"), "{failed}");
+    place(&story, "Log CREATE_COMPLETE");
+}

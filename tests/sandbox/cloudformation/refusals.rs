@@ -1,0 +1,121 @@
+//! What is refused before anything is made.
+
+use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
+use aws_sdk_cloudformation::types::{Capability, OnFailure, Tag};
+
+use thumbctl_test_support::cloudformation::{Cloud, parameter};
+
+const BUCKET: &str = "Resources: { A: { Type: 'AWS::S3::Bucket' } }";
+
+#[tokio::test]
+async fn capabilities_are_asked_for() {
+    let cloud = Cloud::new();
+    let role = |name: &str| {
+        format!(
+            "Resources: {{ R: {{ Type: 'AWS::IAM::Role', Properties: {{ {name} AssumeRolePolicyDocument: {{}} }} }} }}"
+        )
+    };
+    let ask = |template: String, capability: Option<Capability>| {
+        let create = cloud.clients.cloudformation.create_stack().stack_name("roles").template_body(template);
+        async move { create.set_capabilities(capability.map(|one| vec![one])).send().await.unwrap_err() }
+    };
+    let refused = ask(role(""), None).await;
+    assert_eq!(refused.code(), Some("InsufficientCapabilitiesException"));
+    assert_eq!(refused.message(), Some("Requires capabilities : [CAPABILITY_IAM]"));
+    let refused = ask(role("RoleName: r,"), Some(Capability::CapabilityIam)).await;
+    assert_eq!(refused.message(), Some("Requires capabilities : [CAPABILITY_NAMED_IAM]"));
+    let valid = cloud.clients.cloudformation.validate_template().template_body(role("RoleName: r,"));
+    let valid = valid.send().await.unwrap();
+    assert_eq!(valid.capabilities(), [Capability::CapabilityNamedIam]);
+}
+
+#[tokio::test]
+async fn circular_dependencies_unknown_types_and_bad_references_are_refused() {
+    let cloud = Cloud::new();
+    let circle = "
+Resources:
+  A: { Type: 'AWS::S3::Bucket', Properties: { BucketName: !Ref B } }
+  B: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: !Ref A } }
+";
+    let refused = cloud.refusal(circle).await;
+    assert!(refused.starts_with("ValidationError: Circular dependency between resources: ["), "{refused}");
+    let refused = cloud.refusal("Resources: { A: { Type: 'AWS::EC2::Volcano' } }").await;
+    assert!(refused.contains("Unrecognized resource types: [AWS::EC2::Volcano]"), "{refused}");
+    let refused =
+        cloud.refusal("Resources: { A: { Type: 'AWS::S3::Bucket', Properties: { BucketName: !Ref B } } }").await;
+    assert!(refused.contains("Unresolved resource dependencies [B] in the Resources block"), "{refused}");
+    let refused = cloud.refusal("Resources: { A: { Type: 'AWS::S3::Bucket', Properties: { Color: red } } }").await;
+    assert!(refused.contains("extraneous key [Color] is not permitted"), "{refused}");
+    for (properties, said) in [
+        ("BucketName: [a]", "#/BucketName: expected type: String, found: JSONArray"),
+        ("BucketName: a-name, Tags: { a: b }", "#/Tags: expected type: JSONArray, found: JSONObject"),
+        ("BucketName: a-name, Tags: a", "#/Tags: expected type: JSONArray, found: String"),
+        ("VersioningConfiguration: true", "#/VersioningConfiguration: expected type: JSONObject, found: Boolean"),
+    ] {
+        let template = format!("Resources: {{ A: {{ Type: 'AWS::S3::Bucket', Properties: {{ {properties} }} }} }}");
+        let refused = cloud.refusal(&template).await;
+        assert!(refused.contains(said), "{refused}");
+    }
+    let refused = cloud.refusal("Resources: [").await;
+    assert!(refused.starts_with("ValidationError: Template format error:"), "{refused}");
+    let unknown = cloud.clients.cloudformation.validate_template();
+    let unknown = unknown.template_body("Resources: { A: { Type: 'AWS::EC2::Volcano' } }").send().await.unwrap_err();
+    assert!(unknown.message().unwrap().contains("Unrecognized resource types"));
+    let filter =
+        cloud.clients.cloudformation.list_stacks().stack_status_filter("GONE".into()).send().await.unwrap_err();
+    assert!(filter.message().unwrap().contains("Value '[GONE]' at 'stackStatusFilter'"), "{filter:?}");
+}
+
+#[tokio::test]
+async fn parameters_are_held_against_their_constraints() {
+    let cloud = Cloud::new();
+    let template = "
+Parameters:
+  Size: { Type: Number, MaxValue: 10 }
+  Color: { Type: String, AllowedValues: [red, blue], Default: red }
+Resources: { A: { Type: 'AWS::S3::Bucket' } }
+";
+    let ask = |parameters: Vec<(&str, &str)>| {
+        let parameters = parameters.into_iter().map(|(key, value)| parameter(key, value)).collect();
+        let create = cloud.create("sized", template).set_parameters(Some(parameters));
+        async move { create.send().await.unwrap_err().message().unwrap_or_default().to_owned() }
+    };
+    assert_eq!(ask(vec![]).await, "Parameters: [Size] must have values");
+    assert_eq!(ask(vec![("Size", "1"), ("Weight", "2")]).await, "Parameters: [Weight] do not exist in the template");
+    assert!(ask(vec![("Size", "11")]).await.contains("not greater than 10"));
+    assert!(ask(vec![("Size", "1"), ("Color", "green")]).await.contains("must be one of AllowedValues"));
+}
+
+#[tokio::test]
+async fn what_would_not_be_heeded_is_refused_by_its_name() {
+    let cloud = Cloud::new();
+    let protected = cloud.create("x", BUCKET).enable_termination_protection(true).send().await.unwrap_err();
+    assert!(protected.message().unwrap().contains("EnableTerminationProtection"), "{protected:?}");
+    let cloud_role = cloud.create("x", BUCKET).role_arn("arn:aws:iam::000000000000:role/r").send().await.unwrap_err();
+    assert!(cloud_role.message().unwrap().contains("RoleARN"));
+    let url = cloud.clients.cloudformation.create_stack().stack_name("x").template_url("https://example.com/t.yaml");
+    assert!(url.send().await.unwrap_err().message().unwrap().contains("TemplateURL"));
+    let both = cloud.create("x", BUCKET).on_failure(OnFailure::Delete).disable_rollback(true).send().await.unwrap_err();
+    assert!(both.message().unwrap().contains("not both"));
+    let named = cloud.create("1x", BUCKET).send().await.unwrap_err();
+    assert!(named.message().unwrap().contains("stackName"));
+    let tag = Tag::builder().key("aws:own").value("x").build();
+    assert!(cloud.create("x", BUCKET).tags(tag).send().await.unwrap_err().message().unwrap().contains("aws:"));
+    // Saying that one does not want it asks for nothing.
+    cloud.create("x", BUCKET).enable_termination_protection(false).send().await.unwrap();
+    cloud.comes_to("x", "CREATE_COMPLETE").await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said() {
+    let cloud = Cloud::new();
+    let client = &cloud.clients.cloudformation;
+    let missing = client.describe_stacks().stack_name("nobody").send().await.unwrap_err();
+    assert_eq!(missing.message(), Some("Stack with id nobody does not exist"));
+    client.delete_stack().stack_name("nobody").send().await.expect("it is deleted already");
+    let missing = client.update_stack().stack_name("nobody").template_body(BUCKET).send().await.unwrap_err();
+    assert_eq!(missing.code(), Some("ValidationError"));
+    // The house's own operations are nobody's.
+    let stolen = client.describe_stack_resource().stack_name("nobody").logical_resource_id("x").send().await;
+    assert!(stolen.is_err());
+}

@@ -1,0 +1,222 @@
+//! Sandboxes that are killed in the middle: the next one goes on.
+
+use serde_json::{Value, json};
+use thumbctl::sandbox::{StateChange, change_state};
+
+use thumbctl_test_support::cloudformation::{Cloud, place};
+use thumbctl_test_support::until;
+
+/// Every kind that is made by more than one call, and one that waits for another.
+const ALL: &str = "
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketName: killed
+      VersioningConfiguration: { Status: Enabled }
+  Policy:
+    Type: AWS::S3::BucketPolicy
+    Properties:
+      Bucket: !Ref Bucket
+      PolicyDocument:
+        Version: '2012-10-17'
+        Statement: [{ Effect: Allow, Principal: { AWS: '*' }, Action: 's3:GetObject', Resource: 'arn:aws:s3:::killed/*' }]
+  Log: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: killed, RetentionInDays: 7 } }
+  Repository: { Type: 'AWS::ECR::Repository', Properties: { LifecyclePolicy: { LifecyclePolicyText: '{\"rules\":[]}' } } }
+  Allowed:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      PolicyDocument:
+        Version: '2012-10-17'
+        Statement: [{ Effect: Allow, Action: 'logs:*', Resource: '*' }]
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: killed
+      ManagedPolicyArns: [!Ref Allowed]
+      AssumeRolePolicyDocument:
+        Version: '2012-10-17'
+        Statement: [{ Effect: Allow, Principal: { Service: lambda.amazonaws.com }, Action: 'sts:AssumeRole' }]
+      Policies:
+        - PolicyName: one
+          PolicyDocument: { Version: '2012-10-17', Statement: [{ Effect: Allow, Action: 's3:*', Resource: '*' }] }
+  Function:
+    Type: AWS::Lambda::Function
+    Properties:
+      FunctionName: killed
+      Runtime: python3.13
+      Handler: index.handler
+      Role: !GetAtt Role.Arn
+      Code: { ZipFile: 'def handler(event, context): pass' }
+  Permission:
+    Type: AWS::Lambda::Permission
+    Properties: { Action: 'lambda:InvokeFunction', FunctionName: !Ref Function, Principal: s3.amazonaws.com }
+";
+
+fn hang(service: &str, operation: &str) -> Value {
+    json!({ "service": service, "operation": operation, "kind": "hang" })
+}
+
+/// A little time for each call that makes something, so that there is a middle.
+fn slow() -> Vec<Value> {
+    let of = |service: &&str| json!({ "service": service, "kind": "delay", "delay_ms": 15 });
+    ["s3", "logs", "ecr", "iam", "lambda"].iter().map(of).collect()
+}
+
+/// Everything is there once, and can be taken away.
+async fn is_whole(cloud: &Cloud, stack: &str) {
+    let story = cloud.story(stack).await;
+    for resource in cloud.resources(stack).await {
+        let name = resource.logical_resource_id().unwrap_or_default();
+        let complete = story.iter().filter(|line| **line == format!("{name} CREATE_COMPLETE")).count();
+        assert_eq!(complete, 1, "{name} {story:#?}");
+    }
+    assert_eq!(cloud.resources(stack).await.len(), 8);
+    let versioning = cloud.clients.s3.get_bucket_versioning().bucket("killed").send().await.unwrap();
+    assert!(versioning.status().is_some());
+    let tags = cloud.clients.s3.get_bucket_tagging().bucket("killed").send().await.unwrap();
+    assert_eq!(tags.tag_set().len(), 3);
+    let policies = cloud.clients.iam.list_role_policies().role_name("killed").send().await.unwrap();
+    assert_eq!(policies.policy_names().len(), 1);
+    is_nothing_after_deletion(cloud, stack).await;
+}
+
+async fn is_nothing_after_deletion(cloud: &Cloud, stack: &str) {
+    cloud.deleted(stack, "DELETE_COMPLETE").await;
+    assert!(
+        !cloud.has_bucket("killed").await && !cloud.has_log_group("killed").await && !cloud.has_role("killed").await
+    );
+    assert!(cloud.clients.ecr.describe_repositories().send().await.unwrap().repositories().is_empty());
+    let policies = cloud.clients.iam.list_policies().scope("Local".into()).send().await.unwrap();
+    assert!(policies.policies().is_empty(), "{policies:?}");
+    assert!(cloud.clients.lambda.list_functions().send().await.unwrap().functions().is_empty());
+}
+
+#[tokio::test]
+async fn a_sandbox_killed_in_the_middle_goes_on() {
+    for events in [1, 4, 9, 14, 19, 24, 29] {
+        let cloud = Cloud::with_faults(&slow());
+        cloud.create("all", ALL).send().await.unwrap();
+        until("some events", async || (cloud.events("all").await.len() >= events).then_some(())).await;
+        let cloud = cloud.killed();
+        cloud.comes_to("all", "CREATE_COMPLETE").await;
+        is_whole(&cloud, "all").await;
+    }
+}
+
+/// The first call of each is answered, and the second never is.
+#[tokio::test]
+async fn what_was_half_made_is_taken_up_and_does_not_collide_with_itself() {
+    let cloud = Cloud::with_faults(&[
+        hang("s3", "PutBucketVersioning"),
+        hang("logs", "PutRetentionPolicy"),
+        hang("ecr", "PutLifecyclePolicy"),
+        hang("iam", "PutRolePolicy"),
+    ]);
+    cloud.create("all", ALL).send().await.unwrap();
+    until("the first halves", async || {
+        let there = cloud.has_bucket("killed").await && cloud.has_log_group("killed").await;
+        let repositories = cloud.clients.ecr.describe_repositories().send().await.unwrap();
+        (there && cloud.has_role("killed").await && !repositories.repositories().is_empty()).then_some(())
+    })
+    .await;
+    let cloud = cloud.killed();
+    cloud.comes_to("all", "CREATE_COMPLETE").await;
+    is_whole(&cloud, "all").await;
+}
+
+#[tokio::test]
+async fn a_rollback_a_deletion_and_an_update_go_on_too() {
+    let refused =
+        json!({ "service": "lambda", "operation": "CreateFunction", "kind": "error", "status": 400, "code": "Bad" });
+    let cloud = Cloud::with_faults(&[refused, hang("iam", "DeleteRole")]);
+    cloud.create("all", ALL).send().await.unwrap();
+    until("the rollback", async || {
+        cloud.story("all").await.iter().any(|line| line.starts_with("Role DELETE_IN_PROGRESS")).then_some(())
+    })
+    .await;
+    let cloud = cloud.killed();
+    cloud.comes_to("all", "ROLLBACK_COMPLETE").await;
+    assert!(!cloud.has_role("killed").await && !cloud.has_bucket("killed").await);
+    cloud.deleted("all", "DELETE_COMPLETE").await;
+
+    let log = |name: &str| {
+        format!("Resources: {{ L: {{ Type: 'AWS::Logs::LogGroup', Properties: {{ LogGroupName: {name} }} }} }}")
+    };
+    let Cloud { sandbox, dir, .. } = cloud;
+    sandbox.kill();
+    let cloud = Cloud::again(dir, &[hang("logs", "DeleteLogGroup")]);
+    cloud.created("log", &log("one"), "CREATE_COMPLETE").await;
+    let update = cloud.clients.cloudformation.update_stack().stack_name("log").template_body(log("two"));
+    update.send().await.unwrap();
+    until("the clean-up", async || {
+        cloud.story("log").await.iter().any(|line| line.starts_with("L DELETE_IN_PROGRESS")).then_some(())
+    })
+    .await;
+    let cloud = cloud.killed();
+    cloud.comes_to("log", "UPDATE_COMPLETE").await;
+    assert!(cloud.has_log_group("two").await && !cloud.has_log_group("one").await);
+    let story = cloud.story("log").await;
+    assert!(place(&story, "L DELETE_COMPLETE") < story.len() - 1, "{story:#?}");
+}
+
+#[tokio::test]
+async fn a_state_that_is_saved_in_the_middle_is_gone_on_with_by_both() {
+    let cloud = Cloud::with_faults(&slow());
+    cloud.create("all", ALL).send().await.unwrap();
+    until("some events", async || (cloud.events("all").await.len() >= 6).then_some(())).await;
+    let copy = tempfile::tempdir().unwrap();
+    let to = StateChange::SaveTo(copy.path().join("data"));
+    change_state(&cloud.dir.path().join("data"), to).await.unwrap();
+    cloud.comes_to("all", "CREATE_COMPLETE").await;
+    is_whole(&cloud, "all").await;
+    let cloud = Cloud::again(copy, &[]);
+    cloud.comes_to("all", "CREATE_COMPLETE").await;
+    is_whole(&cloud, "all").await;
+}
+
+#[tokio::test]
+async fn a_sandbox_that_ends_in_the_middle_is_gone_on_with() {
+    let cloud = Cloud::with_faults(&slow());
+    cloud.create("all", ALL).send().await.unwrap();
+    until("some events", async || (cloud.events("all").await.len() >= 6).then_some(())).await;
+    // Ctrl-C: what is under way is finished or left, and kept.
+    let Cloud { sandbox, dir, .. } = cloud;
+    let ended = sandbox.interrupt();
+    assert!(!ended.stderr.contains("panicked"), "{ended}");
+    let cloud = Cloud::again(dir, &[]);
+    cloud.comes_to("all", "CREATE_COMPLETE").await;
+    is_whole(&cloud, "all").await;
+}
+
+/// An update that replaces, changes in place and fails at last: back it goes, whenever the sandbox is killed.
+#[tokio::test]
+async fn an_update_killed_on_its_way_there_or_back_ends_where_it_would_have() {
+    let template = |bucket: &str, days: u32, rest: &str| {
+        format!(
+            "
+Resources:
+  One: {{ Type: 'AWS::S3::Bucket', Properties: {{ BucketName: {bucket} }} }}
+  Log: {{ Type: 'AWS::Logs::LogGroup', Properties: {{ LogGroupName: upd, RetentionInDays: {days} }} }}
+{rest}"
+        )
+    };
+    let taken = "  Extra: { Type: 'AWS::S3::Bucket', DependsOn: [One, Log], Properties: { BucketName: taken } }";
+    for events in [2, 5, 8, 11, 14, 17] {
+        let cloud = Cloud::with_faults(&slow());
+        cloud.clients.s3.create_bucket().bucket("taken").send().await.unwrap();
+        cloud.created("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
+        let before = cloud.events("upd").await.len();
+        let update = cloud.clients.cloudformation.update_stack().stack_name("upd");
+        update.template_body(template("upd-two", 14, taken)).send().await.unwrap();
+        until("some events", async || (cloud.events("upd").await.len() >= before + events).then_some(())).await;
+        let cloud = cloud.killed();
+        cloud.comes_to("upd", "UPDATE_ROLLBACK_COMPLETE").await;
+        assert!(cloud.has_bucket("upd-one").await && cloud.has_bucket("taken").await, "{events}");
+        assert!(!cloud.has_bucket("upd-two").await, "{events} {:#?}", cloud.story("upd").await);
+        let groups = cloud.clients.logs.describe_log_groups().log_group_name_prefix("upd").send().await.unwrap();
+        assert_eq!(groups.log_groups()[0].retention_in_days(), Some(7));
+        cloud.deleted("upd", "DELETE_COMPLETE").await;
+        assert!(!cloud.has_bucket("upd-one").await);
+    }
+}

@@ -1,0 +1,207 @@
+//! Stacks that change.
+
+use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
+use aws_sdk_cloudformation::types::Tag;
+
+use thumbctl_test_support::cloudformation::{Cloud, place, refused};
+
+/// Buckets and a log group; `names` are the buckets', and `days` the log group's.
+fn template(one: &str, days: u32, rest: &str) -> String {
+    format!(
+        "
+Resources:
+  One: {{ Type: 'AWS::S3::Bucket', Properties: {{ BucketName: {one} }} }}
+  Log: {{ Type: 'AWS::Logs::LogGroup', Properties: {{ LogGroupName: upd, RetentionInDays: {days} }} }}
+{rest}
+Outputs:
+  Name: {{ Value: !Ref One }}
+"
+    )
+}
+
+async fn days(cloud: &Cloud) -> Option<i32> {
+    let groups = cloud.clients.logs.describe_log_groups().log_group_name_prefix("upd").send().await.unwrap();
+    groups.log_groups()[0].retention_in_days()
+}
+
+fn output(stack: &aws_sdk_cloudformation::types::Stack) -> &str {
+    stack.outputs()[0].output_value().unwrap()
+}
+
+#[tokio::test]
+async fn an_update_changes_in_place_and_replaces_where_it_must() {
+    let cloud = Cloud::new();
+    cloud.created("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
+    let extra = "  Extra: { Type: 'AWS::ECR::Repository', Properties: { RepositoryName: extra } }";
+    let stack = cloud.updated("upd", &template("upd-two", 14, extra), "UPDATE_COMPLETE").await;
+    assert_eq!(days(&cloud).await, Some(14));
+    assert_eq!(output(&stack), "upd-two");
+    assert!(cloud.has_bucket("upd-two").await && !cloud.has_bucket("upd-one").await);
+    let story = cloud.story("upd").await;
+    let replaced = "One UPDATE_IN_PROGRESS: Requested update requires the creation of a new physical resource";
+    let cleanup = place(&story, "upd UPDATE_COMPLETE_CLEANUP_IN_PROGRESS");
+    assert!(place(&story, replaced) < cleanup && cleanup < place(&story, "One DELETE_COMPLETE"), "{story:#?}");
+    place(&story, "Extra CREATE_COMPLETE");
+    // What the template no longer has goes.
+    cloud.updated("upd", &template("upd-two", 14, ""), "UPDATE_COMPLETE").await;
+    assert!(cloud.clients.ecr.describe_repositories().repository_names("extra").send().await.is_err());
+    let again = cloud.clients.cloudformation.update_stack().stack_name("upd");
+    let same = again.template_body(template("upd-two", 14, "")).send().await.unwrap_err();
+    assert_eq!(same.message(), Some("No updates are to be performed."));
+}
+
+#[tokio::test]
+async fn a_failed_update_goes_back_and_leaves_nothing_of_it() {
+    let cloud = Cloud::with_faults(&[refused("ecr", "CreateRepository", "", 1)]);
+    cloud.created("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
+    let extra = "  Extra: { Type: 'AWS::ECR::Repository', DependsOn: [One, Log] }";
+    let stack = cloud.updated("upd", &template("upd-two", 14, extra), "UPDATE_ROLLBACK_COMPLETE").await;
+    assert_eq!((output(&stack), days(&cloud).await), ("upd-one", Some(7)));
+    assert!(cloud.has_bucket("upd-one").await && !cloud.has_bucket("upd-two").await);
+    assert_eq!(cloud.physical_id("upd", "One").await, "upd-one");
+    assert_eq!(cloud.resources("upd").await.len(), 2);
+    let story = cloud.story("upd").await;
+    let back = &story[place(&story, "upd UPDATE_ROLLBACK_IN_PROGRESS")];
+    assert!(back.contains("The following resource(s) failed to create: [Extra]."), "{back}");
+    // It can be updated again from there.
+    cloud.updated("upd", &template("upd-two", 14, extra), "UPDATE_COMPLETE").await;
+    cloud.deleted("upd", "DELETE_COMPLETE").await;
+    assert!(!cloud.has_bucket("upd-two").await);
+}
+
+#[tokio::test]
+async fn a_replacement_under_the_same_name_is_refused() {
+    let cloud = Cloud::new();
+    let repository = |encryption: &str| {
+        format!(
+            "Resources: {{ R: {{ Type: 'AWS::ECR::Repository', Properties: {{ RepositoryName: same, \
+             EncryptionConfiguration: {{ EncryptionType: {encryption} }} }} }} }}"
+        )
+    };
+    cloud.created("same", &repository("AES256"), "CREATE_COMPLETE").await;
+    cloud.updated("same", &repository("KMS"), "UPDATE_ROLLBACK_COMPLETE").await;
+    let story = cloud.story("same").await;
+    let failed = &story[place(&story, "R UPDATE_FAILED")];
+    let words = "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename same";
+    assert!(failed.contains(words), "{failed}");
+    assert!(cloud.clients.ecr.describe_repositories().repository_names("same").send().await.is_ok());
+}
+
+#[tokio::test]
+async fn deletion_policy_retain_keeps_in_updates_and_deletions() {
+    let cloud = Cloud::new();
+    let kept = |name: &str, policy: &str| {
+        format!(
+            "  {name}: {{ Type: 'AWS::S3::Bucket', {policy}: Retain, Properties: {{ BucketName: kept-{name} }} }}\n"
+        )
+        .replace("kept-A", "kept-a")
+        .replace("kept-B", "kept-b")
+    };
+    let both = format!("{}{}", kept("A", "DeletionPolicy"), kept("B", "DeletionPolicy"));
+    cloud.created("keeps", &template("plain", 7, &both), "CREATE_COMPLETE").await;
+    cloud.updated("keeps", &template("plain", 7, &kept("B", "DeletionPolicy")), "UPDATE_COMPLETE").await;
+    place(&cloud.story("keeps").await, "A DELETE_SKIPPED");
+    let id = cloud.deleted("keeps", "DELETE_COMPLETE").await.stack_id.unwrap();
+    place(&cloud.story(&id).await, "B DELETE_SKIPPED");
+    assert!(cloud.has_bucket("kept-a").await && cloud.has_bucket("kept-b").await && !cloud.has_bucket("plain").await);
+}
+
+#[tokio::test]
+async fn update_replace_policy_keeps_the_old_one() {
+    let cloud = Cloud::new();
+    let template = |name: &str| {
+        format!(
+            "Resources: {{ A: {{ Type: 'AWS::S3::Bucket', UpdateReplacePolicy: Retain, Properties: {{ BucketName: {name} }} }} }}"
+        )
+    };
+    cloud.created("old", &template("old-one"), "CREATE_COMPLETE").await;
+    cloud.updated("old", &template("new-one"), "UPDATE_COMPLETE").await;
+    assert!(cloud.has_bucket("old-one").await && cloud.has_bucket("new-one").await);
+    place(&cloud.story("old").await, "A DELETE_SKIPPED");
+}
+
+#[tokio::test]
+async fn retain_except_on_create_goes_with_the_operation_that_made_it() {
+    let cloud = Cloud::with_faults(&[refused("logs", "CreateLogGroup", "", 1)]);
+    let template = |policy: &str| {
+        format!(
+            "
+Resources:
+  A: {{ Type: 'AWS::S3::Bucket', DeletionPolicy: {policy}, Properties: {{ BucketName: made }} }}
+  B: {{ Type: 'AWS::Logs::LogGroup', DependsOn: A }}
+"
+        )
+    };
+    cloud.created("undone", &template("RetainExceptOnCreate"), "ROLLBACK_COMPLETE").await;
+    assert!(!cloud.has_bucket("made").await);
+    cloud.created("done", &template("RetainExceptOnCreate"), "CREATE_COMPLETE").await;
+    cloud.deleted("done", "DELETE_COMPLETE").await;
+    assert!(cloud.has_bucket("made").await);
+}
+
+#[tokio::test]
+async fn a_condition_that_no_longer_holds_takes_its_resource_away() {
+    let cloud = Cloud::new();
+    let template = "
+Parameters: { With: { Type: String, Default: 'yes' } }
+Conditions: { Wanted: !Equals [!Ref With, 'yes'] }
+Resources:
+  A: { Type: 'AWS::S3::Bucket', Condition: Wanted, Properties: { BucketName: conditional } }
+  B: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: always } }
+";
+    cloud.created("cond", template, "CREATE_COMPLETE").await;
+    assert!(cloud.has_bucket("conditional").await);
+    let update = cloud.clients.cloudformation.update_stack().stack_name("cond").use_previous_template(true);
+    update.parameters(thumbctl_test_support::cloudformation::parameter("With", "no")).send().await.unwrap();
+    cloud.comes_to("cond", "UPDATE_COMPLETE").await;
+    assert!(!cloud.has_bucket("conditional").await && cloud.resources("cond").await.len() == 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_cleaned_up_after_an_update_is_said_and_leaves_the_stack() {
+    let cloud = Cloud::new();
+    cloud.created("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
+    let object = cloud.clients.s3.put_object().bucket("upd-one").key("a").body(b"x".to_vec().into());
+    object.send().await.unwrap();
+    let stack = cloud.updated("upd", &template("upd-two", 7, ""), "UPDATE_COMPLETE").await;
+    assert!(stack.stack_status_reason().unwrap().contains("could not be deleted"));
+    place(&cloud.story("upd").await, "One DELETE_FAILED");
+    assert!(cloud.has_bucket("upd-one").await);
+    cloud.deleted("upd", "DELETE_COMPLETE").await;
+}
+
+#[tokio::test]
+async fn a_change_of_the_stacks_tags_reaches_its_resources() {
+    let cloud = Cloud::new();
+    let tag = |key: &str| Tag::builder().key(key).value("x").build();
+    cloud.create("upd", &template("upd-one", 7, "")).tags(tag("old")).send().await.unwrap();
+    cloud.comes_to("upd", "CREATE_COMPLETE").await;
+    let update = cloud.clients.cloudformation.update_stack().stack_name("upd").use_previous_template(true);
+    update.tags(tag("new")).send().await.unwrap();
+    cloud.comes_to("upd", "UPDATE_COMPLETE").await;
+    let tags = cloud.clients.s3.get_bucket_tagging().bucket("upd-one").send().await.unwrap();
+    let own: Vec<&str> = tags.tag_set().iter().map(|tag| tag.key()).filter(|key| !key.starts_with("aws:")).collect();
+    assert_eq!(own, ["new"]);
+    let groups = cloud.clients.logs.describe_log_groups().send().await.unwrap();
+    let arn = groups.log_groups()[0].log_group_arn().unwrap().to_owned();
+    let tags = cloud.clients.logs.list_tags_for_resource().resource_arn(arn).send().await.unwrap().tags.unwrap();
+    assert!(tags.contains_key("new") && !tags.contains_key("old"), "{tags:?}");
+}
+
+#[tokio::test]
+async fn a_name_is_exported_once() {
+    let cloud = Cloud::new();
+    let template = |bucket: &str| {
+        format!(
+            "
+Resources: {{ A: {{ Type: 'AWS::S3::Bucket', Properties: {{ BucketName: {bucket} }} }} }}
+Outputs: {{ O: {{ Value: x, Export: {{ Name: shared }} }} }}
+"
+        )
+    };
+    cloud.created("first", &template("export-a"), "CREATE_COMPLETE").await;
+    cloud.created("second", &template("export-b"), "ROLLBACK_COMPLETE").await;
+    let story = cloud.story("second").await;
+    let said = &story[place(&story, "second ROLLBACK_IN_PROGRESS")];
+    assert!(said.contains("Export with name shared is already exported by stack first"), "{said}");
+}

@@ -1,0 +1,328 @@
+//! Who is refused what, and in which words.
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use serde_json::{Value, json};
+
+use thumbctl_test_support::in_process::{Sandbox, code};
+use thumbctl_test_support::policies::user;
+use thumbctl_test_support::{Clients, in_process};
+
+const ROOT_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"sts:AssumeRole"}]}"#;
+
+async fn strict() -> (Sandbox, Clients) {
+    let sandbox = Sandbox::strict().await;
+    let admin = Clients::of(sandbox.config());
+    (sandbox, admin)
+}
+
+/// A user with what the statements allow, and the user's clients.
+async fn member(sandbox: &Sandbox, admin: &Clients, name: &str, statements: Value) -> Clients {
+    let (key, secret) = user(admin, name).await;
+    allow(admin, name, statements).await;
+    Clients::new(&sandbox.endpoint.url, "us-east-1", &key, &secret)
+}
+
+async fn allow(admin: &Clients, name: &str, statements: Value) {
+    let policy = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
+    let put = admin.iam.put_user_policy().user_name(name).policy_name("own").policy_document(policy);
+    put.send().await.expect("a policy");
+}
+
+/// Status, code and message of a refusal.
+#[track_caller]
+fn told<T: std::fmt::Debug, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>) -> (u16, String, String) {
+    match result {
+        Ok(answer) => panic!("it was allowed: {answer:?}"),
+        Err(error) => {
+            let status = error.raw_response().map_or(0, |raw| raw.status().as_u16());
+            (status, error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
+        }
+    }
+}
+
+fn words(action: &str, resource: &str) -> String {
+    format!(
+        "User: arn:aws:iam::000000000000:user/ann is not authorized to perform: {action} on resource: {resource} because \
+         no identity-based policy allows the {action} action"
+    )
+}
+
+#[tokio::test]
+async fn each_service_refuses_in_its_own_way() {
+    let (sandbox, admin) = strict().await;
+    let ann = member(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "sts:*", "Resource": "*" }])).await;
+    let expect =
+        |status: u16, code: &str, action: &str, resource: &str| (status, code.to_owned(), words(action, resource));
+    assert_eq!(
+        told(ann.s3.get_object().bucket("pics").key("a b").send().await),
+        expect(403, "AccessDenied", "s3:GetObject", "\"arn:aws:s3:::pics/a b\"")
+    );
+    assert_eq!(
+        told(ann.iam.get_role().role_name("r").send().await),
+        expect(403, "AccessDenied", "iam:GetRole", "arn:aws:iam::000000000000:role/r")
+    );
+    assert_eq!(
+        told(ann.lambda.invoke().function_name("f").send().await),
+        expect(
+            403,
+            "AccessDeniedException",
+            "lambda:InvokeFunction",
+            "arn:aws:lambda:us-east-1:000000000000:function:f"
+        )
+    );
+    assert_eq!(
+        told(ann.ecr.describe_images().repository_name("r").send().await),
+        expect(400, "AccessDeniedException", "ecr:DescribeImages", "arn:aws:ecr:us-east-1:000000000000:repository/r")
+    );
+    assert_eq!(
+        told(ann.codebuild.batch_get_builds().ids("p:1").send().await),
+        expect(
+            400,
+            "AccessDeniedException",
+            "codebuild:BatchGetBuilds",
+            "arn:aws:codebuild:us-east-1:000000000000:project/p"
+        )
+    );
+    assert_eq!(
+        told(ann.logs.create_log_group().log_group_name("/g").send().await),
+        expect(
+            400,
+            "AccessDeniedException",
+            "logs:CreateLogGroup",
+            "arn:aws:logs:us-east-1:000000000000:log-group:/g:log-stream:"
+        )
+    );
+    // Who one is, nobody is refused.
+    aws_sdk_sts::Client::new(&ann.config).get_caller_identity().send().await.expect("an identity");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_denial_outweighs_and_a_boundary_bounds() {
+    let (sandbox, admin) = strict().await;
+    let everything = json!({ "Effect": "Allow", "Action": "*", "Resource": "*" });
+    let denied = json!({ "Effect": "Deny", "NotAction": ["iam:*", "s3:*"], "Resource": "*" });
+    let ann = member(&sandbox, &admin, "ann", json!([everything, denied])).await;
+    let (status, _, message) = told(ann.logs.describe_log_groups().send().await);
+    assert_eq!(status, 400);
+    assert!(message.ends_with("with an explicit deny in an identity-based policy"), "{message}");
+    ann.s3.list_buckets().send().await.expect("allowed");
+
+    let bound =
+        json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "iam:*", "Resource": "*" }] });
+    let bound = admin.iam.create_policy().policy_name("bound").policy_document(bound.to_string()).send().await;
+    let bound = bound.expect("a policy").policy.expect("a policy").arn.expect("an ARN");
+    let put = admin.iam.put_user_permissions_boundary().user_name("ann").permissions_boundary(bound);
+    put.send().await.expect("a boundary");
+    let (_, _, message) = told(ann.s3.list_buckets().send().await);
+    assert!(message.ends_with("because no permissions boundary allows the s3:ListAllMyBuckets action"), "{message}");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn several_keys_are_decided_one_by_one() {
+    let (sandbox, admin) = strict().await;
+    admin.s3.create_bucket().bucket("pics").send().await.expect("a bucket");
+    for key in ["mine/a", "other"] {
+        admin.s3.put_object().bucket("pics").key(key).send().await.expect("an object");
+    }
+    let own = json!([{ "Effect": "Allow", "Action": ["s3:DeleteObject", "s3:GetObject"], "Resource": "arn:aws:s3:::pics/mine/*" }]);
+    let ann = member(&sandbox, &admin, "ann", own).await;
+    let object = |key: &str| ObjectIdentifier::builder().key(key).build().expect("whole");
+    let delete = Delete::builder().objects(object("mine/a")).objects(object("other")).build().expect("whole");
+    let answer = ann.s3.delete_objects().bucket("pics").delete(delete).send().await.expect("an answer");
+    assert_eq!(answer.deleted()[0].key(), Some("mine/a"));
+    let error = &answer.errors()[0];
+    assert_eq!((error.key(), error.code()), (Some("other"), Some("AccessDenied")));
+    // That there is no such key is for those to know who may list them.
+    assert_eq!(code(ann.s3.get_object().bucket("pics").key("mine/none").send().await), "AccessDenied");
+    assert_eq!(code(admin.s3.get_object().bucket("pics").key("mine/none").send().await), "NoSuchKey");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn roles_are_passed_to_the_services_that_the_policy_names() {
+    let (sandbox, admin) = strict().await;
+    admin.iam.create_role().role_name("r").assume_role_policy_document(ROOT_TRUST).send().await.expect("a role");
+    let pass = |service: &str| {
+        json!([{ "Effect": "Allow", "Action": "lambda:*", "Resource": "*" }, {
+            "Effect": "Allow", "Action": "iam:PassRole", "Resource": "*",
+            "Condition": { "StringEquals": { "iam:PassedToService": service } },
+        }])
+    };
+    let ann = member(&sandbox, &admin, "ann", pass("codebuild.amazonaws.com")).await;
+    let update = || {
+        let update = ann.lambda.update_function_configuration().function_name("f");
+        update.role("arn:aws:iam::000000000000:role/r").send()
+    };
+    let (status, code, message) = told(update().await);
+    assert_eq!((status, code.as_str()), (403, "AccessDeniedException"));
+    assert_eq!(message, words("iam:PassRole", "arn:aws:iam::000000000000:role/r"));
+    allow(&admin, "ann", pass("lambda.amazonaws.com")).await;
+    assert_eq!(told(update().await).1, "ResourceNotFoundException");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_buckets_policy_allows_and_denies() {
+    let (sandbox, admin) = strict().await;
+    admin.s3.create_bucket().bucket("pics").send().await.expect("a bucket");
+    admin.s3.put_object().bucket("pics").key("a").send().await.expect("an object");
+    let ann = member(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "iam:*", "Resource": "*" }])).await;
+    assert_eq!(code(ann.s3.get_object().bucket("pics").key("a").send().await), "AccessDenied");
+    let policy = |effect: &str| {
+        json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": effect, "Principal": { "AWS": "arn:aws:iam::000000000000:user/ann" },
+            "Action": "s3:GetObject", "Resource": "arn:aws:s3:::pics/*",
+        }] })
+        .to_string()
+    };
+    admin.s3.put_bucket_policy().bucket("pics").policy(policy("Allow")).send().await.expect("a policy");
+    ann.s3.get_object().bucket("pics").key("a").send().await.expect("allowed");
+    admin.s3.put_bucket_policy().bucket("pics").policy(policy("Deny")).send().await.expect("a policy");
+    let (_, _, message) = told(ann.s3.get_object().bucket("pics").key("a").send().await);
+    assert!(message.ends_with("with an explicit deny in a resource-based policy"), "{message}");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_copys_source_is_its_own_buckets_business() {
+    let (sandbox, admin) = strict().await;
+    for bucket in ["mine", "theirs"] {
+        admin.s3.create_bucket().bucket(bucket).send().await.expect("a bucket");
+    }
+    admin.s3.put_object().bucket("theirs").key("a").send().await.expect("an object");
+    let mine =
+        json!([{ "Effect": "Allow", "Action": "s3:*", "Resource": ["arn:aws:s3:::mine", "arn:aws:s3:::mine/*"] }]);
+    let ann = member(&sandbox, &admin, "ann", mine).await;
+    let policy = |resource: &str| {
+        json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::000000000000:user/ann" },
+            "Action": "s3:GetObject", "Resource": resource,
+        }] })
+        .to_string()
+    };
+    ann.s3.put_bucket_policy().bucket("mine").policy(policy("arn:aws:s3:::theirs/*")).send().await.expect("a policy");
+    let copy = || ann.s3.copy_object().copy_source("theirs/a").bucket("mine").key("b").send();
+    assert_eq!(code(copy().await), "AccessDenied", "one's own bucket opens no other");
+    admin
+        .s3
+        .put_bucket_policy()
+        .bucket("theirs")
+        .policy(policy("arn:aws:s3:::theirs/*"))
+        .send()
+        .await
+        .expect("a policy");
+    copy().await.expect("allowed by the bucket that it is in");
+    let nonsense = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Perhaps" }] }).to_string();
+    assert_eq!(code(ann.s3.put_bucket_policy().bucket("mine").policy(nonsense).send().await), "MalformedPolicy");
+    sandbox.stop().await;
+}
+
+async fn assume(config: &SdkConfig, role: &str, external_id: Option<&str>) -> Result<Clients, String> {
+    let assume = aws_sdk_sts::Client::new(config).assume_role().role_arn(role).role_session_name("me");
+    let assumed = assume.set_external_id(external_id.map(str::to_owned)).send().await;
+    let keys = assumed.map_err(|error| told::<(), _>(Err(error)).2)?.credentials.expect("keys");
+    let url = config.endpoint_url().expect("an endpoint");
+    let token = Some(keys.session_token());
+    Ok(Clients::of(in_process::config_with_keys(
+        url,
+        "us-east-1",
+        keys.access_key_id(),
+        keys.secret_access_key(),
+        token,
+    )))
+}
+
+#[tokio::test]
+async fn a_role_is_assumed_by_those_whom_it_trusts_and_dies_with_its_sessions() {
+    let (sandbox, admin) = strict().await;
+    let role = "arn:aws:iam::000000000000:role/r";
+    let create = async || {
+        admin.iam.create_role().role_name("r").assume_role_policy_document(ROOT_TRUST).send().await.expect("a role");
+        let put = admin.iam.put_role_policy().role_name("r").policy_name("own");
+        let all = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+        put.policy_document(all).send().await.expect("a policy");
+    };
+    create().await;
+    let ann = member(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }])).await;
+    let refused = assume(&ann.config, role, None).await.map(|_| ()).expect_err("her policies do not allow it");
+    assert_eq!(
+        refused,
+        format!(
+            "User: arn:aws:iam::000000000000:user/ann is not authorized to perform: sts:AssumeRole on resource: {role}"
+        )
+    );
+    allow(&admin, "ann", json!([{ "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role }])).await;
+    let session = assume(&ann.config, role, None).await.expect("a session");
+    session.s3.list_buckets().send().await.expect("allowed");
+
+    // A trust policy that names her is enough, where its conditions hold.
+    allow(&admin, "ann", json!([{ "Effect": "Allow", "Action": "iam:*", "Resource": "*" }])).await;
+    let trust = json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::000000000000:user/ann" }, "Action": "sts:AssumeRole",
+        "Condition": { "StringEquals": { "sts:ExternalId": "secret" } },
+    }] });
+    let update = admin.iam.update_assume_role_policy().role_name("r").policy_document(trust.to_string());
+    update.send().await.expect("another trust policy");
+    assert!(assume(&ann.config, role, None).await.is_err());
+    assert!(assume(&ann.config, role, Some("secret")).await.is_ok());
+
+    // Another role of the same name is another role.
+    admin.iam.delete_role_policy().role_name("r").policy_name("own").send().await.expect("deleted");
+    admin.iam.delete_role().role_name("r").send().await.expect("deleted");
+    assert_eq!(code(session.s3.list_buckets().send().await), "AccessDenied");
+    create().await;
+    assert_eq!(code(session.s3.list_buckets().send().await), "AccessDenied");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_token_gives_what_its_user_has() {
+    let (sandbox, admin) = strict().await;
+    let ann =
+        member(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "s3:List*", "Resource": "*" }])).await;
+    let token = aws_sdk_sts::Client::new(&ann.config).get_session_token().send().await.expect("a token");
+    let keys = token.credentials.expect("keys");
+    let config = in_process::config_with_keys(
+        &sandbox.endpoint.url,
+        "us-east-1",
+        keys.access_key_id(),
+        keys.secret_access_key(),
+        Some(keys.session_token()),
+    );
+    let session = Clients::of(config);
+    let me = aws_sdk_sts::Client::new(&session.config).get_caller_identity().send().await.expect("an identity");
+    assert_eq!(me.arn(), Some("arn:aws:iam::000000000000:user/ann"));
+    session.s3.list_buckets().send().await.expect("allowed");
+    assert_eq!(code(session.s3.create_bucket().bucket("pics").send().await), "AccessDenied");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn users_are_free_unless_policies_are_enforced() {
+    let sandbox = Sandbox::ephemeral().await;
+    let admin = Clients::of(sandbox.config());
+    let ann = member(&sandbox, &admin, "ann", json!([{ "Effect": "Deny", "Action": "*", "Resource": "*" }])).await;
+    ann.s3.create_bucket().bucket("pics").send().await.expect("allowed");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn groups_and_managed_policies_of_awss_own_count() {
+    let (sandbox, admin) = strict().await;
+    let ann = member(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "sts:*", "Resource": "*" }])).await;
+    admin.iam.create_group().group_name("readers").send().await.expect("a group");
+    admin.iam.add_user_to_group().group_name("readers").user_name("ann").send().await.expect("a member");
+    let attach = |policy: &str| {
+        let arn = format!("arn:aws:iam::aws:policy/{policy}");
+        admin.iam.attach_group_policy().group_name("readers").policy_arn(arn).send()
+    };
+    attach("AmazonS3ReadOnlyAccess").await.expect("attached");
+    ann.s3.list_buckets().send().await.expect("allowed");
+    assert_eq!(code(ann.s3.create_bucket().bucket("pics").send().await), "AccessDenied");
+    assert_eq!(code(attach("NoSuchPolicyOfAws").await), "NoSuchEntity");
+    sandbox.stop().await;
+}

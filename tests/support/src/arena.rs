@@ -1,0 +1,210 @@
+//! One sandbox in a process of its own, many deployments in it, each under its own name, and bad luck for some of them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{LazyLock, Mutex};
+
+use aws_sdk_iam::error::ProvideErrorMetadata as _;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use crate::{Clients, Finished, Program, Running, Sandbox, list_everything};
+use thumbctl::deployment::Deployment;
+use thumbctl::event::StrategyKind;
+use thumbctl::journal::JournalStore;
+use thumbctl::names::DeploymentName;
+use thumbctl::resource::ResourceKind;
+
+/// For the listings: they are asked for from several threads, and connections belong to a runtime.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// The kinds of resources that a strategy makes.
+fn kinds_of(strategy: StrategyKind) -> &'static [ResourceKind] {
+    match strategy {
+        StrategyKind::Sdk | StrategyKind::Terraform => &ResourceKind::ARCHITECTURE,
+        StrategyKind::Cloudformation => &ResourceKind::ALL,
+    }
+}
+
+/// What a complete deployment leaves in the cloud: every resource of the plan but those that belong to others, the build and
+/// its source.
+fn objects_of(strategy: StrategyKind) -> usize {
+    use ResourceKind::{InvokePermission, Macro, Notification};
+    let belongs_to_another = |kind: &&ResourceKind| matches!(kind, InvokePermission | Notification | Macro);
+    let kinds = kinds_of(strategy);
+    kinds.len() - kinds.iter().filter(belongs_to_another).count() + 2
+}
+
+/// When a process is killed, as by `kill -9`.
+#[derive(Clone, Copy, Debug)]
+pub enum Death {
+    /// When it has journalled the event of this number.
+    AfterEvent(u64),
+    /// When it has journalled the event of this number, not counting log lines, phases, progress and retries.
+    AfterMilestone(u64),
+}
+
+/// A sandbox and those who use it.
+pub struct Arena {
+    // In this order: the sandbox ends before its home goes.
+    sandbox: Option<Sandbox>,
+    clients: Clients,
+    strategy: StrategyKind,
+    pub program: Program,
+}
+
+impl Arena {
+    /// A sandbox in which all goes well.
+    pub fn new() -> Self {
+        Self::with_faults(&[])
+    }
+
+    /// A sandbox with rules of what is to go wrong.
+    pub fn with_faults(faults: &[Value]) -> Self {
+        Self::by(StrategyKind::Sdk, faults)
+    }
+
+    /// The same, with deployments that are made in one of the ways.
+    pub fn by(strategy: StrategyKind, faults: &[Value]) -> Self {
+        let program = Program::new();
+        let rules = program.file("faults.json", serde_json::to_vec(faults).expect("rules are JSON"));
+        let sandbox = Sandbox::start(program.command(["sandbox", "--port", "0", "--faults", text(&rules)]));
+        Self { clients: sandbox.clients(), sandbox: Some(sandbox), strategy, program }
+    }
+
+    /// Gives another program what it needs to reach this sandbox.
+    pub fn reaches_the_cloud(&self, command: &mut Command) {
+        let sandbox = self.sandbox.as_ref().expect("there is one until the end");
+        let (key, secret) = (&sandbox.access_key, &sandbox.secret_key);
+        command.env("AWS_ENDPOINT_URL", &sandbox.url).env("TF_VAR_endpoint_url", &sandbox.url);
+        command.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", secret);
+    }
+
+    /// Runs a command on a deployment; its events are on its standard output.
+    pub fn run(&self, command: &str, name: &str) -> Finished {
+        self.start(&[command], name, None).wait()
+    }
+
+    /// Starts a command on a deployment; if it is to die, it does.
+    pub fn start(&self, arguments: &[&str], name: &str, death: Option<Death>) -> Running {
+        let common = ["--name", name, "--yes", "--output", "json"];
+        let mut command = self.program.command(arguments.iter().chain(&common));
+        command.env("THUMBCTL_STRATEGY", self.strategy.as_str());
+        match death {
+            Some(Death::AfterEvent(number)) => command.env("THUMBCTL_TEST_KILL_AFTER", number.to_string()),
+            Some(Death::AfterMilestone(number)) => {
+                command.env("THUMBCTL_TEST_KILL_AFTER_MILESTONE", number.to_string())
+            }
+            None => &mut command,
+        };
+        Running::start(command)
+    }
+
+    /// Whether rules about a text strike what has it in its name: shown by a call of our own that [`probe`] refuses.
+    pub fn strikes(&self, about: &str) -> bool {
+        let call = self.clients.iam.create_user().user_name(format!("{about}probe")).send();
+        RUNTIME.block_on(call).is_err_and(|error| error.code() == Some("Struck"))
+    }
+
+    /// Everything in the cloud that belongs to a deployment.
+    pub fn left_of(&self, name: &str) -> Vec<String> {
+        RUNTIME.block_on(list_everything(&self.clients, &format!("{name}-")))
+    }
+
+    /// Destroys a deployment, which leaves nothing.
+    #[track_caller]
+    pub fn destroy_leaves_nothing(&self, name: &str) {
+        self.run("destroy", name).ok();
+        self.nothing_is_left_of(name);
+    }
+
+    #[track_caller]
+    pub fn nothing_is_left_of(&self, name: &str) {
+        assert_eq!(self.left_of(name), Vec::<String>::new(), "{name} has left something");
+        assert_eq!(self.standing(name), [], "the journal of {name} knows of something that is not there");
+    }
+
+    /// Deploys, or goes on deploying: everything is there then, and once.
+    #[track_caller]
+    pub fn deploy_completes(&self, name: &str) -> Finished {
+        let deployed = self.run("deploy", name).ok();
+        self.all_is_there_once(name);
+        deployed
+    }
+
+    /// Every resource is there, and nothing is there twice.
+    #[track_caller]
+    pub fn all_is_there_once(&self, name: &str) {
+        let status = self.run("status", name).ok().json();
+        let resources = status["resources"].as_array().expect("a list");
+        assert_eq!(resources.len(), kinds_of(self.strategy).len(), "{status}");
+        let well = |it: &Value| it["cloud"] == "there" && it["journal"] == "ready";
+        assert!(resources.iter().all(well), "{status}");
+        let found = self.left_of(name);
+        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+        for line in &found {
+            let (kind, _) = line.rsplit_once(' ').expect("a kind and a name");
+            *kinds.entry(kind.to_owned()).or_default() += 1;
+        }
+        // A build that did not come to its end may be followed by another.
+        let builds = kinds.get("build").copied().unwrap_or_default();
+        assert_eq!(found.len() - builds, objects_of(self.strategy) - 1, "{found:#?}");
+    }
+
+    /// How many builds a deployment has had.
+    pub fn builds_of(&self, name: &str) -> usize {
+        self.left_of(name).iter().filter(|line| line.starts_with("build ")).count()
+    }
+
+    /// What may be in the cloud, as the journal has it.
+    pub fn standing(&self, name: &str) -> Vec<ResourceKind> {
+        let name = DeploymentName::new(name).expect("a legal name");
+        let journal = JournalStore::new(&self.program.state_dir()).deployment(&name);
+        let mut deployment = Deployment::new(name);
+        journal.each(|event| deployment.apply(&event)).expect("a journal that can be read");
+        deployment.standing().map(|resource| resource.kind).collect()
+    }
+
+    /// Kills the sandbox, as `kill -9` does, and starts it again on what it has kept; what is to go wrong is forgotten.
+    pub fn kill_and_restart_the_sandbox(&mut self) {
+        self.sandbox.take().expect("there is one until the end").kill();
+        let sandbox = Sandbox::start(self.program.command(["sandbox", "--port", "0"]));
+        self.clients = sandbox.clients();
+        self.sandbox = Some(sandbox);
+    }
+
+    /// Ends the sandbox; the processes of its functions and builds go with it.
+    pub fn close(mut self) {
+        let ended = self.sandbox.take().expect("there is one until the end").interrupt();
+        ended.ok();
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of the test's own")
+}
+
+/// A rule about a text that refuses what no deployment calls.
+pub fn probe(about: &str) -> Value {
+    serde_json::json!({ "service": "iam", "operation": "CreateUser", "about": about,
+                        "kind": "error", "status": 400, "code": "Struck" })
+}
+
+/// Does all the work, so many pieces at a time; panics in the end if one of them did.
+pub fn side_by_side<T: Send>(at_a_time: usize, work: impl IntoIterator<Item = T>, act: impl Fn(T) + Sync) {
+    let work: Mutex<Vec<T>> = Mutex::new(work.into_iter().collect());
+    work.lock().expect("nobody panics while taking").reverse();
+    std::thread::scope(|scope| {
+        for _ in 0..at_a_time {
+            scope.spawn(|| {
+                loop {
+                    // The lock is free again before the work begins.
+                    let next = work.lock().expect("nobody panics while taking").pop();
+                    let Some(next) = next else { break };
+                    act(next);
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,180 @@
+//! [`Running`]: a command under way, and [`Finished`]: what came of it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use thumbctl::event::{Event, EventKind};
+
+use crate::{PATIENCE, wait_for};
+
+type Text = Arc<Mutex<String>>;
+
+/// A command under way; it is killed if the test forgets it.
+pub struct Running {
+    process: Child,
+    begun: Instant,
+    stdout: Text,
+    stderr: Text,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    pub took: Duration,
+}
+
+impl Running {
+    pub fn start(mut command: Command) -> Self {
+        let begun = Instant::now();
+        let mut process =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program can be started");
+        let (stdout, out) = collect(process.stdout.take().expect("piped"));
+        let (stderr, err) = collect(process.stderr.take().expect("piped"));
+        Self { process, begun, stdout, stderr, readers: vec![out, err] }
+    }
+
+    /// What it has said on standard output so far.
+    pub fn stdout(&self) -> String {
+        self.stdout.lock().expect("no reader panics").clone()
+    }
+
+    /// What it has said on standard error so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.lock().expect("no reader panics").clone()
+    }
+
+    /// The events that it has told so far; for commands with `--output json`.
+    pub fn events(&self) -> Vec<Event> {
+        events(&self.stdout())
+    }
+
+    /// Waits until it tells such an event.
+    pub fn wait_for_event(&mut self, what: &str, is: impl Fn(&EventKind) -> bool) -> Event {
+        wait_for(what, || {
+            let found = self.events().into_iter().find(|event| is(&event.kind));
+            if found.is_none() && self.has_ended() {
+                panic!("it ended before {what}: {}{}", self.stdout(), self.stderr());
+            }
+            found
+        })
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.process.try_wait().expect("its status can be asked for").is_some()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).expect("it can be signalled");
+    }
+
+    /// `kill -9`, and its end.
+    pub fn kill(mut self) {
+        self.process.kill().expect("it can be killed");
+        self.process.wait().expect("it ends");
+    }
+
+    /// Waits for its end.
+    pub fn wait(self) -> Finished {
+        self.wait_for_long(PATIENCE)
+    }
+
+    /// The same for a program that may take longer than ours.
+    pub fn wait_for_long(mut self, patience: Duration) -> Finished {
+        let deadline = Instant::now() + patience;
+        let mut delay = Duration::from_millis(1);
+        let status = loop {
+            if let Some(status) = self.process.try_wait().expect("its status can be asked for") {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "it does not end: {}{}", self.stdout(), self.stderr());
+            std::thread::sleep(delay);
+            delay = (delay * 2).min(Duration::from_millis(10));
+        };
+        let took = self.begun.elapsed();
+        for reader in self.readers.drain(..) {
+            reader.join().expect("no reader panics");
+        }
+        Finished { code: status.code(), stdout: self.stdout(), stderr: self.stderr(), took }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Reads on while the program writes, so that it never waits for us.
+fn collect(pipe: impl Read + Send + 'static) -> (Text, JoinHandle<()>) {
+    let text = Text::default();
+    let into = Arc::clone(&text);
+    let reader = std::thread::spawn(move || {
+        let mut lines = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            into.lock().expect("no reader panics").push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    });
+    (text, reader)
+}
+
+impl Finished {
+    /// It went well.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        self.ends_with(0)
+    }
+
+    /// It ended with this exit code, and without a panic.
+    #[track_caller]
+    pub fn ends_with(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        assert!(!self.stderr.contains("panicked") && !self.stderr.contains("has a bug"), "{self}");
+        self
+    }
+
+    /// It failed with this exit code and one sentence, which is returned with its hint.
+    #[track_caller]
+    pub fn fails_with(self, code: i32) -> String {
+        let finished = self.ends_with(code);
+        let errors = finished.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!(errors, 1, "one sentence: {finished}");
+        assert!(!finished.stderr.to_lowercase().contains("backtrace"), "{finished}");
+        finished.stderr
+    }
+
+    /// What it told, event by event: nothing else is on standard output.
+    #[track_caller]
+    pub fn events(&self) -> Vec<Event> {
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
+        self.stdout.lines().map(parse).collect()
+    }
+
+    /// The one JSON document on its standard output.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self}"))
+    }
+}
+
+impl std::fmt::Display for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit code {:?}\n{}\n{}", self.code, self.stdout, self.stderr)
+    }
+}
+
+fn events(text: &str) -> Vec<Event> {
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
