@@ -187,10 +187,15 @@ async fn deserted(lease: &File) {
     let mut tick = tokio::time::interval(LEASE_CHECK);
     loop {
         tick.tick().await;
-        if lease.try_lock().is_ok() {
+        if is_deserted(lease) {
             return;
         }
     }
+}
+
+/// Takes the lease, if nobody holds it any more.
+fn is_deserted(lease: &File) -> bool {
+    lease.try_lock().is_ok()
 }
 
 async fn accept(listener: TcpListener, lives: Arc<Lives>, end: impl Future<Output = ()>) {
@@ -259,5 +264,24 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sandbox_is_deserted_only_when_its_last_lease_is_released() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = || open_lock(dir.path(), "lease").unwrap();
+        let (first, second, server) = (file(), file(), file());
+        first.lock_shared().unwrap();
+        second.lock_shared().unwrap();
+        assert!(!is_deserted(&server));
+        drop(first);
+        assert!(!is_deserted(&server));
+        drop(second);
+        assert!(is_deserted(&server));
     }
 }

@@ -49,7 +49,6 @@ async fn it_stays_while_anyone_is_joined_and_goes_after() {
     assert_ne!(first.endpoint().pid, std::process::id());
     s3(first.endpoint(), "us-east-1").create_bucket().bucket("kept").send().await.unwrap();
     drop(first);
-    tokio::time::sleep(Duration::from_millis(300)).await;
     s3(second.endpoint(), "us-east-1").head_bucket().bucket("kept").send().await.unwrap();
     let pid = second.endpoint().pid;
     drop(second);

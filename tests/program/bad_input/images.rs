@@ -1,7 +1,6 @@
 //! Files that cannot be sent.
 
 use std::fs::File;
-use std::time::Duration;
 
 use super::picture;
 use thumbctl_test_support::Program;
@@ -32,9 +31,7 @@ fn what_is_no_image_is_refused_before_anything_is_sent() {
         ("pipe.jpg", "pipe.jpg is not a file"),
         ("/dev/null", "/dev/null is not a file"),
     ] {
-        let refused = program.run(["upload", good, image]);
-        assert!(refused.took < Duration::from_secs(5), "{image}: {:?}", refused.took);
-        let said = refused.fails_with(1);
+        let said = program.run(["upload", good, image]).fails_with(1);
         assert!(said.starts_with(&format!("error: {expected}")), "{said}");
     }
     let said = program.run(["upload", "--save", "file", good]).fails_with(1);

@@ -3,8 +3,6 @@
 mod ends;
 mod layers;
 
-use std::time::Instant;
-
 use aws_sdk_codebuild::types::builders::ProjectSourceBuilder;
 use aws_sdk_codebuild::types::{
     ArtifactsType, Build, BuildPhase, BuildPhaseType, ComputeType, EnvironmentType, EnvironmentVariable,
@@ -147,10 +145,8 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
     let source = ProjectSource::builder().r#type(SourceType::S3).location("source-of-builds/a b/source.zip");
     project(&sandbox, source).await;
 
-    let begun = Instant::now();
     let id = start(&sandbox).await;
     let build = finished(&sandbox, &id).await;
-    println!("the build took {:?}", begun.elapsed());
     let text = log(&sandbox, &build).await;
     assert_eq!(build.build_status(), Some(&StatusType::Succeeded), "{text}");
     assert!(text.contains("thumbctl carries this function"), "{text}");

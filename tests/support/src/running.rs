@@ -17,7 +17,6 @@ type Text = Arc<Mutex<String>>;
 /// A command under way; it is killed if the test forgets it.
 pub struct Running {
     process: Child,
-    begun: Instant,
     stdout: Text,
     stderr: Text,
     readers: Vec<JoinHandle<()>>,
@@ -30,17 +29,15 @@ pub struct Finished {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
-    pub took: Duration,
 }
 
 impl Running {
     pub fn start(mut command: Command) -> Self {
-        let begun = Instant::now();
         let mut process =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program can be started");
         let (stdout, out) = collect(process.stdout.take().expect("piped"));
         let (stderr, err) = collect(process.stderr.take().expect("piped"));
-        Self { process, begun, stdout, stderr, readers: vec![out, err] }
+        Self { process, stdout, stderr, readers: vec![out, err] }
     }
 
     /// What it has said on standard output so far.
@@ -100,11 +97,10 @@ impl Running {
             std::thread::sleep(delay);
             delay = (delay * 2).min(Duration::from_millis(10));
         };
-        let took = self.begun.elapsed();
         for reader in self.readers.drain(..) {
             reader.join().expect("no reader panics");
         }
-        Finished { code: status.code(), stdout: self.stdout(), stderr: self.stderr(), took }
+        Finished { code: status.code(), stdout: self.stdout(), stderr: self.stderr() }
     }
 }
 
