@@ -11,6 +11,7 @@ mod chunked;
 mod cloudformation;
 mod codebuild;
 mod control;
+mod dir_handle;
 mod ecr;
 mod endpoint;
 mod error;
