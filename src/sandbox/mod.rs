@@ -24,6 +24,7 @@ mod lease;
 mod life;
 mod logs;
 mod managed_policies;
+mod marked_processes;
 mod permissions;
 mod persistence;
 mod propagation;

@@ -16,6 +16,7 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::buildspec::Interpreter;
 use super::log::Log;
+use crate::sandbox::marked_processes::ProcessMark;
 
 const DRIVER: &str = r#"__mark=$1 __dir=$2
 set --
@@ -40,6 +41,8 @@ pub(super) struct Shell {
     control: PathBuf,
     source: PathBuf,
     environment: Vec<(String, String)>,
+    /// What the processes of the build are found by.
+    process_mark: ProcessMark,
     mark: String,
     commands: usize,
     running: Option<Running>,
@@ -73,6 +76,7 @@ impl Shell {
         control: PathBuf,
         source: PathBuf,
         environment: Vec<(String, String)>,
+        process_mark: ProcessMark,
     ) -> io::Result<Self> {
         let interpreter = interpreter(kind).ok_or_else(|| {
             io::Error::new(
@@ -86,6 +90,7 @@ impl Shell {
             control,
             source,
             environment,
+            process_mark,
             mark: uuid::Uuid::new_v4().simple().to_string(),
             commands: 0,
             running: None,
@@ -151,6 +156,10 @@ impl Shell {
             .stderr(writer);
         let mut child = command.spawn()?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(shell) = group {
+            // It has no command yet, so everything that it will start inherits this.
+            self.process_mark.limit(shell);
+        }
         let commands = child.stdin.take().ok_or_else(|| io::Error::other("the shell has no standard input"))?;
         Ok(Running {
             child,
