@@ -26,3 +26,4 @@ pub mod text; // text as it is shown: columns, folding, times, sizes
 pub mod timing; // what took how long
 pub mod trial; // sends images through
 pub mod tui; // the console
+pub mod write_failure; // a full disk, in what a program printed

@@ -335,15 +335,15 @@ impl Run<'_> {
 
     async fn command(&self, command: &str, succeeding: bool, shell: &mut Shell, log: &Log) -> Result<(), Context> {
         log.container(&format!("Running command {}", command.trim_end())).await;
-        let status = shell
-            .run(command, succeeding, log)
-            .await
-            .map_err(|error| Context::new("INTERNAL_SERVICE_ERROR", error.to_string()))?;
-        if status == 0 {
+        let end = shell.run(command, succeeding, log).await.map_err(|error| {
+            Context::new("INTERNAL_SERVICE_ERROR", format!("the command cannot be given to the shell: {error}"))
+        })?;
+        if end.status == 0 {
             return Ok(());
         }
-        log.container(&format!("Command did not exit successfully {} exit status {status}", command.trim_end())).await;
-        Err(Context::command(command, status))
+        let (text, status) = (command.trim_end(), end.status);
+        log.container(&format!("Command did not exit successfully {text} exit status {status}")).await;
+        Err(Context::command(command, end))
     }
 
     /// Keeps what `env.exported-variables` names, as the shell has it now.
