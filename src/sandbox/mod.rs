@@ -40,6 +40,7 @@ mod signature_v2;
 pub mod standin;
 mod state;
 mod sts;
+mod temporaries;
 mod unheeded;
 
 pub use archive::{pack, unpack};
