@@ -4,6 +4,8 @@
 mod common;
 
 mod ends;
+#[cfg(target_os = "linux")]
+mod inherited;
 mod layers;
 
 use std::time::Instant;
