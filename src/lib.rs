@@ -15,6 +15,7 @@ pub mod journal; // the events on disk
 pub mod log_follower; // a log, read as it grows
 pub mod names; // what the parts are called
 pub mod plan; // the graph of what is to be done
+pub mod process_setup; // signals and descriptors of this process
 pub mod recorder; // numbers events, journals them, passes them on
 pub mod resource; // what the architecture consists of
 pub mod sandbox; // the embedded cloud
@@ -26,3 +27,4 @@ pub mod text; // text as it is shown: columns, folding, times, sizes
 pub mod timing; // what took how long
 pub mod trial; // sends images through
 pub mod tui; // the console
+pub mod write_failure; // a full disk, in what a program printed

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use thumbctl::sandbox::standin;
-use thumbctl::{cli, tui};
+use thumbctl::{cli, process_setup, tui};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
@@ -13,6 +13,8 @@ fn main() -> ExitCode {
     if let Some(code) = act_as(&called_as, arguments) {
         return code;
     }
+    // Not under those names: what a build's command inherits is meant for it and for what it starts.
+    process_setup::close_inherited_files_on_exec();
     let invocation = match cli::parse(std::env::args_os()) {
         Ok(invocation) => invocation,
         Err(code) => return code,
@@ -26,6 +28,10 @@ fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(async {
+        if let Err(error) = process_setup::report_file_size_limit() {
+            eprintln!("error: cannot start: the signal for files over their size limit cannot be handled: {error}");
+            return ExitCode::FAILURE;
+        }
         match cli::run(invocation).await {
             cli::Next::Done(code) => code,
             cli::Next::Console(settings) => console(tui::open(*settings, tui::Opening::Deployment).await),
@@ -52,7 +58,11 @@ fn console(ended: Result<(), tui::ConsoleError>) -> ExitCode {
 fn act_as(called_as: &OsString, arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     match Path::new(called_as).file_name()?.to_str()? {
         "bootstrap" => Some(thumbnail_function::run()),
-        name if standin::NAMES.contains(&name) => Some(standin::run(name, arguments)),
+        name if standin::NAMES.contains(&name) => {
+            // Without it a full disk would still be reported, only not a file over its limit.
+            let _ = process_setup::report_file_size_limit_without_runtime();
+            Some(standin::run(name, arguments))
+        }
         _ => None,
     }
 }

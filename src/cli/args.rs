@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::access_key::{self, AccessKey};
 use crate::sandbox::{Behaviour, FaultRule, Latency, Pace};
 use crate::settings::{Assignment, Origin};
 
@@ -288,9 +289,13 @@ pub(crate) struct SandboxArgs {
     pub(crate) ephemeral: bool,
     #[command(flatten)]
     pub(crate) behaviour: BehaviourArgs,
-    /// The access key and its secret, instead of new ones at each start
-    #[arg(long, value_name = "ID:SECRET", value_parser = access_key)]
-    pub(crate) access_key: Option<(String, String)>,
+    /// The access key and its secret, instead of new ones at each start. Every user of this machine can see them in the
+    /// list of processes: better --access-key-file, or the variable THUMBCTL_SANDBOX_ACCESS_KEY
+    #[arg(long, value_name = "ID:SECRET", value_parser = access_key::parse)]
+    pub(crate) access_key: Option<AccessKey>,
+    /// A file with ID:SECRET, the access key and its secret; - reads it from standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "access_key")]
+    pub(crate) access_key_file: Option<PathBuf>,
     /// A fault to inject: throttle, 500, delay=MS, hang, drop-before or drop-after, for a share of the calls or the first
     /// ones, as s3:PutObject:throttle:20% or iam:*:500:x2
     #[arg(long = "fault", value_name = "SERVICE:OPERATION:WHAT[:HOW-OFTEN]")]
@@ -399,20 +404,6 @@ fn time_scale(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|scale| (0.0..=100.0).contains(scale))
         .ok_or_else(|| format!("it must be {allowed}"))
-}
-
-fn access_key(text: &str) -> Result<(String, String), String> {
-    let (id, secret) = text.split_once(':').ok_or("it must be the key's ID and its secret, with a colon between")?;
-    let plain = |part: &str, most: usize| {
-        (1..=most).contains(&part.len())
-            && part.bytes().all(|byte| byte.is_ascii_graphic() && !b",;'\"\\".contains(&byte))
-    };
-    let letters = id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if letters && plain(id, 128) && plain(secret, 128) {
-        Ok((id.to_owned(), secret.to_owned()))
-    } else {
-        Err("the ID must be letters and digits, the secret have no spaces or quotes".to_owned())
-    }
 }
 
 /// `completions`

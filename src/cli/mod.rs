@@ -2,6 +2,7 @@
 //!
 //! Events go to standard output, in one of three forms; questions and messages go to standard error.
 
+mod access_key;
 mod args;
 mod build_image;
 mod completions;

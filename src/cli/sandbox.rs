@@ -1,10 +1,11 @@
 //! `thumbctl sandbox`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
 
+use super::access_key::{self, AccessKey};
 use super::args::SandboxArgs;
 use super::context::Context;
 use super::error::CliError;
@@ -13,6 +14,7 @@ use super::style::Role;
 use super::{sandbox_state, screen};
 use crate::cloud::sandbox_options;
 use crate::event::Failure;
+use crate::process_setup;
 use crate::sandbox::{self, DataDir, Endpoint, FaultRule, OnReady, OnRequest, RequestLog, SandboxError, ServeOptions};
 use crate::session::SessionError;
 use crate::text;
@@ -29,6 +31,7 @@ pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliE
         Some(dir) => DataDir::Kept(std::path::absolute(&dir).unwrap_or(dir)),
         None => DataDir::Kept(usual.clone()),
     };
+    let keys = access_key(args.access_key, args.access_key_file.as_deref())?;
     let orderly = context.interrupt.orderly();
     let cancelled = orderly.token().clone();
     let options = ServeOptions {
@@ -40,7 +43,7 @@ pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliE
         on_request: Some(call_log(context)),
         shutdown: Box::pin(async move { cancelled.cancelled().await }),
         behaviour: args.behaviour.behaviour(),
-        keys: args.access_key,
+        keys,
         faults: faults(args.fault, args.faults)?,
     };
     sandbox::serve(options).await.map_err(failed)?;
@@ -59,6 +62,7 @@ pub(crate) async fn run_attached(args: SandboxArgs, interrupt: &Interrupt) -> Re
     let Some(dir) = args.data_dir else {
         return Err(CliError::usage("an attached sandbox needs a data directory", "pass --data-dir DIR"));
     };
+    let keys = access_key(args.access_key, args.access_key_file.as_deref())?;
     let orderly = interrupt.orderly();
     let cancelled = orderly.token().clone();
     let options = ServeOptions {
@@ -70,10 +74,19 @@ pub(crate) async fn run_attached(args: SandboxArgs, interrupt: &Interrupt) -> Re
         on_request: None,
         shutdown: Box::pin(async move { cancelled.cancelled().await }),
         behaviour: args.behaviour.behaviour(),
-        keys: args.access_key,
+        keys,
         faults: faults(args.fault, args.faults)?,
     };
     sandbox::serve(options).await.map_err(failed)
+}
+
+/// The access key that the user has chosen, if any.
+fn access_key(argument: Option<AccessKey>, file: Option<&Path>) -> Result<Option<AccessKey>, CliError> {
+    let variable = std::env::var_os(access_key::VARIABLE);
+    if variable.is_some() {
+        process_setup::hide_environment();
+    }
+    access_key::chosen(argument, file, variable)
 }
 
 fn faults(mut rules: Vec<FaultRule>, file: Option<PathBuf>) -> Result<Vec<FaultRule>, CliError> {

@@ -15,6 +15,7 @@ use super::access::RootKeys;
 use super::front::READY_PATH;
 use super::latency::Pace;
 use super::persistence::replace_private;
+use super::temporaries;
 
 /// A sandbox that answers, and what its calls are signed with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -63,6 +64,7 @@ impl Endpoint {
 
     /// Tells those who look for a sandbox in `usual` that the one of `dir` is to be used instead, while it runs.
     pub(crate) fn announce(usual: &Path, dir: &Path) -> io::Result<()> {
+        temporaries::remove_announcements(usual)?;
         replace_private(&usual.join(FOREGROUND), &serde_json::to_vec(dir)?)
     }
 

@@ -26,6 +26,7 @@ use super::front::OnRequest;
 use super::life::{Lives, Setting};
 use super::persistence::create_private_dir;
 use super::state;
+use super::temporaries;
 
 /// How long requests that are under way when the sandbox ends may take.
 const GRACE: Duration = Duration::from_secs(2);
@@ -91,7 +92,9 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     let port = listener.local_addr().map_err(SandboxError::Socket)?.port();
     let root = options.keys.map_or_else(RootKeys::generate, RootKeys::from);
     let endpoint = Endpoint::new(port, &root, &options.behaviour.pace);
-    state::recover(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
+    state::recover(&dir)
+        .and_then(|()| temporaries::remove_from_data_dir(&dir))
+        .map_err(|source| SandboxError::unwritable(&dir, source))?;
     let lives = Arc::new(Lives::begin(Setting {
         dir: dir.clone(),
         endpoint: endpoint.clone(),

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::persistence::create_private_dir;
+use super::temporaries::is_temporary;
 
 /// What belongs to a running sandbox and not to its state: locks, its address and its log, and what is left of processes.
 const NOT_STATE: [&str; 10] = [
@@ -113,7 +114,8 @@ fn move_state(from: &Path, to: &Path) -> io::Result<()> {
 /// The names of what is state, directly in a directory.
 fn state_entries(dir: &Path) -> io::Result<Vec<std::ffi::OsString>> {
     let names: io::Result<Vec<_>> = fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name())).collect();
-    Ok(names?.into_iter().filter(|name| !NOT_STATE.iter().any(|other| Path::new(name) == Path::new(other))).collect())
+    let is_state = |name: &Path| !is_temporary(name) && !NOT_STATE.iter().any(|other| name == Path::new(other));
+    Ok(names?.into_iter().filter(|name| is_state(Path::new(name))).collect())
 }
 
 fn copy_below(dir: &Path, below: &Path, to: &Path) -> io::Result<()> {
@@ -122,7 +124,8 @@ fn copy_below(dir: &Path, below: &Path, to: &Path) -> io::Result<()> {
         let entry = entry?;
         let name = below.join(entry.file_name());
         let kind = entry.file_type()?;
-        if NOT_STATE.iter().any(|other| name == Path::new(other)) {
+        // What a write was to rename may hold the server's keys.
+        if (kind.is_file() && is_temporary(&name)) || NOT_STATE.iter().any(|other| name == Path::new(other)) {
             continue;
         }
         if kind.is_dir() {
@@ -156,6 +159,9 @@ mod tests {
         fs::write(dir.path().join("lambda/processes/1"), "").unwrap();
         fs::write(dir.path().join("sessions.json"), name).unwrap();
         fs::write(dir.path().join("lease"), "").unwrap();
+        fs::write(dir.path().join("endpoint.12.new"), "").unwrap();
+        fs::create_dir_all(dir.path().join("lambda/images/1")).unwrap();
+        fs::write(dir.path().join("lambda/images/1/app.new"), "").unwrap();
         dir
     }
 
@@ -171,6 +177,7 @@ mod tests {
         assert_eq!(says(&copied), "one");
         assert!(copied.join("lambda").is_dir());
         assert!(!copied.join("lambda/processes").exists() && !copied.join("lease").exists());
+        assert!(!copied.join("endpoint.12.new").exists() && copied.join("lambda/images/1/app.new").exists());
     }
 
     #[test]
@@ -195,8 +202,9 @@ mod tests {
         assert_eq!(says(dir.path()), "two");
         replace(dir.path(), None).unwrap().forget().unwrap();
         assert_eq!(says(dir.path()), "");
-        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left, ["lease"]);
+        let mut left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["endpoint.12.new", "lease"]);
     }
 
     #[test]

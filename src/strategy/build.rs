@@ -13,6 +13,7 @@ use crate::engine::{ResourceChange, StepDone, StepError, StepScope};
 use crate::event::{EventKind, Failure, LogSource};
 use crate::journal::JournalError;
 use crate::resource::{ResourceKind, ResourceState};
+use crate::write_failure::WriteFailure;
 
 /// How many of the log's last lines a failed build's error carries.
 const LAST_LINES: usize = 20;
@@ -268,14 +269,26 @@ pub(super) fn failure_of(state: &BuildState, log: Vec<String>) -> Failure {
         BuildStatus::Fault => "ended with a fault in CodeBuild",
         _ => "failed",
     };
-    let message = match phase {
+    let mut message = match phase {
         Some(phase) if !phase.contexts.is_empty() => {
             format!("the build {ended} in phase {}: {}", phase.kind, phase.contexts.join("; "))
         }
         Some(phase) => format!("the build {ended} in phase {}", phase.kind),
         None => format!("the build {ended}"),
     };
-    Failure { log, hint: Some(hint_for(phase, state.status).to_owned()), ..Failure::new(message) }
+    let write_failure =
+        WriteFailure::in_text(&message).or_else(|| log.iter().rev().find_map(|line| WriteFailure::in_text(line)));
+    let hint = match write_failure {
+        Some(failure) => {
+            // AWS's own message has the command's exit status only.
+            if WriteFailure::in_text(&message).is_none() {
+                message.push_str(&format!(" ({})", failure.reason()));
+            }
+            failure.hint_for_build()
+        }
+        None => hint_for(phase, state.status),
+    };
+    Failure { log, hint: Some(hint.to_owned()), ..Failure::new(message) }
 }
 
 /// What to do about a failed build, by the phase that failed.
@@ -300,5 +313,42 @@ fn hint_for(phase: Option<&Phase>, status: BuildStatus) -> &'static str {
         }
         Some("PRE_BUILD") => "the login to ECR failed: check what the build's role may do",
         _ => "the log's last lines say why; `thumbctl logs build` shows all of it, `thumbctl deploy` tries again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed_build(context: &str) -> BuildState {
+        let phase = Phase {
+            kind: "BUILD".to_owned(),
+            status: Some(BuildStatus::Failed),
+            seconds: None,
+            contexts: vec![context.to_owned()],
+        };
+        BuildState {
+            id: "thumbs:1".to_owned(),
+            status: BuildStatus::Failed,
+            complete: true,
+            phases: vec![phase],
+            log_group: None,
+            log_stream: None,
+        }
+    }
+
+    #[test]
+    fn failure_names_a_full_disk_from_the_context_or_the_log() {
+        let sandbox = failed_build("COMMAND_EXECUTION_ERROR: Reason: no space left on device, exit status 1");
+        let failure = failure_of(&sandbox, Vec::new());
+        assert!(failure.message.ends_with("Reason: no space left on device, exit status 1"), "{}", failure.message);
+        assert_eq!(failure.hint.as_deref(), Some(WriteFailure::NoSpace.hint_for_build()));
+
+        let aws = failed_build("COMMAND_EXECUTION_ERROR: Reason: exit status 1");
+        let log = vec!["cp: error writing 'x': No space left on device".to_owned(), "[Container] end".to_owned()];
+        let failure = failure_of(&aws, log);
+        assert!(failure.message.ends_with("exit status 1 (no space left on device)"), "{}", failure.message);
+        assert_eq!(failure.hint.as_deref(), Some(WriteFailure::NoSpace.hint_for_build()));
+        assert_ne!(failure_of(&aws, Vec::new()).hint.as_deref(), Some(WriteFailure::NoSpace.hint_for_build()));
     }
 }

@@ -76,6 +76,55 @@ async fn keys_that_are_given_are_the_ones_that_count() {
     sandbox.interrupt().ok();
 }
 
+/// Starts `thumbctl sandbox` with these arguments and this environment; waits until it answers.
+fn sandbox_with_key(dir: &Path, arguments: &[&str], variable: Option<&str>, input: Stdio) -> Sandbox {
+    let mut command = Command::new(thumbctl_test_support::thumbctl());
+    command.args(["sandbox", "--port", "0", "--state-dir"]).arg(dir).args(arguments).stdin(input);
+    command.envs(variable.map(|key| ("THUMBCTL_SANDBOX_ACCESS_KEY", key)));
+    Sandbox::start(command)
+}
+
+#[tokio::test]
+async fn access_key_from_file_standard_input_or_variable_is_not_in_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("key");
+    std::fs::write(&file, "WORKSHOP:the-same-for-all\n").unwrap();
+    let path = file.to_str().unwrap();
+    for (arguments, variable, input) in [
+        (vec!["--access-key-file", path], None, Stdio::null()),
+        (vec!["--access-key-file", "-"], None, Stdio::from(std::fs::File::open(&file).unwrap())),
+        (vec![], Some("WORKSHOP:the-same-for-all"), Stdio::null()),
+    ] {
+        let sandbox = sandbox_with_key(dir.path(), &arguments, variable, input);
+        assert_eq!((sandbox.access_key.as_str(), sandbox.secret_key.as_str()), ("WORKSHOP", "the-same-for-all"));
+        sandbox.clients().s3.list_buckets().send().await.unwrap();
+        let process = format!("/proc/{}", sandbox.id());
+        if cfg!(target_os = "linux") {
+            let line = std::fs::read(format!("{process}/cmdline")).unwrap();
+            assert!(!String::from_utf8_lossy(&line).contains("the-same-for-all"));
+        }
+        sandbox.interrupt().ok();
+    }
+    std::fs::write(&file, "WORKSHOP the-same-for-all").unwrap();
+    let refused = foreground(&["--access-key-file", path]);
+    assert!(refused.contains("cannot be used") && !refused.contains("the-same-for-all"), "{refused}");
+}
+
+#[tokio::test]
+async fn temporary_files_of_a_killed_sandbox_are_removed_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("snapshots")).unwrap();
+    let left = ["endpoint.4242.new", "sessions.4242.new", "snapshots/iam.new"].map(|name| dir.path().join(name));
+    for file in &left {
+        std::fs::write(file, "{\"secret").unwrap();
+    }
+    let lease = join(dir.path()).await;
+    assert!(left.iter().all(|file| !file.exists()));
+    let pid = lease.endpoint().pid;
+    drop(lease);
+    is_gone(pid).await;
+}
+
 #[tokio::test]
 async fn many_who_start_it_at_once_share_one() {
     let dir = tempfile::tempdir().unwrap();

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::shell::CommandEnd;
+
 /// Phases in the order in which a build enters them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -77,11 +79,13 @@ impl Context {
         Self { code: code.to_owned(), message: message.into() }
     }
 
-    /// A command of the buildspec ended with something else than 0.
-    pub(super) fn command(command: &str, status: i32) -> Self {
+    /// A command of the buildspec has failed.
+    pub(super) fn command(command: &str, end: CommandEnd) -> Self {
+        // CodeBuild has the status only, which would hide that the machine's disk is full.
+        let why = end.write_failure.map(|failure| format!("{}, ", failure.reason())).unwrap_or_default();
         Self::new(
             "COMMAND_EXECUTION_ERROR",
-            format!("Error while executing command: {}. Reason: exit status {status}", command.trim_end()),
+            format!("Error while executing command: {}. Reason: {why}exit status {}", command.trim_end(), end.status),
         )
     }
 }

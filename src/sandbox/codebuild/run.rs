@@ -84,14 +84,14 @@ impl Run<'_> {
         match self.prepare().await {
             Ok((log, credentials)) => {
                 let ended = self.logged(&log, &credentials, stop).await;
-                self.remove_traces();
+                self.remove_traces().await;
                 // A reader who sees the build complete must find the last line.
                 log.close().await;
                 ended
             }
             Err(context) => {
                 self.leave(Status::Failed, context);
-                self.remove_traces();
+                self.remove_traces().await;
                 Status::Failed.into()
             }
         }
@@ -159,9 +159,9 @@ impl Run<'_> {
     async fn logged(&self, log: &Log, credentials: &TemporaryCredentials, mut stop: watch::Receiver<bool>) -> Ended {
         let minutes = self.build.setting("timeoutInMinutes").as_u64().unwrap_or(60);
         let limit = self.store.minute * u32::try_from(minutes).unwrap_or(u32::MAX);
-        // Dropping the work kills its shell's process group.
+        let mut work = std::pin::pin!(self.work(log, credentials));
         let interruption = tokio::select! {
-            ended = self.work(log, credentials) => return ended,
+            ended = &mut work => return ended,
             _ = stop.wait_for(|stop| *stop) => Interruption::Stopped,
             () = tokio::time::sleep(limit) => Interruption::TimedOut,
         };
@@ -169,6 +169,7 @@ impl Run<'_> {
             Interruption::Stopped => (Status::Stopped, Context::default()),
             Interruption::TimedOut => (Status::TimedOut, Context::new("BUILD_TIMED_OUT", "Build has timed out. ")),
         };
+        self.kill_processes().await;
         let current = {
             let state = self.store.lock();
             let build = state.builds.get(&self.build.id);
@@ -227,6 +228,7 @@ impl Run<'_> {
 
     async fn finalize(&self, ended: Ended) -> Ended {
         self.enter(PhaseKind::Finalizing);
+        self.kill_processes().await;
         self.store.services.latencies().pass(Span::BuildFinalizing).await;
         self.leave(Status::Succeeded, Context::default());
         ended
@@ -294,7 +296,8 @@ impl Run<'_> {
         };
         let endpoint = self.store.services.endpoint();
         let variables = environment::variables(&self.build, spec, credentials, endpoint, &directories, &self.tools)?;
-        Shell::new(spec.shell, self.root.join("control"), directory.to_owned(), variables)
+        let mark = leftovers::mark(&self.build.id);
+        Shell::new(spec.shell, self.root.join("control"), directory.to_owned(), variables, mark)
             .map_err(|error| Context::new("INTERNAL_SERVICE_ERROR", error.to_string()))
     }
 
@@ -332,15 +335,15 @@ impl Run<'_> {
 
     async fn command(&self, command: &str, succeeding: bool, shell: &mut Shell, log: &Log) -> Result<(), Context> {
         log.container(&format!("Running command {}", command.trim_end())).await;
-        let status = shell
-            .run(command, succeeding, log)
-            .await
-            .map_err(|error| Context::new("INTERNAL_SERVICE_ERROR", error.to_string()))?;
-        if status == 0 {
+        let end = shell.run(command, succeeding, log).await.map_err(|error| {
+            Context::new("INTERNAL_SERVICE_ERROR", format!("the command cannot be given to the shell: {error}"))
+        })?;
+        if end.status == 0 {
             return Ok(());
         }
-        log.container(&format!("Command did not exit successfully {} exit status {status}", command.trim_end())).await;
-        Err(Context::command(command, status))
+        let (text, status) = (command.trim_end(), end.status);
+        log.container(&format!("Command did not exit successfully {text} exit status {status}")).await;
+        Err(Context::command(command, end))
     }
 
     /// Keeps what `env.exported-variables` names, as the shell has it now.
@@ -354,9 +357,16 @@ impl Run<'_> {
         }
     }
 
+    /// Ends everything that the build has started.
+    async fn kill_processes(&self) {
+        let id = self.build.id.clone();
+        // A panic in there would leave processes to the next start.
+        let _ = tokio::task::spawn_blocking(move || leftovers::kill(&id)).await;
+    }
+
     /// What a build leaves on the machine: nothing.
-    fn remove_traces(&self) {
-        leftovers::kill(&self.build.id);
+    async fn remove_traces(&self) {
+        self.kill_processes().await;
         // A process that was killed a moment ago may still have made a file: what is left then goes at the next start.
         let _ = fs::remove_dir_all(&self.root);
     }

@@ -16,6 +16,8 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::buildspec::Interpreter;
 use super::log::Log;
+use crate::sandbox::marked_processes::ProcessMark;
+use crate::write_failure::WriteFailure;
 
 const DRIVER: &str = r#"__mark=$1 __dir=$2
 set --
@@ -40,6 +42,8 @@ pub(super) struct Shell {
     control: PathBuf,
     source: PathBuf,
     environment: Vec<(String, String)>,
+    /// What the processes of the build are found by.
+    process_mark: ProcessMark,
     mark: String,
     commands: usize,
     running: Option<Running>,
@@ -73,6 +77,7 @@ impl Shell {
         control: PathBuf,
         source: PathBuf,
         environment: Vec<(String, String)>,
+        process_mark: ProcessMark,
     ) -> io::Result<Self> {
         let interpreter = interpreter(kind).ok_or_else(|| {
             io::Error::new(
@@ -86,14 +91,15 @@ impl Shell {
             control,
             source,
             environment,
+            process_mark,
             mark: uuid::Uuid::new_v4().simple().to_string(),
             commands: 0,
             running: None,
         })
     }
 
-    /// Runs one command, its output going to the log, and says how it ended.
-    pub(super) async fn run(&mut self, command: &str, succeeding: bool, log: &Log) -> io::Result<i32> {
+    /// Runs one command, its output going to the log, and answers how it ended.
+    pub(super) async fn run(&mut self, command: &str, succeeding: bool, log: &Log) -> io::Result<CommandEnd> {
         self.commands += 1;
         let file = format!("command-{}.sh", self.commands);
         tokio::fs::write(self.control.join(&file), format!("{command}\n")).await?;
@@ -104,11 +110,20 @@ impl Shell {
         let order = format!("{file} {}\n", u8::from(succeeding));
         // A shell that a command of before has killed behind our back cannot take orders: that is this command's end.
         let _ = running.commands.write_all(order.as_bytes()).await;
-        let ended = running.until_mark(log).await?;
+        let (ended, write_failure) = running.until_mark(log).await?;
         if ended.alive {
             self.running = Some(running);
         }
-        Ok(ended.status)
+        let is_full = || self.disk_is_full().then_some(WriteFailure::NoSpace);
+        Ok(match ended.status {
+            0 => CommandEnd { status: 0, write_failure: None },
+            status => CommandEnd { status, write_failure: write_failure.or_else(is_full) },
+        })
+    }
+
+    /// Whether the build can write nothing any more: a command need not have printed why it failed.
+    fn disk_is_full(&self) -> bool {
+        rustix::fs::statvfs(&self.control).is_ok_and(|disk| disk.f_blocks > 0 && disk.f_bavail == 0)
     }
 
     /// Variables of the shell, exported or not, as they are now.
@@ -151,6 +166,10 @@ impl Shell {
             .stderr(writer);
         let mut child = command.spawn()?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(shell) = group {
+            // It has no command yet, so everything that it will start inherits this.
+            self.process_mark.limit(shell);
+        }
         let commands = child.stdin.take().ok_or_else(|| io::Error::other("the shell has no standard input"))?;
         Ok(Running {
             child,
@@ -162,6 +181,15 @@ impl Shell {
     }
 }
 
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CommandEnd {
+    /// The exit status, or 128 and the signal's number.
+    pub(super) status: i32,
+    /// What kept a command that failed from writing, if that is why.
+    pub(super) write_failure: Option<WriteFailure>,
+}
+
 /// How a command ended, and whether the shell is still there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Ended {
@@ -170,13 +198,18 @@ struct Ended {
 }
 
 impl Running {
-    async fn until_mark(&mut self, log: &Log) -> io::Result<Ended> {
+    /// Passes the output on up to the next mark. Also answers the last write failure that the output names.
+    async fn until_mark(&mut self, log: &Log) -> io::Result<(Ended, Option<WriteFailure>)> {
         let mut buffer = vec![0; 64 * 1024];
+        let mut write_failure = None;
         loop {
             while let Some(item) = self.lines.next() {
                 match item {
-                    Item::Line(line) => log.line(&line).await,
-                    Item::Mark(ended) => return Ok(ended),
+                    Item::Line(line) => {
+                        write_failure = WriteFailure::in_text(&line).or(write_failure);
+                        log.line(&line).await;
+                    }
+                    Item::Mark(ended) => return Ok((ended, write_failure)),
                 }
             }
             tokio::select! {
@@ -197,13 +230,17 @@ impl Running {
         self.lines.finish();
         while let Some(item) = self.lines.next() {
             match item {
-                Item::Line(line) => log.line(&line).await,
+                Item::Line(line) => {
+                    write_failure = WriteFailure::in_text(&line).or(write_failure);
+                    log.line(&line).await;
+                }
                 Item::Mark(ended) => marked = Some(ended.status),
             }
         }
         let exit = self.child.wait().await?;
         let signal = std::os::unix::process::ExitStatusExt::signal(&exit);
-        Ok(Ended { status: marked.or(exit.code()).unwrap_or_else(|| 128 + signal.unwrap_or_default()), alive: false })
+        let status = marked.or(exit.code()).unwrap_or_else(|| 128 + signal.unwrap_or_default());
+        Ok((Ended { status, alive: false }, write_failure))
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::EmbeddedFile;
 use super::buildspec::Buildspec;
 use super::phase::Context;
+use crate::sandbox::dir_handle::{DirEntry, DirHandle};
 use crate::sandbox::standin::signed::{Signer, Unsigned};
 
 /// Where the function's source comes from when a project names GitHub.
@@ -48,14 +49,16 @@ pub(super) fn buildspec(source: &Value, directory: &Path) -> Result<Buildspec, C
         given.to_owned()
     } else {
         let given = if given.is_empty() { "buildspec.yml" } else { given };
-        let path = directory.join(given);
-        fs::read_to_string(&path).map_err(|error| {
-            let cause = match error.kind() {
-                io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-                _ => error.to_string(),
-            };
-            Context::new("YAML_FILE_ERROR", format!("stat {}: {cause}", path.display()))
-        })?
+        let failed = |cause: String| {
+            Context::new("YAML_FILE_ERROR", format!("stat {}: {cause}", directory.join(given).display()))
+        };
+        // A path is the caller's to choose, and ends in the source.
+        let resolved = DirHandle::open(directory).and_then(|source| source.resolve(Path::new(given)));
+        match resolved.map_err(|error| failed(error.to_string()))?.map(|resolved| resolved.entry) {
+            Some(DirEntry::File(file)) => io::read_to_string(file).map_err(|error| failed(error.to_string()))?,
+            Some(_) => return Err(failed("not a regular file".to_owned())),
+            None => return Err(failed("no such file or directory".to_owned())),
+        }
     };
     Buildspec::read(&text).map_err(|error| Context::new("YAML_FILE_ERROR", error.to_string()))
 }
@@ -89,19 +92,13 @@ fn download(location: &str, version: &str, endpoint: &str, signer: &Signer) -> R
         )));
     }
     let mut kept = || {
-        let mut file = unnamed_file()?;
+        // Without a name where the system can do that: a kill leaves nothing.
+        let mut file = tempfile::tempfile()?;
         io::copy(&mut response.body_mut().as_reader(), &mut file)?;
         file.seek(SeekFrom::Start(0))?;
         Ok::<_, io::Error>(file)
     };
     kept().map_err(|cause| failed(cause.to_string()))
-}
-
-fn unnamed_file() -> io::Result<File> {
-    let path = std::env::temp_dir().join(format!("thumbctl-source-{}", uuid::Uuid::new_v4()));
-    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-    fs::remove_file(&path)?;
-    Ok(file)
 }
 
 /// The most that a source may be when it is unpacked: a small zip can hold very much of nothing.
@@ -145,4 +142,53 @@ fn beneath(path: PathBuf) -> io::Result<PathBuf> {
         fs::create_dir_all(parent)?;
     }
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn archive(entries: &[(&str, &str)], link: Option<(&str, &str)>) -> File {
+        let mut writer = zip::ZipWriter::new(tempfile::tempfile().unwrap());
+        let options = zip::write::SimpleFileOptions::default();
+        for (name, text) in entries {
+            writer.start_file(*name, options).unwrap();
+            writer.write_all(text.as_bytes()).unwrap();
+        }
+        if let Some((name, target)) = link {
+            writer.add_symlink(name, target, options).unwrap();
+        }
+        let mut file = writer.finish().unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file
+    }
+
+    #[test]
+    fn source_archive_writes_nothing_outside_its_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, outside) = (dir.path().join("src"), dir.path().join("outside"));
+        fs::create_dir_all(&source).unwrap();
+        fs::create_dir(&outside).unwrap();
+        let entries = [("a/b", "1"), ("../outside/x", "evil"), ("link/x", "kept inside"), ("/outside/x", "evil")];
+        unpack(archive(&entries, Some(("link", outside.to_str().unwrap()))), &source).unwrap();
+        assert_eq!(fs::read_to_string(source.join("a/b")).unwrap(), "1");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+        assert!(!source.join("link").is_symlink());
+    }
+
+    #[test]
+    fn buildspec_is_read_from_the_source_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("src");
+        fs::create_dir(&source).unwrap();
+        fs::write(dir.path().join("secret.yml"), "version: 0.2\nphases: {}\n").unwrap();
+        symlink("../secret.yml", source.join("link.yml")).unwrap();
+        for given in ["../secret.yml", "link.yml", dir.path().join("secret.yml").to_str().unwrap()] {
+            let error = buildspec(&serde_json::json!({ "buildspec": given }), &source).unwrap_err();
+            assert!(error.message.ends_with("no such file or directory"), "{}", error.message);
+        }
+    }
 }

@@ -378,3 +378,23 @@ async fn projects_that_cannot_be_built_are_refused() {
     }
     house.call("CreateProject", good).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failed_command_on_a_full_disk_says_so_in_its_phase() {
+    let house = House::new(Duration::from_secs(60)).await;
+    // Writing to /dev/full fails as on a full disk; the other two as beyond a limit.
+    for (command, reason) in [
+        ("echo x >/dev/full", "no space left on device, exit status 1"),
+        ("(ulimit -f 1; trap '' XFSZ; head -c 99999 /dev/zero >x)", "file size limit exceeded, exit status 1"),
+        ("echo 'No space left on device'; false", "no space left on device, exit status 1"),
+        ("false", "exit status 1"),
+    ] {
+        let spec = json!({ "version": 0.2, "phases": { "build": { "commands": [command] } } }).to_string();
+        let build = house.build(inline(&format!("{spec}\n")), json!({})).await;
+        let phases = build["phases"].as_array().unwrap();
+        let ended = phases.iter().find(|it| it["phaseType"] == "BUILD").unwrap();
+        let message = ended["contexts"][0]["message"].as_str().unwrap();
+        assert!(message.ends_with(&format!(". Reason: {reason}")), "{message}");
+        house.call("DeleteProject", json!({ "name": "thumbs" })).await;
+    }
+}

@@ -1,4 +1,5 @@
-//! Processes that outlived a sandbox which was killed: noted when they start, ended when the next sandbox comes.
+//! Processes that outlived a sandbox which was killed: noted when they start, ended when the next sandbox comes, with
+//! everything that they have started.
 //!
 //! A function's process notices by itself that its Runtime API is gone, unless it is busy or stuck.
 
@@ -7,7 +8,10 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal};
 
-/// A file for each process that runs, named by process id, holding what tells it from a later process with that id.
+use crate::sandbox::marked_processes::{ProcessMark, kill_marked};
+
+/// A file for each process that runs, named by process id. Its first line distinguishes the process from a later one with
+/// that id; the second is the mark of the process and of all that it starts.
 #[derive(Debug, Clone)]
 pub(crate) struct Leftovers {
     dir: PathBuf,
@@ -19,10 +23,10 @@ impl Leftovers {
     }
 
     /// Notes a process that has just been started. Without the note it would only not be found after a crash.
-    pub(crate) fn note(&self, pid: u32) {
+    pub(crate) fn note(&self, pid: u32, mark: &ProcessMark) {
         if let Some(birth) = birth(pid) {
             let _ = fs::create_dir_all(&self.dir);
-            let _ = fs::write(self.dir.join(pid.to_string()), birth);
+            let _ = fs::write(self.dir.join(pid.to_string()), format!("{birth}\n{}\n", mark.to_text()));
         }
     }
 
@@ -33,17 +37,29 @@ impl Leftovers {
 
     /// Ends what an earlier sandbox has left, if it is certain to be that.
     pub(crate) fn reap(&self) {
+        let mut marks = Vec::new();
+        let mut groups = Vec::new();
         for note in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let pid: Option<u32> = note.file_name().to_str().and_then(|name| name.parse().ok());
+            let noted = fs::read_to_string(note.path()).unwrap_or_default();
+            let mut lines = noted.lines();
+            let noted_birth = lines.next().unwrap_or_default();
+            marks.extend(lines.next().and_then(ProcessMark::from_text));
             if let Some(pid) = pid
-                && let Ok(noted) = fs::read_to_string(note.path())
-                && birth(pid).is_some_and(|birth| birth == noted)
-                && let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw)
+                && birth(pid).is_some_and(|birth| birth == noted_birth)
             {
-                let _ = rustix::process::kill_process_group(group, Signal::KILL);
+                groups.extend(i32::try_from(pid).ok().and_then(Pid::from_raw));
             }
-            let _ = fs::remove_file(note.path());
         }
+        // First what is found by its mark: what was started with another environment is found by its parent.
+        if !marks.is_empty() {
+            kill_marked(&marks, None);
+        }
+        for group in groups {
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+        // Only now: a sandbox that is killed in here leaves the notes to the next.
+        let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
@@ -70,27 +86,47 @@ mod tests {
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command, Stdio};
 
+    fn mark() -> ProcessMark {
+        ProcessMark::new("AWS_LAMBDA_LOG_STREAM_NAME", &uuid::Uuid::new_v4().to_string(), 1 << 40)
+    }
+
     fn sleeper() -> Child {
         Command::new("sleep").arg("600").process_group(0).stdin(Stdio::null()).spawn().unwrap()
     }
 
     #[test]
-    fn what_an_earlier_sandbox_left_is_ended() {
+    fn reap_ends_the_noted_process() {
         let dir = tempfile::tempdir().unwrap();
         let leftovers = Leftovers::new(dir.path().join("processes"));
         let mut child = sleeper();
-        leftovers.note(child.id());
+        leftovers.note(child.id(), &mark());
         leftovers.reap();
         assert!(!child.wait().unwrap().success());
-        assert_eq!(fs::read_dir(dir.path().join("processes")).unwrap().count(), 0);
+        assert!(!dir.path().join("processes").exists());
     }
 
     #[test]
-    fn another_process_under_a_noted_id_is_left_alone() {
+    fn reap_ends_marked_children_of_a_process_that_has_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let leftovers = Leftovers::new(dir.path().join("processes"));
+        let mark = mark();
+        let mut ended = sleeper();
+        leftovers.note(ended.id(), &mark);
+        ended.kill().unwrap();
+        ended.wait().unwrap();
+        let text = mark.to_text();
+        let (name, value) = text.split_once(' ').unwrap().1.split_once('=').unwrap();
+        let mut child = Command::new("sleep").arg("600").env(name, value).process_group(0).spawn().unwrap();
+        leftovers.reap();
+        assert!(!child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn reap_leaves_another_process_under_a_noted_id_alone() {
         let dir = tempfile::tempdir().unwrap();
         let leftovers = Leftovers::new(dir.path().to_owned());
         let mut child = sleeper();
-        fs::write(dir.path().join(child.id().to_string()), "some other time").unwrap();
+        fs::write(dir.path().join(child.id().to_string()), "some other time\n").unwrap();
         leftovers.reap();
         assert!(child.try_wait().unwrap().is_none());
         child.kill().unwrap();

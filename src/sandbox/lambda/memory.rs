@@ -10,6 +10,12 @@ use tokio::time::{Interval, MissedTickBehavior};
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How much a function with this memory may map to write to, in bytes. Between two looks a process could take the whole
+/// machine; the bound is far above its limit, since runtimes map more than they use.
+pub(crate) fn mapping_bound(megabytes: u32) -> u64 {
+    (u64::from(megabytes) << 20).saturating_mul(4).saturating_add(1 << 30)
+}
+
 /// Watches a process and its children.
 #[derive(Debug)]
 pub(crate) struct MemoryWatch {
@@ -26,9 +32,6 @@ impl MemoryWatch {
     pub(crate) fn new(pid: Option<u32>, megabytes: u32) -> Self {
         let mut tick = tokio::time::interval(LOOK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        if let Some(pid) = pid {
-            system::fence(pid, u64::from(megabytes) << 20);
-        }
         Self { pid, limit: u64::from(megabytes) << 10, peak: 0, tick }
     }
 
@@ -73,20 +76,9 @@ struct Usage {
 mod system {
     use std::fs;
 
-    use rustix::process::{Pid, Resource, Rlimit};
-
     use super::Usage;
 
     pub(super) const CAN_LOOK: bool = true;
-
-    /// Between two looks a process could take the whole machine. What it may map to write to is bounded far above its
-    /// limit, since runtimes map more than they use.
-    pub(super) fn fence(pid: u32, bytes: u64) {
-        let most = Some(bytes.saturating_mul(4).saturating_add(1 << 30));
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        // Ended already, or a system that forbids it: the looks are still there.
-        let _ = rustix::process::prlimit(pid, Resource::Data, Rlimit { current: most, maximum: most });
-    }
 
     pub(super) fn usage(pid: u32, limit: u64) -> Option<Usage> {
         let first = Status::read(pid)?;
@@ -155,8 +147,6 @@ mod system {
 
     /// No limit here: what is used can only be asked of `ps`, which takes too long to be asked often.
     pub(super) const CAN_LOOK: bool = false;
-
-    pub(super) fn fence(_pid: u32, _bytes: u64) {}
 
     /// `ps` knows only what is in use now.
     pub(super) fn usage(pid: u32, _limit: u64) -> Option<Usage> {

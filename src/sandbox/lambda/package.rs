@@ -116,6 +116,23 @@ mod tests {
     }
 
     #[test]
+    fn unpack_makes_no_links_and_follows_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, outside) = (dir.path().join("root"), dir.path().join("outside"));
+        fs::create_dir(&outside).unwrap();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut writer = zip::ZipWriter::new(&mut file);
+        let options = zip::write::SimpleFileOptions::default();
+        writer.add_symlink("link", outside.to_str().unwrap(), options).unwrap();
+        writer.start_file("link/x", options).unwrap();
+        writer.start_file(r"..\..\outside\y", options).unwrap();
+        writer.finish().unwrap();
+        unpack(file.path(), &root).unwrap();
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+        assert!(root.join("var/task/link").is_dir() && !root.join("var/task/link").is_symlink());
+    }
+
+    #[test]
     fn what_is_no_zip_is_refused_in_lambdas_words() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"no zip").unwrap();

@@ -20,15 +20,19 @@ use super::code::{Code, ImageCode, ZipCode};
 use super::function::Function;
 use super::leftovers::Leftovers;
 use super::log_stream::LogStream;
-use super::memory::MemoryWatch;
+use super::memory::{MemoryWatch, mapping_bound};
 use super::python;
 use super::rootfs;
+use crate::sandbox::marked_processes::{ProcessMark, kill_marked};
 use crate::sandbox::services::{TemporaryCredentials, lock};
 
 /// Where programs are looked for in an image that does not say.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/opt/bin";
 /// What is read at once before others get their turn.
 const PUMP: usize = 1 << 20;
+
+/// The variable with the process's log stream, which it shares with no other.
+const LOG_STREAM: &str = "AWS_LAMBDA_LOG_STREAM_NAME";
 
 /// Functions give way to the sandbox: events at work must not make its answers late.
 const NICE: i32 = 5;
@@ -67,6 +71,12 @@ pub(crate) struct Surroundings<'a> {
 }
 
 impl Launch {
+    /// What the process and everything that it starts are found by: no other process has its log stream.
+    fn mark(&self) -> ProcessMark {
+        let stream = self.environment.get(LOG_STREAM).map_or("", String::as_str);
+        ProcessMark::new(LOG_STREAM, stream, mapping_bound(self.memory_size))
+    }
+
     /// The command of `function`, whose code is unpacked at `root`.
     pub(crate) async fn new(
         function: &Function,
@@ -193,7 +203,7 @@ fn environment(
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.memory_size.to_string());
     set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
     set("AWS_LAMBDA_LOG_GROUP_NAME", surroundings.log_group);
-    set("AWS_LAMBDA_LOG_STREAM_NAME", surroundings.log_stream);
+    set(LOG_STREAM, surroundings.log_stream);
     set("AWS_LAMBDA_RUNTIME_API", &surroundings.runtime_api);
     // Lambda says /var/task and /var/runtime. The process has no root directory of its own here, so it is told where
     // these really are.
@@ -202,13 +212,15 @@ fn environment(
     environment
 }
 
-/// A running process, in a process group of its own. Dropped, the whole group is killed.
+/// A running process, in a process group of its own. Dropped, it is killed with all that it has started.
 pub(crate) struct Process {
     child: Child,
     group: Option<Pid>,
     output: Arc<Output>,
     reader: JoinHandle<()>,
     leftovers: Leftovers,
+    /// What everything that the process starts is found by.
+    mark: ProcessMark,
     memory: MemoryWatch,
 }
 
@@ -248,18 +260,21 @@ impl Process {
         let child = spawn(&mut command).await.map_err(failed)?;
         // The command holds the pipe's writing end, which would keep it open after the process has ended.
         drop(command);
-        let memory = MemoryWatch::new(child.id(), launch.memory_size);
         let group = child.id().and_then(|id| Pid::from_raw(id as i32));
+        let mark = launch.mark();
         if let Some(group) = group {
+            // First of all, since everything that is started before would lack it.
+            mark.limit(group);
             // Gone already, or a system that forbids it: then it only competes with the sandbox as an equal.
             let _ = rustix::process::setpriority_pgrp(Some(group), NICE);
         }
+        let memory = MemoryWatch::new(child.id(), launch.memory_size);
         let output = Arc::new(Output::new(output.into(), log).map_err(failed)?);
         let reader = tokio::spawn(read_in_background(output.clone()));
         if let Some(id) = child.id() {
-            leftovers.note(id);
+            leftovers.note(id, &mark);
         }
-        Ok(Self { child, group, output, reader, leftovers, memory })
+        Ok(Self { child, group, output, reader, leftovers, mark, memory })
     }
 
     /// Waits for its end, or for the moment when it must be ended.
@@ -293,23 +308,34 @@ impl Process {
 
     /// Kills the process and all that it has started, and waits until they are gone.
     pub(crate) async fn kill(&mut self) {
-        self.kill_group();
+        if let Some(killing) = self.killing() {
+            // A panic in there would leave processes to the next start, which finds their notes.
+            let _ = tokio::task::spawn_blocking(killing).await;
+        }
         // An error would mean that there is nothing to wait for.
         let _ = self.child.wait().await;
     }
 
-    fn kill_group(&mut self) {
-        if let Some(group) = self.group.take() {
+    /// What is to be done to end everything, once.
+    fn killing(&mut self) -> Option<impl FnOnce() + Send + use<>> {
+        let group = self.group.take()?;
+        let (mark, leftovers) = (self.mark.clone(), self.leftovers.clone());
+        // Once its end has been noticed, its id may be another's.
+        let root = self.child.id().map(|_| group);
+        Some(move || {
+            kill_marked(&[mark], root);
             // Gone already is as good.
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
-            self.leftovers.forget(group.as_raw_nonzero().get() as u32);
-        }
+            leftovers.forget(group.as_raw_nonzero().get() as u32);
+        })
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill_group();
+        if let Some(killing) = self.killing() {
+            killing();
+        }
         self.reader.abort();
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn unpack(layers: &[SourceLayer], root: &Path) -> Result<(), UnpackEr
         let mut magic = [0; 2];
         let read = file.read(&mut magic).map_err(failed)?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        let mut unpacking = Unpacking { layer: &name, root, budget, written: HashSet::new(), opaque: Vec::new() };
+        let mut unpacking = Unpacking { layer: &name, root, budget, written: HashSet::new() };
         if magic[..read] == [0x1f, 0x8b] {
             let mut archive = tar::Archive::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 18, file)));
             unpacking.all(archive.entries().map_err(failed)?, None)?;
@@ -67,7 +67,6 @@ pub(crate) fn unpack(layers: &[SourceLayer], root: &Path) -> Result<(), UnpackEr
             let mut archive = tar::Archive::new(bytes);
             unpacking.all(archive.entries_with_seek().map_err(failed)?, Some(contents))?;
         }
-        unpacking.hide_opaque().map_err(failed)?;
         budget = unpacking.budget;
     }
     Ok(())
@@ -79,7 +78,6 @@ struct Unpacking<'a> {
     budget: u64,
     /// What this layer has written: whiteouts hide only what lower layers have.
     written: HashSet<PathBuf>,
-    opaque: Vec<PathBuf>,
 }
 
 impl Unpacking<'_> {
@@ -129,8 +127,8 @@ impl Unpacking<'_> {
         let parent = rootfs::resolve(self.root, path.parent().unwrap_or(Path::new("")))?;
         let mode = entry.header().mode().unwrap_or(0o644) & 0o777;
         if name.as_bytes() == OPAQUE {
-            self.opaque.push(parent);
-            return Ok(());
+            // At once: what is resolved now may be a link to elsewhere once the rest of the layer is there.
+            return self.hide_unwritten(&parent);
         }
         if let Some(hidden) = name.as_bytes().strip_prefix(WHITEOUT) {
             // `.wh...` would name the directory above.
@@ -214,17 +212,13 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    fn hide_opaque(&self) -> io::Result<()> {
-        for directory in &self.opaque {
-            self.hide_unwritten(directory)?;
-        }
-        Ok(())
-    }
-
     /// Removes what this layer has not written. A directory that it only wrote into stays, with what it wrote.
     fn hide_unwritten(&self, directory: &Path) -> io::Result<()> {
         let listing = match fs::read_dir(directory) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+            // Nothing, or a file of a lower layer.
+            Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
             listing => listing?,
         };
         for child in listing {
@@ -382,10 +376,50 @@ mod tests {
     }
 
     #[test]
+    fn opaque_marker_removes_nothing_outside_the_root() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("kept"), "").unwrap();
+        fs::create_dir(outside.path().join("d")).unwrap();
+        let link = outside.path().to_str().unwrap();
+        for entries in [
+            // The marked directory becomes a link, the one above it does, or it was a link of a lower layer.
+            [("d/.wh..wh..opq", FILE, ""), ("d", EntryType::Symlink, link), ("x", FILE, "")],
+            [("a/d/.wh..wh..opq", FILE, ""), ("a", EntryType::Symlink, link), ("x", FILE, "")],
+            [("lower/.wh..wh..opq", FILE, ""), ("lower/x", FILE, ""), ("x", FILE, "")],
+        ] {
+            let mut bench = Bench::new();
+            bench.layer(&tar(&[("d/old", FILE, ""), ("a/d/old", FILE, ""), ("lower", EntryType::Symlink, link)]));
+            bench.layer(&tar(&entries));
+            bench.unpack().unwrap();
+            assert!(outside.path().join("kept").exists() && outside.path().join("d").exists(), "{entries:?}");
+        }
+    }
+
+    #[test]
+    fn devices_and_pipes_are_not_made() {
+        let mut bench = Bench::new();
+        bench.layer(&tar(&[
+            ("null", EntryType::Char, ""),
+            ("disk", EntryType::Block, ""),
+            ("pipe", EntryType::Fifo, ""),
+        ]));
+        bench.unpack().unwrap();
+        assert_eq!(fs::read_dir(bench.root()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn a_hard_link_cannot_reach_outside() {
         let mut bench = Bench::new();
         fs::write(bench.dir.path().join("secret"), "untouched").unwrap();
         bench.layer(&tar(&[("stolen", EntryType::Link, "../secret")]));
+        assert!(bench.unpack().is_err());
+        assert!(!bench.root().join("stolen").exists());
+
+        // Through a link that leads out: resolved inside, where there is nothing.
+        let mut bench = Bench::new();
+        fs::write(bench.dir.path().join("secret"), "untouched").unwrap();
+        let outside = bench.dir.path().to_str().unwrap().to_owned();
+        bench.layer(&tar(&[("out", EntryType::Symlink, &outside), ("stolen", EntryType::Link, "out/secret")]));
         assert!(bench.unpack().is_err());
         assert!(!bench.root().join("stolen").exists());
     }

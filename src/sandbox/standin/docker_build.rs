@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::docker::architecture;
@@ -15,6 +16,7 @@ use super::images::Images;
 use super::reference::Reference;
 use super::words::Variables;
 use super::{Environment, Error, docker_pull, docker_push, unpacked};
+use crate::sandbox::dir_handle::{DirEntry, DirHandle, Resolved};
 
 /// What the command line asks for.
 #[derive(Default)]
@@ -93,9 +95,9 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
         .as_deref()
         .ok_or_else(|| Error::usage("'docker build' requires 1 argument: the context's path"))?;
     let context = build.directory.join(context);
-    if !context.is_dir() {
+    let Ok(context_root) = DirHandle::open(&context) else {
         return Err(Error::usage(format!("unable to prepare context: path \"{}\" not found", context.display())));
-    }
+    };
     let host = format!("linux/{}", architecture());
     if let Some(platform) = options.platform.as_deref().filter(|it| **it != host) {
         return Err(Error::usage(format!("the platform is {platform}, but the sandbox builds for its own, {host}")));
@@ -104,7 +106,7 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
         Some(file) => build.directory.join(file),
         None => context.join("Dockerfile"),
     };
-    let text = fs::read_to_string(&file).map_err(Error::io(format!("failed to read dockerfile {}", file.display())))?;
+    let (text, ignore) = read_dockerfile(&file, &context, &context_root)?;
     let dockerfile =
         Dockerfile::read(&text).map_err(|error| Error::usage(format!("dockerfile parse error: {error}")))?;
     let wanted = match &options.target {
@@ -117,7 +119,7 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
     let mut builder = Builder {
         build,
         images: &images,
-        ignore: read_ignore(&context, &file)?,
+        ignore,
         context: &context,
         dockerfile: &dockerfile,
         given: &options.arguments,
@@ -146,17 +148,37 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
     Ok(())
 }
 
-/// `<dockerfile>.dockerignore` goes before the context's.
-fn read_ignore(context: &Path, dockerfile: &Path) -> Result<Ignore, Error> {
-    let mut own = dockerfile.as_os_str().to_owned();
+/// The Dockerfile's text, and what is ignored: by `<dockerfile>.dockerignore`, else by the context's `.dockerignore`. None
+/// of them is read outside of the context; a Dockerfile elsewhere is not read outside of its own directory.
+fn read_dockerfile(file: &Path, context: &Path, context_root: &DirHandle) -> Result<(String, Ignore), Error> {
+    let failed = || format!("failed to read dockerfile {}", file.display());
+    let is_plain = |path: &&Path| !path.components().any(|part| part == Component::ParentDir);
+    let elsewhere;
+    let (root, path) = match file.strip_prefix(context).ok().filter(is_plain) {
+        Some(inside) => (context_root, inside),
+        None => {
+            elsewhere = DirHandle::open(file.parent().unwrap_or(Path::new("/"))).map_err(Error::io(failed()))?;
+            (&elsewhere, Path::new(file.file_name().unwrap_or_default()))
+        }
+    };
+    let dockerfile = read_text(root, path).map_err(Error::io(failed()))?;
+    let dockerfile = dockerfile.ok_or_else(|| Error::io(failed())(io::ErrorKind::NotFound.into()))?;
+    let mut own = path.as_os_str().to_owned();
     own.push(".dockerignore");
-    for file in [PathBuf::from(own), context.join(".dockerignore")] {
-        if file.is_file() {
-            let text = fs::read_to_string(&file).map_err(Error::io(format!("cannot read {}", file.display())))?;
-            return Ok(Ignore::read(&text));
+    for (root, path) in [(root, Path::new(&own)), (context_root, Path::new(".dockerignore"))] {
+        if let Some(text) = read_text(root, path).map_err(Error::io(format!("cannot read {}", path.display())))? {
+            return Ok((dockerfile, Ignore::read(&text)));
         }
     }
-    Ok(Ignore::default())
+    Ok((dockerfile, Ignore::default()))
+}
+
+/// The text of the file that `path` leads to within `root`, if it is one.
+fn read_text(root: &DirHandle, path: &Path) -> io::Result<Option<String>> {
+    match root.resolve(path)?.map(|resolved| resolved.entry) {
+        Some(DirEntry::File(file)) => io::read_to_string(file).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// A stage by its name or number.
@@ -179,11 +201,24 @@ struct Builder<'a> {
 }
 
 /// Where a COPY takes its files from.
-struct Source {
-    root: PathBuf,
+struct CopyRoot {
+    root: DirHandle,
     /// As messages call it.
     name: String,
     is_context: bool,
+}
+
+/// One source of a COPY that exists.
+struct CopySource {
+    /// As it was asked for, wildcards replaced: a link's own name is the one that its target gets.
+    path: PathBuf,
+    resolved: Resolved,
+}
+
+impl CopySource {
+    fn is_directory(&self) -> bool {
+        matches!(self.resolved.entry, DirEntry::Directory(_))
+    }
 }
 
 impl<'a> Builder<'a> {
@@ -286,104 +321,115 @@ impl<'a> Builder<'a> {
                 eprintln!("skipping RUN {command}: the sandbox has no container to run it in");
             }
             Instruction::Copy(copy) => {
-                let source = self.source(index, copy, variables)?;
-                self.copy(copy, &source, image, variables)?;
+                let from = self.copy_root(index, copy, variables)?;
+                self.copy(copy, &from, image, variables)?;
             }
         }
         Ok(())
     }
 
-    fn source(&mut self, index: usize, copy: &Copy, variables: &Variables) -> Result<Source, Error> {
+    fn copy_root(&mut self, index: usize, copy: &Copy, variables: &Variables) -> Result<CopyRoot, Error> {
+        let open = |path: &Path| DirHandle::open(path).map_err(Error::io(format!("cannot read {}", path.display())));
         let Some(from) = copy.from.as_deref().map(|from| variables.expand(from)) else {
             let name = format!("the context {}", self.context.display());
-            return Ok(Source { root: self.context.to_owned(), name, is_context: true });
+            return Ok(CopyRoot { root: open(self.context)?, name, is_context: true });
         };
         if let Some(stage) = find_stage(&self.dockerfile.stages[..index], &from) {
             let digest = self.stage(stage)?;
-            let root = unpacked::unpack(self.images, &digest)?;
+            let root = open(&unpacked::unpack(self.images, &digest)?)?;
             let skips = |it: &Instruction| matches!(it, Instruction::Run(_));
             let why = match self.dockerfile.stages[stage].instructions.iter().any(skips) {
                 true => ", whose RUN was skipped: the sandbox has no container to run it in",
                 false => "",
             };
-            return Ok(Source { root, name: format!("stage {from}{why}"), is_context: false });
+            return Ok(CopyRoot { root, name: format!("stage {from}{why}"), is_context: false });
         }
         let digest = self.image(&Reference::read(&from)?)?.ok_or_else(|| {
             Error::usage(format!("COPY --from={from}: the sandbox pulls nothing from outside, it has no such image"))
         })?;
-        Ok(Source { root: unpacked::unpack(self.images, &digest)?, name: format!("image {from}"), is_context: false })
+        let root = open(&unpacked::unpack(self.images, &digest)?)?;
+        Ok(CopyRoot { root, name: format!("image {from}"), is_context: false })
     }
 
-    fn copy(&self, copy: &Copy, source: &Source, image: &mut Image<'_>, variables: &Variables) -> Result<(), Error> {
+    fn copy(&self, copy: &Copy, from: &CopyRoot, image: &mut Image<'_>, variables: &Variables) -> Result<(), Error> {
         let word = if copy.is_add { "ADD" } else { "COPY" };
         let given: Vec<_> = copy.sources.iter().map(|source| variables.expand(source)).collect();
         let target = variables.expand(&copy.target);
         let what = format!("{word} {} {target}", given.join(" "));
         eprintln!("{what}");
-        let mut files = Vec::new();
+        let mut sources = Vec::new();
         for given in &given {
             if copy.is_add && (given.contains("://") || given.starts_with("git@")) {
                 return Err(Error::usage(format!("{what}: the sandbox fetches nothing from outside")));
             }
-            let found = self.find(source, given)?;
+            let found = self.find(from, given)?;
             if found.is_empty() {
                 let path = given.trim_start_matches('/');
-                return Err(Error::usage(format!("{word} failed: \"/{path}\" not found in {}", source.name)));
+                return Err(Error::usage(format!("{word} failed: \"/{path}\" not found in {}", from.name)));
             }
-            files.extend(found);
+            sources.extend(found);
         }
-        if copy.is_add && files.iter().any(|file| is_archive(file)) {
+        if copy.is_add && sources.iter().any(|source| is_archive(&source.resolved.entry)) {
             return Err(Error::usage(format!(
                 "{what}: docker takes an archive apart here, which the sandbox does not"
             )));
         }
-        let into_directory = target.ends_with('/') || files.len() > 1 || target == "." || target.ends_with("/.");
+        let into_directory = target.ends_with('/') || sources.len() > 1 || target == "." || target.ends_with("/.");
         let destination = image.absolute(&target);
-        let ignored = |path: &Path| {
-            let inside = path.strip_prefix(&source.root).unwrap_or(path);
-            source.is_context && self.ignore.has(inside) && !(path.is_dir() && self.ignore.takes_back())
+        let is_excluded = |path: &Path, is_directory: bool| {
+            from.is_context && self.ignore.has(path) && !(is_directory && self.ignore.takes_back())
         };
         image.layer(&what, copy.chmod, |layer| {
-            for file in &files {
+            for source in &sources {
                 // Of a directory, docker copies what is in it; a file keeps its name in a directory.
-                let name = file.file_name().filter(|_| into_directory && !file.is_dir());
+                let name = source.path.file_name().filter(|_| into_directory && !source.is_directory());
                 let destination = name.map_or_else(|| destination.clone(), |name| destination.join(name));
-                layer.add(file, &destination, &ignored)?;
+                layer.add(&source.resolved.entry, &source.resolved.path, &destination, &is_excluded)?;
             }
             Ok(())
         })
     }
 
-    /// What a source of a COPY names, wildcards and all; nothing outside of its root.
-    fn find(&self, source: &Source, given: &str) -> Result<Vec<PathBuf>, Error> {
-        let mut found = vec![source.root.clone()];
+    /// What a source of a COPY names, wildcards and all. As in BuildKit, links are followed within the root.
+    fn find(&self, from: &CopyRoot, given: &str) -> Result<Vec<CopySource>, Error> {
+        let failed = || format!("COPY failed: {given} cannot be read in {}", from.name);
+        let mut paths = vec![PathBuf::new()];
         for part in Path::new(given).components() {
             let Component::Normal(part) = part else {
                 match part {
                     Component::ParentDir => {
-                        return Err(Error::usage(format!("COPY failed: {given} leads out of {}", source.name)));
+                        return Err(Error::usage(format!("COPY failed: {given} leads out of {}", from.name)));
                     }
                     _ => continue,
                 }
             };
             let part = part.to_string_lossy();
             let mut next = Vec::new();
-            for directory in &found {
+            for path in &paths {
                 if part.contains(['*', '?', '[']) {
-                    let names = fs::read_dir(directory).into_iter().flatten().flatten();
-                    let fit = names.filter(|entry| ignore::matches(&part, &entry.file_name().to_string_lossy()));
-                    next.extend(fit.map(|entry| entry.path()));
+                    let resolved = from.root.resolve(path).map_err(Error::io(failed()))?;
+                    let Some(DirEntry::Directory(directory)) = resolved.map(|resolved| resolved.entry) else {
+                        continue;
+                    };
+                    let names = directory.list().map_err(Error::io(failed()))?.into_iter().map(|(name, _)| name);
+                    let fit = names.filter(|name| ignore::matches(&part, &name.to_string_lossy()));
+                    next.extend(fit.map(|name| path.join(name)));
                 } else {
-                    next.push(directory.join(&*part));
+                    next.push(path.join(&*part));
                 }
             }
-            found = next;
+            paths = next;
         }
-        found.retain(|path| {
-            let inside = path.strip_prefix(&source.root).unwrap_or(path);
-            path.exists() && !(source.is_context && self.ignore.has(inside) && !path.is_dir())
-        });
-        found.sort();
+        paths.sort();
+        let mut found = Vec::new();
+        for path in paths {
+            let Some(resolved) = from.root.resolve(&path).map_err(Error::io(failed()))? else { continue };
+            let source = CopySource { path, resolved };
+            let is_ignored = self.ignore.has(&source.path) || self.ignore.has(&source.resolved.path);
+            if !(from.is_context && is_ignored && !source.is_directory()) {
+                found.push(source);
+            }
+        }
         Ok(found)
     }
 }
@@ -401,12 +447,14 @@ fn predefined() -> BTreeMap<String, String> {
 }
 
 /// Whether docker's ADD would take the file apart: a tar archive, as it is or compressed.
-fn is_archive(file: &Path) -> bool {
-    use std::io::Read as _;
+fn is_archive(entry: &DirEntry) -> bool {
+    use std::os::unix::fs::FileExt as _;
 
-    let mut start = Vec::new();
-    let read = fs::File::open(file).and_then(|file| file.take(512).read_to_end(&mut start));
-    read.is_ok()
-        && (start.get(257..262) == Some(b"ustar")
-            || [&b"\x1f\x8b"[..], b"BZh", b"\xfd7zXZ"].iter().any(|magic| start.starts_with(magic)))
+    let DirEntry::File(file) = entry else { return false };
+    let mut start = [0; 512];
+    // At its place, so that the file is still read from its beginning afterwards.
+    let length = file.read_at(&mut start, 0).unwrap_or(0);
+    let start = &start[..length];
+    start.get(257..262) == Some(b"ustar")
+        || [&b"\x1f\x8b"[..], b"BZh", b"\xfd7zXZ"].iter().any(|magic| start.starts_with(magic))
 }

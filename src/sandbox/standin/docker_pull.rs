@@ -41,6 +41,11 @@ pub(super) fn pull(reference: &Reference, build: &Environment) -> Result<String,
         return Err(damaged(format!("its type is {}", manifest.media_type)));
     }
     for part in manifest.layers.iter().chain([&manifest.config]) {
+        // It becomes a file's name.
+        let hex = part.digest.strip_prefix("sha256:").unwrap_or_default();
+        if hex.len() != 64 || !hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(damaged(format!("{} is no digest", part.digest)));
+        }
         if images.path(&part.digest).is_file() {
             continue;
         }

@@ -1,12 +1,14 @@
 //! A layer: an uncompressed tar archive that is the same for the same files, hashed while it is written.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Read as _, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+
+use crate::sandbox::dir_handle::DirEntry;
 
 /// The archive's hash and length.
 pub(super) struct Written {
@@ -52,36 +54,50 @@ impl Tarball {
         })
     }
 
-    /// Puts in a file, or a directory with all that is in it but what is left out, under an absolute path.
-    pub(super) fn add(&mut self, source: &Path, target: &Path, left_out: &dyn Fn(&Path) -> bool) -> io::Result<()> {
-        let metadata = fs::metadata(source)?;
-        if metadata.is_dir() {
-            self.directory(target)?;
-            let mut names =
-                fs::read_dir(source)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
-            names.sort();
-            for name in names {
-                let (source, target) = (source.join(&name), target.join(&name));
-                if left_out(&source) {
-                    continue;
+    /// Adds a file, or a directory with its content, under an absolute path. `path` is where it lies in its source;
+    /// `is_excluded` is asked of everything below a directory, by path and whether it is a directory. Links are added as
+    /// links.
+    ///
+    /// # Errors
+    /// When something cannot be read or written, or is neither file, directory nor link.
+    pub(super) fn add(
+        &mut self,
+        entry: &DirEntry,
+        path: &Path,
+        target: &Path,
+        is_excluded: &dyn Fn(&Path, bool) -> bool,
+    ) -> io::Result<()> {
+        match entry {
+            DirEntry::Directory(directory) => {
+                self.directory(target)?;
+                for (name, kind) in directory.list()? {
+                    let path = path.join(&name);
+                    if !is_excluded(&path, kind.is_dir()) {
+                        self.add(&directory.entry(&name)?, &path, &target.join(&name), is_excluded)?;
+                    }
                 }
-                if fs::symlink_metadata(&source)?.is_symlink() {
-                    self.link(&source, &target)?;
-                } else {
-                    self.add(&source, &target, left_out)?;
-                }
+                Ok(())
             }
-            return Ok(());
+            DirEntry::Link(to) => self.link(to, target),
+            DirEntry::File(file) => self.file(file, target),
+            DirEntry::Special => {
+                Err(io::Error::other(format!("{} is neither a file, a directory nor a link", path.display())))
+            }
         }
+    }
+
+    fn file(&mut self, file: &File, target: &Path) -> io::Result<()> {
         if let Some(parent) = target.parent() {
             self.directory(parent)?;
         }
+        let metadata = file.metadata()?;
         let mut header = tar::Header::new_ustar();
         header.set_entry_type(tar::EntryType::Regular);
         header.set_size(metadata.len());
         header.set_mode(self.chmod.unwrap_or(metadata.permissions().mode() & 0o7777));
-        let file = io::BufReader::with_capacity(256 * 1024, File::open(source)?);
-        self.append(header, target, file)
+        // A file that grows while it is read must not spoil the archive.
+        let content = io::BufReader::with_capacity(256 * 1024, file).take(metadata.len());
+        self.append(header, target, content)
     }
 
     /// Ends the archive.
@@ -91,8 +107,7 @@ impl Tarball {
         Ok(Written { hex: format!("{:x}", out.hash.finalize()), size: out.size })
     }
 
-    /// A link within a directory stays a link; one that is copied by its name is what it points at.
-    fn link(&mut self, source: &Path, target: &Path) -> io::Result<()> {
+    fn link(&mut self, to: &Path, target: &Path) -> io::Result<()> {
         let mut header = tar::Header::new_ustar();
         header.set_entry_type(tar::EntryType::Symlink);
         header.set_size(0);
@@ -101,7 +116,7 @@ impl Tarball {
         header.set_uid(0);
         header.set_gid(0);
         let name = target.strip_prefix("/").unwrap_or(target);
-        self.archive.append_link(&mut header, name, fs::read_link(source)?)
+        self.archive.append_link(&mut header, name, to)
     }
 
     /// An entry for a directory and for each above it, once.

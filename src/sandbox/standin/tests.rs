@@ -135,3 +135,77 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
     assert!(bench.refusal(&["build", "--platform", "linux/s390x", "."]).contains("builds for its own"));
     assert!(bench.refusal(&["rmi", "none"]).contains("No such image: none:latest"));
 }
+
+/// A directory beside the context that no build may read, and links to it in the context.
+fn with_links_out(dockerfile: &str) -> Bench {
+    let bench = Bench::new(dockerfile);
+    let outside = bench._dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("secret"), "secret").unwrap();
+    fs::write(outside.join("Dockerfile"), "FROM scratch\nLABEL read=outside\n").unwrap();
+    fs::write(outside.join(".dockerignore"), "bootstrap\n").unwrap();
+    symlink(&outside, bench.build.directory.join("out")).unwrap();
+    symlink("../outside/secret", bench.build.directory.join("file")).unwrap();
+    bench
+}
+
+#[test]
+fn copy_reads_nothing_outside_the_context() {
+    for sources in ["out", "out/secret", "out/*", "o*", "file", "f*", "data/../out"] {
+        for word in ["COPY", "ADD"] {
+            let bench = with_links_out(&format!("FROM scratch\n{word} {sources} /copied/\n"));
+            let refused = bench.refusal(&["build", "."]);
+            assert!(refused.contains("not found in the context") || refused.contains("leads out"), "{refused}");
+        }
+    }
+    let bench = with_links_out("FROM scratch\nCOPY . /all/\n");
+    let (_, _, files) = bench.image(&[]);
+    assert_eq!(fs::read_link(files.join("all/file")).unwrap(), PathBuf::from("../outside/secret"));
+    assert!(files.join("all/out").is_symlink());
+}
+
+#[test]
+fn copy_follows_a_source_link_within_the_context() {
+    let bench = Bench::new("FROM scratch\nCOPY root /data/\nCOPY one /kept/\nCOPY hidden.txt /x\n");
+    symlink("/data", bench.build.directory.join("root")).unwrap();
+    symlink("../../data/one.txt", bench.build.directory.join("one")).unwrap();
+    symlink("data/two.log", bench.build.directory.join("hidden.txt")).unwrap();
+    let (_, _, files) = bench.image(&[]);
+    assert_eq!(fs::read_to_string(files.join("data/one.txt")).unwrap(), "1");
+    assert!(files.join("data/link").is_symlink(), "a link within a copied directory is copied as a link");
+    assert_eq!(fs::read_to_string(files.join("kept/one")).unwrap(), "1");
+    // What a link leads to is ignored, whatever the link is called.
+    fs::write(bench.build.directory.join(".dockerignore"), "**/*.log\n").unwrap();
+    assert!(bench.refusal(&["build", "."]).contains("\"/hidden.txt\" not found"));
+}
+
+#[test]
+fn copy_from_a_stage_reads_nothing_outside_its_files() {
+    let bench = with_links_out("FROM scratch AS one\nCOPY . /\nFROM scratch\nCOPY --from=one /out/secret /\n");
+    assert!(bench.refusal(&["build", "."]).contains("\"/out/secret\" not found in stage one"));
+}
+
+#[test]
+fn dockerfile_and_dockerignore_are_not_read_through_links_out_of_the_context() {
+    let bench = with_links_out("FROM scratch\nCOPY bootstrap /\n");
+    let directory = &bench.build.directory;
+    symlink("out/.dockerignore", directory.join(".dockerignore")).unwrap();
+    symlink("data/file", directory.join("Inside")).unwrap();
+    fs::write(directory.join("data/file"), "FROM scratch\nLABEL read=inside\n").unwrap();
+    assert!(bench.image(&[]).2.join("bootstrap").is_file(), "the ignore file outside does not count");
+    assert_eq!(bench.image(&["-f", "Inside"]).1["config"]["Labels"]["read"], "inside");
+    for file in ["out/Dockerfile", "Linked"] {
+        let _ = symlink("out/Dockerfile", directory.join("Linked"));
+        assert!(bench.refusal(&["build", "-f", file, "."]).starts_with("failed to read dockerfile"), "{file}");
+    }
+    // A file that the command line names outside of the context is meant.
+    assert_eq!(bench.image(&["-f", "../outside/Dockerfile"]).1["config"]["Labels"]["read"], "outside");
+}
+
+#[test]
+fn copy_refuses_what_is_no_file() {
+    let bench = Bench::new("FROM scratch\nCOPY data /\n");
+    let _socket = std::os::unix::net::UnixListener::bind(bench.build.directory.join("data/socket")).unwrap();
+    let Error::Io { cause, .. } = bench.docker(&["build", "."]).unwrap_err() else { panic!("another error") };
+    assert_eq!(cause.to_string(), "data/socket is neither a file, a directory nor a link");
+}

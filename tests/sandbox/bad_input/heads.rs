@@ -46,9 +46,35 @@ async fn what_is_not_http_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_calls_it_by_another_name_is_refused() {
     sandbox(|wire| {
-        for host in ["evil.example", "evil.example:4566", "localhost.evil.example", "127.0.0.1.evil.example", ""] {
+        let strangers = ["evil.example", "evil.example:4566", "localhost.evil.example", "127.0.0.1.evil.example", ""];
+        let variants = ["localhost.", "127.1", "0.0.0.0", "[::1]", "user@localhost", "localhost:4566:1", "localhost:x"];
+        for host in strangers.into_iter().chain(variants) {
             let call = Call { host: host.to_owned(), ..Call::s3("GET", "/", "") };
             assert_eq!(wire.send(&call).status, 403, "{host}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn request_with_two_lengths_hides_no_second_request() {
+    sandbox(|wire| {
+        let hidden = "GET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        let all = 5 + hidden.len();
+        for lengths in [
+            "content-length: 5\r\ntransfer-encoding: chunked",
+            &format!("transfer-encoding: chunked\r\ncontent-length: {all}"),
+            "transfer-encoding: chunked\r\ntransfer-encoding: identity",
+            "transfer-encoding: chunked, identity",
+            "transfer-encoding: xchunked",
+            "transfer-encoding : chunked",
+            "content-length: 5, 6",
+            "content-length: +5",
+        ] {
+            let request = format!("POST / HTTP/1.1\r\nhost: localhost\r\n{lengths}\r\n\r\n0\r\n\r\n{hidden}");
+            let answer = wire.hang_up_after(request.as_bytes());
+            assert!(matches!(answer.status, 400 | 403), "{lengths}: {answer:?}");
+            assert!(!answer.body.contains("HTTP/1.1") && !answer.body.contains("/hidden"), "{lengths}: {answer:?}");
         }
     })
     .await;

@@ -21,7 +21,7 @@ async fn gone(pid: Pid) {
     until("the process's end", async || test_kill_process(pid).is_err().then_some(())).await;
 }
 
-const ENDLESS: &str = "version: 0.2\nphases:\n  build:\n    commands:\n      - |\n        setsid sleep 600 &\n        echo process $!\n        sleep \
+const ENDLESS: &str = "version: 0.2\nphases:\n  build:\n    commands:\n      - |\n        env -i setsid sleep 600 &\n        echo process $!\n        sleep \
                        600\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

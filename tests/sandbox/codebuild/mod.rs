@@ -1,6 +1,8 @@
 //! Builds in the sandbox, seen through the SDK.
 
 mod ends;
+#[cfg(target_os = "linux")]
+mod inherited;
 mod layers;
 
 use aws_sdk_codebuild::types::builders::ProjectSourceBuilder;

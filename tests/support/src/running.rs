@@ -66,6 +66,11 @@ impl Running {
         })
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub fn has_ended(&mut self) -> bool {
         self.process.try_wait().expect("its status can be asked for").is_some()
     }

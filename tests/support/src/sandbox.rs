@@ -58,6 +58,11 @@ impl Sandbox {
         }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub fn clients(&self) -> Clients {
         self.clients_in(&self.region)
     }

@@ -50,6 +50,10 @@ while True:
         sys.stderr.write("\nfrom stderr\n")
     elif what == "spawn":
         answer = {"pid": os.getpid(), "child": subprocess.Popen(["sleep", "600"]).pid}
+    elif what == "detach":
+        detached = [subprocess.Popen(["sleep", "600"], start_new_session=True),
+                    subprocess.Popen(["sleep", "600"], start_new_session=True, env={"PATH": os.environ["PATH"]})]
+        answer = [process.pid for process in detached]
     elif what == "hoard":
         hoard = [bytearray(4 << 20) for _ in range(event["megabytes"] // 4)]
         answer = len(hoard)

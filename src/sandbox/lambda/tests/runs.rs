@@ -322,3 +322,38 @@ async fn invoke_can_only_look_and_refuses_what_it_cannot_take() {
     assert_eq!(STANDARD.decode(answer["__raw_body"].as_str().unwrap()).unwrap(), b"[1, 2]");
     assert!(bench.service.snapshot().is_some());
 }
+
+/// Lets the function start children in sessions of their own, one of them without its environment; their ids.
+async fn detach(bench: &Bench, name: &str) -> Vec<Value> {
+    let children = bench.invoke(name, json!({ "do": "detach" })).await.payload.as_array().unwrap().clone();
+    assert!(children.iter().all(is_alive));
+    children
+}
+
+async fn gone(what: &str, children: &[Value]) {
+    until(what, async || !children.iter().any(is_alive)).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn detached_children_end_with_their_function() {
+    let Some(bench) = Bench::new() else { return };
+    bench.create("f", json!({ "Timeout": 1 })).await;
+
+    let children = detach(&bench, "f").await;
+    bench.invoke("f", json!({ "do": "sleep", "seconds": 60 })).await;
+    gone("the children's end with the timeout", &children).await;
+
+    let children = detach(&bench, "f").await;
+    bench.invoke("f", json!({ "do": "exit", "code": 1 })).await;
+    gone("the children's end with the process", &children).await;
+
+    let children = detach(&bench, "f").await;
+    bench.ask("DeleteFunction", json!({ "FunctionName": "f" })).await.unwrap();
+    gone("the children's end with the deletion", &children).await;
+
+    bench.create("g", json!({})).await;
+    let children = detach(&bench, "g").await;
+    bench.service.shut_down().await;
+    gone("the children's end with the sandbox", &children).await;
+}

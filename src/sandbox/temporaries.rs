@@ -1,0 +1,96 @@
+//! Files that a write was to rename into place, left behind by a process that was killed before that.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use rustix::process::{Pid, test_kill_process};
+
+/// How the name of a file ends that is written beside the one it replaces.
+const EXTENSION: &str = "new";
+/// Where a data directory has files that are replaced, besides its top.
+const DIRECTORIES: [&str; 4] = ["", "snapshots", "s3", "lambda/queue"];
+/// Files at the top that other sandboxes write, too: several may announce themselves in one place.
+const SHARED: &str = "foreground.";
+
+/// Whether a path, seen from the data directory, is that of such a file.
+pub(crate) fn is_temporary(path: &Path) -> bool {
+    let is_in = |directory: &&str| path.parent() == Some(Path::new(directory));
+    path.extension().is_some_and(|extension| extension == EXTENSION) && DIRECTORIES.iter().any(|it| is_in(&it))
+}
+
+/// Removes what is left in a data directory. Only its one server may, before it serves: nobody else writes there.
+///
+/// # Errors
+/// When a file is there that cannot be removed.
+pub(crate) fn remove_from_data_dir(dir: &Path) -> io::Result<()> {
+    for directory in DIRECTORIES {
+        remove_where(&dir.join(directory), |name| !name.starts_with(SHARED))?;
+    }
+    remove_announcements(dir)
+}
+
+/// Removes what processes that have ended have left of their announcements in a directory that several share.
+///
+/// # Errors
+/// When a file is there that cannot be removed.
+pub(crate) fn remove_announcements(dir: &Path) -> io::Result<()> {
+    remove_where(dir, |name| {
+        let pid = name.strip_prefix(SHARED).and_then(|rest| rest.split('.').next()?.parse().ok());
+        pid.and_then(Pid::from_raw).is_some_and(|pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
+    })
+}
+
+fn remove_where(dir: &Path, is_left: impl Fn(&str) -> bool) -> io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        // A directory of such a name is not one of ours.
+        let is_file = !entry.file_type()?.is_dir();
+        if is_file
+            && Path::new(&name).extension().is_some_and(|it| it == EXTENSION)
+            && name.to_str().is_some_and(&is_left)
+        {
+            match fs::remove_file(entry.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn start_removes_temporaries_of_ended_processes_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for directory in ["snapshots", "s3/pics.new", "lambda/queue"] {
+            fs::create_dir_all(path(directory)).unwrap();
+        }
+        let running = format!("foreground.{}.new", std::process::id());
+        // Ended, and not yet anyone else's.
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let ended = format!("foreground.{}.new", child.id());
+        child.wait().unwrap();
+        let left =
+            ["endpoint.12.new", "sessions.34.new", "snapshots/iam.new", "s3/b.new", "lambda/queue/1.new", &ended];
+        let kept = ["endpoint.json", "foreground.json", "snapshots/iam.json", &running];
+        for name in left.iter().chain(&kept) {
+            fs::write(path(name), "{").unwrap();
+        }
+        assert!(left.iter().all(|name| is_temporary(Path::new(name))));
+        assert!(!is_temporary(Path::new("lambda/images/1/app.new")));
+        remove_from_data_dir(dir.path()).unwrap();
+        assert!(left.iter().all(|name| !path(name).exists()));
+        assert!(kept.iter().chain(&["s3/pics.new"]).all(|name| path(name).exists()));
+        remove_from_data_dir(&path("none")).unwrap();
+    }
+}
