@@ -16,6 +16,7 @@ mod endpoint;
 mod error;
 mod fault;
 mod front;
+mod http_agent;
 mod iam;
 mod lambda;
 mod latency;
