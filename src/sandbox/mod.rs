@@ -5,6 +5,7 @@
 
 mod access;
 mod archive;
+mod authentication;
 mod behaviour;
 mod blobs;
 mod chunked;
@@ -29,6 +30,7 @@ mod persistence;
 mod propagation;
 mod query;
 mod refusal;
+mod request_body;
 mod resource_policy;
 mod s3;
 mod server;
