@@ -16,6 +16,7 @@ const FUNCTION: &[File] = embed!["function":
     "Cargo.toml",
     "Dockerfile",
     "buildspec.yml",
+    "src/clock.rs",
     "src/codec/gif.rs",
     "src/codec/jpeg.rs",
     "src/codec/mod.rs",

@@ -15,7 +15,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
 
-use crate::aws::{AwsError, ErrorKind};
+use crate::aws::{AwsError, BoundedClient, Downloads, ErrorKind};
 use crate::sandbox;
 use crate::settings::{CloudChoice, LatencyChoice, SandboxSettings, Settings};
 
@@ -69,7 +69,7 @@ pub struct Identity {
 pub struct Clients {
     /// S3, for short calls.
     pub s3: aws_sdk_s3::Client,
-    /// S3, for sending objects' bytes: an hour for a call, and the SDK notices a transfer that stalls.
+    /// S3, for objects' bytes: an hour for a call, and the SDK notices a transfer that stalls. Downloads are streamed.
     pub s3_transfer: aws_sdk_s3::Client,
     /// ECR.
     pub ecr: aws_sdk_ecr::Client,
@@ -201,24 +201,26 @@ impl Cloud {
         let endpoint = lease.endpoint();
         let credentials = Credentials::new(&endpoint.access_key, &endpoint.secret_key, None, None, "sandbox");
         // Made by hand: what the environment says of endpoints and profiles is not meant for the sandbox.
+        let http = http_client(&endpoint.url);
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
             .endpoint_url(&endpoint.url)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(http_client(&endpoint.url))
+            .http_client(BoundedClient::new(http.clone(), Downloads::Buffered))
             .retry_config(retries())
             .timeout_config(timeouts(settings))
             .build();
-        let clients = Clients::new(&sdk, settings, true);
+        let clients = Clients::new(&sdk, http, settings, true);
         let credentials = sdk.credentials_provider();
         Ok(Self { label: CloudLabel::Sandbox, region, profile: None, clients, credentials, lease: Some(lease) })
     }
 
     async fn connect_aws(settings: &Settings) -> Result<Self, CloudError> {
         let asked = settings.endpoint_url.as_deref();
+        let http = http_client(asked.filter(|_| has_own_keys(settings)).unwrap_or("https://"));
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client(asked.filter(|_| has_own_keys(settings)).unwrap_or("https://")))
+            .http_client(BoundedClient::new(http.clone(), Downloads::Buffered))
             .retry_config(retries())
             .timeout_config(timeouts(settings));
         if let Some(profile) = &settings.profile {
@@ -240,7 +242,7 @@ impl Cloud {
             None => return Err(CloudError::NoRegion(label)),
         };
         check_region(&region)?;
-        let clients = Clients::new(&sdk, settings, label != CloudLabel::Aws);
+        let clients = Clients::new(&sdk, http, settings, label != CloudLabel::Aws);
         let credentials = sdk.credentials_provider();
         Ok(Self { label, region, profile: settings.profile.clone(), clients, credentials, lease: None })
     }
@@ -292,15 +294,16 @@ impl Cloud {
 }
 
 impl Clients {
-    fn new(sdk: &SdkConfig, settings: &Settings, path_style: bool) -> Self {
+    fn new(sdk: &SdkConfig, http: SharedHttpClient, settings: &Settings, path_style: bool) -> Self {
         // Path-style addresses work at any endpoint; virtual-host ones need a name server that plays along.
         let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(path_style);
         let patient = TimeoutConfig::builder()
             .connect_timeout(seconds(settings.timeouts.connect_seconds))
             .operation_attempt_timeout(seconds(3600))
             .build();
+        let transfer = s3.clone().timeout_config(patient).http_client(BoundedClient::new(http, Downloads::Streamed));
         Self {
-            s3_transfer: aws_sdk_s3::Client::from_conf(s3.clone().timeout_config(patient).build()),
+            s3_transfer: aws_sdk_s3::Client::from_conf(transfer.build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
             ecr: aws_sdk_ecr::Client::new(sdk),
             codebuild: aws_sdk_codebuild::Client::new(sdk),

@@ -130,7 +130,7 @@ impl Trial {
         scope.tell(with_bytes(there, size)).await?;
         if let Some(dir) = &self.save {
             let path = dir.join(image.saved_name());
-            s3::get_object_to_file(&clients.s3, &destination, &thumbnail_key, &path).await.map_err(failed)?;
+            s3::get_object_to_file(&clients.s3_transfer, &destination, &thumbnail_key, &path).await.map_err(failed)?;
             let saved = stage(TrialStage::Saved, began.elapsed().as_secs_f64(), &thumbnail_key);
             let saved = match saved {
                 EventKind::TrialStage { image, stage, seconds, key, bytes, cold, .. } => {

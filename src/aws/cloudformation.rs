@@ -14,6 +14,7 @@ pub use self::change_set::{
 };
 pub use self::events::{StackEvent, events_since, newest_event};
 use super::error::{AwsError, Deleted, ErrorKind};
+use super::pages::Pages;
 use super::tags::{self, Tagged, Tags};
 
 const SERVICE: &str = "CloudFormation";
@@ -118,9 +119,10 @@ pub async fn stack(client: &Client, name: &str) -> Result<Option<Stack>, AwsErro
 /// The stacks whose names start with a prefix, with their tags.
 pub async fn list_stacks(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut found = Vec::new();
-    let mut token = None;
+    let mut pages = Pages::new(SERVICE, "DescribeStacks");
     loop {
-        let page = client.describe_stacks().set_next_token(token).send().await.map_err(failed("DescribeStacks"))?;
+        let page =
+            client.describe_stacks().set_next_token(pages.token()).send().await.map_err(failed("DescribeStacks"))?;
         let stacks = page.stacks.unwrap_or_default().into_iter().filter_map(from_sdk);
         found.extend(
             stacks.filter(|stack| stack.name.starts_with(prefix) && !stack.status.is_deleted()).map(|stack| Tagged {
@@ -129,8 +131,7 @@ pub async fn list_stacks(client: &Client, prefix: &str) -> Result<Vec<Tagged>, A
                 tags: stack.tags,
             }),
         );
-        token = page.next_token;
-        if token.is_none() {
+        if !pages.continue_with(page.next_token)? {
             return Ok(found);
         }
     }

@@ -15,6 +15,7 @@ use aws_smithy_types::error::operation::BuildError;
 
 use super::Architecture;
 use super::error::{self, AwsError, Deleted, ErrorKind};
+use super::pages::Pages;
 use super::tags::{Tagged, Tags};
 
 pub use project::{Project, SourceDescription, Variable, project};
@@ -322,12 +323,12 @@ pub async fn stop_build(client: &Client, id: &str) -> Result<(), AwsError> {
 /// The ids of a project's builds, the latest first; `None` if there is no such project.
 pub async fn builds_of(client: &Client, project: &str) -> Result<Option<Vec<String>>, AwsError> {
     let mut ids = Vec::new();
-    let mut token = None;
+    let mut pages = Pages::new(SERVICE, "ListBuildsForProject");
     loop {
         let answer = client
             .list_builds_for_project()
             .project_name(project)
-            .set_next_token(token)
+            .set_next_token(pages.token())
             .send()
             .await
             .map_err(failed("ListBuildsForProject"));
@@ -335,8 +336,7 @@ pub async fn builds_of(client: &Client, project: &str) -> Result<Option<Vec<Stri
             return Ok(None);
         };
         ids.extend(page.ids.unwrap_or_default());
-        token = page.next_token;
-        if token.is_none() {
+        if !pages.continue_with(page.next_token)? {
             return Ok(Some(ids));
         }
     }
@@ -381,12 +381,11 @@ pub async fn delete_builds(client: &Client, project: &str) -> Result<Deleted, Aw
 /// The projects whose names start with a prefix, with their tags.
 pub async fn list_projects(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut names = Vec::new();
-    let mut token = None;
+    let mut pages = Pages::new(SERVICE, "ListProjects");
     loop {
-        let page = client.list_projects().set_next_token(token).send().await.map_err(failed("ListProjects"))?;
+        let page = client.list_projects().set_next_token(pages.token()).send().await.map_err(failed("ListProjects"))?;
         names.extend(page.projects.unwrap_or_default().into_iter().filter(|name| name.starts_with(prefix)));
-        token = page.next_token;
-        if token.is_none() {
+        if !pages.continue_with(page.next_token)? {
             break;
         }
     }

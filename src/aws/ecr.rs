@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::error::{self, AwsError, Deleted, ErrorKind};
+use super::pages::Pages;
 use super::tags::{self, Tagged, Tags};
 
 const SERVICE: &str = "ECR";
@@ -159,11 +160,11 @@ pub async fn delete_repository(client: &Client, name: &str) -> Result<Deleted, A
 /// The repositories whose names start with a prefix, with their tags.
 pub async fn list_repositories(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut named = Vec::new();
-    let mut token = None;
+    let mut pages = Pages::new(SERVICE, "DescribeRepositories");
     loop {
         let page = client
             .describe_repositories()
-            .set_next_token(token)
+            .set_next_token(pages.token())
             .send()
             .await
             .map_err(failed("DescribeRepositories"))?;
@@ -174,8 +175,7 @@ pub async fn list_repositories(client: &Client, prefix: &str) -> Result<Vec<Tagg
                 .filter_map(from_sdk)
                 .filter(|repository| repository.name.starts_with(prefix)),
         );
-        token = page.next_token;
-        if token.is_none() {
+        if !pages.continue_with(page.next_token)? {
             break;
         }
     }

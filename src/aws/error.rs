@@ -9,6 +9,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::bounded_client::{AnswerBrokenOff, AnswerTooLong};
+use super::clock::ClockDifference;
+
 pub(crate) use classify::classify;
 
 /// What kind of failure a call to AWS ended in: what a caller decides by.
@@ -38,6 +41,10 @@ pub enum ErrorKind {
     Invalid,
     /// AWS failed.
     Server,
+    /// The clocks of this machine and of the service differ by so much that signatures are refused.
+    ClockSkewed,
+    /// The endpoint sends more than any answer may hold.
+    Oversized,
     /// No answer in time.
     Timeout,
     /// The endpoint cannot be reached, or hung up.
@@ -114,6 +121,7 @@ impl AwsError {
     {
         move |error| {
             let status = error.raw_response().map(|answer| answer.status().as_u16());
+            let clock = error.raw_response().and_then(|answer| ClockDifference::measure(answer.headers()));
             let (code, message, request_id) = {
                 let meta = error.meta();
                 (
@@ -127,11 +135,13 @@ impl AwsError {
                     let status = status.unwrap_or_default();
                     let text = message.unwrap_or_default();
                     let kind = classify(code.as_deref(), status, &text);
+                    let message = if text.is_empty() { format!("the answer was HTTP {status}") } else { text };
+                    let (kind, message) = name_clock(kind, code.is_some(), message, clock);
                     Self {
                         service,
                         operation,
                         kind,
-                        message: if text.is_empty() { format!("the answer was HTTP {status}") } else { text },
+                        message,
                         code,
                         source: request_id
                             .map(|request_id| Box::new(Answer { status, request_id }) as Box<dyn Error + Send + Sync>),
@@ -143,15 +153,9 @@ impl AwsError {
                     if status.is_some_and(|status| status >= 300) =>
                 {
                     let status = status.unwrap_or_default();
-                    Self {
-                        source: error.into_source().ok(),
-                        ..Self::new(
-                            service,
-                            operation,
-                            classify(None, status, ""),
-                            format!("the answer was HTTP {status}"),
-                        )
-                    }
+                    let message = format!("the answer was HTTP {status}");
+                    let (kind, message) = name_clock(classify(None, status, ""), false, message, clock);
+                    Self { source: error.into_source().ok(), ..Self::new(service, operation, kind, message) }
                 }
                 SdkError::TimeoutError(_) => Self {
                     source: error.into_source().ok(),
@@ -174,6 +178,11 @@ impl AwsError {
         source: Box<dyn Error + Send + Sync>,
         stage: Stage,
     ) -> Self {
+        if let Some(too_long) = find::<AnswerTooLong>(source.as_ref()) {
+            // The connector's errors around it say nothing more.
+            return Self::new(service, operation, ErrorKind::Oversized, too_long.to_string());
+        }
+        let stage = if find::<AnswerBrokenOff>(source.as_ref()).is_some() { Stage::Answer } else { stage };
         let chain = causes(source.as_ref());
         let deepest = chain.last().cloned().unwrap_or_default();
         let all = chain.join(": ").to_lowercase();
@@ -260,6 +269,34 @@ pub(crate) fn deleted<T>(answer: Result<T, AwsError>) -> Result<Deleted, AwsErro
         Some(_) => Deleted::Now,
         None => Deleted::AlreadyGone,
     })
+}
+
+/// Names the clock where it is, or may be, why a signature was refused.
+///
+/// The answer to a HEAD has no code: there, a clock that is off by more than services allow is taken for the reason. With a
+/// code, the service has said what the reason is. The SDK corrects its signatures after such a refusal and tries again, but
+/// only if the refusal has a code.
+fn name_clock(kind: ErrorKind, has_code: bool, message: String, clock: Option<ClockDifference>) -> (ErrorKind, String) {
+    let clock = clock.filter(|clock| clock.is_refused());
+    match (kind, clock) {
+        (ErrorKind::ClockSkewed, Some(clock)) => (kind, format!("{message} ({clock})")),
+        (ErrorKind::Denied | ErrorKind::InvalidCredentials, Some(clock)) if !has_code => {
+            (ErrorKind::ClockSkewed, format!("{message} ({clock})"))
+        }
+        _ => (kind, message),
+    }
+}
+
+/// The first cause of a type.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
 }
 
 fn causes(error: &(dyn Error + 'static)) -> Vec<String> {

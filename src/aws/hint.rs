@@ -12,7 +12,15 @@ impl AwsError {
             ErrorKind::ExpiredCredentials => {
                 "Log in again (`aws sso login`, with --profile if you use one), or export fresh credentials.".to_owned()
             }
-            ErrorKind::InvalidCredentials => self.credentials_hint(&text),
+            ErrorKind::InvalidCredentials => self.credentials_hint(),
+            ErrorKind::ClockSkewed => {
+                "Set this machine's clock, then run the same command again: signatures hold the time.".to_owned()
+            }
+            ErrorKind::Oversized => "Is the endpoint right? No AWS service sends that much.".to_owned(),
+            // Certificates are only valid at their time.
+            ErrorKind::Network if text.contains("notvalidyet") || text.contains("not valid yet") => {
+                "Set this machine's clock, then run the same command again.".to_owned()
+            }
             ErrorKind::Network => "Is the endpoint right, and is something listening there? On AWS: is this machine \
                  online, and is the region's name right?"
                 .to_owned(),
@@ -94,14 +102,7 @@ impl AwsError {
         format!("{missing}The README has a policy with all that is needed, to be attached to your user or role.")
     }
 
-    fn credentials_hint(&self, text: &str) -> String {
-        if self.has_code("RequestTimeTooSkewed")
-            || self.has_code("RequestExpired")
-            || text.contains("signature expired")
-            || text.contains("signature not yet current")
-        {
-            return "This machine's clock is off by minutes: set it right.".to_owned();
-        }
+    fn credentials_hint(&self) -> String {
         if self.code.is_none() {
             return "Log in (`aws configure`, `aws sso login`), name a profile with --profile, or export \
                     AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."

@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::error::{self, AwsError, Deleted, ErrorKind};
+use super::pages::Pages;
 use super::tags::{self, Tagged, Tags};
 
 const SERVICE: &str = "IAM";
@@ -189,12 +190,12 @@ fn read_document(text: &str) -> Result<serde_json::Value, serde_json::Error> {
 /// The ARNs of the policies that are attached to a role; `None` if there is no such role.
 pub async fn attached_policies(client: &Client, role: &str) -> Result<Option<Vec<String>>, AwsError> {
     let mut attached = Vec::new();
-    let mut marker = None;
+    let mut pages = Pages::new(SERVICE, "ListAttachedRolePolicies");
     loop {
         let answer = client
             .list_attached_role_policies()
             .role_name(role)
-            .set_marker(marker)
+            .set_marker(pages.token())
             .send()
             .await
             .map_err(failed("ListAttachedRolePolicies"));
@@ -202,8 +203,7 @@ pub async fn attached_policies(client: &Client, role: &str) -> Result<Option<Vec
             return Ok(None);
         };
         attached.extend(page.attached_policies.unwrap_or_default().into_iter().filter_map(|policy| policy.policy_arn));
-        marker = page.marker;
-        if !page.is_truncated || marker.is_none() {
+        if !pages.continue_with(page.marker.filter(|_| page.is_truncated))? {
             return Ok(Some(attached));
         }
     }
@@ -245,12 +245,12 @@ async fn detach(client: &Client, role: &str, policy_arn: &str) -> Result<Deleted
 
 async fn inline_policies(client: &Client, role: &str) -> Result<Vec<String>, AwsError> {
     let mut names = Vec::new();
-    let mut marker = None;
+    let mut pages = Pages::new(SERVICE, "ListRolePolicies");
     loop {
         let answer = client
             .list_role_policies()
             .role_name(role)
-            .set_marker(marker)
+            .set_marker(pages.token())
             .send()
             .await
             .map_err(failed("ListRolePolicies"));
@@ -258,8 +258,7 @@ async fn inline_policies(client: &Client, role: &str) -> Result<Vec<String>, Aws
             return Ok(names);
         };
         names.extend(page.policy_names);
-        marker = page.marker;
-        if !page.is_truncated || marker.is_none() {
+        if !pages.continue_with(page.marker.filter(|_| page.is_truncated))? {
             return Ok(names);
         }
     }
@@ -290,12 +289,12 @@ pub async fn delete_policy(client: &Client, arn: &str) -> Result<Deleted, AwsErr
 // Users and groups are not ours: a policy that somebody gave to one of them is refused by AWS, and said to be in use.
 async fn roles_with_policy(client: &Client, arn: &str) -> Result<Option<Vec<String>>, AwsError> {
     let mut roles = Vec::new();
-    let mut marker = None;
+    let mut pages = Pages::new(SERVICE, "ListEntitiesForPolicy");
     loop {
         let answer = client
             .list_entities_for_policy()
             .policy_arn(arn)
-            .set_marker(marker)
+            .set_marker(pages.token())
             .send()
             .await
             .map_err(failed("ListEntitiesForPolicy"));
@@ -303,8 +302,7 @@ async fn roles_with_policy(client: &Client, arn: &str) -> Result<Option<Vec<Stri
             return Ok(None);
         };
         roles.extend(page.policy_roles.unwrap_or_default().into_iter().filter_map(|role| role.role_name));
-        marker = page.marker;
-        if !page.is_truncated || marker.is_none() {
+        if !pages.continue_with(page.marker.filter(|_| page.is_truncated))? {
             return Ok(Some(roles));
         }
     }
@@ -312,12 +310,12 @@ async fn roles_with_policy(client: &Client, arn: &str) -> Result<Option<Vec<Stri
 
 async fn older_versions(client: &Client, arn: &str) -> Result<Vec<String>, AwsError> {
     let mut versions = Vec::new();
-    let mut marker = None;
+    let mut pages = Pages::new(SERVICE, "ListPolicyVersions");
     loop {
         let answer = client
             .list_policy_versions()
             .policy_arn(arn)
-            .set_marker(marker)
+            .set_marker(pages.token())
             .send()
             .await
             .map_err(failed("ListPolicyVersions"));
@@ -331,8 +329,7 @@ async fn older_versions(client: &Client, arn: &str) -> Result<Vec<String>, AwsEr
                 .filter(|version| !version.is_default_version)
                 .filter_map(|version| version.version_id),
         );
-        marker = page.marker;
-        if !page.is_truncated || marker.is_none() {
+        if !pages.continue_with(page.marker.filter(|_| page.is_truncated))? {
             return Ok(versions);
         }
     }
@@ -341,13 +338,12 @@ async fn older_versions(client: &Client, arn: &str) -> Result<Vec<String>, AwsEr
 /// The roles whose names start with a prefix, with their tags.
 pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut roles = Vec::new();
-    let mut marker = None;
+    let mut pages = Pages::new(SERVICE, "ListRoles");
     loop {
         // Rule: IAM's prefixes are paths; names have to be looked through.
-        let page = client.list_roles().set_marker(marker).send().await.map_err(failed("ListRoles"))?;
+        let page = client.list_roles().set_marker(pages.token()).send().await.map_err(failed("ListRoles"))?;
         roles.extend(page.roles.into_iter().filter(|role| role.role_name.starts_with(prefix)));
-        marker = page.marker;
-        if !page.is_truncated || marker.is_none() {
+        if !pages.continue_with(page.marker.filter(|_| page.is_truncated))? {
             break;
         }
     }
@@ -371,12 +367,12 @@ pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, Aw
 /// The customer-managed policies whose names start with a prefix, with their tags.
 pub async fn list_policies(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut named = Vec::new();
-    let mut marker = None;
+    let mut pages = Pages::new(SERVICE, "ListPolicies");
     loop {
         let page = client
             .list_policies()
             .scope(PolicyScopeType::Local)
-            .set_marker(marker)
+            .set_marker(pages.token())
             .send()
             .await
             .map_err(failed("ListPolicies"))?;
@@ -387,8 +383,7 @@ pub async fn list_policies(client: &Client, prefix: &str) -> Result<Vec<Tagged>,
                 .filter_map(|policy| Some((policy.policy_name?, policy.arn?)))
                 .filter(|(name, _)| name.starts_with(prefix)),
         );
-        marker = page.marker;
-        if !page.is_truncated || marker.is_none() {
+        if !pages.continue_with(page.marker.filter(|_| page.is_truncated))? {
             break;
         }
     }

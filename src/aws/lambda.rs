@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Architecture;
 use super::error::{self, AwsError, Deleted, ErrorKind};
+use super::pages::Pages;
 use super::tags::{Tagged, Tags};
 use super::wait::{self, Poll, WaitError, Waiting};
 
@@ -310,9 +311,9 @@ pub async fn delete_function(client: &Client, name: &str) -> Result<Deleted, Aws
 /// The functions whose names start with a prefix, with their tags.
 pub async fn list_functions(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut named = Vec::new();
-    let mut marker = None;
+    let mut pages = Pages::new(SERVICE, "ListFunctions");
     loop {
-        let page = client.list_functions().set_marker(marker).send().await.map_err(failed("ListFunctions"))?;
+        let page = client.list_functions().set_marker(pages.token()).send().await.map_err(failed("ListFunctions"))?;
         named.extend(
             page.functions
                 .unwrap_or_default()
@@ -320,8 +321,7 @@ pub async fn list_functions(client: &Client, prefix: &str) -> Result<Vec<Tagged>
                 .filter_map(|function| Some((function.function_name?, function.function_arn?)))
                 .filter(|(name, _)| name.starts_with(prefix)),
         );
-        marker = page.next_marker.filter(|marker| !marker.is_empty());
-        if marker.is_none() {
+        if !pages.continue_with(page.next_marker)? {
             break;
         }
     }

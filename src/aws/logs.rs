@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::error::{self, AwsError, Deleted};
+use super::pages::Pages;
 use super::tags::{Tagged, Tags};
 
 pub use read::{GroupTail, LogLine, LogTail, filter_events, latest_streams};
@@ -87,12 +88,12 @@ pub async fn delete_log_group(client: &Client, group: &str) -> Result<Deleted, A
 /// The log groups whose names start with a prefix, with their tags.
 pub async fn list_log_groups(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut named = Vec::new();
-    let mut token = None;
+    let mut pages = Pages::new(SERVICE, "DescribeLogGroups");
     loop {
         let page = client
             .describe_log_groups()
             .log_group_name_prefix(prefix)
-            .set_next_token(token)
+            .set_next_token(pages.token())
             .send()
             .await
             .map_err(failed("DescribeLogGroups"))?;
@@ -103,8 +104,7 @@ pub async fn list_log_groups(client: &Client, prefix: &str) -> Result<Vec<Tagged
                 .filter_map(|group| Some((group.log_group_name?, group.log_group_arn, group.arn)))
                 .map(|(name, plain, starred)| (name, group_arn(plain, starred))),
         );
-        token = page.next_token;
-        if token.is_none() {
+        if !pages.continue_with(page.next_token)? {
             break;
         }
     }

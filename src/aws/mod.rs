@@ -1,6 +1,8 @@
 //! The AWS services as this program uses them: one file a service, each function one thing, and the rules of AWS that
 //! bite, each in one place. Nothing here knows of plans, events or journals.
 
+mod bounded_client;
+mod clock;
 pub mod cloudformation;
 pub mod codebuild;
 pub mod console_url;
@@ -10,11 +12,13 @@ mod hint;
 pub mod iam;
 pub mod lambda;
 pub mod logs;
+mod pages;
 pub mod policy;
 pub mod s3;
 pub mod tags;
 pub mod wait;
 
+pub use bounded_client::{BoundedClient, Downloads, MAX_ANSWER};
 pub use console_url::console_url;
 pub(crate) use error::classify;
 pub use error::{AwsError, Deleted, ErrorKind};

@@ -18,6 +18,7 @@ use aws_smithy_types::error::operation::BuildError;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{self, AwsError, Deleted, ErrorKind};
+use super::pages::Pages;
 use super::tags::{self, Tagged, Tags};
 use super::wait::{self, Poll, Waiting};
 
@@ -224,7 +225,7 @@ pub fn destination_not_validated(error: &AwsError) -> bool {
 // Rule: S3 lists the buckets of all regions unless told otherwise, and answers about the others with redirections.
 pub async fn list_buckets(client: &Client, prefix: &str, region: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut names = Vec::new();
-    let mut token: Option<String> = None;
+    let mut pages = Pages::new(SERVICE, "ListBuckets");
     loop {
         // Without a page size everything comes in one answer, however much that is.
         let page = client
@@ -232,7 +233,7 @@ pub async fn list_buckets(client: &Client, prefix: &str, region: &str) -> Result
             .prefix(prefix)
             .bucket_region(region)
             .max_buckets(1000)
-            .set_continuation_token(token)
+            .set_continuation_token(pages.token())
             .send()
             .await
             .map_err(failed("ListBuckets"))?;
@@ -245,8 +246,7 @@ pub async fn list_buckets(client: &Client, prefix: &str, region: &str) -> Result
                 .filter_map(|bucket| bucket.name)
                 .filter(|name| name.starts_with(prefix)),
         );
-        token = page.continuation_token.filter(|token| !token.is_empty());
-        if token.is_none() {
+        if !pages.continue_with(page.continuation_token)? {
             break;
         }
     }

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::endpoint::Endpoint;
 use super::error::SandboxError;
 use super::front::Front;
+use super::http_agent::agent;
 use super::lease::share_lease;
 use super::persistence::create_private_dir;
 use super::server::lock_server;
@@ -84,8 +85,7 @@ async fn ask(endpoint: Endpoint, change: StateChange) -> Result<(), SandboxError
             body: &body,
         };
         let request = signer.sign(SERVICE, &request).map_err(|error| error.to_string())?;
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
-        let mut response = agent.run(request).map_err(|error| error.to_string())?;
+        let mut response = agent().run(request).map_err(|error| error.to_string())?;
         let said = response.body_mut().read_to_string().map_err(|error| error.to_string())?;
         if response.status().is_success() { Ok(()) } else { Err(said.trim().to_owned()) }
     });

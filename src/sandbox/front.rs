@@ -13,19 +13,18 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 
 use super::access::{Access, Caller};
+use super::authentication::{Authenticated, AuthenticationError};
 use super::chunked::{Chunked, Incoming};
 use super::fault::{Fate, Faults};
 use super::lambda;
 use super::latency;
 use super::permissions;
 use super::query;
-use super::refusal::{self, BadKey};
+use super::refusal;
+use super::request_body::{BodyReader, discard};
 use super::s3::{self, Permit, S3, S3Error, Target};
 use super::services::{ACCOUNT, Services, is_read_only};
-use super::signature::{Claim, Distrust, Payload, sha256_hex};
-
-/// The largest body of a call to any service but S3.
-const MAX_BODY: usize = 16 * 1024 * 1024;
+use super::signature::{Claim, Payload};
 
 /// Where the sandbox says that it is there, and which one it is; unsigned, since it tells nothing else.
 pub(crate) const READY_PATH: &str = "/_sandbox/ready";
@@ -65,16 +64,10 @@ pub(crate) struct Front {
     pub access: Arc<Access>,
     pub faults: Arc<Faults>,
     pub registry: OnceLock<Arc<dyn Registry>>,
+    pub bodies: BodyReader,
     pub on_request: Option<OnRequest>,
     /// What [`READY_PATH`] answers.
     pub instance: String,
-}
-
-/// A request on its way: who sent it is known.
-struct Trusted {
-    claim: Claim,
-    caller: Caller,
-    secret: String,
 }
 
 impl Front {
@@ -106,9 +99,9 @@ impl Front {
         }
         let (parts, body) = request.into_parts();
         let claim = Claim::read(&parts).ok().filter(|claim| claim.service == service)?;
-        let body = Incoming::Plain(body).collect(MAX_BODY).await.ok()??;
-        let trusted = self.trust(claim, &parts, &body, Protocol::AwsJson1_1).ok()?;
-        matches!(trusted.caller, Caller::Root).then_some(body)
+        let authenticated = self.access.authenticate(&self.bodies, claim, &parts, body, Protocol::AwsJson1_1).await;
+        let (sender, body) = authenticated.ok()?;
+        matches!(sender.caller, Caller::Root).then_some(body)
     }
 
     async fn route(&self, request: Request<Body>, log: &mut (String, String)) -> Result<Response<Body>, Dropped> {
@@ -157,6 +150,7 @@ impl Front {
                 }
                 *log = (service.to_owned(), "unsigned".to_owned());
                 let error = refusal::of_distrust(&distrust, service, protocol);
+                discard(&parts, body).await;
                 return Ok(refuse(service, protocol, error, &parts, &request_id));
             }
         };
@@ -219,11 +213,11 @@ impl Front {
                 "Missing required header for this request: x-amz-content-sha256",
             ));
         }
-        let trusted = match self.trust(claim, &parts, &[], Protocol::RestXml) {
-            Ok(trusted) => trusted,
+        let sender = match self.access.authenticate_head(claim, &parts, Protocol::RestXml) {
+            Ok(sender) => sender,
             Err(error) => return respond(error.into()),
         };
-        let context = context(&trusted, &parts, &request_id);
+        let context = context(&sender, &parts, &request_id);
         let permit = Permit::new(self.access.clone(), context.clone(), self.s3.policy(&target.bucket));
         for need in permissions::of_s3(&target, &parts) {
             // A copy's source is its own bucket's business, and not the target's.
@@ -237,9 +231,9 @@ impl Front {
                 return respond(error);
             }
         }
-        let body = match &trusted.claim.payload {
+        let body = match &sender.claim.payload {
             Payload::Chunked { signed } => {
-                let signer = signed.then(|| trusted.claim.chunk_signer(&trusted.secret));
+                let signer = signed.then(|| sender.claim.chunk_signer(&sender.secret));
                 Incoming::Chunked(Box::new(Chunked::new(body, signer)))
             }
             _ => Incoming::Plain(body),
@@ -248,9 +242,9 @@ impl Front {
             target,
             parts,
             body,
-            payload: trusted.claim.payload,
-            region: trusted.claim.region,
-            principal: trusted.caller.id(),
+            payload: sender.claim.payload,
+            region: sender.claim.region,
+            principal: sender.caller.id(),
             permit,
             request_id,
         };
@@ -268,30 +262,16 @@ impl Front {
     ) -> Result<Response<Body>, Dropped> {
         let handler = self.services.handler(&claim.service);
         let declared = handler.as_ref().map_or(Protocol::AwsJson1_1, |handler| handler.protocol());
-        let body = match Incoming::Plain(body).collect(MAX_BODY).await {
-            Ok(Some(body)) => body,
-            Ok(None) => {
-                let mut error = AwsError::bad_request(
-                    "RequestEntityTooLargeException",
-                    "Request must be smaller than 16777216 bytes",
-                );
-                error.status = StatusCode::PAYLOAD_TOO_LARGE;
-                return Ok(refuse(&claim.service, declared, error, &parts, request_id));
-            }
-            // Nobody is there to be answered.
-            Err(_) => return Err(Dropped),
+        let service = claim.service.clone();
+        // Until the body is there, only the head says in which form to answer.
+        let early = protocol::effective_protocol(declared, &parts.headers, &Bytes::new());
+        let (sender, body) = match self.access.authenticate(&self.bodies, claim, &parts, body, early).await {
+            Ok(authenticated) => authenticated,
+            Err(AuthenticationError::Refused(error)) => return Ok(refuse(&service, early, error, &parts, request_id)),
+            Err(AuthenticationError::HungUp) => return Err(Dropped),
         };
         let protocol = protocol::effective_protocol(declared, &parts.headers, &body);
-        let service = claim.service.clone();
         let fail = |error| Ok(refuse(&service, protocol, error, &parts, request_id));
-        let trusted = match self.trust(claim, &parts, &body, protocol) {
-            Ok(trusted) => trusted,
-            Err(error) => return fail(error),
-        };
-        // S3 checks this while it reads; here the whole body is at hand.
-        if matches!(&trusted.claim.payload, Payload::Hashed(said) if !said.eq_ignore_ascii_case(&sha256_hex(&body))) {
-            return fail(refusal::of_distrust(&Distrust::Mismatch, &service, protocol));
-        }
         let Some(handler) = handler else {
             return fail(not_there(&format!("The sandbox has no service that signs as '{service}'.")));
         };
@@ -309,7 +289,7 @@ impl Front {
             Fate::Hangs => std::future::pending().await,
             Fate::Dropped => return Err(Dropped),
         };
-        let context = context(&trusted, &parts, request_id);
+        let context = context(&sender, &parts, request_id);
         let needs = permissions::of_call(&service, &parsed.operation, &parsed.input, &context, self.access.iam());
         for need in needs {
             if let Err(denied) = self.access.check(&context, &need) {
@@ -349,24 +329,6 @@ impl Front {
     async fn take_its_time(&self, service: &str, operation: &str) {
         latency::wait(self.services.latencies().of_call(service, operation)).await;
     }
-
-    /// Finds out who sent a request.
-    fn trust(&self, claim: Claim, parts: &Parts, body: &[u8], protocol: Protocol) -> Result<Trusted, AwsError> {
-        let bad_key = |bad| refusal::of_key(bad, &claim.service, protocol);
-        let (caller, secret) = self.access.holder(&claim.access_key).ok_or_else(|| bad_key(BadKey::Unknown))?;
-        if let Caller::Session(session) = &caller {
-            if claim.token.as_deref() != Some(session.session_token.as_str()) {
-                return Err(bad_key(BadKey::WrongToken));
-            }
-            if session.is_expired() {
-                return Err(bad_key(BadKey::Expired));
-            }
-        }
-        claim
-            .verify(parts, &secret, body)
-            .map_err(|distrust| refusal::of_distrust(&distrust, &claim.service, protocol))?;
-        Ok(Trusted { claim, caller, secret })
-    }
 }
 
 fn parse(
@@ -392,9 +354,9 @@ fn parse(
     Ok(parsed)
 }
 
-fn context(trusted: &Trusted, parts: &Parts, request_id: &str) -> RequestContext {
-    let mut context = RequestContext::new_with_account(&trusted.claim.service, &trusted.claim.region, ACCOUNT);
-    context.access_key = Some(trusted.claim.access_key.clone());
+fn context(sender: &Authenticated, parts: &Parts, request_id: &str) -> RequestContext {
+    let mut context = RequestContext::new_with_account(&sender.claim.service, &sender.claim.region, ACCOUNT);
+    context.access_key = Some(sender.claim.access_key.clone());
     request_id.clone_into(&mut context.request_id);
     context.method = parts.method.to_string();
     context.uri = parts.uri.to_string();

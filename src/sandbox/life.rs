@@ -23,6 +23,7 @@ use super::front::{Dropped, Front, OnRequest, Registry};
 use super::iam::Iam;
 use super::lambda::LambdaService;
 use super::logs::Logs;
+use super::request_body::BodyReader;
 use super::s3::S3;
 use super::services::Services;
 use super::state;
@@ -103,6 +104,7 @@ impl Life {
             access,
             faults,
             registry,
+            bodies: BodyReader::default(),
             on_request: setting.on_request.clone(),
             instance: endpoint.instance.clone(),
         };

@@ -5,6 +5,7 @@
 
 mod access;
 mod archive;
+mod authentication;
 mod behaviour;
 mod blobs;
 mod chunked;
@@ -17,6 +18,7 @@ mod endpoint;
 mod error;
 mod fault;
 mod front;
+mod http_agent;
 mod iam;
 mod lambda;
 mod latency;
@@ -30,6 +32,7 @@ mod persistence;
 mod propagation;
 mod query;
 mod refusal;
+mod request_body;
 mod resource_policy;
 mod s3;
 mod server;

@@ -57,8 +57,13 @@ pub(crate) fn of_distrust(distrust: &Distrust, service: &str, protocol: Protocol
             "AuthorizationHeaderMalformed",
             format!("The authorization header is malformed; {why}."),
         ),
-        (Distrust::Incomplete(why), Query) => AwsError::bad_request("IncompleteSignature", format!("{why}.")),
-        (Distrust::Incomplete(why), Json) => AwsError::bad_request("IncompleteSignatureException", format!("{why}.")),
+        (Distrust::BadParameter(why), S3) => AwsError::bad_request("AuthorizationQueryParametersError", *why),
+        (Distrust::Incomplete(why) | Distrust::BadParameter(why), Query) => {
+            AwsError::bad_request("IncompleteSignature", sentence(why))
+        }
+        (Distrust::Incomplete(why) | Distrust::BadParameter(why), Json) => {
+            AwsError::bad_request("IncompleteSignatureException", sentence(why))
+        }
         // Only S3 asks.
         (Distrust::HeaderNotSigned, _) => {
             AwsError::forbidden("AccessDenied", "There were headers present in the request which were not signed")
@@ -78,6 +83,10 @@ pub(crate) fn of_distrust(distrust: &Distrust, service: &str, protocol: Protocol
             "Signature expired: the request's time is too far from now",
         ),
     }
+}
+
+fn sentence(why: &str) -> String {
+    format!("{}.", why.trim_end_matches('.'))
 }
 
 /// The error for a key that is not good.

@@ -22,6 +22,13 @@ const STRICT_PATH: &AsciiSet = &STRICT.remove(b'/');
 /// How far a client's clock may be off.
 const SKEW: Duration = Duration::from_secs(15 * 60);
 
+/// The longest that a presigned address may be good for: a week.
+const LONGEST_PRESIGNED: Duration = Duration::from_secs(604_800);
+
+/// What S3 says of a presigned address without one of these.
+const MISSING_PARAMETER: &str = "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, \
+                                 X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.";
+
 /// What a signature says of the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Payload {
@@ -60,6 +67,8 @@ pub(crate) enum Distrust {
     Missing,
     /// A part of it is missing or malformed.
     Incomplete(&'static str),
+    /// The same of a presigned address.
+    BadParameter(&'static str),
     /// It does not match.
     Mismatch,
     /// It says nothing of a header that means something: whoever was given a presigned address could add it.
@@ -117,19 +126,22 @@ impl Claim {
         } else if query.contains("X-Amz-Signature=") {
             let parameters = query_pairs(query);
             let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-            let needed = |name: &'static str| parameter(name).ok_or(Distrust::Incomplete(name));
-            let seconds: u64 =
-                needed("X-Amz-Expires")?.parse().map_err(|_| Distrust::Incomplete("X-Amz-Expires is not a number"))?;
-            Self::assemble(
+            let needed = |name: &str| parameter(name).ok_or(Distrust::BadParameter(MISSING_PARAMETER));
+            let expires = presigned_window(&needed("X-Amz-Expires")?)?;
+            let claim = Self::assemble(
                 &needed("X-Amz-Credential")?,
                 &needed("X-Amz-SignedHeaders")?,
                 needed("X-Amz-Signature")?,
                 &needed("X-Amz-Date")?,
-                Some(Duration::from_secs(seconds.min(7 * 86_400))),
+                Some(expires),
                 parameter("X-Amz-Security-Token"),
                 Payload::Unsigned,
                 true,
-            )
+            );
+            claim.map_err(|distrust| match distrust {
+                Distrust::Incomplete(why) => Distrust::BadParameter(why),
+                other => other,
+            })
         } else if let Some(presigned) = PresignedV2::read(query) {
             Self::of_version_2(presigned?)
         } else {
@@ -196,10 +208,10 @@ impl Claim {
         })
     }
 
-    /// Whether the holder of `secret` signed this. S3, which streams bodies, needs `body` for [`Payload::Whole`] alone.
-    pub(crate) fn verify(&self, parts: &Parts, secret: &str, body: &[u8]) -> Result<(), Distrust> {
-        if let Some(presigned) = &self.version_2 {
-            return presigned.verify(parts, secret);
+    /// Whether it was signed at a time that is near enough to now. Version 2 says when it expires, and checks that itself.
+    pub(crate) fn check_time(&self) -> Result<(), Distrust> {
+        if self.version_2.is_some() {
+            return Ok(());
         }
         let now = SystemTime::now();
         let time = SystemTime::from(self.time);
@@ -219,11 +231,21 @@ impl Claim {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Whether the holder of `secret` signed this, with a body of this hash. S3, which streams bodies, takes the hash from
+    /// the head instead.
+    pub(crate) fn verify(&self, parts: &Parts, secret: &str, body_hash: &str) -> Result<(), Distrust> {
+        if let Some(presigned) = &self.version_2 {
+            return presigned.verify(parts, secret);
+        }
+        self.check_time()?;
         let payload = match &self.payload {
             // Only S3 believes what a header says of the body; the others look for themselves.
-            _ if self.service != "s3" => hex(&Sha256::digest(body)),
+            _ if self.service != "s3" => body_hash.to_owned(),
             Payload::Unsigned if self.presigned => "UNSIGNED-PAYLOAD".to_owned(),
-            Payload::Whole => hex(&Sha256::digest(body)),
+            Payload::Whole => body_hash.to_owned(),
             _ => parts.headers["x-amz-content-sha256"].to_str().unwrap_or_default().to_owned(),
         };
         let canonical = format!(
@@ -351,6 +373,23 @@ impl ChunkSigner {
     }
 }
 
+/// How long a presigned address is good for.
+fn presigned_window(expires: &str) -> Result<Duration, Distrust> {
+    let digits = expires.strip_prefix('-').unwrap_or(expires);
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(Distrust::BadParameter("X-Amz-Expires should be a number"));
+    }
+    if digits.len() < expires.len() {
+        return Err(Distrust::BadParameter("X-Amz-Expires must be non-negative"));
+    }
+    // A number that is too long to be read is too large.
+    let window = expires.parse().ok().map(Duration::from_secs).filter(|window| *window <= LONGEST_PRESIGNED);
+    window.ok_or(Distrust::BadParameter(
+        "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 \
+         seconds",
+    ))
+}
+
 /// A query's names and values, decoded. `+` stays what it is: AWS clients write a space as `%20`.
 pub(crate) fn query_pairs(query: &str) -> Vec<(String, String)> {
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -415,6 +454,23 @@ mod tests {
             assert!(signer.accepts(&hash(length), signature), "{length}");
         }
         assert!(!signer.accepts(&hash(0), signatures[2]));
+    }
+
+    #[test]
+    fn presigned_window_is_a_number_from_zero_to_a_week() {
+        assert_eq!(presigned_window("604800"), Ok(LONGEST_PRESIGNED));
+        assert_eq!(presigned_window("0"), Ok(Duration::ZERO));
+        let refused = |expires: &str| match presigned_window(expires) {
+            Err(Distrust::BadParameter(why)) => why,
+            other => panic!("{expires}: {other:?}"),
+        };
+        for long in ["604801", "99999999999999999999999"] {
+            assert!(refused(long).starts_with("X-Amz-Expires must be less than a week (in seconds)"), "{long}");
+        }
+        assert_eq!(refused("-1"), "X-Amz-Expires must be non-negative");
+        for other in ["", "-", "soon", "+60", "6e1", "1.5", " 60"] {
+            assert_eq!(refused(other), "X-Amz-Expires should be a number", "{other}");
+        }
     }
 
     #[test]

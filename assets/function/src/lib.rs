@@ -9,6 +9,7 @@
 //! - [`thumbnail`]: bytes of an image in, bytes of a thumbnail out, nothing else touched;
 //! - [`log`]: one JSON line for each record.
 
+mod clock;
 mod codec;
 pub mod event;
 pub mod handler;

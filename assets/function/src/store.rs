@@ -12,6 +12,7 @@ use ureq::http::StatusCode;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, http::Response};
 
+use crate::clock;
 use crate::settings::Settings;
 
 /// How often a request is sent before it counts as failed.
@@ -273,16 +274,24 @@ fn accept(action: &'static str, mut response: Response<Body>) -> Result<Response
     if status.is_success() {
         return Ok(response);
     }
+    let date = response.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
     let body = response.body_mut().with_config().limit(ERROR_BODY).lossy_utf8(true).read_to_string();
-    Err(refusal(action, status, &body.unwrap_or_default()))
+    Err(refusal(action, status, date.as_deref(), &body.unwrap_or_default()))
 }
 
-fn refusal(action: &'static str, status: StatusCode, body: &str) -> StoreError {
+/// `date` is the answer's: S3 says "access denied" or "expired" of a signature that another clock has made.
+fn refusal(action: &'static str, status: StatusCode, date: Option<&str>, body: &str) -> StoreError {
     let reason = status.canonical_reason().unwrap_or("no reason given");
+    let mut message = element(body, "Message").unwrap_or_else(|| reason.to_owned());
+    if status == StatusCode::FORBIDDEN
+        && let Some(remark) = date.and_then(clock::remark)
+    {
+        message = format!("{message}; {remark}");
+    }
     StoreError::Refused {
         action,
         code: element(body, "Code").unwrap_or_else(|| format!("HTTP {}", status.as_u16())),
-        message: element(body, "Message").unwrap_or_else(|| reason.to_owned()),
+        message,
         status: status.as_u16(),
     }
 }
@@ -322,10 +331,21 @@ mod tests {
     fn errors_of_s3_are_read() {
         let body =
             "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>It &amp; all is gone.</Message></Error>";
-        let error = refusal("read", StatusCode::NOT_FOUND, body);
+        let error = refusal("read", StatusCode::NOT_FOUND, None, body);
         assert_eq!(error.to_string(), "S3 refused to read it: NoSuchKey: It & all is gone. (HTTP status 404)");
-        let error = refusal("write", StatusCode::BAD_GATEWAY, "<html>");
+        let error = refusal("write", StatusCode::BAD_GATEWAY, None, "<html>");
         assert_eq!(error.to_string(), "S3 refused to write it: HTTP 502: Bad Gateway (HTTP status 502)");
+    }
+
+    #[test]
+    fn refusal_names_clock_that_is_off() {
+        let body = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
+        let date = Some("Mon, 01 Jan 2001 00:00:00 GMT");
+        let message = refusal("read", StatusCode::FORBIDDEN, date, body).to_string();
+        assert!(message.contains("Request has expired; this machine's clock is "), "{message}");
+        assert!(message.contains("ahead of S3's (HTTP status 403)"), "{message}");
+        let message = refusal("read", StatusCode::NOT_FOUND, date, body).to_string();
+        assert!(!message.contains("clock"), "{message}");
     }
 
     #[test]
@@ -335,7 +355,7 @@ mod tests {
             let mut sent = 0;
             let result: Result<(), _> = retry(until, "read", |_| {
                 sent += 1;
-                Err(refusal("read", StatusCode::from_u16(status).unwrap(), ""))
+                Err(refusal("read", StatusCode::from_u16(status).unwrap(), None, ""))
             });
             assert!(result.is_err());
             assert_eq!(sent, attempts, "{status}");

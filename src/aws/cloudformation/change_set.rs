@@ -6,6 +6,7 @@ use aws_sdk_cloudformation::types::{
 };
 
 use super::super::error::AwsError;
+use super::super::pages::Pages;
 use super::super::tags::Tags;
 use super::{SERVICE, failed, none_if_missing};
 
@@ -113,21 +114,20 @@ pub async fn create_change_set(client: &Client, spec: &ChangeSetSpec<'_>) -> Res
 pub async fn change_set(client: &Client, stack: &str, name: &str) -> Result<Option<ChangeSet>, AwsError> {
     const OPERATION: &str = "DescribeChangeSet";
     let mut changes = Vec::new();
-    let mut token = None;
+    let mut pages = Pages::new(SERVICE, OPERATION);
     loop {
         let answer = client
             .describe_change_set()
             .stack_name(stack)
             .change_set_name(name)
-            .set_next_token(token)
+            .set_next_token(pages.token())
             .send()
             .await
             .map_err(failed(OPERATION));
         let Some(page) = none_if_missing(answer)? else { return Ok(None) };
         let of_resources = page.changes.unwrap_or_default().into_iter().filter_map(|change| change.resource_change);
         changes.extend(of_resources.filter_map(planned));
-        token = page.next_token;
-        if token.is_some() {
+        if pages.continue_with(page.next_token)? {
             continue;
         }
         let word = page.status.as_ref().map_or("", |status| status.as_str());

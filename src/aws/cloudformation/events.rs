@@ -3,7 +3,8 @@
 use aws_sdk_cloudformation::Client;
 
 use super::super::error::{AwsError, ErrorKind};
-use super::failed;
+use super::super::pages::Pages;
+use super::{SERVICE, failed};
 
 /// Something that happened to a stack or to one of its resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,13 +83,13 @@ pub async fn newest_event(client: &Client, stack: &str) -> Result<Option<String>
 /// `stack` is best the ARN: a name also stands for later stacks, and not for a deleted one.
 pub async fn events_since(client: &Client, stack: &str, last: Option<&str>) -> Result<Vec<StackEvent>, AwsError> {
     let mut found = Vec::new();
-    let mut token = None;
+    let mut pages = Pages::new(SERVICE, "DescribeStackEvents");
     // Rule: CloudFormation tells the newest first; what is known already ends the reading.
     'pages: loop {
         let page = client
             .describe_stack_events()
             .stack_name(stack)
-            .set_next_token(token)
+            .set_next_token(pages.token())
             .send()
             .await
             .map_err(failed("DescribeStackEvents"))?;
@@ -98,8 +99,7 @@ pub async fn events_since(client: &Client, stack: &str, last: Option<&str>) -> R
             }
             found.push(event);
         }
-        token = page.next_token;
-        if token.is_none() {
+        if !pages.continue_with(page.next_token)? {
             break;
         }
     }

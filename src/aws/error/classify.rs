@@ -33,6 +33,14 @@ pub(crate) fn classify(code: Option<&str>, status: u16, message: &str) -> ErrorK
     {
         return ErrorKind::LimitExceeded;
     }
+    // Rule: a signature of the wrong time has a code of its own in S3; elsewhere only the text tells it from a wrong key.
+    let signed_at_wrong_time = text.contains("signature expired")
+        || text.contains("signature not yet current")
+        || text.contains("request has expired")
+        || text.contains("request is not yet valid");
+    if signed_at_wrong_time {
+        return ErrorKind::ClockSkewed;
+    }
     match code {
         "NoSuchBucket"
         | "NoSuchKey"
@@ -111,9 +119,8 @@ pub(crate) fn classify(code: Option<&str>, status: u16, message: &str) -> ErrorK
         | "MissingAuthenticationTokenException"
         | "InvalidToken"
         | "InvalidSecurity"
-        | "RequestTimeTooSkewed"
-        | "RequestExpired"
         | "AuthFailure" => ErrorKind::InvalidCredentials,
+        "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => ErrorKind::ClockSkewed,
         "RequestTimeout" | "RequestTimeoutException" => ErrorKind::Timeout,
         "InternalError"
         | "InternalFailure"
@@ -202,6 +209,26 @@ mod tests {
             ),
             ErrorKind::LimitExceeded
         );
+    }
+
+    #[test]
+    fn classify_separates_wrong_time_from_wrong_key() {
+        let skewed = [
+            ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
+            ("RequestExpired", "Request has expired."),
+            ("RequestInTheFuture", ""),
+            ("InvalidSignatureException", "Signature expired: 20240101T000000Z is now earlier than 20240101T020000Z"),
+            ("SignatureDoesNotMatch", "Signature not yet current: 20240101T020000Z is still later than …"),
+            ("AccessDenied", "Request has expired"),
+        ];
+        for (code, message) in skewed {
+            assert_eq!(classify(Some(code), 403, message), ErrorKind::ClockSkewed, "{code}: {message}");
+        }
+        let mismatch = "The request signature we calculated does not match the signature you provided.";
+        assert_eq!(classify(Some("SignatureDoesNotMatch"), 403, mismatch), ErrorKind::InvalidCredentials);
+        let expired = "The security token included in the request is expired";
+        assert_eq!(classify(Some("ExpiredToken"), 403, expired), ErrorKind::ExpiredCredentials);
+        assert_eq!(classify(Some("AccessDenied"), 403, "Access Denied"), ErrorKind::Denied);
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::OrderBy;
 
-use super::failed;
+use super::{SERVICE, failed};
 use crate::aws::error::{self, AwsError};
+use crate::aws::pages::Pages;
 
 /// A line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,11 +79,12 @@ impl LogTail {
                     &mut lines,
                 );
             }
-            let same = page.next_forward_token == self.token;
+            // An answer without a token leads no further either.
+            let is_last = page.next_forward_token.is_none() || page.next_forward_token == self.token;
             if page.next_forward_token.is_some() {
                 self.token = page.next_forward_token;
             }
-            if same {
+            if is_last {
                 self.caught_up = true;
                 break;
             }
@@ -92,8 +94,10 @@ impl LogTail {
 
     /// Everything up to where the stream ends now.
     pub async fn drain(&mut self) -> Result<Vec<LogLine>, AwsError> {
+        let mut pages = Pages::new(SERVICE, "GetLogEvents");
         let mut lines = self.next().await?;
         while !self.caught_up {
+            pages.continue_with(self.token.clone())?;
             lines.extend(self.next().await?);
         }
         Ok(lines)
@@ -139,14 +143,14 @@ async fn events_since(
     pattern: Option<&str>,
 ) -> Result<Vec<GroupEvent>, AwsError> {
     let mut events = Vec::new();
-    let mut token = None;
+    let mut pages = Pages::new(SERVICE, "FilterLogEvents");
     loop {
         let answer = client
             .filter_log_events()
             .log_group_name(group)
             .start_time(since_ms.max(0))
             .set_filter_pattern(pattern.map(str::to_owned))
-            .set_next_token(token)
+            .set_next_token(pages.token())
             .send()
             .await
             .map_err(failed("FilterLogEvents"));
@@ -166,8 +170,7 @@ async fn events_since(
             }
         }));
         // Rule: pages may be empty and still have a next one.
-        token = page.next_token;
-        if token.is_none() {
+        if !pages.continue_with(page.next_token)? {
             break;
         }
     }

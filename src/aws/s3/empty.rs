@@ -1,10 +1,14 @@
 //! Emptying a bucket: every version, every delete marker, every unfinished upload, a page at a time.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use super::{SERVICE, delete_bucket, failed, unbuildable};
 use crate::aws::error::{self, AwsError, Deleted, ErrorKind};
+use crate::aws::pages::Pages;
 
 /// What has been taken out of a bucket so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,7 +78,10 @@ async fn delete_versions(
 ) -> Result<Refused, AwsError> {
     let mut refused = Refused::default();
     let (mut key_marker, mut version_marker) = (None, None);
-    let (mut first_before, mut onwards) = (None, false);
+    // Of the keys only hashes are kept: two that are taken for the same lead on too early, and the next round comes back.
+    let hashes = RandomState::new();
+    let (mut first_keys, mut onwards) = (HashSet::new(), false);
+    let mut pages = Pages::page_by_page(SERVICE, "ListObjectVersions");
     loop {
         // A bucket without versions lists its objects here too, as the version `null`.
         let page = client
@@ -96,7 +103,7 @@ async fn delete_versions(
                 .map_err(unbuildable("DeleteObjects"))?;
             keys.push(key);
         }
-        let first = keys.first().cloned();
+        let first = keys.first().map(|first| hashes.hash_one((&first.key, &first.version_id)));
         // Rule: DeleteObjects takes 1,000 keys at most, and refuses none at all.
         for chunk in keys.chunks(1000) {
             delete_keys(client, bucket, chunk.to_vec(), emptied, &mut refused).await?;
@@ -107,13 +114,14 @@ async fn delete_versions(
         }
         // What was deleted is not listed again, so the next page is the first one: a marker would name a key that has
         // gone. Once something stays, the way leads on behind it.
-        onwards |= refused.count > 0 || first == first_before;
-        first_before = first;
+        onwards |= refused.count > 0 || !first_keys.insert(first);
         if onwards {
-            (key_marker, version_marker) = (page.next_key_marker, page.next_version_id_marker);
-            if key_marker.is_none() {
+            let next = (page.next_key_marker, page.next_version_id_marker);
+            if next.0.is_none() {
                 return Ok(refused);
             }
+            pages.visit(format!("{next:?}"))?;
+            (key_marker, version_marker) = next;
         }
     }
 }
@@ -150,6 +158,7 @@ async fn abort_uploads(
     progress: &mut (dyn FnMut(Emptied) + Send),
 ) -> Result<(), AwsError> {
     let (mut key_marker, mut upload_marker) = (None, None);
+    let mut pages = Pages::page_by_page(SERVICE, "ListMultipartUploads");
     loop {
         let page = client
             .list_multipart_uploads()
@@ -179,10 +188,12 @@ async fn abort_uploads(
         if !page.is_truncated.unwrap_or_default() {
             return Ok(());
         }
-        (key_marker, upload_marker) = (page.next_key_marker, page.next_upload_id_marker);
-        if key_marker.is_none() {
+        let next = (page.next_key_marker, page.next_upload_id_marker);
+        if next.0.is_none() {
             return Ok(());
         }
+        pages.visit(format!("{next:?}"))?;
+        (key_marker, upload_marker) = next;
     }
 }
 

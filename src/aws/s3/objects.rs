@@ -1,6 +1,7 @@
 //! Objects: in and out, streamed from and to files.
 
 use std::path::Path;
+use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
@@ -8,7 +9,14 @@ use aws_sdk_s3::primitives::ByteStream;
 use tokio::io::AsyncWriteExt;
 
 use super::{SERVICE, failed};
+use crate::aws::MAX_ANSWER;
 use crate::aws::error::{self, AwsError, ErrorKind};
+
+/// The largest object that is downloaded into a file, in bytes: as large as an object of the sandbox may be.
+pub const MAX_DOWNLOAD: u64 = 256 * 1024 * 1024;
+
+/// The longest that a download may take. One that stalls is ended by the SDK before.
+const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(3600);
 
 /// What is known of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,13 +73,21 @@ async fn put(client: &Client, bucket: &str, key: &str, body: ByteStream, content
     Ok(())
 }
 
-/// Downloads an object into a file, streamed, and answers its size. The file appears when it is complete.
+/// Downloads an object of at most [`MAX_DOWNLOAD`] bytes into a file, streamed, and answers its size. The file appears
+/// when it is complete.
 pub async fn get_object_to_file(client: &Client, bucket: &str, key: &str, file: &Path) -> Result<u64, AwsError> {
     let mut answer = get(client, bucket, key).await?;
+    let announced = answer.content_length.and_then(|length| u64::try_from(length).ok());
+    if announced.is_some_and(|length| length > MAX_DOWNLOAD) {
+        return Err(too_large(MAX_DOWNLOAD));
+    }
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     let part = file.with_file_name(name);
-    let written = write_body(&mut answer.body, &part).await;
+    let written = tokio::time::timeout(DOWNLOAD_DEADLINE, write_body(&mut answer.body, &part));
+    let written = written.await.unwrap_or_else(|_| {
+        Err(AwsError::new(SERVICE, "GetObject", ErrorKind::Timeout, "the object did not arrive within an hour"))
+    });
     let renamed = match written {
         Ok(size) => tokio::fs::rename(&part, file)
             .await
@@ -94,6 +110,9 @@ async fn write_body(body: &mut ByteStream, file: &Path) -> Result<u64, AwsError>
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(interrupted)?;
         size += chunk.len() as u64;
+        if size > MAX_DOWNLOAD {
+            return Err(too_large(MAX_DOWNLOAD));
+        }
         output.write_all(&chunk).await.map_err(unwritable)?;
     }
     output.flush().await.map_err(unwritable)?;
@@ -107,11 +126,23 @@ fn interrupted(error: aws_sdk_s3::primitives::ByteStreamError) -> AwsError {
     }
 }
 
-/// Downloads an object into memory: for small ones.
+fn too_large(limit: u64) -> AwsError {
+    let message = format!("the object is larger than {} MB", limit / (1024 * 1024));
+    AwsError::new(SERVICE, "GetObject", ErrorKind::Oversized, message)
+}
+
+/// Downloads an object into memory: for small ones, of at most [`MAX_ANSWER`] bytes.
 pub async fn get_object_bytes(client: &Client, bucket: &str, key: &str) -> Result<bytes::Bytes, AwsError> {
-    let answer = get(client, bucket, key).await?;
-    let body = answer.body.collect().await.map_err(interrupted)?;
-    Ok(body.into_bytes())
+    let mut body = get(client, bucket, key).await?.body;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(interrupted)?;
+        if bytes.len() + chunk.len() > MAX_ANSWER {
+            return Err(too_large(MAX_ANSWER as u64));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
 }
 
 async fn get(client: &Client, bucket: &str, key: &str) -> Result<GetObjectOutput, AwsError> {

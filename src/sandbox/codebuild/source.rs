@@ -12,6 +12,7 @@ use super::EmbeddedFile;
 use super::buildspec::Buildspec;
 use super::phase::Context;
 use crate::sandbox::dir_handle::{DirEntry, DirHandle};
+use crate::sandbox::http_agent::{agent, reader_of};
 use crate::sandbox::standin::signed::{Signer, Unsigned};
 
 /// Where the function's source comes from when a project names GitHub.
@@ -74,8 +75,7 @@ fn download(location: &str, version: &str, endpoint: &str, signer: &Signer) -> R
     let query = Some(("versionId", version)).filter(|(_, version)| !version.is_empty());
     let request = Unsigned { method: Method::GET, endpoint, path: &path, query, headers: &[], body: &[] };
     let request = signer.sign("s3", &request).map_err(|cause| failed(cause.to_string()))?;
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
-    let mut response = agent.run(request).map_err(|cause| failed(cause.to_string()))?;
+    let mut response = agent().run(request).map_err(|cause| failed(cause.to_string()))?;
     if !response.status().is_success() {
         let status = response.status().as_u16();
         let body = response.body_mut().read_to_string().unwrap_or_default();
@@ -94,12 +94,15 @@ fn download(location: &str, version: &str, endpoint: &str, signer: &Signer) -> R
     let mut kept = || {
         // Without a name where the system can do that: a kill leaves nothing.
         let mut file = tempfile::tempfile()?;
-        io::copy(&mut response.body_mut().as_reader(), &mut file)?;
+        io::copy(&mut reader_of(&mut response, MAX_ARCHIVE), &mut file)?;
         file.seek(SeekFrom::Start(0))?;
         Ok::<_, io::Error>(file)
     };
     kept().map_err(|cause| failed(cause.to_string()))
 }
+
+/// The most that a source may be as an archive: as much as the sandbox's S3 takes as an object.
+const MAX_ARCHIVE: u64 = crate::sandbox::s3::MAX_OBJECT;
 
 /// The most that a source may be when it is unpacked: a small zip can hold very much of nothing.
 const MAX_UNPACKED: u64 = 4 << 30;

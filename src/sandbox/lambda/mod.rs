@@ -42,6 +42,7 @@ mod report;
 mod request;
 mod rootfs;
 mod runtime_api;
+mod runtime_listener;
 mod source;
 mod unpack;
 mod wire;

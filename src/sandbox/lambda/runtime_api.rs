@@ -14,6 +14,7 @@ use http::{HeaderMap, StatusCode, header};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
+use super::runtime_listener::{RuntimeListener, is_runtime_client};
 use crate::sandbox::services::lock;
 
 /// The largest answer of a function, in bytes.
@@ -65,10 +66,10 @@ struct Exchange {
 }
 
 impl RuntimeApi {
-    /// Listens on a free port of the loopback address.
+    /// Listens on this machine alone.
     pub(crate) async fn listen() -> std::io::Result<Self> {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
-        let address = listener.local_addr()?;
+        let listener = RuntimeListener::bind().await?;
+        let address = listener.address();
         let (events, next) = mpsc::channel(1);
         let (say, said) = mpsc::channel(16);
         let exchange = Arc::new(Exchange {
@@ -84,7 +85,7 @@ impl RuntimeApi {
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
             .layer(DefaultBodyLimit::max(MAX_BODY))
-            .layer(middleware::from_fn_with_state(exchange.clone(), own_host_only))
+            .layer(middleware::from_fn_with_state(exchange.clone(), runtime_client_only))
             .with_state(exchange.clone());
         let server = tokio::spawn(async move {
             // Ends only when the task is aborted: axum retries what accepting may answer.
@@ -118,9 +119,8 @@ impl Drop for RuntimeApi {
 }
 
 /// A web page can make a browser call ports of this machine, under a name of its own: such a call is not the function's.
-async fn own_host_only(State(exchange): State<Arc<Exchange>>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    if host == Some(exchange.authority.as_str()) {
+async fn runtime_client_only(State(exchange): State<Arc<Exchange>>, request: Request, next: Next) -> Response {
+    if is_runtime_client(request.headers(), &exchange.authority) {
         next.run(request).await
     } else {
         answer(StatusCode::FORBIDDEN, r#"{"errorMessage":"Forbidden","errorType":"Forbidden"}"#)

@@ -12,7 +12,7 @@ use super::checksum::{self, Checksum};
 use super::{Call, S3, S3Error, S3Result};
 
 /// The largest object that the sandbox takes.
-pub(super) const MAX_OBJECT: u64 = 256 * 1024 * 1024;
+pub(crate) const MAX_OBJECT: u64 = 256 * 1024 * 1024;
 
 /// What has been received.
 pub(super) struct Received {

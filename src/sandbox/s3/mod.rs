@@ -35,6 +35,7 @@ use super::permissions;
 use super::services::{BlobUser, Services, lock};
 use super::signature::Payload;
 
+pub(crate) use body::MAX_OBJECT;
 pub(crate) use error::{S3Error, S3Result};
 use index::{Bucket, Version};
 pub(crate) use permit::Permit;

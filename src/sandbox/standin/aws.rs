@@ -10,7 +10,8 @@ use http::Method;
 use serde_json::Value;
 
 use super::signed::{Signer, Unsigned};
-use super::{Environment, Error, agent, expect_success, variable};
+use super::{Environment, Error, expect_success, variable};
+use crate::sandbox::http_agent::agent;
 
 pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
     let (words, region) = split_region(args)?;

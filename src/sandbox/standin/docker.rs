@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::images::Images;
 use super::reference::Reference;
-use super::{Environment, Error, agent, docker_build, docker_pull, docker_push, expect_success, inspect};
+use super::{Environment, Error, docker_build, docker_pull, docker_push, expect_success, inspect};
 use crate::sandbox::ecr::REGISTRY_HEADER;
+use crate::sandbox::http_agent::agent;
 
 const VERSION: &str = "28.0.0";
 

@@ -9,8 +9,9 @@ use super::docker_push::base;
 use super::image::MANIFEST;
 use super::images::{Images, Manifest};
 use super::reference::Reference;
-use super::{Environment, Error, agent, expect_success};
+use super::{Environment, Error, expect_success};
 use crate::sandbox::ecr::REGISTRY_HEADER;
+use crate::sandbox::http_agent::{agent, reader_of};
 
 const ACCEPTED: &str =
     "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
@@ -53,7 +54,7 @@ pub(super) fn pull(reference: &Reference, build: &Environment) -> Result<String,
         let file = images.incoming()?;
         let mut out =
             Hashing { file: File::create(&file).map_err(Error::io("cannot keep a layer"))?, hash: Sha256::new() };
-        io::copy(&mut answer.body_mut().as_reader(), &mut out).map_err(Error::io("cannot keep a layer"))?;
+        io::copy(&mut reader_of(&mut answer, part.size), &mut out).map_err(Error::io("cannot keep a layer"))?;
         let hex = format!("{:x}", out.hash.finalize());
         if part.digest.strip_prefix("sha256:") != Some(&hex) {
             let _ = fs::remove_file(&file);

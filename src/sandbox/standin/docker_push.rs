@@ -7,8 +7,9 @@ use ureq::{Body, SendBody};
 
 use super::images::{Images, Manifest, Part};
 use super::reference::Reference;
-use super::{Environment, Error, agent, expect_success};
+use super::{Environment, Error, expect_success};
 use crate::sandbox::ecr::REGISTRY_HEADER;
+use crate::sandbox::http_agent::agent;
 
 /// Whether a registry is ECR's, by its host.
 pub(super) fn is_ecr(host: &str) -> bool {

@@ -183,11 +183,6 @@ fn take_time(name: &str) {
     }
 }
 
-/// Speaks HTTP with the sandbox; every status is an answer.
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into()
-}
-
 /// An answer's body, if the status is one of success.
 fn expect_success(
     what: impl Into<String>,

@@ -141,12 +141,16 @@ async fn a_presigned_address_is_checked_as_well() {
         };
         let send = |target: &str| wire.send_as(&Call { payload: None, ..Call::s3("GET", target, "") }, None);
         send(&address("60", &now, &credential)).is(403, "SignatureDoesNotMatch");
-        for expires in ["", "-1", "soon", "99999999999999999999999"] {
-            send(&address(expires, &now, &credential)).is(400, "AuthorizationHeaderMalformed");
+        for expires in ["", "-1", "soon", "604801", "99999999999999999999999"] {
+            send(&address(expires, &now, &credential)).is(400, "AuthorizationQueryParametersError");
         }
+        let too_long = send(&address("604801", &now, &credential)).body;
+        assert!(too_long.contains("X-Amz-Expires must be less than a week (in seconds)"), "{too_long}");
+        // A week exactly: only the signature is wrong.
+        send(&address("604800", &now, &credential)).is(403, "SignatureDoesNotMatch");
         send(&address("60", "20200101T000000Z", &credential)).is(403, "AccessDenied");
-        send(&address("60", &now, "nothing")).is(400, "AuthorizationHeaderMalformed");
-        send("/?X-Amz-Signature=00").is(400, "AuthorizationHeaderMalformed");
+        send(&address("60", &now, "nothing")).is(400, "AuthorizationQueryParametersError");
+        send("/?X-Amz-Signature=00").is(400, "AuthorizationQueryParametersError");
         // Version 2.
         let key = &wire.access_key;
         send(&format!("/?AWSAccessKeyId={key}&Signature=x&Expires=1")).is(403, "AccessDenied");
