@@ -4,6 +4,7 @@ mod bad_input;
 mod cli_usage;
 mod console;
 mod faults;
+mod hostile_answers;
 mod inspect;
 mod killed;
 mod readme;

@@ -12,8 +12,8 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 use thumbctl::aws::{AwsError, Downloads, ErrorKind, cloudformation, logs, s3};
 
-use crate::canned::{answer, clients};
-use crate::common::Program;
+use super::canned::{answer, clients};
+use thumbctl_test_support::Program;
 
 /// The longest that is read of an answer, and what may be on its way beyond that.
 const BOUND: u64 = 17 * 1024 * 1024;

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use thumbctl::aws::{BoundedClient, Downloads};
 
-use crate::common::{Clients, config};
+use thumbctl_test_support::{Clients, config};
 
 /// An answer with a status, headers and a body.
 pub fn answer(status: u16, headers: &[(String, String)], body: SdkBody) -> HttpResponse {

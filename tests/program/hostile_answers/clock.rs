@@ -6,8 +6,8 @@ use aws_smithy_types::date_time::Format;
 use std::time::SystemTime;
 use thumbctl::aws::{AwsError, Downloads, ErrorKind, iam, logs, s3};
 
-use crate::canned::{answer, clients};
-use crate::common::{Clients, Program};
+use super::canned::{answer, clients};
+use thumbctl_test_support::{Clients, Program};
 
 const HOURS: i64 = 3600;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use thumbctl::aws::{AwsError, cloudformation, codebuild, ecr, iam, lambda, logs, s3};
 
-use crate::common::Clients;
+use thumbctl_test_support::Clients;
 
 /// The services.
 pub const SERVICES: [&str; 8] = ["s3", "iam", "ecr", "codebuild", "lambda", "logs", "cloudformation", "sts"];

@@ -12,9 +12,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use thumbctl::aws::{BoundedClient, Downloads};
 
-use crate::calls::{SERVICES, call_all};
-use crate::canned::{answer, clients};
-use crate::common::{Clients, config};
+use super::calls::{SERVICES, call_all};
+use super::canned::{answer, clients};
+use thumbctl_test_support::{Clients, config};
 
 /// All calls of a service together end within this, whatever they are answered.
 const DEADLINE: Duration = Duration::from_secs(60);
