@@ -24,6 +24,7 @@ pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliE
     if let Some(command) = &args.command {
         return sandbox_state::run(context, command).await;
     }
+    keep_files_private();
     // The one that the other commands look for.
     let usual = sandbox_options(&context.settings).map_err(SessionError::from)?.data_dir;
     let data_dir = match args.data_dir {
@@ -62,6 +63,7 @@ pub(crate) async fn run_attached(args: SandboxArgs, interrupt: &Interrupt) -> Re
     let Some(dir) = args.data_dir else {
         return Err(CliError::usage("an attached sandbox needs a data directory", "pass --data-dir DIR"));
     };
+    keep_files_private();
     let keys = access_key(args.access_key, args.access_key_file.as_deref())?;
     let orderly = interrupt.orderly();
     let cancelled = orderly.token().clone();
@@ -87,6 +89,11 @@ fn access_key(argument: Option<AccessKey>, file: Option<&Path>) -> Result<Option
         process_setup::hide_environment();
     }
     access_key::chosen(argument, file, variable)
+}
+
+/// From here on, no file that this process creates is for anybody but its user.
+fn keep_files_private() {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }
 
 fn faults(mut rules: Vec<FaultRule>, file: Option<PathBuf>) -> Result<Vec<FaultRule>, CliError> {

@@ -13,12 +13,6 @@ const DIRECTORIES: [&str; 4] = ["", "snapshots", "s3", "lambda/queue"];
 /// Files at the top that other sandboxes write, too: several may announce themselves in one place.
 const SHARED: &str = "foreground.";
 
-/// Whether a path, seen from the data directory, is that of such a file.
-pub(crate) fn is_temporary(path: &Path) -> bool {
-    let is_in = |directory: &&str| path.parent() == Some(Path::new(directory));
-    path.extension().is_some_and(|extension| extension == EXTENSION) && DIRECTORIES.iter().any(|it| is_in(&it))
-}
-
 /// Removes what is left in a data directory. Only its one server may, before it serves: nobody else writes there.
 ///
 /// # Errors
@@ -86,8 +80,6 @@ mod tests {
         for name in left.iter().chain(&kept) {
             fs::write(path(name), "{").unwrap();
         }
-        assert!(left.iter().all(|name| is_temporary(Path::new(name))));
-        assert!(!is_temporary(Path::new("lambda/images/1/app.new")));
         remove_from_data_dir(dir.path()).unwrap();
         assert!(left.iter().all(|name| !path(name).exists()));
         assert!(kept.iter().chain(&["s3/pics.new"]).all(|name| path(name).exists()));

@@ -10,5 +10,6 @@ mod killed;
 mod readme;
 mod sandbox_process;
 mod sandbox_state;
+mod saved_state_safety;
 mod walls;
 mod whole_loop;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal};
 
+use crate::private_fs;
 use crate::sandbox::marked_processes::{ProcessMark, kill_marked};
 
 /// A file for each process that runs, named by process id. Its first line distinguishes the process from a later one with
@@ -25,8 +26,9 @@ impl Leftovers {
     /// Notes a process that has just been started. Without the note it would only not be found after a crash.
     pub(crate) fn note(&self, pid: u32, mark: &ProcessMark) {
         if let Some(birth) = birth(pid) {
-            let _ = fs::create_dir_all(&self.dir);
-            let _ = fs::write(self.dir.join(pid.to_string()), format!("{birth}\n{}\n", mark.to_text()));
+            let _ = private_fs::create_dir_all(&self.dir);
+            let note = format!("{birth}\n{}\n", mark.to_text());
+            let _ = private_fs::write(&self.dir.join(pid.to_string()), note.as_bytes());
         }
     }
 
