@@ -37,6 +37,7 @@ mod refusal;
 mod request_body;
 mod resource_policy;
 mod s3;
+mod scratch;
 mod server;
 mod services;
 mod sessions;

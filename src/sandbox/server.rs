@@ -25,7 +25,8 @@ use super::error::SandboxError;
 use super::fault::FaultRule;
 use super::front::OnRequest;
 use super::life::{Lives, Setting};
-use super::{state, temporaries, tree};
+use super::scratch::Scratch;
+use super::{state, temporaries};
 
 /// How long requests that are under way when the sandbox ends may take.
 const GRACE: Duration = Duration::from_secs(2);
@@ -80,7 +81,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     };
     let dir = match (&options.data_dir, &scratch) {
         (DataDir::Kept(dir), _) => dir.clone(),
-        (_, Some(scratch)) => scratch.0.clone(),
+        (_, Some(scratch)) => scratch.path().to_owned(),
         (DataDir::Ephemeral, None) => unreachable!("an ephemeral sandbox has a scratch directory"),
     };
     let dir = data_dir::claim(&dir)?;
@@ -247,25 +248,6 @@ async fn converse(stream: TcpStream, lives: Arc<Lives>, mut stopped: watch::Rece
         _ = stopped.changed() => {
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;
-        }
-    }
-}
-
-/// A directory that is gone in the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self, SandboxError> {
-        let dir = std::env::temp_dir().join(format!("thumbctl-sandbox-{}", uuid::Uuid::new_v4().simple()));
-        Ok(Self(data_dir::claim(&dir)?))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let (Some(parent), Some(name)) = (self.0.parent(), self.0.file_name()) {
-            // What stays is in the directory for temporary files.
-            let _ = tree::remove(parent, name);
         }
     }
 }

@@ -51,7 +51,7 @@ const OVERRIDES: [(&str, &str, &str); 14] = [
 impl Store {
     /// Where running builds have their directories.
     pub(super) fn builds_dir(&self) -> PathBuf {
-        self.services.data_dir().join(SERVICE).join(BUILDS)
+        super::builds_below(self.services.data_dir())
     }
 
     /// Removes the directory of a build, or of all.

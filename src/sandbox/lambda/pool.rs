@@ -69,7 +69,7 @@ struct Working {
 
 impl Pool {
     pub(crate) fn new(house: Arc<dyn House>, limits: Limits) -> Arc<Self> {
-        let leftovers = Leftovers::new(house.directory().join("processes"));
+        let leftovers = Leftovers::of(&house.directory());
         Arc::new(Self {
             house,
             limits,
