@@ -56,6 +56,29 @@ impl Bench {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// The journals of the runs so far: a run's id, and its lines.
+    fn recorded(&self) -> Vec<(String, String)> {
+        let mut paths: Vec<PathBuf> =
+            fs::read_dir(self.journals()).expect("journals").map(|entry| entry.expect("an entry").path()).collect();
+        paths.sort();
+        let recorded = |path: PathBuf| {
+            let run = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            (run, fs::read_to_string(path).expect("a journal"))
+        };
+        paths.into_iter().map(recorded).collect()
+    }
+
+    /// Writes so many runs in the place of those that are there, taking turns at what was recorded.
+    fn write_runs(&self, recorded: &[(String, String)], runs: usize) {
+        fs::remove_dir_all(self.journals()).expect("journals");
+        fs::create_dir_all(self.journals()).expect("a folder");
+        for (number, (run, lines)) in recorded.iter().cycle().take(runs).enumerate() {
+            let action = run.split('-').nth(1).expect("a run's id");
+            let id = format!("{:04}-{action}-{:04x}", number + 1, number % 0x10000);
+            fs::write(self.journals().join(format!("{id}.jsonl")), lines.replace(run, &id)).expect("a journal");
+        }
+    }
+
     /// The events of the only run.
     fn events(&self) -> Vec<Event> {
         let journal = fs::read_dir(self.journals()).expect("the journals").next().expect("one").expect("readable");
@@ -94,7 +117,19 @@ impl Bench {
 }
 
 fn main() {
-    let figures = [first_frame(), keys_under_load(), million_lines(), idle(), frame()];
+    const ALL: [(&str, fn() -> Figures); 6] = [
+        ("first_frame", first_frame),
+        ("many_runs", many_runs),
+        ("keys_under_load", keys_under_load),
+        ("million_lines", million_lines),
+        ("idle", idle),
+        ("frame", frame),
+    ];
+    // `cargo bench --bench console -- many_runs` measures one of them.
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    let figures: Vec<Figures> =
+        ALL.into_iter().filter(|(name, _)| is_wanted(name)).map(|(_, measure)| measure()).collect();
     println!("\n{:<58} {:>10} {:>12}", "", "bound", "measured");
     for (what, bound, measured) in figures.iter().flatten() {
         println!("{what:<58} {bound:>10} {measured:>12}");
@@ -124,6 +159,32 @@ fn first_frame() -> Figures {
         .collect();
     times.sort();
     vec![figure("first frame (median of 15)", "50 ms", ms(times[7]))]
+}
+
+/// From the start of the process until all journals are read, with so many runs in them.
+fn many_runs() -> Figures {
+    let bench = Bench::new();
+    bench.deploy();
+    let done = bench.command(&["destroy", "--yes"]).output().expect("the program runs");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let recorded = bench.recorded();
+    let figure_of = |runs: usize| {
+        bench.write_runs(&recorded, runs);
+        let mut times: Vec<Duration> = (0..5)
+            .map(|_| {
+                let began = Instant::now();
+                let mut console = bench.open(&[]);
+                console.wait_for("destroyed");
+                let took = began.elapsed();
+                console.keys("q");
+                console.wait_end();
+                took
+            })
+            .collect();
+        times.sort();
+        figure(&format!("{runs} runs: all journals read (median of 5)"), "linear", ms(times[2]))
+    };
+    [500, 1000, 2000].map(figure_of).into()
 }
 
 /// A key while 10,000 lines a second come: help is opened and closed.

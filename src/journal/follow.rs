@@ -1,6 +1,6 @@
 //! [`JournalFollower`]: reads a deployment's journals from their beginning and goes on as they grow, whoever writes them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -12,6 +12,9 @@ use crate::event::{Event, EventKind, RunId};
 #[derive(Debug)]
 pub struct JournalFollower {
     journal: DeploymentJournal,
+    /// Runs that are still to be read, oldest first. The folder is listed again only once they have been: listing it for
+    /// every reading would take time in proportion to the square of the number of runs.
+    unread: VecDeque<RunId>,
     /// Runs that may still grow.
     open: BTreeMap<RunId, JournalReading>,
     /// Runs that have been read to their last event, or cannot be read.
@@ -30,7 +33,7 @@ pub struct JournalReading {
 
 impl JournalFollower {
     pub(super) fn new(journal: DeploymentJournal) -> Self {
-        Self { journal, open: BTreeMap::new(), closed: BTreeSet::new() }
+        Self { journal, unread: VecDeque::new(), open: BTreeMap::new(), closed: BTreeSet::new() }
     }
 
     /// The events that have come since the last reading, in order, at most so many; empty when there are none. A journal
@@ -40,13 +43,17 @@ impl JournalFollower {
     /// When a journal cannot be read, is damaged, or is a newer program's.
     pub fn next(&mut self, most: usize) -> Result<Vec<Event>, JournalError> {
         let mut events = Vec::new();
-        for run in self.journal.runs()? {
-            if self.closed.contains(&run) {
+        let mut is_listed = false;
+        while events.len() < most {
+            let Some(run) = self.unread.pop_front() else {
+                if is_listed {
+                    break;
+                }
+                is_listed = true;
+                let runs = self.journal.runs()?;
+                self.unread.extend(runs.into_iter().filter(|run| !self.closed.contains(run)));
                 continue;
-            }
-            if events.len() >= most {
-                break;
-            }
+            };
             if let Err(error) = self.read(&run, most, &mut events) {
                 self.open.remove(&run);
                 self.closed.insert(run);
@@ -55,6 +62,10 @@ impl JournalFollower {
                 }
                 // What was read before it is whole; the error shows again to whoever reads that journal by itself.
                 break;
+            }
+            if events.len() >= most && !self.closed.contains(&run) {
+                // There may be more of it.
+                self.unread.push_front(run);
             }
         }
         Ok(events)
@@ -192,6 +203,32 @@ mod tests {
         let ours = |path: &PathBuf| path.starts_with(dir.path());
         let open: Vec<PathBuf> = open.filter_map(|entry| fs::read_link(entry.path()).ok()).filter(ours).collect();
         assert_eq!(open, Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn next_does_not_list_the_folder_while_runs_are_unread() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let journal = journal(dir.path());
+        for _ in 0..20 {
+            let mut run = journal.begin(Action::Deploy).expect("a run begins");
+            (0..10).for_each(|seq| run.append(&event(run.id(), seq)).expect("there is room"));
+        }
+        let mut follower = journal.follow();
+        let mut read = follower.next(7).expect("it can be read");
+        // Were the folder listed again, this one would be read before the others.
+        let first = RunId::from_file_stem("0000-deploy-0000");
+        let line = serde_json::to_string(&event(&first, 0)).expect("an event is JSON");
+        fs::write(journal.path_of(&first), format!("{line}\n")).expect("there is room");
+        loop {
+            let events = follower.next(7).expect("it can be read");
+            if events.is_empty() {
+                break;
+            }
+            read.extend(events);
+        }
+        assert_eq!(read.len(), 201, "nothing is read twice and nothing left out");
+        assert_eq!(read.pop().map(|event| event.run), Some(first));
+        assert!(read.is_sorted_by_key(|event| (event.run.clone(), event.seq)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Wrong settings and wrong usage are in `cli_usage`.
 
 mod credentials;
+mod hostile_text;
 mod images;
 mod interrupts;
 mod journals;
