@@ -10,6 +10,7 @@ mod hint;
 pub mod iam;
 pub mod lambda;
 pub mod logs;
+pub(crate) mod operation;
 pub mod policy;
 pub mod s3;
 pub mod tags;
