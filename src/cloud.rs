@@ -15,6 +15,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
 
+use crate::aws::operation::GetCallerIdentity;
 use crate::aws::{AwsError, BoundedClient, Downloads, ErrorKind};
 use crate::sandbox;
 use crate::settings::{CloudChoice, LatencyChoice, SandboxSettings, Settings};
@@ -283,7 +284,7 @@ impl Cloud {
             .get_caller_identity()
             .send()
             .await
-            .map_err(AwsError::from_sdk("STS", "GetCallerIdentity"))
+            .map_err(AwsError::from_sdk(GetCallerIdentity))
             .map_err(|source| CloudError::Identity {
                 label: self.label.clone(),
                 profile: self.profile.clone(),

@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::error::operation::BuildError;
 
+use crate::aws::operation::CodeBuildOperation;
 use super::Architecture;
 use super::error::{self, AwsError, Deleted, ErrorKind};
 use super::pages::Pages;
@@ -36,11 +37,11 @@ pub const fn build_image(architecture: Architecture) -> &'static str {
     }
 }
 
-fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
+fn failed<E>(operation: CodeBuildOperation) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    AwsError::from_sdk(SERVICE, operation)
+    AwsError::from_sdk(operation)
 }
 
 fn unbuildable(error: BuildError) -> AwsError {
@@ -113,7 +114,7 @@ pub fn build_environment(region: &str, account: &str, repository: &str, image_ta
 ///
 /// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be tried again.
 pub async fn create_project(client: &Client, spec: &ProjectSpec<'_>) -> Result<String, AwsError> {
-    const OPERATION: &str = "CreateProject";
+    const OPERATION: CodeBuildOperation = CodeBuildOperation::CreateProject;
     let logs = CloudWatchLogsConfig::builder()
         .status(LogsConfigStatusType::Enabled)
         .group_name(spec.log_group)
@@ -138,7 +139,7 @@ pub async fn create_project(client: &Client, spec: &ProjectSpec<'_>) -> Result<S
         .map_err(failed(OPERATION))?
         .project
         .and_then(|project| project.arn)
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the project's ARN"))
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the project's ARN"))
 }
 
 fn sdk_source(spec: &ProjectSpec<'_>) -> Result<ProjectSource, AwsError> {
@@ -253,7 +254,7 @@ pub struct Phase {
 // Rule: for five minutes the same token means the same build. Without one, a call whose answer was lost is made again
 // (by the SDK itself) and starts a second build.
 pub async fn start_build(client: &Client, project: &str, token: &str) -> Result<String, AwsError> {
-    const OPERATION: &str = "StartBuild";
+    const OPERATION: CodeBuildOperation = CodeBuildOperation::StartBuild;
     client
         .start_build()
         .project_name(project)
@@ -263,12 +264,12 @@ pub async fn start_build(client: &Client, project: &str, token: &str) -> Result<
         .map_err(failed(OPERATION))?
         .build_value
         .and_then(|build| build.id)
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the build's id"))
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the build's id"))
 }
 
 /// How a build stands; `None` if there is no such build.
 pub async fn build(client: &Client, id: &str) -> Result<Option<BuildState>, AwsError> {
-    let answer = client.batch_get_builds().ids(id).send().await.map_err(failed("BatchGetBuilds"))?;
+    let answer = client.batch_get_builds().ids(id).send().await.map_err(failed(CodeBuildOperation::BatchGetBuilds))?;
     Ok(answer.builds.unwrap_or_default().into_iter().next().map(|build| from_sdk(id, build)))
 }
 
@@ -316,7 +317,7 @@ pub fn log_stream(build_id: &str) -> &str {
 
 /// Stops a build. One that is over stays as it is.
 pub async fn stop_build(client: &Client, id: &str) -> Result<(), AwsError> {
-    client.stop_build().id(id).send().await.map_err(failed("StopBuild"))?;
+    client.stop_build().id(id).send().await.map_err(failed(CodeBuildOperation::StopBuild))?;
     Ok(())
 }
 
@@ -331,7 +332,7 @@ pub async fn builds_of(client: &Client, project: &str) -> Result<Option<Vec<Stri
             .set_next_token(pages.token())
             .send()
             .await
-            .map_err(failed("ListBuildsForProject"));
+            .map_err(failed(CodeBuildOperation::ListBuildsForProject));
         let Some(page) = error::optional(answer)? else {
             return Ok(None);
         };
@@ -350,7 +351,7 @@ pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsE
         return Ok(Deleted::AlreadyGone);
     }
     delete_builds(client, name).await?;
-    error::deleted(client.delete_project().name(name).send().await.map_err(failed("DeleteProject")))
+    error::deleted(client.delete_project().name(name).send().await.map_err(failed(CodeBuildOperation::DeleteProject)))
 }
 
 /// Deletes a project's builds. [`ErrorKind::Conflict`] while one of them is running: stop it, or wait for it.
@@ -362,7 +363,7 @@ pub async fn delete_builds(client: &Client, project: &str) -> Result<Deleted, Aw
             .set_ids(Some(ids.to_vec()))
             .send()
             .await
-            .map_err(failed("BatchDeleteBuilds"))?;
+            .map_err(failed(CodeBuildOperation::BatchDeleteBuilds))?;
         // Rule: a build that runs is not deleted, and that is no error. Without its project it could not be found again.
         let kept = answer.builds_not_deleted.unwrap_or_default();
         let code = |build: &aws_sdk_codebuild::types::BuildNotDeleted| build.status_code.clone().unwrap_or_default();
@@ -383,7 +384,7 @@ pub async fn list_projects(client: &Client, prefix: &str) -> Result<Vec<Tagged>,
     let mut names = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListProjects");
     loop {
-        let page = client.list_projects().set_next_token(pages.token()).send().await.map_err(failed("ListProjects"))?;
+        let page = client.list_projects().set_next_token(pages.token()).send().await.map_err(failed(CodeBuildOperation::ListProjects))?;
         names.extend(page.projects.unwrap_or_default().into_iter().filter(|name| name.starts_with(prefix)));
         if !pages.continue_with(page.next_token)? {
             break;

@@ -6,17 +6,18 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use crate::aws::operation::EcrOperation;
 use super::error::{self, AwsError, Deleted, ErrorKind};
 use super::pages::Pages;
 use super::tags::{self, Tagged, Tags};
 
 const SERVICE: &str = "ECR";
 
-fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
+fn failed<E>(operation: EcrOperation) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    AwsError::from_sdk(SERVICE, operation)
+    AwsError::from_sdk(operation)
 }
 
 /// A repository.
@@ -55,7 +56,7 @@ pub struct Image {
 
 /// Creates a repository that does not scan what is pushed.
 pub async fn create_repository(client: &Client, name: &str, tags: &Tags) -> Result<Repository, AwsError> {
-    const OPERATION: &str = "CreateRepository";
+    const OPERATION: EcrOperation = EcrOperation::CreateRepository;
     let tags = tags
         .iter()
         .map(|(key, value)| {
@@ -63,7 +64,7 @@ pub async fn create_repository(client: &Client, name: &str, tags: &Tags) -> Resu
                 .key(key)
                 .value(value)
                 .build()
-                .map_err(|error| AwsError::new(SERVICE, OPERATION, ErrorKind::Invalid, error.to_string()))
+                .map_err(|error| AwsError::new(SERVICE, OPERATION.name(), ErrorKind::Invalid, error.to_string()))
         })
         .collect::<Result<Vec<_>, _>>()?;
     client
@@ -76,7 +77,7 @@ pub async fn create_repository(client: &Client, name: &str, tags: &Tags) -> Resu
         .map_err(failed(OPERATION))?
         .repository
         .and_then(from_sdk)
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the repository's ARN and URI"))
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the repository's ARN and URI"))
 }
 
 fn from_sdk(repository: aws_sdk_ecr::types::Repository) -> Option<Repository> {
@@ -94,7 +95,7 @@ fn from_sdk(repository: aws_sdk_ecr::types::Repository) -> Option<Repository> {
 /// A repository by its name; `None` if it is not there.
 pub async fn repository(client: &Client, name: &str) -> Result<Option<Repository>, AwsError> {
     let answer =
-        client.describe_repositories().repository_names(name).send().await.map_err(failed("DescribeRepositories"));
+        client.describe_repositories().repository_names(name).send().await.map_err(failed(EcrOperation::DescribeRepositories));
     Ok(error::optional(answer)?
         .and_then(|found| found.repositories)
         .and_then(|found| found.into_iter().find_map(from_sdk)))
@@ -108,7 +109,7 @@ pub async fn image_by_tag(client: &Client, repository: &str, tag: &str) -> Resul
         .image_ids(ImageIdentifier::builder().image_tag(tag).build())
         .send()
         .await
-        .map_err(failed("DescribeImages"));
+        .map_err(failed(EcrOperation::DescribeImages));
     Ok(error::optional(answer)?
         .and_then(|found| found.image_details)
         .and_then(|found| found.into_iter().next())
@@ -132,7 +133,7 @@ pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Resul
         .image_ids(id)
         .send()
         .await
-        .map_err(failed("BatchDeleteImage"));
+        .map_err(failed(EcrOperation::BatchDeleteImage));
     // Rule: what could not be deleted is listed in an answer that looks like success.
     let Some(deleted) = error::optional(answer)? else { return Ok(Deleted::AlreadyGone) };
     let refused = deleted
@@ -153,7 +154,7 @@ pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Resul
 // Rule: with force; without it a repository with images is refused.
 pub async fn delete_repository(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     error::deleted(
-        client.delete_repository().repository_name(name).force(true).send().await.map_err(failed("DeleteRepository")),
+        client.delete_repository().repository_name(name).force(true).send().await.map_err(failed(EcrOperation::DeleteRepository)),
     )
 }
 
@@ -167,7 +168,7 @@ pub async fn list_repositories(client: &Client, prefix: &str) -> Result<Vec<Tagg
             .set_next_token(pages.token())
             .send()
             .await
-            .map_err(failed("DescribeRepositories"))?;
+            .map_err(failed(EcrOperation::DescribeRepositories))?;
         named.extend(
             page.repositories
                 .unwrap_or_default()
@@ -190,18 +191,18 @@ pub async fn list_repositories(client: &Client, prefix: &str) -> Result<Vec<Tagg
 
 /// Who else may use a repository, as JSON; `None` if it has no policy. Lambda writes one when it first takes an image.
 pub async fn repository_policy(client: &Client, name: &str) -> Result<Option<serde_json::Value>, AwsError> {
-    const OPERATION: &str = "GetRepositoryPolicy";
+    const OPERATION: EcrOperation = EcrOperation::GetRepositoryPolicy;
     let answer = client.get_repository_policy().repository_name(name).send().await.map_err(failed(OPERATION));
     let Some(text) = error::optional(answer)?.and_then(|found| found.policy_text) else { return Ok(None) };
     serde_json::from_str(&text).map(Some).map_err(|error| AwsError {
         source: Some(Box::new(error)),
-        ..AwsError::lacks(SERVICE, OPERATION, "a readable policy")
+        ..AwsError::lacks(SERVICE, OPERATION.name(), "a readable policy")
     })
 }
 
 /// The tags of a repository, by its ARN.
 pub async fn repository_tags(client: &Client, arn: &str) -> Result<Tags, AwsError> {
     let answer =
-        client.list_tags_for_resource().resource_arn(arn).send().await.map_err(failed("ListTagsForResource"))?;
+        client.list_tags_for_resource().resource_arn(arn).send().await.map_err(failed(EcrOperation::ListTagsForResource))?;
     Ok(tags::from_pairs(answer.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value))))
 }

@@ -11,6 +11,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::bounded_client::{AnswerBrokenOff, AnswerTooLong};
 use super::clock::ClockDifference;
+use super::operation::AwsOperation;
 
 pub(crate) use classify::classify;
 
@@ -114,11 +115,12 @@ impl AwsError {
         }
     }
 
-    /// Makes an error from what the SDK's client for `service` answered to `operation`; to be used with `map_err`.
-    pub fn from_sdk<E>(service: &'static str, operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> Self
+    /// Makes an error from what the SDK's client answered to an operation; to be used with `map_err`.
+    pub(crate) fn from_sdk<E, O: AwsOperation>(operation: O) -> impl FnOnce(SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
+        let (service, operation) = (O::SERVICE, operation.name());
         move |error| {
             let status = error.raw_response().map(|answer| answer.status().as_u16());
             let clock = error.raw_response().and_then(|answer| ClockDifference::measure(answer.headers()));
@@ -328,6 +330,7 @@ mod tests {
     use aws_smithy_types::error::metadata::ErrorMetadata;
 
     use super::*;
+    use crate::aws::operation::S3Operation;
 
     #[derive(Debug, thiserror::Error)]
     #[error("what the service said")]
@@ -352,11 +355,11 @@ mod tests {
             meta = meta.message(message);
         }
         let error = SdkError::service_error(Said(meta.build()), answer(status));
-        AwsError::from_sdk("S3", "CreateBucket")(error)
+        AwsError::from_sdk(S3Operation::CreateBucket)(error)
     }
 
     fn connection(error: ConnectorError) -> AwsError {
-        AwsError::from_sdk::<Said>("S3", "CreateBucket")(SdkError::dispatch_failure(error))
+        AwsError::from_sdk::<Said, _>(S3Operation::CreateBucket)(SdkError::dispatch_failure(error))
     }
 
     #[test]
@@ -377,10 +380,10 @@ mod tests {
     #[test]
     fn an_answer_that_is_not_the_services_own_is_told_by_its_status_too() {
         let error = SdkError::response_error("unexpected token '<'", answer(503));
-        let error = AwsError::from_sdk::<Said>("S3", "CreateBucket")(error);
+        let error = AwsError::from_sdk::<Said, _>(S3Operation::CreateBucket)(error);
         assert_eq!(error.kind, ErrorKind::Server);
         let error = SdkError::response_error("cut short", answer(200));
-        let error = AwsError::from_sdk::<Said>("S3", "CreateBucket")(error);
+        let error = AwsError::from_sdk::<Said, _>(S3Operation::CreateBucket)(error);
         assert_eq!(error.kind, ErrorKind::Network);
         assert_eq!(error.to_string(), "S3 CreateBucket failed: the answer could not be read (cut short)");
     }
@@ -398,7 +401,8 @@ mod tests {
     fn a_connection_that_times_out_is_a_timeout() {
         let error = connection(ConnectorError::timeout("connect took 3 s".into()));
         assert_eq!(error.kind, ErrorKind::Timeout);
-        let error = AwsError::from_sdk::<Said>("S3", "CreateBucket")(SdkError::timeout_error("operation timeout"));
+        let error =
+            AwsError::from_sdk::<Said, _>(S3Operation::CreateBucket)(SdkError::timeout_error("operation timeout"));
         assert_eq!(error.kind, ErrorKind::Timeout);
     }
 

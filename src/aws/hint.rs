@@ -1,6 +1,7 @@
-//! What to do about an error of AWS: the advice beside the error, and which permission each call needs.
+//! What to do about an error of AWS: the advice beside the error.
 
 use super::error::{AwsError, ErrorKind};
+use super::operation::required_action;
 
 impl AwsError {
     /// What to do about it, if there is something: one or two sentences.
@@ -90,8 +91,7 @@ impl AwsError {
         if self.has_code("AccountSuspendedException") {
             return "The account is suspended: see AWS's mails to its owner, or ask AWS support.".to_owned();
         }
-        let action =
-            denied_action(&self.message).map(str::to_owned).or_else(|| permission(self.service, self.operation));
+        let action = denied_action(&self.message).or_else(|| required_action(self.service, self.operation));
         let missing = action.map_or_else(String::new, |action| format!("{action} is missing. "));
         if text.contains("explicit deny") {
             return format!(
@@ -151,79 +151,9 @@ fn denied_action(message: &str) -> Option<&str> {
     action.contains(':').then_some(action)
 }
 
-/// The permission that a call needs. Mostly they are called the same; S3 is the exception, as ever.
-pub(crate) fn permission(service: &str, operation: &str) -> Option<String> {
-    let prefix = match service {
-        "S3" => "s3",
-        "IAM" => "iam",
-        "ECR" => "ecr",
-        "CodeBuild" => "codebuild",
-        "CloudWatch Logs" => "logs",
-        "Lambda" => "lambda",
-        "CloudFormation" => "cloudformation",
-        _ => return None,
-    };
-    let action = match (prefix, operation) {
-        ("s3", "HeadBucket" | "ListObjectsV2") => "ListBucket",
-        ("s3", "HeadObject") => "GetObject",
-        ("s3", "ListBuckets") => "ListAllMyBuckets",
-        ("s3", "ListObjectVersions") => "ListBucketVersions",
-        ("s3", "ListMultipartUploads") => "ListBucketMultipartUploads",
-        // Buckets are emptied version by version, those called "null" included.
-        ("s3", "DeleteObjects") => "DeleteObjectVersion",
-        ("s3", "PutPublicAccessBlock") => "PutBucketPublicAccessBlock",
-        ("s3", "GetPublicAccessBlock") => "GetBucketPublicAccessBlock",
-        ("s3", "PutBucketEncryption") => "PutEncryptionConfiguration",
-        ("s3", "GetBucketEncryption") => "GetEncryptionConfiguration",
-        ("s3", "PutBucketNotificationConfiguration") => "PutBucketNotification",
-        ("s3", "GetBucketNotificationConfiguration") => "GetBucketNotification",
-        (_, operation) => operation,
-    };
-    Some(format!("{prefix}:{action}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::policy::Document;
-
-    /// The operations that a file of this folder calls: what it hands to `failed`.
-    fn operations(source: &'static str) -> impl Iterator<Item = &'static str> {
-        ["failed(\"", "const OPERATION: &str = \""]
-            .into_iter()
-            .flat_map(move |start| source.split(start).skip(1))
-            .filter_map(|after| after.split_once('"').map(|(name, _)| name))
-    }
-
-    #[test]
-    fn the_users_policy_allows_every_call_of_this_layer() {
-        let files = [
-            ("S3", include_str!("s3.rs")),
-            ("S3", include_str!("s3/describe.rs")),
-            ("S3", include_str!("s3/objects.rs")),
-            ("S3", include_str!("s3/empty.rs")),
-            ("IAM", include_str!("iam.rs")),
-            ("ECR", include_str!("ecr.rs")),
-            ("CodeBuild", include_str!("codebuild.rs")),
-            ("CodeBuild", include_str!("codebuild/project.rs")),
-            ("CloudWatch Logs", include_str!("logs.rs")),
-            ("CloudWatch Logs", include_str!("logs/read.rs")),
-            ("Lambda", include_str!("lambda.rs")),
-            ("CloudFormation", include_str!("cloudformation.rs")),
-            ("CloudFormation", include_str!("cloudformation/change_set.rs")),
-            ("CloudFormation", include_str!("cloudformation/events.rs")),
-        ];
-        let policy = Document::UserPolicy.text();
-        let mut checked = 0;
-        for (service, source) in files {
-            for operation in operations(source) {
-                let action = permission(service, operation).unwrap();
-                assert!(policy.contains(&format!("\"{action}\"")), "{action}");
-                checked += 1;
-            }
-        }
-        assert!(checked > 50, "only {checked} calls were found");
-    }
 
     fn denied(message: &str) -> AwsError {
         AwsError::new("Lambda", "CreateFunction", ErrorKind::Denied, message)

@@ -6,17 +6,18 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use crate::aws::operation::IamOperation;
 use super::error::{self, AwsError, Deleted, ErrorKind};
 use super::pages::Pages;
 use super::tags::{self, Tagged, Tags};
 
 const SERVICE: &str = "IAM";
 
-fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
+fn failed<E>(operation: IamOperation) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    AwsError::from_sdk(SERVICE, operation)
+    AwsError::from_sdk(operation)
 }
 
 fn sdk_tags(operation: &'static str, tags: &Tags) -> Result<Vec<Tag>, AwsError> {
@@ -43,19 +44,19 @@ pub async fn create_policy(
     description: &str,
     tags: &Tags,
 ) -> Result<String, AwsError> {
-    const OPERATION: &str = "CreatePolicy";
+    const OPERATION: IamOperation = IamOperation::CreatePolicy;
     client
         .create_policy()
         .policy_name(name)
         .policy_document(document.to_string())
         .description(description)
-        .set_tags(Some(sdk_tags(OPERATION, tags)?))
+        .set_tags(Some(sdk_tags(OPERATION.name(), tags)?))
         .send()
         .await
         .map_err(failed(OPERATION))?
         .policy
         .and_then(|policy| policy.arn)
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the policy's ARN"))
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the policy's ARN"))
 }
 
 /// Creates a role that the trust policy's principal may assume, and answers its ARN.
@@ -68,25 +69,25 @@ pub async fn create_role(
     description: &str,
     tags: &Tags,
 ) -> Result<String, AwsError> {
-    const OPERATION: &str = "CreateRole";
+    const OPERATION: IamOperation = IamOperation::CreateRole;
     client
         .create_role()
         .role_name(name)
         .assume_role_policy_document(trust.to_string())
         .description(description)
-        .set_tags(Some(sdk_tags(OPERATION, tags)?))
+        .set_tags(Some(sdk_tags(OPERATION.name(), tags)?))
         .send()
         .await
         .map_err(failed(OPERATION))?
         .role
         .map(|role| role.arn)
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the role's ARN"))
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the role's ARN"))
 }
 
 /// Sets tags of a policy, besides those that it has.
 pub async fn tag_policy(client: &Client, arn: &str, tags: &Tags) -> Result<(), AwsError> {
-    const OPERATION: &str = "TagPolicy";
-    let tags = Some(sdk_tags(OPERATION, tags)?);
+    const OPERATION: IamOperation = IamOperation::TagPolicy;
+    let tags = Some(sdk_tags(OPERATION.name(), tags)?);
     client.tag_policy().policy_arn(arn).set_tags(tags).send().await.map_err(failed(OPERATION))?;
     Ok(())
 }
@@ -99,7 +100,7 @@ pub async fn attach_role_policy(client: &Client, role: &str, policy_arn: &str) -
         .policy_arn(policy_arn)
         .send()
         .await
-        .map_err(failed("AttachRolePolicy"))?;
+        .map_err(failed(IamOperation::AttachRolePolicy))?;
     Ok(())
 }
 
@@ -122,7 +123,7 @@ pub struct Role {
 
 /// A role by its name; `None` if it is not there.
 pub async fn role(client: &Client, name: &str) -> Result<Option<Role>, AwsError> {
-    let answer = client.get_role().role_name(name).send().await.map_err(failed("GetRole"));
+    let answer = client.get_role().role_name(name).send().await.map_err(failed(IamOperation::GetRole));
     Ok(error::optional(answer)?.and_then(|found| found.role).map(|role| Role {
         arn: role.arn,
         description: role.description,
@@ -154,7 +155,7 @@ pub struct Policy {
 
 /// A policy by its ARN; `None` if it is not there.
 pub async fn policy(client: &Client, arn: &str) -> Result<Option<Policy>, AwsError> {
-    let answer = client.get_policy().policy_arn(arn).send().await.map_err(failed("GetPolicy"));
+    let answer = client.get_policy().policy_arn(arn).send().await.map_err(failed(IamOperation::GetPolicy));
     Ok(error::optional(answer)?.and_then(|found| found.policy).map(|policy| Policy {
         arn: policy.arn.unwrap_or_else(|| arn.to_owned()),
         description: policy.description,
@@ -168,14 +169,14 @@ pub async fn policy(client: &Client, arn: &str) -> Result<Option<Policy>, AwsErr
 
 /// What a version of a policy says.
 pub async fn policy_document(client: &Client, arn: &str, version: &str) -> Result<serde_json::Value, AwsError> {
-    const OPERATION: &str = "GetPolicyVersion";
+    const OPERATION: IamOperation = IamOperation::GetPolicyVersion;
     let answer =
         client.get_policy_version().policy_arn(arn).version_id(version).send().await.map_err(failed(OPERATION))?;
     let text = answer.policy_version.and_then(|version| version.document);
-    let text = text.ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the policy's document"))?;
+    let text = text.ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the policy's document"))?;
     read_document(&text).map_err(|error| AwsError {
         source: Some(Box::new(error)),
-        ..AwsError::lacks(SERVICE, OPERATION, "a readable document")
+        ..AwsError::lacks(SERVICE, OPERATION.name(), "a readable document")
     })
 }
 
@@ -198,7 +199,7 @@ pub async fn attached_policies(client: &Client, role: &str) -> Result<Option<Vec
             .set_marker(pages.token())
             .send()
             .await
-            .map_err(failed("ListAttachedRolePolicies"));
+            .map_err(failed(IamOperation::ListAttachedRolePolicies));
         let Some(page) = error::optional(answer)? else {
             return Ok(None);
         };
@@ -225,10 +226,10 @@ pub async fn delete_role(client: &Client, name: &str) -> Result<Deleted, AwsErro
             .policy_name(inline)
             .send()
             .await
-            .map_err(failed("DeleteRolePolicy"));
+            .map_err(failed(IamOperation::DeleteRolePolicy));
         error::deleted(answer)?;
     }
-    error::deleted(client.delete_role().role_name(name).send().await.map_err(failed("DeleteRole")))
+    error::deleted(client.delete_role().role_name(name).send().await.map_err(failed(IamOperation::DeleteRole)))
 }
 
 async fn detach(client: &Client, role: &str, policy_arn: &str) -> Result<Deleted, AwsError> {
@@ -239,7 +240,7 @@ async fn detach(client: &Client, role: &str, policy_arn: &str) -> Result<Deleted
             .policy_arn(policy_arn)
             .send()
             .await
-            .map_err(failed("DetachRolePolicy")),
+            .map_err(failed(IamOperation::DetachRolePolicy)),
     )
 }
 
@@ -253,7 +254,7 @@ async fn inline_policies(client: &Client, role: &str) -> Result<Vec<String>, Aws
             .set_marker(pages.token())
             .send()
             .await
-            .map_err(failed("ListRolePolicies"));
+            .map_err(failed(IamOperation::ListRolePolicies));
         let Some(page) = error::optional(answer)? else {
             return Ok(names);
         };
@@ -280,10 +281,10 @@ pub async fn delete_policy(client: &Client, arn: &str) -> Result<Deleted, AwsErr
             .version_id(version)
             .send()
             .await
-            .map_err(failed("DeletePolicyVersion"));
+            .map_err(failed(IamOperation::DeletePolicyVersion));
         error::deleted(answer)?;
     }
-    error::deleted(client.delete_policy().policy_arn(arn).send().await.map_err(failed("DeletePolicy")))
+    error::deleted(client.delete_policy().policy_arn(arn).send().await.map_err(failed(IamOperation::DeletePolicy)))
 }
 
 // Users and groups are not ours: a policy that somebody gave to one of them is refused by AWS, and said to be in use.
@@ -297,7 +298,7 @@ async fn roles_with_policy(client: &Client, arn: &str) -> Result<Option<Vec<Stri
             .set_marker(pages.token())
             .send()
             .await
-            .map_err(failed("ListEntitiesForPolicy"));
+            .map_err(failed(IamOperation::ListEntitiesForPolicy));
         let Some(page) = error::optional(answer)? else {
             return Ok(None);
         };
@@ -318,7 +319,7 @@ async fn older_versions(client: &Client, arn: &str) -> Result<Vec<String>, AwsEr
             .set_marker(pages.token())
             .send()
             .await
-            .map_err(failed("ListPolicyVersions"));
+            .map_err(failed(IamOperation::ListPolicyVersions));
         let Some(page) = error::optional(answer)? else {
             return Ok(versions);
         };
@@ -341,7 +342,7 @@ pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, Aw
     let mut pages = Pages::new(SERVICE, "ListRoles");
     loop {
         // Rule: IAM's prefixes are paths; names have to be looked through.
-        let page = client.list_roles().set_marker(pages.token()).send().await.map_err(failed("ListRoles"))?;
+        let page = client.list_roles().set_marker(pages.token()).send().await.map_err(failed(IamOperation::ListRoles))?;
         roles.extend(page.roles.into_iter().filter(|role| role.role_name.starts_with(prefix)));
         if !pages.continue_with(page.marker.filter(|_| page.is_truncated))? {
             break;
@@ -356,7 +357,7 @@ pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, Aw
             .max_items(100)
             .send()
             .await
-            .map_err(failed("ListRoleTags"));
+            .map_err(failed(IamOperation::ListRoleTags));
         if let Some(tags) = error::optional(answer)? {
             found.push(Tagged { name: role.role_name, arn: role.arn, tags: from_sdk_tags(tags.tags) });
         }
@@ -375,7 +376,7 @@ pub async fn list_policies(client: &Client, prefix: &str) -> Result<Vec<Tagged>,
             .set_marker(pages.token())
             .send()
             .await
-            .map_err(failed("ListPolicies"))?;
+            .map_err(failed(IamOperation::ListPolicies))?;
         named.extend(
             page.policies
                 .unwrap_or_default()
@@ -390,7 +391,7 @@ pub async fn list_policies(client: &Client, prefix: &str) -> Result<Vec<Tagged>,
     let mut found = Vec::with_capacity(named.len());
     for (name, arn) in named {
         let answer =
-            client.list_policy_tags().policy_arn(&arn).max_items(100).send().await.map_err(failed("ListPolicyTags"));
+            client.list_policy_tags().policy_arn(&arn).max_items(100).send().await.map_err(failed(IamOperation::ListPolicyTags));
         if let Some(tags) = error::optional(answer)? {
             found.push(Tagged { name, arn, tags: from_sdk_tags(tags.tags) });
         }

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio_util::sync::CancellationToken;
 
+use crate::aws::operation::LambdaOperation;
 use super::Architecture;
 use super::error::{self, AwsError, Deleted, ErrorKind};
 use super::pages::Pages;
@@ -19,11 +20,11 @@ use super::wait::{self, Poll, WaitError, Waiting};
 
 const SERVICE: &str = "Lambda";
 
-fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
+fn failed<E>(operation: LambdaOperation) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    AwsError::from_sdk(SERVICE, operation)
+    AwsError::from_sdk(operation)
 }
 
 /// What a function is made of.
@@ -117,7 +118,7 @@ pub struct FunctionCode {
 ///
 /// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be tried again.
 pub async fn create_function(client: &Client, spec: &FunctionSpec<'_>) -> Result<String, AwsError> {
-    const OPERATION: &str = "CreateFunction";
+    const OPERATION: LambdaOperation = LambdaOperation::CreateFunction;
     let environment = SdkEnvironment::builder().set_variables(Some(spec.environment.iter().cloned().collect())).build();
     client
         .create_function()
@@ -138,7 +139,7 @@ pub async fn create_function(client: &Client, spec: &FunctionSpec<'_>) -> Result
         .await
         .map_err(failed(OPERATION))?
         .function_arn
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the function's ARN"))
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the function's ARN"))
 }
 
 /// A function by its name; `None` if it is not there.
@@ -148,7 +149,7 @@ pub async fn function(client: &Client, name: &str) -> Result<Option<Function>, A
         .function_name(name)
         .send()
         .await
-        .map_err(failed("GetFunctionConfiguration"));
+        .map_err(failed(LambdaOperation::GetFunctionConfiguration));
     Ok(error::optional(answer)?.map(|found| {
         let state = match &found.state {
             Some(State::Pending) => FunctionState::Pending,
@@ -238,7 +239,7 @@ pub async fn add_bucket_permission(
         .source_account(account)
         .send()
         .await
-        .map_err(failed("AddPermission"))?;
+        .map_err(failed(LambdaOperation::AddPermission))?;
     Ok(())
 }
 
@@ -251,13 +252,13 @@ pub async fn remove_permission(client: &Client, function: &str, statement_id: &s
             .statement_id(statement_id)
             .send()
             .await
-            .map_err(failed("RemovePermission")),
+            .map_err(failed(LambdaOperation::RemovePermission)),
     )
 }
 
 /// What a function runs, and its tags; `None` if it is not there.
 pub async fn function_code(client: &Client, name: &str) -> Result<Option<FunctionCode>, AwsError> {
-    let answer = client.get_function().function_name(name).send().await.map_err(failed("GetFunction"));
+    let answer = client.get_function().function_name(name).send().await.map_err(failed(LambdaOperation::GetFunction));
     Ok(error::optional(answer)?.map(|found| {
         let (image_uri, resolved_image_uri) =
             found.code.map(|code| (code.image_uri, code.resolved_image_uri)).unwrap_or_default();
@@ -270,14 +271,14 @@ pub async fn function_code(client: &Client, name: &str) -> Result<Option<Functio
 
 /// A function's resource policy, as JSON; `None` if it has none, or is not there.
 pub async fn resource_policy(client: &Client, function: &str) -> Result<Option<serde_json::Value>, AwsError> {
-    const OPERATION: &str = "GetPolicy";
+    const OPERATION: LambdaOperation = LambdaOperation::GetPolicy;
     let answer = client.get_policy().function_name(function).send().await.map_err(failed(OPERATION));
     let Some(policy) = error::optional(answer)?.and_then(|found| found.policy) else {
         return Ok(None);
     };
     serde_json::from_str(&policy).map(Some).map_err(|error| AwsError {
         source: Some(Box::new(error)),
-        ..AwsError::lacks(SERVICE, OPERATION, "a readable policy")
+        ..AwsError::lacks(SERVICE, OPERATION.name(), "a readable policy")
     })
 }
 
@@ -305,7 +306,7 @@ fn statements_for(policy: &serde_json::Value, bucket: &str) -> Vec<serde_json::V
 
 /// Deletes a function.
 pub async fn delete_function(client: &Client, name: &str) -> Result<Deleted, AwsError> {
-    error::deleted(client.delete_function().function_name(name).send().await.map_err(failed("DeleteFunction")))
+    error::deleted(client.delete_function().function_name(name).send().await.map_err(failed(LambdaOperation::DeleteFunction)))
 }
 
 /// The functions whose names start with a prefix, with their tags.
@@ -313,7 +314,7 @@ pub async fn list_functions(client: &Client, prefix: &str) -> Result<Vec<Tagged>
     let mut named = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListFunctions");
     loop {
-        let page = client.list_functions().set_marker(pages.token()).send().await.map_err(failed("ListFunctions"))?;
+        let page = client.list_functions().set_marker(pages.token()).send().await.map_err(failed(LambdaOperation::ListFunctions))?;
         named.extend(
             page.functions
                 .unwrap_or_default()
@@ -327,7 +328,7 @@ pub async fn list_functions(client: &Client, prefix: &str) -> Result<Vec<Tagged>
     }
     let mut found = Vec::with_capacity(named.len());
     for (name, arn) in named {
-        let answer = client.list_tags().resource(&arn).send().await.map_err(failed("ListTags"));
+        let answer = client.list_tags().resource(&arn).send().await.map_err(failed(LambdaOperation::ListTags));
         if let Some(tags) = error::optional(answer)? {
             found.push(Tagged { name, arn, tags: tags.tags.unwrap_or_default().into_iter().collect() });
         }

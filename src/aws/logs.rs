@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use crate::aws::operation::LogsOperation;
 use super::error::{self, AwsError, Deleted};
 use super::pages::Pages;
 use super::tags::{Tagged, Tags};
@@ -15,11 +16,11 @@ pub use read::{GroupTail, LogLine, LogTail, filter_events, latest_streams};
 
 const SERVICE: &str = "CloudWatch Logs";
 
-fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
+fn failed<E>(operation: LogsOperation) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    AwsError::from_sdk(SERVICE, operation)
+    AwsError::from_sdk(operation)
 }
 
 /// Creates a log group. [`super::ErrorKind::AlreadyExists`] if it is there: a late invocation may have made it.
@@ -30,7 +31,7 @@ pub async fn create_log_group(client: &Client, group: &str, tags: &Tags) -> Resu
         .set_tags((!tags.is_empty()).then(|| tags.clone().into_iter().collect()))
         .send()
         .await
-        .map_err(failed("CreateLogGroup"))?;
+        .map_err(failed(LogsOperation::CreateLogGroup))?;
     Ok(())
 }
 
@@ -42,7 +43,7 @@ pub async fn put_retention(client: &Client, group: &str, days: u32) -> Result<()
         .retention_in_days(i32::try_from(days).unwrap_or(i32::MAX))
         .send()
         .await
-        .map_err(failed("PutRetentionPolicy"))?;
+        .map_err(failed(LogsOperation::PutRetentionPolicy))?;
     Ok(())
 }
 
@@ -63,7 +64,7 @@ pub struct LogGroup {
 pub async fn log_group(client: &Client, group: &str) -> Result<Option<LogGroup>, AwsError> {
     // Prefixes match longer names too, and names sort: if the group is there, it comes first.
     let page =
-        client.describe_log_groups().log_group_name_prefix(group).send().await.map_err(failed("DescribeLogGroups"))?;
+        client.describe_log_groups().log_group_name_prefix(group).send().await.map_err(failed(LogsOperation::DescribeLogGroups))?;
     let mut found = page.log_groups.unwrap_or_default().into_iter();
     Ok(found.find(|found| found.log_group_name.as_deref() == Some(group)).map(|found| LogGroup {
         arn: group_arn(found.log_group_arn, found.arn),
@@ -76,13 +77,13 @@ pub async fn log_group(client: &Client, group: &str) -> Result<Option<LogGroup>,
 /// The tags of a log group, by its ARN without a star.
 pub async fn log_group_tags(client: &Client, arn: &str) -> Result<Tags, AwsError> {
     let answer =
-        client.list_tags_for_resource().resource_arn(arn).send().await.map_err(failed("ListTagsForResource"))?;
+        client.list_tags_for_resource().resource_arn(arn).send().await.map_err(failed(LogsOperation::ListTagsForResource))?;
     Ok(answer.tags.unwrap_or_default().into_iter().collect())
 }
 
 /// Deletes a log group with all that is in it.
 pub async fn delete_log_group(client: &Client, group: &str) -> Result<Deleted, AwsError> {
-    error::deleted(client.delete_log_group().log_group_name(group).send().await.map_err(failed("DeleteLogGroup")))
+    error::deleted(client.delete_log_group().log_group_name(group).send().await.map_err(failed(LogsOperation::DeleteLogGroup)))
 }
 
 /// The log groups whose names start with a prefix, with their tags.
@@ -96,7 +97,7 @@ pub async fn list_log_groups(client: &Client, prefix: &str) -> Result<Vec<Tagged
             .set_next_token(pages.token())
             .send()
             .await
-            .map_err(failed("DescribeLogGroups"))?;
+            .map_err(failed(LogsOperation::DescribeLogGroups))?;
         named.extend(
             page.log_groups
                 .unwrap_or_default()

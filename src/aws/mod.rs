@@ -12,6 +12,7 @@ mod hint;
 pub mod iam;
 pub mod lambda;
 pub mod logs;
+pub(crate) mod operation;
 mod pages;
 pub mod policy;
 pub mod s3;

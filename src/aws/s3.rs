@@ -17,6 +17,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::error::operation::BuildError;
 use tokio_util::sync::CancellationToken;
 
+use crate::aws::operation::S3Operation;
 use super::error::{self, AwsError, Deleted, ErrorKind};
 use super::pages::Pages;
 use super::tags::{self, Tagged, Tags};
@@ -33,11 +34,11 @@ pub use objects::{
 
 const SERVICE: &str = "S3";
 
-fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
+fn failed<E>(operation: S3Operation) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    AwsError::from_sdk(SERVICE, operation)
+    AwsError::from_sdk(operation)
 }
 
 fn unbuildable(operation: &'static str) -> impl FnOnce(BuildError) -> AwsError {
@@ -70,7 +71,7 @@ pub async fn create_bucket(client: &Client, bucket: &str, region: &str) -> Resul
         .set_create_bucket_configuration(location)
         .send()
         .await
-        .map_err(failed("CreateBucket"))?;
+        .map_err(failed(S3Operation::CreateBucket))?;
     Ok(())
 }
 
@@ -107,16 +108,16 @@ pub async fn head_bucket(client: &Client, bucket: &str) -> Result<Presence, AwsE
 
 /// Sets a bucket's tags, in place of all that it had.
 pub async fn put_bucket_tags(client: &Client, bucket: &str, tags: &Tags) -> Result<(), AwsError> {
-    const OPERATION: &str = "PutBucketTagging";
+    const OPERATION: S3Operation = S3Operation::PutBucketTagging;
     let mut tagging = Tagging::builder();
     for (key, value) in tags {
         let tag = Tag::builder().key(key).value(value).build();
-        tagging = tagging.tag_set(tag.map_err(unbuildable(OPERATION))?);
+        tagging = tagging.tag_set(tag.map_err(unbuildable(OPERATION.name()))?);
     }
     client
         .put_bucket_tagging()
         .bucket(bucket)
-        .tagging(tagging.build().map_err(unbuildable(OPERATION))?)
+        .tagging(tagging.build().map_err(unbuildable(OPERATION.name()))?)
         .send()
         .await
         .map_err(failed(OPERATION))?;
@@ -125,7 +126,7 @@ pub async fn put_bucket_tags(client: &Client, bucket: &str, tags: &Tags) -> Resu
 
 /// A bucket's tags; none, if it has none.
 pub async fn bucket_tags(client: &Client, bucket: &str) -> Result<Tags, AwsError> {
-    let answer = client.get_bucket_tagging().bucket(bucket).send().await.map_err(failed("GetBucketTagging"));
+    let answer = client.get_bucket_tagging().bucket(bucket).send().await.map_err(failed(S3Operation::GetBucketTagging));
     match answer {
         Ok(found) => Ok(tags::from_pairs(found.tag_set.into_iter().map(|tag| (tag.key, tag.value)))),
         // Rule: a bucket without tags answers with an error.
@@ -149,21 +150,21 @@ pub async fn block_public_access(client: &Client, bucket: &str) -> Result<(), Aw
         )
         .send()
         .await
-        .map_err(failed("PutPublicAccessBlock"))?;
+        .map_err(failed(S3Operation::PutPublicAccessBlock))?;
     Ok(())
 }
 
 /// Has a bucket's objects encrypted at rest with keys that S3 manages (SSE-S3).
 pub async fn encrypt_bucket(client: &Client, bucket: &str) -> Result<(), AwsError> {
-    const OPERATION: &str = "PutBucketEncryption";
+    const OPERATION: S3Operation = S3Operation::PutBucketEncryption;
     let by_default = ServerSideEncryptionByDefault::builder()
         .sse_algorithm(ServerSideEncryption::Aes256)
         .build()
-        .map_err(unbuildable(OPERATION))?;
+        .map_err(unbuildable(OPERATION.name()))?;
     let configuration = ServerSideEncryptionConfiguration::builder()
         .rules(ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by_default).build())
         .build()
-        .map_err(unbuildable(OPERATION))?;
+        .map_err(unbuildable(OPERATION.name()))?;
     client
         .put_bucket_encryption()
         .bucket(bucket)
@@ -178,13 +179,13 @@ pub async fn encrypt_bucket(client: &Client, bucket: &str) -> Result<(), AwsErro
 ///
 /// The function's permission comes first: S3 asks for it, and refuses otherwise ([`destination_not_validated`]).
 pub async fn put_notification(client: &Client, bucket: &str, function_arn: &str) -> Result<(), AwsError> {
-    const OPERATION: &str = "PutBucketNotificationConfiguration";
+    const OPERATION: S3Operation = S3Operation::PutBucketNotificationConfiguration;
     let function = LambdaFunctionConfiguration::builder()
         .id("thumbnail")
         .lambda_function_arn(function_arn)
         .events(Event::from("s3:ObjectCreated:*"))
         .build()
-        .map_err(unbuildable(OPERATION))?;
+        .map_err(unbuildable(OPERATION.name()))?;
     replace_notification(
         client,
         bucket,
@@ -212,7 +213,7 @@ async fn replace_notification(
         .skip_destination_validation(false)
         .send()
         .await
-        .map_err(failed("PutBucketNotificationConfiguration"))?;
+        .map_err(failed(S3Operation::PutBucketNotificationConfiguration))?;
     Ok(())
 }
 
@@ -236,7 +237,7 @@ pub async fn list_buckets(client: &Client, prefix: &str, region: &str) -> Result
             .set_continuation_token(pages.token())
             .send()
             .await
-            .map_err(failed("ListBuckets"))?;
+            .map_err(failed(S3Operation::ListBuckets))?;
         // Not every endpoint filters.
         names.extend(
             page.buckets
@@ -262,5 +263,5 @@ pub async fn list_buckets(client: &Client, prefix: &str, region: &str) -> Result
 
 /// Deletes a bucket, which must be empty: `BucketNotEmpty` is an [`ErrorKind::Conflict`].
 pub async fn delete_bucket(client: &Client, bucket: &str) -> Result<Deleted, AwsError> {
-    error::deleted(client.delete_bucket().bucket(bucket).send().await.map_err(failed("DeleteBucket")))
+    error::deleted(client.delete_bucket().bucket(bucket).send().await.map_err(failed(S3Operation::DeleteBucket)))
 }

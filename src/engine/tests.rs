@@ -12,6 +12,8 @@ use crate::plan::PlanError;
 struct Script {
     log: Mutex<Vec<String>>,
     running: Mutex<(usize, usize)>,
+    /// What the user cancels once a step waits.
+    cancel_while_waiting: Option<CancellationToken>,
 }
 
 #[async_trait]
@@ -31,6 +33,9 @@ impl StepRunner for Script {
             id if id.starts_with("panic") => panic!("a step with a bug"),
             id if id.starts_with("there") => Ok(StepDone::AlreadyDone),
             id if id.starts_with("wait") => {
+                if let Some(cancel) = &self.cancel_while_waiting {
+                    cancel.cancel();
+                }
                 scope.cancel().cancelled().await;
                 Err(StepError::Cancelled)
             }
@@ -76,11 +81,22 @@ async fn run_through(
     cancel: CancellationToken,
     gate: Arc<dyn Gate>,
 ) -> Ran {
+    run_script(Script::default(), steps, parallelism, on_failure, cancel, gate).await
+}
+
+async fn run_script(
+    script: Script,
+    steps: &[(&str, &[&str])],
+    parallelism: usize,
+    on_failure: OnFailure,
+    cancel: CancellationToken,
+    gate: Arc<dyn Gate>,
+) -> Ran {
     let plan = plan(steps).expect("a good plan");
     let dir = tempfile::tempdir().expect("a temporary folder");
     let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
     let recorder = Recorder::new(journal.begin(Action::Deploy).expect("a run begins"));
-    let script = Arc::new(Script::default());
+    let script = Arc::new(script);
     let engine = Engine {
         plan,
         runner: script.clone(),
@@ -163,12 +179,9 @@ async fn what_was_there_already_counts_as_done() {
 #[tokio::test]
 async fn cancelling_lets_running_steps_end_and_starts_no_more() {
     let cancel = CancellationToken::new();
-    let canceller = cancel.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        canceller.cancel();
-    });
-    let ran = run(&[("wait", &[]), ("after", &["wait"])], 4, OnFailure::Stop, cancel).await;
+    let script = Script { cancel_while_waiting: Some(cancel.clone()), ..Script::default() };
+    let steps: &[(&str, &[&str])] = &[("wait", &[]), ("after", &["wait"])];
+    let ran = run_script(script, steps, 4, OnFailure::Stop, cancel, Arc::new(OpenGate)).await;
     assert_eq!(ran.report.outcome, Outcome::Cancelled);
     assert_eq!(skipped(&ran.events), [("wait".into(), SkipReason::Cancelled), ("after".into(), SkipReason::Cancelled)]);
     assert!(matches!(

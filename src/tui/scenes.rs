@@ -1,10 +1,13 @@
 //! Scenes for tests: models in the states that people see, made of events as a run makes them.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
-use ratatui::buffer::Buffer;
+mod no_terminal;
 
+use chrono::{DateTime, TimeDelta, Utc};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
+
+use self::no_terminal::NoTerminal;
 use super::keymap::KeyMap;
 use super::message::{Message, Place, Stakes};
 use super::model::activity::{Activity, OurRun};
@@ -324,12 +327,18 @@ pub(crate) fn hear(model: &mut Model, events: Vec<Event>) {
     super::log_store::answer(model, effects);
 }
 
+/// One frame of a size.
+pub(crate) fn frame((width, height): (u16, u16), draw: impl FnOnce(&mut Frame<'_>)) -> Buffer {
+    let viewport = Viewport::Fixed(Rect::new(0, 0, width, height));
+    let mut terminal = Terminal::with_options(NoTerminal, TerminalOptions { viewport }).expect("it cannot fail");
+    let mut frame = terminal.get_frame();
+    draw(&mut frame);
+    std::mem::take(frame.buffer_mut())
+}
+
 /// The screen of a model, as text and styles.
 pub(crate) fn screen(model: &Model) -> Buffer {
-    let (width, height) = model.size;
-    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test screen cannot fail");
-    terminal.draw(|frame| view::draw(frame, model)).expect("a test screen cannot fail");
-    terminal.backend().buffer().clone()
+    frame(model.size, |frame| view::draw(frame, model))
 }
 
 /// The screen of a model as text alone, its lines without trailing blanks.

@@ -5,6 +5,7 @@ mod aws_clients;
 mod aws_layer;
 mod console;
 mod python_functions;
+mod python_runtime;
 mod sandbox;
 mod small_disk;
 mod stacks;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         aws_layer::tests(),
         console::tests(),
         python_functions::tests(),
+        python_runtime::tests(),
         sandbox::tests(),
         small_disk::tests(),
         stacks::tests(),

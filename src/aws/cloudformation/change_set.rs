@@ -5,6 +5,7 @@ use aws_sdk_cloudformation::types::{
     Capability, ChangeAction as SdkAction, ChangeSetType, Parameter, Replacement, Tag,
 };
 
+use crate::aws::operation::CloudFormationOperation;
 use super::super::error::AwsError;
 use super::super::pages::Pages;
 use super::super::tags::Tags;
@@ -87,7 +88,7 @@ impl ChangeAction {
 
 /// Has a change set made that creates a stack, and answers the stack's ARN. The stack is a name in review from then on.
 pub async fn create_change_set(client: &Client, spec: &ChangeSetSpec<'_>) -> Result<String, AwsError> {
-    const OPERATION: &str = "CreateChangeSet";
+    const OPERATION: CloudFormationOperation = CloudFormationOperation::CreateChangeSet;
     let parameters = spec.parameters.iter();
     let parameters =
         parameters.map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build());
@@ -107,14 +108,14 @@ pub async fn create_change_set(client: &Client, spec: &ChangeSetSpec<'_>) -> Res
         .await
         .map_err(failed(OPERATION))?
         .stack_id
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the stack's ARN"))
+        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the stack's ARN"))
 }
 
 /// A change set with all its changes; `None` if it is not there.
 pub async fn change_set(client: &Client, stack: &str, name: &str) -> Result<Option<ChangeSet>, AwsError> {
-    const OPERATION: &str = "DescribeChangeSet";
+    const OPERATION: CloudFormationOperation = CloudFormationOperation::DescribeChangeSet;
     let mut changes = Vec::new();
-    let mut pages = Pages::new(SERVICE, OPERATION);
+    let mut pages = Pages::new(SERVICE, OPERATION.name());
     loop {
         let answer = client
             .describe_change_set()
@@ -133,7 +134,7 @@ pub async fn change_set(client: &Client, stack: &str, name: &str) -> Result<Opti
         let word = page.status.as_ref().map_or("", |status| status.as_str());
         let executed = page.execution_status.as_ref().map_or("", |status| status.as_str());
         return Ok(Some(ChangeSet {
-            stack_id: page.stack_id.ok_or_else(|| AwsError::lacks(SERVICE, OPERATION, "the stack's ARN"))?,
+            stack_id: page.stack_id.ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the stack's ARN"))?,
             status: status(word, executed, page.status_reason),
             changes,
         }));
@@ -169,7 +170,7 @@ pub async fn execute_change_set(client: &Client, stack: &str, name: &str) -> Res
         .change_set_name(name)
         .send()
         .await
-        .map_err(failed("ExecuteChangeSet"))?;
+        .map_err(failed(CloudFormationOperation::ExecuteChangeSet))?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use aws_sdk_cloudformation::Client;
 
+use crate::aws::operation::CloudFormationOperation;
 use super::super::error::{AwsError, ErrorKind};
 use super::super::pages::Pages;
 use super::{SERVICE, failed};
@@ -73,7 +74,7 @@ impl StackEvent {
 
 /// The id of a stack's newest event; `None` if it has none.
 pub async fn newest_event(client: &Client, stack: &str) -> Result<Option<String>, AwsError> {
-    let page = client.describe_stack_events().stack_name(stack).send().await.map_err(failed("DescribeStackEvents"))?;
+    let page = client.describe_stack_events().stack_name(stack).send().await.map_err(failed(CloudFormationOperation::DescribeStackEvents))?;
     // Rule: CloudFormation tells the newest first.
     Ok(page.stack_events.unwrap_or_default().into_iter().next().and_then(|event| event.event_id))
 }
@@ -92,7 +93,7 @@ pub async fn events_since(client: &Client, stack: &str, last: Option<&str>) -> R
             .set_next_token(pages.token())
             .send()
             .await
-            .map_err(failed("DescribeStackEvents"))?;
+            .map_err(failed(CloudFormationOperation::DescribeStackEvents))?;
         for event in page.stack_events.unwrap_or_default().into_iter().filter_map(from_sdk) {
             if Some(event.id.as_str()) == last {
                 break 'pages;

@@ -4,6 +4,7 @@ use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::types::{Project as SdkProject, ProjectEnvironment, ProjectSource};
 
 use super::super::error::AwsError;
+use super::super::operation::CodeBuildOperation;
 use super::super::tags::{self, Tags};
 use super::failed;
 
@@ -80,8 +81,12 @@ pub async fn project(client: &Client, name: &str) -> Result<Option<Project>, Aws
 
 /// Those of up to 100 projects that are there.
 pub(super) async fn projects(client: &Client, names: &[String]) -> Result<Vec<Project>, AwsError> {
-    let answer =
-        client.batch_get_projects().set_names(Some(names.to_vec())).send().await.map_err(failed("BatchGetProjects"))?;
+    let answer = client
+        .batch_get_projects()
+        .set_names(Some(names.to_vec()))
+        .send()
+        .await
+        .map_err(failed(CodeBuildOperation::BatchGetProjects))?;
     Ok(answer.projects.unwrap_or_default().into_iter().filter_map(from_sdk).collect())
 }
 

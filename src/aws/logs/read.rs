@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::OrderBy;
 
+use crate::aws::operation::LogsOperation;
 use super::{SERVICE, failed};
 use crate::aws::error::{self, AwsError};
 use crate::aws::pages::Pages;
@@ -60,7 +61,7 @@ impl LogTail {
                 .set_next_token(self.token.clone())
                 .send()
                 .await
-                .map_err(failed("GetLogEvents"));
+                .map_err(failed(LogsOperation::GetLogEvents));
             let page = match answer {
                 Ok(page) => page,
                 // Rule: group and stream are absent at first.
@@ -153,7 +154,7 @@ async fn events_since(
             .set_next_token(pages.token())
             .send()
             .await
-            .map_err(failed("FilterLogEvents"));
+            .map_err(failed(LogsOperation::FilterLogEvents));
         let Some(page) = error::optional(answer)? else {
             break;
         };
@@ -226,7 +227,7 @@ pub async fn latest_streams(client: &Client, group: &str, limit: u32) -> Result<
         .limit(i32::try_from(limit.clamp(1, 50)).unwrap_or(50))
         .send()
         .await
-        .map_err(failed("DescribeLogStreams"));
+        .map_err(failed(LogsOperation::DescribeLogStreams));
     let streams = error::optional(answer)?.and_then(|page| page.log_streams).unwrap_or_default();
     let mut seen = HashSet::new();
     Ok(streams

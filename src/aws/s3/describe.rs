@@ -4,6 +4,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{FilterRuleName, LambdaFunctionConfiguration};
 
 use super::super::error::{self, AwsError};
+use super::super::operation::S3Operation;
 use super::failed;
 
 /// A bucket that is there.
@@ -59,13 +60,14 @@ impl EventRule {
 
 /// A bucket by its name; `None` if it is not there.
 pub async fn bucket(client: &Client, bucket: &str) -> Result<Option<Bucket>, AwsError> {
-    let answer = client.head_bucket().bucket(bucket).send().await.map_err(failed("HeadBucket"));
+    let answer = client.head_bucket().bucket(bucket).send().await.map_err(failed(S3Operation::HeadBucket));
     Ok(error::optional(answer)?.map(|found| Bucket { region: found.bucket_region }))
 }
 
 /// How a bucket encrypts; `None` if nothing is set.
 pub async fn bucket_encryption(client: &Client, bucket: &str) -> Result<Option<Encryption>, AwsError> {
-    let answer = client.get_bucket_encryption().bucket(bucket).send().await.map_err(failed("GetBucketEncryption"));
+    let answer =
+        client.get_bucket_encryption().bucket(bucket).send().await.map_err(failed(S3Operation::GetBucketEncryption));
     let found = unless_unset(answer, "ServerSideEncryptionConfigurationNotFoundError")?;
     Ok(found
         .and_then(|found| found.server_side_encryption_configuration)
@@ -79,7 +81,8 @@ pub async fn bucket_encryption(client: &Client, bucket: &str) -> Result<Option<E
 
 /// Which ways of becoming public a bucket blocks; `None` if nothing is set.
 pub async fn public_access_block(client: &Client, bucket: &str) -> Result<Option<PublicAccessBlock>, AwsError> {
-    let answer = client.get_public_access_block().bucket(bucket).send().await.map_err(failed("GetPublicAccessBlock"));
+    let answer =
+        client.get_public_access_block().bucket(bucket).send().await.map_err(failed(S3Operation::GetPublicAccessBlock));
     let found = unless_unset(answer, "NoSuchPublicAccessBlockConfiguration")?;
     Ok(found.and_then(|found| found.public_access_block_configuration).map(|block| PublicAccessBlock {
         block_acls: block.block_public_acls.unwrap_or_default(),
@@ -91,7 +94,8 @@ pub async fn public_access_block(client: &Client, bucket: &str) -> Result<Option
 
 /// Whether a bucket keeps versions: `Enabled`, `Suspended`; `None` if it never has.
 pub async fn bucket_versioning(client: &Client, bucket: &str) -> Result<Option<String>, AwsError> {
-    let answer = client.get_bucket_versioning().bucket(bucket).send().await.map_err(failed("GetBucketVersioning"))?;
+    let answer =
+        client.get_bucket_versioning().bucket(bucket).send().await.map_err(failed(S3Operation::GetBucketVersioning))?;
     Ok(answer.status.map(|status| status.as_str().to_owned()))
 }
 
@@ -112,7 +116,7 @@ pub async fn notification(client: &Client, bucket: &str) -> Result<Option<Vec<Ev
         .bucket(bucket)
         .send()
         .await
-        .map_err(failed("GetBucketNotificationConfiguration"));
+        .map_err(failed(S3Operation::GetBucketNotificationConfiguration));
     let found = error::optional(answer)?.map(|found| found.lambda_function_configurations.unwrap_or_default());
     Ok(found.map(|rules| rules.into_iter().map(rule).collect()))
 }

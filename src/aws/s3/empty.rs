@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
+use crate::aws::operation::S3Operation;
 use super::{SERVICE, delete_bucket, failed, unbuildable};
 use crate::aws::error::{self, AwsError, Deleted, ErrorKind};
 use crate::aws::pages::Pages;
@@ -91,7 +92,7 @@ async fn delete_versions(
             .set_version_id_marker(version_marker.take())
             .send()
             .await
-            .map_err(failed("ListObjectVersions"))?;
+            .map_err(failed(S3Operation::ListObjectVersions))?;
         let versions = page.versions.unwrap_or_default().into_iter().map(|version| (version.key, version.version_id));
         let markers = page.delete_markers.unwrap_or_default().into_iter().map(|marker| (marker.key, marker.version_id));
         let mut keys = Vec::new();
@@ -133,14 +134,14 @@ async fn delete_keys(
     emptied: &mut Emptied,
     refused: &mut Refused,
 ) -> Result<(), AwsError> {
-    const OPERATION: &str = "DeleteObjects";
+    const OPERATION: S3Operation = S3Operation::DeleteObjects;
     let asked = keys.len() as u64;
     let delete = Delete::builder()
         .set_objects(Some(keys))
         // Quiet: only the keys that were refused are answered.
         .quiet(true)
         .build()
-        .map_err(unbuildable(OPERATION))?;
+        .map_err(unbuildable(OPERATION.name()))?;
     let answer = client.delete_objects().bucket(bucket).delete(delete).send().await.map_err(failed(OPERATION))?;
     // Rule: the answer is a success even if every key was refused: each has its own error.
     let errors = answer.errors.unwrap_or_default();
@@ -167,7 +168,7 @@ async fn abort_uploads(
             .set_upload_id_marker(upload_marker)
             .send()
             .await
-            .map_err(failed("ListMultipartUploads"))?;
+            .map_err(failed(S3Operation::ListMultipartUploads))?;
         let uploads = page.uploads.unwrap_or_default();
         for upload in &uploads {
             let aborted = client
@@ -177,7 +178,7 @@ async fn abort_uploads(
                 .set_upload_id(upload.upload_id.clone())
                 .send()
                 .await
-                .map_err(failed("AbortMultipartUpload"));
+                .map_err(failed(S3Operation::AbortMultipartUpload));
             // Gone in between is as good.
             error::deleted(aborted)?;
             emptied.uploads += 1;

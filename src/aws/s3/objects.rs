@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt;
 use super::{SERVICE, failed};
 use crate::aws::MAX_ANSWER;
 use crate::aws::error::{self, AwsError, ErrorKind};
+use crate::aws::operation::S3Operation;
 
 /// The largest object that is downloaded into a file, in bytes: as large as an object of the sandbox may be.
 pub const MAX_DOWNLOAD: u64 = 256 * 1024 * 1024;
@@ -39,12 +40,12 @@ pub async fn put_object_from_file(
     file: &Path,
     content_type: &str,
 ) -> Result<(), AwsError> {
-    const OPERATION: &str = "PutObject";
+    const OPERATION: S3Operation = S3Operation::PutObject;
     let body = ByteStream::read_from()
         .path(file)
         .build()
         .await
-        .map_err(|error| AwsError::file(SERVICE, OPERATION, file, std::io::Error::other(error)))?;
+        .map_err(|error| AwsError::file(SERVICE, OPERATION.name(), file, std::io::Error::other(error)))?;
     put(client, bucket, key, body, content_type).await
 }
 
@@ -69,7 +70,7 @@ async fn put(client: &Client, bucket: &str, key: &str, body: ByteStream, content
         .body(body)
         .send()
         .await
-        .map_err(failed("PutObject"))?;
+        .map_err(failed(S3Operation::PutObject))?;
     Ok(())
 }
 
@@ -103,8 +104,8 @@ pub async fn get_object_to_file(client: &Client, bucket: &str, key: &str, file: 
 }
 
 async fn write_body(body: &mut ByteStream, file: &Path) -> Result<u64, AwsError> {
-    const OPERATION: &str = "GetObject";
-    let unwritable = |error| AwsError::file(SERVICE, OPERATION, file, error);
+    const OPERATION: S3Operation = S3Operation::GetObject;
+    let unwritable = |error| AwsError::file(SERVICE, OPERATION.name(), file, error);
     let mut output = tokio::fs::File::create(file).await.map_err(unwritable)?;
     let mut size = 0;
     while let Some(chunk) = body.next().await {
@@ -146,12 +147,12 @@ pub async fn get_object_bytes(client: &Client, bucket: &str, key: &str) -> Resul
 }
 
 async fn get(client: &Client, bucket: &str, key: &str) -> Result<GetObjectOutput, AwsError> {
-    client.get_object().bucket(bucket).key(key).send().await.map_err(failed("GetObject"))
+    client.get_object().bucket(bucket).key(key).send().await.map_err(failed(S3Operation::GetObject))
 }
 
 /// What is known of an object; `None` if it is not there.
 pub async fn head_object(client: &Client, bucket: &str, key: &str) -> Result<Option<Object>, AwsError> {
-    let answer = client.head_object().bucket(bucket).key(key).send().await.map_err(failed("HeadObject"));
+    let answer = client.head_object().bucket(bucket).key(key).send().await.map_err(failed(S3Operation::HeadObject));
     Ok(error::optional(answer)?.map(|found| Object {
         key: key.to_owned(),
         size: u64::try_from(found.content_length.unwrap_or_default()).unwrap_or_default(),
@@ -162,7 +163,13 @@ pub async fn head_object(client: &Client, bucket: &str, key: &str) -> Result<Opt
 
 /// The first objects, at most 1,000, whose keys start with a prefix.
 pub async fn list_objects(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<Object>, AwsError> {
-    let page = client.list_objects_v2().bucket(bucket).prefix(prefix).send().await.map_err(failed("ListObjectsV2"))?;
+    let page = client
+        .list_objects_v2()
+        .bucket(bucket)
+        .prefix(prefix)
+        .send()
+        .await
+        .map_err(failed(S3Operation::ListObjectsV2))?;
     Ok(page
         .contents
         .unwrap_or_default()

@@ -67,8 +67,27 @@ struct Store {
     state: Mutex<State>,
     /// Builds that are running.
     running: Mutex<HashMap<String, Running>>,
-    /// How long a minute of a build's timeout is.
-    minute: Duration,
+    timeout: BuildTimeout,
+}
+
+/// When a build's time is over.
+enum BuildTimeout {
+    /// After the minutes that its project allows.
+    ByClock,
+    /// When the test says so.
+    #[cfg(test)]
+    OnSignal(Arc<tokio::sync::Notify>),
+}
+
+impl BuildTimeout {
+    /// Waits until a build that may take `minutes` has taken too long.
+    async fn expire(&self, minutes: u32) {
+        match self {
+            Self::ByClock => tokio::time::sleep(Duration::from_secs(60) * minutes).await,
+            #[cfg(test)]
+            Self::OnSignal(signal) => signal.notified().await,
+        }
+    }
 }
 
 /// How to stop a build, and how to know that it has ended.
@@ -114,11 +133,11 @@ pub(crate) struct CodeBuildService {
 impl CodeBuildService {
     /// No projects, no builds.
     pub(crate) fn new(services: Arc<Services>, host: BuildHost) -> Self {
-        Self::with_minute(services, host, Duration::from_secs(60))
+        Self::with_timeout(services, host, BuildTimeout::ByClock)
     }
 
-    fn with_minute(services: Arc<Services>, host: BuildHost, minute: Duration) -> Self {
-        Self { store: Arc::new(Store { services, host, state: Mutex::default(), running: Mutex::default(), minute }) }
+    fn with_timeout(services: Arc<Services>, host: BuildHost, timeout: BuildTimeout) -> Self {
+        Self { store: Arc::new(Store { services, host, state: Mutex::default(), running: Mutex::default(), timeout }) }
     }
 
     /// Ends the builds that an earlier sandbox has left unfinished.

@@ -158,12 +158,12 @@ impl Run<'_> {
     /// What follows provisioning, until the end or until it is interrupted.
     async fn logged(&self, log: &Log, credentials: &TemporaryCredentials, mut stop: watch::Receiver<bool>) -> Ended {
         let minutes = self.build.setting("timeoutInMinutes").as_u64().unwrap_or(60);
-        let limit = self.store.minute * u32::try_from(minutes).unwrap_or(u32::MAX);
+        let minutes = u32::try_from(minutes).unwrap_or(u32::MAX);
         let mut work = std::pin::pin!(self.work(log, credentials));
         let interruption = tokio::select! {
             ended = &mut work => return ended,
             _ = stop.wait_for(|stop| *stop) => Interruption::Stopped,
-            () = tokio::time::sleep(limit) => Interruption::TimedOut,
+            () = self.store.timeout.expire(minutes) => Interruption::TimedOut,
         };
         let (status, context) = match interruption {
             Interruption::Stopped => (Status::Stopped, Context::default()),

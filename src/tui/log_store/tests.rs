@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
+use proptest::string::string_regex;
 
 use super::*;
 use crate::tui::model::log::fold;
@@ -410,8 +411,9 @@ impl Naive {
 }
 
 fn command() -> impl Strategy<Value = LogCommand> {
-    let text = "[abAé日 ]{0,24}";
-    let needle = prop_oneof![Just(String::new()), "[abAé]{1,2}"];
+    // Read once: a pattern as a strategy is read again for every text.
+    let text = string_regex("[abAé日 ]{0,24}").expect("a pattern");
+    let needle = prop_oneof![Just(String::new()), string_regex("[abAé]{1,2}").expect("a pattern")];
     let to = prop_oneof![
         Just(Move::Up),
         Just(Move::Down),

@@ -219,12 +219,12 @@ fn long_names_and_wide_characters_stay_in_their_columns() {
 fn without_unicode_every_sign_is_ascii() {
     for (name, scene) in SCENES {
         for size in SIZES {
+            let mut model = scene(size);
+            model.symbols = &symbols::ASCII;
+            model.resources.dependencies = true;
+            model.resources.selected = ResourceKind::Function;
             for overlay in [None].into_iter().chain(overlays().into_iter().map(Some)) {
                 let is_wide = matches!(&overlay, Some((name, _)) if *name == "palette_nothing");
-                let mut model = scene(size);
-                model.symbols = &symbols::ASCII;
-                model.resources.dependencies = true;
-                model.resources.selected = ResourceKind::Function;
                 model.overlay = overlay.map(|(_, overlay)| overlay);
                 let text = text_of(&model);
                 let strange = text.chars().find(|c| !c.is_ascii() && !is_wide);

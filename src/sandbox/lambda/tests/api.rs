@@ -15,7 +15,7 @@ async fn refused(bench: &Bench, operation: &str, input: Value) -> (String, u16, 
 
 #[tokio::test]
 async fn a_new_function_is_pending_then_active() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     let created =
         bench.create("thumb", json!({ "MemorySize": 512, "Timeout": 30, "Tags": { "deployment": "d" } })).await;
     assert_eq!(created["__status_code"], 201);
@@ -42,7 +42,7 @@ async fn a_new_function_is_pending_then_active() {
 
 #[tokio::test]
 async fn while_pending_a_function_takes_permissions_and_nothing_else() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.ask("CreateFunction", creation("thumb", json!({}))).await.unwrap();
     // Single-threaded: nothing has had its turn since, so the function is still pending.
     let (code, status, message) = refused(&bench, "Invoke", json!({ "FunctionName": "thumb" })).await;
@@ -65,7 +65,7 @@ async fn while_pending_a_function_takes_permissions_and_nothing_else() {
 
 #[tokio::test]
 async fn what_lambda_refuses_is_refused_in_its_words() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     let role = creation("f", json!({ "Role": "arn:aws:iam::000000000000:role/new" }));
     assert_eq!(
         refused(&bench, "CreateFunction", role).await,
@@ -101,7 +101,7 @@ async fn what_lambda_refuses_is_refused_in_its_words() {
 
 #[tokio::test]
 async fn an_image_that_cannot_be_unpacked_makes_the_function_fail() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.ask("CreateFunction", creation("f", json!({ "Code": { "ImageUri": BROKEN } }))).await.unwrap();
     let input = json!({ "FunctionName": "f" });
     until("the function to fail", async || {
@@ -116,7 +116,7 @@ async fn an_image_that_cannot_be_unpacked_makes_the_function_fail() {
 
 #[tokio::test]
 async fn functions_are_listed_page_by_page() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     for name in ["c", "a", "b"] {
         bench.create(name, json!({})).await;
     }
@@ -133,7 +133,7 @@ async fn functions_are_listed_page_by_page() {
 
 #[tokio::test]
 async fn tags_and_permissions_come_and_go() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("thumb", json!({ "Tags": { "a": "1", "b": "2", "c": "3" } })).await;
     bench.ask("TagResource", json!({ "Resource": ARN, "Tags": { "d": "4" } })).await.unwrap();
     let mut ctx = awsim_core::RequestContext::new_with_account("lambda", REGION, ACCOUNT);
@@ -157,7 +157,7 @@ async fn tags_and_permissions_come_and_go() {
 
 #[tokio::test]
 async fn a_restart_keeps_functions_and_goes_on_with_what_was_pending() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("thumb", json!({ "Environment": { "Variables": { "A": "1" } } })).await;
     bench.ask("CreateFunction", creation("young", json!({}))).await.unwrap();
     let permission = json!({
@@ -179,7 +179,7 @@ async fn a_restart_keeps_functions_and_goes_on_with_what_was_pending() {
 
 #[tokio::test]
 async fn what_would_not_be_heeded_is_refused_by_name() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     let network = json!({ "VpcConfig": { "SubnetIds": ["subnet-1"], "SecurityGroupIds": [] } });
     let (code, status, message) = refused(&bench, "CreateFunction", creation("thumb", network)).await;
     assert_eq!((code.as_str(), status), ("InvalidParameterValueException", 400));

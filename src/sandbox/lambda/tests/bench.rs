@@ -1,8 +1,7 @@
 //! A house with a registry of one image, roles, and logs that are kept in memory.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::function;
 use crate::sandbox::blobs::{Blob, Blobs};
 use crate::sandbox::lambda::LambdaService;
 use crate::sandbox::lambda::house::{House, SourceError, SourceImage, SourceLayer};
@@ -24,6 +24,9 @@ pub(super) const ACCOUNT: &str = "000000000000";
 pub(super) const ROLE: &str = "arn:aws:iam::000000000000:role/function";
 pub(super) const IMAGE: &str = "000000000000.dkr.ecr.eu-central-1.amazonaws.com/thumb:latest";
 pub(super) const BROKEN: &str = "000000000000.dkr.ecr.eu-central-1.amazonaws.com/broken:latest";
+
+/// The longest that anything is waited for, on a machine that is busy with other things.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// By group and stream.
 type Logs = BTreeMap<(String, String), Vec<String>>;
@@ -137,23 +140,18 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    /// `None`, with a line that says so, where there is no python3 to play the function.
-    pub(super) fn new() -> Option<Self> {
+    pub(super) fn new() -> Self {
         Self::with(Limits { processes: 4, idle: Duration::from_secs(300) })
     }
 
-    pub(super) fn with(limits: Limits) -> Option<Self> {
+    pub(super) fn with(limits: Limits) -> Self {
         Self::at(Pace::default(), limits)
     }
 
     /// The same, where time goes at its own pace.
-    pub(super) fn at(pace: Pace, limits: Limits) -> Option<Self> {
-        let Some(python) = python() else {
-            println!("skipped: no python3 to play the function");
-            return None;
-        };
+    pub(super) fn at(pace: Pace, limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let script = format!("#!{} -IS\n{}", python, include_str!("bootstrap.py"));
+        let script = function::bootstrap();
         let mut layer = tar::Builder::new(std::fs::File::create(dir.path().join("layer.tar")).unwrap());
         let mut header = tar::Header::new_gnu();
         header.set_mode(0o755);
@@ -169,7 +167,7 @@ impl Bench {
             latencies: Latencies::new(pace),
         });
         let service = Arc::new(LambdaService::in_house(house.clone(), limits));
-        Some(Self { house, service, limits, _dir: dir })
+        Self { house, service, limits, _dir: dir }
     }
 
     /// A new life of the sandbox over the same directory, with the state as it was snapshotted.
@@ -264,7 +262,7 @@ pub(super) async fn ask(service: &LambdaService, operation: &str, input: Value) 
 
 /// Waits for a condition, and fails with its name.
 pub(super) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     let mut delay = Duration::from_millis(2);
     while !condition().await {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
@@ -280,13 +278,4 @@ pub(super) fn is_alive(pid: &Value) -> bool {
         return !stat.rsplit_once(')').unwrap().1.trim_start().starts_with('Z');
     }
     rustix::process::test_kill_process(rustix::process::Pid::from_raw(pid).unwrap()).is_ok()
-}
-
-/// The real interpreter: a version manager's shim would need an environment that functions do not get.
-fn python() -> Option<String> {
-    let output =
-        std::process::Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().ok()?;
-    let path = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    let executable = std::fs::metadata(Path::new(&path)).ok()?.permissions().mode() & 0o111 != 0;
-    (output.status.success() && executable).then_some(path)
 }

@@ -12,7 +12,7 @@ use axum::extract::State;
 use base64::Engine as _;
 use http::{HeaderMap, Method, Uri};
 
-use super::bench::{Bench, IMAGE, REGION, ROLE};
+use super::bench::{Bench, IMAGE, PATIENCE, REGION, ROLE};
 
 async fn front(
     State(state): State<AppState>,
@@ -45,7 +45,7 @@ async fn client(bench: &Bench) -> (Client, tokio::task::JoinHandle<()>) {
 
 #[tokio::test]
 async fn the_sdk_sees_lambda() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     let (lambda, server) = client(&bench).await;
     let created = lambda
         .create_function()
@@ -61,12 +61,7 @@ async fn the_sdk_sees_lambda() {
         .await
         .unwrap();
     assert_eq!(created.state().unwrap().as_str(), "Pending");
-    let active = lambda
-        .wait_until_function_active_v2()
-        .function_name("thumb")
-        .wait(std::time::Duration::from_secs(20))
-        .await
-        .unwrap();
+    let active = lambda.wait_until_function_active_v2().function_name("thumb").wait(PATIENCE).await.unwrap();
     let shown = active.as_result().unwrap();
     let configuration = shown.configuration().unwrap();
     assert_eq!(configuration.environment().unwrap().variables().unwrap()["DEST_BUCKET"], "thumbs");
@@ -129,11 +124,13 @@ async fn the_sdk_sees_lambda() {
     assert_eq!(lambda.list_functions().send().await.unwrap().functions().len(), 1);
     assert_eq!(lambda.list_versions_by_function().function_name("thumb").send().await.unwrap().versions().len(), 1);
     lambda.update_function_configuration().function_name("thumb").timeout(10).send().await.unwrap();
+    bench.active("thumb").await;
     let updated = lambda.wait_until_function_updated_v2().function_name("thumb");
-    updated.wait(std::time::Duration::from_secs(20)).await.unwrap();
+    updated.wait(PATIENCE).await.unwrap();
     lambda.update_function_code().function_name("thumb").image_uri(IMAGE).send().await.unwrap();
+    bench.active("thumb").await;
     let updated = lambda.wait_until_function_updated_v2().function_name("thumb");
-    updated.wait(std::time::Duration::from_secs(20)).await.unwrap();
+    updated.wait(PATIENCE).await.unwrap();
 
     lambda.delete_function().function_name("thumb").send().await.unwrap();
     let gone = lambda.get_function().function_name("thumb").send().await.unwrap_err().into_service_error();

@@ -4,5 +4,5 @@ mod api;
 mod bench;
 mod client;
 mod events;
-mod python;
+mod function;
 mod runs;

@@ -1,6 +1,6 @@
 //! Functions that run: what they get, what they leave, how they end.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ use awsim_core::ServiceHandler;
 
 #[tokio::test]
 async fn a_cold_start_is_reported_once_and_the_warm_process_is_used_again() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("f", json!({})).await;
     let cold = bench.invoke("f", json!({ "do": "count" })).await;
     let warm = bench.invoke("f", json!({ "do": "count" })).await;
@@ -33,7 +33,7 @@ async fn a_cold_start_is_reported_once_and_the_warm_process_is_used_again() {
 
 #[tokio::test]
 async fn the_log_is_complete_and_in_order_when_the_answer_comes() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("f", json!({})).await;
     let lines: Vec<String> = (0..2000).map(|number| format!("line {number}")).collect();
     bench.invoke("f", json!({ "do": "print", "lines": lines })).await;
@@ -52,7 +52,7 @@ async fn the_log_is_complete_and_in_order_when_the_answer_comes() {
 
 #[tokio::test]
 async fn a_function_sees_exactly_its_own_environment() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     let variables = json!({ "Variables": { "DEST_BUCKET": "thumbs", "BOTH": "function" } });
     bench.create("f", json!({ "Environment": variables, "MemorySize": 512 })).await;
     let environment = bench.invoke("f", json!({ "do": "env" })).await.payload;
@@ -60,8 +60,8 @@ async fn a_function_sees_exactly_its_own_environment() {
     let names: Vec<&str> = environment
         .keys()
         .map(String::as_str)
-        // The interpreter's and the test platform's own additions.
-        .filter(|name| !matches!(*name, "LC_CTYPE" | "__CF_USER_TEXT_ENCODING"))
+        // macOS adds this by itself.
+        .filter(|name| *name != "__CF_USER_TEXT_ENCODING")
         .collect();
     let mut expected = [
         "AWS_ACCESS_KEY_ID",
@@ -109,18 +109,16 @@ async fn a_function_sees_exactly_its_own_environment() {
     }
     let place = bench.invoke("f", json!({ "do": "where" })).await.payload;
     assert!(place["cwd"].as_str().unwrap().ends_with("/work"));
-    assert_eq!(place["argv"][1], "handler");
+    assert_eq!(place["arguments"], json!(["handler"]));
 }
 
 #[tokio::test]
 async fn a_function_that_takes_too_long_is_killed_with_all_its_children() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("f", json!({ "Timeout": 1 })).await;
     let spawned = bench.invoke("f", json!({ "do": "spawn" })).await.payload;
     assert!(is_alive(&spawned["pid"]) && is_alive(&spawned["child"]));
-    let begun = Instant::now();
-    let late = bench.invoke("f", json!({ "do": "sleep", "seconds": 60 })).await;
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    let late = bench.invoke("f", json!({ "do": "hang" })).await;
     assert_eq!(late.error.as_deref(), Some("Unhandled"));
     assert_eq!(late.payload["errorType"], "Sandbox.Timedout");
     assert!(late.payload["errorMessage"].as_str().unwrap().ends_with("Task timed out after 1.00 seconds"));
@@ -136,11 +134,11 @@ async fn a_function_that_takes_too_long_is_killed_with_all_its_children() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_function_over_its_memory_is_killed_and_its_log_says_so() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("f", json!({ "Timeout": 60 })).await;
     let within = bench.invoke("f", json!({ "do": "hoard", "megabytes": 64 })).await;
     assert_eq!((within.error, within.payload), (None, json!(16)));
-    for kind in ["hoard", "hoard in a child"] {
+    for kind in ["hoard", "hoard_in_child"] {
         let killed = bench.invoke("f", json!({ "do": kind, "megabytes": 600 })).await;
         assert_eq!(killed.payload["errorType"], "Runtime.OutOfMemory", "{kind}");
         assert!(
@@ -155,7 +153,7 @@ async fn a_function_over_its_memory_is_killed_and_its_log_says_so() {
 
 #[tokio::test]
 async fn a_function_that_crashes_is_reported_and_started_anew() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("f", json!({})).await;
     let crashed = bench.invoke("f", json!({ "do": "exit", "code": 7 })).await;
     assert_eq!(crashed.payload["errorType"], "Runtime.ExitError");
@@ -166,7 +164,7 @@ async fn a_function_that_crashes_is_reported_and_started_anew() {
 
 #[tokio::test]
 async fn a_function_that_fails_lives_on() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("f", json!({})).await;
     let failed = bench.invoke("f", json!({ "do": "fail" })).await;
     assert_eq!(failed.error.as_deref(), Some("Unhandled"));
@@ -179,7 +177,7 @@ async fn a_function_that_fails_lives_on() {
 
 #[tokio::test]
 async fn a_function_that_cannot_begin_says_why() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("e", json!({ "Environment": { "Variables": { "BREAK_INIT": "error" } } })).await;
     assert_eq!(bench.invoke("e", json!({})).await.payload["errorType"], "Init.Bad");
     bench.create("x", json!({ "Environment": { "Variables": { "BREAK_INIT": "exit" } } })).await;
@@ -195,9 +193,7 @@ async fn a_function_that_cannot_begin_says_why() {
 
 #[tokio::test]
 async fn several_events_are_worked_on_at_once_and_the_rest_wait() {
-    let Some(bench) = Bench::with(Limits { processes: 2, idle: Duration::from_secs(300) }) else {
-        return;
-    };
+    let bench = Bench::with(Limits { processes: 2, idle: Duration::from_secs(300) });
     bench.create("f", json!({ "Timeout": 30 })).await;
     let events = (0..6).map(|_| bench.invoke("f", json!({ "do": "count" })));
     let answers = futures::future::join_all(events).await;
@@ -212,9 +208,7 @@ async fn several_events_are_worked_on_at_once_and_the_rest_wait() {
 
 #[tokio::test]
 async fn a_process_without_work_is_let_go() {
-    let Some(bench) = Bench::with(Limits { processes: 2, idle: Duration::from_millis(50) }) else {
-        return;
-    };
+    let bench = Bench::with(Limits { processes: 2, idle: Duration::from_millis(50) });
     bench.create("f", json!({})).await;
     let pid = bench.invoke("f", json!({ "do": "count" })).await.payload["pid"].clone();
     until("the idle process to end", async || !is_alive(&pid)).await;
@@ -223,19 +217,17 @@ async fn a_process_without_work_is_let_go() {
 
 #[tokio::test]
 async fn deleting_a_function_ends_its_processes_its_log_and_its_image() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("f", json!({ "Timeout": 60 })).await;
     let idle = bench.invoke("f", json!({ "do": "count" })).await.payload["pid"].clone();
     let mark = bench.path("mark");
-    let event = json!({ "do": "sleep", "seconds": 60, "mark": mark });
+    let event = json!({ "do": "hang", "mark": mark });
     let arn = "arn:aws:lambda:eu-central-1:000000000000:function:f";
     bench.service.invoke_async(arn, event);
     until("the event to be worked on", async || mark.exists()).await;
     assert_eq!(bench.images(), 1);
 
-    let begun = Instant::now();
     bench.ask("DeleteFunction", json!({ "FunctionName": "f" })).await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(5));
     assert!(!is_alive(&idle));
     assert_eq!(bench.images(), 0);
     let lines = bench.log("f").len();
@@ -246,7 +238,7 @@ async fn deleting_a_function_ends_its_processes_its_log_and_its_image() {
 
 #[tokio::test]
 async fn a_changed_function_is_started_anew_with_its_change() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("f", json!({})).await;
     let before = bench.invoke("f", json!({ "do": "count" })).await.payload["pid"].clone();
     let update = json!({ "FunctionName": "f", "Environment": { "Variables": { "NEW": "yes" } } });
@@ -264,25 +256,31 @@ async fn a_changed_function_is_started_anew_with_its_change() {
 
 #[tokio::test]
 async fn the_end_of_the_sandbox_lets_an_event_come_to_its_end() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("f", json!({})).await;
     let mark = bench.path("mark");
     let arn = "arn:aws:lambda:eu-central-1:000000000000:function:f";
-    bench.service.invoke_async(arn, json!({ "do": "sleep", "seconds": 0.1, "mark": mark }));
+    let file = bench.path("file");
+    bench.service.invoke_async(arn, json!({ "do": "wait_for", "mark": mark, "file": file }));
     until("the event to be worked on", async || mark.exists()).await;
-    bench.service.shut_down().await;
+    let may_end = async {
+        assert!(!bench.log("f").iter().any(|line| line.starts_with("REPORT ")));
+        std::fs::write(&file, "").unwrap();
+    };
+    // In this order: the shutdown is under way before the event may end.
+    tokio::join!(biased; bench.service.shut_down(), may_end);
     assert!(bench.log("f").last().unwrap().starts_with("REPORT "));
     until("the queue to be empty", async || bench.service.lambda.queue.unfinished().unwrap().is_empty()).await;
 }
 
 #[tokio::test]
 async fn an_accepted_event_outlives_the_sandbox() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("f", json!({ "Timeout": 60 })).await;
     let mark = bench.path("mark");
     let input = json!({
         "FunctionName": "f", "InvocationType": "Event",
-        "__raw_body": STANDARD.encode(json!({ "do": "sleep", "seconds": 0, "mark": mark }).to_string()),
+        "__raw_body": STANDARD.encode(json!({ "do": "mark", "mark": mark }).to_string()),
     });
     // Down before the event has had its turn.
     let accepted = bench.ask("Invoke", input).await.unwrap();
@@ -299,7 +297,7 @@ async fn an_accepted_event_outlives_the_sandbox() {
 
 #[tokio::test]
 async fn invoke_can_only_look_and_refuses_what_it_cannot_take() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("f", json!({})).await;
     let invoke = |kind: &str, payload: Vec<u8>| {
         let input = json!({ "FunctionName": "f", "InvocationType": kind, "__raw_body": STANDARD.encode(payload) });
@@ -337,11 +335,11 @@ async fn gone(what: &str, children: &[Value]) {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn detached_children_end_with_their_function() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.create("f", json!({ "Timeout": 1 })).await;
 
     let children = detach(&bench, "f").await;
-    bench.invoke("f", json!({ "do": "sleep", "seconds": 60 })).await;
+    bench.invoke("f", json!({ "do": "hang" })).await;
     gone("the children's end with the timeout", &children).await;
 
     let children = detach(&bench, "f").await;

@@ -67,7 +67,8 @@ pub(crate) fn hear(model: &mut Model, report: TrialReport) -> Vec<Effect> {
 
 /// A picture of one colour and of this size, made ready.
 pub(crate) fn picture(pixels: (u32, u32), bytes: u64, cells: (u16, u16)) -> Arc<Picture> {
-    let image = image::RgbImage::from_pixel(pixels.0, pixels.1, image::Rgb([200, 30, 60]));
+    let samples = [200, 30, 60].repeat(pixels.0 as usize * pixels.1 as usize);
+    let image = image::RgbImage::from_raw(pixels.0, pixels.1, samples).expect("as many bytes as it has");
     Arc::new(Picture::make(image.into(), bytes, cells, Graphics::default()).expect("a picture"))
 }
 

@@ -3,8 +3,6 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use insta::assert_snapshot;
 use proptest::prelude::*;
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
@@ -62,12 +60,8 @@ fn logged(size: (u16, u16), lines: &[&str]) -> Model {
 /// The panel alone.
 fn buffer_of(model: &Model) -> Buffer {
     let area = model.layout().main;
-    let mut terminal = Terminal::new(TestBackend::new(area.width, area.height)).expect("a test screen cannot fail");
     let look = Look { theme: model.theme, symbols: model.symbols };
-    terminal
-        .draw(|frame| draw(frame, Rect::new(0, 0, area.width, area.height), model, look))
-        .expect("a test screen cannot fail");
-    terminal.backend().buffer().clone()
+    scenes::frame((area.width, area.height), |frame| draw(frame, frame.area(), model, look))
 }
 
 fn panel(model: &Model) -> String {
@@ -360,7 +354,7 @@ proptest! {
         press(&mut model, &keys);
         press(&mut model, "/and");
         let look = Look { theme: model.theme, symbols: model.symbols };
-        let mut terminal = Terminal::new(TestBackend::new(100, 30)).expect("a test screen cannot fail");
-        terminal.draw(|frame| draw(frame, Rect::new(x, y, width, height).intersection(frame.area()), &model, look)).expect("drawn");
+        let area = Rect::new(x, y, width, height);
+        scenes::frame((100, 30), |frame| draw(frame, area.intersection(frame.area()), &model, look));
     }
 }

@@ -1,8 +1,10 @@
 use super::*;
 use crate::tui::keymap::{CustomKeys, KeyMap};
+use crate::tui::message::Message;
 use crate::tui::model::messages::Tone;
 use crate::tui::model::overlay::Overlay;
 use crate::tui::scenes;
+use crate::tui::update::update;
 
 fn line_of(model: &Model, row: u16) -> String {
     scenes::text_of(model).lines().nth(usize::from(row)).unwrap_or_default().to_owned()
@@ -74,8 +76,9 @@ fn the_active_tab_is_told_without_colours_too() {
 #[test]
 fn keys_are_shown_whole_or_not_at_all() {
     for scene in [scenes::empty, scenes::building, scenes::failed, scenes::deployed, scenes::destroying] {
+        let mut model = scene((60, 24));
         for width in 60..=140 {
-            let model = scene((width, 24));
+            update(&mut model, Message::Resize(width, 24));
             let hints = hints::now(&model);
             let line = line_of(&model, model.layout().footer.y);
             let shown: Vec<&str> = line.trim().split("   ").map(str::trim).filter(|part| !part.is_empty()).collect();

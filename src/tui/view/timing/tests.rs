@@ -1,8 +1,8 @@
 //! How the panel looks, at several sizes and in each state.
 
+use std::cell::RefCell;
+
 use proptest::prelude::*;
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::Style;
 
@@ -30,9 +30,7 @@ fn drawn(model: &Model) -> Buffer {
 }
 
 fn drawn_in(model: &Model, width: u16, height: u16) -> Buffer {
-    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test screen cannot fail");
-    terminal.draw(|frame| draw(frame, frame.area(), model, look(model))).expect("a test screen cannot fail");
-    terminal.backend().buffer().clone()
+    scenes::frame((width, height), |frame| draw(frame, frame.area(), model, look(model)))
 }
 
 fn text_of(buffer: &Buffer) -> String {
@@ -344,12 +342,16 @@ proptest! {
         let room = chart::room_for(seconds);
         prop_assert!(room >= seconds && room <= (seconds * 1.5).max(1.0), "{room} for {seconds}");
     }
+}
 
-    #[test]
-    fn at_any_size_and_scroll_it_is_drawn(width in 1u16..220, height in 1u16..70, scroll in 0u16..100) {
-        for scene in [scenes::empty, scenes::building, scenes::failed, after_others] {
-            let mut model = focused(scene((120, 40)));
-            model.timing.scroll = scroll;
+#[test]
+fn at_any_size_and_scroll_it_is_drawn() {
+    let models = [scenes::empty, scenes::building, scenes::failed, after_others]
+        .map(|scene| RefCell::new(focused(scene((120, 40)))));
+    proptest!(|(width in 1u16..220, height in 1u16..70, scroll in 0u16..100)| {
+        for model in &models {
+            model.borrow_mut().timing.scroll = scroll;
+            let model = model.borrow();
             let inside = width.saturating_sub(2);
             let text = usize::from(inside.saturating_sub(2));
             let Content { lines, .. } = content(&model, look(&model), text);
@@ -359,5 +361,5 @@ proptest! {
             }
             drawn_in(&model, width, height);
         }
-    }
+    });
 }

@@ -1,0 +1,220 @@
+//! The function of these tests: a real process that speaks to the Runtime API and does what its event asks for.
+//!
+//! A process needs a program, and the one program that is always there is the test binary. The image's `bootstrap` starts
+//! it again with the name of [`function_process`] as its only test.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// What the image's `/bootstrap` is: a script that becomes the test binary, in the same process.
+///
+/// The test harness reports on standard output, which has no place in a function's log: the function writes to
+/// descriptor 3. Shells export variables of their own, bash some more than others.
+pub(super) fn bootstrap() -> String {
+    let program = std::env::current_exe().unwrap();
+    let program = program.to_str().unwrap().replace('\'', r"'\''");
+    let module = module_path!().split_once("::").unwrap().1;
+    format!(
+        "#!/bin/sh\nexec 3>&1 >/dev/null\nexec /usr/bin/env -u _ -u PWD -u OLDPWD -u SHLVL '{program}' --exact --ignored \
+         --nocapture --test-threads=1 {module}::function_process -- \"$@\"\n"
+    )
+}
+
+/// What an event may ask for. An event without `do` is answered with itself, byte for byte.
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+enum Task {
+    /// Answers with the environment.
+    Env,
+    /// Answers with the working directory and the arguments.
+    Where,
+    /// Answers with the process id, the number of events so far, and what came with the event.
+    Count,
+    /// Appends the request id to a file.
+    Mark { mark: PathBuf },
+    /// The same, then waits until another file exists, and reports an error if asked to.
+    WaitFor {
+        mark: PathBuf,
+        file: PathBuf,
+        #[serde(default)]
+        then_fail: bool,
+    },
+    /// The same, then never answers.
+    Hang { mark: Option<PathBuf> },
+    /// Writes lines to standard output, and one to standard error.
+    Print { lines: Vec<String> },
+    /// Starts a child that outlives the event.
+    Spawn,
+    /// Starts children in sessions of their own, the second without the function's environment.
+    Detach,
+    /// Fills memory.
+    Hoard { megabytes: usize },
+    /// Has a child fill memory.
+    HoardInChild { megabytes: usize },
+    /// Ends the process.
+    Exit { code: i32 },
+    /// Reports an error.
+    Fail,
+    /// Answers with a text of a size.
+    Large { bytes: usize },
+}
+
+struct Function {
+    agent: ureq::Agent,
+    base: String,
+    output: File,
+    served: u64,
+}
+
+/// An event, and the headers that it came with.
+struct Request {
+    headers: http::HeaderMap,
+    body: String,
+    event: Value,
+}
+
+impl Request {
+    fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+
+    fn id(&self) -> &str {
+        self.header("lambda-runtime-aws-request-id")
+    }
+
+    fn mark(&self, path: &Path) {
+        let mut file = File::options().append(true).create(true).open(path).unwrap();
+        writeln!(file, "{}", self.id()).unwrap();
+    }
+}
+
+impl Function {
+    fn new() -> Self {
+        let address = std::env::var("AWS_LAMBDA_RUNTIME_API").expect("tests start this in the sandbox");
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
+        let output = File::options().write(true).open("/dev/fd/3").unwrap();
+        Self { agent, base: format!("http://{address}/2018-06-01/runtime"), output, served: 0 }
+    }
+
+    fn post(&self, path: &str, body: &str) {
+        self.agent.post(format!("{}/{path}", self.base)).send(body).unwrap();
+    }
+
+    /// The next event; `None` once the sandbox has gone.
+    fn next(&self) -> Option<Request> {
+        let mut answer = self.agent.get(format!("{}/invocation/next", self.base)).call().ok()?;
+        let body = answer.body_mut().read_to_string().ok()?;
+        let event = serde_json::from_str(&body).expect("only JSON is passed on");
+        Some(Request { headers: answer.headers().clone(), body, event })
+    }
+
+    fn report_failure(&self, request: &Request) {
+        let error = json!({ "errorType": "Oops", "errorMessage": "on purpose" });
+        self.post(&format!("invocation/{}/error", request.id()), &error.to_string());
+    }
+
+    fn respond(&self, request: &Request, answer: &str) {
+        self.post(&format!("invocation/{}/response", request.id()), answer);
+    }
+
+    fn serve(&mut self, request: &Request) {
+        self.served += 1;
+        let event = &request.event;
+        let task = event.get("do").map(|_| Task::deserialize(event).expect("a task that is known"));
+        let answer = match task {
+            None => return self.respond(request, &request.body),
+            Some(Task::Env) => std::env::vars().collect(),
+            Some(Task::Where) => {
+                let arguments: Vec<String> = std::env::args().skip_while(|argument| argument != "--").skip(1).collect();
+                json!({ "cwd": std::env::current_dir().unwrap(), "arguments": arguments })
+            }
+            Some(Task::Count) => json!({
+                "pid": std::process::id(),
+                "served": self.served,
+                "deadline": request.header("lambda-runtime-deadline-ms").parse::<u64>().unwrap(),
+                "arn": request.header("lambda-runtime-invoked-function-arn"),
+                "trace": request.header("lambda-runtime-trace-id"),
+            }),
+            Some(Task::Mark { mark }) => {
+                request.mark(&mark);
+                event.clone()
+            }
+            Some(Task::WaitFor { mark, file, then_fail }) => {
+                request.mark(&mark);
+                while !file.exists() {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                if then_fail {
+                    return self.report_failure(request);
+                }
+                event.clone()
+            }
+            Some(Task::Hang { mark }) => {
+                mark.iter().for_each(|mark| request.mark(mark));
+                loop {
+                    std::thread::park();
+                }
+            }
+            Some(Task::Print { lines }) => {
+                let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+                self.output.write_all(lines.as_bytes()).unwrap();
+                self.output.write_all(b"no line break").unwrap();
+                std::io::stderr().write_all(b"\nfrom stderr\n").unwrap();
+                event.clone()
+            }
+            Some(Task::Spawn) => {
+                let child = Command::new("sleep").arg("600").spawn().unwrap();
+                json!({ "pid": std::process::id(), "child": child.id() })
+            }
+            Some(Task::Detach) => {
+                let sleep = || {
+                    let mut command = Command::new("setsid");
+                    command.args(["sleep", "600"]);
+                    command
+                };
+                let path = std::env::var_os("PATH").unwrap();
+                let children = [sleep().spawn(), sleep().env_clear().env("PATH", path).spawn()];
+                children.map(|child| child.unwrap().id()).into_iter().collect()
+            }
+            Some(Task::Hoard { megabytes }) => {
+                let hoard: Vec<Vec<u8>> = (0..megabytes / 4).map(|_| vec![1; 4 << 20]).collect();
+                json!(std::hint::black_box(hoard).len())
+            }
+            Some(Task::HoardInChild { megabytes }) => {
+                // It reads so much at once, and then waits for somebody to read it from the pipe.
+                let size = format!("bs={}", megabytes << 20);
+                let mut child = Command::new("dd");
+                let child = child.args(["if=/dev/zero", &size, "count=1"]).stdout(Stdio::piped()).spawn();
+                json!(child.unwrap().wait().unwrap().code())
+            }
+            Some(Task::Exit { code }) => std::process::exit(code),
+            Some(Task::Fail) => return self.report_failure(request),
+            Some(Task::Large { bytes }) => json!("x".repeat(bytes)),
+        };
+        self.respond(request, &answer.to_string());
+    }
+}
+
+#[test]
+#[ignore = "is the process of the functions in other tests, which start it"]
+fn function_process() {
+    let mut function = Function::new();
+    match std::env::var("BREAK_INIT").as_deref() {
+        Ok("error") => {
+            function.post("init/error", r#"{"errorType":"Init.Bad","errorMessage":"cannot begin"}"#);
+            std::process::exit(1);
+        }
+        Ok("exit") => std::process::exit(3),
+        _ => {}
+    }
+    function.output.write_all(b"initialised\n").unwrap();
+    while let Some(request) = function.next() {
+        function.serve(&request);
+    }
+}
