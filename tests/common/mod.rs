@@ -8,8 +8,10 @@ pub mod console;
 pub mod in_process;
 mod listing;
 mod program;
+mod provider_proxy;
 mod running;
 mod sandbox;
+pub mod shared_provider;
 pub mod told;
 pub mod tools;
 

@@ -1,5 +1,8 @@
 //! The README's policy is enough for everything that thumbctl does.
 
+use std::collections::BTreeMap;
+
+use crate::common::shared_provider::SharedProviders;
 use crate::common::tools::Terraform;
 use crate::common::{Program, list_everything};
 use crate::{attach, sign_as, strict, user, user_policy};
@@ -19,6 +22,9 @@ async fn the_readmes_policy_suffices_for_terraform() {
     sign_as(&mut program, &sandbox, &keys);
     program.set("THUMBCTL_STRATEGY", "terraform");
     program.set_all(terraform.environment());
+    // With the deployer's keys, which are in the program's environment.
+    let providers = SharedProviders::start(1, &terraform, &mut program, &BTreeMap::new());
+    let _served = providers.serving("thumbnails");
     program.run(["deploy", "--yes"]).ok();
     // Other settings are changed in place.
     program.set("THUMBCTL_FUNCTION_MEMORY_MB", "640");

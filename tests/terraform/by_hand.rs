@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::common::shared_provider::{REATTACH, SharedProviders};
 use crate::common::{Finished, Program, Running, list_everything};
 use crate::workspace::PATIENCE;
 use crate::{program, terraform};
@@ -41,9 +42,14 @@ async fn the_exported_configuration_goes_up_in_halves_and_comes_down() {
     ] {
         program.set(name, value);
     }
-    let run = |arguments: &[&str]| run(&program, &terraform.program, &folder, arguments);
     let plugins = format!("-plugin-dir={}", terraform.plugins.display());
-    run(&["init", &plugins]).ok();
+    run(&program, &terraform.program, &folder, &["init", &plugins]).ok();
+    // From here on a provider serves them all that was started once: that terraform can launch one is shown by `init` and by the
+    // deployments of `loops`.
+    let providers = SharedProviders::start(1, &terraform, &mut program, &sandbox.exports);
+    let served = providers.serving("configuration");
+    program.set(REATTACH, served.reattach());
+    let run = |arguments: &[&str]| run(&program, &terraform.program, &folder, arguments);
     run(&["validate"]).ok();
     run(&["fmt", "-check", "-recursive"]).ok();
 

@@ -2,18 +2,18 @@
 //! many at once become thumbnails, and nothing is left.
 
 use crate::assert_nothing_left;
-use crate::common::Program;
+use crate::common::shared_provider::SharedProviders;
 use crate::common::tools::{Terraform, on_path};
+use crate::common::{Program, Sandbox};
 use crate::images::assert_any_name_is_a_key;
 use crate::load::assert_all_become_thumbnails;
 use crate::together::deploy_alone;
 
-async fn assert_it_works(program: Program) {
-    let sandbox = program.sandbox();
+async fn assert_it_works(program: &Program, sandbox: &Sandbox) {
     let clients = sandbox.clients();
-    let names = deploy_alone(&program);
+    let names = deploy_alone(program);
     assert_all_become_thumbnails(&clients, &names).await;
-    assert_any_name_is_a_key(&program, &clients, &names).await;
+    assert_any_name_is_a_key(program, &clients, &names).await;
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&clients).await;
 }
@@ -26,7 +26,8 @@ async fn what_cloudformation_has_made_works() {
     }
     let mut program = Program::new();
     program.set("THUMBCTL_STRATEGY", "cloudformation");
-    assert_it_works(program).await;
+    let sandbox = program.sandbox();
+    assert_it_works(&program, &sandbox).await;
 }
 
 #[tokio::test]
@@ -38,5 +39,8 @@ async fn what_terraform_has_made_works() {
     let mut program = Program::new();
     program.set("THUMBCTL_STRATEGY", "terraform");
     program.set_all(terraform.environment());
-    assert_it_works(program).await;
+    let sandbox = program.sandbox();
+    let providers = SharedProviders::start(1, &terraform, &mut program, &sandbox.exports);
+    let _served = providers.serving("thumbnails");
+    assert_it_works(&program, &sandbox).await;
 }
