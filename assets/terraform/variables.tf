@@ -32,7 +32,7 @@ variable "account_id" {
 }
 
 variable "endpoint_url" {
-  description = "Where all services are called, if not at AWS: the sandbox's URL, for example"
+  description = "The value of AWS_ENDPOINT_URL, where that is set: the sandbox's URL, for example"
   type        = string
   default     = ""
 }

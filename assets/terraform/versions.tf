@@ -15,22 +15,9 @@ provider "aws" {
   region              = var.region
   allowed_account_ids = var.account_id == "" ? null : [var.account_id]
 
+  # The endpoint itself comes from AWS_ENDPOINT_URL: for an `endpoints` block the provider takes seconds at each start.
   # Bucket names in front of an endpoint's own name would take a name server that plays along.
   s3_use_path_style = var.endpoint_url != ""
-
-  dynamic "endpoints" {
-    for_each = var.endpoint_url == "" ? [] : [var.endpoint_url]
-
-    content {
-      codebuild = endpoints.value
-      ecr       = endpoints.value
-      iam       = endpoints.value
-      lambda    = endpoints.value
-      logs      = endpoints.value
-      s3        = endpoints.value
-      sts       = endpoints.value
-    }
-  }
 
   default_tags {
     tags = {

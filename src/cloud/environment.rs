@@ -110,7 +110,11 @@ impl CloudAccess {
             ("AWS_DEFAULT_REGION", self.region.clone()),
         ];
         set.extend(credentials.session_token().map(|token| ("AWS_SESSION_TOKEN", token.to_owned())));
-        set.extend(self.endpoint_url.as_ref().map(|url| (ENDPOINTS, url.clone())));
+        if let Some(url) = &self.endpoint_url {
+            set.push((ENDPOINTS, url.clone()));
+            // A profile may say to ignore it: what was meant for an endpoint would go to AWS.
+            set.push(("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false".to_owned()));
+        }
         match self.label {
             CloudLabel::Sandbox => set.extend([
                 // What the user's files say is meant for AWS.
@@ -137,6 +141,24 @@ mod tests {
     #[test]
     fn nothing_of_it_is_shown() {
         assert!(!format!("{:?}", environment(false)).contains("very"));
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_is_passed_on_and_not_ignored() {
+        let access = CloudAccess {
+            label: CloudLabel::Endpoint("http://127.0.0.1:4566".to_owned()),
+            region: "us-east-1".to_owned(),
+            profile: None,
+            endpoint_url: Some("http://127.0.0.1:4566".to_owned()),
+            credentials: Some(SharedCredentialsProvider::new(aws_credential_types::Credentials::new(
+                "key", "secret", None, None, "test",
+            ))),
+        };
+        let environment = access.environment().await.expect("there are credentials");
+        let value =
+            |name: &str| environment.variables().find(|(set, _)| *set == name).map(|(_, value)| value.to_owned());
+        assert_eq!(value("AWS_ENDPOINT_URL").as_deref(), Some("http://127.0.0.1:4566"));
+        assert_eq!(value("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").as_deref(), Some("false"));
     }
 
     #[test]

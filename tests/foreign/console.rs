@@ -1,6 +1,7 @@
 //! The other strategies in the console: what is agreed to is on the card, what they say is a panel of its own.
 
 use thumbctl_test_support::console::{Console, ENTER, open_empty};
+use thumbctl_test_support::shared_provider::SharedProviders;
 use thumbctl_test_support::tools::Terraform;
 use thumbctl_test_support::{Program, list_everything};
 
@@ -8,6 +9,7 @@ thumbctl_test_support::foreign_tests! {
     [Python3] async: a_change_set_is_shown_before_its_stack_is_made;
     [Terraform] async: terraforms_plan_is_shown_before_it_is_applied;
 }
+
 
 /// Destroys what stands, and ends the console; nothing is left then.
 async fn destroy(mut console: Console, program: &Program) {
@@ -46,6 +48,17 @@ async fn terraforms_plan_is_shown_before_it_is_applied() {
     let mut program = Program::new();
     program.set("THUMBCTL_STRATEGY", "terraform");
     program.set_all(terraform.environment());
+    // The provider is told which sandbox it works in, so that is started first.
+    let joined = program.join().await;
+    let endpoint = joined.lease.endpoint();
+    let sandbox = [
+        ("AWS_ENDPOINT_URL", &endpoint.url),
+        ("AWS_ACCESS_KEY_ID", &endpoint.access_key),
+        ("AWS_SECRET_ACCESS_KEY", &endpoint.secret_key),
+    ];
+    let sandbox = sandbox.map(|(name, value)| (name.to_owned(), value.clone())).into();
+    let providers = SharedProviders::start(1, &terraform, &mut program, &sandbox);
+    let _served = providers.serving("thumbnails");
     let console = open_empty(&program);
     // Initialise, then plan: what nobody may hold goes on by itself.
     console.keys(ENTER);

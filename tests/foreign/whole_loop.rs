@@ -1,23 +1,21 @@
 //! What stands by the other strategies works as what the SDK has made: nobody else works on it meanwhile, images of any name and
 //! many at once become thumbnails, and nothing is left.
 
-use thumbctl_test_support::Program;
+use thumbctl_test_support::shared_provider::SharedProviders;
 use thumbctl_test_support::tools::Terraform;
-use thumbctl_test_support::whole_loop::{
-    assert_all_become_thumbnails, assert_any_name_is_a_key, assert_nothing_left, deploy_alone,
-};
+use thumbctl_test_support::{Program, Sandbox};
+use thumbctl_test_support::whole_loop::{assert_all_become_thumbnails, assert_any_name_is_a_key, assert_nothing_left, deploy_alone};
 
 thumbctl_test_support::foreign_tests! {
     [Python3] async: what_cloudformation_has_made_works;
     [Terraform] async: what_terraform_has_made_works;
 }
 
-async fn assert_it_works(program: Program) {
-    let sandbox = program.sandbox();
+async fn assert_it_works(program: &Program, sandbox: &Sandbox) {
     let clients = sandbox.clients();
-    let names = deploy_alone(&program);
+    let names = deploy_alone(program);
     assert_all_become_thumbnails(&clients, &names).await;
-    assert_any_name_is_a_key(&program, &clients, &names).await;
+    assert_any_name_is_a_key(program, &clients, &names).await;
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&clients).await;
 }
@@ -25,7 +23,8 @@ async fn assert_it_works(program: Program) {
 async fn what_cloudformation_has_made_works() {
     let mut program = Program::new();
     program.set("THUMBCTL_STRATEGY", "cloudformation");
-    assert_it_works(program).await;
+    let sandbox = program.sandbox();
+    assert_it_works(&program, &sandbox).await;
 }
 
 async fn what_terraform_has_made_works() {
@@ -36,5 +35,8 @@ async fn what_terraform_has_made_works() {
     let mut program = Program::new();
     program.set("THUMBCTL_STRATEGY", "terraform");
     program.set_all(terraform.environment());
-    assert_it_works(program).await;
+    let sandbox = program.sandbox();
+    let providers = SharedProviders::start(1, &terraform, &mut program, &sandbox.exports);
+    let _served = providers.serving("thumbnails");
+    assert_it_works(&program, &sandbox).await;
 }

@@ -66,7 +66,17 @@ impl TerraformStrategy {
         work.is_unended = under_way.is_unended();
         let is_gone = |kind: &ResourceKind| under_way.tale.state_of(*kind) == Some(ResourceState::Gone);
         work.gone = ResourceKind::ARCHITECTURE.into_iter().filter(is_gone).collect();
-        ended.map(|()| StepDone::Finished)
+        match ended {
+            // A resource that an interrupted apply made and did not record keeps others from being deleted. The next step removes
+            // what is there without Terraform, and fails if it cannot.
+            Err(StepError::Failed(failure)) if !work.is_unended => {
+                let words =
+                    format!("Terraform could not destroy everything: the rest is removed without it ({failure})");
+                scope.warn(words).await?;
+                Ok(StepDone::Finished)
+            }
+            ended => ended.map(|()| StepDone::Finished),
+        }
     }
 
     /// Removes what Terraform does not know or could not destroy, found by tag and name, and then knows that nothing is left.

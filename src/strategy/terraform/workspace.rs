@@ -451,6 +451,18 @@ mod tests {
         assert!(six.contains(PROVIDER_6) && !six.contains(PROVIDER_5));
     }
 
+    /// The AWS provider needs seconds of CPU time per start for an `endpoints` block, and AWS_ENDPOINT_URL says the same.
+    #[test]
+    fn configuration_has_no_endpoints_block() {
+        for (path, content) in assets::terraform_files() {
+            let text = String::from_utf8_lossy(content);
+            assert!(
+                !text.lines().any(|line| line.contains("\"endpoints\" {") || line.trim() == "endpoints {"),
+                "{path}"
+            );
+        }
+    }
+
     #[test]
     fn nothing_is_left_of_a_state_that_is_forgotten() {
         let (_dir, workspace) = workspace();

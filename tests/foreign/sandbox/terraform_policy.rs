@@ -1,8 +1,11 @@
 //! The README's policy is enough for everything that thumbctl does.
 
-use thumbctl_test_support::policies::{attach, sign_as, strict, user, user_policy};
+use std::collections::BTreeMap;
+
+use thumbctl_test_support::shared_provider::SharedProviders;
 use thumbctl_test_support::tools::Terraform;
 use thumbctl_test_support::{Program, list_everything};
+use thumbctl_test_support::policies::{attach, sign_as, strict, user, user_policy};
 
 thumbctl_test_support::foreign_tests! {
     [Terraform] async: the_readmes_policy_suffices_for_terraform;
@@ -22,6 +25,9 @@ async fn the_readmes_policy_suffices_for_terraform() {
     sign_as(&mut program, &sandbox, &keys);
     program.set("THUMBCTL_STRATEGY", "terraform");
     program.set_all(terraform.environment());
+    // With the deployer's keys, which are in the program's environment.
+    let providers = SharedProviders::start(1, &terraform, &mut program, &BTreeMap::new());
+    let _served = providers.serving("thumbnails");
     program.run(["deploy", "--yes"]).ok();
     // Other settings are changed in place.
     program.set("THUMBCTL_FUNCTION_MEMORY_MB", "640");

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use thumbctl_test_support::shared_provider::{REATTACH, SharedProviders};
+use thumbctl_test_support::{Finished, Program, Running, list_everything};
 use super::workspace::PATIENCE;
 use super::{program, terraform};
-use thumbctl_test_support::{Finished, Program, Running, list_everything};
 
 thumbctl_test_support::foreign_tests! {
     [] async: a_build_that_fails_fails_whoever_waits_for_it_at_once;
@@ -45,9 +46,14 @@ async fn the_exported_configuration_goes_up_in_halves_and_comes_down() {
     ] {
         program.set(name, value);
     }
-    let run = |arguments: &[&str]| run(&program, &terraform.program, &folder, arguments);
     let plugins = format!("-plugin-dir={}", terraform.plugins.display());
-    run(&["init", &plugins]).ok();
+    run(&program, &terraform.program, &folder, &["init", &plugins]).ok();
+    // From here on a provider serves them all that was started once: that terraform can launch one is shown by `init` and by the
+    // deployments of `loops`.
+    let providers = SharedProviders::start(1, &terraform, &mut program, &sandbox.exports);
+    let served = providers.serving("configuration");
+    program.set(REATTACH, served.reattach());
+    let run = |arguments: &[&str]| run(&program, &terraform.program, &folder, arguments);
     run(&["validate"]).ok();
     run(&["fmt", "-check", "-recursive"]).ok();
 

@@ -1,12 +1,14 @@
 //! Errors of the cloud: an apply that fails says why, goes on when it is run again, and leaves nothing when it is destroyed.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use thumbctl::event::EventKind;
 use thumbctl::resource::ResourceKind;
 use thumbctl::resource::ResourceState;
 
-use super::{arena, terraform};
 use thumbctl_test_support::arena::{probe, side_by_side};
+use super::{arena, terraform};
 
 thumbctl_test_support::foreign_tests! {
     [Terraform] sync: an_error_at_any_resource_is_told_and_the_next_deploy_completes_or_destroy_leaves_nothing,
@@ -54,32 +56,81 @@ fn about(kind: ResourceKind, name: &str) -> String {
     format!("{name}-????????-{role}")
 }
 
+/// Which of them fail in one apply, since none of a group needs another; and whether the deployment is completed afterwards, or
+/// destroyed at once.
+const TOGETHER: [(&[ResourceKind], bool); 7] = [
+    (
+        &[
+            ResourceKind::Repository,
+            ResourceKind::BuildLogGroup,
+            ResourceKind::BuildPolicy,
+            ResourceKind::SourceBucket,
+            ResourceKind::DestinationBucket,
+            ResourceKind::FunctionPolicy,
+            ResourceKind::FunctionRole,
+        ],
+        false,
+    ),
+    (&[ResourceKind::BuildSourceBucket, ResourceKind::BuildProject, ResourceKind::FunctionLogGroup], true),
+    (&[ResourceKind::BuildRole], false),
+    (&[ResourceKind::Image], false),
+    (&[ResourceKind::Function], false),
+    (&[ResourceKind::InvokePermission], true),
+    (&[ResourceKind::Notification], false),
+];
+
+/// The call that makes a resource.
+fn making(kind: ResourceKind) -> (&'static str, &'static str) {
+    let (_, service, operation) = MAKING.into_iter().find(|(made, ..)| *made == kind).expect("each kind has its call");
+    (service, operation)
+}
+
 fn an_error_at_any_resource_is_told_and_the_next_deploy_completes_or_destroy_leaves_nothing() {
     let Some(terraform) = terraform() else { return };
-    let faults: Vec<_> = MAKING
-        .iter()
-        .enumerate()
-        .map(|(at, (kind, service, operation))| {
-            json!({
+    let struck = TOGETHER.iter().flat_map(|(kinds, _)| *kinds);
+    assert_eq!(struck.collect::<BTreeSet<_>>().len(), MAKING.len(), "each resource has its error");
+    let mut faults = Vec::new();
+    for (at, (kinds, _)) in TOGETHER.iter().enumerate() {
+        for kind in *kinds {
+            let (service, operation) = making(*kind);
+            faults.push(json!({
                 "service": service, "operation": operation, "about": about(*kind, &format!("bad{at}")),
                 "times": 1, "kind": "error", "status": 400, "code": "AccessDeniedException"
-            })
-        })
-        .collect();
-    let arena = arena(&terraform, &faults);
-    side_by_side(2, MAKING.iter().enumerate(), |(at, (kind, _, operation))| {
+            }));
+        }
+    }
+    let mut arena = arena(&terraform, &faults);
+    let providers = arena.share_providers(3, &terraform);
+    side_by_side(3, TOGETHER.iter().enumerate(), |(at, (kinds, is_completed))| {
         let name = format!("bad{at}");
+        let _served = providers.serving(&name);
         let failed = arena.run("deploy", &name).ends_with(1);
         let errors: Vec<&str> = failed.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
-        assert_eq!(errors.len(), 1, "{kind}: {failed}");
-        assert!(errors[0].contains("AccessDenied"), "{kind} at {operation}: {failed}");
+        assert_eq!(errors.len(), 1, "{kinds:?}: {failed}");
+        assert!(errors[0].contains("AccessDenied"), "{kinds:?}: {failed}");
         assert!(failed.stderr.contains("hint: "), "{failed}");
-        let mut states = failed.events().into_iter().filter_map(|event| match event.kind {
-            EventKind::ResourceChanged { resource, state, .. } if resource == *kind => Some(state),
+        let events = failed.events();
+        let failure = events.iter().find_map(|event| match &event.kind {
+            EventKind::StepFailed { error, .. } => Some(error),
             _ => None,
         });
-        assert_eq!(states.next_back(), Some(ResourceState::Failed), "{kind}");
-        if at % 4 == 1 {
+        let failure = failure.expect("a step failed");
+        let mut messages: Vec<&str> = failure.causes.iter().map(String::as_str).collect();
+        // A build's failure says itself why, and names Terraform's as its cause.
+        messages.push(&failure.message);
+        for kind in *kinds {
+            // The message says which resource it is about, whatever else has failed.
+            let address = address_of(*kind);
+            let is_reported =
+                |text: &&str| text.contains("AccessDenied") && (text.contains(address) || *kind == ResourceKind::Image);
+            assert!(messages.iter().any(is_reported), "{kind}: {messages:#?}");
+            let mut states = events.iter().filter_map(|event| match &event.kind {
+                EventKind::ResourceChanged { resource, state, .. } if resource == kind => Some(*state),
+                _ => None,
+            });
+            assert_eq!(states.next_back(), Some(ResourceState::Failed), "{kind}");
+        }
+        if *is_completed {
             arena.deploy_completes(&name);
         }
         arena.destroy_leaves_nothing(&name);
@@ -87,11 +138,34 @@ fn an_error_at_any_resource_is_told_and_the_next_deploy_completes_or_destroy_lea
     arena.close();
 }
 
+/// The address in the configuration of what a call of [`MAKING`] makes.
+fn address_of(kind: ResourceKind) -> &'static str {
+    match kind {
+        ResourceKind::Repository => "aws_ecr_repository.function",
+        ResourceKind::BuildSourceBucket => "aws_s3_bucket.build_source",
+        ResourceKind::BuildLogGroup => "aws_cloudwatch_log_group.build",
+        ResourceKind::BuildPolicy => "aws_iam_policy.build",
+        ResourceKind::BuildRole => "aws_iam_role_policy_attachment.build",
+        ResourceKind::BuildProject => "aws_codebuild_project.function",
+        ResourceKind::SourceBucket => "aws_s3_bucket_server_side_encryption_configuration.source",
+        ResourceKind::DestinationBucket => "aws_s3_bucket_public_access_block.destination",
+        ResourceKind::FunctionLogGroup => "aws_cloudwatch_log_group.function",
+        ResourceKind::FunctionPolicy => "aws_iam_policy.function",
+        ResourceKind::FunctionRole => "aws_iam_role.function",
+        ResourceKind::Function => "aws_lambda_function.thumbnails",
+        ResourceKind::InvokePermission => "aws_lambda_permission.source",
+        ResourceKind::Notification => "aws_s3_bucket_notification.source",
+        _ => "terraform_data.build",
+    }
+}
+
 /// A build that fails is told as in the other ways: its phase, its last lines; and it is built anew.
 fn a_build_that_fails_inside_the_apply_is_told_as_a_build_and_built_anew() {
     let Some(terraform) = terraform() else { return };
     let fault = json!({"service":"ecr","operation":"GetAuthorizationToken","times":1,"kind":"error","status":400,"code":"AccessDeniedException"});
-    let arena = arena(&terraform, &[fault]);
+    let mut arena = arena(&terraform, &[fault]);
+    let providers = arena.share_providers(1, &terraform);
+    let _served = providers.serving("built");
     let failed = arena.run("deploy", "built").ends_with(1);
     assert!(failed.stderr.contains("the build failed in phase PRE_BUILD"), "{failed}");
     let failure = failed.events().into_iter().find_map(|event| match event.kind {
@@ -135,7 +209,9 @@ fn striking(about: &str, kind: &str) -> Vec<Value> {
 fn what_fails_in_the_cloud_for_a_while_is_waited_out() {
     let Some(terraform) = terraform() else { return };
     let faults = striking("broken-", "failure");
-    let arena = arena(&terraform, &faults);
+    let mut arena = arena(&terraform, &faults);
+    let providers = arena.share_providers(1, &terraform);
+    let _served = providers.serving("broken");
     assert!(arena.strikes("broken-"), "the rules are about this deployment");
     arena.deploy_completes("broken");
     arena.destroy_leaves_nothing("broken");
@@ -160,7 +236,9 @@ fn a_lost_answer_makes_nothing_twice() {
     ];
     let lost = creates
         .map(|operation| json!({"service":"*","operation":operation,"about":"lost-","times":1,"kind":"drop_after"}));
-    let arena = arena(&terraform, &lost);
+    let mut arena = arena(&terraform, &lost);
+    let providers = arena.share_providers(1, &terraform);
+    let _served = providers.serving("lost");
     let mut runs = 1;
     while arena.run("deploy", "lost").code != Some(0) {
         runs += 1;
@@ -177,7 +255,9 @@ fn a_lost_answer_makes_nothing_twice() {
 fn throttling_is_waited_out() {
     let Some(terraform) = terraform() else { return };
     let faults = striking("slow-", "throttle");
-    let arena = arena(&terraform, &faults);
+    let mut arena = arena(&terraform, &faults);
+    let providers = arena.share_providers(1, &terraform);
+    let _served = providers.serving("slow");
     assert!(arena.strikes("slow-"), "the rules are about this deployment");
     arena.deploy_completes("slow");
     arena.destroy_leaves_nothing("slow");

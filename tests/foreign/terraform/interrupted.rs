@@ -3,12 +3,13 @@
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use serde_json::json;
+use serde_json::{Value, json};
 use thumbctl::event::{EventKind, LogSource};
 
-use super::{arena, terraform};
 use thumbctl_test_support::arena::{Arena, side_by_side};
+use thumbctl_test_support::shared_provider::Served;
 use thumbctl_test_support::{Running, wait_for};
+use super::{arena, terraform};
 
 thumbctl_test_support::foreign_tests! {
     [Terraform] sync: an_apply_that_is_stopped_at_any_moment_is_completed_or_destroyed,
@@ -99,6 +100,18 @@ fn stop_at(arena: &Arena, command: &str, name: &str, (what, moment): (&str, Mome
     }
 }
 
+/// The same, for a deployment that a shared provider serves, but for a Terraform that is to be killed: what the provider that it
+/// has launched then does, alone, is part of what is shown.
+fn stop_served_at(arena: &Arena, served: &Served<'_>, command: &str, name: &str, moment: (&str, Moment), stop: Stop) {
+    let killed = match command {
+        "deploy" if moment.0 == DEPLOY[0].0 => "plan",
+        "deploy" => "apply",
+        other => other,
+    };
+    let stop_at = || stop_at(arena, command, name, moment, stop);
+    if stop == Stop::KillTerraform { served.launching(killed, stop_at) } else { stop_at() }
+}
+
 fn stop_terraform(arena: &Arena, name: &str, signal: Signal, process: Running, what: &str) {
     // It may have ended in this very moment.
     let _ = kill_process(terraform_of(arena, name), signal);
@@ -118,7 +131,8 @@ fn slow() -> Vec<serde_json::Value> {
 
 fn an_apply_that_is_stopped_at_any_moment_is_completed_or_destroyed() {
     let Some(terraform) = terraform() else { return };
-    let arena = arena(&terraform, &slow());
+    let mut arena = arena(&terraform, &slow());
+    let providers = arena.share_providers(4, &terraform);
     let mut cases = Vec::new();
     for (at, moment) in DEPLOY.into_iter().enumerate() {
         for (how, stop) in
@@ -128,8 +142,9 @@ fn an_apply_that_is_stopped_at_any_moment_is_completed_or_destroyed() {
             cases.push((format!("stop{at}{how}"), moment, stop, (at + how) % 2 == 0));
         }
     }
-    side_by_side(2, cases, |(name, moment, stop, is_completed)| {
-        stop_at(&arena, "deploy", &name, moment, stop);
+    side_by_side(4, cases, |(name, moment, stop, is_completed)| {
+        let served = providers.serving(&name);
+        stop_served_at(&arena, &served, "deploy", &name, moment, stop);
         if is_completed {
             arena.deploy_completes(&name);
         }
@@ -138,11 +153,14 @@ fn an_apply_that_is_stopped_at_any_moment_is_completed_or_destroyed() {
     arena.close();
 }
 
-/// Rule: Terraform forgets an interrupt that comes while its provider starts, and would make everything, watched or not.
+/// Rule: Terraform forgets an interrupt that comes while its provider starts, and would make everything, watched or not. So it
+/// launches its provider itself here.
 fn who_stops_before_anything_is_made_has_nothing() {
     let Some(terraform) = terraform() else { return };
-    let arena = arena(&terraform, &[]);
-    side_by_side(2, [("planning", 0, 1), ("once", 1, 1), ("twice", 1, 2)], |(name, at, times)| {
+    let mut arena = arena(&terraform, &[]);
+    // None that is shared: what they have is a folder that is initialised once.
+    let _providers = arena.share_providers(0, &terraform);
+    side_by_side(3, [("planning", 0, 1), ("once", 1, 1), ("twice", 1, 2)], |(name, at, times)| {
         let mut process = arena.start(&["deploy"], name, None);
         let (what, moment) = DEPLOY[at];
         process.wait_for_event(what, moment);
@@ -166,7 +184,9 @@ fn an_apply_that_waits_for_ever_can_be_stopped() {
     let Some(terraform) = terraform() else { return };
     let hang =
         json!({"service":"iam","operation":"CreateRole","about":"silent-????????-build-role","times":1,"kind":"hang"});
-    let arena = arena(&terraform, &[hang]);
+    let mut arena = arena(&terraform, &[hang]);
+    let providers = arena.share_providers(1, &terraform);
+    let _served = providers.serving("silent");
     let is_asked = |event: &EventKind| says(event, "aws_iam_role.build: Creating...");
     let mut process = arena.start(&["deploy"], "silent", None);
     process.wait_for_event("the role", is_asked);
@@ -182,12 +202,14 @@ fn an_apply_that_waits_for_ever_can_be_stopped() {
 
 fn a_destroy_that_is_stopped_at_any_moment_comes_to_its_end() {
     let Some(terraform) = terraform() else { return };
-    let arena = arena(&terraform, &slow());
+    let mut arena = arena(&terraform, &slow());
+    let providers = arena.share_providers(4, &terraform);
     let cases = [(0, Stop::Interrupt), (1, Stop::Kill), (1, Stop::KillTerraform), (2, Stop::Interrupt)];
-    side_by_side(2, cases.into_iter().enumerate(), |(turn, (at, stop))| {
+    side_by_side(4, cases.into_iter().enumerate(), |(turn, (at, stop))| {
         let name = format!("gone{turn}");
+        let served = providers.serving(&name);
         arena.deploy_completes(&name);
-        stop_at(&arena, "destroy", &name, DESTROY[at], stop);
+        stop_served_at(&arena, &served, "destroy", &name, DESTROY[at], stop);
         arena.destroy_leaves_nothing(&name);
     });
     arena.close();
@@ -196,8 +218,10 @@ fn a_destroy_that_is_stopped_at_any_moment_comes_to_its_end() {
 /// A state that was lost, or half written, is made again of what is there.
 fn a_state_that_is_lost_or_damaged_is_found_again_by_names() {
     let Some(terraform) = terraform() else { return };
-    let arena = arena(&terraform, &[]);
+    let mut arena = arena(&terraform, &[]);
+    let providers = arena.share_providers(1, &terraform);
     for (name, damage) in [("lost", None), ("torn", Some(400))] {
+        let _served = providers.serving(name);
         arena.deploy_completes(name);
         let state = arena.program.state_dir().join("deployments").join(name).join("terraform/terraform.tfstate");
         match damage {
@@ -215,8 +239,16 @@ fn a_state_that_is_lost_or_damaged_is_found_again_by_names() {
     }
     // Without a state at all, what stands is found by its tags.
     std::fs::remove_dir_all(arena.program.state_dir().join("deployments/lost/terraform")).expect("it is there");
+    // What an apply has made that was interrupted before it recorded it keeps Terraform from deleting what it belongs to.
+    let state = arena.program.state_dir().join("deployments/torn/terraform/terraform.tfstate");
+    let mut recorded: Value = serde_json::from_slice(&std::fs::read(&state).expect("there is a state")).expect("JSON");
+    let resources = recorded["resources"].as_array_mut().expect("resources");
+    let before = resources.len();
+    resources.retain(|resource| resource["type"] != "aws_iam_role_policy_attachment");
+    assert_eq!(resources.len(), before - 2, "both attachments are forgotten");
+    std::fs::write(&state, recorded.to_string()).expect("there is room");
     for name in ["lost", "torn"] {
-        arena.destroy_leaves_nothing(name);
+        providers.serve(name, || arena.destroy_leaves_nothing(name));
     }
     arena.close();
 }
@@ -224,12 +256,14 @@ fn a_state_that_is_lost_or_damaged_is_found_again_by_names() {
 /// Another Terraform in the folder, somebody's own, has the state: it is told, and nothing is done.
 fn a_state_that_somebody_else_has_locked_is_left_alone() {
     let Some(terraform) = terraform() else { return };
-    let arena = arena(&terraform, &[]);
+    let mut arena = arena(&terraform, &[]);
+    let providers = arena.share_providers(1, &terraform);
+    let _served = providers.serving("held");
     arena.deploy_completes("held");
     let folder = arena.program.state_dir().join("deployments/held/terraform");
     // It asks whether to go on, and has the state meanwhile.
     let mut command =
-        arena.program.around(terraform.program.to_str().expect("a path"), ["apply", "-var=memory_size=640"]);
+        arena.program.around(providers.program().to_str().expect("a path"), ["apply", "-var=memory_size=640"]);
     arena.reaches_the_cloud(&mut command);
     command.current_dir(folder).stdin(Stdio::piped());
     let holder = Running::start(command);

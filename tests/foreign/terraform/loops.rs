@@ -7,9 +7,10 @@ use std::process::Stdio;
 use thumbctl::event::{Event, EventKind, LogSource, Outcome, StrategyKind};
 use thumbctl::resource::{ResourceKind, ResourceState};
 
-use super::{program, terraform};
+use thumbctl_test_support::shared_provider::SharedProviders;
 use thumbctl_test_support::run_events::{assert_made, assert_succeeded, first, outputs};
 use thumbctl_test_support::{Program, list_everything};
+use super::{program, terraform};
 
 thumbctl_test_support::foreign_tests! {
     [Terraform] async: an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left,
@@ -69,8 +70,8 @@ fn assert_no_credentials(program: &Program, secret: &str) {
 }
 
 async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
-    let Some(terraform) = terraform() else { return };
-    let program = program(&terraform);
+    let Some(found) = terraform() else { return };
+    let mut program = program(&found);
     let sandbox = program.sandbox();
     let (name, content) = thumbctl::assets::sample_images()[2];
     program.file(name, content);
@@ -119,6 +120,10 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
     assert!(phases > 8, "the build's phases are told");
     assert_no_credentials(&program, &sandbox.secret_key);
 
+    // So far Terraform has initialised the folder and launched its provider itself, with what thumbctl gives it: the versions, the
+    // keys, the provider's start. From here on that makes no difference.
+    let providers = SharedProviders::start(1, &found, &mut program, &sandbox.exports);
+    let _served = providers.serving("thumbnails");
     let status = program.run(["status", "--output", "json"]).ok().json();
     let resources = status["resources"].as_array().expect("a list");
     let kinds: Vec<&str> = resources.iter().filter_map(|resource| resource["resource"].as_str()).collect();
@@ -183,12 +188,14 @@ fn step_by_step(program: &Program, answers: &str) -> Vec<Event> {
 
 async fn step_by_step_the_first_half_can_stand_alone_and_the_rest_follows() {
     let Some(terraform) = terraform() else { return };
-    let program = program(&terraform);
+    let mut program = program(&terraform);
     let sandbox = program.sandbox();
+    let providers = SharedProviders::start(1, &terraform, &mut program, &sandbox.exports);
+    let _served = providers.serving("thumbnails");
     // Init, plan and apply of the first half; then the rest is planned, shown, and refused.
     let half = step_by_step(&program, "\n\n\n\nq\n");
     let outcome = half.last().map(|event| &event.kind);
-    assert!(matches!(outcome, Some(EventKind::RunFinished { outcome: Outcome::Cancelled, .. })), "{outcome:?}");
+    assert!(matches!(outcome, Some(EventKind::RunFinished { outcome: Outcome::Cancelled, .. })), "{half:#?}");
     let mut of_rest = planned(&half);
     of_rest.retain(|address| address.starts_with("module.function"));
     assert_eq!(of_rest.len(), 13, "the rest was planned: {of_rest:#?}");

@@ -1,7 +1,8 @@
 //! What Terraform deploys is what the SDK strategy deploys, in every property but names, the strategy's tag and AWS's own tags.
 
-use super::{program, terraform};
+use thumbctl_test_support::shared_provider::SharedProviders;
 use thumbctl_test_support::described::{deploy, described};
+use super::{program, terraform};
 
 thumbctl_test_support::foreign_tests! {
     [Terraform] async: terraform_makes_the_same_as_the_sdk;
@@ -9,8 +10,10 @@ thumbctl_test_support::foreign_tests! {
 
 async fn terraform_makes_the_same_as_the_sdk() {
     let Some(terraform) = terraform() else { return };
-    let program = program(&terraform);
+    let mut program = program(&terraform);
     let sandbox = program.sandbox();
+    let providers = SharedProviders::start(1, &terraform, &mut program, &sandbox.exports);
+    let _served = providers.serving("planned");
     let clients = sandbox.clients();
     program.configure(
         "[function]\nmemory_mb = 640\ntimeout_seconds = 17\nmax_size = 99\n[logs]\nretention_days = 3\n[build]\ntimeout_minutes = 21\n",

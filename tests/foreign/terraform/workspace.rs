@@ -1,10 +1,13 @@
 //! [`Workspace`]: a folder in which terraform works, as somebody would who has exported what the sandbox prints.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
+use thumbctl_test_support::shared_provider::{REATTACH, SharedProviders};
 use thumbctl_test_support::tools::Terraform;
-use thumbctl_test_support::{Finished, Program, Sandbox};
+use thumbctl_test_support::{Finished, Program, Running, Sandbox};
 
 /// Outside us-east-1, where S3 wants a location.
 pub const REGION: &str = "eu-central-1";
@@ -15,6 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(300);
 pub struct Workspace {
     terraform: Terraform,
     program: Program,
+    providers: SharedProviders,
 }
 
 impl Workspace {
@@ -39,10 +43,12 @@ impl Workspace {
         program.set("TF_VAR_policies", Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/policies"));
         let archive = thumbctl::assets::function_zip().expect("the function can be zipped");
         program.set("TF_VAR_source_archive", program.file("function.zip", archive));
-        let workspace = Self { terraform, program };
+        // All but `init` is served by one provider, which has its environment from the same exports.
+        let providers = SharedProviders::start(1, &terraform, &mut program, &BTreeMap::new());
+        let workspace = Self { terraform, program, providers };
         workspace.lay_out("architecture");
         let plugins = format!("-plugin-dir={}", workspace.terraform.plugins.display());
-        workspace.run(&["init", &plugins]).ok();
+        Running::start(workspace.command(&["init", &plugins])).wait_for_long(PATIENCE).ok();
         (workspace, sandbox)
     }
 
@@ -93,10 +99,17 @@ impl Workspace {
     }
 
     fn run<A: AsRef<str>>(&self, arguments: &[A]) -> Finished {
+        let served = self.providers.serving("shop");
+        let mut command = self.command(arguments);
+        command.env(REATTACH, served.reattach());
+        Running::start(command).wait_for_long(PATIENCE)
+    }
+
+    fn command<A: AsRef<str>>(&self, arguments: &[A]) -> Command {
         let program = self.terraform.program.to_str().expect("a path");
         let mut command = self.program.around(program, arguments.iter().map(AsRef::as_ref));
         command.env("TF_CLI_ARGS", "-no-color");
-        thumbctl_test_support::Running::start(command).wait_for_long(PATIENCE)
+        command
     }
 }
 

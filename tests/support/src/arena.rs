@@ -9,6 +9,8 @@ use aws_sdk_iam::error::ProvideErrorMetadata as _;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use crate::shared_provider::SharedProviders;
+use crate::tools::Terraform;
 use crate::{Clients, Finished, Program, Running, Sandbox, list_everything};
 use thumbctl::deployment::Deployment;
 use thumbctl::event::StrategyKind;
@@ -79,6 +81,12 @@ impl Arena {
         let (key, secret) = (&sandbox.access_key, &sandbox.secret_key);
         command.env("AWS_ENDPOINT_URL", &sandbox.url).env("TF_VAR_endpoint_url", &sandbox.url);
         command.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", secret);
+    }
+
+    /// Starts providers that its deployments can share; those that none serves launch their own.
+    pub fn share_providers(&mut self, count: usize, terraform: &Terraform) -> SharedProviders {
+        let sandbox = self.sandbox.as_ref().expect("there is one until the end");
+        SharedProviders::start(count, terraform, &mut self.program, &sandbox.exports)
     }
 
     /// Runs a command on a deployment; its events are on its standard output.

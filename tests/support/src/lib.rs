@@ -12,9 +12,11 @@ pub mod in_process;
 mod listing;
 pub mod policies;
 mod program;
+mod provider_proxy;
 pub mod run_events;
 mod running;
 mod sandbox;
+pub mod shared_provider;
 pub mod tools;
 pub mod whole_loop;
 

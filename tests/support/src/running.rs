@@ -57,8 +57,12 @@ impl Running {
 
     /// Waits until it tells such an event.
     pub fn wait_for_event(&mut self, what: &str, is: impl Fn(&EventKind) -> bool) -> Event {
+        // Each line is parsed once: there are thousands, and this asks often.
+        let mut read = 0;
         wait_for(what, || {
-            let found = self.events().into_iter().find(|event| is(&event.kind));
+            let new = self.stdout.lock().expect("no reader panics")[read..].to_owned();
+            read += new.len();
+            let found = events(&new).into_iter().find(|event| is(&event.kind));
             if found.is_none() && self.has_ended() {
                 panic!("it ended before {what}: {}{}", self.stdout(), self.stderr());
             }
