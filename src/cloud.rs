@@ -15,8 +15,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
 
-use crate::aws::operation::GetCallerIdentity;
-use crate::aws::{AwsError, BoundedClient, Downloads, ErrorKind};
+use crate::aws::{AwsError, BoundedClient, Downloads, ErrorKind, sts};
 use crate::sandbox;
 use crate::settings::{CloudChoice, LatencyChoice, SandboxSettings, Settings};
 
@@ -278,18 +277,11 @@ impl Cloud {
     /// # Errors
     /// When the credentials are missing, wrong or expired, or nothing answers.
     pub async fn identity(&self) -> Result<Identity, CloudError> {
-        let answer = self
-            .clients
-            .sts
-            .get_caller_identity()
-            .send()
-            .await
-            .map_err(AwsError::from_sdk(GetCallerIdentity))
-            .map_err(|source| CloudError::Identity {
-                label: self.label.clone(),
-                profile: self.profile.clone(),
-                source: Box::new(source),
-            })?;
+        let answer = sts::caller_identity(&self.clients.sts).await.map_err(|source| CloudError::Identity {
+            label: self.label.clone(),
+            profile: self.profile.clone(),
+            source: Box::new(source),
+        })?;
         Ok(Identity { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
     }
 }

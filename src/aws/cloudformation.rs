@@ -13,10 +13,10 @@ pub use self::change_set::{
     execute_change_set,
 };
 pub use self::events::{StackEvent, events_since, newest_event};
-use crate::aws::operation::CloudFormationOperation;
 use super::error::{AwsError, Deleted, ErrorKind};
 use super::pages::Pages;
 use super::tags::{self, Tagged, Tags};
+use crate::aws::operation::CloudFormationOperation;
 
 const SERVICE: &str = "CloudFormation";
 
@@ -112,7 +112,8 @@ impl From<&str> for StackStatus {
 
 /// A stack by its name or ARN; `None` if there is none. One that was deleted is found by its ARN only.
 pub async fn stack(client: &Client, name: &str) -> Result<Option<Stack>, AwsError> {
-    let answer = client.describe_stacks().stack_name(name).send().await.map_err(failed(CloudFormationOperation::DescribeStacks));
+    let answer =
+        client.describe_stacks().stack_name(name).send().await.map_err(failed(CloudFormationOperation::DescribeStacks));
     let found = none_if_missing(answer)?;
     Ok(found.and_then(|found| found.stacks).and_then(|stacks| stacks.into_iter().find_map(from_sdk)))
 }
@@ -122,8 +123,12 @@ pub async fn list_stacks(client: &Client, prefix: &str) -> Result<Vec<Tagged>, A
     let mut found = Vec::new();
     let mut pages = Pages::new(SERVICE, "DescribeStacks");
     loop {
-        let page =
-            client.describe_stacks().set_next_token(pages.token()).send().await.map_err(failed(CloudFormationOperation::DescribeStacks))?;
+        let page = client
+            .describe_stacks()
+            .set_next_token(pages.token())
+            .send()
+            .await
+            .map_err(failed(CloudFormationOperation::DescribeStacks))?;
         let stacks = page.stacks.unwrap_or_default().into_iter().filter_map(from_sdk);
         found.extend(
             stacks.filter(|stack| stack.name.starts_with(prefix) && !stack.status.is_deleted()).map(|stack| Tagged {

@@ -13,11 +13,11 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::error::operation::BuildError;
 
-use crate::aws::operation::CodeBuildOperation;
 use super::Architecture;
 use super::error::{self, AwsError, Deleted, ErrorKind};
 use super::pages::Pages;
 use super::tags::{Tagged, Tags};
+use crate::aws::operation::CodeBuildOperation;
 
 pub use project::{Project, SourceDescription, Variable, project};
 
@@ -384,7 +384,12 @@ pub async fn list_projects(client: &Client, prefix: &str) -> Result<Vec<Tagged>,
     let mut names = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListProjects");
     loop {
-        let page = client.list_projects().set_next_token(pages.token()).send().await.map_err(failed(CodeBuildOperation::ListProjects))?;
+        let page = client
+            .list_projects()
+            .set_next_token(pages.token())
+            .send()
+            .await
+            .map_err(failed(CodeBuildOperation::ListProjects))?;
         names.extend(page.projects.unwrap_or_default().into_iter().filter(|name| name.starts_with(prefix)));
         if !pages.continue_with(page.next_token)? {
             break;

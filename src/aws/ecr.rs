@@ -6,10 +6,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::aws::operation::EcrOperation;
 use super::error::{self, AwsError, Deleted, ErrorKind};
 use super::pages::Pages;
 use super::tags::{self, Tagged, Tags};
+use crate::aws::operation::EcrOperation;
 
 const SERVICE: &str = "ECR";
 
@@ -94,8 +94,12 @@ fn from_sdk(repository: aws_sdk_ecr::types::Repository) -> Option<Repository> {
 
 /// A repository by its name; `None` if it is not there.
 pub async fn repository(client: &Client, name: &str) -> Result<Option<Repository>, AwsError> {
-    let answer =
-        client.describe_repositories().repository_names(name).send().await.map_err(failed(EcrOperation::DescribeRepositories));
+    let answer = client
+        .describe_repositories()
+        .repository_names(name)
+        .send()
+        .await
+        .map_err(failed(EcrOperation::DescribeRepositories));
     Ok(error::optional(answer)?
         .and_then(|found| found.repositories)
         .and_then(|found| found.into_iter().find_map(from_sdk)))
@@ -154,7 +158,13 @@ pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Resul
 // Rule: with force; without it a repository with images is refused.
 pub async fn delete_repository(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     error::deleted(
-        client.delete_repository().repository_name(name).force(true).send().await.map_err(failed(EcrOperation::DeleteRepository)),
+        client
+            .delete_repository()
+            .repository_name(name)
+            .force(true)
+            .send()
+            .await
+            .map_err(failed(EcrOperation::DeleteRepository)),
     )
 }
 
@@ -202,7 +212,11 @@ pub async fn repository_policy(client: &Client, name: &str) -> Result<Option<ser
 
 /// The tags of a repository, by its ARN.
 pub async fn repository_tags(client: &Client, arn: &str) -> Result<Tags, AwsError> {
-    let answer =
-        client.list_tags_for_resource().resource_arn(arn).send().await.map_err(failed(EcrOperation::ListTagsForResource))?;
+    let answer = client
+        .list_tags_for_resource()
+        .resource_arn(arn)
+        .send()
+        .await
+        .map_err(failed(EcrOperation::ListTagsForResource))?;
     Ok(tags::from_pairs(answer.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value))))
 }

@@ -6,10 +6,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::aws::operation::IamOperation;
 use super::error::{self, AwsError, Deleted, ErrorKind};
 use super::pages::Pages;
 use super::tags::{self, Tagged, Tags};
+use crate::aws::operation::IamOperation;
 
 const SERVICE: &str = "IAM";
 
@@ -342,7 +342,8 @@ pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, Aw
     let mut pages = Pages::new(SERVICE, "ListRoles");
     loop {
         // Rule: IAM's prefixes are paths; names have to be looked through.
-        let page = client.list_roles().set_marker(pages.token()).send().await.map_err(failed(IamOperation::ListRoles))?;
+        let page =
+            client.list_roles().set_marker(pages.token()).send().await.map_err(failed(IamOperation::ListRoles))?;
         roles.extend(page.roles.into_iter().filter(|role| role.role_name.starts_with(prefix)));
         if !pages.continue_with(page.marker.filter(|_| page.is_truncated))? {
             break;
@@ -390,8 +391,13 @@ pub async fn list_policies(client: &Client, prefix: &str) -> Result<Vec<Tagged>,
     }
     let mut found = Vec::with_capacity(named.len());
     for (name, arn) in named {
-        let answer =
-            client.list_policy_tags().policy_arn(&arn).max_items(100).send().await.map_err(failed(IamOperation::ListPolicyTags));
+        let answer = client
+            .list_policy_tags()
+            .policy_arn(&arn)
+            .max_items(100)
+            .send()
+            .await
+            .map_err(failed(IamOperation::ListPolicyTags));
         if let Some(tags) = error::optional(answer)? {
             found.push(Tagged { name, arn, tags: from_sdk_tags(tags.tags) });
         }

@@ -11,12 +11,12 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio_util::sync::CancellationToken;
 
-use crate::aws::operation::LambdaOperation;
 use super::Architecture;
 use super::error::{self, AwsError, Deleted, ErrorKind};
 use super::pages::Pages;
 use super::tags::{Tagged, Tags};
 use super::wait::{self, Poll, WaitError, Waiting};
+use crate::aws::operation::LambdaOperation;
 
 const SERVICE: &str = "Lambda";
 
@@ -306,7 +306,9 @@ fn statements_for(policy: &serde_json::Value, bucket: &str) -> Vec<serde_json::V
 
 /// Deletes a function.
 pub async fn delete_function(client: &Client, name: &str) -> Result<Deleted, AwsError> {
-    error::deleted(client.delete_function().function_name(name).send().await.map_err(failed(LambdaOperation::DeleteFunction)))
+    error::deleted(
+        client.delete_function().function_name(name).send().await.map_err(failed(LambdaOperation::DeleteFunction)),
+    )
 }
 
 /// The functions whose names start with a prefix, with their tags.
@@ -314,7 +316,12 @@ pub async fn list_functions(client: &Client, prefix: &str) -> Result<Vec<Tagged>
     let mut named = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListFunctions");
     loop {
-        let page = client.list_functions().set_marker(pages.token()).send().await.map_err(failed(LambdaOperation::ListFunctions))?;
+        let page = client
+            .list_functions()
+            .set_marker(pages.token())
+            .send()
+            .await
+            .map_err(failed(LambdaOperation::ListFunctions))?;
         named.extend(
             page.functions
                 .unwrap_or_default()

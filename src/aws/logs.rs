@@ -7,10 +7,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::aws::operation::LogsOperation;
 use super::error::{self, AwsError, Deleted};
 use super::pages::Pages;
 use super::tags::{Tagged, Tags};
+use crate::aws::operation::LogsOperation;
 
 pub use read::{GroupTail, LogLine, LogTail, filter_events, latest_streams};
 
@@ -63,8 +63,12 @@ pub struct LogGroup {
 /// A log group by its name; `None` if it is not there.
 pub async fn log_group(client: &Client, group: &str) -> Result<Option<LogGroup>, AwsError> {
     // Prefixes match longer names too, and names sort: if the group is there, it comes first.
-    let page =
-        client.describe_log_groups().log_group_name_prefix(group).send().await.map_err(failed(LogsOperation::DescribeLogGroups))?;
+    let page = client
+        .describe_log_groups()
+        .log_group_name_prefix(group)
+        .send()
+        .await
+        .map_err(failed(LogsOperation::DescribeLogGroups))?;
     let mut found = page.log_groups.unwrap_or_default().into_iter();
     Ok(found.find(|found| found.log_group_name.as_deref() == Some(group)).map(|found| LogGroup {
         arn: group_arn(found.log_group_arn, found.arn),
@@ -76,14 +80,20 @@ pub async fn log_group(client: &Client, group: &str) -> Result<Option<LogGroup>,
 
 /// The tags of a log group, by its ARN without a star.
 pub async fn log_group_tags(client: &Client, arn: &str) -> Result<Tags, AwsError> {
-    let answer =
-        client.list_tags_for_resource().resource_arn(arn).send().await.map_err(failed(LogsOperation::ListTagsForResource))?;
+    let answer = client
+        .list_tags_for_resource()
+        .resource_arn(arn)
+        .send()
+        .await
+        .map_err(failed(LogsOperation::ListTagsForResource))?;
     Ok(answer.tags.unwrap_or_default().into_iter().collect())
 }
 
 /// Deletes a log group with all that is in it.
 pub async fn delete_log_group(client: &Client, group: &str) -> Result<Deleted, AwsError> {
-    error::deleted(client.delete_log_group().log_group_name(group).send().await.map_err(failed(LogsOperation::DeleteLogGroup)))
+    error::deleted(
+        client.delete_log_group().log_group_name(group).send().await.map_err(failed(LogsOperation::DeleteLogGroup)),
+    )
 }
 
 /// The log groups whose names start with a prefix, with their tags.

@@ -16,6 +16,7 @@ pub(crate) mod operation;
 mod pages;
 pub mod policy;
 pub mod s3;
+pub mod sts;
 pub mod tags;
 pub mod wait;
 

@@ -17,11 +17,11 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::error::operation::BuildError;
 use tokio_util::sync::CancellationToken;
 
-use crate::aws::operation::S3Operation;
 use super::error::{self, AwsError, Deleted, ErrorKind};
 use super::pages::Pages;
 use super::tags::{self, Tagged, Tags};
 use super::wait::{self, Poll, Waiting};
+use crate::aws::operation::S3Operation;
 
 pub use describe::{
     Bucket, Encryption, EventRule, PublicAccessBlock, bucket, bucket_encryption, bucket_versioning, notification,

@@ -5,16 +5,16 @@
 
 mod access;
 mod archive;
-mod authentication;
 mod assembly;
+mod authentication;
 mod behaviour;
 mod blobs;
 mod chunked;
 mod cloudformation;
 mod codebuild;
 mod control;
-mod dir_handle;
 mod data_dir;
+mod dir_handle;
 mod ecr;
 mod endpoint;
 mod error;

@@ -10,7 +10,6 @@ thumbctl_test_support::foreign_tests! {
     [Terraform] async: terraforms_plan_is_shown_before_it_is_applied;
 }
 
-
 /// Destroys what stands, and ends the console; nothing is left then.
 async fn destroy(mut console: Console, program: &Program) {
     console.keys("D");

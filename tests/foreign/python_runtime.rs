@@ -1,9 +1,7 @@
 //! Zip functions in Python: what a handler gets, how its failures are reported, what can be changed.
 
-
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder;
@@ -11,10 +9,10 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, LastUpdateStatus, LogType, PackageType, Runtime, State};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use thumbctl_test_support::in_process::Sandbox;
-use thumbctl_test_support::{Clients, until};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use thumbctl_test_support::in_process::Sandbox;
+use thumbctl_test_support::{Clients, until};
 
 thumbctl_test_support::foreign_tests! {
     [Python3] async: handler_gets_event_and_context_as_on_lambda,

@@ -3,8 +3,10 @@
 
 use thumbctl_test_support::shared_provider::SharedProviders;
 use thumbctl_test_support::tools::Terraform;
+use thumbctl_test_support::whole_loop::{
+    assert_all_become_thumbnails, assert_any_name_is_a_key, assert_nothing_left, deploy_alone,
+};
 use thumbctl_test_support::{Program, Sandbox};
-use thumbctl_test_support::whole_loop::{assert_all_become_thumbnails, assert_any_name_is_a_key, assert_nothing_left, deploy_alone};
 
 thumbctl_test_support::foreign_tests! {
     [Python3] async: what_cloudformation_has_made_works;

@@ -1,16 +1,15 @@
 //! Saved states that come from anybody, and data directories that others have prepared: nothing outside of the state is
 //! touched, and what was there before is kept.
 
-
 use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use thumbctl_test_support::{Finished, Program, Sandbox, wait_for};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use thumbctl_test_support::{Finished, Program, Sandbox, wait_for};
 
 /// A folder of the user's, with another in it, and whether they are still there.
 struct Precious(PathBuf);

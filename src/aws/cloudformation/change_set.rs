@@ -5,11 +5,11 @@ use aws_sdk_cloudformation::types::{
     Capability, ChangeAction as SdkAction, ChangeSetType, Parameter, Replacement, Tag,
 };
 
-use crate::aws::operation::CloudFormationOperation;
 use super::super::error::AwsError;
 use super::super::pages::Pages;
 use super::super::tags::Tags;
 use super::{SERVICE, failed, none_if_missing};
+use crate::aws::operation::CloudFormationOperation;
 
 /// A change set that is to be made, for a stack that is not there yet.
 #[derive(Debug, Clone)]

@@ -2,10 +2,10 @@
 
 use aws_sdk_cloudformation::Client;
 
-use crate::aws::operation::CloudFormationOperation;
 use super::super::error::{AwsError, ErrorKind};
 use super::super::pages::Pages;
 use super::{SERVICE, failed};
+use crate::aws::operation::CloudFormationOperation;
 
 /// Something that happened to a stack or to one of its resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,12 @@ impl StackEvent {
 
 /// The id of a stack's newest event; `None` if it has none.
 pub async fn newest_event(client: &Client, stack: &str) -> Result<Option<String>, AwsError> {
-    let page = client.describe_stack_events().stack_name(stack).send().await.map_err(failed(CloudFormationOperation::DescribeStackEvents))?;
+    let page = client
+        .describe_stack_events()
+        .stack_name(stack)
+        .send()
+        .await
+        .map_err(failed(CloudFormationOperation::DescribeStackEvents))?;
     // Rule: CloudFormation tells the newest first.
     Ok(page.stack_events.unwrap_or_default().into_iter().next().and_then(|event| event.event_id))
 }

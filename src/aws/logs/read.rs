@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::OrderBy;
 
-use crate::aws::operation::LogsOperation;
 use super::{SERVICE, failed};
 use crate::aws::error::{self, AwsError};
+use crate::aws::operation::LogsOperation;
 use crate::aws::pages::Pages;
 
 /// A line of a log.

@@ -6,9 +6,9 @@ use std::hash::{BuildHasher, RandomState};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
-use crate::aws::operation::S3Operation;
 use super::{SERVICE, delete_bucket, failed, unbuildable};
 use crate::aws::error::{self, AwsError, Deleted, ErrorKind};
+use crate::aws::operation::S3Operation;
 use crate::aws::pages::Pages;
 
 /// What has been taken out of a bucket so far.

@@ -397,7 +397,7 @@ async fn projects_that_cannot_be_built_are_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failed_command_on_a_full_disk_says_so_in_its_phase() {
-    let house = House::new(Duration::from_secs(60)).await;
+    let house = House::new().await;
     // Writing to /dev/full fails as on a full disk; the other two as beyond a limit.
     for (command, reason) in [
         ("echo x >/dev/full", "no space left on device, exit status 1"),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use thumbctl_test_support::policies::{attach, sign_as, strict, user, user_policy};
 use thumbctl_test_support::shared_provider::SharedProviders;
 use thumbctl_test_support::tools::Terraform;
 use thumbctl_test_support::{Program, list_everything};
-use thumbctl_test_support::policies::{attach, sign_as, strict, user, user_policy};
 
 thumbctl_test_support::foreign_tests! {
     [Terraform] async: the_readmes_policy_suffices_for_terraform;

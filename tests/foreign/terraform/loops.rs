@@ -7,10 +7,10 @@ use std::process::Stdio;
 use thumbctl::event::{Event, EventKind, LogSource, Outcome, StrategyKind};
 use thumbctl::resource::{ResourceKind, ResourceState};
 
-use thumbctl_test_support::shared_provider::SharedProviders;
-use thumbctl_test_support::run_events::{assert_made, assert_succeeded, first, outputs};
-use thumbctl_test_support::{Program, list_everything};
 use super::{program, terraform};
+use thumbctl_test_support::run_events::{assert_made, assert_succeeded, first, outputs};
+use thumbctl_test_support::shared_provider::SharedProviders;
+use thumbctl_test_support::{Program, list_everything};
 
 thumbctl_test_support::foreign_tests! {
     [Terraform] async: an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use thumbctl::aws::{AwsError, cloudformation, codebuild, ecr, iam, lambda, logs, s3};
+use thumbctl::aws::{AwsError, cloudformation, codebuild, ecr, iam, lambda, logs, s3, sts};
 
 use thumbctl_test_support::Clients;
 
@@ -97,8 +97,7 @@ pub async fn call_all(service: &str, clients: &Clients, folder: &Path) {
         }
         _ => {
             let client = aws_sdk_sts::Client::new(&clients.config);
-            let answer = client.get_caller_identity().send().await;
-            look(answer.map_err(AwsError::from_sdk("STS", "GetCallerIdentity")));
+            look(sts::caller_identity(&client).await);
         }
     }
 }
