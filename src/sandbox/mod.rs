@@ -32,6 +32,7 @@ mod query;
 mod refusal;
 mod resource_policy;
 mod s3;
+mod scratch;
 mod server;
 mod services;
 mod sessions;

@@ -25,6 +25,7 @@ use super::fault::FaultRule;
 use super::front::OnRequest;
 use super::life::{Lives, Setting};
 use super::persistence::create_private_dir;
+use super::scratch::Scratch;
 use super::state;
 use super::temporaries;
 
@@ -81,7 +82,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     };
     let dir = match (&options.data_dir, &scratch) {
         (DataDir::Kept(dir), _) => dir.clone(),
-        (_, Some(scratch)) => scratch.0.clone(),
+        (_, Some(scratch)) => scratch.path().to_owned(),
         (DataDir::Ephemeral, None) => unreachable!("an ephemeral sandbox has a scratch directory"),
     };
     create_private_dir(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
@@ -245,22 +246,5 @@ async fn converse(stream: TcpStream, lives: Arc<Lives>, mut stopped: watch::Rece
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;
         }
-    }
-}
-
-/// A directory that is gone in the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self, SandboxError> {
-        let dir = std::env::temp_dir().join(format!("thumbctl-sandbox-{}", uuid::Uuid::new_v4().simple()));
-        create_private_dir(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
-        Ok(Self(dir))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

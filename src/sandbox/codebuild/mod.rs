@@ -40,6 +40,16 @@ const SERVICE: &str = "codebuild";
 /// Who assumes the service role.
 const PRINCIPAL: &str = "codebuild.amazonaws.com";
 
+/// Ends the builds' processes that the killed sandbox of this data directory has left.
+pub(crate) fn end_leftovers(data_dir: &std::path::Path) {
+    leftovers::kill_below(&builds_below(data_dir));
+}
+
+/// Where builds have their directories.
+fn builds_below(data_dir: &std::path::Path) -> PathBuf {
+    data_dir.join(SERVICE).join("builds")
+}
+
 /// A file of the function's source, as it is embedded in the program: its path and its bytes.
 pub(crate) type EmbeddedFile = (&'static str, &'static [u8]);
 

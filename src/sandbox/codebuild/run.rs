@@ -42,7 +42,7 @@ impl From<Status> for Ended {
 /// Runs a build to its end, whatever that is.
 pub(super) async fn run(store: &Store, build: Build, stop: watch::Receiver<bool>) -> Ended {
     let id = build.id.clone();
-    let directory = store.builds_dir().join(id.replace(':', "-"));
+    let directory = store.builds_dir().join(leftovers::directory_name(&id));
     let latencies = store.services.latencies();
     let compiler = match store.services.behaviour().real_cargo {
         true => Toolchain::find().map_or(Compiler::Missing, Compiler::Machine),

@@ -45,7 +45,7 @@ const OVERRIDES: [(&str, &str, &str); 14] = [
 impl Store {
     /// Where running builds have their directories.
     pub(super) fn builds_dir(&self) -> PathBuf {
-        self.services.data_dir().join(SERVICE).join("builds")
+        super::builds_below(self.services.data_dir())
     }
 
     pub(super) fn start_build(self: &Arc<Self>, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {

@@ -4,7 +4,7 @@
 //! A function's process notices by itself that its Runtime API is gone, unless it is busy or stuck.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal};
 
@@ -20,6 +20,11 @@ pub(crate) struct Leftovers {
 impl Leftovers {
     pub(crate) fn new(dir: PathBuf) -> Self {
         Self { dir }
+    }
+
+    /// Those of the Lambda service whose directory this is.
+    pub(crate) fn of(lambda: &Path) -> Self {
+        Self::new(lambda.join("processes"))
     }
 
     /// Notes a process that has just been started. Without the note it would only not be found after a crash.

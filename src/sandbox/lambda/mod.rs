@@ -58,6 +58,7 @@ use serde_json::Value;
 
 use self::code::Code;
 use self::house::{House, Sandbox};
+use self::leftovers::Leftovers;
 use self::operations::Asked;
 use self::policy::Invoker;
 use self::pool::Limits;
@@ -72,6 +73,11 @@ pub(crate) use self::operations::PACKAGE_PATH;
 pub(crate) use self::unpack::unpack as unpack_layers;
 pub(crate) use self::wire::wrap_payload;
 pub use python::has_python;
+
+/// Ends the processes that the killed sandbox of this data directory has left.
+pub(crate) fn end_leftovers(data_dir: &std::path::Path) {
+    Leftovers::of(&data_dir.join("lambda")).reap();
+}
 
 /// The Lambda service.
 pub(crate) struct LambdaService {

@@ -68,7 +68,7 @@ struct Working {
 
 impl Pool {
     pub(crate) fn new(house: Arc<dyn House>, limits: Limits) -> Arc<Self> {
-        let leftovers = Leftovers::new(house.directory().join("processes"));
+        let leftovers = Leftovers::of(&house.directory());
         leftovers.reap();
         // Nothing of this life is in there yet; what cannot be removed costs only space.
         let _ = std::fs::remove_dir_all(house.directory().join(TEMPORARY));

@@ -50,3 +50,29 @@ fn a_layer_that_comes_with_the_request_that_begins_it_is_all_of_an_upload() {
         ["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"]
     );
 }
+
+#[test]
+fn handing_a_role_to_a_service_needs_pass_role_for_that_service() {
+    let role = "arn:aws:iam::000000000000:role/r";
+    let passed = |service: &str, operation: &str, input: Value| -> Vec<(String, Option<String>)> {
+        let context = RequestContext::new_with_account(service, "eu-central-1", "000000000000");
+        let needs = of_call(service, operation, &input, &context, &IamService::new().store());
+        let passes = needs.into_iter().filter(|need| need.action == "iam:PassRole");
+        let to = |need: &Need| match need.conditions.get("iam:PassedToService") {
+            Some(ContextValue::String(service)) => Some(service.clone()),
+            _ => None,
+        };
+        passes.map(|need| (need.resource.clone(), to(&need))).collect()
+    };
+    for (service, operation, input) in [
+        ("lambda", "CreateFunction", json!({ "FunctionName": "f", "Role": role })),
+        ("lambda", "UpdateFunctionConfiguration", json!({ "FunctionName": "f", "Role": role })),
+        ("codebuild", "CreateProject", json!({ "name": "p", "serviceRole": role })),
+        ("codebuild", "UpdateProject", json!({ "name": "p", "serviceRole": role })),
+        ("codebuild", "StartBuild", json!({ "projectName": "p", "serviceRoleOverride": role })),
+    ] {
+        let expected = vec![(role.to_owned(), Some(format!("{service}.amazonaws.com")))];
+        assert_eq!(passed(service, operation, input), expected, "{operation}");
+    }
+    assert_eq!(passed("lambda", "UpdateFunctionConfiguration", json!({ "FunctionName": "f" })), []);
+}
