@@ -16,7 +16,7 @@ const SHARED: &str = "foreground.";
 /// Whether a path, seen from the data directory, is that of such a file.
 pub(crate) fn is_temporary(path: &Path) -> bool {
     let is_in = |directory: &&str| path.parent() == Some(Path::new(directory));
-    path.extension().is_some_and(|extension| extension == EXTENSION) && DIRECTORIES.iter().any(|it| is_in(&it))
+    path.extension().is_some_and(|extension| extension == EXTENSION) && DIRECTORIES.iter().any(is_in)
 }
 
 /// Removes what is left in a data directory. Only its one server may, before it serves: nobody else writes there.
