@@ -121,7 +121,19 @@ impl Bench {
 }
 
 fn main() {
-    let figures = [first_frame(), many_runs(), keys_under_load(), million_lines(), idle(), frame()];
+    const ALL: [(&str, fn() -> Figures); 6] = [
+        ("first_frame", first_frame),
+        ("many_runs", many_runs),
+        ("keys_under_load", keys_under_load),
+        ("million_lines", million_lines),
+        ("idle", idle),
+        ("frame", frame),
+    ];
+    // `cargo bench --bench console -- many_runs` measures one of them.
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    let figures: Vec<Figures> =
+        ALL.into_iter().filter(|(name, _)| is_wanted(name)).map(|(_, measure)| measure()).collect();
     println!("\n{:<58} {:>10} {:>12}", "", "bound", "measured");
     for (what, bound, measured) in figures.iter().flatten() {
         println!("{what:<58} {bound:>10} {measured:>12}");
