@@ -2,6 +2,8 @@
 //!
 //! The rooms; `docs/architecture.md` says who may know whom:
 
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
+
 pub mod assets; // what is shipped inside the binary
 pub mod aws; // the AWS services, one file each, and their rules that bite
 pub mod cli; // the headless front end: one file a command
@@ -22,6 +24,7 @@ pub mod secret; // what must never be shown
 pub mod session; // one cloud, one deployment, and what can be done with them
 pub mod settings; // what the user may choose
 pub mod strategy; // how to deploy and how to destroy
+mod terminal; // what is written to the user's terminal, cleaned by its type
 pub mod text; // text as it is shown: columns, folding, times, sizes
 pub mod timing; // what took how long
 pub mod trial; // sends images through

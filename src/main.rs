@@ -1,5 +1,7 @@
 //! The program: looks what it is called as, parses the command line, and turns what comes of it into an exit code.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
+
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,8 +23,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start: {error}");
-            return ExitCode::FAILURE;
+            return cli::report(format!("cannot start: {error}"), None, false);
         }
     };
     let code = runtime.block_on(async {

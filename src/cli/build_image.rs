@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use super::args::BuildImageArgs;
 use super::error::CliError;
 use super::interrupt::Interrupt;
-use super::screen;
 use crate::cloud::Cloud;
 use crate::session::SessionError;
 use crate::settings::{CloudChoice, Settings};
 use crate::strategy::terraform::build_runner::{BuildEnd, run_build};
+use crate::terminal::{print, terminal_text};
+use crate::text::clean_line;
 
 /// Runs a build of a project where the environment says, and waits for its end. No settings of the user's count: whoever
 /// calls it has said everything that is to be said.
@@ -20,7 +21,7 @@ pub(crate) async fn run(args: &BuildImageArgs, interrupt: &Interrupt) -> Result<
     let orderly = interrupt.orderly();
     let mut unread = None;
     let mut say = |line: &str| {
-        if let Err(error) = screen::print(&format!("{line}\n")) {
+        if let Err(error) = print(terminal_text!("{}\n", clean_line(line))) {
             unread.get_or_insert(error);
         }
     };

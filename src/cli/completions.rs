@@ -4,12 +4,12 @@ use clap::CommandFactory;
 
 use super::args::{Cli, CompletionsArgs};
 use super::error::CliError;
-use super::screen;
+use crate::terminal::{TerminalText, print};
 
 /// Prints a shell's completions.
 pub(crate) fn run(args: &CompletionsArgs) -> Result<(), CliError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "thumbctl", &mut script);
-    screen::print(&String::from_utf8_lossy(&script))?;
+    print(TerminalText::generated(&String::from_utf8_lossy(&script)))?;
     Ok(())
 }

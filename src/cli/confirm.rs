@@ -3,13 +3,13 @@
 use super::context::Context;
 use super::error::CliError;
 use super::input::Input;
-use super::screen;
 use super::style::Role;
 use super::table::{Cell, Column, Table};
 use crate::cloud::CloudLabel;
 use crate::event::RunStarted;
 use crate::resource::ResourceKind;
 use crate::session::Session;
+use crate::terminal::{TerminalText, print_error, terminal_text};
 
 /// How a question is to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,12 @@ impl Consent {
 }
 
 /// Asks, after `about` has been shown. Ends the command if the answer is not yes.
-pub(crate) async fn confirm(context: &Context, about: &str, question: &str, consent: Consent) -> Result<(), CliError> {
+pub(crate) async fn confirm(
+    context: &Context,
+    about: TerminalText,
+    question: &str,
+    consent: Consent,
+) -> Result<(), CliError> {
     if context.yes {
         return Ok(());
     }
@@ -41,17 +46,17 @@ pub(crate) async fn confirm(context: &Context, about: &str, question: &str, cons
             "pass --yes to answer it beforehand",
         ));
     }
-    screen::say(about);
+    print_error(about);
     let keys = match consent {
         Consent::Yes => "[y/N]",
         Consent::WholeWord => "Type yes to go on:",
     };
-    screen::say(&format!("\n{} {keys} ", context.screen.err.paint(Role::Strong, question)));
+    print_error(terminal_text!("\n{} {} ", context.screen.err.paint(Role::Strong, question), keys));
     let answer = context.input.line().await.unwrap_or_default().trim().to_lowercase();
     if answer == "yes" || (consent == Consent::Yes && answer == "y") {
         return Ok(());
     }
-    screen::say("Nothing was done.\n");
+    print_error("Nothing was done.\n");
     Err(CliError::AlreadyTold)
 }
 
@@ -62,7 +67,7 @@ pub(crate) fn announcement(
     started: &RunStarted,
     what: &str,
     resources: &[(ResourceKind, String)],
-) -> String {
+) -> TerminalText {
     let palette = context.screen.err;
     let mut place = Table::new([Column::text(""), Column::text("").shrinking()]);
     for (label, value) in [
@@ -79,7 +84,7 @@ pub(crate) fn announcement(
         list.row([kind.title().into(), Cell::new(Role::Quiet, name.as_str())]);
     }
     let width = context.screen.table_width();
-    format!(
+    terminal_text!(
         "{}\n\n{}\n{}",
         palette.paint(Role::Strong, what),
         place.render(width, palette),

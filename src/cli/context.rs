@@ -3,9 +3,10 @@
 use super::error::CliError;
 use super::input::Input;
 use super::interrupt::Interrupt;
-use super::screen::{self, Screen};
+use super::screen::Screen;
 use crate::session::Session;
 use crate::settings::Settings;
+use crate::terminal::{self, TerminalText};
 
 /// In which form output is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +48,12 @@ impl Context {
     }
 
     /// Writes to standard output.
-    pub(crate) fn print(&self, text: &str) -> Result<(), CliError> {
-        Ok(screen::print(text)?)
+    pub(crate) fn print(&self, text: impl Into<TerminalText>) -> Result<(), CliError> {
+        Ok(terminal::print(text)?)
     }
 
     /// Writes one JSON value on a line of its own.
     pub(crate) fn print_json(&self, value: &serde_json::Value) -> Result<(), CliError> {
-        self.print(&format!("{value}\n"))
+        self.print(terminal::json_line(value).map_err(std::io::Error::from)?)
     }
 }

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::deploy::{ask_before_creating, deploy};
 use super::destroy::destroy;
 use super::error::{self, CliError};
-use super::screen::{self, Screen};
+use super::screen::Screen;
 use super::style::Role;
 use super::summary;
 use super::table::{Cell, Column, Table};
@@ -18,6 +18,7 @@ use crate::event::Outcome;
 use crate::plan::Plan;
 use crate::session::{Session, Stride};
 use crate::settings::{Assignment, Origin};
+use crate::terminal::{print_error, terminal_text};
 use crate::text;
 
 /// The deployment that the demonstration makes, unless another is named.
@@ -119,7 +120,7 @@ fn worse(first: Result<(), CliError>, second: Result<(), CliError>) -> Result<()
 }
 
 fn say(context: &Context, words: &str) {
-    screen::say(&format!("\n{}\n", context.screen.err.paint(Role::Warn, words)));
+    print_error(terminal_text!("\n{}\n", context.screen.err.paint(Role::Warn, words)));
 }
 
 /// What took how long.
@@ -132,19 +133,19 @@ fn report(
 ) -> Result<(), CliError> {
     let palette = context.screen.out;
     let width = context.screen.table_width();
-    let heading = |words: &str| format!("\n{}\n\n", palette.paint(Role::Strong, words));
+    let heading = |words: &str| terminal_text!("\n{}\n\n", palette.paint(Role::Strong, words));
     if let Some(deployed) = deployed {
-        context.print(&heading("Deploying"))?;
-        context.print(&summary::steps(&deployed.timing, palette, width))?;
+        context.print(heading("Deploying"))?;
+        context.print(summary::steps(&deployed.timing, palette, width))?;
     }
     if let Some(sent) = sent {
-        context.print(&heading("Thumbnails"))?;
-        context.print(&summary::images(&sent.trial, palette, width))?;
+        context.print(heading("Thumbnails"))?;
+        context.print(summary::images(&sent.trial, palette, width))?;
         let folder = std::path::absolute(save).unwrap_or_else(|_| save.to_owned());
-        let words = format!("  saved in {}, the originals in its folder originals\n", folder.display());
-        context.print(&palette.paint(Role::Quiet, &words))?;
+        let words = format!("  saved in {}, the originals in its folder originals", folder.display());
+        context.print(terminal_text!("{}\n", palette.paint(Role::Quiet, &words)))?;
     }
-    context.print(&heading("Altogether"))?;
+    context.print(heading("Altogether"))?;
     let mut table = Table::new([Column::text(""), Column::figures("by the clock"), Column::figures("steps")]);
     let (mut seconds, mut steps) = (0.0, 0);
     for (what, watched) in [("deploy", deployed), ("images", sent), ("destroy", destroyed)] {
@@ -159,7 +160,7 @@ fn report(
         Cell::new(Role::Strong, text::seconds(seconds)),
         Cell::new(Role::Strong, steps.to_string()),
     ]);
-    context.print(&table.render(width.or(Some(Screen::size().0)), palette))
+    context.print(table.render(width.or(Some(Screen::size().0)), palette))
 }
 
 /// Writes the sample images beside where their thumbnails go, so that both can be looked at.

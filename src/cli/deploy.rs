@@ -14,6 +14,7 @@ use super::watch::{Watched, watch};
 use crate::cloud::CloudLabel;
 use crate::engine::OpenGate;
 use crate::session::{Prepared, Session, Stride};
+use crate::terminal::{TerminalText, terminal_text};
 use crate::text;
 
 /// Deploys, or goes on deploying.
@@ -31,9 +32,9 @@ pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliE
     let plan = prepared.started().plan.clone();
     let watched = deploy(context, prepared, step_by_step).await?;
     if !context.is_json() {
-        context.print(&summary::outcome(&watched.timing, context.screen.out, Screen::size().0))?;
+        context.print(summary::outcome(&watched.timing, context.screen.out, Screen::size().0))?;
         if watched.report.failures.is_empty() {
-            context.print(&next_steps(context, session.deployment()?.is_complete()))?;
+            context.print(next_steps(context, session.deployment()?.is_complete()))?;
         }
     }
     watched.verdict(&plan)
@@ -71,11 +72,11 @@ pub(crate) async fn ask_before_creating(
     }
     let what = format!("This creates {} for real{afterwards}:", text::count(missing.len(), "resource"));
     let about = announcement(context, session, prepared.started(), &what, &missing);
-    confirm(context, &about, "Create them?", Consent::in_cloud(session.label())).await
+    confirm(context, about, "Create them?", Consent::in_cloud(session.label())).await
 }
 
 /// What can be done now.
-fn next_steps(context: &Context, complete: bool) -> String {
+fn next_steps(context: &Context, complete: bool) -> TerminalText {
     let palette = context.screen.out;
     // What has made nothing yet is not known by its strategy: it has to be said again.
     let strategy = context.settings.strategy.filter(|_| !complete);
@@ -86,10 +87,14 @@ fn next_steps(context: &Context, complete: bool) -> String {
     } else {
         &[("deploy", "go on"), ("destroy", "take down what is there")]
     };
-    let mut out = String::from("\n");
+    let mut out = TerminalText::from("\n");
     for (command, why) in steps {
         let command = format!("thumbctl {command}{options}");
-        out.push_str(&format!("  {}  {}\n", palette.paint(Role::Busy, &text::fit(&command, 24 + options.len())), why));
+        out.push(terminal_text!(
+            "  {}  {}\n",
+            palette.paint(Role::Busy, &text::fit(&command, 24 + options.len())),
+            why
+        ));
     }
     out
 }

@@ -6,12 +6,13 @@ use super::args::DestroyArgs;
 use super::confirm::{Consent, announcement, confirm};
 use super::context::Context;
 use super::error::CliError;
-use super::screen::{self, Screen};
+use super::screen::Screen;
 use super::style::Role;
 use super::summary;
 use super::watch::{Watched, watch};
 use crate::engine::OpenGate;
 use crate::session::Prepared;
+use crate::terminal::{print_error, terminal_text};
 use crate::text;
 
 /// Deletes what was deployed.
@@ -20,33 +21,41 @@ pub(crate) async fn run(context: &Context, args: &DestroyArgs) -> Result<(), Cli
     let prepared = if args.purge { session.prepare_purge().await? } else { session.prepare_destroy().await? };
     for name in prepared.foreign() {
         let sign = context.screen.err.paint(Role::Warn, "left alone:");
-        screen::say(&format!("{sign} {name} has a name like ours but not our tag\n"));
+        print_error(terminal_text!("{} {} has a name like ours but not our tag\n", sign, name));
     }
     let name = &context.settings.name;
     if prepared.is_empty() {
         let words = if args.purge {
-            format!("Nothing of deployment '{name}' is left in {}, region {}.\n", session.label(), session.region())
+            terminal_text!(
+                "Nothing of deployment '{}' is left in {}, region {}.\n",
+                name,
+                session.label(),
+                session.region()
+            )
         } else {
-            format!("Nothing is deployed as '{name}'. (`thumbctl destroy --purge` looks in the cloud itself.)\n")
+            terminal_text!(
+                "Nothing is deployed as '{}'. (`thumbctl destroy --purge` looks in the cloud itself.)\n",
+                name
+            )
         };
         if context.is_json() {
-            screen::say(&words);
+            print_error(words);
         } else {
-            context.print(&words)?;
+            context.print(words)?;
         }
         return Ok(());
     }
     let resources = prepared.resources();
     let what = format!("This deletes {} and all that is in them:", text::count(resources.len(), "resource"));
     let about = announcement(context, &session, prepared.started(), &what, &resources);
-    confirm(context, &about, "Delete them?", Consent::in_cloud(session.label())).await?;
+    confirm(context, about, "Delete them?", Consent::in_cloud(session.label())).await?;
     let plan = prepared.started().plan.clone();
     let watched = destroy(context, prepared).await?;
     if !context.is_json() {
-        context.print(&summary::outcome(&watched.timing, context.screen.out, Screen::size().0))?;
+        context.print(summary::outcome(&watched.timing, context.screen.out, Screen::size().0))?;
     }
     if !watched.report.failures.is_empty() {
-        screen::say("Something is left; `thumbctl destroy` tries again.\n");
+        print_error("Something is left; `thumbctl destroy` tries again.\n");
     }
     watched.verdict(&plan)
 }

@@ -17,6 +17,7 @@ use crate::journal::{JournalError, JournalStore};
 use crate::session::{Session, SessionError};
 use crate::settings::{CloudChoice, DEFAULT_STRATEGY, Settings};
 use crate::strategy::terraform::Program;
+use crate::terminal::{TerminalText, terminal_text};
 use crate::text;
 
 /// How long another program may take to say its version.
@@ -75,18 +76,18 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     if context.is_json() {
         context.print_json(&serde_json::json!({ "ok": missing == 0, "checks": checks }))?;
     } else {
-        context.print(&table(&checks, context.screen.out, context.screen.table_width()))?;
+        context.print(table(&checks, context.screen.out, context.screen.table_width()))?;
         let words = match missing {
-            0 => format!("\n  {} Ready: `thumbctl demo` shows everything once.\n", style::DONE),
-            _ => format!("\n  {} {} needed and missing.\n", style::FAILED, text::count(missing, "thing")),
+            0 => format!("{} Ready: `thumbctl demo` shows everything once.", style::DONE),
+            _ => format!("{} {} needed and missing.", style::FAILED, text::count(missing, "thing")),
         };
         let role = if missing == 0 { Role::Good } else { Role::Bad };
-        context.print(&context.screen.out.paint(role, &words))?;
+        context.print(terminal_text!("\n  {}\n", context.screen.out.paint(role, &words)))?;
     }
     if missing == 0 { Ok(()) } else { Err(CliError::AlreadyTold) }
 }
 
-fn table(checks: &[Check], palette: Palette, width: Option<usize>) -> String {
+fn table(checks: &[Check], palette: Palette, width: Option<usize>) -> TerminalText {
     let mut table = Table::new([Column::text(""), Column::text(""), Column::text("")]);
     let room = width.unwrap_or(120).saturating_sub(26).max(30);
     for check in checks {
@@ -100,7 +101,9 @@ fn table(checks: &[Check], palette: Palette, width: Option<usize>) -> String {
         for line in text::wrap(&text::clean(&check.found), room) {
             table.row([std::mem::take(&mut sign), std::mem::take(&mut what), line.into()]);
         }
-        for (index, line) in check.todo.iter().flat_map(|todo| text::wrap(todo, room - 2)).enumerate() {
+        for (index, line) in
+            check.todo.iter().flat_map(|todo| text::wrap(&text::clean(todo), room.saturating_sub(2))).enumerate()
+        {
             let arrow = if index == 0 { "→" } else { " " };
             table.row([Cell::default(), Cell::default(), Cell::new(Role::Quiet, format!("{arrow} {line}"))]);
         }

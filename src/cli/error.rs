@@ -1,14 +1,15 @@
-//! How a command ends badly, and what is said about it.
+//! How a command fails, and what it reports about that.
 
 use std::io;
 use std::process::ExitCode;
 
-use super::screen::{self, Screen};
+use super::screen::Screen;
 use super::style::Role;
 use crate::event::Failure;
 use crate::journal::JournalError;
 use crate::session::SessionError;
 use crate::settings::SettingsError;
+use crate::terminal::{TerminalText, print_error, terminal_text};
 
 /// Why a command did not end well.
 #[derive(Debug)]
@@ -63,16 +64,27 @@ impl CliError {
 
 /// One failure on standard error: what, why (if asked for), what to do.
 pub(crate) fn tell(failure: &Failure, verbose: bool, screen: Screen) {
-    let mut text = format!("{} {}\n", screen.err.paint(Role::Bad, "error:"), failure.message);
+    let mut text = labelled(screen.err.paint(Role::Bad, "error:"), &failure.message);
     if verbose {
         for cause in &failure.causes {
-            text.push_str(&format!("  {} {cause}\n", screen.err.paint(Role::Quiet, "because:")));
+            text.push("  ");
+            text.push(labelled(screen.err.paint(Role::Quiet, "because:"), cause));
         }
     }
     if let Some(hint) = &failure.hint {
-        text.push_str(&format!("{} {hint}\n", screen.err.paint(Role::Busy, "hint:")));
+        text.push(labelled(screen.err.paint(Role::Busy, "hint:"), hint));
     }
-    screen::say(&text);
+    print_error(text);
+}
+
+/// A text behind its label. Its further lines are indented, so that none of them looks like one of ours.
+fn labelled(label: TerminalText, text: &str) -> TerminalText {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let mut labelled = terminal_text!("{} {}\n", label, lines.next().unwrap_or_default());
+    for line in lines {
+        labelled.push(terminal_text!("    {}\n", line));
+    }
+    labelled
 }
 
 impl From<io::Error> for CliError {

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::args::{ExportArgs, Exported};
 use super::context::Output;
 use super::error::CliError;
-use super::screen;
 use crate::assets;
 use crate::strategy::terraform::configuration;
+use crate::terminal::{json_line, print, terminal_text};
 
 /// A file's name and what is in it.
 type File = (Cow<'static, str>, Cow<'static, [u8]>);
@@ -32,11 +32,12 @@ pub(crate) fn run(args: &ExportArgs, output: Output) -> Result<(), CliError> {
     }
     if output == Output::Json {
         let paths: Vec<_> = files.iter().map(|(name, _)| dir.join(&**name)).collect();
-        return Ok(screen::print(&format!("{}\n", serde_json::json!({ "files": paths })))?);
+        let line = json_line(&serde_json::json!({ "files": paths })).map_err(std::io::Error::from)?;
+        return Ok(print(line)?);
     }
     let names: Vec<&str> = files.iter().map(|(name, _)| &**name).collect();
     let readme = dir.join("README.md");
-    screen::print(&format!(
+    print(terminal_text!(
         "{} in {}\n{} says how to deploy them by hand.\n",
         names.join(", "),
         dir.display(),

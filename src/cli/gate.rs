@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::style::{self, Palette, Role};
 use crate::engine::{Gate, Passage};
 use crate::plan::{Step, StepId};
+use crate::terminal::{TerminalText, terminal_text};
 use crate::text;
 
 /// The gate. It asks through a channel, since the screen belongs to whoever watches the run.
@@ -84,24 +85,24 @@ impl Ask {
     }
 
     /// What is shown: the step, why it is needed, what it calls, what its change set says; the last line is the question.
-    pub(crate) fn card(&self, changes: &[String], width: usize, palette: Palette) -> Vec<String> {
+    pub(crate) fn card(&self, changes: &[String], width: usize, palette: Palette) -> Vec<TerminalText> {
         let room = width.saturating_sub(12).clamp(20, 90);
-        let mut lines = vec![String::new()];
-        let title = palette.paint(Role::Strong, &text::cut(&self.step.title, room));
-        lines.push(format!("  {} {title}", palette.paint(Role::Busy, style::BEGUN)));
+        let mut lines = vec![TerminalText::default()];
+        let title = palette.paint(Role::Strong, &text::cut(&text::clean(&self.step.title), room));
+        lines.push(terminal_text!("  {} {}", palette.paint(Role::Busy, style::BEGUN), title));
         for (label, words) in [("why", self.step.why.clone()), ("calls", self.step.calls.join(", "))] {
             for (index, line) in text::wrap(&words, room).into_iter().enumerate() {
                 let label = if index == 0 { label } else { "" };
-                lines.push(format!("    {} {line}", palette.paint(Role::Quiet, &text::fit(label, 6))));
+                lines.push(terminal_text!("    {} {}", palette.paint(Role::Quiet, &text::fit(label, 6)), line));
             }
         }
         for (index, change) in changes.iter().enumerate() {
             let label = if index == 0 { "plan" } else { "" };
             let change = text::cut(&text::clean(change), room);
-            lines.push(format!("    {} {change}", palette.paint(Role::Quiet, &text::fit(label, 6))));
+            lines.push(terminal_text!("    {} {}", palette.paint(Role::Quiet, &text::fit(label, 6)), change));
         }
         let keys = palette.paint(Role::Busy, "Enter: do it · a: do all the rest · q: stop");
-        lines.push(format!("    {keys} {} ", palette.paint(Role::Busy, ">")));
+        lines.push(terminal_text!("    {} {} ", keys, palette.paint(Role::Busy, ">")));
         lines
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::screen;
+use crate::terminal::print_error;
 
 /// The exit code of what the user stopped.
 const INTERRUPTED: i32 = 130;
@@ -43,7 +43,7 @@ impl Interrupt {
                 }
                 if heard.cancelled.is_cancelled() || !heard.orderly.load(Ordering::SeqCst) {
                     // The terminal has just written ^C where the cursor was.
-                    screen::say("\n");
+                    print_error("\n");
                     std::process::exit(INTERRUPTED);
                 }
                 heard.cancelled.cancel();

@@ -7,13 +7,13 @@ use serde_json::json;
 use super::args::{LogsArgs, Whose};
 use super::context::Context;
 use super::error::CliError;
-use super::screen;
 use super::style::Role;
 use crate::event::LogSource;
 use crate::journal::{DeploymentJournal, JournalStore, ToldLog};
 use crate::log_follower::{LogFollower, LogLine};
 use crate::secret::redact_line;
 use crate::session::{Session, SessionError};
+use crate::terminal::{TerminalText, json_line, print_error, terminal_text};
 use crate::text;
 
 /// Between two looks at a log that has nothing new: the first, and the most that it grows to.
@@ -47,11 +47,11 @@ pub(crate) async fn run(context: &Context, args: &LogsArgs) -> Result<(), CliErr
     while let Some(log) = &mut log {
         let lines = log.next().await?;
         let quiet = lines.is_empty();
-        let mut out = String::new();
+        let mut out = TerminalText::default();
         for line in &lines {
-            out.push_str(&formatted(context, source, line));
+            out.push(formatted(context, source, line)?);
         }
-        context.print(&out)?;
+        context.print(out)?;
         shown += lines.len();
         if log.is_over() || (quiet && !args.follow) {
             break;
@@ -65,9 +65,9 @@ pub(crate) async fn run(context: &Context, args: &LogsArgs) -> Result<(), CliErr
         }
     }
     if log.is_none() {
-        screen::say(&format!("No run of '{}' has anything of {}.\n", context.settings.name, whose(source)));
+        print_error(terminal_text!("No run of '{}' has anything of {}.\n", context.settings.name, whose(source)));
     } else if shown == 0 {
-        screen::say(&format!("The log of {} is empty.\n", whose(source)));
+        print_error(terminal_text!("The log of {} is empty.\n", whose(source)));
     }
     Ok(())
 }
@@ -91,7 +91,7 @@ impl Log {
         while follow && journal.is_about_to_begin().map_err(SessionError::from)? {
             let holder = journal.holder().map_err(SessionError::from)?.unwrap_or_default();
             if !std::mem::replace(&mut is_told, true) {
-                screen::say(&format!("Waiting until {holder} begins.\n"));
+                print_error(terminal_text!("Waiting until {} begins.\n", holder));
             }
             tokio::time::sleep(FIRST_LOOK).await;
         }
@@ -120,14 +120,15 @@ impl Log {
     }
 }
 
-fn formatted(context: &Context, source: LogSource, line: &LogLine) -> String {
+fn formatted(context: &Context, source: LogSource, line: &LogLine) -> Result<TerminalText, CliError> {
     if context.is_json() {
-        return format!("{}\n", json!({ "source": source, "text": line.text, "timestamp": line.timestamp }));
+        let value = json!({ "source": source, "text": line.text, "timestamp": line.timestamp });
+        return Ok(json_line(&value).map_err(std::io::Error::from)?);
     }
     let time = line.timestamp.map(|time| time.format("%H:%M:%S%.3f").to_string()).unwrap_or_default();
-    format!(
+    Ok(terminal_text!(
         "{}  {}\n",
         context.screen.out.paint(Role::Quiet, &text::fit(&time, 12)),
-        redact_line(&text::clean(&line.text))
-    )
+        redact_line(&text::clean_line(&line.text))
+    ))
 }

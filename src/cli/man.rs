@@ -4,7 +4,7 @@ use clap::CommandFactory;
 
 use super::args::{Cli, ManArgs};
 use super::error::CliError;
-use super::screen;
+use crate::terminal::{TerminalText, print, terminal_text};
 use crate::text;
 
 /// Prints the manual page, or writes one for the program and each command into a directory.
@@ -15,13 +15,13 @@ pub(crate) fn run(args: &ManArgs) -> Result<(), CliError> {
     let Some(dir) = &args.dir else {
         let mut page = Vec::new();
         clap_mangen::Man::new(program).render(&mut page)?;
-        screen::print(&String::from_utf8_lossy(&page))?;
+        print(TerminalText::generated(&String::from_utf8_lossy(&page)))?;
         return Ok(());
     };
     let unwritable = |error: std::io::Error| CliError::failed(format!("cannot write to {}: {error}", dir.display()));
     std::fs::create_dir_all(dir).map_err(unwritable)?;
     let pages = program.get_subcommands().filter(|command| !command.is_hide_set()).count() + 1;
     clap_mangen::generate_to(program, dir).map_err(unwritable)?;
-    screen::print(&format!("{} in {}\n", text::count(pages, "manual page"), dir.display()))?;
+    print(terminal_text!("{} in {}\n", text::count(pages, "manual page"), dir.display()))?;
     Ok(())
 }

@@ -31,10 +31,12 @@ mod table;
 mod upload;
 mod watch;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use clap::builder::StyledStr;
 use clap::{CommandFactory, FromArgMatches};
 
 use args::{Cli, Command, OutputArg};
@@ -42,9 +44,12 @@ use context::{Context, Output};
 use error::CliError;
 use interrupt::Interrupt;
 use screen::Screen;
+use style::Palette;
 
 use crate::event::Failure;
 use crate::settings::Settings;
+use crate::terminal::{TerminalText, print, print_error, terminal_text};
+use crate::text;
 
 /// What the user asks for, understood.
 #[derive(Debug)]
@@ -57,15 +62,38 @@ pub struct Invocation {
 /// # Errors
 /// The exit code, when there is nothing more to do.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, ExitCode> {
-    let parsed = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
-    match parsed {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match parsed(&arguments) {
         Ok(cli) => Ok(Invocation { cli }),
-        Err(error) => {
-            // Help that nobody reads to its end is no error.
-            let _ = error.print();
-            Err(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)))
-        }
+        Err(error) => Err(answer(error, &arguments)),
     }
+}
+
+fn parsed(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// Prints help, or what is wrong with the command line, which may have the name of somebody else's file in it.
+fn answer(error: clap::Error, arguments: &[OsString]) -> ExitCode {
+    let cleaned: Vec<OsString> =
+        arguments.iter().map(|argument| text::clean(&argument.to_string_lossy()).into()).collect();
+    // clap repeats an argument as it is, line breaks and all.
+    let error = if cleaned == arguments { error } else { parsed(&cleaned).err().unwrap_or(error) };
+    let (screen, exit_code) = (Screen::detect(), ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)));
+    if error.use_stderr() {
+        print_error(generated(&error.render(), screen.err));
+        return exit_code;
+    }
+    // Help that is not read to its end is no error.
+    let _ = print(generated(&error.render(), screen.out));
+    exit_code
+}
+
+/// What clap generates, with its styles where there are colours.
+fn generated(text: &StyledStr, palette: Palette) -> TerminalText {
+    let text = if palette.has_colours() { text.ansi().to_string() } else { text.to_string() };
+    TerminalText::generated(&text)
 }
 
 /// What is left to do when the command line has done its part.
@@ -97,7 +125,7 @@ pub async fn run(invocation: Invocation) -> Next {
 
 /// The console, where that is what is asked for. Without a terminal there is none, and help is all that can be given.
 fn open_console(cli: &Cli) -> Result<Option<Next>, CliError> {
-    let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let is_terminal = std::io::stdin().is_terminal() && Screen::detect().is_terminal();
     let (replay, opens) = match &cli.command {
         None => (None, is_terminal),
         Some(Command::Replay(args)) => (Some(args), true),
@@ -133,7 +161,7 @@ pub fn report(message: String, hint: Option<String>, interrupted: bool) -> ExitC
 async fn dispatch(cli: Cli, screen: Screen) -> Result<(), CliError> {
     let Cli { global, command } = cli;
     let Some(command) = command else {
-        screen::print(&Cli::command().render_long_help().ansi().to_string())?;
+        print(generated(&Cli::command().render_long_help(), screen.out))?;
         return Ok(());
     };
     // These need no settings: they must work where the settings are wrong.
@@ -183,19 +211,26 @@ async fn dispatch(cli: Cli, screen: Screen) -> Result<(), CliError> {
     }
 }
 
-/// A bug is told in one sentence; where it happened, to those who ask.
+/// A bug is reported in one sentence; where it happened, to those who ask.
 fn install_panic_hook(verbose: bool) {
-    let detailed = std::panic::take_hook();
-    let asked_for = verbose || std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
     std::panic::set_hook(Box::new(move |panic| {
         let what = panic.payload_as_str().unwrap_or("no message");
-        screen::say(&format!(
-            "\nerror: thumbctl has a bug: {what}\n\
-             hint: what was done is in the journal, so `thumbctl deploy` or `thumbctl destroy` goes on from there; please \
-             report this with the output of the same command with -v\n"
-        ));
-        if asked_for {
-            detailed(panic);
+        let mut words = terminal_text!("\nerror: thumbctl has a bug: {}\n", what);
+        words.push(
+            "hint: what was done is in the journal, so `thumbctl deploy` or `thumbctl destroy` goes on from there; please \
+             report this with the output of the same command with -v\n",
+        );
+        let trace = Backtrace::capture();
+        let is_traced = trace.status() == BacktraceStatus::Captured;
+        if verbose || is_traced {
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            words.push(terminal_text!("panicked at {}\n", place));
         }
+        if is_traced {
+            for line in trace.to_string().lines() {
+                words.push(terminal_text!("{}\n", line));
+            }
+        }
+        print_error(words);
     }));
 }

@@ -4,12 +4,13 @@ use serde_json::json;
 
 use super::context::Context;
 use super::error::CliError;
-use super::screen::{self, Screen};
+use super::screen::Screen;
 use super::style::{Palette, Role};
 use crate::event::StrategyKind;
 use crate::plan::{Plan, Step, StepId};
 use crate::session::{Preview, Session};
 use crate::strategy::terraform::{Change, Look, Summary};
+use crate::terminal::{TerminalText, print_error, terminal_text};
 use crate::text;
 
 /// Shows what `deploy` would do.
@@ -17,7 +18,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let session = context.session().await?;
     let preview = session.plan_preview()?;
     if preview.strategy == StrategyKind::Terraform {
-        screen::say("Terraform plans; it starts its provider for that, which takes a few seconds.\n");
+        print_error("Terraform plans; it starts its provider for that, which takes a few seconds.\n");
     }
     let orderly = context.interrupt.orderly();
     let look = session.look(orderly.token()).await?;
@@ -30,7 +31,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     }
     let palette = context.screen.out;
     let width = context.screen.table_width().map_or(100, |_| Screen::size().0).min(110);
-    let mut out = format!(
+    let mut out = terminal_text!(
         "{}\n{}\n",
         palette.paint(
             Role::Strong,
@@ -55,50 +56,50 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
             0 => "needs nothing, starts at once".to_owned(),
             _ => "each starts as soon as what it needs is there".to_owned(),
         };
-        out.push_str(&format!(
+        out.push(terminal_text!(
             "\n{} {}\n",
             palette.paint(Role::Strong, &format!("Wave {}", wave + 1)),
             palette.paint(Role::Quiet, &words)
         ));
         for step in preview.plan.steps().iter().filter(|step| depths[&step.id] == wave) {
-            out.push_str(&step_text(step, &preview, palette, width));
+            out.push(step_text(step, &preview, palette, width));
         }
     }
     if let Some(look) = &look {
-        out.push_str(&terraform_text(look, palette));
+        out.push(terraform_text(look, palette));
     }
     for (kind, document) in &preview.documents {
         let title = format!("Policy document: {}", kind.title());
-        out.push_str(&format!(
+        out.push(terminal_text!(
             "\n{} {}\n",
             palette.paint(Role::Strong, &title),
             palette.paint(Role::Quiet, &preview.names.of(*kind))
         ));
         let pretty = serde_json::to_string_pretty(document).unwrap_or_else(|_| document.to_string());
         for line in pretty.lines() {
-            out.push_str(&format!("  {line}\n"));
+            out.push(terminal_text!("  {}\n", line));
         }
     }
-    out.push_str(&format!(
+    out.push(terminal_text!(
         "\n{}, {}, {}. `thumbctl deploy` does them.\n",
         text::count(preview.plan.steps().len(), "step"),
         text::count(waves, "wave"),
         text::count(preview.documents.len(), "policy document"),
     ));
-    context.print(&out)
+    context.print(out)
 }
 
 /// What Terraform says that it would do.
-fn terraform_text(look: &Look, palette: Palette) -> String {
-    let mut out = format!(
+fn terraform_text(look: &Look, palette: Palette) -> TerminalText {
+    let mut out = terminal_text!(
         "\n{} {}\n\n",
         palette.paint(Role::Strong, "Terraform's plan"),
         palette.paint(Role::Quiet, &terraform_summary(&look.summary))
     );
     for Change { address, resource_type, action, .. } in &look.planned {
-        let action = palette.paint(Role::Busy, &text::fit(action, 8));
-        let kind = palette.paint(Role::Quiet, &format!("({})", text::clean(resource_type)));
-        out.push_str(&format!("  {action} {} {kind}\n", text::clean(address)));
+        let action = palette.paint(Role::Busy, &text::fit(&text::clean(action), 8));
+        let kind = palette.paint(Role::Quiet, &format!("({resource_type})"));
+        out.push(terminal_text!("  {} {} {}\n", action, address, kind));
     }
     out
 }
@@ -115,9 +116,9 @@ pub(crate) fn terraform_summary(summary: &Summary) -> String {
     said.join(", ")
 }
 
-fn step_text(step: &Step, preview: &Preview, palette: Palette, width: usize) -> String {
+fn step_text(step: &Step, preview: &Preview, palette: Palette, width: usize) -> TerminalText {
     let room = width.saturating_sub(14).max(20);
-    let mut out = format!("\n  {}\n", palette.paint(Role::Busy, &step.title));
+    let mut out = terminal_text!("\n  {}\n", palette.paint(Role::Busy, &step.title));
     let name = step.resource.map(|kind| preview.names.of(kind)).unwrap_or_default();
     let makes = preview.template_resources.iter().filter(|(id, _)| *id == step.id).flat_map(|(_, resources)| resources);
     let makes: Vec<String> = makes.map(|(name, kind)| format!("{name} ({kind})")).collect();
@@ -132,7 +133,7 @@ fn step_text(step: &Step, preview: &Preview, palette: Palette, width: usize) -> 
     for (label, words) in rows {
         for (index, line) in text::wrap(&words, room).into_iter().enumerate() {
             let label = if index == 0 { label } else { "" };
-            out.push_str(&format!("    {} {line}\n", palette.paint(Role::Quiet, &text::fit(label, 6))));
+            out.push(terminal_text!("    {} {}\n", palette.paint(Role::Quiet, &text::fit(label, 6)), line));
         }
     }
     out

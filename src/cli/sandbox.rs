@@ -9,12 +9,13 @@ use super::args::SandboxArgs;
 use super::context::Context;
 use super::error::CliError;
 use super::interrupt::Interrupt;
+use super::sandbox_state;
 use super::style::Role;
-use super::{sandbox_state, screen};
 use crate::cloud::sandbox_options;
 use crate::event::Failure;
 use crate::sandbox::{self, DataDir, Endpoint, FaultRule, OnReady, OnRequest, RequestLog, SandboxError, ServeOptions};
 use crate::session::SessionError;
+use crate::terminal::{TerminalText, json_line, print, print_error, terminal_text};
 use crate::text;
 
 /// Serves the sandbox in the foreground, for other programs.
@@ -45,7 +46,7 @@ pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliE
     };
     sandbox::serve(options).await.map_err(failed)?;
     // A signal is how a server ends: nothing was interrupted.
-    screen::say(if args.ephemeral {
+    print_error(if args.ephemeral {
         "\nThe sandbox has stopped; what was in it is gone.\n"
     } else {
         "\nThe sandbox has stopped; what was in it is kept.\n"
@@ -108,15 +109,16 @@ fn greeting(context: &Context) -> OnReady {
         if json {
             let exports: serde_json::Map<_, _> =
                 exports.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-            let _ = screen::print(&format!("{}\n", json!({ "endpoint": endpoint.url, "environment": exports })));
+            // If nothing reads it, the sandbox serves all the same.
+            let _ = json_line(&json!({ "endpoint": endpoint.url, "environment": exports })).map(print);
             return;
         }
         let words = format!("The sandbox answers at {}", endpoint.url);
-        screen::say(&format!("{}\n\n", palette.paint(Role::Strong, &words)));
-        let lines: String = exports.iter().map(|(name, value)| format!("export {name}={value}\n")).collect();
+        print_error(terminal_text!("{}\n\n", palette.paint(Role::Strong, &words)));
+        let lines = exports.iter().map(|(name, value)| terminal_text!("export {}={}\n", name, value));
         // If nobody reads them, the sandbox serves all the same.
-        let _ = screen::print(&lines);
-        screen::say("\nCalls are shown as they come. Ctrl-C stops it.\n\n");
+        let _ = print(TerminalText::join(lines, ""));
+        print_error("\nCalls are shown as they come. Ctrl-C stops it.\n\n");
     })
 }
 
@@ -131,10 +133,10 @@ fn call_log(context: &Context) -> OnRequest {
                 "status": call.status,
                 "milliseconds": milliseconds,
             });
-            format!("{call}\n")
+            json_line(&call).unwrap_or_default()
         } else {
             let role = if call.status < 400 { Role::Good } else { Role::Bad };
-            format!(
+            terminal_text!(
                 "{}  {} {} {:>9}\n",
                 palette.paint(role, &call.status.to_string()),
                 text::fit(&text::clean(&call.service), 10),
@@ -142,6 +144,6 @@ fn call_log(context: &Context) -> OnRequest {
                 format!("{milliseconds:.1} ms"),
             )
         };
-        let _ = screen::print(&line);
+        let _ = print(line);
     })
 }

@@ -22,6 +22,7 @@ use crate::journal::{DeploymentLock, JournalError, JournalStore};
 use crate::names::DeploymentName;
 use crate::sandbox::{SandboxError, StateChange, change_state, data_dir_in_use, pack, unpack};
 use crate::session::SessionError;
+use crate::terminal::{TerminalText, terminal_text};
 use crate::text;
 
 /// The parts of a saved state, as folders in its archive.
@@ -87,19 +88,19 @@ impl<'a> Desk<'a> {
 
     async fn reset(&self) -> Result<(), CliError> {
         let there = self.in_sandbox()?;
-        let about = format!("This empties the sandbox{}.\n", with_deployments(&there));
-        confirm(self.context, &about, "Empty it?", Consent::Yes).await?;
+        let about = terminal_text!("This empties the sandbox{}.\n", with_deployments(&there));
+        confirm(self.context, about, "Empty it?", Consent::Yes).await?;
         let _locks = self.lock(&there)?;
         self.change(StateChange::Reset).await?;
         self.set_aside(&there)?;
-        self.tell("reset", None, &[], "The sandbox is empty.\n")
+        self.tell("reset", None, &[], "The sandbox is empty.\n".into())
     }
 
     async fn save(&self, state: &SavedState) -> Result<(), CliError> {
         let file = self.file(state);
         if file.exists() {
-            let about = format!("{} is there already.\n", file.display());
-            confirm(self.context, &about, "Replace it?", Consent::Yes).await?;
+            let about = terminal_text!("{} is there already.\n", file.display());
+            confirm(self.context, about, "Replace it?", Consent::Yes).await?;
         }
         let names = self.in_sandbox()?;
         // What is being worked on would be saved half done.
@@ -116,8 +117,8 @@ impl<'a> Desk<'a> {
             self.journals.deployment(name).copy_runs(&to).map_err(StateError::from)?;
         }
         pack(&parts_dir, &file).map_err(unwritable)?;
-        let words = format!("Saved the sandbox{} as {}.\n", with_deployments(&names), file.display());
-        self.tell("save", Some(&file), &names, &words)
+        let words = terminal_text!("Saved the sandbox{} as {}.\n", with_deployments(&names), file.display());
+        self.tell("save", Some(&file), &names, words)
     }
 
     async fn load(&self, state: &SavedState) -> Result<(), CliError> {
@@ -138,8 +139,8 @@ impl<'a> Desk<'a> {
         self.refuse_what_stands_elsewhere(&coming)?;
         let there = self.in_sandbox()?;
         if !there.is_empty() {
-            let about = format!("This replaces the sandbox{}.\n", with_deployments(&there));
-            confirm(self.context, &about, "Replace it?", Consent::Yes).await?;
+            let about = terminal_text!("This replaces the sandbox{}.\n", with_deployments(&there));
+            confirm(self.context, about, "Replace it?", Consent::Yes).await?;
         }
         let mut all = there.clone();
         all.extend(coming.iter().cloned());
@@ -151,9 +152,12 @@ impl<'a> Desk<'a> {
         for name in &coming {
             self.journals.deployment(name).adopt_runs(&deployments.join(name.as_str())).map_err(StateError::from)?;
         }
-        let words =
-            format!("The sandbox is as it was when {} was saved{}.\n", file.display(), with_deployments(&coming));
-        self.tell("load", Some(&file), &coming, &words)
+        let words = terminal_text!(
+            "The sandbox is as it was when {} was saved{}.\n",
+            file.display(),
+            with_deployments(&coming)
+        );
+        self.tell("load", Some(&file), &coming, words)
     }
 
     fn list(&self) -> Result<(), CliError> {
@@ -189,7 +193,7 @@ impl<'a> Desk<'a> {
             table.row([name.into(), when.format("%Y-%m-%d %H:%M").to_string().into(), kilobytes.into()]);
         }
         let screen = &self.context.screen;
-        self.context.print(&table.render(screen.table_width(), screen.out))
+        self.context.print(table.render(screen.table_width(), screen.out))
     }
 
     fn file(&self, state: &SavedState) -> PathBuf {
@@ -239,7 +243,13 @@ impl<'a> Desk<'a> {
         Ok(names.iter().try_for_each(|name| self.journals.deployment(name).set_aside())?)
     }
 
-    fn tell(&self, done: &str, file: Option<&Path>, names: &[DeploymentName], words: &str) -> Result<(), CliError> {
+    fn tell(
+        &self,
+        done: &str,
+        file: Option<&Path>,
+        names: &[DeploymentName],
+        words: TerminalText,
+    ) -> Result<(), CliError> {
         if !self.context.is_json() {
             return self.context.print(words);
         }

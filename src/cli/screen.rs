@@ -1,6 +1,6 @@
 //! Where output goes, and what it can do there: a terminal or not, how wide, with colours or without.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use super::style::Palette;
 
@@ -18,6 +18,7 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// Looks at the terminal and the environment.
+    #[expect(clippy::disallowed_methods, reason = "nothing is written to them here")]
     pub(crate) fn detect() -> Self {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let dumb = variable("TERM").is_none_or(|term| term == "dumb");
@@ -32,12 +33,18 @@ impl Screen {
         }
     }
 
+    /// Whether standard output is a terminal.
+    pub(crate) fn is_terminal(self) -> bool {
+        self.terminal
+    }
+
     /// How wide a table may be: as wide as the terminal, and as wide as it likes where there is none.
     pub(crate) fn table_width(self) -> Option<usize> {
         self.terminal.then(|| Self::size().0)
     }
 
     /// Columns and rows of the terminal.
+    #[expect(clippy::disallowed_methods, reason = "nothing is written to it here")]
     pub(crate) fn size() -> (usize, usize) {
         let measured = terminal_size::terminal_size_of(io::stdout())
             .map(|(width, height)| (usize::from(width.0), usize::from(height.0)))
@@ -45,17 +52,4 @@ impl Screen {
             .filter(|&(width, height)| width > 0 && height > 0);
         measured.unwrap_or((80, 24))
     }
-}
-
-/// Writes to standard output, at once.
-pub(crate) fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
-}
-
-/// Writes to standard error. What cannot be said there cannot be said at all.
-pub(crate) fn say(text: &str) {
-    let mut err = io::stderr().lock();
-    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }

@@ -14,6 +14,7 @@ use crate::resource::ResourceState;
 use crate::session::{ResourceStatus, Session};
 use crate::strategy::Presence;
 use crate::strategy::terraform::Look;
+use crate::terminal::{TerminalText, terminal_text};
 use crate::text;
 
 /// Shows every resource, by the journal and by the cloud.
@@ -32,15 +33,18 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let palette = context.screen.out;
     let name = &context.settings.name;
     if !standing && resources.iter().all(|resource| resource.presence == Presence::Missing) {
-        return context
-            .print(&format!("Nothing is deployed as '{name}'. `thumbctl deploy{}` does it.\n", name_option(context)));
+        return context.print(terminal_text!(
+            "Nothing is deployed as '{}'. `thumbctl deploy{}` does it.\n",
+            name,
+            name_option(context)
+        ));
     }
     let headline =
         format!("{name} · {} · account {} · {}", session.label(), session.identity().account, session.region());
-    context.print(&format!("{}\n\n", palette.paint(Role::Strong, &headline)))?;
-    context.print(&table(&resources, palette, context.screen.table_width()))?;
-    context.print(&format!("\n  {}\n", palette.paint(Role::Quiet, &tally(&resources))))?;
-    look.map_or(Ok(()), |look| context.print(&terraform_text(&look, palette)))
+    context.print(terminal_text!("{}\n\n", palette.paint(Role::Strong, &headline)))?;
+    context.print(table(&resources, palette, context.screen.table_width()))?;
+    context.print(terminal_text!("\n  {}\n", palette.paint(Role::Quiet, &tally(&resources))))?;
+    look.map_or(Ok(()), |look| context.print(terraform_text(&look, palette)))
 }
 
 /// Terraform's own comparison of its state with the cloud, where it made what stands. That it cannot be had is told with the
@@ -55,41 +59,40 @@ async fn terraform(session: &Session, standing: bool, cancel: &CancellationToken
     }
 }
 
-fn terraform_text(look: &Result<Look, Failure>, palette: Palette) -> String {
+fn terraform_text(look: &Result<Look, Failure>, palette: Palette) -> TerminalText {
     let look = match look {
         Ok(look) => look,
         Err(failure) => {
-            let words =
-                format!("Terraform could not compare its state with the cloud: {}", text::clean(&failure.to_string()));
+            let words = format!("Terraform could not compare its state with the cloud: {failure}");
             let hint = failure
                 .hint
                 .as_ref()
-                .map(|hint| format!("  {}\n", palette.paint(Role::Quiet, hint)))
+                .map(|hint| terminal_text!("  {}\n", palette.paint(Role::Quiet, hint)))
                 .unwrap_or_default();
-            return format!("  {}\n{hint}", palette.paint(Role::Warn, &words));
+            return terminal_text!("  {}\n{}", palette.paint(Role::Warn, &words), hint);
         }
     };
     let known = text::count(look.known, "resource");
     if look.missing.is_empty() && look.planned.is_empty() {
         let words = format!("Terraform's state has {known}, and the cloud has them as the configuration says.");
-        return format!("  {}\n", palette.paint(Role::Quiet, &words));
+        return terminal_text!("  {}\n", palette.paint(Role::Quiet, &words));
     }
-    let mut out = format!(
+    let mut out = terminal_text!(
         "\n  {} {}\n",
         palette.paint(Role::Strong, &format!("Terraform's state has {known}; a plan has")),
         palette.paint(Role::Warn, &terraform_summary(&look.summary))
     );
     for change in &look.missing {
-        out.push_str(&format!("  {} {}\n", palette.paint(Role::Bad, "✖ gone    "), text::clean(&change.address)));
+        out.push(terminal_text!("  {} {}\n", palette.paint(Role::Bad, "✖ gone    "), change.address));
     }
     for change in &look.planned {
-        let action = palette.paint(Role::Warn, &format!("! {}", text::fit(&change.action, 8)));
-        out.push_str(&format!("  {action} {}\n", text::clean(&change.address)));
+        let action = palette.paint(Role::Warn, &format!("! {}", text::fit(&text::clean(&change.action), 8)));
+        out.push(terminal_text!("  {} {}\n", action, change.address));
     }
     out
 }
 
-fn table(resources: &[ResourceStatus], palette: Palette, width: Option<usize>) -> String {
+fn table(resources: &[ResourceStatus], palette: Palette, width: Option<usize>) -> TerminalText {
     let mut table = Table::new([
         Column::text("resource"),
         Column::text("journal"),

@@ -2,6 +2,8 @@
 
 use anstyle::{AnsiColor, Effects, Style};
 
+use crate::terminal::TerminalText;
+
 /// What a piece of text means; the palette knows how that looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) enum Role {
@@ -34,10 +36,15 @@ impl Palette {
         Self { colours }
     }
 
-    /// The text in the style of its meaning.
-    pub(crate) fn paint(self, role: Role, text: &str) -> String {
+    /// Whether there are colours.
+    pub(crate) fn has_colours(self) -> bool {
+        self.colours
+    }
+
+    /// The text, cleaned, in the style of its meaning.
+    pub(crate) fn paint(self, role: Role, text: &str) -> TerminalText {
         if !self.colours || role == Role::Plain || text.is_empty() {
-            return text.to_owned();
+            return TerminalText::value(text);
         }
         let style = match role {
             Role::Plain => Style::new(),
@@ -48,7 +55,7 @@ impl Palette {
             Role::Warn => AnsiColor::Yellow.on_default(),
             Role::Bad => AnsiColor::Red.on_default().effects(Effects::BOLD),
         };
-        format!("{style}{text}{style:#}")
+        TerminalText::styled(style, text)
     }
 }
 

@@ -4,11 +4,12 @@ use super::style::{self, Palette, Role};
 use super::table::{Cell, Column, Table};
 use crate::event::{Action, Outcome, SkipReason};
 use crate::plan::StepId;
+use crate::terminal::{TerminalText, terminal_text};
 use crate::text;
 use crate::timing::{Span, TrialTiming, Waterfall, median};
 
 /// How a run ended, in two or three lines.
-pub(crate) fn outcome(timing: &Waterfall, palette: Palette, width: usize) -> String {
+pub(crate) fn outcome(timing: &Waterfall, palette: Palette, width: usize) -> TerminalText {
     let (outcome, seconds) = timing.ended.unwrap_or((Outcome::Failed, 0.0));
     let (sign, role, words) = match (outcome, timing.action) {
         (Outcome::Succeeded, Action::Deploy) => (style::DONE, Role::Good, "Deployed"),
@@ -17,7 +18,7 @@ pub(crate) fn outcome(timing: &Waterfall, palette: Palette, width: usize) -> Str
         (Outcome::Failed, _) => (style::FAILED, Role::Bad, "Failed"),
         (Outcome::Cancelled, _) => (style::SKIPPED, Role::Warn, "Cancelled"),
     };
-    let mut out = format!(
+    let mut out = terminal_text!(
         "\n{} {} {} {}\n",
         palette.paint(role, sign),
         palette.paint(Role::Strong, words),
@@ -25,13 +26,13 @@ pub(crate) fn outcome(timing: &Waterfall, palette: Palette, width: usize) -> Str
         text::seconds(seconds)
     );
     let unit = if timing.action == Action::Trial { "image" } else { "step" };
-    out.push_str(&format!("  {}\n", palette.paint(Role::Quiet, &totals(timing, unit))));
+    out.push(terminal_text!("  {}\n", palette.paint(Role::Quiet, &totals(timing, unit))));
     let chain = timing.longest_chain();
     if chain.steps.len() > 1 {
         let names: Vec<&str> = chain.steps.iter().map(StepId::as_str).collect();
         let words = format!("longest chain, {}: {}", text::seconds(chain.seconds), names.join(" → "));
         for line in text::wrap(&words, width.saturating_sub(3).max(20)) {
-            out.push_str(&format!("  {}\n", palette.paint(Role::Quiet, &line)));
+            out.push(terminal_text!("  {}\n", palette.paint(Role::Quiet, &line)));
         }
     }
     out
@@ -56,7 +57,7 @@ fn totals(timing: &Waterfall, unit: &str) -> String {
 }
 
 /// What each step took, its share of all work, and whether it is part of the longest chain.
-pub(crate) fn steps(timing: &Waterfall, palette: Palette, width: Option<usize>) -> String {
+pub(crate) fn steps(timing: &Waterfall, palette: Palette, width: Option<usize>) -> TerminalText {
     let work = timing.work();
     let chain = timing.longest_chain();
     let share = |seconds: f64| if work > 0.0 { seconds / work } else { 0.0 };
@@ -101,7 +102,7 @@ pub(crate) fn steps(timing: &Waterfall, palette: Palette, width: Option<usize>) 
         } else {
             format!("by the clock {}", text::seconds(seconds))
         };
-        out.push_str(&format!("  {}\n", palette.paint(Role::Quiet, &words)));
+        out.push(terminal_text!("  {}\n", palette.paint(Role::Quiet, &words)));
     }
     out
 }
@@ -117,7 +118,7 @@ fn bar(value: f64, most: f64) -> String {
 }
 
 /// What each image took to each stage.
-pub(crate) fn images(trial: &TrialTiming, palette: Palette, width: Option<usize>) -> String {
+pub(crate) fn images(trial: &TrialTiming, palette: Palette, width: Option<usize>) -> TerminalText {
     let mut table = Table::new([
         Column::text("image").shrinking(),
         Column::figures("in"),
@@ -203,7 +204,7 @@ mod tests {
     fn the_totals_add_up() {
         let text = outcome(&timing(), Palette::new(false), 80);
         let expected = "\n✔ Deployed in 2.00 s\n  3 steps: 2 done, 1 there already\n  longest chain, 2.00 s: a → b\n";
-        assert_eq!(text, expected);
+        assert_eq!(text.as_str(), expected);
     }
 
     #[test]
@@ -218,6 +219,6 @@ mod tests {
             "  by the clock 2.00 s",
         ];
         let table = steps(&timing(), Palette::new(false), None);
-        assert_eq!(table.lines().collect::<Vec<_>>(), expected);
+        assert_eq!(table.as_str().lines().collect::<Vec<_>>(), expected);
     }
 }

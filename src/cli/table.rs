@@ -1,6 +1,7 @@
 //! A table with aligned columns that fits the terminal: what is too long is cut in the columns that may shrink.
 
 use super::style::{Palette, Role};
+use crate::terminal::{TerminalText, terminal_text};
 use crate::text;
 
 /// The space between two columns.
@@ -51,9 +52,9 @@ impl Column {
 }
 
 impl Cell {
-    /// A cell whose text means something.
-    pub(crate) fn new(role: Role, text: impl Into<String>) -> Self {
-        Self { text: text.into(), role }
+    /// A cell whose text means something; the text is cleaned here, so that what is measured is what is shown.
+    pub(crate) fn new(role: Role, text: impl AsRef<str>) -> Self {
+        Self { text: text::clean(text.as_ref()), role }
     }
 }
 
@@ -86,10 +87,10 @@ impl Table {
     }
 
     /// The table, indented by two, each line ended; as wide as it likes if no width is given.
-    pub(crate) fn render(&self, width: Option<usize>, palette: Palette) -> String {
+    pub(crate) fn render(&self, width: Option<usize>, palette: Palette) -> TerminalText {
         let widths = self.widths(width);
         let titles: Vec<Cell> = self.columns.iter().map(|column| Cell::new(Role::Quiet, column.title)).collect();
-        let mut out = String::new();
+        let mut out = TerminalText::default();
         if self.columns.iter().any(|column| !column.title.is_empty()) {
             self.line(&titles, &widths, palette, &mut out);
         }
@@ -98,9 +99,7 @@ impl Table {
         }
         if let Some(total) = &self.total {
             let whole = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-            out.push_str("  ");
-            out.push_str(&palette.paint(Role::Quiet, &"─".repeat(whole)));
-            out.push('\n');
+            out.push(terminal_text!("  {}\n", palette.paint(Role::Quiet, &"─".repeat(whole))));
             self.line(total, &widths, palette, &mut out);
         }
         out
@@ -123,34 +122,37 @@ impl Table {
         widths
     }
 
-    fn line(&self, cells: &[Cell], widths: &[usize], palette: Palette, out: &mut String) {
-        let mut line = String::from("  ");
+    fn line(&self, cells: &[Cell], widths: &[usize], palette: Palette, out: &mut TerminalText) {
+        let mut line = TerminalText::from("  ");
         let last = cells.iter().rposition(|cell| !cell.text.is_empty()).unwrap_or(0);
         for (index, (cell, &width)) in cells.iter().zip(widths).enumerate().take(last + 1) {
             let cut = text::cut(&cell.text, width);
-            let space = " ".repeat(width - text::width(&cut));
+            let space = width.saturating_sub(text::width(&cut));
             let painted = palette.paint(cell.role, &cut);
             if self.columns[index].right {
-                line.push_str(&space);
-                line.push_str(&painted);
+                line.push_spaces(space);
+                line.push(painted);
             } else {
-                line.push_str(&painted);
+                line.push(painted);
                 if index < last {
-                    line.push_str(&space);
+                    line.push_spaces(space);
                 }
             }
             if index < last {
-                line.push_str(&" ".repeat(GAP));
+                line.push_spaces(GAP);
             }
         }
-        out.push_str(line.trim_end());
-        out.push('\n');
+        out.push(line.trim_end());
+        out.push("\n");
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::text::hostile::any_text;
 
     fn sample() -> Table {
         let mut table = Table::new([Column::text("kind"), Column::text("name").shrinking(), Column::figures("time")]);
@@ -169,12 +171,13 @@ mod tests {
   ───────────────────────────────────────────
   together                             12.7 s
 ";
-        assert_eq!(table.render(None, Palette::new(false)), expected);
+        assert_eq!(table.render(None, Palette::new(false)).as_str(), expected);
     }
 
     #[test]
     fn what_may_shrink_is_cut_to_the_width() {
         let table = sample().render(Some(36), Palette::new(false));
+        let table = table.as_str();
         assert!(table.lines().all(|line| text::width(line) <= 36), "{table}");
         assert!(table.contains("thumbnail…"), "{table}");
     }
@@ -184,6 +187,43 @@ mod tests {
         let mut table = Table::new([Column::text("a"), Column::text("b")]);
         table.row([Cell::new(Role::Good, "x"), "y".into()]);
         let painted = table.render(None, Palette::new(true));
-        assert!(painted.contains("\u{1b}[32mx\u{1b}[0m  y"), "{painted:?}");
+        assert!(painted.as_str().contains("\u{1b}[32mx\u{1b}[0m  y"), "{painted:?}");
+    }
+
+    #[test]
+    fn name_of_tabs_fits_a_narrow_terminal() {
+        for width in 0..=200 {
+            let mut table = Table::new([Column::text("image").shrinking(), Column::figures("time")]);
+            table.row(["\t\t\t\tlonger-than-the-column.png".into(), "1 ms".into()]);
+            let rendered = table.render(Some(width), Palette::new(false));
+            assert_eq!(rendered.as_str().lines().count(), 2, "{rendered:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_of_any_table_fits_and_holds_no_control_character(
+            rows in prop::collection::vec(prop::collection::vec(any_text(), 4), 0..5),
+            total in prop::option::of(prop::collection::vec(any_text(), 4)),
+            width in 0usize..=200,
+        ) {
+            let columns = [Column::text("a").shrinking(), Column::figures("b").shrinking(), Column::text("").shrinking()];
+            let mut table = Table::new(columns.into_iter().chain([Column::figures("d").shrinking()]));
+            for row in &rows {
+                table.row(row.iter().map(|cell| Cell::new(Role::Plain, cell)));
+            }
+            if let Some(total) = &total {
+                table.total(total.iter().map(|cell| Cell::new(Role::Strong, cell)));
+            }
+            let rendered = table.render(Some(width), Palette::new(false));
+            let lines: Vec<&str> = rendered.as_str().lines().collect();
+            prop_assert_eq!(lines.len(), 1 + rows.len() + 2 * usize::from(total.is_some()));
+            // No column is narrower than it may become.
+            let narrowest = 2 + 4 * NARROWEST + 3 * GAP;
+            for line in lines {
+                prop_assert!(!line.contains(text::is_unsafe), "{:?}", line);
+                prop_assert!(text::width(line) <= width.max(narrowest), "{:?}", line);
+            }
+        }
     }
 }

@@ -18,9 +18,9 @@ pub(crate) async fn run(context: &Context, args: UploadArgs) -> Result<(), CliEr
     let session = context.session().await?;
     let (plan, watched) = send(context, &session, args.images, args.save).await?;
     if !context.is_json() {
-        context.print(&summary::outcome(&watched.timing, context.screen.out, Screen::size().0))?;
+        context.print(summary::outcome(&watched.timing, context.screen.out, Screen::size().0))?;
         context.print("\n")?;
-        context.print(&summary::images(&watched.trial, context.screen.out, context.screen.table_width()))?;
+        context.print(summary::images(&watched.trial, context.screen.out, context.screen.table_width()))?;
     }
     watched.verdict(&plan)
 }

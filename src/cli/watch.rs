@@ -15,13 +15,14 @@ use super::input::Input;
 use super::progress::live::{Frame, LivePainter};
 use super::progress::plain::PlainTeller;
 use super::progress::view::RunView;
-use super::screen::{self, Screen};
+use super::screen::Screen;
 use super::style::Role;
 use crate::engine::RunReport;
 use crate::event::{Event, EventKind, Failure, Outcome, StrategyKind};
 use crate::plan::{Plan, StepId};
 use crate::secret::redact_line;
 use crate::session::Running;
+use crate::terminal::{TerminalText, json_line, print, print_error, terminal_text};
 use crate::text;
 use crate::timing::{TrialTiming, Waterfall};
 
@@ -168,9 +169,9 @@ struct Live {
     screen: Screen,
     view: RunView,
     painter: LivePainter,
-    above: String,
-    card: Vec<String>,
-    last: Vec<String>,
+    above: TerminalText,
+    card: Vec<TerminalText>,
+    last: Vec<TerminalText>,
 }
 
 const CANCELLING: &str =
@@ -186,7 +187,7 @@ impl Teller {
                 screen,
                 view: RunView::new(Instant::now()),
                 painter: LivePainter::default(),
-                above: String::new(),
+                above: TerminalText::default(),
                 card: Vec::new(),
                 last: Vec::new(),
             }))
@@ -197,11 +198,8 @@ impl Teller {
 
     fn tell(&mut self, event: &Event) -> io::Result<()> {
         match self {
-            Self::Json { .. } => {
-                let line = serde_json::to_string(event).map_err(io::Error::other)?;
-                screen::print(&format!("{line}\n"))
-            }
-            Self::Plain { teller, .. } => teller.line(event).map_or(Ok(()), |line| screen::print(&line)),
+            Self::Json { .. } => print(json_line(event)?),
+            Self::Plain { teller, .. } => teller.line(event).map_or(Ok(()), print),
             Self::Live(live) => {
                 live.take_in(event);
                 Ok(())
@@ -212,7 +210,7 @@ impl Teller {
     fn cancelling(&mut self) -> io::Result<()> {
         match self {
             Self::Json { screen } | Self::Plain { screen, .. } => {
-                screen::say(&format!("{}\n", screen.err.paint(Role::Warn, CANCELLING)));
+                print_error(terminal_text!("{}\n", screen.err.paint(Role::Warn, CANCELLING)));
                 Ok(())
             }
             Self::Live(live) => {
@@ -226,7 +224,7 @@ impl Teller {
     fn ask(&mut self, ask: &Ask, changes: &[String]) -> io::Result<()> {
         match self {
             Self::Json { screen } | Self::Plain { screen, .. } => {
-                screen::say(&ask.card(changes, Screen::size().0, screen.err).join("\n"));
+                print_error(TerminalText::join(ask.card(changes, Screen::size().0, screen.err), "\n"));
                 Ok(())
             }
             Self::Live(live) => {
@@ -270,10 +268,10 @@ impl Live {
         let Some((label, role, text)) = self.scrolling(&event.kind) else { return };
         // Broken here and not by the terminal, so that what goes on stands behind the bar too.
         let room = Screen::size().0.saturating_sub(label.len() + 6);
-        for (index, line) in text::fold(&redact_line(&text::clean(&text)), room).iter().enumerate() {
+        for (index, line) in text::fold(&redact_line(&text::clean_line(&text)), room).iter().enumerate() {
             let word = if index == 0 { label } else { "" };
             let mark = self.screen.out.paint(role, &format!("{word:>0$} │", label.len()));
-            self.above.push_str(&format!("  {mark} {line}\n"));
+            self.above.push(terminal_text!("  {} {}\n", mark, line));
         }
     }
 
@@ -307,7 +305,7 @@ impl Live {
         }
         let above = std::mem::take(&mut self.above);
         let asks = !self.card.is_empty();
-        self.painter.draw(&mut io::stdout().lock(), &above, &lines, asks, width)?;
+        print(self.painter.frame(&above, &lines, asks, width))?;
         self.last = lines;
         Ok(())
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::terminal::{print_error, terminal_text};
+
 /// Why a sandbox cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -90,10 +92,9 @@ pub enum SandboxError {
 }
 
 /// Says on standard error, which is the sandbox's log, what no caller hears of. Where not even that can be written, as on
-/// a full disk, the sandbox goes on: `eprintln!` would panic.
+/// a full disk, the sandbox goes on.
 pub(crate) fn complain(what: impl std::fmt::Display) {
-    use std::io::Write;
-    let _ = writeln!(io::stderr(), "sandbox: {what}");
+    print_error(terminal_text!("sandbox: {}\n", what));
 }
 
 impl SandboxError {

@@ -26,6 +26,7 @@ use super::front::OnRequest;
 use super::life::{Lives, Setting};
 use super::persistence::create_private_dir;
 use super::state;
+use crate::terminal::print_error;
 
 /// How long requests that are under way when the sandbox ends may take.
 const GRACE: Duration = Duration::from_secs(2);
@@ -122,8 +123,8 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     let shutdown = async {
         shutdown.await;
         if !attached && lease.try_lock().is_err() {
-            eprintln!(
-                "\nOther commands still use the sandbox: it ends with the last of them, or at once with another Ctrl-C."
+            print_error(
+                "\nOther commands still use the sandbox: it ends with the last of them, or at once with another Ctrl-C.\n",
             );
             deserted(&lease).await;
         }

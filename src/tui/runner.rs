@@ -142,7 +142,8 @@ pub async fn open(settings: Settings, opening: Opening) -> Result<(), ConsoleErr
     let left = model.activity.ours().map(|ours| ours.action);
     drop(runner);
     if ended.is_ok() && left.is_some() {
-        println!("Left in the middle; `thumbctl` goes on with it, or destroys what is there.");
+        crate::terminal::print("Left in the middle; `thumbctl` goes on with it, or destroys what is there.\n")
+            .map_err(ConsoleError::Terminal)?;
     }
     ended
 }

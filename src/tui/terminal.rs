@@ -1,5 +1,10 @@
 //! The terminal: taken over when the console opens, given back as it was however the console ends.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "frames are drawn from cells, into which no control character of a text comes"
+)]
+
 pub mod query;
 
 use std::io::{self, BufWriter, Stdout, Write};

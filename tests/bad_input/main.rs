@@ -7,6 +7,7 @@ mod common;
 
 mod credentials;
 mod disk;
+mod hostile_text;
 mod images;
 mod interrupts;
 mod journals;

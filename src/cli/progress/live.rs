@@ -12,15 +12,18 @@
 //!   8 of 15 steps done · 12.9 s
 //! ```
 
-use std::io::{self, Write};
 use std::time::Instant;
 
 use super::super::style::{self, Palette, Role};
 use super::view::{RunView, StepState, StepView};
+use crate::terminal::{Control, TerminalText, terminal_text};
 use crate::text;
 
 /// The widest that the lines become: the eye must find the time that belongs to a title.
 const WIDEST: usize = 110;
+
+/// The spaces around a step's detail.
+const MARGIN: usize = 3;
 
 /// Rows of the terminal that are left for what scrolls.
 const ROOM_ABOVE: usize = 4;
@@ -38,13 +41,14 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// The lines for a run as it is at a moment; `extra` more will stand below them.
-    pub(crate) fn lines(&self, view: &RunView, now: Instant, extra: usize) -> Vec<String> {
+    pub(crate) fn lines(&self, view: &RunView, now: Instant, extra: usize) -> Vec<TerminalText> {
         let Some(started) = &view.started else { return Vec::new() };
         // The last column stays free: a terminal that is full to the edge may break the line.
         let width = self.width.saturating_sub(1).clamp(20, WIDEST);
-        let mut lines = vec![String::new()];
-        lines.push(format!("  {}", self.palette.paint(Role::Strong, &text::cut(&super::headline(started), width - 2))));
-        lines.push(String::new());
+        let headline = text::cut(&text::clean(&super::headline(started)), width.saturating_sub(2));
+        let mut lines = vec![TerminalText::default()];
+        lines.push(terminal_text!("  {}", self.palette.paint(Role::Strong, &headline)));
+        lines.push(TerminalText::default());
         let room = self.height.saturating_sub(ROOM_ABOVE + 5 + extra).max(3);
         let (above, shown, below) = window(view, room);
         if above > 0 {
@@ -52,22 +56,22 @@ impl Frame {
             lines.push(self.palette.paint(Role::Quiet, &words));
         }
         // Titles and details share what the time leaves; titles of one plan are of one width, so that nothing jumps.
-        let room = width - 4 - 12;
-        let titles = view.steps.iter().map(|step| text::width(&step.title)).max().unwrap_or(0);
-        let titles = titles.min(room * 3 / 5);
+        let room = width.saturating_sub(4 + 12);
+        let titles = view.steps.iter().map(|step| text::width(&text::clean(&step.title))).max().unwrap_or(0);
+        let titles = titles.min(room * 3 / 5).min(room.saturating_sub(MARGIN));
         for step in &view.steps[shown] {
-            lines.push(self.step(view, step, now, titles, room - titles));
+            lines.push(self.step(view, step, now, titles, room.saturating_sub(titles)));
         }
         if below > 0 {
             let words = format!("  {} {} to come", style::WAITING, text::count(below, "more step"));
             lines.push(self.palette.paint(Role::Quiet, &words));
         }
-        lines.push(String::new());
+        lines.push(TerminalText::default());
         lines.push(self.foot(view, now, width));
         lines
     }
 
-    fn step(&self, view: &RunView, step: &StepView, now: Instant, titles: usize, details: usize) -> String {
+    fn step(&self, view: &RunView, step: &StepView, now: Instant, titles: usize, details: usize) -> TerminalText {
         let (sign, role) = match step.state {
             StepState::Waiting => (style::WAITING, Role::Quiet),
             StepState::Running { retrying: true, .. } => (style::RETRY, Role::Warn),
@@ -93,20 +97,20 @@ impl Frame {
         };
         let detail = match step.state {
             StepState::Waiting => view.waits_for(step).map(|title| format!("after: {title}")).unwrap_or_default(),
-            _ => text::clean(&step.detail),
+            _ => step.detail.clone(),
         };
         let paint = |role, text: &str| self.palette.paint(role, text);
-        let line = format!(
+        let line = terminal_text!(
             "  {} {}  {} {}",
             paint(role, sign),
-            paint(title_role, &text::fit(&step.title, titles)),
-            paint(detail_role, &text::fit(&detail, details.saturating_sub(3))),
+            paint(title_role, &text::fit(&text::clean(&step.title), titles)),
+            paint(detail_role, &text::fit(&text::clean(&detail), details.saturating_sub(MARGIN))),
             paint(Role::Quiet, &format!("{time:>12}")),
         );
-        line.trim_end().to_owned()
+        line.trim_end()
     }
 
-    fn foot(&self, view: &RunView, now: Instant, width: usize) -> String {
+    fn foot(&self, view: &RunView, now: Instant, width: usize) -> TerminalText {
         let elapsed = match view.seconds {
             Some(seconds) => text::seconds(seconds),
             None => text::ticking((now - view.began).as_secs_f64()),
@@ -116,7 +120,7 @@ impl Frame {
             words.push_str(" · cancelling, Ctrl-C again stops at once");
         }
         let role = if view.cancelling { Role::Warn } else { Role::Quiet };
-        format!("  {}", self.palette.paint(role, &text::cut(&words, width.saturating_sub(2))))
+        terminal_text!("  {}", self.palette.paint(role, &text::cut(&words, width.saturating_sub(2))))
     }
 }
 
@@ -148,47 +152,47 @@ pub(crate) struct LivePainter {
 }
 
 impl LivePainter {
-    /// Writes what scrolls, and below it what stays. The last of `lines` is a question if `asks` says so: the cursor then
+    /// What draws what scrolls, and below it what stays. The last of `lines` is a question if `asks` says so: the cursor then
     /// stays behind it, with what the user has typed.
-    pub(crate) fn draw(
+    pub(crate) fn frame(
         &mut self,
-        out: &mut impl Write,
-        above: &str,
-        lines: &[String],
+        above: &TerminalText,
+        lines: &[TerminalText],
         asks: bool,
         width: usize,
-    ) -> io::Result<()> {
-        // Between these two the terminal shows nothing half drawn, if it knows them.
-        let mut frame = String::from("\x1b[?2026h");
+    ) -> TerminalText {
+        let mut frame = TerminalText::default();
+        frame.push_control(Control::BeginUpdate);
         let only_refresh = asks && self.asks && above.is_empty() && lines.len() == self.drawn.len();
         if only_refresh {
             // What the user has typed stays: the question's line is not touched.
-            frame.push_str("\x1b7");
-            frame.push_str(&self.back_to_top(width));
-            for line in &lines[..lines.len() - 1] {
-                frame.push_str(&format!("{line}\x1b[K\r\n"));
+            frame.push_control(Control::SaveCursor);
+            self.push_way_to_top(&mut frame, width);
+            for line in &lines[..lines.len().saturating_sub(1)] {
+                frame.push(line);
+                frame.push_control(Control::ClearLine);
+                frame.push_control(Control::NextLine);
             }
-            frame.push_str("\x1b8");
+            frame.push_control(Control::RestoreCursor);
         } else {
-            frame.push_str(&self.back_to_top(width));
+            self.push_way_to_top(&mut frame, width);
             if !above.is_empty() {
-                frame.push_str("\x1b[J");
-                frame.push_str(&above.replace('\n', "\r\n"));
+                frame.push_control(Control::ClearBelow);
+                frame.push(above.with_carriage_returns());
             }
             for (index, line) in lines.iter().enumerate() {
-                frame.push_str(line);
-                frame.push_str("\x1b[K");
+                frame.push(line);
+                frame.push_control(Control::ClearLine);
                 if !(asks && index + 1 == lines.len()) {
-                    frame.push_str("\r\n");
+                    frame.push_control(Control::NextLine);
                 }
             }
-            frame.push_str("\x1b[J");
+            frame.push_control(Control::ClearBelow);
         }
-        frame.push_str("\x1b[?2026l");
-        self.drawn = lines.iter().map(|line| text::width(&text::clean(line))).collect();
+        frame.push_control(Control::EndUpdate);
+        self.drawn = lines.iter().map(TerminalText::width).collect();
         self.asks = asks;
-        out.write_all(frame.as_bytes())?;
-        out.flush()
+        frame
     }
 
     /// Says that the user has ended the answer with a line break of his own.
@@ -202,10 +206,10 @@ impl LivePainter {
         self.asks = false;
     }
 
-    fn back_to_top(&self, width: usize) -> String {
+    fn push_way_to_top(&self, frame: &mut TerminalText, width: usize) {
         let rows: usize = self.drawn.iter().map(|columns| columns.div_ceil(width.max(1)).max(1)).sum();
-        let up = if self.asks { rows.saturating_sub(1) } else { rows };
-        if up == 0 { "\r".to_owned() } else { format!("\r\x1b[{up}A") }
+        frame.push_control(Control::LineStart);
+        frame.push_control(Control::Up(if self.asks { rows.saturating_sub(1) } else { rows }));
     }
 }
 

@@ -6,6 +6,7 @@ use super::super::style::{self, Palette, Role};
 use crate::event::{Action, Event, EventKind, RunStarted};
 use crate::plan::StepId;
 use crate::secret::redact_line;
+use crate::terminal::{TerminalText, terminal_text};
 use crate::text;
 
 /// Tells a run.
@@ -28,7 +29,7 @@ impl PlainTeller {
     }
 
     /// The line for an event; none where there is nothing to say.
-    pub(crate) fn line(&mut self, event: &Event) -> Option<String> {
+    pub(crate) fn line(&mut self, event: &Event) -> Option<TerminalText> {
         if let EventKind::RunStarted(started) = &event.kind {
             self.began = Some(event.at);
             self.started = Some((**started).clone());
@@ -36,7 +37,7 @@ impl PlainTeller {
         let (sign, role, words) = self.words(&event.kind)?;
         let offset = (event.at - self.began.unwrap_or(event.at)).as_seconds_f64();
         let time = self.palette.paint(Role::Quiet, &format!("{:>9}", text::seconds(offset)));
-        Some(format!("{time}  {} {words}\n", self.palette.paint(role, sign)))
+        Some(terminal_text!("{}  {} {}\n", time, self.palette.paint(role, sign), words))
     }
 
     fn words(&self, kind: &EventKind) -> Option<(&'static str, Role, String)> {
@@ -57,7 +58,7 @@ impl PlainTeller {
                 (style::RETRY, Role::Warn, words)
             }
             EventKind::LogLine { source, text, .. } => {
-                ("│", Role::Quiet, format!("{source}: {}", redact_line(&text::clean(text))))
+                ("│", Role::Quiet, format!("{source}: {}", redact_line(&text::clean_line(text))))
             }
             EventKind::ToolFound { tool, version } => (style::WAITING, Role::Quiet, format!("{tool} {version}")),
             EventKind::WarningGiven { step, message } => {

@@ -69,7 +69,7 @@ impl Row {
         }
         let mut cut = Self::new(self.look);
         for span in self.spans {
-            let left = columns - cut.width;
+            let left = columns.saturating_sub(cut.width);
             let width = text::width(&span.content);
             // A piece that ends at the edge is cut as well: more follows it.
             if width < left {
@@ -94,7 +94,7 @@ impl Row {
     pub fn spread(left: Self, right: Self, columns: usize) -> Line<'static> {
         let right = right.cut(columns);
         let room = columns.saturating_sub(right.width + usize::from(right.width > 0));
-        let left = left.cut(room).to(columns - right.width);
+        let left = left.cut(room).to(columns.saturating_sub(right.width));
         left.then(right).line(columns)
     }
 }

@@ -117,6 +117,19 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     footer::draw_keys(frame, layout.footer, model, look);
     overlay::draw(frame, layout.screen, model, look);
     spell_ellipses(frame, look);
+    clean_cells(frame);
+}
+
+/// Replaces what changes the direction of writing or breaks a line, in whichever text it was: every frame passes here. Control
+/// characters do not come into cells, except those by which a picture is drawn.
+fn clean_cells(frame: &mut Frame<'_>) {
+    const PICTURE: char = '\u{1b}';
+    for cell in &mut frame.buffer_mut().content {
+        let symbol = cell.symbol();
+        if !symbol.is_ascii() && !symbol.starts_with(PICTURE) && symbol.contains(crate::text::is_unsafe) {
+            cell.set_symbol("\u{fffd}");
+        }
+    }
 }
 
 /// Texts are cut with an ellipsis wherever they are cut; where the terminal has none, its sign takes that one's place.

@@ -116,7 +116,7 @@ fn line(
     let left = Row::new(look).text(cursor, Role::FocusedBorder).text(sign.sign, sign.role).space(1);
     let left = match &row.name {
         Some(name) if room >= TITLE + 2 + NAME => {
-            let name = look.cut(&super::clean(name), room - TITLE - 2);
+            let name = look.cut(&super::clean(name), room.saturating_sub(TITLE + 2));
             left.text(&look.fit(row.kind.title(), TITLE), title).space(2).text(&name, Role::Quiet)
         }
         _ => left.text(&look.cut(row.kind.title(), room), title),

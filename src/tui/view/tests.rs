@@ -1,6 +1,7 @@
 //! Whole screens: every state at every size, and what lies over them.
 
 mod credentials;
+mod hostile;
 
 use insta::assert_snapshot;
 use proptest::prelude::*;

@@ -115,7 +115,7 @@ fn between(width: usize, left: Span<'static>, right: Span<'static>, look: Look) 
     if text::width(&right.content) + 2 > room {
         return Line::from(left);
     }
-    let blank = " ".repeat(room - text::width(&right.content));
+    let blank = " ".repeat(room.saturating_sub(text::width(&right.content)));
     Line::from(vec![left, Span::raw(blank), right])
 }
 
@@ -131,15 +131,10 @@ fn tail(text: &str, columns: usize, look: Look) -> String {
     if text::width(text) <= columns {
         return text.to_owned();
     }
-    let room = columns.saturating_sub(1);
-    let mut at = text.len();
-    for (start, _) in text.char_indices().rev() {
-        if text::width(&text[start..]) > room {
-            break;
-        }
-        at = start;
+    if columns == 0 {
+        return String::new();
     }
-    if columns == 0 { String::new() } else { format!("{}{}", look.symbols.ellipsis, &text[at..]) }
+    format!("{}{}", look.symbols.ellipsis, text::end(text, columns - 1))
 }
 
 /// The key of an action, as it is written, where it has one.

@@ -1,10 +1,13 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::event::{Action, Event, EventKind, RunId, RunStarted, StrategyKind, VERSION};
 use crate::names::{DeploymentName, Names, Suffix};
 use crate::plan::{Plan, Step};
 use crate::resource::{ResourceKind, ResourceState};
+use crate::text::hostile::any_text;
 
 fn event(kind: EventKind) -> Event {
     Event { v: VERSION, run: RunId::from_file_stem("1"), seq: 0, at: chrono::DateTime::UNIX_EPOCH, kind }
@@ -50,6 +53,10 @@ fn view(now: Instant) -> RunView {
     view
 }
 
+fn texts(lines: &[TerminalText]) -> Vec<&str> {
+    lines.iter().map(TerminalText::as_str).collect()
+}
+
 fn frame(width: usize, height: usize) -> Frame {
     Frame { width, height, palette: Palette::new(false) }
 }
@@ -68,7 +75,7 @@ fn every_step_has_a_line_with_its_time() {
         "",
         "  1 of 3 steps done · 1.2 s",
     ];
-    assert_eq!(lines, expected);
+    assert_eq!(texts(&lines), expected);
 }
 
 #[test]
@@ -86,7 +93,7 @@ fn no_line_is_wider_than_the_terminal() {
     );
     for width in [20, 40, 60, 80, 200] {
         for line in frame(width, 24).lines(&view, now, 0) {
-            assert!(text::width(&line) < width.max(22), "{width}: {line}");
+            assert!(line.width() < width.max(22), "{width}: {line:?}");
         }
     }
 }
@@ -103,14 +110,15 @@ fn a_low_terminal_shows_what_is_going_on() {
     view.apply(&event(EventKind::StepStarted { step: "s20".into() }), now);
     let lines = frame(80, 20).lines(&view, now, 0);
     assert!(lines.len() <= 20 - ROOM_ABOVE, "{lines:#?}");
+    let lines = texts(&lines);
     assert!(lines.iter().any(|line| line.contains("Step 20")), "{lines:#?}");
     assert!(lines.iter().any(|line| line.contains("20 steps done")), "{lines:#?}");
 }
 
 /// What a terminal shows after some bytes: enough of one for what the painter writes.
-fn screen(written: &[u8]) -> Vec<String> {
+fn screen(written: &str) -> Vec<String> {
     let (mut rows, mut row, mut column) = (vec![String::new()], 0_usize, 0_usize);
-    let mut rest = std::str::from_utf8(written).expect("text").chars().peekable();
+    let mut rest = written.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
             '\r' => column = 0,
@@ -152,10 +160,41 @@ fn screen(written: &[u8]) -> Vec<String> {
 #[test]
 fn what_stays_is_drawn_over_itself_and_what_scrolls_stands_above() {
     let mut painter = LivePainter::default();
-    let mut written = Vec::new();
-    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-    painter.draw(&mut written, "", &lines("first\nsecond"), false, 80).expect("a vector takes everything");
-    painter.draw(&mut written, "log 1\nlog 2\n", &lines("FIRST\nsecond\nthird"), false, 80).expect("written");
-    painter.draw(&mut written, "", &lines("FIRST\ndone"), false, 80).expect("written");
-    assert_eq!(screen(&written), ["log 1", "log 2", "FIRST", "done", ""]);
+    let lines = |text: &str| text.lines().map(TerminalText::value).collect::<Vec<_>>();
+    let mut written = painter.frame(&TerminalText::default(), &lines("first\nsecond"), false, 80);
+    written.push(painter.frame(&"log 1\nlog 2\n".into(), &lines("FIRST\nsecond\nthird"), false, 80));
+    written.push(painter.frame(&TerminalText::default(), &lines("FIRST\ndone"), false, 80));
+    assert_eq!(screen(written.as_str()), ["log 1", "log 2", "FIRST", "done", ""]);
+}
+
+proptest! {
+    #[test]
+    fn no_line_of_any_run_is_wider_than_the_terminal(
+        words in prop::collection::vec(any_text(), 4),
+        width in 0usize..=200,
+        height in 0usize..60,
+    ) {
+        let now = Instant::now();
+        let mut view = RunView::new(now);
+        let steps = vec![
+            Step::new("first", words[0].clone(), ""),
+            Step::new("second", words[1].clone(), "").needs(&["first"]),
+        ];
+        view.apply(&started(steps), now);
+        view.apply(&event(EventKind::StepStarted { step: "first".into() }), now);
+        let progress = |message: &str| EventKind::StepProgress {
+            step: "first".into(),
+            message: message.to_owned(),
+            done: None,
+            total: None,
+        };
+        view.apply(&event(progress(&words[2])), now);
+        if let Some(started) = &mut view.started {
+            started.region.clone_from(&words[3]);
+        }
+        for line in frame(width, height).lines(&view, now, 0) {
+            prop_assert!(line.width() < width.max(22), "{}: {:?}", width, line);
+            prop_assert!(!line.as_str().contains(text::is_unsafe), "{:?}", line);
+        }
+    }
 }

@@ -52,17 +52,12 @@ pub fn read(line: &str) -> Painted {
             }
             // Drawn over, as progress bars are: what counts is what comes last, if something comes.
             '\r' => reader.returned = true,
-            c if c.is_control() || misleads(c) => reader.put(char::REPLACEMENT_CHARACTER),
+            c if text::is_unsafe(c) => reader.put(char::REPLACEMENT_CHARACTER),
             c => reader.put(c),
         }
     }
     reader.close();
     reader.out
-}
-
-/// Characters that turn the direction of writing, by which a text can look like another, or break a line.
-fn misleads(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 #[derive(Default)]
@@ -320,7 +315,7 @@ mod tests {
         #[test]
         fn whatever_a_line_says_it_can_be_drawn(line in "(\u{1b}|\\[|[0-9;:m]|\u{9b}|\\]|\r|\t|.){0,60}") {
             let read = read(&line);
-            prop_assert!(!read.text.chars().any(|c| c.is_control() || misleads(c)), "{:?}", read.text);
+            prop_assert!(!read.text.chars().any(|c| text::is_unsafe(c)), "{:?}", read.text);
             let mut at = 0;
             for paint in &read.paints {
                 prop_assert!(paint.start >= at && paint.end > paint.start);

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use ratatui::style::Style;
-use ratatui::text::Span;
+use unicode_segmentation::UnicodeSegmentation;
 
 use crate::text;
 
@@ -34,16 +33,7 @@ pub fn cells(line: &str) -> Vec<(usize, &str, usize)> {
     if line.is_ascii() {
         return (0..line.len()).map(|at| (at, &line[at..=at], 1)).collect();
     }
-    let span = Span::raw(line);
-    let lengths: Vec<usize> = span.styled_graphemes(Style::new()).map(|cell| cell.symbol.len()).collect();
-    let mut at = 0;
-    let cell = |length: usize| {
-        let symbol = &line[at..at + length];
-        let begins = at;
-        at += length;
-        (begins, symbol, text::width(symbol))
-    };
-    lengths.into_iter().map(cell).collect()
+    line.grapheme_indices(true).map(|(at, symbol)| (at, symbol, text::width(symbol))).collect()
 }
 
 #[cfg(test)]
@@ -51,6 +41,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::text::hostile::any_text;
 
     fn broken(line: &str, columns: usize) -> Vec<&str> {
         breaks(line, columns).into_iter().map(|row| &line[row]).collect()
@@ -67,6 +58,26 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn cells_of_any_line_are_the_line(line in any_text(), columns in 0usize..=200) {
+            prop_assert_eq!(cells(&line).into_iter().map(|(_, cell, _)| cell).collect::<String>(), line.as_str());
+            prop_assert_eq!(broken(&line, columns).concat(), line);
+        }
+
+        #[test]
+        fn cells_are_those_that_ratatui_draws(line in any_text()) {
+            let line = crate::text::clean(&line);
+            let drawn = ratatui::text::Span::raw(line.as_str());
+            let drawn: Vec<String> =
+                drawn.styled_graphemes(ratatui::style::Style::new()).map(|cell| cell.symbol.to_owned()).collect();
+            prop_assert_eq!(cells(&line).into_iter().map(|(_, cell, _)| cell.to_owned()).collect::<Vec<_>>(), drawn);
+            let spans = ratatui::text::Line::raw(line.as_str());
+            let area = ratatui::layout::Rect::new(0, 0, 1000, 1);
+            let mut buffer = ratatui::buffer::Buffer::empty(area);
+            let (end, _) = buffer.set_line(0, 0, &spans, 1000);
+            prop_assert_eq!(usize::from(end), text::width(&line));
+        }
+
         #[test]
         fn rows_are_counted_as_they_are_broken(line in "[a日é\u{301}❤\u{fe0f} ]{0,40}", columns in 0usize..12) {
             let broken = broken(&line, columns);

@@ -153,7 +153,7 @@ fn entry_line(entry: &Entry, [cursor, mark]: [&str; 2], width: usize, look: Look
     };
     let room = width.saturating_sub(3);
     let with_size = room > SIZE + 12;
-    let fitted = look.fit(&name, if with_size { room - SIZE - 1 } else { room });
+    let fitted = look.fit(&name, if with_size { room.saturating_sub(SIZE + 1) } else { room });
     let mut spans = vec![
         Span::styled(cursor.to_owned(), look.style(Role::Text)),
         Span::styled(format!("{mark} "), look.style(Role::Good)),

@@ -97,6 +97,6 @@ fn status(width: usize, card: &Card, is_live: bool, model: &Model, look: Look) -
     if used + 2 + text::width(&bytes) > width {
         return Line::from(vec![left, words]);
     }
-    let blank = " ".repeat(width - used - text::width(&bytes));
+    let blank = " ".repeat(width.saturating_sub(used + text::width(&bytes)));
     Line::from(vec![left, words, Span::raw(blank), Span::styled(bytes, look.style(Role::Quiet))])
 }
