@@ -57,7 +57,7 @@ impl Pages {
         Ok(true)
     }
 
-    /// Notes that a page is to be read, whatever stands for its token.
+    /// Records that a page is to be read, by whatever identifies it.
     ///
     /// # Errors
     /// As for [`Pages::continue_with`].

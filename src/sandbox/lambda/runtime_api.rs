@@ -221,3 +221,34 @@ fn trace_id() -> String {
     let (root, parent) = (uuid::Uuid::new_v4().simple().to_string(), uuid::Uuid::new_v4().simple().to_string());
     format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", &root[..24], &parent[..16])
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// Sends a request that reports that the process cannot be initialised, and answers the status.
+    async fn report(address: SocketAddr, headers: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nhost: {address}\r\ncontent-length: 2\r\nconnection: close\r\n"
+        );
+        stream.write_all(format!("{head}{headers}\r\n{{}}").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn report_of_a_browser_is_refused_and_of_a_runtime_is_taken() {
+        let mut api = RuntimeApi::listen().await.unwrap();
+        for headers in ["origin: http://example.com\r\n", "sec-fetch-site: cross-site\r\n", "host: example.com\r\n"] {
+            assert!(["400", "403"].contains(&report(api.address(), headers).await.as_str()), "{headers}");
+        }
+        assert!(api.said.try_recv().is_err());
+        assert_eq!(report(api.address(), "").await, "202");
+        assert!(matches!(api.hear().await, Some(Said::InitError(_))));
+    }
+}

@@ -197,7 +197,7 @@ mod tests {
             let client = client.unwrap();
             let (_, peer) = listener.accept().await;
             assert_eq!(peer.port(), client.local_addr().unwrap().port());
-            // The tables of this machine do have it: another user's would be told from it.
+            // The tables of this machine do have it: another user's would be distinguished by it.
             let tables: Vec<String> = ["tcp", "tcp6"]
                 .iter()
                 .filter_map(|name| std::fs::read_to_string(format!("/proc/net/{name}")).ok())

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use chrono::{Duration, Utc};
+
 use super::sandbox;
 use super::wire::{Answer, Call, Wire, hash, read};
 
@@ -120,6 +122,23 @@ async fn other_services_bodies_are_bounded() {
         let answer = wire.send(&Call::json("logs", "Logs_20140328.PutLogEvents", &body));
         assert_eq!(answer.status, 413, "{}", answer.body);
         assert_eq!(wire.send(&Call::query("iam", &body)).status, 413);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn request_with_bad_head_is_refused_before_its_body_is_sent() {
+    sandbox(|wire| {
+        // Only the head is sent: a sandbox that reads the body first would ask for it by `100 Continue`.
+        let list = Call::json("logs", "Logs_20140328.DescribeLogGroups", "");
+        let list = list.header("content-length", "16777216").header("expect", "100-continue");
+        let unknown = list.authorization(wire).replace(&wire.access_key, "AKIANOBODY");
+        wire.send_as(&list, Some(&unknown)).is(400, "UnrecognizedClientException");
+        let early = Call { time: Utc::now() - Duration::hours(1), ..list.clone() };
+        wire.send(&early).is(403, "InvalidSignatureException");
+        let declared = Call { payload: Some(hash(b"anything")), ..list };
+        let forged = declared.authorization(wire).replace(&declared.signature(&wire.secret_key), &"0".repeat(64));
+        wire.send_as(&declared, Some(&forged)).is(403, "InvalidSignatureException");
     })
     .await;
 }
