@@ -19,7 +19,7 @@ impl<'a> SmallDisk<'a> {
         let dir = program.state_dir();
         std::fs::create_dir_all(&dir).expect("a directory");
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(dir);
+        mount.args(["-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs"]).arg(dir);
         let mounted = cfg!(target_os = "linux") && mount.output().is_ok_and(|output| output.status.success());
         if !mounted {
             println!("skipped: no small disk can be mounted here");

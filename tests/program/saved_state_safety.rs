@@ -257,7 +257,8 @@ async fn load_refuses_journals_that_no_saved_state_has_and_replaces_nothing() {
     }
     program.run(["sandbox", "load", "new", "--yes"]).ok();
     assert!(has_new_state(&program, "after the load"));
-    assert_eq!(open_to_others(&program.state_dir()), Vec::<PathBuf>::new());
+    let loaded = [program.sandbox_dir(), program.state_dir().join("deployments/demo/runs")];
+    loaded.iter().for_each(|dir| assert_eq!(open_to_others(dir), Vec::<PathBuf>::new()));
 }
 
 #[tokio::test]

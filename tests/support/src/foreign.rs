@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::LazyLock;
 
@@ -109,7 +110,10 @@ pub fn block_on(test: impl Future<Output = ()>) {
 
 /// Runs the tests that the command line asks for, and says in the end what was skipped and why.
 pub fn run(tests: Vec<ForeignTest>) -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Programs of other people mostly wait, for each other and by the clock.
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    arguments.test_threads.get_or_insert(2 * processors);
     let required = std::env::var_os(REQUIRE_TOOLS).is_some_and(|value| value == "1");
     let mut skipped: BTreeMap<Tool, usize> = BTreeMap::new();
     let mut trials = Vec::new();

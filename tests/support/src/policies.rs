@@ -45,7 +45,7 @@ pub fn refused(text: &str) -> BTreeSet<String> {
 
 /// What a policy has although nothing here shows the need: action by action, with the reason.
 pub fn unexercised(document: Document) -> BTreeMap<String, Value> {
-    let file = format!("{}/assets/policies/unexercised.json", env!("CARGO_MANIFEST_DIR"));
+    let file = crate::repository("assets/policies/unexercised.json");
     let all: Value = serde_json::from_str(&std::fs::read_to_string(file).expect("the list")).expect("JSON");
     let listed = all[document.file_name()].as_object().expect("the policy's part of the list");
     listed.iter().map(|(action, reason)| (action.clone(), reason.clone())).collect()

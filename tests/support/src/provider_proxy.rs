@@ -6,7 +6,7 @@
 //! of ours has is refused by terraform itself.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -18,6 +18,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::OnceCell;
+
+use crate::repository;
 
 /// The fields of a schema's answer that map types to schemas: resources, data sources, ephemeral resources. They have the same
 /// numbers in both versions of terraform's protocol.
@@ -108,8 +110,8 @@ fn answer_with(message: Bytes) -> Response<Body> {
 
 /// The types of the provider's that are named in any configuration here.
 fn types_in_configurations() -> BTreeSet<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (mut types, mut folders) = (BTreeSet::new(), vec![root.join("assets/terraform"), root.join("tests/terraform")]);
+    let (mut types, mut folders) =
+        (BTreeSet::new(), ["assets/terraform", "tests/foreign/terraform"].map(repository).to_vec());
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
