@@ -117,7 +117,7 @@ impl Bench {
 }
 
 fn main() {
-    const ALL: [(&str, fn() -> Figures); 6] = [
+    const ALL: [(&str, Measurement); 6] = [
         ("first_frame", first_frame),
         ("many_runs", many_runs),
         ("keys_under_load", keys_under_load),
@@ -137,6 +137,9 @@ fn main() {
 }
 
 type Figures = Vec<(String, String, String)>;
+
+/// Measures some of them.
+type Measurement = fn() -> Figures;
 
 fn figure(what: &str, bound: &str, measured: String) -> (String, String, String) {
     (what.to_owned(), bound.to_owned(), measured)

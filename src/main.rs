@@ -30,8 +30,8 @@ fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         if let Err(error) = process_setup::report_file_size_limit() {
-            eprintln!("error: cannot start: the signal for files over their size limit cannot be handled: {error}");
-            return ExitCode::FAILURE;
+            let words = format!("cannot start: the signal for files over their size limit cannot be handled: {error}");
+            return cli::report(words, None, false);
         }
         match cli::run(invocation).await {
             cli::Next::Done(code) => code,

@@ -123,6 +123,8 @@ impl Function {
         self.post(&format!("invocation/{}/response", request.id()), answer);
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is a process of its own, whose output is the function's log")]
+    #[expect(clippy::zombie_processes, reason = "who ends the children is what the tests are about")]
     fn serve(&mut self, request: &Request) {
         self.served += 1;
         let event = &request.event;

@@ -315,7 +315,7 @@ mod tests {
         #[test]
         fn whatever_a_line_says_it_can_be_drawn(line in "(\u{1b}|\\[|[0-9;:m]|\u{9b}|\\]|\r|\t|.){0,60}") {
             let read = read(&line);
-            prop_assert!(!read.text.chars().any(|c| text::is_unsafe(c)), "{:?}", read.text);
+            prop_assert!(!read.text.chars().any(text::is_unsafe), "{:?}", read.text);
             let mut at = 0;
             for paint in &read.paints {
                 prop_assert!(paint.start >= at && paint.end > paint.start);
