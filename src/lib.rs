@@ -15,6 +15,7 @@ pub mod journal; // the events on disk
 pub mod log_follower; // a log, read as it grows
 pub mod names; // what the parts are called
 pub mod plan; // the graph of what is to be done
+pub mod private_fs; // files that only their owner may read
 pub mod recorder; // numbers events, journals them, passes them on
 pub mod resource; // what the architecture consists of
 pub mod sandbox; // the embedded cloud

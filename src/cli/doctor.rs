@@ -14,6 +14,7 @@ use crate::cloud::CloudLabel;
 use crate::deployment::Deployment;
 use crate::event::{Failure, StrategyKind};
 use crate::journal::{JournalError, JournalStore};
+use crate::private_fs;
 use crate::session::{Session, SessionError};
 use crate::settings::{CloudChoice, DEFAULT_STRATEGY, Settings};
 use crate::strategy::terraform::Program;
@@ -131,8 +132,8 @@ fn configuration(settings: &Settings, strategy: StrategyKind) -> Check {
 fn state_directory(dir: &Path) -> Check {
     const WHAT: &str = "state directory";
     let probe = dir.join(format!(".doctor-{}", std::process::id()));
-    let tried = std::fs::create_dir_all(dir)
-        .and_then(|()| std::fs::write(&probe, b"can this be written?"))
+    let tried = private_fs::create_dir_all(dir)
+        .and_then(|()| private_fs::write(&probe, b"can this be written?"))
         .and_then(|()| std::fs::remove_file(&probe));
     match tried {
         Ok(()) => Check::ok(WHAT, format!("{} can be written", dir.display())),

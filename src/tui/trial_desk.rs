@@ -15,6 +15,7 @@ use super::model::trial::chooser::Folder;
 use super::model::trial::{TrialCommand, TrialReport};
 use super::pictures::{Graphics, Picture};
 use crate::event::Failure;
+use crate::private_fs;
 use crate::text;
 
 /// How many threads decode pictures.
@@ -141,7 +142,7 @@ impl TrialDesk {
     /// When there is no room for temporary files, or no thread to be had.
     pub fn new(messages: mpsc::Sender<Message>) -> io::Result<Self> {
         // Only the user may look in: pictures are private.
-        let folder = tempfile::Builder::new().prefix("thumbctl-").tempdir()?;
+        let folder = private_fs::temporary_dir("thumbctl-", &std::env::temp_dir())?;
         let samples = folder.path().join("samples");
         let thumbnails = folder.path().join("thumbnails");
         std::fs::create_dir(&thumbnails)?;

@@ -10,6 +10,7 @@ use super::workspace::Workspace;
 use super::{NotReady, Terraform};
 use crate::event::Failure;
 use crate::names::Names;
+use crate::private_fs;
 use crate::strategy::Site;
 
 /// How the folders are called in which what is looked at is written down, for as long as that takes.
@@ -45,7 +46,7 @@ pub async fn look(
         return Err(Failure::new("Terraform's folder is not initialised yet, and somebody works on the deployment")
             .with_hint("try it again when that has ended"));
     }
-    let folder = tempfile::Builder::new().prefix(LOOKING).tempdir_in(workspace.dir()).map_err(unusable)?;
+    let folder = private_fs::temporary_dir(LOOKING, workspace.dir()).map_err(unusable)?;
     let own = Workspace::new(folder.path().to_owned());
     let variables = own.write_variables(names, site).map_err(|error| error.failure())?;
     let variables = format!("-var-file={}", variables.display());

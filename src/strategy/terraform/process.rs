@@ -3,7 +3,7 @@
 //! It writes into a file, not into a pipe: whatever becomes of this program, Terraform can go on and write its state. The
 //! file is locked by whoever has it open for writing, which is Terraform: so it is known whether one is still at work.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 
 use super::stream::{Line, Message};
 use crate::cloud::CloudEnvironment;
+use crate::private_fs;
 
 const OUTPUT: &str = "terraform.out";
 const ERRORS: &str = "terraform.err";
@@ -98,7 +99,7 @@ impl Process {
     /// Starts it. Only one is at work in a folder at a time.
     pub(super) fn start(start: Start<'_>) -> io::Result<Self> {
         let path = start.dir.join(OUTPUT);
-        let writer = OpenOptions::new().create(true).append(true).open(&path)?;
+        let writer = private_fs::options().create(true).append(true).open(&path)?;
         writer.try_lock().map_err(|error| match error {
             TryLockError::Error(error) => error,
             TryLockError::WouldBlock => {
@@ -113,7 +114,7 @@ impl Process {
             _ => {}
         }
         let mut process = Self::spawn(start, &path, writer, start.dir.join(ERRORS))?;
-        std::fs::write(&pid_file, process.note())?;
+        private_fs::write(&pid_file, process.note().as_bytes())?;
         process.pid_file = Some(pid_file);
         Ok(process)
     }
@@ -121,7 +122,7 @@ impl Process {
     /// Starts one that only looks, beside any other; its output goes into a folder of its own.
     pub(super) fn start_beside(start: Start<'_>, folder: &Path) -> io::Result<Self> {
         let path = folder.join(OUTPUT);
-        let writer = OpenOptions::new().create(true).append(true).open(&path)?;
+        let writer = private_fs::options().create(true).append(true).open(&path)?;
         Self::spawn(start, &path, writer, folder.join(ERRORS))
     }
 
@@ -129,7 +130,7 @@ impl Process {
         let reader = File::open(output)?;
         let mut command = Command::new(start.program);
         command.args(start.arguments).current_dir(start.dir).process_group(0);
-        command.stdin(Stdio::null()).stdout(writer).stderr(File::create(&errors)?);
+        command.stdin(Stdio::null()).stdout(writer).stderr(private_fs::create(&errors)?);
         let unwanted = |name: &std::ffi::OsString| {
             let text = name.to_str().unwrap_or_default();
             start.environment.withholds(name) || UNWANTED.iter().any(|unwanted| text.starts_with(unwanted))
@@ -203,7 +204,7 @@ impl Process {
         let stop = stop(self.pid, self.applies, &self.path)?;
         self.is_asked = true;
         if let Some(file) = &self.pid_file {
-            std::fs::write(file, self.note())?;
+            private_fs::write(file, self.note().as_bytes())?;
         }
         Ok(stop)
     }
@@ -321,7 +322,7 @@ impl Earlier {
             _ => {}
         }
         self.note.push_str(ASKED);
-        std::fs::write(&self.pid_file, &self.note)
+        private_fs::write(&self.pid_file, self.note.as_bytes())
     }
 
     /// Whether it is at work no more.

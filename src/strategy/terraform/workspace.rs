@@ -12,6 +12,7 @@ use super::program::{Program, TerraformError};
 use crate::assets;
 use crate::aws::Architecture;
 use crate::names::{Names, Suffix};
+use crate::private_fs;
 use crate::settings::{BuildSource, Settings, TerraformSettings};
 use crate::strategy::site::{self, Site};
 
@@ -280,7 +281,9 @@ impl Workspace {
             return Ok(());
         }
         let folder = path.parent().unwrap_or(&self.dir);
-        private_dir(folder).and_then(|()| fs::write(&path, content)).map_err(|error| self.failed(name, error))
+        private_fs::create_dir_all(folder)
+            .and_then(|()| private_fs::write(&path, content))
+            .map_err(|error| self.failed(name, error))
     }
 
     fn remove(&self, name: &str) -> Result<(), TerraformError> {
@@ -406,12 +409,6 @@ fn is_backup(name: &str) -> bool {
     name.strip_prefix(STATE).is_some_and(|rest| rest.ends_with(".backup"))
 }
 
-/// Terraform's state holds whatever its resources have.
-fn private_dir(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -419,7 +416,7 @@ mod tests {
     fn workspace() -> (tempfile::TempDir, Workspace) {
         let dir = tempfile::tempdir().expect("a folder");
         let workspace = Workspace::new(dir.path().join("terraform"));
-        private_dir(workspace.dir()).expect("there is room");
+        private_fs::create_dir_all(workspace.dir()).expect("there is room");
         (dir, workspace)
     }
 
