@@ -31,6 +31,20 @@ impl RunId {
         Self(stem.to_owned())
     }
 
+    /// Whether the id has the form that [`RunId::new`] gives one: a number, an action and four hexadecimal digits.
+    pub fn is_regular(&self) -> bool {
+        let all = |text: &str, legal: fn(u8) -> bool| !text.is_empty() && text.bytes().all(legal);
+        let parts = self.0.split_once('-').and_then(|(number, rest)| Some((number, rest.rsplit_once('-')?)));
+        parts.is_some_and(|(number, (action, salt))| {
+            (4..=10).contains(&number.len())
+                && all(number, |byte| byte.is_ascii_digit())
+                && action.len() <= 32
+                && all(action, |byte| byte.is_ascii_lowercase() || byte == b'-')
+                && salt.len() == 4
+                && all(salt, |byte| byte.is_ascii_hexdigit())
+        })
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -19,6 +19,14 @@ pub(crate) fn after_event(event: &Event) {
     }
 }
 
+/// Kills this process when the test asked for it at this place: `THUMBCTL_TEST_KILL_AT` is the place's name.
+pub(crate) fn at(place: &str) {
+    static KILL_AT: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("THUMBCTL_TEST_KILL_AT").ok());
+    if KILL_AT.as_deref() == Some(place) {
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    }
+}
+
 /// Panics in the console, when the test asked for it and this key is typed: `THUMBCTL_TEST_PANIC_AT_KEY` is the letter.
 pub(crate) fn at_key(letter: char) {
     static PANIC_AT_KEY: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("THUMBCTL_TEST_PANIC_AT_KEY").ok());

@@ -6,7 +6,7 @@ mod follow;
 mod handed_on;
 mod told_log;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,8 +16,10 @@ use chrono::{DateTime, Utc};
 
 use crate::event::{Action, Event, RunId, VERSION};
 use crate::names::DeploymentName;
+use crate::private_fs;
 
 pub use follow::{JournalFollower, JournalReading};
+pub use handed_on::{is_copied_file, read_copy};
 pub use told_log::ToldLog;
 
 /// How often a lock is tried before it is said to be another's, and the pause between two tries.
@@ -89,6 +91,12 @@ pub enum JournalError {
         /// Its version.
         found: u64,
     },
+    /// A file that no saved journals have.
+    #[error("{path} is neither a run's journal nor a file of Terraform's that belongs to one")]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process works on the deployment.
     #[error("deployment '{name}' is being worked on by {holder}: wait for it, or stop it")]
     Locked {
@@ -158,7 +166,7 @@ impl DeploymentJournal {
     fn lock_after(&self, mut pause: impl FnMut()) -> Result<DeploymentLock, JournalError> {
         create_private_dir(&self.dir)?;
         let path = self.dir.join("lock");
-        let mut file = OpenOptions::new()
+        let mut file = private_fs::options()
             .read(true)
             .write(true)
             .create(true)
@@ -263,7 +271,7 @@ impl DeploymentJournal {
             let number = self.runs()?.last().map_or(1, |last| number_of(last) + 1);
             let id = RunId::new(number, action, rand::random());
             let path = self.path_of(&id);
-            match OpenOptions::new().append(true).create_new(true).open(&path) {
+            match private_fs::options().append(true).create_new(true).open(&path) {
                 Ok(file) => {
                     // The new name must be on disk before the first call, or a journal could vanish with its directory entry.
                     File::open(&dir).and_then(|dir| dir.sync_all()).map_err(io_error("flush", &dir))?;
@@ -407,8 +415,7 @@ impl RunJournal {
 
 /// Creates a folder that only its owner can read: names, accounts and logs are nobody else's business.
 fn create_private_dir(dir: &Path) -> Result<(), JournalError> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error("create", dir))
+    private_fs::create_dir_all(dir).map_err(io_error("create", dir))
 }
 
 #[cfg(test)]
