@@ -22,6 +22,7 @@ pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliE
     if let Some(command) = &args.command {
         return sandbox_state::run(context, command).await;
     }
+    keep_files_private();
     // The one that the other commands look for.
     let usual = sandbox_options(&context.settings).map_err(SessionError::from)?.data_dir;
     let data_dir = match args.data_dir {
@@ -59,6 +60,7 @@ pub(crate) async fn run_attached(args: SandboxArgs, interrupt: &Interrupt) -> Re
     let Some(dir) = args.data_dir else {
         return Err(CliError::usage("an attached sandbox needs a data directory", "pass --data-dir DIR"));
     };
+    keep_files_private();
     let orderly = interrupt.orderly();
     let cancelled = orderly.token().clone();
     let options = ServeOptions {
@@ -74,6 +76,11 @@ pub(crate) async fn run_attached(args: SandboxArgs, interrupt: &Interrupt) -> Re
         faults: faults(args.fault, args.faults)?,
     };
     sandbox::serve(options).await.map_err(failed)
+}
+
+/// From here on, no file that this process creates is for anybody but its user.
+fn keep_files_private() {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }
 
 fn faults(mut rules: Vec<FaultRule>, file: Option<PathBuf>) -> Result<Vec<FaultRule>, CliError> {

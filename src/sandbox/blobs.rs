@@ -9,6 +9,12 @@ use sha2::{Digest, Sha256};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
+use super::tree::{self, Directory};
+use crate::private_fs;
+
+/// Where blobs are written, until they are complete.
+const INCOMING: &str = "incoming";
+
 /// A directory of files named by the SHA-256 of their content. A file appears whole or not at all.
 pub(crate) struct Blobs {
     dir: PathBuf,
@@ -28,13 +34,8 @@ pub(crate) struct Blob {
 impl Blobs {
     /// Opens the directory, making it if need be; what an earlier process has left half-written is removed.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
-        let incoming = dir.join("incoming");
-        match std::fs::remove_dir_all(&incoming) {
-            Ok(()) => {}
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-            Err(cause) => return Err(cause),
-        }
-        super::persistence::create_private_dir(&incoming)?;
+        tree::remove(dir, INCOMING)?;
+        private_fs::create_dir_all(&dir.join(INCOMING))?;
         Ok(Self { dir: dir.to_owned(), next: AtomicU64::new(0) })
     }
 
@@ -48,7 +49,7 @@ impl Blobs {
     /// A new, empty blob to be written. Dropped without [`BlobWriter::finish`], it leaves nothing.
     pub(crate) async fn writer(&self) -> io::Result<BlobWriter> {
         let path = self.incoming();
-        let file = File::create(&path).await?;
+        let file = File::from_std(private_fs::create(&path)?);
         Ok(BlobWriter {
             dir: self.dir.clone(),
             temporary: Temporary(path),
@@ -65,7 +66,7 @@ impl Blobs {
         tokio::task::spawn_blocking(move || {
             let blob = hash_file(&file)?;
             if std::fs::hard_link(&file, &temporary.0).is_err() {
-                std::fs::copy(&file, &temporary.0)?;
+                private_fs::copy(&file, &temporary.0)?;
             }
             settle(&dir, &temporary.0, &blob)?;
             Ok(blob)
@@ -76,15 +77,12 @@ impl Blobs {
 
     /// Removes every blob that `is_wanted` does not want. Only while nobody writes: at the start.
     pub(crate) fn sweep(&self, is_wanted: impl Fn(&str) -> bool) -> io::Result<()> {
-        for shelf in std::fs::read_dir(&self.dir)? {
-            let shelf = shelf?;
-            if shelf.file_name().len() != 2 {
-                continue;
-            }
-            for blob in std::fs::read_dir(shelf.path())? {
-                let blob = blob?;
-                if !blob.file_name().to_str().is_some_and(&is_wanted) {
-                    std::fs::remove_file(blob.path())?;
+        let directory = Directory::open(&self.dir)?;
+        for (name, _) in directory.entries()?.iter().filter(|(name, _)| name.len() == 2) {
+            let shelf = directory.open_dir(name)?;
+            for (blob, _) in shelf.entries()? {
+                if !blob.to_str().is_some_and(&is_wanted) {
+                    shelf.remove(&blob)?;
                 }
             }
         }
@@ -93,7 +91,7 @@ impl Blobs {
 
     fn incoming(&self) -> PathBuf {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.dir.join("incoming").join(number.to_string())
+        self.dir.join(INCOMING).join(number.to_string())
     }
 }
 
@@ -142,11 +140,7 @@ impl Drop for Temporary {
 
 fn settle(dir: &Path, temporary: &Path, blob: &Blob) -> io::Result<()> {
     let shelf = dir.join(&blob.sha256[..2]);
-    if let Err(cause) = std::fs::create_dir(&shelf)
-        && cause.kind() != io::ErrorKind::AlreadyExists
-    {
-        return Err(cause);
-    }
+    private_fs::create_dir_all(&shelf)?;
     // Renaming one link of a file onto another of the same file does nothing at all (POSIX): the temporary one is
     // removed by its guard.
     std::fs::rename(temporary, shelf.join(&blob.sha256))
@@ -169,7 +163,8 @@ fn hash_file(file: &Path) -> io::Result<Blob> {
     Ok(Blob { sha256: hex(&sha256.finalize()), md5: hex(&md5.finalize()), len })
 }
 
-fn is_hash(text: &str) -> bool {
+/// Whether a text is the name of a blob.
+pub(crate) fn is_hash(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 

@@ -1,6 +1,7 @@
 //! What the owner of a sandbox may do with its whole state, asked over the same port and signed with the same keys as any
 //! call; or on the files themselves, when it is not running.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use axum::body::Body;
@@ -12,10 +13,10 @@ use super::endpoint::Endpoint;
 use super::error::SandboxError;
 use super::front::Front;
 use super::lease::share_lease;
-use super::persistence::create_private_dir;
 use super::server::lock_server;
 use super::standin::signed::{Signer, Unsigned};
-use super::state;
+use super::state::{self, Staged};
+use super::{assembly, data_dir};
 
 /// Where it is asked.
 pub(crate) const PATH: &str = "/_sandbox/state";
@@ -30,7 +31,7 @@ pub enum StateChange {
     /// It is copied into a directory that is not there yet; the sandbox goes on. A build that runs is saved as one that
     /// was interrupted.
     SaveTo(PathBuf),
-    /// It is replaced by such a copy.
+    /// It is replaced by such a copy, which is moved where that is possible.
     LoadFrom(PathBuf),
     /// It is emptied.
     Reset,
@@ -41,8 +42,7 @@ pub enum StateChange {
 /// # Errors
 /// When the files cannot be read or written, or the state that is loaded is damaged: then the one that was there stays.
 pub async fn change_state(data_dir: &Path, change: StateChange) -> Result<(), SandboxError> {
-    let dir = std::path::absolute(data_dir).map_err(SandboxError::State)?;
-    create_private_dir(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
+    let dir = data_dir::claim(data_dir)?;
     // Joined as any command is: one that was just left by its last user must not end before it has answered.
     let _lease = share_lease(&dir).await?;
     if let Some(endpoint) = Endpoint::find(&dir).await {
@@ -50,18 +50,70 @@ pub async fn change_state(data_dir: &Path, change: StateChange) -> Result<(), Sa
     }
     // Nobody else may begin to serve it meanwhile.
     let _lock = lock_server(&dir, false).await?;
-    let done = tokio::task::spawn_blocking(move || match change {
+    data_dir::prepare(&dir)?;
+    let staged = match &change {
+        StateChange::LoadFrom(from) => Some(stage(&dir, from).await?),
+        StateChange::SaveTo(_) | StateChange::Reset => None,
+    };
+    blocking(move || match change {
         StateChange::SaveTo(to) => {
             state::recover(&dir)?;
             state::copy(&dir, &to)
         }
-        StateChange::LoadFrom(from) => {
-            state::check(&from)?;
-            state::replace(&dir, Some(&from))?.forget()
-        }
-        StateChange::Reset => state::replace(&dir, None)?.forget(),
+        StateChange::LoadFrom(_) | StateChange::Reset => state::replace(&dir, staged)?.forget(),
+    })
+    .await
+}
+
+/// Brings a state that is to be loaded into the data directory and has every service read its part. The state in use is
+/// not touched.
+pub(crate) async fn stage(dir: &Path, from: &Path) -> Result<Staged, SandboxError> {
+    let (dir, from) = (dir.to_owned(), from.to_owned());
+    let staged = tokio::task::spawn_blocking(move || {
+        let staged = state::stage(&dir, &from).map_err(|cause| match cause.kind() {
+            io::ErrorKind::InvalidData => SandboxError::NotLoadable { what: cause.to_string() },
+            _ => SandboxError::State(cause),
+        })?;
+        assembly::check(&staged.path())?;
+        Ok(staged)
     });
-    done.await.map_err(std::io::Error::other).and_then(|result| result).map_err(SandboxError::State)
+    staged.await.map_err(|cause| SandboxError::State(io::Error::other(cause)))?
+}
+
+/// Does something with files that may take a while.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, SandboxError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(io::Error::other).and_then(|result| result).map_err(SandboxError::State)
+}
+
+/// What has become of a state that was to be loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadOutcome {
+    /// It is the sandbox's state.
+    Loaded,
+    /// It is not, and will not be.
+    NotLoaded,
+    /// A sandbox that runs is about to load it.
+    Undecided,
+}
+
+/// Gives a state that is about to be loaded an id, by which [`load_outcome`] knows it.
+///
+/// # Errors
+/// When its directory cannot be written.
+pub fn mark_load(state: &Path, id: &str) -> io::Result<()> {
+    state::write_load_id(state, id)
+}
+
+/// Whether the state with this id was loaded into a data directory, also when the process that loaded it was killed.
+pub async fn load_outcome(data_dir: &Path, id: &str) -> LoadOutcome {
+    if state::is_being_replaced(data_dir) {
+        // Without a sandbox to complete it, the replacement will be undone.
+        return if Endpoint::find(data_dir).await.is_some() { LoadOutcome::Undecided } else { LoadOutcome::NotLoaded };
+    }
+    if state::read_load_id(data_dir).as_deref() == Some(id) { LoadOutcome::Loaded } else { LoadOutcome::NotLoaded }
 }
 
 /// Asks a sandbox that runs.

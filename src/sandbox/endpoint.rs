@@ -1,9 +1,8 @@
 //! Where a running sandbox is to be found: a file in its data directory, and whether it speaks the truth.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +13,8 @@ use tokio::net::TcpStream;
 use super::access::RootKeys;
 use super::front::READY_PATH;
 use super::latency::Pace;
-use super::persistence::replace_private;
+use super::persistence::replace_shared;
+use crate::private_fs;
 
 /// A sandbox that answers, and what its calls are signed with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ impl Endpoint {
 
     /// Writes the file: its owner alone may read it.
     pub(crate) fn publish(&self, dir: &Path) -> io::Result<()> {
-        replace_private(&file(dir), &serde_json::to_vec_pretty(self)?)
+        replace_shared(&file(dir), &serde_json::to_vec_pretty(self)?)
     }
 
     /// Removes the file.
@@ -63,7 +63,7 @@ impl Endpoint {
 
     /// Tells those who look for a sandbox in `usual` that the one of `dir` is to be used instead, while it runs.
     pub(crate) fn announce(usual: &Path, dir: &Path) -> io::Result<()> {
-        replace_private(&usual.join(FOREGROUND), &serde_json::to_vec(dir)?)
+        replace_shared(&usual.join(FOREGROUND), &serde_json::to_vec(dir)?)
     }
 
     /// Takes that back, unless another has been announced meanwhile.
@@ -114,5 +114,5 @@ fn file(dir: &Path) -> PathBuf {
 
 /// Opens a file that is there to be locked.
 pub(crate) fn open_lock(dir: &Path, name: &str) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(dir.join(name))
+    private_fs::options().read(true).write(true).create(true).truncate(false).open(dir.join(name))
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::private_fs::DirError;
+
 /// Why a sandbox cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -51,6 +53,26 @@ pub enum SandboxError {
         /// The data directory.
         dir: PathBuf,
         /// What is wrong with it.
+        what: String,
+    },
+    /// The data directory is not safe to keep state in.
+    #[error(transparent)]
+    UnsafeDir(#[from] DirError),
+    /// There is a link where the sandbox keeps files of its own.
+    #[error(
+        "{} is a symbolic link or a special file, and the sandbox follows none in its data directory: remove it, or choose another directory with --data-dir or --state-dir",
+        .path.display()
+    )]
+    Link {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// A service cannot read its part of a state that is to be loaded.
+    #[error(
+        "the state cannot be loaded, since {what}: the sandbox keeps the state it has; ask the author of the saved state for another"
+    )]
+    NotLoadable {
+        /// What cannot be read.
         what: String,
     },
     /// The state's files cannot be copied or replaced.

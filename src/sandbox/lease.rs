@@ -5,17 +5,17 @@
 //! are joined, and a command that is killed leaves nothing behind.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::data_dir;
 use super::endpoint::{Endpoint, data_dir_in_use, open_lock};
 use super::error::SandboxError;
-use super::persistence::create_private_dir;
+use crate::private_fs;
 
 /// How long a sandbox that was just started has to answer.
 const START_DEADLINE: Duration = Duration::from_secs(15);
@@ -53,9 +53,7 @@ impl Lease {
 
 /// Joins the sandbox, which is started if it is not running.
 pub async fn join_or_start(options: SandboxOptions) -> Result<Lease, SandboxError> {
-    let dir =
-        std::path::absolute(&options.data_dir).map_err(|source| SandboxError::unwritable(&options.data_dir, source))?;
-    create_private_dir(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
+    let dir = data_dir::claim(&options.data_dir)?;
     let dir = data_dir_in_use(&dir).await;
     let lock = share_lease(&dir).await?;
     // From here on, a sandbox that runs goes on running.
@@ -106,8 +104,8 @@ pub(crate) async fn share_lease(dir: &Path) -> Result<File, SandboxError> {
 fn start(options: &SandboxOptions, dir: &Path, log: &Path) -> Result<Child, SandboxError> {
     let unwritable = |source| SandboxError::unwritable(dir, source);
     let grown = std::fs::metadata(log).is_ok_and(|metadata| metadata.len() > MAX_LOG);
-    let mut log = OpenOptions::new();
-    log.create(true).mode(0o600);
+    let mut log = private_fs::options();
+    log.create(true);
     let log = if grown { log.write(true).truncate(true) } else { log.append(true) };
     let mut log = log.open(dir.join("sandbox.log")).map_err(unwritable)?;
     // A full disk is noticed here, where it can be said: what the sandbox itself says goes to that disk.

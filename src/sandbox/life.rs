@@ -3,30 +3,25 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use http::{Request, Response};
 use tokio::sync::{Mutex, watch};
 
-use super::access::{Access, RootKeys};
+use super::access::RootKeys;
+use super::assembly::{Assembly, Settings};
 use super::behaviour::Behaviour;
 use super::cloudformation::CloudFormation;
-use super::codebuild::{BuildHost, CodeBuildService};
-use super::control::{self, StateChange};
-use super::ecr::EcrService;
+use super::codebuild::CodeBuildService;
+use super::control::{self, StateChange, blocking};
 use super::endpoint::Endpoint;
 use super::error::SandboxError;
-use super::fault::{FaultRule, Faults};
-use super::front::{Dropped, Front, OnRequest, Registry};
-use super::iam::Iam;
+use super::fault::FaultRule;
+use super::front::{Dropped, Front, OnRequest};
 use super::lambda::LambdaService;
-use super::logs::Logs;
-use super::s3::S3;
-use super::services::Services;
-use super::state;
-use super::sts::Sts;
+use super::state::{self, Staged};
 
 /// How long calls that are under way may take before the state is looked at.
 const CALLS_END: Duration = Duration::from_secs(2);
@@ -52,51 +47,24 @@ struct Life {
 impl Life {
     /// Makes the services, with the state that they had.
     fn begin(setting: &Setting) -> Result<Self, SandboxError> {
-        let Setting { dir, endpoint, behaviour, .. } = setting;
-        let unwritable = |source| SandboxError::unwritable(dir, source);
-        let damaged = |what| SandboxError::Damaged { dir: dir.to_owned(), what };
-        let services =
-            Arc::new(Services::new(endpoint.url.clone(), dir.to_owned(), behaviour.clone()).map_err(unwritable)?);
-        let faults = Arc::new(Faults::new(setting.faults.clone(), behaviour.pace.seed));
-        services.set_faults(faults.clone());
-        let s3 = Arc::new(S3::open(services.clone()).map_err(|cause| match cause.kind() {
-            io::ErrorKind::InvalidData => damaged(cause.to_string()),
-            _ => unwritable(cause),
-        })?);
-        let iam = Arc::new(Iam::new(services.clone()));
-        let store = iam.store();
-        services.register(iam).map_err(damaged)?;
-        let access = Arc::new(Access::new(
-            setting.root.clone(),
-            store,
-            services.sessions().clone(),
-            services.behaviour().enforce_iam,
-        ));
-        services.set_access(access.clone());
-        services.register(Arc::new(Sts::new(services.clone(), access.clone()))).map_err(damaged)?;
-        services.register(Arc::new(Logs::new(&services).map_err(unwritable)?)).map_err(damaged)?;
-        let ecr = Arc::new(EcrService::new(services.clone()));
-        services.register(ecr.clone()).map_err(damaged)?;
-        services.add_blob_user(ecr.clone());
-        let registry = OnceLock::from(Arc::new(ecr.registry(access.clone())) as Arc<dyn Registry>);
-        let build_host = BuildHost {
-            program: std::env::current_exe().map_err(unwritable)?,
-            function: crate::assets::function_files,
-        };
-        let codebuild = Arc::new(CodeBuildService::new(services.clone(), build_host));
-        services.register(codebuild.clone()).map_err(damaged)?;
-        let lambda = Arc::new(LambdaService::new(services.clone(), ecr.images(), s3.clone()));
-        services.register(lambda.clone()).map_err(damaged)?;
-        services.set_functions(lambda.clone());
-        services.add_blob_user(lambda.clone());
-
-        let cloudformation = CloudFormation::new(services.clone(), s3.clone());
-        services.register(cloudformation.clone()).map_err(damaged)?;
-
-        services.add_blob_user(s3.clone());
+        let Setting { dir, endpoint, .. } = setting;
+        let assembly = Assembly::open(
+            dir,
+            Settings {
+                url: &endpoint.url,
+                root: setting.root.clone(),
+                behaviour: setting.behaviour.clone(),
+                faults: setting.faults.clone(),
+            },
+        )?;
+        let Assembly { services, s3, access, faults, registry, codebuild, lambda, cloudformation } = assembly;
         let wanted = services.blobs_in_use();
-        services.blobs().sweep(|hash| wanted.contains(hash)).map_err(unwritable)?;
-        services.rehydrate().map_err(damaged)?;
+        let swept = services.blobs().sweep(|hash| wanted.contains(hash));
+        swept.map_err(|source| SandboxError::unwritable(dir, source))?;
+        services.set_functions(lambda.clone());
+        codebuild.clear_leftovers();
+        lambda.clear_leftovers();
+        services.rehydrate().map_err(|what| SandboxError::Damaged { dir: dir.to_owned(), what })?;
         let front = Front {
             services,
             s3,
@@ -182,6 +150,11 @@ impl Lives {
     /// Does something with the whole state. Calls wait meanwhile.
     async fn change(&self, change: StateChange) -> Result<(), SandboxError> {
         let _one = self.changing.lock().await;
+        // Checked before the services are stopped: it may have to be refused.
+        let staged = match &change {
+            StateChange::LoadFrom(from) => Some(control::stage(&self.setting.dir, from).await?),
+            StateChange::SaveTo(_) | StateChange::Reset => None,
+        };
         let Some(life) = self.now.send_replace(None) else {
             return Err(SandboxError::Ending);
         };
@@ -197,19 +170,18 @@ impl Lives {
                 self.now.send_replace(Some(life));
                 saved
             }
-            StateChange::LoadFrom(from) => self.replace(life, Some(from)).await,
-            StateChange::Reset => self.replace(life, None).await,
+            StateChange::LoadFrom(_) | StateChange::Reset => self.replace(life, staged).await,
         }
     }
 
     /// Ends a life and begins one with another state; should that not be possible, one with the state that there was.
-    async fn replace(&self, life: Arc<Life>, from: Option<PathBuf>) -> Result<(), SandboxError> {
+    async fn replace(&self, life: Arc<Life>, staged: Option<Staged>) -> Result<(), SandboxError> {
         life.end().await;
         let life = quiet(life).await;
         life.front.services.close();
         drop(life);
         let dir = self.setting.dir.clone();
-        let replaced = blocking(move || state::replace(&dir, from.as_deref())).await;
+        let replaced = blocking(move || state::replace(&dir, staged)).await;
         let (life, result) = match replaced {
             Err(error) => (Life::begin(&self.setting), Err(error)),
             Ok(replaced) => match Life::begin(&self.setting) {
@@ -244,9 +216,4 @@ async fn quiet(life: Arc<Life>) -> Arc<Life> {
         delay = (delay * 2).min(Duration::from_millis(50));
     }
     life
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, SandboxError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(io::Error::other).and_then(|result| result).map_err(SandboxError::State)
 }

@@ -5,12 +5,14 @@
 
 mod access;
 mod archive;
+mod assembly;
 mod behaviour;
 mod blobs;
 mod chunked;
 mod cloudformation;
 mod codebuild;
 mod control;
+mod data_dir;
 mod ecr;
 mod endpoint;
 mod error;
@@ -38,11 +40,12 @@ mod signature_v2;
 pub mod standin;
 mod state;
 mod sts;
+mod tree;
 mod unheeded;
 
 pub use archive::{pack, unpack};
 pub use behaviour::Behaviour;
-pub use control::{StateChange, change_state};
+pub use control::{LoadOutcome, StateChange, change_state, load_outcome, mark_load};
 pub use endpoint::{Endpoint, data_dir_in_use};
 pub use error::SandboxError;
 pub use fault::{Fault, FaultFileError, FaultKind, FaultLineError, FaultRule, read_faults};

@@ -19,13 +19,13 @@ use tokio::task::JoinSet;
 
 use super::access::RootKeys;
 use super::behaviour::Behaviour;
+use super::data_dir;
 use super::endpoint::{Endpoint, open_lock};
 use super::error::SandboxError;
 use super::fault::FaultRule;
 use super::front::OnRequest;
 use super::life::{Lives, Setting};
-use super::persistence::create_private_dir;
-use super::state;
+use super::{state, tree};
 
 /// How long requests that are under way when the sandbox ends may take.
 const GRACE: Duration = Duration::from_secs(2);
@@ -83,7 +83,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
         (_, Some(scratch)) => scratch.0.clone(),
         (DataDir::Ephemeral, None) => unreachable!("an ephemeral sandbox has a scratch directory"),
     };
-    create_private_dir(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
+    let dir = data_dir::claim(&dir)?;
     let Some(_server_lock) = lock_server(&dir, options.attached).await? else {
         return Ok(());
     };
@@ -91,6 +91,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     let port = listener.local_addr().map_err(SandboxError::Socket)?.port();
     let root = options.keys.map_or_else(RootKeys::generate, RootKeys::from);
     let endpoint = Endpoint::new(port, &root, &options.behaviour.pace);
+    data_dir::prepare(&dir)?;
     state::recover(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
     let lives = Arc::new(Lives::begin(Setting {
         dir: dir.clone(),
@@ -101,11 +102,9 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
         on_request: options.on_request,
     })?);
     endpoint.publish(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
-    let usual = options.announce_in.filter(|usual| *usual != dir);
+    let usual = options.announce_in.map(|usual| data_dir::claim(&usual)).transpose()?.filter(|usual| *usual != dir);
     if let Some(usual) = &usual {
-        create_private_dir(usual)
-            .and_then(|()| Endpoint::announce(usual, &dir))
-            .map_err(|source| SandboxError::unwritable(usual, source))?;
+        Endpoint::announce(usual, &dir).map_err(|source| SandboxError::unwritable(usual, source))?;
     }
     if let Some(on_ready) = options.on_ready {
         on_ready(&endpoint);
@@ -251,13 +250,15 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn new() -> Result<Self, SandboxError> {
         let dir = std::env::temp_dir().join(format!("thumbctl-sandbox-{}", uuid::Uuid::new_v4().simple()));
-        create_private_dir(&dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
-        Ok(Self(dir))
+        Ok(Self(data_dir::claim(&dir)?))
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        if let (Some(parent), Some(name)) = (self.0.parent(), self.0.file_name()) {
+            // What stays is in the directory for temporary files.
+            let _ = tree::remove(parent, name);
+        }
     }
 }

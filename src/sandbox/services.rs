@@ -22,6 +22,7 @@ use super::propagation::Propagation;
 use super::refusal;
 use super::resource_policy::{Party, Trust, trust};
 use super::sessions::Sessions;
+use crate::private_fs;
 
 /// The one account of the sandbox.
 pub(crate) const ACCOUNT: &str = "000000000000";
@@ -81,8 +82,8 @@ impl Services {
     /// A house without services yet. `data_dir` must exist.
     pub(crate) fn new(endpoint: String, data_dir: PathBuf, behaviour: Behaviour) -> io::Result<Self> {
         let blobs = Blobs::open(&data_dir.join("blobs"))?;
-        std::fs::create_dir_all(data_dir.join("snapshots"))?;
-        let sessions = Arc::new(Sessions::open(&data_dir.join("sessions.json")));
+        private_fs::create_dir_all(&data_dir.join("snapshots"))?;
+        let sessions = Arc::new(Sessions::open(&data_dir.join("sessions.json"))?);
         Ok(Self {
             endpoint,
             data_dir,
@@ -187,10 +188,10 @@ impl Services {
         let file = self.snapshot_file(&name);
         match std::fs::read(&file) {
             Ok(bytes) => {
-                handler.restore(&bytes).map_err(|cause| format!("{} cannot be restored: {cause}", file.display()))?
+                handler.restore(&bytes).map_err(|cause| format!("snapshots/{name}.json cannot be read: {cause}"))?
             }
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-            Err(cause) => return Err(format!("{} cannot be read: {cause}", file.display())),
+            Err(cause) => return Err(format!("snapshots/{name}.json cannot be read: {cause}")),
         }
         write(&self.handlers).insert(name, handler);
         Ok(())
@@ -333,6 +334,11 @@ impl Services {
     /// Saves, and lets go of the services.
     pub(crate) fn close(&self) {
         self.save_all();
+        self.discard();
+    }
+
+    /// Drops the services without saving.
+    pub(crate) fn discard(&self) {
         write(&self.handlers).clear();
         lock(&self.blob_users).clear();
     }

@@ -1,6 +1,7 @@
 //! Temporary credentials that have been given out.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -68,12 +69,19 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// What the file says, if it says anything.
-    pub(crate) fn open(file: &Path) -> Self {
-        let sessions: Vec<Session> =
-            std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    /// Reads the file; there are no sessions if it is missing.
+    pub(crate) fn open(file: &Path) -> io::Result<Self> {
+        let damaged = |cause| {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            io::Error::new(io::ErrorKind::InvalidData, format!("{name} cannot be read: {cause}"))
+        };
+        let sessions: Vec<Session> = match std::fs::read(file) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(damaged)?,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(cause) => return Err(cause),
+        };
         let by_key = sessions.into_iter().map(|session| (session.access_key.clone(), session)).collect();
-        Self { file: file.to_owned(), by_key: Mutex::new(by_key) }
+        Ok(Self { file: file.to_owned(), by_key: Mutex::new(by_key) })
     }
 
     /// Starts a session.
@@ -94,8 +102,8 @@ impl Sessions {
         sessions.insert(session.access_key.clone(), session.clone());
         let all: Vec<&Session> = sessions.values().collect();
         let written = serde_json::to_vec(&all)
-            .map_err(std::io::Error::other)
-            .and_then(|bytes| super::persistence::replace_private(&self.file, &bytes));
+            .map_err(io::Error::other)
+            .and_then(|bytes| super::persistence::replace(&self.file, &bytes));
         if let Err(cause) = written {
             super::error::complain(format_args!("{} cannot be written: {cause}", self.file.display()));
         }

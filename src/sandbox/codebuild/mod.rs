@@ -111,6 +111,16 @@ impl CodeBuildService {
         Self { store: Arc::new(Store { services, host, state: Mutex::default(), running: Mutex::default(), minute }) }
     }
 
+    /// Ends the builds that an earlier sandbox has left unfinished.
+    pub(crate) fn clear_leftovers(&self) {
+        for build in self.store.lock().builds.values_mut().filter(|build| !build.is_complete()) {
+            leftovers::kill(&build.id);
+            build.abandon();
+        }
+        // What cannot be removed costs only space.
+        let _ = self.store.remove_directory(None);
+    }
+
     /// Stops every build and waits until its processes are gone: before the sandbox ends.
     pub(crate) async fn close(&self) {
         let ids: Vec<_> = self.store.running().keys().cloned().collect();
@@ -157,16 +167,7 @@ impl ServiceHandler for CodeBuildService {
     }
 
     fn restore(&self, data: &[u8]) -> Result<(), String> {
-        let mut state: State = serde_json::from_slice(data).map_err(|error| error.to_string())?;
-        for build in state.builds.values_mut() {
-            if !build.is_complete() {
-                leftovers::kill(&build.id);
-                build.abandon();
-            }
-        }
-        // Directories of builds that did not come to remove them.
-        let _ = std::fs::remove_dir_all(self.store.builds_dir());
-        *self.store.lock() = state;
+        *self.store.lock() = serde_json::from_slice(data).map_err(|error| error.to_string())?;
         Ok(())
     }
 }

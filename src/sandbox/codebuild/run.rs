@@ -1,6 +1,5 @@
 //! One build, from its queue to its end.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,7 @@ use super::phase::{Context, PhaseKind, Status};
 use super::shell::Shell;
 use super::toolchain::{Toolchain, aws_cli};
 use super::{PRINCIPAL, Store, leftovers, source};
+use crate::private_fs;
 use crate::sandbox::latency::Span;
 use crate::sandbox::services::TemporaryCredentials;
 use crate::sandbox::standin::signed::Signer;
@@ -147,7 +147,7 @@ impl Run<'_> {
 
     fn make_directories(&self) -> io::Result<()> {
         for directory in ["src", "home", "tmp", "control", "bin"] {
-            fs::create_dir_all(self.root.join(directory))?;
+            private_fs::create_dir_all(&self.root.join(directory))?;
         }
         for name in self.tools.stand_ins() {
             std::os::unix::fs::symlink(&self.store.host.program, self.root.join("bin").join(name))?;
@@ -358,7 +358,7 @@ impl Run<'_> {
     fn remove_traces(&self) {
         leftovers::kill(&self.build.id);
         // A process that was killed a moment ago may still have made a file: what is left then goes at the next start.
-        let _ = fs::remove_dir_all(&self.root);
+        let _ = self.store.remove_directory(self.root.file_name());
     }
 }
 

@@ -3,7 +3,7 @@
 //! A small script in the shell reads the names of command files from standard input and sources them, each with an empty
 //! standard input of its own. Behind each command's output, in the same pipe and so in order, it writes a mark with the
 //! exit status. A command that ends the shell (`exit`) ends only itself: the next one gets a new shell with the exported
-//! variables and the directory of the old.
+//! variables and the directory of the old. Its umask is CodeBuild's, whatever the sandbox's is.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,6 +18,7 @@ use super::buildspec::Interpreter;
 use super::log::Log;
 
 const DRIVER: &str = r#"__mark=$1 __dir=$2
+umask 022
 set --
 exec 9>&1
 [ -f "$__dir/exported" ] && . "$__dir/exported"

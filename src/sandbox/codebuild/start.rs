@@ -1,5 +1,7 @@
 //! Starting and stopping builds.
 
+use std::ffi::OsStr;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +12,10 @@ use tokio::sync::watch;
 use super::build::{Build, Retry};
 use super::phase::{Context, PhaseKind, Status};
 use super::{Running, SERVICE, State, Store, invalid, now, project, run, text};
+use crate::sandbox::tree;
+
+/// Where, in CodeBuild's directory, builds have theirs.
+const BUILDS: &str = "builds";
 
 /// What of a project a build takes over.
 const TAKEN_OVER: [&str; 9] = [
@@ -45,7 +51,15 @@ const OVERRIDES: [(&str, &str, &str); 14] = [
 impl Store {
     /// Where running builds have their directories.
     pub(super) fn builds_dir(&self) -> PathBuf {
-        self.services.data_dir().join(SERVICE).join("builds")
+        self.services.data_dir().join(SERVICE).join(BUILDS)
+    }
+
+    /// Removes the directory of a build, or of all.
+    pub(super) fn remove_directory(&self, build: Option<&OsStr>) -> io::Result<()> {
+        match build {
+            Some(build) => tree::remove(&self.builds_dir(), build),
+            None => tree::remove(&self.services.data_dir().join(SERVICE), BUILDS),
+        }
     }
 
     pub(super) fn start_build(self: &Arc<Self>, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {

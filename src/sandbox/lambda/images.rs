@@ -3,13 +3,16 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::house::SourceError;
 use super::package::{self, PackageError};
 use super::source::Source;
 use super::unpack::{self, UnpackError};
+use crate::private_fs;
+use crate::sandbox::error::complain;
+use crate::sandbox::tree::{self, Directory};
 
 /// Why an image is not there to run.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,11 @@ pub(crate) enum ImageError {
     Gone(#[from] SourceError),
     #[error("the unpacking was interrupted")]
     Interrupted(#[from] tokio::task::JoinError),
+}
+
+/// Whether a text is a digest. It becomes a path.
+pub(crate) fn is_digest(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The unpacked images, a directory each, named by digest.
@@ -53,8 +61,7 @@ impl Images {
     /// Unpacks `source`, unless it is there.
     pub(crate) async fn ensure(&self, source: &Source) -> Result<PathBuf, ImageError> {
         let digest = source.digest();
-        let hex = digest.strip_prefix("sha256:").unwrap_or_default();
-        if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !is_digest(digest) {
             return Err(ImageError::Digest(digest.to_owned()));
         }
         let root = self.root(digest);
@@ -64,16 +71,18 @@ impl Images {
         }
         let (source, dir, done) = (source.clone(), self.dir.clone(), root.clone());
         tokio::task::spawn_blocking(move || {
-            let temporary = dir.join(format!("{}.part", uuid::Uuid::new_v4()));
+            let part = format!("{}.part", uuid::Uuid::new_v4());
+            let temporary = dir.join(&part);
             let failed = |source| ImageError::Directory { path: temporary.clone(), source };
-            fs::create_dir_all(&temporary).map_err(failed)?;
+            private_fs::create_dir_all(&temporary).map_err(failed)?;
             let unpacked = match &source {
                 Source::Image(image) => unpack::unpack(&image.layers, &temporary).map_err(ImageError::from),
                 Source::Zip { path, .. } => package::unpack(path, &temporary).map_err(ImageError::from),
             };
             let result = unpacked.and_then(|()| fs::rename(&temporary, &done).map_err(failed));
             if result.is_err() {
-                remove(&temporary);
+                // What stays is removed with the images that no function uses.
+                let _ = tree::remove(&dir, part);
             }
             result
         })
@@ -87,18 +96,22 @@ impl Images {
         let used = used();
         let dir = self.dir.clone();
         let removal = tokio::task::spawn_blocking(move || {
-            for found in fs::read_dir(dir).into_iter().flatten().flatten() {
-                if !used.contains(&found.path()) {
-                    remove(&found.path());
+            // Lambda's directory first: neither it nor the images' may be a link to somewhere else.
+            let parent = Directory::open(dir.parent().unwrap_or(&dir))?;
+            let images = parent.open_dir(dir.file_name().unwrap_or_default())?;
+            for (name, _) in images.entries()? {
+                if !used.contains(&dir.join(&name)) {
+                    images.remove(&name)?;
                 }
             }
+            Ok(())
         });
-        // A panic in there leaves an image too many, nothing worse.
-        let _ = removal.await;
+        match removal.await.map_err(io::Error::other).and_then(|removed| removed) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                // It costs only space, and is tried again at the next occasion.
+                complain(format_args!("images that no function uses cannot be removed: {cause}"));
+            }
+            _ => {}
+        }
     }
-}
-
-/// A directory that stays behind costs only space, and is tried again at the next occasion.
-fn remove(dir: &Path) {
-    let _ = fs::remove_dir_all(dir);
 }

@@ -279,8 +279,8 @@ impl Drop for Instance {
 /// A directory for a process's temporary files, below Lambda's own directory.
 fn temporary_directory(directory: &Path) -> std::io::Result<TempDir> {
     let parent = directory.join(TEMPORARY);
-    std::fs::create_dir_all(&parent)?;
-    tempfile::Builder::new().prefix("").tempdir_in(std::path::absolute(parent)?)
+    crate::private_fs::create_dir_all(&parent)?;
+    crate::private_fs::temporary_dir("", &std::path::absolute(parent)?)
 }
 
 /// Writes what Lambda says at the end of an invocation, and sees the whole log home.

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal};
 
+use crate::private_fs;
+
 /// A file for each process that runs, named by process id, holding what tells it from a later process with that id.
 #[derive(Debug, Clone)]
 pub(crate) struct Leftovers {
@@ -21,8 +23,8 @@ impl Leftovers {
     /// Notes a process that has just been started. Without the note it would only not be found after a crash.
     pub(crate) fn note(&self, pid: u32) {
         if let Some(birth) = birth(pid) {
-            let _ = fs::create_dir_all(&self.dir);
-            let _ = fs::write(self.dir.join(pid.to_string()), birth);
+            let _ = private_fs::create_dir_all(&self.dir);
+            let _ = private_fs::write(&self.dir.join(pid.to_string()), birth.as_bytes());
         }
     }
 

@@ -69,6 +69,7 @@ use super::services::{BlobUser, Functions, Services};
 
 pub(crate) use self::house::SourceLayer;
 pub(crate) use self::operations::PACKAGE_PATH;
+pub(crate) use self::rootfs::trace;
 pub(crate) use self::unpack::unpack as unpack_layers;
 pub(crate) use self::wire::wrap_payload;
 pub use python::has_python;
@@ -79,13 +80,23 @@ pub(crate) struct LambdaService {
 }
 
 impl LambdaService {
-    /// A service without functions. Processes that an earlier sandbox has left are ended.
+    /// A service without functions.
     pub(crate) fn new(services: Arc<Services>, images: Images, s3: Arc<S3>) -> Self {
         Self::in_house(Arc::new(Sandbox::new(services, images, s3)), Limits::default())
     }
 
     fn in_house(house: Arc<dyn House>, limits: Limits) -> Self {
         Self { lambda: Lambda::new(house, limits) }
+    }
+
+    /// Checks that the events that an earlier sandbox has accepted and not finished can be read.
+    pub(crate) fn check_queue(&self) -> std::io::Result<()> {
+        self.lambda.queue.unfinished().map(drop)
+    }
+
+    /// Ends the processes that an earlier sandbox has left.
+    pub(crate) fn clear_leftovers(&self) {
+        self.lambda.pool.clear_leftovers();
     }
 
     /// Ends all processes. Events that were accepted and not finished are worked on by the next sandbox.

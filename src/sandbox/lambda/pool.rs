@@ -14,6 +14,7 @@ use super::leftovers::Leftovers;
 use super::names::FunctionId;
 use crate::sandbox::latency::Span;
 use crate::sandbox::services::lock;
+use crate::sandbox::tree;
 
 /// How long invocations may still take when the sandbox ends.
 const GRACE: Duration = Duration::from_secs(1);
@@ -69,9 +70,6 @@ struct Working {
 impl Pool {
     pub(crate) fn new(house: Arc<dyn House>, limits: Limits) -> Arc<Self> {
         let leftovers = Leftovers::new(house.directory().join("processes"));
-        leftovers.reap();
-        // Nothing of this life is in there yet; what cannot be removed costs only space.
-        let _ = std::fs::remove_dir_all(house.directory().join(TEMPORARY));
         Arc::new(Self {
             house,
             limits,
@@ -80,6 +78,13 @@ impl Pool {
             state: Mutex::default(),
             left: Notify::new(),
         })
+    }
+
+    /// Ends the processes that an earlier sandbox has left, and removes their temporary files.
+    pub(crate) fn clear_leftovers(&self) {
+        self.leftovers.reap();
+        // What cannot be removed costs only space.
+        let _ = tree::remove(&self.house.directory(), TEMPORARY);
     }
 
     /// Lets `function` work on an event, as soon as there is room. `lookup` is asked when there is: what counts is what

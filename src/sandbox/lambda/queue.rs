@@ -1,11 +1,13 @@
 //! Accepted asynchronous events, on disk until they have been worked on: a killed sandbox goes on with them.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::names::FunctionId;
+use crate::private_fs;
 use crate::sandbox::persistence;
 
 /// An accepted event.
@@ -37,7 +39,7 @@ impl Queue {
 
     /// Keeps an event. Should that fail, it is worked on all the same, it only would not outlive the process.
     pub(crate) fn keep(&self, queued: &Queued) {
-        let result = fs::create_dir_all(&self.dir)
+        let result = private_fs::create_dir_all(&self.dir)
             .and_then(|()| serde_json::to_vec(queued).map_err(std::io::Error::from))
             .and_then(|bytes| persistence::replace(&self.file(&queued.request_id), &bytes));
         if let Err(cause) = result {
@@ -54,16 +56,35 @@ impl Queue {
     }
 
     /// What an earlier sandbox has accepted and not finished, in order.
-    pub(crate) fn unfinished(&self) -> Vec<Queued> {
-        let mut events: Vec<Queued> = fs::read_dir(&self.dir)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter(|file| file.path().extension().is_some_and(|extension| extension == "json"))
-            .filter_map(|file| serde_json::from_slice(&fs::read(file.path()).ok()?).ok())
-            .collect();
+    pub(crate) fn unfinished(&self) -> io::Result<Vec<Queued>> {
+        let files = match fs::read_dir(&self.dir) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            files => files?,
+        };
+        let mut events: Vec<Queued> = Vec::new();
+        for file in files {
+            let path = file?.path();
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            let damaged = |what: &dyn std::fmt::Display| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                io::Error::new(io::ErrorKind::InvalidData, format!("lambda/queue/{name} cannot be read: {what}"))
+            };
+            let bytes = match fs::read(&path) {
+                // Done with meanwhile.
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
+                bytes => bytes?,
+            };
+            let event: Queued = serde_json::from_slice(&bytes).map_err(|cause| damaged(&cause))?;
+            // The id becomes a path, when the event is done with.
+            if self.file(&event.request_id) != path {
+                return Err(damaged(&"it is another event's"));
+            }
+            events.push(event);
+        }
         events.sort_by_key(|event| event.accepted);
-        events
+        Ok(events)
     }
 
     fn file(&self, request_id: &str) -> PathBuf {
@@ -89,9 +110,22 @@ mod tests {
                 payload: "{}".to_owned(),
             });
         }
-        let order: Vec<_> = queue.unfinished().into_iter().map(|event| event.request_id).collect();
+        let order: Vec<_> = queue.unfinished().unwrap().into_iter().map(|event| event.request_id).collect();
         assert_eq!(order, ["b", "a"]);
         queue.done("b");
-        assert_eq!(queue.unfinished().len(), 1);
+        assert_eq!(queue.unfinished().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn event_that_names_another_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = Queue::new(dir.path().join("queue"));
+        fs::create_dir(dir.path().join("queue")).unwrap();
+        let event = serde_json::json!({
+            "function": { "region": "us-east-1", "name": "f" }, "request_id": "../precious", "accepted": 1, "payload": "{}"
+        });
+        fs::write(dir.path().join("queue/a.json"), event.to_string()).unwrap();
+        let error = queue.unfinished().unwrap_err();
+        assert!(error.to_string().contains("lambda/queue/a.json"), "{error}");
     }
 }

@@ -13,11 +13,12 @@ use super::downloads::Downloads;
 use super::errors;
 use super::function::{Function, LATEST, State, UpdateStatus};
 use super::house::House;
-use super::images::{ImageError, Images};
+use super::images::{ImageError, Images, is_digest};
 use super::names::{self, FunctionId, Reference};
 use super::pool::{Limits, Pool};
 use super::queue::Queue;
 use super::source::Source;
+use crate::sandbox::error::complain;
 use crate::sandbox::latency::Span;
 use crate::sandbox::services::lock;
 
@@ -206,12 +207,20 @@ impl Lambda {
 
     pub(crate) fn restore(&self, bytes: &[u8]) -> Result<(), serde_json::Error> {
         let snapshot: Snapshot = serde_json::from_slice(bytes)?;
+        if let Some(digest) = snapshot.functions.iter().map(|it| it.code.digest()).find(|digest| !is_digest(digest)) {
+            let digest = crate::text::clean(&digest);
+            return Err(serde::de::Error::custom(format_args!("'{digest}' is not an image's digest")));
+        }
         *self.functions() = snapshot.functions.into_iter().map(|function| (function.id.clone(), function)).collect();
         Ok(())
     }
 
     /// Goes on with what the earlier sandbox was at: functions on their way to Active, events accepted and unfinished.
     pub(crate) fn resume(self: &Arc<Self>) {
+        let unfinished = self.queue.unfinished().unwrap_or_else(|cause| {
+            complain(format_args!("events that were not finished are left: {cause}"));
+            Vec::new()
+        });
         let lambda = self.clone();
         tokio::spawn(async move {
             let all: Vec<Function> = lambda.functions().values().cloned().collect();
@@ -232,7 +241,7 @@ impl Lambda {
                 }
             }
             lambda.sweep().await;
-            for event in lambda.queue.unfinished() {
+            for event in unfinished {
                 lambda.start_event(event);
             }
         });

@@ -6,15 +6,37 @@ use std::path::{Component, Path, PathBuf};
 
 /// As many links as Linux follows before it says ELOOP.
 const MAX_LINKS: usize = 40;
+/// As many parts, those of links' targets included, as a path is followed through.
+const MAX_PARTS: usize = 1024;
+
+/// Where a path leads.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Trace {
+    /// Relative to the root directory, without links. Parts that do not exist are kept as they are.
+    pub(crate) path: PathBuf,
+    /// Whether a link on the way would lead out of the root directory for a process that has another one.
+    pub(crate) leaves_root: bool,
+}
 
 /// Where `path` is, inside `root`, all links followed. Parts that do not exist are kept as they are.
 pub(crate) fn resolve(root: &Path, path: &Path) -> io::Result<PathBuf> {
+    trace(root, path).map(|trace| root.join(trace.path))
+}
+
+/// Follows `path` inside `root`.
+pub(crate) fn trace(root: &Path, path: &Path) -> io::Result<Trace> {
     let mut todo: Vec<PathBuf> = parts(path)?;
     let mut inside = PathBuf::new();
     let mut links = 0;
+    let mut leaves_root = false;
+    let mut followed = 0;
     while let Some(part) = todo.pop() {
+        followed += 1;
+        if followed > MAX_PARTS {
+            return Err(io::Error::other("the path is too long"));
+        }
         if part == Path::new("..") {
-            inside.pop();
+            leaves_root |= !inside.pop();
             continue;
         }
         let candidate = root.join(&inside).join(&part);
@@ -29,11 +51,12 @@ pub(crate) fn resolve(root: &Path, path: &Path) -> io::Result<PathBuf> {
         }
         let target = std::fs::read_link(&candidate)?;
         if target.is_absolute() {
+            leaves_root = true;
             inside.clear();
         }
         todo.extend(parts(&target)?);
     }
-    Ok(root.join(inside))
+    Ok(Trace { path: inside, leaves_root })
 }
 
 /// Where the entry `path` itself is: the links on the way to it are followed, it is not.
@@ -79,5 +102,22 @@ mod tests {
         assert_eq!(resolve(root, Path::new("../../x")).unwrap(), root.join("x"));
         assert_eq!(resolve_entry(root, Path::new("bin/out")).unwrap(), root.join("usr/bin/out"));
         assert!(resolve(root, Path::new("/loop")).is_err());
+        assert!(resolve(root, Path::new(&"x/".repeat(2000))).is_err());
+    }
+
+    #[test]
+    fn trace_reports_links_that_would_leave_another_root() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        std::fs::create_dir_all(root.join("usr/bin")).unwrap();
+        for (link, target, leaves_root) in [
+            ("bin", "usr/bin", false),
+            ("usr/top", "..", false),
+            ("usr/absolute", "/usr/bin", true),
+            ("usr/above", "top/../usr", true),
+        ] {
+            symlink(target, root.join(link)).unwrap();
+            assert_eq!(trace(root, Path::new(link)).unwrap().leaves_root, leaves_root, "{link}");
+        }
     }
 }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::services::{ACCOUNT, Services, lock};
+use crate::private_fs;
 use stream::Events;
 
 /// A log group.
@@ -59,7 +60,7 @@ pub(crate) struct Logs {
 impl Logs {
     pub(crate) fn new(services: &Services) -> std::io::Result<Self> {
         let dir = services.data_dir().join("logs");
-        std::fs::create_dir_all(&dir)?;
+        private_fs::create_dir_all(&dir)?;
         // Events' numbers grow over restarts.
         let number = u64::try_from(now()).unwrap_or_default() << 20;
         Ok(Self { dir, groups: Mutex::default(), changed: AtomicBool::new(false), number: AtomicU64::new(number) })
@@ -145,9 +146,20 @@ impl ServiceHandler for Logs {
     }
 
     fn restore(&self, data: &[u8]) -> Result<(), String> {
-        *lock(&self.groups) = serde_json::from_slice(data).map_err(|cause| cause.to_string())?;
+        let groups: Groups = serde_json::from_slice(data).map_err(|cause| cause.to_string())?;
+        let mut streams = groups.values().flat_map(BTreeMap::values).flat_map(|group| group.streams.values());
+        if let Some(stream) = streams.find(|stream| !is_file_name(&stream.file)) {
+            return Err(format!("'{}' is not the name of a stream's file", crate::text::clean(&stream.file)));
+        }
+        *lock(&self.groups) = groups;
         Ok(())
     }
+}
+
+/// Whether a name is one that streams' files are given: 32 hexadecimal digits. It becomes a path.
+fn is_file_name(name: &str) -> bool {
+    name.strip_suffix(".jsonl")
+        .is_some_and(|stem| stem.len() == 32 && stem.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The group's name, however it is said.

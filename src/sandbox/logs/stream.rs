@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::private_fs;
+
 /// Where an event stands: by its own time, then by the order of arrival. Tokens are made of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
@@ -75,7 +77,7 @@ impl Events {
             text.push(b'\n');
             lines.push((line, text.len() - before));
         }
-        let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
+        let mut file = private_fs::options().create(true).append(true).open(&self.path)?;
         // A full disk may take half of it.
         file.write_all(&text).inspect_err(|_| {
             let _ = file.set_len(self.end);

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::private_fs;
+
 /// The id of a version written while versioning was not on.
 pub(crate) const NULL_VERSION: &str = "null";
 
@@ -111,12 +113,23 @@ impl Bucket {
 
     /// Reads a bucket from its log. Nothing if the log does not even hold its first line.
     pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let damaged = |line: usize, what: &dyn std::fmt::Display| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("s3/{file}, line {line}, cannot be read: {what}"))
+        };
         let text = std::fs::read(path)?;
         let mut lines = text.split_inclusive(|&byte| byte == b'\n');
-        let first = lines.next().filter(|line| line.ends_with(b"\n")).map(serde_json::from_slice);
-        let Some(Ok(Change::Bucket { name, region, created })) = first else {
+        let Some(first) = lines.next().filter(|line| line.ends_with(b"\n")) else {
             return Ok(None);
         };
+        let (name, region, created) = match serde_json::from_slice(first) {
+            Ok(Change::Bucket { name, region, created }) => (name, region, created),
+            Ok(_) => return Err(damaged(1, &"it does not name the bucket")),
+            Err(cause) => return Err(damaged(1, &cause)),
+        };
+        if path.file_stem().is_none_or(|stem| stem != name.as_str()) {
+            return Err(damaged(1, &"it is another bucket's"));
+        }
         let mut bucket = Self::empty(path.to_owned(), name, region, created)?;
         let (mut read, mut torn) = (1, false);
         for line in lines {
@@ -125,12 +138,7 @@ impl Bucket {
                     bucket.apply(change);
                     read += 1;
                 }
-                (true, Err(cause)) => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        format!("{}, line {}: {cause}", path.display(), read + 1),
-                    ));
-                }
+                (true, Err(cause)) => return Err(damaged(read + 1, &cause)),
                 (false, _) => torn = true,
             }
         }
@@ -142,7 +150,7 @@ impl Bucket {
     }
 
     fn empty(path: PathBuf, name: String, region: String, created: i64) -> io::Result<Self> {
-        let log = OpenOptions::new().create(true).append(true).open(&path)?;
+        let log = private_fs::options().create(true).append(true).open(&path)?;
         let (keys, uploads, settings) = Default::default();
         Ok(Self { name, region, created, keys, uploads, settings, log, path })
     }

@@ -86,7 +86,7 @@ impl S3 {
     /// Reads every bucket's log.
     pub(crate) fn open(services: Arc<Services>) -> std::io::Result<Self> {
         let dir = services.data_dir().join("s3");
-        std::fs::create_dir_all(&dir)?;
+        crate::private_fs::create_dir_all(&dir)?;
         let mut buckets = BTreeMap::new();
         for entry in std::fs::read_dir(&dir)? {
             let path = entry?.path();

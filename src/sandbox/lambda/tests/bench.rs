@@ -176,6 +176,7 @@ impl Bench {
     pub(super) fn restart(&self) -> LambdaService {
         let service = LambdaService::in_house(self.house.clone(), self.limits);
         service.restore(&self.service.snapshot().unwrap()).unwrap();
+        service.clear_leftovers();
         service.rehydrate().unwrap();
         service
     }

@@ -23,7 +23,7 @@ async fn send(bench: &Bench, event: Value) {
 }
 
 async fn done(bench: &Bench) {
-    until("the queue to be empty", async || bench.service.lambda.queue.unfinished().is_empty()).await;
+    until("the queue to be empty", async || bench.service.lambda.queue.unfinished().unwrap().is_empty()).await;
 }
 
 /// The request ids of the attempts that were begun.
@@ -70,8 +70,9 @@ async fn an_event_between_two_attempts_ends_with_its_function() {
     bench.create("f", json!({})).await;
     send(&bench, json!({ "do": "fail" })).await;
     let queue = &bench.service.lambda.queue;
-    until("the first attempt", async || queue.unfinished().first().is_some_and(|event| event.attempts == 1)).await;
-    let event = queue.unfinished().remove(0);
+    until("the first attempt", async || queue.unfinished().unwrap().first().is_some_and(|event| event.attempts == 1))
+        .await;
+    let event = queue.unfinished().unwrap().remove(0);
     bench.ask("DeleteFunction", json!({ "FunctionName": "f" })).await.unwrap();
     done(&bench).await;
     let now = chrono::Utc::now().timestamp_nanos_opt().unwrap();
@@ -85,7 +86,8 @@ async fn a_restart_goes_on_counting_attempts() {
     bench.create("f", json!({})).await;
     send(&bench, json!({ "do": "fail" })).await;
     let queue = &bench.service.lambda.queue;
-    until("the first attempt", async || queue.unfinished().first().is_some_and(|event| event.attempts == 1)).await;
+    until("the first attempt", async || queue.unfinished().unwrap().first().is_some_and(|event| event.attempts == 1))
+        .await;
     bench.service.shut_down().await;
     assert_eq!(attempts(&bench).len(), 1);
     let again = bench.restart();

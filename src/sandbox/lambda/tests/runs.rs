@@ -240,7 +240,7 @@ async fn deleting_a_function_ends_its_processes_its_log_and_its_image() {
     assert_eq!(bench.images(), 0);
     let lines = bench.log("f").len();
     assert!(!bench.service.exists(arn));
-    until("the queue to be empty", async || bench.service.lambda.queue.unfinished().is_empty()).await;
+    until("the queue to be empty", async || bench.service.lambda.queue.unfinished().unwrap().is_empty()).await;
     assert_eq!(bench.log("f").len(), lines);
 }
 
@@ -272,7 +272,7 @@ async fn the_end_of_the_sandbox_lets_an_event_come_to_its_end() {
     until("the event to be worked on", async || mark.exists()).await;
     bench.service.shut_down().await;
     assert!(bench.log("f").last().unwrap().starts_with("REPORT "));
-    until("the queue to be empty", async || bench.service.lambda.queue.unfinished().is_empty()).await;
+    until("the queue to be empty", async || bench.service.lambda.queue.unfinished().unwrap().is_empty()).await;
 }
 
 #[tokio::test]
@@ -292,7 +292,7 @@ async fn an_accepted_event_outlives_the_sandbox() {
 
     let again = bench.restart();
     until("the event to be worked on", async || mark.exists()).await;
-    until("the queue to be empty", async || again.lambda.queue.unfinished().is_empty()).await;
+    until("the queue to be empty", async || again.lambda.queue.unfinished().unwrap().is_empty()).await;
     again.shut_down().await;
     assert_eq!(again.lambda.pool.idle_count(), 0);
 }
