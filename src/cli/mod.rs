@@ -18,6 +18,7 @@ mod input;
 mod interrupt;
 mod logs;
 mod man;
+mod pending_load;
 mod plan;
 mod progress;
 mod sandbox;
@@ -44,6 +45,7 @@ use interrupt::Interrupt;
 use screen::Screen;
 
 use crate::event::Failure;
+use crate::private_fs;
 use crate::settings::Settings;
 
 /// What the user asks for, understood.
@@ -84,7 +86,7 @@ pub async fn run(invocation: Invocation) -> Next {
     let screen = Screen::detect();
     let verbose = invocation.cli.global.verbose;
     install_panic_hook(verbose);
-    match open_console(&invocation.cli) {
+    match open_console(&invocation.cli).await {
         Ok(Some(console)) => return console,
         Ok(None) => {}
         Err(error) => return Next::Done(error.report(verbose, screen)),
@@ -96,7 +98,7 @@ pub async fn run(invocation: Invocation) -> Next {
 }
 
 /// The console, where that is what is asked for. Without a terminal there is none, and help is all that can be given.
-fn open_console(cli: &Cli) -> Result<Option<Next>, CliError> {
+async fn open_console(cli: &Cli) -> Result<Option<Next>, CliError> {
     let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let (replay, opens) = match &cli.command {
         None => (None, is_terminal),
@@ -114,6 +116,7 @@ fn open_console(cli: &Cli) -> Result<Option<Next>, CliError> {
     }
     let settings =
         Settings::load(cli.global.config.as_deref(), &|name| std::env::var_os(name), &cli.global.assignments())?;
+    prepare_state_dir(&settings).await?;
     Ok(Some(match replay {
         None => Next::Console(Box::new(settings)),
         Some(args) => Next::Replay(Box::new(settings), args.run.clone(), args.speed),
@@ -161,6 +164,7 @@ async fn dispatch(cli: Cli, screen: Screen) -> Result<(), CliError> {
         command => command,
     };
     let settings = Settings::load(global.config.as_deref(), &|name| std::env::var_os(name), &flags)?;
+    prepare_state_dir(&settings).await?;
     let (yes, verbose) = (global.yes, global.verbose);
     let context = Context { settings, output, yes, verbose, interrupt, input: input::Input::default(), screen };
     match command {
@@ -181,6 +185,14 @@ async fn dispatch(cli: Cli, screen: Screen) -> Result<(), CliError> {
             unreachable!("these were run above")
         }
     }
+}
+
+/// Checks that the state directory is safe to use, and completes what a killed command has left half done in it.
+async fn prepare_state_dir(settings: &Settings) -> Result<(), CliError> {
+    private_fs::check_dir(&settings.state_dir).map_err(|error| CliError::Failed(vec![Failure::from_error(&error)]))?;
+    pending_load::recover(&settings.state_dir)
+        .await
+        .map_err(|error| CliError::Failed(vec![Failure::from_error(&error)]))
 }
 
 /// A bug is told in one sentence; where it happened, to those who ask.

@@ -3,6 +3,7 @@
 //! A saved state is one file, so that an instructor can hand it on: the sandbox's data, and the journals of the deployments
 //! that stand in it, without which nobody would know their names.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,27 +15,41 @@ use super::args::{SandboxCommand, SavedState};
 use super::confirm::{Consent, confirm};
 use super::context::Context;
 use super::error::CliError;
+use super::pending_load::{DEPLOYMENTS, LoadDir, SANDBOX};
 use super::table::{Column, Table};
 use crate::cloud::{CloudLabel, sandbox_options};
 use crate::deployment::Deployment;
 use crate::event::Failure;
-use crate::journal::{DeploymentLock, JournalError, JournalStore};
+use crate::journal::{DeploymentLock, JournalError, JournalStore, is_copied_file, read_copy};
 use crate::names::DeploymentName;
-use crate::sandbox::{SandboxError, StateChange, change_state, data_dir_in_use, pack, unpack};
+use crate::private_fs;
+use crate::sandbox::{
+    ArchiveError, ArchiveLimits, LoadOutcome, SandboxError, StateChange, change_state, data_dir_in_use, load_outcome,
+    pack, unpack,
+};
 use crate::session::SessionError;
 use crate::text;
-
-/// The parts of a saved state, as folders in its archive.
-const SANDBOX: &str = "sandbox";
-const DEPLOYMENTS: &str = "deployments";
 
 /// Why the state cannot be saved, loaded or emptied.
 #[derive(Debug, thiserror::Error)]
 enum StateError {
     #[error("there is no saved state at {}: `thumbctl sandbox saved` lists those that have a name", .0.display())]
     NotSaved(PathBuf),
-    #[error("{} is not a state that `thumbctl sandbox save` has made", .file.display())]
-    NotAState { file: PathBuf, source: io::Error },
+    #[error("{} is not a state that `thumbctl sandbox save` has made: {source}", .file.display())]
+    NotAState { file: PathBuf, source: ArchiveError },
+    #[error("{} is not a state that `thumbctl sandbox save` has made: it has no directory '{part}'", .file.display())]
+    Incomplete { file: PathBuf, part: &'static str },
+    #[error("{} cannot be loaded: its 'deployments/{name}/{journal}' {problem}; ask its author for another", .file.display())]
+    UnreadableJournal { file: PathBuf, name: DeploymentName, journal: String, problem: String },
+    #[error(
+        "{} cannot be loaded: by its journals deployment '{name}' is not in the sandbox; ask its author for another",
+        .file.display()
+    )]
+    NotInSandbox { file: PathBuf, name: DeploymentName },
+    #[error("{} cannot be loaded: check the permissions and the free space of the state directory", .file.display())]
+    Unloadable { file: PathBuf, source: io::Error },
+    #[error("{} cannot be saved: {source}", .file.display())]
+    Unsaveable { file: PathBuf, source: ArchiveError },
     #[error("{} cannot be written", .file.display())]
     Unwritable { file: PathBuf, source: io::Error },
     #[error(
@@ -106,16 +121,17 @@ impl<'a> Desk<'a> {
         let _locks = self.lock(&names)?;
         let unwritable = |source| StateError::Unwritable { file: file.clone(), source };
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        private_dir(folder).map_err(unwritable)?;
-        let parts = tempfile::Builder::new().prefix(".saving-").tempdir_in(folder).map_err(unwritable)?;
+        private_fs::create_dir_all(folder).map_err(unwritable)?;
+        let parts = private_fs::temporary_dir(".saving-", folder).map_err(unwritable)?;
         let parts_dir = std::path::absolute(parts.path()).map_err(unwritable)?;
         self.change(StateChange::SaveTo(parts_dir.join(SANDBOX))).await?;
-        private_dir(&parts_dir.join(DEPLOYMENTS)).map_err(unwritable)?;
+        private_fs::create_dir_all(&parts_dir.join(DEPLOYMENTS)).map_err(unwritable)?;
         for name in &names {
             let to = parts_dir.join(DEPLOYMENTS).join(name.as_str());
             self.journals.deployment(name).copy_runs(&to).map_err(StateError::from)?;
         }
-        pack(&parts_dir, &file).map_err(unwritable)?;
+        pack(&parts_dir, &file, ArchiveLimits::default())
+            .map_err(|source| StateError::Unsaveable { file: file.clone(), source })?;
         let words = format!("Saved the sandbox{} as {}.\n", with_deployments(&names), file.display());
         self.tell("save", Some(&file), &names, &words)
     }
@@ -125,16 +141,20 @@ impl<'a> Desk<'a> {
         if !file.is_file() {
             return Err(StateError::NotSaved(file).into());
         }
-        let not_a_state = |source| StateError::NotAState { file: file.clone(), source };
-        private_dir(&self.saved).map_err(not_a_state)?;
-        // Beside the saved states, so that the disk is the same and nothing of it is left on a kill but a hidden folder.
-        let parts = tempfile::Builder::new().prefix(".loading-").tempdir_in(&self.saved).map_err(not_a_state)?;
-        unpack(&file, parts.path()).map_err(not_a_state)?;
+        let unloadable = |source| StateError::Unloadable { file: file.clone(), source };
+        let parts = LoadDir::create(&self.saved).map_err(unloadable)?;
+        unpack(&file, parts.path(), ArchiveLimits::default(), &belongs_to_journals)
+            .map_err(|source| StateError::NotAState { file: file.clone(), source })?;
+        #[cfg(debug_assertions)]
+        crate::failpoint::at("load-unpacked");
         let (sandbox, deployments) = (parts.path().join(SANDBOX), parts.path().join(DEPLOYMENTS));
-        if !sandbox.is_dir() {
-            return Err(not_a_state(io::Error::new(io::ErrorKind::InvalidData, "it holds no sandbox")).into());
+        for (part, dir) in [(SANDBOX, &sandbox), (DEPLOYMENTS, &deployments)] {
+            if !dir.is_dir() {
+                return Err(StateError::Incomplete { file, part }.into());
+            }
         }
-        let coming = names_below(&deployments).map_err(not_a_state)?;
+        let coming = names_below(&deployments).map_err(unloadable)?;
+        self.check_journals(&file, &deployments, &coming)?;
         self.refuse_what_stands_elsewhere(&coming)?;
         let there = self.in_sandbox()?;
         if !there.is_empty() {
@@ -146,14 +166,47 @@ impl<'a> Desk<'a> {
         all.sort();
         all.dedup();
         let _locks = self.lock(&all)?;
-        self.change(StateChange::LoadFrom(std::path::absolute(&sandbox).map_err(not_a_state)?)).await?;
-        self.set_aside(&there)?;
-        for name in &coming {
-            self.journals.deployment(name).adopt_runs(&deployments.join(name.as_str())).map_err(StateError::from)?;
-        }
+        self.replace(&file, parts, &there, &coming).await?;
         let words =
             format!("The sandbox is as it was when {} was saved{}.\n", file.display(), with_deployments(&coming));
         self.tell("load", Some(&file), &coming, &words)
+    }
+
+    /// Replaces the sandbox's state, and with it the journals. If that fails, both are as they were.
+    async fn replace(
+        &self,
+        file: &Path,
+        parts: LoadDir,
+        there: &[DeploymentName],
+        coming: &[DeploymentName],
+    ) -> Result<(), StateError> {
+        let unloadable = |source| StateError::Unloadable { file: file.to_owned(), source };
+        let data_dir = data_dir_in_use(&self.usual).await;
+        let sandbox = std::path::absolute(parts.path().join(SANDBOX)).map_err(unloadable)?;
+        let id = parts.record(&data_dir, there, coming).map_err(unloadable)?;
+        let changed = change_state(&data_dir, StateChange::LoadFrom(sandbox)).await;
+        // The answer of a sandbox that runs may be lost after it has done it.
+        match (changed, load_outcome(&data_dir, &id).await) {
+            (Ok(()), _) | (Err(_), LoadOutcome::Loaded) => Ok(parts.complete(&self.journals)?),
+            (Err(error), LoadOutcome::NotLoaded) => Err(error.into()),
+            (Err(error), LoadOutcome::Undecided) => {
+                parts.leave();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Refuses journals that cannot be read, or that are of deployments elsewhere: `destroy` would go there.
+    fn check_journals(&self, file: &Path, dir: &Path, names: &[DeploymentName]) -> Result<(), StateError> {
+        for name in names {
+            let mut deployment = Deployment::new(name.clone());
+            read_copy(&dir.join(name.as_str()), |event| deployment.apply(event))
+                .map_err(|source| unreadable_journal(file, name, source))?;
+            if deployment.origin().is_none_or(|origin| !is_sandbox(&origin.cloud)) {
+                return Err(StateError::NotInSandbox { file: file.to_owned(), name: name.clone() });
+            }
+        }
+        Ok(())
     }
 
     fn list(&self) -> Result<(), CliError> {
@@ -267,6 +320,31 @@ fn with_deployments(names: &[DeploymentName]) -> String {
     }
 }
 
+/// What is wrong with a journal that comes with a saved state; [`JournalError`] is about one's own.
+fn unreadable_journal(file: &Path, name: &DeploymentName, error: JournalError) -> StateError {
+    let (path, problem) = match error {
+        JournalError::Damaged { path, line, source } => (path, format!("is damaged in line {line} ({source})")),
+        JournalError::Newer { path, .. } => (path, "was written by a newer thumbctl".to_owned()),
+        JournalError::Unknown { path } => (path, "is not a file of a saved state".to_owned()),
+        JournalError::Io { path, source, .. } => (path, format!("cannot be read ({source})")),
+        locked @ JournalError::Locked { .. } => return locked.into(),
+    };
+    let journal = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    StateError::UnreadableJournal { file: file.to_owned(), name: name.clone(), journal, problem }
+}
+
+/// Whether a member of a saved state is part of its journals.
+fn belongs_to_journals(path: &Path, is_dir: bool) -> bool {
+    let parts: Vec<&OsStr> = path.iter().collect();
+    let is_name = |part: &OsStr| part.to_str().is_some_and(|name| DeploymentName::new(name).is_ok());
+    match parts[..] {
+        [top] => top == DEPLOYMENTS && is_dir,
+        [top, name] => top == DEPLOYMENTS && is_name(name) && is_dir,
+        [top, name, file] => top == DEPLOYMENTS && is_name(name) && is_copied_file(file) && !is_dir,
+        _ => false,
+    }
+}
+
 /// The deployments whose journals are in a saved state.
 fn names_below(dir: &Path) -> io::Result<Vec<DeploymentName>> {
     let mut names = Vec::new();
@@ -279,10 +357,4 @@ fn names_below(dir: &Path) -> io::Result<Vec<DeploymentName>> {
     }
     names.sort();
     Ok(names)
-}
-
-/// A state holds keys, if only the sandbox's.
-fn private_dir(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }

@@ -43,7 +43,7 @@ mod sts;
 mod tree;
 mod unheeded;
 
-pub use archive::{pack, unpack};
+pub use archive::{ArchiveError, ArchiveLimits, Excess, pack, unpack};
 pub use behaviour::Behaviour;
 pub use control::{LoadOutcome, StateChange, change_state, load_outcome, mark_load};
 pub use endpoint::{Endpoint, data_dir_in_use};
