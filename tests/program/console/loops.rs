@@ -154,10 +154,9 @@ fn what_was_deployed_is_there_when_the_console_opens_again() {
 #[test]
 fn a_failed_step_says_why_and_what_to_do_and_can_be_gone_on_with() {
     let program = Program::new();
-    let mut sandbox = program.sandbox_with_faults(
+    let sandbox = program.sandbox_with_faults(
         r#"[{"service": "lambda", "operation": "CreateFunction", "kind": "error", "code": "ServiceException", "status": 400, "times": 1}]"#,
     );
-    let _ = &mut sandbox;
     let console = open_empty(&program);
     console.keys("a");
     console.wait_for("✖ failed");
