@@ -11,5 +11,6 @@ mod readme;
 mod sandbox_process;
 mod sandbox_state;
 mod saved_state_safety;
+mod under_load;
 mod walls;
 mod whole_loop;
