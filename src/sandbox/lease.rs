@@ -18,7 +18,7 @@ use super::error::SandboxError;
 use crate::private_fs;
 
 /// How long a sandbox that was just started has to answer.
-const START_DEADLINE: Duration = Duration::from_secs(15);
+const START_DEADLINE: Duration = Duration::from_secs(45);
 
 /// Its log is begun anew when it has grown beyond this.
 const MAX_LOG: u64 = 1024 * 1024;

@@ -35,6 +35,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How often an attached sandbox looks whether anyone is left.
 const LEASE_CHECK: Duration = Duration::from_millis(100);
 
+/// How long one that serves the same data may take to answer on a machine with far more to do than it can.
+const OVERLOADED: Duration = Duration::from_secs(30);
+
 /// How long one that serves the same data may take to end, before it is taken for one that stays.
 const ENDING: Duration = Duration::from_secs(1);
 
@@ -152,7 +155,8 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
 pub(crate) async fn lock_server(dir: &Path, attached: bool) -> Result<Option<File>, SandboxError> {
     let file = open_lock(dir, "server.lock").map_err(|source| SandboxError::unwritable(dir, source))?;
     let begun = Instant::now();
-    let deadline = begun + Duration::from_secs(5);
+    // A command that needs it waits as long as an overloaded machine may take to answer; a user is told sooner.
+    let deadline = begun + if attached { OVERLOADED } else { Duration::from_secs(5) };
     let mut delay = Duration::from_millis(5);
     loop {
         match file.try_lock() {
