@@ -174,6 +174,7 @@ mod system {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, Stdio};
 
     use super::*;
@@ -190,8 +191,10 @@ mod tests {
         let mark = ProcessMark::new("THUMBCTL_TEST_MARK", &value, 1 << 40);
         let mut other =
             Command::new("sleep").arg("600").env("THUMBCTL_TEST_MARK", format!("{value}x")).spawn().unwrap();
-        // One has left the session, one is an orphan, one is an orphan without the environment.
-        let script = "read go; setsid sleep 600 & echo $!; (sleep 600 & echo $!); (env -i sleep 600 & echo $!); wait";
+        // One has left the session, one is an orphan, one is an orphan without the environment. The shell itself ends by
+        // nothing else, whichever of its children is killed before it.
+        let script = "read go; setsid sleep 600 & echo $!; (sleep 600 & echo $!); (env -i sleep 600 & echo $!); \
+                      while :; do sleep 600; done";
         let mut shell = Command::new("sh");
         shell.args(["-c", script]).env("THUMBCTL_TEST_MARK", &value).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut shell = shell.spawn().unwrap();
@@ -201,7 +204,7 @@ mod tests {
         let children: Vec<Pid> =
             lines.take(3).map(|line| Pid::from_raw(line.unwrap().parse().unwrap()).unwrap()).collect();
         kill_marked(&[ProcessMark::from_text(&mark.to_text()).unwrap()], None);
-        assert!(!shell.wait().unwrap().success());
+        assert_eq!(shell.wait().unwrap().signal(), Some(Signal::KILL.as_raw()));
         assert!(children.into_iter().all(has_ended));
         assert!(!has_ended(Pid::from_child(&other)));
         other.kill().unwrap();
