@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use thumbctl::event::Event;
-use thumbctl::names::DeploymentName;
-use thumbctl::tui::keymap::KeyMap;
-use thumbctl::tui::message::Message;
-use thumbctl::tui::model::{Asked, Beginning, Model};
-use thumbctl::tui::theme::Theme;
-use thumbctl::tui::update::update;
-use thumbctl::tui::{symbols, view};
+use thumbctl_console::keymap::KeyMap;
+use thumbctl_console::message::Message;
+use thumbctl_console::model::{Asked, Beginning, Model};
+use thumbctl_console::theme::Theme;
+use thumbctl_console::update::update;
+use thumbctl_console::{symbols, view};
+use thumbctl_core::event::Event;
+use thumbctl_core::names::DeploymentName;
 use thumbctl_test_support::console::Console;
 
 const SIZE: (u16, u16) = (120, 36);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use thumbctl::tui::log_store::{Frame, LogCommand, LogLine, LogReport, LogStore, Move, Window};
+use thumbctl_console::log_store::{Frame, LogCommand, LogLine, LogReport, LogStore, Move, Window};
 
 const LINES: usize = 1_000_000;
 const BATCH: usize = 1000;

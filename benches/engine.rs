@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use thumbctl::engine::{Engine, OnFailure, OpenGate, StepDone, StepError, StepRunner, StepScope};
-use thumbctl::event::Action;
-use thumbctl::journal::JournalStore;
-use thumbctl::names::DeploymentName;
-use thumbctl::plan::{Plan, Step};
-use thumbctl::recorder::Recorder;
+use thumbctl_core::engine::{Engine, OnFailure, OpenGate, StepDone, StepError, StepRunner, StepScope};
+use thumbctl_core::event::Action;
+use thumbctl_core::journal::JournalStore;
+use thumbctl_core::names::DeploymentName;
+use thumbctl_core::plan::{Plan, Step};
+use thumbctl_core::recorder::Recorder;
 use tokio_util::sync::CancellationToken;
 
 const STEPS: usize = 500;

@@ -15,9 +15,9 @@ use aws_sdk_s3::config::Credentials;
 use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use serde_json::{Value, json};
-use thumbctl::event::{Event, EventKind};
-use thumbctl::names::Names;
-use thumbctl::resource::ResourceKind;
+use thumbctl_core::event::{Event, EventKind};
+use thumbctl_core::names::Names;
+use thumbctl_core::resource::ResourceKind;
 
 const STARTS: usize = 11;
 const CALLS: usize = 300;

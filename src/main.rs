@@ -6,8 +6,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use thumbctl::sandbox::standin;
-use thumbctl::{cli, process_setup, tui};
+use thumbctl::cli;
+use thumbctl_sandbox::standin;
+
+use thumbctl_platform::process_setup;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
@@ -35,9 +37,11 @@ fn main() -> ExitCode {
         }
         match cli::run(invocation).await {
             cli::Next::Done(code) => code,
-            cli::Next::Console(settings) => console(tui::open(*settings, tui::Opening::Deployment).await),
-            cli::Next::Replay(settings, run, speed) => console(match tui::find_run(&settings, &run) {
-                Ok(run) => tui::open(*settings, tui::Opening::Replay { run, speed }).await,
+            cli::Next::Console(settings) => {
+                console(thumbctl_console::open(*settings, thumbctl_console::Opening::Deployment).await)
+            }
+            cli::Next::Replay(settings, run, speed) => console(match thumbctl_console::find_run(&settings, &run) {
+                Ok(run) => thumbctl_console::open(*settings, thumbctl_console::Opening::Replay { run, speed }).await,
                 Err(error) => Err(error),
             }),
         }
@@ -48,10 +52,12 @@ fn main() -> ExitCode {
 }
 
 /// What came of the console, as an exit code.
-fn console(ended: Result<(), tui::ConsoleError>) -> ExitCode {
+fn console(ended: Result<(), thumbctl_console::ConsoleError>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => cli::report(error.to_string(), error.hint(), matches!(error, tui::ConsoleError::Terminated)),
+        Err(error) => {
+            cli::report(error.to_string(), error.hint(), matches!(error, thumbctl_console::ConsoleError::Terminated))
+        }
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use thumbctl_core::event::StrategyKind;
+use thumbctl_deploy::settings::{Assignment, CloudChoice, Origin, choice_name};
+use thumbctl_sandbox::{Behaviour, FaultRule, Latency, Pace};
 
 use super::access_key::{self, AccessKey};
-use crate::sandbox::{Behaviour, FaultRule, Latency, Pace};
-use crate::settings::{Assignment, Origin};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::White.on_default().bold())
@@ -44,8 +44,8 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct GlobalArgs {
     /// Where to deploy [default: sandbox]
-    #[arg(long, global = true, value_name = "CLOUD", value_parser = PossibleValuesParser::new(["sandbox", "aws"]))]
-    cloud: Option<String>,
+    #[arg(long, global = true, value_name = "CLOUD", value_enum)]
+    cloud: Option<CloudChoice>,
     /// Call this endpoint instead of the cloud's own
     #[arg(long, global = true, value_name = "URL")]
     endpoint_url: Option<String>,
@@ -65,8 +65,8 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// By which way to deploy [default: as what stands was deployed, else sdk]
-    #[arg(long, global = true, value_name = "STRATEGY", value_parser = PossibleValuesParser::new(["sdk", "cloudformation", "terraform"]))]
-    strategy: Option<String>,
+    #[arg(long, global = true, value_name = "STRATEGY", value_enum)]
+    strategy: Option<StrategyKind>,
     /// How many steps may run side by side [default: 8]
     #[arg(long, global = true, value_name = "N")]
     parallelism: Option<String>,
@@ -85,14 +85,16 @@ impl GlobalArgs {
     /// The settings that the flags make.
     pub(crate) fn assignments(&self) -> Vec<Assignment> {
         let state_dir = self.state_dir.as_ref().map(|dir| dir.to_string_lossy().into_owned());
+        let cloud = self.cloud.as_ref().map(choice_name);
+        let strategy = self.strategy.as_ref().map(choice_name);
         let flags = [
-            ("cloud", "--cloud", &self.cloud),
+            ("cloud", "--cloud", &cloud),
             ("endpoint_url", "--endpoint-url", &self.endpoint_url),
             ("profile", "--profile", &self.profile),
             ("region", "--region", &self.region),
             ("name", "--name", &self.name),
             ("state_dir", "--state-dir", &state_dir),
-            ("strategy", "--strategy", &self.strategy),
+            ("strategy", "--strategy", &strategy),
             ("parallelism", "--parallelism", &self.parallelism),
         ];
         let given = flags.into_iter().filter_map(|(key, flag, value)| Some((key, flag, value.clone()?)));
@@ -359,8 +361,8 @@ fn saved_state(text: &str) -> Result<SavedState, String> {
 #[derive(Debug, Args)]
 pub(crate) struct BehaviourArgs {
     /// Answer as quickly as the machine can, or as slowly as AWS
-    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = LatencyArg::Instant)]
-    pub(crate) latency: LatencyArg,
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Latency::Instant)]
+    pub(crate) latency: Latency,
     /// What AWS's times are multiplied with: 0.1 is ten times as fast
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = time_scale)]
     pub(crate) time_scale: f64,
@@ -375,23 +377,10 @@ pub(crate) struct BehaviourArgs {
     pub(crate) real_cargo: bool,
 }
 
-/// `--latency`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum LatencyArg {
-    /// The machine's own
-    Instant,
-    /// AWS's, from published measurements
-    Aws,
-}
-
 impl BehaviourArgs {
     pub(crate) fn behaviour(&self) -> Behaviour {
-        let latency = match self.latency {
-            LatencyArg::Instant => Latency::Instant,
-            LatencyArg::Aws => Latency::Aws,
-        };
         Behaviour {
-            pace: Pace { latency, time_scale: self.time_scale, seed: self.seed },
+            pace: Pace { latency: self.latency, time_scale: self.time_scale, seed: self.seed },
             enforce_iam: self.enforce_iam,
             real_cargo: self.real_cargo,
         }

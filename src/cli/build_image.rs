@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
+use thumbctl_deploy::cloud::Cloud;
+use thumbctl_deploy::session::SessionError;
+use thumbctl_deploy::settings::{CloudChoice, Settings};
+use thumbctl_deploy::strategy::terraform::build_runner::{BuildEnd, run_build};
+use thumbctl_platform::terminal::{print, terminal_text};
+use thumbctl_platform::text::clean_line;
+
 use super::args::BuildImageArgs;
 use super::error::CliError;
 use super::interrupt::Interrupt;
-use crate::cloud::Cloud;
-use crate::session::SessionError;
-use crate::settings::{CloudChoice, Settings};
-use crate::strategy::terraform::build_runner::{BuildEnd, run_build};
-use crate::terminal::{print, terminal_text};
-use crate::text::clean_line;
 
 /// Runs a build of a project where the environment says, and waits for its end. No settings of the user's count: whoever
 /// calls it has said everything that is to be said.

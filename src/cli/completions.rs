@@ -1,10 +1,10 @@
 //! `thumbctl completions`
 
 use clap::CommandFactory;
+use thumbctl_platform::terminal::{TerminalText, print};
 
 use super::args::{Cli, CompletionsArgs};
 use super::error::CliError;
-use crate::terminal::{TerminalText, print};
 
 /// Prints a shell's completions.
 pub(crate) fn run(args: &CompletionsArgs) -> Result<(), CliError> {

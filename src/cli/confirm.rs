@@ -1,15 +1,16 @@
 //! Questions before something is done that costs money or cannot be undone.
 
+use thumbctl_core::event::RunStarted;
+use thumbctl_core::resource::ResourceKind;
+use thumbctl_deploy::cloud::CloudLabel;
+use thumbctl_deploy::session::Session;
+use thumbctl_platform::terminal::{TerminalText, print_error, terminal_text};
+
 use super::context::Context;
 use super::error::CliError;
 use super::input::Input;
 use super::style::Role;
 use super::table::{Cell, Column, Table};
-use crate::cloud::CloudLabel;
-use crate::event::RunStarted;
-use crate::resource::ResourceKind;
-use crate::session::Session;
-use crate::terminal::{TerminalText, print_error, terminal_text};
 
 /// How a question is to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

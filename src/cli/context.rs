@@ -1,12 +1,13 @@
 //! What every command is given.
 
+use thumbctl_deploy::session::Session;
+use thumbctl_deploy::settings::Settings;
+use thumbctl_platform::terminal::{self, TerminalText};
+
 use super::error::CliError;
 use super::input::Input;
 use super::interrupt::Interrupt;
 use super::screen::Screen;
-use crate::session::Session;
-use crate::settings::Settings;
-use crate::terminal::{self, TerminalText};
 
 /// In which form output is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use thumbctl_core::event::Outcome;
+use thumbctl_core::plan::Plan;
+use thumbctl_deploy::assets;
+use thumbctl_deploy::session::{Session, Stride};
+use thumbctl_deploy::settings::{Assignment, Origin};
+use thumbctl_platform::terminal::{print_error, terminal_text};
+use thumbctl_platform::text;
+
 use super::args::DemoArgs;
 use super::context::Context;
 use super::deploy::{ask_before_creating, deploy};
@@ -13,13 +21,6 @@ use super::summary;
 use super::table::{Cell, Column, Table};
 use super::upload::send;
 use super::watch::Watched;
-use crate::assets;
-use crate::event::Outcome;
-use crate::plan::Plan;
-use crate::session::{Session, Stride};
-use crate::settings::{Assignment, Origin};
-use crate::terminal::{print_error, terminal_text};
-use crate::text;
 
 /// The deployment that the demonstration makes, unless another is named.
 pub(crate) fn own_name() -> Assignment {

@@ -2,6 +2,12 @@
 
 use std::sync::Arc;
 
+use thumbctl_core::engine::OpenGate;
+use thumbctl_deploy::cloud::CloudLabel;
+use thumbctl_deploy::session::{Prepared, Session, Stride};
+use thumbctl_platform::terminal::{TerminalText, terminal_text};
+use thumbctl_platform::text;
+
 use super::args::DeployArgs;
 use super::confirm::{Consent, announcement, confirm};
 use super::context::Context;
@@ -11,11 +17,6 @@ use super::screen::Screen;
 use super::style::Role;
 use super::summary;
 use super::watch::{Watched, watch};
-use crate::cloud::CloudLabel;
-use crate::engine::OpenGate;
-use crate::session::{Prepared, Session, Stride};
-use crate::terminal::{TerminalText, terminal_text};
-use crate::text;
 
 /// Deploys, or goes on deploying.
 pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliError> {
@@ -102,5 +103,5 @@ fn next_steps(context: &Context, complete: bool) -> TerminalText {
 /// ` --name NAME` where the deployment is not the one that is meant without it.
 pub(crate) fn name_option(context: &Context) -> String {
     let name = context.settings.name.as_str();
-    if name == crate::settings::DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
+    if name == thumbctl_deploy::settings::DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
 }

@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+use thumbctl_core::engine::OpenGate;
+use thumbctl_deploy::session::Prepared;
+use thumbctl_platform::terminal::{print_error, terminal_text};
+use thumbctl_platform::text;
+
 use super::args::DestroyArgs;
 use super::confirm::{Consent, announcement, confirm};
 use super::context::Context;
@@ -10,10 +15,6 @@ use super::screen::Screen;
 use super::style::Role;
 use super::summary;
 use super::watch::{Watched, watch};
-use crate::engine::OpenGate;
-use crate::session::Prepared;
-use crate::terminal::{print_error, terminal_text};
-use crate::text;
 
 /// Deletes what was deployed.
 pub(crate) async fn run(context: &Context, args: &DestroyArgs) -> Result<(), CliError> {

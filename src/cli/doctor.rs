@@ -5,21 +5,21 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde::Serialize;
+use thumbctl_core::deployment::Deployment;
+use thumbctl_core::event::{Failure, StrategyKind};
+use thumbctl_core::journal::{JournalError, JournalStore};
+use thumbctl_deploy::cloud::CloudLabel;
+use thumbctl_deploy::session::{Session, SessionError};
+use thumbctl_deploy::settings::{CloudChoice, DEFAULT_STRATEGY, Settings};
+use thumbctl_deploy::strategy::terraform::Program;
+use thumbctl_platform::private_fs;
+use thumbctl_platform::terminal::{TerminalText, terminal_text};
+use thumbctl_platform::text;
 
 use super::context::Context;
 use super::error::CliError;
 use super::style::{self, Palette, Role};
 use super::table::{Cell, Column, Table};
-use crate::cloud::CloudLabel;
-use crate::deployment::Deployment;
-use crate::event::{Failure, StrategyKind};
-use crate::journal::{JournalError, JournalStore};
-use crate::private_fs;
-use crate::session::{Session, SessionError};
-use crate::settings::{CloudChoice, DEFAULT_STRATEGY, Settings};
-use crate::strategy::terraform::Program;
-use crate::terminal::{TerminalText, terminal_text};
-use crate::text;
 
 /// How long another program may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(5);

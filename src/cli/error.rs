@@ -3,13 +3,14 @@
 use std::io;
 use std::process::ExitCode;
 
+use thumbctl_core::event::Failure;
+use thumbctl_core::journal::JournalError;
+use thumbctl_deploy::session::SessionError;
+use thumbctl_deploy::settings::SettingsError;
+use thumbctl_platform::terminal::{TerminalText, print_error, terminal_text};
+
 use super::screen::Screen;
 use super::style::Role;
-use crate::event::Failure;
-use crate::journal::JournalError;
-use crate::session::SessionError;
-use crate::settings::SettingsError;
-use crate::terminal::{TerminalText, print_error, terminal_text};
 
 /// Why a command did not end well.
 #[derive(Debug)]

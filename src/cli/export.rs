@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use thumbctl_deploy::assets;
+use thumbctl_deploy::strategy::terraform::configuration;
+use thumbctl_platform::terminal::{json_line, print, terminal_text};
+
 use super::args::{ExportArgs, Exported};
 use super::context::Output;
 use super::error::CliError;
-use crate::assets;
-use crate::strategy::terraform::configuration;
-use crate::terminal::{json_line, print, terminal_text};
 
 /// A file's name and what is in it.
 type File = (Cow<'static, str>, Cow<'static, [u8]>);

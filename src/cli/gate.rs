@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use thumbctl_core::engine::{Gate, Passage};
+use thumbctl_core::plan::{Step, StepId};
+use thumbctl_platform::terminal::{TerminalText, terminal_text};
+use thumbctl_platform::text;
 use tokio::sync::{mpsc, oneshot};
 
 use super::style::{self, Palette, Role};
-use crate::engine::{Gate, Passage};
-use crate::plan::{Step, StepId};
-use crate::terminal::{TerminalText, terminal_text};
-use crate::text;
 
 /// The gate. It asks through a channel, since the screen belongs to whoever watches the run.
 #[derive(Debug)]

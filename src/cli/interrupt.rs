@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::terminal::print_error;
+use thumbctl_platform::terminal::print_error;
 
 /// The exit code of what the user stopped.
 const INTERRUPTED: i32 = 130;

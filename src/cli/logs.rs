@@ -3,18 +3,19 @@
 use std::time::Duration;
 
 use serde_json::json;
+use thumbctl_core::event::LogSource;
+use thumbctl_core::journal::{DeploymentJournal, JournalStore, ToldLog};
+use thumbctl_core::log_line::LogLine;
+use thumbctl_core::secret::redact_line;
+use thumbctl_deploy::log_follower::LogFollower;
+use thumbctl_deploy::session::{Session, SessionError};
+use thumbctl_platform::terminal::{TerminalText, json_line, print_error, terminal_text};
+use thumbctl_platform::text;
 
 use super::args::{LogsArgs, Whose};
 use super::context::Context;
 use super::error::CliError;
 use super::style::Role;
-use crate::event::LogSource;
-use crate::journal::{DeploymentJournal, JournalStore, ToldLog};
-use crate::log_follower::{LogFollower, LogLine};
-use crate::secret::redact_line;
-use crate::session::{Session, SessionError};
-use crate::terminal::{TerminalText, json_line, print_error, terminal_text};
-use crate::text;
 
 /// Between two looks at a log that has nothing new: the first, and the most that it grows to.
 const FIRST_LOOK: Duration = Duration::from_millis(250);

@@ -1,11 +1,11 @@
 //! `thumbctl man`
 
 use clap::CommandFactory;
+use thumbctl_platform::terminal::{TerminalText, print, terminal_text};
+use thumbctl_platform::text;
 
 use super::args::{Cli, ManArgs};
 use super::error::CliError;
-use crate::terminal::{TerminalText, print, terminal_text};
-use crate::text;
 
 /// Prints the manual page, or writes one for the program and each command into a directory.
 pub(crate) fn run(args: &ManArgs) -> Result<(), CliError> {

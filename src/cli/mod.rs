@@ -48,11 +48,11 @@ use interrupt::Interrupt;
 use screen::Screen;
 use style::Palette;
 
-use crate::event::Failure;
-use crate::private_fs;
-use crate::settings::Settings;
-use crate::terminal::{TerminalText, print, print_error, terminal_text};
-use crate::text;
+use thumbctl_core::event::Failure;
+use thumbctl_deploy::settings::Settings;
+use thumbctl_platform::private_fs;
+use thumbctl_platform::terminal::{TerminalText, print, print_error, terminal_text};
+use thumbctl_platform::text;
 
 /// What the user asks for, understood.
 #[derive(Debug)]

@@ -13,10 +13,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::journal::{DeploymentLock, JournalError, JournalStore};
-use crate::names::DeploymentName;
-use crate::private_fs;
-use crate::sandbox::{LoadOutcome, load_outcome, mark_load};
+use thumbctl_core::journal::{DeploymentLock, JournalError, JournalStore};
+use thumbctl_core::names::DeploymentName;
+use thumbctl_deploy::strategy::terraform::STATE_FILES;
+use thumbctl_platform::private_fs;
+use thumbctl_sandbox::{LoadOutcome, load_outcome, mark_load};
 
 /// The parts of a saved state, as directories in its archive.
 pub(super) const SANDBOX: &str = "sandbox";
@@ -80,14 +81,14 @@ impl LoadDir {
         private_fs::write(&temporary, &serde_json::to_vec(&record)?)?;
         fs::rename(&temporary, self.path().join(RECORD))?;
         #[cfg(debug_assertions)]
-        crate::failpoint::at("load-recorded");
+        thumbctl_platform::failpoint::at("load-recorded");
         Ok(id)
     }
 
     /// Changes the journals, once the sandbox's state is the new one.
     pub(super) fn complete(self, journals: &JournalStore) -> Result<(), JournalError> {
         #[cfg(debug_assertions)]
-        crate::failpoint::at("journals-next");
+        thumbctl_platform::failpoint::at("journals-next");
         let completed = match read_record(self.path()) {
             Some(record) => complete(self.path(), &record, journals),
             None => Ok(()),
@@ -154,14 +155,14 @@ async fn recover_one(dir: &Path, journals: &JournalStore) -> Result<(), JournalE
 /// Does nothing that was done already.
 fn complete(dir: &Path, record: &Record, journals: &JournalStore) -> Result<(), JournalError> {
     for name in record.replaced.iter().filter(|name| !record.loaded.contains(name)) {
-        journals.deployment(name).set_aside()?;
+        journals.deployment(name).set_aside(STATE_FILES)?;
     }
     let deployments = dir.join(DEPLOYMENTS);
     for name in &record.loaded {
-        journals.deployment(name).adopt_runs(&deployments.join(name.as_str()))?;
+        journals.deployment(name).adopt_runs(&deployments.join(name.as_str()), STATE_FILES)?;
     }
     #[cfg(debug_assertions)]
-    crate::failpoint::at("journals-adopted");
+    thumbctl_platform::failpoint::at("journals-adopted");
     Ok(())
 }
 

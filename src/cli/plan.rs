@@ -1,17 +1,17 @@
 //! `thumbctl plan`
 
 use serde_json::json;
+use thumbctl_core::event::StrategyKind;
+use thumbctl_core::plan::{Plan, Step, StepId};
+use thumbctl_deploy::session::{Preview, Session};
+use thumbctl_deploy::strategy::terraform::{Change, Look, Summary};
+use thumbctl_platform::terminal::{TerminalText, print_error, terminal_text};
+use thumbctl_platform::text;
 
 use super::context::Context;
 use super::error::CliError;
 use super::screen::Screen;
 use super::style::{Palette, Role};
-use crate::event::StrategyKind;
-use crate::plan::{Plan, Step, StepId};
-use crate::session::{Preview, Session};
-use crate::strategy::terraform::{Change, Look, Summary};
-use crate::terminal::{TerminalText, print_error, terminal_text};
-use crate::text;
 
 /// Shows what `deploy` would do.
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {

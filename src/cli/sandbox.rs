@@ -4,6 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
+use thumbctl_core::event::Failure;
+use thumbctl_deploy::cloud::sandbox_options;
+use thumbctl_deploy::session::SessionError;
+use thumbctl_platform::process_setup;
+use thumbctl_platform::terminal::{TerminalText, json_line, print, print_error, terminal_text};
+use thumbctl_platform::text;
+use thumbctl_sandbox::{
+    self as sandbox, DataDir, FaultRule, OnReady, OnRequest, RequestLog, SandboxError, ServeOptions,
+};
+use thumbctl_sandbox_protocol::Endpoint;
 
 use super::access_key::{self, AccessKey};
 use super::args::SandboxArgs;
@@ -12,13 +22,6 @@ use super::error::CliError;
 use super::interrupt::Interrupt;
 use super::sandbox_state;
 use super::style::Role;
-use crate::cloud::sandbox_options;
-use crate::event::Failure;
-use crate::process_setup;
-use crate::sandbox::{self, DataDir, Endpoint, FaultRule, OnReady, OnRequest, RequestLog, SandboxError, ServeOptions};
-use crate::session::SessionError;
-use crate::terminal::{TerminalText, json_line, print, print_error, terminal_text};
-use crate::text;
 
 /// Serves the sandbox in the foreground, for other programs.
 pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliError> {
@@ -44,6 +47,7 @@ pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliE
         on_ready: Some(greeting(context)),
         on_request: Some(call_log(context)),
         shutdown: Box::pin(async move { cancelled.cancelled().await }),
+        function_files: thumbctl_deploy::assets::function_files,
         behaviour: args.behaviour.behaviour(),
         keys,
         faults: faults(args.fault, args.faults)?,
@@ -76,6 +80,7 @@ pub(crate) async fn run_attached(args: SandboxArgs, interrupt: &Interrupt) -> Re
         on_ready: None,
         on_request: None,
         shutdown: Box::pin(async move { cancelled.cancelled().await }),
+        function_files: thumbctl_deploy::assets::function_files,
         behaviour: args.behaviour.behaviour(),
         keys,
         faults: faults(args.fault, args.faults)?,

@@ -10,6 +10,20 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Local};
 use serde_json::json;
+use thumbctl_core::deployment::Deployment;
+use thumbctl_core::event::Failure;
+use thumbctl_core::journal::{DeploymentLock, JournalError, JournalStore, is_copied_file, read_copy};
+use thumbctl_core::names::DeploymentName;
+use thumbctl_deploy::cloud::{CloudLabel, sandbox_options};
+use thumbctl_deploy::session::SessionError;
+use thumbctl_deploy::strategy::terraform::STATE_FILES;
+use thumbctl_platform::private_fs;
+use thumbctl_platform::terminal::{TerminalText, terminal_text};
+use thumbctl_platform::text;
+use thumbctl_sandbox::{
+    ArchiveError, ArchiveLimits, LoadOutcome, SandboxError, StateChange, change_state, load_outcome, pack, unpack,
+};
+use thumbctl_sandbox_protocol::data_dir_in_use;
 
 use super::args::{SandboxCommand, SavedState};
 use super::confirm::{Consent, confirm};
@@ -17,19 +31,6 @@ use super::context::Context;
 use super::error::CliError;
 use super::pending_load::{DEPLOYMENTS, LoadDir, SANDBOX};
 use super::table::{Column, Table};
-use crate::cloud::{CloudLabel, sandbox_options};
-use crate::deployment::Deployment;
-use crate::event::Failure;
-use crate::journal::{DeploymentLock, JournalError, JournalStore, is_copied_file, read_copy};
-use crate::names::DeploymentName;
-use crate::private_fs;
-use crate::sandbox::{
-    ArchiveError, ArchiveLimits, LoadOutcome, SandboxError, StateChange, change_state, data_dir_in_use, load_outcome,
-    pack, unpack,
-};
-use crate::session::SessionError;
-use crate::terminal::{TerminalText, terminal_text};
-use crate::text;
 
 /// Why the state cannot be saved, loaded or emptied.
 #[derive(Debug, thiserror::Error)]
@@ -129,7 +130,7 @@ impl<'a> Desk<'a> {
         private_fs::create_dir_all(&parts_dir.join(DEPLOYMENTS)).map_err(unwritable)?;
         for name in &names {
             let to = parts_dir.join(DEPLOYMENTS).join(name.as_str());
-            self.journals.deployment(name).copy_runs(&to).map_err(StateError::from)?;
+            self.journals.deployment(name).copy_runs(&to, STATE_FILES).map_err(StateError::from)?;
         }
         pack(&parts_dir, &file, ArchiveLimits::default())
             .map_err(|source| StateError::Unsaveable { file: file.clone(), source })?;
@@ -147,7 +148,7 @@ impl<'a> Desk<'a> {
         unpack(&file, parts.path(), ArchiveLimits::default(), &belongs_to_journals)
             .map_err(|source| StateError::NotAState { file: file.clone(), source })?;
         #[cfg(debug_assertions)]
-        crate::failpoint::at("load-unpacked");
+        thumbctl_platform::failpoint::at("load-unpacked");
         let (sandbox, deployments) = (parts.path().join(SANDBOX), parts.path().join(DEPLOYMENTS));
         for (part, dir) in [(SANDBOX, &sandbox), (DEPLOYMENTS, &deployments)] {
             if !dir.is_dir() {
@@ -204,7 +205,7 @@ impl<'a> Desk<'a> {
     fn check_journals(&self, file: &Path, dir: &Path, names: &[DeploymentName]) -> Result<(), StateError> {
         for name in names {
             let mut deployment = Deployment::new(name.clone());
-            read_copy(&dir.join(name.as_str()), |event| deployment.apply(event))
+            read_copy(&dir.join(name.as_str()), STATE_FILES, |event| deployment.apply(event))
                 .map_err(|source| unreadable_journal(file, name, source))?;
             if deployment.origin().is_none_or(|origin| !is_sandbox(&origin.cloud)) {
                 return Err(StateError::NotInSandbox { file: file.to_owned(), name: name.clone() });
@@ -293,7 +294,7 @@ impl<'a> Desk<'a> {
 
     /// What stood in the sandbox stands no more: its journals tell of nothing that there is.
     fn set_aside(&self, names: &[DeploymentName]) -> Result<(), StateError> {
-        Ok(names.iter().try_for_each(|name| self.journals.deployment(name).set_aside())?)
+        Ok(names.iter().try_for_each(|name| self.journals.deployment(name).set_aside(STATE_FILES))?)
     }
 
     fn tell(
@@ -350,7 +351,7 @@ fn belongs_to_journals(path: &Path, is_dir: bool) -> bool {
     match parts[..] {
         [top] => top == DEPLOYMENTS && is_dir,
         [top, name] => top == DEPLOYMENTS && is_name(name) && is_dir,
-        [top, name, file] => top == DEPLOYMENTS && is_name(name) && is_copied_file(file) && !is_dir,
+        [top, name, file] => top == DEPLOYMENTS && is_name(name) && is_copied_file(file, STATE_FILES) && !is_dir,
         _ => false,
     }
 }

@@ -1,6 +1,13 @@
 //! `thumbctl status`
 
 use serde_json::json;
+use thumbctl_core::event::Failure;
+use thumbctl_core::resource::ResourceState;
+use thumbctl_deploy::session::{ResourceStatus, Session};
+use thumbctl_deploy::strategy::Presence;
+use thumbctl_deploy::strategy::terraform::Look;
+use thumbctl_platform::terminal::{TerminalText, terminal_text};
+use thumbctl_platform::text;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
@@ -9,13 +16,6 @@ use super::error::CliError;
 use super::plan::{changes_json, terraform_summary};
 use super::style::{Palette, Role};
 use super::table::{Cell, Column, Table};
-use crate::event::Failure;
-use crate::resource::ResourceState;
-use crate::session::{ResourceStatus, Session};
-use crate::strategy::Presence;
-use crate::strategy::terraform::Look;
-use crate::terminal::{TerminalText, terminal_text};
-use crate::text;
 
 /// Shows every resource, by the journal and by the cloud.
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {

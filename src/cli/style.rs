@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Effects, Style};
 
-use crate::terminal::TerminalText;
+use thumbctl_platform::terminal::TerminalText;
 
 /// What a piece of text means; the palette knows how that looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

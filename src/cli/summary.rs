@@ -1,12 +1,13 @@
 //! What is said of a run when it is over: totals that add up, and tables of what took how long.
 
+use thumbctl_core::event::{Action, Outcome, SkipReason};
+use thumbctl_core::plan::StepId;
+use thumbctl_core::timing::{Span, TrialTiming, Waterfall, median};
+use thumbctl_platform::terminal::{TerminalText, terminal_text};
+use thumbctl_platform::text;
+
 use super::style::{self, Palette, Role};
 use super::table::{Cell, Column, Table};
-use crate::event::{Action, Outcome, SkipReason};
-use crate::plan::StepId;
-use crate::terminal::{TerminalText, terminal_text};
-use crate::text;
-use crate::timing::{Span, TrialTiming, Waterfall, median};
 
 /// How a run ended, in two or three lines.
 pub(crate) fn outcome(timing: &Waterfall, palette: Palette, width: usize) -> TerminalText {
@@ -148,7 +149,8 @@ pub(crate) fn images(trial: &TrialTiming, palette: Palette, width: Option<usize>
             Cell::new(Role::Quiet, image.path.clone().unwrap_or_default()),
         ]);
     }
-    let middle = |of: fn(&crate::timing::ImageTiming) -> Option<f64>| median(trial.images.iter().filter_map(of));
+    let middle =
+        |of: fn(&thumbctl_core::timing::ImageTiming) -> Option<f64>| median(trial.images.iter().filter_map(of));
     if trial.images.len() > 2 {
         let quiet = |seconds: Option<f64>| Cell::new(Role::Quiet, seconds.map_or_else(String::new, text::milliseconds));
         table.total([
@@ -169,10 +171,11 @@ fn file_name(path: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use thumbctl_core::event::{Event, EventKind, RunId, RunStarted, StrategyKind, VERSION};
+    use thumbctl_core::names::{DeploymentName, Names};
+    use thumbctl_core::plan::{Plan, Step};
+
     use super::*;
-    use crate::event::{Event, EventKind, RunId, RunStarted, StrategyKind, VERSION};
-    use crate::names::{DeploymentName, Names};
-    use crate::plan::{Plan, Step};
 
     fn timing() -> Waterfall {
         let steps =

@@ -1,8 +1,9 @@
 //! A table with aligned columns that fits the terminal: what is too long is cut in the columns that may shrink.
 
+use thumbctl_platform::terminal::{TerminalText, terminal_text};
+use thumbctl_platform::text;
+
 use super::style::{Palette, Role};
-use crate::terminal::{TerminalText, terminal_text};
-use crate::text;
 
 /// The space between two columns.
 const GAP: usize = 2;
@@ -150,9 +151,9 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use thumbctl_hostile_text::any_text;
 
     use super::*;
-    use crate::text::hostile::any_text;
 
     fn sample() -> Table {
         let mut table = Table::new([Column::text("kind"), Column::text("name").shrinking(), Column::figures("time")]);

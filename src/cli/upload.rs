@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use thumbctl_core::engine::OpenGate;
+use thumbctl_core::plan::Plan;
+use thumbctl_deploy::session::Session;
+
 use super::args::UploadArgs;
 use super::context::Context;
 use super::error::CliError;
 use super::screen::Screen;
 use super::summary;
 use super::watch::{Watched, watch};
-use crate::engine::OpenGate;
-use crate::plan::Plan;
-use crate::session::Session;
 
 /// Sends images and waits for their thumbnails.
 pub(crate) async fn run(context: &Context, args: UploadArgs) -> Result<(), CliError> {

@@ -5,6 +5,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
+use thumbctl_core::engine::RunReport;
+use thumbctl_core::event::{Event, EventKind, Failure, Outcome, StrategyKind};
+use thumbctl_core::plan::{Plan, StepId};
+use thumbctl_core::secret::redact_line;
+use thumbctl_core::timing::{TrialTiming, Waterfall};
+use thumbctl_deploy::session::Running;
+use thumbctl_platform::terminal::{TerminalText, json_line, print, print_error, terminal_text};
+use thumbctl_platform::text;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -17,14 +25,6 @@ use super::progress::plain::PlainTeller;
 use super::progress::view::RunView;
 use super::screen::Screen;
 use super::style::Role;
-use crate::engine::RunReport;
-use crate::event::{Event, EventKind, Failure, Outcome, StrategyKind};
-use crate::plan::{Plan, StepId};
-use crate::secret::redact_line;
-use crate::session::Running;
-use crate::terminal::{TerminalText, json_line, print, print_error, terminal_text};
-use crate::text;
-use crate::timing::{TrialTiming, Waterfall};
 
 /// How often the screen is looked at; it is drawn only where something changed.
 const TICK: Duration = Duration::from_millis(50);

@@ -65,11 +65,11 @@ fn a_strategys_files_are_exported_and_what_is_there_is_left_alone() {
     let export = || run(home.path(), &["export", "cloudformation", "a/templates"]);
     assert!(export().status.success());
     let folder = home.path().join("a/templates");
-    for (name, content) in thumbctl::assets::cloudformation_files() {
+    for (name, content) in thumbctl_deploy::assets::cloudformation_files() {
         assert_eq!(std::fs::read(folder.join(name)).expect("it is there"), *content, "{name}");
     }
     let source = std::fs::read(folder.join("function.zip")).expect("it is there");
-    assert_eq!(source, thumbctl::assets::function_zip().expect("it can be zipped"));
+    assert_eq!(source, thumbctl_deploy::assets::function_zip().expect("it can be zipped"));
     assert!(export().status.success(), "the same again changes nothing");
     std::fs::write(folder.join("app.yaml"), "mine").expect("it can be written");
     let refused = usage_error(&export());

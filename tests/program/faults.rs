@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use thumbctl::deployment::Deployment;
-use thumbctl::event::{Event, EventKind};
-use thumbctl::names::{DeploymentName, Names, Suffix};
-use thumbctl::plan::{Plan, Step};
-use thumbctl::resource::ResourceKind;
-use thumbctl::settings::BuildSource;
-use thumbctl::strategy::sdk::plan;
-use thumbctl::strategy::teardown;
+use thumbctl_core::deployment::Deployment;
+use thumbctl_core::event::{Event, EventKind};
+use thumbctl_core::names::{DeploymentName, Names, Suffix};
+use thumbctl_core::plan::{Plan, Step};
+use thumbctl_core::resource::ResourceKind;
+use thumbctl_deploy::settings::BuildSource;
+use thumbctl_deploy::strategy::sdk::plan;
+use thumbctl_deploy::strategy::teardown;
 use thumbctl_test_support::Finished;
 use thumbctl_test_support::arena::{Arena, side_by_side};
 
@@ -108,15 +108,15 @@ fn deploy_calls() -> Vec<Call> {
 fn destroy_calls() -> Vec<Call> {
     let name = DeploymentName::new("all").expect("a legal name");
     let change = |&resource: &ResourceKind| Event {
-        v: thumbctl::event::VERSION,
-        run: thumbctl::event::RunId::from_file_stem("1"),
+        v: thumbctl_core::event::VERSION,
+        run: thumbctl_core::event::RunId::from_file_stem("1"),
         seq: 0,
         at: chrono::Utc::now(),
         kind: EventKind::ResourceChanged {
             resource,
             name: String::new(),
             arn: None,
-            state: thumbctl::resource::ResourceState::Ready,
+            state: thumbctl_core::resource::ResourceState::Ready,
             seconds: None,
             note: None,
         },

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use aws_sdk_codebuild::types::{EnvironmentVariable, ProjectEnvironment};
 use aws_sdk_lambda::types::Environment;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use thumbctl::event::EventKind;
-use thumbctl::names::Names;
-use thumbctl::resource::ResourceKind;
-use thumbctl::session::{Inspection, Session, SessionError};
-use thumbctl::settings::Settings;
-use thumbctl::strategy::inspect::DENIED;
+use thumbctl_core::event::EventKind;
+use thumbctl_core::names::Names;
+use thumbctl_core::resource::ResourceKind;
+use thumbctl_deploy::session::{Inspection, Session, SessionError};
+use thumbctl_deploy::settings::Settings;
+use thumbctl_deploy::strategy::inspect::DENIED;
 use thumbctl_test_support::{Clients, Program};
 
 async fn session(program: &Program) -> Session {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use thumbctl::event::{Event, EventKind};
-use thumbctl::resource::ResourceKind;
+use thumbctl_core::event::{Event, EventKind};
+use thumbctl_core::resource::ResourceKind;
 use thumbctl_test_support::Running;
 use thumbctl_test_support::arena::{Arena, Death, side_by_side};
 

@@ -12,5 +12,4 @@ mod sandbox_process;
 mod sandbox_state;
 mod saved_state_safety;
 mod under_load;
-mod walls;
 mod whole_loop;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::primitives::ByteStream;
-use thumbctl::sandbox::{Lease, SandboxError, SandboxOptions, join_or_start};
+use thumbctl_sandbox_protocol::{JoinError, Lease, SandboxOptions, join_or_start};
 use thumbctl_test_support::in_process::{code, s3};
 use thumbctl_test_support::{Clients, Sandbox};
 
@@ -165,6 +165,7 @@ async fn nothing_that_was_answered_is_lost_when_it_is_killed() {
 }
 
 #[tokio::test]
+#[cfg(target_os = "linux")]
 async fn fifty_megabytes_go_through_in_little_memory() {
     let dir = tempfile::tempdir().unwrap();
     let lease = join(dir.path()).await;
@@ -216,11 +217,11 @@ async fn trouble_is_one_clear_sentence() {
     let unwritable = foreground(&["--data-dir", file.join("below").to_str().unwrap()]);
     assert!(unwritable.contains("cannot use its data directory"), "{unwritable}");
     let missing = SandboxOptions { program: "/nonexistent/thumbctl".into(), ..options(other.path()) };
-    assert!(matches!(join_or_start(missing).await, Err(SandboxError::Spawn { .. })));
+    assert!(matches!(join_or_start(missing).await, Err(JoinError::Spawn { .. })));
     std::fs::create_dir_all(other.path().join("snapshots")).unwrap();
     std::fs::write(other.path().join("snapshots/iam.json"), "{").unwrap();
     match join_or_start(options(other.path())).await {
-        Err(SandboxError::Ended { said }) => assert!(said.contains("is damaged"), "{said}"),
+        Err(JoinError::Ended { last_line }) => assert!(last_line.contains("is damaged"), "{last_line}"),
         other => panic!("{other:?}"),
     }
     let pid = lease.endpoint().pid;

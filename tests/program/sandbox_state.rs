@@ -3,7 +3,7 @@
 use thumbctl_test_support::{Program, Sandbox, list_everything};
 
 fn thumbnail_arrives(program: &Program) {
-    let (name, content) = &thumbctl::assets::sample_images()[0];
+    let (name, content) = &thumbctl_deploy::assets::sample_images()[0];
     program.file(name, content);
     program.run(["upload", name, "--save", "thumbnails"]).ok();
 }

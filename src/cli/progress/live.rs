@@ -14,10 +14,11 @@
 
 use std::time::Instant;
 
+use thumbctl_platform::terminal::{Control, TerminalText, terminal_text};
+use thumbctl_platform::text;
+
 use super::super::style::{self, Palette, Role};
 use super::view::{RunView, StepState, StepView};
-use crate::terminal::{Control, TerminalText, terminal_text};
-use crate::text;
 
 /// The widest that the lines become: the eye must find the time that belongs to a title.
 const WIDEST: usize = 110;

@@ -5,9 +5,10 @@ pub(crate) mod live;
 pub(crate) mod plain;
 pub(crate) mod view;
 
+use thumbctl_core::event::{Action, RunStarted, SkipReason};
+use thumbctl_platform::text;
+
 use super::style::{self, Role};
-use crate::event::{Action, RunStarted, SkipReason};
-use crate::text;
 
 /// `Deploying thumbnails by sdk · sandbox · account 000000000000 · us-east-1`
 pub(crate) fn headline(started: &RunStarted) -> String {

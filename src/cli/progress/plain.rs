@@ -1,13 +1,13 @@
 //! A run told line by line, each with the time since the run began: for files, pipes, and terminals that cannot do more.
 
 use chrono::{DateTime, Utc};
+use thumbctl_core::event::{Action, Event, EventKind, RunStarted};
+use thumbctl_core::plan::StepId;
+use thumbctl_core::secret::redact_line;
+use thumbctl_platform::terminal::{TerminalText, terminal_text};
+use thumbctl_platform::text;
 
 use super::super::style::{self, Palette, Role};
-use crate::event::{Action, Event, EventKind, RunStarted};
-use crate::plan::StepId;
-use crate::secret::redact_line;
-use crate::terminal::{TerminalText, terminal_text};
-use crate::text;
 
 /// Tells a run.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::event::{Action, Event, EventKind, RunStarted, SkipReason, StrategyKind, TrialStage};
-use crate::plan::StepId;
-use crate::resource::{ResourceKind, ResourceState};
+use thumbctl_core::event::{Action, Event, EventKind, RunStarted, SkipReason, StrategyKind, TrialStage};
+use thumbctl_core::plan::StepId;
+use thumbctl_core::resource::{ResourceKind, ResourceState};
 
 /// A run that is being watched.
 #[derive(Clone, Debug)]
@@ -184,7 +184,7 @@ impl RunView {
     }
 
     fn start(&mut self, started: &RunStarted, now: Instant) {
-        let step = |step: &crate::plan::Step| StepView {
+        let step = |step: &thumbctl_core::plan::Step| StepView {
             id: step.id.clone(),
             title: step.title.clone(),
             needs: step.needs.clone(),

@@ -1,9 +1,10 @@
 //! boto3: each test is a Python script beside this file.
 
-use super::{Architecture, assert_nothing_left, assert_thumbnail};
-use thumbctl::aws::policy::Document;
+use thumbctl_deploy::aws::policy::Document;
 use thumbctl_test_support::aws_tools::python_with_boto3;
 use thumbctl_test_support::{Program, Sandbox};
+
+use super::{Architecture, assert_nothing_left, assert_thumbnail};
 
 thumbctl_test_support::foreign_tests! {
     [Boto3] async: the_whole_architecture_comes_and_goes;
@@ -26,13 +27,13 @@ fn run(script: &str, prepare: impl FnOnce(&Program, &Sandbox)) -> Option<(Progra
 async fn the_whole_architecture_comes_and_goes() {
     let ran = run("architecture.py", |program, sandbox| {
         let architecture = Architecture { region: sandbox.region.clone() };
-        program.file("function.zip", thumbctl::assets::function_zip().expect("a zip"));
+        program.file("function.zip", thumbctl_deploy::assets::function_zip().expect("a zip"));
         for document in [Document::BuildTrust, Document::BuildPolicy, Document::FunctionTrust, Document::FunctionPolicy]
         {
             program.file(document.file_name(), architecture.document(document));
         }
         program.file("environment.json", architecture.environment());
-        for (name, content) in thumbctl::assets::sample_images() {
+        for (name, content) in thumbctl_deploy::assets::sample_images() {
             program.file(name, content);
         }
     });

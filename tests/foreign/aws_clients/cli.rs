@@ -1,13 +1,13 @@
 //! The AWS CLI.
 
-use thumbctl::aws::policy::Document;
+use thumbctl_deploy::aws::policy::Document;
+use thumbctl_test_support::aws_tools::{AwsTool, aws_cli};
+use thumbctl_test_support::{Program, Sandbox, wait_for};
 
 use super::{
     ACCOUNT, Architecture, BUILD, BUILD_SOURCE, DESTINATION, FUNCTION, REPOSITORY, SOURCE, assert_nothing_left,
     assert_thumbnail,
 };
-use thumbctl_test_support::aws_tools::{AwsTool, aws_cli};
-use thumbctl_test_support::{Program, Sandbox, wait_for};
 
 thumbctl_test_support::foreign_tests! {
     [AwsCli] async: the_whole_architecture_comes_and_goes;
@@ -116,9 +116,9 @@ async fn the_whole_architecture_comes_and_goes() {
     let sandbox = program.sandbox();
     let aws = Aws { tool, program: &program, sandbox: &sandbox };
     let architecture = Architecture { region: sandbox.region.clone() };
-    program.file("function.zip", thumbctl::assets::function_zip().expect("a zip"));
+    program.file("function.zip", thumbctl_deploy::assets::function_zip().expect("a zip"));
     program.file("event.json", r#"{"Records":[]}"#);
-    for (name, content) in thumbctl::assets::sample_images() {
+    for (name, content) in thumbctl_deploy::assets::sample_images() {
         program.file(name, content);
     }
 

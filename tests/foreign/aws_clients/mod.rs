@@ -26,7 +26,7 @@ const BUILD_SOURCE: &str = "wk-build-source";
 
 impl Architecture {
     /// A document of `assets/policies` on one line without spaces, so that it is one argument.
-    fn document(&self, document: thumbctl::aws::policy::Document) -> String {
+    fn document(&self, document: thumbctl_deploy::aws::policy::Document) -> String {
         let values = [
             ("${Region}", self.region.as_str()),
             ("${AccountId}", ACCOUNT),

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::moto::{self};
-use thumbctl::aws::s3::{self};
-use thumbctl::aws::{ErrorKind, iam, lambda, wait};
+use thumbctl_deploy::aws::s3::{self};
+use thumbctl_deploy::aws::{ErrorKind, iam, lambda, wait};
 use tokio_util::sync::CancellationToken;
+
+use super::moto::{self};
 
 thumbctl_test_support::foreign_tests! {
     [] async: an_endpoint_that_nobody_listens_at_is_a_network_error,

@@ -1,7 +1,7 @@
 //! Stacks.
 
-use thumbctl::aws::Deleted;
-use thumbctl::aws::cloudformation::{self, ChangeAction, ChangeSetSpec, ChangeSetStatus};
+use thumbctl_deploy::aws::Deleted;
+use thumbctl_deploy::aws::cloudformation::{self, ChangeAction, ChangeSetSpec, ChangeSetStatus};
 
 use super::moto::Moto;
 use super::tags;

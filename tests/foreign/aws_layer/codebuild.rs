@@ -1,6 +1,6 @@
 //! Projects and builds.
 
-use thumbctl::aws::{Deleted, ErrorKind, codebuild};
+use thumbctl_deploy::aws::{Deleted, ErrorKind, codebuild};
 
 use super::moto::{self, Moto};
 use super::tags;
@@ -21,9 +21,9 @@ async fn a_project_is_created_found_deleted_and_built() {
         role_arn: "arn:aws:iam::123456789012:role/service-role/layer-7-role",
         source: &source,
         buildspec: None,
-        image: codebuild::build_image(thumbctl::aws::Architecture::X86_64),
+        image: codebuild::build_image(thumbctl_deploy::aws::Architecture::X86_64),
         compute_type: "BUILD_GENERAL1_SMALL",
-        architecture: thumbctl::aws::Architecture::X86_64,
+        architecture: thumbctl_deploy::aws::Architecture::X86_64,
         environment: &environment,
         log_group: "/aws/codebuild/layer-7-build",
         timeout_minutes: 20,

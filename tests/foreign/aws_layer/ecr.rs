@@ -1,6 +1,6 @@
 //! Repositories and images.
 
-use thumbctl::aws::{Deleted, ErrorKind, ecr};
+use thumbctl_deploy::aws::{Deleted, ErrorKind, ecr};
 
 use super::moto::Moto;
 use super::tags;

@@ -1,6 +1,6 @@
 //! Roles and policies.
 
-use thumbctl::aws::{Deleted, ErrorKind, iam};
+use thumbctl_deploy::aws::{Deleted, ErrorKind, iam};
 
 use super::moto::Moto;
 use super::tags;

@@ -1,7 +1,7 @@
 //! Functions.
 
-use thumbctl::aws::s3::{self};
-use thumbctl::aws::{Deleted, ErrorKind, iam, lambda, wait};
+use thumbctl_deploy::aws::s3::{self};
+use thumbctl_deploy::aws::{Deleted, ErrorKind, iam, lambda, wait};
 use tokio_util::sync::CancellationToken;
 
 use super::moto::{self, Moto};
@@ -28,7 +28,7 @@ async fn a_function_waits_for_its_role_becomes_active_and_is_invoked_by_one_buck
         memory_mb: 512,
         timeout_seconds: 30,
         environment: &environment,
-        architecture: thumbctl::aws::Architecture::X86_64,
+        architecture: thumbctl_deploy::aws::Architecture::X86_64,
         tags: &all_tags,
     };
     // The role comes while the function is being tried.

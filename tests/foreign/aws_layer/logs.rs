@@ -1,6 +1,6 @@
 //! Logs, followed.
 
-use thumbctl::aws::{Deleted, ErrorKind, logs};
+use thumbctl_deploy::aws::{Deleted, ErrorKind, logs};
 
 use super::moto::Moto;
 use super::tags;

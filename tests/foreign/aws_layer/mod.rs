@@ -23,7 +23,7 @@ mod logs;
 mod moto;
 mod s3;
 
-use thumbctl::aws::Tags;
+use thumbctl_deploy::aws::Tags;
 use thumbctl_test_support::foreign::ForeignTest;
 
 fn tags() -> Tags {

@@ -2,8 +2,8 @@
 
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use thumbctl::aws::s3::{self, Emptied, Presence};
-use thumbctl::aws::{Deleted, ErrorKind};
+use thumbctl_deploy::aws::s3::{self, Emptied, Presence};
+use thumbctl_deploy::aws::{Deleted, ErrorKind};
 use tokio_util::sync::CancellationToken;
 
 use super::moto::{self, Moto};

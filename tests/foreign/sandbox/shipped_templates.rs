@@ -22,7 +22,7 @@ fn template(name: &str) -> String {
 /// The function's image, built as the stack's project has it; its URI.
 async fn image(cloud: &Cloud) -> String {
     let clients = &cloud.clients;
-    let source = thumbctl::assets::function_zip().unwrap();
+    let source = thumbctl_deploy::assets::function_zip().unwrap();
     let bucket = format!("thumbs-{SUFFIX}-build-source");
     clients.s3.put_object().bucket(&bucket).key("function.zip").body(source.into()).send().await.unwrap();
     let build = clients.codebuild.start_build().project_name(format!("thumbs-{SUFFIX}-build")).send().await.unwrap();

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use thumbctl::aws::policy::Document;
-use thumbctl::resource::ResourceKind;
+use thumbctl_core::resource::ResourceKind;
+use thumbctl_deploy::aws::policy::Document;
 
 use thumbctl_test_support::policies::{
     actions, assert_accounted_for, attach, only, refused, sign_as, strict, user, user_policy,
@@ -60,7 +60,7 @@ async fn every_action_of_the_users_policy_is_needed_or_listed_with_its_reason() 
     let admin = sandbox.clients();
     let keys = user(&admin, "novice").await;
     sign_as(&mut program, &sandbox, &keys);
-    let (name, content) = thumbctl::assets::sample_images()[0];
+    let (name, content) = thumbctl_deploy::assets::sample_images()[0];
     program.file(name, content);
     let mut novice = Novice {
         program: &program,

@@ -2,7 +2,7 @@
 //! `deploy` again completes.
 
 use serde_json::{Value, json};
-use thumbctl::event::{EventKind, StrategyKind};
+use thumbctl_core::event::{EventKind, StrategyKind};
 
 use thumbctl_test_support::arena::{Arena, side_by_side};
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
-use thumbctl::event::{EventKind, StrategyKind};
+use thumbctl_core::event::{EventKind, StrategyKind};
 
 use thumbctl_test_support::arena::{Arena, Death, side_by_side};
 use thumbctl_test_support::{Running, wait_for};

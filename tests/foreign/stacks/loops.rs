@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use thumbctl::event::{EventKind, LogSource, StrategyKind};
-use thumbctl::resource::{ResourceKind, ResourceState};
-
-use super::program;
+use thumbctl_core::event::{EventKind, LogSource, StrategyKind};
+use thumbctl_core::resource::{ResourceKind, ResourceState};
 use thumbctl_test_support::list_everything;
 use thumbctl_test_support::run_events::{assert_made, assert_succeeded, first, outputs};
+
+use super::program;
 
 thumbctl_test_support::foreign_tests! {
     [Python3] async: an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left,
@@ -18,7 +18,7 @@ thumbctl_test_support::foreign_tests! {
 
 async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
     let program = program();
-    let (name, content) = thumbctl::assets::sample_images()[2];
+    let (name, content) = thumbctl_deploy::assets::sample_images()[2];
     program.file(name, content);
 
     let deployed = program.run(["deploy", "--output", "json"]).ok().events();

@@ -4,10 +4,10 @@ use std::process::Stdio;
 
 use aws_sdk_cloudformation::types::{Capability, Parameter, StackStatus, Tag};
 use rustix::process::Signal;
-use thumbctl::event::EventKind;
+use thumbctl_core::event::EventKind;
+use thumbctl_test_support::{Finished, Program, Running, list_everything, until};
 
 use super::program;
-use thumbctl_test_support::{Finished, Program, Running, list_everything, until};
 
 thumbctl_test_support::foreign_tests! {
     [] async: a_plan_reads_the_templates_and_creates_nothing,
@@ -142,13 +142,13 @@ async fn a_stack_that_somebody_updates_is_waited_for_and_keeps_its_images() {
         r#"[{"service":"iam","operation":"TagRole","about":"-function-role","times":1,"kind":"delay","delay_ms":1500}]"#,
     );
     let clients = sandbox.clients();
-    let (name, content) = thumbctl::assets::sample_images()[2];
+    let (name, content) = thumbctl_deploy::assets::sample_images()[2];
     program.file(name, content);
     let events = program.run(["deploy", "--output", "json"]).ok().events();
     let EventKind::RunStarted(started) = &events[0].kind else { panic!("a run says how it begins") };
     program.run(["upload", name]).ok();
 
-    let stack = started.names.of(thumbctl::resource::ResourceKind::AppStack);
+    let stack = started.names.of(thumbctl_core::resource::ResourceKind::AppStack);
     let describe = || clients.cloudformation.describe_stacks().stack_name(&stack).send();
     let found = describe().await.expect("a stack").stacks()[0].clone();
     let same = |one: &Parameter| {
@@ -175,12 +175,12 @@ async fn only_a_teardown_throws_away_what_is_in_buckets() {
     let program = program();
     let sandbox = program.sandbox();
     let clients = sandbox.clients();
-    let (name, content) = thumbctl::assets::sample_images()[2];
+    let (name, content) = thumbctl_deploy::assets::sample_images()[2];
     program.file(name, content);
     let events = program.run(["deploy", "--output", "json"]).ok().events();
     let EventKind::RunStarted(started) = &events[0].kind else { panic!("a run says how it begins") };
     program.run(["upload", name]).ok();
-    let stack = started.names.of(thumbctl::resource::ResourceKind::AppStack);
+    let stack = started.names.of(thumbctl_core::resource::ResourceKind::AppStack);
     clients.cloudformation.delete_stack().stack_name(&stack).send().await.expect("its deletion begins");
     let describe = || clients.cloudformation.describe_stacks().stack_name(&stack).send();
     until("the deletion's failure", || async {

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::workspace::PATIENCE;
-use super::{program, terraform};
 use thumbctl_test_support::shared_provider::{REATTACH, SharedProviders};
 use thumbctl_test_support::{Finished, Program, Running, list_everything};
+
+use super::workspace::PATIENCE;
+use super::{program, terraform};
 
 thumbctl_test_support::foreign_tests! {
     [] async: a_build_that_fails_fails_whoever_waits_for_it_at_once;

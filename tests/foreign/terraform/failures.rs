@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use thumbctl::event::EventKind;
-use thumbctl::resource::ResourceKind;
-use thumbctl::resource::ResourceState;
+use thumbctl_core::event::EventKind;
+use thumbctl_core::resource::ResourceKind;
+use thumbctl_core::resource::ResourceState;
+use thumbctl_test_support::arena::{probe, side_by_side};
 
 use super::{arena, terraform};
-use thumbctl_test_support::arena::{probe, side_by_side};
 
 thumbctl_test_support::foreign_tests! {
     [Terraform] sync: an_error_at_any_resource_is_told_and_the_next_deploy_completes_or_destroy_leaves_nothing,

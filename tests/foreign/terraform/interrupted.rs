@@ -4,12 +4,12 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
-use thumbctl::event::{EventKind, LogSource};
-
-use super::{arena, terraform};
+use thumbctl_core::event::{EventKind, LogSource};
 use thumbctl_test_support::arena::{Arena, side_by_side};
 use thumbctl_test_support::shared_provider::Served;
 use thumbctl_test_support::{Running, wait_for};
+
+use super::{arena, terraform};
 
 thumbctl_test_support::foreign_tests! {
     [Terraform] sync: an_apply_that_is_stopped_at_any_moment_is_completed_or_destroyed,

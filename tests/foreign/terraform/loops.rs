@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::Stdio;
 
-use thumbctl::event::{Event, EventKind, LogSource, Outcome, StrategyKind};
-use thumbctl::resource::{ResourceKind, ResourceState};
-
-use super::{program, terraform};
+use thumbctl_core::event::{Event, EventKind, LogSource, Outcome, StrategyKind};
+use thumbctl_core::resource::{ResourceKind, ResourceState};
 use thumbctl_test_support::run_events::{assert_made, assert_succeeded, first, outputs};
 use thumbctl_test_support::shared_provider::SharedProviders;
 use thumbctl_test_support::{Program, list_everything};
+
+use super::{program, terraform};
 
 thumbctl_test_support::foreign_tests! {
     [Terraform] async: an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left,
@@ -73,7 +73,7 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
     let Some(found) = terraform() else { return };
     let mut program = program(&found);
     let sandbox = program.sandbox();
-    let (name, content) = thumbctl::assets::sample_images()[2];
+    let (name, content) = thumbctl_deploy::assets::sample_images()[2];
     program.file(name, content);
 
     let before = program.run(["plan", "--output", "json"]).ok().json();

@@ -11,7 +11,7 @@ mod sandbox;
 mod workspace;
 
 use serde_json::Value;
-use thumbctl::event::StrategyKind;
+use thumbctl_core::event::StrategyKind;
 use thumbctl_test_support::Program;
 use thumbctl_test_support::arena::Arena;
 use thumbctl_test_support::foreign::ForeignTest;

@@ -1,8 +1,9 @@
 //! What Terraform deploys is what the SDK strategy deploys, in every property but names, the strategy's tag and AWS's own tags.
 
-use super::{program, terraform};
 use thumbctl_test_support::described::{deploy, described};
 use thumbctl_test_support::shared_provider::SharedProviders;
+
+use super::{program, terraform};
 
 thumbctl_test_support::foreign_tests! {
     [Terraform] async: terraform_makes_the_same_as_the_sdk;

@@ -3,10 +3,10 @@
 
 use aws_sdk_codebuild::types::StatusType;
 use aws_sdk_s3::primitives::ByteStream;
-
-use super::workspace::{REGION, Workspace};
 use thumbctl_test_support::tools::Terraform;
 use thumbctl_test_support::{Clients, list_everything, until};
+
+use super::workspace::{REGION, Workspace};
 
 thumbctl_test_support::foreign_tests! {
     [Terraform] async: the_architecture_goes_up_works_changes_is_adopted_and_comes_down;
@@ -61,7 +61,7 @@ async fn build(clients: &Clients, project: &str) {
 
 async fn assert_makes_thumbnails(clients: &Clients, workspace: &Workspace) {
     let (source, destination) = (workspace.output("source_bucket"), workspace.output("destination_bucket"));
-    let (name, content) = thumbctl::assets::sample_images()[0];
+    let (name, content) = thumbctl_deploy::assets::sample_images()[0];
     let put = clients.s3.put_object().bucket(source).key(name).body(ByteStream::from_static(content));
     put.send().await.expect("the image is taken");
     let thumbnail = format!("thumb-{name}");

@@ -41,7 +41,7 @@ impl Workspace {
             program.set(name, value);
         }
         program.set("TF_VAR_policies", Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/policies"));
-        let archive = thumbctl::assets::function_zip().expect("the function can be zipped");
+        let archive = thumbctl_deploy::assets::function_zip().expect("the function can be zipped");
         program.set("TF_VAR_source_archive", program.file("function.zip", archive));
         // All but `init` is served by one provider, which has its environment from the same exports.
         let providers = SharedProviders::start(1, &terraform, &mut program, &BTreeMap::new());

@@ -133,7 +133,7 @@ fn names_of_files_journals_and_environment_are_cleaned() {
     let said = program.run([&upload[..], &["--output", "json"]].concat()).ok();
     assert_harmless(&said.stdout, "a run as JSON");
     let plan = said.events().into_iter().find_map(|event| match event.kind {
-        thumbctl::event::EventKind::RunStarted(started) => Some(started.plan),
+        thumbctl_core::event::EventKind::RunStarted(started) => Some(started.plan),
         _ => None,
     });
     let titles: Vec<String> = plan.expect("it begins").steps().iter().map(|step| step.title.clone()).collect();

@@ -2,8 +2,9 @@
 
 use std::fs::File;
 
-use super::picture;
 use thumbctl_test_support::Program;
+
+use super::picture;
 
 #[test]
 fn what_is_no_image_is_refused_before_anything_is_sent() {

@@ -2,11 +2,11 @@
 
 use aws_sdk_codebuild::types::StatusType;
 use rustix::process::Signal;
-use thumbctl::event::{EventKind, Outcome};
-
-use super::outcome;
+use thumbctl_core::event::{EventKind, Outcome};
 use thumbctl_test_support::whole_loop::assert_nothing_left;
 use thumbctl_test_support::{Program, Running, list_everything};
+
+use super::outcome;
 
 /// A build that takes as long as nobody stops it: its log in never answers.
 const SLOW_BUILD: &str = r#"[{"service":"ecr","operation":"GetAuthorizationToken","times":1,"kind":"hang"}]"#;

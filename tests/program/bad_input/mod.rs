@@ -10,12 +10,12 @@ mod journals;
 mod network;
 mod output;
 
-use thumbctl::event::{Event, EventKind, Outcome};
+use thumbctl_core::event::{Event, EventKind, Outcome};
 use thumbctl_test_support::Program;
 
 /// A smallish image in the work directory.
 fn picture(program: &Program) -> &'static str {
-    let (name, content) = thumbctl::assets::sample_images()[4];
+    let (name, content) = thumbctl_deploy::assets::sample_images()[4];
     program.file(name, content);
     name
 }

@@ -1,6 +1,6 @@
 //! The network gone in the middle.
 
-use thumbctl::event::EventKind;
+use thumbctl_core::event::EventKind;
 
 use thumbctl_test_support::whole_loop::assert_nothing_left;
 use thumbctl_test_support::{Finished, Program};

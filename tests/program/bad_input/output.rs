@@ -2,8 +2,9 @@
 
 use std::process::Stdio;
 
-use super::picture;
 use thumbctl_test_support::{Program, Running};
+
+use super::picture;
 
 #[test]
 fn with_json_there_is_nothing_else_on_standard_output() {

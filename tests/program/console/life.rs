@@ -36,6 +36,7 @@ fn answers_and_quits(console: &mut thumbctl_test_support::console::Console) {
 }
 
 /// Waits until the process is stopped, as by Ctrl-Z.
+#[cfg(target_os = "linux")]
 fn wait_stopped(console: &thumbctl_test_support::console::Console) {
     let stat = format!("/proc/{}/stat", console.pid().as_raw_nonzero());
     wait_for("the program to be stopped", || {
@@ -79,6 +80,7 @@ fn a_panic_gives_the_terminal_back_and_is_told_in_a_sentence() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn suspended_it_gives_the_terminal_back_and_continued_it_draws_itself_anew() {
     let program = Program::new();
     let mut console = open_empty(&program);
@@ -91,6 +93,7 @@ fn suspended_it_gives_the_terminal_back_and_continued_it_draws_itself_anew() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn stopped_from_elsewhere_it_gives_the_terminal_back_too() {
     let program = Program::new();
     let console = open_empty(&program);
@@ -174,7 +177,7 @@ fn what_another_process_does_is_shown_live_and_read_only() {
     let mut other = program.start(["deploy", "--yes", "--output", "json"]);
     other.wait_for_event(
         "the function to be created",
-        |kind| matches!(kind, thumbctl::event::EventKind::StepStarted { step } if step.as_str() == "function"),
+        |kind| matches!(kind, thumbctl_core::event::EventKind::StepStarted { step } if step.as_str() == "function"),
     );
     console.wait_for("read-only");
     console.wait_for("deploying");

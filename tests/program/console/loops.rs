@@ -1,6 +1,6 @@
 //! What people open the console for: deploy, look, try, destroy.
 
-use thumbctl::event::{Action, EventKind, Outcome};
+use thumbctl_core::event::{Action, EventKind, Outcome};
 
 use thumbctl_test_support::console::{ENTER, ESC, SIZE, deploy, open, open_empty};
 use thumbctl_test_support::{Program, list_everything, wait_for};

@@ -10,10 +10,10 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
-use thumbctl::aws::{AwsError, Downloads, ErrorKind, cloudformation, logs, s3};
+use thumbctl_deploy::aws::{AwsError, Downloads, ErrorKind, cloudformation, logs, s3};
+use thumbctl_test_support::Program;
 
 use super::canned::{answer, clients};
-use thumbctl_test_support::Program;
 
 /// The longest that is read of an answer, and what may be on its way beyond that.
 const BOUND: u64 = 17 * 1024 * 1024;

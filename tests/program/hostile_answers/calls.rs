@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use thumbctl::aws::{AwsError, cloudformation, codebuild, ecr, iam, lambda, logs, s3, sts};
+use thumbctl_deploy::aws::{AwsError, cloudformation, codebuild, ecr, iam, lambda, logs, s3, sts};
 
 use thumbctl_test_support::Clients;
 

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use thumbctl::aws::{BoundedClient, Downloads};
+use thumbctl_deploy::aws::{BoundedClient, Downloads};
 
 use thumbctl_test_support::{Clients, config};
 

@@ -1,13 +1,14 @@
 //! A clock that differs from the service's: the error names it, and not a permission.
 
+use std::time::SystemTime;
+
 use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
-use std::time::SystemTime;
-use thumbctl::aws::{AwsError, Downloads, ErrorKind, iam, logs, s3};
+use thumbctl_deploy::aws::{AwsError, Downloads, ErrorKind, iam, logs, s3};
+use thumbctl_test_support::{Clients, Program};
 
 use super::canned::{answer, clients};
-use thumbctl_test_support::{Clients, Program};
 
 const HOURS: i64 = 3600;
 

@@ -10,11 +10,11 @@ use std::time::Duration;
 use aws_smithy_types::body::SdkBody;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use thumbctl::aws::{BoundedClient, Downloads};
+use thumbctl_deploy::aws::{BoundedClient, Downloads};
+use thumbctl_test_support::{Clients, config};
 
 use super::calls::{SERVICES, call_all};
 use super::canned::{answer, clients};
-use thumbctl_test_support::{Clients, config};
 
 /// All calls of a service together end within this, whatever they are answered.
 const DEADLINE: Duration = Duration::from_secs(60);

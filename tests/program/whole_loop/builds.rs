@@ -1,8 +1,8 @@
 //! Builds: told to the last line, failing at once, from another source.
 
 use aws_sdk_cloudwatchlogs::types::OutputLogEvent;
-use thumbctl::event::{Event, EventKind, Failure, LogSource};
-use thumbctl::resource::ResourceKind;
+use thumbctl_core::event::{Event, EventKind, Failure, LogSource};
+use thumbctl_core::resource::ResourceKind;
 
 use thumbctl_test_support::whole_loop::{assert_nothing_left, names};
 use thumbctl_test_support::{Clients, Program};

@@ -1,7 +1,7 @@
 //! Images: strange names, and those of which no thumbnail can be made.
 
-use thumbctl::event::{EventKind, TrialStage};
-use thumbctl::resource::ResourceKind;
+use thumbctl_core::event::{EventKind, TrialStage};
+use thumbctl_core::resource::ResourceKind;
 
 use thumbctl_test_support::Program;
 use thumbctl_test_support::whole_loop::{assert_any_name_is_a_key, assert_nothing_left, deploy, samples};

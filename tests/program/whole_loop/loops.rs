@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use thumbctl::event::{Event, EventKind, LogSource, Outcome, TrialStage};
-use thumbctl::resource::ResourceKind;
-
-use super::compare::{decode, psnr};
+use thumbctl_core::event::{Event, EventKind, LogSource, Outcome, TrialStage};
+use thumbctl_core::resource::ResourceKind;
 use thumbctl_test_support::whole_loop::{assert_nothing_left, deploy, names, samples};
 use thumbctl_test_support::{Program, list_everything};
+
+use super::compare::{decode, psnr};
 
 fn outcome(events: &[Event]) -> Option<Outcome> {
     match events.last()?.kind {
@@ -27,7 +27,7 @@ fn assert_whole(events: &[Event]) {
 /// Each saved thumbnail is what Pillow makes of the same file, but for what nobody sees.
 #[track_caller]
 fn assert_like_the_references(program: &Program, dir: &str) {
-    for (name, _) in thumbctl::assets::sample_images() {
+    for (name, _) in thumbctl_deploy::assets::sample_images() {
         let reference = format!("{}/tests/references/{name}.png", env!("CARGO_MANIFEST_DIR"));
         let (width, height, theirs) = decode("image/png", &std::fs::read(reference).expect("a reference"));
         let extension = name.rsplit('.').next().expect("an extension").replace("jpg", "jpeg");

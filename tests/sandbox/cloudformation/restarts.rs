@@ -1,7 +1,7 @@
 //! Sandboxes that are killed in the middle: the next one goes on.
 
 use serde_json::{Value, json};
-use thumbctl::sandbox::{StateChange, change_state};
+use thumbctl_sandbox::{StateChange, change_state};
 
 use thumbctl_test_support::cloudformation::{Cloud, place};
 use thumbctl_test_support::until;

@@ -2,9 +2,9 @@
 
 use aws_sdk_codebuild::types::{BuildPhaseType, StatusType};
 use rustix::process::{Pid, test_kill_process};
+use thumbctl_test_support::{Sandbox, until};
 
 use super::{REGION, inline, log, look, phase, project, start};
-use thumbctl_test_support::{Sandbox, until};
 
 /// Waits until a build has written the id of a process into its log, and says it.
 async fn process_of(sandbox: &Sandbox, id: &str) -> Pid {

@@ -3,9 +3,9 @@
 use std::process::{Command, Stdio};
 
 use aws_sdk_codebuild::types::StatusType;
+use thumbctl_test_support::Sandbox;
 
 use super::{finished, inline, log, project, start};
-use thumbctl_test_support::Sandbox;
 
 const LOOK: &str = "version: 0.2\nphases:\n  build:\n    commands:\n      - |\n        ls -l /proc/self/fd\n        env\n        \
                     cat /proc/$PPID/cmdline | tr '\\0' ' '\n";

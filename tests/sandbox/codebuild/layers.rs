@@ -5,9 +5,9 @@ use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
+use thumbctl_test_support::Sandbox;
 
 use super::REGION;
-use thumbctl_test_support::Sandbox;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn layers_come_in_parts_and_are_what_they_say() {

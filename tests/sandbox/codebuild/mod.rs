@@ -140,7 +140,7 @@ async fn the_functions_buildspec_leaves_its_image_in_ecr() {
         .send()
         .await
         .unwrap();
-    let source = thumbctl::assets::function_zip().unwrap();
+    let source = thumbctl_deploy::assets::function_zip().unwrap();
     s3.put_object().bucket("source-of-builds").key("a b/source.zip").body(source.into()).send().await.unwrap();
     let ecr = sandbox.clients_in(REGION).ecr;
     ecr.create_repository().repository_name("thumb").send().await.unwrap();

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use aws_sdk_codebuild::types::{EnvironmentVariable, StatusType};
 use aws_sdk_lambda::primitives::Blob;
 use serde_json::{Value, json};
-use thumbctl::aws::policy::Document;
-use thumbctl::resource::ResourceKind;
+use thumbctl_core::resource::ResourceKind;
+use thumbctl_deploy::aws::policy::Document;
 
 use thumbctl_test_support::policies::{actions, assert_accounted_for, only, refused, unexercised};
 use thumbctl_test_support::{Clients, Program, until};
@@ -135,7 +135,7 @@ async fn every_action_of_the_function_policy_is_needed_or_listed_with_its_reason
     let none = aws_sdk_s3::types::NotificationConfiguration::builder().build();
     let put = clients.s3.put_bucket_notification_configuration().bucket(bucket).notification_configuration(none);
     put.send().await.expect("no notification");
-    let (key, content) = thumbctl::assets::sample_images()[0];
+    let (key, content) = thumbctl_deploy::assets::sample_images()[0];
     clients.s3.put_object().bucket(bucket).key(key).body(content.to_vec().into()).send().await.expect("an object");
     let event = json!({ "Records": [{
         "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "eventVersion": "2.1", "awsRegion": "us-east-1",

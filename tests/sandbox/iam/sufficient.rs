@@ -11,7 +11,7 @@ async fn the_readmes_policy_suffices_for_the_whole_loop() {
     let keys = user(&admin, "deployer").await;
     attach(&admin, "deployer", "thumbctl", &user_policy("thumbnails")).await;
     sign_as(&mut program, &sandbox, &keys);
-    let (name, content) = thumbctl::assets::sample_images()[0];
+    let (name, content) = thumbctl_deploy::assets::sample_images()[0];
     program.file(name, content);
 
     program.run(["deploy", "--yes"]).ok();

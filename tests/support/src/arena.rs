@@ -7,16 +7,16 @@ use std::sync::{LazyLock, Mutex};
 
 use aws_sdk_iam::error::ProvideErrorMetadata as _;
 use serde_json::Value;
+use thumbctl_core::deployment::Deployment;
+use thumbctl_core::event::StrategyKind;
+use thumbctl_core::journal::JournalStore;
+use thumbctl_core::names::DeploymentName;
+use thumbctl_core::resource::ResourceKind;
 use tokio::runtime::Runtime;
 
 use crate::shared_provider::SharedProviders;
 use crate::tools::Terraform;
 use crate::{Clients, Finished, Program, Running, Sandbox, list_everything};
-use thumbctl::deployment::Deployment;
-use thumbctl::event::StrategyKind;
-use thumbctl::journal::JournalStore;
-use thumbctl::names::DeploymentName;
-use thumbctl::resource::ResourceKind;
 
 /// For the listings: they are asked for from several threads, and connections belong to a runtime.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_codebuild::types::{EnvironmentVariableType, LogsConfigStatusType};
 use serde_json::{Value, json};
-use thumbctl::event::EventKind;
-use thumbctl::names::Names;
-use thumbctl::resource::ResourceKind::{self, *};
+use thumbctl_core::event::EventKind;
+use thumbctl_core::names::Names;
+use thumbctl_core::resource::ResourceKind::{self, *};
 
 use crate::{Clients, Program};
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use thumbctl::sandbox::{Behaviour, DataDir, Endpoint, Fault, FaultRule, SandboxError, ServeOptions, serve};
+use thumbctl_sandbox::{Behaviour, DataDir, Fault, FaultRule, SandboxError, ServeOptions, serve};
+use thumbctl_sandbox_protocol::Endpoint;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -61,6 +62,7 @@ impl Sandbox {
                 let _ = stopped.await;
             }),
             faults,
+            function_files: thumbctl_deploy::assets::function_files,
             behaviour,
             keys: None,
         };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use thumbctl::aws::policy::Document;
+use thumbctl_deploy::aws::policy::Document;
 
 use crate::{Clients, Program, Sandbox};
 

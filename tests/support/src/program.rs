@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use thumbctl::event::Event;
-use thumbctl::sandbox::{SandboxOptions, join_or_start};
+use thumbctl_core::event::Event;
+use thumbctl_sandbox_protocol::{SandboxOptions, join_or_start};
 
 use crate::running::{Finished, Running};
 use crate::sandbox::{Joined, Sandbox};

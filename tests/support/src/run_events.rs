@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use thumbctl::event::{Event, EventKind, Outcome};
-use thumbctl::resource::{ResourceKind, ResourceState};
+use thumbctl_core::event::{Event, EventKind, Outcome};
+use thumbctl_core::resource::{ResourceKind, ResourceState};
 
 /// It ended well.
 #[track_caller]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use thumbctl::event::{Event, EventKind};
+use thumbctl_core::event::{Event, EventKind};
 
 use crate::{PATIENCE, wait_for};
 

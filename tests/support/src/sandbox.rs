@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
-use thumbctl::sandbox::Lease;
+use thumbctl_sandbox_protocol::Lease;
 
 use crate::clients::Clients;
 use crate::running::{Finished, Running};

@@ -158,7 +158,7 @@ impl SharedProvider {
         std::fs::create_dir(dir).expect("a directory");
         command.current_dir(dir).env("TMPDIR", dir);
         // The configuration names it by a path from its folder, where a provider that terraform launches works.
-        let source = thumbctl::assets::function_zip().expect("the function can be zipped");
+        let source = thumbctl_deploy::assets::function_zip().expect("the function can be zipped");
         std::fs::write(dir.join("function.zip"), source).expect("a file");
         // Started by hand, it logs every call unless told otherwise.
         for log in ["TF_LOG", "TF_LOG_SDK", "TF_LOG_PROVIDER"] {
@@ -196,7 +196,7 @@ impl Drop for SharedProvider {
 
 /// Runs `init` in a folder with the shipped configuration, as thumbctl does.
 fn initialise(terraform: &Terraform, folder: &Path) {
-    for (name, content) in thumbctl::assets::terraform_files() {
+    for (name, content) in thumbctl_deploy::assets::terraform_files() {
         let file = folder.join(name);
         std::fs::create_dir_all(file.parent().expect("a folder")).expect("a directory");
         std::fs::write(file, content).expect("a file");

@@ -1,9 +1,9 @@
 //! What the tests of whole deployments share, whatever the strategy.
 
 use aws_sdk_s3::primitives::ByteStream;
-use thumbctl::event::{Event, EventKind, TrialStage};
-use thumbctl::names::Names;
-use thumbctl::resource::ResourceKind;
+use thumbctl_core::event::{Event, EventKind, TrialStage};
+use thumbctl_core::names::Names;
+use thumbctl_core::resource::ResourceKind;
 
 use crate::{Clients, Program, list_everything, until};
 
@@ -16,7 +16,7 @@ pub fn samples(program: &Program) -> Vec<&'static str> {
         program.file(name, content);
         *name
     };
-    thumbctl::assets::sample_images().iter().map(write).collect()
+    thumbctl_deploy::assets::sample_images().iter().map(write).collect()
 }
 
 /// The names that a run says it gives.
@@ -64,7 +64,7 @@ pub fn has_begun(kind: &EventKind) -> bool {
 /// Images that are put at once into a bucket that had none before become thumbnails, each at the first attempt.
 pub async fn assert_all_become_thumbnails(clients: &Clients, names: &Names) {
     let (source, destination) = (names.of(ResourceKind::SourceBucket), names.of(ResourceKind::DestinationBucket));
-    let image = thumbctl::assets::sample_images()[0].1;
+    let image = thumbctl_deploy::assets::sample_images()[0].1;
     let uploads = (0..IMAGES).map(|number| {
         let put = clients.s3.put_object().bucket(&source).key(format!("{number}.jpg"));
         put.body(image.to_vec().into()).send()
@@ -134,6 +134,6 @@ pub async fn assert_any_name_is_a_key(program: &Program, clients: &Clients, name
 
 /// A sample image by its name.
 pub fn sample(name: &str) -> &'static [u8] {
-    let samples = thumbctl::assets::sample_images();
+    let samples = thumbctl_deploy::assets::sample_images();
     samples.iter().find(|(known, _)| *known == name).expect("it is one of the samples").1
 }

@@ -1,13 +1,13 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use thumbctl_core::event::{Action, Event, EventKind, RunId, RunStarted, StrategyKind, VERSION};
+use thumbctl_core::names::{DeploymentName, Names, Suffix};
+use thumbctl_core::plan::{Plan, Step};
+use thumbctl_core::resource::{ResourceKind, ResourceState};
+use thumbctl_hostile_text::any_text;
 
 use super::*;
-use crate::event::{Action, Event, EventKind, RunId, RunStarted, StrategyKind, VERSION};
-use crate::names::{DeploymentName, Names, Suffix};
-use crate::plan::{Plan, Step};
-use crate::resource::{ResourceKind, ResourceState};
-use crate::text::hostile::any_text;
 
 fn event(kind: EventKind) -> Event {
     Event { v: VERSION, run: RunId::from_file_stem("1"), seq: 0, at: chrono::DateTime::UNIX_EPOCH, kind }

@@ -1,0 +1,356 @@
+//! [`Lines`]: all lines of a log, by number. Some blocks are in memory, all others in a file without a name.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+use thumbctl_core::event::Failure;
+use thumbctl_core::secret::Redactor;
+
+use super::block::{Block, LONGEST, Shape};
+use super::exchange::{LogLine, Row};
+use crate::model::log::ansi::{self, Painted};
+
+/// How many bytes of lines are kept in memory.
+pub(super) const BUDGET: usize = 8 * 1024 * 1024;
+
+/// All lines of a log.
+#[derive(Debug)]
+pub(super) struct Lines {
+    /// The closed blocks, oldest first.
+    entries: VecDeque<Entry>,
+    /// How many blocks were given up, and so the number of the first entry.
+    dropped: usize,
+    /// The blocks in memory by their number, the last used last.
+    resident: VecDeque<(usize, Block)>,
+    resident_bytes: usize,
+    /// The block that fills up, behind all others.
+    open: Block,
+    /// How many bytes of text a block has at most.
+    block: usize,
+    budget: usize,
+    spill: Spill,
+    trouble: Option<Failure>,
+    /// What masks credentials; it knows whether the next line is one of a private key.
+    redactor: Redactor,
+}
+
+/// Where a closed block is.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// The number of its first line.
+    first: usize,
+    shape: Shape,
+    /// Its place in the file, once it was written.
+    offset: Option<u64>,
+}
+
+/// How the file is made.
+pub(super) type Open = fn() -> io::Result<File>;
+
+/// The file for what does not fit into memory.
+#[derive(Debug)]
+struct Spill {
+    open: Open,
+    file: Option<File>,
+    end: u64,
+    /// Whether nothing can be written to it.
+    is_broken: bool,
+    /// Whether it was said that something cannot be read from it.
+    is_unreadable: bool,
+}
+
+impl Spill {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<u64> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert((self.open)()?),
+        };
+        file.write_all_at(bytes, self.end)?;
+        let offset = self.end;
+        self.end += bytes.len() as u64;
+        Ok(offset)
+    }
+
+    fn read(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        file.read_exact_at(into, offset)
+    }
+}
+
+impl Lines {
+    pub(super) fn new(block: usize, budget: usize, open: Open) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            dropped: 0,
+            resident: VecDeque::new(),
+            resident_bytes: 0,
+            open: Block::default(),
+            block,
+            budget,
+            spill: Spill { open, file: None, end: 0, is_broken: false, is_unreadable: false },
+            trouble: None,
+            redactor: Redactor::default(),
+        }
+    }
+
+    /// Forgets everything, and gives the file's room back.
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.block, self.budget, self.spill.open);
+    }
+
+    /// The number of the first line that is kept.
+    pub(super) fn first(&self) -> usize {
+        self.entries.front().map_or(0, |entry| entry.first)
+    }
+
+    /// The number behind the last line.
+    pub(super) fn end(&self) -> usize {
+        self.open_first() + self.open.len()
+    }
+
+    /// The number of the first line of the open block.
+    fn open_first(&self) -> usize {
+        self.entries.back().map_or(0, |entry| entry.first + entry.shape.lines)
+    }
+
+    /// What went wrong since this was asked last.
+    pub(super) fn take_trouble(&mut self) -> Option<Failure> {
+        self.trouble.take()
+    }
+
+    /// How many bytes of memory the lines take.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.resident_bytes + self.open.memory()
+    }
+
+    /// Adds a line; one of several lines becomes several.
+    pub(super) fn push(&mut self, line: &LogLine) {
+        let time = line.timestamp.map(|time| time.timestamp_millis());
+        let text = line.text.trim_end_matches(['\r', '\n']);
+        if memchr::memchr(b'\n', text.as_bytes()).is_none() {
+            let painted = ansi::read(text);
+            match self.masked(&painted.text) {
+                Some(masked) => self.add(&Painted { text: masked, paints: Vec::new() }, time),
+                None => self.add(&painted, time),
+            }
+            return;
+        }
+        // Masked together: a value in quotes may go over several of them.
+        let lines: Vec<Painted> = text.split('\n').map(ansi::read).collect();
+        let together = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
+        match self.masked(&together) {
+            Some(masked) => {
+                masked.split('\n').for_each(|text| self.add(&Painted { text: text.into(), paints: Vec::new() }, time));
+            }
+            None => lines.iter().for_each(|line| self.add(line, time)),
+        }
+    }
+
+    /// A text as it may be kept, if it tells a credential. Only the text that is seen can be judged: what switches colours
+    /// may stand within a name or within its value. Where something is masked, the colours are in the wrong places and go.
+    fn masked(&mut self, text: &str) -> Option<String> {
+        match self.redactor.redact(text) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(masked) => Some(masked),
+        }
+    }
+
+    fn add(&mut self, painted: &Painted, time: Option<i64>) {
+        let mut from = 0;
+        loop {
+            let rest = &painted.text[from..];
+            let part = &rest[..rest.floor_char_boundary(LONGEST)];
+            if !self.open.has_room(part.len(), self.block) {
+                self.close();
+            }
+            self.open.push(part, &painted.paints, from, time, from > 0);
+            from += part.len();
+            if from == painted.text.len() {
+                break;
+            }
+        }
+    }
+
+    /// The open block is full, or there is none yet.
+    fn close(&mut self) {
+        let mut full = std::mem::replace(&mut self.open, Block::open(self.block));
+        if full.len() == 0 {
+            return;
+        }
+        full.close();
+        let first = self.open_first();
+        self.entries.push_back(Entry { first, shape: full.shape(), offset: None });
+        let number = self.dropped + self.entries.len() - 1;
+        self.keep(number, full, true);
+    }
+
+    /// Takes a block into memory, and makes room for it.
+    fn keep(&mut self, number: usize, block: Block, may_drop: bool) {
+        self.resident_bytes += block.memory();
+        self.resident.push_back((number, block));
+        while self.resident_bytes > self.budget && self.resident.len() > 1 && self.make_room(may_drop) {}
+    }
+
+    /// Takes the block that was not used for the longest time out of memory. Answers whether there can be more room.
+    fn make_room(&mut self, may_drop: bool) -> bool {
+        if !self.spill.is_broken {
+            let number = self.resident.front().expect("more than one is there").0;
+            match self.write(number) {
+                Ok(()) => self.evict(0),
+                Err(error) => {
+                    self.spill.is_broken = true;
+                    let hint = "the oldest lines are given up; the folder for temporary files (TMPDIR) needs room";
+                    self.fail("the log does not fit into memory nor into a temporary file", &error, hint);
+                }
+            }
+            return true;
+        }
+        // Without the file: first what can be read from it again, then the oldest lines, so that no gap comes to be.
+        let others = self.resident.len() - 1;
+        let is_written = |(number, _): &(usize, Block)| self.entries[*number - self.dropped].offset.is_some();
+        if let Some(at) = self.resident.iter().take(others).position(is_written) {
+            self.evict(at);
+            return true;
+        }
+        if may_drop {
+            if let Some(at) = self.resident.iter().position(|(number, _)| *number == self.dropped) {
+                self.evict(at);
+            }
+            self.entries.pop_front();
+            self.dropped += 1;
+        }
+        may_drop
+    }
+
+    /// Writes the first block in memory to the file, if it is not in it.
+    fn write(&mut self, number: usize) -> io::Result<()> {
+        let entry = &mut self.entries[number - self.dropped];
+        if entry.offset.is_none() {
+            entry.offset = Some(self.spill.write(&self.resident[0].1.to_bytes())?);
+        }
+        Ok(())
+    }
+
+    fn evict(&mut self, place: usize) {
+        if let Some((_, block)) = self.resident.remove(place) {
+            self.resident_bytes -= block.memory();
+        }
+    }
+
+    fn fail(&mut self, message: &str, error: &io::Error, hint: &str) {
+        self.trouble = Some(Failure {
+            message: message.to_owned(),
+            causes: vec![error.to_string()],
+            log: Vec::new(),
+            hint: Some(hint.to_owned()),
+        });
+    }
+
+    /// Says that lines cannot be read; once, since they will be asked for again and again.
+    fn fail_reading(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.spill.is_unreadable, true) {
+            let hint = "these lines are shown empty; what comes from now on is not touched by it";
+            self.fail("lines of the log cannot be read from the temporary file", error, hint);
+        }
+    }
+
+    /// The place among the entries of the block that has a line; none: the open one has it.
+    fn entry_of(&self, line: usize) -> Option<usize> {
+        if line >= self.open_first() {
+            return None;
+        }
+        Some(self.entries.partition_point(|entry| entry.first + entry.shape.lines <= line))
+    }
+
+    /// The block that has a line that is there, in memory, and the number of its first line.
+    fn block_of(&mut self, line: usize) -> (usize, &Block) {
+        let Some(at) = self.entry_of(line) else { return (self.open_first(), &self.open) };
+        let first = self.entries[at].first;
+        let number = self.dropped + at;
+        match self.resident.iter().rposition(|(other, _)| *other == number) {
+            Some(place) if place + 1 == self.resident.len() => {}
+            Some(place) => {
+                let used = self.resident.remove(place).expect("it was just found");
+                self.resident.push_back(used);
+            }
+            None => {
+                let block = self.load(self.entries[at]);
+                self.keep(number, block, false);
+            }
+        }
+        (first, &self.resident.back().expect("it was just put there").1)
+    }
+
+    fn load(&mut self, entry: Entry) -> Block {
+        let mut bytes = vec![0; entry.shape.bytes()];
+        let read = entry.offset.ok_or_else(|| io::ErrorKind::NotFound.into());
+        let block = read
+            .and_then(|offset| self.spill.read(offset, &mut bytes))
+            .and_then(|()| Block::from_bytes(&bytes, entry.shape).ok_or_else(|| io::ErrorKind::InvalidData.into()));
+        block.unwrap_or_else(|error| {
+            self.fail_reading(&error);
+            Block::blank(entry.shape.lines)
+        })
+    }
+
+    /// A line's text, for as long as nothing else is asked.
+    pub(super) fn text(&mut self, line: usize) -> &str {
+        let (first, block) = self.block_of(line);
+        block.line(line - first)
+    }
+
+    /// A line with all that is known of it.
+    pub(super) fn row(&mut self, line: usize) -> Row {
+        let (first, block) = self.block_of(line);
+        block.row(line - first, line)
+    }
+
+    /// The lines from one on that are in the same block as it.
+    pub(super) fn rest_of_block(&self, line: usize) -> Range<usize> {
+        match self.entry_of(line) {
+            None => line..self.end(),
+            Some(at) => line..self.entries[at].first + self.entries[at].shape.lines,
+        }
+    }
+
+    /// The texts from a line on to the end of its block. What is not in memory is read into the buffer and not kept: a
+    /// search goes once through everything, and would drive out what is looked at.
+    pub(super) fn texts_from<'a>(&'a mut self, line: usize, buffer: &'a mut Vec<u8>) -> &'a [u8] {
+        let Some(at) = self.entry_of(line) else { return self.open.text_from(line - self.open_first()) };
+        let entry = self.entries[at];
+        let number = self.dropped + at;
+        if let Some(place) = self.resident.iter().position(|(other, _)| *other == number) {
+            return self.resident[place].1.text_from(line - entry.first);
+        }
+        buffer.resize(entry.shape.text, 0);
+        let read = entry.offset.ok_or_else(|| io::ErrorKind::NotFound.into());
+        if let Err(error) = read.and_then(|offset| self.spill.read(offset, buffer)) {
+            self.fail_reading(&error);
+            return &[];
+        }
+        let skipped = match line - entry.first {
+            0 => 0,
+            lines => memchr::memchr_iter(b'\n', buffer).nth(lines - 1).map_or(buffer.len(), |at| at + 1),
+        };
+        &buffer[skipped..]
+    }
+
+    /// Hands over the texts of some lines of one block, and which of them go on with the line before (counted from the
+    /// first of them).
+    pub(super) fn copy(&mut self, lines: Range<usize>) -> (Vec<u8>, Vec<usize>) {
+        let (first, block) = self.block_of(lines.start);
+        let inside = lines.start - first..lines.end - first;
+        let continued = block.continued(inside.clone()).map(|line| line - inside.start).collect();
+        (block.texts(inside).to_vec(), continued)
+    }
+}
+
+/// Where files without a name are made.
+pub(super) fn temporary_file() -> io::Result<File> {
+    tempfile::tempfile()
+}

@@ -1,0 +1,387 @@
+//! [`LogPane`]: a window onto a log that may be far longer than what is in memory.
+//!
+//! The lines themselves are in a [`crate::log_store::LogStore`], outside the model. The pane says how much can be seen
+//! and where to go, and has what it was shown last.
+
+pub mod ansi;
+pub mod fold;
+pub mod needle;
+#[cfg(test)]
+mod tests;
+
+use crossterm::event::{Event as TerminalEvent, KeyEvent};
+use thumbctl_core::event::LogSource;
+use thumbctl_platform::text;
+use tui_input::Input;
+use tui_input::backend::crossterm::EventHandler;
+
+use self::needle::Needle;
+use crate::keymap::Action;
+use crate::log_store::{Frame, LogCommand, LogLine, LogReport, Move, Row, Window};
+use crate::message::Effect;
+
+/// From this width on, each line's time is shown.
+const TIMES_FROM: usize = 70;
+
+/// How many columns a step to the side is.
+const SIDESTEP: usize = 8;
+
+/// A window onto a log.
+#[derive(Clone, Debug)]
+pub struct LogPane {
+    /// Whose log.
+    pub source: LogSource,
+    size: (usize, usize),
+    wrap: bool,
+    /// Columns scrolled to the right.
+    left: usize,
+    /// The same, where a search began.
+    left_before: usize,
+    window: Window,
+    search: Option<Needle>,
+    filter: Option<Needle>,
+    typing: Option<Typing>,
+    has_heard: bool,
+}
+
+/// What is being typed.
+#[derive(Clone, Debug)]
+pub struct Typing {
+    /// What for.
+    pub purpose: Purpose,
+    /// The line.
+    pub input: Input,
+    /// What was searched or filtered for before.
+    before: Option<Needle>,
+}
+
+/// What a line is typed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To find it.
+    Search,
+    /// To show only lines that contain it.
+    Filter,
+}
+
+impl LogPane {
+    /// An empty log.
+    pub fn new(source: LogSource) -> Self {
+        Self {
+            source,
+            size: (0, 0),
+            wrap: false,
+            left: 0,
+            left_before: 0,
+            window: Window { following: true, ..Window::default() },
+            search: None,
+            filter: None,
+            typing: None,
+            has_heard: false,
+        }
+    }
+
+    /// What is to be seen.
+    pub fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// Whether long lines are broken.
+    pub fn wraps(&self) -> bool {
+        self.wrap
+    }
+
+    /// How many columns are scrolled to the right.
+    pub fn left(&self) -> usize {
+        if self.wrap { 0 } else { self.left }
+    }
+
+    /// What is searched for.
+    pub fn search(&self) -> Option<&Needle> {
+        self.search.as_ref()
+    }
+
+    /// What lines must contain to be shown.
+    pub fn filter(&self) -> Option<&Needle> {
+        self.filter.as_ref()
+    }
+
+    /// What is being typed.
+    pub fn typing(&self) -> Option<&Typing> {
+        self.typing.as_ref()
+    }
+
+    /// Whether a search or filter is being typed.
+    pub fn is_typing(&self) -> bool {
+        self.typing.is_some()
+    }
+
+    /// Whether its store has ever said anything.
+    pub fn has_heard(&self) -> bool {
+        self.has_heard
+    }
+
+    /// How many columns stand before a line's text, where there are so many in all: the sign of the current line, and from
+    /// a width on the time.
+    pub fn gutter(columns: usize) -> usize {
+        if columns >= TIMES_FROM { 11 } else { 2 }
+    }
+
+    /// The frame that it is shown in.
+    pub fn show(&self) -> LogCommand {
+        let (columns, rows) = self.size;
+        let columns = columns.saturating_sub(Self::gutter(columns));
+        LogCommand::Show(Frame { rows, columns, wrap: self.wrap })
+    }
+
+    fn want(&self, command: LogCommand) -> Vec<Effect> {
+        vec![Effect::Log(self.source, command)]
+    }
+
+    fn go(&self, to: Move) -> Vec<Effect> {
+        self.want(LogCommand::Move(to))
+    }
+
+    /// Takes in new lines, in their order. They go to the store; what is seen of them comes back as a report.
+    pub fn append(&mut self, lines: Vec<LogLine>) -> Vec<Effect> {
+        if lines.is_empty() { Vec::new() } else { self.want(LogCommand::Append(lines)) }
+    }
+
+    /// Forgets every line: another run's log begins.
+    pub fn clear(&mut self) -> Vec<Effect> {
+        self.window = Window { following: true, ..Window::default() };
+        self.left = 0;
+        self.want(LogCommand::Clear)
+    }
+
+    /// Does one of the actions of [`crate::keymap::Context::Log`], or `Accept` / `Back` / `Up` / `Down` while typing.
+    pub fn act(&mut self, action: Action) -> Vec<Effect> {
+        if let Some(typing) = self.typing.take() {
+            return self.act_typing(typing, action);
+        }
+        match action {
+            Action::Up => self.go(Move::Up),
+            Action::Down => self.go(Move::Down),
+            Action::PageUp => self.go(Move::PageUp),
+            Action::PageDown => self.go(Move::PageDown),
+            Action::Top => self.go(Move::Top),
+            Action::Bottom => self.go(Move::Bottom),
+            Action::SearchNext => self.go(Move::NextMatch),
+            Action::SearchPrevious => self.go(Move::PreviousMatch),
+            Action::Left => {
+                self.left = self.left.saturating_sub(SIDESTEP);
+                Vec::new()
+            }
+            Action::Right => {
+                self.left = (self.left + SIDESTEP).min(self.most_left());
+                Vec::new()
+            }
+            Action::ToggleWrap => {
+                self.wrap = !self.wrap;
+                self.want(self.show())
+            }
+            Action::Search => {
+                self.begin_typing(Purpose::Search, self.search.clone());
+                self.want(LogCommand::Remember)
+            }
+            Action::Filter => {
+                self.begin_typing(Purpose::Filter, self.filter.clone());
+                Vec::new()
+            }
+            Action::Copy => self.current().map(|row| Effect::Copy(row.painted.text.clone())).into_iter().collect(),
+            Action::Save => {
+                let name = match self.source {
+                    LogSource::Build => "thumbctl-build",
+                    LogSource::Function => "thumbctl-function",
+                    LogSource::Stack => "thumbctl-stacks",
+                    LogSource::Terraform => "thumbctl-terraform",
+                };
+                self.want(LogCommand::Save(name.to_owned()))
+            }
+            // The last that was done is undone first: one searches in what was filtered.
+            Action::Back if self.search.is_some() => self.set(Purpose::Search, None),
+            Action::Back if self.filter.is_some() => self.set(Purpose::Filter, None),
+            _ => Vec::new(),
+        }
+    }
+
+    fn begin_typing(&mut self, purpose: Purpose, before: Option<Needle>) {
+        // A filter is rather narrowed than typed anew; a search is rather another.
+        let text = before.as_ref().filter(|_| purpose == Purpose::Filter).map_or("", Needle::text);
+        self.typing = Some(Typing { purpose, input: Input::new(text.to_owned()), before });
+        self.left_before = self.left;
+    }
+
+    fn act_typing(&mut self, typing: Typing, action: Action) -> Vec<Effect> {
+        let purpose = typing.purpose;
+        match (action, purpose) {
+            (Action::Accept, Purpose::Search) => {
+                // Nothing typed: the search that was is gone on with, as pagers do.
+                let mut effects = Vec::new();
+                if typing.input.value().is_empty() && typing.before.is_some() {
+                    effects = self.set(purpose, typing.before);
+                }
+                effects.extend(self.want(LogCommand::Forget));
+                effects
+            }
+            (Action::Accept, Purpose::Filter) => Vec::new(),
+            (Action::Back, _) => {
+                let mut effects = Vec::new();
+                if !typing.input.value().is_empty() || self.needle(purpose) != typing.before.as_ref() {
+                    effects = self.set(purpose, typing.before);
+                }
+                if purpose == Purpose::Search {
+                    self.left = self.left_before;
+                    effects.extend(self.want(LogCommand::Return));
+                }
+                effects
+            }
+            (action, purpose) => {
+                self.typing = Some(typing);
+                match (action, purpose) {
+                    (Action::Up, Purpose::Search) => self.go(Move::PreviousMatch),
+                    (Action::Down, Purpose::Search) => self.go(Move::NextMatch),
+                    (Action::Up, Purpose::Filter) => self.go(Move::Up),
+                    (Action::Down, Purpose::Filter) => self.go(Move::Down),
+                    _ => Vec::new(),
+                }
+            }
+        }
+    }
+
+    fn needle(&self, purpose: Purpose) -> Option<&Needle> {
+        match purpose {
+            Purpose::Search => self.search.as_ref(),
+            Purpose::Filter => self.filter.as_ref(),
+        }
+    }
+
+    fn set(&mut self, purpose: Purpose, needle: Option<Needle>) -> Vec<Effect> {
+        let text = needle.as_ref().map_or_else(String::new, |needle| needle.text().to_owned());
+        match purpose {
+            Purpose::Search => {
+                self.search = needle;
+                self.want(LogCommand::Search(text))
+            }
+            Purpose::Filter => {
+                self.filter = needle;
+                self.want(LogCommand::Filter(text))
+            }
+        }
+    }
+
+    /// Takes a key while a line is typed.
+    pub fn type_key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        let Some(typing) = &mut self.typing else { return Vec::new() };
+        if !typing.input.handle_event(&TerminalEvent::Key(key)).is_some_and(|change| change.value) {
+            return Vec::new();
+        }
+        let (purpose, needle) = (typing.purpose, Needle::new(typing.input.value()));
+        self.set(purpose, needle)
+    }
+
+    /// Scrolls by so many lines, down if positive: the mouse's wheel.
+    pub fn scroll(&mut self, lines: i32) -> Vec<Effect> {
+        self.go(Move::Scroll(lines))
+    }
+
+    /// A click on a row of its lines.
+    pub fn click(&mut self, row: u16) -> Vec<Effect> {
+        let columns = self.text_columns();
+        let mut behind = 0;
+        for (index, line) in self.window.lines.iter().enumerate() {
+            let rows = if self.wrap { fold::rows(&line.painted.text, columns) } else { 1 };
+            behind += if index == 0 { rows.saturating_sub(self.window.skip) } else { rows };
+            if usize::from(row) < behind {
+                return self.go(Move::Line(line.number));
+            }
+        }
+        Vec::new()
+    }
+
+    /// Says how many columns and rows its lines can be drawn in.
+    pub fn resize(&mut self, width: u16, height: u16) -> Vec<Effect> {
+        let size = (usize::from(width), usize::from(height));
+        if size == self.size {
+            return Vec::new();
+        }
+        self.size = size;
+        self.want(self.show())
+    }
+
+    /// Takes in what the store says.
+    pub fn take_in(&mut self, report: LogReport) -> Vec<Effect> {
+        match report {
+            LogReport::Seen(window) => {
+                let before = self.found_line();
+                self.has_heard = true;
+                self.window = *window;
+                if self.found_line() != before {
+                    self.bring_match_in();
+                }
+                // Scrolled to the side beyond every line, there would be nothing to see and no sign why.
+                self.left = self.left.min(self.most_left());
+                if self.typing.as_ref().is_some_and(|typing| typing.purpose == Purpose::Search)
+                    && self.found_line().is_none()
+                {
+                    self.left = self.left_before.min(self.most_left());
+                }
+                Vec::new()
+            }
+            LogReport::Saved { lines, path } => {
+                vec![Effect::Say(Ok(format!("Saved {} to {}", text::count(lines, "line"), path.display())))]
+            }
+            LogReport::Failed(failure) => vec![Effect::Say(Err(failure))],
+        }
+    }
+
+    /// The current line, if it matches the search, and how many lines do.
+    fn found_line(&self) -> Option<(usize, usize)> {
+        let found = self.window.search?;
+        found.at?;
+        Some((self.current()?.number, found.matches))
+    }
+
+    /// The current line.
+    pub fn current(&self) -> Option<&Row> {
+        self.window.lines.get(self.window.current)
+    }
+
+    fn text_columns(&self) -> usize {
+        self.size.0.saturating_sub(Self::gutter(self.size.0))
+    }
+
+    /// How far to the right it can be scrolled so that there is something to see.
+    fn most_left(&self) -> usize {
+        let widest = self.window.lines.iter().map(|row| text::width(&row.painted.text)).max().unwrap_or(0);
+        widest.saturating_sub(self.text_columns())
+    }
+
+    /// Scrolls to the side so that the match in the current line can be seen.
+    fn bring_match_in(&mut self) {
+        let (Some(row), Some(needle)) = (self.current(), &self.search) else { return };
+        let line = &row.painted.text;
+        let Some(range) = needle.ranges(line).into_iter().next() else { return };
+        let (begins, ends) = (text::width(&line[..range.start]), text::width(&line[..range.end]));
+        let columns = self.text_columns();
+        // The outermost columns may be taken by the signs that there is more.
+        if begins <= self.left && self.left > 0 || ends >= self.left + columns {
+            self.left = if ends < columns { 0 } else { begins.saturating_sub(columns / 3) };
+        }
+    }
+
+    /// Whether an action would do something now.
+    pub fn can(&self, action: Action) -> bool {
+        let has_lines = !self.window.lines.is_empty();
+        match action {
+            Action::Left => !self.wrap && self.left > 0,
+            Action::Right => !self.wrap && self.left < self.most_left(),
+            Action::SearchNext | Action::SearchPrevious => self.search.is_some(),
+            Action::Back => self.search.is_some() || self.filter.is_some(),
+            Action::Filter => self.window.total > 0 || self.filter.is_some(),
+            Action::Search | Action::Save => self.window.total > 0,
+            Action::ToggleWrap => true,
+            _ => has_lines,
+        }
+    }
+}

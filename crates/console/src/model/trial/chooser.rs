@@ -1,0 +1,347 @@
+//! [`Chooser`]: the list from which images are chosen: those that were dropped or typed, the samples, a folder.
+
+use std::path::{Path, PathBuf};
+
+use thumbctl_core::event::Failure;
+
+/// Something in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A folder.
+    Folder,
+    /// An image.
+    Image {
+        /// The size of its file.
+        bytes: u64,
+    },
+}
+
+/// Which folder is to be listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Folder {
+    /// The sample images.
+    Samples,
+    /// The folder that the program was started in.
+    Working,
+    /// This one.
+    At(PathBuf),
+}
+
+/// What a folder has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// Its folders and images.
+    pub entries: Vec<Entry>,
+    /// How many more it has that are not listed.
+    pub left_out: usize,
+}
+
+/// What is known of a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Shelf {
+    /// Nobody has asked.
+    #[default]
+    Unknown,
+    /// It is being read.
+    Asked,
+    /// This is in it.
+    Listed(Listing),
+    /// It cannot be read.
+    Failed(Failure),
+}
+
+/// A row of the list.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Row<'a> {
+    /// Says what comes below.
+    Heading(&'a str, Option<&'a Path>),
+    /// The folder above.
+    Parent(&'a Path),
+    /// A folder or an image.
+    Entry(&'a Entry),
+    /// Says why there is nothing, or not all.
+    Note(Note<'a>),
+}
+
+/// Why there is nothing, or not all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Note<'a> {
+    /// It is being read.
+    Reading,
+    /// There is nothing.
+    NoImages,
+    /// There are so many more.
+    LeftOut(usize),
+    /// It cannot be read.
+    Failed(&'a Failure),
+}
+
+impl Row<'_> {
+    /// Whether the cursor can stand on it.
+    pub fn can_be_chosen(&self) -> bool {
+        matches!(self, Self::Parent(_) | Self::Entry(_))
+    }
+}
+
+/// The list from which images are chosen.
+#[derive(Clone, Debug, Default)]
+pub struct Chooser {
+    /// What was dropped onto the terminal or typed.
+    given: Vec<Entry>,
+    samples: Shelf,
+    files: Shelf,
+    /// The folder that is listed or being read, once it is known.
+    folder: Option<PathBuf>,
+    /// What was asked for last: an earlier answer is not wanted any more.
+    asked: Option<Folder>,
+    /// What is to be under the cursor when the folder has been read: where one comes from.
+    next_to: Option<PathBuf>,
+    /// The chosen images, in the order in which they were chosen.
+    marked: Vec<PathBuf>,
+    /// The row under the cursor.
+    cursor: usize,
+    /// Whether the user has moved the cursor: until then it stays at the top while folders are being read.
+    is_moved: bool,
+}
+
+impl Chooser {
+    /// What has to be read before there is anything to choose from.
+    pub fn open(&mut self) -> Vec<Folder> {
+        let mut folders = Vec::new();
+        if self.samples == Shelf::Unknown {
+            self.samples = Shelf::Asked;
+            folders.push(Folder::Samples);
+        }
+        if self.files == Shelf::Unknown {
+            self.files = Shelf::Asked;
+            self.asked = Some(Folder::Working);
+            folders.push(Folder::Working);
+        }
+        folders
+    }
+
+    /// Takes in what a folder has. Answers whether anybody wanted to know.
+    pub fn take_in(&mut self, folder: &Folder, listing: Result<Listing, Failure>) -> bool {
+        if *folder == Folder::Samples {
+            let under = self.is_moved.then(|| self.under_cursor()).flatten();
+            self.samples = shelf(listing);
+            self.go_to(under);
+            return true;
+        }
+        if self.asked.as_ref() != Some(folder) {
+            return false;
+        }
+        self.asked = None;
+        let stood_on_parent = matches!(self.selected(), Some(Row::Parent(_)));
+        let under = self.next_to.take().or_else(|| self.is_moved.then(|| self.under_cursor()).flatten());
+        if let Ok(listing) = &listing {
+            self.folder = Some(listing.folder.clone());
+        }
+        self.files = shelf(listing);
+        if under.is_none() && stood_on_parent && self.is_moved {
+            self.move_by(1);
+        }
+        self.go_to(under);
+        true
+    }
+
+    /// Takes in images that were dropped or typed: they are chosen at once. Answers the folder to be read, if one was among
+    /// them.
+    pub fn give(&mut self, entries: Vec<Entry>) -> Option<Folder> {
+        let mut folder = None;
+        let mut last = None;
+        for entry in entries {
+            match entry.kind {
+                Kind::Folder => folder = Some(entry.path),
+                Kind::Image { .. } => {
+                    last = Some(entry.path.clone());
+                    if !self.marked.contains(&entry.path) {
+                        self.marked.push(entry.path.clone());
+                    }
+                    if !self.rows().iter().any(|row| matches!(row, Row::Entry(known) if known.path == entry.path)) {
+                        self.given.push(entry);
+                    }
+                }
+            }
+        }
+        if last.is_some() {
+            self.is_moved = true;
+            self.go_to(last);
+        }
+        folder.map(|path| self.enter(path))
+    }
+
+    /// The rows of the list.
+    pub fn rows(&self) -> Vec<Row<'_>> {
+        let mut rows = Vec::new();
+        if !self.given.is_empty() {
+            rows.push(Row::Heading("Dropped or typed", None));
+            rows.extend(self.given.iter().map(Row::Entry));
+        }
+        rows.push(Row::Heading("Sample images", None));
+        shelf_rows(&self.samples, &mut rows);
+        rows.push(Row::Heading("Files", self.folder.as_deref()));
+        rows.extend(self.folder.as_deref().and_then(Path::parent).map(Row::Parent));
+        shelf_rows(&self.files, &mut rows);
+        rows
+    }
+
+    /// The row under the cursor: its number in [`Self::rows`]. The cursor stands on a row that can be chosen, if there is one.
+    pub fn cursor(&self) -> usize {
+        let rows = self.rows();
+        let at = self.cursor.min(rows.len().saturating_sub(1));
+        let below = (at..rows.len()).find(|row| rows[*row].can_be_chosen());
+        below.or_else(|| (0..at).rev().find(|row| rows[*row].can_be_chosen())).unwrap_or(at)
+    }
+
+    /// What is under the cursor.
+    pub fn selected(&self) -> Option<Row<'_>> {
+        self.rows().get(self.cursor()).copied().filter(Row::can_be_chosen)
+    }
+
+    /// The image under the cursor.
+    pub fn selected_image(&self) -> Option<&Entry> {
+        match self.selected()? {
+            Row::Entry(entry) if entry.kind != Kind::Folder => Some(entry),
+            _ => None,
+        }
+    }
+
+    /// Moves the cursor by so many rows that can be chosen.
+    pub fn move_by(&mut self, by: isize) {
+        let rows = self.rows();
+        let places: Vec<usize> = (0..rows.len()).filter(|row| rows[*row].can_be_chosen()).collect();
+        let at = places.iter().position(|place| *place == self.cursor()).unwrap_or(0);
+        self.is_moved = true;
+        if let Some(last) = places.len().checked_sub(1) {
+            self.cursor = places[at.saturating_add_signed(by).min(last)];
+        }
+    }
+
+    /// Moves the cursor to a row, if it can be chosen. Answers whether it stood there.
+    pub fn click(&mut self, row: usize) -> bool {
+        let was = self.cursor();
+        if self.rows().get(row).is_some_and(Row::can_be_chosen) {
+            self.cursor = row;
+            self.is_moved = true;
+        }
+        row == was
+    }
+
+    /// Chooses the image under the cursor, or does not any more; the cursor goes on to the next.
+    pub fn mark(&mut self) {
+        let Some(path) = self.selected_image().map(|entry| entry.path.clone()) else { return };
+        match self.marked.iter().position(|marked| *marked == path) {
+            Some(at) => {
+                self.marked.remove(at);
+            }
+            None => self.marked.push(path),
+        }
+        self.move_by(1);
+    }
+
+    /// The chosen images, in the order in which they were chosen.
+    pub fn marked(&self) -> &[PathBuf] {
+        &self.marked
+    }
+
+    /// Nothing is chosen any more; what was dropped or typed stays in the list.
+    pub fn unmark_all(&mut self) {
+        self.marked.clear();
+    }
+
+    /// Whether there is a folder under the cursor that can be gone into.
+    pub fn can_enter(&self) -> bool {
+        matches!(self.selected(), Some(Row::Parent(_) | Row::Entry(Entry { kind: Kind::Folder, .. })))
+    }
+
+    /// Goes into the folder under the cursor. Answers the folder to be read.
+    pub fn enter_selected(&mut self) -> Option<Folder> {
+        match self.selected()? {
+            Row::Parent(_) => self.leave(),
+            Row::Entry(Entry { kind: Kind::Folder, path, .. }) => {
+                let path = path.clone();
+                Some(self.enter(path))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether there is a folder above.
+    pub fn can_leave(&self) -> bool {
+        self.folder.as_deref().and_then(Path::parent).is_some()
+    }
+
+    /// Goes to the folder above. Answers the folder to be read.
+    pub fn leave(&mut self) -> Option<Folder> {
+        let from = self.folder.clone()?;
+        let to = from.parent()?.to_owned();
+        let folder = self.enter(to);
+        self.next_to = Some(from);
+        Some(folder)
+    }
+
+    /// Goes into a folder.
+    fn enter(&mut self, path: PathBuf) -> Folder {
+        self.next_to = None;
+        self.folder = Some(path.clone());
+        self.files = Shelf::Asked;
+        let folder = Folder::At(path);
+        self.asked = Some(folder.clone());
+        // Its first row, which is the folder above, until it has been read.
+        let heading = self.rows().iter().position(|row| matches!(row, Row::Heading("Files", _)));
+        self.cursor = heading.map_or(0, |heading| heading + 1);
+        self.is_moved = true;
+        folder
+    }
+
+    fn under_cursor(&self) -> Option<PathBuf> {
+        match self.selected()? {
+            Row::Entry(entry) => Some(entry.path.clone()),
+            _ => None,
+        }
+    }
+
+    /// Puts the cursor on a path, if it is in the list.
+    fn go_to(&mut self, path: Option<PathBuf>) {
+        let Some(path) = path else { return };
+        let at = self.rows().iter().position(|row| matches!(row, Row::Entry(entry) if entry.path == path));
+        self.cursor = at.unwrap_or(self.cursor);
+    }
+}
+
+fn shelf(listing: Result<Listing, Failure>) -> Shelf {
+    match listing {
+        Ok(listing) => Shelf::Listed(listing),
+        Err(failure) => Shelf::Failed(failure),
+    }
+}
+
+fn shelf_rows<'a>(shelf: &'a Shelf, rows: &mut Vec<Row<'a>>) {
+    match shelf {
+        Shelf::Unknown | Shelf::Asked => rows.push(Row::Note(Note::Reading)),
+        Shelf::Failed(failure) => rows.push(Row::Note(Note::Failed(failure))),
+        Shelf::Listed(listing) => {
+            rows.extend(listing.entries.iter().map(Row::Entry));
+            if !listing.entries.iter().any(|entry| entry.kind != Kind::Folder) {
+                rows.push(Row::Note(Note::NoImages));
+            }
+            if listing.left_out > 0 {
+                rows.push(Row::Note(Note::LeftOut(listing.left_out)));
+            }
+        }
+    }
+}

@@ -1,0 +1,679 @@
+//! Trying images, without a terminal, a disk or a cloud.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use proptest::prelude::*;
+use thumbctl_core::event::{Action as RunAction, Event, EventKind, Failure, Outcome, SkipReason, TrialStage};
+use thumbctl_core::plan::{Plan, Step, StepId};
+
+use super::album::{PictureKey, Shown};
+use super::chooser::{Entry, Folder, Kind, Listing, Row};
+use super::results::CardState;
+use super::{TrialCommand, TrialReport};
+use crate::message::{Effect, Message, Task};
+use crate::model::Model;
+use crate::model::activity::Activity;
+use crate::model::panel::Panel;
+use crate::pictures::{Graphics, Picture};
+use crate::scenes::{self, Script};
+use crate::update::update;
+
+/// A console of the usual size.
+const USUAL: (u16, u16) = (120, 40);
+
+/// A file of so many bytes in a folder.
+fn image(folder: &str, name: &str, bytes: u64) -> Entry {
+    Entry { name: name.into(), path: Path::new(folder).join(name), kind: Kind::Image { bytes } }
+}
+
+fn folder(folder: &str, name: &str) -> Entry {
+    Entry { name: name.into(), path: Path::new(folder).join(name), kind: Kind::Folder }
+}
+
+/// The sample images, as the edge lists them.
+pub(crate) fn samples() -> Listing {
+    let names = [("bubbles.png", 91_204), ("kites.gif", 30_411), ("lighthouse.jpg", 88_120), ("mountains.jpg", 81_002)];
+    let mut entries: Vec<Entry> = names.into_iter().map(|(name, bytes)| image("/tmp/samples", name, bytes)).collect();
+    entries.push(image("/tmp/samples", "waves.webp", 35_468));
+    Listing { folder: "/tmp/samples".into(), entries, left_out: 0 }
+}
+
+/// A folder of somebody's pictures.
+pub(crate) fn pictures() -> Listing {
+    let at = "/home/ada/pictures";
+    let mut entries = vec![folder(at, "2025 summer"), folder(at, "日本の写真")];
+    entries.extend((1..=12).map(|n| image(at, &format!("photo-{n:02}.jpg"), 1_204_331 * n)));
+    entries.push(image(at, "a picture with a name that is far too long for any column that it could stand in.png", 77));
+    Listing { folder: at.into(), entries, left_out: 0 }
+}
+
+/// The trial panel, entered, with everything listed.
+pub(crate) fn entered(mut model: Model) -> Model {
+    press(&mut model, KeyCode::Char('6'));
+    hear(&mut model, TrialReport::Listed(Folder::Samples, Ok(samples())));
+    hear(&mut model, TrialReport::Listed(Folder::Working, Ok(pictures())));
+    model
+}
+
+pub(crate) fn press(model: &mut Model, code: KeyCode) -> Vec<Effect> {
+    update(model, Message::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+}
+
+pub(crate) fn hear(model: &mut Model, report: TrialReport) -> Vec<Effect> {
+    update(model, Message::Trial(report))
+}
+
+/// A picture of one colour and of this size, made ready.
+pub(crate) fn picture(pixels: (u32, u32), bytes: u64, cells: (u16, u16)) -> Arc<Picture> {
+    let samples = [200, 30, 60].repeat(pixels.0 as usize * pixels.1 as usize);
+    let image = image::RgbImage::from_raw(pixels.0, pixels.1, samples).expect("as many bytes as it has");
+    Arc::new(Picture::make(image.into(), bytes, cells, Graphics::default()).expect("a picture"))
+}
+
+/// The pictures that effects ask for.
+fn asked(effects: &[Effect]) -> Vec<PictureKey> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Trial(TrialCommand::Draw(keys)) => Some(keys.clone()),
+            _ => None,
+        })
+        .flatten()
+        .collect()
+}
+
+fn prepared(effects: &[Effect]) -> Option<&Task> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Prepare(task, _) => Some(task),
+        _ => None,
+    })
+}
+
+fn sends(images: &[&str]) -> Task {
+    Task::Trial(images.iter().map(PathBuf::from).collect())
+}
+
+/// A trial of images that is told event by event.
+pub(crate) struct Told {
+    pub(crate) script: Script,
+    images: Vec<String>,
+}
+
+impl Told {
+    /// A trial of a number.
+    pub(crate) fn new(number: u32, images: &[&str]) -> Self {
+        let script = Script::new(number, RunAction::Trial, 120.0 * f64::from(number));
+        Self { script, images: images.iter().map(|image| (*image).to_owned()).collect() }
+    }
+
+    fn id(index: usize) -> StepId {
+        StepId::from(format!("image_{}", index + 1).as_str())
+    }
+
+    /// It begins, and so does every image of it.
+    pub(crate) fn begin(&mut self) -> Vec<Event> {
+        let step = |(index, image): (usize, &String)| {
+            Step::new(Self::id(index).as_str(), format!("Send {image}"), "Its thumbnail shows that everything works.")
+        };
+        let plan = Plan::new(self.images.iter().enumerate().map(step).collect()).expect("a plan");
+        let mut events = vec![self.script.begin(RunAction::Trial, plan)];
+        for index in 0..self.images.len() {
+            events.push(self.script.event(EventKind::StepStarted { step: Self::id(index) }));
+        }
+        events
+    }
+
+    /// An image comes to a stage.
+    pub(crate) fn stage(&mut self, index: usize, stage: TrialStage, seconds: f64) -> Event {
+        let name = self.images[index].rsplit('/').next().expect("a name").to_owned();
+        let bytes = match stage {
+            TrialStage::Uploaded => Some(81_002),
+            TrialStage::Thumbnail | TrialStage::Saved => Some(6_310),
+            TrialStage::Invoked => None,
+        };
+        let path = (stage == TrialStage::Saved).then(|| format!("/tmp/thumbnails/thumb-{name}"));
+        let cold = (stage == TrialStage::Invoked).then_some(index == 0);
+        let image = self.images[index].clone();
+        self.script.event(EventKind::TrialStage { image, stage, seconds, key: name, bytes, cold, path })
+    }
+
+    /// An image comes through.
+    pub(crate) fn comes_through(&mut self, index: usize) -> Vec<Event> {
+        let later = index as f64 * 0.1;
+        let mut events = vec![
+            self.stage(index, TrialStage::Uploaded, 0.041 + later),
+            self.stage(index, TrialStage::Thumbnail, 0.612 + later),
+            self.stage(index, TrialStage::Saved, 0.640 + later),
+            self.stage(index, TrialStage::Invoked, 0.335 + later),
+        ];
+        events.push(self.script.event(EventKind::StepFinished { step: Self::id(index), seconds: 0.7 }));
+        events
+    }
+
+    /// An image fails.
+    pub(crate) fn fails(&mut self, index: usize) -> Vec<Event> {
+        let error = Failure {
+            message: "the function failed: image has 900,000,000 pixels, more than 100,000,000".into(),
+            causes: vec!["invocation 6f1d ended with Runtime.ExitError".into()],
+            log: Vec::new(),
+            hint: Some("`thumbctl logs function` shows its log".into()),
+        };
+        let uploaded = self.stage(index, TrialStage::Uploaded, 0.052);
+        vec![uploaded, self.script.event(EventKind::StepFailed { step: Self::id(index), seconds: 1.2, error })]
+    }
+
+    /// It ends.
+    pub(crate) fn end(&mut self, outcome: Outcome) -> Event {
+        self.script.end(outcome, 1.3)
+    }
+}
+
+/// What was chosen is sent, and its run begins.
+pub(crate) fn send(model: &mut Model) {
+    press(model, KeyCode::Enter);
+    scenes::ours(model, RunAction::Trial);
+}
+
+#[test]
+fn the_panel_asks_for_samples_and_the_working_directory_once() {
+    let mut model = scenes::deployed(USUAL);
+    let lists = |effects: &[Effect]| {
+        effects.iter().filter(|effect| matches!(effect, Effect::Trial(TrialCommand::List(_)))).count()
+    };
+    assert_eq!(lists(&press(&mut model, KeyCode::Char('6'))), 2);
+    press(&mut model, KeyCode::Char('1'));
+    assert_eq!(lists(&press(&mut model, KeyCode::Char('6'))), 0);
+}
+
+#[test]
+fn a_sample_is_sent_with_one_key() {
+    let mut model = entered(scenes::deployed(USUAL));
+    let effects = press(&mut model, KeyCode::Enter);
+    assert_eq!(prepared(&effects), Some(&sends(&["/tmp/samples/bubbles.png"])));
+    assert!(matches!(&model.activity, Activity::Preparing { task: Task::Trial(_), .. }));
+    assert!(!model.trial.is_choosing() && model.trial.is_waiting());
+}
+
+#[test]
+fn marked_images_are_sent_in_the_order_in_which_they_were_marked() {
+    let mut model = entered(scenes::deployed(USUAL));
+    press(&mut model, KeyCode::Char('j'));
+    press(&mut model, KeyCode::Char(' '));
+    for _ in 0..2 {
+        press(&mut model, KeyCode::Char('k'));
+    }
+    press(&mut model, KeyCode::Char(' '));
+    press(&mut model, KeyCode::Char('G'));
+    let effects = press(&mut model, KeyCode::Enter);
+    assert_eq!(prepared(&effects), Some(&sends(&["/tmp/samples/kites.gif", "/tmp/samples/bubbles.png"])));
+}
+
+#[test]
+fn a_mark_is_taken_away_by_the_same_key() {
+    let mut model = entered(scenes::deployed(USUAL));
+    press(&mut model, KeyCode::Char(' '));
+    press(&mut model, KeyCode::Char('k'));
+    press(&mut model, KeyCode::Char(' '));
+    assert!(model.trial.chooser.marked().is_empty());
+}
+
+#[test]
+fn where_nothing_is_deployed_enter_neither_sends_nor_deploys() {
+    let mut model = entered(scenes::empty(USUAL));
+    assert_eq!(press(&mut model, KeyCode::Enter), []);
+    assert_eq!(model.activity, Activity::Idle);
+    assert!(model.trial.is_choosing());
+}
+
+#[test]
+fn enter_goes_into_a_folder_deployed_or_not() {
+    for mut model in [scenes::empty(USUAL), scenes::deployed(USUAL)].map(entered) {
+        for _ in 0..6 {
+            press(&mut model, KeyCode::Char('j'));
+        }
+        let effects = press(&mut model, KeyCode::Enter);
+        let there = PathBuf::from("/home/ada/pictures/2025 summer");
+        assert!(effects.contains(&Effect::Trial(TrialCommand::List(Folder::At(there)))), "{effects:?}");
+    }
+}
+
+#[test]
+fn going_up_puts_the_cursor_where_one_comes_from() {
+    let mut model = entered(scenes::deployed(USUAL));
+    press(&mut model, KeyCode::Char('h'));
+    let above = Listing {
+        folder: "/home/ada".into(),
+        entries: vec![folder("/home/ada", "music"), folder("/home/ada", "pictures")],
+        left_out: 0,
+    };
+    hear(&mut model, TrialReport::Listed(Folder::At("/home/ada".into()), Ok(above)));
+    assert!(matches!(model.trial.chooser.selected(), Some(Row::Entry(entry)) if entry.name == "pictures"));
+    // What was asked for earlier and comes late does not take its place.
+    hear(&mut model, TrialReport::Listed(Folder::Working, Ok(pictures())));
+    assert!(model.trial.chooser.rows().iter().any(|row| matches!(row, Row::Entry(entry) if entry.name == "music")));
+    press(&mut model, KeyCode::Char('l'));
+    hear(&mut model, TrialReport::Listed(Folder::At("/home/ada/pictures".into()), Ok(pictures())));
+    assert!(matches!(model.trial.chooser.selected(), Some(Row::Entry(entry)) if entry.name == "2025 summer"));
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_says_so_and_can_be_left() {
+    let mut model = entered(scenes::deployed(USUAL));
+    press(&mut model, KeyCode::Char('h'));
+    let denied = Failure::new("permission denied");
+    hear(&mut model, TrialReport::Listed(Folder::At("/home/ada".into()), Err(denied)));
+    assert!(scenes::text_of(&model).contains("permission denied"));
+    let effects = press(&mut model, KeyCode::Char('h'));
+    assert!(effects.contains(&Effect::Trial(TrialCommand::List(Folder::At("/home".into())))));
+}
+
+#[test]
+fn what_is_dropped_is_looked_at_then_chosen_and_shown() {
+    let mut model = scenes::deployed(USUAL);
+    let effects = update(&mut model, Message::Paste("'/data/my photo.jpg' /data/b.png".into()));
+    let paths = vec![PathBuf::from("/data/my photo.jpg"), PathBuf::from("/data/b.png")];
+    assert!(effects.contains(&Effect::Trial(TrialCommand::Look(paths))), "{effects:?}");
+    assert_eq!(model.focus, Panel::Trial);
+    hear(&mut model, TrialReport::Listed(Folder::Samples, Ok(samples())));
+    let found = vec![image("/data", "my photo.jpg", 5), image("/data", "b.png", 6)];
+    let effects = hear(&mut model, TrialReport::Looked(found));
+    assert_eq!(asked(&effects).first().map(|key| key.path.as_path()), Some(Path::new("/data/b.png")));
+    let effects = press(&mut model, KeyCode::Enter);
+    assert_eq!(prepared(&effects), Some(&sends(&["/data/my photo.jpg", "/data/b.png"])));
+}
+
+#[test]
+fn a_dropped_folder_is_gone_into() {
+    let mut model = entered(scenes::deployed(USUAL));
+    let effects = hear(&mut model, TrialReport::Looked(vec![folder("/data", "trip")]));
+    assert!(effects.contains(&Effect::Trial(TrialCommand::List(Folder::At("/data/trip".into())))));
+}
+
+#[test]
+fn a_path_is_typed_with_completion() {
+    let mut model = entered(scenes::deployed(USUAL));
+    press(&mut model, KeyCode::Char('/'));
+    assert!(model.trial.is_typing());
+    for letter in "~/pi".chars() {
+        let effects = press(&mut model, KeyCode::Char(letter));
+        assert!(matches!(&effects[..], [Effect::Trial(TrialCommand::Complete(_))]), "{effects:?}");
+    }
+    hear(&mut model, TrialReport::Completed("~/pi".into(), vec![folder("/home/ada", "pictures")]));
+    let effects = press(&mut model, KeyCode::Tab);
+    assert_eq!(effects, [Effect::Trial(TrialCommand::Complete("~/pictures/".into()))]);
+    hear(&mut model, TrialReport::Completed("~/pictures/".into(), pictures().entries));
+    press(&mut model, KeyCode::Down);
+    press(&mut model, KeyCode::Down);
+    let looked_at = asked(&press(&mut model, KeyCode::Down));
+    assert_eq!(looked_at[0].path, Path::new("/home/ada/pictures/photo-01.jpg"), "what could be taken is shown");
+    let effects = press(&mut model, KeyCode::Enter);
+    assert!(effects.contains(&Effect::Trial(TrialCommand::Look(vec!["~/pictures/photo-01.jpg".into()]))));
+    assert!(!model.trial.is_typing());
+}
+
+#[test]
+fn escape_leaves_the_path_and_then_the_chooser() {
+    let mut model = shown_result();
+    press(&mut model, KeyCode::Char('i'));
+    press(&mut model, KeyCode::Char('/'));
+    press(&mut model, KeyCode::Esc);
+    assert!(!model.trial.is_typing() && model.trial.is_choosing());
+    press(&mut model, KeyCode::Esc);
+    assert!(!model.trial.is_choosing());
+}
+
+/// A trial of one image that came through.
+pub(crate) fn shown_result() -> Model {
+    let mut model = entered(scenes::deployed(USUAL));
+    send(&mut model);
+    let mut told = Told::new(2, &["/tmp/samples/bubbles.png"]);
+    let mut events = told.begin();
+    events.extend(told.comes_through(0));
+    events.push(told.end(Outcome::Succeeded));
+    scenes::hear(&mut model, events);
+    update(&mut model, Message::RunEnded(Ok(Outcome::Succeeded)));
+    model
+}
+
+#[test]
+fn an_image_that_was_sent_shows_its_stages_and_asks_for_its_thumbnail() {
+    let mut model = entered(scenes::deployed(USUAL));
+    send(&mut model);
+    let mut told = Told::new(2, &["/tmp/samples/bubbles.png"]);
+    let begin = told.begin();
+    scenes::hear(&mut model, begin);
+    assert!(!model.trial.is_waiting(), "its events tell from now on");
+    let events = told.comes_through(0);
+    let effects = update(&mut model, Message::Events(events));
+    let paths: Vec<PathBuf> = asked(&effects).into_iter().map(|key| key.path).collect();
+    assert!(paths.contains(&"/tmp/thumbnails/thumb-bubbles.png".into()), "{effects:?}");
+    let card = model.trial.results.card().expect("an image");
+    assert_eq!((card.uploaded, card.invoked, card.written), (Some(0.041), Some(0.335), Some(0.612)));
+    assert_eq!((card.cold, card.bytes, card.thumbnail_bytes), (Some(true), Some(81_002), Some(6_310)));
+    assert_eq!(card.state, CardState::Done);
+}
+
+#[test]
+fn what_was_sent_is_not_chosen_any_more() {
+    let mut model = entered(scenes::deployed(USUAL));
+    press(&mut model, KeyCode::Char(' '));
+    send(&mut model);
+    assert_eq!(model.trial.chooser.marked().len(), 1, "until it is sure that it is sent");
+    let mut told = Told::new(2, &["/tmp/samples/bubbles.png"]);
+    let begin = told.begin();
+    scenes::hear(&mut model, begin);
+    assert!(model.trial.chooser.marked().is_empty());
+}
+
+#[test]
+fn events_that_are_told_twice_count_once() {
+    let mut model = entered(scenes::deployed(USUAL));
+    let twice = "/tmp/samples/bubbles.png";
+    let mut told = Told::new(2, &[twice, twice]);
+    let mut events = told.begin();
+    events.extend(told.comes_through(0));
+    scenes::hear(&mut model, events.clone());
+    scenes::hear(&mut model, events);
+    let cards = &model.trial.results.trial().expect("a trial").cards;
+    assert_eq!((cards[0].uploaded, cards[1].uploaded), (Some(0.041), None));
+    assert_eq!(model.trial.results.count(), 1);
+}
+
+#[test]
+fn images_that_are_refused_can_be_chosen_anew() {
+    let mut model = entered(scenes::deployed(USUAL));
+    press(&mut model, KeyCode::Char(' '));
+    let effects = press(&mut model, KeyCode::Enter);
+    let task = prepared(&effects).expect("it is sent").clone();
+    update(&mut model, Message::NotPrepared(task, Failure::new("the image /tmp/samples/bubbles.png is empty")));
+    assert!(model.trial.is_choosing() && !model.trial.is_waiting());
+    assert_eq!(model.trial.chooser.marked().len(), 1);
+    assert!(model.messages.all().any(|said| said.text.contains("is empty")));
+}
+
+#[test]
+fn a_failure_of_the_function_is_shown_and_nothing_turns() {
+    let mut model = entered(scenes::deployed(USUAL));
+    send(&mut model);
+    let mut told = Told::new(2, &["/tmp/samples/bubbles.png"]);
+    let mut events = told.begin();
+    events.extend(told.fails(0));
+    events.push(told.end(Outcome::Failed));
+    scenes::hear(&mut model, events);
+    update(&mut model, Message::RunEnded(Ok(Outcome::Failed)));
+    assert!(!model.is_ticking());
+    let text = scenes::text_of(&model);
+    for words in ["the function failed", "Runtime.ExitError", "hint:", "1 image failed"] {
+        assert!(text.contains(words), "{words} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn a_run_that_breaks_off_leaves_nothing_waiting() {
+    for has_begun in [false, true] {
+        let mut model = entered(scenes::deployed(USUAL));
+        send(&mut model);
+        if has_begun {
+            let begin = Told::new(2, &["/tmp/samples/bubbles.png"]).begin();
+            scenes::hear(&mut model, begin);
+        }
+        update(&mut model, Message::RunEnded(Err(Failure::new("the disk is full"))));
+        assert!(!model.is_ticking());
+        assert_eq!(model.trial.results.trial().map(super::results::TrialRun::is_over), has_begun.then_some(true));
+    }
+}
+
+#[test]
+fn earlier_trials_are_read_from_the_journal_and_their_pictures_looked_for() {
+    let mut model = scenes::deployed(USUAL);
+    for number in 2..=3 {
+        let mut told = Told::new(number, &["/photos/a.jpg"]);
+        let mut events = told.begin();
+        events.extend(told.comes_through(0));
+        events.push(told.end(Outcome::Succeeded));
+        let effects = update(&mut model, Message::Events(events));
+        assert_eq!(asked(&effects), [], "nobody has looked yet");
+    }
+    let keys = asked(&press(&mut model, KeyCode::Char('6')));
+    assert_eq!(keys.len(), 2);
+    assert!(!model.trial.is_choosing());
+    for key in keys {
+        hear(&mut model, TrialReport::Drawn(key, Err(Failure::new("it is not there"))));
+    }
+    let text = scenes::text_of(&model);
+    assert!(text.contains("the picture is not kept") && text.contains("612 ms"), "{text}");
+    assert!(text.contains("trial 2 of 2"));
+    press(&mut model, KeyCode::Char('j'));
+    assert!(scenes::text_of(&model).contains("trial 1 of 2"));
+    press(&mut model, KeyCode::Char('k'));
+    assert!(scenes::text_of(&model).contains("trial 2 of 2"));
+}
+
+#[test]
+fn a_trial_whose_process_died_is_interrupted_and_not_under_way() {
+    let mut model = scenes::deployed(USUAL);
+    let events = Told::new(2, &["/photos/a.jpg"]).begin();
+    scenes::hear(&mut model, events);
+    press(&mut model, KeyCode::Char('6'));
+    assert!(!model.is_ticking());
+    assert!(scenes::text_of(&model).contains("interrupted"));
+}
+
+#[test]
+fn a_path_that_depends_on_where_it_was_typed_is_not_looked_for() {
+    let mut model = scenes::deployed(USUAL);
+    let mut told = Told::new(2, &["photos/a.jpg"]);
+    let mut events = told.begin();
+    events.push(told.stage(0, TrialStage::Uploaded, 0.1));
+    scenes::hear(&mut model, events);
+    assert_eq!(asked(&press(&mut model, KeyCode::Char('6'))), []);
+}
+
+#[test]
+fn pictures_are_asked_for_anew_when_the_panel_or_the_terminal_changes() {
+    let mut model = entered(scenes::deployed(USUAL));
+    let effects = update(&mut model, Message::Resize(150, 44));
+    let [key] = &asked(&effects)[..] else { panic!("{effects:?}") };
+    hear(&mut model, TrialReport::Drawn(key.clone(), Ok(picture((640, 480), 91_204, key.cells))));
+    assert!(scenes::text_of(&model).contains("640 × 480 · 91.2 kB"));
+    assert_eq!(update(&mut model, Message::Resize(150, 44)), [], "nothing has changed");
+    let effects = hear(&mut model, TrialReport::GraphicsChanged);
+    assert_eq!(asked(&effects), std::slice::from_ref(key));
+}
+
+#[test]
+fn the_thumbnails_of_the_trial_are_saved() {
+    let mut model = shown_result();
+    let effects = press(&mut model, KeyCode::Char('s'));
+    let thumbnails = vec![PathBuf::from("/tmp/thumbnails/thumb-bubbles.png")];
+    assert_eq!(effects, [Effect::Trial(TrialCommand::Keep(thumbnails))]);
+}
+
+/// A trial of so many images that came through.
+pub(crate) fn gallery(mut model: Model, count: usize) -> Model {
+    let names: Vec<String> = (0..count)
+        .map(|n| samples().entries.get(n).map_or(format!("/photos/{n}.jpg"), |entry| entry.path.display().to_string()))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut told = Told::new(2, &names);
+    let mut events = told.begin();
+    for index in 0..count {
+        events.extend(told.comes_through(index));
+    }
+    events.push(told.end(Outcome::Succeeded));
+    scenes::hear(&mut model, events);
+    model
+}
+
+#[test]
+fn one_of_several_can_be_looked_at_alone() {
+    let mut model = gallery(entered(scenes::deployed(USUAL)), 5);
+    assert!(!model.trial.results.is_single());
+    press(&mut model, KeyCode::Right);
+    press(&mut model, KeyCode::Char('z'));
+    assert!(model.trial.results.is_single());
+    assert!(scenes::text_of(&model).contains("5 images sent · 2 of 5"));
+    press(&mut model, KeyCode::Right);
+    assert_eq!(model.trial.results.selected(), 2);
+    press(&mut model, KeyCode::Esc);
+    assert!(!model.trial.results.is_single());
+    assert_eq!(model.trial.results.selected(), 2);
+}
+
+#[test]
+fn a_click_selects_and_a_second_one_opens() {
+    let mut model = gallery(entered(scenes::deployed(USUAL)), 5);
+    assert_eq!(model.trial.results.selected(), 0);
+    let columns = model.trial.gallery();
+    let (index, area) = columns.cards(0).nth(1).expect("a second card");
+    model.trial.click(area.x, area.y);
+    assert_eq!(model.trial.results.selected(), index);
+    model.trial.click(area.x, area.y);
+    assert!(model.trial.results.is_single());
+
+    let mut model = entered(scenes::deployed(USUAL));
+    model.trial.click(3, 4);
+    assert_eq!(model.trial.chooser.selected_image().map(|entry| entry.name.as_str()), Some("lighthouse.jpg"));
+    model.trial.click(3, 4);
+    assert_eq!(model.trial.chooser.marked(), [PathBuf::from("/tmp/samples/lighthouse.jpg")]);
+}
+
+#[test]
+fn the_pictures_of_every_card_in_sight_are_asked_for() {
+    let model = gallery(entered(scenes::deployed(USUAL)), 5);
+    let areas = model.trial.gallery();
+    let in_sight = areas.cards(0).count();
+    assert_eq!(in_sight, 5);
+    for (index, area) in areas.cards(0) {
+        let small = super::areas::Small::of(area);
+        let card = &model.trial.results.trial().expect("a trial").cards[index];
+        let path = card.thumbnail.as_deref().expect("it has come");
+        let shown = model.trial.picture(path, small.thumbnail.expect("there is room"));
+        assert!(matches!(shown, Shown::Coming(None)));
+    }
+    assert!(model.trial.on_screen().len() >= in_sight);
+}
+
+/// Something that may happen.
+#[derive(Clone, Debug)]
+enum Happening {
+    Press(KeyCode),
+    Hear(u8),
+    Resize(u16, u16),
+    Click(u16, u16),
+    Event(usize),
+    Ended(bool),
+    Paste,
+    Drawn(bool),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Happening>> {
+    let keys = prop::sample::select(
+        "jkhlGg /izs6123aDxyn~"
+            .chars()
+            .map(KeyCode::Char)
+            .chain([
+                KeyCode::Enter,
+                KeyCode::Esc,
+                KeyCode::Tab,
+                KeyCode::Up,
+                KeyCode::Down,
+                KeyCode::Left,
+                KeyCode::Right,
+                KeyCode::Home,
+                KeyCode::Backspace,
+                KeyCode::PageDown,
+            ])
+            .collect::<Vec<_>>(),
+    );
+    let step = prop_oneof![
+        12 => keys.prop_map(Happening::Press),
+        3 => (0..8_u8).prop_map(Happening::Hear),
+        1 => (0..220_u16, 0..70_u16).prop_map(|(width, height)| Happening::Resize(width, height)),
+        2 => (0..130_u16, 0..45_u16).prop_map(|(column, row)| Happening::Click(column, row)),
+        5 => (0..24_usize).prop_map(Happening::Event),
+        1 => any::<bool>().prop_map(Happening::Ended),
+        1 => Just(Happening::Paste),
+        2 => any::<bool>().prop_map(Happening::Drawn),
+    ];
+    prop::collection::vec(step, 0..60)
+}
+
+/// The events of two trials with everything in them, to be told in any order.
+fn events() -> Vec<Event> {
+    let mut one = Told::new(2, &["/photos/a.jpg", "/photos/b.jpg", "relative.png"]);
+    let mut events = one.begin();
+    events.extend(one.comes_through(0));
+    events.extend(one.fails(1));
+    let reason = SkipReason::Cancelled;
+    events.push(one.script.event(EventKind::StepSkipped { step: Told::id(2), reason }));
+    events.push(one.end(Outcome::Cancelled));
+    let mut two = Told::new(3, &["/photos/a.jpg"]);
+    events.extend(two.begin());
+    events.extend(two.comes_through(0));
+    events.push(two.end(Outcome::Succeeded));
+    events
+}
+
+fn report(number: u8) -> TrialReport {
+    match number {
+        0 => TrialReport::Listed(Folder::Samples, Ok(samples())),
+        1 => TrialReport::Listed(Folder::Working, Ok(pictures())),
+        2 => TrialReport::Listed(Folder::At("/home/ada".into()), Err(Failure::new("permission denied"))),
+        3 => TrialReport::Listed(Folder::Samples, Err(Failure::new("the disk is full"))),
+        4 => TrialReport::Completed(String::new(), pictures().entries),
+        5 => TrialReport::Looked(vec![image("/data", "x.jpg", 1), folder("/data", "y")]),
+        6 => TrialReport::Completed("~".into(), vec![folder("/home/ada", "日本")]),
+        _ => TrialReport::GraphicsChanged,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_happens_the_panel_can_be_drawn_and_its_cursor_stands_on_something(steps in steps()) {
+        let mut model = scenes::deployed((80, 24));
+        let events = events();
+        let mut wanted: Vec<PictureKey> = Vec::new();
+        for step in steps {
+            let effects = match step {
+                Happening::Press(code) => press(&mut model, code),
+                Happening::Hear(number) => hear(&mut model, report(number)),
+                Happening::Resize(width, height) => update(&mut model, Message::Resize(width, height)),
+                Happening::Click(column, row) => model.trial.click(column, row),
+                Happening::Event(number) => {
+                    update(&mut model, Message::Events(events.get(number).cloned().into_iter().collect()))
+                }
+                Happening::Ended(well) => {
+                    let ended = if well { Ok(Outcome::Succeeded) } else { Err(Failure::new("the disk is full")) };
+                    scenes::ours(&mut model, RunAction::Trial);
+                    update(&mut model, Message::RunEnded(ended))
+                }
+                Happening::Paste => update(&mut model, Message::Paste("/data/x.jpg".into())),
+                Happening::Drawn(well) => match wanted.pop() {
+                    None => Vec::new(),
+                    Some(key) => {
+                        let picture = if well { Ok(picture((64, 48), 9, key.cells)) } else { Err(Failure::new("no")) };
+                        hear(&mut model, TrialReport::Drawn(key, picture))
+                    }
+                },
+            };
+            if effects.iter().any(|effect| matches!(effect, Effect::Trial(TrialCommand::Draw(_)))) {
+                wanted = asked(&effects);
+            }
+            scenes::screen(&model);
+            let rows = model.trial.chooser.rows();
+            let can_stand = rows.iter().any(Row::can_be_chosen);
+            prop_assert_eq!(model.trial.chooser.selected().is_some(), can_stand);
+            if let Some(trial) = model.trial.results.trial() {
+                prop_assert!(model.trial.results.selected() < trial.cards.len());
+            }
+            if !model.activity.is_running() {
+                prop_assert!(!model.trial.is_waiting(), "nothing would ever end the waiting");
+            }
+        }
+    }
+}

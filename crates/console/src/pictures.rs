@@ -1,0 +1,370 @@
+//! [`Picture`]: an image made ready for the terminal: decoded, turned upright, shrunk to the cells that it may take, and
+//! said in the way that the terminal understands. At the edge: it reads files and takes its time.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "pictures are decoded off the drawing thread")]
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgba, RgbaImage};
+use ratatui::layout::Size;
+use ratatui_image::protocol::Protocol;
+use ratatui_image::protocol::halfblocks::Halfblocks;
+use ratatui_image::protocol::iterm2::Iterm2;
+use ratatui_image::protocol::kitty::Kitty;
+use ratatui_image::protocol::sixel::Sixel;
+
+use thumbctl_core::event::Failure;
+
+/// How much memory a decoder may take: a file of a few bytes can claim to be a picture of gigabytes.
+const MOST_MEMORY: u64 = 256 * 1024 * 1024;
+
+/// What stands behind transparent pixels where the terminal cannot leave them open.
+const GROUND: Rgba<u8> = Rgba([128, 128, 128, 255]);
+
+/// How the terminal draws pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum GraphicsKind {
+    /// As characters, two pixels each: everywhere.
+    #[default]
+    Halfblocks,
+    /// By kitty's protocol.
+    Kitty,
+    /// By iTerm2's protocol.
+    Iterm2,
+    /// By sixels.
+    Sixel,
+}
+
+impl GraphicsKind {
+    /// Its name in the configuration file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Halfblocks => "blocks",
+            Self::Kitty => "kitty",
+            Self::Iterm2 => "iterm2",
+            Self::Sixel => "sixel",
+        }
+    }
+
+    /// The kind of a name; none for `auto` and for what is no kind.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Halfblocks, Self::Kitty, Self::Iterm2, Self::Sixel].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// How the terminal draws pictures, and how large its cells are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Graphics {
+    /// How it draws pictures.
+    pub kind: GraphicsKind,
+    /// A cell's width and height in pixels.
+    pub cell: (u16, u16),
+}
+
+impl Default for Graphics {
+    fn default() -> Self {
+        Self { kind: GraphicsKind::Halfblocks, cell: (10, 20) }
+    }
+}
+
+impl Graphics {
+    /// How many of a picture's pixels stand in one cell, across and down.
+    fn grain(self) -> (u32, u32) {
+        match self.kind {
+            GraphicsKind::Halfblocks => (1, 2),
+            _ => (u32::from(self.cell.0.max(1)), u32::from(self.cell.1.max(1))),
+        }
+    }
+
+    /// How many cells a picture of this size is drawn in, of at most so many: across, down.
+    pub fn cells_of(self, pixels: (u32, u32), most: (u16, u16)) -> (u16, u16) {
+        self.fit(pixels, most).1
+    }
+
+    /// How large a picture is drawn: its pixels on the screen, and the cells that they take. It is shrunk to what there is,
+    /// and never blown up.
+    fn fit(self, (width, height): (u32, u32), most: (u16, u16)) -> ((u32, u32), (u16, u16)) {
+        let (across, down) = self.grain();
+        let room = (u64::from(most.0) * u64::from(across), u64::from(most.1) * u64::from(down));
+        let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
+        let (mut w, mut h) = (width, height);
+        if w > room.0 {
+            (w, h) = (room.0, (height * room.0).div_ceil(width));
+        }
+        if h > room.1 {
+            (w, h) = ((width * room.1).div_ceil(height), room.1);
+        }
+        let (w, h) = (w.clamp(1, room.0.max(1)), h.clamp(1, room.1.max(1)));
+        let cells = (w.div_ceil(u64::from(across)), h.div_ceil(u64::from(down)));
+        let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let cell = |n: u64| u16::try_from(n).unwrap_or(u16::MAX);
+        ((narrow(w), narrow(h)), (cell(cells.0), cell(cells.1)))
+    }
+}
+
+/// An image made ready for the terminal.
+#[derive(Clone)]
+pub struct Picture {
+    protocol: Protocol,
+    /// Its width and height in pixels, upright.
+    pub pixels: (u32, u32),
+    /// The size of its file.
+    pub bytes: u64,
+    /// About how much memory it takes.
+    pub weight: usize,
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pixels, bytes, .. } = self;
+        let size = self.protocol.size();
+        write!(f, "Picture({pixels:?} pixels, {bytes} bytes, {} x {} cells)", size.width, size.height)
+    }
+}
+
+impl Picture {
+    /// Reads the image of a file, to be drawn in at most so many cells.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no image, or is one that takes more memory than it may.
+    pub fn read(path: &Path, most: (u16, u16), graphics: Graphics) -> Result<Self, Failure> {
+        let (image, bytes) = decode(path)?;
+        Self::make(image, bytes, most, graphics)
+    }
+
+    /// Makes an image ready that has been decoded.
+    ///
+    /// # Errors
+    /// When it cannot be said in the terminal's way.
+    pub fn make(image: DynamicImage, bytes: u64, most: (u16, u16), graphics: Graphics) -> Result<Self, Failure> {
+        let pixels = (image.width(), image.height());
+        let (size, cells) = graphics.fit(pixels, most);
+        let shrunk = shrink(image, size);
+        // Whole cells exactly, so that nothing is scaled once more, and no edge shows.
+        let (across, down) = graphics.grain();
+        let canvas = (u32::from(cells.0) * across, u32::from(cells.1) * down);
+        let drawn = match graphics.kind {
+            GraphicsKind::Halfblocks => on_ground(shrunk.resize_exact(canvas.0, canvas.1, FilterType::Triangle)),
+            GraphicsKind::Sixel => on_ground(in_canvas(&shrunk, canvas)),
+            GraphicsKind::Kitty | GraphicsKind::Iterm2 => in_canvas(&shrunk, canvas),
+        };
+        let weight = match graphics.kind {
+            GraphicsKind::Halfblocks => usize::from(cells.0) * usize::from(cells.1) * 16,
+            // Four bytes a pixel, as base64.
+            _ => usize::try_from(u64::from(canvas.0) * u64::from(canvas.1) * 16 / 3).unwrap_or(usize::MAX),
+        };
+        let size = Size::new(cells.0, cells.1);
+        // Not by the crate's `Picker`: inside tmux that starts a process which changes the user's settings, unasked.
+        let protocol = match graphics.kind {
+            GraphicsKind::Halfblocks => Halfblocks::new(drawn, size).map(Protocol::Halfblocks),
+            GraphicsKind::Kitty => Kitty::new(drawn, size, rand::random(), false, false).map(Protocol::Kitty),
+            GraphicsKind::Iterm2 => Iterm2::new(drawn, size, false).map(Protocol::ITerm2),
+            GraphicsKind::Sixel => Sixel::new(drawn, size, false).map(Protocol::Sixel),
+        };
+        let protocol = protocol.map_err(|error| Failure::from_error(&error))?;
+        Ok(Self { protocol, pixels, bytes, weight })
+    }
+
+    /// What is to be drawn.
+    pub fn protocol(&self) -> &Protocol {
+        &self.protocol
+    }
+
+    /// How many cells it takes: across, down.
+    pub fn cells(&self) -> (u16, u16) {
+        let size = self.protocol.size();
+        (size.width, size.height)
+    }
+
+    /// Whether it is made of characters and their colours.
+    pub fn is_text(&self) -> bool {
+        matches!(self.protocol, Protocol::Halfblocks(_))
+    }
+
+    /// Whether it lies over the cells instead of in them: then nothing can be drawn over it, and it has to go first.
+    pub fn lies_over(&self) -> bool {
+        matches!(self.protocol, Protocol::Sixel(_) | Protocol::ITerm2(_))
+    }
+}
+
+/// Reads an image, upright, and how many bytes its file has.
+fn decode(path: &Path) -> Result<(DynamicImage, u64), Failure> {
+    let unreadable = |error: &dyn std::error::Error| Failure::from_error(error);
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
+    if !metadata.is_file() {
+        return Err(Failure::new("this is not a file"));
+    }
+    let bytes = metadata.len();
+    if bytes == 0 {
+        return Err(Failure::new("the file is empty"));
+    }
+    let mut reader = ImageReader::new(BufReader::new(file));
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MOST_MEMORY);
+    reader.limits(limits.clone());
+    // By what is in it, as the function tells images: names lie.
+    let reader = reader.with_guessed_format().map_err(|error| unreadable(&error))?;
+    let mut decoder = reader.into_decoder().map_err(|error| unreadable(&error))?;
+    // Decoders hold their own memory to the limit, and not what they decode into.
+    limits.reserve(decoder.total_bytes()).map_err(|error| unreadable(&error))?;
+    let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| unreadable(&error))?;
+    image.apply_orientation(orientation);
+    Ok((image, bytes))
+}
+
+/// Shrinks an image; a very large one roughly at first, since the good way takes its time over every pixel.
+fn shrink(image: DynamicImage, (width, height): (u32, u32)) -> DynamicImage {
+    if image.width() == width && image.height() == height {
+        return image;
+    }
+    let image = if image.width() / 4 > width && image.height() / 4 > height {
+        image.thumbnail_exact(width * 2, height * 2)
+    } else {
+        image
+    };
+    image.resize_exact(width, height, FilterType::CatmullRom)
+}
+
+/// The image in the middle of a canvas that is open elsewhere.
+fn in_canvas(image: &DynamicImage, (width, height): (u32, u32)) -> DynamicImage {
+    if image.width() == width && image.height() == height {
+        return image.clone();
+    }
+    let mut canvas = RgbaImage::new(width, height);
+    let left = i64::from(width.saturating_sub(image.width()) / 2);
+    let top = i64::from(height.saturating_sub(image.height()) / 2);
+    image::imageops::overlay(&mut canvas, &image.to_rgba8(), left, top);
+    canvas.into()
+}
+
+/// The image with something behind its transparent pixels.
+fn on_ground(image: DynamicImage) -> DynamicImage {
+    if !image.color().has_alpha() {
+        return image;
+    }
+    let mut ground = RgbaImage::from_pixel(image.width(), image.height(), GROUND);
+    image::imageops::overlay(&mut ground, &image.to_rgba8(), 0, 0);
+    ground.into()
+}
+
+/// Whether a file's first bytes are those of an image that the function knows.
+pub fn looks_like_image(path: &Path) -> bool {
+    let mut first = [0; 16];
+    let read = File::open(path).and_then(|mut file| file.read(&mut first)).unwrap_or(0);
+    let format = image::guess_format(&first[..read]);
+    matches!(format, Ok(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::Gif | ImageFormat::WebP))
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::buffer::Buffer;
+    use ratatui::layout::Rect;
+    use ratatui::style::Color;
+    use ratatui::widgets::Widget;
+
+    use super::*;
+
+    fn sample(name: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join(name);
+        let (_, content) = thumbctl_deploy::assets::sample_images().iter().find(|(n, _)| *n == name).expect("a sample");
+        std::fs::write(&path, content).expect("there is room");
+        (dir, path)
+    }
+
+    fn kind(kind: GraphicsKind) -> Graphics {
+        Graphics { kind, cell: (8, 16) }
+    }
+
+    #[test]
+    fn a_picture_keeps_its_shape_and_is_never_blown_up() {
+        let blocks = kind(GraphicsKind::Halfblocks);
+        assert_eq!(blocks.fit((1600, 800), (40, 40)), ((40, 20), (40, 10)));
+        assert_eq!(blocks.fit((800, 1600), (40, 10)), ((10, 20), (10, 10)));
+        assert_eq!(blocks.fit((6, 5), (40, 10)), ((6, 5), (6, 3)));
+        assert_eq!(blocks.fit((100_000, 1), (40, 10)), ((40, 1), (40, 1)));
+        let pixels = kind(GraphicsKind::Kitty);
+        assert_eq!(pixels.fit((128, 96), (40, 20)), ((128, 96), (16, 6)));
+        assert_eq!(pixels.fit((3200, 1600), (40, 20)), ((320, 160), (40, 10)));
+        assert_eq!(pixels.fit((10, 10), (0, 0)), ((1, 1), (1, 1)));
+    }
+
+    #[test]
+    fn every_sample_becomes_a_picture_in_every_way() {
+        for (name, content) in thumbctl_deploy::assets::sample_images() {
+            let (_dir, path) = sample(name);
+            for way in [GraphicsKind::Halfblocks, GraphicsKind::Kitty, GraphicsKind::Iterm2, GraphicsKind::Sixel] {
+                let picture = Picture::read(&path, (20, 10), kind(way)).expect(name);
+                assert!(picture.cells().0 <= 20 && picture.cells().1 <= 10, "{name}: {picture:?}");
+                assert!(picture.cells().0 == 20 || picture.cells().1 == 10, "{name}: {picture:?}");
+                assert_eq!(picture.bytes, content.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_photograph_is_turned_upright() {
+        // Its header says 1200 by 800; its camera was held on its side or mirrored.
+        let (_dir, path) = sample("lighthouse.jpg");
+        let (turned, _) = decode(&path).expect("an image");
+        let plain = image::open(&path).expect("an image");
+        assert_ne!(turned.to_rgb8().as_raw(), plain.to_rgb8().as_raw());
+    }
+
+    #[test]
+    fn half_blocks_colour_cells() {
+        let mut red = RgbaImage::from_pixel(40, 40, Rgba([200, 0, 0, 255]));
+        red.put_pixel(0, 0, Rgba([0, 0, 0, 0]));
+        let picture = Picture::make(red.into(), 1, (10, 10), kind(GraphicsKind::Halfblocks)).expect("a picture");
+        assert_eq!(picture.cells(), (10, 5));
+        let area = Rect::new(0, 0, 10, 5);
+        let mut buffer = Buffer::empty(area);
+        ratatui_image::Image::new(picture.protocol()).render(area, &mut buffer);
+        let is_red = |colour: Color| matches!(colour, Color::Rgb(r, g, b) if r > 150 && g < 60 && b < 60);
+        assert!(buffer.content.iter().all(|cell| is_red(cell.bg)), "{buffer:?}");
+    }
+
+    #[test]
+    fn transparent_pixels_stand_on_a_ground() {
+        let open = RgbaImage::from_pixel(8, 8, Rgba([0, 0, 0, 0]));
+        let picture = Picture::make(open.into(), 1, (8, 4), kind(GraphicsKind::Halfblocks)).expect("a picture");
+        let area = Rect::new(0, 0, 8, 4);
+        let mut buffer = Buffer::empty(area);
+        ratatui_image::Image::new(picture.protocol()).render(area, &mut buffer);
+        assert_eq!(buffer[(3, 2)].bg, Color::Rgb(128, 128, 128));
+    }
+
+    #[test]
+    fn what_is_no_image_is_told_and_not_drawn() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("x.png");
+        assert!(Picture::read(&path, (9, 9), Graphics::default()).is_err());
+        std::fs::write(&path, b"hello").expect("there is room");
+        assert!(Picture::read(&path, (9, 9), Graphics::default()).is_err());
+        assert!(!looks_like_image(&path));
+        std::fs::write(&path, b"").expect("there is room");
+        let failure = Picture::read(&path, (9, 9), Graphics::default()).expect_err("nothing in it");
+        assert_eq!(failure.message, "the file is empty");
+        assert!(Picture::read(dir.path(), (9, 9), Graphics::default()).is_err());
+    }
+
+    #[test]
+    fn a_small_file_cannot_claim_gigabytes() {
+        // A GIF of 65,535 by 65,535 pixels, of which nothing follows.
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("huge.gif");
+        std::fs::write(
+            &path,
+            b"GIF89a\xff\xff\xff\xff\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\xff\xff\xff\xff\0\x02\x01\0;",
+        )
+        .expect("there is room");
+        let failure = Picture::read(&path, (9, 9), Graphics::default()).expect_err("too large");
+        assert_eq!(failure.message, "Memory limit exceeded");
+    }
+}

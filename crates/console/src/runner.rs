@@ -1,0 +1,416 @@
+//! The runner: one loop that hears, has the model updated, does what comes of it, and draws.
+//!
+//! It is the only place where the console reads a clock, the terminal, files or the cloud. Drawings are put together while
+//! messages wait; nothing is drawn, and nothing ticks, when nothing happens.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the runner carries out what the model asks for"
+)]
+
+mod choices;
+mod desk;
+mod function_log;
+mod gate;
+mod journals;
+mod replay;
+mod signals;
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+use choices::{asked, graphics_kind, keymap, signs, theme};
+use chrono::{DateTime, Utc};
+use crossterm::event::{Event as TerminalEvent, EventStream};
+use desk::{Desk, Note};
+use futures::StreamExt;
+use signals::Signals;
+use thumbctl_core::event::RunId;
+use thumbctl_core::journal::{JournalError, JournalStore};
+use thumbctl_deploy::settings::Settings;
+use tokio::sync::mpsc;
+
+use super::keymap::KeyMapError;
+use super::message::{Effect, Message};
+use super::model::{Beginning, Model};
+use super::terminal::{self, Screen, Stopped, query};
+use super::update::update;
+
+/// Between two drawings while things happen by themselves. What the user does is drawn at once.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// Between two ticks of the clock while something runs.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How many notes of the desk are taken in before the keys are looked at again.
+const BATCH: usize = 64;
+
+/// How long the terminal may take to say what it can do.
+const TERMINAL_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+
+/// What the console is opened with.
+#[derive(Debug)]
+pub enum Opening {
+    /// A deployment.
+    Deployment,
+    /// A recording of a run.
+    Replay {
+        /// Which run.
+        run: RunId,
+        /// How many times faster than it happened.
+        speed: f64,
+    },
+}
+
+/// Why there is no console.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    /// A key of the user's own cannot be used.
+    #[error("{origin}: {source}")]
+    Keys {
+        /// Where it was written.
+        origin: String,
+        /// What is wrong with it.
+        source: KeyMapError,
+    },
+    /// The terminal cannot be used.
+    #[error("cannot use the terminal: {0}")]
+    Terminal(#[source] io::Error),
+    /// A journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// There is no such run.
+    #[error("deployment '{deployment}' has no run '{run}'; {known}")]
+    NoRun {
+        /// The deployment.
+        deployment: String,
+        /// What was asked for.
+        run: String,
+        /// Which runs there are.
+        known: String,
+    },
+    /// A temporary folder for images cannot be made.
+    #[error("cannot make a temporary folder for images: {0}")]
+    Folder(#[source] io::Error),
+    /// The program was told to end.
+    #[error("ended by a signal")]
+    Terminated,
+}
+
+impl ConsoleError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Keys { .. } => Some("config.example.toml shows how keys are written".into()),
+            Self::NoRun { .. } => Some("--name chooses another deployment".into()),
+            Self::Folder(_) => Some("TMPDIR names another place for temporary files".into()),
+            Self::Terminal(_) | Self::Journal(_) | Self::Terminated => None,
+        }
+    }
+}
+
+/// Opens the console, and returns when its user leaves it.
+///
+/// # Errors
+/// When the terminal, the keys or the journals cannot be used.
+pub async fn open(settings: Settings, opening: Opening) -> Result<(), ConsoleError> {
+    let keymap = keymap(&settings)?;
+    let is_replay = matches!(opening, Opening::Replay { .. });
+    give_back_on_panic();
+    // Heard from before the terminal is taken: a signal that comes right after gives it back like any other.
+    let signals = Signals::listen().map_err(ConsoleError::Terminal)?;
+    let mut screen = Screen::take(settings.console.mouse).map_err(ConsoleError::Terminal)?;
+    let size = Screen::size().map_err(ConsoleError::Terminal)?;
+    let mut model = Model::new(Beginning {
+        asked: asked(&settings),
+        now: Utc::now(),
+        size,
+        keymap,
+        theme: theme(settings.console.theme),
+        symbols: signs(settings.console.symbols),
+        replay: is_replay,
+    });
+    // Drawn before anything is asked: the cloud may take long, and the terminal too.
+    screen.draw(&model).map_err(ConsoleError::Terminal)?;
+    let (notes, heard) = mpsc::channel(32);
+    let desk = Desk::new(settings.clone(), notes.clone()).map_err(ConsoleError::Folder)?;
+    match opening {
+        Opening::Deployment => journals::follow(&settings, notes.clone()),
+        Opening::Replay { run, speed } => desk.replay(run, speed),
+    }
+    let mut runner = Runner { screen, desk, heard, is_replay, last_drawn: Instant::now(), dirty: true };
+    let first = if is_replay { Vec::new() } else { vec![Effect::Connect] };
+    let resize = update(&mut model, Message::Resize(size.0, size.1));
+    runner.carry_out(&mut model, first.into_iter().chain(resize).collect())?;
+    let ended = runner.run(&mut model, notes, signals).await;
+    let left = model.activity.ours().map(|ours| ours.action);
+    drop(runner);
+    if ended.is_ok() && left.is_some() {
+        thumbctl_platform::terminal::print(
+            "Left in the middle; `thumbctl` goes on with it, or destroys what is there.\n",
+        )
+        .map_err(ConsoleError::Terminal)?;
+    }
+    ended
+}
+
+/// Finds a run by its id, its number, or `last`.
+///
+/// # Errors
+/// When there is none, or the journals cannot be read.
+pub fn find_run(settings: &Settings, words: &str) -> Result<RunId, ConsoleError> {
+    let runs = JournalStore::new(&settings.state_dir).deployment(&settings.name).runs()?;
+    let number = words.parse::<u32>().ok().map(|number| format!("{number:04}-"));
+    let found = match words {
+        "last" => runs.last(),
+        _ => runs.iter().find(|run| {
+            run.as_str() == words || number.as_ref().is_some_and(|number| run.as_str().starts_with(number))
+        }),
+    };
+    found.cloned().ok_or_else(|| ConsoleError::NoRun {
+        deployment: settings.name.to_string(),
+        run: words.to_owned(),
+        known: match &runs[..] {
+            [] => "it has none yet".to_owned(),
+            runs => format!("it has {}", runs.iter().map(RunId::as_str).collect::<Vec<_>>().join(", ")),
+        },
+    })
+}
+
+struct Runner {
+    screen: Screen,
+    desk: Desk,
+    heard: mpsc::Receiver<Note>,
+    is_replay: bool,
+    last_drawn: Instant,
+    dirty: bool,
+}
+
+/// Whether the loop goes on.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    Go,
+    Quit,
+}
+
+impl Runner {
+    async fn run(
+        &mut self,
+        model: &mut Model,
+        notes: mpsc::Sender<Note>,
+        mut signals: Signals,
+    ) -> Result<(), ConsoleError> {
+        let mut input: Option<EventStream> = None;
+        let mut asked = ask_terminal(self.desk.settings(), notes);
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let ticks = !self.is_replay && model.is_ticking();
+            let changes_in = until(model.next_change());
+            let draws_in = FRAME.saturating_sub(self.last_drawn.elapsed());
+            let flow = tokio::select! {
+                biased;
+                event = next_event(&mut input) => match event {
+                    Some(Ok(event)) => self.hear(model, event)?,
+                    // The terminal has gone.
+                    Some(Err(_)) | None => return Err(ConsoleError::Terminated),
+                },
+                _ = signals.terminations.recv() => return Err(ConsoleError::Terminated),
+                _ = signals.hangups.recv() => return Err(ConsoleError::Terminated),
+                _ = signals.interrupts.recv() => return Err(ConsoleError::Terminated),
+                _ = signals.sizes.recv() => self.measure(model)?,
+                _ = signals.stops.recv() => {
+                    let effects = self.suspend(model, Stopped::Alone)?;
+                    self.carry_out(model, effects)?
+                }
+                () = tokio::time::sleep(draws_in), if self.dirty => {
+                    self.draw(model)?;
+                    Flow::Go
+                }
+                answers = &mut asked, if input.is_none() => {
+                    input = Some(EventStream::new());
+                    match answers {
+                        Ok(answers) => self.take(model, Note::Terminal(answers))?,
+                        // The question came to nothing; so nothing is known.
+                        Err(_) => Flow::Go,
+                    }
+                }
+                count = self.heard.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        return Ok(());
+                    }
+                    let mut flow = Flow::Go;
+                    for note in batch.drain(..) {
+                        if self.take(model, note)? == Flow::Quit {
+                            flow = Flow::Quit;
+                        }
+                    }
+                    flow
+                }
+                () = tokio::task::yield_now(), if self.desk.has_log_work() => {
+                    let messages = self.desk.work_on_logs();
+                    self.messages(model, messages)?
+                }
+                _ = tick.tick(), if ticks => self.message(model, Message::Tick(Utc::now()))?,
+                () = tokio::time::sleep(changes_in.unwrap_or_default()), if changes_in.is_some() && !self.is_replay => {
+                    self.message(model, Message::Tick(Utc::now()))?
+                }
+            };
+            if flow == Flow::Quit {
+                return Ok(());
+            }
+            // The timer above only fires when nothing else comes; where something always comes, it is drawn all the same.
+            if self.dirty && self.last_drawn.elapsed() >= FRAME {
+                self.draw(model)?;
+            }
+        }
+    }
+
+    /// Something from the terminal. It is drawn at once.
+    fn hear(&mut self, model: &mut Model, event: TerminalEvent) -> Result<Flow, ConsoleError> {
+        let message = match event {
+            TerminalEvent::Key(key) => Message::Key(key),
+            TerminalEvent::Mouse(mouse) => Message::Mouse(mouse),
+            TerminalEvent::Paste(text) => Message::Paste(text),
+            // Heard as a signal: what reads the keys loses it when a key comes at the same time.
+            TerminalEvent::Resize(..) | TerminalEvent::FocusGained | TerminalEvent::FocusLost => return Ok(Flow::Go),
+        };
+        let is_motion = matches!(&message, Message::Mouse(mouse)
+            if matches!(mouse.kind, crossterm::event::MouseEventKind::Moved | crossterm::event::MouseEventKind::Drag(_)));
+        if is_motion {
+            return Ok(Flow::Go);
+        }
+        #[cfg(debug_assertions)]
+        if let Message::Key(crossterm::event::KeyEvent { code: crossterm::event::KeyCode::Char(letter), .. }) = &message
+        {
+            thumbctl_platform::failpoint::at_key(*letter);
+        }
+        self.know_the_time(model);
+        let flow = self.message(model, message)?;
+        if flow == Flow::Go {
+            self.draw(model)?;
+        }
+        Ok(flow)
+    }
+
+    fn take(&mut self, model: &mut Model, note: Note) -> Result<Flow, ConsoleError> {
+        self.know_the_time(model);
+        let messages = match note {
+            Note::Typed(event) => return self.hear(model, event),
+            note => self.desk.take(note),
+        };
+        self.messages(model, messages)
+    }
+
+    /// Takes in the terminal's size, and draws all of it anew: one that was small for a moment has lost what it showed, though
+    /// its size may be the same again.
+    fn measure(&mut self, model: &mut Model) -> Result<Flow, ConsoleError> {
+        self.screen.clear();
+        let (width, height) = Screen::size().map_err(ConsoleError::Terminal)?;
+        self.message(model, Message::Resize(width, height))
+    }
+
+    fn know_the_time(&self, model: &mut Model) {
+        if !self.is_replay {
+            model.now = Utc::now();
+        }
+    }
+
+    fn messages(&mut self, model: &mut Model, messages: Vec<Message>) -> Result<Flow, ConsoleError> {
+        for message in messages {
+            if self.message(model, message)? == Flow::Quit {
+                return Ok(Flow::Quit);
+            }
+        }
+        Ok(Flow::Go)
+    }
+
+    fn message(&mut self, model: &mut Model, message: Message) -> Result<Flow, ConsoleError> {
+        self.dirty = true;
+        let effects = update(model, message);
+        self.carry_out(model, effects)
+    }
+
+    /// Does what is to be done, and what comes of it at once, until nothing more does.
+    fn carry_out(&mut self, model: &mut Model, effects: Vec<Effect>) -> Result<Flow, ConsoleError> {
+        let mut queue = VecDeque::from(effects);
+        while let Some(effect) = queue.pop_front() {
+            match effect {
+                Effect::Quit => return Ok(Flow::Quit),
+                Effect::Suspend => queue.extend(self.suspend(model, Stopped::Group)?),
+                Effect::Redraw => {
+                    self.screen.clear();
+                    self.dirty = true;
+                }
+                Effect::Copy(text) => {
+                    self.screen.copy(&text).map_err(ConsoleError::Terminal)?;
+                    let words = "Copied, if the terminal allows it (OSC 52).".to_owned();
+                    queue.extend(update(model, Message::Notice(Ok(words))));
+                }
+                effect => {
+                    for message in self.desk.carry_out(effect) {
+                        queue.extend(update(model, message));
+                    }
+                }
+            }
+        }
+        Ok(Flow::Go)
+    }
+
+    /// Stops until the shell continues it. The terminal may have another size by then, and has forgotten all pictures.
+    fn suspend(&mut self, model: &mut Model, who: Stopped) -> Result<Vec<Effect>, ConsoleError> {
+        self.screen.suspend(who).map_err(ConsoleError::Terminal)?;
+        self.desk.pictures_are_forgotten();
+        let (width, height) = Screen::size().map_err(ConsoleError::Terminal)?;
+        self.dirty = true;
+        Ok(update(model, Message::Resize(width, height)))
+    }
+
+    fn draw(&mut self, model: &Model) -> Result<(), ConsoleError> {
+        self.screen.draw(model).map_err(ConsoleError::Terminal)?;
+        self.last_drawn = Instant::now();
+        self.dirty = false;
+        Ok(())
+    }
+}
+
+async fn next_event(input: &mut Option<EventStream>) -> Option<io::Result<TerminalEvent>> {
+    match input {
+        Some(input) => input.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Asks the terminal what it can do, on a thread of its own; what is typed meanwhile is passed on.
+fn ask_terminal(settings: &Settings, notes: mpsc::Sender<Note>) -> tokio::sync::oneshot::Receiver<query::Answers> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let kind = graphics_kind(settings.console.pictures);
+    std::thread::spawn(move || {
+        let surroundings = query::Surroundings::read(&|name| std::env::var(name).ok());
+        let answers = query::ask(&surroundings, TERMINAL_ANSWERS_WITHIN, &mut |typed| {
+            // Nobody listens to a console that has ended.
+            let _ = notes.blocking_send(Note::Typed(typed));
+        });
+        let _ = sender.send(answers.with_kind(kind));
+    });
+    receiver
+}
+
+fn until(moment: Option<DateTime<Utc>>) -> Option<Duration> {
+    moment.map(|moment| (moment - Utc::now()).to_std().unwrap_or_default())
+}
+
+/// A panic of the console gives the terminal back before it is told. One of a task is told by whoever waits for the task.
+fn give_back_on_panic() {
+    let console = std::thread::current().id();
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().id() == console {
+            terminal::give_back();
+            told(panic);
+        }
+    }));
+}

@@ -1,0 +1,91 @@
+//! [`FunctionLog`]: the function's log, read from the cloud as it grows, for as long as it is looked at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thumbctl_core::event::LogSource;
+use thumbctl_core::names::Names;
+use thumbctl_deploy::session::{Session, SessionError};
+use tokio::sync::{mpsc, watch};
+
+use super::desk::{Note, failure_of};
+use crate::log_store::LogLine;
+use crate::message::Message;
+
+/// Between two looks at a log that has nothing new: the first, and the most that it grows to.
+const FIRST_LOOK: Duration = Duration::from_millis(300);
+const LAST_LOOK: Duration = Duration::from_secs(2);
+
+/// The function's log.
+#[derive(Debug)]
+pub(super) struct FunctionLog {
+    notes: mpsc::Sender<Note>,
+    reader: Option<Reader>,
+}
+
+#[derive(Debug)]
+struct Reader {
+    /// Whose log it is: another deployment has another function.
+    names: Names,
+    wanted: watch::Sender<bool>,
+}
+
+impl FunctionLog {
+    /// Nobody's log yet.
+    pub(super) fn new(notes: mpsc::Sender<Note>) -> Self {
+        Self { notes, reader: None }
+    }
+
+    /// Reads the log of the function of these names, or none. Answers whether a log is read from its beginning.
+    pub(super) fn follow(&mut self, session: &Arc<Session>, names: Option<Names>) -> bool {
+        if let Some(reader) = &self.reader {
+            let is_same = names.as_ref().is_none_or(|names| reader.names == *names);
+            // A reader that gave up, because the log could not be read, is put in place of.
+            if is_same && reader.wanted.send(names.is_some()).is_ok() {
+                return false;
+            }
+        }
+        let Some(names) = names else { return false };
+        let (sender, receiver) = watch::channel(true);
+        self.reader = Some(Reader { names, wanted: sender });
+        tokio::spawn(read(Arc::clone(session), receiver, self.notes.clone()));
+        true
+    }
+}
+
+/// Reads until nobody wants it any more.
+async fn read(session: Arc<Session>, mut wanted: watch::Receiver<bool>, notes: mpsc::Sender<Note>) {
+    let mut log = match session.function_log().await {
+        Ok(log) => log,
+        Err(error) => {
+            let failure = failure_of(&error, error.hint());
+            let _ = notes.send(Note::Message(Message::Notice(Err(failure)))).await;
+            return;
+        }
+    };
+    let mut pause = FIRST_LOOK;
+    loop {
+        if wanted.wait_for(|wanted| *wanted).await.is_err() {
+            return;
+        }
+        match log.next().await {
+            Ok(lines) if lines.is_empty() => pause = (pause * 2).min(LAST_LOOK),
+            Ok(lines) => {
+                pause = FIRST_LOOK;
+                let line =
+                    |line: thumbctl_core::log_line::LogLine| LogLine { text: line.text, timestamp: line.timestamp };
+                let lines = lines.into_iter().map(line).collect();
+                if notes.send(Note::Message(Message::Lines(LogSource::Function, lines))).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                let error = SessionError::from(error);
+                let failure = failure_of(&error, error.hint());
+                let _ = notes.send(Note::Message(Message::Notice(Err(failure)))).await;
+                return;
+            }
+        }
+        tokio::time::sleep(pause).await;
+    }
+}

@@ -1,0 +1,351 @@
+//! Commands: what each [`Action`] does, and whether it would do something now.
+
+use thumbctl_core::resource::ResourceKind;
+use tui_input::Input;
+
+use super::mouse::moved;
+use super::overlays::{in_overlay, perform_in_overlay};
+use crate::keymap::Action;
+use crate::message::{Effect, Pace, Task};
+use crate::model::activity::Activity;
+use crate::model::messages::Tone;
+use crate::model::overlay::{Answer, Asking, Overlay, Question};
+use crate::model::panel::Panel;
+use crate::model::{Connection, Model};
+use crate::view;
+
+/// Whether an action would do something now: only then its key is shown, and understood.
+pub fn available(model: &Model, action: Action) -> bool {
+    if matches!(action, Action::Suspend | Action::Redraw) {
+        return true;
+    }
+    match &model.overlay {
+        Some(overlay) => in_overlay(overlay, action),
+        None => available_beneath(model, action),
+    }
+}
+
+/// Whether an action would do something now if no overlay were open.
+pub fn available_beneath(model: &Model, action: Action) -> bool {
+    if model.is_typing() {
+        return matches!(action, Action::Accept | Action::Back | Action::Up | Action::Down);
+    }
+    let connected = model.place().is_some();
+    let idle = model.activity.is_idle();
+    let ours = model.activity.ours();
+    let is_log = matches!(model.focus, Panel::Build | Panel::Function | Panel::Stacks | Panel::Terraform);
+    let sends = matches!(action, Action::Choose | Action::TypePath | Action::Mark | Action::Send);
+    if model.activity.is_replay() && (sends || (action == Action::Save && model.focus == Panel::Trial)) {
+        return false;
+    }
+    match action {
+        // There, the same key sends images: where it cannot, it must not begin a deployment.
+        Action::DoNext if model.focus == Panel::Trial => false,
+        Action::DoNext => match ours {
+            Some(ours) => ours.held.is_some() && !ours.cancelling,
+            None => connected && idle && model.journals_read && model.next_step().is_some(),
+        },
+        Action::RunOn => match ours {
+            Some(ours) => ours.pace == Pace::Stepwise && !ours.cancelling,
+            None => connected && idle && model.journals_read && model.next_step().is_some(),
+        },
+        Action::Pause => match &model.activity {
+            Activity::Ours(ours) => {
+                ours.pace == Pace::Through && !ours.cancelling && ours.action == thumbctl_core::event::Action::Deploy
+            }
+            Activity::Replay(position) => !position.over,
+            _ => false,
+        },
+        Action::Cancel => ours.is_some_and(|ours| !ours.cancelling),
+        Action::Destroy => connected && idle && model.deployment.is_standing(),
+        Action::Refresh => match &model.connection {
+            Connection::Connected(_) => model.deployment.is_standing(),
+            Connection::Failed(_) => true,
+            Connection::Connecting | Connection::Unneeded => false,
+        },
+        Action::Faster | Action::Slower => matches!(&model.activity, Activity::Replay(position) if !position.over),
+        Action::ShowTrial | Action::ShowResources | Action::ShowDetails => true,
+        Action::ShowBuild | Action::ShowFunction | Action::ShowTiming => true,
+        Action::ShowStacks => model.panels().contains(&Panel::Stacks),
+        Action::ShowTerraform => model.panels().contains(&Panel::Terraform),
+        Action::NextPanel | Action::PreviousPanel => true,
+        Action::ToggleDependencies => model.focus == Panel::Resources,
+        Action::Copy => match model.focus {
+            Panel::Resources | Panel::Details => model.selected_arn().is_some(),
+            Panel::Build => model.build_log.can(action),
+            Panel::Function => model.function_log.can(action),
+            Panel::Stacks => model.stack_log.can(action),
+            Panel::Terraform => model.terraform_log.can(action),
+            Panel::Timing | Panel::Trial => false,
+        },
+        Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Top | Action::Bottom => {
+            match model.focus {
+                Panel::Resources | Panel::Details | Panel::Timing => true,
+                Panel::Build => model.build_log.can(action),
+                Panel::Function => model.function_log.can(action),
+                Panel::Stacks => model.stack_log.can(action),
+                Panel::Terraform => model.terraform_log.can(action),
+                Panel::Trial => model.trial.can(action),
+            }
+        }
+        Action::Back if model.focus == Panel::Resources => model.resources.dependencies,
+        Action::Left | Action::Right | Action::Save | Action::Back => match model.focus {
+            Panel::Build => model.build_log.can(action),
+            Panel::Function => model.function_log.can(action),
+            Panel::Stacks => model.stack_log.can(action),
+            Panel::Terraform => model.terraform_log.can(action),
+            Panel::Trial => model.trial.can(action),
+            Panel::Resources | Panel::Details | Panel::Timing => false,
+        },
+        Action::Search | Action::SearchNext | Action::SearchPrevious | Action::Filter | Action::ToggleWrap => {
+            is_log && model.shown_log().is_some_and(|log| log.can(action))
+        }
+        // Also where there is nothing to mark: the key must not mean something else then.
+        Action::Mark => model.focus == Panel::Trial && model.trial.is_choosing(),
+        Action::Choose | Action::TypePath | Action::Enlarge => model.focus == Panel::Trial && model.trial.can(action),
+        Action::Send => {
+            let opens_folder = model.trial.to_send().is_empty();
+            model.focus == Panel::Trial
+                && model.trial.can(action)
+                && (opens_folder || (connected && idle && model.deployment.is_complete()))
+        }
+        Action::Accept | Action::QuitAfter | Action::QuitCancel | Action::QuitLeave => false,
+        Action::Help | Action::Palette | Action::Messages | Action::Suspend | Action::Redraw | Action::Quit => true,
+    }
+}
+
+/// Does what an action means. One that is not [`available`] does nothing.
+pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
+    if !available(model, action) {
+        return Vec::new();
+    }
+    match action {
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Redraw => return vec![Effect::Redraw],
+        _ if model.overlay.is_some() => return perform_in_overlay(model, action),
+        _ => {}
+    }
+    match action {
+        Action::DoNext => go(model, Pace::Stepwise),
+        Action::RunOn => go(model, Pace::Through),
+        Action::Pause => pause(model),
+        Action::Cancel => {
+            model.overlay = Some(Overlay::Question(cancel_question(model)));
+            Vec::new()
+        }
+        Action::Destroy => prepare(model, Task::Destroy, Pace::Through),
+        Action::Refresh => refresh(model),
+        Action::Faster => speed(model, 2.0),
+        Action::Slower => speed(model, 0.5),
+        Action::NextPanel => show(model, model.focus.beside(1, model.panels())),
+        Action::PreviousPanel => show(model, model.focus.beside(-1, model.panels())),
+        Action::ShowResources => show(model, Panel::Resources),
+        Action::ShowDetails => show(model, Panel::Details),
+        Action::ShowBuild => show(model, Panel::Build),
+        Action::ShowFunction => show(model, Panel::Function),
+        Action::ShowTiming => show(model, Panel::Timing),
+        Action::ShowTrial => show(model, Panel::Trial),
+        Action::ShowStacks => show(model, Panel::Stacks),
+        Action::ShowTerraform => show(model, Panel::Terraform),
+        Action::ToggleDependencies => {
+            model.resources.dependencies = !model.resources.dependencies;
+            Vec::new()
+        }
+        Action::Copy if matches!(model.focus, Panel::Resources | Panel::Details) => {
+            model.selected_arn().map(Effect::Copy).into_iter().collect()
+        }
+        Action::Send => send(model),
+        Action::Help => open(model, Overlay::Help { scroll: 0 }),
+        Action::Palette => open(model, Overlay::Palette { input: Input::default(), selected: 0 }),
+        Action::Messages => open(model, Overlay::Messages { scroll: 0 }),
+        Action::Quit => quit(model),
+        _ => in_panel(model, action),
+    }
+}
+
+fn open(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
+    model.overlay = Some(overlay);
+    Vec::new()
+}
+
+/// What a key means to the panel that has the keys.
+fn in_panel(model: &mut Model, action: Action) -> Vec<Effect> {
+    let layout = model.layout();
+    let inside = view::layout::Layout::inside(layout.main);
+    match model.focus {
+        Panel::Resources if action == Action::Back => {
+            model.resources.dependencies = false;
+            Vec::new()
+        }
+        Panel::Resources => {
+            let rows = isize::try_from(model.resource_rows().len()).unwrap_or(isize::MAX);
+            let by = match action {
+                Action::Up => -1,
+                Action::Down => 1,
+                Action::PageUp => -5,
+                Action::PageDown => 5,
+                Action::Top => -rows,
+                Action::Bottom => rows,
+                _ => 0,
+            };
+            move_selection(model, by)
+        }
+        Panel::Details => {
+            let rows = view::details::rows(model, inside.width);
+            model.details.scroll = scrolled(model.details.scroll, action, rows, inside.height);
+            Vec::new()
+        }
+        Panel::Timing => {
+            let rows = view::timing::rows(model, inside.width);
+            model.timing.scroll = scrolled(model.timing.scroll, action, rows, inside.height);
+            Vec::new()
+        }
+        Panel::Build => model.build_log.act(action),
+        Panel::Function => model.function_log.act(action),
+        Panel::Stacks => model.stack_log.act(action),
+        Panel::Terraform => model.terraform_log.act(action),
+        Panel::Trial => model.trial.act(action),
+    }
+}
+
+/// A scroll position after an action, within what there is to see.
+pub(super) fn scrolled(scroll: u16, action: Action, rows: usize, height: u16) -> u16 {
+    let page = i32::from(height.saturating_sub(1).max(1));
+    let most = u16::try_from(rows.saturating_sub(usize::from(height))).unwrap_or(u16::MAX);
+    let to = match action {
+        Action::Up => moved(scroll, -1),
+        Action::Down => moved(scroll, 1),
+        Action::PageUp => moved(scroll, -page),
+        Action::PageDown => moved(scroll, page),
+        Action::Top => 0,
+        Action::Bottom => most,
+        _ => scroll,
+    };
+    to.min(most)
+}
+
+/// Selects another row of the list of resources.
+pub(super) fn move_selection(model: &mut Model, by: isize) -> Vec<Effect> {
+    let rows = model.resource_rows();
+    let Some(at) = rows.iter().position(|row| row.kind == model.resources.selected) else { return Vec::new() };
+    let to = at.saturating_add_signed(by).min(rows.len() - 1);
+    if to == at { Vec::new() } else { select(model, rows[to].kind) }
+}
+
+/// Selects a resource.
+pub(super) fn select(model: &mut Model, kind: ResourceKind) -> Vec<Effect> {
+    model.resources.selected = kind;
+    model.details.scroll = 0;
+    Vec::new()
+}
+
+fn show(model: &mut Model, panel: Panel) -> Vec<Effect> {
+    let before = model.shown_panel();
+    model.focus = panel;
+    if panel != Panel::Resources {
+        model.shown = panel;
+        model.panel_chosen = true;
+    }
+    if model.shown_panel() == Panel::Trial && before != Panel::Trial { model.trial.enter() } else { Vec::new() }
+}
+
+/// Begins or goes on: one step, or all.
+fn go(model: &mut Model, pace: Pace) -> Vec<Effect> {
+    let Some(ours) = model.activity.ours_mut() else { return prepare(model, Task::Deploy, pace) };
+    ours.held = None;
+    match pace {
+        Pace::Stepwise => vec![Effect::PassOne],
+        Pace::Through => {
+            ours.pace = Pace::Through;
+            vec![Effect::SetPace(Pace::Through)]
+        }
+    }
+}
+
+pub(super) fn prepare(model: &mut Model, task: Task, pace: Pace) -> Vec<Effect> {
+    // What was said before is about something else.
+    model.messages.dismiss();
+    model.activity = Activity::Preparing { task: task.clone(), pace };
+    vec![Effect::Prepare(task, pace)]
+}
+
+/// Sends the chosen images, or goes into the folder under the cursor.
+fn send(model: &mut Model) -> Vec<Effect> {
+    let images = model.trial.to_send();
+    if images.is_empty() {
+        return model.trial.act(Action::Send);
+    }
+    let mut effects = model.trial.sending(&images);
+    effects.extend(prepare(model, Task::Trial(images), Pace::Through));
+    effects
+}
+
+fn pause(model: &mut Model) -> Vec<Effect> {
+    match &mut model.activity {
+        Activity::Ours(ours) => {
+            ours.pace = Pace::Stepwise;
+            model.messages.say(model.now, Tone::Info, "Paused: what runs goes on to its end, nothing more starts.");
+            vec![Effect::SetPace(Pace::Stepwise)]
+        }
+        Activity::Replay(_) => vec![Effect::ReplayTogglePause],
+        _ => Vec::new(),
+    }
+}
+
+fn speed(model: &Model, factor: f64) -> Vec<Effect> {
+    match &model.activity {
+        Activity::Replay(_) => vec![Effect::ReplayFaster(factor)],
+        _ => Vec::new(),
+    }
+}
+
+fn refresh(model: &mut Model) -> Vec<Effect> {
+    match model.connection {
+        Connection::Failed(_) => {
+            model.connection = Connection::Connecting;
+            model.messages.dismiss();
+            vec![Effect::Connect]
+        }
+        _ => {
+            model.details.inspected.clear();
+            vec![Effect::AskStatus]
+        }
+    }
+}
+
+fn cancel_question(model: &Model) -> Question {
+    let is_trial = model.activity.ours().is_some_and(|ours| ours.action == thumbctl_core::event::Action::Trial);
+    let running = model.run.iter().flat_map(|run| run.steps.iter()).filter(|step| step.is_running());
+    let count = running.count();
+    let consequence = if is_trial {
+        "No further image is sent; those that have been sent may still get their thumbnails.".to_owned()
+    } else {
+        format!(
+            "No further step starts; {} under way may end. What is there stays, and can be gone on with or destroyed.",
+            thumbctl_platform::text::count(count, "step")
+        )
+    };
+    Question {
+        question: "Cancel the run?".to_owned(),
+        consequence,
+        resources: Vec::new(),
+        foreign: Vec::new(),
+        answer: Answer::Key,
+        about: Asking::Cancel,
+        scroll: 0,
+    }
+}
+
+fn quit(model: &mut Model) -> Vec<Effect> {
+    if model.activity.ours().is_some() {
+        return open(model, Overlay::Quitting);
+    }
+    vec![Effect::Quit]
+}
+
+pub(super) fn cancel_run(model: &mut Model) -> Vec<Effect> {
+    let Some(ours) = model.activity.ours_mut() else { return Vec::new() };
+    ours.cancelling = true;
+    ours.held = None;
+    vec![Effect::CancelRun]
+}

@@ -1,0 +1,194 @@
+//! Events, taken in: whoever made them, and whenever.
+
+use thumbctl_core::event::{Action, Event, EventKind, LogSource};
+use thumbctl_core::resource::ResourceKind;
+use thumbctl_core::secret::redact_line;
+
+use crate::log_store::LogLine;
+use crate::message::Effect;
+use crate::model::Model;
+use crate::model::messages::Tone;
+use crate::model::panel::Panel;
+use crate::model::run::RunModel;
+
+/// Takes events in, in their order.
+pub(super) fn take_in(model: &mut Model, events: Vec<Event>) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let mut lines = Lines::default();
+    for event in events {
+        effects.extend(one(model, event, &mut lines));
+    }
+    effects.extend(lines.hand_over(model));
+    super::keep_selection(model);
+    effects
+}
+
+/// Takes in lines of a log that is read from the cloud.
+pub(super) fn lines(model: &mut Model, source: LogSource, lines: Vec<LogLine>) -> Vec<Effect> {
+    model.log_mut(source).append(lines)
+}
+
+/// CodeBuild begins its own lines with `[Container] 2026/11/22 13:05:09.123456 `: the time stands beside every line
+/// anyway, and without it there is room for what the line says.
+fn without_time(text: &str) -> &str {
+    let Some(rest) = text.strip_prefix("[Container] ") else { return text };
+    let Some((time, said)) = rest.split_at_checked("2026/11/22 13:05:09".len()) else { return text };
+    let is_time = time.bytes().zip(b"dddd/dd/dd dd:dd:dd").all(|(byte, form)| match form {
+        b'd' => byte.is_ascii_digit(),
+        form => byte == *form,
+    });
+    if is_time { said.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit()).trim_start() } else { text }
+}
+
+/// Lines of logs that came together go to their store together.
+#[derive(Default)]
+struct Lines {
+    build: Vec<LogLine>,
+    function: Vec<LogLine>,
+    stack: Vec<LogLine>,
+    terraform: Vec<LogLine>,
+}
+
+impl Lines {
+    fn push(&mut self, source: LogSource, line: LogLine) {
+        match source {
+            LogSource::Build => self.build.push(line),
+            LogSource::Function => self.function.push(line),
+            LogSource::Stack => self.stack.push(line),
+            LogSource::Terraform => self.terraform.push(line),
+        }
+    }
+
+    fn hand_over(&mut self, model: &mut Model) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if !self.build.is_empty() {
+            effects.extend(model.build_log.append(std::mem::take(&mut self.build)));
+        }
+        if !self.function.is_empty() {
+            effects.extend(model.function_log.append(std::mem::take(&mut self.function)));
+        }
+        if !self.stack.is_empty() {
+            effects.extend(model.stack_log.append(std::mem::take(&mut self.stack)));
+        }
+        if !self.terraform.is_empty() {
+            effects.extend(model.terraform_log.append(std::mem::take(&mut self.terraform)));
+        }
+        effects
+    }
+}
+
+fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if !model.hears_first(&event) {
+        return effects;
+    }
+    match &event.kind {
+        EventKind::RunStarted(started) => {
+            model.deployment.apply(&event);
+            model.history.apply(&event);
+            if started.action == Action::Trial {
+                effects.extend(model.trial.apply(&event));
+                if model.activity.is_replay() && model.journals_read && !model.panel_chosen {
+                    model.shown = Panel::Trial;
+                    effects.extend(model.trial.enter());
+                }
+            } else {
+                if started.action == Action::Deploy {
+                    // Of an earlier build, told in the same breath.
+                    lines.build.clear();
+                }
+                effects.extend(begin(model, &event));
+                if started.action == Action::Destroy && model.activity.is_replay() && !model.panel_chosen {
+                    // A teardown builds nothing.
+                    model.shown = Panel::Timing;
+                }
+            }
+            if let Some(ours) = model.activity.ours_mut()
+                && ours.id.is_none()
+                && ours.action == started.action
+            {
+                ours.id = Some(event.run.clone());
+            }
+            return effects;
+        }
+        // Another event is of a trial, or of an earlier run than the one that is shown.
+        _ => match model.run.as_mut().filter(|run| run.id == event.run) {
+            Some(run) => run.apply(&event),
+            None => effects.extend(model.trial.apply(&event)),
+        },
+    }
+    model.deployment.apply(&event);
+    model.history.apply(&event);
+    let is_shown = model.run.as_ref().is_some_and(|run| run.id == event.run);
+    match event.kind {
+        EventKind::LogLine { source, text, timestamp } if is_shown || source == LogSource::Function => {
+            // Its credentials are masked by the store, which knows what of it is seen and what came before it.
+            let text = if timestamp.is_some() { without_time(&text).to_owned() } else { text };
+            lines.push(source, LogLine { text, timestamp });
+        }
+        EventKind::StepStarted { step } => {
+            if let Some(ours) = model.activity.ours_mut()
+                && ours.held.as_ref() == Some(&step)
+            {
+                ours.held = None;
+            }
+            follow(model, &step);
+        }
+        // Of a run that goes on, not of one that is read again.
+        EventKind::WarningGiven { message, .. } if is_shown && model.is_live() => {
+            model.messages.say(model.now, Tone::Info, format!("Warning: {}", redact_line(&message)));
+        }
+        // What is held will not be let go any more: a deployment stops at its first failure.
+        EventKind::StepFailed { .. } => {
+            if let Some(ours) = model.activity.ours_mut().filter(|ours| ours.action == Action::Deploy) {
+                ours.held = None;
+            }
+        }
+        EventKind::ResourceChanged { resource, .. } => {
+            // What the cloud said of it is not so any more.
+            model.details.inspected.remove(&resource);
+            model.details.lost.retain(|lost| *lost != resource);
+        }
+        _ => {}
+    }
+    effects
+}
+
+/// Another run is what is shown from now on.
+fn begin(model: &mut Model, event: &Event) -> Vec<Effect> {
+    let Some(run) = RunModel::begin(event) else { return Vec::new() };
+    let has_log = run.started.action == Action::Deploy;
+    model.run = Some(run);
+    model.panel_chosen = false;
+    // A teardown has no log of its own: the last build's stays to be read.
+    if has_log { model.build_log.clear() } else { Vec::new() }
+}
+
+/// While nobody has chosen a panel, a build that begins is shown.
+fn follow(model: &mut Model, step: &thumbctl_core::plan::StepId) {
+    let is_build = model
+        .run
+        .as_ref()
+        .and_then(|run| run.step(step))
+        .is_some_and(|model| model.step.resource == Some(ResourceKind::Image));
+    let deploys = model.run.as_ref().is_some_and(|run| run.started.action == Action::Deploy);
+    if is_build && deploys && !model.panel_chosen && model.is_live() {
+        model.shown = Panel::Build;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_that_stands_beside_a_line_is_not_in_it_again() {
+        assert_eq!(without_time("[Container] 2026/11/22 13:05:09.123456 Entering phase BUILD"), "Entering phase BUILD");
+        assert_eq!(without_time("[Container] 2026/11/22 13:05:09 Running command ls"), "Running command ls");
+        for other in
+            ["", "[Container] ", "[Container] hello", "2026/11/22 13:05:09 x", "[Container] 2026/11/22 13:05:é9 x"]
+        {
+            assert_eq!(without_time(other), other);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Keys: understood by the key map, or typed into a line.
+
+use std::path::PathBuf;
+
+use crossterm::event::{Event as TerminalEvent, KeyEvent, KeyEventKind};
+use tui_input::backend::crossterm::EventHandler;
+
+use super::commands::{available, perform};
+use crate::keymap::{Action, Context};
+use crate::message::Effect;
+use crate::model::activity::Activity;
+use crate::model::messages::Tone;
+use crate::model::overlay::{Answer, Overlay, Question};
+use crate::model::panel::Panel;
+use crate::model::{Connection, Model};
+
+pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    if key.kind == KeyEventKind::Release {
+        return Vec::new();
+    }
+    let contexts = model.contexts();
+    let meant: Vec<Action> = model.keymap.lookup(&contexts, key).collect();
+    if let Some(action) = meant.iter().copied().find(|action| available(model, *action)) {
+        return perform(model, action);
+    }
+    if let Some(why) = meant.into_iter().find_map(|action| why_not(model, action)) {
+        model.messages.say(model.now, Tone::Info, why);
+        return Vec::new();
+    }
+    type_key(model, key)
+}
+
+/// Why something that would change the deployment cannot be done now; none where that can be seen, or a line is typed.
+fn why_not(model: &Model, action: Action) -> Option<String> {
+    let changes = matches!(action, Action::DoNext | Action::RunOn | Action::Destroy | Action::Send);
+    if action == Action::Cancel && model.activity.is_idle() && model.overlay.is_none() {
+        let quit = model.keymap.chord_of(&[Context::Everywhere], Action::Quit);
+        return Some(match quit {
+            Some(key) => format!("Nothing runs that could be cancelled; {key} quits."),
+            None => "Nothing runs that could be cancelled.".to_owned(),
+        });
+    }
+    if !changes || model.overlay.is_some() || model.is_typing() {
+        return None;
+    }
+    match (&model.connection, &model.activity) {
+        (Connection::Connecting, _) => Some("Not yet: the cloud has not answered.".to_owned()),
+        (Connection::Failed(_), _) => Some("The cloud cannot be used; ask it again first.".to_owned()),
+        (_, Activity::Theirs { holder }) => Some(format!("Not now: {holder} works on the deployment.")),
+        (_, Activity::Replay(_)) => Some("A recording is played: nothing can be done in it.".to_owned()),
+        (_, Activity::Ours(_)) if matches!(action, Action::Destroy | Action::Send) => {
+            Some("Not while something runs: wait for its end, or cancel it.".to_owned())
+        }
+        (Connection::Connected(_), Activity::Idle) if !model.journals_read => {
+            Some("Not yet: the journal is being read.".to_owned())
+        }
+        (Connection::Connected(_), Activity::Idle) if action == Action::Destroy => {
+            Some("There is nothing to destroy.".to_owned())
+        }
+        (Connection::Connected(_), Activity::Idle) if action == Action::Send && !model.deployment.is_complete() => {
+            Some("Images can be sent when everything is deployed.".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// A key that means no action belongs to the line that is typed, if one is.
+fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    let types_in_panel = model.is_typing();
+    match &mut model.overlay {
+        Some(Overlay::Palette { input, selected }) => {
+            if input.handle_event(&TerminalEvent::Key(key)).is_some_and(|change| change.value) {
+                *selected = 0;
+            }
+            Vec::new()
+        }
+        Some(Overlay::Question(Question { answer: Answer::Word(input), .. })) => {
+            input.handle_event(&TerminalEvent::Key(key));
+            Vec::new()
+        }
+        Some(_) => Vec::new(),
+        None if !types_in_panel => Vec::new(),
+        None => match model.focus {
+            Panel::Build => model.build_log.type_key(key),
+            Panel::Function => model.function_log.type_key(key),
+            Panel::Stacks => model.stack_log.type_key(key),
+            Panel::Terraform => model.terraform_log.type_key(key),
+            Panel::Trial => model.trial.type_key(key),
+            Panel::Resources | Panel::Details | Panel::Timing => Vec::new(),
+        },
+    }
+}
+
+/// Something was pasted: a line where one is typed, else the paths of images that were dropped onto the terminal.
+pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
+    let types = model.is_typing() || model.contexts().contains(&Context::Typing);
+    if types {
+        let line: String = text.chars().filter(|c| !c.is_control()).collect();
+        let mut effects = Vec::new();
+        for letter in line.chars() {
+            let key = KeyEvent::new(crossterm::event::KeyCode::Char(letter), crossterm::event::KeyModifiers::NONE);
+            effects.extend(type_key(model, key));
+        }
+        return effects;
+    }
+    let paths = dropped_paths(text);
+    if paths.is_empty() || model.overlay.is_some() || model.activity.is_replay() {
+        return Vec::new();
+    }
+    let mut effects = perform(model, Action::ShowTrial);
+    effects.extend(model.trial.drop_paths(paths));
+    effects
+}
+
+/// The paths in a text as terminals paste them when files are dropped: one or several, quoted or with backslashes, perhaps
+/// as `file://` URLs. Text that does not look like absolute paths is none.
+fn dropped_paths(text: &str) -> Vec<PathBuf> {
+    let mut words: Vec<String> = Vec::new();
+    let mut word = String::new();
+    let mut quote: Option<char> = None;
+    let mut letters = text.trim().chars();
+    while let Some(letter) = letters.next() {
+        match (letter, quote) {
+            ('\\', None) => word.extend(letters.next()),
+            ('\'' | '"', None) => quote = Some(letter),
+            (letter, Some(open)) if letter == open => quote = None,
+            (letter, None) if letter.is_whitespace() => words.push(std::mem::take(&mut word)),
+            (letter, _) => word.push(letter),
+        }
+    }
+    words.push(word);
+    let path = |word: &String| match word.strip_prefix("file://") {
+        Some(rest) => percent_encoding::percent_decode_str(rest).decode_utf8().ok().map(|path| path.into_owned()),
+        None => Some(word.clone()),
+    };
+    let paths: Option<Vec<PathBuf>> = words
+        .iter()
+        .filter(|word| !word.is_empty())
+        .map(|word| path(word).filter(|path| path.starts_with('/') || path.starts_with("~/")).map(PathBuf::from))
+        .collect();
+    paths.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropped_files_are_read_as_terminals_write_them() {
+        let paths = |text: &str| dropped_paths(text).iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+        assert_eq!(paths("/tmp/a.jpg "), ["/tmp/a.jpg"]);
+        assert_eq!(paths("'/tmp/my photo.jpg' /tmp/b.png"), ["/tmp/my photo.jpg", "/tmp/b.png"]);
+        assert_eq!(paths("/tmp/my\\ photo.jpg"), ["/tmp/my photo.jpg"]);
+        assert_eq!(paths("file:///tmp/my%20photo.jpg\n"), ["/tmp/my photo.jpg"]);
+        assert_eq!(paths("hello world"), Vec::<String>::new());
+        assert_eq!(paths(""), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,68 @@
+//! What follows from the model as it is, whatever made it so: done after every message.
+
+use thumbctl_core::event::LogSource;
+use thumbctl_core::names::Names;
+use thumbctl_core::resource::ResourceKind;
+
+use crate::message::Effect;
+use crate::model::Model;
+use crate::model::details::Inspected;
+use crate::model::panel::Panel;
+use crate::view::build::log_area;
+use crate::view::layout::Layout;
+
+/// What is to be done for the model as it is now.
+pub(super) fn settle(model: &mut Model) -> Vec<Effect> {
+    if model.overlay.is_none() && !model.is_typing() {
+        // A question waits until nobody types: a letter of theirs is no answer to it.
+        model.overlay = model.question.take().map(crate::model::overlay::Overlay::Question);
+    }
+    let mut effects = fit_panes(model);
+    effects.extend(follow_function_log(model));
+    effects.extend(inspect_selected(model));
+    effects
+}
+
+/// Tells the panes that hold parts of something larger how much of it can be seen.
+fn fit_panes(model: &mut Model) -> Vec<Effect> {
+    let main = model.layout().main;
+    if model.fitted == main {
+        return Vec::new();
+    }
+    model.fitted = main;
+    let log = log_area(main, LogSource::Build);
+    let mut effects = model.build_log.resize(log.width, log.height);
+    let log = log_area(main, LogSource::Function);
+    effects.extend(model.function_log.resize(log.width, log.height));
+    let log = log_area(main, LogSource::Stack);
+    effects.extend(model.stack_log.resize(log.width, log.height));
+    effects.extend(model.terraform_log.resize(log.width, log.height));
+    let trial = Layout::text_area(Layout::inside(main));
+    effects.extend(model.trial.resize(trial.width, trial.height));
+    effects
+}
+
+/// The function's log is read while it is looked at and there is a function.
+fn follow_function_log(model: &mut Model) -> Vec<Effect> {
+    let is_shown = model.shown_panel() == Panel::Function && model.place().is_some();
+    let has_function = model.deployment.is_ready(ResourceKind::Function);
+    let names = model.deployment.origin().filter(|_| is_shown && has_function).map(|origin| &origin.names);
+    if model.followed.as_ref() == names {
+        return Vec::new();
+    }
+    let names: Option<Names> = names.cloned();
+    model.followed.clone_from(&names);
+    vec![Effect::FollowFunctionLog(names)]
+}
+
+/// Asks the cloud about the selected resource, where its details are on the screen and it may be there.
+fn inspect_selected(model: &mut Model) -> Vec<Effect> {
+    let kind = model.resources.selected;
+    let is_ready = model.deployment.is_ready(kind);
+    let is_known = model.details.inspected.contains_key(&kind);
+    if model.shown_panel() != Panel::Details || model.place().is_none() || !is_ready || is_known {
+        return Vec::new();
+    }
+    model.details.inspected.insert(kind, Inspected::Asked);
+    vec![Effect::Inspect(kind)]
+}

@@ -1,0 +1,193 @@
+//! The build's phases as a row that fills, and a log below. The function's log and that of stacks are drawn by the same
+//! panel, without phases.
+//!
+//! ```text
+//! ╭ Build ─────────────────────── following ╮
+//! │ ✔───── ✔───── ◑      ·      ·           │  the phases: signs, names, seconds (see `phases`)
+//! │ queue  source build  post   upload      │
+//! │ ◑ BUILD runs for 12.5 s                 │
+//! │                                         │
+//! │  13:05:12  Compiling serde v1.0.0       │  the log (see `lines`)
+//! │▌ 13:05:13  Compiling tokio v1.0.0       │
+//! ╰ search: tokio  3 of 217 ────────────────╯  what is searched and filtered for, or typed
+//! ```
+//!
+//! What changes while one looks has its place in the border, so that the log never jumps.
+
+mod lines;
+mod phases;
+#[cfg(test)]
+mod tests;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use thumbctl_core::event::LogSource;
+use thumbctl_platform::text;
+
+use super::layout::Layout;
+use super::{Look, clean};
+use crate::keymap::{Action, Context};
+use crate::model::Model;
+use crate::model::log::needle::Needle;
+use crate::model::log::{LogPane, Purpose, Typing};
+use crate::model::panel::Panel;
+use crate::theme::Role;
+
+/// Draws it.
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+    let (panel, pane) = match model.shown_panel() {
+        Panel::Function => (Panel::Function, &model.function_log),
+        Panel::Stacks => (Panel::Stacks, &model.stack_log),
+        Panel::Terraform => (Panel::Terraform, &model.terraform_log),
+        _ => (Panel::Build, &model.build_log),
+    };
+    let has_keys = model.focus == panel && model.overlay.is_none();
+    let columns = usize::from(area.width.saturating_sub(4));
+    let title = format!(" {} ", panel.title());
+    let right = columns.saturating_sub(text::width(&title));
+    let mut block = look
+        .panel(title, has_keys)
+        .title_top(at_right(state(pane, model, right)).right_aligned().style(look.style(Role::Quiet)));
+    let wanted = wanted(pane, columns, look);
+    if !wanted.spans.is_empty() {
+        block = block.title_bottom(wanted);
+    }
+    frame.render_widget(block, area);
+    if panel == Panel::Build {
+        phases::draw(frame, phases_area(area), model, look);
+    }
+    lines::draw(frame, log_area(area, pane.source), model, pane, has_keys, look);
+}
+
+/// The part of the panel in which a log's lines are drawn.
+pub fn log_area(panel: Rect, source: LogSource) -> Rect {
+    let inside = Layout::inside(panel);
+    match source {
+        LogSource::Function | LogSource::Stack | LogSource::Terraform => inside,
+        LogSource::Build => {
+            let taken = phases::height(inside.height);
+            Rect { y: inside.y.saturating_add(taken), height: inside.height.saturating_sub(taken), ..inside }
+        }
+    }
+}
+
+fn phases_area(panel: Rect) -> Rect {
+    let inside = Layout::inside(panel);
+    Rect { height: phases::height(inside.height).min(inside.height), ..inside }
+}
+
+fn at_right(words: String) -> Line<'static> {
+    if words.is_empty() { Line::default() } else { Line::from(format!(" {words} ")) }
+}
+
+/// Where we are in the log, in at most so many columns; the least important is left out first.
+fn state(pane: &LogPane, model: &Model, columns: usize) -> String {
+    let window = pane.window();
+    if window.passing == 0 {
+        return String::new();
+    }
+    let passing = grouped(window.passing);
+    let mut parts = Vec::new();
+    if window.following {
+        parts.push("following".to_owned());
+        parts.push(format!("{passing} {}", if window.passing == 1 { "line" } else { "lines" }));
+    } else {
+        parts.push(format!("{} of {passing}", grouped(window.position)));
+        parts.extend(model.keymap.chord_of(&[Context::Log], Action::Bottom).map(|key| format!("{key} follows")));
+    }
+    if window.lost > 0 {
+        parts.push(format!("the first {} lost", grouped(window.lost)));
+    }
+    let dot = model.symbols.dot;
+    loop {
+        let words = parts.join(&format!(" {dot} "));
+        if text::width(&words) + 2 <= columns || parts.len() == 1 {
+            return text::cut(&words, columns.saturating_sub(2));
+        }
+        parts.pop();
+    }
+}
+
+/// What is searched and filtered for, or typed.
+fn wanted(pane: &LogPane, columns: usize, look: Look) -> Line<'static> {
+    let window = pane.window();
+    let typed = pane.typing();
+    let is_typed = |purpose| typed.is_some_and(|typing| typing.purpose == purpose);
+    let found = window.search.map(|found| {
+        let more = if found.searching { look.symbols.ellipsis } else { "" };
+        match found.at {
+            Some(at) => format!("{} of {}{more}", grouped(at), grouped(found.matches)),
+            None if found.matches == 0 && !found.searching => "not found".to_owned(),
+            None => {
+                format!("{}{more} {}", grouped(found.matches), if found.matches == 1 { "match" } else { "matches" })
+            }
+        }
+    });
+    let passing = pane.filter().map(|_| {
+        let more = if window.filtering { look.symbols.ellipsis } else { "" };
+        format!("{}{more} of {}", grouped(window.passing), grouped(window.total - window.lost))
+    });
+    // Half of the line for each, all of it where there is only one.
+    let parts = usize::from(pane.filter().is_some() || is_typed(Purpose::Filter))
+        + usize::from(pane.search().is_some() || is_typed(Purpose::Search));
+    let room = columns / parts.max(1);
+    let mut spans = Vec::new();
+    for (purpose, name, needle, figures) in
+        [(Purpose::Filter, "only", pane.filter(), passing), (Purpose::Search, "search", pane.search(), found)]
+    {
+        let is_typed = is_typed(purpose);
+        if needle.is_none() && !is_typed {
+            continue;
+        }
+        let figures = figures.filter(|_| needle.is_some()).map_or_else(String::new, |figures| format!("  {figures}"));
+        let left = room.saturating_sub(name.len() + 4 + text::width(&figures)).max(4);
+        spans.push(Span::styled(format!(" {name}: "), look.style(Role::Key)));
+        match typed.filter(|_| is_typed) {
+            Some(typing) => spans.extend(input(typing, left, look)),
+            None => {
+                let needle = clean(needle.map_or("", Needle::text));
+                spans.push(Span::styled(text::cut(&needle, left), look.style(Role::Strong)));
+            }
+        }
+        spans.push(Span::styled(format!("{figures} "), look.style(Role::Quiet)));
+    }
+    Line::from(spans)
+}
+
+/// The line that is typed, with its cursor in sight.
+fn input(typing: &Typing, columns: usize, look: Look) -> Vec<Span<'static>> {
+    let input = &typing.input;
+    let value = clean(input.value());
+    let scroll = input.visual_scroll(columns.saturating_sub(1).max(1));
+    let at = value.char_indices().nth(input.cursor()).map_or(value.len(), |(at, _)| at);
+    let (before, behind) = value.split_at(at);
+    let mut letters = behind.chars();
+    let under = letters.next().map_or_else(|| " ".to_owned(), String::from);
+    let (mut shown, mut skipped) = (before, 0);
+    while skipped < scroll {
+        let Some(letter) = shown.chars().next() else { break };
+        shown = &shown[letter.len_utf8()..];
+        skipped += text::width(letter.encode_utf8(&mut [0; 4]));
+    }
+    let rest = columns.saturating_sub(text::width(shown) + text::width(&under));
+    let style = look.style(Role::Strong);
+    vec![
+        Span::styled(shown.to_owned(), style),
+        Span::styled(under, look.style(Role::CurrentMatch)),
+        Span::styled(if rest > 0 { text::cut(letters.as_str(), rest) } else { String::new() }, style),
+    ]
+}
+
+/// A number with its thousands apart: `12,345`.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}

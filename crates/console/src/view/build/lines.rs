@@ -1,0 +1,276 @@
+//! A log's lines: the sign of the current one, the time, the text in the log's own colours, matches marked.
+
+use std::ops::Range;
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::style::{Color, Style};
+use ratatui::widgets::Paragraph;
+use thumbctl_core::event::LogSource;
+use thumbctl_core::resource::ResourceKind;
+use thumbctl_platform::text;
+
+use super::super::{Look, clean};
+use crate::log_store::Row;
+use crate::model::Model;
+use crate::model::log::{LogPane, fold};
+use crate::theme::{Role, Theme};
+
+/// How the lines of one log are drawn.
+struct Drawing<'a> {
+    area: Rect,
+    gutter: usize,
+    pane: &'a LogPane,
+    theme: Theme,
+    look: Look,
+    /// Whether the current line is marked: not where the keys are elsewhere.
+    marks: bool,
+}
+
+/// Draws them.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogPane, has_keys: bool, look: Look) {
+    let area = area.intersection(frame.area());
+    if area.is_empty() {
+        return;
+    }
+    if pane.window().lines.is_empty() {
+        draw_nothing(frame, area, model, pane, look);
+        return;
+    }
+    let gutter = LogPane::gutter(usize::from(area.width));
+    let drawing = Drawing { area, gutter, pane, theme: model.theme, look, marks: has_keys };
+    let window = pane.window();
+    let mut y = area.top();
+    for (index, row) in window.lines.iter().enumerate() {
+        let skip = if index == 0 { window.skip } else { 0 };
+        let used = drawing.line(frame.buffer_mut(), y, row, skip, index == window.current);
+        y = y.saturating_add(used);
+        if y >= area.bottom() {
+            break;
+        }
+    }
+}
+
+/// Says why there is no line.
+fn draw_nothing(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogPane, look: Look) {
+    let window = pane.window();
+    let words = match pane.filter() {
+        Some(_) if window.filtering => "Looking through the log".to_owned(),
+        Some(filter) if window.total > 0 => {
+            let needle = text::cut(&clean(filter.text()), usize::from(area.width).saturating_sub(26).max(8));
+            format!("No line contains \"{needle}\".")
+        }
+        _ if window.total > 0 => String::new(),
+        _ => match pane.source {
+            LogSource::Build => "The build's log will be here, line by line.".to_owned(),
+            LogSource::Function if !model.deployment.is_ready(ResourceKind::Function) => {
+                "There is no function yet.".to_owned()
+            }
+            LogSource::Stack => "What CloudFormation says of its stacks will be here, event by event.".to_owned(),
+            LogSource::Terraform => "What Terraform says will be here, line by line.".to_owned(),
+            LogSource::Function => "The function has not written anything yet.".to_owned(),
+        },
+    };
+    let words = text::cut(&words, usize::from(area.width));
+    let middle = Rect { y: area.y + area.height / 3, height: 1, ..area };
+    frame.render_widget(Paragraph::new(words).style(look.style(Role::Quiet)).alignment(Alignment::Center), middle);
+}
+
+impl Drawing<'_> {
+    /// Draws a line from one of its rows on, and answers how many rows that took.
+    fn line(&self, buffer: &mut Buffer, y: u16, row: &Row, skip: usize, is_current: bool) -> u16 {
+        let line = row.painted.text.as_str();
+        let columns = usize::from(self.area.width).saturating_sub(self.gutter);
+        let ground = self.ground(is_current);
+        let segments = self.segments(row, is_current, ground);
+        if !self.pane.wraps() {
+            self.head(buffer, y, row, is_current, ground, true);
+            self.sideways(buffer, y, line, &segments, columns, ground);
+            return 1;
+        }
+        let rows = fold::breaks(line, columns);
+        let mut used = 0;
+        for (index, range) in rows.into_iter().enumerate().skip(skip) {
+            let at = y.saturating_add(used);
+            if at >= self.area.bottom() {
+                break;
+            }
+            self.head(buffer, at, row, is_current, ground, index == 0);
+            self.piece(buffer, (self.text_left(), at), line, range, &segments);
+            used += 1;
+        }
+        used
+    }
+
+    fn text_left(&self) -> u16 {
+        self.area.x.saturating_add(u16::try_from(self.gutter).unwrap_or(u16::MAX))
+    }
+
+    /// The style beneath a line. While new lines are followed no line is raised: it would be another one at each glance.
+    fn ground(&self, is_current: bool) -> Style {
+        let is_raised = is_current && self.marks && !self.pane.window().following;
+        match self.theme {
+            Theme::Dark | Theme::Light if is_raised => self.look.style(Role::SelectedElsewhere),
+            _ => self.look.style(Role::Text),
+        }
+    }
+
+    /// The sign of the current line, and the time beside a line's first row.
+    fn head(&self, buffer: &mut Buffer, y: u16, row: &Row, is_current: bool, ground: Style, is_first: bool) {
+        let line = Rect { y, height: 1, ..self.area };
+        buffer.set_style(line, ground);
+        if is_current && self.marks {
+            let style = ground.patch(self.look.style(Role::Key));
+            buffer.set_stringn(self.area.x, y, self.look.symbols.cursor, usize::from(self.area.width), style);
+        }
+        if self.gutter > 2 && is_first && !row.is_continued {
+            let time = row.timestamp.map(|time| time.format("%H:%M:%S").to_string()).unwrap_or_default();
+            let style = ground.patch(self.look.style(Role::Quiet));
+            buffer.set_stringn(self.area.x.saturating_add(1), y, time, 8, style);
+        }
+    }
+
+    /// Draws the part of a line that is to be seen between the sides, with signs where there is more.
+    fn sideways(
+        &self,
+        buffer: &mut Buffer,
+        y: u16,
+        line: &str,
+        segments: &[(Range<usize>, Style)],
+        columns: usize,
+        ground: Style,
+    ) {
+        let left = self.pane.left();
+        let more = self.look.symbols.ellipsis;
+        let goes_on = text::width(line) > left + columns;
+        let has_left = left > 0 && !line.is_empty();
+        let from = left + usize::from(has_left);
+        let to = (left + columns).saturating_sub(usize::from(goes_on));
+        let (range, begins) = between(line, from, to);
+        let quiet = ground.patch(self.look.style(Role::Quiet));
+        let x = |column: usize| self.text_left().saturating_add(u16::try_from(column).unwrap_or(u16::MAX));
+        if has_left && columns > 0 {
+            buffer.set_stringn(x(0), y, more, 1, quiet);
+        }
+        self.piece(buffer, (x(begins.saturating_sub(left)), y), line, range, segments);
+        if goes_on && columns > 0 {
+            buffer.set_stringn(x(columns - 1), y, more, 1, quiet);
+        }
+    }
+
+    /// Draws a part of a line, each segment in its style.
+    fn piece(
+        &self,
+        buffer: &mut Buffer,
+        (mut x, y): (u16, u16),
+        line: &str,
+        range: Range<usize>,
+        segments: &[(Range<usize>, Style)],
+    ) {
+        for (segment, style) in segments {
+            let part = segment.start.max(range.start)..segment.end.min(range.end);
+            if part.is_empty() || x >= self.area.right() {
+                continue;
+            }
+            let room = usize::from(self.area.right() - x);
+            // A match may begin in the middle of what is one cell: then its first half is drawn alone, as what it is.
+            (x, _) = buffer.set_stringn(x, y, &line[part], room, *style);
+        }
+    }
+
+    /// A line cut at every change of style.
+    fn segments(&self, row: &Row, is_current: bool, ground: Style) -> Vec<(Range<usize>, Style)> {
+        let line = row.painted.text.as_str();
+        let matches = self.pane.search().map(|needle| needle.ranges(line)).unwrap_or_default();
+        let is_found = is_current && self.pane.window().search.is_some_and(|found| found.at.is_some());
+        let found = self.look.style(if is_found { Role::CurrentMatch } else { Role::Match });
+        let paints = &row.painted.paints;
+        let mut cuts: Vec<usize> = vec![0, line.len()];
+        cuts.extend(paints.iter().flat_map(|paint| [paint.start, paint.end]));
+        cuts.extend(matches.iter().flat_map(|range| [range.start, range.end]));
+        cuts.sort_unstable();
+        cuts.dedup();
+        let (mut paint, mut hit) = (0, 0);
+        let mut segments = Vec::with_capacity(cuts.len());
+        for pair in cuts.windows(2) {
+            let &[start, end] = pair else { continue };
+            while paints.get(paint).is_some_and(|paint| paint.end <= start) {
+                paint += 1;
+            }
+            while matches.get(hit).is_some_and(|range| range.end <= start) {
+                hit += 1;
+            }
+            let mut style = ground;
+            if let Some(paint) = paints.get(paint).filter(|paint| paint.start <= start) {
+                style = style.patch(self.own(paint.style));
+            }
+            if matches.get(hit).is_some_and(|range| range.start <= start) {
+                style = ground.patch(found);
+            }
+            segments.push((start..end, style));
+        }
+        segments
+    }
+
+    /// A style of the log's own, as far as it can be shown: without colours where none are wanted, and no ink in the
+    /// colour of the ground.
+    fn own(&self, mut style: Style) -> Style {
+        let is_ground = |colour: Color| match self.theme {
+            Theme::Dark | Theme::HighContrast => matches!(colour, Color::Indexed(0 | 16) | Color::Rgb(0, 0, 0)),
+            Theme::Light => matches!(colour, Color::Indexed(15 | 231) | Color::Rgb(255, 255, 255)),
+            Theme::Plain => true,
+        };
+        if self.theme == Theme::Plain {
+            style.bg = None;
+        }
+        if style.bg.is_none() {
+            style.fg = style.fg.filter(|colour| !is_ground(*colour));
+        }
+        if self.theme == Theme::Plain {
+            style.fg = None;
+        }
+        style
+    }
+}
+
+/// The part of a line that is wholly between two columns, and the column at which it begins.
+fn between(line: &str, from: usize, to: usize) -> (Range<usize>, usize) {
+    if line.is_ascii() {
+        let begins = from.min(line.len());
+        return (begins..to.min(line.len()).max(begins), from);
+    }
+    let mut column = 0;
+    let mut begins = None;
+    let mut end = line.len();
+    for (at, _, width) in fold::cells(line) {
+        if column + width > to {
+            end = at;
+            break;
+        }
+        if begins.is_none() && column >= from {
+            begins = Some((at, column));
+        }
+        column += width;
+    }
+    let (start, column) = begins.unwrap_or((end, from));
+    (start.min(end)..end, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wide_character_on_the_edge_is_left_out() {
+        let cut = |line: &'static str, from, to| {
+            let (range, column) = between(line, from, to);
+            (&line[range], column)
+        };
+        assert_eq!(cut("abcdef", 2, 4), ("cd", 2));
+        assert_eq!(cut("abc", 5, 9), ("", 5));
+        assert_eq!(cut("日本語x", 0, 3), ("日", 0));
+        assert_eq!(cut("日本語x", 1, 7), ("本語x", 2));
+        assert_eq!(cut("日本語", 9, 12), ("", 9));
+    }
+}

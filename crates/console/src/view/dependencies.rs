@@ -1,0 +1,164 @@
+//! [`Graph`]: which resource needs which, from the plan's steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use thumbctl_core::event::Action;
+use thumbctl_core::plan::{Plan, StepId};
+use thumbctl_core::resource::ResourceKind;
+
+use crate::model::Model;
+
+/// Which resource needs which.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Graph {
+    needs: BTreeMap<ResourceKind, BTreeSet<ResourceKind>>,
+}
+
+/// How a resource is related to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// The other needs it, itself or through something else.
+    NeededByIt {
+        /// Whether nothing is between them.
+        directly: bool,
+    },
+    /// It needs the other, itself or through something else.
+    NeedsIt {
+        /// Whether nothing is between them.
+        directly: bool,
+    },
+}
+
+impl Relation {
+    /// The words for it; what is not direct stands in brackets.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NeededByIt { directly: true } => "needed by it",
+            Self::NeededByIt { directly: false } => "(needed by it)",
+            Self::NeedsIt { directly: true } => "needs it",
+            Self::NeedsIt { directly: false } => "(needs it)",
+        }
+    }
+}
+
+impl Graph {
+    /// What needs what in the deployment that a model shows. A teardown's steps need each other the other way round.
+    pub fn of(model: &Model) -> Self {
+        if let Some(preview) = &model.preview {
+            return Self::of_plan(&preview.plan);
+        }
+        let Some(plan) = model.plan() else { return Self::default() };
+        let graph = Self::of_plan(plan);
+        let tears_down = model.run.as_ref().is_some_and(|run| run.started.action == Action::Destroy);
+        if tears_down { graph.turned() } else { graph }
+    }
+
+    fn of_plan(plan: &Plan) -> Self {
+        let mut graph = Self::default();
+        for step in plan.steps() {
+            let Some(kind) = step.resource else { continue };
+            let mut found = BTreeSet::new();
+            for id in &step.needs {
+                made_by(plan, id, &mut found);
+            }
+            found.remove(&kind);
+            graph.needs.entry(kind).or_default().extend(found);
+            // What a stack makes comes with it.
+            for made in &step.also {
+                graph.needs.entry(*made).or_default().insert(kind);
+            }
+        }
+        graph
+    }
+
+    fn turned(&self) -> Self {
+        let mut turned = Self::default();
+        for (kind, needs) in &self.needs {
+            turned.needs.entry(*kind).or_default();
+            for need in needs {
+                turned.needs.entry(*need).or_default().insert(*kind);
+            }
+        }
+        turned
+    }
+
+    /// What a resource needs, with nothing between.
+    pub fn needs(&self, kind: ResourceKind) -> impl Iterator<Item = ResourceKind> + '_ {
+        self.needs.get(&kind).into_iter().flatten().copied()
+    }
+
+    /// What needs a resource, with nothing between.
+    pub fn needed_by(&self, kind: ResourceKind) -> impl Iterator<Item = ResourceKind> + '_ {
+        self.needs.iter().filter(move |(_, needs)| needs.contains(&kind)).map(|(other, _)| *other)
+    }
+
+    /// How a resource is related to another, if it is.
+    pub fn relation(&self, kind: ResourceKind, to: ResourceKind) -> Option<Relation> {
+        if kind == to {
+            return None;
+        }
+        let (needed, needs) = (self.reaches(to, kind), self.reaches(kind, to));
+        match (needed, needs) {
+            (Some(directly), _) => Some(Relation::NeededByIt { directly }),
+            (None, Some(directly)) => Some(Relation::NeedsIt { directly }),
+            (None, None) => None,
+        }
+    }
+
+    /// Whether one needs the other, and then whether with nothing between.
+    fn reaches(&self, from: ResourceKind, to: ResourceKind) -> Option<bool> {
+        if self.needs(from).any(|kind| kind == to) {
+            return Some(true);
+        }
+        let mut seen = BTreeSet::from([from]);
+        let mut open: Vec<ResourceKind> = self.needs(from).collect();
+        while let Some(kind) = open.pop() {
+            if kind == to {
+                return Some(false);
+            }
+            if seen.insert(kind) {
+                open.extend(self.needs(kind));
+            }
+        }
+        None
+    }
+}
+
+/// The resources that a step makes, or, where it makes none, those of the steps that it needs.
+fn made_by(plan: &Plan, id: &StepId, found: &mut BTreeSet<ResourceKind>) {
+    let Some(step) = plan.step(id) else { return };
+    match step.resource {
+        Some(kind) => {
+            found.insert(kind);
+        }
+        None => step.needs.iter().for_each(|need| made_by(plan, need, found)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenes;
+
+    #[test]
+    fn resources_are_related_as_their_steps_are() {
+        let graph = Graph::of(&scenes::empty((80, 24)));
+        use ResourceKind::{BuildPolicy, BuildProject, BuildRole, BuildSourceBucket, Function, FunctionRole, Image};
+        assert_eq!(graph.relation(BuildRole, BuildProject), Some(Relation::NeededByIt { directly: true }));
+        assert_eq!(graph.relation(BuildPolicy, BuildProject), Some(Relation::NeededByIt { directly: false }));
+        assert_eq!(graph.relation(Function, BuildProject), Some(Relation::NeedsIt { directly: false }));
+        assert_eq!(graph.relation(Image, BuildProject), Some(Relation::NeedsIt { directly: true }));
+        assert_eq!(graph.relation(FunctionRole, BuildProject), None);
+        // The upload between them makes no resource.
+        assert_eq!(graph.relation(BuildSourceBucket, BuildProject), Some(Relation::NeededByIt { directly: true }));
+    }
+
+    #[test]
+    fn a_teardown_without_a_preview_is_read_the_other_way_round() {
+        let mut model = scenes::destroying((80, 24));
+        model.preview = None;
+        let graph = Graph::of(&model);
+        let relation = graph.relation(ResourceKind::Function, ResourceKind::Notification);
+        assert!(matches!(relation, Some(Relation::NeededByIt { .. })), "{relation:?}");
+    }
+}

@@ -1,0 +1,292 @@
+//! Everything about the selected resource.
+
+mod page;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
+use serde_json::Value;
+use thumbctl_core::event::{Action as RunAction, Failure};
+use thumbctl_core::resource::ResourceKind;
+use thumbctl_core::secret::redact_line;
+use thumbctl_deploy::session::Inspection;
+use thumbctl_platform::text;
+
+use self::page::Page;
+use super::dependencies::Graph;
+use super::layout::Layout;
+use super::line::Row;
+use super::{Look, signs};
+use crate::message::Stakes;
+use crate::model::Model;
+use crate::model::details::Inspected;
+use crate::model::panel::Panel;
+use crate::model::resources::{ResourceRow, RowState};
+use crate::model::run::{StepModel, StepState};
+use crate::theme::Role;
+
+/// Draws it.
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+    let inside = Layout::text_area(Layout::inside(area));
+    let lines = lines(model, look, usize::from(inside.width));
+    let height = usize::from(inside.height);
+    let first = usize::from(model.details.scroll).min(lines.len().saturating_sub(height));
+    let below = lines.len().saturating_sub(first + height);
+    let title = format!(" {} ", model.resources.selected.title());
+    let mut block = look.panel(title, model.focus == Panel::Details);
+    if first > 0 || below > 0 {
+        let words = format!(" {}-{} of {} ", first + 1, lines.len() - below, lines.len());
+        block = block.title_bottom(Line::styled(words, look.style(Role::Quiet)).right_aligned());
+    }
+    frame.render_widget(block, area);
+    let shown: Vec<Line<'static>> = lines.into_iter().skip(first).take(height).collect();
+    frame.render_widget(Paragraph::new(shown), inside);
+}
+
+/// How many rows everything about the selected resource takes at a width.
+pub fn rows(model: &Model, width: u16) -> usize {
+    lines(model, Look::of(model), usize::from(width.saturating_sub(2))).len()
+}
+
+fn lines(model: &Model, look: Look, columns: usize) -> Vec<Line<'static>> {
+    let kind = model.resources.selected;
+    let mut page = Page::new(look, columns);
+    let rows = model.resource_rows();
+    if let Some(row) = rows.iter().find(|row| row.kind == kind) {
+        identity(&mut page, row, model);
+    }
+    configuration(&mut page, kind, model);
+    let step = model.run.as_ref().and_then(|run| run.step_about(kind));
+    step_of(&mut page, kind, step, model);
+    dependencies(&mut page, kind, &rows, model);
+    documents(&mut page, kind, model);
+    page.into_lines()
+}
+
+/// What it is and what it is called.
+fn identity(page: &mut Page, row: &ResourceRow, model: &Model) {
+    let look = page.look();
+    let sign = signs::of_row(row, model, look);
+    let mut state = Row::new(look).text(sign.sign, sign.role).space(1).text(sign.word, sign.role);
+    if let Some(seconds) = row.seconds {
+        let time = match row.state {
+            RowState::Creating | RowState::Retrying | RowState::Deleting => text::ticking(seconds),
+            _ => text::seconds(seconds),
+        };
+        state = state.text(&format!(" {} {time}", look.symbols.dot), Role::Quiet);
+    }
+    page.row(state);
+    page.paragraph(row.kind.purpose(), Role::Text);
+    if row.name.is_some() || row.arn.is_some() {
+        page.blank();
+    }
+    if let Some(name) = &row.name {
+        let is_there = model.deployment.resource(row.kind).is_some();
+        page.field(if is_there { "name" } else { "will be" }, name);
+    }
+    if let Some(arn) = &row.arn {
+        page.field("ARN", arn);
+    }
+    if let Some(url) = console_url(row.kind, model) {
+        page.field("console", &url);
+    }
+    if sign.word == "lost" {
+        page.paragraph("The journal has it, the cloud has not: run on to make it again.", Role::Bad);
+    }
+}
+
+/// The page of the AWS web console about a resource that is there; elsewhere there is none.
+fn console_url(kind: ResourceKind, model: &Model) -> Option<String> {
+    let place = model.place().filter(|place| place.stakes == Stakes::Money)?;
+    let origin = model.deployment.origin().filter(|_| model.deployment.is_ready(kind))?;
+    thumbctl_deploy::aws::console_url(kind, &origin.names, &place.region, &place.account)
+}
+
+/// The step that makes or removes it: why, with which calls, and how that went.
+fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: &Model) {
+    let planned =
+        || model.plan().and_then(|plan| plan.steps().iter().find(|step| step.resources().any(|made| made == kind)));
+    let Some(step) = ran.map(|ran| &ran.step).or_else(planned) else { return };
+    page.heading("Step");
+    page.paragraph(&step.title, Role::Strong);
+    page.paragraph(&step.why, Role::Text);
+    if !step.calls.is_empty() {
+        page.field("calls", &step.calls.join(", "));
+    }
+    let Some(ran) = ran else { return };
+    // What goes on with another step does what was agreed to before that one.
+    let begun = step.needs.first().filter(|_| step.goes_on).and_then(|id| model.run.as_ref()?.step(id));
+    for (at, change) in ran.changes.iter().chain(begun.iter().flat_map(|begun| &begun.changes)).enumerate() {
+        let label = if at == 0 { "changes" } else { "" };
+        page.field(label, &format!("{} {} ({})", change.action, change.logical_id, change.resource_type));
+    }
+    for warning in &ran.warnings {
+        page.field("warning", &redact_line(warning));
+    }
+    for (name, value) in &ran.outputs {
+        page.field("output", &redact_line(&format!("{name} = {value}")));
+    }
+    let sign = signs::of_step(&ran.state, model, page.look());
+    let action = model.run.as_ref().map_or(RunAction::Deploy, |run| run.started.action);
+    let is_live = model.is_live();
+    let (state, time) = match &ran.state {
+        StepState::Running { since, .. } if is_live => {
+            (sign.word.to_owned(), Some(text::ticking((model.now - *since).as_seconds_f64().max(0.0))))
+        }
+        StepState::Running { .. } => ("begun, and not told to be done".to_owned(), None),
+        StepState::Done(seconds) | StepState::Failed(seconds, _) => {
+            (sign.word.to_owned(), Some(text::seconds(*seconds)))
+        }
+        StepState::Skipped(reason) => (reason.said(action).to_owned(), None),
+        StepState::Waiting => (sign.word.to_owned(), None),
+    };
+    let in_time = time.map(|time| format!(" in {time}")).unwrap_or_default();
+    let in_time =
+        if matches!(ran.state, StepState::Running { .. }) { in_time.replace(" in ", " for ") } else { in_time };
+    page.field("state", &format!("{state}{in_time}"));
+    if ran.retries > 0 {
+        let reason = ran.retry_reason.as_deref().map(|reason| format!(", the last time because: {reason}"));
+        let times = text::count(usize::try_from(ran.retries).unwrap_or(usize::MAX), "time");
+        page.field("retried", &format!("{times}{}", reason.unwrap_or_default()));
+    }
+    if let Some(progress) = ran.progress.as_ref().filter(|_| is_live && matches!(ran.state, StepState::Running { .. }))
+    {
+        page.field("now", progress);
+    }
+    if let StepState::Failed(_, failure) = &ran.state {
+        page.heading("What went wrong");
+        failure_lines(page, failure);
+    }
+}
+
+fn failure_lines(page: &mut Page, failure: &Failure) {
+    page.paragraph(&failure.message, Role::Bad);
+    for cause in &failure.causes {
+        page.field("because", cause);
+    }
+    if let Some(hint) = &failure.hint {
+        page.field("hint", hint);
+    }
+    if !failure.log.is_empty() {
+        page.blank();
+        for line in super::clean_lines(failure.log.iter().map(String::as_str)) {
+            page.verbatim(&line, Role::Quiet);
+        }
+    }
+}
+
+/// What it needs, as a tree, and what needs it.
+fn dependencies(page: &mut Page, kind: ResourceKind, rows: &[ResourceRow], model: &Model) {
+    let graph = Graph::of(model);
+    let needs: Vec<ResourceKind> = graph.needs(kind).collect();
+    let needed: Vec<ResourceKind> = graph.needed_by(kind).collect();
+    if needs.is_empty() && needed.is_empty() {
+        return;
+    }
+    let mut tree = Tree { graph: &graph, rows, model, shown: Vec::new() };
+    page.heading("Needs");
+    if needs.is_empty() {
+        page.paragraph("Nothing: it can be made at any time.", Role::Quiet);
+    }
+    tree.draw(page, &needs, "", true);
+    page.heading("Needed by");
+    if needed.is_empty() {
+        page.paragraph("Nothing: it is an end of the chain.", Role::Quiet);
+    }
+    tree.draw(page, &needed, "", false);
+}
+
+struct Tree<'a> {
+    graph: &'a Graph,
+    rows: &'a [ResourceRow],
+    model: &'a Model,
+    /// What has been shown with what it needs: once is enough.
+    shown: Vec<ResourceKind>,
+}
+
+impl Tree<'_> {
+    fn draw(&mut self, page: &mut Page, kinds: &[ResourceKind], before: &str, goes_on: bool) {
+        let look = page.look();
+        for (at, kind) in kinds.iter().enumerate() {
+            let is_last = at + 1 == kinds.len();
+            let branch = if is_last { look.symbols.last_branch } else { look.symbols.branch };
+            let mut row = Row::new(look).text(&format!("{before}{branch} "), Role::Border);
+            if let Some(found) = self.rows.iter().find(|row| row.kind == *kind) {
+                let sign = signs::of_row(found, self.model, look);
+                row = row.text(sign.sign, sign.role).space(1);
+            }
+            page.row(row.text(kind.title(), Role::Text));
+            if goes_on && !self.shown.contains(kind) {
+                self.shown.push(*kind);
+                let below: Vec<ResourceKind> = self.graph.needs(*kind).collect();
+                let rail = if is_last { " " } else { look.symbols.bar };
+                self.draw(page, &below, &format!("{before}{rail} "), goes_on);
+            }
+        }
+    }
+}
+
+/// What the cloud says of its configuration.
+fn configuration(page: &mut Page, kind: ResourceKind, model: &Model) {
+    match model.details.inspected.get(&kind) {
+        Some(Inspected::There(inspection)) => inspection_lines(page, inspection),
+        Some(Inspected::Asked) => {
+            page.heading("Configuration");
+            let row = Row::new(page.look()).text(page.look().spinner(model), Role::Busy);
+            page.row(row.text(" asking the cloud", Role::Quiet).text(page.look().symbols.ellipsis, Role::Quiet));
+        }
+        Some(Inspected::Missing) => {
+            page.heading("Configuration");
+            page.paragraph("The cloud does not have it.", Role::Bad);
+        }
+        Some(Inspected::Failed(failure)) => {
+            page.heading("Configuration");
+            page.paragraph("The cloud would not say:", Role::Text);
+            failure_lines(page, failure);
+        }
+        None => {}
+    }
+}
+
+/// Its policy documents: as the cloud has them, or as they will be.
+fn documents(page: &mut Page, kind: ResourceKind, model: &Model) {
+    if let Some(Inspected::There(inspection)) = model.details.inspected.get(&kind) {
+        for (purpose, document) in &inspection.documents {
+            page.heading(&format!("Policy document: {purpose}"));
+            page.json(document);
+        }
+        return;
+    }
+    let documents = model.preview.iter().flat_map(|preview| &preview.documents);
+    for (_, document) in documents.filter(|(of, _)| *of == kind) {
+        let is_there = model.deployment.is_ready(kind);
+        page.heading(if is_there { "Policy document, as it is planned" } else { "Policy document, as it will be" });
+        page.json(&as_named(document, model));
+    }
+}
+
+/// A planned document under the names that the deployment really has. One that is not there yet has none: they are drawn
+/// when it begins.
+fn as_named(document: &Value, model: &Model) -> Value {
+    let Some(preview) = &model.preview else { return document.clone() };
+    let origin = model.deployment.origin().filter(|_| model.deployment.is_standing());
+    let suffix = origin.map_or("SUFFIX", |origin| origin.names.suffix().as_str());
+    let text = document.to_string().replace(preview.names.suffix().as_str(), suffix);
+    serde_json::from_str(&text).unwrap_or_else(|_| document.clone())
+}
+
+fn inspection_lines(page: &mut Page, inspection: &Inspection) {
+    if !inspection.settings.is_empty() {
+        page.heading("Configuration");
+        page.table(&inspection.settings);
+    }
+    page.heading("Tags");
+    if inspection.tags.is_empty() {
+        page.paragraph("None.", Role::Quiet);
+    }
+    page.table(&inspection.tags);
+}
+
+#[cfg(test)]
+mod tests;

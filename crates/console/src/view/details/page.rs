@@ -1,0 +1,103 @@
+//! [`Page`]: a text that is put together from headings, paragraphs, labelled values and documents, at a width.
+
+use ratatui::text::Line;
+use serde_json::Value;
+use thumbctl_core::secret::looks_secret;
+use thumbctl_platform::text;
+
+use crate::theme::Role;
+use crate::view::line::{Row, wrapped};
+use crate::view::{Look, clean, json};
+
+/// As many columns as the labels beside a resource's own facts take, with a blank.
+const LABEL: usize = 9;
+
+/// The most that the labels of a table take.
+const WIDEST_LABEL: usize = 28;
+
+/// A text at a width.
+pub(super) struct Page {
+    look: Look,
+    columns: usize,
+    lines: Vec<Line<'static>>,
+}
+
+impl Page {
+    pub(super) fn new(look: Look, columns: usize) -> Self {
+        Self { look, columns, lines: Vec::new() }
+    }
+
+    pub(super) fn look(&self) -> Look {
+        self.look
+    }
+
+    pub(super) fn into_lines(self) -> Vec<Line<'static>> {
+        self.lines
+    }
+
+    pub(super) fn row(&mut self, row: Row) {
+        self.lines.push(row.line(self.columns));
+    }
+
+    pub(super) fn blank(&mut self) {
+        self.lines.push(Line::default());
+    }
+
+    /// A heading, with room before it.
+    pub(super) fn heading(&mut self, words: &str) {
+        if !self.lines.is_empty() {
+            self.blank();
+        }
+        self.row(Row::new(self.look).text(words, Role::Title));
+    }
+
+    /// Words, broken between words.
+    pub(super) fn paragraph(&mut self, words: &str, role: Role) {
+        for line in wrapped(words, self.columns) {
+            self.row(Row::new(self.look).text(&line, role));
+        }
+    }
+
+    /// A line as it stands, broken where it must be.
+    pub(super) fn verbatim(&mut self, line: &str, role: Role) {
+        for part in text::fold(&clean(line), self.columns) {
+            self.row(Row::new(self.look).text(&part, role));
+        }
+    }
+
+    /// A value behind its label.
+    pub(super) fn field(&mut self, label: &str, value: &str) {
+        self.labelled(label, value, LABEL);
+    }
+
+    /// Values behind their labels, in two columns.
+    pub(super) fn table(&mut self, entries: &[(String, String)]) {
+        let widest = entries.iter().map(|(label, _)| text::width(&clean(label))).max().unwrap_or(0);
+        let most = WIDEST_LABEL.min(self.columns / 2);
+        for (label, value) in entries {
+            // Often it is the name that gives a credential away.
+            let value = if looks_secret(label, value) { "hidden" } else { value };
+            self.labelled(label, value, widest.min(most) + 2);
+        }
+    }
+
+    fn labelled(&mut self, label: &str, value: &str, at: usize) {
+        let look = self.look;
+        let room = self.columns.saturating_sub(at);
+        let mut lines = wrapped(value, room);
+        if lines.is_empty() {
+            lines.push(String::new());
+        }
+        for (number, part) in lines.iter().enumerate() {
+            let label = if number == 0 { look.cut(&clean(label), at.saturating_sub(1)) } else { String::new() };
+            self.row(Row::new(look).text(&label, Role::Quiet).to(at).text(part, Role::Text));
+        }
+    }
+
+    /// A document, told apart by what each piece of it is.
+    pub(super) fn json(&mut self, document: &Value) {
+        for row in json::rows(document, self.columns, self.look) {
+            self.row(row);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+use insta::assert_snapshot;
+use serde_json::json;
+use thumbctl_core::event::EventKind;
+
+use super::*;
+use crate::message::Message;
+use crate::model::Connection;
+use crate::scenes;
+use crate::theme::Theme;
+use crate::update::update;
+
+fn details_of(mut model: Model, kind: ResourceKind) -> Model {
+    model.focus = Panel::Details;
+    model.shown = Panel::Details;
+    model.resources.selected = kind;
+    model
+}
+
+/// Everything there is to read, however long it is.
+fn whole(model: &Model, columns: usize) -> String {
+    let lines = lines(model, Look::of(model), columns);
+    let line = |line: &Line<'_>| line.spans.iter().map(|span| span.content.as_ref()).collect::<String>();
+    lines.iter().map(|one| line(one).trim_end().to_owned() + "\n").collect()
+}
+
+fn inspected(model: &mut Model, kind: ResourceKind) {
+    let inspection = Inspection {
+        kind,
+        name: scenes::names().of(kind),
+        arn: None,
+        settings: vec![
+            ("state".into(), "Active".into()),
+            ("memory".into(), "512 MB".into()),
+            (
+                "image".into(),
+                format!("000000000000.dkr.ecr.us-east-1.amazonaws.com/thumbnails@sha256:{}", "ab".repeat(32)),
+            ),
+        ],
+        tags: vec![("thumbctl:deployment".into(), "thumbnails".into())],
+        documents: vec![(
+            "resource policy".into(),
+            json!({"Version": "2012-10-17", "Statement": [{
+                "Sid": "s3-invoke", "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"},
+                "Action": "lambda:InvokeFunction",
+                "Condition": {"ArnLike": {"AWS:SourceArn": "arn:aws:s3:::thumbnails-1a2b3c4d-source"}},
+            }]}),
+        )],
+    };
+    update(model, Message::Inspected(kind, Ok(Some(Box::new(inspection)))));
+}
+
+#[test]
+fn a_function_that_stands_is_shown_with_all_that_the_cloud_says() {
+    let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
+    inspected(&mut model, ResourceKind::Function);
+    assert_snapshot!("function_70", whole(&model, 70));
+    assert_snapshot!("function_120x40", scenes::text_of(&model));
+    assert_snapshot!(
+        "function_60x20",
+        scenes::text_of(&details_of(scenes::deployed((60, 20)), ResourceKind::Function))
+    );
+}
+
+#[test]
+fn a_build_that_failed_says_why_and_what_to_do() {
+    let model = details_of(scenes::failed((120, 40)), ResourceKind::Image);
+    assert_snapshot!("failed_image_70", whole(&model, 70));
+}
+
+#[test]
+fn before_a_policy_is_there_its_document_is_shown_as_it_will_be() {
+    let model = details_of(scenes::empty((120, 40)), ResourceKind::FunctionPolicy);
+    assert_snapshot!("policy_70", whole(&model, 70));
+}
+
+#[test]
+fn every_resource_has_something_to_say_in_every_state() {
+    for scene in [scenes::empty, scenes::building, scenes::failed, scenes::deployed, scenes::destroying] {
+        for kind in ResourceKind::ARCHITECTURE {
+            let model = details_of(scene((120, 40)), kind);
+            let text = whole(&model, 70);
+            let purpose = kind.purpose().split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+            assert!(text.contains(&purpose), "{kind}:\n{text}");
+            assert_eq!(text.lines().count(), rows(&model, 72), "{kind}");
+            let widest = text.lines().map(text::width).max();
+            assert!(widest <= Some(70), "{kind}: {widest:?}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_known_yet_and_what_cannot_be_known_is_said() {
+    let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
+    model.details.inspected.insert(ResourceKind::Function, Inspected::Asked);
+    assert!(whole(&model, 70).contains("asking the cloud…"));
+    model.details.inspected.insert(ResourceKind::Function, Inspected::Missing);
+    assert!(whole(&model, 70).contains("The cloud does not have it."));
+    let failure = Failure::new("access denied").with_hint("ask for lambda:GetFunction");
+    update(&mut model, Message::Inspected(ResourceKind::Function, Err(failure)));
+    let text = whole(&model, 70);
+    assert!(text.contains("access denied") && text.contains("ask for lambda:GetFunction"), "{text}");
+    model.details.lost = vec![ResourceKind::Function];
+    assert!(whole(&model, 70).contains("◌ lost"));
+}
+
+#[test]
+fn the_web_console_s_page_is_for_aws_only() {
+    let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
+    assert!(!whole(&model, 70).contains("https://"));
+    let Connection::Connected(place) = &mut model.connection else { panic!("the scene is connected") };
+    place.stakes = Stakes::Money;
+    place.account = "123456789012".into();
+    assert!(whole(&model, 70).contains("https://"));
+    let empty = details_of(scenes::empty((120, 40)), ResourceKind::Function);
+    model.deployment = empty.deployment;
+    assert!(!whole(&model, 70).contains("https://"), "what is not there has no page");
+}
+
+#[test]
+fn the_end_is_the_end_however_far_it_was_scrolled() {
+    let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
+    inspected(&mut model, ResourceKind::Function);
+    model.details.scroll = u16::MAX;
+    let screen = scenes::text_of(&model);
+    let all = rows(&model, Layout::inside(model.layout().main).width);
+    assert!(screen.contains(&format!("-{all} of {all}")), "{screen}");
+    let last = screen.lines().rev().nth(3).expect("the panel's last row");
+    assert!(last.trim_end_matches(['│', ' ']).ends_with("│ }"), "{screen}");
+}
+
+#[test]
+fn a_policy_s_pieces_have_the_styles_of_what_they_are() {
+    let mut model = details_of(scenes::empty((120, 60)), ResourceKind::FunctionPolicy);
+    model.theme = Theme::Dark;
+    let look = Look::of(&model);
+    let lines = lines(&model, look, 70);
+    let span = |text: &str| {
+        let mut spans = lines.iter().flat_map(|line| &line.spans);
+        spans.find(|span| span.content == text).unwrap_or_else(|| panic!("no piece {text}")).style
+    };
+    assert_eq!(span("\"Effect\""), look.style(Role::JsonKey));
+    assert_eq!(span("\"Allow\""), look.style(Role::JsonText));
+}
+
+#[test]
+fn the_wheel_stops_at_the_end() {
+    use crossterm::event::{KeyModifiers, MouseEvent, MouseEventKind};
+    let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
+    inspected(&mut model, ResourceKind::Function);
+    let main = model.layout().main;
+    let wheel =
+        |kind| Message::Mouse(MouseEvent { kind, column: main.x + 5, row: main.y + 5, modifiers: KeyModifiers::NONE });
+    for _ in 0..100 {
+        update(&mut model, wheel(MouseEventKind::ScrollDown));
+    }
+    let end = scenes::text_of(&model);
+    update(&mut model, wheel(MouseEventKind::ScrollUp));
+    assert_ne!(scenes::text_of(&model), end, "the first notch back is seen");
+}
+
+#[test]
+fn what_a_step_warned_of_and_what_it_made_say_of_themselves_is_shown() {
+    let mut model = details_of(scenes::building((120, 40)), ResourceKind::Image);
+    let mut script = scenes::Script::new(1, RunAction::Deploy, 20.0);
+    for _ in 0..200 {
+        script.event(EventKind::StepStarted { step: "passed".into() });
+    }
+    let step = scenes::deploy_plan().steps().iter().find(|step| step.resource == Some(ResourceKind::Image)).cloned();
+    let step = step.expect("the plan builds").id;
+    let events = vec![
+        script.event(EventKind::WarningGiven { step: step.clone(), message: "it goes on alone".into() }),
+        script.event(EventKind::OutputGiven { step, name: "image".into(), value: "it@sha256".into() }),
+    ];
+    scenes::hear(&mut model, events);
+    let shown = whole(&model, 70);
+    assert!(shown.contains("warning  it goes on alone\n"), "{shown}");
+    assert!(shown.contains("output   image = it@sha256\n"), "{shown}");
+    let screen = scenes::text_of(&model);
+    assert!(screen.contains("Warning: it goes on alone"), "on the message line, too: {screen}");
+}
+
+#[test]
+fn what_a_plan_does_is_shown_beside_the_step_that_does_it() {
+    let mut model = scenes::empty((120, 40));
+    let plan = thumbctl_deploy::strategy::terraform::plan::deploy(
+        &thumbctl_deploy::settings::BuildSource::Bundle,
+        thumbctl_deploy::strategy::Stride::Through,
+    );
+    let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
+    let planned = EventKind::ChangePlanned {
+        step: "apply_start".into(),
+        action: "create".into(),
+        logical_id: "aws_ecr_repository.function".into(),
+        resource_type: "aws_ecr_repository".into(),
+    };
+    let events = vec![script.begin(RunAction::Deploy, plan), script.event(planned)];
+    scenes::hear(&mut model, events);
+    let shown = whole(&details_of(model, ResourceKind::Repository), 90);
+    assert!(shown.contains("changes  create aws_ecr_repository.function (aws_ecr_repository)\n"), "{shown}");
+    assert!(!shown.contains("\ncalls"), "nothing is called by thumbctl itself: {shown}");
+}

@@ -1,0 +1,80 @@
+use super::*;
+use crate::scenes;
+use crate::theme::Theme;
+
+fn said(line: &Line<'_>) -> String {
+    line.spans.iter().map(|span| span.content.as_ref()).collect()
+}
+
+fn first_line(model: &Model, columns: usize) -> String {
+    said(&first(model, Look::of(model), columns))
+}
+
+#[test]
+fn the_least_important_goes_first_when_it_gets_narrow() {
+    let model = scenes::building((120, 40));
+    let at = |columns| first_line(&model, columns);
+    for (columns, strategy, program, progress) in
+        [(100, true, true, true), (60, false, true, true), (55, false, false, true), (42, false, false, false)]
+    {
+        let line = at(columns);
+        assert_eq!(line.contains("· sdk"), strategy, "{columns}: {line}");
+        assert_eq!(line.contains("thumbctl"), program, "{columns}: {line}");
+        assert_eq!(line.contains("6/15"), progress, "{columns}: {line}");
+        assert!(line.contains("sandbox") && line.contains("deploying"), "{columns}: {line}");
+        assert_eq!(text::width(&line), columns, "{line}");
+    }
+}
+
+#[test]
+fn the_state_does_not_move_while_the_time_ticks() {
+    let mut model = scenes::building((120, 40));
+    let mut places = Vec::new();
+    for seconds in [9.9, 10.0, 59.9, 60.0, 3599.0, 7200.0] {
+        model.now = scenes::after(seconds);
+        let line = first_line(&model, 120);
+        places.push(text::width(&line[..line.find("deploying").expect("the state")]));
+    }
+    assert!(places.windows(2).all(|two| two[0] == two[1]), "{places:?}");
+}
+
+#[test]
+fn a_cloud_is_taken_for_what_it_is_before_it_has_answered() {
+    let mut model = scenes::fresh((120, 40));
+    assert_eq!(ground(&model), Ground::Sandbox);
+    model.asked.cloud = "aws".into();
+    assert_eq!(ground(&model), Ground::Real);
+    model.asked.cloud = "http://localhost:4566".into();
+    assert_eq!(ground(&model), Ground::Endpoint);
+    model.activity = Activity::replay();
+    assert_eq!(ground(&model), Ground::Recorded);
+}
+
+#[test]
+fn only_real_resources_have_the_style_of_real_resources() {
+    for theme in [Theme::Dark, Theme::Light, Theme::HighContrast, Theme::Plain] {
+        let mut model = scenes::building((120, 40));
+        model.theme = theme;
+        let real = theme.style(Role::RealBadge);
+        let is_real = |model: &Model| {
+            let screen = scenes::screen(model);
+            let cell = &screen[(1, 0)];
+            let end = &screen[(119, 0)];
+            [cell, end]
+                .iter()
+                .all(|cell| real.bg.is_none_or(|bg| cell.bg == bg) && cell.modifier.contains(real.add_modifier))
+        };
+        assert!(!is_real(&model), "{}", theme.name());
+        if let Connection::Connected(place) = &mut model.connection {
+            place.stakes = Stakes::Money;
+        }
+        assert!(is_real(&model), "{}", theme.name());
+    }
+}
+
+#[test]
+fn that_the_console_will_quit_is_said() {
+    let mut model = scenes::building((120, 40));
+    model.quit_after = true;
+    assert!(said(&second(&model, Look::of(&model), 120)).contains("quits when the run has ended"));
+}

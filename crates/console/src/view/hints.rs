@@ -1,0 +1,140 @@
+//! Which key does what now: from the key map, for every place that names a key.
+
+use super::Look;
+use super::line::Row;
+use crate::keymap::{Action, Binding, Chord, Context, KeyMap};
+use crate::model::panel::Panel;
+use crate::model::resources::StateOfAffairs;
+use crate::model::{Connection, Model};
+use crate::theme::Role;
+use crate::update::{available, available_beneath};
+
+/// A key that does something now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// The key.
+    pub key: String,
+    /// What it does.
+    pub action: Action,
+    /// What it does, in a word or two.
+    pub label: &'static str,
+}
+
+impl Hint {
+    /// The key and its label, as they are drawn.
+    pub fn row(&self, look: Look) -> Row {
+        Row::new(look).text(&self.key, Role::Key).text(&format!(" {}", self.label), Role::Quiet)
+    }
+}
+
+/// The key that does something when no overlay is open; none if it would do nothing now, or has no key that means it.
+pub fn key_of(model: &Model, action: Action) -> Option<String> {
+    let contexts = model.contexts_beneath();
+    let is_available = |action: Action| available_beneath(model, action);
+    if !is_available(action) {
+        return None;
+    }
+    // A key that means it everywhere is better to know than one that does so here.
+    let mut bindings = contexts.iter().rev().flat_map(|context| model.keymap.bindings(*context));
+    bindings.find_map(|binding| key(&model.keymap, &contexts, binding, action, &is_available))
+}
+
+fn key(
+    keymap: &KeyMap,
+    contexts: &[Context],
+    binding: &Binding,
+    action: Action,
+    is_available: &dyn Fn(Action) -> bool,
+) -> Option<String> {
+    if binding.action != action {
+        return None;
+    }
+    let means_it = |chord: &&Chord| meaning(keymap, contexts, **chord, is_available) == Some(action);
+    binding.chords.iter().find(means_it).map(ToString::to_string)
+}
+
+/// What a key means: of the innermost context, what would do something now.
+fn meaning(
+    keymap: &KeyMap,
+    contexts: &[Context],
+    chord: Chord,
+    is_available: &dyn Fn(Action) -> bool,
+) -> Option<Action> {
+    let mut bindings = contexts.iter().flat_map(|context| keymap.bindings(*context));
+    bindings.find(|binding| binding.chords.contains(&chord) && is_available(binding.action)).map(|b| b.action)
+}
+
+/// Every key that does something now, the most important first. Moving about is not among them, nor what is hardly ever
+/// wanted: that is in the help.
+pub fn now(model: &Model) -> Vec<Hint> {
+    let contexts = model.contexts();
+    let is_available = |action: Action| available(model, action);
+    let mut hints: Vec<Hint> = Vec::new();
+    for context in &contexts {
+        for binding in model.keymap.bindings(*context) {
+            let is_known = hints.iter().any(|hint| hint.action == binding.action);
+            if is_known || goes_without_saying(binding.action) || !is_available(binding.action) {
+                continue;
+            }
+            if let Some(key) = key(&model.keymap, &contexts, binding, binding.action, &is_available) {
+                hints.push(Hint { key, action: binding.action, label: label(*context, binding.action) });
+            }
+        }
+    }
+    if let Some(hint) = try_it(model) {
+        hints.push(hint);
+    }
+    hints.sort_by_key(|hint| rank(model, hint.action));
+    hints
+}
+
+/// Once everything stands, an image is what comes next.
+fn try_it(model: &Model) -> Option<Hint> {
+    let is_next = model.state() == StateOfAffairs::Ready && model.overlay.is_none() && model.focus != Panel::Trial;
+    let action = Action::ShowTrial;
+    let key = key_of(model, action).filter(|_| is_next && model.activity.is_idle())?;
+    Some(Hint { key, action, label: action.label() })
+}
+
+fn label(context: Context, action: Action) -> &'static str {
+    match (context, action) {
+        (Context::Question, Action::Accept) => "yes",
+        (Context::Question, Action::Back) => "no",
+        (Context::Quitting, Action::Back) => "stay",
+        (Context::Reading, Action::Back) => "close",
+        _ => action.label(),
+    }
+}
+
+/// What comes first where not all have room: what moves the run on, then what the panel can do, then the rest.
+fn rank(model: &Model, action: Action) -> u8 {
+    match action {
+        Action::Refresh if matches!(model.connection, Connection::Failed(_)) => 0,
+        Action::Send | Action::Choose | Action::Accept | Action::ShowTrial => 0,
+        Action::DoNext | Action::RunOn | Action::Pause | Action::Cancel => 1,
+        Action::Faster | Action::Slower => 2,
+        Action::Refresh | Action::Messages => 5,
+        Action::Destroy | Action::Palette => 4,
+        _ => 3,
+    }
+}
+
+/// Whether it only moves about, on a panel or between them (the tabs show their own keys), or is known from the shell.
+fn goes_without_saying(action: Action) -> bool {
+    action.is_move()
+        || matches!(
+            action,
+            Action::NextPanel
+                | Action::PreviousPanel
+                | Action::ShowResources
+                | Action::ShowDetails
+                | Action::ShowBuild
+                | Action::ShowFunction
+                | Action::ShowTiming
+                | Action::ShowTrial
+                | Action::ShowStacks
+                | Action::ShowTerraform
+                | Action::Suspend
+                | Action::Redraw
+        )
+}

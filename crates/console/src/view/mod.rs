@@ -1,0 +1,159 @@
+//! The view: draws the model, and nothing else. One file a panel.
+
+pub mod build;
+pub mod card;
+pub mod dependencies;
+pub mod details;
+pub mod footer;
+pub mod header;
+pub mod hints;
+pub mod json;
+pub mod layout;
+pub mod line;
+pub mod next_step;
+pub mod overlay;
+pub mod resources;
+pub mod signs;
+pub mod timing;
+pub mod trial;
+
+use ratatui::Frame;
+use ratatui::style::Style;
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Paragraph, Wrap};
+
+use self::layout::{LEAST, Layout};
+use super::model::Model;
+use super::model::panel::Panel;
+use super::symbols::Symbols;
+use super::theme::{Role, Theme};
+
+/// How things look: the theme's styles and the signs.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    theme: Theme,
+    /// The signs.
+    pub symbols: &'static Symbols,
+}
+
+impl Look {
+    /// How a model's things look.
+    pub fn of(model: &Model) -> Self {
+        Self { theme: model.theme, symbols: model.symbols }
+    }
+
+    /// The style of a role.
+    pub fn style(self, role: Role) -> Style {
+        self.theme.style(role)
+    }
+
+    /// The text in at most so many columns, with the sign for it where something was cut off.
+    pub fn cut(self, text: &str, columns: usize) -> String {
+        let mut cut = thumbctl_platform::text::cut(text, columns);
+        if cut != text && cut.pop().is_some() {
+            cut.push_str(self.symbols.ellipsis);
+        }
+        cut
+    }
+
+    /// The text filled up with blanks to so many columns, or cut to them.
+    pub fn fit(self, text: &str, columns: usize) -> String {
+        thumbctl_platform::text::fit(&self.cut(text, columns), columns)
+    }
+
+    /// The sign of something that happens, at a model's moment.
+    pub fn spinner(self, model: &Model) -> &'static str {
+        self.symbols.spinner_at(model.now.timestamp_millis())
+    }
+
+    /// A panel's border, with its title.
+    pub fn panel(self, title: impl Into<Line<'static>>, has_keys: bool) -> Block<'static> {
+        let border = if has_keys { Role::FocusedBorder } else { Role::Border };
+        Block::bordered()
+            .border_set(self.symbols.border)
+            .border_style(self.style(border))
+            .title(title.into().style(self.style(Role::Title)))
+    }
+}
+
+/// Draws the whole screen.
+pub fn draw(frame: &mut Frame<'_>, model: &Model) {
+    let look = Look::of(model);
+    let layout = Layout::of(model);
+    if layout.screen.intersection(frame.area()) != layout.screen {
+        // The terminal has shrunk and its message is on the way: the next frame is drawn for the size that it has.
+        return;
+    }
+    if layout.too_small {
+        let (columns, rows) = LEAST;
+        let words = format!(
+            "thumbctl's console needs a terminal of at least {columns} by {rows}; this one is {} by {}.",
+            model.size.0, model.size.1
+        );
+        frame.render_widget(Paragraph::new(words).wrap(Wrap { trim: true }), frame.area());
+        return;
+    }
+    header::draw(frame, layout.header, model, look);
+    if let Some(area) = layout.resources {
+        resources::draw(frame, area, model, look);
+    }
+    if let Some(area) = layout.next {
+        next_step::draw(frame, area, model, look);
+    }
+    footer::draw_tabs(frame, layout.tabs, model, look);
+    match model.shown_panel() {
+        Panel::Resources => resources::draw(frame, layout.main, model, look),
+        Panel::Details => details::draw(frame, layout.main, model, look),
+        Panel::Build | Panel::Function | Panel::Stacks | Panel::Terraform => {
+            build::draw(frame, layout.main, model, look)
+        }
+        Panel::Timing => timing::draw(frame, layout.main, model, look),
+        Panel::Trial => trial::draw(frame, layout.main, model, look),
+    }
+    if let Some(area) = layout.below {
+        timing::draw(frame, area, model, look);
+    }
+    footer::draw_message(frame, layout.message, model, look);
+    footer::draw_keys(frame, layout.footer, model, look);
+    overlay::draw(frame, layout.screen, model, look);
+    spell_ellipses(frame, look);
+    clean_cells(frame);
+}
+
+/// Replaces what changes the direction of writing or breaks a line, in whichever text it was: every frame passes here. Control
+/// characters do not come into cells, except those by which a picture is drawn.
+fn clean_cells(frame: &mut Frame<'_>) {
+    const PICTURE: char = '\u{1b}';
+    for cell in &mut frame.buffer_mut().content {
+        let symbol = cell.symbol();
+        if !symbol.is_ascii() && !symbol.starts_with(PICTURE) && symbol.contains(thumbctl_platform::text::is_unsafe) {
+            cell.set_symbol("\u{fffd}");
+        }
+    }
+}
+
+/// Texts are cut with an ellipsis wherever they are cut; where the terminal has none, its sign takes that one's place.
+fn spell_ellipses(frame: &mut Frame<'_>, look: Look) {
+    const ELLIPSIS: &str = "…";
+    if look.symbols.ellipsis == ELLIPSIS {
+        return;
+    }
+    for cell in frame.buffer_mut().content.iter_mut().filter(|cell| cell.symbol() == ELLIPSIS) {
+        cell.set_symbol(look.symbols.ellipsis);
+    }
+}
+
+/// A text of anybody's as it may be drawn: without what a terminal would obey and without what looks like a credential.
+#[allow(clippy::disallowed_methods, reason = "credentials are masked here")]
+pub fn clean(text: &str) -> String {
+    thumbctl_core::secret::redact_line(&thumbctl_platform::text::clean(text)).into_owned()
+}
+
+/// Lines of anybody's that belong together, as they may be drawn.
+#[allow(clippy::disallowed_methods, reason = "credentials are masked here")]
+pub fn clean_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    thumbctl_core::secret::redact_lines(lines.into_iter().map(thumbctl_platform::text::clean))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! The keys that work now, by where they do.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::{Frameless, centred, fill, inside, open, part_of};
+use crate::keymap::{Binding, Context};
+use crate::model::Model;
+use crate::theme::Role;
+use crate::update::available_beneath;
+use crate::view::Look;
+use crate::view::line::Row;
+
+/// The width of one column of keys.
+const COLUMN: u16 = 48;
+
+/// Between two columns.
+const GAP: u16 = 4;
+
+/// The most that the keys of one action take.
+const KEYS: usize = 16;
+
+pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, scroll: u16, model: &Model, look: Look) {
+    let lines = lines(model, look, screen.width);
+    let (width, height) = size(screen, lines.len());
+    let visible = usize::from(inside(centred(screen, width, height)).height);
+    let first = usize::from(scroll).min(lines.len().saturating_sub(visible));
+    let below = part_of(first, visible, lines.len());
+    let what = Frameless { title: "Keys that work now", width, height, below, border: Role::FocusedBorder };
+    let area = open(frame, screen, &what, look);
+    let columns = usize::from(area.width);
+    fill(
+        frame,
+        area,
+        lines.into_iter().skip(first).take(visible).map(|row| row.line(columns)).collect::<Vec<Line<'_>>>(),
+    );
+}
+
+/// How many rows there are, and how many of them can be seen.
+pub(super) fn rows(model: &Model) -> (usize, u16) {
+    let screen = model.layout().screen;
+    let rows = lines(model, Look::of(model), screen.width).len();
+    let (width, height) = size(screen, rows);
+    (rows, inside(centred(screen, width, height)).height)
+}
+
+fn is_wide(width: u16) -> bool {
+    width >= 2 * COLUMN + GAP + 8
+}
+
+fn size(screen: Rect, rows: usize) -> (u16, u16) {
+    let width = if is_wide(screen.width) { 2 * COLUMN + GAP } else { COLUMN + 8 };
+    (width, u16::try_from(rows).unwrap_or(u16::MAX))
+}
+
+/// One context's keys under its name.
+fn section(context: Context, model: &Model, look: Look) -> Vec<Row> {
+    let bindings: Vec<&Binding> =
+        model.keymap.bindings(context).filter(|binding| available_beneath(model, binding.action)).collect();
+    if bindings.is_empty() {
+        return Vec::new();
+    }
+    let mut name = context.to_string();
+    if let Some(first) = name.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    let mut rows = vec![Row::new(look).text(&name, Role::Title)];
+    for binding in bindings {
+        let keys: Vec<String> = binding.chords.iter().map(ToString::to_string).collect();
+        let keys = look.cut(&keys.join(" "), KEYS);
+        let row = Row::new(look).text(&keys, Role::Key).to(KEYS + 1);
+        rows.push(row.text(binding.action.title(), Role::Text));
+    }
+    rows
+}
+
+fn lines(model: &Model, look: Look, width: u16) -> Vec<Row> {
+    let sections: Vec<Vec<Row>> = model
+        .contexts_beneath()
+        .into_iter()
+        .map(|context| section(context, model, look))
+        .filter(|section| !section.is_empty())
+        .collect();
+    if !is_wide(width) {
+        return one_below_the_other(sections, look);
+    }
+    // The keys that work everywhere are the longest list: they go to the right, what is the panel's own to the left.
+    let mut left = sections;
+    let right = left.pop().unwrap_or_default();
+    let left = one_below_the_other(left, look);
+    let count = left.len().max(right.len());
+    let mut rows = Vec::with_capacity(count);
+    let (mut left, mut right) = (left.into_iter(), right.into_iter());
+    for _ in 0..count {
+        let row = left.next().unwrap_or_else(|| Row::new(look)).cut(usize::from(COLUMN));
+        let row = row.to(usize::from(COLUMN + GAP));
+        rows.push(right.next().map_or(row.clone(), |beside| row.then(beside)));
+    }
+    rows
+}
+
+fn one_below_the_other(sections: Vec<Vec<Row>>, look: Look) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for section in sections {
+        if !rows.is_empty() {
+            rows.push(Row::new(look));
+        }
+        rows.extend(section);
+    }
+    rows
+}

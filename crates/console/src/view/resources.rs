@@ -1,0 +1,165 @@
+//! The list of resources.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
+use thumbctl_platform::text;
+
+use super::dependencies::{Graph, Relation};
+use super::layout::Layout;
+use super::line::Row;
+use super::{Look, signs};
+use crate::model::Model;
+use crate::model::panel::Panel;
+use crate::model::resources::{ResourceRow, RowState, StateOfAffairs};
+use crate::theme::Role;
+
+/// The cursor, the sign and a blank.
+const SIGN: usize = 3;
+
+/// As many columns as the longest title takes.
+const TITLE: usize = 23;
+
+/// A state's word at its left end, a time at its right one.
+const STATE: usize = 18;
+
+/// The least part of a name that is worth its room.
+const NAME: usize = 24;
+
+/// Between a title or name and the state.
+const GAP: usize = 1;
+
+/// Between a time and the border.
+const MARGIN: usize = 1;
+
+/// So many rows beyond the selected one are kept in sight.
+const AHEAD: usize = 2;
+
+/// Draws it.
+///
+/// ```text
+/// ╭ Resources  6/15 ready ───────────────────────╮
+/// │ ✔ ECR repository          ready       0.25 s │
+/// │▌⠋ Function image          creating    12.5 s │
+/// ```
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+    let inside = Layout::inside(area);
+    let columns = usize::from(inside.width);
+    let rows = model.resource_rows();
+    let first = first_row(inside, model);
+    let shown = first..rows.len().min(first + usize::from(inside.height));
+    let has_keys = model.focus == Panel::Resources;
+    let hidden = (first, rows.len() - shown.end);
+    let mut block = look.panel(title(model, &rows, look), has_keys);
+    if let Some(words) = more(hidden, look) {
+        block = block.title_bottom(Line::styled(words, look.style(Role::Quiet)).right_aligned());
+    }
+    frame.render_widget(block, area);
+
+    let graph = model.resources.dependencies.then(|| Graph::of(model));
+    let selected = model.resources.selected;
+    let lines: Vec<Line<'static>> = rows[shown.clone()]
+        .iter()
+        .map(|row| {
+            let relation = graph.as_ref().and_then(|graph| graph.relation(row.kind, selected));
+            line(row, relation, graph.is_some(), model, look, columns)
+        })
+        .collect();
+    frame.render_widget(Paragraph::new(lines), inside);
+    if let Some(at) = rows[shown].iter().position(|row| row.kind == selected) {
+        let role = if has_keys { Role::Selected } else { Role::SelectedElsewhere };
+        let y = inside.y.saturating_add(u16::try_from(at).unwrap_or(u16::MAX));
+        let line = Rect { y, height: 1, ..inside }.intersection(inside).intersection(frame.area());
+        frame.buffer_mut().set_style(line, look.style(role));
+    }
+}
+
+fn title(model: &Model, rows: &[ResourceRow], look: Look) -> Line<'static> {
+    let count = |state| rows.iter().filter(|row| row.state == state).count();
+    let words = match model.state() {
+        StateOfAffairs::Destroying => format!("{}/{} gone", count(RowState::Gone), rows.len()),
+        _ => format!("{}/{} ready", count(RowState::Ready), rows.len()),
+    };
+    let mut title = Row::new(look).text(" Resources ", Role::Title).text(&format!(" {words} "), Role::Quiet);
+    if model.resources.dependencies {
+        title = title.text(&format!("{} dependencies ", look.symbols.dot), Role::Quiet);
+    }
+    title.line(usize::MAX)
+}
+
+/// What says that not all rows are in sight.
+fn more((above, below): (usize, usize), look: Look) -> Option<String> {
+    let part = |count: usize, sign: &str| (count > 0).then(|| format!(" {sign} {count} more "));
+    let parts = [part(above, look.symbols.up), part(below, look.symbols.down)];
+    let words: String = parts.into_iter().flatten().collect();
+    (!words.is_empty()).then_some(words)
+}
+
+fn line(
+    row: &ResourceRow,
+    relation: Option<Relation>,
+    with_relations: bool,
+    model: &Model,
+    look: Look,
+    columns: usize,
+) -> Line<'static> {
+    let is_selected = row.kind == model.resources.selected;
+    let sign = signs::of_row(row, model, look);
+    let cursor = if is_selected { look.symbols.cursor } else { " " };
+    let title = match row.state {
+        RowState::Waiting | RowState::Gone => Role::Quiet,
+        RowState::Creating | RowState::Retrying | RowState::Deleting | RowState::Failed => Role::Strong,
+        RowState::Next | RowState::Ready | RowState::Unfinished => Role::Text,
+    };
+    let room = columns.saturating_sub(SIGN + GAP + STATE + MARGIN);
+    let left = Row::new(look).text(cursor, Role::FocusedBorder).text(sign.sign, sign.role).space(1);
+    let left = match &row.name {
+        Some(name) if room >= TITLE + 2 + NAME => {
+            let name = look.cut(&super::clean(name), room.saturating_sub(TITLE + 2));
+            left.text(&look.fit(row.kind.title(), TITLE), title).space(2).text(&name, Role::Quiet)
+        }
+        _ => left.text(&look.cut(row.kind.title(), room), title),
+    };
+    let right = match relation {
+        Some(relation) => {
+            let is_direct =
+                matches!(relation, Relation::NeededByIt { directly: true } | Relation::NeedsIt { directly: true });
+            Row::new(look).text(relation.words(), if is_direct { Role::Next } else { Role::Quiet }).to(STATE)
+        }
+        None if with_relations && !is_selected => Row::new(look).to(STATE),
+        None => {
+            let time = time(row);
+            let word = Row::new(look).text(sign.word, sign.role);
+            let blank = STATE.saturating_sub(word.width() + text::width(&time));
+            let role = if is_in_progress(row.state) { sign.role } else { Role::Quiet };
+            word.space(blank).text(&time, role)
+        }
+    };
+    Row::spread(left, right.space(MARGIN), columns)
+}
+
+fn is_in_progress(state: RowState) -> bool {
+    matches!(state, RowState::Creating | RowState::Retrying | RowState::Deleting)
+}
+
+fn time(row: &ResourceRow) -> String {
+    match row.seconds {
+        Some(seconds) if is_in_progress(row.state) => text::ticking(seconds),
+        Some(seconds) => text::seconds(seconds),
+        None => String::new(),
+    }
+}
+
+/// The row that is drawn first, where not all have room: the list begins at its top until the selection comes near the
+/// lower end.
+pub fn first_row(inside: Rect, model: &Model) -> usize {
+    let rows = model.resource_rows();
+    let height = usize::from(inside.height);
+    let selected = rows.iter().position(|row| row.kind == model.resources.selected).unwrap_or(0);
+    let ahead = AHEAD.min(height.saturating_sub(1) / 2);
+    (selected + 1 + ahead).saturating_sub(height).min(rows.len().saturating_sub(height))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+use insta::assert_snapshot;
+use thumbctl_core::resource::ResourceKind;
+
+use super::*;
+use crate::scenes;
+use crate::theme::Theme;
+
+fn with_dependencies(size: (u16, u16), selected: ResourceKind) -> Model {
+    let mut model = scenes::building(size);
+    model.resources.dependencies = true;
+    model.resources.selected = selected;
+    model
+}
+
+#[test]
+fn what_the_selected_one_needs_and_what_needs_it_is_marked() {
+    assert_snapshot!(scenes::text_of(&with_dependencies((60, 24), ResourceKind::BuildProject)));
+}
+
+#[test]
+fn relations_are_the_same_in_a_teardown() {
+    let relations = |model: &Model| {
+        let graph = Graph::of(model);
+        ResourceKind::ARCHITECTURE.map(|kind| graph.relation(kind, ResourceKind::Function))
+    };
+    assert_eq!(relations(&scenes::deployed((80, 24))), relations(&scenes::destroying((80, 24))));
+}
+
+#[test]
+fn the_selected_row_is_always_in_sight() {
+    for height in 0..24 {
+        for kind in ResourceKind::ARCHITECTURE {
+            let mut model = scenes::building((60, 24));
+            model.resources.selected = kind;
+            let inside = Rect::new(0, 0, 58, height);
+            let first = first_row(inside, &model);
+            let at = ResourceKind::ARCHITECTURE.iter().position(|other| *other == kind).expect("a kind");
+            let rows = usize::from(height);
+            assert!(height == 0 || (first..first + rows).contains(&at), "{kind} at {height}: from {first}");
+            assert!(first + rows <= ResourceKind::ARCHITECTURE.len() || first == 0, "no row is left empty");
+        }
+    }
+}
+
+#[test]
+fn the_list_says_what_is_above_and_below() {
+    let mut model = scenes::building((60, 20));
+    model.resources.selected = ResourceKind::Notification;
+    assert!(scenes::text_of(&model).contains("↑ 2 more"));
+    model.resources.selected = ResourceKind::FunctionRole;
+    let screen = scenes::text_of(&model);
+    assert!(screen.contains("↑ 1 more  ↓ 1 more"), "{screen}");
+}
+
+#[test]
+fn what_the_cloud_has_lost_is_said() {
+    let mut model = scenes::deployed((80, 24));
+    model.details.lost = vec![ResourceKind::SourceBucket];
+    let screen = scenes::text_of(&model);
+    let row = screen.lines().find(|line| line.contains("Source bucket ")).expect("the row");
+    assert!(row.contains("lost") && row.contains("◌"), "{row}");
+}
+
+#[test]
+fn the_selected_row_shows_which_panel_has_the_keys() {
+    let mut model = scenes::building((120, 40));
+    let inside = Layout::inside(model.layout().resources.expect("a wide layout"));
+    let style_of = |model: &Model| {
+        let cell = &scenes::screen(model)[(inside.x + 5, inside.y)];
+        (cell.fg, cell.bg)
+    };
+    let colours = |role| {
+        let style = Theme::Dark.style(role);
+        (style.fg.expect("a colour"), style.bg.expect("a ground"))
+    };
+    assert_eq!(style_of(&model), colours(Role::Selected));
+    model.focus = Panel::Build;
+    assert_eq!(style_of(&model), colours(Role::SelectedElsewhere));
+}
+
+#[test]
+fn every_state_is_told_by_its_word_and_by_its_sign() {
+    let model = scenes::building((120, 40));
+    let look = Look::of(&model);
+    let states = [
+        RowState::Waiting,
+        RowState::Next,
+        RowState::Creating,
+        RowState::Retrying,
+        RowState::Ready,
+        RowState::Failed,
+        RowState::Gone,
+        RowState::Unfinished,
+    ];
+    let mut row = model.resource_rows().remove(0);
+    let mut signs: Vec<(&str, &str)> = states
+        .iter()
+        .map(|state| {
+            row.state = *state;
+            let sign = signs::of_row(&row, &model, look);
+            (sign.sign, sign.word)
+        })
+        .collect();
+    signs.sort_unstable();
+    assert!(signs.windows(2).all(|two| two[0].0 != two[1].0 && two[0].1 != two[1].1), "{signs:?}");
+}

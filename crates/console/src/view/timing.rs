@@ -1,0 +1,233 @@
+//! What took how long: a waterfall of the steps as they run, and statistics of earlier runs.
+//!
+//! ```text
+//! Deploying · 15.2 s · about 38 s to go (an estimate from 3 earlier runs)
+//! 11 steps wait for Function image
+//!                             0          10 s       20 s       30 s
+//! ✔ ECR repository            █▎         │          │          │          1.21 s
+//! ✔ Build policy            ● ▎          │          │          │          0.31 s
+//! ◑ Function image          ● │ ███████████████     │          │          14.1 s
+//! ├ PROVISIONING              │ ███▍     │          │          │          3.20 s
+//! └ BUILD                     │    ███████████      │          │          10.9 s
+//! · Lambda function           │          │          │          │
+//! ● critical path, on which the end depends: 14.4 s of 15.2 s
+//!
+//! Deployments so far · sandbox, sdk
+//! 3 runs, 2 succeeded · median 52.1 s · 48.0 s to 56.2 s
+//! ✔ 0003-deploy-00ab    5 min ago    52.1 s  ██████████████
+//! ✖ 0001-deploy-00ab      2 h ago    14.0 s  incomplete
+//! ```
+
+mod chart;
+mod past;
+
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use thumbctl_core::event::{Action, Outcome};
+use thumbctl_core::timing::{Estimate, RunKey, Waterfall};
+use thumbctl_platform::text;
+
+use self::chart::Chart;
+use super::Look;
+use super::layout::Layout;
+use crate::model::Model;
+use crate::model::panel::Panel;
+use crate::model::run::RunModel;
+use crate::theme::Role;
+
+/// Draws it. Where it stands below another panel, which is the one that is scrolled, it follows what runs.
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+    let inside = Layout::text_area(Layout::inside(area));
+    let Content { lines, latest } = content(model, look, usize::from(inside.width));
+    let height = usize::from(inside.height);
+    let most = lines.len().saturating_sub(height);
+    let from = if model.shown_panel() == Panel::Timing {
+        usize::from(model.timing.scroll).min(most)
+    } else {
+        latest.map_or(0, |latest| (latest + 1).saturating_sub(height)).min(most)
+    };
+    let mut block = look.panel(" Timing ", model.focus == Panel::Timing);
+    let below = most - from;
+    if below > 0 {
+        let words = format!(" {} below ", text::count(below, "more line"));
+        block = block.title_bottom(Line::from(words).style(look.style(Role::Quiet)).alignment(Alignment::Right));
+    }
+    let shown: Vec<Line<'static>> = lines.into_iter().skip(from).take(height).collect();
+    frame.render_widget(block, area);
+    frame.render_widget(Paragraph::new(shown), inside);
+}
+
+/// How many rows the panel's content takes at a width.
+pub fn rows(model: &Model, width: u16) -> usize {
+    content(model, Look::of(model), usize::from(width.saturating_sub(2))).lines.len()
+}
+
+/// All that there is to see, and the line of the step that began last.
+struct Content {
+    lines: Vec<Line<'static>>,
+    latest: Option<usize>,
+}
+
+fn content(model: &Model, look: Look, width: usize) -> Content {
+    let mut lines = Vec::new();
+    let mut latest = None;
+    if let Some(run) = &model.run {
+        let now = run.seconds(model.now, model.is_live());
+        let estimate = estimate(model, run, now);
+        lines.extend(headline(model, run, now, estimate, look, width));
+        let chart = Chart { run, now, estimate, is_live: model.is_live(), clock: model.now, look, width };
+        let before = lines.len();
+        let (drawn, row) = chart.lines();
+        lines.extend(drawn);
+        latest = row.map(|row| before + row);
+    }
+    lines.extend(past::lines(model, look, width, !lines.is_empty()));
+    if lines.is_empty() {
+        let words = if model.journals_read {
+            "Nothing has run yet. A run's steps are drawn here as they run, with the chain of steps that decides when it ends, \
+             and what earlier runs took."
+        } else {
+            "Reading what earlier runs took."
+        };
+        lines.extend(quiet(look, words, width));
+    }
+    Content { lines, latest }
+}
+
+fn quiet(look: Look, words: &str, width: usize) -> impl Iterator<Item = Line<'static>> {
+    text::wrap(words, width).into_iter().map(move |line| Line::styled(line, look.style(Role::Quiet)))
+}
+
+fn is_cancelling(model: &Model) -> bool {
+    model.activity.ours().is_some_and(|ours| ours.cancelling)
+}
+
+fn estimate(model: &Model, run: &RunModel, now: f64) -> Option<Estimate> {
+    if !model.is_live() || is_cancelling(model) {
+        return None;
+    }
+    let key = RunKey::of(&run.started);
+    model.history.estimate(&key, &run.started.plan, &run.waterfall, now, model.asked.parallelism)
+}
+
+/// What runs and how long it will go on, or how it ended; and what the others wait for.
+fn headline(
+    model: &Model,
+    run: &RunModel,
+    now: f64,
+    estimate: Option<Estimate>,
+    look: Look,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let is_live = model.is_live();
+    let (role, words) = state(model, run, now);
+    let mut parts = Vec::new();
+    if is_live {
+        parts.push((Role::Strong, text::ticking(now)));
+    }
+    match estimate {
+        Some(Estimate { seconds_to_go, from_runs }) => {
+            let held = model.activity.ours().is_some_and(|ours| ours.held.is_some());
+            let go_on = if held { " once it goes on" } else { "" };
+            parts.push((Role::Text, format!("{} to go{go_on}", about(seconds_to_go))));
+            let runs = if from_runs == 1 { "one earlier run".into() } else { format!("{from_runs} earlier runs") };
+            parts.push((Role::Quiet, format!("an estimate from {runs}")));
+        }
+        None if is_live && !is_cancelling(model) && run.over() < run.steps.len() => {
+            parts.push((Role::Quiet, "no estimate: some steps were never done before".into()));
+        }
+        None => {
+            let saved = run.waterfall.work() - now;
+            if matches!(run.ended, Some((Outcome::Succeeded, _))) && saved > now / 100.0 {
+                parts.push((Role::Quiet, format!("side by side saved {}", text::seconds(saved))));
+            }
+        }
+    }
+    let mut lines = flowing(look, (role, words), parts, width);
+    if let Some(bottleneck) = run.waterfall.bottleneck(now).filter(|_| is_live) {
+        let name = run.waterfall.bar(&bottleneck.step).map_or_else(String::new, |bar| chart::name(run, &bar.step));
+        let (count, verb) =
+            (text::count(bottleneck.waiting, "step"), if bottleneck.waiting == 1 { "waits" } else { "wait" });
+        let words = text::cut(&format!("{count} {verb} for {name}"), width);
+        lines.push(Line::styled(words, look.style(Role::Busy)));
+    }
+    lines
+}
+
+fn state(model: &Model, run: &RunModel, now: f64) -> (Role, String) {
+    let deploys = run.started.action == Action::Deploy;
+    let ours = model.activity.ours();
+    let time = text::seconds(now);
+    match run.ended {
+        Some((Outcome::Succeeded, _)) if deploys => (Role::Good, format!("Deployed in {time}")),
+        Some((Outcome::Succeeded, _)) => (Role::Good, format!("Destroyed in {time}")),
+        Some((Outcome::Failed, _)) => (Role::Bad, format!("Failed after {time}")),
+        Some((Outcome::Cancelled, _)) => (Role::Warn, format!("Cancelled after {time}")),
+        None if !model.is_live() => (Role::Warn, format!("Interrupted after {time}")),
+        None if is_cancelling(model) => (Role::Warn, "Cancelling".into()),
+        None if ours.is_some_and(|ours| ours.held.is_some()) => (Role::Next, "Held".into()),
+        None if deploys => (Role::Busy, "Deploying".into()),
+        None => (Role::Busy, "Destroying".into()),
+    }
+}
+
+/// Pieces with dots between them, on as many lines as they need.
+fn flowing(look: Look, first: (Role, String), rest: Vec<(Role, String)>, width: usize) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::from(Span::styled(text::cut(&first.1, width), look.style(first.0)))];
+    for (role, words) in rest {
+        let dot = format!(" {} ", look.symbols.dot);
+        let line = lines.last_mut().expect("there is always a line");
+        if line.width() + text::width(&dot) + text::width(&words) <= width {
+            line.push_span(Span::styled(dot, look.style(Role::Quiet)));
+            line.push_span(Span::styled(words, look.style(role)));
+        } else {
+            lines.push(Line::from(Span::styled(text::cut(&words, width), look.style(role))));
+        }
+    }
+    lines
+}
+
+/// An estimated time: no finer than it is known, so that it does not flicker.
+fn about(seconds: f64) -> String {
+    if seconds < 1.0 { "less than a second".into() } else { format!("about {}", whole(seconds.ceil())) }
+}
+
+/// Whole seconds: `38 s`, `2 m 05 s`.
+fn whole(seconds: f64) -> String {
+    if seconds < 59.5 { format!("{seconds:.0} s") } else { text::seconds(seconds) }
+}
+
+/// Where a bar lies in a chart of so many cells: how many cells it is from the left, and how many eighths of a cell it takes
+/// from there. What ran at all is seen.
+fn extent(from: f64, to: f64, total: f64, cells: usize) -> (usize, usize) {
+    let columns = |seconds: f64| if total > 0.0 { seconds.max(0.0) / total * cells as f64 } else { 0.0 };
+    let first = (columns(from) as usize).min(cells.saturating_sub(1));
+    let end = (columns(to) * 8.0).ceil() as usize;
+    (first, end.min(cells * 8).saturating_sub(first * 8).max(1))
+}
+
+/// The signs of a bar of so many eighths of a cell.
+fn bar(look: Look, eighths: usize) -> Vec<&'static str> {
+    let mut cells = vec![look.symbols.full; eighths / 8];
+    let part = eighths % 8;
+    match part.checked_sub(1).and_then(|index| look.symbols.eighths.get(index)) {
+        Some(sign) => cells.push(sign),
+        None if part >= 4 || (part > 0 && cells.is_empty()) => cells.push(look.symbols.full),
+        None => {}
+    }
+    cells
+}
+
+/// How many seconds the chart stands for: while the run goes on, also what is still to come.
+fn span_of(waterfall: &Waterfall, now: f64, estimate: Option<Estimate>) -> f64 {
+    let known = waterfall.length(now);
+    if waterfall.ended.is_some() {
+        return known;
+    }
+    chart::room_for(known.max(now + estimate.map_or(0.0, |estimate| estimate.seconds_to_go)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! Choosing images: the list, the image under the cursor, the path that is typed.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use thumbctl_platform::text;
+
+use super::areas::{Choosing, first_row};
+use super::{between, figures, key_of, picture, tail};
+use crate::keymap::{Action, Context};
+use crate::model::Model;
+use crate::model::panel::Panel;
+use crate::model::trial::album::Shown;
+use crate::model::trial::chooser::{Entry, Kind, Note, Row};
+use crate::model::trial::path_line::PathLine;
+use crate::theme::Role;
+use crate::view::{Look, clean};
+
+/// The columns of a file's size.
+const SIZE: usize = 9;
+
+/// Draws it.
+pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, look: Look) {
+    let areas = Choosing::of(inside);
+    match &model.trial.line {
+        Some(line) => {
+            draw_line(frame, areas.head, line, model.overlay.is_none(), look);
+            draw_candidates(frame, areas.list, line, look);
+        }
+        None => {
+            frame.render_widget(head(areas.head.width, model, look), areas.head);
+            draw_list(frame, areas.list, model, look);
+        }
+    }
+    if let (Some(caption), Some(area)) = (areas.caption, areas.picture) {
+        draw_preview(frame, caption, area, model, look);
+    }
+    frame.render_widget(foot(areas.foot.width, model, look), areas.foot);
+}
+
+fn head(width: u16, model: &Model, look: Look) -> Line<'static> {
+    let marked = model.trial.chooser.marked().len();
+    let left = match marked {
+        0 => Span::styled("Choose images to send through", look.style(Role::Text)),
+        marked => {
+            let words = format!("{} {} chosen", look.symbols.marked, text::count(marked, "image"));
+            Span::styled(words, look.style(Role::Strong))
+        }
+    };
+    let count = model.trial.results.count();
+    let earlier = key_of(model, Context::Chooser, Action::Back)
+        .filter(|_| count > 0)
+        .map(|key| format!("{key}: {}", text::count(count, "trial")))
+        .unwrap_or_default();
+    between(usize::from(width), left, Span::styled(earlier, look.style(Role::Quiet)), look)
+}
+
+/// What the key does that sends, or why it cannot.
+fn foot(width: u16, model: &Model, look: Look) -> Line<'static> {
+    let width = usize::from(width);
+    let quiet = |words: &str| Line::styled(look.cut(words, width), look.style(Role::Quiet));
+    let warn = |words: &str| {
+        let words = format!("{} {words}", look.symbols.next);
+        Line::styled(look.cut(&words, width), look.style(Role::Warn))
+    };
+    if model.trial.is_typing() {
+        return quiet("tab completes, up and down choose, enter takes, esc leaves");
+    }
+    if model.activity.is_replay() {
+        return quiet("A recording is played: nothing can be sent.");
+    }
+    let send = key_of(model, Context::Chooser, Action::Send);
+    let images = model.trial.to_send();
+    if images.is_empty() {
+        let opens = send.filter(|_| model.trial.chooser.can_enter());
+        return opens.map_or_else(|| quiet(""), |key| quiet(&format!("{key} opens the folder")));
+    }
+    if model.place().is_none() {
+        return warn("Not connected: nothing can be sent yet.");
+    }
+    if !model.deployment.is_complete() {
+        return warn("Deploy first: there is nothing to send it to.");
+    }
+    if !model.activity.is_idle() {
+        return warn("Wait for the run that is under way.");
+    }
+    let what = match &images[..] {
+        [one] => one.file_name().map_or_else(String::new, |name| clean(&name.to_string_lossy())),
+        several => text::count(several.len(), "image"),
+    };
+    let Some(key) = send else { return quiet("") };
+    let room = width.saturating_sub(text::width(&key) + 7);
+    Line::from(vec![
+        Span::styled(key, look.style(Role::Key)),
+        Span::styled(" sends ", look.style(Role::Quiet)),
+        Span::styled(look.cut(&what, room), look.style(Role::Text)),
+    ])
+}
+
+fn draw_list(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+    let chooser = &model.trial.chooser;
+    let rows = chooser.rows();
+    let cursor = chooser.cursor();
+    let first = first_row(rows.len(), cursor, usize::from(area.height));
+    let width = usize::from(area.width);
+    let lines = rows.iter().enumerate().skip(first).take(usize::from(area.height)).map(|(index, row)| {
+        let is_selected = index == cursor && row.can_be_chosen();
+        let is_marked = matches!(row, Row::Entry(entry) if chooser.marked().contains(&entry.path));
+        let line = row_line(*row, is_selected, is_marked, width, look);
+        match (is_selected, model.focus == Panel::Trial) {
+            (false, _) => line,
+            (true, true) => line.patch_style(look.style(Role::Selected)),
+            (true, false) => line.patch_style(look.style(Role::SelectedElsewhere)),
+        }
+    });
+    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), area);
+}
+
+fn row_line(row: Row<'_>, is_selected: bool, is_marked: bool, width: usize, look: Look) -> Line<'static> {
+    let cursor = if is_selected { look.symbols.cursor } else { " " };
+    let mark = if is_marked { look.symbols.marked } else { " " };
+    match row {
+        Row::Heading(title, path) => {
+            let room = width.saturating_sub(text::width(title) + 1);
+            let path = path.map(|path| tail(&clean(&path.to_string_lossy()), room, look)).unwrap_or_default();
+            Line::from(vec![
+                Span::styled(look.cut(title, width), look.style(Role::Title)),
+                Span::styled(format!(" {path}"), look.style(Role::Quiet)),
+            ])
+        }
+        Row::Parent(_) => Line::styled(look.fit(&format!("{cursor}  ../"), width), look.style(Role::Text)),
+        Row::Entry(entry) => entry_line(entry, [cursor, mark], width, look),
+        Row::Note(note) => {
+            let (role, words) = match note {
+                Note::Reading => (Role::Quiet, "reading".to_owned()),
+                Note::NoImages => (Role::Quiet, "no images here".to_owned()),
+                Note::LeftOut(count) => (Role::Quiet, format!("and {count} more that are not listed")),
+                Note::Failed(failure) => {
+                    (Role::Bad, format!("{} {}", look.symbols.failed, clean(&failure.to_string())))
+                }
+            };
+            Line::styled(look.cut(&format!("   {words}"), width), look.style(role))
+        }
+    }
+}
+
+fn entry_line(entry: &Entry, [cursor, mark]: [&str; 2], width: usize, look: Look) -> Line<'static> {
+    let name = clean(&entry.name);
+    let (name, size) = match entry.kind {
+        Kind::Folder => (format!("{name}/"), String::new()),
+        Kind::Image { bytes } => (name, text::bytes(bytes)),
+    };
+    let room = width.saturating_sub(3);
+    let with_size = room > SIZE + 12;
+    let fitted = look.fit(&name, if with_size { room.saturating_sub(SIZE + 1) } else { room });
+    let mut spans = vec![
+        Span::styled(cursor.to_owned(), look.style(Role::Text)),
+        Span::styled(format!("{mark} "), look.style(Role::Good)),
+        Span::styled(fitted, look.style(Role::Text)),
+    ];
+    if with_size {
+        spans.push(Span::styled(format!(" {size:>SIZE$}"), look.style(Role::Quiet)));
+    }
+    Line::from(spans)
+}
+
+fn draw_preview(frame: &mut Frame<'_>, caption: Rect, area: Rect, model: &Model, look: Look) {
+    let Some(entry) = model.trial.preview() else { return };
+    let Kind::Image { bytes } = entry.kind else { return };
+    let shown = model.trial.picture(&entry.path, area);
+    let (pixels, failure) = match shown {
+        Shown::There(picture) => (Some(picture.pixels), None),
+        Shown::Coming(pixels) => (pixels, None),
+        Shown::Failed(failure) => (None, Some(clean(&failure.to_string()))),
+    };
+    let width = usize::from(caption.width);
+    let lines = vec![
+        Line::styled(look.cut(&clean(&entry.name), width), look.style(Role::Strong)),
+        Line::styled(look.cut(&figures(pixels, Some(bytes), look), width), look.style(Role::Quiet)),
+    ];
+    frame.render_widget(Paragraph::new(lines), caption);
+    picture::draw(frame, area, shown, failure.as_deref().unwrap_or_default(), model, look);
+}
+
+fn draw_line(frame: &mut Frame<'_>, area: Rect, line: &PathLine, has_cursor: bool, look: Look) {
+    const PROMPT: &str = "Path: ";
+    let room = usize::from(area.width).saturating_sub(PROMPT.len() + 1).max(1);
+    let scroll = line.input.visual_scroll(room);
+    let typed: String = scrolled(&clean(line.typed()), scroll);
+    let spans = vec![
+        Span::styled(PROMPT, look.style(Role::Key)),
+        Span::styled(look.cut(&typed, room), look.style(Role::Strong)),
+    ];
+    frame.render_widget(Line::from(spans), area);
+    let cursor = PROMPT.len() + line.input.visual_cursor().max(scroll) - scroll;
+    let column = u16::try_from(cursor).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
+    if has_cursor && !area.is_empty() {
+        frame.set_cursor_position(Position::new(area.x + column, area.y));
+    }
+}
+
+/// A text from a column on.
+fn scrolled(text: &str, columns: usize) -> String {
+    let mut left = columns;
+    text.chars()
+        .skip_while(|c| {
+            let width = text::width(c.encode_utf8(&mut [0; 4]));
+            let is_before = left > 0;
+            left = left.saturating_sub(width);
+            is_before
+        })
+        .collect()
+}
+
+fn draw_candidates(frame: &mut Frame<'_>, area: Rect, line: &PathLine, look: Look) {
+    let width = usize::from(area.width);
+    if line.candidates.is_empty() {
+        let words = if line.typed().is_empty() { "" } else { "   nothing there begins like this" };
+        frame.render_widget(Line::styled(look.cut(words, width), look.style(Role::Quiet)), area);
+        return;
+    }
+    let first = first_row(line.candidates.len(), line.selected.unwrap_or(0), usize::from(area.height));
+    let rows = line.candidates.iter().enumerate().skip(first).take(usize::from(area.height)).map(|(index, entry)| {
+        let is_selected = line.selected == Some(index);
+        let cursor = if is_selected { look.symbols.cursor } else { " " };
+        let row = entry_line(entry, [cursor, " "], width, look);
+        if is_selected { row.patch_style(look.style(Role::Selected)) } else { row }
+    });
+    frame.render_widget(Paragraph::new(rows.collect::<Vec<_>>()), area);
+}

@@ -1,0 +1,197 @@
+//! One image: both pictures side by side, and its stages with their times.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use thumbctl_core::event::Failure;
+use thumbctl_platform::text;
+
+use super::areas::Single;
+use super::{figures, is_live, picture, state_of, title};
+use crate::model::Model;
+use crate::model::trial::album::Shown;
+use crate::model::trial::results::{Card, CardState, TrialRun};
+use crate::theme::Role;
+use crate::view::{Look, clean, clean_lines};
+
+/// The columns of a stage's words.
+const WORDS: usize = 24;
+
+/// The columns of a stage's time.
+const TIME: usize = 9;
+
+/// What is said where a picture is not there any more.
+pub const NOT_KEPT: &str = "the picture is not kept";
+
+/// Draws it.
+pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, trial: &TrialRun, look: Look) {
+    let areas = Single::of(inside);
+    frame.render_widget(title(areas.title.width, None, model, trial, look), areas.title);
+    let Some(card) = model.trial.results.card() else { return };
+    let is_live = is_live(model, trial);
+    draw_source(frame, &areas, model, card, look);
+    frame.render_widget(Line::styled(look.symbols.arrow, look.style(Role::Quiet)), areas.between);
+    draw_thumbnail(frame, &areas, model, card, is_live, look);
+    // A failure takes the whole right side.
+    let has_failed = matches!(card.state, CardState::Failed(_));
+    let width = if has_failed { areas.source.width } else { areas.stages.width };
+    let stages = stages(usize::from(width), model, card, is_live, look);
+    frame.render_widget(Paragraph::new(stages), Rect { width, ..areas.stages });
+}
+
+fn caption(frame: &mut Frame<'_>, area: Rect, name: &str, figures: &str, look: Look) {
+    let width = usize::from(area.width);
+    let lines = vec![
+        Line::styled(look.cut(name, width), look.style(Role::Strong)),
+        Line::styled(look.cut(figures, width), look.style(Role::Quiet)),
+    ];
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+fn draw_source(frame: &mut Frame<'_>, areas: &Single, model: &Model, card: &Card, look: Look) {
+    let shown = card.source().map(|path| model.trial.picture(path, areas.source));
+    let (pixels, bytes) = known(shown);
+    let has_changed = matches!((bytes, card.bytes), (Some(now), Some(sent)) if now != sent);
+    let pixels = pixels.filter(|_| !has_changed);
+    let bytes = card.bytes.or(bytes);
+    caption(frame, areas.source_caption, &clean(card.name()), &figures(pixels, bytes, look), look);
+    match shown {
+        Some(_) if has_changed => picture::empty(frame, areas.source, None, "the file has changed since", look),
+        Some(shown) => picture::draw(frame, areas.source, shown, NOT_KEPT, model, look),
+        None => picture::empty(frame, areas.source, None, NOT_KEPT, look),
+    }
+}
+
+fn draw_thumbnail(frame: &mut Frame<'_>, areas: &Single, model: &Model, card: &Card, is_live: bool, look: Look) {
+    if let CardState::Failed(failure) = &card.state {
+        return draw_failure(frame, areas.failure, failure, look);
+    }
+    let shown = card.thumbnail.as_deref().map(|path| model.trial.picture(path, areas.thumbnail));
+    let (pixels, _) = known(shown);
+    let mut words = figures(pixels, card.thumbnail_bytes, look);
+    if let Some(ratio) = card.ratio() {
+        words.push_str(&format!(" ({})", percent(ratio)));
+    }
+    caption(frame, areas.thumbnail_caption, "thumbnail", &words, look);
+    match shown {
+        Some(shown) => picture::draw(frame, areas.thumbnail, shown, NOT_KEPT, model, look),
+        None if card.is_open() && is_live => picture::empty(frame, areas.thumbnail, None, "", look),
+        None if card.written.is_some() && is_live => picture::empty(frame, areas.thumbnail, None, "", look),
+        None if card.written.is_some() => picture::empty(frame, areas.thumbnail, None, NOT_KEPT, look),
+        None => {
+            let (_, _, words) = state_of(card, is_live, model.now, look);
+            picture::empty(frame, areas.thumbnail, None, &words, look);
+        }
+    }
+}
+
+/// A picture's pixels and bytes, as far as they are known.
+fn known(shown: Option<Shown<'_>>) -> (Option<(u32, u32)>, Option<u64>) {
+    match shown {
+        Some(Shown::There(picture)) => (Some(picture.pixels), Some(picture.bytes)),
+        Some(Shown::Coming(pixels)) => (pixels, None),
+        Some(Shown::Failed(_)) | None => (None, None),
+    }
+}
+
+/// A share: `2.1 %`, `45 %`.
+fn percent(ratio: f64) -> String {
+    let percent = ratio * 100.0;
+    if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
+fn draw_failure(frame: &mut Frame<'_>, area: Rect, failure: &Failure, look: Look) {
+    let width = usize::from(area.width);
+    let mut lines = Vec::new();
+    let mut push = |words: &str, role: Role| {
+        let words = clean(words);
+        // Long words, such as ARNs, are broken: what is cut off cannot be read anywhere else on the panel.
+        let folded = text::wrap(&words, width).into_iter().flat_map(|line| text::fold(&line, width));
+        lines.extend(folded.map(|line| Line::styled(line, look.style(role))));
+    };
+    push(&format!("{} {}", look.symbols.failed, failure.message), Role::Bad);
+    for cause in &failure.causes {
+        push(&format!("because: {cause}"), Role::Text);
+    }
+    if let Some(hint) = &failure.hint {
+        push(&format!("hint: {hint}"), Role::Warn);
+    }
+    for line in clean_lines(failure.log.iter().map(String::as_str)) {
+        push(&line, Role::Quiet);
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// The three stages, each with when it was reached and a bar from the one before.
+fn stages(width: usize, model: &Model, card: &Card, is_live: bool, look: Look) -> Vec<Line<'static>> {
+    let started = match card.cold {
+        Some(true) => "function started (cold)",
+        Some(false) => "function started (warm)",
+        None => "function started",
+    };
+    let rows = [
+        ("uploaded", card.uploaded, Some(0.0)),
+        (started, card.invoked, card.uploaded),
+        ("thumbnail written", card.written, card.invoked.or(card.uploaded)),
+    ];
+    let has_failed = matches!(card.state, CardState::Failed(_));
+    let elapsed = match &card.state {
+        CardState::Running { since, .. } if is_live => Some((model.now - *since).as_seconds_f64().max(0.0)),
+        _ => None,
+    };
+    // The function's log comes after the thumbnail: when that is there, nothing is waited for.
+    let awaited = elapsed.filter(|_| card.written.is_none()).and_then(|elapsed| {
+        let row = rows.iter().position(|(_, reached, _)| reached.is_none())?;
+        Some((row, elapsed))
+    });
+    let end = rows.iter().filter_map(|row| row.1).chain(awaited.map(|(_, elapsed)| elapsed)).fold(0.0, f64::max);
+    let words_width = WORDS.min(width.saturating_sub(2 + TIME));
+    let room = width.saturating_sub(2 + words_width + TIME + 2).min(60);
+    let line = |(index, (words, reached, before)): (usize, (&str, Option<f64>, Option<f64>))| {
+        let is_awaited = awaited.is_some_and(|(row, _)| row == index);
+        let (sign, sign_role, words, time) = match reached {
+            Some(at) => (look.symbols.ready, Role::Good, words.to_owned(), text::milliseconds(at)),
+            None if is_awaited => {
+                let sign = look.symbols.spinner_at(model.now.timestamp_millis());
+                (sign, Role::Busy, waits_for(index, card), text::ticking(elapsed.unwrap_or_default()))
+            }
+            None if has_failed && index == 2 => (look.symbols.failed, Role::Bad, "no thumbnail".into(), String::new()),
+            None => (look.symbols.waiting, Role::Quiet, words.to_owned(), String::new()),
+        };
+        let words_role = if reached.is_some() || is_awaited { Role::Text } else { Role::Quiet };
+        let mut spans = vec![
+            Span::styled(format!("{sign} "), look.style(sign_role)),
+            Span::styled(look.fit(&words, words_width), look.style(words_role)),
+            Span::styled(format!("{time:>TIME$}"), look.style(Role::Strong)),
+        ];
+        let until = reached.or(elapsed.filter(|_| is_awaited));
+        if let (Some(until), true) = (until, room >= 10 && !has_failed) {
+            let role = if is_awaited { Role::Busy } else { Role::Bar };
+            spans.push(Span::raw("  "));
+            spans.extend(bar((before.unwrap_or(0.0).min(until), until), end, room, role, look));
+        }
+        Line::from(spans)
+    };
+    rows.into_iter().enumerate().map(line).collect()
+}
+
+/// What a stage that has not been reached waits for.
+fn waits_for(index: usize, card: &Card) -> String {
+    match (index, &card.state) {
+        (0, _) => "uploading".to_owned(),
+        (_, CardState::Running { progress: Some(progress), .. }) => clean(progress),
+        _ => "waits for the function".to_owned(),
+    }
+}
+
+/// A bar from one moment to another, in a row that stands for everything up to the end.
+fn bar((from, to): (f64, f64), end: f64, columns: usize, role: Role, look: Look) -> [Span<'static>; 2] {
+    let scale = |seconds: f64| {
+        let share = if end > 0.0 { (seconds / end).clamp(0.0, 1.0) } else { 0.0 };
+        (share * columns as f64).round() as usize
+    };
+    let start = scale(from).min(columns.saturating_sub(1));
+    let length = scale(to).saturating_sub(start).max(1).min(columns - start);
+    [Span::raw(" ".repeat(start)), Span::styled(look.symbols.full.repeat(length), look.style(role))]
+}

@@ -1,0 +1,373 @@
+//! What the panel looks like, in each state and size.
+
+use crossterm::event::KeyCode;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+use thumbctl_core::event::{Action, Outcome, TrialStage};
+use thumbctl_platform::text;
+
+use super::areas;
+use crate::message::{Effect, Message};
+use crate::model::Model;
+use crate::model::overlay::Overlay;
+use crate::model::trial::album::PictureKey;
+use crate::model::trial::tests::{Told, entered, gallery, hear, picture, pictures, press, samples, send};
+use crate::model::trial::{TrialCommand, TrialReport};
+use crate::pictures::{Graphics, GraphicsKind, Picture};
+use crate::scenes;
+use crate::symbols;
+use crate::theme::{Role, Theme};
+use crate::update::update;
+use crate::view::layout::Layout;
+
+const SIZES: [(u16, u16); 4] = [(60, 20), (80, 24), (120, 40), (200, 60)];
+
+/// The panel of a model as text.
+fn panel(model: &Model) -> String {
+    let buffer = scenes::screen(model);
+    let area = model.layout().main;
+    let mut out = String::new();
+    for y in area.top()..area.bottom() {
+        let mut line = String::new();
+        let mut skip = 0;
+        for x in area.left()..area.right() {
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            let symbol = buffer[(x, y)].symbol();
+            line.push_str(symbol);
+            skip = text::width(symbol).saturating_sub(1);
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// Draws a state at each size.
+fn at_each_size(name: &str, make: impl Fn((u16, u16)) -> Model) {
+    for (width, height) in SIZES {
+        insta::assert_snapshot!(format!("{name}_{width}x{height}"), panel(&make((width, height))));
+    }
+}
+
+/// The pixels of every picture are known, as if it had been drawn before in another size: in its place is a frame, since
+/// half blocks say nothing in a text.
+fn know_pixels(model: &mut Model) {
+    for (path, pixels) in samples().entries.into_iter().map(|entry| (entry.path, (1600, 1067))).chain(
+        ["bubbles.png", "kites.gif", "lighthouse.jpg", "mountains.jpg", "waves.webp"]
+            .map(|name| (format!("/tmp/thumbnails/thumb-{name}").into(), (200, 133))),
+    ) {
+        let key = PictureKey { path, cells: (1, 1) };
+        hear(model, TrialReport::Drawn(key, Ok(picture(pixels, 81_002, (1, 1)))));
+    }
+}
+
+/// One image, sent and come through, or not.
+fn one(size: (u16, u16), events: impl Fn(&mut Told) -> Vec<thumbctl_core::event::Event>, seconds: f64) -> Model {
+    let mut model = entered(scenes::deployed(size));
+    for _ in 0..3 {
+        press(&mut model, KeyCode::Down);
+    }
+    send(&mut model);
+    let mut told = Told::new(2, &["/tmp/samples/mountains.jpg"]);
+    let mut all = told.begin();
+    all.extend(events(&mut told));
+    scenes::hear(&mut model, all);
+    know_pixels(&mut model);
+    update(&mut model, Message::Tick(scenes::after(240.0 + seconds)));
+    model
+}
+
+fn come_through(size: (u16, u16)) -> Model {
+    let mut model = one(
+        size,
+        |told| {
+            let mut events = told.comes_through(0);
+            events.push(told.end(Outcome::Succeeded));
+            events
+        },
+        0.7,
+    );
+    update(&mut model, Message::RunEnded(Ok(Outcome::Succeeded)));
+    model
+}
+
+#[test]
+fn before_anything_is_deployed() {
+    at_each_size("empty", |size| entered(scenes::empty(size)));
+}
+
+#[test]
+fn choosing_samples() {
+    at_each_size("samples", |size| {
+        let mut model = entered(scenes::deployed(size));
+        know_pixels(&mut model);
+        press(&mut model, KeyCode::Char(' '));
+        press(&mut model, KeyCode::Down);
+        press(&mut model, KeyCode::Char(' '));
+        model
+    });
+}
+
+#[test]
+fn browsing() {
+    at_each_size("browsing", |size| {
+        let mut model = entered(scenes::deployed(size));
+        for _ in 0..10 {
+            press(&mut model, KeyCode::Down);
+        }
+        model
+    });
+}
+
+#[test]
+fn typing_a_path() {
+    at_each_size("typing", |size| {
+        let mut model = entered(scenes::deployed(size));
+        press(&mut model, KeyCode::Char('/'));
+        for letter in "~/pictures/".chars() {
+            press(&mut model, KeyCode::Char(letter));
+        }
+        hear(&mut model, TrialReport::Completed("~/pictures/".into(), pictures().entries));
+        press(&mut model, KeyCode::Down);
+        press(&mut model, KeyCode::Down);
+        model
+    });
+}
+
+#[test]
+fn sending() {
+    at_each_size("sending", |size| one(size, |told| vec![told.stage(0, TrialStage::Uploaded, 0.041)], 0.3));
+}
+
+#[test]
+fn one_that_came_through() {
+    at_each_size("one", come_through);
+}
+
+#[test]
+fn one_that_failed() {
+    at_each_size("failed", |size| {
+        one(
+            size,
+            |told| {
+                let mut events = told.fails(0);
+                events.push(told.end(Outcome::Failed));
+                events
+            },
+            1.4,
+        )
+    });
+}
+
+#[test]
+fn five_at_once() {
+    at_each_size("gallery", |size| gallery(entered(scenes::deployed(size)), 5));
+}
+
+#[test]
+fn some_of_several_under_way() {
+    let mut model = entered(scenes::deployed((120, 40)));
+    send(&mut model);
+    scenes::ours(&mut model, Action::Trial);
+    let mut told =
+        Told::new(2, &["/photos/a.jpg", "/photos/b.jpg", "/photos/名前の長い写真名前の長い写真.jpg", "relative.gif"]);
+    let mut events = told.begin();
+    events.extend(told.comes_through(0));
+    events.extend(told.fails(1));
+    events.push(told.stage(2, TrialStage::Uploaded, 0.2));
+    scenes::hear(&mut model, events);
+    insta::assert_snapshot!("gallery_under_way", panel(&model));
+}
+
+#[test]
+fn without_unicode() {
+    let mut model = come_through((80, 24));
+    model.symbols = &symbols::ASCII;
+    insta::assert_snapshot!("one_ascii_80x24", panel(&model));
+    let mut model = entered(scenes::deployed((60, 20)));
+    model.symbols = &symbols::ASCII;
+    press(&mut model, KeyCode::Char('G'));
+    let signs: String = panel(&model).chars().filter(|c| !c.is_ascii() && !"日本の写真".contains(*c)).collect();
+    assert_eq!(signs, "", "a name that is cut ends in a sign of the set");
+}
+
+/// Answers every picture that is asked for.
+fn draw_pictures(model: &mut Model) {
+    // Everything that is on the screen is asked for anew.
+    let effects = hear(model, TrialReport::GraphicsChanged);
+    for effect in effects {
+        if let Effect::Trial(TrialCommand::Draw(keys)) = effect {
+            for key in keys {
+                let thumbnail = key.path.to_string_lossy().contains("thumb-");
+                let pixels = if thumbnail { (200, 133) } else { (1600, 1067) };
+                let cells = key.cells;
+                hear(model, TrialReport::Drawn(key, Ok(picture(pixels, 81_002, cells))));
+            }
+        }
+    }
+}
+
+#[test]
+fn both_pictures_colour_their_cells() {
+    for size in SIZES {
+        let mut model = come_through(size);
+        draw_pictures(&mut model);
+        let inside = Layout::text_area(Layout::inside(model.layout().main));
+        let single = areas::Single::of(inside);
+        let buffer = scenes::screen(&model);
+        for area in [single.source, single.thumbnail] {
+            assert_eq!(buffer[(area.x, area.y)].bg, Color::Rgb(200, 30, 60), "{size:?}");
+        }
+        let text = panel(&model);
+        assert!(text.contains("1600 × 1067 · 81.0 kB") && text.contains("200 × 133 · 6.3 kB"), "{text}");
+    }
+}
+
+#[test]
+fn every_card_has_its_pictures() {
+    let mut model = gallery(entered(scenes::deployed((120, 40))), 5);
+    draw_pictures(&mut model);
+    let inside = Layout::text_area(Layout::inside(model.layout().main));
+    let buffer = scenes::screen(&model);
+    let mut seen = 0;
+    for (_, card) in areas::Gallery::of(inside, 5).cards(0) {
+        let small = areas::Small::of(card);
+        for area in [small.source, small.thumbnail].into_iter().flatten() {
+            assert_eq!(buffer[(area.x, area.y)].bg, Color::Rgb(200, 30, 60));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 5);
+}
+
+/// A trial whose pictures go from black at their left to white at their right.
+fn with_a_ramp(theme: Theme, symbols: &'static symbols::Symbols) -> (Model, [Rect; 2]) {
+    let mut model = come_through((120, 40));
+    (model.theme, model.symbols) = (theme, symbols);
+    let inside = Layout::text_area(Layout::inside(model.layout().main));
+    let single = areas::Single::of(inside);
+    for effect in hear(&mut model, TrialReport::GraphicsChanged) {
+        let Effect::Trial(TrialCommand::Draw(keys)) = effect else { continue };
+        for key in keys {
+            let (width, height) = (u32::from(key.cells.0), u32::from(key.cells.1) * 2);
+            let image = image::RgbImage::from_fn(width, height, |x, _| {
+                image::Rgb([u8::try_from(x * 255 / (width - 1)).expect("a byte"); 3])
+            });
+            let picture = Picture::make(image.into(), 81_002, key.cells, Graphics::default()).expect("a picture");
+            hear(&mut model, TrialReport::Drawn(key, Ok(picture.into())));
+        }
+    }
+    (model, [single.source, single.thumbnail])
+}
+
+/// A picture's first row, as text.
+fn row(buffer: &Buffer, area: Rect) -> String {
+    (area.left()..area.right()).map(|x| buffer[(x, area.y)].symbol()).collect()
+}
+
+/// A text without what repeats.
+fn steps(row: &str) -> String {
+    let mut letters: Vec<char> = row.chars().collect();
+    letters.dedup();
+    letters.into_iter().collect()
+}
+
+#[test]
+fn without_colours_a_picture_is_drawn_in_shades() {
+    for (symbols, ramp) in [(&symbols::UNICODE, " ░▒▓█"), (&symbols::ASCII, " .:-=+*#%@")] {
+        let (model, pictures) = with_a_ramp(Theme::Plain, symbols);
+        let buffer = scenes::screen(&model);
+        assert!(buffer.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
+        for picture in pictures {
+            assert_eq!(steps(&row(&buffer, picture)), ramp);
+        }
+    }
+}
+
+#[test]
+fn without_unicode_a_picture_is_drawn_in_ascii_and_keeps_its_colours() {
+    for (theme, ramp) in [(Theme::Dark, " .:-=+*#%@"), (Theme::Light, "@%#*+=-:. ")] {
+        let (model, pictures) = with_a_ramp(theme, &symbols::ASCII);
+        let buffer = scenes::screen(&model);
+        let strange = buffer.content.iter().find(|cell| !cell.symbol().is_ascii());
+        assert_eq!(strange, None);
+        for picture in pictures {
+            assert_eq!(steps(&row(&buffer, picture)), ramp);
+            assert_eq!(buffer[(picture.left(), picture.y)].fg, Color::Rgb(0, 0, 0));
+            assert_eq!(buffer[(picture.right() - 1, picture.y)].fg, Color::Rgb(255, 255, 255));
+        }
+    }
+}
+
+#[test]
+fn what_the_terminal_draws_as_a_picture_stays_one_without_colours() {
+    for kind in [GraphicsKind::Kitty, GraphicsKind::Sixel] {
+        let picture_in = |theme: Theme| {
+            let mut model = entered(scenes::deployed((120, 40)));
+            model.theme = theme;
+            for effect in hear(&mut model, TrialReport::GraphicsChanged) {
+                let Effect::Trial(TrialCommand::Draw(keys)) = effect else { continue };
+                for key in keys {
+                    let image = image::RgbImage::from_pixel(80, 80, image::Rgb([9, 9, 9]));
+                    let graphics = Graphics { kind, cell: (8, 16) };
+                    let picture = Picture::make(image.into(), 9, key.cells, graphics).expect("a picture");
+                    hear(&mut model, TrialReport::Drawn(key, Ok(picture.into())));
+                }
+            }
+            scenes::screen(&model).content.iter().filter(|cell| cell.symbol().contains('\u{1b}')).count()
+        };
+        assert!(picture_in(Theme::Dark) > 0);
+        assert_eq!(picture_in(Theme::Plain), picture_in(Theme::Dark), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_picture_that_lies_over_the_cells_goes_while_an_overlay_is_open() {
+    let mut model = entered(scenes::deployed((120, 40)));
+    let effects = hear(&mut model, TrialReport::GraphicsChanged);
+    let key = effects.into_iter().find_map(|effect| match effect {
+        Effect::Trial(TrialCommand::Draw(keys)) => keys.into_iter().next(),
+        _ => None,
+    });
+    let key = key.expect("the image under the cursor is asked for");
+    let image = image::RgbImage::from_pixel(80, 80, image::Rgb([9, 9, 9]));
+    let graphics = Graphics { kind: GraphicsKind::Sixel, cell: (8, 16) };
+    let picture = Picture::make(image.into(), 9, key.cells, graphics).expect("a picture");
+    hear(&mut model, TrialReport::Drawn(key, Ok(picture.into())));
+    let has_sixels = |model: &Model| scenes::screen(model).content.iter().any(|cell| cell.symbol().contains("\x1bP"));
+    assert!(has_sixels(&model));
+    model.overlay = Some(Overlay::Help { scroll: 0 });
+    assert!(!has_sixels(&model));
+}
+
+#[test]
+fn states_are_told_by_style_and_by_word() {
+    let model = one((120, 40), |told| told.fails(0), 1.4);
+    let buffer = scenes::screen(&model);
+    let bad = Theme::Dark.style(Role::Bad);
+    let failed = buffer.content.iter().find(|cell| cell.symbol() == symbols::UNICODE.failed).expect("a sign");
+    assert_eq!(Some(failed.fg), bad.fg);
+    let model = entered(scenes::deployed((120, 40)));
+    let buffer = scenes::screen(&model);
+    let selected = Theme::Dark.style(Role::Selected);
+    let inside = Layout::text_area(Layout::inside(model.layout().main));
+    let list = areas::Choosing::of(inside).list;
+    assert_eq!(Some(buffer[(list.x, list.y + 1)].bg), selected.bg, "the first sample is under the cursor");
+}
+
+#[test]
+fn names_that_a_terminal_would_obey_are_cleaned() {
+    let mut model = scenes::deployed((80, 24));
+    let mut told = Told::new(2, &["/photos/a\u{1b}[31mb\u{7}.jpg"]);
+    let mut events = told.begin();
+    events.extend(told.comes_through(0));
+    scenes::hear(&mut model, events);
+    press(&mut model, KeyCode::Char('6'));
+    let buffer = scenes::screen(&model);
+    assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(['\u{1b}', '\u{7}'])));
+    assert!(panel(&model).contains("ab\u{fffd}.jpg"));
+}

@@ -1,0 +1,268 @@
+//! A deployment's journals, copied into a saved state, taken over from one, or set aside.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use chrono::Utc;
+use thumbctl_platform::private_fs;
+
+use super::{DeploymentJournal, JournalError, create_private_dir, io_error, read_events};
+use crate::event::{Event, RunId};
+
+/// What a tool that deploys keeps beside a deployment's journals, without which it would not know what it has created.
+#[derive(Clone, Copy, Debug)]
+pub struct ToolState {
+    /// The folder, below the deployment's.
+    pub folder: &'static str,
+    /// The names of the files in it; each is JSON.
+    pub files: &'static [&'static str],
+}
+
+/// Whether [`DeploymentJournal::copy_runs`] writes a file of this name.
+pub fn is_copied_file(name: &OsStr, tool: ToolState) -> bool {
+    run_of(name).is_some() || tool.files.iter().any(|file| name == *file)
+}
+
+/// The run whose journal has this name.
+fn run_of(name: &OsStr) -> Option<RunId> {
+    let stem = name.to_str()?.strip_suffix(".jsonl")?;
+    Some(RunId::from_file_stem(stem)).filter(RunId::is_regular)
+}
+
+/// Reads such a copy: every event of its journals, in order. Nothing is taken over.
+///
+/// # Errors
+/// When there is something else in it, or something in it cannot be read.
+pub fn read_copy(from: &Path, tool: ToolState, mut take: impl FnMut(&Event)) -> Result<(), JournalError> {
+    let entries = fs::read_dir(from).map_err(io_error("read", from))?;
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(io_error("read", from))?;
+    files.sort();
+    for path in files {
+        let name = path.file_name().unwrap_or_default();
+        if !is_copied_file(name, tool) {
+            return Err(JournalError::Unknown { path });
+        }
+        let file = File::open(&path).map_err(io_error("read", &path))?;
+        if run_of(name).is_some() {
+            read_events(&path, BufReader::new(file), |event| take(&event))?;
+        } else {
+            serde_json::from_reader::<_, serde::de::IgnoredAny>(BufReader::new(file))
+                .map_err(|source| io_error("read", &path)(source.into()))?;
+        }
+    }
+    Ok(())
+}
+
+impl DeploymentJournal {
+    /// Copies the journals of all runs, and the tool's state if there is one, into a folder, which is made.
+    ///
+    /// # Errors
+    /// When a journal cannot be read, or the folder not be written.
+    pub fn copy_runs(&self, to: &Path, tool: ToolState) -> Result<(), JournalError> {
+        create_private_dir(to)?;
+        for run in self.runs()?.iter().filter(|run| run.is_regular()) {
+            let to = to.join(format!("{run}.jsonl"));
+            private_fs::copy(&self.path_of(run), &to).map_err(io_error("write", &to))?;
+        }
+        for name in tool.files {
+            let (from, to) = (self.tool_dir(tool).join(name), to.join(name));
+            match private_fs::copy(&from, &to) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                copied => copied.map_err(io_error("write", &to))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder in which a tool keeps its state of this deployment.
+    pub fn tool_dir(&self, tool: ToolState) -> PathBuf {
+        self.dir.join(tool.folder)
+    }
+
+    /// Puts such a copy in the place of the journals, which are set aside. The copy is moved, and is gone afterwards;
+    /// where the process ends in the middle, the same call completes it.
+    ///
+    /// # Errors
+    /// When the copy cannot be moved.
+    pub fn adopt_runs(&self, from: &Path, tool: ToolState) -> Result<(), JournalError> {
+        if !from.is_dir() {
+            // The last step of an earlier call was to move it.
+            return Ok(());
+        }
+        // A second call must not set aside what the first has adopted.
+        let begun = from.with_extension("begun");
+        if !begun.exists() {
+            self.set_aside(tool)?;
+            private_fs::write(&begun, b"").map_err(io_error("write", &begun))?;
+            #[cfg(debug_assertions)]
+            thumbctl_platform::failpoint::at("journals-set-aside");
+        }
+        for name in tool.files {
+            let (from, to) = (from.join(name), self.tool_dir(tool).join(name));
+            if from.exists() {
+                create_private_dir(&self.tool_dir(tool))?;
+                move_file(&from, &to).map_err(io_error("write", &to))?;
+            }
+        }
+        create_private_dir(&self.dir)?;
+        let runs = self.runs_dir();
+        match fs::rename(from, &runs) {
+            Err(cause) if cause.kind() == io::ErrorKind::CrossesDevices => self.copy_adopted(from),
+            renamed => renamed.map_err(io_error("write", &runs)),
+        }
+    }
+
+    /// Moves journals from another file system: copied first, then put in place in one step.
+    fn copy_adopted(&self, from: &Path) -> Result<(), JournalError> {
+        let (copy, runs) = (self.dir.join("runs-incoming"), self.runs_dir());
+        let copied = (|| {
+            if copy.is_dir() {
+                fs::remove_dir_all(&copy)?;
+            }
+            private_fs::create_dir_all(&copy)?;
+            for entry in fs::read_dir(from)? {
+                let entry = entry?;
+                private_fs::copy(&entry.path(), &copy.join(entry.file_name()))?;
+            }
+            fs::rename(&copy, &runs)?;
+            fs::remove_dir_all(from)
+        })();
+        copied.map_err(io_error("write", &runs))
+    }
+
+    /// Renames the folder of the journals, so that they are read no more: what they tell of has been replaced. Their
+    /// content stays for whoever wants it.
+    ///
+    /// # Errors
+    /// When the folder cannot be renamed.
+    pub fn set_aside(&self, tool: ToolState) -> Result<(), JournalError> {
+        self.set_tool_aside(tool)?;
+        rename(&self.runs_dir(), &self.dir.join(format!("runs-{}", until_now())))
+    }
+
+    /// The same for the tool's state, where nothing that it knows of exists any more.
+    ///
+    /// # Errors
+    /// When a file cannot be renamed.
+    pub fn set_tool_aside(&self, tool: ToolState) -> Result<(), JournalError> {
+        let (dir, aside) = (self.tool_dir(tool), until_now());
+        tool.files.iter().try_for_each(|name| rename(&dir.join(name), &dir.join(format!("{name}-{aside}"))))
+    }
+}
+
+/// Moves a file, also to another file system.
+fn move_file(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(cause) if cause.kind() == io::ErrorKind::CrossesDevices => {
+            private_fs::copy(from, to)?;
+            fs::remove_file(from)
+        }
+        renamed => renamed,
+    }
+}
+
+/// A name's end by which what is set aside now differs from everything that was before.
+fn until_now() -> String {
+    format!("until-{}-{:04x}", Utc::now().format("%Y%m%dT%H%M%SZ"), rand::random::<u16>())
+}
+
+/// Renames what is there; what is not need not be.
+fn rename(from: &Path, to: &Path) -> Result<(), JournalError> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(io_error("rename", from)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Action;
+    use crate::journal::JournalStore;
+    use crate::names::DeploymentName;
+
+    const TOOL: super::ToolState =
+        super::ToolState { folder: "terraform", files: &["terraform.tfstate", "terraform.tfvars.json"] };
+
+    #[test]
+    fn journals_that_are_taken_in_replace_those_that_there_were() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let journal = |place: &str| {
+            JournalStore::new(&dir.path().join(place)).deployment(&DeploymentName::new("demo").expect("a legal name"))
+        };
+        let (theirs, ours) = (journal("theirs"), journal("ours"));
+        let run = theirs.begin(Action::Deploy).expect("a journal").id().clone();
+        let state = |journal: &super::DeploymentJournal| journal.tool_dir(TOOL).join("terraform.tfstate");
+        for (journal, content) in [(&theirs, "\"theirs\""), (&ours, "\"ours\"")] {
+            std::fs::create_dir_all(journal.tool_dir(TOOL)).expect("a folder");
+            std::fs::write(state(journal), content).expect("there is room");
+        }
+        for _ in 0..2 {
+            ours.begin(Action::Trial).expect("a journal");
+        }
+        let copy = dir.path().join("copy");
+        theirs.copy_runs(&copy, TOOL).expect("a copy");
+        super::read_copy(&copy, TOOL, |_| {}).expect("it can be read");
+        ours.adopt_runs(&copy, TOOL).expect("journals");
+        assert_eq!(ours.runs().expect("runs"), [run]);
+        assert_eq!(std::fs::read_to_string(state(&ours)).expect("it was taken in"), "\"theirs\"");
+        ours.set_aside(TOOL).expect("a rename");
+        assert_eq!(ours.runs().expect("runs"), []);
+        assert!(!state(&ours).exists());
+        for folder in [ours.dir(), &ours.tool_dir(TOOL)] {
+            let kept = std::fs::read_dir(folder)
+                .expect("a folder")
+                .filter(|entry| entry.as_ref().expect("an entry").file_name().to_string_lossy().contains("-until-"));
+            assert_eq!(kept.count(), 2, "what was set aside is kept");
+        }
+    }
+
+    #[test]
+    fn adoption_that_was_interrupted_is_completed_by_another_call() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
+        let run = journal.begin(Action::Deploy).expect("a journal").id().clone();
+        std::fs::create_dir_all(journal.tool_dir(TOOL)).expect("a folder");
+        let state = journal.tool_dir(TOOL).join("terraform.tfstate");
+        std::fs::write(&state, "{}").expect("there is room");
+        let copy = dir.path().join("copy");
+        journal.copy_runs(&copy, TOOL).expect("a copy");
+        // A file where the runs belong ends the first call after it has moved Terraform's state.
+        journal.set_aside(TOOL).expect("a rename");
+        std::fs::write(journal.runs_dir(), "").expect("there is room");
+        std::fs::write(dir.path().join("copy.begun"), "").expect("there is room");
+        journal.adopt_runs(&copy, TOOL).expect_err("there is a file in the way");
+        assert!(state.exists());
+        std::fs::remove_file(journal.runs_dir()).expect("it is there");
+        for _ in 0..2 {
+            journal.adopt_runs(&copy, TOOL).expect("journals");
+            assert_eq!(journal.runs().expect("runs"), std::slice::from_ref(&run));
+            assert!(state.exists());
+        }
+    }
+
+    #[test]
+    fn read_copy_refuses_what_a_copy_does_not_hold() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        for (name, content) in [
+            ("lock", ""),
+            ("x.jsonl", ""),
+            ("0001-deploy-9f2c.jsonl", "nonsense\n"),
+            ("terraform.tfstate", "nonsense"),
+            ("terraform", "directory"),
+        ] {
+            let copy = dir.path().join(format!("copy-of-{name}"));
+            std::fs::create_dir(&copy).expect("a folder");
+            match content {
+                "directory" => std::fs::create_dir(copy.join(name)).expect("a folder"),
+                content => std::fs::write(copy.join(name), content).expect("there is room"),
+            }
+            let error = super::read_copy(&copy, TOOL, |_| {}).expect_err(name);
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+}

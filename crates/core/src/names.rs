@@ -1,0 +1,208 @@
+//! The names of everything that a deployment creates, drawn once at its start.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "names are drawn once")]
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::resource::ResourceKind;
+
+/// The longest prefix whose longest bucket name (`<prefix>-<8 hex>-build-source`) stays within S3's 63 characters.
+pub const MAX_PREFIX: usize = 40;
+
+/// A deployment's prefix and its random suffix, from which every resource's name follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    prefix: DeploymentName,
+    suffix: Suffix,
+}
+
+/// A deployment's name, which is also the prefix of its resources' names: lower-case letters, digits and single hyphens,
+/// beginning with a letter, at most [`MAX_PREFIX`] characters (S3's rule for bucket names is the strictest of all services).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DeploymentName(String);
+
+/// Eight hexadecimal digits that make a deployment's names its own: bucket names are shared by all of AWS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Suffix(String);
+
+/// Why a name or suffix is not one.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum NameError {
+    /// The deployment's name breaks a rule.
+    #[error(
+        "'{0}' cannot be a deployment's name: use 1 to {MAX_PREFIX} lower-case letters, digits and single hyphens, \
+         beginning with a letter and not ending with a hyphen"
+    )]
+    Name(String),
+    /// The suffix is not eight hexadecimal digits.
+    #[error("'{0}' is not a deployment's suffix: it has eight lower-case hexadecimal digits")]
+    Suffix(String),
+}
+
+impl DeploymentName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// When it breaks one of the rules above.
+    pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
+        let name = name.into();
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let good = (1..=MAX_PREFIX).contains(&name.len())
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && !name.ends_with('-')
+            && !name.contains("--")
+            && name.chars().all(allowed);
+        if good { Ok(Self(name)) } else { Err(NameError::Name(name)) }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DeploymentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl std::str::FromStr for DeploymentName {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::new(text)
+    }
+}
+
+impl TryFrom<String> for DeploymentName {
+    type Error = NameError;
+    fn try_from(text: String) -> Result<Self, NameError> {
+        Self::new(text)
+    }
+}
+
+impl From<DeploymentName> for String {
+    fn from(name: DeploymentName) -> Self {
+        name.0
+    }
+}
+
+impl Suffix {
+    /// The suffix that a random number gives.
+    pub fn from_number(number: u32) -> Self {
+        Self(format!("{number:08x}"))
+    }
+
+    /// The suffix as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Suffix {
+    type Error = NameError;
+    fn try_from(text: String) -> Result<Self, NameError> {
+        let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+        if text.len() == 8 && text.chars().all(hex) { Ok(Self(text)) } else { Err(NameError::Suffix(text)) }
+    }
+}
+
+impl From<Suffix> for String {
+    fn from(suffix: Suffix) -> Self {
+        suffix.0
+    }
+}
+
+impl Names {
+    /// The names that follow from a prefix and a suffix.
+    pub fn new(prefix: DeploymentName, suffix: Suffix) -> Self {
+        Self { prefix, suffix }
+    }
+
+    /// Draws a new suffix.
+    pub fn draw(prefix: DeploymentName) -> Self {
+        Self::new(prefix, Suffix::from_number(rand::random()))
+    }
+
+    /// The deployment's name.
+    pub fn deployment(&self) -> &DeploymentName {
+        &self.prefix
+    }
+
+    /// The random part.
+    pub fn suffix(&self) -> &Suffix {
+        &self.suffix
+    }
+
+    /// `<prefix>-<suffix>`, with which every name begins or which it contains.
+    pub fn stem(&self) -> String {
+        format!("{}-{}", self.prefix, self.suffix.as_str())
+    }
+
+    /// The name of one resource.
+    pub fn of(&self, kind: ResourceKind) -> String {
+        let stem = self.stem();
+        match kind {
+            ResourceKind::Repository => stem,
+            ResourceKind::Image => format!("{stem}:{}", self.image_tag()),
+            ResourceKind::BuildSourceBucket => format!("{stem}-build-source"),
+            ResourceKind::BuildLogGroup => format!("/aws/codebuild/{}", self.of(ResourceKind::BuildProject)),
+            ResourceKind::BuildPolicy => format!("{stem}-build-policy"),
+            ResourceKind::BuildRole => format!("{stem}-build-role"),
+            ResourceKind::BuildProject => format!("{stem}-build"),
+            ResourceKind::SourceBucket => format!("{stem}-source"),
+            ResourceKind::DestinationBucket => format!("{stem}-destination"),
+            ResourceKind::FunctionLogGroup => format!("/aws/lambda/{}", self.of(ResourceKind::Function)),
+            ResourceKind::FunctionPolicy => format!("{stem}-function-policy"),
+            ResourceKind::FunctionRole => format!("{stem}-function-role"),
+            ResourceKind::Function => format!("{stem}-function"),
+            ResourceKind::InvokePermission => "s3-invoke".to_owned(),
+            ResourceKind::Notification => format!("{stem}-source/thumbnails"),
+            ResourceKind::MacroStack | ResourceKind::MacroFunction | ResourceKind::Macro => format!("{stem}-macro"),
+            ResourceKind::MacroRole => format!("{stem}-macro-role"),
+            ResourceKind::MacroLogGroup => format!("/aws/lambda/{}", self.of(ResourceKind::MacroFunction)),
+            ResourceKind::BuildStack => format!("{stem}-build"),
+            ResourceKind::AppStack => format!("{stem}-app"),
+        }
+    }
+
+    /// The tag of the image that the build pushes.
+    pub fn image_tag(&self) -> &'static str {
+        "latest"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_prefix_still_gives_legal_bucket_names() {
+        let name = DeploymentName::new("a".repeat(MAX_PREFIX)).expect("the longest prefix is legal");
+        let names = Names::draw(name);
+        for kind in [ResourceKind::SourceBucket, ResourceKind::DestinationBucket, ResourceKind::BuildSourceBucket] {
+            assert!(names.of(kind).len() <= 63, "{} is too long", names.of(kind));
+        }
+        assert!(names.of(ResourceKind::FunctionRole).len() <= 64, "IAM allows 64 characters");
+        assert!(names.of(ResourceKind::MacroRole).len() <= 64, "IAM allows 64 characters");
+        assert!(names.of(ResourceKind::Function).len() <= 64, "Lambda allows 64 characters");
+    }
+
+    #[test]
+    fn names_that_a_bucket_cannot_have_are_refused() {
+        for bad in ["", "Upper", "1st", "-x", "x-", "a--b", "with space", "ünder", "a_b", &"a".repeat(MAX_PREFIX + 1)]
+        {
+            assert_eq!(DeploymentName::new(bad), Err(NameError::Name(bad.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_suffix_always_has_eight_digits() {
+        assert_eq!(Suffix::from_number(0xab).as_str(), "000000ab");
+        assert!(Suffix::try_from("xyz".to_owned()).is_err());
+    }
+}

@@ -1,0 +1,153 @@
+//! The CloudFormation strategy: three stacks, each made by a change set that is shown before it is executed.
+//!
+//! Every step can be done again: it looks how its stack stands, takes up what CloudFormation is still doing, and deletes
+//! what can only be deleted before it makes it anew.
+
+mod create;
+mod delete;
+mod follow;
+pub mod plan;
+mod prepare;
+mod stack;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub(in crate::strategy) use self::stack::Stack;
+use thumbctl_core::engine::{ResourceChange, StepDone, StepError, StepRunner, StepScope};
+use thumbctl_core::event::{Action, Failure};
+use thumbctl_core::names::Names;
+use thumbctl_core::plan::Step;
+use thumbctl_core::resource::{ResourceKind, ResourceState};
+
+use super::call::{awaited, call};
+use super::run_context::RunContext;
+use super::site::DEPLOYMENT_TAG;
+use crate::aws::cloudformation;
+use crate::aws::wait::{self, Poll, Schedule};
+
+/// An update or a rollback takes as long as what it undoes.
+const STACK_SETTLED: Schedule =
+    Schedule::new(Duration::from_millis(100), 1.5, Duration::from_secs(2), Duration::from_secs(45 * 60));
+
+/// What our change sets are called: a stack has one.
+const CHANGE_SET: &str = "thumbctl";
+
+/// Does the steps of the CloudFormation strategy's plans.
+#[derive(Debug)]
+pub struct CloudformationStrategy {
+    context: RunContext,
+    action: Action,
+}
+
+impl CloudformationStrategy {
+    /// A runner for one run.
+    pub fn new(context: RunContext, action: Action) -> Self {
+        Self { context, action }
+    }
+
+    async fn deploy_step(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
+        for stack in Stack::ALL {
+            if step.id.as_str() == plan::change_set_step(stack) {
+                return self.context.prepare_stack(stack, scope).await;
+            }
+            if step.id.as_str() == plan::stack_step(stack) {
+                return self.context.create_stack(stack, scope).await;
+            }
+        }
+        match step.id.as_str() {
+            plan::BUILD_SOURCE => self.context.upload_source(scope).await,
+            plan::BUILD => self.context.build_image(scope).await,
+            other => unreachable!("the plan has no step '{other}'"),
+        }
+    }
+}
+
+#[async_trait]
+impl StepRunner for CloudformationStrategy {
+    async fn run(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
+        match self.action {
+            Action::Deploy => self.deploy_step(step, scope).await,
+            Action::Destroy => self.context.remove_step(step, scope).await,
+            Action::Trial => unreachable!("trials are not run by a strategy"),
+        }
+    }
+
+    async fn withdraw(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
+        let stack = Stack::ALL.into_iter().find(|stack| step.id.as_str() == plan::stack_step(*stack));
+        match (self.action, stack) {
+            (Action::Deploy, Some(stack)) => self.context.withdraw_stack(stack, scope).await.map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What every step about stacks needs.
+impl RunContext {
+    /// A stack of ours, if there is one of that name; refused if it is somebody else's.
+    async fn own_stack(
+        &self,
+        stack: Stack,
+        names: &Names,
+        scope: &StepScope,
+    ) -> Result<Option<cloudformation::Stack>, StepError> {
+        let name = names.of(stack.kind());
+        let client = &self.site.clients.cloudformation;
+        let found = call(scope, &[], || cloudformation::stack(client, &name)).await?;
+        // Rule: a stack in review has no tags yet, its change set has; and nothing but its name.
+        let is_ours = |found: &cloudformation::Stack| match found.tags.get(DEPLOYMENT_TAG) {
+            Some(owner) => owner == names.deployment().as_str(),
+            None => found.status.is_in_review() && found.tags.is_empty(),
+        };
+        match found.filter(|found| !found.status.is_deleted()) {
+            Some(found) if !is_ours(&found) => Err(StepError::Failed(
+                Failure::new(format!("there is a stack {name}, and it does not carry our tag {DEPLOYMENT_TAG}"))
+                    .with_hint("it is somebody else's and left alone: choose another --name"),
+            )),
+            found => Ok(found),
+        }
+    }
+
+    /// The same, once nothing is done to it any more but its creation or its deletion.
+    async fn settled_stack(
+        &self,
+        stack: Stack,
+        names: &Names,
+        scope: &StepScope,
+    ) -> Result<Option<cloudformation::Stack>, StepError> {
+        let under_way = |status: &cloudformation::StackStatus| {
+            status.is_in_progress() && !status.is_being_created() && !status.is_deleting()
+        };
+        let found = match self.own_stack(stack, names, scope).await? {
+            Some(found) if under_way(&found.status) => found,
+            settled => return Ok(settled),
+        };
+        let (client, id) = (&self.site.clients.cloudformation, &found.id);
+        awaited(scope, |told| async move {
+            let mut on_wait = |waiting| drop(told.send(waiting));
+            let what = format!("the end of the stack's {}", found.status.as_str());
+            wait::until(&what, &STACK_SETTLED, scope.cancel(), &mut on_wait, || async {
+                let found = cloudformation::stack(client, id).await?;
+                Ok(if found.is_some_and(|found| under_way(&found.status)) { Poll::Pending } else { Poll::Ready(()) })
+            })
+            .await
+        })
+        .await?;
+        self.own_stack(stack, names, scope).await
+    }
+
+    /// Tells what became of one of a stack's kinds.
+    async fn tell_kind(
+        &self,
+        scope: &StepScope,
+        names: &Names,
+        (kind, state): (ResourceKind, ResourceState),
+        seconds: Option<f64>,
+        note: Option<String>,
+    ) -> Result<(), StepError> {
+        let arn = (state == ResourceState::Ready).then(|| self.arn_of(kind, names)).flatten();
+        scope.changed(ResourceChange { kind, name: names.of(kind), arn, state, seconds, note }).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,280 @@
+//! The plans: how three stacks are made, and how they are taken down. Pure.
+
+use thumbctl_core::plan::{Plan, Step, StepId};
+use thumbctl_core::resource::ResourceKind::{self, *};
+
+use super::super::teardown::EMPTY;
+use super::stack::Stack;
+use crate::settings::BuildSource;
+
+pub(super) const BUILD_SOURCE: &str = "build_source";
+pub(super) const BUILD: &str = "build";
+
+/// The step that shows what a stack will be.
+pub(super) fn change_set_step(stack: Stack) -> &'static str {
+    match stack {
+        Stack::Macro => "macro_change_set",
+        Stack::Build => "build_change_set",
+        Stack::App => "app_change_set",
+    }
+}
+
+/// The step that makes a stack; a teardown's step that deletes it has the same name.
+pub(super) fn stack_step(stack: Stack) -> &'static str {
+    match stack {
+        Stack::Macro => "macro_stack",
+        Stack::Build => "build_stack",
+        Stack::App => "app_stack",
+    }
+}
+
+const CHANGE_SET_CALLS: [&str; 3] =
+    ["cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:DescribeStacks"];
+
+/// What a deployment does. Macro and build stacks know nothing of each other; the application's template cannot even be
+/// read before the macro is there, and its function needs the image.
+pub fn deploy(source: &BuildSource) -> Plan {
+    let bundled = *source == BuildSource::Bundle;
+    let mut steps = Vec::new();
+    for stack in [Stack::Macro, Stack::Build] {
+        steps.extend(stack_steps(stack, &[], bundled));
+    }
+    let mut build_needs = vec![stack_step(Stack::Build)];
+    if bundled {
+        steps.push(
+            Step::new(
+                BUILD_SOURCE,
+                "Upload the function's source",
+                "A zip without a root folder, as CodeBuild wants it; CloudFormation makes the bucket and puts nothing into it.",
+            )
+            .needs(&[stack_step(Stack::Build)])
+            .calls(&["s3:PutObject"]),
+        );
+        build_needs.push(BUILD_SOURCE);
+    }
+    steps.push(
+        Step::new(
+            BUILD,
+            "Build the function's image",
+            "CodeBuild compiles the function and pushes its image to ECR; no stack can wait for that, so it is a step of its own.",
+        )
+        .needs(&build_needs)
+        .about(Image)
+        .calls(&["codebuild:StartBuild", "codebuild:BatchGetBuilds", "logs:GetLogEvents", "ecr:DescribeImages"]),
+    );
+    steps.extend(stack_steps(Stack::App, &[stack_step(Stack::Macro), BUILD], bundled));
+    Plan::new(steps).expect("the deployment's steps are written down in order, above")
+}
+
+/// What the shipped templates say that each stack's step makes: name and type. Nothing is asked of any cloud.
+pub fn template_resources(source: &BuildSource) -> Vec<(StepId, Vec<(&'static str, &'static str)>)> {
+    let is_made = |(name, _): &(&str, &str)| *source == BuildSource::Bundle || *name != "BuildSourceBucket";
+    let of =
+        |stack: Stack| (stack_step(stack).into(), stack.template_resources().into_iter().filter(is_made).collect());
+    Stack::ALL.map(of).into()
+}
+
+fn stack_steps(stack: Stack, needs: &[&str], bundled: bool) -> [Step; 2] {
+    let (shown, made, why_shown, why_made, makes): (_, _, _, _, &[&str]) = match stack {
+        Stack::Macro => (
+            "Prepare the macro's stack",
+            "Create the macro's stack",
+            "A change set says what the stack would make; until it is executed there is only the stack's name.",
+            "The macro makes bucket names for the application's template: CloudFormation calls its function while it reads the \
+             template, so it has to be there before.",
+            &["logs:CreateLogGroup", "iam:CreateRole", "iam:PutRolePolicy", "lambda:CreateFunction", "iam:PassRole"],
+        ),
+        Stack::Build => (
+            "Prepare the build's stack",
+            "Create the build's stack",
+            "It needs nothing of the macro's, so both are made side by side.",
+            "Repository, source bucket, log group, policy, role and project: what builds the image and keeps it.",
+            &[
+                "ecr:CreateRepository",
+                "s3:CreateBucket",
+                "logs:CreateLogGroup",
+                "iam:CreatePolicy",
+                "iam:CreateRole",
+                "iam:AttachRolePolicy",
+                "codebuild:CreateProject",
+                "iam:PassRole",
+            ],
+        ),
+        Stack::App => (
+            "Prepare the application's stack",
+            "Create the application's stack",
+            "CloudFormation reads the template and has the macro write the buckets' names into it.",
+            "Buckets, log group, policy, role, function, permission and notification: what makes thumbnails.",
+            &[
+                "s3:CreateBucket",
+                "logs:CreateLogGroup",
+                "iam:CreatePolicy",
+                "iam:CreateRole",
+                "iam:AttachRolePolicy",
+                "lambda:CreateFunction",
+                "iam:PassRole",
+                "lambda:AddPermission",
+                "s3:PutBucketNotification",
+            ],
+        ),
+    };
+    let mut kinds = stack.kinds();
+    kinds.retain(|kind| bundled || *kind != BuildSourceBucket);
+    let mut preparing = CHANGE_SET_CALLS.to_vec();
+    if stack == Stack::App {
+        preparing.push("lambda:InvokeFunction");
+    }
+    let mut making = vec!["cloudformation:ExecuteChangeSet", "cloudformation:DescribeStackEvents"];
+    making.extend(makes);
+    [
+        Step::new(change_set_step(stack), shown, why_shown).needs(needs).calls(&preparing),
+        Step::new(stack_step(stack), made, why_made)
+            .needs(&[change_set_step(stack)])
+            .about(stack.kind())
+            .with(&kinds)
+            .calls(&making),
+    ]
+}
+
+/// The steps that take down what is there of the kinds given, under ids that end in `suffix`. What would keep a stack from
+/// going is emptied first; log groups come last once more, since a late writer makes them again.
+pub(in crate::strategy) fn destroy(stands: &dyn Fn(ResourceKind) -> bool, suffix: &str) -> Plan {
+    let stack_stands = |stack: Stack| stands(stack.kind()) || stack.kinds().into_iter().any(stands);
+    let mut steps: Vec<Step> = Vec::new();
+    let mut add = |id: &str, needs: &[&str], step: Step| {
+        let needs: Vec<String> = needs.iter().map(|id| format!("{id}{suffix}")).collect();
+        let known: Vec<&str> = needs
+            .iter()
+            .map(String::as_str)
+            .filter(|id| steps.iter().any(|step: &Step| step.id.as_str() == *id))
+            .collect();
+        let step = step.needs(&known);
+        steps.push(Step { id: format!("{id}{suffix}").as_str().into(), ..step });
+    };
+    if stands(Notification) {
+        let step = Step::new("", "Take the notification off", "So that nothing starts the function while it goes.");
+        add("notification", &[], step.about(Notification).calls(&["s3:PutBucketNotification"]));
+    }
+    if stands(BuildProject) {
+        let step = Step::new(
+            "",
+            "Stop and delete the builds",
+            "Builds outlive their project, and cannot be found without it.",
+        );
+        let calls = &["codebuild:StopBuild", "codebuild:BatchDeleteBuilds"];
+        add(&format!("{EMPTY}{BuildProject}"), &[], step.about(BuildProject).calls(calls));
+    }
+    for (kind, title) in [
+        (SourceBucket, "Empty the source bucket"),
+        (DestinationBucket, "Empty the destination bucket"),
+        (BuildSourceBucket, "Empty the build source bucket"),
+    ] {
+        if stands(kind) {
+            let step = Step::new("", title, "CloudFormation deletes only empty buckets, and empties none.");
+            let needs = if kind == BuildSourceBucket { "empty_build_project" } else { "notification" };
+            add(&format!("{EMPTY}{kind}"), &[needs], step.about(kind).calls(EMPTYING));
+        }
+    }
+    for stack in [Stack::App, Stack::Build, Stack::Macro] {
+        // Behind the function, which runs it, and before the repository, which would take it along untold.
+        if stack == Stack::Build && stands(Image) {
+            let why = "Nothing runs it any more; other images go with the repository.";
+            let step = Step::new("", "Delete the function's image", why).about(Image);
+            add("image", &["app_stack", "empty_build_project"], step.calls(&["ecr:BatchDeleteImage"]));
+        }
+        if !stack_stands(stack) {
+            continue;
+        }
+        let (title, why, needs): (_, _, &[&str]) = match stack {
+            Stack::App => (
+                "Delete the application's stack",
+                "CloudFormation deletes the function, its role, the buckets and the rest.",
+                &["notification", "empty_source_bucket", "empty_destination_bucket"],
+            ),
+            Stack::Build => (
+                "Delete the build's stack",
+                "The function goes first: its image is in here.",
+                &["app_stack", "empty_build_project", "image", "empty_build_source_bucket"],
+            ),
+            Stack::Macro => (
+                "Delete the macro's stack",
+                "After the application's stack, whose template calls the macro.",
+                &["app_stack"],
+            ),
+        };
+        let kinds: Vec<ResourceKind> = stack.kinds().into_iter().filter(|kind| stands(*kind)).collect();
+        let step = Step::new("", title, why).about(stack.kind()).with(&kinds).calls(&[
+            "cloudformation:DeleteStack",
+            "cloudformation:DescribeStackEvents",
+            "cloudformation:DescribeStacks",
+        ]);
+        add(stack_step(stack), needs, step);
+    }
+    for (kind, title, needs) in [
+        (FunctionLogGroup, "Look after the function's log group", ["app_stack"]),
+        (BuildLogGroup, "Look after the build's log group", ["build_stack"]),
+        (MacroLogGroup, "Look after the macro's log group", ["macro_stack"]),
+    ] {
+        if stands(kind) {
+            let step = Step::new("", title, "It went with its stack; whoever wrote to it late made it again.");
+            add(kind.as_str(), &needs, step.about(kind).calls(&["logs:DeleteLogGroup"]));
+        }
+    }
+    Plan::new(steps).expect("the teardown's steps are written down in order, above")
+}
+
+const EMPTYING: &[&str] =
+    &["s3:ListObjectVersions", "s3:ListMultipartUploads", "s3:DeleteObjects", "s3:AbortMultipartUpload"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn github() -> BuildSource {
+        BuildSource::Github { url: "https://github.com/a/b".into() }
+    }
+
+    #[test]
+    fn a_deployment_makes_everything_by_some_step() {
+        let plan = deploy(&BuildSource::Bundle);
+        for kind in ResourceKind::ALL {
+            assert!(plan.steps().iter().any(|step| step.resources().any(|made| made == kind)), "nobody makes {kind}");
+        }
+    }
+
+    #[test]
+    fn macro_and_build_wait_for_nothing_and_the_application_for_both() {
+        let depths = deploy(&BuildSource::Bundle).depths();
+        assert_eq!([depths[&"macro_change_set".into()], depths[&"build_change_set".into()]], [0, 0]);
+        let plan = deploy(&BuildSource::Bundle);
+        let app = plan.step(&change_set_step(Stack::App).into()).expect("it is in the plan");
+        assert_eq!(app.needs, [stack_step(Stack::Macro).into(), BUILD.into()]);
+    }
+
+    #[test]
+    fn a_github_source_needs_no_bucket() {
+        let plan = deploy(&github());
+        assert!(plan.steps().iter().all(|step| step.resources().all(|kind| kind != BuildSourceBucket)));
+        assert!(plan.step(&BUILD_SOURCE.into()).is_none());
+    }
+
+    #[test]
+    fn a_teardown_removes_everything_the_application_before_the_macro_and_log_groups_last() {
+        let plan = destroy(&|_| true, "");
+        for kind in ResourceKind::ALL {
+            assert!(plan.steps().iter().any(|step| step.resources().any(|gone| gone == kind)), "nobody removes {kind}");
+        }
+        let depths = plan.depths();
+        assert!(depths[&"macro_stack".into()] > depths[&"app_stack".into()]);
+        assert!(depths[&"image".into()] > depths[&"app_stack".into()], "the function runs it");
+        assert!(depths[&"macro_log_group".into()] > depths[&"macro_stack".into()]);
+        assert!(depths[&"function_log_group".into()] > depths[&"app_stack".into()]);
+    }
+
+    #[test]
+    fn a_stack_that_is_only_a_name_is_deleted_all_the_same() {
+        let plan = destroy(&|kind| kind == AppStack, "-000000ff");
+        let ids: Vec<&str> = plan.steps().iter().map(|step| step.id.as_str()).collect();
+        assert_eq!(ids, ["app_stack-000000ff"]);
+    }
+}

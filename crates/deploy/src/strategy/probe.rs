@@ -1,0 +1,85 @@
+//! Whether a resource is really there: asks the cloud, changes nothing.
+
+use thumbctl_core::names::Names;
+use thumbctl_core::resource::ResourceKind;
+
+use super::site::Site;
+use crate::aws::{AwsError, cloudformation, codebuild, ecr, iam, lambda, logs, s3};
+
+/// What the cloud says about a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is there.
+    There,
+    /// It is not there.
+    Missing,
+    /// The cloud would not say.
+    Unknown(String),
+}
+
+impl Presence {
+    /// Whether it surely is there.
+    pub fn is_there(&self) -> bool {
+        *self == Self::There
+    }
+}
+
+/// Asks for one resource.
+pub(super) async fn presence(site: &Site, names: &Names, kind: ResourceKind) -> Result<Presence, AwsError> {
+    let clients = &site.clients;
+    let name = names.of(kind);
+    let there = match kind {
+        ResourceKind::Repository => ecr::repository(&clients.ecr, &name).await?.is_some(),
+        ResourceKind::Image => {
+            let repository = names.of(ResourceKind::Repository);
+            ecr::image_by_tag(&clients.ecr, &repository, names.image_tag()).await?.is_some()
+        }
+        ResourceKind::BuildSourceBucket | ResourceKind::SourceBucket | ResourceKind::DestinationBucket => {
+            match s3::head_bucket(&clients.s3, &name).await? {
+                s3::Presence::Here => true,
+                s3::Presence::Gone => false,
+                s3::Presence::Denied => return Ok(Presence::Unknown("access denied".to_owned())),
+            }
+        }
+        ResourceKind::BuildLogGroup | ResourceKind::FunctionLogGroup | ResourceKind::MacroLogGroup => {
+            logs::log_group(&clients.logs, &name).await?.is_some()
+        }
+        ResourceKind::BuildPolicy | ResourceKind::FunctionPolicy => {
+            let arn = format!("arn:aws:iam::{}:policy/{name}", site.identity.account);
+            iam::policy(&clients.iam, &arn).await?.is_some()
+        }
+        ResourceKind::BuildRole | ResourceKind::FunctionRole | ResourceKind::MacroRole => {
+            iam::role(&clients.iam, &name).await?.is_some()
+        }
+        ResourceKind::BuildProject => codebuild::project(&clients.codebuild, &name).await?.is_some(),
+        ResourceKind::Function | ResourceKind::MacroFunction => {
+            lambda::function(&clients.lambda, &name).await?.is_some()
+        }
+        ResourceKind::InvokePermission => {
+            let (function, bucket) = (names.of(ResourceKind::Function), names.of(ResourceKind::SourceBucket));
+            !lambda::bucket_permissions(&clients.lambda, &function, &bucket).await?.is_empty()
+        }
+        ResourceKind::MacroStack | ResourceKind::BuildStack | ResourceKind::AppStack => {
+            let found = cloudformation::stack(&clients.cloudformation, &name).await?;
+            found.is_some_and(|stack| !stack.status.is_deleted())
+        }
+        // Rule: CloudFormation lists no macros; one is there as long as its stack says so.
+        ResourceKind::Macro => {
+            let stack = names.of(ResourceKind::MacroStack);
+            let found = cloudformation::stack(&clients.cloudformation, &stack).await?;
+            found.is_some_and(|stack| stack.status.is_complete())
+        }
+        ResourceKind::Notification => {
+            let bucket = names.of(ResourceKind::SourceBucket);
+            let rules = s3::notification(&clients.s3, &bucket).await?.unwrap_or_default();
+            let function = names.of(ResourceKind::Function);
+            rules.iter().any(|rule| rule.invokes(&function))
+        }
+    };
+    Ok(if there { Presence::There } else { Presence::Missing })
+}
+
+/// Asks for one resource; a question that fails is an answer too.
+pub async fn presence_or_why_not(site: &Site, names: &Names, kind: ResourceKind) -> Presence {
+    presence(site, names, kind).await.unwrap_or_else(|error| Presence::Unknown(error.to_string()))
+}

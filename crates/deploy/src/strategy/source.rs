@@ -1,0 +1,36 @@
+//! The function's source, put where CodeBuild takes it from.
+
+use thumbctl_core::engine::{StepDone, StepError, StepScope};
+use thumbctl_core::event::Failure;
+use thumbctl_core::resource::ResourceKind;
+
+use super::call::call;
+use super::run_context::RunContext;
+use crate::assets;
+use crate::aws::{s3, wait};
+
+/// The key of the function's source in the build source bucket.
+pub(super) const SOURCE_KEY: &str = "function.zip";
+
+impl RunContext {
+    pub(super) async fn upload_source(&self, scope: &StepScope) -> Result<StepDone, StepError> {
+        let bucket = self.name(ResourceKind::BuildSourceBucket);
+        // What an image was built from stays as it was; a teardown that was broken off may have taken it away.
+        if self.before.is_ready(ResourceKind::Image)
+            && self.image_exists(scope).await?
+            && call(scope, &[wait::NOT_YET_SEEN], || s3::head_object(&self.site.clients.s3, &bucket, SOURCE_KEY))
+                .await?
+                .is_some()
+        {
+            return Ok(StepDone::AlreadyDone);
+        }
+        let zip = assets::function_zip()
+            .map_err(|error| StepError::Failed(Failure::new(format!("cannot zip the function's source: {error}"))))?;
+        scope.progress(format!("{} bytes to s3://{bucket}/{SOURCE_KEY}", zip.len()), None, None).await?;
+        call(scope, &[wait::NOT_YET_SEEN], || {
+            s3::put_object_bytes(&self.site.clients.s3, &bucket, SOURCE_KEY, zip.clone(), "application/zip")
+        })
+        .await?;
+        Ok(StepDone::Finished)
+    }
+}

@@ -1,0 +1,10 @@
+//! Who calls, and whether they may: signatures, credentials, required permissions, policies.
+
+pub(crate) mod access;
+pub(crate) mod auth_error;
+pub(crate) mod authentication;
+pub(crate) mod permission;
+pub(crate) mod resource_policy;
+pub(crate) mod sessions;
+pub(crate) mod signature;
+pub(crate) mod signature_v2;

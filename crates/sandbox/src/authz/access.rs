@@ -1,0 +1,307 @@
+//! Who holds a key, and what they may do.
+
+use std::sync::Arc;
+
+use awsim_core::{AccountRegionStore, ContextValue, PrincipalLookup, RequestContext};
+use awsim_iam::authz::IamPrincipalLookup;
+use awsim_iam::state::IamState;
+use awsim_iam_policy::{
+    AuthzRequest, DecisionReason, EvalContext, PolicyAttributions, PolicyDocument, PolicySource, explain,
+};
+
+use crate::account::ACCOUNT;
+use crate::authz::permission::RequiredPermission;
+use crate::authz::resource_policy::{Party, concerning};
+use crate::authz::sessions::{Session, Sessions};
+
+/// The sandbox's own keys: they may do everything.
+#[derive(Debug, Clone)]
+pub(crate) struct RootKeys {
+    pub access_key: String,
+    pub secret_key: String,
+}
+
+impl RootKeys {
+    /// Keys that nobody has had before.
+    pub(crate) fn generate() -> Self {
+        Self { access_key: crate::authz::sessions::access_key("AKIA"), secret_key: crate::authz::sessions::secret(40) }
+    }
+}
+
+impl From<(String, String)> for RootKeys {
+    fn from((access_key, secret_key): (String, String)) -> Self {
+        Self { access_key, secret_key }
+    }
+}
+
+/// Who signed a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Caller {
+    Root,
+    User { arn: String, id: String },
+    Session(Session),
+}
+
+impl Caller {
+    pub(crate) fn arn(&self) -> String {
+        match self {
+            Self::Root => root_arn(),
+            Self::User { arn, .. } => arn.clone(),
+            Self::Session(session) => session.arn(),
+        }
+    }
+
+    /// AWS's id of the one who calls.
+    pub(crate) fn id(&self) -> String {
+        match self {
+            Self::Root => ACCOUNT.to_owned(),
+            Self::User { id, .. } => id.clone(),
+            Self::Session(session) => session.id(),
+        }
+    }
+}
+
+/// The account's own ARN.
+pub(crate) fn root_arn() -> String {
+    format!("arn:aws:iam::{ACCOUNT}:root")
+}
+
+/// What a caller may not do, and why.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}", self.told(""))]
+pub(crate) struct Denied {
+    who: String,
+    action: String,
+    resource: String,
+    why: Why,
+}
+
+/// Why a call is not allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// No policy of this kind says that it may be done.
+    Unsaid(&'static str),
+    /// A policy of this kind says that it may not.
+    Said(&'static str),
+}
+
+impl Denied {
+    /// In AWS's words; S3 puts the resource between quotes.
+    pub(crate) fn told(&self, quote: &str) -> String {
+        let Self { who, action, resource, why } = self;
+        // S3 names no resource where there is none.
+        let on = match resource.as_str() {
+            "*" if action.starts_with("s3:") => String::new(),
+            _ => format!(" on resource: {quote}{resource}{quote}"),
+        };
+        let because = match why {
+            Why::Unsaid(kind) => format!("because no {kind} allows the {action} action"),
+            Why::Said(kind) => format!("with an explicit deny in {kind}"),
+        };
+        format!("User: {who} is not authorized to perform: {action}{on} {because}")
+    }
+}
+
+/// Keys and permissions.
+pub(crate) struct Access {
+    root: RootKeys,
+    iam: AccountRegionStore<IamState>,
+    lookup: IamPrincipalLookup,
+    sessions: Arc<Sessions>,
+    /// Whether the policies of IAM users count. Those of roles always do.
+    users_held: bool,
+}
+
+/// A caller's policies, and what policies call the caller.
+struct Principal {
+    arn: String,
+    party: Party,
+    policies: Vec<PolicyDocument>,
+    boundary: Option<PolicyDocument>,
+    context: Vec<(String, ContextValue)>,
+}
+
+impl Access {
+    pub(crate) fn new(
+        root: RootKeys,
+        iam: AccountRegionStore<IamState>,
+        sessions: Arc<Sessions>,
+        users_held: bool,
+    ) -> Self {
+        Self { root, lookup: IamPrincipalLookup::new(iam.clone()), iam, sessions, users_held }
+    }
+
+    /// Users, roles and policies.
+    pub(crate) fn iam(&self) -> &AccountRegionStore<IamState> {
+        &self.iam
+    }
+
+    /// The administrator's key of this start.
+    pub(crate) fn root_key(&self) -> &str {
+        &self.root.access_key
+    }
+
+    /// Who holds an access key, and its secret.
+    pub(crate) fn holder(&self, access_key: &str) -> Option<(Caller, String)> {
+        if access_key == self.root.access_key {
+            return Some((Caller::Root, self.root.secret_key.clone()));
+        }
+        if let Some(session) = self.sessions.find(access_key) {
+            let secret = session.secret_key.clone();
+            return Some((Caller::Session(session), secret));
+        }
+        for (_, state) in self.iam.iter_all() {
+            for user in state.users.iter() {
+                let key = user.access_keys.iter().find(|key| key.access_key_id == access_key);
+                if let Some(key) = key.filter(|key| key.status == "Active") {
+                    let caller = Caller::User { arn: user.arn.clone(), id: user.user_id.clone() };
+                    return Some((caller, key.secret_access_key.clone()));
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether the one who signed the request in `context` may do what it needs.
+    pub(crate) fn check(&self, context: &RequestContext, need: &RequiredPermission) -> Result<(), Denied> {
+        self.check_with(context, need, None)
+    }
+
+    /// The same, where the resource has a policy of its own.
+    pub(crate) fn check_with(
+        &self,
+        context: &RequestContext,
+        need: &RequiredPermission,
+        resource_policy: Option<&PolicyDocument>,
+    ) -> Result<(), Denied> {
+        let key = context.access_key.as_deref().unwrap_or_default();
+        // A key that nobody has any more, such as that of a user who was deleted meanwhile, allows nothing.
+        let principal = match self.holder(key) {
+            Some((Caller::Root, _)) => return Ok(()),
+            Some((caller, _)) => match self.principal(&caller) {
+                Some(principal) => principal,
+                None => return Ok(()),
+            },
+            None => Principal {
+                arn: "anonymous".to_owned(),
+                party: Party::default(),
+                policies: Vec::new(),
+                boundary: None,
+                context: Vec::new(),
+            },
+        };
+        principal.decide(context, need, resource_policy)
+    }
+
+    /// A caller with the policies that bind it; nothing for one that no policy binds.
+    fn principal(&self, caller: &Caller) -> Option<Principal> {
+        let (holder, is_role) = match caller {
+            Caller::Root => return None,
+            Caller::User { arn, .. } => (arn.clone(), false),
+            Caller::Session(session) if session.is_of_role() => (session.principal.clone(), true),
+            // GetSessionToken: as its holder.
+            Caller::Session(session) if session.principal == root_arn() => return None,
+            Caller::Session(session) => (session.principal.clone(), false),
+        };
+        if !is_role && !self.users_held {
+            return None;
+        }
+        // A session whose role has been deleted may do nothing, even if another role has the name now.
+        let found = match caller {
+            Caller::Session(session) if is_role && !self.is_current(session) => None,
+            _ => self.lookup.resolve_arn(&holder),
+        };
+        let (policies, boundary, tags) =
+            found.map(|found| (found.identity_policies, found.permissions_boundary, found.tags)).unwrap_or_default();
+        let mut context = vec![
+            ("aws:PrincipalArn".to_owned(), ContextValue::String(holder.clone())),
+            ("aws:PrincipalAccount".to_owned(), ContextValue::String(ACCOUNT.to_owned())),
+            ("aws:PrincipalType".to_owned(), text(if is_role { "AssumedRole" } else { "User" })),
+            ("aws:userid".to_owned(), ContextValue::String(caller.id())),
+        ];
+        if !is_role {
+            context.push(("aws:username".to_owned(), text(holder.rsplit('/').next().unwrap_or_default())));
+        }
+        let tags = tags.into_iter();
+        context.extend(tags.map(|(key, value)| (format!("aws:PrincipalTag/{key}"), ContextValue::String(value))));
+        Some(Principal { arn: caller.arn(), party: Party::caller(caller), policies, boundary, context })
+    }
+
+    /// Whether the session's role is still the one that was assumed.
+    fn is_current(&self, session: &Session) -> bool {
+        self.iam.iter_all().iter().any(|(_, state)| {
+            state.roles.iter().any(|role| role.arn == session.principal && role.role_id == session.principal_id)
+        })
+    }
+
+    /// Whether a caller's own policies allow what is needed; the root may do everything.
+    pub(crate) fn allows(
+        &self,
+        caller: &Caller,
+        context: &RequestContext,
+        need: &RequiredPermission,
+    ) -> Result<(), Denied> {
+        match self.principal(caller) {
+            Some(principal) => principal.decide(context, need, None),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Principal {
+    fn decide(
+        &self,
+        request: &RequestContext,
+        need: &RequiredPermission,
+        resource_policy: Option<&PolicyDocument>,
+    ) -> Result<(), Denied> {
+        let mut context = surroundings(request);
+        context.extend(self.context.iter().cloned());
+        context.extend(need.conditions.iter().map(|(key, value)| (key.clone(), value.clone())));
+        let resource_policy = resource_policy.map(|policy| concerning(policy, &self.party));
+        let asked = AuthzRequest {
+            principal_arn: &self.arn,
+            principal_account: ACCOUNT,
+            action: &need.action,
+            resource_arn: &need.resource,
+            context: &context,
+        };
+        let policies = EvalContext {
+            identity_policies: &self.policies,
+            permissions_boundary: self.boundary.as_ref(),
+            resource_policy: resource_policy.as_ref(),
+            ..EvalContext::default()
+        };
+        let why = match explain(&asked, &policies, &PolicyAttributions::default()) {
+            DecisionReason::Allowed { .. } => return Ok(()),
+            DecisionReason::ExplicitDeny { source, .. } => Why::Said(match source {
+                PolicySource::Resource => "a resource-based policy",
+                PolicySource::PermissionsBoundary => "a permissions boundary",
+                _ => "an identity-based policy",
+            }),
+            DecisionReason::BoundaryNoAllow => Why::Unsaid("permissions boundary"),
+            _ => Why::Unsaid("identity-based policy"),
+        };
+        Err(Denied { who: self.arn.clone(), action: need.action.clone(), resource: need.resource.clone(), why })
+    }
+}
+
+/// What every policy can ask about a request.
+pub(crate) fn surroundings(request: &RequestContext) -> std::collections::HashMap<String, ContextValue> {
+    let now = chrono::Utc::now();
+    let mut context = std::collections::HashMap::from([
+        ("aws:CurrentTime".to_owned(), ContextValue::Date(now)),
+        ("aws:EpochTime".to_owned(), ContextValue::String(now.timestamp().to_string())),
+        ("aws:RequestedRegion".to_owned(), ContextValue::String(request.region.clone())),
+        // Policies that insist on TLS are about the way over the internet: the loopback interface has none.
+        ("aws:SecureTransport".to_owned(), ContextValue::Bool(true)),
+    ]);
+    if let Some(address) = &request.source_ip {
+        context.insert("aws:SourceIp".to_owned(), ContextValue::Ip(address.clone()));
+    }
+    context
+}
+
+fn text(value: &str) -> ContextValue {
+    ContextValue::String(value.to_owned())
+}

@@ -1,0 +1,140 @@
+//! Who sent a request: as much of it as possible is checked before the body is read.
+
+use awsim_core::{AwsError, Protocol};
+use axum::body::Body;
+use bytes::Bytes;
+use http::StatusCode;
+use http::request::Parts;
+
+use crate::authz::access::{Access, Caller};
+use crate::authz::auth_error::{self, BadKey};
+use crate::authz::signature::{Claim, Distrust, Payload, sha256_hex};
+use crate::gateway::request_body::{BodyReader, BodyRefused, discard};
+
+/// A request's sender, once the signature is checked.
+pub(crate) struct Authenticated {
+    pub claim: Claim,
+    pub caller: Caller,
+    pub secret: String,
+}
+
+/// Why a request is not worked on.
+pub(crate) enum AuthenticationError {
+    /// It is answered with this error.
+    Refused(AwsError),
+    /// There is no one left to answer.
+    HungUp,
+}
+
+impl Access {
+    /// Checks a request to S3, of which only the head is signed.
+    pub(crate) fn authenticate_head(
+        &self,
+        claim: Claim,
+        parts: &Parts,
+        protocol: Protocol,
+    ) -> Result<Authenticated, AwsError> {
+        let (caller, secret) = self.identify(&claim, protocol)?;
+        let checked = claim.verify(parts, &secret, "");
+        checked.map_err(|distrust| auth_error::of_distrust(&distrust, &claim.service, protocol))?;
+        Ok(Authenticated { claim, caller, secret })
+    }
+
+    /// Checks a request whose body is signed, and reads the body.
+    ///
+    /// The access key and the time are checked before. Where the head declares the body's hash, so is the signature: then
+    /// only a known sender can make the sandbox keep a body in memory. Elsewhere the body is read within the bounds for
+    /// unknown senders.
+    pub(crate) async fn authenticate(
+        &self,
+        bodies: &BodyReader,
+        claim: Claim,
+        parts: &Parts,
+        body: Body,
+        protocol: Protocol,
+    ) -> Result<(Authenticated, Bytes), AuthenticationError> {
+        let refuse = |claim: &Claim, distrust: &Distrust| {
+            AuthenticationError::Refused(auth_error::of_distrust(distrust, &claim.service, protocol))
+        };
+        let checked = self.identify(&claim, protocol).and_then(|(caller, secret)| {
+            let declared = declared_hash(&claim);
+            let verified = match &declared {
+                Some(hash) => claim.verify(parts, &secret, hash),
+                None => claim.check_time(),
+            };
+            verified.map_err(|distrust| auth_error::of_distrust(&distrust, &claim.service, protocol))?;
+            Ok((caller, secret, declared))
+        });
+        let (caller, secret, declared) = match checked {
+            Ok(checked) => checked,
+            Err(error) => {
+                discard(parts, body).await;
+                return Err(AuthenticationError::Refused(error));
+            }
+        };
+        let body = match declared {
+            Some(declared) => {
+                let body = bodies.read_verified(parts, body).await?;
+                if sha256_hex(&body) != declared {
+                    return Err(refuse(&claim, &Distrust::Mismatch));
+                }
+                body
+            }
+            None => {
+                let (body, _reservation) = bodies.read_unverified(parts, body).await?;
+                claim.verify(parts, &secret, &sha256_hex(&body)).map_err(|distrust| refuse(&claim, &distrust))?;
+                body
+            }
+        };
+        Ok((Authenticated { claim, caller, secret }, body))
+    }
+
+    /// Who holds the access key of a request; its session must be valid.
+    fn identify(&self, claim: &Claim, protocol: Protocol) -> Result<(Caller, String), AwsError> {
+        let bad_key = |bad| auth_error::of_key(bad, &claim.service, protocol);
+        let (caller, secret) = self.holder(&claim.access_key).ok_or_else(|| bad_key(BadKey::Unknown))?;
+        if let Caller::Session(session) = &caller {
+            if claim.token.as_deref() != Some(session.session_token.as_str()) {
+                return Err(bad_key(BadKey::WrongToken));
+            }
+            if session.is_expired() {
+                return Err(bad_key(BadKey::Expired));
+            }
+        }
+        Ok((caller, secret))
+    }
+}
+
+/// The hash that the head declares for the body, in the form in which it is signed.
+fn declared_hash(claim: &Claim) -> Option<String> {
+    match &claim.payload {
+        Payload::Hashed(hash) => Some(hash.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
+impl From<BodyRefused> for AuthenticationError {
+    fn from(refused: BodyRefused) -> Self {
+        let (status, code, message) = match refused {
+            BodyRefused::HungUp => return Self::HungUp,
+            BodyRefused::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "RequestEntityTooLargeException",
+                "Request must be smaller than 16777216 bytes",
+            ),
+            BodyRefused::TooSlow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "RequestTimeoutException",
+                "The request's body did not arrive within 60 s",
+            ),
+            BodyRefused::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "The sandbox is reading as many large requests as it can; try again",
+            ),
+        };
+        let mut error = AwsError::bad_request(code, message);
+        error.status = status;
+        Self::Refused(error)
+    }
+}

@@ -1,0 +1,220 @@
+//! Working on stacks: one task a stack, which goes from step to step until there is nothing left to do. What a step does is
+//! kept before and after each call, so that another sandbox can go on with it.
+
+mod make;
+mod reach;
+mod remove;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::service::CloudFormation;
+use super::state::{Goal, Stack, Work};
+use crate::sync::lock;
+use reach::{End, Way};
+
+/// How long the calls that are under way may take when the sandbox ends.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is under way.
+#[derive(Default)]
+pub(super) struct Running {
+    closing: CancellationToken,
+    stacks: HashMap<String, Worker>,
+    change_sets: JoinSet<()>,
+}
+
+/// Who works on a stack.
+struct Worker {
+    /// Stops the step that it is at.
+    halt: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl CloudFormation {
+    /// Sees to it that somebody does what a stack has to do.
+    pub(super) fn begin(&self, id: &str) {
+        let Some(this) = self.this() else { return };
+        let mut running = lock(&self.running);
+        if !running.closing.is_cancelled() && !running.stacks.contains_key(id) {
+            // It waits for the lock that is held here, and so finds itself.
+            let task = tokio::spawn(this.work(id.to_owned()));
+            running.stacks.insert(id.to_owned(), Worker { halt: CancellationToken::new(), task });
+        }
+    }
+
+    /// Stops the step that a stack is at: another has been written down for it.
+    pub(super) fn interrupt(&self, id: &str) {
+        if let Some(worker) = lock(&self.running).stacks.get(id) {
+            worker.halt.cancel();
+        }
+        self.begin(id);
+    }
+
+    /// Works on a change set aside.
+    pub(super) fn begin_change_set(&self, id: &str) {
+        let Some(this) = self.this() else { return };
+        let mut running = lock(&self.running);
+        while running.change_sets.try_join_next().is_some() {}
+        if !running.closing.is_cancelled() {
+            running.change_sets.spawn(this.evaluate(id.to_owned()));
+        }
+    }
+
+    /// Ends all work, and waits for that: nothing may call a service of a life that is over. The next life goes on.
+    pub(crate) async fn close(&self) {
+        let (workers, mut change_sets) = {
+            let mut running = lock(&self.running);
+            running.closing.cancel();
+            (std::mem::take(&mut running.stacks), std::mem::take(&mut running.change_sets))
+        };
+        change_sets.shutdown().await;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        for mut worker in workers.into_values() {
+            // Only a call that does not end is cut off; a panic in it has been said by now.
+            if tokio::time::timeout_at(deadline, &mut worker.task).await.is_err() {
+                worker.task.abort();
+                let _ = worker.task.await;
+            }
+        }
+    }
+
+    /// Goes on after [`Self::close`], in the same life.
+    pub(crate) fn reopen(&self) {
+        lock(&self.running).closing = CancellationToken::new();
+        self.go_on();
+    }
+
+    /// Takes up what was in work.
+    pub(super) fn go_on(&self) {
+        let (stacks, sets): (Vec<_>, Vec<_>) = {
+            let state = lock(&self.state);
+            let pending = state.change_sets.iter().filter(|set| set.is_pending());
+            (
+                state.stacks.iter().filter(|stack| stack.work.is_some()).map(|stack| stack.id.clone()).collect(),
+                pending.map(|set| set.id.clone()).collect(),
+            )
+        };
+        stacks.iter().for_each(|id| self.begin(id));
+        sets.iter().for_each(|id| self.begin_change_set(id));
+    }
+
+    /// What a stack has to do next. Nothing ends the task, which `begin` then knows.
+    fn next_step(&self, id: &str) -> Option<(Stack, Work, CancellationToken)> {
+        let mut running = lock(&self.running);
+        let halt = running.closing.child_token();
+        let stack = self.copy(id).filter(|_| !halt.is_cancelled());
+        let next = stack.and_then(|stack| stack.work.clone().map(|work| (stack, work)));
+        match (next, running.stacks.get_mut(id)) {
+            (Some((stack, work)), Some(worker)) => {
+                worker.halt = halt.clone();
+                Some((stack, work, halt))
+            }
+            _ => {
+                running.stacks.remove(id);
+                None
+            }
+        }
+    }
+
+    async fn work(self: Arc<Self>, id: String) {
+        while let Some((stack, work, halt)) = self.next_step(&id) {
+            match work {
+                Work::Create => self.create(&stack, &halt).await,
+                Work::Update { before } => self.update(&stack, *before, &halt).await,
+                Work::UpdateRollback { before } => self.roll_update_back(&stack, &before, &halt).await,
+                Work::Rollback => self.delete(&stack, &BTreeSet::new(), true, "ROLLBACK", &halt).await,
+                Work::Delete { retain, undoes_creation } => {
+                    self.delete(&stack, &retain, undoes_creation, "DELETE", &halt).await;
+                }
+            }
+        }
+    }
+
+    /// Ends a step, unless the stack has been given another to do meanwhile.
+    fn conclude(&self, stack: &Stack, change: impl FnOnce(&mut Stack)) {
+        let same = |now: &Stack| {
+            now.work.as_ref().map(std::mem::discriminant) == stack.work.as_ref().map(std::mem::discriminant)
+        };
+        self.change(&stack.id, |now| {
+            if same(now) {
+                change(now);
+            }
+        });
+    }
+
+    async fn create(self: &Arc<Self>, stack: &Stack, halt: &CancellationToken) {
+        let reason = match self.reach(stack, &stack.goal, Way::Forth, halt).await {
+            End::Halted => return,
+            End::Reached => {
+                return self.conclude(stack, |stack| {
+                    stack.work = None;
+                    stack.turn("CREATE_COMPLETE", None);
+                });
+            }
+            End::Failed(reason) => reason,
+        };
+        self.conclude(stack, |stack| match stack.on_failure.as_str() {
+            "DO_NOTHING" => {
+                stack.work = None;
+                stack.turn("CREATE_FAILED", Some(&reason));
+            }
+            "DELETE" => {
+                stack.work = Some(Work::Delete { retain: BTreeSet::new(), undoes_creation: true });
+                stack.turn("DELETE_IN_PROGRESS", Some(&format!("{reason} Delete requested by user.")));
+            }
+            _ => {
+                stack.work = Some(Work::Rollback);
+                stack.turn("ROLLBACK_IN_PROGRESS", Some(&format!("{reason} Rollback requested by user.")));
+            }
+        });
+    }
+
+    async fn update(self: &Arc<Self>, stack: &Stack, before: Goal, halt: &CancellationToken) {
+        if !is_cleaning_up(stack) {
+            match self.reach(stack, &stack.goal, Way::Forth, halt).await {
+                End::Halted => return,
+                End::Reached => self.conclude(stack, |stack| stack.turn("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None)),
+                End::Failed(reason) => {
+                    return self.conclude(stack, |stack| {
+                        if stack.on_failure == "DO_NOTHING" {
+                            stack.work = None;
+                            stack.turn("UPDATE_FAILED", Some(&reason));
+                        } else {
+                            stack.work = Some(Work::UpdateRollback { before: Box::new(before) });
+                            stack.turn("UPDATE_ROLLBACK_IN_PROGRESS", Some(&reason));
+                        }
+                    });
+                }
+            }
+        }
+        self.clean_up(stack, Way::Forth, "UPDATE_COMPLETE", halt).await;
+    }
+
+    async fn roll_update_back(self: &Arc<Self>, stack: &Stack, before: &Goal, halt: &CancellationToken) {
+        if !is_cleaning_up(stack) {
+            match self.reach(stack, before, Way::Back, halt).await {
+                End::Halted => return,
+                End::Reached => self.conclude(stack, |stack| {
+                    stack.goal = before.clone();
+                    stack.turn("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", None);
+                }),
+                End::Failed(reason) => {
+                    return self.conclude(stack, |stack| {
+                        stack.work = None;
+                        stack.turn("UPDATE_ROLLBACK_FAILED", Some(&reason));
+                    });
+                }
+            }
+        }
+        self.clean_up(stack, Way::Back, "UPDATE_ROLLBACK_COMPLETE", halt).await;
+    }
+}
+
+fn is_cleaning_up(stack: &Stack) -> bool {
+    stack.status.ends_with("_CLEANUP_IN_PROGRESS")
+}

@@ -1,0 +1,176 @@
+//! Making and changing all resources of a stack: each as soon as what it depends on allows, side by side.
+
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::cloudformation::resource_types::{Refused, Stop};
+use crate::cloudformation::service::CloudFormation;
+use crate::cloudformation::state::{Goal, Stack, State};
+use crate::cloudformation::template::{Bound, Template, TemplateError};
+use crate::sync::lock;
+
+/// Where a stack goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Forth,
+    /// To what it was before an update that failed.
+    Back,
+}
+
+/// How it ended.
+pub(super) enum End {
+    Reached,
+    Failed(String),
+    /// The step was stopped: nothing is to be said of it.
+    Halted,
+}
+
+/// What a stack is to come to.
+pub(super) struct Aim {
+    pub id: String,
+    pub bound: Bound,
+    pub tags: Vec<(String, String)>,
+    pub way: Way,
+    pub stop: Stop,
+}
+
+/// How far a resource has come.
+pub(super) enum Phase {
+    /// It is configured; `early` if what depends on it need not wait for more.
+    Configured {
+        name: String,
+        early: bool,
+    },
+    Complete {
+        name: String,
+    },
+    /// `CREATE` or `UPDATE`: what it is that failed.
+    Failed {
+        name: String,
+        verb: &'static str,
+    },
+    Halted,
+}
+
+impl CloudFormation {
+    /// A goal's template, ready to be made.
+    pub(in super::super) fn bound(&self, goal: &Goal, stack: &Stack) -> Result<Bound, TemplateError> {
+        Template::from_document(goal.processed.clone())?.bind(goal.values.clone(), self.pseudo(stack))
+    }
+
+    pub(super) async fn reach(self: &Arc<Self>, stack: &Stack, goal: &Goal, way: Way, halt: &CancellationToken) -> End {
+        let bound = match self.bound(goal, stack) {
+            Ok(bound) => bound,
+            Err(error) => return End::Failed(error.to_string()),
+        };
+        let (id, tags, stop) = (stack.id.clone(), goal.tags.clone(), Stop::below(halt));
+        let aim = Arc::new(Aim { id, bound, tags, way, stop });
+        let all = aim.bound.resources();
+        let (mut begun, mut ready, mut configured) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut complete, mut failed, mut told) = (0, Vec::new(), stack.detail.is_some());
+        let mut running: FuturesUnordered<BoxFuture<'static, Phase>> = FuturesUnordered::new();
+        loop {
+            for resource in all.iter().filter(|_| !aim.stop.cancel.is_cancelled()) {
+                if resource.depends_on.is_subset(&ready) && begun.insert(resource.logical_id.clone()) {
+                    running.push(self.guarded(&aim, &resource.logical_id, Self::begin_resource));
+                }
+            }
+            match running.next().await {
+                None => break,
+                Some(Phase::Configured { name, early }) => {
+                    running.push(self.guarded(&aim, &name, Self::settle_resource));
+                    if early {
+                        ready.insert(name.clone());
+                        configured.insert(name);
+                    }
+                }
+                Some(Phase::Complete { name }) => {
+                    complete += 1;
+                    ready.insert(name.clone());
+                    configured.insert(name);
+                }
+                Some(Phase::Failed { name, verb }) => {
+                    failed.push((name, verb));
+                    aim.stop.cancel.cancel();
+                }
+                Some(Phase::Halted) => {}
+            }
+            if failed.is_empty() && !told && configured.len() == all.len() && complete < all.len() {
+                told = true;
+                self.conclude(stack, Stack::turn_configured);
+            }
+        }
+        if halt.is_cancelled() {
+            return End::Halted;
+        }
+        if !failed.is_empty() {
+            return End::Failed(reason(&failed));
+        }
+        match self.outputs(&aim) {
+            Ok(outputs) => {
+                self.change(&stack.id, |stack| stack.outputs = outputs);
+                End::Reached
+            }
+            Err(reason) => End::Failed(reason),
+        }
+    }
+
+    /// A resource's work. What panics in it fails the resource, and not the stack's task: that would stand still for ever.
+    fn guarded<F: Future<Output = Phase> + Send + 'static>(
+        self: &Arc<Self>,
+        aim: &Arc<Aim>,
+        name: &str,
+        work: impl FnOnce(Arc<Self>, Arc<Aim>, String) -> F,
+    ) -> BoxFuture<'static, Phase> {
+        let work = AssertUnwindSafe(work(self.clone(), aim.clone(), name.to_owned())).catch_unwind();
+        let (this, aim, name) = (self.clone(), aim.clone(), name.to_owned());
+        let said = |_: Box<dyn Any + Send>| Refused::Because("The sandbox has a bug: this made it panic.".to_owned());
+        async move { work.await.unwrap_or_else(|panic| this.fail(&aim, &name, said(panic))) }.boxed()
+    }
+
+    /// The stack's outputs; refused where another stack exports a name already.
+    fn outputs(&self, aim: &Aim) -> Result<Vec<Value>, String> {
+        let Some(stack) = self.copy(&aim.id) else { return Ok(Vec::new()) };
+        let outputs = aim.bound.outputs(&stack.resources).map_err(|error| error.to_string())?;
+        let state = lock(&self.state);
+        for name in outputs.iter().filter_map(|output| output.export_name.as_deref()) {
+            if let Some(other) = exporter(&state, &stack, name) {
+                return Err(format!("Export with name {name} is already exported by stack {other}."));
+            }
+        }
+        let shown = outputs.into_iter().map(|output| {
+            json!({
+                "OutputKey": output.key, "OutputValue": output.value, "Description": output.description,
+                "ExportName": output.export_name,
+            })
+        });
+        Ok(shown.collect())
+    }
+}
+
+/// The other stack that exports a name.
+fn exporter<'a>(state: &'a State, own: &Stack, name: &str) -> Option<&'a str> {
+    let exports = |stack: &Stack| stack.outputs.iter().any(|output| output["ExportName"] == name);
+    let others = state.stacks.iter().filter(|other| {
+        other.id != own.id && other.region == own.region && other.status != "DELETE_COMPLETE" && exports(other)
+    });
+    others.map(|other| other.name.as_str()).next()
+}
+
+/// `The following resource(s) failed to create: [A, B].`, and the same for those that were to be changed.
+fn reason(failed: &[(String, &'static str)]) -> String {
+    let of = |wanted: &str, word: &str| {
+        let names: Vec<_> = failed.iter().filter(|(_, verb)| *verb == wanted).map(|(name, _)| name.as_str()).collect();
+        let said = format!("The following resource(s) failed to {word}: [{}].", names.join(", "));
+        (!names.is_empty()).then_some(said)
+    };
+    [of("CREATE", "create"), of("UPDATE", "update")].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}

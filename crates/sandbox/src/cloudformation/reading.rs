@@ -1,0 +1,160 @@
+//! What can be asked of stacks and templates.
+
+use std::collections::BTreeSet;
+
+use awsim_core::{AwsError, RequestContext};
+use serde_json::{Value, json};
+
+use super::answers;
+use super::request::{invalid, list, needed, refuse_unheeded, refused, template_body, text};
+use super::service::CloudFormation;
+use super::template::Template;
+use crate::sync::lock;
+
+/// The statuses that a stack can have, as the documentation of ListStacks names them.
+const STATUSES: [&str; 23] = [
+    "CREATE_IN_PROGRESS",
+    "CREATE_FAILED",
+    "CREATE_COMPLETE",
+    "ROLLBACK_IN_PROGRESS",
+    "ROLLBACK_FAILED",
+    "ROLLBACK_COMPLETE",
+    "DELETE_IN_PROGRESS",
+    "DELETE_FAILED",
+    "DELETE_COMPLETE",
+    "UPDATE_IN_PROGRESS",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_COMPLETE",
+    "UPDATE_FAILED",
+    "UPDATE_ROLLBACK_IN_PROGRESS",
+    "UPDATE_ROLLBACK_FAILED",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "REVIEW_IN_PROGRESS",
+    "IMPORT_IN_PROGRESS",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_IN_PROGRESS",
+    "IMPORT_ROLLBACK_FAILED",
+    "IMPORT_ROLLBACK_COMPLETE",
+];
+
+impl CloudFormation {
+    pub(super) fn read(&self, operation: &str, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+        let region = &context.region;
+        let own = |name: &str| self.found(region, name);
+        match operation {
+            "DescribeStacks" => {
+                let stacks = match text(input, "StackName") {
+                    Some(name) => vec![answers::stack(&own(name)?)],
+                    None => {
+                        let state = lock(&self.state);
+                        let there = state.stacks.iter().rev();
+                        let there = there.filter(|stack| stack.region == *region && stack.status != "DELETE_COMPLETE");
+                        there.map(answers::stack).collect()
+                    }
+                };
+                answers::page("Stacks", stacks, input)
+            }
+            "ListStacks" => {
+                let wanted = list(input, "StackStatusFilter");
+                if wanted.iter().any(|status| !STATUSES.contains(&status.as_str())) {
+                    return Err(AwsError::bad_request(
+                        "ValidationError",
+                        format!(
+                            "1 validation error detected: Value '[{}]' at 'stackStatusFilter' failed to satisfy constraint: \
+                             Member must satisfy constraint: [Member must satisfy enum value set: [{}]]",
+                            wanted.join(", "),
+                            STATUSES.join(", ")
+                        ),
+                    ));
+                }
+                let state = lock(&self.state);
+                let stacks =
+                    state.stacks.iter().rev().filter(|stack| {
+                        stack.region == *region && (wanted.is_empty() || wanted.contains(&stack.status))
+                    });
+                answers::page("StackSummaries", stacks.map(answers::summary).collect(), input)
+            }
+            "DescribeStackEvents" => {
+                let stack = own(needed(input, "StackName")?)?;
+                answers::page("StackEvents", stack.events.into_iter().rev().collect(), input)
+            }
+            "ListStackResources" => {
+                let stack = own(needed(input, "StackName")?)?;
+                let all = stack.resources.iter().map(|one| answers::resource(&stack, one, "LastUpdatedTimestamp"));
+                answers::page("StackResourceSummaries", all.collect(), input)
+            }
+            "DescribeStackResources" => {
+                let stack = own(needed(input, "StackName")?)?;
+                let wanted = text(input, "LogicalResourceId");
+                let all = stack.resources.iter().filter(|one| wanted.is_none_or(|name| one.logical_id == name));
+                let all: Vec<_> = all.map(|one| answers::resource(&stack, one, "Timestamp")).collect();
+                Ok(json!({ "StackResources": all }))
+            }
+            "DescribeStackResource" => {
+                let stack = own(needed(input, "StackName")?)?;
+                let name = needed(input, "LogicalResourceId")?;
+                let resource = stack
+                    .resources
+                    .iter()
+                    .find(|one| one.logical_id == name)
+                    .ok_or_else(|| invalid(format!("Resource {name} does not exist for stack {}", stack.name)))?;
+                Ok(json!({ "StackResourceDetail": answers::resource(&stack, resource, "LastUpdatedTimestamp") }))
+            }
+            _ => {
+                refuse_unheeded(input, &["ChangeSetName"])?;
+                let stack = own(needed(input, "StackName")?)?;
+                let body = match text(input, "TemplateStage") {
+                    Some("Processed") => stack.goal.processed.to_string(),
+                    _ => stack.goal.text,
+                };
+                Ok(json!({ "TemplateBody": body, "StagesAvailable": ["Original", "Processed"] }))
+            }
+        }
+    }
+
+    /// What a template says of itself, by its text or by a stack that was made of it: the CLI's `deploy` asks before it
+    /// changes a stack.
+    pub(super) fn summarise(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+        refuse_unheeded(input, &["StackSetName", "TemplateSummaryConfig"])?;
+        let body = match (template_body(input)?, text(input, "StackName")) {
+            (Some(body), None) => body.to_owned(),
+            (None, Some(name)) => self.found(&context.region, name)?.goal.text,
+            _ => return Err(invalid("Exactly one of TemplateBody and StackName must be specified.")),
+        };
+        let mut summary = self.validate(&json!({ "TemplateBody": body }))?;
+        let template = Template::parse(&body).map_err(refused)?;
+        let document = template.document();
+        let types = document["Resources"].as_object().into_iter().flat_map(|all| all.values());
+        let types: BTreeSet<&str> = types.filter_map(|resource| resource["Type"].as_str()).collect();
+        summary["ResourceTypes"] = json!(types);
+        summary["Version"] = document["AWSTemplateFormatVersion"].clone();
+        for (shown, declared) in summary["Parameters"].as_array_mut().into_iter().flatten().zip(template.parameters()) {
+            shown["ParameterType"] = declared.kind.into();
+            shown["ParameterConstraints"] = json!({ "AllowedValues": declared.allowed_values });
+        }
+        Ok(summary)
+    }
+
+    pub(super) fn validate(&self, input: &Value) -> Result<Value, AwsError> {
+        let body =
+            template_body(input)?.ok_or_else(|| invalid("Either Template URL or Template Body must be specified."))?;
+        let template = Template::parse(body).map_err(refused)?;
+        template.check_types().map_err(refused)?;
+        let needs = template.needed_capabilities();
+        let parameters: Vec<_> = template
+            .parameters()
+            .into_iter()
+            .map(|one| {
+                json!({
+                    "ParameterKey": one.name, "DefaultValue": one.default, "NoEcho": one.no_echo,
+                    "Description": one.description,
+                })
+            })
+            .collect();
+        Ok(json!({
+            "Parameters": parameters, "Description": template.description(), "Capabilities": needs.capabilities,
+            "CapabilitiesReason": needs.reason, "DeclaredTransforms": template.declared_transforms(),
+        }))
+    }
+}

@@ -1,0 +1,347 @@
+//! Calls to the sandbox's services, with the rights of who works on the stack. All of CloudFormation's calls go through
+//! here.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use awsim_core::{AwsError, RequestContext};
+use axum::body::Body;
+use http::request::Parts;
+use http::{Method, Request};
+use serde_json::Value;
+
+use super::{Refused, Workplace};
+use crate::account::ACCOUNT;
+use crate::authz::signature::Payload;
+use crate::fault::Fate;
+use crate::gateway::chunked::Incoming;
+use crate::latency::Span;
+use crate::required_permissions;
+use crate::s3::{self, Permit, S3Error, Target};
+
+/// How often a call is made that the service could not serve.
+const ATTEMPTS: u32 = 5;
+
+/// The code of a call of which nothing was heard.
+const UNANSWERED: &str = "NetworkFailure";
+
+/// IAM is the same everywhere.
+const IAM_REGION: &str = "us-east-1";
+
+/// What a service has refused.
+#[derive(Debug)]
+pub(super) struct Failure {
+    service: &'static str,
+    pub code: String,
+    pub message: String,
+    status: u16,
+    /// It was not the service that refused, but the handler itself.
+    own: bool,
+    /// Nothing was refused: the handler was stopped in a wait.
+    stopped: bool,
+}
+
+impl Failure {
+    fn of(service: &'static str, error: AwsError) -> Self {
+        Self::new(service, error.status.as_u16(), error.code, error.message)
+    }
+
+    fn of_s3(error: S3Error) -> Self {
+        Self::new("s3", error.status.as_u16(), error.code, error.message)
+    }
+
+    fn new(service: &'static str, status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { service, code: code.into(), message: message.into(), status, own: false, stopped: false }
+    }
+
+    /// A refusal of the handler itself, before any call.
+    pub(super) fn unheeded(message: String) -> Self {
+        Self { own: true, ..Self::new("", 501, "NotImplemented", message) }
+    }
+
+    /// What the handler finds when it looks before it makes something.
+    pub(super) fn there_already(service: &'static str, message: String) -> Self {
+        Self::new(service, 409, "AlreadyExists", message)
+    }
+
+    /// The handler was stopped.
+    fn stopped() -> Self {
+        Self { stopped: true, ..Self::new("", 0, "Stopped", "") }
+    }
+
+    fn unanswered(service: &'static str) -> Self {
+        Self { own: true, ..Self::new(service, 500, UNANSWERED, "The connection ended without an answer.") }
+    }
+
+    /// Whether the same call may go better in a moment.
+    fn is_passing(&self) -> bool {
+        self.is_throttling() || (self.status >= 500 && self.status != 501)
+    }
+
+    fn is_throttling(&self) -> bool {
+        let code = self.code.as_str();
+        ["Throttl", "TooManyRequests", "RequestLimitExceeded"].iter().any(|words| code.contains(words))
+            || code == "SlowDown"
+    }
+
+    /// Whether what was asked for is not there.
+    pub(super) fn is_missing(&self) -> bool {
+        self.status == 404
+            || matches!(
+                self.code.as_str(),
+                "NoSuchEntity"
+                    | "NoSuchEntityException"
+                    | "ResourceNotFoundException"
+                    | "RepositoryNotFoundException"
+                    | "NoSuchBucket"
+            )
+    }
+
+    /// Whether a role cannot be assumed, as one that was made a moment ago cannot.
+    fn is_about_a_new_role(&self) -> bool {
+        self.message.contains("sts:AssumeRole") || self.message.contains("cannot be assumed by Lambda")
+    }
+
+    /// The class that CloudFormation's handlers put an error in.
+    fn handler_code(&self) -> &'static str {
+        match self.code.as_str() {
+            code if code.contains("AlreadyExists") || code.contains("AlreadyOwned") => "AlreadyExists",
+            "ResourceConflictException" => "AlreadyExists",
+            code if code.contains("AccessDenied") => "AccessDenied",
+            _ if self.is_throttling() => "Throttling",
+            UNANSWERED => UNANSWERED,
+            code if code.contains("LimitExceeded") => "ServiceLimitExceeded",
+            "NotImplemented" => "InvalidRequest",
+            _ if self.is_missing() => "NotFound",
+            _ if self.status >= 500 => "ServiceInternalError",
+            "RepositoryNotEmptyException" | "BucketNotEmpty" => "GeneralServiceException",
+            _ => "InvalidRequest",
+        }
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        if failure.stopped {
+            return Self::Stopped;
+        }
+        let token = uuid::Uuid::new_v4();
+        let name = match failure.service {
+            "iam" => "Iam",
+            "s3" => "S3",
+            "ecr" => "Ecr",
+            "lambda" => "Lambda",
+            "codebuild" => "CodeBuild",
+            "logs" => "CloudWatchLogs",
+            other => other,
+        };
+        let cause = if failure.own {
+            failure.message.clone()
+        } else {
+            format!(
+                "{} (Service: {name}, Status Code: {}, Request ID: {})",
+                failure.message,
+                failure.status,
+                uuid::Uuid::new_v4()
+            )
+        };
+        Self::Because(format!(
+            "Resource handler returned message: \"{cause}\" (RequestToken: {token}, HandlerErrorCode: {})",
+            failure.handler_code()
+        ))
+    }
+}
+
+impl Workplace<'_> {
+    fn context(&self, service: &str, region: &str) -> RequestContext {
+        let mut context = RequestContext::new_with_account(service, region, ACCOUNT);
+        context.access_key = self.access_key.map(str::to_owned);
+        context
+    }
+
+    /// Calls a service; again, after growing pauses, if it could not serve the call.
+    pub(super) async fn call(&self, service: &'static str, operation: &str, input: Value) -> Result<Value, Failure> {
+        let mut tries = 0;
+        loop {
+            match self.call_once(service, operation, input.clone()).await {
+                Err(failure) => self.wait_to_call_again(failure, &mut tries).await?,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Waits before a call is made again that could not be served; refuses where it would not help, or was tried often
+    /// enough.
+    async fn wait_to_call_again(&self, failure: Failure, tries: &mut u32) -> Result<(), Failure> {
+        *tries += 1;
+        if !failure.is_passing() || *tries == ATTEMPTS {
+            return Err(failure);
+        }
+        let growing = self.services.latencies().of(Span::StackRetry) * 2u32.pow(*tries - 1);
+        self.pause(growing).await
+    }
+
+    /// Waits, unless the handler is to stop.
+    async fn pause(&self, pause: Duration) -> Result<(), Failure> {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => Ok(()),
+            () = self.stop.cancel.cancelled() => Err(Failure::stopped()),
+        }
+    }
+
+    /// What the sandbox was told to let go wrong reaches CloudFormation's own calls, too.
+    async fn struck(&self, service: &'static str, operation: &str, subject: &str) -> Result<(), Failure> {
+        // A call that has begun is finished; none is begun any more.
+        if self.stop.halt.is_cancelled() {
+            return Err(Failure::stopped());
+        }
+        let Some(faults) = self.services.faults() else { return Ok(()) };
+        let fate = tokio::select! {
+            biased;
+            fate = faults.strike(service, operation, || subject.to_owned()) => fate,
+            () = self.stop.cancel.cancelled() => return Err(Failure::stopped()),
+        };
+        match fate {
+            // Nobody but the house hears of the answer, and it does.
+            Fate::Goes | Fate::Unheard => Ok(()),
+            Fate::Fails(error) => Err(Failure::of(service, error)),
+            Fate::Dropped => Err(Failure::unanswered(service)),
+            Fate::Hangs => {
+                self.stop.cancel.cancelled().await;
+                Err(Failure::stopped())
+            }
+        }
+    }
+
+    /// What a service says to the house itself; nothing if it refuses.
+    pub(super) async fn look(&self, service: &'static str, operation: &str, input: Value) -> Option<Value> {
+        let region = if service == "iam" { IAM_REGION } else { self.region };
+        self.services.call(service, region, operation, input).await.ok()
+    }
+
+    /// Whether a service has what it is asked for.
+    pub(super) async fn has(&self, service: &'static str, operation: &str, input: Value) -> bool {
+        self.look(service, operation, input).await.is_some()
+    }
+
+    async fn call_once(&self, service: &'static str, operation: &str, input: Value) -> Result<Value, Failure> {
+        self.struck(service, operation, &format!("/ {input}")).await?;
+        let region = if service == "iam" { IAM_REGION } else { self.region };
+        if self.access_key.is_some()
+            && let Some(access) = self.services.access()
+        {
+            let context = self.context(service, region);
+            for need in required_permissions::of_call(service, operation, &input, &context, access.iam()) {
+                access
+                    .check(&context, &need)
+                    .map_err(|denied| Failure::of(service, AwsError::forbidden("AccessDenied", denied.told(""))))?;
+            }
+        }
+        self.services.call(service, region, operation, input).await.map_err(|error| Failure::of(service, error))
+    }
+
+    /// Calls a service that has to assume a role: one that was made a moment ago is not known everywhere yet.
+    pub(super) async fn call_with_role(
+        &self,
+        service: &'static str,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, Failure> {
+        let latencies = self.services.latencies();
+        // Where roles are known at once, one that cannot be assumed never can.
+        let patience = if latencies.of(Span::RolePropagation).is_zero() {
+            Duration::ZERO
+        } else {
+            latencies.scaled(Duration::from_secs(60))
+        };
+        let deadline = Instant::now() + patience;
+        loop {
+            match self.call(service, operation, input.clone()).await {
+                Err(failure) if failure.is_about_a_new_role() && Instant::now() < deadline => {
+                    self.pause(latencies.scaled(Duration::from_secs(1))).await?;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Calls S3: `query` such as `?tagging`, or nothing for the bucket itself.
+    pub(super) async fn call_s3(
+        &self,
+        method: Method,
+        bucket: &str,
+        query: &str,
+        body: String,
+    ) -> Result<String, Failure> {
+        let mut tries = 0;
+        loop {
+            match self.call_s3_once(method.clone(), bucket, query, body.clone()).await {
+                Err(failure) => self.wait_to_call_again(failure, &mut tries).await?,
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn s3_request(&self, method: Method, bucket: &str, query: &str) -> Result<(Target, Parts), Failure> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/{bucket}{query}"))
+            .body(())
+            .map_err(|cause| Failure::of_s3(S3Error::new(400, "InvalidBucketName", cause.to_string())))?;
+        let (parts, ()) = request.into_parts();
+        let target = Target::read(&parts).map_err(Failure::of_s3)?;
+        self.struck("s3", &target.operation, parts.uri.path()).await?;
+        Ok((target, parts))
+    }
+
+    async fn call_s3_once(&self, method: Method, bucket: &str, query: &str, body: String) -> Result<String, Failure> {
+        let (target, parts) = self.s3_request(method, bucket, query).await?;
+        let permit = self.permit(&target, &parts)?;
+        let key = self.access_key.unwrap_or_default();
+        let holder = self.services.access().and_then(|access| access.holder(key));
+        let call = s3::Call {
+            target,
+            parts,
+            body: Incoming::Plain(Body::from(body)),
+            payload: Payload::Unsigned,
+            region: self.region.to_owned(),
+            principal: holder.map_or_else(|| ACCOUNT.to_owned(), |(caller, _)| caller.id()),
+            permit,
+            request_id: uuid::Uuid::new_v4().to_string(),
+        };
+        self.s3.answer(call).await.map_err(Failure::of_s3)
+    }
+
+    fn permit(&self, target: &Target, parts: &Parts) -> Result<Permit, Failure> {
+        let access =
+            self.services.access().ok_or_else(|| Failure::of("s3", AwsError::internal("nobody has access yet")))?;
+        let mut context = self.context("s3", self.region);
+        if context.access_key.is_none() {
+            context.access_key = Some(access.root_key().to_owned());
+        }
+        let permit = Permit::new(access.clone(), context, self.s3.policy(&target.bucket));
+        for need in s3::permissions::of_s3(target, parts) {
+            permit.check(&need).map_err(Failure::of_s3)?;
+        }
+        Ok(permit)
+    }
+
+    /// Sets a bucket's tags, CloudFormation's own included, which no one else may set.
+    pub(super) async fn tag_bucket(&self, bucket: &str, tags: &BTreeMap<String, String>) -> Result<(), Failure> {
+        let mut tries = 0;
+        loop {
+            match self.tag_bucket_once(bucket, tags).await {
+                Err(failure) => self.wait_to_call_again(failure, &mut tries).await?,
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn tag_bucket_once(&self, bucket: &str, tags: &BTreeMap<String, String>) -> Result<(), Failure> {
+        let (target, parts) = self.s3_request(Method::PUT, bucket, "?tagging").await?;
+        if !tags.is_empty() {
+            self.permit(&target, &parts)?;
+        }
+        self.s3.tag_bucket(bucket, tags).map_err(Failure::of_s3)
+    }
+}

@@ -1,0 +1,57 @@
+//! Macros, which CloudFormation itself keeps.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::shape::{self, made, text};
+use super::{Made, Provider, Refused, Workplace};
+use crate::latency::Span;
+
+const UNHEEDED: [&str; 2] = ["LogGroupName", "LogRoleARN"];
+
+/// `AWS::CloudFormation::Macro`.
+pub(super) struct Macro;
+
+async fn register(place: &Workplace<'_>, properties: &Value, anew: bool) -> Result<String, Refused> {
+    shape::refuse_unheeded("AWS::CloudFormation::Macro", properties, &UNHEEDED)?;
+    let name = text(&properties["Name"]).unwrap_or_default();
+    let input = json!({
+        "Name": name,
+        "FunctionName": text(&properties["FunctionName"]),
+        "Description": text(&properties["Description"]),
+        "Replace": !anew,
+    });
+    place.call("cloudformation", "RegisterMacro", input).await?;
+    Ok(name)
+}
+
+#[async_trait]
+impl Provider for Macro {
+    fn physical_id(&self, _: &Workplace<'_>, properties: &Value) -> String {
+        text(&properties["Name"]).unwrap_or_default()
+    }
+
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+        place.has("cloudformation", "DescribeMacro", json!({ "Name": physical_id })).await
+    }
+
+    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+        let name = register(place, properties, true).await?;
+        Ok(made(name.clone(), [("Id", name.into())]))
+    }
+
+    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
+        place.services.latencies().pass(Span::StackOther).await;
+        Ok(())
+    }
+
+    async fn update(&self, place: &Workplace<'_>, made: &Made, _: &Value, after: &Value) -> Result<Made, Refused> {
+        register(place, after, false).await?;
+        Ok(made.clone())
+    }
+
+    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
+        let input = json!({ "Name": made.physical_id });
+        Ok(shape::unless_missing(place.call("cloudformation", "DeregisterMacro", input).await)?)
+    }
+}

@@ -1,0 +1,145 @@
+//! Build projects.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::call::Failure;
+use super::shape::{self, made, text};
+use super::{Made, Provider, Refused, Workplace};
+use crate::latency::Span;
+
+const UNHEEDED: [&str; 7] = [
+    "BadgeEnabled",
+    "BuildBatchConfig",
+    "FileSystemLocations",
+    "ResourceAccessRole",
+    "Triggers",
+    "Visibility",
+    "VpcConfig",
+];
+
+/// Those that are named in CodeBuild as in CloudFormation.
+const ALIKE: [&str; 13] = [
+    "Artifacts",
+    "AutoRetryLimit",
+    "Cache",
+    "ConcurrentBuildLimit",
+    "Description",
+    "EncryptionKey",
+    "LogsConfig",
+    "QueuedTimeoutInMinutes",
+    "SecondaryArtifacts",
+    "SecondarySourceVersions",
+    "SecondarySources",
+    "ServiceRole",
+    "SourceVersion",
+];
+
+const NUMBERS: [&str; 6] =
+    ["autoRetryLimit", "concurrentBuildLimit", "queuedTimeoutInMinutes", "timeoutInMinutes", "gitCloneDepth", "size"];
+const TRUTHS: [&str; 7] = [
+    "privilegedMode",
+    "insecureSsl",
+    "reportBuildStatus",
+    "encryptionDisabled",
+    "overrideArtifactName",
+    "fetchSubmodules",
+    "namespaceType",
+];
+
+/// `AWS::CodeBuild::Project`.
+pub(super) struct Project;
+
+/// Numbers and truths of parameters come as texts.
+fn settle(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(settle),
+        Value::Object(members) => {
+            for (name, value) in members {
+                if NUMBERS.contains(&name.as_str()) {
+                    *value = shape::number(value);
+                } else if TRUTHS.contains(&name.as_str()) {
+                    *value = shape::truth(value);
+                } else if name == "value" {
+                    *value = text(value).map_or(Value::Null, Value::String);
+                } else {
+                    settle(value);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn input(place: &Workplace<'_>, name: &str, properties: &Value) -> Value {
+    let alike = Value::Object(shape::take(properties, &ALIKE));
+    let mut input = shape::lower_camel(&alike);
+    for (property, member) in
+        [("Environment", "environment"), ("Source", "source"), ("TimeoutInMinutes", "timeoutInMinutes")]
+    {
+        if !properties[property].is_null() {
+            input[member] = shape::lower_camel(&properties[property]);
+        }
+    }
+    // The one member that CloudFormation writes otherwise than CodeBuild.
+    for source in std::iter::once("source") {
+        if let Some(spec) = input[source].as_object_mut().and_then(|source| source.remove("buildSpec")) {
+            input[source]["buildspec"] = spec;
+        }
+    }
+    // A role may be given by its name.
+    if let Some(role) = input["serviceRole"].as_str().filter(|role| !role.starts_with("arn:")) {
+        input["serviceRole"] = format!("arn:aws:iam::{}:role/{role}", place.services.account()).into();
+    }
+    settle(&mut input);
+    input["name"] = name.into();
+    input["tags"] = shape::pairs(&shape::tags(place, &properties["Tags"]), "key", "value");
+    input
+}
+
+/// What a project that is changed takes on where the template says nothing any more.
+const DEFAULTS: [(&str, &str); 3] =
+    [("description", "\"\""), ("timeoutInMinutes", "60"), ("queuedTimeoutInMinutes", "480")];
+
+#[async_trait]
+impl Provider for Project {
+    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+        shape::name(place, &properties["Name"], 150)
+    }
+
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+        let found = place.look("codebuild", "BatchGetProjects", json!({ "names": [physical_id] })).await;
+        found.is_some_and(|found| found["projects"][0].is_object())
+    }
+
+    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+        shape::refuse_unheeded("AWS::CodeBuild::Project", properties, &UNHEEDED)?;
+        let name = self.physical_id(place, properties);
+        let input = input(place, &name, properties);
+        let answer: Result<Value, Failure> = place.call_with_role("codebuild", "CreateProject", input).await;
+        let arn = answer?["project"]["arn"].clone();
+        Ok(made(name.clone(), [("Arn", arn), ("Id", name.into())]))
+    }
+
+    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
+        place.services.latencies().pass(Span::StackProject).await;
+        Ok(())
+    }
+
+    async fn update(&self, place: &Workplace<'_>, made: &Made, _: &Value, after: &Value) -> Result<Made, Refused> {
+        shape::refuse_unheeded("AWS::CodeBuild::Project", after, &UNHEEDED)?;
+        let mut input = input(place, &made.physical_id, after);
+        for (member, value) in DEFAULTS {
+            if input[member].is_null() {
+                input[member] = serde_json::from_str(value).unwrap_or_default();
+            }
+        }
+        place.call_with_role("codebuild", "UpdateProject", input).await?;
+        Ok(made.clone())
+    }
+
+    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
+        let input = json!({ "name": made.physical_id });
+        Ok(shape::unless_missing(place.call("codebuild", "DeleteProject", input).await)?)
+    }
+}

@@ -1,0 +1,110 @@
+//! Repositories of images.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::call::Failure;
+use super::shape::{self, document, made, text};
+use super::{Made, Provider, Refused, Workplace};
+use crate::latency::Span;
+
+const UNHEEDED: [&str; 1] = ["ImageTagMutabilityExclusionFilters"];
+
+/// `AWS::ECR::Repository`.
+pub(super) struct Repository;
+
+/// What is set after the repository is there.
+async fn configure(place: &Workplace<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
+    for (property, member, put, delete) in [
+        ("RepositoryPolicyText", "policyText", "SetRepositoryPolicy", "DeleteRepositoryPolicy"),
+        ("LifecyclePolicy", "lifecyclePolicyText", "PutLifecyclePolicy", "DeleteLifecyclePolicy"),
+    ] {
+        let value = match property {
+            "LifecyclePolicy" => &after[property]["LifecyclePolicyText"],
+            _ => &after[property],
+        };
+        if before[property] == after[property] {
+            continue;
+        }
+        if value.is_null() {
+            place.call("ecr", delete, json!({ "repositoryName": name })).await?;
+        } else {
+            place.call("ecr", put, json!({ "repositoryName": name, member: document(value) })).await?;
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Provider for Repository {
+    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+        text(&properties["RepositoryName"]).unwrap_or_else(|| shape::name(place, &Value::Null, 256).to_lowercase())
+    }
+
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+        place.has("ecr", "DescribeRepositories", json!({ "repositoryNames": [physical_id] })).await
+    }
+
+    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+        shape::refuse_unheeded("AWS::ECR::Repository", properties, &UNHEEDED)?;
+        let name = self.physical_id(place, properties);
+        let mut input = json!({
+            "repositoryName": name,
+            "tags": shape::pairs(&shape::tags(place, &properties["Tags"]), "Key", "Value"),
+            "imageScanningConfiguration": { "scanOnPush": shape::truth(&properties["ImageScanningConfiguration"]["ScanOnPush"]) },
+        });
+        for (property, member) in
+            [("ImageTagMutability", "imageTagMutability"), ("EncryptionConfiguration", "encryptionConfiguration")]
+        {
+            if !properties[property].is_null() {
+                input[member] = shape::lower_camel(&properties[property]);
+            }
+        }
+        let answer = place.call("ecr", "CreateRepository", input).await?;
+        if let Err(failure) = configure(place, &name, &Value::Null, properties).await {
+            // What cannot be taken back now is when the stack is rolled back.
+            let _ = place.call("ecr", "DeleteRepository", json!({ "repositoryName": name })).await;
+            return Err(failure.into());
+        }
+        let repository = &answer["repository"];
+        Ok(made(
+            name,
+            [("Arn", repository["repositoryArn"].clone()), ("RepositoryUri", repository["repositoryUri"].clone())],
+        ))
+    }
+
+    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
+        place.services.latencies().pass(Span::StackOther).await;
+        Ok(())
+    }
+
+    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
+        shape::refuse_unheeded("AWS::ECR::Repository", after, &UNHEEDED)?;
+        let name = &made.physical_id;
+        configure(place, name, before, after).await?;
+        if before["ImageTagMutability"] != after["ImageTagMutability"] {
+            let value = text(&after["ImageTagMutability"]).unwrap_or_else(|| "MUTABLE".to_owned());
+            let input = json!({ "repositoryName": name, "imageTagMutability": value });
+            place.call("ecr", "PutImageTagMutability", input).await?;
+        }
+        let scan = shape::truth(&after["ImageScanningConfiguration"]["ScanOnPush"]);
+        let input = json!({ "repositoryName": name, "imageScanningConfiguration": { "scanOnPush": scan } });
+        if before["ImageScanningConfiguration"] != after["ImageScanningConfiguration"] {
+            place.call("ecr", "PutImageScanningConfiguration", input).await?;
+        }
+        let arn = &made.attributes["Arn"];
+        let gone = shape::gone(place, &before["Tags"], &after["Tags"]);
+        if !gone.is_empty() {
+            place.call("ecr", "UntagResource", json!({ "resourceArn": arn, "tagKeys": gone })).await?;
+        }
+        let tags = shape::pairs(&shape::tags(place, &after["Tags"]), "Key", "Value");
+        place.call("ecr", "TagResource", json!({ "resourceArn": arn, "tags": tags })).await?;
+        Ok(made.clone())
+    }
+
+    async fn delete(&self, place: &Workplace<'_>, made: &Made, properties: &Value) -> Result<(), Refused> {
+        let force = shape::truth(&properties["EmptyOnDelete"]) == true;
+        let input = json!({ "repositoryName": made.physical_id, "force": force });
+        Ok(shape::unless_missing(place.call("ecr", "DeleteRepository", input).await)?)
+    }
+}

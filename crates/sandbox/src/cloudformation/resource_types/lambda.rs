@@ -1,0 +1,270 @@
+//! Functions, and who may invoke them.
+
+use std::io::{Cursor, Write as _};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::call::Failure;
+use super::shape::{self, made, text};
+use super::{Made, Provider, Refused, Workplace};
+use crate::latency::{self, Span};
+
+const UNHEEDED: [&str; 14] = [
+    "CapacityProviderConfig",
+    "CodeSigningConfigArn",
+    "DeadLetterConfig",
+    "DurableConfig",
+    "FileSystemConfigs",
+    "FunctionScalingConfig",
+    "KmsKeyArn",
+    "Layers",
+    "PublishToLatestPublished",
+    "RecursiveLoop",
+    "RuntimeManagementConfig",
+    "SnapStart",
+    "TenancyConfig",
+    "VpcConfig",
+];
+
+/// How long a function may take until it is active.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// `AWS::Lambda::Function`.
+pub(super) struct Function;
+
+/// `AWS::Lambda::Permission`.
+pub(super) struct Permission;
+
+/// The members that can be changed, with what Lambda takes where a template says nothing.
+fn configuration(properties: &Value) -> Value {
+    let mut input = Value::Object(shape::take(
+        properties,
+        &["Description", "Handler", "Runtime", "Role", "TracingConfig", "LoggingConfig", "ImageConfig"],
+    ));
+    for member in ["MemorySize", "Timeout"] {
+        if !properties[member].is_null() {
+            input[member] = shape::number(&properties[member]);
+        }
+    }
+    if !properties["EphemeralStorage"]["Size"].is_null() {
+        input["EphemeralStorage"] = json!({ "Size": shape::number(&properties["EphemeralStorage"]["Size"]) });
+    }
+    if let Some(variables) = properties["Environment"]["Variables"].as_object() {
+        let variables: serde_json::Map<_, _> =
+            variables.iter().filter_map(|(name, value)| Some((name.clone(), Value::String(text(value)?)))).collect();
+        input["Environment"] = json!({ "Variables": variables });
+    }
+    input
+}
+
+/// The code as Lambda takes it: the text of a template becomes a file in an archive.
+fn code(properties: &Value) -> Result<Value, Failure> {
+    let given = &properties["Code"];
+    let mut code = Value::Object(shape::take(given, &["ImageUri", "S3Bucket", "S3Key", "S3ObjectVersion"]));
+    if let Some(source) = text(&given["ZipFile"]) {
+        let extension = match properties["Runtime"].as_str() {
+            Some(runtime) if runtime.starts_with("nodejs") => "js",
+            _ => "py",
+        };
+        let archive = zip(&format!("index.{extension}"), &source)
+            .map_err(|cause| Failure::unheeded(format!("The code cannot be packed: {cause}")))?;
+        code["ZipFile"] = STANDARD.encode(archive).into();
+    }
+    Ok(code)
+}
+
+fn zip(name: &str, text: &str) -> std::io::Result<Vec<u8>> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().unix_permissions(0o644);
+    archive.start_file(name, options).map_err(std::io::Error::other)?;
+    archive.write_all(text.as_bytes())?;
+    Ok(archive.finish().map_err(std::io::Error::other)?.into_inner())
+}
+
+/// Waits until the function is active and no update is under way.
+async fn settle(place: &Workplace<'_>, name: &str) -> Result<(), Refused> {
+    let latencies = place.services.latencies();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let mut pause = Duration::from_millis(5);
+    loop {
+        let state =
+            place.services.call("lambda", place.region, "GetFunctionConfiguration", json!({ "FunctionName": name }));
+        let state = state.await.map_err(|error| Refused::Because(error.message))?;
+        let reason = |member: &str| text(&state[member]).unwrap_or_default();
+        let failed = match (state["State"].as_str(), state["LastUpdateStatus"].as_str()) {
+            (Some("Failed"), _) => Some(reason("StateReason")),
+            (_, Some("Failed")) => Some(reason("LastUpdateStatusReason")),
+            (Some("Active" | "Inactive"), Some("Successful") | None) => return Ok(()),
+            _ => None,
+        };
+        let failed =
+            failed.or_else(|| (std::time::Instant::now() > deadline).then(|| "Exceeded attempts to wait".to_owned()));
+        if let Some(reason) = failed {
+            return Err(Refused::Because(format!(
+                "Resource handler returned message: \"{reason}\" (RequestToken: {}, HandlerErrorCode: NotStabilized)",
+                uuid::Uuid::new_v4()
+            )));
+        }
+        tokio::time::sleep(latencies.scaled(pause).max(Duration::from_millis(5))).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+async fn reserve(place: &Workplace<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
+    let member = "ReservedConcurrentExecutions";
+    if before[member] == after[member] {
+        return Ok(());
+    }
+    let (operation, input) = if after[member].is_null() {
+        ("DeleteFunctionConcurrency", json!({ "FunctionName": name }))
+    } else {
+        ("PutFunctionConcurrency", json!({ "FunctionName": name, member: shape::number(&after[member]) }))
+    };
+    place.call("lambda", operation, input).await.map(|_| ())
+}
+
+fn refuse_unheeded(properties: &Value) -> Result<(), Failure> {
+    shape::refuse_unheeded("AWS::Lambda::Function", properties, &UNHEEDED)?;
+    shape::refuse_unheeded(
+        "AWS::Lambda::Function's Code",
+        &properties["Code"],
+        &["SourceKMSKeyArn", "S3ObjectStorageMode"],
+    )
+}
+
+#[async_trait]
+impl Provider for Function {
+    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+        shape::name(place, &properties["FunctionName"], 64)
+    }
+
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+        place.has("lambda", "GetFunctionConfiguration", json!({ "FunctionName": physical_id })).await
+    }
+
+    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+        refuse_unheeded(properties)?;
+        let name = self.physical_id(place, properties);
+        let mut input = configuration(properties);
+        input["FunctionName"] = name.clone().into();
+        input["Code"] = code(properties)?;
+        // A template need not say it: an image says it for itself.
+        let package = text(&properties["PackageType"])
+            .unwrap_or_else(|| if properties["Code"]["ImageUri"].is_null() { "Zip" } else { "Image" }.to_owned());
+        input["PackageType"] = package.into();
+        if !properties["Architectures"].is_null() {
+            input["Architectures"] = properties["Architectures"].clone();
+        }
+        input["Tags"] = json!(shape::tags(place, &properties["Tags"]));
+        let answer = place.call_with_role("lambda", "CreateFunction", input).await?;
+        let made = made(name.clone(), [("Arn", answer["FunctionArn"].clone())]);
+        if let Err(failure) = reserve(place, &name, &Value::Null, properties).await {
+            // What cannot be taken back now is when the stack is rolled back.
+            let _ = self.delete(place, &made, properties).await;
+            return Err(failure.into());
+        }
+        Ok(made)
+    }
+
+    async fn stabilise(&self, place: &Workplace<'_>, made: &Made) -> Result<(), Refused> {
+        let rest = place.services.latencies().of(Span::StackFunction);
+        tokio::join!(settle(place, &made.physical_id), latency::wait(rest)).0
+    }
+
+    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
+        refuse_unheeded(after)?;
+        let name = &made.physical_id;
+        if before["Code"] != after["Code"] || before["Architectures"] != after["Architectures"] {
+            let mut input = code(after)?;
+            input["FunctionName"] = name.clone().into();
+            if !after["Architectures"].is_null() {
+                input["Architectures"] = after["Architectures"].clone();
+            }
+            place.call("lambda", "UpdateFunctionCode", input).await?;
+            settle(place, name).await?;
+        }
+        let mut input = configuration(after);
+        if input != configuration(before) {
+            // What the template says nothing of any more is as it would be for a new function.
+            for (member, value) in [
+                ("Description", json!("")),
+                ("MemorySize", json!(128)),
+                ("Timeout", json!(3)),
+                ("Environment", json!({ "Variables": {} })),
+                ("EphemeralStorage", json!({ "Size": 512 })),
+                ("TracingConfig", json!({ "Mode": "PassThrough" })),
+            ] {
+                if input[member].is_null() {
+                    input[member] = value;
+                }
+            }
+            input["FunctionName"] = name.clone().into();
+            place.call_with_role("lambda", "UpdateFunctionConfiguration", input).await?;
+            settle(place, name).await?;
+        }
+        reserve(place, name, before, after).await?;
+        let arn = &made.attributes["Arn"];
+        let gone = shape::gone(place, &before["Tags"], &after["Tags"]);
+        for key in gone {
+            place.call("lambda", "UntagResource", json!({ "Resource": arn, "tagKeys": key })).await?;
+        }
+        let tags = shape::tags(place, &after["Tags"]);
+        if !tags.is_empty() {
+            place.call("lambda", "TagResource", json!({ "Resource": arn, "Tags": tags })).await?;
+        }
+        Ok(made.clone())
+    }
+
+    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
+        let input = json!({ "FunctionName": made.physical_id });
+        Ok(shape::unless_missing(place.call("lambda", "DeleteFunction", input).await)?)
+    }
+}
+
+#[async_trait]
+impl Provider for Permission {
+    fn physical_id(&self, place: &Workplace<'_>, _: &Value) -> String {
+        shape::name(place, &Value::Null, 100)
+    }
+
+    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, properties: &Value) -> bool {
+        let input = json!({ "FunctionName": properties["FunctionName"] });
+        let policy = place.look("lambda", "GetPolicy", input).await.and_then(|found| text(&found["Policy"]));
+        policy.is_some_and(|policy| policy.contains(&format!("\"{physical_id}\"")))
+    }
+
+    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+        shape::refuse_unheeded(
+            "AWS::Lambda::Permission",
+            properties,
+            &["EventSourceToken", "FunctionUrlAuthType", "InvokedViaFunctionUrl", "PrincipalOrgID"],
+        )?;
+        let sid = self.physical_id(place, properties);
+        let mut input = Value::Object(shape::take(
+            properties,
+            &["Action", "FunctionName", "Principal", "SourceArn", "SourceAccount"],
+        ));
+        input["StatementId"] = sid.clone().into();
+        place.call("lambda", "AddPermission", input).await?;
+        Ok(made(sid.clone(), [("Id", sid.into())]))
+    }
+
+    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
+        place.services.latencies().pass(Span::StackOther).await;
+        Ok(())
+    }
+
+    async fn update(&self, _: &Workplace<'_>, made: &Made, _: &Value, _: &Value) -> Result<Made, Refused> {
+        // All of its properties make it anew.
+        Ok(made.clone())
+    }
+
+    async fn delete(&self, place: &Workplace<'_>, made: &Made, properties: &Value) -> Result<(), Refused> {
+        let input = json!({ "FunctionName": properties["FunctionName"], "StatementId": made.physical_id });
+        Ok(shape::unless_missing(place.call("lambda", "RemovePermission", input).await)?)
+    }
+}

@@ -1,0 +1,133 @@
+//! Properties as services want them: names, texts, numbers and tags.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::call::Failure;
+use super::{Made, Workplace};
+use crate::unheeded;
+
+/// Refuses, by its name, a property that the sandbox would not heed.
+pub(super) fn refuse_unheeded(kind: &str, properties: &Value, unheeded: &[&str]) -> Result<(), Failure> {
+    match unheeded::asked_for(properties, unheeded) {
+        Some(name) => Err(Failure::unheeded(format!("The sandbox does not have the property {name} of {kind}."))),
+        None => Ok(()),
+    }
+}
+
+/// A property as text: CloudFormation takes numbers and truths for texts, and the other way round.
+pub(super) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// A property as a number, where it is one.
+pub(super) fn number(value: &Value) -> Value {
+    match value.as_str().and_then(|text| text.trim().parse::<i64>().ok()) {
+        Some(number) => number.into(),
+        None => value.clone(),
+    }
+}
+
+/// A property as a truth.
+pub(super) fn truth(value: &Value) -> Value {
+    match value.as_str() {
+        Some("true" | "True") => true.into(),
+        Some("false" | "False") => false.into(),
+        _ => value.clone(),
+    }
+}
+
+/// A policy document as the text that services take.
+pub(super) fn document(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The texts of a list.
+pub(super) fn texts(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(text).collect()
+}
+
+/// Takes those members over that are there.
+pub(super) fn take(from: &Value, members: &[&str]) -> Map<String, Value> {
+    members
+        .iter()
+        .filter(|name| !from[**name].is_null())
+        .map(|name| ((*name).to_owned(), from[*name].clone()))
+        .collect()
+}
+
+/// The members' names as SDKs have them: the first letter in lower case, all the way down.
+pub(super) fn lower_camel(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(lower_camel).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| {
+                let mut letters = name.chars();
+                let first = letters.next().map(|first| first.to_ascii_lowercase());
+                (first.into_iter().chain(letters).collect::<String>(), lower_camel(value))
+            })
+            .collect::<Map<_, _>>()
+            .into(),
+        other => other.clone(),
+    }
+}
+
+/// The stack's tags and the template's; the template's win.
+pub(super) fn tags(place: &Workplace<'_>, own: &Value) -> BTreeMap<String, String> {
+    joined(place.tags, own)
+}
+
+fn joined(tags: &[(String, String)], own: &Value) -> BTreeMap<String, String> {
+    let mut tags: BTreeMap<String, String> = tags.iter().cloned().collect();
+    for tag in own.as_array().into_iter().flatten() {
+        if let Some(key) = text(&tag["Key"]) {
+            tags.insert(key, text(&tag["Value"]).unwrap_or_default());
+        }
+    }
+    tags
+}
+
+/// Tags as a list of pairs.
+pub(super) fn pairs(tags: &BTreeMap<String, String>, key: &str, value: &str) -> Value {
+    tags.iter().map(|(name, text)| json!({ key: name, value: text })).collect()
+}
+
+/// The tags' names that are there no more.
+pub(super) fn gone(place: &Workplace<'_>, before: &Value, after: &Value) -> Vec<String> {
+    let kept = tags(place, after);
+    joined(place.former_tags, before).into_keys().filter(|key| !kept.contains_key(key)).collect()
+}
+
+/// The name that the template gives, or one that nothing else has: of the stack, the resource and chance.
+pub(super) fn name(place: &Workplace<'_>, given: &Value, longest: usize) -> String {
+    if let Some(name) = text(given) {
+        return name;
+    }
+    let chance = place.chance;
+    let mut start = format!("{}-{}", place.stack_name, place.logical_id);
+    start.truncate(longest.saturating_sub(chance.len() + 1));
+    format!("{start}-{chance}")
+}
+
+/// What was made.
+pub(super) fn made<const N: usize>(physical_id: impl Into<String>, attributes: [(&str, Value); N]) -> Made {
+    Made {
+        physical_id: physical_id.into(),
+        reference: None,
+        attributes: attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+    }
+}
+
+/// Something that is gone already is deleted.
+pub(super) fn unless_missing<T>(answer: Result<T, Failure>) -> Result<(), Failure> {
+    match answer {
+        Err(failure) if !failure.is_missing() => Err(failure),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,148 @@
+//! The environment of a build's commands: what CodeBuild gives, and nothing of the sandbox's own.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::build::Build;
+use super::buildspec::Buildspec;
+use super::phase::Context;
+use super::toolchain::Toolchain;
+use crate::authz::sessions::TemporaryCredentials;
+use crate::standin;
+
+/// Where a system has its commands, behind the stand-ins.
+const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The directories of one build.
+pub(super) struct Directories<'a> {
+    pub(super) source: &'a Path,
+    pub(super) home: &'a Path,
+    pub(super) temporary: &'a Path,
+    pub(super) stand_ins: &'a Path,
+}
+
+/// Who compiles.
+pub(super) enum Compiler {
+    /// Nobody: the function that thumbctl carries is handed over.
+    StandIn,
+    Machine(Toolchain),
+    /// The machine was to, but has no toolchain.
+    Missing,
+}
+
+/// What of the machine's own tools the build may use, and how long the sandbox's stand-ins for them take.
+pub(super) struct Tools {
+    pub(super) compiler: Compiler,
+    pub(super) aws_cli: Option<PathBuf>,
+    pub(super) compile: Duration,
+    pub(super) push: Duration,
+}
+
+impl Tools {
+    /// The names in the build's PATH that are stand-ins.
+    pub(super) fn stand_ins(&self) -> impl Iterator<Item = &'static str> {
+        let compiles = matches!(self.compiler, Compiler::Machine(_));
+        standin::NAMES.into_iter().filter(move |name| !(compiles && standin::RUST.contains(name)))
+    }
+
+    /// What the stand-ins and the real tools are told.
+    fn variables(&self) -> Vec<(String, String)> {
+        let mut variables = Vec::new();
+        match &self.compiler {
+            Compiler::Machine(toolchain) => variables.extend(toolchain.variables.iter().cloned()),
+            Compiler::Missing => variables.push((standin::NO_TOOLCHAIN.to_owned(), "1".to_owned())),
+            Compiler::StandIn => {}
+        }
+        if let Some(cli) = &self.aws_cli {
+            variables.push((standin::AWS_CLI.to_owned(), cli.display().to_string()));
+        }
+        #[cfg(debug_assertions)]
+        if let Some(program) = thumbctl_platform::failpoint::function_program() {
+            variables.push((standin::FUNCTION.to_owned(), program.display().to_string()));
+        }
+        for (name, takes) in [(standin::COMPILE_TAKES, self.compile), (standin::PUSH_TAKES, self.push)] {
+            if !takes.is_zero() {
+                variables.push((name.to_owned(), takes.as_millis().to_string()));
+            }
+        }
+        variables
+    }
+
+    /// Where commands are looked for, behind the stand-ins.
+    fn path(&self) -> String {
+        match &self.compiler {
+            Compiler::Machine(toolchain) => format!("{}:{SYSTEM_PATH}", toolchain.directory.display()),
+            Compiler::StandIn | Compiler::Missing => SYSTEM_PATH.to_owned(),
+        }
+    }
+}
+
+/// All variables, the later ones in place of earlier ones of the same name.
+pub(super) fn variables(
+    build: &Build,
+    spec: &Buildspec,
+    credentials: &TemporaryCredentials,
+    endpoint: &str,
+    directories: &Directories<'_>,
+    tools: &Tools,
+) -> Result<Vec<(String, String)>, Context> {
+    let path = |path: &Path| path.display().to_string();
+    let environment = build.setting("environment");
+    let place = build.log_place();
+    let mut all = vec![("CODEBUILD_CI".to_owned(), "true".to_owned())];
+    // The buildspec's variables give way to the project's, which StartBuild's have been put into.
+    all.extend(spec.variables.iter().cloned());
+    let of_project = environment["environmentVariables"].as_array();
+    for variable in of_project.into_iter().flatten() {
+        all.push(project_variable(variable)?);
+    }
+    let own = [
+        ("AWS_ACCESS_KEY_ID", credentials.access_key.clone()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_key.clone()),
+        ("AWS_SESSION_TOKEN", credentials.session_token.clone()),
+        ("AWS_ENDPOINT_URL", endpoint.to_owned()),
+        ("AWS_REGION", build.region.clone()),
+        ("CODEBUILD_BUILD_ARN", build.arn.clone()),
+        ("CODEBUILD_BUILD_ID", build.id.clone()),
+        ("CODEBUILD_BUILD_IMAGE", text(&environment["image"])),
+        ("CODEBUILD_BUILD_NUMBER", build.number.to_string()),
+        ("CODEBUILD_BUILD_SUCCEEDING", "1".to_owned()),
+        ("CODEBUILD_INITIATOR", build.initiator.clone()),
+        ("CODEBUILD_KMS_KEY_ID", text(build.setting("encryptionKey"))),
+        ("CODEBUILD_LOG_PATH", place.stream),
+        ("CODEBUILD_RESOLVED_SOURCE_VERSION", text(build.setting("sourceVersion"))),
+        ("CODEBUILD_SOURCE_REPO_URL", text(&build.setting("source")["location"])),
+        ("CODEBUILD_SOURCE_VERSION", text(build.setting("sourceVersion"))),
+        ("CODEBUILD_SRC_DIR", path(directories.source)),
+        ("CODEBUILD_START_TIME", format!("{:.0}", build.start * 1000.0)),
+        ("HOME", path(directories.home)),
+        ("PATH", format!("{}:{}", path(directories.stand_ins), tools.path())),
+        ("PWD", path(directories.source)),
+        ("TMPDIR", path(directories.temporary)),
+        ("LANG", "C.UTF-8".to_owned()),
+    ];
+    all.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    all.extend(tools.variables());
+    // CodeBuild sets this one too, but a project may say otherwise.
+    if !all.iter().any(|(name, _)| name == "AWS_DEFAULT_REGION") {
+        all.push(("AWS_DEFAULT_REGION".to_owned(), build.region.clone()));
+    }
+    Ok(all)
+}
+
+fn project_variable(variable: &Value) -> Result<(String, String), Context> {
+    let name = text(&variable["name"]);
+    match variable["type"].as_str() {
+        None | Some("PLAINTEXT") => Ok((name, text(&variable["value"]))),
+        Some(other) => Err(Context::new(
+            "CLIENT_ERROR",
+            format!("The environment variable {name} is of type {other}, which the sandbox does not have"),
+        )),
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,138 @@
+//! A build's log, on its way to CloudWatch Logs while the build runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use awsim_core::AwsError;
+use chrono::Utc;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::authz::sessions::TemporaryCredentials;
+use crate::services::Services;
+
+/// Lines are gathered for this long at most; the first after a pause goes at once.
+const GATHER: Duration = Duration::from_millis(40);
+/// What `PutLogEvents` takes at once, with room to spare.
+const BATCH_LINES: usize = 1000;
+const BATCH_BYTES: usize = 900_000;
+/// Lines that may wait before a build's output has to.
+const WAITING: usize = 4096;
+
+/// Where a build's log goes.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) region: String,
+    pub(super) group: String,
+    pub(super) stream: String,
+}
+
+/// The build's end of the log.
+pub(super) struct Log {
+    lines: mpsc::Sender<(i64, String)>,
+    writer: JoinHandle<()>,
+}
+
+impl Log {
+    /// Makes the stream, and the group if it is missing, as the service role.
+    pub(super) async fn open(
+        services: Arc<Services>,
+        role: TemporaryCredentials,
+        place: Place,
+    ) -> Result<Self, AwsError> {
+        let writer = Writer { services, role, place };
+        match writer.call("CreateLogStream", json!({})).await {
+            Err(error) if error.code == "ResourceNotFoundException" => {
+                writer.call("CreateLogGroup", json!({})).await?;
+                writer.call("CreateLogStream", json!({})).await?;
+            }
+            made => made?,
+        }
+        let (lines, incoming) = mpsc::channel(WAITING);
+        let writer = tokio::spawn(writer.write(incoming));
+        Ok(Self { lines, writer })
+    }
+
+    /// A line of a command's output.
+    pub(super) async fn line(&self, text: &str) {
+        // CodeBuild keeps the line's end. A closed channel means that the sandbox ends: nobody will read this.
+        let line = (Utc::now().timestamp_millis(), format!("{text}\n"));
+        let _ = self.lines.send(line).await;
+    }
+
+    /// A line of CodeBuild's own.
+    pub(super) async fn container(&self, text: &str) {
+        let time = Utc::now().format("%Y/%m/%d %H:%M:%S%.6f");
+        self.line(&format!("[Container] {time} {text}")).await;
+    }
+
+    /// Writes what is still on its way.
+    pub(super) async fn close(self) {
+        drop(self.lines);
+        let _ = self.writer.await;
+    }
+}
+
+/// CodeBuild's end of the log: with the rights of the build's service role.
+struct Writer {
+    services: Arc<Services>,
+    role: TemporaryCredentials,
+    place: Place,
+}
+
+impl Writer {
+    async fn write(self, mut lines: mpsc::Receiver<(i64, String)>) {
+        let mut next_flush = Instant::now();
+        let mut batch = Vec::new();
+        let mut open = true;
+        while open {
+            open = lines.recv_many(&mut batch, BATCH_LINES).await > 0;
+            while open && batch.len() < BATCH_LINES {
+                match timeout_at(next_flush, lines.recv_many(&mut batch, BATCH_LINES)).await {
+                    Ok(0) => open = false,
+                    Ok(_) => {}
+                    Err(_) => break,
+                }
+            }
+            self.put(std::mem::take(&mut batch)).await;
+            next_flush = Instant::now() + GATHER;
+        }
+    }
+
+    async fn put(&self, lines: Vec<(i64, String)>) {
+        let mut events: Vec<Value> = Vec::new();
+        let mut bytes = 0;
+        for (at, text) in lines {
+            if bytes + text.len() > BATCH_BYTES {
+                self.send(std::mem::take(&mut events)).await;
+                bytes = 0;
+            }
+            bytes += text.len();
+            events.push(json!({ "timestamp": at, "message": text }));
+        }
+        self.send(events).await;
+    }
+
+    async fn send(&self, events: Vec<Value>) {
+        if events.is_empty() {
+            return;
+        }
+        // The group may have been deleted under the build, or the role may not write; the build goes on all the same, as
+        // on AWS.
+        let _ = self.call("PutLogEvents", json!({ "logEvents": events })).await;
+    }
+
+    /// An operation on the stream, or on its group.
+    async fn call(&self, operation: &str, mut input: Value) -> Result<(), AwsError> {
+        input["logGroupName"] = json!(self.place.group);
+        if operation != "CreateLogGroup" {
+            input["logStreamName"] = json!(self.place.stream);
+        }
+        match self.services.call_as(&self.role, "logs", &self.place.region, operation, input).await {
+            Err(error) if error.code != "ResourceAlreadyExistsException" => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! CodeBuild: projects, and builds that really run.
+//!
+//! A build runs its buildspec's commands in a shell of its own, with the credentials of the project's service role and
+//! nothing of the sandbox's environment. `docker`, `aws` and `cargo` on its PATH are the stand-ins in
+//! [`crate::standin`]. Its log goes to CloudWatch Logs while it runs.
+
+mod build;
+mod buildspec;
+mod environment;
+mod leftovers;
+mod log;
+pub(crate) mod permissions;
+mod phase;
+mod project;
+mod run;
+mod shell;
+mod source;
+mod start;
+#[cfg(test)]
+mod tests;
+mod toolchain;
+mod yaml;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler, cap_max_results, paginate};
+use chrono::Utc;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+
+use self::build::Build;
+use crate::services::Services;
+
+/// The service's name, in signatures and in snapshots.
+const SERVICE: &str = "codebuild";
+/// Who assumes the service role.
+const PRINCIPAL: &str = "codebuild.amazonaws.com";
+
+/// Ends the builds' processes that the killed sandbox of this data directory has left.
+pub(crate) fn end_leftovers(data_dir: &std::path::Path) {
+    leftovers::kill_below(&builds_below(data_dir));
+}
+
+/// Where builds have their directories.
+fn builds_below(data_dir: &std::path::Path) -> PathBuf {
+    data_dir.join(SERVICE).join("builds")
+}
+
+/// A file of the function's source, as it is embedded in the program: its path and its bytes.
+pub type EmbeddedFile = (&'static str, &'static [u8]);
+
+/// The source of the function: its files.
+pub type FunctionFiles = fn() -> &'static [EmbeddedFile];
+
+/// What of the program takes part in builds.
+pub(crate) struct BuildHost {
+    /// The executable that the stand-ins are links to.
+    pub(crate) program: PathBuf,
+    /// The function's source, for projects that name GitHub.
+    pub(crate) function: FunctionFiles,
+}
+
+struct Store {
+    services: Arc<Services>,
+    host: BuildHost,
+    state: Mutex<State>,
+    /// Builds that are running.
+    running: Mutex<HashMap<String, Running>>,
+    timeout: BuildTimeout,
+}
+
+/// When a build's time is over.
+enum BuildTimeout {
+    /// After the minutes that its project allows.
+    ByClock,
+    /// When the test says so.
+    #[cfg(test)]
+    OnSignal(Arc<tokio::sync::Notify>),
+}
+
+impl BuildTimeout {
+    /// Waits until a build that may take `minutes` has taken too long.
+    async fn expire(&self, minutes: u32) {
+        match self {
+            Self::ByClock => tokio::time::sleep(Duration::from_secs(60) * minutes).await,
+            #[cfg(test)]
+            Self::OnSignal(signal) => signal.notified().await,
+        }
+    }
+}
+
+/// How to stop a build, and how to know that it has ended.
+struct Running {
+    stop: watch::Sender<bool>,
+    ended: watch::Receiver<bool>,
+}
+
+/// What survives a restart.
+#[derive(Default, Serialize, Deserialize)]
+struct State {
+    /// Projects by region and name, as `BatchGetProjects` shows them.
+    projects: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
+    /// Builds by id.
+    builds: BTreeMap<String, Build>,
+    /// How many builds a project (by ARN) has had.
+    numbers: BTreeMap<String, u64>,
+}
+
+impl Store {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        crate::sync::lock(&self.state)
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<String, Running>> {
+        crate::sync::lock(&self.running)
+    }
+
+    /// Changes a build, and keeps the change.
+    fn change(&self, id: &str, change: impl FnOnce(&mut Build)) {
+        if let Some(build) = self.lock().builds.get_mut(id) {
+            change(build);
+        }
+        self.services.save(SERVICE);
+    }
+}
+
+/// CodeBuild's API.
+pub(crate) struct CodeBuildService {
+    store: Arc<Store>,
+}
+
+impl CodeBuildService {
+    /// No projects, no builds.
+    pub(crate) fn new(services: Arc<Services>, host: BuildHost) -> Self {
+        Self::with_timeout(services, host, BuildTimeout::ByClock)
+    }
+
+    fn with_timeout(services: Arc<Services>, host: BuildHost, timeout: BuildTimeout) -> Self {
+        Self { store: Arc::new(Store { services, host, state: Mutex::default(), running: Mutex::default(), timeout }) }
+    }
+
+    /// Ends the builds that an earlier sandbox has left unfinished.
+    pub(crate) fn clear_leftovers(&self) {
+        for build in self.store.lock().builds.values_mut().filter(|build| !build.is_complete()) {
+            leftovers::kill(&build.id);
+            build.abandon();
+        }
+        // What cannot be removed costs only space.
+        let _ = self.store.remove_directory(None);
+    }
+
+    /// Stops every build and waits until its processes are gone: before the sandbox ends.
+    pub(crate) async fn close(&self) {
+        let ids: Vec<_> = self.store.running().keys().cloned().collect();
+        for id in ids {
+            self.store.stop_and_wait(&id).await;
+        }
+    }
+}
+
+#[async_trait]
+impl ServiceHandler for CodeBuildService {
+    fn service_name(&self) -> &str {
+        SERVICE
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::AwsJson1_1
+    }
+
+    async fn handle(&self, operation: &str, input: Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+        let store = &self.store;
+        let input = &input;
+        match operation {
+            "CreateProject" => store.create_project(input, ctx).await,
+            "UpdateProject" => store.update_project(input, ctx).await,
+            "DeleteProject" => store.delete_project(input, ctx),
+            "BatchGetProjects" => store.get_projects(input, ctx),
+            "ListProjects" => store.list_projects(input, ctx),
+
+            "StartBuild" => store.start_build(input, ctx),
+            "RetryBuild" => store.retry_build(input, ctx),
+            "StopBuild" => store.stop_build(input, ctx).await,
+            "BatchGetBuilds" => store.get_builds(input, ctx),
+            "ListBuilds" => store.list_builds(None, input, ctx),
+            "ListBuildsForProject" => store.list_builds(Some(text(input, "projectName")?), input, ctx),
+            "BatchDeleteBuilds" => store.delete_builds(input, ctx),
+
+            other => Err(AwsError::unknown_operation(other)),
+        }
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        serde_json::to_vec(&*self.store.lock()).ok()
+    }
+
+    fn restore(&self, data: &[u8]) -> Result<(), String> {
+        *self.store.lock() = serde_json::from_slice(data).map_err(|error| error.to_string())?;
+        Ok(())
+    }
+}
+
+/// A member of the request that must be there.
+fn text<'a>(input: &'a Value, member: &str) -> Result<&'a str, AwsError> {
+    input[member].as_str().ok_or_else(|| invalid(format!("Invalid input: {member} is required")))
+}
+
+fn invalid(message: impl Into<String>) -> AwsError {
+    AwsError::bad_request("InvalidInputException", message)
+}
+
+/// The time as awsJson has it: seconds, with a fraction.
+fn now() -> f64 {
+    Utc::now().timestamp_millis() as f64 / 1000.0
+}
+
+/// The account in an ARN.
+fn account_of(arn: &str) -> &str {
+    arn.split(':').nth(4).unwrap_or_default()
+}
+
+/// One page of a listing, each item under its unique key; CodeBuild's pages have 100 items.
+fn listing(mut items: Vec<(String, Value)>, member: &str, input: &Value) -> Result<Value, AwsError> {
+    items.sort_by(|one, other| one.0.cmp(&other.0));
+    let size = cap_max_results(input["maxResults"].as_i64(), 100, 100);
+    let page = paginate(items, size, input["nextToken"].as_str(), |(key, _)| key.clone())?;
+    let values = page.items.into_iter().map(|(_, value)| value).collect();
+    let mut answer = Map::from_iter([(member.to_owned(), Value::Array(values))]);
+    if let Some(token) = page.next_token {
+        answer.insert("nextToken".to_owned(), json!(token));
+    }
+    Ok(Value::Object(answer))
+}

@@ -1,0 +1,372 @@
+//! The one shell in which a build's commands run, so that variables and the directory carry over from one to the next.
+//!
+//! A small script in the shell reads the names of command files from standard input and sources them, each with an empty
+//! standard input of its own. Behind each command's output, in the same pipe and so in order, it writes a mark with the
+//! exit status. A command that ends the shell (`exit`) ends only itself: the next one gets a new shell with the exported
+//! variables and the directory of the old. Its umask is CodeBuild's, whatever the sandbox's is.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use thumbctl_platform::write_failure::WriteFailure;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::pipe;
+use tokio::process::{Child, ChildStdin, Command};
+
+use super::buildspec::Interpreter;
+use super::log::Log;
+use crate::marked_processes::ProcessMark;
+
+const DRIVER: &str = r#"__mark=$1 __dir=$2
+umask 022
+set --
+exec 9>&1
+[ -f "$__dir/exported" ] && . "$__dir/exported"
+trap '__status=$?; export -p >"$__dir/exported"; pwd >"$__dir/directory"; printf "\036%s exit %d\n" "$__mark" "$__status" >&9' EXIT
+while IFS=' ' read -r __file CODEBUILD_BUILD_SUCCEEDING; do
+  export CODEBUILD_BUILD_SUCCEEDING
+  . "$__dir/$__file" </dev/null
+  printf '\036%s done %d\n' "$__mark" "$?" >&9
+done
+trap - EXIT
+"#;
+
+/// A line without an end is broken here: CloudWatch Logs takes 256 KB.
+const LONGEST_LINE: usize = 200 * 1024;
+
+/// Runs commands, one after another.
+pub(super) struct Shell {
+    interpreter: PathBuf,
+    /// The shell's own files, outside of what the build sees as its directory.
+    control: PathBuf,
+    source: PathBuf,
+    environment: Vec<(String, String)>,
+    /// What the processes of the build are found by.
+    process_mark: ProcessMark,
+    mark: String,
+    commands: usize,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+    /// Kills what is left when the shell is done with.
+    _group: Group,
+    commands: ChildStdin,
+    output: pipe::Receiver,
+    lines: Lines,
+}
+
+/// All processes that the shell has started and that have stayed in its group; killed when this is dropped.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // Gone already is fine.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Shell {
+    /// A shell that will start in `source`, with nothing but `environment`.
+    pub(super) fn new(
+        kind: Interpreter,
+        control: PathBuf,
+        source: PathBuf,
+        environment: Vec<(String, String)>,
+        process_mark: ProcessMark,
+    ) -> io::Result<Self> {
+        let interpreter = interpreter(kind).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                "neither bash nor sh is installed: the sandbox runs the buildspec's commands with it",
+            )
+        })?;
+        std::fs::write(control.join("driver.sh"), DRIVER)?;
+        Ok(Self {
+            interpreter,
+            control,
+            source,
+            environment,
+            process_mark,
+            mark: uuid::Uuid::new_v4().simple().to_string(),
+            commands: 0,
+            running: None,
+        })
+    }
+
+    /// Runs one command, its output going to the log, and answers how it ended.
+    pub(super) async fn run(&mut self, command: &str, succeeding: bool, log: &Log) -> io::Result<CommandEnd> {
+        self.commands += 1;
+        let file = format!("command-{}.sh", self.commands);
+        tokio::fs::write(self.control.join(&file), format!("{command}\n")).await?;
+        let mut running = match self.running.take() {
+            Some(running) => running,
+            None => self.start()?,
+        };
+        let order = format!("{file} {}\n", u8::from(succeeding));
+        // A shell that a command of before has killed behind our back cannot take orders: that is this command's end.
+        let _ = running.commands.write_all(order.as_bytes()).await;
+        let (ended, write_failure) = running.until_mark(log).await?;
+        if ended.alive {
+            self.running = Some(running);
+        }
+        let is_full = || self.disk_is_full().then_some(WriteFailure::NoSpace);
+        Ok(match ended.status {
+            0 => CommandEnd { status: 0, write_failure: None },
+            status => CommandEnd { status, write_failure: write_failure.or_else(is_full) },
+        })
+    }
+
+    /// Whether the build can write nothing any more: a command need not have printed why it failed.
+    fn disk_is_full(&self) -> bool {
+        rustix::fs::statvfs(&self.control).is_ok_and(|disk| disk.f_blocks > 0 && disk.f_bavail == 0)
+    }
+
+    /// Variables of the shell, exported or not, as they are now.
+    pub(super) async fn values(&mut self, names: &[String], log: &Log) -> io::Result<Vec<(String, String)>> {
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let printing: String = names
+            .iter()
+            .filter(|name| !name.is_empty() && name.bytes().all(is_word))
+            .map(|name| format!("printf '%s\\0' \"{name}=${{{name}-}}\"\n"))
+            .collect();
+        let script = format!("{{\n:\n{printing}}} >\"$__dir/values\"");
+        self.run(&script, true, log).await?;
+        let values = tokio::fs::read_to_string(self.control.join("values")).await?;
+        Ok(values
+            .split_terminator('\0')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect())
+    }
+
+    fn start(&self) -> io::Result<Running> {
+        let (reader, writer) = io::pipe()?;
+        let directory = std::fs::read_to_string(self.control.join("directory")).ok();
+        let directory = directory
+            .map(|path| PathBuf::from(path.trim_end_matches('\n')))
+            .filter(|path| path.is_dir())
+            .unwrap_or_else(|| self.source.clone());
+        let mut command = Command::new(&self.interpreter);
+        command
+            .arg(self.control.join("driver.sh"))
+            .arg(&self.mark)
+            .arg(&self.control)
+            .current_dir(directory)
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .process_group(0)
+            .kill_on_drop(true)
+            .stdin(Stdio::piped())
+            .stdout(writer.try_clone()?)
+            .stderr(writer);
+        let mut child = command.spawn()?;
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(shell) = group {
+            // It has no command yet, so everything that it will start inherits this.
+            self.process_mark.limit(shell);
+        }
+        let commands = child.stdin.take().ok_or_else(|| io::Error::other("the shell has no standard input"))?;
+        Ok(Running {
+            child,
+            _group: Group(group),
+            commands,
+            output: pipe::Receiver::from_owned_fd(reader.into())?,
+            lines: Lines::new(&self.mark),
+        })
+    }
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CommandEnd {
+    /// The exit status, or 128 and the signal's number.
+    pub(super) status: i32,
+    /// What kept a command that failed from writing, if that is why.
+    pub(super) write_failure: Option<WriteFailure>,
+}
+
+/// How a command ended, and whether the shell is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ended {
+    status: i32,
+    alive: bool,
+}
+
+impl Running {
+    /// Passes the output on up to the next mark. Also answers the last write failure that the output names.
+    async fn until_mark(&mut self, log: &Log) -> io::Result<(Ended, Option<WriteFailure>)> {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut write_failure = None;
+        loop {
+            while let Some(item) = self.lines.next() {
+                match item {
+                    Item::Line(line) => {
+                        write_failure = WriteFailure::in_text(&line).or(write_failure);
+                        log.line(&line).await;
+                    }
+                    Item::Mark(ended) => return Ok((ended, write_failure)),
+                }
+            }
+            tokio::select! {
+                read = self.output.read(&mut buffer) => match read? {
+                    0 => break,
+                    length => self.lines.feed(&buffer[..length]),
+                },
+                _ = self.child.wait() => {
+                    // What it had written before is still in the pipe; others may hold that open, so no waiting for its end.
+                    while let Ok(length @ 1..) = self.output.try_read(&mut buffer) {
+                        self.lines.feed(&buffer[..length]);
+                    }
+                    break;
+                }
+            }
+        }
+        let mut marked = None;
+        self.lines.finish();
+        while let Some(item) = self.lines.next() {
+            match item {
+                Item::Line(line) => {
+                    write_failure = WriteFailure::in_text(&line).or(write_failure);
+                    log.line(&line).await;
+                }
+                Item::Mark(ended) => marked = Some(ended.status),
+            }
+        }
+        let exit = self.child.wait().await?;
+        let signal = std::os::unix::process::ExitStatusExt::signal(&exit);
+        let status = marked.or(exit.code()).unwrap_or_else(|| 128 + signal.unwrap_or_default());
+        Ok((Ended { status, alive: false }, write_failure))
+    }
+}
+
+/// Output, cut into lines and marks.
+struct Lines {
+    mark: Vec<u8>,
+    pending: Vec<u8>,
+    /// How much of `pending` is known to have no end of line.
+    searched: usize,
+    finished: bool,
+}
+
+enum Item {
+    Line(String),
+    Mark(Ended),
+}
+
+impl Lines {
+    fn new(mark: &str) -> Self {
+        Self { mark: [b"\x1e", mark.as_bytes(), b" "].concat(), pending: Vec::new(), searched: 0, finished: false }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+    }
+
+    /// No more output: what is left is a line, too.
+    fn finish(&mut self) {
+        self.finished = true;
+    }
+
+    fn next(&mut self) -> Option<Item> {
+        let end = self.pending[self.searched..].iter().position(|byte| *byte == b'\n').map(|at| self.searched + at);
+        let (length, skip) = match end {
+            Some(end) => (end, 1),
+            None if self.pending.len() > LONGEST_LINE => (LONGEST_LINE, 0),
+            None if self.finished && !self.pending.is_empty() => (self.pending.len(), 0),
+            None => {
+                self.searched = self.pending.len();
+                return None;
+            }
+        };
+        self.searched = 0;
+        let line = &self.pending[..length];
+        if let Some(at) = find(line, &self.mark) {
+            if at > 0 {
+                // A command whose last line has no end: the line first, the mark at the next look.
+                let text = text(&line[..at]);
+                self.pending.drain(..at);
+                return Some(Item::Line(text));
+            }
+            let ended = self.ended(&line[self.mark.len()..]);
+            self.pending.drain(..length + skip);
+            return Some(Item::Mark(ended));
+        }
+        let line = text(line);
+        self.pending.drain(..length + skip);
+        Some(Item::Line(line))
+    }
+
+    fn ended(&self, words: &[u8]) -> Ended {
+        let words = String::from_utf8_lossy(words);
+        let (word, status) = words.split_once(' ').unwrap_or((&*words, ""));
+        Ended { status: status.trim().parse().unwrap_or(1), alive: word == "done" }
+    }
+}
+
+fn find(line: &[u8], mark: &[u8]) -> Option<usize> {
+    line.windows(mark.len()).position(|window| window == mark)
+}
+
+fn text(line: &[u8]) -> String {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    String::from_utf8_lossy(line).into_owned()
+}
+
+/// `bash`, as in CodeBuild's images, or else `sh`; `sh` where the buildspec asks for it.
+fn interpreter(kind: Interpreter) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let names: &[&str] = match kind {
+        Interpreter::Bash => &["bash", "sh"],
+        Interpreter::Sh => &["sh"],
+    };
+    names.iter().find_map(|name| {
+        [PathBuf::from("/bin"), PathBuf::from("/usr/bin")]
+            .into_iter()
+            .chain(std::env::split_paths(&path))
+            .map(|dir| dir.join(name))
+            .find(|file| file.is_file())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(lines: &mut Lines) -> Vec<String> {
+        std::iter::from_fn(|| lines.next())
+            .map(|item| match item {
+                Item::Line(line) => line,
+                Item::Mark(ended) => format!("<{} {}>", ended.status, ended.alive),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn output_is_cut_into_lines_and_marks_wherever_it_is_split() {
+        let output = b"one\r\ntwo\x1em done 0\n\x1em exit 3\nlast";
+        for cut in 0..output.len() {
+            let mut lines = Lines::new("m");
+            let mut found = Vec::new();
+            for part in [&output[..cut], &output[cut..]] {
+                lines.feed(part);
+                found.extend(all(&mut lines));
+            }
+            lines.finish();
+            found.extend(all(&mut lines));
+            assert_eq!(found, ["one", "two", "<0 true>", "<3 false>", "last"], "{cut}");
+        }
+    }
+
+    #[test]
+    fn an_endless_line_is_broken() {
+        let mut lines = Lines::new("m");
+        lines.feed(&vec![b'x'; LONGEST_LINE + 5]);
+        assert_eq!(all(&mut lines), ["x".repeat(LONGEST_LINE)]);
+    }
+}

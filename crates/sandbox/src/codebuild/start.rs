@@ -1,0 +1,243 @@
+//! Starting and stopping builds.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use awsim_core::{AwsError, RequestContext};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::build::{Build, Retry};
+use super::phase::{Context, PhaseKind, Status};
+use super::{Running, SERVICE, State, Store, invalid, now, project, run, text};
+use crate::storage::tree;
+
+/// Where, in CodeBuild's directory, builds have theirs.
+const BUILDS: &str = "builds";
+
+/// What of a project a build takes over.
+const TAKEN_OVER: [&str; 9] = [
+    "source",
+    "sourceVersion",
+    "artifacts",
+    "cache",
+    "environment",
+    "serviceRole",
+    "timeoutInMinutes",
+    "queuedTimeoutInMinutes",
+    "logsConfig",
+];
+
+/// What `StartBuild` may say instead of the project: its member, and where that goes.
+const OVERRIDES: [(&str, &str, &str); 14] = [
+    ("sourceVersion", "sourceVersion", ""),
+    ("artifactsOverride", "artifacts", ""),
+    ("cacheOverride", "cache", ""),
+    ("serviceRoleOverride", "serviceRole", ""),
+    ("timeoutInMinutesOverride", "timeoutInMinutes", ""),
+    ("queuedTimeoutInMinutesOverride", "queuedTimeoutInMinutes", ""),
+    ("logsConfigOverride", "logsConfig", ""),
+    ("sourceTypeOverride", "source", "type"),
+    ("sourceLocationOverride", "source", "location"),
+    ("buildspecOverride", "source", "buildspec"),
+    ("imageOverride", "environment", "image"),
+    ("computeTypeOverride", "environment", "computeType"),
+    ("environmentTypeOverride", "environment", "type"),
+    ("privilegedModeOverride", "environment", "privilegedMode"),
+];
+
+impl Store {
+    /// Where running builds have their directories.
+    pub(super) fn builds_dir(&self) -> PathBuf {
+        super::builds_below(self.services.data_dir())
+    }
+
+    /// Removes the directory of a build, or of all.
+    pub(super) fn remove_directory(&self, build: Option<&OsStr>) -> io::Result<()> {
+        match build {
+            Some(build) => tree::remove(&self.builds_dir(), build),
+            None => tree::remove(&self.services.data_dir().join(SERVICE), BUILDS),
+        }
+    }
+
+    pub(super) fn start_build(self: &Arc<Self>, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+        project::check_shapes(input)?;
+        let name = project::unqualified(text(input, "projectName")?);
+        let build = {
+            let mut state = self.lock();
+            let token = input["idempotencyToken"].as_str();
+            // On AWS a token is remembered for five minutes; here, for as long as its build is.
+            if let Some(known) = token.and_then(|token| state.build_of_token(&ctx.region, name, token)) {
+                return Ok(json!({ "build": known.describe() }));
+            }
+            let project = state.project(&ctx.region, name, &ctx.account_id)?;
+            let mut settings: serde_json::Map<_, _> = TAKEN_OVER
+                .iter()
+                .filter_map(|member| Some(((*member).to_owned(), project.get(*member)?.clone())))
+                .collect();
+            settings.insert("encryptionKey".to_owned(), project["encryptionKey"].clone());
+            let limit = project.get("concurrentBuildLimit").and_then(Value::as_u64);
+            let retries = input["autoRetryLimitOverride"].as_u64().or_else(|| project.get("autoRetryLimit")?.as_u64());
+            override_settings(&mut settings, input);
+            project::check(&settings)?;
+            let running =
+                state.builds.values().filter(|it| it.region == ctx.region && it.project == name && !it.is_complete());
+            if let Some(limit) = limit.filter(|limit| running.count() as u64 >= *limit) {
+                return Err(AwsError::bad_request(
+                    "AccountLimitExceededException",
+                    format!("Cannot have more than {limit} active builds for the project {name}"),
+                ));
+            }
+            let build = Build {
+                arn: String::new(),
+                region: ctx.region.clone(),
+                project: name.to_owned(),
+                number: 0,
+                initiator: ctx.access_key.clone().unwrap_or_else(|| "sandbox".to_owned()),
+                start: now(),
+                end: None,
+                status: Status::InProgress,
+                phases: Vec::new(),
+                settings,
+                stream: None,
+                token: token.map(str::to_owned),
+                retry: Retry { limit: retries.unwrap_or(0), ..Retry::default() },
+                exported: Vec::new(),
+                id: String::new(),
+            };
+            state.submit(build, &ctx.account_id)
+        };
+        Ok(self.launch(build))
+    }
+
+    /// `RetryBuild`: another build with the settings of one that has ended.
+    pub(super) fn retry_build(self: &Arc<Self>, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+        let name = text(input, "id")?;
+        let build = {
+            let mut state = self.lock();
+            let known = state.find_build(&ctx.region, name).ok_or_else(|| not_found(name))?;
+            if !known.is_complete() {
+                return Err(invalid(format!("Build {} is still in progress, it cannot be retried", known.id)));
+            }
+            let token = input["idempotencyToken"].as_str();
+            if let Some(known) = token.and_then(|token| state.build_of_token(&ctx.region, &known.project, token)) {
+                return Ok(json!({ "build": known.describe() }));
+            }
+            let initiator = ctx.access_key.clone().unwrap_or_else(|| "sandbox".to_owned());
+            let build = Build { initiator, token: token.map(str::to_owned), ..known.anew(Retry::default()) };
+            state.submit(build, &ctx.account_id)
+        };
+        Ok(self.launch(build))
+    }
+
+    /// Tries a build again that has failed, if it or its phase says so.
+    fn retry_automatically(self: &Arc<Self>, id: &str, retries: Option<u64>) {
+        let next = {
+            let mut state = self.lock();
+            let Some(failed) = state.builds.get_mut(id) else { return };
+            failed.retry.limit = retries.unwrap_or(failed.retry.limit);
+            if failed.retry.number >= failed.retry.limit {
+                return;
+            }
+            let (number, limit) = (failed.retry.number + 1, failed.retry.limit);
+            let previous = Some(failed.arn.clone());
+            let account = super::account_of(&failed.arn).to_owned();
+            let next = failed.anew(Retry { number, limit, previous, next: None });
+            let next = state.submit(next, &account);
+            if let Some(failed) = state.builds.get_mut(id) {
+                failed.retry.next = Some(next.arn.clone());
+            }
+            next
+        };
+        self.launch(next);
+        self.services.save(SERVICE);
+    }
+
+    /// Sets a build going, and says what `StartBuild` answers.
+    fn launch(self: &Arc<Self>, build: Build) -> Value {
+        let (stop, stopping) = watch::channel(false);
+        let (end, ended) = watch::channel(false);
+        let answer = json!({ "build": build.describe() });
+        self.running().insert(build.id.clone(), Running { stop, ended });
+        let store = Arc::clone(self);
+        tokio::spawn(async move {
+            let id = build.id.clone();
+            let how = run::run(&store, build, stopping).await;
+            store.running().remove(&id);
+            if how.status == Status::Failed {
+                store.retry_automatically(&id, how.retries);
+            }
+            end.send_replace(true);
+        });
+        answer
+    }
+
+    pub(super) async fn stop_build(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+        let name = text(input, "id")?;
+        let id =
+            self.lock().find_build(&ctx.region, name).map(|build| build.id.clone()).ok_or_else(|| not_found(name))?;
+        self.stop_and_wait(&id).await;
+        let state = self.lock();
+        let build = state.builds.get(&id).ok_or_else(|| not_found(name))?;
+        if !build.is_complete() {
+            return Err(invalid(format!("Build {id} cannot be stopped")));
+        }
+        Ok(json!({ "build": build.describe() }))
+    }
+
+    /// Stops a build, if it is running, and comes back when it has ended.
+    pub(super) async fn stop_and_wait(&self, id: &str) {
+        let ended = self.running().get(id).map(|running| {
+            running.stop.send_replace(true);
+            running.ended.clone()
+        });
+        if let Some(mut ended) = ended {
+            // An error means that the build's task is gone, which is an end, too.
+            let _ = ended.wait_for(|ended| *ended).await;
+        }
+    }
+}
+
+impl State {
+    /// Gives a build its name and number, and puts it into the queue.
+    fn submit(&mut self, build: Build, account: &str) -> Build {
+        let number = self.numbers.entry(project::arn(&build.region, account, &build.project)).or_default();
+        *number += 1;
+        let id = format!("{}:{}", build.project, uuid::Uuid::new_v4());
+        let arn = format!("arn:aws:codebuild:{}:{account}:build/{id}", build.region);
+        let mut build = Build { arn, number: *number, id: id.clone(), ..build };
+        build.enter(PhaseKind::Submitted);
+        build.leave(Status::Succeeded, Context::default());
+        build.enter(PhaseKind::Queued);
+        self.builds.insert(id, build.clone());
+        build
+    }
+}
+
+fn not_found(id: &str) -> AwsError {
+    AwsError::bad_request("ResourceNotFoundException", format!("Build cannot be found: {id}"))
+}
+
+fn override_settings(settings: &mut serde_json::Map<String, Value>, input: &Value) {
+    for (given, member, inner) in OVERRIDES {
+        let value = &input[given];
+        if value.is_null() {
+            continue;
+        }
+        let slot = settings.entry(member).or_insert(Value::Null);
+        match inner {
+            "" => *slot = value.clone(),
+            inner => slot[inner] = value.clone(),
+        }
+    }
+    let variables = input["environmentVariablesOverride"].as_array();
+    let Some(kept) = settings.get_mut("environment").and_then(|it| it["environmentVariables"].as_array_mut()) else {
+        return;
+    };
+    for variable in variables.into_iter().flatten() {
+        kept.retain(|other| other["name"] != variable["name"]);
+        kept.push(variable.clone());
+    }
+}

@@ -1,0 +1,193 @@
+//! The container registry: repositories, images and layers behind two front doors, ECR's own API and docker's `/v2/`.
+//!
+//! `awsim-ecr` is not used: it neither checks nor keeps layers, has no `/v2/`, and names repositories after `localhost`.
+//! Layers' bytes are kept by hash in the sandbox's blobs, streamed, never whole in memory.
+
+mod image;
+mod layer;
+mod manifest;
+pub(crate) mod permissions;
+mod registry;
+mod repository;
+mod resolve;
+mod token;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
+use chrono::Utc;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use self::layer::Uploads;
+use self::repository::Repository;
+use crate::authz::access::Access;
+use crate::services::{BlobUser, Services};
+
+pub(crate) use self::registry::{REGISTRY_HEADER, Registry};
+pub(crate) use self::resolve::{ImageError, Images};
+
+/// The service's name, in signatures and in snapshots.
+const SERVICE: &str = "ecr";
+
+/// What every front door of the registry shares.
+pub(crate) struct Store {
+    services: Arc<Services>,
+    state: Mutex<State>,
+    uploads: Uploads,
+}
+
+/// What survives a restart; unfinished layer uploads do not, clients begin those again.
+#[derive(Serialize, Deserialize)]
+struct State {
+    /// Signs passwords and download links, so that both outlive the process without being kept.
+    secret: String,
+    /// Repositories by region, then by name.
+    regions: BTreeMap<String, BTreeMap<String, Repository>>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { secret: uuid::Uuid::new_v4().to_string(), regions: BTreeMap::new() }
+    }
+}
+
+impl Store {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        crate::sync::lock(&self.state)
+    }
+}
+
+impl State {
+    fn repository(&self, at: &At<'_>) -> Result<&Repository, AwsError> {
+        self.regions.get(at.region).and_then(|names| names.get(at.name)).ok_or_else(|| at.not_found())
+    }
+
+    fn repository_mut(&mut self, at: &At<'_>) -> Result<&mut Repository, AwsError> {
+        self.regions.get_mut(at.region).and_then(|names| names.get_mut(at.name)).ok_or_else(|| at.not_found())
+    }
+}
+
+/// Where a repository is.
+struct At<'a> {
+    account: &'a str,
+    region: &'a str,
+    name: &'a str,
+}
+
+impl<'a> At<'a> {
+    /// The repository that a request to ECR's API names.
+    fn of(input: &'a Value, ctx: &'a RequestContext) -> Result<Self, AwsError> {
+        if let Some(registry) = input["registryId"].as_str()
+            && registry != ctx.account_id
+        {
+            return Err(AwsError::bad_request(
+                "RepositoryNotFoundException",
+                format!("There is no registry with id '{registry}' in the sandbox"),
+            ));
+        }
+        Ok(Self { account: &ctx.account_id, region: &ctx.region, name: text(input, "repositoryName")? })
+    }
+
+    fn not_found(&self) -> AwsError {
+        AwsError::bad_request(
+            "RepositoryNotFoundException",
+            format!(
+                "The repository with name '{}' does not exist in the registry with id '{}'",
+                self.name, self.account
+            ),
+        )
+    }
+}
+
+/// A member of the request that must be there.
+fn text<'a>(input: &'a Value, member: &str) -> Result<&'a str, AwsError> {
+    input[member].as_str().ok_or_else(|| invalid(format!("{member} is required")))
+}
+
+fn invalid(message: impl Into<String>) -> AwsError {
+    AwsError::bad_request("InvalidParameterException", message)
+}
+
+/// The time as awsJson has it: seconds, with a fraction.
+fn now() -> f64 {
+    Utc::now().timestamp_millis() as f64 / 1000.0
+}
+
+/// ECR's own API.
+pub(crate) struct EcrService {
+    store: Arc<Store>,
+}
+
+impl EcrService {
+    /// An empty registry.
+    pub(crate) fn new(services: Arc<Services>) -> Self {
+        Self { store: Arc::new(Store { services, state: Mutex::default(), uploads: Uploads::default() }) }
+    }
+
+    /// Docker's front door, for requests to `/v2/`.
+    pub(crate) fn registry(&self, access: Arc<Access>) -> Registry {
+        Registry::new(Arc::clone(&self.store), access)
+    }
+
+    /// What Lambda needs of the registry: the image behind a URI.
+    pub(crate) fn images(&self) -> Images {
+        Images::new(Arc::clone(&self.store))
+    }
+}
+
+impl BlobUser for EcrService {
+    fn blobs_in_use(&self) -> Vec<String> {
+        let state = self.store.lock();
+        let repositories = state.regions.values().flat_map(BTreeMap::values);
+        repositories
+            .flat_map(|repository| repository.layers.keys())
+            .filter_map(|digest| manifest::hex_of(digest))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+#[async_trait]
+impl ServiceHandler for EcrService {
+    fn service_name(&self) -> &str {
+        SERVICE
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::AwsJson1_1
+    }
+
+    async fn handle(&self, operation: &str, input: Value, ctx: &RequestContext) -> Result<Value, AwsError> {
+        let store = &*self.store;
+        let input = &input;
+        match operation {
+            "GetAuthorizationToken" => Ok(store.authorization(ctx)),
+
+            "InitiateLayerUpload" => store.initiate_upload(input, ctx).await,
+            "UploadLayerPart" => store.upload_part(input, ctx).await,
+            "CompleteLayerUpload" => store.complete_upload(input, ctx).await,
+            "BatchCheckLayerAvailability" => store.check_layers(input, ctx),
+            "GetDownloadUrlForLayer" => store.download_url(input, ctx),
+
+            "PutImage" => store.put_image(input, ctx),
+            "BatchGetImage" => store.get_images(input, ctx),
+            "DescribeImages" => store.describe_images(input, ctx),
+            "ListImages" => store.list_images(input, ctx),
+            "BatchDeleteImage" => store.delete_images(input, ctx),
+
+            _ => store.repository_operation(operation, input, ctx),
+        }
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        serde_json::to_vec(&*self.store.lock()).ok()
+    }
+
+    fn restore(&self, data: &[u8]) -> Result<(), String> {
+        *self.store.lock() = serde_json::from_slice(data).map_err(|error| error.to_string())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! ECR: its own API, and docker's.
+
+use awsim_core::RequestContext;
+use http::Method;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::request::Parts;
+use serde_json::Value;
+
+use crate::authz::permission::{RequiredPermission, has_tags, text};
+
+pub(crate) fn needs(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
+    let action = format!("ecr:{operation}");
+    if operation == "GetAuthorizationToken" {
+        return vec![RequiredPermission::new(action, "*")];
+    }
+    // Everything that is named is asked about, whatever the operation looks at: a member too many opens nothing.
+    let tagged = text(input, "resourceArn").map(|arn| RequiredPermission::new(&action, arn));
+    let on = |name: &str| arn(&context.region, &context.account_id, name);
+    let names = input["repositoryNames"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let mut needs: Vec<RequiredPermission> = text(input, "repositoryName")
+        .into_iter()
+        .chain(names)
+        .map(|name| RequiredPermission::new(&action, on(name)))
+        .collect();
+    needs.extend(tagged);
+    if needs.is_empty() {
+        // A listing of all repositories is about all of them.
+        needs.push(RequiredPermission::new(&action, on("*")));
+    }
+    if operation == "CreateRepository" && has_tags(&input["tags"]) {
+        needs.extend(text(input, "repositoryName").map(|name| RequiredPermission::new("ecr:TagResource", on(name))));
+    }
+    needs
+}
+
+/// What a kind of request to docker's front door comes to in ECR's own terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    Uploads,
+    Upload,
+    Blob,
+    Manifest,
+    Tags,
+}
+
+/// What whoever got a password needs for a request to `/v2/`. A layer that comes with the request that ends its upload is
+/// a part as well.
+pub(crate) fn of_registry(
+    door: Door,
+    request: &Parts,
+    region: &str,
+    account: &str,
+    name: &str,
+) -> Vec<RequiredPermission> {
+    let put = request.method == Method::PUT;
+    let length = request.headers.get(CONTENT_LENGTH);
+    let has_body = length.map_or_else(|| request.headers.contains_key(TRANSFER_ENCODING), |length| length != "0");
+    // With its digest, the request that begins an upload is the whole of it.
+    let at_once = request.uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("digest=")));
+    let actions: &[&str] = match door {
+        Door::Uploads if at_once => &["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"],
+        Door::Uploads => &["ecr:InitiateLayerUpload"],
+        Door::Upload if put && has_body => &["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"],
+        Door::Upload if put => &["ecr:CompleteLayerUpload"],
+        Door::Upload => &["ecr:UploadLayerPart"],
+        Door::Blob if request.method == Method::GET => &["ecr:GetDownloadUrlForLayer"],
+        Door::Blob => &["ecr:BatchCheckLayerAvailability"],
+        Door::Manifest if put => &["ecr:PutImage"],
+        Door::Manifest if request.method == Method::DELETE => &["ecr:BatchDeleteImage"],
+        Door::Manifest => &["ecr:BatchGetImage"],
+        Door::Tags => &["ecr:ListImages"],
+    };
+    actions.iter().map(|action| RequiredPermission::new(*action, arn(region, account, name))).collect()
+}
+
+/// A repository's ARN.
+pub(crate) fn arn(region: &str, account: &str, name: &str) -> String {
+    format!("arn:aws:ecr:{region}:{account}:repository/{name}")
+}

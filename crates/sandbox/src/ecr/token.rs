@@ -1,0 +1,80 @@
+//! Passwords for docker and links to layers: signed, with an end, and kept nowhere.
+
+use awsim_core::RequestContext;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use chrono::Utc;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::Store;
+use super::repository::host;
+use crate::authz::signature::same;
+
+/// How long ECR lets a password live.
+const PASSWORD_SECONDS: i64 = 12 * 3600;
+/// How long a link to a layer lives.
+const LINK_SECONDS: i64 = 3600;
+
+/// Stands for the administrator's key, which is another after each start, where a password outlives it.
+pub(super) const ADMINISTRATOR: &str = "administrator";
+
+/// What a password is good for: what its owner may do, in one region.
+pub(super) struct Grant {
+    pub(super) region: String,
+    pub(super) access_key: String,
+}
+
+impl Store {
+    /// `GetAuthorizationToken`.
+    pub(super) fn authorization(&self, ctx: &RequestContext) -> Value {
+        let expires = Utc::now().timestamp() + PASSWORD_SECONDS;
+        let key = ctx.access_key.as_deref().unwrap_or_default();
+        let is_administrator = self.services.access().is_some_and(|access| access.root_key() == key);
+        let key = if is_administrator { ADMINISTRATOR } else { key };
+        let password = self.seal("password", &format!("{} {key}", ctx.region), expires);
+        json!({ "authorizationData": [{
+            "authorizationToken": STANDARD.encode(format!("AWS:{password}")),
+            "expiresAt": expires,
+            "proxyEndpoint": format!("https://{}", host(&ctx.account_id, &ctx.region)),
+        }]})
+    }
+
+    /// What a password is good for, if it is one that is alive.
+    pub(super) fn grant(&self, password: &str) -> Option<Grant> {
+        let subject = self.unseal("password", password)?;
+        let (region, access_key) = subject.split_once(' ')?;
+        Some(Grant { region: region.to_owned(), access_key: access_key.to_owned() })
+    }
+
+    /// A token that opens one layer.
+    pub(super) fn layer_token(&self, digest: &str) -> String {
+        self.seal("layer", digest, Utc::now().timestamp() + LINK_SECONDS)
+    }
+
+    /// Whether a token opens this layer.
+    pub(super) fn opens_layer(&self, digest: &str, token: &str) -> bool {
+        self.unseal("layer", token).as_deref() == Some(digest)
+    }
+
+    fn seal(&self, purpose: &str, subject: &str, expires: i64) -> String {
+        let content = format!("{subject} {expires}");
+        let seal = self.sign(purpose, &content);
+        URL_SAFE_NO_PAD.encode(format!("{content} {seal}"))
+    }
+
+    fn unseal(&self, purpose: &str, token: &str) -> Option<String> {
+        let token = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+        let (content, seal) = token.rsplit_once(' ')?;
+        let (subject, expires) = content.rsplit_once(' ')?;
+        let alive = expires.parse::<i64>().ok()? > Utc::now().timestamp();
+        (alive && same(&self.sign(purpose, content), seal)).then(|| subject.to_owned())
+    }
+
+    fn sign(&self, purpose: &str, content: &str) -> String {
+        let secret = self.lock().secret.clone();
+        // The secret on both sides: a hash of a prefix alone could be continued.
+        let sum = Sha256::digest(format!("{secret} {purpose} {content} {secret}"));
+        format!("{sum:x}")
+    }
+}

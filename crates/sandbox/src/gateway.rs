@@ -1,0 +1,456 @@
+//! The gateway: takes every request from the wire to its service and its response back.
+
+pub(crate) mod chunked;
+pub(crate) mod registry_endpoint;
+pub(crate) mod request_body;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use awsim_core::{AwsError, HandlerResult, Protocol, RequestContext, ServiceHandler, protocol};
+use axum::body::Body;
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode};
+use thumbctl_sandbox_protocol::READY_PATH;
+
+use crate::account::ACCOUNT;
+use crate::authz::access::{Access, Caller};
+use crate::authz::auth_error;
+use crate::authz::authentication::{Authenticated, AuthenticationError};
+use crate::authz::signature::{Claim, Payload};
+use crate::fault::{Fate, Faults};
+use crate::gateway::chunked::{Chunked, Incoming};
+use crate::gateway::registry_endpoint::RegistryEndpoint;
+use crate::gateway::request_body::{BodyReader, discard};
+use crate::lambda;
+use crate::latency;
+use crate::query;
+use crate::required_permissions;
+use crate::s3::{self, Permit, S3, S3Error, Target};
+use crate::services::{Services, is_read_only};
+
+/// One call, for those who watch.
+#[derive(Debug, Clone)]
+pub struct RequestLog {
+    /// The service's signing name.
+    pub service: String,
+    /// The operation, as far as it was understood.
+    pub operation: String,
+    /// The HTTP status that was answered.
+    pub status: u16,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Told of every call.
+pub type OnRequest = Arc<dyn Fn(&RequestLog) + Send + Sync>;
+
+/// The connection is to end without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was dropped on purpose")]
+pub(crate) struct Dropped;
+
+/// All that requests pass through.
+pub(crate) struct Gateway {
+    pub services: Arc<Services>,
+    pub s3: Arc<S3>,
+    pub access: Arc<Access>,
+    pub faults: Arc<Faults>,
+    pub registry: OnceLock<Arc<dyn RegistryEndpoint>>,
+    pub bodies: BodyReader,
+    pub on_request: Option<OnRequest>,
+    /// What [`READY_PATH`] answers.
+    pub instance: String,
+}
+
+impl Gateway {
+    /// Answers one request.
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Dropped> {
+        let started = Instant::now();
+        let mut log = (String::new(), String::new());
+        let handled = AssertUnwindSafe(self.route(request, &mut log)).catch_unwind().await;
+        let answer = handled.unwrap_or_else(|_| {
+            // The panic itself has been printed by now. The sandbox goes on.
+            Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "The sandbox has a bug: this call made it panic."))
+        });
+        if let (Some(on_request), Ok(response), false) = (&self.on_request, &answer, log.0.is_empty()) {
+            on_request(&RequestLog {
+                service: log.0,
+                operation: log.1,
+                status: response.status().as_u16(),
+                took: started.elapsed(),
+            });
+        }
+        answer
+    }
+
+    /// The body of a request that the holder of the sandbox's own keys has signed for `service`; nothing for anyone
+    /// else's.
+    pub(crate) async fn owners_body(&self, request: Request<Body>, service: &str) -> Option<Bytes> {
+        if !is_own_host(request.headers().get("host")) {
+            return None;
+        }
+        let (parts, body) = request.into_parts();
+        let claim = Claim::read(&parts).ok().filter(|claim| claim.service == service)?;
+        let authenticated = self.access.authenticate(&self.bodies, claim, &parts, body, Protocol::AwsJson1_1).await;
+        let (sender, body) = authenticated.ok()?;
+        matches!(sender.caller, Caller::Root).then_some(body)
+    }
+
+    async fn route(&self, request: Request<Body>, log: &mut (String, String)) -> Result<Response<Body>, Dropped> {
+        // A web page that has its own name point at 127.0.0.1 comes with that name (DNS rebinding).
+        if !is_own_host(request.headers().get("host")) {
+            return Ok(plain(StatusCode::FORBIDDEN, "The sandbox answers to localhost and 127.0.0.1 only."));
+        }
+        let path = request.uri().path();
+        if path == READY_PATH {
+            return Ok(plain(StatusCode::OK, &self.instance));
+        }
+        if let Some(token) = path.strip_prefix(lambda::PACKAGE_PATH) {
+            return Ok(self.package(token).await);
+        }
+        if (path == "/v2" || path.starts_with("/v2/"))
+            && !is_sigv4(&request)
+            && !is_presigned(&request)
+            && let Some(registry) = self.registry.get()
+        {
+            *log = ("registry".to_owned(), format!("{} {path}", request.method()));
+            self.take_its_time("registry", request.method().as_str()).await;
+            return match self.faults.strike("registry", request.method().as_str(), || path.to_owned()).await {
+                Fate::Goes => Ok(registry.serve(request).await),
+                Fate::Unheard => {
+                    registry.serve(request).await;
+                    Err(Dropped)
+                }
+                Fate::Fails(error) => Ok(plain(error.status, &error.message)),
+                Fate::Hangs => std::future::pending().await,
+                Fate::Dropped => Err(Dropped),
+            };
+        }
+        let (parts, body) = request.into_parts();
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let claim = match Claim::read(&parts) {
+            Ok(claim) => claim,
+            Err(distrust) => {
+                let (service, protocol) = guess(&parts);
+                if is_form(&parts) {
+                    // A browser's upload carries its signature in the form.
+                    return Ok(S3Error::not_implemented("PostObject").into_response(
+                        false,
+                        parts.uri.path(),
+                        &request_id,
+                    ));
+                }
+                *log = (service.to_owned(), "unsigned".to_owned());
+                let error = auth_error::of_distrust(&distrust, service, protocol);
+                discard(&parts, body).await;
+                return Ok(refuse(service, protocol, error, &parts, &request_id));
+            }
+        };
+        claim.service.clone_into(&mut log.0);
+        let mut response = if claim.service == "s3" {
+            self.route_s3(claim, parts, body, request_id.clone(), log).await?
+        } else {
+            self.route_service(claim, parts, body, &request_id, log).await?
+        };
+        if let Ok(id) = HeaderValue::from_str(&request_id) {
+            let name = if log.0 == "s3" { "x-amz-request-id" } else { "x-amzn-requestid" };
+            response.headers_mut().entry(name).or_insert(id);
+        }
+        Ok(response)
+    }
+
+    /// A deployment package, for who has a link: as on AWS, the link is the permission.
+    async fn package(&self, token: &str) -> Response<Body> {
+        let path = self.services.functions().and_then(|functions| functions.package(token));
+        let file = match path {
+            Some(path) => tokio::fs::File::open(path).await.ok(),
+            None => None,
+        };
+        let Some(file) = file else {
+            return plain(StatusCode::FORBIDDEN, "The link is not valid, or not valid any more.");
+        };
+        let mut response = Response::new(Body::from_stream(tokio_util::io::ReaderStream::new(file)));
+        response.headers_mut().insert("content-type", HeaderValue::from_static("application/zip"));
+        response
+    }
+
+    async fn route_s3(
+        &self,
+        claim: Claim,
+        parts: Parts,
+        body: Body,
+        request_id: String,
+        log: &mut (String, String),
+    ) -> Result<Response<Body>, Dropped> {
+        let head = parts.method == http::Method::HEAD;
+        let path = parts.uri.path().to_owned();
+        let respond = |error: S3Error| Ok(error.into_response(head, &path, &request_id));
+        let target = match Target::read(&parts) {
+            Ok(target) => target,
+            Err(error) => return respond(error),
+        };
+        target.operation.clone_into(&mut log.1);
+        self.take_its_time("s3", &target.operation).await;
+        let unheard = match self.faults.strike("s3", &target.operation, || path.clone()).await {
+            Fate::Goes => false,
+            Fate::Unheard => true,
+            Fate::Fails(error) => return respond(error.into()),
+            Fate::Hangs => std::future::pending().await,
+            Fate::Dropped => return Err(Dropped),
+        };
+        if claim.payload == Payload::Whole {
+            return respond(S3Error::new(
+                400,
+                "InvalidRequest",
+                "Missing required header for this request: x-amz-content-sha256",
+            ));
+        }
+        let sender = match self.access.authenticate_head(claim, &parts, Protocol::RestXml) {
+            Ok(sender) => sender,
+            Err(error) => return respond(error.into()),
+        };
+        let context = context(&sender, &parts, &request_id);
+        let permit = Permit::new(self.access.clone(), context.clone(), self.s3.policy(&target.bucket));
+        for need in s3::permissions::of_s3(&target, &parts) {
+            // A copy's source is its own bucket's business, and not the target's.
+            let checked = match need.bucket() {
+                Some(bucket) if bucket != target.bucket => {
+                    Permit::new(self.access.clone(), context.clone(), self.s3.policy(bucket)).check(&need)
+                }
+                _ => permit.check(&need),
+            };
+            if let Err(error) = checked {
+                return respond(error);
+            }
+        }
+        let body = match &sender.claim.payload {
+            Payload::Chunked { signed } => {
+                let signer = signed.then(|| sender.claim.chunk_signer(&sender.secret));
+                Incoming::Chunked(Box::new(Chunked::new(body, signer)))
+            }
+            _ => Incoming::Plain(body),
+        };
+        let call = s3::Call {
+            target,
+            parts,
+            body,
+            payload: sender.claim.payload,
+            region: sender.claim.region,
+            principal: sender.caller.id(),
+            permit,
+            request_id,
+        };
+        let response = self.s3.serve(call).await;
+        if unheard { Err(Dropped) } else { Ok(response) }
+    }
+
+    async fn route_service(
+        &self,
+        claim: Claim,
+        parts: Parts,
+        body: Body,
+        request_id: &str,
+        log: &mut (String, String),
+    ) -> Result<Response<Body>, Dropped> {
+        let handler = self.services.handler(&claim.service);
+        let declared = handler.as_ref().map_or(Protocol::AwsJson1_1, |handler| handler.protocol());
+        let service = claim.service.clone();
+        // Until the body is there, only the head says in which form to answer.
+        let early = protocol::effective_protocol(declared, &parts.headers, &Bytes::new());
+        let (sender, body) = match self.access.authenticate(&self.bodies, claim, &parts, body, early).await {
+            Ok(authenticated) => authenticated,
+            Err(AuthenticationError::Refused(error)) => return Ok(refuse(&service, early, error, &parts, request_id)),
+            Err(AuthenticationError::HungUp) => return Err(Dropped),
+        };
+        let protocol = protocol::effective_protocol(declared, &parts.headers, &body);
+        let fail = |error| Ok(refuse(&service, protocol, error, &parts, request_id));
+        let Some(handler) = handler else {
+            return fail(not_there(&format!("The sandbox has no service that signs as '{service}'.")));
+        };
+        let parsed = match parse(protocol, &parts, &body, handler.as_ref()) {
+            Ok(parsed) => parsed,
+            Err(error) => return fail(name_unknown(error, &service)),
+        };
+        parsed.operation.clone_into(&mut log.1);
+        self.take_its_time(&service, &parsed.operation).await;
+        let subject = || format!("{} {}", parts.uri.path(), parsed.input);
+        let unheard = match self.faults.strike(&service, &parsed.operation, subject).await {
+            Fate::Goes => false,
+            Fate::Unheard => true,
+            Fate::Fails(error) => return fail(error),
+            Fate::Hangs => std::future::pending().await,
+            Fate::Dropped => return Err(Dropped),
+        };
+        let context = context(&sender, &parts, request_id);
+        let needs =
+            required_permissions::of_call(&service, &parsed.operation, &parsed.input, &context, self.access.iam());
+        for need in needs {
+            if let Err(denied) = self.access.check(&context, &need) {
+                return fail(auth_error::of_denied(&denied, &service, protocol));
+            }
+        }
+        let result = handler.handle_streaming(&parsed.operation, parsed.input, &context).await;
+        if !is_read_only(&parsed.operation) {
+            let kept = self.services.keep(&service);
+            if let (Ok(_), Err(error)) = (&result, kept) {
+                return fail(error);
+            }
+        }
+        if unheard {
+            return Err(Dropped);
+        }
+        match result {
+            Err(error) => fail(name_unknown(error, &service)),
+            Ok(HandlerResult::Json(value)) => {
+                let (status, headers, body) =
+                    protocol::serialize_response(protocol, &parsed.operation, &value, request_id);
+                let mut response = Response::new(Body::from(body));
+                *response.status_mut() = status;
+                *response.headers_mut() = headers;
+                Ok(response)
+            }
+            Ok(HandlerResult::Streaming { body, content_type }) => {
+                let stream = body.map(|piece| piece.map_err(|error| std::io::Error::other(error.message)));
+                let mut response = Response::new(Body::from_stream(stream));
+                response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
+                Ok(response)
+            }
+        }
+    }
+
+    /// A call to AWS has its way to go, and its work to do there.
+    async fn take_its_time(&self, service: &str, operation: &str) {
+        latency::wait(self.services.latencies().of_call(service, operation)).await;
+    }
+}
+
+fn parse(
+    protocol: Protocol,
+    parts: &Parts,
+    body: &Bytes,
+    handler: &dyn ServiceHandler,
+) -> Result<protocol::ParsedRequest, AwsError> {
+    if matches!(protocol, Protocol::AwsQuery | Protocol::Ec2Query) {
+        query::check(body)?;
+    }
+    // Invoke's body is a payload, not the operation's members.
+    let wrapped = match handler.service_name() {
+        "lambda" => crate::lambda::wrap_payload(&parts.uri, &parts.headers, body),
+        _ => None,
+    };
+    let body = wrapped.as_ref().unwrap_or(body);
+    let parsed = protocol::parse_request(protocol, &parts.method, &parts.uri, &parts.headers, body, &handler.routes())?;
+    // Every operation's input is a structure: handlers rely on it.
+    if !parsed.input.is_object() {
+        return Err(AwsError::bad_request("SerializationException", "The request's body is not a JSON object"));
+    }
+    Ok(parsed)
+}
+
+fn context(sender: &Authenticated, parts: &Parts, request_id: &str) -> RequestContext {
+    let mut context = RequestContext::new_with_account(&sender.claim.service, &sender.claim.region, ACCOUNT);
+    context.access_key = Some(sender.claim.access_key.clone());
+    request_id.clone_into(&mut context.request_id);
+    context.method = parts.method.to_string();
+    context.uri = parts.uri.to_string();
+    context.source_ip = Some("127.0.0.1".to_owned());
+    context.endpoint_authority = parts.headers.get("host").and_then(|host| host.to_str().ok()).map(str::to_owned);
+    context
+}
+
+/// What is not there says so: 501, with its name.
+fn not_there(message: &str) -> AwsError {
+    let mut error = AwsError::bad_request("NotImplemented", message);
+    error.status = StatusCode::NOT_IMPLEMENTED;
+    error
+}
+
+fn name_unknown(error: AwsError, service: &str) -> AwsError {
+    if error.code == "UnknownOperationException" {
+        not_there(&format!("The sandbox's '{service}' does not have this operation: {}", error.message))
+    } else {
+        error
+    }
+}
+
+/// Whether it is a form with a file in it.
+fn is_form(parts: &Parts) -> bool {
+    let kind = parts.headers.get("content-type").map_or(&b""[..], HeaderValue::as_bytes);
+    parts.method == http::Method::POST && kind.starts_with(b"multipart/form-data")
+}
+
+/// What an unsigned request was probably meant for.
+fn guess(parts: &Parts) -> (&'static str, Protocol) {
+    let path = parts.uri.path();
+    let content = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
+    if parts.headers.contains_key("x-amz-target") || path.starts_with("/20") {
+        ("unknown", Protocol::AwsJson1_1)
+    } else if content.contains("x-www-form-urlencoded") {
+        ("unknown", Protocol::AwsQuery)
+    } else {
+        ("s3", Protocol::RestXml)
+    }
+}
+
+fn refuse(service: &str, protocol: Protocol, error: AwsError, parts: &Parts, request_id: &str) -> Response<Body> {
+    if service == "s3" {
+        let head = parts.method == http::Method::HEAD;
+        return S3Error::from(error).into_response(head, parts.uri.path(), request_id);
+    }
+    let (status, headers, body) = protocol::serialize_error(protocol, &error, request_id);
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn plain(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("{text}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// An address that was signed beforehand, in either version: docker has none.
+fn is_presigned(request: &Request<Body>) -> bool {
+    request.uri().query().is_some_and(|query| query.contains("X-Amz-Signature=") || query.contains("AWSAccessKeyId="))
+}
+
+fn is_sigv4(request: &Request<Body>) -> bool {
+    request.headers().get("authorization").is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"))
+}
+
+/// `127.0.0.1`, `localhost`, and `*.localhost`, with or without a port.
+fn is_own_host(host: Option<&HeaderValue>) -> bool {
+    let Some(host) = host.and_then(|host| host.to_str().ok()) else {
+        return false;
+    };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) => return false,
+        None => host,
+    };
+    let name = name.to_ascii_lowercase();
+    name == "127.0.0.1" || name == "localhost" || name.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_names_are_answered_to() {
+        let own = |host: &str| is_own_host(Some(&HeaderValue::from_str(host).unwrap()));
+        for good in ["127.0.0.1:80", "localhost", "LOCALHOST:1", "pics.localhost:80", "pics.s3.localhost"] {
+            assert!(own(good), "{good}");
+        }
+        for bad in ["evil.example:80", "127.0.0.1.evil.example", "localhost.evil.example:1", "[::1]:80", ""] {
+            assert!(!own(bad), "{bad}");
+        }
+        assert!(!is_own_host(None));
+    }
+}

@@ -1,0 +1,54 @@
+//! Links to deployment packages, as GetFunction gives them out: whoever has one may fetch the zip, for ten minutes.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::sync::lock;
+
+/// As long as Lambda's links.
+const LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// The links that are good now.
+#[derive(Debug, Default)]
+pub(crate) struct Downloads {
+    links: Mutex<HashMap<String, Link>>,
+}
+
+#[derive(Debug)]
+struct Link {
+    sha256: String,
+    until: Instant,
+}
+
+impl Downloads {
+    /// A new link's secret part.
+    pub(crate) fn link(&self, sha256: String) -> String {
+        let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+        let now = Instant::now();
+        let mut links = lock(&self.links);
+        links.retain(|_, link| link.until > now);
+        links.insert(token.clone(), Link { sha256, until: now + LIFE });
+        token
+    }
+
+    /// Which blob a link is for.
+    pub(crate) fn find(&self, token: &str) -> Option<String> {
+        let links = lock(&self.links);
+        links.get(token).filter(|link| link.until > Instant::now()).map(|link| link.sha256.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_good_for_its_own_package_only() {
+        let downloads = Downloads::default();
+        let (one, other) = (downloads.link("a".to_owned()), downloads.link("b".to_owned()));
+        assert_eq!(downloads.find(&one).as_deref(), Some("a"));
+        assert_eq!(downloads.find(&other).as_deref(), Some("b"));
+        assert_eq!(downloads.find("a"), None);
+    }
+}

@@ -1,0 +1,295 @@
+//! One process of a function, from its cold start through the events that it works on, one after the other.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::function::Function;
+use super::house::House;
+use super::leftovers::Leftovers;
+use super::log_stream::LogStream;
+use super::names::FunctionId;
+use super::process::{Departure, Launch, LaunchError, Process, Surroundings};
+use super::report::{self, Ending, Measures};
+use super::runtime_api::{Event, RuntimeApi, Said};
+
+/// How long a function may take to ask for its first event.
+const INIT_LIMIT: Duration = Duration::from_secs(10);
+/// Where, below Lambda's directory, the processes have their temporary files.
+pub(crate) const TEMPORARY: &str = "tmp";
+/// Credentials are good for an hour; a process is replaced well before.
+const CREDENTIALS_LIFE: Duration = Duration::from_secs(45 * 60);
+
+/// What a function is asked to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Invocation {
+    pub request_id: String,
+    pub payload: Bytes,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub ending: Ending,
+    /// The end of its log.
+    pub tail: Vec<u8>,
+}
+
+impl Finished {
+    /// It did not even begin, since the function is gone or the sandbox is going down.
+    pub(crate) fn stopped() -> Self {
+        Self { ending: Ending::Stopped, tail: Vec::new() }
+    }
+}
+
+/// One process of a function.
+pub(crate) struct Instance {
+    pub function: FunctionId,
+    /// The function's revision that it was started with.
+    pub revision: String,
+    started: Instant,
+    api: RuntimeApi,
+    process: Process,
+    /// Removed with the process.
+    _temporary: TempDir,
+    log: Arc<LogStream>,
+    writer: JoinHandle<()>,
+    /// It has asked for an event and waits for it.
+    waiting: bool,
+    max_memory_used: u32,
+}
+
+impl Instance {
+    /// Starts a process. When that fails, the log has been told, as of an invocation that failed at once.
+    pub(crate) async fn start(
+        house: &Arc<dyn House>,
+        function: &Function,
+        root: &Path,
+        leftovers: &Leftovers,
+        invocation: &Invocation,
+    ) -> Result<Self, Finished> {
+        let log = LogStream::new(house.clone(), &function.id.region, function.log_group());
+        let started = Instant::now();
+        match Self::launch(house, function, root, leftovers, &log).await {
+            Ok((api, process, temporary)) => Ok(Self {
+                function: function.id.clone(),
+                revision: function.revision.clone(),
+                started,
+                api,
+                process,
+                _temporary: temporary,
+                writer: log.write_in_background(),
+                log,
+                waiting: false,
+                max_memory_used: 0,
+            }),
+            Err(ending) => {
+                let measures = Measures {
+                    duration: started.elapsed(),
+                    memory_size: function.memory_size,
+                    max_memory_used: 0,
+                    init: None,
+                };
+                log.push(&report::start(&invocation.request_id));
+                Err(conclude(&log, invocation, ending, measures).await)
+            }
+        }
+    }
+
+    async fn launch(
+        house: &Arc<dyn House>,
+        function: &Function,
+        root: &Path,
+        leftovers: &Leftovers,
+        log: &Arc<LogStream>,
+    ) -> Result<(RuntimeApi, Process, TempDir), Ending> {
+        let credentials =
+            house.assume_role(&function.role, &function.id.name).await.map_err(|error| Ending::Launch {
+                kind: "AccessDeniedException",
+                message: format!("The role defined for the function cannot be assumed by Lambda. {}", error.message),
+            })?;
+        log.write_as(credentials.clone());
+        let api = RuntimeApi::listen().await.map_err(|cause| Ending::Launch {
+            kind: "Sandbox.Failure",
+            message: format!("the Runtime API cannot listen: {cause}"),
+        })?;
+        let temporary = temporary_directory(&house.directory()).map_err(|cause| Ending::Launch {
+            kind: "Sandbox.Failure",
+            message: format!("a directory for temporary files cannot be made: {cause}"),
+        })?;
+        let surroundings = Surroundings {
+            runtime_api: api.address().to_string(),
+            log_group: log.group(),
+            log_stream: log.name(),
+            endpoint: house.endpoint(),
+            temporary: temporary.path(),
+            credentials: &credentials,
+        };
+        let failed =
+            |error: LaunchError| Ending::Launch { kind: "Runtime.InvalidEntrypoint", message: error.to_string() };
+        let launch = Launch::new(function, root, &surroundings).await.map_err(failed)?;
+        let process = Process::start(&launch, log.clone(), leftovers.clone()).await.map_err(failed)?;
+        Ok((api, process, temporary))
+    }
+
+    /// Whether it can take another event of `revision`.
+    pub(crate) fn is_usable(&mut self, revision: &str) -> bool {
+        self.waiting
+            && self.revision == revision
+            && self.started.elapsed() < CREDENTIALS_LIFE
+            && self.process.is_running()
+    }
+
+    /// Works on one event. Afterwards everything that the function wrote about it is in its log.
+    pub(crate) async fn perform(&mut self, function: &Function, arn: &str, invocation: &Invocation) -> Finished {
+        let cold = !self.waiting;
+        self.log.begin_tail();
+        let initialised = if cold { self.initialise().await } else { Ok(()) };
+        let init = cold.then(|| self.started.elapsed());
+        if initialised.is_ok() {
+            // What was written before START is the initialisation's; it matters to the caller only if that failed.
+            self.log.begin_tail();
+        }
+        self.log.push(&report::start(&invocation.request_id));
+
+        let (begun, ending) = match initialised {
+            // As Lambda does on its second try: the time went into the invocation.
+            Err(ending) => (self.started, ending),
+            Ok(()) => (Instant::now(), self.work(function, arn, invocation).await),
+        };
+        let duration = match &ending {
+            Ending::Timeout(limit) => *limit,
+            _ => begun.elapsed(),
+        };
+        self.max_memory_used = match ending {
+            Ending::OutOfMemory => function.memory_size,
+            _ => self.max_memory_used.max(self.process.max_memory_used()),
+        };
+        if !self.waiting {
+            self.process.kill().await;
+        }
+        self.process.drain();
+        let measures = Measures {
+            duration,
+            memory_size: function.memory_size,
+            max_memory_used: self.max_memory_used,
+            init: init.filter(|_| begun != self.started),
+        };
+        conclude(&self.log, invocation, ending, measures).await
+    }
+
+    /// Waits for the first question.
+    async fn initialise(&mut self) -> Result<(), Ending> {
+        let limit = tokio::time::sleep_until((self.started + INIT_LIMIT).into());
+        tokio::pin!(limit);
+        let mut failure = None;
+        loop {
+            tokio::select! {
+                biased;
+                said = self.api.hear() => match said {
+                    Some(Said::Next) => {
+                        self.waiting = true;
+                        self.max_memory_used = self.process.max_memory_used();
+                        return Ok(());
+                    }
+                    // The runtime will exit; its reason is the better one to give.
+                    Some(Said::InitError(document)) => failure = Some(Ending::Failure(document)),
+                    _ => {}
+                },
+                departure = self.process.departed() => return Err(failure.unwrap_or(departure.into())),
+                () = &mut limit => return Err(failure.unwrap_or(Ending::Timeout(INIT_LIMIT))),
+            }
+        }
+    }
+
+    /// Hands the event over, and waits until the process has answered and asks for the next.
+    async fn work(&mut self, function: &Function, arn: &str, invocation: &Invocation) -> Ending {
+        let limit = Duration::from_secs(function.timeout.into());
+        let deadline = Instant::now() + limit;
+        self.waiting = false;
+        self.api.hand(Event {
+            request_id: invocation.request_id.clone(),
+            function_arn: arn.to_owned(),
+            payload: invocation.payload.clone(),
+            deadline: SystemTime::now() + limit,
+        });
+        let late = tokio::time::sleep_until(deadline.into());
+        tokio::pin!(late);
+        let mut asks = false;
+        let mut answer = None;
+        loop {
+            tokio::select! {
+                biased;
+                said = self.api.hear() => match said {
+                    Some(Said::Next) => asks = true,
+                    Some(Said::Response(payload)) => answer = Some(Ending::Response(payload)),
+                    Some(Said::ResponseTooLarge(size)) => answer = Some(Ending::TooLarge(size)),
+                    Some(Said::Error(document)) => answer = Some(Ending::Failure(document)),
+                    Some(Said::InitError(_)) | None => {}
+                },
+                departure = self.process.departed() => return match departure {
+                    // Lambda's answer is lost then, too: the whole environment is gone.
+                    Departure::OutOfMemory => Ending::OutOfMemory,
+                    ended => answer.unwrap_or(ended.into()),
+                },
+                () = &mut late => return Ending::Timeout(limit),
+            }
+            if asks && let Some(ending) = answer.take() {
+                self.waiting = true;
+                return ending;
+            }
+        }
+    }
+
+    /// Ends the process, its log complete.
+    pub(crate) async fn retire(mut self) {
+        self.process.kill().await;
+        self.process.drain();
+        self.log.flush().await;
+    }
+
+    /// Ends the process, and writes nothing of it any more: its function is gone.
+    pub(crate) async fn discard(mut self) {
+        self.log.abandon();
+        self.process.kill().await;
+        // Whatever was being written just then is written before this returns.
+        self.log.flush().await;
+    }
+}
+
+impl From<Departure> for Ending {
+    fn from(departure: Departure) -> Self {
+        match departure {
+            Departure::Ended(how) => Self::Exit(how),
+            Departure::OutOfMemory => Self::OutOfMemory,
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.writer.abort();
+    }
+}
+
+/// A directory for a process's temporary files, below Lambda's own directory.
+fn temporary_directory(directory: &Path) -> std::io::Result<TempDir> {
+    let parent = directory.join(TEMPORARY);
+    thumbctl_platform::private_fs::create_dir_all(&parent)?;
+    thumbctl_platform::private_fs::temporary_dir("", &std::path::absolute(parent)?)
+}
+
+/// Writes what Lambda says at the end of an invocation, and sees the whole log home.
+async fn conclude(log: &LogStream, invocation: &Invocation, ending: Ending, measures: Measures) -> Finished {
+    if let Some(line) = ending.log_line(&invocation.request_id) {
+        log.push(&line);
+    }
+    log.push(&report::end(&invocation.request_id));
+    log.push(&report::report(&invocation.request_id, measures, &ending));
+    log.flush().await;
+    Finished { tail: log.tail(), ending }
+}

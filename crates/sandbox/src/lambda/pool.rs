@@ -1,0 +1,303 @@
+//! The processes of all functions: warm ones are used again, only so many work at once, and none outlives its function.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, Semaphore, watch};
+
+use super::function::Function;
+use super::house::House;
+use super::instance::{Finished, Instance, Invocation, TEMPORARY};
+use super::leftovers::Leftovers;
+use super::names::FunctionId;
+use crate::latency::Span;
+use crate::storage::tree;
+use crate::sync::lock;
+
+/// How long invocations may still take when the sandbox ends.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How many processes there may be, and how long they are kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// At work at once, and alive at once.
+    pub processes: usize,
+    /// How long a process is kept without an event.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { processes: (cores * 2).max(2), idle: Duration::from_secs(5 * 60) }
+    }
+}
+
+/// Where a function's record and its unpacked image are, as of now.
+pub(crate) type Lookup<'a> = &'a (dyn Fn() -> Option<(Function, PathBuf)> + Send + Sync);
+
+/// The processes of all functions.
+pub(crate) struct Pool {
+    house: Arc<dyn House>,
+    limits: Limits,
+    leftovers: Leftovers,
+    slots: Semaphore,
+    state: Mutex<State>,
+    left: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// The longest idle first.
+    idle: Vec<Idle>,
+    working: HashMap<u64, Working>,
+    tickets: u64,
+}
+
+struct Idle {
+    instance: Instance,
+    since: Instant,
+    ticket: u64,
+}
+
+struct Working {
+    function: FunctionId,
+    stop: watch::Sender<bool>,
+}
+
+impl Pool {
+    pub(crate) fn new(house: Arc<dyn House>, limits: Limits) -> Arc<Self> {
+        let leftovers = Leftovers::of(&house.directory());
+        Arc::new(Self {
+            house,
+            limits,
+            leftovers,
+            slots: Semaphore::new(limits.processes),
+            state: Mutex::default(),
+            left: Notify::new(),
+        })
+    }
+
+    /// Ends the processes that an earlier sandbox has left, and removes their temporary files.
+    pub(crate) fn clear_leftovers(&self) {
+        self.leftovers.reap();
+        // What cannot be removed costs only space.
+        let _ = tree::remove(&self.house.directory(), TEMPORARY);
+    }
+
+    /// Lets `function` work on an event, as soon as there is room. `lookup` is asked when there is: what counts is what
+    /// the function is then.
+    pub(crate) async fn invoke(
+        self: &Arc<Self>,
+        id: &FunctionId,
+        invocation: &Invocation,
+        lookup: Lookup<'_>,
+    ) -> Finished {
+        let Ok(_slot) = self.slots.acquire().await else {
+            return Finished::stopped();
+        };
+        // First registered, then looked up: a deletion in between sees one or the other.
+        let (_ticket, mut stop) = self.enter(id);
+        let Some((function, root)) = lookup() else {
+            return Finished::stopped();
+        };
+        let stopped = async move {
+            // The sender lives as long as the ticket.
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        tokio::pin!(stopped);
+
+        let mut instance = match self.take(&function).await {
+            Some(instance) => instance,
+            None => {
+                self.make_room().await;
+                self.house.latencies().pass(Span::ColdStart).await;
+                let start = Instance::start(&self.house, &function, &root, &self.leftovers, invocation);
+                match start.await {
+                    Ok(instance) => instance,
+                    Err(finished) => return finished,
+                }
+            }
+        };
+        let arn = id.arn(self.house.account());
+        let finished = tokio::select! {
+            biased;
+            () = &mut stopped => None,
+            finished = instance.perform(&function, &arn, invocation) => Some(finished),
+        };
+        let Some(finished) = finished else {
+            instance.discard().await;
+            return Finished::stopped();
+        };
+        match lookup() {
+            Some((now, _)) if instance.is_usable(&now.revision) => self.park(instance),
+            Some(_) => instance.retire().await,
+            None => instance.discard().await,
+        }
+        finished
+    }
+
+    fn enter(self: &Arc<Self>, function: &FunctionId) -> (Ticket, watch::Receiver<bool>) {
+        let (stop, stopped) = watch::channel(false);
+        let mut state = lock(&self.state);
+        state.tickets += 1;
+        let number = state.tickets;
+        state.working.insert(number, Working { function: function.clone(), stop });
+        (Ticket { pool: self.clone(), number }, stopped)
+    }
+
+    /// A warm process of the function as it is now: the one used last, since it is the likeliest to be kept in memory.
+    async fn take(&self, function: &Function) -> Option<Instance> {
+        let (found, stale) = {
+            let mut state = lock(&self.state);
+            let mut stale = Vec::new();
+            let mut found = None;
+            while let Some(at) = state.idle.iter().rposition(|idle| idle.instance.function == function.id) {
+                let mut instance = state.idle.remove(at).instance;
+                if instance.is_usable(&function.revision) {
+                    found = Some(instance);
+                    break;
+                }
+                stale.push(instance);
+            }
+            (found, stale)
+        };
+        for instance in stale {
+            instance.retire().await;
+        }
+        found
+    }
+
+    /// Keeps the number of processes within its limit: the one that has been idle longest gives way.
+    async fn make_room(&self) {
+        loop {
+            let surplus = {
+                let mut state = lock(&self.state);
+                let over = state.idle.len() + state.working.len() > self.limits.processes;
+                (over && !state.idle.is_empty()).then(|| state.idle.remove(0).instance)
+            };
+            match surplus {
+                Some(instance) => instance.retire().await,
+                None => return,
+            }
+        }
+    }
+
+    fn park(self: &Arc<Self>, instance: Instance) {
+        let ticket = {
+            let mut state = lock(&self.state);
+            if self.slots.is_closed() {
+                // Dropping it kills it: nobody would come for it any more.
+                return;
+            }
+            state.tickets += 1;
+            let ticket = state.tickets;
+            state.idle.push(Idle { instance, since: Instant::now(), ticket });
+            ticket
+        };
+        let idle = self.house.latencies().scaled(self.limits.idle);
+        let pool = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(idle).await;
+            if let Some(pool) = pool.upgrade() {
+                pool.remove_idle(|parked| parked.ticket == ticket && parked.since.elapsed() >= idle, false).await;
+            }
+        });
+    }
+
+    /// Ends warm processes of a function that has changed. Those at work end with their event.
+    pub(crate) async fn refresh(&self, function: &FunctionId) {
+        self.remove_idle(|idle| idle.instance.function == *function, false).await;
+    }
+
+    /// Ends every process of a function that is gone, and returns when none is left and nothing is written any more.
+    pub(crate) async fn stop(&self, function: &FunctionId) {
+        self.stop_where(|id| id == function).await;
+    }
+
+    /// Ends everything. Nothing is started afterwards; what is being worked on may end within [`GRACE`], so that a
+    /// command that leaves with its result in hand does not cut off the end of the log.
+    pub(crate) async fn shut_down(&self) {
+        self.slots.close();
+        self.remove_idle(|_| true, false).await;
+        // Too late is no error: the rest is stopped.
+        let _ = tokio::time::timeout(GRACE, self.quiet()).await;
+        self.stop_where(|_| true).await;
+    }
+
+    /// Whether the sandbox is going down.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.slots.is_closed()
+    }
+
+    /// Waits until nothing is being worked on.
+    async fn quiet(&self) {
+        loop {
+            let left = self.left.notified();
+            tokio::pin!(left);
+            left.as_mut().enable();
+            if lock(&self.state).working.is_empty() {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    async fn stop_where(&self, which: impl Fn(&FunctionId) -> bool) {
+        loop {
+            let left = self.left.notified();
+            tokio::pin!(left);
+            left.as_mut().enable();
+            self.remove_idle(|idle| which(&idle.instance.function), true).await;
+            let busy = {
+                let state = lock(&self.state);
+                let meant: Vec<_> = state.working.values().filter(|working| which(&working.function)).collect();
+                for working in &meant {
+                    working.stop.send_replace(true);
+                }
+                meant.len()
+            };
+            if busy == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    async fn remove_idle(&self, which: impl Fn(&Idle) -> bool, discard: bool) {
+        let removed: Vec<Idle> = {
+            let mut state = lock(&self.state);
+            let (removed, kept) = std::mem::take(&mut state.idle).into_iter().partition(which);
+            state.idle = kept;
+            removed
+        };
+        for idle in removed {
+            if discard {
+                idle.instance.discard().await;
+            } else {
+                idle.instance.retire().await;
+            }
+        }
+    }
+
+    /// How many processes wait for an event.
+    #[cfg(test)]
+    pub(crate) fn idle_count(&self) -> usize {
+        lock(&self.state).idle.len()
+    }
+}
+
+/// Takes an invocation off the list when it is over, however it ends.
+struct Ticket {
+    pool: Arc<Pool>,
+    number: u64,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        lock(&self.pool.state).working.remove(&self.number);
+        self.pool.left.notify_waiters();
+    }
+}

@@ -1,0 +1,442 @@
+//! A function's operating system process: its command, its environment, its output, its end.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal};
+use tokio::net::unix::pipe;
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+use super::code::{Code, ImageCode, ZipCode};
+use super::function::Function;
+use super::leftovers::Leftovers;
+use super::log_stream::LogStream;
+use super::memory::{MemoryWatch, mapping_bound};
+use super::python;
+use super::rootfs;
+use crate::authz::sessions::TemporaryCredentials;
+use crate::marked_processes::{ProcessMark, kill_marked};
+use crate::sync::lock;
+
+/// Where programs are looked for in an image that does not say.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/opt/bin";
+/// What is read at once before others get their turn.
+const PUMP: usize = 1 << 20;
+
+/// The variable with the process's log stream, which it shares with no other.
+const LOG_STREAM: &str = "AWS_LAMBDA_LOG_STREAM_NAME";
+
+/// Functions give way to the sandbox: events at work must not make its answers late.
+const NICE: i32 = 5;
+/// How long is waited at most, at once, for a program that is busy.
+const MAX_BUSY: Duration = Duration::from_millis(500);
+
+/// What a process is started with.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Launch {
+    pub program: PathBuf,
+    /// As the image calls it, and its arguments.
+    pub argv: Vec<String>,
+    pub directory: PathBuf,
+    pub environment: BTreeMap<String, String>,
+    /// In MB.
+    pub memory_size: u32,
+}
+
+/// Why there is nothing to start, in the words of Lambda's log.
+#[derive(Debug, thiserror::Error)]
+#[error("fork/exec {program}: {reason}")]
+pub(crate) struct LaunchError {
+    program: String,
+    reason: String,
+}
+
+/// What a process learns from its surroundings.
+pub(crate) struct Surroundings<'a> {
+    pub runtime_api: String,
+    pub log_group: &'a str,
+    pub log_stream: &'a str,
+    pub endpoint: &'a str,
+    /// A directory of the process's own.
+    pub temporary: &'a Path,
+    pub credentials: &'a TemporaryCredentials,
+}
+
+impl Launch {
+    /// What the process and everything that it starts are found by: no other process has its log stream.
+    fn mark(&self) -> ProcessMark {
+        let stream = self.environment.get(LOG_STREAM).map_or("", String::as_str);
+        ProcessMark::new(LOG_STREAM, stream, mapping_bound(self.memory_size))
+    }
+
+    /// The command of `function`, whose code is unpacked at `root`.
+    pub(crate) async fn new(
+        function: &Function,
+        root: &Path,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, LaunchError> {
+        match &function.code {
+            Code::Image(image) => Self::of_image(function, image, root, surroundings),
+            Code::Zip(zip) => Self::of_zip(function, zip, root, surroundings).await,
+        }
+    }
+
+    async fn of_zip(
+        function: &Function,
+        zip: &ZipCode,
+        root: &Path,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, LaunchError> {
+        let Some(interpreter) = thumbctl_platform::python::interpreter().await else {
+            return Err(LaunchError {
+                program: "python3".to_owned(),
+                reason: "this machine has no python3 on its PATH".to_owned(),
+            });
+        };
+        let mut environment = environment(function, root, &zip.handler, surroundings);
+        environment.insert("AWS_EXECUTION_ENV".to_owned(), format!("AWS_Lambda_{}", zip.runtime));
+        Ok(Self {
+            program: interpreter.to_owned(),
+            argv: python::arguments(interpreter),
+            directory: root.join("var/task"),
+            environment,
+            memory_size: function.memory_size,
+        })
+    }
+
+    fn of_image(
+        function: &Function,
+        image: &ImageCode,
+        root: &Path,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, LaunchError> {
+        let overrides = &function.image_config;
+        // As docker does: an entry point of one's own drops the image's command too.
+        let (entrypoint, cmd) = match (overrides.entrypoint.is_empty(), overrides.command.is_empty()) {
+            (true, true) => (&image.entrypoint, &image.cmd),
+            (true, false) => (&image.entrypoint, &overrides.command),
+            (false, _) => (&overrides.entrypoint, &overrides.command),
+        };
+        let argv: Vec<String> = entrypoint.iter().chain(cmd).cloned().collect();
+        let handler = cmd.first().map_or("", String::as_str);
+        let environment = environment(function, root, handler, surroundings);
+
+        let directory = overrides.working_directory.as_deref().unwrap_or(&image.working_dir);
+        let directory = Path::new(if directory.is_empty() { "/" } else { directory });
+        let failed = |reason: &str| LaunchError {
+            program: argv.first().cloned().unwrap_or_else(|| "the entry point".to_owned()),
+            reason: reason.to_owned(),
+        };
+        let Some(name) = argv.first().filter(|name| !name.is_empty()) else {
+            return Err(failed("the image has neither ENTRYPOINT nor CMD"));
+        };
+        let candidates: Vec<PathBuf> = if name.contains('/') {
+            vec![directory.join(name)]
+        } else {
+            let path = environment.get("PATH").map_or(DEFAULT_PATH, String::as_str);
+            path.split(':').filter(|dir| !dir.is_empty()).map(|dir| Path::new(dir).join(name)).collect()
+        };
+        let mut reason = "no such file or directory";
+        let program = candidates.iter().find_map(|candidate| {
+            let found = rootfs::resolve(root, candidate).ok()?;
+            let metadata = std::fs::metadata(&found).ok()?;
+            if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
+                return Some(found);
+            }
+            reason = "permission denied";
+            None
+        });
+        let Some(program) = program else {
+            return Err(failed(reason));
+        };
+        let directory = rootfs::resolve(root, directory).map_err(|cause| failed(&cause.to_string()))?;
+        // A working directory that the image does not have is made by Lambda, too.
+        std::fs::create_dir_all(&directory).map_err(|cause| failed(&cause.to_string()))?;
+        Ok(Self { program, argv, directory, environment, memory_size: function.memory_size })
+    }
+}
+
+/// Exactly what the process sees: what Lambda sets, what the image says, what the function is configured with, and
+/// nothing of the sandbox's own.
+fn environment(
+    function: &Function,
+    root: &Path,
+    handler: &str,
+    surroundings: &Surroundings<'_>,
+) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::new();
+    let mut set = |name: &str, value: &str| {
+        environment.insert(name.to_owned(), value.to_owned());
+    };
+    set("PATH", DEFAULT_PATH);
+    set("LANG", "en_US.UTF-8");
+    set("TZ", ":UTC");
+    // The one variable that only the sandbox sets: the SDKs' own way to be told where the cloud is.
+    set("AWS_ENDPOINT_URL", surroundings.endpoint);
+    // A function cannot have a /tmp of its own without a root directory of its own; what asks for a place for temporary
+    // files is given one.
+    set("TMPDIR", &surroundings.temporary.to_string_lossy());
+    if let Code::Image(image) = &function.code {
+        for (name, value) in image.env.iter().filter_map(|variable| variable.split_once('=')) {
+            set(name, value);
+        }
+    }
+    for (name, value) in &function.environment {
+        set(name, value);
+    }
+    set("_HANDLER", handler);
+    set("AWS_REGION", &function.id.region);
+    set("AWS_DEFAULT_REGION", &function.id.region);
+    set("AWS_ACCESS_KEY_ID", &surroundings.credentials.access_key);
+    set("AWS_SECRET_ACCESS_KEY", &surroundings.credentials.secret_key);
+    set("AWS_SESSION_TOKEN", &surroundings.credentials.session_token);
+    set("AWS_LAMBDA_FUNCTION_NAME", &function.id.name);
+    set("AWS_LAMBDA_FUNCTION_VERSION", super::function::LATEST);
+    set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.memory_size.to_string());
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
+    set("AWS_LAMBDA_LOG_GROUP_NAME", surroundings.log_group);
+    set(LOG_STREAM, surroundings.log_stream);
+    set("AWS_LAMBDA_RUNTIME_API", &surroundings.runtime_api);
+    // Lambda says /var/task and /var/runtime. The process has no root directory of its own here, so it is told where
+    // these really are.
+    set("LAMBDA_TASK_ROOT", &root.join("var/task").to_string_lossy());
+    set("LAMBDA_RUNTIME_DIR", &root.join("var/runtime").to_string_lossy());
+    environment
+}
+
+/// A running process, in a process group of its own. Dropped, it is killed with all that it has started.
+pub(crate) struct Process {
+    child: Child,
+    group: Option<Pid>,
+    output: Arc<Output>,
+    reader: JoinHandle<()>,
+    leftovers: Leftovers,
+    /// What everything that the process starts is found by.
+    mark: ProcessMark,
+    memory: MemoryWatch,
+}
+
+/// Why a process works no more.
+#[derive(Debug)]
+pub(crate) enum Departure {
+    /// It has ended, and how.
+    Ended(String),
+    /// It uses more memory than it has been given.
+    OutOfMemory,
+}
+
+impl Process {
+    /// Starts it. What it writes goes to `log`.
+    pub(crate) async fn start(launch: &Launch, log: Arc<LogStream>, leftovers: Leftovers) -> Result<Self, LaunchError> {
+        let failed = |cause: io::Error| LaunchError {
+            program: launch.argv[0].clone(),
+            reason: match cause.raw_os_error() {
+                Some(code) if code == rustix::io::Errno::NOEXEC.raw_os_error() => "exec format error".to_owned(),
+                _ => cause.to_string(),
+            },
+        };
+        // One pipe for both, so that lines keep the order in which they were written.
+        let (output, input) = io::pipe().map_err(failed)?;
+        let mut command = Command::new(&launch.program);
+        command
+            .arg0(&launch.argv[0])
+            .args(&launch.argv[1..])
+            .current_dir(&launch.directory)
+            .env_clear()
+            .envs(&launch.environment)
+            .stdin(Stdio::null())
+            .stdout(input.try_clone().map_err(failed)?)
+            .stderr(input)
+            .process_group(0)
+            .kill_on_drop(true);
+        let child = spawn(&mut command).await.map_err(failed)?;
+        // The command holds the pipe's writing end, which would keep it open after the process has ended.
+        drop(command);
+        let group = child.id().and_then(|id| Pid::from_raw(id as i32));
+        let mark = launch.mark();
+        if let Some(group) = group {
+            // First of all, since everything that is started before would lack it.
+            mark.limit(group);
+            // Gone already, or a system that forbids it: then it only competes with the sandbox as an equal.
+            let _ = rustix::process::setpriority_pgrp(Some(group), NICE);
+        }
+        let memory = MemoryWatch::new(child.id(), launch.memory_size);
+        let output = Arc::new(Output::new(output.into(), log).map_err(failed)?);
+        let reader = tokio::spawn(read_in_background(output.clone()));
+        if let Some(id) = child.id() {
+            leftovers.note(id, &mark);
+        }
+        Ok(Self { child, group, output, reader, leftovers, mark, memory })
+    }
+
+    /// Waits for its end, or for the moment when it must be ended.
+    pub(crate) async fn departed(&mut self) -> Departure {
+        tokio::select! {
+            biased;
+            status = self.child.wait() => Departure::Ended(match status {
+                Ok(status) => describe(status),
+                Err(cause) => format!("Runtime exited with error: {cause}"),
+            }),
+            () = self.memory.exceeded() => Departure::OutOfMemory,
+        }
+    }
+
+    /// Whether it is still there.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Brings everything that it has written so far into its log stream.
+    pub(crate) fn drain(&self) {
+        // Past the reactor: it may not know yet of what is in the pipe already.
+        self.output.pump(true, |chunk| (&self.output.pipe).read(chunk));
+    }
+
+    /// The most memory it has used so far, in MB; 0 where that cannot be known.
+    pub(crate) fn max_memory_used(&mut self) -> u32 {
+        self.memory.look();
+        self.memory.peak()
+    }
+
+    /// Kills the process and all that it has started, and waits until they are gone.
+    pub(crate) async fn kill(&mut self) {
+        if let Some(killing) = self.killing() {
+            // A panic in there would leave processes to the next start, which finds their notes.
+            let _ = tokio::task::spawn_blocking(killing).await;
+        }
+        // An error would mean that there is nothing to wait for.
+        let _ = self.child.wait().await;
+    }
+
+    /// What is to be done to end everything, once.
+    fn killing(&mut self) -> Option<impl FnOnce() + Send + use<>> {
+        let group = self.group.take()?;
+        let (mark, leftovers) = (self.mark.clone(), self.leftovers.clone());
+        // Once its end has been noticed, its id may be another's.
+        let root = self.child.id().map(|_| group);
+        Some(move || {
+            kill_marked(&[mark], root);
+            // Gone already is as good.
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            leftovers.forget(group.as_raw_nonzero().get() as u32);
+        })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(killing) = self.killing() {
+            killing();
+        }
+        self.reader.abort();
+    }
+}
+
+/// Starts a command whose program may just have been written. Another thread that was starting a process at that moment
+/// has handed it the open file, and until that process is through with its own start, this program counts as busy.
+async fn spawn(command: &mut Command) -> io::Result<Child> {
+    let mut delay = Duration::from_millis(1);
+    loop {
+        match command.spawn() {
+            Err(cause) if cause.kind() == io::ErrorKind::ExecutableFileBusy && delay < MAX_BUSY => {
+                tokio::time::sleep(delay).await;
+                delay *= 2;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
+        (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
+        (None, Some(9)) => "Runtime exited with error: signal: killed".to_owned(),
+        (None, Some(11)) => "Runtime exited with error: signal: segmentation fault".to_owned(),
+        (None, Some(6)) => "Runtime exited with error: signal: aborted".to_owned(),
+        (None, signal) => format!("Runtime exited with error: signal: {}", signal.unwrap_or_default()),
+    }
+}
+
+/// The reading end of a process's output.
+struct Output {
+    pipe: File,
+    partial: Mutex<Vec<u8>>,
+    log: Arc<LogStream>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Pumped {
+    /// There is no more for now.
+    Dry,
+    More,
+    Closed,
+}
+
+impl Output {
+    fn new(pipe: OwnedFd, log: Arc<LogStream>) -> io::Result<Self> {
+        rustix::fs::fcntl_setfl(&pipe, OFlags::NONBLOCK)?;
+        Ok(Self { pipe: pipe.into(), partial: Mutex::default(), log })
+    }
+
+    /// Reads what is there and hands complete lines on; with `all`, what follows the last line break too.
+    fn pump(&self, all: bool, mut source: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Pumped {
+        let mut partial = lock(&self.partial);
+        let mut chunk = [0; 16 * 1024];
+        let mut read = 0;
+        let pumped = loop {
+            match source(&mut chunk) {
+                Ok(0) => break Pumped::Closed,
+                Ok(count) => {
+                    partial.extend_from_slice(&chunk[..count]);
+                    read += count;
+                    if read >= PUMP {
+                        break Pumped::More;
+                    }
+                }
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => break Pumped::Dry,
+                Err(_) => break Pumped::Closed,
+            }
+        };
+        let complete = partial.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        for line in partial[..complete].split_inclusive(|byte| *byte == b'\n') {
+            self.log.push(&String::from_utf8_lossy(line));
+        }
+        partial.drain(..complete);
+        // A line without an end is not collected for ever.
+        if !partial.is_empty() && (all || pumped == Pumped::Closed || partial.len() >= PUMP) {
+            self.log.push(&format!("{}\n", String::from_utf8_lossy(&partial)));
+            partial.clear();
+        }
+        pumped
+    }
+}
+
+async fn read_in_background(output: Arc<Output>) {
+    let Ok(pipe) = output.pipe.try_clone().and_then(|pipe| pipe::Receiver::from_owned_fd(pipe.into())) else {
+        return;
+    };
+    loop {
+        // A function that writes faster than its log is kept waits for its pipe.
+        output.log.room().await;
+        if pipe.readable().await.is_err() {
+            return;
+        }
+        match output.pump(false, |chunk| pipe.try_read(chunk)) {
+            Pumped::Dry => {}
+            Pumped::More => tokio::task::yield_now().await,
+            Pumped::Closed => return,
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The functions that there are, and what becomes of them over time.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use awsim_core::AwsError;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::concurrency::Concurrency;
+use super::downloads::Downloads;
+use super::errors;
+use super::function::{Function, LATEST, State, UpdateStatus};
+use super::house::House;
+use super::images::{ImageError, Images, is_digest};
+use super::names::{self, FunctionId, Reference};
+use super::pool::{Limits, Pool};
+use super::queue::Queue;
+use super::source::Source;
+use crate::error::complain;
+use crate::latency::Span;
+use crate::sync::lock;
+
+/// All of Lambda but its protocol.
+pub(crate) struct Lambda {
+    pub house: Arc<dyn House>,
+    pub pool: Arc<Pool>,
+    pub images: Images,
+    pub queue: Queue,
+    pub concurrency: Concurrency,
+    pub downloads: Downloads,
+    functions: Mutex<BTreeMap<FunctionId, Function>>,
+    /// Tells those who wait for a function that something has changed.
+    changes: watch::Sender<()>,
+}
+
+/// What is kept of the service between two lives of the sandbox.
+#[derive(Serialize, Deserialize)]
+struct Snapshot {
+    functions: Vec<Function>,
+}
+
+impl Lambda {
+    pub(crate) fn new(house: Arc<dyn House>, limits: Limits) -> Arc<Self> {
+        let dir = house.directory();
+        Arc::new(Self {
+            pool: Pool::new(house.clone(), limits),
+            images: Images::new(dir.join("images")),
+            queue: Queue::new(dir.join("queue")),
+            concurrency: Concurrency::default(),
+            downloads: Downloads::default(),
+            house,
+            functions: Mutex::default(),
+            changes: watch::Sender::new(()),
+        })
+    }
+
+    pub(crate) fn account(&self) -> &str {
+        self.house.account()
+    }
+
+    pub(crate) fn functions(&self) -> MutexGuard<'_, BTreeMap<FunctionId, Function>> {
+        lock(&self.functions)
+    }
+
+    /// The function as it is.
+    pub(crate) fn get(&self, reference: &Reference) -> Result<Function, AwsError> {
+        let arn = reference.id.arn(self.account());
+        match reference.qualifier.as_deref() {
+            None | Some(LATEST) => {
+                self.functions().get(&reference.id).cloned().ok_or_else(|| errors::function_not_found(&arn))
+            }
+            // Nothing is ever published here.
+            Some(version) => Err(errors::function_not_found(&format!("{arn}:{version}"))),
+        }
+    }
+
+    /// Changes a function, and returns it as it is then.
+    pub(crate) fn change<T>(
+        &self,
+        id: &FunctionId,
+        change: impl FnOnce(&mut Function) -> Result<T, AwsError>,
+    ) -> Result<T, AwsError> {
+        let mut functions = self.functions();
+        let function = functions.get_mut(id).ok_or_else(|| errors::function_not_found(&id.arn(self.account())))?;
+        let result = change(function);
+        drop(functions);
+        self.changes.send_replace(());
+        result
+    }
+
+    /// A function and its unpacked image, for the pool.
+    pub(crate) fn runnable(&self, id: &FunctionId) -> Option<(Function, PathBuf)> {
+        let function = self.functions().get(id)?.clone();
+        let root = self.images.root(&function.code.digest());
+        Some((function, root))
+    }
+
+    /// Hears of every change to a function.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Waits until there is no function `id`.
+    pub(crate) async fn gone_away(&self, id: &FunctionId) {
+        let mut changes = self.changes.subscribe();
+        // The sender is ours: waiting cannot fail while we are here.
+        while self.functions().contains_key(id) && changes.changed().await.is_ok() {}
+    }
+
+    /// Waits until `id` is not being made ready any more. `None` if it is gone.
+    pub(crate) async fn settled(&self, id: &FunctionId) -> Option<State> {
+        let mut changes = self.changes.subscribe();
+        loop {
+            let state = self.functions().get(id).map(|function| function.state)?;
+            if state != State::Pending {
+                return Some(state);
+            }
+            // The sender is ours: this cannot fail while we are here.
+            changes.changed().await.ok()?;
+        }
+    }
+
+    /// Makes a function ready in the background: its image is pulled and unpacked, then it is Active, and its latest
+    /// change successful; or failed, with the reason.
+    pub(crate) fn settle(self: &Arc<Self>, id: FunctionId, source: Source, takes: Span) {
+        let lambda = self.clone();
+        tokio::spawn(async move {
+            let (result, ()) = tokio::join!(lambda.images.ensure(&source), lambda.house.latencies().pass(takes));
+            lambda.finish(&id, source.digest(), result);
+            lambda.house.save();
+            lambda.pool.refresh(&id).await;
+            lambda.sweep().await;
+        });
+    }
+
+    /// Ends an update that leaves nothing to be made ready.
+    pub(crate) fn finish_update(self: &Arc<Self>, id: FunctionId) {
+        let lambda = self.clone();
+        tokio::spawn(async move {
+            lambda.house.latencies().pass(Span::FunctionUpdate).await;
+            // Deleted in the meantime: nothing to note.
+            let _ = lambda.change(&id, |function| {
+                function.update_status = UpdateStatus::Successful;
+                function.update_reason = None;
+                Ok(())
+            });
+            lambda.house.save();
+            lambda.pool.refresh(&id).await;
+        });
+    }
+
+    /// Clears away what a deleted function leaves. When this returns, none of its processes is left, and nothing of it
+    /// is written to its log group any more: whoever deletes that afterwards does not meet it again.
+    pub(crate) async fn gone(&self, id: &FunctionId) {
+        self.changes.send_replace(());
+        self.pool.stop(id).await;
+        self.sweep().await;
+    }
+
+    /// The function with an ARN. A qualifier is allowed, if it names what there is.
+    pub(crate) fn by_arn(&self, arn: &str) -> Option<Function> {
+        let region = arn.split(':').nth(3)?;
+        self.get(&names::parse(arn, region, self.account()).ok()?).ok()
+    }
+
+    fn finish(&self, id: &FunctionId, digest: &str, result: Result<PathBuf, ImageError>) {
+        // Gone, or changed once more: then the later settling is the one that counts.
+        let _ = self.change(id, |function| {
+            if function.code.digest() != digest {
+                return Ok(());
+            }
+            match result {
+                Ok(_) => {
+                    function.state = State::Active;
+                    function.state_reason = None;
+                    function.update_status = UpdateStatus::Successful;
+                    function.update_reason = None;
+                }
+                Err(error) => {
+                    let reason = ("InvalidImage".to_owned(), with_causes(&error));
+                    if function.state == State::Pending {
+                        function.state = State::Failed;
+                        function.state_reason = Some(reason.clone());
+                    }
+                    function.update_status = UpdateStatus::Failed;
+                    function.update_reason = Some(reason);
+                }
+            }
+            Ok(())
+        });
+    }
+
+    /// Removes images that no function uses.
+    pub(crate) async fn sweep(&self) {
+        let used = || -> HashSet<PathBuf> {
+            self.functions().values().map(|function| self.images.root(&function.code.digest())).collect()
+        };
+        self.images.retain(used).await;
+    }
+
+    pub(crate) fn snapshot(&self) -> Option<Vec<u8>> {
+        let functions = self.functions().values().cloned().collect();
+        serde_json::to_vec(&Snapshot { functions }).ok()
+    }
+
+    pub(crate) fn restore(&self, bytes: &[u8]) -> Result<(), serde_json::Error> {
+        let snapshot: Snapshot = serde_json::from_slice(bytes)?;
+        if let Some(digest) = snapshot.functions.iter().map(|it| it.code.digest()).find(|digest| !is_digest(digest)) {
+            let digest = thumbctl_platform::text::clean(&digest);
+            return Err(serde::de::Error::custom(format_args!("'{digest}' is not an image's digest")));
+        }
+        *self.functions() = snapshot.functions.into_iter().map(|function| (function.id.clone(), function)).collect();
+        Ok(())
+    }
+
+    /// Goes on with what the earlier sandbox was at: functions on their way to Active, events accepted and unfinished.
+    pub(crate) fn resume(self: &Arc<Self>) {
+        let unfinished = self.queue.unfinished().unwrap_or_else(|cause| {
+            complain(format_args!("events that were not finished are left: {cause}"));
+            Vec::new()
+        });
+        let lambda = self.clone();
+        tokio::spawn(async move {
+            let all: Vec<Function> = lambda.functions().values().cloned().collect();
+            for function in all {
+                let unpacked = lambda.images.root(&function.code.digest()).is_dir();
+                let settled = function.state == State::Active && function.update_status == UpdateStatus::Successful;
+                if settled && unpacked {
+                    continue;
+                }
+                let takes = if function.state == State::Pending { Span::FunctionPending } else { Span::FunctionUpdate };
+                match lambda.source_of(&function.code, &function.id.region) {
+                    Ok(source) => lambda.settle(function.id, source, takes),
+                    Err(_) if settled => {}
+                    Err(error) => {
+                        lambda.finish(&function.id, &function.code.digest(), Err(ImageError::Gone(error)));
+                        lambda.house.save();
+                    }
+                }
+            }
+            lambda.sweep().await;
+            for event in unfinished {
+                lambda.start_event(event);
+            }
+        });
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,183 @@
+//! Where a function's code comes from: what a request names, fetched and checked.
+
+use std::path::PathBuf;
+
+use awsim_core::AwsError;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::code::{Code, ImageCode, ZipCode};
+use super::errors;
+use super::house::SourceImage;
+use super::package;
+use super::python;
+use super::registry::Lambda;
+use super::request::PackageType;
+
+/// Code that can be unpacked.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    Image(SourceImage),
+    Zip {
+        /// `sha256:…`.
+        digest: String,
+        path: PathBuf,
+    },
+}
+
+impl Source {
+    pub(crate) fn digest(&self) -> &str {
+        match self {
+            Self::Image(image) => &image.digest,
+            Self::Zip { digest, .. } => digest,
+        }
+    }
+}
+
+/// How a zip is started.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub runtime: String,
+    pub handler: String,
+}
+
+/// What a request says about code.
+#[derive(Debug)]
+pub(crate) enum Given<'a> {
+    Image(&'a str),
+    Inline(Vec<u8>),
+    Object { bucket: &'a str, key: &'a str, version: Option<&'a str> },
+}
+
+impl<'a> Given<'a> {
+    /// Reads the members of CreateFunction's `Code`, or of UpdateFunctionCode itself.
+    pub(crate) fn read(code: &'a Value, package: PackageType, verb: &str) -> Result<Self, AwsError> {
+        let text = |field: &str| code[field].as_str().filter(|text| !text.is_empty());
+        let refuse = |field: &str, package: &str| {
+            Err(errors::invalid_parameter(format!(
+                "Please don't provide {field} when {verb} a function with packageType {package}."
+            )))
+        };
+        match package {
+            PackageType::Image => {
+                if let Some(field) = ["ZipFile", "S3Bucket", "S3Key"].into_iter().find(|field| text(field).is_some()) {
+                    return refuse(field, "Image");
+                }
+                text("ImageUri").map(Self::Image)
+            }
+            PackageType::Zip => {
+                if text("ImageUri").is_some() {
+                    return refuse("ImageUri", "Zip");
+                }
+                match (text("ZipFile"), text("S3Bucket"), text("S3Key")) {
+                    (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
+                        return Err(errors::invalid_parameter(
+                            "Please do not provide other FunctionCode parameters when providing a ZipFile.",
+                        ));
+                    }
+                    (Some(zip), ..) => Some(Self::Inline(STANDARD.decode(zip).map_err(|_| {
+                        AwsError::bad_request("SerializationException", "ZipFile is not valid Base64")
+                    })?)),
+                    (None, Some(bucket), Some(key)) => {
+                        Some(Self::Object { bucket, key, version: text("S3ObjectVersion") })
+                    }
+                    _ => None,
+                }
+            }
+        }
+        .ok_or_else(|| errors::invalid_parameter("Please provide a source for function code."))
+    }
+}
+
+impl Lambda {
+    /// Fetches and checks what a request names. `entry` is needed for zips.
+    pub(crate) async fn obtain(
+        &self,
+        given: Given<'_>,
+        region: &str,
+        entry: Option<Entry>,
+    ) -> Result<(Code, Source), AwsError> {
+        let (sha256, size) = match given {
+            Given::Image(uri) => {
+                let image =
+                    self.house.image(uri, region).map_err(|error| errors::invalid_parameter(error.to_string()))?;
+                return Ok((Code::Image(ImageCode::new(uri, &image)), Source::Image(image)));
+            }
+            Given::Inline(bytes) => {
+                let blob = self.house.keep(&bytes).await.map_err(|cause| AwsError::internal(cause.to_string()))?;
+                (blob.sha256, blob.len)
+            }
+            Given::Object { bucket, key, version } => self.house.object(region, bucket, key, version)?,
+        };
+        let Some(Entry { runtime, handler }) = entry else {
+            return Err(errors::invalid_parameter(
+                "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+            ));
+        };
+        if thumbctl_platform::python::interpreter().await.is_none() {
+            return Err(python::missing());
+        }
+        let path = self.house.blob(&sha256);
+        let checked = path.clone();
+        tokio::task::spawn_blocking(move || package::check(&checked))
+            .await
+            .map_err(|cause| AwsError::internal(cause.to_string()))??;
+        let digest = format!("sha256:{sha256}");
+        let Some(sha256) = bytes_of(&sha256) else {
+            return Err(AwsError::internal(format!("{sha256} is not a hash")));
+        };
+        Ok((Code::Zip(ZipCode { sha256, size, runtime, handler }), Source::Zip { digest, path }))
+    }
+
+    /// The code that a function has, once more.
+    pub(crate) fn source_of(&self, code: &Code, region: &str) -> Result<Source, super::house::SourceError> {
+        match code {
+            Code::Image(image) => self.house.image(&image.resolved_uri(), region).map(Source::Image),
+            Code::Zip(zip) => Ok(Source::Zip { digest: code.digest(), path: self.house.blob(&zip.blob()) }),
+        }
+    }
+}
+
+fn bytes_of(hexadecimal: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if hexadecimal.len() != 64 || !hexadecimal.is_ascii() {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hexadecimal[at * 2..at * 2 + 2], 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_kind_of_function_takes_its_own_kind_of_code() {
+        let image = json!({ "ImageUri": "host/repo:tag" });
+        let object = json!({ "S3Bucket": "b", "S3Key": "k" });
+        let (inline, nothing) = (json!({ "ZipFile": "UEs=" }), json!({}));
+        fn read(code: &Value, package: PackageType) -> Result<Given<'_>, String> {
+            Given::read(code, package, "updating").map_err(|error| error.message)
+        }
+        assert!(matches!(read(&image, PackageType::Image), Ok(Given::Image("host/repo:tag"))));
+        assert!(matches!(read(&object, PackageType::Zip), Ok(Given::Object { bucket: "b", key: "k", version: None })));
+        assert!(matches!(read(&inline, PackageType::Zip), Ok(Given::Inline(_))));
+        assert_eq!(
+            read(&image, PackageType::Zip).unwrap_err(),
+            "Please don't provide ImageUri when updating a function with packageType Zip."
+        );
+        assert!(read(&object, PackageType::Image).is_err());
+        assert!(read(&nothing, PackageType::Zip).is_err());
+    }
+
+    #[test]
+    fn a_hash_is_read_from_its_digits() {
+        assert_eq!(bytes_of(&"0f".repeat(32)), Some([15; 32]));
+        assert_eq!(bytes_of("0f"), None);
+        assert_eq!(bytes_of(&"zz".repeat(32)), None);
+    }
+}

@@ -1,0 +1,237 @@
+//! How long AWS takes: one table, from which every wait of the sandbox is drawn.
+//!
+//! The figures are those of published measurements where there are any; `est.` marks those that are estimated from
+//! several accounts. Nothing here was measured on AWS by this project; the compile was, on a machine of two cores.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use thumbctl_sandbox_protocol::Latency;
+
+use crate::sync::lock;
+
+/// How fast time goes in the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// Whether anything takes longer than it must.
+    pub latency: Latency,
+    /// What AWS's times are multiplied with: 0.1 is ten times as fast.
+    pub time_scale: f64,
+    /// What the jitter is drawn from: the same seed and the same calls give the same times.
+    pub seed: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { latency: Latency::Instant, time_scale: 1.0, seed: 1 }
+    }
+}
+
+impl Pace {
+    /// What tells its runs from others'; nothing where time goes as it does on the machine.
+    pub(crate) fn description(&self) -> Option<String> {
+        match self.latency {
+            Latency::Instant => None,
+            Latency::Aws if self.time_scale == 1.0 => Some("AWS's pace".to_owned()),
+            Latency::Aws => Some(format!("AWS's pace x {}", self.time_scale)),
+        }
+    }
+}
+
+/// Something that takes its time on AWS, whatever the caller does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Span {
+    /// From CreateRole until a service can assume the role.
+    RolePropagation,
+    /// A build waits for a machine.
+    BuildQueued,
+    /// A build's machine and container are made ready.
+    BuildProvisioning,
+    /// A build's source is fetched.
+    BuildSource,
+    /// What `cargo build` takes in a build: the cold compile.
+    BuildCompile,
+    /// `docker push` of the image.
+    BuildPush,
+    /// A build's end is written down.
+    BuildFinalizing,
+    /// From CreateFunction to Active.
+    FunctionPending,
+    /// From UpdateFunction… to Successful.
+    FunctionUpdate,
+    /// A cold start, beyond the function's own initialisation.
+    ColdStart,
+    /// From the object's PUT to the function's invocation.
+    EventDelivery,
+    /// Before Lambda tries an asynchronous event for the second time.
+    FirstRetry,
+    /// Before Lambda tries an asynchronous event for the third and last time.
+    SecondRetry,
+    /// CloudFormation makes a role.
+    StackRole,
+    /// CloudFormation makes a managed policy.
+    StackManagedPolicy,
+    /// CloudFormation makes a function.
+    StackFunction,
+    /// CloudFormation makes a bucket.
+    StackBucket,
+    /// CloudFormation makes a build project.
+    StackProject,
+    /// CloudFormation makes something that takes it no longer than a second.
+    StackOther,
+    /// Before CloudFormation makes a call for the second time that could not be served.
+    StackRetry,
+}
+
+/// A row of the table, in milliseconds.
+struct Row {
+    /// The least and the most that it takes on AWS.
+    aws: (u64, u64),
+    /// What it takes in a sandbox that is as quick as it can be.
+    instant: u64,
+}
+
+impl Span {
+    fn row(self) -> Row {
+        let row = |least, most| Row { aws: (least, most), instant: 0 };
+        match self {
+            // 7 to 12 s: cdkd and OFFENSAI, 2025.
+            Self::RolePropagation => row(7_000, 12_000),
+            // 1 / 24 / 4 / 2 s on a cached image: a published run, 2021.
+            Self::BuildQueued => row(700, 1_500),
+            Self::BuildProvisioning => row(20_000, 28_000),
+            Self::BuildSource => row(3_000, 5_000),
+            // Measured by this project, as the buildspec compiles it, with nothing fetched before, on two cores (as many as
+            // BUILD_GENERAL1_SMALL has): 117 and 118 s, see docs/benchmarks.md.
+            Self::BuildCompile => row(112_000, 124_000),
+            // est.: a 6 MB image.
+            Self::BuildPush => row(2_000, 4_000),
+            Self::BuildFinalizing => row(1_500, 2_500),
+            // est. 5 to 10 s, smaller images quicker: Lambda's documentation says "a few seconds".
+            Self::FunctionPending => row(5_000, 10_000),
+            Self::FunctionUpdate => row(2_000, 4_000),
+            // est.: an image of this size, without the 16 ms that a Rust function itself takes.
+            Self::ColdStart => row(100, 300),
+            // "Typically in seconds": S3's documentation.
+            Self::EventDelivery => row(400, 1_500),
+            // One and two minutes: Lambda's documentation on asynchronous invocation.
+            Self::FirstRetry => Row { aws: (60_000, 60_000), instant: 1_000 },
+            Self::SecondRetry => Row { aws: (120_000, 120_000), instant: 2_000 },
+            // The estimates that rain, a deploy tool of AWS's, has in its table.
+            Self::StackRole => row(12_000, 12_000),
+            Self::StackManagedPolicy => row(16_000, 16_000),
+            Self::StackFunction => row(25_000, 25_000),
+            Self::StackBucket => row(30_000, 30_000),
+            Self::StackProject => row(2_000, 2_000),
+            Self::StackOther => row(1_000, 1_000),
+            // est.
+            Self::StackRetry => Row { aws: (1_000, 1_000), instant: 10 },
+        }
+    }
+}
+
+/// The least and the most that a call takes on AWS from its start to its answer, in milliseconds; est. throughout: no
+/// published figures are known, and these are what AWS's clients usually see from within a region.
+fn call(service: &str, operation: &str) -> (u64, u64) {
+    match (service, operation) {
+        ("s3", "CreateBucket") => (150, 400),
+        ("s3", "GetObject" | "HeadObject" | "PutObject" | "UploadPart") => (20, 60),
+        ("s3", _) => (30, 100),
+        ("iam", operation) if operation.starts_with("Get") || operation.starts_with("List") => (40, 100),
+        ("iam", _) => (100, 300),
+        ("lambda", "Invoke") => (5, 15),
+        ("lambda", "CreateFunction") => (300, 700),
+        ("lambda", _) => (40, 120),
+        ("ecr", "CreateRepository" | "DeleteRepository") => (100, 300),
+        ("registry", _) => (30, 80),
+        ("codebuild", "CreateProject" | "StartBuild") => (150, 400),
+        ("sts", _) => (20, 60),
+        _ => (30, 100),
+    }
+}
+
+/// Draws waits from the table.
+#[derive(Debug)]
+pub(crate) struct Latencies {
+    pace: Pace,
+    jitter: Mutex<StdRng>,
+}
+
+impl Latencies {
+    pub(crate) fn new(pace: Pace) -> Self {
+        Self { pace, jitter: Mutex::new(StdRng::seed_from_u64(pace.seed)) }
+    }
+
+    /// How long something takes this time.
+    pub(crate) fn of(&self, span: Span) -> Duration {
+        let row = span.row();
+        match self.pace.latency {
+            Latency::Instant => Duration::from_millis(row.instant),
+            Latency::Aws => self.draw(row.aws),
+        }
+    }
+
+    /// Lets the time pass that something takes.
+    pub(crate) async fn pass(&self, span: Span) {
+        wait(self.of(span)).await;
+    }
+
+    /// A time that the sandbox itself keeps, such as how long something idle stays, at its pace.
+    pub(crate) fn scaled(&self, duration: Duration) -> Duration {
+        duration.mul_f64(self.pace.time_scale)
+    }
+
+    /// How long an answer to a call is held back.
+    pub(crate) fn of_call(&self, service: &str, operation: &str) -> Duration {
+        match self.pace.latency {
+            Latency::Instant => Duration::ZERO,
+            Latency::Aws => self.draw(call(service, operation)),
+        }
+    }
+
+    fn draw(&self, (least, most): (u64, u64)) -> Duration {
+        let milliseconds = lock(&self.jitter).random_range(least..=most);
+        Duration::from_millis(milliseconds).mul_f64(self.pace.time_scale)
+    }
+}
+
+/// A sleep that costs nothing where there is nothing to wait for.
+pub(crate) async fn wait(duration: Duration) {
+    if !duration.is_zero() {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AWS: Pace = Pace { latency: Latency::Aws, time_scale: 1.0, seed: 7 };
+
+    #[test]
+    fn nothing_is_waited_for_unless_it_is_asked_for() {
+        let instant = Latencies::new(Pace::default());
+        assert_eq!(instant.of(Span::RolePropagation), Duration::ZERO);
+        assert_eq!(instant.of_call("s3", "PutObject"), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_times_within_the_tables_bounds() {
+        let (one, other) = (Latencies::new(AWS), Latencies::new(AWS));
+        for _ in 0..50 {
+            let drawn = one.of(Span::RolePropagation);
+            assert_eq!(drawn, other.of(Span::RolePropagation));
+            assert!((Duration::from_secs(7)..=Duration::from_secs(12)).contains(&drawn), "{drawn:?}");
+        }
+    }
+
+    #[test]
+    fn the_scale_makes_all_of_it_faster() {
+        let fast = Latencies::new(Pace { time_scale: 0.01, ..AWS });
+        assert!(fast.of(Span::SecondRetry) == Duration::from_millis(1_200));
+        assert!(fast.of_call("iam", "CreateRole") <= Duration::from_millis(3));
+    }
+}

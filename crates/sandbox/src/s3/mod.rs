@@ -1,0 +1,293 @@
+//! S3: buckets, objects, versions, uploads and notifications.
+//!
+//! Requests come straight from the front, not by way of awsim's gateway, which would hold whole bodies in memory.
+
+mod body;
+mod bucket;
+mod checksum;
+mod copy;
+mod delete;
+mod error;
+mod index;
+mod list;
+mod multipart;
+mod notification;
+pub(crate) mod permissions;
+mod permit;
+mod read;
+mod route;
+mod settings;
+mod tagging;
+mod write;
+mod xml;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use awsim_iam_policy::PolicyDocument;
+use axum::body::Body;
+use http::request::Parts;
+use http::{HeaderValue, Response};
+
+use crate::authz::signature::Payload;
+use crate::gateway::chunked::Incoming;
+use crate::services::{BlobUser, Services};
+use crate::sync::lock;
+
+pub(crate) use body::MAX_OBJECT;
+pub(crate) use error::{S3Error, S3Result};
+use index::{Bucket, Version};
+pub(crate) use permit::Permit;
+pub(crate) use route::{Target, bucket_of_host};
+pub(crate) use xml::escape;
+
+/// A request whose sender is known.
+pub(crate) struct Call {
+    pub target: Target,
+    pub parts: Parts,
+    pub body: Incoming,
+    pub payload: Payload,
+    /// The region that it was signed for.
+    pub region: String,
+    /// Who signed it, for the events that it causes.
+    pub principal: String,
+    /// What its signer may do.
+    pub permit: Permit,
+    pub request_id: String,
+}
+
+impl Call {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.parts.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// A small body, such as an XML document, checked against what was signed.
+    async fn document(&mut self) -> S3Result<bytes::Bytes> {
+        const LIMIT: usize = 4 * 1024 * 1024;
+        let bytes = self
+            .body
+            .collect(LIMIT)
+            .await?
+            .ok_or_else(|| S3Error::new(400, "MaxMessageLengthExceeded", "Your request was too big."))?;
+        body::check_document(self, &bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// The service.
+pub(crate) struct S3 {
+    services: Arc<Services>,
+    dir: PathBuf,
+    buckets: Mutex<BTreeMap<String, Bucket>>,
+    sequence: AtomicU64,
+}
+
+impl S3 {
+    /// Reads every bucket's log.
+    pub(crate) fn open(services: Arc<Services>) -> std::io::Result<Self> {
+        let dir = services.data_dir().join("s3");
+        thumbctl_platform::private_fs::create_dir_all(&dir)?;
+        let mut buckets = BTreeMap::new();
+        for entry in std::fs::read_dir(&dir)? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|extension| extension != "jsonl") {
+                continue;
+            }
+            match Bucket::open(&path)? {
+                Some(bucket) => {
+                    buckets.insert(bucket.name.clone(), bucket);
+                }
+                None => std::fs::remove_file(&path)?,
+            }
+        }
+        let sequence = AtomicU64::new(u64::try_from(now() << 16).unwrap_or_default());
+        Ok(Self { services, dir, buckets: Mutex::new(buckets), sequence })
+    }
+
+    /// Answers a request.
+    pub(crate) async fn serve(&self, mut call: Call) -> Response<Body> {
+        let head = call.parts.method == http::Method::HEAD;
+        let result = self.dispatch(&mut call).await;
+        let mut response = match result {
+            Ok(response) => response,
+            Err(error) if error.code == "NoSuchKey" => {
+                // That a key is not there is told to those only who may list the keys.
+                let error = call.permit.check(&permissions::list_bucket(&call.target.bucket)).err().unwrap_or(error);
+                error.into_response(head, call.parts.uri.path(), &call.request_id)
+            }
+            Err(error) => error.into_response(head, call.parts.uri.path(), &call.request_id),
+        };
+        if let Some(region) = lock(&self.buckets).get(&call.target.bucket).map(|bucket| bucket.region.clone())
+            && let Ok(region) = HeaderValue::from_str(&region)
+        {
+            response.headers_mut().insert("x-amz-bucket-region", region);
+        }
+        response
+    }
+
+    /// Whether there is such a bucket.
+    pub(crate) fn has_bucket(&self, name: &str) -> bool {
+        lock(&self.buckets).contains_key(name)
+    }
+
+    /// Answers a call from inside the house: the document that S3 answers.
+    pub(crate) async fn answer(&self, mut call: Call) -> S3Result<String> {
+        let response = self.dispatch(&mut call).await?;
+        let bytes = axum::body::to_bytes(response.into_body(), 4 * 1024 * 1024)
+            .await
+            .map_err(|cause| S3Error::new(500, "InternalError", cause.to_string()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    async fn dispatch(&self, call: &mut Call) -> S3Result {
+        if let Some(owner) = call.header("x-amz-expected-bucket-owner")
+            && owner != self.services.account()
+            && !call.target.bucket.is_empty()
+        {
+            return Err(S3Error::new(403, "AccessDenied", "Access Denied"));
+        }
+        if bucket::belongs_to_another(&call.target.bucket) {
+            return Err(bucket::another_s(call));
+        }
+        match call.target.operation.as_str() {
+            "ListBuckets" => self.list_buckets(call),
+            "CreateBucket" => self.create_bucket(call).await,
+            "HeadBucket" => self.with(call, |_| Ok(empty(200))),
+            "DeleteBucket" => self.delete_bucket(call),
+            "GetBucketLocation" => self.get_location(call),
+            "ListObjects" | "ListObjectsV2" => self.list_objects(call),
+            "ListObjectVersions" => self.list_versions(call),
+            "ListMultipartUploads" => self.list_uploads(call),
+            "DeleteObjects" => self.delete_objects(call).await,
+            "GetObject" | "HeadObject" => self.get_object(call).await,
+            "GetObjectAttributes" => self.get_attributes(call),
+            "GetObjectAcl" => self.with_version(call, |_, _| Ok(xml(settings::private_acl()))),
+            "PutObjectAcl" => self.with_version(call, |_, _| Ok(empty(200))),
+            "PutObject" => self.put_object(call).await,
+            "CopyObject" => self.copy_object(call).await,
+            "DeleteObject" => self.delete_object(call),
+            "GetObjectTagging" => self.get_tagging(call),
+            "PutObjectTagging" => self.put_tagging(call).await,
+            "DeleteObjectTagging" => self.delete_tagging(call),
+            "CreateMultipartUpload" => self.create_upload(call),
+            "UploadPart" => self.upload_part(call).await,
+            "UploadPartCopy" => self.copy_part(call).await,
+            "CompleteMultipartUpload" => self.complete_upload(call).await,
+            "AbortMultipartUpload" => self.abort_upload(call),
+            "ListParts" => self.list_parts(call),
+            _ => match call.target.setting() {
+                Some(setting) => self.setting(call, setting).await,
+                None => Err(S3Error::not_implemented(&call.target.operation)),
+            },
+        }
+    }
+
+    /// Does something with the bucket that the request is about.
+    fn with<T>(&self, call: &Call, act: impl FnOnce(&mut Bucket) -> S3Result<T>) -> S3Result<T> {
+        self.with_bucket(&call.target.bucket, act)
+    }
+
+    fn with_bucket<T>(&self, name: &str, act: impl FnOnce(&mut Bucket) -> S3Result<T>) -> S3Result<T> {
+        match lock(&self.buckets).get_mut(name) {
+            Some(bucket) => act(bucket),
+            None => Err(S3Error::no_such_bucket(name)),
+        }
+    }
+
+    /// Does something with the version that the request is about.
+    fn with_version<T>(&self, call: &Call, act: impl FnOnce(&Bucket, &Version) -> S3Result<T>) -> S3Result<T> {
+        let target = &call.target;
+        self.with(call, |bucket| act(bucket, find(bucket, &target.key, target.parameter("versionId"))?))
+    }
+
+    /// A bucket's policy, as far as it can be understood.
+    pub(crate) fn policy(&self, bucket: &str) -> Option<PolicyDocument> {
+        lock(&self.buckets)
+            .get(bucket)
+            .and_then(|bucket| bucket.settings.get("policy"))
+            .and_then(|text| awsim_iam_policy::parse(text).ok())
+    }
+
+    /// Ids that grow, for versions of events.
+    fn next(&self) -> u64 {
+        self.sequence.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl BlobUser for S3 {
+    fn blobs_in_use(&self) -> Vec<String> {
+        lock(&self.buckets).values().flat_map(Bucket::blobs).map(str::to_owned).collect()
+    }
+}
+
+/// The version that a request means, with S3's words for why there is none.
+fn find<'a>(bucket: &'a Bucket, key: &str, id: Option<&str>) -> S3Result<&'a Version> {
+    match id {
+        Some(id) => match bucket.version(key, id) {
+            Some(version) if version.marker => {
+                Err(S3Error::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+                    .with_header("x-amz-delete-marker", "true")
+                    .with_header("x-amz-version-id", &version.id)
+                    .with_header("allow", "DELETE"))
+            }
+            Some(version) => Ok(version),
+            None => Err(S3Error::new(404, "NoSuchVersion", "The specified version does not exist.")
+                .with("Key", key)
+                .with("VersionId", id)),
+        },
+        None => match bucket.latest(key) {
+            Some(version) if version.marker => Err(S3Error::no_such_key(key)
+                .with_header("x-amz-delete-marker", "true")
+                .with_header("x-amz-version-id", &version.id)),
+            Some(version) => Ok(version),
+            None => Err(S3Error::no_such_key(key)),
+        },
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    chrono::Utc::now().timestamp_millis()
+}
+
+/// As XML wants it.
+fn iso_time(milliseconds: i64) -> String {
+    time_of(milliseconds).format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// As headers want it.
+fn http_time(milliseconds: i64) -> String {
+    time_of(milliseconds).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+fn time_of(milliseconds: i64) -> chrono::DateTime<chrono::Utc> {
+    chrono::DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
+}
+
+fn empty(status: u16) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
+    response
+}
+
+fn xml(document: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(document));
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/xml"));
+    response
+}
+
+/// Sets a header to what a client once sent: its bytes may be UTF-8.
+fn set_header(response: &mut Response<Body>, name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) =
+        (http::HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+    {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// An id that says nothing: of a version or an upload.
+fn new_id() -> String {
+    crate::authz::sessions::secret(32)
+}

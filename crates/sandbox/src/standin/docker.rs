@@ -1,0 +1,161 @@
+//! `docker`: login, build, tag, push, and the few questions that a buildspec asks of it.
+
+use std::io::Read as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::images::Images;
+use super::reference::Reference;
+use super::{Environment, Error, docker_build, docker_pull, docker_push, expect_success, inspect};
+use crate::ecr::REGISTRY_HEADER;
+use crate::http_agent::agent;
+
+const VERSION: &str = "28.0.0";
+
+pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
+    match args {
+        ["login", options @ ..] => login(options, build),
+        ["logout", ..] => Ok(()),
+        ["build", options @ ..] | ["buildx", "build", options @ ..] => docker_build::run(options, build),
+        ["tag", source, target] | ["image", "tag", source, target] => {
+            let images = Images::of(build);
+            let (digest, _) = images.find(&Reference::read(source)?)?;
+            images.tag(&Reference::read(target)?, &digest)
+        }
+        ["push", options @ ..] | ["image", "push", options @ ..] => {
+            let names: Vec<_> = options.iter().filter(|option| !option.starts_with('-')).collect();
+            match names[..] {
+                [name] => docker_push::run(&Reference::read(name)?, build),
+                _ => Err(Error::usage("'docker push' requires 1 argument")),
+            }
+        }
+        ["pull", options @ ..] | ["image", "pull", options @ ..] => pull(options, build),
+        ["images", options @ ..] | ["image", "ls", options @ ..] => inspect::list(options, build),
+        ["inspect", options @ ..] | ["image", "inspect", options @ ..] => inspect::inspect(options, build),
+        ["rmi", names @ ..] | ["image", "rm", names @ ..] => inspect::remove(names, build),
+        ["version" | "info", options @ ..] => {
+            println!("{}", answer(options)?);
+            Ok(())
+        }
+        ["--version" | "-v"] => {
+            println!("Docker version {VERSION}, the sandbox's stand-in");
+            Ok(())
+        }
+        ["buildx", "version"] => {
+            println!("buildx {VERSION} (the sandbox's stand-in)");
+            Ok(())
+        }
+        // Set up for several platforms, where there is one builder for one.
+        ["buildx", "create" | "use" | "inspect" | "ls" | "rm", ..] => Ok(()),
+        ["run" | "exec" | "start" | "compose" | "create", ..] => Err(Error::usage(format!(
+            "'docker {}' is not in the sandbox: it builds and pushes images, it has no containers",
+            args.join(" ")
+        ))),
+        other => Err(Error::usage(format!(
+            "the sandbox's stand-in knows login, build, tag, push, pull, images, inspect, rmi, version and info, not 'docker \
+             {}'",
+            other.join(" ")
+        ))),
+    }
+}
+
+fn pull(options: &[&str], build: &Environment) -> Result<(), Error> {
+    let names: Vec<_> = options.iter().filter(|option| !option.starts_with('-')).collect();
+    let [name] = names[..] else {
+        return Err(Error::usage("'docker pull' requires 1 argument"));
+    };
+    let reference = Reference::read(name)?;
+    if !docker_push::is_ecr(&reference.host) {
+        return Err(Error::usage(format!("{reference} is not in the sandbox, which pulls nothing from outside")));
+    }
+    let digest = docker_pull::pull(&reference, build)?;
+    println!("Digest: {digest}\nStatus: Downloaded newer image for {reference}\n{reference}");
+    Ok(())
+}
+
+/// The architecture of this machine, as docker names it.
+pub(super) fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// `docker version` and `docker info`, as far as their templates ask for what there is.
+fn answer(options: &[&str]) -> Result<String, Error> {
+    let format = match options {
+        [] => {
+            return Ok(format!("Docker {VERSION}, the sandbox's stand-in, linux/{}", architecture()));
+        }
+        ["--format" | "-f", format] => (*format).to_owned(),
+        [one] => match one.strip_prefix("--format=") {
+            Some(format) => format.to_owned(),
+            None => return Err(Error::usage(format!("unknown flag: {one}"))),
+        },
+        other => return Err(Error::usage(format!("unknown flags: {}", other.join(" ")))),
+    };
+    let side = json!({ "Os": "linux", "Arch": architecture(), "Version": VERSION });
+    let facts = json!({
+        "Server": side,
+        "Client": side,
+        "OSType": "linux",
+        "Architecture": std::env::consts::ARCH,
+        "ServerVersion": VERSION,
+    });
+    inspect::fill(&format, &facts)
+}
+
+fn login(options: &[&str], build: &Environment) -> Result<(), Error> {
+    let (mut user, mut password, mut host) = (None, None, None);
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        let (name, inline) = match option.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => (name, Some(value)),
+            _ => (*option, None),
+        };
+        match name {
+            "-u" | "--username" => user = inline.or_else(|| options.next().copied()),
+            "-p" | "--password" => {
+                password = inline.or_else(|| options.next().copied()).map(str::to_owned);
+            }
+            "--password-stdin" => {
+                let mut text = String::new();
+                std::io::stdin().read_to_string(&mut text).map_err(Error::io("cannot read the password"))?;
+                password = Some(text.trim_end_matches(['\r', '\n']).to_owned());
+            }
+            flag if flag.starts_with('-') => {
+                return Err(Error::usage(format!("unknown flag: {flag}")));
+            }
+            registry => host = Some(registry),
+        }
+    }
+    let (Some(user), Some(password), Some(host)) = (user, password, host) else {
+        return Err(Error::usage("login needs --username, --password-stdin and the registry's host"));
+    };
+    if password.is_empty() {
+        return Err(Error::usage("Must provide --username with --password-stdin"));
+    }
+    let host = host.strip_prefix("https://").unwrap_or(host).trim_end_matches('/');
+    let url = format!("{}/v2/", docker_push::base(host, build)?);
+    let auth = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    let answer = agent().get(&url).header(REGISTRY_HEADER, host).header("authorization", &auth).call();
+    expect_success(format!("login to {host} failed"), answer)?;
+    build.remember_login(host, user, &password)?;
+    println!("Login Succeeded");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{answer, architecture};
+
+    #[test]
+    fn says_what_a_template_asks_for() {
+        let platform = answer(&["--format", "{{.Server.Os}}/{{ .Server.Arch }}"]).unwrap();
+        assert_eq!(platform, format!("linux/{}", architecture()));
+        assert!(answer(&["--format", "{{.Nothing}}"]).is_err());
+    }
+}

@@ -1,0 +1,460 @@
+//! `docker build`: an OCI image from a Dockerfile, one layer for each COPY.
+//!
+//! A base in the sandbox's own ECR is pulled. One from elsewhere is taken as empty, and RUN is skipped, both said in the
+//! output: there is no network to need and no container to run in.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use super::docker::architecture;
+use super::dockerfile::{Copy, Dockerfile, Instruction, Stage};
+use super::ignore::{self, Ignore};
+use super::image::Image;
+use super::images::Images;
+use super::reference::Reference;
+use super::words::Variables;
+use super::{Environment, Error, docker_pull, docker_push, unpacked};
+use crate::storage::dir_handle::{DirEntry, DirHandle, Resolved};
+
+/// What the command line asks for.
+#[derive(Default)]
+struct Options {
+    tags: Vec<Reference>,
+    file: Option<String>,
+    platform: Option<String>,
+    target: Option<String>,
+    arguments: BTreeMap<String, String>,
+    labels: Vec<(String, String)>,
+    context: Option<String>,
+    id_file: Option<String>,
+    quiet: bool,
+    push: bool,
+}
+
+impl Options {
+    fn read(args: &[&str]) -> Result<Self, Error> {
+        let mut options = Self::default();
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let (name, inline) = match arg.split_once('=') {
+                Some((name, value)) if name.starts_with("--") => (name, Some(value)),
+                _ => (*arg, None),
+            };
+            let mut value = || {
+                inline
+                    .or_else(|| args.next().copied())
+                    .ok_or_else(|| Error::usage(format!("flag needs an argument: {name}")))
+            };
+            match name {
+                "-t" | "--tag" => options.tags.push(Reference::read(value()?)?),
+                "-f" | "--file" => options.file = Some(value()?.to_owned()),
+                "--platform" => options.platform = Some(value()?.to_owned()),
+                "--target" => options.target = Some(value()?.to_owned()),
+                "--iidfile" => options.id_file = Some(value()?.to_owned()),
+                "--build-arg" => {
+                    let given = value()?;
+                    let (name, value) = match given.split_once('=') {
+                        Some((name, value)) => (name, value.to_owned()),
+                        None => (given, std::env::var(given).unwrap_or_default()),
+                    };
+                    options.arguments.insert(name.to_owned(), value);
+                }
+                "--label" => {
+                    let (name, value) = value()?.split_once('=').unwrap_or_default();
+                    options.labels.push((name.to_owned(), value.to_owned()));
+                }
+                // No attestations are made, asked for or not; there is one builder, and no cache.
+                "--provenance" | "--sbom" | "--progress" | "--cache-from" | "--cache-to" | "--builder"
+                | "--network" => {
+                    value()?;
+                }
+                "--output" | "-o" => match value()? {
+                    "type=docker" => {}
+                    "type=registry" | "type=image,push=true" => options.push = true,
+                    other => return Err(Error::usage(format!("the sandbox's stand-in has no output '{other}'"))),
+                },
+                "--load" | "--no-cache" | "--pull" | "--rm" | "--force-rm" => {}
+                "--quiet" | "-q" => options.quiet = true,
+                "--push" => options.push = true,
+                flag if flag.starts_with('-') && flag != "-" => {
+                    return Err(Error::usage(format!("unknown flag: {flag}")));
+                }
+                path => options.context = Some(path.to_owned()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
+    let options = Options::read(args)?;
+    let context = options
+        .context
+        .as_deref()
+        .ok_or_else(|| Error::usage("'docker build' requires 1 argument: the context's path"))?;
+    let context = build.directory.join(context);
+    let Ok(context_root) = DirHandle::open(&context) else {
+        return Err(Error::usage(format!("unable to prepare context: path \"{}\" not found", context.display())));
+    };
+    let host = format!("linux/{}", architecture());
+    if let Some(platform) = options.platform.as_deref().filter(|it| **it != host) {
+        return Err(Error::usage(format!("the platform is {platform}, but the sandbox builds for its own, {host}")));
+    }
+    let file = match &options.file {
+        Some(file) => build.directory.join(file),
+        None => context.join("Dockerfile"),
+    };
+    let (text, ignore) = read_dockerfile(&file, &context, &context_root)?;
+    let dockerfile =
+        Dockerfile::read(&text).map_err(|error| Error::usage(format!("dockerfile parse error: {error}")))?;
+    let wanted = match &options.target {
+        None => dockerfile.stages.len() - 1,
+        Some(name) => find_stage(&dockerfile.stages, name)
+            .ok_or_else(|| Error::usage(format!("target stage \"{name}\" could not be found")))?,
+    };
+
+    let images = Images::of(build);
+    let mut builder = Builder {
+        build,
+        images: &images,
+        ignore,
+        context: &context,
+        dockerfile: &dockerfile,
+        given: &options.arguments,
+        labels: &options.labels,
+        wanted,
+        done: BTreeMap::new(),
+    };
+    let digest = builder.stage(wanted)?;
+    if let Some(file) = &options.id_file {
+        fs::write(build.directory.join(file), &digest).map_err(Error::io(format!("cannot write {file}")))?;
+    }
+    if options.quiet {
+        println!("{digest}");
+    } else {
+        eprintln!("writing image {digest}");
+    }
+    for tag in &options.tags {
+        images.tag(tag, &digest)?;
+        eprintln!("naming to {tag}");
+    }
+    if options.push {
+        for tag in &options.tags {
+            docker_push::run(tag, build)?;
+        }
+    }
+    Ok(())
+}
+
+/// The Dockerfile's text, and what is ignored: by `<dockerfile>.dockerignore`, else by the context's `.dockerignore`. None
+/// of them is read outside of the context; a Dockerfile elsewhere is not read outside of its own directory.
+fn read_dockerfile(file: &Path, context: &Path, context_root: &DirHandle) -> Result<(String, Ignore), Error> {
+    let failed = || format!("failed to read dockerfile {}", file.display());
+    let is_plain = |path: &&Path| !path.components().any(|part| part == Component::ParentDir);
+    let elsewhere;
+    let (root, path) = match file.strip_prefix(context).ok().filter(is_plain) {
+        Some(inside) => (context_root, inside),
+        None => {
+            elsewhere = DirHandle::open(file.parent().unwrap_or(Path::new("/"))).map_err(Error::io(failed()))?;
+            (&elsewhere, Path::new(file.file_name().unwrap_or_default()))
+        }
+    };
+    let dockerfile = read_text(root, path).map_err(Error::io(failed()))?;
+    let dockerfile = dockerfile.ok_or_else(|| Error::io(failed())(io::ErrorKind::NotFound.into()))?;
+    let mut own = path.as_os_str().to_owned();
+    own.push(".dockerignore");
+    for (root, path) in [(root, Path::new(&own)), (context_root, Path::new(".dockerignore"))] {
+        if let Some(text) = read_text(root, path).map_err(Error::io(format!("cannot read {}", path.display())))? {
+            return Ok((dockerfile, Ignore::read(&text)));
+        }
+    }
+    Ok((dockerfile, Ignore::default()))
+}
+
+/// The text of the file that `path` leads to within `root`, if it is one.
+fn read_text(root: &DirHandle, path: &Path) -> io::Result<Option<String>> {
+    match root.resolve(path)?.map(|resolved| resolved.entry) {
+        Some(DirEntry::File(file)) => io::read_to_string(file).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// A stage by its name or number.
+fn find_stage(stages: &[Stage], name: &str) -> Option<usize> {
+    let named = stages.iter().rposition(|stage| stage.name.as_deref() == Some(&*name.to_lowercase()));
+    named.or_else(|| name.parse().ok().filter(|index| *index < stages.len()))
+}
+
+struct Builder<'a> {
+    build: &'a Environment,
+    images: &'a Images,
+    context: &'a Path,
+    ignore: Ignore,
+    dockerfile: &'a Dockerfile,
+    given: &'a BTreeMap<String, String>,
+    labels: &'a [(String, String)],
+    wanted: usize,
+    /// The stages that are built, by their manifests' digests. What nothing needs is not built.
+    done: BTreeMap<usize, String>,
+}
+
+/// Where a COPY takes its files from.
+struct CopyRoot {
+    root: DirHandle,
+    /// As messages call it.
+    name: String,
+    is_context: bool,
+}
+
+/// One source of a COPY that exists.
+struct CopySource {
+    /// As it was asked for, wildcards replaced: a link's own name is the one that its target gets.
+    path: PathBuf,
+    resolved: Resolved,
+}
+
+impl CopySource {
+    fn is_directory(&self) -> bool {
+        matches!(self.resolved.entry, DirEntry::Directory(_))
+    }
+}
+
+impl<'a> Builder<'a> {
+    fn stage(&mut self, index: usize) -> Result<String, Error> {
+        if let Some(digest) = self.done.get(&index) {
+            return Ok(digest.clone());
+        }
+        let stage = &self.dockerfile.stages[index];
+        let name = self.globals().expand(&stage.image);
+        let mut image = self.base(index, &name)?;
+        let mut variables = Variables { environment: image.environment(), ..Variables::default() };
+        for instruction in &stage.instructions {
+            self.apply(index, instruction, &mut image, &mut variables)?;
+        }
+        if index == self.wanted {
+            for (name, value) in self.labels {
+                image.label(name, value);
+            }
+        }
+        let digest = image.finish()?;
+        self.done.insert(index, digest.clone());
+        Ok(digest)
+    }
+
+    /// The variables that a `FROM` may use.
+    fn globals(&self) -> Variables {
+        let mut variables = Variables { arguments: predefined(), ..Variables::default() };
+        for (name, default) in &self.dockerfile.arguments {
+            let value = self.given.get(name).cloned();
+            if let Some(value) = value.or_else(|| default.as_ref().map(|it| variables.expand(it))) {
+                variables.arguments.insert(name.clone(), value);
+            }
+        }
+        variables
+    }
+
+    fn base(&mut self, index: usize, name: &str) -> Result<Image<'a>, Error> {
+        let earlier = &self.dockerfile.stages[..index];
+        if let Some(stage) = earlier.iter().rposition(|stage| stage.name.as_deref() == Some(&*name.to_lowercase())) {
+            let digest = self.stage(stage)?;
+            return Image::on(self.images, &digest);
+        }
+        if name == "scratch" {
+            return Ok(Image::empty(self.images));
+        }
+        let reference = Reference::read(name)?;
+        if let Some(digest) = self.image(&reference)? {
+            eprintln!("FROM {name}: {digest}");
+            return Image::on(self.images, &digest);
+        }
+        eprintln!("FROM {name}: the sandbox pulls nothing from outside, this base is empty in it");
+        Ok(Image::outside(self.images, name))
+    }
+
+    /// An image that was built here, or that the sandbox's ECR has.
+    fn image(&self, reference: &Reference) -> Result<Option<String>, Error> {
+        match self.images.find(reference) {
+            Ok((digest, _)) => Ok(Some(digest)),
+            Err(_) if docker_push::is_ecr(&reference.host) => docker_pull::pull(reference, self.build).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn apply(
+        &mut self,
+        index: usize,
+        instruction: &Instruction,
+        image: &mut Image<'_>,
+        variables: &mut Variables,
+    ) -> Result<(), Error> {
+        match instruction {
+            Instruction::Arg(name, default) => {
+                let value = self.given.get(name).cloned();
+                let value = value.or_else(|| default.as_ref().map(|it| variables.expand(it)));
+                // One without a value takes that of before the first FROM.
+                if let Some(value) = value.or_else(|| self.globals().arguments.remove(name)) {
+                    variables.arguments.insert(name.clone(), value);
+                }
+            }
+            Instruction::Env(pairs) => {
+                // All of one line are put in before any of them counts.
+                let pairs: Vec<_> =
+                    pairs.iter().map(|(name, value)| (variables.expand(name), variables.expand(value))).collect();
+                for (name, value) in pairs {
+                    image.set_env(&name, &value);
+                    variables.environment.insert(name, value);
+                }
+            }
+            Instruction::Label(pairs) => {
+                for (name, value) in pairs {
+                    image.label(&variables.expand(name), &variables.expand(value));
+                }
+            }
+            Instruction::Expose(ports) => ports.iter().for_each(|port| image.expose(&variables.expand(port))),
+            Instruction::WorkDir(path) => image.work_dir(&variables.expand(path))?,
+            Instruction::User(user) => image.user(&variables.expand(user)),
+            Instruction::Entrypoint(words) => image.entrypoint(words),
+            Instruction::Cmd(words) => image.command(words),
+            Instruction::Run(command) => {
+                eprintln!("skipping RUN {command}: the sandbox has no container to run it in");
+            }
+            Instruction::Copy(copy) => {
+                let from = self.copy_root(index, copy, variables)?;
+                self.copy(copy, &from, image, variables)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn copy_root(&mut self, index: usize, copy: &Copy, variables: &Variables) -> Result<CopyRoot, Error> {
+        let open = |path: &Path| DirHandle::open(path).map_err(Error::io(format!("cannot read {}", path.display())));
+        let Some(from) = copy.from.as_deref().map(|from| variables.expand(from)) else {
+            let name = format!("the context {}", self.context.display());
+            return Ok(CopyRoot { root: open(self.context)?, name, is_context: true });
+        };
+        if let Some(stage) = find_stage(&self.dockerfile.stages[..index], &from) {
+            let digest = self.stage(stage)?;
+            let root = open(&unpacked::unpack(self.images, &digest)?)?;
+            let skips = |it: &Instruction| matches!(it, Instruction::Run(_));
+            let why = match self.dockerfile.stages[stage].instructions.iter().any(skips) {
+                true => ", whose RUN was skipped: the sandbox has no container to run it in",
+                false => "",
+            };
+            return Ok(CopyRoot { root, name: format!("stage {from}{why}"), is_context: false });
+        }
+        let digest = self.image(&Reference::read(&from)?)?.ok_or_else(|| {
+            Error::usage(format!("COPY --from={from}: the sandbox pulls nothing from outside, it has no such image"))
+        })?;
+        let root = open(&unpacked::unpack(self.images, &digest)?)?;
+        Ok(CopyRoot { root, name: format!("image {from}"), is_context: false })
+    }
+
+    fn copy(&self, copy: &Copy, from: &CopyRoot, image: &mut Image<'_>, variables: &Variables) -> Result<(), Error> {
+        let word = if copy.is_add { "ADD" } else { "COPY" };
+        let given: Vec<_> = copy.sources.iter().map(|source| variables.expand(source)).collect();
+        let target = variables.expand(&copy.target);
+        let what = format!("{word} {} {target}", given.join(" "));
+        eprintln!("{what}");
+        let mut sources = Vec::new();
+        for given in &given {
+            if copy.is_add && (given.contains("://") || given.starts_with("git@")) {
+                return Err(Error::usage(format!("{what}: the sandbox fetches nothing from outside")));
+            }
+            let found = self.find(from, given)?;
+            if found.is_empty() {
+                let path = given.trim_start_matches('/');
+                return Err(Error::usage(format!("{word} failed: \"/{path}\" not found in {}", from.name)));
+            }
+            sources.extend(found);
+        }
+        if copy.is_add && sources.iter().any(|source| is_archive(&source.resolved.entry)) {
+            return Err(Error::usage(format!(
+                "{what}: docker takes an archive apart here, which the sandbox does not"
+            )));
+        }
+        let into_directory = target.ends_with('/') || sources.len() > 1 || target == "." || target.ends_with("/.");
+        let destination = image.absolute(&target);
+        let is_excluded = |path: &Path, is_directory: bool| {
+            from.is_context && self.ignore.has(path) && !(is_directory && self.ignore.takes_back())
+        };
+        image.layer(&what, copy.chmod, |layer| {
+            for source in &sources {
+                // Of a directory, docker copies what is in it; a file keeps its name in a directory.
+                let name = source.path.file_name().filter(|_| into_directory && !source.is_directory());
+                let destination = name.map_or_else(|| destination.clone(), |name| destination.join(name));
+                layer.add(&source.resolved.entry, &source.resolved.path, &destination, &is_excluded)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// What a source of a COPY names, wildcards and all. As in BuildKit, links are followed within the root.
+    fn find(&self, from: &CopyRoot, given: &str) -> Result<Vec<CopySource>, Error> {
+        let failed = || format!("COPY failed: {given} cannot be read in {}", from.name);
+        let mut paths = vec![PathBuf::new()];
+        for part in Path::new(given).components() {
+            let Component::Normal(part) = part else {
+                match part {
+                    Component::ParentDir => {
+                        return Err(Error::usage(format!("COPY failed: {given} leads out of {}", from.name)));
+                    }
+                    _ => continue,
+                }
+            };
+            let part = part.to_string_lossy();
+            let mut next = Vec::new();
+            for path in &paths {
+                if part.contains(['*', '?', '[']) {
+                    let resolved = from.root.resolve(path).map_err(Error::io(failed()))?;
+                    let Some(DirEntry::Directory(directory)) = resolved.map(|resolved| resolved.entry) else {
+                        continue;
+                    };
+                    let names = directory.list().map_err(Error::io(failed()))?.into_iter().map(|(name, _)| name);
+                    let fit = names.filter(|name| ignore::matches(&part, &name.to_string_lossy()));
+                    next.extend(fit.map(|name| path.join(name)));
+                } else {
+                    next.push(path.join(&*part));
+                }
+            }
+            paths = next;
+        }
+        paths.sort();
+        let mut found = Vec::new();
+        for path in paths {
+            let Some(resolved) = from.root.resolve(&path).map_err(Error::io(failed()))? else { continue };
+            let source = CopySource { path, resolved };
+            let is_ignored = self.ignore.has(&source.path) || self.ignore.has(&source.resolved.path);
+            if !(from.is_context && is_ignored && !source.is_directory()) {
+                found.push(source);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What a Dockerfile may ask of the platform.
+fn predefined() -> BTreeMap<String, String> {
+    let platform = format!("linux/{}", architecture());
+    ["TARGET", "BUILD"]
+        .iter()
+        .flat_map(|whose| {
+            [("PLATFORM", platform.as_str()), ("OS", "linux"), ("ARCH", architecture()), ("VARIANT", "")]
+                .map(|(what, value)| (format!("{whose}{what}"), value.to_owned()))
+        })
+        .collect()
+}
+
+/// Whether docker's ADD would take the file apart: a tar archive, as it is or compressed.
+fn is_archive(entry: &DirEntry) -> bool {
+    use std::os::unix::fs::FileExt as _;
+
+    let DirEntry::File(file) = entry else { return false };
+    let mut start = [0; 512];
+    // At its place, so that the file is still read from its beginning afterwards.
+    let length = file.read_at(&mut start, 0).unwrap_or(0);
+    let start = &start[..length];
+    start.get(257..262) == Some(b"ustar")
+        || [&b"\x1f\x8b"[..], b"BZh", b"\xfd7zXZ"].iter().any(|magic| start.starts_with(magic))
+}

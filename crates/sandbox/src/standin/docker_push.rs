@@ -1,0 +1,111 @@
+//! `docker push`: what the registry does not have yet, streamed to it, and the manifest last.
+
+use std::fs::File;
+
+use http::Response;
+use ureq::{Body, SendBody};
+
+use super::images::{Images, Manifest, Part};
+use super::reference::Reference;
+use super::{Environment, Error, expect_success};
+use crate::ecr::REGISTRY_HEADER;
+use crate::http_agent::agent;
+
+/// Whether a registry is ECR's, by its host.
+pub(super) fn is_ecr(host: &str) -> bool {
+    host.contains(".dkr.ecr.") && host.ends_with(".amazonaws.com")
+}
+
+/// Where the requests to a registry go: to the sandbox, if it is one of its own.
+pub(super) fn base<'a>(host: &str, build: &'a Environment) -> Result<&'a str, Error> {
+    if !is_ecr(host) {
+        return Err(Error::usage(format!(
+            "the registry '{host}' is not one of the sandbox: <account>.dkr.ecr.<region>.amazonaws.com"
+        )));
+    }
+    build.endpoint()
+}
+
+pub(super) fn run(reference: &Reference, build: &Environment) -> Result<(), Error> {
+    let images = Images::of(build);
+    let (digest, text) = images.find(reference)?;
+    let manifest: Manifest = serde_json::from_str(&text)
+        .map_err(|cause| Error::usage(format!("the manifest of {reference} is damaged: {cause}")))?;
+    let push = Push {
+        base: base(&reference.host, build)?,
+        auth: build.login(&reference.host).ok_or_else(|| {
+            Error::usage(format!("no basic auth credentials for {}: docker login comes first", reference.host))
+        })?,
+        agent: agent(),
+        reference,
+    };
+    println!("The push refers to repository [{}]", reference.repository());
+    super::take_time(super::PUSH_TAKES);
+    for part in manifest.layers.iter().chain([&manifest.config]) {
+        push.part(part, &images)?;
+    }
+    let url = push.url(&format!("manifests/{}", reference.tag));
+    let answer = push
+        .agent
+        .put(&url)
+        .header(REGISTRY_HEADER, &reference.host)
+        .header("authorization", &push.auth)
+        .header("content-type", &manifest.media_type)
+        .send(&*text);
+    expect_success(format!("pushing the manifest of {reference}"), answer)?;
+    println!("{}: digest: {digest} size: {}", reference.tag, text.len());
+    Ok(())
+}
+
+struct Push<'a> {
+    base: &'a str,
+    auth: String,
+    agent: ureq::Agent,
+    reference: &'a Reference,
+}
+
+impl Push<'_> {
+    fn part(&self, part: &Part, images: &Images) -> Result<(), Error> {
+        let short = part.digest.get(7..19).unwrap_or(&part.digest);
+        let what = || format!("pushing {short} to {}", self.reference.repository());
+        let known = self
+            .agent
+            .head(self.url(&format!("blobs/{}", part.digest)))
+            .header(REGISTRY_HEADER, &self.reference.host)
+            .header("authorization", &self.auth)
+            .call();
+        if known.is_ok_and(|answer| answer.status().is_success()) {
+            println!("{short}: Layer already exists");
+            return Ok(());
+        }
+        let begun = self
+            .agent
+            .post(self.url("blobs/uploads/"))
+            .header(REGISTRY_HEADER, &self.reference.host)
+            .header("authorization", &self.auth)
+            .send_empty();
+        let location = location(&expect_success(what(), begun)?);
+        let separator = if location.contains('?') { '&' } else { '?' };
+        let file = File::open(images.path(&part.digest)).map_err(Error::io(what()))?;
+        let sent = self
+            .agent
+            .put(format!("{}{location}{separator}digest={}", self.base, part.digest))
+            .header(REGISTRY_HEADER, &self.reference.host)
+            .header("authorization", &self.auth)
+            .header("content-type", "application/octet-stream")
+            .header("content-length", part.size.to_string())
+            .send(SendBody::from_owned_reader(file));
+        expect_success(what(), sent)?;
+        println!("{short}: Pushed");
+        Ok(())
+    }
+
+    fn url(&self, rest: &str) -> String {
+        format!("{}/v2/{}/{rest}", self.base, self.reference.name)
+    }
+}
+
+/// Where to go on; the sandbox answers with a path.
+fn location(answer: &Response<Body>) -> String {
+    answer.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}

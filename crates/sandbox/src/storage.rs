@@ -1,0 +1,11 @@
+//! The state on disk: where it is, how it is written, copied, packed and removed.
+
+pub(crate) mod archive;
+pub(crate) mod blobs;
+pub(crate) mod data_dir;
+pub(crate) mod dir_handle;
+pub(crate) mod persistence;
+pub(crate) mod scratch;
+pub(crate) mod state;
+pub(crate) mod temporaries;
+pub(crate) mod tree;

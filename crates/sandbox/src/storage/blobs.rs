@@ -1,0 +1,178 @@
+//! Bytes by their SHA-256: what S3's objects and ECR's layers are made of.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use md5::Md5;
+use sha2::{Digest, Sha256};
+use thumbctl_platform::private_fs;
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
+
+use crate::storage::tree::{self, Directory};
+
+/// Where blobs are written, until they are complete.
+const INCOMING: &str = "incoming";
+
+/// A directory of files named by the SHA-256 of their content. A file appears whole or not at all.
+pub(crate) struct Blobs {
+    dir: PathBuf,
+    next: AtomicU64,
+}
+
+/// Bytes that are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Blob {
+    /// Hexadecimal.
+    pub sha256: String,
+    /// Hexadecimal.
+    pub md5: String,
+    pub len: u64,
+}
+
+impl Blobs {
+    /// Opens the directory, making it if need be; what an earlier process has left half-written is removed.
+    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+        tree::remove(dir, INCOMING)?;
+        private_fs::create_dir_all(&dir.join(INCOMING))?;
+        Ok(Self { dir: dir.to_owned(), next: AtomicU64::new(0) })
+    }
+
+    /// Where the bytes with this hash are, or would be.
+    pub(crate) fn path(&self, sha256_hex: &str) -> PathBuf {
+        debug_assert!(is_hash(sha256_hex), "a blob's name is a hash, never what a client sent");
+        let (shelf, _) = sha256_hex.split_at(sha256_hex.len().min(2));
+        self.dir.join(shelf).join(sha256_hex)
+    }
+
+    /// A new, empty blob to be written. Dropped without [`BlobWriter::finish`], it leaves nothing.
+    pub(crate) async fn writer(&self) -> io::Result<BlobWriter> {
+        let path = self.incoming();
+        let file = File::from_std(private_fs::create(&path)?);
+        Ok(BlobWriter {
+            dir: self.dir.clone(),
+            temporary: Temporary(path),
+            file,
+            sha256: Sha256::new(),
+            md5: Md5::new(),
+            len: 0,
+        })
+    }
+
+    /// Keeps a file's bytes: a hard link where that works, else a copy. The file must not be written to afterwards.
+    pub(crate) async fn adopt(&self, file: &Path) -> io::Result<Blob> {
+        let (dir, file, temporary) = (self.dir.clone(), file.to_owned(), Temporary(self.incoming()));
+        tokio::task::spawn_blocking(move || {
+            let blob = hash_file(&file)?;
+            if std::fs::hard_link(&file, &temporary.0).is_err() {
+                private_fs::copy(&file, &temporary.0)?;
+            }
+            settle(&dir, &temporary.0, &blob)?;
+            Ok(blob)
+        })
+        .await
+        .map_err(io::Error::other)?
+    }
+
+    /// Removes every blob that `is_wanted` does not want. Only while nobody writes: at the start.
+    pub(crate) fn sweep(&self, is_wanted: impl Fn(&str) -> bool) -> io::Result<()> {
+        let directory = Directory::open(&self.dir)?;
+        for (name, _) in directory.entries()?.iter().filter(|(name, _)| name.len() == 2) {
+            let shelf = directory.open_dir(name)?;
+            for (blob, _) in shelf.entries()? {
+                if !blob.to_str().is_some_and(&is_wanted) {
+                    shelf.remove(&blob)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn incoming(&self) -> PathBuf {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.dir.join(INCOMING).join(number.to_string())
+    }
+}
+
+/// A blob being written.
+pub(crate) struct BlobWriter {
+    dir: PathBuf,
+    temporary: Temporary,
+    file: File,
+    sha256: Sha256,
+    md5: Md5,
+    len: u64,
+}
+
+impl BlobWriter {
+    /// Appends.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sha256.update(bytes);
+        self.md5.update(bytes);
+        self.len += bytes.len() as u64;
+        self.file.write_all(bytes).await
+    }
+
+    /// How many bytes there are so far.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Keeps what has been written.
+    pub(crate) async fn finish(mut self) -> io::Result<Blob> {
+        self.file.flush().await?;
+        drop(self.file);
+        let blob = Blob { sha256: hex(&self.sha256.finalize()), md5: hex(&self.md5.finalize()), len: self.len };
+        settle(&self.dir, &self.temporary.0, &blob)?;
+        Ok(blob)
+    }
+}
+
+/// A file that is removed unless it has been moved away.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn settle(dir: &Path, temporary: &Path, blob: &Blob) -> io::Result<()> {
+    let shelf = dir.join(&blob.sha256[..2]);
+    private_fs::create_dir_all(&shelf)?;
+    // Renaming one link of a file onto another of the same file does nothing at all (POSIX): the temporary one is
+    // removed by its guard.
+    std::fs::rename(temporary, shelf.join(&blob.sha256))
+}
+
+fn hash_file(file: &Path) -> io::Result<Blob> {
+    let mut file = std::fs::File::open(file)?;
+    let (mut sha256, mut md5, mut len) = (Sha256::new(), Md5::new(), 0);
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match io::Read::read(&mut file, &mut buffer)? {
+            0 => break,
+            n => {
+                sha256.update(&buffer[..n]);
+                md5.update(&buffer[..n]);
+                len += n as u64;
+            }
+        }
+    }
+    Ok(Blob { sha256: hex(&sha256.finalize()), md5: hex(&md5.finalize()), len })
+}
+
+/// Whether a text is the name of a blob.
+pub(crate) fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

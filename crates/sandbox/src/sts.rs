@@ -1,0 +1,180 @@
+//! STS: who am I, and a role's temporary credentials.
+//!
+//! awsim's STS forgets the secrets that it gives out, so nothing signed with them could be checked, and it knows the
+//! root only as a user called after its key.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
+use serde_json::{Value, json};
+
+use crate::account::ACCOUNT;
+use crate::authz::access::{Access, Caller};
+use crate::authz::auth_error::{self, BadKey};
+use crate::authz::permission::RequiredPermission;
+use crate::authz::resource_policy::{Party, Trust, trust};
+use crate::authz::sessions::Session;
+use crate::services::Services;
+use crate::unheeded;
+
+/// The service.
+pub(crate) struct Sts {
+    services: Arc<Services>,
+    access: Arc<Access>,
+}
+
+impl Sts {
+    pub(crate) fn new(services: Arc<Services>, access: Arc<Access>) -> Self {
+        Self { services, access }
+    }
+
+    fn caller(&self, context: &RequestContext) -> Result<Caller, AwsError> {
+        let key = context.access_key.as_deref().unwrap_or_default();
+        let holder = self.access.holder(key).map(|(caller, _)| caller);
+        // Deleted since its signature was checked.
+        holder.ok_or_else(|| auth_error::of_key(BadKey::Unknown, "sts", Protocol::AwsQuery))
+    }
+
+    /// GetSessionToken: the caller's own permissions, for a while.
+    fn session_token(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+        let caller = self.caller(context)?;
+        if matches!(caller, Caller::Session(_)) {
+            return Err(AwsError::forbidden("AccessDenied", "Cannot call GetSessionToken with session credentials"));
+        }
+        let seconds = seconds(input, 43_200)?;
+        let session = self.services.sessions().start(&caller.arn(), &caller.id(), "", seconds);
+        Ok(json!({ "Credentials": credentials(&session) }))
+    }
+
+    async fn assume_role(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
+        let needed = |name: &str| {
+            input[name].as_str().filter(|value| !value.is_empty()).ok_or_else(|| {
+                AwsError::bad_request(
+                    "ValidationError",
+                    format!("1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"),
+                )
+            })
+        };
+        let (role_arn, name) = (needed("RoleArn")?, needed("RoleSessionName")?);
+        let legal = |c: char| c.is_ascii_alphanumeric() || "_=,.@-".contains(c);
+        if !(2..=64).contains(&name.len()) || !name.chars().all(legal) {
+            return Err(AwsError::bad_request(
+                "ValidationError",
+                "Value at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*",
+            ));
+        }
+        let seconds = seconds(input, 3600)?;
+        let caller = self.caller(context)?;
+        let denied = || {
+            AwsError::forbidden(
+                "AccessDenied",
+                format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}", caller.arn()),
+            )
+        };
+        let role_name = role_arn.rsplit('/').next().unwrap_or_default();
+        let role = self.services.call("iam", "us-east-1", "GetRole", json!({ "RoleName": role_name })).await;
+        let role = role.map_err(|_| denied())?;
+        if role["Role"]["Arn"].as_str() != Some(role_arn) || !self.services.has_propagated(&role["Role"]) {
+            return Err(denied());
+        }
+        let longest = role["Role"]["MaxSessionDuration"].as_i64().unwrap_or(3600);
+        if seconds > longest {
+            return Err(AwsError::bad_request(
+                "ValidationError",
+                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+            ));
+        }
+        // Credentials that may do less than the role were asked for: others must not be given instead.
+        if let Some(member) = unheeded::asked_for(input, &["Policy", "PolicyArns"]) {
+            return Err(AwsError::bad_request(
+                "ValidationError",
+                format!("The sandbox's sessions have no policies of their own: leave {member} out."),
+            ));
+        }
+        let own = caller.arn();
+        let mut conditions = vec![("aws:PrincipalArn", own.as_str()), ("sts:RoleSessionName", name)];
+        conditions.extend(input["ExternalId"].as_str().map(|id| ("sts:ExternalId", id)));
+        let document = &role["Role"]["AssumeRolePolicyDocument"];
+        let trusted = match trust(document, &Party::caller(&caller), role_arn, context, &conditions) {
+            Trust::Yes => true,
+            // The account's administrator needs nobody's leave; others need a policy of their own.
+            Trust::Account => {
+                self.access.allows(&caller, context, &RequiredPermission::new("sts:AssumeRole", role_arn)).is_ok()
+            }
+            // On AWS the root cannot assume roles at all; here its keys are the ones that everybody has.
+            Trust::No => false,
+        };
+        if !trusted {
+            return Err(denied());
+        }
+        let session = self.services.sessions().start(
+            role_arn,
+            role["Role"]["RoleId"].as_str().unwrap_or_default(),
+            name,
+            seconds,
+        );
+        let role_id = role["Role"]["RoleId"].as_str().unwrap_or_default();
+        Ok(json!({
+            "Credentials": credentials(&session),
+            "AssumedRoleUser": { "AssumedRoleId": format!("{role_id}:{name}"), "Arn": session.arn() },
+            "PackedPolicySize": 0,
+        }))
+    }
+}
+
+fn seconds(input: &Value, default: i64) -> Result<i64, AwsError> {
+    let seconds = match &input["DurationSeconds"] {
+        Value::String(text) => text.parse().ok(),
+        Value::Null => Some(default),
+        number => number.as_i64(),
+    };
+    seconds.filter(|seconds| (900..=129_600).contains(seconds)).ok_or_else(|| {
+        AwsError::bad_request(
+            "ValidationError",
+            "Value at 'durationSeconds' failed to satisfy constraint: Member must have value between 900 and 129600",
+        )
+    })
+}
+
+fn credentials(session: &Session) -> Value {
+    let expires = chrono::DateTime::from_timestamp(session.expires, 0).unwrap_or_default();
+    json!({
+        "AccessKeyId": session.access_key,
+        "SecretAccessKey": session.secret_key,
+        "SessionToken": session.session_token,
+        "Expiration": expires.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    })
+}
+
+#[async_trait]
+impl ServiceHandler for Sts {
+    fn service_name(&self) -> &str {
+        "sts"
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::AwsQuery
+    }
+
+    async fn handle(&self, operation: &str, input: Value, context: &RequestContext) -> Result<Value, AwsError> {
+        match operation {
+            "GetCallerIdentity" => {
+                let caller = self.caller(context)?;
+                Ok(json!({ "UserId": caller.id(), "Account": ACCOUNT, "Arn": caller.arn() }))
+            }
+            "AssumeRole" => self.assume_role(&input, context).await,
+            "GetSessionToken" => self.session_token(&input, context),
+            other => Err(AwsError::unknown_operation(other)),
+        }
+    }
+
+    /// Sessions have a file of their own.
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn restore(&self, _: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
+}
