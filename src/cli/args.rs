@@ -76,6 +76,9 @@ pub(crate) struct GlobalArgs {
     /// Text for people, or JSON lines (the events, and nothing else on standard output)
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = OutputArg::Text)]
     pub(crate) output: OutputArg,
+    /// Append a log for a bug report, without credentials [env: THUMBCTL_LOG: its level, default debug]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
     /// Tell the causes of errors too
     #[arg(long, short = 'v', global = true, action = ArgAction::SetTrue)]
     pub(crate) verbose: bool,

@@ -11,6 +11,7 @@ use thumbctl_platform::terminal::{TerminalText, print_error, terminal_text};
 
 use super::screen::Screen;
 use super::style::Role;
+use crate::log_file::LogFileError;
 
 /// Why a command did not end well.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ impl CliError {
 
     /// Says what went wrong, and gives the exit code for it.
     pub(crate) fn report(self, verbose: bool, screen: Screen) -> ExitCode {
+        tracing::error!(error = ?self, "ended");
         match self {
             Self::Usage(failure) => {
                 tell(&failure, verbose, screen);
@@ -91,6 +93,12 @@ fn labelled(label: TerminalText, text: &str) -> TerminalText {
 impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
+    }
+}
+
+impl From<LogFileError> for CliError {
+    fn from(error: LogFileError) -> Self {
+        Self::Usage(Failure::from_error(&error))
     }
 }
 

@@ -48,6 +48,8 @@ use interrupt::Interrupt;
 use screen::Screen;
 use style::Palette;
 
+use crate::log_file;
+
 use thumbctl_core::event::Failure;
 use thumbctl_deploy::settings::Settings;
 use thumbctl_platform::private_fs;
@@ -115,6 +117,11 @@ pub async fn run(invocation: Invocation) -> Next {
     let screen = Screen::detect();
     let verbose = invocation.cli.global.verbose;
     install_panic_hook(verbose);
+    if let Some(file) = &invocation.cli.global.log_file
+        && let Err(error) = log_file::start(file)
+    {
+        return Next::Done(CliError::from(error).report(verbose, screen));
+    }
     match open_console(&invocation.cli).await {
         Ok(Some(console)) => return console,
         Ok(None) => {}

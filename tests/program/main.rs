@@ -7,6 +7,7 @@ mod faults;
 mod hostile_answers;
 mod inspect;
 mod killed;
+mod log_file;
 mod readme;
 mod sandbox_process;
 mod sandbox_state;

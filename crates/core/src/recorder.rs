@@ -67,6 +67,7 @@ impl Recorder {
         let mut inner = self.inner.lock().await;
         let event = Event { v: VERSION, run: self.run.clone(), seq: inner.next, at: now(), kind };
         inner.journal.append(&event)?;
+        tracing::trace!(run = %event.run, number = event.seq, kind = ?event.kind, "event");
         inner.next += 1;
         if durably {
             // The lock is kept: what is told later must not be on disk earlier.

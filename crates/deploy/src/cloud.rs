@@ -192,6 +192,7 @@ impl Cloud {
         if let Some(url) = &settings.endpoint_url {
             check_endpoint(url)?;
         }
+        tracing::info!(cloud = ?settings.cloud, endpoint = settings.endpoint_url, region = settings.region, "connecting");
         match (settings.cloud, &settings.endpoint_url) {
             (CloudChoice::Sandbox, None) => Self::connect_sandbox(settings).await,
             _ => Self::connect_aws(settings).await,

@@ -64,6 +64,7 @@ pub async fn join_or_start(options: SandboxOptions) -> Result<Lease, JoinError> 
     let lock = share_lease(&dir).await?;
     // From here on, a sandbox that runs goes on running.
     if let Some(endpoint) = Endpoint::find(&dir).await {
+        tracing::debug!(url = endpoint.url, process = endpoint.pid, "joined the sandbox");
         return Ok(Lease { endpoint, _lock: lock });
     }
     let log = dir.join("sandbox.log");
@@ -72,6 +73,7 @@ pub async fn join_or_start(options: SandboxOptions) -> Result<Lease, JoinError> 
     let mut delay = Duration::from_millis(2);
     loop {
         if let Some(endpoint) = Endpoint::find(&dir).await {
+            tracing::debug!(url = endpoint.url, process = endpoint.pid, "started the sandbox");
             return Ok(Lease { endpoint, _lock: lock });
         }
         // One that ends well has found another that is quicker.

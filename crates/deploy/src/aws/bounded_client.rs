@@ -4,6 +4,7 @@
 //! endpoint that never stops sending ends in an error and not in a full memory.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
@@ -80,12 +81,47 @@ struct BoundedConnector {
 impl HttpConnector for BoundedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let may_stream = self.downloads == Downloads::Streamed && request.method() == "GET";
+        let call = LoggedCall::of(&request);
         let answer = self.inner.call(request);
         HttpConnectorFuture::new(async move {
-            let answer = answer.await?;
+            let answer = answer.await.inspect_err(|error| call.failed(error))?;
+            call.answered(&answer);
             // An error is no object: it is read into memory.
             if may_stream && answer.status().is_success() { Ok(answer) } else { buffer(answer).await }
         })
+    }
+}
+
+/// A call as it is logged: without query and headers, in which there may be signatures.
+struct LoggedCall {
+    started: Instant,
+    method: String,
+    url: String,
+    /// The operation, where a header names it.
+    target: String,
+}
+
+impl LoggedCall {
+    fn of(request: &HttpRequest) -> Self {
+        let url = request.uri().split('?').next().unwrap_or_default().to_owned();
+        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        Self { started: Instant::now(), method: request.method().to_owned(), url, target }
+    }
+
+    fn answered(&self, response: &HttpResponse) {
+        tracing::debug!(
+            method = self.method,
+            url = self.url,
+            target = self.target,
+            status = response.status().as_u16(),
+            milliseconds = self.started.elapsed().as_millis(),
+            request_id = response.headers().get("x-amzn-requestid").or(response.headers().get("x-amz-request-id")),
+            "call"
+        );
+    }
+
+    fn failed(&self, error: &ConnectorError) {
+        tracing::debug!(method = self.method, url = self.url, target = self.target, ?error, "call failed");
     }
 }
 

@@ -151,6 +151,7 @@ impl Process {
         command.env("TF_VAR_endpoint_url", start.environment.endpoint_url().unwrap_or_default());
         command.env("TF_VAR_builder", start.builder);
         let child = command.spawn()?;
+        tracing::debug!(program = ?command.as_std().get_program(), arguments = ?command.as_std().get_args(), "started");
         let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         let pid = pid.ok_or_else(|| io::Error::other("it has ended before it could be looked at"))?;
         Ok(Self {
