@@ -10,6 +10,7 @@ mod killed;
 mod log_file;
 mod readme;
 mod sandbox_process;
+mod sandbox_protocol;
 mod sandbox_state;
 mod saved_state_safety;
 mod under_load;
