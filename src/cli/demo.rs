@@ -31,7 +31,7 @@ pub(crate) fn own_name() -> Assignment {
 pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<(), CliError> {
     let session = context.session().await?;
     // It destroys what it deployed; what somebody else deployed is not its to destroy.
-    if session.deployment()?.is_standing() {
+    if session.deployment()?.has_resources() {
         let name = &context.settings.name;
         return Err(CliError::usage(
             format!("deployment '{name}' stands already, and the demonstration would destroy it"),

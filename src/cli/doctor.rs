@@ -118,7 +118,7 @@ fn strategy_of(settings: &Settings) -> StrategyKind {
     let mut deployment = Deployment::new(settings.name.clone());
     // A journal that cannot be read says nothing here; the commands that need it say why.
     let read = journal.each(|event| deployment.apply(&event));
-    let standing = deployment.origin().filter(|_| read.is_ok() && deployment.is_standing());
+    let standing = deployment.origin().filter(|_| read.is_ok() && deployment.has_resources());
     standing.map(|origin| origin.strategy).or(settings.strategy).unwrap_or(DEFAULT_STRATEGY)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use thumbctl_core::engine::{Gate, Passage};
+use thumbctl_core::engine::{Gate, GateDecision};
 use thumbctl_core::plan::{Step, StepId};
 use thumbctl_platform::terminal::{TerminalText, terminal_text};
 use thumbctl_platform::text;
@@ -59,21 +59,21 @@ impl AskingGate {
 
 #[async_trait]
 impl Gate for AskingGate {
-    async fn pass(&self, step: &Step) -> Passage {
+    async fn pass(&self, step: &Step) -> GateDecision {
         if self.open.load(Ordering::SeqCst) {
-            return Passage::Go;
+            return GateDecision::Start;
         }
         let (reply, answer) = oneshot::channel();
         if self.asks.send(Ask { step: step.clone(), reply }).await.is_err() {
-            return Passage::Stop;
+            return GateDecision::Stop;
         }
         match answer.await {
-            Ok(Answer::Go) => Passage::Go,
+            Ok(Answer::Go) => GateDecision::Start,
             Ok(Answer::All) => {
                 self.open.store(true, Ordering::SeqCst);
-                Passage::Go
+                GateDecision::Start
             }
-            Ok(Answer::Stop) | Err(_) => Passage::Stop,
+            Ok(Answer::Stop) | Err(_) => GateDecision::Stop,
         }
     }
 }
@@ -128,14 +128,14 @@ mod tests {
             let ask = questions.recv().await.expect("a question");
             ask.reply.send(Answer::All).expect("the gate waits");
         });
-        assert_eq!(passage, Passage::Go);
-        assert_eq!(gate.pass(&step).await, Passage::Go);
+        assert_eq!(passage, GateDecision::Start);
+        assert_eq!(gate.pass(&step).await, GateDecision::Start);
     }
 
     #[tokio::test]
     async fn a_gate_that_nobody_answers_stops() {
         let (gate, questions) = AskingGate::new();
         drop(questions);
-        assert_eq!(gate.pass(&Step::new("a", "A", "")).await, Passage::Stop);
+        assert_eq!(gate.pass(&Step::new("a", "A", "")).await, GateDecision::Stop);
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use thumbctl_core::event::LogSource;
-use thumbctl_core::journal::{DeploymentJournal, JournalStore, ToldLog};
+use thumbctl_core::journal::{DeploymentJournal, JournalLogReader, JournalStore};
 use thumbctl_core::log_line::LogLine;
-use thumbctl_core::secret::redact_line;
+use thumbctl_core::redaction::redact_line;
 use thumbctl_deploy::log_follower::LogFollower;
 use thumbctl_deploy::session::{Session, SessionError};
 use thumbctl_platform::terminal::{TerminalText, json_line, print_error, terminal_text};
@@ -26,7 +26,7 @@ enum Log {
     /// The cloud keeps it; with the session that reaches it.
     Kept(Box<(LogFollower, Session)>),
     /// Only a run's journal has it.
-    Told { log: ToldLog, journal: DeploymentJournal, is_over: bool },
+    Told { log: JournalLogReader, journal: DeploymentJournal, is_over: bool },
 }
 
 /// Shows a log, and goes on showing it if asked to.
@@ -89,7 +89,7 @@ impl Log {
         let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
         // What is about to begin is what is meant; Ctrl-C ends the program here.
         let mut is_told = false;
-        while follow && journal.is_about_to_begin().map_err(SessionError::from)? {
+        while follow && journal.is_run_pending().map_err(SessionError::from)? {
             let holder = journal.holder().map_err(SessionError::from)?.unwrap_or_default();
             if !std::mem::replace(&mut is_told, true) {
                 print_error(terminal_text!("Waiting until {} begins.\n", holder));

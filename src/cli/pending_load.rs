@@ -155,11 +155,11 @@ async fn recover_one(dir: &Path, journals: &JournalStore) -> Result<(), JournalE
 /// Does nothing that was done already.
 fn complete(dir: &Path, record: &Record, journals: &JournalStore) -> Result<(), JournalError> {
     for name in record.replaced.iter().filter(|name| !record.loaded.contains(name)) {
-        journals.deployment(name).set_aside(STATE_FILES)?;
+        journals.deployment(name).archive(STATE_FILES)?;
     }
     let deployments = dir.join(DEPLOYMENTS);
     for name in &record.loaded {
-        journals.deployment(name).adopt_runs(&deployments.join(name.as_str()), STATE_FILES)?;
+        journals.deployment(name).import_runs(&deployments.join(name.as_str()), STATE_FILES)?;
     }
     #[cfg(debug_assertions)]
     thumbctl_platform::failpoint::at("journals-adopted");

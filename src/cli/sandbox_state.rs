@@ -12,7 +12,7 @@ use chrono::{DateTime, Local};
 use serde_json::json;
 use thumbctl_core::deployment::Deployment;
 use thumbctl_core::event::Failure;
-use thumbctl_core::journal::{DeploymentLock, JournalError, JournalStore, is_copied_file, read_copy};
+use thumbctl_core::journal::{DeploymentLock, JournalError, JournalStore, is_exported_file, read_export};
 use thumbctl_core::names::DeploymentName;
 use thumbctl_deploy::cloud::{CloudLabel, sandbox_options};
 use thumbctl_deploy::session::SessionError;
@@ -108,7 +108,7 @@ impl<'a> Desk<'a> {
         confirm(self.context, about, "Empty it?", Consent::Yes).await?;
         let _locks = self.lock(&there)?;
         self.change(StateChange::Reset).await?;
-        self.set_aside(&there)?;
+        self.archive(&there)?;
         self.tell("reset", None, &[], "The sandbox is empty.\n".into())
     }
 
@@ -130,7 +130,7 @@ impl<'a> Desk<'a> {
         private_fs::create_dir_all(&parts_dir.join(DEPLOYMENTS)).map_err(unwritable)?;
         for name in &names {
             let to = parts_dir.join(DEPLOYMENTS).join(name.as_str());
-            self.journals.deployment(name).copy_runs(&to, STATE_FILES).map_err(StateError::from)?;
+            self.journals.deployment(name).export_runs(&to, STATE_FILES).map_err(StateError::from)?;
         }
         pack(&parts_dir, &file, ArchiveLimits::default())
             .map_err(|source| StateError::Unsaveable { file: file.clone(), source })?;
@@ -205,7 +205,7 @@ impl<'a> Desk<'a> {
     fn check_journals(&self, file: &Path, dir: &Path, names: &[DeploymentName]) -> Result<(), StateError> {
         for name in names {
             let mut deployment = Deployment::new(name.clone());
-            read_copy(&dir.join(name.as_str()), STATE_FILES, |event| deployment.apply(event))
+            read_export(&dir.join(name.as_str()), STATE_FILES, |event| deployment.apply(event))
                 .map_err(|source| unreadable_journal(file, name, source))?;
             if deployment.origin().is_none_or(|origin| !is_sandbox(&origin.cloud)) {
                 return Err(StateError::NotInSandbox { file: file.to_owned(), name: name.clone() });
@@ -293,8 +293,8 @@ impl<'a> Desk<'a> {
     }
 
     /// What stood in the sandbox stands no more: its journals tell of nothing that there is.
-    fn set_aside(&self, names: &[DeploymentName]) -> Result<(), StateError> {
-        Ok(names.iter().try_for_each(|name| self.journals.deployment(name).set_aside(STATE_FILES))?)
+    fn archive(&self, names: &[DeploymentName]) -> Result<(), StateError> {
+        Ok(names.iter().try_for_each(|name| self.journals.deployment(name).archive(STATE_FILES))?)
     }
 
     fn tell(
@@ -314,7 +314,7 @@ impl<'a> Desk<'a> {
 
 /// In which cloud a deployment stands, if it does.
 fn stands_in(deployment: &Deployment) -> Option<String> {
-    deployment.origin().filter(|_| deployment.is_standing()).map(|origin| origin.cloud.clone())
+    deployment.origin().filter(|_| deployment.has_resources()).map(|origin| origin.cloud.clone())
 }
 
 fn is_sandbox(cloud: &str) -> bool {
@@ -351,7 +351,7 @@ fn belongs_to_journals(path: &Path, is_dir: bool) -> bool {
     match parts[..] {
         [top] => top == DEPLOYMENTS && is_dir,
         [top, name] => top == DEPLOYMENTS && is_name(name) && is_dir,
-        [top, name, file] => top == DEPLOYMENTS && is_name(name) && is_copied_file(file, STATE_FILES) && !is_dir,
+        [top, name, file] => top == DEPLOYMENTS && is_name(name) && is_exported_file(file, STATE_FILES) && !is_dir,
         _ => false,
     }
 }

@@ -116,7 +116,7 @@ fn journal_role(state: ResourceState) -> Role {
     match state {
         ResourceState::Ready => Role::Good,
         ResourceState::Creating | ResourceState::Deleting => Role::Warn,
-        ResourceState::Gone => Role::Quiet,
+        ResourceState::Deleted => Role::Quiet,
         ResourceState::Failed => Role::Bad,
     }
 }
@@ -124,9 +124,9 @@ fn journal_role(state: ResourceState) -> Role {
 /// What the cloud says; loud where it contradicts the journal.
 fn cloud_cell(presence: &Presence, journal: ResourceState) -> Cell {
     match (presence, journal) {
-        (Presence::There, ResourceState::Gone) => Cell::new(Role::Bad, "✖ still there"),
+        (Presence::There, ResourceState::Deleted) => Cell::new(Role::Bad, "✖ still there"),
         (Presence::There, _) => Cell::new(Role::Good, "✔ there"),
-        (Presence::Missing, ResourceState::Gone) => Cell::new(Role::Quiet, "– gone"),
+        (Presence::Missing, ResourceState::Deleted) => Cell::new(Role::Quiet, "– gone"),
         (Presence::Missing, ResourceState::Ready) => Cell::new(Role::Bad, "✖ missing"),
         (Presence::Missing, _) => Cell::new(Role::Quiet, "– not there"),
         (Presence::Unknown(why), _) => Cell::new(Role::Warn, format!("? {}", text::cut(&text::clean(why), 40))),

@@ -2,7 +2,7 @@
 
 use thumbctl_core::event::{Action, Outcome, SkipReason};
 use thumbctl_core::plan::StepId;
-use thumbctl_core::timing::{Span, TrialTiming, Waterfall, median};
+use thumbctl_core::timing::{StepSpan, TestUploadTiming, Waterfall, median};
 use thumbctl_platform::terminal::{TerminalText, terminal_text};
 use thumbctl_platform::text;
 
@@ -15,7 +15,7 @@ pub(crate) fn outcome(timing: &Waterfall, palette: Palette, width: usize) -> Ter
     let (sign, role, words) = match (outcome, timing.action) {
         (Outcome::Succeeded, Action::Deploy) => (style::DONE, Role::Good, "Deployed"),
         (Outcome::Succeeded, Action::Destroy) => (style::DONE, Role::Good, "Destroyed"),
-        (Outcome::Succeeded, Action::Trial) => (style::DONE, Role::Good, "All thumbnails are there"),
+        (Outcome::Succeeded, Action::TestUpload) => (style::DONE, Role::Good, "All thumbnails are there"),
         (Outcome::Failed, _) => (style::FAILED, Role::Bad, "Failed"),
         (Outcome::Cancelled, _) => (style::SKIPPED, Role::Warn, "Cancelled"),
     };
@@ -26,7 +26,7 @@ pub(crate) fn outcome(timing: &Waterfall, palette: Palette, width: usize) -> Ter
         if outcome == Outcome::Succeeded { "in" } else { "after" },
         text::seconds(seconds)
     );
-    let unit = if timing.action == Action::Trial { "image" } else { "step" };
+    let unit = if timing.action == Action::TestUpload { "image" } else { "step" };
     out.push(terminal_text!("  {}\n", palette.paint(Role::Quiet, &totals(timing, unit))));
     let chain = timing.longest_chain();
     if chain.steps.len() > 1 {
@@ -41,14 +41,14 @@ pub(crate) fn outcome(timing: &Waterfall, palette: Palette, width: usize) -> Ter
 
 /// `15 steps: 12 done, 3 there already`
 fn totals(timing: &Waterfall, unit: &str) -> String {
-    let tally = timing.tally();
+    let counts = timing.step_counts();
     let already = if timing.action == Action::Destroy { "gone already" } else { "there already" };
     let parts: Vec<String> = [
-        (tally.done, "done"),
-        (tally.already_done, already),
-        (tally.failed, "failed"),
-        (tally.skipped, "not done"),
-        (tally.open, "not ended"),
+        (counts.done, "done"),
+        (counts.already_done, already),
+        (counts.failed, "failed"),
+        (counts.skipped, "not done"),
+        (counts.open, "not ended"),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)
@@ -74,7 +74,7 @@ pub(crate) fn steps(timing: &Waterfall, palette: Palette, width: Option<usize>) 
         let in_chain = chain.steps.contains(&step.step.id);
         let Some(seconds) = step.span.seconds() else {
             let words = match &step.span {
-                Span::Skipped(SkipReason::AlreadyDone) => "done before",
+                StepSpan::Skipped(SkipReason::AlreadyDone) => "done before",
                 _ => "not done",
             };
             table.row([step.step.title.as_str().into(), Cell::new(Role::Quiet, words)]);
@@ -119,7 +119,7 @@ fn bar(value: f64, most: f64) -> String {
 }
 
 /// What each image took to each stage.
-pub(crate) fn images(trial: &TrialTiming, palette: Palette, width: Option<usize>) -> TerminalText {
+pub(crate) fn images(trial: &TestUploadTiming, palette: Palette, width: Option<usize>) -> TerminalText {
     let mut table = Table::new([
         Column::text("image").shrinking(),
         Column::figures("in"),

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use thumbctl_core::engine::RunReport;
 use thumbctl_core::event::{Event, EventKind, Failure, Outcome, StrategyKind};
 use thumbctl_core::plan::{Plan, StepId};
-use thumbctl_core::secret::redact_line;
-use thumbctl_core::timing::{TrialTiming, Waterfall};
+use thumbctl_core::redaction::redact_line;
+use thumbctl_core::timing::{TestUploadTiming, Waterfall};
 use thumbctl_deploy::session::Running;
 use thumbctl_platform::terminal::{TerminalText, json_line, print, print_error, terminal_text};
 use thumbctl_platform::text;
@@ -37,7 +37,7 @@ pub(crate) struct Watched {
     /// What its steps took.
     pub(crate) timing: Waterfall,
     /// What its images took.
-    pub(crate) trial: TrialTiming,
+    pub(crate) trial: TestUploadTiming,
 }
 
 /// Watches a run. `cancel` is what the run was given; when it is cancelled, that is told.
@@ -50,7 +50,7 @@ pub(crate) async fn watch(
     let Running { mut events, report } = running;
     let mut teller = Teller::new(context);
     let mut timing: Option<Waterfall> = None;
-    let mut trial = TrialTiming::default();
+    let mut trial = TestUploadTiming::default();
     let mut broken: Option<io::Error> = None;
     let mut asking: Option<Ask> = None;
     let mut cancelling = cancel.is_cancelled();

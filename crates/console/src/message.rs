@@ -118,7 +118,7 @@ impl Task {
         match self {
             Self::Deploy => Action::Deploy,
             Self::Destroy => Action::Destroy,
-            Self::Trial(_) => Action::Trial,
+            Self::Trial(_) => Action::TestUpload,
         }
     }
 }

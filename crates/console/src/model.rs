@@ -232,7 +232,7 @@ impl Model {
 
     /// The way in which the deployment is made: as what stands was, else as was asked for.
     pub fn strategy(&self) -> String {
-        let standing = self.deployment.origin().filter(|_| self.deployment.is_standing());
+        let standing = self.deployment.origin().filter(|_| self.deployment.has_resources());
         standing.map_or_else(|| self.asked.strategy.clone(), |origin| origin.strategy.to_string())
     }
 

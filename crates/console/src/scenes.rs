@@ -302,7 +302,7 @@ pub(crate) fn destroying(size: (u16, u16)) -> Model {
         events.extend(script.step_begins(step, ResourceState::Deleting));
         script.wait(0.2);
         if index < 4 {
-            events.extend(script.step_ends(step, ResourceState::Gone, 0.2));
+            events.extend(script.step_ends(step, ResourceState::Deleted, 0.2));
         }
     }
     hear(&mut model, events);

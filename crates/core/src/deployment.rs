@@ -77,7 +77,7 @@ impl Deployment {
 
     /// Whether an event can leave something standing, or anything else that a deployment knows of. The others, the lines of
     /// logs above all, need not be kept to fold it again.
-    pub fn hears_of(event: &Event) -> bool {
+    pub fn is_relevant(event: &Event) -> bool {
         matches!(
             event.kind,
             EventKind::RunStarted(_) | EventKind::ResourceChanged { .. } | EventKind::RunFinished { .. }
@@ -109,7 +109,7 @@ impl Deployment {
                     run.ended = Some((*outcome, *seconds));
                 }
             }
-            // `hears_of` says the same.
+            // `is_relevant` says the same.
             EventKind::StepStarted { .. }
             | EventKind::StepProgress { .. }
             | EventKind::StepRetried { .. }
@@ -119,7 +119,7 @@ impl Deployment {
             | EventKind::OutputGiven { .. }
             | EventKind::ChangePlanned { .. }
             | EventKind::BuildPhase { .. }
-            | EventKind::TrialStage { .. }
+            | EventKind::TestUploadStage { .. }
             | EventKind::StepFinished { .. }
             | EventKind::StepFailed { .. }
             | EventKind::StepSkipped { .. } => {}
@@ -128,7 +128,7 @@ impl Deployment {
 
     fn start(&mut self, event: &Event, started: &RunStarted) {
         // A deployment that was destroyed leaves nothing to go on from: a new one has new names.
-        if started.action == Action::Deploy && !self.is_standing() {
+        if started.action == Action::Deploy && !self.has_resources() {
             self.resources.clear();
         }
         // Only a deployment says where it is: a search for leftovers may have been made somewhere else.
@@ -165,13 +165,13 @@ impl Deployment {
     }
 
     /// The resources that may be in the cloud.
-    pub fn standing(&self) -> impl Iterator<Item = &Resource> {
+    pub fn existing_resources(&self) -> impl Iterator<Item = &Resource> {
         self.resources.values().filter(|resource| resource.state.may_exist())
     }
 
     /// Whether anything may be in the cloud.
-    pub fn is_standing(&self) -> bool {
-        self.standing().next().is_some()
+    pub fn has_resources(&self) -> bool {
+        self.existing_resources().next().is_some()
     }
 
     /// Whether the journal says that a resource is there and usable.
@@ -243,7 +243,7 @@ mod tests {
         let events =
             [started("1", Action::Deploy, 1), changed("1", ResourceKind::Repository, ResourceState::Creating, None)];
         let deployment = Deployment::fold(name(), &events);
-        assert!(deployment.is_standing());
+        assert!(deployment.has_resources());
         assert!(!deployment.is_ready(ResourceKind::Repository));
         assert_eq!(deployment.runs()[0].ended, None);
     }
@@ -261,7 +261,7 @@ mod tests {
             resource: ResourceKind::Repository,
             name: Names::new(name(), Suffix::from_number(9)).of(ResourceKind::Repository),
             arn: None,
-            state: ResourceState::Gone,
+            state: ResourceState::Deleted,
             seconds: None,
             note: None,
         };
@@ -288,9 +288,9 @@ mod tests {
             started("1", Action::Deploy, 1),
             changed("1", ResourceKind::Repository, ResourceState::Ready, None),
             started("2", Action::Destroy, 1),
-            changed("2", ResourceKind::Repository, ResourceState::Gone, None),
+            changed("2", ResourceKind::Repository, ResourceState::Deleted, None),
         ];
-        assert!(!Deployment::fold(name(), &events).is_standing());
+        assert!(!Deployment::fold(name(), &events).has_resources());
         events.push(started("3", Action::Deploy, 2));
         let deployment = Deployment::fold(name(), &events);
         assert_eq!(deployment.resources().count(), 0);

@@ -34,7 +34,7 @@ pub trait StepRunner: Send + Sync {
     ///
     /// # Errors
     /// When that fails, or cannot be journalled.
-    async fn withdraw(&self, _step: &Step, _scope: &StepScope) -> Result<(), StepError> {
+    async fn discard(&self, _step: &Step, _scope: &StepScope) -> Result<(), StepError> {
         Ok(())
     }
 }
@@ -70,7 +70,7 @@ impl From<JournalError> for StepError {
 #[async_trait]
 pub trait Gate: Send + Sync {
     /// Returns when the step may start, or is not to.
-    async fn pass(&self, step: &Step) -> Passage;
+    async fn pass(&self, step: &Step) -> GateDecision;
 
     /// How many steps may run side by side now; at most so many as the run allows. Step by step is one after another.
     fn parallelism(&self, most: NonZeroUsize) -> NonZeroUsize {
@@ -85,9 +85,9 @@ pub trait Gate: Send + Sync {
 
 /// What a gate decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passage {
+pub enum GateDecision {
     /// The step starts.
-    Go,
+    Start,
     /// No further step starts.
     Stop,
 }
@@ -98,8 +98,8 @@ pub struct OpenGate;
 
 #[async_trait]
 impl Gate for OpenGate {
-    async fn pass(&self, _step: &Step) -> Passage {
-        Passage::Go
+    async fn pass(&self, _step: &Step) -> GateDecision {
+        GateDecision::Start
     }
 }
 
@@ -109,7 +109,7 @@ pub enum OnFailure {
     /// Running steps end, no further one starts: what a deployment does.
     Stop,
     /// Everything is still tried, also what stands behind the failed step: what a teardown does.
-    GoOn,
+    Continue,
 }
 
 /// What a step may do besides its work: tell about it, and hear that it is cancelled.
@@ -133,7 +133,7 @@ impl StepScope {
 
     /// A scope for what has to be done also where the run is cancelled.
     #[must_use]
-    pub fn undisturbed(&self) -> Self {
+    pub fn without_cancellation(&self) -> Self {
         Self { cancel: CancellationToken::new(), ..self.clone() }
     }
 
@@ -210,7 +210,7 @@ impl StepScope {
     ///
     /// # Errors
     /// When the journal cannot be written.
-    pub async fn tell(&self, kind: EventKind) -> Result<(), JournalError> {
+    pub async fn emit(&self, kind: EventKind) -> Result<(), JournalError> {
         self.recorder.record(kind).await
     }
 }
@@ -309,15 +309,15 @@ impl Engine {
                 (step, passage) = answer(&mut asked) => {
                     asked = None;
                     match passage {
-                        Passage::Go => self.start(step, &mut run, &mut tasks, &mut task_steps).await,
-                        Passage::Stop => run.stopping = Some(SkipReason::Cancelled),
+                        GateDecision::Start => self.start(step, &mut run, &mut tasks, &mut task_steps).await,
+                        GateDecision::Stop => run.stopping = Some(SkipReason::Cancelled),
                     }
                 }
             }
         }
         let reason = run.stopping.unwrap_or(SkipReason::Failed);
         for step in std::mem::take(&mut run.waiting) {
-            let event = match self.withdraw(&step, &mut run).await {
+            let event = match self.discard(&step, &mut run).await {
                 Some(error) => EventKind::StepFailed { step, seconds: 0.0, error },
                 None => EventKind::StepSkipped { step, reason },
             };
@@ -338,8 +338,8 @@ impl Engine {
     }
 
     /// What the gate will say to a step.
-    fn passage<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Passage> {
-        if step.goes_on { Box::pin(std::future::ready(Passage::Go)) } else { self.gate.pass(step) }
+    fn passage<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, GateDecision> {
+        if step.continues_previous { Box::pin(std::future::ready(GateDecision::Start)) } else { self.gate.pass(step) }
     }
 
     /// The first step, in the plan's order, that has not begun and has all that it needs.
@@ -376,14 +376,14 @@ impl Engine {
     }
 
     /// Takes back what was made for a step whose turn had come; answers what went wrong with that.
-    async fn withdraw(&self, id: &StepId, run: &mut Run) -> Option<Failure> {
+    async fn discard(&self, id: &StepId, run: &mut Run) -> Option<Failure> {
         let step = self.plan.step(id)?;
         if run.broken.is_some() || !step.needs.iter().all(|needed| run.done.contains(needed)) {
             return None;
         }
         // Not the run's own token: that may be why the step is not run.
         let scope = StepScope { step: id.clone(), recorder: self.recorder.clone(), cancel: CancellationToken::new() };
-        match self.runner.withdraw(step, &scope).await {
+        match self.runner.discard(step, &scope).await {
             Ok(()) | Err(StepError::Cancelled) => None,
             Err(StepError::Journal(error)) => {
                 run.broken.get_or_insert(error);
@@ -415,7 +415,7 @@ impl Engine {
                     OnFailure::Stop => {
                         run.stopping.get_or_insert(SkipReason::Failed);
                     }
-                    OnFailure::GoOn => {
+                    OnFailure::Continue => {
                         run.done.insert(step.clone());
                     }
                 }
@@ -432,10 +432,10 @@ impl Engine {
 }
 
 /// A step that stands at the gate, and what the gate will say.
-type Asked<'a> = (&'a Step, BoxFuture<'a, Passage>);
+type Asked<'a> = (&'a Step, BoxFuture<'a, GateDecision>);
 
 /// What the gate says; never, where nothing stands at it.
-async fn answer<'a>(asked: &mut Option<Asked<'a>>) -> (&'a Step, Passage) {
+async fn answer<'a>(asked: &mut Option<Asked<'a>>) -> (&'a Step, GateDecision) {
     match asked {
         Some((step, passage)) => (*step, passage.await),
         None => std::future::pending().await,

@@ -184,11 +184,12 @@ pub enum EventKind {
         context: Option<String>,
     },
     /// An image on its way came to the next stage.
-    TrialStage {
+    #[serde(rename = "trial_stage")]
+    TestUploadStage {
         /// The image, as the user named it.
         image: String,
         /// The stage that it reached.
-        stage: TrialStage,
+        stage: TestUploadStage,
         /// Seconds since the upload of this image began.
         seconds: f64,
         /// The object's key: the source's for `uploaded` and `invoked`, the thumbnail's for `thumbnail`.
@@ -288,7 +289,7 @@ words! {
         /// Removes what is there.
         Destroy => "destroy",
         /// Sends images through.
-        Trial => "trial",
+        TestUpload => "trial",
     }
 }
 
@@ -335,7 +336,7 @@ words! {
 
 words! {
     /// How far an image has come.
-    TrialStage {
+    TestUploadStage {
         /// It is in the source bucket.
         Uploaded => "uploaded",
         /// The function began to work on it.
@@ -371,9 +372,9 @@ words! {
     }
 }
 
-impl TrialStage {
+impl TestUploadStage {
     /// The stage in words; `cold` says whether the function's process had to be started, where that is known.
-    pub fn said(self, cold: Option<bool>) -> &'static str {
+    pub fn label(self, cold: Option<bool>) -> &'static str {
         match (self, cold) {
             (Self::Uploaded, _) => "uploaded",
             (Self::Invoked, Some(true)) => "function started (cold)",
@@ -387,7 +388,7 @@ impl TrialStage {
 
 impl SkipReason {
     /// The reason in words, in a run that does `action`.
-    pub fn said(self, action: Action) -> &'static str {
+    pub fn label(self, action: Action) -> &'static str {
         match (self, action) {
             (Self::AlreadyDone, Action::Destroy) => "was gone already",
             (Self::AlreadyDone, _) => "was there already",

@@ -4,9 +4,9 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the journal is files")]
 
+mod export;
 mod follow;
-mod handed_on;
-mod told_log;
+mod journal_log;
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-pub use follow::{JournalFollower, JournalReading};
-pub use handed_on::{ToolState, is_copied_file, read_copy};
+pub use export::{ToolState, is_exported_file, read_export};
+pub use follow::{JournalFollower, RunJournalReader};
+pub use journal_log::JournalLogReader;
 use thumbctl_platform::private_fs;
-pub use told_log::ToldLog;
 
 use crate::event::{Action, Event, RunId, VERSION};
 use crate::names::DeploymentName;
@@ -288,7 +288,7 @@ impl DeploymentJournal {
     ///
     /// # Errors
     /// When one cannot be read at all, or not be renamed.
-    pub fn set_aside_damaged(&self) -> Result<(), JournalError> {
+    pub fn archive_damaged(&self) -> Result<(), JournalError> {
         for run in self.runs()? {
             match self.each_of(&run, drop) {
                 Err(JournalError::Damaged { path, .. }) => {
@@ -322,8 +322,8 @@ impl DeploymentJournal {
     }
 
     /// A reader of one run's journal that goes on as it grows.
-    pub fn reading(&self, run: &RunId) -> JournalReading {
-        JournalReading::new(self.path_of(run))
+    pub fn reading(&self, run: &RunId) -> RunJournalReader {
+        RunJournalReader::new(self.path_of(run))
     }
 
     /// A reader of all journals that goes on as they grow.

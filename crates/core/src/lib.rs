@@ -6,7 +6,7 @@
 //! - [`recorder`], [`journal`]: events are numbered, written to disk, and passed on
 //! - [`deployment`], [`timing`]: what exists and what took how long, as folds over events
 //! - [`log_line`]: a line of any log
-//! - [`secret`]: what must never be shown, and a line of text without it
+//! - [`redaction`]: what must never be shown, and a line of text without it
 
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
@@ -18,6 +18,7 @@ pub mod log_line;
 pub mod names;
 pub mod plan;
 pub mod recorder;
+pub mod redaction;
 pub mod resource;
-pub mod secret;
+
 pub mod timing;

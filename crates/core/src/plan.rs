@@ -52,8 +52,8 @@ pub struct Step {
     pub calls: Vec<String>,
     /// Whether it goes on with what the step before it has begun, so that nothing may hold it: who held it would not hold
     /// what is done.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub goes_on: bool,
+    #[serde(rename = "goes_on", default, skip_serializing_if = "std::ops::Not::not")]
+    pub continues_previous: bool,
 }
 
 impl Step {
@@ -67,7 +67,7 @@ impl Step {
             resource: None,
             also: Vec::new(),
             calls: Vec::new(),
-            goes_on: false,
+            continues_previous: false,
         }
     }
 
@@ -99,9 +99,9 @@ impl Step {
 
     /// Says that it goes on with what the step has begun, which it needs.
     #[must_use]
-    pub fn goes_on_with(mut self, id: &str) -> Self {
+    pub fn continues(mut self, id: &str) -> Self {
         self.needs = vec![id.into()];
-        self.goes_on = true;
+        self.continues_previous = true;
         self
     }
 

@@ -214,8 +214,9 @@ pub enum ResourceState {
     Ready,
     /// The call that deletes it is about to be made; it may or may not be there.
     Deleting,
-    /// It is not there any more.
-    Gone,
+    /// It has been deleted.
+    #[serde(rename = "gone")]
+    Deleted,
     /// Creating or deleting it failed; it may or may not be there.
     Failed,
 }
@@ -223,7 +224,7 @@ pub enum ResourceState {
 impl ResourceState {
     /// Whether a resource in this state may be in the cloud, so that `destroy` must look after it.
     pub fn may_exist(self) -> bool {
-        self != Self::Gone
+        self != Self::Deleted
     }
 
     /// The word that stands for it in the journal and on the screen.
@@ -232,7 +233,7 @@ impl ResourceState {
             Self::Creating => "creating",
             Self::Ready => "ready",
             Self::Deleting => "deleting",
-            Self::Gone => "gone",
+            Self::Deleted => "gone",
             Self::Failed => "failed",
         }
     }

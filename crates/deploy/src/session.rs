@@ -259,7 +259,7 @@ impl Session {
         let plan = strategy::destroy_plan(&before);
         let strategy = self.standing_strategy(&before);
         let terraform = if plan.steps().is_empty() { None } else { self.terraform(strategy).await? };
-        Ok(self.prepared((Action::Destroy, strategy), OnFailure::GoOn, plan, (names, before), terraform, lock))
+        Ok(self.prepared((Action::Destroy, strategy), OnFailure::Continue, plan, (names, before), terraform, lock))
     }
 
     /// Looks for what a deployment of this name has left in the cloud, and makes its removal ready; needs no journal.
@@ -284,16 +284,16 @@ impl Session {
             .map_err(NotReady::from)?;
         let mut leftovers = strategy::leftovers::find(&self.site(), &self.settings.name).await?;
         if let Some(origin) = before.origin().filter(|origin| origin.strategy == StrategyKind::Terraform) {
-            leftovers.include(&origin.names, before.standing().map(|resource| resource.kind));
+            leftovers.include(&origin.names, before.existing_resources().map(|resource| resource.kind));
         }
         let names = match before.origin() {
-            Some(origin) if before.is_standing() => origin.names.clone(),
+            Some(origin) if before.has_resources() => origin.names.clone(),
             _ => leftovers.first_names(&self.settings.name).unwrap_or_else(|| self.names(&before)),
         };
         let strategy = self.standing_strategy(&before);
         let plan = leftovers.plan();
         let run = (Action::Destroy, strategy);
-        let mut prepared = self.prepared(run, OnFailure::GoOn, plan, (names, before), None, lock);
+        let mut prepared = self.prepared(run, OnFailure::Continue, plan, (names, before), None, lock);
         prepared.foreign = leftovers.foreign;
         prepared.is_purge = true;
         Ok(prepared)
@@ -315,7 +315,7 @@ impl Session {
     /// When an image cannot be sent, or the deployment is not complete.
     pub async fn prepare_trial(&self, images: Vec<PathBuf>, save: Option<PathBuf>) -> Result<Prepared, SessionError> {
         let deployment = self.deployment()?;
-        if deployment.origin().is_none() || !deployment.is_standing() {
+        if deployment.origin().is_none() || !deployment.has_resources() {
             return Err(SessionError::NoDeployment(self.settings.name.to_string()));
         }
         self.check_origin(&deployment)?;
@@ -326,11 +326,11 @@ impl Session {
         let names = self.names(&deployment);
         let trial = Trial::new(self.site(), names.clone(), images, save)?;
         let strategy = self.standing_strategy(&deployment);
-        let started = self.started((Action::Trial, strategy), trial.plan(), names);
+        let started = self.started((Action::TestUpload, strategy), trial.plan(), names);
         Ok(Prepared {
             started,
             runner: Arc::new(trial),
-            on_failure: OnFailure::GoOn,
+            on_failure: OnFailure::Continue,
             parallelism: self.settings.parallelism,
             journal: self.journal.clone(),
             lock: None,
@@ -393,7 +393,7 @@ impl Session {
         let deployment = self.deployment()?;
         self.check_origin(&deployment)?;
         match deployment.origin() {
-            Some(origin) if deployment.is_standing() => Ok(origin.names.clone()),
+            Some(origin) if deployment.has_resources() => Ok(origin.names.clone()),
             _ => Err(SessionError::NoDeployment(self.settings.name.to_string())),
         }
     }
@@ -401,7 +401,7 @@ impl Session {
     /// The deployment's names while it stands; new ones otherwise.
     fn names(&self, deployment: &Deployment) -> Names {
         match deployment.origin() {
-            Some(origin) if deployment.is_standing() => origin.names.clone(),
+            Some(origin) if deployment.has_resources() => origin.names.clone(),
             _ => Names::draw(self.settings.name.clone()),
         }
     }
@@ -410,7 +410,7 @@ impl Session {
     fn strategy(&self, deployment: &Deployment) -> Result<StrategyKind, SessionError> {
         let there = self.standing_strategy(deployment);
         match self.settings.strategy {
-            Some(asked) if asked != there && deployment.is_standing() => {
+            Some(asked) if asked != there && deployment.has_resources() => {
                 Err(SessionError::OtherStrategy { name: self.settings.name.to_string(), there, asked })
             }
             _ => Ok(there),
@@ -420,14 +420,14 @@ impl Session {
     /// The way in which what stands was made; where nothing does, the one that was asked for.
     fn standing_strategy(&self, deployment: &Deployment) -> StrategyKind {
         match deployment.origin() {
-            Some(origin) if deployment.is_standing() => origin.strategy,
+            Some(origin) if deployment.has_resources() => origin.strategy,
             _ => self.settings.strategy.unwrap_or(DEFAULT_STRATEGY),
         }
     }
 
     /// What stands in one account must not be looked for in another.
     fn check_origin(&self, deployment: &Deployment) -> Result<(), SessionError> {
-        let Some(Origin { cloud, account, region, .. }) = deployment.origin().filter(|_| deployment.is_standing())
+        let Some(Origin { cloud, account, region, .. }) = deployment.origin().filter(|_| deployment.has_resources())
         else {
             return Ok(());
         };

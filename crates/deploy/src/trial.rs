@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use thumbctl_core::engine::{StepDone, StepError, StepRunner, StepScope};
-use thumbctl_core::event::{EventKind, Failure, TrialStage};
+use thumbctl_core::event::{EventKind, Failure, TestUploadStage};
 use thumbctl_core::names::Names;
 use thumbctl_core::plan::{Plan, Step, StepId};
 use thumbctl_core::resource::ResourceKind;
@@ -107,7 +107,7 @@ impl Trial {
             // A large image on a slow line is not waited for.
             () = scope.cancel().cancelled() => return Err(StepError::Cancelled),
         }
-        let stage = |stage, seconds, key: &str| EventKind::TrialStage {
+        let stage = |stage, seconds, key: &str| EventKind::TestUploadStage {
             image: image.shown(),
             stage,
             seconds,
@@ -117,37 +117,37 @@ impl Trial {
             path: None,
         };
         let with_bytes = |event, size| match event {
-            EventKind::TrialStage { image, stage, seconds, key, cold, path, .. } => {
-                EventKind::TrialStage { image, stage, seconds, key, bytes: Some(size), cold, path }
+            EventKind::TestUploadStage { image, stage, seconds, key, cold, path, .. } => {
+                EventKind::TestUploadStage { image, stage, seconds, key, bytes: Some(size), cold, path }
             }
             other => other,
         };
-        let uploaded = stage(TrialStage::Uploaded, began.elapsed().as_secs_f64(), &key);
-        scope.tell(with_bytes(uploaded, image.size())).await?;
+        let uploaded = stage(TestUploadStage::Uploaded, began.elapsed().as_secs_f64(), &key);
+        scope.emit(with_bytes(uploaded, image.size())).await?;
 
         let size = self.await_thumbnail(&destination, &thumbnail_key, &key, began, began_at, scope).await?;
-        let there = stage(TrialStage::Thumbnail, began.elapsed().as_secs_f64(), &thumbnail_key);
-        scope.tell(with_bytes(there, size)).await?;
+        let there = stage(TestUploadStage::Thumbnail, began.elapsed().as_secs_f64(), &thumbnail_key);
+        scope.emit(with_bytes(there, size)).await?;
         if let Some(dir) = &self.save {
             let path = dir.join(image.saved_name());
             s3::get_object_to_file(&clients.s3_transfer, &destination, &thumbnail_key, &path).await.map_err(failed)?;
-            let saved = stage(TrialStage::Saved, began.elapsed().as_secs_f64(), &thumbnail_key);
+            let saved = stage(TestUploadStage::Saved, began.elapsed().as_secs_f64(), &thumbnail_key);
             let saved = match saved {
-                EventKind::TrialStage { image, stage, seconds, key, bytes, cold, .. } => {
+                EventKind::TestUploadStage { image, stage, seconds, key, bytes, cold, .. } => {
                     let path = Some(path.display().to_string());
-                    EventKind::TrialStage { image, stage, seconds, key, bytes, cold, path }
+                    EventKind::TestUploadStage { image, stage, seconds, key, bytes, cold, path }
                 }
                 other => other,
             };
-            scope.tell(with_bytes(saved, size)).await?;
+            scope.emit(with_bytes(saved, size)).await?;
         }
         // Told last, since the log comes later than the thumbnail; by its own clock it happened before.
         if let Some(invocation) = self.await_invocation(&key, began_at).await.map_err(failed)? {
             let seconds = (invocation.started - began_at).as_seconds_f64().max(0.0);
             scope
-                .tell(EventKind::TrialStage {
+                .emit(EventKind::TestUploadStage {
                     image: image.shown(),
-                    stage: TrialStage::Invoked,
+                    stage: TestUploadStage::Invoked,
                     seconds,
                     key,
                     bytes: None,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use thumbctl_core::event::{Action, Event, EventKind, RunStarted};
 use thumbctl_core::plan::StepId;
-use thumbctl_core::secret::redact_line;
+use thumbctl_core::redaction::redact_line;
 use thumbctl_platform::terminal::{TerminalText, terminal_text};
 use thumbctl_platform::text;
 
@@ -82,9 +82,9 @@ impl PlainTeller {
                 let words = format!("build phase {phase}: {status} in {}{context}", text::seconds(*seconds));
                 (style::WAITING, Role::Quiet, words)
             }
-            EventKind::TrialStage { image, stage, seconds, cold, path, .. } => {
+            EventKind::TestUploadStage { image, stage, seconds, cold, path, .. } => {
                 let path = path.as_ref().map(|path| format!(": {path}")).unwrap_or_default();
-                let words = format!("{image}: {} after {}{path}", stage.said(*cold), text::milliseconds(*seconds));
+                let words = format!("{image}: {} after {}{path}", stage.label(*cold), text::milliseconds(*seconds));
                 (style::WAITING, Role::Quiet, words)
             }
             EventKind::StepFinished { step, seconds } => {

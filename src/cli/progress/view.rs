@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use thumbctl_core::event::{Action, Event, EventKind, RunStarted, SkipReason, StrategyKind, TrialStage};
+use thumbctl_core::event::{Action, Event, EventKind, RunStarted, SkipReason, StrategyKind, TestUploadStage};
 use thumbctl_core::plan::StepId;
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
@@ -66,7 +66,7 @@ impl StepView {
     /// How far a stack is: how many of its resources are done, and what happened last.
     fn said_of_others(&self, kind: ResourceKind, state: ResourceState) -> String {
         let over = |state: &&Option<ResourceState>| {
-            matches!(state, Some(ResourceState::Ready | ResourceState::Gone | ResourceState::Failed))
+            matches!(state, Some(ResourceState::Ready | ResourceState::Deleted | ResourceState::Failed))
         };
         let done = self.others.values().filter(over).count();
         format!("{done} of {}: {} {state}", self.others.len(), kind.title())
@@ -145,16 +145,17 @@ impl RunView {
                     step.detail = step.said_of_others(*resource, *state);
                 }
             }
-            EventKind::TrialStage { image, stage, cold, path, .. } => {
+            EventKind::TestUploadStage { image, stage, cold, path, .. } => {
                 let words = match path {
                     Some(path) => path.clone(),
-                    None => stage.said(*cold).to_owned(),
+                    None => stage.label(*cold).to_owned(),
                 };
                 self.image(image, *stage, words);
             }
             EventKind::StepFinished { step, seconds } => {
                 // What it was waiting for is over; an image's step has no resource, and says where the thumbnail is.
-                let done = self.steps.iter().find(|other| other.id == *step).filter(|_| self.action() != Action::Trial);
+                let done =
+                    self.steps.iter().find(|other| other.id == *step).filter(|_| self.action() != Action::TestUpload);
                 let name = done.map(|done| done.name.clone());
                 self.set(step, StepState::Done(*seconds), name);
             }
@@ -200,10 +201,10 @@ impl RunView {
     }
 
     /// What became of an image. That the function was started is heard last, from its log; by then there is better to say.
-    fn image(&mut self, image: &str, stage: TrialStage, words: String) {
+    fn image(&mut self, image: &str, stage: TestUploadStage, words: String) {
         let about = |step: &&mut StepView| step.title.strip_suffix(image).is_some_and(|rest| rest.ends_with(' '));
         if let Some(step) = self.steps.iter_mut().find(about)
-            && (stage != TrialStage::Invoked || step.detail == TrialStage::Uploaded.said(None))
+            && (stage != TestUploadStage::Invoked || step.detail == TestUploadStage::Uploaded.label(None))
         {
             step.detail = words;
         }

@@ -166,7 +166,7 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
     let gone: BTreeSet<ResourceKind> = destroyed
         .iter()
         .filter_map(|event| match &event.kind {
-            EventKind::ResourceChanged { resource, state: ResourceState::Gone, .. } => Some(*resource),
+            EventKind::ResourceChanged { resource, state: ResourceState::Deleted, .. } => Some(*resource),
             _ => None,
         })
         .collect();

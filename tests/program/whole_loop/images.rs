@@ -1,6 +1,6 @@
 //! Images: strange names, and those of which no thumbnail can be made.
 
-use thumbctl_core::event::{EventKind, TrialStage};
+use thumbctl_core::event::{EventKind, TestUploadStage};
 use thumbctl_core::resource::ResourceKind;
 
 use thumbctl_test_support::Program;
@@ -59,7 +59,7 @@ async fn a_function_that_fails_says_why_and_lives_on() {
     let cold: Vec<bool> = next
         .iter()
         .filter_map(|event| match event.kind {
-            EventKind::TrialStage { stage: TrialStage::Invoked, cold, .. } => cold,
+            EventKind::TestUploadStage { stage: TestUploadStage::Invoked, cold, .. } => cold,
             _ => None,
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use thumbctl_core::event::{Event, EventKind, LogSource, Outcome, TrialStage};
+use thumbctl_core::event::{Event, EventKind, LogSource, Outcome, TestUploadStage};
 use thumbctl_core::resource::ResourceKind;
 use thumbctl_test_support::whole_loop::{assert_nothing_left, deploy, names, samples};
 use thumbctl_test_support::{Program, list_everything};
@@ -60,13 +60,18 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
     command.extend(&images);
     let uploaded = program.run(command).ok().events();
     assert_whole(&uploaded);
-    let mut stages: BTreeMap<&str, BTreeSet<TrialStage>> = BTreeMap::new();
+    let mut stages: BTreeMap<&str, BTreeSet<TestUploadStage>> = BTreeMap::new();
     for event in &uploaded {
-        if let EventKind::TrialStage { image, stage, .. } = &event.kind {
+        if let EventKind::TestUploadStage { image, stage, .. } = &event.kind {
             stages.entry(image).or_default().insert(*stage);
         }
     }
-    let all = BTreeSet::from([TrialStage::Uploaded, TrialStage::Invoked, TrialStage::Thumbnail, TrialStage::Saved]);
+    let all = BTreeSet::from([
+        TestUploadStage::Uploaded,
+        TestUploadStage::Invoked,
+        TestUploadStage::Thumbnail,
+        TestUploadStage::Saved,
+    ]);
     assert!(images.iter().all(|image| stages[image] == all), "{stages:?}");
     assert_like_the_references(&program, "thumbs");
 

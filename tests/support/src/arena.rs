@@ -171,7 +171,7 @@ impl Arena {
         let journal = JournalStore::new(&self.program.state_dir()).deployment(&name);
         let mut deployment = Deployment::new(name);
         journal.each(|event| deployment.apply(&event)).expect("a journal that can be read");
-        deployment.standing().map(|resource| resource.kind).collect()
+        deployment.existing_resources().map(|resource| resource.kind).collect()
     }
 
     /// Kills the sandbox, as `kill -9` does, and starts it again on what it has kept; what is to go wrong is forgotten.

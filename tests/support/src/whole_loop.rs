@@ -1,7 +1,7 @@
 //! What the tests of whole deployments share, whatever the strategy.
 
 use aws_sdk_s3::primitives::ByteStream;
-use thumbctl_core::event::{Event, EventKind, TrialStage};
+use thumbctl_core::event::{Event, EventKind, TestUploadStage};
 use thumbctl_core::names::Names;
 use thumbctl_core::resource::ResourceKind;
 
@@ -91,11 +91,11 @@ pub async fn assert_all_become_thumbnails(clients: &Clients, names: &Names) {
 }
 
 /// The keys of the stage that an upload's images reached.
-fn keys(events: &[Event], reached: TrialStage) -> Vec<&str> {
+fn keys(events: &[Event], reached: TestUploadStage) -> Vec<&str> {
     events
         .iter()
         .filter_map(|event| match &event.kind {
-            EventKind::TrialStage { stage, key, .. } if *stage == reached => Some(key.as_str()),
+            EventKind::TestUploadStage { stage, key, .. } if *stage == reached => Some(key.as_str()),
             _ => None,
         })
         .collect()
@@ -108,7 +108,7 @@ pub async fn assert_any_name_is_a_key(program: &Program, clients: &Clients, name
         program.file(file, sample("waves.webp"));
     }
     let uploaded = program.run([&["upload", "--save", "out", "--output", "json"], &files[..]].concat()).ok().events();
-    let thumbnails = keys(&uploaded, TrialStage::Thumbnail);
+    let thumbnails = keys(&uploaded, TestUploadStage::Thumbnail);
     for file in files {
         assert!(thumbnails.iter().any(|key| key.starts_with("thumb-") && key.ends_with(&format!("-{file}"))), "{file}");
         let saved = std::fs::read(program.work_dir().join("out").join(format!("thumb-{file}")));

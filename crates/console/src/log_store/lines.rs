@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use thumbctl_core::event::Failure;
-use thumbctl_core::secret::Redactor;
+use thumbctl_core::redaction::Redactor;
 
 use super::block::{Block, LONGEST, Shape};
 use super::exchange::{LogLine, Row};

@@ -86,7 +86,7 @@ impl Model {
 
     /// Whether the last run is what is to be seen, and not what could be done next: it is under way, or its traces stand.
     fn shows_run(&self) -> bool {
-        self.is_live() || self.deployment.is_standing() || self.preview.is_none()
+        self.is_live() || self.deployment.has_resources() || self.preview.is_none()
     }
 
     /// Whether the last run is under way, in whichever process.
@@ -125,13 +125,15 @@ impl Model {
             (Some(ResourceState::Creating), Some(StepState::Waiting)) if next == Some(kind) => RowState::Next,
             (Some(ResourceState::Creating), Some(StepState::Waiting)) if kind.is_stack() => RowState::Waiting,
             // What is planned, by a step that goes on with the one that runs.
-            (Some(ResourceState::Creating), Some(StepState::Waiting)) if step.is_some_and(|step| step.step.goes_on) => {
+            (Some(ResourceState::Creating), Some(StepState::Waiting))
+                if step.is_some_and(|step| step.step.continues_previous) =>
+            {
                 RowState::Waiting
             }
             (Some(ResourceState::Creating | ResourceState::Deleting), _) => RowState::Unfinished,
             (_, _) if next == Some(kind) && !self.details.lost.contains(&kind) => RowState::Next,
             (Some(ResourceState::Ready), _) => RowState::Ready,
-            (Some(ResourceState::Gone), _) => RowState::Gone,
+            (Some(ResourceState::Deleted), _) => RowState::Gone,
             (None, Some(StepState::Running { .. })) => RowState::Creating,
             (None, Some(StepState::Failed(..))) => RowState::Failed,
             (None, _) => RowState::Waiting,
@@ -143,9 +145,9 @@ impl Model {
             _ => None,
         };
         // A deployment that is not there has no names yet: they are drawn when it begins.
-        let names = self.deployment.origin().filter(|_| self.deployment.is_standing()).map(|origin| &origin.names);
+        let names = self.deployment.origin().filter(|_| self.deployment.has_resources()).map(|origin| &origin.names);
         // What is gone and comes next will have another name and take its own time.
-        let resource = resource.filter(|resource| state != RowState::Next || resource.state != ResourceState::Gone);
+        let resource = resource.filter(|resource| state != RowState::Next || resource.state != ResourceState::Deleted);
         ResourceRow {
             kind,
             name: resource.map(|resource| resource.name.clone()).or_else(|| Some(names?.of(kind))),
@@ -198,10 +200,10 @@ impl Model {
             return match run.started.action {
                 _ if cancelling => StateOfAffairs::Cancelling,
                 Action::Destroy => StateOfAffairs::Destroying,
-                Action::Deploy | Action::Trial if held && run.steps.iter().all(|step| !step.is_running()) => {
+                Action::Deploy | Action::TestUpload if held && run.steps.iter().all(|step| !step.is_running()) => {
                     StateOfAffairs::Held
                 }
-                Action::Deploy | Action::Trial => StateOfAffairs::Deploying,
+                Action::Deploy | Action::TestUpload => StateOfAffairs::Deploying,
             };
         }
         if matches!(self.activity, Activity::Preparing { .. }) {
@@ -213,11 +215,11 @@ impl Model {
         let ended = self.run.as_ref().map(|run| (run.started.action, run.ended.map(|(outcome, _)| outcome)));
         match ended {
             None => StateOfAffairs::Empty,
-            Some((Action::Destroy, Some(Outcome::Succeeded))) if !self.deployment.is_standing() => {
+            Some((Action::Destroy, Some(Outcome::Succeeded))) if !self.deployment.has_resources() => {
                 StateOfAffairs::Destroyed
             }
-            Some((_, Some(Outcome::Failed))) if self.deployment.is_standing() => StateOfAffairs::Failed,
-            _ if !self.deployment.is_standing() => StateOfAffairs::Empty,
+            Some((_, Some(Outcome::Failed))) if self.deployment.has_resources() => StateOfAffairs::Failed,
+            _ if !self.deployment.has_resources() => StateOfAffairs::Empty,
             _ if !self.details.lost.is_empty() => StateOfAffairs::Partial,
             Some((Action::Deploy, _)) if self.deployment.is_complete() => StateOfAffairs::Ready,
             Some((_, None)) => StateOfAffairs::Interrupted,

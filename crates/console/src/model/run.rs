@@ -173,7 +173,7 @@ impl RunModel {
             | EventKind::ResourceChanged { .. }
             | EventKind::LogLine { .. }
             | EventKind::ToolFound { .. }
-            | EventKind::TrialStage { .. } => {}
+            | EventKind::TestUploadStage { .. } => {}
             EventKind::ChangePlanned { step, action, logical_id, resource_type } => {
                 if let Some(model) = self.step_mut(step) {
                     model.changes.push(PlannedChange {

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use thumbctl_core::engine::{Gate, Passage};
+use thumbctl_core::engine::{Gate, GateDecision};
 use thumbctl_core::plan::{Step, StepId};
 use tokio::sync::{Notify, mpsc};
 
@@ -70,18 +70,18 @@ impl ConsoleGate {
 
 #[async_trait]
 impl Gate for ConsoleGate {
-    async fn pass(&self, step: &Step) -> Passage {
+    async fn pass(&self, step: &Step) -> GateDecision {
         let mut told = false;
         loop {
             // Listened to before it is looked at, so that no change falls between.
             let changed = self.changed.notified();
             if self.may_pass(step) {
-                return Passage::Go;
+                return GateDecision::Start;
             }
             if !told {
                 told = true;
                 if self.notes.send(Note::Message(Message::Held(step.id.clone()))).await.is_err() {
-                    return Passage::Stop;
+                    return GateDecision::Stop;
                 }
             }
             changed.await;
@@ -112,21 +112,21 @@ mod tests {
     async fn a_closed_gate_tells_what_it_holds_and_lets_one_go_at_a_time() {
         let (notes, mut heard) = mpsc::channel(8);
         let gate = ConsoleGate::new(Pace::Stepwise, 1, BTreeSet::from(["free".into()]), notes);
-        assert_eq!(gate.pass(&step("first")).await, Passage::Go);
-        assert_eq!(gate.pass(&step("free")).await, Passage::Go);
+        assert_eq!(gate.pass(&step("first")).await, GateDecision::Start);
+        assert_eq!(gate.pass(&step("free")).await, GateDecision::Start);
         let (second, third) = (step("second"), step("third"));
         let (passage, ()) = tokio::join!(gate.pass(&second), async {
             let held = heard.recv().await;
             assert!(matches!(held, Some(Note::Message(Message::Held(id))) if id.as_str() == "second"));
             gate.pass_one();
         });
-        assert_eq!(passage, Passage::Go);
+        assert_eq!(passage, GateDecision::Start);
         let (passage, ()) = tokio::join!(gate.pass(&third), async {
             heard.recv().await.expect("it is held");
             gate.set_pace(Pace::Through);
         });
-        assert_eq!(passage, Passage::Go);
-        assert_eq!(gate.pass(&step("fourth")).await, Passage::Go);
+        assert_eq!(passage, GateDecision::Start);
+        assert_eq!(gate.pass(&step("fourth")).await, GateDecision::Start);
     }
 
     #[tokio::test]
@@ -144,6 +144,6 @@ mod tests {
         let (notes, heard) = mpsc::channel(8);
         drop(heard);
         let gate = ConsoleGate::new(Pace::Stepwise, 0, BTreeSet::new(), notes);
-        assert_eq!(gate.pass(&step("a")).await, Passage::Stop);
+        assert_eq!(gate.pass(&step("a")).await, GateDecision::Stop);
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn connected(model: &mut Model, place: Place) -> Vec<Effect> {
 
 /// Asks whether what stands is really there, once cloud and journals have been heard.
 pub(super) fn ask_status(model: &Model) -> Vec<Effect> {
-    let can_ask = model.place().is_some() && model.journals_read && model.deployment.is_standing();
+    let can_ask = model.place().is_some() && model.journals_read && model.deployment.has_resources();
     if can_ask { vec![Effect::AskStatus] } else { Vec::new() }
 }
 
@@ -113,7 +113,7 @@ pub(super) fn not_prepared(model: &mut Model, task: &Task, failure: &Failure) ->
 pub(super) fn run_ended(model: &mut Model, ended: Result<Outcome, Failure>) -> Vec<Effect> {
     let Some(ours) = model.activity.ours().cloned() else { return Vec::new() };
     model.rest();
-    let mut effects = if ours.action == Action::Trial { model.trial.run_ended() } else { Vec::new() };
+    let mut effects = if ours.action == Action::TestUpload { model.trial.run_ended() } else { Vec::new() };
     if matches!(model.overlay, Some(Overlay::Quitting | Overlay::Question(Question { about: Asking::Cancel, .. }))) {
         model.overlay = None;
     }
@@ -130,7 +130,7 @@ fn quit_if_wanted(model: &Model) -> Vec<Effect> {
 }
 
 fn tell_outcome(model: &mut Model, action: Action, outcome: Outcome) {
-    let seconds = model.run.as_ref().filter(|_| action != Action::Trial).and_then(|run| run.ended);
+    let seconds = model.run.as_ref().filter(|_| action != Action::TestUpload).and_then(|run| run.ended);
     let took = seconds.map(|(_, seconds)| format!(" in {}", text::seconds(seconds))).unwrap_or_default();
     match (action, outcome) {
         (Action::Deploy, Outcome::Succeeded) => {
@@ -140,7 +140,7 @@ fn tell_outcome(model: &mut Model, action: Action, outcome: Outcome) {
             model.messages.say(model.now, Tone::Good, format!("Destroyed{took}. Nothing is left."));
         }
         // Each image says for itself what became of it.
-        (Action::Trial, Outcome::Succeeded | Outcome::Failed) => {}
+        (Action::TestUpload, Outcome::Succeeded | Outcome::Failed) => {}
         (_, Outcome::Cancelled) => {
             model.messages.say(
                 model.now,

@@ -57,9 +57,9 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
             _ => false,
         },
         Action::Cancel => ours.is_some_and(|ours| !ours.cancelling),
-        Action::Destroy => connected && idle && model.deployment.is_standing(),
+        Action::Destroy => connected && idle && model.deployment.has_resources(),
         Action::Refresh => match &model.connection {
-            Connection::Connected(_) => model.deployment.is_standing(),
+            Connection::Connected(_) => model.deployment.has_resources(),
             Connection::Failed(_) => true,
             Connection::Connecting | Connection::Unneeded => false,
         },
@@ -314,7 +314,7 @@ fn refresh(model: &mut Model) -> Vec<Effect> {
 }
 
 fn cancel_question(model: &Model) -> Question {
-    let is_trial = model.activity.ours().is_some_and(|ours| ours.action == thumbctl_core::event::Action::Trial);
+    let is_trial = model.activity.ours().is_some_and(|ours| ours.action == thumbctl_core::event::Action::TestUpload);
     let running = model.run.iter().flat_map(|run| run.steps.iter()).filter(|step| step.is_running());
     let count = running.count();
     let consequence = if is_trial {

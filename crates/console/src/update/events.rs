@@ -1,8 +1,8 @@
 //! Events, taken in: whoever made them, and whenever.
 
 use thumbctl_core::event::{Action, Event, EventKind, LogSource};
+use thumbctl_core::redaction::redact_line;
 use thumbctl_core::resource::ResourceKind;
-use thumbctl_core::secret::redact_line;
 
 use crate::log_store::LogLine;
 use crate::message::Effect;
@@ -86,7 +86,7 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
         EventKind::RunStarted(started) => {
             model.deployment.apply(&event);
             model.history.apply(&event);
-            if started.action == Action::Trial {
+            if started.action == Action::TestUpload {
                 effects.extend(model.trial.apply(&event));
                 if model.activity.is_replay() && model.journals_read && !model.panel_chosen {
                     model.shown = Panel::Trial;

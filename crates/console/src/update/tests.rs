@@ -291,7 +291,7 @@ fn what_was_destroyed_is_not_lost_when_it_is_made_again() {
     let mut events = vec![script.begin(RunAction::Destroy, plan.clone())];
     for step in plan.steps() {
         events.extend(script.step_begins(step, ResourceState::Deleting));
-        events.extend(script.step_ends(step, ResourceState::Gone, 0.1));
+        events.extend(script.step_ends(step, ResourceState::Deleted, 0.1));
     }
     events.push(script.end(Outcome::Succeeded, 1.0));
     scenes::hear(&mut model, events);

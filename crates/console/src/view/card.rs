@@ -131,7 +131,7 @@ fn running(ours: &OurRun, model: &Model, look: Look) -> Card {
         }
         (_, RunAction::Deploy) => Card::busy("Under way", "Deploying.", Role::Busy, model, look),
         (_, RunAction::Destroy) => Card::busy("Under way", "Destroying.", Role::Warn, model, look),
-        (_, RunAction::Trial) => Card::busy("Under way", "Sending images.", Role::Busy, model, look),
+        (_, RunAction::TestUpload) => Card::busy("Under way", "Sending images.", Role::Busy, model, look),
     };
     let happening = happening(model, look);
     if !happening.is_empty() {

@@ -8,8 +8,8 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 use serde_json::Value;
 use thumbctl_core::event::{Action as RunAction, Failure};
+use thumbctl_core::redaction::redact_line;
 use thumbctl_core::resource::ResourceKind;
-use thumbctl_core::secret::redact_line;
 use thumbctl_deploy::session::Inspection;
 use thumbctl_platform::text;
 
@@ -116,7 +116,7 @@ fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: 
     }
     let Some(ran) = ran else { return };
     // What goes on with another step does what was agreed to before that one.
-    let begun = step.needs.first().filter(|_| step.goes_on).and_then(|id| model.run.as_ref()?.step(id));
+    let begun = step.needs.first().filter(|_| step.continues_previous).and_then(|id| model.run.as_ref()?.step(id));
     for (at, change) in ran.changes.iter().chain(begun.iter().flat_map(|begun| &begun.changes)).enumerate() {
         let label = if at == 0 { "changes" } else { "" };
         page.field(label, &format!("{} {} ({})", change.action, change.logical_id, change.resource_type));
@@ -138,7 +138,7 @@ fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: 
         StepState::Done(seconds) | StepState::Failed(seconds, _) => {
             (sign.word.to_owned(), Some(text::seconds(*seconds)))
         }
-        StepState::Skipped(reason) => (reason.said(action).to_owned(), None),
+        StepState::Skipped(reason) => (reason.label(action).to_owned(), None),
         StepState::Waiting => (sign.word.to_owned(), None),
     };
     let in_time = time.map(|time| format!(" in {time}")).unwrap_or_default();
@@ -270,7 +270,7 @@ fn documents(page: &mut Page, kind: ResourceKind, model: &Model) {
 /// when it begins.
 fn as_named(document: &Value, model: &Model) -> Value {
     let Some(preview) = &model.preview else { return document.clone() };
-    let origin = model.deployment.origin().filter(|_| model.deployment.is_standing());
+    let origin = model.deployment.origin().filter(|_| model.deployment.has_resources());
     let suffix = origin.map_or("SUFFIX", |origin| origin.names.suffix().as_str());
     let text = document.to_string().replace(preview.names.suffix().as_str(), suffix);
     serde_json::from_str(&text).unwrap_or_else(|_| document.clone())

@@ -1,7 +1,7 @@
 //! JSON as people read it: broken into lines where it is long, and told apart by what each piece is. Pure.
 
 use serde_json::{Map, Value};
-use thumbctl_core::secret::{HIDDEN, looks_secret, redact_line};
+use thumbctl_core::redaction::{HIDDEN, looks_secret, redact_line};
 
 use super::Look;
 use super::line::Row;

@@ -146,13 +146,13 @@ fn spell_ellipses(frame: &mut Frame<'_>, look: Look) {
 /// A text of anybody's as it may be drawn: without what a terminal would obey and without what looks like a credential.
 #[allow(clippy::disallowed_methods, reason = "credentials are masked here")]
 pub fn clean(text: &str) -> String {
-    thumbctl_core::secret::redact_line(&thumbctl_platform::text::clean(text)).into_owned()
+    thumbctl_core::redaction::redact_line(&thumbctl_platform::text::clean(text)).into_owned()
 }
 
 /// Lines of anybody's that belong together, as they may be drawn.
 #[allow(clippy::disallowed_methods, reason = "credentials are masked here")]
 pub fn clean_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    thumbctl_core::secret::redact_lines(lines.into_iter().map(thumbctl_platform::text::clean))
+    thumbctl_core::redaction::redact_lines(lines.into_iter().map(thumbctl_platform::text::clean))
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ fn state_of(card: &Card, is_live: bool, now: DateTime<Utc>, look: Look) -> (&'st
         }
         CardState::Failed(failure) => (symbols.failed, Role::Bad, clean(&failure.message)),
         CardState::Skipped(reason) => {
-            (symbols.skipped, Role::Quiet, reason.said(thumbctl_core::event::Action::Trial).to_owned())
+            (symbols.skipped, Role::Quiet, reason.label(thumbctl_core::event::Action::TestUpload).to_owned())
         }
         CardState::Waiting | CardState::Running { .. } if !is_live => {
             (symbols.unfinished, Role::Warn, "interrupted".to_owned())

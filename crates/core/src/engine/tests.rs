@@ -46,7 +46,7 @@ impl StepRunner for Script {
         result
     }
 
-    async fn withdraw(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
+    async fn discard(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
         assert!(!scope.cancel().is_cancelled(), "what has to be taken back is taken back");
         self.log.lock().expect("no test panics while it holds this").push(format!("withdrew {}", step.id));
         if step.id.as_str() == "stuck" { Err(StepError::Failed(Failure::new("it stays"))) } else { Ok(()) }
@@ -58,8 +58,8 @@ struct StopBefore(&'static str);
 
 #[async_trait]
 impl Gate for StopBefore {
-    async fn pass(&self, step: &Step) -> Passage {
-        if step.id.as_str() == self.0 { Passage::Stop } else { Passage::Go }
+    async fn pass(&self, step: &Step) -> GateDecision {
+        if step.id.as_str() == self.0 { GateDecision::Stop } else { GateDecision::Start }
     }
 }
 
@@ -117,7 +117,7 @@ async fn run_script(
 fn plan(steps: &[(&str, &[&str])]) -> Result<Plan, PlanError> {
     let step = |(id, needs): &(&str, &[&str])| {
         let step = Step::new(id, *id, "").needs(needs);
-        if id.starts_with("on") { step.goes_on_with(needs[0]) } else { step }
+        if id.starts_with("on") { step.continues(needs[0]) } else { step }
     };
     Plan::new(steps.iter().map(step).collect())
 }
@@ -155,7 +155,7 @@ async fn a_failure_stops_a_deployment_and_the_rest_is_journalled_as_skipped() {
 
 #[tokio::test]
 async fn a_failure_does_not_stop_a_teardown() {
-    let ran = run(&[("fail", &[]), ("after", &["fail"])], 1, OnFailure::GoOn, CancellationToken::new()).await;
+    let ran = run(&[("fail", &[]), ("after", &["fail"])], 1, OnFailure::Continue, CancellationToken::new()).await;
     assert_eq!(ran.report.outcome, Outcome::Failed);
     assert_eq!(ran.order, ["fail", "after"]);
     assert_eq!(ran.report.failures.len(), 1);
@@ -198,15 +198,15 @@ struct HoldsUntilTold {
 
 #[async_trait]
 impl Gate for HoldsUntilTold {
-    async fn pass(&self, step: &Step) -> Passage {
+    async fn pass(&self, step: &Step) -> GateDecision {
         if step.id.as_str() == self.held {
             while let Some(event) = self.until.lock().await.recv().await {
                 if matches!(event.kind, EventKind::StepFinished { .. }) {
-                    return Passage::Go;
+                    return GateDecision::Start;
                 }
             }
         }
-        Passage::Go
+        GateDecision::Start
     }
 }
 
@@ -235,11 +235,11 @@ struct HoldsForEver(&'static str);
 
 #[async_trait]
 impl Gate for HoldsForEver {
-    async fn pass(&self, step: &Step) -> Passage {
+    async fn pass(&self, step: &Step) -> GateDecision {
         if step.id.as_str() == self.0 {
             std::future::pending().await
         }
-        Passage::Go
+        GateDecision::Start
     }
 }
 
@@ -257,11 +257,11 @@ struct CancelledAt(&'static str, CancellationToken);
 
 #[async_trait]
 impl Gate for CancelledAt {
-    async fn pass(&self, step: &Step) -> Passage {
+    async fn pass(&self, step: &Step) -> GateDecision {
         if step.id.as_str() == self.0 {
             self.1.cancel();
         }
-        Passage::Go
+        GateDecision::Start
     }
 }
 

@@ -16,7 +16,7 @@ pub struct JournalFollower {
     /// every reading would take time in proportion to the square of the number of runs.
     unread: VecDeque<RunId>,
     /// Runs that may still grow.
-    open: BTreeMap<RunId, JournalReading>,
+    open: BTreeMap<RunId, RunJournalReader>,
     /// Runs that have been read to their last event, or cannot be read.
     closed: BTreeSet<RunId>,
 }
@@ -24,7 +24,7 @@ pub struct JournalFollower {
 /// How far one run's journal has been read. The file is open only while it is read: the journal of a run whose process died
 /// may be followed for ever.
 #[derive(Debug)]
-pub struct JournalReading {
+pub struct RunJournalReader {
     path: PathBuf,
     /// Up to where whole lines have been read; a line that is being written is read again.
     offset: u64,
@@ -77,7 +77,7 @@ impl JournalFollower {
     }
 
     fn read(&mut self, run: &RunId, most: usize, events: &mut Vec<Event>) -> Result<(), JournalError> {
-        let reading = self.open.entry(run.clone()).or_insert_with(|| JournalReading::new(self.journal.path_of(run)));
+        let reading = self.open.entry(run.clone()).or_insert_with(|| RunJournalReader::new(self.journal.path_of(run)));
         let ended = reading.read(most, events)?;
         if ended {
             self.open.remove(run);
@@ -87,7 +87,7 @@ impl JournalFollower {
     }
 }
 
-impl JournalReading {
+impl RunJournalReader {
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path, offset: 0, lines: 0 }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::history::{History, RunKey};
-use super::waterfall::{Span, Waterfall};
+use super::waterfall::{StepSpan, Waterfall};
 use crate::event::{Action, SkipReason};
 use crate::plan::{Plan, StepId};
 
@@ -73,16 +73,16 @@ impl<'a> Rest<'a> {
     fn new(action: Action, plan: &'a Plan, waterfall: &Waterfall) -> Self {
         // A deployment starts nothing more after a failure; the others try everything.
         let stops = action == Action::Deploy;
-        let span = |id: &StepId| waterfall.bar(id).map_or(Span::Waiting, |bar| bar.span.clone());
-        let passes = |span: &Span| match span {
-            Span::Done { .. } | Span::Skipped(SkipReason::AlreadyDone) => true,
-            Span::Failed { .. } => !stops,
-            Span::Waiting | Span::Running { .. } | Span::Skipped(_) => false,
+        let span = |id: &StepId| waterfall.bar(id).map_or(StepSpan::Waiting, |bar| bar.span.clone());
+        let passes = |span: &StepSpan| match span {
+            StepSpan::Done { .. } | StepSpan::Skipped(SkipReason::AlreadyDone) => true,
+            StepSpan::Failed { .. } => !stops,
+            StepSpan::Waiting | StepSpan::Running { .. } | StepSpan::Skipped(_) => false,
         };
-        let stopped = stops && waterfall.bars.iter().any(|bar| matches!(bar.span, Span::Failed { .. }));
+        let stopped = stops && waterfall.bars.iter().any(|bar| matches!(bar.span, StepSpan::Failed { .. }));
         let ended = waterfall.ended.is_some();
         let ids = || plan.steps().iter().map(|step| &step.id);
-        let waits = |(_, id): &(usize, &StepId)| !stopped && !ended && span(id) == Span::Waiting;
+        let waits = |(_, id): &(usize, &StepId)| !stopped && !ended && span(id) == StepSpan::Waiting;
         Self {
             plan,
             waiting: ids().enumerate().filter(waits).map(|(place, _)| place).collect(),

@@ -194,7 +194,7 @@ impl History {
             | EventKind::OutputGiven { .. }
             | EventKind::ChangePlanned { .. }
             | EventKind::BuildPhase { .. }
-            | EventKind::TrialStage { .. } => {}
+            | EventKind::TestUploadStage { .. } => {}
         }
     }
 

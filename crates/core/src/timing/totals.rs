@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::waterfall::{Span, Waterfall};
+use super::waterfall::{StepSpan, Waterfall};
 use crate::event::SkipReason;
 use crate::plan::StepId;
 
 /// Steps of which each needs the one before.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct Chain {
+pub struct CriticalChain {
     /// The steps, in their order.
     pub steps: Vec<StepId>,
     /// How long they took together.
@@ -17,7 +17,7 @@ pub struct Chain {
 
 /// How many steps came to which end; together they are all steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Tally {
+pub struct StepCounts {
     /// Steps that were done.
     pub done: usize,
     /// Steps for which there was nothing to do.
@@ -37,23 +37,23 @@ impl Waterfall {
     }
 
     /// How many steps came to which end.
-    pub fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
+    pub fn step_counts(&self) -> StepCounts {
+        let mut step_counts = StepCounts::default();
         for bar in &self.bars {
             *match bar.span {
-                Span::Done { .. } => &mut tally.done,
-                Span::Skipped(SkipReason::AlreadyDone) => &mut tally.already_done,
-                Span::Failed { .. } => &mut tally.failed,
-                Span::Skipped(_) => &mut tally.skipped,
-                Span::Waiting | Span::Running { .. } => &mut tally.open,
+                StepSpan::Done { .. } => &mut step_counts.done,
+                StepSpan::Skipped(SkipReason::AlreadyDone) => &mut step_counts.already_done,
+                StepSpan::Failed { .. } => &mut step_counts.failed,
+                StepSpan::Skipped(_) => &mut step_counts.skipped,
+                StepSpan::Waiting | StepSpan::Running { .. } => &mut step_counts.open,
             } += 1;
         }
-        tally
+        step_counts
     }
 
     /// The chain of steps that took longest: the run could not have been shorter, however many steps ran side by side.
-    pub fn longest_chain(&self) -> Chain {
-        let mut chains: BTreeMap<&StepId, Chain> = BTreeMap::new();
+    pub fn longest_chain(&self) -> CriticalChain {
+        let mut chains: BTreeMap<&StepId, CriticalChain> = BTreeMap::new();
         // Every step stands behind all that it needs, so their chains are known when it is its turn.
         for bar in &self.bars {
             let before = bar.step.needs.iter().filter_map(|id| chains.get(id));
@@ -100,7 +100,7 @@ mod tests {
             &[("a", &[], 2.0), ("b", &["a"], 1.0), ("c", &["b"], 3.0)],
             vec![told::skipped("b", SkipReason::AlreadyDone)],
         );
-        assert_eq!(run.longest_chain(), Chain { steps: vec!["a".into(), "c".into()], seconds: 5.0 });
+        assert_eq!(run.longest_chain(), CriticalChain { steps: vec!["a".into(), "c".into()], seconds: 5.0 });
     }
 
     #[test]
@@ -113,6 +113,6 @@ mod tests {
                 told::started("d"),
             ],
         );
-        assert_eq!(run.tally(), Tally { done: 1, already_done: 1, failed: 0, skipped: 1, open: 1 });
+        assert_eq!(run.step_counts(), StepCounts { done: 1, already_done: 1, failed: 0, skipped: 1, open: 1 });
     }
 }

@@ -21,7 +21,7 @@ pub struct Waterfall {
     /// What the run does.
     pub action: Action,
     /// Its steps, in the plan's order.
-    pub bars: Vec<Bar>,
+    pub bars: Vec<WaterfallBar>,
     /// The phases of its build, in the order in which they were first heard of.
     pub phases: Vec<PhaseBar>,
     /// When it began.
@@ -34,18 +34,18 @@ pub struct Waterfall {
 
 /// One step with when it ran.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Bar {
+pub struct WaterfallBar {
     /// The step.
     pub step: Step,
     /// When it ran.
-    pub span: Span,
+    pub span: StepSpan,
     /// How often a call of it was made again.
     pub retries: u32,
 }
 
 /// When a step ran, and what became of it. Times are seconds since the run's start.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Span {
+pub enum StepSpan {
     /// It has not begun.
     Waiting,
     /// It has begun.
@@ -84,7 +84,7 @@ pub struct PhaseBar {
     pub failed: bool,
 }
 
-impl Span {
+impl StepSpan {
     /// When it began, if it has.
     pub fn from(&self) -> Option<f64> {
         match self {
@@ -125,7 +125,7 @@ impl Span {
 impl Waterfall {
     /// A run before its first step, begun at this time.
     pub fn new(started: &RunStarted, at: DateTime<Utc>) -> Self {
-        let untouched = |step: &Step| Bar { step: step.clone(), span: Span::Waiting, retries: 0 };
+        let untouched = |step: &Step| WaterfallBar { step: step.clone(), span: StepSpan::Waiting, retries: 0 };
         Self {
             action: started.action,
             bars: started.plan.steps().iter().map(untouched).collect(),
@@ -154,20 +154,20 @@ impl Waterfall {
         let at = self.seconds_at(event.at);
         self.heard = self.heard.max(at);
         match &event.kind {
-            EventKind::StepStarted { step } => self.set(step, at, |_| Span::Running { from: at }),
+            EventKind::StepStarted { step } => self.set(step, at, |_| StepSpan::Running { from: at }),
             EventKind::StepFinished { step, seconds } => {
                 self.set(step, at, |span| {
                     let (from, to) = ran(span, at, *seconds);
-                    Span::Done { from, to }
+                    StepSpan::Done { from, to }
                 });
             }
             EventKind::StepFailed { step, seconds, .. } => {
                 self.set(step, at, |span| {
                     let (from, to) = ran(span, at, *seconds);
-                    Span::Failed { from, to }
+                    StepSpan::Failed { from, to }
                 });
             }
-            EventKind::StepSkipped { step, reason } => self.set(step, at, |_| Span::Skipped(*reason)),
+            EventKind::StepSkipped { step, reason } => self.set(step, at, |_| StepSpan::Skipped(*reason)),
             EventKind::StepRetried { step, .. } => {
                 if let Some(bar) = self.bars.iter_mut().find(|bar| bar.step.id == *step) {
                     bar.retries += 1;
@@ -183,7 +183,7 @@ impl Waterfall {
             | EventKind::WarningGiven { .. }
             | EventKind::OutputGiven { .. }
             | EventKind::ChangePlanned { .. }
-            | EventKind::TrialStage { .. } => {}
+            | EventKind::TestUploadStage { .. } => {}
         }
     }
 
@@ -193,12 +193,12 @@ impl Waterfall {
     }
 
     /// The bar of a step.
-    pub fn bar(&self, id: &StepId) -> Option<&Bar> {
+    pub fn bar(&self, id: &StepId) -> Option<&WaterfallBar> {
         self.bars.iter().find(|bar| bar.step.id == *id)
     }
 
     /// The bar of the step that builds the function's image; its detail are [`Self::phases`].
-    pub fn build(&self) -> Option<&Bar> {
+    pub fn build(&self) -> Option<&WaterfallBar> {
         let builds = self.action == Action::Deploy;
         self.bars.iter().find(|bar| builds && bar.step.resources().any(|kind| kind == ResourceKind::Image))
     }
@@ -209,7 +209,7 @@ impl Waterfall {
         known.max(self.ended.map_or(now.max(self.heard), |(_, seconds)| seconds))
     }
 
-    fn set(&mut self, id: &StepId, at: f64, span: impl FnOnce(&Span) -> Span) {
+    fn set(&mut self, id: &StepId, at: f64, span: impl FnOnce(&StepSpan) -> StepSpan) {
         let Some(bar) = self.bars.iter_mut().find(|bar| bar.step.id == *id) else { return };
         bar.span = span(&bar.span);
         let (over, to) = (bar.span.is_over(), bar.span.to().unwrap_or(at));
@@ -256,7 +256,7 @@ impl Waterfall {
 }
 
 /// From when to when a step ran whose end, after so many seconds, was told now.
-fn ran(before: &Span, at: f64, seconds: f64) -> (f64, f64) {
+fn ran(before: &StepSpan, at: f64, seconds: f64) -> (f64, f64) {
     let seconds = seconds.max(0.0);
     let from = before.from().unwrap_or((at - seconds).max(0.0));
     (from, from + seconds)
@@ -300,13 +300,13 @@ mod tests {
                 (4.5, told::skipped("d", SkipReason::AlreadyDone)),
             ],
         );
-        let spans: Vec<&Span> = run.bars.iter().map(|bar| &bar.span).collect();
+        let spans: Vec<&StepSpan> = run.bars.iter().map(|bar| &bar.span).collect();
         let expected = [
-            Span::Done { from: 1.0, to: 3.0 },
-            Span::Failed { from: 1.5, to: 4.0 },
-            Span::Running { from: 4.0 },
-            Span::Skipped(SkipReason::AlreadyDone),
-            Span::Waiting,
+            StepSpan::Done { from: 1.0, to: 3.0 },
+            StepSpan::Failed { from: 1.5, to: 4.0 },
+            StepSpan::Running { from: 4.0 },
+            StepSpan::Skipped(SkipReason::AlreadyDone),
+            StepSpan::Waiting,
         ];
         assert_eq!(spans, expected.iter().collect::<Vec<_>>());
         assert_eq!(run.bar(&"b".into()).map(|bar| bar.retries), Some(1));
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_makes_no_negative_times() {
         let run = run(&["a"], vec![(-30.0, told::started("a")), (-28.0, told::finished("a", 2.0))]);
-        assert_eq!(run.bars[0].span, Span::Done { from: 0.0, to: 2.0 });
+        assert_eq!(run.bars[0].span, StepSpan::Done { from: 0.0, to: 2.0 });
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use thumbctl_core::secret::HIDDEN;
+use thumbctl_core::redaction::HIDDEN;
 
 use super::{Cloud, CloudError, CloudLabel};
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use thumbctl_core::deployment::Deployment;
 use thumbctl_core::event::{Event, RunId};
-use thumbctl_core::journal::{DeploymentJournal, JournalError, JournalReading};
+use thumbctl_core::journal::{DeploymentJournal, JournalError, RunJournalReader};
 use thumbctl_core::names::DeploymentName;
 
 /// How many events are read before those that are not heard of are dropped: logs may be long.
@@ -26,7 +26,7 @@ pub(super) struct Known {
 /// What one run's journal says.
 #[derive(Debug)]
 struct KnownRun {
-    reading: JournalReading,
+    reading: RunJournalReader,
     stamp: Stamp,
     /// The events that a deployment hears of; a few dozen a run.
     events: Vec<Event>,
@@ -102,7 +102,7 @@ impl KnownRun {
             if read.is_empty() {
                 break;
             }
-            self.events.extend(read.into_iter().filter(Deployment::hears_of));
+            self.events.extend(read.into_iter().filter(Deployment::is_relevant));
         }
         self.stamp = now;
         Ok(self)
@@ -187,9 +187,9 @@ mod tests {
         let check = || assert_eq!(known.deployment().expect("the journals can be read"), read_anew(&journal));
         check();
         let mut deploy = journal.begin(Action::Deploy).expect("a run begins");
-        let mut trial = journal.begin(Action::Trial).expect("a run begins");
+        let mut trial = journal.begin(Action::TestUpload).expect("a run begins");
         // The younger run is heard of first.
-        append(&mut trial, started(Action::Trial));
+        append(&mut trial, started(Action::TestUpload));
         check();
         append(&mut deploy, started(Action::Deploy));
         check();
@@ -203,7 +203,7 @@ mod tests {
         let mut destroy = journal.begin(Action::Destroy).expect("a run begins");
         append(&mut destroy, started(Action::Destroy));
         check();
-        append(&mut destroy, changed(ResourceKind::Repository, ResourceState::Gone));
+        append(&mut destroy, changed(ResourceKind::Repository, ResourceState::Deleted));
         check();
         assert_eq!(known.deployment().expect("the journals can be read").runs().len(), 3);
     }
@@ -227,7 +227,7 @@ mod tests {
         }
         fs::write(run.path(), [b"nonsense\n", &whole[..]].concat()).expect("there is room");
         assert!(matches!(known.deployment(), Err(JournalError::Damaged { line: 1, .. })));
-        journal.set_aside_damaged().expect("it can be renamed");
+        journal.archive_damaged().expect("it can be renamed");
         assert_eq!(known.deployment().expect("nothing is left to be read"), Deployment::new(name()));
     }
 
@@ -246,6 +246,6 @@ mod tests {
         run.file().set_times(times).expect("its times can be set");
         assert_eq!(known.deployment().expect("it is known"), before);
         append(&mut run, changed(ResourceKind::Repository, ResourceState::Ready));
-        assert!(known.deployment().expect("only what is new is read").is_standing());
+        assert!(known.deployment().expect("only what is new is read").has_resources());
     }
 }

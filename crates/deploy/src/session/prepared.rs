@@ -91,8 +91,8 @@ impl Prepared {
             let report = engine.run().await;
             // With everything gone, what a damaged journal knew is of no use, and would be in the way for ever.
             if let (Some(journal), Ok(RunReport { outcome: Outcome::Succeeded, .. })) = (purged, &report) {
-                journal.set_aside_damaged()?;
-                journal.set_tool_aside(STATE_FILES)?;
+                journal.archive_damaged()?;
+                journal.archive_tool_state(STATE_FILES)?;
             }
             drop(lock);
             report

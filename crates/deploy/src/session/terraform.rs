@@ -40,7 +40,7 @@ impl Session {
         if let Err(failure) = prepared {
             return Ok(Some(Err(failure)));
         }
-        let about = (&self.names(&before), before.is_standing());
+        let about = (&self.names(&before), before.has_resources());
         Ok(Some(look(&terraform, about, &self.site(), cancel).await))
     }
 

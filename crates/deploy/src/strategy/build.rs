@@ -206,7 +206,7 @@ impl BuildWatch<'_> {
             let status = phase.status.unwrap_or(BuildStatus::InProgress).as_str().to_owned();
             let context = (!phase.contexts.is_empty()).then(|| phase.contexts.join("; "));
             self.scope
-                .tell(EventKind::BuildPhase { phase: phase.kind.clone(), status, seconds: phase.seconds, context })
+                .emit(EventKind::BuildPhase { phase: phase.kind.clone(), status, seconds: phase.seconds, context })
                 .await?;
         }
         Ok(())

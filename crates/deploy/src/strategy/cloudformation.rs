@@ -70,11 +70,11 @@ impl StepRunner for CloudformationStrategy {
         match self.action {
             Action::Deploy => self.deploy_step(step, scope).await,
             Action::Destroy => self.context.remove_step(step, scope).await,
-            Action::Trial => unreachable!("trials are not run by a strategy"),
+            Action::TestUpload => unreachable!("trials are not run by a strategy"),
         }
     }
 
-    async fn withdraw(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
+    async fn discard(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
         let stack = Stack::ALL.into_iter().find(|stack| step.id.as_str() == plan::stack_step(*stack));
         match (self.action, stack) {
             (Action::Deploy, Some(stack)) => self.context.withdraw_stack(stack, scope).await.map(|_| ()),

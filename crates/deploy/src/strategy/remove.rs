@@ -42,11 +42,11 @@ impl RunContext {
         let seconds = Some(began.elapsed().as_secs_f64());
         match removed {
             Ok(Deleted::Now) => {
-                scope.changed(change(ResourceState::Gone, seconds, None)).await?;
+                scope.changed(change(ResourceState::Deleted, seconds, None)).await?;
                 Ok(StepDone::Finished)
             }
             Ok(Deleted::AlreadyGone) => {
-                scope.changed(change(ResourceState::Gone, seconds, Some("already gone".to_owned()))).await?;
+                scope.changed(change(ResourceState::Deleted, seconds, Some("already gone".to_owned()))).await?;
                 Ok(StepDone::AlreadyDone)
             }
             Err(error) => {

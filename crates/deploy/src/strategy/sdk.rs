@@ -75,7 +75,7 @@ impl StepRunner for SdkStrategy {
         match self.action {
             Action::Deploy => self.deploy_step(step, scope).await,
             Action::Destroy => self.context.remove_step(step, scope).await,
-            Action::Trial => unreachable!("trials are not run by a strategy"),
+            Action::TestUpload => unreachable!("trials are not run by a strategy"),
         }
     }
 }

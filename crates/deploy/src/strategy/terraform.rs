@@ -179,8 +179,8 @@ impl StepRunner for TerraformStrategy {
     }
 
     /// A step that is not run leaves no Terraform at work that nobody follows.
-    async fn withdraw(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
-        if !step.goes_on {
+    async fn discard(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
+        if !step.continues_previous {
             return Ok(());
         }
         let mut work = self.work.lock().await;
@@ -204,7 +204,7 @@ impl TerraformStrategy {
             scope.warn(words).await?;
         }
         let found = |tool: String, version: String| EventKind::ToolFound { tool, version };
-        scope.tell(found(program.name().to_owned(), program.version.clone())).await?;
+        scope.emit(found(program.name().to_owned(), program.version.clone())).await?;
         if let Some(what) = program.untested(settings) {
             scope.warn(format!("thumbctl is not tested with {what}")).await?;
         }
@@ -224,7 +224,7 @@ impl TerraformStrategy {
             workspace.set_initialised(program, settings).map_err(failed)?;
         }
         for (provider, version) in workspace.providers() {
-            scope.tell(found(provider, version)).await?;
+            scope.emit(found(provider, version)).await?;
         }
         Ok(StepDone::Finished)
     }
@@ -252,7 +252,7 @@ impl TerraformStrategy {
         let rebuilds = state.contains(BUILD_ADDRESS) && !self.has_image(scope).await?;
         let builds = rebuilds || !state.contains(BUILD_ADDRESS);
         let mut imports = Vec::new();
-        if self.context.before.is_standing() {
+        if self.context.before.has_resources() {
             for place in PLACES.iter().filter(|place| self.is_of(stage, place) && !state.contains(place.address)) {
                 let id = place.import_id(&self.context.names, &self.context.site.identity.account);
                 let Some(id) = id else { continue };
@@ -328,7 +328,7 @@ impl TerraformStrategy {
             }
             let action = reason.as_ref().map_or_else(|| action.clone(), |reason| format!("{action} ({reason})"));
             scope
-                .tell(EventKind::ChangePlanned {
+                .emit(EventKind::ChangePlanned {
                     step: plan::apply_start_of(stage).as_str().into(),
                     action,
                     logical_id: address.clone(),

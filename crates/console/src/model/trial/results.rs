@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use thumbctl_core::event::{Action, Event, EventKind, Failure, Outcome, RunId, SkipReason, TrialStage};
+use thumbctl_core::event::{Action, Event, EventKind, Failure, Outcome, RunId, SkipReason, TestUploadStage};
 use thumbctl_core::plan::StepId;
 
 /// How many trials are kept.
@@ -138,7 +138,7 @@ impl Card {
 impl TrialRun {
     fn begin(event: &Event) -> Option<Self> {
         let EventKind::RunStarted(started) = &event.kind else { return None };
-        if started.action != Action::Trial {
+        if started.action != Action::TestUpload {
             return None;
         }
         let card = |step: &thumbctl_core::plan::Step| {
@@ -172,24 +172,24 @@ impl TrialRun {
                 self.set(step, |_| CardState::Failed(Box::new(error.clone())));
             }
             EventKind::StepSkipped { step, reason } => self.set(step, |_| CardState::Skipped(*reason)),
-            EventKind::TrialStage { image, stage, seconds, bytes, cold, path, .. } => {
+            EventKind::TestUploadStage { image, stage, seconds, bytes, cold, path, .. } => {
                 // One image can be in a trial twice: then what has not come yet is the other's.
                 let is_open = |card: &&mut Card| card.shown == *image && !card.has(*stage);
                 let Some(card) = self.cards.iter_mut().find(is_open) else { return };
                 match stage {
-                    TrialStage::Uploaded => {
+                    TestUploadStage::Uploaded => {
                         card.uploaded = Some(*seconds);
                         card.bytes = *bytes;
                     }
-                    TrialStage::Invoked => {
+                    TestUploadStage::Invoked => {
                         card.invoked = Some(*seconds);
                         card.cold = *cold;
                     }
-                    TrialStage::Thumbnail => {
+                    TestUploadStage::Thumbnail => {
                         card.written = Some(*seconds);
                         card.thumbnail_bytes = *bytes;
                     }
-                    TrialStage::Saved => card.thumbnail = path.as_ref().map(PathBuf::from),
+                    TestUploadStage::Saved => card.thumbnail = path.as_ref().map(PathBuf::from),
                 }
             }
             EventKind::RunFinished { outcome, .. } => self.outcome = Some(*outcome),
@@ -219,12 +219,12 @@ impl TrialRun {
 }
 
 impl Card {
-    fn has(&self, stage: TrialStage) -> bool {
+    fn has(&self, stage: TestUploadStage) -> bool {
         match stage {
-            TrialStage::Uploaded => self.uploaded.is_some(),
-            TrialStage::Invoked => self.invoked.is_some(),
-            TrialStage::Thumbnail => self.written.is_some(),
-            TrialStage::Saved => self.thumbnail.is_some(),
+            TestUploadStage::Uploaded => self.uploaded.is_some(),
+            TestUploadStage::Invoked => self.invoked.is_some(),
+            TestUploadStage::Thumbnail => self.written.is_some(),
+            TestUploadStage::Saved => self.thumbnail.is_some(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 use serde_json::Value;
-use thumbctl_core::secret::looks_secret;
+use thumbctl_core::redaction::looks_secret;
 use thumbctl_platform::text;
 
 use crate::theme::Role;

@@ -40,7 +40,7 @@ fn lines(model: &Model, look: Look, columns: usize) -> Vec<Line<'static>> {
     let what = match model.activity.ours().map(|ours| ours.action) {
         Some(RunAction::Deploy) | None => "A deployment is under way.",
         Some(RunAction::Destroy) => "A teardown is under way.",
-        Some(RunAction::Trial) => "Images are on their way.",
+        Some(RunAction::TestUpload) => "Images are on their way.",
     };
     let mut lines = vec![Row::new(look).text(what, Role::Strong).line(columns)];
     let running = model.run.iter().filter(|_| model.is_live()).flat_map(|run| &run.steps);

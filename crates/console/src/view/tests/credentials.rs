@@ -1,7 +1,7 @@
 //! What must not be on any screen.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use thumbctl_core::event::{Action as RunAction, EventKind, Failure, Outcome, TrialStage};
+use thumbctl_core::event::{Action as RunAction, EventKind, Failure, Outcome, TestUploadStage};
 use thumbctl_core::plan::{Plan, Step};
 use thumbctl_core::resource::ResourceKind;
 
@@ -208,7 +208,7 @@ fn no_credential_of_a_trial_is_drawn() {
                     _ => None,
                 });
                 let step = step.expect("it begins");
-                events.push(told_trial.stage(0, TrialStage::Uploaded, 0.1));
+                events.push(told_trial.stage(0, TestUploadStage::Uploaded, 0.1));
                 let progress =
                     EventKind::StepProgress { step: step.clone(), message: telling(), done: None, total: None };
                 events.push(told_trial.script.event(progress));

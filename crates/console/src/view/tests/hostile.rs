@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use thumbctl_core::event::{Action as RunAction, Event, EventKind, Failure, Outcome, TrialStage};
+use thumbctl_core::event::{Action as RunAction, Event, EventKind, Failure, Outcome, TestUploadStage};
 use thumbctl_core::resource::ResourceKind;
 use tui_input::Input;
 
@@ -132,7 +132,7 @@ fn images(size: (u16, u16), words: &str) -> Vec<Model> {
     let shown = [format!("/photos/{words}"), words.to_owned()];
     let mut run = trial::Told::new(2, &[&shown[0], &shown[1]]);
     let mut events = run.begin();
-    events.push(run.stage(0, TrialStage::Uploaded, 0.1));
+    events.push(run.stage(0, TestUploadStage::Uploaded, 0.1));
     events.extend(run.comes_through(0));
     events.extend(run.fails(1).iter().map(|event| hostile(event, words)));
     events.push(run.end(Outcome::Failed));

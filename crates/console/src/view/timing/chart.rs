@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use ratatui::text::{Line, Span};
 use thumbctl_core::event::SkipReason;
 use thumbctl_core::plan::{Step, StepId};
-use thumbctl_core::timing::{self, Bar, Estimate, PhaseBar};
+use thumbctl_core::timing::{self, Estimate, PhaseBar, WaterfallBar};
 use thumbctl_platform::text;
 
 use super::super::{Look, clean};
@@ -127,7 +127,7 @@ impl Chart<'_> {
         Line::styled(words, self.look.style(Role::Quiet))
     }
 
-    fn step(&self, bar: &Bar, path: &[StepId]) -> Row {
+    fn step(&self, bar: &WaterfallBar, path: &[StepId]) -> Row {
         let symbols = self.look.symbols;
         let state = self.run.step(&bar.step.id).map(|model| &model.state);
         let is_retrying = matches!(state, Some(StepState::Running { retrying: true, .. }));
@@ -136,28 +136,28 @@ impl Chart<'_> {
         let end = bar.span.to().unwrap_or(self.now);
         let drawn = |role| bar.span.from().map(|from| (role, from, end));
         let (sign, name_role, bar_drawn, time) = match &bar.span {
-            timing::Span::Waiting => ((Role::Quiet, symbols.waiting), Role::Quiet, None, String::new()),
-            timing::Span::Running { .. } if !self.is_live => {
+            timing::StepSpan::Waiting => ((Role::Quiet, symbols.waiting), Role::Quiet, None, String::new()),
+            timing::StepSpan::Running { .. } if !self.is_live => {
                 ((Role::Warn, symbols.unfinished), Role::Text, drawn(usual), String::new())
             }
-            timing::Span::Running { from } => {
+            timing::StepSpan::Running { from } => {
                 let spinner = (Role::Busy, symbols.spinner_at(self.clock.timestamp_millis()));
                 let sign = if is_retrying { (Role::Warn, symbols.retrying) } else { spinner };
                 (sign, Role::Strong, drawn(usual), text::ticking(end - from))
             }
-            timing::Span::Done { from, to } => {
+            timing::StepSpan::Done { from, to } => {
                 ((Role::Good, symbols.ready), Role::Text, drawn(usual), text::seconds(to - from))
             }
-            timing::Span::Failed { from, to } => {
+            timing::StepSpan::Failed { from, to } => {
                 ((Role::Bad, symbols.failed), Role::Bad, drawn(Role::Bad), text::seconds(to - from))
             }
-            timing::Span::Skipped(SkipReason::AlreadyDone) => {
+            timing::StepSpan::Skipped(SkipReason::AlreadyDone) => {
                 ((Role::Good, symbols.ready), Role::Quiet, None, String::new())
             }
-            timing::Span::Skipped(_) => ((Role::Quiet, symbols.skipped), Role::Quiet, None, String::new()),
+            timing::StepSpan::Skipped(_) => ((Role::Quiet, symbols.skipped), Role::Quiet, None, String::new()),
         };
         let note = match (&bar.span, bar.retries) {
-            (timing::Span::Skipped(reason), _) => (Role::Quiet, reason.said(self.run.started.action).to_owned()),
+            (timing::StepSpan::Skipped(reason), _) => (Role::Quiet, reason.label(self.run.started.action).to_owned()),
             (_, 0) => (Role::Quiet, String::new()),
             (_, 1) => (Role::Warn, format!("{} retried once", symbols.retrying)),
             (_, retries) => (Role::Warn, format!("{} retried {retries} times", symbols.retrying)),

@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
-use thumbctl_core::event::{Action, Outcome, TrialStage};
+use thumbctl_core::event::{Action, Outcome, TestUploadStage};
 use thumbctl_platform::text;
 
 use super::areas;
@@ -140,7 +140,7 @@ fn typing_a_path() {
 
 #[test]
 fn sending() {
-    at_each_size("sending", |size| one(size, |told| vec![told.stage(0, TrialStage::Uploaded, 0.041)], 0.3));
+    at_each_size("sending", |size| one(size, |told| vec![told.stage(0, TestUploadStage::Uploaded, 0.041)], 0.3));
 }
 
 #[test]
@@ -172,13 +172,13 @@ fn five_at_once() {
 fn some_of_several_under_way() {
     let mut model = entered(scenes::deployed((120, 40)));
     send(&mut model);
-    scenes::ours(&mut model, Action::Trial);
+    scenes::ours(&mut model, Action::TestUpload);
     let mut told =
         Told::new(2, &["/photos/a.jpg", "/photos/b.jpg", "/photos/名前の長い写真名前の長い写真.jpg", "relative.gif"]);
     let mut events = told.begin();
     events.extend(told.comes_through(0));
     events.extend(told.fails(1));
-    events.push(told.stage(2, TrialStage::Uploaded, 0.2));
+    events.push(told.stage(2, TestUploadStage::Uploaded, 0.2));
     scenes::hear(&mut model, events);
     insta::assert_snapshot!("gallery_under_way", panel(&model));
 }

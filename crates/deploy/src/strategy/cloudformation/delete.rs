@@ -129,14 +129,14 @@ impl RunContext {
             self.tell_kind(scope, names, (kind, ResourceState::Deleting), None, None).await?;
             self.remove(kind, names, scope).await?;
             let note = Some("the stack had left it".to_owned());
-            self.tell_kind(scope, names, (kind, ResourceState::Gone), None, note).await?;
+            self.tell_kind(scope, names, (kind, ResourceState::Deleted), None, note).await?;
         }
         // The journal may know more than the stack: what went before it, or was never made.
         for kind in stack.kinds() {
             let known = self.before.resource(kind).filter(|known| known.name == names.of(kind));
             let state = told.get(&kind).copied().or(known.map(|known| known.state));
             if !removed.contains(&kind) && state.is_some_and(ResourceState::may_exist) {
-                self.tell_kind(scope, names, (kind, ResourceState::Gone), None, None).await?;
+                self.tell_kind(scope, names, (kind, ResourceState::Deleted), None, None).await?;
             }
         }
         Ok(!removed.is_empty())

@@ -246,7 +246,7 @@ impl Tale<'_> {
             "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" => ResourceState::Creating,
             "CREATE_COMPLETE" | "UPDATE_COMPLETE" => ResourceState::Ready,
             "DELETE_IN_PROGRESS" => ResourceState::Deleting,
-            "DELETE_COMPLETE" => ResourceState::Gone,
+            "DELETE_COMPLETE" => ResourceState::Deleted,
             status if status.ends_with("_FAILED") => ResourceState::Failed,
             // DELETE_SKIPPED and whatever else: the resource is as it was.
             _ => return Ok(()),
@@ -296,8 +296,8 @@ impl Tale<'_> {
             if self.told[&kind] == ResourceState::Ready {
                 continue;
             }
-            self.told.insert(kind, ResourceState::Gone);
-            self.context.tell_kind(self.scope, self.names, (kind, ResourceState::Gone), None, None).await?;
+            self.told.insert(kind, ResourceState::Deleted);
+            self.context.tell_kind(self.scope, self.names, (kind, ResourceState::Deleted), None, None).await?;
         }
         Ok(())
     }

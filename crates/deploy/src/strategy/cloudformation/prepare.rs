@@ -51,8 +51,8 @@ impl RunContext {
             }
             Err(StepError::Journal(error)) => Err(StepError::Journal(error)),
             Err(error) => {
-                if !self.withdraw_stack(stack, &scope.undisturbed()).await? {
-                    scope.changed(change(ResourceState::Gone, Some("never made".to_owned()))).await?;
+                if !self.withdraw_stack(stack, &scope.without_cancellation()).await? {
+                    scope.changed(change(ResourceState::Deleted, Some("never made".to_owned()))).await?;
                 }
                 Err(error)
             }
@@ -122,7 +122,7 @@ impl RunContext {
                 logical_id: change.logical_id,
                 resource_type: change.resource_type,
             };
-            scope.tell(event).await?;
+            scope.emit(event).await?;
         }
         scope
             .progress(format!("the change set makes {}", thumbctl_platform::text::count(count, "resource")), None, None)
@@ -139,7 +139,7 @@ impl RunContext {
         }
         call(scope, &[wait::CONFLICT], || cloudformation::delete_stack(client, &found.id)).await?;
         let note = Some("withdrawn: nothing was made".to_owned());
-        self.tell_kind(scope, &self.names, (stack.kind(), ResourceState::Gone), None, note).await?;
+        self.tell_kind(scope, &self.names, (stack.kind(), ResourceState::Deleted), None, note).await?;
         Ok(true)
     }
 

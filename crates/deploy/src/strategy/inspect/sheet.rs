@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use thumbctl_core::redaction::{HIDDEN, looks_secret, redact_line};
 use thumbctl_core::resource::ResourceKind;
-use thumbctl_core::secret::{HIDDEN, looks_secret, redact_line};
 
 use super::{DENIED, Inspection};
 use crate::aws::{AwsError, ErrorKind, Tags};

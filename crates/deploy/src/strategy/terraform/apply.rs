@@ -24,7 +24,7 @@ impl TerraformStrategy {
             self.tell(scope, kind, ResourceState::Deleting, None, None).await?;
             self.context.remove(kind, names, scope).await?;
             let note = Some("to be made anew".to_owned());
-            self.tell(scope, kind, ResourceState::Gone, None, note).await?;
+            self.tell(scope, kind, ResourceState::Deleted, None, note).await?;
             self.tell(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
         }
         let plan = self.terraform.workspace.plan_file();
@@ -80,7 +80,7 @@ impl TerraformStrategy {
         if matches!(error, StepError::Cancelled) {
             // Between the start of a build and the line that says so, nobody else knows of it.
             let project = self.context.name(ResourceKind::BuildProject);
-            match self.context.stop_builds(&project, &scope.undisturbed()).await {
+            match self.context.stop_builds(&project, &scope.without_cancellation()).await {
                 Err(StepError::Journal(error)) => return Err(StepError::Journal(error)),
                 Err(StepError::Failed(failure)) => {
                     scope.warn(format!("whether a build still runs is not known: {failure}")).await?;
@@ -139,8 +139,8 @@ impl TerraformStrategy {
             let has_begun = under_way.is_some_and(|under_way| under_way.tale.has_begun(kind));
             if !has_begun && !stood(kind) {
                 let note = Some("it was never begun".to_owned());
-                self.tell(scope, kind, ResourceState::Gone, None, note).await?;
-            } else if !matches!(told, Some(ResourceState::Ready | ResourceState::Failed | ResourceState::Gone)) {
+                self.tell(scope, kind, ResourceState::Deleted, None, note).await?;
+            } else if !matches!(told, Some(ResourceState::Ready | ResourceState::Failed | ResourceState::Deleted)) {
                 self.tell(scope, kind, ResourceState::Failed, None, Some("unfinished".to_owned())).await?;
             }
         }

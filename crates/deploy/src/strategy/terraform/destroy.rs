@@ -65,7 +65,7 @@ impl TerraformStrategy {
         };
         let ended = self.follow(&mut under_way, Until::Ended, scope).await;
         work.is_unended = under_way.is_unended();
-        let is_gone = |kind: &ResourceKind| under_way.tale.state_of(*kind) == Some(ResourceState::Gone);
+        let is_gone = |kind: &ResourceKind| under_way.tale.state_of(*kind) == Some(ResourceState::Deleted);
         work.gone = ResourceKind::ARCHITECTURE.into_iter().filter(is_gone).collect();
         match ended {
             // A resource that an interrupted apply made and did not record keeps others from being deleted. The next step removes
@@ -109,7 +109,7 @@ impl TerraformStrategy {
             match self.context.remove(kind, names, scope).await {
                 Ok(_) => {
                     let note = Some("Terraform has not removed it".to_owned());
-                    self.tell(scope, kind, ResourceState::Gone, None, note).await?;
+                    self.tell(scope, kind, ResourceState::Deleted, None, note).await?;
                 }
                 // As everywhere in a teardown: the others are tried all the same.
                 Err(StepError::Failed(failure)) => {
@@ -119,9 +119,9 @@ impl TerraformStrategy {
                 Err(error) => return Err(error),
             }
         }
-        let stood: Vec<ResourceKind> = self.context.before.standing().map(|resource| resource.kind).collect();
+        let stood: Vec<ResourceKind> = self.context.before.existing_resources().map(|resource| resource.kind).collect();
         for kind in stood.into_iter().filter(|kind| !work.gone.contains(kind) && !left.contains(kind)) {
-            self.tell(scope, kind, ResourceState::Gone, None, Some("already gone".to_owned())).await?;
+            self.tell(scope, kind, ResourceState::Deleted, None, Some("already gone".to_owned())).await?;
         }
         if let Some(failure) = first_failure {
             return Err(StepError::Failed(failure));

@@ -57,7 +57,7 @@ pub(super) fn apply_start_of(stage: Stage) -> String {
 /// is there, since it would be destroyed.
 pub fn possible(stride: Stride, before: &Deployment) -> Stride {
     let is_of_rest = |kind| PLACES.iter().any(|place| place.kind == kind && !place.is_of_build_half());
-    if before.standing().any(|resource| is_of_rest(resource.kind)) { Stride::Through } else { stride }
+    if before.existing_resources().any(|resource| is_of_rest(resource.kind)) { Stride::Through } else { stride }
 }
 
 /// What a deployment does: all in one apply, as the original does it, or, step by step, in two halves, each planned before
@@ -109,7 +109,7 @@ fn stage_steps(prefix: &str, after: &str, (what, kinds): (&str, Vec<ResourceKind
             format!("Plan {what}"),
             "Terraform compares the configuration with its state and with the cloud, and says what it would do; nothing is made.",
         )
-        .goes_on_with(&id(PLAN_START)),
+        .continues(&id(PLAN_START)),
         Step::new(
             &id(APPLY_START),
             format!("Apply the plan: start the provider, to make {what}"),
@@ -122,7 +122,7 @@ fn stage_steps(prefix: &str, after: &str, (what, kinds): (&str, Vec<ResourceKind
             format!("Make {what}"),
             "Terraform's graph says what waits for what; the image is built inside the apply, by what the configuration calls.",
         )
-        .goes_on_with(&id(APPLY_START))
+        .continues(&id(APPLY_START))
         .with(&kinds),
     ]
 }
@@ -163,7 +163,7 @@ pub fn destroy(stands: &dyn Fn(ResourceKind) -> bool) -> Plan {
             "Destroy what the state has",
             "In the reverse of the order in which it was made; buckets are emptied, and images go with their repository.",
         )
-        .goes_on_with(DESTROY_START)
+        .continues(DESTROY_START)
         .with(&kinds),
         Step::new(
             LEFTOVERS,
@@ -220,7 +220,7 @@ mod tests {
         let plan = deploy(&BuildSource::Bundle, Stride::StepByStep);
         for pair in plan.steps().windows(2) {
             let starts = pair[0].id.as_str().ends_with("_start");
-            assert_eq!(pair[1].goes_on, starts, "{}", pair[1].id);
+            assert_eq!(pair[1].continues_previous, starts, "{}", pair[1].id);
         }
     }
 

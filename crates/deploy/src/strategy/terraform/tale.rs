@@ -121,10 +121,10 @@ impl Tale {
         let kind = place.kind;
         if action == "delete" {
             if place.address == address && kind != ResourceKind::Image {
-                told.push(self.change(kind, ResourceState::Gone, at));
+                told.push(self.change(kind, ResourceState::Deleted, at));
                 self.begun.remove(&kind);
                 if kind == ResourceKind::Repository {
-                    told.push(self.change(ResourceKind::Image, ResourceState::Gone, None));
+                    told.push(self.change(ResourceKind::Image, ResourceState::Deleted, None));
                 }
             }
             return told;
@@ -227,10 +227,10 @@ mod tests {
             told,
             [
                 (BuildSourceBucket, ResourceState::Deleting, None),
-                (BuildSourceBucket, ResourceState::Gone, Some(3.0)),
+                (BuildSourceBucket, ResourceState::Deleted, Some(3.0)),
                 (Repository, ResourceState::Deleting, None),
-                (Repository, ResourceState::Gone, Some(1.0)),
-                (Image, ResourceState::Gone, None),
+                (Repository, ResourceState::Deleted, Some(1.0)),
+                (Image, ResourceState::Deleted, None),
             ]
         );
     }

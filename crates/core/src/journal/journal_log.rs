@@ -1,8 +1,8 @@
-//! [`ToldLog`]: what a run's journal has of one log, from its beginning and as it grows.
+//! [`JournalLogReader`]: what a run's journal has of one log, from its beginning and as it grows.
 
 use chrono::{DateTime, Utc};
 
-use super::{DeploymentJournal, JournalError, JournalReading};
+use super::{DeploymentJournal, JournalError, RunJournalReader};
 use crate::event::{Action, Event, EventKind, LogSource, StrategyKind};
 use crate::log_line::LogLine;
 
@@ -11,8 +11,8 @@ const BATCH: usize = 1000;
 
 /// Reads one log's lines out of a run's journal.
 #[derive(Debug)]
-pub struct ToldLog {
-    reading: JournalReading,
+pub struct JournalLogReader {
+    reading: RunJournalReader,
     source: LogSource,
     /// What the run's beginning says of it, once that was read.
     begun: Option<DateTime<Utc>>,
@@ -27,10 +27,10 @@ impl DeploymentJournal {
     ///
     /// # Errors
     /// When a journal cannot be read, is damaged, or is a newer program's.
-    pub fn newest_log(&self, source: LogSource) -> Result<Option<ToldLog>, JournalError> {
+    pub fn newest_log(&self, source: LogSource) -> Result<Option<JournalLogReader>, JournalError> {
         let held_since = self.held_since()?;
         for run in self.runs()?.iter().rev() {
-            let open = || ToldLog::new(self.reading(run), source);
+            let open = || JournalLogReader::new(self.reading(run), source);
             let mut tried = open();
             while let Some(lines) = tried.read_on()? {
                 if !lines.is_empty() {
@@ -48,13 +48,13 @@ impl DeploymentJournal {
     ///
     /// # Errors
     /// When a journal cannot be read, is damaged, or is a newer program's.
-    pub fn is_about_to_begin(&self) -> Result<bool, JournalError> {
+    pub fn is_run_pending(&self) -> Result<bool, JournalError> {
         let held_since = self.held_since()?;
         if held_since.is_none() {
             return Ok(false);
         }
         for run in self.runs()?.iter().rev() {
-            let mut log = ToldLog::new(self.reading(run), LogSource::Build);
+            let mut log = JournalLogReader::new(self.reading(run), LogSource::Build);
             log.read_on()?;
             if log.is_of(held_since) {
                 return Ok(false);
@@ -77,8 +77,8 @@ fn strategy_of(source: LogSource) -> Option<StrategyKind> {
     }
 }
 
-impl ToldLog {
-    fn new(reading: JournalReading, source: LogSource) -> Self {
+impl JournalLogReader {
+    fn new(reading: RunJournalReader, source: LogSource) -> Self {
         Self { reading, source, begun: None, strategy: None, is_trial: false, has_ended: false }
     }
 
@@ -117,7 +117,7 @@ impl ToldLog {
         if let Some(Event { at, kind: EventKind::RunStarted(started), .. }) = events.first() {
             self.begun = Some(*at);
             self.strategy = Some(started.strategy);
-            self.is_trial = started.action == Action::Trial;
+            self.is_trial = started.action == Action::TestUpload;
         }
         let line = |kind| match kind {
             EventKind::LogLine { source, text, timestamp } if source == self.source => {
@@ -142,7 +142,7 @@ mod tests {
     const STACKS: (Action, StrategyKind) = (Action::Deploy, StrategyKind::Cloudformation);
     const SDK: (Action, StrategyKind) = (Action::Deploy, StrategyKind::Sdk);
     const TERRAFORM: (Action, StrategyKind) = (Action::Deploy, StrategyKind::Terraform);
-    const TRIAL: (Action, StrategyKind) = (Action::Trial, StrategyKind::Terraform);
+    const TRIAL: (Action, StrategyKind) = (Action::TestUpload, StrategyKind::Terraform);
 
     fn journal(dir: &Path) -> DeploymentJournal {
         JournalStore::new(dir).deployment(&DeploymentName::new("demo").expect("a legal name"))
@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    fn texts(log: Option<ToldLog>) -> Vec<String> {
+    fn texts(log: Option<JournalLogReader>) -> Vec<String> {
         let lines = log.expect("there is one").read().expect("it can be read");
         lines.into_iter().map(|line| line.text).collect()
     }
@@ -215,12 +215,12 @@ mod tests {
         let earlier = Utc::now() - chrono::TimeDelta::minutes(1);
         run_at(&journal, earlier, TERRAFORM, &[(LogSource::Terraform, "old")], false);
         let lock = journal.lock().expect("it is free");
-        assert!(journal.is_about_to_begin().expect("it can be read"));
+        assert!(journal.is_run_pending().expect("it can be read"));
         run(&journal, TRIAL, &[], true);
-        assert!(journal.is_about_to_begin().expect("it can be read"), "a trial takes no lock");
+        assert!(journal.is_run_pending().expect("it can be read"), "a trial takes no lock");
         run(&journal, TERRAFORM, &[(LogSource::Build, "x")], false);
         run(&journal, TRIAL, &[], true);
-        assert!(!journal.is_about_to_begin().expect("it can be read"));
+        assert!(!journal.is_run_pending().expect("it can be read"));
         let mut log = journal.newest_log(LogSource::Terraform).expect("it can be read").expect("there is one");
         assert_eq!(log.read().expect("it can be read"), []);
         assert!(!log.has_ended());

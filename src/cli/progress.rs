@@ -15,7 +15,7 @@ pub(crate) fn headline(started: &RunStarted) -> String {
     let doing = match started.action {
         Action::Deploy => format!("Deploying {} by {}", started.deployment, started.strategy),
         Action::Destroy => format!("Destroying {}", started.deployment),
-        Action::Trial => {
+        Action::TestUpload => {
             format!("Sending {} through {}", text::count(started.plan.steps().len(), "image"), started.deployment)
         }
     };
@@ -28,5 +28,5 @@ fn skipped(reason: SkipReason, action: Action) -> (&'static str, Role, &'static 
         SkipReason::AlreadyDone => (style::ALREADY, Role::Quiet),
         SkipReason::Cancelled | SkipReason::Failed => (style::SKIPPED, Role::Warn),
     };
-    (sign, role, reason.said(action))
+    (sign, role, reason.label(action))
 }

@@ -20,8 +20,8 @@ pub struct ToolState {
     pub files: &'static [&'static str],
 }
 
-/// Whether [`DeploymentJournal::copy_runs`] writes a file of this name.
-pub fn is_copied_file(name: &OsStr, tool: ToolState) -> bool {
+/// Whether [`DeploymentJournal::export_runs`] writes a file of this name.
+pub fn is_exported_file(name: &OsStr, tool: ToolState) -> bool {
     run_of(name).is_some() || tool.files.iter().any(|file| name == *file)
 }
 
@@ -35,7 +35,7 @@ fn run_of(name: &OsStr) -> Option<RunId> {
 ///
 /// # Errors
 /// When there is something else in it, or something in it cannot be read.
-pub fn read_copy(from: &Path, tool: ToolState, mut take: impl FnMut(&Event)) -> Result<(), JournalError> {
+pub fn read_export(from: &Path, tool: ToolState, mut take: impl FnMut(&Event)) -> Result<(), JournalError> {
     let entries = fs::read_dir(from).map_err(io_error("read", from))?;
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.map(|entry| entry.path()))
@@ -44,7 +44,7 @@ pub fn read_copy(from: &Path, tool: ToolState, mut take: impl FnMut(&Event)) -> 
     files.sort();
     for path in files {
         let name = path.file_name().unwrap_or_default();
-        if !is_copied_file(name, tool) {
+        if !is_exported_file(name, tool) {
             return Err(JournalError::Unknown { path });
         }
         let file = File::open(&path).map_err(io_error("read", &path))?;
@@ -63,7 +63,7 @@ impl DeploymentJournal {
     ///
     /// # Errors
     /// When a journal cannot be read, or the folder not be written.
-    pub fn copy_runs(&self, to: &Path, tool: ToolState) -> Result<(), JournalError> {
+    pub fn export_runs(&self, to: &Path, tool: ToolState) -> Result<(), JournalError> {
         create_private_dir(to)?;
         for run in self.runs()?.iter().filter(|run| run.is_regular()) {
             let to = to.join(format!("{run}.jsonl"));
@@ -89,7 +89,7 @@ impl DeploymentJournal {
     ///
     /// # Errors
     /// When the copy cannot be moved.
-    pub fn adopt_runs(&self, from: &Path, tool: ToolState) -> Result<(), JournalError> {
+    pub fn import_runs(&self, from: &Path, tool: ToolState) -> Result<(), JournalError> {
         if !from.is_dir() {
             // The last step of an earlier call was to move it.
             return Ok(());
@@ -97,7 +97,7 @@ impl DeploymentJournal {
         // A second call must not set aside what the first has adopted.
         let begun = from.with_extension("begun");
         if !begun.exists() {
-            self.set_aside(tool)?;
+            self.archive(tool)?;
             private_fs::write(&begun, b"").map_err(io_error("write", &begun))?;
             #[cfg(debug_assertions)]
             thumbctl_platform::failpoint::at("journals-set-aside");
@@ -140,8 +140,8 @@ impl DeploymentJournal {
     ///
     /// # Errors
     /// When the folder cannot be renamed.
-    pub fn set_aside(&self, tool: ToolState) -> Result<(), JournalError> {
-        self.set_tool_aside(tool)?;
+    pub fn archive(&self, tool: ToolState) -> Result<(), JournalError> {
+        self.archive_tool_state(tool)?;
         rename(&self.runs_dir(), &self.dir.join(format!("runs-{}", until_now())))
     }
 
@@ -149,7 +149,7 @@ impl DeploymentJournal {
     ///
     /// # Errors
     /// When a file cannot be renamed.
-    pub fn set_tool_aside(&self, tool: ToolState) -> Result<(), JournalError> {
+    pub fn archive_tool_state(&self, tool: ToolState) -> Result<(), JournalError> {
         let (dir, aside) = (self.tool_dir(tool), until_now());
         tool.files.iter().try_for_each(|name| rename(&dir.join(name), &dir.join(format!("{name}-{aside}"))))
     }
@@ -202,15 +202,15 @@ mod tests {
             std::fs::write(state(journal), content).expect("there is room");
         }
         for _ in 0..2 {
-            ours.begin(Action::Trial).expect("a journal");
+            ours.begin(Action::TestUpload).expect("a journal");
         }
         let copy = dir.path().join("copy");
-        theirs.copy_runs(&copy, TOOL).expect("a copy");
-        super::read_copy(&copy, TOOL, |_| {}).expect("it can be read");
-        ours.adopt_runs(&copy, TOOL).expect("journals");
+        theirs.export_runs(&copy, TOOL).expect("a copy");
+        super::read_export(&copy, TOOL, |_| {}).expect("it can be read");
+        ours.import_runs(&copy, TOOL).expect("journals");
         assert_eq!(ours.runs().expect("runs"), [run]);
         assert_eq!(std::fs::read_to_string(state(&ours)).expect("it was taken in"), "\"theirs\"");
-        ours.set_aside(TOOL).expect("a rename");
+        ours.archive(TOOL).expect("a rename");
         assert_eq!(ours.runs().expect("runs"), []);
         assert!(!state(&ours).exists());
         for folder in [ours.dir(), &ours.tool_dir(TOOL)] {
@@ -230,16 +230,16 @@ mod tests {
         let state = journal.tool_dir(TOOL).join("terraform.tfstate");
         std::fs::write(&state, "{}").expect("there is room");
         let copy = dir.path().join("copy");
-        journal.copy_runs(&copy, TOOL).expect("a copy");
+        journal.export_runs(&copy, TOOL).expect("a copy");
         // A file where the runs belong ends the first call after it has moved Terraform's state.
-        journal.set_aside(TOOL).expect("a rename");
+        journal.archive(TOOL).expect("a rename");
         std::fs::write(journal.runs_dir(), "").expect("there is room");
         std::fs::write(dir.path().join("copy.begun"), "").expect("there is room");
-        journal.adopt_runs(&copy, TOOL).expect_err("there is a file in the way");
+        journal.import_runs(&copy, TOOL).expect_err("there is a file in the way");
         assert!(state.exists());
         std::fs::remove_file(journal.runs_dir()).expect("it is there");
         for _ in 0..2 {
-            journal.adopt_runs(&copy, TOOL).expect("journals");
+            journal.import_runs(&copy, TOOL).expect("journals");
             assert_eq!(journal.runs().expect("runs"), std::slice::from_ref(&run));
             assert!(state.exists());
         }
@@ -261,7 +261,7 @@ mod tests {
                 "directory" => std::fs::create_dir(copy.join(name)).expect("a folder"),
                 content => std::fs::write(copy.join(name), content).expect("there is room"),
             }
-            let error = super::read_copy(&copy, TOOL, |_| {}).expect_err(name);
+            let error = super::read_export(&copy, TOOL, |_| {}).expect_err(name);
             assert!(error.to_string().contains(name), "{error}");
         }
     }

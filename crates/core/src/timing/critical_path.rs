@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::waterfall::{Bar, Span, Waterfall};
+use super::waterfall::{StepSpan, Waterfall, WaterfallBar};
 use crate::plan::StepId;
 
 /// A running step, and how many others wait for it.
@@ -20,7 +20,7 @@ impl Waterfall {
     /// were skipped link a chain and are not part of it.
     pub fn critical_path(&self, now: f64) -> Vec<StepId> {
         let ends = self.ends(now);
-        let bars: BTreeMap<&StepId, &Bar> = self.bars.iter().map(|bar| (&bar.step.id, bar)).collect();
+        let bars: BTreeMap<&StepId, &WaterfallBar> = self.bars.iter().map(|bar| (&bar.step.id, bar)).collect();
         let mut next = self.last(now);
         let mut path = Vec::new();
         while let Some(bar) = next {
@@ -44,10 +44,10 @@ impl Waterfall {
         for bar in &self.bars {
             let id = &bar.step.id;
             match bar.span {
-                Span::Running { .. } => {
+                StepSpan::Running { .. } => {
                     behind.insert(id, BTreeSet::from([id]));
                 }
-                Span::Waiting => {
+                StepSpan::Waiting => {
                     let for_whom: BTreeSet<&StepId> =
                         bar.step.needs.iter().filter_map(|id| behind.get(id)).flatten().copied().collect();
                     for running in &for_whom {
@@ -55,7 +55,7 @@ impl Waterfall {
                     }
                     behind.insert(id, for_whom);
                 }
-                Span::Done { .. } | Span::Failed { .. } | Span::Skipped(_) => {}
+                StepSpan::Done { .. } | StepSpan::Failed { .. } | StepSpan::Skipped(_) => {}
             }
         }
         let most = waiting.values().copied().max()?;
@@ -66,7 +66,7 @@ impl Waterfall {
 
     /// The steps that a step needs and that are not over, if it waits.
     pub fn waits_for(&self, id: &StepId) -> Vec<StepId> {
-        let Some(bar) = self.bar(id).filter(|bar| bar.span == Span::Waiting) else { return Vec::new() };
+        let Some(bar) = self.bar(id).filter(|bar| bar.span == StepSpan::Waiting) else { return Vec::new() };
         let open = |id: &&StepId| self.bar(id).is_some_and(|needed| !needed.span.is_over());
         bar.step.needs.iter().filter(open).cloned().collect()
     }
@@ -76,11 +76,11 @@ impl Waterfall {
         let mut ends: BTreeMap<&StepId, f64> = BTreeMap::new();
         for bar in &self.bars {
             let end = match bar.span {
-                Span::Waiting => continue,
-                Span::Running { from } => now.max(from),
-                Span::Done { to, .. } | Span::Failed { to, .. } => to,
+                StepSpan::Waiting => continue,
+                StepSpan::Running { from } => now.max(from),
+                StepSpan::Done { to, .. } | StepSpan::Failed { to, .. } => to,
                 // It took no time: it was over when all that it needs was.
-                Span::Skipped(_) => {
+                StepSpan::Skipped(_) => {
                     bar.step.needs.iter().filter_map(|id| ends.get(id)).copied().fold(f64::NEG_INFINITY, f64::max)
                 }
             };
@@ -89,7 +89,7 @@ impl Waterfall {
         ends
     }
 
-    fn last(&self, now: f64) -> Option<&Bar> {
+    fn last(&self, now: f64) -> Option<&WaterfallBar> {
         let running = self.bars.iter().filter(|bar| bar.span.is_running());
         let over = self.bars.iter().filter(|bar| bar.span.to().is_some());
         first_of_the_greatest(running, |bar| bar.span.elapsed(now).unwrap_or(0.0))
@@ -238,7 +238,7 @@ mod tests {
                 let step = &run.bar(&pair[1]).expect("it is in the plan").step;
                 prop_assert!(step.needs.contains(&pair[0]), "{path:?}");
             }
-            prop_assert_eq!(path.is_empty(), run.bars.iter().all(|bar| bar.span == Span::Waiting));
+            prop_assert_eq!(path.is_empty(), run.bars.iter().all(|bar| bar.span == StepSpan::Waiting));
         }
 
         #[test]
@@ -250,7 +250,7 @@ mod tests {
             let events = script.events("1", 0);
             let events = &events[..=cut.min(events.len() - 1)];
             let run = Waterfall::fold(events).expect("the run is told from its start");
-            let waiting: Vec<&Bar> = run.bars.iter().filter(|bar| bar.span == Span::Waiting).collect();
+            let waiting: Vec<&WaterfallBar> = run.bars.iter().filter(|bar| bar.span == StepSpan::Waiting).collect();
             let held = |by: &StepId| waiting.iter().filter(|bar| needs(&run, &bar.step.id, by)).count();
             let running = run.bars.iter().filter(|bar| bar.span.is_running());
             let most = running.map(|bar| held(&bar.step.id)).max().filter(|most| *most > 0);

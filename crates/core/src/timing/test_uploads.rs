@@ -1,10 +1,10 @@
 //! How long each image of a trial took to each of its stages.
 
-use crate::event::{Event, EventKind, TrialStage};
+use crate::event::{Event, EventKind, TestUploadStage};
 
 /// The images of a trial, in the order in which they were first heard of.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct TrialTiming {
+pub struct TestUploadTiming {
     /// The images.
     pub images: Vec<ImageTiming>,
 }
@@ -32,7 +32,7 @@ pub struct ImageTiming {
     pub path: Option<String>,
 }
 
-impl TrialTiming {
+impl TestUploadTiming {
     /// The times that these events tell.
     pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
         let mut trial = Self::default();
@@ -44,7 +44,7 @@ impl TrialTiming {
 
     /// Takes in one more event.
     pub fn apply(&mut self, event: &Event) {
-        let EventKind::TrialStage { image, stage, seconds, bytes, cold, path, .. } = &event.kind else { return };
+        let EventKind::TestUploadStage { image, stage, seconds, bytes, cold, path, .. } = &event.kind else { return };
         let known = self.images.iter().position(|known| known.image == *image);
         let index = known.unwrap_or_else(|| {
             self.images.push(ImageTiming { image: image.clone(), ..ImageTiming::default() });
@@ -52,20 +52,20 @@ impl TrialTiming {
         });
         let timing = &mut self.images[index];
         match stage {
-            TrialStage::Uploaded => {
+            TestUploadStage::Uploaded => {
                 timing.uploaded = Some(*seconds);
                 timing.bytes_in = bytes.or(timing.bytes_in);
             }
-            TrialStage::Invoked => {
+            TestUploadStage::Invoked => {
                 timing.invoked = Some(*seconds);
                 timing.cold = cold.or(timing.cold);
             }
-            TrialStage::Thumbnail => {
+            TestUploadStage::Thumbnail => {
                 timing.thumbnail = Some(*seconds);
                 timing.bytes_out = bytes.or(timing.bytes_out);
                 timing.cold = cold.or(timing.cold);
             }
-            TrialStage::Saved => {
+            TestUploadStage::Saved => {
                 timing.saved = Some(*seconds);
                 timing.path = path.clone().or_else(|| timing.path.take());
             }
@@ -78,19 +78,19 @@ mod tests {
     use super::*;
     use crate::event::{RunId, VERSION};
 
-    fn stage(image: &str, stage: TrialStage, seconds: f64, bytes: Option<u64>) -> Event {
+    fn stage(image: &str, stage: TestUploadStage, seconds: f64, bytes: Option<u64>) -> Event {
         let (run, at) = (RunId::from_file_stem("1"), chrono::DateTime::UNIX_EPOCH);
         let (image, key) = (image.to_owned(), String::new());
-        let kind = EventKind::TrialStage { image, stage, seconds, key, bytes, cold: None, path: None };
+        let kind = EventKind::TestUploadStage { image, stage, seconds, key, bytes, cold: None, path: None };
         Event { v: VERSION, run, seq: 0, at, kind }
     }
 
     #[test]
     fn images_keep_their_order_and_their_own_times() {
-        let trial = TrialTiming::fold(&[
-            stage("b.png", TrialStage::Uploaded, 0.1, Some(1000)),
-            stage("a.jpg", TrialStage::Uploaded, 0.2, Some(2000)),
-            stage("b.png", TrialStage::Thumbnail, 0.5, Some(10)),
+        let trial = TestUploadTiming::fold(&[
+            stage("b.png", TestUploadStage::Uploaded, 0.1, Some(1000)),
+            stage("a.jpg", TestUploadStage::Uploaded, 0.2, Some(2000)),
+            stage("b.png", TestUploadStage::Thumbnail, 0.5, Some(10)),
         ]);
         let names: Vec<&str> = trial.images.iter().map(|image| image.image.as_str()).collect();
         assert_eq!(names, ["b.png", "a.jpg"]);
