@@ -162,7 +162,7 @@ fn complete(dir: &Path, record: &Record, journals: &JournalStore) -> Result<(), 
         journals.deployment(name).import_runs(&deployments.join(name.as_str()), STATE_FILES)?;
     }
     #[cfg(debug_assertions)]
-    thumbctl_platform::failpoint::at("journals-adopted");
+    thumbctl_platform::failpoint::at("journals-imported");
     Ok(())
 }
 

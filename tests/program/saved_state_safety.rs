@@ -271,8 +271,8 @@ async fn load_that_is_killed_leaves_the_old_state_or_the_new_one() {
         ("state-moved", false),
         ("state-replaced", false),
         ("state-kept", true),
-        ("journals-set-aside", true),
-        ("journals-adopted", true),
+        ("journals-archived", true),
+        ("journals-imported", true),
     ];
     for (place, is_new) in places {
         wait_for_end(&program);
