@@ -213,13 +213,13 @@ mod tests {
     #[test]
     fn step_table_has_shares_and_longest_chain() {
         let expected = [
-            "  step                                  time    share                    longest chain",
-            "  First                               0.50 s   25.0 %  █████▍            ●",
-            "  Second                              1.50 s   75.0 %  ████████████████  ●",
-            "  Third                          done before",
-            "  ────────────────────────────────────────────────────────────────────────────────────",
-            "  All steps, one behind another       2.00 s  100.0 %                    2.00 s",
-            "  by the clock 2.00 s",
+            "  step                    time    share                    longest chain",
+            "  First                 0.50 s   25.0 %  █████▍            ●",
+            "  Second                1.50 s   75.0 %  ████████████████  ●",
+            "  Third             up to date",
+            "  ──────────────────────────────────────────────────────────────────────",
+            "  Sum of all steps      2.00 s  100.0 %                    2.00 s",
+            "  elapsed 2.00 s",
         ];
         let table = steps(&timing(), Palette::new(false), None);
         assert_eq!(table.as_str().lines().collect::<Vec<_>>(), expected);

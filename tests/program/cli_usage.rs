@@ -43,7 +43,7 @@ const COMMANDS: [&str; 12] = [
 ];
 
 #[test]
-fn help_shows_every_command_and_every_command_has_an_example() {
+fn help_lists_commands_and_each_has_example() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let all = run(home.path(), &["--help"]);
     assert!(all.status.success());
@@ -60,7 +60,7 @@ fn help_shows_every_command_and_every_command_has_an_example() {
 }
 
 #[test]
-fn a_strategys_files_are_exported_and_what_is_there_is_left_alone() {
+fn export_writes_files_and_keeps_changed_ones() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let export = || run(home.path(), &["export", "cloudformation", "a/templates"]);
     assert!(export().status.success());
@@ -73,12 +73,12 @@ fn a_strategys_files_are_exported_and_what_is_there_is_left_alone() {
     assert!(export().status.success(), "the same again changes nothing");
     std::fs::write(folder.join("app.yaml"), "mine").expect("it can be written");
     let refused = usage_error(&export());
-    assert!(refused.contains("app.yaml is there already"), "{refused}");
+    assert!(refused.contains("app.yaml already exists"), "{refused}");
     assert_eq!(std::fs::read(folder.join("app.yaml")).expect("it is there"), b"mine");
 }
 
 #[test]
-fn wrong_usage_is_exit_code_2() {
+fn invalid_usage_exits_with_2() {
     let home = tempfile::tempdir().expect("a temporary directory");
     for arguments in [&["deplyo"][..], &["deploy", "--no-such-flag"], &["upload"], &["logs", "nothing"]] {
         usage_error(&run(home.path(), arguments));
@@ -86,7 +86,7 @@ fn wrong_usage_is_exit_code_2() {
 }
 
 #[test]
-fn wrong_settings_are_one_sentence_that_says_what_is_allowed() {
+fn invalid_setting_error_names_allowed_values() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let cases = [
         (
@@ -112,7 +112,7 @@ fn wrong_settings_are_one_sentence_that_says_what_is_allowed() {
 }
 
 #[test]
-fn a_wrong_configuration_file_is_named_with_line_and_key() {
+fn configuration_file_error_names_line_and_key() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let dir = home.path().join(".config/thumbctl");
     std::fs::create_dir_all(&dir).expect("the directory is made");
@@ -157,7 +157,7 @@ fn completions_and_manual_pages_need_no_settings() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn closed_pipe_is_no_error_for_help() {
     let home = tempfile::tempdir().expect("a temporary directory");
     for arguments in [&["completions", "zsh"][..], &["man"], &["--help"]] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
@@ -169,7 +169,7 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn a_state_directory_that_cannot_be_is_one_sentence() {
+fn invalid_state_directory_error_is_one_sentence() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let nowhere = run(home.path(), &["--state-dir", "/proc/nothing", "status"]);
     let said = text(&nowhere.stderr);

@@ -175,7 +175,7 @@ fn failed_at(finished: Finished, call: &Call, why: &str) -> String {
 }
 
 #[test]
-fn a_call_that_is_denied_is_named_with_the_missing_permission() {
+fn denied_call_names_missing_permission() {
     let (cases, mut rules) = one_each("denied", deploy_calls(), |call| {
         let mut rule = call.denied();
         rule["times"] = json!(1);
@@ -200,7 +200,7 @@ fn a_call_that_is_denied_is_named_with_the_missing_permission() {
 }
 
 #[test]
-fn a_call_that_fails_in_the_cloud_is_named_with_what_the_cloud_says() {
+fn failed_call_reports_service_error() {
     let error = json!({ "kind": "error", "status": 500, "code": "InternalFailure", "times": SDK_ATTEMPTS });
     let (cases, mut rules) = one_each("broken", deploy_calls(), |_| error.clone());
     for (name, call) in &cases {
@@ -227,7 +227,7 @@ fn a_call_that_fails_in_the_cloud_is_named_with_what_the_cloud_says() {
 }
 
 #[test]
-fn a_call_that_is_never_answered_ends_at_its_deadline() {
+fn unanswered_call_ends_at_deadline() {
     // The first call of each step: they take seconds.
     let mut calls = deploy_calls();
     calls.dedup_by(|second, first| second.step.id == first.step.id);
@@ -252,7 +252,7 @@ fn a_call_that_is_never_answered_ends_at_its_deadline() {
 }
 
 #[test]
-fn throttling_beyond_the_sdks_own_patience_is_waited_out() {
+fn deploy_waits_out_long_throttling() {
     let name = "throttled";
     let throttle = |call: &Call| {
         let mut rule = call.throttled();
@@ -274,7 +274,7 @@ fn throttling_beyond_the_sdks_own_patience_is_waited_out() {
 }
 
 #[test]
-fn a_role_that_is_too_new_is_waited_for() {
+fn deploy_waits_for_role_propagation() {
     let about = "role-????????";
     let refused = |service: &str, operation: &str, code: &str, message: &str| {
         json!({ "service": service, "operation": operation, "about": about, "times": 3, "kind": "error", "status": 400,
@@ -305,7 +305,7 @@ fn a_role_that_is_too_new_is_waited_for() {
 }
 
 #[test]
-fn a_lost_answer_makes_nothing_twice() {
+fn lost_response_creates_nothing_twice() {
     let lose = |name: &str, times: u64| -> Vec<Value> {
         let lost = json!({ "kind": "drop_after", "times": times });
         deploy_calls().iter().filter(|call| call.creates()).map(|call| call.fault(name, &lost)).collect()
@@ -327,7 +327,7 @@ fn a_lost_answer_makes_nothing_twice() {
 }
 
 #[test]
-fn destroy_goes_on_past_what_it_may_not_delete() {
+fn teardown_continues_after_denied_deletion() {
     use ResourceKind::*;
     let deletes = |call: &Call| {
         // Of these there are none here.

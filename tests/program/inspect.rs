@@ -55,7 +55,7 @@ fn assert_recent(text: &str) {
 }
 
 #[tokio::test]
-async fn every_resource_is_described_as_the_deployment_made_it() {
+async fn inspection_matches_deployed_settings() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let clients = sandbox.clients();
@@ -185,7 +185,7 @@ async fn image(clients: &Clients, names: &Names) -> aws_sdk_ecr::types::ImageDet
 }
 
 #[tokio::test]
-async fn what_somebody_has_changed_is_shown_and_credentials_are_not() {
+async fn inspection_shows_changes_and_masks_credentials() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let clients = sandbox.clients();
@@ -249,7 +249,7 @@ async fn what_somebody_has_changed_is_shown_and_credentials_are_not() {
 }
 
 #[tokio::test]
-async fn a_part_that_is_refused_does_not_spoil_the_rest() {
+async fn inspection_marks_denied_parts_only() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let names = deploy(&program);
@@ -319,7 +319,7 @@ async fn a_part_that_is_refused_does_not_spoil_the_rest() {
 }
 
 #[tokio::test]
-async fn without_a_deployment_there_is_nothing_to_inspect() {
+async fn inspection_without_deployment_fails() {
     let program = Program::new();
     let _sandbox = program.sandbox();
     let session = session(&program).await;

@@ -41,7 +41,7 @@ fn last_journal(arena: &Arena, name: &str) -> PathBuf {
 
 /// Sends an image through, whose thumbnail comes back.
 #[track_caller]
-fn a_thumbnail_comes_of_it(arena: &Arena, name: &str) {
+fn assert_thumbnail_written(arena: &Arena, name: &str) {
     let save = arena.program.work_dir().join(format!("thumbnails-{name}"));
     let save_text = save.to_str().expect("a path of the test's own");
     arena.start(&["upload", IMAGE, "--save", save_text], name, None).wait().ok();
@@ -54,7 +54,7 @@ fn recovers(arena: &Arena, name: &str, by_deploying: bool, with_upload: bool) {
     if by_deploying {
         arena.deploy_completes(name);
         if with_upload {
-            a_thumbnail_comes_of_it(arena, name);
+            assert_thumbnail_written(arena, name);
         }
     }
     arena.destroy_leaves_nothing(name);
@@ -75,7 +75,7 @@ fn tear(file: &Path, draw: usize) {
 /// in the same order every time; only the build says a little more or less each time, so that its phases and lines are
 /// met as well as their numbers in an earlier run tell.
 #[test]
-fn a_deploy_that_is_killed_after_any_event_is_completed_or_destroyed() {
+fn deploy_killed_after_any_event_can_be_completed_or_destroyed() {
     let arena = Arena::new();
     let deploy = ["deploy", "--parallelism", "1"];
     let reference = arena.start(&deploy, "reference", None).wait().ok().events();
@@ -106,7 +106,7 @@ fn a_deploy_that_is_killed_after_any_event_is_completed_or_destroyed() {
 /// One teardown that dies again and again: after it began, and for each resource after its step started, after it was
 /// journalled that the resource is about to go, and after it was journalled that it is gone, or that its step is finished.
 #[test]
-fn a_destroy_that_is_killed_after_any_event_is_taken_up_again() {
+fn destroy_killed_after_any_event_can_be_resumed() {
     let arena = Arena::new();
     let name = "stubborn";
     arena.deploy_completes(name);
@@ -131,7 +131,7 @@ fn a_destroy_that_is_killed_after_any_event_is_taken_up_again() {
 
 /// The process dies from outside, while steps run side by side and calls are under way.
 #[test]
-fn a_process_that_is_killed_at_any_moment_loses_nothing() {
+fn process_killed_at_random_time_loses_nothing() {
     let arena = Arena::new();
     side_by_side(AT_A_TIME, 0..12u64, |seed| {
         let mut random = StdRng::seed_from_u64(seed);
@@ -162,7 +162,7 @@ fn a_process_that_is_killed_at_any_moment_loses_nothing() {
 
 /// The last line of the journal is cut at some place: the process died while it wrote it.
 #[test]
-fn a_journal_whose_last_line_is_torn_is_taken_up() {
+fn deploy_resumes_from_journal_with_partial_line() {
     let arena = Arena::new();
     side_by_side(AT_A_TIME, (0..44u64).step_by(2), |moment| {
         let mut random = StdRng::seed_from_u64(moment);
@@ -186,7 +186,7 @@ fn a_journal_whose_last_line_is_torn_is_taken_up() {
 
 /// The cloud goes away in the middle and comes back: what it has answered is kept, and the deployment goes on.
 #[test]
-fn a_sandbox_that_is_killed_under_a_deploy_has_kept_what_it_answered() {
+fn sandbox_killed_during_deploy_keeps_answered_changes() {
     type Moment = fn(&EventKind) -> bool;
     let role_is_there: Moment =
         |kind| matches!(kind, EventKind::StepFinished { step, .. } if step.as_str() == "build_role");
@@ -209,7 +209,7 @@ fn a_sandbox_that_is_killed_under_a_deploy_has_kept_what_it_answered() {
             assert!(resource["journal"] != "ready" || resource["cloud"] == "there", "it was answered: {resource}");
         }
         arena.deploy_completes(&name);
-        a_thumbnail_comes_of_it(&arena, &name);
+        assert_thumbnail_written(&arena, &name);
         arena.destroy_leaves_nothing(&name);
     }
     arena.close();

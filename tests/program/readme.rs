@@ -8,13 +8,13 @@ fn file(name: &str) -> String {
 }
 
 #[test]
-fn the_readmes_policy_is_the_one_that_is_shipped() {
+fn readme_policy_matches_shipped_policy() {
     let shipped = file("assets/policies/user-policy.json").replace("${Prefix}", "thumbnails");
     assert!(file("README.md").contains(shipped.trim()), "copy assets/policies/user-policy.json into the README");
 }
 
 #[test]
-fn the_readmes_pictures_and_pages_are_there() {
+fn readme_links_exist() {
     let readme = file("README.md");
     let links = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     for link in links.filter(|link| !link.starts_with("http")) {
@@ -23,7 +23,7 @@ fn the_readmes_pictures_and_pages_are_there() {
 }
 
 #[test]
-fn the_readmes_commands_are_understood() {
+fn readme_commands_are_valid() {
     let readme = file("README.md");
     let lines = readme.lines().filter_map(|line| line.strip_prefix("    thumbctl "));
     let mut tried = 0;

@@ -20,7 +20,7 @@ fn allow_open_files(count: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sandbox_answers_beside_1100_half_open_connections() {
+async fn sandbox_responds_despite_1100_half_open_connections() {
     const CONNECTIONS: usize = 1100;
     allow_open_files(2 * CONNECTIONS as u64);
     let program = Program::new();
@@ -70,7 +70,7 @@ async fn deploy_completes_after_50_kills_of_command_and_sandbox() {
     }
     program.run(["deploy"]).ok();
     let status = program.run(["status"]).ok().stdout;
-    assert!(status.contains("15 resources: 15 there"), "{status}");
+    assert!(status.contains("15 resources: 15 exist"), "{status}");
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&program.join().await.clients).await;
 }

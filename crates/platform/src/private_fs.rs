@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn directory_that_others_can_write_to_is_refused() {
+    fn world_writable_directory_is_rejected() {
         let outer = tempfile::tempdir().unwrap();
         let dir = outer.path().join("state");
         for refused in [0o770, 0o707, 0o777, 0o1777] {

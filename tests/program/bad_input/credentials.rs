@@ -19,7 +19,7 @@ fn refusing(status: u16, code: &str, message: &str) -> String {
 }
 
 #[test]
-fn without_credentials_it_says_how_to_get_some() {
+fn missing_credentials_error_has_hint() {
     let mut program = Program::new();
     program.set("AWS_EC2_METADATA_DISABLED", "true");
     let said = program.run(["status", "--cloud", "aws", "--region", "eu-central-1"]).fails_with(1);
@@ -34,7 +34,7 @@ fn without_credentials_it_says_how_to_get_some() {
 }
 
 #[test]
-fn credentials_that_are_not_known_are_told_from_those_that_do_not_fit() {
+fn unknown_key_and_wrong_secret_have_different_errors() {
     let mut program = Program::new();
     let sandbox = program.sandbox();
     let (access_key, secret_key) = (sandbox.access_key.clone(), sandbox.secret_key.clone());
@@ -49,7 +49,7 @@ fn credentials_that_are_not_known_are_told_from_those_that_do_not_fit() {
 }
 
 #[test]
-fn expired_and_denied_credentials_have_hints_of_their_own() {
+fn expired_and_denied_credentials_have_separate_hints() {
     let mut program = Program::new();
     let expired = refusing(403, "ExpiredToken", "The security token included in the request is expired");
     let sandbox = program.sandbox_with_faults(&expired);
@@ -67,7 +67,7 @@ fn expired_and_denied_credentials_have_hints_of_their_own() {
 }
 
 #[test]
-fn what_may_not_be_created_is_said_with_the_permission_that_is_missing() {
+fn denied_creation_names_missing_permission() {
     let program = Program::new();
     let sandbox = program.sandbox_with_faults(
         r#"[{"service":"iam","operation":"CreateRole","kind":"error","status":403,"code":"AccessDenied","message":"Access Denied"}]"#,
@@ -80,7 +80,7 @@ fn what_may_not_be_created_is_said_with_the_permission_that_is_missing() {
 }
 
 #[test]
-fn an_endpoint_where_nobody_answers_is_one_sentence() {
+fn unreachable_endpoint_error_is_one_sentence() {
     let mut program = Program::new();
     program.set("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
     program.set("AWS_SECRET_ACCESS_KEY", "secret");
@@ -98,7 +98,7 @@ fn an_endpoint_where_nobody_answers_is_one_sentence() {
 }
 
 #[test]
-fn an_endpoint_that_is_no_aws_is_one_sentence() {
+fn foreign_endpoint_error_is_one_sentence() {
     let mut program = Program::new();
     program.set("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
     program.set("AWS_SECRET_ACCESS_KEY", "secret");
@@ -121,7 +121,7 @@ fn an_endpoint_that_is_no_aws_is_one_sentence() {
 }
 
 #[test]
-fn without_a_region_it_says_where_to_set_one() {
+fn missing_region_error_has_hint() {
     let mut program = Program::new();
     program.set("AWS_EC2_METADATA_DISABLED", "true");
     let said = program.run(["status", "--cloud", "aws"]).fails_with(1);

@@ -142,7 +142,7 @@ fn names_of_files_journals_and_environment_are_cleaned() {
     for columns in [60, 100] {
         let said = in_terminal(&program, &["upload", tabs, "--save", "thumbnails"], columns);
         assert_harmless(&said, "a run in a terminal");
-        assert!(said.contains("All thumbnails are there") && !said.contains("has a bug"), "{columns}: {said}");
+        assert!(said.contains("All thumbnails written") && !said.contains("has a bug"), "{columns}: {said}");
     }
     let missing = format!("no-{NAME}");
     let said = program.run(["upload", &missing]);

@@ -7,7 +7,7 @@ use thumbctl_test_support::Program;
 use super::picture;
 
 #[test]
-fn what_is_no_image_is_refused_before_anything_is_sent() {
+fn invalid_images_are_rejected_before_upload() {
     let program = Program::new();
     let sandbox = program.sandbox();
     program.run(["deploy"]).ok();
@@ -45,7 +45,7 @@ fn what_is_no_image_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn an_image_needs_a_deployment_that_is_complete() {
+fn upload_needs_complete_deployment() {
     let program = Program::new();
     let good = picture(&program);
     let said = program.run(["upload", good]).fails_with(1);

@@ -21,7 +21,7 @@ fn deploy_until_the_build_runs(program: &Program) -> Running {
 }
 
 #[tokio::test]
-async fn the_first_cancels_in_order_and_stops_the_build() {
+async fn first_interrupt_cancels_and_stops_build() {
     let program = Program::new();
     let sandbox = program.sandbox_with_faults(SLOW_BUILD);
     let clients = sandbox.clients();
@@ -30,7 +30,7 @@ async fn the_first_cancels_in_order_and_stops_the_build() {
     let cancelled = deploy.wait();
     assert_eq!(outcome(&cancelled.events()), Some(Outcome::Cancelled));
     let cancelled = cancelled.ends_with(130);
-    assert!(cancelled.stderr.contains("cancelling: no further step starts"), "{cancelled}");
+    assert!(cancelled.stderr.contains("cancelling: running steps finish"), "{cancelled}");
     assert_eq!(outcome(&program.journalled("thumbnails")), Some(Outcome::Cancelled), "the journal says it");
     let builds = clients.codebuild.list_builds().send().await.expect("builds");
     let builds = clients.codebuild.batch_get_builds().set_ids(builds.ids).send().await.expect("builds");
@@ -42,7 +42,7 @@ async fn the_first_cancels_in_order_and_stops_the_build() {
 }
 
 #[tokio::test]
-async fn the_second_stops_at_once() {
+async fn second_interrupt_exits_at_once() {
     let program = Program::new();
     // The build does not end, and cannot be stopped: only the second signal can end this.
     let faults = r#"[{"service":"ecr","operation":"GetAuthorizationToken","times":1,"kind":"hang"},
@@ -64,21 +64,21 @@ async fn the_second_stops_at_once() {
 }
 
 #[tokio::test]
-async fn a_demonstration_that_is_stopped_cleans_up() {
+async fn interrupted_demo_deletes_its_resources() {
     let program = Program::new();
     let sandbox = program.sandbox_with_faults(SLOW_BUILD);
     let mut demo = program.start(["demo", "--output", "json"]);
     demo.wait_for_event("the build", |kind| matches!(kind, EventKind::LogLine { .. }));
     demo.signal(Signal::INT);
     let stopped = demo.wait().ends_with(130);
-    assert!(stopped.stderr.contains("Cleaning up what was made"), "{stopped}");
+    assert!(stopped.stderr.contains("Deleting the resources"), "{stopped}");
     assert_nothing_left(&sandbox.clients()).await;
 }
 
 #[test]
-fn a_sandbox_in_the_foreground_saves_its_state() {
+fn interrupted_foreground_sandbox_keeps_data() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let stopped = sandbox.interrupt().ok();
-    assert!(stopped.stderr.contains("what was in it is kept"), "{stopped}");
+    assert!(stopped.stderr.contains("its data is kept"), "{stopped}");
 }

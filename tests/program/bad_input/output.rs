@@ -7,7 +7,7 @@ use thumbctl_test_support::{Program, Running};
 use super::picture;
 
 #[test]
-fn with_json_there_is_nothing_else_on_standard_output() {
+fn json_output_is_exclusive_on_standard_output() {
     let program = Program::new();
     let good = picture(&program);
     let sandbox = program.sandbox();
@@ -25,7 +25,7 @@ fn with_json_there_is_nothing_else_on_standard_output() {
 }
 
 #[test]
-fn there_are_no_colours_where_they_are_not_wanted() {
+fn colours_are_off_without_terminal_or_with_no_color() {
     let mut program = Program::new();
     program.set("TERM", "xterm-256color");
     let sandbox = program.sandbox();
@@ -40,7 +40,7 @@ fn there_are_no_colours_where_they_are_not_wanted() {
 }
 
 #[test]
-fn a_reader_that_has_enough_is_no_error() {
+fn closed_pipe_is_no_error_for_events() {
     let program = Program::new();
     let sandbox = program.sandbox();
     program.run(["deploy"]).ok();

@@ -191,7 +191,7 @@ proptest! {
     #![proptest_config(cases(96))]
 
     #[test]
-    fn calls_end_whatever_they_are_answered(
+    fn calls_end_for_any_response(
         service in prop::sample::select(&SERVICES[..]),
         status in status(),
         headers in headers(),
@@ -222,7 +222,7 @@ proptest! {
     #![proptest_config(cases(48))]
 
     #[test]
-    fn call_ends_whatever_bytes_it_is_answered(
+    fn call_ends_for_any_response_bytes(
         head in prop::sample::select(HEADS),
         spoils in vec(spoil(), 0..4),
         body in body(),

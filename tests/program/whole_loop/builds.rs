@@ -48,7 +48,7 @@ fn failure<'a>(events: &'a [Event], of: &str) -> &'a Failure {
 }
 
 #[tokio::test]
-async fn the_log_is_told_complete_and_in_order_to_the_last_line() {
+async fn build_log_is_complete_and_ordered() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let events = program.run(["deploy", "--output", "json"]).ok().events();
@@ -82,7 +82,7 @@ async fn the_log_is_told_complete_and_in_order_to_the_last_line() {
 }
 
 #[tokio::test]
-async fn a_build_that_fails_fails_at_once_and_says_why() {
+async fn failed_build_fails_deploy_at_once_with_reason() {
     let program = Program::new();
     let sandbox = program.sandbox_with_faults(NO_TOKEN);
     let deployed = program.run(["deploy", "--output", "json"]);
@@ -99,20 +99,20 @@ async fn a_build_that_fails_fails_at_once_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_build_that_failed_is_built_again() {
+async fn deploy_rebuilds_after_failed_build() {
     let program = Program::new();
     let once = NO_TOKEN.replace(r#""kind""#, r#""times":1,"kind""#);
     let sandbox = program.sandbox_with_faults(&once);
     program.run(["deploy"]).fails_with(1);
     program.run(["deploy"]).ok();
     let status = program.run(["status"]).ok().stdout;
-    assert!(status.contains("15 resources: 15 there"), "{status}");
+    assert!(status.contains("15 resources: 15 exist"), "{status}");
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&sandbox.clients()).await;
 }
 
 #[tokio::test]
-async fn a_github_source_is_said_to_build_the_embedded_function() {
+async fn github_source_warns_about_embedded_function() {
     let program = Program::new();
     program.configure("[build]\nsource = \"github\"\n");
     let events = program.run(["deploy", "--output", "json"]).ok().events();

@@ -9,7 +9,7 @@ use thumbctl_test_support::whole_loop::{assert_any_name_is_a_key, assert_nothing
 const PICTURE: &str = "waves.webp";
 
 #[tokio::test]
-async fn any_name_of_a_file_is_a_key() {
+async fn any_file_name_is_valid_key() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let names = deploy(&program);
@@ -36,7 +36,7 @@ fn bomb() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_function_that_fails_says_why_and_lives_on() {
+async fn failed_invocation_reports_reason_and_function_recovers() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let names = deploy(&program);
