@@ -1,4 +1,4 @@
-//! Calls that go wrong: whatever fails is said, `destroy` then leaves nothing, and `deploy` again completes.
+//! Failing calls: each failure is reported, `destroy` then leaves nothing, and a repeated `deploy` completes.
 
 use std::collections::BTreeSet;
 
@@ -164,14 +164,14 @@ fn failed_steps(finished: &Finished) -> BTreeSet<String> {
     finished.events().into_iter().filter_map(failed).collect()
 }
 
-/// The deployment failed at this call, and said what was called, why it failed, and in which step.
+/// Checks that the deployment failed at this call and reported the operation, the reason and the step.
 #[track_caller]
 fn failed_at(finished: Finished, call: &Call, why: &str) -> String {
     assert_eq!(failed_steps(&finished), BTreeSet::from([call.step.id.to_string()]), "{finished}");
-    let said = finished.fails_with(1);
-    assert!(said.contains(&call.operation), "which call was it? {said}");
-    assert!(said.contains(why), "why? {said}");
-    said
+    let reported = finished.fails_with(1);
+    assert!(reported.contains(&call.operation), "the operation is missing: {reported}");
+    assert!(reported.contains(why), "the reason is missing: {reported}");
+    reported
 }
 
 #[test]
@@ -189,8 +189,8 @@ fn denied_call_names_missing_permission() {
     let arena = Arena::with_faults(&rules);
     let cases = cases.into_iter().enumerate();
     side_by_side(AT_A_TIME, cases, |(index, (name, call))| {
-        let said = failed_at(arena.run("deploy", &name), &call, "AccessDenied");
-        assert!(said.contains("hint: ") && said.contains("is missing."), "{said}");
+        let reported = failed_at(arena.run("deploy", &name), &call, "AccessDenied");
+        assert!(reported.contains("hint: ") && reported.contains("is missing."), "{reported}");
         if index % 6 == 0 {
             arena.deploy_completes(&name);
         }
@@ -372,8 +372,8 @@ fn teardown_continues_after_denied_deletion() {
     let denied_at = |name: &str, steps: &BTreeSet<String>| {
         let destroyed = arena.run("destroy", name).ends_with(1);
         assert_eq!(failed_steps(&destroyed), *steps, "{destroyed}");
-        let reported = destroyed.stderr.lines().filter(|line| line.starts_with("error: ")).count();
-        assert_eq!(reported, steps.len(), "every failure is reported: {destroyed}");
+        let error_count = destroyed.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!(error_count, steps.len(), "every failure is reported: {destroyed}");
         let kept: BTreeSet<String> = arena.standing(name).iter().map(ToString::to_string).collect();
         assert_eq!(kept, *steps, "the journal keeps what is left");
         arena.destroy_leaves_nothing(name);

@@ -1,4 +1,4 @@
-//! Processes that are killed: whatever moment it hits, `deploy` goes on from there, and `destroy` leaves nothing.
+//! Killed processes: `deploy` resumes from any point, and `destroy` leaves nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +49,7 @@ fn assert_thumbnail_written(arena: &Arena, name: &str) {
     assert_eq!(saved, 1, "{name}");
 }
 
-/// Goes on after a kill in one of the two ways, and in the end there is nothing left.
+/// Resumes or destroys after a kill; in the end nothing is left.
 fn recovers(arena: &Arena, name: &str, by_deploying: bool, with_upload: bool) {
     if by_deploying {
         arena.deploy_completes(name);
@@ -184,7 +184,7 @@ fn deploy_resumes_from_journal_with_partial_line() {
     arena.close();
 }
 
-/// The cloud goes away in the middle and comes back: what it has answered is kept, and the deployment goes on.
+/// The sandbox is killed during a deployment and restarted: answered changes are kept, and the deployment resumes.
 #[test]
 fn sandbox_killed_during_deploy_keeps_answered_changes() {
     type Moment = fn(&EventKind) -> bool;
@@ -201,8 +201,8 @@ fn sandbox_killed_during_deploy_keeps_answered_changes() {
         arena.kill_and_restart_the_sandbox();
         let deployed = deploy.wait();
         if deployed.code != Some(0) {
-            let said = deployed.ends_with(1).stderr;
-            assert!(said.contains("error: "), "{said}");
+            let reported = deployed.ends_with(1).stderr;
+            assert!(reported.contains("error: "), "{reported}");
         }
         let status = arena.run("status", &name).ok().json();
         for resource in status["resources"].as_array().expect("a list") {

@@ -1,10 +1,10 @@
-//! The README says what is so.
+//! The README is consistent with the program.
 
 use std::fs;
 use std::path::Path;
 
 fn file(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("the file is in the repository")
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("the file exists in the repository")
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn readme_links_exist() {
 fn readme_commands_are_valid() {
     let readme = file("README.md");
     let lines = readme.lines().filter_map(|line| line.strip_prefix("    thumbctl "));
-    let mut tried = 0;
+    let mut checked = 0;
     for line in lines {
         let command = line.split_whitespace().next().expect("the line has a command");
         let status = std::process::Command::new(thumbctl_test_support::thumbctl())
@@ -34,7 +34,7 @@ fn readme_commands_are_valid() {
             .output()
             .expect("the program starts");
         assert!(status.status.success(), "`thumbctl {command}` is in the README");
-        tried += 1;
+        checked += 1;
     }
-    assert!(tried >= 7, "the README has examples");
+    assert!(checked >= 7, "the README has examples");
 }

@@ -8,7 +8,7 @@ fn thumbnail_arrives(program: &Program) {
     program.run(["upload", name, "--save", "thumbnails"]).ok();
 }
 
-fn standing(program: &Program) -> bool {
+fn is_ready(program: &Program) -> bool {
     program.run(["status", "--output", "json"]).stdout.contains("\"ready\"")
 }
 
@@ -18,9 +18,9 @@ fn load_restores_sandbox_with_journal() {
     program.run(["deploy"]).ok();
     program.run(["sandbox", "save", "step-7"]).ok();
     program.run(["destroy", "--yes"]).ok();
-    assert!(!standing(&program));
+    assert!(!is_ready(&program));
     program.run(["sandbox", "load", "step-7", "--yes"]).ok();
-    assert!(standing(&program), "status: {}", program.run(["status"]).stdout);
+    assert!(is_ready(&program), "status: {}", program.run(["status"]).stdout);
     thumbnail_arrives(&program);
     let listed = program.run(["sandbox", "saved"]);
     assert!(listed.stdout.contains("step-7"), "{}", listed.stdout);
@@ -65,7 +65,7 @@ fn reset_archives_deployments() {
     let refused = program.run(["sandbox", "reset"]);
     assert!(refused.stderr.contains("pass --yes"), "{}", refused.stderr);
     program.run(["sandbox", "reset", "--yes"]).ok();
-    assert!(!standing(&program));
+    assert!(!is_ready(&program));
     // A new one begins from nothing.
     program.run(["deploy"]).ok();
     program.run(["destroy", "--yes"]).ok();
@@ -76,13 +76,13 @@ fn invalid_saved_state_is_rejected_without_changes() {
     let program = Program::new();
     program.run(["deploy"]).ok();
     let nonsense = program.file("nonsense.tar.gz", "nonsense");
-    for (state, said) in [
+    for (state, reported) in [
         (nonsense.to_str().expect("a path of text"), "is not a state saved by"),
         ("never-saved", "no saved state at"),
         ("../outside", "a name has up to 64"),
     ] {
         let refused = program.run(["sandbox", "load", state, "--yes"]);
-        assert!(refused.code != Some(0) && refused.stderr.contains(said), "{state}: {}", refused.stderr);
+        assert!(refused.code != Some(0) && refused.stderr.contains(reported), "{state}: {}", refused.stderr);
     }
     thumbnail_arrives(&program);
     program.run(["destroy", "--yes"]).ok();

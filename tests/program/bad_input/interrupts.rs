@@ -1,4 +1,4 @@
-//! Ctrl-C: the first cancels in order, the second stops at once, and the journal is right both times.
+//! Ctrl-C: the first cancels gracefully, the second exits at once; the journal is correct in both cases.
 
 use aws_sdk_codebuild::types::StatusType;
 use rustix::process::Signal;
@@ -8,7 +8,7 @@ use thumbctl_test_support::{Program, Running, list_everything};
 
 use super::outcome;
 
-/// A build that takes as long as nobody stops it: its log in never answers.
+/// A build that runs until it is stopped: its login never returns.
 const SLOW_BUILD: &str = r#"[{"service":"ecr","operation":"GetAuthorizationToken","times":1,"kind":"hang"}]"#;
 
 fn deploy_until_the_build_runs(program: &Program) -> Running {
@@ -31,7 +31,7 @@ async fn first_interrupt_cancels_and_stops_build() {
     assert_eq!(outcome(&cancelled.events()), Some(Outcome::Cancelled));
     let cancelled = cancelled.ends_with(130);
     assert!(cancelled.stderr.contains("cancelling: running steps finish"), "{cancelled}");
-    assert_eq!(outcome(&program.journalled("thumbnails")), Some(Outcome::Cancelled), "the journal says it");
+    assert_eq!(outcome(&program.journalled("thumbnails")), Some(Outcome::Cancelled), "the journal has the outcome");
     let builds = clients.codebuild.list_builds().send().await.expect("builds");
     let builds = clients.codebuild.batch_get_builds().set_ids(builds.ids).send().await.expect("builds");
     let states: Vec<_> = builds.builds().iter().map(|build| build.build_status().cloned()).collect();

@@ -41,9 +41,9 @@ async fn newer_journal_is_rejected_unchanged() {
     deployed_with(&program, |text| text.replace("{\"v\":1,", "{\"v\":2,\"new\":[],"));
     let journal = std::fs::read(&program.journals("thumbnails")[0]).expect("a journal");
     for command in [&["status"][..], &["deploy"], &["destroy", "--yes"], &["logs", "build"]] {
-        let said = program.run(command).fails_with(1);
-        assert!(said.contains("was written by a newer thumbctl (event version 2"), "{said}");
-        assert!(said.contains("update thumbctl"), "{said}");
+        let reported = program.run(command).fails_with(1);
+        assert!(reported.contains("was written by a newer thumbctl (event version 2"), "{reported}");
+        assert!(reported.contains("update thumbctl"), "{reported}");
     }
     assert_eq!(program.journals("thumbnails").len(), 1);
     assert_eq!(std::fs::read(&program.journals("thumbnails")[0]).expect("a journal"), journal);
@@ -60,8 +60,11 @@ fn damaged_journal_error_names_line() {
         lines.join("\n") + "\n"
     });
     for command in [&["status"][..], &["deploy"], &["destroy", "--yes"]] {
-        let said = program.run(command).fails_with(1);
-        assert!(said.contains(".jsonl, line 5, is not an event") && said.contains("destroy --purge"), "{said}");
+        let reported = program.run(command).fails_with(1);
+        assert!(
+            reported.contains(".jsonl, line 5, is not an event") && reported.contains("destroy --purge"),
+            "{reported}"
+        );
     }
     sandbox.kill();
 }
@@ -70,6 +73,6 @@ fn damaged_journal_error_names_line() {
 fn journal_directory_error_is_one_sentence() {
     let program = Program::new();
     std::fs::create_dir_all(program.state_dir().join("deployments/thumbnails/runs/0001-deploy-0000.jsonl")).unwrap();
-    let said = program.run(["status"]).fails_with(1);
-    assert!(said.starts_with("error: cannot read ") && said.contains("0001-deploy-0000.jsonl"), "{said}");
+    let reported = program.run(["status"]).fails_with(1);
+    assert!(reported.starts_with("error: cannot read ") && reported.contains("0001-deploy-0000.jsonl"), "{reported}");
 }

@@ -17,9 +17,12 @@ fn cut_off(program: &Program) -> Finished {
 #[tokio::test]
 async fn deploy_resumes_after_lost_connection() {
     let program = Program::new();
-    let said = cut_off(&program).fails_with(1);
-    assert!(said.contains("cannot reach the endpoint") || said.contains("the answer could not be read"), "{said}");
-    assert!(said.contains("hint: "), "{said}");
+    let reported = cut_off(&program).fails_with(1);
+    assert!(
+        reported.contains("cannot reach the endpoint") || reported.contains("the answer could not be read"),
+        "{reported}"
+    );
+    assert!(reported.contains("hint: "), "{reported}");
     program.run(["deploy"]).ok();
     let status = program.run(["status"]).ok().stdout;
     assert!(status.contains("15 resources: 15 exist"), "{status}");
@@ -47,7 +50,7 @@ fn lost_connection_fails_upload_with_hint() {
     let mut upload = program.start(["upload", "--output", "json", good]);
     upload.wait_for_event("the step's beginning", |kind| matches!(kind, EventKind::StepStarted { .. }));
     sandbox.kill();
-    let said = upload.wait().fails_with(1);
-    assert!(said.contains(good) && said.contains("hint: "), "{said}");
+    let reported = upload.wait().fails_with(1);
+    assert!(reported.contains(good) && reported.contains("hint: "), "{reported}");
     program.run(["destroy", "--yes"]).ok();
 }

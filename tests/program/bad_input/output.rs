@@ -1,4 +1,4 @@
-//! Standard output that is a program's, that is not to be coloured, or that nobody reads.
+//! Standard output in JSON, without colours, and as a closed pipe.
 
 use std::process::Stdio;
 
@@ -19,7 +19,7 @@ fn json_output_is_exclusive_on_standard_output() {
         finished.events();
     }
     let failed = program.run(["upload", good, "--output", "json"]);
-    assert_eq!(failed.stdout, "", "what is wrong is said on standard error");
+    assert_eq!(failed.stdout, "", "what is wrong is reported on standard error");
     failed.fails_with(1);
     sandbox.kill();
 }
@@ -33,8 +33,8 @@ fn colours_are_off_without_terminal_or_with_no_color() {
     for command in
         [&["plan"][..], &["deploy"], &["status"], &["logs", "build"], &["destroy", "--yes"], &["upload", "x"]]
     {
-        let said = program.run(command);
-        assert!(!said.stdout.contains('\u{1b}') && !said.stderr.contains('\u{1b}'), "{command:?}");
+        let reported = program.run(command);
+        assert!(!reported.stdout.contains('\u{1b}') && !reported.stderr.contains('\u{1b}'), "{command:?}");
     }
     sandbox.kill();
 }

@@ -55,7 +55,7 @@ async fn denied_call_with_correct_clock_names_permission() {
     let error = s3::head_object(&refused(0, 403, "").s3, "b", "k").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);
     assert!(error.hint().unwrap().contains("s3:GetObject is missing"));
-    // The service has said what the reason is, whatever the clocks show.
+    // The service has reported what the reason is, whatever the clocks show.
     let denied = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
     let error = s3::get_object_bytes(&refused(2 * HOURS, 403, denied).s3, "b", "k").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);

@@ -173,7 +173,7 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
     vec((prop::sample::select(NAMES).prop_map(str::to_owned), value), 0..6)
 }
 
-/// As many cases as `PROPTEST_CASES` says, or a few.
+/// The number of cases in `PROPTEST_CASES`, or a small default.
 fn cases(few: u32) -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }

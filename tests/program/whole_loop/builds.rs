@@ -1,4 +1,4 @@
-//! Builds: told to the last line, failing at once, from another source.
+//! Builds: complete logs, immediate failures, other sources.
 
 use aws_sdk_cloudwatchlogs::types::OutputLogEvent;
 use thumbctl_core::event::{Event, EventKind, Failure, LogSource};
@@ -52,10 +52,10 @@ async fn build_log_is_complete_and_ordered() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let events = program.run(["deploy", "--output", "json"]).ok().events();
-    let told = build_log(&events);
+    let logged = build_log(&events);
     let stored = stored_log(&sandbox.clients(), &names(&events).of(ResourceKind::BuildLogGroup)).await;
-    assert_eq!(told, stored);
-    assert!(told.len() > 20 && told[told.len() - 2].contains("Phase complete: UPLOAD_ARTIFACTS"), "{told:#?}");
+    assert_eq!(logged, stored);
+    assert!(logged.len() > 20 && logged[logged.len() - 2].contains("Phase complete: UPLOAD_ARTIFACTS"), "{logged:#?}");
     let phases: Vec<&str> = events
         .iter()
         .filter_map(|event| match &event.kind {
@@ -87,12 +87,12 @@ async fn failed_build_fails_deploy_at_once_with_reason() {
     let sandbox = program.sandbox_with_faults(NO_TOKEN);
     let deployed = program.run(["deploy", "--output", "json"]);
     let events = deployed.events();
-    let said = deployed.fails_with(1);
-    assert!(said.contains("failed in phase PRE_BUILD: COMMAND_EXECUTION_ERROR: "), "{said}");
-    assert!(said.contains("hint: the login to ECR failed"), "{said}");
-    let told = build_log(&events);
+    let reported = deployed.fails_with(1);
+    assert!(reported.contains("failed in phase PRE_BUILD: COMMAND_EXECUTION_ERROR: "), "{reported}");
+    assert!(reported.contains("hint: the login to ECR failed"), "{reported}");
+    let logged = build_log(&events);
     let failure = failure(&events, "build");
-    assert_eq!(failure.log, told[told.len() - 20..], "the last 20 lines");
+    assert_eq!(failure.log, logged[logged.len() - 20..], "the last 20 lines");
     assert!(failure.log.iter().any(|line| line.contains("no token today")), "{failure:#?}");
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&sandbox.clients()).await;

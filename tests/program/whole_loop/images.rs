@@ -63,7 +63,7 @@ async fn failed_invocation_reports_reason_and_function_recovers() {
             _ => None,
         })
         .collect();
-    assert_eq!(cold, [false], "the process that failed is the one that goes on");
+    assert_eq!(cold, [false], "the failed process is reused");
 
     // One that fails keeps none of the others back.
     let mixed = program.run(["upload", "--save", "mixed", "cut.jpg", PICTURE]).fails_with(1);

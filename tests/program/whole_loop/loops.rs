@@ -16,7 +16,7 @@ fn outcome(events: &[Event]) -> Option<Outcome> {
     }
 }
 
-/// A run tells itself from its beginning to its end, without a gap.
+/// Checks that the events of a run are complete.
 #[track_caller]
 fn assert_whole(events: &[Event]) {
     assert!(events.iter().map(|event| event.seq).eq(0..events.len() as u64));
@@ -24,7 +24,7 @@ fn assert_whole(events: &[Event]) {
     assert_eq!(outcome(events), Some(Outcome::Succeeded));
 }
 
-/// Each saved thumbnail is what Pillow makes of the same file, but for what nobody sees.
+/// Checks that each saved thumbnail equals Pillow's within an invisible difference.
 #[track_caller]
 fn assert_like_the_references(program: &Program, dir: &str) {
     for (name, _) in thumbctl_deploy::assets::sample_images() {
@@ -46,7 +46,7 @@ async fn deploy_upload_and_destroy_leave_nothing() {
 
     let deployed = program.run(["deploy", "--output", "json"]).ok().events();
     assert_whole(&deployed);
-    assert_eq!(program.journalled("thumbnails"), deployed, "what is told is what is journalled");
+    assert_eq!(program.journalled("thumbnails"), deployed, "the output equals the journal");
 
     let status = program.run(["status", "--output", "json"]).ok().json();
     let resources = status["resources"].as_array().expect("a list");
@@ -211,7 +211,7 @@ fn json_logs_contain_only_json() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let events = program.run(["deploy", "--output", "json"]).ok().events();
-    let told: Vec<&str> = events
+    let logged: Vec<&str> = events
         .iter()
         .filter_map(|event| match &event.kind {
             EventKind::LogLine { source: LogSource::Build, text, .. } => Some(text.as_str()),
@@ -221,6 +221,6 @@ fn json_logs_contain_only_json() {
     let log = program.run(["logs", "build", "--output", "json"]).ok().stdout;
     let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let texts: Vec<&str> = lines.iter().filter_map(|line| line["text"].as_str()).collect();
-    assert_eq!(texts, told);
+    assert_eq!(texts, logged);
     sandbox.kill();
 }

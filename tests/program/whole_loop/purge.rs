@@ -17,11 +17,11 @@ async fn purge_deletes_tagged_leftovers_only() {
     deploy(&program);
     std::fs::remove_dir_all(program.state_dir().join("deployments")).expect("the journal is there");
     let nothing = program.run(["destroy", "--yes"]).ok().stdout;
-    assert!(nothing.contains("thumbctl destroy --purge"), "it says what else can be done: {nothing}");
+    assert!(nothing.contains("thumbctl destroy --purge"), "the hint names --purge: {nothing}");
 
     let foreign = "thumbnails-deadbeef-source";
     clients.s3.create_bucket().bucket(foreign).send().await.expect("a bucket");
-    let tag = Tag::builder().key("thumbctl:deployment").value("somebody").build().expect("a tag");
+    let tag = Tag::builder().key("thumbctl:deployment").value("another").build().expect("a tag");
     let tags = Tagging::builder().tag_set(tag).build().expect("tags");
     clients.s3.put_bucket_tagging().bucket(foreign).tagging(tags).send().await.expect("a tagged bucket");
 
@@ -45,8 +45,8 @@ async fn purge_works_with_damaged_journal() {
     let journal = &program.journals("thumbnails")[0];
     let text = std::fs::read_to_string(journal).expect("a journal");
     std::fs::write(journal, text.replacen("{\"v\":1", "rubbish", 3)).expect("a journal");
-    let said = program.run(["destroy", "--yes"]).fails_with(1);
-    assert!(said.contains("line 1, is not an event") && said.contains("destroy --purge"), "{said}");
+    let reported = program.run(["destroy", "--yes"]).fails_with(1);
+    assert!(reported.contains("line 1, is not an event") && reported.contains("destroy --purge"), "{reported}");
     program.run(["destroy", "--purge", "--yes"]).ok();
     assert_nothing_left(&sandbox.clients()).await;
 }
