@@ -9,12 +9,12 @@ use thumbctl_core::resource::ResourceKind;
 use thumbctl_test_support::Running;
 use thumbctl_test_support::arena::{Arena, Death, side_by_side};
 
-/// How many deployments are under way at a time: each keeps a processor busy.
+/// The number of concurrent deployments, each of which uses one processor.
 const AT_A_TIME: usize = 2;
 
 const IMAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/images/mountains.jpg");
 
-/// What an event is about, if there are as many of its kind in every run.
+/// The subject of an event that occurs equally often in every run.
 fn milestone(event: &Event) -> Option<String> {
     Some(match &event.kind {
         EventKind::ResourceChanged { resource, state, .. } => format!("{resource} is {state}"),
@@ -39,7 +39,7 @@ fn last_journal(arena: &Arena, name: &str) -> PathBuf {
     arena.program.journals(name).pop().expect("a run")
 }
 
-/// Sends an image through, whose thumbnail comes back.
+/// Uploads an image and checks its thumbnail.
 #[track_caller]
 fn assert_thumbnail_written(arena: &Arena, name: &str) {
     let save = arena.program.work_dir().join(format!("thumbnails-{name}"));
@@ -104,7 +104,7 @@ fn deploy_killed_after_any_event_can_be_completed_or_destroyed() {
 }
 
 /// One teardown that dies again and again: after it began, and for each resource after its step started, after it was
-/// journalled that the resource is about to go, and after it was journalled that it is gone, or that its step is finished.
+/// journalled that the resource is being deleted, and after it was journalled that it is deleted, or that its step is finished.
 #[test]
 fn destroy_killed_after_any_event_can_be_resumed() {
     let arena = Arena::new();
@@ -119,7 +119,7 @@ fn destroy_killed_after_any_event_can_be_resumed() {
     let mut left = ResourceKind::ARCHITECTURE.len();
     while left > 0 {
         assert_eq!(arena.standing(name).len(), left);
-        // Run started, step started, resource deleting, resource gone, step finished.
+        // Run started, step started, resource deleting, resource deleted, step finished.
         die_after(1);
         die_after(2);
         die_after(if left.is_multiple_of(2) { 3 } else { 4 });
@@ -129,7 +129,7 @@ fn destroy_killed_after_any_event_can_be_resumed() {
     arena.close();
 }
 
-/// The process dies from outside, while steps run side by side and calls are under way.
+/// The process is killed from outside, during parallel steps and calls.
 #[test]
 fn process_killed_at_random_time_loses_nothing() {
     let arena = Arena::new();
@@ -145,9 +145,9 @@ fn process_killed_at_random_time_loses_nothing() {
         };
         die("deploy", random.random_range(1..60));
         match seed % 3 {
-            // Killed again on the way to the end,
+            // Killed again during the deployment,
             0 => die("deploy", random.random_range(1..100)),
-            // or when it is taken down,
+            // or during the teardown,
             1 => {
                 arena.deploy_completes(&name);
                 die("destroy", random.random_range(1..50));

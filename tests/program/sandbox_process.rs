@@ -31,7 +31,7 @@ async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) 
 
 async fn is_gone(pid: u32) {
     until("the sandbox's end", || async move {
-        // A zombie (its parent, this test, has not asked for its status) is gone as well.
+        // A zombie, not yet reaped by this test, has ended too.
         match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
             Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')),
             Err(_) => true,

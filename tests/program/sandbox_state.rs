@@ -1,4 +1,4 @@
-//! The sandbox's whole state: saved, loaded, emptied; while it runs and while it does not. And which sandbox is found.
+//! The sandbox's state: save, load and reset, running or not; and finding the sandbox.
 
 use thumbctl_test_support::{Program, Sandbox, list_everything};
 

@@ -11,7 +11,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use thumbctl_test_support::{Finished, Program, Sandbox, wait_for};
 
-/// A folder of the user's, with another in it, and whether they are still there.
+/// A user's directory with a subdirectory, which must be kept.
 struct Precious(PathBuf);
 
 impl Precious {
@@ -65,7 +65,7 @@ async fn create_bucket(program: &Program, name: &str) {
     program.join().await.clients.s3.create_bucket().bucket(name).send().await.expect("a bucket");
 }
 
-/// Waits until the sandbox that the last command has started is gone.
+/// Waits until the sandbox of the last command has ended.
 fn wait_for_end(program: &Program) {
     wait_for("the end of the sandbox", || (!program.has_sandbox()).then_some(()));
 }

@@ -13,7 +13,7 @@ fn status(program: &mut Program, sandbox: &Sandbox, access_key: &str, secret_key
     program.run(["status"]).fails_with(1)
 }
 
-/// Rules that make every call of who we are end so.
+/// Fault rules that make every GetCallerIdentity call fail.
 fn refusing(status: u16, code: &str, message: &str) -> String {
     format!(r#"[{{"service":"sts","kind":"error","status":{status},"code":"{code}","message":"{message}"}}]"#)
 }

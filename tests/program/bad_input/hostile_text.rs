@@ -1,4 +1,4 @@
-//! External text (an endpoint's answers, names of files, journals) in every form of output: a terminal obeys none of it.
+//! External text (an endpoint's answers, names of files, journals) in every output format: without control sequences.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -9,10 +9,10 @@ use std::thread::JoinHandle;
 use thumbctl_test_support::Program;
 use thumbctl_test_support::console::Console;
 
-/// A title, a cleared screen, a line of its own that looks like ours, a changed direction, an 8-bit sequence; as a name.
+/// A file name with a title, a cleared screen, a forged line, a bidirectional character and an 8-bit sequence.
 const NAME: &str = "a\u{1b}]0;title\u{7}\u{1b}[2J\nerror: forged\u{202e}gpj\u{9b}2J\u{7f}.png";
 
-/// An endpoint that answers every call with an error made of hostile text.
+/// An endpoint that responds to every call with an error of hostile text.
 struct Endpoint {
     address: SocketAddr,
     is_over: Arc<AtomicBool>,
@@ -49,7 +49,7 @@ impl Endpoint {
                         _ => break,
                     }
                 }
-                // A client that has gone needs no answer.
+                // Ignore closed connections.
                 let _ = connection.write_all(answer.as_bytes());
             }
         });
@@ -64,7 +64,7 @@ impl Endpoint {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
-        // Wakes the server, so that it sees that it is over.
+        // Wakes the server, so that it stops.
         let _ = std::net::TcpStream::connect(self.address);
         if let Some(server) = self.server.take() {
             let _ = server.join();
@@ -72,10 +72,10 @@ impl Drop for Endpoint {
     }
 }
 
-/// Fails if something is in the output that a terminal would obey, other than what the program itself draws with.
+/// Fails if the output has control sequences other than the program's own.
 #[track_caller]
 fn assert_harmless(output: &str, what: &str) {
-    // Styles; and what a run that is drawn in place is drawn with.
+    // Styles, and the sequences for drawing in place.
     let ours = regex_lite::Regex::new("\u{1b}\\[[0-9;]*m|\u{1b}\\[\\?2026[hl]|\u{1b}\\[[KJ]|\u{1b}\\[[0-9]+A|\r+\n|\r")
         .expect("a good expression");
     let rest = ours.replace_all(output, "");

@@ -1,4 +1,4 @@
-//! The network gone in the middle.
+//! A lost network connection.
 
 use thumbctl_core::event::EventKind;
 

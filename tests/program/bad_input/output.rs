@@ -49,7 +49,7 @@ fn closed_pipe_is_no_error_for_events() {
         let piped = Running::start(program.around("bash", ["-c", &script])).wait().ok();
         assert_eq!((piped.stdout.lines().count(), piped.stderr.as_str()), (1, ""), "{command}");
     }
-    // A run whose reader goes is ended in order, and is gone on with.
+    // A closed pipe cancels the run gracefully, and the run can be resumed.
     program.run(["destroy", "--yes"]).ok();
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);

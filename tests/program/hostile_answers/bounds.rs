@@ -15,10 +15,10 @@ use thumbctl_test_support::Program;
 
 use super::canned::{answer, clients};
 
-/// The longest that is read of an answer, and what may be on its way beyond that.
+/// The limit of a response, and the tolerance for data in transit.
 const BOUND: u64 = 17 * 1024 * 1024;
 
-/// A body without an end, which counts what is read of it.
+/// An endless body that counts the bytes read.
 fn endless(read: Arc<AtomicU64>) -> SdkBody {
     let piece = Bytes::from(vec![b' '; 64 * 1024]);
     SdkBody::from_body_1_x(StreamBody::new(futures::stream::repeat_with(move || {
@@ -106,7 +106,7 @@ async fn log_stream_without_token_ends() {
     assert_eq!(tail.drain().await.unwrap().len(), 1);
 }
 
-/// A server that answers every request with this and then sends zeros until it is hung up on.
+/// A server that sends this response and then zeros until the connection is closed.
 fn endless_server(head: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -12,7 +12,7 @@ use super::canned::{answer, clients};
 
 const HOURS: i64 = 3600;
 
-/// Clients of an endpoint whose clock is ahead of this machine's, and that refuses everything so.
+/// Clients of an endpoint with a clock ahead of this machine's, which rejects every request.
 fn refused(ahead: i64, status: u16, body: &'static str) -> Clients {
     let now = DateTime::from(SystemTime::now()).secs();
     let date = DateTime::from_secs(now + ahead).fmt(Format::HttpDate).unwrap();
@@ -55,7 +55,7 @@ async fn denied_call_with_correct_clock_names_permission() {
     let error = s3::head_object(&refused(0, 403, "").s3, "b", "k").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);
     assert!(error.hint().unwrap().contains("s3:GetObject is missing"));
-    // The service has reported what the reason is, whatever the clocks show.
+    // The service reports the reason, independent of the clocks.
     let denied = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
     let error = s3::get_object_bytes(&refused(2 * HOURS, 403, denied).s3, "b", "k").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);

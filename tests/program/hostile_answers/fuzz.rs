@@ -244,7 +244,7 @@ proptest! {
         let http = BoundedClient::new(aws_smithy_http_client::Builder::new().build_http(), Downloads::Buffered);
         run("sts", &Clients::of(config.into_builder().http_client(http).build()));
         drop(done);
-        // The server sees that it is done when one more connection comes.
+        // Another connection makes the server stop.
         drop(std::net::TcpStream::connect(address));
         server.join().unwrap();
     }

@@ -1,4 +1,4 @@
-//! Images: strange names, and those of which no thumbnail can be made.
+//! Images with unusual names, and images without a possible thumbnail.
 
 use thumbctl_core::event::{EventKind, TestUploadStage};
 use thumbctl_core::resource::ResourceKind;
@@ -65,7 +65,7 @@ async fn failed_invocation_reports_reason_and_function_recovers() {
         .collect();
     assert_eq!(cold, [false], "the failed process is reused");
 
-    // One that fails keeps none of the others back.
+    // A failed image does not block others.
     let mixed = program.run(["upload", "--save", "mixed", "cut.jpg", PICTURE]).fails_with(1);
     assert!(mixed.contains("cut short"), "{mixed}");
     assert!(program.work_dir().join("mixed/thumb-waves.webp").exists());

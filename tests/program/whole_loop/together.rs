@@ -76,7 +76,7 @@ async fn sandbox_ends_after_failed_build() {
     program.run(["deploy"]).fails_with(1);
     drop(guest);
     wait_for("the sandbox's end", || (!program.has_sandbox()).then_some(()));
-    // Its lock is free a moment before its process is gone.
+    // Its lock is released just before its process ends.
     wait_for("the end of all that it started", || program.processes().is_empty().then_some(()));
     program.run(["deploy"]).ok();
     program.run(["destroy", "--yes"]).ok();
