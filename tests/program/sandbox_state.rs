@@ -63,7 +63,7 @@ fn reset_archives_deployments() {
     let program = Program::new();
     program.run(["deploy"]).ok();
     let refused = program.run(["sandbox", "reset"]);
-    assert!(refused.stderr.contains("pass --yes"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("use --yes"), "{}", refused.stderr);
     program.run(["sandbox", "reset", "--yes"]).ok();
     assert!(!is_ready(&program));
     // A new one begins from nothing.
