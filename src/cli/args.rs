@@ -233,7 +233,7 @@ pub(crate) struct DestroyArgs {
 pub(crate) struct ExportArgs {
     /// Strategy to export
     #[arg(value_enum, value_name = "STRATEGY")]
-    pub(crate) strategy: ExportStrategy,
+    pub(crate) files: ExportStrategy,
     /// Target directory; created if missing
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,

@@ -16,7 +16,7 @@ type File = (Cow<'static, str>, Cow<'static, [u8]>);
 
 /// Writes the files of a strategy into a directory. Fails if one exists with different content.
 pub(crate) fn run(args: &ExportArgs, output: Output) -> Result<(), CliError> {
-    let files = files(args.strategy)?;
+    let files = files(args.files)?;
     let dir = &args.dir;
     if let Some((differs, _)) = files.iter().find(|file| has_other_content(dir, file)) {
         return Err(CliError::usage(
