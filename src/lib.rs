@@ -1,5 +1,5 @@
-//! The command line of thumbctl: one file a command in [`cli`]. What the commands do is in the crates below `crates/`;
-//! `docs/architecture.md` says what is where.
+//! The command line of thumbctl: one file per command in [`cli`]. The crates in `crates/` implement the commands; see
+//! `docs/architecture.md`.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 

@@ -1,4 +1,4 @@
-//! The command line's grammar.
+//! The definition of the command line.
 
 use std::path::PathBuf;
 
@@ -16,11 +16,11 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default())
     .placeholder(AnsiColor::Green.on_default());
 
-/// Deploys the S3 Thumbnail Creator, shows it, tries it, times it, and takes it down again.
+/// Deploy, inspect, test, time and destroy the S3 Thumbnail Creator.
 ///
-/// An image put into a source bucket makes a Lambda function write a thumbnail into a destination bucket. thumbctl builds
-/// all of that with CodeBuild, ECR, Lambda, S3 and IAM, in the embedded sandbox (the default, which needs no account and
-/// costs nothing) or on AWS. Without a command, the console opens: everything in one place, interactively.
+/// A Lambda function writes a thumbnail of each image in a source bucket to a destination bucket. thumbctl deploys the
+/// architecture with CodeBuild, ECR, Lambda, S3 and IAM, in the embedded sandbox (the default: no account, no cost) or on
+/// AWS. Without a command, it opens the interactive console.
 #[derive(Debug, Parser)]
 #[command(
     name = "thumbctl",
@@ -30,7 +30,7 @@ const STYLES: Styles = Styles::styled()
     infer_subcommands = false,
     disable_help_subcommand = true,
     after_help = "Start with: thumbctl (the console), or thumbctl demo",
-    after_long_help = "Examples:\n  thumbctl                                 open the console\n  thumbctl demo                            see everything once, in the sandbox\n  thumbctl deploy && thumbctl upload photo.jpg\n  thumbctl --cloud aws --region eu-central-1 deploy\n\nExit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted."
+    after_long_help = "Examples:\n  thumbctl                                 open the console\n  thumbctl demo                            run a demonstration in the sandbox\n  thumbctl deploy && thumbctl upload photo.jpg\n  thumbctl --cloud aws --region eu-central-1 deploy\n\nExit codes: 0 success, 1 failure, 2 invalid usage, 130 interrupted."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -39,53 +39,53 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
-/// What every command understands.
+/// The options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct GlobalArgs {
-    /// Where to deploy [default: sandbox]
+    /// Cloud [default: sandbox]
     #[arg(long, global = true, value_name = "CLOUD", value_enum)]
     cloud: Option<CloudChoice>,
-    /// Call this endpoint instead of the cloud's own
+    /// Endpoint URL, instead of the cloud's endpoints
     #[arg(long, global = true, value_name = "URL")]
     endpoint_url: Option<String>,
-    /// Profile of the AWS configuration files
+    /// Profile in the AWS configuration files
     #[arg(long, global = true, value_name = "PROFILE")]
     profile: Option<String>,
     /// AWS region [default: the profile's; us-east-1 in the sandbox]
     #[arg(long, global = true, value_name = "REGION")]
     region: Option<String>,
-    /// The deployment's name, with which its resources' names begin [default: thumbnails]
+    /// Deployment name, the prefix of all resource names [default: thumbnails]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Where journals and the sandbox's state are kept [default: ~/.local/state/thumbctl]
+    /// Directory of the journals and the sandbox's state [default: ~/.local/state/thumbctl]
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// Configuration file [default: ~/.config/thumbctl/config.toml] [env: THUMBCTL_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// By which way to deploy [default: as what stands was deployed, else sdk]
+    /// Deployment strategy [default: the deployment's, or sdk]
     #[arg(long, global = true, value_name = "STRATEGY", value_enum)]
     strategy: Option<StrategyKind>,
-    /// How many steps may run side by side [default: 8]
+    /// Maximum number of parallel steps [default: 8]
     #[arg(long, global = true, value_name = "N")]
     parallelism: Option<String>,
-    /// Answer every question with yes
+    /// Confirm all questions
     #[arg(long, short = 'y', global = true)]
     pub(crate) yes: bool,
-    /// Text for people, or JSON lines (the events, and nothing else on standard output)
+    /// Output format: text, or JSON lines (only events on standard output)
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = OutputArg::Text)]
     pub(crate) output: OutputArg,
     /// Append a log for a bug report, without credentials [env: THUMBCTL_LOG: its level, default debug]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
-    /// Tell the causes of errors too
+    /// Show the causes of errors
     #[arg(long, short = 'v', global = true, action = ArgAction::SetTrue)]
     pub(crate) verbose: bool,
 }
 
 impl GlobalArgs {
-    /// The settings that the flags make.
+    /// The settings set by flags.
     pub(crate) fn assignments(&self) -> Vec<Assignment> {
         let state_dir = self.state_dir.as_ref().map(|dir| dir.to_string_lossy().into_owned());
         let cloud = self.cloud.as_ref().map(choice_name);
@@ -100,73 +100,71 @@ impl GlobalArgs {
             ("strategy", "--strategy", &strategy),
             ("parallelism", "--parallelism", &self.parallelism),
         ];
-        let given = flags.into_iter().filter_map(|(key, flag, value)| Some((key, flag, value.clone()?)));
-        given
-            .map(|(key, flag, value)| Assignment { key: key.into(), value, origin: Origin::Flag(flag.into()) })
-            .collect()
+        let set = flags.into_iter().filter_map(|(key, flag, value)| Some((key, flag, value.clone()?)));
+        set.map(|(key, flag, value)| Assignment { key: key.into(), value, origin: Origin::Flag(flag.into()) }).collect()
     }
 }
 
-/// In which form output is written.
+/// The output format.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum OutputArg {
-    /// For people
+    /// Text
     Text,
-    /// For programs
+    /// JSON lines
     Json,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Deploy, send sample images, save the thumbnails, destroy; then say what took how long
+    /// Deploy, upload sample images, save the thumbnails, destroy, and show the timings
     #[command(after_help = "Example:\n  thumbctl demo --save /tmp/thumbnails")]
     Demo(DemoArgs),
-    /// Show the steps, what depends on what, the names and the policy documents; creates nothing
+    /// Show the steps, dependencies, names and policy documents without creating anything
     #[command(after_help = "Example:\n  thumbctl plan --output json | jq '.steps[].id'")]
     Plan,
-    /// Deploy, or continue where an interrupted deployment stopped
+    /// Deploy, or resume an interrupted deployment
     #[command(after_help = "Examples:\n  thumbctl deploy\n  thumbctl deploy --step --parallelism 1")]
     Deploy(DeployArgs),
-    /// Show every resource: kind, name, ARN, state, and whether it is really there
+    /// Show every resource: kind, name, ARN, state, and whether it exists in the cloud
     #[command(after_help = "Example:\n  thumbctl status --name thumbnails")]
     Status,
-    /// Send images, wait for their thumbnails, save them, and say what took how long
+    /// Upload images, wait for their thumbnails, save them, and show the timings
     #[command(after_help = "Example:\n  thumbctl upload holiday/*.jpg --save thumbnails")]
     Upload(UploadArgs),
-    /// Show the log of the build, of the function, of CloudFormation's stacks or of Terraform
+    /// Show the log of the build, the function, the CloudFormation stacks or Terraform
     #[command(after_help = "Examples:\n  thumbctl logs function --follow\n  thumbctl logs stack")]
     Logs(LogsArgs),
-    /// Delete everything that was deployed
+    /// Delete all deployed resources
     #[command(after_help = "Examples:\n  thumbctl destroy\n  thumbctl destroy --purge --yes")]
     Destroy(DestroyArgs),
-    /// Play a recorded run in the console, as it happened or faster
+    /// Replay a recorded run in the console
     #[command(
         after_help = "Examples:\n  thumbctl replay last --speed 10\n  thumbctl replay 3\n  thumbctl replay 0003-destroy-9f2c"
     )]
     Replay(ReplayArgs),
-    /// Check what is there and what is missing, and say what to do about it
+    /// Check the requirements, and show how to fix what is missing
     #[command(after_help = "Example:\n  thumbctl doctor --cloud aws --profile workshop")]
     Doctor,
-    /// Run the sandbox in the foreground, for other programs to use
+    /// Run the sandbox in the foreground for other programs
     #[command(
         after_help = "Examples:\n  thumbctl sandbox\n  thumbctl sandbox --ephemeral --latency aws --time-scale 0.1\n  thumbctl sandbox save step-7"
     )]
     Sandbox(SandboxArgs),
-    /// Write the templates or the configuration of a strategy into a folder, to deploy them by hand
+    /// Export a strategy's templates or configuration into a directory, for manual deployment
     #[command(
         after_help = "Examples:\n  thumbctl export cloudformation ./templates\n  thumbctl export terraform ./configuration"
     )]
     Export(ExportArgs),
-    /// Run a build of a CodeBuild project and wait for its end: what the Terraform configuration calls
+    /// Run a build of a CodeBuild project and wait for it; called by the Terraform configuration
     #[command(hide = true)]
     BuildImage(BuildImageArgs),
-    /// Print a shell's completions
+    /// Print shell completions
     #[command(
         after_help = "Example:\n  thumbctl completions bash > ~/.local/share/bash-completion/completions/thumbctl"
     )]
     Completions(CompletionsArgs),
-    /// Print the manual page, or write all of them into a directory
+    /// Print the manual page, or write all manual pages into a directory
     #[command(after_help = "Examples:\n  thumbctl man | man -l -\n  thumbctl man /usr/local/share/man/man1")]
     Man(ManArgs),
 }
@@ -174,10 +172,10 @@ pub(crate) enum Command {
 /// `demo`
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Where to save the thumbnails
+    /// Directory for the thumbnails
     #[arg(long, value_name = "DIR", default_value = "thumbnails")]
     pub(crate) save: PathBuf,
-    /// Leave everything standing afterwards
+    /// Keep the deployment afterwards
     #[arg(long)]
     pub(crate) keep: bool,
 }
@@ -185,7 +183,7 @@ pub(crate) struct DemoArgs {
 /// `deploy`
 #[derive(Debug, Args)]
 pub(crate) struct DeployArgs {
-    /// Say what each step does and why, and ask before it
+    /// Explain each step and confirm it before it runs
     #[arg(long)]
     pub(crate) step: bool,
 }
@@ -193,10 +191,10 @@ pub(crate) struct DeployArgs {
 /// `upload`
 #[derive(Debug, Args)]
 pub(crate) struct UploadArgs {
-    /// The images: JPEG, PNG, GIF or WebP
+    /// Images: JPEG, PNG, GIF or WebP
     #[arg(required = true, value_name = "IMAGE")]
     pub(crate) images: Vec<PathBuf>,
-    /// Where to save the thumbnails
+    /// Directory for the thumbnails
     #[arg(long, value_name = "DIR", default_value = "thumbnails")]
     pub(crate) save: PathBuf,
 }
@@ -204,31 +202,31 @@ pub(crate) struct UploadArgs {
 /// `logs`
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// Whose log
-    #[arg(value_enum, value_name = "WHOSE")]
-    pub(crate) whose: Whose,
-    /// Go on showing new lines until Ctrl-C, or until the build or run is over
+    /// Log to show
+    #[arg(value_enum, value_name = "LOG")]
+    pub(crate) log: LogName,
+    /// Show new lines until Ctrl-C, or until the end of the build or run
     #[arg(long, short)]
     pub(crate) follow: bool,
 }
 
-/// Whose log.
+/// The log to show.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Whose {
-    /// The latest build's
+pub(crate) enum LogName {
+    /// Log of the latest build
     Build,
-    /// The function's
+    /// Log of the function
     Function,
-    /// CloudFormation's: the events of the stacks in the newest run that had any
+    /// Events of the CloudFormation stacks, from the newest run with any
     Stack,
-    /// Terraform's: what it said in the newest run in which it was at work
+    /// Output of Terraform, from the newest run that used it
     Terraform,
 }
 
 /// `destroy`
 #[derive(Debug, Args)]
 pub(crate) struct DestroyArgs {
-    /// Look for leftovers by tag and name instead of trusting the journal
+    /// Find leftover resources by tag and name instead of by the journal
     #[arg(long)]
     pub(crate) purge: bool,
 }
@@ -236,27 +234,27 @@ pub(crate) struct DestroyArgs {
 /// `export`
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// Whose files
+    /// Strategy to export
     #[arg(value_enum, value_name = "STRATEGY")]
-    pub(crate) what: Exported,
-    /// Where to write them; it is made if it is not there
+    pub(crate) files: ExportStrategy,
+    /// Target directory; created if missing
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
 }
 
-/// What can be exported.
+/// The strategies that can be exported.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Exported {
-    /// The CloudFormation templates and the function's source, with a README
+pub(crate) enum ExportStrategy {
+    /// CloudFormation templates and the function's source, with a README
     Cloudformation,
-    /// Terraform's configuration and the function's source, with a README
+    /// Terraform configuration and the function's source, with a README
     Terraform,
 }
 
 /// `build-image`
 #[derive(Debug, Args)]
 pub(crate) struct BuildImageArgs {
-    /// The CodeBuild project
+    /// CodeBuild project
     #[arg(value_name = "PROJECT")]
     pub(crate) project: String,
 }
@@ -264,10 +262,10 @@ pub(crate) struct BuildImageArgs {
 /// `replay`
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// Which run of the deployment: its id, its number, or last
+    /// Run of the deployment: id, number, or 'last'
     #[arg(value_name = "RUN")]
     pub(crate) run: String,
-    /// How many times faster than it happened, 0.125 to 1024; + and - change it while it plays
+    /// Speed factor, 0.125 to 1024; + and - change it during the replay
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
     pub(crate) speed: f64,
 }
@@ -283,48 +281,48 @@ fn speed(text: &str) -> Result<f64, String> {
 pub(crate) struct SandboxArgs {
     #[command(subcommand)]
     pub(crate) command: Option<SandboxCommand>,
-    /// Port on the loopback address; 0 takes a free one
+    /// Port on the loopback address; 0 for a free one
     #[arg(long, value_name = "PORT", default_value_t = 4566)]
     pub(crate) port: u16,
-    /// Where to keep the state [default: the state directory]
+    /// Data directory [default: in the state directory]
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Keep no state
+    /// Delete all data at the end
     #[arg(long)]
     pub(crate) ephemeral: bool,
     #[command(flatten)]
     pub(crate) behaviour: BehaviourArgs,
-    /// The access key and its secret, instead of new ones at each start. Every user of this machine can see them in the
-    /// list of processes: better --access-key-file, or the variable THUMBCTL_SANDBOX_ACCESS_KEY
+    /// Access key id and secret, instead of new ones at each start. All users of this machine can see them in the process
+    /// list: prefer --access-key-file, or the variable THUMBCTL_SANDBOX_ACCESS_KEY
     #[arg(long, value_name = "ID:SECRET", value_parser = access_key::parse)]
     pub(crate) access_key: Option<AccessKey>,
-    /// A file with ID:SECRET, the access key and its secret; - reads it from standard input
+    /// File with the access key as ID:SECRET; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "access_key")]
     pub(crate) access_key_file: Option<PathBuf>,
-    /// A fault to inject: throttle, 500, delay=MS, hang, drop-before or drop-after, for a share of the calls or the first
-    /// ones, as s3:PutObject:throttle:20% or iam:*:500:x2
+    /// Fault to inject: throttle, 500, delay=MS, hang, drop-before or drop-after, for a share of the calls or the first
+    /// ones, for example s3:PutObject:throttle:20% or iam:*:500:x2
     #[arg(long = "fault", value_name = "SERVICE:OPERATION:WHAT[:HOW-OFTEN]")]
     pub(crate) fault: Vec<FaultRule>,
-    /// More faults, from a JSON file
+    /// JSON file with more faults
     #[arg(long, value_name = "FILE")]
     pub(crate) faults: Option<PathBuf>,
-    /// Serve the commands that have joined, until the last of them leaves
+    /// Serve attached commands until the last one ends
     #[arg(long, hide = true)]
     pub(crate) attached: bool,
 }
 
-/// What can be done with the sandbox's whole state.
+/// The commands for the sandbox's state.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SandboxCommand {
-    /// Empty the sandbox, running or not
+    /// Delete all data of the sandbox, running or not
     #[command(after_help = "Example:\n  thumbctl sandbox reset --yes")]
     Reset,
-    /// Save the sandbox and what is deployed in it, under a name or into a file
+    /// Save the sandbox and its deployments, under a name or to a file
     #[command(
-        after_help = "Examples:\n  thumbctl sandbox save step-7\n  thumbctl sandbox save ./step-7.tar.gz   # to hand on"
+        after_help = "Examples:\n  thumbctl sandbox save step-7\n  thumbctl sandbox save ./step-7.tar.gz   # to share"
     )]
     Save(SavedStateArgs),
-    /// Put a saved state in the place of what there is
+    /// Replace the sandbox with a saved state
     #[command(after_help = "Examples:\n  thumbctl sandbox load step-7\n  thumbctl sandbox load ./step-7.tar.gz")]
     Load(SavedStateArgs),
     /// List the saved states
@@ -334,17 +332,17 @@ pub(crate) enum SandboxCommand {
 /// `sandbox save` and `sandbox load`
 #[derive(Debug, Args)]
 pub(crate) struct SavedStateArgs {
-    /// Its name, or a path that ends in .tar.gz
+    /// Name, or a path ending in .tar.gz
     #[arg(value_name = "NAME", value_parser = saved_state)]
     pub(crate) state: SavedState,
 }
 
-/// Which saved state.
+/// A saved state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SavedState {
-    /// One in the state directory.
+    /// A named one in the state directory.
     Named(String),
-    /// One that was, or is to be, handed on.
+    /// A file outside the state directory.
     File(PathBuf),
 }
 
@@ -352,30 +350,30 @@ fn saved_state(text: &str) -> Result<SavedState, String> {
     if text.ends_with(".tar.gz") {
         return Ok(SavedState::File(PathBuf::from(text)));
     }
-    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    if plain && !text.is_empty() && !text.starts_with('.') && text.len() <= 64 {
+    let valid = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if valid && !text.is_empty() && !text.starts_with('.') && text.len() <= 64 {
         Ok(SavedState::Named(text.to_owned()))
     } else {
         Err("a name has up to 64 letters, digits, '-', '_' and '.'; a path must end in .tar.gz".to_owned())
     }
 }
 
-/// How quick and how strict a sandbox is.
+/// The latency and strictness of a sandbox.
 #[derive(Debug, Args)]
 pub(crate) struct BehaviourArgs {
-    /// Answer as quickly as the machine can, or as slowly as AWS
-    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Latency::Instant)]
+    /// Latency of responses: the machine's own, or that of AWS
+    #[arg(long, value_enum, value_name = "LATENCY", default_value_t = Latency::Instant)]
     pub(crate) latency: Latency,
-    /// What AWS's times are multiplied with: 0.1 is ten times as fast
+    /// Factor for the AWS latency: 0.1 is ten times as fast
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = time_scale)]
     pub(crate) time_scale: f64,
-    /// What the jitter of AWS's times is drawn from
+    /// Random seed for the jitter of the AWS latency
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Hold IAM users to their policies, as roles always are
+    /// Enforce the policies of IAM users; those of roles are always enforced
     #[arg(long)]
     pub(crate) enforce_iam: bool,
-    /// Compile the function in builds, with this machine's Rust toolchain
+    /// Compile the function in builds with this machine's Rust toolchain
     #[arg(long)]
     pub(crate) real_cargo: bool,
 }
@@ -401,7 +399,7 @@ fn time_scale(text: &str) -> Result<f64, String> {
 /// `completions`
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
-    /// Which shell
+    /// Shell
     #[arg(value_enum, value_name = "SHELL")]
     pub(crate) shell: clap_complete::Shell,
 }
@@ -409,7 +407,7 @@ pub(crate) struct CompletionsArgs {
 /// `man`
 #[derive(Debug, Args)]
 pub(crate) struct ManArgs {
-    /// Write thumbctl.1 and a page for each command into this directory
+    /// Directory for thumbctl.1 and the page of each command
     #[arg(value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
 }
@@ -421,12 +419,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_grammar_is_sound() {
+    fn command_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn every_command_that_is_shown_has_help_with_an_example() {
+    fn visible_commands_have_help_with_example() {
         for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Example"), "{} has no example", command.get_name());
@@ -435,8 +433,8 @@ mod tests {
     }
 
     #[test]
-    fn options_of_every_command_may_stand_behind_it() {
-        let cli = Cli::try_parse_from(["thumbctl", "deploy", "--region", "eu-west-1", "--yes"]).expect("good usage");
+    fn global_options_are_accepted_after_command() {
+        let cli = Cli::try_parse_from(["thumbctl", "deploy", "--region", "eu-west-1", "--yes"]).expect("valid usage");
         assert_eq!(cli.global.assignments()[0].value, "eu-west-1");
         assert!(cli.global.yes);
     }

@@ -1,4 +1,4 @@
-//! `thumbctl build-image`: what Terraform's configuration calls to have the function's image built.
+//! `thumbctl build-image`: builds the function's image for the Terraform configuration.
 
 use std::path::PathBuf;
 
@@ -13,21 +13,21 @@ use super::args::BuildImageArgs;
 use super::error::CliError;
 use super::interrupt::Interrupt;
 
-/// Runs a build of a project where the environment says, and waits for its end. No settings of the user's count: whoever
-/// calls it has said everything that is to be said.
+/// Runs a build of a project in the cloud of the environment variables, and waits for its end. Ignores the user's settings,
+/// since the caller sets everything by environment.
 pub(crate) async fn run(args: &BuildImageArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let endpoint_url = std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
     let settings = Settings { cloud: CloudChoice::Aws, endpoint_url, ..Settings::with_state_dir(PathBuf::new()) };
     let cloud = Cloud::connect(&settings).await.map_err(SessionError::from)?;
-    let orderly = interrupt.orderly();
-    let mut unread = None;
-    let mut say = |line: &str| {
+    let graceful = interrupt.graceful();
+    let mut output_error = None;
+    let mut print_line = |line: &str| {
         if let Err(error) = print(terminal_text!("{}\n", clean_line(line))) {
-            unread.get_or_insert(error);
+            output_error.get_or_insert(error);
         }
     };
-    match run_build(cloud.clients(), &args.project, orderly.token(), &mut say).await {
-        Ok(BuildEnd::Succeeded) => unread.map_or(Ok(()), |error| Err(error.into())),
+    match run_build(cloud.clients(), &args.project, graceful.token(), &mut print_line).await {
+        Ok(BuildEnd::Succeeded) => output_error.map_or(Ok(()), |error| Err(error.into())),
         Ok(BuildEnd::Cancelled) => Err(CliError::Interrupted),
         Err(failure) => Err(CliError::Failed(vec![failure])),
     }

@@ -1,4 +1,4 @@
-//! Questions before something is done that costs money or cannot be undone.
+//! Confirmation of actions that cost money or cannot be undone.
 
 use thumbctl_core::event::RunStarted;
 use thumbctl_core::resource::ResourceKind;
@@ -12,65 +12,65 @@ use super::input::Input;
 use super::style::Role;
 use super::table::{Cell, Column, Table};
 
-/// How a question is to be answered.
+/// How to confirm an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Consent {
-    /// `y` is enough.
+pub(crate) enum ConfirmMode {
+    /// By `y` or `yes`.
     Yes,
-    /// The whole word must be typed: somebody's money, or somebody's data.
-    WholeWord,
+    /// By `yes` only, where money or data is at risk.
+    FullWord,
 }
 
-impl Consent {
-    /// What a cloud is worth.
+impl ConfirmMode {
+    /// The mode for a cloud.
     pub(crate) fn in_cloud(label: &CloudLabel) -> Self {
         match label {
-            CloudLabel::Aws => Self::WholeWord,
+            CloudLabel::Aws => Self::FullWord,
             CloudLabel::Sandbox | CloudLabel::Endpoint(_) => Self::Yes,
         }
     }
 }
 
-/// Asks, after `about` has been shown. Ends the command if the answer is not yes.
+/// Shows `about` and asks the question. Ends the command unless confirmed.
 pub(crate) async fn confirm(
     context: &Context,
     about: TerminalText,
     question: &str,
-    consent: Consent,
+    consent: ConfirmMode,
 ) -> Result<(), CliError> {
     if context.yes {
         return Ok(());
     }
     if !Input::is_terminal() {
         return Err(CliError::usage(
-            format!("'{question}' cannot be asked: standard input is not a terminal"),
-            "pass --yes to answer it beforehand",
+            format!("cannot ask '{question}': standard input is not a terminal"),
+            "use --yes to confirm",
         ));
     }
     print_error(about);
     let keys = match consent {
-        Consent::Yes => "[y/N]",
-        Consent::WholeWord => "Type yes to go on:",
+        ConfirmMode::Yes => "[y/N]",
+        ConfirmMode::FullWord => "Type yes to confirm:",
     };
     print_error(terminal_text!("\n{} {} ", context.screen.err.paint(Role::Strong, question), keys));
     let answer = context.input.line().await.unwrap_or_default().trim().to_lowercase();
-    if answer == "yes" || (consent == Consent::Yes && answer == "y") {
+    if answer == "yes" || (consent == ConfirmMode::Yes && answer == "y") {
         return Ok(());
     }
-    print_error("Nothing was done.\n");
-    Err(CliError::AlreadyTold)
+    print_error("Nothing was changed.\n");
+    Err(CliError::AlreadyReported)
 }
 
-/// Says what is about to happen where, to which resources.
+/// The description of an action: cloud, account, region, identity and resources.
 pub(crate) fn announcement(
     context: &Context,
     session: &Session,
     started: &RunStarted,
-    what: &str,
+    title: &str,
     resources: &[(ResourceKind, String)],
 ) -> TerminalText {
     let palette = context.screen.err;
-    let mut place = Table::new([Column::text(""), Column::text("").shrinking()]);
+    let mut target = Table::new([Column::text(""), Column::text("").shrinking()]);
     for (label, value) in [
         ("cloud", session.label().to_string()),
         ("account", started.account.clone()),
@@ -78,7 +78,7 @@ pub(crate) fn announcement(
         ("as", session.identity().arn.clone()),
     ] {
         let role = if label == "cloud" { Role::Warn } else { Role::Plain };
-        place.row([Cell::new(Role::Quiet, label), Cell::new(role, value)]);
+        target.row([Cell::new(Role::Quiet, label), Cell::new(role, value)]);
     }
     let mut list = Table::new([Column::text(""), Column::text("").shrinking()]);
     for (kind, name) in resources {
@@ -87,8 +87,8 @@ pub(crate) fn announcement(
     let width = context.screen.table_width();
     terminal_text!(
         "{}\n\n{}\n{}",
-        palette.paint(Role::Strong, what),
-        place.render(width, palette),
+        palette.paint(Role::Strong, title),
+        target.render(width, palette),
         list.render(width, palette)
     )
 }

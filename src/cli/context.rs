@@ -1,4 +1,4 @@
-//! What every command is given.
+//! [`Context`]: the common parameters of all commands.
 
 use thumbctl_deploy::session::Session;
 use thumbctl_deploy::settings::Settings;
@@ -9,29 +9,29 @@ use super::input::Input;
 use super::interrupt::Interrupt;
 use super::screen::Screen;
 
-/// In which form output is written.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// For people.
+    /// Text.
     Text,
-    /// For programs: JSON, and nothing else on standard output.
+    /// JSON lines, the only output on standard output.
     Json,
 }
 
-/// What every command is given.
+/// The common parameters of all commands.
 #[derive(Debug)]
 pub(crate) struct Context {
     /// The settings.
     pub(crate) settings: Settings,
-    /// In which form output is written.
+    /// The output format.
     pub(crate) output: Output,
-    /// Whether every question is answered with yes.
+    /// Whether all questions are confirmed.
     pub(crate) yes: bool,
-    /// Whether causes are told.
+    /// Whether the causes of errors are shown.
     pub(crate) verbose: bool,
-    /// The signals.
+    /// The signal handler.
     pub(crate) interrupt: Interrupt,
-    /// The user.
+    /// Standard input.
     pub(crate) input: Input,
     /// The terminal.
     pub(crate) screen: Screen,
@@ -43,7 +43,7 @@ impl Context {
         Ok(Session::open(self.settings.clone()).await?)
     }
 
-    /// Whether output is for programs.
+    /// Whether the output format is JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.output == Output::Json
     }
@@ -53,7 +53,7 @@ impl Context {
         Ok(terminal::print(text)?)
     }
 
-    /// Writes one JSON value on a line of its own.
+    /// Writes a JSON value on one line.
     pub(crate) fn print_json(&self, value: &serde_json::Value) -> Result<(), CliError> {
         self.print(terminal::json_line(value).map_err(std::io::Error::from)?)
     }

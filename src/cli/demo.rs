@@ -1,4 +1,4 @@
-//! `thumbctl demo`: everything once, and then what took how long.
+//! `thumbctl demo`: deploys, uploads sample images, destroys, and shows the timings.
 
 use std::path::{Path, PathBuf};
 
@@ -12,81 +12,79 @@ use thumbctl_platform::text;
 
 use super::args::DemoArgs;
 use super::context::Context;
-use super::deploy::{ask_before_creating, deploy};
+use super::deploy::{confirm_creation, deploy};
 use super::destroy::destroy;
 use super::error::{self, CliError};
 use super::screen::Screen;
 use super::style::Role;
 use super::summary;
 use super::table::{Cell, Column, Table};
-use super::upload::send;
+use super::upload::upload;
 use super::watch::Watched;
 
-/// The deployment that the demonstration makes, unless another is named.
-pub(crate) fn own_name() -> Assignment {
+/// The demonstration's default deployment name.
+pub(crate) fn default_name() -> Assignment {
     Assignment { key: "name".into(), value: "demo".into(), origin: Origin::Flag("--name".into()) }
 }
 
-/// Deploys, sends the sample images, destroys; and says what took how long.
+/// Runs the demonstration.
 pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<(), CliError> {
     let session = context.session().await?;
-    // It destroys what it deployed; what somebody else deployed is not its to destroy.
+    // The demonstration must not destroy an existing deployment.
     if session.deployment()?.has_resources() {
         let name = &context.settings.name;
         return Err(CliError::usage(
-            format!("deployment '{name}' stands already, and the demonstration would destroy it"),
-            format!(
-                "`thumbctl destroy --name {name}` takes it down; --name chooses another name for the demonstration"
-            ),
+            format!("deployment '{name}' already exists, and the demonstration would destroy it"),
+            format!("destroy it with `thumbctl destroy --name {name}`, or use another --name"),
         ));
     }
     let prepared = session.prepare_deploy(Stride::Through).await?;
-    let afterwards = if args.keep { "" } else { ", and deletes them again" };
-    ask_before_creating(context, &session, &prepared, afterwards).await?;
+    let suffix = if args.keep { "" } else { ", to be deleted afterwards" };
+    confirm_creation(context, &session, &prepared, suffix).await?;
 
     let plan = prepared.started().plan.clone();
     let deployed = deploy(context, prepared, false).await;
-    let mut verdict = told(context, deployed.as_ref().ok(), &plan);
-    let mut sent = None;
+    let mut result = report_failures(context, deployed.as_ref().ok(), &plan);
+    let mut uploaded = None;
     if matches!(&deployed, Ok(watched) if watched.report.outcome == Outcome::Succeeded) {
-        match send_samples(context, &session, &args.save).await {
-            Ok((trial, watched)) => {
-                verdict = worse(verdict, told(context, Some(&watched), &trial));
-                sent = Some(watched);
+        match upload_samples(context, &session, &args.save).await {
+            Ok((plan, watched)) => {
+                result = result.and(report_failures(context, Some(&watched), &plan));
+                uploaded = Some(watched);
             }
-            Err(error) => verdict = worse(verdict, Err(error)),
+            Err(error) => result = result.and(Err(error)),
         }
     }
     let mut destroyed = None;
     if args.keep {
         let name = context.settings.name.as_str();
-        say(context, &format!("Everything is left standing; `thumbctl destroy --name {name}` takes it down."));
+        notify(context, &format!("The deployment is kept. To destroy it: `thumbctl destroy --name {name}`"));
     } else {
         if context.interrupt.happened() {
             let name = context.settings.name.as_str();
-            say(context, &format!("Cleaning up what was made; Ctrl-C leaves it to `thumbctl destroy --name {name}`."));
+            notify(context, &format!("Deleting the resources. After Ctrl-C, use `thumbctl destroy --name {name}`."));
         }
         match clean_up(context, &session).await {
             Ok(Some((plan, watched))) => {
-                verdict = worse(verdict, told(context, Some(&watched), &plan));
+                result = result.and(report_failures(context, Some(&watched), &plan));
                 destroyed = Some(watched);
             }
             Ok(None) => {}
-            Err(error) => verdict = worse(verdict, Err(error)),
+            Err(error) => result = result.and(Err(error)),
         }
     }
     if !context.is_json() {
-        report(context, deployed.as_ref().ok(), sent.as_ref(), destroyed.as_ref(), &args.save)?;
+        report(context, deployed.as_ref().ok(), uploaded.as_ref(), destroyed.as_ref(), &args.save)?;
     }
     if context.interrupt.happened() {
         return Err(CliError::Interrupted);
     }
     deployed?;
-    verdict
+    result
 }
 
-async fn send_samples(context: &Context, session: &Session, save: &Path) -> Result<(Plan, Watched), CliError> {
-    send(context, session, unpack_samples(save)?, save.to_owned()).await
+async fn upload_samples(context: &Context, session: &Session, save: &Path) -> Result<(Plan, Watched), CliError> {
+    upload(context, session, unpack_samples(save)?, save.to_owned()).await
 }
 
 async fn clean_up(context: &Context, session: &Session) -> Result<Option<(Plan, Watched)>, CliError> {
@@ -98,37 +96,29 @@ async fn clean_up(context: &Context, session: &Session) -> Result<Option<(Plan, 
     Ok(Some((plan, destroy(context, prepared).await?)))
 }
 
-/// Tells failures where they happen, since more comes after them.
-fn told(context: &Context, watched: Option<&Watched>, plan: &Plan) -> Result<(), CliError> {
+/// Reports the failures of a run at once, since other output follows.
+fn report_failures(context: &Context, watched: Option<&Watched>, plan: &Plan) -> Result<(), CliError> {
     let Some(watched) = watched else { return Ok(()) };
     match watched.verdict(plan) {
         Err(CliError::Failed(failures)) => {
             for failure in &failures {
-                error::tell(failure, context.verbose, context.screen);
+                error::report_failure(failure, context.verbose, context.screen);
             }
-            Err(CliError::AlreadyTold)
+            Err(CliError::AlreadyReported)
         }
-        verdict => verdict,
+        result => result,
     }
 }
 
-/// The first thing that went wrong counts; what went wrong after it is told at once.
-fn worse(first: Result<(), CliError>, second: Result<(), CliError>) -> Result<(), CliError> {
-    match (first, second) {
-        (Ok(()), second) => second,
-        (first, _) => first,
-    }
+fn notify(context: &Context, message: &str) {
+    print_error(terminal_text!("\n{}\n", context.screen.err.paint(Role::Warn, message)));
 }
 
-fn say(context: &Context, words: &str) {
-    print_error(terminal_text!("\n{}\n", context.screen.err.paint(Role::Warn, words)));
-}
-
-/// What took how long.
+/// Prints the timings.
 fn report(
     context: &Context,
     deployed: Option<&Watched>,
-    sent: Option<&Watched>,
+    uploaded: Option<&Watched>,
     destroyed: Option<&Watched>,
     save: &Path,
 ) -> Result<(), CliError> {
@@ -136,20 +126,20 @@ fn report(
     let width = context.screen.table_width();
     let heading = |words: &str| terminal_text!("\n{}\n\n", palette.paint(Role::Strong, words));
     if let Some(deployed) = deployed {
-        context.print(heading("Deploying"))?;
+        context.print(heading("Deployment"))?;
         context.print(summary::steps(&deployed.timing, palette, width))?;
     }
-    if let Some(sent) = sent {
+    if let Some(uploaded) = uploaded {
         context.print(heading("Thumbnails"))?;
-        context.print(summary::images(&sent.trial, palette, width))?;
-        let folder = std::path::absolute(save).unwrap_or_else(|_| save.to_owned());
-        let words = format!("  saved in {}, the originals in its folder originals", folder.display());
+        context.print(summary::images(&uploaded.test_upload, palette, width))?;
+        let dir = std::path::absolute(save).unwrap_or_else(|_| save.to_owned());
+        let words = format!("  saved in {}, the originals in its directory 'originals'", dir.display());
         context.print(terminal_text!("{}\n", palette.paint(Role::Quiet, &words)))?;
     }
-    context.print(heading("Altogether"))?;
-    let mut table = Table::new([Column::text(""), Column::figures("by the clock"), Column::figures("steps")]);
+    context.print(heading("Total"))?;
+    let mut table = Table::new([Column::text(""), Column::figures("elapsed"), Column::figures("steps")]);
     let (mut seconds, mut steps) = (0.0, 0);
-    for (what, watched) in [("deploy", deployed), ("images", sent), ("destroy", destroyed)] {
+    for (what, watched) in [("deploy", deployed), ("images", uploaded), ("destroy", destroyed)] {
         let Some(watched) = watched else { continue };
         seconds += watched.report.seconds;
         steps += watched.timing.bars.len();
@@ -164,7 +154,7 @@ fn report(
     context.print(table.render(width.or(Some(Screen::size().0)), palette))
 }
 
-/// Writes the sample images beside where their thumbnails go, so that both can be looked at.
+/// Writes the sample images into the thumbnails' directory, for comparison.
 fn unpack_samples(save: &Path) -> Result<Vec<PathBuf>, CliError> {
     let dir = save.join("originals");
     let unwritable = |error: std::io::Error| {

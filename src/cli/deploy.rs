@@ -9,27 +9,27 @@ use thumbctl_platform::terminal::{TerminalText, terminal_text};
 use thumbctl_platform::text;
 
 use super::args::DeployArgs;
-use super::confirm::{Consent, announcement, confirm};
+use super::confirm::{ConfirmMode, announcement, confirm};
 use super::context::Context;
 use super::error::CliError;
-use super::gate::AskingGate;
+use super::gate::PromptGate;
 use super::screen::Screen;
 use super::style::Role;
 use super::summary;
 use super::watch::{Watched, watch};
 
-/// Deploys, or goes on deploying.
+/// Deploys, or resumes a deployment.
 pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliError> {
     let step_by_step = args.step && !context.yes;
     let mut settings = context.settings.clone();
     if step_by_step {
-        // One after another: what is asked about next must not depend on what still runs.
+        // One step at a time, so that the order of prompts is deterministic.
         settings.parallelism = std::num::NonZeroUsize::MIN;
     }
     let session = Session::open(settings).await?;
     let stride = if step_by_step { Stride::StepByStep } else { Stride::Through };
     let prepared = session.prepare_deploy(stride).await?;
-    ask_before_creating(context, &session, &prepared, "").await?;
+    confirm_creation(context, &session, &prepared, "").await?;
     let plan = prepared.started().plan.clone();
     let watched = deploy(context, prepared, step_by_step).await?;
     if !context.is_json() {
@@ -41,66 +41,66 @@ pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliE
     watched.verdict(&plan)
 }
 
-/// Runs a deployment and watches it.
+/// Runs a deployment and shows its progress.
 pub(crate) async fn deploy(context: &Context, prepared: Prepared, step_by_step: bool) -> Result<Watched, CliError> {
-    let orderly = context.interrupt.orderly();
-    let cancel = orderly.token();
-    let (running, asks) = if step_by_step {
-        let (gate, asks) = AskingGate::new();
-        (prepared.run(Arc::new(gate), cancel.clone()).await?, Some(asks))
+    let graceful = context.interrupt.graceful();
+    let cancel = graceful.token();
+    let (running, prompts) = if step_by_step {
+        let (gate, prompts) = PromptGate::new();
+        (prepared.run(Arc::new(gate), cancel.clone()).await?, Some(prompts))
     } else {
         (prepared.run(Arc::new(OpenGate), cancel.clone()).await?, None)
     };
-    watch(context, running, cancel, asks).await
+    watch(context, running, cancel, prompts).await
 }
 
-/// Asks before anything is created, except in the sandbox, where nothing costs anything.
-pub(crate) async fn ask_before_creating(
+/// Confirms the creation of resources, except in the sandbox, which costs nothing.
+pub(crate) async fn confirm_creation(
     context: &Context,
     session: &Session,
     prepared: &Prepared,
-    afterwards: &str,
+    suffix: &str,
 ) -> Result<(), CliError> {
     if *session.label() == CloudLabel::Sandbox {
         return Ok(());
     }
-    // The cloud is asked, not the journal: what somebody removed by hand would be created again.
-    let there = session.status().await?;
+    // Use the cloud's status, since manually deleted resources would be created again.
+    let existing = session.status().await?;
     let mut missing = prepared.resources();
-    missing.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.is_there()));
+    missing.retain(|(kind, _)| !existing.iter().any(|known| known.kind == *kind && known.presence.is_there()));
     if missing.is_empty() {
         return Ok(());
     }
-    let what = format!("This creates {} for real{afterwards}:", text::count(missing.len(), "resource"));
-    let about = announcement(context, session, prepared.started(), &what, &missing);
-    confirm(context, about, "Create them?", Consent::in_cloud(session.label())).await
+    let title = format!("Create {} {suffix}:", text::count(missing.len(), "resource"));
+    let about = announcement(context, session, prepared.started(), &title, &missing);
+    confirm(context, about, "Create them?", ConfirmMode::in_cloud(session.label())).await
 }
 
-/// What can be done now.
+/// The commands that can follow.
 fn next_steps(context: &Context, complete: bool) -> TerminalText {
     let palette = context.screen.out;
-    // What has made nothing yet is not known by its strategy: it has to be said again.
+    // A deployment without resources has no strategy yet, so the flag is needed again.
     let strategy = context.settings.strategy.filter(|_| !complete);
     let strategy = strategy.map(|strategy| format!(" --strategy {strategy}")).unwrap_or_default();
     let options = format!("{}{strategy}", name_option(context));
     let steps: &[(&str, &str)] = if complete {
-        &[("upload IMAGE", "try it"), ("status", "look at it"), ("destroy", "take it down")]
+        &[("upload IMAGE", "test it"), ("status", "show its resources"), ("destroy", "delete it")]
     } else {
-        &[("deploy", "go on"), ("destroy", "take down what is there")]
+        &[("deploy", "resume"), ("destroy", "delete existing resources")]
     };
     let mut out = TerminalText::from("\n");
-    for (command, why) in steps {
+    for (command, purpose) in steps {
         let command = format!("thumbctl {command}{options}");
         out.push(terminal_text!(
             "  {}  {}\n",
             palette.paint(Role::Busy, &text::fit(&command, 24 + options.len())),
-            why
+            purpose
         ));
     }
     out
 }
 
-/// ` --name NAME` where the deployment is not the one that is meant without it.
+/// ` --name NAME`, unless the deployment has the default name.
 pub(crate) fn name_option(context: &Context) -> String {
     let name = context.settings.name.as_str();
     if name == thumbctl_deploy::settings::DEFAULT_NAME { String::new() } else { format!(" --name {name}") }

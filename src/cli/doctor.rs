@@ -21,10 +21,10 @@ use super::error::CliError;
 use super::style::{self, Palette, Role};
 use super::table::{Cell, Column, Table};
 
-/// How long another program may take to say its version.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The timeout for reading another program's version.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What was looked at, and what came of it.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 struct Check {
     what: &'static str,
@@ -34,15 +34,15 @@ struct Check {
     todo: Option<String>,
 }
 
-/// How something is.
+/// The verdict of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Verdict {
-    /// It is there.
+    /// The requirement is met.
     Ok,
-    /// It is not there, and something can be done without it.
+    /// An optional requirement is missing.
     Warn,
-    /// It is not there, and nothing works without it.
+    /// A necessary requirement is missing.
     Missing,
 }
 
@@ -60,7 +60,7 @@ impl Check {
     }
 }
 
-/// Looks at everything, and says what to do about what is missing.
+/// Runs all checks and shows how to fix what is missing.
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let strategy = strategy_of(&context.settings);
     let mut checks = vec![configuration(&context.settings, strategy), state_directory(&context.settings.state_dir)];
@@ -78,19 +78,19 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
         context.print_json(&serde_json::json!({ "ok": missing == 0, "checks": checks }))?;
     } else {
         context.print(table(&checks, context.screen.out, context.screen.table_width()))?;
-        let words = match missing {
-            0 => format!("{} Ready: `thumbctl demo` shows everything once.", style::DONE),
-            _ => format!("{} {} needed and missing.", style::FAILED, text::count(missing, "thing")),
+        let message = match missing {
+            0 => format!("{} Ready. To see a demonstration: `thumbctl demo`", style::DONE),
+            _ => format!("{} {} missing.", style::FAILED, text::count(missing, "requirement")),
         };
         let role = if missing == 0 { Role::Good } else { Role::Bad };
-        context.print(terminal_text!("\n  {}\n", context.screen.out.paint(role, &words)))?;
+        context.print(terminal_text!("\n  {}\n", context.screen.out.paint(role, &message)))?;
     }
-    if missing == 0 { Ok(()) } else { Err(CliError::AlreadyTold) }
+    if missing == 0 { Ok(()) } else { Err(CliError::AlreadyReported) }
 }
 
 fn table(checks: &[Check], palette: Palette, width: Option<usize>) -> TerminalText {
     let mut table = Table::new([Column::text(""), Column::text(""), Column::text("")]);
-    let room = width.unwrap_or(120).saturating_sub(26).max(30);
+    let columns = width.unwrap_or(120).saturating_sub(26).max(30);
     for check in checks {
         let (sign, role) = match check.verdict {
             Verdict::Ok => (style::DONE, Role::Good),
@@ -99,11 +99,11 @@ fn table(checks: &[Check], palette: Palette, width: Option<usize>) -> TerminalTe
         };
         let mut sign = Cell::new(role, sign);
         let mut what = Cell::new(Role::Strong, check.what);
-        for line in text::wrap(&text::clean(&check.found), room) {
+        for line in text::wrap(&text::clean(&check.found), columns) {
             table.row([std::mem::take(&mut sign), std::mem::take(&mut what), line.into()]);
         }
         for (index, line) in
-            check.todo.iter().flat_map(|todo| text::wrap(&text::clean(todo), room.saturating_sub(2))).enumerate()
+            check.todo.iter().flat_map(|todo| text::wrap(&text::clean(todo), columns.saturating_sub(2))).enumerate()
         {
             let arrow = if index == 0 { "→" } else { " " };
             table.row([Cell::default(), Cell::default(), Cell::new(Role::Quiet, format!("{arrow} {line}"))]);
@@ -112,42 +112,42 @@ fn table(checks: &[Check], palette: Palette, width: Option<usize>) -> TerminalTe
     table.render(width, palette)
 }
 
-/// By which way `deploy` would go on: as what stands was made, as is asked for, or the default.
+/// The strategy of the next deploy: that of the deployment, the configured one, or the default.
 fn strategy_of(settings: &Settings) -> StrategyKind {
     let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
     let mut deployment = Deployment::new(settings.name.clone());
-    // A journal that cannot be read says nothing here; the commands that need it say why.
+    // Other commands report an unreadable journal.
     let read = journal.each(|event| deployment.apply(&event));
-    let standing = deployment.origin().filter(|_| read.is_ok() && deployment.has_resources());
-    standing.map(|origin| origin.strategy).or(settings.strategy).unwrap_or(DEFAULT_STRATEGY)
+    let origin = deployment.origin().filter(|_| read.is_ok() && deployment.has_resources());
+    origin.map(|origin| origin.strategy).or(settings.strategy).unwrap_or(DEFAULT_STRATEGY)
 }
 
 fn configuration(settings: &Settings, strategy: StrategyKind) -> Check {
-    // Were it wrong, we would not have come here.
+    // Invalid settings have been reported before.
     let file = Settings::usual_file(&|name| std::env::var_os(name));
-    let words = match file.filter(|file| file.exists()) {
+    let source = match file.filter(|file| file.exists()) {
         Some(file) => file.display().to_string(),
-        None => "defaults; no configuration file in the usual place".to_owned(),
+        None => "defaults, without a configuration file".to_owned(),
     };
-    Check::ok("settings", format!("{words}; deployment '{}', strategy {}", settings.name, strategy))
+    Check::ok("settings", format!("{source}; deployment '{}', strategy {}", settings.name, strategy))
 }
 
 fn state_directory(dir: &Path) -> Check {
     const WHAT: &str = "state directory";
     let probe = dir.join(format!(".doctor-{}", std::process::id()));
-    let tried = private_fs::create_dir_all(dir)
-        .and_then(|()| private_fs::write(&probe, b"can this be written?"))
+    let result = private_fs::create_dir_all(dir)
+        .and_then(|()| private_fs::write(&probe, b"writable"))
         .and_then(|()| std::fs::remove_file(&probe));
-    match tried {
-        Ok(()) => Check::ok(WHAT, format!("{} can be written", dir.display())),
+    match result {
+        Ok(()) => Check::ok(WHAT, format!("{} is writable", dir.display())),
         Err(error) => {
-            let todo = "make it writable, or choose another with --state-dir or THUMBCTL_STATE_DIR";
-            Check::missing(WHAT, format!("{} cannot be written: {error}", dir.display()), Some(todo.to_owned()))
+            let todo = "make it writable, or use another --state-dir or THUMBCTL_STATE_DIR";
+            Check::missing(WHAT, format!("{} is not writable: {error}", dir.display()), Some(todo.to_owned()))
         }
     }
 }
 
-/// Who we are in the chosen cloud, where, and whether we may read what is there.
+/// Checks identity, region and read permissions in the selected cloud.
 async fn cloud(context: &Context) -> Vec<Check> {
     let settings = &context.settings;
     let is_sandbox = settings.cloud == CloudChoice::Sandbox;
@@ -161,9 +161,9 @@ async fn cloud(context: &Context) -> Vec<Check> {
     let source = if is_sandbox { "the sandbox's own".to_owned() } else { credentials_source(settings) };
     vec![
         match session.label() {
-            CloudLabel::Sandbox => Check::ok("cloud", "sandbox: it started, and costs nothing"),
-            CloudLabel::Aws => Check::ok("cloud", "aws: what is created there costs money"),
-            CloudLabel::Endpoint(url) => Check::ok("cloud", format!("the endpoint {url}")),
+            CloudLabel::Sandbox => Check::ok("cloud", "sandbox: running, at no cost"),
+            CloudLabel::Aws => Check::ok("cloud", "aws: resources cost money"),
+            CloudLabel::Endpoint(url) => Check::ok("cloud", format!("endpoint {url}")),
         },
         Check::ok(
             "credentials",
@@ -174,26 +174,26 @@ async fn cloud(context: &Context) -> Vec<Check> {
     ]
 }
 
-/// Where credentials most likely come from; never what they are.
+/// The likely source of the credentials.
 fn credentials_source(settings: &Settings) -> String {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     match &settings.profile {
         Some(profile) => format!("from profile '{profile}'"),
         None if set("AWS_ACCESS_KEY_ID") => "from environment variables".to_owned(),
         None if set("AWS_WEB_IDENTITY_TOKEN_FILE") => "from a web identity token".to_owned(),
-        None => "from the default profile, or this machine's role".to_owned(),
+        None => "from the default profile or the machine's role".to_owned(),
     }
 }
 
-/// Looks for a deployment's leftovers, as `destroy --purge` would: it asks every service, and changes nothing.
+/// Searches all services for leftover resources, as `destroy --purge` does, without changes.
 async fn permissions(session: &Session) -> Check {
     const WHAT: &str = "permissions";
     match session.check_reading().await {
-        Ok(()) => Check::ok(WHAT, "all services answer; whether creating is allowed shows only when it is done"),
+        Ok(()) => Check::ok(WHAT, "read access to all services; write access is not checked"),
         Err(error) => Check::missing(
             WHAT,
             Failure::from_error(&error).to_string(),
-            error.hint().or_else(|| Some("the README has a policy document with all that is needed".to_owned())),
+            error.hint().or_else(|| Some("see the policy document with all permissions in the README".to_owned())),
         ),
     }
 }
@@ -201,16 +201,16 @@ async fn permissions(session: &Session) -> Check {
 async fn sandbox(settings: &Settings) -> Check {
     let settings = Settings { cloud: CloudChoice::Sandbox, endpoint_url: None, ..settings.clone() };
     match Session::open(settings).await {
-        Ok(_) => Check::ok("sandbox", "it starts: --cloud sandbox tries everything without an account"),
+        Ok(_) => Check::ok("sandbox", "available: --cloud sandbox needs no account"),
         Err(error) => Check::warn(
             "sandbox",
             Failure::from_error(&error).to_string(),
-            error.hint().unwrap_or_else(|| "only --cloud sandbox needs it".to_owned()),
+            error.hint().unwrap_or_else(|| "needed for --cloud sandbox only".to_owned()),
         ),
     }
 }
 
-/// Which Terraform there is; where the strategy needs it, with its provider, which may have to be fetched.
+/// Checks Terraform and, if the strategy needs it, its provider, which may have to be downloaded.
 async fn terraform(context: &Context, strategy: StrategyKind) -> Check {
     const WHAT: &str = "terraform";
     let settings = &context.settings;
@@ -219,37 +219,35 @@ async fn terraform(context: &Context, strategy: StrategyKind) -> Check {
         Ok(program) => program,
         Err(error) if needed => return Check::missing(WHAT, error.to_string(), error.hint()),
         Err(error) => {
-            return Check::warn(WHAT, error.to_string(), "only the terraform strategy needs it; the others do not");
+            return Check::warn(WHAT, error.to_string(), "needed for the terraform strategy only");
         }
     };
-    let said = format!("{} {} at {}", found.name(), found.version, found.path.display());
+    let program = format!("{} {} at {}", found.name(), found.version, found.path.display());
     if !needed {
-        return Check::ok(WHAT, said);
+        return Check::ok(WHAT, program);
     }
     let prepared = match Session::open(settings.clone()).await {
         Ok(session) => {
-            let orderly = context.interrupt.orderly();
-            session.prepare_terraform(orderly.token()).await
+            let graceful = context.interrupt.graceful();
+            session.prepare_terraform(graceful.token()).await
         }
-        // Told by the check of the cloud.
-        Err(_) => return Check::ok(WHAT, said),
+        // The cloud check reports the error.
+        Err(_) => return Check::ok(WHAT, program),
     };
     match prepared {
         Ok(Ok(providers)) => {
             let providers: Vec<String> = providers.iter().map(|(name, version)| format!("{name} {version}")).collect();
-            let check = Check::ok(WHAT, format!("{said}, with {}", providers.join(", ")));
+            let check = Check::ok(WHAT, format!("{program}, with {}", providers.join(", ")));
             match found.untested(&settings.terraform) {
-                Some(what) => {
-                    Check::warn(WHAT, check.found, format!("thumbctl is not tested with {what}; it should work"))
-                }
+                Some(untested) => Check::warn(WHAT, check.found, format!("untested with {untested}; it should work")),
                 None => check,
             }
         }
-        Ok(Err(failure)) => Check::missing(WHAT, format!("{said}, but {failure}"), failure.hint),
+        Ok(Err(failure)) => Check::missing(WHAT, format!("{program}, but {failure}"), failure.hint),
         Err(SessionError::Journal(JournalError::Locked { .. })) => {
-            Check::ok(WHAT, format!("{said}; its provider was not looked at, since somebody works on the deployment"))
+            Check::ok(WHAT, format!("{program}; provider not checked: the deployment is in use"))
         }
-        Err(error) => Check::missing(WHAT, format!("{said}, but {error}"), error.hint()),
+        Err(error) => Check::missing(WHAT, format!("{program}, but {error}"), error.hint()),
     }
 }
 
@@ -258,41 +256,41 @@ async fn python(settings: &Settings, strategy: StrategyKind) -> Check {
         Some(version) => Check::ok("python3", version),
         None if settings.cloud == CloudChoice::Sandbox && strategy == StrategyKind::Cloudformation => Check::missing(
             "python3",
-            "it was not found, and the sandbox runs the cloudformation strategy's macro by it",
-            Some("install Python 3 with the system's package manager, or take --strategy sdk".to_owned()),
+            "not found, but needed for the CloudFormation macro in the sandbox",
+            Some("install Python 3 with the system's package manager, or use --strategy sdk".to_owned()),
         ),
         None => Check::warn(
             "python3",
-            "it was not found",
-            "only the cloudformation strategy needs it in the sandbox, for its macro; install Python 3 with the system's package manager",
+            "not found",
+            "needed for --strategy cloudformation in the sandbox only; install Python 3 with the system's package manager",
         ),
     }
 }
 
-/// The first line of what a program says its version is; none if it is not there or does not answer.
+/// The first line of a program's version output; `None` if it is missing or does not respond.
 async fn version_of(program: &str, argument: &str) -> Option<String> {
     let mut command = tokio::process::Command::new(program);
     command.arg(argument).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok()?;
+    let output = tokio::time::timeout(VERSION_TIMEOUT, command.output()).await.ok()?.ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().next().filter(|_| output.status.success())?;
     Some(text::clean(line.trim()))
 }
 
-/// What pictures the terminal can show, by what it says of itself; asking it would take long.
+/// Checks the terminal's colours and graphics by its environment, since querying it is slow.
 fn terminal(variable: &dyn Fn(&str) -> Option<String>) -> Check {
     let term = variable("TERM").unwrap_or_default();
     let program = variable("TERM_PROGRAM").unwrap_or_default();
     let has = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     let graphics =
         if has("KITTY_WINDOW_ID") || term.contains("kitty") || term.contains("ghostty") || program == "ghostty" {
-            "pictures by kitty's protocol"
+            "pictures by the kitty protocol"
         } else if matches!(program.as_str(), "iTerm.app" | "WezTerm") || has("WEZTERM_EXECUTABLE") {
-            "pictures by iTerm2's protocol"
+            "pictures by the iTerm2 protocol"
         } else if term.contains("sixel") || term.starts_with("foot") || term.starts_with("mlterm") {
             "pictures by sixel"
         } else {
-            "pictures as half blocks, which every terminal can show"
+            "pictures as half blocks"
         };
     let colours = match variable("COLORTERM").as_deref() {
         Some("truecolor" | "24bit") => "16 million colours",
@@ -302,8 +300,8 @@ fn terminal(variable: &dyn Fn(&str) -> Option<String>) -> Check {
     match term.as_str() {
         "" | "dumb" => Check::warn(
             "terminal",
-            "none, or one that cannot move its cursor",
-            "set TERM to what it is; plain lines are written until then",
+            "none, or without cursor control",
+            "set TERM to its type; until then output is plain lines",
         ),
         term => Check::ok("terminal", format!("{term}: {colours}; {graphics}")),
     }
@@ -318,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_is_known_by_its_environment() {
+    fn terminal_is_detected_from_environment() {
         assert!(found(&[("TERM", "xterm-kitty")]).contains("kitty"));
         assert!(found(&[("TERM", "xterm-256color"), ("TERM_PROGRAM", "iTerm.app")]).contains("iTerm2"));
         assert!(

@@ -1,4 +1,4 @@
-//! How a command fails, and what it reports about that.
+//! [`CliError`]: why a command failed, and how this is reported.
 
 use std::io;
 use std::process::ExitCode;
@@ -13,60 +13,60 @@ use super::screen::Screen;
 use super::style::Role;
 use crate::log_file::LogFileError;
 
-/// Why a command did not end well.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum CliError {
-    /// It was called wrongly, or its settings are wrong.
+    /// Invalid usage or settings.
     Usage(Failure),
-    /// It failed, in one way or several.
+    /// One or more failures.
     Failed(Vec<Failure>),
-    /// It failed, and all is said.
-    AlreadyTold,
-    /// The user stopped it.
+    /// A failure that has already been reported.
+    AlreadyReported,
+    /// Interrupted by the user.
     Interrupted,
-    /// Its output could not be written.
+    /// The output could not be written.
     Output(io::Error),
 }
 
 impl CliError {
-    /// A wrong call, and what to do instead.
+    /// Creates an error of invalid usage, with a hint.
     pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage(Failure::new(message).with_hint(hint))
     }
 
-    /// A failure in one sentence.
+    /// Creates a failure with a message only.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self::Failed(vec![Failure::new(message)])
     }
 
-    /// Says what went wrong, and gives the exit code for it.
+    /// Reports the error and returns its exit code.
     pub(crate) fn report(self, verbose: bool, screen: Screen) -> ExitCode {
         tracing::error!(error = ?self, "ended");
         match self {
             Self::Usage(failure) => {
-                tell(&failure, verbose, screen);
+                report_failure(&failure, verbose, screen);
                 ExitCode::from(2)
             }
             Self::Failed(failures) => {
                 for failure in &failures {
-                    tell(failure, verbose, screen);
+                    report_failure(failure, verbose, screen);
                 }
                 ExitCode::FAILURE
             }
-            Self::AlreadyTold => ExitCode::FAILURE,
+            Self::AlreadyReported => ExitCode::FAILURE,
             Self::Interrupted => ExitCode::from(130),
-            // Whoever read our output has enough of it.
+            // A closed pipe is no error.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Self::Output(error) => {
-                tell(&Failure::new(format!("cannot write to standard output: {error}")), verbose, screen);
+                report_failure(&Failure::new(format!("cannot write to standard output: {error}")), verbose, screen);
                 ExitCode::FAILURE
             }
         }
     }
 }
 
-/// One failure on standard error: what, why (if asked for), what to do.
-pub(crate) fn tell(failure: &Failure, verbose: bool, screen: Screen) {
+/// Prints a failure to standard error: its message, its causes if `verbose`, its hint.
+pub(crate) fn report_failure(failure: &Failure, verbose: bool, screen: Screen) {
     let mut text = labelled(screen.err.paint(Role::Bad, "error:"), &failure.message);
     if verbose {
         for cause in &failure.causes {
@@ -80,7 +80,7 @@ pub(crate) fn tell(failure: &Failure, verbose: bool, screen: Screen) {
     print_error(text);
 }
 
-/// A text behind its label. Its further lines are indented, so that none of them looks like one of ours.
+/// A text after its label. Further lines are indented, so that they cannot imitate a label.
 fn labelled(label: TerminalText, text: &str) -> TerminalText {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let mut labelled = terminal_text!("{} {}\n", label, lines.next().unwrap_or_default());

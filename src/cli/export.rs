@@ -1,4 +1,4 @@
-//! `thumbctl export`: what a strategy is made of, to be read, changed and deployed by hand.
+//! `thumbctl export`: writes a strategy's files for manual deployment.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -7,21 +7,21 @@ use thumbctl_deploy::assets;
 use thumbctl_deploy::strategy::terraform::configuration;
 use thumbctl_platform::terminal::{json_line, print, terminal_text};
 
-use super::args::{ExportArgs, Exported};
+use super::args::{ExportArgs, ExportStrategy};
 use super::context::Output;
 use super::error::CliError;
 
-/// A file's name and what is in it.
+/// A file's name and content.
 type File = (Cow<'static, str>, Cow<'static, [u8]>);
 
-/// Writes the files of a strategy into a folder. Files of other content that are there already are left alone.
+/// Writes the files of a strategy into a directory. Fails if one exists with different content.
 pub(crate) fn run(args: &ExportArgs, output: Output) -> Result<(), CliError> {
-    let files = files(args.what)?;
+    let files = files(args.files)?;
     let dir = &args.dir;
-    if let Some((differs, _)) = files.iter().find(|file| is_another(dir, file)) {
+    if let Some((differs, _)) = files.iter().find(|file| has_other_content(dir, file)) {
         return Err(CliError::usage(
-            format!("{} is there already, and is not what would be written", dir.join(&**differs).display()),
-            "choose another folder; nothing was written",
+            format!("{} already exists with different content", dir.join(&**differs).display()),
+            "use another directory; nothing was written",
         ));
     }
     let unwritable = |error: std::io::Error| CliError::failed(format!("cannot write to {}: {error}", dir.display()));
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &ExportArgs, output: Output) -> Result<(), CliError> {
     let names: Vec<&str> = files.iter().map(|(name, _)| &**name).collect();
     let readme = dir.join("README.md");
     print(terminal_text!(
-        "{} in {}\n{} says how to deploy them by hand.\n",
+        "{} in {}\nFor manual deployment see {}.\n",
         names.join(", "),
         dir.display(),
         readme.display()
@@ -47,30 +47,30 @@ pub(crate) fn run(args: &ExportArgs, output: Output) -> Result<(), CliError> {
     Ok(())
 }
 
-fn unzipped(error: impl std::fmt::Display) -> CliError {
+fn zip_error(error: impl std::fmt::Display) -> CliError {
     CliError::failed(format!("cannot zip the function's source: {error}"))
 }
 
-fn files(what: Exported) -> Result<Vec<File>, CliError> {
-    match what {
-        Exported::Cloudformation => {
+fn files(strategy: ExportStrategy) -> Result<Vec<File>, CliError> {
+    match strategy {
+        ExportStrategy::Cloudformation => {
             let templates = assets::cloudformation_files()
                 .iter()
                 .map(|(name, content)| (Cow::Borrowed(*name), Cow::Borrowed(*content)));
-            let source = assets::function_zip().map_err(unzipped)?;
+            let source = assets::function_zip().map_err(zip_error)?;
             Ok(templates.chain([("function.zip".into(), Cow::Owned(source))]).collect())
         }
-        Exported::Terraform => {
-            let files = configuration().map_err(unzipped)?;
+        ExportStrategy::Terraform => {
+            let files = configuration().map_err(zip_error)?;
             Ok(files.into_iter().map(|(name, content)| (name.into(), Cow::Owned(content))).collect())
         }
     }
 }
 
-/// Whether a file of this name is there and holds something else, or is no file.
-fn is_another(dir: &Path, (name, content): &File) -> bool {
+/// Whether a file of this name exists with other content, or is not a file.
+fn has_other_content(dir: &Path, (name, content): &File) -> bool {
     match std::fs::read(dir.join(&**name)) {
-        Ok(there) => there != **content,
+        Ok(existing) => existing != **content,
         Err(error) => error.kind() != std::io::ErrorKind::NotFound && error.kind() != std::io::ErrorKind::NotADirectory,
     }
 }

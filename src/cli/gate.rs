@@ -1,4 +1,4 @@
-//! Step by step: a gate that says what the next step does and why, and asks.
+//! Step-by-step mode: a gate that explains each step and asks before it runs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,97 +11,97 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::style::{self, Palette, Role};
 
-/// The gate. It asks through a channel, since the screen belongs to whoever watches the run.
+/// A gate that prompts the user through a channel, since the run's watcher owns the screen.
 #[derive(Debug)]
-pub(crate) struct AskingGate {
-    asks: mpsc::Sender<Ask>,
-    open: AtomicBool,
+pub(crate) struct PromptGate {
+    prompts: mpsc::Sender<StepPrompt>,
+    run_all: AtomicBool,
 }
 
-/// A step that waits for the user.
+/// A prompt for a step.
 #[derive(Debug)]
-pub(crate) struct Ask {
+pub(crate) struct StepPrompt {
     step: Step,
-    /// Where the answer goes.
-    pub(crate) reply: oneshot::Sender<Answer>,
+    /// Receives the reply.
+    pub(crate) reply: oneshot::Sender<StepReply>,
 }
 
-/// What the user says.
+/// The user's reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// Do this step.
-    Go,
-    /// Do this one and all others without asking.
-    All,
-    /// Do no more.
+pub(crate) enum StepReply {
+    /// Run this step.
+    Run,
+    /// Run this and all other steps without prompts.
+    RunAll,
+    /// Stop the run.
     Stop,
 }
 
-impl Answer {
-    /// Takes a line that the user typed; none if it is no answer. The end of input is an end of everything.
-    pub(crate) fn read(line: Option<&str>) -> Option<Self> {
+impl StepReply {
+    /// Parses an input line; `None` if it is invalid. The end of input stops the run.
+    pub(crate) fn parse(line: Option<&str>) -> Option<Self> {
         match line.map(|line| line.trim().to_lowercase()).as_deref() {
-            Some("" | "y" | "yes") => Some(Self::Go),
-            Some("a" | "all") => Some(Self::All),
+            Some("" | "y" | "yes") => Some(Self::Run),
+            Some("a" | "all") => Some(Self::RunAll),
             Some("q" | "quit" | "n" | "no") | None => Some(Self::Stop),
             Some(_) => None,
         }
     }
 }
 
-impl AskingGate {
-    /// A gate, and where its questions come out.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Ask>) {
-        let (asks, questions) = mpsc::channel(1);
-        (Self { asks, open: AtomicBool::new(false) }, questions)
+impl PromptGate {
+    /// Creates a gate and the receiver of its prompts.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<StepPrompt>) {
+        let (sender, receiver) = mpsc::channel(1);
+        (Self { prompts: sender, run_all: AtomicBool::new(false) }, receiver)
     }
 }
 
 #[async_trait]
-impl Gate for AskingGate {
+impl Gate for PromptGate {
     async fn pass(&self, step: &Step) -> GateDecision {
-        if self.open.load(Ordering::SeqCst) {
+        if self.run_all.load(Ordering::SeqCst) {
             return GateDecision::Start;
         }
-        let (reply, answer) = oneshot::channel();
-        if self.asks.send(Ask { step: step.clone(), reply }).await.is_err() {
+        let (reply, receiver) = oneshot::channel();
+        if self.prompts.send(StepPrompt { step: step.clone(), reply }).await.is_err() {
             return GateDecision::Stop;
         }
-        match answer.await {
-            Ok(Answer::Go) => GateDecision::Start,
-            Ok(Answer::All) => {
-                self.open.store(true, Ordering::SeqCst);
+        match receiver.await {
+            Ok(StepReply::Run) => GateDecision::Start,
+            Ok(StepReply::RunAll) => {
+                self.run_all.store(true, Ordering::SeqCst);
                 GateDecision::Start
             }
-            Ok(Answer::Stop) | Err(_) => GateDecision::Stop,
+            Ok(StepReply::Stop) | Err(_) => GateDecision::Stop,
         }
     }
 }
 
-impl Ask {
-    /// The step that waits.
+impl StepPrompt {
+    /// The step's id.
     pub(crate) fn step(&self) -> &StepId {
         &self.step.id
     }
 
-    /// What is shown: the step, why it is needed, what it calls, what its change set says; the last line is the question.
+    /// The lines of the prompt: title, reason, calls and planned changes; the last line is the question.
     pub(crate) fn card(&self, changes: &[String], width: usize, palette: Palette) -> Vec<TerminalText> {
-        let room = width.saturating_sub(12).clamp(20, 90);
+        let columns = width.saturating_sub(12).clamp(20, 90);
         let mut lines = vec![TerminalText::default()];
-        let title = palette.paint(Role::Strong, &text::cut(&text::clean(&self.step.title), room));
-        lines.push(terminal_text!("  {} {}", palette.paint(Role::Busy, style::BEGUN), title));
+        let title = palette.paint(Role::Strong, &text::cut(&text::clean(&self.step.title), columns));
+        lines.push(terminal_text!("  {} {}", palette.paint(Role::Busy, style::STARTED), title));
         for (label, words) in [("why", self.step.why.clone()), ("calls", self.step.calls.join(", "))] {
-            for (index, line) in text::wrap(&words, room).into_iter().enumerate() {
+            for (index, line) in text::wrap(&words, columns).into_iter().enumerate() {
                 let label = if index == 0 { label } else { "" };
                 lines.push(terminal_text!("    {} {}", palette.paint(Role::Quiet, &text::fit(label, 6)), line));
             }
         }
         for (index, change) in changes.iter().enumerate() {
             let label = if index == 0 { "plan" } else { "" };
-            let change = text::cut(&text::clean(change), room);
+            let change = text::cut(&text::clean(change), columns);
             lines.push(terminal_text!("    {} {}", palette.paint(Role::Quiet, &text::fit(label, 6)), change));
         }
-        let keys = palette.paint(Role::Busy, "Enter: do it · a: do all the rest · q: stop");
+        let keys = palette.paint(Role::Busy, "Enter: run step · a: run all · q: stop");
         lines.push(terminal_text!("    {} {} ", keys, palette.paint(Role::Busy, ">")));
         lines
     }
@@ -112,30 +112,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn enter_goes_on_and_the_end_of_input_stops() {
-        assert_eq!(Answer::read(Some("")), Some(Answer::Go));
-        assert_eq!(Answer::read(Some(" A ")), Some(Answer::All));
-        assert_eq!(Answer::read(Some("q")), Some(Answer::Stop));
-        assert_eq!(Answer::read(None), Some(Answer::Stop));
-        assert_eq!(Answer::read(Some("what?")), None);
+    fn enter_runs_step_and_end_of_input_stops() {
+        assert_eq!(StepReply::parse(Some("")), Some(StepReply::Run));
+        assert_eq!(StepReply::parse(Some(" A ")), Some(StepReply::RunAll));
+        assert_eq!(StepReply::parse(Some("q")), Some(StepReply::Stop));
+        assert_eq!(StepReply::parse(None), Some(StepReply::Stop));
+        assert_eq!(StepReply::parse(Some("what?")), None);
     }
 
     #[tokio::test]
-    async fn after_all_the_gate_asks_no_more() {
-        let (gate, mut questions) = AskingGate::new();
+    async fn gate_does_not_prompt_after_run_all() {
+        let (gate, mut prompts) = PromptGate::new();
         let step = Step::new("a", "A", "");
-        let (passage, ()) = tokio::join!(gate.pass(&step), async {
-            let ask = questions.recv().await.expect("a question");
-            ask.reply.send(Answer::All).expect("the gate waits");
+        let (decision, ()) = tokio::join!(gate.pass(&step), async {
+            let prompt = prompts.recv().await.expect("a prompt");
+            prompt.reply.send(StepReply::RunAll).expect("the gate waits");
         });
-        assert_eq!(passage, GateDecision::Start);
+        assert_eq!(decision, GateDecision::Start);
         assert_eq!(gate.pass(&step).await, GateDecision::Start);
     }
 
     #[tokio::test]
-    async fn a_gate_that_nobody_answers_stops() {
-        let (gate, questions) = AskingGate::new();
-        drop(questions);
+    async fn gate_without_receiver_stops() {
+        let (gate, prompts) = PromptGate::new();
+        drop(prompts);
         assert_eq!(gate.pass(&Step::new("a", "A", "")).await, GateDecision::Stop);
     }
 }

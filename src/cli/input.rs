@@ -1,4 +1,4 @@
-//! What the user types: lines of standard input, read by a thread of their own, since nothing can interrupt a read.
+//! Lines of standard input, read by a separate thread, since a read cannot be interrupted.
 
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::Arc;
@@ -12,12 +12,12 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Whether somebody is there to be asked.
+    /// Whether standard input is a terminal.
     pub(crate) fn is_terminal() -> bool {
         io::stdin().is_terminal()
     }
 
-    /// The next line without its line break; none when there are no more. Giving up waiting loses nothing.
+    /// The next line without its line break; `None` at the end. Cancel-safe.
     pub(crate) async fn line(&self) -> Option<String> {
         let mut lines = self.lines.lock().await;
         let receiver = lines.get_or_insert_with(|| {

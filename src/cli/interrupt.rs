@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first cancels in order what can be cancelled in order, the second stops at once.
+//! Ctrl-C and SIGTERM: the first cancels gracefully where possible, the second exits at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,73 +8,73 @@ use tokio_util::sync::CancellationToken;
 
 use thumbctl_platform::terminal::print_error;
 
-/// The exit code of what the user stopped.
+/// The exit code of an interrupted command.
 const INTERRUPTED: i32 = 130;
 
-/// Hears the signals.
+/// The signal handler.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt {
     cancelled: CancellationToken,
-    orderly: Arc<AtomicBool>,
+    is_graceful: Arc<AtomicBool>,
 }
 
-/// While it lives, the first signal cancels instead of stopping at once.
+/// While it exists, the first signal cancels gracefully instead of exiting.
 #[derive(Debug)]
-pub(crate) struct Orderly {
-    orderly: Arc<AtomicBool>,
+pub(crate) struct GracefulCancel {
+    is_graceful: Arc<AtomicBool>,
     token: CancellationToken,
 }
 
 impl Interrupt {
-    /// Begins to listen.
+    /// Installs the handler.
     ///
     /// # Errors
-    /// When the system does not let us.
+    /// When the system refuses.
     pub(crate) fn listen() -> std::io::Result<Self> {
         let mut interrupts = signal(SignalKind::interrupt())?;
         let mut terminations = signal(SignalKind::terminate())?;
-        let this = Self { cancelled: CancellationToken::new(), orderly: Arc::default() };
-        let heard = this.clone();
+        let this = Self { cancelled: CancellationToken::new(), is_graceful: Arc::default() };
+        let handler = this.clone();
         tokio::spawn(async move {
             loop {
                 tokio::select! {
                     _ = interrupts.recv() => {}
                     _ = terminations.recv() => {}
                 }
-                if heard.cancelled.is_cancelled() || !heard.orderly.load(Ordering::SeqCst) {
-                    // The terminal has just written ^C where the cursor was.
+                if handler.cancelled.is_cancelled() || !handler.is_graceful.load(Ordering::SeqCst) {
+                    // The terminal has just printed ^C.
                     print_error("\n");
                     std::process::exit(INTERRUPTED);
                 }
-                heard.cancelled.cancel();
+                handler.cancelled.cancel();
             }
         });
         Ok(this)
     }
 
-    /// Says that from now on there is something that can be cancelled in order. What begins after a signal, such as the
-    /// cleaning up, is not cancelled by that signal; the next one stops it at once.
-    pub(crate) fn orderly(&self) -> Orderly {
-        self.orderly.store(true, Ordering::SeqCst);
+    /// Enables graceful cancellation. An operation that starts after a signal, such as the cleanup, is not cancelled by it;
+    /// the next signal exits at once.
+    pub(crate) fn graceful(&self) -> GracefulCancel {
+        self.is_graceful.store(true, Ordering::SeqCst);
         let token = if self.cancelled.is_cancelled() { CancellationToken::new() } else { self.cancelled.child_token() };
-        Orderly { orderly: Arc::clone(&self.orderly), token }
+        GracefulCancel { is_graceful: Arc::clone(&self.is_graceful), token }
     }
 
-    /// Whether a signal has come.
+    /// Whether a signal was received.
     pub(crate) fn happened(&self) -> bool {
         self.cancelled.is_cancelled()
     }
 }
 
-impl Orderly {
-    /// Is cancelled by the signal.
+impl GracefulCancel {
+    /// The token that the signal cancels.
     pub(crate) fn token(&self) -> &CancellationToken {
         &self.token
     }
 }
 
-impl Drop for Orderly {
+impl Drop for GracefulCancel {
     fn drop(&mut self) {
-        self.orderly.store(false, Ordering::SeqCst);
+        self.is_graceful.store(false, Ordering::SeqCst);
     }
 }

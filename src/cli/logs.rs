@@ -12,102 +12,104 @@ use thumbctl_deploy::session::{Session, SessionError};
 use thumbctl_platform::terminal::{TerminalText, json_line, print_error, terminal_text};
 use thumbctl_platform::text;
 
-use super::args::{LogsArgs, Whose};
+use super::args::{LogName, LogsArgs};
 use super::context::Context;
 use super::error::CliError;
 use super::style::Role;
 
-/// Between two looks at a log that has nothing new: the first, and the most that it grows to.
-const FIRST_LOOK: Duration = Duration::from_millis(250);
-const LAST_LOOK: Duration = Duration::from_secs(2);
+/// The initial and the maximum delay between polls of a log without new lines.
+const MIN_DELAY: Duration = Duration::from_millis(250);
+const MAX_DELAY: Duration = Duration::from_secs(2);
 
-/// Where a log's lines come from.
+/// The source of a log's lines.
 enum Log {
-    /// The cloud keeps it; with the session that reaches it.
-    Kept(Box<(LogFollower, Session)>),
-    /// Only a run's journal has it.
-    Told { log: JournalLogReader, journal: DeploymentJournal, is_over: bool },
+    /// The cloud, with the session to access it.
+    Cloud(Box<(LogFollower, Session)>),
+    /// A run's journal.
+    Journal { log: JournalLogReader, journal: DeploymentJournal, is_over: bool },
 }
 
-/// Shows a log, and goes on showing it if asked to.
+/// Shows a log, and follows it if requested.
 pub(crate) async fn run(context: &Context, args: &LogsArgs) -> Result<(), CliError> {
-    let (mut log, source) = match args.whose {
-        Whose::Build => {
+    let (mut log, source) = match args.log {
+        LogName::Build => {
             let session = context.session().await?;
-            (Some(Log::Kept(Box::new((session.build_log().await?, session)))), LogSource::Build)
+            (Some(Log::Cloud(Box::new((session.build_log().await?, session)))), LogSource::Build)
         }
-        Whose::Function => {
+        LogName::Function => {
             let session = context.session().await?;
-            (Some(Log::Kept(Box::new((session.function_log().await?, session)))), LogSource::Function)
+            (Some(Log::Cloud(Box::new((session.function_log().await?, session)))), LogSource::Function)
         }
-        Whose::Stack => (Log::told(context, LogSource::Stack, args.follow).await?, LogSource::Stack),
-        Whose::Terraform => (Log::told(context, LogSource::Terraform, args.follow).await?, LogSource::Terraform),
+        LogName::Stack => (Log::from_journal(context, LogSource::Stack, args.follow).await?, LogSource::Stack),
+        LogName::Terraform => {
+            (Log::from_journal(context, LogSource::Terraform, args.follow).await?, LogSource::Terraform)
+        }
     };
     let mut shown = 0_usize;
-    let mut pause = FIRST_LOOK;
+    let mut delay = MIN_DELAY;
     while let Some(log) = &mut log {
         let lines = log.next().await?;
-        let quiet = lines.is_empty();
+        let is_idle = lines.is_empty();
         let mut out = TerminalText::default();
         for line in &lines {
             out.push(formatted(context, source, line)?);
         }
         context.print(out)?;
         shown += lines.len();
-        if log.is_over() || (quiet && !args.follow) {
+        if log.is_over() || (is_idle && !args.follow) {
             break;
         }
-        if quiet {
-            // Ctrl-C ends the program here: nothing is under way.
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LAST_LOOK);
+        if is_idle {
+            // Ctrl-C exits here, since no operation is in progress.
+            tokio::time::sleep(delay).await;
+            delay = (delay * 2).min(MAX_DELAY);
         } else {
-            pause = FIRST_LOOK;
+            delay = MIN_DELAY;
         }
     }
     if log.is_none() {
-        print_error(terminal_text!("No run of '{}' has anything of {}.\n", context.settings.name, whose(source)));
+        print_error(terminal_text!("No run of '{}' has a log of {}.\n", context.settings.name, source_label(source)));
     } else if shown == 0 {
-        print_error(terminal_text!("The log of {} is empty.\n", whose(source)));
+        print_error(terminal_text!("The log of {} is empty.\n", source_label(source)));
     }
     Ok(())
 }
 
-/// Whose log it is, in words.
-fn whose(source: LogSource) -> &'static str {
+/// LogName log it is, in words.
+fn source_label(source: LogSource) -> &'static str {
     match source {
         LogSource::Build => "the build",
         LogSource::Function => "the function",
-        LogSource::Stack => "CloudFormation's stacks",
+        LogSource::Stack => "the CloudFormation stacks",
         LogSource::Terraform => "Terraform",
     }
 }
 
 impl Log {
-    async fn told(context: &Context, source: LogSource, follow: bool) -> Result<Option<Self>, CliError> {
+    async fn from_journal(context: &Context, source: LogSource, follow: bool) -> Result<Option<Self>, CliError> {
         let settings = &context.settings;
         let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
-        // What is about to begin is what is meant; Ctrl-C ends the program here.
-        let mut is_told = false;
+        // Wait for a pending run; Ctrl-C exits here.
+        let mut is_reported = false;
         while follow && journal.is_run_pending().map_err(SessionError::from)? {
             let holder = journal.holder().map_err(SessionError::from)?.unwrap_or_default();
-            if !std::mem::replace(&mut is_told, true) {
-                print_error(terminal_text!("Waiting until {} begins.\n", holder));
+            if !std::mem::replace(&mut is_reported, true) {
+                print_error(terminal_text!("Waiting for {} to start its run.\n", holder));
             }
-            tokio::time::sleep(FIRST_LOOK).await;
+            tokio::time::sleep(MIN_DELAY).await;
         }
         let log = journal.newest_log(source).map_err(SessionError::from)?;
-        Ok(log.map(|log| Self::Told { log, journal, is_over: false }))
+        Ok(log.map(|log| Self::Journal { log, journal, is_over: false }))
     }
 
     async fn next(&mut self) -> Result<Vec<LogLine>, CliError> {
         match self {
-            Self::Kept(kept) => Ok(kept.0.next().await.map_err(SessionError::from)?),
-            Self::Told { log, journal, is_over } => {
-                // Asked first: what a run that is over, or whose process died, has said is there to be read.
-                let is_under_way = journal.holder().map_err(SessionError::from)?.is_some();
+            Self::Cloud(cloud) => Ok(cloud.0.next().await.map_err(SessionError::from)?),
+            Self::Journal { log, journal, is_over } => {
+                // Check the lock first, so that the last lines of a finished or killed run are read.
+                let is_running = journal.holder().map_err(SessionError::from)?.is_some();
                 let lines = log.read().map_err(SessionError::from)?;
-                *is_over = log.has_ended() || (!is_under_way && lines.is_empty());
+                *is_over = log.has_ended() || (!is_running && lines.is_empty());
                 Ok(lines)
             }
         }
@@ -115,8 +117,8 @@ impl Log {
 
     fn is_over(&self) -> bool {
         match self {
-            Self::Kept(kept) => kept.0.finished(),
-            Self::Told { is_over, .. } => *is_over,
+            Self::Cloud(cloud) => cloud.0.finished(),
+            Self::Journal { is_over, .. } => *is_over,
         }
     }
 }

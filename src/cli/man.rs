@@ -10,7 +10,7 @@ use super::error::CliError;
 /// Prints the manual page, or writes one for the program and each command into a directory.
 pub(crate) fn run(args: &ManArgs) -> Result<(), CliError> {
     let mut program = Cli::command();
-    // Gives every command the options that all commands have.
+    // Propagates the global options to the commands.
     program.build();
     let Some(dir) = &args.dir else {
         let mut page = Vec::new();

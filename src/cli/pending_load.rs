@@ -1,9 +1,8 @@
-//! A saved state that is being loaded: the sandbox's part and the journals change together, also when the process is
-//! killed in between.
+//! The load of a saved state: the sandbox's state and the journals are replaced together, even if the process is killed.
 //!
-//! What is loaded is unpacked into a directory of its own, `saved/.loading-…`, which is locked for as long as its process
-//! lives. Before the sandbox's state is replaced, `load.json` there lists which journals change with it; the new state bears
-//! the load's id. So the next command sees whether the replacement has happened, and completes or removes the rest.
+//! The saved state is unpacked into a directory `saved/.loading-…`, which its process locks. Before the sandbox's state is
+//! replaced, `load.json` records which journals change with it, and the new state contains the load's id. The next command
+//! can thus detect whether the replacement has happened, and completes or removes the rest.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -19,17 +18,17 @@ use thumbctl_deploy::strategy::terraform::STATE_FILES;
 use thumbctl_platform::private_fs;
 use thumbctl_sandbox::{LoadOutcome, load_outcome, mark_load};
 
-/// The parts of a saved state, as directories in its archive.
+/// The directories in a saved state's archive.
 pub(super) const SANDBOX: &str = "sandbox";
 pub(super) const DEPLOYMENTS: &str = "deployments";
-/// The name of a load's directory begins with this.
+/// The prefix of a load directory's name.
 const PREFIX: &str = ".loading-";
-/// The file that lists which journals change with the state.
+/// The file that records which journals change with the state.
 const RECORD: &str = "load.json";
-/// A directory without a record may be one whose process is about to lock it.
+/// The age at which a directory without a record is stale; a newer one may be about to be locked.
 const STALE: Duration = Duration::from_secs(60);
 
-/// Which journals change with the sandbox's state.
+/// The record of a load: the journals that change with the sandbox's state.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     id: String,
@@ -44,12 +43,12 @@ struct Record {
 /// The directory in which a saved state is unpacked and from which it is loaded.
 pub(super) struct LoadDir {
     dir: TempDir,
-    /// Shows other commands that this load is in progress.
+    /// Marks this load as in progress.
     _lock: File,
 }
 
 impl LoadDir {
-    /// Creates one in the directory of saved states, where the disk is the same.
+    /// Creates one in the directory of saved states, on the same file system.
     pub(super) fn create(saved: &Path) -> io::Result<Self> {
         private_fs::create_dir_all(saved)?;
         let dir = private_fs::temporary_dir(PREFIX, saved)?;
@@ -62,7 +61,7 @@ impl LoadDir {
         self.dir.path()
     }
 
-    /// Writes down what goes with the sandbox's state, before that is replaced. Returns the load's id.
+    /// Records which journals change, before the sandbox's state is replaced. Returns the load's id.
     pub(super) fn record(
         &self,
         data_dir: &Path,
@@ -85,7 +84,7 @@ impl LoadDir {
         Ok(id)
     }
 
-    /// Changes the journals, once the sandbox's state is the new one.
+    /// Replaces the journals, after the sandbox's state.
     pub(super) fn complete(self, journals: &JournalStore) -> Result<(), JournalError> {
         #[cfg(debug_assertions)]
         thumbctl_platform::failpoint::at("journals-next");
@@ -94,13 +93,13 @@ impl LoadDir {
             None => Ok(()),
         };
         if completed.is_err() {
-            self.leave();
+            self.keep();
         }
         completed
     }
 
     /// Keeps the directory, so that a later command completes the load.
-    pub(super) fn leave(self) {
+    pub(super) fn keep(self) {
         let _ = self.dir.keep();
     }
 }
@@ -121,7 +120,7 @@ pub(crate) async fn recover(state_dir: &Path) -> Result<(), JournalError> {
 }
 
 async fn recover_one(dir: &Path, journals: &JournalStore) -> Result<(), JournalError> {
-    // Removed meanwhile, or in progress.
+    // Removed in the meantime, or in progress.
     let Ok(lock) = File::open(dir) else { return Ok(()) };
     if let Err(TryLockError::WouldBlock | TryLockError::Error(_)) = lock.try_lock() {
         return Ok(());
@@ -130,7 +129,7 @@ async fn recover_one(dir: &Path, journals: &JournalStore) -> Result<(), JournalE
         Some(record) => match load_outcome(&record.data_dir, &record.id).await {
             LoadOutcome::Loaded => {
                 let names: Vec<&DeploymentName> = record.replaced.iter().chain(&record.loaded).collect();
-                // A command that works on one of them comes first.
+                // A command that uses one of them has priority.
                 let locks: Result<Vec<DeploymentLock>, JournalError> =
                     sorted(names).iter().map(|name| journals.deployment(name).lock()).collect();
                 let _locks = match locks {
@@ -146,13 +145,13 @@ async fn recover_one(dir: &Path, journals: &JournalStore) -> Result<(), JournalE
         None => LoadOutcome::Undecided,
     };
     if outcome != LoadOutcome::Undecided {
-        // What stays is tried again by the next command.
+        // The next command retries a failed removal.
         let _ = fs::remove_dir_all(dir);
     }
     Ok(())
 }
 
-/// Does nothing that was done already.
+/// Replaces the journals; idempotent.
 fn complete(dir: &Path, record: &Record, journals: &JournalStore) -> Result<(), JournalError> {
     for name in record.replaced.iter().filter(|name| !record.loaded.contains(name)) {
         journals.deployment(name).archive(STATE_FILES)?;
@@ -162,7 +161,7 @@ fn complete(dir: &Path, record: &Record, journals: &JournalStore) -> Result<(), 
         journals.deployment(name).import_runs(&deployments.join(name.as_str()), STATE_FILES)?;
     }
     #[cfg(debug_assertions)]
-    thumbctl_platform::failpoint::at("journals-adopted");
+    thumbctl_platform::failpoint::at("journals-imported");
     Ok(())
 }
 

@@ -13,15 +13,15 @@ use super::error::CliError;
 use super::screen::Screen;
 use super::style::{Palette, Role};
 
-/// Shows what `deploy` would do.
+/// Shows the plan of `deploy`.
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let session = context.session().await?;
     let preview = session.plan_preview()?;
     if preview.strategy == StrategyKind::Terraform {
-        print_error("Terraform plans; it starts its provider for that, which takes a few seconds.\n");
+        print_error("Running terraform plan, which takes a few seconds.\n");
     }
-    let orderly = context.interrupt.orderly();
-    let look = session.look(orderly.token()).await?;
+    let graceful = context.interrupt.graceful();
+    let look = session.look(graceful.token()).await?;
     if context.interrupt.happened() {
         return Err(CliError::Interrupted);
     }
@@ -44,22 +44,19 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
                 session.region()
             )
         ),
-        palette.paint(
-            Role::Quiet,
-            "This command creates nothing. A new deployment draws its own names; those here show their form."
-        ),
+        palette.paint(Role::Quiet, "This command creates nothing. A new deployment gets new names in this form."),
     );
     let depths = preview.plan.depths();
     let waves = depths.values().max().map_or(0, |deepest| deepest + 1);
     for wave in 0..waves {
-        let words = match wave {
-            0 => "needs nothing, starts at once".to_owned(),
-            _ => "each starts as soon as what it needs is there".to_owned(),
+        let description = match wave {
+            0 => "no dependencies, starts at once".to_owned(),
+            _ => "each starts when its dependencies are done".to_owned(),
         };
         out.push(terminal_text!(
             "\n{} {}\n",
             palette.paint(Role::Strong, &format!("Wave {}", wave + 1)),
-            palette.paint(Role::Quiet, &words)
+            palette.paint(Role::Quiet, &description)
         ));
         for step in preview.plan.steps().iter().filter(|step| depths[&step.id] == wave) {
             out.push(step_text(step, &preview, palette, width));
@@ -81,7 +78,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
         }
     }
     out.push(terminal_text!(
-        "\n{}, {}, {}. `thumbctl deploy` does them.\n",
+        "\n{}, {}, {}. To run them: `thumbctl deploy`\n",
         text::count(preview.plan.steps().len(), "step"),
         text::count(waves, "wave"),
         text::count(preview.documents.len(), "policy document"),
@@ -89,7 +86,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     context.print(out)
 }
 
-/// What Terraform says that it would do.
+/// The changes of Terraform's plan.
 fn terraform_text(look: &Look, palette: Palette) -> TerminalText {
     let mut out = terminal_text!(
         "\n{} {}\n\n",
@@ -104,42 +101,43 @@ fn terraform_text(look: &Look, palette: Palette) -> TerminalText {
     out
 }
 
-/// How much a plan of Terraform's does, in words.
+/// The summary of a Terraform plan.
 pub(crate) fn terraform_summary(summary: &Summary) -> String {
     let Summary { add, change, import, remove } = *summary;
     if summary.total() == 0 {
-        return "no changes: everything is as the configuration has it".to_owned();
+        return "no changes: the resources match the configuration".to_owned();
     }
     let parts = [(add, "to add"), (change, "to change"), (import, "to import"), (remove, "to destroy")];
-    let said: Vec<String> =
+    let labels: Vec<String> =
         parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    said.join(", ")
+    labels.join(", ")
 }
 
 fn step_text(step: &Step, preview: &Preview, palette: Palette, width: usize) -> TerminalText {
-    let room = width.saturating_sub(14).max(20);
+    let columns = width.saturating_sub(14).max(20);
     let mut out = terminal_text!("\n  {}\n", palette.paint(Role::Busy, &step.title));
     let name = step.resource.map(|kind| preview.names.of(kind)).unwrap_or_default();
-    let makes = preview.template_resources.iter().filter(|(id, _)| *id == step.id).flat_map(|(_, resources)| resources);
-    let makes: Vec<String> = makes.map(|(name, kind)| format!("{name} ({kind})")).collect();
+    let created =
+        preview.template_resources.iter().filter(|(id, _)| *id == step.id).flat_map(|(_, resources)| resources);
+    let created: Vec<String> = created.map(|(name, kind)| format!("{name} ({kind})")).collect();
     let after: Vec<&str> = step.needs.iter().map(|id| title(&preview.plan, id)).collect();
     let rows = [
         ("name", name),
-        ("makes", makes.join(", ")),
+        ("creates", created.join(", ")),
         ("why", step.why.clone()),
         ("after", after.join("; ")),
         ("calls", step.calls.join(", ")),
     ];
-    for (label, words) in rows {
-        for (index, line) in text::wrap(&words, room).into_iter().enumerate() {
+    for (label, value) in rows {
+        for (index, line) in text::wrap(&value, columns).into_iter().enumerate() {
             let label = if index == 0 { label } else { "" };
-            out.push(terminal_text!("    {} {}\n", palette.paint(Role::Quiet, &text::fit(label, 6)), line));
+            out.push(terminal_text!("    {} {}\n", palette.paint(Role::Quiet, &text::fit(label, 7)), line));
         }
     }
     out
 }
 
-/// Changes of Terraform's as JSON.
+/// Terraform changes as JSON.
 pub(crate) fn changes_json(changes: &[Change]) -> Vec<serde_json::Value> {
     let one = |change: &Change| json!({ "address": change.address, "type": change.resource_type, "action": change.action, "reason": change.reason });
     changes.iter().map(one).collect()

@@ -29,20 +29,20 @@ pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliE
         return sandbox_state::run(context, command).await;
     }
     keep_files_private();
-    // The one that the other commands look for.
-    let usual = sandbox_options(&context.settings).map_err(SessionError::from)?.data_dir;
+    // The directory that other commands use.
+    let default_dir = sandbox_options(&context.settings).map_err(SessionError::from)?.data_dir;
     let data_dir = match args.data_dir {
         _ if args.ephemeral => DataDir::Ephemeral,
         Some(dir) => DataDir::Kept(std::path::absolute(&dir).unwrap_or(dir)),
-        None => DataDir::Kept(usual.clone()),
+        None => DataDir::Kept(default_dir.clone()),
     };
     let keys = access_key(args.access_key, args.access_key_file.as_deref())?;
-    let orderly = context.interrupt.orderly();
-    let cancelled = orderly.token().clone();
+    let graceful = context.interrupt.graceful();
+    let cancelled = graceful.token().clone();
     let options = ServeOptions {
         data_dir,
         port: Some(args.port).filter(|&port| port != 0),
-        announce_in: Some(usual),
+        announce_in: Some(default_dir),
         attached: false,
         on_ready: Some(greeting(context)),
         on_request: Some(call_log(context)),
@@ -53,25 +53,25 @@ pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliE
         faults: faults(args.fault, args.faults)?,
     };
     sandbox::serve(options).await.map_err(failed)?;
-    // A signal is how a server ends: nothing was interrupted.
+    // A signal is the normal end of a server.
     print_error(if args.ephemeral {
-        "\nThe sandbox has stopped; what was in it is gone.\n"
+        "\nThe sandbox has stopped; its data is deleted.\n"
     } else {
-        "\nThe sandbox has stopped; what was in it is kept.\n"
+        "\nThe sandbox has stopped; its data is kept.\n"
     });
     Ok(())
 }
 
-/// Serves the commands that have joined: the process that `join_or_start` starts. It needs no settings, and it must not
-/// fail because somebody's are wrong.
+/// Serves attached commands, as the process started by `join_or_start`. It reads no settings, so that invalid ones cannot
+/// make it fail.
 pub(crate) async fn run_attached(args: SandboxArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let Some(dir) = args.data_dir else {
-        return Err(CliError::usage("an attached sandbox needs a data directory", "pass --data-dir DIR"));
+        return Err(CliError::usage("an attached sandbox needs a data directory", "use --data-dir DIR"));
     };
     keep_files_private();
     let keys = access_key(args.access_key, args.access_key_file.as_deref())?;
-    let orderly = interrupt.orderly();
-    let cancelled = orderly.token().clone();
+    let graceful = interrupt.graceful();
+    let cancelled = graceful.token().clone();
     let options = ServeOptions {
         data_dir: DataDir::Kept(dir),
         port: Some(args.port).filter(|&port| port != 0),
@@ -88,16 +88,16 @@ pub(crate) async fn run_attached(args: SandboxArgs, interrupt: &Interrupt) -> Re
     sandbox::serve(options).await.map_err(failed)
 }
 
-/// The access key that the user has chosen, if any.
+/// The user's access key, if any.
 fn access_key(argument: Option<AccessKey>, file: Option<&Path>) -> Result<Option<AccessKey>, CliError> {
     let variable = std::env::var_os(access_key::VARIABLE);
     if variable.is_some() {
         process_setup::hide_environment();
     }
-    access_key::chosen(argument, file, variable)
+    access_key::configured(argument, file, variable)
 }
 
-/// From here on, no file that this process creates is for anybody but its user.
+/// Makes new files of this process private to its user.
 fn keep_files_private() {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }
@@ -106,7 +106,7 @@ fn faults(mut rules: Vec<FaultRule>, file: Option<PathBuf>) -> Result<Vec<FaultR
     let read = |file: PathBuf| sandbox::read_faults(&file);
     let more = file.map(read).transpose().map_err(|error| {
         let mut failure = Failure::from_error(&error);
-        // What is wrong in the file is what its writer wants to know.
+        // The causes describe the error in the file.
         failure.message = failure.to_string();
         failure.causes.clear();
         CliError::Usage(failure)
@@ -128,22 +128,22 @@ fn greeting(context: &Context) -> OnReady {
             ("AWS_ACCESS_KEY_ID", endpoint.access_key.as_str()),
             ("AWS_SECRET_ACCESS_KEY", endpoint.secret_key.as_str()),
             ("AWS_REGION", region.as_str()),
-            // The name that boto3 and the AWS CLI before version 2 know.
+            // For boto3 and AWS CLI version 1.
             ("AWS_DEFAULT_REGION", region.as_str()),
         ];
         if json {
             let exports: serde_json::Map<_, _> =
                 exports.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-            // If nothing reads it, the sandbox serves all the same.
+            // A closed pipe does not stop the sandbox.
             let _ = json_line(&json!({ "endpoint": endpoint.url, "environment": exports })).map(print);
             return;
         }
-        let words = format!("The sandbox answers at {}", endpoint.url);
-        print_error(terminal_text!("{}\n\n", palette.paint(Role::Strong, &words)));
+        let message = format!("The sandbox is ready at {}", endpoint.url);
+        print_error(terminal_text!("{}\n\n", palette.paint(Role::Strong, &message)));
         let lines = exports.iter().map(|(name, value)| terminal_text!("export {}={}\n", name, value));
-        // If nobody reads them, the sandbox serves all the same.
+        // A closed pipe does not stop the sandbox.
         let _ = print(TerminalText::join(lines, ""));
-        print_error("\nCalls are shown as they come. Ctrl-C stops it.\n\n");
+        print_error("\nCalls are listed below. To stop the sandbox: Ctrl-C\n\n");
     })
 }
 

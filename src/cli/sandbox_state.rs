@@ -1,7 +1,7 @@
-//! `thumbctl sandbox reset`, `save`, `load` and `saved`: the sandbox as a whole, and the journals of what stands in it.
+//! `thumbctl sandbox reset`, `save`, `load` and `saved`: the sandbox's state, and the journals of its deployments.
 //!
-//! A saved state is one file, so that an instructor can hand it on: the sandbox's data, and the journals of the deployments
-//! that stand in it, without which nobody would know their names.
+//! A saved state is one file that can be shared: the sandbox's data, and the journals of its deployments, which contain
+//! their names.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -26,25 +26,25 @@ use thumbctl_sandbox::{
 use thumbctl_sandbox_protocol::data_dir_in_use;
 
 use super::args::{SandboxCommand, SavedState};
-use super::confirm::{Consent, confirm};
+use super::confirm::{ConfirmMode, confirm};
 use super::context::Context;
 use super::error::CliError;
 use super::pending_load::{DEPLOYMENTS, LoadDir, SANDBOX};
 use super::table::{Column, Table};
 
-/// Why the state cannot be saved, loaded or emptied.
+/// Why the state cannot be saved, loaded or reset.
 #[derive(Debug, thiserror::Error)]
 enum StateError {
-    #[error("there is no saved state at {}: `thumbctl sandbox saved` lists those that have a name", .0.display())]
+    #[error("no saved state at {}: list named ones with `thumbctl sandbox saved`", .0.display())]
     NotSaved(PathBuf),
-    #[error("{} is not a state that `thumbctl sandbox save` has made: {source}", .file.display())]
+    #[error("{} is not a state saved by `thumbctl sandbox save`: {source}", .file.display())]
     NotAState { file: PathBuf, source: ArchiveError },
-    #[error("{} is not a state that `thumbctl sandbox save` has made: it has no directory '{part}'", .file.display())]
+    #[error("{} is not a state saved by `thumbctl sandbox save`: directory '{part}' is missing", .file.display())]
     Incomplete { file: PathBuf, part: &'static str },
-    #[error("{} cannot be loaded: its 'deployments/{name}/{journal}' {problem}; ask its author for another", .file.display())]
+    #[error("{} cannot be loaded: its 'deployments/{name}/{journal}' {problem}; ask its author for another copy", .file.display())]
     UnreadableJournal { file: PathBuf, name: DeploymentName, journal: String, problem: String },
     #[error(
-        "{} cannot be loaded: by its journals deployment '{name}' is not in the sandbox; ask its author for another",
+        "{} cannot be loaded: its deployment '{name}' is not in the sandbox; ask its author for another copy",
         .file.display()
     )]
     NotInSandbox { file: PathBuf, name: DeploymentName },
@@ -55,9 +55,9 @@ enum StateError {
     #[error("{} cannot be written", .file.display())]
     Unwritable { file: PathBuf, source: io::Error },
     #[error(
-        "deployment '{name}' stands in {cloud}, and the saved state has another of that name: it would not be found again; destroy it first, or use another --state-dir"
+        "deployment '{name}' in {cloud} has the same name as one in the saved state and would be lost: destroy it first, or use another --state-dir"
     )]
-    StandsElsewhere { name: DeploymentName, cloud: String },
+    ExistsElsewhere { name: DeploymentName, cloud: String },
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]
@@ -70,61 +70,61 @@ impl From<StateError> for CliError {
     }
 }
 
-/// Does what is asked for.
+/// Runs a command for the sandbox's state.
 pub(crate) async fn run(context: &Context, command: &SandboxCommand) -> Result<(), CliError> {
-    let desk = Desk::new(context)?;
+    let manager = StateManager::new(context)?;
     match command {
-        SandboxCommand::Reset => desk.reset().await,
-        SandboxCommand::Save(args) => desk.save(&args.state).await,
-        SandboxCommand::Load(args) => desk.load(&args.state).await,
-        SandboxCommand::Saved => desk.list(),
+        SandboxCommand::Reset => manager.reset().await,
+        SandboxCommand::Save(args) => manager.save(&args.state).await,
+        SandboxCommand::Load(args) => manager.load(&args.state).await,
+        SandboxCommand::Saved => manager.list(),
     }
 }
 
-/// Where everything is.
-struct Desk<'a> {
+/// The directories and journals of the sandbox's state.
+struct StateManager<'a> {
     context: &'a Context,
     journals: JournalStore,
-    /// The usual data directory of the sandbox.
-    usual: PathBuf,
-    /// The saved states that have a name.
+    /// The default data directory of the sandbox.
+    default_dir: PathBuf,
+    /// The directory of named saved states.
     saved: PathBuf,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> StateManager<'a> {
     fn new(context: &'a Context) -> Result<Self, CliError> {
         let state_dir = &context.settings.state_dir;
         Ok(Self {
             context,
             journals: JournalStore::new(state_dir),
-            usual: sandbox_options(&context.settings).map_err(SessionError::from)?.data_dir,
+            default_dir: sandbox_options(&context.settings).map_err(SessionError::from)?.data_dir,
             saved: state_dir.join("saved"),
         })
     }
 
     async fn reset(&self) -> Result<(), CliError> {
-        let there = self.in_sandbox()?;
-        let about = terminal_text!("This empties the sandbox{}.\n", with_deployments(&there));
-        confirm(self.context, about, "Empty it?", Consent::Yes).await?;
-        let _locks = self.lock(&there)?;
+        let current = self.in_sandbox()?;
+        let about = terminal_text!("Delete all data of the sandbox{}.\n", with_deployments(&current));
+        confirm(self.context, about, "Delete all data?", ConfirmMode::Yes).await?;
+        let _locks = self.lock(&current)?;
         self.change(StateChange::Reset).await?;
-        self.archive(&there)?;
-        self.tell("reset", None, &[], "The sandbox is empty.\n".into())
+        self.archive(&current)?;
+        self.report("reset", None, &[], "The sandbox is empty.\n".into())
     }
 
     async fn save(&self, state: &SavedState) -> Result<(), CliError> {
         let file = self.file(state);
         if file.exists() {
-            let about = terminal_text!("{} is there already.\n", file.display());
-            confirm(self.context, about, "Replace it?", Consent::Yes).await?;
+            let about = terminal_text!("{} already exists.\n", file.display());
+            confirm(self.context, about, "Replace it?", ConfirmMode::Yes).await?;
         }
         let names = self.in_sandbox()?;
-        // What is being worked on would be saved half done.
+        // A deployment in use would be saved incomplete.
         let _locks = self.lock(&names)?;
         let unwritable = |source| StateError::Unwritable { file: file.clone(), source };
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        private_fs::create_dir_all(folder).map_err(unwritable)?;
-        let parts = private_fs::temporary_dir(".saving-", folder).map_err(unwritable)?;
+        let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        private_fs::create_dir_all(dir).map_err(unwritable)?;
+        let parts = private_fs::temporary_dir(".saving-", dir).map_err(unwritable)?;
         let parts_dir = std::path::absolute(parts.path()).map_err(unwritable)?;
         self.change(StateChange::SaveTo(parts_dir.join(SANDBOX))).await?;
         private_fs::create_dir_all(&parts_dir.join(DEPLOYMENTS)).map_err(unwritable)?;
@@ -134,8 +134,8 @@ impl<'a> Desk<'a> {
         }
         pack(&parts_dir, &file, ArchiveLimits::default())
             .map_err(|source| StateError::Unsaveable { file: file.clone(), source })?;
-        let words = terminal_text!("Saved the sandbox{} as {}.\n", with_deployments(&names), file.display());
-        self.tell("save", Some(&file), &names, words)
+        let message = terminal_text!("Saved the sandbox{} as {}.\n", with_deployments(&names), file.display());
+        self.report("save", Some(&file), &names, message)
     }
 
     async fn load(&self, state: &SavedState) -> Result<(), CliError> {
@@ -155,53 +155,49 @@ impl<'a> Desk<'a> {
                 return Err(StateError::Incomplete { file, part }.into());
             }
         }
-        let coming = names_below(&deployments).map_err(unloadable)?;
-        self.check_journals(&file, &deployments, &coming)?;
-        self.refuse_what_stands_elsewhere(&coming)?;
-        let there = self.in_sandbox()?;
-        if !there.is_empty() {
-            let about = terminal_text!("This replaces the sandbox{}.\n", with_deployments(&there));
-            confirm(self.context, about, "Replace it?", Consent::Yes).await?;
+        let incoming = names_below(&deployments).map_err(unloadable)?;
+        self.check_journals(&file, &deployments, &incoming)?;
+        self.check_other_clouds(&incoming)?;
+        let current = self.in_sandbox()?;
+        if !current.is_empty() {
+            let about = terminal_text!("Replace the sandbox{}.\n", with_deployments(&current));
+            confirm(self.context, about, "Replace it?", ConfirmMode::Yes).await?;
         }
-        let mut all = there.clone();
-        all.extend(coming.iter().cloned());
+        let mut all = current.clone();
+        all.extend(incoming.iter().cloned());
         all.sort();
         all.dedup();
         let _locks = self.lock(&all)?;
-        self.replace(&file, parts, &there, &coming).await?;
-        let words = terminal_text!(
-            "The sandbox is as it was when {} was saved{}.\n",
-            file.display(),
-            with_deployments(&coming)
-        );
-        self.tell("load", Some(&file), &coming, words)
+        self.replace(&file, parts, &current, &incoming).await?;
+        let message = terminal_text!("Loaded the sandbox from {}{}.\n", file.display(), with_deployments(&incoming));
+        self.report("load", Some(&file), &incoming, message)
     }
 
-    /// Replaces the sandbox's state, and with it the journals. If that fails, both are as they were.
+    /// Replaces the sandbox's state and the journals; neither, if that fails.
     async fn replace(
         &self,
         file: &Path,
         parts: LoadDir,
-        there: &[DeploymentName],
-        coming: &[DeploymentName],
+        current: &[DeploymentName],
+        incoming: &[DeploymentName],
     ) -> Result<(), StateError> {
         let unloadable = |source| StateError::Unloadable { file: file.to_owned(), source };
-        let data_dir = data_dir_in_use(&self.usual).await;
+        let data_dir = data_dir_in_use(&self.default_dir).await;
         let sandbox = std::path::absolute(parts.path().join(SANDBOX)).map_err(unloadable)?;
-        let id = parts.record(&data_dir, there, coming).map_err(unloadable)?;
+        let id = parts.record(&data_dir, current, incoming).map_err(unloadable)?;
         let changed = change_state(&data_dir, StateChange::LoadFrom(sandbox)).await;
-        // The answer of a sandbox that runs may be lost after it has done it.
+        // The response of a running sandbox may be lost after the change.
         match (changed, load_outcome(&data_dir, &id).await) {
             (Ok(()), _) | (Err(_), LoadOutcome::Loaded) => Ok(parts.complete(&self.journals)?),
             (Err(error), LoadOutcome::NotLoaded) => Err(error.into()),
             (Err(error), LoadOutcome::Undecided) => {
-                parts.leave();
+                parts.keep();
                 Err(error.into())
             }
         }
     }
 
-    /// Refuses journals that cannot be read, or that are of deployments elsewhere: `destroy` would go there.
+    /// Rejects unreadable journals, and those of deployments in other clouds, where `destroy` would delete resources.
     fn check_journals(&self, file: &Path, dir: &Path, names: &[DeploymentName]) -> Result<(), StateError> {
         for name in names {
             let mut deployment = Deployment::new(name.clone());
@@ -239,7 +235,7 @@ impl<'a> Desk<'a> {
             return Ok(());
         }
         if states.is_empty() {
-            return self.context.print("No state is saved. `thumbctl sandbox save NAME` saves one.\n");
+            return self.context.print("No saved states. To save one: `thumbctl sandbox save NAME`\n");
         }
         let mut table = Table::new([Column::text("state"), Column::text("saved"), Column::figures("kB")]);
         for (name, when, bytes) in states {
@@ -257,9 +253,9 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Changes the state of the sandbox that commands use.
+    /// Changes the state of the sandbox in use.
     async fn change(&self, change: StateChange) -> Result<(), StateError> {
-        Ok(change_state(&data_dir_in_use(&self.usual).await, change).await?)
+        Ok(change_state(&data_dir_in_use(&self.default_dir).await, change).await?)
     }
 
     fn deployment(&self, name: &DeploymentName) -> Result<Deployment, StateError> {
@@ -268,21 +264,21 @@ impl<'a> Desk<'a> {
         Ok(deployment)
     }
 
-    /// The deployments that stand in the sandbox.
+    /// The deployments in the sandbox.
     fn in_sandbox(&self) -> Result<Vec<DeploymentName>, StateError> {
-        let mut standing = Vec::new();
+        let mut names = Vec::new();
         for name in self.journals.names()? {
-            if stands_in(&self.deployment(&name)?).is_some_and(|cloud| is_sandbox(&cloud)) {
-                standing.push(name);
+            if cloud_of(&self.deployment(&name)?).is_some_and(|cloud| is_sandbox(&cloud)) {
+                names.push(name);
             }
         }
-        Ok(standing)
+        Ok(names)
     }
 
-    fn refuse_what_stands_elsewhere(&self, coming: &[DeploymentName]) -> Result<(), StateError> {
-        for name in coming {
-            if let Some(cloud) = stands_in(&self.deployment(name)?).filter(|cloud| !is_sandbox(cloud)) {
-                return Err(StateError::StandsElsewhere { name: name.clone(), cloud });
+    fn check_other_clouds(&self, incoming: &[DeploymentName]) -> Result<(), StateError> {
+        for name in incoming {
+            if let Some(cloud) = cloud_of(&self.deployment(name)?).filter(|cloud| !is_sandbox(cloud)) {
+                return Err(StateError::ExistsElsewhere { name: name.clone(), cloud });
             }
         }
         Ok(())
@@ -292,28 +288,28 @@ impl<'a> Desk<'a> {
         Ok(names.iter().map(|name| self.journals.deployment(name).lock()).collect::<Result<_, _>>()?)
     }
 
-    /// What stood in the sandbox stands no more: its journals tell of nothing that there is.
+    /// Archives the journals of deployments whose resources no longer exist.
     fn archive(&self, names: &[DeploymentName]) -> Result<(), StateError> {
         Ok(names.iter().try_for_each(|name| self.journals.deployment(name).archive(STATE_FILES))?)
     }
 
-    fn tell(
+    fn report(
         &self,
         done: &str,
         file: Option<&Path>,
         names: &[DeploymentName],
-        words: TerminalText,
+        message: TerminalText,
     ) -> Result<(), CliError> {
         if !self.context.is_json() {
-            return self.context.print(words);
+            return self.context.print(message);
         }
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         self.context.print_json(&json!({ "done": done, "file": file, "deployments": names }))
     }
 }
 
-/// In which cloud a deployment stands, if it does.
-fn stands_in(deployment: &Deployment) -> Option<String> {
+/// The cloud of a deployment, if it has resources.
+fn cloud_of(deployment: &Deployment) -> Option<String> {
     deployment.origin().filter(|_| deployment.has_resources()).map(|origin| origin.cloud.clone())
 }
 
@@ -326,12 +322,12 @@ fn with_deployments(names: &[DeploymentName]) -> String {
         [] => String::new(),
         names => {
             let listed: Vec<String> = names.iter().map(ToString::to_string).collect();
-            format!(", with {} in it: {}", text::count(names.len(), "deployment"), listed.join(", "))
+            format!(" with {}: {}", text::count(names.len(), "deployment"), listed.join(", "))
         }
     }
 }
 
-/// What is wrong with a journal that comes with a saved state; [`JournalError`] is about one's own.
+/// The error of a saved state's journal; [`JournalError`] describes local ones.
 fn unreadable_journal(file: &Path, name: &DeploymentName, error: JournalError) -> StateError {
     let (path, problem) = match error {
         JournalError::Damaged { path, line, source } => (path, format!("is damaged in line {line} ({source})")),
@@ -344,7 +340,7 @@ fn unreadable_journal(file: &Path, name: &DeploymentName, error: JournalError) -
     StateError::UnreadableJournal { file: file.to_owned(), name: name.clone(), journal, problem }
 }
 
-/// Whether a member of a saved state is part of its journals.
+/// Whether a file of a saved state belongs to its journals.
 fn belongs_to_journals(path: &Path, is_dir: bool) -> bool {
     let parts: Vec<&OsStr> = path.iter().collect();
     let is_name = |part: &OsStr| part.to_str().is_some_and(|name| DeploymentName::new(name).is_ok());
@@ -356,14 +352,17 @@ fn belongs_to_journals(path: &Path, is_dir: bool) -> bool {
     }
 }
 
-/// The deployments whose journals are in a saved state.
+/// The deployments in a saved state.
 fn names_below(dir: &Path) -> io::Result<Vec<DeploymentName>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
-        let legal = name.to_str().and_then(|name| DeploymentName::new(name).ok());
-        names.push(legal.ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("'{}' is no deployment's name", name.to_string_lossy()))
+        let parsed = name.to_str().and_then(|name| DeploymentName::new(name).ok());
+        names.push(parsed.ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("'{}' is not a valid deployment name", name.to_string_lossy()),
+            )
         })?);
     }
     names.sort();

@@ -17,13 +17,13 @@ use super::plan::{changes_json, terraform_summary};
 use super::style::{Palette, Role};
 use super::table::{Cell, Column, Table};
 
-/// Shows every resource, by the journal and by the cloud.
+/// Shows every resource, with its state in the journal and in the cloud.
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let session = context.session().await?;
     let resources = session.status().await?;
-    let standing = resources.iter().any(|resource| resource.journal.may_exist());
-    let orderly = context.interrupt.orderly();
-    let look = terraform(&session, standing, orderly.token()).await;
+    let is_deployed = resources.iter().any(|resource| resource.journal.may_exist());
+    let graceful = context.interrupt.graceful();
+    let look = terraform(&session, is_deployed, graceful.token()).await;
     if context.interrupt.happened() {
         return Err(CliError::Interrupted);
     }
@@ -32,9 +32,9 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     }
     let palette = context.screen.out;
     let name = &context.settings.name;
-    if !standing && resources.iter().all(|resource| resource.presence == Presence::Missing) {
+    if !is_deployed && resources.iter().all(|resource| resource.presence == Presence::Missing) {
         return context.print(terminal_text!(
-            "Nothing is deployed as '{}'. `thumbctl deploy{}` does it.\n",
+            "Nothing is deployed as '{}'. To deploy: `thumbctl deploy{}`\n",
             name,
             name_option(context)
         ));
@@ -43,14 +43,13 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
         format!("{name} · {} · account {} · {}", session.label(), session.identity().account, session.region());
     context.print(terminal_text!("{}\n\n", palette.paint(Role::Strong, &headline)))?;
     context.print(table(&resources, palette, context.screen.table_width()))?;
-    context.print(terminal_text!("\n  {}\n", palette.paint(Role::Quiet, &tally(&resources))))?;
+    context.print(terminal_text!("\n  {}\n", palette.paint(Role::Quiet, &totals(&resources))))?;
     look.map_or(Ok(()), |look| context.print(terraform_text(&look, palette)))
 }
 
-/// Terraform's own comparison of its state with the cloud, where it made what stands. That it cannot be had is told with the
-/// rest, which can.
-async fn terraform(session: &Session, standing: bool, cancel: &CancellationToken) -> Option<Result<Look, Failure>> {
-    if !standing {
+/// Terraform's comparison of its state with the cloud, for a deployment by Terraform. Its failure does not prevent the rest.
+async fn terraform(session: &Session, is_deployed: bool, cancel: &CancellationToken) -> Option<Result<Look, Failure>> {
+    if !is_deployed {
         return None;
     }
     match session.look(cancel).await {
@@ -63,27 +62,27 @@ fn terraform_text(look: &Result<Look, Failure>, palette: Palette) -> TerminalTex
     let look = match look {
         Ok(look) => look,
         Err(failure) => {
-            let words = format!("Terraform could not compare its state with the cloud: {failure}");
+            let message = format!("Terraform could not compare its state with the cloud: {failure}");
             let hint = failure
                 .hint
                 .as_ref()
                 .map(|hint| terminal_text!("  {}\n", palette.paint(Role::Quiet, hint)))
                 .unwrap_or_default();
-            return terminal_text!("  {}\n{}", palette.paint(Role::Warn, &words), hint);
+            return terminal_text!("  {}\n{}", palette.paint(Role::Warn, &message), hint);
         }
     };
     let known = text::count(look.known, "resource");
     if look.missing.is_empty() && look.planned.is_empty() {
-        let words = format!("Terraform's state has {known}, and the cloud has them as the configuration says.");
-        return terminal_text!("  {}\n", palette.paint(Role::Quiet, &words));
+        let message = format!("Terraform: {known} in the state, all match the configuration.");
+        return terminal_text!("  {}\n", palette.paint(Role::Quiet, &message));
     }
     let mut out = terminal_text!(
         "\n  {} {}\n",
-        palette.paint(Role::Strong, &format!("Terraform's state has {known}; a plan has")),
+        palette.paint(Role::Strong, &format!("Terraform: {known} in the state; plan:")),
         palette.paint(Role::Warn, &terraform_summary(&look.summary))
     );
     for change in &look.missing {
-        out.push(terminal_text!("  {} {}\n", palette.paint(Role::Bad, "✖ gone    "), change.address));
+        out.push(terminal_text!("  {} {}\n", palette.paint(Role::Bad, "✖ missing "), change.address));
     }
     for change in &look.planned {
         let action = palette.paint(Role::Warn, &format!("! {}", text::fit(&text::clean(&change.action), 8)));
@@ -103,7 +102,7 @@ fn table(resources: &[ResourceStatus], palette: Palette, width: Option<usize>) -
     for resource in resources {
         table.row([
             resource.kind.title().into(),
-            Cell::new(journal_role(resource.journal), resource.journal.as_str()),
+            Cell::new(journal_role(resource.journal), resource.journal.label()),
             cloud_cell(&resource.presence, resource.journal),
             resource.name.as_str().into(),
             Cell::new(Role::Quiet, resource.arn.clone().unwrap_or_default()),
@@ -121,31 +120,32 @@ fn journal_role(state: ResourceState) -> Role {
     }
 }
 
-/// What the cloud says; loud where it contradicts the journal.
+/// The presence in the cloud, highlighted where it contradicts the journal.
 fn cloud_cell(presence: &Presence, journal: ResourceState) -> Cell {
     match (presence, journal) {
-        (Presence::There, ResourceState::Deleted) => Cell::new(Role::Bad, "✖ still there"),
-        (Presence::There, _) => Cell::new(Role::Good, "✔ there"),
-        (Presence::Missing, ResourceState::Deleted) => Cell::new(Role::Quiet, "– gone"),
+        (Presence::There, ResourceState::Deleted) => Cell::new(Role::Bad, "✖ still exists"),
+        (Presence::There, _) => Cell::new(Role::Good, "✔ exists"),
+        (Presence::Missing, ResourceState::Deleted) => Cell::new(Role::Quiet, "– deleted"),
         (Presence::Missing, ResourceState::Ready) => Cell::new(Role::Bad, "✖ missing"),
-        (Presence::Missing, _) => Cell::new(Role::Quiet, "– not there"),
+        (Presence::Missing, _) => Cell::new(Role::Quiet, "– missing"),
         (Presence::Unknown(why), _) => Cell::new(Role::Warn, format!("? {}", text::cut(&text::clean(why), 40))),
     }
 }
 
-fn tally(resources: &[ResourceStatus]) -> String {
-    let count = |wanted: fn(&Presence) -> bool| resources.iter().filter(|resource| wanted(&resource.presence)).count();
-    let there = count(|presence| *presence == Presence::There);
+fn totals(resources: &[ResourceStatus]) -> String {
+    let count =
+        |matches: fn(&Presence) -> bool| resources.iter().filter(|resource| matches(&resource.presence)).count();
+    let existing = count(|presence| *presence == Presence::There);
     let missing = count(|presence| *presence == Presence::Missing);
     let unknown = count(|presence| matches!(presence, Presence::Unknown(_)));
-    let mut words = format!("{}: {there} there", text::count(resources.len(), "resource"));
+    let mut text = format!("{}: {existing} exist", text::count(resources.len(), "resource"));
     if missing > 0 {
-        words.push_str(&format!(", {missing} not there"));
+        text.push_str(&format!(", {missing} missing"));
     }
     if unknown > 0 {
-        words.push_str(&format!(", {unknown} unknown"));
+        text.push_str(&format!(", {unknown} unknown"));
     }
-    words
+    text
 }
 
 fn document(

@@ -1,42 +1,42 @@
-//! How things look in the terminal: styles by meaning, and a symbol for every state, so that colour is never the only sign.
+//! Styles by meaning, and a symbol for each state, so that no information depends on colour alone.
 
 use anstyle::{AnsiColor, Effects, Style};
 
 use thumbctl_platform::terminal::TerminalText;
 
-/// What a piece of text means; the palette knows how that looks.
+/// The meaning of a text, from which the palette derives its style.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) enum Role {
     /// Plain text.
     #[default]
     Plain,
-    /// What the eye should find first.
+    /// Emphasized.
     Strong,
-    /// What may be overlooked.
+    /// Secondary.
     Quiet,
-    /// Something is well.
+    /// Success.
     Good,
-    /// Something is going on.
+    /// Activity.
     Busy,
-    /// Something wants attention.
+    /// Warning.
     Warn,
-    /// Something is wrong.
+    /// Error.
     Bad,
 }
 
-/// Paints text, or leaves it alone.
+/// Applies styles, unless colours are disabled.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Palette {
     colours: bool,
 }
 
 impl Palette {
-    /// A palette with colours or without.
+    /// Creates a palette.
     pub(crate) fn new(colours: bool) -> Self {
         Self { colours }
     }
 
-    /// Whether there are colours.
+    /// Whether colours are enabled.
     pub(crate) fn has_colours(self) -> bool {
         self.colours
     }
@@ -59,21 +59,21 @@ impl Palette {
     }
 }
 
-/// The sign of something done.
+/// Succeeded.
 pub(crate) const DONE: &str = "✔";
-/// The sign of something that failed.
+/// Failed.
 pub(crate) const FAILED: &str = "✖";
-/// The sign of something tried again.
+/// Retried.
 pub(crate) const RETRY: &str = "↻";
-/// The sign of something that waits for its turn.
+/// Waiting.
 pub(crate) const WAITING: &str = "·";
-/// The sign of something left out.
+/// Skipped.
 pub(crate) const SKIPPED: &str = "–";
-/// The sign of something that was there already.
+/// Nothing to do.
 pub(crate) const ALREADY: &str = "=";
-/// The sign of something that wants attention.
+/// Warning.
 pub(crate) const WARNING: &str = "!";
-/// The sign of something begun, where nothing moves.
-pub(crate) const BEGUN: &str = "▸";
-/// The frames of something going on.
+/// Started, without animation.
+pub(crate) const STARTED: &str = "▸";
+/// The frames of the spinner.
 pub(crate) const SPINNER: [&str; 4] = ["◐", "◓", "◑", "◒"];

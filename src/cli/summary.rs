@@ -1,4 +1,4 @@
-//! What is said of a run when it is over: totals that add up, and tables of what took how long.
+//! The summary of a finished run: totals, and tables of durations.
 
 use thumbctl_core::event::{Action, Outcome, SkipReason};
 use thumbctl_core::plan::StepId;
@@ -9,20 +9,20 @@ use thumbctl_platform::text;
 use super::style::{self, Palette, Role};
 use super::table::{Cell, Column, Table};
 
-/// How a run ended, in two or three lines.
+/// The outcome of a run, in two or three lines.
 pub(crate) fn outcome(timing: &Waterfall, palette: Palette, width: usize) -> TerminalText {
     let (outcome, seconds) = timing.ended.unwrap_or((Outcome::Failed, 0.0));
-    let (sign, role, words) = match (outcome, timing.action) {
+    let (symbol, role, message) = match (outcome, timing.action) {
         (Outcome::Succeeded, Action::Deploy) => (style::DONE, Role::Good, "Deployed"),
         (Outcome::Succeeded, Action::Destroy) => (style::DONE, Role::Good, "Destroyed"),
-        (Outcome::Succeeded, Action::TestUpload) => (style::DONE, Role::Good, "All thumbnails are there"),
+        (Outcome::Succeeded, Action::TestUpload) => (style::DONE, Role::Good, "All thumbnails written"),
         (Outcome::Failed, _) => (style::FAILED, Role::Bad, "Failed"),
         (Outcome::Cancelled, _) => (style::SKIPPED, Role::Warn, "Cancelled"),
     };
     let mut out = terminal_text!(
         "\n{} {} {} {}\n",
-        palette.paint(role, sign),
-        palette.paint(Role::Strong, words),
+        palette.paint(role, symbol),
+        palette.paint(Role::Strong, message),
         if outcome == Outcome::Succeeded { "in" } else { "after" },
         text::seconds(seconds)
     );
@@ -31,24 +31,24 @@ pub(crate) fn outcome(timing: &Waterfall, palette: Palette, width: usize) -> Ter
     let chain = timing.longest_chain();
     if chain.steps.len() > 1 {
         let names: Vec<&str> = chain.steps.iter().map(StepId::as_str).collect();
-        let words = format!("longest chain, {}: {}", text::seconds(chain.seconds), names.join(" → "));
-        for line in text::wrap(&words, width.saturating_sub(3).max(20)) {
+        let text = format!("longest chain, {}: {}", text::seconds(chain.seconds), names.join(" → "));
+        for line in text::wrap(&text, width.saturating_sub(3).max(20)) {
             out.push(terminal_text!("  {}\n", palette.paint(Role::Quiet, &line)));
         }
     }
     out
 }
 
-/// `15 steps: 12 done, 3 there already`
+/// `15 steps: 12 done, 3 already existed`
 fn totals(timing: &Waterfall, unit: &str) -> String {
     let counts = timing.step_counts();
-    let already = if timing.action == Action::Destroy { "gone already" } else { "there already" };
+    let already = if timing.action == Action::Destroy { "already deleted" } else { "already existed" };
     let parts: Vec<String> = [
         (counts.done, "done"),
         (counts.already_done, already),
         (counts.failed, "failed"),
-        (counts.skipped, "not done"),
-        (counts.open, "not ended"),
+        (counts.skipped, "skipped"),
+        (counts.open, "unfinished"),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)
@@ -57,7 +57,7 @@ fn totals(timing: &Waterfall, unit: &str) -> String {
     format!("{}: {}", text::count(timing.bars.len(), unit), parts.join(", "))
 }
 
-/// What each step took, its share of all work, and whether it is part of the longest chain.
+/// The duration of each step, its share of the total, and the longest chain.
 pub(crate) fn steps(timing: &Waterfall, palette: Palette, width: Option<usize>) -> TerminalText {
     let work = timing.work();
     let chain = timing.longest_chain();
@@ -73,11 +73,11 @@ pub(crate) fn steps(timing: &Waterfall, palette: Palette, width: Option<usize>) 
     for step in &timing.bars {
         let in_chain = chain.steps.contains(&step.step.id);
         let Some(seconds) = step.span.seconds() else {
-            let words = match &step.span {
-                StepSpan::Skipped(SkipReason::AlreadyDone) => "done before",
-                _ => "not done",
+            let label = match &step.span {
+                StepSpan::Skipped(SkipReason::AlreadyDone) => "up to date",
+                _ => "skipped",
             };
-            table.row([step.step.title.as_str().into(), Cell::new(Role::Quiet, words)]);
+            table.row([step.step.title.as_str().into(), Cell::new(Role::Quiet, label)]);
             continue;
         };
         table.row([
@@ -89,7 +89,7 @@ pub(crate) fn steps(timing: &Waterfall, palette: Palette, width: Option<usize>) 
         ]);
     }
     table.total([
-        Cell::new(Role::Strong, "All steps, one behind another"),
+        Cell::new(Role::Strong, "Sum of all steps"),
         Cell::new(Role::Strong, text::seconds(work)),
         Cell::new(Role::Quiet, if work > 0.0 { "100.0 %" } else { "" }),
         Cell::default(),
@@ -98,12 +98,12 @@ pub(crate) fn steps(timing: &Waterfall, palette: Palette, width: Option<usize>) 
     let mut out = table.render(width, palette);
     if let Some((_, seconds)) = timing.ended {
         let saved = work - seconds;
-        let words = if saved > 0.005 {
-            format!("by the clock {}: working side by side saved {}", text::seconds(seconds), text::seconds(saved))
+        let text = if saved > 0.005 {
+            format!("elapsed {}: parallelism saved {}", text::seconds(seconds), text::seconds(saved))
         } else {
-            format!("by the clock {}", text::seconds(seconds))
+            format!("elapsed {}", text::seconds(seconds))
         };
-        out.push(terminal_text!("  {}\n", palette.paint(Role::Quiet, &words)));
+        out.push(terminal_text!("  {}\n", palette.paint(Role::Quiet, &text)));
     }
     out
 }
@@ -118,13 +118,13 @@ fn bar(value: f64, most: f64) -> String {
     format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
 }
 
-/// What each image took to each stage.
-pub(crate) fn images(trial: &TestUploadTiming, palette: Palette, width: Option<usize>) -> TerminalText {
+/// The times of each image at each stage.
+pub(crate) fn images(timing: &TestUploadTiming, palette: Palette, width: Option<usize>) -> TerminalText {
     let mut table = Table::new([
         Column::text("image").shrinking(),
         Column::figures("in"),
         Column::figures("uploaded"),
-        Column::figures("function began"),
+        Column::figures("function start"),
         Column::text("start"),
         Column::figures("thumbnail"),
         Column::figures("out"),
@@ -132,7 +132,7 @@ pub(crate) fn images(trial: &TestUploadTiming, palette: Palette, width: Option<u
     ]);
     let time = |seconds: Option<f64>| Cell::from(seconds.map_or_else(|| "–".to_owned(), text::milliseconds));
     let size = |bytes: Option<u64>| Cell::from(bytes.map_or_else(|| "–".to_owned(), text::bytes));
-    for image in &trial.images {
+    for image in &timing.images {
         let start = match image.cold {
             Some(true) => Cell::new(Role::Busy, "cold"),
             Some(false) => Cell::new(Role::Quiet, "warm"),
@@ -149,17 +149,17 @@ pub(crate) fn images(trial: &TestUploadTiming, palette: Palette, width: Option<u
             Cell::new(Role::Quiet, image.path.clone().unwrap_or_default()),
         ]);
     }
-    let middle =
-        |of: fn(&thumbctl_core::timing::ImageTiming) -> Option<f64>| median(trial.images.iter().filter_map(of));
-    if trial.images.len() > 2 {
+    let median_of =
+        |of: fn(&thumbctl_core::timing::ImageTiming) -> Option<f64>| median(timing.images.iter().filter_map(of));
+    if timing.images.len() > 2 {
         let quiet = |seconds: Option<f64>| Cell::new(Role::Quiet, seconds.map_or_else(String::new, text::milliseconds));
         table.total([
             Cell::new(Role::Quiet, "median"),
             Cell::default(),
-            quiet(middle(|image| image.uploaded)),
-            quiet(middle(|image| image.invoked)),
+            quiet(median_of(|image| image.uploaded)),
+            quiet(median_of(|image| image.invoked)),
             Cell::default(),
-            quiet(middle(|image| image.thumbnail)),
+            quiet(median_of(|image| image.thumbnail)),
         ]);
     }
     table.render(width, palette)
@@ -188,8 +188,8 @@ mod tests {
             pace: None,
             account: "000000000000".into(),
             region: "eu-central-1".into(),
-            names: Names::draw(DeploymentName::new("demo").expect("a legal name")),
-            plan: Plan::new(steps).expect("a good plan"),
+            names: Names::draw(DeploymentName::new("demo").expect("a valid name")),
+            plan: Plan::new(steps).expect("a valid plan"),
         };
         let kinds = [
             EventKind::RunStarted(Box::new(started)),
@@ -200,26 +200,26 @@ mod tests {
         ];
         let (run, at) = (RunId::from_file_stem("1"), chrono::DateTime::UNIX_EPOCH);
         let events = kinds.map(|kind| Event { v: VERSION, run: run.clone(), seq: 0, at, kind });
-        Waterfall::fold(&events).expect("the run is told from its start")
+        Waterfall::fold(&events).expect("the events start with the run")
     }
 
     #[test]
-    fn the_totals_add_up() {
+    fn totals_add_up() {
         let text = outcome(&timing(), Palette::new(false), 80);
-        let expected = "\n✔ Deployed in 2.00 s\n  3 steps: 2 done, 1 there already\n  longest chain, 2.00 s: a → b\n";
+        let expected = "\n✔ Deployed in 2.00 s\n  3 steps: 2 done, 1 already existed\n  longest chain, 2.00 s: a → b\n";
         assert_eq!(text.as_str(), expected);
     }
 
     #[test]
-    fn the_table_of_steps_has_shares_and_the_longest_chain() {
+    fn step_table_has_shares_and_longest_chain() {
         let expected = [
-            "  step                                  time    share                    longest chain",
-            "  First                               0.50 s   25.0 %  █████▍            ●",
-            "  Second                              1.50 s   75.0 %  ████████████████  ●",
-            "  Third                          done before",
-            "  ────────────────────────────────────────────────────────────────────────────────────",
-            "  All steps, one behind another       2.00 s  100.0 %                    2.00 s",
-            "  by the clock 2.00 s",
+            "  step                    time    share                    longest chain",
+            "  First                 0.50 s   25.0 %  █████▍            ●",
+            "  Second                1.50 s   75.0 %  ████████████████  ●",
+            "  Third             up to date",
+            "  ──────────────────────────────────────────────────────────────────────",
+            "  Sum of all steps      2.00 s  100.0 %                    2.00 s",
+            "  elapsed 2.00 s",
         ];
         let table = steps(&timing(), Palette::new(false), None);
         assert_eq!(table.as_str().lines().collect::<Vec<_>>(), expected);

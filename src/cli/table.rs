@@ -1,4 +1,4 @@
-//! A table with aligned columns that fits the terminal: what is too long is cut in the columns that may shrink.
+//! A table with aligned columns that fits the terminal by shrinking some of them.
 
 use thumbctl_platform::terminal::{TerminalText, terminal_text};
 use thumbctl_platform::text;
@@ -8,10 +8,10 @@ use super::style::{Palette, Role};
 /// The space between two columns.
 const GAP: usize = 2;
 
-/// The narrowest that a column shrinks to.
-const NARROWEST: usize = 8;
+/// The minimum width of a shrinking column.
+const MIN_WIDTH: usize = 8;
 
-/// A column.
+/// A column of a table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
     title: &'static str,
@@ -19,14 +19,14 @@ pub(crate) struct Column {
     shrinks: bool,
 }
 
-/// One cell.
+/// A cell of a table.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cell {
     text: String,
     role: Role,
 }
 
-/// A table in the making.
+/// A table.
 #[derive(Debug)]
 pub(crate) struct Table {
     columns: Vec<Column>,
@@ -35,17 +35,17 @@ pub(crate) struct Table {
 }
 
 impl Column {
-    /// A column of text, which keeps its width.
+    /// Creates a left-aligned column.
     pub(crate) fn text(title: &'static str) -> Self {
         Self { title, right: false, shrinks: false }
     }
 
-    /// A column of figures.
+    /// Creates a right-aligned column.
     pub(crate) fn figures(title: &'static str) -> Self {
         Self { title, right: true, shrinks: false }
     }
 
-    /// Lets the column be cut where the terminal is too narrow.
+    /// Allows the column to shrink in a narrow terminal.
     pub(crate) fn shrinking(mut self) -> Self {
         self.shrinks = true;
         self
@@ -53,7 +53,7 @@ impl Column {
 }
 
 impl Cell {
-    /// A cell whose text means something; the text is cleaned here, so that what is measured is what is shown.
+    /// Creates a cell. The text is cleaned before it is measured.
     pub(crate) fn new(role: Role, text: impl AsRef<str>) -> Self {
         Self { text: text::clean(text.as_ref()), role }
     }
@@ -72,7 +72,7 @@ impl From<&str> for Cell {
 }
 
 impl Table {
-    /// A table without rows.
+    /// Creates a table without rows.
     pub(crate) fn new(columns: impl IntoIterator<Item = Column>) -> Self {
         Self { columns: columns.into_iter().collect(), rows: Vec::new(), total: None }
     }
@@ -82,12 +82,12 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// Sets the row of totals, which stands below a line.
+    /// Sets the row of totals, below a line.
     pub(crate) fn total(&mut self, cells: impl IntoIterator<Item = Cell>) {
         self.total = Some(cells.into_iter().collect());
     }
 
-    /// The table, indented by two, each line ended; as wide as it likes if no width is given.
+    /// Renders the table with an indent of two, at most `width` wide.
     pub(crate) fn render(&self, width: Option<usize>, palette: Palette) -> TerminalText {
         let widths = self.widths(width);
         let titles: Vec<Cell> = self.columns.iter().map(|column| Cell::new(Role::Quiet, column.title)).collect();
@@ -99,8 +99,8 @@ impl Table {
             self.line(row, &widths, palette, &mut out);
         }
         if let Some(total) = &self.total {
-            let whole = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-            out.push(terminal_text!("  {}\n", palette.paint(Role::Quiet, &"─".repeat(whole))));
+            let total_width = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+            out.push(terminal_text!("  {}\n", palette.paint(Role::Quiet, &"─".repeat(total_width))));
             self.line(total, &widths, palette, &mut out);
         }
         out
@@ -114,9 +114,9 @@ impl Table {
             }
         }
         let Some(available) = available else { return widths };
-        let wanted = |widths: &[usize]| 2 + widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-        while wanted(&widths) > available {
-            let shrinkable = |index: &usize| self.columns[*index].shrinks && widths[*index] > NARROWEST;
+        let required = |widths: &[usize]| 2 + widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        while required(&widths) > available {
+            let shrinkable = |index: &usize| self.columns[*index].shrinks && widths[*index] > MIN_WIDTH;
             let Some(widest) = (0..widths.len()).filter(shrinkable).max_by_key(|&index| widths[index]) else { break };
             widths[widest] -= 1;
         }
@@ -165,18 +165,18 @@ mod tests {
     #[test]
     fn columns_are_aligned() {
         let mut table = sample();
-        table.total(["together".into(), "".into(), "12.7 s".into()]);
+        table.total(["total".into(), "".into(), "12.7 s".into()]);
         let expected = "  kind            name                   time
   ECR repository  thumbnails-0a1b2c3d  0.41 s
   Build role      x                    12.3 s
   ───────────────────────────────────────────
-  together                             12.7 s
+  total                                12.7 s
 ";
         assert_eq!(table.render(None, Palette::new(false)).as_str(), expected);
     }
 
     #[test]
-    fn what_may_shrink_is_cut_to_the_width() {
+    fn shrinking_column_is_cut_to_width() {
         let table = sample().render(Some(36), Palette::new(false));
         let table = table.as_str();
         assert!(table.lines().all(|line| text::width(line) <= 36), "{table}");
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_do_not_disturb_the_columns() {
+    fn colours_keep_columns_aligned() {
         let mut table = Table::new([Column::text("a"), Column::text("b")]);
         table.row([Cell::new(Role::Good, "x"), "y".into()]);
         let painted = table.render(None, Palette::new(true));
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn name_of_tabs_fits_a_narrow_terminal() {
+    fn name_with_tabs_fits_narrow_terminal() {
         for width in 0..=200 {
             let mut table = Table::new([Column::text("image").shrinking(), Column::figures("time")]);
             table.row(["\t\t\t\tlonger-than-the-column.png".into(), "1 ms".into()]);
@@ -203,7 +203,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_line_of_any_table_fits_and_holds_no_control_character(
+        fn lines_of_any_table_fit_without_control_characters(
             rows in prop::collection::vec(prop::collection::vec(any_text(), 4), 0..5),
             total in prop::option::of(prop::collection::vec(any_text(), 4)),
             width in 0usize..=200,
@@ -219,11 +219,11 @@ mod tests {
             let rendered = table.render(Some(width), Palette::new(false));
             let lines: Vec<&str> = rendered.as_str().lines().collect();
             prop_assert_eq!(lines.len(), 1 + rows.len() + 2 * usize::from(total.is_some()));
-            // No column is narrower than it may become.
-            let narrowest = 2 + 4 * NARROWEST + 3 * GAP;
+            // The width at which all columns have their minimum.
+            let min_width = 2 + 4 * MIN_WIDTH + 3 * GAP;
             for line in lines {
                 prop_assert!(!line.contains(text::is_unsafe), "{:?}", line);
-                prop_assert!(text::width(line) <= width.max(narrowest), "{:?}", line);
+                prop_assert!(text::width(line) <= width.max(min_width), "{:?}", line);
             }
         }
     }

@@ -14,20 +14,20 @@ use super::screen::Screen;
 use super::summary;
 use super::watch::{Watched, watch};
 
-/// Sends images and waits for their thumbnails.
+/// Uploads images and waits for their thumbnails.
 pub(crate) async fn run(context: &Context, args: UploadArgs) -> Result<(), CliError> {
     let session = context.session().await?;
-    let (plan, watched) = send(context, &session, args.images, args.save).await?;
+    let (plan, watched) = upload(context, &session, args.images, args.save).await?;
     if !context.is_json() {
         context.print(summary::outcome(&watched.timing, context.screen.out, Screen::size().0))?;
         context.print("\n")?;
-        context.print(summary::images(&watched.trial, context.screen.out, context.screen.table_width()))?;
+        context.print(summary::images(&watched.test_upload, context.screen.out, context.screen.table_width()))?;
     }
     watched.verdict(&plan)
 }
 
-/// Sends images through and watches them.
-pub(crate) async fn send(
+/// Uploads images and shows their progress.
+pub(crate) async fn upload(
     context: &Context,
     session: &Session,
     images: Vec<PathBuf>,
@@ -35,8 +35,8 @@ pub(crate) async fn send(
 ) -> Result<(Plan, Watched), CliError> {
     let prepared = session.prepare_trial(images, Some(save)).await?;
     let plan = prepared.started().plan.clone();
-    let orderly = context.interrupt.orderly();
-    let cancel = orderly.token();
+    let graceful = context.interrupt.graceful();
+    let cancel = graceful.token();
     let running = prepared.run(Arc::new(OpenGate), cancel.clone()).await?;
     let watched = watch(context, running, cancel, None).await?;
     Ok((plan, watched))

@@ -1,4 +1,4 @@
-//! Watches a run to its end: tells its events in the form that was asked for, hears Ctrl-C, and asks before steps.
+//! Watches a run to its end: reports its events, handles Ctrl-C, and prompts in step-by-step mode.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,51 +18,51 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::error::CliError;
-use super::gate::{Answer, Ask};
+use super::gate::{StepPrompt, StepReply};
 use super::input::Input;
-use super::progress::live::{Frame, LivePainter};
-use super::progress::plain::PlainTeller;
+use super::progress::live::{Frame, LiveRenderer};
+use super::progress::plain::PlainReporter;
 use super::progress::view::RunView;
 use super::screen::Screen;
 use super::style::Role;
 
-/// How often the screen is looked at; it is drawn only where something changed.
+/// The refresh interval of the screen, which is redrawn only after changes.
 const TICK: Duration = Duration::from_millis(50);
 
-/// A run that was watched to its end.
+/// The result of a watched run.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    /// How it ended.
+    /// Its report.
     pub(crate) report: RunReport,
-    /// What its steps took.
+    /// The times of its steps.
     pub(crate) timing: Waterfall,
-    /// What its images took.
-    pub(crate) trial: TestUploadTiming,
+    /// The times of its images.
+    pub(crate) test_upload: TestUploadTiming,
 }
 
-/// Watches a run. `cancel` is what the run was given; when it is cancelled, that is told.
+/// Watches a run to its end. `cancel` is the run's token, whose cancellation is reported.
 pub(crate) async fn watch(
     context: &Context,
     running: Running,
     cancel: &CancellationToken,
-    mut asks: Option<mpsc::Receiver<Ask>>,
+    mut prompts: Option<mpsc::Receiver<StepPrompt>>,
 ) -> Result<Watched, CliError> {
     let Running { mut events, report } = running;
-    let mut teller = Teller::new(context);
+    let mut reporter = RunReporter::new(context);
     let mut timing: Option<Waterfall> = None;
-    let mut trial = TestUploadTiming::default();
-    let mut broken: Option<io::Error> = None;
-    let mut asking: Option<Ask> = None;
+    let mut test_upload = TestUploadTiming::default();
+    let mut output_error: Option<io::Error> = None;
+    let mut pending: Option<StepPrompt> = None;
     let mut cancelling = cancel.is_cancelled();
     let mut changes: Changes = Changes::new();
     let mut tick = tokio::time::interval(TICK);
     loop {
-        let told = tokio::select! {
+        let reported = tokio::select! {
             biased;
             () = cancel.cancelled(), if !cancelling => {
                 cancelling = true;
-                asking = None;
-                if broken.is_none() { teller.cancelling() } else { Ok(()) }
+                pending = None;
+                if output_error.is_none() { reporter.cancelling() } else { Ok(()) }
             }
             event = events.recv() => {
                 let Some(event) = event else { break };
@@ -70,76 +70,76 @@ pub(crate) async fn watch(
                     Some(timing) => timing.apply(&event),
                     None => timing = Waterfall::fold([&event]),
                 }
-                trial.apply(&event);
+                test_upload.apply(&event);
                 if let EventKind::ChangePlanned { step, action, logical_id, resource_type } = &event.kind {
                     changes.entry(step.clone()).or_default().push(format!("{action} {logical_id} ({resource_type})"));
                 }
                 let ended = matches!(event.kind, EventKind::RunFinished { .. });
-                let told = if broken.is_none() { teller.tell(&event) } else { Ok(()) };
+                let reported = if output_error.is_none() { reporter.report(&event) } else { Ok(()) };
                 if ended {
-                    broken = broken.or(told.err());
+                    output_error = output_error.or(reported.err());
                     break;
                 }
-                told
+                reported
             }
-            Some(ask) = next_ask(&mut asks), if asking.is_none() => {
-                let told = teller.ask(&ask, changes_of(&changes, &ask));
-                asking = Some(ask);
-                told
+            Some(prompt) = next_prompt(&mut prompts), if pending.is_none() => {
+                let reported = reporter.prompt(&prompt, changes_of(&changes, &prompt));
+                pending = Some(prompt);
+                reported
             }
-            line = context.input.line(), if asking.is_some() => {
-                if let Some(ask) = asking.take() {
-                    match Answer::read(line.as_deref()) {
-                        // Whoever has gone has cancelled; that is told elsewhere.
-                        Some(answer) => { let _ = ask.reply.send(answer); }
-                        None => asking = Some(ask),
+            line = context.input.line(), if pending.is_some() => {
+                if let Some(prompt) = pending.take() {
+                    match StepReply::parse(line.as_deref()) {
+                        // The receiver is dropped only after a cancellation, which is reported separately.
+                        Some(reply) => { let _ = prompt.reply.send(reply); }
+                        None => pending = Some(prompt),
                     }
                 }
-                teller.answered(asking.as_ref().map(|ask| (ask, changes_of(&changes, ask))))
+                reporter.input_read(pending.as_ref().map(|prompt| (prompt, changes_of(&changes, prompt))))
             }
-            _ = tick.tick(), if broken.is_none() => teller.draw(),
+            _ = tick.tick(), if output_error.is_none() => reporter.draw(),
         };
-        if let Err(error) = told {
-            // Nobody reads our output any more: as a program does that writes into a closed pipe, the run ends, but in order.
-            broken = Some(error);
+        if let Err(error) = reported {
+            // The output is closed: cancel the run gracefully.
+            output_error = Some(error);
             cancel.cancel();
         }
     }
     let report = match report.await {
         Ok(report) => report?,
-        Err(error) => return Err(CliError::failed(format!("the run ended unexpectedly, which is a bug: {error}"))),
+        Err(error) => return Err(CliError::failed(format!("the run ended unexpectedly. This is a bug: {error}"))),
     };
-    if broken.is_none() {
-        broken = teller.finish().err();
+    if output_error.is_none() {
+        output_error = reporter.finish().err();
     }
-    match broken {
+    match output_error {
         Some(error) if error.kind() != io::ErrorKind::BrokenPipe || report.outcome == Outcome::Succeeded => {
             Err(CliError::Output(error))
         }
         Some(_) => Err(CliError::Interrupted),
         None => match timing {
-            Some(timing) => Ok(Watched { report, timing, trial }),
-            None => Err(CliError::failed("the run ended and never said how it began, which is a bug")),
+            Some(timing) => Ok(Watched { report, timing, test_upload }),
+            None => Err(CliError::failed("the run ended without a first event. This is a bug")),
         },
     }
 }
 
-/// What the change sets say that steps would do.
+/// The planned changes of steps.
 type Changes = BTreeMap<StepId, Vec<String>>;
 
-fn changes_of<'a>(changes: &'a Changes, ask: &Ask) -> &'a [String] {
-    changes.get(ask.step()).map_or(&[], Vec::as_slice)
+fn changes_of<'a>(changes: &'a Changes, prompt: &StepPrompt) -> &'a [String] {
+    changes.get(prompt.step()).map_or(&[], Vec::as_slice)
 }
 
-async fn next_ask(asks: &mut Option<mpsc::Receiver<Ask>>) -> Option<Ask> {
-    match asks {
-        Some(asks) => asks.recv().await,
+async fn next_prompt(prompts: &mut Option<mpsc::Receiver<StepPrompt>>) -> Option<StepPrompt> {
+    match prompts {
+        Some(prompts) => prompts.recv().await,
         None => std::future::pending().await,
     }
 }
 
 impl Watched {
-    /// The failures, each with the title of its step before it.
+    /// The failures, each prefixed with the title of its step.
     pub(crate) fn failures(&self, plan: &Plan) -> Vec<Failure> {
         let titled = |(step, failure): &(_, Failure)| {
             let title = plan.step(step).map_or(step.as_str(), |step| step.title.as_str());
@@ -148,7 +148,7 @@ impl Watched {
         self.report.failures.iter().map(titled).collect()
     }
 
-    /// What the run's outcome means for the exit code.
+    /// The result of the command, by the run's outcome.
     pub(crate) fn verdict(&self, plan: &Plan) -> Result<(), CliError> {
         match self.report.outcome {
             Outcome::Succeeded => Ok(()),
@@ -158,50 +158,49 @@ impl Watched {
     }
 }
 
-/// Tells a run in one of the three forms.
-enum Teller {
+/// Reports a run in one of the three formats.
+enum RunReporter {
     Json { screen: Screen },
-    Plain { teller: Box<PlainTeller>, screen: Screen },
-    Live(Box<Live>),
+    Plain { reporter: Box<PlainReporter>, screen: Screen },
+    Live(Box<LiveScreen>),
 }
 
-struct Live {
+struct LiveScreen {
     screen: Screen,
     view: RunView,
-    painter: LivePainter,
+    renderer: LiveRenderer,
     above: TerminalText,
     card: Vec<TerminalText>,
     last: Vec<TerminalText>,
 }
 
-const CANCELLING: &str =
-    "cancelling: no further step starts, calls under way may end; press Ctrl-C again to stop at once";
+const CANCELLING: &str = "cancelling: running steps finish, no others start; press Ctrl-C again to exit at once";
 
-impl Teller {
+impl RunReporter {
     fn new(context: &Context) -> Self {
         let screen = context.screen;
         if context.is_json() {
             Self::Json { screen }
         } else if screen.live {
-            Self::Live(Box::new(Live {
+            Self::Live(Box::new(LiveScreen {
                 screen,
                 view: RunView::new(Instant::now()),
-                painter: LivePainter::default(),
+                renderer: LiveRenderer::default(),
                 above: TerminalText::default(),
                 card: Vec::new(),
                 last: Vec::new(),
             }))
         } else {
-            Self::Plain { teller: Box::new(PlainTeller::new(screen.out)), screen }
+            Self::Plain { reporter: Box::new(PlainReporter::new(screen.out)), screen }
         }
     }
 
-    fn tell(&mut self, event: &Event) -> io::Result<()> {
+    fn report(&mut self, event: &Event) -> io::Result<()> {
         match self {
             Self::Json { .. } => print(json_line(event)?),
-            Self::Plain { teller, .. } => teller.line(event).map_or(Ok(()), print),
+            Self::Plain { reporter, .. } => reporter.line(event).map_or(Ok(()), print),
             Self::Live(live) => {
-                live.take_in(event);
+                live.apply(event);
                 Ok(())
             }
         }
@@ -221,28 +220,28 @@ impl Teller {
         }
     }
 
-    fn ask(&mut self, ask: &Ask, changes: &[String]) -> io::Result<()> {
+    fn prompt(&mut self, prompt: &StepPrompt, changes: &[String]) -> io::Result<()> {
         match self {
             Self::Json { screen } | Self::Plain { screen, .. } => {
-                print_error(TerminalText::join(ask.card(changes, Screen::size().0, screen.err), "\n"));
+                print_error(TerminalText::join(prompt.card(changes, Screen::size().0, screen.err), "\n"));
                 Ok(())
             }
             Self::Live(live) => {
-                live.card = ask.card(changes, Screen::size().0, live.screen.out);
+                live.card = prompt.card(changes, Screen::size().0, live.screen.out);
                 live.draw()
             }
         }
     }
 
-    /// The user has typed a line; `again` is the question if that was no answer.
-    fn answered(&mut self, again: Option<(&Ask, &[String])>) -> io::Result<()> {
+    /// Handles an input line; `again` is the prompt to repeat after an invalid reply.
+    fn input_read(&mut self, again: Option<(&StepPrompt, &[String])>) -> io::Result<()> {
         if let Self::Live(live) = self {
             if Input::is_terminal() {
-                live.painter.answered();
+                live.renderer.input_ended();
             }
             live.card.clear();
         }
-        again.map_or(Ok(()), |(ask, changes)| self.ask(ask, changes))
+        again.map_or(Ok(()), |(prompt, changes)| self.prompt(prompt, changes))
     }
 
     fn draw(&mut self) -> io::Result<()> {
@@ -255,33 +254,33 @@ impl Teller {
     fn finish(&mut self) -> io::Result<()> {
         let Self::Live(live) = self else { return Ok(()) };
         live.card.clear();
-        // What stays for good is drawn whole, also where the terminal is too low for it.
+        // Draw the last frame completely, even if the terminal is too low.
         live.draw_in(Screen::size().0, usize::MAX)?;
-        live.painter.leave();
+        live.renderer.keep();
         Ok(())
     }
 }
 
-impl Live {
-    fn take_in(&mut self, event: &Event) {
+impl LiveScreen {
+    fn apply(&mut self, event: &Event) {
         self.view.apply(event, Instant::now());
         let Some((label, role, text)) = self.scrolling(&event.kind) else { return };
-        // Broken here and not by the terminal, so that what goes on stands behind the bar too.
-        let room = Screen::size().0.saturating_sub(label.len() + 6);
-        for (index, line) in text::fold(&redact_line(&text::clean_line(&text)), room).iter().enumerate() {
-            let word = if index == 0 { label } else { "" };
-            let mark = self.screen.out.paint(role, &format!("{word:>0$} │", label.len()));
+        // Wrap here instead of in the terminal, so that continued lines have the prefix too.
+        let columns = Screen::size().0.saturating_sub(label.len() + 6);
+        for (index, line) in text::fold(&redact_line(&text::clean_line(&text)), columns).iter().enumerate() {
+            let prefix = if index == 0 { label } else { "" };
+            let mark = self.screen.out.paint(role, &format!("{prefix:>0$} │", label.len()));
             self.above.push(terminal_text!("  {} {}\n", mark, line));
         }
     }
 
-    /// What scrolls by of an event, and what stands before it; none where the lines that stay say it all.
+    /// The prefix, style and text of an event's scrolling line, if it has one.
     fn scrolling<'a>(&self, kind: &'a EventKind) -> Option<(&'static str, Role, Cow<'a, str>)> {
         Some(match kind {
             EventKind::LogLine { source, text, .. } => (source.as_str(), Role::Quiet, text.into()),
             EventKind::WarningGiven { message, .. } => ("warning", Role::Warn, message.into()),
             EventKind::OutputGiven { name, value, .. } => ("output", Role::Quiet, format!("{name} = {value}").into()),
-            // Terraform's own lines say it in its own words.
+            // Terraform's own output has the changes.
             EventKind::ChangePlanned { action, logical_id, resource_type, .. }
                 if self.view.strategy() != Some(StrategyKind::Terraform) =>
             {
@@ -304,8 +303,8 @@ impl Live {
             return Ok(());
         }
         let above = std::mem::take(&mut self.above);
-        let asks = !self.card.is_empty();
-        print(self.painter.frame(&above, &lines, asks, width))?;
+        let has_prompt = !self.card.is_empty();
+        print(self.renderer.frame(&above, &lines, has_prompt, width))?;
         self.last = lines;
         Ok(())
     }

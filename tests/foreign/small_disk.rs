@@ -54,7 +54,7 @@ async fn a_journal_that_cannot_grow_stops_the_run_and_nothing_is_lost() {
     assert!(!left.is_empty());
     program.run(["deploy"]).ok();
     let status = program.run(["status"]).ok().stdout;
-    assert!(status.contains("15 resources: 15 there"), "{status}");
+    assert!(status.contains("15 resources: 15 exist"), "{status}");
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&sandbox.clients()).await;
 }

@@ -1,9 +1,9 @@
-//! The command line where no cloud is needed: help, usage errors, settings, completions, manual pages.
+//! The command line without a cloud: help, usage errors, settings, completions, manual pages.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// The program, in an environment with nothing but a home of its own.
+/// The program, in an environment with only a home directory.
 fn thumbctl(home: &Path) -> Command {
     let mut command = Command::new(thumbctl_test_support::thumbctl());
     command.env_clear().env("HOME", home).current_dir(home).stdin(Stdio::null());
@@ -18,7 +18,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("output is text")
 }
 
-/// What is said of a wrong call: exit code 2, nothing on standard output, no panic; the first line is returned.
+/// Checks a usage error (exit code 2, nothing on standard output, no panic) and returns its first line.
 fn usage_error(output: &Output) -> String {
     let err = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{err}");
@@ -43,12 +43,12 @@ const COMMANDS: [&str; 12] = [
 ];
 
 #[test]
-fn help_shows_every_command_and_every_command_has_an_example() {
+fn help_lists_commands_and_each_has_example() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let all = run(home.path(), &["--help"]);
     assert!(all.status.success());
     let bare = run(home.path(), &[]);
-    assert!(bare.status.success(), "without a command there is help");
+    assert!(bare.status.success(), "help without a command");
     for command in COMMANDS {
         assert!(text(&all.stdout).contains(command), "{command} is in the help");
         assert!(text(&bare.stdout).contains(command), "{command} is in the help without a command");
@@ -56,29 +56,29 @@ fn help_shows_every_command_and_every_command_has_an_example() {
         assert!(one.status.success());
         assert!(text(&one.stdout).contains(&format!("thumbctl {command}")), "{command} has an example");
     }
-    assert!(!text(&all.stdout).contains("--attached"), "what is not for users is not shown");
+    assert!(!text(&all.stdout).contains("--attached"), "hidden options are not shown");
 }
 
 #[test]
-fn a_strategys_files_are_exported_and_what_is_there_is_left_alone() {
+fn export_writes_files_and_keeps_changed_ones() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let export = || run(home.path(), &["export", "cloudformation", "a/templates"]);
     assert!(export().status.success());
-    let folder = home.path().join("a/templates");
+    let dir = home.path().join("a/templates");
     for (name, content) in thumbctl_deploy::assets::cloudformation_files() {
-        assert_eq!(std::fs::read(folder.join(name)).expect("it is there"), *content, "{name}");
+        assert_eq!(std::fs::read(dir.join(name)).expect("the file exists"), *content, "{name}");
     }
-    let source = std::fs::read(folder.join("function.zip")).expect("it is there");
+    let source = std::fs::read(dir.join("function.zip")).expect("the file exists");
     assert_eq!(source, thumbctl_deploy::assets::function_zip().expect("it can be zipped"));
-    assert!(export().status.success(), "the same again changes nothing");
-    std::fs::write(folder.join("app.yaml"), "mine").expect("it can be written");
+    assert!(export().status.success(), "a repeated export succeeds");
+    std::fs::write(dir.join("app.yaml"), "mine").expect("it can be written");
     let refused = usage_error(&export());
-    assert!(refused.contains("app.yaml is there already"), "{refused}");
-    assert_eq!(std::fs::read(folder.join("app.yaml")).expect("it is there"), b"mine");
+    assert!(refused.contains("app.yaml already exists"), "{refused}");
+    assert_eq!(std::fs::read(dir.join("app.yaml")).expect("the file exists"), b"mine");
 }
 
 #[test]
-fn wrong_usage_is_exit_code_2() {
+fn invalid_usage_exits_with_2() {
     let home = tempfile::tempdir().expect("a temporary directory");
     for arguments in [&["deplyo"][..], &["deploy", "--no-such-flag"], &["upload"], &["logs", "nothing"]] {
         usage_error(&run(home.path(), arguments));
@@ -86,7 +86,7 @@ fn wrong_usage_is_exit_code_2() {
 }
 
 #[test]
-fn wrong_settings_are_one_sentence_that_says_what_is_allowed() {
+fn invalid_setting_error_names_allowed_values() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let cases = [
         (
@@ -103,16 +103,19 @@ fn wrong_settings_are_one_sentence_that_says_what_is_allowed() {
         (&["plan", "--config", "."], "cannot read the configuration file .: "),
     ];
     for (arguments, expected) in cases {
-        let said = usage_error(&run(home.path(), arguments));
-        assert!(said.starts_with(&format!("error: {expected}")), "{said}");
+        let reported = usage_error(&run(home.path(), arguments));
+        assert!(reported.starts_with(&format!("error: {expected}")), "{reported}");
     }
     let output = thumbctl(home.path()).arg("plan").env("THUMBCTL_CLOUD", "moon").output().expect("the program starts");
-    let said = usage_error(&output);
-    assert_eq!(said, "error: environment variable THUMBCTL_CLOUD: cloud cannot be 'moon'; it must be sandbox or aws");
+    let reported = usage_error(&output);
+    assert_eq!(
+        reported,
+        "error: environment variable THUMBCTL_CLOUD: cloud cannot be 'moon'; it must be sandbox or aws"
+    );
 }
 
 #[test]
-fn a_wrong_configuration_file_is_named_with_line_and_key() {
+fn configuration_file_error_names_line_and_key() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let dir = home.path().join(".config/thumbctl");
     std::fs::create_dir_all(&dir).expect("the directory is made");
@@ -130,8 +133,8 @@ fn a_wrong_configuration_file_is_named_with_line_and_key() {
         ("name = [\n", "line"),
     ] {
         std::fs::write(&file, content).expect("the file is written");
-        let said = usage_error(&run(home.path(), &["plan"]));
-        assert!(said.starts_with(&format!("error: {}, {expected}", file.display())), "{said}");
+        let reported = usage_error(&run(home.path(), &["plan"]));
+        assert!(reported.starts_with(&format!("error: {}, {expected}", file.display())), "{reported}");
     }
 }
 
@@ -157,7 +160,7 @@ fn completions_and_manual_pages_need_no_settings() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn closed_pipe_is_no_error_for_help() {
     let home = tempfile::tempdir().expect("a temporary directory");
     for arguments in [&["completions", "zsh"][..], &["man"], &["--help"]] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
@@ -169,10 +172,13 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn a_state_directory_that_cannot_be_is_one_sentence() {
+fn invalid_state_directory_error_is_one_sentence() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let nowhere = run(home.path(), &["--state-dir", "/proc/nothing", "status"]);
-    let said = text(&nowhere.stderr);
-    assert_eq!(nowhere.status.code(), Some(1), "{said}");
-    assert!(said.starts_with("error: ") && said.contains("/proc/nothing") && !said.contains("panicked"), "{said}");
+    let reported = text(&nowhere.stderr);
+    assert_eq!(nowhere.status.code(), Some(1), "{reported}");
+    assert!(
+        reported.starts_with("error: ") && reported.contains("/proc/nothing") && !reported.contains("panicked"),
+        "{reported}"
+    );
 }

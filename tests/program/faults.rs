@@ -1,4 +1,4 @@
-//! Calls that go wrong: whatever fails is said, `destroy` then leaves nothing, and `deploy` again completes.
+//! Failing calls: each failure is reported, `destroy` then leaves nothing, and a repeated `deploy` completes.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use thumbctl_test_support::arena::{Arena, side_by_side};
 /// How often the SDK makes a call before it gives up.
 const SDK_ATTEMPTS: u64 = 4;
 
-/// How many deployments are under way at a time; they mostly wait.
+/// The number of concurrent deployments, which mostly wait.
 const AT_A_TIME: usize = 6;
 
 /// A call of a step of a plan.
@@ -57,7 +57,7 @@ impl Call {
     fn fault(&self, name: &str, what: &Value) -> Value {
         let mut rule = json!({ "service": self.service, "operation": self.operation, "about": self.about(name) });
         if self.step.id.as_str() == "function_active" {
-            // The step before looks whether there is such a function already.
+            // The previous step checks for an existing function.
             rule["skip"] = json!(1);
         }
         for (key, value) in what.as_object().expect("the rest of a rule") {
@@ -66,7 +66,7 @@ impl Call {
         rule
     }
 
-    /// What the call names, with the deployment's suffix left open: it is drawn when the deployment begins.
+    /// The resource of the call, without the deployment's suffix, which is drawn at its start.
     fn about(&self, name: &str) -> String {
         use ResourceKind::*;
         let names = Names::new(DeploymentName::new(name).expect("a legal name"), Suffix::from_number(0));
@@ -125,7 +125,7 @@ fn destroy_calls() -> Vec<Call> {
     Call::of(&teardown::destroy(&Deployment::fold(name, &events)))
 }
 
-/// Rules, each for a deployment of its own, and the deployments' names.
+/// Fault rules, each for a separate deployment, and the deployments' names.
 fn one_each(start: &str, calls: Vec<Call>, what: impl Fn(&Call) -> Value) -> (Vec<(String, Call)>, Vec<Value>) {
     let cases: Vec<(String, Call)> =
         calls.into_iter().enumerate().map(|(index, call)| (format!("{start}{index}"), call)).collect();
@@ -133,7 +133,7 @@ fn one_each(start: &str, calls: Vec<Call>, what: impl Fn(&Call) -> Value) -> (Ve
     (cases, rules)
 }
 
-/// Holds a deployment's build side up, so that no build is made while a call of the other side fails.
+/// Blocks the resources that build the image, so that no build runs while another call fails.
 fn hold_the_build(name: &str, milliseconds: u64) -> Value {
     let about = format!("{name}-????????-build");
     json!({ "service": "codebuild", "operation": "CreateProject", "about": about, "times": 1,
@@ -164,18 +164,18 @@ fn failed_steps(finished: &Finished) -> BTreeSet<String> {
     finished.events().into_iter().filter_map(failed).collect()
 }
 
-/// The deployment failed at this call, and said what was called, why it failed, and in which step.
+/// Checks that the deployment failed at this call and reported the operation, the reason and the step.
 #[track_caller]
 fn failed_at(finished: Finished, call: &Call, why: &str) -> String {
     assert_eq!(failed_steps(&finished), BTreeSet::from([call.step.id.to_string()]), "{finished}");
-    let said = finished.fails_with(1);
-    assert!(said.contains(&call.operation), "which call was it? {said}");
-    assert!(said.contains(why), "why? {said}");
-    said
+    let reported = finished.fails_with(1);
+    assert!(reported.contains(&call.operation), "the operation is missing: {reported}");
+    assert!(reported.contains(why), "the reason is missing: {reported}");
+    reported
 }
 
 #[test]
-fn a_call_that_is_denied_is_named_with_the_missing_permission() {
+fn denied_call_names_missing_permission() {
     let (cases, mut rules) = one_each("denied", deploy_calls(), |call| {
         let mut rule = call.denied();
         rule["times"] = json!(1);
@@ -189,8 +189,8 @@ fn a_call_that_is_denied_is_named_with_the_missing_permission() {
     let arena = Arena::with_faults(&rules);
     let cases = cases.into_iter().enumerate();
     side_by_side(AT_A_TIME, cases, |(index, (name, call))| {
-        let said = failed_at(arena.run("deploy", &name), &call, "AccessDenied");
-        assert!(said.contains("hint: ") && said.contains("is missing."), "{said}");
+        let reported = failed_at(arena.run("deploy", &name), &call, "AccessDenied");
+        assert!(reported.contains("hint: ") && reported.contains("is missing."), "{reported}");
         if index % 6 == 0 {
             arena.deploy_completes(&name);
         }
@@ -200,7 +200,7 @@ fn a_call_that_is_denied_is_named_with_the_missing_permission() {
 }
 
 #[test]
-fn a_call_that_fails_in_the_cloud_is_named_with_what_the_cloud_says() {
+fn failed_call_reports_service_error() {
     let error = json!({ "kind": "error", "status": 500, "code": "InternalFailure", "times": SDK_ATTEMPTS });
     let (cases, mut rules) = one_each("broken", deploy_calls(), |_| error.clone());
     for (name, call) in &cases {
@@ -227,7 +227,7 @@ fn a_call_that_fails_in_the_cloud_is_named_with_what_the_cloud_says() {
 }
 
 #[test]
-fn a_call_that_is_never_answered_ends_at_its_deadline() {
+fn unanswered_call_ends_at_deadline() {
     // The first call of each step: they take seconds.
     let mut calls = deploy_calls();
     calls.dedup_by(|second, first| second.step.id == first.step.id);
@@ -252,7 +252,7 @@ fn a_call_that_is_never_answered_ends_at_its_deadline() {
 }
 
 #[test]
-fn throttling_beyond_the_sdks_own_patience_is_waited_out() {
+fn deploy_waits_out_long_throttling() {
     let name = "throttled";
     let throttle = |call: &Call| {
         let mut rule = call.throttled();
@@ -264,7 +264,7 @@ fn throttling_beyond_the_sdks_own_patience_is_waited_out() {
     let deployed = arena.deploy_completes(name);
     for call in deploy_calls() {
         let retries = retries_of(&deployed, call.step.id.as_str());
-        // Where something is asked again and again anyway, one unanswered question is none.
+        // A polled call tolerates an unanswered one.
         let is_asked_anyway = call.step.id.as_str() == "function_active";
         assert!(is_asked_anyway || !retries.is_empty(), "{call:?} was not made again");
         assert!(retries.iter().all(|(_, reason, _)| reason.contains("fewer requests")), "{retries:?}");
@@ -274,7 +274,7 @@ fn throttling_beyond_the_sdks_own_patience_is_waited_out() {
 }
 
 #[test]
-fn a_role_that_is_too_new_is_waited_for() {
+fn deploy_waits_for_role_propagation() {
     let about = "role-????????";
     let refused = |service: &str, operation: &str, code: &str, message: &str| {
         json!({ "service": service, "operation": operation, "about": about, "times": 3, "kind": "error", "status": 400,
@@ -305,12 +305,12 @@ fn a_role_that_is_too_new_is_waited_for() {
 }
 
 #[test]
-fn a_lost_answer_makes_nothing_twice() {
+fn lost_response_creates_nothing_twice() {
     let lose = |name: &str, times: u64| -> Vec<Value> {
         let lost = json!({ "kind": "drop_after", "times": times });
         deploy_calls().iter().filter(|call| call.creates()).map(|call| call.fault(name, &lost)).collect()
     };
-    // Lost once, the SDK calls again behind our back; lost every time, the step fails and the next deploy finds what is there.
+    // Lost once, the SDK retries; lost every time, the step fails and the next deploy finds the existing resource.
     let arena = Arena::with_faults(&[lose("once", 1), lose("always", SDK_ATTEMPTS)].concat());
     side_by_side(2, ["once", "always"], |name| {
         let mut runs = 1;
@@ -327,10 +327,10 @@ fn a_lost_answer_makes_nothing_twice() {
 }
 
 #[test]
-fn destroy_goes_on_past_what_it_may_not_delete() {
+fn teardown_continues_after_denied_deletion() {
     use ResourceKind::*;
     let deletes = |call: &Call| {
-        // Of these there are none here.
+        // These operations are not called here.
         let rare = ["StopBuild", "AbortMultipartUpload", "DeletePolicyVersion"].contains(&call.operation.as_str());
         call.creates() && !rare
     };
@@ -338,7 +338,7 @@ fn destroy_goes_on_past_what_it_may_not_delete() {
         let mut rule = call.denied();
         rule["times"] = json!(1);
         if call.is("s3", "PutBucketNotificationConfiguration") {
-            // The deployment makes this call, too: there is no other to take a notification off.
+            // The deployment makes this call too: removing a notification has no other operation.
             rule["skip"] = json!(1);
         }
         call.fault(name, &rule)
@@ -347,12 +347,11 @@ fn destroy_goes_on_past_what_it_may_not_delete() {
     let has_objects = |call: &Call| call.operation != "DeleteObjects" || call.step.resource == Some(BuildSourceBucket);
     let calls: Vec<Call> = destroy_calls().into_iter().filter(deletes).filter(has_objects).collect();
 
-    // One deployment in which every step of the teardown is denied its first deleting call …
+    // One deployment in which the first deleting call of every step is denied …
     let mut first_of_step = calls.clone();
     first_of_step.dedup_by(|second, first| second.step.id == first.step.id);
     let mut rules: Vec<Value> = first_of_step.iter().map(|call| deny("every", call)).collect();
-    // … and for each call a deployment in which that one is denied: of resources that come in several only one is tried, and
-    // a build is made only where it matters.
+    // … and one deployment for each denied call: one resource of each kind, and a build only where it matters.
     let tried_on_others = [SourceBucket, DestinationBucket, FunctionLogGroup, FunctionPolicy, FunctionRole].map(Some);
     let needs_build = |call: &Call| {
         let after_it = [Image, Function, InvokePermission, Notification].map(Some);
@@ -372,8 +371,8 @@ fn destroy_goes_on_past_what_it_may_not_delete() {
     let denied_at = |name: &str, steps: &BTreeSet<String>| {
         let destroyed = arena.run("destroy", name).ends_with(1);
         assert_eq!(failed_steps(&destroyed), *steps, "{destroyed}");
-        let reported = destroyed.stderr.lines().filter(|line| line.starts_with("error: ")).count();
-        assert_eq!(reported, steps.len(), "every failure is reported: {destroyed}");
+        let error_count = destroyed.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!(error_count, steps.len(), "every failure is reported: {destroyed}");
         let kept: BTreeSet<String> = arena.standing(name).iter().map(ToString::to_string).collect();
         assert_eq!(kept, *steps, "the journal keeps what is left");
         arena.destroy_leaves_nothing(name);

@@ -1,4 +1,4 @@
-//! What a resource is really like: deployed by the real program, inspected in the real sandbox.
+//! Inspection of resources, deployed by the real program in the real sandbox.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ async fn session(program: &Program) -> Session {
     Session::open(Settings::with_state_dir(program.state_dir())).await.expect("a session")
 }
 
-/// Deploys, and answers the names.
+/// Deploys and returns the names.
 fn deploy(program: &Program) -> Names {
     let events = program.run(["deploy", "--output", "json"]).ok().events();
     let started = events.into_iter().find_map(|event| match event.kind {
         EventKind::RunStarted(started) => Some(started.names),
         _ => None,
     });
-    started.expect("a run says how it begins")
+    started.expect("a run has a first event")
 }
 
 async fn inspect(session: &Session, kind: ResourceKind) -> Inspection {
@@ -46,7 +46,7 @@ fn assert_settings(inspection: &Inspection, expected: &[(&str, &str)]) {
     }
 }
 
-/// A time of today, as it is written: the sandbox's clock is this machine's.
+/// Checks that a time is recent; the sandbox uses this machine's clock.
 #[track_caller]
 fn assert_recent(text: &str) {
     let time = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S UTC").expect("a time");
@@ -55,13 +55,13 @@ fn assert_recent(text: &str) {
 }
 
 #[tokio::test]
-async fn every_resource_is_described_as_the_deployment_made_it() {
+async fn inspection_matches_deployed_settings() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let clients = sandbox.clients();
     program.configure("[function]\nmemory_mb = 640\ntimeout_seconds = 17\nmax_size = 99\n[logs]\nretention_days = 3\n");
     let names = deploy(&program);
-    // Its own settings are the defaults: what it answers cannot come from them.
+    // The session has default settings, so the values come from the cloud.
     let session = session(&program).await;
     let status = session.status().await.expect("a status");
     let documents: BTreeMap<_, _> = session.plan_preview().expect("a plan").documents.into_iter().collect();
@@ -185,7 +185,7 @@ async fn image(clients: &Clients, names: &Names) -> aws_sdk_ecr::types::ImageDet
 }
 
 #[tokio::test]
-async fn what_somebody_has_changed_is_shown_and_credentials_are_not() {
+async fn inspection_shows_changes_and_masks_credentials() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let clients = sandbox.clients();
@@ -249,7 +249,7 @@ async fn what_somebody_has_changed_is_shown_and_credentials_are_not() {
 }
 
 #[tokio::test]
-async fn a_part_that_is_refused_does_not_spoil_the_rest() {
+async fn inspection_marks_denied_parts_only() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let names = deploy(&program);
@@ -301,11 +301,11 @@ async fn a_part_that_is_refused_does_not_spoil_the_rest() {
     let function = inspect(&session, ResourceKind::Function).await;
     assert_settings(&function, &[("image", DENIED), ("tags", DENIED), ("memory", "512 MB")]);
     for kind in [ResourceKind::Image, ResourceKind::InvokePermission] {
-        let error = session.inspect(kind).await.expect_err("nobody may look");
+        let error = session.inspect(kind).await.expect_err("access is denied");
         assert!(error.to_string().contains("AccessDenied"), "{error}");
         assert!(error.hint().is_some_and(|hint| hint.contains("is missing")), "{error}");
     }
-    // Nothing was changed by looking.
+    // Inspection changes nothing.
     for operation in ["PutBucketTagging", "DeleteBucket", "CreateFunction", "TagResource", "PutRetentionPolicy"] {
         for service in ["s3", "lambda", "ecr", "logs"] {
             assert_eq!(sandbox.calls(service, operation), 0, "{service} {operation}");
@@ -314,12 +314,12 @@ async fn a_part_that_is_refused_does_not_spoil_the_rest() {
     assert_eq!(names.of(ResourceKind::Function), function.name);
     drop(session);
     sandbox.interrupt();
-    // Without the faults, so that what was made can go.
+    // Without the faults, so that the resources can be deleted.
     program.run(["destroy", "--yes"]).ok();
 }
 
 #[tokio::test]
-async fn without_a_deployment_there_is_nothing_to_inspect() {
+async fn inspection_without_deployment_fails() {
     let program = Program::new();
     let _sandbox = program.sandbox();
     let session = session(&program).await;

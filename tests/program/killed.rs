@@ -1,4 +1,4 @@
-//! Processes that are killed: whatever moment it hits, `deploy` goes on from there, and `destroy` leaves nothing.
+//! Killed processes: `deploy` resumes from any point, and `destroy` leaves nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,12 @@ use thumbctl_core::resource::ResourceKind;
 use thumbctl_test_support::Running;
 use thumbctl_test_support::arena::{Arena, Death, side_by_side};
 
-/// How many deployments are under way at a time: each keeps a processor busy.
+/// The number of concurrent deployments, each of which uses one processor.
 const AT_A_TIME: usize = 2;
 
 const IMAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/images/mountains.jpg");
 
-/// What an event is about, if there are as many of its kind in every run.
+/// The subject of an event that occurs equally often in every run.
 fn milestone(event: &Event) -> Option<String> {
     Some(match &event.kind {
         EventKind::ResourceChanged { resource, state, .. } => format!("{resource} is {state}"),
@@ -39,9 +39,9 @@ fn last_journal(arena: &Arena, name: &str) -> PathBuf {
     arena.program.journals(name).pop().expect("a run")
 }
 
-/// Sends an image through, whose thumbnail comes back.
+/// Uploads an image and checks its thumbnail.
 #[track_caller]
-fn a_thumbnail_comes_of_it(arena: &Arena, name: &str) {
+fn assert_thumbnail_written(arena: &Arena, name: &str) {
     let save = arena.program.work_dir().join(format!("thumbnails-{name}"));
     let save_text = save.to_str().expect("a path of the test's own");
     arena.start(&["upload", IMAGE, "--save", save_text], name, None).wait().ok();
@@ -49,12 +49,12 @@ fn a_thumbnail_comes_of_it(arena: &Arena, name: &str) {
     assert_eq!(saved, 1, "{name}");
 }
 
-/// Goes on after a kill in one of the two ways, and in the end there is nothing left.
+/// Resumes or destroys after a kill; in the end nothing is left.
 fn recovers(arena: &Arena, name: &str, by_deploying: bool, with_upload: bool) {
     if by_deploying {
         arena.deploy_completes(name);
         if with_upload {
-            a_thumbnail_comes_of_it(arena, name);
+            assert_thumbnail_written(arena, name);
         }
     }
     arena.destroy_leaves_nothing(name);
@@ -75,7 +75,7 @@ fn tear(file: &Path, draw: usize) {
 /// in the same order every time; only the build says a little more or less each time, so that its phases and lines are
 /// met as well as their numbers in an earlier run tell.
 #[test]
-fn a_deploy_that_is_killed_after_any_event_is_completed_or_destroyed() {
+fn deploy_killed_after_any_event_can_be_completed_or_destroyed() {
     let arena = Arena::new();
     let deploy = ["deploy", "--parallelism", "1"];
     let reference = arena.start(&deploy, "reference", None).wait().ok().events();
@@ -104,9 +104,9 @@ fn a_deploy_that_is_killed_after_any_event_is_completed_or_destroyed() {
 }
 
 /// One teardown that dies again and again: after it began, and for each resource after its step started, after it was
-/// journalled that the resource is about to go, and after it was journalled that it is gone, or that its step is finished.
+/// journalled that the resource is being deleted, and after it was journalled that it is deleted, or that its step is finished.
 #[test]
-fn a_destroy_that_is_killed_after_any_event_is_taken_up_again() {
+fn destroy_killed_after_any_event_can_be_resumed() {
     let arena = Arena::new();
     let name = "stubborn";
     arena.deploy_completes(name);
@@ -119,7 +119,7 @@ fn a_destroy_that_is_killed_after_any_event_is_taken_up_again() {
     let mut left = ResourceKind::ARCHITECTURE.len();
     while left > 0 {
         assert_eq!(arena.standing(name).len(), left);
-        // Run started, step started, resource deleting, resource gone, step finished.
+        // Run started, step started, resource deleting, resource deleted, step finished.
         die_after(1);
         die_after(2);
         die_after(if left.is_multiple_of(2) { 3 } else { 4 });
@@ -129,9 +129,9 @@ fn a_destroy_that_is_killed_after_any_event_is_taken_up_again() {
     arena.close();
 }
 
-/// The process dies from outside, while steps run side by side and calls are under way.
+/// The process is killed from outside, during parallel steps and calls.
 #[test]
-fn a_process_that_is_killed_at_any_moment_loses_nothing() {
+fn process_killed_at_random_time_loses_nothing() {
     let arena = Arena::new();
     side_by_side(AT_A_TIME, 0..12u64, |seed| {
         let mut random = StdRng::seed_from_u64(seed);
@@ -145,9 +145,9 @@ fn a_process_that_is_killed_at_any_moment_loses_nothing() {
         };
         die("deploy", random.random_range(1..60));
         match seed % 3 {
-            // Killed again on the way to the end,
+            // Killed again during the deployment,
             0 => die("deploy", random.random_range(1..100)),
-            // or when it is taken down,
+            // or during the teardown,
             1 => {
                 arena.deploy_completes(&name);
                 die("destroy", random.random_range(1..50));
@@ -162,7 +162,7 @@ fn a_process_that_is_killed_at_any_moment_loses_nothing() {
 
 /// The last line of the journal is cut at some place: the process died while it wrote it.
 #[test]
-fn a_journal_whose_last_line_is_torn_is_taken_up() {
+fn deploy_resumes_from_journal_with_partial_line() {
     let arena = Arena::new();
     side_by_side(AT_A_TIME, (0..44u64).step_by(2), |moment| {
         let mut random = StdRng::seed_from_u64(moment);
@@ -184,9 +184,9 @@ fn a_journal_whose_last_line_is_torn_is_taken_up() {
     arena.close();
 }
 
-/// The cloud goes away in the middle and comes back: what it has answered is kept, and the deployment goes on.
+/// The sandbox is killed during a deployment and restarted: answered changes are kept, and the deployment resumes.
 #[test]
-fn a_sandbox_that_is_killed_under_a_deploy_has_kept_what_it_answered() {
+fn sandbox_killed_during_deploy_keeps_answered_changes() {
     type Moment = fn(&EventKind) -> bool;
     let role_is_there: Moment =
         |kind| matches!(kind, EventKind::StepFinished { step, .. } if step.as_str() == "build_role");
@@ -201,15 +201,15 @@ fn a_sandbox_that_is_killed_under_a_deploy_has_kept_what_it_answered() {
         arena.kill_and_restart_the_sandbox();
         let deployed = deploy.wait();
         if deployed.code != Some(0) {
-            let said = deployed.ends_with(1).stderr;
-            assert!(said.contains("error: "), "{said}");
+            let reported = deployed.ends_with(1).stderr;
+            assert!(reported.contains("error: "), "{reported}");
         }
         let status = arena.run("status", &name).ok().json();
         for resource in status["resources"].as_array().expect("a list") {
             assert!(resource["journal"] != "ready" || resource["cloud"] == "there", "it was answered: {resource}");
         }
         arena.deploy_completes(&name);
-        a_thumbnail_comes_of_it(&arena, &name);
+        assert_thumbnail_written(&arena, &name);
         arena.destroy_leaves_nothing(&name);
     }
     arena.close();

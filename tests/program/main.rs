@@ -1,4 +1,4 @@
-//! The real program, driven from outside: its commands, its console, and whatever may happen to them.
+//! Tests of the real program from outside: its commands, its console, and failures.
 
 mod bad_input;
 mod cli_usage;

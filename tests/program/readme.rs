@@ -1,20 +1,20 @@
-//! The README says what is so.
+//! The README is consistent with the program.
 
 use std::fs;
 use std::path::Path;
 
 fn file(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("the file is in the repository")
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("the file exists in the repository")
 }
 
 #[test]
-fn the_readmes_policy_is_the_one_that_is_shipped() {
+fn readme_policy_matches_shipped_policy() {
     let shipped = file("assets/policies/user-policy.json").replace("${Prefix}", "thumbnails");
     assert!(file("README.md").contains(shipped.trim()), "copy assets/policies/user-policy.json into the README");
 }
 
 #[test]
-fn the_readmes_pictures_and_pages_are_there() {
+fn readme_links_exist() {
     let readme = file("README.md");
     let links = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     for link in links.filter(|link| !link.starts_with("http")) {
@@ -23,10 +23,10 @@ fn the_readmes_pictures_and_pages_are_there() {
 }
 
 #[test]
-fn the_readmes_commands_are_understood() {
+fn readme_commands_are_valid() {
     let readme = file("README.md");
     let lines = readme.lines().filter_map(|line| line.strip_prefix("    thumbctl "));
-    let mut tried = 0;
+    let mut checked = 0;
     for line in lines {
         let command = line.split_whitespace().next().expect("the line has a command");
         let status = std::process::Command::new(thumbctl_test_support::thumbctl())
@@ -34,7 +34,7 @@ fn the_readmes_commands_are_understood() {
             .output()
             .expect("the program starts");
         assert!(status.status.success(), "`thumbctl {command}` is in the README");
-        tried += 1;
+        checked += 1;
     }
-    assert!(tried >= 7, "the README has examples");
+    assert!(checked >= 7, "the README has examples");
 }

@@ -31,7 +31,7 @@ async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) 
 
 async fn is_gone(pid: u32) {
     until("the sandbox's end", || async move {
-        // A zombie (its parent, this test, has not asked for its status) is gone as well.
+        // A zombie, not yet reaped by this test, has ended too.
         match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
             Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')),
             Err(_) => true,
@@ -41,7 +41,7 @@ async fn is_gone(pid: u32) {
 }
 
 #[tokio::test]
-async fn it_stays_while_anyone_is_joined_and_goes_after() {
+async fn sandbox_runs_while_leased_and_ends_afterwards() {
     let dir = tempfile::tempdir().unwrap();
     let first = join(dir.path()).await;
     let second = join(dir.path()).await;
@@ -63,7 +63,7 @@ async fn it_stays_while_anyone_is_joined_and_goes_after() {
 }
 
 #[tokio::test]
-async fn keys_that_are_given_are_the_ones_that_count() {
+async fn configured_access_key_is_used() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new(thumbctl_test_support::thumbctl());
     command.args(["sandbox", "--port", "0", "--access-key", "WORKSHOP:the-same-for-all", "--state-dir"]);
@@ -107,7 +107,7 @@ async fn access_key_from_file_standard_input_or_variable_is_not_in_the_command_l
     }
     std::fs::write(&file, "WORKSHOP the-same-for-all").unwrap();
     let refused = foreground(&["--access-key-file", path]);
-    assert!(refused.contains("cannot be used") && !refused.contains("the-same-for-all"), "{refused}");
+    assert!(refused.contains("is invalid") && !refused.contains("the-same-for-all"), "{refused}");
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn temporary_files_of_a_killed_sandbox_are_removed_at_the_next_start() {
 }
 
 #[tokio::test]
-async fn many_who_start_it_at_once_share_one() {
+async fn concurrent_starts_share_one_sandbox() {
     let dir = tempfile::tempdir().unwrap();
     let leases = futures::future::join_all((0..8).map(|_| join(dir.path()))).await;
     let pid = leases[0].endpoint().pid;
@@ -136,7 +136,7 @@ async fn many_who_start_it_at_once_share_one() {
 }
 
 #[tokio::test]
-async fn nothing_that_was_answered_is_lost_when_it_is_killed() {
+async fn killed_sandbox_keeps_answered_writes() {
     let dir = tempfile::tempdir().unwrap();
     let lease = join(dir.path()).await;
     let client = s3(lease.endpoint(), "us-east-1");
@@ -166,7 +166,7 @@ async fn nothing_that_was_answered_is_lost_when_it_is_killed() {
 
 #[tokio::test]
 #[cfg(target_os = "linux")]
-async fn fifty_megabytes_go_through_in_little_memory() {
+async fn fifty_megabyte_object_needs_little_memory() {
     let dir = tempfile::tempdir().unwrap();
     let lease = join(dir.path()).await;
     let client = s3(lease.endpoint(), "us-east-1");
@@ -203,7 +203,7 @@ fn foreground(arguments: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn trouble_is_one_clear_sentence() {
+async fn start_errors_are_one_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let lease = join(dir.path()).await;
     let second = foreground(&["--data-dir", dir.path().to_str().unwrap()]);
@@ -230,7 +230,7 @@ async fn trouble_is_one_clear_sentence() {
 }
 
 #[tokio::test]
-async fn its_files_are_its_owners_alone() {
+async fn data_directory_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let outer = tempfile::tempdir().unwrap();
     let dir = outer.path().join("state");

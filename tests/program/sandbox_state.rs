@@ -1,4 +1,4 @@
-//! The sandbox's whole state: saved, loaded, emptied; while it runs and while it does not. And which sandbox is found.
+//! The sandbox's state: save, load and reset, running or not; and finding the sandbox.
 
 use thumbctl_test_support::{Program, Sandbox, list_everything};
 
@@ -8,19 +8,19 @@ fn thumbnail_arrives(program: &Program) {
     program.run(["upload", name, "--save", "thumbnails"]).ok();
 }
 
-fn standing(program: &Program) -> bool {
+fn is_ready(program: &Program) -> bool {
     program.run(["status", "--output", "json"]).stdout.contains("\"ready\"")
 }
 
 #[test]
-fn a_saved_deployment_comes_back_with_the_journal_that_knows_it() {
+fn load_restores_sandbox_with_journal() {
     let program = Program::new();
     program.run(["deploy"]).ok();
     program.run(["sandbox", "save", "step-7"]).ok();
     program.run(["destroy", "--yes"]).ok();
-    assert!(!standing(&program));
+    assert!(!is_ready(&program));
     program.run(["sandbox", "load", "step-7", "--yes"]).ok();
-    assert!(standing(&program), "status: {}", program.run(["status"]).stdout);
+    assert!(is_ready(&program), "status: {}", program.run(["status"]).stdout);
     thumbnail_arrives(&program);
     let listed = program.run(["sandbox", "saved"]);
     assert!(listed.stdout.contains("step-7"), "{}", listed.stdout);
@@ -28,7 +28,7 @@ fn a_saved_deployment_comes_back_with_the_journal_that_knows_it() {
 }
 
 #[test]
-fn a_state_that_was_handed_on_works_for_somebody_else() {
+fn shared_state_file_loads_for_another_user() {
     let (instructor, student) = (Program::new(), Program::new());
     instructor.run(["deploy"]).ok();
     let file = instructor.work_dir().join("step-7.tar.gz");
@@ -41,7 +41,7 @@ fn a_state_that_was_handed_on_works_for_somebody_else() {
 }
 
 #[tokio::test]
-async fn a_running_sandbox_is_saved_loaded_and_emptied_under_its_clients() {
+async fn running_sandbox_can_be_saved_loaded_and_reset() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let clients = sandbox.clients();
@@ -59,37 +59,37 @@ async fn a_running_sandbox_is_saved_loaded_and_emptied_under_its_clients() {
 }
 
 #[test]
-fn emptying_the_sandbox_ends_what_stood_in_it() {
+fn reset_archives_deployments() {
     let program = Program::new();
     program.run(["deploy"]).ok();
     let refused = program.run(["sandbox", "reset"]);
-    assert!(refused.stderr.contains("pass --yes"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("use --yes"), "{}", refused.stderr);
     program.run(["sandbox", "reset", "--yes"]).ok();
-    assert!(!standing(&program));
+    assert!(!is_ready(&program));
     // A new one begins from nothing.
     program.run(["deploy"]).ok();
     program.run(["destroy", "--yes"]).ok();
 }
 
 #[test]
-fn what_is_no_saved_state_is_refused_and_changes_nothing() {
+fn invalid_saved_state_is_rejected_without_changes() {
     let program = Program::new();
     program.run(["deploy"]).ok();
     let nonsense = program.file("nonsense.tar.gz", "nonsense");
-    for (state, said) in [
-        (nonsense.to_str().expect("a path of text"), "is not a state that"),
-        ("never-saved", "there is no saved state at"),
+    for (state, reported) in [
+        (nonsense.to_str().expect("a path of text"), "is not a state saved by"),
+        ("never-saved", "no saved state at"),
         ("../outside", "a name has up to 64"),
     ] {
         let refused = program.run(["sandbox", "load", state, "--yes"]);
-        assert!(refused.code != Some(0) && refused.stderr.contains(said), "{state}: {}", refused.stderr);
+        assert!(refused.code != Some(0) && refused.stderr.contains(reported), "{state}: {}", refused.stderr);
     }
     thumbnail_arrives(&program);
     program.run(["destroy", "--yes"]).ok();
 }
 
 #[test]
-fn a_foreground_sandbox_with_its_state_elsewhere_is_found_while_it_runs() {
+fn foreground_sandbox_with_other_data_dir_is_found() {
     let program = Program::new();
     let sandbox = Sandbox::start(program.command(["sandbox", "--port", "0", "--ephemeral"]));
     program.run(["deploy"]).ok();

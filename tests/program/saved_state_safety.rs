@@ -11,7 +11,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use thumbctl_test_support::{Finished, Program, Sandbox, wait_for};
 
-/// A folder of the user's, with another in it, and whether they are still there.
+/// A user's directory with a subdirectory, which must be kept.
 struct Precious(PathBuf);
 
 impl Precious {
@@ -65,7 +65,7 @@ async fn create_bucket(program: &Program, name: &str) {
     program.join().await.clients.s3.create_bucket().bucket(name).send().await.expect("a bucket");
 }
 
-/// Waits until the sandbox that the last command has started is gone.
+/// Waits until the sandbox of the last command has ended.
 fn wait_for_end(program: &Program) {
     wait_for("the end of the sandbox", || (!program.has_sandbox()).then_some(()));
 }
@@ -91,7 +91,7 @@ fn open_to_others(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn load_refuses_images_that_are_a_link_and_deletes_nothing() {
+async fn load_rejects_linked_image_directory_without_deletions() {
     let program = Program::new();
     let precious = Precious::new(&program);
     create_bucket(&program, "kept").await;
@@ -113,7 +113,7 @@ async fn load_refuses_images_that_are_a_link_and_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn sandbox_refuses_a_data_directory_with_links_and_deletes_nothing() {
+async fn sandbox_rejects_data_directory_with_links_without_deletions() {
     let program = Program::new();
     let precious = Precious::new(&program);
     create_bucket(&program, "kept").await;
@@ -141,7 +141,7 @@ async fn sandbox_refuses_a_data_directory_with_links_and_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn load_refuses_a_state_that_a_service_cannot_read_and_keeps_the_old_one() {
+async fn load_rejects_unreadable_service_state_and_keeps_old_one() {
     let program = Program::new();
     create_bucket(&program, "kept").await;
     let write = |name: &'static str, content: &'static str| {
@@ -227,7 +227,7 @@ fn has_new_state(program: &Program, when: &str) -> bool {
 }
 
 #[tokio::test]
-async fn load_refuses_journals_that_no_saved_state_has_and_replaces_nothing() {
+async fn load_rejects_invalid_journals_without_changes() {
     let program = with_two_states().await;
     let journals = |dir: &Path| dir.join("deployments/demo");
     let elsewhere = |dir: &Path| {
@@ -262,7 +262,7 @@ async fn load_refuses_journals_that_no_saved_state_has_and_replaces_nothing() {
 }
 
 #[tokio::test]
-async fn load_that_is_killed_leaves_the_old_state_or_the_new_one() {
+async fn killed_load_leaves_old_or_new_state() {
     let program = with_two_states().await;
     let places = [
         ("load-recorded", false),
@@ -271,8 +271,8 @@ async fn load_that_is_killed_leaves_the_old_state_or_the_new_one() {
         ("state-moved", false),
         ("state-replaced", false),
         ("state-kept", true),
-        ("journals-set-aside", true),
-        ("journals-adopted", true),
+        ("journals-archived", true),
+        ("journals-imported", true),
     ];
     for (place, is_new) in places {
         wait_for_end(&program);
@@ -306,7 +306,7 @@ async fn load_that_is_killed_leaves_the_old_state_or_the_new_one() {
 }
 
 #[test]
-fn state_is_private_whatever_the_umask() {
+fn state_is_private_at_any_umask() {
     let program = Program::new();
     for (umask, command) in [("000", "deploy"), ("077", "status"), ("077", "destroy --yes")] {
         let script = format!("umask {umask}; exec {} {command}", thumbctl_test_support::thumbctl());
@@ -317,7 +317,7 @@ fn state_is_private_whatever_the_umask() {
 }
 
 #[test]
-fn directory_that_others_can_write_to_is_refused() {
+fn world_writable_directory_is_rejected() {
     let program = Program::new();
     let dir = program.home().join("shared");
     fs::create_dir(&dir).expect("a directory");
@@ -335,7 +335,7 @@ fn directory_that_others_can_write_to_is_refused() {
 }
 
 #[tokio::test]
-async fn existing_directory_that_others_can_read_gets_private_content() {
+async fn readable_directory_gets_private_content() {
     let program = Program::new();
     let dir = program.home().join("data");
     fs::create_dir_all(dir.join("snapshots")).expect("a directory");

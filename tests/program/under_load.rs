@@ -1,4 +1,4 @@
-//! Many at once, and kills again and again.
+//! Many concurrent commands, and repeated kills.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use thumbctl_test_support::arena::{Arena, side_by_side};
 use thumbctl_test_support::whole_loop::assert_nothing_left;
 use thumbctl_test_support::{Program, wait_for};
 
-/// Lets this process, and what it starts, open so many files.
+/// Raises the limit of open files of this process and its children.
 fn allow_open_files(count: u64) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < count) {
@@ -20,7 +20,7 @@ fn allow_open_files(count: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sandbox_answers_beside_1100_half_open_connections() {
+async fn sandbox_responds_despite_1100_half_open_connections() {
     const CONNECTIONS: usize = 1100;
     allow_open_files(2 * CONNECTIONS as u64);
     let program = Program::new();
@@ -51,7 +51,7 @@ fn twenty_deployments_and_200_status_commands_at_once_all_succeed() {
     arena.close();
 }
 
-/// One deployment that is begun, and killed together with its sandbox, again and again.
+/// Starts one deployment repeatedly and kills it together with its sandbox.
 #[tokio::test(flavor = "multi_thread")]
 async fn deploy_completes_after_50_kills_of_command_and_sandbox() {
     let program = Program::new();
@@ -62,7 +62,7 @@ async fn deploy_completes_after_50_kills_of_command_and_sandbox() {
         wait_for("events", || (deploy.events().len() >= events || deploy.has_ended()).then_some(()));
         let sandbox = program.has_sandbox().then(|| program.sandbox_pid()).flatten();
         deploy.kill();
-        // It may have ended with the command that it was for.
+        // It may have ended with its command.
         if let Some(pid) = sandbox {
             let _ = kill_process(pid, Signal::KILL);
         }
@@ -70,7 +70,7 @@ async fn deploy_completes_after_50_kills_of_command_and_sandbox() {
     }
     program.run(["deploy"]).ok();
     let status = program.run(["status"]).ok().stdout;
-    assert!(status.contains("15 resources: 15 there"), "{status}");
+    assert!(status.contains("15 resources: 15 exist"), "{status}");
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&program.join().await.clients).await;
 }

@@ -1,4 +1,4 @@
-//! [`Deployment`]: what runs have left standing, as a fold over events. Pure.
+//! [`Deployment`]: the resources that runs have created and not deleted, as a fold over events. Pure.
 
 use std::collections::BTreeMap;
 
@@ -8,50 +8,50 @@ use crate::event::{Action, Event, EventKind, Outcome, RunId, RunStarted, Strateg
 use crate::names::{DeploymentName, Names};
 use crate::resource::{ResourceKind, ResourceState};
 
-/// What is known of one resource.
+/// One resource of a deployment, according to the journal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resource {
-    /// What it is in the architecture.
+    /// Its role in the architecture.
     pub kind: ResourceKind,
     /// Its name in the cloud.
     pub name: String,
     /// Its ARN, once known.
     pub arn: Option<String>,
-    /// What state it is in.
+    /// Its state.
     pub state: ResourceState,
     /// How long its last change took, in seconds.
     pub seconds: Option<f64>,
 }
 
-/// One run, in a line.
+/// The summary of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSummary {
     /// Its id.
     pub id: RunId,
-    /// What it did.
+    /// Its action.
     pub action: Action,
-    /// When it began.
+    /// Its start time.
     pub started: DateTime<Utc>,
-    /// How it ended and after how many seconds; none while it runs, or when its process died.
+    /// Its outcome and duration in seconds; `None` while it runs, or if its process died.
     pub ended: Option<(Outcome, f64)>,
 }
 
-/// Where and how a deployment was made; one deployment never changes these.
+/// The strategy, cloud, account, region and names of a deployment, fixed at its first run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Origin {
-    /// By which way.
+    /// The strategy.
     pub strategy: StrategyKind,
-    /// In which cloud, as it is called on the screen.
+    /// The cloud's display name.
     pub cloud: String,
-    /// In which account.
+    /// The account.
     pub account: String,
-    /// In which region.
+    /// The region.
     pub region: String,
-    /// Under which names.
+    /// The names of its resources.
     pub names: Names,
 }
 
-/// What runs have left standing.
+/// The resources that runs have created and not deleted, with the runs themselves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deployment {
     name: DeploymentName,
@@ -61,12 +61,12 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// A deployment of which nothing is known yet.
+    /// Creates a deployment without events.
     pub fn new(name: DeploymentName) -> Self {
         Self { name, origin: None, resources: BTreeMap::new(), runs: Vec::new() }
     }
 
-    /// Folds events, in the order in which they happened, into what they left standing.
+    /// Folds events, oldest first, into a deployment.
     pub fn fold<'a>(name: DeploymentName, events: impl IntoIterator<Item = &'a Event>) -> Self {
         let mut deployment = Self::new(name);
         for event in events {
@@ -75,8 +75,7 @@ impl Deployment {
         deployment
     }
 
-    /// Whether an event can leave something standing, or anything else that a deployment knows of. The others, the lines of
-    /// logs above all, need not be kept to fold it again.
+    /// Whether [`Self::apply`] uses an event. Other events, mainly log lines, need not be kept for another fold.
     pub fn is_relevant(event: &Event) -> bool {
         matches!(
             event.kind,
@@ -84,21 +83,21 @@ impl Deployment {
         )
     }
 
-    /// Takes in one more event.
+    /// Applies one more event.
     pub fn apply(&mut self, event: &Event) {
         match &event.kind {
             EventKind::RunStarted(started) => self.start(event, started),
-            // Leftovers of an earlier deployment of this name, with names of their own, are not this one's resources.
+            // Leftovers of an earlier deployment with the same name have another suffix and do not belong to this one.
             EventKind::ResourceChanged { resource, name, .. }
                 if self.origin.as_ref().is_some_and(|origin| origin.names.of(*resource) != *name) => {}
             EventKind::ResourceChanged { resource, name, arn, state, seconds, .. } => {
-                let known = self.resources.get(resource).and_then(|known| known.arn.clone());
+                let known_arn = self.resources.get(resource).and_then(|earlier| earlier.arn.clone());
                 self.resources.insert(
                     *resource,
                     Resource {
                         kind: *resource,
                         name: name.clone(),
-                        arn: arn.clone().or(known),
+                        arn: arn.clone().or(known_arn),
                         state: *state,
                         seconds: *seconds,
                     },
@@ -109,7 +108,7 @@ impl Deployment {
                     run.ended = Some((*outcome, *seconds));
                 }
             }
-            // `is_relevant` says the same.
+            // Keep in step with `is_relevant`.
             EventKind::StepStarted { .. }
             | EventKind::StepProgress { .. }
             | EventKind::StepRetried { .. }
@@ -127,11 +126,11 @@ impl Deployment {
     }
 
     fn start(&mut self, event: &Event, started: &RunStarted) {
-        // A deployment that was destroyed leaves nothing to go on from: a new one has new names.
+        // After a complete destroy, the next deployment starts empty, with new names.
         if started.action == Action::Deploy && !self.has_resources() {
             self.resources.clear();
         }
-        // Only a deployment says where it is: a search for leftovers may have been made somewhere else.
+        // Only a deploy run sets the origin: `destroy --purge` may have run in another region.
         if started.action == Action::Deploy || self.origin.is_none() {
             self.origin = Some(Origin {
                 strategy: started.strategy,
@@ -149,37 +148,37 @@ impl Deployment {
         &self.name
     }
 
-    /// Where and how it was made, if a run has ever begun.
+    /// Its origin, if any run has started.
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
     }
 
-    /// What is known of a resource.
+    /// A resource, if any run has changed it.
     pub fn resource(&self, kind: ResourceKind) -> Option<&Resource> {
         self.resources.get(&kind)
     }
 
-    /// Every resource that was ever begun, in the plan's order.
+    /// Every resource that a run has changed, in plan order.
     pub fn resources(&self) -> impl Iterator<Item = &Resource> {
         self.resources.values()
     }
 
-    /// The resources that may be in the cloud.
+    /// The resources that may exist in the cloud.
     pub fn existing_resources(&self) -> impl Iterator<Item = &Resource> {
         self.resources.values().filter(|resource| resource.state.may_exist())
     }
 
-    /// Whether anything may be in the cloud.
+    /// Whether any resource may exist in the cloud.
     pub fn has_resources(&self) -> bool {
         self.existing_resources().next().is_some()
     }
 
-    /// Whether the journal says that a resource is there and usable.
+    /// Whether a resource is ready, according to the journal.
     pub fn is_ready(&self, kind: ResourceKind) -> bool {
         self.resource(kind).is_some_and(|resource| resource.state == ResourceState::Ready)
     }
 
-    /// Whether everything that an image needs on its way is there.
+    /// Whether an uploaded image can become a thumbnail: source, function and destination are ready.
     pub fn is_complete(&self) -> bool {
         self.is_ready(ResourceKind::Notification) && self.is_ready(ResourceKind::DestinationBucket)
     }
@@ -239,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_whose_creation_was_never_answered_may_be_there() {
+    fn unconfirmed_creation_counts_as_existing() {
         let events =
             [started("1", Action::Deploy, 1), changed("1", ResourceKind::Repository, ResourceState::Creating, None)];
         let deployment = Deployment::fold(name(), &events);
@@ -249,15 +248,15 @@ mod tests {
     }
 
     #[test]
-    fn a_search_for_leftovers_elsewhere_changes_nothing_about_what_stands() {
+    fn purge_in_another_region_keeps_deployment() {
         let mut events = vec![
             started("1", Action::Deploy, 1),
             changed("1", ResourceKind::Repository, ResourceState::Ready, None),
             started("2", Action::Destroy, 9),
         ];
-        let EventKind::RunStarted(purge) = &mut events[2].kind else { unreachable!("the run starts here") };
+        let EventKind::RunStarted(purge) = &mut events[2].kind else { unreachable!("the first event starts the run") };
         purge.region = "us-west-2".into();
-        let gone = EventKind::ResourceChanged {
+        let deleted = EventKind::ResourceChanged {
             resource: ResourceKind::Repository,
             name: Names::new(name(), Suffix::from_number(9)).of(ResourceKind::Repository),
             arn: None,
@@ -265,14 +264,14 @@ mod tests {
             seconds: None,
             note: None,
         };
-        events.push(event("2", 1, gone));
+        events.push(event("2", 1, deleted));
         let deployment = Deployment::fold(name(), &events);
         assert!(deployment.is_ready(ResourceKind::Repository));
         assert_eq!(deployment.origin().map(|origin| origin.region.as_str()), Some("eu-central-1"));
     }
 
     #[test]
-    fn an_arn_once_known_is_kept() {
+    fn known_arn_is_kept() {
         let events = [
             started("1", Action::Deploy, 1),
             changed("1", ResourceKind::Function, ResourceState::Ready, Some("arn:x")),
@@ -283,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_deployment_after_a_complete_destroy_forgets_the_old_one() {
+    fn deploy_after_destroy_starts_empty() {
         let mut events = vec![
             started("1", Action::Deploy, 1),
             changed("1", ResourceKind::Repository, ResourceState::Ready, None),

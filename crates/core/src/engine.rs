@@ -1,7 +1,7 @@
-//! Runs a plan: order, parallelism, a gate before each step, cancelling.
+//! Runs a plan: order, parallelism, a gate before each step, cancellation.
 //!
-//! The engine knows nothing of clouds. It starts a step when all that it needs has ended well, tells everything through
-//! the [`Recorder`], and returns how the run ended.
+//! The engine is independent of any cloud. It starts a step when its dependencies have succeeded, records every event
+//! through the [`Recorder`], and returns the outcome.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "steps run as tasks and are measured")]
 
@@ -21,41 +21,41 @@ use crate::plan::{Plan, Step, StepId};
 use crate::recorder::Recorder;
 use crate::resource::{ResourceKind, ResourceState};
 
-/// Does the work of a plan's steps.
+/// Performs the steps of a plan.
 #[async_trait]
 pub trait StepRunner: Send + Sync {
-    /// Does one step, or finds that there is nothing to do.
+    /// Runs one step, or reports that it is already done.
     ///
     /// # Errors
-    /// When the step failed, was cancelled, or could not be journalled.
+    /// If the step fails, is cancelled, or cannot be journalled.
     async fn run(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError>;
 
-    /// Takes back what was made for a step that is not run though its turn had come: a change set that nobody executes.
+    /// Discards the preparation of a step that was due but is not run, for example an unexecuted change set.
     ///
     /// # Errors
-    /// When that fails, or cannot be journalled.
+    /// If discarding fails, or cannot be journalled.
     async fn discard(&self, _step: &Step, _scope: &StepScope) -> Result<(), StepError> {
         Ok(())
     }
 }
 
-/// How a step ended well.
+/// The result of a successful step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepDone {
-    /// It did something.
+    /// It made changes.
     Finished,
-    /// What it makes was there already, or what it removes was gone.
+    /// There was nothing to do: its resource was already created, or already deleted.
     AlreadyDone,
 }
 
-/// How a step ended badly.
+/// Why a step did not succeed.
 #[derive(Debug)]
 pub enum StepError {
-    /// Something failed.
+    /// It failed.
     Failed(Failure),
-    /// It was cancelled while it waited.
+    /// It was cancelled while waiting.
     Cancelled,
-    /// The journal could not be written; nothing more may be called.
+    /// The journal could not be written; no further call is allowed.
     Journal(JournalError),
 }
 
@@ -65,25 +65,25 @@ impl From<JournalError> for StepError {
     }
 }
 
-/// May hold a step before it starts: all that "step by step" is. While it holds one, others end and are told; what it
-/// answers is dropped unheard when the run stops meanwhile.
+/// Decides whether and when a step starts; implements step-by-step mode. Running steps finish while one is held; the
+/// decision is discarded if the run stops meanwhile.
 #[async_trait]
 pub trait Gate: Send + Sync {
-    /// Returns when the step may start, or is not to.
+    /// Waits for the decision on a step.
     async fn pass(&self, step: &Step) -> GateDecision;
 
-    /// How many steps may run side by side now; at most so many as the run allows. Step by step is one after another.
-    fn parallelism(&self, most: NonZeroUsize) -> NonZeroUsize {
-        most
+    /// The current number of parallel steps, at most `limit`; 1 in step-by-step mode.
+    fn parallelism(&self, limit: NonZeroUsize) -> NonZeroUsize {
+        limit
     }
 
-    /// Returns when [`Self::parallelism`] may have changed.
+    /// Waits until [`Self::parallelism`] may have changed.
     async fn changed(&self) {
         std::future::pending().await
     }
 }
 
-/// What a gate decides.
+/// A gate's decision on a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GateDecision {
     /// The step starts.
@@ -92,7 +92,7 @@ pub enum GateDecision {
     Stop,
 }
 
-/// The gate that holds nothing.
+/// A gate that starts every step at once.
 #[derive(Debug)]
 pub struct OpenGate;
 
@@ -103,16 +103,16 @@ impl Gate for OpenGate {
     }
 }
 
-/// What happens to the rest of a plan when a step fails.
+/// What to do with the remaining steps after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFailure {
-    /// Running steps end, no further one starts: what a deployment does.
+    /// Finish running steps and start no others; used by deploy.
     Stop,
-    /// Everything is still tried, also what stands behind the failed step: what a teardown does.
+    /// Run all remaining steps, including those that depend on the failed one; used by destroy.
     Continue,
 }
 
-/// What a step may do besides its work: tell about it, and hear that it is cancelled.
+/// The context of a running step: emits its events and observes cancellation.
 #[derive(Clone, Debug)]
 pub struct StepScope {
     step: StepId,
@@ -121,26 +121,26 @@ pub struct StepScope {
 }
 
 impl StepScope {
-    /// The step.
+    /// The step's id.
     pub fn step(&self) -> &StepId {
         &self.step
     }
 
-    /// Is cancelled when the user cancels; waits must end then.
+    /// The token that is cancelled when the user cancels; waits must then end.
     pub fn cancel(&self) -> &CancellationToken {
         &self.cancel
     }
 
-    /// A scope for what has to be done also where the run is cancelled.
+    /// A scope for work that must be completed even in a cancelled run.
     #[must_use]
     pub fn without_cancellation(&self) -> Self {
         Self { cancel: CancellationToken::new(), ..self.clone() }
     }
 
-    /// Says how far the step is.
+    /// Emits the step's progress.
     ///
     /// # Errors
-    /// When the journal cannot be written.
+    /// If the journal cannot be written.
     pub async fn progress(
         &self,
         message: impl Into<String>,
@@ -151,26 +151,26 @@ impl StepScope {
         self.recorder.record(EventKind::StepProgress { step: self.step.clone(), message, done, total }).await
     }
 
-    /// Says that something is not as it should be, though the step goes on.
+    /// Emits a warning; the step continues.
     ///
     /// # Errors
-    /// When the journal cannot be written.
+    /// If the journal cannot be written.
     pub async fn warn(&self, message: impl Into<String>) -> Result<(), JournalError> {
         self.recorder.record(EventKind::WarningGiven { step: self.step.clone(), message: message.into() }).await
     }
 
-    /// Passes on what something that was made says of itself.
+    /// Emits an output of a stack or of Terraform.
     ///
     /// # Errors
-    /// When the journal cannot be written.
+    /// If the journal cannot be written.
     pub async fn output(&self, name: String, value: String) -> Result<(), JournalError> {
         self.recorder.record(EventKind::OutputGiven { step: self.step.clone(), name, value }).await
     }
 
-    /// Says that a call is made again.
+    /// Emits the retry of a call.
     ///
     /// # Errors
-    /// When the journal cannot be written.
+    /// If the journal cannot be written.
     pub async fn retried(
         &self,
         attempt: u32,
@@ -181,11 +181,10 @@ impl StepScope {
         self.recorder.record(EventKind::StepRetried { step: self.step.clone(), attempt, reason, delay }).await
     }
 
-    /// Says that a resource changed; flushed to disk before it returns, so that it can stand before and behind a call that
-    /// creates or deletes.
+    /// Records a resource change and flushes it to disk, as required before and after each call that creates or deletes.
     ///
     /// # Errors
-    /// When the journal cannot be written or flushed: the call must not be made then.
+    /// If the journal cannot be written or flushed; the call must then not be made.
     pub async fn changed(&self, change: ResourceChange) -> Result<(), JournalError> {
         let ResourceChange { kind, name, arn, state, seconds, note } = change;
         self.recorder
@@ -193,10 +192,10 @@ impl StepScope {
             .await
     }
 
-    /// Passes on a line of a log.
+    /// Emits a log line.
     ///
     /// # Errors
-    /// When the journal cannot be written.
+    /// If the journal cannot be written.
     pub async fn log_line(
         &self,
         source: LogSource,
@@ -206,73 +205,70 @@ impl StepScope {
         self.recorder.record(EventKind::LogLine { source, text, timestamp }).await
     }
 
-    /// Tells anything else.
+    /// Emits any other event.
     ///
     /// # Errors
-    /// When the journal cannot be written.
+    /// If the journal cannot be written.
     pub async fn emit(&self, kind: EventKind) -> Result<(), JournalError> {
         self.recorder.record(kind).await
     }
 }
 
-/// A change of a resource, about to be told.
+/// A change of a resource's state, to be recorded.
 #[derive(Clone, Debug)]
 pub struct ResourceChange {
-    /// What it is in the architecture.
+    /// Its role in the architecture.
     pub kind: ResourceKind,
     /// Its name.
     pub name: String,
     /// Its ARN, once known.
     pub arn: Option<String>,
-    /// What it is now.
+    /// Its new state.
     pub state: ResourceState,
-    /// How long the change took, at its end.
+    /// The duration of the change in seconds, at its end.
     pub seconds: Option<f64>,
-    /// Something worth knowing.
+    /// A remark for the user.
     pub note: Option<String>,
 }
 
-/// A plan and how to run it.
+/// A plan and the settings of its execution.
 pub struct Engine {
-    /// What to do.
+    /// The plan.
     pub plan: Plan,
-    /// Who does it.
+    /// Performs the steps.
     pub runner: Arc<dyn StepRunner>,
-    /// How many steps may run side by side.
+    /// The maximum number of parallel steps.
     pub parallelism: NonZeroUsize,
-    /// What may hold a step.
+    /// Decides when a step starts.
     pub gate: Arc<dyn Gate>,
     /// Cancelled when the user cancels.
     pub cancel: CancellationToken,
-    /// What a failure does to the rest.
+    /// What to do after a failure.
     pub on_failure: OnFailure,
-    /// Where everything is told.
+    /// Records the events.
     pub recorder: Recorder,
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug)]
 pub struct RunReport {
-    /// How.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// What failed, in the order in which it did.
+    /// The failed steps, in order of failure.
     pub failures: Vec<(StepId, Failure)>,
-    /// How long it took, in seconds.
+    /// Its duration in seconds.
     pub seconds: f64,
 }
 
-enum Ended {
-    Well(StepDone),
-    Badly(StepError),
-}
+type StepResult = Result<StepDone, StepError>;
 
 impl Engine {
-    /// Runs the plan to its end and tells so in a last event.
+    /// Runs the plan to its end and records the outcome as the last event.
     ///
     /// # Errors
-    /// When the journal cannot be written: running steps are let end, nothing more is started.
+    /// If the journal cannot be written; running steps then finish and no others start.
     pub async fn run(self) -> Result<RunReport, JournalError> {
-        let began = Instant::now();
+        let started = Instant::now();
         let mut run = Run {
             done: BTreeSet::new(),
             waiting: self.plan.steps().iter().map(|step| step.id.clone()).collect(),
@@ -280,35 +276,35 @@ impl Engine {
             stopping: None,
             broken: None,
         };
-        let mut tasks: JoinSet<(StepId, f64, Ended)> = JoinSet::new();
+        let mut tasks: JoinSet<(StepId, f64, StepResult)> = JoinSet::new();
         let mut task_steps: BTreeMap<tokio::task::Id, StepId> = BTreeMap::new();
-        let mut asked: Option<Asked<'_>> = None;
+        let mut pending: Option<PendingStep<'_>> = None;
         loop {
-            // Where nothing waits, nothing is left undone: how the last steps end says how the run does.
+            // With no step left to start, the running steps decide the outcome.
             if self.cancel.is_cancelled() && run.stopping.is_none() && !run.waiting.is_empty() {
                 run.stopping = Some(SkipReason::Cancelled);
             }
             if run.stopping.is_some() || run.broken.is_some() {
-                asked = None;
-            } else if asked.is_none() && tasks.len() < self.gate.parallelism(self.parallelism).get() {
-                asked = self.next_ready(&run).map(|step| (step, self.passage(step)));
+                pending = None;
+            } else if pending.is_none() && tasks.len() < self.gate.parallelism(self.parallelism).get() {
+                pending = self.next_ready(&run).map(|step| (step, self.gate_decision(step)));
             }
-            if asked.is_none() && tasks.is_empty() {
+            if pending.is_none() && tasks.is_empty() {
                 break;
             }
-            // Steps end while another is held at the gate: what they did is told at once, not when the gate opens.
+            // Steps that finish while another is held at the gate are recorded at once.
             tokio::select! {
                 biased;
-                () = self.cancel.cancelled(), if asked.is_some() => {}
-                () = self.gate.changed(), if asked.is_none() && run.stopping.is_none() && run.broken.is_none() => {}
+                () = self.cancel.cancelled(), if pending.is_some() => {}
+                () = self.gate.changed(), if pending.is_none() && run.stopping.is_none() && run.broken.is_none() => {}
                 joined = tasks.join_next_with_id(), if !tasks.is_empty() => {
                     let joined = joined.expect("there are tasks");
-                    let (step, seconds, ended) = ended_step(joined, &mut task_steps);
-                    self.take_in(&mut run, step, seconds, ended).await;
+                    let (step, seconds, result) = finished_step(joined, &mut task_steps);
+                    self.record_result(&mut run, step, seconds, result).await;
                 }
-                (step, passage) = answer(&mut asked) => {
-                    asked = None;
-                    match passage {
+                (step, decision) = next_decision(&mut pending) => {
+                    pending = None;
+                    match decision {
                         GateDecision::Start => self.start(step, &mut run, &mut tasks, &mut task_steps).await,
                         GateDecision::Stop => run.stopping = Some(SkipReason::Cancelled),
                     }
@@ -321,7 +317,7 @@ impl Engine {
                 Some(error) => EventKind::StepFailed { step, seconds: 0.0, error },
                 None => EventKind::StepSkipped { step, reason },
             };
-            run.note(self.recorder.record(event).await);
+            run.note_error(self.recorder.record(event).await);
         }
         let outcome = match (&run.failures[..], run.stopping) {
             ([], Some(_)) => Outcome::Cancelled,
@@ -329,7 +325,7 @@ impl Engine {
             ([], None) => Outcome::Succeeded,
             _ => Outcome::Failed,
         };
-        let seconds = began.elapsed().as_secs_f64();
+        let seconds = started.elapsed().as_secs_f64();
         if let Some(error) = run.broken {
             return Err(error);
         }
@@ -337,12 +333,12 @@ impl Engine {
         Ok(RunReport { outcome, failures: run.failures, seconds })
     }
 
-    /// What the gate will say to a step.
-    fn passage<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, GateDecision> {
+    /// The gate's decision on a step; a step that continues the previous one always starts.
+    fn gate_decision<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, GateDecision> {
         if step.continues_previous { Box::pin(std::future::ready(GateDecision::Start)) } else { self.gate.pass(step) }
     }
 
-    /// The first step, in the plan's order, that has not begun and has all that it needs.
+    /// The first step, in plan order, that has not started and whose dependencies are done.
     fn next_ready(&self, run: &Run) -> Option<&Step> {
         let ready = |step: &&Step| run.waiting.contains(&step.id) && step.needs.iter().all(|id| run.done.contains(id));
         self.plan.steps().iter().find(ready)
@@ -353,7 +349,7 @@ impl Engine {
         &self,
         step: &Step,
         run: &mut Run,
-        tasks: &mut JoinSet<(StepId, f64, Ended)>,
+        tasks: &mut JoinSet<(StepId, f64, StepResult)>,
         task_steps: &mut BTreeMap<tokio::task::Id, StepId>,
     ) {
         run.waiting.retain(|id| *id != step.id);
@@ -365,23 +361,20 @@ impl Engine {
         let id = step.id.clone();
         let scope = StepScope { step: id.clone(), recorder: self.recorder.clone(), cancel: self.cancel.child_token() };
         let handle = tasks.spawn(async move {
-            let began = Instant::now();
-            let ended = match runner.run(&step, &scope).await {
-                Ok(done) => Ended::Well(done),
-                Err(error) => Ended::Badly(error),
-            };
-            (step.id, began.elapsed().as_secs_f64(), ended)
+            let started = Instant::now();
+            let result = runner.run(&step, &scope).await;
+            (step.id, started.elapsed().as_secs_f64(), result)
         });
         task_steps.insert(handle.id(), id);
     }
 
-    /// Takes back what was made for a step whose turn had come; answers what went wrong with that.
+    /// Discards the preparation of a step that was due. Returns the failure, if any.
     async fn discard(&self, id: &StepId, run: &mut Run) -> Option<Failure> {
         let step = self.plan.step(id)?;
         if run.broken.is_some() || !step.needs.iter().all(|needed| run.done.contains(needed)) {
             return None;
         }
-        // Not the run's own token: that may be why the step is not run.
+        // A new token, since the run's own may be cancelled.
         let scope = StepScope { step: id.clone(), recorder: self.recorder.clone(), cancel: CancellationToken::new() };
         match self.runner.discard(step, &scope).await {
             Ok(()) | Err(StepError::Cancelled) => None,
@@ -396,21 +389,21 @@ impl Engine {
         }
     }
 
-    /// Takes in how a step ended.
-    async fn take_in(&self, run: &mut Run, step: StepId, seconds: f64, ended: Ended) {
-        let event = match ended {
-            Ended::Well(done) => {
+    /// Records the result of a step.
+    async fn record_result(&self, run: &mut Run, step: StepId, seconds: f64, result: StepResult) {
+        let event = match result {
+            Ok(done) => {
                 run.done.insert(step.clone());
                 match done {
                     StepDone::Finished => EventKind::StepFinished { step, seconds },
                     StepDone::AlreadyDone => EventKind::StepSkipped { step, reason: SkipReason::AlreadyDone },
                 }
             }
-            Ended::Badly(StepError::Cancelled) => {
+            Err(StepError::Cancelled) => {
                 run.stopping = Some(SkipReason::Cancelled);
                 EventKind::StepSkipped { step, reason: SkipReason::Cancelled }
             }
-            Ended::Badly(StepError::Failed(error)) => {
+            Err(StepError::Failed(error)) => {
                 match self.on_failure {
                     OnFailure::Stop => {
                         run.stopping.get_or_insert(SkipReason::Failed);
@@ -422,31 +415,31 @@ impl Engine {
                 run.failures.push((step.clone(), error.clone()));
                 EventKind::StepFailed { step, seconds, error }
             }
-            Ended::Badly(StepError::Journal(error)) => {
+            Err(StepError::Journal(error)) => {
                 run.broken.get_or_insert(error);
                 return;
             }
         };
-        run.note(self.recorder.record(event).await);
+        run.note_error(self.recorder.record(event).await);
     }
 }
 
-/// A step that stands at the gate, and what the gate will say.
-type Asked<'a> = (&'a Step, BoxFuture<'a, GateDecision>);
+/// A step at the gate, with the gate's future decision.
+type PendingStep<'a> = (&'a Step, BoxFuture<'a, GateDecision>);
 
-/// What the gate says; never, where nothing stands at it.
-async fn answer<'a>(asked: &mut Option<Asked<'a>>) -> (&'a Step, GateDecision) {
-    match asked {
-        Some((step, passage)) => (*step, passage.await),
+/// Waits for the gate's decision on the pending step; forever if there is none.
+async fn next_decision<'a>(pending: &mut Option<PendingStep<'a>>) -> (&'a Step, GateDecision) {
+    match pending {
+        Some((step, decision)) => (*step, decision.await),
         None => std::future::pending().await,
     }
 }
 
-/// How a step's task ended; one that panicked failed.
-fn ended_step(
-    joined: Result<(tokio::task::Id, (StepId, f64, Ended)), tokio::task::JoinError>,
+/// The result of a step's task; a panic is a failure.
+fn finished_step(
+    joined: Result<(tokio::task::Id, (StepId, f64, StepResult)), tokio::task::JoinError>,
     task_steps: &mut BTreeMap<tokio::task::Id, StepId>,
-) -> (StepId, f64, Ended) {
+) -> (StepId, f64, StepResult) {
     match joined {
         Ok((id, result)) => {
             task_steps.remove(&id);
@@ -454,13 +447,13 @@ fn ended_step(
         }
         Err(error) => {
             let step = task_steps.remove(&error.id()).unwrap_or_else(|| "unknown".into());
-            let failure = Failure::new(format!("step '{step}' ended unexpectedly, which is a bug: {error}"));
-            (step, 0.0, Ended::Badly(StepError::Failed(failure)))
+            let failure = Failure::new(format!("step '{step}' ended unexpectedly. This is a bug: {error}"));
+            (step, 0.0, Err(StepError::Failed(failure)))
         }
     }
 }
 
-/// What the engine knows while it runs.
+/// The state of an execution.
 struct Run {
     done: BTreeSet<StepId>,
     waiting: Vec<StepId>,
@@ -470,7 +463,7 @@ struct Run {
 }
 
 impl Run {
-    fn note(&mut self, recorded: Result<(), JournalError>) {
+    fn note_error(&mut self, recorded: Result<(), JournalError>) {
         if let Err(error) = recorded {
             self.broken.get_or_insert(error);
         }

@@ -1,7 +1,6 @@
-//! [`Event`]: the one language in which everything that happens is told.
+//! [`Event`]: the record of everything that happens in a run.
 //!
-//! The engine and the strategies emit events; the journal keeps them, one JSON object a line; the front ends show them.
-//! What cannot be said here did not happen.
+//! The engine and the strategies emit events; the journal stores them as JSON lines; the front ends show them.
 
 use std::fmt;
 
@@ -12,26 +11,26 @@ use crate::names::Names;
 use crate::plan::{Plan, StepId};
 use crate::resource::{ResourceKind, ResourceState};
 
-/// The version of the events that this program writes; it reads this one and refuses newer ones.
+/// The version of the event format; newer versions are rejected when read.
 pub const VERSION: u32 = 1;
 
-/// Names one run of a deployment, for example `0003-destroy-9f2c`.
+/// The id of a deployment's run, for example `0003-destroy-9f2c`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(String);
 
 impl RunId {
-    /// The id of the `number`th run of a deployment; `salt` tells apart runs that were numbered alike on two machines.
+    /// Creates the id of run `number`; `salt` distinguishes runs with the same number on different machines.
     pub fn new(number: u32, action: Action, salt: u16) -> Self {
         Self(format!("{number:04}-{action}-{salt:04x}"))
     }
 
-    /// Takes an id as a journal's file name has it.
+    /// Takes the id from a journal's file name.
     pub fn from_file_stem(stem: &str) -> Self {
         Self(stem.to_owned())
     }
 
-    /// Whether the id has the form that [`RunId::new`] gives one: a number, an action and four hexadecimal digits.
+    /// Whether the id has the form of [`RunId::new`]: a number, an action and four hexadecimal digits.
     pub fn is_regular(&self) -> bool {
         let all = |text: &str, legal: fn(u8) -> bool| !text.is_empty() && text.bytes().all(legal);
         let parts = self.0.split_once('-').and_then(|(number, rest)| Some((number, rest.rsplit_once('-')?)));
@@ -57,206 +56,206 @@ impl fmt::Display for RunId {
     }
 }
 
-/// Something that happened in a run.
+/// An event of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// The format's version, [`VERSION`].
+    /// The format version, [`VERSION`].
     pub v: u32,
-    /// The run it belongs to.
+    /// The run.
     pub run: RunId,
-    /// Its place in the run, from 0, without gaps.
+    /// Its sequence number in the run, from 0, without gaps.
     pub seq: u64,
-    /// When it happened, by this machine's clock.
+    /// Its time, by this machine's clock.
     pub at: DateTime<Utc>,
-    /// What happened.
+    /// Its kind and data.
     #[serde(flatten)]
     pub kind: EventKind,
 }
 
-/// What happened. Durations are in seconds.
+/// The kind of an event, with its data. Durations are in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
-    /// A run begins; always a run's first event.
+    /// A run started; always the first event.
     RunStarted(Box<RunStarted>),
-    /// A step begins.
+    /// A step started.
     StepStarted {
-        /// Which step.
+        /// The step.
         step: StepId,
     },
-    /// A step that takes a while says how far it is.
+    /// A step made progress.
     StepProgress {
-        /// Which step.
+        /// The step.
         step: StepId,
-        /// What it is doing or waiting for.
+        /// The current activity or wait.
         message: String,
-        /// How much of `total` is done.
+        /// The completed part of `total`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         done: Option<u64>,
-        /// How much there is to do.
+        /// The total amount.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total: Option<u64>,
     },
-    /// A call failed in a way that passes, and is made again after a delay.
+    /// A call failed with a retryable error and will be repeated after a delay.
     StepRetried {
-        /// Which step.
+        /// The step.
         step: StepId,
-        /// The number of the attempt that failed, from 1.
+        /// The number of the failed attempt, from 1.
         attempt: u32,
-        /// Why it is tried again.
+        /// The error.
         reason: String,
-        /// How long it waits before the next attempt, in seconds.
+        /// The delay before the next attempt, in seconds.
         delay: f64,
     },
     /// A resource changed its state.
     ResourceChanged {
-        /// What it is in the architecture.
+        /// Its role in the architecture.
         resource: ResourceKind,
         /// Its name in the cloud.
         name: String,
         /// Its ARN, once known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         arn: Option<String>,
-        /// What it is now.
+        /// Its new state.
         state: ResourceState,
-        /// How long the change took, at its end.
+        /// The duration of the change, at its end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seconds: Option<f64>,
-        /// Something worth knowing, such as `already gone`.
+        /// A remark for the user, such as `already deleted`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
     /// A line of a log.
     LogLine {
-        /// Whose log.
+        /// The log.
         source: LogSource,
         /// The line, without its line break.
         text: String,
-        /// When the service says that it was written.
+        /// When it was written, by the service's clock.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timestamp: Option<DateTime<Utc>>,
     },
-    /// Another program takes part in the run.
+    /// The run uses another program.
     ToolFound {
-        /// What it is: `terraform`, `tofu`, or a provider by its address.
+        /// Its name: `terraform`, `tofu`, or a provider's address.
         tool: String,
         /// Its version.
         version: String,
     },
-    /// Something is not as it should be, and the step goes on nevertheless.
+    /// A warning; the step continues.
     WarningGiven {
-        /// Which step.
+        /// The step.
         step: StepId,
-        /// What it is, in a line.
+        /// The warning, one line.
         message: String,
     },
-    /// What was made says something of itself: an output of Terraform's, or of a stack's.
+    /// An output of Terraform or of a stack.
     OutputGiven {
-        /// The step that made it.
+        /// The step that produced it.
         step: StepId,
-        /// What it is called in the configuration or template.
+        /// Its name in the configuration or template.
         name: String,
-        /// Its value: text as it is, anything else as JSON.
+        /// Its value: a string unchanged, anything else as JSON.
         value: String,
     },
-    /// A change set, or Terraform's plan, says what executing it would do to one resource.
+    /// A change of one resource in a change set or in Terraform's plan.
     ChangePlanned {
-        /// The step that executes it.
+        /// The step that will execute it.
         step: StepId,
-        /// What would be done, for example `add`.
+        /// The action, for example `add`.
         action: String,
         /// The resource's name in the template, or its address in Terraform's configuration.
         logical_id: String,
         /// The resource's type, for example `AWS::S3::Bucket` or `aws_s3_bucket`.
         resource_type: String,
     },
-    /// A phase of the build began or ended.
+    /// A phase of the build started or ended.
     BuildPhase {
-        /// CodeBuild's name of the phase, for example `PRE_BUILD`.
+        /// CodeBuild's name for the phase, for example `PRE_BUILD`.
         phase: String,
-        /// CodeBuild's status of it, for example `IN_PROGRESS` or `SUCCEEDED`.
+        /// Its CodeBuild status, for example `IN_PROGRESS` or `SUCCEEDED`.
         status: String,
-        /// How long it took, once it has ended.
+        /// Its duration, once it has ended.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seconds: Option<f64>,
-        /// Why it failed, as CodeBuild says it.
+        /// CodeBuild's error context.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         context: Option<String>,
     },
-    /// An image on its way came to the next stage.
+    /// A test image reached a stage.
     #[serde(rename = "trial_stage")]
     TestUploadStage {
-        /// The image, as the user named it.
+        /// The image's path, as given by the user.
         image: String,
-        /// The stage that it reached.
+        /// The stage.
         stage: TestUploadStage,
-        /// Seconds since the upload of this image began.
+        /// Seconds since the start of this image's upload.
         seconds: f64,
         /// The object's key: the source's for `uploaded` and `invoked`, the thumbnail's for `thumbnail`.
         key: String,
-        /// How many bytes the object has, for `uploaded` and `thumbnail`.
+        /// The object's size in bytes, for `uploaded` and `thumbnail`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         bytes: Option<u64>,
-        /// Whether the function's process had to be started for it, for `invoked`.
+        /// Whether the invocation was a cold start, for `invoked`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cold: Option<bool>,
-        /// Where the thumbnail was saved, for `saved`.
+        /// The file of the thumbnail, for `saved`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<String>,
     },
-    /// A step is done.
+    /// A step succeeded.
     StepFinished {
-        /// Which step.
+        /// The step.
         step: StepId,
-        /// How long it took.
+        /// Its duration.
         seconds: f64,
     },
     /// A step failed.
     StepFailed {
-        /// Which step.
+        /// The step.
         step: StepId,
-        /// How long it took to fail.
+        /// Its duration until the failure.
         seconds: f64,
-        /// What went wrong.
+        /// The error.
         error: Failure,
     },
     /// A step was not run.
     StepSkipped {
-        /// Which step.
+        /// The step.
         step: StepId,
-        /// Why not.
+        /// The reason.
         reason: SkipReason,
     },
-    /// A run ended; always a run's last event, absent when its process died.
+    /// A run ended; always the last event, absent if the process died.
     RunFinished {
-        /// How it ended.
+        /// Its outcome.
         outcome: Outcome,
-        /// How long it took.
+        /// Its duration.
         seconds: f64,
     },
 }
 
-/// All that is known when a run begins.
+/// The parameters of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
-    /// What the run does.
+    /// The action.
     pub action: Action,
     /// The deployment's name.
     pub deployment: String,
-    /// By which of the three ways.
+    /// The strategy.
     pub strategy: StrategyKind,
-    /// Which cloud, as it is called on the screen: `sandbox`, `aws` or an endpoint's URL.
+    /// The cloud's display name: `sandbox`, `aws` or an endpoint's URL.
     pub cloud: String,
-    /// How fast time goes in a sandbox that keeps AWS's, for example `AWS's pace x 0.1`; none where it is the cloud's own.
+    /// The pace of a sandbox with AWS latency, for example `AWS's pace x 0.1`; `None` for a cloud's own pace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pace: Option<String>,
-    /// The account's number.
+    /// The account id.
     pub account: String,
     /// The region.
     pub region: String,
-    /// The names of all resources, drawn before the first call, so that whatever a call leaves can be found.
+    /// The names of all resources, drawn before the first call so that every created resource can be found.
     pub names: Names,
-    /// What the run will do.
+    /// The plan.
     pub plan: Plan,
 }
 
@@ -267,7 +266,7 @@ macro_rules! words {
         pub enum $name { $($(#[$vmeta])* #[serde(rename = $word)] $variant),+ }
 
         impl $name {
-            /// The word that stands for it in the journal and on the screen.
+            /// Its name in the journal and on the screen.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
@@ -282,25 +281,25 @@ macro_rules! words {
 }
 
 words! {
-    /// What a run does.
+    /// The action of a run.
     Action {
-        /// Creates what is missing.
+        /// Creates missing resources.
         Deploy => "deploy",
-        /// Removes what is there.
+        /// Deletes existing resources.
         Destroy => "destroy",
-        /// Sends images through.
+        /// Uploads test images and waits for their thumbnails.
         TestUpload => "trial",
     }
 }
 
 words! {
-    /// One of the three ways of deploying.
+    /// A deployment strategy.
     StrategyKind {
-        /// Direct calls of the AWS SDK.
+        /// AWS SDK calls.
         Sdk => "sdk",
-        /// Three CloudFormation stacks, by change sets.
+        /// Three CloudFormation stacks, deployed by change sets.
         Cloudformation => "cloudformation",
-        /// The user's own Terraform, or OpenTofu.
+        /// The user's Terraform or OpenTofu.
         Terraform => "terraform",
     }
 }
@@ -316,46 +315,46 @@ impl clap::ValueEnum for StrategyKind {
 }
 
 impl StrategyKind {
-    /// Every way, the default first.
+    /// All strategies, the default first.
     pub const ALL: [Self; 3] = [Self::Sdk, Self::Cloudformation, Self::Terraform];
 }
 
 words! {
-    /// Whose log a line comes from.
+    /// The source of a log line.
     LogSource {
-        /// CodeBuild's build.
+        /// The CodeBuild build.
         Build => "build",
         /// The Lambda function.
         Function => "function",
-        /// CloudFormation's stacks: their events.
+        /// The events of the CloudFormation stacks.
         Stack => "stack",
-        /// Terraform's own output.
+        /// Terraform's output.
         Terraform => "terraform",
     }
 }
 
 words! {
-    /// How far an image has come.
+    /// The stage of a test upload.
     TestUploadStage {
         /// It is in the source bucket.
         Uploaded => "uploaded",
-        /// The function began to work on it.
+        /// The function has started processing it.
         Invoked => "invoked",
         /// Its thumbnail is in the destination bucket.
         Thumbnail => "thumbnail",
-        /// Its thumbnail is in a file of the user's.
+        /// Its thumbnail is saved in a local file.
         Saved => "saved",
     }
 }
 
 words! {
-    /// How a run ended.
+    /// The outcome of a run.
     Outcome {
-        /// Everything was done.
+        /// All steps succeeded.
         Succeeded => "succeeded",
-        /// Something failed.
+        /// A step failed.
         Failed => "failed",
-        /// The user stopped it.
+        /// The user cancelled it.
         Cancelled => "cancelled",
     }
 }
@@ -363,17 +362,17 @@ words! {
 words! {
     /// Why a step was not run.
     SkipReason {
-        /// What it makes is there, or what it removes is gone.
+        /// There was nothing to do: its resource was already created, or already deleted.
         AlreadyDone => "already_done",
         /// The user cancelled.
         Cancelled => "cancelled",
-        /// A step that it needs failed, or another did and the run stops.
+        /// A dependency failed, or the run stopped after another failure.
         Failed => "failed_before",
     }
 }
 
 impl TestUploadStage {
-    /// The stage in words; `cold` says whether the function's process had to be started, where that is known.
+    /// The stage as shown to the user; `cold` is whether the invocation was a cold start, if known.
     pub fn label(self, cold: Option<bool>) -> &'static str {
         match (self, cold) {
             (Self::Uploaded, _) => "uploaded",
@@ -387,47 +386,47 @@ impl TestUploadStage {
 }
 
 impl SkipReason {
-    /// The reason in words, in a run that does `action`.
+    /// The reason as shown to the user.
     pub fn label(self, action: Action) -> &'static str {
         match (self, action) {
-            (Self::AlreadyDone, Action::Destroy) => "was gone already",
-            (Self::AlreadyDone, _) => "was there already",
-            (Self::Cancelled, _) => "not done: cancelled",
-            (Self::Failed, _) => "not done: something failed before",
+            (Self::AlreadyDone, Action::Destroy) => "already deleted",
+            (Self::AlreadyDone, _) => "already exists",
+            (Self::Cancelled, _) => "skipped: cancelled",
+            (Self::Failed, _) => "skipped after a failure",
         }
     }
 }
 
-/// Why something failed, in words for people.
+/// A failure, described for the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// One sentence: what failed and why.
+    /// What failed and why, one sentence.
     pub message: String,
-    /// What caused it, outermost first.
+    /// The causes, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
-    /// The last lines of the log that tells more, oldest first.
+    /// The last lines of the related log, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<String>,
-    /// What to do about it.
+    /// How to resolve it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
 impl Failure {
-    /// A failure that needs no more words than its message.
+    /// Creates a failure with a message only.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), causes: Vec::new(), log: Vec::new(), hint: None }
     }
 
-    /// Adds what to do about it.
+    /// Adds a hint on how to resolve it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Takes an error's message and the chain of its causes, leaving out causes that the message already says.
+    /// Creates a failure from an error and its causes, without causes that the message already includes.
     pub fn from_error(error: &dyn std::error::Error) -> Self {
         let message = error.to_string();
         let mut causes: Vec<String> = Vec::new();
@@ -458,7 +457,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_one_flat_json_object() {
+    fn event_is_flat_json_object() {
         let event = Event {
             v: VERSION,
             run: RunId::new(1, Action::Deploy, 0xab),
@@ -471,11 +470,11 @@ mod tests {
             line,
             r#"{"v":1,"run":"0001-deploy-00ab","seq":17,"at":"2026-11-22T13:05:09.123Z","event":"step_finished","step":"repository","seconds":0.412}"#
         );
-        assert_eq!(serde_json::from_str::<Event>(&line).expect("what was written can be read"), event);
+        assert_eq!(serde_json::from_str::<Event>(&line).expect("a written event can be read"), event);
     }
 
     #[test]
-    fn a_failure_does_not_repeat_what_its_message_says() {
+    fn failure_omits_cause_included_in_message() {
         #[derive(Debug, thiserror::Error)]
         #[error("cannot open: {0}")]
         struct Outer(#[source] std::io::Error);

@@ -1,6 +1,6 @@
-//! The events on disk: appended as they happen, locked while they happen, read again afterwards.
+//! The journal: the events on disk, appended during a run under a lock, and read afterwards.
 //!
-//! One folder a deployment; in it one file a run (`runs/0001-deploy-9f2c.jsonl`), and the lock.
+//! Each deployment has a directory with one file per run (`runs/0001-deploy-9f2c.jsonl`) and the lock file.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the journal is files")]
 
@@ -23,34 +23,34 @@ use thumbctl_platform::private_fs;
 use crate::event::{Action, Event, RunId, VERSION};
 use crate::names::DeploymentName;
 
-/// How often a lock is tried before it is said to be another's, and the pause between two tries.
-const LOCK_TRIES: usize = 6;
-const LOCK_PAUSE: Duration = Duration::from_millis(10);
+/// The number of attempts to take a lock before it counts as held, and the delay between two attempts.
+const LOCK_ATTEMPTS: usize = 6;
+const LOCK_DELAY: Duration = Duration::from_millis(10);
 
-/// Where the journals of all deployments are: `<state directory>/deployments`.
+/// The journals of all deployments: `<state directory>/deployments`.
 #[derive(Clone, Debug)]
 pub struct JournalStore {
     root: PathBuf,
 }
 
-/// Where the journals of one deployment are.
+/// The journals of one deployment.
 #[derive(Clone, Debug)]
 pub struct DeploymentJournal {
     name: DeploymentName,
     dir: PathBuf,
 }
 
-/// One run's journal, being written.
+/// The journal of a run in progress.
 #[derive(Debug)]
 pub struct RunJournal {
     id: RunId,
     path: PathBuf,
     file: Arc<File>,
-    /// How far the file is whole: a line that was written in part is cut off again.
-    whole: u64,
+    /// The length of the complete lines; a partly written line is truncated.
+    complete_length: u64,
 }
 
-/// Keeps other processes off a deployment until it is dropped, or its process dies.
+/// Excludes other processes from a deployment until it is dropped or its process ends.
 #[derive(Debug)]
 pub struct DeploymentLock {
     _file: File,
@@ -59,51 +59,51 @@ pub struct DeploymentLock {
 /// Why a journal cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// A file or folder cannot be used.
+    /// A file operation failed.
     #[error("cannot {doing} {path}: {source}")]
     Io {
-        /// What was tried.
+        /// The operation, an infinitive.
         doing: &'static str,
-        /// On which file.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// A line in the middle of a journal is no event.
+    /// A line before the last is not an event.
     #[error(
-        "{path}, line {line}, is not an event: {source}. The journal was damaged after it was written; restore the file, \
-         or use `thumbctl destroy --purge` to remove by tag what it knew of"
+        "{path}, line {line}, is not an event: {source}. The journal is damaged; restore the file, \
+         or delete its resources by tag with `thumbctl destroy --purge`"
     )]
     Damaged {
         /// The journal.
         path: PathBuf,
-        /// The line, from 1.
+        /// The line number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The parse error.
         source: serde_json::Error,
     },
-    /// The journal was written by a newer program.
+    /// The journal has a newer format.
     #[error(
-        "{path} was written by a newer thumbctl (events of version {found}, this one reads up to {VERSION}): update thumbctl"
+        "{path} was written by a newer thumbctl (event version {found}, supported up to {VERSION}): update thumbctl"
     )]
     Newer {
         /// The journal.
         path: PathBuf,
-        /// Its version.
+        /// Its event version.
         found: u64,
     },
-    /// A file that no saved journals have.
-    #[error("{path} is neither a run's journal nor a file of Terraform's that belongs to one")]
+    /// A file that does not belong to an export.
+    #[error("{path} is neither a run's journal nor a Terraform state file")]
     Unknown {
         /// The file.
         path: PathBuf,
     },
-    /// Another process works on the deployment.
-    #[error("deployment '{name}' is being worked on by {holder}: wait for it, or stop it")]
+    /// Another process holds the lock.
+    #[error("deployment '{name}' is in use by {holder}: wait for it, or stop it")]
     Locked {
         /// The deployment.
         name: DeploymentName,
-        /// Who holds the lock, as it says itself.
+        /// The holder's description of itself.
         holder: String,
     },
 }
@@ -114,7 +114,7 @@ fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Journ
 }
 
 impl JournalStore {
-    /// The store below a state directory; nothing is created until something is written.
+    /// The store in a state directory, which is created on the first write.
     pub fn new(state_dir: &Path) -> Self {
         Self { root: state_dir.join("deployments") }
     }
@@ -124,10 +124,10 @@ impl JournalStore {
         DeploymentJournal { name: name.clone(), dir: self.root.join(name.as_str()) }
     }
 
-    /// The names of all deployments that have journals.
+    /// The names of all deployments with journals.
     ///
     /// # Errors
-    /// When the folder is there but cannot be read.
+    /// When the directory exists but cannot be read.
     pub fn names(&self) -> Result<Vec<DeploymentName>, JournalError> {
         let entries = match fs::read_dir(&self.root) {
             Ok(entries) => entries,
@@ -137,7 +137,7 @@ impl JournalStore {
         let mut names: Vec<DeploymentName> = Vec::new();
         for entry in entries {
             let entry = entry.map_err(io_error("read", &self.root))?;
-            // Folders that are not ours are none of our business.
+            // Ignore other directories.
             names.extend(entry.file_name().to_str().and_then(|name| DeploymentName::new(name).ok()));
         }
         names.sort();
@@ -146,7 +146,7 @@ impl JournalStore {
 }
 
 impl DeploymentJournal {
-    /// The folder that holds everything about this deployment.
+    /// The deployment's directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -155,16 +155,16 @@ impl DeploymentJournal {
         self.dir.join("runs")
     }
 
-    /// Takes the deployment for this process alone. The lock belongs to the open file, so a process that dies lets go of it.
+    /// Locks the deployment for this process. The lock belongs to the open file, so it ends with the process.
     ///
     /// # Errors
-    /// When another process has it ([`JournalError::Locked`]), or the folder cannot be written.
+    /// When another process holds it ([`JournalError::Locked`]), or the directory cannot be written.
     pub fn lock(&self) -> Result<DeploymentLock, JournalError> {
-        self.lock_after(|| std::thread::sleep(LOCK_PAUSE))
+        self.lock_with_delay(|| std::thread::sleep(LOCK_DELAY))
     }
 
-    /// Takes the lock, with a pause between two tries: who only asks for its holder has it for a moment.
-    fn lock_after(&self, mut pause: impl FnMut()) -> Result<DeploymentLock, JournalError> {
+    /// Locks with several attempts, since [`Self::holder`] takes the lock for a moment.
+    fn lock_with_delay(&self, mut delay: impl FnMut()) -> Result<DeploymentLock, JournalError> {
         create_private_dir(&self.dir)?;
         let path = self.dir.join("lock");
         let mut file = private_fs::options()
@@ -175,35 +175,34 @@ impl DeploymentJournal {
             .open(&path)
             .map_err(io_error("open", &path))?;
         let mut locked = file.try_lock();
-        for _ in 1..LOCK_TRIES {
+        for _ in 1..LOCK_ATTEMPTS {
             if !matches!(locked, Err(TryLockError::WouldBlock)) {
                 break;
             }
-            pause();
+            delay();
             locked = file.try_lock();
         }
         match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let holder = words_of_holder(&mut file);
+                let holder = holder_description(&mut file);
                 return Err(JournalError::Locked { name: self.name.clone(), holder });
             }
             Err(TryLockError::Error(error)) => return Err(io_error("lock", &path)(error)),
         }
         let program = std::env::args().collect::<Vec<_>>().join(" ");
-        let words = format!("process {} ({})", std::process::id(), program);
+        let description = format!("process {} ({})", std::process::id(), program);
         file.set_len(0)
             .and_then(|()| file.rewind())
-            .and_then(|()| file.write_all(words.as_bytes()))
+            .and_then(|()| file.write_all(description.as_bytes()))
             .map_err(io_error("write", &path))?;
         Ok(DeploymentLock { _file: file })
     }
 
-    /// Who holds the deployment's lock, in its own words; none if nobody does. Takes no lock that could keep others off for
-    /// longer than the question takes.
+    /// The description of the lock's holder, if the deployment is locked. Takes a shared lock for a moment.
     ///
     /// # Errors
-    /// When the lock is there but cannot be looked at.
+    /// When the lock file exists but cannot be examined.
     pub fn holder(&self) -> Result<Option<String>, JournalError> {
         let path = self.dir.join("lock");
         let mut file = match File::open(&path) {
@@ -213,29 +212,29 @@ impl DeploymentJournal {
         };
         match file.try_lock_shared() {
             Ok(()) => Ok(None),
-            Err(TryLockError::WouldBlock) => Ok(Some(words_of_holder(&mut file))),
+            Err(TryLockError::WouldBlock) => Ok(Some(holder_description(&mut file))),
             Err(TryLockError::Error(error)) => Err(io_error("lock", &path)(error)),
         }
     }
 
-    /// Since when somebody has the deployment's lock; none if nobody does.
+    /// When the lock was taken, if the deployment is locked.
     ///
     /// # Errors
-    /// When the lock is there but cannot be looked at.
+    /// When the lock file exists but cannot be examined.
     pub fn held_since(&self) -> Result<Option<DateTime<Utc>>, JournalError> {
         if self.holder()?.is_none() {
             return Ok(None);
         }
         let path = self.dir.join("lock");
-        // Whoever takes it writes into it who that is.
-        let taken = fs::metadata(&path).and_then(|lock| lock.modified()).map_err(io_error("look at", &path))?;
+        // The holder writes its description when it takes the lock.
+        let taken = fs::metadata(&path).and_then(|lock| lock.modified()).map_err(io_error("examine", &path))?;
         Ok(Some(taken.into()))
     }
 
-    /// The runs that have a journal, oldest first.
+    /// The runs with a journal, oldest first.
     ///
     /// # Errors
-    /// When the folder is there but cannot be read.
+    /// When the directory exists but cannot be read.
     pub fn runs(&self) -> Result<Vec<RunId>, JournalError> {
         let dir = self.runs_dir();
         let entries = match fs::read_dir(&dir) {
@@ -256,15 +255,15 @@ impl DeploymentJournal {
         Ok(runs)
     }
 
-    /// Where a run's journal is.
+    /// The path of a run's journal.
     pub fn path_of(&self, run: &RunId) -> PathBuf {
         self.runs_dir().join(format!("{run}.jsonl"))
     }
 
-    /// Begins a new run's journal, numbered after the last one.
+    /// Creates the journal of a new run, numbered after the last one.
     ///
     /// # Errors
-    /// When the folder or file cannot be written.
+    /// When the directory or file cannot be written.
     pub fn begin(&self, action: Action) -> Result<RunJournal, JournalError> {
         let dir = self.runs_dir();
         create_private_dir(&dir)?;
@@ -274,9 +273,9 @@ impl DeploymentJournal {
             let path = self.path_of(&id);
             match private_fs::options().append(true).create_new(true).open(&path) {
                 Ok(file) => {
-                    // The new name must be on disk before the first call, or a journal could vanish with its directory entry.
+                    // Flush the directory, or a power failure could lose the file after the first call.
                     File::open(&dir).and_then(|dir| dir.sync_all()).map_err(io_error("flush", &dir))?;
-                    return Ok(RunJournal { id, path, file: Arc::new(file), whole: 0 });
+                    return Ok(RunJournal { id, path, file: Arc::new(file), complete_length: 0 });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(io_error("create", &path)(error)),
@@ -284,10 +283,10 @@ impl DeploymentJournal {
         }
     }
 
-    /// Renames the journals that are damaged, so that they are read no more; their content stays for whoever wants it.
+    /// Archives damaged journals by renaming them, so that they are no longer read.
     ///
     /// # Errors
-    /// When one cannot be read at all, or not be renamed.
+    /// When a journal cannot be read or renamed.
     pub fn archive_damaged(&self) -> Result<(), JournalError> {
         for run in self.runs()? {
             match self.each_of(&run, drop) {
@@ -300,33 +299,33 @@ impl DeploymentJournal {
         Ok(())
     }
 
-    /// Hands over every event of every run, in order, without ever holding more than one: logs may be long.
+    /// Passes every event of every run to `handle`, in order, one at a time since logs may be long.
     ///
     /// # Errors
-    /// When a journal cannot be read, is damaged, or is a newer program's.
-    pub fn each(&self, mut take: impl FnMut(Event)) -> Result<(), JournalError> {
+    /// When a journal cannot be read, is damaged, or has a newer format.
+    pub fn each(&self, mut handle: impl FnMut(Event)) -> Result<(), JournalError> {
         for run in self.runs()? {
-            self.each_of(&run, &mut take)?;
+            self.each_of(&run, &mut handle)?;
         }
         Ok(())
     }
 
-    /// Hands over the events of one run, in order. A last line that is not whole, as a crash leaves it, is read past.
+    /// Passes the events of one run to `handle`, in order. An incomplete last line, left by a crash, is ignored.
     ///
     /// # Errors
-    /// When the journal cannot be read, is damaged before its last line, or is a newer program's.
-    pub fn each_of(&self, run: &RunId, take: impl FnMut(Event)) -> Result<(), JournalError> {
+    /// When the journal cannot be read, is damaged before its last line, or has a newer format.
+    pub fn each_of(&self, run: &RunId, handle: impl FnMut(Event)) -> Result<(), JournalError> {
         let path = self.path_of(run);
         let file = File::open(&path).map_err(io_error("read", &path))?;
-        read_events(&path, BufReader::new(file), take)
+        read_events(&path, BufReader::new(file), handle)
     }
 
-    /// A reader of one run's journal that goes on as it grows.
+    /// A reader of one run's journal that can continue as it grows.
     pub fn reading(&self, run: &RunId) -> RunJournalReader {
         RunJournalReader::new(self.path_of(run))
     }
 
-    /// A reader of all journals that goes on as they grow.
+    /// A reader of all journals that can continue as they grow.
     pub fn follow(&self) -> JournalFollower {
         JournalFollower::new(self.clone())
     }
@@ -336,17 +335,17 @@ fn number_of(run: &RunId) -> u32 {
     run.as_str().split('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-/// The holder's own words. They are a courtesy; without them the lock is still a lock.
-fn words_of_holder(file: &mut File) -> String {
-    let mut words = String::new();
-    let _ = file.read_to_string(&mut words);
-    match words.trim() {
+/// The holder's description, which is informational only.
+fn holder_description(file: &mut File) -> String {
+    let mut description = String::new();
+    let _ = file.read_to_string(&mut description);
+    match description.trim() {
         "" => "another process".to_owned(),
-        words => words.to_owned(),
+        description => description.to_owned(),
     }
 }
 
-fn read_events(path: &Path, mut reader: impl BufRead, mut take: impl FnMut(Event)) -> Result<(), JournalError> {
+fn read_events(path: &Path, mut reader: impl BufRead, mut handle: impl FnMut(Event)) -> Result<(), JournalError> {
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -354,18 +353,18 @@ fn read_events(path: &Path, mut reader: impl BufRead, mut take: impl FnMut(Event
         if read == 0 || !line.ends_with(b"\n") {
             break;
         }
-        take(parse(path, number, &line)?);
+        handle(parse(path, number, &line)?);
     }
     Ok(())
 }
 
-/// The event on a whole line.
+/// Parses the event on a complete line.
 fn parse(path: &Path, number: usize, line: &[u8]) -> Result<Event, JournalError> {
     match serde_json::from_slice::<Event>(line) {
         Ok(event) if event.v <= VERSION => Ok(event),
         Ok(event) => Err(JournalError::Newer { path: path.to_owned(), found: event.v.into() }),
         Err(source) => {
-            // An event of a newer version may not even look like one of ours.
+            // An event of a newer version may not parse as one of ours.
             let version = serde_json::from_slice::<serde_json::Value>(line).ok().and_then(|value| value["v"].as_u64());
             match version.filter(|&found| found > u64::from(VERSION)) {
                 Some(found) => Err(JournalError::Newer { path: path.to_owned(), found }),
@@ -381,40 +380,39 @@ impl RunJournal {
         &self.id
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file, to be flushed to disk off the thread that appends.
+    /// The file, for flushing on another thread.
     pub fn file(&self) -> Arc<File> {
         Arc::clone(&self.file)
     }
 
-    /// Appends one event as one line. When that fails (a full disk), what was written of it is cut off again, so that the
-    /// journal stays whole.
+    /// Appends one event as one line. If that fails (a full disk), truncates the partial line.
     ///
     /// # Errors
     /// When the line cannot be written; the event is then not in the journal.
     pub fn append(&mut self, event: &Event) -> Result<(), JournalError> {
-        let mut line = serde_json::to_vec(event).expect("an event is always JSON: its maps have text keys");
+        let mut line = serde_json::to_vec(event).expect("events serialize: their maps have string keys");
         line.push(b'\n');
         if let Err(source) = (&*self.file).write_all(&line) {
-            // If even this fails, the torn line is the last one and is read past.
-            let _ = self.file.set_len(self.whole);
+            // If this fails too, readers ignore the partial last line.
+            let _ = self.file.set_len(self.complete_length);
             return Err(JournalError::Io { doing: "write", path: self.path.clone(), source });
         }
-        self.whole += line.len() as u64;
+        self.complete_length += line.len() as u64;
         Ok(())
     }
 
-    /// Turns a failed flush into this journal's error.
+    /// Creates the error of a failed flush of this journal.
     pub fn flush_error(&self, source: io::Error) -> JournalError {
         JournalError::Io { doing: "flush", path: self.path.clone(), source }
     }
 }
 
-/// Creates a folder that only its owner can read: names, accounts and logs are nobody else's business.
+/// Creates a directory that only its owner can read, since it contains names, accounts and logs.
 fn create_private_dir(dir: &Path) -> Result<(), JournalError> {
     private_fs::create_dir_all(dir).map_err(io_error("create", dir))
 }
@@ -425,10 +423,10 @@ mod tests {
     use crate::event::EventKind;
 
     fn journal(dir: &Path) -> DeploymentJournal {
-        JournalStore::new(dir).deployment(&DeploymentName::new("demo").expect("a legal name"))
+        JournalStore::new(dir).deployment(&DeploymentName::new("demo").expect("a valid name"))
     }
 
-    /// Everything that is written, in order.
+    /// All events, in order.
     fn events(journal: &DeploymentJournal) -> Result<Vec<Event>, JournalError> {
         let mut events = Vec::new();
         journal.each(|event| events.push(event))?;
@@ -447,77 +445,77 @@ mod tests {
     }
 
     #[test]
-    fn what_is_appended_is_read_back() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+    fn appended_events_are_read_back() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
         let journal = journal(dir.path());
-        let mut run = journal.begin(Action::Deploy).expect("a run begins");
+        let mut run = journal.begin(Action::Deploy).expect("a run starts");
         let written: Vec<Event> = (0..3).map(|seq| event(run.id(), seq)).collect();
         for event in &written {
-            run.append(event).expect("there is room");
+            run.append(event).expect("the event is written");
         }
-        let second = journal.begin(Action::Destroy).expect("a second run begins");
-        assert!(second.id() > run.id(), "runs sort in their order");
+        let second = journal.begin(Action::Destroy).expect("a second run starts");
+        assert!(second.id() > run.id(), "runs sort by number");
         assert_eq!(events(&journal).expect("the journal reads"), written);
     }
 
     #[test]
-    fn a_torn_last_line_is_read_past() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+    fn partial_last_line_is_ignored() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
         let journal = journal(dir.path());
-        let mut run = journal.begin(Action::Deploy).expect("a run begins");
-        run.append(&event(run.id(), 0).clone()).expect("there is room");
-        let whole = fs::read(run.path()).expect("the file is there");
-        for cut in 1..whole.len() {
-            let torn = [&whole[..], &whole[..cut]].concat();
-            // Cut just before its line break a line is torn as well.
-            assert_eq!(count(&torn).expect("a torn tail is no error"), 1);
+        let mut run = journal.begin(Action::Deploy).expect("a run starts");
+        run.append(&event(run.id(), 0).clone()).expect("the event is written");
+        let complete = fs::read(run.path()).expect("the file exists");
+        for cut in 1..complete.len() {
+            let partial = [&complete[..], &complete[..cut]].concat();
+            // A line without its line break is partial too.
+            assert_eq!(count(&partial).expect("a partial last line is no error"), 1);
         }
     }
 
     #[test]
-    fn a_damaged_line_in_the_middle_is_told_with_its_number() {
+    fn damaged_line_is_reported_with_its_number() {
         let text = b"{\"nonsense\":1}\n{}\n";
         let error = count(&text[..]).expect_err("damage is an error");
         assert!(matches!(error, JournalError::Damaged { line: 1, .. }), "{error}");
     }
 
     #[test]
-    fn a_newer_journal_is_refused_even_when_its_events_are_unknown() {
+    fn newer_journal_with_unknown_events_is_rejected() {
         let text = b"{\"v\":2,\"event\":\"teleported\"}\n";
-        let error = count(&text[..]).expect_err("a newer version is refused");
+        let error = count(&text[..]).expect_err("a newer version is rejected");
         assert!(matches!(error, JournalError::Newer { found: 2, .. }), "{error}");
     }
 
     #[test]
-    fn a_lock_keeps_others_off_until_it_is_dropped() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+    fn lock_excludes_others_until_dropped() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
         let journal = journal(dir.path());
-        let lock = journal.lock().expect("the first takes it");
-        let error = journal.lock().expect_err("the second does not");
+        let lock = journal.lock().expect("the first lock succeeds");
+        let error = journal.lock().expect_err("the second lock fails");
         assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
-        let holder = journal.holder().expect("the lock can be looked at");
-        assert!(holder.is_some_and(|words| words.contains(&std::process::id().to_string())));
+        let holder = journal.holder().expect("the lock can be examined");
+        assert!(holder.is_some_and(|description| description.contains(&std::process::id().to_string())));
         drop(lock);
-        assert_eq!(journal.holder().expect("the lock can be looked at"), None);
-        journal.lock().expect("it is free again");
+        assert_eq!(journal.holder().expect("the lock can be examined"), None);
+        journal.lock().expect("the lock is free again");
     }
 
     #[test]
-    fn who_only_asks_for_the_holder_keeps_nobody_off() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+    fn shared_lock_of_holder_query_delays_lock_only() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
         let journal = journal(dir.path());
-        drop(journal.lock().expect("it is free"));
-        let asking = File::open(journal.dir().join("lock")).expect("the file stays");
-        asking.try_lock_shared().expect("it is free");
-        let mut asking = Some(asking);
-        let mut pauses = 0;
-        let lock = journal.lock_after(|| {
-            pauses += 1;
-            if pauses == 2 {
-                asking.take();
+        drop(journal.lock().expect("the lock is free"));
+        let query = File::open(journal.dir().join("lock")).expect("the lock file is kept");
+        query.try_lock_shared().expect("the lock is free");
+        let mut query = Some(query);
+        let mut delays = 0;
+        let lock = journal.lock_with_delay(|| {
+            delays += 1;
+            if delays == 2 {
+                query.take();
             }
         });
-        lock.expect("it is taken as soon as the question is answered");
-        assert_eq!(pauses, 2);
+        lock.expect("the lock succeeds after the query");
+        assert_eq!(delays, 2);
     }
 }

@@ -1,12 +1,12 @@
-//! thumbctl's model of a deployment: what is to be done, what happened, and what is computed from that.
+//! The model of a deployment: plans, events, and values computed from events.
 //!
-//! - [`event`]: [`event::Event`], which everything that happens becomes
-//! - [`resource`], [`names`]: what the architecture consists of, and how its parts are called
-//! - [`plan`], [`engine`]: the graph of steps, and what runs it
-//! - [`recorder`], [`journal`]: events are numbered, written to disk, and passed on
-//! - [`deployment`], [`timing`]: what exists and what took how long, as folds over events
+//! - [`event`]: [`event::Event`], the record of everything that happens
+//! - [`resource`], [`names`]: the resources of the architecture and their names
+//! - [`plan`], [`engine`]: the graph of steps and its execution
+//! - [`recorder`], [`journal`]: numbering, storing and delivering events
+//! - [`deployment`], [`timing`]: existing resources and durations, as folds over events
 //! - [`log_line`]: a line of any log
-//! - [`redaction`]: what must never be shown, and a line of text without it
+//! - [`redaction`]: masking credentials in text
 
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 

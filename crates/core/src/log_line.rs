@@ -1,4 +1,4 @@
-//! [`LogLine`]: a line of a log, whichever service wrote it.
+//! [`LogLine`]: a line of any service's log.
 
 use chrono::{DateTime, Utc};
 
@@ -7,6 +7,6 @@ use chrono::{DateTime, Utc};
 pub struct LogLine {
     /// The line, without its line break.
     pub text: String,
-    /// When the service says that it was written.
+    /// When it was written, by the service's clock.
     pub timestamp: Option<DateTime<Utc>>,
 }

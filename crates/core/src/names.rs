@@ -1,4 +1,4 @@
-//! The names of everything that a deployment creates, drawn once at its start.
+//! The names of a deployment's resources, drawn once at its start.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "names are drawn once")]
 
@@ -8,58 +8,59 @@ use serde::{Deserialize, Serialize};
 
 use crate::resource::ResourceKind;
 
-/// The longest prefix whose longest bucket name (`<prefix>-<8 hex>-build-source`) stays within S3's 63 characters.
+/// The maximum length of a prefix: the longest bucket name (`<prefix>-<8 hex>-build-source`) then has at most S3's 63 characters.
 pub const MAX_PREFIX: usize = 40;
 
-/// A deployment's prefix and its random suffix, from which every resource's name follows.
+/// A deployment's prefix and random suffix, from which all resource names are derived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
     prefix: DeploymentName,
     suffix: Suffix,
 }
 
-/// A deployment's name, which is also the prefix of its resources' names: lower-case letters, digits and single hyphens,
-/// beginning with a letter, at most [`MAX_PREFIX`] characters (S3's rule for bucket names is the strictest of all services).
+/// A deployment's name, which is also the prefix of its resource names: lower-case letters, digits and single hyphens,
+/// starting with a letter, at most [`MAX_PREFIX`] characters. S3's bucket naming rules are the strictest of all services:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeploymentName(String);
 
-/// Eight hexadecimal digits that make a deployment's names its own: bucket names are shared by all of AWS.
+/// Eight hexadecimal digits that make a deployment's names unique, since bucket names are global.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Suffix(String);
 
-/// Why a name or suffix is not one.
+/// Why a name or suffix is invalid.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NameError {
-    /// The deployment's name breaks a rule.
+    /// The deployment's name violates a rule.
     #[error(
-        "'{0}' cannot be a deployment's name: use 1 to {MAX_PREFIX} lower-case letters, digits and single hyphens, \
-         beginning with a letter and not ending with a hyphen"
+        "'{0}' is not a valid deployment name: use 1 to {MAX_PREFIX} lower-case letters, digits and single hyphens, \
+         starting with a letter and not ending with a hyphen"
     )]
     Name(String),
     /// The suffix is not eight hexadecimal digits.
-    #[error("'{0}' is not a deployment's suffix: it has eight lower-case hexadecimal digits")]
+    #[error("'{0}' is not a valid suffix: use eight lower-case hexadecimal digits")]
     Suffix(String),
 }
 
 impl DeploymentName {
-    /// Checks a name.
+    /// Validates a name.
     ///
     /// # Errors
-    /// When it breaks one of the rules above.
+    /// If it violates one of the rules above.
     pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
         let name = name.into();
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let good = (1..=MAX_PREFIX).contains(&name.len())
+        let valid = (1..=MAX_PREFIX).contains(&name.len())
             && name.starts_with(|c: char| c.is_ascii_lowercase())
             && !name.ends_with('-')
             && !name.contains("--")
             && name.chars().all(allowed);
-        if good { Ok(Self(name)) } else { Err(NameError::Name(name)) }
+        if valid { Ok(Self(name)) } else { Err(NameError::Name(name)) }
     }
 
-    /// The name as text.
+    /// The name as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -92,12 +93,12 @@ impl From<DeploymentName> for String {
 }
 
 impl Suffix {
-    /// The suffix that a random number gives.
+    /// Creates a suffix from a number.
     pub fn from_number(number: u32) -> Self {
         Self(format!("{number:08x}"))
     }
 
-    /// The suffix as text.
+    /// The suffix as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -118,12 +119,12 @@ impl From<Suffix> for String {
 }
 
 impl Names {
-    /// The names that follow from a prefix and a suffix.
+    /// Creates names from a prefix and a suffix.
     pub fn new(prefix: DeploymentName, suffix: Suffix) -> Self {
         Self { prefix, suffix }
     }
 
-    /// Draws a new suffix.
+    /// Creates names with a random suffix.
     pub fn draw(prefix: DeploymentName) -> Self {
         Self::new(prefix, Suffix::from_number(rand::random()))
     }
@@ -133,12 +134,12 @@ impl Names {
         &self.prefix
     }
 
-    /// The random part.
+    /// The suffix.
     pub fn suffix(&self) -> &Suffix {
         &self.suffix
     }
 
-    /// `<prefix>-<suffix>`, with which every name begins or which it contains.
+    /// `<prefix>-<suffix>`, which every name contains.
     pub fn stem(&self) -> String {
         format!("{}-{}", self.prefix, self.suffix.as_str())
     }
@@ -170,7 +171,7 @@ impl Names {
         }
     }
 
-    /// The tag of the image that the build pushes.
+    /// The tag of the pushed image.
     pub fn image_tag(&self) -> &'static str {
         "latest"
     }
@@ -181,8 +182,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_prefix_still_gives_legal_bucket_names() {
-        let name = DeploymentName::new("a".repeat(MAX_PREFIX)).expect("the longest prefix is legal");
+    fn longest_prefix_gives_valid_names() {
+        let name = DeploymentName::new("a".repeat(MAX_PREFIX)).expect("the longest prefix is valid");
         let names = Names::draw(name);
         for kind in [ResourceKind::SourceBucket, ResourceKind::DestinationBucket, ResourceKind::BuildSourceBucket] {
             assert!(names.of(kind).len() <= 63, "{} is too long", names.of(kind));
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_a_bucket_cannot_have_are_refused() {
+    fn invalid_bucket_names_are_rejected() {
         for bad in ["", "Upper", "1st", "-x", "x-", "a--b", "with space", "ünder", "a_b", &"a".repeat(MAX_PREFIX + 1)]
         {
             assert_eq!(DeploymentName::new(bad), Err(NameError::Name(bad.to_owned())));
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suffix_always_has_eight_digits() {
+    fn suffix_has_eight_digits() {
         assert_eq!(Suffix::from_number(0xab).as_str(), "000000ab");
         assert!(Suffix::try_from("xyz".to_owned()).is_err());
     }

@@ -1,4 +1,4 @@
-//! [`Plan`]: the graph of what is to be done, and of what depends on what. Pure.
+//! [`Plan`]: the graph of steps and their dependencies. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::resource::ResourceKind;
 
-/// Names a step within its plan, for example `build_role`.
+/// The id of a step in its plan, for example `build_role`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StepId(String);
 
 impl StepId {
-    /// The id as text.
+    /// The id as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -31,33 +31,33 @@ impl fmt::Display for StepId {
     }
 }
 
-/// One unit of a plan.
+/// A step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// Its name in the plan.
+    /// Its id.
     pub id: StepId,
-    /// What it does, in a few words: `Create the ECR repository`.
+    /// Its title, for example `Create the ECR repository`.
     pub title: String,
-    /// Why it is needed, or why it comes where it comes; a sentence.
+    /// The reason for it, or for its position; one sentence.
     pub why: String,
-    /// The steps that must have finished before it starts.
+    /// The steps that must finish before it starts.
     pub needs: Vec<StepId>,
-    /// The resource that it makes or removes.
+    /// The resource that it creates or deletes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<ResourceKind>,
-    /// What else it makes or removes: a stack's resources.
+    /// Further resources that it creates or deletes, for example those of a stack.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<ResourceKind>,
     /// The API operations that it calls, for example `ecr:CreateRepository`.
     pub calls: Vec<String>,
-    /// Whether it goes on with what the step before it has begun, so that nothing may hold it: who held it would not hold
-    /// what is done.
+    /// Whether it continues the operation that the previous step started. No gate holds such a step, since the operation
+    /// is already running.
     #[serde(rename = "goes_on", default, skip_serializing_if = "std::ops::Not::not")]
     pub continues_previous: bool,
 }
 
 impl Step {
-    /// A step; what it needs and calls is added by the methods below.
+    /// Creates a step without dependencies, resources and calls.
     pub fn new(id: &str, title: impl Into<String>, why: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -71,33 +71,33 @@ impl Step {
         }
     }
 
-    /// Says which steps must have finished before.
+    /// Sets the steps that must finish before it.
     #[must_use]
     pub fn needs(mut self, ids: &[&str]) -> Self {
         self.needs = ids.iter().map(|id| StepId::from(*id)).collect();
         self
     }
 
-    /// Says which resource it makes or removes.
+    /// Sets the resource that it creates or deletes.
     #[must_use]
     pub fn about(mut self, resource: ResourceKind) -> Self {
         self.resource = Some(resource);
         self
     }
 
-    /// Says which other resources it makes or removes.
+    /// Sets the further resources that it creates or deletes.
     #[must_use]
     pub fn with(mut self, resources: &[ResourceKind]) -> Self {
         self.also = resources.to_vec();
         self
     }
 
-    /// All that it makes or removes.
+    /// All resources that it creates or deletes.
     pub fn resources(&self) -> impl Iterator<Item = ResourceKind> + '_ {
         self.resource.into_iter().chain(self.also.iter().copied())
     }
 
-    /// Says that it goes on with what the step has begun, which it needs.
+    /// Makes it the continuation of the step `id`, on which it then depends.
     #[must_use]
     pub fn continues(mut self, id: &str) -> Self {
         self.needs = vec![id.into()];
@@ -105,7 +105,7 @@ impl Step {
         self
     }
 
-    /// Says which API operations it calls.
+    /// Sets the API operations that it calls.
     #[must_use]
     pub fn calls(mut self, operations: &[&str]) -> Self {
         self.calls = operations.iter().map(|&operation| operation.to_owned()).collect();
@@ -113,47 +113,46 @@ impl Step {
     }
 }
 
-/// Steps and what they need, in an order in which one after another they could be done: every step stands behind all that
-/// it needs, every name is there once.
+/// Steps in a topological order: every step comes after its dependencies, every id is unique.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Step>", into = "Vec<Step>")]
 pub struct Plan {
     steps: Vec<Step>,
 }
 
-/// Why steps do not make a plan.
+/// Why steps do not form a plan.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PlanError {
-    /// Two steps have one name.
-    #[error("the plan has two steps called '{0}'")]
+    /// Two steps have the same id.
+    #[error("the plan has two steps with the id '{0}'")]
     Duplicate(StepId),
-    /// A step needs one that is not there.
-    #[error("step '{step}' needs '{needs}', which the plan does not have")]
+    /// A step depends on a missing step.
+    #[error("step '{step}' depends on '{needs}', which is not in the plan")]
     Unknown {
         /// The step.
         step: StepId,
-        /// What it needs.
+        /// The missing dependency.
         needs: StepId,
     },
-    /// Steps need each other in a circle.
-    #[error("the plan goes in a circle at '{0}'")]
+    /// Steps depend on each other.
+    #[error("the plan has a dependency cycle at '{0}'")]
     Cycle(StepId),
 }
 
 impl Plan {
-    /// Makes a plan of steps, given in any order; the order given is kept where dependencies allow.
+    /// Creates a plan from steps in any order; their order is kept where dependencies allow.
     ///
     /// # Errors
-    /// When a name is there twice, a needed step is missing, or steps need each other in a circle.
+    /// If an id is not unique, a dependency is missing, or the dependencies have a cycle.
     pub fn new(steps: Vec<Step>) -> Result<Self, PlanError> {
-        let mut known = BTreeSet::new();
+        let mut ids = BTreeSet::new();
         for step in &steps {
-            if !known.insert(step.id.clone()) {
+            if !ids.insert(step.id.clone()) {
                 return Err(PlanError::Duplicate(step.id.clone()));
             }
         }
         for step in &steps {
-            if let Some(missing) = step.needs.iter().find(|id| !known.contains(*id)) {
+            if let Some(missing) = step.needs.iter().find(|id| !ids.contains(*id)) {
                 return Err(PlanError::Unknown { step: step.id.clone(), needs: missing.clone() });
             }
         }
@@ -171,18 +170,17 @@ impl Plan {
         Ok(Self { steps: ordered })
     }
 
-    /// The steps, each behind all that it needs.
+    /// The steps, each after its dependencies.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// The step of a name.
+    /// The step with this id.
     pub fn step(&self, id: &StepId) -> Option<&Step> {
         self.steps.iter().find(|step| step.id == *id)
     }
 
-    /// How many waves of steps there are when everything runs side by side that can: for each step, the length of the
-    /// longest chain of steps before it.
+    /// The length of the longest chain of dependencies of each step, which is its wave at unlimited parallelism.
     pub fn depths(&self) -> BTreeMap<StepId, usize> {
         let mut depths: BTreeMap<StepId, usize> = BTreeMap::new();
         for step in &self.steps {
@@ -217,15 +215,15 @@ mod tests {
     }
 
     #[test]
-    fn a_step_stands_behind_what_it_needs() {
-        let plan = Plan::new(vec![step("c", &["a", "b"]), step("a", &[]), step("b", &["a"])]).expect("a good plan");
+    fn steps_come_after_their_dependencies() {
+        let plan = Plan::new(vec![step("c", &["a", "b"]), step("a", &[]), step("b", &["a"])]).expect("a valid plan");
         let order: Vec<&str> = plan.steps().iter().map(|step| step.id.as_str()).collect();
         assert_eq!(order, ["a", "b", "c"]);
         assert_eq!(plan.depths()[&"c".into()], 2);
     }
 
     #[test]
-    fn what_is_no_graph_is_no_plan() {
+    fn invalid_graphs_are_rejected() {
         assert_eq!(Plan::new(vec![step("a", &[]), step("a", &[])]), Err(PlanError::Duplicate("a".into())));
         assert_eq!(Plan::new(vec![step("a", &["x"])]), Err(PlanError::Unknown { step: "a".into(), needs: "x".into() }));
         assert_eq!(Plan::new(vec![step("a", &["b"]), step("b", &["a"])]), Err(PlanError::Cycle("a".into())));
@@ -233,7 +231,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_acyclic_graph_is_ordered(edges in proptest::collection::vec((0usize..12, 0usize..12), 0..40)) {
+        fn acyclic_graphs_are_ordered(edges in proptest::collection::vec((0usize..12, 0usize..12), 0..40)) {
             // Edges from smaller to larger numbers only: acyclic by construction.
             let steps = (0..12)
                 .rev()

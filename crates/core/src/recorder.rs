@@ -1,6 +1,6 @@
-//! [`Recorder`]: the one place where events get their number and time, are journalled, and are passed on.
+//! [`Recorder`]: numbers events, adds their time, journals them and delivers them to listeners.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "events are given their time here")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the recorder sets the events' time")]
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use tokio::sync::{Mutex, mpsc};
 use crate::event::{Event, EventKind, RunId, VERSION};
 use crate::journal::{JournalError, RunJournal};
 
-/// How many events may wait for a reader before the run waits for it.
+/// The number of undelivered events of a listener at which the run waits.
 const BACKLOG: usize = 1024;
 
-/// Tells what happens: to the journal first, then to those who listen.
+/// Records the events of a run: in the journal first, then to its listeners.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     inner: Arc<Mutex<Inner>>,
@@ -28,26 +28,26 @@ struct Inner {
 }
 
 impl Recorder {
-    /// A recorder that writes one run's journal.
+    /// Creates a recorder for a run's journal.
     pub fn new(journal: RunJournal) -> Self {
         let run = journal.id().clone();
         Self { inner: Arc::new(Mutex::new(Inner { journal, next: 0, listeners: Vec::new() })), run }
     }
 
-    /// The run that is recorded.
+    /// The recorded run.
     pub fn run(&self) -> &RunId {
         &self.run
     }
 
-    /// Everything recorded from now on, as it comes. A listener that goes away is forgotten; one that is slow makes the run
-    /// wait, so that nothing is lost and nothing piles up.
+    /// Adds a listener for all following events. A closed listener is removed; a slow one delays the run, so that no event
+    /// is lost and the backlog stays bounded.
     pub async fn listen(&self) -> mpsc::Receiver<Event> {
         let (sender, receiver) = mpsc::channel(BACKLOG);
         self.inner.lock().await.listeners.push(sender);
         receiver
     }
 
-    /// Records an event. A process that is killed loses nothing of it; a machine that loses power might.
+    /// Records an event. It survives a killed process, but not necessarily a power failure.
     ///
     /// # Errors
     /// When the journal cannot be written.
@@ -55,7 +55,7 @@ impl Recorder {
         self.record_with(kind, false).await
     }
 
-    /// Records an event and flushes it to the disk before it returns.
+    /// Records an event and flushes it to disk.
     ///
     /// # Errors
     /// When the journal cannot be written or flushed.
@@ -70,7 +70,7 @@ impl Recorder {
         tracing::trace!(run = %event.run, number = event.seq, kind = ?event.kind, "event");
         inner.next += 1;
         if durably {
-            // The lock is kept: what is told later must not be on disk earlier.
+            // Keep the lock: a later event must not reach the disk first.
             let file = inner.journal.file();
             tokio::task::spawn_blocking(move || file.sync_data())
                 .await
@@ -79,13 +79,13 @@ impl Recorder {
         }
         #[cfg(debug_assertions)]
         thumbctl_platform::failpoint::after_event(event.seq, is_milestone(&event.kind));
-        let mut gone = Vec::new();
+        let mut closed = Vec::new();
         for (index, listener) in inner.listeners.iter().enumerate() {
             if listener.send(event.clone()).await.is_err() {
-                gone.push(index);
+                closed.push(index);
             }
         }
-        for index in gone.into_iter().rev() {
+        for index in closed.into_iter().rev() {
             inner.listeners.swap_remove(index);
         }
         Ok(())
@@ -93,8 +93,7 @@ impl Recorder {
 }
 
 #[cfg(debug_assertions)]
-/// Whether there are as many events of this kind in every run: how many there are of logs, phases and waits depends on
-/// when they are looked at.
+/// Whether every run has the same number of these events; the number of log, phase and wait events depends on polling.
 fn is_milestone(kind: &EventKind) -> bool {
     !matches!(
         kind,
@@ -105,7 +104,7 @@ fn is_milestone(kind: &EventKind) -> bool {
     )
 }
 
-/// The time, cut to milliseconds: what the journal's readers can see is what was written.
+/// The time in whole milliseconds, the precision of the journal.
 fn now() -> chrono::DateTime<Utc> {
     let now = Utc::now();
     chrono::DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now)

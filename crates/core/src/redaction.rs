@@ -1,16 +1,16 @@
-//! What must never be shown: which settings look like credentials, and how a line of text is drawn without them.
+//! Masks credentials in settings and lines of text. Pure.
 //!
-//! Pure. Everything that a cloud or a log says goes through here before it is drawn. When in doubt a value is hidden: a
-//! line that says too little is a nuisance, one that says too much cannot be taken back.
+//! All text from a cloud or a log is redacted before it is shown. In doubt a value is masked, since a disclosed credential
+//! cannot be recalled.
 
 mod scan;
 
 use std::borrow::Cow;
 
-/// What stands in the place of a value that is not shown.
+/// The replacement for a masked value.
 pub const HIDDEN: &str = "hidden";
 
-/// The parts of names that credentials have, in capitals and without what joins words.
+/// Parts of credential names, in upper case and without separators.
 const NAMES: [&str; 16] = [
     "SECRET",
     "TOKEN",
@@ -30,7 +30,7 @@ const NAMES: [&str; 16] = [
     "AMZSIGNATURE",
 ];
 
-/// Those of them that leave no doubt, even where the line may be a sentence: `password: x`, and not `token: x`.
+/// Those that are unambiguous even in a sentence: `password: x`, but not `token: x`.
 const CERTAIN_NAMES: [&str; 13] = [
     "PASSWORD",
     "PASSWD",
@@ -47,13 +47,13 @@ const CERTAIN_NAMES: [&str; 13] = [
     "PRIVATEKEY",
 ];
 
-/// How tokens of well-known makers begin, and how long such a token is at least.
+/// The prefixes of well-known tokens, with the minimum length of each token.
 const TOKENS: [(&str, usize); 10] = [
-    // AWS's session tokens.
+    // AWS session tokens.
     ("IQoJb3JpZ2lu", 40),
     ("FwoGZXIvYXdz", 40),
     ("FQoGZXIvYXdz", 40),
-    // JSON in base64: web tokens, and the password of ECR's registry.
+    // Base64 of JSON: JSON web tokens, and ECR passwords.
     ("eyJ", 40),
     ("ghp_", 36),
     ("gho_", 36),
@@ -63,35 +63,34 @@ const TOKENS: [(&str, usize); 10] = [
     ("github_pat_", 36),
 ];
 
-/// How a private key in PEM begins, how it ends, and what is said of it both times.
-const KEY_BEGINS: &str = "-----BEGIN ";
-const KEY_ENDS: &str = "-----END ";
-const KEY_IS_PRIVATE: &str = "PRIVATE KEY";
+/// The markers of a PEM private key.
+const KEY_BEGIN: &str = "-----BEGIN ";
+const KEY_END: &str = "-----END ";
+const PRIVATE_KEY_LABEL: &str = "PRIVATE KEY";
 
-/// How many lines of a private key are hidden while its end does not come. The longest that are made have two hundred, and
-/// a log must not go dark because somebody wrote a key's first line.
-const KEY_LINES: usize = 256;
+/// The maximum number of masked lines of a private key without an end marker: more than the 200 lines of the longest keys,
+/// but limited so that a lone first line does not mask the rest of the log.
+const MAX_KEY_LINES: usize = 256;
 
-/// Whether a setting's value must not be shown, by its name or by what it is.
+/// Whether a setting must be masked, by its name or by its value.
 pub fn looks_secret(name: &str, value: &str) -> bool {
-    let name = plain(name);
+    let name = normalized(name);
     let named = NAMES.iter().any(|part| name.contains(part)) || ends_in_pwd(&name);
     named || is_secret_key(value) || matches!(redact_line(value), Cow::Owned(_))
 }
 
-/// A line of text with its credentials masked; without any, the line itself.
+/// Masks the credentials in a line; borrows the line if there are none.
 ///
-/// Masked are AWS's access key ids, tokens that are known by how they begin, private keys, `Authorization` headers,
-/// passwords in URLs, and the values of names that credentials have: `AWS_SECRET_ACCESS_KEY=…`, `password: …`,
-/// `--password …`, `"SecretAccessKey": "…"`.
+/// Masks AWS access key ids, tokens with a well-known prefix, private keys, `Authorization` headers, passwords in URLs, and
+/// the values of credential names: `AWS_SECRET_ACCESS_KEY=…`, `password: …`, `--password …`, `"SecretAccessKey": "…"`.
 pub fn redact_line(text: &str) -> Cow<'_, str> {
-    let hidden = scan::secrets(text);
-    if hidden.is_empty() {
+    let credentials = scan::credentials(text);
+    if credentials.is_empty() {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len());
     let mut from = 0;
-    for part in hidden {
+    for part in credentials {
         shown.push_str(&text[from..part.start]);
         shown.push_str(HIDDEN);
         from = part.end;
@@ -100,41 +99,41 @@ pub fn redact_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Masks the credentials of a text that comes line by line: a private key goes over several of them.
+/// Masks the credentials in a stream of lines, including private keys over several lines.
 #[derive(Clone, Debug, Default)]
 pub struct Redactor {
-    /// How many more lines are hidden at most, while a private key has begun and not ended.
-    of_key: usize,
+    /// The maximum number of further lines to mask inside a private key; 0 outside.
+    key_lines_left: usize,
 }
 
 impl Redactor {
-    /// The next line with its credentials masked; without any, the line itself. Several lines may come at once.
+    /// Masks the credentials in the next line or lines; borrows them if there are none.
     pub fn redact<'a>(&mut self, text: &'a str) -> Cow<'a, str> {
         let mut from = 0;
-        if self.of_key > 0 {
+        if self.key_lines_left > 0 {
             let Some(end) = scan::end_of_key(text) else {
-                self.of_key = self.of_key.saturating_sub(1 + text.matches('\n').count());
+                self.key_lines_left = self.key_lines_left.saturating_sub(1 + text.matches('\n').count());
                 return Cow::Owned(HIDDEN.to_owned());
             };
-            (from, self.of_key) = (end, 0);
+            (from, self.key_lines_left) = (end, 0);
         }
         let rest = redact_line(&text[from..]);
-        // What begins a key is masked itself: the others need not be looked at for it.
+        // A line that starts a key is masked itself, so unchanged lines need no check.
         if matches!(rest, Cow::Owned(_)) && scan::leaves_key_open(&text[from..]) {
-            self.of_key = KEY_LINES;
+            self.key_lines_left = MAX_KEY_LINES;
         }
         if from == 0 { rest } else { Cow::Owned(format!("{HIDDEN}{rest}")) }
     }
 }
 
-/// Lines that belong together with their credentials masked. They may be the end of a longer text: where a private key ends
-/// that has not begun in them, all before its end is taken for a part of it.
+/// Masks the credentials in consecutive lines, which may be the end of a longer text: everything before the end marker of a
+/// private key without a start marker is masked.
 pub fn redact_lines(lines: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut redactor = Redactor::default();
     let mut shown: Vec<String> = Vec::new();
     for line in lines {
-        let has_no_beginning = redactor.of_key == 0 && scan::begin_of_key(&line).is_none();
-        if has_no_beginning && let Some(end) = scan::end_of_key(&line) {
+        let is_outside_key = redactor.key_lines_left == 0 && scan::begin_of_key(&line).is_none();
+        if is_outside_key && let Some(end) = scan::end_of_key(&line) {
             shown.iter_mut().for_each(|line| HIDDEN.clone_into(line));
             shown.push(format!("{HIDDEN}{}", redact_line(&line[end..])));
         } else {
@@ -144,18 +143,18 @@ pub fn redact_lines(lines: impl IntoIterator<Item = String>) -> Vec<String> {
     shown
 }
 
-/// A name in capitals, without what joins its words.
-fn plain(name: &str) -> String {
+/// A name in upper case, without separators.
+fn normalized(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-' | '.' | ' ')).map(|c| c.to_ascii_uppercase()).collect()
 }
 
-// Not just any PWD: a shell's own is the folder that it is in.
-fn ends_in_pwd(plain: &str) -> bool {
-    plain.ends_with("PWD") && !matches!(plain, "PWD" | "OLDPWD")
+// Except a shell's PWD, the working directory.
+fn ends_in_pwd(name: &str) -> bool {
+    name.ends_with("PWD") && !matches!(name, "PWD" | "OLDPWD")
 }
 
-/// Whether a text as a whole has the form of AWS's secret access keys, which is no more than forty letters and digits:
-/// good enough for a value, too little for a word of a line, where it could be a path.
+/// Whether a value has the form of an AWS secret access key, which is only 40 base64 characters: specific enough for a whole
+/// value, but not for a word in a line, which could be a path.
 fn is_secret_key(value: &str) -> bool {
     value.len() == 40
         && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+'))

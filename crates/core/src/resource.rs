@@ -1,34 +1,34 @@
-//! The resources of the architecture: what they are, and what state one is in.
+//! The kinds and states of the architecture's resources.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a resource is in the architecture, the same whichever strategy makes it.
+/// A resource's role in the architecture, the same for every strategy.
 ///
-/// The order is that of the plan: what is declared later may need what is declared earlier.
+/// The order is that of the plan: a later kind may depend on an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceKind {
-    /// The CloudFormation stack of the macro that makes bucket names.
+    /// The CloudFormation stack of the macro that generates bucket names.
     MacroStack,
-    /// The log group that the macro's function writes to.
+    /// The log group of the macro's function.
     MacroLogGroup,
     /// The macro's function's role.
     MacroRole,
     /// The Lambda function behind the macro.
     MacroFunction,
-    /// The macro: its name, by which templates call it.
+    /// The CloudFormation macro.
     Macro,
-    /// The CloudFormation stack of what builds the image.
+    /// The CloudFormation stack of the resources that build the image.
     BuildStack,
-    /// The ECR repository that keeps the function's image.
+    /// The ECR repository of the function's image.
     Repository,
-    /// The bucket from which CodeBuild takes the function's source.
+    /// The bucket of the function's source for CodeBuild.
     BuildSourceBucket,
-    /// The log group that the build writes to.
+    /// The log group of the build.
     BuildLogGroup,
-    /// What the build may do.
+    /// The policy of the build's role.
     BuildPolicy,
     /// The build's service role.
     BuildRole,
@@ -36,28 +36,28 @@ pub enum ResourceKind {
     BuildProject,
     /// The function's container image.
     Image,
-    /// The CloudFormation stack of buckets and function.
+    /// The CloudFormation stack of the buckets and the function.
     AppStack,
-    /// The bucket that images are put into.
+    /// The bucket for uploaded images.
     SourceBucket,
-    /// The bucket that thumbnails are written to.
+    /// The bucket for thumbnails.
     DestinationBucket,
-    /// The log group that the function writes to.
+    /// The log group of the function.
     FunctionLogGroup,
-    /// What the function may do.
+    /// The policy of the function's role.
     FunctionPolicy,
     /// The function's execution role.
     FunctionRole,
     /// The Lambda function.
     Function,
-    /// The statement that lets S3 invoke the function.
+    /// The policy statement that allows S3 to invoke the function.
     InvokePermission,
     /// The source bucket's event notification.
     Notification,
 }
 
 impl ResourceKind {
-    /// Every kind, in the plans' order.
+    /// All kinds, in plan order.
     pub const ALL: [Self; 22] = [
         Self::MacroStack,
         Self::MacroLogGroup,
@@ -83,7 +83,7 @@ impl ResourceKind {
         Self::Notification,
     ];
 
-    /// The architecture itself: what every strategy makes, in the plans' order.
+    /// The kinds that every strategy creates, in plan order.
     pub const ARCHITECTURE: [Self; 15] = [
         Self::Repository,
         Self::BuildSourceBucket,
@@ -102,12 +102,12 @@ impl ResourceKind {
         Self::Notification,
     ];
 
-    /// Whether it is a CloudFormation stack, which makes other resources.
+    /// Whether it is a CloudFormation stack.
     pub fn is_stack(self) -> bool {
         matches!(self, Self::MacroStack | Self::BuildStack | Self::AppStack)
     }
 
-    /// The word that stands for it in the journal.
+    /// Its name in the journal.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MacroStack => "macro_stack",
@@ -135,7 +135,7 @@ impl ResourceKind {
         }
     }
 
-    /// Its plain name, for people.
+    /// Its display name.
     pub fn title(self) -> &'static str {
         match self {
             Self::MacroStack => "Macro stack",
@@ -163,37 +163,35 @@ impl ResourceKind {
         }
     }
 
-    /// What it is there for, in a sentence for people who see it for the first time.
+    /// Its purpose, one sentence for users new to the architecture.
     pub fn purpose(self) -> &'static str {
         match self {
             Self::MacroStack => {
-                "Is what CloudFormation keeps of the macro: it comes first, since a template can only call what is there."
+                "The CloudFormation stack of the macro. It comes first: templates can only use an existing macro."
             }
-            Self::MacroLogGroup => "Takes what the macro's function says.",
-            Self::MacroRole => "Is who the macro's function is: it may write its log, and nothing else.",
+            Self::MacroLogGroup => "Receives the log of the macro's function.",
+            Self::MacroRole => "The execution role of the macro's function, which allows it to write its log.",
             Self::MacroFunction => {
-                "Makes a bucket's name of prefix, suffix and role, whenever a template asks for one."
+                "Generates a bucket name from prefix, suffix and role when a template uses the macro."
             }
-            Self::Macro => "Is the name by which the application's template calls the macro's function.",
-            Self::BuildStack => "Is what CloudFormation keeps of everything that builds the image.",
-            Self::AppStack => "Is what CloudFormation keeps of the buckets and of the function between them.",
-            Self::Repository => {
-                "Keeps the function's container image, where CodeBuild pushes it and Lambda takes it from."
-            }
-            Self::BuildSourceBucket => "Holds the function's source as a zip, for CodeBuild to take.",
-            Self::BuildLogGroup => "Takes what the build says, line by line, and forgets it after a while.",
-            Self::BuildPolicy => "Says what the build may do, and so all that it may do.",
-            Self::BuildRole => "Is who the build is: CodeBuild assumes it and has what its policy allows.",
-            Self::BuildProject => "Says how the image is built: from which source, on which machine, as whom.",
-            Self::Image => "Is the function, packed with all that it needs, as Lambda runs it.",
-            Self::SourceBucket => "Takes the images: each one that is put here starts the function.",
-            Self::DestinationBucket => "Takes the thumbnails that the function writes.",
-            Self::FunctionLogGroup => "Takes what the function says at each invocation.",
-            Self::FunctionPolicy => "Says what the function may do: read images, write thumbnails and its log.",
-            Self::FunctionRole => "Is who the function is: Lambda assumes it and has what its policy allows.",
-            Self::Function => "Makes a thumbnail of each image that it is told of; it runs only then.",
-            Self::InvokePermission => "Lets S3 invoke the function, for events of the source bucket only.",
-            Self::Notification => "Tells the function of each new image: the link that makes the chain work.",
+            Self::Macro => "Makes the macro's function available to the application template.",
+            Self::BuildStack => "The CloudFormation stack of the resources that build the image.",
+            Self::AppStack => "The CloudFormation stack of the buckets and the function.",
+            Self::Repository => "Stores the function's container image: CodeBuild pushes it, Lambda pulls it.",
+            Self::BuildSourceBucket => "Stores the function's source as a zip file for CodeBuild.",
+            Self::BuildLogGroup => "Receives the build log and keeps it for the retention period.",
+            Self::BuildPolicy => "Grants the build the permissions that it needs, and no others.",
+            Self::BuildRole => "The role that CodeBuild assumes for the build, with the permissions of its policy.",
+            Self::BuildProject => "Defines the build of the image: source, compute type and service role.",
+            Self::Image => "The container image of the function and its dependencies, which Lambda runs.",
+            Self::SourceBucket => "Receives the images. Each upload invokes the function.",
+            Self::DestinationBucket => "Receives the thumbnails that the function writes.",
+            Self::FunctionLogGroup => "Receives the function's log.",
+            Self::FunctionPolicy => "Allows the function to read images and to write thumbnails and its log.",
+            Self::FunctionRole => "The role that Lambda assumes for the function, with the permissions of its policy.",
+            Self::Function => "Writes a thumbnail of each uploaded image. It runs only when it is invoked.",
+            Self::InvokePermission => "Allows S3 to invoke the function for events of the source bucket only.",
+            Self::Notification => "Invokes the function for each new image in the source bucket.",
         }
     }
 }
@@ -204,30 +202,30 @@ impl fmt::Display for ResourceKind {
     }
 }
 
-/// What state a resource is in, as far as the journal knows.
+/// A resource's state, according to the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceState {
-    /// The call that creates it is about to be made; it may or may not be there.
+    /// The call that creates it is imminent; it may or may not exist.
     Creating,
-    /// It is there and usable.
+    /// It exists and can be used.
     Ready,
-    /// The call that deletes it is about to be made; it may or may not be there.
+    /// The call that deletes it is imminent; it may or may not exist.
     Deleting,
     /// It has been deleted.
     #[serde(rename = "gone")]
     Deleted,
-    /// Creating or deleting it failed; it may or may not be there.
+    /// Creating or deleting it failed; it may or may not exist.
     Failed,
 }
 
 impl ResourceState {
-    /// Whether a resource in this state may be in the cloud, so that `destroy` must look after it.
+    /// Whether a resource in this state may exist, so that `destroy` must handle it.
     pub fn may_exist(self) -> bool {
         self != Self::Deleted
     }
 
-    /// The word that stands for it in the journal and on the screen.
+    /// Its name in the journal.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Creating => "creating",
@@ -239,9 +237,19 @@ impl ResourceState {
     }
 }
 
+impl ResourceState {
+    /// The state as shown to the user.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            other => other.as_str(),
+        }
+    }
+}
+
 impl fmt::Display for ResourceState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        f.pad(self.label())
     }
 }
 
@@ -250,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_architecture_is_all_but_what_one_strategy_needs_for_itself() {
+    fn architecture_excludes_cloudformation_kinds() {
         use ResourceKind::*;
         let own = [MacroStack, MacroLogGroup, MacroRole, MacroFunction, Macro, BuildStack, AppStack];
         let rest: Vec<ResourceKind> = ResourceKind::ALL.into_iter().filter(|kind| !own.contains(kind)).collect();
@@ -258,9 +266,9 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_is_written_by_its_word() {
+    fn kinds_serialize_as_their_journal_names() {
         for kind in ResourceKind::ALL {
-            assert_eq!(serde_json::to_value(kind).expect("a kind is JSON"), kind.as_str());
+            assert_eq!(serde_json::to_value(kind).expect("a kind serializes"), kind.as_str());
         }
         let mut sorted = ResourceKind::ALL;
         sorted.sort();

@@ -1,4 +1,4 @@
-//! What took how long, as folds over events. Pure: no clock, no files, nothing is drawn.
+//! Durations of runs, steps and test uploads, as folds over events. Pure.
 
 mod critical_path;
 mod estimate;

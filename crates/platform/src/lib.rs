@@ -1,12 +1,12 @@
-//! What every crate of thumbctl needs of the operating system and the terminal.
+//! Operating system and terminal functions shared by all crates.
 //!
-//! - [`private_fs`]: files and directories that only their owner may read
-//! - [`process_setup`]: signals and inherited descriptors of this process
+//! - [`private_fs`]: files and directories private to their owner
+//! - [`process_setup`]: signals and inherited file descriptors of this process
 //! - [`python`]: the machine's Python interpreter
-//! - [`terminal`]: [`terminal::TerminalText`], the only thing that is written to stdout and stderr
-//! - [`text`]: text measured and cut in columns, cleaned; figures as people read them
-//! - [`write_failure`]: a full disk, recognised in what a program printed
-//! - `failpoint`: where a test may have the process killed; not in release builds
+//! - [`terminal`]: [`terminal::TerminalText`], the only type that can be written to standard output and standard error
+//! - [`text`]: measuring, cutting and cleaning text; formatting numbers
+//! - [`write_failure`]: detecting a full disk in a program's output
+//! - `failpoint`: test hooks that kill the process; not in release builds
 
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 

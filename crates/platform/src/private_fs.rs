@@ -1,4 +1,4 @@
-//! Files and directories that only their owner may read or write, whatever the umask is.
+//! Files and directories private to their owner, independent of the umask.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -10,10 +10,10 @@ use tempfile::TempDir;
 
 /// The permission bits that let the group or others write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
-/// As many links as Linux follows before it reports ELOOP.
+/// The maximum number of links on a path, as in Linux.
 const MAX_LINKS: usize = 40;
 
-/// Why a directory is not a safe place for state.
+/// Why a directory cannot be used for state.
 #[derive(Debug, thiserror::Error)]
 pub enum DirError {
     /// The directory cannot be created or examined.
@@ -21,55 +21,55 @@ pub enum DirError {
     Io {
         /// The directory.
         dir: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// The group or others may write to the directory.
     #[error(
-        "{0} can be written to by other users, who could replace what is kept there: run `chmod go-w {0}`, or choose another directory with --state-dir or --data-dir",
+        "{0} can be written to by other users, who could replace its files: run `chmod go-w {0}`, or use another --state-dir or --data-dir",
         .dir.display()
     )]
     WritableByOthers {
         /// The directory.
         dir: PathBuf,
     },
-    /// The directory is another user's.
+    /// The directory belongs to another user.
     #[error(
-        "{} belongs to another user (uid {owner}), who could replace what is kept there: choose a directory of your own with --state-dir or --data-dir",
+        "{} belongs to another user (uid {owner}), who could replace its files: use a directory of your own as --state-dir or --data-dir",
         .dir.display()
     )]
     ForeignOwner {
         /// The directory.
         dir: PathBuf,
-        /// Whose it is.
+        /// The owner's user id.
         owner: u32,
     },
-    /// A symbolic link on the way to the directory is another user's.
+    /// A symbolic link on the path belongs to another user.
     #[error(
-        "{} is a symbolic link of another user (uid {owner}), who could point it elsewhere: choose a directory of your own with --state-dir or --data-dir",
+        "{} is a symbolic link of another user (uid {owner}), who could change its target: use a directory of your own as --state-dir or --data-dir",
         .link.display()
     )]
     ForeignLink {
         /// The link.
         link: PathBuf,
-        /// Whose it is.
+        /// The owner's user id.
         owner: u32,
     },
 }
 
-/// Creates a directory, and missing ones above it, with mode 0700. One that exists is left as it is.
+/// Creates a directory and its missing parents with mode 0700. Existing ones are unchanged.
 pub fn create_dir_all(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Options that create files with mode 0600 and do not open a symbolic link.
+/// Options that create files with mode 0600 and reject symbolic links.
 pub fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     options
 }
 
-/// Opens a file for writing: a new one, or an existing one emptied.
+/// Opens a file for writing; creates or truncates it.
 pub fn create(file: &Path) -> io::Result<File> {
     options().write(true).create(true).truncate(true).open(file)
 }
@@ -84,7 +84,7 @@ pub fn temporary_dir(prefix: &str, parent: &Path) -> io::Result<TempDir> {
     tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(0o700)).tempdir_in(parent)
 }
 
-/// Copies a file to a new one, which is executable for its owner if the original is.
+/// Copies a file to a new one, keeping the owner's executable bit.
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let mut source = options().read(true).open(from)?;
     let mode = source.metadata()?.mode() & 0o100 | 0o600;
@@ -93,9 +93,8 @@ pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     if mode == 0o600 { Ok(()) } else { target.set_permissions(Permissions::from_mode(mode)) }
 }
 
-/// Creates a directory for state, or checks that an existing one is safe to keep state in: it must belong to this
-/// process's user, no other user may write to it, and no link on the way to it may be another user's. Returns its path
-/// without links.
+/// Creates a directory for state, or checks that an existing one is safe: it must belong to this process's user, be
+/// writable by no other user, and have no other user's links on its path. Returns its path without links.
 ///
 /// # Errors
 /// When it is not safe, or cannot be created.
@@ -133,7 +132,7 @@ fn check_resolved(dir: &Path, resolved: &Path) -> Result<(), DirError> {
     Ok(())
 }
 
-/// The path without links, each of which must be this user's or root's. Missing parts stay as they are.
+/// Resolves the links of a path, each of which must belong to this user or root. Missing parts are kept.
 fn resolve(dir: &Path) -> Result<PathBuf, DirError> {
     let failed = |source| DirError::Io { dir: dir.to_owned(), source };
     let absolute = std::path::absolute(dir).map_err(failed)?;
@@ -167,7 +166,7 @@ fn resolve(dir: &Path) -> Result<PathBuf, DirError> {
     Ok(resolved)
 }
 
-/// The path's parts, last first.
+/// The components of a path, last first.
 fn reversed(path: &Path) -> Vec<PathBuf> {
     let parts = path.components().filter(|part| *part != Component::CurDir);
     parts.rev().map(|part| PathBuf::from(part.as_os_str())).collect()
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn directory_that_others_can_write_to_is_refused() {
+    fn world_writable_directory_is_rejected() {
         let outer = tempfile::tempdir().unwrap();
         let dir = outer.path().join("state");
         for refused in [0o770, 0o707, 0o777, 0o1777] {
@@ -252,9 +251,9 @@ mod tests {
     }
 
     #[test]
-    fn directory_of_another_user_is_refused() {
+    fn directory_of_another_user_is_rejected() {
         if own_uid() != 0 {
-            // Root's directories are another user's to everybody else.
+            // For other users than root, `/` is another user's directory.
             assert!(matches!(check_dir(Path::new("/")), Err(DirError::ForeignOwner { owner: 0, .. })));
             return;
         }

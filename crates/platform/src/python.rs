@@ -1,4 +1,4 @@
-//! The machine's own Python, which runs the sandbox's Python functions.
+//! The machine's Python interpreter, which runs the sandbox's Python functions.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -6,10 +6,10 @@ use std::process::Stdio;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-/// Where the interpreter is, once it has been found.
+/// The interpreter's path, once found.
 static INTERPRETER: OnceCell<PathBuf> = OnceCell::const_new();
 
-/// The interpreter itself: what a version manager puts on the `PATH` needs an environment that functions do not get.
+/// Finds the interpreter itself: a version manager's wrapper needs an environment that functions do not have.
 pub async fn interpreter() -> Option<&'static Path> {
     let find = async || {
         let mut command = Command::new("python3");

@@ -1,5 +1,5 @@
-//! What is written to the user's terminal. The only way to standard output and standard error is a [`TerminalText`], and the
-//! only ways to make one clean what comes from outside: forgetting to do so does not compile.
+//! Output to the user's terminal. Only a [`TerminalText`] can be written to standard output and standard error, and all its
+//! constructors clean external text, so that unclean output does not compile.
 
 mod json;
 mod output;
@@ -9,5 +9,5 @@ pub use json::json_line;
 pub use output::{print, print_error};
 pub use text::{Control, TerminalText, terminal_text};
 
-// What the macro needs.
+// Used by the macro.
 pub use text::{Cleaned, takes_positions_only};

@@ -1,4 +1,4 @@
-//! Text as terminals need it (measured and cut in [`columns`], cleaned in [`clean`](mod@clean)), and figures as people read them.
+//! Text for terminals, measured and cut in [`columns`] and cleaned in [`clean`](mod@clean), and formatted numbers.
 
 mod clean;
 mod columns;
@@ -22,12 +22,12 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
-/// A duration that ticks: coarser than [`seconds`], so that it does not flicker.
+/// A running duration: coarser than [`seconds`], to avoid flicker.
 pub fn ticking(elapsed: f64) -> String {
     if elapsed < 59.95 { format!("{elapsed:.1} s") } else { seconds(elapsed) }
 }
 
-/// A short duration: `41 ms`, above ten seconds as [`seconds`].
+/// A short duration: `41 ms`; from ten seconds like [`seconds`].
 pub fn milliseconds(elapsed: f64) -> String {
     if elapsed < 9.9995 { format!("{:.0} ms", elapsed.max(0.0) * 1000.0) } else { seconds(elapsed) }
 }
@@ -49,7 +49,7 @@ pub fn bytes(bytes: u64) -> String {
     format!("{size:.1} {unit}")
 }
 
-/// A number and what it counts: `1 step`, `3 steps`.
+/// A number with its noun: `1 step`, `3 steps`.
 pub fn count(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_short() {
+    fn numbers_are_short() {
         assert_eq!(seconds(0.412), "0.41 s");
         assert_eq!(seconds(9.996), "10.0 s");
         assert_eq!(seconds(59.96), "1 m 00 s");

@@ -1,18 +1,18 @@
-//! Why a program could not write a file, recognised in what it printed.
+//! Detects why a program could not write a file, from its output.
 
-/// A reason that concerns the disk or a limit, not the program.
+/// A reason related to the disk or a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteFailure {
     /// ENOSPC: the disk is full.
     NoSpace,
-    /// EDQUOT: the user's share of the disk is full.
+    /// EDQUOT: the user's disk quota is used up.
     Quota,
-    /// EFBIG: the file would be larger than the process may write (`ulimit -f`).
+    /// EFBIG: the file size limit (`ulimit -f`) is exceeded.
     FileSizeLimit,
 }
 
 impl WriteFailure {
-    /// Finds the system's words for one of the reasons, as C's `strerror` has them, or ours.
+    /// Finds a reason in a text, by the message of `strerror` or by [`Self::reason`].
     pub fn in_text(text: &str) -> Option<Self> {
         let has = |words: &str| text.contains(words);
         if has("No space left on device") || has("no space left on device") {
@@ -35,18 +35,16 @@ impl WriteFailure {
         }
     }
 
-    /// What to do about it when it has stopped a build.
+    /// The hint for a failed build.
     pub fn hint_for_build(self) -> &'static str {
         match self {
             Self::NoSpace => {
-                "the build's disk is full: in the sandbox free space for its state directory, on AWS choose a larger \
-                 build.compute_type; then `thumbctl deploy` builds it again"
+                "the build's disk is full: in the sandbox free space for its state directory, on AWS use a larger \
+                 build.compute_type; then run `thumbctl deploy` again"
             }
-            Self::Quota => {
-                "free some of your disk quota, or choose another --state-dir; then `thumbctl deploy` builds it again"
-            }
+            Self::Quota => "free disk quota, or use another --state-dir; then run `thumbctl deploy` again",
             Self::FileSizeLimit => {
-                "raise the limit with `ulimit -f unlimited`, end the sandbox that has it, and run `thumbctl deploy` again"
+                "raise the limit with `ulimit -f unlimited`, stop the sandbox, and run `thumbctl deploy` again"
             }
         }
     }
@@ -57,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn in_text_finds_the_systems_words_and_its_own() {
+    fn in_text_finds_system_messages_and_own_reasons() {
         for (text, found) in [
             ("cp: error writing 'x': No space left on device", Some(WriteFailure::NoSpace)),
             ("docker: cannot write: No space left on device (os error 28)", Some(WriteFailure::NoSpace)),

@@ -1,48 +1,48 @@
-//! [`JoinError`]: why a sandbox can be neither joined nor started.
+//! [`JoinError`]: why a sandbox cannot be joined or started.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thumbctl_platform::private_fs::DirError;
 
-/// Why a sandbox can be neither joined nor started: each a sentence that says what to do.
+/// Why a sandbox cannot be joined or started, with a hint.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
-    /// Another process holds the data directory and does not answer.
-    #[error("another sandbox holds {} but does not answer: look for a process called 'thumbctl sandbox' and end it", .dir.display())]
+    /// Another process holds the data directory and does not respond.
+    #[error("another sandbox holds {} but does not respond: find the process 'thumbctl sandbox' and stop it", .dir.display())]
     Stuck {
         /// The data directory.
         dir: PathBuf,
     },
     /// The data directory cannot be used.
-    #[error("the sandbox cannot use its data directory {}: check its permissions and the disk's free space, or choose another with --data-dir or --state-dir", .dir.display())]
+    #[error("the sandbox cannot use its data directory {}: check its permissions and the disk's free space, or use another --data-dir or --state-dir", .dir.display())]
     Unwritable {
         /// The data directory.
         dir: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// The data directory is not safe to keep state in.
+    /// The data directory is not safe.
     #[error(transparent)]
     UnsafeDir(DirError),
     /// The program cannot be started.
-    #[error("the sandbox cannot be started: {} cannot be run", .program.display())]
+    #[error("cannot start the sandbox: cannot run {}", .program.display())]
     Spawn {
         /// The program.
         program: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// It ended instead of answering.
-    #[error("the sandbox ended as soon as it was started: {last_line}")]
+    /// It exited at its start.
+    #[error("the sandbox exited at its start: {last_line}")]
     Ended {
         /// The last line of its log.
         last_line: String,
     },
-    /// It did not answer in time.
-    #[error("the sandbox did not answer within {seconds} seconds of its start: see its log {}", .log.display())]
+    /// It did not respond in time.
+    #[error("the sandbox did not respond within {seconds} seconds of its start: see its log {}", .log.display())]
     Slow {
-        /// How long it had.
+        /// The deadline.
         seconds: u64,
         /// Its log.
         log: PathBuf,

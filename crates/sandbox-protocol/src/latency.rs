@@ -1,13 +1,13 @@
-//! [`Latency`]: how fast a sandbox answers.
+//! [`Latency`]: the response times of a sandbox.
 
 use clap::ValueEnum;
 
-/// Whose latencies a sandbox has. Its names are those of `--latency` and of the setting `sandbox.latency`.
+/// The latency of a sandbox. The names are those of `--latency` and of the setting `sandbox.latency`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Latency {
-    /// The machine's own
+    /// The machine's own latency
     #[default]
     Instant,
-    /// AWS's, from published measurements
+    /// The latency of AWS, from published measurements
     Aws,
 }

@@ -1,8 +1,8 @@
-//! Joining the sandbox of a data directory, and starting it if nobody has.
+//! Joins the sandbox of a data directory, and starts it if necessary.
 //!
-//! The sandbox is a process of its own. Everyone who uses it holds a shared lock on the file `lease`; the sandbox tries
-//! for the exclusive one, and ends when it gets it. So it outlives the command that started it for as long as others
-//! are joined, and a command that is killed leaves nothing behind.
+//! The sandbox is a separate process. Each user holds a shared lock on the file `lease`; the sandbox tries to lock it
+//! exclusively, and exits when it succeeds. It thus outlives the command that started it while others use it, and a killed
+//! command leaves no process behind.
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -17,30 +17,30 @@ use thumbctl_platform::private_fs;
 use crate::endpoint::{Endpoint, data_dir_in_use};
 use crate::error::JoinError;
 
-/// The file on which every user of a sandbox holds a shared lock.
+/// The file that every user of a sandbox locks shared.
 pub const LEASE_FILE: &str = "lease";
 
-/// How long a sandbox that was just started has to answer.
+/// The deadline for a started sandbox to respond.
 const START_DEADLINE: Duration = Duration::from_secs(45);
 
-/// Its log is begun anew when it has grown beyond this.
+/// The size in bytes at which its log is truncated.
 const MAX_LOG: u64 = 1024 * 1024;
 
-/// Begins a line of the log that tells one sandbox's words from an earlier one's.
-const MARK: &str = "--- started";
+/// The prefix of the log line that marks a start.
+const START_MARK: &str = "--- started";
 
-/// Which sandbox to join.
+/// The sandbox to join.
 #[derive(Debug, Clone)]
 pub struct SandboxOptions {
-    /// Where its state is.
+    /// Its data directory.
     pub data_dir: PathBuf,
-    /// The program that becomes it: one's own.
+    /// The program to start it with.
     pub program: PathBuf,
-    /// What the program is told besides `sandbox --attached --data-dir DIR`, if it has to be started.
+    /// The program's arguments after `sandbox --attached --data-dir DIR`, if it is started.
     pub arguments: Vec<OsString>,
 }
 
-/// A sandbox that stays for as long as this is held.
+/// Keeps a sandbox running until it is dropped.
 #[derive(Debug)]
 pub struct Lease {
     endpoint: Endpoint,
@@ -48,21 +48,21 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Where the sandbox is.
+    /// The sandbox's endpoint.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 }
 
-/// Joins the sandbox, which is started if it is not running.
+/// Joins the sandbox; starts it if it is not running.
 ///
 /// # Errors
-/// When the data directory cannot be used, or the sandbox cannot be started or does not answer.
+/// When the data directory cannot be used, or the sandbox cannot be started or does not respond.
 pub async fn join_or_start(options: SandboxOptions) -> Result<Lease, JoinError> {
     let dir = private_fs::claim_dir(&options.data_dir)?;
     let dir = data_dir_in_use(&dir).await;
     let lock = share_lease(&dir).await?;
-    // From here on, a sandbox that runs goes on running.
+    // From here on, a running sandbox keeps running.
     if let Some(endpoint) = Endpoint::find(&dir).await {
         tracing::debug!(url = endpoint.url, process = endpoint.pid, "joined the sandbox");
         return Ok(Lease { endpoint, _lock: lock });
@@ -76,7 +76,7 @@ pub async fn join_or_start(options: SandboxOptions) -> Result<Lease, JoinError> 
             tracing::debug!(url = endpoint.url, process = endpoint.pid, "started the sandbox");
             return Ok(Lease { endpoint, _lock: lock });
         }
-        // One that ends well has found another that is quicker.
+        // Exit code 0 means that another sandbox was started first.
         if let Ok(Some(status)) = child.try_wait()
             && !status.success()
         {
@@ -90,7 +90,7 @@ pub async fn join_or_start(options: SandboxOptions) -> Result<Lease, JoinError> 
     }
 }
 
-/// Takes the shared lock. A sandbox that is about to end has the exclusive one for a moment.
+/// Takes the shared lock. An ending sandbox holds the exclusive lock for a moment.
 ///
 /// # Errors
 /// When the file cannot be locked within ten seconds.
@@ -111,7 +111,7 @@ pub async fn share_lease(dir: &Path) -> Result<File, JoinError> {
     }
 }
 
-/// Starts the sandbox: out of reach of the terminal's Ctrl-C, and without what the user's environment says of AWS.
+/// Starts the sandbox in its own process group, against Ctrl-C, and without the AWS variables of the environment.
 fn start(options: &SandboxOptions, dir: &Path, log: &Path) -> Result<Child, JoinError> {
     let unwritable = |source| JoinError::unwritable(dir, source);
     let grown = std::fs::metadata(log).is_ok_and(|metadata| metadata.len() > MAX_LOG);
@@ -119,8 +119,8 @@ fn start(options: &SandboxOptions, dir: &Path, log: &Path) -> Result<Child, Join
     log.create(true);
     let log = if grown { log.write(true).truncate(true) } else { log.append(true) };
     let mut log = log.open(dir.join("sandbox.log")).map_err(unwritable)?;
-    // A full disk is noticed here, where it can be said: what the sandbox itself says goes to that disk.
-    writeln!(log, "{MARK} {} ---", chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ")).map_err(unwritable)?;
+    // Detect a full disk here: the sandbox's own errors go to this log.
+    writeln!(log, "{START_MARK} {} ---", chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ")).map_err(unwritable)?;
     let spawn_error = |source| JoinError::Spawn { program: options.program.clone(), source };
     let program = std::path::absolute(&options.program).map_err(spawn_error)?;
     let kept = ["PATH", "HOME", "TMPDIR", "LANG", "RUST_BACKTRACE"];
@@ -139,7 +139,7 @@ fn start(options: &SandboxOptions, dir: &Path, log: &Path) -> Result<Child, Join
         .map_err(spawn_error)
 }
 
-/// Opens a file that is there to be locked.
+/// Opens or creates a lock file.
 ///
 /// # Errors
 /// When it can be neither opened nor created.
@@ -147,12 +147,12 @@ pub fn open_lock(dir: &Path, name: &str) -> io::Result<File> {
     private_fs::options().read(true).write(true).create(true).truncate(false).open(dir.join(name))
 }
 
-/// The last line of this start in a sandbox's log.
+/// The last line of a sandbox's log since its start.
 fn last_line(log: &Path) -> String {
     let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     match text.lines().rev().find(|line| !line.trim().is_empty()) {
-        Some(line) if line.starts_with(MARK) => format!("it said nothing; its log is {}", log.display()),
+        Some(line) if line.starts_with(START_MARK) => format!("no output; see its log {}", log.display()),
         Some(line) => line.trim().to_owned(),
-        None => format!("it said nothing; its log is {}", log.display()),
+        None => format!("no output; see its log {}", log.display()),
     }
 }

@@ -1,18 +1,17 @@
-//! How a running sandbox is found, joined and started.
+//! The protocol to find, join and start a sandbox.
 //!
-//! The sandbox is a process of its own. Those who use it and the sandbox itself know each other by the command line and by
-//! four files in a *data directory*:
+//! The sandbox is a separate process. Its interface to its users is its command line and four files in a *data directory*:
 //!
 //! | file | written by | content |
 //! |---|---|---|
-//! | `endpoint.json` | the sandbox, when it answers | an [`Endpoint`]: URL, access key, process id, pace, instance |
-//! | `foreground.json` | a sandbox in the foreground whose data is elsewhere | the path of that data directory |
-//! | `lease` | nobody | locked shared by every user of the sandbox, exclusively by a sandbox that ends |
-//! | `server.lock` | nobody | locked exclusively by the one sandbox of the directory |
+//! | `endpoint.json` | the sandbox, when it is ready | an [`Endpoint`]: URL, access key, process id, pace, instance |
+//! | `foreground.json` | a foreground sandbox with another data directory | the path of that data directory |
+//! | `lease` | – | locked shared by every user of the sandbox, exclusively by an ending sandbox |
+//! | `server.lock` | – | locked exclusively by the directory's sandbox |
 //!
-//! - An endpoint file is believed only if `GET` [`READY_PATH`] at its port answers 200 with the file's `instance`.
-//! - A sandbox that none has started yet is started as `PROGRAM sandbox --attached --port 0 --data-dir DIR`; it ends when
-//!   no lock on `lease` is left.
+//! - An endpoint file is valid only if `GET` [`READY_PATH`] at its port returns 200 with the file's `instance`.
+//! - A user starts a missing sandbox as `PROGRAM sandbox --attached --port 0 --data-dir DIR`; it exits when no lock on
+//!   `lease` is left.
 
 mod endpoint;
 mod error;

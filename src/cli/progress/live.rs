@@ -1,4 +1,4 @@
-//! A run drawn in place: what scrolls (log lines) goes above, what stays (a line for each step) is drawn over itself.
+//! The progress of a run drawn in place: log lines scroll above a list of steps, which is redrawn.
 //!
 //! ```text
 //!   <scrolling: log lines, messages>
@@ -20,55 +20,55 @@ use thumbctl_platform::text;
 use super::super::style::{self, Palette, Role};
 use super::view::{RunView, StepState, StepView};
 
-/// The widest that the lines become: the eye must find the time that belongs to a title.
-const WIDEST: usize = 110;
+/// The maximum width of lines, so that a step's time is near its title.
+const MAX_WIDTH: usize = 110;
 
 /// The spaces around a step's detail.
 const MARGIN: usize = 3;
 
-/// Rows of the terminal that are left for what scrolls.
-const ROOM_ABOVE: usize = 4;
+/// The rows reserved for scrolling lines.
+const SCROLL_ROWS: usize = 4;
 
-/// Makes the lines that stay.
+/// Formats the list of steps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
     /// The terminal's columns.
     pub(crate) width: usize,
     /// The terminal's rows.
     pub(crate) height: usize,
-    /// The colours.
+    /// The palette.
     pub(crate) palette: Palette,
 }
 
 impl Frame {
-    /// The lines for a run as it is at a moment; `extra` more will stand below them.
+    /// The lines for a run at a point in time; `extra` more lines will follow.
     pub(crate) fn lines(&self, view: &RunView, now: Instant, extra: usize) -> Vec<TerminalText> {
         let Some(started) = &view.started else { return Vec::new() };
-        // The last column stays free: a terminal that is full to the edge may break the line.
-        let width = self.width.saturating_sub(1).clamp(20, WIDEST);
+        // Leave the last column free: some terminals wrap a full line.
+        let width = self.width.saturating_sub(1).clamp(20, MAX_WIDTH);
         let headline = text::cut(&text::clean(&super::headline(started)), width.saturating_sub(2));
         let mut lines = vec![TerminalText::default()];
         lines.push(terminal_text!("  {}", self.palette.paint(Role::Strong, &headline)));
         lines.push(TerminalText::default());
-        let room = self.height.saturating_sub(ROOM_ABOVE + 5 + extra).max(3);
-        let (above, shown, below) = window(view, room);
+        let rows = self.height.saturating_sub(SCROLL_ROWS + 5 + extra).max(3);
+        let (above, shown, below) = window(view, rows);
         if above > 0 {
             let words = format!("  {} {} done", style::DONE, text::count(above, "step"));
             lines.push(self.palette.paint(Role::Quiet, &words));
         }
-        // Titles and details share what the time leaves; titles of one plan are of one width, so that nothing jumps.
-        let room = width.saturating_sub(4 + 12);
+        // Titles and details share the rest of the line. All titles have the same width, for a stable layout.
+        let columns = width.saturating_sub(4 + 12);
         let titles = view.steps.iter().map(|step| text::width(&text::clean(&step.title))).max().unwrap_or(0);
-        let titles = titles.min(room * 3 / 5).min(room.saturating_sub(MARGIN));
+        let titles = titles.min(columns * 3 / 5).min(columns.saturating_sub(MARGIN));
         for step in &view.steps[shown] {
-            lines.push(self.step(view, step, now, titles, room.saturating_sub(titles)));
+            lines.push(self.step(view, step, now, titles, columns.saturating_sub(titles)));
         }
         if below > 0 {
-            let words = format!("  {} {} to come", style::WAITING, text::count(below, "more step"));
+            let words = format!("  {} {} waiting", style::WAITING, text::count(below, "more step"));
             lines.push(self.palette.paint(Role::Quiet, &words));
         }
         lines.push(TerminalText::default());
-        lines.push(self.foot(view, now, width));
+        lines.push(self.footer(view, now, width));
         lines
     }
 
@@ -111,14 +111,14 @@ impl Frame {
         line.trim_end()
     }
 
-    fn foot(&self, view: &RunView, now: Instant, width: usize) -> TerminalText {
+    fn footer(&self, view: &RunView, now: Instant, width: usize) -> TerminalText {
         let elapsed = match view.seconds {
             Some(seconds) => text::seconds(seconds),
             None => text::ticking((now - view.began).as_secs_f64()),
         };
         let mut words = format!("{} of {} done · {elapsed}", view.done(), text::count(view.steps.len(), "step"));
         if view.cancelling && view.seconds.is_none() {
-            words.push_str(" · cancelling, Ctrl-C again stops at once");
+            words.push_str(" · cancelling; Ctrl-C again: exit at once");
         }
         let role = if view.cancelling { Role::Warn } else { Role::Quiet };
         terminal_text!("  {}", self.palette.paint(role, &text::cut(&words, width.saturating_sub(2))))
@@ -130,45 +130,45 @@ fn spinner(elapsed: std::time::Duration) -> &'static str {
     style::SPINNER[tick % style::SPINNER.len()]
 }
 
-/// Which steps are shown where not all of them fit: what is over gives way first, then what is far from its turn.
-fn window(view: &RunView, room: usize) -> (usize, std::ops::Range<usize>, usize) {
+/// The steps to show if not all fit: the unfinished ones, from the first.
+fn window(view: &RunView, rows: usize) -> (usize, std::ops::Range<usize>, usize) {
     let all = view.steps.len();
-    if all <= room {
+    if all <= rows {
         return (0, 0..all, 0);
     }
-    // Two lines say what is not shown.
-    let room = room.saturating_sub(2).max(1);
+    // Two lines count the hidden steps.
+    let rows = rows.saturating_sub(2).max(1);
     let first_open = view.steps.iter().position(|step| !step.state.is_over()).unwrap_or(all);
-    let first = first_open.min(all - room);
-    (first, first..first + room, all - first - room)
+    let first = first_open.min(all - rows);
+    (first, first..first + rows, all - first - rows)
 }
 
-/// Draws over what it drew before.
+/// Redraws lines over its previous frame.
 #[derive(Debug, Default)]
-pub(crate) struct LivePainter {
-    /// The columns of each line that stands there, to know how many rows it takes after the window was made narrower.
-    drawn: Vec<usize>,
-    /// Whether the last line is a question behind which the cursor stands.
-    asks: bool,
+pub(crate) struct LiveRenderer {
+    /// The width of each drawn line, to compute its rows after the terminal was resized.
+    drawn_widths: Vec<usize>,
+    /// Whether the last line is a prompt, with the cursor at its end.
+    has_prompt: bool,
 }
 
-impl LivePainter {
-    /// What draws what scrolls, and below it what stays. The last of `lines` is a question if `asks` says so: the cursor then
-    /// stays behind it, with what the user has typed.
+impl LiveRenderer {
+    /// The output that scrolls `above` and redraws `lines` below it. With `has_prompt` the last line is a prompt: the cursor
+    /// stays at its end, after the user's input.
     pub(crate) fn frame(
         &mut self,
         above: &TerminalText,
         lines: &[TerminalText],
-        asks: bool,
+        has_prompt: bool,
         width: usize,
     ) -> TerminalText {
         let mut frame = TerminalText::default();
         frame.push_control(Control::BeginUpdate);
-        let only_refresh = asks && self.asks && above.is_empty() && lines.len() == self.drawn.len();
+        let only_refresh = has_prompt && self.has_prompt && above.is_empty() && lines.len() == self.drawn_widths.len();
         if only_refresh {
-            // What the user has typed stays: the question's line is not touched.
+            // Keep the prompt line with the user's input.
             frame.push_control(Control::SaveCursor);
-            self.push_way_to_top(&mut frame, width);
+            self.push_move_to_top(&mut frame, width);
             for line in &lines[..lines.len().saturating_sub(1)] {
                 frame.push(line);
                 frame.push_control(Control::ClearLine);
@@ -176,7 +176,7 @@ impl LivePainter {
             }
             frame.push_control(Control::RestoreCursor);
         } else {
-            self.push_way_to_top(&mut frame, width);
+            self.push_move_to_top(&mut frame, width);
             if !above.is_empty() {
                 frame.push_control(Control::ClearBelow);
                 frame.push(above.with_carriage_returns());
@@ -184,33 +184,33 @@ impl LivePainter {
             for (index, line) in lines.iter().enumerate() {
                 frame.push(line);
                 frame.push_control(Control::ClearLine);
-                if !(asks && index + 1 == lines.len()) {
+                if !(has_prompt && index + 1 == lines.len()) {
                     frame.push_control(Control::NextLine);
                 }
             }
             frame.push_control(Control::ClearBelow);
         }
         frame.push_control(Control::EndUpdate);
-        self.drawn = lines.iter().map(TerminalText::width).collect();
-        self.asks = asks;
+        self.drawn_widths = lines.iter().map(TerminalText::width).collect();
+        self.has_prompt = has_prompt;
         frame
     }
 
-    /// Says that the user has ended the answer with a line break of his own.
-    pub(crate) fn answered(&mut self) {
-        self.asks = false;
+    /// Notes that the user has ended the input with a line break.
+    pub(crate) fn input_ended(&mut self) {
+        self.has_prompt = false;
     }
 
-    /// Leaves what was drawn last where it stands; what comes next is drawn below.
-    pub(crate) fn leave(&mut self) {
-        self.drawn.clear();
-        self.asks = false;
+    /// Keeps the last frame on the screen; the next one is drawn below it.
+    pub(crate) fn keep(&mut self) {
+        self.drawn_widths.clear();
+        self.has_prompt = false;
     }
 
-    fn push_way_to_top(&self, frame: &mut TerminalText, width: usize) {
-        let rows: usize = self.drawn.iter().map(|columns| columns.div_ceil(width.max(1)).max(1)).sum();
+    fn push_move_to_top(&self, frame: &mut TerminalText, width: usize) {
+        let rows: usize = self.drawn_widths.iter().map(|columns| columns.div_ceil(width.max(1)).max(1)).sum();
         frame.push_control(Control::LineStart);
-        frame.push_control(Control::Up(if self.asks { rows.saturating_sub(1) } else { rows }));
+        frame.push_control(Control::Up(if self.has_prompt { rows.saturating_sub(1) } else { rows }));
     }
 }
 

@@ -1,4 +1,4 @@
-//! A run told line by line, each with the time since the run began: for files, pipes, and terminals that cannot do more.
+//! The progress of a run as plain lines, each with the time since the run's start: for files, pipes and simple terminals.
 
 use chrono::{DateTime, Utc};
 use thumbctl_core::event::{Action, Event, EventKind, RunStarted};
@@ -9,16 +9,16 @@ use thumbctl_platform::text;
 
 use super::super::style::{self, Palette, Role};
 
-/// Tells a run.
+/// Formats the events of a run as lines.
 #[derive(Debug)]
-pub(crate) struct PlainTeller {
+pub(crate) struct PlainReporter {
     palette: Palette,
     began: Option<DateTime<Utc>>,
     started: Option<RunStarted>,
 }
 
-impl PlainTeller {
-    /// A teller who has not begun.
+impl PlainReporter {
+    /// Creates a reporter.
     pub(crate) fn new(palette: Palette) -> Self {
         Self { palette, began: None, started: None }
     }
@@ -28,23 +28,23 @@ impl PlainTeller {
         step.map_or(id.as_str(), |step| step.title.as_str())
     }
 
-    /// The line for an event; none where there is nothing to say.
+    /// The line of an event, if it has one.
     pub(crate) fn line(&mut self, event: &Event) -> Option<TerminalText> {
         if let EventKind::RunStarted(started) = &event.kind {
             self.began = Some(event.at);
             self.started = Some((**started).clone());
         }
-        let (sign, role, words) = self.words(&event.kind)?;
+        let (symbol, role, message) = self.message(&event.kind)?;
         let offset = (event.at - self.began.unwrap_or(event.at)).as_seconds_f64();
         let time = self.palette.paint(Role::Quiet, &format!("{:>9}", text::seconds(offset)));
-        Some(terminal_text!("{}  {} {}\n", time, self.palette.paint(role, sign), words))
+        Some(terminal_text!("{}  {} {}\n", time, self.palette.paint(role, symbol), message))
     }
 
-    fn words(&self, kind: &EventKind) -> Option<(&'static str, Role, String)> {
+    fn message(&self, kind: &EventKind) -> Option<(&'static str, Role, String)> {
         let action = self.started.as_ref().map_or(Action::Deploy, |started| started.action);
         Some(match kind {
-            EventKind::RunStarted(started) => (style::BEGUN, Role::Strong, super::headline(started)),
-            EventKind::StepStarted { step } => (style::BEGUN, Role::Busy, self.title(step).to_owned()),
+            EventKind::RunStarted(started) => (style::STARTED, Role::Strong, super::headline(started)),
+            EventKind::StepStarted { step } => (style::STARTED, Role::Busy, self.title(step).to_owned()),
             EventKind::StepProgress { step, message, done, total } => {
                 let share = match (done, total) {
                     (Some(done), Some(total)) => format!(" ({done}/{total})"),
@@ -53,8 +53,11 @@ impl PlainTeller {
                 (style::WAITING, Role::Quiet, format!("{}: {message}{share}", self.title(step)))
             }
             EventKind::StepRetried { step, attempt, reason, delay } => {
-                let words =
-                    format!("{}: try {attempt}: {reason}; again in {}", self.title(step), text::seconds(*delay));
+                let words = format!(
+                    "{}: attempt {attempt} failed: {reason}; retry in {}",
+                    self.title(step),
+                    text::seconds(*delay)
+                );
                 (style::RETRY, Role::Warn, words)
             }
             EventKind::LogLine { source, text, .. } => {
@@ -98,7 +101,7 @@ impl PlainTeller {
                 let (sign, role, words) = super::skipped(*reason, action);
                 (sign, role, format!("{}: {words}", self.title(step)))
             }
-            // The names are told with the steps; how the run ended, by the summary.
+            // The steps show the resources, the summary shows the outcome.
             EventKind::ResourceChanged { .. } | EventKind::RunFinished { .. } => return None,
         })
     }

@@ -1,4 +1,4 @@
-//! What is known of a run while it is watched: a fold over its events, with the time at which each came.
+//! The state of a watched run: a fold over its events, with their arrival times.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -7,103 +7,103 @@ use thumbctl_core::event::{Action, Event, EventKind, RunStarted, SkipReason, Str
 use thumbctl_core::plan::StepId;
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
-/// A run that is being watched.
+/// A watched run.
 #[derive(Clone, Debug)]
 pub(crate) struct RunView {
-    /// How it began, once that is known.
+    /// Its first event, once received.
     pub(crate) started: Option<RunStarted>,
-    /// When it began.
+    /// Its start.
     pub(crate) began: Instant,
-    /// Its steps, in the plan's order.
+    /// Its steps, in plan order.
     pub(crate) steps: Vec<StepView>,
     /// Whether the user has cancelled it.
     pub(crate) cancelling: bool,
-    /// How long it took, once it has ended.
+    /// Its duration, once it has ended.
     pub(crate) seconds: Option<f64>,
 }
 
-/// One of its steps.
+/// A step of a watched run.
 #[derive(Clone, Debug)]
 pub(crate) struct StepView {
-    /// Its name.
+    /// Its id.
     pub(crate) id: StepId,
-    /// What it does.
+    /// Its title.
     pub(crate) title: String,
-    /// What it must wait for.
+    /// Its dependencies.
     needs: Vec<StepId>,
     resource: Option<ResourceKind>,
-    /// What else it makes or removes, and what was last heard of each.
-    others: BTreeMap<ResourceKind, Option<ResourceState>>,
-    /// Where it is.
+    /// Its further resources, each with its last known state.
+    other_resources: BTreeMap<ResourceKind, Option<ResourceState>>,
+    /// Its state.
     pub(crate) state: StepState,
-    /// What there is to say about it now.
+    /// Its current detail text.
     pub(crate) detail: String,
-    /// The resource's name, once it is told.
-    name: String,
+    /// The resource's name, once known.
+    resource_name: String,
 }
 
-/// Where a step is.
+/// The state of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum StepState {
-    /// It waits for others, or for its turn.
+    /// It waits.
     Waiting,
     /// It runs.
     Running {
-        /// Since when.
+        /// Its start.
         since: Instant,
-        /// Whether a call is about to be made again.
+        /// Whether a call is being retried.
         retrying: bool,
     },
-    /// It was done, in so many seconds.
+    /// It succeeded, in this many seconds.
     Done(f64),
-    /// It failed, after so many seconds.
+    /// It failed, after this many seconds.
     Failed(f64),
-    /// It was not run.
+    /// It was skipped.
     Skipped(SkipReason),
 }
 
 impl StepView {
-    /// How far a stack is: how many of its resources are done, and what happened last.
-    fn said_of_others(&self, kind: ResourceKind, state: ResourceState) -> String {
+    /// The progress of a stack: the number of finished resources, and the last change.
+    fn stack_progress(&self, kind: ResourceKind, state: ResourceState) -> String {
         let over = |state: &&Option<ResourceState>| {
             matches!(state, Some(ResourceState::Ready | ResourceState::Deleted | ResourceState::Failed))
         };
-        let done = self.others.values().filter(over).count();
-        format!("{done} of {}: {} {state}", self.others.len(), kind.title())
+        let done = self.other_resources.values().filter(over).count();
+        format!("{done} of {}: {} {state}", self.other_resources.len(), kind.title())
     }
 }
 
 impl StepState {
-    /// Whether nothing more happens to it.
+    /// Whether it has ended or was skipped.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self, Self::Done(_) | Self::Failed(_) | Self::Skipped(_))
     }
 }
 
 impl RunView {
-    /// A run of which nothing has been heard.
+    /// Creates a run without events.
     pub(crate) fn new(now: Instant) -> Self {
         Self { started: None, began: now, steps: Vec::new(), cancelling: false, seconds: None }
     }
 
-    /// What the run does.
+    /// The run's action.
     pub(crate) fn action(&self) -> Action {
         self.started.as_ref().map_or(Action::Deploy, |started| started.action)
     }
 
-    /// By which of the ways, once the run has begun.
+    /// The run's strategy, once it has started.
     pub(crate) fn strategy(&self) -> Option<StrategyKind> {
         self.started.as_ref().map(|started| started.strategy)
     }
 
-    /// How many steps are done, now or before.
+    /// The number of finished steps, including those with nothing to do.
     pub(crate) fn done(&self) -> usize {
         let done =
             |state: &StepState| matches!(state, StepState::Done(_) | StepState::Skipped(SkipReason::AlreadyDone));
         self.steps.iter().filter(|step| done(&step.state)).count()
     }
 
-    /// What a waiting step waits for first, by its title.
+    /// The title of the first unfinished dependency of a step.
     pub(crate) fn waits_for(&self, step: &StepView) -> Option<&str> {
         let open = |id: &&StepId| self.steps.iter().any(|other| other.id == **id && !other.state.is_over());
         let first = step.needs.iter().find(open)?;
@@ -114,7 +114,7 @@ impl RunView {
         self.steps.iter_mut().find(|step| step.id == *id)
     }
 
-    /// Takes in one more event.
+    /// Applies one more event.
     pub(crate) fn apply(&mut self, event: &Event, now: Instant) {
         match &event.kind {
             EventKind::RunStarted(started) => self.start(started, now),
@@ -126,45 +126,45 @@ impl RunView {
                     (Some(done), Some(total)) => format!("{message} ({done}/{total})"),
                     _ => message.clone(),
                 };
-                self.say(step, false, message);
+                self.set_detail(step, false, message);
             }
             EventKind::StepRetried { step, reason, attempt, .. } => {
-                self.say(step, true, format!("try {}: {reason}", attempt + 1));
+                self.set_detail(step, true, format!("attempt {}: {reason}", attempt + 1));
             }
             EventKind::ResourceChanged { resource, name, note, state, .. } => {
                 let running = |step: &&mut StepView| step.resource == Some(*resource) && !step.state.is_over();
                 if let Some(step) = self.steps.iter_mut().find(running) {
-                    step.name = note.as_ref().map_or_else(|| name.clone(), |note| format!("{name} ({note})"));
-                    step.detail.clone_from(&step.name);
+                    step.resource_name = note.as_ref().map_or_else(|| name.clone(), |note| format!("{name} ({note})"));
+                    step.detail.clone_from(&step.resource_name);
                 }
-                let with_others = |step: &&mut StepView| {
-                    step.others.contains_key(resource) && matches!(step.state, StepState::Running { .. })
+                let has_resource = |step: &&mut StepView| {
+                    step.other_resources.contains_key(resource) && matches!(step.state, StepState::Running { .. })
                 };
-                if let Some(step) = self.steps.iter_mut().find(with_others) {
-                    step.others.insert(*resource, Some(*state));
-                    step.detail = step.said_of_others(*resource, *state);
+                if let Some(step) = self.steps.iter_mut().find(has_resource) {
+                    step.other_resources.insert(*resource, Some(*state));
+                    step.detail = step.stack_progress(*resource, *state);
                 }
             }
             EventKind::TestUploadStage { image, stage, cold, path, .. } => {
-                let words = match path {
+                let detail = match path {
                     Some(path) => path.clone(),
                     None => stage.label(*cold).to_owned(),
                 };
-                self.image(image, *stage, words);
+                self.set_image_detail(image, *stage, detail);
             }
             EventKind::StepFinished { step, seconds } => {
-                // What it was waiting for is over; an image's step has no resource, and says where the thumbnail is.
+                // Replace the progress with the resource's name; the step of an image keeps the path of its thumbnail.
                 let done =
                     self.steps.iter().find(|other| other.id == *step).filter(|_| self.action() != Action::TestUpload);
-                let name = done.map(|done| done.name.clone());
+                let name = done.map(|done| done.resource_name.clone());
                 self.set(step, StepState::Done(*seconds), name);
             }
             EventKind::StepFailed { step, seconds, error } => {
                 self.set(step, StepState::Failed(*seconds), Some(error.message.clone()));
             }
             EventKind::StepSkipped { step, reason } => {
-                let words = super::skipped(*reason, self.action()).2.to_owned();
-                self.set(step, StepState::Skipped(*reason), Some(words));
+                let detail = super::skipped(*reason, self.action()).2.to_owned();
+                self.set(step, StepState::Skipped(*reason), Some(detail));
             }
             EventKind::RunFinished { seconds, .. } => self.seconds = Some(*seconds),
             EventKind::BuildPhase { phase, seconds: None, .. } => {
@@ -190,23 +190,24 @@ impl RunView {
             title: step.title.clone(),
             needs: step.needs.clone(),
             resource: step.resource,
-            others: step.also.iter().map(|kind| (*kind, None)).collect(),
+            other_resources: step.also.iter().map(|kind| (*kind, None)).collect(),
             state: StepState::Waiting,
             detail: String::new(),
-            name: String::new(),
+            resource_name: String::new(),
         };
         self.steps = started.plan.steps().iter().map(step).collect();
         self.began = now;
         self.started = Some(started.clone());
     }
 
-    /// What became of an image. That the function was started is heard last, from its log; by then there is better to say.
-    fn image(&mut self, image: &str, stage: TestUploadStage, words: String) {
+    /// Sets the detail of an image's step. The invocation, read from the log, may arrive after later stages and must not
+    /// replace them.
+    fn set_image_detail(&mut self, image: &str, stage: TestUploadStage, detail: String) {
         let about = |step: &&mut StepView| step.title.strip_suffix(image).is_some_and(|rest| rest.ends_with(' '));
         if let Some(step) = self.steps.iter_mut().find(about)
             && (stage != TestUploadStage::Invoked || step.detail == TestUploadStage::Uploaded.label(None))
         {
-            step.detail = words;
+            step.detail = detail;
         }
     }
 
@@ -219,7 +220,7 @@ impl RunView {
         }
     }
 
-    fn say(&mut self, id: &StepId, is_retry: bool, detail: String) {
+    fn set_detail(&mut self, id: &StepId, is_retry: bool, detail: String) {
         if let Some(step) = self.step_mut(id) {
             step.detail = detail;
             if let StepState::Running { retrying, .. } = &mut step.state {

@@ -58,7 +58,7 @@ async fn cancelling_leaves_cloudformation_at_work_and_deploy_takes_it_up() {
     assert!(cancelled.events().iter().any(|event| goes_on(&event.kind)), "{cancelled}");
     program.run(["deploy"]).ok();
     let status = program.run(["status"]).ok().stdout;
-    assert!(status.contains("22 resources: 22 there"), "{status}");
+    assert!(status.contains("22 resources: 22 exist"), "{status}");
     program.run(["destroy", "--yes"]).ok();
     assert_eq!(list_everything(&sandbox.clients(), "").await, Vec::<String>::new());
 }
@@ -132,7 +132,7 @@ async fn a_stack_of_somebody_else_is_left_alone() {
     let create = clients.cloudformation.create_stack().stack_name(name).template_body(template).tags(tag);
     create.send().await.expect("a stack");
     let purged = program.run(["destroy", "--purge", "--yes"]).ok();
-    assert!(purged.stderr.contains(&format!("left alone: {name}")), "{purged}");
+    assert!(purged.stderr.contains(&format!("kept: {name}")), "{purged}");
     assert!(list_everything(&clients, "").await.contains(&format!("stack {name}")));
 }
 

@@ -1,8 +1,8 @@
-//! Text as an attacker writes it, for property tests: all of Unicode, and dense in what terminals and measures trip over.
+//! Hostile text for property tests: all of Unicode, with many control, wide and joining characters.
 
 use proptest::prelude::*;
 
-/// Pieces that a terminal obeys, that take no column or two, that join others or turn the direction of writing.
+/// Control sequences, zero-width, wide, joining and bidirectional characters.
 const PIECES: [&str; 40] = [
     "\u{1b}",
     "\u{1b}[2J",
@@ -46,7 +46,7 @@ const PIECES: [&str; 40] = [
     "لا",
 ];
 
-/// Any text, and texts that are made of hostile pieces, letters and blanks.
+/// Any text, and texts of hostile pieces, letters and spaces.
 pub fn any_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => prop::sample::select(&PIECES[..]).prop_map(str::to_owned),

@@ -4,7 +4,7 @@ use thumbctl_test_support::{Program, Sandbox};
 
 const WHO: &str = "error: cannot find out who I am in ";
 
-/// What `status` says at a sandbox's endpoint, with these keys.
+/// The errors of `status` at a sandbox's endpoint with these keys.
 fn status(program: &mut Program, sandbox: &Sandbox, access_key: &str, secret_key: &str) -> String {
     program.set("AWS_ENDPOINT_URL", &sandbox.url);
     program.set("AWS_REGION", "eu-central-1");
@@ -13,28 +13,28 @@ fn status(program: &mut Program, sandbox: &Sandbox, access_key: &str, secret_key
     program.run(["status"]).fails_with(1)
 }
 
-/// Rules that make every call of who we are end so.
+/// Fault rules that make every GetCallerIdentity call fail.
 fn refusing(status: u16, code: &str, message: &str) -> String {
     format!(r#"[{{"service":"sts","kind":"error","status":{status},"code":"{code}","message":"{message}"}}]"#)
 }
 
 #[test]
-fn without_credentials_it_says_how_to_get_some() {
+fn missing_credentials_error_has_hint() {
     let mut program = Program::new();
     program.set("AWS_EC2_METADATA_DISABLED", "true");
-    let said = program.run(["status", "--cloud", "aws", "--region", "eu-central-1"]).fails_with(1);
+    let reported = program.run(["status", "--cloud", "aws", "--region", "eu-central-1"]).fails_with(1);
     assert!(
-        said.starts_with(&format!("{WHO}aws: STS GetCallerIdentity failed: no credentials were found\n")),
-        "{said}"
+        reported.starts_with(&format!("{WHO}aws: STS GetCallerIdentity failed: no credentials were found\n")),
+        "{reported}"
     );
-    assert!(said.contains("hint: log in with `aws configure`"), "{said}");
+    assert!(reported.contains("hint: log in with `aws configure`"), "{reported}");
     let profile =
         program.run(["plan", "--cloud", "aws", "--region", "eu-central-1", "--profile", "nope"]).fails_with(1);
     assert!(profile.contains("hint: is 'nope' the right profile?"), "{profile}");
 }
 
 #[test]
-fn credentials_that_are_not_known_are_told_from_those_that_do_not_fit() {
+fn unknown_key_and_wrong_secret_have_different_errors() {
     let mut program = Program::new();
     let sandbox = program.sandbox();
     let (access_key, secret_key) = (sandbox.access_key.clone(), sandbox.secret_key.clone());
@@ -43,62 +43,68 @@ fn credentials_that_are_not_known_are_told_from_those_that_do_not_fit() {
     assert!(unknown.contains("hint: AWS does not know these credentials"), "{unknown}");
     let wrong = status(&mut program, &sandbox, &access_key, "wrong");
     assert!(wrong.contains("SignatureDoesNotMatch") && wrong.contains("hint: "), "{wrong}");
-    for said in [unknown, wrong] {
-        assert!(!said.contains(&secret_key) && said.lines().count() == 2, "{said}");
+    for reported in [unknown, wrong] {
+        assert!(!reported.contains(&secret_key) && reported.lines().count() == 2, "{reported}");
     }
 }
 
 #[test]
-fn expired_and_denied_credentials_have_hints_of_their_own() {
+fn expired_and_denied_credentials_have_separate_hints() {
     let mut program = Program::new();
     let expired = refusing(403, "ExpiredToken", "The security token included in the request is expired");
     let sandbox = program.sandbox_with_faults(&expired);
     let (access_key, secret_key) = (sandbox.access_key.clone(), sandbox.secret_key.clone());
-    let said = status(&mut program, &sandbox, &access_key, &secret_key);
-    assert!(said.contains("ExpiredToken") && said.contains("hint: Log in again (`aws sso login`"), "{said}");
+    let reported = status(&mut program, &sandbox, &access_key, &secret_key);
+    assert!(
+        reported.contains("ExpiredToken") && reported.contains("hint: Log in again (`aws sso login`"),
+        "{reported}"
+    );
     sandbox.kill();
 
     let denied = refusing(403, "AccessDenied", "User: ann is not authorized to perform: sts:GetCallerIdentity");
     let mut program = Program::new();
     let sandbox = program.sandbox_with_faults(&denied);
     let (access_key, secret_key) = (sandbox.access_key.clone(), sandbox.secret_key.clone());
-    let said = status(&mut program, &sandbox, &access_key, &secret_key);
-    assert!(said.contains("hint: sts:GetCallerIdentity is missing."), "{said}");
+    let reported = status(&mut program, &sandbox, &access_key, &secret_key);
+    assert!(reported.contains("hint: sts:GetCallerIdentity is missing."), "{reported}");
 }
 
 #[test]
-fn what_may_not_be_created_is_said_with_the_permission_that_is_missing() {
+fn denied_creation_names_missing_permission() {
     let program = Program::new();
     let sandbox = program.sandbox_with_faults(
         r#"[{"service":"iam","operation":"CreateRole","kind":"error","status":403,"code":"AccessDenied","message":"Access Denied"}]"#,
     );
     let deployed = program.run(["deploy", "--parallelism", "1"]);
-    let said = deployed.fails_with(1);
-    assert!(said.contains("AccessDenied") && said.contains("iam:CreateRole is missing"), "{said}");
+    let reported = deployed.fails_with(1);
+    assert!(reported.contains("AccessDenied") && reported.contains("iam:CreateRole is missing"), "{reported}");
     program.run(["destroy", "--yes"]).ok();
     sandbox.kill();
 }
 
 #[test]
-fn an_endpoint_where_nobody_answers_is_one_sentence() {
+fn unreachable_endpoint_error_is_one_sentence() {
     let mut program = Program::new();
     program.set("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
     program.set("AWS_SECRET_ACCESS_KEY", "secret");
     program.set("AWS_REGION", "eu-central-1");
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", nobody.local_addr().expect("an address"));
-    drop(nobody);
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", unused.local_addr().expect("an address"));
+    drop(unused);
     for command in ["deploy", "status", "destroy"] {
-        let said = program.run([command, "--yes", "--endpoint-url", &url]).fails_with(1);
-        assert!(said.starts_with(&format!("{WHO}{url}: ")) && said.contains("cannot reach the endpoint"), "{said}");
-        assert!(said.contains("hint: Is the endpoint right"), "{said}");
+        let reported = program.run([command, "--yes", "--endpoint-url", &url]).fails_with(1);
+        assert!(
+            reported.starts_with(&format!("{WHO}{url}: ")) && reported.contains("cannot reach the endpoint"),
+            "{reported}"
+        );
+        assert!(reported.contains("hint: Is the endpoint right"), "{reported}");
     }
-    let said = program.run(["status", "--endpoint-url", "http://nowhere.invalid"]).fails_with(1);
-    assert!(said.contains("cannot reach the endpoint"), "{said}");
+    let reported = program.run(["status", "--endpoint-url", "http://nowhere.invalid"]).fails_with(1);
+    assert!(reported.contains("cannot reach the endpoint"), "{reported}");
 }
 
 #[test]
-fn an_endpoint_that_is_no_aws_is_one_sentence() {
+fn foreign_endpoint_error_is_one_sentence() {
     let mut program = Program::new();
     program.set("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
     program.set("AWS_SECRET_ACCESS_KEY", "secret");
@@ -116,14 +122,14 @@ fn an_endpoint_that_is_no_aws_is_one_sentence() {
             let _ = connection.write_all(answer.as_bytes());
         }
     });
-    let said = program.run(["status", "--endpoint-url", &url]).fails_with(1);
-    assert!(said.starts_with(&format!("{WHO}{url}: ")), "{said}");
+    let reported = program.run(["status", "--endpoint-url", &url]).fails_with(1);
+    assert!(reported.starts_with(&format!("{WHO}{url}: ")), "{reported}");
 }
 
 #[test]
-fn without_a_region_it_says_where_to_set_one() {
+fn missing_region_error_has_hint() {
     let mut program = Program::new();
     program.set("AWS_EC2_METADATA_DISABLED", "true");
-    let said = program.run(["status", "--cloud", "aws"]).fails_with(1);
-    assert!(said.starts_with("error: no region is set for aws\nhint: pass --region"), "{said}");
+    let reported = program.run(["status", "--cloud", "aws"]).fails_with(1);
+    assert!(reported.starts_with("error: no region is set for aws\nhint: pass --region"), "{reported}");
 }

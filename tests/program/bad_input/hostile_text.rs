@@ -1,4 +1,4 @@
-//! Text of somebody else's (an endpoint's answers, names of files, journals) in every form of output: a terminal obeys none of it.
+//! External text (an endpoint's answers, names of files, journals) in every output format: without control sequences.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -9,10 +9,10 @@ use std::thread::JoinHandle;
 use thumbctl_test_support::Program;
 use thumbctl_test_support::console::Console;
 
-/// A title, a cleared screen, a line of its own that looks like ours, a changed direction, an 8-bit sequence; as a name.
+/// A file name with a title, a cleared screen, a forged line, a bidirectional character and an 8-bit sequence.
 const NAME: &str = "a\u{1b}]0;title\u{7}\u{1b}[2J\nerror: forged\u{202e}gpj\u{9b}2J\u{7f}.png";
 
-/// An endpoint that answers every call with an error made of hostile text.
+/// An endpoint that responds to every call with an error of hostile text.
 struct Endpoint {
     address: SocketAddr,
     is_over: Arc<AtomicBool>,
@@ -34,10 +34,10 @@ impl Endpoint {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("it has an address");
         let is_over = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&is_over);
+        let stop = Arc::clone(&is_over);
         let server = std::thread::spawn(move || {
             for connection in listener.incoming() {
-                if told.load(Ordering::SeqCst) {
+                if stop.load(Ordering::SeqCst) {
                     break;
                 }
                 let Ok(mut connection) = connection else { continue };
@@ -49,7 +49,7 @@ impl Endpoint {
                         _ => break,
                     }
                 }
-                // A client that has gone needs no answer.
+                // Ignore closed connections.
                 let _ = connection.write_all(answer.as_bytes());
             }
         });
@@ -64,7 +64,7 @@ impl Endpoint {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
-        // Wakes the server, so that it sees that it is over.
+        // Wakes the server, so that it stops.
         let _ = std::net::TcpStream::connect(self.address);
         if let Some(server) = self.server.take() {
             let _ = server.join();
@@ -72,10 +72,10 @@ impl Drop for Endpoint {
     }
 }
 
-/// Fails if something is in the output that a terminal would obey, other than what the program itself draws with.
+/// Fails if the output has control sequences other than the program's own.
 #[track_caller]
 fn assert_harmless(output: &str, what: &str) {
-    // Styles; and what a run that is drawn in place is drawn with.
+    // Styles, and the sequences for drawing in place.
     let ours = regex_lite::Regex::new("\u{1b}\\[[0-9;]*m|\u{1b}\\[\\?2026[hl]|\u{1b}\\[[KJ]|\u{1b}\\[[0-9]+A|\r+\n|\r")
         .expect("a good expression");
     let rest = ours.replace_all(output, "");
@@ -104,9 +104,12 @@ fn error_of_a_hostile_endpoint_is_cleaned() {
     program.set("AWS_SECRET_ACCESS_KEY", "secret");
     program.set("AWS_REGION", "us-east-1");
     let status = ["status", "-v", "--endpoint-url", &url];
-    let said = program.run(status).fails_with(1);
-    assert!(said.contains("GetCallerIdentity") && said.contains('\u{fffd}'), "it tells what was answered: {said}");
-    assert_harmless(&said, "an error");
+    let reported = program.run(status).fails_with(1);
+    assert!(
+        reported.contains("GetCallerIdentity") && reported.contains('\u{fffd}'),
+        "it tells what was answered: {reported}"
+    );
+    assert_harmless(&reported, "an error");
     assert_harmless(&in_terminal(&program, &status, 80), "an error in a terminal");
     for form in ["text", "json"] {
         let doctor = program.run(["doctor", "--output", form, "--endpoint-url", &url]).ends_with(1);
@@ -126,13 +129,13 @@ fn names_of_files_journals_and_environment_are_cleaned() {
     let sandbox = program.sandbox();
     program.run(["deploy"]).ok();
     let upload = ["upload", NAME, "--save", "thumbnails"];
-    let said = program.run(upload).ok();
-    assert!(said.stdout.contains("forged"), "{said}");
-    assert_harmless(&said.stdout, "a run as text");
-    assert_harmless(&said.stderr, "a run as text");
-    let said = program.run([&upload[..], &["--output", "json"]].concat()).ok();
-    assert_harmless(&said.stdout, "a run as JSON");
-    let plan = said.events().into_iter().find_map(|event| match event.kind {
+    let reported = program.run(upload).ok();
+    assert!(reported.stdout.contains("forged"), "{reported}");
+    assert_harmless(&reported.stdout, "a run as text");
+    assert_harmless(&reported.stderr, "a run as text");
+    let reported = program.run([&upload[..], &["--output", "json"]].concat()).ok();
+    assert_harmless(&reported.stdout, "a run as JSON");
+    let plan = reported.events().into_iter().find_map(|event| match event.kind {
         thumbctl_core::event::EventKind::RunStarted(started) => Some(started.plan),
         _ => None,
     });
@@ -140,30 +143,33 @@ fn names_of_files_journals_and_environment_are_cleaned() {
     assert!(titles[0].ends_with(NAME), "who parses JSON gets the name as it is: {titles:?}");
     assert_harmless(&in_terminal(&program, &upload, 100), "a run in a terminal");
     for columns in [60, 100] {
-        let said = in_terminal(&program, &["upload", tabs, "--save", "thumbnails"], columns);
-        assert_harmless(&said, "a run in a terminal");
-        assert!(said.contains("All thumbnails are there") && !said.contains("has a bug"), "{columns}: {said}");
+        let reported = in_terminal(&program, &["upload", tabs, "--save", "thumbnails"], columns);
+        assert_harmless(&reported, "a run in a terminal");
+        assert!(
+            reported.contains("All thumbnails written") && !reported.contains("has a bug"),
+            "{columns}: {reported}"
+        );
     }
     let missing = format!("no-{NAME}");
-    let said = program.run(["upload", &missing]);
-    assert_ne!(said.code, Some(0));
-    assert_harmless(&said.stderr, "an error about a file");
-    // What clap says of an argument: here of a file that looks like an option.
-    let said = program.run(["upload", &format!("--{NAME}")]).ends_with(2);
-    assert!(said.stderr.contains("unexpected argument"), "{said}");
-    assert_harmless(&said.stderr, "an error about an argument");
+    let reported = program.run(["upload", &missing]);
+    assert_ne!(reported.code, Some(0));
+    assert_harmless(&reported.stderr, "an error about a file");
+    // A clap error about a file name that looks like an option.
+    let reported = program.run(["upload", &format!("--{NAME}")]).ends_with(2);
+    assert!(reported.stderr.contains("unexpected argument"), "{reported}");
+    assert_harmless(&reported.stderr, "an error about an argument");
     rewrite_journal(&program);
     for command in [&["status"][..], &["logs", "build"], &["destroy", "--yes", "--strategy", NAME]] {
         for form in ["text", "json"] {
-            let said = program.run([command, &["--output", form]].concat());
-            assert_harmless(&said.stdout, &command.join(" "));
-            assert_harmless(&said.stderr, &command.join(" "));
+            let reported = program.run([command, &["--output", form]].concat());
+            assert_harmless(&reported.stdout, &command.join(" "));
+            assert_harmless(&reported.stderr, &command.join(" "));
         }
     }
     assert_harmless(&in_terminal(&program, &["status"], 80), "status in a terminal");
     program.set("THUMBCTL_PARALLELISM", NAME);
-    let said = program.run(["status"]).ends_with(2);
-    assert_harmless(&said.stderr, "an error about the environment");
+    let reported = program.run(["status"]).ends_with(2);
+    assert_harmless(&reported.stderr, "an error about the environment");
     sandbox.kill();
 }
 

@@ -7,7 +7,7 @@ use thumbctl_test_support::Program;
 use super::picture;
 
 #[test]
-fn what_is_no_image_is_refused_before_anything_is_sent() {
+fn invalid_images_are_rejected_before_upload() {
     let program = Program::new();
     let sandbox = program.sandbox();
     program.run(["deploy"]).ok();
@@ -17,7 +17,7 @@ fn what_is_no_image_is_refused_before_anything_is_sent() {
     program.file("folder/inside", "");
     program.file("file", "");
     let huge = program.file("huge.jpg", [0xff, 0xd8, 0xff, 0xe0]);
-    // Sparse: it takes no room.
+    // A sparse file.
     let five_gb = 5 * 1024 * 1024 * 1024;
     File::options().write(true).open(huge).and_then(|file| file.set_len(five_gb)).expect("a sparse file");
     program.around("mkfifo", ["pipe.jpg"]).status().expect("mkfifo");
@@ -32,30 +32,33 @@ fn what_is_no_image_is_refused_before_anything_is_sent() {
         ("pipe.jpg", "pipe.jpg is not a file"),
         ("/dev/null", "/dev/null is not a file"),
     ] {
-        let said = program.run(["upload", good, image]).fails_with(1);
-        assert!(said.starts_with(&format!("error: {expected}")), "{said}");
+        let reported = program.run(["upload", good, image]).fails_with(1);
+        assert!(reported.starts_with(&format!("error: {expected}")), "{reported}");
     }
-    let said = program.run(["upload", "--save", "file", good]).fails_with(1);
-    assert!(said.starts_with("error: cannot save thumbnails in file: "), "{said}");
+    let reported = program.run(["upload", "--save", "file", good]).fails_with(1);
+    assert!(reported.starts_with("error: cannot save thumbnails in file: "), "{reported}");
     assert_eq!(sandbox.calls("s3", "PutObject"), sent, "not even the good one was sent");
 
-    let said = program.run(["upload", "--save", "out", good]).ok().stderr;
-    assert_eq!(said, "", "all is well after it");
+    let reported = program.run(["upload", "--save", "out", good]).ok().stderr;
+    assert_eq!(reported, "", "all is well after it");
     program.run(["destroy", "--yes"]).ok();
 }
 
 #[test]
-fn an_image_needs_a_deployment_that_is_complete() {
+fn upload_needs_complete_deployment() {
     let program = Program::new();
     let good = picture(&program);
-    let said = program.run(["upload", good]).fails_with(1);
-    assert!(said.starts_with("error: there is no deployment 'thumbnails'\nhint: `thumbctl deploy` makes it"), "{said}");
+    let reported = program.run(["upload", good]).fails_with(1);
+    assert!(
+        reported.starts_with("error: there is no deployment 'thumbnails'\nhint: `thumbctl deploy` makes it"),
+        "{reported}"
+    );
     let sandbox = program.sandbox_with_faults(
         r#"[{"service":"lambda","operation":"CreateFunction","kind":"error","status":403,"code":"AccessDeniedException","message":"no"}]"#,
     );
     program.run(["deploy"]).fails_with(1);
-    let said = program.run(["upload", good]).fails_with(1);
-    assert!(said.starts_with("error: deployment 'thumbnails' is not complete: "), "{said}");
+    let reported = program.run(["upload", good]).fails_with(1);
+    assert!(reported.starts_with("error: deployment 'thumbnails' is not complete: "), "{reported}");
     program.run(["destroy", "--yes"]).ok();
     sandbox.kill();
 }

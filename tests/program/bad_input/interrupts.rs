@@ -1,4 +1,4 @@
-//! Ctrl-C: the first cancels in order, the second stops at once, and the journal is right both times.
+//! Ctrl-C: the first cancels gracefully, the second exits at once; the journal is correct in both cases.
 
 use aws_sdk_codebuild::types::StatusType;
 use rustix::process::Signal;
@@ -8,7 +8,7 @@ use thumbctl_test_support::{Program, Running, list_everything};
 
 use super::outcome;
 
-/// A build that takes as long as nobody stops it: its log in never answers.
+/// A build that runs until it is stopped: its login never returns.
 const SLOW_BUILD: &str = r#"[{"service":"ecr","operation":"GetAuthorizationToken","times":1,"kind":"hang"}]"#;
 
 fn deploy_until_the_build_runs(program: &Program) -> Running {
@@ -21,7 +21,7 @@ fn deploy_until_the_build_runs(program: &Program) -> Running {
 }
 
 #[tokio::test]
-async fn the_first_cancels_in_order_and_stops_the_build() {
+async fn first_interrupt_cancels_and_stops_build() {
     let program = Program::new();
     let sandbox = program.sandbox_with_faults(SLOW_BUILD);
     let clients = sandbox.clients();
@@ -30,8 +30,8 @@ async fn the_first_cancels_in_order_and_stops_the_build() {
     let cancelled = deploy.wait();
     assert_eq!(outcome(&cancelled.events()), Some(Outcome::Cancelled));
     let cancelled = cancelled.ends_with(130);
-    assert!(cancelled.stderr.contains("cancelling: no further step starts"), "{cancelled}");
-    assert_eq!(outcome(&program.journalled("thumbnails")), Some(Outcome::Cancelled), "the journal says it");
+    assert!(cancelled.stderr.contains("cancelling: running steps finish"), "{cancelled}");
+    assert_eq!(outcome(&program.journalled("thumbnails")), Some(Outcome::Cancelled), "the journal has the outcome");
     let builds = clients.codebuild.list_builds().send().await.expect("builds");
     let builds = clients.codebuild.batch_get_builds().set_ids(builds.ids).send().await.expect("builds");
     let states: Vec<_> = builds.builds().iter().map(|build| build.build_status().cloned()).collect();
@@ -42,7 +42,7 @@ async fn the_first_cancels_in_order_and_stops_the_build() {
 }
 
 #[tokio::test]
-async fn the_second_stops_at_once() {
+async fn second_interrupt_exits_at_once() {
     let program = Program::new();
     // The build does not end, and cannot be stopped: only the second signal can end this.
     let faults = r#"[{"service":"ecr","operation":"GetAuthorizationToken","times":1,"kind":"hang"},
@@ -64,21 +64,21 @@ async fn the_second_stops_at_once() {
 }
 
 #[tokio::test]
-async fn a_demonstration_that_is_stopped_cleans_up() {
+async fn interrupted_demo_deletes_its_resources() {
     let program = Program::new();
     let sandbox = program.sandbox_with_faults(SLOW_BUILD);
     let mut demo = program.start(["demo", "--output", "json"]);
     demo.wait_for_event("the build", |kind| matches!(kind, EventKind::LogLine { .. }));
     demo.signal(Signal::INT);
     let stopped = demo.wait().ends_with(130);
-    assert!(stopped.stderr.contains("Cleaning up what was made"), "{stopped}");
+    assert!(stopped.stderr.contains("Deleting the resources"), "{stopped}");
     assert_nothing_left(&sandbox.clients()).await;
 }
 
 #[test]
-fn a_sandbox_in_the_foreground_saves_its_state() {
+fn interrupted_foreground_sandbox_keeps_data() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let stopped = sandbox.interrupt().ok();
-    assert!(stopped.stderr.contains("what was in it is kept"), "{stopped}");
+    assert!(stopped.stderr.contains("its data is kept"), "{stopped}");
 }

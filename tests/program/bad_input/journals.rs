@@ -12,38 +12,38 @@ fn deployed_with(program: &Program, damage: impl Fn(&str) -> String) {
 }
 
 #[tokio::test]
-async fn a_last_line_that_is_cut_short_is_read_past() {
+async fn partial_last_line_is_ignored() {
     let program = Program::new();
     let sandbox = program.sandbox();
     deployed_with(&program, |text| text[..text.len() - 20].to_owned());
     let status = program.run(["status"]).ok().stdout;
-    assert!(status.contains("15 resources: 15 there"), "{status}");
+    assert!(status.contains("15 resources: 15 exist"), "{status}");
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&sandbox.clients()).await;
 }
 
 #[tokio::test]
-async fn a_journal_of_which_half_is_missing_is_gone_on_from() {
+async fn deploy_resumes_from_half_journal() {
     let program = Program::new();
     let sandbox = program.sandbox();
     deployed_with(&program, |text| text[..text.len() / 2].to_owned());
     program.run(["deploy"]).ok();
     let status = program.run(["status"]).ok().stdout;
-    assert!(status.contains("15 resources: 15 there"), "{status}");
+    assert!(status.contains("15 resources: 15 exist"), "{status}");
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&sandbox.clients()).await;
 }
 
 #[tokio::test]
-async fn a_newer_programs_journal_is_left_alone() {
+async fn newer_journal_is_rejected_unchanged() {
     let program = Program::new();
     let sandbox = program.sandbox();
     deployed_with(&program, |text| text.replace("{\"v\":1,", "{\"v\":2,\"new\":[],"));
     let journal = std::fs::read(&program.journals("thumbnails")[0]).expect("a journal");
     for command in [&["status"][..], &["deploy"], &["destroy", "--yes"], &["logs", "build"]] {
-        let said = program.run(command).fails_with(1);
-        assert!(said.contains("was written by a newer thumbctl (events of version 2"), "{said}");
-        assert!(said.contains("update thumbctl"), "{said}");
+        let reported = program.run(command).fails_with(1);
+        assert!(reported.contains("was written by a newer thumbctl (event version 2"), "{reported}");
+        assert!(reported.contains("update thumbctl"), "{reported}");
     }
     assert_eq!(program.journals("thumbnails").len(), 1);
     assert_eq!(std::fs::read(&program.journals("thumbnails")[0]).expect("a journal"), journal);
@@ -51,7 +51,7 @@ async fn a_newer_programs_journal_is_left_alone() {
 }
 
 #[test]
-fn a_damaged_journal_is_named_with_its_line() {
+fn damaged_journal_error_names_line() {
     let program = Program::new();
     let sandbox = program.sandbox();
     deployed_with(&program, |text| {
@@ -60,16 +60,19 @@ fn a_damaged_journal_is_named_with_its_line() {
         lines.join("\n") + "\n"
     });
     for command in [&["status"][..], &["deploy"], &["destroy", "--yes"]] {
-        let said = program.run(command).fails_with(1);
-        assert!(said.contains(".jsonl, line 5, is not an event") && said.contains("destroy --purge"), "{said}");
+        let reported = program.run(command).fails_with(1);
+        assert!(
+            reported.contains(".jsonl, line 5, is not an event") && reported.contains("destroy --purge"),
+            "{reported}"
+        );
     }
     sandbox.kill();
 }
 
 #[test]
-fn a_journal_that_is_a_directory_is_one_sentence() {
+fn journal_directory_error_is_one_sentence() {
     let program = Program::new();
     std::fs::create_dir_all(program.state_dir().join("deployments/thumbnails/runs/0001-deploy-0000.jsonl")).unwrap();
-    let said = program.run(["status"]).fails_with(1);
-    assert!(said.starts_with("error: cannot read ") && said.contains("0001-deploy-0000.jsonl"), "{said}");
+    let reported = program.run(["status"]).fails_with(1);
+    assert!(reported.starts_with("error: cannot read ") && reported.contains("0001-deploy-0000.jsonl"), "{reported}");
 }

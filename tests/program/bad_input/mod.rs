@@ -1,4 +1,4 @@
-//! Whatever is wrong is said in one clear sentence with what to do, with the right exit code, and nothing is lost.
+//! Invalid input: each error is one clear sentence with a hint and the right exit code, and nothing is lost.
 //!
 //! Wrong settings and wrong usage are in `cli_usage`.
 
@@ -20,7 +20,7 @@ fn picture(program: &Program) -> &'static str {
     name
 }
 
-/// How a run ended, if it says so.
+/// The outcome of a run, if it has ended.
 fn outcome(events: &[Event]) -> Option<Outcome> {
     match events.last()?.kind {
         EventKind::RunFinished { outcome, .. } => Some(outcome),

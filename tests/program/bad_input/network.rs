@@ -1,4 +1,4 @@
-//! The network gone in the middle.
+//! A lost network connection.
 
 use thumbctl_core::event::EventKind;
 
@@ -15,20 +15,23 @@ fn cut_off(program: &Program) -> Finished {
 }
 
 #[tokio::test]
-async fn a_deployment_that_was_cut_off_is_gone_on_with() {
+async fn deploy_resumes_after_lost_connection() {
     let program = Program::new();
-    let said = cut_off(&program).fails_with(1);
-    assert!(said.contains("cannot reach the endpoint") || said.contains("the answer could not be read"), "{said}");
-    assert!(said.contains("hint: "), "{said}");
+    let reported = cut_off(&program).fails_with(1);
+    assert!(
+        reported.contains("cannot reach the endpoint") || reported.contains("the answer could not be read"),
+        "{reported}"
+    );
+    assert!(reported.contains("hint: "), "{reported}");
     program.run(["deploy"]).ok();
     let status = program.run(["status"]).ok().stdout;
-    assert!(status.contains("15 resources: 15 there"), "{status}");
+    assert!(status.contains("15 resources: 15 exist"), "{status}");
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&program.join().await.clients).await;
 }
 
 #[tokio::test]
-async fn a_deployment_that_was_cut_off_can_be_destroyed() {
+async fn destroy_works_after_lost_connection() {
     let program = Program::new();
     cut_off(&program).fails_with(1);
     program.run(["destroy", "--yes"]).ok();
@@ -36,7 +39,7 @@ async fn a_deployment_that_was_cut_off_can_be_destroyed() {
 }
 
 #[test]
-fn images_that_were_cut_off_are_told() {
+fn lost_connection_fails_upload_with_hint() {
     let program = Program::new();
     let good = super::picture(&program);
     let sandbox = program.sandbox();
@@ -47,7 +50,7 @@ fn images_that_were_cut_off_are_told() {
     let mut upload = program.start(["upload", "--output", "json", good]);
     upload.wait_for_event("the step's beginning", |kind| matches!(kind, EventKind::StepStarted { .. }));
     sandbox.kill();
-    let said = upload.wait().fails_with(1);
-    assert!(said.contains(good) && said.contains("hint: "), "{said}");
+    let reported = upload.wait().fails_with(1);
+    assert!(reported.contains(good) && reported.contains("hint: "), "{reported}");
     program.run(["destroy", "--yes"]).ok();
 }

@@ -1,4 +1,4 @@
-//! Standard output that is a program's, that is not to be coloured, or that nobody reads.
+//! Standard output in JSON, without colours, and as a closed pipe.
 
 use std::process::Stdio;
 
@@ -7,7 +7,7 @@ use thumbctl_test_support::{Program, Running};
 use super::picture;
 
 #[test]
-fn with_json_there_is_nothing_else_on_standard_output() {
+fn json_output_is_exclusive_on_standard_output() {
     let program = Program::new();
     let good = picture(&program);
     let sandbox = program.sandbox();
@@ -19,13 +19,13 @@ fn with_json_there_is_nothing_else_on_standard_output() {
         finished.events();
     }
     let failed = program.run(["upload", good, "--output", "json"]);
-    assert_eq!(failed.stdout, "", "what is wrong is said on standard error");
+    assert_eq!(failed.stdout, "", "what is wrong is reported on standard error");
     failed.fails_with(1);
     sandbox.kill();
 }
 
 #[test]
-fn there_are_no_colours_where_they_are_not_wanted() {
+fn colours_are_off_without_terminal_or_with_no_color() {
     let mut program = Program::new();
     program.set("TERM", "xterm-256color");
     let sandbox = program.sandbox();
@@ -33,14 +33,14 @@ fn there_are_no_colours_where_they_are_not_wanted() {
     for command in
         [&["plan"][..], &["deploy"], &["status"], &["logs", "build"], &["destroy", "--yes"], &["upload", "x"]]
     {
-        let said = program.run(command);
-        assert!(!said.stdout.contains('\u{1b}') && !said.stderr.contains('\u{1b}'), "{command:?}");
+        let reported = program.run(command);
+        assert!(!reported.stdout.contains('\u{1b}') && !reported.stderr.contains('\u{1b}'), "{command:?}");
     }
     sandbox.kill();
 }
 
 #[test]
-fn a_reader_that_has_enough_is_no_error() {
+fn closed_pipe_is_no_error_for_events() {
     let program = Program::new();
     let sandbox = program.sandbox();
     program.run(["deploy"]).ok();
@@ -49,7 +49,7 @@ fn a_reader_that_has_enough_is_no_error() {
         let piped = Running::start(program.around("bash", ["-c", &script])).wait().ok();
         assert_eq!((piped.stdout.lines().count(), piped.stderr.as_str()), (1, ""), "{command}");
     }
-    // A run whose reader goes is ended in order, and is gone on with.
+    // A closed pipe cancels the run gracefully, and the run can be resumed.
     program.run(["destroy", "--yes"]).ok();
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);

@@ -15,10 +15,10 @@ use thumbctl_test_support::Program;
 
 use super::canned::{answer, clients};
 
-/// The longest that is read of an answer, and what may be on its way beyond that.
+/// The limit of a response, and the tolerance for data in transit.
 const BOUND: u64 = 17 * 1024 * 1024;
 
-/// A body without an end, which counts what is read of it.
+/// An endless body that counts the bytes read.
 fn endless(read: Arc<AtomicU64>) -> SdkBody {
     let piece = Bytes::from(vec![b' '; 64 * 1024]);
     SdkBody::from_body_1_x(StreamBody::new(futures::stream::repeat_with(move || {
@@ -35,7 +35,7 @@ fn is_oversized<T>(result: Result<T, AwsError>, message: &str) {
 }
 
 #[tokio::test]
-async fn endless_api_answer_is_read_up_to_16_mb() {
+async fn endless_api_response_is_read_up_to_16_mb() {
     for status in [200, 403, 503] {
         let read = Arc::new(AtomicU64::new(0));
         let counter = read.clone();
@@ -58,7 +58,7 @@ async fn endless_error_of_streaming_client_is_read_up_to_16_mb() {
 }
 
 #[tokio::test]
-async fn endless_object_ends_the_download_and_leaves_no_file() {
+async fn endless_object_fails_download_without_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("object");
     for announced in [true, false] {
@@ -100,13 +100,13 @@ async fn endless_listings_are_errors() {
 }
 
 #[tokio::test]
-async fn stream_without_token_has_an_end() {
+async fn log_stream_without_token_ends() {
     let clients = clients(Downloads::Buffered, |_| answer(200, &[], SdkBody::from(r#"{"events":[{"message":"m"}]}"#)));
     let mut tail = logs::LogTail::new(clients.logs.clone(), "g", "s");
     assert_eq!(tail.drain().await.unwrap().len(), 1);
 }
 
-/// A server that answers every request with this and then sends zeros until it is hung up on.
+/// A server that sends this response and then zeros until the connection is closed.
 fn endless_server(head: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -127,7 +127,7 @@ fn endless_server(head: &'static str) -> SocketAddr {
 }
 
 #[test]
-fn program_ends_with_one_sentence_about_an_endless_answer() {
+fn program_reports_endless_response_in_one_sentence() {
     for head in [
         // Until the connection ends.
         "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\n\r\n",

@@ -9,7 +9,7 @@ use thumbctl_test_support::Clients;
 /// The services.
 pub const SERVICES: [&str; 8] = ["s3", "iam", "ecr", "codebuild", "lambda", "logs", "cloudformation", "sts"];
 
-/// Looks at what a call has ended in, as the program would show it.
+/// Formats the result of a call as the program would.
 fn look<T: std::fmt::Debug>(result: Result<T, AwsError>) {
     match result {
         Ok(value) => drop(format!("{value:?}")),

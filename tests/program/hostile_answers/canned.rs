@@ -1,4 +1,4 @@
-//! Clients whose answers a test makes up, without a network.
+//! Clients with predefined responses, without a network.
 
 use std::fmt;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use super::canned::{answer, clients};
 
 const HOURS: i64 = 3600;
 
-/// Clients of an endpoint whose clock is ahead of this machine's, and that refuses everything so.
+/// Clients of an endpoint with a clock ahead of this machine's, which rejects every request.
 fn refused(ahead: i64, status: u16, body: &'static str) -> Clients {
     let now = DateTime::from(SystemTime::now()).secs();
     let date = DateTime::from_secs(now + ahead).fmt(Format::HttpDate).unwrap();
@@ -38,7 +38,7 @@ async fn head_refused_by_skewed_clock_names_clock_not_permission() {
 }
 
 #[tokio::test]
-async fn each_services_refusal_of_a_skewed_clock_names_it() {
+async fn skewed_clock_error_of_each_service_names_clock() {
     let s3 = "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the request time and the \
               current time is too large.</Message></Error>";
     names_clock(s3::get_object_bytes(&refused(2 * HOURS + 20, 403, s3).s3, "b", "k").await);
@@ -51,18 +51,18 @@ async fn each_services_refusal_of_a_skewed_clock_names_it() {
 }
 
 #[tokio::test]
-async fn refusal_with_right_clock_still_names_the_permission() {
+async fn denied_call_with_correct_clock_names_permission() {
     let error = s3::head_object(&refused(0, 403, "").s3, "b", "k").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);
     assert!(error.hint().unwrap().contains("s3:GetObject is missing"));
-    // The service has said what the reason is, whatever the clocks show.
+    // The service reports the reason, independent of the clocks.
     let denied = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
     let error = s3::get_object_bytes(&refused(2 * HOURS, 403, denied).s3, "b", "k").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);
 }
 
 #[test]
-fn program_names_the_clock() {
+fn program_error_names_skewed_clock() {
     let fault = r#"[{"service":"sts","kind":"error","status":403,"code":"SignatureDoesNotMatch",
         "message":"Signature expired: 20240101T000000Z is now earlier than 20240101T014500Z"}]"#;
     let mut program = Program::new();

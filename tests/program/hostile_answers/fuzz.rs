@@ -173,7 +173,7 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
     vec((prop::sample::select(NAMES).prop_map(str::to_owned), value), 0..6)
 }
 
-/// As many cases as `PROPTEST_CASES` says, or a few.
+/// The number of cases in `PROPTEST_CASES`, or a small default.
 fn cases(few: u32) -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
@@ -191,7 +191,7 @@ proptest! {
     #![proptest_config(cases(96))]
 
     #[test]
-    fn calls_end_whatever_they_are_answered(
+    fn calls_end_for_any_response(
         service in prop::sample::select(&SERVICES[..]),
         status in status(),
         headers in headers(),
@@ -222,7 +222,7 @@ proptest! {
     #![proptest_config(cases(48))]
 
     #[test]
-    fn call_ends_whatever_bytes_it_is_answered(
+    fn call_ends_for_any_response_bytes(
         head in prop::sample::select(HEADS),
         spoils in vec(spoil(), 0..4),
         body in body(),
@@ -244,7 +244,7 @@ proptest! {
         let http = BoundedClient::new(aws_smithy_http_client::Builder::new().build_http(), Downloads::Buffered);
         run("sts", &Clients::of(config.into_builder().http_client(http).build()));
         drop(done);
-        // The server sees that it is done when one more connection comes.
+        // Another connection makes the server stop.
         drop(std::net::TcpStream::connect(address));
         server.join().unwrap();
     }

@@ -1,4 +1,4 @@
-//! Builds: told to the last line, failing at once, from another source.
+//! Builds: complete logs, immediate failures, other sources.
 
 use aws_sdk_cloudwatchlogs::types::OutputLogEvent;
 use thumbctl_core::event::{Event, EventKind, Failure, LogSource};
@@ -48,14 +48,14 @@ fn failure<'a>(events: &'a [Event], of: &str) -> &'a Failure {
 }
 
 #[tokio::test]
-async fn the_log_is_told_complete_and_in_order_to_the_last_line() {
+async fn build_log_is_complete_and_ordered() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let events = program.run(["deploy", "--output", "json"]).ok().events();
-    let told = build_log(&events);
+    let logged = build_log(&events);
     let stored = stored_log(&sandbox.clients(), &names(&events).of(ResourceKind::BuildLogGroup)).await;
-    assert_eq!(told, stored);
-    assert!(told.len() > 20 && told[told.len() - 2].contains("Phase complete: UPLOAD_ARTIFACTS"), "{told:#?}");
+    assert_eq!(logged, stored);
+    assert!(logged.len() > 20 && logged[logged.len() - 2].contains("Phase complete: UPLOAD_ARTIFACTS"), "{logged:#?}");
     let phases: Vec<&str> = events
         .iter()
         .filter_map(|event| match &event.kind {
@@ -82,37 +82,37 @@ async fn the_log_is_told_complete_and_in_order_to_the_last_line() {
 }
 
 #[tokio::test]
-async fn a_build_that_fails_fails_at_once_and_says_why() {
+async fn failed_build_fails_deploy_at_once_with_reason() {
     let program = Program::new();
     let sandbox = program.sandbox_with_faults(NO_TOKEN);
     let deployed = program.run(["deploy", "--output", "json"]);
     let events = deployed.events();
-    let said = deployed.fails_with(1);
-    assert!(said.contains("failed in phase PRE_BUILD: COMMAND_EXECUTION_ERROR: "), "{said}");
-    assert!(said.contains("hint: the login to ECR failed"), "{said}");
-    let told = build_log(&events);
+    let reported = deployed.fails_with(1);
+    assert!(reported.contains("failed in phase PRE_BUILD: COMMAND_EXECUTION_ERROR: "), "{reported}");
+    assert!(reported.contains("hint: the login to ECR failed"), "{reported}");
+    let logged = build_log(&events);
     let failure = failure(&events, "build");
-    assert_eq!(failure.log, told[told.len() - 20..], "the last 20 lines");
+    assert_eq!(failure.log, logged[logged.len() - 20..], "the last 20 lines");
     assert!(failure.log.iter().any(|line| line.contains("no token today")), "{failure:#?}");
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&sandbox.clients()).await;
 }
 
 #[tokio::test]
-async fn a_build_that_failed_is_built_again() {
+async fn deploy_rebuilds_after_failed_build() {
     let program = Program::new();
     let once = NO_TOKEN.replace(r#""kind""#, r#""times":1,"kind""#);
     let sandbox = program.sandbox_with_faults(&once);
     program.run(["deploy"]).fails_with(1);
     program.run(["deploy"]).ok();
     let status = program.run(["status"]).ok().stdout;
-    assert!(status.contains("15 resources: 15 there"), "{status}");
+    assert!(status.contains("15 resources: 15 exist"), "{status}");
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&sandbox.clients()).await;
 }
 
 #[tokio::test]
-async fn a_github_source_is_said_to_build_the_embedded_function() {
+async fn github_source_warns_about_embedded_function() {
     let program = Program::new();
     program.configure("[build]\nsource = \"github\"\n");
     let events = program.run(["deploy", "--output", "json"]).ok().events();

@@ -1,4 +1,4 @@
-//! Images: strange names, and those of which no thumbnail can be made.
+//! Images with unusual names, and images without a possible thumbnail.
 
 use thumbctl_core::event::{EventKind, TestUploadStage};
 use thumbctl_core::resource::ResourceKind;
@@ -9,7 +9,7 @@ use thumbctl_test_support::whole_loop::{assert_any_name_is_a_key, assert_nothing
 const PICTURE: &str = "waves.webp";
 
 #[tokio::test]
-async fn any_name_of_a_file_is_a_key() {
+async fn any_file_name_is_valid_key() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let names = deploy(&program);
@@ -36,7 +36,7 @@ fn bomb() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_function_that_fails_says_why_and_lives_on() {
+async fn failed_invocation_reports_reason_and_function_recovers() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let names = deploy(&program);
@@ -63,9 +63,9 @@ async fn a_function_that_fails_says_why_and_lives_on() {
             _ => None,
         })
         .collect();
-    assert_eq!(cold, [false], "the process that failed is the one that goes on");
+    assert_eq!(cold, [false], "the failed process is reused");
 
-    // One that fails keeps none of the others back.
+    // A failed image does not block others.
     let mixed = program.run(["upload", "--save", "mixed", "cut.jpg", PICTURE]).fails_with(1);
     assert!(mixed.contains("cut short"), "{mixed}");
     assert!(program.work_dir().join("mixed/thumb-waves.webp").exists());

@@ -16,7 +16,7 @@ fn outcome(events: &[Event]) -> Option<Outcome> {
     }
 }
 
-/// A run tells itself from its beginning to its end, without a gap.
+/// Checks that the events of a run are complete.
 #[track_caller]
 fn assert_whole(events: &[Event]) {
     assert!(events.iter().map(|event| event.seq).eq(0..events.len() as u64));
@@ -24,7 +24,7 @@ fn assert_whole(events: &[Event]) {
     assert_eq!(outcome(events), Some(Outcome::Succeeded));
 }
 
-/// Each saved thumbnail is what Pillow makes of the same file, but for what nobody sees.
+/// Checks that each saved thumbnail equals Pillow's within an invisible difference.
 #[track_caller]
 fn assert_like_the_references(program: &Program, dir: &str) {
     for (name, _) in thumbctl_deploy::assets::sample_images() {
@@ -40,13 +40,13 @@ fn assert_like_the_references(program: &Program, dir: &str) {
 }
 
 #[tokio::test]
-async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
+async fn deploy_upload_and_destroy_leave_nothing() {
     let program = Program::with_its_own_function();
     let images = samples(&program);
 
     let deployed = program.run(["deploy", "--output", "json"]).ok().events();
     assert_whole(&deployed);
-    assert_eq!(program.journalled("thumbnails"), deployed, "what is told is what is journalled");
+    assert_eq!(program.journalled("thumbnails"), deployed, "the output equals the journal");
 
     let status = program.run(["status", "--output", "json"]).ok().json();
     let resources = status["resources"].as_array().expect("a list");
@@ -92,10 +92,10 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn a_stranger_sees_everything_once() {
+async fn demo_shows_every_step() {
     let program = Program::with_its_own_function();
     let demo = program.run(["demo"]).ok();
-    for words in ["Deploying", "Thumbnails", "Altogether", "deploy", "images", "destroy", "all"] {
+    for words in ["Deployment", "Thumbnails", "Total", "deploy", "images", "destroy", "all"] {
         assert!(demo.stdout.contains(words), "{words} is missing in {}", demo.stdout);
     }
     assert_eq!(demo.stderr, "");
@@ -104,7 +104,7 @@ async fn a_stranger_sees_everything_once() {
 }
 
 #[tokio::test]
-async fn one_after_another_is_one_after_another() {
+async fn parallelism_one_runs_steps_in_sequence() {
     let program = Program::new();
     for command in [&["deploy"][..], &["destroy", "--yes"]] {
         let events = program.run([command, &["--parallelism", "1", "--output", "json"]].concat()).ok().events();
@@ -122,7 +122,7 @@ async fn one_after_another_is_one_after_another() {
 }
 
 #[tokio::test]
-async fn the_journal_and_the_sandbox_survive_a_killed_sandbox() {
+async fn deployment_survives_killed_sandbox() {
     let program = Program::new();
     let images = samples(&program);
     let sandbox = program.sandbox();
@@ -135,14 +135,14 @@ async fn the_journal_and_the_sandbox_survive_a_killed_sandbox() {
     drop(joined);
     program.run(["upload", "--save", "later", images[1]]).ok();
     let status = program.run(["status"]).ok().stdout;
-    assert!(status.contains("15 resources: 15 there"), "{status}");
+    assert!(status.contains("15 resources: 15 exist"), "{status}");
     assert!(status.contains(&names.of(ResourceKind::Function)), "{status}");
     program.run(["destroy", "--yes"]).ok();
     assert_nothing_left(&program.join().await.clients).await;
 }
 
 #[tokio::test]
-async fn everything_is_tagged_and_the_function_is_as_the_settings_say() {
+async fn resources_are_tagged_and_function_matches_settings() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let clients = sandbox.clients();
@@ -207,11 +207,11 @@ async fn everything_is_tagged_and_the_function_is_as_the_settings_say() {
 }
 
 #[test]
-fn logs_as_json_are_json_and_nothing_else() {
+fn json_logs_contain_only_json() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let events = program.run(["deploy", "--output", "json"]).ok().events();
-    let told: Vec<&str> = events
+    let logged: Vec<&str> = events
         .iter()
         .filter_map(|event| match &event.kind {
             EventKind::LogLine { source: LogSource::Build, text, .. } => Some(text.as_str()),
@@ -221,6 +221,6 @@ fn logs_as_json_are_json_and_nothing_else() {
     let log = program.run(["logs", "build", "--output", "json"]).ok().stdout;
     let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let texts: Vec<&str> = lines.iter().filter_map(|line| line["text"].as_str()).collect();
-    assert_eq!(texts, told);
+    assert_eq!(texts, logged);
     sandbox.kill();
 }

@@ -4,7 +4,7 @@ use thumbctl_test_support::whole_loop::{assert_nothing_left, deploy, deploy_alon
 use thumbctl_test_support::{Program, list_everything, wait_for};
 
 #[tokio::test]
-async fn one_deployment_is_worked_on_by_one_command() {
+async fn deployment_is_locked_by_one_command() {
     let program = Program::new();
     deploy_alone(&program);
     program.run(["destroy", "--yes"]).ok();
@@ -32,7 +32,7 @@ async fn two_deployments_share_a_sandbox() {
 }
 
 #[test]
-fn images_are_sent_while_others_are() {
+fn concurrent_uploads_succeed() {
     let program = Program::new();
     let images = samples(&program);
     deploy(&program);
@@ -52,7 +52,7 @@ fn images_are_sent_while_others_are() {
 }
 
 #[tokio::test]
-async fn a_sandbox_outlives_its_hosts_command_while_another_is_joined() {
+async fn sandbox_outlives_starting_command_while_leased() {
     let program = Program::new();
     let mut host = program.start(["deploy", "--output", "json"]);
     host.wait_for_event("the run's beginning", has_begun);
@@ -69,14 +69,14 @@ async fn a_sandbox_outlives_its_hosts_command_while_another_is_joined() {
 }
 
 #[tokio::test]
-async fn a_sandbox_ends_after_a_build_that_failed() {
+async fn sandbox_ends_after_failed_build() {
     let program = Program::new();
     let faults = program.file("faults.json", r#"[{"service":"ecr","operation":"GetAuthorizationToken","kind":"error","status":400,"code":"AccessDeniedException"}]"#);
     let guest = program.join_with(["--faults".into(), faults.into()]).await;
     program.run(["deploy"]).fails_with(1);
     drop(guest);
     wait_for("the sandbox's end", || (!program.has_sandbox()).then_some(()));
-    // Its lock is free a moment before its process is gone.
+    // Its lock is released just before its process ends.
     wait_for("the end of all that it started", || program.processes().is_empty().then_some(()));
     program.run(["deploy"]).ok();
     program.run(["destroy", "--yes"]).ok();

@@ -16,7 +16,7 @@ async fn the_readmes_policy_suffices_for_the_whole_loop() {
 
     program.run(["deploy", "--yes"]).ok();
     let status = program.run(["status"]).ok().stdout;
-    assert!(status.contains("15 resources: 15 there"), "{status}");
+    assert!(status.contains("15 resources: 15 exist"), "{status}");
     program.run(["upload", "--yes", "--save", "thumbs", name]).ok();
     assert!(program.work_dir().join("thumbs").join(format!("thumb-{name}")).exists());
     for log in ["build", "function"] {

@@ -50,7 +50,7 @@ pub fn deploy_alone(program: &Program) -> Names {
     first.wait_for_event("the run's beginning", has_begun);
     for second in [&["deploy"][..], &["destroy", "--yes"], &["destroy", "--purge", "--yes"]] {
         let said = program.run(second).fails_with(1);
-        let expected = "error: deployment 'thumbnails' is being worked on by process ";
+        let expected = "error: deployment 'thumbnails' is in use by process ";
         assert!(said.starts_with(expected) && said.contains("thumbctl deploy"), "{said}");
     }
     names(&first.wait().ok().events())

@@ -7,20 +7,21 @@ use crate::journal::JournalStore;
 use crate::names::DeploymentName;
 use crate::plan::PlanError;
 
-/// Runs steps that do what their names say, and remembers the order and how many ran at once.
+/// A runner whose steps behave as their ids say; it records their order and the number of parallel steps.
 #[derive(Default)]
-struct Script {
+struct ScriptedRunner {
     log: Mutex<Vec<String>>,
+    /// The current and the highest number of running steps.
     running: Mutex<(usize, usize)>,
-    /// What the user cancels once a step waits.
+    /// Cancelled as soon as a step waits.
     cancel_while_waiting: Option<CancellationToken>,
 }
 
 #[async_trait]
-impl StepRunner for Script {
+impl StepRunner for ScriptedRunner {
     async fn run(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
         {
-            let mut running = self.running.lock().expect("no test panics while it holds this");
+            let mut running = self.running.lock().expect("no thread panics while holding the lock");
             running.0 += 1;
             running.1 = running.1.max(running.0);
         }
@@ -41,19 +42,19 @@ impl StepRunner for Script {
             }
             _ => Ok(StepDone::Finished),
         };
-        self.running.lock().expect("no test panics while it holds this").0 -= 1;
-        self.log.lock().expect("no test panics while it holds this").push(step.id.to_string());
+        self.running.lock().expect("no thread panics while holding the lock").0 -= 1;
+        self.log.lock().expect("no thread panics while holding the lock").push(step.id.to_string());
         result
     }
 
     async fn discard(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
-        assert!(!scope.cancel().is_cancelled(), "what has to be taken back is taken back");
-        self.log.lock().expect("no test panics while it holds this").push(format!("withdrew {}", step.id));
-        if step.id.as_str() == "stuck" { Err(StepError::Failed(Failure::new("it stays"))) } else { Ok(()) }
+        assert!(!scope.cancel().is_cancelled(), "discarding must not be cancelled");
+        self.log.lock().expect("no thread panics while holding the lock").push(format!("discarded {}", step.id));
+        if step.id.as_str() == "stuck" { Err(StepError::Failed(Failure::new("cannot be discarded"))) } else { Ok(()) }
     }
 }
 
-/// Stops everything before a step.
+/// Stops the run before a step.
 struct StopBefore(&'static str);
 
 #[async_trait]
@@ -63,43 +64,48 @@ impl Gate for StopBefore {
     }
 }
 
-struct Ran {
+struct FinishedRun {
     report: RunReport,
     events: Vec<Event>,
     order: Vec<String>,
-    most_at_once: usize,
+    max_parallel: usize,
 }
 
-async fn run(steps: &[(&str, &[&str])], parallelism: usize, on_failure: OnFailure, cancel: CancellationToken) -> Ran {
-    run_through(steps, parallelism, on_failure, cancel, Arc::new(OpenGate)).await
+async fn run(
+    steps: &[(&str, &[&str])],
+    parallelism: usize,
+    on_failure: OnFailure,
+    cancel: CancellationToken,
+) -> FinishedRun {
+    run_with_gate(steps, parallelism, on_failure, cancel, Arc::new(OpenGate)).await
 }
 
-async fn run_through(
+async fn run_with_gate(
     steps: &[(&str, &[&str])],
     parallelism: usize,
     on_failure: OnFailure,
     cancel: CancellationToken,
     gate: Arc<dyn Gate>,
-) -> Ran {
-    run_script(Script::default(), steps, parallelism, on_failure, cancel, gate).await
+) -> FinishedRun {
+    run_with_runner(ScriptedRunner::default(), steps, parallelism, on_failure, cancel, gate).await
 }
 
-async fn run_script(
-    script: Script,
+async fn run_with_runner(
+    runner: ScriptedRunner,
     steps: &[(&str, &[&str])],
     parallelism: usize,
     on_failure: OnFailure,
     cancel: CancellationToken,
     gate: Arc<dyn Gate>,
-) -> Ran {
-    let plan = plan(steps).expect("a good plan");
+) -> FinishedRun {
+    let plan = plan(steps).expect("a valid plan");
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
-    let recorder = Recorder::new(journal.begin(Action::Deploy).expect("a run begins"));
-    let script = Arc::new(script);
+    let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a valid name"));
+    let recorder = Recorder::new(journal.begin(Action::Deploy).expect("a run starts"));
+    let runner = Arc::new(runner);
     let engine = Engine {
         plan,
-        runner: script.clone(),
+        runner: runner.clone(),
         parallelism: NonZeroUsize::new(parallelism).expect("at least one"),
         gate,
         cancel,
@@ -109,9 +115,9 @@ async fn run_script(
     let report = engine.run().await.expect("the journal can be written");
     let mut events = Vec::new();
     journal.each(|event| events.push(event)).expect("the journal can be read");
-    let order = script.log.lock().expect("all steps have ended").clone();
-    let most_at_once = script.running.lock().expect("all steps have ended").1;
-    Ran { report, events, order, most_at_once }
+    let order = runner.log.lock().expect("all steps have ended").clone();
+    let max_parallel = runner.running.lock().expect("all steps have ended").1;
+    FinishedRun { report, events, order, max_parallel }
 }
 
 fn plan(steps: &[(&str, &[&str])]) -> Result<Plan, PlanError> {
@@ -131,22 +137,22 @@ fn skipped(events: &[Event]) -> Vec<(StepId, SkipReason)> {
 }
 
 #[tokio::test]
-async fn what_needs_nothing_runs_side_by_side() {
+async fn independent_steps_run_in_parallel() {
     let ran = run(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])], 8, OnFailure::Stop, CancellationToken::new()).await;
     assert_eq!(ran.report.outcome, Outcome::Succeeded);
-    assert_eq!(ran.most_at_once, 2);
+    assert_eq!(ran.max_parallel, 2);
     assert_eq!(ran.order.last().map(String::as_str), Some("c"));
 }
 
 #[tokio::test]
-async fn parallelism_one_is_one_after_another_in_the_plans_order() {
+async fn parallelism_one_runs_steps_in_plan_order() {
     let ran = run(&[("a", &[]), ("b", &[]), ("c", &["a"])], 1, OnFailure::Stop, CancellationToken::new()).await;
-    assert_eq!(ran.most_at_once, 1);
+    assert_eq!(ran.max_parallel, 1);
     assert_eq!(ran.order, ["a", "b", "c"]);
 }
 
 #[tokio::test]
-async fn a_failure_stops_a_deployment_and_the_rest_is_journalled_as_skipped() {
+async fn deploy_stops_after_failed_step_and_skips_rest() {
     let ran = run(&[("fail", &[]), ("after", &["fail"])], 1, OnFailure::Stop, CancellationToken::new()).await;
     assert_eq!(ran.report.outcome, Outcome::Failed);
     assert_eq!(ran.order, ["fail"]);
@@ -154,7 +160,7 @@ async fn a_failure_stops_a_deployment_and_the_rest_is_journalled_as_skipped() {
 }
 
 #[tokio::test]
-async fn a_failure_does_not_stop_a_teardown() {
+async fn teardown_continues_after_failed_step() {
     let ran = run(&[("fail", &[]), ("after", &["fail"])], 1, OnFailure::Continue, CancellationToken::new()).await;
     assert_eq!(ran.report.outcome, Outcome::Failed);
     assert_eq!(ran.order, ["fail", "after"]);
@@ -162,14 +168,14 @@ async fn a_failure_does_not_stop_a_teardown() {
 }
 
 #[tokio::test]
-async fn a_step_that_panics_is_a_failed_step() {
+async fn panicking_step_fails() {
     let ran = run(&[("panic", &[])], 1, OnFailure::Stop, CancellationToken::new()).await;
     assert_eq!(ran.report.outcome, Outcome::Failed);
     assert!(ran.report.failures[0].1.message.contains("bug"));
 }
 
 #[tokio::test]
-async fn what_was_there_already_counts_as_done() {
+async fn already_done_step_satisfies_dependencies() {
     let ran = run(&[("there", &[]), ("after", &["there"])], 1, OnFailure::Stop, CancellationToken::new()).await;
     assert_eq!(ran.report.outcome, Outcome::Succeeded);
     assert_eq!(skipped(&ran.events), [("there".into(), SkipReason::AlreadyDone)]);
@@ -177,11 +183,11 @@ async fn what_was_there_already_counts_as_done() {
 }
 
 #[tokio::test]
-async fn cancelling_lets_running_steps_end_and_starts_no_more() {
+async fn cancellation_finishes_running_steps_and_starts_no_others() {
     let cancel = CancellationToken::new();
-    let script = Script { cancel_while_waiting: Some(cancel.clone()), ..Script::default() };
+    let runner = ScriptedRunner { cancel_while_waiting: Some(cancel.clone()), ..ScriptedRunner::default() };
     let steps: &[(&str, &[&str])] = &[("wait", &[]), ("after", &["wait"])];
-    let ran = run_script(script, steps, 4, OnFailure::Stop, cancel, Arc::new(OpenGate)).await;
+    let ran = run_with_runner(runner, steps, 4, OnFailure::Stop, cancel, Arc::new(OpenGate)).await;
     assert_eq!(ran.report.outcome, Outcome::Cancelled);
     assert_eq!(skipped(&ran.events), [("wait".into(), SkipReason::Cancelled), ("after".into(), SkipReason::Cancelled)]);
     assert!(matches!(
@@ -190,14 +196,14 @@ async fn cancelling_lets_running_steps_end_and_starts_no_more() {
     ));
 }
 
-/// Lets every step pass but one, before which it waits until another is journalled as ended.
-struct HoldsUntilTold {
+/// Starts every step but one, which it holds until another has finished.
+struct HoldUntilFinished {
     held: &'static str,
     until: tokio::sync::Mutex<tokio::sync::mpsc::Receiver<Event>>,
 }
 
 #[async_trait]
-impl Gate for HoldsUntilTold {
+impl Gate for HoldUntilFinished {
     async fn pass(&self, step: &Step) -> GateDecision {
         if step.id.as_str() == self.held {
             while let Some(event) = self.until.lock().await.recv().await {
@@ -211,30 +217,30 @@ impl Gate for HoldsUntilTold {
 }
 
 #[tokio::test]
-async fn what_runs_ends_and_is_told_while_another_step_is_held() {
-    let plan = plan(&[("a", &[]), ("held", &[])]).expect("a good plan");
+async fn running_step_is_recorded_while_another_is_held() {
+    let plan = plan(&[("a", &[]), ("held", &[])]).expect("a valid plan");
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
-    let recorder = Recorder::new(journal.begin(Action::Deploy).expect("a run begins"));
-    let gate = Arc::new(HoldsUntilTold { held: "held", until: tokio::sync::Mutex::new(recorder.listen().await) });
+    let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a valid name"));
+    let recorder = Recorder::new(journal.begin(Action::Deploy).expect("a run starts"));
+    let gate = Arc::new(HoldUntilFinished { held: "held", until: tokio::sync::Mutex::new(recorder.listen().await) });
     let engine = Engine {
         plan,
-        runner: Arc::new(Script::default()),
+        runner: Arc::new(ScriptedRunner::default()),
         parallelism: NonZeroUsize::new(2).expect("two"),
         gate,
         cancel: CancellationToken::new(),
         on_failure: OnFailure::Stop,
         recorder,
     };
-    let report = tokio::time::timeout(Duration::from_secs(30), engine.run()).await.expect("nothing waits for ever");
+    let report = tokio::time::timeout(Duration::from_secs(30), engine.run()).await.expect("the run ends");
     assert_eq!(report.expect("the journal can be written").outcome, Outcome::Succeeded);
 }
 
-/// Never answers about one step.
-struct HoldsForEver(&'static str);
+/// Never decides on one step.
+struct HoldForever(&'static str);
 
 #[async_trait]
-impl Gate for HoldsForEver {
+impl Gate for HoldForever {
     async fn pass(&self, step: &Step) -> GateDecision {
         if step.id.as_str() == self.0 {
             std::future::pending().await
@@ -244,19 +250,19 @@ impl Gate for HoldsForEver {
 }
 
 #[tokio::test]
-async fn a_failure_ends_the_run_though_another_step_is_held() {
+async fn failure_ends_run_while_another_step_is_held() {
     let steps: &[(&str, &[&str])] = &[("fail", &[]), ("held", &[])];
-    let running = run_through(steps, 2, OnFailure::Stop, CancellationToken::new(), Arc::new(HoldsForEver("held")));
-    let ran = tokio::time::timeout(Duration::from_secs(30), running).await.expect("nothing waits for ever");
+    let running = run_with_gate(steps, 2, OnFailure::Stop, CancellationToken::new(), Arc::new(HoldForever("held")));
+    let ran = tokio::time::timeout(Duration::from_secs(30), running).await.expect("the run ends");
     assert_eq!(ran.report.outcome, Outcome::Failed);
     assert_eq!(skipped(&ran.events), [("held".into(), SkipReason::Failed)]);
 }
 
-/// Lets every step pass; before one, the user cancels a moment too late.
-struct CancelledAt(&'static str, CancellationToken);
+/// Starts every step; cancels the run just before one starts.
+struct CancelAt(&'static str, CancellationToken);
 
 #[async_trait]
-impl Gate for CancelledAt {
+impl Gate for CancelAt {
     async fn pass(&self, step: &Step) -> GateDecision {
         if step.id.as_str() == self.0 {
             self.1.cancel();
@@ -266,50 +272,50 @@ impl Gate for CancelledAt {
 }
 
 #[tokio::test]
-async fn a_run_that_is_cancelled_when_nothing_waits_any_more_did_everything() {
+async fn cancellation_during_last_step_succeeds_if_step_finishes() {
     let cancel = CancellationToken::new();
-    let gate = Arc::new(CancelledAt("last", cancel.clone()));
-    let ran = run_through(&[("first", &[]), ("last", &["first"])], 1, OnFailure::Stop, cancel, gate).await;
+    let gate = Arc::new(CancelAt("last", cancel.clone()));
+    let ran = run_with_gate(&[("first", &[]), ("last", &["first"])], 1, OnFailure::Stop, cancel, gate).await;
     assert_eq!(ran.order, ["first", "last"]);
     assert_eq!(ran.report.outcome, Outcome::Succeeded);
 }
 
 #[tokio::test]
-async fn a_last_step_that_heard_the_cancelling_makes_the_run_a_cancelled_one() {
+async fn cancellation_during_last_step_cancels_run_if_step_stops() {
     let cancel = CancellationToken::new();
-    let gate = Arc::new(CancelledAt("wait", cancel.clone()));
-    let ran = run_through(&[("first", &[]), ("wait", &["first"])], 1, OnFailure::Stop, cancel, gate).await;
+    let gate = Arc::new(CancelAt("wait", cancel.clone()));
+    let ran = run_with_gate(&[("first", &[]), ("wait", &["first"])], 1, OnFailure::Stop, cancel, gate).await;
     assert_eq!(ran.report.outcome, Outcome::Cancelled);
     assert_eq!(skipped(&ran.events), [("wait".into(), SkipReason::Cancelled)]);
 }
 
 #[tokio::test]
-async fn what_was_made_for_a_step_that_is_not_run_is_taken_back() {
-    // Refused at its gate: "c" was not its turn yet.
+async fn preparation_of_due_step_is_discarded() {
+    // Stopped at its gate; "c" was not due yet.
     let steps: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
     let gate = Arc::new(StopBefore("b"));
-    let ran = run_through(steps, 1, OnFailure::Stop, CancellationToken::new(), gate).await;
-    assert_eq!(ran.order, ["a", "withdrew b"]);
+    let ran = run_with_gate(steps, 1, OnFailure::Stop, CancellationToken::new(), gate).await;
+    assert_eq!(ran.order, ["a", "discarded b"]);
     assert_eq!(ran.report.outcome, Outcome::Cancelled);
 
-    // Something else failed meanwhile.
+    // Another step failed meanwhile.
     let ran = run(&[("fail", &[]), ("a", &[]), ("b", &["a"])], 2, OnFailure::Stop, CancellationToken::new()).await;
-    assert!(ran.order.contains(&"withdrew b".to_owned()), "{:?}", ran.order);
+    assert!(ran.order.contains(&"discarded b".to_owned()), "{:?}", ran.order);
 
-    // Nothing was begun when the user cancelled.
+    // Cancelled before the first step.
     let cancel = CancellationToken::new();
     cancel.cancel();
     let ran = run(&[("a", &[]), ("b", &["a"])], 1, OnFailure::Stop, cancel).await;
-    assert_eq!(ran.order, ["withdrew a"]);
+    assert_eq!(ran.order, ["discarded a"]);
 }
 
 #[tokio::test]
-async fn what_goes_on_with_a_step_is_held_by_nobody_and_taken_back_when_it_cannot() {
+async fn continuing_step_skips_gate_and_is_not_run_after_cancellation() {
     let steps: &[(&str, &[&str])] = &[("a", &[]), ("on", &["a"]), ("b", &["on"])];
-    let ran = run_through(steps, 1, OnFailure::Stop, CancellationToken::new(), Arc::new(StopBefore("on"))).await;
-    assert_eq!(ran.order, ["a", "on", "b"], "the gate is not asked");
+    let ran = run_with_gate(steps, 1, OnFailure::Stop, CancellationToken::new(), Arc::new(StopBefore("on"))).await;
+    assert_eq!(ran.order, ["a", "on", "b"], "the gate is not consulted");
 
-    // Cancelled between the two: what the first has begun is not left to itself.
+    // Cancelled between the two steps.
     let cancel = CancellationToken::new();
     let steps: &[(&str, &[&str])] = &[("wait", &[]), ("a", &[]), ("on", &["a"])];
     let cancelled = cancel.clone();
@@ -319,9 +325,9 @@ async fn what_goes_on_with_a_step_is_held_by_nobody_and_taken_back_when_it_canno
 }
 
 #[tokio::test]
-async fn what_cannot_be_taken_back_is_a_failure() {
+async fn failed_discard_fails_run() {
     let steps: &[(&str, &[&str])] = &[("a", &[]), ("stuck", &["a"])];
-    let ran = run_through(steps, 1, OnFailure::Stop, CancellationToken::new(), Arc::new(StopBefore("stuck"))).await;
+    let ran = run_with_gate(steps, 1, OnFailure::Stop, CancellationToken::new(), Arc::new(StopBefore("stuck"))).await;
     assert_eq!(ran.report.outcome, Outcome::Failed);
     assert_eq!(ran.report.failures.len(), 1);
     let failed = |event: &Event| matches!(&event.kind, EventKind::StepFailed { step, .. } if step.as_str() == "stuck");

@@ -1,4 +1,4 @@
-//! A deployment's journals, copied into a saved state, taken over from one, or set aside.
+//! Export of a deployment's journals into a saved state, import from one, and archival.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -11,12 +11,12 @@ use thumbctl_platform::private_fs;
 use super::{DeploymentJournal, JournalError, create_private_dir, io_error, read_events};
 use crate::event::{Event, RunId};
 
-/// What a tool that deploys keeps beside a deployment's journals, without which it would not know what it has created.
+/// A deployment tool's state files beside the journals, for example Terraform's state.
 #[derive(Clone, Copy, Debug)]
 pub struct ToolState {
-    /// The folder, below the deployment's.
+    /// Its directory in the deployment's directory.
     pub folder: &'static str,
-    /// The names of the files in it; each is JSON.
+    /// The names of its files; all are JSON.
     pub files: &'static [&'static str],
 }
 
@@ -31,11 +31,11 @@ fn run_of(name: &OsStr) -> Option<RunId> {
     Some(RunId::from_file_stem(stem)).filter(RunId::is_regular)
 }
 
-/// Reads such a copy: every event of its journals, in order. Nothing is taken over.
+/// Reads an export and passes every event of its journals to `handle`, in order.
 ///
 /// # Errors
-/// When there is something else in it, or something in it cannot be read.
-pub fn read_export(from: &Path, tool: ToolState, mut take: impl FnMut(&Event)) -> Result<(), JournalError> {
+/// When it contains other files, or a file cannot be read.
+pub fn read_export(from: &Path, tool: ToolState, mut handle: impl FnMut(&Event)) -> Result<(), JournalError> {
     let entries = fs::read_dir(from).map_err(io_error("read", from))?;
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.map(|entry| entry.path()))
@@ -49,7 +49,7 @@ pub fn read_export(from: &Path, tool: ToolState, mut take: impl FnMut(&Event)) -
         }
         let file = File::open(&path).map_err(io_error("read", &path))?;
         if run_of(name).is_some() {
-            read_events(&path, BufReader::new(file), |event| take(&event))?;
+            read_events(&path, BufReader::new(file), |event| handle(&event))?;
         } else {
             serde_json::from_reader::<_, serde::de::IgnoredAny>(BufReader::new(file))
                 .map_err(|source| io_error("read", &path)(source.into()))?;
@@ -59,10 +59,10 @@ pub fn read_export(from: &Path, tool: ToolState, mut take: impl FnMut(&Event)) -
 }
 
 impl DeploymentJournal {
-    /// Copies the journals of all runs, and the tool's state if there is one, into a folder, which is made.
+    /// Copies the journals of all runs, and the tool's state if it exists, into a new directory.
     ///
     /// # Errors
-    /// When a journal cannot be read, or the folder not be written.
+    /// When a journal cannot be read, or the directory cannot be written.
     pub fn export_runs(&self, to: &Path, tool: ToolState) -> Result<(), JournalError> {
         create_private_dir(to)?;
         for run in self.runs()?.iter().filter(|run| run.is_regular()) {
@@ -79,28 +79,28 @@ impl DeploymentJournal {
         Ok(())
     }
 
-    /// The folder in which a tool keeps its state of this deployment.
+    /// The directory of a tool's state of this deployment.
     pub fn tool_dir(&self, tool: ToolState) -> PathBuf {
         self.dir.join(tool.folder)
     }
 
-    /// Puts such a copy in the place of the journals, which are set aside. The copy is moved, and is gone afterwards;
-    /// where the process ends in the middle, the same call completes it.
+    /// Replaces the journals with an export and archives the previous ones. The export is moved. If the process ends
+    /// during the import, the same call completes it.
     ///
     /// # Errors
-    /// When the copy cannot be moved.
+    /// When the export cannot be moved.
     pub fn import_runs(&self, from: &Path, tool: ToolState) -> Result<(), JournalError> {
         if !from.is_dir() {
-            // The last step of an earlier call was to move it.
+            // An earlier call has completed the import.
             return Ok(());
         }
-        // A second call must not set aside what the first has adopted.
-        let begun = from.with_extension("begun");
-        if !begun.exists() {
+        // A second call must not archive what the first has imported.
+        let marker = from.with_extension("begun");
+        if !marker.exists() {
             self.archive(tool)?;
-            private_fs::write(&begun, b"").map_err(io_error("write", &begun))?;
+            private_fs::write(&marker, b"").map_err(io_error("write", &marker))?;
             #[cfg(debug_assertions)]
-            thumbctl_platform::failpoint::at("journals-set-aside");
+            thumbctl_platform::failpoint::at("journals-archived");
         }
         for name in tool.files {
             let (from, to) = (from.join(name), self.tool_dir(tool).join(name));
@@ -112,13 +112,13 @@ impl DeploymentJournal {
         create_private_dir(&self.dir)?;
         let runs = self.runs_dir();
         match fs::rename(from, &runs) {
-            Err(cause) if cause.kind() == io::ErrorKind::CrossesDevices => self.copy_adopted(from),
+            Err(cause) if cause.kind() == io::ErrorKind::CrossesDevices => self.import_copy(from),
             renamed => renamed.map_err(io_error("write", &runs)),
         }
     }
 
-    /// Moves journals from another file system: copied first, then put in place in one step.
-    fn copy_adopted(&self, from: &Path) -> Result<(), JournalError> {
+    /// Imports journals from another file system: copies them, then renames the directory.
+    fn import_copy(&self, from: &Path) -> Result<(), JournalError> {
         let (copy, runs) = (self.dir.join("runs-incoming"), self.runs_dir());
         let copied = (|| {
             if copy.is_dir() {
@@ -135,23 +135,22 @@ impl DeploymentJournal {
         copied.map_err(io_error("write", &runs))
     }
 
-    /// Renames the folder of the journals, so that they are read no more: what they tell of has been replaced. Their
-    /// content stays for whoever wants it.
+    /// Archives the journals and the tool's state by renaming, so that they are no longer read.
     ///
     /// # Errors
-    /// When the folder cannot be renamed.
+    /// When they cannot be renamed.
     pub fn archive(&self, tool: ToolState) -> Result<(), JournalError> {
         self.archive_tool_state(tool)?;
-        rename(&self.runs_dir(), &self.dir.join(format!("runs-{}", until_now())))
+        rename(&self.runs_dir(), &self.dir.join(format!("runs-{}", archive_suffix())))
     }
 
-    /// The same for the tool's state, where nothing that it knows of exists any more.
+    /// Archives the tool's state, when none of its resources exists any more.
     ///
     /// # Errors
     /// When a file cannot be renamed.
     pub fn archive_tool_state(&self, tool: ToolState) -> Result<(), JournalError> {
-        let (dir, aside) = (self.tool_dir(tool), until_now());
-        tool.files.iter().try_for_each(|name| rename(&dir.join(name), &dir.join(format!("{name}-{aside}"))))
+        let (dir, suffix) = (self.tool_dir(tool), archive_suffix());
+        tool.files.iter().try_for_each(|name| rename(&dir.join(name), &dir.join(format!("{name}-{suffix}"))))
     }
 }
 
@@ -166,12 +165,12 @@ fn move_file(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// A name's end by which what is set aside now differs from everything that was before.
-fn until_now() -> String {
+/// A unique suffix for the names of archived files.
+fn archive_suffix() -> String {
     format!("until-{}-{:04x}", Utc::now().format("%Y%m%dT%H%M%SZ"), rand::random::<u16>())
 }
 
-/// Renames what is there; what is not need not be.
+/// Renames a file or directory, if it exists.
 fn rename(from: &Path, to: &Path) -> Result<(), JournalError> {
     match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -189,17 +188,17 @@ mod tests {
         super::ToolState { folder: "terraform", files: &["terraform.tfstate", "terraform.tfvars.json"] };
 
     #[test]
-    fn journals_that_are_taken_in_replace_those_that_there_were() {
+    fn imported_journals_replace_and_archive_previous_ones() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let journal = |place: &str| {
-            JournalStore::new(&dir.path().join(place)).deployment(&DeploymentName::new("demo").expect("a legal name"))
+        let journal = |name: &str| {
+            JournalStore::new(&dir.path().join(name)).deployment(&DeploymentName::new("demo").expect("a valid name"))
         };
         let (theirs, ours) = (journal("theirs"), journal("ours"));
         let run = theirs.begin(Action::Deploy).expect("a journal").id().clone();
         let state = |journal: &super::DeploymentJournal| journal.tool_dir(TOOL).join("terraform.tfstate");
         for (journal, content) in [(&theirs, "\"theirs\""), (&ours, "\"ours\"")] {
-            std::fs::create_dir_all(journal.tool_dir(TOOL)).expect("a folder");
-            std::fs::write(state(journal), content).expect("there is room");
+            std::fs::create_dir_all(journal.tool_dir(TOOL)).expect("a directory");
+            std::fs::write(state(journal), content).expect("the file is written");
         }
         for _ in 0..2 {
             ours.begin(Action::TestUpload).expect("a journal");
@@ -209,35 +208,35 @@ mod tests {
         super::read_export(&copy, TOOL, |_| {}).expect("it can be read");
         ours.import_runs(&copy, TOOL).expect("journals");
         assert_eq!(ours.runs().expect("runs"), [run]);
-        assert_eq!(std::fs::read_to_string(state(&ours)).expect("it was taken in"), "\"theirs\"");
+        assert_eq!(std::fs::read_to_string(state(&ours)).expect("the state was imported"), "\"theirs\"");
         ours.archive(TOOL).expect("a rename");
         assert_eq!(ours.runs().expect("runs"), []);
         assert!(!state(&ours).exists());
         for folder in [ours.dir(), &ours.tool_dir(TOOL)] {
             let kept = std::fs::read_dir(folder)
-                .expect("a folder")
+                .expect("a directory")
                 .filter(|entry| entry.as_ref().expect("an entry").file_name().to_string_lossy().contains("-until-"));
-            assert_eq!(kept.count(), 2, "what was set aside is kept");
+            assert_eq!(kept.count(), 2, "archived files are kept");
         }
     }
 
     #[test]
-    fn adoption_that_was_interrupted_is_completed_by_another_call() {
+    fn interrupted_import_is_completed_by_another_call() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
+        let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a valid name"));
         let run = journal.begin(Action::Deploy).expect("a journal").id().clone();
-        std::fs::create_dir_all(journal.tool_dir(TOOL)).expect("a folder");
+        std::fs::create_dir_all(journal.tool_dir(TOOL)).expect("a directory");
         let state = journal.tool_dir(TOOL).join("terraform.tfstate");
-        std::fs::write(&state, "{}").expect("there is room");
+        std::fs::write(&state, "{}").expect("the file is written");
         let copy = dir.path().join("copy");
         journal.export_runs(&copy, TOOL).expect("a copy");
-        // A file where the runs belong ends the first call after it has moved Terraform's state.
+        // A file in place of the runs directory fails the first call after it has moved Terraform's state.
         journal.archive(TOOL).expect("a rename");
-        std::fs::write(journal.runs_dir(), "").expect("there is room");
-        std::fs::write(dir.path().join("copy.begun"), "").expect("there is room");
-        journal.import_runs(&copy, TOOL).expect_err("there is a file in the way");
+        std::fs::write(journal.runs_dir(), "").expect("the file is written");
+        std::fs::write(dir.path().join("copy.begun"), "").expect("the file is written");
+        journal.import_runs(&copy, TOOL).expect_err("a file blocks the directory");
         assert!(state.exists());
-        std::fs::remove_file(journal.runs_dir()).expect("it is there");
+        std::fs::remove_file(journal.runs_dir()).expect("the file exists");
         for _ in 0..2 {
             journal.import_runs(&copy, TOOL).expect("journals");
             assert_eq!(journal.runs().expect("runs"), std::slice::from_ref(&run));
@@ -246,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn read_copy_refuses_what_a_copy_does_not_hold() {
+    fn read_export_rejects_other_files() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         for (name, content) in [
             ("lock", ""),
@@ -256,10 +255,10 @@ mod tests {
             ("terraform", "directory"),
         ] {
             let copy = dir.path().join(format!("copy-of-{name}"));
-            std::fs::create_dir(&copy).expect("a folder");
+            std::fs::create_dir(&copy).expect("a directory");
             match content {
-                "directory" => std::fs::create_dir(copy.join(name)).expect("a folder"),
-                content => std::fs::write(copy.join(name), content).expect("there is room"),
+                "directory" => std::fs::create_dir(copy.join(name)).expect("a directory"),
+                content => std::fs::write(copy.join(name), content).expect("the file is written"),
             }
             let error = super::read_export(&copy, TOOL, |_| {}).expect_err(name);
             assert!(error.to_string().contains(name), "{error}");

@@ -1,4 +1,4 @@
-//! [`JournalFollower`]: reads a deployment's journals from their beginning and goes on as they grow, whoever writes them.
+//! [`JournalFollower`]: reads a deployment's journals from their start and continues as they grow.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{self, File};
@@ -12,21 +12,21 @@ use crate::event::{Event, EventKind, RunId};
 #[derive(Debug)]
 pub struct JournalFollower {
     journal: DeploymentJournal,
-    /// Runs that are still to be read, oldest first. The folder is listed again only once they have been: listing it for
-    /// every reading would take time in proportion to the square of the number of runs.
+    /// Runs to be read, oldest first. The directory is listed again only when this is empty: listing it for every read
+    /// would take time quadratic in the number of runs.
     unread: VecDeque<RunId>,
-    /// Runs that may still grow.
+    /// Runs whose journals may grow.
     open: BTreeMap<RunId, RunJournalReader>,
-    /// Runs that have been read to their last event, or cannot be read.
+    /// Runs read to their last event, and unreadable ones.
     closed: BTreeSet<RunId>,
 }
 
-/// How far one run's journal has been read. The file is open only while it is read: the journal of a run whose process died
-/// may be followed for ever.
+/// Reads one run's journal from the last position. The file is open only during a read, since the journal of a run whose
+/// process died may be followed forever.
 #[derive(Debug)]
 pub struct RunJournalReader {
     path: PathBuf,
-    /// Up to where whole lines have been read; a line that is being written is read again.
+    /// The end of the last complete line read; a partial line is read again.
     offset: u64,
     lines: usize,
 }
@@ -36,15 +36,15 @@ impl JournalFollower {
         Self { journal, unread: VecDeque::new(), open: BTreeMap::new(), closed: BTreeSet::new() }
     }
 
-    /// The events that have come since the last reading, in order, at most so many; empty when there are none. A journal
-    /// that cannot be read is told once, and read past from then on.
+    /// The next events, in order, at most `limit`; empty if there are none. An unreadable journal is reported once and
+    /// ignored afterwards.
     ///
     /// # Errors
-    /// When a journal cannot be read, is damaged, or is a newer program's.
-    pub fn next(&mut self, most: usize) -> Result<Vec<Event>, JournalError> {
+    /// When a journal cannot be read, is damaged, or has a newer format.
+    pub fn next(&mut self, limit: usize) -> Result<Vec<Event>, JournalError> {
         let mut events = Vec::new();
         let mut is_listed = false;
-        while events.len() < most {
+        while events.len() < limit {
             let Some(run) = self.unread.pop_front() else {
                 if is_listed {
                     break;
@@ -54,31 +54,31 @@ impl JournalFollower {
                 self.unread.extend(runs.into_iter().filter(|run| !self.closed.contains(run)));
                 continue;
             };
-            if let Err(error) = self.read(&run, most, &mut events) {
+            if let Err(error) = self.read(&run, limit, &mut events) {
                 self.open.remove(&run);
                 self.closed.insert(run);
                 if events.is_empty() {
                     return Err(error);
                 }
-                // What was read before it is whole; the error shows again to whoever reads that journal by itself.
+                // The events before it are complete; the error occurs again when this journal is read by itself.
                 break;
             }
-            if events.len() >= most && !self.closed.contains(&run) {
-                // There may be more of it.
+            if events.len() >= limit && !self.closed.contains(&run) {
+                // It may have more events.
                 self.unread.push_front(run);
             }
         }
         Ok(events)
     }
 
-    /// Whether a run was read that has no end yet: it is under way, or its process died.
+    /// Whether a run without a last event was read: it is in progress, or its process died.
     pub fn has_open(&self) -> bool {
         !self.open.is_empty()
     }
 
-    fn read(&mut self, run: &RunId, most: usize, events: &mut Vec<Event>) -> Result<(), JournalError> {
-        let reading = self.open.entry(run.clone()).or_insert_with(|| RunJournalReader::new(self.journal.path_of(run)));
-        let ended = reading.read(most, events)?;
+    fn read(&mut self, run: &RunId, limit: usize, events: &mut Vec<Event>) -> Result<(), JournalError> {
+        let reader = self.open.entry(run.clone()).or_insert_with(|| RunJournalReader::new(self.journal.path_of(run)));
+        let ended = reader.read(limit, events)?;
         if ended {
             self.open.remove(run);
             self.closed.insert(run.clone());
@@ -92,16 +92,16 @@ impl RunJournalReader {
         Self { path, offset: 0, lines: 0 }
     }
 
-    /// Up to where whole lines have been read.
+    /// The end of the last complete line read, in bytes.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Reads on until there are so many events, or no more; answers whether the run's last event was read.
+    /// Reads until `events` has `limit` events or there are no more. Returns whether the run's last event was read.
     ///
     /// # Errors
-    /// When the journal cannot be read, is damaged, or is a newer program's.
-    pub fn read(&mut self, most: usize, events: &mut Vec<Event>) -> Result<bool, JournalError> {
+    /// When the journal cannot be read, is damaged, or has a newer format.
+    pub fn read(&mut self, limit: usize, events: &mut Vec<Event>) -> Result<bool, JournalError> {
         let length = fs::metadata(&self.path).map_err(io_error("read", &self.path))?.len();
         if length == self.offset {
             return Ok(false);
@@ -110,11 +110,11 @@ impl RunJournalReader {
         file.seek(SeekFrom::Start(self.offset)).map_err(io_error("read", &self.path))?;
         let mut file = BufReader::new(file);
         let mut line = Vec::new();
-        while events.len() < most {
+        while events.len() < limit {
             line.clear();
             file.read_until(b'\n', &mut line).map_err(io_error("read", &self.path))?;
             if !line.ends_with(b"\n") {
-                // It is being written, or will be cut off again.
+                // The line is being written, or will be truncated.
                 return Ok(false);
             }
             self.offset += line.len() as u64;
@@ -141,7 +141,7 @@ mod tests {
     use crate::names::DeploymentName;
 
     fn journal(dir: &Path) -> DeploymentJournal {
-        JournalStore::new(dir).deployment(&DeploymentName::new("demo").expect("a legal name"))
+        JournalStore::new(dir).deployment(&DeploymentName::new("demo").expect("a valid name"))
     }
 
     fn event(run: &RunId, seq: u64) -> Event {
@@ -153,50 +153,50 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_once_and_in_order() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+    fn events_are_read_once_in_order() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
         let journal = journal(dir.path());
         let mut follower = journal.follow();
-        assert_eq!(follower.next(100).expect("nothing is there"), []);
-        let mut first = journal.begin(Action::Deploy).expect("a run begins");
+        assert_eq!(follower.next(100).expect("a missing directory is no error"), []);
+        let mut first = journal.begin(Action::Deploy).expect("a run starts");
         let all: Vec<Event> = (0..10).map(|seq| event(first.id(), seq)).collect();
-        let mut heard = Vec::new();
+        let mut read = Vec::new();
         for event in &all {
-            first.append(event).expect("there is room");
-            heard.extend(follower.next(1).expect("it can be read"));
+            first.append(event).expect("the event is written");
+            read.extend(follower.next(1).expect("it can be read"));
         }
-        let mut second = journal.begin(Action::Destroy).expect("a run begins");
-        second.append(&event(second.id(), 0).clone()).expect("there is room");
-        heard.extend(follower.next(100).expect("it can be read"));
-        assert_eq!(heard.len(), 11);
-        assert_eq!(heard[..10], all);
+        let mut second = journal.begin(Action::Destroy).expect("a run starts");
+        second.append(&event(second.id(), 0).clone()).expect("the event is written");
+        read.extend(follower.next(100).expect("it can be read"));
+        assert_eq!(read.len(), 11);
+        assert_eq!(read[..10], all);
         assert_eq!(follower.next(100).expect("it can be read"), []);
     }
 
     #[test]
-    fn a_line_that_is_being_written_is_waited_for() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+    fn partial_line_is_read_when_complete() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
         let journal = journal(dir.path());
-        let run = journal.begin(Action::Deploy).expect("a run begins");
+        let run = journal.begin(Action::Deploy).expect("a run starts");
         let mut line = serde_json::to_vec(&event(run.id(), 0)).expect("an event is JSON");
         line.push(b'\n');
         let mut follower = journal.follow();
         for byte in &line {
-            assert_eq!(follower.next(100).expect("half a line is no error"), []);
-            (&*run.file()).write_all(std::slice::from_ref(byte)).expect("there is room");
+            assert_eq!(follower.next(100).expect("a partial line is no error"), []);
+            (&*run.file()).write_all(std::slice::from_ref(byte)).expect("the event is written");
         }
         assert_eq!(follower.next(100).expect("it can be read"), [event(run.id(), 0)]);
     }
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_run_without_an_end_keeps_no_file_open() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+    fn unfinished_run_keeps_no_file_open() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
         let journal = journal(dir.path());
         let mut follower = journal.follow();
         for _ in 0..2 {
-            let mut run = journal.begin(Action::Deploy).expect("a run begins");
-            run.append(&event(run.id(), 0).clone()).expect("there is room");
+            let mut run = journal.begin(Action::Deploy).expect("a run starts");
+            run.append(&event(run.id(), 0).clone()).expect("the event is written");
         }
         assert_eq!(follower.next(100).expect("it can be read").len(), 2);
         assert!(follower.has_open());
@@ -207,19 +207,19 @@ mod tests {
     }
 
     #[test]
-    fn next_does_not_list_the_folder_while_runs_are_unread() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+    fn next_does_not_list_directory_while_runs_are_unread() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
         let journal = journal(dir.path());
         for _ in 0..20 {
-            let mut run = journal.begin(Action::Deploy).expect("a run begins");
-            (0..10).for_each(|seq| run.append(&event(run.id(), seq)).expect("there is room"));
+            let mut run = journal.begin(Action::Deploy).expect("a run starts");
+            (0..10).for_each(|seq| run.append(&event(run.id(), seq)).expect("the event is written"));
         }
         let mut follower = journal.follow();
         let mut read = follower.next(7).expect("it can be read");
-        // Were the folder listed again, this one would be read before the others.
+        // If the directory were listed again, this run would be read before the others.
         let first = RunId::from_file_stem("0000-deploy-0000");
         let line = serde_json::to_string(&event(&first, 0)).expect("an event is JSON");
-        fs::write(journal.path_of(&first), format!("{line}\n")).expect("there is room");
+        fs::write(journal.path_of(&first), format!("{line}\n")).expect("the event is written");
         loop {
             let events = follower.next(7).expect("it can be read");
             if events.is_empty() {
@@ -227,19 +227,19 @@ mod tests {
             }
             read.extend(events);
         }
-        assert_eq!(read.len(), 201, "nothing is read twice and nothing left out");
+        assert_eq!(read.len(), 201, "every event is read once");
         assert_eq!(read.pop().map(|event| event.run), Some(first));
         assert!(read.is_sorted_by_key(|event| (event.run.clone(), event.seq)));
     }
 
     #[test]
-    fn a_damaged_journal_is_told_once_and_read_past() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+    fn damaged_journal_is_reported_once() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
         let journal = journal(dir.path());
-        let damaged = journal.begin(Action::Deploy).expect("a run begins");
-        (&*damaged.file()).write_all(b"nonsense\n").expect("there is room");
-        let mut good = journal.begin(Action::Destroy).expect("a run begins");
-        good.append(&event(good.id(), 0)).expect("there is room");
+        let damaged = journal.begin(Action::Deploy).expect("a run starts");
+        (&*damaged.file()).write_all(b"nonsense\n").expect("the event is written");
+        let mut good = journal.begin(Action::Destroy).expect("a run starts");
+        good.append(&event(good.id(), 0)).expect("the event is written");
         let mut follower = journal.follow();
         assert!(matches!(follower.next(100), Err(JournalError::Damaged { line: 1, .. })));
         assert_eq!(follower.next(100).expect("the rest can be read").len(), 1);

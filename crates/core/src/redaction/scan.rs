@@ -1,26 +1,26 @@
-//! Finding the credentials in a line. One pass; all that is looked for is ASCII, so every cut is between characters.
+//! Finds the credentials in a line, in one pass. All patterns are ASCII, so every range is on character boundaries.
 
 use std::ops::Range;
 
-use super::{CERTAIN_NAMES, HIDDEN, KEY_BEGINS, KEY_ENDS, KEY_IS_PRIVATE, NAMES, TOKENS, ends_in_pwd, plain};
+use super::{CERTAIN_NAMES, HIDDEN, KEY_BEGIN, KEY_END, NAMES, PRIVATE_KEY_LABEL, TOKENS, ends_in_pwd, normalized};
 
-/// How many letters and digits an access key id has at least, and how many characters a token.
-const SHORTEST_ID: usize = 20;
-const SHORTEST_TOKEN: usize = 36;
+/// The minimum length of an access key id and of a token.
+const MIN_ID: usize = 20;
+const MIN_TOKEN: usize = 36;
 
-/// How many letters the shortest name has that is not told by how it ends.
-const SHORTEST_NAME: usize = 5;
+/// The length of the shortest credential name, except names ending in PWD.
+const MIN_NAME: usize = 5;
 
-/// Where the credentials of a line are, in order, apart from each other.
-pub(super) fn secrets(text: &str) -> Vec<Range<usize>> {
-    if may_tell(text.as_bytes()) { by_the_rules(text) } else { Vec::new() }
+/// The ranges of the credentials in a line, in order, without overlaps.
+pub(super) fn credentials(text: &str) -> Vec<Range<usize>> {
+    if may_contain_credential(text.as_bytes()) { scan_all(text) } else { Vec::new() }
 }
 
-pub(super) fn by_the_rules(text: &str) -> Vec<Range<usize>> {
+pub(super) fn scan_all(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < text.len() {
-        if let Some(part) = secret_at(text, at) {
+        if let Some(part) = credential_at(text, at) {
             at = part.end.max(at + 1);
             if !part.is_empty() && &text[part.clone()] != HIDDEN {
                 found.push(part);
@@ -32,9 +32,9 @@ pub(super) fn by_the_rules(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Whether a line can tell a credential at all: has a sign that could give a name its value, or something as long as what
-/// is known without a name. Most lines of a log do not, and this is far quicker than the rules.
-pub(super) fn may_tell(bytes: &[u8]) -> bool {
+/// Whether a line may contain a credential: an assignment, or a word as long as a key id or token. A fast check that
+/// excludes most log lines.
+pub(super) fn may_contain_credential(bytes: &[u8]) -> bool {
     let (mut id, mut token, mut before) = (0, 0, 0);
     for &byte in bytes {
         match byte {
@@ -44,7 +44,7 @@ pub(super) fn may_tell(bytes: &[u8]) -> bool {
         }
         id = if byte.is_ascii_alphanumeric() { id + 1 } else { 0 };
         token = if is_of_token(byte) { token + 1 } else { 0 };
-        if id == SHORTEST_ID || token == SHORTEST_TOKEN {
+        if id == MIN_ID || token == MIN_TOKEN {
             return true;
         }
         before = byte;
@@ -52,47 +52,47 @@ pub(super) fn may_tell(bytes: &[u8]) -> bool {
     false
 }
 
-/// How far the next place is at which something may begin: the next word, or the next sign.
+/// The distance to the next word or sign.
 fn step(bytes: &[u8], at: usize) -> usize {
     if is_name(bytes[at]) { bytes[at..].iter().take_while(|byte| is_name(**byte)).count() } else { 1 }
 }
 
-/// The credential that what begins here makes known, if it does.
-fn secret_at(text: &str, at: usize) -> Option<Range<usize>> {
+/// The credential that starts here, or that the word here names.
+fn credential_at(text: &str, at: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     match bytes[at] {
-        b'-' if bytes[at..].starts_with(KEY_BEGINS.as_bytes()) => private_key(text, at),
+        b'-' if bytes[at..].starts_with(KEY_BEGIN.as_bytes()) => private_key(text, at),
         b':' if bytes[at..].starts_with(b"://") => password_in_url(bytes, at + 3),
         byte if is_name(byte) => word(text, at),
         _ => None,
     }
 }
 
-/// From a private key's beginning to its end, which may be on another line.
+/// A private key, up to its end marker or the end of the text.
 fn private_key(text: &str, at: usize) -> Option<Range<usize>> {
-    let inside = behind_label(text, at + KEY_BEGINS.len())?;
+    let inside = behind_label(text, at + KEY_BEGIN.len())?;
     Some(at..end_of_key(&text[inside..]).map_or(text.len(), |end| inside + end))
 }
 
-/// Behind what is said of a key, if it is that it is private.
+/// The position after the label of a key marker, if the key is private.
 fn behind_label(text: &str, from: usize) -> Option<usize> {
     let (label, _) = text[from..].split_once("-----")?;
-    label.contains(KEY_IS_PRIVATE).then_some(from + label.len() + "-----".len())
+    label.contains(PRIVATE_KEY_LABEL).then_some(from + label.len() + "-----".len())
 }
 
-/// Behind the first beginning of a private key.
+/// The position after the first start marker of a private key.
 pub(super) fn begin_of_key(text: &str) -> Option<usize> {
-    text.match_indices(KEY_BEGINS).find_map(|(at, begin)| behind_label(text, at + begin.len()))
+    text.match_indices(KEY_BEGIN).find_map(|(at, begin)| behind_label(text, at + begin.len()))
 }
 
-/// Behind the first end of a private key.
+/// The position after the first end marker of a private key.
 pub(super) fn end_of_key(text: &str) -> Option<usize> {
-    text.match_indices(KEY_ENDS).find_map(|(at, end)| behind_label(text, at + end.len()))
+    text.match_indices(KEY_END).find_map(|(at, end)| behind_label(text, at + end.len()))
 }
 
-/// Whether a private key begins here whose end is elsewhere.
+/// Whether the text starts a private key without ending it.
 pub(super) fn leaves_key_open(text: &str) -> bool {
-    let last = text.rmatch_indices(KEY_BEGINS).find_map(|(at, begin)| behind_label(text, at + begin.len()));
+    let last = text.rmatch_indices(KEY_BEGIN).find_map(|(at, begin)| behind_label(text, at + begin.len()));
     last.is_some_and(|inside| end_of_key(&text[inside..]).is_none())
 }
 
@@ -105,7 +105,7 @@ fn password_in_url(bytes: &[u8], from: usize) -> Option<Range<usize>> {
     Some(from + colon + 1..from + host)
 }
 
-/// What a word is, or gives a name to.
+/// The credential that a word is, or names.
 fn word(text: &str, at: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let end = at + step(bytes, at);
@@ -116,21 +116,22 @@ fn word(text: &str, at: usize) -> Option<Range<usize>> {
         .or_else(|| named_value(text, at, end))
 }
 
-/// AWS's access key ids: four letters that say which kind, sixteen or more capitals and digits.
+/// An AWS access key id: a four-letter prefix, then sixteen or more upper-case letters and digits.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>
 fn key_id(word: &str) -> Option<Range<usize>> {
     ["AKIA", "ASIA"].into_iter().find_map(|kind| {
         let (start, _) = word.match_indices(kind).find(|(start, _)| {
             let rest = &word.as_bytes()[*start..];
             let length = rest.iter().take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()).count();
             let begins = *start == 0 || !word.as_bytes()[start - 1].is_ascii_alphanumeric();
-            begins && length >= SHORTEST_ID && rest.get(length).is_none_or(|after| !after.is_ascii_alphanumeric())
+            begins && length >= MIN_ID && rest.get(length).is_none_or(|after| !after.is_ascii_alphanumeric())
         })?;
         let rest = &word.as_bytes()[start..];
         Some(start..start + rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count())
     })
 }
 
-/// A token that is known by its first letters; it may hold what no name holds.
+/// A token with a well-known prefix; it may contain characters that names do not.
 fn token(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let (_, least) = TOKENS.iter().find(|(begin, _)| bytes[at..].starts_with(begin.as_bytes()))?;
     let length = bytes[at..].iter().take_while(|byte| is_of_token(**byte)).count();
@@ -141,16 +142,16 @@ fn is_of_token(byte: u8) -> bool {
     is_name(byte) || matches!(byte, b'.' | b'/' | b'+' | b'=' | b'%')
 }
 
-/// The value that follows a name that credentials have.
+/// The value that follows a credential name.
 fn named_value(text: &str, at: usize, end: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let word = &text[at..end];
-    // Most words are followed by nothing that could give them a value: they are not looked at any closer.
+    // Most words are not followed by an assignment.
     let link = link(bytes, at, end)?;
-    if word.len() < SHORTEST_NAME && !word.ends_with(['d', 'D']) {
+    if word.len() < MIN_NAME && !word.ends_with(['d', 'D']) {
         return None;
     }
-    let name = plain(word);
+    let name = normalized(word);
     if name.ends_with("AUTHORIZATION") {
         return match link {
             Link::Space(_) | Link::Xml(_) => None,
@@ -164,7 +165,7 @@ fn named_value(text: &str, at: usize, end: usize) -> Option<Range<usize>> {
         Link::Json(from) if secret => quoted(bytes, from),
         Link::Xml(from) if secret => {
             let length = bytes[from..].iter().take_while(|byte| **byte != b'<').count();
-            // Without an end it is a program's `Vec<Token>`.
+            // Without an end tag it is source code such as `Vec<Token>`.
             bytes[from + length..].starts_with(b"</").then_some(from..from + length)
         }
         Link::Tight(from) if secret => Some(value(bytes, at, from)),
@@ -174,11 +175,11 @@ fn named_value(text: &str, at: usize, end: usize) -> Option<Range<usize>> {
     }
 }
 
-/// How a name and its value hang together; each with where the value begins.
+/// The syntax that links a name to its value, with the start of the value.
 enum Link {
     /// `name=value`.
     Tight(usize),
-    /// `name = value`, `name: value`: also how sentences and programs are written.
+    /// `name = value`, `name: value`: also common in sentences and source code.
     Loose(usize),
     /// `"name": "value"`.
     Json(usize),
@@ -189,14 +190,14 @@ enum Link {
 }
 
 fn link(bytes: &[u8], at: usize, end: usize) -> Option<Link> {
-    // A quote behind the name, perhaps one that is itself within quotes.
+    // A quote after the name, possibly escaped.
     let slashes = bytes[end..].iter().take_while(|byte| **byte == b'\\').count();
     let quoted = bytes.get(end + slashes).is_some_and(|byte| matches!(byte, b'"' | b'\''));
     let (sign, space_before) = skip(bytes, if quoted { end + slashes + 1 } else { end });
     let (from, space_after) = skip(bytes, (sign + 1).min(bytes.len()));
     match (bytes.get(sign)?, bytes.get(sign + 1)) {
         (b':' | b'=', _) if quoted => Some(Link::Json(from)),
-        // Comparisons, arrows and paths are no assignments.
+        // Not comparisons, arrows and paths.
         (b'=', Some(b'=' | b'>')) | (b':', Some(b':')) => None,
         (b'=', _) if !space_before && !space_after && from < bytes.len() => Some(Link::Tight(from)),
         (b'=' | b':', _) => Some(Link::Loose(from)),
@@ -208,7 +209,7 @@ fn link(bytes: &[u8], at: usize, end: usize) -> Option<Link> {
     }
 }
 
-/// Past spaces and what switches colours, which some programs do between a name and its value; whether there were spaces.
+/// Skips spaces and SGR sequences, which some programs write between name and value; returns whether there were spaces.
 fn skip(bytes: &[u8], from: usize) -> (usize, bool) {
     let (mut at, mut space) = (from, false);
     loop {
@@ -227,7 +228,7 @@ fn skip(bytes: &[u8], from: usize) -> (usize, bool) {
     }
 }
 
-/// Whether a word is the next option and no value: `-u`, `--username`.
+/// Whether a word is an option, not a value: `-u`, `--username`.
 fn is_option(bytes: &[u8]) -> bool {
     match bytes {
         [b'-', b'-', ..] | [b'-', _] => true,
@@ -236,14 +237,14 @@ fn is_option(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether an option's value is a credential: `--password`, and neither `--password-stdin` nor `--token-file`.
+/// Whether an option's value is a credential: `--password`, but not `--password-stdin` or `--token-file`.
 fn is_option_for_secret(word: &str, name: &str) -> bool {
     let ends =
         ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "SECRETKEY", "ACCESSKEY", "APIKEY", "PRIVATEKEY"];
     word.starts_with("--") && ends.iter().any(|end| name.ends_with(end))
 }
 
-/// A value: what is in its quotes, or up to the next space, or to the end of the quotes or of the parameter it is in.
+/// A value: the content of its quotes, or up to the next space, or up to the end of the enclosing quotes or parameter.
 fn value(bytes: &[u8], name: usize, from: usize) -> Range<usize> {
     if let Some(inner) = quoted(bytes, from) {
         return inner;
@@ -260,7 +261,7 @@ fn value(bytes: &[u8], name: usize, from: usize) -> Range<usize> {
     from..from + bytes[from..].iter().take_while(|byte| !ends(byte)).count()
 }
 
-/// What is between the quotes that begin here; to the end of the line if they do not end.
+/// The content of the quotes that start here; up to the end of the line if they are not closed.
 fn quoted(bytes: &[u8], from: usize) -> Option<Range<usize>> {
     let slashes = bytes[from..].iter().take_while(|byte| **byte == b'\\').count();
     let quote = bytes.get(from + slashes).copied().filter(|byte| matches!(byte, b'"' | b'\''))?;
@@ -268,9 +269,9 @@ fn quoted(bytes: &[u8], from: usize) -> Option<Range<usize>> {
     let mut at = start;
     while at < bytes.len() {
         let run = bytes[at..].iter().take_while(|byte| **byte == b'\\').count();
-        // Within quotes that are escaped themselves, a quote that ends them is escaped as often as the one that began.
+        // Inside escaped quotes, the closing quote has as many backslashes as the opening one.
         if bytes.get(at + run) == Some(&quote) && (run == slashes || (slashes == 0 && run % 2 == 0)) {
-            // Slashes before a plain quote belong to the value; those before an escaped one to the quote.
+            // Backslashes before a plain quote belong to the value, those before an escaped one to the quote.
             return Some(start..if slashes == 0 { at + run } else { at });
         }
         at += run + 1;
@@ -278,7 +279,7 @@ fn quoted(bytes: &[u8], from: usize) -> Option<Range<usize>> {
     Some(start..bytes.len())
 }
 
-/// A header's value: to the end of the line, or of the quotes that the header is in.
+/// A header's value: up to the end of the line, or of the enclosing quotes.
 fn rest_of_header(bytes: &[u8], name: usize, from: usize) -> Range<usize> {
     if let Some(inner) = quoted(bytes, from) {
         return inner;

@@ -1,23 +1,22 @@
-//! What a run's time depends on: the chain that decides when it ends, and the step that the others wait for.
+//! The critical path of a run, and its current bottleneck.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::waterfall::{StepSpan, Waterfall, WaterfallBar};
 use crate::plan::StepId;
 
-/// A running step, and how many others wait for it.
+/// A running step that other steps wait for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bottleneck {
     /// The running step.
     pub step: StepId,
-    /// How many waiting steps need it, directly or through others; at least one.
+    /// The number of waiting steps that depend on it, directly or indirectly; at least one.
     pub waiting: usize,
 }
 
 impl Waterfall {
-    /// The chain of steps that decides when the run ends, in their order: behind the step that runs longest (when none
-    /// runs, the one that ended last) stands the step that it had to wait for longest, and so on to the start. Steps that
-    /// were skipped link a chain and are not part of it.
+    /// The critical path, in order: the longest-running step (or the last finished one), preceded by the dependency that
+    /// finished last, and so on to the start. Skipped steps link the path but are not part of it.
     pub fn critical_path(&self, now: f64) -> Vec<StepId> {
         let ends = self.ends(now);
         let bars: BTreeMap<&StepId, &WaterfallBar> = self.bars.iter().map(|bar| (&bar.step.id, bar)).collect();
@@ -28,50 +27,50 @@ impl Waterfall {
                 path.push(bar.step.id.clone());
             }
             let needed = bar.step.needs.iter().filter_map(|id| ends.get(id).map(|end| (*end, id)));
-            let latest = first_of_the_greatest(needed, |(end, _)| *end);
+            let latest = first_max(needed, |(end, _)| *end);
             next = latest.and_then(|(_, id)| bars.get(id).copied());
         }
         path.reverse();
         path
     }
 
-    /// The running step that most waiting steps wait for, directly or through others; of several the one that has run
-    /// longest. None if nothing waits for a running step.
+    /// The running step with the most waiting dependents, direct or indirect; of several the longest-running. `None` if no
+    /// step waits for a running one.
     pub fn bottleneck(&self, now: f64) -> Option<Bottleneck> {
         let mut waiting: BTreeMap<&StepId, usize> = BTreeMap::new();
-        let mut behind: BTreeMap<&StepId, BTreeSet<&StepId>> = BTreeMap::new();
-        // Every step stands behind all that it needs, so what those wait for is known when it is its turn.
+        let mut blocked_by: BTreeMap<&StepId, BTreeSet<&StepId>> = BTreeMap::new();
+        // Steps come after their dependencies, whose entries are therefore known.
         for bar in &self.bars {
             let id = &bar.step.id;
             match bar.span {
                 StepSpan::Running { .. } => {
-                    behind.insert(id, BTreeSet::from([id]));
+                    blocked_by.insert(id, BTreeSet::from([id]));
                 }
                 StepSpan::Waiting => {
-                    let for_whom: BTreeSet<&StepId> =
-                        bar.step.needs.iter().filter_map(|id| behind.get(id)).flatten().copied().collect();
-                    for running in &for_whom {
+                    let blockers: BTreeSet<&StepId> =
+                        bar.step.needs.iter().filter_map(|id| blocked_by.get(id)).flatten().copied().collect();
+                    for running in &blockers {
                         *waiting.entry(running).or_default() += 1;
                     }
-                    behind.insert(id, for_whom);
+                    blocked_by.insert(id, blockers);
                 }
                 StepSpan::Done { .. } | StepSpan::Failed { .. } | StepSpan::Skipped(_) => {}
             }
         }
-        let most = waiting.values().copied().max()?;
-        let candidates = self.bars.iter().filter(|bar| waiting.get(&bar.step.id) == Some(&most));
-        let longest = first_of_the_greatest(candidates, |bar| bar.span.elapsed(now).unwrap_or(0.0))?;
-        Some(Bottleneck { step: longest.step.id.clone(), waiting: most })
+        let max = waiting.values().copied().max()?;
+        let candidates = self.bars.iter().filter(|bar| waiting.get(&bar.step.id) == Some(&max));
+        let longest = first_max(candidates, |bar| bar.span.elapsed(now).unwrap_or(0.0))?;
+        Some(Bottleneck { step: longest.step.id.clone(), waiting: max })
     }
 
-    /// The steps that a step needs and that are not over, if it waits.
+    /// The unfinished dependencies of a waiting step.
     pub fn waits_for(&self, id: &StepId) -> Vec<StepId> {
         let Some(bar) = self.bar(id).filter(|bar| bar.span == StepSpan::Waiting) else { return Vec::new() };
         let open = |id: &&StepId| self.bar(id).is_some_and(|needed| !needed.span.is_over());
         bar.step.needs.iter().filter(open).cloned().collect()
     }
 
-    /// When each step that has begun or was skipped ended, or would if it ended now.
+    /// The end of each started or skipped step; `now` for running ones.
     fn ends(&self, now: f64) -> BTreeMap<&StepId, f64> {
         let mut ends: BTreeMap<&StepId, f64> = BTreeMap::new();
         for bar in &self.bars {
@@ -79,7 +78,7 @@ impl Waterfall {
                 StepSpan::Waiting => continue,
                 StepSpan::Running { from } => now.max(from),
                 StepSpan::Done { to, .. } | StepSpan::Failed { to, .. } => to,
-                // It took no time: it was over when all that it needs was.
+                // It took no time: it ended with its last dependency.
                 StepSpan::Skipped(_) => {
                     bar.step.needs.iter().filter_map(|id| ends.get(id)).copied().fold(f64::NEG_INFINITY, f64::max)
                 }
@@ -92,13 +91,13 @@ impl Waterfall {
     fn last(&self, now: f64) -> Option<&WaterfallBar> {
         let running = self.bars.iter().filter(|bar| bar.span.is_running());
         let over = self.bars.iter().filter(|bar| bar.span.to().is_some());
-        first_of_the_greatest(running, |bar| bar.span.elapsed(now).unwrap_or(0.0))
-            .or_else(|| first_of_the_greatest(over, |bar| bar.span.to().unwrap_or(0.0)))
+        first_max(running, |bar| bar.span.elapsed(now).unwrap_or(0.0))
+            .or_else(|| first_max(over, |bar| bar.span.to().unwrap_or(0.0)))
     }
 }
 
-/// The greatest, and of several the first, so that what is marked does not jump.
-fn first_of_the_greatest<T>(items: impl IntoIterator<Item = T>, measure: impl Fn(&T) -> f64) -> Option<T> {
+/// The item with the greatest measure, the first of several, so that the marked item is stable.
+fn first_max<T>(items: impl IntoIterator<Item = T>, measure: impl Fn(&T) -> f64) -> Option<T> {
     items.into_iter().reduce(|best, item| if measure(&item) > measure(&best) { item } else { best })
 }
 
@@ -109,17 +108,17 @@ mod tests {
     use super::*;
     use crate::event::{Action, EventKind, SkipReason};
     use crate::plan::Plan;
-    use crate::timing::scripted::{self, told};
+    use crate::timing::scripted::{self, step_event};
 
-    fn fold(plan: &Plan, told: Vec<(f64, EventKind)>) -> Waterfall {
-        Waterfall::fold(&scripted::run("1", 0, Action::Deploy, plan, told)).expect("the run is told from its start")
+    fn fold(plan: &Plan, events: Vec<(f64, EventKind)>) -> Waterfall {
+        Waterfall::fold(&scripted::run("1", 0, Action::Deploy, plan, events)).expect("the events start with the run")
     }
 
     fn names(path: &[StepId]) -> Vec<&str> {
         path.iter().map(StepId::as_str).collect()
     }
 
-    fn house() -> Plan {
+    fn sample_plan() -> Plan {
         scripted::plan(&[
             ("role", &[]),
             ("project", &["role"]),
@@ -131,22 +130,22 @@ mod tests {
     }
 
     #[test]
-    fn the_path_goes_back_through_what_ended_last() {
+    fn path_follows_last_finished_dependencies() {
         let done = fold(
-            &house(),
+            &sample_plan(),
             vec![
-                (0.0, told::started("role")),
-                (0.0, told::started("bucket")),
-                (1.0, told::finished("role", 1.0)),
-                (1.0, told::started("project")),
-                (2.0, told::finished("project", 1.0)),
-                (2.0, told::started("build")),
-                (3.0, told::finished("build", 1.0)),
-                (9.0, told::finished("bucket", 9.0)),
-                (9.0, told::started("function")),
-                (9.5, told::finished("function", 0.5)),
-                (9.5, told::started("notification")),
-                (9.75, told::finished("notification", 0.25)),
+                (0.0, step_event::started("role")),
+                (0.0, step_event::started("bucket")),
+                (1.0, step_event::finished("role", 1.0)),
+                (1.0, step_event::started("project")),
+                (2.0, step_event::finished("project", 1.0)),
+                (2.0, step_event::started("build")),
+                (3.0, step_event::finished("build", 1.0)),
+                (9.0, step_event::finished("bucket", 9.0)),
+                (9.0, step_event::started("function")),
+                (9.5, step_event::finished("function", 0.5)),
+                (9.5, step_event::started("notification")),
+                (9.75, step_event::finished("notification", 0.25)),
             ],
         );
         assert_eq!(names(&done.critical_path(9.75)), ["bucket", "function", "notification"]);
@@ -154,111 +153,111 @@ mod tests {
     }
 
     #[test]
-    fn while_a_run_goes_on_the_path_ends_with_what_has_run_longest() {
+    fn path_of_current_run_ends_with_longest_running_step() {
         let running = vec![
-            (0.0, told::started("role")),
-            (1.0, told::finished("role", 1.0)),
-            (1.0, told::started("project")),
-            (1.5, told::finished("project", 0.5)),
-            (2.0, told::started("build")),
-            (4.0, told::started("bucket")),
+            (0.0, step_event::started("role")),
+            (1.0, step_event::finished("role", 1.0)),
+            (1.0, step_event::started("project")),
+            (1.5, step_event::finished("project", 0.5)),
+            (2.0, step_event::started("build")),
+            (4.0, step_event::started("bucket")),
         ];
-        assert_eq!(names(&fold(&house(), running).critical_path(5.0)), ["role", "project", "build"]);
-        assert_eq!(fold(&house(), Vec::new()).critical_path(5.0), []);
+        assert_eq!(names(&fold(&sample_plan(), running).critical_path(5.0)), ["role", "project", "build"]);
+        assert_eq!(fold(&sample_plan(), Vec::new()).critical_path(5.0), []);
     }
 
     #[test]
-    fn a_step_that_had_nothing_to_do_links_the_path_and_is_not_part_of_it() {
+    fn already_done_step_links_path_without_being_part_of_it() {
         let run = fold(
-            &house(),
+            &sample_plan(),
             vec![
-                (0.0, told::started("role")),
-                (1.0, told::finished("role", 1.0)),
-                (1.0, told::skipped("project", SkipReason::AlreadyDone)),
-                (1.0, told::started("build")),
-                (3.0, told::failed("build", 2.0)),
-                (3.0, told::skipped("bucket", SkipReason::Failed)),
-                (3.0, told::skipped("function", SkipReason::Failed)),
+                (0.0, step_event::started("role")),
+                (1.0, step_event::finished("role", 1.0)),
+                (1.0, step_event::skipped("project", SkipReason::AlreadyDone)),
+                (1.0, step_event::started("build")),
+                (3.0, step_event::failed("build", 2.0)),
+                (3.0, step_event::skipped("bucket", SkipReason::Failed)),
+                (3.0, step_event::skipped("function", SkipReason::Failed)),
             ],
         );
         assert_eq!(names(&run.critical_path(3.0)), ["role", "build"]);
     }
 
     #[test]
-    fn the_bottleneck_is_what_most_steps_wait_for_and_not_what_runs_longest() {
-        let mut told = vec![
-            (0.0, told::started("bucket")),
-            (0.5, told::skipped("role", SkipReason::AlreadyDone)),
-            (2.0, told::started("project")),
+    fn bottleneck_has_most_waiting_dependents() {
+        let mut events = vec![
+            (0.0, step_event::started("bucket")),
+            (0.5, step_event::skipped("role", SkipReason::AlreadyDone)),
+            (2.0, step_event::started("project")),
         ];
         let step = |id: &str, waiting| Some(Bottleneck { step: id.into(), waiting });
-        let run = fold(&house(), told.clone());
+        let run = fold(&sample_plan(), events.clone());
         assert_eq!(run.bottleneck(5.0), step("project", 3));
         assert_eq!(run.waits_for(&"build".into()), ["project".into()]);
         assert_eq!(run.waits_for(&"function".into()), ["build".into(), "bucket".into()]);
         assert_eq!(run.waits_for(&"project".into()), []);
-        told.push((4.0, told::finished("project", 2.0)));
-        told.push((4.0, told::started("build")));
-        // Two wait for both; the bucket has run longer.
-        assert_eq!(fold(&house(), told).bottleneck(5.0), step("bucket", 2));
+        events.push((4.0, step_event::finished("project", 2.0)));
+        events.push((4.0, step_event::started("build")));
+        // Both have two waiting dependents; the bucket has run longer.
+        assert_eq!(fold(&sample_plan(), events).bottleneck(5.0), step("bucket", 2));
     }
 
     #[test]
-    fn of_equals_the_first_in_the_plan_is_marked() {
+    fn first_of_equals_in_plan_order_is_marked() {
         let plan = scripted::plan(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])]);
-        let mut told = vec![(0.0, told::started("a")), (0.0, told::started("b"))];
-        let both = fold(&plan, told.clone());
+        let mut events = vec![(0.0, step_event::started("a")), (0.0, step_event::started("b"))];
+        let both = fold(&plan, events.clone());
         assert_eq!(names(&both.critical_path(1.0)), ["a"]);
         assert_eq!(both.bottleneck(1.0), Some(Bottleneck { step: "a".into(), waiting: 1 }));
-        told.extend(["a", "b"].map(|id| (2.0, told::finished(id, 2.0))));
-        told.push((2.0, told::started("c")));
-        assert_eq!(names(&fold(&plan, told).critical_path(3.0)), ["a", "c"]);
+        events.extend(["a", "b"].map(|id| (2.0, step_event::finished(id, 2.0))));
+        events.push((2.0, step_event::started("c")));
+        assert_eq!(names(&fold(&plan, events).critical_path(3.0)), ["a", "c"]);
     }
 
     proptest! {
         #[test]
-        fn with_room_for_all_the_path_is_as_long_as_the_run(mut script in scripted::script()) {
+        fn path_is_as_long_as_run_at_unlimited_parallelism(mut script in scripted::scripted_run()) {
             script.parallelism = script.plan.steps().len();
-            let run = Waterfall::fold(&script.events("1", 0)).expect("the run is told from its start");
+            let run = Waterfall::fold(&script.events("1", 0)).expect("the events start with the run");
             let path = run.critical_path(0.0);
-            let took = |id: &StepId| run.bar(id).and_then(|bar| bar.span.elapsed(0.0)).expect("it ran");
+            let took = |id: &StepId| run.bar(id).and_then(|bar| bar.span.elapsed(0.0)).expect("the step ran");
             prop_assert_eq!(path.iter().map(took).sum::<f64>(), run.length(0.0));
         }
 
         #[test]
-        fn at_any_moment_each_step_of_the_path_needs_the_one_before(script in scripted::script(), cut in 0usize..30) {
+        fn each_step_of_path_depends_on_previous_one(script in scripted::scripted_run(), cut in 0usize..30) {
             let events = script.events("1", 0);
             let events = &events[..=cut.min(events.len() - 1)];
-            let run = Waterfall::fold(events).expect("the run is told from its start");
+            let run = Waterfall::fold(events).expect("the events start with the run");
             let now = run.seconds_at(events[events.len() - 1].at);
             let path = run.critical_path(now);
             let first = path.first().and_then(|id| run.bar(id));
             prop_assert!(first.is_none_or(|bar| bar.step.needs.is_empty()), "{path:?} does not reach the start");
             for pair in path.windows(2) {
-                let step = &run.bar(&pair[1]).expect("it is in the plan").step;
+                let step = &run.bar(&pair[1]).expect("the step is in the plan").step;
                 prop_assert!(step.needs.contains(&pair[0]), "{path:?}");
             }
             prop_assert_eq!(path.is_empty(), run.bars.iter().all(|bar| bar.span == StepSpan::Waiting));
         }
 
         #[test]
-        fn no_running_step_holds_more_than_the_bottleneck(script in scripted::script(), cut in 0usize..30) {
+        fn no_running_step_blocks_more_than_bottleneck(script in scripted::scripted_run(), cut in 0usize..30) {
             fn needs(run: &Waterfall, id: &StepId, other: &StepId) -> bool {
-                let step = &run.bar(id).expect("it is in the plan").step;
+                let step = &run.bar(id).expect("the step is in the plan").step;
                 step.needs.iter().any(|needed| needed == other || needs(run, needed, other))
             }
             let events = script.events("1", 0);
             let events = &events[..=cut.min(events.len() - 1)];
-            let run = Waterfall::fold(events).expect("the run is told from its start");
+            let run = Waterfall::fold(events).expect("the events start with the run");
             let waiting: Vec<&WaterfallBar> = run.bars.iter().filter(|bar| bar.span == StepSpan::Waiting).collect();
-            let held = |by: &StepId| waiting.iter().filter(|bar| needs(&run, &bar.step.id, by)).count();
+            let blocked = |by: &StepId| waiting.iter().filter(|bar| needs(&run, &bar.step.id, by)).count();
             let running = run.bars.iter().filter(|bar| bar.span.is_running());
-            let most = running.map(|bar| held(&bar.step.id)).max().filter(|most| *most > 0);
+            let max = running.map(|bar| blocked(&bar.step.id)).max().filter(|count| *count > 0);
             let found = run.bottleneck(run.seconds_at(events[events.len() - 1].at));
-            prop_assert_eq!(found.as_ref().map(|found| found.waiting), most);
+            prop_assert_eq!(found.as_ref().map(|found| found.waiting), max);
             if let Some(found) = found {
                 prop_assert!(run.bar(&found.step).is_some_and(|bar| bar.span.is_running()));
-                prop_assert_eq!(held(&found.step), found.waiting);
+                prop_assert_eq!(blocked(&found.step), found.waiting);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What earlier runs took.
+//! The durations of earlier runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,55 +8,55 @@ use super::statistics::median;
 use crate::event::{Action, Event, EventKind, Outcome, RunId, RunStarted, StrategyKind};
 use crate::plan::StepId;
 
-/// How many earlier times of each step are kept: the latest.
+/// The number of latest durations kept for each step.
 const STEPS_KEPT: usize = 20;
 
-/// How many earlier runs are kept: the latest.
+/// The number of latest runs kept.
 const RUNS_KEPT: usize = 50;
 
-/// Which runs can be compared: those that do the same, in the same way, in the same cloud, at the same pace.
+/// The key of comparable runs: same action, strategy, cloud and pace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunKey {
-    /// What they do.
+    /// The action.
     pub action: Action,
-    /// By which of the three ways.
+    /// The strategy.
     pub strategy: StrategyKind,
-    /// In which cloud, as it is called on the screen.
+    /// The cloud's display name.
     pub cloud: String,
-    /// At whose pace, where that is not the cloud's own.
+    /// The pace of a sandbox with AWS latency.
     pub pace: Option<String>,
 }
 
-/// What earlier runs took: a fold over the events of all runs, in any order of runs, of which several may be told at once.
+/// The durations of earlier runs: a fold over the events of all runs, which may be interleaved in any order.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct History {
-    steps: BTreeMap<RunKey, BTreeMap<StepId, Vec<Measured>>>,
+    steps: BTreeMap<RunKey, BTreeMap<StepId, Vec<StepDuration>>>,
     runs: BTreeMap<RunKey, Vec<PastRun>>,
     open: BTreeMap<RunId, OpenRun>,
 }
 
-/// How long a step took once.
+/// The duration of a step in one run.
 #[derive(Clone, Debug, PartialEq)]
-struct Measured {
+struct StepDuration {
     at: DateTime<Utc>,
     run: RunId,
     seconds: f64,
 }
 
-/// A run of which the end has not been told.
+/// A run without its last event.
 #[derive(Clone, Debug, PartialEq)]
 struct OpenRun {
     key: RunKey,
     started: DateTime<Utc>,
-    /// The steps that have not been done.
+    /// The steps that have not succeeded.
     undone: BTreeSet<StepId>,
-    /// Whether any step did something.
+    /// Whether any step made changes.
     worked: bool,
-    /// The steps that run.
+    /// The running steps.
     running: BTreeSet<StepId>,
-    /// Since when none has run.
+    /// The start of the current idle time.
     idle_since: Option<DateTime<Utc>>,
-    /// How long none ran, in seconds, between the first step and the last.
+    /// The idle seconds between the first and the last step.
     idle: f64,
 }
 
@@ -73,64 +73,63 @@ impl OpenRun {
         }
     }
 
-    fn step_begins(&mut self, step: &StepId, at: DateTime<Utc>) {
+    fn start_step(&mut self, step: &StepId, at: DateTime<Utc>) {
         if let Some(since) = self.idle_since.take() {
             self.idle += (at - since).as_seconds_f64().max(0.0);
         }
         self.running.insert(step.clone());
     }
 
-    fn step_ends(&mut self, step: &StepId, at: DateTime<Utc>) {
+    fn end_step(&mut self, step: &StepId, at: DateTime<Utc>) {
         if self.running.remove(step) && self.running.is_empty() {
             self.idle_since = Some(at);
         }
     }
 
-    /// Whether the run stood still for so long that its user must have held it, step by step: its time is then theirs. The
-    /// engine itself starts what can start at once.
-    fn was_held(&self, seconds: f64) -> bool {
+    /// Whether the run was idle for so long that the user must have paused it in step-by-step mode, which makes its duration
+    /// meaningless. The engine itself starts ready steps at once.
+    fn was_paused(&self, seconds: f64) -> bool {
         self.idle > 0.5 && self.idle > seconds * 0.05
     }
 }
 
-/// A run that ended.
+/// A finished run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PastRun {
     /// Its id.
     pub id: RunId,
-    /// When it began.
+    /// Its start time.
     pub started: DateTime<Utc>,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// How long it took.
+    /// Its duration in seconds.
     pub seconds: f64,
-    /// Whether every one of its steps was done, and without its user holding it: only such runs say how long a run takes.
+    /// Whether all its steps succeeded without pauses; only the durations of such runs are comparable.
     pub complete: bool,
 }
 
-/// Figures of earlier runs.
+/// Statistics of earlier runs.
 ///
-/// Runs in which no step did anything, because everything was there or gone already, are not counted at all. The times are
-/// those of complete runs alone: a run that found a part done, failed or was cancelled is shorter than the work that it
-/// stands for, and one that was held step by step is longer.
+/// Runs without any changes are not counted. Durations are those of complete runs: partial, failed and cancelled runs are
+/// too short, and paused ones too long.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct RunStatistics {
-    /// How many runs there were; of very many only the latest are known.
+    /// The number of known runs, limited to the latest.
     pub runs: usize,
-    /// How many of them succeeded.
+    /// The number of succeeded runs.
     pub succeeded: usize,
-    /// The median time of complete runs.
+    /// The median duration of complete runs.
     pub median: Option<f64>,
-    /// The shortest time of a complete run.
+    /// The shortest duration of a complete run.
     pub fastest: Option<f64>,
-    /// The longest time of a complete run.
+    /// The longest duration of a complete run.
     pub slowest: Option<f64>,
     /// The runs, latest first.
     pub last: Vec<PastRun>,
 }
 
 impl RunKey {
-    /// With which runs a run can be compared.
+    /// The key of a run.
     pub fn of(started: &RunStarted) -> Self {
         Self {
             action: started.action,
@@ -142,7 +141,7 @@ impl RunKey {
 }
 
 impl History {
-    /// Takes in one more event.
+    /// Applies one more event.
     pub fn apply(&mut self, event: &Event) {
         match &event.kind {
             EventKind::RunStarted(started) => {
@@ -152,26 +151,26 @@ impl History {
                 let Some(run) = self.open.get_mut(&event.run) else { return };
                 run.undone.remove(step);
                 run.worked = true;
-                run.step_ends(step, event.at);
-                let measured = Measured { at: event.at, run: event.run.clone(), seconds: seconds.max(0.0) };
-                let of_all = self.steps.entry(run.key.clone()).or_default();
-                let earlier = of_all.entry(step.clone()).or_default();
+                run.end_step(step, event.at);
+                let measured = StepDuration { at: event.at, run: event.run.clone(), seconds: seconds.max(0.0) };
+                let durations = self.steps.entry(run.key.clone()).or_default();
+                let earlier = durations.entry(step.clone()).or_default();
                 keep_latest(earlier, measured, STEPS_KEPT, |measured| (measured.at, &measured.run));
             }
             EventKind::StepFailed { step, .. } => {
                 if let Some(run) = self.open.get_mut(&event.run) {
                     run.worked = true;
-                    run.step_ends(step, event.at);
+                    run.end_step(step, event.at);
                 }
             }
             EventKind::StepStarted { step } => {
                 if let Some(run) = self.open.get_mut(&event.run) {
-                    run.step_begins(step, event.at);
+                    run.start_step(step, event.at);
                 }
             }
             EventKind::StepSkipped { step, .. } => {
                 if let Some(run) = self.open.get_mut(&event.run) {
-                    run.step_ends(step, event.at);
+                    run.end_step(step, event.at);
                 }
             }
             EventKind::RunFinished { outcome, seconds } => {
@@ -181,7 +180,7 @@ impl History {
                     started: run.started,
                     outcome: *outcome,
                     seconds: seconds.max(0.0),
-                    complete: run.undone.is_empty() && !run.was_held(*seconds),
+                    complete: run.undone.is_empty() && !run.was_paused(*seconds),
                 };
                 keep_latest(self.runs.entry(run.key).or_default(), past, RUNS_KEPT, |past| (past.started, &past.id));
             }
@@ -198,17 +197,17 @@ impl History {
         }
     }
 
-    /// The kinds of runs of which there are figures.
+    /// The keys of all known runs.
     pub fn keys(&self) -> impl Iterator<Item = &RunKey> {
         self.runs.keys()
     }
 
-    /// The median of what a step took when it was done.
+    /// The median duration of a step.
     pub fn step_median(&self, key: &RunKey, step: &StepId) -> Option<f64> {
         median(self.measured(key, step).iter().map(|measured| measured.seconds))
     }
 
-    /// The figures of the runs that can be compared.
+    /// The statistics of comparable runs.
     pub fn statistics(&self, key: &RunKey) -> RunStatistics {
         let runs = self.runs.get(key).map(Vec::as_slice).unwrap_or_default();
         let complete = || runs.iter().filter(|run| run.complete).map(|run| run.seconds);
@@ -222,22 +221,22 @@ impl History {
         }
     }
 
-    /// How many times of a step are known.
-    pub(super) fn times_known(&self, key: &RunKey, step: &StepId) -> usize {
+    /// The number of known durations of a step.
+    pub(super) fn known_durations(&self, key: &RunKey, step: &StepId) -> usize {
         self.measured(key, step).len()
     }
 
-    fn measured(&self, key: &RunKey, step: &StepId) -> &[Measured] {
+    fn measured(&self, key: &RunKey, step: &StepId) -> &[StepDuration] {
         self.steps.get(key).and_then(|steps| steps.get(step)).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
-/// Adds an item to those kept, which are in the order of `by`, and lets go of the earliest if they are too many: what is kept
-/// does not depend on the order in which they came.
-fn keep_latest<T>(kept: &mut Vec<T>, item: T, most: usize, by: impl Fn(&T) -> (DateTime<Utc>, &RunId)) {
-    let place = kept.partition_point(|other| by(other) <= by(&item));
-    kept.insert(place, item);
-    if kept.len() > most {
+/// Inserts an item in the order of `by` and removes the earliest above the limit, so that the result is independent of the
+/// order of insertion.
+fn keep_latest<T>(kept: &mut Vec<T>, item: T, limit: usize, by: impl Fn(&T) -> (DateTime<Utc>, &RunId)) {
+    let position = kept.partition_point(|other| by(other) <= by(&item));
+    kept.insert(position, item);
+    if kept.len() > limit {
         kept.remove(0);
     }
 }
@@ -248,31 +247,31 @@ mod tests {
 
     use super::*;
     use crate::event::SkipReason;
-    use crate::timing::scripted::{complete, end, history, key, pair, plan, run, told};
+    use crate::timing::scripted::{complete, end, history, key, pair, plan, run, step_event};
 
     #[test]
-    fn a_run_that_was_held_between_its_steps_says_nothing_about_how_long_a_run_takes() {
+    fn paused_run_has_no_comparable_duration() {
         let plan = plan(&[("first", &[]), ("second", &["first"])]);
         let steps = |pause: f64| {
-            let told = vec![
-                (0.0, told::started("first")),
-                (1.0, told::finished("first", 1.0)),
-                (1.0 + pause, told::started("second")),
-                (3.0 + pause, told::finished("second", 2.0)),
+            let events = vec![
+                (0.0, step_event::started("first")),
+                (1.0, step_event::finished("first", 1.0)),
+                (1.0 + pause, step_event::started("second")),
+                (3.0 + pause, step_event::finished("second", 2.0)),
                 (3.0 + pause, end(Outcome::Succeeded, 3.0 + pause)),
             ];
-            run("1", 100, Action::Deploy, &plan, told)
+            run("1", 100, Action::Deploy, &plan, events)
         };
         let statistics = |pause| history(&steps(pause)).statistics(&key(Action::Deploy));
         assert_eq!(statistics(0.01).median, Some(3.01));
         assert_eq!(statistics(30.0).median, None);
         assert_eq!((statistics(30.0).runs, statistics(30.0).succeeded), (1, 1));
-        let held = history(&steps(30.0));
-        assert_eq!(held.step_median(&key(Action::Deploy), &"second".into()), Some(2.0), "its steps are known");
+        let paused = history(&steps(30.0));
+        assert_eq!(paused.step_median(&key(Action::Deploy), &"second".into()), Some(2.0), "its steps have durations");
     }
 
     #[test]
-    fn runs_at_another_pace_are_no_measure() {
+    fn runs_at_different_pace_are_separate() {
         let mut slow = complete("1", 100, 80.0);
         for event in &mut slow {
             if let EventKind::RunStarted(started) = &mut event.kind {
@@ -286,14 +285,14 @@ mod tests {
     }
 
     #[test]
-    fn only_complete_runs_say_how_long_a_run_takes() {
-        let already = |step| told::skipped(step, SkipReason::AlreadyDone);
+    fn statistics_use_complete_runs_only() {
+        let already = |step| step_event::skipped(step, SkipReason::AlreadyDone);
         let mut events = complete("1", 100, 8.0);
         events.extend(complete("2", 200, 4.0));
         events.extend(pair("3", 300, already("first"), already("second"), Outcome::Succeeded, 0.1));
-        events.extend(pair("4", 400, already("first"), told::finished("second", 1.0), Outcome::Succeeded, 1.0));
-        let cancelled = told::skipped("second", SkipReason::Failed);
-        events.extend(pair("5", 500, told::failed("first", 0.5), cancelled, Outcome::Failed, 0.5));
+        events.extend(pair("4", 400, already("first"), step_event::finished("second", 1.0), Outcome::Succeeded, 1.0));
+        let cancelled = step_event::skipped("second", SkipReason::Failed);
+        events.extend(pair("5", 500, step_event::failed("first", 0.5), cancelled, Outcome::Failed, 0.5));
         let known = history(&events);
         let statistics = known.statistics(&key(Action::Deploy));
         assert_eq!((statistics.runs, statistics.succeeded), (4, 3));
@@ -307,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_whose_process_died_gives_the_times_of_its_steps_and_is_no_past_run() {
+    fn unfinished_run_contributes_step_durations_only() {
         let events = complete("1", 100, 8.0);
         let known = history(&events[..2]);
         assert_eq!(known.step_median(&key(Action::Deploy), &"first".into()), Some(2.0));
@@ -315,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_ago_is_forgotten() {
+    fn oldest_runs_are_dropped() {
         let count = 60;
         let events: Vec<Event> =
             (0..count).flat_map(|n| complete(&format!("{n:04}"), 100 * (n + 1), f64::from(n as u8))).collect();
@@ -328,7 +327,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn runs_are_known_alike_in_whichever_order_they_are_told(
+        fn history_is_independent_of_event_order(
             lengths in proptest::collection::vec((1u32..100, 0i64..40), 1..60),
             turns in proptest::collection::vec(0usize..60, 0..200),
         ) {

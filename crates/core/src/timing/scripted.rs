@@ -1,4 +1,4 @@
-//! Runs for tests: told by hand, or played by rules that are simple enough to be believed.
+//! Test runs: written by hand, or simulated by simple rules.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use crate::names::{DeploymentName, Names, Suffix};
 use crate::plan::{Plan, Step, StepId};
 use crate::timing::{History, RunKey};
 
-/// What is told of steps.
-pub(super) mod told {
+/// Events of steps.
+pub(super) mod step_event {
     use crate::event::{EventKind, Failure, SkipReason};
 
     pub(in crate::timing) fn started(step: &str) -> EventKind {
@@ -35,15 +35,15 @@ pub(super) mod told {
     }
 }
 
-/// A plan of steps with what each needs.
+/// A plan of steps with their dependencies.
 pub(super) fn plan(steps: &[(&str, &[&str])]) -> Plan {
     let steps = steps.iter().map(|(id, needs)| Step::new(id, *id, "").needs(needs));
-    Plan::new(steps.collect()).expect("a good plan")
+    Plan::new(steps.collect()).expect("a valid plan")
 }
 
-/// A run that began so many seconds after 1970 and of which this was told, so many seconds after its start.
-pub(super) fn run(id: &str, began: i64, action: Action, plan: &Plan, told: Vec<(f64, EventKind)>) -> Vec<Event> {
-    let name = DeploymentName::new("demo").expect("a legal name");
+/// The events of a run that started `began` seconds after 1970, each with its seconds since the start.
+pub(super) fn run(id: &str, began: i64, action: Action, plan: &Plan, events: Vec<(f64, EventKind)>) -> Vec<Event> {
+    let name = DeploymentName::new("demo").expect("a valid name");
     let started = RunStarted {
         action,
         deployment: "demo".into(),
@@ -57,7 +57,7 @@ pub(super) fn run(id: &str, began: i64, action: Action, plan: &Plan, told: Vec<(
     };
     let began: DateTime<Utc> = DateTime::from_timestamp(began, 0).expect("a time");
     let first = (0.0, EventKind::RunStarted(Box::new(started)));
-    let all = std::iter::once(first).chain(told).enumerate();
+    let all = std::iter::once(first).chain(events).enumerate();
     all.map(|(seq, (seconds, kind))| {
         let at = began + TimeDelta::milliseconds((seconds * 1000.0).round() as i64);
         Event { v: VERSION, run: RunId::from_file_stem(id), seq: seq as u64, at, kind }
@@ -65,65 +65,65 @@ pub(super) fn run(id: &str, began: i64, action: Action, plan: &Plan, told: Vec<(
     .collect()
 }
 
-/// A plan, how long each of its steps takes, and how many may run side by side.
+/// A plan, the duration of each step, and the parallelism.
 #[derive(Clone, Debug)]
-pub(super) struct Script {
+pub(super) struct ScriptedRun {
     pub(super) plan: Plan,
-    /// In the plan's order; eighths of a second, so that sums are exact.
+    /// In plan order; eighths of a second, so that sums are exact.
     pub(super) seconds: Vec<f64>,
     pub(super) parallelism: usize,
 }
 
 /// Any plan of up to ten steps.
-pub(super) fn script() -> impl Strategy<Value = Script> {
+pub(super) fn scripted_run() -> impl Strategy<Value = ScriptedRun> {
     let edges = proptest::collection::vec((0usize..10, 0usize..10), 0..25);
     let eighths = proptest::collection::vec(1u32..400, 1..10);
     (edges, eighths, 1usize..6).prop_map(|(edges, eighths, parallelism)| {
         let steps = (0..eighths.len()).map(|n| {
-            // From smaller to larger numbers only: no circles.
+            // Edges from smaller to larger numbers only: acyclic.
             let needs: BTreeSet<String> =
                 edges.iter().filter(|(a, b)| *b == n && a < b).map(|(a, _)| format!("s{a}")).collect();
             let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
             Step::new(&format!("s{n}"), format!("Step {n}"), "").needs(&needs)
         });
         let plan = Plan::new(steps.collect()).expect("an acyclic graph is a plan");
-        Script { plan, seconds: eighths.into_iter().map(|n| f64::from(n) / 8.0).collect(), parallelism }
+        ScriptedRun { plan, seconds: eighths.into_iter().map(|n| f64::from(n) / 8.0).collect(), parallelism }
     })
 }
 
-impl Script {
-    /// What the engine tells when it runs this.
+impl ScriptedRun {
+    /// The events that the engine emits for this run.
     pub(super) fn events(&self, id: &str, began: i64) -> Vec<Event> {
         let steps = self.plan.steps();
-        let mut told = Vec::new();
+        let mut emitted = Vec::new();
         let mut now = 0.0;
-        let (mut begun, mut done) = (BTreeSet::new(), BTreeSet::<&StepId>::new());
+        let (mut started, mut done) = (BTreeSet::new(), BTreeSet::<&StepId>::new());
         let mut running: Vec<(f64, usize)> = Vec::new();
         while done.len() < steps.len() {
             while running.len() < self.parallelism {
-                let ready = |n: &usize| !begun.contains(n) && steps[*n].needs.iter().all(|id| done.contains(id));
+                let ready = |n: &usize| !started.contains(n) && steps[*n].needs.iter().all(|id| done.contains(id));
                 let Some(n) = (0..steps.len()).find(ready) else { break };
-                begun.insert(n);
+                started.insert(n);
                 running.push((now + self.seconds[n], n));
-                told.push((now, told::started(steps[n].id.as_str())));
+                emitted.push((now, step_event::started(steps[n].id.as_str())));
             }
             running.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             let (end, n) = running.remove(0);
             now = end;
             done.insert(&steps[n].id);
-            told.push((now, told::finished(steps[n].id.as_str(), self.seconds[n])));
+            emitted.push((now, step_event::finished(steps[n].id.as_str(), self.seconds[n])));
         }
-        told.push((now, EventKind::RunFinished { outcome: Outcome::Succeeded, seconds: now }));
-        run(id, began, Action::Deploy, &self.plan, told)
+        emitted.push((now, EventKind::RunFinished { outcome: Outcome::Succeeded, seconds: now }));
+        run(id, began, Action::Deploy, &self.plan, emitted)
     }
 }
 
-/// What can be compared with the runs here.
+/// The key of the runs in this module.
 pub(super) fn key(action: Action) -> RunKey {
     RunKey { action, strategy: StrategyKind::Sdk, cloud: "sandbox".into(), pace: None }
 }
 
-/// What these events tell of earlier runs.
+/// The history of these events.
 pub(super) fn history<'a>(events: impl IntoIterator<Item = &'a Event>) -> History {
     let mut history = History::default();
     for event in events {
@@ -132,12 +132,12 @@ pub(super) fn history<'a>(events: impl IntoIterator<Item = &'a Event>) -> Histor
     history
 }
 
-/// The run ends.
+/// The last event of a run.
 pub(super) fn end(outcome: Outcome, seconds: f64) -> EventKind {
     EventKind::RunFinished { outcome, seconds }
 }
 
-/// A deployment of two steps, `first` and then `second`, of which this became.
+/// A deployment of two steps, `first` and then `second`, with these results.
 pub(super) fn pair(
     id: &str,
     began: i64,
@@ -147,12 +147,12 @@ pub(super) fn pair(
     seconds: f64,
 ) -> Vec<Event> {
     let both = plan(&[("first", &[]), ("second", &["first"])]);
-    let told = vec![(1.0, first), (2.0, second), (2.0, end(outcome, seconds))];
-    run(id, began, Action::Deploy, &both, told)
+    let events = vec![(1.0, first), (2.0, second), (2.0, end(outcome, seconds))];
+    run(id, began, Action::Deploy, &both, events)
 }
 
-/// A deployment in which both steps were done, the second in so many seconds and the first in a quarter of them.
+/// A successful deployment of two steps, the second in `seconds` and the first in a quarter of that.
 pub(super) fn complete(id: &str, began: i64, seconds: f64) -> Vec<Event> {
-    let (first, second) = (told::finished("first", seconds / 4.0), told::finished("second", seconds));
+    let (first, second) = (step_event::finished("first", seconds / 4.0), step_event::finished("second", seconds));
     pair(id, began, first, second, Outcome::Succeeded, seconds)
 }

@@ -1,6 +1,6 @@
-//! Figures over several measurements.
+//! Statistics of measurements.
 
-/// The middle one of some measurements, or the mean of the two middle ones; none of nothing.
+/// The median of measurements: the middle one, or the mean of the two middle ones; `None` if there are none.
 pub fn median(measurements: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut sorted: Vec<f64> = measurements.into_iter().collect();
     sorted.sort_by(f64::total_cmp);
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_does_not_follow_an_outlier() {
+    fn median_is_robust_to_outlier() {
         assert_eq!(median([]), None);
         assert_eq!(median([3.0]), Some(3.0));
         assert_eq!(median([900.0, 1.0, 2.0]), Some(2.0));

@@ -1,52 +1,52 @@
-//! How long each image of a trial took to each of its stages.
+//! The times of a test upload's images.
 
 use crate::event::{Event, EventKind, TestUploadStage};
 
-/// The images of a trial, in the order in which they were first heard of.
+/// The times of a test upload's images, in order of their first event.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct TestUploadTiming {
     /// The images.
     pub images: Vec<ImageTiming>,
 }
 
-/// One image's way. Times are seconds since its upload began.
+/// The times of one image, in seconds since the start of its upload.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ImageTiming {
-    /// The image, as the user named it.
+    /// The image's path, as given by the user.
     pub image: String,
     /// When it was in the source bucket.
     pub uploaded: Option<f64>,
-    /// When the function began to work on it.
+    /// When the function started processing it.
     pub invoked: Option<f64>,
     /// When its thumbnail was in the destination bucket.
     pub thumbnail: Option<f64>,
-    /// When its thumbnail was in a file.
+    /// When its thumbnail was saved in a local file.
     pub saved: Option<f64>,
-    /// Whether the function's process had to be started for it.
+    /// Whether the invocation was a cold start.
     pub cold: Option<bool>,
-    /// How many bytes the image has.
+    /// The size of the image in bytes.
     pub bytes_in: Option<u64>,
-    /// How many bytes the thumbnail has.
+    /// The size of the thumbnail in bytes.
     pub bytes_out: Option<u64>,
-    /// Where the thumbnail was saved.
+    /// The file of the thumbnail.
     pub path: Option<String>,
 }
 
 impl TestUploadTiming {
-    /// The times that these events tell.
+    /// Folds events into times.
     pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
-        let mut trial = Self::default();
+        let mut timing = Self::default();
         for event in events {
-            trial.apply(event);
+            timing.apply(event);
         }
-        trial
+        timing
     }
 
-    /// Takes in one more event.
+    /// Applies one more event.
     pub fn apply(&mut self, event: &Event) {
         let EventKind::TestUploadStage { image, stage, seconds, bytes, cold, path, .. } = &event.kind else { return };
-        let known = self.images.iter().position(|known| known.image == *image);
-        let index = known.unwrap_or_else(|| {
+        let position = self.images.iter().position(|known| known.image == *image);
+        let index = position.unwrap_or_else(|| {
             self.images.push(ImageTiming { image: image.clone(), ..ImageTiming::default() });
             self.images.len() - 1
         });
@@ -86,16 +86,16 @@ mod tests {
     }
 
     #[test]
-    fn images_keep_their_order_and_their_own_times() {
-        let trial = TestUploadTiming::fold(&[
+    fn images_keep_order_and_separate_times() {
+        let timing = TestUploadTiming::fold(&[
             stage("b.png", TestUploadStage::Uploaded, 0.1, Some(1000)),
             stage("a.jpg", TestUploadStage::Uploaded, 0.2, Some(2000)),
             stage("b.png", TestUploadStage::Thumbnail, 0.5, Some(10)),
         ]);
-        let names: Vec<&str> = trial.images.iter().map(|image| image.image.as_str()).collect();
+        let names: Vec<&str> = timing.images.iter().map(|image| image.image.as_str()).collect();
         assert_eq!(names, ["b.png", "a.jpg"]);
-        assert_eq!(trial.images[0].thumbnail, Some(0.5));
-        assert_eq!((trial.images[0].bytes_in, trial.images[0].bytes_out), (Some(1000), Some(10)));
-        assert_eq!(trial.images[1].thumbnail, None);
+        assert_eq!(timing.images[0].thumbnail, Some(0.5));
+        assert_eq!((timing.images[0].bytes_in, timing.images[0].bytes_out), (Some(1000), Some(10)));
+        assert_eq!(timing.images[1].thumbnail, None);
     }
 }

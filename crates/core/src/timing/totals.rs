@@ -1,4 +1,4 @@
-//! Totals of a run: its work, how many steps came to which end, and the chain of steps that took longest.
+//! Totals of a run: the sum of step durations, step counts by result, and the longest chain of steps.
 
 use std::collections::BTreeMap;
 
@@ -6,55 +6,55 @@ use super::waterfall::{StepSpan, Waterfall};
 use crate::event::SkipReason;
 use crate::plan::StepId;
 
-/// Steps of which each needs the one before.
+/// A chain of steps, each depending on the one before.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct CriticalChain {
-    /// The steps, in their order.
+    /// The steps, in order.
     pub steps: Vec<StepId>,
-    /// How long they took together.
+    /// The sum of their durations, in seconds.
     pub seconds: f64,
 }
 
-/// How many steps came to which end; together they are all steps.
+/// The number of steps by result; the sum is the number of all steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct StepCounts {
-    /// Steps that were done.
+    /// Succeeded steps.
     pub done: usize,
-    /// Steps for which there was nothing to do.
+    /// Steps with nothing to do.
     pub already_done: usize,
-    /// Steps that failed.
+    /// Failed steps.
     pub failed: usize,
-    /// Steps that were not run because of a failure or a cancel.
+    /// Steps skipped after a failure or cancellation.
     pub skipped: usize,
-    /// Steps that have not ended.
+    /// Unfinished steps.
     pub open: usize,
 }
 
 impl Waterfall {
-    /// How long all steps took, one laid behind another.
+    /// The sum of all step durations, in seconds.
     pub fn work(&self) -> f64 {
         self.bars.iter().filter_map(|bar| bar.span.seconds()).sum()
     }
 
-    /// How many steps came to which end.
+    /// The number of steps by result.
     pub fn step_counts(&self) -> StepCounts {
-        let mut step_counts = StepCounts::default();
+        let mut counts = StepCounts::default();
         for bar in &self.bars {
             *match bar.span {
-                StepSpan::Done { .. } => &mut step_counts.done,
-                StepSpan::Skipped(SkipReason::AlreadyDone) => &mut step_counts.already_done,
-                StepSpan::Failed { .. } => &mut step_counts.failed,
-                StepSpan::Skipped(_) => &mut step_counts.skipped,
-                StepSpan::Waiting | StepSpan::Running { .. } => &mut step_counts.open,
+                StepSpan::Done { .. } => &mut counts.done,
+                StepSpan::Skipped(SkipReason::AlreadyDone) => &mut counts.already_done,
+                StepSpan::Failed { .. } => &mut counts.failed,
+                StepSpan::Skipped(_) => &mut counts.skipped,
+                StepSpan::Waiting | StepSpan::Running { .. } => &mut counts.open,
             } += 1;
         }
-        step_counts
+        counts
     }
 
-    /// The chain of steps that took longest: the run could not have been shorter, however many steps ran side by side.
+    /// The chain of steps with the longest duration: the lower bound of the run's duration at any parallelism.
     pub fn longest_chain(&self) -> CriticalChain {
         let mut chains: BTreeMap<&StepId, CriticalChain> = BTreeMap::new();
-        // Every step stands behind all that it needs, so their chains are known when it is its turn.
+        // Steps come after their dependencies, whose chains are therefore known.
         for bar in &self.bars {
             let before = bar.step.needs.iter().filter_map(|id| chains.get(id));
             let mut chain = before.max_by(|a, b| a.seconds.total_cmp(&b.seconds)).cloned().unwrap_or_default();
@@ -72,18 +72,18 @@ impl Waterfall {
 mod tests {
     use super::*;
     use crate::event::{Action, EventKind};
-    use crate::timing::scripted::{self, told};
+    use crate::timing::scripted::{self, step_event};
 
-    fn run(steps: &[(&str, &[&str], f64)], more: Vec<EventKind>) -> Waterfall {
+    fn run(steps: &[(&str, &[&str], f64)], events: Vec<EventKind>) -> Waterfall {
         let needs: Vec<(&str, &[&str])> = steps.iter().map(|(id, needs, _)| (*id, *needs)).collect();
-        let done = steps.iter().map(|(id, _, seconds)| told::finished(id, *seconds));
-        let told = done.chain(more).map(|kind| (0.0, kind)).collect();
-        let events = scripted::run("1", 0, Action::Deploy, &scripted::plan(&needs), told);
-        Waterfall::fold(&events).expect("the run is told from its start")
+        let done = steps.iter().map(|(id, _, seconds)| step_event::finished(id, *seconds));
+        let all = done.chain(events).map(|kind| (0.0, kind)).collect();
+        let events = scripted::run("1", 0, Action::Deploy, &scripted::plan(&needs), all);
+        Waterfall::fold(&events).expect("the events start with the run")
     }
 
     #[test]
-    fn the_longest_chain_goes_by_seconds_and_not_by_steps() {
+    fn longest_chain_is_longest_in_seconds() {
         let run = run(
             &[("a", &[], 1.0), ("b", &["a"], 1.0), ("c", &["b"], 1.0), ("slow", &[], 5.0), ("d", &["c", "slow"], 1.0)],
             vec![],
@@ -95,22 +95,22 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_had_nothing_to_do_links_a_chain_and_costs_nothing() {
+    fn already_done_step_links_chain_without_duration() {
         let run = run(
             &[("a", &[], 2.0), ("b", &["a"], 1.0), ("c", &["b"], 3.0)],
-            vec![told::skipped("b", SkipReason::AlreadyDone)],
+            vec![step_event::skipped("b", SkipReason::AlreadyDone)],
         );
         assert_eq!(run.longest_chain(), CriticalChain { steps: vec!["a".into(), "c".into()], seconds: 5.0 });
     }
 
     #[test]
-    fn the_tally_adds_up() {
+    fn step_counts_add_up() {
         let run = run(
             &[("a", &[], 2.0), ("b", &[], 1.0), ("c", &[], 3.0), ("d", &[], 0.0)],
             vec![
-                told::skipped("b", SkipReason::AlreadyDone),
-                told::skipped("c", SkipReason::Cancelled),
-                told::started("d"),
+                step_event::skipped("b", SkipReason::AlreadyDone),
+                step_event::skipped("c", SkipReason::Cancelled),
+                step_event::started("d"),
             ],
         );
         assert_eq!(run.step_counts(), StepCounts { done: 1, already_done: 1, failed: 0, skipped: 1, open: 1 });

@@ -1,4 +1,4 @@
-//! When each step of a run ran, counted from the run's start.
+//! The start and end of each step of a run.
 
 use chrono::{DateTime, Utc};
 
@@ -6,86 +6,86 @@ use crate::event::{Action, Event, EventKind, Outcome, RunStarted, SkipReason};
 use crate::plan::{Step, StepId};
 use crate::resource::ResourceKind;
 
-/// What CodeBuild calls a phase that is still under way.
+/// The CodeBuild status of a phase in progress.
 const IN_PROGRESS: &str = "IN_PROGRESS";
 
-/// What CodeBuild calls a phase that ended well.
+/// The CodeBuild status of a succeeded phase.
 const SUCCEEDED: &str = "SUCCEEDED";
 
-/// A phase of CodeBuild's that marks a build's end and takes no time.
+/// The CodeBuild phase that marks the end of a build and has no duration.
 const COMPLETED: &str = "COMPLETED";
 
-/// A run's steps, each with when it ran. Times are seconds since the run's start.
+/// The steps of a run with their times, in seconds since the run's start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Waterfall {
-    /// What the run does.
+    /// The action.
     pub action: Action,
-    /// Its steps, in the plan's order.
+    /// The steps, in plan order.
     pub bars: Vec<WaterfallBar>,
-    /// The phases of its build, in the order in which they were first heard of.
+    /// The phases of its build, in order of their first event.
     pub phases: Vec<PhaseBar>,
-    /// When it began.
+    /// The start of the run.
     pub began: DateTime<Utc>,
-    /// How it ended and after how many seconds, once it has.
+    /// The outcome and duration, once it has ended.
     pub ended: Option<(Outcome, f64)>,
-    /// When it was last heard of.
-    heard: f64,
+    /// The time of the last event.
+    last_event: f64,
 }
 
-/// One step with when it ran.
+/// One step with its time span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WaterfallBar {
     /// The step.
     pub step: Step,
-    /// When it ran.
+    /// Its time span.
     pub span: StepSpan,
-    /// How often a call of it was made again.
+    /// The number of retried calls.
     pub retries: u32,
 }
 
-/// When a step ran, and what became of it. Times are seconds since the run's start.
+/// The state and time span of a step, in seconds since the run's start.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepSpan {
-    /// It has not begun.
+    /// It has not started.
     Waiting,
-    /// It has begun.
+    /// It is running.
     Running {
-        /// When it began.
+        /// Its start.
         from: f64,
     },
-    /// It was done.
+    /// It succeeded.
     Done {
-        /// When it began.
+        /// Its start.
         from: f64,
-        /// When it ended.
+        /// Its end.
         to: f64,
     },
     /// It failed.
     Failed {
-        /// When it began.
+        /// Its start.
         from: f64,
-        /// When it ended.
+        /// Its end.
         to: f64,
     },
-    /// It was not run.
+    /// It was skipped.
     Skipped(SkipReason),
 }
 
-/// A phase of the build. A build that this run has only taken up may have begun before it: its times are negative then.
+/// A phase of the build. Times are negative for a build that started before the run that resumed it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PhaseBar {
-    /// CodeBuild's name of it, for example `PRE_BUILD`.
+    /// CodeBuild's name for it, for example `PRE_BUILD`.
     pub phase: String,
-    /// When it began.
+    /// Its start.
     pub from: f64,
-    /// When it ended, once it has.
+    /// Its end, once it has ended.
     pub to: Option<f64>,
-    /// Whether it ended other than well.
+    /// Whether it failed.
     pub failed: bool,
 }
 
 impl StepSpan {
-    /// When it began, if it has.
+    /// Its start, if it has started.
     pub fn from(&self) -> Option<f64> {
         match self {
             Self::Running { from } | Self::Done { from, .. } | Self::Failed { from, .. } => Some(*from),
@@ -93,7 +93,7 @@ impl StepSpan {
         }
     }
 
-    /// When it ended, if it ran to an end.
+    /// Its end, if it ran and ended.
     pub fn to(&self) -> Option<f64> {
         match self {
             Self::Done { to, .. } | Self::Failed { to, .. } => Some(*to),
@@ -101,42 +101,42 @@ impl StepSpan {
         }
     }
 
-    /// How long it took, if it ran to an end.
+    /// Its duration, if it ran and ended.
     pub fn seconds(&self) -> Option<f64> {
         self.from().zip(self.to()).map(|(from, to)| to - from)
     }
 
-    /// How long it took, or has taken until now; none if it has not begun or was not run.
+    /// Its duration, up to `now` if it is running; `None` if it has not started or was skipped.
     pub fn elapsed(&self, now: f64) -> Option<f64> {
         self.from().map(|from| (self.to().unwrap_or(now) - from).max(0.0))
     }
 
-    /// Whether it is under way.
+    /// Whether it is running.
     pub fn is_running(&self) -> bool {
         matches!(self, Self::Running { .. })
     }
 
-    /// Whether nothing more becomes of it.
+    /// Whether it has ended or was skipped.
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Failed { .. } | Self::Skipped(_))
     }
 }
 
 impl Waterfall {
-    /// A run before its first step, begun at this time.
+    /// Creates the waterfall of a run without events, started at `at`.
     pub fn new(started: &RunStarted, at: DateTime<Utc>) -> Self {
-        let untouched = |step: &Step| WaterfallBar { step: step.clone(), span: StepSpan::Waiting, retries: 0 };
+        let waiting = |step: &Step| WaterfallBar { step: step.clone(), span: StepSpan::Waiting, retries: 0 };
         Self {
             action: started.action,
-            bars: started.plan.steps().iter().map(untouched).collect(),
+            bars: started.plan.steps().iter().map(waiting).collect(),
             phases: Vec::new(),
             began: at,
             ended: None,
-            heard: 0.0,
+            last_event: 0.0,
         }
     }
 
-    /// The times of a run that begins with the first of these events; none if it is not told how it begins.
+    /// Folds the events of a run; `None` if they do not contain its start.
     pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Self> {
         let mut run: Option<Self> = None;
         for event in events {
@@ -149,21 +149,21 @@ impl Waterfall {
         run
     }
 
-    /// Takes in one more event of this run.
+    /// Applies one more event of this run.
     pub fn apply(&mut self, event: &Event) {
         let at = self.seconds_at(event.at);
-        self.heard = self.heard.max(at);
+        self.last_event = self.last_event.max(at);
         match &event.kind {
             EventKind::StepStarted { step } => self.set(step, at, |_| StepSpan::Running { from: at }),
             EventKind::StepFinished { step, seconds } => {
                 self.set(step, at, |span| {
-                    let (from, to) = ran(span, at, *seconds);
+                    let (from, to) = finished_span(span, at, *seconds);
                     StepSpan::Done { from, to }
                 });
             }
             EventKind::StepFailed { step, seconds, .. } => {
                 self.set(step, at, |span| {
-                    let (from, to) = ran(span, at, *seconds);
+                    let (from, to) = finished_span(span, at, *seconds);
                     StepSpan::Failed { from, to }
                 });
             }
@@ -173,7 +173,7 @@ impl Waterfall {
                     bar.retries += 1;
                 }
             }
-            EventKind::BuildPhase { phase, status, seconds, .. } => self.tell_phase(phase, status, *seconds, at),
+            EventKind::BuildPhase { phase, status, seconds, .. } => self.apply_phase(phase, status, *seconds, at),
             EventKind::RunFinished { outcome, seconds } => self.ended = Some((*outcome, seconds.max(0.0))),
             EventKind::RunStarted(_)
             | EventKind::StepProgress { .. }
@@ -187,7 +187,7 @@ impl Waterfall {
         }
     }
 
-    /// A moment, as seconds since the run's start; what seems to lie before it (a clock was set) counts as the start.
+    /// Converts a time to seconds since the run's start; at least 0, in case the clock was set back.
     pub fn seconds_at(&self, at: DateTime<Utc>) -> f64 {
         ((at - self.began).num_milliseconds() as f64 / 1000.0).max(0.0)
     }
@@ -197,16 +197,16 @@ impl Waterfall {
         self.bars.iter().find(|bar| bar.step.id == *id)
     }
 
-    /// The bar of the step that builds the function's image; its detail are [`Self::phases`].
+    /// The bar of the step that builds the function's image, with [`Self::phases`] as its details.
     pub fn build(&self) -> Option<&WaterfallBar> {
         let builds = self.action == Action::Deploy;
         self.bars.iter().find(|bar| builds && bar.step.resources().any(|kind| kind == ResourceKind::Image))
     }
 
-    /// How many seconds the whole picture spans: to the run's end, or until now, or at least to what was heard of it last.
+    /// The length of the waterfall in seconds: up to the run's end, or the later of `now` and the last event.
     pub fn length(&self, now: f64) -> f64 {
         let known = self.bars.iter().filter_map(|bar| bar.span.to().or(bar.span.from())).fold(0.0, f64::max);
-        known.max(self.ended.map_or(now.max(self.heard), |(_, seconds)| seconds))
+        known.max(self.ended.map_or(now.max(self.last_event), |(_, seconds)| seconds))
     }
 
     fn set(&mut self, id: &StepId, at: f64, span: impl FnOnce(&StepSpan) -> StepSpan) {
@@ -214,16 +214,16 @@ impl Waterfall {
         bar.span = span(&bar.span);
         let (over, to) = (bar.span.is_over(), bar.span.to().unwrap_or(at));
         if over && self.build().is_some_and(|build| build.step.id == *id) {
-            // No phase outlives its build, though nobody may have told its end.
+            // Phases end with their build, even without an event.
             for phase in self.phases.iter_mut().filter(|phase| phase.to.is_none()) {
                 phase.to = Some(to.max(phase.from));
             }
         }
     }
 
-    /// Takes in what was told of a phase. Phases are told late, when CodeBuild is next asked, but they follow one another
-    /// without a gap and their lengths are exact: so one begins where the one before ended.
-    fn tell_phase(&mut self, name: &str, status: &str, seconds: Option<f64>, at: f64) {
+    /// Applies a phase event. Phase events are late, since CodeBuild is polled, but phases are contiguous and their durations
+    /// exact: each starts at the end of the previous one.
+    fn apply_phase(&mut self, name: &str, status: &str, seconds: Option<f64>, at: f64) {
         if name == COMPLETED {
             return;
         }
@@ -237,12 +237,12 @@ impl Waterfall {
             return;
         }
         let bar = &mut self.phases[index];
-        // It cannot end after its end was told.
+        // It ended before its event.
         let to = seconds.map_or(at, |seconds| (bar.from + seconds.max(0.0)).min(at));
         bar.from = seconds.map_or(bar.from.min(to), |seconds| to - seconds.max(0.0));
         bar.to = Some(to);
         bar.failed = status != SUCCEEDED;
-        // If it began earlier than was thought, so did those before it.
+        // If it started earlier than assumed, so did the phases before it.
         for earlier in (0..index).rev() {
             let next = self.phases[earlier + 1].from;
             let before = &mut self.phases[earlier];
@@ -255,8 +255,8 @@ impl Waterfall {
     }
 }
 
-/// From when to when a step ran whose end, after so many seconds, was told now.
-fn ran(before: &StepSpan, at: f64, seconds: f64) -> (f64, f64) {
+/// The start and end of a step that finished at `at` after `seconds`.
+fn finished_span(before: &StepSpan, at: f64, seconds: f64) -> (f64, f64) {
     let seconds = seconds.max(0.0);
     let from = before.from().unwrap_or((at - seconds).max(0.0));
     (from, from + seconds)
@@ -269,13 +269,13 @@ mod tests {
     use super::*;
     use crate::event::Failure;
     use crate::plan::Plan;
-    use crate::timing::scripted::{self, told};
+    use crate::timing::scripted::{self, step_event};
 
-    fn run(ids: &[&str], told: Vec<(f64, EventKind)>) -> Waterfall {
+    fn run(ids: &[&str], events: Vec<(f64, EventKind)>) -> Waterfall {
         let steps = ids.iter().map(|id| Step::new(id, *id, ""));
         let steps = steps.map(|step| if step.id.as_str() == "build" { step.about(ResourceKind::Image) } else { step });
-        let plan = Plan::new(steps.collect()).expect("a good plan");
-        Waterfall::fold(&scripted::run("1", 0, Action::Deploy, &plan, told)).expect("the run is told from its start")
+        let plan = Plan::new(steps.collect()).expect("a valid plan");
+        Waterfall::fold(&scripted::run("1", 0, Action::Deploy, &plan, events)).expect("the events start with the run")
     }
 
     fn phase(name: &str, status: &str, seconds: Option<f64>) -> EventKind {
@@ -287,17 +287,17 @@ mod tests {
     }
 
     #[test]
-    fn a_step_begins_when_it_was_told_and_lasts_as_long_as_it_says() {
+    fn spans_use_start_event_and_reported_duration() {
         let run = run(
             &["a", "b", "c", "d", "e"],
             vec![
-                (1.0, told::started("a")),
-                (1.5, told::started("b")),
-                (2.0, told::retried("b")),
-                (3.25, told::finished("a", 2.0)),
-                (4.0, told::failed("b", 2.5)),
-                (4.0, told::started("c")),
-                (4.5, told::skipped("d", SkipReason::AlreadyDone)),
+                (1.0, step_event::started("a")),
+                (1.5, step_event::started("b")),
+                (2.0, step_event::retried("b")),
+                (3.25, step_event::finished("a", 2.0)),
+                (4.0, step_event::failed("b", 2.5)),
+                (4.0, step_event::started("c")),
+                (4.5, step_event::skipped("d", SkipReason::AlreadyDone)),
             ],
         );
         let spans: Vec<&StepSpan> = run.bars.iter().map(|bar| &bar.span).collect();
@@ -316,33 +316,33 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_ended_is_as_long_as_it_says_and_grows_no_more() {
+    fn finished_run_has_reported_length() {
         let events = vec![
-            (0.0, told::started("a")),
-            (2.0, told::finished("a", 2.0)),
+            (0.0, step_event::started("a")),
+            (2.0, step_event::finished("a", 2.0)),
             (2.0, EventKind::RunFinished { outcome: Outcome::Succeeded, seconds: 2.5 }),
         ];
         assert_eq!(run(&["a"], events).length(1000.0), 2.5);
     }
 
     #[test]
-    fn a_clock_that_was_set_back_makes_no_negative_times() {
-        let run = run(&["a"], vec![(-30.0, told::started("a")), (-28.0, told::finished("a", 2.0))]);
+    fn times_are_not_negative_after_clock_change() {
+        let run = run(&["a"], vec![(-30.0, step_event::started("a")), (-28.0, step_event::finished("a", 2.0))]);
         assert_eq!(run.bars[0].span, StepSpan::Done { from: 0.0, to: 2.0 });
     }
 
     #[test]
-    fn a_run_without_its_beginning_has_no_times() {
-        let events = scripted::run("1", 0, Action::Deploy, &Plan::default(), vec![(0.0, told::started("a"))]);
+    fn run_without_start_event_has_no_waterfall() {
+        let events = scripted::run("1", 0, Action::Deploy, &Plan::default(), vec![(0.0, step_event::started("a"))]);
         assert_eq!(Waterfall::fold(&events[1..]), None);
     }
 
     #[test]
-    fn phases_follow_one_another_though_they_are_told_late() {
+    fn late_phase_events_give_contiguous_phases() {
         let run = run(
             &["build"],
             vec![
-                (1.0, told::started("build")),
+                (1.0, step_event::started("build")),
                 (2.0, phase("SUBMITTED", IN_PROGRESS, None)),
                 (5.0, phase("SUBMITTED", SUCCEEDED, Some(1.0))),
                 (5.0, phase("PROVISIONING", IN_PROGRESS, None)),
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn phases_of_a_build_that_was_taken_up_lie_where_they_were() {
+    fn phases_of_resumed_build_have_negative_times() {
         let run = run(
             &["build"],
             vec![
@@ -381,14 +381,14 @@ mod tests {
     }
 
     #[test]
-    fn no_phase_outlives_its_build() {
+    fn phases_end_with_their_build() {
         let run = run(
             &["build", "other"],
             vec![
-                (1.0, told::started("build")),
+                (1.0, step_event::started("build")),
                 (2.0, phase("BUILD", IN_PROGRESS, None)),
-                (3.0, told::finished("other", 1.0)),
-                (4.0, told::skipped("build", SkipReason::Cancelled)),
+                (3.0, step_event::finished("other", 1.0)),
+                (4.0, step_event::skipped("build", SkipReason::Cancelled)),
             ],
         );
         assert_eq!(phases(&run), [("BUILD", 2.0, Some(4.0), false)]);
@@ -400,14 +400,14 @@ mod tests {
         let status = (0usize..3).prop_map(|n| [IN_PROGRESS, SUCCEEDED, "FAILED"][n]);
         let seconds = || -2.0..20.0;
         let kind = prop_oneof![
-            id.clone().prop_map(told::started),
-            (id.clone(), seconds()).prop_map(|(id, seconds)| told::finished(id, seconds)),
+            id.clone().prop_map(step_event::started),
+            (id.clone(), seconds()).prop_map(|(id, seconds)| step_event::finished(id, seconds)),
             (id.clone(), seconds()).prop_map(|(id, seconds)| EventKind::StepFailed {
                 step: id.into(),
                 seconds,
                 error: Failure::new("no"),
             }),
-            id.prop_map(|id| told::skipped(id, SkipReason::Cancelled)),
+            id.prop_map(|id| step_event::skipped(id, SkipReason::Cancelled)),
             (name, status, proptest::option::of(seconds()))
                 .prop_map(|(name, status, seconds)| phase(name, status, seconds)),
             seconds().prop_map(|seconds| EventKind::RunFinished { outcome: Outcome::Failed, seconds }),
@@ -417,11 +417,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_told_every_bar_ends_behind_its_start_and_within_the_length(
-            told in proptest::collection::vec(any_event(), 0..40),
+        fn bars_end_after_their_start_and_within_length(
+            events in proptest::collection::vec(any_event(), 0..40),
             now in 0.0..60.0,
         ) {
-            let run = run(&["a", "b", "build"], told);
+            let run = run(&["a", "b", "build"], events);
             let length = run.length(now);
             for bar in &run.bars {
                 let (from, to) = (bar.span.from().unwrap_or(0.0), bar.span.to().unwrap_or(length));
@@ -433,8 +433,8 @@ mod tests {
         }
 
         #[test]
-        fn a_played_run_is_drawn_as_it_was_played(script in scripted::script()) {
-            let run = Waterfall::fold(&script.events("1", 0)).expect("the run is told from its start");
+        fn waterfall_matches_simulated_run(script in scripted::scripted_run()) {
+            let run = Waterfall::fold(&script.events("1", 0)).expect("the events start with the run");
             for (bar, seconds) in run.bars.iter().zip(&script.seconds) {
                 prop_assert_eq!(bar.span.elapsed(0.0), Some(*seconds));
                 for id in &bar.step.needs {

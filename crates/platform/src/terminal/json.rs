@@ -1,4 +1,4 @@
-//! JSON for programs, on a terminal or not: what a terminal would obey is escaped.
+//! JSON output, with control characters escaped.
 
 use std::io;
 
@@ -8,11 +8,11 @@ use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use super::TerminalText;
 use crate::text::is_unsafe;
 
-/// A value as one line of JSON. Control characters and controls of the direction of writing are escaped, also where JSON does
-/// not ask for it; who parses the line gets the value as it was.
+/// Formats a value as one line of JSON. All control and bidirectional characters are escaped, even where JSON does not
+/// require it; a parser gets the original value.
 ///
 /// # Errors
-/// When the value cannot be JSON.
+/// When the value cannot be serialized.
 pub fn json_line(value: &impl Serialize) -> serde_json::Result<TerminalText> {
     let mut line = Vec::new();
     value.serialize(&mut Serializer::with_formatter(&mut line, Escaping))?;
@@ -20,7 +20,7 @@ pub fn json_line(value: &impl Serialize) -> serde_json::Result<TerminalText> {
     Ok(TerminalText::json(String::from_utf8(line).expect("JSON is UTF-8")))
 }
 
-/// Compact JSON in which nothing is left that a terminal would obey.
+/// Compact JSON without unescaped control characters.
 struct Escaping;
 
 impl Formatter for Escaping {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_escapes_what_a_terminal_would_obey() {
+    fn json_escapes_control_characters() {
         let line = json_line(&json!({ "a\u{9b}": "\u{1b}[2J\u{7f}\u{202e}é\"日" })).expect("it is JSON");
         assert_eq!(line.as_str(), "{\"a\\u009b\":\"\\u001b[2J\\u007f\\u202eé\\\"日\"}\n");
     }

@@ -1,4 +1,4 @@
-//! [`TerminalText`]: text that may be written to a terminal.
+//! [`TerminalText`]: text that is safe to write to a terminal.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -6,22 +6,22 @@ use anstyle::Style;
 
 use crate::text;
 
-/// Text that may be written to a terminal: there is nothing in it that one would obey but this program's own line breaks,
-/// styles and [`Control`]s. It is made from what the program itself says (`&'static str`) and, by [`terminal_text!`], from
-/// values, which are cleaned. It has no `Display`, so that it cannot end up as a value itself.
+/// Text that is safe to write to a terminal: its only control sequences are this program's line breaks, styles and
+/// [`Control`]s. It is created from literals (`&'static str`) and, by [`terminal_text!`], from values, which are cleaned. It
+/// has no `Display`, so that it cannot be used as a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TerminalText {
     written: String,
 }
 
-/// Makes a [`TerminalText`], as `format!` makes a `String`: values are cleaned, and other [`TerminalText`]s go in as they are.
-/// Only `{}` and the like take values, since a name within the format string would go in without being cleaned.
+/// Creates a [`TerminalText`] as `format!` creates a `String`: values are cleaned, other [`TerminalText`]s are inserted
+/// unchanged. Named arguments are rejected, since they would not be cleaned.
 #[macro_export]
 macro_rules! terminal_text {
     ($format:literal $(, $value:expr)* $(,)?) => {{
         const _: () = assert!(
             $crate::terminal::takes_positions_only($format),
-            "pass values behind the format string, and format numbers with a precision before"
+            "pass values after the format string, and format numbers with a precision first"
         );
         $crate::terminal::TerminalText::from_pieces(format_args!($format $(, $crate::terminal::Cleaned(&$value))*))
     }};
@@ -29,7 +29,7 @@ macro_rules! terminal_text {
 #[doc(hidden)]
 pub use crate::terminal_text;
 
-/// Whether a format string has neither a named value (`{name}`) nor a precision (`{:.1}`), which would cut a cleaned value.
+/// Whether a format string has no named argument (`{name}`) and no precision (`{:.1}`), which would cut a cleaned value.
 pub const fn takes_positions_only(format: &str) -> bool {
     let bytes = format.as_bytes();
     let mut at = 0;
@@ -54,7 +54,7 @@ pub const fn takes_positions_only(format: &str) -> bool {
     true
 }
 
-/// A piece of a [`TerminalText`]: another one, which goes in as it is, or a value, which is cleaned.
+/// A part of a [`TerminalText`]: another one, inserted unchanged, or a value, which is cleaned.
 pub trait Piece {
     /// Writes it.
     fn write(&self, to: &mut Formatter<'_>) -> fmt::Result;
@@ -78,7 +78,7 @@ impl Piece for &TerminalText {
     }
 }
 
-/// A piece, as the macro has it written.
+/// The `Display` wrapper of a piece, for the macro.
 pub struct Cleaned<'a, P: ?Sized>(pub &'a P);
 
 impl<P: Piece + ?Sized> Display for Cleaned<'_, P> {
@@ -87,47 +87,47 @@ impl<P: Piece + ?Sized> Display for Cleaned<'_, P> {
     }
 }
 
-/// What a terminal is asked to do while a run is drawn in place.
+/// A control sequence for drawing in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// Show nothing until [`Self::EndUpdate`], where the terminal knows it.
+    /// Begin a synchronized update, if the terminal supports it.
     BeginUpdate,
-    /// Show what was drawn since [`Self::BeginUpdate`].
+    /// End a synchronized update.
     EndUpdate,
-    /// Remember where the cursor is.
+    /// Save the cursor position.
     SaveCursor,
-    /// Put the cursor where it was.
+    /// Restore the cursor position.
     RestoreCursor,
-    /// Clear the line from the cursor on.
+    /// Clear from the cursor to the end of the line.
     ClearLine,
-    /// Clear the screen from the cursor on.
+    /// Clear from the cursor to the end of the screen.
     ClearBelow,
-    /// Go to the beginning of the line.
+    /// Move to the start of the line.
     LineStart,
-    /// Go to the beginning of the next line.
+    /// Move to the start of the next line.
     NextLine,
-    /// Go so many lines up.
+    /// Move up by this number of lines.
     Up(usize),
 }
 
 impl TerminalText {
-    /// Text of this macro's pieces only: [`terminal_text!`].
+    /// Creates a text from pieces; used by [`terminal_text!`].
     pub fn from_pieces(pieces: fmt::Arguments<'_>) -> Self {
         Self { written: fmt::format(pieces) }
     }
 
-    /// A value, cleaned.
+    /// Creates a text from a value, cleaned.
     pub fn value(value: impl Display) -> Self {
         Self { written: text::clean(&value.to_string()) }
     }
 
-    /// A value, cleaned, in a style.
+    /// Creates a text from a value, cleaned, with a style.
     pub fn styled(style: Style, value: &str) -> Self {
         Self { written: format!("{style}{}{style:#}", text::clean(value)) }
     }
 
-    /// What the command line's grammar generates (help, manual pages, completions): its line breaks, tabs and styles stay, and
-    /// everything else is cleaned.
+    /// Creates a text from clap's output (help, manual pages, completions): line breaks, tabs and styles are kept, everything
+    /// else is cleaned.
     pub fn generated(generated: &str) -> Self {
         let mut written = String::with_capacity(generated.len());
         let mut rest = generated;
@@ -146,22 +146,22 @@ impl TerminalText {
         Self { written }
     }
 
-    /// One JSON document whose texts are escaped already: [`super::json_line`].
+    /// Creates a text from a JSON document with escaped strings; used by [`super::json_line`].
     pub(super) fn json(escaped: String) -> Self {
         Self { written: escaped }
     }
 
-    /// Adds another text.
+    /// Appends another text.
     pub fn push(&mut self, other: impl Into<Self>) {
         self.written.push_str(&other.into().written);
     }
 
-    /// Adds spaces.
+    /// Appends spaces.
     pub fn push_spaces(&mut self, columns: usize) {
         self.written.extend(std::iter::repeat_n(' ', columns));
     }
 
-    /// Adds something for the terminal to do.
+    /// Appends a control sequence.
     pub fn push_control(&mut self, control: Control) {
         match control {
             Control::BeginUpdate => self.written.push_str("\x1b[?2026h"),
@@ -177,46 +177,46 @@ impl TerminalText {
         }
     }
 
-    /// Texts with another between each two of them.
-    pub fn join(texts: impl IntoIterator<Item = Self>, between: &'static str) -> Self {
+    /// Joins texts with a separator.
+    pub fn join(texts: impl IntoIterator<Item = Self>, separator: &'static str) -> Self {
         let mut joined = Self::default();
         for (index, text) in texts.into_iter().enumerate() {
             if index > 0 {
-                joined.push(between);
+                joined.push(separator);
             }
             joined.push(text);
         }
         joined
     }
 
-    /// The text without the spaces at its end.
+    /// Removes trailing spaces.
     pub fn trim_end(mut self) -> Self {
         self.written.truncate(self.written.trim_end().len());
         self
     }
 
-    /// The text with each of its line breaks as a terminal needs it that is in raw mode, or whose lines are drawn in place.
+    /// The text with CR LF line breaks, for raw mode and drawing in place.
     pub fn with_carriage_returns(&self) -> Self {
         Self { written: self.written.replace('\n', "\r\n") }
     }
 
-    /// How many columns a line of text takes.
+    /// The width of a line in columns.
     pub fn width(&self) -> usize {
         text::width(&text::clean(&self.written))
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.written.is_empty()
     }
 
-    /// The text, to be looked at. What is made from it is a value again, and is cleaned.
+    /// The text, read-only.
     pub fn as_str(&self) -> &str {
         &self.written
     }
 }
 
-/// The length of a style's sequence behind its escape character; none if it is another sequence.
+/// The length of a style sequence after its escape character; `None` for other sequences.
 fn style_length(rest: &str) -> Option<usize> {
     let parameters = rest.strip_prefix('[')?;
     let length = parameters.find(|c: char| !c.is_ascii_digit() && c != ';')?;
@@ -243,8 +243,8 @@ mod tests {
     use super::*;
     use crate::text::is_unsafe;
 
-    /// Whether all that a terminal would obey is line breaks and styles.
-    fn is_harmless(text: &TerminalText) -> bool {
+    /// Whether the only control sequences are line breaks and styles.
+    fn is_safe(text: &TerminalText) -> bool {
         let mut rest = text.as_str();
         while let Some(at) = rest.find(|c: char| is_unsafe(c) && c != '\n') {
             let Some(sequence) = rest[at..].strip_prefix('\u{1b}') else { return false };
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_cleaned_and_other_texts_are_not() {
+    fn values_are_cleaned_and_texts_kept() {
         let bold = TerminalText::styled(Style::new().bold(), "b\u{7}\nc");
         assert_eq!(bold.as_str(), "\u{1b}[1mb\u{fffd}\u{fffd}c\u{1b}[0m");
         let all = terminal_text!("{} {}|{:>4}|{{}}\n", bold, "x\u{1b}[2Jy\r", 7);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn format_strings_take_no_names_and_no_precision() {
+    fn named_arguments_and_precision_are_rejected() {
         for good in ["", "{}", "{{x}} {:>9} {0}", "{:>1$}"] {
             assert!(takes_positions_only(good), "{good}");
         }
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn generated_text_keeps_lines_tabs_and_styles_only() {
+    fn generated_text_keeps_only_lines_tabs_and_styles() {
         let kept = "\u{1b}[1m\u{1b}[4mUsage:\u{1b}[0m x\n\ta\n\n";
         assert_eq!(TerminalText::generated(kept).as_str(), kept);
         let other = TerminalText::generated("a\u{1b}[2Jb\u{1b}]0;t\u{7}\u{1b}[1mc\u{9b}\u{1b}");
@@ -283,18 +283,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_of_a_value_is_obeyed(value in any_text(), other in any_text()) {
+        fn values_have_no_control_sequences(value in any_text(), other in any_text()) {
             let styled = TerminalText::styled(Style::new().bold(), &other);
             let text = terminal_text!("{}: {:>30} {}\n", styled, value, TerminalText::value(&other));
-            prop_assert!(is_harmless(&text), "{:?}", text);
+            prop_assert!(is_safe(&text), "{:?}", text);
             prop_assert_eq!(text.as_str().matches('\n').count(), 1);
         }
 
         #[test]
-        fn nothing_of_a_generated_text_is_obeyed(generated in any_text()) {
+        fn generated_text_has_no_other_control_sequences(generated in any_text()) {
             let text = TerminalText::generated(&generated);
             let without_tabs = TerminalText { written: text.as_str().replace('\t', "") };
-            prop_assert!(is_harmless(&without_tabs), "{:?}", text);
+            prop_assert!(is_safe(&without_tabs), "{:?}", text);
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Text that came from outside, without anything that a terminal would obey or that makes it look like another text.
+//! Cleans external text of control and bidirectional characters.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// A value of somebody else's as it may be shown on one line: escape sequences are left out, tabs become spaces, other
-/// control characters, line breaks and controls of the direction of writing become a sign that something was there.
+/// Cleans an external value for display on one line: removes escape sequences, expands tabs, and replaces other control
+/// characters, line breaks and bidirectional characters with U+FFFD.
 ///
-/// Characters that only join others, as in emoji, stay: they take no column of their own.
+/// Joiners, as in emoji, are kept, since they have no width.
 pub fn clean(text: &str) -> String {
     let text = text.trim_end_matches(['\r', '\n']);
     let mut cleaned = String::with_capacity(text.len());
@@ -22,15 +22,13 @@ pub fn clean(text: &str) -> String {
     cleaned
 }
 
-/// A line of a log, [cleaned](clean). A bare carriage return draws over the line, as progress bars do: what counts is what
-/// comes last.
+/// Cleans a log line as [`clean`]. After a bare carriage return, as in progress bars, only the last part is kept.
 pub fn clean_line(line: &str) -> String {
     let line = line.trim_end_matches(['\r', '\n']);
     clean(line.rsplit('\r').next().unwrap_or(line))
 }
 
-/// Whether a character is one that a terminal obeys (a control character), or that breaks a line or changes the direction of
-/// writing, by which a text can look like another.
+/// Whether a character is a control character, a line separator or a bidirectional character, which can disguise text.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -57,7 +55,7 @@ fn skip_escape(rest: &mut Peekable<Chars<'_>>) {
                 }
             }
         }
-        // Designations of character sets have one character more.
+        // Character set designations have one more character.
         Some('(' | ')' | '*' | '+' | '#') => {
             rest.next();
         }
@@ -73,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clean_removes_what_a_terminal_would_obey() {
+    fn clean_removes_control_sequences() {
         assert_eq!(clean("\u{1b}[32mok\u{1b}[0m\tdone\r\n"), "ok    done");
         assert_eq!(clean("\u{1b}]0;title\u{7}x\u{1b}]8;;http://a\u{1b}\\link"), "xlink");
         assert_eq!(clean("bell\u{7} \u{202e}evil"), "bell\u{fffd} \u{fffd}evil");
@@ -87,13 +85,13 @@ mod tests {
     }
 
     #[test]
-    fn clean_line_shows_what_a_progress_bar_drew_last() {
+    fn clean_line_keeps_last_part_of_progress_bar() {
         assert_eq!(clean_line("10%\r20%\r30%\r\n"), "30%");
     }
 
     proptest! {
         #[test]
-        fn cleaned_text_has_no_unsafe_character(text in any_text()) {
+        fn cleaned_text_has_no_unsafe_characters(text in any_text()) {
             for cleaned in [clean(&text), clean_line(&text)] {
                 prop_assert!(!cleaned.contains(is_unsafe), "{:?}", cleaned);
                 prop_assert_eq!(clean(&cleaned), cleaned);

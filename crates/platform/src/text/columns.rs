@@ -1,28 +1,27 @@
-//! Text measured in terminal columns, and cut, padded and broken by that one measure.
+//! Measures, cuts, pads and wraps text in terminal columns.
 //!
-//! The measure is ratatui's: grapheme cluster by grapheme cluster, so that an emoji sequence or a letter with its accents is
-//! never torn. A control character counts as one column, so that no text is ever cut wider than it is measured.
+//! Widths are those of ratatui, per grapheme cluster, so that emoji sequences and accented letters are never split. A control
+//! character counts as one column, so that cutting and measuring agree.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// How many columns a text takes.
+/// The width of a text in columns.
 pub fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.graphemes(true).map(cluster_width).sum() }
 }
 
-/// How many columns a grapheme cluster takes. A cluster is measured alike wherever it stands, so that the widths of a text's
-/// parts add up.
+/// The width of a grapheme cluster, independent of its context, so that the widths of parts add up.
 fn cluster_width(cluster: &str) -> usize {
     if cluster.is_ascii() {
         return cluster.len();
     }
-    // Terminals draw the sound marks of halfwidth katakana beside their letters, not onto them.
+    // Terminals draw the sound marks of halfwidth katakana in a column of their own.
     let sound_marks = cluster.chars().filter(|c| matches!(c, '\u{ff9e}' | '\u{ff9f}')).count();
     cluster.width() + sound_marks
 }
 
-/// The longest beginning of a text that takes at most so many columns.
+/// The longest start of a text with at most this width.
 pub fn beginning(text: &str, columns: usize) -> &str {
     let mut used = 0;
     for (start, cluster) in text.grapheme_indices(true) {
@@ -34,7 +33,7 @@ pub fn beginning(text: &str, columns: usize) -> &str {
     text
 }
 
-/// The longest end of a text that takes at most so many columns.
+/// The longest end of a text with at most this width.
 pub fn end(text: &str, columns: usize) -> &str {
     let mut used = 0;
     for (start, cluster) in text.grapheme_indices(true).rev() {
@@ -46,7 +45,7 @@ pub fn end(text: &str, columns: usize) -> &str {
     text
 }
 
-/// The text in at most so many columns, with an ellipsis where something was cut off.
+/// Cuts a text to at most this width, with an ellipsis.
 pub fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -57,19 +56,19 @@ pub fn cut(text: &str, columns: usize) -> String {
     format!("{}…", beginning(text, columns - 1))
 }
 
-/// The spaces that fill a text up to so many columns; none if it is as wide or wider.
+/// The spaces that pad a text to this width; none if it is wider.
 pub fn padding(text: &str, columns: usize) -> String {
     " ".repeat(columns.saturating_sub(width(text)))
 }
 
-/// The text filled up with spaces to so many columns, or cut to them.
+/// Pads or cuts a text to this width.
 pub fn fit(text: &str, columns: usize) -> String {
     let cut = cut(text, columns);
     let padding = padding(&cut, columns);
     cut + &padding
 }
 
-/// The text broken between words into lines of at most so many columns; a word that is longer has a line of its own.
+/// Wraps a text between words into lines of at most this width; a longer word has its own line.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -88,7 +87,7 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// The text with every character kept, broken into lines of at most so many columns, at least two: no character is wider.
+/// Breaks a text into lines of at most this width, at least two, keeping every character.
 pub fn fold(text: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
@@ -103,7 +102,7 @@ pub fn fold(text: &str, columns: usize) -> Vec<String> {
     for cluster in text.graphemes(true) {
         match cluster_width(cluster) {
             needed if needed <= columns.max(2) => put(cluster, needed),
-            // A cluster can be as long as its writer wants: it is broken too.
+            // Clusters can be arbitrarily long, so they are broken too.
             _ => {
                 let mut rest = cluster;
                 while !rest.is_empty() {
@@ -117,7 +116,7 @@ pub fn fold(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// The longest beginning of a cluster that takes at most so many columns, at least one character.
+/// The longest start of a cluster with at most this width, at least one character.
 fn narrow_part(cluster: &str, columns: usize) -> &str {
     let ends = cluster.char_indices().map(|(at, c)| at + c.len_utf8());
     let mut part = "";
@@ -138,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cut_counts_columns_and_not_characters() {
+    fn cut_counts_columns() {
         assert_eq!(cut("thumbnails", 10), "thumbnails");
         assert_eq!(cut("thumbnails", 6), "thumb…");
         assert_eq!(cut("日本語", 5), "日本…");
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_count_as_much_when_cut_as_when_measured() {
+    fn control_characters_have_same_width_when_cut_and_measured() {
         let name = "\t\t\t\t.png";
         assert_eq!(width(name), 8);
         assert_eq!(cut(name, 6), "\t\t\t\t.…");
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn clusters_are_not_torn() {
+    fn clusters_are_not_split() {
         let family = "👨\u{200d}👩\u{200d}👧";
         assert_eq!(width(family), 2);
         assert_eq!(cut(&format!("{family}{family}!"), 4), format!("{family}…"));

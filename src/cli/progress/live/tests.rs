@@ -14,7 +14,7 @@ fn event(kind: EventKind) -> Event {
 }
 
 fn started(steps: Vec<Step>) -> Event {
-    let name = DeploymentName::new("demo").expect("a legal name");
+    let name = DeploymentName::new("demo").expect("a valid name");
     event(EventKind::RunStarted(Box::new(RunStarted {
         action: Action::Deploy,
         deployment: "demo".into(),
@@ -24,7 +24,7 @@ fn started(steps: Vec<Step>) -> Event {
         account: "000000000000".into(),
         region: "us-east-1".into(),
         names: Names::new(name, Suffix::from_number(1)),
-        plan: Plan::new(steps).expect("a good plan"),
+        plan: Plan::new(steps).expect("a valid plan"),
     })))
 }
 
@@ -62,7 +62,7 @@ fn frame(width: usize, height: usize) -> Frame {
 }
 
 #[test]
-fn every_step_has_a_line_with_its_time() {
+fn each_step_has_line_with_time() {
     let now = Instant::now();
     let lines = frame(80, 24).lines(&view(now), now + Duration::from_millis(1230), 0);
     let expected = [
@@ -79,7 +79,7 @@ fn every_step_has_a_line_with_its_time() {
 }
 
 #[test]
-fn no_line_is_wider_than_the_terminal() {
+fn lines_fit_terminal() {
     let now = Instant::now();
     let mut view = view(now);
     view.apply(
@@ -99,7 +99,7 @@ fn no_line_is_wider_than_the_terminal() {
 }
 
 #[test]
-fn a_low_terminal_shows_what_is_going_on() {
+fn low_terminal_shows_running_steps() {
     let now = Instant::now();
     let steps = (0..30).map(|n| Step::new(&format!("s{n}"), format!("Step {n}"), "")).collect();
     let mut view = RunView::new(now);
@@ -109,13 +109,13 @@ fn a_low_terminal_shows_what_is_going_on() {
     }
     view.apply(&event(EventKind::StepStarted { step: "s20".into() }), now);
     let lines = frame(80, 20).lines(&view, now, 0);
-    assert!(lines.len() <= 20 - ROOM_ABOVE, "{lines:#?}");
+    assert!(lines.len() <= 20 - SCROLL_ROWS, "{lines:#?}");
     let lines = texts(&lines);
     assert!(lines.iter().any(|line| line.contains("Step 20")), "{lines:#?}");
     assert!(lines.iter().any(|line| line.contains("20 steps done")), "{lines:#?}");
 }
 
-/// What a terminal shows after some bytes: enough of one for what the painter writes.
+/// Emulates a terminal for the renderer's output.
 fn screen(written: &str) -> Vec<String> {
     let (mut rows, mut row, mut column) = (vec![String::new()], 0_usize, 0_usize);
     let mut rest = written.chars().peekable();
@@ -129,10 +129,10 @@ fn screen(written: &str) -> Vec<String> {
                 }
             }
             '\x1b' => {
-                assert_eq!(rest.next(), Some('['), "the painter was asked no question here");
+                assert_eq!(rest.next(), Some('['), "only CSI sequences are expected");
                 let mut parameter = String::new();
                 let last = loop {
-                    match rest.next().expect("a whole sequence") {
+                    match rest.next().expect("a complete sequence") {
                         c if c.is_ascii_alphabetic() => break c,
                         c => parameter.push(c),
                     }
@@ -158,18 +158,18 @@ fn screen(written: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_stays_is_drawn_over_itself_and_what_scrolls_stands_above() {
-    let mut painter = LivePainter::default();
+fn steps_are_redrawn_below_scrolling_lines() {
+    let mut renderer = LiveRenderer::default();
     let lines = |text: &str| text.lines().map(TerminalText::value).collect::<Vec<_>>();
-    let mut written = painter.frame(&TerminalText::default(), &lines("first\nsecond"), false, 80);
-    written.push(painter.frame(&"log 1\nlog 2\n".into(), &lines("FIRST\nsecond\nthird"), false, 80));
-    written.push(painter.frame(&TerminalText::default(), &lines("FIRST\ndone"), false, 80));
+    let mut written = renderer.frame(&TerminalText::default(), &lines("first\nsecond"), false, 80);
+    written.push(renderer.frame(&"log 1\nlog 2\n".into(), &lines("FIRST\nsecond\nthird"), false, 80));
+    written.push(renderer.frame(&TerminalText::default(), &lines("FIRST\ndone"), false, 80));
     assert_eq!(screen(written.as_str()), ["log 1", "log 2", "FIRST", "done", ""]);
 }
 
 proptest! {
     #[test]
-    fn no_line_of_any_run_is_wider_than_the_terminal(
+    fn lines_of_any_run_fit_terminal(
         words in prop::collection::vec(any_text(), 4),
         width in 0usize..=200,
         height in 0usize..60,
