@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thumbctl_core::engine::OpenGate;
 use thumbctl_deploy::cloud::CloudLabel;
-use thumbctl_deploy::session::{Prepared, Session, Stride};
+use thumbctl_deploy::session::{PendingRun, RunMode, Session};
 use thumbctl_platform::terminal::{TerminalText, terminal_text};
 use thumbctl_platform::text;
 
@@ -27,8 +27,8 @@ pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliE
         settings.parallelism = std::num::NonZeroUsize::MIN;
     }
     let session = Session::open(settings).await?;
-    let stride = if step_by_step { Stride::StepByStep } else { Stride::Through };
-    let prepared = session.prepare_deploy(stride).await?;
+    let mode = if step_by_step { RunMode::StepByStep } else { RunMode::Continuous };
+    let prepared = session.prepare_deploy(mode).await?;
     ask_before_creating(context, &session, &prepared, "").await?;
     let plan = prepared.started().plan.clone();
     let watched = deploy(context, prepared, step_by_step).await?;
@@ -42,7 +42,7 @@ pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliE
 }
 
 /// Runs a deployment and watches it.
-pub(crate) async fn deploy(context: &Context, prepared: Prepared, step_by_step: bool) -> Result<Watched, CliError> {
+pub(crate) async fn deploy(context: &Context, prepared: PendingRun, step_by_step: bool) -> Result<Watched, CliError> {
     let orderly = context.interrupt.orderly();
     let cancel = orderly.token();
     let (running, asks) = if step_by_step {
@@ -58,7 +58,7 @@ pub(crate) async fn deploy(context: &Context, prepared: Prepared, step_by_step: 
 pub(crate) async fn ask_before_creating(
     context: &Context,
     session: &Session,
-    prepared: &Prepared,
+    prepared: &PendingRun,
     afterwards: &str,
 ) -> Result<(), CliError> {
     if *session.label() == CloudLabel::Sandbox {

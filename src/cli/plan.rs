@@ -4,7 +4,7 @@ use serde_json::json;
 use thumbctl_core::event::StrategyKind;
 use thumbctl_core::plan::{Plan, Step, StepId};
 use thumbctl_deploy::session::{Preview, Session};
-use thumbctl_deploy::strategy::terraform::{Change, Look, Summary};
+use thumbctl_deploy::strategy::terraform::{Change, RefreshPlan, Summary};
 use thumbctl_platform::terminal::{TerminalText, print_error, terminal_text};
 use thumbctl_platform::text;
 
@@ -21,7 +21,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
         print_error("Terraform plans; it starts its provider for that, which takes a few seconds.\n");
     }
     let orderly = context.interrupt.orderly();
-    let look = session.look(orderly.token()).await?;
+    let look = session.refresh_plan(orderly.token()).await?;
     if context.interrupt.happened() {
         return Err(CliError::Interrupted);
     }
@@ -90,7 +90,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
 }
 
 /// What Terraform says that it would do.
-fn terraform_text(look: &Look, palette: Palette) -> TerminalText {
+fn terraform_text(look: &RefreshPlan, palette: Palette) -> TerminalText {
     let mut out = terminal_text!(
         "\n{} {}\n\n",
         palette.paint(Role::Strong, "Terraform's plan"),
@@ -149,7 +149,7 @@ fn title<'a>(plan: &'a Plan, id: &'a StepId) -> &'a str {
     plan.step(id).map_or(id.as_str(), |step| step.title.as_str())
 }
 
-fn document(session: &Session, preview: &Preview, look: Option<&Look>) -> serde_json::Value {
+fn document(session: &Session, preview: &Preview, look: Option<&RefreshPlan>) -> serde_json::Value {
     let depths = preview.plan.depths();
     let steps: Vec<_> = preview
         .plan

@@ -5,7 +5,7 @@ use thumbctl_core::event::Failure;
 use thumbctl_core::resource::ResourceState;
 use thumbctl_deploy::session::{ResourceStatus, Session};
 use thumbctl_deploy::strategy::Presence;
-use thumbctl_deploy::strategy::terraform::Look;
+use thumbctl_deploy::strategy::terraform::RefreshPlan;
 use thumbctl_platform::terminal::{TerminalText, terminal_text};
 use thumbctl_platform::text;
 use tokio_util::sync::CancellationToken;
@@ -49,17 +49,21 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
 
 /// Terraform's own comparison of its state with the cloud, where it made what stands. That it cannot be had is told with the
 /// rest, which can.
-async fn terraform(session: &Session, standing: bool, cancel: &CancellationToken) -> Option<Result<Look, Failure>> {
+async fn terraform(
+    session: &Session,
+    standing: bool,
+    cancel: &CancellationToken,
+) -> Option<Result<RefreshPlan, Failure>> {
     if !standing {
         return None;
     }
-    match session.look(cancel).await {
+    match session.refresh_plan(cancel).await {
         Ok(look) => look,
         Err(error) => Some(Err(Failure { hint: error.hint(), ..Failure::from_error(&error) })),
     }
 }
 
-fn terraform_text(look: &Result<Look, Failure>, palette: Palette) -> TerminalText {
+fn terraform_text(look: &Result<RefreshPlan, Failure>, palette: Palette) -> TerminalText {
     let look = match look {
         Ok(look) => look,
         Err(failure) => {
@@ -151,7 +155,7 @@ fn tally(resources: &[ResourceStatus]) -> String {
 fn document(
     session: &Session,
     resources: &[ResourceStatus],
-    look: Option<&Result<Look, Failure>>,
+    look: Option<&Result<RefreshPlan, Failure>>,
 ) -> serde_json::Value {
     let resources: Vec<_> = resources
         .iter()

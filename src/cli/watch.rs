@@ -10,7 +10,7 @@ use thumbctl_core::event::{Event, EventKind, Failure, Outcome, StrategyKind};
 use thumbctl_core::plan::{Plan, StepId};
 use thumbctl_core::secret::redact_line;
 use thumbctl_core::timing::{TrialTiming, Waterfall};
-use thumbctl_deploy::session::Running;
+use thumbctl_deploy::session::RunHandle;
 use thumbctl_platform::terminal::{TerminalText, json_line, print, print_error, terminal_text};
 use thumbctl_platform::text;
 use tokio::sync::mpsc;
@@ -43,11 +43,11 @@ pub(crate) struct Watched {
 /// Watches a run. `cancel` is what the run was given; when it is cancelled, that is told.
 pub(crate) async fn watch(
     context: &Context,
-    running: Running,
+    running: RunHandle,
     cancel: &CancellationToken,
     mut asks: Option<mpsc::Receiver<Ask>>,
 ) -> Result<Watched, CliError> {
-    let Running { mut events, report } = running;
+    let RunHandle { mut events, report } = running;
     let mut teller = Teller::new(context);
     let mut timing: Option<Waterfall> = None;
     let mut trial = TrialTiming::default();

@@ -1,34 +1,34 @@
-//! The resources of the architecture: what they are, and what state one is in.
+//! The resources of the architecture: their kinds and their states.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a resource is in the architecture, the same whichever strategy makes it.
+/// A kind of resource in the architecture, the same for every strategy.
 ///
-/// The order is that of the plan: what is declared later may need what is declared earlier.
+/// The order is that of the plan: later kinds may depend on earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceKind {
-    /// The CloudFormation stack of the macro that makes bucket names.
+    /// The CloudFormation stack of the macro that generates bucket names.
     MacroStack,
-    /// The log group that the macro's function writes to.
+    /// The log group of the macro's function.
     MacroLogGroup,
-    /// The macro's function's role.
+    /// The execution role of the macro's function.
     MacroRole,
     /// The Lambda function behind the macro.
     MacroFunction,
-    /// The macro: its name, by which templates call it.
+    /// The macro, which templates call by its name.
     Macro,
-    /// The CloudFormation stack of what builds the image.
+    /// The CloudFormation stack of the build's resources.
     BuildStack,
-    /// The ECR repository that keeps the function's image.
+    /// The ECR repository of the function's image.
     Repository,
-    /// The bucket from which CodeBuild takes the function's source.
+    /// The bucket with the function's source for CodeBuild.
     BuildSourceBucket,
-    /// The log group that the build writes to.
+    /// The log group of the build.
     BuildLogGroup,
-    /// What the build may do.
+    /// The build's permissions policy.
     BuildPolicy,
     /// The build's service role.
     BuildRole,
@@ -38,19 +38,19 @@ pub enum ResourceKind {
     Image,
     /// The CloudFormation stack of buckets and function.
     AppStack,
-    /// The bucket that images are put into.
+    /// The bucket that images are uploaded to.
     SourceBucket,
     /// The bucket that thumbnails are written to.
     DestinationBucket,
-    /// The log group that the function writes to.
+    /// The log group of the function.
     FunctionLogGroup,
-    /// What the function may do.
+    /// The function's permissions policy.
     FunctionPolicy,
     /// The function's execution role.
     FunctionRole,
     /// The Lambda function.
     Function,
-    /// The statement that lets S3 invoke the function.
+    /// The statement that allows S3 to invoke the function.
     InvokePermission,
     /// The source bucket's event notification.
     Notification,
@@ -83,7 +83,7 @@ impl ResourceKind {
         Self::Notification,
     ];
 
-    /// The architecture itself: what every strategy makes, in the plans' order.
+    /// The architecture itself: what every strategy creates, in the plans' order.
     pub const ARCHITECTURE: [Self; 15] = [
         Self::Repository,
         Self::BuildSourceBucket,
@@ -102,12 +102,12 @@ impl ResourceKind {
         Self::Notification,
     ];
 
-    /// Whether it is a CloudFormation stack, which makes other resources.
+    /// Returns whether it is a CloudFormation stack, which creates other resources.
     pub fn is_stack(self) -> bool {
         matches!(self, Self::MacroStack | Self::BuildStack | Self::AppStack)
     }
 
-    /// The word that stands for it in the journal.
+    /// Returns its word in the journal.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MacroStack => "macro_stack",
@@ -135,7 +135,7 @@ impl ResourceKind {
         }
     }
 
-    /// Its plain name, for people.
+    /// Returns its name on screens.
     pub fn title(self) -> &'static str {
         match self {
             Self::MacroStack => "Macro stack",
@@ -163,37 +163,35 @@ impl ResourceKind {
         }
     }
 
-    /// What it is there for, in a sentence for people who see it for the first time.
+    /// Returns its purpose in one sentence.
     pub fn purpose(self) -> &'static str {
         match self {
             Self::MacroStack => {
-                "Is what CloudFormation keeps of the macro: it comes first, since a template can only call what is there."
+                "Groups the macro's resources; it comes first, since a template can only call an existing macro."
             }
-            Self::MacroLogGroup => "Takes what the macro's function says.",
-            Self::MacroRole => "Is who the macro's function is: it may write its log, and nothing else.",
+            Self::MacroLogGroup => "Stores the log of the macro's function.",
+            Self::MacroRole => "Allows the macro's function to write its log, and nothing else.",
             Self::MacroFunction => {
-                "Makes a bucket's name of prefix, suffix and role, whenever a template asks for one."
+                "Generates a bucket's name from prefix, suffix and role when a template is processed."
             }
-            Self::Macro => "Is the name by which the application's template calls the macro's function.",
-            Self::BuildStack => "Is what CloudFormation keeps of everything that builds the image.",
-            Self::AppStack => "Is what CloudFormation keeps of the buckets and of the function between them.",
-            Self::Repository => {
-                "Keeps the function's container image, where CodeBuild pushes it and Lambda takes it from."
-            }
-            Self::BuildSourceBucket => "Holds the function's source as a zip, for CodeBuild to take.",
-            Self::BuildLogGroup => "Takes what the build says, line by line, and forgets it after a while.",
-            Self::BuildPolicy => "Says what the build may do, and so all that it may do.",
-            Self::BuildRole => "Is who the build is: CodeBuild assumes it and has what its policy allows.",
-            Self::BuildProject => "Says how the image is built: from which source, on which machine, as whom.",
-            Self::Image => "Is the function, packed with all that it needs, as Lambda runs it.",
-            Self::SourceBucket => "Takes the images: each one that is put here starts the function.",
-            Self::DestinationBucket => "Takes the thumbnails that the function writes.",
-            Self::FunctionLogGroup => "Takes what the function says at each invocation.",
-            Self::FunctionPolicy => "Says what the function may do: read images, write thumbnails and its log.",
-            Self::FunctionRole => "Is who the function is: Lambda assumes it and has what its policy allows.",
-            Self::Function => "Makes a thumbnail of each image that it is told of; it runs only then.",
-            Self::InvokePermission => "Lets S3 invoke the function, for events of the source bucket only.",
-            Self::Notification => "Tells the function of each new image: the link that makes the chain work.",
+            Self::Macro => "Connects the application's template to the macro's function.",
+            Self::BuildStack => "Groups the build's resources.",
+            Self::AppStack => "Groups the buckets and the function.",
+            Self::Repository => "Stores the function's container image: CodeBuild pushes it, Lambda pulls it.",
+            Self::BuildSourceBucket => "Stores the function's source as a zip for CodeBuild.",
+            Self::BuildLogGroup => "Stores the build's log until its retention ends.",
+            Self::BuildPolicy => "Lists the build's permissions.",
+            Self::BuildRole => "Gives the build its permissions: CodeBuild assumes it.",
+            Self::BuildProject => "Defines the build: source, build machine and service role.",
+            Self::Image => "Packages the function with its dependencies for Lambda.",
+            Self::SourceBucket => "Receives the images: each upload invokes the function.",
+            Self::DestinationBucket => "Stores the function's thumbnails.",
+            Self::FunctionLogGroup => "Stores the log of the function's invocations.",
+            Self::FunctionPolicy => "Allows the function to read images, and to write thumbnails and its log.",
+            Self::FunctionRole => "Gives the function its permissions: Lambda assumes it.",
+            Self::Function => "Creates a thumbnail of each uploaded image; it runs only then.",
+            Self::InvokePermission => "Allows S3 to invoke the function, for the source bucket's events only.",
+            Self::Notification => "Invokes the function for each new image.",
         }
     }
 }
@@ -204,29 +202,29 @@ impl fmt::Display for ResourceKind {
     }
 }
 
-/// What state a resource is in, as far as the journal knows.
+/// The state of a resource as the journal records it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceState {
-    /// The call that creates it is about to be made; it may or may not be there.
+    /// The create call is about to be made; it may or may not exist.
     Creating,
-    /// It is there and usable.
+    /// It exists and is usable.
     Ready,
-    /// The call that deletes it is about to be made; it may or may not be there.
+    /// The delete call is about to be made; it may or may not exist.
     Deleting,
-    /// It is not there any more.
+    /// It does not exist any more.
     Gone,
-    /// Creating or deleting it failed; it may or may not be there.
+    /// Creating or deleting it failed; it may or may not exist.
     Failed,
 }
 
 impl ResourceState {
-    /// Whether a resource in this state may be in the cloud, so that `destroy` must look after it.
+    /// Returns whether a resource in this state may exist in the cloud, so that `destroy` must check it.
     pub fn may_exist(self) -> bool {
         self != Self::Gone
     }
 
-    /// The word that stands for it in the journal and on the screen.
+    /// Returns its word in the journal and on screens.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Creating => "creating",
@@ -249,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_architecture_is_all_but_what_one_strategy_needs_for_itself() {
+    fn architecture_is_all_kinds_but_those_of_one_strategy() {
         use ResourceKind::*;
         let own = [MacroStack, MacroLogGroup, MacroRole, MacroFunction, Macro, BuildStack, AppStack];
         let rest: Vec<ResourceKind> = ResourceKind::ALL.into_iter().filter(|kind| !own.contains(kind)).collect();
@@ -257,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_is_written_by_its_word() {
+    fn every_kind_is_serialized_as_its_word() {
         for kind in ResourceKind::ALL {
             assert_eq!(serde_json::to_value(kind).expect("a kind is JSON"), kind.as_str());
         }

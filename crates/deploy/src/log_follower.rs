@@ -67,7 +67,7 @@ impl LogFollower {
             }
             Source::Function(tail) => tail.next().await?,
         };
-        let line = |line: crate::aws::logs::LogLine| LogLine {
+        let line = |line: crate::aws::logs::LogEvent| LogLine {
             text: line.text,
             timestamp: DateTime::from_timestamp_millis(line.timestamp_ms),
         };

@@ -41,7 +41,7 @@ fn numbered(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|number| format!("line {number}")).collect()
 }
 
-fn texts(lines: Vec<logs::LogLine>) -> Vec<String> {
+fn texts(lines: Vec<logs::LogEvent>) -> Vec<String> {
     lines.into_iter().map(|line| line.text).collect()
 }
 

@@ -12,7 +12,7 @@ use super::pages::Pages;
 use super::tags::{Tagged, Tags};
 use crate::aws::operation::LogsOperation;
 
-pub use read::{GroupTail, LogLine, LogTail, filter_events, latest_streams};
+pub use read::{GroupTail, LogEvent, LogTail, filter_events, latest_streams};
 
 const SERVICE: &str = "CloudWatch Logs";
 

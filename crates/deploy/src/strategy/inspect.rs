@@ -2,15 +2,15 @@
 //!
 //! What looks like a credential is hidden here already, so that nobody above can show it by mistake.
 
-mod sheet;
+mod builder;
 
 use serde_json::Value;
 use thumbctl_core::names::Names;
 use thumbctl_core::resource::ResourceKind;
 use thumbctl_platform::text::bytes;
 
-use self::sheet::{Sheet, minutes, time, time_of_text, yes_or_no};
-use super::site::Site;
+use self::builder::{InspectionBuilder, minutes, time, time_of_text, yes_or_no};
+use super::deploy_target::DeployTarget;
 use crate::aws::s3::{EventRule, PublicAccessBlock};
 use crate::aws::{AwsError, cloudformation, codebuild, ecr, iam, lambda, logs, s3};
 
@@ -38,8 +38,8 @@ pub const DENIED: &str = "access denied";
 
 /// Asks what one resource is like; `None` if it is not there. If the caller may not even ask whether it is, that is an
 /// error of the kind [`crate::aws::ErrorKind::Denied`].
-pub async fn inspect(site: &Site, names: &Names, kind: ResourceKind) -> Result<Option<Inspection>, AwsError> {
-    let look = Look { site, names, name: names.of(kind) };
+pub async fn inspect(target: &DeployTarget, names: &Names, kind: ResourceKind) -> Result<Option<Inspection>, AwsError> {
+    let look = Look { target, names, name: names.of(kind) };
     let sheet = match kind {
         ResourceKind::Repository => look.repository().await,
         ResourceKind::Image => look.image().await,
@@ -69,18 +69,18 @@ pub async fn inspect(site: &Site, names: &Names, kind: ResourceKind) -> Result<O
 /// A look at one resource. Each kind's answers what it has found, or nothing if the resource is not there; an error of
 /// the first call is the look's own, one of a later call only spoils its part if it is a refusal.
 struct Look<'a> {
-    site: &'a Site,
+    target: &'a DeployTarget,
     names: &'a Names,
     name: String,
 }
 
 impl Look<'_> {
-    async fn repository(&self) -> Result<Option<Sheet>, AwsError> {
-        let client = &self.site.clients.ecr;
+    async fn repository(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let client = &self.target.clients.ecr;
         let Some(found) = ecr::repository(client, &self.name).await? else { return Ok(None) };
         let (tags, policy) =
             tokio::join!(ecr::repository_tags(client, &found.arn), ecr::repository_policy(client, &self.name));
-        let mut sheet = Sheet::new(Some(found.arn));
+        let mut sheet = InspectionBuilder::new(Some(found.arn));
         sheet.row("URI", found.uri);
         sheet.optional("tag mutability", found.tag_mutability.map(|word| word.to_lowercase().replace('_', " ")));
         sheet.optional("scan on push", found.scan_on_push.map(yes_or_no));
@@ -93,11 +93,11 @@ impl Look<'_> {
         Ok(Some(sheet))
     }
 
-    async fn image(&self) -> Result<Option<Sheet>, AwsError> {
+    async fn image(&self) -> Result<Option<InspectionBuilder>, AwsError> {
         let repository = self.names.of(ResourceKind::Repository);
-        let image = ecr::image_by_tag(&self.site.clients.ecr, &repository, self.names.image_tag()).await?;
+        let image = ecr::image_by_tag(&self.target.clients.ecr, &repository, self.names.image_tag()).await?;
         Ok(image.map(|image| {
-            let mut sheet = Sheet::new(None);
+            let mut sheet = InspectionBuilder::new(None);
             sheet.row("digest", image.digest);
             sheet.row("tags", image.tags.join(", "));
             sheet.row("size", bytes(image.size));
@@ -107,8 +107,8 @@ impl Look<'_> {
         }))
     }
 
-    async fn bucket(&self) -> Result<Option<Sheet>, AwsError> {
-        let (client, name) = (&self.site.clients.s3, &self.name);
+    async fn bucket(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let (client, name) = (&self.target.clients.s3, &self.name);
         let Some(found) = s3::bucket(client, name).await? else { return Ok(None) };
         let (encryption, block, versioning, tags) = tokio::join!(
             s3::bucket_encryption(client, name),
@@ -116,7 +116,7 @@ impl Look<'_> {
             s3::bucket_versioning(client, name),
             s3::bucket_tags(client, name),
         );
-        let mut sheet = Sheet::new(Some(format!("arn:aws:s3:::{name}")));
+        let mut sheet = InspectionBuilder::new(Some(format!("arn:aws:s3:::{name}")));
         sheet.optional("region", found.region);
         if let Some(encryption) = sheet.part("encryption", encryption)? {
             sheet.row("encryption", encryption.map_or("none".to_owned(), words_for_encryption));
@@ -131,11 +131,11 @@ impl Look<'_> {
         Ok(Some(sheet))
     }
 
-    async fn log_group(&self) -> Result<Option<Sheet>, AwsError> {
-        let client = &self.site.clients.logs;
+    async fn log_group(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let client = &self.target.clients.logs;
         let Some(found) = logs::log_group(client, &self.name).await? else { return Ok(None) };
         let tags = logs::log_group_tags(client, &found.arn).await;
-        let mut sheet = Sheet::new(Some(found.arn));
+        let mut sheet = InspectionBuilder::new(Some(found.arn));
         sheet.row(
             "retention",
             match found.retention_days {
@@ -150,11 +150,11 @@ impl Look<'_> {
         Ok(Some(sheet))
     }
 
-    async fn policy(&self) -> Result<Option<Sheet>, AwsError> {
-        let client = &self.site.clients.iam;
-        let arn = format!("arn:aws:iam::{}:policy/{}", self.site.identity.account, self.name);
+    async fn policy(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let client = &self.target.clients.iam;
+        let arn = format!("arn:aws:iam::{}:policy/{}", self.target.identity.account, self.name);
         let Some(found) = iam::policy(client, &arn).await? else { return Ok(None) };
-        let mut sheet = Sheet::new(Some(found.arn));
+        let mut sheet = InspectionBuilder::new(Some(found.arn));
         sheet.optional("description", found.description);
         sheet
             .optional("attached to", found.attachment_count.map(|count| format!("{count} of roles, users and groups")));
@@ -171,11 +171,11 @@ impl Look<'_> {
         Ok(Some(sheet))
     }
 
-    async fn role(&self) -> Result<Option<Sheet>, AwsError> {
-        let client = &self.site.clients.iam;
+    async fn role(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let client = &self.target.clients.iam;
         let Some(found) = iam::role(client, &self.name).await? else { return Ok(None) };
         let attached = iam::attached_policies(client, &self.name).await;
-        let mut sheet = Sheet::new(Some(found.arn));
+        let mut sheet = InspectionBuilder::new(Some(found.arn));
         sheet.optional("description", found.description);
         match sheet.part("attached policy", attached)? {
             Some(None) => return Ok(None),
@@ -192,11 +192,11 @@ impl Look<'_> {
         Ok(Some(sheet))
     }
 
-    async fn project(&self) -> Result<Option<Sheet>, AwsError> {
-        let Some(found) = codebuild::project(&self.site.clients.codebuild, &self.name).await? else {
+    async fn project(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let Some(found) = codebuild::project(&self.target.clients.codebuild, &self.name).await? else {
             return Ok(None);
         };
-        let mut sheet = Sheet::new(Some(found.arn));
+        let mut sheet = InspectionBuilder::new(Some(found.arn));
         sheet.optional("description", found.description);
         let source = [found.source.kind, found.source.location].into_iter().flatten().collect::<Vec<_>>();
         sheet.row("source", source.join(" "));
@@ -229,11 +229,11 @@ impl Look<'_> {
         Ok(Some(sheet))
     }
 
-    async fn function(&self) -> Result<Option<Sheet>, AwsError> {
-        let client = &self.site.clients.lambda;
+    async fn function(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let client = &self.target.clients.lambda;
         let Some(found) = lambda::function(client, &self.name).await? else { return Ok(None) };
         let code = lambda::function_code(client, &self.name).await;
-        let mut sheet = Sheet::new(Some(found.arn));
+        let mut sheet = InspectionBuilder::new(Some(found.arn));
         sheet.row("state", words_for_state(found.state));
         sheet.optional("description", found.description);
         let code = sheet.part("image", code)?;
@@ -266,12 +266,12 @@ impl Look<'_> {
         Ok(Some(sheet))
     }
 
-    async fn permission(&self) -> Result<Option<Sheet>, AwsError> {
+    async fn permission(&self) -> Result<Option<InspectionBuilder>, AwsError> {
         let function = self.names.of(ResourceKind::Function);
         let bucket = self.names.of(ResourceKind::SourceBucket);
-        let statements = lambda::bucket_permissions(&self.site.clients.lambda, &function, &bucket).await?;
+        let statements = lambda::bucket_permissions(&self.target.clients.lambda, &function, &bucket).await?;
         Ok(statements.into_iter().next().map(|statement| {
-            let mut sheet = Sheet::new(None);
+            let mut sheet = InspectionBuilder::new(None);
             let text = |value: &Value| value.as_str().map(str::to_owned);
             let condition = &statement["Condition"];
             sheet.row("function", function);
@@ -285,10 +285,10 @@ impl Look<'_> {
         }))
     }
 
-    async fn stack(&self) -> Result<Option<Sheet>, AwsError> {
-        let found = cloudformation::stack(&self.site.clients.cloudformation, &self.name).await?;
+    async fn stack(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let found = cloudformation::stack(&self.target.clients.cloudformation, &self.name).await?;
         let Some(found) = found.filter(|found| !found.status.is_deleted()) else { return Ok(None) };
-        let mut sheet = Sheet::new(Some(found.id));
+        let mut sheet = InspectionBuilder::new(Some(found.id));
         sheet.row("status", found.status.as_str());
         sheet.optional("reason", found.reason);
         sheet.optional("description", found.description);
@@ -304,26 +304,26 @@ impl Look<'_> {
     }
 
     /// CloudFormation describes no macros: what there is to know stands with its stack and its function.
-    async fn template_macro(&self) -> Result<Option<Sheet>, AwsError> {
+    async fn template_macro(&self) -> Result<Option<InspectionBuilder>, AwsError> {
         let stack = self.names.of(ResourceKind::MacroStack);
-        let found = cloudformation::stack(&self.site.clients.cloudformation, &stack).await?;
+        let found = cloudformation::stack(&self.target.clients.cloudformation, &stack).await?;
         Ok(found.filter(|found| found.status.is_complete()).map(|_| {
-            let mut sheet = Sheet::new(None);
+            let mut sheet = InspectionBuilder::new(None);
             sheet.row("stack", stack);
             sheet.row("function", self.names.of(ResourceKind::MacroFunction));
             sheet
         }))
     }
 
-    async fn notification(&self) -> Result<Option<Sheet>, AwsError> {
+    async fn notification(&self) -> Result<Option<InspectionBuilder>, AwsError> {
         let bucket = self.names.of(ResourceKind::SourceBucket);
         let function = self.names.of(ResourceKind::Function);
-        let rules = s3::notification(&self.site.clients.s3, &bucket).await?.unwrap_or_default();
+        let rules = s3::notification(&self.target.clients.s3, &bucket).await?.unwrap_or_default();
         let rules: Vec<EventRule> = rules.into_iter().filter(|rule| rule.invokes(&function)).collect();
         if rules.is_empty() {
             return Ok(None);
         }
-        let mut sheet = Sheet::new(None);
+        let mut sheet = InspectionBuilder::new(None);
         sheet.row("bucket", bucket);
         for rule in rules {
             sheet.row("events", rule.events.join(", "));

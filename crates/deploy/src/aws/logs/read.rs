@@ -12,7 +12,7 @@ use crate::aws::pages::Pages;
 
 /// A line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
+pub struct LogEvent {
     /// The text, without its line end.
     pub text: String,
     /// The service's own timestamp, in milliseconds since 1970.
@@ -48,7 +48,7 @@ impl LogTail {
     /// The lines that have come since the last reading; none, if the stream is not there yet.
     // Rule: the same forward token twice means caught up, not finished. Who writes must be done first; then comes one
     // more reading. And an empty page with a new token is not the end.
-    pub async fn next(&mut self) -> Result<Vec<LogLine>, AwsError> {
+    pub async fn next(&mut self) -> Result<Vec<LogEvent>, AwsError> {
         let mut lines = Vec::new();
         self.caught_up = false;
         for _ in 0..PAGES {
@@ -94,7 +94,7 @@ impl LogTail {
     }
 
     /// Everything up to where the stream ends now.
-    pub async fn drain(&mut self) -> Result<Vec<LogLine>, AwsError> {
+    pub async fn drain(&mut self) -> Result<Vec<LogEvent>, AwsError> {
         let mut pages = Pages::new(SERVICE, "GetLogEvents");
         let mut lines = self.next().await?;
         while !self.caught_up {
@@ -106,12 +106,12 @@ impl LogTail {
 }
 
 // An event may hold several lines, and ends in a line end or does not.
-fn split_lines(message: &str, timestamp_ms: i64, lines: &mut Vec<LogLine>) {
+fn split_lines(message: &str, timestamp_ms: i64, lines: &mut Vec<LogEvent>) {
     let message = message.strip_suffix('\n').unwrap_or(message);
     lines.extend(
         message
             .split('\n')
-            .map(|text| LogLine { text: text.strip_suffix('\r').unwrap_or(text).to_owned(), timestamp_ms }),
+            .map(|text| LogEvent { text: text.strip_suffix('\r').unwrap_or(text).to_owned(), timestamp_ms }),
     );
 }
 
@@ -129,7 +129,7 @@ pub async fn filter_events(
     group: &str,
     since_ms: i64,
     pattern: Option<&str>,
-) -> Result<Vec<LogLine>, AwsError> {
+) -> Result<Vec<LogEvent>, AwsError> {
     let mut lines = Vec::new();
     for event in events_since(client, group, since_ms, pattern).await? {
         split_lines(&event.message, event.timestamp_ms, &mut lines);
@@ -199,7 +199,7 @@ impl GroupTail {
     }
 
     /// The lines that have come since the last reading, each once.
-    pub async fn next(&mut self) -> Result<Vec<LogLine>, AwsError> {
+    pub async fn next(&mut self) -> Result<Vec<LogEvent>, AwsError> {
         let events = events_since(&self.client, &self.group, self.since_ms, None).await?;
         let latest = events.last().map(|event| event.timestamp_ms);
         let mut lines = Vec::new();

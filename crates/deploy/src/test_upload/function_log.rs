@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use crate::aws::logs::LogLine;
+use crate::aws::logs::LogEvent;
 
 /// What the function's log says about one image.
 #[derive(Debug, PartialEq)]
@@ -38,7 +38,7 @@ pub(super) struct Reading {
 }
 
 /// Reads the function's structured lines, and Lambda's lines around them, for one object uploaded at `uploaded_ms`.
-pub(super) fn read(key: &str, uploaded_ms: i64, lines: &[LogLine]) -> Reading {
+pub(super) fn read(key: &str, uploaded_ms: i64, lines: &[LogEvent]) -> Reading {
     let mut started: BTreeMap<&str, i64> = BTreeMap::new();
     let mut spoken: BTreeSet<String> = BTreeSet::new();
     let mut ours: Option<(Line, i64)> = None;
@@ -87,9 +87,9 @@ mod tests {
 
     const ID: &str = "11111111-2222-3333-4444-555555555555";
 
-    fn lines(texts: &[&str]) -> Vec<LogLine> {
+    fn lines(texts: &[&str]) -> Vec<LogEvent> {
         let at = |n: usize| 1_000 + i64::try_from(n).expect("few lines") * 10;
-        texts.iter().enumerate().map(|(n, text)| LogLine { text: (*text).to_owned(), timestamp_ms: at(n) }).collect()
+        texts.iter().enumerate().map(|(n, text)| LogEvent { text: (*text).to_owned(), timestamp_ms: at(n) }).collect()
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! [`Trial`]: sends images through a deployment and says what took how long.
+//! [`TestUpload`]: sends images through a deployment and says what took how long.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -14,14 +14,14 @@ use thumbctl_core::resource::ResourceKind;
 use tokio::sync::Mutex;
 
 use crate::aws::{AwsError, ErrorKind, logs, s3, wait};
-use crate::strategy::Site;
+use crate::strategy::DeployTarget;
 
 mod function_log;
 mod image_file;
 
 use self::function_log::{Invocation, Reading};
 use self::image_file::ImageFile;
-pub use self::image_file::TrialError;
+pub use self::image_file::TestUploadError;
 
 /// When the thumbnail is looked for: close together at first, since a warm function is quick.
 const LOOK: wait::Schedule =
@@ -38,8 +38,8 @@ const LOG_READS_A_SECOND: usize = 5;
 
 /// Images to be sent, each a step.
 #[derive(Debug)]
-pub struct Trial {
-    site: Site,
+pub struct TestUpload {
+    target: DeployTarget,
     names: Names,
     images: BTreeMap<StepId, ImageFile>,
     save: Option<PathBuf>,
@@ -49,19 +49,24 @@ pub struct Trial {
     log_reads: Mutex<VecDeque<Instant>>,
 }
 
-impl Trial {
+impl TestUpload {
     /// Checks the images.
     ///
     /// # Errors
     /// When one is missing, empty, no image, too large, or the folder to save to cannot be made.
-    pub fn new(site: Site, names: Names, images: Vec<PathBuf>, save: Option<PathBuf>) -> Result<Self, TrialError> {
+    pub fn new(
+        target: DeployTarget,
+        names: Names,
+        images: Vec<PathBuf>,
+        save: Option<PathBuf>,
+    ) -> Result<Self, TestUploadError> {
         if let Some(dir) = &save {
-            std::fs::create_dir_all(dir).map_err(|source| TrialError::Save { path: dir.clone(), source })?;
+            std::fs::create_dir_all(dir).map_err(|source| TestUploadError::Save { path: dir.clone(), source })?;
         }
         let mut checked = BTreeMap::new();
         let width = images.len().to_string().len();
         // What the function itself refuses (`object_limit` there); gigabytes need not be sent to learn that.
-        let most = u64::from(site.settings.function.memory_mb) * 1024 * 1024 / 4;
+        let most = u64::from(target.settings.function.memory_mb) * 1024 * 1024 / 4;
         let mut saved_names = Vec::new();
         for (index, path) in images.iter().enumerate() {
             let image = ImageFile::check(path, most, &mut saved_names)?;
@@ -70,7 +75,7 @@ impl Trial {
             checked.insert(StepId::from(id.as_str()), image);
         }
         Ok(Self {
-            site,
+            target,
             names,
             images: checked,
             save,
@@ -93,7 +98,7 @@ impl Trial {
     }
 
     async fn send(&self, image: &ImageFile, scope: &StepScope) -> Result<(), StepError> {
-        let clients = &self.site.clients;
+        let clients = &self.target.clients;
         let source = self.names.of(ResourceKind::SourceBucket);
         let destination = self.names.of(ResourceKind::DestinationBucket);
         let key = format!("{}-{}", self.mark, image.name());
@@ -169,10 +174,10 @@ impl Trial {
         began_at: DateTime<Utc>,
         scope: &StepScope,
     ) -> Result<u64, StepError> {
-        let deadline = Duration::from_secs(u64::from(self.site.settings.timeouts.trial_seconds));
+        let deadline = Duration::from_secs(u64::from(self.target.settings.timeouts.trial_seconds));
         let mut log_looked_at = Instant::now();
         for attempt in 1.. {
-            match s3::head_object(&self.site.clients.s3, bucket, thumbnail_key).await {
+            match s3::head_object(&self.target.clients.s3, bucket, thumbnail_key).await {
                 Ok(Some(thumbnail)) => return Ok(thumbnail.size),
                 Ok(None) => {}
                 Err(error) if error.kind == ErrorKind::Throttled => {}
@@ -212,7 +217,7 @@ impl Trial {
         if let Some(invocation) = reading.invocation {
             return invocation.error;
         }
-        let limit = Duration::from_secs(u64::from(self.site.settings.function.timeout_seconds) + 5);
+        let limit = Duration::from_secs(u64::from(self.target.settings.function.timeout_seconds) + 5);
         let certain = self.images.len() == 1 || began.elapsed() > limit;
         reading.lost.into_iter().next().filter(|_| certain)
     }
@@ -233,7 +238,7 @@ impl Trial {
         let group = self.names.of(ResourceKind::FunctionLogGroup);
         // Earlier than the upload: our clock and AWS's need not agree.
         let since = (uploaded - chrono::TimeDelta::minutes(1)).timestamp_millis();
-        match logs::filter_events(&self.site.clients.logs, &group, since, None).await {
+        match logs::filter_events(&self.target.clients.logs, &group, since, None).await {
             Ok(lines) => Ok(function_log::read(key, uploaded.timestamp_millis(), &lines)),
             // What the log says is a courtesy; the thumbnail is what counts.
             Err(error) if matches!(error.kind, ErrorKind::Throttled | ErrorKind::NotFound) => Ok(Reading::default()),
@@ -256,7 +261,7 @@ impl Trial {
 }
 
 #[async_trait]
-impl StepRunner for Trial {
+impl StepRunner for TestUpload {
     async fn run(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
         let image = self.images.get(&step.id).expect("the plan was made of these images");
         self.send(image, scope).await.map(|()| StepDone::Finished)

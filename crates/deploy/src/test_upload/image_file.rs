@@ -20,7 +20,7 @@ pub(super) struct ImageFile {
 
 /// Why an image cannot be sent.
 #[derive(Debug, thiserror::Error)]
-pub enum TrialError {
+pub enum TestUploadError {
     /// It cannot be read.
     #[error("cannot read the image {path}: {source}")]
     Unreadable {
@@ -64,7 +64,7 @@ pub enum TrialError {
     },
 }
 
-impl TrialError {
+impl TestUploadError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -82,26 +82,26 @@ impl TrialError {
 
 impl ImageFile {
     /// Looks at a file of at most `most` bytes; `taken` keeps apart the thumbnails of files that have one name in different folders.
-    pub(super) fn check(path: &Path, most: u64, taken: &mut Vec<String>) -> Result<Self, TrialError> {
-        let unreadable = |source| TrialError::Unreadable { path: path.to_owned(), source };
+    pub(super) fn check(path: &Path, most: u64, taken: &mut Vec<String>) -> Result<Self, TestUploadError> {
+        let unreadable = |source| TestUploadError::Unreadable { path: path.to_owned(), source };
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
         if metadata.is_dir() {
-            return Err(TrialError::Directory(path.to_owned()));
+            return Err(TestUploadError::Directory(path.to_owned()));
         }
         // A pipe would be waited for, and nobody knows how much comes out of it.
         if !metadata.is_file() {
-            return Err(TrialError::NotAFile(path.to_owned()));
+            return Err(TestUploadError::NotAFile(path.to_owned()));
         }
-        let name = file_name_of(path).ok_or_else(|| TrialError::Name(path.to_owned()))?.to_owned();
+        let name = file_name_of(path).ok_or_else(|| TestUploadError::Name(path.to_owned()))?.to_owned();
         let mut first = Vec::new();
         File::open(path).and_then(|file| file.take(16).read_to_end(&mut first)).map_err(unreadable)?;
         let size = metadata.len();
         if first.is_empty() {
-            return Err(TrialError::Empty(path.to_owned()));
+            return Err(TestUploadError::Empty(path.to_owned()));
         }
-        let content_type = content_type_of(&first).ok_or_else(|| TrialError::NotAnImage(path.to_owned()))?;
+        let content_type = content_type_of(&first).ok_or_else(|| TestUploadError::NotAnImage(path.to_owned()))?;
         if size > most {
-            return Err(TrialError::TooLarge { path: path.to_owned(), bytes: size, most });
+            return Err(TestUploadError::TooLarge { path: path.to_owned(), bytes: size, most });
         }
         let mut saved = saved_name(&name);
         let mut number = 2;
@@ -157,7 +157,7 @@ mod tests {
 
     const MOST: u64 = 128 * MB;
 
-    fn check(content: &[u8]) -> Result<ImageFile, TrialError> {
+    fn check(content: &[u8]) -> Result<ImageFile, TestUploadError> {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("picture");
         std::fs::write(&path, content).expect("there is room");
@@ -175,10 +175,10 @@ mod tests {
 
     #[test]
     fn what_is_no_image_is_refused_in_one_sentence() {
-        assert!(matches!(check(b""), Err(TrialError::Empty(_))));
-        assert!(matches!(check(b"hello, world"), Err(TrialError::NotAnImage(_))));
+        assert!(matches!(check(b""), Err(TestUploadError::Empty(_))));
+        assert!(matches!(check(b"hello, world"), Err(TestUploadError::NotAnImage(_))));
         let dir = tempfile::tempdir().expect("a temporary folder");
-        assert!(matches!(ImageFile::check(dir.path(), MOST, &mut Vec::new()), Err(TrialError::Directory(_))));
+        assert!(matches!(ImageFile::check(dir.path(), MOST, &mut Vec::new()), Err(TestUploadError::Directory(_))));
         let missing = dir.path().join("none.jpg");
         let error = ImageFile::check(&missing, MOST, &mut Vec::new()).expect_err("there is no such file");
         assert!(error.to_string().starts_with("cannot read the image"), "{error}");
@@ -192,7 +192,7 @@ mod tests {
         std::io::Write::write_all(&mut &file, &[0xff, 0xd8, 0xff, 0xe0]).expect("there is room");
         // A sparse file: it takes no room.
         file.set_len(MOST + 1).expect("the file system has sparse files");
-        assert!(matches!(ImageFile::check(&path, MOST, &mut Vec::new()), Err(TrialError::TooLarge { .. })));
+        assert!(matches!(ImageFile::check(&path, MOST, &mut Vec::new()), Err(TestUploadError::TooLarge { .. })));
     }
 
     #[test]

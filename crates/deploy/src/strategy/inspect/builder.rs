@@ -9,14 +9,14 @@ use super::{DENIED, Inspection};
 use crate::aws::{AwsError, ErrorKind, Tags};
 
 /// What is known of a resource so far.
-pub(super) struct Sheet {
+pub(super) struct InspectionBuilder {
     arn: Option<String>,
     settings: Vec<(String, String)>,
     tags: Vec<(String, String)>,
     documents: Vec<(String, Value)>,
 }
 
-impl Sheet {
+impl InspectionBuilder {
     pub(super) fn new(arn: Option<String>) -> Self {
         Self { arn, settings: Vec::new(), tags: Vec::new(), documents: Vec::new() }
     }
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_refused_part_is_said_and_spoils_nothing_else() {
-        let mut sheet = Sheet::new(None);
+        let mut sheet = InspectionBuilder::new(None);
         sheet.row("region", "eu-central-1");
         sheet.tags(refused(ErrorKind::Denied)).unwrap();
         assert!(sheet.tags(refused(ErrorKind::Network)).is_err());
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn nothing_that_looks_like_a_credential_is_written_down() {
-        let mut sheet = Sheet::new(None);
+        let mut sheet = InspectionBuilder::new(None);
         sheet.variable("API_TOKEN", "abc");
         sheet.variable("PLAIN", "postgres://me:abc@host/db");
         sheet.variable("DEST_BUCKET", "b");
