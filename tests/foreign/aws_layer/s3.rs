@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use thumbctl_deploy::aws::s3::{self, Emptied, Presence};
+use thumbctl_deploy::aws::s3::{self, BucketPresence, Emptied};
 use thumbctl_deploy::aws::{Deleted, ErrorKind};
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ async fn a_bucket_is_created_guarded_found_and_deleted() {
     let moto = moto_or_skip!();
     let client = aws_sdk_s3::Client::from_conf(moto.s3());
     let bucket = "layer-1-source";
-    assert_eq!(s3::head_bucket(&client, bucket).await.unwrap(), Presence::Gone);
+    assert_eq!(s3::head_bucket(&client, bucket).await.unwrap(), BucketPresence::Missing);
     s3::create_bucket(&client, bucket, moto::REGION).await.unwrap();
     s3::wait_usable(&client, bucket, &CancellationToken::new(), &mut |_| {}).await.unwrap();
     s3::put_bucket_tags(&client, bucket, &tags()).await.unwrap();

@@ -36,9 +36,9 @@ pub(super) async fn presence(target: &DeployTarget, names: &Names, kind: Resourc
         }
         ResourceKind::BuildSourceBucket | ResourceKind::SourceBucket | ResourceKind::DestinationBucket => {
             match s3::head_bucket(&clients.s3, &name).await? {
-                s3::Presence::Here => true,
-                s3::Presence::Gone => false,
-                s3::Presence::Denied => return Ok(Presence::Unknown("access denied".to_owned())),
+                s3::BucketPresence::Accessible => true,
+                s3::BucketPresence::Missing => false,
+                s3::BucketPresence::Denied => return Ok(Presence::Unknown("access denied".to_owned())),
             }
         }
         ResourceKind::BuildLogGroup | ResourceKind::FunctionLogGroup | ResourceKind::MacroLogGroup => {
