@@ -239,7 +239,7 @@ async fn what_somebody_has_changed_is_shown_and_credentials_are_not() {
     let bucket = inspect(&session, ResourceKind::SourceBucket).await;
     assert_settings(&bucket, &[("versioning", "enabled"), ("public access", "not blocked")]);
     assert_eq!(bucket.tags, []);
-    assert_settings(&inspect(&session, ResourceKind::FunctionLogGroup).await, &[("retention", "for ever")]);
+    assert_settings(&inspect(&session, ResourceKind::FunctionLogGroup).await, &[("retention", "unlimited")]);
     for kind in
         [ResourceKind::Repository, ResourceKind::Image, ResourceKind::InvokePermission, ResourceKind::Notification]
     {

@@ -2,7 +2,7 @@
 
 use thumbctl_test_support::{Program, Sandbox};
 
-const WHO: &str = "error: cannot find out who I am in ";
+const WHO: &str = "error: cannot verify the credentials for ";
 
 /// What `status` says at a sandbox's endpoint, with these keys.
 fn status(program: &mut Program, sandbox: &Sandbox, access_key: &str, secret_key: &str) -> String {
@@ -40,7 +40,7 @@ fn credentials_that_are_not_known_are_told_from_those_that_do_not_fit() {
     let (access_key, secret_key) = (sandbox.access_key.clone(), sandbox.secret_key.clone());
     let unknown = status(&mut program, &sandbox, "AKIAIOSFODNN7EXAMPLE", &secret_key);
     assert!(unknown.starts_with(WHO) && unknown.contains("InvalidClientTokenId"), "{unknown}");
-    assert!(unknown.contains("hint: AWS does not know these credentials"), "{unknown}");
+    assert!(unknown.contains("hint: AWS rejects these credentials"), "{unknown}");
     let wrong = status(&mut program, &sandbox, &access_key, "wrong");
     assert!(wrong.contains("SignatureDoesNotMatch") && wrong.contains("hint: "), "{wrong}");
     for said in [unknown, wrong] {
@@ -91,7 +91,7 @@ fn an_endpoint_where_nobody_answers_is_one_sentence() {
     for command in ["deploy", "status", "destroy"] {
         let said = program.run([command, "--yes", "--endpoint-url", &url]).fails_with(1);
         assert!(said.starts_with(&format!("{WHO}{url}: ")) && said.contains("cannot reach the endpoint"), "{said}");
-        assert!(said.contains("hint: Is the endpoint right"), "{said}");
+        assert!(said.contains("hint: Check the endpoint"), "{said}");
     }
     let said = program.run(["status", "--endpoint-url", "http://nowhere.invalid"]).fails_with(1);
     assert!(said.contains("cannot reach the endpoint"), "{said}");
