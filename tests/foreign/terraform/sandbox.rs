@@ -33,7 +33,7 @@ async fn architecture_is_created_changed_imported_and_destroyed() {
     // A lost state is rebuilt by the resources' ids. Settings that only terraform has (`force_destroy` and the
     // like) are written into its state; no resource differs from its configuration.
     workspace.forget();
-    workspace.lay_out("imports");
+    workspace.add_folder("imports");
     assert_eq!(workspace.apply("run", 2), "Apply complete! Resources: 30 imported, 0 added, 6 changed, 0 destroyed.");
     workspace.assert_unchanged("run", 2);
 
