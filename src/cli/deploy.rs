@@ -67,7 +67,7 @@ pub(crate) async fn ask_before_creating(
     // The cloud is asked, not the journal: what somebody removed by hand would be created again.
     let there = session.status().await?;
     let mut missing = prepared.resources();
-    missing.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.is_there()));
+    missing.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.exists()));
     if missing.is_empty() {
         return Ok(());
     }

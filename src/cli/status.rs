@@ -128,8 +128,8 @@ fn journal_role(state: ResourceState) -> Role {
 /// What the cloud says; loud where it contradicts the journal.
 fn cloud_cell(presence: &Presence, journal: ResourceState) -> Cell {
     match (presence, journal) {
-        (Presence::There, ResourceState::Gone) => Cell::new(Role::Bad, "✖ still there"),
-        (Presence::There, _) => Cell::new(Role::Good, "✔ there"),
+        (Presence::Exists, ResourceState::Gone) => Cell::new(Role::Bad, "✖ still there"),
+        (Presence::Exists, _) => Cell::new(Role::Good, "✔ there"),
         (Presence::Missing, ResourceState::Gone) => Cell::new(Role::Quiet, "– gone"),
         (Presence::Missing, ResourceState::Ready) => Cell::new(Role::Bad, "✖ missing"),
         (Presence::Missing, _) => Cell::new(Role::Quiet, "– not there"),
@@ -139,7 +139,7 @@ fn cloud_cell(presence: &Presence, journal: ResourceState) -> Cell {
 
 fn tally(resources: &[ResourceStatus]) -> String {
     let count = |wanted: fn(&Presence) -> bool| resources.iter().filter(|resource| wanted(&resource.presence)).count();
-    let there = count(|presence| *presence == Presence::There);
+    let there = count(|presence| *presence == Presence::Exists);
     let missing = count(|presence| *presence == Presence::Missing);
     let unknown = count(|presence| matches!(presence, Presence::Unknown(_)));
     let mut words = format!("{}: {there} there", text::count(resources.len(), "resource"));
@@ -161,7 +161,7 @@ fn document(
         .iter()
         .map(|resource| {
             let (presence, reason) = match &resource.presence {
-                Presence::There => ("there", None),
+                Presence::Exists => ("there", None),
                 Presence::Missing => ("missing", None),
                 Presence::Unknown(why) => ("unknown", Some(why)),
             };

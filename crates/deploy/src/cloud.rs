@@ -220,8 +220,8 @@ impl Cloud {
     }
 
     async fn connect_aws(settings: &Settings) -> Result<Self, CloudError> {
-        let asked = settings.endpoint_url.as_deref();
-        let http = http_client(asked.filter(|_| has_own_keys(settings)).unwrap_or("https://"));
+        let requested = settings.endpoint_url.as_deref();
+        let http = http_client(requested.filter(|_| has_own_keys(settings)).unwrap_or("https://"));
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(BoundedClient::new(http.clone(), Downloads::Buffered))
             .retry_config(retries())
@@ -232,11 +232,11 @@ impl Cloud {
         if let Some(region) = &settings.region {
             loader = loader.region(Region::new(region.clone()));
         }
-        if let Some(url) = asked {
+        if let Some(url) = requested {
             loader = loader.endpoint_url(url);
         }
         let sdk = loader.load().await;
-        let label = match asked {
+        let label = match requested {
             Some(url) => CloudLabel::Endpoint(url.to_owned()),
             None => configured_endpoint(&sdk)?.map_or(CloudLabel::Aws, CloudLabel::Endpoint),
         };

@@ -407,12 +407,12 @@ impl Session {
 
     /// The strategy to use: the existing deployment's, else the configured one, else the default.
     fn strategy(&self, deployment: &Deployment) -> Result<StrategyKind, SessionError> {
-        let there = self.deployed_strategy(deployment);
+        let existing = self.deployed_strategy(deployment);
         match self.settings.strategy {
-            Some(requested) if requested != there && deployment.is_standing() => {
-                Err(SessionError::OtherStrategy { name: self.settings.name.to_string(), there, requested })
+            Some(requested) if requested != existing && deployment.is_standing() => {
+                Err(SessionError::OtherStrategy { name: self.settings.name.to_string(), there: existing, requested })
             }
-            _ => Ok(there),
+            _ => Ok(existing),
         }
     }
 

@@ -294,7 +294,7 @@ async fn make_ready(
     if task == Task::Deploy && *session.label() != CloudLabel::Sandbox {
         // The cloud is asked, not the journal: what somebody removed by hand would be created again.
         let there = session.status().await?;
-        resources.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.is_there()));
+        resources.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.exists()));
     }
     let about = PreparedRun {
         task,

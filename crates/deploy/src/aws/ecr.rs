@@ -140,11 +140,11 @@ pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Resul
         .map_err(failed(EcrOperation::BatchDeleteImage));
     // Rule: failed deletions are listed in a successful response.
     let Some(deleted) = error::optional(answer)? else { return Ok(Deleted::AlreadyGone) };
-    let refused = deleted
+    let undeleted = deleted
         .failures()
         .iter()
         .find(|failure| failure.failure_code() != Some(&aws_sdk_ecr::types::ImageFailureCode::ImageNotFound));
-    match refused {
+    match undeleted {
         Some(failure) => {
             let why = failure.failure_reason().unwrap_or("no reason given");
             Err(AwsError::new(SERVICE, "BatchDeleteImage", ErrorKind::Other, why))

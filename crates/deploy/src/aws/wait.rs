@@ -358,9 +358,9 @@ mod tests {
         let hour = Duration::from_secs(3600);
         let schedule = Schedule::new(hour, 1.0, hour, hour);
         let cancel = CancellationToken::new();
-        let asked = cancel.clone();
+        let canceller = cancel.clone();
         let answer: Result<(), _> =
-            until("it", &schedule, &cancel, &mut |_| asked.cancel(), || async { Ok(Poll::Pending) }).await;
+            until("it", &schedule, &cancel, &mut |_| canceller.cancel(), || async { Ok(Poll::Pending) }).await;
         assert!(matches!(answer, Err(WaitError::Cancelled)));
     }
 
@@ -403,8 +403,8 @@ mod tests {
     async fn cancelled_retry_makes_no_further_call() {
         let calls = Cell::new(0);
         let cancel = CancellationToken::new();
-        let asked = cancel.clone();
-        let answer: Result<(), _> = retry(&[NOT_READY], &cancel, &mut |_| asked.cancel(), || async {
+        let canceller = cancel.clone();
+        let answer: Result<(), _> = retry(&[NOT_READY], &cancel, &mut |_| canceller.cancel(), || async {
             calls.set(calls.get() + 1);
             Err(error(ErrorKind::RoleNotReady))
         })

@@ -24,7 +24,7 @@ pub(super) fn wait_failed(error: WaitError) -> StepError {
     }
 }
 
-/// Makes a call, and retries it where a rule says so; throttled calls are always retried.
+/// Makes a call, and retries it where a rule matches; throttled calls are always retried.
 pub(super) async fn call<T, F, Fut>(scope: &StepScope, rules: &[Rule], make: F) -> Result<T, StepError>
 where
     F: FnMut() -> Fut,

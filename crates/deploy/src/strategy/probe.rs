@@ -10,7 +10,7 @@ use crate::aws::{AwsError, cloudformation, codebuild, ecr, iam, lambda, logs, s3
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// It exists.
-    There,
+    Exists,
     /// It does not exist.
     Missing,
     /// The check failed.
@@ -19,8 +19,8 @@ pub enum Presence {
 
 impl Presence {
     /// Returns whether it certainly exists.
-    pub fn is_there(&self) -> bool {
-        *self == Self::There
+    pub fn exists(&self) -> bool {
+        *self == Self::Exists
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn presence(target: &DeployTarget, names: &Names, kind: Resourc
             rules.iter().any(|rule| rule.invokes(&function))
         }
     };
-    Ok(if exists { Presence::There } else { Presence::Missing })
+    Ok(if exists { Presence::Exists } else { Presence::Missing })
 }
 
 /// Checks one resource; an error becomes `Presence::Unknown`.

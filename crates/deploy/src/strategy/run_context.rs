@@ -55,9 +55,9 @@ impl RunContext {
         format!("arn:aws:iam::{}:{what}/{name}", self.target.identity.account)
     }
 
-    pub(super) async fn is_there(&self, scope: &StepScope, kind: ResourceKind) -> Result<bool, StepError> {
+    pub(super) async fn exists(&self, scope: &StepScope, kind: ResourceKind) -> Result<bool, StepError> {
         let presence = call(scope, &[], || probe::presence(&self.target, &self.names, kind)).await?;
-        Ok(presence.is_there())
+        Ok(presence.exists())
     }
 
     /// The ARN of a kind's resource, if the kind has one.

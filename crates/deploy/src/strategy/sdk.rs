@@ -39,7 +39,7 @@ impl SdkStrategy {
         kind: ResourceKind,
         create: impl Future<Output = Result<Option<String>, StepError>>,
     ) -> Result<StepDone, StepError> {
-        if self.context.before.is_ready(kind) && self.context.is_there(scope, kind).await? {
+        if self.context.before.is_ready(kind) && self.context.exists(scope, kind).await? {
             return Ok(StepDone::AlreadyDone);
         }
         let change = |state, arn, seconds| ResourceChange {

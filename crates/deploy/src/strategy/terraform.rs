@@ -260,7 +260,7 @@ impl TerraformStrategy {
                 let Some(id) = id else { continue };
                 // A permission is deleted with its function.
                 let goes = mapping.kind == ResourceKind::InvokePermission && self.work.lock().await.removes_function;
-                if goes || !self.context.is_there(scope, mapping.kind).await? {
+                if goes || !self.context.exists(scope, mapping.kind).await? {
                     continue;
                 }
                 // Rule: the provider cannot plan an imported function while its image is unknown ("inconsistent
@@ -291,7 +291,7 @@ impl TerraformStrategy {
     /// Returns whether the build in the state succeeded, and its image exists.
     async fn has_image(&self, scope: &StepScope) -> Result<bool, StepError> {
         let kind = ResourceKind::Image;
-        if !self.context.is_there(scope, kind).await? {
+        if !self.context.exists(scope, kind).await? {
             return Ok(false);
         }
         if self.context.before.is_ready(kind) || self.work.lock().await.ready.contains(&kind) {
@@ -352,7 +352,7 @@ impl TerraformStrategy {
             && (is_bundled || mapping.kind != ResourceKind::BuildSourceBucket)
     }
 
-    async fn tell(
+    async fn report(
         &self,
         scope: &StepScope,
         kind: ResourceKind,

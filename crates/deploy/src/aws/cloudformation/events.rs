@@ -47,14 +47,14 @@ impl StackEvent {
     // Rule: the reason has the error's class as HandlerErrorCode, and the service's own message before it.
     pub fn error(&self) -> AwsError {
         let reason = self.reason.as_deref().unwrap_or_default();
-        let says = |word: &str| reason.contains(word);
-        let kind = if says("HandlerErrorCode: AccessDenied") || says("not authorized to perform") {
+        let contains = |word: &str| reason.contains(word);
+        let kind = if contains("HandlerErrorCode: AccessDenied") || contains("not authorized to perform") {
             ErrorKind::Denied
-        } else if says("HandlerErrorCode: Throttling") {
+        } else if contains("HandlerErrorCode: Throttling") {
             ErrorKind::Throttled
-        } else if says("HandlerErrorCode: ServiceLimitExceeded") {
+        } else if contains("HandlerErrorCode: ServiceLimitExceeded") {
             ErrorKind::LimitExceeded
-        } else if says("HandlerErrorCode: ServiceInternalError") {
+        } else if contains("HandlerErrorCode: ServiceInternalError") {
             ErrorKind::Server
         } else {
             ErrorKind::Other

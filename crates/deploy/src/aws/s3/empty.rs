@@ -135,7 +135,7 @@ async fn delete_keys(
     undeleted: &mut FailedDeletions,
 ) -> Result<(), AwsError> {
     const OPERATION: S3Operation = S3Operation::DeleteObjects;
-    let asked = keys.len() as u64;
+    let requested = keys.len() as u64;
     let delete = Delete::builder()
         .set_objects(Some(keys))
         // Quiet: the response lists only failed keys.
@@ -145,7 +145,7 @@ async fn delete_keys(
     let answer = client.delete_objects().bucket(bucket).delete(delete).send().await.map_err(failed(OPERATION))?;
     // Rule: the response is a success even if every key failed: each has its own error.
     let errors = answer.errors.unwrap_or_default();
-    emptied.objects += asked.saturating_sub(errors.len() as u64);
+    emptied.objects += requested.saturating_sub(errors.len() as u64);
     for error in errors {
         undeleted.add(error.key.unwrap_or_default(), error.code.unwrap_or_default(), error.message.unwrap_or_default());
     }

@@ -114,11 +114,11 @@ impl RunContext {
             |kind: &ResourceKind| *kind == ResourceKind::BuildSourceBucket && self.before.resource(*kind).is_none();
         let kinds = stack.kinds().into_iter().filter(|kind| !unneeded(kind));
         let mut put_back = false;
-        let asked = kinds.map(|kind| async move {
+        let presences = kinds.map(|kind| async move {
             let presence = call(scope, &[], || probe::presence(&self.target, &self.names, kind)).await?;
             Ok::<_, StepError>((kind, presence))
         });
-        for answer in join_all(asked).await {
+        for answer in join_all(presences).await {
             let (kind, presence) = answer?;
             if presence == probe::Presence::Missing {
                 // An interrupted teardown has removed it as its first step.

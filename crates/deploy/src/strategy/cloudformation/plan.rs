@@ -73,14 +73,14 @@ pub fn deploy(source: &BuildSource) -> Plan {
 
 /// The resources of each stack's step in the shipped templates: name and type. Calls no cloud.
 pub fn template_resources(source: &BuildSource) -> Vec<(StepId, Vec<(&'static str, &'static str)>)> {
-    let is_made = |(name, _): &(&str, &str)| *source == BuildSource::Bundle || *name != "BuildSourceBucket";
+    let is_created = |(name, _): &(&str, &str)| *source == BuildSource::Bundle || *name != "BuildSourceBucket";
     let of =
-        |stack: Stack| (stack_step(stack).into(), stack.template_resources().into_iter().filter(is_made).collect());
+        |stack: Stack| (stack_step(stack).into(), stack.template_resources().into_iter().filter(is_created).collect());
     Stack::ALL.map(of).into()
 }
 
 fn stack_steps(stack: Stack, needs: &[&str], bundled: bool) -> [Step; 2] {
-    let (shown, made, why_shown, why_made, makes): (_, _, _, _, &[&str]) = match stack {
+    let (prepare_title, create_title, prepare_reason, create_reason, calls): (_, _, _, _, &[&str]) = match stack {
         Stack::Macro => (
             "Prepare the macro's stack",
             "Create the macro's stack",
@@ -129,15 +129,15 @@ fn stack_steps(stack: Stack, needs: &[&str], bundled: bool) -> [Step; 2] {
     if stack == Stack::App {
         preparing.push("lambda:InvokeFunction");
     }
-    let mut making = vec!["cloudformation:ExecuteChangeSet", "cloudformation:DescribeStackEvents"];
-    making.extend(makes);
+    let mut all_calls = vec!["cloudformation:ExecuteChangeSet", "cloudformation:DescribeStackEvents"];
+    all_calls.extend(calls);
     [
-        Step::new(change_set_step(stack), shown, why_shown).needs(needs).calls(&preparing),
-        Step::new(stack_step(stack), made, why_made)
+        Step::new(change_set_step(stack), prepare_title, prepare_reason).needs(needs).calls(&preparing),
+        Step::new(stack_step(stack), create_title, create_reason)
             .needs(&[change_set_step(stack)])
             .about(stack.kind())
             .with(&kinds)
-            .calls(&making),
+            .calls(&all_calls),
     ]
 }
 

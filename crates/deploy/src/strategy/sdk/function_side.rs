@@ -11,7 +11,7 @@ use crate::strategy::call::{awaited, call};
 impl SdkStrategy {
     pub(super) async fn create_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let (kind, client) = (ResourceKind::Function, &self.context.target.clients.lambda);
-        if self.context.before.is_ready(kind) && self.context.is_there(scope, kind).await? {
+        if self.context.before.is_ready(kind) && self.context.exists(scope, kind).await? {
             self.warn_of_changed_settings(scope).await?;
             return Ok(StepDone::AlreadyDone);
         }
@@ -99,7 +99,7 @@ impl SdkStrategy {
 
     pub(super) async fn await_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let (kind, client) = (ResourceKind::Function, &self.context.target.clients.lambda);
-        if self.context.before.is_ready(kind) && self.context.is_there(scope, kind).await? {
+        if self.context.before.is_ready(kind) && self.context.exists(scope, kind).await? {
             return Ok(StepDone::AlreadyDone);
         }
         let name = self.context.name(kind);

@@ -17,15 +17,15 @@ impl TerraformStrategy {
         }
         // Journaled before the first call, whichever resource Terraform creates first.
         for kind in self.kinds_made(stage, &work) {
-            self.tell(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
+            self.report(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
         }
         if work.removes_function {
             let (kind, names) = (ResourceKind::Function, &self.context.names);
-            self.tell(scope, kind, ResourceState::Deleting, None, None).await?;
+            self.report(scope, kind, ResourceState::Deleting, None, None).await?;
             self.context.remove(kind, names, scope).await?;
             let note = Some("to be recreated".to_owned());
-            self.tell(scope, kind, ResourceState::Gone, None, note).await?;
-            self.tell(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
+            self.report(scope, kind, ResourceState::Gone, None, note).await?;
+            self.report(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
         }
         let plan = self.terraform.workspace.plan_file();
         let process = match self.terraform.start(&["apply", "-json", "-input=false", plan]).await {
@@ -95,11 +95,11 @@ impl TerraformStrategy {
     fn kinds_made(&self, stage: Stage, work: &SharedState) -> Vec<ResourceKind> {
         let stage = work.stage.unwrap_or(stage);
         let is_created = |mapping: &&AddressMapping| {
-            let makes = |change: &Change| {
+            let creates = |change: &Change| {
                 change.address == mapping.address && matches!(change.action.as_str(), "create" | "replace")
             };
             let was_ready = self.context.before.is_ready(mapping.kind) && mapping.kind != ResourceKind::Image;
-            self.is_of(stage, mapping) && !was_ready && work.planned.iter().any(makes)
+            self.is_of(stage, mapping) && !was_ready && work.planned.iter().any(creates)
         };
         ADDRESS_MAPPINGS.iter().filter(is_created).map(|mapping| mapping.kind).collect()
     }
@@ -118,7 +118,7 @@ impl TerraformStrategy {
             let is_reported = reported == Some(ResourceState::Ready) || work.ready.contains(&mapping.kind);
             if !is_reported && !self.context.before.is_ready(mapping.kind) {
                 let note = Some("already exists".to_owned());
-                self.tell(scope, mapping.kind, ResourceState::Ready, None, note).await?;
+                self.report(scope, mapping.kind, ResourceState::Ready, None, note).await?;
             }
             work.ready.insert(mapping.kind);
         }
@@ -133,15 +133,15 @@ impl TerraformStrategy {
         run: Option<&TerraformRun>,
         scope: &StepScope,
     ) -> Result<(), StepError> {
-        let stood = |kind| self.context.before.resource(kind).is_some_and(|known| known.state.may_exist());
+        let existed = |kind| self.context.before.resource(kind).is_some_and(|known| known.state.may_exist());
         for kind in self.kinds_made(stage, work).into_iter().filter(|kind| !work.ready.contains(kind)) {
             let reported = run.and_then(|run| run.reducer.state_of(kind));
             let has_started = run.is_some_and(|run| run.reducer.has_started(kind));
-            if !has_started && !stood(kind) {
+            if !has_started && !existed(kind) {
                 let note = Some("never started".to_owned());
-                self.tell(scope, kind, ResourceState::Gone, None, note).await?;
+                self.report(scope, kind, ResourceState::Gone, None, note).await?;
             } else if !matches!(reported, Some(ResourceState::Ready | ResourceState::Failed | ResourceState::Gone)) {
-                self.tell(scope, kind, ResourceState::Failed, None, Some("unfinished".to_owned())).await?;
+                self.report(scope, kind, ResourceState::Failed, None, Some("unfinished".to_owned())).await?;
             }
         }
         Ok(())

@@ -44,7 +44,7 @@ impl TerraformStrategy {
         if work.may_be_running && runs.is_err() && self.context.before.is_ready(project) {
             // Its builds are deleted; the project still exists, and is not being deleted.
             let note = Some("still exists".to_owned());
-            self.tell(scope, project, ResourceState::Ready, None, note).await?;
+            self.report(scope, project, ResourceState::Ready, None, note).await?;
         }
         runs?;
         work.run = Some(run);
@@ -65,8 +65,8 @@ impl TerraformStrategy {
         };
         let ended = self.follow(&mut run, Until::Ended, scope).await;
         work.may_be_running = run.may_be_running();
-        let is_gone = |kind: &ResourceKind| run.reducer.state_of(*kind) == Some(ResourceState::Gone);
-        work.gone = ResourceKind::ARCHITECTURE.into_iter().filter(is_gone).collect();
+        let is_deleted = |kind: &ResourceKind| run.reducer.state_of(*kind) == Some(ResourceState::Gone);
+        work.gone = ResourceKind::ARCHITECTURE.into_iter().filter(is_deleted).collect();
         match ended {
             // An unrecorded resource of an interrupted apply can block other deletions. The next step deletes
             // the rest without Terraform, and fails if it cannot.
@@ -105,15 +105,15 @@ impl TerraformStrategy {
         let mut first_failure = None;
         for kind in teardown::order().filter(|kind| left.contains(kind)) {
             scope.progress(format!("deleting the leftover {}", names.of(kind)), None, None).await?;
-            self.tell(scope, kind, ResourceState::Deleting, None, None).await?;
+            self.report(scope, kind, ResourceState::Deleting, None, None).await?;
             match self.context.remove(kind, names, scope).await {
                 Ok(_) => {
                     let note = Some("not deleted by Terraform".to_owned());
-                    self.tell(scope, kind, ResourceState::Gone, None, note).await?;
+                    self.report(scope, kind, ResourceState::Gone, None, note).await?;
                 }
                 // As in every teardown, the other resources are still attempted.
                 Err(StepError::Failed(failure)) => {
-                    self.tell(scope, kind, ResourceState::Failed, None, None).await?;
+                    self.report(scope, kind, ResourceState::Failed, None, None).await?;
                     first_failure.get_or_insert(failure);
                 }
                 Err(error) => return Err(error),
@@ -121,7 +121,7 @@ impl TerraformStrategy {
         }
         let existed: Vec<ResourceKind> = self.context.before.standing().map(|resource| resource.kind).collect();
         for kind in existed.into_iter().filter(|kind| !work.gone.contains(kind) && !left.contains(kind)) {
-            self.tell(scope, kind, ResourceState::Gone, None, Some("already deleted".to_owned())).await?;
+            self.report(scope, kind, ResourceState::Gone, None, Some("already deleted".to_owned())).await?;
         }
         if let Some(failure) = first_failure {
             return Err(StepError::Failed(failure));

@@ -239,7 +239,7 @@ impl TerraformStrategy {
                         (ResourceKind::Image, ResourceState::Ready) => self.context.image_uri(scope).await.ok(),
                         _ => None,
                     };
-                    self.tell(scope, kind, state, seconds, note).await?;
+                    self.report(scope, kind, state, seconds, note).await?;
                 }
                 Update::Progress { words, done, total } => scope.progress(words, Some(done), Some(total)).await?,
                 Update::Build { id } => run.build = Some(id),

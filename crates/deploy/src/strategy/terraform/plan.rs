@@ -64,11 +64,11 @@ pub fn possible(mode: RunMode, before: &Deployment) -> RunMode {
 /// it is applied.
 pub fn deploy(source: &BuildSource, mode: RunMode) -> Plan {
     let mut steps = vec![init()];
-    let is_made = |kind: ResourceKind| *source == BuildSource::Bundle || kind != BuildSourceBucket;
+    let is_created = |kind: ResourceKind| *source == BuildSource::Bundle || kind != BuildSourceBucket;
     let kinds = |of_half: &dyn Fn(bool) -> bool| -> Vec<ResourceKind> {
         ADDRESS_MAPPINGS
             .iter()
-            .filter(|mapping| of_half(mapping.is_of_build_half()) && is_made(mapping.kind))
+            .filter(|mapping| of_half(mapping.is_of_build_half()) && is_created(mapping.kind))
             .map(|mapping| mapping.kind)
             .collect()
     };
@@ -190,8 +190,9 @@ mod tests {
         for mode in [RunMode::Continuous, RunMode::StepByStep] {
             let plan = deploy(&BuildSource::Bundle, mode);
             for kind in ResourceKind::ARCHITECTURE {
-                let made = plan.steps().iter().filter(|step| step.resources().any(|made| made == kind)).count();
-                assert_eq!(made, 1, "{kind}");
+                let created =
+                    plan.steps().iter().filter(|step| step.resources().any(|created| created == kind)).count();
+                assert_eq!(created, 1, "{kind}");
             }
         }
     }

@@ -111,7 +111,7 @@ impl Program {
     /// When it is missing, unusable or too old; or when the configured folder has no providers.
     pub async fn find(settings: &TerraformSettings, cached: Option<Self>) -> Result<Self, TerraformError> {
         let path = match &settings.program {
-            Some(asked) => on_path(asked).ok_or_else(|| TerraformError::Missing(Some(asked.clone())))?,
+            Some(requested) => on_path(requested).ok_or_else(|| TerraformError::Missing(Some(requested.clone())))?,
             None => DEFAULT_NAMES.into_iter().find_map(on_path).ok_or(TerraformError::Missing(None))?,
         };
         if let Some(dir) = settings.plugin_dir.as_ref().filter(|dir| !has_aws_provider(dir)) {

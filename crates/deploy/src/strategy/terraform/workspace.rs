@@ -282,7 +282,7 @@ impl Workspace {
 
     fn write(&self, name: &str, content: &[u8]) -> Result<(), TerraformError> {
         let path = self.dir.join(name);
-        if fs::read(&path).is_ok_and(|there| there == content) {
+        if fs::read(&path).is_ok_and(|content_now| content_now == content) {
             return Ok(());
         }
         let folder = path.parent().unwrap_or(&self.dir);
