@@ -1,4 +1,4 @@
-# CodeBuild would make it by itself, but without an end to its retention, and leave it behind.
+# CodeBuild would create it with no retention limit, and leave it undeleted.
 resource "aws_cloudwatch_log_group" "build" {
   name              = local.build_log_group
   retention_in_days = var.log_retention_days
@@ -23,7 +23,7 @@ resource "aws_codebuild_project" "function" {
     image_pull_credentials_type = "CODEBUILD"
     compute_type                = var.compute_type
 
-    # Docker inside a build needs it.
+    # Required by Docker inside a build.
     privileged_mode = true
 
     dynamic "environment_variable" {
@@ -33,7 +33,7 @@ resource "aws_codebuild_project" "function" {
         IMAGE_REPO_NAME    = local.repository
         IMAGE_TAG          = local.image_tag
 
-        # Lambda takes no image index, which attestations would make.
+        # Lambda rejects an image index, which attestations would create.
         BUILDX_NO_DEFAULT_ATTESTATIONS = "1"
       }
 
@@ -57,8 +57,8 @@ resource "aws_codebuild_project" "function" {
   }
 }
 
-# The build is no resource of AWS's, but the function needs what it makes. It runs again when its source has changed, and
-# when it failed: what a provisioner could not do is made anew.
+# The build is not an AWS resource, but the function needs its image. It runs again when its source has changed, and
+# when it failed: a resource with a failed provisioner is replaced.
 resource "terraform_data" "build" {
   triggers_replace = [
     aws_codebuild_project.function.arn,
@@ -75,7 +75,7 @@ resource "terraform_data" "build" {
     )
   }
 
-  # All that the build works with, by name only.
+  # The resources that the build uses by name only.
   depends_on = [
     aws_cloudwatch_log_group.build,
     aws_ecr_repository.function,

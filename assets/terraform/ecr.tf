@@ -1,7 +1,7 @@
 resource "aws_ecr_repository" "function" {
   name = local.repository
 
-  # Otherwise it stays as long as there is an image in it.
+  # Otherwise it cannot be deleted while it has images.
   force_delete = true
 
   image_scanning_configuration {
@@ -9,7 +9,7 @@ resource "aws_ecr_repository" "function" {
   }
 }
 
-# By its name, and behind the build: a tag says nothing of what it points at, a digest does.
+# Read after the build, for the digest: a tag can move.
 data "aws_ecr_image" "function" {
   count = var.stage == "all" ? 1 : 0
 

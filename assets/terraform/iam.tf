@@ -7,13 +7,13 @@ locals {
     BuildSourceBucket = local.build_source_bucket
   }))
 
-  # A source on GitHub needs nothing of S3.
+  # A source on GitHub needs no S3 permissions.
   of_bundle = ["ReadBuildSource", "FindBuildSource"]
 }
 
 resource "aws_iam_policy" "build" {
   name        = "${local.stem}-build-policy"
-  description = "What the thumbnail function's build may do"
+  description = "Permissions of the thumbnail function's build"
 
   policy = jsonencode({
     Version   = local.build_policy.Version

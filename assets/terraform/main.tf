@@ -1,4 +1,4 @@
-# The second half, which needs the image that the first has built. With `stage = "build"` it is not made yet.
+# The second half, which needs the image built by the first. With `stage = "build"` it is not created.
 module "function" {
   source = "./function"
   count  = var.stage == "all" ? 1 : 0

@@ -27,7 +27,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "build_source" {
   }
 }
 
-# A zip without a root folder, as CodeBuild wants it.
+# A zip without a root folder, as CodeBuild expects.
 resource "aws_s3_object" "build_source" {
   count = local.is_bundled ? 1 : 0
 

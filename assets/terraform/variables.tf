@@ -1,50 +1,50 @@
 variable "prefix" {
-  description = "What all names begin with"
+  description = "The prefix of all names"
   type        = string
   default     = "thumbs"
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,39}$", var.prefix))
-    error_message = "The prefix has lower-case letters, digits and hyphens, at most 40, and begins with a letter."
+    error_message = "The prefix must have lower-case letters, digits and hyphens, at most 40, and begin with a letter."
   }
 }
 
-# A variable, not a random_id: so no second provider is needed, and the names are known before anything is made.
+# A variable, not a random_id, so that no second provider is needed and names are known before the apply.
 variable "suffix" {
-  description = "Makes the names your own: bucket names are shared by all of AWS"
+  description = "Makes the names unique: bucket names are global in AWS"
   type        = string
 
   validation {
     condition     = can(regex("^[0-9a-f]{8}$", var.suffix))
-    error_message = "The suffix has eight lower-case hexadecimal digits."
+    error_message = "The suffix must have eight lower-case hexadecimal digits."
   }
 }
 
 variable "region" {
-  description = "Where everything is made"
+  description = "The region of all resources"
   type        = string
 }
 
 variable "account_id" {
-  description = "The only account in which anything may be made; empty for any"
+  description = "The only allowed account; empty for any"
   type        = string
   default     = ""
 }
 
 variable "endpoint_url" {
-  description = "The value of AWS_ENDPOINT_URL, where that is set: the sandbox's URL, for example"
+  description = "The value of AWS_ENDPOINT_URL, if set: the sandbox's URL, for example"
   type        = string
   default     = ""
 }
 
 variable "stage" {
-  description = "'build' has all that the function's image needs to be made; 'all' has the function too"
+  description = "'build' for the image and the resources that build it; 'all' for the function, too"
   type        = string
   default     = "all"
 
   validation {
     condition     = contains(["build", "all"], var.stage)
-    error_message = "The stage is 'build' or 'all'."
+    error_message = "The stage must be 'build' or 'all'."
   }
 }
 
@@ -61,30 +61,30 @@ variable "source_url" {
 }
 
 variable "architecture" {
-  description = "The processor that the image is built for, and that the function runs on"
+  description = "The processor architecture of the image and the function"
   type        = string
   default     = "x86_64"
 
   validation {
     condition     = contains(["x86_64", "arm64"], var.architecture)
-    error_message = "The architecture is 'x86_64' or 'arm64'."
+    error_message = "The architecture must be 'x86_64' or 'arm64'."
   }
 }
 
 variable "build_image" {
-  description = "The image that builds run in"
+  description = "The build image"
   type        = string
   default     = "aws/codebuild/standard:8.0"
 }
 
 variable "compute_type" {
-  description = "The machine that builds run on"
+  description = "The compute type of builds"
   type        = string
   default     = "BUILD_GENERAL1_SMALL"
 }
 
 variable "build_timeout_minutes" {
-  description = "How long a build may take"
+  description = "The timeout of a build"
   type        = number
   default     = 15
 }
@@ -96,7 +96,7 @@ variable "memory_size" {
 }
 
 variable "timeout" {
-  description = "How many seconds one image may take"
+  description = "The function's timeout in seconds"
   type        = number
   default     = 30
 }
@@ -108,7 +108,7 @@ variable "max_size" {
 }
 
 variable "log_retention_days" {
-  description = "How many days logs are kept"
+  description = "The retention of logs in days"
   type        = number
   default     = 7
 }

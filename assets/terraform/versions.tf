@@ -1,5 +1,5 @@
 terraform {
-  # Import blocks, by which thumbctl takes up what an interrupted apply has left, came with 1.5.
+  # Import blocks, with which thumbctl recovers an interrupted apply, need 1.5.
   required_version = ">= 1.5"
 
   required_providers {
@@ -10,13 +10,13 @@ terraform {
   }
 }
 
-# Who we are is the environment's to say: AWS_PROFILE, AWS_ACCESS_KEY_ID and the like. No credentials belong in here.
+# Credentials come from the environment: AWS_PROFILE, AWS_ACCESS_KEY_ID and the like. Do not write them here.
 provider "aws" {
   region              = var.region
   allowed_account_ids = var.account_id == "" ? null : [var.account_id]
 
-  # The endpoint itself comes from AWS_ENDPOINT_URL: for an `endpoints` block the provider takes seconds at each start.
-  # Bucket names in front of an endpoint's own name would take a name server that plays along.
+  # The endpoint comes from AWS_ENDPOINT_URL: with an `endpoints` block the provider needs seconds at each start.
+  # Virtual-host bucket names would need name resolution at the endpoint.
   s3_use_path_style = var.endpoint_url != ""
 
   default_tags {

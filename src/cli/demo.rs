@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use thumbctl_core::event::Outcome;
 use thumbctl_core::plan::Plan;
 use thumbctl_deploy::assets;
-use thumbctl_deploy::session::{Session, Stride};
+use thumbctl_deploy::session::{RunMode, Session};
 use thumbctl_deploy::settings::{Assignment, Origin};
 use thumbctl_platform::terminal::{print_error, terminal_text};
 use thumbctl_platform::text;
@@ -38,9 +38,9 @@ pub(crate) async fn run(context: &Context, args: &DemoArgs) -> Result<(), CliErr
             format!("destroy it with `thumbctl destroy --name {name}`, or use another --name"),
         ));
     }
-    let prepared = session.prepare_deploy(Stride::Through).await?;
-    let suffix = if args.keep { "" } else { ", to be deleted afterwards" };
-    confirm_creation(context, &session, &prepared, suffix).await?;
+    let prepared = session.prepare_deploy(RunMode::Continuous).await?;
+    let afterwards = if args.keep { "" } else { ", and deletes them again" };
+    ask_before_creating(context, &session, &prepared, afterwards).await?;
 
     let plan = prepared.started().plan.clone();
     let deployed = deploy(context, prepared, false).await;

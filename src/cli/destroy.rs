@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use thumbctl_core::engine::OpenGate;
-use thumbctl_deploy::session::Prepared;
+use thumbctl_deploy::session::PendingRun;
 use thumbctl_platform::terminal::{print_error, terminal_text};
 use thumbctl_platform::text;
 
@@ -61,10 +61,10 @@ pub(crate) async fn run(context: &Context, args: &DestroyArgs) -> Result<(), Cli
     watched.verdict(&plan)
 }
 
-/// Runs a teardown and shows its progress.
-pub(crate) async fn destroy(context: &Context, prepared: Prepared) -> Result<Watched, CliError> {
-    let graceful = context.interrupt.graceful();
-    let cancel = graceful.token();
+/// Runs a teardown and watches it.
+pub(crate) async fn destroy(context: &Context, prepared: PendingRun) -> Result<Watched, CliError> {
+    let orderly = context.interrupt.orderly();
+    let cancel = orderly.token();
     let running = prepared.run(Arc::new(OpenGate), cancel.clone()).await?;
     watch(context, running, cancel, None).await
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use thumbctl_core::event::StrategyKind;
 use thumbctl_core::plan::{Plan, Step, StepId};
 use thumbctl_deploy::session::{Preview, Session};
-use thumbctl_deploy::strategy::terraform::{Change, Look, Summary};
+use thumbctl_deploy::strategy::terraform::{Change, RefreshPlan, Summary};
 use thumbctl_platform::terminal::{TerminalText, print_error, terminal_text};
 use thumbctl_platform::text;
 
@@ -20,8 +20,8 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     if preview.strategy == StrategyKind::Terraform {
         print_error("Running terraform plan, which takes a few seconds.\n");
     }
-    let graceful = context.interrupt.graceful();
-    let look = session.look(graceful.token()).await?;
+    let orderly = context.interrupt.orderly();
+    let look = session.refresh_plan(orderly.token()).await?;
     if context.interrupt.happened() {
         return Err(CliError::Interrupted);
     }
@@ -86,8 +86,8 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     context.print(out)
 }
 
-/// The changes of Terraform's plan.
-fn terraform_text(look: &Look, palette: Palette) -> TerminalText {
+/// What Terraform says that it would do.
+fn terraform_text(look: &RefreshPlan, palette: Palette) -> TerminalText {
     let mut out = terminal_text!(
         "\n{} {}\n\n",
         palette.paint(Role::Strong, "Terraform's plan"),
@@ -147,7 +147,7 @@ fn title<'a>(plan: &'a Plan, id: &'a StepId) -> &'a str {
     plan.step(id).map_or(id.as_str(), |step| step.title.as_str())
 }
 
-fn document(session: &Session, preview: &Preview, look: Option<&Look>) -> serde_json::Value {
+fn document(session: &Session, preview: &Preview, look: Option<&RefreshPlan>) -> serde_json::Value {
     let depths = preview.plan.depths();
     let steps: Vec<_> = preview
         .plan

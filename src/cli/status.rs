@@ -5,7 +5,7 @@ use thumbctl_core::event::Failure;
 use thumbctl_core::resource::ResourceState;
 use thumbctl_deploy::session::{ResourceStatus, Session};
 use thumbctl_deploy::strategy::Presence;
-use thumbctl_deploy::strategy::terraform::Look;
+use thumbctl_deploy::strategy::terraform::RefreshPlan;
 use thumbctl_platform::terminal::{TerminalText, terminal_text};
 use thumbctl_platform::text;
 use tokio_util::sync::CancellationToken;
@@ -47,18 +47,23 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     look.map_or(Ok(()), |look| context.print(terraform_text(&look, palette)))
 }
 
-/// Terraform's comparison of its state with the cloud, for a deployment by Terraform. Its failure does not prevent the rest.
-async fn terraform(session: &Session, is_deployed: bool, cancel: &CancellationToken) -> Option<Result<Look, Failure>> {
-    if !is_deployed {
+/// Terraform's own comparison of its state with the cloud, where it made what stands. That it cannot be had is told with the
+/// rest, which can.
+async fn terraform(
+    session: &Session,
+    standing: bool,
+    cancel: &CancellationToken,
+) -> Option<Result<RefreshPlan, Failure>> {
+    if !standing {
         return None;
     }
-    match session.look(cancel).await {
+    match session.refresh_plan(cancel).await {
         Ok(look) => look,
         Err(error) => Some(Err(Failure { hint: error.hint(), ..Failure::from_error(&error) })),
     }
 }
 
-fn terraform_text(look: &Result<Look, Failure>, palette: Palette) -> TerminalText {
+fn terraform_text(look: &Result<RefreshPlan, Failure>, palette: Palette) -> TerminalText {
     let look = match look {
         Ok(look) => look,
         Err(failure) => {
@@ -123,19 +128,18 @@ fn journal_role(state: ResourceState) -> Role {
 /// The presence in the cloud, highlighted where it contradicts the journal.
 fn cloud_cell(presence: &Presence, journal: ResourceState) -> Cell {
     match (presence, journal) {
-        (Presence::There, ResourceState::Deleted) => Cell::new(Role::Bad, "✖ still exists"),
-        (Presence::There, _) => Cell::new(Role::Good, "✔ exists"),
-        (Presence::Missing, ResourceState::Deleted) => Cell::new(Role::Quiet, "– deleted"),
+        (Presence::Exists, ResourceState::Gone) => Cell::new(Role::Bad, "✖ still there"),
+        (Presence::Exists, _) => Cell::new(Role::Good, "✔ there"),
+        (Presence::Missing, ResourceState::Gone) => Cell::new(Role::Quiet, "– gone"),
         (Presence::Missing, ResourceState::Ready) => Cell::new(Role::Bad, "✖ missing"),
         (Presence::Missing, _) => Cell::new(Role::Quiet, "– missing"),
         (Presence::Unknown(why), _) => Cell::new(Role::Warn, format!("? {}", text::cut(&text::clean(why), 40))),
     }
 }
 
-fn totals(resources: &[ResourceStatus]) -> String {
-    let count =
-        |matches: fn(&Presence) -> bool| resources.iter().filter(|resource| matches(&resource.presence)).count();
-    let existing = count(|presence| *presence == Presence::There);
+fn tally(resources: &[ResourceStatus]) -> String {
+    let count = |wanted: fn(&Presence) -> bool| resources.iter().filter(|resource| wanted(&resource.presence)).count();
+    let there = count(|presence| *presence == Presence::Exists);
     let missing = count(|presence| *presence == Presence::Missing);
     let unknown = count(|presence| matches!(presence, Presence::Unknown(_)));
     let mut text = format!("{}: {existing} exist", text::count(resources.len(), "resource"));
@@ -151,13 +155,13 @@ fn totals(resources: &[ResourceStatus]) -> String {
 fn document(
     session: &Session,
     resources: &[ResourceStatus],
-    look: Option<&Result<Look, Failure>>,
+    look: Option<&Result<RefreshPlan, Failure>>,
 ) -> serde_json::Value {
     let resources: Vec<_> = resources
         .iter()
         .map(|resource| {
             let (presence, reason) = match &resource.presence {
-                Presence::There => ("there", None),
+                Presence::Exists => ("there", None),
                 Presence::Missing => ("missing", None),
                 Presence::Unknown(why) => ("unknown", Some(why)),
             };

@@ -33,7 +33,7 @@ pub(crate) async fn upload(
     images: Vec<PathBuf>,
     save: PathBuf,
 ) -> Result<(Plan, Watched), CliError> {
-    let prepared = session.prepare_trial(images, Some(save)).await?;
+    let prepared = session.prepare_test_upload(images, Some(save)).await?;
     let plan = prepared.started().plan.clone();
     let graceful = context.interrupt.graceful();
     let cancel = graceful.token();

@@ -1,4 +1,4 @@
-//! The other strategies in the console: what is agreed to is on the card, what they say is a panel of its own.
+//! The other strategies in the console: the card shows what is confirmed, and the tool's output has a panel of its own.
 
 use thumbctl_test_support::console::{Console, ENTER, open_empty};
 use thumbctl_test_support::shared_provider::SharedProviders;
@@ -6,11 +6,11 @@ use thumbctl_test_support::tools::Terraform;
 use thumbctl_test_support::{Program, list_everything};
 
 thumbctl_test_support::foreign_tests! {
-    [Python3] async: a_change_set_is_shown_before_its_stack_is_made;
-    [Terraform] async: terraforms_plan_is_shown_before_it_is_applied;
+    [Python3] async: change_set_is_shown_before_its_stack_is_created;
+    [Terraform] async: terraform_plan_is_shown_before_it_is_applied;
 }
 
-/// Destroys what stands, and ends the console; nothing is left then.
+/// Destroys the deployment, and closes the console; nothing is left then.
 async fn destroy(mut console: Console, program: &Program) {
     console.keys("D");
     console.wait_for("Delete them?");
@@ -23,15 +23,15 @@ async fn destroy(mut console: Console, program: &Program) {
     assert_eq!(list_everything(&program.join().await.clients, "thumbnails").await, Vec::<String>::new());
 }
 
-async fn a_change_set_is_shown_before_its_stack_is_made() {
+async fn change_set_is_shown_before_its_stack_is_created() {
     let mut program = Program::new();
     program.set("THUMBCTL_STRATEGY", "cloudformation");
     let console = open_empty(&program);
-    // The first step makes the change set; the second, which executes it, is held and says what it would do.
+    // The first step creates the change set; the second, which executes it, is held and shows the changes.
     console.keys(ENTER);
     let card = console.wait_for("MacroFunction");
     assert!(card.contains("waiting for you"), "{card}");
-    assert!(card.contains("0/22 ready"), "nothing is made yet: {card}");
+    assert!(card.contains("0/22 ready"), "nothing is created yet: {card}");
     console.keys("a");
     console.wait_for("✔ deployed");
     console.keys("7");
@@ -39,7 +39,7 @@ async fn a_change_set_is_shown_before_its_stack_is_made() {
     destroy(console, &program).await;
 }
 
-async fn terraforms_plan_is_shown_before_it_is_applied() {
+async fn terraform_plan_is_shown_before_it_is_applied() {
     let terraform = match Terraform::find() {
         Ok(terraform) => terraform,
         Err(why) => return println!("skipped: {why}"),
@@ -47,7 +47,7 @@ async fn terraforms_plan_is_shown_before_it_is_applied() {
     let mut program = Program::new();
     program.set("THUMBCTL_STRATEGY", "terraform");
     program.set_all(terraform.environment());
-    // The provider is told which sandbox it works in, so that is started first.
+    // The provider needs the sandbox's address, so the sandbox is started first.
     let joined = program.join().await;
     let endpoint = joined.lease.endpoint();
     let sandbox = [
@@ -59,9 +59,9 @@ async fn terraforms_plan_is_shown_before_it_is_applied() {
     let providers = SharedProviders::start(1, &terraform, &mut program, &sandbox);
     let _served = providers.serving("thumbnails");
     let console = open_empty(&program);
-    // Initialise, then plan: what nobody may hold goes on by itself.
+    // Init, then plan: steps without a gate run by themselves.
     console.keys(ENTER);
-    console.wait_for("Start the provider, to plan");
+    console.wait_for("Start the provider for the plan");
     console.keys(ENTER);
     let card = console.wait_for("creates");
     assert!(card.contains("aws_ecr_repository.function"), "{card}");

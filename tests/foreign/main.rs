@@ -1,4 +1,4 @@
-//! Tests with programs of other people (Python, moto, the AWS CLI, boto3, Terraform). Where one is missing, its tests are
+//! Tests with other programs (Python, moto, the AWS CLI, boto3, Terraform). Without one, its tests are
 //! reported as ignored; `THUMBCTL_REQUIRE_TOOLS=1` makes them fail instead.
 
 mod aws_clients;

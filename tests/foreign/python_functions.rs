@@ -1,4 +1,4 @@
-//! Functions in the real sandbox, by the SDK: zips in Python, memory, events that fail.
+//! Functions in the real sandbox, by the SDK: zips in Python, memory limits, failing events.
 
 use std::io::Write;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use thumbctl_test_support::in_process::Sandbox;
 use thumbctl_test_support::{Clients, PATIENCE, until};
 
 thumbctl_test_support::foreign_tests! {
-    [Python3] async: a_zip_from_a_bucket_runs_and_can_be_fetched_again,
-        a_function_that_takes_too_much_memory_is_killed,
-        an_upload_that_a_function_fails_on_is_tried_twice_more,
-        twenty_events_at_once_are_all_worked_on;
+    [Python3] async: zip_from_a_bucket_runs_and_can_be_downloaded,
+        function_beyond_its_memory_limit_is_killed,
+        failed_event_is_retried_twice,
+        twenty_concurrent_events_are_all_processed;
 }
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
@@ -28,11 +28,11 @@ fn zip(source: &str) -> Vec<u8> {
     writer.finish().expect("a zip").into_inner()
 }
 
-/// A function `f` that is ready; its ARN.
+/// A function `f` that is ready; returns its ARN.
 async fn create(clients: &Clients, code: FunctionCode) -> String {
     let role = clients.iam.create_role().role_name("runner").assume_role_policy_document(TRUST).send().await;
     let role = role.expect("a role").role.expect("a role").arn;
-    // A function writes its log with its role's rights.
+    // A function writes its log with its role's permissions.
     let writes_logs = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
     let attached = clients.iam.attach_role_policy().role_name("runner").policy_arn(writes_logs).send().await;
     attached.expect("the right to write a log");
@@ -47,7 +47,7 @@ fn inline(source: &str) -> FunctionCode {
     FunctionCode::builder().zip_file(Blob::new(zip(source))).build()
 }
 
-/// What the function answers, and the end of its log.
+/// Returns the function's response, and the end of its log.
 async fn invoke(clients: &Clients, event: Value) -> (Value, String) {
     let answer = clients.lambda.invoke().function_name("f").log_type(LogType::Tail);
     let answer = answer.payload(Blob::new(event.to_string())).send().await.expect("an answer");
@@ -64,7 +64,7 @@ async fn attempts(clients: &Clients) -> Vec<String> {
     events.iter().filter_map(|event| begun(event.message()?)).collect()
 }
 
-async fn a_zip_from_a_bucket_runs_and_can_be_fetched_again() {
+async fn zip_from_a_bucket_runs_and_can_be_downloaded() {
     let dir = tempfile::tempdir().expect("a directory");
     let sandbox = Sandbox::on(dir.path()).await;
     let clients = Clients::of(sandbox.config());
@@ -73,7 +73,7 @@ async fn a_zip_from_a_bucket_runs_and_can_be_fetched_again() {
     let object = clients.s3.put_object().bucket("code").key("a b/f.zip").body(zip(source).into());
     object.send().await.expect("an object");
     create(&clients, FunctionCode::builder().s3_bucket("code").s3_key("a b/f.zip").build()).await;
-    clients.s3.delete_object().bucket("code").key("a b/f.zip").send().await.expect("what was copied is not needed");
+    clients.s3.delete_object().bucket("code").key("a b/f.zip").send().await.expect("the copied object is not needed");
     assert_eq!(invoke(&clients, json!({ "a": 1 })).await.0, json!([{ "a": 1 }, "ASIA"]));
     sandbox.stop().await;
 
@@ -91,7 +91,7 @@ async fn a_zip_from_a_bucket_runs_and_can_be_fetched_again() {
 }
 
 #[cfg(target_os = "linux")]
-async fn a_function_that_takes_too_much_memory_is_killed() {
+async fn function_beyond_its_memory_limit_is_killed() {
     let sandbox = Sandbox::ephemeral().await;
     let clients = Clients::of(sandbox.config());
     let source = "def handler(event, context):\n    return len([bytearray(1 << 20) for _ in range(event)])\n";
@@ -105,7 +105,7 @@ async fn a_function_that_takes_too_much_memory_is_killed() {
     sandbox.stop().await;
 }
 
-async fn an_upload_that_a_function_fails_on_is_tried_twice_more() {
+async fn failed_event_is_retried_twice() {
     let sandbox = Sandbox::ephemeral().await;
     let clients = Clients::of(sandbox.config());
     let arn =
@@ -115,16 +115,19 @@ async fn an_upload_that_a_function_fails_on_is_tried_twice_more() {
     let permission = clients.lambda.add_permission().function_name("f").statement_id("s3");
     let permission = permission.action("lambda:InvokeFunction").principal("s3.amazonaws.com");
     permission.source_arn("arn:aws:s3:::pics").send().await.expect("a permission");
-    let told = LambdaFunctionConfiguration::builder().lambda_function_arn(arn).events(Event::S3ObjectCreated).build();
-    let told = NotificationConfiguration::builder().lambda_function_configurations(told.expect("complete")).build();
-    let put = clients.s3.put_bucket_notification_configuration().bucket("pics").notification_configuration(told);
+    let notification =
+        LambdaFunctionConfiguration::builder().lambda_function_arn(arn).events(Event::S3ObjectCreated).build();
+    let notifications =
+        NotificationConfiguration::builder().lambda_function_configurations(notification.expect("complete")).build();
+    let put =
+        clients.s3.put_bucket_notification_configuration().bucket("pics").notification_configuration(notifications);
     put.send().await.expect("a notification");
 
     clients.s3.put_object().bucket("pics").key("a.jpg").send().await.expect("an object");
     let ids = until("three attempts", || async { Some(attempts(&clients).await).filter(|ids| ids.len() >= 3) }).await;
     assert_eq!(ids.len(), 3);
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-    // Between two attempts, a deletion ends it: nothing comes back into the log group.
+    // A deletion between two attempts ends them: the log group stays empty.
     clients.s3.put_object().bucket("pics").key("b.jpg").send().await.expect("an object");
     until("the next event", || async { (attempts(&clients).await.len() > 3).then_some(()) }).await;
     clients.lambda.delete_function().function_name("f").send().await.expect("gone");
@@ -134,7 +137,7 @@ async fn an_upload_that_a_function_fails_on_is_tried_twice_more() {
     sandbox.stop().await;
 }
 
-async fn twenty_events_at_once_are_all_worked_on() {
+async fn twenty_concurrent_events_are_all_processed() {
     let sandbox = Sandbox::ephemeral().await;
     let clients = Clients::of(sandbox.config());
     create(&clients, inline("import time\ndef handler(event, context):\n    time.sleep(0.05)\n    return event\n"))

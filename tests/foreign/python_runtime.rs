@@ -1,4 +1,4 @@
-//! Zip functions in Python: what a handler gets, how its failures are reported, what can be changed.
+//! Zip functions in Python: handler arguments, errors, updates.
 
 use std::io::Write;
 use std::path::Path;
@@ -18,12 +18,12 @@ thumbctl_test_support::foreign_tests! {
     [Python3] async: handler_gets_event_and_context_as_on_lambda,
         failures_are_reported_as_by_lambdas_python,
         code_and_handler_can_be_changed,
-        unrunnable_function_is_refused_with_reason;
+        unrunnable_function_is_rejected_with_reason;
 }
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
-/// A zip of one module, as CloudFormation makes it from inline code.
+/// A zip of one module, as CloudFormation creates it from inline code.
 fn zip(source: &str) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     writer.start_file("index.py", zip::write::SimpleFileOptions::default()).expect("a zip");
@@ -68,7 +68,7 @@ impl Bench {
         self.ready(name).await;
     }
 
-    /// Waits until the function is made, or changed.
+    /// Waits until the function is active.
     async fn ready(&self, name: &str) {
         until("a function that is ready", || async {
             let now = self.clients.lambda.get_function_configuration().function_name(name).send().await;
@@ -212,12 +212,12 @@ async fn code_and_handler_can_be_changed() {
     sandbox.stop().await;
 }
 
-async fn unrunnable_function_is_refused_with_reason() {
+async fn unrunnable_function_is_rejected_with_reason() {
     let dir = tempfile::tempdir().expect("a directory");
     let bench = Bench::new(dir.path()).await;
     let good = || bench.creation("f", "def handler(event, context): pass");
     let refused = async |request: CreateFunctionFluentBuilder| {
-        let error = request.send().await.expect_err("it is refused");
+        let error = request.send().await.expect_err("the request is rejected");
         assert_eq!(error.code(), Some("InvalidParameterValueException"));
         error.message().expect("a reason").to_owned()
     };

@@ -6,12 +6,12 @@ use thumbctl_test_support::whole_loop::assert_nothing_left;
 use thumbctl_test_support::{Program, Running, list_everything};
 
 thumbctl_test_support::foreign_tests! {
-    [] async: a_journal_that_cannot_grow_stops_the_run_and_nothing_is_lost;
-    [SmallDisk] async: a_disk_that_fills_up_in_the_middle_loses_nothing;
-    [SmallDisk] sync: a_sandbox_on_a_full_disk_says_so;
+    [] async: journal_that_cannot_grow_stops_the_run_and_nothing_is_lost;
+    [SmallDisk] async: disk_that_fills_up_during_a_build_loses_nothing;
+    [SmallDisk] sync: sandbox_on_a_full_disk_reports_it;
 }
 
-/// A small disk, mounted where the state is to be; where that is not allowed, there is none.
+/// A small disk, mounted at the state directory; none without the permission to mount.
 struct SmallDisk<'a>(&'a Program);
 
 impl<'a> SmallDisk<'a> {
@@ -30,17 +30,17 @@ impl<'a> SmallDisk<'a> {
 
 impl Drop for SmallDisk<'_> {
     fn drop(&mut self) {
-        // A sandbox may still be writing its last.
+        // A sandbox may still be writing.
         let unmounted =
             || Command::new("umount").arg(self.0.state_dir()).output().is_ok_and(|out| out.status.success());
         thumbctl_test_support::wait_for("the small disk's end", || unmounted().then_some(()));
     }
 }
 
-async fn a_journal_that_cannot_grow_stops_the_run_and_nothing_is_lost() {
+async fn journal_that_cannot_grow_stops_the_run_and_nothing_is_lost() {
     let program = Program::new();
     let sandbox = program.sandbox();
-    // A limit on a file's size is the full disk that everybody may have; its signal must not end the program.
+    // A file size limit acts like a full disk; its signal must not end the program.
     let thumbctl = thumbctl_test_support::thumbctl();
     let limited = |arguments: &str| {
         let script = format!("ulimit -f 9; exec {thumbctl} {arguments}");
@@ -49,7 +49,7 @@ async fn a_journal_that_cannot_grow_stops_the_run_and_nothing_is_lost() {
     let said = limited("deploy").fails_with(1);
     assert!(said.starts_with("error: cannot write ") && said.contains("0001-deploy-"), "{said}");
     let journal = std::fs::read_to_string(&program.journals("thumbnails")[0]).expect("a journal");
-    assert!(journal.ends_with('\n'), "what could not be written whole was taken back");
+    assert!(journal.ends_with('\n'), "an incomplete event remains");
     let left = list_everything(&sandbox.clients(), "thumbnails-").await;
     assert!(!left.is_empty());
     program.run(["deploy"]).ok();
@@ -59,18 +59,18 @@ async fn a_journal_that_cannot_grow_stops_the_run_and_nothing_is_lost() {
     assert_nothing_left(&sandbox.clients()).await;
 }
 
-fn a_sandbox_on_a_full_disk_says_so() {
+fn sandbox_on_a_full_disk_reports_it() {
     let program = Program::new();
     let Some(_disk) = SmallDisk::mount(&program) else { return };
     let fill = program.state_dir().join("fill");
     let _ = std::fs::write(&fill, vec![1; 9 << 20]);
     let said = program.run(["deploy"]).fails_with(1);
     assert!(said.contains("the disk's free space") || said.contains("No space left on device"), "{said}");
-    std::fs::remove_file(fill).expect("it can be removed");
+    std::fs::remove_file(fill).expect("the file is removed");
     program.run(["status"]).ok();
 }
 
-async fn a_disk_that_fills_up_in_the_middle_loses_nothing() {
+async fn disk_that_fills_up_during_a_build_loses_nothing() {
     let program = Program::new();
     let Some(_disk) = SmallDisk::mount(&program) else { return };
     // The function's image does not fit.

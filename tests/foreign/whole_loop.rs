@@ -1,5 +1,5 @@
-//! What stands by the other strategies works as what the SDK has made: nobody else works on it meanwhile, images of any name and
-//! many at once become thumbnails, and nothing is left.
+//! Deployments of the other strategies work like the SDK's: test uploads of images of any name, several at once,
+//! create thumbnails, and nothing is left.
 
 use thumbctl_test_support::shared_provider::SharedProviders;
 use thumbctl_test_support::tools::Terraform;
@@ -9,8 +9,8 @@ use thumbctl_test_support::whole_loop::{
 use thumbctl_test_support::{Program, Sandbox};
 
 thumbctl_test_support::foreign_tests! {
-    [Python3] async: what_cloudformation_has_made_works;
-    [Terraform] async: what_terraform_has_made_works;
+    [Python3] async: cloudformation_deployment_works;
+    [Terraform] async: terraform_deployment_works;
 }
 
 async fn assert_it_works(program: &Program, sandbox: &Sandbox) {
@@ -22,14 +22,14 @@ async fn assert_it_works(program: &Program, sandbox: &Sandbox) {
     assert_nothing_left(&clients).await;
 }
 
-async fn what_cloudformation_has_made_works() {
+async fn cloudformation_deployment_works() {
     let mut program = Program::new();
     program.set("THUMBCTL_STRATEGY", "cloudformation");
     let sandbox = program.sandbox();
     assert_it_works(&program, &sandbox).await;
 }
 
-async fn what_terraform_has_made_works() {
+async fn terraform_deployment_works() {
     let terraform = match Terraform::find() {
         Ok(terraform) => terraform,
         Err(why) => return println!("skipped: {why}"),

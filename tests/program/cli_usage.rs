@@ -125,11 +125,8 @@ fn configuration_file_error_names_line_and_key() {
             "[function]\nmemory_mb = 64\n",
             "line 2: function.memory_mb cannot be '64'; it must be a whole number from 128",
         ),
-        ("verbose = 1\n", "line 1: there is no setting 'verbose'; there are cloud, endpoint_url"),
-        (
-            "[function]\nmemory = 512\n",
-            "line 2: there is no setting 'function.memory'; did you mean 'function.memory_mb'?",
-        ),
+        ("verbose = 1\n", "line 1: unknown setting 'verbose'; known: cloud, endpoint_url"),
+        ("[function]\nmemory = 512\n", "line 2: unknown setting 'function.memory'; did you mean 'function.memory_mb'?"),
         ("name = [\n", "line"),
     ] {
         std::fs::write(&file, content).expect("the file is written");

@@ -239,7 +239,7 @@ async fn inspection_shows_changes_and_masks_credentials() {
     let bucket = inspect(&session, ResourceKind::SourceBucket).await;
     assert_settings(&bucket, &[("versioning", "enabled"), ("public access", "not blocked")]);
     assert_eq!(bucket.tags, []);
-    assert_settings(&inspect(&session, ResourceKind::FunctionLogGroup).await, &[("retention", "for ever")]);
+    assert_settings(&inspect(&session, ResourceKind::FunctionLogGroup).await, &[("retention", "unlimited")]);
     for kind in
         [ResourceKind::Repository, ResourceKind::Image, ResourceKind::InvokePermission, ResourceKind::Notification]
     {

@@ -6,7 +6,7 @@ locals {
 
 resource "aws_iam_policy" "function" {
   name        = "${var.stem}-function-policy"
-  description = "What the thumbnail function may do"
+  description = "Permissions of the thumbnail function"
 
   policy = templatefile("${var.policies}/function-policy.json", {
     Region            = var.region

@@ -1,4 +1,4 @@
-# Lambda would make it at the first invocation, without an end to its retention, and leave it behind.
+# Lambda would create it at the first invocation, with no retention limit, and leave it undeleted.
 resource "aws_cloudwatch_log_group" "function" {
   name              = local.log_group
   retention_in_days = var.log_retention_days
@@ -6,7 +6,7 @@ resource "aws_cloudwatch_log_group" "function" {
 
 resource "aws_lambda_function" "thumbnails" {
   function_name = "${var.stem}-function"
-  description   = "Makes a thumbnail of every image put into the source bucket"
+  description   = "Creates a thumbnail of every image in the source bucket"
   role          = aws_iam_role.function.arn
   package_type  = "Image"
   image_uri     = var.image_uri
@@ -27,7 +27,7 @@ resource "aws_lambda_function" "thumbnails" {
   ]
 }
 
-# The bucket's ARN would do as well by reference: Terraform has no circle here, since a notification is a thing of its own.
+# The bucket's ARN could be a reference: here a notification is a resource of its own, so there is no cycle.
 resource "aws_lambda_permission" "source" {
   statement_id   = "s3-invoke"
   action         = "lambda:InvokeFunction"

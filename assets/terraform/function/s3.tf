@@ -44,7 +44,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "destination" {
   }
 }
 
-# S3 asks at once whether it may invoke the function, so the permission comes first.
+# S3 validates the permission at once, so it is created first.
 resource "aws_s3_bucket_notification" "source" {
   bucket = aws_s3_bucket.source.id
 

@@ -1,15 +1,15 @@
 variable "stem" {
-  description = "Prefix and suffix: what all names begin with"
+  description = "Prefix and suffix: the beginning of all names"
   type        = string
 }
 
 variable "region" {
-  description = "Where everything is made"
+  description = "The region of all resources"
   type        = string
 }
 
 variable "account" {
-  description = "The account's number"
+  description = "The account id"
   type        = string
 }
 
@@ -24,7 +24,7 @@ variable "image_uri" {
 }
 
 variable "architecture" {
-  description = "The processor that the function runs on"
+  description = "The processor architecture of the function"
   type        = string
 }
 
@@ -34,7 +34,7 @@ variable "memory_size" {
 }
 
 variable "timeout" {
-  description = "How many seconds one image may take"
+  description = "The function's timeout in seconds"
   type        = number
 }
 
@@ -44,6 +44,6 @@ variable "max_size" {
 }
 
 variable "log_retention_days" {
-  description = "How many days the function's log is kept"
+  description = "The retention of the function's log in days"
   type        = number
 }

@@ -1,12 +1,12 @@
-//! The kinds and states of the architecture's resources.
+//! The resources of the architecture: their kinds and their states.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A resource's role in the architecture, the same for every strategy.
+/// A kind of resource in the architecture, the same for every strategy.
 ///
-/// The order is that of the plan: a later kind may depend on an earlier one.
+/// The order is that of the plan: later kinds may depend on earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceKind {
@@ -14,21 +14,21 @@ pub enum ResourceKind {
     MacroStack,
     /// The log group of the macro's function.
     MacroLogGroup,
-    /// The macro's function's role.
+    /// The execution role of the macro's function.
     MacroRole,
     /// The Lambda function behind the macro.
     MacroFunction,
-    /// The CloudFormation macro.
+    /// The macro, which templates call by its name.
     Macro,
-    /// The CloudFormation stack of the resources that build the image.
+    /// The CloudFormation stack of the build's resources.
     BuildStack,
     /// The ECR repository of the function's image.
     Repository,
-    /// The bucket of the function's source for CodeBuild.
+    /// The bucket with the function's source for CodeBuild.
     BuildSourceBucket,
     /// The log group of the build.
     BuildLogGroup,
-    /// The policy of the build's role.
+    /// The build's permissions policy.
     BuildPolicy,
     /// The build's service role.
     BuildRole,
@@ -38,19 +38,19 @@ pub enum ResourceKind {
     Image,
     /// The CloudFormation stack of the buckets and the function.
     AppStack,
-    /// The bucket for uploaded images.
+    /// The bucket that images are uploaded to.
     SourceBucket,
     /// The bucket for thumbnails.
     DestinationBucket,
     /// The log group of the function.
     FunctionLogGroup,
-    /// The policy of the function's role.
+    /// The function's permissions policy.
     FunctionPolicy,
     /// The function's execution role.
     FunctionRole,
     /// The Lambda function.
     Function,
-    /// The policy statement that allows S3 to invoke the function.
+    /// The statement that allows S3 to invoke the function.
     InvokePermission,
     /// The source bucket's event notification.
     Notification,
@@ -83,7 +83,7 @@ impl ResourceKind {
         Self::Notification,
     ];
 
-    /// The kinds that every strategy creates, in plan order.
+    /// The architecture itself: what every strategy creates, in the plans' order.
     pub const ARCHITECTURE: [Self; 15] = [
         Self::Repository,
         Self::BuildSourceBucket,
@@ -102,12 +102,12 @@ impl ResourceKind {
         Self::Notification,
     ];
 
-    /// Whether it is a CloudFormation stack.
+    /// Returns whether it is a CloudFormation stack, which creates other resources.
     pub fn is_stack(self) -> bool {
         matches!(self, Self::MacroStack | Self::BuildStack | Self::AppStack)
     }
 
-    /// Its name in the journal.
+    /// Returns its word in the journal.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MacroStack => "macro_stack",
@@ -135,7 +135,7 @@ impl ResourceKind {
         }
     }
 
-    /// Its display name.
+    /// Returns its name on screens.
     pub fn title(self) -> &'static str {
         match self {
             Self::MacroStack => "Macro stack",
@@ -163,35 +163,35 @@ impl ResourceKind {
         }
     }
 
-    /// Its purpose, one sentence for users new to the architecture.
+    /// Returns its purpose in one sentence.
     pub fn purpose(self) -> &'static str {
         match self {
             Self::MacroStack => {
-                "The CloudFormation stack of the macro. It comes first: templates can only use an existing macro."
+                "Groups the macro's resources; it comes first, since a template can only call an existing macro."
             }
-            Self::MacroLogGroup => "Receives the log of the macro's function.",
-            Self::MacroRole => "The execution role of the macro's function, which allows it to write its log.",
+            Self::MacroLogGroup => "Stores the log of the macro's function.",
+            Self::MacroRole => "Allows the macro's function to write its log, and nothing else.",
             Self::MacroFunction => {
-                "Generates a bucket name from prefix, suffix and role when a template uses the macro."
+                "Generates a bucket's name from prefix, suffix and role when a template is processed."
             }
-            Self::Macro => "Makes the macro's function available to the application template.",
-            Self::BuildStack => "The CloudFormation stack of the resources that build the image.",
-            Self::AppStack => "The CloudFormation stack of the buckets and the function.",
+            Self::Macro => "Connects the application's template to the macro's function.",
+            Self::BuildStack => "Groups the build's resources.",
+            Self::AppStack => "Groups the buckets and the function.",
             Self::Repository => "Stores the function's container image: CodeBuild pushes it, Lambda pulls it.",
-            Self::BuildSourceBucket => "Stores the function's source as a zip file for CodeBuild.",
-            Self::BuildLogGroup => "Receives the build log and keeps it for the retention period.",
-            Self::BuildPolicy => "Grants the build the permissions that it needs, and no others.",
-            Self::BuildRole => "The role that CodeBuild assumes for the build, with the permissions of its policy.",
-            Self::BuildProject => "Defines the build of the image: source, compute type and service role.",
-            Self::Image => "The container image of the function and its dependencies, which Lambda runs.",
-            Self::SourceBucket => "Receives the images. Each upload invokes the function.",
-            Self::DestinationBucket => "Receives the thumbnails that the function writes.",
-            Self::FunctionLogGroup => "Receives the function's log.",
-            Self::FunctionPolicy => "Allows the function to read images and to write thumbnails and its log.",
-            Self::FunctionRole => "The role that Lambda assumes for the function, with the permissions of its policy.",
-            Self::Function => "Writes a thumbnail of each uploaded image. It runs only when it is invoked.",
-            Self::InvokePermission => "Allows S3 to invoke the function for events of the source bucket only.",
-            Self::Notification => "Invokes the function for each new image in the source bucket.",
+            Self::BuildSourceBucket => "Stores the function's source as a zip for CodeBuild.",
+            Self::BuildLogGroup => "Stores the build's log until its retention ends.",
+            Self::BuildPolicy => "Lists the build's permissions.",
+            Self::BuildRole => "Gives the build its permissions: CodeBuild assumes it.",
+            Self::BuildProject => "Defines the build: source, build machine and service role.",
+            Self::Image => "Packages the function with its dependencies for Lambda.",
+            Self::SourceBucket => "Receives the images: each upload invokes the function.",
+            Self::DestinationBucket => "Stores the function's thumbnails.",
+            Self::FunctionLogGroup => "Stores the log of the function's invocations.",
+            Self::FunctionPolicy => "Allows the function to read images, and to write thumbnails and its log.",
+            Self::FunctionRole => "Gives the function its permissions: Lambda assumes it.",
+            Self::Function => "Creates a thumbnail of each uploaded image; it runs only then.",
+            Self::InvokePermission => "Allows S3 to invoke the function, for the source bucket's events only.",
+            Self::Notification => "Invokes the function for each new image.",
         }
     }
 }
@@ -202,30 +202,29 @@ impl fmt::Display for ResourceKind {
     }
 }
 
-/// A resource's state, according to the journal.
+/// The state of a resource as the journal records it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceState {
-    /// The call that creates it is imminent; it may or may not exist.
+    /// The create call is about to be made; it may or may not exist.
     Creating,
-    /// It exists and can be used.
+    /// It exists and is usable.
     Ready,
-    /// The call that deletes it is imminent; it may or may not exist.
+    /// The delete call is about to be made; it may or may not exist.
     Deleting,
-    /// It has been deleted.
-    #[serde(rename = "gone")]
-    Deleted,
+    /// It does not exist any more.
+    Gone,
     /// Creating or deleting it failed; it may or may not exist.
     Failed,
 }
 
 impl ResourceState {
-    /// Whether a resource in this state may exist, so that `destroy` must handle it.
+    /// Returns whether a resource in this state may exist in the cloud, so that `destroy` must check it.
     pub fn may_exist(self) -> bool {
         self != Self::Deleted
     }
 
-    /// Its name in the journal.
+    /// Returns its word in the journal and on screens.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Creating => "creating",
@@ -258,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn architecture_excludes_cloudformation_kinds() {
+    fn architecture_is_all_kinds_but_those_of_one_strategy() {
         use ResourceKind::*;
         let own = [MacroStack, MacroLogGroup, MacroRole, MacroFunction, Macro, BuildStack, AppStack];
         let rest: Vec<ResourceKind> = ResourceKind::ALL.into_iter().filter(|kind| !own.contains(kind)).collect();
@@ -266,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_serialize_as_their_journal_names() {
+    fn every_kind_is_serialized_as_its_word() {
         for kind in ResourceKind::ALL {
             assert_eq!(serde_json::to_value(kind).expect("a kind serializes"), kind.as_str());
         }

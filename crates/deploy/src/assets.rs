@@ -1,4 +1,4 @@
-//! What is shipped inside the binary: the function's source, as it is built, and the sample images.
+//! The files embedded in the binary: the function's source, templates, policies and sample images.
 
 use std::io::{Cursor, Write};
 
@@ -65,23 +65,23 @@ const POLICIES: &[File] = embed!["policies":
     "function-trust.json",
 ];
 
-/// Terraform's configuration, and how it is applied by hand. It reads the policy documents, which it shares with the other
+/// The Terraform configuration, with instructions for manual use. It reads the policy documents, shared with the other
 /// strategies, from its folder `policies`, and the function's source from `function.zip`.
 pub fn terraform_files() -> &'static [File] {
     TERRAFORM
 }
 
-/// The policy documents of the architecture, with their placeholders.
+/// The policy documents of the architecture, with placeholders.
 pub fn policy_files() -> &'static [File] {
     POLICIES
 }
 
-/// The CloudFormation templates, and how they are deployed by hand.
+/// The CloudFormation templates, with instructions for manual use.
 pub fn cloudformation_files() -> &'static [File] {
     CLOUDFORMATION
 }
 
-/// The files that a build of the function needs: path within the crate, content.
+/// The files for a build of the function: path within the crate, content.
 pub fn function_files() -> &'static [File] {
     FUNCTION
 }
@@ -91,7 +91,7 @@ pub fn sample_images() -> &'static [File] {
     IMAGES
 }
 
-/// The function's source as CodeBuild wants it: a zip without a root folder. The same source gives the same bytes.
+/// The function's source as CodeBuild expects it: a zip without a root folder. The same source gives the same bytes.
 ///
 /// # Errors
 /// When zipping fails.
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     fn files_below(dir: &Path, prefix: &str, found: &mut BTreeSet<String>) {
-        for entry in std::fs::read_dir(dir).expect("the folder is there") {
+        for entry in std::fs::read_dir(dir).expect("the directory exists") {
             let entry = entry.expect("the folder can be read");
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
             if entry.path().is_dir() {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_needed_is_embedded() {
+    fn all_needed_files_are_embedded() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets");
         let mut expected: BTreeSet<String> =
             ["Cargo.lock", "Cargo.toml", "Dockerfile", "buildspec.yml"].map(str::to_owned).into();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_source_is_the_same_zip() {
+    fn same_source_gives_same_zip() {
         let zip = function_zip().expect("the source can be zipped");
         assert_eq!(zip, function_zip().expect("the source can be zipped"));
         let mut archive = zip::ZipArchive::new(Cursor::new(zip)).expect("it is a zip");

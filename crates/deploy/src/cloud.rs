@@ -1,6 +1,6 @@
-//! Which cloud it is, who we are there, and the SDK's configuration for it.
+//! The selected cloud, the caller's identity there, and the SDK configuration for it.
 
-#![allow(clippy::disallowed_types, reason = "the clients are made here")]
+#![allow(clippy::disallowed_types, reason = "the clients are created here")]
 
 mod environment;
 
@@ -22,10 +22,10 @@ pub use self::environment::{CloudAccess, CloudEnvironment};
 use crate::aws::{AwsError, BoundedClient, Downloads, ErrorKind, sts};
 use crate::settings::{CloudChoice, SandboxSettings, Settings};
 
-/// The region of a sandbox when none is asked for.
+/// The sandbox's default region.
 const SANDBOX_REGION: &str = "us-east-1";
 
-/// The services that a deployment speaks to, as the SDK knows them: name in the profile, name in `AWS_ENDPOINT_URL_…`.
+/// The services of a deployment, as the SDK names them: name in the profile, name in `AWS_ENDPOINT_URL_…`.
 const SERVICES: [(&str, &str); 8] = [
     ("S3", "S3"),
     ("ECR", "ECR"),
@@ -37,14 +37,14 @@ const SERVICES: [(&str, &str); 8] = [
     ("CloudFormation", "CLOUDFORMATION"),
 ];
 
-/// What a cloud is called: by where calls really go, not by what was asked for.
+/// The name of a cloud, by where calls go, not by the setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloudLabel {
-    /// The embedded look-alike.
+    /// The embedded look-alike of AWS.
     Sandbox,
-    /// The real one.
+    /// AWS itself.
     Aws,
-    /// Whatever answers at this URL.
+    /// The endpoint at this URL.
     Endpoint(String),
 }
 
@@ -58,21 +58,21 @@ impl fmt::Display for CloudLabel {
     }
 }
 
-/// Who we are in a cloud.
+/// The caller's identity in a cloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The account's number.
+    /// The account id.
     pub account: String,
-    /// Our ARN.
+    /// The caller's ARN.
     pub arn: String,
 }
 
-/// The clients of all services that a deployment needs.
+/// The clients of all services of a deployment.
 #[derive(Clone, Debug)]
 pub struct Clients {
     /// S3, for short calls.
     pub s3: aws_sdk_s3::Client,
-    /// S3, for objects' bytes: an hour for a call, and the SDK notices a transfer that stalls. Downloads are streamed.
+    /// S3, for object contents: a timeout of an hour, and the SDK detects a stalled transfer. Downloads are streamed.
     pub s3_transfer: aws_sdk_s3::Client,
     /// ECR.
     pub ecr: aws_sdk_ecr::Client,
@@ -90,16 +90,16 @@ pub struct Clients {
     pub sts: aws_sdk_sts::Client,
 }
 
-/// A cloud, ready to be called.
+/// A cloud with its clients.
 #[derive(Debug)]
 pub struct Cloud {
     label: CloudLabel,
     region: String,
-    /// The profile that was asked for.
+    /// The configured profile.
     profile: Option<String>,
     clients: Clients,
     credentials: Option<SharedCredentialsProvider>,
-    /// Keeps the sandbox running for as long as this process needs it.
+    /// Keeps the sandbox running while this process needs it.
     lease: Option<sandbox::Lease>,
 }
 
@@ -109,50 +109,50 @@ pub enum CloudError {
     /// The sandbox does not start.
     #[error("cannot start the sandbox: {0}")]
     Sandbox(#[source] sandbox::JoinError),
-    /// This program does not know where it is.
+    /// This program's path is unknown.
     #[error("cannot find this program to start the sandbox with: {0}")]
     Program(#[source] std::io::Error),
-    /// Nobody said which region.
+    /// No region is set.
     #[error("no region is set for {0}")]
     NoRegion(CloudLabel),
-    /// What stands for a region is none.
+    /// The region's name is invalid.
     #[error("'{0}' is not a region's name")]
     Region(String),
-    /// The region is in a partition of AWS that has names of its own.
-    #[error("region '{0}' is in another partition of AWS (China, GovCloud), whose ARNs thumbctl does not know")]
+    /// The region is in another partition of AWS.
+    #[error("region '{0}' is in another partition of AWS (China, GovCloud), which is not supported")]
     Partition(String),
-    /// Some services are called at an endpoint of their own, the others at AWS.
+    /// Only some services have an endpoint of their own; the others would be called at AWS.
     #[error("only some services have an endpoint of their own ({0}): the others would be called at AWS")]
     PartlyRedirected(String),
-    /// The endpoint is not a URL that can be called.
+    /// The endpoint is not a valid URL.
     #[error("'{0}' is not an endpoint: it must be a URL such as http://127.0.0.1:4566")]
     Endpoint(String),
-    /// There is nothing to be somebody by.
+    /// There are no credentials.
     #[error("cannot get credentials for {label}: {why}")]
     NoCredentials {
-        /// For which cloud.
+        /// The cloud.
         label: CloudLabel,
-        /// Why not.
+        /// The reason.
         why: String,
     },
-    /// The cloud does not say who we are.
-    #[error("cannot find out who I am in {label}: {source}")]
+    /// The identity cannot be verified.
+    #[error("cannot verify the credentials for {label}: {source}")]
     Identity {
-        /// Which cloud.
+        /// The cloud.
         label: CloudLabel,
-        /// The profile that was asked for.
+        /// The configured profile.
         profile: Option<String>,
-        /// Why.
+        /// The failed call.
         source: Box<AwsError>,
     },
 }
 
 impl CloudError {
-    /// What to do about it.
+    /// Returns what to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Sandbox(_) | Self::Endpoint(_) | Self::Program(_) => None,
-            Self::Partition(_) => Some("choose a region of AWS's ordinary partition".into()),
+            Self::Partition(_) => Some("select a region of the standard AWS partition".into()),
             Self::PartlyRedirected(_) => {
                 Some("set AWS_ENDPOINT_URL for all services, or unset the single ones, also in the profile".into())
             },
@@ -160,9 +160,9 @@ impl CloudError {
                 Some("pass --region, set AWS_REGION, or set a region for the profile with `aws configure`".into())
             }
             Self::NoCredentials { .. } => {
-                Some("log in with `aws configure` or `aws sso login`, or choose a profile with --profile".into())
+                Some("log in with `aws configure` or `aws sso login`, or select a profile with --profile".into())
             }
-            Self::Region(_) => Some("regions are called like eu-central-1 or us-east-1".into()),
+            Self::Region(_) => Some("region names are like eu-central-1 or us-east-1".into()),
             Self::Identity { profile: Some(profile), source, .. } if source.kind == ErrorKind::InvalidCredentials => {
                 Some(format!(
                     "is '{profile}' the right profile? `aws configure list-profiles` shows which there are; `aws configure` and \
@@ -170,7 +170,7 @@ impl CloudError {
                 ))
             }
             Self::Identity { label: CloudLabel::Aws, source, .. } if source.kind == ErrorKind::InvalidCredentials => Some(
-                "log in with `aws configure` or `aws sso login`, choose a profile with --profile, or leave --cloud away to use \
+                "log in with `aws configure` or `aws sso login`, select a profile with --profile, or omit --cloud to use \
                  the sandbox, which needs no account"
                     .into(),
             ),
@@ -180,11 +180,11 @@ impl CloudError {
 }
 
 impl Cloud {
-    /// Makes a cloud ready: starts or joins the sandbox, or finds region, credentials and endpoint as AWS's own tools do.
-    /// Calls nothing yet.
+    /// Connects: starts or joins the sandbox, or resolves region, credentials and endpoint as AWS's own tools do.
+    /// Makes no calls yet.
     ///
     /// # Errors
-    /// When the sandbox does not start, or no region is known.
+    /// When the sandbox does not start, or no region is set.
     pub async fn connect(settings: &Settings) -> Result<Self, CloudError> {
         if let Some(region) = &settings.region {
             check_region(region)?;
@@ -204,7 +204,7 @@ impl Cloud {
         let region = settings.region.clone().unwrap_or_else(|| SANDBOX_REGION.to_owned());
         let endpoint = lease.endpoint();
         let credentials = Credentials::new(&endpoint.access_key, &endpoint.secret_key, None, None, "sandbox");
-        // Made by hand: what the environment says of endpoints and profiles is not meant for the sandbox.
+        // Built explicitly: the environment's endpoints and profiles are not meant for the sandbox.
         let http = http_client(&endpoint.url);
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -221,8 +221,8 @@ impl Cloud {
     }
 
     async fn connect_aws(settings: &Settings) -> Result<Self, CloudError> {
-        let asked = settings.endpoint_url.as_deref();
-        let http = http_client(asked.filter(|_| has_own_keys(settings)).unwrap_or("https://"));
+        let requested = settings.endpoint_url.as_deref();
+        let http = http_client(requested.filter(|_| has_own_keys(settings)).unwrap_or("https://"));
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(BoundedClient::new(http.clone(), Downloads::Buffered))
             .retry_config(retries())
@@ -233,11 +233,11 @@ impl Cloud {
         if let Some(region) = &settings.region {
             loader = loader.region(Region::new(region.clone()));
         }
-        if let Some(url) = asked {
+        if let Some(url) = requested {
             loader = loader.endpoint_url(url);
         }
         let sdk = loader.load().await;
-        let label = match asked {
+        let label = match requested {
             Some(url) => CloudLabel::Endpoint(url.to_owned()),
             None => configured_endpoint(&sdk)?.map_or(CloudLabel::Aws, CloudLabel::Endpoint),
         };
@@ -251,35 +251,35 @@ impl Cloud {
         Ok(Self { label, region, profile: settings.profile.clone(), clients, credentials, lease: None })
     }
 
-    /// What it is called.
+    /// Returns its label.
     pub fn label(&self) -> &CloudLabel {
         &self.label
     }
 
-    /// Its region.
+    /// Returns its region.
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// How fast its time goes, where that is a sandbox's choice.
+    /// Returns its pace, for a sandbox.
     pub fn pace(&self) -> Option<&str> {
         self.lease.as_ref().and_then(|lease| lease.endpoint().pace.as_deref())
     }
 
-    /// Whether functions in Python run there: in the sandbox that takes this machine's own.
+    /// Returns whether Python functions can run there: in the sandbox, if this machine has Python.
     pub async fn runs_python(&self) -> bool {
         self.label != CloudLabel::Sandbox || python::interpreter().await.is_some()
     }
 
-    /// Its services.
+    /// Returns its clients.
     pub fn clients(&self) -> &Clients {
         &self.clients
     }
 
-    /// Asks who we are.
+    /// Returns the caller's identity.
     ///
     /// # Errors
-    /// When the credentials are missing, wrong or expired, or nothing answers.
+    /// When the credentials are missing, invalid or expired, or the endpoint does not respond.
     pub async fn identity(&self) -> Result<Identity, CloudError> {
         let answer = sts::caller_identity(&self.clients.sts).await.map_err(|source| CloudError::Identity {
             label: self.label.clone(),
@@ -292,7 +292,7 @@ impl Cloud {
 
 impl Clients {
     fn new(sdk: &SdkConfig, http: SharedHttpClient, settings: &Settings, path_style: bool) -> Self {
-        // Path-style addresses work at any endpoint; virtual-host ones need a name server that plays along.
+        // Path-style addresses work at any endpoint; virtual-host ones need name resolution.
         let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(path_style);
         let patient = TimeoutConfig::builder()
             .connect_timeout(seconds(settings.timeouts.connect_seconds))
@@ -313,10 +313,10 @@ impl Clients {
     }
 }
 
-/// The sandbox of a state directory; every command that uses the directory uses this one.
+/// The options of a state directory's sandbox; every command with that directory uses the same sandbox.
 ///
 /// # Errors
-/// When this program cannot find itself: the sandbox is this program, started once more.
+/// When this program's own path is unknown: it starts itself as the sandbox.
 pub fn sandbox_options(settings: &Settings) -> Result<sandbox::SandboxOptions, CloudError> {
     let program = std::env::current_exe().map_err(CloudError::Program)?;
     let SandboxSettings { latency, time_scale, real_cargo } = settings.sandbox;
@@ -330,7 +330,7 @@ pub fn sandbox_options(settings: &Settings) -> Result<sandbox::SandboxOptions, C
     Ok(sandbox::SandboxOptions { data_dir: settings.state_dir.join("sandbox"), program, arguments })
 }
 
-/// The endpoint that environment or profile set behind our back, for all services or for one of them.
+/// The endpoint that environment or profile set, for all services or for one of them.
 fn configured_endpoint(sdk: &SdkConfig) -> Result<Option<String>, CloudError> {
     if let Some(url) = sdk.endpoint_url() {
         return Ok(Some(url.to_owned()));
@@ -342,7 +342,7 @@ fn configured_endpoint(sdk: &SdkConfig) -> Result<Option<String>, CloudError> {
             .env("AWS_ENDPOINT_URL")
             .profile("endpoint_url")
             .build()
-            .expect("all three parts of the key are given");
+            .expect("the key has its three parts");
         configured.load_config(key).or_else(|| std::env::var(format!("AWS_ENDPOINT_URL_{env}")).ok())
     };
     let redirected: Vec<String> =
@@ -350,12 +350,12 @@ fn configured_endpoint(sdk: &SdkConfig) -> Result<Option<String>, CloudError> {
     match redirected.len() {
         0 => Ok(None),
         all if all == SERVICES.len() => Ok(of(&SERVICES[0])),
-        // What is shown as the cloud would be wrong for some of the calls, and those would cost money.
+        // The displayed cloud would be wrong for some calls, and those would cost money.
         _ => Err(CloudError::PartlyRedirected(redirected.join(", "))),
     }
 }
 
-/// Whether the credentials are at hand: to fetch them by a profile's roles or by SSO takes HTTPS, whatever the endpoint.
+/// Returns whether the credentials are static: resolving a profile's roles or SSO takes HTTPS, whatever the endpoint.
 fn has_own_keys(settings: &Settings) -> bool {
     settings.profile.is_none() && std::env::var_os("AWS_ACCESS_KEY_ID").is_some()
 }
@@ -370,7 +370,7 @@ fn http_client(endpoint: &str) -> SharedHttpClient {
     }
 }
 
-/// The SDK's standard retries: throttling and passing failures, with growing delays.
+/// The SDK's standard retries: throttling and transient errors, with growing delays.
 fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(200))
 }
@@ -416,7 +416,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn regions_are_told_from_other_words() {
+    fn region_names_are_validated() {
         for good in ["eu-central-1", "us-east-1", "ap-southeast-4"] {
             assert!(check_region(good).is_ok(), "{good}");
         }

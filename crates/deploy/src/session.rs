@@ -1,14 +1,14 @@
-//! [`Session`]: one cloud, one deployment, and what can be done with them. Both front ends use it.
+//! [`Session`]: one cloud and one deployment. Both front ends use it.
 
-mod known;
-mod prepared;
+mod deployment_cache;
+mod pending_run;
 mod terraform;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use known::Known;
-pub use prepared::{Prepared, Running};
+use deployment_cache::DeploymentCache;
+pub use pending_run::{PendingRun, RunHandle};
 use serde_json::Value;
 use thumbctl_core::deployment::{Deployment, Origin};
 use thumbctl_core::engine::OnFailure;
@@ -23,11 +23,11 @@ use crate::aws::policy::Document;
 use crate::cloud::{Cloud, CloudError, CloudLabel, Identity};
 use crate::log_follower::LogFollower;
 use crate::settings::{DEFAULT_STRATEGY, Settings};
-pub use crate::strategy::Stride;
+pub use crate::strategy::RunMode;
 pub use crate::strategy::inspect::Inspection;
-use crate::strategy::terraform::{NotReady, Terraform};
-use crate::strategy::{self, Presence, RunContext, Site};
-use crate::trial::{Trial, TrialError};
+use crate::strategy::terraform::{Terraform, TerraformUnavailable};
+use crate::strategy::{self, DeployTarget, Presence, RunContext};
+use crate::test_upload::{TestUpload, TestUploadError};
 
 /// One cloud and one deployment.
 #[derive(Debug)]
@@ -36,10 +36,10 @@ pub struct Session {
     cloud: Cloud,
     identity: Identity,
     journal: DeploymentJournal,
-    known: Known,
+    cache: DeploymentCache,
 }
 
-/// Why something cannot be begun.
+/// Why a session cannot start something.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// The cloud cannot be used.
@@ -51,38 +51,36 @@ pub enum SessionError {
     /// A call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// An image cannot be sent.
+    /// An image cannot be uploaded.
     #[error(transparent)]
-    Trial(#[from] TrialError),
-    /// The deployment was made somewhere else.
-    #[error("deployment '{name}' was made in {there}, not in {here}")]
-    Elsewhere {
+    TestUpload(#[from] TestUploadError),
+    /// The deployment is in another cloud, account or region.
+    #[error("deployment '{name}' is in {there}, not in {here}")]
+    OtherLocation {
         /// Its name.
         name: String,
-        /// Where it was made: cloud, account, region.
+        /// Where it is: cloud, account, region.
         there: String,
         /// Where this session is.
         here: String,
     },
-    /// A deployment goes on as it was begun.
-    #[error("deployment '{name}' was made by {there}, and cannot go on by {asked}")]
+    /// An existing deployment keeps its strategy.
+    #[error("deployment '{name}' was created by {there}, and cannot be continued by {requested}")]
     OtherStrategy {
         /// Its name.
         name: String,
-        /// By which way it was made.
+        /// The strategy that created it.
         there: StrategyKind,
-        /// Which way was asked for.
-        asked: StrategyKind,
+        /// The strategy of the settings.
+        requested: StrategyKind,
     },
-    /// The macro is a Python function, which the sandbox runs by this machine's own Python.
-    #[error(
-        "the cloudformation strategy needs python3 in the sandbox, where it runs the macro, and there is none here"
-    )]
+    /// The macro is a Python function, which the sandbox runs with this machine's Python.
+    #[error("the cloudformation strategy needs python3 for the sandbox's macro; python3 was not found")]
     NoPython,
     /// Terraform cannot be used.
     #[error(transparent)]
-    Terraform(#[from] NotReady),
-    /// Images need a deployment that is complete.
+    Terraform(#[from] TerraformUnavailable),
+    /// Test uploads need a complete deployment.
     #[error("deployment '{name}' is not complete: {missing} is not ready")]
     Incomplete {
         /// Its name.
@@ -90,101 +88,98 @@ pub enum SessionError {
         /// The first resource that is not ready.
         missing: &'static str,
     },
-    /// There is nothing to look at.
+    /// There is no deployment.
     #[error("there is no deployment '{0}'")]
     NoDeployment(String),
 }
 
 impl SessionError {
-    /// What to do about it.
+    /// Returns what to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Cloud(error) => error.hint(),
             Self::Aws(error) => error.hint(),
             Self::Journal(_) => None,
-            Self::Trial(error) => error.hint(),
-            Self::Elsewhere { .. } => {
-                Some("choose that cloud, profile and region again, or another deployment with --name".into())
+            Self::TestUpload(error) => error.hint(),
+            Self::OtherLocation { .. } => {
+                Some("select that cloud, profile and region, or another deployment with --name".into())
             }
             Self::OtherStrategy { there, .. } => Some(format!(
-                "leave --strategy away, or say {there}; `thumbctl destroy` first, or another --name, for the other way"
+                "omit --strategy or use {there}; to change it, run `thumbctl destroy` first or use another --name"
             )),
             Self::Terraform(error) => error.hint(),
-            Self::NoPython => Some(
-                "install Python 3 with the system's package manager, or deploy with --strategy sdk, which needs none"
-                    .into(),
-            ),
+            Self::NoPython => Some("install Python 3 with the system's package manager, or use --strategy sdk".into()),
             Self::Incomplete { .. } => Some("`thumbctl deploy` completes it".into()),
-            Self::NoDeployment(_) => Some("`thumbctl deploy` makes it; --name chooses another".into()),
+            Self::NoDeployment(_) => Some("`thumbctl deploy` creates it; --name selects another".into()),
         }
     }
 }
 
-/// What a deployment would do; nothing was created for it.
+/// A preview of a deployment; nothing has been created for it.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    /// By which way.
+    /// The strategy.
     pub strategy: StrategyKind,
     /// The steps.
     pub plan: Plan,
-    /// What templates say that steps make, by name and type.
+    /// The resources that templates declare for steps, by name and type.
     pub template_resources: Vec<(StepId, Vec<(&'static str, &'static str)>)>,
-    /// The names that resources have, or would have: a new deployment draws its own.
+    /// The names of the resources; for a new deployment, an example.
     pub names: Names,
     /// The policy documents.
     pub documents: Vec<(ResourceKind, Value)>,
 }
 
-/// A resource as the journal and as the cloud see it.
+/// A resource's state in the journal and in the cloud.
 #[derive(Clone, Debug)]
 pub struct ResourceStatus {
-    /// What it is.
+    /// Its kind.
     pub kind: ResourceKind,
     /// Its name.
     pub name: String,
     /// Its ARN, if known.
     pub arn: Option<String>,
-    /// What the journal says.
+    /// Its state in the journal.
     pub journal: ResourceState,
-    /// What the cloud says.
+    /// Its presence in the cloud.
     pub presence: Presence,
 }
 
 impl Session {
-    /// Connects to the cloud and asks who we are.
+    /// Connects to the cloud and verifies the credentials.
     ///
     /// # Errors
-    /// When the cloud cannot be used, or does not know us.
+    /// When the cloud cannot be used or rejects the credentials.
     pub async fn open(settings: Settings) -> Result<Self, SessionError> {
         let cloud = Cloud::connect(&settings).await?;
         let identity = cloud.identity().await?;
         let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
-        let known = Known::new(settings.name.clone(), journal.clone());
-        Ok(Self { settings: Arc::new(settings), cloud, identity, journal, known })
+        let cache = DeploymentCache::new(settings.name.clone(), journal.clone());
+        Ok(Self { settings: Arc::new(settings), cloud, identity, journal, cache })
     }
 
-    /// The settings that it was opened with.
+    /// Returns the settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Which cloud it is.
+    /// Returns the cloud's label.
     pub fn label(&self) -> &CloudLabel {
         self.cloud.label()
     }
 
-    /// Who we are there.
+    /// Returns the caller's identity.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// The region.
+    /// Returns the region.
     pub fn region(&self) -> &str {
         self.cloud.region()
     }
 
-    fn site(&self) -> Site {
-        Site {
+    fn target(&self) -> DeployTarget {
+        DeployTarget {
             clients: self.cloud.clients().clone(),
             label: self.cloud.label().clone(),
             identity: self.identity.clone(),
@@ -193,22 +188,22 @@ impl Session {
         }
     }
 
-    /// What the journals say that exists. Only what is new in them since the last question is read.
+    /// Returns the deployment as the journals record it. Reads only new events.
     ///
     /// # Errors
     /// When a journal cannot be read.
     pub fn deployment(&self) -> Result<Deployment, SessionError> {
-        Ok(self.known.deployment()?)
+        Ok(self.cache.deployment()?)
     }
 
-    /// What a deployment would do. Creates nothing, also no journal.
+    /// Previews a deployment. Creates nothing, not even a journal.
     ///
     /// # Errors
     /// When a journal cannot be read.
     pub fn plan_preview(&self) -> Result<Preview, SessionError> {
         let before = self.deployment()?;
         let (names, strategy) = (self.names(&before), self.strategy(&before)?);
-        let site = self.site();
+        let target = self.target();
         let documents = [
             (ResourceKind::BuildRole, Document::BuildTrust),
             (ResourceKind::BuildPolicy, Document::BuildPolicy),
@@ -217,23 +212,23 @@ impl Session {
         ];
         let documents = documents
             .into_iter()
-            .map(|(kind, document)| (kind, strategy::site::document_of(document, &names, &site)))
+            .map(|(kind, document)| (kind, strategy::deploy_target::document_of(document, &names, &target)))
             .collect();
         let template_resources = strategy::template_resources(strategy, &self.settings);
         Ok(Preview {
             strategy,
             template_resources,
-            plan: strategy::deploy_plan(strategy, &self.settings, &before, Stride::Through),
+            plan: strategy::deploy_plan(strategy, &self.settings, &before, RunMode::Continuous),
             names,
             documents,
         })
     }
 
-    /// Makes a deployment, or the rest of one, ready to be run.
+    /// Prepares a run that creates a deployment or completes one.
     ///
     /// # Errors
-    /// When another process has it, or it was made elsewhere.
-    pub async fn prepare_deploy(&self, stride: Stride) -> Result<Prepared, SessionError> {
+    /// When another process has locked it, or it is in another cloud, account or region.
+    pub async fn prepare_deploy(&self, mode: RunMode) -> Result<PendingRun, SessionError> {
         let lock = self.journal.lock()?;
         let before = self.deployment()?;
         self.check_origin(&before)?;
@@ -243,33 +238,33 @@ impl Session {
             return Err(SessionError::NoPython);
         }
         let terraform = self.terraform(strategy).await?;
-        let plan = strategy::deploy_plan(strategy, &self.settings, &before, stride);
-        Ok(self.prepared((Action::Deploy, strategy), OnFailure::Stop, plan, (names, before), terraform, lock))
+        let plan = strategy::deploy_plan(strategy, &self.settings, &before, mode);
+        Ok(self.pending_run((Action::Deploy, strategy), OnFailure::Stop, plan, (names, before), terraform, lock))
     }
 
-    /// Makes a teardown ready to be run.
+    /// Prepares a run that destroys the deployment.
     ///
     /// # Errors
-    /// When another process has the deployment, or it was made elsewhere.
-    pub async fn prepare_destroy(&self) -> Result<Prepared, SessionError> {
+    /// When another process has locked it, or it is in another cloud, account or region.
+    pub async fn prepare_destroy(&self) -> Result<PendingRun, SessionError> {
         let lock = self.journal.lock()?;
         let before = self.deployment()?;
         self.check_origin(&before)?;
         let names = self.names(&before);
         let plan = strategy::destroy_plan(&before);
-        let strategy = self.standing_strategy(&before);
+        let strategy = self.deployed_strategy(&before);
         let terraform = if plan.steps().is_empty() { None } else { self.terraform(strategy).await? };
-        Ok(self.prepared((Action::Destroy, strategy), OnFailure::Continue, plan, (names, before), terraform, lock))
+        Ok(self.pending_run((Action::Destroy, strategy), OnFailure::GoOn, plan, (names, before), terraform, lock))
     }
 
-    /// Looks for what a deployment of this name has left in the cloud, and makes its removal ready; needs no journal.
+    /// Searches the cloud for what a deployment of this name has left, and prepares its deletion; needs no journal.
     ///
     /// # Errors
-    /// When another process has the deployment, or the cloud cannot be searched.
-    pub async fn prepare_purge(&self) -> Result<Prepared, SessionError> {
+    /// When another process has locked the deployment, or the cloud cannot be searched.
+    pub async fn prepare_purge(&self) -> Result<PendingRun, SessionError> {
         let lock = self.journal.lock()?;
-        // The journal may be the very thing that is damaged; then what is found is all that is known. But one that can be
-        // read and says that something stands elsewhere is not lost: half of it (IAM's half) would be found from here.
+        // A damaged journal is ignored: the search replaces it. A readable one that records a deployment elsewhere is
+        // not, since IAM is global and a search from here would find half of that deployment.
         let before = match self.deployment() {
             Ok(before) => {
                 self.check_origin(&before)?;
@@ -278,11 +273,11 @@ impl Session {
             Err(SessionError::Journal(JournalError::Damaged { .. })) => Deployment::new(self.settings.name.clone()),
             Err(error) => return Err(error),
         };
-        // Otherwise it would go on making what is being removed.
-        strategy::terraform::stop_earlier(&self.journal.tool_dir(strategy::terraform::STATE_FILES))
+        // A running Terraform would recreate what is being deleted.
+        strategy::terraform::stop_orphaned_run(&self.journal.tool_dir(strategy::terraform::STATE_FILES))
             .await
-            .map_err(NotReady::from)?;
-        let mut leftovers = strategy::leftovers::find(&self.site(), &self.settings.name).await?;
+            .map_err(TerraformUnavailable::from)?;
+        let mut leftovers = strategy::leftovers::find(&self.target(), &self.settings.name).await?;
         if let Some(origin) = before.origin().filter(|origin| origin.strategy == StrategyKind::Terraform) {
             leftovers.include(&origin.names, before.existing_resources().map(|resource| resource.kind));
         }
@@ -290,30 +285,34 @@ impl Session {
             Some(origin) if before.has_resources() => origin.names.clone(),
             _ => leftovers.first_names(&self.settings.name).unwrap_or_else(|| self.names(&before)),
         };
-        let strategy = self.standing_strategy(&before);
+        let strategy = self.deployed_strategy(&before);
         let plan = leftovers.plan();
         let run = (Action::Destroy, strategy);
-        let mut prepared = self.prepared(run, OnFailure::Continue, plan, (names, before), None, lock);
-        prepared.foreign = leftovers.foreign;
-        prepared.is_purge = true;
-        Ok(prepared)
+        let mut pending = self.pending_run(run, OnFailure::GoOn, plan, (names, before), None, lock);
+        pending.foreign = leftovers.foreign;
+        pending.is_purge = true;
+        Ok(pending)
     }
 
-    /// Asks every service for what this deployment has there: a call that is refused says which permission is missing.
+    /// Calls every service's listing for this deployment; a denied call names the missing permission.
     /// Changes nothing, takes no lock.
     ///
     /// # Errors
-    /// When a service does not answer, or refuses.
+    /// When a service does not respond, or denies the call.
     pub async fn check_reading(&self) -> Result<(), SessionError> {
-        strategy::leftovers::find(&self.site(), &self.settings.name).await?;
+        strategy::leftovers::find(&self.target(), &self.settings.name).await?;
         Ok(())
     }
 
-    /// Checks images and makes their trial ready to be run.
+    /// Checks images and prepares their test upload.
     ///
     /// # Errors
-    /// When an image cannot be sent, or the deployment is not complete.
-    pub async fn prepare_trial(&self, images: Vec<PathBuf>, save: Option<PathBuf>) -> Result<Prepared, SessionError> {
+    /// When an image cannot be uploaded, or the deployment is not complete.
+    pub async fn prepare_test_upload(
+        &self,
+        images: Vec<PathBuf>,
+        save: Option<PathBuf>,
+    ) -> Result<PendingRun, SessionError> {
         let deployment = self.deployment()?;
         if deployment.origin().is_none() || !deployment.has_resources() {
             return Err(SessionError::NoDeployment(self.settings.name.to_string()));
@@ -324,13 +323,13 @@ impl Session {
             return Err(SessionError::Incomplete { name: self.settings.name.to_string(), missing: missing.title() });
         }
         let names = self.names(&deployment);
-        let trial = Trial::new(self.site(), names.clone(), images, save)?;
-        let strategy = self.standing_strategy(&deployment);
-        let started = self.started((Action::TestUpload, strategy), trial.plan(), names);
-        Ok(Prepared {
+        let upload = TestUpload::new(self.target(), names.clone(), images, save)?;
+        let strategy = self.deployed_strategy(&deployment);
+        let started = self.started((Action::Trial, strategy), upload.plan(), names);
+        Ok(PendingRun {
             started,
-            runner: Arc::new(trial),
-            on_failure: OnFailure::Continue,
+            runner: Arc::new(upload),
+            on_failure: OnFailure::GoOn,
             parallelism: self.settings.parallelism,
             journal: self.journal.clone(),
             lock: None,
@@ -339,57 +338,57 @@ impl Session {
         })
     }
 
-    /// What journal and cloud say of every resource.
+    /// Returns every resource's state in the journal and in the cloud.
     ///
     /// # Errors
-    /// When a journal cannot be read, or the deployment was made elsewhere.
+    /// When a journal cannot be read, or the deployment is in another cloud, account or region.
     pub async fn status(&self) -> Result<Vec<ResourceStatus>, SessionError> {
         let deployment = self.deployment()?;
         self.check_origin(&deployment)?;
         let Some(origin) = deployment.origin() else { return Ok(Vec::new()) };
-        let site = self.site();
-        let answers = deployment.resources().map(|resource| {
-            let (site, names) = (&site, &origin.names);
+        let target = self.target();
+        let statuses = deployment.resources().map(|resource| {
+            let (target, names) = (&target, &origin.names);
             async move {
                 ResourceStatus {
                     kind: resource.kind,
                     name: resource.name.clone(),
                     arn: resource.arn.clone(),
                     journal: resource.state,
-                    presence: strategy::presence_or_why_not(site, names, resource.kind).await,
+                    presence: strategy::presence_or_unknown(target, names, resource.kind).await,
                 }
             }
         });
-        Ok(futures::future::join_all(answers).await)
+        Ok(futures::future::join_all(statuses).await)
     }
 
-    /// What a resource of the standing deployment is really like; `None` if it is not there. Changes nothing.
+    /// Reads a resource's actual configuration; `None` if it does not exist. Changes nothing.
     ///
     /// # Errors
-    /// When there is no deployment, or it was made elsewhere, or the cloud cannot be asked or does not let us ask.
+    /// When there is no deployment, or it is in another cloud, account or region, or a call fails.
     pub async fn inspect(&self, kind: ResourceKind) -> Result<Option<Inspection>, SessionError> {
-        let names = self.standing_names()?;
-        Ok(strategy::inspect::inspect(&self.site(), &names, kind).await?)
+        let names = self.deployed_names()?;
+        Ok(strategy::inspect::inspect(&self.target(), &names, kind).await?)
     }
 
-    /// The log of the newest build.
+    /// Returns a follower of the newest build's log.
     ///
     /// # Errors
-    /// When there is no deployment, or CodeBuild cannot be asked.
+    /// When there is no deployment, or CodeBuild cannot be queried.
     pub async fn build_log(&self) -> Result<LogFollower, SessionError> {
-        let names = self.standing_names()?;
+        let names = self.deployed_names()?;
         Ok(LogFollower::of_build(self.cloud.clients(), &names).await?)
     }
 
-    /// The function's log.
+    /// Returns a follower of the function's log.
     ///
     /// # Errors
     /// When there is no deployment.
     pub async fn function_log(&self) -> Result<LogFollower, SessionError> {
-        Ok(LogFollower::of_function(self.cloud.clients(), &self.standing_names()?))
+        Ok(LogFollower::of_function(self.cloud.clients(), &self.deployed_names()?))
     }
 
-    fn standing_names(&self) -> Result<Names, SessionError> {
+    fn deployed_names(&self) -> Result<Names, SessionError> {
         let deployment = self.deployment()?;
         self.check_origin(&deployment)?;
         match deployment.origin() {
@@ -398,7 +397,7 @@ impl Session {
         }
     }
 
-    /// The deployment's names while it stands; new ones otherwise.
+    /// The existing deployment's names; otherwise new ones.
     fn names(&self, deployment: &Deployment) -> Names {
         match deployment.origin() {
             Some(origin) if deployment.has_resources() => origin.names.clone(),
@@ -406,26 +405,26 @@ impl Session {
         }
     }
 
-    /// The way in which a deployment is made: as what stands of it was, as was asked for, or the default.
+    /// The strategy to use: the existing deployment's, else the configured one, else the default.
     fn strategy(&self, deployment: &Deployment) -> Result<StrategyKind, SessionError> {
-        let there = self.standing_strategy(deployment);
+        let existing = self.deployed_strategy(deployment);
         match self.settings.strategy {
-            Some(asked) if asked != there && deployment.has_resources() => {
-                Err(SessionError::OtherStrategy { name: self.settings.name.to_string(), there, asked })
+            Some(requested) if requested != existing && deployment.is_standing() => {
+                Err(SessionError::OtherStrategy { name: self.settings.name.to_string(), there: existing, requested })
             }
-            _ => Ok(there),
+            _ => Ok(existing),
         }
     }
 
-    /// The way in which what stands was made; where nothing does, the one that was asked for.
-    fn standing_strategy(&self, deployment: &Deployment) -> StrategyKind {
+    /// The existing deployment's strategy; otherwise the configured one.
+    fn deployed_strategy(&self, deployment: &Deployment) -> StrategyKind {
         match deployment.origin() {
             Some(origin) if deployment.has_resources() => origin.strategy,
             _ => self.settings.strategy.unwrap_or(DEFAULT_STRATEGY),
         }
     }
 
-    /// What stands in one account must not be looked for in another.
+    /// A deployment in one account must not be searched for in another.
     fn check_origin(&self, deployment: &Deployment) -> Result<(), SessionError> {
         let Some(Origin { cloud, account, region, .. }) = deployment.origin().filter(|_| deployment.has_resources())
         else {
@@ -436,7 +435,7 @@ impl Session {
         if there == here {
             return Ok(());
         }
-        Err(SessionError::Elsewhere { name: self.settings.name.to_string(), there, here })
+        Err(SessionError::OtherLocation { name: self.settings.name.to_string(), there, here })
     }
 
     fn started(&self, (action, strategy): (Action, StrategyKind), plan: Plan, names: Names) -> RunStarted {
@@ -453,7 +452,7 @@ impl Session {
         }
     }
 
-    fn prepared(
+    fn pending_run(
         &self,
         (action, strategy): (Action, StrategyKind),
         on_failure: OnFailure,
@@ -461,9 +460,9 @@ impl Session {
         (names, before): (Names, Deployment),
         terraform: Option<Terraform>,
         lock: DeploymentLock,
-    ) -> Prepared {
-        let context = RunContext { site: self.site(), names: names.clone(), strategy, before };
-        Prepared {
+    ) -> PendingRun {
+        let context = RunContext { target: self.target(), names: names.clone(), strategy, before };
+        PendingRun {
             started: self.started((action, strategy), plan, names),
             runner: strategy::runner(context, action, terraform),
             on_failure,

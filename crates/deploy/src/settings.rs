@@ -1,9 +1,9 @@
-//! [`Settings`]: what the user may choose, from defaults, the configuration file, the environment and flags, in this
-//! order; what comes later wins.
+//! [`Settings`]: the user's settings from defaults, the configuration file, the environment and flags, in this
+//! order; later ones win.
 //!
-//! Every setting is one row of the table in [`keys`]: its name, what is allowed, and how it is set and shown. The file,
-//! the environment and the flags are all lists of [`Assignment`]s to those rows, so that they check alike and complain
-//! alike.
+//! Every setting is one row of the table in [`keys`]: its name, its allowed values, how it is set and shown. The file,
+//! the environment and the flags are all lists of [`Assignment`]s to those rows, so that validation and errors are
+//! the same.
 
 mod file;
 mod keys;
@@ -20,24 +20,24 @@ use thumbctl_core::event::StrategyKind;
 use thumbctl_core::names::DeploymentName;
 use thumbctl_sandbox_protocol::Latency;
 
-/// Everything that the user may choose.
+/// All settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Which cloud is meant.
+    /// The cloud.
     pub cloud: CloudChoice,
-    /// The endpoint that is called instead of the cloud's own. Never set with [`CloudChoice::Sandbox`].
+    /// The endpoint to call instead of the cloud's own. Never set with [`CloudChoice::Sandbox`].
     pub endpoint_url: Option<String>,
-    /// The profile of the AWS configuration files; none: the SDK's own choice.
+    /// The profile of the AWS configuration files; none: the SDK's default.
     pub profile: Option<String>,
     /// The region; none: the profile's.
     pub region: Option<String>,
     /// The deployment's name.
     pub name: DeploymentName,
-    /// Where journals and the sandbox's state are kept.
+    /// The directory of the journals and the sandbox's state.
     pub state_dir: PathBuf,
-    /// By which of the ways to deploy; none: as what stands was deployed, else by [`DEFAULT_STRATEGY`].
+    /// The deployment strategy; none: the deployment's, or [`DEFAULT_STRATEGY`].
     pub strategy: Option<StrategyKind>,
-    /// How many steps may run side by side.
+    /// The maximum number of concurrent steps.
     pub parallelism: NonZeroUsize,
     /// The Lambda function's settings.
     pub function: FunctionSettings,
@@ -47,7 +47,7 @@ pub struct Settings {
     pub logs: LogSettings,
     /// Terraform's settings.
     pub terraform: TerraformSettings,
-    /// How long to wait for what.
+    /// The timeouts.
     pub timeouts: TimeoutSettings,
     /// The sandbox's settings.
     pub sandbox: SandboxSettings,
@@ -55,7 +55,7 @@ pub struct Settings {
     pub console: ConsoleSettings,
 }
 
-/// Which cloud the user means. What is shown follows the endpoint that is really used.
+/// The selected cloud. The displayed label follows the endpoint in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum CloudChoice {
     /// The AWS look-alike inside this program.
@@ -69,7 +69,7 @@ pub enum CloudChoice {
 pub struct FunctionSettings {
     /// Its memory in MB, which also decides its share of processor time.
     pub memory_mb: u32,
-    /// After how many seconds Lambda stops an invocation.
+    /// The timeout of an invocation in seconds.
     pub timeout_seconds: u32,
     /// The longest side of a thumbnail, in pixels.
     pub max_size: u32,
@@ -78,20 +78,20 @@ pub struct FunctionSettings {
 /// The build's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildSettings {
-    /// CodeBuild's name for the size of the machine.
+    /// The CodeBuild compute type.
     pub compute_type: String,
-    /// The image that the build runs in.
+    /// The build image.
     pub image: String,
-    /// Where the function's source comes from.
+    /// The source of the function.
     pub source: BuildSource,
-    /// After how many minutes CodeBuild stops the build.
+    /// The timeout of a build in minutes.
     pub timeout_minutes: u32,
 }
 
-/// Where the function's source comes from.
+/// The source of the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BuildSource {
-    /// The function that this program carries, put into a bucket as a zip file.
+    /// The embedded source, uploaded to a bucket as a zip file.
     Bundle,
     /// A public GitHub repository.
     Github {
@@ -103,7 +103,7 @@ pub enum BuildSource {
 /// The log groups' settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
-    /// After how many days CloudWatch forgets a log line.
+    /// The retention in days.
     pub retention_days: u32,
 }
 
@@ -112,29 +112,29 @@ pub struct LogSettings {
 pub struct TerraformSettings {
     /// The program; none: terraform, or else tofu, on the PATH.
     pub program: Option<String>,
-    /// A folder laid out as a mirror of the registry, from which alone providers are taken.
+    /// A mirror of the registry, the only source of providers if set.
     pub plugin_dir: Option<PathBuf>,
     /// The AWS provider's major version.
     pub aws_provider: u32,
 }
 
-/// How long to wait for what.
+/// The timeouts in seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeoutSettings {
-    /// For the answer to one call.
+    /// For one call.
     pub call_seconds: u32,
     /// For a connection.
     pub connect_seconds: u32,
-    /// For the thumbnail of one image.
+    /// For the thumbnail of a test upload.
     pub trial_seconds: u32,
 }
 
-/// The settings of a sandbox that a command starts; one that is running already stays as it is.
+/// The settings of a new sandbox; a running one keeps its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SandboxSettings {
-    /// Whose times it keeps.
+    /// The source of its delays.
     pub latency: Latency,
-    /// What AWS's times are multiplied with.
+    /// The factor for AWS's delays.
     pub time_scale: f64,
     /// Whether builds compile the function.
     pub real_cargo: bool,
@@ -143,19 +143,19 @@ pub struct SandboxSettings {
 /// The console's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsoleSettings {
-    /// Its colours.
+    /// Its theme.
     pub theme: ThemeChoice,
-    /// Its signs.
+    /// Its symbols.
     pub symbols: SymbolChoice,
-    /// How it draws pictures.
+    /// Its graphics protocol.
     pub pictures: PictureChoice,
-    /// Whether it hears the mouse; without it, the terminal selects text as usual.
+    /// Whether it uses the mouse; without it, the terminal selects text as usual.
     pub mouse: bool,
-    /// Keys of the user's own, in the order in which they were written.
+    /// The user's own keys, in the order of the file.
     pub keys: Vec<KeySetting>,
 }
 
-/// Which colours the console has.
+/// The console's colour theme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ThemeChoice {
     /// By the terminal's background; none with `NO_COLOR`.
@@ -170,7 +170,7 @@ pub enum ThemeChoice {
     Plain,
 }
 
-/// Which signs the console draws.
+/// The console's symbols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum SymbolChoice {
     /// By the locale.
@@ -181,44 +181,44 @@ pub enum SymbolChoice {
     Ascii,
 }
 
-/// How the console draws pictures.
+/// The console's graphics protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum PictureChoice {
-    /// In the best way that the terminal says it knows.
+    /// The best one that the terminal supports.
     Auto,
-    /// By kitty's protocol.
+    /// The kitty protocol.
     Kitty,
-    /// By iTerm2's protocol.
+    /// The iTerm2 protocol.
     Iterm2,
-    /// As sixels.
+    /// Sixel.
     Sixel,
-    /// As half blocks of text, which every terminal knows.
+    /// Half blocks of text, for every terminal.
     HalfBlocks,
 }
 
-/// A key of the user's own. Which actions and keys there are is the console's business.
+/// A key of the user's own. The console validates actions and keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySetting {
     /// The action's name.
     pub action: String,
     /// Its keys, as written.
     pub keys: String,
-    /// Who wrote it.
+    /// Its origin.
     pub origin: Origin,
 }
 
-/// One setting's value as somebody wrote it.
+/// A setting's value as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
     /// The setting's name, for example `function.memory_mb`.
     pub key: String,
     /// Its value as text.
     pub value: String,
-    /// Who wrote it.
+    /// Its origin.
     pub origin: Origin,
 }
 
-/// Who wrote a value.
+/// The origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A line of a configuration file.
@@ -244,7 +244,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why there are no settings. Each is one sentence that names the place and says what is allowed.
+/// Why the settings are invalid. Each error is one sentence with the place and the allowed values.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// A configuration file cannot be read.
@@ -252,7 +252,7 @@ pub enum SettingsError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A configuration file is not TOML.
@@ -262,41 +262,41 @@ pub enum SettingsError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What the parser says.
+        /// The parser's error.
         message: String,
     },
     /// There is no such setting.
-    #[error("{path}, line {line}: there is no setting '{key}'; {known}")]
+    #[error("{path}, line {line}: unknown setting '{key}'; {known}")]
     Unknown {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What was written.
+        /// The unknown key.
         key: String,
-        /// What could have been meant.
+        /// The suggestion.
         known: String,
     },
     /// A value is not allowed.
     #[error("{origin}: {key} cannot be {found}; it must be {allowed}")]
     Value {
-        /// Who wrote it.
+        /// The value's origin.
         origin: Origin,
         /// The setting.
         key: String,
-        /// What was written, quoted where it is text.
+        /// The value, quoted if it is text.
         found: String,
-        /// What is allowed.
+        /// The allowed values.
         allowed: String,
     },
     /// An environment variable is not text.
     #[error("environment variable {0} is not valid UTF-8 text")]
     NotText(String),
-    /// The sandbox was asked for together with an endpoint.
-    #[error("{0}: an endpoint URL cannot be given together with the sandbox, which has its own")]
+    /// The sandbox was selected together with an endpoint.
+    #[error("{0}: an endpoint URL cannot be combined with the sandbox")]
     SandboxWithEndpoint(Origin),
-    /// There is nowhere to keep anything.
-    #[error("there is no home directory to keep the state in: set HOME, or give --state-dir")]
+    /// There is no directory for the state.
+    #[error("no home directory for the state: set HOME, or pass --state-dir")]
     NoHome,
 }
 
@@ -306,11 +306,11 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 impl Settings {
     /// Loads the settings: defaults, then the file, then the environment, then `flags`.
     ///
-    /// `file` is the file that the user named (`--config`); otherwise `THUMBCTL_CONFIG`, otherwise the usual place, where
+    /// `file` is the user's file (`--config`); otherwise `THUMBCTL_CONFIG`, otherwise the default path, where
     /// it may be missing.
     ///
     /// # Errors
-    /// When a file that was asked for is not there, or anything in any of the layers is not allowed.
+    /// When a configured file does not exist, or a value in any layer is not allowed.
     pub fn load(
         file: Option<&Path>,
         environment: Environment<'_>,
@@ -323,7 +323,7 @@ impl Settings {
         draft.finish()
     }
 
-    /// The settings of somebody who has chosen nothing but where the state is kept.
+    /// The default settings, apart from the state directory.
     pub fn with_state_dir(state_dir: impl Into<PathBuf>) -> Self {
         Self {
             cloud: CloudChoice::Sandbox,
@@ -355,16 +355,16 @@ impl Settings {
         }
     }
 
-    /// Where the configuration file is looked for when none is named.
+    /// The default path of the configuration file.
     pub fn usual_file(environment: Environment<'_>) -> Option<PathBuf> {
         xdg_dir(environment, "XDG_CONFIG_HOME", ".config").map(|dir| dir.join("thumbctl/config.toml"))
     }
 }
 
-/// The name of a deployment that was not given one.
+/// The default name of a deployment.
 pub const DEFAULT_NAME: &str = "thumbnails";
 
-/// The way of a deployment for which none was chosen.
+/// The default strategy.
 pub const DEFAULT_STRATEGY: StrategyKind = StrategyKind::Sdk;
 
 /// The names of all settings, as in the configuration file.
@@ -382,7 +382,7 @@ fn from_environment(environment: Environment<'_>) -> Result<Vec<Assignment>, Set
     Ok(assignments)
 }
 
-/// The first of a setting's variables that says something: its own, then AWS's.
+/// The first variable with a value: the setting's own, then AWS's.
 fn first_set(key: &Key, environment: Environment<'_>) -> Option<(String, OsString)> {
     let own = format!("THUMBCTL_{}", key.name.replace('.', "_").to_uppercase());
     let variables = std::iter::once(own).chain(key.aws_variables.iter().map(|&variable| variable.to_owned()));

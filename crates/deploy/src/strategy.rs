@@ -1,9 +1,10 @@
-//! The strategies: each says how to deploy and how to destroy, as a plan and as somebody who does its steps. What is the
-//! same whichever way is taken stands beside them.
+//! The strategies: each has its plans and a runner for their steps. Code that
+//! the strategies share is beside them.
 
 mod build;
 mod call;
 pub mod cloudformation;
+pub mod deploy_target;
 mod image;
 pub mod inspect;
 pub mod leftovers;
@@ -11,7 +12,6 @@ mod probe;
 mod remove;
 mod run_context;
 pub mod sdk;
-pub mod site;
 mod source;
 pub mod teardown;
 pub mod terraform;
@@ -23,33 +23,33 @@ use thumbctl_core::engine::StepRunner;
 use thumbctl_core::event::{Action, StrategyKind};
 use thumbctl_core::plan::{Plan, StepId};
 
-pub use self::probe::{Presence, presence_or_why_not};
+pub use self::deploy_target::DeployTarget;
+pub use self::probe::{Presence, presence_or_unknown};
 pub use self::run_context::RunContext;
-pub use self::site::Site;
 use self::terraform::{Terraform, TerraformStrategy};
 use crate::settings::Settings;
 
-/// How a deployment is gone through.
+/// How the steps of a deployment are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stride {
-    /// As quickly as it can be.
-    Through,
-    /// In steps that somebody decides about one by one.
+pub enum RunMode {
+    /// Without pauses, as fast as possible.
+    Continuous,
+    /// One step at a time, each confirmed by the user.
     StepByStep,
 }
 
-/// What a deployment does by the way given.
-pub fn deploy_plan(strategy: StrategyKind, settings: &Settings, before: &Deployment, stride: Stride) -> Plan {
+/// The plan of a deployment by a strategy.
+pub fn deploy_plan(strategy: StrategyKind, settings: &Settings, before: &Deployment, mode: RunMode) -> Plan {
     match strategy {
         StrategyKind::Terraform => {
-            terraform::plan::deploy(&settings.build.source, terraform::plan::possible(stride, before))
+            terraform::plan::deploy(&settings.build.source, terraform::plan::possible(mode, before))
         }
         StrategyKind::Sdk => sdk::plan::deploy(&settings.build.source),
         StrategyKind::Cloudformation => cloudformation::plan::deploy(&settings.build.source),
     }
 }
 
-/// What a strategy's templates say that steps make, by name and type; nothing where there are no templates.
+/// The resources that a strategy's templates declare for steps, by name and type; empty without templates.
 pub fn template_resources(
     strategy: StrategyKind,
     settings: &Settings,
@@ -60,12 +60,12 @@ pub fn template_resources(
     }
 }
 
-/// What takes a standing deployment down.
+/// The plan that destroys a deployment.
 pub fn destroy_plan(deployment: &Deployment) -> Plan {
     teardown::destroy(deployment)
 }
 
-/// Who does a plan's steps. Terraform does what it is given for; without it, everything is done by direct calls.
+/// Creates the runner of a plan's steps. Without Terraform, its strategy deletes by direct calls.
 pub fn runner(context: RunContext, action: Action, terraform: Option<Terraform>) -> Arc<dyn StepRunner> {
     if let Some(terraform) = terraform {
         return Arc::new(TerraformStrategy::new(context, action, terraform));

@@ -7,12 +7,12 @@ use thumbctl_test_support::{Program, Sandbox};
 use super::{Architecture, assert_nothing_left, assert_thumbnail};
 
 thumbctl_test_support::foreign_tests! {
-    [Boto3] async: the_whole_architecture_comes_and_goes;
-    [Boto3] sync: objects_go_up_and_down_whole,
-        every_listing_is_cut_into_pages;
+    [Boto3] async: architecture_is_created_and_deleted_by_boto3;
+    [Boto3] sync: objects_are_uploaded_and_downloaded_unchanged,
+        every_listing_is_paginated;
 }
 
-/// Runs a script against a new sandbox to its last line, `done`; nothing if the machine has no boto3.
+/// Runs a script against a new sandbox to its last line, `done`; `None` without boto3.
 fn run(script: &str, prepare: impl FnOnce(&Program, &Sandbox)) -> Option<(Program, Sandbox)> {
     let python = python_with_boto3()?;
     let program = Program::new();
@@ -24,7 +24,7 @@ fn run(script: &str, prepare: impl FnOnce(&Program, &Sandbox)) -> Option<(Progra
     Some((program, sandbox))
 }
 
-async fn the_whole_architecture_comes_and_goes() {
+async fn architecture_is_created_and_deleted_by_boto3() {
     let ran = run("architecture.py", |program, sandbox| {
         let architecture = Architecture { region: sandbox.region.clone() };
         program.file("function.zip", thumbctl_deploy::assets::function_zip().expect("a zip"));
@@ -44,13 +44,13 @@ async fn the_whole_architecture_comes_and_goes() {
     }
 }
 
-fn objects_go_up_and_down_whole() {
+fn objects_are_uploaded_and_downloaded_unchanged() {
     if let Some((_program, sandbox)) = run("objects.py", |_, _| ()) {
         sandbox.interrupt().ok();
     }
 }
 
-fn every_listing_is_cut_into_pages() {
+fn every_listing_is_paginated() {
     if let Some((_program, sandbox)) = run("pages.py", |_, _| ()) {
         sandbox.interrupt().ok();
     }

@@ -10,11 +10,11 @@ use super::{
 };
 
 thumbctl_test_support::foreign_tests! {
-    [AwsCli] async: the_whole_architecture_comes_and_goes;
-    [AwsCli] sync: files_are_copied_synchronised_moved_and_removed;
+    [AwsCli] async: architecture_is_created_and_deleted_by_the_cli;
+    [AwsCli] sync: files_are_copied_synchronized_moved_and_removed;
 }
 
-/// The CLI, pointed at a sandbox.
+/// The CLI with a sandbox's environment.
 struct Aws<'a> {
     tool: AwsTool,
     program: &'a Program,
@@ -22,13 +22,13 @@ struct Aws<'a> {
 }
 
 impl Aws<'_> {
-    /// Runs a command whose words have no spaces in them, and answers what it says.
+    /// Runs a command whose arguments have no spaces, and returns its output.
     #[track_caller]
     fn run(&self, line: &str) -> String {
         self.tool.run(&self.program.work_dir(), self.sandbox, line.split(' ')).ok().stdout.trim().to_owned()
     }
 
-    /// The same for one that is to fail; answers why it did.
+    /// The same for a command that must fail; returns its error.
     #[track_caller]
     fn fails(&self, line: &str) -> String {
         let finished = self.tool.run(&self.program.work_dir(), self.sandbox, line.split(' '));
@@ -54,7 +54,7 @@ impl Aws<'_> {
         self.run(&format!("iam delete-policy --policy-arn {arn}"));
     }
 
-    /// Builds the image, and answers its digest.
+    /// Builds the image, and returns its digest.
     fn build(&self, architecture: &Architecture) -> String {
         self.run(&format!("s3 cp function.zip s3://{BUILD_SOURCE}/function.zip"));
         self.run(&format!(
@@ -110,7 +110,7 @@ impl Aws<'_> {
     }
 }
 
-async fn the_whole_architecture_comes_and_goes() {
+async fn architecture_is_created_and_deleted_by_the_cli() {
     let Some(tool) = aws_cli() else { return };
     let program = Program::new();
     let sandbox = program.sandbox();
@@ -154,8 +154,8 @@ async fn the_whole_architecture_comes_and_goes() {
 
     aws.notify("{}");
     aws.run(&format!("lambda delete-function --function-name {FUNCTION}"));
-    let gone = aws.fails(&format!("lambda get-function --function-name {FUNCTION}"));
-    assert!(gone.contains("(ResourceNotFoundException)"), "{gone}");
+    let missing = aws.fails(&format!("lambda get-function --function-name {FUNCTION}"));
+    assert!(missing.contains("(ResourceNotFoundException)"), "{missing}");
     let ids = aws.run("codebuild list-builds --query ids --output text");
     aws.run(&format!("codebuild batch-delete-builds --ids {ids}"));
     aws.run(&format!("codebuild delete-project --name {BUILD}"));
@@ -175,7 +175,7 @@ async fn the_whole_architecture_comes_and_goes() {
     sandbox.interrupt().ok();
 }
 
-fn files_are_copied_synchronised_moved_and_removed() {
+fn files_are_copied_synchronized_moved_and_removed() {
     let Some(tool) = aws_cli() else { return };
     let program = Program::new();
     let sandbox = program.sandbox();
@@ -183,7 +183,7 @@ fn files_are_copied_synchronised_moved_and_removed() {
     for name in ["tree/one.txt", "tree/a/two.txt", "tree/a/b/ three.txt"] {
         program.file(name, name);
     }
-    // Large enough for several parts.
+    // Large enough for a multipart upload.
     program.file("large", vec![7; 9 * 1024 * 1024]);
     let bucket = "s3://wk-files";
     aws.run(&format!("s3 mb {bucket}"));

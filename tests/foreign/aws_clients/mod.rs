@@ -1,4 +1,4 @@
-//! The sandbox as other people's clients see it: the AWS CLI and boto3, with nothing but what it says to export.
+//! The sandbox with independent clients: the AWS CLI and boto3, with only the exported variables.
 
 mod boto3;
 mod cli;
@@ -11,7 +11,7 @@ async fn assert_nothing_left(clients: &Clients) {
     assert!(left.is_empty(), "{left:#?}");
 }
 
-/// The names of an architecture and the documents that belong to them.
+/// The names and documents of an architecture.
 struct Architecture {
     region: String,
 }
@@ -42,7 +42,7 @@ impl Architecture {
         json.to_string()
     }
 
-    /// What a build is told.
+    /// The environment of a build.
     fn environment(&self) -> String {
         let variables = [
             ("AWS_ACCOUNT_ID", ACCOUNT),
@@ -61,7 +61,7 @@ impl Architecture {
     }
 }
 
-/// The thumbnail is a picture, and small.
+/// The thumbnail is a small picture.
 fn assert_thumbnail(bytes: &[u8]) {
     let picture = image::load_from_memory(bytes).expect("a picture");
     assert!(picture.width().max(picture.height()) == 128, "{} x {}", picture.width(), picture.height());

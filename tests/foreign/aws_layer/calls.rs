@@ -1,4 +1,4 @@
-//! Calls that come to nothing, and what long ones are.
+//! Failed calls, and properties of long ones.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use tokio_util::sync::CancellationToken;
 use super::moto::{self};
 
 thumbctl_test_support::foreign_tests! {
-    [] async: an_endpoint_that_nobody_listens_at_is_a_network_error,
-        an_endpoint_that_never_answers_is_a_timeout,
-        no_credentials_are_told_from_no_network;
+    [] async: closed_port_is_a_network_error,
+        unresponsive_endpoint_is_a_timeout,
+        missing_credentials_differ_from_network_errors;
     [] sync: waits_and_long_calls_can_run_on_any_thread;
 }
 
-async fn an_endpoint_that_nobody_listens_at_is_a_network_error() {
+async fn closed_port_is_a_network_error() {
     let config = moto::config(&format!("http://127.0.0.1:{}", moto::free_port())).await;
     let client = aws_sdk_iam::Client::new(&config);
     let error = iam::role(&client, "any").await.unwrap_err();
@@ -24,7 +24,7 @@ async fn an_endpoint_that_nobody_listens_at_is_a_network_error() {
     assert!(error.hint().unwrap().contains("endpoint"));
 }
 
-async fn an_endpoint_that_never_answers_is_a_timeout() {
+async fn unresponsive_endpoint_is_a_timeout() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let config = moto::config(&format!("http://{address}")).await;
@@ -36,7 +36,7 @@ async fn an_endpoint_that_never_answers_is_a_timeout() {
     assert_eq!(error.kind, ErrorKind::Timeout, "{error}");
 }
 
-async fn no_credentials_are_told_from_no_network() {
+async fn missing_credentials_differ_from_network_errors() {
     let config = moto::config("http://127.0.0.1:1").await.into_builder();
     let mut config = config;
     config.set_credentials_provider(None);
@@ -54,6 +54,6 @@ fn waits_and_long_calls_can_run_on_any_thread() {
         is_send(&lambda::wait_active(lambda_client, "f", cancel, &mut |_| {}));
         is_send(&wait::retry(&[wait::THROTTLING], cancel, &mut |_| {}, || lambda::function(lambda_client, "f")));
     }
-    // Nothing is called: that it compiles is the statement.
+    // Nothing is called: compiling is the assertion.
     let _: fn(&aws_sdk_s3::Client, &aws_sdk_lambda::Client, &CancellationToken) = all;
 }

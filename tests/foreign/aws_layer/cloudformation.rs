@@ -7,10 +7,10 @@ use super::moto::Moto;
 use super::tags;
 
 thumbctl_test_support::foreign_tests! {
-    [Moto] async: a_stack_is_made_by_a_change_set_told_by_its_events_and_deleted;
+    [Moto] async: stack_is_created_by_a_change_set_reports_events_and_is_deleted;
 }
 
-async fn a_stack_is_made_by_a_change_set_told_by_its_events_and_deleted() {
+async fn stack_is_created_by_a_change_set_reports_events_and_is_deleted() {
     let moto = moto_or_skip!();
     let client = aws_sdk_cloudformation::Client::new(&moto.config);
     let (stack, change_set) = ("layer-8-build", "make");

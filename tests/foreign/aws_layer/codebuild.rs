@@ -6,10 +6,10 @@ use super::moto::{self, Moto};
 use super::tags;
 
 thumbctl_test_support::foreign_tests! {
-    [Moto] async: a_project_is_created_found_deleted_and_built;
+    [Moto] async: project_is_created_found_built_and_deleted;
 }
 
-async fn a_project_is_created_found_deleted_and_built() {
+async fn project_is_created_found_built_and_deleted() {
     let moto = moto_or_skip!();
     let client = aws_sdk_codebuild::Client::new(&moto.config);
     let name = "layer-7-build";
@@ -48,7 +48,7 @@ async fn a_project_is_created_found_deleted_and_built() {
     let deleted = codebuild::delete_project(&client, name).await.unwrap();
     assert_eq!(deleted, Deleted::AlreadyGone);
 
-    // moto cannot delete builds: these stay until it ends.
+    // moto cannot delete builds: these remain until its end.
     codebuild::create_project(&client, &spec).await.unwrap();
     let id = codebuild::start_build(&client, name, "a-token").await.unwrap();
     let state = codebuild::build(&client, &id).await.unwrap().unwrap();

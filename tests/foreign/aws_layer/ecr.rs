@@ -6,10 +6,10 @@ use super::moto::Moto;
 use super::tags;
 
 thumbctl_test_support::foreign_tests! {
-    [Moto] async: an_image_is_found_by_its_tag_and_goes_with_its_repository;
+    [Moto] async: image_is_found_by_its_tag_and_deleted_with_its_repository;
 }
 
-async fn an_image_is_found_by_its_tag_and_goes_with_its_repository() {
+async fn image_is_found_by_its_tag_and_deleted_with_its_repository() {
     let moto = moto_or_skip!();
     let client = aws_sdk_ecr::Client::new(&moto.config);
     let name = "layer-5-images";

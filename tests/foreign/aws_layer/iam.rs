@@ -6,10 +6,10 @@ use super::moto::Moto;
 use super::tags;
 
 thumbctl_test_support::foreign_tests! {
-    [Moto] async: roles_and_policies_go_with_all_that_hangs_on_them;
+    [Moto] async: roles_and_policies_are_deleted_with_their_attachments;
 }
 
-async fn roles_and_policies_go_with_all_that_hangs_on_them() {
+async fn roles_and_policies_are_deleted_with_their_attachments() {
     let moto = moto_or_skip!();
     let client = aws_sdk_iam::Client::new(&moto.config);
     let trust = serde_json::json!({"Version": "2012-10-17", "Statement": [{
@@ -23,7 +23,7 @@ async fn roles_and_policies_go_with_all_that_hangs_on_them() {
     }
     let again = iam::create_role(&client, "layer-4-role", &trust, "a test", &tags()).await;
     assert_eq!(again.unwrap_err().kind, ErrorKind::AlreadyExists);
-    // What somebody may have added since.
+    // Additions by others.
     client
         .put_role_policy()
         .role_name("layer-4-role")
@@ -45,7 +45,7 @@ async fn roles_and_policies_go_with_all_that_hangs_on_them() {
     assert_eq!((found.arn, found.tags), (role, tags()));
     assert_eq!(found.trust, Some(trust));
     let described = iam::policy(&client, &policy).await.unwrap().unwrap();
-    // moto counts the second attaching of the same policy, which on AWS changes nothing.
+    // moto counts a repeated attachment of the same policy, which on AWS changes nothing.
     assert!(described.attachment_count.is_some_and(|count| count > 0));
     assert_eq!(described.default_version.as_deref(), Some("v2"));
     let permitted = iam::policy_document(&client, &policy, "v2").await.unwrap();
@@ -55,7 +55,7 @@ async fn roles_and_policies_go_with_all_that_hangs_on_them() {
     let listed = iam::list_policies(&client, "layer-4-").await.unwrap();
     assert_eq!((&listed[0].arn, &listed[0].tags), (&policy, &tags()));
 
-    // In the order that is hardest: the policy is still attached.
+    // In the hardest order: the policy is still attached.
     let deleted = iam::delete_policy(&client, &policy).await.unwrap();
     assert_eq!(deleted, Deleted::Now);
     let deleted = iam::delete_role(&client, "layer-4-role").await.unwrap();

@@ -8,10 +8,10 @@ use super::moto::{self, Moto};
 use super::tags;
 
 thumbctl_test_support::foreign_tests! {
-    [Moto] async: a_function_waits_for_its_role_becomes_active_and_is_invoked_by_one_bucket;
+    [Moto] async: function_waits_for_its_role_becomes_active_and_is_invoked_by_one_bucket;
 }
 
-async fn a_function_waits_for_its_role_becomes_active_and_is_invoked_by_one_bucket() {
+async fn function_waits_for_its_role_becomes_active_and_is_invoked_by_one_bucket() {
     let moto = moto_or_skip!();
     let client = aws_sdk_lambda::Client::new(&moto.config);
     let iam_client = aws_sdk_iam::Client::new(&moto.config);
@@ -31,17 +31,17 @@ async fn a_function_waits_for_its_role_becomes_active_and_is_invoked_by_one_buck
         architecture: thumbctl_deploy::aws::Architecture::X86_64,
         tags: &all_tags,
     };
-    // The role comes while the function is being tried.
+    // The role is created while creating the function is retried.
     let trust = serde_json::json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
-    let (told, mut retries) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut retries) = tokio::sync::mpsc::unbounded_channel();
     let create_role = async {
         let retry: wait::Retry = retries.recv().await.unwrap();
         iam::create_role(&iam_client, "layer-8-role", &trust, "a test", &tags()).await.unwrap();
         retry.reason
     };
     let cancel = CancellationToken::new();
-    let mut on_retry = |retry| told.send(retry).unwrap();
+    let mut on_retry = |retry| sender.send(retry).unwrap();
     let rules = [wait::ROLE_PROPAGATION, wait::THROTTLING];
     let create = wait::retry(&rules, &cancel, &mut on_retry, || lambda::create_function(&client, &spec));
     let (created, reason) = tokio::join!(create, create_role);
@@ -67,7 +67,7 @@ async fn a_function_waits_for_its_role_becomes_active_and_is_invoked_by_one_buck
     let bucket = "layer-8-source";
     s3::create_bucket(&s3_client, bucket, moto::REGION).await.unwrap();
     s3::put_notification(&s3_client, bucket, &arn).await.unwrap();
-    // moto's answer to the question for it has a root that AWS's has not, and that the SDK does not read.
+    // moto's response has an extra root element, which the SDK does not read.
     s3::clear_notification(&s3_client, bucket).await.unwrap();
     s3::delete_bucket(&s3_client, bucket).await.unwrap();
 

@@ -1,4 +1,4 @@
-//! Logs, followed.
+//! Following logs.
 
 use thumbctl_deploy::aws::{Deleted, ErrorKind, logs};
 
@@ -6,7 +6,7 @@ use super::moto::Moto;
 use super::tags;
 
 thumbctl_test_support::foreign_tests! {
-    [Moto] async: a_log_is_followed_from_before_it_is_there_to_its_last_line;
+    [Moto] async: log_is_followed_from_before_its_creation_to_its_last_line;
 }
 
 async fn write_log(
@@ -41,18 +41,18 @@ fn numbered(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|number| format!("line {number}")).collect()
 }
 
-fn texts(lines: Vec<logs::LogLine>) -> Vec<String> {
+fn texts(lines: Vec<logs::LogEvent>) -> Vec<String> {
     lines.into_iter().map(|line| line.text).collect()
 }
 
-async fn a_log_is_followed_from_before_it_is_there_to_its_last_line() {
+async fn log_is_followed_from_before_its_creation_to_its_last_line() {
     let moto = moto_or_skip!();
     let client = aws_sdk_cloudwatchlogs::Client::new(&moto.config);
     let (group, stream) = ("/aws/codebuild/layer-6-build", "one");
     let mut tail = logs::LogTail::new(client.clone(), group, stream);
     assert!(tail.next().await.unwrap().is_empty());
-    let mut whole = logs::GroupTail::new(client.clone(), group, 0);
-    assert!(whole.next().await.unwrap().is_empty());
+    let mut group_tail = logs::GroupTail::new(client.clone(), group, 0);
+    assert!(group_tail.next().await.unwrap().is_empty());
 
     logs::create_log_group(&client, group, &tags()).await.unwrap();
     logs::put_retention(&client, group, 7).await.unwrap();
@@ -74,11 +74,11 @@ async fn a_log_is_followed_from_before_it_is_there_to_its_last_line() {
     write_log(&client, group, stream, 13_000..13_003).await;
     assert_eq!(texts(tail.drain().await.unwrap()), numbered(13_000..13_003));
 
-    let first = whole.next().await.unwrap();
+    let first = group_tail.next().await.unwrap();
     assert_eq!(first.len(), 13_003);
     write_log(&client, group, "two", 20_000..20_002).await;
-    assert_eq!(texts(whole.next().await.unwrap()), numbered(20_000..20_002));
-    assert!(whole.next().await.unwrap().is_empty());
+    assert_eq!(texts(group_tail.next().await.unwrap()), numbered(20_000..20_002));
+    assert!(group_tail.next().await.unwrap().is_empty());
 
     let streams = logs::latest_streams(&client, group, 5).await.unwrap();
     assert_eq!(streams.len(), 2);
@@ -87,7 +87,7 @@ async fn a_log_is_followed_from_before_it_is_there_to_its_last_line() {
     let found = logs::log_group(&client, group).await.unwrap().unwrap();
     assert_eq!(found.retention_days, Some(7));
     assert_eq!(logs::log_group_tags(&client, &found.arn).await.unwrap(), tags());
-    // A name that another one begins with is not that other one.
+    // A name prefix does not match.
     let shorter = &group[..group.len() - 1];
     assert_eq!(logs::log_group(&client, shorter).await.unwrap(), None);
 

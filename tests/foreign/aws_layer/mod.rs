@@ -1,6 +1,6 @@
-//! The AWS layer against moto, an independent imitation of AWS, where it is installed (`pip install 'moto[server]'`).
+//! The AWS layer against moto, an independent imitation of AWS, if installed (`pip install 'moto[server]'`).
 
-/// The running moto, or the end of the test with one line that says why.
+/// The running moto; without one, the test ends with a line that gives the reason.
 macro_rules! moto_or_skip {
     () => {
         match Moto::shared().await {

@@ -14,14 +14,14 @@ use tokio::sync::Mutex;
 /// A region in which a location constraint is required.
 pub const REGION: &str = "eu-central-1";
 
-/// A running moto; it ends with the last test that uses it.
+/// A running moto; it ends with its last test.
 pub struct Moto {
-    /// What clients are made from.
+    /// The clients' configuration.
     pub config: SdkConfig,
     _server: Server,
 }
 
-/// The server's process, ended however the tests end.
+/// The server's process, ended with the tests.
 struct Server(Child);
 
 impl Drop for Server {
@@ -57,7 +57,7 @@ impl Moto {
         let deadline = Instant::now() + Duration::from_secs(60);
         let mut delay = Duration::from_millis(20);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            // A launcher that finds no moto behind it ends at once.
+            // A launcher without moto ends at once.
             if server.0.try_wait().ok()?.is_some() {
                 return None;
             }
@@ -69,13 +69,13 @@ impl Moto {
         Some(Self { config, _server: server })
     }
 
-    /// S3's configuration: buckets in the path, since there is no name service for them.
+    /// S3's configuration: path-style buckets, since there is no name resolution.
     pub fn s3(&self) -> aws_sdk_s3::Config {
         aws_sdk_s3::config::Builder::from(&self.config).force_path_style(true).build()
     }
 }
 
-/// A port that nobody listens at.
+/// A free port.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()

@@ -1,8 +1,8 @@
-//! Buckets and what is in them.
+//! Buckets and objects.
 
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use thumbctl_deploy::aws::s3::{self, Emptied, Presence};
+use thumbctl_deploy::aws::s3::{self, BucketPresence, Emptied};
 use thumbctl_deploy::aws::{Deleted, ErrorKind};
 use tokio_util::sync::CancellationToken;
 
@@ -10,18 +10,18 @@ use super::moto::{self, Moto};
 use super::tags;
 
 thumbctl_test_support::foreign_tests! {
-    [Moto] async: a_bucket_is_created_guarded_found_and_deleted,
-        in_us_east_1_there_is_no_location_constraint,
-        a_bucket_is_emptied_of_pages_of_versions_markers_and_uploads,
-        files_go_into_a_bucket_and_come_out_the_same,
-        a_key_that_s3_refuses_to_delete_is_named_and_the_others_go;
+    [Moto] async: bucket_is_created_protected_found_and_deleted,
+        us_east_1_has_no_location_constraint,
+        bucket_with_pages_of_versions_markers_and_uploads_is_emptied,
+        uploaded_files_are_downloaded_unchanged,
+        undeletable_key_is_named_and_the_others_are_deleted;
 }
 
-async fn a_bucket_is_created_guarded_found_and_deleted() {
+async fn bucket_is_created_protected_found_and_deleted() {
     let moto = moto_or_skip!();
     let client = aws_sdk_s3::Client::from_conf(moto.s3());
     let bucket = "layer-1-source";
-    assert_eq!(s3::head_bucket(&client, bucket).await.unwrap(), Presence::Gone);
+    assert_eq!(s3::head_bucket(&client, bucket).await.unwrap(), BucketPresence::Missing);
     s3::create_bucket(&client, bucket, moto::REGION).await.unwrap();
     s3::wait_usable(&client, bucket, &CancellationToken::new(), &mut |_| {}).await.unwrap();
     s3::put_bucket_tags(&client, bucket, &tags()).await.unwrap();
@@ -42,17 +42,17 @@ async fn a_bucket_is_created_guarded_found_and_deleted() {
     assert_eq!(s3::notification(&client, bucket).await.unwrap(), None);
 }
 
-async fn in_us_east_1_there_is_no_location_constraint() {
+async fn us_east_1_has_no_location_constraint() {
     let moto = moto_or_skip!();
     let config = moto.s3().to_builder();
     let config = config.region(aws_sdk_s3::config::Region::new("us-east-1"));
     let client = aws_sdk_s3::Client::from_conf(config.build());
     s3::create_bucket(&client, "layer-east", "us-east-1").await.unwrap();
-    // There, one's own bucket again is no error on AWS.
+    // Creating an owned bucket again is no error on AWS there.
     s3::delete_bucket(&client, "layer-east").await.unwrap();
 }
 
-async fn a_bucket_is_emptied_of_pages_of_versions_markers_and_uploads() {
+async fn bucket_with_pages_of_versions_markers_and_uploads_is_emptied() {
     const KEYS: u64 = 1_050;
     const REMOVED: u64 = 20;
     let moto = moto_or_skip!();
@@ -84,19 +84,19 @@ async fn a_bucket_is_emptied_of_pages_of_versions_markers_and_uploads() {
 
     let refused = s3::delete_bucket(&client, bucket).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Conflict);
-    let mut told = Vec::new();
-    let emptied = s3::empty_bucket(&client, bucket, &mut |so_far| told.push(so_far)).await.unwrap();
+    let mut counts = Vec::new();
+    let emptied = s3::empty_bucket(&client, bucket, &mut |so_far| counts.push(so_far)).await.unwrap();
     let all = Emptied { objects: KEYS + REMOVED, uploads: 2 };
     assert_eq!(emptied, all);
-    assert_eq!(told.last(), Some(&all));
-    assert!(told[0].objects <= 1_000, "{told:?}");
+    assert_eq!(counts.last(), Some(&all));
+    assert!(counts[0].objects <= 1_000, "{counts:?}");
     assert_eq!(s3::delete_bucket(&client, bucket).await.unwrap(), Deleted::Now);
-    // And what is not there is empty.
+    // A missing bucket is empty.
     assert_eq!(s3::empty_bucket(&client, bucket, &mut |_| {}).await.unwrap(), Emptied::default());
     assert_eq!(s3::empty_and_delete_bucket(&client, bucket, &mut |_| {}).await.unwrap(), Deleted::AlreadyGone);
 }
 
-async fn files_go_into_a_bucket_and_come_out_the_same() {
+async fn uploaded_files_are_downloaded_unchanged() {
     let moto = moto_or_skip!();
     let client = aws_sdk_s3::Client::from_conf(moto.s3());
     let bucket = "layer-3-source";
@@ -118,7 +118,7 @@ async fn files_go_into_a_bucket_and_come_out_the_same() {
     let listed = s3::list_objects(&client, bucket, "holiday/").await.unwrap();
     assert_eq!(listed[0].key, key);
 
-    // What is not there, on either side.
+    // Missing files and objects.
     assert_eq!(s3::head_object(&client, bucket, "other").await.unwrap(), None);
     let missing = s3::get_object_to_file(&client, bucket, "other", &folder.path().join("x")).await;
     assert_eq!(missing.unwrap_err().kind, ErrorKind::NotFound);
@@ -132,7 +132,7 @@ async fn files_go_into_a_bucket_and_come_out_the_same() {
     s3::empty_and_delete_bucket(&client, bucket, &mut |_| {}).await.unwrap();
 }
 
-async fn a_key_that_s3_refuses_to_delete_is_named_and_the_others_go() {
+async fn undeletable_key_is_named_and_the_others_are_deleted() {
     const KEYS: usize = 1_003;
     let moto = moto_or_skip!();
     let client = aws_sdk_s3::Client::from_conf(moto.s3());

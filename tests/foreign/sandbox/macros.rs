@@ -1,4 +1,4 @@
-//! Macros: functions in the sandbox that write parts of templates.
+//! Macros: functions in the sandbox that generate parts of templates.
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType};
@@ -7,11 +7,11 @@ use thumbctl_test_support::cloudformation::Cloud;
 use thumbctl_test_support::until;
 
 thumbctl_test_support::foreign_tests! {
-    [Python3] async: a_macro_writes_a_part_of_a_template,
-        a_macro_that_is_not_there_fails_or_returns_nonsense_is_said;
+    [Python3] async: macro_generates_a_part_of_a_template,
+        missing_failing_or_nonsense_macro_is_reported;
 }
 
-/// A macro `Naming` whose function has this body.
+/// A template with a macro `Naming` and its function's body.
 fn naming(body: &str) -> String {
     format!(
         "
@@ -46,7 +46,7 @@ Resources:
       BucketName: !Transform { Name: Naming, Parameters: { Role: source } }
 ";
 
-/// Why a change set with the macro fails.
+/// The failure of a change set with the macro.
 async fn failure(cloud: &Cloud, stack: &str) -> String {
     let client = &cloud.clients.cloudformation;
     let set = client.create_change_set().stack_name(stack).change_set_name("s").change_set_type(ChangeSetType::Create);
@@ -61,7 +61,7 @@ async fn failure(cloud: &Cloud, stack: &str) -> String {
     .await
 }
 
-async fn a_macro_writes_a_part_of_a_template() {
+async fn macro_generates_a_part_of_a_template() {
     let cloud = Cloud::new();
     let body = "return {'requestId': event['requestId'], 'status': 'success', \
                 'fragment': event['templateParameterValues']['Prefix'] + '-' + event['params']['Role']}";
@@ -71,14 +71,14 @@ async fn a_macro_writes_a_part_of_a_template() {
     cloud.create("user", USE).capabilities(Capability::CapabilityAutoExpand).send().await.unwrap();
     cloud.comes_to("user", "CREATE_COMPLETE").await;
     assert!(cloud.has_bucket("made-source").await);
-    // The macro is gone with its stack, and what it has made can still be deleted.
+    // The macro is deleted with its stack, and its results can still be deleted.
     cloud.deleted("macro", "DELETE_COMPLETE").await;
     assert_eq!(failure(&cloud, "later").await, "No transform named 000000000000::Naming found.");
     cloud.deleted("user", "DELETE_COMPLETE").await;
     assert!(!cloud.has_bucket("made-source").await);
 }
 
-async fn a_macro_that_is_not_there_fails_or_returns_nonsense_is_said() {
+async fn missing_failing_or_nonsense_macro_is_reported() {
     let cloud = Cloud::new();
     assert_eq!(failure(&cloud, "none").await, "No transform named 000000000000::Naming found.");
     let body = "return {'requestId': event['requestId'], 'status': 'failure', 'errorMessage': 'no such role'}";

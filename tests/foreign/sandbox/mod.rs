@@ -1,4 +1,4 @@
-//! The sandbox under other people's programs.
+//! The sandbox with other programs.
 
 mod macros;
 mod shipped_templates;

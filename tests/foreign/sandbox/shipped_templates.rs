@@ -1,4 +1,4 @@
-//! The templates that thumbctl ships, deployed by `aws cloudformation deploy`, in the order that their README gives.
+//! The shipped templates, deployed by `aws cloudformation deploy` in their README's order.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use thumbctl_test_support::cloudformation::{Cloud, place};
 use thumbctl_test_support::{list_everything, until};
 
 thumbctl_test_support::foreign_tests! {
-    [AwsCli, Python3] async: the_shipped_templates_deploy_through_the_aws_cli;
+    [AwsCli, Python3] async: shipped_templates_deploy_through_the_aws_cli;
 }
 
 const SUFFIX: &str = "0123abcd";
@@ -19,7 +19,7 @@ fn template(name: &str) -> String {
     dir.join(name).display().to_string()
 }
 
-/// The function's image, built as the stack's project has it; its URI.
+/// Builds the function's image with the stack's project; returns its URI.
 async fn image(cloud: &Cloud) -> String {
     let clients = &cloud.clients;
     let source = thumbctl_deploy::assets::function_zip().unwrap();
@@ -40,7 +40,7 @@ async fn image(cloud: &Cloud) -> String {
     format!("000000000000.dkr.ecr.us-east-1.amazonaws.com/{repository}@{digest}")
 }
 
-async fn the_shipped_templates_deploy_through_the_aws_cli() {
+async fn shipped_templates_deploy_through_the_aws_cli() {
     let Some(aws) = aws_cli() else { return };
     let cloud = Cloud::new();
     let dir: PathBuf = cloud.dir.path().to_owned();
@@ -78,7 +78,7 @@ async fn the_shipped_templates_deploy_through_the_aws_cli() {
         cloud.deleted(stack, "DELETE_COMPLETE").await;
     }
     let mut left = list_everything(&cloud.clients, "thumbs").await;
-    // A build's history is its project's no more.
+    // A build's history outlives its project.
     left.retain(|found| !found.starts_with("build "));
     assert!(left.is_empty(), "{left:?}");
 }

@@ -1,4 +1,4 @@
-//! Each action of the policy for thumbctl's own user is there for a reason.
+//! Each action of the policy for thumbctl's own user has a reason.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use thumbctl_test_support::policies::{
 use thumbctl_test_support::{Clients, Finished, Program};
 
 thumbctl_test_support::foreign_tests! {
-    [Python3] async: every_action_of_the_users_policy_is_needed_or_listed_with_its_reason;
+    [Python3] async: every_action_of_the_user_policy_is_needed_or_listed_with_its_reason;
 }
 
-/// A user who is given exactly the actions that commands have failed for.
+/// A user with exactly the actions that commands have failed for.
 struct Novice<'a> {
     program: &'a Program,
     admin: Clients,
@@ -25,8 +25,8 @@ struct Novice<'a> {
 }
 
 impl Novice<'_> {
-    /// Gives the user what was granted, and nothing else.
-    async fn settle(&mut self) {
+    /// Grants the user these actions, and no others.
+    async fn update_policy(&mut self) {
         if let Some(arn) = self.attached.take() {
             self.admin.iam.detach_user_policy().user_name("novice").policy_arn(&arn).send().await.expect("detached");
             self.admin.iam.delete_policy().policy_arn(&arn).send().await.expect("deleted");
@@ -35,14 +35,14 @@ impl Novice<'_> {
         self.attached = Some(attach(&self.admin, "novice", "granted-so-far", &policy).await);
     }
 
-    /// Runs a command until it goes well, each time with what it has failed for: so each of those actions was needed.
+    /// Runs a command until it succeeds, adding the denied actions each time: so each of them is needed.
     async fn learns(&mut self, command: &[&str]) -> Finished {
         let all = actions(&self.policy);
         loop {
-            self.settle().await;
+            self.update_policy().await;
             let finished = self.program.run(command);
-            let told = refused(&format!("{}{}", finished.stdout, finished.stderr));
-            let new: Vec<String> = told.into_iter().filter(|action| !self.granted.contains(action)).collect();
+            let denied = refused(&format!("{}{}", finished.stdout, finished.stderr));
+            let new: Vec<String> = denied.into_iter().filter(|action| !self.granted.contains(action)).collect();
             if new.is_empty() {
                 return finished.ok();
             }
@@ -54,7 +54,7 @@ impl Novice<'_> {
     }
 }
 
-async fn every_action_of_the_users_policy_is_needed_or_listed_with_its_reason() {
+async fn every_action_of_the_user_policy_is_needed_or_listed_with_its_reason() {
     let mut program = Program::new();
     let sandbox = strict(&program, &[]);
     let admin = sandbox.clients();
@@ -78,7 +78,7 @@ async fn every_action_of_the_users_policy_is_needed_or_listed_with_its_reason() 
         (resource["name"].as_str().expect("a name").to_owned(), resource["arn"].as_str().unwrap_or_default().to_owned())
     };
 
-    // What others have added meanwhile is in the way of a teardown, and a build that still runs.
+    // Later additions by others block a teardown, and a running build does.
     let role = name_of(ResourceKind::FunctionRole).0;
     let more = only(&novice.policy, &BTreeSet::new()).to_string();
     let put = admin.iam.put_role_policy().role_name(role).policy_name("more").policy_document(&more);
@@ -92,12 +92,12 @@ async fn every_action_of_the_users_policy_is_needed_or_listed_with_its_reason() 
     build.buildspec_override(idle).send().await.expect("a build");
     novice.learns(&["destroy", "--yes"]).await;
 
-    // What no journal knows is found by listings and tags.
+    // Resources without a journal are found by listings and tags.
     novice.learns(&["deploy", "--yes"]).await;
     std::fs::remove_dir_all(program.state_dir().join("deployments")).expect("journals");
     novice.learns(&["destroy", "--purge", "--yes"]).await;
 
-    // The other way needs some actions of its own, and the macro a Python.
+    // The other strategy needs some actions of its own, and the macro needs Python.
     novice.learns(&["deploy", "--yes", "--strategy", "cloudformation"]).await;
     novice.learns(&["destroy", "--yes"]).await;
     assert_accounted_for(Document::UserPolicy, &novice.policy, &novice.granted);

@@ -1,5 +1,5 @@
-//! Resources that cannot be made, and stacks that cannot be deleted: what failed is said, `destroy` leaves nothing, and
-//! `deploy` again completes.
+//! Failed resources, and stacks that cannot be deleted: the error names the cause, `destroy` leaves nothing, and
+//! `deploy` completes at the second attempt.
 
 use serde_json::{Value, json};
 use thumbctl_core::event::{EventKind, StrategyKind};
@@ -7,15 +7,15 @@ use thumbctl_core::event::{EventKind, StrategyKind};
 use thumbctl_test_support::arena::{Arena, side_by_side};
 
 thumbctl_test_support::foreign_tests! {
-    [Python3] sync: a_resource_that_fails_is_named_its_stack_rolled_back_and_made_anew,
-        a_stack_that_cannot_be_deleted_is_emptied_and_deleted_again,
-        throttling_is_waited_out;
+    [Python3] sync: failed_resource_is_named_and_its_stack_rolled_back_and_recreated,
+        stack_that_cannot_be_deleted_is_emptied_and_deleted_again,
+        throttled_calls_are_retried;
 }
 
-/// How many deployments are under way at a time.
+/// The number of concurrent deployments.
 const AT_A_TIME: usize = 3;
 
-/// A resource of a stack, the call that makes it, and what that call names.
+/// A resource of a stack, the call that creates it, and the name in that call.
 struct Resource {
     step: &'static str,
     logical_id: &'static str,
@@ -55,14 +55,14 @@ const RESOURCES: [Resource; 18] = [
 
 impl Resource {
     fn denied(&self, name: &str) -> Value {
-        // The suffix is drawn when the deployment begins.
+        // The suffix is drawn at the start of the deployment.
         let about = self.about.replace("NAME", &format!("{name}-????????"));
         json!({ "service": self.call.0, "operation": self.call.1, "about": about, "times": 1,
                 "kind": "error", "status": 403, "code": "AccessDenied", "message": "not allowed here" })
     }
 }
 
-fn a_resource_that_fails_is_named_its_stack_rolled_back_and_made_anew() {
+fn failed_resource_is_named_and_its_stack_rolled_back_and_recreated() {
     let cases: Vec<(String, &Resource)> =
         RESOURCES.iter().enumerate().map(|(index, resource)| (format!("fails{index}"), resource)).collect();
     let rules: Vec<Value> = cases.iter().map(|(name, resource)| resource.denied(name)).collect();
@@ -79,8 +79,8 @@ fn a_resource_that_fails_is_named_its_stack_rolled_back_and_made_anew() {
             .collect();
         assert_eq!(failed, [resource.step], "{deployed}");
         let said = deployed.fails_with(1);
-        assert!(said.contains(&format!(": {} (AWS::", resource.logical_id)), "which resource was it? {said}");
-        assert!(said.contains("not allowed here"), "why? {said}");
+        assert!(said.contains(&format!(": {} (AWS::", resource.logical_id)), "{said}");
+        assert!(said.contains("not allowed here"), "{said}");
         assert!(said.contains("ROLLBACK_COMPLETE") && said.contains("hint: "), "{said}");
         if index % 3 == 0 {
             arena.deploy_completes(&name);
@@ -90,7 +90,7 @@ fn a_resource_that_fails_is_named_its_stack_rolled_back_and_made_anew() {
     arena.close();
 }
 
-fn a_stack_that_cannot_be_deleted_is_emptied_and_deleted_again() {
+fn stack_that_cannot_be_deleted_is_emptied_and_deleted_again() {
     let refused = |about: &str, service: &str, operation: &str, code: &str, times: u32| {
         json!({ "service": service, "operation": operation, "about": about, "times": times,
                 "kind": "error", "status": 409, "code": code, "message": "not now" })
@@ -115,7 +115,7 @@ fn a_stack_that_cannot_be_deleted_is_emptied_and_deleted_again() {
     arena.close();
 }
 
-fn throttling_is_waited_out() {
+fn throttled_calls_are_retried() {
     let throttled = |operation: &str| json!({ "service": "cloudformation", "operation": operation, "about": "throttled-", "times": 10, "kind": "throttle" });
     let operations = [
         "CreateChangeSet",
@@ -128,7 +128,7 @@ fn throttling_is_waited_out() {
     let arena = Arena::by(StrategyKind::Cloudformation, &operations.map(throttled));
     let deployed = arena.deploy_completes("throttled");
     let is_retried = |kind: &EventKind| matches!(kind, EventKind::StepRetried { .. });
-    assert!(deployed.events().iter().any(|event| is_retried(&event.kind)), "it is told: {deployed}");
+    assert!(deployed.events().iter().any(|event| is_retried(&event.kind)), "no retry is reported: {deployed}");
     arena.destroy_leaves_nothing("throttled");
     arena.close();
 }

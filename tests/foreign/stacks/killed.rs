@@ -1,4 +1,4 @@
-//! Processes that are killed: whatever moment it hits, `deploy` goes on from there, and `destroy` leaves nothing.
+//! Killed processes: `deploy` resumes from any point, and `destroy` leaves nothing.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,17 +11,17 @@ use thumbctl_test_support::arena::{Arena, Death, side_by_side};
 use thumbctl_test_support::{Running, wait_for};
 
 thumbctl_test_support::foreign_tests! {
-    [Python3] sync: a_deploy_that_is_killed_after_any_event_is_completed_or_destroyed,
-        a_deploy_after_a_teardown_that_was_killed_completes,
-        a_destroy_that_is_killed_again_and_again_comes_to_its_end,
-        a_process_that_is_killed_at_any_moment_loses_nothing,
-        a_sandbox_that_is_killed_under_a_stack_goes_on_with_it;
+    [Python3] sync: deploy_killed_after_any_event_is_completed_or_destroyed,
+        deploy_after_killed_teardown_completes,
+        repeatedly_killed_destroy_completes,
+        process_killed_at_any_moment_loses_nothing,
+        killed_sandbox_resumes_its_stack;
 }
 
-/// How many deployments are under way at a time: each keeps a processor busy.
+/// The number of concurrent deployments: each needs a processor.
 const AT_A_TIME: usize = 2;
 
-/// Waits for a process that is to be killed at an event; answers whether it came that far.
+/// Waits for a process that is killed at an event; returns whether it reached that event.
 #[track_caller]
 fn was_killed(process: Running) -> bool {
     let ended = process.wait();
@@ -29,9 +29,9 @@ fn was_killed(process: Running) -> bool {
     ended.code.is_none()
 }
 
-/// Every event of a deployment but log lines and the build's own is the last thing that a process journals; by turns the
+/// Every event of a deployment but log lines and the build's own is the last one of a killed process; alternately the
 /// deployment is then completed, or destroyed.
-fn a_deploy_that_is_killed_after_any_event_is_completed_or_destroyed() {
+fn deploy_killed_after_any_event_is_completed_or_destroyed() {
     let arena = Arena::by(StrategyKind::Cloudformation, &[]);
     let deploy = ["deploy", "--parallelism", "1"];
     let reference = arena.start(&deploy, "reference", None).wait().ok().events();
@@ -44,7 +44,7 @@ fn a_deploy_that_is_killed_after_any_event_is_completed_or_destroyed() {
         )
     };
     let milestones = reference.iter().filter(|event| is_milestone(&event.kind)).count() as u64;
-    // A change that is planned is no milestone: there the process dies by the event's number.
+    // A planned change is no milestone: there the process is killed by the event's number.
     let planned = reference.iter().filter(|event| matches!(event.kind, EventKind::ChangePlanned { .. }));
     let deaths: Vec<Death> = (0..milestones)
         .map(Death::AfterMilestone)
@@ -53,7 +53,7 @@ fn a_deploy_that_is_killed_after_any_event_is_completed_or_destroyed() {
     let (all, killed) = (deaths.len(), AtomicUsize::new(0));
     side_by_side(AT_A_TIME, deaths.into_iter().enumerate(), |(turn, death)| {
         let name = format!("turn{turn}");
-        // Resources of one stack come in an order of their own each time, and a configuration more or less is told.
+        // The order of a stack's resources and the number of events vary.
         killed.fetch_add(usize::from(was_killed(arena.start(&deploy, &name, Some(death)))), Ordering::Relaxed);
         if turn % 2 == 0 {
             arena.deploy_completes(&name);
@@ -64,11 +64,11 @@ fn a_deploy_that_is_killed_after_any_event_is_completed_or_destroyed() {
     arena.close();
 }
 
-/// A teardown that dies, and a deployment after it: what is gone is made again, and an image goes through.
-fn a_deploy_after_a_teardown_that_was_killed_completes() {
+/// A killed teardown, and a deployment after it: deleted resources are recreated, and a test upload succeeds.
+fn deploy_after_killed_teardown_completes() {
     let arena = Arena::by(StrategyKind::Cloudformation, &[]);
     let image = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/images/mountains.jpg");
-    // Each step of the way down to the application's stack, and some of those behind it.
+    // Each step up to the deletion of the application's stack, and some of those after it.
     side_by_side(AT_A_TIME, (1..16u64).chain([24, 32, 40, 48]), |moment| {
         let name = format!("again{moment}");
         arena.deploy_completes(&name);
@@ -83,17 +83,17 @@ fn a_deploy_after_a_teardown_that_was_killed_completes() {
     arena.close();
 }
 
-/// One teardown that dies again and again, each time a little later.
-fn a_destroy_that_is_killed_again_and_again_comes_to_its_end() {
+/// One teardown that is killed repeatedly, each time a little later.
+fn repeatedly_killed_destroy_completes() {
     let arena = Arena::by(StrategyKind::Cloudformation, &[]);
     side_by_side(AT_A_TIME, [1, 2, 3, 5], |step| {
         let name = format!("stubborn{step}");
         arena.deploy_completes(&name);
         let mut deaths = 0;
-        // Not later and later each time: what is gone is told again in a line or two.
+        // Not later each time by the same number: deleted resources are reported again in a line or two.
         while was_killed(arena.start(&["destroy"], &name, Some(Death::AfterMilestone(1 + (deaths * step) % 23)))) {
             deaths += 1;
-            assert!(deaths < 200, "it does not come to its end");
+            assert!(deaths < 200, "it does not complete");
         }
         assert!(deaths > 0, "it was never killed");
         arena.nothing_is_left_of(&name);
@@ -101,8 +101,8 @@ fn a_destroy_that_is_killed_again_and_again_comes_to_its_end() {
     arena.close();
 }
 
-/// The process dies from outside, while stacks are made side by side.
-fn a_process_that_is_killed_at_any_moment_loses_nothing() {
+/// The process is killed while stacks are created in parallel.
+fn process_killed_at_any_moment_loses_nothing() {
     let arena = Arena::by(StrategyKind::Cloudformation, &[]);
     side_by_side(AT_A_TIME, 0..8u64, |seed| {
         let mut random = StdRng::seed_from_u64(seed);
@@ -129,8 +129,8 @@ fn a_process_that_is_killed_at_any_moment_loses_nothing() {
     arena.close();
 }
 
-/// The cloud goes away in the middle of a stack and comes back: CloudFormation goes on where it was.
-fn a_sandbox_that_is_killed_under_a_stack_goes_on_with_it() {
+/// The cloud is killed during a stack's creation and restarted: CloudFormation resumes.
+fn killed_sandbox_resumes_its_stack() {
     let slow = |operation: &str, about: &str| json!({ "service": "*", "operation": operation, "about": about, "times": 1, "kind": "delay", "delay_ms": 400 });
     let slow = [
         slow("CreateFunction", "outage0-????????-macro"),

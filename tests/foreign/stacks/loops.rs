@@ -1,4 +1,4 @@
-//! Deploy, look, try, destroy.
+//! Deploy, inspect, test upload, destroy.
 
 use std::collections::BTreeSet;
 
@@ -10,23 +10,23 @@ use thumbctl_test_support::run_events::{assert_made, assert_succeeded, first, ou
 use super::program;
 
 thumbctl_test_support::foreign_tests! {
-    [Python3] async: an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left,
-        one_after_another_is_one_after_another,
-        macro_and_build_are_made_side_by_side,
-        purge_takes_stacks_down_that_no_journal_knows;
+    [Python3] async: uploaded_image_becomes_a_thumbnail_and_destroy_leaves_nothing,
+        sequential_run_has_no_concurrent_steps,
+        macro_and_build_stacks_are_created_in_parallel,
+        purge_deletes_stacks_without_a_journal;
 }
 
-async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
+async fn uploaded_image_becomes_a_thumbnail_and_destroy_leaves_nothing() {
     let program = program();
     let (name, content) = thumbctl_deploy::assets::sample_images()[2];
     program.file(name, content);
 
     let deployed = program.run(["deploy", "--output", "json"]).ok().events();
     assert_succeeded(&deployed);
-    let EventKind::RunStarted(started) = &deployed[0].kind else { panic!("a run says how it begins") };
+    let EventKind::RunStarted(started) = &deployed[0].kind else { panic!("a run starts with its start event") };
     assert_eq!(started.strategy, StrategyKind::Cloudformation);
 
-    // What a stack would make is told before it is made.
+    // The changes of a stack are reported before its creation.
     for (step, resources) in [("macro_stack", 4), ("build_stack", 6), ("app_stack", 7)] {
         let planned =
             |kind: &EventKind| matches!(kind, EventKind::ChangePlanned { step: of, .. } if of.as_str() == step);
@@ -34,14 +34,14 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
         let begins = |kind: &EventKind| matches!(kind, EventKind::StepStarted { step: of } if of.as_str() == step);
         assert!(first(&deployed, planned) < first(&deployed, begins), "{step}");
     }
-    // Every resource is told of as it is in the other way: it is made, and then it is ready, after some time.
+    // Every resource is reported as in the other strategies: creating, then ready, after some time.
     assert_made(&deployed, &ResourceKind::ALL);
-    // The stacks' events are a log of their own.
+    // The stacks' events have a log of their own.
     let lines: Vec<&str> = deployed
         .iter()
         .filter_map(|event| match &event.kind {
             EventKind::LogLine { source: LogSource::Stack, text, timestamp } => {
-                assert!(timestamp.is_some(), "CloudFormation says when: {text}");
+                assert!(timestamp.is_some(), "no time: {text}");
                 Some(text.as_str())
             }
             _ => None,
@@ -53,8 +53,8 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
     }
 
     let text = program.run(["logs", "stack"]).ok().stdout;
-    assert_eq!(text.lines().count(), lines.len(), "it can be read afterwards: {text}");
-    // And what they say of themselves.
+    assert_eq!(text.lines().count(), lines.len(), "the log is incomplete: {text}");
+    // And the outputs.
     let outputs = outputs(&deployed);
     let names = &started.names;
     for (name, kind) in [("ProjectName", ResourceKind::BuildProject), ("FunctionName", ResourceKind::Function)] {
@@ -71,7 +71,7 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
 
     let again = program.run(["deploy", "--output", "json"]).ok().events();
     let done: Vec<_> = again.iter().filter(|event| matches!(event.kind, EventKind::StepFinished { .. })).collect();
-    assert!(done.is_empty(), "there was nothing left to do: {done:?}");
+    assert!(done.is_empty(), "steps were repeated: {done:?}");
 
     program.run(["upload", "--save", "thumbs", name]).ok();
     assert!(program.work_dir().join("thumbs").join(format!("thumb-{name}")).exists());
@@ -85,11 +85,11 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
             _ => None,
         })
         .collect();
-    assert!(gone.into_iter().eq(ResourceKind::ALL), "all of it is told to be gone");
+    assert!(gone.into_iter().eq(ResourceKind::ALL), "a resource is not reported as deleted");
     assert_eq!(list_everything(&program.join().await.clients, "").await, Vec::<String>::new());
 }
 
-async fn one_after_another_is_one_after_another() {
+async fn sequential_run_has_no_concurrent_steps() {
     let program = program();
     for command in [&["deploy"][..], &["destroy", "--yes"]] {
         let events = program.run([command, &["--parallelism", "1", "--output", "json"]].concat()).ok().events();
@@ -106,7 +106,7 @@ async fn one_after_another_is_one_after_another() {
     assert_eq!(list_everything(&program.join().await.clients, "").await, Vec::<String>::new());
 }
 
-async fn macro_and_build_are_made_side_by_side() {
+async fn macro_and_build_stacks_are_created_in_parallel() {
     let program = program();
     let sandbox = program.sandbox_with_faults(
         r#"[{"service":"cloudformation","operation":"ExecuteChangeSet","times":2,"kind":"delay","delay_ms":400}]"#,
@@ -125,11 +125,11 @@ async fn macro_and_build_are_made_side_by_side() {
     assert_eq!(list_everything(&sandbox.clients(), "").await, Vec::<String>::new());
 }
 
-async fn purge_takes_stacks_down_that_no_journal_knows() {
+async fn purge_deletes_stacks_without_a_journal() {
     let program = program();
     let sandbox = program.sandbox();
     program.run(["deploy"]).ok();
-    std::fs::remove_dir_all(program.state_dir().join("deployments")).expect("the journal is there");
+    std::fs::remove_dir_all(program.state_dir().join("deployments")).expect("the journal exists");
     let purged = program.run(["destroy", "--purge", "--yes", "--output", "json"]).ok().events();
     let steps = purged.iter().filter_map(|event| match &event.kind {
         EventKind::StepFinished { step, .. } => step.as_str().rsplit_once('-').map(|(step, _)| step.to_owned()),

@@ -1,5 +1,5 @@
-//! Deployments by CloudFormation: the whole loop, and whatever may happen to it. The sandbox runs the macro by this machine's
-//! Python; where there is none, these tests say so and are skipped.
+//! Deployments by CloudFormation: the whole loop, and its failures. The sandbox runs the macro with this machine's
+//! Python; without one, these tests are skipped.
 
 mod failures;
 mod killed;
@@ -10,7 +10,7 @@ mod same;
 use thumbctl_test_support::Program;
 use thumbctl_test_support::foreign::ForeignTest;
 
-/// Somebody who deploys by CloudFormation.
+/// A program that deploys by CloudFormation.
 fn program() -> Program {
     let mut program = Program::new();
     program.set("THUMBCTL_STRATEGY", "cloudformation");

@@ -1,4 +1,4 @@
-//! What the user refuses, and what is refused to the user.
+//! Refusals by the user, and errors for the user.
 
 use std::process::Stdio;
 
@@ -10,15 +10,15 @@ use thumbctl_test_support::{Finished, Program, Running, list_everything, until};
 use super::program;
 
 thumbctl_test_support::foreign_tests! {
-    [] async: a_plan_reads_the_templates_and_creates_nothing,
-        a_stack_of_somebody_else_is_left_alone;
-    [] sync: without_python_nothing_is_begun;
-    [Python3] async: a_stack_that_is_refused_at_its_gate_leaves_not_even_its_name,
-        cancelling_leaves_cloudformation_at_work_and_deploy_takes_it_up,
-        what_stands_goes_on_as_it_was_begun,
-        what_somebody_removed_behind_cloudformations_back_is_said,
-        a_stack_that_somebody_updates_is_waited_for_and_keeps_its_images,
-        only_a_teardown_throws_away_what_is_in_buckets;
+    [] async: plan_reads_the_templates_and_creates_nothing,
+        stack_of_another_owner_is_left_alone;
+    [] sync: without_python_nothing_is_started;
+    [Python3] async: stack_refused_at_its_gate_leaves_not_even_its_name,
+        cancelling_leaves_cloudformation_running_and_deploy_attaches_to_it,
+        existing_deployment_keeps_its_strategy,
+        resource_deleted_outside_cloudformation_is_reported,
+        stack_updated_elsewhere_is_awaited_and_keeps_its_images,
+        only_a_teardown_deletes_bucket_contents;
 }
 
 /// Runs a command and types these lines.
@@ -29,10 +29,10 @@ fn with_answers(program: &Program, arguments: &[&str], answers: &str) -> Finishe
     Running::start(command).wait()
 }
 
-async fn a_stack_that_is_refused_at_its_gate_leaves_not_even_its_name() {
+async fn stack_refused_at_its_gate_leaves_not_even_its_name() {
     let program = program();
     let sandbox = program.sandbox();
-    // The change set may be made, and shows what it would do; executed it may not be.
+    // The change set may be created and shown; its execution is refused.
     let refused = with_answers(&program, &["deploy", "--step"], "y\nq\n").ends_with(130);
     assert!(refused.stderr.contains("add MacroFunction (AWS::Lambda::Function)"), "{refused}");
     assert_eq!(list_everything(&sandbox.clients(), "").await, Vec::<String>::new());
@@ -42,7 +42,7 @@ async fn a_stack_that_is_refused_at_its_gate_leaves_not_even_its_name() {
     assert!(program.run(["destroy", "--yes"]).ok().stdout.starts_with("Nothing is deployed"));
 }
 
-async fn cancelling_leaves_cloudformation_at_work_and_deploy_takes_it_up() {
+async fn cancelling_leaves_cloudformation_running_and_deploy_attaches_to_it() {
     let program = program();
     let sandbox = program.sandbox_with_faults(
         r#"[{"service":"lambda","operation":"CreateFunction","times":1,"kind":"delay","delay_ms":1500}]"#,
@@ -54,8 +54,8 @@ async fn cancelling_leaves_cloudformation_at_work_and_deploy_takes_it_up() {
     );
     deploy.signal(Signal::INT);
     let cancelled = deploy.wait().ends_with(130);
-    let goes_on = |kind: &EventKind| matches!(kind, EventKind::StepProgress { message, .. } if message.contains("CloudFormation goes on"));
-    assert!(cancelled.events().iter().any(|event| goes_on(&event.kind)), "{cancelled}");
+    let continues = |kind: &EventKind| matches!(kind, EventKind::StepProgress { message, .. } if message.contains("CloudFormation continues"));
+    assert!(cancelled.events().iter().any(|event| continues(&event.kind)), "{cancelled}");
     program.run(["deploy"]).ok();
     let status = program.run(["status"]).ok().stdout;
     assert!(status.contains("22 resources: 22 exist"), "{status}");
@@ -63,13 +63,13 @@ async fn cancelling_leaves_cloudformation_at_work_and_deploy_takes_it_up() {
     assert_eq!(list_everything(&sandbox.clients(), "").await, Vec::<String>::new());
 }
 
-async fn what_stands_goes_on_as_it_was_begun() {
+async fn existing_deployment_keeps_its_strategy() {
     let program = Program::new();
     program.run(["deploy", "--strategy", "cloudformation"]).ok();
     let refused = program.run(["deploy", "--strategy", "sdk"]).fails_with(1);
-    assert!(refused.contains("was made by cloudformation, and cannot go on by sdk"), "{refused}");
+    assert!(refused.contains("was created by cloudformation, and cannot be continued by sdk"), "{refused}");
     assert!(refused.contains("hint: "), "{refused}");
-    // Who does not say how, goes on in the same way.
+    // Without a strategy, the deployment's own is used.
     let plan = program.run(["plan", "--output", "json"]).ok().json();
     assert_eq!(plan["strategy"], "cloudformation");
     program.run(["deploy"]).ok();
@@ -77,21 +77,21 @@ async fn what_stands_goes_on_as_it_was_begun() {
     assert_eq!(list_everything(&program.join().await.clients, "").await, Vec::<String>::new());
 }
 
-fn without_python_nothing_is_begun() {
+fn without_python_nothing_is_started() {
     let mut program = program();
     let empty = program.work_dir().join("empty");
     std::fs::create_dir(&empty).expect("a folder");
     program.set("PATH", &empty);
     let refused = program.run(["deploy"]).fails_with(1);
     assert!(refused.contains("needs python3") && refused.contains("--strategy sdk"), "{refused}");
-    assert!(program.journals("thumbnails").is_empty(), "no run was begun");
+    assert!(program.journals("thumbnails").is_empty(), "no run was started");
     let doctor = program.run(["doctor", "--output", "json"]).ends_with(1).json();
     let checks = doctor["checks"].as_array().expect("a list");
     let python = checks.iter().find(|check| check["what"] == "python3").expect("it is looked for");
     assert_eq!(python["verdict"], "missing", "{python}");
 }
 
-async fn a_plan_reads_the_templates_and_creates_nothing() {
+async fn plan_reads_the_templates_and_creates_nothing() {
     let program = program();
     let plan = program.run(["plan"]).ok().stdout;
     for words in [
@@ -107,7 +107,7 @@ async fn a_plan_reads_the_templates_and_creates_nothing() {
     assert!(program.journals("thumbnails").is_empty());
 }
 
-async fn what_somebody_removed_behind_cloudformations_back_is_said() {
+async fn resource_deleted_outside_cloudformation_is_reported() {
     let program = program();
     let sandbox = program.sandbox();
     program.run(["deploy"]).ok();
@@ -117,12 +117,12 @@ async fn what_somebody_removed_behind_cloudformations_back_is_said() {
         left.iter().find_map(|line| line.strip_prefix("bucket ").filter(|name| name.ends_with("-destination")));
     clients.s3.delete_bucket().bucket(bucket.expect("a bucket")).send().await.expect("it is empty");
     let said = program.run(["deploy"]).fails_with(1);
-    assert!(said.contains("Destination bucket") && said.contains("is not there"), "{said}");
+    assert!(said.contains("Destination bucket") && said.contains("is missing"), "{said}");
     program.run(["destroy", "--yes"]).ok();
     assert_eq!(list_everything(&clients, "").await, Vec::<String>::new());
 }
 
-async fn a_stack_of_somebody_else_is_left_alone() {
+async fn stack_of_another_owner_is_left_alone() {
     let program = program();
     let sandbox = program.sandbox();
     let clients = sandbox.clients();
@@ -136,7 +136,7 @@ async fn a_stack_of_somebody_else_is_left_alone() {
     assert!(list_everything(&clients, "").await.contains(&format!("stack {name}")));
 }
 
-async fn a_stack_that_somebody_updates_is_waited_for_and_keeps_its_images() {
+async fn stack_updated_elsewhere_is_awaited_and_keeps_its_images() {
     let program = program();
     let sandbox = program.sandbox_with_faults(
         r#"[{"service":"iam","operation":"TagRole","about":"-function-role","times":1,"kind":"delay","delay_ms":1500}]"#,
@@ -145,7 +145,7 @@ async fn a_stack_that_somebody_updates_is_waited_for_and_keeps_its_images() {
     let (name, content) = thumbctl_deploy::assets::sample_images()[2];
     program.file(name, content);
     let events = program.run(["deploy", "--output", "json"]).ok().events();
-    let EventKind::RunStarted(started) = &events[0].kind else { panic!("a run says how it begins") };
+    let EventKind::RunStarted(started) = &events[0].kind else { panic!("a run starts with its start event") };
     program.run(["upload", name]).ok();
 
     let stack = started.names.of(thumbctl_core::resource::ResourceKind::AppStack);
@@ -171,14 +171,14 @@ async fn a_stack_that_somebody_updates_is_waited_for_and_keeps_its_images() {
     assert_eq!(list_everything(&clients, "").await, Vec::<String>::new());
 }
 
-async fn only_a_teardown_throws_away_what_is_in_buckets() {
+async fn only_a_teardown_deletes_bucket_contents() {
     let program = program();
     let sandbox = program.sandbox();
     let clients = sandbox.clients();
     let (name, content) = thumbctl_deploy::assets::sample_images()[2];
     program.file(name, content);
     let events = program.run(["deploy", "--output", "json"]).ok().events();
-    let EventKind::RunStarted(started) = &events[0].kind else { panic!("a run says how it begins") };
+    let EventKind::RunStarted(started) = &events[0].kind else { panic!("a run starts with its start event") };
     program.run(["upload", name]).ok();
     let stack = started.names.of(thumbctl_core::resource::ResourceKind::AppStack);
     clients.cloudformation.delete_stack().stack_name(&stack).send().await.expect("its deletion begins");
@@ -190,7 +190,7 @@ async fn only_a_teardown_throws_away_what_is_in_buckets() {
     .await;
 
     let said = program.run(["deploy"]).fails_with(1);
-    assert!(said.contains("DELETE_FAILED") && said.contains("not thrown away by a deployment"), "{said}");
+    assert!(said.contains("DELETE_FAILED") && said.contains("a deployment does not delete the contents"), "{said}");
     let left = list_everything(&clients, "").await;
     assert!(left.iter().any(|line| line.starts_with("object ") && line.ends_with(name)), "{left:?}");
     program.run(["destroy", "--yes"]).ok();

@@ -1,13 +1,13 @@
-//! Whichever way is taken, what stands is the same, in every property but names, the strategy's tag and CloudFormation's own.
+//! All strategies create the same resources, in every property but names, the strategy's tag and CloudFormation's own.
 
 use thumbctl_test_support::Program;
 use thumbctl_test_support::described::{deploy, described};
 
 thumbctl_test_support::foreign_tests! {
-    [Python3] async: both_strategies_make_the_same;
+    [Python3] async: both_strategies_create_the_same_resources;
 }
 
-async fn both_strategies_make_the_same() {
+async fn both_strategies_create_the_same_resources() {
     let program = Program::new();
     let sandbox = program.sandbox();
     let clients = sandbox.clients();

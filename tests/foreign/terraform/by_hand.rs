@@ -1,4 +1,4 @@
-//! The exported configuration, by hand.
+//! The exported configuration, applied without thumbctl.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use super::workspace::PATIENCE;
 use super::{program, terraform};
 
 thumbctl_test_support::foreign_tests! {
-    [] async: a_build_that_fails_fails_whoever_waits_for_it_at_once;
-    [Terraform] async: the_exported_configuration_goes_up_in_halves_and_comes_down;
+    [] async: failed_build_fails_its_waiting_caller_at_once;
+    [Terraform] async: exported_configuration_is_applied_in_halves_and_destroyed;
 }
 
 /// Runs terraform in a folder.
@@ -20,20 +20,20 @@ fn run(program: &Program, terraform: &Path, folder: &Path, arguments: &[&str]) -
     Running::start(command).wait_for_long(PATIENCE)
 }
 
-async fn the_exported_configuration_goes_up_in_halves_and_comes_down() {
+async fn exported_configuration_is_applied_in_halves_and_destroyed() {
     let Some(terraform) = terraform() else { return };
     let mut program = program(&terraform);
     let sandbox = program.sandbox();
     program.run(["export", "terraform", "configuration"]).ok();
     let folder = program.work_dir().join("configuration");
     let refused = program.run(["export", "terraform", "configuration"]).ok().stdout;
-    assert!(refused.contains("README.md"), "the same once more is no harm");
+    assert!(refused.contains("README.md"), "a repeated export is accepted");
     std::fs::write(folder.join("function/lambda.tf"), "# mine").expect("a file");
     program.run(["export", "terraform", "configuration"]).fails_with(2);
-    std::fs::remove_file(folder.join("function/lambda.tf")).expect("it was there");
+    std::fs::remove_file(folder.join("function/lambda.tf")).expect("the file existed");
     program.run(["export", "terraform", "configuration"]).ok();
 
-    // What the README says, for the sandbox; thumbctl is on the PATH of whoever follows it.
+    // The README's commands, for the sandbox; thumbctl is on the PATH.
     for (name, value) in [
         ("AWS_ENDPOINT_URL", sandbox.url.as_str()),
         ("AWS_ACCESS_KEY_ID", &sandbox.access_key),
@@ -49,7 +49,7 @@ async fn the_exported_configuration_goes_up_in_halves_and_comes_down() {
     }
     let plugins = format!("-plugin-dir={}", terraform.plugins.display());
     run(&program, &terraform.program, &folder, &["init", &plugins]).ok();
-    // From here on a provider serves them all that was started once: that terraform can launch one is shown by `init` and by the
+    // From here on one shared provider is used: launching one is covered by `init` and by the
     // deployments of `loops`.
     let providers = SharedProviders::start(1, &terraform, &mut program, &sandbox.exports);
     let served = providers.serving("configuration");
@@ -60,7 +60,7 @@ async fn the_exported_configuration_goes_up_in_halves_and_comes_down() {
 
     let half = run(&["apply", "-auto-approve", "-var=stage=build"]).ok().stdout;
     assert!(half.contains("Apply complete! Resources: 11 added, 0 changed, 0 destroyed."), "{half}");
-    assert!(half.contains("(local-exec): BUILD SUCCEEDED"), "the build tells how far it is: {half}");
+    assert!(half.contains("(local-exec): BUILD SUCCEEDED"), "no build progress: {half}");
     let rest = run(&["apply", "-auto-approve"]).ok().stdout;
     assert!(rest.contains("Apply complete! Resources: 13 added, 0 changed, 0 destroyed."), "{rest}");
     run(&["plan", "-detailed-exitcode"]).ok();
@@ -69,13 +69,13 @@ async fn the_exported_configuration_goes_up_in_halves_and_comes_down() {
 
     let clients = sandbox.clients_in("eu-central-1");
     let builds = clients.codebuild.list_builds_for_project().project_name("thumbs-0a1b2c3d-build").send().await;
-    let builds = builds.expect("the project is there").ids.unwrap_or_default();
-    clients.codebuild.batch_delete_builds().set_ids(Some(builds)).send().await.expect("they can be deleted");
+    let builds = builds.expect("the project exists").ids.unwrap_or_default();
+    clients.codebuild.batch_delete_builds().set_ids(Some(builds)).send().await.expect("the builds are deleted");
     run(&["destroy", "-auto-approve", "-var=stage=build"]).ok();
     assert_eq!(list_everything(&clients, "").await, Vec::<String>::new());
 }
 
-async fn a_build_that_fails_fails_whoever_waits_for_it_at_once() {
+async fn failed_build_fails_its_waiting_caller_at_once() {
     let program = Program::new();
     let sandbox = program.sandbox_with_faults(
         r#"[{"service":"ecr","operation":"GetAuthorizationToken","kind":"error","status":400,"code":"AccessDeniedException"}]"#,
@@ -96,6 +96,6 @@ async fn a_build_that_fails_fails_whoever_waits_for_it_at_once() {
     assert!(said.contains("the build failed in phase PRE_BUILD") && said.contains("hint: "), "{said}");
     program.run(["build-image"]).fails_with(2);
     let help = program.run(["--help"]).ok().stdout;
-    assert!(!help.contains("build-image"), "it is for configurations, not for people: {help}");
+    assert!(!help.contains("build-image"), "the command is hidden: {help}");
     program.run(["destroy", "--yes"]).ok();
 }

@@ -1,4 +1,4 @@
-//! Errors of the cloud: an apply that fails says why, goes on when it is run again, and leaves nothing when it is destroyed.
+//! Errors of the cloud: a failed apply names the cause, a repeated one completes, and destroy leaves nothing.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,14 @@ use thumbctl_test_support::arena::{probe, side_by_side};
 use super::{arena, terraform};
 
 thumbctl_test_support::foreign_tests! {
-    [Terraform] sync: an_error_at_any_resource_is_told_and_the_next_deploy_completes_or_destroy_leaves_nothing,
-        a_build_that_fails_inside_the_apply_is_told_as_a_build_and_built_anew,
-        what_fails_in_the_cloud_for_a_while_is_waited_out,
-        a_lost_answer_makes_nothing_twice,
-        throttling_is_waited_out;
+    [Terraform] sync: error_at_any_resource_is_reported_and_the_next_deploy_completes_or_destroy_leaves_nothing,
+        failed_build_in_the_apply_is_reported_as_a_build_and_repeated,
+        transient_errors_are_retried_by_the_provider,
+        lost_response_creates_nothing_twice,
+        slow_and_throttled_calls_are_retried;
 }
 
-/// The call that makes each kind, and what of it is told.
+/// The call that creates each kind, and its expected error.
 const MAKING: [(ResourceKind, &str, &str); 15] = [
     (ResourceKind::Repository, "ecr", "CreateRepository"),
     (ResourceKind::BuildSourceBucket, "s3", "CreateBucket"),
@@ -37,7 +37,7 @@ const MAKING: [(ResourceKind, &str, &str); 15] = [
     (ResourceKind::Notification, "s3", "PutBucketNotificationConfiguration"),
 ];
 
-/// What a fault's rule says whose call it is.
+/// The text that identifies the call in a fault's rule.
 fn about(kind: ResourceKind, name: &str) -> String {
     let role = match kind {
         ResourceKind::Repository => return format!("{name}-????????"),
@@ -56,7 +56,7 @@ fn about(kind: ResourceKind, name: &str) -> String {
     format!("{name}-????????-{role}")
 }
 
-/// Which of them fail in one apply, since none of a group needs another; and whether the deployment is completed afterwards, or
+/// The kinds that fail in one apply, independent of each other; and whether the deployment is completed afterwards, or
 /// destroyed at once.
 const TOGETHER: [(&[ResourceKind], bool); 7] = [
     (
@@ -79,13 +79,13 @@ const TOGETHER: [(&[ResourceKind], bool); 7] = [
     (&[ResourceKind::Notification], false),
 ];
 
-/// The call that makes a resource.
+/// The call that creates a resource.
 fn making(kind: ResourceKind) -> (&'static str, &'static str) {
     let (_, service, operation) = MAKING.into_iter().find(|(made, ..)| *made == kind).expect("each kind has its call");
     (service, operation)
 }
 
-fn an_error_at_any_resource_is_told_and_the_next_deploy_completes_or_destroy_leaves_nothing() {
+fn error_at_any_resource_is_reported_and_the_next_deploy_completes_or_destroy_leaves_nothing() {
     let Some(terraform) = terraform() else { return };
     let struck = TOGETHER.iter().flat_map(|(kinds, _)| *kinds);
     assert_eq!(struck.collect::<BTreeSet<_>>().len(), MAKING.len(), "each resource has its error");
@@ -116,10 +116,10 @@ fn an_error_at_any_resource_is_told_and_the_next_deploy_completes_or_destroy_lea
         });
         let failure = failure.expect("a step failed");
         let mut messages: Vec<&str> = failure.causes.iter().map(String::as_str).collect();
-        // A build's failure says itself why, and names Terraform's as its cause.
+        // A build's failure has its own message, and Terraform's as its cause.
         messages.push(&failure.message);
         for kind in *kinds {
-            // The message says which resource it is about, whatever else has failed.
+            // The message names its resource, whatever else has failed.
             let address = address_of(*kind);
             let is_reported =
                 |text: &&str| text.contains("AccessDenied") && (text.contains(address) || *kind == ResourceKind::Image);
@@ -138,7 +138,7 @@ fn an_error_at_any_resource_is_told_and_the_next_deploy_completes_or_destroy_lea
     arena.close();
 }
 
-/// The address in the configuration of what a call of [`MAKING`] makes.
+/// The configuration's address of a kind in [`MAKING`].
 fn address_of(kind: ResourceKind) -> &'static str {
     match kind {
         ResourceKind::Repository => "aws_ecr_repository.function",
@@ -159,8 +159,8 @@ fn address_of(kind: ResourceKind) -> &'static str {
     }
 }
 
-/// A build that fails is told as in the other ways: its phase, its last lines; and it is built anew.
-fn a_build_that_fails_inside_the_apply_is_told_as_a_build_and_built_anew() {
+/// A failed build is reported as in the other strategies: its phase, its last lines; and it is repeated.
+fn failed_build_in_the_apply_is_reported_as_a_build_and_repeated() {
     let Some(terraform) = terraform() else { return };
     let fault = json!({"service":"ecr","operation":"GetAuthorizationToken","times":1,"kind":"error","status":400,"code":"AccessDeniedException"});
     let mut arena = arena(&terraform, &[fault]);
@@ -180,8 +180,8 @@ fn a_build_that_fails_inside_the_apply_is_told_as_a_build_and_built_anew() {
     arena.close();
 }
 
-/// Rules that strike the provider's calls about a text, each twice, and one that shows that they are about it. The build's own
-/// calls are left alone: nobody makes those again.
+/// Rules that fail the provider's calls about a text, each twice, and one that shows their effect. The build's own
+/// calls are excluded: they are not retried.
 fn striking(about: &str, kind: &str) -> Vec<Value> {
     let calls = [
         ("iam", "CreatePolicy"),
@@ -205,8 +205,8 @@ fn striking(about: &str, kind: &str) -> Vec<Value> {
     [probe(about)].into_iter().chain(calls.map(rule)).collect()
 }
 
-/// An error of the cloud's that passes, the provider waits out.
-fn what_fails_in_the_cloud_for_a_while_is_waited_out() {
+/// The provider retries transient errors.
+fn transient_errors_are_retried_by_the_provider() {
     let Some(terraform) = terraform() else { return };
     let faults = striking("broken-", "failure");
     let mut arena = arena(&terraform, &faults);
@@ -218,9 +218,9 @@ fn what_fails_in_the_cloud_for_a_while_is_waited_out() {
     arena.close();
 }
 
-/// Every call that makes something has its effect, and its answer is lost once: what the provider then takes for somebody
-/// else's is found by its name and imported by the next deploy.
-fn a_lost_answer_makes_nothing_twice() {
+/// Every creating call has its effect, and its response is lost once: the next deploy finds
+/// the resource by its name and imports it.
+fn lost_response_creates_nothing_twice() {
     let Some(terraform) = terraform() else { return };
     let creates = [
         "CreateRepository",
@@ -231,7 +231,7 @@ fn a_lost_answer_makes_nothing_twice() {
         "AttachRolePolicy",
         "CreateProject",
         "StartBuild",
-        // Without Lambda's: a conflict the provider takes for a function that is being changed, and asks for minutes.
+        // Without Lambda's: the provider takes a conflict for an update in progress, and retries for minutes.
         "PutBucketNotificationConfiguration",
     ];
     let lost = creates
@@ -242,17 +242,17 @@ fn a_lost_answer_makes_nothing_twice() {
     let mut runs = 1;
     while arena.run("deploy", "lost").code != Some(0) {
         runs += 1;
-        assert!(runs < 12, "it does not come to an end");
+        assert!(runs < 12, "it does not complete");
     }
-    assert!(runs > 1, "the provider finds its own things in its way");
+    assert!(runs > 1, "no response was lost");
     arena.all_is_there_once("lost");
     assert_eq!(arena.builds_of("lost"), 1);
     arena.destroy_leaves_nothing("lost");
     arena.close();
 }
 
-/// What was asked to be slow is waited for, and what asks for fewer requests is asked again.
-fn throttling_is_waited_out() {
+/// Slow calls are awaited, and throttled calls are retried.
+fn slow_and_throttled_calls_are_retried() {
     let Some(terraform) = terraform() else { return };
     let faults = striking("slow-", "throttle");
     let mut arena = arena(&terraform, &faults);

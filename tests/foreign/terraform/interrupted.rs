@@ -1,4 +1,4 @@
-//! Terraform and thumbctl, stopped in the middle of everything: `deploy` goes on, `destroy` leaves nothing.
+//! Interrupted Terraform and thumbctl processes: `deploy` resumes, `destroy` leaves nothing.
 
 use std::process::Stdio;
 
@@ -12,28 +12,28 @@ use thumbctl_test_support::{Running, wait_for};
 use super::{arena, terraform};
 
 thumbctl_test_support::foreign_tests! {
-    [Terraform] sync: an_apply_that_is_stopped_at_any_moment_is_completed_or_destroyed,
-        who_stops_before_anything_is_made_has_nothing,
-        an_apply_that_waits_for_ever_can_be_stopped,
-        a_destroy_that_is_stopped_at_any_moment_comes_to_its_end,
-        a_state_that_is_lost_or_damaged_is_found_again_by_names,
-        a_state_that_somebody_else_has_locked_is_left_alone;
+    [Terraform] sync: apply_stopped_at_any_moment_is_completed_or_destroyed,
+        stop_before_the_first_resource_creates_nothing,
+        apply_waiting_for_a_lost_response_can_be_stopped,
+        destroy_stopped_at_any_moment_completes,
+        lost_or_damaged_state_is_rebuilt_by_names,
+        state_locked_by_another_process_is_left_alone;
 }
 
-/// Who is stopped, and how.
+/// The process that is stopped, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
-    /// Ctrl-C, heard by thumbctl.
+    /// Ctrl-C, received by thumbctl.
     Interrupt,
-    /// `kill -9` of thumbctl; Terraform goes on alone.
+    /// `kill -9` of thumbctl; Terraform continues alone.
     Kill,
-    /// Somebody interrupts Terraform behind thumbctl's back.
+    /// An interrupt sent to Terraform directly.
     InterruptTerraform,
     /// `kill -9` of Terraform.
     KillTerraform,
 }
 
-/// At what moment.
+/// The moment of the stop.
 type Moment = fn(&EventKind) -> bool;
 
 fn says(event: &EventKind, words: &str) -> bool {
@@ -58,13 +58,13 @@ const DESTROY: [(&str, Moment); 3] = [
     ("the function", |event| says(event, "aws_lambda_function.thumbnails: Destroying...")),
 ];
 
-/// The Terraform that is at work for a deployment.
+/// A deployment's running Terraform.
 fn terraform_of(arena: &Arena, name: &str) -> Pid {
-    // What it does stands behind its number.
+    // The file has the command after the process id.
     noted_terraform(arena, name, |note| note.split(' ').next())
 }
 
-/// The Terraform that applies a deployment's plan.
+/// A deployment's Terraform that runs an apply.
 fn applying_terraform_of(arena: &Arena, name: &str) -> Pid {
     noted_terraform(arena, name, |note| note.strip_suffix(" apply"))
 }
@@ -75,7 +75,7 @@ fn noted_terraform(arena: &Arena, name: &str, number: fn(&str) -> Option<&str>) 
     Pid::from_raw(pid).expect("a process")
 }
 
-/// Whether a process is over; one that nobody has asked for its end yet has no command line any more.
+/// Returns whether a process has ended; a zombie has no command line any more.
 fn is_over(pid: Pid) -> bool {
     match std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())) {
         Ok(line) => line.is_empty(),
@@ -91,7 +91,7 @@ fn stop_at(arena: &Arena, command: &str, name: &str, (what, moment): (&str, Mome
         Stop::Interrupt => {
             process.signal(Signal::INT);
             let ended = process.wait();
-            // What was ending anyway ends well.
+            // A process that was about to end succeeds.
             assert!(matches!(ended.code, Some(0 | 130)), "{what}: {ended}");
         }
         Stop::Kill => process.kill(),
@@ -100,8 +100,8 @@ fn stop_at(arena: &Arena, command: &str, name: &str, (what, moment): (&str, Mome
     }
 }
 
-/// The same, for a deployment that a shared provider serves, but for a Terraform that is to be killed: what the provider that it
-/// has launched then does, alone, is part of what is shown.
+/// The same with a shared provider, except for a killed Terraform: its own provider's remaining work
+/// is part of the test.
 fn stop_served_at(arena: &Arena, served: &Served<'_>, command: &str, name: &str, moment: (&str, Moment), stop: Stop) {
     let killed = match command {
         "deploy" if moment.0 == DEPLOY[0].0 => "plan",
@@ -113,7 +113,7 @@ fn stop_served_at(arena: &Arena, served: &Served<'_>, command: &str, name: &str,
 }
 
 fn stop_terraform(arena: &Arena, name: &str, signal: Signal, process: Running, what: &str) {
-    // It may have ended in this very moment.
+    // It may just have ended.
     let _ = kill_process(terraform_of(arena, name), signal);
     let ended = process.wait();
     assert!(matches!(ended.code, Some(0 | 1)), "{what}: {ended}");
@@ -122,14 +122,14 @@ fn stop_terraform(arena: &Arena, name: &str, signal: Signal, process: Running, w
     }
 }
 
-/// Whatever is slow enough to be hit.
+/// Delays for calls to interrupt.
 fn slow() -> Vec<serde_json::Value> {
     ["CreateProject", "CreateFunction", "DeleteFunction"]
         .map(|operation| json!({"service":"*","operation":operation,"kind":"delay","delay_ms":700}))
         .into()
 }
 
-fn an_apply_that_is_stopped_at_any_moment_is_completed_or_destroyed() {
+fn apply_stopped_at_any_moment_is_completed_or_destroyed() {
     let Some(terraform) = terraform() else { return };
     let mut arena = arena(&terraform, &slow());
     let providers = arena.share_providers(4, &terraform);
@@ -138,7 +138,7 @@ fn an_apply_that_is_stopped_at_any_moment_is_completed_or_destroyed() {
         for (how, stop) in
             [Stop::Interrupt, Stop::Kill, Stop::InterruptTerraform, Stop::KillTerraform].into_iter().enumerate()
         {
-            // One half is completed, the other destroyed: of each way three, and of each moment two.
+            // One half is completed, the other destroyed: three for each way of stopping, and two for each moment.
             cases.push((format!("stop{at}{how}"), moment, stop, (at + how) % 2 == 0));
         }
     }
@@ -153,12 +153,12 @@ fn an_apply_that_is_stopped_at_any_moment_is_completed_or_destroyed() {
     arena.close();
 }
 
-/// Rule: Terraform forgets an interrupt that comes while its provider starts, and would make everything, watched or not. So it
+/// Rule: Terraform ignores an interrupt while its provider starts, and would create everything. So it
 /// launches its provider itself here.
-fn who_stops_before_anything_is_made_has_nothing() {
+fn stop_before_the_first_resource_creates_nothing() {
     let Some(terraform) = terraform() else { return };
     let mut arena = arena(&terraform, &[]);
-    // None that is shared: what they have is a folder that is initialised once.
+    // Without a shared provider; only the initialized folder is shared.
     let _providers = arena.share_providers(0, &terraform);
     side_by_side(3, [("planning", 0, 1), ("once", 1, 1), ("twice", 1, 2)], |(name, at, times)| {
         let mut process = arena.start(&["deploy"], name, None);
@@ -172,15 +172,15 @@ fn who_stops_before_anything_is_made_has_nothing() {
         assert_eq!(ended.code, Some(130), "{what}: {ended}");
         wait_for("Terraform's end", || is_over(pid).then_some(()));
         assert_eq!(arena.left_of(name), Vec::<String>::new(), "{what}, {times}: {ended}");
-        let is_ended = ended.stdout.contains("Terraform was ended: it had not begun to make anything");
+        let is_ended = ended.stdout.contains("stopped Terraform: it had not started to change anything");
         assert!(is_ended || name != "once", "{ended}");
         arena.destroy_leaves_nothing(name);
     });
     arena.close();
 }
 
-/// A call that is never answered is Terraform's to wait for; whoever has waited enough ends it.
-fn an_apply_that_waits_for_ever_can_be_stopped() {
+/// Terraform waits for a call without a response; an interrupt ends it.
+fn apply_waiting_for_a_lost_response_can_be_stopped() {
     let Some(terraform) = terraform() else { return };
     let hang =
         json!({"service":"iam","operation":"CreateRole","about":"silent-????????-build-role","times":1,"kind":"hang"});
@@ -190,7 +190,7 @@ fn an_apply_that_waits_for_ever_can_be_stopped() {
     let is_asked = |event: &EventKind| says(event, "aws_iam_role.build: Creating...");
     let mut process = arena.start(&["deploy"], "silent", None);
     process.wait_for_event("the role", is_asked);
-    // Its answer never comes: nothing but being asked ends this.
+    // The response never comes: only an interrupt ends this.
     wait_for("all but the role", || process.stdout().contains("aws_iam_role.build: Still creating...").then_some(()));
     process.signal(Signal::INT);
     let ended = process.wait();
@@ -200,7 +200,7 @@ fn an_apply_that_waits_for_ever_can_be_stopped() {
     arena.close();
 }
 
-fn a_destroy_that_is_stopped_at_any_moment_comes_to_its_end() {
+fn destroy_stopped_at_any_moment_completes() {
     let Some(terraform) = terraform() else { return };
     let mut arena = arena(&terraform, &slow());
     let providers = arena.share_providers(4, &terraform);
@@ -215,8 +215,8 @@ fn a_destroy_that_is_stopped_at_any_moment_comes_to_its_end() {
     arena.close();
 }
 
-/// A state that was lost, or half written, is made again of what is there.
-fn a_state_that_is_lost_or_damaged_is_found_again_by_names() {
+/// A lost or damaged state is rebuilt by imports.
+fn lost_or_damaged_state_is_rebuilt_by_names() {
     let Some(terraform) = terraform() else { return };
     let mut arena = arena(&terraform, &[]);
     let providers = arena.share_providers(1, &terraform);
@@ -227,41 +227,41 @@ fn a_state_that_is_lost_or_damaged_is_found_again_by_names() {
         match damage {
             None => std::fs::remove_file(&state).expect("there is a state"),
             Some(length) => {
-                let whole = std::fs::read(&state).expect("there is a state");
-                std::fs::write(&state, &whole[..length]).expect("there is room");
+                let content = std::fs::read(&state).expect("there is a state");
+                std::fs::write(&state, &content[..length]).expect("the file is written");
             }
         }
         let again = arena.deploy_completes(name).events();
         let imported = again.iter().filter(
             |event| matches!(&event.kind, EventKind::ChangePlanned { logical_id, .. } if logical_id == "aws_iam_role.build"),
         );
-        assert_eq!(imported.count(), 1, "what was there is imported, not made");
+        assert_eq!(imported.count(), 1, "one existing resource is imported");
     }
-    // Without a state at all, what stands is found by its tags.
-    std::fs::remove_dir_all(arena.program.state_dir().join("deployments/lost/terraform")).expect("it is there");
-    // What an apply has made that was interrupted before it recorded it keeps Terraform from deleting what it belongs to.
+    // Without a state, resources are found by their tags.
+    std::fs::remove_dir_all(arena.program.state_dir().join("deployments/lost/terraform")).expect("the folder exists");
+    // Unrecorded resources of an interrupted apply keep Terraform from deleting the resources they use.
     let state = arena.program.state_dir().join("deployments/torn/terraform/terraform.tfstate");
     let mut recorded: Value = serde_json::from_slice(&std::fs::read(&state).expect("there is a state")).expect("JSON");
     let resources = recorded["resources"].as_array_mut().expect("resources");
     let before = resources.len();
     resources.retain(|resource| resource["type"] != "aws_iam_role_policy_attachment");
     assert_eq!(resources.len(), before - 2, "both attachments are forgotten");
-    std::fs::write(&state, recorded.to_string()).expect("there is room");
+    std::fs::write(&state, recorded.to_string()).expect("the file is written");
     for name in ["lost", "torn"] {
         providers.serve(name, || arena.destroy_leaves_nothing(name));
     }
     arena.close();
 }
 
-/// Another Terraform in the folder, somebody's own, has the state: it is told, and nothing is done.
-fn a_state_that_somebody_else_has_locked_is_left_alone() {
+/// Another Terraform in the folder has locked the state: the error is reported, and nothing is changed.
+fn state_locked_by_another_process_is_left_alone() {
     let Some(terraform) = terraform() else { return };
     let mut arena = arena(&terraform, &[]);
     let providers = arena.share_providers(1, &terraform);
     let _served = providers.serving("held");
     arena.deploy_completes("held");
     let folder = arena.program.state_dir().join("deployments/held/terraform");
-    // It asks whether to go on, and has the state meanwhile.
+    // It waits for confirmation with the state locked.
     let mut command =
         arena.program.around(providers.program().to_str().expect("a path"), ["apply", "-var=memory_size=640"]);
     arena.reaches_the_cloud(&mut command);
@@ -269,10 +269,10 @@ fn a_state_that_somebody_else_has_locked_is_left_alone() {
     let holder = Running::start(command);
     wait_for("its question", || holder.stdout().contains("Do you want to perform these actions?").then_some(()));
     let said = arena.run("deploy", "held").ends_with(1).stderr;
-    assert!(said.contains("Error acquiring the state lock") && said.contains("another Terraform is working"), "{said}");
+    assert!(said.contains("Error acquiring the state lock") && said.contains("another Terraform has locked"), "{said}");
     let said = arena.run("destroy", "held").ends_with(1).stderr;
     assert!(said.contains("Error acquiring the state lock"), "{said}");
-    assert!(arena.left_of("held").len() > 12, "nothing was done but to the builds");
+    assert!(arena.left_of("held").len() > 12, "only builds were deleted");
     holder.signal(Signal::INT);
     holder.wait();
     arena.destroy_leaves_nothing("held");

@@ -1,4 +1,4 @@
-//! Deploy, look, try, destroy.
+//! Deploy, inspect, test upload, destroy.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -13,8 +13,8 @@ use thumbctl_test_support::{Program, list_everything};
 use super::{program, terraform};
 
 thumbctl_test_support::foreign_tests! {
-    [Terraform] async: an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left,
-        step_by_step_the_first_half_can_stand_alone_and_the_rest_follows;
+    [Terraform] async: uploaded_image_becomes_a_thumbnail_and_destroy_leaves_nothing,
+        first_half_can_be_deployed_alone_and_the_rest_later;
 }
 
 /// The lines of one log.
@@ -30,7 +30,7 @@ fn lines(events: &[Event], of: LogSource) -> Vec<&str> {
     lines
 }
 
-/// The addresses of what was planned.
+/// The planned addresses.
 fn planned(events: &[Event]) -> Vec<&str> {
     let mut planned = Vec::new();
     for event in events {
@@ -45,14 +45,14 @@ fn begins(event: &EventKind, of: &str) -> bool {
     matches!(event, EventKind::StepStarted { step } if step.as_str() == of)
 }
 
-/// No file of a deployment's folder holds the sandbox's keys.
+/// No file of a deployment's folder has the sandbox's keys.
 fn assert_no_credentials(program: &Program, secret: &str) {
     let mut folders = vec![program.state_dir().join("deployments")];
     let mut files = 0;
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
-            // The provider is there by a link, if at all.
+            // The provider is a link, if it is there.
             if path.is_symlink() {
                 continue;
             }
@@ -69,7 +69,7 @@ fn assert_no_credentials(program: &Program, secret: &str) {
     assert!(files > 10, "there is a folder with files");
 }
 
-async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
+async fn uploaded_image_becomes_a_thumbnail_and_destroy_leaves_nothing() {
     let Some(found) = terraform() else { return };
     let mut program = program(&found);
     let sandbox = program.sandbox();
@@ -83,9 +83,9 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
 
     let deployed = program.run(["deploy", "--output", "json"]).ok().events();
     assert_succeeded(&deployed);
-    let EventKind::RunStarted(started) = &deployed[0].kind else { panic!("a run says how it begins") };
+    let EventKind::RunStarted(started) = &deployed[0].kind else { panic!("a run starts with its start event") };
     assert_eq!(started.strategy, StrategyKind::Terraform);
-    // Which Terraform and which provider took part is in the record.
+    // The versions of Terraform and provider are recorded.
     let tools: Vec<&str> = deployed
         .iter()
         .filter_map(|event| match &event.kind {
@@ -95,33 +95,33 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
         .collect();
     assert_eq!(tools, ["terraform", "registry.terraform.io/hashicorp/aws"]);
 
-    // What would be made is told before it is made, and the starts of the provider are steps of their own.
+    // Planned changes are reported before the apply, and the starts of the provider are steps of their own.
     assert_eq!(planned(&deployed).len(), 24);
     let is_planned = |event: &EventKind| matches!(event, EventKind::ChangePlanned { .. });
     assert!(first(&deployed, is_planned) < first(&deployed, |event| begins(event, "apply_start")));
     assert!(first(&deployed, |event| begins(event, "plan_start")) < first(&deployed, |event| begins(event, "plan")));
 
-    // Every resource is told of as it is in the other ways: it is made, and then it is ready, after some time.
+    // Every resource is reported as in the other strategies: creating, then ready, after some time.
     assert_made(&deployed, &ResourceKind::ARCHITECTURE);
-    // What Terraform says is a log of its own, and the build's log is told as in the other ways.
+    // Terraform's output is a log of its own, and the build's log is reported as in the other strategies.
     let said = lines(&deployed, LogSource::Terraform);
     assert!(said.iter().any(|line| line.starts_with("aws_ecr_repository.function: Creation complete")), "{said:#?}");
     let text = program.run(["logs", "terraform"]).ok().stdout;
-    assert_eq!(text.lines().count(), said.len(), "it can be read afterwards: {text}");
+    assert_eq!(text.lines().count(), said.len(), "the log is incomplete: {text}");
     let outputs = outputs(&deployed);
     for (name, kind) in [("build_project", ResourceKind::BuildProject), ("function", ResourceKind::Function)] {
         assert_eq!(outputs.get(name), Some(&started.names.of(kind)), "{outputs:?}");
     }
-    let is_script = |event: &EventKind| matches!(event, EventKind::StepProgress { message, .. } if message == "terraform_data.build: its script begins");
+    let is_script = |event: &EventKind| matches!(event, EventKind::StepProgress { message, .. } if message == "terraform_data.build: script started");
     assert!(first(&deployed, is_script) > first(&deployed, |event| begins(event, "apply_start")));
     let built = lines(&deployed, LogSource::Build);
     assert!(built.iter().any(|line| line.contains("Phase complete: POST_BUILD State: SUCCEEDED")), "{built:#?}");
     let phases = deployed.iter().filter(|event| matches!(event.kind, EventKind::BuildPhase { .. })).count();
-    assert!(phases > 8, "the build's phases are told");
+    assert!(phases > 8, "the build's phases are reported");
     assert_no_credentials(&program, &sandbox.secret_key);
 
-    // So far Terraform has initialised the folder and launched its provider itself, with what thumbctl gives it: the versions, the
-    // keys, the provider's start. From here on that makes no difference.
+    // So far Terraform has initialized the folder and launched its provider in thumbctl's environment: versions,
+    // keys, the provider's start. From here on a shared provider is used.
     let providers = SharedProviders::start(1, &found, &mut program, &sandbox.exports);
     let _served = providers.serving("thumbnails");
     let status = program.run(["status", "--output", "json"]).ok().json();
@@ -134,7 +134,7 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
     let terraform = &status["terraform"];
     assert_eq!(*terraform, serde_json::json!({ "known": 24, "missing": [], "planned": [] }));
 
-    // A second plan has nothing to do, and what is initialised is not initialised again.
+    // A second plan has no changes, and the folder is not initialized again.
     let again = program.run(["deploy", "--output", "json"]).ok().events();
     assert_eq!(planned(&again), Vec::<&str>::new());
     let finished: Vec<&str> = again
@@ -151,13 +151,13 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
     program.run(["upload", "--save", "thumbs", name]).ok();
     assert!(program.work_dir().join("thumbs").join(format!("thumb-{name}")).exists());
 
-    // Somebody deletes something by hand: the state still has it, the cloud has not.
+    // A resource is deleted outside Terraform: the state still has it, the cloud does not.
     let names = &started.names;
     let notification = aws_sdk_s3::types::NotificationConfiguration::builder().build();
     let source = names.of(ResourceKind::SourceBucket);
     let clients = sandbox.clients();
     let clear = clients.s3.put_bucket_notification_configuration().bucket(source);
-    clear.notification_configuration(notification).send().await.expect("it can be taken off");
+    clear.notification_configuration(notification).send().await.expect("the notification is removed");
     let status = program.run(["status"]).ok().stdout;
     assert!(status.contains("aws_s3_bucket_notification.source") && status.contains("missing"), "{status}");
 
@@ -170,12 +170,12 @@ async fn an_image_goes_in_a_thumbnail_comes_out_and_nothing_is_left() {
             _ => None,
         })
         .collect();
-    assert!(gone.into_iter().eq(ResourceKind::ARCHITECTURE), "all of it is told to be gone");
+    assert!(gone.into_iter().eq(ResourceKind::ARCHITECTURE), "a resource is not reported as deleted");
     assert_eq!(list_everything(&sandbox.clients(), "").await, Vec::<String>::new());
-    assert!(program.run(["destroy", "--yes"]).ok().stdout.contains("thing"), "there is nothing more to do");
+    assert!(program.run(["destroy", "--yes"]).ok().stdout.contains("thing"), "the deployment is deleted");
 }
 
-/// Answers questions of `deploy --step`, and how it ended.
+/// Answers the prompts of `deploy --step`, and returns its events.
 fn step_by_step(program: &Program, answers: &str) -> Vec<Event> {
     let mut command = program.command(["deploy", "--step", "--output", "json"]);
     let mut process =
@@ -186,7 +186,7 @@ fn step_by_step(program: &Program, answers: &str) -> Vec<Event> {
     text.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
 }
 
-async fn step_by_step_the_first_half_can_stand_alone_and_the_rest_follows() {
+async fn first_half_can_be_deployed_alone_and_the_rest_later() {
     let Some(terraform) = terraform() else { return };
     let mut program = program(&terraform);
     let sandbox = program.sandbox();
@@ -202,18 +202,18 @@ async fn step_by_step_the_first_half_can_stand_alone_and_the_rest_follows() {
     let there = list_everything(&sandbox.clients(), "thumbnails-").await;
     let has = |what: &str| there.iter().any(|thing| thing.starts_with(what));
     assert!(has("repository ") && has("project ") && !has("function "), "{there:#?}");
-    // Everything asked: the provider's start and what goes on with it is one decision.
+    // Prompts: the provider's start and its continuation are one decision.
     let starts = half.iter().filter(|event| matches!(event.kind, EventKind::StepStarted { .. })).count();
     assert_eq!(starts, 7, "init, plan and its start, apply and its start, the rest's plan and its start");
 
-    // Without a word about steps, all that is missing follows in one go; nothing of the first half is made anew.
+    // Without `--step`, the rest follows at once; nothing of the first half is recreated.
     let rest = program.run(["deploy", "--output", "json"]).ok().events();
     assert_succeeded(&rest);
     assert!(planned(&rest).iter().all(|address| address.starts_with("module.function")), "{:#?}", planned(&rest));
     let there = list_everything(&sandbox.clients(), "thumbnails-").await;
     assert_eq!(there.iter().filter(|thing| thing.starts_with("build ")).count(), 1, "it was built once");
 
-    // Step by step on what stands is not a way to lose half of it.
+    // Step by step on an existing deployment does not destroy its second half.
     let again = step_by_step(&program, "\n\n\n\n\n\n\n");
     assert_succeeded(&again);
     assert_eq!(planned(&again), Vec::<&str>::new());

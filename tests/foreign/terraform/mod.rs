@@ -1,5 +1,5 @@
-//! Whatever has to do with terraform: deployments by it, our configuration by hand, and the sandbox as somebody else's
-//! configuration sees it. Where terraform or its AWS provider is not on the machine, these tests say so and are skipped.
+//! Terraform: deployments by it, our configuration by hand, and other configurations on
+//! the sandbox. Without terraform or its AWS provider, these tests are skipped.
 
 mod by_hand;
 mod failures;
@@ -17,12 +17,12 @@ use thumbctl_test_support::arena::Arena;
 use thumbctl_test_support::foreign::ForeignTest;
 use thumbctl_test_support::tools::Terraform;
 
-/// Terraform, if it is here; says so if it is not.
+/// Terraform, if it is installed; prints a line if not.
 fn terraform() -> Option<Terraform> {
     Terraform::find().map_err(|why| println!("skipped: {why}")).ok()
 }
 
-/// Somebody who deploys by Terraform, without a network.
+/// A program that deploys by Terraform, without a network.
 fn program(terraform: &Terraform) -> Program {
     let mut program = Program::new();
     program.set("THUMBCTL_STRATEGY", "terraform");
@@ -30,7 +30,7 @@ fn program(terraform: &Terraform) -> Program {
     program
 }
 
-/// Many who do, in one sandbox.
+/// The same with many deployments in one sandbox.
 fn arena(terraform: &Terraform, faults: &[Value]) -> Arena {
     let mut arena = Arena::by(StrategyKind::Terraform, faults);
     set_up(&mut arena.program, terraform);
@@ -39,7 +39,7 @@ fn arena(terraform: &Terraform, faults: &[Value]) -> Arena {
 
 fn set_up(program: &mut Program, terraform: &Terraform) {
     program.set_all(terraform.environment());
-    // The provider loads its thousand schemas at each start; with more memory that takes less time.
+    // The provider loads its thousand schemas at each start; with more memory that is faster.
     program.set("GOGC", "400");
 }
 

@@ -1,4 +1,4 @@
-//! What is found out before anything starts.
+//! Errors before anything starts.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -6,64 +6,64 @@ use std::path::Path;
 use thumbctl_test_support::Program;
 
 thumbctl_test_support::foreign_tests! {
-    [] sync: without_terraform_nothing_starts_and_the_doctor_says_so,
-        a_terraform_that_is_too_old_is_told_before_anything_starts,
-        a_folder_without_a_provider_is_told_before_anything_starts,
-        a_provider_that_cannot_be_fetched_is_told_with_what_to_do,
-        a_crash_is_told_as_one;
+    [] sync: without_terraform_nothing_starts_and_doctor_reports_it,
+        outdated_terraform_is_reported_before_anything_starts,
+        folder_without_a_provider_is_reported_before_anything_starts,
+        provider_that_cannot_be_downloaded_has_a_hint,
+        crash_of_terraform_is_reported_as_crash;
 }
 
-/// Somebody who deploys by a Terraform that is none.
+/// A program with a script in place of Terraform.
 fn program(script: &str) -> Program {
     let mut program = Program::new();
     let terraform = program.file("bin/terraform", format!("#!/bin/sh\n{script}\n"));
-    std::fs::set_permissions(&terraform, std::fs::Permissions::from_mode(0o755)).expect("it can be made a program");
+    std::fs::set_permissions(&terraform, std::fs::Permissions::from_mode(0o755)).expect("it is made executable");
     program.set("THUMBCTL_STRATEGY", "terraform");
     program.set("THUMBCTL_TERRAFORM_PROGRAM", terraform);
     program
 }
 
-/// Neither a journal nor a folder of Terraform's is begun.
+/// Neither a journal nor a Terraform folder exists.
 #[track_caller]
-fn assert_nothing_begun(program: &Program) {
+fn assert_nothing_started(program: &Program) {
     assert!(program.journals("thumbnails").is_empty());
     assert!(!Path::new(&program.state_dir().join("deployments/thumbnails/terraform")).exists());
 }
 
-fn without_terraform_nothing_starts_and_the_doctor_says_so() {
+fn without_terraform_nothing_starts_and_doctor_reports_it() {
     let mut program = Program::new();
     program.set("THUMBCTL_STRATEGY", "terraform");
     program.set("THUMBCTL_TERRAFORM_PROGRAM", "no-such-terraform");
     for command in [&["deploy"][..], &["plan"], &["demo"]] {
         let said = program.run(command).fails_with(1);
-        assert!(said.contains("needs no-such-terraform, and there is none here") && said.contains("hint: "), "{said}");
+        assert!(said.contains("needs no-such-terraform, which was not found") && said.contains("hint: "), "{said}");
     }
-    assert_nothing_begun(&program);
+    assert_nothing_started(&program);
     let doctor = program.run(["doctor"]).ends_with(1).stdout;
-    assert!(doctor.contains("no-such-terraform") && doctor.contains("1 requirement missing"), "{doctor}");
-    // Whoever does not ask for it does not need it.
+    assert!(doctor.contains("no-such-terraform") && doctor.contains("1 thing needed and missing"), "{doctor}");
+    // Other strategies do not need it.
     let doctor = program.run(["doctor", "--strategy", "sdk"]).ok().stdout;
     assert!(doctor.contains("only the terraform strategy needs it"), "{doctor}");
 }
 
-fn a_terraform_that_is_too_old_is_told_before_anything_starts() {
+fn outdated_terraform_is_reported_before_anything_starts() {
     let program = program(r#"echo '{"terraform_version": "1.4.6"}'"#);
     let said = program.run(["deploy"]).fails_with(1);
-    assert!(said.contains("is version 1.4.6, and the terraform strategy needs 1.5 or later"), "{said}");
-    assert_nothing_begun(&program);
+    assert!(said.contains("is version 1.4.6; the terraform strategy needs 1.5 or later"), "{said}");
+    assert_nothing_started(&program);
     assert!(program.run(["doctor"]).ends_with(1).stdout.contains("1.4.6"));
 }
 
-fn a_folder_without_a_provider_is_told_before_anything_starts() {
+fn folder_without_a_provider_is_reported_before_anything_starts() {
     let mut program = program(r#"echo '{"terraform_version": "1.9.0"}'"#);
     program.set("THUMBCTL_TERRAFORM_PLUGIN_DIR", program.work_dir());
     let said = program.run(["deploy"]).fails_with(1);
-    assert!(said.contains("there is no hashicorp/aws in it") && said.contains("terraform providers mirror"), "{said}");
-    assert_nothing_begun(&program);
+    assert!(said.contains("has no hashicorp/aws") && said.contains("terraform providers mirror"), "{said}");
+    assert_nothing_started(&program);
 }
 
-/// What Terraform says when there is no network; the first step finds it out, before anything is made.
-fn a_provider_that_cannot_be_fetched_is_told_with_what_to_do() {
+/// Terraform's error without a network; the first step fails, before anything is created.
+fn provider_that_cannot_be_downloaded_has_a_hint() {
     let program = program(
         r#"case "$1" in
 version) echo '{"terraform_version": "1.9.0"}' ;;
@@ -73,7 +73,7 @@ version) echo '{"terraform_version": "1.9.0"}' ;;
 esac"#,
     );
     let said = program.run(["deploy"]).fails_with(1);
-    assert!(said.contains("Is this machine online?") || said.contains("is this machine online?"), "{said}");
+    assert!(said.contains("check the network"), "{said}");
     assert!(said.contains("terraform.plugin_dir") && said.contains("TF_CLI_CONFIG_FILE"), "{said}");
     let doctor = program.run(["doctor"]).ends_with(1).stdout;
     assert!(doctor.contains("terraform.plugin_dir"), "{doctor}");
@@ -81,7 +81,7 @@ esac"#,
     assert_eq!(standing["resources"].as_array().map(Vec::len), Some(0), "{standing}");
 }
 
-fn a_crash_is_told_as_one() {
+fn crash_of_terraform_is_reported_as_crash() {
     let program = program(
         r#"case "$1" in
 version) echo '{"terraform_version": "1.9.0"}' ;;

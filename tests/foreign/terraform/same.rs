@@ -1,4 +1,4 @@
-//! What Terraform deploys is what the SDK strategy deploys, in every property but names, the strategy's tag and AWS's own tags.
+//! Terraform creates the same resources as the SDK strategy, in all but names, the strategy's tag and AWS's own tags.
 
 use thumbctl_test_support::described::{deploy, described};
 use thumbctl_test_support::shared_provider::SharedProviders;
@@ -6,10 +6,10 @@ use thumbctl_test_support::shared_provider::SharedProviders;
 use super::{program, terraform};
 
 thumbctl_test_support::foreign_tests! {
-    [Terraform] async: terraform_makes_the_same_as_the_sdk;
+    [Terraform] async: terraform_creates_the_same_as_the_sdk;
 }
 
-async fn terraform_makes_the_same_as_the_sdk() {
+async fn terraform_creates_the_same_as_the_sdk() {
     let Some(terraform) = terraform() else { return };
     let mut program = program(&terraform);
     let sandbox = program.sandbox();
@@ -27,7 +27,7 @@ async fn terraform_makes_the_same_as_the_sdk() {
     assert!(different.is_empty(), "{different:#?}");
     assert_eq!(by_terraform.len(), by_sdk.len());
     for name in ["direct", "planned"] {
-        // What stands is taken down by the way that made it, whatever the environment says.
+        // A deployment is destroyed by its own strategy, whatever the environment sets.
         program.run(["destroy", "--yes", "--name", name]).ok();
     }
 }

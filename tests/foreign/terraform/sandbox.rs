@@ -1,4 +1,4 @@
-//! The real terraform with its real AWS provider on a configuration of somebody else's, pointed at the sandbox by
+//! The real terraform with its real AWS provider on an independent configuration, with the sandbox set by
 //! AWS_ENDPOINT_URL alone.
 
 use aws_sdk_codebuild::types::StatusType;
@@ -9,10 +9,10 @@ use thumbctl_test_support::{Clients, list_everything, until};
 use super::workspace::{REGION, Workspace};
 
 thumbctl_test_support::foreign_tests! {
-    [Terraform] async: the_architecture_goes_up_works_changes_is_adopted_and_comes_down;
+    [Terraform] async: architecture_is_created_changed_imported_and_destroyed;
 }
 
-async fn the_architecture_goes_up_works_changes_is_adopted_and_comes_down() {
+async fn architecture_is_created_changed_imported_and_destroyed() {
     let terraform = match Terraform::find() {
         Ok(terraform) => terraform,
         Err(why) => return println!("skipped: {why}"),
@@ -24,16 +24,16 @@ async fn the_architecture_goes_up_works_changes_is_adopted_and_comes_down() {
     build(&clients, &workspace.output("project")).await;
     workspace.apply("run", 1);
     workspace.assert_unchanged("run", 1);
-    assert_makes_thumbnails(&clients, &workspace).await;
+    assert_creates_thumbnails(&clients, &workspace).await;
 
-    // Another round changes what can be changed in place, and nothing is made anew but the life cycle's policy, which
+    // A second round updates in place, and replaces nothing but the lifecycle policy, which
     // the provider always replaces.
     assert_eq!(workspace.apply("run", 2), "Apply complete! Resources: 1 added, 26 changed, 1 destroyed.");
 
-    // A state that is lost is found again by the resources' ids. What only terraform itself knows (`force_destroy` and its
-    // like) it writes into its state; no resource differs from what it should be.
+    // A lost state is rebuilt by the resources' ids. Settings that only terraform has (`force_destroy` and the
+    // like) are written into its state; no resource differs from its configuration.
     workspace.forget();
-    workspace.lay_out("imports");
+    workspace.add_folder("imports");
     assert_eq!(workspace.apply("run", 2), "Apply complete! Resources: 30 imported, 0 added, 6 changed, 0 destroyed.");
     workspace.assert_unchanged("run", 2);
 
@@ -45,7 +45,7 @@ async fn the_architecture_goes_up_works_changes_is_adopted_and_comes_down() {
 
     let finished = sandbox.interrupt().ok();
     let missing: Vec<&str> = finished.stdout.lines().filter(|call| call.starts_with('5')).collect();
-    assert!(missing.is_empty(), "calls that the sandbox has no answer to: {missing:#?}");
+    assert!(missing.is_empty(), "calls that the sandbox does not support: {missing:#?}");
 }
 
 async fn build(clients: &Clients, project: &str) {
@@ -59,11 +59,11 @@ async fn build(clients: &Clients, project: &str) {
     assert_eq!(build.build_status, Some(StatusType::Succeeded), "{:#?}", build.phases);
 }
 
-async fn assert_makes_thumbnails(clients: &Clients, workspace: &Workspace) {
+async fn assert_creates_thumbnails(clients: &Clients, workspace: &Workspace) {
     let (source, destination) = (workspace.output("source_bucket"), workspace.output("destination_bucket"));
     let (name, content) = thumbctl_deploy::assets::sample_images()[0];
     let put = clients.s3.put_object().bucket(source).key(name).body(ByteStream::from_static(content));
-    put.send().await.expect("the image is taken");
+    put.send().await.expect("the upload succeeds");
     let thumbnail = format!("thumb-{name}");
     let head = || clients.s3.head_object().bucket(&destination).key(&thumbnail).send();
     until("the thumbnail", || async { head().await.ok() }).await;

@@ -1,4 +1,4 @@
-//! [`Workspace`]: a folder in which terraform works, as somebody would who has exported what the sandbox prints.
+//! [`Workspace`]: a terraform folder with the sandbox's exported variables.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +9,10 @@ use thumbctl_test_support::shared_provider::{REATTACH, SharedProviders};
 use thumbctl_test_support::tools::Terraform;
 use thumbctl_test_support::{Finished, Program, Running, Sandbox};
 
-/// Outside us-east-1, where S3 wants a location.
+/// A region outside us-east-1, where S3 requires a location.
 pub const REGION: &str = "eu-central-1";
 
-/// How long one run of terraform may take: it starts a provider of several hundred megabytes each time.
+/// The timeout of one terraform run: it starts a provider of several hundred megabytes each time.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
 pub struct Workspace {
@@ -22,7 +22,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// The fixture's architecture, initialised without a network, and the sandbox that it is for.
+    /// The fixture's architecture, initialized without a network, and its sandbox.
     pub fn new(terraform: Terraform) -> (Self, Sandbox) {
         let mut program = Program::new();
         let sandbox = program.sandbox();
@@ -31,7 +31,7 @@ impl Workspace {
             ("AWS_ACCESS_KEY_ID", &sandbox.access_key),
             ("AWS_SECRET_ACCESS_KEY", &sandbox.secret_key),
             ("AWS_REGION", REGION),
-            // terraform would ask its makers for news, and a settings file might name other mirrors.
+            // terraform would check for updates, and a settings file might name other mirrors.
             ("CHECKPOINT_DISABLE", "1"),
             ("TF_CLI_CONFIG_FILE", "/dev/null"),
             ("TF_IN_AUTOMATION", "1"),
@@ -43,17 +43,17 @@ impl Workspace {
         program.set("TF_VAR_policies", Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/policies"));
         let archive = thumbctl_deploy::assets::function_zip().expect("the function can be zipped");
         program.set("TF_VAR_source_archive", program.file("function.zip", archive));
-        // All but `init` is served by one provider, which has its environment from the same exports.
+        // All commands but `init` use one provider, which has the same exported environment.
         let providers = SharedProviders::start(1, &terraform, &mut program, &BTreeMap::new());
         let workspace = Self { terraform, program, providers };
-        workspace.lay_out("architecture");
+        workspace.add_folder("architecture");
         let plugins = format!("-plugin-dir={}", workspace.terraform.plugins.display());
         Running::start(workspace.command(&["init", &plugins])).wait_for_long(PATIENCE).ok();
         (workspace, sandbox)
     }
 
-    /// Puts a folder of the fixture beside what is there.
-    pub fn lay_out(&self, folder: &str) {
+    /// Adds a folder of the fixture.
+    pub fn add_folder(&self, folder: &str) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign/terraform").join(folder);
         for entry in std::fs::read_dir(folder).expect("the fixture") {
             let entry = entry.expect("an entry");
@@ -62,12 +62,12 @@ impl Workspace {
         }
     }
 
-    /// Loses all that terraform knows of what it has made.
+    /// Deletes terraform's state.
     pub fn forget(&self) {
         std::fs::remove_file(self.program.work_dir().join("terraform.tfstate")).expect("terraform has kept its state");
     }
 
-    /// Makes things as the architecture has them in this stage and round, and answers what terraform says in the end.
+    /// Applies the architecture of a stage and round, and returns terraform's summary line.
     #[track_caller]
     pub fn apply(&self, stage: &str, round: u32) -> String {
         let mut arguments = vec!["apply".to_owned(), "-auto-approve".to_owned()];
@@ -77,7 +77,7 @@ impl Workspace {
         said.unwrap_or_else(|| panic!("{finished}")).to_owned()
     }
 
-    /// A plan has nothing to do.
+    /// Asserts that a plan has no changes.
     #[track_caller]
     pub fn assert_unchanged(&self, stage: &str, round: u32) {
         let mut arguments = vec!["plan".to_owned(), "-detailed-exitcode".to_owned()];

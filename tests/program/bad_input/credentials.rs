@@ -2,7 +2,7 @@
 
 use thumbctl_test_support::{Program, Sandbox};
 
-const WHO: &str = "error: cannot find out who I am in ";
+const WHO: &str = "error: cannot verify the credentials for ";
 
 /// The errors of `status` at a sandbox's endpoint with these keys.
 fn status(program: &mut Program, sandbox: &Sandbox, access_key: &str, secret_key: &str) -> String {
@@ -40,7 +40,7 @@ fn unknown_key_and_wrong_secret_have_different_errors() {
     let (access_key, secret_key) = (sandbox.access_key.clone(), sandbox.secret_key.clone());
     let unknown = status(&mut program, &sandbox, "AKIAIOSFODNN7EXAMPLE", &secret_key);
     assert!(unknown.starts_with(WHO) && unknown.contains("InvalidClientTokenId"), "{unknown}");
-    assert!(unknown.contains("hint: AWS does not know these credentials"), "{unknown}");
+    assert!(unknown.contains("hint: AWS rejects these credentials"), "{unknown}");
     let wrong = status(&mut program, &sandbox, &access_key, "wrong");
     assert!(wrong.contains("SignatureDoesNotMatch") && wrong.contains("hint: "), "{wrong}");
     for reported in [unknown, wrong] {
@@ -92,12 +92,9 @@ fn unreachable_endpoint_error_is_one_sentence() {
     let url = format!("http://{}", unused.local_addr().expect("an address"));
     drop(unused);
     for command in ["deploy", "status", "destroy"] {
-        let reported = program.run([command, "--yes", "--endpoint-url", &url]).fails_with(1);
-        assert!(
-            reported.starts_with(&format!("{WHO}{url}: ")) && reported.contains("cannot reach the endpoint"),
-            "{reported}"
-        );
-        assert!(reported.contains("hint: Is the endpoint right"), "{reported}");
+        let said = program.run([command, "--yes", "--endpoint-url", &url]).fails_with(1);
+        assert!(said.starts_with(&format!("{WHO}{url}: ")) && said.contains("cannot reach the endpoint"), "{said}");
+        assert!(said.contains("hint: Check the endpoint"), "{said}");
     }
     let reported = program.run(["status", "--endpoint-url", "http://nowhere.invalid"]).fails_with(1);
     assert!(reported.contains("cannot reach the endpoint"), "{reported}");

@@ -27,8 +27,8 @@ fn invalid_images_are_rejected_before_upload() {
         ("missing.jpg", "cannot read the image missing.jpg: No such file"),
         ("empty.jpg", "the image empty.jpg is empty"),
         ("text.jpg", "text.jpg is not a JPEG, PNG, GIF or WebP image"),
-        ("folder", "folder is a directory, not an image\nhint: name the images in it: thumbctl upload folder/*"),
-        ("huge.jpg", "the image huge.jpg has 5120 MB, and the function takes 128 MB at most\nhint: "),
+        ("folder", "folder is a directory, not an image\nhint: pass its images: thumbctl upload folder/*"),
+        ("huge.jpg", "the image huge.jpg has 5120 MB, the function's limit is 128 MB\nhint: "),
         ("pipe.jpg", "pipe.jpg is not a file"),
         ("/dev/null", "/dev/null is not a file"),
     ] {
@@ -48,10 +48,10 @@ fn invalid_images_are_rejected_before_upload() {
 fn upload_needs_complete_deployment() {
     let program = Program::new();
     let good = picture(&program);
-    let reported = program.run(["upload", good]).fails_with(1);
+    let said = program.run(["upload", good]).fails_with(1);
     assert!(
-        reported.starts_with("error: there is no deployment 'thumbnails'\nhint: `thumbctl deploy` makes it"),
-        "{reported}"
+        said.starts_with("error: there is no deployment 'thumbnails'\nhint: `thumbctl deploy` creates it"),
+        "{said}"
     );
     let sandbox = program.sandbox_with_faults(
         r#"[{"service":"lambda","operation":"CreateFunction","kind":"error","status":403,"code":"AccessDeniedException","message":"no"}]"#,

@@ -40,9 +40,9 @@ async fn endless_api_response_is_read_up_to_16_mb() {
         let read = Arc::new(AtomicU64::new(0));
         let counter = read.clone();
         let clients = clients(Downloads::Buffered, move |_| answer(status, &[], endless(counter.clone())));
-        is_oversized(s3::list_buckets(&clients.s3, "", "us-east-1").await, "the answer is longer than 16 MB");
-        is_oversized(logs::log_group(&clients.logs, "g").await, "the answer is longer than 16 MB");
-        is_oversized(s3::get_object_bytes(&clients.s3, "b", "k").await, "the answer is longer than 16 MB");
+        is_oversized(s3::list_buckets(&clients.s3, "", "us-east-1").await, "the response is longer than 16 MB");
+        is_oversized(logs::log_group(&clients.logs, "g").await, "the response is longer than 16 MB");
+        is_oversized(s3::get_object_bytes(&clients.s3, "b", "k").await, "the response is longer than 16 MB");
         assert!(read.load(Ordering::Relaxed) <= 3 * BOUND);
     }
 }
@@ -52,8 +52,8 @@ async fn endless_error_of_streaming_client_is_read_up_to_16_mb() {
     let read = Arc::new(AtomicU64::new(0));
     let counter = read.clone();
     let clients = clients(Downloads::Streamed, move |_| answer(403, &[], endless(counter.clone())));
-    is_oversized(s3::get_object_bytes(&clients.s3, "b", "k").await, "the answer is longer than 16 MB");
-    is_oversized(s3::put_object_bytes(&clients.s3, "b", "k", "x", "").await, "the answer is longer than 16 MB");
+    is_oversized(s3::get_object_bytes(&clients.s3, "b", "k").await, "the response is longer than 16 MB");
+    is_oversized(s3::put_object_bytes(&clients.s3, "b", "k", "x", "").await, "the response is longer than 16 MB");
     assert!(read.load(Ordering::Relaxed) <= 2 * BOUND);
 }
 
@@ -140,7 +140,7 @@ fn program_reports_endless_response_in_one_sentence() {
         program.set("AWS_ACCESS_KEY_ID", "key");
         program.set("AWS_SECRET_ACCESS_KEY", "secret");
         let stderr = program.run(["status"]).fails_with(1);
-        assert!(stderr.contains("STS GetCallerIdentity failed: the answer is longer than 16 MB\n"), "{stderr}");
-        assert!(stderr.contains("hint: Is the endpoint right?"), "{stderr}");
+        assert!(stderr.contains("STS GetCallerIdentity failed: the response is longer than 16 MB\n"), "{stderr}");
+        assert!(stderr.contains("hint: Check the endpoint"), "{stderr}");
     }
 }

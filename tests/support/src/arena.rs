@@ -1,4 +1,4 @@
-//! One sandbox in a process of its own, many deployments in it, each under its own name, and bad luck for some of them.
+//! One sandbox in a process of its own with many deployments, each under its own name, and faults for some of them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,10 +18,10 @@ use crate::shared_provider::SharedProviders;
 use crate::tools::Terraform;
 use crate::{Clients, Finished, Program, Running, Sandbox, list_everything};
 
-/// For the listings: they are asked for from several threads, and connections belong to a runtime.
+/// For the listings: several threads call them, and connections belong to a runtime.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
-/// The kinds of resources that a strategy makes.
+/// The kinds of resources that a strategy creates.
 fn kinds_of(strategy: StrategyKind) -> &'static [ResourceKind] {
     match strategy {
         StrategyKind::Sdk | StrategyKind::Terraform => &ResourceKind::ARCHITECTURE,
@@ -29,7 +29,7 @@ fn kinds_of(strategy: StrategyKind) -> &'static [ResourceKind] {
     }
 }
 
-/// What a complete deployment leaves in the cloud: every resource of the plan but those that belong to others, the build and
+/// The number of resources of a complete deployment: all of the plan but those included in others, the build and
 /// its source.
 fn objects_of(strategy: StrategyKind) -> usize {
     use ResourceKind::{InvokePermission, Macro, Notification};
@@ -38,18 +38,18 @@ fn objects_of(strategy: StrategyKind) -> usize {
     kinds.len() - kinds.iter().filter(belongs_to_another).count() + 2
 }
 
-/// When a process is killed, as by `kill -9`.
+/// The moment at which a process is killed, as by `kill -9`.
 #[derive(Clone, Copy, Debug)]
 pub enum Death {
-    /// When it has journalled the event of this number.
+    /// After journaling the event of this number.
     AfterEvent(u64),
-    /// When it has journalled the event of this number, not counting log lines, phases, progress and retries.
+    /// The same, not counting log lines, phases, progress and retries.
     AfterMilestone(u64),
 }
 
-/// A sandbox and those who use it.
+/// A sandbox with its deployments.
 pub struct Arena {
-    // In this order: the sandbox ends before its home goes.
+    // In this order: the sandbox ends before its home is deleted.
     sandbox: Option<Sandbox>,
     clients: Clients,
     strategy: StrategyKind,
@@ -57,17 +57,17 @@ pub struct Arena {
 }
 
 impl Arena {
-    /// A sandbox in which all goes well.
+    /// A sandbox without faults.
     pub fn new() -> Self {
         Self::with_faults(&[])
     }
 
-    /// A sandbox with rules of what is to go wrong.
+    /// A sandbox with fault rules.
     pub fn with_faults(faults: &[Value]) -> Self {
         Self::by(StrategyKind::Sdk, faults)
     }
 
-    /// The same, with deployments that are made in one of the ways.
+    /// The same, for deployments by a strategy.
     pub fn by(strategy: StrategyKind, faults: &[Value]) -> Self {
         let program = Program::new();
         let rules = program.file("faults.json", serde_json::to_vec(faults).expect("rules are JSON"));
@@ -75,7 +75,7 @@ impl Arena {
         Self { clients: sandbox.clients(), sandbox: Some(sandbox), strategy, program }
     }
 
-    /// Gives another program what it needs to reach this sandbox.
+    /// Sets another program's environment for this sandbox.
     pub fn reaches_the_cloud(&self, command: &mut Command) {
         let sandbox = self.sandbox.as_ref().expect("there is one until the end");
         let (key, secret) = (&sandbox.access_key, &sandbox.secret_key);
@@ -83,7 +83,7 @@ impl Arena {
         command.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", secret);
     }
 
-    /// Starts providers that its deployments can share; those that none serves launch their own.
+    /// Starts providers for its deployments to share; deployments without one launch their own.
     pub fn share_providers(&mut self, count: usize, terraform: &Terraform) -> SharedProviders {
         let sandbox = self.sandbox.as_ref().expect("there is one until the end");
         SharedProviders::start(count, terraform, &mut self.program, &sandbox.exports)
@@ -94,7 +94,7 @@ impl Arena {
         self.start(&[command], name, None).wait()
     }
 
-    /// Starts a command on a deployment; if it is to die, it does.
+    /// Starts a command on a deployment, with a moment to kill it.
     pub fn start(&self, arguments: &[&str], name: &str, death: Option<Death>) -> Running {
         let common = ["--name", name, "--yes", "--output", "json"];
         let mut command = self.program.command(arguments.iter().chain(&common));
@@ -109,18 +109,18 @@ impl Arena {
         Running::start(command)
     }
 
-    /// Whether rules about a text strike what has it in its name: shown by a call of our own that [`probe`] refuses.
+    /// Returns whether rules about a text match its name: by a call that [`probe`] rejects.
     pub fn strikes(&self, about: &str) -> bool {
         let call = self.clients.iam.create_user().user_name(format!("{about}probe")).send();
         RUNTIME.block_on(call).is_err_and(|error| error.code() == Some("Struck"))
     }
 
-    /// Everything in the cloud that belongs to a deployment.
+    /// All resources of a deployment in the cloud.
     pub fn left_of(&self, name: &str) -> Vec<String> {
         RUNTIME.block_on(list_everything(&self.clients, &format!("{name}-")))
     }
 
-    /// Destroys a deployment, which leaves nothing.
+    /// Destroys a deployment, and asserts that nothing is left.
     #[track_caller]
     pub fn destroy_leaves_nothing(&self, name: &str) {
         self.run("destroy", name).ok();
@@ -129,11 +129,11 @@ impl Arena {
 
     #[track_caller]
     pub fn nothing_is_left_of(&self, name: &str) {
-        assert_eq!(self.left_of(name), Vec::<String>::new(), "{name} has left something");
-        assert_eq!(self.standing(name), [], "the journal of {name} knows of something that is not there");
+        assert_eq!(self.left_of(name), Vec::<String>::new(), "{name} has leftovers");
+        assert_eq!(self.standing(name), [], "the journal of {name} has deleted resources");
     }
 
-    /// Deploys, or goes on deploying: everything is there then, and once.
+    /// Deploys or resumes, and asserts that everything exists once.
     #[track_caller]
     pub fn deploy_completes(&self, name: &str) -> Finished {
         let deployed = self.run("deploy", name).ok();
@@ -141,7 +141,7 @@ impl Arena {
         deployed
     }
 
-    /// Every resource is there, and nothing is there twice.
+    /// Asserts that every resource exists, and none twice.
     #[track_caller]
     pub fn all_is_there_once(&self, name: &str) {
         let status = self.run("status", name).ok().json();
@@ -155,17 +155,17 @@ impl Arena {
             let (kind, _) = line.rsplit_once(' ').expect("a kind and a name");
             *kinds.entry(kind.to_owned()).or_default() += 1;
         }
-        // A build that did not come to its end may be followed by another.
+        // An interrupted build may be followed by another.
         let builds = kinds.get("build").copied().unwrap_or_default();
         assert_eq!(found.len() - builds, objects_of(self.strategy) - 1, "{found:#?}");
     }
 
-    /// How many builds a deployment has had.
+    /// The number of a deployment's builds.
     pub fn builds_of(&self, name: &str) -> usize {
         self.left_of(name).iter().filter(|line| line.starts_with("build ")).count()
     }
 
-    /// What may be in the cloud, as the journal has it.
+    /// The existing resources, by the journal.
     pub fn standing(&self, name: &str) -> Vec<ResourceKind> {
         let name = DeploymentName::new(name).expect("a legal name");
         let journal = JournalStore::new(&self.program.state_dir()).deployment(&name);
@@ -174,7 +174,7 @@ impl Arena {
         deployment.existing_resources().map(|resource| resource.kind).collect()
     }
 
-    /// Kills the sandbox, as `kill -9` does, and starts it again on what it has kept; what is to go wrong is forgotten.
+    /// Kills the sandbox, as `kill -9` does, and restarts it with its state, without faults.
     pub fn kill_and_restart_the_sandbox(&mut self) {
         self.sandbox.take().expect("there is one until the end").kill();
         let sandbox = Sandbox::start(self.program.command(["sandbox", "--port", "0"]));
@@ -182,7 +182,7 @@ impl Arena {
         self.sandbox = Some(sandbox);
     }
 
-    /// Ends the sandbox; the processes of its functions and builds go with it.
+    /// Ends the sandbox with the processes of its functions and builds.
     pub fn close(mut self) {
         let ended = self.sandbox.take().expect("there is one until the end").interrupt();
         ended.ok();
@@ -193,22 +193,22 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path of the test's own")
 }
 
-/// A rule about a text that refuses what no deployment calls.
+/// A rule about a text, for a call that no deployment makes.
 pub fn probe(about: &str) -> Value {
     serde_json::json!({ "service": "iam", "operation": "CreateUser", "about": about,
                         "kind": "error", "status": 400, "code": "Struck" })
 }
 
-/// Does all the work, so many pieces at a time; panics in the end if one of them did.
+/// Processes all work items, a number at a time; panics at the end if one has.
 pub fn side_by_side<T: Send>(at_a_time: usize, work: impl IntoIterator<Item = T>, act: impl Fn(T) + Sync) {
     let work: Mutex<Vec<T>> = Mutex::new(work.into_iter().collect());
-    work.lock().expect("nobody panics while taking").reverse();
+    work.lock().expect("the lock is not poisoned").reverse();
     std::thread::scope(|scope| {
         for _ in 0..at_a_time {
             scope.spawn(|| {
                 loop {
-                    // The lock is free again before the work begins.
-                    let next = work.lock().expect("nobody panics while taking").pop();
+                    // The lock is released before the work.
+                    let next = work.lock().expect("the lock is not poisoned").pop();
                     let Some(next) = next else { break };
                     act(next);
                 }

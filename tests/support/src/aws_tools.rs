@@ -1,4 +1,4 @@
-//! Other people's clients of AWS, where the machine has them.
+//! Independent AWS clients, where the machine has them.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 use crate::Sandbox;
 use crate::running::{Finished, Running};
 
-/// The AWS CLI; says that its test is skipped if it is not there.
+/// The AWS CLI; prints that its test is skipped without it.
 pub fn aws_cli() -> Option<AwsTool> {
     found(&["aws"], &["--version"], "the AWS CLI (`aws`)")
 }
 
-/// A Python that has boto3; says that its test is skipped if there is none.
+/// A Python with boto3; prints that its test is skipped without one.
 pub fn python_with_boto3() -> Option<AwsTool> {
     found(&["python3", "python"], &["-c", "import boto3"], "a Python with boto3")
 }
@@ -25,7 +25,7 @@ fn found(names: &[&'static str], proof: &[&str], what: &str) -> Option<AwsTool> 
     };
     let name = names.iter().find(works).copied();
     if name.is_none() {
-        println!("skipped: this machine has not {what}");
+        println!("skipped: this machine does not have {what}");
     }
     name.map(|name| AwsTool { name })
 }
@@ -37,7 +37,7 @@ pub struct AwsTool {
 }
 
 impl AwsTool {
-    /// Runs it in `dir` with what `thumbctl sandbox` says to export, and nothing else that AWS's clients look at.
+    /// Runs it in `dir` with the variables exported by `thumbctl sandbox`, and no other AWS settings.
     pub fn run<A: AsRef<OsStr>>(
         self,
         dir: &Path,
@@ -50,7 +50,7 @@ impl AwsTool {
         for (name, _) in std::env::vars_os().filter(|(name, _)| theirs(name)) {
             command.env_remove(name);
         }
-        // Their user's own settings are not asked either. HOME stays: some Pythons are found by it.
+        // The user's own settings are excluded, too. HOME is kept: some Pythons need it.
         command
             .envs(&sandbox.exports)
             .env("AWS_CONFIG_FILE", dir.join("no-config"))

@@ -5,7 +5,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
-/// All services that a deployment uses.
+/// All services of a deployment.
 #[derive(Clone)]
 pub struct Clients {
     pub config: SdkConfig,
@@ -38,7 +38,7 @@ impl Clients {
     }
 }
 
-/// What the SDK needs to know to call a sandbox; nothing is tried again behind a test's back.
+/// The SDK configuration for a sandbox; without retries.
 pub fn config(url: &str, region: &str, access_key: &str, secret_key: &str, token: Option<&str>) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let credentials = Credentials::new(access_key, secret_key, token.map(str::to_owned), None, "tests");

@@ -1,4 +1,4 @@
-//! A sandbox of a test's own, and what tests ask of its stacks.
+//! A sandbox of its own for a test, and queries on its stacks.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -23,13 +23,13 @@ impl Cloud {
         Self::with_faults(&[])
     }
 
-    /// A sandbox in which these go wrong.
+    /// A sandbox with fault rules.
     pub fn with_faults(faults: &[Value]) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         Self::again(dir, faults)
     }
 
-    /// A sandbox that goes on with another's state.
+    /// A sandbox that continues with another's state.
     pub fn again(dir: TempDir, faults: &[Value]) -> Self {
         let file = dir.path().join("faults.json");
         std::fs::write(&file, serde_json::to_vec(faults).expect("JSON")).expect("a file");
@@ -38,14 +38,14 @@ impl Cloud {
         Self { sandbox, clients, dir }
     }
 
-    /// The same cloud after a `kill -9`, with nothing going wrong any more.
+    /// The same cloud after a `kill -9`, without faults.
     pub fn killed(self) -> Self {
         let Self { sandbox, dir, .. } = self;
         sandbox.kill();
         Self::again(dir, &[])
     }
 
-    /// Creates a stack; anything may be said of IAM.
+    /// Creates a stack with all IAM capabilities.
     pub fn create(&self, name: &str, template: &str) -> CreateStackFluentBuilder {
         self.clients
             .cloudformation
@@ -55,14 +55,14 @@ impl Cloud {
             .capabilities(Capability::CapabilityNamedIam)
     }
 
-    /// The same, until it has come to this status.
+    /// The same, and waits for this status.
     pub async fn created(&self, name: &str, template: &str, status: &str) -> Stack {
         let answer = self.create(name, template).send().await;
         answer.unwrap_or_else(|error| panic!("{}", DisplayErrorContext(error)));
         self.comes_to(name, status).await
     }
 
-    /// Changes a stack until it has come to this status.
+    /// Updates a stack, and waits for this status.
     pub async fn updated(&self, name: &str, template: &str, status: &str) -> Stack {
         let update = self.clients.cloudformation.update_stack().stack_name(name).template_body(template);
         let answer = update.capabilities(Capability::CapabilityNamedIam).send().await;
@@ -70,20 +70,20 @@ impl Cloud {
         self.comes_to(name, status).await
     }
 
-    /// Deletes a stack until it has come to this status.
+    /// Deletes a stack, and waits for this status.
     pub async fn deleted(&self, name: &str, status: &str) -> Stack {
         let id = self.stack(name).await.expect("a stack").stack_id.expect("an id");
         self.clients.cloudformation.delete_stack().stack_name(name).send().await.expect("a deletion");
         self.comes_to(&id, status).await
     }
 
-    /// A stack as it is, if it is there.
+    /// Returns a stack, if it exists.
     pub async fn stack(&self, name: &str) -> Option<Stack> {
         let answer = self.clients.cloudformation.describe_stacks().stack_name(name).send().await;
         answer.ok()?.stacks?.into_iter().next()
     }
 
-    /// Waits until a stack has come to rest, which has to be in this status.
+    /// Waits for the end of a stack's operation, and asserts its status.
     pub async fn comes_to(&self, name: &str, status: &str) -> Stack {
         let stack = until(&format!("{name} to come to {status}"), async || {
             let stack = self.stack(name).await?;
@@ -94,7 +94,7 @@ impl Cloud {
         stack
     }
 
-    /// All events of a stack, the first one first.
+    /// All events of a stack, in order.
     pub async fn events(&self, name: &str) -> Vec<StackEvent> {
         let pages = self.clients.cloudformation.describe_stack_events().stack_name(name).into_paginator();
         let pages = pages.send().try_collect().await.expect("events");
@@ -103,7 +103,7 @@ impl Cloud {
         events
     }
 
-    /// What the events say: `NAME STATUS DETAIL: REASON`, as far as there is any of it.
+    /// The events as text: `NAME STATUS DETAIL: REASON`, as far as present.
     pub async fn story(&self, name: &str) -> Vec<String> {
         self.events(name).await.iter().map(line).collect()
     }
@@ -133,9 +133,9 @@ impl Cloud {
         self.clients.iam.get_role().role_name(name).send().await.is_ok()
     }
 
-    /// What a template is refused with when a stack is to be made of it.
+    /// The error for creating a stack of a template.
     pub async fn refusal(&self, template: &str) -> String {
-        let refused = self.create("refused", template).send().await.expect_err("it is to be refused");
+        let refused = self.create("refused", template).send().await.expect_err("an error");
         assert!(self.stack("refused").await.is_none());
         format!("{}: {}", refused.code().unwrap_or_default(), refused.message().unwrap_or_default())
     }
@@ -165,7 +165,7 @@ fn line(event: &StackEvent) -> String {
     }
 }
 
-/// Where in a story a line begins like this.
+/// The index of the first line of a story that begins like this.
 pub fn place(story: &[String], start: &str) -> usize {
     story.iter().position(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start} in {story:#?}"))
 }
@@ -174,7 +174,7 @@ pub fn parameter(key: &str, value: &str) -> Parameter {
     Parameter::builder().parameter_key(key).parameter_value(value).build()
 }
 
-/// A rule for a call that is refused `times` times.
+/// A rule for a call that is denied `times` times.
 pub fn refused(service: &str, operation: &str, about: &str, times: u32) -> Value {
     serde_json::json!({ "service": service, "operation": operation, "about": about, "times": times,
                         "kind": "error", "status": 403, "code": "AccessDenied", "message": "not allowed here" })

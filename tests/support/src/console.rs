@@ -1,4 +1,4 @@
-//! The console in a pseudo-terminal: typed to, looked at, and waited for by what stands on its screen, never by time.
+//! The console in a pseudo-terminal: driven by keys, read as text, and awaited by its screen's contents, never by time.
 
 use crate::Program;
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The longest that anything on the screen is waited for.
+/// The longest wait for the screen.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A terminal program in a terminal of its own.
@@ -22,7 +22,7 @@ pub struct Console {
     modes: [u64; 3],
 }
 
-/// What the program has drawn.
+/// The program's drawings.
 struct Seen {
     drawn: Mutex<Drawn>,
     changed: Condvar,
@@ -34,10 +34,10 @@ struct Drawn {
     closed: bool,
 }
 
-/// What a terminal is asked, and what it answers.
+/// A terminal's queries and responses.
 pub type Answers = &'static [(&'static [u8], &'static [u8])];
 
-/// A plain terminal, which only says what it is.
+/// A plain terminal, which only reports its type.
 const PLAIN: Answers = &[(b"\x1b[c", b"\x1b[?62;22c")];
 
 impl Console {
@@ -46,7 +46,7 @@ impl Console {
         Self::start_in(command, size, PLAIN)
     }
 
-    /// Starts a command in a terminal that answers these questions.
+    /// Starts a command in a terminal with these responses.
     pub fn start_in(command: &Command, size: (u16, u16), answers: Answers) -> Self {
         let pair = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
         let modes = modes(&*pair.master);
@@ -58,32 +58,32 @@ impl Console {
             changed: Condvar::new(),
         });
         let reader = pair.master.try_clone_reader().expect("a reader");
-        let (heard, typed) = (Arc::clone(&seen), Arc::clone(&writer));
-        std::thread::spawn(move || heard.read(reader, &typed, answers));
+        let (screen, typed) = (Arc::clone(&seen), Arc::clone(&writer));
+        std::thread::spawn(move || screen.read(reader, &typed, answers));
         Self { child, master: pair.master, writer, seen, modes }
     }
 
-    /// What is on the screen, as text.
+    /// The text on the screen.
     pub fn text(&self) -> String {
         self.seen.drawn().parser.screen().contents()
     }
 
-    /// Everything that was ever written to the terminal.
+    /// All bytes ever written to the terminal.
     pub fn raw(&self) -> Vec<u8> {
         self.seen.drawn().raw.clone()
     }
 
-    /// Waits until the screen is as it should be.
+    /// Waits until the screen matches.
     pub fn wait_until(&self, what: &str, is: impl Fn(&str) -> bool) -> String {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut drawn = self.seen.drawn();
         loop {
             let text = drawn.parser.screen().contents();
             if is(&text) {
                 return text;
             }
-            let left = PATIENCE.saturating_sub(begun.elapsed());
-            assert!(!drawn.closed && !left.is_zero(), "waited in vain for {what}; on the screen:\n{text}");
+            let left = PATIENCE.saturating_sub(started.elapsed());
+            assert!(!drawn.closed && !left.is_zero(), "timeout waiting for {what}; on the screen:\n{text}");
             drawn = self.seen.changed.wait_timeout(drawn, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -93,18 +93,18 @@ impl Console {
         self.wait_until(&format!("'{text}'"), |screen| screen.contains(text))
     }
 
-    /// Waits until a text is not on the screen any more.
+    /// Waits until a text has disappeared from the screen.
     pub fn wait_gone(&self, text: &str) -> String {
-        self.wait_until(&format!("'{text}' to be gone"), |screen| !screen.contains(text))
+        self.wait_until(&format!("'{text}' to disappear"), |screen| !screen.contains(text))
     }
 
-    /// Types.
+    /// Types keys.
     pub fn keys(&self, keys: &str) {
-        let mut writer = self.writer.lock().expect("nobody panics while typing");
+        let mut writer = self.writer.lock().expect("the lock is not poisoned");
         writer.write_all(keys.as_bytes()).and_then(|()| writer.flush()).expect("the terminal takes keys");
     }
 
-    /// Makes the terminal another size: columns, rows.
+    /// Resizes the terminal: columns, rows.
     pub fn resize(&self, size: (u16, u16)) {
         {
             let mut drawn = self.seen.drawn();
@@ -115,7 +115,7 @@ impl Console {
 
     /// The process.
     pub fn pid(&self) -> Pid {
-        let pid = self.child.process_id().expect("it has been started");
+        let pid = self.child.process_id().expect("it is running");
         Pid::from_raw(i32::try_from(pid).expect("a process id")).expect("a process id")
     }
 
@@ -124,24 +124,24 @@ impl Console {
         kill_process(self.pid(), signal).expect("the process is there");
     }
 
-    /// Waits until it has ended, and answers how. What it drew to its end has been read by then.
+    /// Waits for its end, and returns its status. All its output has been read by then.
     pub fn wait_end(&mut self) -> ExitStatus {
-        let begun = Instant::now();
+        let started = Instant::now();
         let status = loop {
-            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+            if let Some(status) = self.child.try_wait().expect("its status is available") {
                 break status;
             }
-            assert!(begun.elapsed() < PATIENCE, "it does not end; on the screen:\n{}", self.text());
+            assert!(started.elapsed() < PATIENCE, "it did not end; on the screen:\n{}", self.text());
             std::thread::sleep(Duration::from_millis(5));
         };
         let mut drawn = self.seen.drawn();
-        while !drawn.closed && begun.elapsed() < PATIENCE {
+        while !drawn.closed && started.elapsed() < PATIENCE {
             drawn = self.seen.changed.wait_timeout(drawn, PATIENCE).unwrap_or_else(PoisonError::into_inner).0;
         }
         status
     }
 
-    /// Whether the terminal's modes (echo, lines, signals) are as they were before the program started.
+    /// Whether the terminal's modes (echo, lines, signals) are as before the program's start.
     pub fn has_its_modes_back(&self) -> bool {
         modes(&*self.master) == self.modes
     }
@@ -155,7 +155,7 @@ impl Drop for Console {
 }
 
 impl Seen {
-    /// A test that fails while it looks must not bury its message under others.
+    /// A failed test's lock must not hide its message.
     fn drawn(&self) -> MutexGuard<'_, Drawn> {
         self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -177,8 +177,8 @@ impl Seen {
             self.changed.notify_all();
             for (question, answer) in answers {
                 if bytes.windows(question.len()).any(|window| window == *question) {
-                    let mut writer = writer.lock().expect("nobody panics while typing");
-                    // A program that has ended hears no answer.
+                    let mut writer = writer.lock().expect("the lock is not poisoned");
+                    // A program that has ended needs no response.
                     let _ = writer.write_all(answer).and_then(|()| writer.flush());
                 }
             }
@@ -186,7 +186,7 @@ impl Seen {
     }
 }
 
-/// What the terminal does with what is typed and written.
+/// The terminal's modes.
 fn modes(master: &dyn MasterPty) -> [u64; 3] {
     let modes = master.get_termios().expect("a terminal has modes");
     [modes.local_flags.bits(), modes.input_flags.bits(), modes.output_flags.bits()].map(u64::from)
@@ -227,7 +227,7 @@ pub fn open(program: &Program) -> Console {
     Console::start(&program.command([] as [&str; 0]), SIZE)
 }
 
-/// Opens the console and waits until it knows the cloud and that nothing is there.
+/// Opens the console and waits until it has connected and found nothing deployed.
 pub fn open_empty(program: &Program) -> Console {
     let console = open(program);
     console.wait_for("nothing deployed");

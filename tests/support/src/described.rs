@@ -1,4 +1,4 @@
-//! What stands, as the services answer it: to compare what different ways have deployed.
+//! Descriptions of deployed resources by the services: to compare strategies.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use thumbctl_core::resource::ResourceKind::{self, *};
 
 use crate::{Clients, Program};
 
-/// What each service says of a resource, with names left open.
+/// Each service's description of a resource, without names.
 pub type Described = BTreeMap<String, Value>;
 
-/// Deploys in one of the ways, and answers the names.
+/// Deploys by a strategy, and returns the names.
 pub fn deploy(program: &Program, name: &str, strategy: &str) -> Names {
     let command = ["deploy", "--name", name, "--strategy", strategy, "--output", "json"];
     let events = program.run(command).ok().events();
-    let EventKind::RunStarted(started) = &events[0].kind else { panic!("a run says how it begins") };
+    let EventKind::RunStarted(started) = &events[0].kind else { panic!("a run starts with its start event") };
     started.names.clone()
 }
 
-/// Everything that can be asked of an S3 bucket, an ECR repository and so on, as the services answer it. The AWS SDK's types
-/// are written down whole by `Debug`: a property that nobody thought of is compared as well.
+/// All properties of the resources, as the services return them. The AWS SDK's types
+/// are compared by their `Debug` output, which includes every property.
 pub async fn described(clients: &Clients, names: &Names) -> Described {
     let mut all = Described::new();
     let mut put = |kind: ResourceKind, what: &str, answer: String| {
@@ -83,7 +83,7 @@ pub async fn described(clients: &Clients, names: &Names) -> Described {
     put(BuildProject, "tags", tags(format!("{:?}", project.tags())));
     project.tags = None;
     (project.created, project.last_modified) = (None, None);
-    // What is not said, and what is said as CodeBuild takes it where nothing is said, are the same to it.
+    // For CodeBuild, a missing value and the default are the same.
     if let Some(artifacts) = &mut project.artifacts {
         artifacts.override_artifact_name = artifacts.override_artifact_name.filter(|overrides| *overrides);
     }
@@ -118,7 +118,7 @@ pub async fn described(clients: &Clients, names: &Names) -> Described {
     let policy = clients.lambda.get_policy().function_name(names.of(Function)).send().await.expect("a policy");
     let mut policy: Value = serde_json::from_str(policy.policy().expect("a policy")).expect("it is JSON");
     for statement in policy["Statement"].as_array_mut().expect("statements") {
-        // Its id is the name of a permission: CloudFormation makes its own.
+        // Its id is the permission's name: CloudFormation generates its own.
         statement["Sid"] = json!("");
     }
     put(InvokePermission, "policy", policy.to_string());
@@ -135,7 +135,7 @@ pub async fn described(clients: &Clients, names: &Names) -> Described {
     all
 }
 
-/// What an answer is, or which error.
+/// A response or its error.
 fn outcome<T: std::fmt::Debug, E: aws_smithy_types::error::metadata::ProvideErrorMetadata>(
     answer: Result<T, aws_sdk_s3::error::SdkError<E>>,
 ) -> String {
@@ -145,7 +145,7 @@ fn outcome<T: std::fmt::Debug, E: aws_smithy_types::error::metadata::ProvideErro
     }
 }
 
-/// Tags as their `Debug` has them, but for the two that may differ.
+/// Tags by their `Debug` output, without the two that may differ.
 fn tags(debug: String) -> String {
     let inside = debug.trim_start_matches('[').trim_end_matches(']');
     let mut tags: Vec<&str> = inside.split("}, ").map(|tag| tag.trim_end_matches([' ', '}'])).collect();
@@ -160,7 +160,7 @@ fn document(encoded: &str) -> String {
     sorted(serde_json::from_str(&text).expect("it is JSON")).to_string()
 }
 
-/// The same JSON with its fields in the alphabet's order: in which they stand means nothing.
+/// The same JSON with sorted fields: their order has no meaning.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -189,7 +189,7 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8(bytes).expect("text")
 }
 
-/// Without names and the ids of requests.
+/// Without names and request ids.
 fn neutral(answer: &str, names: &Names) -> String {
     let answer = answer.replace(&names.stem(), "STEM").replace(names.deployment().as_str(), "NAME");
     let (mut text, mut rest) = (String::new(), answer.as_str());
@@ -197,6 +197,6 @@ fn neutral(answer: &str, names: &Names) -> String {
         text.push_str(before);
         rest = after.split_once('"').map_or("", |(_, after)| after);
     }
-    // To S3, no word and `false` are the same.
+    // For S3, a missing value and `false` are the same.
     (text + rest).replace("bucket_key_enabled: Some(false)", "bucket_key_enabled: None")
 }

@@ -1,6 +1,6 @@
-//! Tests that need programs of other people: reported as ignored, with the reason, where one is missing.
+//! Tests that need external programs: reported as ignored, with the reason, where one is missing.
 //!
-//! Rust's own test harness decides while it compiles what is ignored, so these tests run in one that can look first.
+//! Rust's own test harness decides at compile time which tests are ignored, so these tests run in one that checks first.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::tools::{Terraform, on_path};
 /// Set to `1`, a missing tool fails the tests that need it.
 pub const REQUIRE_TOOLS: &str = "THUMBCTL_REQUIRE_TOOLS";
 
-/// What a test needs of the machine.
+/// A test's requirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tool {
     /// The AWS CLI.
@@ -25,9 +25,9 @@ pub enum Tool {
     Boto3,
     /// moto's server.
     Moto,
-    /// Python, by which the sandbox runs functions and macros.
+    /// Python, with which the sandbox runs functions and macros.
     Python3,
-    /// Leave to mount a small disk.
+    /// Permission to mount a small disk.
     SmallDisk,
     /// Terraform with its AWS provider.
     Terraform,
@@ -40,14 +40,14 @@ impl fmt::Display for Tool {
             Self::Boto3 => "a Python with boto3",
             Self::Moto => "moto_server",
             Self::Python3 => "python3",
-            Self::SmallDisk => "leave to mount a small disk",
+            Self::SmallDisk => "permission to mount a small disk",
             Self::Terraform => "terraform with its AWS provider",
         })
     }
 }
 
 impl Tool {
-    /// Whether this machine has it; looked up once.
+    /// Returns whether this machine has it; checked once.
     pub fn is_here(self) -> bool {
         static AWS_CLI: LazyLock<bool> = LazyLock::new(|| works("aws", &["--version"]));
         static BOTO3: LazyLock<bool> = LazyLock::new(|| works("python3", &["-c", "import boto3"]));
@@ -73,14 +73,14 @@ fn works(program: &str, arguments: &[&str]) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// Whether a file system can be mounted, shown by mounting one.
+/// Returns whether a file system can be mounted, by mounting one.
 fn can_mount() -> bool {
     let Ok(dir) = tempfile::tempdir() else { return false };
     let path = dir.path().to_str().expect("a temporary directory has a plain name");
     works("mount", &["-t", "tmpfs", "-o", "size=1m", "tmpfs", path]) && works("umount", &[path])
 }
 
-/// A test and what it needs.
+/// A test and its requirements.
 pub struct ForeignTest {
     name: String,
     needs: &'static [Tool],
@@ -108,10 +108,10 @@ pub fn block_on(test: impl Future<Output = ()>) {
     runtime.expect("a runtime can be started").block_on(test);
 }
 
-/// Runs the tests that the command line asks for, and says in the end what was skipped and why.
+/// Runs the tests selected by the command line, and prints at the end what was skipped and why.
 pub fn run(tests: Vec<ForeignTest>) -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // Programs of other people mostly wait, for each other and by the clock.
+    // External programs mostly wait.
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     arguments.test_threads.get_or_insert(2 * processors);
     let required = std::env::var_os(REQUIRE_TOOLS).is_some_and(|value| value == "1");
@@ -130,7 +130,7 @@ pub fn run(tests: Vec<ForeignTest>) -> ExitCode {
             if !required && is_asked_for(&arguments, &test.name) {
                 missing.iter().for_each(|tool| *skipped.entry(*tool).or_default() += 1);
             }
-            let reason = format!("it needs {list}, which this machine has not");
+            let reason = format!("it needs {list}, which this machine does not have");
             Trial::test(test.name, move || Err(reason.into()))
                 .with_kind(format!("needs {list}"))
                 .with_ignored_flag(!required)
@@ -141,20 +141,20 @@ pub fn run(tests: Vec<ForeignTest>) -> ExitCode {
     if !arguments.list {
         for (tool, count) in skipped {
             let tests = if count == 1 { "1 test was".to_owned() } else { format!("{count} tests were") };
-            println!("{tests} ignored: this machine has not {tool}");
+            println!("{tests} ignored: this machine does not have {tool}");
         }
     }
     conclusion.exit_code()
 }
 
-/// Whether the command line's filters leave a test in.
+/// Returns whether the command line's filters select a test.
 fn is_asked_for(arguments: &Arguments, name: &str) -> bool {
     let fits = |filter: &str| if arguments.exact { name == filter } else { name.contains(filter) };
     arguments.filter.as_deref().is_none_or(fits) && !arguments.skip.iter().any(|skip| fits(skip))
 }
 
-/// Lists a module's tests, in groups: what they need, and whether they are functions (`sync`) or futures (`async`).
-/// One that is not listed is dead code, which the lints refuse.
+/// Lists a module's tests, in groups: their requirements, and whether they are functions (`sync`) or futures (`async`).
+/// An unlisted test is dead code, which the lints reject.
 #[macro_export]
 macro_rules! foreign_tests {
     ($($needs:tt $kind:tt : $($test:ident),+ ;)+) => {

@@ -18,7 +18,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// One that forgets everything.
+    /// An ephemeral sandbox.
     pub async fn ephemeral() -> Self {
         Self::start(DataDir::Ephemeral, Vec::new()).await
     }
@@ -36,7 +36,7 @@ impl Sandbox {
         .await
     }
 
-    /// One that holds users to their policies.
+    /// A sandbox that enforces policies.
     pub async fn strict() -> Self {
         let behaviour = Behaviour { enforce_iam: true, ..Behaviour::default() };
         Self::behaving(DataDir::Ephemeral, Vec::new(), behaviour).await
@@ -94,7 +94,7 @@ pub fn s3(endpoint: &Endpoint, region: &str) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(config)
 }
 
-/// AWS's code of an error.
+/// The AWS error code.
 pub fn code<T, E>(result: Result<T, aws_sdk_s3::error::SdkError<E>>) -> String
 where
     E: ProvideErrorMetadata,

@@ -1,5 +1,5 @@
-//! What drives the real program: each test has a home, a state directory and an environment of its own, and leaves
-//! neither files nor processes behind.
+//! Drives the real program: each test has its own home, state directory and environment, and leaves
+//! neither files nor processes.
 
 pub mod arena;
 pub mod aws_tools;
@@ -31,24 +31,24 @@ pub use program::Program;
 pub use running::{Finished, Running};
 pub use sandbox::{Joined, Sandbox};
 
-/// The program under test, which cargo has built beside the tests.
+/// The program under test, built by cargo beside the tests.
 ///
 /// # Panics
-/// When it is not there.
+/// When it does not exist.
 pub fn thumbctl() -> &'static str {
     static PROGRAM: LazyLock<String> = LazyLock::new(|| {
         let tests = std::env::current_exe().expect("a running test has a program");
         // target/PROFILE/deps/TEST
         let folder = tests.parent().and_then(Path::parent).expect("cargo's folders");
         let program = folder.join("thumbctl");
-        assert!(program.is_file(), "{} is not there: `cargo test` builds it", program.display());
+        assert!(program.is_file(), "{} does not exist: `cargo test` builds it", program.display());
         program.into_os_string().into_string().expect("a path of plain characters")
     });
     &PROGRAM
 }
 
-/// The function as a program of its own, if cargo has built it (`cargo test` does; with `--test` it does not): builds that
-/// hand it over in place of thumbctl take a fraction of the time.
+/// The function as a program of its own, if cargo has built it (`cargo test` does; with `--test` it does not): with it, builds
+/// take a fraction of the time.
 pub(crate) fn function_program() -> Option<PathBuf> {
     let program = Path::new(thumbctl()).with_file_name("examples").join("thumbnail_function");
     program.is_file().then_some(program)
@@ -59,10 +59,10 @@ pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// The longest that anything is waited for.
+/// The longest wait for anything.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Asks, at growing intervals, until there is an answer.
+/// Polls, at growing intervals, until there is a result.
 pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     let mut delay = Duration::from_millis(2);
@@ -76,7 +76,7 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// The same for what has to be asked over the network.
+/// The same for async polls.
 pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let begun = Instant::now();
     let mut delay = Duration::from_millis(5);

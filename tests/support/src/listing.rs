@@ -1,10 +1,10 @@
-//! What is in a sandbox.
+//! Lists the contents of a sandbox.
 
 use aws_sdk_iam::types::PolicyScopeType;
 
 use crate::clients::Clients;
 
-/// Everything whose name begins with `prefix`, as `kind name`: buckets with their objects, versions and unfinished
+/// All resources with a name prefix, as `kind name`: buckets with their objects, versions and incomplete
 /// uploads, repositories with their images, roles, policies, projects with their builds, functions, log groups, stacks. The
 /// empty prefix finds all.
 pub async fn list_everything(clients: &Clients, prefix: &str) -> Vec<String> {
@@ -30,7 +30,7 @@ async fn buckets(clients: &Clients, prefix: &str) -> Vec<String> {
         found.extend(keys.map(|key| format!("object {bucket}/{key}")));
         let uploads = clients.s3.list_multipart_uploads().bucket(bucket).send().await;
         let keys = uploads.iter().flat_map(|page| page.uploads()).filter_map(|upload| upload.key());
-        found.extend(keys.map(|key| format!("unfinished upload {bucket}/{key}")));
+        found.extend(keys.map(|key| format!("incomplete upload {bucket}/{key}")));
     }
     found
 }

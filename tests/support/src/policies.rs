@@ -1,4 +1,4 @@
-//! Users and their policies, in a sandbox that holds users to them.
+//! Users and their policies, in a sandbox that enforces them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ pub fn actions(policy: &Value) -> BTreeSet<String> {
     policy["Statement"].as_array().expect("statements").iter().flat_map(actions_of).collect()
 }
 
-/// A policy, with no other actions than these.
+/// Restricts a policy to these actions.
 pub fn only(policy: &Value, granted: &BTreeSet<String>) -> Value {
     let mut policy = policy.clone();
     let statements = policy["Statement"].as_array_mut().expect("statements");
@@ -36,14 +36,14 @@ pub fn only(policy: &Value, granted: &BTreeSet<String>) -> Value {
     policy
 }
 
-/// The actions that a refusal names: AWS's words, or where it has none (HEAD), thumbctl's hint.
+/// The actions in a denial: AWS's message, or without one (HEAD), thumbctl's hint.
 pub fn refused(text: &str) -> BTreeSet<String> {
-    let told = text.split("is not authorized to perform: ").skip(1).filter_map(|rest| rest.split_whitespace().next());
+    let denied = text.split("is not authorized to perform: ").skip(1).filter_map(|rest| rest.split_whitespace().next());
     let hints = text.lines().filter_map(|line| line.strip_prefix("hint: ")?.split_once(" is missing."));
-    told.chain(hints.map(|(action, _)| action)).map(str::to_owned).collect()
+    denied.chain(hints.map(|(action, _)| action)).map(str::to_owned).collect()
 }
 
-/// What a policy has although nothing here shows the need: action by action, with the reason.
+/// The policy's actions without a test that needs them, with the reasons.
 pub fn unexercised(document: Document) -> BTreeMap<String, Value> {
     let file = crate::repository("assets/policies/unexercised.json");
     let all: Value = serde_json::from_str(&std::fs::read_to_string(file).expect("the list")).expect("JSON");
@@ -51,7 +51,7 @@ pub fn unexercised(document: Document) -> BTreeMap<String, Value> {
     listed.iter().map(|(action, reason)| (action.clone(), reason.clone())).collect()
 }
 
-/// Every action is either needed, as was just seen, or listed with its reason; and none is both.
+/// Asserts that every action is either needed in the test, or listed with its reason; and none is both.
 #[track_caller]
 pub fn assert_accounted_for(document: Document, policy: &Value, needed: &BTreeSet<String>) {
     let listed: BTreeSet<String> = unexercised(document).into_keys().collect();
@@ -67,7 +67,7 @@ pub fn assert_accounted_for(document: Document, policy: &Value, needed: &BTreeSe
     );
 }
 
-/// The policy for thumbctl's own user, as the README has it.
+/// The policy for thumbctl's own user, from the README.
 pub fn user_policy(prefix: &str) -> Value {
     let text = Document::UserPolicy.text().replace("${Prefix}", prefix);
     serde_json::from_str(&text).expect("JSON")
@@ -80,7 +80,7 @@ pub async fn user(admin: &Clients, name: &str) -> (String, String) {
     (key.access_key_id, key.secret_access_key)
 }
 
-/// Attaches a policy to a user, and answers its ARN.
+/// Attaches a policy to a user, and returns its ARN.
 pub async fn attach(admin: &Clients, user: &str, name: &str, policy: &Value) -> String {
     let made = admin.iam.create_policy().policy_name(name).policy_document(policy.to_string()).send().await;
     let arn = made.expect("a policy").policy.expect("a policy").arn.expect("an ARN");
@@ -88,8 +88,8 @@ pub async fn attach(admin: &Clients, user: &str, name: &str, policy: &Value) -> 
     arn
 }
 
-/// A sandbox that holds users to their policies, in a process of its own and with a directory of its own, and a program
-/// that takes it for any endpoint.
+/// A sandbox that enforces policies, in a process and a directory of its own, and a program
+/// that uses it as an endpoint.
 pub fn strict(program: &Program, arguments: &[&str]) -> Sandbox {
     let dir = program.home().join("cloud");
     let dir = dir.to_str().expect("a path");
@@ -98,7 +98,7 @@ pub fn strict(program: &Program, arguments: &[&str]) -> Sandbox {
     )
 }
 
-/// Lets a program's commands go to a sandbox, with these keys.
+/// Points a program's commands to a sandbox, with these keys.
 pub fn sign_as(program: &mut Program, sandbox: &Sandbox, (access_key, secret_key): &(String, String)) {
     program.set("AWS_ENDPOINT_URL", &sandbox.url);
     program.set("AWS_REGION", &sandbox.region);

@@ -1,4 +1,4 @@
-//! [`Program`]: thumbctl with a home of its own.
+//! [`Program`]: thumbctl with its own home directory.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -14,10 +14,10 @@ use thumbctl_sandbox_protocol::{SandboxOptions, join_or_start};
 use crate::running::{Finished, Running};
 use crate::sandbox::{Joined, Sandbox};
 
-/// How long what was started may take to end after the test.
+/// How long started processes may take to end after the test.
 const FAREWELL: Duration = Duration::from_secs(10);
 
-/// thumbctl, as somebody would call it who has just come to this machine.
+/// thumbctl, as on a new machine.
 pub struct Program {
     home: TempDir,
     environment: Vec<(OsString, OsString)>,
@@ -33,14 +33,14 @@ impl Program {
         Self { home, environment: function.into_iter().collect() }
     }
 
-    /// The same, whose builds hand over thumbctl itself as the function, as they do for everybody else.
+    /// The same with thumbctl itself as the built function, as outside tests.
     pub fn with_its_own_function() -> Self {
         let mut program = Self::new();
         program.environment.clear();
         program
     }
 
-    /// Where all of this program's files are.
+    /// The directory of this program's files.
     pub fn home(&self) -> &Path {
         self.home.path()
     }
@@ -49,17 +49,17 @@ impl Program {
         self.home().join("state")
     }
 
-    /// Where the sandbox that commands join has its state.
+    /// The state directory of the sandbox that commands join.
     pub fn sandbox_dir(&self) -> PathBuf {
         self.state_dir().join("sandbox")
     }
 
-    /// Where commands are run.
+    /// The working directory of commands.
     pub fn work_dir(&self) -> PathBuf {
         self.home().join("work")
     }
 
-    /// Writes a file below the work directory and answers its path.
+    /// Writes a file below the working directory and returns its path.
     pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.work_dir().join(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a directory");
@@ -113,12 +113,12 @@ impl Program {
         Running::start(self.command(arguments))
     }
 
-    /// Starts a sandbox as a process of its own; commands join it, and it ends when the test says so.
+    /// Starts a sandbox as a process of its own; commands join it, and it ends when the test stops it.
     pub fn sandbox(&self) -> Sandbox {
         Sandbox::start(self.command(["sandbox", "--port", "0"]))
     }
 
-    /// The same, with rules of what is to go wrong.
+    /// The same, with fault rules.
     pub fn sandbox_with_faults(&self, faults: &str) -> Sandbox {
         let file = self.home().join("faults.json");
         std::fs::write(&file, faults).expect("a file");
@@ -131,12 +131,12 @@ impl Program {
         ]))
     }
 
-    /// Joins the sandbox as a command would; it is started if it is not running, and ends when the last has left.
+    /// Joins the sandbox as a command would; it is started if it is not running, and ends with its last user.
     pub async fn join(&self) -> Joined {
         self.join_with([]).await
     }
 
-    /// The same, with arguments for the sandbox if it has to be started.
+    /// The same, with arguments for starting the sandbox.
     pub async fn join_with<const N: usize>(&self, arguments: [OsString; N]) -> Joined {
         let options = SandboxOptions {
             data_dir: self.sandbox_dir(),
@@ -146,7 +146,7 @@ impl Program {
         Joined::new(join_or_start(options).await.expect("a sandbox"))
     }
 
-    /// The journals' files of a deployment, oldest first.
+    /// The journal files of a deployment, oldest first.
     pub fn journals(&self, deployment: &str) -> Vec<PathBuf> {
         let dir = self.state_dir().join("deployments").join(deployment).join("runs");
         let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
@@ -155,7 +155,7 @@ impl Program {
         files
     }
 
-    /// All events that are journalled of a deployment.
+    /// All journaled events of a deployment.
     pub fn journalled(&self, deployment: &str) -> Vec<Event> {
         let texts = self.journals(deployment).into_iter().map(|file| std::fs::read_to_string(file).expect("a journal"));
         texts
@@ -163,19 +163,19 @@ impl Program {
             .collect()
     }
 
-    /// Whether a sandbox serves the state directory.
+    /// Returns whether a sandbox serves the state directory.
     pub fn has_sandbox(&self) -> bool {
         File::open(self.sandbox_dir().join("server.lock")).is_ok_and(|file| file.try_lock().is_err())
     }
 
-    /// The process of the sandbox that serves, or served, the state directory.
+    /// The process id of the state directory's sandbox, running or ended.
     pub fn sandbox_pid(&self) -> Option<Pid> {
         let endpoint = std::fs::read(self.sandbox_dir().join("endpoint.json")).ok()?;
         let endpoint: serde_json::Value = serde_json::from_slice(&endpoint).ok()?;
         Pid::from_raw(endpoint["pid"].as_i64()?.try_into().ok()?)
     }
 
-    /// Processes whose program lies in this home, or whose command line names it: functions, builds, sandboxes.
+    /// Processes whose program is in this home, or whose command line names it: functions, builds, sandboxes.
     pub fn processes(&self) -> Vec<Pid> {
         let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
         let home = self.home().as_os_str().as_encoded_bytes();
@@ -194,7 +194,7 @@ impl Program {
             .collect()
     }
 
-    /// Waits until everything that was started has ended, and says what has not.
+    /// Waits until all started processes have ended, and returns an error that names the others.
     fn farewell(&self) -> Result<(), String> {
         let deadline = Instant::now() + FAREWELL;
         let mut delay = Duration::from_millis(2);
@@ -204,7 +204,7 @@ impl Program {
                 for pid in left.iter().copied().chain(self.sandbox_pid().filter(|_| self.has_sandbox())) {
                     let _ = kill_process(pid, Signal::KILL);
                 }
-                return Err(format!("processes stayed behind: {left:?}"));
+                return Err(format!("processes are still running: {left:?}"));
             }
             std::thread::sleep(delay);
             delay = (delay * 2).min(Duration::from_millis(50));

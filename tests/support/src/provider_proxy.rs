@@ -1,9 +1,9 @@
-//! A gRPC proxy between terraform and its AWS provider that spares both what costs more CPU time than all the rest of a plan.
+//! A gRPC proxy between terraform and its AWS provider that saves most of the CPU time of a plan.
 //!
-//! Each terraform command asks the provider for the schemas of some 1,500 resources: the proxy hands on those which our
+//! Each terraform command requests the schemas of some 1,500 resources: the proxy passes on only those that our
 //! configurations use. And each has the provider validate its configuration, upon which the provider validates all its schemas:
-//! the proxy has that done until it went well once. Everything else passes unchanged. A configuration that uses a type which none
-//! of ours has is refused by terraform itself.
+//! the proxy does that once. Everything else passes unchanged. A configuration with a type that none
+//! of ours has is rejected by terraform itself.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -21,22 +21,22 @@ use tokio::sync::OnceCell;
 
 use crate::repository;
 
-/// The fields of a schema's answer that map types to schemas: resources, data sources, ephemeral resources. They have the same
+/// The fields of a schema response that map types to schemas: resources, data sources, ephemeral resources. They have the same
 /// numbers in both versions of terraform's protocol.
 const MAPS_OF_TYPES: [u64; 3] = [2, 3, 8];
 
-/// The field of a validation's answer that says what is wrong.
+/// The diagnostics field of a validation response.
 const DIAGNOSTICS: u64 = 2;
 
-/// What precedes a message in gRPC: whether it is compressed, and its length.
+/// The gRPC message prefix: a compression flag, and the length.
 const PREFIX: usize = 5;
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
-/// The schemas of the types that our configurations name: all providers of a test are the same program.
+/// The schemas of the types in our configurations: all providers of a test are the same program.
 static SCHEMA: OnceCell<Bytes> = OnceCell::const_new();
 
-/// Whether some provider has found its schemas and a configuration valid.
+/// Whether a provider has validated its schemas and a configuration.
 static IS_VALID: AtomicBool = AtomicBool::new(false);
 
 /// The proxy of one provider.
@@ -46,7 +46,7 @@ pub struct ProviderProxy {
 }
 
 impl ProviderProxy {
-    /// A proxy for the provider that listens at this socket, with schemas for the types that our configurations name.
+    /// A proxy for the provider at this socket, with schemas for the types in our configurations.
     pub fn new(provider: PathBuf) -> Self {
         Self { provider }
     }
@@ -55,12 +55,12 @@ impl ProviderProxy {
     pub async fn serve(self, listener: UnixListener) {
         while let Ok((stream, _)) = listener.accept().await {
             let proxy = self.clone();
-            // A terraform that is killed breaks its connection: that is its own business.
+            // A killed terraform breaks its connection, which is no error here.
             tokio::spawn(async move { proxy.serve_connection(stream).await });
         }
     }
 
-    /// One connection to the provider for each of terraform's: a call ends for the provider when it ends for terraform.
+    /// One connection to the provider for each of terraform's: so both calls end together.
     async fn serve_connection(self, stream: UnixStream) -> Result<(), hyper::Error> {
         let provider = UnixStream::connect(&self.provider).await.expect("the provider listens");
         let (sender, connection) =
@@ -80,7 +80,7 @@ impl ProviderProxy {
         match request.uri().path().rsplit('/').next().unwrap_or_default() {
             "GetSchema" | "GetProviderSchema" => {}
             "PrepareProviderConfig" if IS_VALID.load(Ordering::Relaxed) => {
-                // The answer is the configuration, in the field in which it was sent.
+                // The response is the configuration, in the same field.
                 return Ok(answer_with(request.into_body().collect().await?.to_bytes()));
             }
             "PrepareProviderConfig" => {
@@ -99,7 +99,7 @@ impl ProviderProxy {
     }
 }
 
-/// A call's answer that went well.
+/// The response of a successful call.
 fn answer_with(message: Bytes) -> Response<Body> {
     let trailers = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))]);
     let body = Full::new(message).with_trailers(std::future::ready(Some(Ok(trailers))));
@@ -108,7 +108,7 @@ fn answer_with(message: Bytes) -> Response<Body> {
     response
 }
 
-/// The types of the provider's that are named in any configuration here.
+/// The provider's types in all configurations of this repository.
 fn types_in_configurations() -> BTreeSet<String> {
     let (mut types, mut folders) =
         (BTreeSet::new(), ["assets/terraform", "tests/foreign/terraform"].map(repository).to_vec());
@@ -126,7 +126,7 @@ fn types_in_configurations() -> BTreeSet<String> {
     types
 }
 
-/// A schema's answer without the schemas of other types.
+/// A schema response without the schemas of other types.
 fn only_types(answer: &[u8], types: &BTreeSet<String>) -> Bytes {
     let mut kept = vec![0; PREFIX];
     for field in fields_of(answer) {
@@ -143,12 +143,12 @@ fn only_types(answer: &[u8], types: &BTreeSet<String>) -> Bytes {
     kept.into()
 }
 
-/// The fields of a message behind its prefix.
+/// The fields of a message after its prefix.
 fn fields_of(answer: &[u8]) -> Fields<'_> {
     Fields(answer.get(PREFIX..).expect("an answer with a message"))
 }
 
-/// The fields of a protobuf message, all of which have a length: maps and messages.
+/// The fields of a protobuf message with lengths: maps and messages.
 struct Fields<'a>(&'a [u8]);
 
 struct Field<'a> {

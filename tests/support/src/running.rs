@@ -1,4 +1,4 @@
-//! [`Running`]: a command under way, and [`Finished`]: what came of it.
+//! [`Running`]: a running command, and [`Finished`]: its result.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -14,7 +14,7 @@ use crate::{PATIENCE, wait_for};
 
 type Text = Arc<Mutex<String>>;
 
-/// A command under way; it is killed if the test forgets it.
+/// A running command; it is killed when dropped.
 pub struct Running {
     process: Child,
     stdout: Text,
@@ -22,7 +22,7 @@ pub struct Running {
     readers: Vec<JoinHandle<()>>,
 }
 
-/// A command that has ended.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Finished {
     /// The exit code; none if a signal ended it.
@@ -40,24 +40,24 @@ impl Running {
         Self { process, stdout, stderr, readers: vec![out, err] }
     }
 
-    /// What it has said on standard output so far.
+    /// Its standard output so far.
     pub fn stdout(&self) -> String {
         self.stdout.lock().expect("no reader panics").clone()
     }
 
-    /// What it has said on standard error so far.
+    /// Its standard error so far.
     pub fn stderr(&self) -> String {
         self.stderr.lock().expect("no reader panics").clone()
     }
 
-    /// The events that it has told so far; for commands with `--output json`.
+    /// Its events so far; for commands with `--output json`.
     pub fn events(&self) -> Vec<Event> {
         events(&self.stdout())
     }
 
-    /// Waits until it tells such an event.
+    /// Waits for a matching event.
     pub fn wait_for_event(&mut self, what: &str, is: impl Fn(&EventKind) -> bool) -> Event {
-        // Each line is parsed once: there are thousands, and this asks often.
+        // Each line is parsed once: there are thousands, and this polls often.
         let mut read = 0;
         wait_for(what, || {
             let new = self.stdout.lock().expect("no reader panics")[read..].to_owned();
@@ -83,7 +83,7 @@ impl Running {
         kill_process(Pid::from_child(&self.process), signal).expect("it can be signalled");
     }
 
-    /// `kill -9`, and its end.
+    /// Sends `kill -9`, and waits for its end.
     pub fn kill(mut self) {
         self.process.kill().expect("it can be killed");
         self.process.wait().expect("it ends");
@@ -94,7 +94,7 @@ impl Running {
         self.wait_for_long(PATIENCE)
     }
 
-    /// The same for a program that may take longer than ours.
+    /// The same with a longer timeout.
     pub fn wait_for_long(mut self, patience: Duration) -> Finished {
         let deadline = Instant::now() + patience;
         let mut delay = Duration::from_millis(1);
@@ -120,7 +120,7 @@ impl Drop for Running {
     }
 }
 
-/// Reads on while the program writes, so that it never waits for us.
+/// Drains the program's output, so that it never blocks.
 fn collect(pipe: impl Read + Send + 'static) -> (Text, JoinHandle<()>) {
     let text = Text::default();
     let into = Arc::clone(&text);
@@ -136,13 +136,13 @@ fn collect(pipe: impl Read + Send + 'static) -> (Text, JoinHandle<()>) {
 }
 
 impl Finished {
-    /// It went well.
+    /// Asserts success.
     #[track_caller]
     pub fn ok(self) -> Self {
         self.ends_with(0)
     }
 
-    /// It ended with this exit code, and without a panic.
+    /// Asserts an exit code, without a panic.
     #[track_caller]
     pub fn ends_with(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self}");
@@ -150,7 +150,7 @@ impl Finished {
         self
     }
 
-    /// It failed with this exit code and one sentence, which is returned with its hint.
+    /// Asserts a failure with an exit code and one sentence, which is returned with its hint.
     #[track_caller]
     pub fn fails_with(self, code: i32) -> String {
         let finished = self.ends_with(code);
@@ -160,7 +160,7 @@ impl Finished {
         finished.stderr
     }
 
-    /// What it told, event by event: nothing else is on standard output.
+    /// Its events: nothing else is on standard output.
     #[track_caller]
     pub fn events(&self) -> Vec<Event> {
         let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));

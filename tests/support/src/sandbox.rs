@@ -1,4 +1,4 @@
-//! The sandbox from outside: in a process of its own, or joined as a command joins it.
+//! The sandbox from outside: a process of its own, or joined as by a command.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,23 +11,23 @@ use crate::clients::Clients;
 use crate::running::{Finished, Running};
 use crate::wait_for;
 
-/// `thumbctl sandbox`, running.
+/// A running `thumbctl sandbox`.
 pub struct Sandbox {
     process: Running,
     pub url: String,
     pub access_key: String,
     pub secret_key: String,
     pub region: String,
-    /// All that it says to export.
+    /// Its exported variables.
     pub exports: BTreeMap<String, String>,
 }
 
 impl Sandbox {
-    /// Starts one with its state in `dir`, whatever the environment.
+    /// Starts a sandbox with its state in `dir`, in a clean environment.
     pub fn on(dir: &Path) -> Self {
         let mut command = Command::new(crate::thumbctl());
         command.args(["sandbox", "--port", "0", "--data-dir"]).arg(dir).stdin(Stdio::null());
-        // Where it is announced: not to the commands of whoever runs the tests.
+        // Where it is announced: not to other commands of this machine.
         command.env("THUMBCTL_STATE_DIR", dir.join("announced"));
         Self::start(command)
     }
@@ -38,13 +38,13 @@ impl Sandbox {
             let start = format!("export {name}=");
             wait_for(&start, || {
                 assert!(!process.has_ended(), "the sandbox ended: {}", process.stderr());
-                // The line is whole when its end is there.
+                // The line is complete with its end.
                 let out = process.stdout();
                 let lines = out.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
                 lines.into_iter().find_map(|line| line.strip_prefix(&start).map(str::to_owned))
             })
         };
-        // The last line, after which all are there.
+        // The last line, after all others.
         exported(&mut process, "AWS_DEFAULT_REGION");
         let lines = process.stdout();
         let exports = lines.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
@@ -71,7 +71,7 @@ impl Sandbox {
         Clients::new(&self.url, region, &self.access_key, &self.secret_key)
     }
 
-    /// How often this operation was called, as the sandbox's own log of calls has it.
+    /// Returns how often this operation was called, by the sandbox's call log.
     pub fn calls(&self, service: &str, operation: &str) -> usize {
         let is = |line: &&str| {
             let mut words = line.split_whitespace().skip(1);
@@ -80,19 +80,19 @@ impl Sandbox {
         self.process.stdout().lines().filter(is).count()
     }
 
-    /// `kill -9`.
+    /// Sends `kill -9`.
     pub fn kill(self) {
         self.process.kill();
     }
 
-    /// Ctrl-C, and its end.
+    /// Sends Ctrl-C, and waits for its end.
     pub fn interrupt(self) -> Finished {
         self.process.signal(Signal::INT);
         self.process.wait()
     }
 }
 
-/// The sandbox of a state directory, for as long as this is held.
+/// The sandbox of a state directory, while this is held.
 pub struct Joined {
     pub lease: Lease,
     pub clients: Clients,

@@ -1,7 +1,7 @@
-//! [`SharedProviders`]: AWS providers that are started once and serve one terraform after the other.
+//! [`SharedProviders`]: AWS providers that are started once and serve several terraform runs in sequence.
 //!
-//! A terraform that launches its own provider spends most of its CPU time on that: a program of 700 MB, hashed, started and asked
-//! for its schemas once or twice per command. Terraform attaches to a running one that `TF_REATTACH_PROVIDERS` names.
+//! Launching the provider takes most of a terraform command's CPU time: a program of 700 MB, hashed, started and queried
+//! for its schemas once or twice per command. Terraform attaches to a running one named by `TF_REATTACH_PROVIDERS`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -20,21 +20,21 @@ use crate::provider_proxy::ProviderProxy;
 use crate::tools::Terraform;
 use crate::{Program, wait_for};
 
-/// What terraform reads which provider to attach to from.
+/// The variable that names the provider to attach to.
 pub const REATTACH: &str = "TF_REATTACH_PROVIDERS";
 
-/// For the proxies, whose connections belong to a runtime.
+/// The runtime of the proxies' connections.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
-/// Starts the provider and ends it when standard input closes, which it also does when the test is killed. Ctrl-C in the tests'
-/// terminal is the tests' to hear.
+/// Starts the provider and ends it when standard input closes, which also happens when the test is killed. Ctrl-C in the
+/// terminal is left to the tests.
 const KEEPER: &str = r#"trap '' INT
 "$0" -debug </dev/null 2>&1 &
 read -r _
 kill -KILL $!
 wait"#;
 
-/// What thumbctl is given as its terraform: for a deployment that a provider serves, a terraform that attaches to it; for others,
+/// thumbctl's terraform program: for a deployment with a provider, a terraform that attaches to it; for others,
 /// one that launches its own. thumbctl withholds the variable from terraform, so it is set here.
 const WRAPPER: &str = r#"#!/bin/sh
 deployment=${PWD%/terraform}
@@ -54,7 +54,7 @@ exec "TERRAFORM" "$@"
 
 /// Providers for the deployments of one sandbox.
 ///
-/// A provider is configured by the last terraform that used it, default tags included, so each serves one deployment at a time.
+/// A provider is configured by the last terraform run, default tags included, so each serves one deployment at a time.
 /// Its credentials are those of its own environment.
 pub struct SharedProviders {
     free: Mutex<Vec<SharedProvider>>,
@@ -62,8 +62,8 @@ pub struct SharedProviders {
 }
 
 impl SharedProviders {
-    /// Starts so many with a program's environment and, besides, what it takes to reach its sandbox. Deployments of the program
-    /// that none serves launch their own.
+    /// Starts a number of providers with a program's environment and its sandbox. Deployments without one
+    /// launch their own.
     pub fn start(
         count: usize,
         terraform: &Terraform,
@@ -80,7 +80,7 @@ impl SharedProviders {
             .replace("TERRAFORM", path(&terraform.program));
         let wrapper = dir.path().join("terraform");
         std::fs::write(&wrapper, text).expect("a file");
-        std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).expect("it can be made a program");
+        std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).expect("it is made executable");
         let provider = find_provider(&initialised.join(".terraform/providers")).expect("init provides the provider");
         let start = |number: usize| {
             let mut command = program.around("sh", [OsStr::new("-c"), OsStr::new(KEEPER), provider.as_os_str()]);
@@ -92,12 +92,12 @@ impl SharedProviders {
         Self { free, dir }
     }
 
-    /// What runs terraform as thumbctl does; which provider it attaches to is decided by the folder that it is run in.
+    /// The terraform program for thumbctl; the folder that it runs in decides the provider.
     pub fn program(&self) -> PathBuf {
         self.dir.path().join("terraform")
     }
 
-    /// Has a provider serve a deployment for as long as `act` takes; waits until one is free.
+    /// Assigns a provider to a deployment while `act` runs; waits until one is free.
     pub fn serve<T>(&self, deployment: &str, act: impl FnOnce() -> T) -> T {
         let served = self.serving(deployment);
         let done = act();
@@ -105,16 +105,16 @@ impl SharedProviders {
         done
     }
 
-    /// Has a provider serve a deployment for as long as the answer lives.
+    /// Assigns a provider to a deployment until the returned value is dropped.
     pub fn serving(&self, deployment: &str) -> Served<'_> {
-        let provider = wait_for("a free provider", || self.free.lock().expect("nobody panics while taking").pop());
+        let provider = wait_for("a free provider", || self.free.lock().expect("the lock is not poisoned").pop());
         let file = self.dir.path().join("served").join(deployment);
         std::fs::write(&file, format!("{}\n", provider.reattach)).expect("a file");
         Served { provider: Some(provider), file, providers: self }
     }
 }
 
-/// A deployment that a provider serves.
+/// A deployment with a provider.
 pub struct Served<'a> {
     provider: Option<SharedProvider>,
     file: PathBuf,
@@ -122,7 +122,7 @@ pub struct Served<'a> {
 }
 
 impl Served<'_> {
-    /// Has `act` done, during which one of terraform's commands launches its own provider.
+    /// Runs `act`, during which one of terraform's commands launches its own provider.
     pub fn launching<T>(&self, command: &str, act: impl FnOnce() -> T) -> T {
         let file = self.file.with_extension(format!("launching-{command}"));
         std::fs::write(&file, "").expect("a file");
@@ -131,7 +131,7 @@ impl Served<'_> {
         done
     }
 
-    /// What [`REATTACH`] is for a terraform that is run by hand.
+    /// The value of [`REATTACH`] for a terraform run outside thumbctl.
     pub fn reattach(&self) -> &str {
         &self.provider.as_ref().expect("it is there until the end").reattach
     }
@@ -146,7 +146,7 @@ impl Drop for Served<'_> {
     }
 }
 
-/// A provider that runs by itself.
+/// A running provider.
 struct SharedProvider {
     reattach: String,
     keeper: Child,
@@ -157,24 +157,24 @@ impl SharedProvider {
     fn start(mut command: Command, dir: &Path) -> Self {
         std::fs::create_dir(dir).expect("a directory");
         command.current_dir(dir).env("TMPDIR", dir);
-        // The configuration names it by a path from its folder, where a provider that terraform launches works.
+        // The configuration names it by a path relative to its folder, a launched provider's working directory.
         let source = thumbctl_deploy::assets::function_zip().expect("the function can be zipped");
         std::fs::write(dir.join("function.zip"), source).expect("a file");
-        // Started by hand, it logs every call unless told otherwise.
+        // Without this it logs every call.
         for log in ["TF_LOG", "TF_LOG_SDK", "TF_LOG_PROVIDER"] {
             command.env(log, "off");
         }
-        // Memory is cheaper than collecting it, up to a point.
+        // More memory saves garbage collection.
         command.env("GOGC", "400");
         let mut keeper = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell can be started");
         let stdin = keeper.stdin.take();
         let mut lines = BufReader::new(keeper.stdout.take().expect("piped")).lines().map_while(Result::ok);
         let prefix = format!("{REATTACH}='");
         let own = lines.find_map(|line| Some(line.trim().strip_prefix(&prefix)?.trim_end_matches('\'').to_owned()));
-        // It never waits for us to read.
+        // Drained, so that it never blocks.
         std::thread::spawn(move || lines.for_each(drop));
         let mut providers: Value =
-            serde_json::from_str(&own.expect("the provider says how to attach to it")).expect("JSON");
+            serde_json::from_str(&own.expect("the provider prints how to attach to it")).expect("JSON");
         let socket = dir.join("proxy");
         for (_, provider) in providers.as_object_mut().expect("providers by their addresses") {
             let address = provider["Addr"]["String"].as_str().expect("a socket").to_owned();
@@ -194,7 +194,7 @@ impl Drop for SharedProvider {
     }
 }
 
-/// Runs `init` in a folder with the shipped configuration, as thumbctl does.
+/// Runs `init` in a folder with the shipped configuration, like thumbctl.
 fn initialise(terraform: &Terraform, folder: &Path) {
     for (name, content) in thumbctl_deploy::assets::terraform_files() {
         let file = folder.join(name);

@@ -1,4 +1,4 @@
-//! What the tests of whole deployments share, whatever the strategy.
+//! Shared parts of the tests of whole deployments, for all strategies.
 
 use aws_sdk_s3::primitives::ByteStream;
 use thumbctl_core::event::{Event, EventKind, TestUploadStage};
@@ -7,10 +7,10 @@ use thumbctl_core::resource::ResourceKind;
 
 use crate::{Clients, Program, list_everything, until};
 
-/// How many images are uploaded at once.
+/// The number of images uploaded at once.
 const IMAGES: usize = 20;
 
-/// Writes the sample images into the work directory, and names them.
+/// Writes the sample images into the working directory, and returns their names.
 pub fn samples(program: &Program) -> Vec<&'static str> {
     let write = |(name, content): &(&'static str, &[u8])| {
         program.file(name, content);
@@ -19,35 +19,35 @@ pub fn samples(program: &Program) -> Vec<&'static str> {
     thumbctl_deploy::assets::sample_images().iter().map(write).collect()
 }
 
-/// The names that a run says it gives.
+/// The names of a run's resources.
 pub fn names(events: &[Event]) -> Names {
     let started = events.iter().find_map(|event| match &event.kind {
         EventKind::RunStarted(started) => Some(started.names.clone()),
         _ => None,
     });
-    started.expect("a run says how it begins")
+    started.expect("a run starts with its start event")
 }
 
-/// Deploys in the sandbox that is running, and answers the names.
+/// Deploys in the running sandbox, and returns the names.
 pub fn deploy(program: &Program) -> Names {
     names(&program.run(["deploy", "--output", "json"]).ok().events())
 }
 
-/// Nothing at all is in the cloud.
+/// Returns whether the cloud is empty.
 #[track_caller]
 pub fn assert_nothing(left: &[String]) {
     assert!(left.is_empty(), "{left:#?}");
 }
 
-/// Fails if anything at all is in the cloud.
+/// Asserts that the cloud is empty.
 pub async fn assert_nothing_left(clients: &Clients) {
     assert_nothing(&list_everything(clients, "").await);
 }
 
-/// Deploys; meanwhile no other command may work on the deployment.
+/// Deploys; meanwhile no other command may change the deployment.
 pub fn deploy_alone(program: &Program) -> Names {
     let mut first = program.start(["deploy", "--output", "json"]);
-    first.wait_for_event("the run's beginning", has_begun);
+    first.wait_for_event("the run's start", has_begun);
     for second in [&["deploy"][..], &["destroy", "--yes"], &["destroy", "--purge", "--yes"]] {
         let said = program.run(second).fails_with(1);
         let expected = "error: deployment 'thumbnails' is in use by process ";
@@ -61,7 +61,7 @@ pub fn has_begun(kind: &EventKind) -> bool {
     matches!(kind, EventKind::RunStarted(_))
 }
 
-/// Images that are put at once into a bucket that had none before become thumbnails, each at the first attempt.
+/// Images uploaded at once into a new bucket become thumbnails, each at the first attempt.
 pub async fn assert_all_become_thumbnails(clients: &Clients, names: &Names) {
     let (source, destination) = (names.of(ResourceKind::SourceBucket), names.of(ResourceKind::DestinationBucket));
     let image = thumbctl_deploy::assets::sample_images()[0].1;
@@ -77,7 +77,7 @@ pub async fn assert_all_become_thumbnails(clients: &Clients, names: &Names) {
         (list.key_count() == Some(IMAGES as i32)).then_some(())
     })
     .await;
-    // Each by its first attempt: none has failed on the way.
+    // No invocation has failed.
     let group = names.of(ResourceKind::FunctionLogGroup);
     let reports = until("all reports", || async {
         let events = clients.logs.filter_log_events().log_group_name(&group).send().await.ok()?;
@@ -90,8 +90,8 @@ pub async fn assert_all_become_thumbnails(clients: &Clients, names: &Names) {
     assert!(reports.iter().all(|report| !report.contains("Status: ")), "{reports:#?}");
 }
 
-/// The keys of the stage that an upload's images reached.
-fn keys(events: &[Event], reached: TestUploadStage) -> Vec<&str> {
+/// The keys of the stage that an upload's images have reached.
+fn keys(events: &[Event], reached: TrialStage) -> Vec<&str> {
     events
         .iter()
         .filter_map(|event| match &event.kind {
@@ -101,7 +101,7 @@ fn keys(events: &[Event], reached: TestUploadStage) -> Vec<&str> {
         .collect()
 }
 
-/// Images of strange names become thumbnails.
+/// Images with unusual names become thumbnails.
 pub async fn assert_any_name_is_a_key(program: &Program, clients: &Clients, names: &Names) {
     let files = ["with space.webp", "a+b.webp", "100%.webp", "%41%2F.webp", "grüße-日本-🎈.webp", "q?a=1&b#c.webp"];
     for file in files {
@@ -115,13 +115,13 @@ pub async fn assert_any_name_is_a_key(program: &Program, clients: &Clients, name
         assert!(saved.is_ok_and(|saved| saved.starts_with(b"RIFF")), "{file}");
     }
 
-    // Keys that no file can have.
+    // Keys that no file name can have.
     let (source, destination) = (names.of(ResourceKind::SourceBucket), names.of(ResourceKind::DestinationBucket));
     let s3 = &clients.s3;
     let keys = ["a/b/c.webp", "/leading", "double//slash", "a b/ü+%/é.webp", "no-extension", "'quo\"ted'<&>.webp"];
     for key in keys {
         let put = s3.put_object().bucket(&source).key(key).body(ByteStream::from_static(sample("waves.webp")));
-        put.send().await.expect("it can be put");
+        put.send().await.expect("the upload succeeds");
     }
     for key in keys {
         let thumbnail = format!("thumb-{key}");
@@ -135,5 +135,5 @@ pub async fn assert_any_name_is_a_key(program: &Program, clients: &Clients, name
 /// A sample image by its name.
 pub fn sample(name: &str) -> &'static [u8] {
     let samples = thumbctl_deploy::assets::sample_images();
-    samples.iter().find(|(known, _)| *known == name).expect("it is one of the samples").1
+    samples.iter().find(|(known, _)| *known == name).expect("the sample exists").1
 }

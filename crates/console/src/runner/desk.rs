@@ -11,7 +11,7 @@ use crossterm::event::Event as TerminalEvent;
 use thumbctl_core::event::{Failure, LogSource, RunId};
 use thumbctl_core::plan::StepId;
 use thumbctl_deploy::cloud::CloudLabel;
-use thumbctl_deploy::session::{Prepared, Preview, Running, Session, SessionError, Stride};
+use thumbctl_deploy::session::{PendingRun, Preview, RunHandle, RunMode, Session, SessionError};
 use thumbctl_deploy::settings::Settings;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ pub(super) enum Note {
 
 /// A run that is ready, with what the model is to know of it.
 pub(super) struct Ready {
-    prepared: Box<Prepared>,
+    prepared: Box<PendingRun>,
     about: Box<PreparedRun>,
 }
 
@@ -282,19 +282,19 @@ async fn make_ready(
     thumbnails: Option<PathBuf>,
 ) -> Result<Ready, SessionError> {
     let stride = match pace {
-        Pace::Stepwise => Stride::StepByStep,
-        Pace::Through => Stride::Through,
+        Pace::Stepwise => RunMode::StepByStep,
+        Pace::Through => RunMode::Continuous,
     };
     let prepared = match &task {
         Task::Deploy => session.prepare_deploy(stride).await?,
         Task::Destroy => session.prepare_destroy().await?,
-        Task::Trial(images) => session.prepare_trial(images.clone(), thumbnails).await?,
+        Task::Trial(images) => session.prepare_test_upload(images.clone(), thumbnails).await?,
     };
     let mut resources = prepared.resources();
     if task == Task::Deploy && *session.label() != CloudLabel::Sandbox {
         // The cloud is asked, not the journal: what somebody removed by hand would be created again.
         let there = session.status().await?;
-        resources.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.is_there()));
+        resources.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.exists()));
     }
     let about = PreparedRun {
         task,
@@ -307,8 +307,8 @@ async fn make_ready(
 }
 
 /// Passes a run's events on, and answers how it ended.
-async fn watch(running: Running, notes: &mpsc::Sender<Note>) -> Message {
-    let Running { mut events, report } = running;
+async fn watch(running: RunHandle, notes: &mpsc::Sender<Note>) -> Message {
+    let RunHandle { mut events, report } = running;
     let mut batch = Vec::with_capacity(BATCH);
     while events.recv_many(&mut batch, BATCH).await > 0 {
         if notes.send(Note::Message(Message::Events(std::mem::take(&mut batch)))).await.is_err() {

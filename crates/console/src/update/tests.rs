@@ -74,7 +74,7 @@ fn status(model: &Model, missing: &[ResourceKind]) -> Message {
         name: resource.name.clone(),
         arn: None,
         journal: resource.state,
-        presence: if missing.contains(&resource.kind) { Presence::Missing } else { Presence::There },
+        presence: if missing.contains(&resource.kind) { Presence::Missing } else { Presence::Exists },
     };
     Message::Status(Ok(model.deployment.resources().map(of).collect()))
 }

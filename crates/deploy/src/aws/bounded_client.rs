@@ -1,7 +1,7 @@
-//! An HTTP client for the SDK that bounds what it reads of an answer.
+//! An HTTP client for the SDK with bounded responses.
 //!
-//! The SDK reads an answer of any length into memory. Every client of this program is built on this one, so that an
-//! endpoint that never stops sending ends in an error and not in a full memory.
+//! The SDK reads a response of any length into memory. Every client of this program uses this one, so that an
+//! endless response causes an error instead of a full memory.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -17,37 +17,37 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::Bytes;
 
-/// The longest answer of an API call, in bytes. The longest that AWS sends is an invocation's payload of 6 MB.
-pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
+/// The maximum size of an API response, in bytes. AWS's largest is an invocation's payload of 6 MB.
+pub const MAX_RESPONSE: usize = 16 * 1024 * 1024;
 
-/// The bytes of all answers that this process has read into memory; see [`answer_bytes`].
-static ANSWER_BYTES: AtomicU64 = AtomicU64::new(0);
+/// The bytes of all responses read into memory by this process; see [`response_bytes`].
+static RESPONSE_BYTES: AtomicU64 = AtomicU64::new(0);
 
-/// How many bytes of answers this process has read into memory so far: what a listing of many pages is bounded by.
-pub(super) fn answer_bytes() -> u64 {
-    ANSWER_BYTES.load(Ordering::Relaxed)
+/// Returns the number of response bytes read into memory by this process: the basis for the bounds of listings.
+pub(super) fn response_bytes() -> u64 {
+    RESPONSE_BYTES.load(Ordering::Relaxed)
 }
 
-/// An answer that is longer than [`MAX_ANSWER`].
+/// A response longer than [`MAX_RESPONSE`].
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is longer than {} MB", MAX_ANSWER / (1024 * 1024))]
-pub struct AnswerTooLong;
+#[error("the response is longer than {} MB", MAX_RESPONSE / (1024 * 1024))]
+pub struct ResponseTooLong;
 
-/// An answer that began and did not come to its end.
+/// An incomplete response.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer broke off")]
-pub struct AnswerBrokenOff(#[source] aws_smithy_types::byte_stream::error::Error);
+#[error("the response is incomplete")]
+pub struct ResponseIncomplete(#[source] aws_smithy_types::byte_stream::error::Error);
 
-/// What a client does with the objects that it downloads.
+/// How a client handles downloaded objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Downloads {
-    /// Read into memory as any other answer.
+    /// Read into memory like other responses.
     Buffered,
-    /// Passed on as they come. Who reads them bounds them.
+    /// Streamed. The reader bounds them.
     Streamed,
 }
 
-/// A client around another one, whose answers it bounds.
+/// A client that bounds the responses of another one.
 #[derive(Debug, Clone)]
 pub struct BoundedClient {
     inner: SharedHttpClient,
@@ -81,69 +81,34 @@ struct BoundedConnector {
 impl HttpConnector for BoundedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let may_stream = self.downloads == Downloads::Streamed && request.method() == "GET";
-        let call = LoggedCall::of(&request);
-        let answer = self.inner.call(request);
+        let response = self.inner.call(request);
         HttpConnectorFuture::new(async move {
-            let answer = answer.await.inspect_err(|error| call.failed(error))?;
-            call.answered(&answer);
-            // An error is no object: it is read into memory.
-            if may_stream && answer.status().is_success() { Ok(answer) } else { buffer(answer).await }
+            let response = response.await?;
+            // An error response is not an object: it is read into memory.
+            if may_stream && response.status().is_success() { Ok(response) } else { buffer(response).await }
         })
     }
 }
 
-/// A call as it is logged: without query and headers, in which there may be signatures.
-struct LoggedCall {
-    started: Instant,
-    method: String,
-    url: String,
-    /// The operation, where a header names it.
-    target: String,
-}
-
-impl LoggedCall {
-    fn of(request: &HttpRequest) -> Self {
-        let url = request.uri().split('?').next().unwrap_or_default().to_owned();
-        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
-        Self { started: Instant::now(), method: request.method().to_owned(), url, target }
-    }
-
-    fn answered(&self, response: &HttpResponse) {
-        tracing::debug!(
-            method = self.method,
-            url = self.url,
-            target = self.target,
-            status = response.status().as_u16(),
-            milliseconds = self.started.elapsed().as_millis(),
-            request_id = response.headers().get("x-amzn-requestid").or(response.headers().get("x-amz-request-id")),
-            "call"
-        );
-    }
-
-    fn failed(&self, error: &ConnectorError) {
-        tracing::debug!(method = self.method, url = self.url, target = self.target, ?error, "call failed");
-    }
-}
-
-/// Reads an answer's body into memory, within the time that the SDK gives to an attempt.
+/// Reads a response's body into memory, within the SDK's attempt timeout.
 ///
-/// The SDK retries after an answer that broke off, as after any failure of the connection; not after one that is too long.
-async fn buffer(mut answer: HttpResponse) -> Result<HttpResponse, ConnectorError> {
-    let body = std::mem::replace(answer.body_mut(), SdkBody::taken());
-    if body.content_length().is_some_and(|length| length > MAX_ANSWER as u64) {
-        return Err(ConnectorError::other(AnswerTooLong.into(), None));
+/// The SDK retries after an incomplete response, as after any connection error; not after one that is too long.
+async fn buffer(mut response: HttpResponse) -> Result<HttpResponse, ConnectorError> {
+    let body = std::mem::replace(response.body_mut(), SdkBody::taken());
+    if body.content_length().is_some_and(|length| length > MAX_RESPONSE as u64) {
+        return Err(ConnectorError::other(ResponseTooLong.into(), None));
     }
     let mut body = ByteStream::new(body);
-    // Copied together: the pieces of a body may each keep a larger buffer alive.
+    // Copied: the parts of a body may each keep a larger buffer in memory.
     let mut bytes = Vec::new();
     while let Some(piece) = body.next().await {
-        let piece = piece.map_err(|error| ConnectorError::io(AnswerBrokenOff(error).into()))?;
-        if bytes.len() + piece.len() > MAX_ANSWER {
-            return Err(ConnectorError::other(AnswerTooLong.into(), None));
+        let piece = piece.map_err(|error| ConnectorError::io(ResponseIncomplete(error).into()))?;
+        if bytes.len() + piece.len() > MAX_RESPONSE {
+            return Err(ConnectorError::other(ResponseTooLong.into(), None));
         }
-        ANSWER_BYTES.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        RESPONSE_BYTES.fetch_add(piece.len() as u64, Ordering::Relaxed);
         bytes.extend_from_slice(&piece);
     }
-    *answer.body_mut() = SdkBody::from(Bytes::from(bytes));
-    Ok(answer)
+    *response.body_mut() = SdkBody::from(Bytes::from(bytes));
+    Ok(response)
 }

@@ -1,4 +1,4 @@
-//! How far this machine's clock is from a service's.
+//! The difference between this machine's clock and a service's.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -7,16 +7,16 @@ use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-/// From here on signatures are refused: S3 allows 15 minutes, other services 5.
+/// The difference from which signatures are rejected: 15 minutes for S3, 5 for other services.
 const REFUSED_FROM: i64 = 5 * 60;
 
-/// Seconds that this machine's clock is ahead of a service's; negative if it is behind.
+/// Seconds by which this machine's clock is ahead of a service's; negative if it is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ClockDifference(i64);
 
 impl ClockDifference {
-    /// Measures it by an answer that has just come; `None` if the answer does not say when it was made, or comes from a
-    /// cache.
+    /// Measures it from a response's `Date` header; `None` without one, or for a cached
+    /// response.
     pub(super) fn measure(headers: &Headers) -> Option<Self> {
         if headers.get("age").is_some() {
             return None;
@@ -25,7 +25,7 @@ impl ClockDifference {
         Some(Self(DateTime::from(SystemTime::now()).secs().checked_sub(theirs)?))
     }
 
-    /// Whether a service may refuse signatures because of it.
+    /// Returns whether a service may reject signatures because of it.
     pub(super) fn is_refused(self) -> bool {
         self.0.unsigned_abs() > REFUSED_FROM.unsigned_abs()
     }
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn difference_is_measured_by_date_header_of_uncached_answer() {
+    fn difference_is_measured_by_date_header_of_uncached_response() {
         let headers = |pairs: &[(&'static str, &'static str)]| {
             let mut headers = Headers::new();
             for (name, value) in pairs {

@@ -1,4 +1,4 @@
-//! CloudFormation: stacks by change sets, their events, their end.
+//! CloudFormation: stacks, their change sets and events.
 
 mod change_set;
 mod events;
@@ -32,13 +32,13 @@ where
 pub struct Stack {
     /// Its name.
     pub name: String,
-    /// Its ARN, which tells it from later stacks of the same name.
+    /// Its ARN, which differs from later stacks of the same name.
     pub id: String,
-    /// How it stands.
+    /// Its status.
     pub status: StackStatus,
-    /// Why, as CloudFormation says it.
+    /// CloudFormation's reason for the status.
     pub reason: Option<String>,
-    /// A line for people.
+    /// Its description.
     pub description: Option<String>,
     /// When it was created, in milliseconds since 1970.
     pub created_ms: Option<i64>,
@@ -50,54 +50,54 @@ pub struct Stack {
     pub tags: Tags,
 }
 
-/// How a stack stands: CloudFormation's word for it, and what follows from that.
+/// The status of a stack: CloudFormation's word, and its meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackStatus(String);
 
 impl StackStatus {
-    /// CloudFormation's word, for example `CREATE_COMPLETE`.
+    /// Returns CloudFormation's word, for example `CREATE_COMPLETE`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether something is being done to it.
+    /// Returns whether an operation on it is in progress.
     pub fn is_in_progress(&self) -> bool {
-        // Rule: REVIEW_IN_PROGRESS waits for us: nothing was made yet but the stack's name.
+        // Rule: REVIEW_IN_PROGRESS waits for an execution: only the stack's name exists.
         self.0.ends_with("_IN_PROGRESS") && !self.is_in_review()
     }
 
-    /// Whether it is no more than a name, made by a change set that was not executed.
+    /// Returns whether only its name exists, from a change set that was not executed.
     pub fn is_in_review(&self) -> bool {
         self.0 == "REVIEW_IN_PROGRESS"
     }
 
-    /// Whether it is being made.
+    /// Returns whether it is being created.
     pub fn is_being_created(&self) -> bool {
         self.0 == "CREATE_IN_PROGRESS"
     }
 
-    /// Whether all that its template says is there.
+    /// Returns whether all its resources exist.
     pub fn is_complete(&self) -> bool {
         matches!(self.0.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
     }
 
-    /// Whether it is being deleted.
+    /// Returns whether it is being deleted.
     pub fn is_deleting(&self) -> bool {
         self.0 == "DELETE_IN_PROGRESS"
     }
 
-    /// Whether it is gone: only its events can still be asked for.
+    /// Returns whether it is deleted: only its events remain.
     pub fn is_deleted(&self) -> bool {
         self.0 == "DELETE_COMPLETE"
     }
 
-    /// Whether its deletion failed: what is left of it is still its own.
+    /// Returns whether its deletion failed: its remaining resources are still its own.
     pub fn is_delete_failed(&self) -> bool {
         self.0 == "DELETE_FAILED"
     }
 
-    /// Whether nothing but its deletion is possible any more.
-    // Rule: a stack whose creation failed cannot be updated, only deleted.
+    /// Returns whether it can only be deleted.
+    // Rule: a stack that failed to create cannot be updated, only deleted.
     pub fn must_be_deleted(&self) -> bool {
         matches!(self.0.as_str(), "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "DELETE_FAILED")
             || self.is_in_review()
@@ -110,7 +110,7 @@ impl From<&str> for StackStatus {
     }
 }
 
-/// A stack by its name or ARN; `None` if there is none. One that was deleted is found by its ARN only.
+/// Returns a stack by its name or ARN; `None` if it does not exist. A deleted one is found by its ARN only.
 pub async fn stack(client: &Client, name: &str) -> Result<Option<Stack>, AwsError> {
     let answer =
         client.describe_stacks().stack_name(name).send().await.map_err(failed(CloudFormationOperation::DescribeStacks));
@@ -118,7 +118,7 @@ pub async fn stack(client: &Client, name: &str) -> Result<Option<Stack>, AwsErro
     Ok(found.and_then(|found| found.stacks).and_then(|stacks| stacks.into_iter().find_map(from_sdk)))
 }
 
-/// The stacks whose names start with a prefix, with their tags.
+/// Returns the stacks with a name prefix, with their tags.
 pub async fn list_stacks(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut found = Vec::new();
     let mut pages = Pages::new(SERVICE, "DescribeStacks");
@@ -143,8 +143,8 @@ pub async fn list_stacks(client: &Client, prefix: &str) -> Result<Vec<Tagged>, A
     }
 }
 
-/// Has a stack deleted; when it is gone is to be asked for. One that is not there is gone already.
-// Rule: DeleteStack of a stack that is not there succeeds, so it has to be asked for first.
+/// Starts a stack's deletion, without waiting for its end. A missing stack counts as deleted.
+// Rule: DeleteStack succeeds for a missing stack, so its existence is checked first.
 pub async fn delete_stack(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     let Some(found) = stack(client, name).await? else { return Ok(Deleted::AlreadyGone) };
     if found.status.is_deleted() {
@@ -174,7 +174,7 @@ fn from_sdk(stack: aws_sdk_cloudformation::types::Stack) -> Option<Stack> {
     })
 }
 
-/// Rule: what is not there is a `ValidationError`, told from a wrong parameter only by its text.
+/// Rule: for a missing stack the error is `ValidationError`, which differs from an invalid parameter only by its text.
 fn none_if_missing<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -183,7 +183,7 @@ fn none_if_missing<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError
     }
 }
 
-/// Whether an error says that the stack, or the change set, that was asked for is not there.
+/// Returns whether an error is that of a missing stack or change set.
 pub fn is_missing(error: &AwsError) -> bool {
     error.kind == ErrorKind::NotFound || (error.has_code("ValidationError") && error.message.contains("does not exist"))
 }
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stack_in_review_is_not_in_progress_but_has_to_be_deleted_before_it_can_be_made() {
+    fn stack_in_review_is_not_in_progress_but_must_be_deleted() {
         let status = StackStatus::from("REVIEW_IN_PROGRESS");
         assert!(!status.is_in_progress() && status.must_be_deleted());
         for word in ["CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"] {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_stack_that_is_all_there_is_complete() {
+    fn only_complete_stack_is_complete() {
         for (word, complete) in [
             ("CREATE_COMPLETE", true),
             ("UPDATE_COMPLETE", true),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_that_is_not_there_is_told_from_a_wrong_question() {
+    fn missing_stack_differs_from_invalid_request() {
         let error = |message: &str| AwsError {
             code: Some("ValidationError".to_owned()),
             ..AwsError::new(SERVICE, "DescribeStacks", ErrorKind::Invalid, message)

@@ -1,4 +1,4 @@
-//! CodeBuild: a project that builds the function's image, its builds, and how they go; what a project is like, in
+//! CodeBuild: creating a project, its builds and their states; reading a project is in
 //! `codebuild/project.rs`.
 
 mod project;
@@ -23,13 +23,13 @@ pub use project::{Project, SourceDescription, Variable, project};
 
 const SERVICE: &str = "CodeBuild";
 
-/// The image that builds run in: maintained, cached on CodeBuild's machines (one that is not takes minutes to fetch),
-/// and it brings Rust and docker with buildx.
+/// The build image: maintained, cached on CodeBuild's machines (others take minutes to download),
+/// and with Rust and docker with buildx.
 pub const BUILD_IMAGE: &str = "aws/codebuild/standard:8.0";
 /// The same for Arm.
 pub const BUILD_IMAGE_ARM: &str = "aws/codebuild/amazonlinux-aarch64-standard:4.0";
 
-/// The build image that CodeBuild keeps for an architecture.
+/// The default build image of an architecture.
 pub const fn build_image(architecture: Architecture) -> &'static str {
     match architecture {
         Architecture::X86_64 => BUILD_IMAGE,
@@ -48,10 +48,10 @@ fn unbuildable(error: BuildError) -> AwsError {
     AwsError::new(SERVICE, "CreateProject", ErrorKind::Invalid, error.to_string())
 }
 
-/// Where a build's source comes from.
+/// The source of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A zip without a root folder, in a bucket that the service role may read.
+    /// A zip without a root folder, in a bucket that the service role can read.
     S3 {
         /// The bucket.
         bucket: String,
@@ -65,54 +65,54 @@ pub enum Source {
     },
 }
 
-/// What a project is made of.
+/// The parameters of a project.
 #[derive(Debug, Clone)]
 pub struct ProjectSpec<'a> {
     /// Its name.
     pub name: &'a str,
-    /// A line for people.
+    /// Its description.
     pub description: &'a str,
     /// The service role's ARN.
     pub role_arn: &'a str,
-    /// Where the source comes from.
+    /// Its source.
     pub source: &'a Source,
-    /// A buildspec in place of the source's own `buildspec.yml`: its path in the source, or its text.
+    /// A buildspec to use instead of the source's own `buildspec.yml`: its path in the source, or its text.
     pub buildspec: Option<&'a str>,
-    /// The image that builds run in; see [`build_image`].
+    /// The build image; see [`build_image`].
     pub image: &'a str,
-    /// The machine, as CodeBuild names it: `BUILD_GENERAL1_SMALL`, …
+    /// The compute type: `BUILD_GENERAL1_SMALL`, …
     pub compute_type: &'a str,
     /// The architecture of image and machine.
     pub architecture: Architecture,
     /// The builds' environment variables; see [`build_environment`].
     pub environment: &'a [(String, String)],
-    /// The log group that builds write to.
+    /// The builds' log group.
     pub log_group: &'a str,
-    /// How long a build may take, from 5 minutes to 36 hours.
+    /// The timeout of a build, from 5 minutes to 36 hours.
     pub timeout_minutes: u32,
-    /// How long a build may wait for a machine, from 5 minutes to 8 hours.
+    /// The queue timeout of a build, from 5 minutes to 8 hours.
     pub queued_timeout_minutes: u32,
     /// Its tags.
     pub tags: &'a Tags,
 }
 
-/// The environment that the buildspec counts on.
+/// The environment variables that the buildspec uses.
 pub fn build_environment(region: &str, account: &str, repository: &str, image_tag: &str) -> Vec<(String, String)> {
     [
         ("AWS_DEFAULT_REGION", region),
         ("AWS_ACCOUNT_ID", account),
         ("IMAGE_REPO_NAME", repository),
         ("IMAGE_TAG", image_tag),
-        // Rule: Lambda takes no image index, which attestations would make; for sources that do not say so themselves.
+        // Rule: Lambda rejects an image index, which attestations would create; for sources that do not disable them.
         ("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()
 }
 
-/// Creates a project and answers its ARN.
+/// Creates a project and returns its ARN.
 ///
-/// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be tried again.
+/// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be retried.
 pub async fn create_project(client: &Client, spec: &ProjectSpec<'_>) -> Result<String, AwsError> {
     const OPERATION: CodeBuildOperation = CodeBuildOperation::CreateProject;
     let logs = CloudWatchLogsConfig::builder()
@@ -139,7 +139,7 @@ pub async fn create_project(client: &Client, spec: &ProjectSpec<'_>) -> Result<S
         .map_err(failed(OPERATION))?
         .project
         .and_then(|project| project.arn)
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the project's ARN"))
+        .ok_or_else(|| AwsError::missing_field(SERVICE, OPERATION.name(), "the project's ARN"))
 }
 
 fn sdk_source(spec: &ProjectSpec<'_>) -> Result<ProjectSource, AwsError> {
@@ -173,14 +173,14 @@ fn sdk_environment(spec: &ProjectSpec<'_>) -> Result<ProjectEnvironment, AwsErro
         .map_err(unbuildable)
 }
 
-/// How a build stands.
+/// The state of a build.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BuildState {
     /// `<project>:<uuid>`.
     pub id: String,
     /// The status.
     pub status: BuildStatus,
-    /// Whether it is over: the only thing to stop waiting by, since a build has many ends besides success.
+    /// Whether it has ended: the only condition to wait for, since a build has several final statuses.
     pub complete: bool,
     /// Its phases so far, in order.
     pub phases: Vec<Phase>,
@@ -193,19 +193,19 @@ pub struct BuildState {
 /// A build's, or a phase's, status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuildStatus {
-    /// Under way.
+    /// In progress.
     InProgress,
-    /// Done.
+    /// Succeeded.
     Succeeded,
-    /// Something in it failed: a command, the source, the role.
+    /// A command, the source or the role failed.
     Failed,
     /// CodeBuild failed.
     Fault,
-    /// It took too long.
+    /// It timed out.
     TimedOut,
-    /// Somebody stopped it.
+    /// It was stopped.
     Stopped,
-    /// One that this program does not know.
+    /// Another status, unknown to this program.
     Unknown,
 }
 
@@ -222,7 +222,7 @@ impl BuildStatus {
         }
     }
 
-    /// As CodeBuild writes it.
+    /// Returns CodeBuild's word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InProgress => "IN_PROGRESS",
@@ -242,17 +242,17 @@ pub struct Phase {
     /// `SUBMITTED`, `QUEUED`, `PROVISIONING`, `DOWNLOAD_SOURCE`, `INSTALL`, `PRE_BUILD`, `BUILD`, `POST_BUILD`,
     /// `UPLOAD_ARTIFACTS`, `FINALIZING`, `COMPLETED`.
     pub kind: String,
-    /// Its status; `None` while it is under way.
+    /// Its status; `None` while it is in progress.
     pub status: Option<BuildStatus>,
-    /// How long it took, once it is over.
+    /// Its duration, after its end.
     pub seconds: Option<f64>,
-    /// Why it failed: `COMMAND_EXECUTION_ERROR: …`.
+    /// The reasons of a failure: `COMMAND_EXECUTION_ERROR: …`.
     pub contexts: Vec<String>,
 }
 
-/// Starts a build of a project and answers its id.
-// Rule: for five minutes the same token means the same build. Without one, a call whose answer was lost is made again
-// (by the SDK itself) and starts a second build.
+/// Starts a build of a project and returns its id.
+// Rule: for five minutes the same token means the same build. Without one, a repeated call (the SDK's retry after a
+// lost response) starts a second build.
 pub async fn start_build(client: &Client, project: &str, token: &str) -> Result<String, AwsError> {
     const OPERATION: CodeBuildOperation = CodeBuildOperation::StartBuild;
     client
@@ -264,10 +264,10 @@ pub async fn start_build(client: &Client, project: &str, token: &str) -> Result<
         .map_err(failed(OPERATION))?
         .build_value
         .and_then(|build| build.id)
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the build's id"))
+        .ok_or_else(|| AwsError::missing_field(SERVICE, OPERATION.name(), "the build's id"))
 }
 
-/// How a build stands; `None` if there is no such build.
+/// Returns the state of a build; `None` if it does not exist.
 pub async fn build(client: &Client, id: &str) -> Result<Option<BuildState>, AwsError> {
     let answer = client.batch_get_builds().ids(id).send().await.map_err(failed(CodeBuildOperation::BatchGetBuilds))?;
     Ok(answer.builds.unwrap_or_default().into_iter().next().map(|build| from_sdk(id, build)))
@@ -286,7 +286,7 @@ fn from_sdk(id: &str, build: aws_sdk_codebuild::types::Build) -> BuildState {
 }
 
 fn phase(phase: aws_sdk_codebuild::types::BuildPhase) -> Option<Phase> {
-    // The service rounds to seconds; the two times are finer.
+    // The service rounds to seconds; the two times are more precise.
     let seconds = match (phase.start_time, phase.end_time) {
         (Some(start), Some(end)) => Some((end.as_secs_f64() - start.as_secs_f64()).max(0.0)),
         _ => phase.duration_in_seconds.map(|seconds| seconds as f64),
@@ -299,7 +299,7 @@ fn phase(phase: aws_sdk_codebuild::types::BuildPhase) -> Option<Phase> {
     })
 }
 
-// Phases that went well have a context too: an empty one.
+// Successful phases have an empty context.
 fn context(context: aws_sdk_codebuild::types::PhaseContext) -> Option<String> {
     let code = context.status_code.filter(|code| !code.is_empty());
     let message = context.message.filter(|message| !message.is_empty());
@@ -309,19 +309,19 @@ fn context(context: aws_sdk_codebuild::types::PhaseContext) -> Option<String> {
     }
 }
 
-/// The log stream of a build.
+/// Returns the log stream of a build.
 // Rule: it is the part of the build's id after the colon.
 pub fn log_stream(build_id: &str) -> &str {
     build_id.split_once(':').map_or(build_id, |(_, uuid)| uuid)
 }
 
-/// Stops a build. One that is over stays as it is.
+/// Stops a build. One that has ended is not changed.
 pub async fn stop_build(client: &Client, id: &str) -> Result<(), AwsError> {
     client.stop_build().id(id).send().await.map_err(failed(CodeBuildOperation::StopBuild))?;
     Ok(())
 }
 
-/// The ids of a project's builds, the latest first; `None` if there is no such project.
+/// Returns the ids of a project's builds, newest first; `None` if the project does not exist.
 pub async fn builds_of(client: &Client, project: &str) -> Result<Option<Vec<String>>, AwsError> {
     let mut ids = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListBuildsForProject");
@@ -343,9 +343,9 @@ pub async fn builds_of(client: &Client, project: &str) -> Result<Option<Vec<Stri
     }
 }
 
-/// Deletes a project and its builds. [`ErrorKind::Conflict`] while one of them is running: stop it, or wait for it.
-// Rule: deleting a project leaves its builds behind, and they cannot be listed any more: they go first, 100 at a time.
-// DeleteProject says nothing about a project that is not there; listing its builds does.
+/// Deletes a project and its builds. [`ErrorKind::Conflict`] while a build is running: stop it, or wait for its end.
+// Rule: deleting a project leaves its builds, which cannot be listed any more: they are deleted first, 100 at a time.
+// DeleteProject succeeds for a missing project; listing its builds does not.
 pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     if builds_of(client, name).await?.is_none() {
         return Ok(Deleted::AlreadyGone);
@@ -354,7 +354,7 @@ pub async fn delete_project(client: &Client, name: &str) -> Result<Deleted, AwsE
     error::deleted(client.delete_project().name(name).send().await.map_err(failed(CodeBuildOperation::DeleteProject)))
 }
 
-/// Deletes a project's builds. [`ErrorKind::Conflict`] while one of them is running: stop it, or wait for it.
+/// Deletes a project's builds. [`ErrorKind::Conflict`] while a build is running: stop it, or wait for its end.
 pub async fn delete_builds(client: &Client, project: &str) -> Result<Deleted, AwsError> {
     let builds = builds_of(client, project).await?.unwrap_or_default();
     for ids in builds.chunks(100) {
@@ -364,7 +364,7 @@ pub async fn delete_builds(client: &Client, project: &str) -> Result<Deleted, Aw
             .send()
             .await
             .map_err(failed(CodeBuildOperation::BatchDeleteBuilds))?;
-        // Rule: a build that runs is not deleted, and that is no error. Without its project it could not be found again.
+        // Rule: a running build is not deleted, without an error. Without its project it could not be found again.
         let kept = answer.builds_not_deleted.unwrap_or_default();
         let code = |build: &aws_sdk_codebuild::types::BuildNotDeleted| build.status_code.clone().unwrap_or_default();
         if let Some(build) = kept.iter().find(|build| !code(build).contains("NOT_FOUND")) {
@@ -379,7 +379,7 @@ pub async fn delete_builds(client: &Client, project: &str) -> Result<Deleted, Aw
     Ok(if builds.is_empty() { Deleted::AlreadyGone } else { Deleted::Now })
 }
 
-/// The projects whose names start with a prefix, with their tags.
+/// Returns the projects with a name prefix, with their tags.
 pub async fn list_projects(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut names = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListProjects");

@@ -1,15 +1,15 @@
-//! The page of AWS's own web console for each part of the architecture. Pure: no call, no file.
+//! The AWS console's page for each resource. Pure.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use thumbctl_core::names::Names;
 use thumbctl_core::resource::ResourceKind;
 
-/// What stays as it is in a part of a path or of a fragment.
+/// The characters that are not encoded in a part of a path or fragment.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Where the web console shows a resource; `None` in AWS's other partitions, which have consoles of their own, and for
-/// an account that is none. That it is AWS itself, and not something that looks like it, is for the caller to know.
+/// Returns a resource's URL in the AWS console; `None` in other partitions, which have their own consoles, and for
+/// an invalid account id. The caller checks that the cloud is AWS.
 pub fn console_url(kind: ResourceKind, names: &Names, region: &str, account: &str) -> Option<String> {
     let elsewhere = ["cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-"];
     let is_region = region.contains('-') && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -22,7 +22,7 @@ pub fn console_url(kind: ResourceKind, names: &Names, region: &str, account: &st
     let host = format!("https://{region}.console.aws.amazon.com");
     let of = |kind| part(&names.of(kind));
     Some(match kind {
-        // An image has a page of its own only by its digest; the repository's lists it.
+        // An image's own page needs its digest; the repository's page lists it.
         ResourceKind::Repository | ResourceKind::Image => {
             format!("{host}/ecr/repositories/private/{account}/{}?region={region}", of(ResourceKind::Repository))
         }
@@ -49,11 +49,11 @@ pub fn console_url(kind: ResourceKind, names: &Names, region: &str, account: &st
         ResourceKind::Function | ResourceKind::MacroFunction => {
             format!("{host}/lambda/home?region={region}#/functions/{}", of(kind))
         }
-        // A stack's own page needs the id that only CloudFormation knows; the list finds it by its name.
+        // A stack's own page needs its id, which only CloudFormation has; the list is filtered by name.
         ResourceKind::MacroStack | ResourceKind::BuildStack | ResourceKind::AppStack => {
             format!("{host}/cloudformation/home?region={region}#/stacks?filteringText={}", of(kind))
         }
-        // Macros have no page: its stack's shows it.
+        // Macros have no page: their stack's page is used.
         ResourceKind::Macro => {
             let stack = of(ResourceKind::MacroStack);
             format!("{host}/cloudformation/home?region={region}#/stacks?filteringText={stack}")
@@ -65,7 +65,7 @@ pub fn console_url(kind: ResourceKind, names: &Names, region: &str, account: &st
     })
 }
 
-// IAM is in no region, its console is in one; the region of the address is the one that the console goes back to.
+// IAM is global, but its console has a region: the one to return to.
 fn iam(region: &str) -> String {
     format!("https://us-east-1.console.aws.amazon.com/iam/home?region={region}")
 }
@@ -74,7 +74,7 @@ fn part(text: &str) -> String {
     utf8_percent_encode(text, PART).to_string()
 }
 
-// Rule: CloudWatch's console encodes names twice, and writes the outer percent signs as dollars: `/` is `$252F`.
+// Rule: CloudWatch's console encodes names twice, with dollars for the outer percent signs: `/` is `$252F`.
 fn log_group(name: &str) -> String {
     part(&part(name)).replace('%', "$")
 }
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_in_this_console_has_no_page() {
+    fn other_partitions_and_accounts_have_no_page() {
         let page = |region, account| console_url(ResourceKind::Function, &names(), region, account);
         for region in ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "", "evil.example/#", "local"] {
             assert_eq!(page(region, "123456789012"), None, "{region}");

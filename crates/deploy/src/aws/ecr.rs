@@ -1,4 +1,4 @@
-//! ECR: the repository, and the image in it by its digest.
+//! ECR: the repository, and its image by digest.
 
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{ImageIdentifier, ImageScanningConfiguration, Tag};
@@ -27,13 +27,13 @@ pub struct Repository {
     pub name: String,
     /// Its ARN.
     pub arn: String,
-    /// What images are called after: `<account>.dkr.ecr.<region>.amazonaws.com/<name>`.
+    /// The URI of its images: `<account>.dkr.ecr.<region>.amazonaws.com/<name>`.
     pub uri: String,
-    /// Whether a tag may be moved to another image: `MUTABLE`, `IMMUTABLE`, ….
+    /// The tag mutability: `MUTABLE`, `IMMUTABLE`, ….
     pub tag_mutability: Option<String>,
-    /// Whether images are scanned when they are pushed.
+    /// Whether images are scanned on push.
     pub scan_on_push: Option<bool>,
-    /// How images are encrypted at rest: `AES256`, `KMS`, ….
+    /// The encryption at rest: `AES256`, `KMS`, ….
     pub encryption: Option<String>,
     /// When it was created, in milliseconds since 1970.
     pub created_ms: Option<i64>,
@@ -42,19 +42,19 @@ pub struct Repository {
 /// An image in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// `sha256:…`: what to deploy by, since a tag may move.
+    /// `sha256:…`: the reference to deploy, since a tag can move.
     pub digest: String,
     /// Its size in bytes, compressed.
     pub size: u64,
     /// When it was pushed, in milliseconds since 1970.
     pub pushed_ms: Option<i64>,
-    /// The tags that stand for it.
+    /// Its tags.
     pub tags: Vec<String>,
-    /// What its manifest is, as a media type.
+    /// The media type of its manifest.
     pub media_type: Option<String>,
 }
 
-/// Creates a repository that does not scan what is pushed.
+/// Creates a repository without scan on push.
 pub async fn create_repository(client: &Client, name: &str, tags: &Tags) -> Result<Repository, AwsError> {
     const OPERATION: EcrOperation = EcrOperation::CreateRepository;
     let tags = tags
@@ -77,7 +77,7 @@ pub async fn create_repository(client: &Client, name: &str, tags: &Tags) -> Resu
         .map_err(failed(OPERATION))?
         .repository
         .and_then(from_sdk)
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the repository's ARN and URI"))
+        .ok_or_else(|| AwsError::missing_field(SERVICE, OPERATION.name(), "the repository's ARN and URI"))
 }
 
 fn from_sdk(repository: aws_sdk_ecr::types::Repository) -> Option<Repository> {
@@ -92,7 +92,7 @@ fn from_sdk(repository: aws_sdk_ecr::types::Repository) -> Option<Repository> {
     })
 }
 
-/// A repository by its name; `None` if it is not there.
+/// Returns a repository by its name; `None` if it does not exist.
 pub async fn repository(client: &Client, name: &str) -> Result<Option<Repository>, AwsError> {
     let answer = client
         .describe_repositories()
@@ -105,7 +105,7 @@ pub async fn repository(client: &Client, name: &str) -> Result<Option<Repository
         .and_then(|found| found.into_iter().find_map(from_sdk)))
 }
 
-/// The image that a tag stands for now; `None` if there is none, or no repository.
+/// Returns the image of a tag; `None` without the image or the repository.
 pub async fn image_by_tag(client: &Client, repository: &str, tag: &str) -> Result<Option<Image>, AwsError> {
     let answer = client
         .describe_images()
@@ -128,7 +128,7 @@ pub async fn image_by_tag(client: &Client, repository: &str, tag: &str) -> Resul
         }))
 }
 
-/// Deletes the image that a tag names; a repository that is gone has none.
+/// Deletes the image of a tag; a missing repository has none.
 pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Result<Deleted, AwsError> {
     let id = aws_sdk_ecr::types::ImageIdentifier::builder().image_tag(tag).build();
     let answer = client
@@ -138,15 +138,15 @@ pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Resul
         .send()
         .await
         .map_err(failed(EcrOperation::BatchDeleteImage));
-    // Rule: what could not be deleted is listed in an answer that looks like success.
+    // Rule: failed deletions are listed in a successful response.
     let Some(deleted) = error::optional(answer)? else { return Ok(Deleted::AlreadyGone) };
-    let refused = deleted
+    let undeleted = deleted
         .failures()
         .iter()
         .find(|failure| failure.failure_code() != Some(&aws_sdk_ecr::types::ImageFailureCode::ImageNotFound));
-    match refused {
+    match undeleted {
         Some(failure) => {
-            let why = failure.failure_reason().unwrap_or("ECR does not say why");
+            let why = failure.failure_reason().unwrap_or("no reason given");
             Err(AwsError::new(SERVICE, "BatchDeleteImage", ErrorKind::Other, why))
         }
         None if deleted.image_ids().is_empty() => Ok(Deleted::AlreadyGone),
@@ -155,7 +155,7 @@ pub async fn delete_image(client: &Client, repository: &str, tag: &str) -> Resul
 }
 
 /// Deletes a repository with the images in it.
-// Rule: with force; without it a repository with images is refused.
+// Rule: by force; without it, deleting a repository with images fails.
 pub async fn delete_repository(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     error::deleted(
         client
@@ -168,7 +168,7 @@ pub async fn delete_repository(client: &Client, name: &str) -> Result<Deleted, A
     )
 }
 
-/// The repositories whose names start with a prefix, with their tags.
+/// Returns the repositories with a name prefix, with their tags.
 pub async fn list_repositories(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut named = Vec::new();
     let mut pages = Pages::new(SERVICE, "DescribeRepositories");
@@ -199,18 +199,18 @@ pub async fn list_repositories(client: &Client, prefix: &str) -> Result<Vec<Tagg
     Ok(found)
 }
 
-/// Who else may use a repository, as JSON; `None` if it has no policy. Lambda writes one when it first takes an image.
+/// Returns a repository's policy, as JSON; `None` if it has none. Lambda writes one when it first pulls an image.
 pub async fn repository_policy(client: &Client, name: &str) -> Result<Option<serde_json::Value>, AwsError> {
     const OPERATION: EcrOperation = EcrOperation::GetRepositoryPolicy;
     let answer = client.get_repository_policy().repository_name(name).send().await.map_err(failed(OPERATION));
     let Some(text) = error::optional(answer)?.and_then(|found| found.policy_text) else { return Ok(None) };
     serde_json::from_str(&text).map(Some).map_err(|error| AwsError {
         source: Some(Box::new(error)),
-        ..AwsError::lacks(SERVICE, OPERATION.name(), "a readable policy")
+        ..AwsError::missing_field(SERVICE, OPERATION.name(), "a readable policy")
     })
 }
 
-/// The tags of a repository, by its ARN.
+/// Returns a repository's tags, by its ARN.
 pub async fn repository_tags(client: &Client, arn: &str) -> Result<Tags, AwsError> {
     let answer = client
         .list_tags_for_resource()

@@ -1,4 +1,4 @@
-//! One error for every call to AWS: what was called, what kind of failure it is, in one sentence, with its causes.
+//! One error type for every AWS call: service, operation, kind, message and causes.
 
 mod classify;
 
@@ -9,70 +9,70 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::bounded_client::{AnswerBrokenOff, AnswerTooLong};
+use super::bounded_client::{ResponseIncomplete, ResponseTooLong};
 use super::clock::ClockDifference;
 use super::operation::AwsOperation;
 
 pub(crate) use classify::classify;
 
-/// What kind of failure a call to AWS ended in: what a caller decides by.
+/// The kind of a failed AWS call, for callers' decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// What was asked for is not there.
+    /// The resource does not exist.
     NotFound,
-    /// Something of that name is there already; for a bucket: someone else's.
+    /// A resource of that name exists already; for a bucket: another owner's.
     AlreadyExists,
-    /// The bucket is there already, and it is ours.
+    /// The bucket exists already, with the same owner.
     AlreadyOwned,
-    /// The caller is known, but may not do this.
+    /// The caller has no permission.
     Denied,
-    /// Too many requests in too little time.
+    /// Throttled: too many requests.
     Throttled,
-    /// Something else is going on with the same resource, or it still has contents or users.
+    /// Another operation on the resource is in progress, or it still has contents or users.
     Conflict,
-    /// The role was created a moment ago, and the service cannot assume it yet.
+    /// The role was just created, and the service cannot assume it yet.
     RoleNotReady,
-    /// The account's limits do not allow it.
+    /// An account quota is exceeded.
     LimitExceeded,
-    /// No credentials, or credentials that AWS does not know.
+    /// No credentials, or invalid ones.
     InvalidCredentials,
-    /// Credentials that were good once.
+    /// Expired credentials.
     ExpiredCredentials,
-    /// The request itself is wrong.
+    /// The request is invalid.
     Invalid,
-    /// AWS failed.
+    /// An error of AWS's own.
     Server,
-    /// The clocks of this machine and of the service differ by so much that signatures are refused.
+    /// The clocks differ so much that signatures are rejected.
     ClockSkewed,
-    /// The endpoint sends more than any answer may hold.
+    /// The response exceeds the size limit.
     Oversized,
-    /// No answer in time.
+    /// No response in time.
     Timeout,
-    /// The endpoint cannot be reached, or hung up.
+    /// The endpoint cannot be reached, or closed the connection.
     Network,
-    /// A file on this side could not be read or written.
+    /// A local file could not be read or written.
     File,
     /// Anything else.
     Other,
 }
 
-/// A call to AWS that failed.
+/// A failed AWS call.
 ///
-/// Its text is one sentence and never holds credentials; [`AwsError::hint`] says what to do about it.
+/// Its text is one sentence without credentials; [`AwsError::hint`] returns what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[error("{service} {operation} failed: {}{message}", Code(.code.as_deref()))]
 pub struct AwsError {
-    /// The service, as people write it: `S3`, `CodeBuild`.
+    /// The service: `S3`, `CodeBuild`.
     pub service: &'static str,
     /// The API operation: `CreateBucket`.
     pub operation: &'static str,
     /// The kind of failure.
     pub kind: ErrorKind,
-    /// The service's own error code, if it answered with one.
+    /// The service's error code, if its response has one.
     pub code: Option<String>,
-    /// What the service, or the connection, said.
+    /// The message of the service or the connection.
     pub message: String,
-    /// What lies below: the connection's errors, or the answer's status and request id.
+    /// The underlying errors: the connection's, or the response's status and request id.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -88,21 +88,21 @@ impl fmt::Display for Code<'_> {
     }
 }
 
-/// The answer behind a service error: what AWS's support asks for.
+/// The response of a service error, for AWS support.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer was HTTP {status}, request id {request_id}")]
-struct Answer {
+#[error("the response was HTTP {status}, request id {request_id}")]
+struct ResponseFacts {
     status: u16,
     request_id: String,
 }
 
 impl AwsError {
-    /// An error that this layer found by itself, such as a function that went to `Failed`.
+    /// Creates an error of this layer's own, such as for a function that went to `Failed`.
     pub fn new(service: &'static str, operation: &'static str, kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { service, operation, kind, code: None, message: message.into(), source: None }
     }
 
-    /// A file on this side that could not be read or written during a call.
+    /// Creates an error for a local file that could not be read or written during a call.
     pub(crate) fn file(
         service: &'static str,
         operation: &'static str,
@@ -115,7 +115,7 @@ impl AwsError {
         }
     }
 
-    /// Makes an error from what the SDK's client answered to an operation; to be used with `map_err`.
+    /// Converts an SDK error of an operation; for `map_err`.
     pub(crate) fn from_sdk<E, O: AwsOperation>(operation: O) -> impl FnOnce(SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -137,7 +137,7 @@ impl AwsError {
                     let status = status.unwrap_or_default();
                     let text = message.unwrap_or_default();
                     let kind = classify(code.as_deref(), status, &text);
-                    let message = if text.is_empty() { format!("the answer was HTTP {status}") } else { text };
+                    let message = if text.is_empty() { format!("the response was HTTP {status}") } else { text };
                     let (kind, message) = name_clock(kind, code.is_some(), message, clock);
                     Self {
                         service,
@@ -145,28 +145,29 @@ impl AwsError {
                         kind,
                         message,
                         code,
-                        source: request_id
-                            .map(|request_id| Box::new(Answer { status, request_id }) as Box<dyn Error + Send + Sync>),
+                        source: request_id.map(|request_id| {
+                            Box::new(ResponseFacts { status, request_id }) as Box<dyn Error + Send + Sync>
+                        }),
                     }
                 }
-                // Nothing that the service's protocol knows: to a HEAD there is no body, and whatever stands in between
-                // (a proxy, a load balancer) answers in its own words. The status tells.
+                // Not the service's protocol: a HEAD has no body, and a proxy or a load balancer in between
+                // has its own format. The status decides.
                 SdkError::ServiceError(_) | SdkError::ResponseError(_)
                     if status.is_some_and(|status| status >= 300) =>
                 {
                     let status = status.unwrap_or_default();
-                    let message = format!("the answer was HTTP {status}");
+                    let message = format!("the response was HTTP {status}");
                     let (kind, message) = name_clock(classify(None, status, ""), false, message, clock);
                     Self { source: error.into_source().ok(), ..Self::new(service, operation, kind, message) }
                 }
                 SdkError::TimeoutError(_) => Self {
                     source: error.into_source().ok(),
-                    ..Self::new(service, operation, ErrorKind::Timeout, "no answer in time")
+                    ..Self::new(service, operation, ErrorKind::Timeout, "no response in time")
                 },
                 other => {
                     let stage = Stage::of(&other);
                     match other.into_source() {
-                        Ok(source) => Self::without_answer(service, operation, source, stage),
+                        Ok(source) => Self::without_response(service, operation, source, stage),
                         Err(error) => Self::new(service, operation, ErrorKind::Other, clean(&error.to_string())),
                     }
                 }
@@ -174,27 +175,27 @@ impl AwsError {
         }
     }
 
-    fn without_answer(
+    fn without_response(
         service: &'static str,
         operation: &'static str,
         source: Box<dyn Error + Send + Sync>,
         stage: Stage,
     ) -> Self {
-        if let Some(too_long) = find::<AnswerTooLong>(source.as_ref()) {
-            // The connector's errors around it say nothing more.
+        if let Some(too_long) = find::<ResponseTooLong>(source.as_ref()) {
+            // The connector's outer errors add nothing.
             return Self::new(service, operation, ErrorKind::Oversized, too_long.to_string());
         }
-        let stage = if find::<AnswerBrokenOff>(source.as_ref()).is_some() { Stage::Answer } else { stage };
+        let stage = if find::<ResponseIncomplete>(source.as_ref()).is_some() { Stage::Response } else { stage };
         let chain = causes(source.as_ref());
         let deepest = chain.last().cloned().unwrap_or_default();
         let all = chain.join(": ").to_lowercase();
-        // Credentials are looked for when the request is signed: the SDK reports that as a failure to dispatch.
+        // Credentials are resolved when the request is signed: the SDK reports that as a dispatch failure.
         let (kind, message) = if all.contains("credential") || all.contains("sso token") {
             if all.contains("expired") {
                 (ErrorKind::ExpiredCredentials, format!("the credentials have expired ({deepest})"))
             } else if all.contains("no credentials found in chain") || all.contains("imds") {
-                // The SDK lists everywhere that it has looked, or says what the last place, a virtual machine's, has
-                // answered: neither is what is wrong, and both are among the causes.
+                // The SDK lists all its sources, or the last one's error, a virtual machine's: neither
+                // is the cause, and both are in the causes.
                 (ErrorKind::InvalidCredentials, "no credentials were found".to_owned())
             } else {
                 (ErrorKind::InvalidCredentials, format!("no usable credentials ({deepest})"))
@@ -204,36 +205,36 @@ impl AwsError {
         } else {
             match stage {
                 Stage::Request => (ErrorKind::Invalid, deepest),
-                Stage::TimedOut => (ErrorKind::Timeout, format!("the endpoint did not answer in time ({deepest})")),
+                Stage::TimedOut => (ErrorKind::Timeout, format!("no response in time ({deepest})")),
                 Stage::Connection => (ErrorKind::Network, format!("cannot reach the endpoint ({deepest})")),
-                Stage::Answer => (ErrorKind::Network, format!("the answer could not be read ({deepest})")),
+                Stage::Response => (ErrorKind::Network, format!("cannot read the response ({deepest})")),
             }
         };
         Self { source: Some(source), ..Self::new(service, operation, kind, clean(&message)) }
     }
 
-    /// An answer that lacks what it should hold.
-    pub(crate) fn lacks(service: &'static str, operation: &'static str, what: &str) -> Self {
-        Self::new(service, operation, ErrorKind::Other, format!("the answer does not hold {what}"))
+    /// Creates an error for a response without a required field.
+    pub(crate) fn missing_field(service: &'static str, operation: &'static str, what: &str) -> Self {
+        Self::new(service, operation, ErrorKind::Other, format!("the response lacks {what}"))
     }
 
-    /// Whether the resource is simply not there.
+    /// Returns whether the resource does not exist.
     pub fn is_not_found(&self) -> bool {
         self.kind == ErrorKind::NotFound
     }
 
-    /// Whether the service's own error code is `code`.
+    /// Returns whether the service's error code is `code`.
     pub fn has_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }
 }
 
-/// How far a call came that has no answer.
+/// The stage at which a call without a response failed.
 enum Stage {
     Request,
     Connection,
     TimedOut,
-    Answer,
+    Response,
 }
 
 impl Stage {
@@ -242,12 +243,12 @@ impl Stage {
             SdkError::ConstructionFailure(_) => Self::Request,
             SdkError::DispatchFailure(failure) if failure.is_timeout() => Self::TimedOut,
             SdkError::DispatchFailure(_) => Self::Connection,
-            _ => Self::Answer,
+            _ => Self::Response,
         }
     }
 }
 
-/// `Ok(Some)` for what is there, `Ok(None)` for what is not, and the error for everything else.
+/// `Ok(Some)` for an existing resource, `Ok(None)` for a missing one, other errors unchanged.
 pub(crate) fn optional<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(value) => Ok(Some(value)),
@@ -256,16 +257,16 @@ pub(crate) fn optional<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsE
     }
 }
 
-/// What a deletion found.
+/// The result of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deleted {
-    /// It was there, and is not any more.
+    /// It existed, and was deleted.
     Now,
-    /// It had gone before.
+    /// It did not exist.
     AlreadyGone,
 }
 
-/// Tells "deleted" from "was not there": both are what destroy wants.
+/// Distinguishes a deletion from a missing resource: destroy accepts both.
 pub(crate) fn deleted<T>(answer: Result<T, AwsError>) -> Result<Deleted, AwsError> {
     Ok(match optional(answer)? {
         Some(_) => Deleted::Now,
@@ -273,11 +274,11 @@ pub(crate) fn deleted<T>(answer: Result<T, AwsError>) -> Result<Deleted, AwsErro
     })
 }
 
-/// Names the clock where it is, or may be, why a signature was refused.
+/// Names the clock as the cause of a rejected signature, where it is or may be.
 ///
-/// The answer to a HEAD has no code: there, a clock that is off by more than services allow is taken for the reason. With a
-/// code, the service has said what the reason is. The SDK corrects its signatures after such a refusal and tries again, but
-/// only if the refusal has a code.
+/// The response to a HEAD has no code: there, a clock beyond the allowed difference is taken for the cause. With a
+/// code, the service has named the cause. The SDK corrects its signatures after such an error and retries, but
+/// only if the error has a code.
 fn name_clock(kind: ErrorKind, has_code: bool, message: String, clock: Option<ClockDifference>) -> (ErrorKind, String) {
     let clock = clock.filter(|clock| clock.is_refused());
     match (kind, clock) {
@@ -311,7 +312,7 @@ fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
     chain
 }
 
-/// One line, and nothing of the request in it: a refused signature is answered with the canonical request, which holds
+/// One line, without the request: the response to a rejected signature has the canonical request, with
 /// the session token.
 fn clean(message: &str) -> String {
     let kept = ["The Canonical String", "The String-to-Sign", "Canonical String for"]
@@ -333,10 +334,10 @@ mod tests {
     use crate::aws::operation::S3Operation;
 
     #[derive(Debug, thiserror::Error)]
-    #[error("what the service said")]
-    struct Said(ErrorMetadata);
+    #[error("service error")]
+    struct ServiceError(ErrorMetadata);
 
-    impl ProvideErrorMetadata for Said {
+    impl ProvideErrorMetadata for ServiceError {
         fn meta(&self) -> &ErrorMetadata {
             &self.0
         }
@@ -346,7 +347,7 @@ mod tests {
         Response::new(StatusCode::try_from(status).unwrap(), SdkBody::empty())
     }
 
-    fn said(status: u16, code: Option<&str>, message: Option<&str>) -> AwsError {
+    fn service_error(status: u16, code: Option<&str>, message: Option<&str>) -> AwsError {
         let mut meta = ErrorMetadata::builder().custom("aws_request_id", "REQ1");
         if let Some(code) = code {
             meta = meta.code(code);
@@ -354,42 +355,42 @@ mod tests {
         if let Some(message) = message {
             meta = meta.message(message);
         }
-        let error = SdkError::service_error(Said(meta.build()), answer(status));
+        let error = SdkError::service_error(ServiceError(meta.build()), answer(status));
         AwsError::from_sdk(S3Operation::CreateBucket)(error)
     }
 
     fn connection(error: ConnectorError) -> AwsError {
-        AwsError::from_sdk::<Said, _>(S3Operation::CreateBucket)(SdkError::dispatch_failure(error))
+        AwsError::from_sdk::<ServiceError, _>(S3Operation::CreateBucket)(SdkError::dispatch_failure(error))
     }
 
     #[test]
-    fn a_service_error_is_one_sentence_with_the_request_id_below() {
-        let error = said(403, Some("AccessDenied"), Some("Access\n  Denied"));
+    fn service_error_is_one_sentence_with_the_request_id_as_cause() {
+        let error = service_error(403, Some("AccessDenied"), Some("Access\n  Denied"));
         assert_eq!(error.to_string(), "S3 CreateBucket failed: AccessDenied: Access Denied");
         assert_eq!(error.kind, ErrorKind::Denied);
-        assert_eq!(error.source().unwrap().to_string(), "the answer was HTTP 403, request id REQ1");
+        assert_eq!(error.source().unwrap().to_string(), "the response was HTTP 403, request id REQ1");
     }
 
     #[test]
-    fn an_answer_without_a_body_is_told_by_its_status() {
-        let error = said(404, None, None);
+    fn response_without_body_is_classified_by_status() {
+        let error = service_error(404, None, None);
         assert_eq!(error.kind, ErrorKind::NotFound);
-        assert_eq!(error.to_string(), "S3 CreateBucket failed: the answer was HTTP 404");
+        assert_eq!(error.to_string(), "S3 CreateBucket failed: the response was HTTP 404");
     }
 
     #[test]
-    fn an_answer_that_is_not_the_services_own_is_told_by_its_status_too() {
+    fn response_of_a_proxy_is_classified_by_status() {
         let error = SdkError::response_error("unexpected token '<'", answer(503));
-        let error = AwsError::from_sdk::<Said, _>(S3Operation::CreateBucket)(error);
+        let error = AwsError::from_sdk::<ServiceError, _>(S3Operation::CreateBucket)(error);
         assert_eq!(error.kind, ErrorKind::Server);
         let error = SdkError::response_error("cut short", answer(200));
-        let error = AwsError::from_sdk::<Said, _>(S3Operation::CreateBucket)(error);
+        let error = AwsError::from_sdk::<ServiceError, _>(S3Operation::CreateBucket)(error);
         assert_eq!(error.kind, ErrorKind::Network);
-        assert_eq!(error.to_string(), "S3 CreateBucket failed: the answer could not be read (cut short)");
+        assert_eq!(error.to_string(), "S3 CreateBucket failed: cannot read the response (cut short)");
     }
 
     #[test]
-    fn a_refused_connection_keeps_its_causes() {
+    fn refused_connection_keeps_its_causes() {
         let refused = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "refused by peer");
         let error = connection(ConnectorError::io(refused.into()));
         assert_eq!(error.kind, ErrorKind::Network);
@@ -398,16 +399,17 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_times_out_is_a_timeout() {
+    fn connection_timeout_is_a_timeout() {
         let error = connection(ConnectorError::timeout("connect took 3 s".into()));
         assert_eq!(error.kind, ErrorKind::Timeout);
-        let error =
-            AwsError::from_sdk::<Said, _>(S3Operation::CreateBucket)(SdkError::timeout_error("operation timeout"));
+        let error = AwsError::from_sdk::<ServiceError, _>(S3Operation::CreateBucket)(SdkError::timeout_error(
+            "operation timeout",
+        ));
         assert_eq!(error.kind, ErrorKind::Timeout);
     }
 
     #[test]
-    fn missing_and_expired_credentials_are_told_from_a_broken_network() {
+    fn missing_and_expired_credentials_differ_from_network_errors() {
         let missing = "no providers in chain provided credentials";
         let error = connection(ConnectorError::other(missing.into(), None));
         assert_eq!(error.kind, ErrorKind::InvalidCredentials);
@@ -424,8 +426,8 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_signature_does_not_give_the_session_token_away() {
-        let error = said(
+    fn rejected_signature_does_not_reveal_the_session_token() {
+        let error = service_error(
             403,
             Some("InvalidSignatureException"),
             Some(
@@ -440,16 +442,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_told_from_what_failed() {
-        let gone = || Err::<(), _>(said(404, Some("NoSuchBucket"), None));
+    fn missing_resource_differs_from_failure() {
+        let missing = || Err::<(), _>(service_error(404, Some("NoSuchBucket"), None));
         assert_eq!(deleted(Ok(())).unwrap(), Deleted::Now);
-        assert_eq!(deleted(gone()).unwrap(), Deleted::AlreadyGone);
-        assert_eq!(optional(gone()).unwrap(), None);
-        assert!(optional(Err::<(), _>(said(500, None, None))).is_err());
+        assert_eq!(deleted(missing()).unwrap(), Deleted::AlreadyGone);
+        assert_eq!(optional(missing()).unwrap(), None);
+        assert!(optional(Err::<(), _>(service_error(500, None, None))).is_err());
     }
 
     #[test]
-    fn errors_stay_small_enough_to_be_returned() {
+    fn errors_are_small_enough_to_return() {
         assert!(size_of::<AwsError>() < 128);
     }
 }

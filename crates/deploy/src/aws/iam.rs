@@ -1,4 +1,4 @@
-//! IAM: roles and customer-managed policies, and what has to be undone before they can be deleted.
+//! IAM: roles and customer-managed policies, and the steps before their deletion.
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{PolicyScopeType, Tag};
@@ -36,7 +36,7 @@ fn from_sdk_tags(tags: impl IntoIterator<Item = Tag>) -> Tags {
     tags::from_pairs(tags.into_iter().map(|tag| (tag.key, tag.value)))
 }
 
-/// Creates a customer-managed policy and answers its ARN.
+/// Creates a customer-managed policy and returns its ARN.
 pub async fn create_policy(
     client: &Client,
     name: &str,
@@ -56,12 +56,12 @@ pub async fn create_policy(
         .map_err(failed(OPERATION))?
         .policy
         .and_then(|policy| policy.arn)
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the policy's ARN"))
+        .ok_or_else(|| AwsError::missing_field(SERVICE, OPERATION.name(), "the policy's ARN"))
 }
 
-/// Creates a role that the trust policy's principal may assume, and answers its ARN.
+/// Creates a role with a trust policy, and returns its ARN.
 ///
-/// It takes seconds until it can be: see [`super::wait::ROLE_PROPAGATION`].
+/// It can be assumed after some seconds: see [`super::wait::ROLE_PROPAGATION`].
 pub async fn create_role(
     client: &Client,
     name: &str,
@@ -81,10 +81,10 @@ pub async fn create_role(
         .map_err(failed(OPERATION))?
         .role
         .map(|role| role.arn)
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the role's ARN"))
+        .ok_or_else(|| AwsError::missing_field(SERVICE, OPERATION.name(), "the role's ARN"))
 }
 
-/// Sets tags of a policy, besides those that it has.
+/// Adds tags to a policy.
 pub async fn tag_policy(client: &Client, arn: &str, tags: &Tags) -> Result<(), AwsError> {
     const OPERATION: IamOperation = IamOperation::TagPolicy;
     let tags = Some(sdk_tags(OPERATION.name(), tags)?);
@@ -92,7 +92,7 @@ pub async fn tag_policy(client: &Client, arn: &str, tags: &Tags) -> Result<(), A
     Ok(())
 }
 
-/// Attaches a policy to a role. Doing it again changes nothing.
+/// Attaches a policy to a role. Idempotent.
 pub async fn attach_role_policy(client: &Client, role: &str, policy_arn: &str) -> Result<(), AwsError> {
     client
         .attach_role_policy()
@@ -109,11 +109,11 @@ pub async fn attach_role_policy(client: &Client, role: &str, policy_arn: &str) -
 pub struct Role {
     /// Its ARN.
     pub arn: String,
-    /// A line for people.
+    /// Its description.
     pub description: Option<String>,
-    /// Who may assume it; `None` if it cannot be read.
+    /// Its trust policy; `None` if it cannot be read.
     pub trust: Option<serde_json::Value>,
-    /// How long a session of it may last at most.
+    /// The maximum duration of its sessions.
     pub max_session_seconds: Option<u32>,
     /// When it was created, in milliseconds since 1970.
     pub created_ms: Option<i64>,
@@ -121,7 +121,7 @@ pub struct Role {
     pub tags: Tags,
 }
 
-/// A role by its name; `None` if it is not there.
+/// Returns a role by its name; `None` if it does not exist.
 pub async fn role(client: &Client, name: &str) -> Result<Option<Role>, AwsError> {
     let answer = client.get_role().role_name(name).send().await.map_err(failed(IamOperation::GetRole));
     Ok(error::optional(answer)?.and_then(|found| found.role).map(|role| Role {
@@ -139,21 +139,21 @@ pub async fn role(client: &Client, name: &str) -> Result<Option<Role>, AwsError>
 pub struct Policy {
     /// Its ARN.
     pub arn: String,
-    /// A line for people.
+    /// Its description.
     pub description: Option<String>,
-    /// To how many roles, users and groups it is attached.
+    /// The number of roles, users and groups with the policy.
     pub attachment_count: Option<u32>,
-    /// The version that is in force; see [`policy_document`].
+    /// The default version; see [`policy_document`].
     pub default_version: Option<String>,
     /// When it was created, in milliseconds since 1970.
     pub created_ms: Option<i64>,
-    /// When its document was changed last, in milliseconds since 1970.
+    /// When its document was last changed, in milliseconds since 1970.
     pub updated_ms: Option<i64>,
     /// Its tags.
     pub tags: Tags,
 }
 
-/// A policy by its ARN; `None` if it is not there.
+/// Returns a policy by its ARN; `None` if it does not exist.
 pub async fn policy(client: &Client, arn: &str) -> Result<Option<Policy>, AwsError> {
     let answer = client.get_policy().policy_arn(arn).send().await.map_err(failed(IamOperation::GetPolicy));
     Ok(error::optional(answer)?.and_then(|found| found.policy).map(|policy| Policy {
@@ -167,20 +167,20 @@ pub async fn policy(client: &Client, arn: &str) -> Result<Option<Policy>, AwsErr
     }))
 }
 
-/// What a version of a policy says.
+/// Returns the document of a policy's version.
 pub async fn policy_document(client: &Client, arn: &str, version: &str) -> Result<serde_json::Value, AwsError> {
     const OPERATION: IamOperation = IamOperation::GetPolicyVersion;
     let answer =
         client.get_policy_version().policy_arn(arn).version_id(version).send().await.map_err(failed(OPERATION))?;
     let text = answer.policy_version.and_then(|version| version.document);
-    let text = text.ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the policy's document"))?;
+    let text = text.ok_or_else(|| AwsError::missing_field(SERVICE, OPERATION.name(), "the policy's document"))?;
     read_document(&text).map_err(|error| AwsError {
         source: Some(Box::new(error)),
-        ..AwsError::lacks(SERVICE, OPERATION.name(), "a readable document")
+        ..AwsError::missing_field(SERVICE, OPERATION.name(), "a readable document")
     })
 }
 
-// Rule: IAM answers its documents percent-encoded. Not every endpoint does; JSON begins with a brace, which is encoded.
+// Rule: IAM returns documents percent-encoded. Not every endpoint does; JSON begins with a brace, which it encodes.
 fn read_document(text: &str) -> Result<serde_json::Value, serde_json::Error> {
     if text.trim_start().starts_with('{') {
         return serde_json::from_str(text);
@@ -188,7 +188,7 @@ fn read_document(text: &str) -> Result<serde_json::Value, serde_json::Error> {
     serde_json::from_str(&percent_encoding::percent_decode_str(text).decode_utf8_lossy())
 }
 
-/// The ARNs of the policies that are attached to a role; `None` if there is no such role.
+/// Returns the ARNs of a role's attached policies; `None` if the role does not exist.
 pub async fn attached_policies(client: &Client, role: &str) -> Result<Option<Vec<String>>, AwsError> {
     let mut attached = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListAttachedRolePolicies");
@@ -210,7 +210,7 @@ pub async fn attached_policies(client: &Client, role: &str) -> Result<Option<Vec
     }
 }
 
-/// Deletes a role with all that is attached to it and in it.
+/// Deletes a role with its policies.
 // Rule: a role with policies cannot be deleted (DeleteConflict): managed ones are detached, inline ones deleted first.
 pub async fn delete_role(client: &Client, name: &str) -> Result<Deleted, AwsError> {
     let Some(attached) = attached_policies(client, name).await? else {
@@ -265,7 +265,7 @@ async fn inline_policies(client: &Client, role: &str) -> Result<Vec<String>, Aws
     }
 }
 
-/// Deletes a customer-managed policy: off every role, its older versions first.
+/// Deletes a customer-managed policy, after detaching it from all roles and deleting its older versions.
 // Rule: an attached policy, or one with versions besides the default, cannot be deleted (DeleteConflict).
 pub async fn delete_policy(client: &Client, arn: &str) -> Result<Deleted, AwsError> {
     let Some(roles) = roles_with_policy(client, arn).await? else {
@@ -287,7 +287,7 @@ pub async fn delete_policy(client: &Client, arn: &str) -> Result<Deleted, AwsErr
     error::deleted(client.delete_policy().policy_arn(arn).send().await.map_err(failed(IamOperation::DeletePolicy)))
 }
 
-// Users and groups are not ours: a policy that somebody gave to one of them is refused by AWS, and said to be in use.
+// Users and groups are left alone: for a policy attached to one of them, AWS returns an error.
 async fn roles_with_policy(client: &Client, arn: &str) -> Result<Option<Vec<String>>, AwsError> {
     let mut roles = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListEntitiesForPolicy");
@@ -336,12 +336,12 @@ async fn older_versions(client: &Client, arn: &str) -> Result<Vec<String>, AwsEr
     }
 }
 
-/// The roles whose names start with a prefix, with their tags.
+/// Returns the roles with a name prefix, with their tags.
 pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut roles = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListRoles");
     loop {
-        // Rule: IAM's prefixes are paths; names have to be looked through.
+        // Rule: IAM's prefixes are paths; names have to be filtered here.
         let page =
             client.list_roles().set_marker(pages.token()).send().await.map_err(failed(IamOperation::ListRoles))?;
         roles.extend(page.roles.into_iter().filter(|role| role.role_name.starts_with(prefix)));
@@ -351,7 +351,7 @@ pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, Aw
     }
     let mut found = Vec::with_capacity(roles.len());
     for role in roles {
-        // Rule: listings of IAM leave the tags out. A role has at most 50: one page.
+        // Rule: IAM's listings omit tags. A role has at most 50: one page.
         let answer = client
             .list_role_tags()
             .role_name(&role.role_name)
@@ -366,7 +366,7 @@ pub async fn list_roles(client: &Client, prefix: &str) -> Result<Vec<Tagged>, Aw
     Ok(found)
 }
 
-/// The customer-managed policies whose names start with a prefix, with their tags.
+/// Returns the customer-managed policies with a name prefix, with their tags.
 pub async fn list_policies(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut named = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListPolicies");

@@ -1,4 +1,4 @@
-//! Lambda: a function from a container image, who may invoke it, and how it comes to life.
+//! Lambda: a function from a container image, its invoke permissions and its state.
 
 use std::collections::BTreeMap;
 
@@ -27,12 +27,12 @@ where
     AwsError::from_sdk(operation)
 }
 
-/// What a function is made of.
+/// The parameters of a function.
 #[derive(Debug, Clone)]
 pub struct FunctionSpec<'a> {
     /// Its name.
     pub name: &'a str,
-    /// A line for people.
+    /// Its description.
     pub description: &'a str,
     /// The image, by its digest: `<repository uri>@sha256:…`.
     pub image_uri: &'a str,
@@ -40,55 +40,55 @@ pub struct FunctionSpec<'a> {
     pub role_arn: &'a str,
     /// Memory in MB.
     pub memory_mb: u32,
-    /// The longest that an invocation may take.
+    /// The timeout of an invocation.
     pub timeout_seconds: u32,
     /// Its environment variables.
     pub environment: &'a [(String, String)],
-    /// The image's architecture: a wrong one fails only when the function is invoked.
+    /// The image's architecture: a wrong one fails only at the first invocation.
     pub architecture: Architecture,
     /// Its tags.
     pub tags: &'a Tags,
 }
 
-/// How far a function has come.
+/// The state of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FunctionState {
-    /// Being prepared: not to be invoked yet.
+    /// Being prepared: cannot be invoked yet.
     Pending,
     /// Ready.
     Active,
-    /// Asleep after weeks without an invocation; the next one wakes it.
+    /// Inactive after weeks without an invocation; the next one reactivates it.
     Inactive,
-    /// It will not come to life, and why.
+    /// Failed, with the reason.
     Failed(String),
 }
 
-/// A function as it is.
+/// A function's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
     /// Its name.
     pub name: String,
     /// Its ARN.
     pub arn: String,
-    /// How far it has come.
+    /// Its state.
     pub state: FunctionState,
     /// Memory in MB.
     pub memory_mb: u32,
-    /// The longest that an invocation may take.
+    /// The timeout of an invocation.
     pub timeout_seconds: u32,
     /// Its execution role's ARN.
     pub role_arn: String,
-    /// A line for people.
+    /// Its description.
     pub description: Option<String>,
     /// The image's architectures: one.
     pub architectures: Vec<String>,
     /// Its environment variables; see [`Environment`].
     pub environment: Environment,
-    /// How many bytes its package has; of an image that is 0.
+    /// The size of its package in bytes; 0 for an image.
     pub code_size: u64,
-    /// When it was changed last, as Lambda writes it.
+    /// The time of its last change, in Lambda's format.
     pub last_modified: Option<String>,
-    /// The log group that it writes to.
+    /// Its log group.
     pub log_group: Option<String>,
 }
 
@@ -103,20 +103,20 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-/// What a function runs.
+/// A function's code.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FunctionCode {
-    /// The image as it was named.
+    /// The image as configured.
     pub image_uri: Option<String>,
-    /// The same by its digest: what is really run.
+    /// The image by its digest.
     pub resolved_image_uri: Option<String>,
-    /// The function's tags; `None` if Lambda would not say.
+    /// The function's tags; `None` if Lambda does not return them.
     pub tags: Option<Tags>,
 }
 
-/// Creates a function and answers its ARN. It is `Pending` then: see [`wait_active`].
+/// Creates a function and returns its ARN. It is `Pending` at first: see [`wait_active`].
 ///
-/// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be tried again.
+/// [`ErrorKind::RoleNotReady`] if the role is too new to be assumed: to be retried.
 pub async fn create_function(client: &Client, spec: &FunctionSpec<'_>) -> Result<String, AwsError> {
     const OPERATION: LambdaOperation = LambdaOperation::CreateFunction;
     let environment = SdkEnvironment::builder().set_variables(Some(spec.environment.iter().cloned().collect())).build();
@@ -139,10 +139,10 @@ pub async fn create_function(client: &Client, spec: &FunctionSpec<'_>) -> Result
         .await
         .map_err(failed(OPERATION))?
         .function_arn
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the function's ARN"))
+        .ok_or_else(|| AwsError::missing_field(SERVICE, OPERATION.name(), "the function's ARN"))
 }
 
-/// A function by its name; `None` if it is not there.
+/// Returns a function by its name; `None` if it does not exist.
 pub async fn function(client: &Client, name: &str) -> Result<Option<Function>, AwsError> {
     let answer = client
         .get_function_configuration()
@@ -192,7 +192,7 @@ fn failure(code: Option<&str>, reason: Option<&str>) -> String {
     }
 }
 
-/// Waits until a function is active. One that failed ends the wait at once, with its reason.
+/// Waits until a function is active. A failed one ends the wait at once, with its reason.
 // Rule: a Pending function refuses Invoke and updates (ResourceConflictException); the notification comes after this.
 pub async fn wait_active(
     client: &Client,
@@ -203,7 +203,7 @@ pub async fn wait_active(
     let what = format!("the function {name} becoming active");
     wait::until(&what, &wait::FUNCTION_ACTIVE, cancel, on_wait, || async {
         match function(client, name).await? {
-            // Just created, and not seen everywhere yet.
+            // Just created, and not visible everywhere yet.
             None => Ok(Poll::Pending),
             Some(found) => match &found.state {
                 FunctionState::Pending => Ok(Poll::Pending),
@@ -220,8 +220,8 @@ pub async fn wait_active(
     .await
 }
 
-/// Lets a bucket of an account invoke a function. [`ErrorKind::AlreadyExists`] if the statement is there.
-// Rule: with the source's ARN and account: a bucket's ARN names no account, and a deleted bucket's name is anybody's.
+/// Allows a bucket of an account to invoke a function. [`ErrorKind::AlreadyExists`] if the statement exists.
+// Rule: with the source's ARN and account: a bucket's ARN has no account, and a deleted bucket's name can be reused.
 pub async fn add_bucket_permission(
     client: &Client,
     function: &str,
@@ -243,7 +243,7 @@ pub async fn add_bucket_permission(
     Ok(())
 }
 
-/// Takes a statement out of a function's policy.
+/// Removes a statement from a function's policy.
 pub async fn remove_permission(client: &Client, function: &str, statement_id: &str) -> Result<Deleted, AwsError> {
     error::deleted(
         client
@@ -256,20 +256,20 @@ pub async fn remove_permission(client: &Client, function: &str, statement_id: &s
     )
 }
 
-/// What a function runs, and its tags; `None` if it is not there.
+/// Returns a function's code and tags; `None` if it does not exist.
 pub async fn function_code(client: &Client, name: &str) -> Result<Option<FunctionCode>, AwsError> {
     let answer = client.get_function().function_name(name).send().await.map_err(failed(LambdaOperation::GetFunction));
     Ok(error::optional(answer)?.map(|found| {
         let (image_uri, resolved_image_uri) =
             found.code.map(|code| (code.image_uri, code.resolved_image_uri)).unwrap_or_default();
-        // Rule: who may see the function but not its tags gets an answer all the same, with an error inside; and without
-        // tags there is nothing in it at all.
+        // Rule: a caller without the permission to list tags gets a response with an error inside; without
+        // tags it has neither.
         let tags = found.tags_error.is_none().then(|| found.tags.unwrap_or_default().into_iter().collect());
         FunctionCode { image_uri, resolved_image_uri, tags }
     }))
 }
 
-/// A function's resource policy, as JSON; `None` if it has none, or is not there.
+/// Returns a function's resource policy, as JSON; `None` if it has none, or does not exist.
 pub async fn resource_policy(client: &Client, function: &str) -> Result<Option<serde_json::Value>, AwsError> {
     const OPERATION: LambdaOperation = LambdaOperation::GetPolicy;
     let answer = client.get_policy().function_name(function).send().await.map_err(failed(OPERATION));
@@ -278,12 +278,12 @@ pub async fn resource_policy(client: &Client, function: &str) -> Result<Option<s
     };
     serde_json::from_str(&policy).map(Some).map_err(|error| AwsError {
         source: Some(Box::new(error)),
-        ..AwsError::lacks(SERVICE, OPERATION.name(), "a readable policy")
+        ..AwsError::missing_field(SERVICE, OPERATION.name(), "a readable policy")
     })
 }
 
-/// The statements of a function's policy that let a bucket invoke it, whatever their ids are: CloudFormation and Terraform
-/// choose their own.
+/// Returns the policy statements that allow a bucket to invoke a function, by content: CloudFormation and Terraform
+/// generate their own.
 pub async fn bucket_permissions(
     client: &Client,
     function: &str,
@@ -311,7 +311,7 @@ pub async fn delete_function(client: &Client, name: &str) -> Result<Deleted, Aws
     )
 }
 
-/// The functions whose names start with a prefix, with their tags.
+/// Returns the functions with a name prefix, with their tags.
 pub async fn list_functions(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut named = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListFunctions");
@@ -348,7 +348,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_s_statements_are_found_by_what_they_say() {
+    fn statements_for_a_bucket_are_found_by_content() {
         let of = |sid: &str, principal: serde_json::Value, source: &str| {
             serde_json::json!({
                 "Sid": sid, "Principal": principal, "Condition": {"ArnLike": {"AWS:SourceArn": source}},
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_gives_what_lambda_gave() {
+    fn failure_has_lambdas_code_and_reason() {
         assert_eq!(failure(Some("ImageAccessDenied"), Some("no")), "ImageAccessDenied: no");
         assert_eq!(failure(None, None), "no reason given");
     }

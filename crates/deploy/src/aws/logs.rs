@@ -12,7 +12,7 @@ use super::pages::Pages;
 use super::tags::{Tagged, Tags};
 use crate::aws::operation::LogsOperation;
 
-pub use read::{GroupTail, LogLine, LogTail, filter_events, latest_streams};
+pub use read::{GroupTail, LogEvent, LogTail, filter_events, latest_streams};
 
 const SERVICE: &str = "CloudWatch Logs";
 
@@ -23,7 +23,7 @@ where
     AwsError::from_sdk(operation)
 }
 
-/// Creates a log group. [`super::ErrorKind::AlreadyExists`] if it is there: a late invocation may have made it.
+/// Creates a log group. [`super::ErrorKind::AlreadyExists`] if it exists: a late invocation may have created it.
 pub async fn create_log_group(client: &Client, group: &str, tags: &Tags) -> Result<(), AwsError> {
     client
         .create_log_group()
@@ -35,7 +35,7 @@ pub async fn create_log_group(client: &Client, group: &str, tags: &Tags) -> Resu
     Ok(())
 }
 
-/// Has a group's events deleted after so many days: 1, 3, 5, 7, 14, 30, … as CloudWatch Logs allows.
+/// Sets a group's retention in days: 1, 3, 5, 7, 14, 30, … as CloudWatch Logs allows.
 pub async fn put_retention(client: &Client, group: &str, days: u32) -> Result<(), AwsError> {
     client
         .put_retention_policy()
@@ -52,17 +52,17 @@ pub async fn put_retention(client: &Client, group: &str, days: u32) -> Result<()
 pub struct LogGroup {
     /// Its ARN, without a star.
     pub arn: String,
-    /// After how many days its events are deleted; none: never.
+    /// Its retention in days; none: events are kept.
     pub retention_days: Option<u32>,
-    /// How much is in it, as far as CloudWatch Logs has counted: it lags behind by hours.
+    /// Its size in bytes, as CloudWatch Logs reports it: hours late.
     pub stored_bytes: Option<u64>,
     /// When it was created, in milliseconds since 1970.
     pub created_ms: Option<i64>,
 }
 
-/// A log group by its name; `None` if it is not there.
+/// Returns a log group by its name; `None` if it does not exist.
 pub async fn log_group(client: &Client, group: &str) -> Result<Option<LogGroup>, AwsError> {
-    // Prefixes match longer names too, and names sort: if the group is there, it comes first.
+    // Prefixes match longer names too, and listings are sorted: an exact match comes first.
     let page = client
         .describe_log_groups()
         .log_group_name_prefix(group)
@@ -78,7 +78,7 @@ pub async fn log_group(client: &Client, group: &str) -> Result<Option<LogGroup>,
     }))
 }
 
-/// The tags of a log group, by its ARN without a star.
+/// Returns a log group's tags, by its ARN without a star.
 pub async fn log_group_tags(client: &Client, arn: &str) -> Result<Tags, AwsError> {
     let answer = client
         .list_tags_for_resource()
@@ -89,14 +89,14 @@ pub async fn log_group_tags(client: &Client, arn: &str) -> Result<Tags, AwsError
     Ok(answer.tags.unwrap_or_default().into_iter().collect())
 }
 
-/// Deletes a log group with all that is in it.
+/// Deletes a log group with its contents.
 pub async fn delete_log_group(client: &Client, group: &str) -> Result<Deleted, AwsError> {
     error::deleted(
         client.delete_log_group().log_group_name(group).send().await.map_err(failed(LogsOperation::DeleteLogGroup)),
     )
 }
 
-/// The log groups whose names start with a prefix, with their tags.
+/// Returns the log groups with a name prefix, with their tags.
 pub async fn list_log_groups(client: &Client, prefix: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut named = Vec::new();
     let mut pages = Pages::new(SERVICE, "DescribeLogGroups");
@@ -128,7 +128,7 @@ pub async fn list_log_groups(client: &Client, prefix: &str) -> Result<Vec<Tagged
     Ok(found)
 }
 
-// Rule: a group has two ARNs. The one that ends in `:*` is for policies; tags are asked for with the other.
+// Rule: a group has two ARNs. The one ending in `:*` is for policies, the other for tags.
 fn group_arn(plain: Option<String>, starred: Option<String>) -> String {
     let arn = plain.or(starred).unwrap_or_default();
     arn.strip_suffix(":*").map_or(arn.clone(), str::to_owned)
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_are_asked_for_by_the_arn_without_a_star() {
+    fn tags_are_requested_by_the_arn_without_a_star() {
         let starred = "arn:aws:logs:us-east-1:1:log-group:/g:*".to_owned();
         assert_eq!(group_arn(None, Some(starred)), "arn:aws:logs:us-east-1:1:log-group:/g");
         assert_eq!(group_arn(Some("a".into()), Some("b:*".into())), "a");

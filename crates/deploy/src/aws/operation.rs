@@ -1,18 +1,18 @@
-//! The operations of AWS's API that this layer calls, and the permission that each needs.
+//! The AWS API operations that this layer calls, and the permission of each.
 //!
-//! An answer of the SDK only becomes an [`AwsError`](super::AwsError) together with an operation from here, so a call
-//! whose permission is not known does not compile.
+//! An SDK error becomes an [`AwsError`](super::AwsError) only together with one of these operations, so a call
+//! without a known permission does not compile.
 
 /// An operation of one service.
 pub(crate) trait AwsOperation: Copy + 'static {
-    /// The service, as people write it.
+    /// The service's name.
     const SERVICE: &'static str;
 
-    /// The operation, as the API calls it.
+    /// The operation's API name.
     fn name(self) -> &'static str;
 }
 
-/// One enum for each service: its operations, each with the action that a policy has to allow where that has another
+/// Defines one enum for each service: its operations, each with the IAM action where that has another
 /// name.
 macro_rules! operations {
     ($($type:ident = $service:literal, $prefix:literal { $($name:ident $(needs $action:literal)?),* $(,)? })*) => {
@@ -22,7 +22,7 @@ macro_rules! operations {
             pub(crate) enum $type { $($name),* }
 
             impl $type {
-                /// The operation, as the API calls it.
+                /// Returns the operation's API name.
                 pub(crate) const fn name(self) -> &'static str {
                     match self { $(Self::$name => stringify!($name)),* }
                 }
@@ -122,7 +122,7 @@ operations! {
         AbortMultipartUpload,
         CreateBucket,
         DeleteBucket,
-        // Buckets are emptied version by version, those called "null" included.
+        // Buckets are emptied by version, including version `null`.
         DeleteObjects needs "DeleteObjectVersion",
         GetBucketEncryption needs "GetEncryptionConfiguration",
         GetBucketNotificationConfiguration needs "GetBucketNotification",
@@ -144,7 +144,7 @@ operations! {
     }
 }
 
-/// STS's one operation that is called. Nobody needs a permission for it.
+/// The only STS operation called. It needs no permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct GetCallerIdentity;
 
@@ -156,7 +156,7 @@ impl AwsOperation for GetCallerIdentity {
     }
 }
 
-/// The action that a policy has to allow for a call; `None` for calls that this layer does not make.
+/// Returns the IAM action of a call; `None` for calls that this layer does not make.
 pub(crate) fn required_action(service: &str, operation: &str) -> Option<&'static str> {
     ALL.iter().find(|(of, name, _)| (*of, *name) == (service, operation)).map(|(_, _, action)| *action)
 }

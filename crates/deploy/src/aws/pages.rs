@@ -1,20 +1,20 @@
-//! What a listing of many pages is bounded by.
+//! Bounds for paginated listings.
 
 use std::collections::HashSet;
 
-use super::bounded_client::answer_bytes;
+use super::bounded_client::response_bytes;
 use super::error::{AwsError, ErrorKind};
 
-/// The most that the pages of one listing may hold, in bytes, together with whatever else is read meanwhile.
+/// The maximum size of one listing, in bytes, including other responses read meanwhile.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
-/// The most pages that one listing may have.
+/// The maximum number of pages of one listing.
 const MAX_PAGES: usize = 10_000;
 
-/// The pages of one listing, from the first to the last.
+/// The pages of one listing, in order.
 ///
-/// Where a listing ends is the endpoint's to say. One that always names a next page would be asked without end, and what it
-/// lists kept in memory.
+/// The endpoint decides where a listing ends. One that always returns another token would be read forever, with its
+/// contents in memory.
 #[derive(Debug)]
 pub(super) struct Pages {
     service: &'static str,
@@ -22,33 +22,33 @@ pub(super) struct Pages {
     token: Option<String>,
     /// The tokens of all pages so far.
     seen: HashSet<String>,
-    /// What had been read before, where the listing is kept in memory.
+    /// The response bytes read before the listing, if it is kept in memory.
     bytes_before: Option<u64>,
 }
 
 impl Pages {
-    /// A listing that has not begun.
+    /// Starts a listing.
     pub(super) fn new(service: &'static str, operation: &'static str) -> Self {
-        let bytes_before = Some(answer_bytes());
+        let bytes_before = Some(response_bytes());
         Self { service, operation, token: None, seen: HashSet::new(), bytes_before }
     }
 
-    /// A listing of which only one page at a time is kept: it may hold any number of bytes.
+    /// Starts a listing that keeps one page at a time; its size is not bounded.
     pub(super) fn page_by_page(service: &'static str, operation: &'static str) -> Self {
         Self { bytes_before: None, ..Self::new(service, operation) }
     }
 
-    /// What to ask the next page with.
+    /// Returns the token for the next request.
     pub(super) fn token(&self) -> Option<String> {
         self.token.clone()
     }
 
-    /// Takes the token of the page after the one that was just read; answers whether there is such a page.
+    /// Takes the next page's token; returns whether there is a next page.
     ///
     /// # Errors
     /// When that page has been read before, or the listing has become too long.
     pub(super) fn continue_with(&mut self, next: Option<String>) -> Result<bool, AwsError> {
-        // Rule: some services say "no more" with an empty token.
+        // Rule: some services end a listing with an empty token.
         let Some(next) = next.filter(|token| !token.is_empty()) else {
             return Ok(false);
         };
@@ -57,12 +57,12 @@ impl Pages {
         Ok(true)
     }
 
-    /// Records that a page is to be read, by whatever identifies it.
+    /// Records a page by its identifier.
     ///
     /// # Errors
     /// As for [`Pages::continue_with`].
     pub(super) fn visit(&mut self, page: String) -> Result<(), AwsError> {
-        let is_too_long = self.bytes_before.is_some_and(|before| answer_bytes() - before > MAX_BYTES);
+        let is_too_long = self.bytes_before.is_some_and(|before| response_bytes() - before > MAX_BYTES);
         if is_too_long || self.seen.len() >= MAX_PAGES {
             return Err(self.endless("the listing is longer than 256 MB or 10,000 pages"));
         }

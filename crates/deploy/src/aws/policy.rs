@@ -1,28 +1,28 @@
-//! The IAM documents of `assets/policies`, with their `${placeholders}` filled. Pure: no call, no file.
+//! The IAM documents of `assets/policies`, with their `${placeholders}` filled in. Pure.
 
 use serde_json::Value;
 
 /// A document of `assets/policies`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Document {
-    /// What a build may do.
+    /// The build's permissions.
     BuildPolicy,
-    /// Who may assume the build's service role.
+    /// The trust policy of the build's service role.
     BuildTrust,
-    /// What the function may do.
+    /// The function's permissions.
     FunctionPolicy,
-    /// Who may assume the function's execution role.
+    /// The trust policy of the function's execution role.
     FunctionTrust,
-    /// What the user of this program needs.
+    /// The permissions of this program's user.
     UserPolicy,
 }
 
 impl Document {
-    /// All of them.
+    /// All documents.
     pub const ALL: [Self; 5] =
         [Self::BuildPolicy, Self::BuildTrust, Self::FunctionPolicy, Self::FunctionTrust, Self::UserPolicy];
 
-    /// Its file's name in `assets/policies`.
+    /// Returns its file name in `assets/policies`.
     pub const fn file_name(self) -> &'static str {
         match self {
             Self::BuildPolicy => "build-policy.json",
@@ -33,7 +33,7 @@ impl Document {
         }
     }
 
-    /// Its text, placeholders and all.
+    /// Returns its text, with placeholders.
     pub const fn text(self) -> &'static str {
         match self {
             Self::BuildPolicy => include_str!("../../../../assets/policies/build-policy.json"),
@@ -45,14 +45,14 @@ impl Document {
     }
 }
 
-/// What the placeholders stand for.
+/// The values of the placeholders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PolicyValues {
     /// `${AccountId}`.
     pub account: String,
     /// `${Region}`.
     pub region: String,
-    /// `${Prefix}`: what all names begin with.
+    /// `${Prefix}`: the prefix of all names.
     pub prefix: String,
     /// `${RepositoryName}`.
     pub repository: String,
@@ -64,7 +64,7 @@ pub struct PolicyValues {
     pub source_bucket: String,
     /// `${DestinationBucket}`.
     pub destination_bucket: String,
-    /// `${BuildSourceBucket}`; without one (the source comes from GitHub) the statements that speak of it are left out.
+    /// `${BuildSourceBucket}`; without one (the source is on GitHub) its statements are omitted.
     pub build_source_bucket: Option<String>,
 }
 
@@ -82,15 +82,15 @@ impl PolicyValues {
             "BuildSourceBucket" => return self.build_source_bucket.as_deref(),
             _ => return None,
         };
-        // An empty name would widen what is allowed: `arn:aws:s3:::/*`.
+        // An empty name would widen the permissions: `arn:aws:s3:::/*`.
         (!value.is_empty()).then_some(value)
     }
 }
 
-/// A document that cannot be made.
+/// Why a document cannot be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
-    /// There is no value for a placeholder.
+    /// A placeholder has no value.
     #[error("{document} needs a value for ${{{placeholder}}}")]
     Unfilled {
         /// The document's file.
@@ -103,12 +103,12 @@ pub enum PolicyError {
     Json {
         /// The document's file.
         document: &'static str,
-        /// Where it breaks.
+        /// The parser's error.
         source: serde_json::Error,
     },
 }
 
-/// A document with its placeholders filled.
+/// Renders a document with its placeholders filled in.
 pub fn render(document: Document, values: &PolicyValues) -> Result<Value, PolicyError> {
     let mut policy: Value = serde_json::from_str(document.text())
         .map_err(|source| PolicyError::Json { document: document.file_name(), source })?;
@@ -179,14 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn every_document_is_a_policy_with_nothing_left_to_fill() {
+    fn every_document_is_a_policy_without_placeholders() {
         for document in Document::ALL {
             let policy = render(document, &values()).unwrap();
             assert_eq!(policy["Version"], "2012-10-17", "{document:?}");
             assert!(!policy.to_string().contains("${"), "{document:?}");
             for statement in policy["Statement"].as_array().unwrap() {
                 assert_eq!(statement["Effect"], "Allow", "{document:?}");
-                // IAM takes letters and digits only.
+                // IAM allows letters and digits only.
                 let sid = statement["Sid"].as_str().unwrap();
                 assert!(sid.chars().all(|c| c.is_ascii_alphanumeric()), "{sid}");
             }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn every_document_is_shorter_than_iam_allows() {
+    fn every_document_is_within_iams_size_limit() {
         for document in Document::ALL {
             // 6,144 characters without white space for a managed policy, 2,048 for a trust policy.
             let length = render(document, &values()).unwrap().to_string().len();
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_function_reads_its_source_and_writes_its_destination_only() {
+    fn function_can_read_its_source_and_write_its_destination_only() {
         let policy = render(Document::FunctionPolicy, &values()).unwrap();
         assert_eq!(statement(&policy, "ReadImages").unwrap()["Resource"], "arn:aws:s3:::thumbnails-1-source/*");
         assert_eq!(
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_from_github_may_read_no_bucket() {
+    fn build_from_github_can_read_no_bucket() {
         let mut values = values();
         let with = render(Document::BuildPolicy, &values).unwrap();
         assert!(statement(&with, "ReadBuildSource").is_some());
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_value_is_an_error_that_names_it() {
+    fn missing_value_is_an_error_that_names_it() {
         let mut values = values();
         values.repository.clear();
         let error = render(Document::BuildPolicy, &values).unwrap_err();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_role_may_create_log_groups_so_that_a_late_invocation_leaves_none() {
+    fn neither_role_can_create_log_groups() {
         for document in [Document::BuildPolicy, Document::FunctionPolicy] {
             assert!(!document.text().contains("logs:CreateLogGroup"));
         }

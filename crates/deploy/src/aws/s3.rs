@@ -1,4 +1,4 @@
-//! S3: buckets here; what one is like in `s3/describe.rs`, their objects in `s3/objects.rs`, and how one is emptied in
+//! S3: buckets; reading their settings is in `s3/describe.rs`, their objects in `s3/objects.rs`, and emptying in
 //! `s3/empty.rs`.
 
 mod describe;
@@ -45,23 +45,23 @@ fn unbuildable(operation: &'static str) -> impl FnOnce(BuildError) -> AwsError {
     move |error| AwsError::new(SERVICE, operation, ErrorKind::Invalid, error.to_string())
 }
 
-/// What became of a bucket, as far as one may know.
+/// The presence of a bucket, as far as the caller can see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// It is there, and one may use it.
-    Here,
-    /// It is not there.
-    Gone,
-    /// It is there, but somebody else's, or not for the caller to see.
+pub enum BucketPresence {
+    /// It exists, and the caller can use it.
+    Accessible,
+    /// It does not exist.
+    Missing,
+    /// It exists, but has another owner, or the caller has no permission.
     Denied,
 }
 
 /// Creates a bucket in a region.
 ///
-/// [`ErrorKind::AlreadyOwned`] says that it is there and ours, [`ErrorKind::AlreadyExists`] that it is someone else's.
+/// [`ErrorKind::AlreadyOwned`] if it exists with the same owner, [`ErrorKind::AlreadyExists`] with another one.
 pub async fn create_bucket(client: &Client, bucket: &str, region: &str) -> Result<(), AwsError> {
-    // Rule: the location constraint is required outside us-east-1, and forbidden inside. There, creating one's own
-    // bucket again is answered with success.
+    // Rule: the location constraint is required outside us-east-1, and forbidden inside. There, creating an owned
+    // bucket again succeeds.
     let location = (region != "us-east-1").then(|| {
         CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::from(region)).build()
     });
@@ -85,28 +85,28 @@ pub async fn wait_usable(
     let what = format!("the bucket {bucket} becoming usable");
     wait::until(&what, &wait::BUCKET_USABLE, cancel, on_wait, || async {
         match head_bucket(client, bucket).await? {
-            Presence::Here => Ok(Poll::Ready(())),
-            Presence::Gone => Ok(Poll::Pending),
-            Presence::Denied => Err(AwsError::new(SERVICE, "HeadBucket", ErrorKind::Denied, {
-                format!("the bucket {bucket} is not for this caller")
+            BucketPresence::Accessible => Ok(Poll::Ready(())),
+            BucketPresence::Missing => Ok(Poll::Pending),
+            BucketPresence::Denied => Err(AwsError::new(SERVICE, "HeadBucket", ErrorKind::Denied, {
+                format!("access to the bucket {bucket} is denied")
             })),
         }
     })
     .await
 }
 
-/// Whether a bucket is there.
-pub async fn head_bucket(client: &Client, bucket: &str) -> Result<Presence, AwsError> {
+/// Returns whether a bucket exists.
+pub async fn head_bucket(client: &Client, bucket: &str) -> Result<BucketPresence, AwsError> {
     match describe::bucket(client, bucket).await {
-        Ok(Some(_)) => Ok(Presence::Here),
-        Ok(None) => Ok(Presence::Gone),
-        // A HEAD is answered without a body: only the status tells.
-        Err(error) if error.kind == ErrorKind::Denied => Ok(Presence::Denied),
+        Ok(Some(_)) => Ok(BucketPresence::Accessible),
+        Ok(None) => Ok(BucketPresence::Missing),
+        // The response to a HEAD has no body: only the status counts.
+        Err(error) if error.kind == ErrorKind::Denied => Ok(BucketPresence::Denied),
         Err(error) => Err(error),
     }
 }
 
-/// Sets a bucket's tags, in place of all that it had.
+/// Sets a bucket's tags, replacing all others.
 pub async fn put_bucket_tags(client: &Client, bucket: &str, tags: &Tags) -> Result<(), AwsError> {
     const OPERATION: S3Operation = S3Operation::PutBucketTagging;
     let mut tagging = Tagging::builder();
@@ -124,18 +124,18 @@ pub async fn put_bucket_tags(client: &Client, bucket: &str, tags: &Tags) -> Resu
     Ok(())
 }
 
-/// A bucket's tags; none, if it has none.
+/// Returns a bucket's tags; empty without any.
 pub async fn bucket_tags(client: &Client, bucket: &str) -> Result<Tags, AwsError> {
     let answer = client.get_bucket_tagging().bucket(bucket).send().await.map_err(failed(S3Operation::GetBucketTagging));
     match answer {
         Ok(found) => Ok(tags::from_pairs(found.tag_set.into_iter().map(|tag| (tag.key, tag.value)))),
-        // Rule: a bucket without tags answers with an error.
+        // Rule: for a bucket without tags, the response is an error.
         Err(error) if error.has_code("NoSuchTagSet") => Ok(Tags::new()),
         Err(error) => Err(error),
     }
 }
 
-/// Blocks every way in which a bucket could become public.
+/// Blocks all public access to a bucket.
 pub async fn block_public_access(client: &Client, bucket: &str) -> Result<(), AwsError> {
     client
         .put_public_access_block()
@@ -154,7 +154,7 @@ pub async fn block_public_access(client: &Client, bucket: &str) -> Result<(), Aw
     Ok(())
 }
 
-/// Has a bucket's objects encrypted at rest with keys that S3 manages (SSE-S3).
+/// Encrypts a bucket's objects at rest with S3's own keys (SSE-S3).
 pub async fn encrypt_bucket(client: &Client, bucket: &str) -> Result<(), AwsError> {
     const OPERATION: S3Operation = S3Operation::PutBucketEncryption;
     let by_default = ServerSideEncryptionByDefault::builder()
@@ -175,9 +175,9 @@ pub async fn encrypt_bucket(client: &Client, bucket: &str) -> Result<(), AwsErro
     Ok(())
 }
 
-/// Has every new object of a bucket invoke a function.
+/// Sets a bucket's notification: each new object invokes a function.
 ///
-/// The function's permission comes first: S3 asks for it, and refuses otherwise ([`destination_not_validated`]).
+/// The function's permission must exist: S3 validates it ([`destination_not_validated`]).
 pub async fn put_notification(client: &Client, bucket: &str, function_arn: &str) -> Result<(), AwsError> {
     const OPERATION: S3Operation = S3Operation::PutBucketNotificationConfiguration;
     let function = LambdaFunctionConfiguration::builder()
@@ -194,13 +194,13 @@ pub async fn put_notification(client: &Client, bucket: &str, function_arn: &str)
     .await
 }
 
-/// Takes all notifications off a bucket.
+/// Removes all notifications of a bucket.
 pub async fn clear_notification(client: &Client, bucket: &str) -> Result<Deleted, AwsError> {
     let none = NotificationConfiguration::builder().build();
     error::deleted(replace_notification(client, bucket, none).await)
 }
 
-// Rule: a PUT replaces the whole configuration: there is nothing to add to, nothing to delete.
+// Rule: a PUT replaces the whole configuration: nothing can be added or deleted separately.
 async fn replace_notification(
     client: &Client,
     bucket: &str,
@@ -217,18 +217,18 @@ async fn replace_notification(
     Ok(())
 }
 
-/// Whether S3 refused a notification because the function does not (yet) let itself be invoked for this bucket.
+/// Returns whether S3 rejected a notification because the function's policy does not (yet) allow the bucket's calls.
 pub fn destination_not_validated(error: &AwsError) -> bool {
     error.service == SERVICE && error.message.contains("Unable to validate the following destination configurations")
 }
 
-/// The caller's buckets of a region whose names start with a prefix, with their tags.
-// Rule: S3 lists the buckets of all regions unless told otherwise, and answers about the others with redirections.
+/// Returns the caller's buckets of a region with a name prefix, with their tags.
+// Rule: S3 lists the buckets of all regions by default, and redirects calls about those of others.
 pub async fn list_buckets(client: &Client, prefix: &str, region: &str) -> Result<Vec<Tagged>, AwsError> {
     let mut names = Vec::new();
     let mut pages = Pages::new(SERVICE, "ListBuckets");
     loop {
-        // Without a page size everything comes in one answer, however much that is.
+        // Without a page size all buckets come in one response, of any size.
         let page = client
             .list_buckets()
             .prefix(prefix)
@@ -253,7 +253,7 @@ pub async fn list_buckets(client: &Client, prefix: &str, region: &str) -> Result
     }
     let mut found = Vec::with_capacity(names.len());
     for name in names {
-        // A bucket that went in between is none of the caller's.
+        // A bucket deleted in between is skipped.
         if let Some(tags) = error::optional(bucket_tags(client, &name).await)? {
             found.push(Tagged { arn: format!("arn:aws:s3:::{name}"), name, tags });
         }

@@ -1,4 +1,4 @@
-//! STS: who calls.
+//! STS: the caller's identity.
 
 use aws_sdk_sts::Client;
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
@@ -6,10 +6,10 @@ use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use super::AwsError;
 use super::operation::GetCallerIdentity;
 
-/// The account and the ARN that calls are made as. Nobody needs a permission to ask.
+/// Returns the caller's account and ARN. Needs no permission.
 ///
 /// # Errors
-/// When the credentials are missing, wrong or expired, or nothing answers.
+/// When the credentials are missing, invalid or expired, or the endpoint does not respond.
 pub async fn caller_identity(client: &Client) -> Result<GetCallerIdentityOutput, AwsError> {
     client.get_caller_identity().send().await.map_err(AwsError::from_sdk(GetCallerIdentity))
 }

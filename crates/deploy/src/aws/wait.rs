@@ -1,5 +1,5 @@
-//! Waiting for AWS: until a condition holds, or until a call is let through. Never a pause in the hope that something has
-//! happened: every wait has a condition, a growing delay, a deadline, and can be cancelled.
+//! Waiting for AWS: until a condition holds, or until a call succeeds. No fixed
+//! sleeps: every wait has a condition, a growing delay and a deadline, and can be cancelled.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -8,34 +8,34 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{AwsError, ErrorKind};
 
-/// The delays between two looks: the first, by what they grow, up to where, and when to give up.
+/// The delays between polls, and the deadline.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Schedule {
     /// The first delay.
     pub first: Duration,
-    /// By what each delay is multiplied for the next.
+    /// The growth factor of the delays.
     pub factor: f64,
     /// The longest delay.
     pub cap: Duration,
-    /// When to give up, counted from the start.
+    /// The deadline, from the start.
     pub deadline: Duration,
-    /// Whether delays are drawn between half and the whole of what they would be, so that many do not come at once.
+    /// Whether delays are randomized between half and the full value, so that many callers do not coincide.
     pub jitter: bool,
 }
 
 impl Schedule {
-    /// A schedule without jitter.
+    /// Creates a schedule without jitter.
     pub const fn new(first: Duration, factor: f64, cap: Duration, deadline: Duration) -> Self {
         Self { first, factor, cap, deadline, jitter: false }
     }
 
-    /// The same with another deadline.
+    /// Returns the schedule with another deadline.
     pub const fn within(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// The delay after the given attempt (the first is 1).
+    /// Returns the delay after an attempt (the first is 1).
     pub fn delay(&self, attempt: u32) -> Duration {
         let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let seconds = (self.first.as_secs_f64() * self.factor.powi(exponent)).min(self.cap.as_secs_f64()).max(0.0);
@@ -44,36 +44,36 @@ impl Schedule {
     }
 }
 
-/// A bucket that was created a moment ago: usually there at once.
+/// A bucket just created: usually visible at once.
 pub const BUCKET_USABLE: Schedule =
     Schedule::new(Duration::from_millis(100), 2.0, Duration::from_secs(2), Duration::from_secs(60));
 
-/// A container-image function going from `Pending` to `Active`: a few seconds on AWS; a look a second at the most, as
-/// the SDKs' own `function_active_v2` waiter does.
+/// A container-image function from `Pending` to `Active`: a few seconds on AWS; at most one poll a second, as
+/// in the SDKs' own `function_active_v2` waiter.
 pub const FUNCTION_ACTIVE: Schedule =
     Schedule::new(Duration::from_millis(100), 1.6, Duration::from_secs(1), Duration::from_secs(300));
 
-/// A build: looks that are close together at first (the sandbox is quick), two seconds apart later.
+/// A build: short delays at first (the sandbox is fast), two seconds later.
 pub const BUILD: Schedule =
     Schedule::new(Duration::from_millis(100), 1.5, Duration::from_secs(2), Duration::from_secs(3600));
 
-/// Which failures are tried again, and when.
+/// A rule for retries: which errors, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// Whether this failure is one of them.
+    /// Whether an error matches.
     pub when: fn(&AwsError) -> bool,
-    /// The delays; the deadline counts from the first such failure.
+    /// The delays; the deadline counts from the first such error.
     pub schedule: Schedule,
 }
 
-/// Rule: a role is usable 7 to 12 s after its creation. Tried again after 0.25, 0.5, 1 s, then every 2 s, for 48 s, on
-/// exactly the error that says that the role cannot be assumed (yet).
+/// Rule: a role is usable 7 to 12 s after its creation. Retried after 0.25, 0.5, 1 s, then every 2 s, for 48 s, on
+/// the error of a role that cannot be assumed only.
 pub const ROLE_PROPAGATION: Rule = Rule {
     when: |error| error.kind == ErrorKind::RoleNotReady,
     schedule: Schedule::new(Duration::from_millis(250), 2.0, Duration::from_secs(2), Duration::from_secs(48)),
 };
 
-/// Rule: throttling is answered by the SDK's standard retries first, then by these.
+/// Rule: throttled calls get the SDK's standard retries first, then these.
 pub const THROTTLING: Rule = Rule {
     when: |error| error.kind == ErrorKind::Throttled,
     schedule: Schedule {
@@ -85,8 +85,8 @@ pub const THROTTLING: Rule = Rule {
     },
 };
 
-/// Two calls that AWS will not let happen at once (`OperationAborted`, `ConcurrentModification`, a function that is
-/// still `Pending`): again, a little later.
+/// Two calls that AWS does not allow at once (`OperationAborted`, `ConcurrentModification`, a function
+/// still `Pending`): retried a little later.
 pub const CONFLICT: Rule = Rule {
     when: |error| {
         error.kind == ErrorKind::Conflict
@@ -102,74 +102,74 @@ pub const CONFLICT: Rule = Rule {
     },
 };
 
-/// Rule: S3 asks the function's policy whether it may invoke it, and a permission that was just added may not be seen
-/// yet: "Unable to validate the following destination configurations". A permission that is missing looks the same, so
-/// it is tried for a few seconds only.
+/// Rule: S3 validates the function's policy, where a new permission may not be visible
+/// yet: "Unable to validate the following destination configurations". A missing permission has the same error, so
+/// it is retried for a few seconds only.
 pub const DESTINATION_VALIDATION: Rule = Rule {
     when: super::s3::destination_not_validated,
     schedule: Schedule::new(Duration::from_millis(250), 2.0, Duration::from_secs(2), Duration::from_secs(20)),
 };
 
-/// Something that was made a moment ago and is not seen by every call yet; asked for again for a short while.
+/// A resource just created, and not visible to every call yet; retried for a short while.
 pub const NOT_YET_SEEN: Rule = Rule {
     when: |error| error.kind == ErrorKind::NotFound,
     schedule: Schedule::new(Duration::from_millis(250), 2.0, Duration::from_secs(2), Duration::from_secs(20)),
 };
 
-/// What a look found.
+/// The result of a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Poll<T> {
-    /// What was waited for.
+    /// The value.
     Ready(T),
     /// Not yet.
     Pending,
 }
 
-/// Told before each delay of [`until`].
+/// Reported before each delay of [`until`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Waiting {
-    /// What is waited for.
+    /// The awaited condition.
     pub what: String,
-    /// How many looks there have been.
+    /// The number of polls so far.
     pub attempt: u32,
-    /// How long it has been.
+    /// The time waited so far.
     pub elapsed: Duration,
-    /// How long until the next look.
+    /// The delay until the next poll.
     pub delay: Duration,
 }
 
-/// Told before each delay of [`retry`].
+/// Reported before each delay of [`retry`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retry {
-    /// How many attempts have failed.
+    /// The number of failed attempts.
     pub attempt: u32,
-    /// Why the last one did.
+    /// The reason of the last failure.
     pub reason: String,
-    /// How long until the next one.
+    /// The delay until the next attempt.
     pub delay: Duration,
 }
 
-/// How a wait ends without what was waited for.
+/// Why a wait has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError {
     /// The deadline has passed.
     #[error("{what} did not happen within {} s", .after.as_secs())]
     TimedOut {
-        /// What was waited for.
+        /// The awaited condition.
         what: String,
-        /// For how long.
+        /// The time waited.
         after: Duration,
     },
-    /// Whoever started it wants it no more.
+    /// The caller cancelled the wait.
     #[error("cancelled")]
     Cancelled,
-    /// A call failed, and not in a way that waiting mends.
+    /// A call failed with an error that no rule retries.
     #[error(transparent)]
     Aws(#[from] AwsError),
 }
 
 impl WaitError {
-    /// The failed call, if that is what it was.
+    /// Returns the failed call's error, if there is one.
     pub fn aws(&self) -> Option<&AwsError> {
         match self {
             Self::Aws(error) => Some(error),
@@ -177,16 +177,16 @@ impl WaitError {
         }
     }
 
-    /// What to do about it, if there is something.
+    /// Returns what to do about it, if there is something.
     pub fn hint(&self) -> Option<String> {
         self.aws().and_then(AwsError::hint)
     }
 }
 
-/// Looks until `look` answers [`Poll::Ready`]: at once, then after each delay of the schedule.
+/// Polls until the result is [`Poll::Ready`]: at once, then after each delay of the schedule.
 ///
-/// A failed look ends the wait, except for a throttled one, which counts as "not yet". Cancelling ends the wait, never a
-/// call that is under way.
+/// An error ends the wait, except throttling, which counts as pending. Cancelling ends the wait, never a
+/// call in progress.
 pub async fn until<T, F, Fut>(
     what: &str,
     schedule: &Schedule,
@@ -215,17 +215,17 @@ where
         if elapsed >= schedule.deadline {
             return Err(WaitError::TimedOut { what: what.to_owned(), after: elapsed });
         }
-        // The last look is at the deadline, not one delay before it.
+        // The last poll is at the deadline, not one delay before it.
         let delay = schedule.delay(attempt).min(schedule.deadline - elapsed);
         on_wait(Waiting { what: what.to_owned(), attempt, elapsed, delay });
         pause(delay, cancel).await?;
     }
 }
 
-/// Calls until the call is let through, or fails in a way that none of the rules speaks of, or a rule's deadline has
-/// passed: then the last failure is the answer.
+/// Calls until the call succeeds, or fails with an error that no rule matches, or a rule's deadline has
+/// passed: then the last error is the result.
 ///
-/// Cancelling ends the wait between two calls, never a call that is under way: what it did would be unknown.
+/// Cancelling ends the wait between two calls, never a call in progress: its effect would be unknown.
 pub async fn retry<T, F, Fut>(
     rules: &[Rule],
     cancel: &CancellationToken,
@@ -269,7 +269,7 @@ fn reason(error: &AwsError) -> String {
         ErrorKind::RoleNotReady => {
             format!("{} cannot assume the new role yet", error.service)
         }
-        ErrorKind::Throttled => format!("{} asks for fewer requests", error.service),
+        ErrorKind::Throttled => format!("throttled by {}", error.service),
         _ => error.to_string(),
     }
 }
@@ -287,18 +287,18 @@ mod tests {
 
     use super::*;
 
-    /// Short delays, and a deadline that no test comes near.
+    /// Short delays, and a deadline that no test reaches.
     const QUICK: Schedule =
         Schedule::new(Duration::from_millis(1), 2.0, Duration::from_millis(4), Duration::from_secs(3600));
 
     fn error(kind: ErrorKind) -> AwsError {
-        AwsError::new("CodeBuild", "CreateProject", kind, "told by the service")
+        AwsError::new("CodeBuild", "CreateProject", kind, "message")
     }
 
     const NOT_READY: Rule = Rule { when: |error| error.kind == ErrorKind::RoleNotReady, schedule: QUICK };
 
     #[test]
-    fn the_roles_grid_is_a_quarter_a_half_one_and_then_every_two_seconds() {
+    fn role_schedule_is_a_quarter_a_half_one_and_then_every_two_seconds() {
         let seconds: Vec<_> = (1..=5).map(|attempt| ROLE_PROPAGATION.schedule.delay(attempt).as_secs_f64()).collect();
         assert_eq!(seconds, [0.25, 0.5, 1.0, 2.0, 2.0]);
         assert_eq!(ROLE_PROPAGATION.schedule.delay(10_000).as_secs_f64(), 2.0);
@@ -307,18 +307,18 @@ mod tests {
     #[test]
     fn jitter_takes_at_most_half_of_a_delay() {
         for attempt in 1..50 {
-            let whole = Schedule { jitter: false, ..THROTTLING.schedule }.delay(attempt);
+            let full = Schedule { jitter: false, ..THROTTLING.schedule }.delay(attempt);
             let drawn = THROTTLING.schedule.delay(attempt);
-            assert!(drawn <= whole && drawn >= whole / 2, "{drawn:?} of {whole:?}");
+            assert!(drawn <= full && drawn >= full / 2, "{drawn:?} of {full:?}");
         }
     }
 
     #[tokio::test]
-    async fn a_wait_looks_until_it_finds() {
+    async fn wait_polls_until_ready() {
         let looks = Cell::new(0);
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let found =
-            until("it", &QUICK, &CancellationToken::new(), &mut |waiting| told.push(waiting.attempt), || async {
+            until("it", &QUICK, &CancellationToken::new(), &mut |waiting| reported.push(waiting.attempt), || async {
                 looks.set(looks.get() + 1);
                 Ok(match looks.get() {
                     3 => Poll::Ready("found"),
@@ -327,11 +327,11 @@ mod tests {
             })
             .await;
         assert_eq!(found.unwrap(), "found");
-        assert_eq!(told, [1, 2]);
+        assert_eq!(reported, [1, 2]);
     }
 
     #[tokio::test]
-    async fn a_wait_ends_at_its_deadline_and_says_what_for() {
+    async fn wait_ends_at_its_deadline_and_names_the_condition() {
         let schedule = QUICK.within(Duration::from_millis(10));
         let cancel = CancellationToken::new();
         let answer: Result<(), _> =
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_goes_on_when_throttled_and_ends_on_any_other_failure() {
+    async fn wait_continues_when_throttled_and_ends_on_other_errors() {
         let looks = Cell::new(0);
         let cancel = CancellationToken::new();
         let answer: Result<(), _> = until("it", &QUICK, &cancel, &mut |_| {}, || async {
@@ -358,27 +358,28 @@ mod tests {
         let hour = Duration::from_secs(3600);
         let schedule = Schedule::new(hour, 1.0, hour, hour);
         let cancel = CancellationToken::new();
-        let asked = cancel.clone();
+        let canceller = cancel.clone();
         let answer: Result<(), _> =
-            until("it", &schedule, &cancel, &mut |_| asked.cancel(), || async { Ok(Poll::Pending) }).await;
+            until("it", &schedule, &cancel, &mut |_| canceller.cancel(), || async { Ok(Poll::Pending) }).await;
         assert!(matches!(answer, Err(WaitError::Cancelled)));
     }
 
     #[tokio::test]
-    async fn a_call_is_tried_again_on_that_failure_only() {
+    async fn only_matching_errors_are_retried() {
         let calls = Cell::new(0);
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let cancel = CancellationToken::new();
-        let answer = retry(&[NOT_READY], &cancel, &mut |retry| told.push((retry.attempt, retry.reason)), || async {
-            calls.set(calls.get() + 1);
-            match calls.get() {
-                1 => Err(error(ErrorKind::RoleNotReady)),
-                _ => Ok("created"),
-            }
-        })
-        .await;
+        let answer =
+            retry(&[NOT_READY], &cancel, &mut |retry| reported.push((retry.attempt, retry.reason)), || async {
+                calls.set(calls.get() + 1);
+                match calls.get() {
+                    1 => Err(error(ErrorKind::RoleNotReady)),
+                    _ => Ok("created"),
+                }
+            })
+            .await;
         assert_eq!(answer.unwrap(), "created");
-        assert_eq!(told, [(1, "CodeBuild cannot assume the new role yet".to_owned())]);
+        assert_eq!(reported, [(1, "CodeBuild cannot assume the new role yet".to_owned())]);
 
         let answer: Result<(), _> = retry(&[NOT_READY], &cancel, &mut |_| {}, || async {
             calls.set(calls.get() + 1);
@@ -399,11 +400,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cancelled_retry_makes_no_further_call() {
+    async fn cancelled_retry_makes_no_further_call() {
         let calls = Cell::new(0);
         let cancel = CancellationToken::new();
-        let asked = cancel.clone();
-        let answer: Result<(), _> = retry(&[NOT_READY], &cancel, &mut |_| asked.cancel(), || async {
+        let canceller = cancel.clone();
+        let answer: Result<(), _> = retry(&[NOT_READY], &cancel, &mut |_| canceller.cancel(), || async {
             calls.set(calls.get() + 1);
             Err(error(ErrorKind::RoleNotReady))
         })

@@ -1,4 +1,4 @@
-//! [`CloudEnvironment`]: what another program needs in its environment to reach the same cloud as the same caller.
+//! [`CloudEnvironment`]: the environment that gives another program the same cloud and credentials.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -8,7 +8,7 @@ use thumbctl_core::redaction::HIDDEN;
 
 use super::{Cloud, CloudError, CloudLabel};
 
-/// What says who we are or where to call: the AWS tools' own variables, of which none may lead a program elsewhere.
+/// The AWS tools' variables for identity and endpoint, withheld from other programs.
 const DECIDING: [&str; 14] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -26,14 +26,14 @@ const DECIDING: [&str; 14] = [
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 ];
 
-/// How the variables begin that send all or some services to an endpoint of their own.
+/// The prefix of the variables that set endpoints.
 const ENDPOINTS: &str = "AWS_ENDPOINT_URL";
 
-/// Variables for another program, in place of what this one's environment says of AWS. Its values are never shown.
+/// The variables for another program, replacing this process's AWS variables. The values are never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CloudEnvironment {
     set: Vec<(&'static str, String)>,
-    /// Whether nothing at all of AWS's variables is passed on.
+    /// Whether all AWS variables are withheld.
     is_closed: bool,
 }
 
@@ -44,37 +44,37 @@ impl fmt::Debug for CloudEnvironment {
 }
 
 impl CloudEnvironment {
-    /// Whether a variable of this process's environment is kept from the other program.
+    /// Returns whether a variable of this process's environment is withheld.
     pub fn withholds(&self, name: &OsString) -> bool {
         let Some(name) = name.to_str() else { return false };
         let is_aws = name.starts_with("AWS_");
         is_aws && (self.is_closed || DECIDING.contains(&name) || name.starts_with(ENDPOINTS))
     }
 
-    /// The variables that are set.
+    /// Returns the variables to set.
     pub fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.set.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// The endpoint that all services are called at, if it is not AWS's.
+    /// Returns the endpoint of all services, if it is not AWS's.
     pub fn endpoint_url(&self) -> Option<&str> {
         self.variables().find(|(name, _)| *name == ENDPOINTS).map(|(_, url)| url)
     }
 }
 
-/// What it takes to give other programs their environment, again and again: credentials may be short-lived.
+/// Creates environments for other programs, repeatedly, since credentials may be short-lived.
 #[derive(Clone, Debug)]
 pub struct CloudAccess {
     label: CloudLabel,
     region: String,
     profile: Option<String>,
-    /// The endpoint, where it is not AWS's.
+    /// The endpoint, if it is not AWS's.
     endpoint_url: Option<String>,
     credentials: Option<SharedCredentialsProvider>,
 }
 
 impl Cloud {
-    /// What it takes to let other programs reach this cloud as who we are.
+    /// Returns what gives other programs access to this cloud.
     pub fn access(&self) -> CloudAccess {
         let endpoint_url = match (&self.label, &self.lease) {
             (CloudLabel::Sandbox, Some(lease)) => Some(lease.endpoint().url.clone()),
@@ -92,7 +92,7 @@ impl Cloud {
 }
 
 impl CloudAccess {
-    /// What another program needs now to reach the cloud as who we are. It is given credentials: one that finds its own might
+    /// Returns the current environment for another program. It includes credentials: a program resolving its own might
     /// find others.
     ///
     /// # Errors
@@ -112,17 +112,17 @@ impl CloudAccess {
         set.extend(credentials.session_token().map(|token| ("AWS_SESSION_TOKEN", token.to_owned())));
         if let Some(url) = &self.endpoint_url {
             set.push((ENDPOINTS, url.clone()));
-            // A profile may say to ignore it: what was meant for an endpoint would go to AWS.
+            // A profile may ignore it, which would send calls meant for an endpoint to AWS.
             set.push(("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false".to_owned()));
         }
         match self.label {
             CloudLabel::Sandbox => set.extend([
-                // What the user's files say is meant for AWS.
+                // The user's files are meant for AWS.
                 ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
                 ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
                 ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
             ]),
-            // The profile's other settings, such as a proxy's certificates, count on; its keys are given above.
+            // The profile's other settings, such as a proxy's certificates, remain valid; its keys are set above.
             CloudLabel::Aws => set.extend(self.profile.as_ref().map(|profile| ("AWS_PROFILE", profile.clone()))),
             CloudLabel::Endpoint(_) => {}
         }
@@ -139,12 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_it_is_shown() {
+    fn debug_output_shows_no_secret() {
         assert!(!format!("{:?}", environment(false)).contains("very"));
     }
 
     #[tokio::test]
-    async fn an_endpoint_is_passed_on_and_not_ignored() {
+    async fn endpoint_is_passed_on_and_not_ignored() {
         let access = CloudAccess {
             label: CloudLabel::Endpoint("http://127.0.0.1:4566".to_owned()),
             region: "us-east-1".to_owned(),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_lead_elsewhere_is_withheld() {
+    fn variables_for_other_clouds_are_withheld() {
         let (open, closed) = (environment(false), environment(true));
         for name in ["AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN"] {
             assert!(open.withholds(&name.into()) && closed.withholds(&name.into()), "{name}");

@@ -1,4 +1,4 @@
-//! What of a session has to do with Terraform.
+//! The session's Terraform operations.
 
 use thumbctl_core::event::{Failure, StrategyKind};
 use thumbctl_core::journal::{DeploymentLock, JournalError};
@@ -6,10 +6,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Session, SessionError};
 use crate::strategy::terraform::STATE_FILES;
-use crate::strategy::terraform::{Look, Terraform, look};
+use crate::strategy::terraform::{RefreshPlan, Terraform, refresh_plan};
 
 impl Session {
-    /// Terraform, where the strategy needs it.
+    /// Terraform, if the strategy needs it.
     pub(super) async fn terraform(&self, strategy: StrategyKind) -> Result<Option<Terraform>, SessionError> {
         if strategy != StrategyKind::Terraform {
             return Ok(None);
@@ -18,17 +18,20 @@ impl Session {
         Ok(Some(Terraform::find(&self.settings.terraform, &self.cloud, dir).await?))
     }
 
-    /// Has Terraform say what it would do, and what is not as its state has it; none where the strategy is another. Changes
+    /// Runs a Terraform plan: planned changes and drift; `None` for other strategies. Changes
     /// nothing in the cloud.
     ///
     /// # Errors
-    /// When Terraform cannot be used, or the deployment was made elsewhere. What Terraform itself says is a failure in words.
-    pub async fn look(&self, cancel: &CancellationToken) -> Result<Option<Result<Look, Failure>>, SessionError> {
+    /// When Terraform cannot be used, or the deployment is elsewhere. Terraform's own error is the inner `Failure`.
+    pub async fn refresh_plan(
+        &self,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Result<RefreshPlan, Failure>>, SessionError> {
         let before = self.deployment()?;
         self.check_origin(&before)?;
         let strategy = self.strategy(&before)?;
         let Some(terraform) = self.terraform(strategy).await? else { return Ok(None) };
-        // Held only while something is written: whoever only looks is in nobody's way.
+        // The lock is held for writes only, so that a read-only plan blocks no other process.
         let prepared = match self.lock_if_free()? {
             Some(lock) => {
                 let prepared = terraform.prepare_folder(cancel).await;
@@ -40,14 +43,14 @@ impl Session {
         if let Err(failure) = prepared {
             return Ok(Some(Err(failure)));
         }
-        let about = (&self.names(&before), before.has_resources());
-        Ok(Some(look(&terraform, about, &self.site(), cancel).await))
+        let about = (&self.names(&before), before.is_standing());
+        Ok(Some(refresh_plan(&terraform, about, &self.target(), cancel).await))
     }
 
-    /// Has Terraform's folder ready, and says with which providers, by address and version.
+    /// Prepares Terraform's folder and returns its providers, by address and version.
     ///
     /// # Errors
-    /// When Terraform cannot be used, or somebody works on the deployment. What Terraform itself says is a failure in words.
+    /// When Terraform cannot be used, or another process has the lock. Terraform's own error is the inner `Failure`.
     pub async fn prepare_terraform(
         &self,
         cancel: &CancellationToken,
@@ -57,7 +60,7 @@ impl Session {
         Ok(terraform.prepare_folder(cancel).await)
     }
 
-    /// The deployment's lock; none where somebody works on it.
+    /// The deployment's lock; `None` if another process holds it.
     fn lock_if_free(&self) -> Result<Option<DeploymentLock>, SessionError> {
         match self.journal.lock() {
             Ok(lock) => Ok(Some(lock)),

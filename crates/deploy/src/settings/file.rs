@@ -1,4 +1,4 @@
-//! The configuration file: found, read, and turned into assignments with their lines.
+//! The configuration file: finds it, reads it, and converts it to assignments with their lines.
 
 use std::io;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{KEYS, KEYS_TABLE, Key, Kind};
 use super::{Assignment, Environment, Origin, Settings, SettingsError};
 
-/// Reads the file that is asked for, or the usual one if it is there.
+/// Reads the configured file, or the default one if it exists.
 pub(super) fn read_first(
     asked_for: Option<&Path>,
     environment: Environment<'_>,
@@ -32,7 +32,7 @@ pub(super) fn read_first(
     }
 }
 
-/// What a file says, setting by setting.
+/// A file's assignments.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Assignment>, SettingsError> {
     let file = File { path, text };
     let document = DeTable::parse(text).map_err(|error| SettingsError::Syntax {
@@ -139,7 +139,7 @@ impl File<'_> {
     }
 }
 
-/// What could have been meant where an unknown name stands: the nearest name, or all names beside it.
+/// The suggestion for an unknown name: the nearest name, or all names beside it.
 fn known_beside(prefix: &str, key: &str) -> String {
     let meant = |known: &&Key| known.name.starts_with(key) || edit_distance(known.name, key) <= 2;
     if let Some(near) = KEYS.iter().filter(meant).min_by_key(|known| edit_distance(known.name, key)) {
@@ -153,10 +153,10 @@ fn known_beside(prefix: &str, key: &str) -> String {
         &[]
     };
     let all: Vec<&str> = beside.iter().chain(tables).copied().collect();
-    format!("there are {}", all.join(", "))
+    format!("known: {}", all.join(", "))
 }
 
-/// How many letters must be put in, taken out or exchanged to make one word of the other.
+/// The number of letters to insert, delete or replace to turn one word into the other.
 fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

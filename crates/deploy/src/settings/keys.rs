@@ -14,15 +14,15 @@ use super::{
 pub(super) struct Key {
     /// Its name in the file, with its table's.
     pub(super) name: &'static str,
-    /// Whether the file has it as text or as a whole number.
+    /// Whether the file has it as text or as an integer.
     pub(super) kind: Kind,
-    /// What is allowed, as the end of "it must be …".
+    /// The allowed values, as the end of "it must be …".
     pub(super) allowed: &'static str,
-    /// Variables of AWS's that mean the same; its own is `THUMBCTL_` and its name.
+    /// AWS's variables for it; its own is `THUMBCTL_` and its name.
     pub(super) aws_variables: &'static [&'static str],
-    /// Takes a value, or refuses it.
+    /// Sets a value, or rejects it.
     set: fn(&mut Draft, &str) -> Option<()>,
-    /// The value as text; none where nothing is chosen.
+    /// The value as text; none without one.
     #[cfg_attr(not(test), expect(dead_code, reason = "tests compare config.example.toml with the defaults"))]
     pub(super) get: fn(&Settings) -> Option<String>,
 }
@@ -36,7 +36,7 @@ pub(super) enum Kind {
     Number,
 }
 
-/// Settings in the making.
+/// Settings under construction.
 pub(super) struct Draft {
     settings: Settings,
     home: Option<PathBuf>,
@@ -45,7 +45,7 @@ pub(super) struct Draft {
     github_url: String,
 }
 
-/// CloudWatch allows these periods and no others.
+/// The retention periods that CloudWatch Logs allows.
 const RETENTION_DAYS: [u32; 22] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 
@@ -421,10 +421,10 @@ pub(super) const KEYS: &[Key] = &[
     },
 ];
 
-/// The table of the console's keys: its names are the console's actions, not settings of this table.
+/// The prefix of the console's keys: the console validates their names.
 pub(super) const KEYS_TABLE: &str = "console.keys.";
 
-/// The original's repository.
+/// The original project's repository.
 pub(super) const DEFAULT_GITHUB_URL: &str = "https://github.com/Faaizz/s3_thumbnail_creator";
 
 impl Draft {
@@ -440,9 +440,9 @@ impl Draft {
         }
     }
 
-    /// Takes in one layer: a file, the environment, or the flags.
+    /// Applies one layer: a file, the environment, or the flags.
     pub(super) fn apply_all(&mut self, layer: &[Assignment]) -> Result<(), SettingsError> {
-        let sandbox = self.settle_endpoint(layer)?;
+        let sandbox = self.reset_endpoint(layer)?;
         for assignment in layer.iter().filter(|assignment| !(sandbox && assignment.key == "endpoint_url")) {
             self.apply(assignment)?;
         }
@@ -452,9 +452,9 @@ impl Draft {
         Ok(())
     }
 
-    /// Asking for the sandbox puts aside the endpoints of the layers below, and AWS's variable; but not one that was
-    /// written in the same breath. Says whether the sandbox was asked for.
-    fn settle_endpoint(&mut self, layer: &[Assignment]) -> Result<bool, SettingsError> {
+    /// Selecting the sandbox overrides the endpoints of lower layers, and AWS's variable; but not one of
+    /// the same layer. Returns whether the sandbox was selected.
+    fn reset_endpoint(&mut self, layer: &[Assignment]) -> Result<bool, SettingsError> {
         let sandbox = layer.iter().any(|assignment| assignment.key == "cloud" && assignment.value == "sandbox");
         if sandbox {
             self.settings.endpoint_url = None;
@@ -475,7 +475,7 @@ impl Draft {
             return Ok(());
         }
         let Some(key) = KEYS.iter().find(|key| key.name == assignment.key) else {
-            unreachable!("files are checked when they are read, variables and flags come from the table");
+            unreachable!("files are validated when they are read, variables and flags come from the table");
         };
         (key.set)(self, &assignment.value).ok_or_else(|| SettingsError::Value {
             origin: assignment.origin.clone(),
@@ -485,7 +485,7 @@ impl Draft {
         })
     }
 
-    /// The settings that all layers together give.
+    /// The final settings of all layers.
     pub(super) fn finish(mut self) -> Result<Settings, SettingsError> {
         if !self.has_state_dir {
             return Err(SettingsError::NoHome);
@@ -496,7 +496,7 @@ impl Draft {
         Ok(self.settings)
     }
 
-    /// A directory as people write it: `~/` is home, and what is relative is below where we are.
+    /// A directory as written: `~/` is home, and a relative path is below the current directory.
     fn directory(&self, text: &str) -> Option<PathBuf> {
         not_blank(text)?;
         match text.strip_prefix('~') {

@@ -19,13 +19,13 @@ fn load(file: &str, variables: &[(&str, &str)], flags: &[(&str, &str)]) -> Resul
     Settings::load(Some(&path), &|name| variables.get(name).map(Into::into), &flags)
 }
 
-fn complaint(file: &str) -> String {
+fn error_in(file: &str) -> String {
     let text = load(file, &[], &[]).expect_err("the file is wrong").to_string();
     text.split_once("config.toml, ").map_or(text.clone(), |(_, rest)| rest.to_owned())
 }
 
 #[test]
-fn the_example_file_has_every_setting_with_its_default() {
+fn example_file_has_every_setting_with_its_default() {
     let text = include_str!("../../../../config.example.toml");
     let defaults = Settings::with_state_dir("/home/someone/.local/state/thumbctl");
     assert_eq!(load(text, &[], &[]).expect("the example is a legal file"), defaults);
@@ -49,21 +49,21 @@ fn the_example_file_has_every_setting_with_its_default() {
 }
 
 #[test]
-fn flags_win_over_variables_and_variables_over_the_file() {
+fn flags_override_variables_and_variables_override_the_file() {
     let file = "parallelism = 2\nregion = 'eu-west-1'\nprofile = 'file'\n";
     let settings = load(file, &[("THUMBCTL_PARALLELISM", "3"), ("AWS_PROFILE", "variable")], &[("parallelism", "4")])
-        .expect("legal settings");
+        .expect("valid settings");
     assert_eq!(settings.parallelism.get(), 4);
     assert_eq!(settings.profile.as_deref(), Some("variable"));
     assert_eq!(settings.region.as_deref(), Some("eu-west-1"));
-    let own = load("", &[("AWS_REGION", "us-west-2"), ("THUMBCTL_REGION", "eu-north-1")], &[]).expect("legal settings");
+    let own = load("", &[("AWS_REGION", "us-west-2"), ("THUMBCTL_REGION", "eu-north-1")], &[]).expect("valid settings");
     assert_eq!(own.region.as_deref(), Some("eu-north-1"), "the more specific variable wins");
 }
 
 #[test]
-fn an_endpoint_is_a_cloud_of_its_own_until_the_sandbox_is_asked_for() {
+fn endpoint_is_a_cloud_of_its_own_unless_the_sandbox_is_selected() {
     let somewhere = ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566/");
-    let settings = load("", &[somewhere], &[]).expect("legal settings");
+    let settings = load("", &[somewhere], &[]).expect("valid settings");
     assert_eq!(settings.endpoint_url.as_deref(), Some("http://127.0.0.1:4566"));
     assert_eq!(settings.cloud, CloudChoice::Aws);
     for sandbox in [
@@ -71,77 +71,75 @@ fn an_endpoint_is_a_cloud_of_its_own_until_the_sandbox_is_asked_for() {
         load("", &[somewhere, ("THUMBCTL_CLOUD", "sandbox")], &[]),
         load("endpoint_url = 'http://localhost:1'", &[], &[("cloud", "sandbox")]),
     ] {
-        let settings = sandbox.expect("legal settings");
+        let settings = sandbox.expect("valid settings");
         assert_eq!((settings.cloud, settings.endpoint_url), (CloudChoice::Sandbox, None));
     }
     let both = load("", &[], &[("endpoint_url", "http://localhost:1"), ("cloud", "sandbox")]);
     assert_eq!(
         both.expect_err("a contradiction").to_string(),
-        "--endpoint-url: an endpoint URL cannot be given together with the sandbox, which has its own"
+        "--endpoint-url: an endpoint URL cannot be combined with the sandbox"
     );
 }
 
 #[test]
-fn complaints_name_line_key_and_what_is_allowed() {
+fn errors_name_line_key_and_allowed_values() {
     assert_eq!(
-        complaint("\n[function]\nmemory_mb = 64\n"),
+        error_in("\n[function]\nmemory_mb = 64\n"),
         "line 3: function.memory_mb cannot be '64'; it must be a whole number from 128 to 10240"
     );
     assert_eq!(
-        complaint("[function]\nmemory_mb = \"512\"\n"),
+        error_in("[function]\nmemory_mb = \"512\"\n"),
         "line 2: function.memory_mb cannot be the text \"512\"; it must be a whole number from 128 to 10240, without quotes"
     );
-    assert_eq!(complaint("cloud = true\n"), "line 1: cloud cannot be true; it must be text in quotes: sandbox or aws");
+    assert_eq!(error_in("cloud = true\n"), "line 1: cloud cannot be true; it must be text in quotes: sandbox or aws");
     assert_eq!(
-        complaint("# comment\n[function]\nmemory = 64\n"),
-        "line 3: there is no setting 'function.memory'; did you mean 'function.memory_mb'?"
+        error_in("# comment\n[function]\nmemory = 64\n"),
+        "line 3: unknown setting 'function.memory'; did you mean 'function.memory_mb'?"
     );
+    assert_eq!(error_in("[logs]\ncolour = 1\n"), "line 2: unknown setting 'logs.colour'; known: retention_days");
     assert_eq!(
-        complaint("[logs]\ncolour = 1\n"),
-        "line 2: there is no setting 'logs.colour'; there are retention_days"
-    );
-    assert_eq!(
-        complaint("build = 3\n"),
+        error_in("build = 3\n"),
         "line 1: build cannot be 3; it must be a table: write [build] on a line of its own"
     );
-    assert!(complaint("cloud = \n").starts_with("line 1: this is not TOML: "));
-    assert!(complaint("[logs]\nretention_days = 8\n").contains("one of CloudWatch's periods: 1, 3, 5, 7"));
+    assert!(error_in("cloud = \n").starts_with("line 1: this is not TOML: "));
+    assert!(error_in("[logs]\nretention_days = 8\n").contains("one of CloudWatch's periods: 1, 3, 5, 7"));
 }
 
 #[test]
-fn what_is_no_region_endpoint_or_repository_is_refused() {
+fn invalid_regions_endpoints_and_repositories_are_rejected() {
     for bad in ["", "eu", "eu-central", "EU-central-1", "eu-central-1; rm", "eu--1"] {
-        assert!(load("", &[], &[("region", bad)]).is_err(), "'{bad}' is no region");
+        assert!(load("", &[], &[("region", bad)]).is_err(), "'{bad}' is not a region");
     }
     for good in ["us-east-1", "us-gov-west-1", "ap-southeast-5"] {
         assert!(load("", &[], &[("region", good)]).is_ok(), "'{good}' is a region");
     }
     for bad in ["", "localhost:4566", "ftp://x", "http://", "http://u:p@host", "http://host/path", "http://host?x"] {
-        assert!(load("", &[], &[("endpoint_url", bad)]).is_err(), "'{bad}' is no endpoint");
+        assert!(load("", &[], &[("endpoint_url", bad)]).is_err(), "'{bad}' is not an endpoint");
     }
     for bad in
         ["https://gitlab.com/a/b", "https://github.com/a", "https://github.com/a/b/c", "https://github.com/a/b?c"]
     {
-        assert!(load(&format!("[build]\ngithub_url = '{bad}'"), &[], &[]).is_err(), "'{bad}' is no repository");
+        assert!(load(&format!("[build]\ngithub_url = '{bad}'"), &[], &[]).is_err(), "'{bad}' is not a repository");
     }
-    let settings = load("[build]\nsource = 'github'", &[], &[]).expect("legal settings");
+    let settings = load("[build]\nsource = 'github'", &[], &[]).expect("valid settings");
     assert_eq!(settings.build.source, BuildSource::Github { url: keys::DEFAULT_GITHUB_URL.to_owned() });
 }
 
 #[test]
-fn a_file_that_was_asked_for_must_be_there() {
+fn configured_file_must_exist() {
     let nowhere = Path::new("/nonexistent/config.toml");
-    let error = Settings::load(Some(nowhere), &|_| Some("/home/someone".into()), &[]).expect_err("it is not there");
+    let error =
+        Settings::load(Some(nowhere), &|_| Some("/home/someone".into()), &[]).expect_err("the file does not exist");
     assert!(error.to_string().starts_with("cannot read the configuration file /nonexistent/config.toml: "));
     let home = |name: &str| (name == "HOME").then(|| "/nonexistent".into());
     assert!(Settings::load(None, &home, &[]).is_ok(), "the usual file may be missing");
-    let error = Settings::load(None, &|_| None, &[]).expect_err("there is no home");
+    let error = Settings::load(None, &|_| None, &[]).expect_err("no home directory");
     assert!(error.to_string().contains("--state-dir"));
 }
 
 #[test]
-fn the_state_directory_is_found_as_xdg_says() {
-    let state_dir = |variables: &[(&str, &str)]| load("", variables, &[]).expect("legal settings").state_dir;
+fn state_directory_follows_xdg() {
+    let state_dir = |variables: &[(&str, &str)]| load("", variables, &[]).expect("valid settings").state_dir;
     assert_eq!(state_dir(&[]), Path::new("/home/someone/.local/state/thumbctl"));
     assert_eq!(state_dir(&[("XDG_STATE_HOME", "/x")]), Path::new("/x/thumbctl"));
     assert_eq!(state_dir(&[("XDG_STATE_HOME", "relative")]), Path::new("/home/someone/.local/state/thumbctl"));
@@ -151,16 +149,16 @@ fn the_state_directory_is_found_as_xdg_says() {
 }
 
 #[test]
-fn keys_of_the_users_own_are_taken_as_they_are_written() {
-    let settings = load("[console.keys]\ndestroy = 'ctrl-x'\nshow-trial = '6, t'\n", &[], &[]).expect("legal settings");
+fn users_keys_are_kept_as_written() {
+    let settings = load("[console.keys]\ndestroy = 'ctrl-x'\nshow-trial = '6, t'\n", &[], &[]).expect("valid settings");
     let keys: Vec<(&str, &str)> =
         settings.console.keys.iter().map(|key| (key.action.as_str(), key.keys.as_str())).collect();
     assert_eq!(keys, [("destroy", "ctrl-x"), ("show-trial", "6, t")]);
     assert!(settings.console.keys[0].origin.to_string().ends_with("config.toml, line 2"));
-    assert!(complaint("[console]\nkeys = 3\n").starts_with("line 2: console.keys cannot be 3; it must be a table"));
-    assert!(complaint("[console.keys]\nquit = 3\n").starts_with("line 2: console.keys.quit cannot be 3; it must be"));
+    assert!(error_in("[console]\nkeys = 3\n").starts_with("line 2: console.keys cannot be 3; it must be a table"));
+    assert!(error_in("[console.keys]\nquit = 3\n").starts_with("line 2: console.keys.quit cannot be 3; it must be"));
     assert_eq!(
-        complaint("[console]\ntheme = 'pink'\n"),
+        error_in("[console]\ntheme = 'pink'\n"),
         "line 2: console.theme cannot be 'pink'; it must be auto, dark, light, high-contrast or plain"
     );
 }

@@ -1,4 +1,4 @@
-//! The build, live: its phases and its log as events, until it is over.
+//! The build: its phases and its log as events, until it ends.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -16,19 +16,19 @@ use crate::aws::codebuild::{self, BuildState, BuildStatus, Phase};
 use crate::aws::logs::LogTail;
 use crate::aws::{AwsError, ErrorKind, wait};
 
-/// How many of the log's last lines a failed build's error carries.
+/// Log lines in a failed build's error.
 const LAST_LINES: usize = 20;
 
-/// How long the last lines may take to reach CloudWatch Logs once CodeBuild says that the build is over.
+/// How long the last lines may take to reach CloudWatch Logs after the build's end.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long nothing must come after CodeBuild's closing line until the log counts as read to its end.
+/// How long the log must be silent after CodeBuild's closing line to count as complete.
 const SILENCE: Duration = Duration::from_millis(250);
 
-/// How long CodeBuild, or the way to it, may fail to answer while a build runs: the build goes on meanwhile.
+/// How long CodeBuild may be unreachable during a build: the build continues meanwhile.
 const OUTAGE: Duration = Duration::from_secs(15);
 
-/// How long a stopped build may take to be over.
+/// How long a stopped build may take to end.
 const STOPPED_WITHIN: Duration = Duration::from_secs(60);
 
 impl RunContext {
@@ -57,13 +57,13 @@ impl RunContext {
         }
     }
 
-    /// Runs a build to its end and answers the image's URI; takes up one that an earlier process started.
+    /// Runs a build to its end and returns the image's URI; attaches to one that an earlier process started.
     async fn run_build(&self, scope: &StepScope) -> Result<String, StepError> {
-        let client = &self.site.clients.codebuild;
+        let client = &self.target.clients.codebuild;
         let project = self.name(ResourceKind::BuildProject);
-        let id = match self.build_under_way(scope, &project).await? {
+        let id = match self.running_build(scope, &project).await? {
             Some(id) => {
-                scope.progress("taking up the build that is under way", None, None).await?;
+                scope.progress("attaching to the running build", None, None).await?;
                 id
             }
             None if self.image_exists(scope).await? => return self.image_uri(scope).await,
@@ -79,20 +79,20 @@ impl RunContext {
         self.image_uri(scope).await
     }
 
-    /// Tells of a build until it is over, and fails if it did.
+    /// Reports a build's phases and log until it ends; an unsuccessful build is an error.
     pub(super) async fn follow_build(&self, scope: &StepScope, id: &str) -> Result<(), StepError> {
-        let client = &self.site.clients.codebuild;
+        let client = &self.target.clients.codebuild;
         let log_group = self.name(ResourceKind::BuildLogGroup);
         let mut watch = BuildWatch {
             scope,
             phases: BTreeMap::new(),
-            tail: LogTail::new(self.site.clients.logs.clone(), &log_group, codebuild::log_stream(id)),
+            tail: LogTail::new(self.target.clients.logs.clone(), &log_group, codebuild::log_stream(id)),
             last_lines: VecDeque::new(),
             completed: None,
             closed: None,
         };
         let state = match self.watch(scope, id, &mut watch).await {
-            // Nothing can be told any more, so nobody would look after the build.
+            // Without a journal the build would continue unobserved.
             Err(StepError::Journal(error)) => {
                 let _ = codebuild::stop_build(client, id).await;
                 return Err(StepError::Journal(error));
@@ -106,8 +106,8 @@ impl RunContext {
         }
     }
 
-    async fn build_under_way(&self, scope: &StepScope, project: &str) -> Result<Option<String>, StepError> {
-        let client = &self.site.clients.codebuild;
+    async fn running_build(&self, scope: &StepScope, project: &str) -> Result<Option<String>, StepError> {
+        let client = &self.target.clients.codebuild;
         if !self.before.resource(ResourceKind::Image).is_some_and(|image| image.state.may_exist()) {
             return Ok(None);
         }
@@ -121,34 +121,37 @@ impl RunContext {
         Ok(None)
     }
 
-    /// Looks at the build until it is over. Cancelling stops it in CodeBuild too, and is over when CodeBuild says so.
+    /// Polls the build until it ends. Cancelling stops it in CodeBuild too, and waits for its end.
     async fn watch(&self, scope: &StepScope, id: &str, watch: &mut BuildWatch<'_>) -> Result<BuildState, StepError> {
-        let client = &self.site.clients.codebuild;
-        let deadline = Duration::from_secs(60 * u64::from(2 * self.site.settings.build.timeout_minutes + 5));
+        let client = &self.target.clients.codebuild;
+        let deadline = Duration::from_secs(60 * u64::from(2 * self.target.settings.build.timeout_minutes + 5));
         let (began, mut stopped): (Instant, Option<Instant>) = (Instant::now(), None);
-        let mut unanswered: Option<Instant> = None;
+        let mut unreachable_since: Option<Instant> = None;
         for attempt in 1.. {
-            // What the log holds by now was written before the state that is asked for next.
+            // The log is read before the state, so that the log's lines precede it.
             let state = match codebuild::build(client, id).await {
                 Ok(Some(state)) => Some(state),
-                // A build that was just started may not be seen yet.
+                // A new build may not be visible yet.
                 Ok(None) => None,
                 Err(error) if error.kind == ErrorKind::Throttled => None,
-                Err(error) if passes(&error) && unanswered.get_or_insert_with(Instant::now).elapsed() < OUTAGE => {
+                Err(error)
+                    if is_transient(&error)
+                        && unreachable_since.get_or_insert_with(Instant::now).elapsed() < OUTAGE =>
+                {
                     scope.retried(attempt, error.to_string(), wait::BUILD.delay(attempt)).await?;
                     None
                 }
                 Err(error) => return Err(failed(error)),
             };
             if let Some(state) = &state {
-                unanswered = None;
-                watch.tell_phases(&state.phases).await?;
+                unreachable_since = None;
+                watch.report_phases(&state.phases).await?;
             }
-            watch.tell_log().await?;
+            watch.report_log().await?;
             if let Some(state) = state.filter(|state| state.complete) {
-                // Without a stream the build never had a machine to write from.
+                // A build without a log stream never had a machine.
                 if state.log_stream.is_some() {
-                    watch.tell_last_lines(&state).await?;
+                    watch.report_last_lines(&state).await?;
                 }
                 return Ok(state);
             }
@@ -162,7 +165,7 @@ impl RunContext {
                 let minutes = began.elapsed().as_secs() / 60;
                 return Err(StepError::Failed(
                     Failure::new(format!("the build {id} did not end within {minutes} minutes"))
-                        .with_hint("look at it in CodeBuild's console; `thumbctl deploy` takes it up again"),
+                        .with_hint("see CodeBuild's console; `thumbctl deploy` attaches to it again"),
                 ));
             }
             let delay = wait::BUILD.delay(attempt);
@@ -171,33 +174,33 @@ impl RunContext {
                 () = scope.cancel().cancelled(), if stopped.is_none() => {}
             }
         }
-        unreachable!("the attempts are not counted to their end")
+        unreachable!("the loop has no last attempt")
     }
 }
 
-/// The phases that write to the log, in their order.
+/// The phases that write to the log, in order.
 const LOGGED_PHASES: [&str; 5] = ["DOWNLOAD_SOURCE", "INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD"];
 
-/// Whether a failure is of the way to the service, and likely to pass.
-pub(super) fn passes(error: &AwsError) -> bool {
+/// Returns whether an error is of the connection or the service, and likely transient.
+pub(super) fn is_transient(error: &AwsError) -> bool {
     matches!(error.kind, ErrorKind::Network | ErrorKind::Server | ErrorKind::Timeout)
 }
 
-/// What has been told of a build.
+/// What has been reported of a build.
 struct BuildWatch<'a> {
     scope: &'a StepScope,
-    /// Each phase's last told status.
+    /// Each phase's last reported status.
     phases: BTreeMap<String, Option<BuildStatus>>,
     tail: LogTail,
     last_lines: VecDeque<String>,
-    /// The phase whose end the log told last.
+    /// The last phase whose end the log has.
     completed: Option<String>,
-    /// The phase whose end and context the log told last.
+    /// The last phase whose end and context the log has.
     closed: Option<String>,
 }
 
 impl BuildWatch<'_> {
-    async fn tell_phases(&mut self, phases: &[Phase]) -> Result<(), JournalError> {
+    async fn report_phases(&mut self, phases: &[Phase]) -> Result<(), JournalError> {
         for phase in phases {
             if self.phases.get(&phase.kind) == Some(&phase.status) {
                 continue;
@@ -212,12 +215,12 @@ impl BuildWatch<'_> {
         Ok(())
     }
 
-    /// Passes on what is new in the log; answers whether anything was.
-    async fn tell_log(&mut self) -> Result<bool, StepError> {
+    /// Reports new log lines; returns whether there were any.
+    async fn report_log(&mut self) -> Result<bool, StepError> {
         let lines = match self.tail.next().await {
             Ok(lines) => lines,
-            // The log is read again at the next look; a build is not over because its log could not be read.
-            Err(error) if error.kind == ErrorKind::Throttled || passes(&error) => Vec::new(),
+            // The log is read again at the next poll.
+            Err(error) if error.kind == ErrorKind::Throttled || is_transient(&error) => Vec::new(),
             Err(error) => return Err(failed(error)),
         };
         let any = !lines.is_empty();
@@ -239,14 +242,14 @@ impl BuildWatch<'_> {
         Ok(any)
     }
 
-    /// Reads the log to its last line. CloudWatch Logs shows lines a moment after they were written, so after the build's
-    /// end it is read until the last phase that writes to it has told its end and nothing more comes.
-    async fn tell_last_lines(&mut self, state: &BuildState) -> Result<(), StepError> {
+    /// Reads the log to its last line. CloudWatch Logs shows lines with a delay, so after the build's end
+    /// it is read until the last logging phase has its closing line and no more lines come.
+    async fn report_last_lines(&mut self, state: &BuildState) -> Result<(), StepError> {
         let wrote = |phase: &&Phase| phase.status.is_some() && LOGGED_PHASES.contains(&phase.kind.as_str());
         let last = state.phases.iter().rfind(wrote).map(|phase| phase.kind.as_str());
         let (began, mut silent_since) = (Instant::now(), Instant::now());
         for attempt in 1.. {
-            if self.tell_log().await? {
+            if self.report_log().await? {
                 silent_since = Instant::now();
             }
             let closed = self.closed.as_deref().is_some_and(|phase| Some(phase) == last || phase == "UPLOAD_ARTIFACTS");
@@ -259,13 +262,13 @@ impl BuildWatch<'_> {
     }
 }
 
-/// Why a build did not succeed; `log` is what its log says last.
+/// The failure of an unsuccessful build; `log` holds its last lines.
 pub(super) fn failure_of(state: &BuildState, log: Vec<String>) -> Failure {
     let phase = state.phases.iter().find(|phase| {
         phase.status.is_some_and(|status| !matches!(status, BuildStatus::Succeeded | BuildStatus::InProgress))
     });
     let ended = match state.status {
-        BuildStatus::TimedOut => "took longer than it may",
+        BuildStatus::TimedOut => "timed out",
         BuildStatus::Stopped => "was stopped",
         BuildStatus::Fault => "ended with a fault in CodeBuild",
         _ => "failed",
@@ -292,28 +295,26 @@ pub(super) fn failure_of(state: &BuildState, log: Vec<String>) -> Failure {
     Failure { log, hint: Some(hint.to_owned()), ..Failure::new(message) }
 }
 
-/// What to do about a failed build, by the phase that failed.
+/// The hint for a failed build, by the failed phase.
 fn hint_for(phase: Option<&Phase>, status: BuildStatus) -> &'static str {
     if status == BuildStatus::TimedOut {
         return "raise build.timeout_minutes, or choose a larger build.compute_type";
     }
     if status == BuildStatus::Stopped {
-        return "`thumbctl deploy` builds it again";
+        return "`thumbctl deploy` retries it";
     }
     match phase.map(|phase| phase.kind.as_str()) {
         Some("PROVISIONING" | "QUEUED") => {
-            "CodeBuild could not start the build's machine: check build.image and build.compute_type, and the service role"
+            "no build machine: check build.image, build.compute_type and the service role"
         }
-        Some("DOWNLOAD_SOURCE") => {
-            "the source could not be read: check build.source, and what the build's role may read"
-        }
+        Some("DOWNLOAD_SOURCE") => "cannot read the source: check build.source and the permissions of the build's role",
         Some("INSTALL" | "PRE_BUILD")
             if phase.is_some_and(|phase| phase.contexts.iter().any(|why| why.contains("log stream"))) =>
         {
-            "the build's role may not write its log: add logs:CreateLogGroup to assets/policies/build-policy.json"
+            "the build's role cannot write its log: add logs:CreateLogGroup to assets/policies/build-policy.json"
         }
-        Some("PRE_BUILD") => "the login to ECR failed: check what the build's role may do",
-        _ => "the log's last lines say why; `thumbctl logs build` shows all of it, `thumbctl deploy` tries again",
+        Some("PRE_BUILD") => "login to ECR failed: check the permissions of the build's role",
+        _ => "see the log with `thumbctl logs build`; `thumbctl deploy` retries",
     }
 }
 

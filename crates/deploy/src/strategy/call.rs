@@ -1,4 +1,4 @@
-//! Calls whose retries are told as events, and failures in words.
+//! Calls with retries reported as events, and errors as step failures.
 
 use std::pin::pin;
 
@@ -9,14 +9,14 @@ use tokio::sync::mpsc;
 use crate::aws::wait::{self, Retry, Rule, Waiting};
 use crate::aws::{AwsError, WaitError};
 
-/// Turns a failed call into a failed step.
+/// Converts a failed call to a failed step.
 pub(super) fn failed(error: AwsError) -> StepError {
     let failure = Failure::from_error(&error);
     StepError::Failed(Failure { hint: error.hint(), ..failure })
 }
 
-/// Turns a wait that ended badly into a step that did.
-pub(super) fn not_awaited(error: WaitError) -> StepError {
+/// Converts a failed wait to a failed or cancelled step.
+pub(super) fn wait_failed(error: WaitError) -> StepError {
     match error {
         WaitError::Cancelled => StepError::Cancelled,
         WaitError::Aws(error) => failed(error),
@@ -24,7 +24,7 @@ pub(super) fn not_awaited(error: WaitError) -> StepError {
     }
 }
 
-/// Makes a call, again where a rule says so; throttled calls are always made again.
+/// Makes a call, and retries it where a rule matches; throttled calls are always retried.
 pub(super) async fn call<T, F, Fut>(scope: &StepScope, rules: &[Rule], make: F) -> Result<T, StepError>
 where
     F: FnMut() -> Fut,
@@ -34,7 +34,7 @@ where
     all.extend_from_slice(rules);
     let (sender, mut retries) = mpsc::unbounded_channel::<Retry>();
     let mut on_retry = move |retry| {
-        // The receiver lives as long as this call.
+        // The receiver outlives the call.
         let _ = sender.send(retry);
     };
     let mut result = pin!(wait::retry(&all, scope.cancel(), &mut on_retry, make));
@@ -42,12 +42,12 @@ where
         tokio::select! {
             biased;
             Some(retry) = retries.recv() => scope.retried(retry.attempt, retry.reason, retry.delay).await?,
-            result = &mut result => return result.map_err(not_awaited),
+            result = &mut result => return result.map_err(wait_failed),
         }
     }
 }
 
-/// Runs a wait and tells, when it takes longer than a moment, what is waited for.
+/// Runs a wait, and reports its subject once it takes more than a moment.
 pub(super) async fn awaited<T, Fut>(
     scope: &StepScope,
     wait: impl FnOnce(mpsc::UnboundedSender<Waiting>) -> Fut,
@@ -57,17 +57,17 @@ where
 {
     let (sender, mut waits) = mpsc::unbounded_channel::<Waiting>();
     let mut result = pin!(wait(sender));
-    let mut told = false;
+    let mut reported = false;
     loop {
         tokio::select! {
             biased;
             Some(waiting) = waits.recv() => {
-                if !told {
-                    told = true;
+                if !reported {
+                    reported = true;
                     scope.progress(format!("waiting for {}", waiting.what), None, None).await?;
                 }
             }
-            result = &mut result => return result.map_err(not_awaited),
+            result = &mut result => return result.map_err(wait_failed),
         }
     }
 }

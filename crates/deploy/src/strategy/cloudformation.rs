@@ -1,7 +1,7 @@
-//! The CloudFormation strategy: three stacks, each made by a change set that is shown before it is executed.
+//! The CloudFormation strategy: three stacks, each created by a change set that is shown before execution.
 //!
-//! Every step can be done again: it looks how its stack stands, takes up what CloudFormation is still doing, and deletes
-//! what can only be deleted before it makes it anew.
+//! Every step can be repeated: it reads its stack's status, waits for operations in progress, and deletes
+//! and recreates a stack that can only be deleted.
 
 mod create;
 mod delete;
@@ -22,19 +22,19 @@ use thumbctl_core::plan::Step;
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
 use super::call::{awaited, call};
+use super::deploy_target::DEPLOYMENT_TAG;
 use super::run_context::RunContext;
-use super::site::DEPLOYMENT_TAG;
 use crate::aws::cloudformation;
 use crate::aws::wait::{self, Poll, Schedule};
 
-/// An update or a rollback takes as long as what it undoes.
+/// An update or a rollback takes as long as what it reverts.
 const STACK_SETTLED: Schedule =
     Schedule::new(Duration::from_millis(100), 1.5, Duration::from_secs(2), Duration::from_secs(45 * 60));
 
-/// What our change sets are called: a stack has one.
+/// The name of the change sets: a stack has one.
 const CHANGE_SET: &str = "thumbctl";
 
-/// Does the steps of the CloudFormation strategy's plans.
+/// The runner of the CloudFormation strategy's plans.
 #[derive(Debug)]
 pub struct CloudformationStrategy {
     context: RunContext,
@@ -42,7 +42,7 @@ pub struct CloudformationStrategy {
 }
 
 impl CloudformationStrategy {
-    /// A runner for one run.
+    /// Creates a runner for one run.
     pub fn new(context: RunContext, action: Action) -> Self {
         Self { context, action }
     }
@@ -70,7 +70,7 @@ impl StepRunner for CloudformationStrategy {
         match self.action {
             Action::Deploy => self.deploy_step(step, scope).await,
             Action::Destroy => self.context.remove_step(step, scope).await,
-            Action::TestUpload => unreachable!("trials are not run by a strategy"),
+            Action::Trial => unreachable!("test uploads have a runner of their own"),
         }
     }
 
@@ -83,9 +83,9 @@ impl StepRunner for CloudformationStrategy {
     }
 }
 
-/// What every step about stacks needs.
+/// What all stack steps use.
 impl RunContext {
-    /// A stack of ours, if there is one of that name; refused if it is somebody else's.
+    /// The deployment's stack, if it exists; an error if a stack of that name has another owner.
     async fn own_stack(
         &self,
         stack: Stack,
@@ -93,43 +93,43 @@ impl RunContext {
         scope: &StepScope,
     ) -> Result<Option<cloudformation::Stack>, StepError> {
         let name = names.of(stack.kind());
-        let client = &self.site.clients.cloudformation;
+        let client = &self.target.clients.cloudformation;
         let found = call(scope, &[], || cloudformation::stack(client, &name)).await?;
-        // Rule: a stack in review has no tags yet, its change set has; and nothing but its name.
+        // Rule: a stack in review has no tags yet, only its change set has.
         let is_ours = |found: &cloudformation::Stack| match found.tags.get(DEPLOYMENT_TAG) {
             Some(owner) => owner == names.deployment().as_str(),
             None => found.status.is_in_review() && found.tags.is_empty(),
         };
         match found.filter(|found| !found.status.is_deleted()) {
             Some(found) if !is_ours(&found) => Err(StepError::Failed(
-                Failure::new(format!("there is a stack {name}, and it does not carry our tag {DEPLOYMENT_TAG}"))
-                    .with_hint("it is somebody else's and left alone: choose another --name"),
+                Failure::new(format!("the stack {name} does not have the tag {DEPLOYMENT_TAG}"))
+                    .with_hint("it has another owner and is left alone: use another --name"),
             )),
             found => Ok(found),
         }
     }
 
-    /// The same, once nothing is done to it any more but its creation or its deletion.
+    /// The same, after waiting for operations in progress other than its creation and deletion.
     async fn settled_stack(
         &self,
         stack: Stack,
         names: &Names,
         scope: &StepScope,
     ) -> Result<Option<cloudformation::Stack>, StepError> {
-        let under_way = |status: &cloudformation::StackStatus| {
+        let in_progress = |status: &cloudformation::StackStatus| {
             status.is_in_progress() && !status.is_being_created() && !status.is_deleting()
         };
         let found = match self.own_stack(stack, names, scope).await? {
-            Some(found) if under_way(&found.status) => found,
+            Some(found) if in_progress(&found.status) => found,
             settled => return Ok(settled),
         };
-        let (client, id) = (&self.site.clients.cloudformation, &found.id);
-        awaited(scope, |told| async move {
-            let mut on_wait = |waiting| drop(told.send(waiting));
+        let (client, id) = (&self.target.clients.cloudformation, &found.id);
+        awaited(scope, |waits| async move {
+            let mut on_wait = |waiting| drop(waits.send(waiting));
             let what = format!("the end of the stack's {}", found.status.as_str());
             wait::until(&what, &STACK_SETTLED, scope.cancel(), &mut on_wait, || async {
                 let found = cloudformation::stack(client, id).await?;
-                Ok(if found.is_some_and(|found| under_way(&found.status)) { Poll::Pending } else { Poll::Ready(()) })
+                Ok(if found.is_some_and(|found| in_progress(&found.status)) { Poll::Pending } else { Poll::Ready(()) })
             })
             .await
         })
@@ -137,8 +137,8 @@ impl RunContext {
         self.own_stack(stack, names, scope).await
     }
 
-    /// Tells what became of one of a stack's kinds.
-    async fn tell_kind(
+    /// Reports the state of one of a stack's resources.
+    async fn report_kind(
         &self,
         scope: &StepScope,
         names: &Names,

@@ -1,4 +1,4 @@
-//! The function's image, as the repository has it.
+//! The function's image in the repository.
 
 use thumbctl_core::engine::{StepError, StepScope};
 use thumbctl_core::event::Failure;
@@ -9,14 +9,14 @@ use super::run_context::RunContext;
 use crate::aws::ecr;
 
 impl RunContext {
-    /// The image that the build pushed, by its digest: `<repository>@sha256:…`.
+    /// Returns the URI of the pushed image, by its digest: `<repository>@sha256:…`.
     pub(super) async fn image_uri(&self, scope: &StepScope) -> Result<String, StepError> {
-        let client = &self.site.clients.ecr;
+        let client = &self.target.clients.ecr;
         let name = self.name(ResourceKind::Repository);
         let missing = |what: &str| {
             StepError::Failed(
-                Failure::new(format!("{what} is not there, though its step has finished"))
-                    .with_hint("somebody removed it; `thumbctl deploy` again makes it anew"),
+                Failure::new(format!("{what} is missing, although its step has finished"))
+                    .with_hint("it was deleted; `thumbctl deploy` recreates it"),
             )
         };
         let repository = call(scope, &[], || ecr::repository(client, &name)).await?;
@@ -27,7 +27,7 @@ impl RunContext {
     }
 
     pub(super) async fn image_exists(&self, scope: &StepScope) -> Result<bool, StepError> {
-        let (client, repository) = (&self.site.clients.ecr, self.name(ResourceKind::Repository));
+        let (client, repository) = (&self.target.clients.ecr, self.name(ResourceKind::Repository));
         let image = call(scope, &[], || ecr::image_by_tag(client, &repository, self.names.image_tag())).await?;
         Ok(image.is_some())
     }

@@ -1,46 +1,46 @@
-//! What a resource is really like: asks the cloud, changes nothing, and says nothing that comes from our own settings.
+//! Reads a resource's actual configuration from the cloud; changes nothing, and adds nothing of the local settings.
 //!
-//! What looks like a credential is hidden here already, so that nobody above can show it by mistake.
+//! Credentials are hidden here already, so that no caller can show them by mistake.
 
-mod sheet;
+mod builder;
 
 use serde_json::Value;
 use thumbctl_core::names::Names;
 use thumbctl_core::resource::ResourceKind;
 use thumbctl_platform::text::bytes;
 
-use self::sheet::{Sheet, minutes, time, time_of_text, yes_or_no};
-use super::site::Site;
+use self::builder::{InspectionBuilder, minutes, time, time_of_text, yes_or_no};
+use super::deploy_target::DeployTarget;
 use crate::aws::s3::{EventRule, PublicAccessBlock};
 use crate::aws::{AwsError, cloudformation, codebuild, ecr, iam, lambda, logs, s3};
 
-/// A resource as the cloud describes it.
+/// A resource's configuration in the cloud.
 ///
-/// A part that the caller may not see is a setting with the value [`DENIED`], also where it would be tags or a document.
+/// A part without read permission is a setting with the value [`DENIED`], also for tags or a document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inspection {
-    /// What it is.
+    /// Its kind.
     pub kind: ResourceKind,
     /// Its name.
     pub name: String,
-    /// Its ARN, if such things have one.
+    /// Its ARN, if the kind has one.
     pub arn: Option<String>,
-    /// Its configuration, label and value, in the order in which people want it.
+    /// Its settings, label and value, in display order.
     pub settings: Vec<(String, String)>,
     /// Its tags, sorted.
     pub tags: Vec<(String, String)>,
-    /// Policy documents that belong to it, each with what it is for: `permissions`, `trust`, `resource policy`.
+    /// Its policy documents, each with its purpose: `permissions`, `trust`, `resource policy`.
     pub documents: Vec<(String, Value)>,
 }
 
-/// The value of a setting that the caller may not see.
+/// The value of a setting without read permission.
 pub const DENIED: &str = "access denied";
 
-/// Asks what one resource is like; `None` if it is not there. If the caller may not even ask whether it is, that is an
+/// Reads one resource; `None` if it does not exist. If its existence is not visible either, that is an
 /// error of the kind [`crate::aws::ErrorKind::Denied`].
-pub async fn inspect(site: &Site, names: &Names, kind: ResourceKind) -> Result<Option<Inspection>, AwsError> {
-    let look = Look { site, names, name: names.of(kind) };
-    let sheet = match kind {
+pub async fn inspect(target: &DeployTarget, names: &Names, kind: ResourceKind) -> Result<Option<Inspection>, AwsError> {
+    let look = Inspector { target, names, name: names.of(kind) };
+    let builder = match kind {
         ResourceKind::Repository => look.repository().await,
         ResourceKind::Image => look.image().await,
         ResourceKind::BuildSourceBucket | ResourceKind::SourceBucket | ResourceKind::DestinationBucket => {
@@ -58,57 +58,57 @@ pub async fn inspect(site: &Site, names: &Names, kind: ResourceKind) -> Result<O
         ResourceKind::MacroStack | ResourceKind::BuildStack | ResourceKind::AppStack => look.stack().await,
         ResourceKind::Macro => look.template_macro().await,
     };
-    match sheet {
-        Ok(sheet) => Ok(sheet.map(|sheet| sheet.finish(kind, look.name))),
-        // It went while it was looked at.
+    match builder {
+        Ok(builder) => Ok(builder.map(|builder| builder.finish(kind, look.name))),
+        // It was deleted during the inspection.
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// A look at one resource. Each kind's answers what it has found, or nothing if the resource is not there; an error of
-/// the first call is the look's own, one of a later call only spoils its part if it is a refusal.
-struct Look<'a> {
-    site: &'a Site,
+/// The inspection of one resource. Each kind's method returns its settings, or nothing if it does not exist; an error
+/// of the first call is the inspection's, a denied later call only affects its part.
+struct Inspector<'a> {
+    target: &'a DeployTarget,
     names: &'a Names,
     name: String,
 }
 
-impl Look<'_> {
-    async fn repository(&self) -> Result<Option<Sheet>, AwsError> {
-        let client = &self.site.clients.ecr;
+impl Inspector<'_> {
+    async fn repository(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let client = &self.target.clients.ecr;
         let Some(found) = ecr::repository(client, &self.name).await? else { return Ok(None) };
         let (tags, policy) =
             tokio::join!(ecr::repository_tags(client, &found.arn), ecr::repository_policy(client, &self.name));
-        let mut sheet = Sheet::new(Some(found.arn));
-        sheet.row("URI", found.uri);
-        sheet.optional("tag mutability", found.tag_mutability.map(|word| word.to_lowercase().replace('_', " ")));
-        sheet.optional("scan on push", found.scan_on_push.map(yes_or_no));
-        sheet.optional("encryption", found.encryption);
-        sheet.optional("created", found.created_ms.map(time));
-        sheet.tags(tags)?;
-        if let Some(Some(policy)) = sheet.part("resource policy", policy)? {
-            sheet.document("resource policy", policy);
+        let mut builder = InspectionBuilder::new(Some(found.arn));
+        builder.row("URI", found.uri);
+        builder.optional("tag mutability", found.tag_mutability.map(|word| word.to_lowercase().replace('_', " ")));
+        builder.optional("scan on push", found.scan_on_push.map(yes_or_no));
+        builder.optional("encryption", found.encryption);
+        builder.optional("created", found.created_ms.map(time));
+        builder.tags(tags)?;
+        if let Some(Some(policy)) = builder.part("resource policy", policy)? {
+            builder.document("resource policy", policy);
         }
-        Ok(Some(sheet))
+        Ok(Some(builder))
     }
 
-    async fn image(&self) -> Result<Option<Sheet>, AwsError> {
+    async fn image(&self) -> Result<Option<InspectionBuilder>, AwsError> {
         let repository = self.names.of(ResourceKind::Repository);
-        let image = ecr::image_by_tag(&self.site.clients.ecr, &repository, self.names.image_tag()).await?;
+        let image = ecr::image_by_tag(&self.target.clients.ecr, &repository, self.names.image_tag()).await?;
         Ok(image.map(|image| {
-            let mut sheet = Sheet::new(None);
-            sheet.row("digest", image.digest);
-            sheet.row("tags", image.tags.join(", "));
-            sheet.row("size", bytes(image.size));
-            sheet.optional("pushed", image.pushed_ms.map(time));
-            sheet.optional("media type", image.media_type);
-            sheet
+            let mut builder = InspectionBuilder::new(None);
+            builder.row("digest", image.digest);
+            builder.row("tags", image.tags.join(", "));
+            builder.row("size", bytes(image.size));
+            builder.optional("pushed", image.pushed_ms.map(time));
+            builder.optional("media type", image.media_type);
+            builder
         }))
     }
 
-    async fn bucket(&self) -> Result<Option<Sheet>, AwsError> {
-        let (client, name) = (&self.site.clients.s3, &self.name);
+    async fn bucket(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let (client, name) = (&self.target.clients.s3, &self.name);
         let Some(found) = s3::bucket(client, name).await? else { return Ok(None) };
         let (encryption, block, versioning, tags) = tokio::join!(
             s3::bucket_encryption(client, name),
@@ -116,223 +116,224 @@ impl Look<'_> {
             s3::bucket_versioning(client, name),
             s3::bucket_tags(client, name),
         );
-        let mut sheet = Sheet::new(Some(format!("arn:aws:s3:::{name}")));
-        sheet.optional("region", found.region);
-        if let Some(encryption) = sheet.part("encryption", encryption)? {
-            sheet.row("encryption", encryption.map_or("none".to_owned(), words_for_encryption));
+        let mut builder = InspectionBuilder::new(Some(format!("arn:aws:s3:::{name}")));
+        builder.optional("region", found.region);
+        if let Some(encryption) = builder.part("encryption", encryption)? {
+            builder.row("encryption", encryption.map_or("none".to_owned(), words_for_encryption));
         }
-        if let Some(block) = sheet.part("public access", block)? {
-            sheet.row("public access", words_for_block(block));
+        if let Some(block) = builder.part("public access", block)? {
+            builder.row("public access", words_for_block(block));
         }
-        if let Some(versioning) = sheet.part("versioning", versioning)? {
-            sheet.row("versioning", versioning.map_or("off".to_owned(), |status| status.to_lowercase()));
+        if let Some(versioning) = builder.part("versioning", versioning)? {
+            builder.row("versioning", versioning.map_or("off".to_owned(), |status| status.to_lowercase()));
         }
-        sheet.tags(tags)?;
-        Ok(Some(sheet))
+        builder.tags(tags)?;
+        Ok(Some(builder))
     }
 
-    async fn log_group(&self) -> Result<Option<Sheet>, AwsError> {
-        let client = &self.site.clients.logs;
+    async fn log_group(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let client = &self.target.clients.logs;
         let Some(found) = logs::log_group(client, &self.name).await? else { return Ok(None) };
         let tags = logs::log_group_tags(client, &found.arn).await;
-        let mut sheet = Sheet::new(Some(found.arn));
-        sheet.row(
+        let mut builder = InspectionBuilder::new(Some(found.arn));
+        builder.row(
             "retention",
             match found.retention_days {
-                None => "for ever".to_owned(),
+                None => "unlimited".to_owned(),
                 Some(1) => "1 day".to_owned(),
                 Some(days) => format!("{days} days"),
             },
         );
-        sheet.optional("stored", found.stored_bytes.map(bytes));
-        sheet.optional("created", found.created_ms.map(time));
-        sheet.tags(tags)?;
-        Ok(Some(sheet))
+        builder.optional("stored", found.stored_bytes.map(bytes));
+        builder.optional("created", found.created_ms.map(time));
+        builder.tags(tags)?;
+        Ok(Some(builder))
     }
 
-    async fn policy(&self) -> Result<Option<Sheet>, AwsError> {
-        let client = &self.site.clients.iam;
-        let arn = format!("arn:aws:iam::{}:policy/{}", self.site.identity.account, self.name);
+    async fn policy(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let client = &self.target.clients.iam;
+        let arn = format!("arn:aws:iam::{}:policy/{}", self.target.identity.account, self.name);
         let Some(found) = iam::policy(client, &arn).await? else { return Ok(None) };
-        let mut sheet = Sheet::new(Some(found.arn));
-        sheet.optional("description", found.description);
-        sheet
+        let mut builder = InspectionBuilder::new(Some(found.arn));
+        builder.optional("description", found.description);
+        builder
             .optional("attached to", found.attachment_count.map(|count| format!("{count} of roles, users and groups")));
-        sheet.optional("default version", found.default_version.clone());
-        sheet.optional("created", found.created_ms.map(time));
-        sheet.optional("changed", found.updated_ms.map(time));
-        sheet.tags(Ok(found.tags))?;
+        builder.optional("default version", found.default_version.clone());
+        builder.optional("created", found.created_ms.map(time));
+        builder.optional("changed", found.updated_ms.map(time));
+        builder.tags(Ok(found.tags))?;
         if let Some(version) = found.default_version {
             let document = iam::policy_document(client, &arn, &version).await;
-            if let Some(document) = sheet.part("permissions", document)? {
-                sheet.document("permissions", document);
+            if let Some(document) = builder.part("permissions", document)? {
+                builder.document("permissions", document);
             }
         }
-        Ok(Some(sheet))
+        Ok(Some(builder))
     }
 
-    async fn role(&self) -> Result<Option<Sheet>, AwsError> {
-        let client = &self.site.clients.iam;
+    async fn role(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let client = &self.target.clients.iam;
         let Some(found) = iam::role(client, &self.name).await? else { return Ok(None) };
         let attached = iam::attached_policies(client, &self.name).await;
-        let mut sheet = Sheet::new(Some(found.arn));
-        sheet.optional("description", found.description);
-        match sheet.part("attached policy", attached)? {
+        let mut builder = InspectionBuilder::new(Some(found.arn));
+        builder.optional("description", found.description);
+        match builder.part("attached policy", attached)? {
             Some(None) => return Ok(None),
-            Some(Some(policies)) if policies.is_empty() => sheet.row("attached policy", "none"),
-            Some(Some(policies)) => policies.into_iter().for_each(|arn| sheet.row("attached policy", arn)),
+            Some(Some(policies)) if policies.is_empty() => builder.row("attached policy", "none"),
+            Some(Some(policies)) => policies.into_iter().for_each(|arn| builder.row("attached policy", arn)),
             None => {}
         }
-        sheet.optional("longest session", found.max_session_seconds.map(|seconds| minutes(seconds / 60)));
-        sheet.optional("created", found.created_ms.map(time));
-        sheet.tags(Ok(found.tags))?;
+        builder.optional("longest session", found.max_session_seconds.map(|seconds| minutes(seconds / 60)));
+        builder.optional("created", found.created_ms.map(time));
+        builder.tags(Ok(found.tags))?;
         if let Some(trust) = found.trust {
-            sheet.document("trust", trust);
+            builder.document("trust", trust);
         }
-        Ok(Some(sheet))
+        Ok(Some(builder))
     }
 
-    async fn project(&self) -> Result<Option<Sheet>, AwsError> {
-        let Some(found) = codebuild::project(&self.site.clients.codebuild, &self.name).await? else {
+    async fn project(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let Some(found) = codebuild::project(&self.target.clients.codebuild, &self.name).await? else {
             return Ok(None);
         };
-        let mut sheet = Sheet::new(Some(found.arn));
-        sheet.optional("description", found.description);
+        let mut builder = InspectionBuilder::new(Some(found.arn));
+        builder.optional("description", found.description);
         let source = [found.source.kind, found.source.location].into_iter().flatten().collect::<Vec<_>>();
-        sheet.row("source", source.join(" "));
-        sheet.row(
+        builder.row("source", source.join(" "));
+        builder.row(
             "buildspec",
             match found.source.buildspec {
-                None => "the source's own".to_owned(),
-                Some(text) if text.contains('\n') => "written in the project".to_owned(),
+                None => "from the source".to_owned(),
+                Some(text) if text.contains('\n') => "inline".to_owned(),
                 Some(path) => path,
             },
         );
-        sheet.optional("build image", found.image);
-        sheet.optional("compute type", found.compute_type);
-        sheet.optional("environment type", found.environment_type);
-        sheet.optional("privileged", found.privileged.map(yes_or_no));
-        sheet.optional("timeout", found.timeout_minutes.map(minutes));
-        sheet.optional("queue timeout", found.queued_timeout_minutes.map(minutes));
-        sheet.optional("service role", found.role_arn);
-        sheet.optional("log group", found.log_group);
+        builder.optional("build image", found.image);
+        builder.optional("compute type", found.compute_type);
+        builder.optional("environment type", found.environment_type);
+        builder.optional("privileged", found.privileged.map(yes_or_no));
+        builder.optional("timeout", found.timeout_minutes.map(minutes));
+        builder.optional("queue timeout", found.queued_timeout_minutes.map(minutes));
+        builder.optional("service role", found.role_arn);
+        builder.optional("log group", found.log_group);
         for variable in found.environment {
             let value = match variable.kept_in {
                 None => variable.value,
                 Some(place) => format!("{} ({})", variable.value, place.to_lowercase().replace('_', " ")),
             };
-            sheet.variable(&variable.name, &value);
+            builder.variable(&variable.name, &value);
         }
-        sheet.optional("created", found.created_ms.map(time));
-        sheet.optional("changed", found.modified_ms.map(time));
-        sheet.tags(Ok(found.tags))?;
-        Ok(Some(sheet))
+        builder.optional("created", found.created_ms.map(time));
+        builder.optional("changed", found.modified_ms.map(time));
+        builder.tags(Ok(found.tags))?;
+        Ok(Some(builder))
     }
 
-    async fn function(&self) -> Result<Option<Sheet>, AwsError> {
-        let client = &self.site.clients.lambda;
+    async fn function(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let client = &self.target.clients.lambda;
         let Some(found) = lambda::function(client, &self.name).await? else { return Ok(None) };
         let code = lambda::function_code(client, &self.name).await;
-        let mut sheet = Sheet::new(Some(found.arn));
-        sheet.row("state", words_for_state(found.state));
-        sheet.optional("description", found.description);
-        let code = sheet.part("image", code)?;
+        let mut builder = InspectionBuilder::new(Some(found.arn));
+        builder.row("state", words_for_state(found.state));
+        builder.optional("description", found.description);
+        let code = builder.part("image", code)?;
         let mut tags = None;
         match code {
             Some(None) => return Ok(None),
             Some(Some(code)) => {
-                sheet.optional("image", code.image_uri);
+                builder.optional("image", code.image_uri);
                 let digest = code.resolved_image_uri.as_deref().and_then(|uri| uri.split_once('@'));
-                sheet.optional("image digest", digest.map(|(_, digest)| digest.to_owned()));
+                builder.optional("image digest", digest.map(|(_, digest)| digest.to_owned()));
                 tags = code.tags;
             }
             None => {}
         }
-        sheet.row("architecture", found.architectures.join(", "));
-        sheet.row("memory", format!("{} MB", found.memory_mb));
-        sheet.row("timeout", format!("{} s", found.timeout_seconds));
-        sheet.row("execution role", found.role_arn);
-        sheet.optional("log group", found.log_group);
+        builder.row("architecture", found.architectures.join(", "));
+        builder.row("memory", format!("{} MB", found.memory_mb));
+        builder.row("timeout", format!("{} s", found.timeout_seconds));
+        builder.row("execution role", found.role_arn);
+        builder.optional("log group", found.log_group);
         for (name, value) in &found.environment.0 {
-            sheet.variable(name, value);
+            builder.variable(name, value);
         }
-        // Of an image, Lambda says 0: ECR has it.
-        sheet.row("code size", if found.code_size == 0 { "kept in ECR".to_owned() } else { bytes(found.code_size) });
-        sheet.optional("changed", found.last_modified.map(time_of_text));
+        // For an image, Lambda reports 0: it is in ECR.
+        builder
+            .row("code size", if found.code_size == 0 { "stored in ECR".to_owned() } else { bytes(found.code_size) });
+        builder.optional("changed", found.last_modified.map(time_of_text));
         match tags {
-            Some(tags) => sheet.tags(Ok(tags))?,
-            None => sheet.row("tags", DENIED),
+            Some(tags) => builder.tags(Ok(tags))?,
+            None => builder.row("tags", DENIED),
         }
-        Ok(Some(sheet))
+        Ok(Some(builder))
     }
 
-    async fn permission(&self) -> Result<Option<Sheet>, AwsError> {
+    async fn permission(&self) -> Result<Option<InspectionBuilder>, AwsError> {
         let function = self.names.of(ResourceKind::Function);
         let bucket = self.names.of(ResourceKind::SourceBucket);
-        let statements = lambda::bucket_permissions(&self.site.clients.lambda, &function, &bucket).await?;
+        let statements = lambda::bucket_permissions(&self.target.clients.lambda, &function, &bucket).await?;
         Ok(statements.into_iter().next().map(|statement| {
-            let mut sheet = Sheet::new(None);
+            let mut builder = InspectionBuilder::new(None);
             let text = |value: &Value| value.as_str().map(str::to_owned);
             let condition = &statement["Condition"];
-            sheet.row("function", function);
-            sheet.optional("effect", text(&statement["Effect"]));
-            sheet.optional("principal", text(&statement["Principal"]["Service"]).or(text(&statement["Principal"])));
-            sheet.optional("action", text(&statement["Action"]));
-            sheet.optional("source", text(&condition["ArnLike"]["AWS:SourceArn"]));
-            sheet.optional("source account", text(&condition["StringEquals"]["AWS:SourceAccount"]));
-            sheet.document("resource policy", statement);
-            sheet
+            builder.row("function", function);
+            builder.optional("effect", text(&statement["Effect"]));
+            builder.optional("principal", text(&statement["Principal"]["Service"]).or(text(&statement["Principal"])));
+            builder.optional("action", text(&statement["Action"]));
+            builder.optional("source", text(&condition["ArnLike"]["AWS:SourceArn"]));
+            builder.optional("source account", text(&condition["StringEquals"]["AWS:SourceAccount"]));
+            builder.document("resource policy", statement);
+            builder
         }))
     }
 
-    async fn stack(&self) -> Result<Option<Sheet>, AwsError> {
-        let found = cloudformation::stack(&self.site.clients.cloudformation, &self.name).await?;
+    async fn stack(&self) -> Result<Option<InspectionBuilder>, AwsError> {
+        let found = cloudformation::stack(&self.target.clients.cloudformation, &self.name).await?;
         let Some(found) = found.filter(|found| !found.status.is_deleted()) else { return Ok(None) };
-        let mut sheet = Sheet::new(Some(found.id));
-        sheet.row("status", found.status.as_str());
-        sheet.optional("reason", found.reason);
-        sheet.optional("description", found.description);
-        sheet.optional("created", found.created_ms.map(time));
+        let mut builder = InspectionBuilder::new(Some(found.id));
+        builder.row("status", found.status.as_str());
+        builder.optional("reason", found.reason);
+        builder.optional("description", found.description);
+        builder.optional("created", found.created_ms.map(time));
         for (name, value) in found.parameters {
-            sheet.row(&format!("parameter {name}"), value);
+            builder.row(&format!("parameter {name}"), value);
         }
         for (name, value) in found.outputs {
-            sheet.row(&format!("output {name}"), value);
+            builder.row(&format!("output {name}"), value);
         }
-        sheet.tags(Ok(found.tags))?;
-        Ok(Some(sheet))
+        builder.tags(Ok(found.tags))?;
+        Ok(Some(builder))
     }
 
-    /// CloudFormation describes no macros: what there is to know stands with its stack and its function.
-    async fn template_macro(&self) -> Result<Option<Sheet>, AwsError> {
+    /// CloudFormation describes no macros: the data is that of its stack and its function.
+    async fn template_macro(&self) -> Result<Option<InspectionBuilder>, AwsError> {
         let stack = self.names.of(ResourceKind::MacroStack);
-        let found = cloudformation::stack(&self.site.clients.cloudformation, &stack).await?;
+        let found = cloudformation::stack(&self.target.clients.cloudformation, &stack).await?;
         Ok(found.filter(|found| found.status.is_complete()).map(|_| {
-            let mut sheet = Sheet::new(None);
-            sheet.row("stack", stack);
-            sheet.row("function", self.names.of(ResourceKind::MacroFunction));
-            sheet
+            let mut builder = InspectionBuilder::new(None);
+            builder.row("stack", stack);
+            builder.row("function", self.names.of(ResourceKind::MacroFunction));
+            builder
         }))
     }
 
-    async fn notification(&self) -> Result<Option<Sheet>, AwsError> {
+    async fn notification(&self) -> Result<Option<InspectionBuilder>, AwsError> {
         let bucket = self.names.of(ResourceKind::SourceBucket);
         let function = self.names.of(ResourceKind::Function);
-        let rules = s3::notification(&self.site.clients.s3, &bucket).await?.unwrap_or_default();
+        let rules = s3::notification(&self.target.clients.s3, &bucket).await?.unwrap_or_default();
         let rules: Vec<EventRule> = rules.into_iter().filter(|rule| rule.invokes(&function)).collect();
         if rules.is_empty() {
             return Ok(None);
         }
-        let mut sheet = Sheet::new(None);
-        sheet.row("bucket", bucket);
+        let mut builder = InspectionBuilder::new(None);
+        builder.row("bucket", bucket);
         for rule in rules {
-            sheet.row("events", rule.events.join(", "));
-            sheet.row("prefix", rule.prefix.unwrap_or_else(|| "any".to_owned()));
-            sheet.row("suffix", rule.suffix.unwrap_or_else(|| "any".to_owned()));
-            sheet.row("function", rule.function_arn);
-            sheet.optional("id", rule.id);
+            builder.row("events", rule.events.join(", "));
+            builder.row("prefix", rule.prefix.unwrap_or_else(|| "any".to_owned()));
+            builder.row("suffix", rule.suffix.unwrap_or_else(|| "any".to_owned()));
+            builder.row("function", rule.function_arn);
+            builder.optional("id", rule.id);
         }
-        Ok(Some(sheet))
+        Ok(Some(builder))
     }
 }
 
@@ -355,7 +356,7 @@ fn words_for_block(block: Option<PublicAccessBlock>) -> String {
     match open.len() {
         0 => "blocked".to_owned(),
         4 => "not blocked".to_owned(),
-        _ => format!("blocked, but for {}", open.join(", ")),
+        _ => format!("blocked, except {}", open.join(", ")),
     }
 }
 
@@ -373,12 +374,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_open_is_named() {
+    fn unblocked_public_access_is_named() {
         let block = |block_acls, ignore_acls, block_policy, restrict| {
             words_for_block(Some(PublicAccessBlock { block_acls, ignore_acls, block_policy, restrict }))
         };
         assert_eq!(block(true, true, true, true), "blocked");
-        assert_eq!(block(true, false, true, false), "blocked, but for ACLs, policies");
+        assert_eq!(block(true, false, true, false), "blocked, except ACLs, policies");
         assert_eq!(block(false, false, false, false), "not blocked");
         assert_eq!(words_for_block(None), "not blocked");
     }

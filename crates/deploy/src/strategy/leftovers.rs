@@ -1,4 +1,4 @@
-//! What is left in the cloud of deployments that no journal knows: found by name and tag.
+//! Resources that no journal records: found by name and tag.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,36 +6,36 @@ use thumbctl_core::names::{DeploymentName, Names, Suffix};
 use thumbctl_core::plan::{Plan, StepId};
 use thumbctl_core::resource::ResourceKind;
 
-use super::site::{DEPLOYMENT_TAG, REGION_TAG, Site};
+use super::deploy_target::{DEPLOYMENT_TAG, DeployTarget, REGION_TAG};
 use super::teardown;
 use crate::aws::{AwsError, Tagged, cloudformation, codebuild, ecr, iam, lambda, logs, s3};
 
-/// What was found.
+/// The resources found.
 #[derive(Debug, Default)]
 pub struct Leftovers {
-    /// What belongs to the deployment, by the suffix of its names.
+    /// The deployment's resources, by the suffix of their names.
     found: BTreeMap<String, BTreeSet<ResourceKind>>,
-    /// What has a name like the deployment's but another's tag, or another region's: left alone, and said.
+    /// Resources with a matching name and another deployment's or region's tag: left alone, and reported.
     pub foreign: Vec<String>,
-    /// What has no tag at all, by the suffix of its name: a bucket whose maker died before tagging it, a log group that a late
-    /// writer made, or a policy of a stack.
+    /// Untagged resources, by the suffix of their names: a bucket created but not tagged, a log group of a late
+    /// writer, or a policy of a stack.
     untagged: Vec<(String, ResourceKind, String)>,
-    /// The suffixes under which something is another's.
+    /// The suffixes with a resource of another owner.
     foreign_suffixes: BTreeSet<String>,
-    /// The region that was searched: IAM has none, and shows what belongs to others.
+    /// The region searched: IAM is global, and lists other regions' resources too.
     region: String,
 }
 
 impl Leftovers {
-    /// The names of what was found.
+    /// Returns the names of the resources found.
     pub fn names(&self, deployment: &DeploymentName) -> Vec<(ResourceKind, String)> {
         self.each(deployment)
             .flat_map(|(names, kinds)| kinds.iter().map(move |kind| (*kind, names.of(*kind))))
             .collect()
     }
 
-    /// Adds what the journal says that may be there, whether it was found or not: so that it is known to be gone. What is
-    /// another's stays out.
+    /// Adds what the journal records, found or not, so that its deletion is recorded. Other owners' resources stay
+    /// out.
     pub fn include(&mut self, names: &Names, kinds: impl IntoIterator<Item = ResourceKind>) {
         let foreign = &self.foreign;
         let ours = kinds.into_iter().filter(|kind| !foreign.contains(&names.of(*kind)));
@@ -43,7 +43,7 @@ impl Leftovers {
         self.found.retain(|_, kinds| !kinds.is_empty());
     }
 
-    /// What removes it all.
+    /// The plan that deletes everything found.
     pub fn plan(&self) -> Plan {
         let steps = self.found.iter().flat_map(|(suffix, kinds)| {
             Vec::from(teardown::destroy_kinds(&|kind| kinds.contains(&kind), &format!("{MARK}{suffix}")))
@@ -51,7 +51,7 @@ impl Leftovers {
         Plan::new(steps.collect()).expect("plans under different suffixes have different step names")
     }
 
-    /// The names under the first suffix that was found.
+    /// The names under the first suffix found.
     pub fn first_names(&self, deployment: &DeploymentName) -> Option<Names> {
         self.each(deployment).next().map(|(names, _)| names)
     }
@@ -83,7 +83,7 @@ impl Leftovers {
         }
     }
 
-    /// Decides about what has no tag: it belongs to whom the rest under its suffix belongs to, and to us where there is no rest.
+    /// Assigns untagged resources to the owner of the others with their suffix, or to this deployment without any.
     fn settle(&mut self) {
         for (suffix, kind, name) in std::mem::take(&mut self.untagged) {
             if self.foreign_suffixes.contains(&suffix) && !self.found.contains_key(&suffix) {
@@ -97,16 +97,16 @@ impl Leftovers {
     }
 }
 
-/// Stands between a step's name and the suffix of the names that it is about.
+/// Separates a step's name from the suffix of its names.
 const MARK: &str = "-";
 
-/// The names that a teardown's step is about: those under the suffix that its id ends in, else the run's own.
+/// The names for a teardown step: by the suffix in its id, else the run's own.
 pub fn names_of_step(step: &StepId, run: &Names) -> Names {
     let suffix = step.as_str().rsplit_once(MARK).and_then(|(_, suffix)| Suffix::try_from(suffix.to_owned()).ok());
     suffix.map_or_else(|| run.clone(), |suffix| Names::new(run.deployment().clone(), suffix))
 }
 
-/// The suffix in a name, if it is one that this deployment gives to such a resource.
+/// The suffix in a name, if this deployment gives such a name to such a resource.
 fn suffix_of(deployment: &DeploymentName, kind: ResourceKind, name: &str) -> Option<String> {
     let at = name.find(&format!("{deployment}-"))? + deployment.as_str().len() + 1;
     let suffix = Suffix::try_from(name.get(at..at + 8)?.to_owned()).ok()?;
@@ -114,15 +114,15 @@ fn suffix_of(deployment: &DeploymentName, kind: ResourceKind, name: &str) -> Opt
     (expected == name).then(|| suffix.as_str().to_owned())
 }
 
-/// Looks through everything that a deployment of this name could have made.
+/// Searches all resources that a deployment of this name could have created.
 ///
 /// # Errors
-/// When a listing fails: what cannot be seen cannot be said to be gone.
-pub async fn find(site: &Site, deployment: &DeploymentName) -> Result<Leftovers, AwsError> {
-    let clients = &site.clients;
+/// When a listing fails: resources that cannot be listed cannot be reported as deleted.
+pub async fn find(target: &DeployTarget, deployment: &DeploymentName) -> Result<Leftovers, AwsError> {
+    let clients = &target.clients;
     let prefix = format!("{deployment}-");
-    let mut leftovers = Leftovers { region: site.region.clone(), ..Leftovers::default() };
-    let buckets = s3::list_buckets(&clients.s3, &prefix, &site.region).await?;
+    let mut leftovers = Leftovers { region: target.region.clone(), ..Leftovers::default() };
+    let buckets = s3::list_buckets(&clients.s3, &prefix, &target.region).await?;
     for kind in [ResourceKind::SourceBucket, ResourceKind::DestinationBucket, ResourceKind::BuildSourceBucket] {
         leftovers.take(deployment, kind, buckets.clone());
     }
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_that_the_deployment_gives_are_its_own() {
+    fn only_names_of_the_deployments_scheme_are_its_own() {
         let of = |kind, text| suffix_of(&name(), kind, text);
         assert_eq!(of(ResourceKind::SourceBucket, "thumbs-0a1b2c3d-source").as_deref(), Some("0a1b2c3d"));
         assert_eq!(
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_carries_anothers_tag_is_left_alone() {
+    fn resources_with_another_owners_tag_are_left_alone() {
         let mut leftovers = Leftovers { region: "us-east-1".into(), ..Leftovers::default() };
         leftovers.take(
             &name(),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_tag_is_whose_the_rest_is() {
+    fn untagged_resources_follow_others_with_their_suffix() {
         let mut leftovers = Leftovers { region: "us-east-1".into(), ..Leftovers::default() };
         let policies =
             ["00000001", "00000002", "00000003"].map(|suffix| found(&format!("thumbs-{suffix}-build-policy"), &[]));
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_says_whose_names_it_is_about() {
+    fn step_id_determines_the_names() {
         let run = Names::new(name(), Suffix::from_number(1));
         assert_eq!(names_of_step(&"source_bucket".into(), &run), run);
         let other = names_of_step(&"source_bucket-000000ff".into(), &run);

@@ -1,34 +1,34 @@
-//! Whether a resource is really there: asks the cloud, changes nothing.
+//! Checks whether a resource exists in the cloud; changes nothing.
 
 use thumbctl_core::names::Names;
 use thumbctl_core::resource::ResourceKind;
 
-use super::site::Site;
+use super::deploy_target::DeployTarget;
 use crate::aws::{AwsError, cloudformation, codebuild, ecr, iam, lambda, logs, s3};
 
-/// What the cloud says about a resource.
+/// A resource's presence in the cloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It is there.
-    There,
-    /// It is not there.
+    /// It exists.
+    Exists,
+    /// It does not exist.
     Missing,
-    /// The cloud would not say.
+    /// The check failed.
     Unknown(String),
 }
 
 impl Presence {
-    /// Whether it surely is there.
-    pub fn is_there(&self) -> bool {
-        *self == Self::There
+    /// Returns whether it certainly exists.
+    pub fn exists(&self) -> bool {
+        *self == Self::Exists
     }
 }
 
-/// Asks for one resource.
-pub(super) async fn presence(site: &Site, names: &Names, kind: ResourceKind) -> Result<Presence, AwsError> {
-    let clients = &site.clients;
+/// Checks one resource.
+pub(super) async fn presence(target: &DeployTarget, names: &Names, kind: ResourceKind) -> Result<Presence, AwsError> {
+    let clients = &target.clients;
     let name = names.of(kind);
-    let there = match kind {
+    let exists = match kind {
         ResourceKind::Repository => ecr::repository(&clients.ecr, &name).await?.is_some(),
         ResourceKind::Image => {
             let repository = names.of(ResourceKind::Repository);
@@ -36,16 +36,16 @@ pub(super) async fn presence(site: &Site, names: &Names, kind: ResourceKind) -> 
         }
         ResourceKind::BuildSourceBucket | ResourceKind::SourceBucket | ResourceKind::DestinationBucket => {
             match s3::head_bucket(&clients.s3, &name).await? {
-                s3::Presence::Here => true,
-                s3::Presence::Gone => false,
-                s3::Presence::Denied => return Ok(Presence::Unknown("access denied".to_owned())),
+                s3::BucketPresence::Accessible => true,
+                s3::BucketPresence::Missing => false,
+                s3::BucketPresence::Denied => return Ok(Presence::Unknown("access denied".to_owned())),
             }
         }
         ResourceKind::BuildLogGroup | ResourceKind::FunctionLogGroup | ResourceKind::MacroLogGroup => {
             logs::log_group(&clients.logs, &name).await?.is_some()
         }
         ResourceKind::BuildPolicy | ResourceKind::FunctionPolicy => {
-            let arn = format!("arn:aws:iam::{}:policy/{name}", site.identity.account);
+            let arn = format!("arn:aws:iam::{}:policy/{name}", target.identity.account);
             iam::policy(&clients.iam, &arn).await?.is_some()
         }
         ResourceKind::BuildRole | ResourceKind::FunctionRole | ResourceKind::MacroRole => {
@@ -63,7 +63,7 @@ pub(super) async fn presence(site: &Site, names: &Names, kind: ResourceKind) -> 
             let found = cloudformation::stack(&clients.cloudformation, &name).await?;
             found.is_some_and(|stack| !stack.status.is_deleted())
         }
-        // Rule: CloudFormation lists no macros; one is there as long as its stack says so.
+        // Rule: CloudFormation lists no macros; one exists while its stack is complete.
         ResourceKind::Macro => {
             let stack = names.of(ResourceKind::MacroStack);
             let found = cloudformation::stack(&clients.cloudformation, &stack).await?;
@@ -76,10 +76,10 @@ pub(super) async fn presence(site: &Site, names: &Names, kind: ResourceKind) -> 
             rules.iter().any(|rule| rule.invokes(&function))
         }
     };
-    Ok(if there { Presence::There } else { Presence::Missing })
+    Ok(if exists { Presence::Exists } else { Presence::Missing })
 }
 
-/// Asks for one resource; a question that fails is an answer too.
-pub async fn presence_or_why_not(site: &Site, names: &Names, kind: ResourceKind) -> Presence {
-    presence(site, names, kind).await.unwrap_or_else(|error| Presence::Unknown(error.to_string()))
+/// Checks one resource; an error becomes `Presence::Unknown`.
+pub async fn presence_or_unknown(target: &DeployTarget, names: &Names, kind: ResourceKind) -> Presence {
+    presence(target, names, kind).await.unwrap_or_else(|error| Presence::Unknown(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! The steps that take everything down again. Each can be done twice: what is gone already is noted as gone.
+//! The steps that delete resources. Each can be repeated: an already deleted resource is recorded as deleted.
 
 use std::time::Instant;
 
@@ -17,14 +17,14 @@ use crate::aws::{AwsError, Deleted, codebuild, ecr, iam, lambda, logs, s3, wait}
 impl RunContext {
     pub(super) async fn remove_step(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
         let kind = step.resource.expect("every step of a teardown is about a resource");
-        // A teardown of leftovers may be about several deployments at once; its steps' ids say which.
+        // A teardown of leftovers may cover several deployments; the step's id has the suffix.
         let names = super::leftovers::names_of_step(&step.id, &self.names);
         let name = names.of(kind);
         let change =
             |state, seconds, note| ResourceChange { kind, name: name.clone(), arn: None, state, seconds, note };
         scope.changed(change(ResourceState::Deleting, None, None)).await?;
         if step.id.as_str().starts_with(super::teardown::EMPTY) {
-            // It goes with its stack, which tells so.
+            // It is deleted with its stack, which reports it.
             let emptied = match kind {
                 ResourceKind::BuildProject => self.remove_builds(&name, scope).await?,
                 _ => self.empty_bucket(&name, scope).await?,
@@ -46,7 +46,7 @@ impl RunContext {
                 Ok(StepDone::Finished)
             }
             Ok(Deleted::AlreadyGone) => {
-                scope.changed(change(ResourceState::Deleted, seconds, Some("already gone".to_owned()))).await?;
+                scope.changed(change(ResourceState::Gone, seconds, Some("already deleted".to_owned()))).await?;
                 Ok(StepDone::AlreadyDone)
             }
             Err(error) => {
@@ -64,7 +64,7 @@ impl RunContext {
         names: &Names,
         scope: &StepScope,
     ) -> Result<Deleted, StepError> {
-        let clients = &self.site.clients;
+        let clients = &self.target.clients;
         let name = names.of(kind);
         let function = names.of(ResourceKind::Function);
         match kind {
@@ -93,7 +93,7 @@ impl RunContext {
             ResourceKind::SourceBucket | ResourceKind::DestinationBucket | ResourceKind::BuildSourceBucket => {
                 self.remove_bucket(&name, scope).await
             }
-            // By force, the repository takes its images along; this one goes first because it is told of on its own.
+            // Deleting the repository would delete it too; a step of its own makes it visible.
             ResourceKind::Image => {
                 let repository = names.of(ResourceKind::Repository);
                 retried(scope, || ecr::delete_image(&clients.ecr, &repository, names.image_tag())).await
@@ -110,20 +110,20 @@ impl RunContext {
                 retried(scope, || logs::delete_log_group(&clients.logs, &name)).await
             }
             ResourceKind::MacroStack | ResourceKind::BuildStack | ResourceKind::AppStack | ResourceKind::Macro => {
-                unreachable!("stacks are deleted as stacks, and a macro goes with its own")
+                unreachable!("stacks are deleted as stacks, and a macro with its stack")
             }
         }
     }
 
-    /// Stops what runs, and deletes all builds of a project.
+    /// Stops a running build, and deletes all builds of a project.
     pub(super) async fn remove_builds(&self, project: &str, scope: &StepScope) -> Result<Deleted, StepError> {
         self.stop_builds(project, scope).await?;
-        retried(scope, || codebuild::delete_builds(&self.site.clients.codebuild, project)).await
+        retried(scope, || codebuild::delete_builds(&self.target.clients.codebuild, project)).await
     }
 
     pub(super) async fn stop_builds(&self, project: &str, scope: &StepScope) -> Result<(), StepError> {
-        let client = &self.site.clients.codebuild;
-        // Only the newest can still be running: one deployment starts one build at a time.
+        let client = &self.target.clients.codebuild;
+        // Only the newest can be running: one deployment starts one build at a time.
         let builds = call(scope, &[], || codebuild::builds_of(client, project)).await?.unwrap_or_default();
         for id in builds.iter().take(3) {
             let state = call(scope, &[], || codebuild::build(client, id)).await?;
@@ -136,27 +136,27 @@ impl RunContext {
     }
 
     async fn remove_bucket(&self, bucket: &str, scope: &StepScope) -> Result<Deleted, StepError> {
-        self.clear_bucket(bucket, Then::Delete, scope).await
+        self.clear_bucket(bucket, AfterEmptying::Delete, scope).await
     }
 
-    /// Removes all that is in a bucket.
+    /// Deletes all objects of a bucket.
     pub(super) async fn empty_bucket(&self, bucket: &str, scope: &StepScope) -> Result<Deleted, StepError> {
-        self.clear_bucket(bucket, Then::Keep, scope).await
+        self.clear_bucket(bucket, AfterEmptying::Keep, scope).await
     }
 
-    async fn clear_bucket(&self, bucket: &str, then: Then, scope: &StepScope) -> Result<Deleted, StepError> {
-        let client = &self.site.clients.s3;
+    async fn clear_bucket(&self, bucket: &str, then: AfterEmptying, scope: &StepScope) -> Result<Deleted, StepError> {
+        let client = &self.target.clients.s3;
         let (sender, mut counts) = mpsc::unbounded_channel::<Emptied>();
         let removal = retried(scope, || {
             let sender = sender.clone();
             async move {
                 let mut progress = move |emptied| {
-                    // The receiver lives as long as this removal.
+                    // The receiver outlives the deletion.
                     let _ = sender.send(emptied);
                 };
                 match then {
-                    Then::Delete => s3::empty_and_delete_bucket(client, bucket, &mut progress).await,
-                    Then::Keep => s3::empty_bucket(client, bucket, &mut progress)
+                    AfterEmptying::Delete => s3::empty_and_delete_bucket(client, bucket, &mut progress).await,
+                    AfterEmptying::Keep => s3::empty_bucket(client, bucket, &mut progress)
                         .await
                         .map(|emptied| if emptied == Emptied::default() { Deleted::AlreadyGone } else { Deleted::Now }),
                 }
@@ -167,7 +167,7 @@ impl RunContext {
             tokio::select! {
                 biased;
                 Some(count) = counts.recv() => {
-                    scope.progress(format!("{} objects removed", count.objects), Some(count.objects), None).await?;
+                    scope.progress(format!("{} objects deleted", count.objects), Some(count.objects), None).await?;
                 }
                 removed = &mut removal => return removed,
             }
@@ -175,9 +175,9 @@ impl RunContext {
     }
 }
 
-/// What becomes of a bucket that is empty.
+/// What follows after a bucket is emptied.
 #[derive(Clone, Copy, Debug)]
-enum Then {
+enum AfterEmptying {
     Keep,
     Delete,
 }

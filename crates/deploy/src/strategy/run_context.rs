@@ -1,4 +1,4 @@
-//! [`RunContext`]: what every strategy's steps work with.
+//! [`RunContext`]: the data that every strategy's steps use.
 
 use serde_json::Value;
 use thumbctl_core::deployment::Deployment;
@@ -8,21 +8,21 @@ use thumbctl_core::names::Names;
 use thumbctl_core::resource::ResourceKind;
 
 use super::call::call;
+use super::deploy_target::{self, DeployTarget};
 use super::probe;
-use super::site::{self, Site};
 use crate::aws::policy::Document;
 use crate::aws::{Architecture, Tags};
 
-/// One run's cloud, names and past.
+/// One run's cloud, names and the deployment before it.
 #[derive(Debug)]
 pub struct RunContext {
-    /// Where.
-    pub site: Site,
+    /// The cloud.
+    pub target: DeployTarget,
     /// The deployment's names.
     pub names: Names,
-    /// By which way the deployment is made.
+    /// The deployment's strategy.
     pub strategy: StrategyKind,
-    /// What the journal said when the run began.
+    /// The deployment before the run, from the journal.
     pub before: Deployment,
 }
 
@@ -32,15 +32,15 @@ impl RunContext {
     }
 
     pub(super) fn tags(&self) -> Tags {
-        site::tags_of(&self.names, &self.site.region, self.strategy)
+        deploy_target::tags_of(&self.names, &self.target.region, self.strategy)
     }
 
     pub(super) fn architecture(&self) -> Architecture {
-        site::architecture_in(&self.site.label)
+        deploy_target::architecture_in(&self.target.label)
     }
 
     pub(super) fn policy(&self, document: Document) -> Value {
-        site::document_of(document, &self.names, &self.site)
+        deploy_target::document_of(document, &self.names, &self.target)
     }
 
     pub(super) fn role_arn(&self, kind: ResourceKind) -> String {
@@ -52,17 +52,17 @@ impl RunContext {
     }
 
     pub(super) fn iam_arn(&self, what: &str, name: &str) -> String {
-        format!("arn:aws:iam::{}:{what}/{name}", self.site.identity.account)
+        format!("arn:aws:iam::{}:{what}/{name}", self.target.identity.account)
     }
 
-    pub(super) async fn is_there(&self, scope: &StepScope, kind: ResourceKind) -> Result<bool, StepError> {
-        let presence = call(scope, &[], || probe::presence(&self.site, &self.names, kind)).await?;
-        Ok(presence.is_there())
+    pub(super) async fn exists(&self, scope: &StepScope, kind: ResourceKind) -> Result<bool, StepError> {
+        let presence = call(scope, &[], || probe::presence(&self.target, &self.names, kind)).await?;
+        Ok(presence.exists())
     }
 
-    /// The ARN that a kind's resource has, if such things have one.
+    /// The ARN of a kind's resource, if the kind has one.
     pub(super) fn arn_of(&self, kind: ResourceKind, names: &Names) -> Option<String> {
-        let (region, account, name) = (&self.site.region, &self.site.identity.account, names.of(kind));
+        let (region, account, name) = (&self.target.region, &self.target.identity.account, names.of(kind));
         Some(match kind {
             ResourceKind::Repository => format!("arn:aws:ecr:{region}:{account}:repository/{name}"),
             ResourceKind::BuildSourceBucket | ResourceKind::SourceBucket | ResourceKind::DestinationBucket => {
@@ -79,7 +79,7 @@ impl RunContext {
             ResourceKind::Function | ResourceKind::MacroFunction => {
                 format!("arn:aws:lambda:{region}:{account}:function:{name}")
             }
-            // A stack's ARN ends in an id of its own, which only CloudFormation knows.
+            // A stack's ARN ends in an id that only CloudFormation assigns.
             ResourceKind::MacroStack | ResourceKind::BuildStack | ResourceKind::AppStack => return None,
             ResourceKind::Image | ResourceKind::InvokePermission | ResourceKind::Notification | ResourceKind::Macro => {
                 return None;

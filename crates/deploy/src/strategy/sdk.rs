@@ -1,7 +1,7 @@
-//! The SDK strategy: every resource by a direct call of the AWS SDK, the original's third way.
+//! The SDK strategy: every resource by a direct call of the AWS SDK, the third way of the original project.
 //!
-//! Every step can be done again: it looks what is there, makes what is missing, and takes what an earlier process made
-//! just before it died.
+//! Every step can be repeated: it checks what exists, creates what is missing, and adopts what an interrupted process
+//! has created.
 
 mod build_side;
 mod function_side;
@@ -17,7 +17,7 @@ use thumbctl_core::resource::{ResourceKind, ResourceState};
 
 use super::run_context::RunContext;
 
-/// Does the steps of the SDK strategy's plans.
+/// The runner of the SDK strategy's plans.
 #[derive(Debug)]
 pub struct SdkStrategy {
     context: RunContext,
@@ -25,21 +25,21 @@ pub struct SdkStrategy {
 }
 
 impl SdkStrategy {
-    /// A runner for one run.
+    /// Creates a runner for one run.
     pub fn new(context: RunContext, action: Action) -> Self {
         Self { context, action }
     }
 
-    /// Makes a resource, unless the journal says that it is ready and the cloud says that it is there.
+    /// Creates a resource, unless the journal records it as ready and the cloud has it.
     ///
-    /// `create` makes it or takes what is there of that name; it answers the ARN, if it has one.
+    /// `create` creates it or adopts an existing one; it returns the ARN, if there is one.
     async fn ensure(
         &self,
         scope: &StepScope,
         kind: ResourceKind,
         create: impl Future<Output = Result<Option<String>, StepError>>,
     ) -> Result<StepDone, StepError> {
-        if self.context.before.is_ready(kind) && self.context.is_there(scope, kind).await? {
+        if self.context.before.is_ready(kind) && self.context.exists(scope, kind).await? {
             return Ok(StepDone::AlreadyDone);
         }
         let change = |state, arn, seconds| ResourceChange {
@@ -75,7 +75,7 @@ impl StepRunner for SdkStrategy {
         match self.action {
             Action::Deploy => self.deploy_step(step, scope).await,
             Action::Destroy => self.context.remove_step(step, scope).await,
-            Action::TestUpload => unreachable!("trials are not run by a strategy"),
+            Action::Trial => unreachable!("test uploads have a runner of their own"),
         }
     }
 }

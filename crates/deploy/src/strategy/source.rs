@@ -1,4 +1,4 @@
-//! The function's source, put where CodeBuild takes it from.
+//! The function's source, uploaded for CodeBuild.
 
 use thumbctl_core::engine::{StepDone, StepError, StepScope};
 use thumbctl_core::event::Failure;
@@ -15,10 +15,10 @@ pub(super) const SOURCE_KEY: &str = "function.zip";
 impl RunContext {
     pub(super) async fn upload_source(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let bucket = self.name(ResourceKind::BuildSourceBucket);
-        // What an image was built from stays as it was; a teardown that was broken off may have taken it away.
+        // The source of an existing image is kept; an interrupted teardown may have deleted it.
         if self.before.is_ready(ResourceKind::Image)
             && self.image_exists(scope).await?
-            && call(scope, &[wait::NOT_YET_SEEN], || s3::head_object(&self.site.clients.s3, &bucket, SOURCE_KEY))
+            && call(scope, &[wait::NOT_YET_SEEN], || s3::head_object(&self.target.clients.s3, &bucket, SOURCE_KEY))
                 .await?
                 .is_some()
         {
@@ -28,7 +28,7 @@ impl RunContext {
             .map_err(|error| StepError::Failed(Failure::new(format!("cannot zip the function's source: {error}"))))?;
         scope.progress(format!("{} bytes to s3://{bucket}/{SOURCE_KEY}", zip.len()), None, None).await?;
         call(scope, &[wait::NOT_YET_SEEN], || {
-            s3::put_object_bytes(&self.site.clients.s3, &bucket, SOURCE_KEY, zip.clone(), "application/zip")
+            s3::put_object_bytes(&self.target.clients.s3, &bucket, SOURCE_KEY, zip.clone(), "application/zip")
         })
         .await?;
         Ok(StepDone::Finished)

@@ -1,4 +1,4 @@
-//! The plans that take a deployment down: every resource by itself, or stacks as stacks. Pure.
+//! The plans that destroy a deployment: by resource, or by stack. Pure.
 
 use thumbctl_core::deployment::Deployment;
 use thumbctl_core::event::StrategyKind;
@@ -7,30 +7,30 @@ use thumbctl_core::resource::ResourceKind::{self, *};
 
 use super::{cloudformation, terraform};
 
-/// What the ids of steps that empty a bucket, or a project of its builds, begin with.
+/// The prefix of step ids that empty a bucket, or delete a project's builds.
 pub(super) const EMPTY: &str = "empty_";
 
-/// What takes a deployment down: steps for everything that may be there, the reverse of how it was made.
+/// The plan that destroys a deployment: a step for everything that may exist, in reverse order of creation.
 pub fn destroy(deployment: &Deployment) -> Plan {
-    let stands = |kind| deployment.resource(kind).is_some_and(|resource| resource.state.may_exist());
+    let exists = |kind| deployment.resource(kind).is_some_and(|resource| resource.state.may_exist());
     match deployment.origin() {
-        Some(origin) if origin.strategy == StrategyKind::Terraform => terraform::plan::destroy(&stands),
-        _ => destroy_kinds(&stands, ""),
+        Some(origin) if origin.strategy == StrategyKind::Terraform => terraform::plan::destroy(&exists),
+        _ => destroy_kinds(&exists, ""),
     }
 }
 
-/// The kinds that are removed by themselves, in the order in which they may be removed one after another.
+/// The kinds that are deleted individually, in a valid order of deletion.
 pub(super) fn order() -> impl Iterator<Item = ResourceKind> {
     DESTROY_ORDER.into_iter().map(|(kind, _)| kind)
 }
 
-/// The steps that remove resources of the kinds given, under ids that end in `suffix`. What a stack has made goes with it.
-pub(super) fn destroy_kinds(stands: &dyn Fn(ResourceKind) -> bool, suffix: &str) -> Plan {
+/// The steps that delete resources of the given kinds, with ids ending in `suffix`. Stacks delete their resources.
+pub(super) fn destroy_kinds(exists: &dyn Fn(ResourceKind) -> bool, suffix: &str) -> Plan {
     let of_stacks = [MacroStack, BuildStack, AppStack, MacroLogGroup, MacroRole, MacroFunction, Macro];
-    if of_stacks.into_iter().any(stands) {
-        return cloudformation::plan::destroy(stands, suffix);
+    if of_stacks.into_iter().any(exists) {
+        return cloudformation::plan::destroy(exists, suffix);
     }
-    let kinds: Vec<ResourceKind> = DESTROY_ORDER.iter().map(|(kind, _)| *kind).filter(|kind| stands(*kind)).collect();
+    let kinds: Vec<ResourceKind> = DESTROY_ORDER.iter().map(|(kind, _)| *kind).filter(|kind| exists(*kind)).collect();
     let steps = DESTROY_ORDER
         .iter()
         .filter(|(kind, _)| kinds.contains(kind))
@@ -45,11 +45,11 @@ pub(super) fn destroy_kinds(stands: &dyn Fn(ResourceKind) -> bool, suffix: &str)
             Step::new(&format!("{kind}{suffix}"), title, why).needs(&needs).about(*kind).calls(calls)
         })
         .collect();
-    Plan::new(steps).expect("the teardown's order has no circles")
+    Plan::new(steps).expect("the teardown's order has no cycles")
 }
 
-/// What is removed, and after what. Everything that still works is stopped before what it works on goes; log groups go
-/// last, since a late invocation would make them again.
+/// Each resource with those deleted before it. A user of a resource is deleted before it; log groups come
+/// last, since a late invocation would recreate them.
 const DESTROY_ORDER: [(ResourceKind, &[ResourceKind]); 15] = [
     (Notification, &[]),
     (BuildProject, &[]),
@@ -71,25 +71,25 @@ const DESTROY_ORDER: [(ResourceKind, &[ResourceKind]); 15] = [
 fn removal(kind: ResourceKind) -> (&'static str, &'static str, &'static [&'static str]) {
     match kind {
         Notification => (
-            "Take the notification off",
-            "So that nothing starts the function while it goes.",
+            "Remove the notification",
+            "Uploads must not invoke the function during the teardown.",
             &["s3:PutBucketNotification"],
         ),
         BuildProject => (
             "Delete the CodeBuild project and its builds",
-            "A build that still runs is stopped first.",
+            "A running build is stopped first.",
             &["codebuild:StopBuild", "codebuild:BatchDeleteBuilds", "codebuild:DeleteProject"],
         ),
         InvokePermission => {
-            ("Remove the invoke permission", "S3 may not invoke the function any more.", &["lambda:RemovePermission"])
+            ("Remove the invoke permission", "S3 can no longer invoke the function.", &["lambda:RemovePermission"])
         }
-        Function => ("Delete the Lambda function", "Nothing invokes it any more.", &["lambda:DeleteFunction"]),
+        Function => ("Delete the Lambda function", "Nothing invokes it any longer.", &["lambda:DeleteFunction"]),
         SourceBucket => ("Empty and delete the source bucket", EMPTY_FIRST, EMPTYING),
         DestinationBucket => ("Empty and delete the destination bucket", EMPTY_FIRST, EMPTYING),
         BuildSourceBucket => ("Empty and delete the build source bucket", EMPTY_FIRST, EMPTYING),
-        Image => ("Delete the function's image", "Nothing runs it any more.", &["ecr:BatchDeleteImage"]),
+        Image => ("Delete the function's image", "No function uses it any longer.", &["ecr:BatchDeleteImage"]),
         Repository => {
-            ("Delete the ECR repository", "By force, with whatever images are in it.", &["ecr:DeleteRepository"])
+            ("Delete the ECR repository", "Deleted by force, with all its images.", &["ecr:DeleteRepository"])
         }
         FunctionRole => ("Delete the function's execution role", DETACH_FIRST, ROLE_CALLS),
         BuildRole => ("Delete the build's service role", DETACH_FIRST, ROLE_CALLS),
@@ -98,15 +98,15 @@ fn removal(kind: ResourceKind) -> (&'static str, &'static str, &'static [&'stati
         FunctionLogGroup => ("Delete the function's log group", LOGS_LAST, &["logs:DeleteLogGroup"]),
         BuildLogGroup => ("Delete the build's log group", LOGS_LAST, &["logs:DeleteLogGroup"]),
         MacroStack | MacroLogGroup | MacroRole | MacroFunction | Macro | BuildStack | AppStack => {
-            unreachable!("stacks and what only they have are taken down by their own plan")
+            unreachable!("stacks and their own kinds have a plan of their own")
         }
     }
 }
 
-const EMPTY_FIRST: &str = "S3 deletes only empty buckets: objects, versions, markers and unfinished uploads go first.";
-const DETACH_FIRST: &str = "IAM deletes only roles without policies, so they are detached first.";
-const VERSIONS_FIRST: &str = "IAM deletes only policies that nobody has and that have one version.";
-const LOGS_LAST: &str = "Last, since whoever writes to it would make it again.";
+const EMPTY_FIRST: &str = "S3 deletes only empty buckets: objects, versions, markers and incomplete uploads first.";
+const DETACH_FIRST: &str = "IAM deletes only roles without policies: they are detached first.";
+const VERSIONS_FIRST: &str = "IAM deletes only unattached policies with a single version.";
+const LOGS_LAST: &str = "Deleted last: a late writer would recreate it.";
 const EMPTYING: &[&str] = &[
     "s3:ListObjectVersions",
     "s3:ListMultipartUploads",
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_teardown_has_a_step_for_everything_and_takes_log_groups_last() {
+    fn teardown_has_a_step_for_each_kind_and_deletes_log_groups_last() {
         let plan = destroy_kinds(&|kind| ResourceKind::ARCHITECTURE.contains(&kind), "");
         assert_eq!(plan.steps().len(), ResourceKind::ARCHITECTURE.len());
         let depths = plan.depths();

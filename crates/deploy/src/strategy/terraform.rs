@@ -1,8 +1,8 @@
-//! The Terraform strategy: the user's own Terraform, on a configuration that stands alone.
+//! The Terraform strategy: the user's own Terraform, on a self-contained configuration.
 //!
-//! Terraform plans, makes and destroys; what it says becomes the events that all strategies tell. Every step can be done
-//! again: the state says what is there, what it does not know is looked for by name and imported, and a Terraform that an
-//! earlier process has left at work is waited for.
+//! Terraform plans, applies and destroys; its output becomes the events of all strategies. Every step can be
+//! repeated: the state records what exists, unrecorded resources are found by name and imported, and an orphaned
+//! Terraform process is awaited.
 
 mod address;
 mod apply;
@@ -10,12 +10,12 @@ pub mod build_runner;
 mod destroy;
 mod diagnosis;
 mod follow;
-mod look;
 pub mod plan;
 mod process;
 mod program;
+mod progress_reducer;
+mod refresh_plan;
 mod stream;
-mod tale;
 mod workspace;
 
 use std::collections::BTreeSet;
@@ -29,13 +29,13 @@ use thumbctl_core::plan::Step;
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 use tokio::sync::Mutex;
 
-use self::address::{FUNCTION_MODULE, PLACES, Place};
-pub use self::follow::stop_earlier;
-use self::follow::{UnderWay, Until, failed};
-pub use self::look::{Look, look};
+use self::address::{ADDRESS_MAPPINGS, AddressMapping, FUNCTION_MODULE};
+pub use self::follow::stop_orphaned_run;
+use self::follow::{TerraformRun, Until, failed};
 use self::plan::Stage;
-use self::process::{Process, Start};
+use self::process::{Process, ProcessSpec};
 pub use self::program::{Program, TerraformError};
+pub use self::refresh_plan::{RefreshPlan, refresh_plan};
 pub use self::stream::{Change, Summary};
 pub use self::workspace::{STATE_FILES, configuration};
 use self::workspace::{StateError, Workspace};
@@ -45,42 +45,42 @@ use crate::aws::codebuild::{self, BuildStatus};
 use crate::cloud::{Cloud, CloudAccess, CloudError};
 use crate::settings::{BuildSource, TerraformSettings};
 
-/// The address of the build, and what has it made anew.
+/// The address of the build, and the option that repeats it.
 const BUILD_ADDRESS: &str = "terraform_data.build";
 const REBUILD: &str = "-replace=terraform_data.build";
 
-/// Terraform, ready to be run in a deployment's folder.
+/// Terraform with its settings and a deployment's folder.
 #[derive(Clone, Debug)]
 pub struct Terraform {
     program: Program,
     settings: TerraformSettings,
     access: CloudAccess,
     workspace: Workspace,
-    /// This program, as the configuration calls it.
+    /// This program, which the configuration runs for builds.
     builder: PathBuf,
 }
 
-/// Why Terraform is not ready.
+/// Why Terraform is unavailable.
 #[derive(Debug, thiserror::Error)]
-pub enum NotReady {
+pub enum TerraformUnavailable {
     /// It cannot be used.
     #[error(transparent)]
     Terraform(#[from] TerraformError),
-    /// It would not reach the cloud.
+    /// It has no access to the cloud.
     #[error(transparent)]
     Cloud(#[from] CloudError),
 }
 
 impl Terraform {
-    /// Finds Terraform. Nothing is run but for its version, nothing is written.
+    /// Finds Terraform. Runs it for its version at most, writes nothing.
     ///
     /// # Errors
-    /// When it is missing or too old, or there are no credentials to give it.
-    pub async fn find(settings: &TerraformSettings, cloud: &Cloud, dir: PathBuf) -> Result<Self, NotReady> {
+    /// When it is missing or too old, or there are no credentials for it.
+    pub async fn find(settings: &TerraformSettings, cloud: &Cloud, dir: PathBuf) -> Result<Self, TerraformUnavailable> {
         let workspace = Workspace::new(dir);
-        let known = workspace.initialised().map(|initialised| initialised.program);
+        let known = workspace.initialized().map(|initialized| initialized.program);
         let program = Program::find(settings, known).await?;
-        // Found now: a program that is replaced while it runs does not find itself any more.
+        // Found now: a program replaced while it runs cannot find itself any more.
         let builder = std::env::current_exe().map_err(CloudError::Program)?;
         let access = cloud.access();
         access.environment().await?;
@@ -91,11 +91,12 @@ impl Terraform {
         self.start_in(arguments, None).await
     }
 
-    /// Starts Terraform in the deployment's folder; with its output in another folder, where it only looks.
+    /// Starts Terraform in the deployment's folder; a read-only run has its output in another folder.
     async fn start_in(&self, arguments: &[&str], output: Option<&Path>) -> Result<Process, Failure> {
-        let environment = &self.access.environment().await.map_err(|error| NotReady::from(error).failure())?;
+        let environment =
+            &self.access.environment().await.map_err(|error| TerraformUnavailable::from(error).failure())?;
         let (program, dir, builder) = (self.program.path.as_path(), self.workspace.dir(), self.builder.as_path());
-        let start = Start { program, dir, arguments, environment, builder };
+        let start = ProcessSpec { program, dir, arguments, environment, builder };
         let started = match output {
             None => Process::start(start),
             Some(folder) => Process::start_beside(start, folder),
@@ -103,7 +104,7 @@ impl Terraform {
         started.map_err(|error| self.workspace.failed("", error).failure())
     }
 
-    /// What `init` is given.
+    /// The arguments of `init`.
     fn init_arguments(&self) -> Vec<String> {
         let mut arguments = ["init", "-input=false", "-no-color"].map(str::to_owned).to_vec();
         if let Some(dir) = &self.settings.plugin_dir {
@@ -113,42 +114,42 @@ impl Terraform {
     }
 }
 
-/// Does the steps of the Terraform strategy's plans.
+/// The runner of the Terraform strategy's plans.
 #[derive(Debug)]
 pub struct TerraformStrategy {
     context: Arc<RunContext>,
     action: Action,
     terraform: Terraform,
-    work: Mutex<Work>,
+    work: Mutex<SharedState>,
 }
 
-/// What one step leaves to the next.
+/// The state that steps share.
 #[derive(Debug, Default)]
-struct Work {
-    /// How much is made, where the state decides otherwise than the step.
+struct SharedState {
+    /// The stage, where the state overrides the step's.
     stage: Option<Stage>,
-    /// What this run has told to be ready.
+    /// The kinds that this run has reported as ready.
     ready: BTreeSet<ResourceKind>,
-    /// A Terraform that the step has started and the next goes on with.
-    under_way: Option<UnderWay>,
-    /// What the plan does.
+    /// The Terraform process that the next step continues.
+    run: Option<TerraformRun>,
+    /// The plan's changes.
     planned: Vec<Change>,
-    /// Whether the plan does anything.
+    /// Whether the plan has changes.
     has_work: bool,
-    /// What is gone.
+    /// The deleted kinds.
     gone: Vec<ResourceKind>,
-    /// Whether its folder is not ready, so that Terraform cannot be run.
-    is_unready: bool,
-    /// Whether Terraform could not begin to destroy.
-    has_not_begun: bool,
-    /// Whether Terraform may still be at work, or somebody else's is.
-    is_unended: bool,
-    /// Whether a function is in the way of the plan, and is removed before it is applied.
+    /// Whether `init` failed, so that Terraform cannot run.
+    init_failed: bool,
+    /// Whether Terraform could not start to destroy.
+    failed_to_start: bool,
+    /// Whether a Terraform process may still be running, this one or another's.
+    may_be_running: bool,
+    /// Whether a function blocks the plan, and is deleted before the apply.
     removes_function: bool,
 }
 
 impl TerraformStrategy {
-    /// A runner for one run.
+    /// Creates a runner for one run.
     pub fn new(context: RunContext, action: Action, terraform: Terraform) -> Self {
         Self { context: Arc::new(context), action, terraform, work: Mutex::default() }
     }
@@ -161,7 +162,7 @@ impl StepRunner for TerraformStrategy {
         match id {
             plan::INIT => {
                 let done = self.init(scope).await;
-                self.work.lock().await.is_unready = done.is_err();
+                self.work.lock().await.init_failed = done.is_err();
                 done
             }
             plan::PLAN_START => self.start_plan(stage, scope).await,
@@ -171,57 +172,56 @@ impl StepRunner for TerraformStrategy {
             plan::DESTROY_START => self.start_destroy(scope).await,
             plan::DESTROY => self.destroy(scope).await,
             plan::LEFTOVERS => self.remove_leftovers(scope).await,
-            // What Terraform cannot be run for stays whole.
-            _ if self.work.lock().await.is_unready => Err(StepError::Cancelled),
+            // Without Terraform, its resources are kept.
+            _ if self.work.lock().await.init_failed => Err(StepError::Cancelled),
             _ if self.action == Action::Destroy => self.context.remove_step(step, scope).await,
             other => unreachable!("the plan has no step '{other}'"),
         }
     }
 
-    /// A step that is not run leaves no Terraform at work that nobody follows.
-    async fn discard(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
-        if !step.continues_previous {
+    /// A step that is not run must not leave a Terraform process without a follower.
+    async fn withdraw(&self, step: &Step, scope: &StepScope) -> Result<(), StepError> {
+        if !step.goes_on {
             return Ok(());
         }
         let mut work = self.work.lock().await;
-        let Some(mut under_way) = work.under_way.take() else { return Ok(()) };
-        self.end(&mut under_way, scope).await?;
+        let Some(mut run) = work.run.take() else { return Ok(()) };
+        self.end(&mut run, scope).await?;
         let (stage, id) = plan::stage_of(step.id.as_str());
-        // A plan makes nothing: what it was to be about may stand for long.
-        if id == plan::APPLY { self.tell_unmade(stage, &work, Some(&under_way), scope).await } else { Ok(()) }
+        // A plan creates nothing: its resources may exist unchanged.
+        if id == plan::APPLY { self.report_uncreated(stage, &work, Some(&run), scope).await } else { Ok(()) }
     }
 }
 
 impl TerraformStrategy {
-    /// Lays out the folder and initialises it, unless that would change nothing.
+    /// Writes the folder and initializes it, unless nothing would change.
     async fn init(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let Terraform { program, settings, workspace, .. } = &self.terraform;
-        self.await_earlier(scope).await?;
-        workspace.lay_out(&self.context.names, &self.context.site).map_err(failed)?;
+        self.await_orphaned_run(scope).await?;
+        workspace.write_files(&self.context.names, &self.context.target).map_err(failed)?;
         workspace.remove_crash_log().map_err(failed)?;
         if workspace.take_errored_state().map_err(failed)? {
-            let words = "an earlier Terraform could not write its state: what it wrote instead is the state now";
+            let words = "recovered the state that an earlier Terraform saved to errored.tfstate";
             scope.warn(words).await?;
         }
         let found = |tool: String, version: String| EventKind::ToolFound { tool, version };
         scope.emit(found(program.name().to_owned(), program.version.clone())).await?;
         if let Some(what) = program.untested(settings) {
-            scope.warn(format!("thumbctl is not tested with {what}")).await?;
+            scope.warn(format!("{what} is not tested with thumbctl")).await?;
         }
-        if workspace.is_initialised(program, settings) {
-            // Not told as done already: a run is whole without it, and in a teardown that would mean gone.
-            scope.progress("it was initialised before, and nothing has changed since", None, None).await?;
+        if workspace.is_initialized(program, settings) {
+            // Not reported as already done: in a teardown that would mean deleted.
+            scope.progress("already initialized", None, None).await?;
         } else {
             workspace.unlock_providers(program, settings).map_err(failed)?;
             let arguments = self.terraform.init_arguments();
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            let mut under_way =
-                UnderWay::new("init", self.terraform.start(&arguments).await.map_err(StepError::Failed)?);
-            if let Err(error) = self.follow(&mut under_way, Until::Ended, scope).await {
+            let mut run = TerraformRun::new("init", self.terraform.start(&arguments).await.map_err(StepError::Failed)?);
+            if let Err(error) = self.follow(&mut run, Until::Ended, scope).await {
                 workspace.lock_providers_again().map_err(failed)?;
                 return Err(error);
             }
-            workspace.set_initialised(program, settings).map_err(failed)?;
+            workspace.set_initialized(program, settings).map_err(failed)?;
         }
         for (provider, version) in workspace.providers() {
             scope.emit(found(provider, version)).await?;
@@ -235,12 +235,12 @@ impl TerraformStrategy {
             Ok(state) => state,
             Err(StateError::Unreadable(error)) => return Err(failed(error)),
             Err(StateError::Damaged) => {
-                scope.warn("the state is damaged: it is set aside, and what there is is imported").await?;
-                workspace.set_state_aside("damaged").map_err(failed)?;
+                scope.warn("the state is damaged: it is archived, and existing resources are imported").await?;
+                workspace.archive_state("damaged").map_err(failed)?;
                 workspace.state().unwrap_or_default()
             }
         };
-        // What the second half has made would be destroyed by a plan for the first alone.
+        // A plan for the first half would destroy the resources of the second.
         let has_function = state.iter().any(|address| address.starts_with(FUNCTION_MODULE));
         let stage = if has_function { Stage::All } else { stage };
         {
@@ -252,69 +252,71 @@ impl TerraformStrategy {
         let rebuilds = state.contains(BUILD_ADDRESS) && !self.has_image(scope).await?;
         let builds = rebuilds || !state.contains(BUILD_ADDRESS);
         let mut imports = Vec::new();
-        if self.context.before.has_resources() {
-            for place in PLACES.iter().filter(|place| self.is_of(stage, place) && !state.contains(place.address)) {
-                let id = place.import_id(&self.context.names, &self.context.site.identity.account);
+        if self.context.before.is_standing() {
+            for mapping in
+                ADDRESS_MAPPINGS.iter().filter(|mapping| self.is_of(stage, mapping) && !state.contains(mapping.address))
+            {
+                let id = mapping.import_id(&self.context.names, &self.context.target.identity.account);
                 let Some(id) = id else { continue };
-                // A permission goes with its function.
-                let goes = place.kind == ResourceKind::InvokePermission && self.work.lock().await.removes_function;
-                if goes || !self.context.is_there(scope, place.kind).await? {
+                // A permission is deleted with its function.
+                let goes = mapping.kind == ResourceKind::InvokePermission && self.work.lock().await.removes_function;
+                if goes || !self.context.exists(scope, mapping.kind).await? {
                     continue;
                 }
-                // Rule: the provider cannot plan a function that it imports while the image is still unknown ("inconsistent
-                // final plan"). It keeps nothing, so it is made anew.
-                if place.kind == ResourceKind::Function && builds {
-                    let words = format!("{id} is there, and the state knows neither it nor its build: it is made anew");
+                // Rule: the provider cannot plan an imported function while its image is unknown ("inconsistent
+                // final plan"). A function stores nothing, so it is recreated.
+                if mapping.kind == ResourceKind::Function && builds {
+                    let words = format!("{id} exists, but neither it nor its build is in the state: it is recreated");
                     scope.warn(words).await?;
                     self.work.lock().await.removes_function = true;
                     continue;
                 }
-                let words = format!("{id} is there, and the state does not know it: it is imported");
+                let words = format!("{id} exists, but is not in the state: it is imported");
                 scope.warn(words).await?;
-                imports.push((place.address, id));
+                imports.push((mapping.address, id));
             }
         }
         workspace.write_imports(&imports).map_err(failed)?;
         let (out, variable) = (format!("-out={}", workspace.plan_file()), format!("-var=stage={}", stage.as_str()));
         let mut arguments = vec!["plan", "-json", "-input=false", &out, &variable];
         if rebuilds {
-            // Rule: a resource is in the state before its provisioner has run; a Terraform that is killed meanwhile marks nothing.
-            scope.warn("the state has a build of which no image came: it is built anew").await?;
+            // Rule: a resource is in the state before its provisioner has run; a killed Terraform does not mark it.
+            scope.warn("the state has a build without an image: it is repeated").await?;
             arguments.push(REBUILD);
         }
         let process = self.terraform.start(&arguments).await.map_err(StepError::Failed)?;
-        self.start(UnderWay::new("plan", process), scope).await
+        self.start(TerraformRun::new("plan", process), scope).await
     }
 
-    /// Whether the build that the state knows came to its end, and its image is there.
+    /// Returns whether the build in the state succeeded, and its image exists.
     async fn has_image(&self, scope: &StepScope) -> Result<bool, StepError> {
         let kind = ResourceKind::Image;
-        if !self.context.is_there(scope, kind).await? {
+        if !self.context.exists(scope, kind).await? {
             return Ok(false);
         }
         if self.context.before.is_ready(kind) || self.work.lock().await.ready.contains(&kind) {
             return Ok(true);
         }
-        // Nobody saw its end: the image may be an earlier build's.
-        let (client, project) = (&self.context.site.clients.codebuild, self.context.name(ResourceKind::BuildProject));
+        // Its end was not observed: the image may be an earlier build's.
+        let (client, project) = (&self.context.target.clients.codebuild, self.context.name(ResourceKind::BuildProject));
         let builds = call(scope, &[], || codebuild::builds_of(client, &project)).await?.unwrap_or_default();
         let Some(newest) = builds.first() else { return Ok(false) };
         let state = call(scope, &[], || codebuild::build(client, newest)).await?;
         Ok(state.is_some_and(|state| state.status == BuildStatus::Succeeded))
     }
 
-    /// Follows a Terraform until its provider runs, and leaves the rest to the next step.
-    async fn start(&self, mut under_way: UnderWay, scope: &StepScope) -> Result<StepDone, StepError> {
-        self.follow(&mut under_way, Until::ProviderRuns, scope).await?;
-        self.work.lock().await.under_way = Some(under_way);
+    /// Follows Terraform until its provider runs, and leaves the rest to the next step.
+    async fn start(&self, mut run: TerraformRun, scope: &StepScope) -> Result<StepDone, StepError> {
+        self.follow(&mut run, Until::ProviderRuns, scope).await?;
+        self.work.lock().await.run = Some(run);
         Ok(StepDone::Finished)
     }
 
     async fn plan(&self, stage: Stage, scope: &StepScope) -> Result<StepDone, StepError> {
         let mut work = self.work.lock().await;
-        let Some(mut under_way) = work.under_way.take() else { return Ok(StepDone::AlreadyDone) };
-        self.follow(&mut under_way, Until::Ended, scope).await?;
-        for change in under_way.planned.iter().filter(|change| !matches!(change.action.as_str(), "read" | "noop")) {
+        let Some(mut run) = work.run.take() else { return Ok(StepDone::AlreadyDone) };
+        self.follow(&mut run, Until::Ended, scope).await?;
+        for change in run.planned.iter().filter(|change| !matches!(change.action.as_str(), "read" | "noop")) {
             let Change { address, resource_type, action, reason } = change;
             if let Some(lost) = lost_bucket(change) {
                 return Err(StepError::Failed(
@@ -323,7 +325,7 @@ impl TerraformStrategy {
                         lost.title().to_lowercase(),
                         self.context.name(lost)
                     ))
-                    .with_hint("what is in it would be lost; `thumbctl destroy` does that where it is wanted"),
+                    .with_hint("its contents would be lost; `thumbctl destroy` deletes them intentionally"),
                 ));
             }
             let action = reason.as_ref().map_or_else(|| action.clone(), |reason| format!("{action} ({reason})"));
@@ -336,21 +338,21 @@ impl TerraformStrategy {
                 })
                 .await?;
         }
-        work.has_work = under_way.summary.is_none_or(|summary| summary.total() > 0);
-        work.planned = under_way.planned;
+        work.has_work = run.summary.is_none_or(|summary| summary.total() > 0);
+        work.planned = run.planned;
         if !work.has_work {
-            scope.progress("nothing has to be made or changed", None, None).await?;
+            scope.progress("no changes", None, None).await?;
         }
         Ok(StepDone::Finished)
     }
 
-    fn is_of(&self, stage: Stage, place: &Place) -> bool {
-        let is_bundled = self.context.site.settings.build.source == BuildSource::Bundle;
-        (stage == Stage::All || place.is_of_build_half())
-            && (is_bundled || place.kind != ResourceKind::BuildSourceBucket)
+    fn is_of(&self, stage: Stage, mapping: &AddressMapping) -> bool {
+        let is_bundled = self.context.target.settings.build.source == BuildSource::Bundle;
+        (stage == Stage::All || mapping.is_of_build_half())
+            && (is_bundled || mapping.kind != ResourceKind::BuildSourceBucket)
     }
 
-    async fn tell(
+    async fn report(
         &self,
         scope: &StepScope,
         kind: ResourceKind,
@@ -365,10 +367,10 @@ impl TerraformStrategy {
     }
 }
 
-/// The bucket whose contents a change would throw away. One that was never finished has none.
+/// The bucket whose contents a change would delete. One that was never completed is empty.
 fn lost_bucket(change: &Change) -> Option<ResourceKind> {
-    let place = Place::of(&change.address).filter(|place| place.address == change.address)?;
-    let holds_images = matches!(place.kind, ResourceKind::SourceBucket | ResourceKind::DestinationBucket);
+    let mapping = AddressMapping::of(&change.address).filter(|mapping| mapping.address == change.address)?;
+    let holds_images = matches!(mapping.kind, ResourceKind::SourceBucket | ResourceKind::DestinationBucket);
     let is_lost = matches!(change.action.as_str(), "delete" | "replace") && change.reason.as_deref() != Some("tainted");
-    (holds_images && is_lost).then_some(place.kind)
+    (holds_images && is_lost).then_some(mapping.kind)
 }

@@ -142,7 +142,8 @@ impl TrialRun {
             return None;
         }
         let card = |step: &thumbctl_core::plan::Step| {
-            let shown = step.title.strip_prefix("Send ").unwrap_or(&step.title);
+            let shown =
+                step.title.strip_prefix("Upload ").or_else(|| step.title.strip_prefix("Send ")).unwrap_or(&step.title);
             Card::new(Some(step.id.clone()), shown.to_owned())
         };
         Some(Self {

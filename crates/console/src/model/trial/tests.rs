@@ -115,7 +115,7 @@ impl Told {
     /// It begins, and so does every image of it.
     pub(crate) fn begin(&mut self) -> Vec<Event> {
         let step = |(index, image): (usize, &String)| {
-            Step::new(Self::id(index).as_str(), format!("Send {image}"), "Its thumbnail shows that everything works.")
+            Step::new(Self::id(index).as_str(), format!("Upload {image}"), "Its thumbnail shows that everything works.")
         };
         let plan = Plan::new(self.images.iter().enumerate().map(step).collect()).expect("a plan");
         let mut events = vec![self.script.begin(RunAction::TestUpload, plan)];

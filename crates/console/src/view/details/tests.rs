@@ -184,7 +184,7 @@ fn what_a_plan_does_is_shown_beside_the_step_that_does_it() {
     let mut model = scenes::empty((120, 40));
     let plan = thumbctl_deploy::strategy::terraform::plan::deploy(
         &thumbctl_deploy::settings::BuildSource::Bundle,
-        thumbctl_deploy::strategy::Stride::Through,
+        thumbctl_deploy::strategy::RunMode::Continuous,
     );
     let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
     let planned = EventKind::ChangePlanned {

@@ -1,4 +1,4 @@
-//! Change sets: what a template would do to a stack, shown before it is done.
+//! Change sets: a template's changes to a stack, shown before execution.
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{
@@ -11,7 +11,7 @@ use super::super::tags::Tags;
 use super::{SERVICE, failed, none_if_missing};
 use crate::aws::operation::CloudFormationOperation;
 
-/// A change set that is to be made, for a stack that is not there yet.
+/// The parameters of a change set for a new stack.
 #[derive(Debug, Clone)]
 pub struct ChangeSetSpec<'a> {
     /// The stack's name.
@@ -22,7 +22,7 @@ pub struct ChangeSetSpec<'a> {
     pub template: &'a str,
     /// The parameters' values, by name.
     pub parameters: &'a [(String, String)],
-    /// The tags of the stack and of all that it makes.
+    /// The tags of the stack and its resources.
     pub tags: &'a Tags,
 }
 
@@ -31,51 +31,51 @@ pub struct ChangeSetSpec<'a> {
 pub struct ChangeSet {
     /// The ARN of its stack.
     pub stack_id: String,
-    /// How it stands.
+    /// Its status.
     pub status: ChangeSetStatus,
-    /// What it would do, once it is ready.
+    /// Its changes, once it is ready.
     pub changes: Vec<PlannedChange>,
 }
 
-/// How a change set stands.
+/// The status of a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeSetStatus {
-    /// CloudFormation still works it out, macros included.
+    /// CloudFormation is still creating it, macros included.
     Pending,
     /// It can be executed.
     Ready,
     /// It was executed.
     Executed,
-    /// It cannot be made, and why.
+    /// It failed, with the reason.
     Failed(String),
 }
 
 /// A change of one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedChange {
-    /// What is done.
+    /// The action.
     pub action: ChangeAction,
-    /// The resource's name in the template.
+    /// The resource's logical id.
     pub logical_id: String,
     /// Its type, for example `AWS::S3::Bucket`.
     pub resource_type: String,
 }
 
-/// What a change set does with a resource.
+/// The action of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeAction {
-    /// Makes it.
+    /// Creates it.
     Add,
-    /// Changes it where it is.
+    /// Updates it in place.
     Modify,
-    /// Makes it anew and deletes the old one; also where CloudFormation cannot tell before.
+    /// Recreates it and deletes the old one; also where CloudFormation cannot decide yet.
     Replace,
     /// Deletes it.
     Remove,
 }
 
 impl ChangeAction {
-    /// The word for it.
+    /// Returns its word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Add => "add",
@@ -86,7 +86,7 @@ impl ChangeAction {
     }
 }
 
-/// Has a change set made that creates a stack, and answers the stack's ARN. The stack is a name in review from then on.
+/// Creates a change set for a new stack, and returns the stack's ARN. The stack is in review from then on.
 pub async fn create_change_set(client: &Client, spec: &ChangeSetSpec<'_>) -> Result<String, AwsError> {
     const OPERATION: CloudFormationOperation = CloudFormationOperation::CreateChangeSet;
     let parameters = spec.parameters.iter();
@@ -101,17 +101,17 @@ pub async fn create_change_set(client: &Client, spec: &ChangeSetSpec<'_>) -> Res
         .template_body(spec.template)
         .set_parameters(Some(parameters.collect()))
         .set_tags(Some(tags.collect()))
-        // Its roles and policies have names of our choice; its macro is our own.
+        // Its roles and policies have given names; its macro is this deployment's own.
         .capabilities(Capability::CapabilityNamedIam)
         .capabilities(Capability::CapabilityAutoExpand)
         .send()
         .await
         .map_err(failed(OPERATION))?
         .stack_id
-        .ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the stack's ARN"))
+        .ok_or_else(|| AwsError::missing_field(SERVICE, OPERATION.name(), "the stack's ARN"))
 }
 
-/// A change set with all its changes; `None` if it is not there.
+/// Returns a change set with all its changes; `None` if it does not exist.
 pub async fn change_set(client: &Client, stack: &str, name: &str) -> Result<Option<ChangeSet>, AwsError> {
     const OPERATION: CloudFormationOperation = CloudFormationOperation::DescribeChangeSet;
     let mut changes = Vec::new();
@@ -134,7 +134,9 @@ pub async fn change_set(client: &Client, stack: &str, name: &str) -> Result<Opti
         let word = page.status.as_ref().map_or("", |status| status.as_str());
         let executed = page.execution_status.as_ref().map_or("", |status| status.as_str());
         return Ok(Some(ChangeSet {
-            stack_id: page.stack_id.ok_or_else(|| AwsError::lacks(SERVICE, OPERATION.name(), "the stack's ARN"))?,
+            stack_id: page
+                .stack_id
+                .ok_or_else(|| AwsError::missing_field(SERVICE, OPERATION.name(), "the stack's ARN"))?,
             status: status(word, executed, page.status_reason),
             changes,
         }));
@@ -146,7 +148,7 @@ fn status(word: &str, executed: &str, reason: Option<String>) -> ChangeSetStatus
         ("CREATE_COMPLETE", "AVAILABLE") => ChangeSetStatus::Ready,
         (_, "EXECUTE_IN_PROGRESS" | "EXECUTE_COMPLETE" | "EXECUTE_FAILED") => ChangeSetStatus::Executed,
         ("FAILED", _) | (_, "OBSOLETE") => {
-            ChangeSetStatus::Failed(reason.unwrap_or_else(|| "CloudFormation does not say why".to_owned()))
+            ChangeSetStatus::Failed(reason.unwrap_or_else(|| "no reason given".to_owned()))
         }
         _ => ChangeSetStatus::Pending,
     }
@@ -162,7 +164,7 @@ fn planned(change: aws_sdk_cloudformation::types::ResourceChange) -> Option<Plan
     Some(PlannedChange { action, logical_id: change.logical_resource_id?, resource_type: change.resource_type? })
 }
 
-/// Has a change set executed; the stack's events tell how it goes.
+/// Executes a change set; the stack's events report the progress.
 pub async fn execute_change_set(client: &Client, stack: &str, name: &str) -> Result<(), AwsError> {
     client
         .execute_change_set()
@@ -179,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_set_is_ready_only_when_it_can_be_executed() {
+    fn change_set_is_ready_only_when_it_can_be_executed() {
         assert_eq!(status("CREATE_IN_PROGRESS", "UNAVAILABLE", None), ChangeSetStatus::Pending);
         assert_eq!(status("CREATE_COMPLETE", "AVAILABLE", None), ChangeSetStatus::Ready);
         assert_eq!(status("CREATE_COMPLETE", "EXECUTE_COMPLETE", None), ChangeSetStatus::Executed);

@@ -1,4 +1,4 @@
-//! A stack's events, as they come.
+//! A stack's events.
 
 use aws_sdk_cloudformation::Client;
 
@@ -7,54 +7,54 @@ use super::super::pages::Pages;
 use super::{SERVICE, failed};
 use crate::aws::operation::CloudFormationOperation;
 
-/// Something that happened to a stack or to one of its resources.
+/// An event of a stack or one of its resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackEvent {
     /// Its id.
     pub id: String,
-    /// When it happened, in milliseconds since 1970, by CloudFormation's clock.
+    /// Its time in milliseconds since 1970, by CloudFormation's clock.
     pub at_ms: i64,
-    /// The resource's name in the template; the stack's own name for what happens to the stack.
+    /// The resource's logical id; the stack's own name for the stack.
     pub logical_id: String,
-    /// The resource's id in the cloud, once it has one; the stack's ARN for the stack.
+    /// The resource's physical id, once it has one; the stack's ARN for the stack.
     pub physical_id: Option<String>,
     /// The resource's type; `AWS::CloudFormation::Stack` for the stack.
     pub resource_type: String,
-    /// What it is now, for example `CREATE_IN_PROGRESS`.
+    /// The status, for example `CREATE_IN_PROGRESS`.
     pub status: String,
-    /// What more is known of that: `CONFIGURATION_COMPLETE` once a resource is configured and only has to be seen
+    /// The detailed status: `CONFIGURATION_COMPLETE` once a resource is configured and only has to become visible
     /// everywhere.
     pub detailed_status: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
 }
 
 impl StackEvent {
-    /// Whether it is about the stack itself.
+    /// Returns whether it is about the stack itself.
     pub fn is_of_stack(&self) -> bool {
         self.physical_id.as_deref().is_some_and(|id| id.starts_with("arn:") && id.contains(":stack/"))
             && self.resource_type == "AWS::CloudFormation::Stack"
     }
 
-    /// Whether it tells the cause of a failure, and not only its consequence for something else.
-    // Rule: when one resource fails, those under way fail too, with this reason.
+    /// Returns whether it is the cause of a failure, not a consequence of another one.
+    // Rule: when one resource fails, those in progress fail too, with this reason.
     pub fn is_cause_of_failure(&self) -> bool {
         let reason = self.reason.as_deref().unwrap_or_default().to_lowercase();
         self.status.ends_with("_FAILED") && !self.is_of_stack() && !reason.contains("cancelled")
     }
 
-    /// A resource's failure as the error of the call that CloudFormation made for it.
-    // Rule: the reason carries the class of the error as HandlerErrorCode, and the service's own words before it.
+    /// Converts a resource's failure to the error of CloudFormation's own call.
+    // Rule: the reason has the error's class as HandlerErrorCode, and the service's own message before it.
     pub fn error(&self) -> AwsError {
         let reason = self.reason.as_deref().unwrap_or_default();
-        let says = |word: &str| reason.contains(word);
-        let kind = if says("HandlerErrorCode: AccessDenied") || says("not authorized to perform") {
+        let contains = |word: &str| reason.contains(word);
+        let kind = if contains("HandlerErrorCode: AccessDenied") || contains("not authorized to perform") {
             ErrorKind::Denied
-        } else if says("HandlerErrorCode: Throttling") {
+        } else if contains("HandlerErrorCode: Throttling") {
             ErrorKind::Throttled
-        } else if says("HandlerErrorCode: ServiceLimitExceeded") {
+        } else if contains("HandlerErrorCode: ServiceLimitExceeded") {
             ErrorKind::LimitExceeded
-        } else if says("HandlerErrorCode: ServiceInternalError") {
+        } else if contains("HandlerErrorCode: ServiceInternalError") {
             ErrorKind::Server
         } else {
             ErrorKind::Other
@@ -72,7 +72,7 @@ impl StackEvent {
     }
 }
 
-/// The id of a stack's newest event; `None` if it has none.
+/// Returns the id of a stack's newest event; `None` if it has none.
 pub async fn newest_event(client: &Client, stack: &str) -> Result<Option<String>, AwsError> {
     let page = client
         .describe_stack_events()
@@ -80,17 +80,17 @@ pub async fn newest_event(client: &Client, stack: &str) -> Result<Option<String>
         .send()
         .await
         .map_err(failed(CloudFormationOperation::DescribeStackEvents))?;
-    // Rule: CloudFormation tells the newest first.
+    // Rule: CloudFormation lists the newest first.
     Ok(page.stack_events.unwrap_or_default().into_iter().next().and_then(|event| event.event_id))
 }
 
-/// The events of a stack after the one given (all, if none is), oldest first.
+/// Returns the events of a stack after a given one (all, if none is), oldest first.
 ///
-/// `stack` is best the ARN: a name also stands for later stacks, and not for a deleted one.
+/// `stack` should be the ARN: a name also matches later stacks, and no deleted one.
 pub async fn events_since(client: &Client, stack: &str, last: Option<&str>) -> Result<Vec<StackEvent>, AwsError> {
     let mut found = Vec::new();
     let mut pages = Pages::new(SERVICE, "DescribeStackEvents");
-    // Rule: CloudFormation tells the newest first; what is known already ends the reading.
+    // Rule: CloudFormation lists the newest first; a known event ends the reading.
     'pages: loop {
         let page = client
             .describe_stack_events()
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cancelled_is_not_the_cause() {
+    fn cancelled_resource_is_not_the_cause() {
         assert!(!failure("Resource creation cancelled").is_cause_of_failure());
         assert!(failure("The image cannot be pulled").is_cause_of_failure());
         let stack = StackEvent {

@@ -1,4 +1,4 @@
-//! A project as CodeBuild describes it.
+//! The description of a project.
 
 use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::types::{Project as SdkProject, ProjectEnvironment, ProjectSource};
@@ -8,62 +8,62 @@ use super::super::operation::CodeBuildOperation;
 use super::super::tags::{self, Tags};
 use super::failed;
 
-/// A project as it is.
+/// A project's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
     /// Its name.
     pub name: String,
     /// Its ARN.
     pub arn: String,
-    /// A line for people.
+    /// Its description.
     pub description: Option<String>,
-    /// Where its source comes from.
+    /// Its source.
     pub source: SourceDescription,
-    /// The image that builds run in.
+    /// The build image.
     pub image: Option<String>,
-    /// The machine that they run on, as CodeBuild names it.
+    /// Its compute type.
     pub compute_type: Option<String>,
-    /// What kind of container it is: `LINUX_CONTAINER`, `ARM_CONTAINER`, ….
+    /// The environment type: `LINUX_CONTAINER`, `ARM_CONTAINER`, ….
     pub environment_type: Option<String>,
-    /// Whether docker may run in them.
+    /// Whether builds can use docker.
     pub privileged: Option<bool>,
     /// The builds' environment variables, in the project's order.
     pub environment: Vec<Variable>,
     /// The service role's ARN.
     pub role_arn: Option<String>,
-    /// How long a build may take.
+    /// The timeout of a build.
     pub timeout_minutes: Option<u32>,
-    /// How long a build may wait for a machine.
+    /// The queue timeout of a build.
     pub queued_timeout_minutes: Option<u32>,
-    /// The log group that builds write to, if it is not CodeBuild's own choice.
+    /// The builds' log group, if one is configured.
     pub log_group: Option<String>,
     /// When it was created, in milliseconds since 1970.
     pub created_ms: Option<i64>,
-    /// When it was changed last, in milliseconds since 1970.
+    /// When it was last changed, in milliseconds since 1970.
     pub modified_ms: Option<i64>,
     /// Its tags.
     pub tags: Tags,
 }
 
-/// Where a project's source comes from.
+/// The source of a project.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceDescription {
     /// `S3`, `GITHUB`, ….
     pub kind: Option<String>,
     /// `<bucket>/<key>`, or a URL.
     pub location: Option<String>,
-    /// A buildspec in place of the source's own: its path in the source, or its text.
+    /// A buildspec to use instead of the source's own: its path in the source, or its text.
     pub buildspec: Option<String>,
 }
 
-/// One of the builds' environment variables.
+/// An environment variable of the builds.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Variable {
     /// Its name.
     pub name: String,
-    /// Its value, or where that is kept; see [`Self::kept_in`].
+    /// Its value, or its location; see [`Self::kept_in`].
     pub value: String,
-    /// `PARAMETER_STORE` or `SECRETS_MANAGER`, if that is where the value is kept.
+    /// `PARAMETER_STORE` or `SECRETS_MANAGER`, if the value is kept there.
     pub kept_in: Option<String>,
 }
 
@@ -74,12 +74,12 @@ impl std::fmt::Debug for Variable {
     }
 }
 
-/// A project by its name; `None` if it is not there.
+/// Returns a project by its name; `None` if it does not exist.
 pub async fn project(client: &Client, name: &str) -> Result<Option<Project>, AwsError> {
     Ok(projects(client, &[name.to_owned()]).await?.pop())
 }
 
-/// Those of up to 100 projects that are there.
+/// Returns the existing ones of up to 100 projects.
 pub(super) async fn projects(client: &Client, names: &[String]) -> Result<Vec<Project>, AwsError> {
     let answer = client
         .batch_get_projects()

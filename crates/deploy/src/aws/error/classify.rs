@@ -1,13 +1,13 @@
-//! Which kind a service's error is of.
+//! Classifies a service's errors.
 
 use super::ErrorKind;
 
-/// Tells the kind from the service's code; from the HTTP status where there is none, as in the answer to a HEAD.
+/// Classifies by the service's code; by the HTTP status without one, as in the response to a HEAD.
 pub(crate) fn classify(code: Option<&str>, status: u16, message: &str) -> ErrorKind {
     let text = message.to_lowercase();
     let code = code.unwrap_or_default();
-    // Rule: a role that was created a moment ago is refused with the same code as a wrong parameter; only the text
-    // tells the two apart. To Lambda it may also be KMS that does not know the role yet, when the environment's
+    // Rule: a new role is rejected with the code of an invalid parameter; only the text
+    // differs. For Lambda, KMS may also not see the role yet, when the environment's
     // variables are encrypted for it.
     let role_is_new = match code {
         "InvalidInputException" => text.contains("not authorized to perform: sts:assumerole"),
@@ -19,7 +19,7 @@ pub(crate) fn classify(code: Option<&str>, status: u16, message: &str) -> ErrorK
     if role_is_new {
         return ErrorKind::RoleNotReady;
     }
-    // Rule: Lambda says ResourceConflictException both for "there is one already" and for "not now".
+    // Rule: Lambda uses ResourceConflictException both for an existing resource and for an operation in progress.
     if code == "ResourceConflictException" {
         return if text.contains("already exist") || text.contains("provided already exists") {
             ErrorKind::AlreadyExists
@@ -27,13 +27,13 @@ pub(crate) fn classify(code: Option<&str>, status: u16, message: &str) -> ErrorK
             ErrorKind::Conflict
         };
     }
-    // Rule: new accounts are held to less memory and to no builds at all; Lambda words it as a validation error.
+    // Rule: new accounts have less memory and no builds at all; Lambda reports it as a validation error.
     if text.contains("cannot have more than 0 builds")
         || (text.contains("memorysize") && text.contains("less than or equal to"))
     {
         return ErrorKind::LimitExceeded;
     }
-    // Rule: a signature of the wrong time has a code of its own in S3; elsewhere only the text tells it from a wrong key.
+    // Rule: S3 has a code of its own for a signature with a wrong time; elsewhere only the text differs.
     let signed_at_wrong_time = text.contains("signature expired")
         || text.contains("signature not yet current")
         || text.contains("request has expired")
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_too_new_is_told_from_a_wrong_parameter() {
+    fn new_role_differs_from_invalid_parameter() {
         let codebuild = "CodeBuild is not authorized to perform: sts:AssumeRole on \
                          arn:aws:iam::123456789012:role/thumbnails-1-build";
         let lambda = "The role defined for the function cannot be assumed by Lambda.";
@@ -163,19 +163,19 @@ mod tests {
         assert_eq!(kind("InvalidParameterValueException", kms), ErrorKind::RoleNotReady);
         assert_eq!(kind("InvalidInputException", "Invalid project name"), ErrorKind::Invalid);
         assert_eq!(kind("InvalidParameterValueException", "Unsupported architecture"), ErrorKind::Invalid);
-        // A caller who may not assume a role is denied: no waiting helps.
+        // A caller who cannot assume a role is denied: waiting does not help.
         assert_eq!(kind("AccessDeniedException", codebuild), ErrorKind::Denied);
     }
 
     #[test]
-    fn ones_own_bucket_is_told_from_someone_elses() {
+    fn own_bucket_differs_from_another_owners() {
         let kind = |code| classify(Some(code), 409, "");
         assert_eq!(kind("BucketAlreadyOwnedByYou"), ErrorKind::AlreadyOwned);
         assert_eq!(kind("BucketAlreadyExists"), ErrorKind::AlreadyExists);
     }
 
     #[test]
-    fn lambdas_conflict_is_told_apart_by_its_text() {
+    fn lambda_conflict_is_classified_by_its_text() {
         let kind = |message| classify(Some("ResourceConflictException"), 409, message);
         assert_eq!(kind("Function already exist: f"), ErrorKind::AlreadyExists);
         assert_eq!(
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_of_new_accounts_are_limits() {
+    fn quotas_of_new_accounts_are_limits() {
         let kind = |code, message| classify(Some(code), 400, message);
         assert_eq!(
             kind("AccountLimitExceededException", "Cannot have more than 0 builds in queue for the account"),
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_say_slow_down_is_throttling() {
+    fn every_throttling_code_is_throttling() {
         for code in
             ["ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown", "Throttling"]
         {
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_is_not_known_is_told_by_its_status() {
+    fn unknown_code_is_classified_by_status() {
         for (status, kind) in [
             (400, ErrorKind::Invalid),
             (401, ErrorKind::InvalidCredentials),

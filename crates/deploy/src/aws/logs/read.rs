@@ -1,4 +1,4 @@
-//! Reading logs: one stream to its end, or a whole group since a moment, each line once and in order.
+//! Reading logs: one stream to its end, or a whole group since a time, each line once and in order.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,21 +10,21 @@ use crate::aws::error::{self, AwsError};
 use crate::aws::operation::LogsOperation;
 use crate::aws::pages::Pages;
 
-/// A line of a log.
+/// A line of a log stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
+pub struct LogEvent {
     /// The text, without its line end.
     pub text: String,
     /// The service's own timestamp, in milliseconds since 1970.
     pub timestamp_ms: i64,
 }
 
-/// How many pages one reading takes at the most: a page has up to 10,000 events and 1 MB.
+/// The maximum number of pages of one read: a page has up to 10,000 events and 1 MB.
 const PAGES: usize = 8;
 
-/// Follows one log stream from its beginning.
+/// Follows one log stream from its start.
 ///
-/// Polling, because it loses nothing: live tail samples, may drop, and is billed.
+/// By polling, which loses nothing: live tail samples, may drop lines, and is billed.
 #[derive(Debug)]
 pub struct LogTail {
     client: Client,
@@ -35,20 +35,20 @@ pub struct LogTail {
 }
 
 impl LogTail {
-    /// A tail of a stream, which need not be there yet.
+    /// Creates a tail of a stream, which need not exist yet.
     pub fn new(client: Client, group: impl Into<String>, stream: impl Into<String>) -> Self {
         Self { client, group: group.into(), stream: stream.into(), token: None, caught_up: false }
     }
 
-    /// Whether the last reading came to where the stream ended then. If not, there is more to be read at once.
+    /// Returns whether the last read reached the stream's end. If not, there is more to read at once.
     pub fn caught_up(&self) -> bool {
         self.caught_up
     }
 
-    /// The lines that have come since the last reading; none, if the stream is not there yet.
-    // Rule: the same forward token twice means caught up, not finished. Who writes must be done first; then comes one
-    // more reading. And an empty page with a new token is not the end.
-    pub async fn next(&mut self) -> Result<Vec<LogLine>, AwsError> {
+    /// Returns the lines since the last read; empty if the stream does not exist yet.
+    // Rule: a repeated forward token means caught up, not finished. After the writer's end, one more read is
+    // needed. An empty page with a new token is not the end.
+    pub async fn next(&mut self) -> Result<Vec<LogEvent>, AwsError> {
         let mut lines = Vec::new();
         self.caught_up = false;
         for _ in 0..PAGES {
@@ -69,7 +69,7 @@ impl LogTail {
                     self.caught_up = true;
                     return Ok(lines);
                 }
-                // What came before the failure is told now, and the failure, if it lasts, the next time.
+                // Lines before the error are returned now, and the error, if it persists, the next time.
                 Err(_) if !lines.is_empty() => return Ok(lines),
                 Err(error) => return Err(error),
             };
@@ -80,7 +80,7 @@ impl LogTail {
                     &mut lines,
                 );
             }
-            // An answer without a token leads no further either.
+            // A response without a token is the end, too.
             let is_last = page.next_forward_token.is_none() || page.next_forward_token == self.token;
             if page.next_forward_token.is_some() {
                 self.token = page.next_forward_token;
@@ -93,8 +93,8 @@ impl LogTail {
         Ok(lines)
     }
 
-    /// Everything up to where the stream ends now.
-    pub async fn drain(&mut self) -> Result<Vec<LogLine>, AwsError> {
+    /// Returns all lines up to the stream's current end.
+    pub async fn drain(&mut self) -> Result<Vec<LogEvent>, AwsError> {
         let mut pages = Pages::new(SERVICE, "GetLogEvents");
         let mut lines = self.next().await?;
         while !self.caught_up {
@@ -105,31 +105,31 @@ impl LogTail {
     }
 }
 
-// An event may hold several lines, and ends in a line end or does not.
-fn split_lines(message: &str, timestamp_ms: i64, lines: &mut Vec<LogLine>) {
+// An event may have several lines, with or without a final line end.
+fn split_lines(message: &str, timestamp_ms: i64, lines: &mut Vec<LogEvent>) {
     let message = message.strip_suffix('\n').unwrap_or(message);
     lines.extend(
         message
             .split('\n')
-            .map(|text| LogLine { text: text.strip_suffix('\r').unwrap_or(text).to_owned(), timestamp_ms }),
+            .map(|text| LogEvent { text: text.strip_suffix('\r').unwrap_or(text).to_owned(), timestamp_ms }),
     );
 }
 
-/// An event of a group, with what it is told apart by.
+/// An event of a group, with its id.
 struct GroupEvent {
     id: String,
     message: String,
     timestamp_ms: i64,
 }
 
-/// The lines of all of a group's streams since a moment (milliseconds since 1970), that match a filter pattern, by
-/// time; none, if the group is not there.
+/// Returns the lines of all of a group's streams since a time (milliseconds since 1970) that match a filter pattern, by
+/// time; empty if the group does not exist.
 pub async fn filter_events(
     client: &Client,
     group: &str,
     since_ms: i64,
     pattern: Option<&str>,
-) -> Result<Vec<LogLine>, AwsError> {
+) -> Result<Vec<LogEvent>, AwsError> {
     let mut lines = Vec::new();
     for event in events_since(client, group, since_ms, pattern).await? {
         split_lines(&event.message, event.timestamp_ms, &mut lines);
@@ -180,7 +180,7 @@ async fn events_since(
     Ok(events)
 }
 
-/// Follows all the streams of a group: a function's log has one for every execution environment.
+/// Follows all streams of a group: a function has one for every execution environment.
 #[derive(Debug)]
 pub struct GroupTail {
     client: Client,
@@ -190,16 +190,16 @@ pub struct GroupTail {
 }
 
 impl GroupTail {
-    /// Events are seen some seconds after their timestamp, and not in order: readings overlap by this much.
+    /// Events appear some seconds after their timestamp, and unordered: reads overlap by this much.
     const OVERLAP_MS: i64 = 30_000;
 
-    /// A tail of a group, which need not be there yet, since a moment (milliseconds since 1970).
+    /// Creates a tail of a group, which need not exist yet, since a time (milliseconds since 1970).
     pub fn new(client: Client, group: impl Into<String>, since_ms: i64) -> Self {
         Self { client, group: group.into(), since_ms, seen: HashMap::new() }
     }
 
-    /// The lines that have come since the last reading, each once.
-    pub async fn next(&mut self) -> Result<Vec<LogLine>, AwsError> {
+    /// Returns the lines since the last read, each once.
+    pub async fn next(&mut self) -> Result<Vec<LogEvent>, AwsError> {
         let events = events_since(&self.client, &self.group, self.since_ms, None).await?;
         let latest = events.last().map(|event| event.timestamp_ms);
         let mut lines = Vec::new();
@@ -216,8 +216,8 @@ impl GroupTail {
     }
 }
 
-/// The names of a group's streams, the one with the latest event first, at most `limit` (50); none, if the group is not
-/// there.
+/// Returns the names of a group's streams, the one with the latest event first, at most `limit` (50); empty if the
+/// group does not exist.
 pub async fn latest_streams(client: &Client, group: &str, limit: u32) -> Result<Vec<String>, AwsError> {
     let answer = client
         .describe_log_streams()
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_split_into_its_lines() {
+    fn event_is_split_into_its_lines() {
         let mut lines = Vec::new();
         split_lines("one\n", 1, &mut lines);
         split_lines("two\r\n\nthree", 2, &mut lines);

@@ -1,4 +1,4 @@
-//! What a bucket is like: its region, its settings, and which functions hear of its objects.
+//! A bucket's settings: region, encryption, public access, notifications.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{FilterRuleName, LambdaFunctionConfiguration};
@@ -7,36 +7,36 @@ use super::super::error::{self, AwsError};
 use super::super::operation::S3Operation;
 use super::failed;
 
-/// A bucket that is there.
+/// An existing bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
-    /// Its region; every AWS says so, not every endpoint.
+    /// Its region, if the endpoint reports it.
     pub region: Option<String>,
 }
 
-/// How a bucket's objects are encrypted unless they say otherwise.
+/// The default encryption of a bucket's objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encryption {
     /// `AES256`, `aws:kms`, ….
     pub algorithm: String,
-    /// The key in KMS, if it is not S3's own.
+    /// The KMS key, if it is not S3's own.
     pub key: Option<String>,
 }
 
-/// Which ways of becoming public are blocked.
+/// The public access settings that a bucket blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublicAccessBlock {
-    /// New ACLs that make something public are refused.
+    /// New public ACLs are rejected.
     pub block_acls: bool,
-    /// ACLs that make something public have no effect.
+    /// Public ACLs have no effect.
     pub ignore_acls: bool,
-    /// New policies that make something public are refused.
+    /// New public policies are rejected.
     pub block_policy: bool,
-    /// A public policy has no effect for strangers.
+    /// A public policy has no effect for other accounts.
     pub restrict: bool,
 }
 
-/// What invokes a function: some of a bucket's events.
+/// A notification rule: events of a bucket that invoke a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRule {
     /// The rule's id.
@@ -45,26 +45,26 @@ pub struct EventRule {
     pub function_arn: String,
     /// The events: `s3:ObjectCreated:*`, ….
     pub events: Vec<String>,
-    /// How keys have to begin.
+    /// The prefix of the keys.
     pub prefix: Option<String>,
-    /// How keys have to end.
+    /// The suffix of the keys.
     pub suffix: Option<String>,
 }
 
 impl EventRule {
-    /// Whether it invokes the function of this name.
+    /// Returns whether it invokes the function of this name.
     pub fn invokes(&self, function: &str) -> bool {
         self.function_arn.ends_with(&format!(":function:{function}"))
     }
 }
 
-/// A bucket by its name; `None` if it is not there.
+/// Returns a bucket by its name; `None` if it does not exist.
 pub async fn bucket(client: &Client, bucket: &str) -> Result<Option<Bucket>, AwsError> {
     let answer = client.head_bucket().bucket(bucket).send().await.map_err(failed(S3Operation::HeadBucket));
     Ok(error::optional(answer)?.map(|found| Bucket { region: found.bucket_region }))
 }
 
-/// How a bucket encrypts; `None` if nothing is set.
+/// Returns a bucket's encryption; `None` if it is not configured.
 pub async fn bucket_encryption(client: &Client, bucket: &str) -> Result<Option<Encryption>, AwsError> {
     let answer =
         client.get_bucket_encryption().bucket(bucket).send().await.map_err(failed(S3Operation::GetBucketEncryption));
@@ -79,7 +79,7 @@ pub async fn bucket_encryption(client: &Client, bucket: &str) -> Result<Option<E
         }))
 }
 
-/// Which ways of becoming public a bucket blocks; `None` if nothing is set.
+/// Returns a bucket's public access block; `None` if it is not configured.
 pub async fn public_access_block(client: &Client, bucket: &str) -> Result<Option<PublicAccessBlock>, AwsError> {
     let answer =
         client.get_public_access_block().bucket(bucket).send().await.map_err(failed(S3Operation::GetPublicAccessBlock));
@@ -92,14 +92,14 @@ pub async fn public_access_block(client: &Client, bucket: &str) -> Result<Option
     }))
 }
 
-/// Whether a bucket keeps versions: `Enabled`, `Suspended`; `None` if it never has.
+/// Returns a bucket's versioning status: `Enabled`, `Suspended`; `None` if it never was enabled.
 pub async fn bucket_versioning(client: &Client, bucket: &str) -> Result<Option<String>, AwsError> {
     let answer =
         client.get_bucket_versioning().bucket(bucket).send().await.map_err(failed(S3Operation::GetBucketVersioning))?;
     Ok(answer.status.map(|status| status.as_str().to_owned()))
 }
 
-// Rule: a setting that a bucket does not have is an error, each with a code of its own; that there is no such bucket is
+// Rule: a missing setting is an error, each with a code of its own; a missing bucket is
 // another, with the same status.
 fn unless_unset<T>(answer: Result<T, AwsError>, unset: &str) -> Result<Option<T>, AwsError> {
     match answer {
@@ -109,7 +109,7 @@ fn unless_unset<T>(answer: Result<T, AwsError>, unset: &str) -> Result<Option<T>
     }
 }
 
-/// Which functions a bucket's events invoke; `None` if there is no such bucket.
+/// Returns a bucket's notification rules; `None` if the bucket does not exist.
 pub async fn notification(client: &Client, bucket: &str) -> Result<Option<Vec<EventRule>>, AwsError> {
     let answer = client
         .get_bucket_notification_configuration()
@@ -123,7 +123,7 @@ pub async fn notification(client: &Client, bucket: &str) -> Result<Option<Vec<Ev
 
 fn rule(rule: LambdaFunctionConfiguration) -> EventRule {
     let filters = rule.filter.and_then(|filter| filter.key).and_then(|key| key.filter_rules).unwrap_or_default();
-    // Rule: S3 answers `Prefix` where `prefix` was sent.
+    // Rule: S3 returns `Prefix` where `prefix` was sent.
     let filter = |name: &FilterRuleName| {
         let of_name = |given: &FilterRuleName| given.as_str().eq_ignore_ascii_case(name.as_str());
         let found = filters.iter().find(|filter| filter.name.as_ref().is_some_and(of_name));
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filters_are_found_however_their_names_are_written() {
+    fn filters_are_found_in_any_case() {
         let filter = |name: &str, value: &str| FilterRule::builder().name(name.into()).value(value).build();
         let key = S3KeyFilter::builder().filter_rules(filter("Prefix", "in/")).filter_rules(filter("suffix", ".png"));
         let described = LambdaFunctionConfiguration::builder()

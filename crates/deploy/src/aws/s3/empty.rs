@@ -1,4 +1,4 @@
-//! Emptying a bucket: every version, every delete marker, every unfinished upload, a page at a time.
+//! Emptying a bucket: versions, delete markers and incomplete uploads, a page at a time.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -11,22 +11,22 @@ use crate::aws::error::{self, AwsError, Deleted, ErrorKind};
 use crate::aws::operation::S3Operation;
 use crate::aws::pages::Pages;
 
-/// What has been taken out of a bucket so far.
+/// What has been deleted from a bucket so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Emptied {
     /// Objects, older versions and delete markers.
     pub objects: u64,
-    /// Multipart uploads that were never finished.
+    /// Incomplete multipart uploads.
     pub uploads: u64,
 }
 
-/// How often a bucket that is not empty after all is emptied again, before it is given up.
+/// How many times a bucket is emptied while it is still written to.
 const ROUNDS: usize = 5;
 
-/// Takes everything out of a bucket. A bucket that is not there is empty.
+/// Deletes everything in a bucket. A missing bucket is empty.
 ///
-/// Its notification comes off before: that is the caller's. `progress` is told the counts after each page. Keys that
-/// S3 refuses to delete do not end it: the others are deleted, and the refused ones are the error.
+/// The caller removes its notification first. `progress` gets the counts after each page. Keys that
+/// S3 does not delete do not end it: the others are deleted, and the failed ones are the error.
 pub async fn empty_bucket(
     client: &Client,
     bucket: &str,
@@ -34,26 +34,26 @@ pub async fn empty_bucket(
 ) -> Result<Emptied, AwsError> {
     let mut emptied = Emptied::default();
     let work = async {
-        let refused = loop {
+        let undeleted = loop {
             let before = emptied.objects;
-            let refused = delete_versions(client, bucket, &mut emptied, progress).await?;
-            // What was refused is asked for again as long as that gets on: S3 refuses single keys in passing, too
+            let undeleted = delete_versions(client, bucket, &mut emptied, progress).await?;
+            // Failed keys are retried as long as their number falls: S3 fails single keys temporarily, too
             // (`InternalError`, `SlowDown`).
-            if refused.count == 0 || emptied.objects == before {
-                break refused;
+            if undeleted.count == 0 || emptied.objects == before {
+                break undeleted;
             }
         };
         abort_uploads(client, bucket, &mut emptied, progress).await?;
-        Ok(refused)
+        Ok(undeleted)
     };
-    let refused = error::optional(work.await)?;
-    match refused.and_then(Refused::into_error) {
+    let undeleted = error::optional(work.await)?;
+    match undeleted.and_then(FailedDeletions::into_error) {
         Some(error) => Err(error),
         None => Ok(emptied),
     }
 }
 
-/// Empties and deletes a bucket, again if something was written to it in between (an invocation that came late).
+/// Empties and deletes a bucket, repeatedly if it is written to in between (by a late invocation).
 pub async fn empty_and_delete_bucket(
     client: &Client,
     bucket: &str,
@@ -70,16 +70,16 @@ pub async fn empty_and_delete_bucket(
     delete_bucket(client, bucket).await
 }
 
-/// Goes through the bucket once, and answers what S3 would not delete.
+/// Empties the bucket once, and returns the failed deletions.
 async fn delete_versions(
     client: &Client,
     bucket: &str,
     emptied: &mut Emptied,
     progress: &mut (dyn FnMut(Emptied) + Send),
-) -> Result<Refused, AwsError> {
-    let mut refused = Refused::default();
+) -> Result<FailedDeletions, AwsError> {
+    let mut undeleted = FailedDeletions::default();
     let (mut key_marker, mut version_marker) = (None, None);
-    // Of the keys only hashes are kept: two that are taken for the same lead on too early, and the next round comes back.
+    // Of the keys only hashes are kept: a collision skips a key, which the next round deletes.
     let hashes = RandomState::new();
     let (mut first_keys, mut onwards) = (HashSet::new(), false);
     let mut pages = Pages::page_by_page(SERVICE, "ListObjectVersions");
@@ -105,21 +105,21 @@ async fn delete_versions(
             keys.push(key);
         }
         let first = keys.first().map(|first| hashes.hash_one((&first.key, &first.version_id)));
-        // Rule: DeleteObjects takes 1,000 keys at most, and refuses none at all.
+        // Rule: DeleteObjects takes 1,000 keys at most, and rejects an empty list.
         for chunk in keys.chunks(1000) {
-            delete_keys(client, bucket, chunk.to_vec(), emptied, &mut refused).await?;
+            delete_keys(client, bucket, chunk.to_vec(), emptied, &mut undeleted).await?;
             progress(*emptied);
         }
         if !page.is_truncated.unwrap_or_default() {
-            return Ok(refused);
+            return Ok(undeleted);
         }
-        // What was deleted is not listed again, so the next page is the first one: a marker would name a key that has
-        // gone. Once something stays, the way leads on behind it.
-        onwards |= refused.count > 0 || !first_keys.insert(first);
+        // Deleted objects are not listed again, so the next page is the first one: a marker would name a deleted
+        // key. Once a key remains, the listing continues after it.
+        onwards |= undeleted.count > 0 || !first_keys.insert(first);
         if onwards {
             let next = (page.next_key_marker, page.next_version_id_marker);
             if next.0.is_none() {
-                return Ok(refused);
+                return Ok(undeleted);
             }
             pages.visit(format!("{next:?}"))?;
             (key_marker, version_marker) = next;
@@ -132,22 +132,22 @@ async fn delete_keys(
     bucket: &str,
     keys: Vec<ObjectIdentifier>,
     emptied: &mut Emptied,
-    refused: &mut Refused,
+    undeleted: &mut FailedDeletions,
 ) -> Result<(), AwsError> {
     const OPERATION: S3Operation = S3Operation::DeleteObjects;
-    let asked = keys.len() as u64;
+    let requested = keys.len() as u64;
     let delete = Delete::builder()
         .set_objects(Some(keys))
-        // Quiet: only the keys that were refused are answered.
+        // Quiet: the response lists only failed keys.
         .quiet(true)
         .build()
         .map_err(unbuildable(OPERATION.name()))?;
     let answer = client.delete_objects().bucket(bucket).delete(delete).send().await.map_err(failed(OPERATION))?;
-    // Rule: the answer is a success even if every key was refused: each has its own error.
+    // Rule: the response is a success even if every key failed: each has its own error.
     let errors = answer.errors.unwrap_or_default();
-    emptied.objects += asked.saturating_sub(errors.len() as u64);
+    emptied.objects += requested.saturating_sub(errors.len() as u64);
     for error in errors {
-        refused.add(error.key.unwrap_or_default(), error.code.unwrap_or_default(), error.message.unwrap_or_default());
+        undeleted.add(error.key.unwrap_or_default(), error.code.unwrap_or_default(), error.message.unwrap_or_default());
     }
     Ok(())
 }
@@ -179,7 +179,7 @@ async fn abort_uploads(
                 .send()
                 .await
                 .map_err(failed(S3Operation::AbortMultipartUpload));
-            // Gone in between is as good.
+            // An upload that ended in between is fine.
             error::deleted(aborted)?;
             emptied.uploads += 1;
         }
@@ -198,15 +198,15 @@ async fn abort_uploads(
     }
 }
 
-/// The keys that S3 would not delete: how many, and the first few with what S3 said.
+/// The keys that S3 did not delete: their number, and the first few with S3's message.
 #[derive(Debug, Default)]
-struct Refused {
+struct FailedDeletions {
     count: u64,
     code: String,
     examples: Vec<String>,
 }
 
-impl Refused {
+impl FailedDeletions {
     const EXAMPLES: usize = 3;
 
     fn add(&mut self, key: String, code: String, message: String) {
@@ -227,7 +227,7 @@ impl Refused {
         let objects = if self.count == 1 { "object" } else { "objects" };
         let message = format!("{} {objects} could not be deleted: {}{more}", self.count, self.examples.join(", "));
         let kind = match error::classify(Some(&self.code), 0, "") {
-            // The bucket is there: this must not pass for "already gone".
+            // The bucket exists: this must not count as already deleted.
             ErrorKind::NotFound => ErrorKind::Other,
             kind => kind,
         };
@@ -240,12 +240,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refused_keys_are_counted_and_the_first_are_named() {
-        let mut refused = Refused::default();
+    fn undeleted_keys_are_counted_and_the_first_are_named() {
+        let mut undeleted = FailedDeletions::default();
         for key in ["a", "b", "c", "d"] {
-            refused.add(key.into(), "AccessDenied".into(), "Access Denied".into());
+            undeleted.add(key.into(), "AccessDenied".into(), "Access Denied".into());
         }
-        let error = refused.into_error().unwrap();
+        let error = undeleted.into_error().unwrap();
         assert_eq!(error.kind, ErrorKind::Denied);
         assert_eq!(
             error.to_string(),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_refused_is_no_error() {
-        assert!(Refused::default().into_error().is_none());
+    fn no_undeleted_key_is_no_error() {
+        assert!(FailedDeletions::default().into_error().is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Objects: in and out, streamed from and to files.
+//! Objects: uploads and downloads, streamed from and to files.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,30 +9,30 @@ use aws_sdk_s3::primitives::ByteStream;
 use tokio::io::AsyncWriteExt;
 
 use super::{SERVICE, failed};
-use crate::aws::MAX_ANSWER;
+use crate::aws::MAX_RESPONSE;
 use crate::aws::error::{self, AwsError, ErrorKind};
 use crate::aws::operation::S3Operation;
 
-/// The largest object that is downloaded into a file, in bytes: as large as an object of the sandbox may be.
+/// The maximum size of a download into a file, in bytes: that of the sandbox's objects.
 pub const MAX_DOWNLOAD: u64 = 256 * 1024 * 1024;
 
-/// The longest that a download may take. One that stalls is ended by the SDK before.
+/// The timeout of a download. A stalled one is ended by the SDK before.
 const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(3600);
 
-/// What is known of an object.
+/// The metadata of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// Its key.
     pub key: String,
     /// Its size in bytes.
     pub size: u64,
-    /// Its content type, where it was asked for alone.
+    /// Its content type, if a single object was requested.
     pub content_type: Option<String>,
     /// When it was written, in milliseconds since 1970.
     pub modified_ms: Option<i64>,
 }
 
-/// Uploads a file, streamed: it is never held in memory as a whole. S3 takes at most 5 GB this way.
+/// Uploads a file, streamed, without holding it in memory. S3 takes at most 5 GB this way.
 pub async fn put_object_from_file(
     client: &Client,
     bucket: &str,
@@ -49,7 +49,7 @@ pub async fn put_object_from_file(
     put(client, bucket, key, body, content_type).await
 }
 
-/// Uploads what is in memory.
+/// Uploads bytes from memory.
 pub async fn put_object_bytes(
     client: &Client,
     bucket: &str,
@@ -74,7 +74,7 @@ async fn put(client: &Client, bucket: &str, key: &str, body: ByteStream, content
     Ok(())
 }
 
-/// Downloads an object of at most [`MAX_DOWNLOAD`] bytes into a file, streamed, and answers its size. The file appears
+/// Downloads an object of at most [`MAX_DOWNLOAD`] bytes into a file, streamed, and returns its size. The file appears
 /// when it is complete.
 pub async fn get_object_to_file(client: &Client, bucket: &str, key: &str, file: &Path) -> Result<u64, AwsError> {
     let mut answer = get(client, bucket, key).await?;
@@ -97,7 +97,7 @@ pub async fn get_object_to_file(client: &Client, bucket: &str, key: &str, file: 
         Err(error) => Err(error),
     };
     if renamed.is_err() {
-        // What came is of no use to anybody; the error to tell is the first one.
+        // The partial file is useless; the first error is the one to report.
         let _ = tokio::fs::remove_file(&part).await;
     }
     renamed
@@ -123,7 +123,7 @@ async fn write_body(body: &mut ByteStream, file: &Path) -> Result<u64, AwsError>
 fn interrupted(error: aws_sdk_s3::primitives::ByteStreamError) -> AwsError {
     AwsError {
         source: Some(Box::new(error)),
-        ..AwsError::new(SERVICE, "GetObject", ErrorKind::Network, "the object broke off in the middle")
+        ..AwsError::new(SERVICE, "GetObject", ErrorKind::Network, "the download was interrupted")
     }
 }
 
@@ -132,14 +132,14 @@ fn too_large(limit: u64) -> AwsError {
     AwsError::new(SERVICE, "GetObject", ErrorKind::Oversized, message)
 }
 
-/// Downloads an object into memory: for small ones, of at most [`MAX_ANSWER`] bytes.
+/// Downloads an object into memory: a small one, of at most [`MAX_RESPONSE`] bytes.
 pub async fn get_object_bytes(client: &Client, bucket: &str, key: &str) -> Result<bytes::Bytes, AwsError> {
     let mut body = get(client, bucket, key).await?.body;
     let mut bytes = Vec::new();
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(interrupted)?;
-        if bytes.len() + chunk.len() > MAX_ANSWER {
-            return Err(too_large(MAX_ANSWER as u64));
+        if bytes.len() + chunk.len() > MAX_RESPONSE {
+            return Err(too_large(MAX_RESPONSE as u64));
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -150,7 +150,7 @@ async fn get(client: &Client, bucket: &str, key: &str) -> Result<GetObjectOutput
     client.get_object().bucket(bucket).key(key).send().await.map_err(failed(S3Operation::GetObject))
 }
 
-/// What is known of an object; `None` if it is not there.
+/// Returns an object's metadata; `None` if it does not exist.
 pub async fn head_object(client: &Client, bucket: &str, key: &str) -> Result<Option<Object>, AwsError> {
     let answer = client.head_object().bucket(bucket).key(key).send().await.map_err(failed(S3Operation::HeadObject));
     Ok(error::optional(answer)?.map(|found| Object {
@@ -161,7 +161,7 @@ pub async fn head_object(client: &Client, bucket: &str, key: &str) -> Result<Opt
     }))
 }
 
-/// The first objects, at most 1,000, whose keys start with a prefix.
+/// Returns the first objects, at most 1,000, with a key prefix.
 pub async fn list_objects(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<Object>, AwsError> {
     let page = client
         .list_objects_v2()

@@ -1,4 +1,4 @@
-//! Deleting stacks, and what they leave.
+//! Deleting stacks, and the resources that they leave.
 
 use std::collections::BTreeMap;
 
@@ -7,56 +7,56 @@ use thumbctl_core::names::Names;
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
 use super::super::call::call;
+use super::super::deploy_target::DEPLOYMENT_TAG;
 use super::super::inspect;
 use super::super::run_context::RunContext;
-use super::super::site::DEPLOYMENT_TAG;
 use super::follow::Since;
 use super::stack::Stack;
 use crate::aws::{Deleted, cloudformation, wait};
 
-/// What was told of a stack's resources.
-type Told = BTreeMap<ResourceKind, ResourceState>;
+/// The last reported state of a stack's resources.
+type ReportedStates = BTreeMap<ResourceKind, ResourceState>;
 
-/// What becomes of what is in the buckets that stand in a deletion's way.
+/// What happens to the contents of buckets that block a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Contents {
-    /// The user has agreed to lose it.
-    AreRemoved,
-    /// It stays, and so do stack and buckets.
-    AreKept,
+pub(super) enum BucketContents {
+    /// The user has confirmed their deletion.
+    Delete,
+    /// They are kept, with their stack and buckets.
+    Keep,
 }
 
-/// How often a deletion is begun: what stood in the first one's way is removed before the next.
+/// How many times a deletion is attempted: what blocked one is deleted before the next.
 const ATTEMPTS: usize = 3;
 
 impl RunContext {
-    /// Deletes a stack, and then what of it is still there: what it did not know of, or no longer.
+    /// Deletes a stack, and its resources that remain: those it did not manage, or no longer does.
     pub(in crate::strategy) async fn remove_stack(
         &self,
         stack: Stack,
         names: &Names,
         scope: &StepScope,
     ) -> Result<Deleted, StepError> {
-        let (deleted, told) = self.delete_stack(stack, names, Contents::AreRemoved, scope).await?;
-        let left = self.remove_leftovers(stack, names, &told, scope).await?;
+        let (deleted, reported) = self.delete_stack(stack, names, BucketContents::Delete, scope).await?;
+        let left = self.remove_leftovers(stack, names, &reported, scope).await?;
         Ok(if left { Deleted::Now } else { deleted })
     }
 
-    /// Has a stack deleted and waits for that; answers also what was told of its resources.
+    /// Deletes a stack and waits for its end; also returns the reported states of its resources.
     pub(super) async fn delete_stack(
         &self,
         stack: Stack,
         names: &Names,
-        contents: Contents,
+        contents: BucketContents,
         scope: &StepScope,
-    ) -> Result<(Deleted, Told), StepError> {
-        let client = &self.site.clients.cloudformation;
-        let (mut deleted, mut told) = (Deleted::AlreadyGone, Told::new());
+    ) -> Result<(Deleted, ReportedStates), StepError> {
+        let client = &self.target.clients.cloudformation;
+        let (mut deleted, mut reported) = (Deleted::AlreadyGone, ReportedStates::new());
         for attempt in 1.. {
-            // Rule: a stack that is rolled back or updated has to end that first; one that is being created may be deleted.
+            // Rule: a rollback or update has to end before a deletion; a creation need not.
             let Some(found) = self.settled_stack(stack, names, scope).await? else { break };
-            if found.status.is_delete_failed() && contents == Contents::AreRemoved {
-                self.clear_the_way(stack, names, scope).await?;
+            if found.status.is_delete_failed() && contents == BucketContents::Delete {
+                self.empty_buckets_and_builds(stack, names, scope).await?;
             }
             deleted = Deleted::Now;
             let since = if found.status.is_deleting() {
@@ -67,26 +67,26 @@ impl RunContext {
                 Since::Event(newest)
             };
             let end = self.follow(stack, names, &found.id, since, scope).await?;
-            told.extend(&end.told);
+            reported.extend(&end.reported);
             if end.is_deleted() {
                 break;
             }
-            if contents == Contents::AreKept {
+            if contents == BucketContents::Keep {
                 let failure = end.failure(&found.name);
                 return Err(StepError::Failed(failure.with_hint(
-                    "what is in its buckets is not thrown away by a deployment: look at it, then `thumbctl destroy`",
+                    "a deployment does not delete the contents of buckets: check them, then run `thumbctl destroy`",
                 )));
             }
             if attempt >= ATTEMPTS {
                 return Err(StepError::Failed(end.failure(&found.name)));
             }
-            scope.progress("CloudFormation could not delete everything: once more, after emptying", None, None).await?;
+            scope.progress("retrying the deletion after emptying the buckets", None, None).await?;
         }
-        Ok((deleted, told))
+        Ok((deleted, reported))
     }
 
     /// Empties what CloudFormation does not.
-    async fn clear_the_way(&self, stack: Stack, names: &Names, scope: &StepScope) -> Result<(), StepError> {
+    async fn empty_buckets_and_builds(&self, stack: Stack, names: &Names, scope: &StepScope) -> Result<(), StepError> {
         for kind in stack.kinds() {
             match kind {
                 ResourceKind::SourceBucket | ResourceKind::DestinationBucket | ResourceKind::BuildSourceBucket => {
@@ -102,41 +102,41 @@ impl RunContext {
         Ok(())
     }
 
-    /// Removes what is still there though its stack is gone; answers whether there was anything.
+    /// Deletes resources that remain after their stack's deletion; returns whether there were any.
     async fn remove_leftovers(
         &self,
         stack: Stack,
         names: &Names,
-        told: &Told,
+        reported: &ReportedStates,
         scope: &StepScope,
     ) -> Result<bool, StepError> {
         let mut removed = Vec::new();
-        // What was made last goes first.
+        // In reverse order of creation.
         for kind in stack.kinds().into_iter().rev() {
-            // Their function and their bucket take these along.
+            // Deleted with their function and their bucket.
             if matches!(kind, ResourceKind::InvokePermission | ResourceKind::Notification | ResourceKind::Macro) {
                 continue;
             }
-            let found = call(scope, &[], || inspect::inspect(&self.site, names, kind)).await?;
+            let found = call(scope, &[], || inspect::inspect(&self.target, names, kind)).await?;
             let Some(found) = found else { continue };
             let owner = found.tags.iter().find(|(key, _)| key == DEPLOYMENT_TAG).map(|(_, owner)| owner.as_str());
-            // Without any tag: a policy, or a log group that a late writer made.
+            // Untagged: a policy, or a late writer's log group.
             if owner != Some(names.deployment().as_str()) && !found.tags.is_empty() {
-                scope.warn(format!("{} is somebody else's, and left alone", found.name)).await?;
+                scope.warn(format!("{} has another owner, and is left alone", found.name)).await?;
                 continue;
             }
             removed.push(kind);
-            self.tell_kind(scope, names, (kind, ResourceState::Deleting), None, None).await?;
+            self.report_kind(scope, names, (kind, ResourceState::Deleting), None, None).await?;
             self.remove(kind, names, scope).await?;
-            let note = Some("the stack had left it".to_owned());
-            self.tell_kind(scope, names, (kind, ResourceState::Deleted), None, note).await?;
+            let note = Some("left by the stack".to_owned());
+            self.report_kind(scope, names, (kind, ResourceState::Gone), None, note).await?;
         }
-        // The journal may know more than the stack: what went before it, or was never made.
+        // The journal may record resources that were deleted before the stack, or never created.
         for kind in stack.kinds() {
             let known = self.before.resource(kind).filter(|known| known.name == names.of(kind));
-            let state = told.get(&kind).copied().or(known.map(|known| known.state));
+            let state = reported.get(&kind).copied().or(known.map(|known| known.state));
             if !removed.contains(&kind) && state.is_some_and(ResourceState::may_exist) {
-                self.tell_kind(scope, names, (kind, ResourceState::Deleted), None, None).await?;
+                self.report_kind(scope, names, (kind, ResourceState::Gone), None, None).await?;
             }
         }
         Ok(!removed.is_empty())

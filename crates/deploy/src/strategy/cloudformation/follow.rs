@@ -1,5 +1,5 @@
-//! Following a stack's events until CloudFormation is done with it: each becomes a line of the log of stacks, and what it
-//! says of a resource becomes the same event that the other strategies tell.
+//! Follows a stack's events until the operation ends: each becomes a line of the stack log, and resource
+//! states become the events of all strategies.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -16,44 +16,44 @@ use super::stack::Stack;
 use crate::aws::ErrorKind;
 use crate::aws::cloudformation::{self, StackEvent};
 
-/// How soon events are asked for at first, and how seldom at most; while CloudFormation asks for fewer requests, at most
-/// so seldom.
+/// The first and the longest delay between polls; the longest while requests are throttled,
+/// too.
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
 const LONGEST_THROTTLED: Duration = Duration::from_secs(15);
 
-/// How long CloudFormation may fail to answer: it goes on meanwhile.
+/// How long CloudFormation may be unreachable: it continues meanwhile.
 const OUTAGE: Duration = Duration::from_secs(15);
 
-/// How long nothing may be heard of a stack until it is looked at itself.
+/// How long a stack may have no events until its status is read.
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// How long a stack may take. CloudFormation itself gives up on a function after half an hour.
 const DEADLINE: Duration = Duration::from_secs(45 * 60);
 
-/// Which of a stack's events are heard.
+/// The events of a stack that are reported.
 #[derive(Clone, Debug)]
 pub(super) enum Since {
     /// All: its creation.
     Beginning,
     /// Those after this one, or all if there is none.
     Event(Option<String>),
-    /// Those from the last deletion on, which somebody else began.
+    /// Those from its last deletion on, which another process started.
     Deletion,
 }
 
-/// How CloudFormation's work on a stack ended.
+/// The result of an operation on a stack.
 #[derive(Clone, Debug, Default)]
 pub(super) struct End {
-    /// The stack's status; none if the stack was gone before it could be asked.
+    /// The stack's final status; none if it did not exist any more.
     pub(super) status: Option<String>,
-    /// How long it took by CloudFormation's clock, in seconds.
+    /// Its duration by CloudFormation's clock, in seconds.
     pub(super) seconds: Option<f64>,
-    /// What was told of each of its resources.
-    pub(super) told: BTreeMap<ResourceKind, ResourceState>,
-    /// The first cause, if something failed.
+    /// The last reported state of each of its resources.
+    pub(super) reported: BTreeMap<ResourceKind, ResourceState>,
+    /// The first cause of a failure.
     cause: Option<StackEvent>,
-    /// What CloudFormation says of the stack itself.
+    /// CloudFormation's reason for the stack's status.
     reason: Option<String>,
 }
 
@@ -62,18 +62,18 @@ impl End {
         self.status.as_deref() == Some("CREATE_COMPLETE")
     }
 
-    /// Whether the stack is no more.
+    /// Returns whether the stack is deleted.
     pub(super) fn is_deleted(&self) -> bool {
         matches!(self.status.as_deref(), None | Some("DELETE_COMPLETE"))
     }
 
-    /// Why it did not come to what was wanted.
+    /// The failure of an operation without the expected result.
     pub(super) fn failure(&self, stack: &str) -> Failure {
         let status = self.status.as_deref().unwrap_or("unknown");
         let failure = match &self.cause {
             Some(cause) => {
                 let verb = if cause.status.starts_with("DELETE") { "deleted" } else { "created" };
-                let reason = cause.reason.as_deref().unwrap_or("CloudFormation gives no reason");
+                let reason = cause.reason.as_deref().unwrap_or("no reason given");
                 let words = format!(
                     "{} ({}) could not be {verb}: {reason}; the stack {stack} is in {status}",
                     cause.logical_id, cause.resource_type
@@ -81,21 +81,21 @@ impl End {
                 Failure { hint: cause.error().hint(), ..Failure::new(words) }
             }
             None => {
-                let reason = self.reason.as_deref().unwrap_or("CloudFormation gives no reason");
+                let reason = self.reason.as_deref().unwrap_or("no reason given");
                 Failure::new(format!("the stack {stack} is in {status}: {reason}"))
             }
         };
         match failure.hint {
             Some(_) => failure,
             None => failure.with_hint(
-                "`thumbctl deploy` deletes what is left of the stack and makes it anew; `thumbctl destroy` takes all down",
+                "`thumbctl deploy` deletes the rest of the stack and recreates it; `thumbctl destroy` deletes everything",
             ),
         }
     }
 }
 
 impl RunContext {
-    /// Follows a stack until CloudFormation has nothing more to do with it. Cancelling ends the following, not the work.
+    /// Follows a stack until CloudFormation's operation ends. Cancelling stops the following, not the operation.
     pub(super) async fn follow(
         &self,
         stack: Stack,
@@ -104,20 +104,21 @@ impl RunContext {
         since: Since,
         scope: &StepScope,
     ) -> Result<End, StepError> {
-        let client = &self.site.clients.cloudformation;
+        let client = &self.target.clients.cloudformation;
         let mut last = match &since {
             Since::Event(last) => last.clone(),
             Since::Beginning | Since::Deletion => None,
         };
-        let mut tale = Tale { context: self, stack, names, scope, begun: BTreeMap::new(), told: BTreeMap::new() };
+        let mut reducer =
+            StackReducer { context: self, stack, names, scope, started_at: BTreeMap::new(), reported: BTreeMap::new() };
         let mut end = End::default();
         let (mut delay, mut longest) = (FIRST, LONGEST);
-        let (began, mut unanswered): (Instant, Option<Instant>) = (Instant::now(), None);
-        let (mut heard_any, mut heard) = (false, Instant::now());
+        let (began, mut unreachable_since): (Instant, Option<Instant>) = (Instant::now(), None);
+        let (mut had_events, mut last_event) = (false, Instant::now());
         for attempt in 1.. {
             if scope.cancel().is_cancelled() {
                 let words = format!(
-                    "CloudFormation goes on with the stack {}: `thumbctl deploy` takes it up again, `thumbctl destroy` removes it",
+                    "CloudFormation continues with the stack {}: `thumbctl deploy` attaches to it, `thumbctl destroy` deletes it",
                     names.of(stack.kind())
                 );
                 scope.progress(words, None, None).await?;
@@ -130,44 +131,46 @@ impl RunContext {
                 Err(error) if error.kind == ErrorKind::Throttled => {
                     longest = LONGEST_THROTTLED;
                     delay = (delay * 2).min(longest);
-                    scope.retried(attempt, "CloudFormation asks for fewer requests", delay).await?;
+                    scope.retried(attempt, "throttled by CloudFormation", delay).await?;
                     continue;
                 }
-                // A stack that was deleted long ago, or whose name never came to be more.
-                Err(error) if cloudformation::is_missing(&error) => return Ok(End { told: tale.told, ..end }),
+                // A stack deleted long ago, or one that never got beyond its name.
+                Err(error) if cloudformation::is_missing(&error) => {
+                    return Ok(End { reported: reducer.reported, ..end });
+                }
                 Err(error)
                     if matches!(error.kind, ErrorKind::Network | ErrorKind::Server | ErrorKind::Timeout)
-                        && unanswered.get_or_insert_with(Instant::now).elapsed() < OUTAGE =>
+                        && unreachable_since.get_or_insert_with(Instant::now).elapsed() < OUTAGE =>
                 {
                     scope.retried(attempt, error.to_string(), delay).await?;
                     continue;
                 }
                 Err(error) => return Err(failed(error)),
             };
-            unanswered = None;
-            if !heard_any && matches!(since, Since::Deletion) {
+            unreachable_since = None;
+            if !had_events && matches!(since, Since::Deletion) {
                 let begins = |event: &StackEvent| event.is_of_stack() && event.status == "DELETE_IN_PROGRESS";
                 let from = events.iter().rposition(begins).unwrap_or(events.len());
                 events.drain(..from);
             }
-            heard_any |= !events.is_empty();
+            had_events |= !events.is_empty();
             if !events.is_empty() {
-                heard = Instant::now();
-            } else if heard.elapsed() > SILENCE {
-                // The event that is waited for may have come before it was waited for.
-                heard = Instant::now();
+                last_event = Instant::now();
+            } else if last_event.elapsed() > SILENCE {
+                // The event may have come before the polling started.
+                last_event = Instant::now();
                 let now = call(scope, &[], || cloudformation::stack(client, id)).await?;
                 let now = now.filter(|now| !now.status.is_deleted());
                 if now.as_ref().is_none_or(|now| !now.status.is_in_progress() && !now.status.is_in_review()) {
                     end.status = now.map(|now| now.status.as_str().to_owned());
-                    tale.close(end.status.as_deref().or(Some("DELETE_COMPLETE"))).await?;
-                    end.told = tale.told;
+                    reducer.close(end.status.as_deref().or(Some("DELETE_COMPLETE"))).await?;
+                    end.reported = reducer.reported;
                     return Ok(end);
                 }
             }
             last = events.last().map(|event| event.id.clone()).or(last);
             for event in events {
-                tale.tell(&event).await?;
+                reducer.apply(&event).await?;
                 if event.is_cause_of_failure() {
                     if end.cause.is_none() {
                         let words = event.reason.clone().unwrap_or_else(|| event.status.clone());
@@ -175,14 +178,14 @@ impl RunContext {
                     }
                     end.cause.get_or_insert(event);
                 } else if event.is_of_stack() && !event.status.ends_with("_IN_PROGRESS") {
-                    end.seconds = tale.seconds_since_begin(&event);
+                    end.seconds = reducer.seconds_since_start(&event);
                     end.status = Some(event.status);
                     end.reason = event.reason;
-                    tale.close(end.status.as_deref()).await?;
-                    end.told = tale.told;
+                    reducer.close(end.status.as_deref()).await?;
+                    end.reported = reducer.reported;
                     return Ok(end);
                 } else if event.is_of_stack() && event.status == "DELETE_IN_PROGRESS" {
-                    // An earlier failure is why it is deleted, not how that goes.
+                    // An earlier failure is why it is deleted, not the deletion's result.
                     end.cause = None;
                 }
             }
@@ -190,14 +193,14 @@ impl RunContext {
                 let minutes = DEADLINE.as_secs() / 60;
                 return Err(StepError::Failed(
                     Failure::new(format!(
-                        "CloudFormation is not done with {} after {minutes} minutes",
+                        "CloudFormation has not finished {} after {minutes} minutes",
                         names.of(stack.kind())
                     ))
-                    .with_hint("look at it in CloudFormation's console; `thumbctl deploy` takes it up again"),
+                    .with_hint("see CloudFormation's console; `thumbctl deploy` attaches to it again"),
                 ));
             }
         }
-        unreachable!("the attempts are not counted to their end")
+        unreachable!("the loop has no last attempt")
     }
 }
 
@@ -208,20 +211,20 @@ async fn pause(delay: Duration, scope: &StepScope) {
     }
 }
 
-/// What is told of a stack while it is followed.
-struct Tale<'a> {
+/// The reducer of a stack's events.
+struct StackReducer<'a> {
     context: &'a RunContext,
     stack: Stack,
     names: &'a Names,
     scope: &'a StepScope,
-    /// When CloudFormation began with what (by logical id, the stack by its own name), in milliseconds since 1970.
-    begun: BTreeMap<String, i64>,
-    /// What was last told of each kind.
-    told: BTreeMap<ResourceKind, ResourceState>,
+    /// When each operation began (by logical id, the stack by its own name), in milliseconds since 1970.
+    started_at: BTreeMap<String, i64>,
+    /// The last reported state of each kind.
+    reported: BTreeMap<ResourceKind, ResourceState>,
 }
 
-impl Tale<'_> {
-    async fn tell(&mut self, event: &StackEvent) -> Result<(), StepError> {
+impl StackReducer<'_> {
+    async fn apply(&mut self, event: &StackEvent) -> Result<(), StepError> {
         let whose = if event.is_of_stack() { "(the stack)" } else { &event.logical_id };
         let mut line = format!("{:<5} {whose:<17} {}", self.stack.word(), event.status);
         for more in [&event.detailed_status, &event.reason].into_iter().flatten() {
@@ -230,12 +233,12 @@ impl Tale<'_> {
         }
         let timestamp = DateTime::from_timestamp_millis(event.at_ms);
         self.scope.log_line(LogSource::Stack, line, timestamp).await?;
-        let seconds = self.seconds_since_begin(event);
-        // In review, a stack only waits for us.
+        let seconds = self.seconds_since_start(event);
+        // In review, a stack waits for its change set's execution.
         if event.status.ends_with("_IN_PROGRESS") && event.status != "REVIEW_IN_PROGRESS" {
-            let repeated = self.begun.contains_key(&event.logical_id) && !self.is_another_beginning(event);
+            let repeated = self.started_at.contains_key(&event.logical_id) && !self.is_deletion_after_creation(event);
             if !repeated {
-                self.begun.insert(event.logical_id.clone(), event.at_ms);
+                self.started_at.insert(event.logical_id.clone(), event.at_ms);
             }
         }
         if event.is_of_stack() {
@@ -248,56 +251,59 @@ impl Tale<'_> {
             "DELETE_IN_PROGRESS" => ResourceState::Deleting,
             "DELETE_COMPLETE" => ResourceState::Deleted,
             status if status.ends_with("_FAILED") => ResourceState::Failed,
-            // DELETE_SKIPPED and whatever else: the resource is as it was.
+            // DELETE_SKIPPED and others: the resource is unchanged.
             _ => return Ok(()),
         };
         for kind in self.stack.kinds_of(&event.logical_id) {
-            if self.told.get(&kind) == Some(&state) && !configured {
+            if self.reported.get(&kind) == Some(&state) && !configured {
                 continue;
             }
-            self.told.insert(kind, state);
+            self.reported.insert(kind, state);
             let is_over = !matches!(state, ResourceState::Creating | ResourceState::Deleting);
             let note = match (state, kind) {
-                (ResourceState::Creating, _) if configured => Some("configured, not yet seen everywhere".to_owned()),
+                (ResourceState::Creating, _) if configured => Some("configured, not yet visible everywhere".to_owned()),
                 (ResourceState::Failed, _) => event.reason.clone(),
-                // Its id is CloudFormation's choice; its name says what it is for.
+                // Its id is CloudFormation's choice; the kind's name describes it.
                 (ResourceState::Ready, ResourceKind::InvokePermission) => event.physical_id.clone(),
                 _ => None,
             };
             let seconds = seconds.filter(|_| is_over || configured);
-            self.context.tell_kind(self.scope, self.names, (kind, state), seconds, note).await?;
+            self.context.report_kind(self.scope, self.names, (kind, state), seconds, note).await?;
         }
         Ok(())
     }
 
-    /// Whether something else begins than what has begun: a deletion after a creation.
-    fn is_another_beginning(&self, event: &StackEvent) -> bool {
+    /// Returns whether a deletion follows a creation.
+    fn is_deletion_after_creation(&self, event: &StackEvent) -> bool {
         event.status == "DELETE_IN_PROGRESS"
             && !event.is_of_stack()
-            && self.stack.kinds_of(&event.logical_id).all(|kind| self.told.get(&kind) != Some(&ResourceState::Deleting))
+            && self
+                .stack
+                .kinds_of(&event.logical_id)
+                .all(|kind| self.reported.get(&kind) != Some(&ResourceState::Deleting))
     }
 
-    fn seconds_since_begin(&self, event: &StackEvent) -> Option<f64> {
-        let begun = self.begun.get(&event.logical_id)?;
+    fn seconds_since_start(&self, event: &StackEvent) -> Option<f64> {
+        let started_at = self.started_at.get(&event.logical_id)?;
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of minutes")]
-        let seconds = (event.at_ms - begun) as f64 / 1000.0;
+        let seconds = (event.at_ms - started_at) as f64 / 1000.0;
         Some(seconds.max(0.0))
     }
 
-    /// What was begun and rolled back is not there, also where CloudFormation says nothing of it: it never got an id.
+    /// Reports rolled-back resources as deleted where CloudFormation has no event: they never got an id.
     async fn close(&mut self, status: Option<&str>) -> Result<(), StepError> {
         if !matches!(status, Some("ROLLBACK_COMPLETE" | "DELETE_COMPLETE")) {
             return Ok(());
         }
         let left: Vec<ResourceKind> =
-            self.told.iter().filter(|(_, state)| state.may_exist()).map(|(kind, _)| *kind).collect();
+            self.reported.iter().filter(|(_, state)| state.may_exist()).map(|(kind, _)| *kind).collect();
         for kind in left {
-            // What stays on purpose was never told to be deleted.
-            if self.told[&kind] == ResourceState::Ready {
+            // A retained resource was never reported as being deleted.
+            if self.reported[&kind] == ResourceState::Ready {
                 continue;
             }
-            self.told.insert(kind, ResourceState::Deleted);
-            self.context.tell_kind(self.scope, self.names, (kind, ResourceState::Deleted), None, None).await?;
+            self.reported.insert(kind, ResourceState::Gone);
+            self.context.report_kind(self.scope, self.names, (kind, ResourceState::Gone), None, None).await?;
         }
         Ok(())
     }

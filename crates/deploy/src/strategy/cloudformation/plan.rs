@@ -1,4 +1,4 @@
-//! The plans: how three stacks are made, and how they are taken down. Pure.
+//! The plans that create and delete the three stacks. Pure.
 
 use thumbctl_core::plan::{Plan, Step, StepId};
 use thumbctl_core::resource::ResourceKind::{self, *};
@@ -10,7 +10,7 @@ use crate::settings::BuildSource;
 pub(super) const BUILD_SOURCE: &str = "build_source";
 pub(super) const BUILD: &str = "build";
 
-/// The step that shows what a stack will be.
+/// The step that creates a stack's change set.
 pub(super) fn change_set_step(stack: Stack) -> &'static str {
     match stack {
         Stack::Macro => "macro_change_set",
@@ -19,7 +19,7 @@ pub(super) fn change_set_step(stack: Stack) -> &'static str {
     }
 }
 
-/// The step that makes a stack; a teardown's step that deletes it has the same name.
+/// The step that executes a stack's change set; in a teardown, the step that deletes the stack.
 pub(super) fn stack_step(stack: Stack) -> &'static str {
     match stack {
         Stack::Macro => "macro_stack",
@@ -31,8 +31,8 @@ pub(super) fn stack_step(stack: Stack) -> &'static str {
 const CHANGE_SET_CALLS: [&str; 3] =
     ["cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:DescribeStacks"];
 
-/// What a deployment does. Macro and build stacks know nothing of each other; the application's template cannot even be
-/// read before the macro is there, and its function needs the image.
+/// The plan of a deployment. Macro and build stacks are independent; the application's template needs
+/// the macro, and its function needs the image.
 pub fn deploy(source: &BuildSource) -> Plan {
     let bundled = *source == BuildSource::Bundle;
     let mut steps = Vec::new();
@@ -45,7 +45,7 @@ pub fn deploy(source: &BuildSource) -> Plan {
             Step::new(
                 BUILD_SOURCE,
                 "Upload the function's source",
-                "A zip without a root folder, as CodeBuild wants it; CloudFormation makes the bucket and puts nothing into it.",
+                "A zip without a root folder, as CodeBuild expects; CloudFormation creates the bucket, but uploads nothing.",
             )
             .needs(&[stack_step(Stack::Build)])
             .calls(&["s3:PutObject"]),
@@ -56,39 +56,44 @@ pub fn deploy(source: &BuildSource) -> Plan {
         Step::new(
             BUILD,
             "Build the function's image",
-            "CodeBuild compiles the function and pushes its image to ECR; no stack can wait for that, so it is a step of its own.",
+            "CodeBuild compiles the function and pushes its image to ECR; stacks cannot wait for a build.",
         )
         .needs(&build_needs)
         .about(Image)
-        .calls(&["codebuild:StartBuild", "codebuild:BatchGetBuilds", "logs:GetLogEvents", "ecr:DescribeImages"]),
+        .calls(&[
+            "codebuild:StartBuild",
+            "codebuild:BatchGetBuilds",
+            "logs:GetLogEvents",
+            "ecr:DescribeImages",
+        ]),
     );
     steps.extend(stack_steps(Stack::App, &[stack_step(Stack::Macro), BUILD], bundled));
-    Plan::new(steps).expect("the deployment's steps are written down in order, above")
+    Plan::new(steps).expect("the steps above are in order")
 }
 
-/// What the shipped templates say that each stack's step makes: name and type. Nothing is asked of any cloud.
+/// The resources of each stack's step in the shipped templates: name and type. Calls no cloud.
 pub fn template_resources(source: &BuildSource) -> Vec<(StepId, Vec<(&'static str, &'static str)>)> {
-    let is_made = |(name, _): &(&str, &str)| *source == BuildSource::Bundle || *name != "BuildSourceBucket";
+    let is_created = |(name, _): &(&str, &str)| *source == BuildSource::Bundle || *name != "BuildSourceBucket";
     let of =
-        |stack: Stack| (stack_step(stack).into(), stack.template_resources().into_iter().filter(is_made).collect());
+        |stack: Stack| (stack_step(stack).into(), stack.template_resources().into_iter().filter(is_created).collect());
     Stack::ALL.map(of).into()
 }
 
 fn stack_steps(stack: Stack, needs: &[&str], bundled: bool) -> [Step; 2] {
-    let (shown, made, why_shown, why_made, makes): (_, _, _, _, &[&str]) = match stack {
+    let (prepare_title, create_title, prepare_reason, create_reason, calls): (_, _, _, _, &[&str]) = match stack {
         Stack::Macro => (
             "Prepare the macro's stack",
             "Create the macro's stack",
-            "A change set says what the stack would make; until it is executed there is only the stack's name.",
-            "The macro makes bucket names for the application's template: CloudFormation calls its function while it reads the \
+            "The change set lists the stack's resources; until its execution only the stack's name exists.",
+            "The macro generates bucket names: CloudFormation calls its function while processing the \
              template, so it has to be there before.",
             &["logs:CreateLogGroup", "iam:CreateRole", "iam:PutRolePolicy", "lambda:CreateFunction", "iam:PassRole"],
         ),
         Stack::Build => (
             "Prepare the build's stack",
             "Create the build's stack",
-            "It needs nothing of the macro's, so both are made side by side.",
-            "Repository, source bucket, log group, policy, role and project: what builds the image and keeps it.",
+            "It is independent of the macro's stack; both are created in parallel.",
+            "Repository, source bucket, log group, policy, role and project: they build and store the image.",
             &[
                 "ecr:CreateRepository",
                 "s3:CreateBucket",
@@ -103,8 +108,8 @@ fn stack_steps(stack: Stack, needs: &[&str], bundled: bool) -> [Step; 2] {
         Stack::App => (
             "Prepare the application's stack",
             "Create the application's stack",
-            "CloudFormation reads the template and has the macro write the buckets' names into it.",
-            "Buckets, log group, policy, role, function, permission and notification: what makes thumbnails.",
+            "CloudFormation processes the template; the macro inserts the buckets' names.",
+            "Buckets, log group, policy, role, function, permission and notification: they create thumbnails.",
             &[
                 "s3:CreateBucket",
                 "logs:CreateLogGroup",
@@ -124,22 +129,22 @@ fn stack_steps(stack: Stack, needs: &[&str], bundled: bool) -> [Step; 2] {
     if stack == Stack::App {
         preparing.push("lambda:InvokeFunction");
     }
-    let mut making = vec!["cloudformation:ExecuteChangeSet", "cloudformation:DescribeStackEvents"];
-    making.extend(makes);
+    let mut all_calls = vec!["cloudformation:ExecuteChangeSet", "cloudformation:DescribeStackEvents"];
+    all_calls.extend(calls);
     [
-        Step::new(change_set_step(stack), shown, why_shown).needs(needs).calls(&preparing),
-        Step::new(stack_step(stack), made, why_made)
+        Step::new(change_set_step(stack), prepare_title, prepare_reason).needs(needs).calls(&preparing),
+        Step::new(stack_step(stack), create_title, create_reason)
             .needs(&[change_set_step(stack)])
             .about(stack.kind())
             .with(&kinds)
-            .calls(&making),
+            .calls(&all_calls),
     ]
 }
 
-/// The steps that take down what is there of the kinds given, under ids that end in `suffix`. What would keep a stack from
-/// going is emptied first; log groups come last once more, since a late writer makes them again.
-pub(in crate::strategy) fn destroy(stands: &dyn Fn(ResourceKind) -> bool, suffix: &str) -> Plan {
-    let stack_stands = |stack: Stack| stands(stack.kind()) || stack.kinds().into_iter().any(stands);
+/// The steps that delete existing resources of the given kinds, with ids ending in `suffix`. Buckets and builds are
+/// emptied before their stacks; log groups are checked again last, since a late writer recreates them.
+pub(in crate::strategy) fn destroy(exists: &dyn Fn(ResourceKind) -> bool, suffix: &str) -> Plan {
+    let stack_exists = |stack: Stack| exists(stack.kind()) || stack.kinds().into_iter().any(exists);
     let mut steps: Vec<Step> = Vec::new();
     let mut add = |id: &str, needs: &[&str], step: Step| {
         let needs: Vec<String> = needs.iter().map(|id| format!("{id}{suffix}")).collect();
@@ -151,11 +156,12 @@ pub(in crate::strategy) fn destroy(stands: &dyn Fn(ResourceKind) -> bool, suffix
         let step = step.needs(&known);
         steps.push(Step { id: format!("{id}{suffix}").as_str().into(), ..step });
     };
-    if stands(Notification) {
-        let step = Step::new("", "Take the notification off", "So that nothing starts the function while it goes.");
+    if exists(Notification) {
+        let step =
+            Step::new("", "Remove the notification", "Uploads must not invoke the function during the teardown.");
         add("notification", &[], step.about(Notification).calls(&["s3:PutBucketNotification"]));
     }
-    if stands(BuildProject) {
+    if exists(BuildProject) {
         let step = Step::new(
             "",
             "Stop and delete the builds",
@@ -169,20 +175,20 @@ pub(in crate::strategy) fn destroy(stands: &dyn Fn(ResourceKind) -> bool, suffix
         (DestinationBucket, "Empty the destination bucket"),
         (BuildSourceBucket, "Empty the build source bucket"),
     ] {
-        if stands(kind) {
-            let step = Step::new("", title, "CloudFormation deletes only empty buckets, and empties none.");
+        if exists(kind) {
+            let step = Step::new("", title, "CloudFormation deletes only empty buckets, and does not empty them.");
             let needs = if kind == BuildSourceBucket { "empty_build_project" } else { "notification" };
             add(&format!("{EMPTY}{kind}"), &[needs], step.about(kind).calls(EMPTYING));
         }
     }
     for stack in [Stack::App, Stack::Build, Stack::Macro] {
-        // Behind the function, which runs it, and before the repository, which would take it along untold.
-        if stack == Stack::Build && stands(Image) {
-            let why = "Nothing runs it any more; other images go with the repository.";
+        // After the function, which uses it, and before the repository, which would delete it unreported.
+        if stack == Stack::Build && exists(Image) {
+            let why = "No function uses it any longer; other images are deleted with the repository.";
             let step = Step::new("", "Delete the function's image", why).about(Image);
             add("image", &["app_stack", "empty_build_project"], step.calls(&["ecr:BatchDeleteImage"]));
         }
-        if !stack_stands(stack) {
+        if !stack_exists(stack) {
             continue;
         }
         let (title, why, needs): (_, _, &[&str]) = match stack {
@@ -193,7 +199,7 @@ pub(in crate::strategy) fn destroy(stands: &dyn Fn(ResourceKind) -> bool, suffix
             ),
             Stack::Build => (
                 "Delete the build's stack",
-                "The function goes first: its image is in here.",
+                "The function is deleted first: its image is in this stack's repository.",
                 &["app_stack", "empty_build_project", "image", "empty_build_source_bucket"],
             ),
             Stack::Macro => (
@@ -202,7 +208,7 @@ pub(in crate::strategy) fn destroy(stands: &dyn Fn(ResourceKind) -> bool, suffix
                 &["app_stack"],
             ),
         };
-        let kinds: Vec<ResourceKind> = stack.kinds().into_iter().filter(|kind| stands(*kind)).collect();
+        let kinds: Vec<ResourceKind> = stack.kinds().into_iter().filter(|kind| exists(*kind)).collect();
         let step = Step::new("", title, why).about(stack.kind()).with(&kinds).calls(&[
             "cloudformation:DeleteStack",
             "cloudformation:DescribeStackEvents",
@@ -211,16 +217,16 @@ pub(in crate::strategy) fn destroy(stands: &dyn Fn(ResourceKind) -> bool, suffix
         add(stack_step(stack), needs, step);
     }
     for (kind, title, needs) in [
-        (FunctionLogGroup, "Look after the function's log group", ["app_stack"]),
-        (BuildLogGroup, "Look after the build's log group", ["build_stack"]),
-        (MacroLogGroup, "Look after the macro's log group", ["macro_stack"]),
+        (FunctionLogGroup, "Check the function's log group", ["app_stack"]),
+        (BuildLogGroup, "Check the build's log group", ["build_stack"]),
+        (MacroLogGroup, "Check the macro's log group", ["macro_stack"]),
     ] {
-        if stands(kind) {
-            let step = Step::new("", title, "It went with its stack; whoever wrote to it late made it again.");
+        if exists(kind) {
+            let step = Step::new("", title, "It was deleted with its stack; a late writer may have recreated it.");
             add(kind.as_str(), &needs, step.about(kind).calls(&["logs:DeleteLogGroup"]));
         }
     }
-    Plan::new(steps).expect("the teardown's steps are written down in order, above")
+    Plan::new(steps).expect("the steps above are in order")
 }
 
 const EMPTYING: &[&str] =
@@ -235,44 +241,50 @@ mod tests {
     }
 
     #[test]
-    fn a_deployment_makes_everything_by_some_step() {
+    fn deployment_creates_every_resource() {
         let plan = deploy(&BuildSource::Bundle);
         for kind in ResourceKind::ALL {
-            assert!(plan.steps().iter().any(|step| step.resources().any(|made| made == kind)), "nobody makes {kind}");
+            assert!(
+                plan.steps().iter().any(|step| step.resources().any(|created| created == kind)),
+                "no step creates {kind}"
+            );
         }
     }
 
     #[test]
-    fn macro_and_build_wait_for_nothing_and_the_application_for_both() {
+    fn macro_and_build_stacks_are_independent_and_application_needs_both() {
         let depths = deploy(&BuildSource::Bundle).depths();
         assert_eq!([depths[&"macro_change_set".into()], depths[&"build_change_set".into()]], [0, 0]);
         let plan = deploy(&BuildSource::Bundle);
-        let app = plan.step(&change_set_step(Stack::App).into()).expect("it is in the plan");
+        let app = plan.step(&change_set_step(Stack::App).into()).expect("the plan has it");
         assert_eq!(app.needs, [stack_step(Stack::Macro).into(), BUILD.into()]);
     }
 
     #[test]
-    fn a_github_source_needs_no_bucket() {
+    fn github_source_needs_no_bucket() {
         let plan = deploy(&github());
         assert!(plan.steps().iter().all(|step| step.resources().all(|kind| kind != BuildSourceBucket)));
         assert!(plan.step(&BUILD_SOURCE.into()).is_none());
     }
 
     #[test]
-    fn a_teardown_removes_everything_the_application_before_the_macro_and_log_groups_last() {
+    fn teardown_deletes_everything_application_before_macro_and_log_groups_last() {
         let plan = destroy(&|_| true, "");
         for kind in ResourceKind::ALL {
-            assert!(plan.steps().iter().any(|step| step.resources().any(|gone| gone == kind)), "nobody removes {kind}");
+            assert!(
+                plan.steps().iter().any(|step| step.resources().any(|deleted| deleted == kind)),
+                "no step deletes {kind}"
+            );
         }
         let depths = plan.depths();
         assert!(depths[&"macro_stack".into()] > depths[&"app_stack".into()]);
-        assert!(depths[&"image".into()] > depths[&"app_stack".into()], "the function runs it");
+        assert!(depths[&"image".into()] > depths[&"app_stack".into()], "the function uses it");
         assert!(depths[&"macro_log_group".into()] > depths[&"macro_stack".into()]);
         assert!(depths[&"function_log_group".into()] > depths[&"app_stack".into()]);
     }
 
     #[test]
-    fn a_stack_that_is_only_a_name_is_deleted_all_the_same() {
+    fn stack_with_only_a_name_is_deleted() {
         let plan = destroy(&|kind| kind == AppStack, "-000000ff");
         let ids: Vec<&str> = plan.steps().iter().map(|step| step.id.as_str()).collect();
         assert_eq!(ids, ["app_stack-000000ff"]);

@@ -1,4 +1,4 @@
-//! Change sets: a stack's first half, in which nothing is made but its name.
+//! Change sets: the first half of a stack's creation, which creates nothing but its name.
 
 use std::time::Duration;
 
@@ -9,29 +9,29 @@ use thumbctl_core::resource::{ResourceKind, ResourceState};
 use super::super::call::{awaited, call};
 use super::super::run_context::RunContext;
 use super::stack::Stack;
-use super::{CHANGE_SET, delete::Contents, plan};
+use super::{CHANGE_SET, delete::BucketContents, plan};
 use crate::aws::cloudformation::{self, ChangeSetSpec, ChangeSetStatus, PlannedChange};
 use crate::aws::wait::{self, Poll, Schedule};
 use crate::aws::{Architecture, ErrorKind};
 use crate::settings::BuildSource;
 
-/// CloudFormation works a change set out in seconds; one with a macro calls its function, cold.
+/// CloudFormation creates a change set in seconds; one with a macro calls its function, cold.
 const CHANGE_SET_READY: Schedule =
     Schedule::new(Duration::from_millis(100), 1.5, Duration::from_secs(2), Duration::from_secs(300));
 
 impl RunContext {
-    /// Has a change set made for a stack that is not there, and tells what it would do.
+    /// Creates a change set for a missing stack, and reports its changes.
     pub(super) async fn prepare_stack(&self, stack: Stack, scope: &StepScope) -> Result<StepDone, StepError> {
         if let Some(found) = self.settled_stack(stack, &self.names, scope).await? {
-            // It is there, or on its way: the next step takes it up.
+            // It exists or is being created: the next step attaches to it.
             if !found.status.must_be_deleted() && !found.status.is_deleting() {
                 return Ok(StepDone::AlreadyDone);
             }
-            // Rule: what could not be created, or is only in review, can only be deleted.
-            let why = format!("the stack is in {}: it is deleted and made anew", found.status.as_str());
+            // Rule: a stack that failed to create, or is in review, can only be deleted.
+            let why = format!("the stack is in {}: it is deleted and recreated", found.status.as_str());
             scope.progress(why, None, None).await?;
-            // Whoever deploys has not agreed to lose what is in buckets.
-            self.delete_stack(stack, &self.names, Contents::AreKept, scope).await?;
+            // A deployment has no consent to delete the contents of buckets.
+            self.delete_stack(stack, &self.names, BucketContents::Keep, scope).await?;
         }
         let change = |state, note| ResourceChange {
             kind: stack.kind(),
@@ -46,13 +46,13 @@ impl RunContext {
         let prepared = self.make_change_set(stack, &parameters, scope).await;
         match prepared {
             Ok(changes) => {
-                self.tell_changes(stack, changes, scope).await?;
+                self.report_changes(stack, changes, scope).await?;
                 Ok(StepDone::Finished)
             }
             Err(StepError::Journal(error)) => Err(StepError::Journal(error)),
             Err(error) => {
-                if !self.withdraw_stack(stack, &scope.without_cancellation()).await? {
-                    scope.changed(change(ResourceState::Deleted, Some("never made".to_owned()))).await?;
+                if !self.withdraw_stack(stack, &scope.undisturbed()).await? {
+                    scope.changed(change(ResourceState::Gone, Some("never created".to_owned()))).await?;
                 }
                 Err(error)
             }
@@ -65,25 +65,25 @@ impl RunContext {
         parameters: &[(String, String)],
         scope: &StepScope,
     ) -> Result<Vec<PlannedChange>, StepError> {
-        let client = &self.site.clients.cloudformation;
+        let client = &self.target.clients.cloudformation;
         let (name, template, tags) = (self.name(stack.kind()), stack.template(&self.names), self.tags());
         let spec = ChangeSetSpec { stack: &name, name: CHANGE_SET, template: &template, parameters, tags: &tags };
         call(scope, &[wait::CONFLICT], || async {
             match cloudformation::create_change_set(client, &spec).await {
-                // Made by a call whose answer was lost.
+                // Created by a call whose response was lost.
                 Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
                 answer => answer.map(|_| ()),
             }
         })
         .await?;
         let name = &name;
-        awaited(scope, |told| async move {
-            let mut on_wait = |waiting| drop(told.send(waiting));
+        awaited(scope, |waits| async move {
+            let mut on_wait = |waiting| drop(waits.send(waiting));
             let what = format!("CloudFormation's change set for {name}");
             wait::until(&what, &CHANGE_SET_READY, scope.cancel(), &mut on_wait, || async {
                 let found = cloudformation::change_set(client, name, CHANGE_SET).await?;
                 Ok(match found {
-                    // Just made, and not seen everywhere yet.
+                    // Just created, and not visible everywhere yet.
                     None => Poll::Pending,
                     Some(set) => match set.status {
                         ChangeSetStatus::Pending => Poll::Pending,
@@ -97,18 +97,16 @@ impl RunContext {
         .await?
         .map_err(|reason| {
             let hint = match stack {
-                Stack::App => {
-                    "does the macro's function work? `thumbctl logs function` does not show it, its log group does"
-                }
+                Stack::App => "check the macro's function in its log group (`thumbctl logs function` does not show it)",
                 Stack::Macro | Stack::Build => {
-                    "CloudFormation refuses the template: is this program older than its rules?"
+                    "the template is invalid for CloudFormation: this program may be outdated"
                 }
             };
-            StepError::Failed(Failure::new(format!("CloudFormation makes no change set: {reason}")).with_hint(hint))
+            StepError::Failed(Failure::new(format!("the change set failed: {reason}")).with_hint(hint))
         })
     }
 
-    async fn tell_changes(
+    async fn report_changes(
         &self,
         stack: Stack,
         changes: Vec<PlannedChange>,
@@ -125,27 +123,31 @@ impl RunContext {
             scope.emit(event).await?;
         }
         scope
-            .progress(format!("the change set makes {}", thumbctl_platform::text::count(count, "resource")), None, None)
+            .progress(
+                format!("the change set creates {}", thumbctl_platform::text::count(count, "resource")),
+                None,
+                None,
+            )
             .await?;
         Ok(())
     }
 
-    /// Deletes a stack that is in review: nothing was made of it. Answers whether there is, or was, a stack.
+    /// Deletes a stack in review, which has no resources. Returns whether there is or was a stack.
     pub(super) async fn withdraw_stack(&self, stack: Stack, scope: &StepScope) -> Result<bool, StepError> {
-        let client = &self.site.clients.cloudformation;
+        let client = &self.target.clients.cloudformation;
         let Some(found) = self.own_stack(stack, &self.names, scope).await? else { return Ok(false) };
         if !found.status.is_in_review() {
             return Ok(true);
         }
         call(scope, &[wait::CONFLICT], || cloudformation::delete_stack(client, &found.id)).await?;
-        let note = Some("withdrawn: nothing was made".to_owned());
-        self.tell_kind(scope, &self.names, (stack.kind(), ResourceState::Deleted), None, note).await?;
+        let note = Some("discarded: nothing was created".to_owned());
+        self.report_kind(scope, &self.names, (stack.kind(), ResourceState::Gone), None, note).await?;
         Ok(true)
     }
 
-    /// What the stack's template is given.
+    /// The parameters of the stack's template.
     pub(super) async fn parameters(&self, stack: Stack, scope: &StepScope) -> Result<Vec<(String, String)>, StepError> {
-        let settings = &self.site.settings;
+        let settings = &self.target.settings;
         let architecture = self.architecture();
         let mut parameters = match stack {
             Stack::Macro => vec![("MacroName", self.name(ResourceKind::Macro))],

@@ -1,4 +1,4 @@
-//! [`Stack`]: the three stacks, and what each makes.
+//! [`Stack`]: the three stacks and their resources.
 
 use thumbctl_core::names::Names;
 use thumbctl_core::resource::ResourceKind::{self, *};
@@ -8,22 +8,22 @@ use crate::assets;
 /// One of the three stacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::strategy) enum Stack {
-    /// The macro that makes bucket names.
+    /// The macro that generates bucket names.
     Macro,
-    /// What builds the image and keeps it.
+    /// The build's resources.
     Build,
-    /// Buckets and function.
+    /// The buckets and the function.
     App,
 }
 
-/// What the shipped template calls the macro: a macro's name cannot be a parameter, so it is written down.
+/// The macro's name in the shipped template: it cannot be a parameter, so it is replaced in the text.
 const SHIPPED_MACRO: &str = "thumbs-macro";
 
 impl Stack {
-    /// All three, in the order in which they are made one after another.
+    /// All three, in a valid order of creation.
     pub(in crate::strategy) const ALL: [Self; 3] = [Self::Macro, Self::Build, Self::App];
 
-    /// What it is in the architecture.
+    /// Its resource kind.
     pub(in crate::strategy) fn kind(self) -> ResourceKind {
         match self {
             Self::Macro => MacroStack,
@@ -32,12 +32,12 @@ impl Stack {
         }
     }
 
-    /// The stack that a kind is, if it is one.
+    /// The stack of a kind, if it is one.
     pub(in crate::strategy) fn of(kind: ResourceKind) -> Option<Self> {
         Self::ALL.into_iter().find(|stack| stack.kind() == kind)
     }
 
-    /// The word for it in the log of stacks.
+    /// Its word in the log of stacks.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Macro => "macro",
@@ -46,7 +46,7 @@ impl Stack {
         }
     }
 
-    /// Its resources: their names in the template, and what they are in the architecture. The source bucket comes with its
+    /// Its resources: logical ids and kinds. The source bucket includes its
     /// notification.
     pub(super) fn resources(self) -> &'static [(&'static str, ResourceKind)] {
         match self {
@@ -77,19 +77,19 @@ impl Stack {
         }
     }
 
-    /// What its resources are in the architecture.
+    /// The kinds of its resources.
     pub(in crate::strategy) fn kinds(self) -> Vec<ResourceKind> {
         self.resources().iter().map(|(_, kind)| *kind).collect()
     }
 
-    /// What a resource of the template is in the architecture.
+    /// The kinds of a template's resource.
     pub(super) fn kinds_of(self, logical_id: &str) -> impl Iterator<Item = ResourceKind> {
         self.resources().iter().filter(move |(id, _)| *id == logical_id).map(|(_, kind)| *kind)
     }
 
-    /// Its resources as the shipped template has them: name and type, for example `AWS::S3::Bucket`.
+    /// Its resources in the shipped template: name and type, for example `AWS::S3::Bucket`.
     pub(super) fn template_resources(self) -> Vec<(&'static str, &'static str)> {
-        // The shipped templates are written in one form: a name two columns in, its type below, four columns in.
+        // The shipped templates have one format: the name indented by two, its type below by four.
         let lines = self.shipped().lines().zip(self.shipped().lines().skip(1));
         let resource = |(name, kind): (&'static str, &'static str)| {
             let name = name.strip_prefix("  ")?.strip_suffix(':').filter(|name| !name.starts_with(' '))?;
@@ -99,7 +99,7 @@ impl Stack {
         lines.filter_map(resource).collect()
     }
 
-    /// Its template, with this deployment's macro in it.
+    /// Its template, with this deployment's macro.
     pub(super) fn template(self, names: &Names) -> String {
         let text = self.shipped();
         match self {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stacks_make_all_but_the_image() {
+    fn stacks_create_all_kinds_but_the_image() {
         let mut kinds: Vec<ResourceKind> =
             Stack::ALL.into_iter().flat_map(|stack| [vec![stack.kind()], stack.kinds()].concat()).collect();
         kinds.push(Image);
@@ -138,21 +138,21 @@ mod tests {
     }
 
     #[test]
-    fn every_resource_is_in_its_template() {
+    fn template_has_every_resource() {
         for stack in Stack::ALL {
-            let mut known: Vec<_> = stack.resources().iter().map(|(id, _)| *id).collect();
-            let mut there: Vec<_> = stack.template_resources().iter().map(|(id, _)| *id).collect();
-            known.sort_unstable();
-            known.dedup();
-            there.sort_unstable();
-            assert_eq!(there, known, "{stack:?}");
+            let mut expected: Vec<_> = stack.resources().iter().map(|(id, _)| *id).collect();
+            let mut found: Vec<_> = stack.template_resources().iter().map(|(id, _)| *id).collect();
+            expected.sort_unstable();
+            expected.dedup();
+            found.sort_unstable();
+            assert_eq!(found, expected, "{stack:?}");
             let count = stack.template(&names()).matches("\n    Type: AWS::").count();
-            assert_eq!(there.len(), count, "{stack:?} has a resource in another form");
+            assert_eq!(found.len(), count, "{stack:?} has a resource in another form");
         }
     }
 
     #[test]
-    fn the_application_calls_its_own_deployments_macro() {
+    fn application_template_calls_its_own_deployments_macro() {
         let template = Stack::App.template(&names());
         assert!(template.contains("Name: demo-000000ab-macro,") && !template.contains(SHIPPED_MACRO));
     }

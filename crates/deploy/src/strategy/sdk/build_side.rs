@@ -1,4 +1,4 @@
-//! The steps that make what builds the function: repository, buckets, log groups, policies, roles, project.
+//! The steps that create the build's resources: repository, buckets, log groups, policies, roles, project.
 
 use thumbctl_core::resource::ResourceKind;
 
@@ -8,16 +8,16 @@ use crate::aws::wait;
 use crate::aws::{AwsError, ErrorKind, Tags, codebuild, ecr, iam, logs, s3};
 use crate::settings::BuildSource;
 use crate::strategy::call::{awaited, call};
-use crate::strategy::site::DEPLOYMENT_TAG;
+use crate::strategy::deploy_target::DEPLOYMENT_TAG;
 use crate::strategy::source::SOURCE_KEY;
 
 impl SdkStrategy {
     pub(super) async fn create_repository(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        let (kind, client) = (ResourceKind::Repository, &self.context.site.clients.ecr);
+        let (kind, client) = (ResourceKind::Repository, &self.context.target.clients.ecr);
         let name = self.context.name(kind);
         self.ensure(scope, kind, async {
             let tags = self.context.tags();
-            let made = call(scope, &[], || async {
+            let created = call(scope, &[], || async {
                 match ecr::create_repository(client, &name, &tags).await {
                     Err(error) if error.kind == ErrorKind::AlreadyExists => {
                         ecr::repository(client, &name).await?.ok_or(error)
@@ -25,32 +25,32 @@ impl SdkStrategy {
                     other => other,
                 }
             });
-            Ok(Some(made.await?.arn))
+            Ok(Some(created.await?.arn))
         })
         .await
     }
 
     pub(super) async fn create_bucket(&self, scope: &StepScope, kind: ResourceKind) -> Result<StepDone, StepError> {
-        let client = &self.context.site.clients.s3;
+        let client = &self.context.target.clients.s3;
         let name = self.context.name(kind);
         self.ensure(scope, kind, async {
             call(scope, &[wait::CONFLICT], || async {
-                match s3::create_bucket(client, &name, &self.context.site.region).await {
-                    // Made by a process that died before it heard so.
+                match s3::create_bucket(client, &name, &self.context.target.region).await {
+                    // Created by a process that ended before the response.
                     Err(error) if error.kind == ErrorKind::AlreadyOwned => Ok(()),
                     other => other,
                 }
             })
             .await?;
-            awaited(scope, |told| {
+            awaited(scope, |waits| {
                 let name = &name;
                 async move {
-                    let mut on_wait = |waiting| drop(told.send(waiting));
+                    let mut on_wait = |waiting| drop(waits.send(waiting));
                     s3::wait_usable(client, name, scope.cancel(), &mut on_wait).await
                 }
             })
             .await?;
-            // A bucket that was just made may not be seen by every call yet.
+            // A new bucket may not be visible to every call yet.
             let (rules, tags) = ([wait::CONFLICT, wait::NOT_YET_SEEN], self.context.tags());
             call(scope, &rules, || s3::put_bucket_tags(client, &name, &tags)).await?;
             call(scope, &rules, || s3::block_public_access(client, &name)).await?;
@@ -61,7 +61,7 @@ impl SdkStrategy {
     }
 
     pub(super) async fn create_log_group(&self, scope: &StepScope, kind: ResourceKind) -> Result<StepDone, StepError> {
-        let client = &self.context.site.clients.logs;
+        let client = &self.context.target.clients.logs;
         let name = self.context.name(kind);
         self.ensure(scope, kind, async {
             call(scope, &[wait::CONFLICT], || async {
@@ -71,25 +71,25 @@ impl SdkStrategy {
                 }
             })
             .await?;
-            let days = self.context.site.settings.logs.retention_days;
+            let days = self.context.target.settings.logs.retention_days;
             call(scope, &[wait::CONFLICT, wait::NOT_YET_SEEN], || logs::put_retention(client, &name, days)).await?;
-            let (region, account) = (&self.context.site.region, &self.context.site.identity.account);
+            let (region, account) = (&self.context.target.region, &self.context.target.identity.account);
             Ok(Some(format!("arn:aws:logs:{region}:{account}:log-group:{name}")))
         })
         .await
     }
 
     pub(super) async fn create_policy(&self, scope: &StepScope, kind: ResourceKind) -> Result<StepDone, StepError> {
-        let client = &self.context.site.clients.iam;
+        let client = &self.context.target.clients.iam;
         let name = self.context.name(kind);
         let (document, description) = match kind {
-            ResourceKind::BuildPolicy => (Document::BuildPolicy, "What the thumbnail function's build may do"),
-            _ => (Document::FunctionPolicy, "What the thumbnail function may do"),
+            ResourceKind::BuildPolicy => (Document::BuildPolicy, "Permissions of the thumbnail function's build"),
+            _ => (Document::FunctionPolicy, "Permissions of the thumbnail function"),
         };
         let arn = self.context.policy_arn(kind);
         self.ensure(scope, kind, async {
             let document = self.context.policy(document);
-            let made = call(scope, &[wait::CONFLICT], || async {
+            let created = call(scope, &[wait::CONFLICT], || async {
                 match iam::create_policy(client, &name, &document, description, &self.context.tags()).await {
                     Err(error) if error.kind == ErrorKind::AlreadyExists => {
                         self.adopt(iam::policy(client, &arn).await?.map(|found| (found.arn, found.tags)), error)
@@ -97,13 +97,13 @@ impl SdkStrategy {
                     other => other,
                 }
             });
-            Ok(Some(made.await?))
+            Ok(Some(created.await?))
         })
         .await
     }
 
     pub(super) async fn create_role(&self, scope: &StepScope, kind: ResourceKind) -> Result<StepDone, StepError> {
-        let client = &self.context.site.clients.iam;
+        let client = &self.context.target.clients.iam;
         let name = self.context.name(kind);
         let (trust, policy, description) = match kind {
             ResourceKind::BuildRole => (
@@ -127,7 +127,7 @@ impl SdkStrategy {
             })
             .await?;
             let policy = self.context.policy_arn(policy);
-            // A policy that was just made may not be seen yet.
+            // A new policy may not be visible yet.
             call(scope, &[wait::CONFLICT, wait::NOT_YET_SEEN], || iam::attach_role_policy(client, &name, &policy))
                 .await?;
             Ok(Some(arn))
@@ -136,8 +136,8 @@ impl SdkStrategy {
     }
 
     pub(super) async fn create_project(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        let (kind, client) = (ResourceKind::BuildProject, &self.context.site.clients.codebuild);
-        let settings = &self.context.site.settings.build;
+        let (kind, client) = (ResourceKind::BuildProject, &self.context.target.clients.codebuild);
+        let settings = &self.context.target.settings.build;
         let name = self.context.name(kind);
         self.ensure(scope, kind, async {
             let source = match &settings.source {
@@ -148,8 +148,8 @@ impl SdkStrategy {
                 BuildSource::Github { url } => codebuild::Source::GitHub { url: url.clone() },
             };
             let environment = codebuild::build_environment(
-                &self.context.site.region,
-                &self.context.site.identity.account,
+                &self.context.target.region,
+                &self.context.target.identity.account,
                 &self.context.name(ResourceKind::Repository),
                 self.context.names.image_tag(),
             );
@@ -171,7 +171,7 @@ impl SdkStrategy {
                 queued_timeout_minutes: settings.timeout_minutes.min(480),
                 tags: &tags,
             };
-            let made = call(scope, &[wait::ROLE_PROPAGATION], || async {
+            let created = call(scope, &[wait::ROLE_PROPAGATION], || async {
                 match codebuild::create_project(client, &spec).await {
                     Err(error) if error.kind == ErrorKind::AlreadyExists => {
                         let found = codebuild::project(client, &name).await?;
@@ -180,21 +180,21 @@ impl SdkStrategy {
                     other => other,
                 }
             });
-            Ok(Some(made.await?))
+            Ok(Some(created.await?))
         })
         .await
     }
 
-    /// Takes what is there of a name if it carries this deployment's tag: then it was made by a process that died, or by a
-    /// call whose answer was lost. Otherwise it is somebody else's.
-    fn adopt(&self, found: Option<(String, Tags)>, refused: AwsError) -> Result<String, AwsError> {
+    /// Adopts an existing resource with this deployment's tag: an interrupted process created it, or a
+    /// call whose response was lost. Otherwise it has another owner.
+    fn adopt(&self, found: Option<(String, Tags)>, error: AwsError) -> Result<String, AwsError> {
         match found {
             Some((arn, tags))
                 if tags.get(DEPLOYMENT_TAG).map(String::as_str) == Some(self.context.names.deployment().as_str()) =>
             {
                 Ok(arn)
             }
-            _ => Err(refused),
+            _ => Err(error),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The steps that make the function and let images start it.
+//! The steps that create the function and its trigger.
 
 use thumbctl_core::engine::ResourceChange;
 use thumbctl_core::resource::{ResourceKind, ResourceState};
@@ -10,17 +10,17 @@ use crate::strategy::call::{awaited, call};
 
 impl SdkStrategy {
     pub(super) async fn create_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        let (kind, client) = (ResourceKind::Function, &self.context.site.clients.lambda);
-        if self.context.before.is_ready(kind) && self.context.is_there(scope, kind).await? {
-            self.tell_other_settings(scope).await?;
+        let (kind, client) = (ResourceKind::Function, &self.context.target.clients.lambda);
+        if self.context.before.is_ready(kind) && self.context.exists(scope, kind).await? {
+            self.warn_of_changed_settings(scope).await?;
             return Ok(StepDone::AlreadyDone);
         }
         let name = self.context.name(kind);
         scope.changed(self.function_is(ResourceState::Creating, None, None)).await?;
         let began = std::time::Instant::now();
-        let made = self.create_function_once(scope, client, &name).await;
-        match made {
-            // It is ready only once it is active, which is the next step's to say.
+        let created = self.create_function_once(scope, client, &name).await;
+        match created {
+            // Ready only once it is active, which the next step awaits.
             Ok(arn) => scope.changed(self.function_is(ResourceState::Creating, Some(arn), None)).await?,
             Err(error) => {
                 if matches!(error, StepError::Failed(_)) {
@@ -33,13 +33,13 @@ impl SdkStrategy {
         Ok(StepDone::Finished)
     }
 
-    /// Settings that were changed do not reach a function that is there: that is said, not passed over.
-    async fn tell_other_settings(&self, scope: &StepScope) -> Result<(), StepError> {
+    /// Warns of changed settings, which do not update an existing function.
+    async fn warn_of_changed_settings(&self, scope: &StepScope) -> Result<(), StepError> {
         let name = self.context.name(ResourceKind::Function);
-        let wanted = &self.context.site.settings.function;
-        let found = call(scope, &[], || lambda::function(&self.context.site.clients.lambda, &name)).await?;
+        let configured = &self.context.target.settings.function;
+        let found = call(scope, &[], || lambda::function(&self.context.target.clients.lambda, &name)).await?;
         if let Some(found) = found
-            && (found.memory_mb, found.timeout_seconds) != (wanted.memory_mb, wanted.timeout_seconds)
+            && (found.memory_mb, found.timeout_seconds) != (configured.memory_mb, configured.timeout_seconds)
         {
             let words = format!(
                 "the function keeps its {} MB and {} s; destroy and deploy again to change them",
@@ -57,15 +57,15 @@ impl SdkStrategy {
         name: &str,
     ) -> Result<String, StepError> {
         match call(scope, &[], || lambda::function(client, name)).await? {
-            // Rule: a function that Lambda could not prepare stays so; it is made anew.
+            // Rule: a failed function cannot be repaired; it is recreated.
             Some(found) if matches!(found.state, FunctionState::Failed(_)) => {
-                scope.progress("deleting the function that Lambda could not prepare", None, None).await?;
+                scope.progress("deleting the failed function", None, None).await?;
                 call(scope, &[wait::CONFLICT], || lambda::delete_function(client, name)).await?;
             }
             Some(found) => return Ok(found.arn),
             None => {}
         }
-        let function = &self.context.site.settings.function;
+        let function = &self.context.target.settings.function;
         let image_uri = self.context.image_uri(scope).await?;
         let role_arn = self.context.role_arn(ResourceKind::FunctionRole);
         let environment = [
@@ -75,7 +75,7 @@ impl SdkStrategy {
         let tags = self.context.tags();
         let spec = FunctionSpec {
             name,
-            description: "Makes a thumbnail of every image put into the source bucket",
+            description: "Creates a thumbnail of every image in the source bucket",
             image_uri: &image_uri,
             role_arn: &role_arn,
             memory_mb: function.memory_mb,
@@ -86,7 +86,7 @@ impl SdkStrategy {
         };
         call(scope, &[wait::ROLE_PROPAGATION], || async {
             match lambda::create_function(client, &spec).await {
-                // An answer that was lost: the name is this deployment's own.
+                // The response was lost: the name is this deployment's own.
                 Err(error) if error.kind == ErrorKind::AlreadyExists => match lambda::function(client, name).await? {
                     Some(found) => Ok(found.arn),
                     None => Err(error),
@@ -98,16 +98,16 @@ impl SdkStrategy {
     }
 
     pub(super) async fn await_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
-        let (kind, client) = (ResourceKind::Function, &self.context.site.clients.lambda);
-        if self.context.before.is_ready(kind) && self.context.is_there(scope, kind).await? {
+        let (kind, client) = (ResourceKind::Function, &self.context.target.clients.lambda);
+        if self.context.before.is_ready(kind) && self.context.exists(scope, kind).await? {
             return Ok(StepDone::AlreadyDone);
         }
         let name = self.context.name(kind);
         let began = std::time::Instant::now();
-        let active = awaited(scope, |told| {
+        let active = awaited(scope, |waits| {
             let name = &name;
             async move {
-                let mut on_wait = |waiting| drop(told.send(waiting));
+                let mut on_wait = |waiting| drop(waits.send(waiting));
                 lambda::wait_active(client, name, scope.cancel(), &mut on_wait).await
             }
         })
@@ -132,11 +132,11 @@ impl SdkStrategy {
 
     pub(super) async fn permit_invocation(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let kind = ResourceKind::InvokePermission;
-        let client = &self.context.site.clients.lambda;
+        let client = &self.context.target.clients.lambda;
         let function = self.context.name(ResourceKind::Function);
         let (statement, bucket) = (self.context.name(kind), self.context.name(ResourceKind::SourceBucket));
         self.ensure(scope, kind, async {
-            let account = &self.context.site.identity.account;
+            let account = &self.context.target.identity.account;
             call(scope, &[wait::CONFLICT], || async {
                 match lambda::add_bucket_permission(client, &function, &statement, &bucket, account).await {
                     Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
@@ -151,12 +151,12 @@ impl SdkStrategy {
 
     pub(super) async fn notify_function(&self, scope: &StepScope) -> Result<StepDone, StepError> {
         let kind = ResourceKind::Notification;
-        let client = &self.context.site.clients.s3;
+        let client = &self.context.target.clients.s3;
         let bucket = self.context.name(ResourceKind::SourceBucket);
         let function = format!(
             "arn:aws:lambda:{}:{}:function:{}",
-            self.context.site.region,
-            self.context.site.identity.account,
+            self.context.target.region,
+            self.context.target.identity.account,
             self.context.name(ResourceKind::Function)
         );
         self.ensure(scope, kind, async {

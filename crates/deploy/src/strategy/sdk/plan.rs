@@ -26,14 +26,14 @@ pub(super) const NOTIFICATION: &str = "notification";
 const BUCKET_CALLS: [&str; 4] =
     ["s3:CreateBucket", "s3:PutBucketTagging", "s3:PutPublicAccessBlock", "s3:PutBucketEncryption"];
 
-/// What a deployment does. The names of roles, buckets and log groups are known before they exist, so policies can name
+/// The plan of a deployment. Names of roles, buckets and log groups are known before they exist, so policies can name
 /// them and need not wait for them.
 pub fn deploy(source: &BuildSource) -> Plan {
     let mut steps = vec![
         Step::new(
             REPOSITORY,
             "Create the ECR repository",
-            "It keeps the function's image and depends on nothing: the most independent resource of all.",
+            "It stores the function's image, and depends on no other resource.",
         )
         .about(Repository)
         .calls(&["ecr:CreateRepository"]),
@@ -44,7 +44,7 @@ pub fn deploy(source: &BuildSource) -> Plan {
             Step::new(
                 BUILD_SOURCE_BUCKET,
                 "Create the build source bucket",
-                "CodeBuild takes the function's source from S3, so no repository elsewhere has to be reached.",
+                "CodeBuild reads the function's source from S3; no other source host is needed.",
             )
             .about(BuildSourceBucket)
             .calls(&BUCKET_CALLS),
@@ -53,7 +53,7 @@ pub fn deploy(source: &BuildSource) -> Plan {
             Step::new(
                 BUILD_SOURCE,
                 "Upload the function's source",
-                "A zip without a root folder, as CodeBuild wants it.",
+                "A zip without a root folder, as CodeBuild expects.",
             )
             .needs(&[BUILD_SOURCE_BUCKET])
             .calls(&["s3:PutObject"]),
@@ -64,14 +64,14 @@ pub fn deploy(source: &BuildSource) -> Plan {
         Step::new(
             BUILD_LOG_GROUP,
             "Create the build's log group",
-            "CodeBuild would create it by itself, but without an end to its retention, and leave it behind.",
+            "CodeBuild would create it with no retention limit, and leave it undeleted.",
         )
         .about(BuildLogGroup)
         .calls(&["logs:CreateLogGroup", "logs:PutRetentionPolicy"]),
         Step::new(
             BUILD_POLICY,
             "Create the build's policy",
-            "What the build may do: write its log, read its source, push to the repository.",
+            "It allows the build to write its log, read its source and push the image.",
         )
         .about(BuildPolicy)
         .calls(&["iam:CreatePolicy"]),
@@ -86,8 +86,8 @@ pub fn deploy(source: &BuildSource) -> Plan {
         Step::new(
             BUILD_PROJECT,
             "Create the CodeBuild project",
-            "It says where the source is, what builds it and as whom. A new role takes seconds until it can be assumed: the call \
-             is made again on exactly that error.",
+            "It names the source, the build image and the role. A new role needs seconds to become usable: the call \
+             is retried on that error only.",
         )
         .needs(&project_needs)
         .about(BuildProject)
@@ -96,25 +96,27 @@ pub fn deploy(source: &BuildSource) -> Plan {
             .needs(&[BUILD_PROJECT])
             .about(Image)
             .calls(&["codebuild:StartBuild", "codebuild:BatchGetBuilds", "logs:GetLogEvents", "ecr:DescribeImages"]),
-        Step::new(SOURCE_BUCKET, "Create the source bucket", "Images are put here.").about(SourceBucket).calls(&BUCKET_CALLS),
+        Step::new(SOURCE_BUCKET, "Create the source bucket", "Images are uploaded here.")
+            .about(SourceBucket)
+            .calls(&BUCKET_CALLS),
         Step::new(
             DESTINATION_BUCKET,
             "Create the destination bucket",
-            "Thumbnails are written here; were it the source bucket, every thumbnail would start the function again.",
+            "Thumbnails are written here; in the source bucket, each would invoke the function again.",
         )
         .about(DestinationBucket)
         .calls(&BUCKET_CALLS),
         Step::new(
             FUNCTION_LOG_GROUP,
             "Create the function's log group",
-            "Lambda would create it at the first invocation, and leave it behind.",
+            "Lambda would create it at the first invocation, and leave it undeleted.",
         )
         .about(FunctionLogGroup)
         .calls(&["logs:CreateLogGroup", "logs:PutRetentionPolicy"]),
         Step::new(
             FUNCTION_POLICY,
             "Create the function's policy",
-            "What the function may do: write its log, read the source bucket, write the destination bucket.",
+            "It allows the function to write its log, read the source bucket and write the destination bucket.",
         )
         .about(FunctionPolicy)
         .calls(&["iam:CreatePolicy"]),
@@ -126,14 +128,10 @@ pub fn deploy(source: &BuildSource) -> Plan {
         .needs(&[FUNCTION_POLICY])
         .about(FunctionRole)
         .calls(&["iam:CreateRole", "iam:AttachRolePolicy"]),
-        Step::new(
-            FUNCTION,
-            "Create the Lambda function",
-            "Made from the image, named by its digest, since a tag may move.",
-        )
-        .needs(&[BUILD, FUNCTION_ROLE, FUNCTION_LOG_GROUP])
-        .about(Function)
-        .calls(&["lambda:CreateFunction", "iam:PassRole"]),
+        Step::new(FUNCTION, "Create the Lambda function", "It runs the image by its digest, since a tag can move.")
+            .needs(&[BUILD, FUNCTION_ROLE, FUNCTION_LOG_GROUP])
+            .about(Function)
+            .calls(&["lambda:CreateFunction", "iam:PassRole"]),
         Step::new(
             FUNCTION_ACTIVE,
             "Wait until the function is active",
@@ -145,7 +143,7 @@ pub fn deploy(source: &BuildSource) -> Plan {
         Step::new(
             INVOKE_PERMISSION,
             "Let the source bucket invoke the function",
-            "A statement in the function's own policy; the bucket's ARN is written by hand, so that neither waits for the other.",
+            "A statement in the function's policy; it names the bucket by ARN, so neither waits for the other.",
         )
         .needs(&[FUNCTION])
         .about(InvokePermission)
@@ -153,13 +151,13 @@ pub fn deploy(source: &BuildSource) -> Plan {
         Step::new(
             NOTIFICATION,
             "Notify the function of new images",
-            "S3 checks at once that it may invoke the function, so the permission comes first.",
+            "S3 validates the permission at once, so the permission comes first.",
         )
         .needs(&[INVOKE_PERMISSION, FUNCTION_ACTIVE, SOURCE_BUCKET, DESTINATION_BUCKET])
         .about(Notification)
         .calls(&["s3:PutBucketNotification"]),
     ]);
-    Plan::new(steps).expect("the deployment's steps are written down in order, above")
+    Plan::new(steps).expect("the steps above are in order")
 }
 
 #[cfg(test)]
@@ -169,15 +167,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deployment_makes_every_resource() {
+    fn deployment_creates_every_resource() {
         let plan = deploy(&BuildSource::Bundle);
         for kind in ResourceKind::ARCHITECTURE {
-            assert!(plan.steps().iter().any(|step| step.resource == Some(kind)), "nobody makes {kind}");
+            assert!(plan.steps().iter().any(|step| step.resource == Some(kind)), "no step creates {kind}");
         }
     }
 
     #[test]
-    fn a_github_source_needs_no_bucket() {
+    fn github_source_needs_no_bucket() {
         let plan = deploy(&BuildSource::Github { url: "https://github.com/a/b".into() });
         assert!(plan.steps().iter().all(|step| step.resource != Some(BuildSourceBucket)));
     }

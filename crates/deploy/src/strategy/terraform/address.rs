@@ -1,109 +1,114 @@
-//! Which of the configuration's resources is what in the architecture. Pure.
+//! Maps the configuration's addresses to resource kinds. Pure.
 
 use thumbctl_core::names::Names;
 use thumbctl_core::resource::ResourceKind::{self, *};
 
-/// One kind's place in the configuration.
+/// One kind's addresses in the configuration.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct AddressMapping {
     pub(super) kind: ResourceKind,
-    /// The address of the resource that it is.
+    /// The address of its main resource.
     pub(super) address: &'static str,
-    /// The addresses of what makes it as it should be: for Terraform, resources of their own.
+    /// The addresses of its settings, which are Terraform resources of their own.
     pub(super) parts: &'static [&'static str],
-    /// By what its resource is imported.
-    pub(super) import: Import,
+    /// The kind of its import id.
+    pub(super) import: ImportId,
 }
 
-/// By what id a resource is imported that is there and not in the state.
+/// The import id of a resource that exists and is not in the state.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Import {
+pub(super) enum ImportId {
     /// Its name.
     Name,
     /// The ARN of an IAM policy.
     PolicyArn,
     /// The function's name and the statement's id.
     Statement,
-    /// It is not: making it once more is no different.
+    /// None: creating it again has the same result.
     Never,
 }
 
-/// The permission's id in the function's policy, as the configuration has it.
+/// The permission's statement id in the configuration.
 const STATEMENT: &str = "s3-invoke";
 
-/// How the addresses begin of what is in the second half.
+/// The address prefix of the second half.
 pub(super) const FUNCTION_MODULE: &str = "module.function";
 
-const fn place(kind: ResourceKind, address: &'static str, parts: &'static [&'static str], import: Import) -> Place {
-    Place { kind, address, parts, import }
+const fn mapping(
+    kind: ResourceKind,
+    address: &'static str,
+    parts: &'static [&'static str],
+    import: ImportId,
+) -> AddressMapping {
+    AddressMapping { kind, address, parts, import }
 }
 
 /// All kinds, in the plans' order.
-pub(super) const PLACES: [Place; 15] = [
-    place(Repository, "aws_ecr_repository.function", &[], Import::Name),
-    place(
+pub(super) const ADDRESS_MAPPINGS: [AddressMapping; 15] = [
+    mapping(Repository, "aws_ecr_repository.function", &[], ImportId::Name),
+    mapping(
         BuildSourceBucket,
         "aws_s3_bucket.build_source[0]",
         &[
             "aws_s3_bucket_public_access_block.build_source[0]",
             "aws_s3_bucket_server_side_encryption_configuration.build_source[0]",
         ],
-        Import::Name,
+        ImportId::Name,
     ),
-    place(BuildLogGroup, "aws_cloudwatch_log_group.build", &[], Import::Name),
-    place(BuildPolicy, "aws_iam_policy.build", &[], Import::PolicyArn),
-    place(BuildRole, "aws_iam_role.build", &["aws_iam_role_policy_attachment.build"], Import::Name),
-    place(BuildProject, "aws_codebuild_project.function", &[], Import::Name),
-    place(Image, "terraform_data.build", &[], Import::Never),
-    place(
+    mapping(BuildLogGroup, "aws_cloudwatch_log_group.build", &[], ImportId::Name),
+    mapping(BuildPolicy, "aws_iam_policy.build", &[], ImportId::PolicyArn),
+    mapping(BuildRole, "aws_iam_role.build", &["aws_iam_role_policy_attachment.build"], ImportId::Name),
+    mapping(BuildProject, "aws_codebuild_project.function", &[], ImportId::Name),
+    mapping(Image, "terraform_data.build", &[], ImportId::Never),
+    mapping(
         SourceBucket,
         "module.function[0].aws_s3_bucket.source",
         &[
             "module.function[0].aws_s3_bucket_public_access_block.source",
             "module.function[0].aws_s3_bucket_server_side_encryption_configuration.source",
         ],
-        Import::Name,
+        ImportId::Name,
     ),
-    place(
+    mapping(
         DestinationBucket,
         "module.function[0].aws_s3_bucket.destination",
         &[
             "module.function[0].aws_s3_bucket_public_access_block.destination",
             "module.function[0].aws_s3_bucket_server_side_encryption_configuration.destination",
         ],
-        Import::Name,
+        ImportId::Name,
     ),
-    place(FunctionLogGroup, "module.function[0].aws_cloudwatch_log_group.function", &[], Import::Name),
-    place(FunctionPolicy, "module.function[0].aws_iam_policy.function", &[], Import::PolicyArn),
-    place(
+    mapping(FunctionLogGroup, "module.function[0].aws_cloudwatch_log_group.function", &[], ImportId::Name),
+    mapping(FunctionPolicy, "module.function[0].aws_iam_policy.function", &[], ImportId::PolicyArn),
+    mapping(
         FunctionRole,
         "module.function[0].aws_iam_role.function",
         &["module.function[0].aws_iam_role_policy_attachment.function"],
-        Import::Name,
+        ImportId::Name,
     ),
-    place(Function, "module.function[0].aws_lambda_function.thumbnails", &[], Import::Name),
-    place(InvokePermission, "module.function[0].aws_lambda_permission.source", &[], Import::Statement),
-    place(Notification, "module.function[0].aws_s3_bucket_notification.source", &[], Import::Never),
+    mapping(Function, "module.function[0].aws_lambda_function.thumbnails", &[], ImportId::Name),
+    mapping(InvokePermission, "module.function[0].aws_lambda_permission.source", &[], ImportId::Statement),
+    mapping(Notification, "module.function[0].aws_s3_bucket_notification.source", &[], ImportId::Never),
 ];
 
-impl Place {
-    /// The place of an address, if it is that of a kind or of one of its parts.
+impl AddressMapping {
+    /// The mapping of an address, for a kind's main resource or settings.
     pub(super) fn of(address: &str) -> Option<&'static Self> {
-        PLACES.iter().find(|place| place.address == address || place.parts.contains(&address))
+        ADDRESS_MAPPINGS.iter().find(|mapping| mapping.address == address || mapping.parts.contains(&address))
     }
 
-    /// Whether it is in the half that the image is built by.
+    /// Returns whether it is in the first half, which builds the image.
     pub(super) fn is_of_build_half(&self) -> bool {
         !self.address.starts_with(FUNCTION_MODULE)
     }
 
-    /// The id by which its resource is imported.
+    /// The import id of its resource.
     pub(super) fn import_id(&self, names: &Names, account: &str) -> Option<String> {
         match self.import {
-            Import::Name => Some(names.of(self.kind)),
-            Import::PolicyArn => Some(format!("arn:aws:iam::{account}:policy/{}", names.of(self.kind))),
-            Import::Statement => Some(format!("{}/{STATEMENT}", names.of(Function))),
-            Import::Never => None,
+            ImportId::Name => Some(names.of(self.kind)),
+            ImportId::PolicyArn => Some(format!("arn:aws:iam::{account}:policy/{}", names.of(self.kind))),
+            ImportId::Statement => Some(format!("{}/{STATEMENT}", names.of(Function))),
+            ImportId::Never => None,
         }
     }
 }
@@ -131,26 +136,26 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_one_place_and_every_address_is_in_the_configuration() {
-        let kinds: Vec<ResourceKind> = PLACES.iter().map(|place| place.kind).collect();
+    fn every_kind_has_one_mapping_and_every_address_is_in_the_configuration() {
+        let kinds: Vec<ResourceKind> = ADDRESS_MAPPINGS.iter().map(|mapping| mapping.kind).collect();
         assert_eq!(kinds, ResourceKind::ARCHITECTURE);
-        let mut placed: Vec<String> = PLACES
+        let mut mapped: Vec<String> = ADDRESS_MAPPINGS
             .iter()
-            .flat_map(|place| place.parts.iter().chain([&place.address]))
+            .flat_map(|mapping| mapping.parts.iter().chain([&mapping.address]))
             .map(|address| address.replace("[0]", ""))
             .collect();
         let mut declared = declared();
-        // The zip is in the bucket; it is no part of the architecture by itself.
+        // The zip is an object in the bucket, not a resource of the architecture.
         declared.retain(|address| address != "aws_s3_object.build_source");
-        placed.sort();
+        mapped.sort();
         declared.sort();
-        assert_eq!(placed, declared);
+        assert_eq!(mapped, declared);
     }
 
     #[test]
-    fn the_statement_is_called_as_in_the_configuration() {
+    fn statement_id_equals_the_configurations() {
         let lambda = assets::terraform_files().iter().find(|(path, _)| *path == "function/lambda.tf");
-        let text = std::str::from_utf8(lambda.expect("it is there").1).expect("text");
+        let text = std::str::from_utf8(lambda.expect("the file is embedded").1).expect("text");
         assert!(text.contains(&format!("\"{STATEMENT}\"")));
     }
 }

@@ -1,13 +1,13 @@
-//! Applying what was planned: what is about to be made is told before Terraform makes it, and afterwards what became of it.
+//! Applies the plan: reports resources before Terraform creates them, and their states afterwards.
 
 use thumbctl_core::engine::{StepDone, StepError, StepScope};
 use thumbctl_core::resource::{ResourceKind, ResourceState};
 
-use super::address::{PLACES, Place};
-use super::follow::{UnderWay, Until, failed};
+use super::address::{ADDRESS_MAPPINGS, AddressMapping};
+use super::follow::{TerraformRun, Until, failed};
 use super::plan::Stage;
 use super::stream::Change;
-use super::{TerraformStrategy, Work};
+use super::{SharedState, TerraformStrategy};
 
 impl TerraformStrategy {
     pub(super) async fn start_apply(&self, stage: Stage, scope: &StepScope) -> Result<StepDone, StepError> {
@@ -15,75 +15,75 @@ impl TerraformStrategy {
         if !work.has_work {
             return Ok(StepDone::AlreadyDone);
         }
-        // In the journal before the first call, whatever Terraform comes to call first.
+        // Journaled before the first call, whichever resource Terraform creates first.
         for kind in self.kinds_made(stage, &work) {
-            self.tell(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
+            self.report(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
         }
         if work.removes_function {
             let (kind, names) = (ResourceKind::Function, &self.context.names);
-            self.tell(scope, kind, ResourceState::Deleting, None, None).await?;
+            self.report(scope, kind, ResourceState::Deleting, None, None).await?;
             self.context.remove(kind, names, scope).await?;
-            let note = Some("to be made anew".to_owned());
-            self.tell(scope, kind, ResourceState::Deleted, None, note).await?;
-            self.tell(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
+            let note = Some("to be recreated".to_owned());
+            self.report(scope, kind, ResourceState::Gone, None, note).await?;
+            self.report(scope, kind, ResourceState::Creating, None, Some("planned".to_owned())).await?;
         }
         let plan = self.terraform.workspace.plan_file();
         let process = match self.terraform.start(&["apply", "-json", "-input=false", plan]).await {
             Ok(process) => process,
             Err(failure) => {
-                self.tell_unmade(stage, &work, None, scope).await?;
+                self.report_uncreated(stage, &work, None, scope).await?;
                 return Err(StepError::Failed(failure));
             }
         };
-        let mut under_way = UnderWay::new("apply", process);
-        match self.follow(&mut under_way, Until::ProviderRuns, scope).await {
+        let mut run = TerraformRun::new("apply", process);
+        match self.follow(&mut run, Until::ProviderRuns, scope).await {
             Ok(()) => {
-                work.under_way = Some(under_way);
+                work.run = Some(run);
                 Ok(StepDone::Finished)
             }
-            Err(error) => Err(self.applied_badly(error, stage, &work, &under_way, scope).await?),
+            Err(error) => Err(self.after_failed_apply(error, stage, &work, &run, scope).await?),
         }
     }
 
     pub(super) async fn apply(&self, stage: Stage, scope: &StepScope) -> Result<StepDone, StepError> {
         let mut work = self.work.lock().await;
-        let Some(mut under_way) = work.under_way.take() else {
-            self.tell_rest_ready(stage, None, &mut work, scope).await?;
+        let Some(mut run) = work.run.take() else {
+            self.report_rest_ready(stage, None, &mut work, scope).await?;
             return Ok(StepDone::AlreadyDone);
         };
-        match self.follow(&mut under_way, Until::Ended, scope).await {
+        match self.follow(&mut run, Until::Ended, scope).await {
             Ok(()) => {
                 self.terraform.workspace.write_imports(&[]).map_err(failed)?;
-                self.tell_rest_ready(stage, Some(&under_way), &mut work, scope).await?;
+                self.report_rest_ready(stage, Some(&run), &mut work, scope).await?;
                 Ok(StepDone::Finished)
             }
-            Err(error) => Err(self.applied_badly(error, stage, &work, &under_way, scope).await?),
+            Err(error) => Err(self.after_failed_apply(error, stage, &work, &run, scope).await?),
         }
     }
 
-    /// After an apply that failed or was cancelled: what it has not made is told, and no build is left running that nobody
-    /// waits for. Answers the error that it ended with.
-    async fn applied_badly(
+    /// After a failed or cancelled apply: reports what was not created, and stops a build that nothing
+    /// awaits. Returns the apply's error.
+    async fn after_failed_apply(
         &self,
         error: StepError,
         stage: Stage,
-        work: &Work,
-        under_way: &UnderWay,
+        work: &SharedState,
+        run: &TerraformRun,
         scope: &StepScope,
     ) -> Result<StepError, StepError> {
-        // What is still at work may still make all of it.
-        if matches!(error, StepError::Journal(_)) || under_way.is_running() {
+        // A running Terraform may still create all of it.
+        if matches!(error, StepError::Journal(_)) || run.is_running() {
             return Ok(error);
         }
-        self.tell_unmade(stage, work, Some(under_way), scope).await?;
+        self.report_uncreated(stage, work, Some(run), scope).await?;
         self.terraform.workspace.write_imports(&[]).map_err(failed)?;
         if matches!(error, StepError::Cancelled) {
-            // Between the start of a build and the line that says so, nobody else knows of it.
+            // Between the start of a build and its output line, only CodeBuild has its id.
             let project = self.context.name(ResourceKind::BuildProject);
             match self.context.stop_builds(&project, &scope.without_cancellation()).await {
                 Err(StepError::Journal(error)) => return Err(StepError::Journal(error)),
                 Err(StepError::Failed(failure)) => {
-                    scope.warn(format!("whether a build still runs is not known: {failure}")).await?;
+                    scope.warn(format!("cannot check for a running build: {failure}")).await?;
                 }
                 Ok(()) | Err(StepError::Cancelled) => {}
             }
@@ -91,57 +91,57 @@ impl TerraformStrategy {
         Ok(error)
     }
 
-    /// The kinds that a plan makes and that were not there before.
-    fn kinds_made(&self, stage: Stage, work: &Work) -> Vec<ResourceKind> {
+    /// The kinds that a plan creates and that did not exist before.
+    fn kinds_made(&self, stage: Stage, work: &SharedState) -> Vec<ResourceKind> {
         let stage = work.stage.unwrap_or(stage);
-        let is_made = |place: &&Place| {
-            let makes = |change: &Change| {
-                change.address == place.address && matches!(change.action.as_str(), "create" | "replace")
+        let is_created = |mapping: &&AddressMapping| {
+            let creates = |change: &Change| {
+                change.address == mapping.address && matches!(change.action.as_str(), "create" | "replace")
             };
-            let was_ready = self.context.before.is_ready(place.kind) && place.kind != ResourceKind::Image;
-            self.is_of(stage, place) && !was_ready && work.planned.iter().any(makes)
+            let was_ready = self.context.before.is_ready(mapping.kind) && mapping.kind != ResourceKind::Image;
+            self.is_of(stage, mapping) && !was_ready && work.planned.iter().any(creates)
         };
-        PLACES.iter().filter(is_made).map(|place| place.kind).collect()
+        ADDRESS_MAPPINGS.iter().filter(is_created).map(|mapping| mapping.kind).collect()
     }
 
-    /// After an apply that went well: what it had nothing to do with is there, too.
-    async fn tell_rest_ready(
+    /// After a successful apply: reports unchanged resources as ready, too.
+    async fn report_rest_ready(
         &self,
         stage: Stage,
-        under_way: Option<&UnderWay>,
-        work: &mut Work,
+        run: Option<&TerraformRun>,
+        work: &mut SharedState,
         scope: &StepScope,
     ) -> Result<(), StepError> {
         let stage = work.stage.unwrap_or(stage);
-        for place in PLACES.iter().filter(|place| self.is_of(stage, place)) {
-            let told = under_way.and_then(|under_way| under_way.tale.state_of(place.kind));
-            let is_told = told == Some(ResourceState::Ready) || work.ready.contains(&place.kind);
-            if !is_told && !self.context.before.is_ready(place.kind) {
-                let note = Some("there already".to_owned());
-                self.tell(scope, place.kind, ResourceState::Ready, None, note).await?;
+        for mapping in ADDRESS_MAPPINGS.iter().filter(|mapping| self.is_of(stage, mapping)) {
+            let reported = run.and_then(|run| run.reducer.state_of(mapping.kind));
+            let is_reported = reported == Some(ResourceState::Ready) || work.ready.contains(&mapping.kind);
+            if !is_reported && !self.context.before.is_ready(mapping.kind) {
+                let note = Some("already exists".to_owned());
+                self.report(scope, mapping.kind, ResourceState::Ready, None, note).await?;
             }
-            work.ready.insert(place.kind);
+            work.ready.insert(mapping.kind);
         }
         Ok(())
     }
 
-    /// After an apply that did not go well: what it never began is not there, and what it began and did not end is unfinished.
-    pub(super) async fn tell_unmade(
+    /// After an unsuccessful apply: reports what was not started as deleted, and what was not completed as failed.
+    pub(super) async fn report_uncreated(
         &self,
         stage: Stage,
-        work: &Work,
-        under_way: Option<&UnderWay>,
+        work: &SharedState,
+        run: Option<&TerraformRun>,
         scope: &StepScope,
     ) -> Result<(), StepError> {
-        let stood = |kind| self.context.before.resource(kind).is_some_and(|known| known.state.may_exist());
+        let existed = |kind| self.context.before.resource(kind).is_some_and(|known| known.state.may_exist());
         for kind in self.kinds_made(stage, work).into_iter().filter(|kind| !work.ready.contains(kind)) {
-            let told = under_way.and_then(|under_way| under_way.tale.state_of(kind));
-            let has_begun = under_way.is_some_and(|under_way| under_way.tale.has_begun(kind));
-            if !has_begun && !stood(kind) {
-                let note = Some("it was never begun".to_owned());
-                self.tell(scope, kind, ResourceState::Deleted, None, note).await?;
-            } else if !matches!(told, Some(ResourceState::Ready | ResourceState::Failed | ResourceState::Deleted)) {
-                self.tell(scope, kind, ResourceState::Failed, None, Some("unfinished".to_owned())).await?;
+            let reported = run.and_then(|run| run.reducer.state_of(kind));
+            let has_started = run.is_some_and(|run| run.reducer.has_started(kind));
+            if !has_started && !existed(kind) {
+                let note = Some("never started".to_owned());
+                self.report(scope, kind, ResourceState::Gone, None, note).await?;
+            } else if !matches!(reported, Some(ResourceState::Ready | ResourceState::Failed | ResourceState::Gone)) {
+                self.report(scope, kind, ResourceState::Failed, None, Some("unfinished".to_owned())).await?;
             }
         }
         Ok(())

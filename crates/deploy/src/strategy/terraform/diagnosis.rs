@@ -1,42 +1,42 @@
-//! What went wrong in Terraform, as one failure in words. Pure.
+//! Summarizes a failed Terraform run as one failure. Pure.
 
 use thumbctl_core::event::Failure;
 
 use super::stream::Diagnostic;
 use crate::aws::{AwsError, ErrorKind, classify};
 
-/// How many lines a failure takes of what Terraform said besides its diagnostics.
+/// How many lines of other output a failure has.
 const LAST_LINES: usize = 20;
 
-/// What is known of a Terraform that did not end well.
+/// The data about a failed Terraform run.
 #[derive(Debug, Default)]
 pub(super) struct Diagnosis<'a> {
-    /// What it was to do: `terraform apply`, for example.
+    /// The command: `terraform apply`, for example.
     pub(super) command: &'a str,
-    /// The errors that it told.
+    /// The error diagnostics.
     pub(super) errors: &'a [Diagnostic],
-    /// What it wrote to its standard error, or, where it tells no JSON, at all.
-    pub(super) said: &'a str,
-    /// How its process ended, in words.
+    /// Its standard error, or all its output for commands without JSON.
+    pub(super) output: &'a str,
+    /// Its process's end: exit code or signal.
     pub(super) ended: &'a str,
-    /// Whether it wrote a crash log.
+    /// Whether there is a crash log.
     pub(super) has_crash_log: bool,
 }
 
 impl Diagnosis<'_> {
-    /// One sentence with file and line; the other errors as its causes.
+    /// Returns one sentence with file and line; other errors as causes.
     pub(super) fn failure(&self) -> Failure {
-        if self.said.contains("TERRAFORM CRASH") || self.has_crash_log {
-            return Failure { log: self.last_lines(), ..Failure::new(format!("{} crashed, which is a bug of Terraform's or of its provider's: {}", self.command, self.ended)) }
-                .with_hint("what it wrote is in terraform.err in the deployment's folder; `thumbctl deploy` goes on from what its state has, `thumbctl destroy` takes that down");
+        if self.output.contains("TERRAFORM CRASH") || self.has_crash_log {
+            return Failure { log: self.last_lines(), ..Failure::new(format!("{} crashed, a bug in Terraform or its provider: {}", self.command, self.ended)) }
+                .with_hint("the output is in terraform.err in the deployment's folder; `thumbctl deploy` resumes, `thumbctl destroy` deletes the deployment");
         }
         let Some((first, others)) = self.errors.split_first() else {
-            let words = match told_error(self.said) {
+            let words = match first_error(self.output) {
                 Some(error) => format!("{}: {error}", self.command),
                 None => format!("{} {}", self.command, self.ended),
             };
             let failure = Failure { log: self.last_lines(), ..Failure::new(words) };
-            return Failure { hint: Some(hint_for_text(self.said)), ..failure };
+            return Failure { hint: Some(hint_for_text(self.output)), ..failure };
         };
         Failure {
             causes: others.iter().map(sentence).collect(),
@@ -46,21 +46,21 @@ impl Diagnosis<'_> {
     }
 
     fn last_lines(&self) -> Vec<String> {
-        let lines: Vec<&str> = self.said.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+        let lines: Vec<&str> = self.output.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
         lines[lines.len().saturating_sub(LAST_LINES)..].iter().map(|line| (*line).to_owned()).collect()
     }
 }
 
-/// The first error in a text for people: its first line, and what is said below it up to the next empty line.
-fn told_error(said: &str) -> Option<String> {
-    let mut lines = said.lines().map(|line| line.trim_start_matches(['╷', '│', '╵', ' ']).trim_end());
+/// The first error in human-readable output: its first line, and the lines below it up to the next empty line.
+fn first_error(output: &str) -> Option<String> {
+    let mut lines = output.lines().map(|line| line.trim_start_matches(['╷', '│', '╵', ' ']).trim_end());
     let first = lines.find_map(|line| line.strip_prefix("Error: "))?;
     let below = lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
     let below: Vec<&str> = below.collect();
     Some(if below.is_empty() { first.to_owned() } else { format!("{first}: {}", below.join(" ")) })
 }
 
-/// A diagnostic as a sentence: what, about which resource, where in the configuration.
+/// A diagnostic as one sentence: summary, resource, position in the configuration.
 pub(super) fn sentence(diagnostic: &Diagnostic) -> String {
     let detail: Vec<&str> = diagnostic.detail.split_whitespace().collect();
     let mut words = diagnostic.summary.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -76,7 +76,7 @@ pub(super) fn sentence(diagnostic: &Diagnostic) -> String {
     words
 }
 
-/// What to do about a diagnostic: what the AWS layer says of the service's error in it, if there is one.
+/// The hint for a diagnostic: that of the service's error in it, if there is one.
 fn hint_for(diagnostic: &Diagnostic) -> String {
     let text = format!("{} {}", diagnostic.summary, diagnostic.detail);
     if let Some(hint) = aws_error(&text).and_then(|error| error.hint()) {
@@ -86,36 +86,36 @@ fn hint_for(diagnostic: &Diagnostic) -> String {
 }
 
 fn hint_for_text(text: &str) -> String {
-    let says = |words: &str| text.contains(words);
-    let hint = if says("Error acquiring the state lock") {
-        "another Terraform is working on this state: wait until it has ended, then run the same command again"
-    } else if says("Failed to query available provider packages")
-        || says("Failed to install provider")
-        || says("could not connect to registry")
-        || says("Could not retrieve the list of available versions")
-        || says("provider registry")
+    let contains = |words: &str| text.contains(words);
+    let hint = if contains("Error acquiring the state lock") {
+        "another Terraform has locked the state: wait for its end, then run the same command again"
+    } else if contains("Failed to query available provider packages")
+        || contains("Failed to install provider")
+        || contains("could not connect to registry")
+        || contains("Could not retrieve the list of available versions")
+        || contains("provider registry")
     {
-        "the AWS provider cannot be fetched: is this machine online? Without a network, set terraform.plugin_dir to a folder \
+        "cannot download the AWS provider: check the network, or set terraform.plugin_dir to a folder \
          with the provider in it, or TF_CLI_CONFIG_FILE to a file that names a mirror"
-    } else if says("Inconsistent dependency lock file") || says("Required plugins are not installed") {
-        "its providers are not as they were: run the same command again, which initialises the folder anew"
-    } else if says("Plugin did not respond") {
-        "the provider ended in the middle of its work: is there memory enough for it? `thumbctl deploy` goes on from what is \
-         there; `thumbctl destroy` takes it down"
-    } else if says("Failed to load plugin schemas")
-        || says("Could not load plugin")
-        || says("Unrecognized remote plugin")
+    } else if contains("Inconsistent dependency lock file") || contains("Required plugins are not installed") {
+        "the providers have changed: run the same command again, which initializes the folder"
+    } else if contains("Plugin did not respond") {
+        "the provider process ended early: check free memory; `thumbctl deploy` resumes from what is \
+         there; `thumbctl destroy` deletes it"
+    } else if contains("Failed to load plugin schemas")
+        || contains("Could not load plugin")
+        || contains("Unrecognized remote plugin")
     {
-        "the provider does not start: is it built for this machine, and is there memory enough for it?"
-    } else if says("state snapshot was created by Terraform") || says("state data in a newer format") {
-        "the state was written by a newer Terraform: set terraform.program to that one"
+        "the provider does not start: check its platform and free memory"
+    } else if contains("state snapshot was created by Terraform") || contains("state data in a newer format") {
+        "the state was written by a newer Terraform: set terraform.program to it"
     } else {
-        "`thumbctl deploy` goes on from what is there; `thumbctl destroy` takes it down"
+        "`thumbctl deploy` resumes; `thumbctl destroy` deletes the deployment"
     };
     hint.to_owned()
 }
 
-/// The service's error in a text of the provider's: `... api error AccessDenied: User ... is not authorized ...`.
+/// The service's error in a provider's message: `... api error AccessDenied: User ... is not authorized ...`.
 fn aws_error(text: &str) -> Option<AwsError> {
     let (before, after) = text.split_once("api error ")?;
     let (code, message) = after.split_once(':')?;
@@ -125,7 +125,7 @@ fn aws_error(text: &str) -> Option<AwsError> {
         .then(|| AwsError { code: Some(code.trim().to_owned()), ..AwsError::new(service, "", kind, message.trim()) })
 }
 
-/// The service in the provider's words: `operation error Lambda: CreateFunction, https response error ...`.
+/// The service in a provider's message: `operation error Lambda: CreateFunction, https response error ...`.
 fn service_in(text: &str) -> &'static str {
     const SERVICES: [&str; 6] = ["Lambda", "CodeBuild", "S3", "IAM", "ECR", "STS"];
     let named = text.rsplit_once("operation error ").map_or("", |(_, rest)| rest);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diagnostic_is_one_sentence_with_file_and_line() {
+    fn diagnostic_is_one_sentence_with_file_and_line() {
         let refused = error(
             "creating IAM Role (thumbs): operation error IAM: CreateRole, https response error StatusCode: 403, RequestID: 1, api error AccessDenied: User is not authorized to perform: iam:CreateRole",
             "",
@@ -169,16 +169,16 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_is_told_as_what_it_is() {
+    fn state_lock_error_has_its_own_hint() {
         let failure = failure(&[error("Error acquiring the state lock", "resource temporarily unavailable")]);
         assert!(failure.hint.is_some_and(|hint| hint.contains("another Terraform")));
     }
 
     #[test]
-    fn what_ends_without_a_word_says_how() {
+    fn failure_without_diagnostics_has_exit_reason_and_output() {
         let failure = Diagnosis {
             command: "terraform init",
-            said: "a\n\nb\n",
+            output: "a\n\nb\n",
             ended: "was killed by signal 9",
             ..Diagnosis::default()
         }
@@ -188,10 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_to_people_only_is_told_as_one_sentence() {
-        let said = "\n╷\n│ Error: Failed to query available provider packages\n│ \n│ Could not retrieve the list of\n│ available versions\n│ \n│ more\n╵\n";
+    fn human_readable_error_becomes_one_sentence() {
+        let output = "\n╷\n│ Error: Failed to query available provider packages\n│ \n│ Could not retrieve the list of\n│ available versions\n│ \n│ more\n╵\n";
         let failure =
-            Diagnosis { command: "terraform init", said, ended: "ended with exit code 1", ..Diagnosis::default() }
+            Diagnosis { command: "terraform init", output, ended: "ended with exit code 1", ..Diagnosis::default() }
                 .failure();
         assert_eq!(
             failure.message,
@@ -201,10 +201,10 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_is_told_as_one() {
-        let said = "!!!!!!!!!!!!!!!!!!!!!!!!!!! TERRAFORM CRASH !!!!!!!!!!!!!!!!!!!!!!!!!!!!";
+    fn crash_is_reported_as_crash() {
+        let output = "!!!!!!!!!!!!!!!!!!!!!!!!!!! TERRAFORM CRASH !!!!!!!!!!!!!!!!!!!!!!!!!!!!";
         let failure =
-            Diagnosis { command: "terraform plan", said, ended: "ended with exit status 11", ..Diagnosis::default() }
+            Diagnosis { command: "terraform plan", output, ended: "ended with exit status 11", ..Diagnosis::default() }
                 .failure();
         assert!(failure.message.contains("crashed"), "{failure:?}");
     }

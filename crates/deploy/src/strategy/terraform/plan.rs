@@ -1,12 +1,12 @@
-//! The plans: what Terraform is run for, in which order. Pure.
+//! The plans of Terraform commands. Pure.
 
 use thumbctl_core::deployment::Deployment;
 use thumbctl_core::plan::{Plan, Step};
 use thumbctl_core::resource::ResourceKind::{self, *};
 
-use super::address::PLACES;
+use super::address::ADDRESS_MAPPINGS;
 use crate::settings::BuildSource;
-use crate::strategy::Stride;
+use crate::strategy::RunMode;
 use crate::strategy::teardown::EMPTY;
 
 pub(super) const INIT: &str = "init";
@@ -18,13 +18,13 @@ pub(super) const DESTROY_START: &str = "destroy_start";
 pub(super) const DESTROY: &str = "destroy";
 pub(super) const LEFTOVERS: &str = "leftovers";
 
-/// How the ids begin of the steps that make the first half alone.
+/// The prefix of step ids for the first half alone.
 const FIRST_HALF: &str = "build_";
 
-/// How much of the architecture is made.
+/// The part of the architecture that is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// What the image is built by, and the image.
+    /// The build's resources and the image.
     Build,
     /// All of it.
     All,
@@ -40,7 +40,7 @@ impl Stage {
     }
 }
 
-/// What a step's id says: which stage, and which of the steps above.
+/// The stage and the step in a step's id.
 pub(super) fn stage_of(id: &str) -> (Stage, &str) {
     match id.strip_prefix(FIRST_HALF) {
         Some(rest) => (Stage::Build, rest),
@@ -48,48 +48,48 @@ pub(super) fn stage_of(id: &str) -> (Stage, &str) {
     }
 }
 
-/// The step that applies what another has planned.
+/// The step that starts the apply of a plan.
 pub(super) fn apply_start_of(stage: Stage) -> String {
     format!("{}{APPLY_START}", if stage == Stage::Build { FIRST_HALF } else { "" })
 }
 
-/// How a deployment can be gone through, of which this stands: the first half alone can only be made where nothing of the second
-/// is there, since it would be destroyed.
-pub fn possible(stride: Stride, before: &Deployment) -> Stride {
-    let is_of_rest = |kind| PLACES.iter().any(|place| place.kind == kind && !place.is_of_build_half());
-    if before.existing_resources().any(|resource| is_of_rest(resource.kind)) { Stride::Through } else { stride }
+/// The run mode that an existing deployment allows: the first half alone is possible only without
+/// resources of the second, which it would destroy.
+pub fn possible(mode: RunMode, before: &Deployment) -> RunMode {
+    let is_of_rest = |kind| ADDRESS_MAPPINGS.iter().any(|mapping| mapping.kind == kind && !mapping.is_of_build_half());
+    if before.standing().any(|resource| is_of_rest(resource.kind)) { RunMode::Continuous } else { mode }
 }
 
-/// What a deployment does: all in one apply, as the original does it, or, step by step, in two halves, each planned before
+/// The plan of a deployment: one apply, as in the original project, or, step by step, two halves, each planned before
 /// it is applied.
-pub fn deploy(source: &BuildSource, stride: Stride) -> Plan {
+pub fn deploy(source: &BuildSource, mode: RunMode) -> Plan {
     let mut steps = vec![init()];
-    let is_made = |kind: ResourceKind| *source == BuildSource::Bundle || kind != BuildSourceBucket;
+    let is_created = |kind: ResourceKind| *source == BuildSource::Bundle || kind != BuildSourceBucket;
     let kinds = |of_half: &dyn Fn(bool) -> bool| -> Vec<ResourceKind> {
-        PLACES
+        ADDRESS_MAPPINGS
             .iter()
-            .filter(|place| of_half(place.is_of_build_half()) && is_made(place.kind))
-            .map(|place| place.kind)
+            .filter(|mapping| of_half(mapping.is_of_build_half()) && is_created(mapping.kind))
+            .map(|mapping| mapping.kind)
             .collect()
     };
-    let all = match stride {
-        Stride::Through => ("everything", kinds(&|_| true)),
-        Stride::StepByStep => {
-            let half = ("what builds the image, and the image", kinds(&|is_build| is_build));
+    let all = match mode {
+        RunMode::Continuous => ("everything", kinds(&|_| true)),
+        RunMode::StepByStep => {
+            let half = ("the build's resources and the image", kinds(&|is_build| is_build));
             steps.extend(stage_steps(FIRST_HALF, INIT, half));
             ("the rest", kinds(&|is_build| !is_build))
         }
     };
-    let after = if stride == Stride::Through { INIT.to_owned() } else { format!("{FIRST_HALF}{APPLY}") };
+    let after = if mode == RunMode::Continuous { INIT.to_owned() } else { format!("{FIRST_HALF}{APPLY}") };
     steps.extend(stage_steps("", &after, all));
-    Plan::new(steps).expect("the deployment's steps are written down in order, above")
+    Plan::new(steps).expect("the steps above are in order")
 }
 
 fn init() -> Step {
     Step::new(
         INIT,
-        "Initialise Terraform's folder",
-        "Terraform fetches the AWS provider, unless it has it already, and writes down which one it was.",
+        "Initialize Terraform's folder",
+        "Terraform downloads the AWS provider, unless it is cached, and locks its version.",
     )
     .calls(&["terraform init"])
 }
@@ -99,49 +99,50 @@ fn stage_steps(prefix: &str, after: &str, (what, kinds): (&str, Vec<ResourceKind
     [
         Step::new(
             &id(PLAN_START),
-            "Start the provider, to plan",
-            "A program of several hundred megabytes, which Terraform starts anew for each command; that time is its own.",
+            "Start the provider for the plan",
+            "A program of several hundred megabytes, started for each command; its start is timed separately.",
         )
         .needs(&[after])
         .calls(&["terraform plan"]),
         Step::new(
             &id(PLAN),
             format!("Plan {what}"),
-            "Terraform compares the configuration with its state and with the cloud, and says what it would do; nothing is made.",
+            "Terraform compares configuration, state and cloud, and lists the changes; nothing is created.",
         )
         .continues(&id(PLAN_START)),
         Step::new(
             &id(APPLY_START),
-            format!("Apply the plan: start the provider, to make {what}"),
-            "What was planned is made as soon as the provider runs: the decision is here.",
+            format!("Apply the plan: start the provider for {what}"),
+            "Confirm here: the planned changes begin as soon as the provider runs.",
         )
         .needs(&[&id(PLAN)])
         .calls(&["terraform apply"]),
         Step::new(
             &id(APPLY),
             format!("Make {what}"),
-            "Terraform's graph says what waits for what; the image is built inside the apply, by what the configuration calls.",
+            "Terraform's graph sets the order; the image is built within the apply.",
         )
         .continues(&id(APPLY_START))
         .with(&kinds),
     ]
 }
 
-/// What takes down what stands: by Terraform what its state has, and whatever is found besides by its tags.
-pub fn destroy(stands: &dyn Fn(ResourceKind) -> bool) -> Plan {
-    let kinds: Vec<ResourceKind> = PLACES.iter().map(|place| place.kind).filter(|kind| stands(*kind)).collect();
+/// The plan that destroys a deployment: by Terraform what its state has, and by tag what else is found.
+pub fn destroy(exists: &dyn Fn(ResourceKind) -> bool) -> Plan {
+    let kinds: Vec<ResourceKind> =
+        ADDRESS_MAPPINGS.iter().map(|mapping| mapping.kind).filter(|kind| exists(*kind)).collect();
     if kinds.is_empty() {
         return Plan::default();
     }
     let mut steps = vec![init()];
     let mut needs = vec![INIT.to_owned()];
-    if stands(BuildProject) {
+    if exists(BuildProject) {
         let builds = format!("{}{BuildProject}", EMPTY);
         steps.push(
             Step::new(
                 &builds,
                 "Stop and delete the builds",
-                "Builds outlive their project, and cannot be found without it; Terraform does not know of them.",
+                "Builds outlive their project, and cannot be found without it; Terraform does not manage them.",
             )
             .needs(&[INIT])
             .about(BuildProject)
@@ -153,27 +154,27 @@ pub fn destroy(stands: &dyn Fn(ResourceKind) -> bool) -> Plan {
     steps.extend([
         Step::new(
             DESTROY_START,
-            "Start the provider, to destroy",
-            "Terraform starts it, looks how everything is, and then begins.",
+            "Start the provider for the destroy",
+            "Terraform refreshes the state, then begins to delete.",
         )
         .needs(&needs)
         .calls(&["terraform destroy"]),
         Step::new(
             DESTROY,
-            "Destroy what the state has",
-            "In the reverse of the order in which it was made; buckets are emptied, and images go with their repository.",
+            "Destroy the resources in the state",
+            "In reverse order of creation; buckets are emptied, and images are deleted with their repository.",
         )
         .continues(DESTROY_START)
         .with(&kinds),
         Step::new(
             LEFTOVERS,
-            "Look for what is left",
-            "By tag and name: what an interrupted apply has not written down, and log groups that a late writer made again.",
+            "Search for leftovers",
+            "By tag and name: unrecorded resources of an interrupted apply, and log groups of late writers.",
         )
         .needs(&[DESTROY])
         .calls(&["s3:ListAllMyBuckets", "ecr:DescribeRepositories", "iam:ListRoles", "logs:DescribeLogGroups"]),
     ]);
-    Plan::new(steps).expect("the teardown's steps are written down in order, above")
+    Plan::new(steps).expect("the steps above are in order")
 }
 
 #[cfg(test)]
@@ -185,20 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn a_deployment_makes_everything_whichever_stride_it_takes() {
-        for stride in [Stride::Through, Stride::StepByStep] {
-            let plan = deploy(&BuildSource::Bundle, stride);
+    fn deployment_creates_everything_in_either_run_mode() {
+        for mode in [RunMode::Continuous, RunMode::StepByStep] {
+            let plan = deploy(&BuildSource::Bundle, mode);
             for kind in ResourceKind::ARCHITECTURE {
-                let made = plan.steps().iter().filter(|step| step.resources().any(|made| made == kind)).count();
-                assert_eq!(made, 1, "{kind}");
+                let created =
+                    plan.steps().iter().filter(|step| step.resources().any(|created| created == kind)).count();
+                assert_eq!(created, 1, "{kind}");
             }
         }
     }
 
     #[test]
-    fn step_by_step_the_halves_are_planned_and_applied_one_after_the_other() {
+    fn step_by_step_deployment_plans_and_applies_two_halves() {
         assert_eq!(
-            ids(&deploy(&BuildSource::Bundle, Stride::StepByStep)),
+            ids(&deploy(&BuildSource::Bundle, RunMode::StepByStep)),
             [
                 "init",
                 "build_plan_start",
@@ -216,8 +218,8 @@ mod tests {
     }
 
     #[test]
-    fn what_nothing_may_hold_goes_on_with_the_step_before_it() {
-        let plan = deploy(&BuildSource::Bundle, Stride::StepByStep);
+    fn steps_without_a_gate_continue_the_previous_step() {
+        let plan = deploy(&BuildSource::Bundle, RunMode::StepByStep);
         for pair in plan.steps().windows(2) {
             let starts = pair[0].id.as_str().ends_with("_start");
             assert_eq!(pair[1].continues_previous, starts, "{}", pair[1].id);
@@ -225,15 +227,15 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_stands_is_nothing_to_destroy() {
+    fn empty_deployment_has_an_empty_destroy_plan() {
         assert!(destroy(&|_| false).steps().is_empty());
         assert_eq!(ids(&destroy(&|_| true)), ["init", "empty_build_project", "destroy_start", "destroy", "leftovers"]);
         assert_eq!(ids(&destroy(&|kind| kind == Repository)), ["init", "destroy_start", "destroy", "leftovers"]);
     }
 
     #[test]
-    fn a_github_source_needs_no_bucket() {
-        let plan = deploy(&BuildSource::Github { url: "https://github.com/a/b".into() }, Stride::Through);
+    fn github_source_needs_no_bucket() {
+        let plan = deploy(&BuildSource::Github { url: "https://github.com/a/b".into() }, RunMode::Continuous);
         assert!(plan.steps().iter().all(|step| step.resources().all(|kind| kind != BuildSourceBucket)));
     }
 }

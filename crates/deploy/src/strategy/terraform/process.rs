@@ -1,7 +1,7 @@
-//! [`Process`]: one Terraform at work, in a process group of its own, and what it writes.
+//! [`Process`]: a Terraform process in a process group of its own, and its output.
 //!
-//! It writes into a file, not into a pipe: whatever becomes of this program, Terraform can go on and write its state. The
-//! file is locked by whoever has it open for writing, which is Terraform: so it is known whether one is still at work.
+//! It writes into a file, not into a pipe: if this program ends, Terraform can continue and write its state. The
+//! file is locked while Terraform has it open for writing, which shows whether one is still running.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read};
@@ -22,28 +22,28 @@ const OUTPUT: &str = "terraform.out";
 const ERRORS: &str = "terraform.err";
 const PID: &str = "terraform.pid";
 
-/// How soon and how seldom the file is looked at for more.
-const FIRST_LOOK: Duration = Duration::from_millis(10);
-const LAST_LOOK: Duration = Duration::from_millis(100);
+/// The first and the longest delay between reads of the file.
+const FIRST_DELAY: Duration = Duration::from_millis(10);
+const LONGEST_DELAY: Duration = Duration::from_millis(100);
 
-/// What is written behind the process's number once it was asked to stop: the second time it would stop at once, and forget
-/// what it is making.
-const ASKED: &str = " asked to stop";
+/// Written after the process id once it is interrupted: a second interrupt would stop Terraform at once, without
+/// recording what it is creating.
+const INTERRUPTED: &str = " asked to stop";
 
-/// What is written behind the number of a Terraform that applies a plan.
+/// Written after the process id of a Terraform that applies a plan.
 const APPLIES: &str = " apply";
 
-/// How a Terraform was made to stop.
+/// How a Terraform was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// It was asked to: it ends what it is at and writes its state.
-    Asked,
-    /// It had not begun to make anything, and was ended.
-    Ended,
+pub(super) enum StopOutcome {
+    /// Interrupted: it completes the current call and writes its state.
+    Interrupted,
+    /// Killed before it changed anything.
+    Killed,
 }
 
-/// Variables of the user's that would change what is run. Whatever else begins like these does so, too.
-const UNWANTED: [&str; 8] = [
+/// The prefixes of the user's variables that would change what is run.
+const WITHHELD_PREFIXES: [&str; 8] = [
     "TF_LOG",
     "TF_WORKSPACE",
     "TF_DATA_DIR",
@@ -54,7 +54,7 @@ const UNWANTED: [&str; 8] = [
     "TF_IN_AUTOMATION",
 ];
 
-/// Variables that may name files by paths from where we are, which is not where Terraform is run.
+/// Variables with paths that may be relative to the current folder, which is not where Terraform runs.
 const PATHS: [&str; 6] = [
     "TF_CLI_CONFIG_FILE",
     "TF_PLUGIN_CACHE_DIR",
@@ -64,88 +64,88 @@ const PATHS: [&str; 6] = [
     "SSL_CERT_FILE",
 ];
 
-/// How one Terraform is to be run.
+/// The parameters of a Terraform process.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Start<'a> {
+pub(super) struct ProcessSpec<'a> {
     pub(super) program: &'a Path,
     pub(super) dir: &'a Path,
     pub(super) arguments: &'a [&'a str],
     pub(super) environment: &'a CloudEnvironment,
-    /// What the configuration has its builds run by: this program.
+    /// The program that the configuration runs for builds: this program.
     pub(super) builder: &'a Path,
 }
 
-/// One Terraform at work.
+/// A running Terraform process.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
     pid: Pid,
     output: File,
     errors: PathBuf,
-    /// What was read of a line that is not whole yet.
+    /// The last, incomplete line.
     rest: Vec<u8>,
     delay: Duration,
     status: Option<ExitStatus>,
-    /// Where its number is written, if anywhere.
+    /// The file with its process id, if any.
     pid_file: Option<PathBuf>,
-    is_asked: bool,
-    /// Whether it makes what was planned.
+    is_interrupted: bool,
+    /// Whether it applies a plan.
     applies: bool,
-    /// Where its output is written.
+    /// The path of its output.
     path: PathBuf,
 }
 
 impl Process {
-    /// Starts it. Only one is at work in a folder at a time.
-    pub(super) fn start(start: Start<'_>) -> io::Result<Self> {
+    /// Starts Terraform. Only one process runs in a folder at a time.
+    pub(super) fn start(start: ProcessSpec<'_>) -> io::Result<Self> {
         let path = start.dir.join(OUTPUT);
         let writer = private_fs::options().create(true).append(true).open(&path)?;
         writer.try_lock().map_err(|error| match error {
             TryLockError::Error(error) => error,
             TryLockError::WouldBlock => {
-                io::Error::new(io::ErrorKind::ResourceBusy, "another Terraform is at work in it")
+                io::Error::new(io::ErrorKind::ResourceBusy, "another Terraform is running in it")
             }
         })?;
         writer.set_len(0)?;
         let pid_file = start.dir.join(PID);
-        // Not even for a moment another's number: it might be signalled.
+        // The id of an earlier process must not remain: another process may have it now.
         match std::fs::remove_file(&pid_file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let mut process = Self::spawn(start, &path, writer, start.dir.join(ERRORS))?;
-        private_fs::write(&pid_file, process.note().as_bytes())?;
+        private_fs::write(&pid_file, process.pid_file_content().as_bytes())?;
         process.pid_file = Some(pid_file);
         Ok(process)
     }
 
-    /// Starts one that only looks, beside any other; its output goes into a folder of its own.
-    pub(super) fn start_beside(start: Start<'_>, folder: &Path) -> io::Result<Self> {
+    /// Starts a read-only run beside any other; its output goes into a folder of its own.
+    pub(super) fn start_beside(start: ProcessSpec<'_>, folder: &Path) -> io::Result<Self> {
         let path = folder.join(OUTPUT);
         let writer = private_fs::options().create(true).append(true).open(&path)?;
         Self::spawn(start, &path, writer, folder.join(ERRORS))
     }
 
-    fn spawn(start: Start<'_>, output: &Path, writer: File, errors: PathBuf) -> io::Result<Self> {
+    fn spawn(start: ProcessSpec<'_>, output: &Path, writer: File, errors: PathBuf) -> io::Result<Self> {
         let reader = File::open(output)?;
         let mut command = Command::new(start.program);
         command.args(start.arguments).current_dir(start.dir).process_group(0);
         command.stdin(Stdio::null()).stdout(writer).stderr(private_fs::create(&errors)?);
-        let unwanted = |name: &std::ffi::OsString| {
+        let withheld = |name: &std::ffi::OsString| {
             let text = name.to_str().unwrap_or_default();
-            start.environment.withholds(name) || UNWANTED.iter().any(|unwanted| text.starts_with(unwanted))
+            start.environment.withholds(name) || WITHHELD_PREFIXES.iter().any(|withheld| text.starts_with(withheld))
         };
-        for (name, _) in std::env::vars_os().filter(|(name, _)| unwanted(name)) {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| withheld(name)) {
             command.env_remove(name);
         }
         for name in PATHS {
-            let path = std::env::var_os(name).filter(|path| !path.is_empty() && !unwanted(&name.into()));
+            let path = std::env::var_os(name).filter(|path| !path.is_empty() && !withheld(&name.into()));
             if let Some(path) = path {
                 command.env(name, std::path::absolute(path)?);
             }
         }
         command.envs(start.environment.variables());
-        // Otherwise a cache is not used for a folder whose providers were never written down.
+        // Otherwise the cache is not used for a folder without a lock file.
         command.env("TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE", "1");
         command.env("TF_IN_AUTOMATION", "1").env("TF_INPUT", "0").env("CHECKPOINT_DISABLE", "1");
         command.env("TF_VAR_endpoint_url", start.environment.endpoint_url().unwrap_or_default());
@@ -153,28 +153,28 @@ impl Process {
         let child = command.spawn()?;
         tracing::debug!(program = ?command.as_std().get_program(), arguments = ?command.as_std().get_args(), "started");
         let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        let pid = pid.ok_or_else(|| io::Error::other("it has ended before it could be looked at"))?;
+        let pid = pid.ok_or_else(|| io::Error::other("it ended immediately"))?;
         Ok(Self {
             child,
             pid,
             output: reader,
             errors,
             rest: Vec::new(),
-            delay: FIRST_LOOK,
+            delay: FIRST_DELAY,
             status: None,
             pid_file: None,
-            is_asked: false,
+            is_interrupted: false,
             applies: start.arguments.first() == Some(&"apply"),
             path: output.to_owned(),
         })
     }
 
-    /// The next lines, as they come; none once it has ended and all is read.
+    /// Returns the next lines; `None` after its end, once all is read.
     pub(super) async fn lines(&mut self) -> io::Result<Option<Vec<Line>>> {
         loop {
             let lines = self.read()?;
             if !lines.is_empty() {
-                self.delay = FIRST_LOOK;
+                self.delay = FIRST_DELAY;
                 return Ok(Some(lines));
             }
             if self.status.is_some() {
@@ -182,93 +182,94 @@ impl Process {
             }
             tokio::select! {
                 status = self.child.wait() => self.status = Some(status?),
-                () = tokio::time::sleep(self.delay) => self.delay = (self.delay * 2).min(LAST_LOOK),
+                () = tokio::time::sleep(self.delay) => self.delay = (self.delay * 2).min(LONGEST_DELAY),
             }
         }
     }
 
     fn read(&mut self) -> io::Result<Vec<Line>> {
         self.output.read_to_end(&mut self.rest)?;
-        let whole = self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        // What a process that was killed did not write to its end is no line.
-        let lines: Vec<u8> = self.rest.drain(..whole).collect();
+        let complete = self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        // An incomplete last line of a killed process is dropped.
+        let lines: Vec<u8> = self.rest.drain(..complete).collect();
         let text = String::from_utf8_lossy(&lines);
         Ok(text.lines().filter(|line| !line.trim().is_empty()).map(Line::read).collect())
     }
 
-    /// Asks it to stop, as Ctrl-C does: it ends what it is at and writes its state. Once: asked again, it would stop at once.
-    /// One that has not begun is ended.
-    pub(super) fn interrupt(&mut self) -> io::Result<Stop> {
-        if self.status.is_some() || self.is_asked {
-            return Ok(Stop::Asked);
+    /// Interrupts it, as Ctrl-C does: it completes the current call and writes its state. Only once: a second interrupt
+    /// stops it at once. One that has not started to change anything is killed.
+    pub(super) fn interrupt(&mut self) -> io::Result<StopOutcome> {
+        if self.status.is_some() || self.is_interrupted {
+            return Ok(StopOutcome::Interrupted);
         }
         let stop = stop(self.pid, self.applies, &self.path)?;
-        self.is_asked = true;
+        self.is_interrupted = true;
         if let Some(file) = &self.pid_file {
-            private_fs::write(file, self.note().as_bytes())?;
+            private_fs::write(file, self.pid_file_content().as_bytes())?;
         }
         Ok(stop)
     }
 
-    /// What is written down of it, for whoever finds it at work.
-    fn note(&self) -> String {
-        let (applies, asked) = (if self.applies { APPLIES } else { "" }, if self.is_asked { ASKED } else { "" });
+    /// The content of the process id file.
+    fn pid_file_content(&self) -> String {
+        let (applies, asked) =
+            (if self.applies { APPLIES } else { "" }, if self.is_interrupted { INTERRUPTED } else { "" });
         format!("{}{applies}{asked}", self.pid())
     }
 
-    /// Whether it was asked to stop.
-    pub(super) fn is_asked(&self) -> bool {
-        self.is_asked
+    /// Returns whether it was interrupted.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.is_interrupted
     }
 
-    /// Its process.
+    /// Returns its process id.
     pub(super) fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
     }
 
-    /// How it ended, once it has.
+    /// Returns its exit status, after its end.
     pub(super) fn status(&self) -> Option<ExitStatus> {
         self.status
     }
 
-    /// What it wrote to its standard error.
+    /// Returns its standard error.
     pub(super) fn errors(&self) -> String {
-        // Without it there is less to tell; that it cannot be read is no failure of the run.
+        // Without it there is less to report; that is no failure of the run.
         std::fs::read(&self.errors).map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
     }
 
-    /// Ends what it has left running: providers outlive a Terraform that was killed.
+    /// Ends its remaining children: providers outlive a killed Terraform.
     pub(super) fn end_group(&self) {
-        // There is none left where it ended by itself, which is how it should be.
+        // After a regular end there are none.
         let _ = kill_process_group(self.pid, Signal::TERM);
     }
 }
 
-/// Rule: Terraform forgets an interrupt that comes before it has begun to walk through the resources of a plan: it says that it
-/// stops, and then makes all of them. Until it has said of a resource that it begins, nothing is lost if it is ended. (`destroy`
-/// plans by itself, and hears an interrupt meanwhile.)
-fn stop(pid: Pid, applies: bool, output: &Path) -> io::Result<Stop> {
+/// Rule: Terraform ignores an interrupt before it walks the resources of a plan: it prints that it stops, and then
+/// creates all of them. Before its first resource line, killing it loses nothing. (`destroy`
+/// plans by itself, and handles an interrupt meanwhile.)
+fn stop(pid: Pid, applies: bool, output: &Path) -> io::Result<StopOutcome> {
     if applies {
-        // Held still, so that it begins nothing between the look and its end.
+        // Paused, so that it starts nothing between the check and its end.
         kill_process_group(pid, Signal::STOP)?;
-        // One whose output cannot be read is asked like one that has begun.
-        let has_not_begun = std::fs::read(output).is_ok_and(|text| !has_begun(&String::from_utf8_lossy(&text)));
-        if has_not_begun {
+        // With an unreadable output, it is treated as started.
+        let is_unstarted = std::fs::read(output).is_ok_and(|text| !has_started(&String::from_utf8_lossy(&text)));
+        if is_unstarted {
             kill_process_group(pid, Signal::KILL)?;
-            return Ok(Stop::Ended);
+            return Ok(StopOutcome::Killed);
         }
         kill_process_group(pid, Signal::CONT)?;
     }
     kill_process(pid, Signal::INT)?;
-    Ok(Stop::Asked)
+    Ok(StopOutcome::Interrupted)
 }
 
-/// Whether a Terraform has said of a resource that it makes it.
-fn has_begun(output: &str) -> bool {
+/// Returns whether a Terraform has started to change a resource.
+fn has_started(output: &str) -> bool {
     output.lines().any(|line| matches!(Line::read(line).message, Message::Started { .. }))
 }
 
-/// How a process ended, in words.
+/// Describes a process's end.
 pub(super) fn ended(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit code {code}"),
@@ -278,25 +279,25 @@ pub(super) fn ended(status: ExitStatus) -> String {
 }
 
 impl Drop for Process {
-    /// A Terraform that nobody follows any more makes nothing more.
+    /// A Terraform without a follower must not create anything more.
     fn drop(&mut self) {
-        // There is nobody left to tell that it cannot be asked.
+        // An error cannot be reported here.
         let _ = self.interrupt();
     }
 }
 
-/// A Terraform that an earlier process of this program has left at work.
+/// A Terraform that an earlier process of this program has left running.
 #[derive(Debug)]
-pub(super) struct Earlier {
+pub(super) struct OrphanedRun {
     output: File,
     pub(super) pid: Option<Pid>,
     pid_file: PathBuf,
-    /// What is written there.
+    /// The content of the process id file.
     note: String,
     path: PathBuf,
 }
 
-impl Earlier {
+impl OrphanedRun {
     /// Finds one in a folder.
     pub(super) fn find(dir: &Path) -> io::Result<Option<Self>> {
         let output = match File::open(dir.join(OUTPUT)) {
@@ -314,45 +315,45 @@ impl Earlier {
         Ok(Some(Self { output, pid, note: text, path: dir.join(OUTPUT), pid_file }))
     }
 
-    /// Asks it to stop, unless it was asked before.
+    /// Interrupts it, unless it already is.
     pub(super) fn interrupt(&mut self) -> io::Result<()> {
-        let Some(pid) = self.pid.filter(|_| !self.note.ends_with(ASKED)) else { return Ok(()) };
+        let Some(pid) = self.pid.filter(|_| !self.note.ends_with(INTERRUPTED)) else { return Ok(()) };
         match stop(pid, self.note.ends_with(APPLIES), &self.path) {
-            // It may just have ended, which is what is wanted.
+            // It may just have ended.
             Err(error) if error.raw_os_error() != Some(Errno::SRCH.raw_os_error()) => return Err(error),
             _ => {}
         }
-        self.note.push_str(ASKED);
+        self.note.push_str(INTERRUPTED);
         private_fs::write(&self.pid_file, self.note.as_bytes())
     }
 
-    /// Whether it is at work no more.
+    /// Returns whether it has ended.
     pub(super) fn has_ended(&self) -> io::Result<bool> {
         has_ended(&self.output)
     }
 }
 
-/// Ends the providers that a Terraform which was killed has left running in a folder: what they are making would come to be
-/// after everything was said to be gone. A provider whose Terraform is alive is none of them: that may be somebody's own.
-/// Answers how many there are.
+/// Ends the providers of killed Terraforms in a folder: their resources would appear after the deletion of
+/// everything was reported. A provider with a running Terraform is not touched: it may be the user's own.
+/// Returns their number.
 pub(super) fn end_orphans(dir: &Path) -> usize {
     let is_orphan =
         |pid: &Pid| is_in(*pid, dir) && is_provider(*pid) && parent_of(*pid).is_none_or(|parent| !is_in(parent, dir));
     let orphans: Vec<Pid> = processes().into_iter().filter(is_orphan).collect();
     for pid in &orphans {
-        // It may just have ended, which is what is wanted.
+        // It may just have ended.
         let _ = kill_process(*pid, Signal::TERM);
     }
     orphans.len()
 }
 
-/// All processes, where the system has a folder that lists them.
+/// All processes, on systems with `/proc`.
 fn processes() -> Vec<Pid> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?)).collect()
 }
 
-/// Whether a process works in a folder. Where the system does not say in which one, it is taken to if it is there at all.
+/// Returns whether a process runs in a folder. Without that information, any existing process counts.
 fn is_in(pid: Pid, dir: &Path) -> bool {
     let link = |name: &str| std::fs::read_link(format!("/proc/{}/{name}", pid.as_raw_nonzero()));
     match (link("cwd"), dir.canonicalize()) {
@@ -362,7 +363,7 @@ fn is_in(pid: Pid, dir: &Path) -> bool {
     }
 }
 
-/// The process that started another.
+/// The parent of a process.
 fn parent_of(pid: Pid) -> Option<Pid> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
     Pid::from_raw(status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()?)
@@ -389,11 +390,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_apply_has_begun_with_its_first_resource() {
-        let told = r#"{"@level":"info","@message":"Plan to create","type":"planned_change","change":{"resource":{"addr":"a.b"},"action":"create"}}
+    fn apply_has_started_with_its_first_resource() {
+        let output = r#"{"@level":"info","@message":"Plan to create","type":"planned_change","change":{"resource":{"addr":"a.b"},"action":"create"}}
 {"@message":"a.b: Creating...","type":"apply_start","hook":{"resource":{"addr":"a.b"},"action":"create"}}
 "#;
-        let before = told.lines().next().expect("two lines");
-        assert!(!has_begun("") && !has_begun(before) && has_begun(told));
+        let before = output.lines().next().expect("two lines");
+        assert!(!has_started("") && !has_started(before) && has_started(output));
     }
 }

@@ -1,7 +1,7 @@
 //! Terraform's machine-readable output: one JSON object a line, as `-json` gives it. Pure.
 //!
-//! Source: "Machine-Readable UI", developer.hashicorp.com/terraform/internals/machine-readable-ui. Fields that later
-//! versions add are passed over; a line that is no JSON, as a crash writes it, is text.
+//! Source: "Machine-Readable UI", developer.hashicorp.com/terraform/internals/machine-readable-ui. Fields of later
+//! versions are ignored; a line that is not JSON, as in a crash, is text.
 
 use std::collections::BTreeMap;
 
@@ -9,30 +9,30 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// One line.
+/// One output line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Line {
-    /// What it says to people.
+    /// The human-readable text.
     pub(super) text: String,
     /// When Terraform wrote it.
     pub(super) at: Option<DateTime<Utc>>,
     pub(super) message: Message,
 }
 
-/// What a line tells.
+/// The content of a line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Message {
-    /// Something will be done to a resource.
+    /// A planned change.
     Planned(Change),
-    /// A resource is not as the state has it.
+    /// A resource that differs from the state.
     Drift(Change),
-    /// How much will be done, or was.
+    /// The number of changes planned or made.
     Summary(Summary),
-    /// A resource is being looked at.
+    /// A resource is being refreshed.
     Refresh,
     /// Work on a resource begins.
     Started { address: String, action: String },
-    /// Work on a resource goes on.
+    /// Work on a resource is in progress.
     Progress { address: String, seconds: f64 },
     /// Work on a resource is done.
     Completed { address: String, action: String },
@@ -40,25 +40,25 @@ pub(super) enum Message {
     Errored { address: String },
     /// A provisioner wrote something.
     Provisioner { address: String, output: String },
-    /// A provisioner begins, or has ended.
+    /// A provisioner starts or has ended.
     Provision { address: String, stage: Provision },
-    /// What the configuration says of what it has made, by name; without what is sensitive or not known yet.
+    /// The outputs, by name; without sensitive and unknown ones.
     Outputs(Vec<(String, String)>),
-    /// Something is wrong.
+    /// A warning or an error.
     Diagnostic(Diagnostic),
     /// Anything else.
     Other,
 }
 
-/// Where a provisioner is.
+/// The stage of a provisioner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Provision {
-    Begins,
+    Started,
     Done,
     Failed,
 }
 
-/// What will be done to a resource, or was done to it elsewhere.
+/// A planned change of a resource, or one made outside Terraform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Its address, for example `module.function[0].aws_s3_bucket.source`.
@@ -67,35 +67,35 @@ pub struct Change {
     pub resource_type: String,
     /// `create`, `update`, `replace`, `delete`, `read`, `import`, `move` or `noop`.
     pub action: String,
-    /// Why, where Terraform says so: `tainted`, for example.
+    /// Terraform's reason, if given: `tainted`, for example.
     pub reason: Option<String>,
 }
 
-/// How much a plan does.
+/// The number of changes in a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Summary {
-    /// How much is made.
+    /// Resources to create.
     #[serde(default)]
     pub add: u64,
-    /// How much is changed.
+    /// Resources to change.
     #[serde(default)]
     pub change: u64,
-    /// How much is taken into the state.
+    /// Resources to import.
     #[serde(default)]
     pub import: u64,
-    /// How much is removed.
+    /// Resources to delete.
     #[serde(default)]
     pub remove: u64,
 }
 
 impl Summary {
-    /// How much there is to do.
+    /// Returns the number of all changes.
     pub fn total(&self) -> u64 {
         self.add + self.change + self.import + self.remove
     }
 }
 
-/// Something that is wrong.
+/// A warning or an error.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Diagnostic {
     pub(super) severity: String,
@@ -108,14 +108,14 @@ pub(super) struct Diagnostic {
     pub(super) range: Option<Range>,
 }
 
-/// Where in the configuration.
+/// The position in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Range {
     pub(super) filename: String,
     pub(super) start: Position,
 }
 
-/// A place in a file.
+/// A position in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Position {
     pub(super) line: u64,
@@ -196,12 +196,12 @@ impl Line {
             Some(diagnostic) if !diagnostic.detail.is_empty() => format!("{}: {}", raw.message, diagnostic.detail),
             _ => raw.message.clone(),
         };
-        Self { text, at: at.map(|at| at.with_timezone(&Utc)), message: raw.told() }
+        Self { text, at: at.map(|at| at.with_timezone(&Utc)), message: raw.message() }
     }
 }
 
 impl RawLine {
-    fn told(self) -> Message {
+    fn message(self) -> Message {
         match (self.kind.as_str(), self.hook, self.change, self.changes, self.diagnostic) {
             ("planned_change", _, Some(change), ..) => Message::Planned(change.into()),
             ("resource_drift", _, Some(change), ..) => Message::Drift(change.into()),
@@ -218,7 +218,7 @@ impl RawLine {
             ("provision_progress", Some(hook), ..) => {
                 Message::Provisioner { address: hook.resource.addr, output: hook.output }
             }
-            ("provision_start", Some(hook), ..) => hook.provision(Provision::Begins),
+            ("provision_start", Some(hook), ..) => hook.provision(Provision::Started),
             ("provision_complete", Some(hook), ..) => hook.provision(Provision::Done),
             ("provision_errored", Some(hook), ..) => hook.provision(Provision::Failed),
             ("diagnostic", .., Some(diagnostic)) => Message::Diagnostic(diagnostic),
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_of_line_is_understood() {
+    fn each_type_of_line_is_parsed() {
         let of = |text: &str| Line::read(text).message;
         let resource = r#""resource":{"addr":"a.b","resource_type":"a"}"#;
         assert_eq!(
@@ -300,17 +300,17 @@ mod tests {
     }
 
     #[test]
-    fn provisioners_and_outputs_are_understood() {
+    fn provisioners_and_outputs_are_parsed() {
         let of = |text: &str| Line::read(text).message;
         let begins = r#"{"type":"provision_start","hook":{"resource":{"addr":"a.b"},"provisioner":"local-exec"}}"#;
-        assert_eq!(of(begins), Message::Provision { address: "a.b".into(), stage: Provision::Begins });
+        assert_eq!(of(begins), Message::Provision { address: "a.b".into(), stage: Provision::Started });
         let failed = begins.replace("provision_start", "provision_errored");
         assert_eq!(of(&failed), Message::Provision { address: "a.b".into(), stage: Provision::Failed });
         let outputs = r#"{"type":"outputs","outputs":{"name":{"sensitive":false,"type":"string","value":"x"},
             "many":{"sensitive":false,"type":["list","number"],"value":[1,2]},"key":{"sensitive":true,"value":"hidden"},
             "later":{"sensitive":false,"action":"create"}}}"#;
-        let told = [("many", "[1,2]"), ("name", "x")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(of(outputs), Message::Outputs(told.into()));
+        let expected = [("many", "[1,2]"), ("name", "x")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(of(outputs), Message::Outputs(expected.into()));
     }
 
     #[test]
@@ -322,13 +322,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_line(text in ".*") {
+        fn any_text_is_parsed(text in ".*") {
             let line = Line::read(&text);
             prop_assert!(line.message == Message::Other || text.contains("type"));
         }
 
         #[test]
-        fn any_json_is_a_line(kind in "[a-z_]{0,20}", number in any::<i64>()) {
+        fn any_json_is_parsed(kind in "[a-z_]{0,20}", number in any::<i64>()) {
             let text = format!(r#"{{"type":"{kind}","hook":{{"resource":{number}}},"change":null}}"#);
             Line::read(&text);
         }

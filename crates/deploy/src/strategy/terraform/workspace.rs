@@ -1,4 +1,4 @@
-//! [`Workspace`]: the folder of a deployment in which Terraform works: configuration, variables, state.
+//! [`Workspace`]: a deployment's Terraform folder: configuration, variables, state.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,12 +15,12 @@ use super::program::{Program, TerraformError};
 use crate::assets;
 use crate::aws::Architecture;
 use crate::settings::{BuildSource, Settings, TerraformSettings};
-use crate::strategy::site::{self, Site};
+use crate::strategy::deploy_target::{self, DeployTarget};
 
 const STATE: &str = "terraform.tfstate";
 const VARIABLES: &str = "terraform.tfvars.json";
 
-/// What a saved state of a deployment contains of this folder.
+/// The files of this folder in a saved deployment.
 pub const STATE_FILES: ToolState = ToolState { folder: "terraform", files: &[STATE, VARIABLES] };
 
 const IMPORTS: &str = "imports.tf";
@@ -30,25 +30,25 @@ const ERRORED_STATE: &str = "errored.tfstate";
 const LOCK_FILE_BEFORE: &str = ".terraform.lock.hcl.before";
 const CRASH_LOG: &str = "crash.log";
 
-/// Where it is written down with what the folder was initialised. With Terraform's own files, so that it goes when they go.
+/// Records what the folder was initialized with. Beside Terraform's own files, so that it is deleted with them.
 const INITIALISED: &str = ".terraform/thumbctl.json";
 
-/// The constraint on the provider as the configuration has it, and for the major version that it is not tested with.
+/// The provider constraint in the configuration, and the one for the untested major version.
 const PROVIDER_5: &str = "\"~> 5.40\"";
 const PROVIDER_6: &str = "\"~> 6.0\"";
 
-/// A deployment's folder for Terraform.
+/// A deployment's Terraform folder.
 #[derive(Clone, Debug)]
 pub(super) struct Workspace {
     dir: PathBuf,
 }
 
-/// With what a folder was initialised.
+/// What a folder was initialized with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Initialised {
-    /// The program that did it: what is known of it need not be asked again.
+    /// The program that did it, cached with its version.
     pub(super) program: Program,
-    /// From where its providers came, and which were asked for. Another program uses the same.
+    /// The providers' source and constraint. Another program uses the same.
     needs: Needs,
 }
 
@@ -59,7 +59,7 @@ struct Needs {
     program: String,
     plugin_dir: Option<PathBuf>,
     aws_provider: u32,
-    /// What the configuration asks for.
+    /// The configuration's constraint.
     versions: String,
 }
 
@@ -76,26 +76,26 @@ impl Workspace {
         PLAN
     }
 
-    /// Writes the configuration, and the variables for these names. A state of other names, which stand no more, is set
-    /// aside.
-    pub(super) fn lay_out(&self, names: &Names, site: &Site) -> Result<(), TerraformError> {
-        self.lay_out_configuration(&site.settings.terraform)?;
+    /// Writes the configuration and the variables. A state of an earlier deployment with other names is
+    /// archived.
+    pub(super) fn write_files(&self, names: &Names, target: &DeployTarget) -> Result<(), TerraformError> {
+        self.write_configuration(&target.settings.terraform)?;
         self.write_imports(&[])?;
         if let Some(before) = self.suffix().filter(|before| before != names.suffix()) {
-            self.set_state_aside(before.as_str())?;
+            self.archive_state(before.as_str())?;
         }
-        self.write_variables(names, site).map(drop)
+        self.write_variables(names, target).map(drop)
     }
 
-    /// Writes the variables alone, and answers where.
-    pub(super) fn write_variables(&self, names: &Names, site: &Site) -> Result<PathBuf, TerraformError> {
-        let text = format!("{:#}\n", variables(names, site));
+    /// Writes only the variables; returns their path.
+    pub(super) fn write_variables(&self, names: &Names, target: &DeployTarget) -> Result<PathBuf, TerraformError> {
+        let text = format!("{:#}\n", variables(names, target));
         self.write(VARIABLES, text.as_bytes())?;
         Ok(self.dir.join(VARIABLES))
     }
 
-    /// Writes the configuration alone: what `init` reads.
-    pub(super) fn lay_out_configuration(&self, settings: &TerraformSettings) -> Result<(), TerraformError> {
+    /// Writes only the configuration: the input of `init`.
+    pub(super) fn write_configuration(&self, settings: &TerraformSettings) -> Result<(), TerraformError> {
         for (path, content) in configuration().map_err(|source| self.failed("function.zip", source))? {
             let content = if path == "versions.tf" { versions(settings).into_bytes() } else { content };
             self.write(&path, &content)?;
@@ -103,19 +103,19 @@ impl Workspace {
         Ok(())
     }
 
-    /// The suffix for which the variables were written last.
+    /// The suffix in the variables written last.
     fn suffix(&self) -> Option<Suffix> {
         let variables: Value = serde_json::from_slice(&fs::read(self.dir.join(VARIABLES)).ok()?).ok()?;
         Suffix::try_from(variables["suffix"].as_str()?.to_owned()).ok()
     }
 
-    /// Renames the state, so that it is read no more; its content stays for whoever wants it.
-    pub(super) fn set_state_aside(&self, why: &str) -> Result<(), TerraformError> {
+    /// Renames the state, so that it is no longer read; its content is kept.
+    pub(super) fn archive_state(&self, why: &str) -> Result<(), TerraformError> {
         let numbered = |number: usize| match number {
             0 => self.dir.join(format!("{STATE}.{why}")),
             number => self.dir.join(format!("{STATE}.{why}-{number}")),
         };
-        // What was set aside before may be worth more than this.
+        // An earlier archived state may be worth more than this one.
         let to = (0..).map(numbered).find(|to| !to.exists()).expect("some number is free");
         match fs::rename(self.dir.join(STATE), to) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(STATE, error)),
@@ -123,7 +123,7 @@ impl Workspace {
         }
     }
 
-    /// Removes the state of which nothing is left, with Terraform's copies of it.
+    /// Removes an empty state, with Terraform's backups of it.
     pub(super) fn forget_state(&self) -> Result<(), TerraformError> {
         let entries = self.dir.read_dir().map_err(|error| self.failed("", error))?;
         for entry in entries {
@@ -136,14 +136,14 @@ impl Workspace {
         Ok(())
     }
 
-    /// The addresses of all that the state has; none where there is no state. A state that cannot be read is damaged.
+    /// The addresses in the state; empty without a state. An unreadable one is damaged.
     pub(super) fn state(&self) -> Result<BTreeSet<String>, StateError> {
         let text = match fs::read(self.dir.join(STATE)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
             Err(error) => return Err(StateError::Unreadable(self.failed(STATE, error))),
         };
-        // Terraform makes the file when it takes the lock, and writes it when there is something to write.
+        // Terraform creates the file with its lock, and writes it with its first resource.
         if text.is_empty() {
             return Ok(BTreeSet::new());
         }
@@ -151,14 +151,14 @@ impl Workspace {
         Ok(state.resources.into_iter().flat_map(StateResource::addresses).collect())
     }
 
-    /// Says what is to be taken into the state before anything is made: addresses and ids.
+    /// Writes import blocks, for resources to import before others are created: addresses and ids.
     pub(super) fn write_imports(&self, imports: &[(&str, String)]) -> Result<(), TerraformError> {
         if imports.is_empty() {
             return self.remove(IMPORTS);
         }
-        let mut text = String::from("# What an interrupted apply has made and not written down.\n");
+        let mut text = String::from("# Created by an interrupted apply, and not in the state.\n");
         for (address, id) in imports {
-            // An id has nothing in it that would have to be escaped: it is made of names that we gave.
+            // An id needs no escaping: it consists of names from this program.
             text.push_str(&format!("\nimport {{\n  to = {address}\n  id = \"{id}\"\n}}\n"));
         }
         self.write(IMPORTS, text.as_bytes())
@@ -168,26 +168,26 @@ impl Workspace {
         self.dir.join(CRASH_LOG).exists()
     }
 
-    /// Removes what an earlier crash has left, so that the next one is seen.
+    /// Removes an earlier crash log, so that a new one is detected.
     pub(super) fn remove_crash_log(&self) -> Result<(), TerraformError> {
         self.rename(CRASH_LOG, &format!("{CRASH_LOG}.old"))
     }
 
-    /// With what the folder was initialised, if it still is.
-    pub(super) fn initialised(&self) -> Option<Initialised> {
+    /// What the folder was initialized with, if it still is.
+    pub(super) fn initialized(&self) -> Option<Initialised> {
         serde_json::from_slice(&fs::read(self.dir.join(INITIALISED)).ok()?).ok()
     }
 
-    /// Whether `init` would change nothing.
-    pub(super) fn is_initialised(&self, program: &Program, settings: &TerraformSettings) -> bool {
-        let is_as_needed = self.initialised().is_some_and(|known| known.needs == needs(program, settings));
+    /// Returns whether `init` would change nothing.
+    pub(super) fn is_initialized(&self, program: &Program, settings: &TerraformSettings) -> bool {
+        let is_as_needed = self.initialized().is_some_and(|known| known.needs == needs(program, settings));
         let providers = self.providers();
-        let is_known = self.initialised().is_some_and(|known| known.program == *program);
+        let is_known = self.initialized().is_some_and(|known| known.program == *program);
         let is_whole = !providers.is_empty() && providers.iter().all(|(address, version)| self.has(address, version));
-        is_as_needed && is_whole && (is_known || self.set_initialised(program, settings).is_ok())
+        is_as_needed && is_whole && (is_known || self.set_initialized(program, settings).is_ok())
     }
 
-    /// Whether a provider is there. Caches and mirrors are links to elsewhere, where it may have been cleared away.
+    /// Returns whether a provider exists. Caches and mirrors are links, whose targets may have been deleted.
     fn has(&self, address: &str, version: &str) -> bool {
         let systems = self.dir.join(".terraform/providers").join(address).join(version).read_dir();
         let is_program = |file: io::Result<fs::DirEntry>| {
@@ -200,37 +200,37 @@ impl Workspace {
         })
     }
 
-    /// Writes down that the folder is initialised.
-    pub(super) fn set_initialised(
+    /// Records that the folder is initialized.
+    pub(super) fn set_initialized(
         &self,
         program: &Program,
         settings: &TerraformSettings,
     ) -> Result<(), TerraformError> {
         self.remove(LOCK_FILE_BEFORE)?;
-        let text = json!(initialised(program, settings)).to_string();
+        let text = json!(initialized(program, settings)).to_string();
         self.write(INITIALISED, text.as_bytes())
     }
 
-    /// Forgets which providers were chosen before, if others are asked for now: the lock file holds `init` to them. Otherwise
-    /// what stands keeps the provider that it was made with.
+    /// Removes the lock file if other providers are configured now: it pins the versions for `init`. Otherwise
+    /// an existing deployment keeps its provider's version.
     pub(super) fn unlock_providers(
         &self,
         program: &Program,
         settings: &TerraformSettings,
     ) -> Result<(), TerraformError> {
-        match self.initialised() {
+        match self.initialized() {
             Some(known) if known.needs != needs(program, settings) => self.rename(LOCK_FILE, LOCK_FILE_BEFORE),
             _ => Ok(()),
         }
     }
 
-    /// After an `init` that failed: which providers were chosen before is known again.
+    /// Restores the lock file after a failed `init`.
     pub(super) fn lock_providers_again(&self) -> Result<(), TerraformError> {
         self.rename(LOCK_FILE_BEFORE, LOCK_FILE)
     }
 
-    /// Forgets that the folder is initialised, which has turned out to be wrong.
-    pub(super) fn forget_initialised(&self) -> Result<(), TerraformError> {
+    /// Removes the record of an initialization that has turned out to be wrong.
+    pub(super) fn forget_initialized(&self) -> Result<(), TerraformError> {
         self.remove(INITIALISED)
     }
 
@@ -241,18 +241,18 @@ impl Workspace {
         }
     }
 
-    /// A state that Terraform could not put in its place, put there now. Answers whether there was one.
-    // Rule: what could not be written to the state goes to `errored.tfstate`, and counts from then on.
+    /// Moves `errored.tfstate` to the state. Returns whether there was one.
+    // Rule: a state that could not be written goes to `errored.tfstate`, and is the valid one from then on.
     pub(super) fn take_errored_state(&self) -> Result<bool, TerraformError> {
         if !self.dir.join(ERRORED_STATE).exists() {
             return Ok(false);
         }
-        self.set_state_aside("before-error")?;
+        self.archive_state("before-error")?;
         let renamed = fs::rename(self.dir.join(ERRORED_STATE), self.dir.join(STATE));
         renamed.map(|()| true).map_err(|error| self.failed(ERRORED_STATE, error))
     }
 
-    /// The providers that `init` has chosen, by address and version.
+    /// The providers that `init` has installed, by address and version.
     pub(super) fn providers(&self) -> Vec<(String, String)> {
         let text = fs::read_to_string(self.dir.join(LOCK_FILE)).unwrap_or_default();
         let (mut providers, mut address) = (Vec::new(), None);
@@ -268,7 +268,7 @@ impl Workspace {
         providers
     }
 
-    /// Removes the folders that begin like this: those that a process which was killed has left.
+    /// Removes folders with this prefix, left by killed processes.
     pub(super) fn remove_all(&self, prefix: &str) -> Result<(), TerraformError> {
         for entry in self.dir.read_dir().map_err(|error| self.failed("", error))? {
             let name = entry.map_err(|error| self.failed("", error))?.file_name();
@@ -282,7 +282,7 @@ impl Workspace {
 
     fn write(&self, name: &str, content: &[u8]) -> Result<(), TerraformError> {
         let path = self.dir.join(name);
-        if fs::read(&path).is_ok_and(|there| there == content) {
+        if fs::read(&path).is_ok_and(|content_now| content_now == content) {
             return Ok(());
         }
         let folder = path.parent().unwrap_or(&self.dir);
@@ -303,12 +303,12 @@ impl Workspace {
     }
 }
 
-/// Why a state says nothing.
+/// Why a state cannot be used.
 #[derive(Debug)]
 pub(super) enum StateError {
-    /// It is no state.
+    /// It is not a valid state.
     Damaged,
-    /// It cannot be read at all.
+    /// It cannot be read.
     Unreadable(TerraformError),
 }
 
@@ -350,19 +350,19 @@ impl StateResource {
     }
 }
 
-/// The variables' values, as a file of them has them.
-fn variables(names: &Names, site: &Site) -> Value {
-    let Settings { build, function, logs, .. } = &*site.settings;
+/// The values of the variables file.
+fn variables(names: &Names, target: &DeployTarget) -> Value {
+    let Settings { build, function, logs, .. } = &*target.settings;
     json!({
         "prefix": names.deployment(),
         "suffix": names.suffix(),
-        "region": site.region,
-        "account_id": site.identity.account,
+        "region": target.region,
+        "account_id": target.identity.account,
         "source_url": match &build.source {
             BuildSource::Bundle => "",
             BuildSource::Github { url } => url,
         },
-        "architecture": match site::architecture_in(&site.label) {
+        "architecture": match deploy_target::architecture_in(&target.label) {
             Architecture::X86_64 => "x86_64",
             Architecture::Arm64 => "arm64",
         },
@@ -376,7 +376,7 @@ fn variables(names: &Names, site: &Site) -> Value {
     })
 }
 
-/// All files of the configuration as they are exported: paths and contents.
+/// The exported configuration: paths and contents.
 ///
 /// # Errors
 /// When the function's source cannot be zipped.
@@ -390,7 +390,7 @@ pub fn configuration() -> io::Result<Vec<(String, Vec<u8>)>> {
     Ok(files)
 }
 
-/// `versions.tf`, for the provider that the settings choose.
+/// `versions.tf` for the configured provider.
 fn versions(settings: &TerraformSettings) -> String {
     let shipped = assets::terraform_files().iter().find(|(path, _)| *path == "versions.tf");
     let text = shipped.map(|(_, content)| String::from_utf8_lossy(content)).expect("versions.tf is shipped");
@@ -400,7 +400,7 @@ fn versions(settings: &TerraformSettings) -> String {
     }
 }
 
-fn initialised(program: &Program, settings: &TerraformSettings) -> Initialised {
+fn initialized(program: &Program, settings: &TerraformSettings) -> Initialised {
     Initialised { program: program.clone(), needs: needs(program, settings) }
 }
 
@@ -409,7 +409,7 @@ fn needs(program: &Program, settings: &TerraformSettings) -> Needs {
     Needs { program: program.name().to_owned(), plugin_dir, aws_provider, versions: versions(settings) }
 }
 
-/// Whether a file is one that Terraform keeps of an earlier state: `terraform.tfstate.backup`, or with a time in the middle.
+/// Returns whether a file is one of Terraform's backups: `terraform.tfstate.backup`, or with a time in the middle.
 fn is_backup(name: &str) -> bool {
     name.strip_prefix(STATE).is_some_and(|rest| rest.ends_with(".backup"))
 }
@@ -421,42 +421,42 @@ mod tests {
     fn workspace() -> (tempfile::TempDir, Workspace) {
         let dir = tempfile::tempdir().expect("a folder");
         let workspace = Workspace::new(dir.path().join("terraform"));
-        private_fs::create_dir_all(workspace.dir()).expect("there is room");
+        private_fs::create_dir_all(workspace.dir()).expect("the file is written");
         (dir, workspace)
     }
 
     #[test]
-    fn a_state_is_its_managed_resources_addresses() {
+    fn state_is_read_as_managed_addresses() {
         let (_dir, workspace) = workspace();
         assert!(workspace.state().expect("there is none").is_empty());
         let state = r#"{"version":4,"resources":[
             {"mode":"data","type":"aws_caller_identity","name":"current","instances":[{}]},
             {"mode":"managed","type":"aws_iam_role","name":"build","instances":[{"attributes":{}}]},
             {"module":"module.function[0]","mode":"managed","type":"aws_s3_bucket","name":"source","instances":[{"index_key":0}]}]}"#;
-        fs::write(workspace.dir().join(STATE), state).expect("there is room");
+        fs::write(workspace.dir().join(STATE), state).expect("the file is written");
         let expected = ["aws_iam_role.build", "module.function[0].aws_s3_bucket.source[0]"].map(str::to_owned);
         assert_eq!(workspace.state().expect("it is one"), BTreeSet::from(expected));
-        fs::write(workspace.dir().join(STATE), &state[..40]).expect("there is room");
+        fs::write(workspace.dir().join(STATE), &state[..40]).expect("the file is written");
         assert!(matches!(workspace.state(), Err(StateError::Damaged)));
     }
 
     #[test]
-    fn the_lock_file_says_which_providers_were_chosen() {
+    fn providers_are_read_from_the_lock_file() {
         let (_dir, workspace) = workspace();
         let text = "# This file\n\nprovider \"registry.terraform.io/hashicorp/aws\" {\n  version     = \"5.100.0\"\n  constraints = \"~> 5.40\"\n}\n";
-        fs::write(workspace.dir().join(LOCK_FILE), text).expect("there is room");
+        fs::write(workspace.dir().join(LOCK_FILE), text).expect("the file is written");
         assert_eq!(workspace.providers(), [("registry.terraform.io/hashicorp/aws".to_owned(), "5.100.0".to_owned())]);
     }
 
     #[test]
-    fn another_provider_is_another_constraint() {
+    fn other_provider_version_has_another_constraint() {
         let settings = |aws_provider| TerraformSettings { program: None, plugin_dir: None, aws_provider };
         assert!(versions(&settings(5)).contains(PROVIDER_5));
         let six = versions(&settings(6));
         assert!(six.contains(PROVIDER_6) && !six.contains(PROVIDER_5));
     }
 
-    /// The AWS provider needs seconds of CPU time per start for an `endpoints` block, and AWS_ENDPOINT_URL says the same.
+    /// The AWS provider needs seconds of CPU time per start for an `endpoints` block; AWS_ENDPOINT_URL has the same effect.
     #[test]
     fn configuration_has_no_endpoints_block() {
         for (path, content) in assets::terraform_files() {
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_a_state_that_is_forgotten() {
+    fn forgotten_state_leaves_no_backups() {
         let (_dir, workspace) = workspace();
         for name in [
             STATE,
@@ -478,15 +478,15 @@ mod tests {
             IMPORTS,
             "terraform.tfstate.0a1b2c3d",
         ] {
-            fs::write(workspace.dir().join(name), "").expect("there is room");
+            fs::write(workspace.dir().join(name), "").expect("the file is written");
         }
-        workspace.forget_state().expect("they can be removed");
+        workspace.forget_state().expect("the files are removed");
         let left: Vec<_> = workspace
             .dir()
             .read_dir()
-            .expect("it is there")
+            .expect("the folder exists")
             .map(|entry| entry.expect("an entry").file_name())
             .collect();
-        assert_eq!(left, ["terraform.tfstate.0a1b2c3d"], "what was set aside stays");
+        assert_eq!(left, ["terraform.tfstate.0a1b2c3d"], "archived states are kept");
     }
 }

@@ -1,4 +1,4 @@
-//! [`Site`]: where a deployment is made, and what everything made there carries.
+//! [`DeployTarget`]: where a deployment is created, and the tags of its resources.
 
 use std::sync::Arc;
 
@@ -12,30 +12,30 @@ use crate::aws::{Architecture, Tags};
 use crate::cloud::{Clients, CloudLabel, Identity};
 use crate::settings::{BuildSource, Settings};
 
-/// The tag that says which deployment something belongs to: its value is the deployment's name.
+/// The tag with the deployment's name.
 pub const DEPLOYMENT_TAG: &str = "thumbctl:deployment";
-/// The tag that says which strategy made something.
+/// The tag with the strategy that created the resource.
 pub const STRATEGY_TAG: &str = "thumbctl:strategy";
 
-/// The tag that says in which region something is used: IAM's things are in none.
+/// The tag with the region that uses the resource: IAM is global.
 pub const REGION_TAG: &str = "thumbctl:region";
 
-/// Where a deployment is made, and with what.
+/// Where a deployment is created, and the clients for it.
 #[derive(Clone, Debug)]
-pub struct Site {
-    /// The services.
+pub struct DeployTarget {
+    /// The service clients.
     pub clients: Clients,
-    /// Which cloud.
+    /// The cloud.
     pub label: CloudLabel,
-    /// Who we are in it.
+    /// The caller's identity.
     pub identity: Identity,
-    /// Its region.
+    /// The region.
     pub region: String,
     /// The user's settings.
     pub settings: Arc<Settings>,
 }
 
-/// The tags that everything of a deployment carries.
+/// The tags of a deployment's resources.
 pub fn tags_of(names: &Names, region: &str, strategy: StrategyKind) -> Tags {
     Tags::from([
         (DEPLOYMENT_TAG.to_owned(), names.deployment().to_string()),
@@ -44,13 +44,13 @@ pub fn tags_of(names: &Names, region: &str, strategy: StrategyKind) -> Tags {
     ])
 }
 
-/// A policy document with this deployment's names in it.
-pub fn document_of(document: Document, names: &Names, site: &Site) -> Value {
+/// A policy document with this deployment's names.
+pub fn document_of(document: Document, names: &Names, target: &DeployTarget) -> Value {
     let of = |kind| names.of(kind);
-    let bundled = site.settings.build.source == BuildSource::Bundle;
+    let bundled = target.settings.build.source == BuildSource::Bundle;
     let values = PolicyValues {
-        account: site.identity.account.clone(),
-        region: site.region.clone(),
+        account: target.identity.account.clone(),
+        region: target.region.clone(),
         prefix: names.deployment().to_string(),
         repository: of(ResourceKind::Repository),
         build_log_group: of(ResourceKind::BuildLogGroup),
@@ -62,7 +62,7 @@ pub fn document_of(document: Document, names: &Names, site: &Site) -> Value {
     policy::render(document, &values).expect("the shipped documents are JSON whose placeholders all have values")
 }
 
-/// The sandbox runs the function on this machine, so its images are this machine's; CodeBuild's default fleet is x86-64.
+/// The sandbox runs the function here, so its images have this machine's architecture; CodeBuild's default is x86-64.
 pub(super) fn architecture_in(label: &CloudLabel) -> Architecture {
     match label {
         CloudLabel::Sandbox if cfg!(target_arch = "aarch64") => Architecture::Arm64,

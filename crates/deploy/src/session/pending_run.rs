@@ -1,4 +1,4 @@
-//! [`Prepared`]: a run that only waits for a yes, and [`Running`]: one that is under way.
+//! [`PendingRun`]: a run that awaits confirmation, and [`RunHandle`]: a started run.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use super::SessionError;
 use crate::strategy;
 use crate::strategy::terraform::STATE_FILES;
 
-/// A run that only waits for a yes. It holds the deployment's lock.
-pub struct Prepared {
+/// A run that awaits confirmation. It holds the deployment's lock.
+pub struct PendingRun {
     pub(super) started: RunStarted,
     pub(super) runner: Arc<dyn StepRunner>,
     pub(super) on_failure: OnFailure,
@@ -24,36 +24,36 @@ pub struct Prepared {
     pub(super) journal: DeploymentJournal,
     pub(super) lock: Option<DeploymentLock>,
     pub(super) foreign: Vec<String>,
-    /// Whether what cannot be read, or knows of things that are no more, is put aside once everything is gone.
+    /// Whether damaged journals and outdated tool state are archived after success.
     pub(super) is_purge: bool,
 }
 
-/// A run under way.
+/// A started run.
 #[derive(Debug)]
-pub struct Running {
-    /// What happens, as it happens; ends with the run.
+pub struct RunHandle {
+    /// The run's events; the channel closes with the run.
     pub events: mpsc::Receiver<Event>,
-    /// How it ended.
+    /// The run's result.
     pub report: JoinHandle<Result<RunReport, JournalError>>,
 }
 
-impl Prepared {
-    /// What the run will do, and where.
+impl PendingRun {
+    /// Returns the run's action, target and plan.
     pub fn started(&self) -> &RunStarted {
         &self.started
     }
 
-    /// Whether there is nothing to do.
+    /// Returns whether the plan has no steps.
     pub fn is_empty(&self) -> bool {
         self.started.plan.steps().is_empty()
     }
 
-    /// What has a name like ours but somebody else's tag, and is left alone.
+    /// Returns resources with matching names and another owner's tag; they are left alone.
     pub fn foreign(&self) -> &[String] {
         &self.foreign
     }
 
-    /// What the run creates or removes, by name.
+    /// Returns the resources that the run creates or deletes, by name.
     pub fn resources(&self) -> Vec<(ResourceKind, String)> {
         let mut resources: Vec<(ResourceKind, String)> = Vec::new();
         for step in self.started.plan.steps() {
@@ -67,11 +67,11 @@ impl Prepared {
         resources
     }
 
-    /// Runs it: journals that it begins, then goes on by itself.
+    /// Starts the run in the background, after recording its start in the journal.
     ///
     /// # Errors
-    /// When its journal cannot be begun: then nothing was called.
-    pub async fn run(self, gate: Arc<dyn Gate>, cancel: CancellationToken) -> Result<Running, SessionError> {
+    /// When its journal cannot be started: then nothing was called.
+    pub async fn run(self, gate: Arc<dyn Gate>, cancel: CancellationToken) -> Result<RunHandle, SessionError> {
         let journal: RunJournal = self.journal.begin(self.started.action)?;
         let recorder = Recorder::new(journal);
         let events = recorder.listen().await;
@@ -89,7 +89,7 @@ impl Prepared {
         let purged = self.is_purge.then_some(self.journal);
         let report = tokio::spawn(async move {
             let report = engine.run().await;
-            // With everything gone, what a damaged journal knew is of no use, and would be in the way for ever.
+            // A damaged journal of a purged deployment would only block later runs.
             if let (Some(journal), Ok(RunReport { outcome: Outcome::Succeeded, .. })) = (purged, &report) {
                 journal.archive_damaged()?;
                 journal.archive_tool_state(STATE_FILES)?;
@@ -97,14 +97,14 @@ impl Prepared {
             drop(lock);
             report
         });
-        Ok(Running { events, report })
+        Ok(RunHandle { events, report })
     }
 
-    /// Runs it without holding any step.
+    /// Starts the run without holding any step.
     ///
     /// # Errors
-    /// When its journal cannot be begun.
-    pub async fn run_through(self, cancel: CancellationToken) -> Result<Running, SessionError> {
+    /// When its journal cannot be started.
+    pub async fn run_ungated(self, cancel: CancellationToken) -> Result<RunHandle, SessionError> {
         self.run(Arc::new(OpenGate), cancel).await
     }
 }

@@ -1,5 +1,5 @@
-//! The AWS services as this program uses them: one file a service, each function one thing, and the rules of AWS that
-//! bite, each in one place. Nothing here knows of plans, events or journals.
+//! The AWS services: one file each, each function one operation, and each AWS rule in one
+//! place. Independent of plans, events and journals.
 
 #![allow(clippy::disallowed_types, reason = "the services are called here")]
 
@@ -22,14 +22,14 @@ pub mod sts;
 pub mod tags;
 pub mod wait;
 
-pub use bounded_client::{BoundedClient, Downloads, MAX_ANSWER};
+pub use bounded_client::{BoundedClient, Downloads, MAX_RESPONSE};
 pub use console_url::console_url;
 pub(crate) use error::classify;
 pub use error::{AwsError, Deleted, ErrorKind};
 pub use tags::{Tagged, Tags};
 pub use wait::WaitError;
 
-/// The processor that the function's image is built for, and that it runs on: an image has exactly one.
+/// The processor architecture of the function's image: an image has exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Architecture {
     /// Intel and AMD.

@@ -1,4 +1,4 @@
-//! [`Known`]: what the journals say that exists, kept between two questions so that a journal is read once.
+//! [`DeploymentCache`]: the deployment as the journals record it; each event is read once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,29 +10,29 @@ use thumbctl_core::event::{Event, RunId};
 use thumbctl_core::journal::{DeploymentJournal, JournalError, RunJournalReader};
 use thumbctl_core::names::DeploymentName;
 
-/// How many events are read before those that are not heard of are dropped: logs may be long.
+/// Events per read, before those irrelevant to a deployment are dropped: logs may be long.
 const BATCH: usize = 1000;
 
-/// What the journals say that exists.
+/// The deployment as the journals record it.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct DeploymentCache {
     name: DeploymentName,
     journal: DeploymentJournal,
-    /// A run that was set aside takes with it what it said, so that each is kept by itself and all are folded in the order
+    /// Kept per run, since an archived run takes its events with it; folded in the order
     /// of the runs.
-    runs: Mutex<BTreeMap<RunId, KnownRun>>,
+    runs: Mutex<BTreeMap<RunId, CachedRun>>,
 }
 
-/// What one run's journal says.
+/// The events of one run's journal.
 #[derive(Debug)]
-struct KnownRun {
-    reading: RunJournalReader,
+struct CachedRun {
+    reading: JournalReading,
     stamp: Stamp,
-    /// The events that a deployment hears of; a few dozen a run.
+    /// The events relevant to a deployment; a few dozen a run.
     events: Vec<Event>,
 }
 
-/// What a file looked like before it was read.
+/// A file's identity and size before it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     file: (u64, u64),
@@ -40,33 +40,33 @@ struct Stamp {
     modified: (i64, i64),
 }
 
-impl Known {
-    /// Nothing is read until something is asked.
+impl DeploymentCache {
+    /// Creates an empty cache.
     pub(super) fn new(name: DeploymentName, journal: DeploymentJournal) -> Self {
         Self { name, journal, runs: Mutex::default() }
     }
 
-    /// What the journals say now; only what has changed is read.
+    /// Returns the current deployment; reads only what has changed.
     ///
     /// # Errors
-    /// When a journal cannot be read, is damaged, or is a newer program's; again at each question.
+    /// When a journal cannot be read, is damaged, or is a newer program's; at each call again.
     pub(super) fn deployment(&self) -> Result<Deployment, JournalError> {
-        let mut known = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        let there = self.journal.runs()?;
-        known.retain(|run, _| there.binary_search(run).is_ok());
+        let mut cached_runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs = self.journal.runs()?;
+        cached_runs.retain(|run, _| runs.binary_search(run).is_ok());
         let mut deployment = Deployment::new(self.name.clone());
-        for run in there {
+        for run in runs {
             let stamp = self.stamp(&run)?;
-            // What cannot be read on is read anew: it may have been put right in the middle.
-            let so_far = known.remove(&run).filter(|known| known.is_now_or_before(stamp));
-            let now = match so_far.map(|known| known.read_on(stamp)) {
+            // A journal that cannot be continued is read from its start: it may have been repaired in the middle.
+            let cached = cached_runs.remove(&run).filter(|cached| cached.is_prefix_of(stamp));
+            let now = match cached.map(|cached| cached.read_new(stamp)) {
                 Some(Ok(now)) => now,
                 Some(Err(_)) | None => {
-                    KnownRun { reading: self.journal.reading(&run), stamp, events: Vec::new() }.read_all(stamp)?
+                    CachedRun { reading: self.journal.reading(&run), stamp, events: Vec::new() }.read_all(stamp)?
                 }
             };
             now.events.iter().for_each(|event| deployment.apply(event));
-            known.insert(run, now);
+            cached_runs.insert(run, now);
         }
         Ok(deployment)
     }
@@ -84,14 +84,14 @@ impl Known {
     }
 }
 
-impl KnownRun {
-    /// Whether what was read is still what the file begins with: it is as it was, or has grown.
-    fn is_now_or_before(&self, now: Stamp) -> bool {
+impl CachedRun {
+    /// Whether the file is unchanged or has only grown since it was read.
+    fn is_prefix_of(&self, now: Stamp) -> bool {
         let has_grown = now.length > self.stamp.length && now.length >= self.reading.offset();
         now == self.stamp || (now.file == self.stamp.file && has_grown)
     }
 
-    fn read_on(self, now: Stamp) -> Result<Self, JournalError> {
+    fn read_new(self, now: Stamp) -> Result<Self, JournalError> {
         if now == self.stamp { Ok(self) } else { self.read_all(now) }
     }
 
@@ -126,9 +126,9 @@ mod tests {
         DeploymentName::new("demo").expect("a legal name")
     }
 
-    fn known(dir: &Path) -> (DeploymentJournal, Known) {
+    fn cache(dir: &Path) -> (DeploymentJournal, DeploymentCache) {
         let journal = JournalStore::new(dir).deployment(&name());
-        (journal.clone(), Known::new(name(), journal))
+        (journal.clone(), DeploymentCache::new(name(), journal))
     }
 
     fn names() -> Names {
@@ -170,26 +170,26 @@ mod tests {
 
     fn append(run: &mut RunJournal, kind: EventKind) {
         let event = Event { v: VERSION, run: run.id().clone(), seq: 0, at: chrono::DateTime::UNIX_EPOCH, kind };
-        run.append(&event).expect("there is room");
+        run.append(&event).expect("the journal is written");
     }
 
-    /// What somebody knows who reads every journal from its beginning.
-    fn read_anew(journal: &DeploymentJournal) -> Deployment {
+    /// The deployment from reading every journal from its start.
+    fn read_all_journals(journal: &DeploymentJournal) -> Deployment {
         let mut deployment = Deployment::new(name());
         journal.each(|event| deployment.apply(&event)).expect("the journals can be read");
         deployment
     }
 
     #[test]
-    fn it_knows_at_every_moment_what_reading_all_journals_would_say() {
+    fn cache_equals_full_read_at_every_point() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let (journal, known) = known(dir.path());
-        let check = || assert_eq!(known.deployment().expect("the journals can be read"), read_anew(&journal));
+        let (journal, cache) = cache(dir.path());
+        let check = || assert_eq!(cache.deployment().expect("the journals can be read"), read_all_journals(&journal));
         check();
         let mut deploy = journal.begin(Action::Deploy).expect("a run begins");
-        let mut trial = journal.begin(Action::TestUpload).expect("a run begins");
-        // The younger run is heard of first.
-        append(&mut trial, started(Action::TestUpload));
+        let mut upload = journal.begin(Action::Trial).expect("a run begins");
+        // The younger run's events come first.
+        append(&mut upload, started(Action::Trial));
         check();
         append(&mut deploy, started(Action::Deploy));
         check();
@@ -199,53 +199,53 @@ mod tests {
         append(&mut deploy, changed(ResourceKind::Repository, ResourceState::Ready));
         append(&mut deploy, finished());
         check();
-        append(&mut trial, finished());
+        append(&mut upload, finished());
         let mut destroy = journal.begin(Action::Destroy).expect("a run begins");
         append(&mut destroy, started(Action::Destroy));
         check();
         append(&mut destroy, changed(ResourceKind::Repository, ResourceState::Deleted));
         check();
-        assert_eq!(known.deployment().expect("the journals can be read").runs().len(), 3);
+        assert_eq!(cache.deployment().expect("the journals can be read").runs().len(), 3);
     }
 
     #[test]
-    fn damage_is_told_at_each_question_until_it_is_put_right_or_set_aside() {
+    fn damage_is_reported_at_each_call_until_repaired_or_archived() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let (journal, known) = known(dir.path());
+        let (journal, cache) = cache(dir.path());
         let mut run = journal.begin(Action::Deploy).expect("a run begins");
         append(&mut run, started(Action::Deploy));
         append(&mut run, changed(ResourceKind::Repository, ResourceState::Ready));
-        let before = known.deployment().expect("the journal can be read");
-        let whole = fs::read(run.path()).expect("it is there");
+        let before = cache.deployment().expect("the journal can be read");
+        let whole = fs::read(run.path()).expect("the journal exists");
         for _ in 0..2 {
-            fs::write(run.path(), [&whole[..], b"nonsense\n"].concat()).expect("there is room");
+            fs::write(run.path(), [&whole[..], b"nonsense\n"].concat()).expect("the file is written");
             for _ in 0..2 {
-                assert!(matches!(known.deployment(), Err(JournalError::Damaged { line: 3, .. })));
+                assert!(matches!(cache.deployment(), Err(JournalError::Damaged { line: 3, .. })));
             }
-            fs::write(run.path(), &whole).expect("there is room");
-            assert_eq!(known.deployment().expect("it was put right"), before);
+            fs::write(run.path(), &whole).expect("the file is written");
+            assert_eq!(cache.deployment().expect("it was repaired"), before);
         }
-        fs::write(run.path(), [b"nonsense\n", &whole[..]].concat()).expect("there is room");
-        assert!(matches!(known.deployment(), Err(JournalError::Damaged { line: 1, .. })));
-        journal.archive_damaged().expect("it can be renamed");
-        assert_eq!(known.deployment().expect("nothing is left to be read"), Deployment::new(name()));
+        fs::write(run.path(), [b"nonsense\n", &whole[..]].concat()).expect("the file is written");
+        assert!(matches!(cache.deployment(), Err(JournalError::Damaged { line: 1, .. })));
+        journal.set_aside_damaged().expect("damaged journals are archived");
+        assert_eq!(cache.deployment().expect("no journal is left"), Deployment::new(name()));
     }
 
     #[test]
-    fn what_has_been_read_is_not_read_again() {
+    fn read_events_are_not_read_again() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let (journal, known) = known(dir.path());
+        let (journal, cache) = cache(dir.path());
         let mut run = journal.begin(Action::Deploy).expect("a run begins");
         append(&mut run, started(Action::Deploy));
-        let before = known.deployment().expect("the journal can be read");
-        // Nonsense that looks like what was read: whoever reads it again stumbles.
-        let metadata = fs::metadata(run.path()).expect("it is there");
+        let before = cache.deployment().expect("the journal can be read");
+        // Nonsense of the same size and time as the original: reading it again would fail.
+        let metadata = fs::metadata(run.path()).expect("the file exists");
         let length = usize::try_from(metadata.len()).expect("it is short");
-        fs::write(run.path(), [vec![b'x'; length - 1], vec![b'\n']].concat()).expect("there is room");
+        fs::write(run.path(), [vec![b'x'; length - 1], vec![b'\n']].concat()).expect("the file is written");
         let times = FileTimes::new().set_modified(metadata.modified().expect("a file has a time"));
         run.file().set_times(times).expect("its times can be set");
-        assert_eq!(known.deployment().expect("it is known"), before);
+        assert_eq!(cache.deployment().expect("it is cached"), before);
         append(&mut run, changed(ResourceKind::Repository, ResourceState::Ready));
-        assert!(known.deployment().expect("only what is new is read").has_resources());
+        assert!(cache.deployment().expect("only new events are read").is_standing());
     }
 }

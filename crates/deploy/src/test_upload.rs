@@ -1,4 +1,4 @@
-//! [`Trial`]: sends images through a deployment and says what took how long.
+//! [`TestUpload`]: uploads images through a deployment and times each stage.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -14,63 +14,68 @@ use thumbctl_core::resource::ResourceKind;
 use tokio::sync::Mutex;
 
 use crate::aws::{AwsError, ErrorKind, logs, s3, wait};
-use crate::strategy::Site;
+use crate::strategy::DeployTarget;
 
 mod function_log;
 mod image_file;
 
-use self::function_log::{Invocation, Reading};
+use self::function_log::{Invocation, LogReading};
 use self::image_file::ImageFile;
-pub use self::image_file::TrialError;
+pub use self::image_file::TestUploadError;
 
-/// When the thumbnail is looked for: close together at first, since a warm function is quick.
-const LOOK: wait::Schedule =
+/// The polls for the thumbnail: short delays at first, since a warm function is fast.
+const POLLS: wait::Schedule =
     wait::Schedule::new(Duration::from_millis(10), 1.15, Duration::from_secs(1), Duration::from_secs(3600));
 
-/// How long the function's log is read for what is worth knowing, after the thumbnail is there.
-const LOG_WITHIN: Duration = Duration::from_secs(3);
+/// How long the function's log is read after the thumbnail.
+const LOG_DEADLINE: Duration = Duration::from_secs(3);
 
-/// Between two looks into the function's log while the thumbnail has not come.
-const LOG_EVERY: Duration = Duration::from_millis(400);
+/// The interval of log reads before the thumbnail.
+const LOG_INTERVAL: Duration = Duration::from_millis(400);
 
-/// Rule: FilterLogEvents is allowed five times a second in an account; all images of a trial share that.
+/// Rule: an account has five FilterLogEvents calls a second; all images of a test upload share them.
 const LOG_READS_A_SECOND: usize = 5;
 
-/// Images to be sent, each a step.
+/// Images to upload, each as a step.
 #[derive(Debug)]
-pub struct Trial {
-    site: Site,
+pub struct TestUpload {
+    target: DeployTarget,
     names: Names,
     images: BTreeMap<StepId, ImageFile>,
     save: Option<PathBuf>,
-    /// Keeps this trial's keys apart from those of others, so that no earlier thumbnail is taken for this one's.
+    /// Separates this test upload's keys from others', so that no earlier thumbnail is taken for this one's.
     mark: String,
-    /// When the function's log was read last.
+    /// The times of the latest log reads.
     log_reads: Mutex<VecDeque<Instant>>,
 }
 
-impl Trial {
+impl TestUpload {
     /// Checks the images.
     ///
     /// # Errors
-    /// When one is missing, empty, no image, too large, or the folder to save to cannot be made.
-    pub fn new(site: Site, names: Names, images: Vec<PathBuf>, save: Option<PathBuf>) -> Result<Self, TrialError> {
+    /// When one is missing, empty, not an image or too large, or the folder for thumbnails cannot be created.
+    pub fn new(
+        target: DeployTarget,
+        names: Names,
+        images: Vec<PathBuf>,
+        save: Option<PathBuf>,
+    ) -> Result<Self, TestUploadError> {
         if let Some(dir) = &save {
-            std::fs::create_dir_all(dir).map_err(|source| TrialError::Save { path: dir.clone(), source })?;
+            std::fs::create_dir_all(dir).map_err(|source| TestUploadError::Save { path: dir.clone(), source })?;
         }
         let mut checked = BTreeMap::new();
         let width = images.len().to_string().len();
-        // What the function itself refuses (`object_limit` there); gigabytes need not be sent to learn that.
-        let most = u64::from(site.settings.function.memory_mb) * 1024 * 1024 / 4;
+        // The function's own limit (`object_limit` there), checked before uploading gigabytes.
+        let most = u64::from(target.settings.function.memory_mb) * 1024 * 1024 / 4;
         let mut saved_names = Vec::new();
         for (index, path) in images.iter().enumerate() {
             let image = ImageFile::check(path, most, &mut saved_names)?;
-            // Steps run in the order of their names.
+            // Steps run in the order of their ids.
             let id = format!("image_{:0width$}", index + 1);
             checked.insert(StepId::from(id.as_str()), image);
         }
         Ok(Self {
-            site,
+            target,
             names,
             images: checked,
             save,
@@ -79,21 +84,21 @@ impl Trial {
         })
     }
 
-    /// One step an image; none needs another.
+    /// Returns a plan with one independent step for each image.
     pub fn plan(&self) -> Plan {
         let steps = self.images.iter().map(|(id, image)| {
             Step::new(
                 id.as_str(),
-                format!("Send {}", image.shown()),
-                "Its thumbnail shows that everything works together.",
+                format!("Upload {}", image.shown()),
+                "Its thumbnail shows that the whole deployment works.",
             )
             .calls(&["s3:PutObject", "s3:HeadObject", "s3:GetObject", "logs:FilterLogEvents"])
         });
-        Plan::new(steps.collect()).expect("every image has a number of its own")
+        Plan::new(steps.collect()).expect("every image has its own number")
     }
 
     async fn send(&self, image: &ImageFile, scope: &StepScope) -> Result<(), StepError> {
-        let clients = &self.site.clients;
+        let clients = &self.target.clients;
         let source = self.names.of(ResourceKind::SourceBucket);
         let destination = self.names.of(ResourceKind::DestinationBucket);
         let key = format!("{}-{}", self.mark, image.name());
@@ -104,7 +109,7 @@ impl Trial {
             put = s3::put_object_from_file(&clients.s3_transfer, &source, &key, image.path(), image.content_type()) => {
                 put.map_err(failed)?;
             }
-            // A large image on a slow line is not waited for.
+            // Cancelling does not wait for a large image on a slow connection.
             () = scope.cancel().cancelled() => return Err(StepError::Cancelled),
         }
         let stage = |stage, seconds, key: &str| EventKind::TestUploadStage {
@@ -126,8 +131,8 @@ impl Trial {
         scope.emit(with_bytes(uploaded, image.size())).await?;
 
         let size = self.await_thumbnail(&destination, &thumbnail_key, &key, began, began_at, scope).await?;
-        let there = stage(TestUploadStage::Thumbnail, began.elapsed().as_secs_f64(), &thumbnail_key);
-        scope.emit(with_bytes(there, size)).await?;
+        let written = stage(TrialStage::Thumbnail, began.elapsed().as_secs_f64(), &thumbnail_key);
+        scope.tell(with_bytes(written, size)).await?;
         if let Some(dir) = &self.save {
             let path = dir.join(image.saved_name());
             s3::get_object_to_file(&clients.s3_transfer, &destination, &thumbnail_key, &path).await.map_err(failed)?;
@@ -141,7 +146,7 @@ impl Trial {
             };
             scope.emit(with_bytes(saved, size)).await?;
         }
-        // Told last, since the log comes later than the thumbnail; by its own clock it happened before.
+        // Reported last, since the log is later than the thumbnail; by its own clock it happened before.
         if let Some(invocation) = self.await_invocation(&key, began_at).await.map_err(failed)? {
             let seconds = (invocation.started - began_at).as_seconds_f64().max(0.0);
             scope
@@ -159,7 +164,7 @@ impl Trial {
         Ok(())
     }
 
-    /// Looks for the thumbnail until it is there, the function says that it failed, or the time is up; answers its size.
+    /// Polls for the thumbnail until it exists, the function has failed, or the deadline has passed; returns its size.
     async fn await_thumbnail(
         &self,
         bucket: &str,
@@ -169,17 +174,17 @@ impl Trial {
         began_at: DateTime<Utc>,
         scope: &StepScope,
     ) -> Result<u64, StepError> {
-        let deadline = Duration::from_secs(u64::from(self.site.settings.timeouts.trial_seconds));
-        let mut log_looked_at = Instant::now();
+        let deadline = Duration::from_secs(u64::from(self.target.settings.timeouts.trial_seconds));
+        let mut log_read_at = Instant::now();
         for attempt in 1.. {
-            match s3::head_object(&self.site.clients.s3, bucket, thumbnail_key).await {
+            match s3::head_object(&self.target.clients.s3, bucket, thumbnail_key).await {
                 Ok(Some(thumbnail)) => return Ok(thumbnail.size),
                 Ok(None) => {}
                 Err(error) if error.kind == ErrorKind::Throttled => {}
                 Err(error) => return Err(failed(error)),
             }
-            if log_looked_at.elapsed() > LOG_EVERY {
-                log_looked_at = Instant::now();
+            if log_read_at.elapsed() > LOG_INTERVAL {
+                log_read_at = Instant::now();
                 let reading = self.read_log(key, began_at).await.map_err(failed)?;
                 if let Some(error) = self.error_in(reading, began) {
                     let failure = Failure::new(format!("the function failed: {error}"));
@@ -187,38 +192,36 @@ impl Trial {
                 }
             }
             if began.elapsed() > deadline {
-                let message = format!(
-                    "no thumbnail came within {} s, and the function's log does not say why",
-                    deadline.as_secs()
-                );
+                let message =
+                    format!("no thumbnail within {} s, and no error in the function's log", deadline.as_secs());
                 return Err(StepError::Failed(Failure::new(message).with_hint(
-                    "`thumbctl status` tells whether everything is there, `thumbctl logs function` whether the function was started",
+                    "check the deployment with `thumbctl status`, and the invocation with `thumbctl logs function`",
                 )));
             }
             if attempt == 12 {
                 scope.progress("waiting for the thumbnail", None, None).await?;
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK.delay(attempt)) => {}
+                () = tokio::time::sleep(POLLS.delay(attempt)) => {}
                 () = scope.cancel().cancelled() => return Err(StepError::Cancelled),
             }
         }
-        unreachable!("the attempts are not counted to their end")
+        unreachable!("the loop has no last attempt")
     }
 
-    /// Why there will be no thumbnail, if the log says so. A killed invocation does not say whose it was: it is this image's
-    /// when there is no other, or when every invocation that could be this image's must be over.
-    fn error_in(&self, reading: Reading, began: Instant) -> Option<String> {
+    /// The error in the log, if there is one. A killed invocation's line names no image: it is this image's
+    /// if there is no other, or once every invocation for this image must be over.
+    fn error_in(&self, reading: LogReading, began: Instant) -> Option<String> {
         if let Some(invocation) = reading.invocation {
             return invocation.error;
         }
-        let limit = Duration::from_secs(u64::from(self.site.settings.function.timeout_seconds) + 5);
+        let limit = Duration::from_secs(u64::from(self.target.settings.function.timeout_seconds) + 5);
         let certain = self.images.len() == 1 || began.elapsed() > limit;
         reading.lost.into_iter().next().filter(|_| certain)
     }
 
-    /// Waits until the log may be read once more.
-    async fn await_turn(&self) {
+    /// Waits until another log read is allowed.
+    async fn await_log_quota(&self) {
         let mut reads = self.log_reads.lock().await;
         if reads.len() == LOG_READS_A_SECOND
             && let Some(earliest) = reads.pop_front()
@@ -228,37 +231,37 @@ impl Trial {
         reads.push_back(Instant::now());
     }
 
-    async fn read_log(&self, key: &str, uploaded: DateTime<Utc>) -> Result<Reading, AwsError> {
-        self.await_turn().await;
+    async fn read_log(&self, key: &str, uploaded: DateTime<Utc>) -> Result<LogReading, AwsError> {
+        self.await_log_quota().await;
         let group = self.names.of(ResourceKind::FunctionLogGroup);
-        // Earlier than the upload: our clock and AWS's need not agree.
+        // Earlier than the upload, since the two clocks may differ.
         let since = (uploaded - chrono::TimeDelta::minutes(1)).timestamp_millis();
-        match logs::filter_events(&self.site.clients.logs, &group, since, None).await {
+        match logs::filter_events(&self.target.clients.logs, &group, since, None).await {
             Ok(lines) => Ok(function_log::read(key, uploaded.timestamp_millis(), &lines)),
-            // What the log says is a courtesy; the thumbnail is what counts.
-            Err(error) if matches!(error.kind, ErrorKind::Throttled | ErrorKind::NotFound) => Ok(Reading::default()),
+            // The log is optional; the thumbnail is what counts.
+            Err(error) if matches!(error.kind, ErrorKind::Throttled | ErrorKind::NotFound) => Ok(LogReading::default()),
             Err(error) => Err(error),
         }
     }
 
-    /// What the log says of an image whose thumbnail is there; it comes a moment later than the thumbnail.
+    /// Reads the invocation of a finished image; the log is later than the thumbnail.
     async fn await_invocation(&self, key: &str, since: DateTime<Utc>) -> Result<Option<Invocation>, AwsError> {
         let began = Instant::now();
         for attempt in 1.. {
             let found = self.read_log(key, since).await?.invocation;
-            if found.as_ref().is_some_and(|invocation| invocation.cold.is_some()) || began.elapsed() > LOG_WITHIN {
+            if found.as_ref().is_some_and(|invocation| invocation.cold.is_some()) || began.elapsed() > LOG_DEADLINE {
                 return Ok(found);
             }
-            tokio::time::sleep(LOOK.delay(attempt * 4)).await;
+            tokio::time::sleep(POLLS.delay(attempt * 4)).await;
         }
-        unreachable!("the attempts are not counted to their end")
+        unreachable!("the loop has no last attempt")
     }
 }
 
 #[async_trait]
-impl StepRunner for Trial {
+impl StepRunner for TestUpload {
     async fn run(&self, step: &Step, scope: &StepScope) -> Result<StepDone, StepError> {
-        let image = self.images.get(&step.id).expect("the plan was made of these images");
+        let image = self.images.get(&step.id).expect("the plan consists of these images");
         self.send(image, scope).await.map(|()| StepDone::Finished)
     }
 }
@@ -268,7 +271,7 @@ fn failed(error: AwsError) -> StepError {
     StepError::Failed(Failure { hint: error.hint(), ..failure })
 }
 
-/// The name under which an image's thumbnail is saved.
+/// The file name of an image's saved thumbnail.
 fn saved_name(name: &str) -> String {
     format!("thumb-{name}")
 }
