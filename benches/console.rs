@@ -11,7 +11,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use thumbctl_console::keymap::KeyMap;
 use thumbctl_console::message::Message;
-use thumbctl_console::model::{Asked, Beginning, Model};
+use thumbctl_console::model::{Model, ModelInit, RequestedDeployment};
 use thumbctl_console::theme::Theme;
 use thumbctl_console::update::update;
 use thumbctl_console::{symbols, view};
@@ -320,8 +320,8 @@ fn frame() -> Figures {
     let bench = Bench::new();
     bench.deploy();
     let size = (200, 60);
-    let mut model = Model::new(Beginning {
-        asked: Asked {
+    let mut model = Model::new(ModelInit {
+        requested: RequestedDeployment {
             cloud: "sandbox".into(),
             region: None,
             name: DeploymentName::new("thumbnails").expect("a legal name"),

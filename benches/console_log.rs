@@ -3,14 +3,14 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use thumbctl_console::log_store::{Frame, LogCommand, LogLine, LogReport, LogStore, Move, Window};
+use thumbctl_console::log_store::{DisplayLine, LogCommand, LogMove, LogReport, LogStore, LogWindow, ViewportSize};
 
 const LINES: usize = 1_000_000;
 const BATCH: usize = 1000;
-const FRAME: Frame = Frame { rows: 50, columns: 140, wrap: false };
+const VIEWPORT: ViewportSize = ViewportSize { rows: 50, columns: 140, wrap: false };
 
 fn batch(first: usize) -> LogCommand {
-    let line = |number: usize| LogLine {
+    let line = |number: usize| DisplayLine {
         text: format!(
             "\u{1b}[1;32m   Compiling\u{1b}[0m part-{number} v0.{}.0 (/codebuild/output/src{number:08}/src)",
             number % 100
@@ -21,16 +21,16 @@ fn batch(first: usize) -> LogCommand {
 }
 
 /// How long it takes, and what is seen then.
-fn timed(store: &mut LogStore, command: LogCommand) -> (Duration, Window) {
+fn timed(store: &mut LogStore, command: LogCommand) -> (Duration, LogWindow) {
     let began = Instant::now();
     let reports = store.run(command);
     let took = began.elapsed();
     (took, seen(reports).expect("something is always seen"))
 }
 
-fn seen(reports: Vec<LogReport>) -> Option<Window> {
+fn seen(reports: Vec<LogReport>) -> Option<LogWindow> {
     let window = |report| match report {
-        LogReport::Seen(window) => Some(*window),
+        LogReport::Updated(window) => Some(*window),
         LogReport::Saved { .. } => None,
         LogReport::Failed(failure) => panic!("{}", failure.message),
     };
@@ -38,7 +38,7 @@ fn seen(reports: Vec<LogReport>) -> Option<Window> {
 }
 
 /// How long it takes until all is quiet, the longest piece of that, and what is seen then.
-fn worked(store: &mut LogStore, command: LogCommand) -> (Duration, Duration, Window) {
+fn worked(store: &mut LogStore, command: LogCommand) -> (Duration, Duration, LogWindow) {
     let (mut whole, mut window) = timed(store, command);
     let mut longest = whole;
     while store.has_work() {
@@ -68,7 +68,7 @@ fn main() {
         return;
     }
     let mut store = LogStore::new();
-    store.run(LogCommand::Show(FRAME));
+    store.run(LogCommand::Show(VIEWPORT));
     let (mut appending, mut slowest) = (Duration::ZERO, Duration::ZERO);
     for first in (0..LINES).step_by(BATCH) {
         let lines = batch(first);
@@ -84,20 +84,20 @@ fn main() {
 
     for wrap in [false, true] {
         let how = if wrap { "lines broken" } else { "lines cut" };
-        let (took, _) = timed(&mut store, LogCommand::Show(Frame { wrap, columns: 60, ..FRAME }));
+        let (took, _) = timed(&mut store, LogCommand::Show(ViewportSize { wrap, columns: 60, ..VIEWPORT }));
         println!("{how}: seen at its end in {:.2} ms (16 ms)", milliseconds(took));
-        let (took, window) = timed(&mut store, LogCommand::Move(Move::Top));
+        let (took, window) = timed(&mut store, LogCommand::Move(LogMove::Top));
         assert_eq!(window.position, 1);
         println!("{how}: gone to the top in {:.2} ms (16 ms)", milliseconds(took));
         let mut pages: Vec<Duration> =
-            (0..2000).map(|_| timed(&mut store, LogCommand::Move(Move::PageDown)).0).collect();
+            (0..2000).map(|_| timed(&mut store, LogCommand::Move(LogMove::PageDown)).0).collect();
         pages.sort();
         println!(
             "{how}: a page down in {:.2} ms, {:.2} ms at worst (16 ms)",
             milliseconds(pages[pages.len() / 2]),
             milliseconds(pages[pages.len() - 1])
         );
-        let (took, window) = timed(&mut store, LogCommand::Move(Move::Bottom));
+        let (took, window) = timed(&mut store, LogCommand::Move(LogMove::Bottom));
         assert_eq!(window.position, LINES);
         println!("{how}: gone to the end in {:.2} ms (16 ms)", milliseconds(took));
     }

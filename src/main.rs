@@ -38,10 +38,10 @@ fn main() -> ExitCode {
         match cli::run(invocation).await {
             cli::Next::Done(code) => code,
             cli::Next::Console(settings) => {
-                console(thumbctl_console::open(*settings, thumbctl_console::Opening::Deployment).await)
+                console(thumbctl_console::open(*settings, thumbctl_console::LaunchMode::Deployment).await)
             }
             cli::Next::Replay(settings, run, speed) => console(match thumbctl_console::find_run(&settings, &run) {
-                Ok(run) => thumbctl_console::open(*settings, thumbctl_console::Opening::Replay { run, speed }).await,
+                Ok(run) => thumbctl_console::open(*settings, thumbctl_console::LaunchMode::Replay { run, speed }).await,
                 Err(error) => Err(error),
             }),
         }

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use thumbctl_core::event::Failure;
 
-use super::model::trial::chooser::{Entry, Kind, Listing};
+use super::model::test_upload::chooser::{EntryKind, FileEntry, FolderListing};
 
 /// How many entries of a folder are listed; nobody scrolls through more.
-const MOST_ENTRIES: usize = 10_000;
+const MAX_ENTRIES: usize = 10_000;
 
 /// How many completions of a path are offered.
-const MOST_CANDIDATES: usize = 200;
+const MAX_CANDIDATES: usize = 200;
 
 /// What images are called.
 const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "gif", "webp"];
@@ -24,18 +24,18 @@ const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "gif", "webp"];
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn list(folder: &Path) -> Result<Listing, Failure> {
+pub fn list(folder: &Path) -> Result<FolderListing, Failure> {
     // Which folder it is stands above the list.
     let entries = read(folder).map_err(|error| Failure::new(why(&error)))?;
-    let (entries, left_out) = sorted(entries.filter(|entry| !is_hidden(entry)), MOST_ENTRIES);
-    Ok(Listing { folder: folder.to_owned(), entries, left_out })
+    let (entries, left_out) = sorted(entries.filter(|entry| !is_hidden(entry)), MAX_ENTRIES);
+    Ok(FolderListing { folder: folder.to_owned(), entries, left_out })
 }
 
 /// Writes the sample images into a folder, where they are not yet, and lists them.
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn samples(folder: &Path) -> Result<Listing, Failure> {
+pub fn samples(folder: &Path) -> Result<FolderListing, Failure> {
     let write = || {
         fs::create_dir_all(folder)?;
         let mut entries = Vec::new();
@@ -44,52 +44,56 @@ pub fn samples(folder: &Path) -> Result<Listing, Failure> {
             if fs::metadata(&path).map_or(true, |metadata| metadata.len() != content.len() as u64) {
                 fs::write(&path, content)?;
             }
-            entries.push(Entry { name: (*name).to_owned(), path, kind: Kind::Image { bytes: content.len() as u64 } });
+            entries.push(FileEntry {
+                name: (*name).to_owned(),
+                path,
+                kind: EntryKind::Image { bytes: content.len() as u64 },
+            });
         }
         Ok(entries)
     };
     let entries = write().map_err(|error: io::Error| {
         Failure::new(format!("cannot write the sample images to {}: {error}", folder.display()))
     })?;
-    Ok(Listing { folder: folder.to_owned(), entries, left_out: 0 })
+    Ok(FolderListing { folder: folder.to_owned(), entries, left_out: 0 })
 }
 
 /// How a path that is being typed may go on: folders and images whose names begin as it ends.
-pub fn complete(typed: &str, home: Option<&Path>) -> Vec<Entry> {
+pub fn complete(typed: &str, home: Option<&Path>) -> Vec<FileEntry> {
     let typed = if typed == "~" { "~/" } else { typed };
-    let (before, begun) = typed.rsplit_once('/').map_or(("", typed), |(before, begun)| (before, begun));
+    let (before, prefix) = typed.rsplit_once('/').map_or(("", typed), |(before, prefix)| (before, prefix));
     let folder = match (before, typed.contains('/')) {
         ("", true) => PathBuf::from("/"),
         ("", false) => PathBuf::from("."),
         (before, _) => expanded(Path::new(before), home),
     };
     let Ok(entries) = read(&folder) else { return Vec::new() };
-    let entries: Vec<Entry> = entries.filter(|entry| !is_hidden(entry) || begun.starts_with('.')).collect();
-    let exact: Vec<Entry> = entries.iter().filter(|entry| entry.name.starts_with(begun)).cloned().collect();
+    let entries: Vec<FileEntry> = entries.filter(|entry| !is_hidden(entry) || prefix.starts_with('.')).collect();
+    let exact: Vec<FileEntry> = entries.iter().filter(|entry| entry.name.starts_with(prefix)).cloned().collect();
     let found = if exact.is_empty() {
-        let begun = begun.to_lowercase();
-        entries.into_iter().filter(|entry| entry.name.to_lowercase().starts_with(&begun)).collect()
+        let prefix = prefix.to_lowercase();
+        entries.into_iter().filter(|entry| entry.name.to_lowercase().starts_with(&prefix)).collect()
     } else {
         exact
     };
-    sorted(found.into_iter(), MOST_CANDIDATES).0
+    sorted(found.into_iter(), MAX_CANDIDATES).0
 }
 
 /// What is at a path: a folder, or a file, whatever it is called.
 ///
 /// # Errors
 /// When there is nothing, or nothing that can be read.
-pub fn look(path: &Path, home: Option<&Path>) -> Result<Entry, Failure> {
+pub fn inspect(path: &Path, home: Option<&Path>) -> Result<FileEntry, Failure> {
     let path = expanded(path, home);
     // Absolute, so that it means the same in the journal and when another folder is worked in.
     let path = std::path::absolute(&path).unwrap_or(path);
     let metadata = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
-    let kind = if metadata.is_dir() { Kind::Folder } else { Kind::Image { bytes: metadata.len() } };
-    if kind != Kind::Folder && !(metadata.is_file() && super::pictures::looks_like_image(&path)) {
+    let kind = if metadata.is_dir() { EntryKind::Folder } else { EntryKind::Image { bytes: metadata.len() } };
+    if kind != EntryKind::Folder && !(metadata.is_file() && super::pictures::looks_like_image(&path)) {
         return Err(Failure::new(format!("{} is not a JPEG, PNG, GIF or WebP image", path.display())));
     }
-    Ok(Entry { name, path, kind })
+    Ok(FileEntry { name, path, kind })
 }
 
 /// Copies files into a folder, which is made where it is missing. Nothing that is there is written over: a number keeps
@@ -127,7 +131,7 @@ fn create_new(folder: &Path, like: &Path) -> io::Result<(PathBuf, fs::File)> {
     Err(io::Error::other("every name is taken"))
 }
 
-fn read(folder: &Path) -> io::Result<impl Iterator<Item = Entry>> {
+fn read(folder: &Path) -> io::Result<impl Iterator<Item = FileEntry>> {
     Ok(fs::read_dir(folder)?.filter_map(|entry| {
         let entry = entry.ok()?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -135,28 +139,29 @@ fn read(folder: &Path) -> io::Result<impl Iterator<Item = Entry>> {
         // Through links: a link to a folder is a folder.
         let metadata = fs::metadata(&path).ok()?;
         let kind = if metadata.is_dir() {
-            Kind::Folder
-        } else if metadata.is_file() && is_called_like_an_image(&path) {
-            Kind::Image { bytes: metadata.len() }
+            EntryKind::Folder
+        } else if metadata.is_file() && has_image_extension(&path) {
+            EntryKind::Image { bytes: metadata.len() }
         } else {
             return None;
         };
-        Some(Entry { name, path, kind })
+        Some(FileEntry { name, path, kind })
     }))
 }
 
-fn is_called_like_an_image(path: &Path) -> bool {
+fn has_image_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }
 
-fn is_hidden(entry: &Entry) -> bool {
+fn is_hidden(entry: &FileEntry) -> bool {
     entry.name.starts_with('.')
 }
 
-fn sorted(entries: impl Iterator<Item = Entry>, most: usize) -> (Vec<Entry>, usize) {
-    let mut entries: Vec<Entry> = entries.collect();
-    entries.sort_by_cached_key(|entry| (entry.kind != Kind::Folder, entry.name.to_lowercase(), entry.name.clone()));
+fn sorted(entries: impl Iterator<Item = FileEntry>, most: usize) -> (Vec<FileEntry>, usize) {
+    let mut entries: Vec<FileEntry> = entries.collect();
+    entries
+        .sort_by_cached_key(|entry| (entry.kind != EntryKind::Folder, entry.name.to_lowercase(), entry.name.clone()));
     let left_out = entries.len().saturating_sub(most);
     entries.truncate(most);
     (entries, left_out)
@@ -198,7 +203,7 @@ mod tests {
         dir
     }
 
-    fn names(entries: &[Entry]) -> Vec<&str> {
+    fn names(entries: &[FileEntry]) -> Vec<&str> {
         entries.iter().map(|entry| entry.name.as_str()).collect()
     }
 
@@ -207,7 +212,7 @@ mod tests {
         let dir = folder();
         let listing = list(dir.path()).expect("it can be read");
         assert_eq!(names(&listing.entries), ["Album", "zoo", "a.jpeg", "b.PNG", "photo-1.jpg", "photo-2.jpg"]);
-        assert_eq!(listing.entries[2].kind, Kind::Image { bytes: 6 });
+        assert_eq!(listing.entries[2].kind, EntryKind::Image { bytes: 6 });
     }
 
     #[test]
@@ -233,13 +238,13 @@ mod tests {
     #[test]
     fn what_was_dropped_is_looked_at_and_not_believed() {
         let dir = folder();
-        let image = look(&dir.path().join("png"), None).expect("an image without an extension");
-        assert_eq!(image.kind, Kind::Image { bytes: 6 });
-        assert_eq!(look(Path::new("~/zoo"), Some(dir.path())).expect("a folder").kind, Kind::Folder);
+        let image = inspect(&dir.path().join("png"), None).expect("an image without an extension");
+        assert_eq!(image.kind, EntryKind::Image { bytes: 6 });
+        assert_eq!(inspect(Path::new("~/zoo"), Some(dir.path())).expect("a folder").kind, EntryKind::Folder);
         fs::write(dir.path().join("x.jpg"), b"no image").expect("there is room");
-        let failure = look(&dir.path().join("x.jpg"), None).expect_err("no image");
+        let failure = inspect(&dir.path().join("x.jpg"), None).expect_err("no image");
         assert!(failure.message.ends_with("is not a JPEG, PNG, GIF or WebP image"), "{failure}");
-        assert!(look(&dir.path().join("none.jpg"), None).is_err());
+        assert!(inspect(&dir.path().join("none.jpg"), None).is_err());
     }
 
     #[test]
@@ -267,7 +272,7 @@ mod tests {
             ["bubbles.png", "kites.gif", "lighthouse.jpg", "mountains.jpg", "waves.webp"]
         );
         for entry in &listing.entries {
-            look(&entry.path, None).expect("an image");
+            inspect(&entry.path, None).expect("an image");
         }
         assert_eq!(samples(&dir.path().join("samples")).expect("they are there"), listing);
     }

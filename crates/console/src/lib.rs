@@ -15,9 +15,9 @@ mod runner;
 pub(crate) mod scenes;
 pub mod symbols;
 pub mod terminal;
+pub mod test_upload_worker;
 pub mod theme;
-pub mod trial_desk;
 pub mod update;
 pub mod view;
 
-pub use runner::{ConsoleError, Opening, find_run, open};
+pub use runner::{ConsoleError, LaunchMode, find_run, open};

@@ -11,8 +11,8 @@ use thumbctl_core::plan::{Plan, StepId};
 use thumbctl_core::resource::ResourceKind;
 use thumbctl_deploy::session::{Preview, ResourceStatus};
 
-use super::log_store::{LogCommand, LogLine, LogReport};
-use super::model::trial::{TrialCommand, TrialReport};
+use super::log_store::{DisplayLine, LogCommand, LogReport};
+use super::model::test_upload::{TestUploadCommand, TestUploadReport};
 use super::theme::Theme;
 
 /// Something that the console hears.
@@ -29,7 +29,7 @@ pub enum Message {
     /// What time it is: the machine's, or in a replay the recording's.
     Tick(DateTime<Utc>),
     /// What the terminal turned out to be able to do.
-    Terminal(TerminalAnswer),
+    Terminal(TerminalInfo),
     /// Events, in their order: of earlier runs, of ours, of another process's, of a recording.
     Events(Vec<Event>),
     /// All journals have been read.
@@ -37,15 +37,15 @@ pub enum Message {
     /// Another process works on the deployment (its own words), or none does any more.
     Holder(Option<String>),
     /// The cloud answered.
-    Connected(Box<Place>),
+    Connected(Box<ConnectionInfo>),
     /// The cloud did not answer.
     NotConnected(Failure),
     /// What a deployment would do.
     Preview(Box<Preview>),
     /// A run is ready and only waits for a yes.
-    Prepared(Box<PreparedRun>),
+    RunReady(Box<PreparedRun>),
     /// A run cannot be begun.
-    NotPrepared(Task, Failure),
+    PrepareFailed(Task, Failure),
     /// Our run waits before a step.
     Held(StepId),
     /// Our run has ended; its journal could not be written if there is a failure.
@@ -57,9 +57,9 @@ pub enum Message {
     /// Something about a log.
     Log(LogSource, LogReport),
     /// Lines of a log that is read from the cloud.
-    Lines(LogSource, Vec<LogLine>),
+    Lines(LogSource, Vec<DisplayLine>),
     /// Something about the trial.
-    Trial(TrialReport),
+    TestUpload(TestUploadReport),
     /// Something that was done, or could not be, in words.
     Notice(Result<String, Failure>),
     /// How far a recording has been played, and how fast.
@@ -70,11 +70,11 @@ pub enum Message {
 
 /// Where the console is connected to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ConnectionInfo {
     /// What the cloud is called.
     pub cloud: String,
     /// What it is, and so how carefully things must be asked.
-    pub stakes: Stakes,
+    pub risk: RiskLevel,
     /// The account's number.
     pub account: String,
     /// Who we are there.
@@ -85,18 +85,18 @@ pub struct Place {
 
 /// What is at stake in a cloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stakes {
+pub enum RiskLevel {
     /// Nothing: the sandbox.
     None,
     /// Somebody's work, perhaps: an endpoint of the user's own.
-    Work,
+    Data,
     /// Money: AWS.
-    Money,
+    Cost,
 }
 
 /// What the terminal turned out to be able to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TerminalAnswer {
+pub struct TerminalInfo {
     /// The theme for its background, where it says what that is.
     pub theme: Option<Theme>,
 }
@@ -109,7 +109,7 @@ pub enum Task {
     /// Remove what is there.
     Destroy,
     /// Send these images.
-    Trial(Vec<PathBuf>),
+    TestUpload(Vec<PathBuf>),
 }
 
 impl Task {
@@ -118,7 +118,7 @@ impl Task {
         match self {
             Self::Deploy => Action::Deploy,
             Self::Destroy => Action::Destroy,
-            Self::Trial(_) => Action::Trial,
+            Self::TestUpload(_) => Action::Trial,
         }
     }
 }
@@ -140,9 +140,9 @@ pub struct PreparedRun {
 
 /// How a run goes on at its gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
+pub enum RunMode {
     /// It is held before each step.
-    Stepwise,
+    StepByStep,
     /// It is not held.
     Through,
 }
@@ -166,26 +166,26 @@ pub enum Effect {
     /// Connect to the cloud.
     Connect,
     /// Ask the cloud for the state of every resource.
-    AskStatus,
+    FetchStatus,
     /// Ask the cloud for everything about one resource.
     Inspect(ResourceKind),
     /// Make a run ready, which is to be gone through at this pace.
-    Prepare(Task, Pace),
+    Prepare(Task, RunMode),
     /// Begin the run that was made ready.
     Start {
         /// How it goes at its gate.
-        pace: Pace,
+        mode: RunMode,
         /// How many steps pass before the gate closes, where it is held.
         passes: usize,
         /// Steps that have nothing to do and so are never held.
-        free: BTreeSet<StepId>,
+        completed: BTreeSet<StepId>,
     },
     /// Forget the run that was made ready.
     Discard,
     /// Let the step that is held go.
-    PassOne,
+    ReleaseStep,
     /// Hold the run before each step, or let it run on.
-    SetPace(Pace),
+    SetMode(RunMode),
     /// Cancel the run in order.
     CancelRun,
     /// Read the log of the function of these names as it grows; or read none.
@@ -193,13 +193,13 @@ pub enum Effect {
     /// Something about a log's store. Done at once; its report is taken in before the next drawing.
     Log(LogSource, LogCommand),
     /// Something that the trial needs.
-    Trial(TrialCommand),
+    TestUpload(TestUploadCommand),
     /// Say something to the user.
-    Say(Result<String, Failure>),
+    Notify(Result<String, Failure>),
     /// Put a text into the terminal's clipboard (OSC 52).
     Copy(String),
     /// Play a recording this many times faster than now. Relative, for what is known here of its speed may be old.
-    ReplayFaster(f64),
+    ChangeReplaySpeed(f64),
     /// Hold a recording, or go on with one that is held.
     ReplayTogglePause,
     /// Stop the program until the shell continues it.

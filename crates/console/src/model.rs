@@ -9,8 +9,8 @@ pub mod overlay;
 pub mod panel;
 pub mod resources;
 pub mod run;
+pub mod test_upload;
 pub mod timing;
-pub mod trial;
 
 use std::collections::BTreeMap;
 
@@ -26,14 +26,14 @@ use self::activity::Activity;
 use self::details::DetailsPane;
 use self::log::LogPane;
 use self::messages::Messages;
-use self::overlay::{Overlay, Question};
+use self::overlay::{ConfirmDialog, Overlay};
 use self::panel::Panel;
 use self::resources::ResourcesPane;
 use self::run::RunModel;
+use self::test_upload::TestUploadPane;
 use self::timing::TimingPane;
-use self::trial::TrialPane;
 use super::keymap::{Context, KeyMap};
-use super::message::{Place, Stakes};
+use super::message::{ConnectionInfo, RiskLevel};
 use super::symbols::Symbols;
 use super::theme::Theme;
 use super::view::layout::Layout;
@@ -46,7 +46,7 @@ pub struct Model {
     /// The terminal's size: columns, rows.
     pub size: (u16, u16),
     /// What the user has asked for, before the cloud has answered.
-    pub asked: Asked,
+    pub requested: RequestedDeployment,
     /// Whether the cloud has answered.
     pub connection: Connection,
     /// Whether all journals have been read.
@@ -54,7 +54,7 @@ pub struct Model {
     /// What stands, as the journals tell it.
     pub deployment: Deployment,
     /// The number of the event that comes next, of every run that was heard of.
-    heard: BTreeMap<RunId, u64>,
+    next_seq: BTreeMap<RunId, u64>,
     /// What earlier runs took.
     pub history: History,
     /// What a deployment would do, once that is known.
@@ -84,7 +84,7 @@ pub struct Model {
     /// The times.
     pub timing: TimingPane,
     /// The trial.
-    pub trial: TrialPane,
+    pub test_upload: TestUploadPane,
     /// What lies over the panels.
     pub overlay: Option<Overlay>,
     /// What was said.
@@ -102,7 +102,7 @@ pub struct Model {
     /// Another process that works on the deployment, in its own words.
     pub holder: Option<String>,
     /// A question that waits until nobody types.
-    pub question: Option<Question>,
+    pub pending_dialog: Option<ConfirmDialog>,
     /// The area for which the panes were told their size last.
     pub fitted: Rect,
     /// Whose function's log is being read.
@@ -111,7 +111,7 @@ pub struct Model {
 
 /// What the user has asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestedDeployment {
     /// The cloud, as it is called on the screen.
     pub cloud: String,
     /// The region, where one was named.
@@ -130,18 +130,18 @@ pub enum Connection {
     /// It has not been heard of yet.
     Connecting,
     /// It knows us.
-    Connected(Place),
+    Connected(ConnectionInfo),
     /// It cannot be used.
     Failed(Failure),
     /// It is not needed: a recording is played.
-    Unneeded,
+    NotRequired,
 }
 
 /// How a console begins.
 #[derive(Debug)]
-pub struct Beginning {
+pub struct ModelInit {
     /// What the user has asked for.
-    pub asked: Asked,
+    pub requested: RequestedDeployment,
     /// What time it is.
     pub now: DateTime<Utc>,
     /// The terminal's size: columns, rows.
@@ -158,16 +158,16 @@ pub struct Beginning {
 
 impl Model {
     /// A console of which nothing is known but how it was started.
-    pub fn new(beginning: Beginning) -> Self {
-        let Beginning { asked, now, size, keymap, theme, symbols, replay } = beginning;
+    pub fn new(init: ModelInit) -> Self {
+        let ModelInit { requested, now, size, keymap, theme, symbols, replay } = init;
         Self {
             now,
             size,
-            deployment: Deployment::new(asked.name.clone()),
-            asked,
-            connection: if replay { Connection::Unneeded } else { Connection::Connecting },
+            deployment: Deployment::new(requested.name.clone()),
+            requested,
+            connection: if replay { Connection::NotRequired } else { Connection::Connecting },
             journals_read: false,
-            heard: BTreeMap::new(),
+            next_seq: BTreeMap::new(),
             history: History::default(),
             preview: None,
             run: None,
@@ -182,7 +182,7 @@ impl Model {
             stack_log: LogPane::new(LogSource::Stack),
             terraform_log: LogPane::new(LogSource::Terraform),
             timing: TimingPane::default(),
-            trial: TrialPane::default(),
+            test_upload: TestUploadPane::default(),
             overlay: None,
             messages: Messages::default(),
             keymap,
@@ -191,15 +191,15 @@ impl Model {
             symbols,
             quit_after: false,
             holder: None,
-            question: None,
+            pending_dialog: None,
             fitted: Rect::ZERO,
             followed: None,
         }
     }
 
     /// Whether an event is heard for the first time: those of our own runs come from the run itself and from its journal.
-    pub fn hears_first(&mut self, event: &Event) -> bool {
-        let next = self.heard.entry(event.run.clone()).or_default();
+    pub fn is_new_event(&mut self, event: &Event) -> bool {
+        let next = self.next_seq.entry(event.run.clone()).or_default();
         let is_first = event.seq >= *next;
         if is_first {
             *next = event.seq + 1;
@@ -218,22 +218,22 @@ impl Model {
     }
 
     /// The place, once the cloud has answered.
-    pub fn place(&self) -> Option<&Place> {
+    pub fn connection_info(&self) -> Option<&ConnectionInfo> {
         match &self.connection {
-            Connection::Connected(place) => Some(place),
-            Connection::Connecting | Connection::Failed(_) | Connection::Unneeded => None,
+            Connection::Connected(info) => Some(info),
+            Connection::Connecting | Connection::Failed(_) | Connection::NotRequired => None,
         }
     }
 
     /// What is at stake where the console is connected to. An unknown place is treated as if it cost money.
-    pub fn stakes(&self) -> Stakes {
-        self.place().map_or(Stakes::Money, |place| place.stakes)
+    pub fn risk(&self) -> RiskLevel {
+        self.connection_info().map_or(RiskLevel::Cost, |info| info.risk)
     }
 
     /// The way in which the deployment is made: as what stands was, else as was asked for.
     pub fn strategy(&self) -> String {
         let standing = self.deployment.origin().filter(|_| self.deployment.is_standing());
-        standing.map_or_else(|| self.asked.strategy.clone(), |origin| origin.strategy.to_string())
+        standing.map_or_else(|| self.requested.strategy.clone(), |origin| origin.strategy.to_string())
     }
 
     /// The panels that there are: stacks only where there are any, and Terraform's log only where it is at work.
@@ -277,21 +277,21 @@ impl Model {
 
     /// Whether something happens whose time is shown, so that the clock must tick.
     pub fn is_ticking(&self) -> bool {
-        self.activity.is_running() || matches!(self.connection, Connection::Connecting) || self.trial.is_waiting()
+        self.activity.is_running() || matches!(self.connection, Connection::Connecting) || self.test_upload.is_waiting()
     }
 
     /// The contexts in which keys are understood now, innermost first.
     pub fn contexts(&self) -> Vec<Context> {
         let mut contexts = match &self.overlay {
             Some(overlay) => overlay.contexts().to_vec(),
-            None => return self.contexts_beneath(),
+            None => return self.contexts_without_overlay(),
         };
         contexts.push(Context::Always);
         contexts
     }
 
     /// The contexts in which keys are understood when no overlay is open, innermost first.
-    pub fn contexts_beneath(&self) -> Vec<Context> {
+    pub fn contexts_without_overlay(&self) -> Vec<Context> {
         if self.is_typing() {
             return vec![Context::Typing, Context::Always];
         }
@@ -304,17 +304,17 @@ impl Model {
             Panel::Details => Context::Details,
             Panel::Build | Panel::Function | Panel::Stacks | Panel::Terraform => Context::Log,
             Panel::Timing => Context::Timing,
-            Panel::Trial if self.trial.is_choosing() => Context::Chooser,
-            Panel::Trial => Context::Trial,
+            Panel::TestUpload if self.test_upload.is_choosing() => Context::Chooser,
+            Panel::TestUpload => Context::TestUpload,
         });
         contexts.extend([Context::Everywhere, Context::Always]);
         contexts
     }
 
     /// We do nothing any more; perhaps another process does.
-    pub fn rest(&mut self) {
+    pub fn set_idle(&mut self) {
         self.activity = match &self.holder {
-            Some(holder) => Activity::Theirs { holder: holder.clone() },
+            Some(holder) => Activity::OtherProcess { holder: holder.clone() },
             None => Activity::Idle,
         };
     }
@@ -331,7 +331,7 @@ impl Model {
             Panel::Function => self.function_log.is_typing(),
             Panel::Stacks => self.stack_log.is_typing(),
             Panel::Terraform => self.terraform_log.is_typing(),
-            Panel::Trial => self.trial.is_typing(),
+            Panel::TestUpload => self.test_upload.is_typing(),
             Panel::Resources | Panel::Details | Panel::Timing => false,
         }
     }

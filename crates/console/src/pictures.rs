@@ -20,10 +20,10 @@ use ratatui_image::protocol::sixel::Sixel;
 use thumbctl_core::event::Failure;
 
 /// How much memory a decoder may take: a file of a few bytes can claim to be a picture of gigabytes.
-const MOST_MEMORY: u64 = 256 * 1024 * 1024;
+const MAX_MEMORY: u64 = 256 * 1024 * 1024;
 
 /// What stands behind transparent pixels where the terminal cannot leave them open.
-const GROUND: Rgba<u8> = Rgba([128, 128, 128, 255]);
+const BACKGROUND: Rgba<u8> = Rgba([128, 128, 128, 255]);
 
 /// How the terminal draws pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -51,7 +51,7 @@ impl GraphicsKind {
     }
 
     /// The kind of a name; none for `auto` and for what is no kind.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         [Self::Halfblocks, Self::Kitty, Self::Iterm2, Self::Sixel].into_iter().find(|kind| kind.as_str() == name)
     }
 }
@@ -73,7 +73,7 @@ impl Default for Graphics {
 
 impl Graphics {
     /// How many of a picture's pixels stand in one cell, across and down.
-    fn grain(self) -> (u32, u32) {
+    fn pixels_per_cell(self) -> (u32, u32) {
         match self.kind {
             GraphicsKind::Halfblocks => (1, 2),
             _ => (u32::from(self.cell.0.max(1)), u32::from(self.cell.1.max(1))),
@@ -88,7 +88,7 @@ impl Graphics {
     /// How large a picture is drawn: its pixels on the screen, and the cells that they take. It is shrunk to what there is,
     /// and never blown up.
     fn fit(self, (width, height): (u32, u32), most: (u16, u16)) -> ((u32, u32), (u16, u16)) {
-        let (across, down) = self.grain();
+        let (across, down) = self.pixels_per_cell();
         let room = (u64::from(most.0) * u64::from(across), u64::from(most.1) * u64::from(down));
         let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
         let (mut w, mut h) = (width, height);
@@ -145,11 +145,11 @@ impl Picture {
         let (size, cells) = graphics.fit(pixels, most);
         let shrunk = shrink(image, size);
         // Whole cells exactly, so that nothing is scaled once more, and no edge shows.
-        let (across, down) = graphics.grain();
+        let (across, down) = graphics.pixels_per_cell();
         let canvas = (u32::from(cells.0) * across, u32::from(cells.1) * down);
         let drawn = match graphics.kind {
-            GraphicsKind::Halfblocks => on_ground(shrunk.resize_exact(canvas.0, canvas.1, FilterType::Triangle)),
-            GraphicsKind::Sixel => on_ground(in_canvas(&shrunk, canvas)),
+            GraphicsKind::Halfblocks => on_background(shrunk.resize_exact(canvas.0, canvas.1, FilterType::Triangle)),
+            GraphicsKind::Sixel => on_background(in_canvas(&shrunk, canvas)),
             GraphicsKind::Kitty | GraphicsKind::Iterm2 => in_canvas(&shrunk, canvas),
         };
         let weight = match graphics.kind {
@@ -186,7 +186,7 @@ impl Picture {
     }
 
     /// Whether it lies over the cells instead of in them: then nothing can be drawn over it, and it has to go first.
-    pub fn lies_over(&self) -> bool {
+    pub fn is_overlaid(&self) -> bool {
         matches!(self.protocol, Protocol::Sixel(_) | Protocol::ITerm2(_))
     }
 }
@@ -205,7 +205,7 @@ fn decode(path: &Path) -> Result<(DynamicImage, u64), Failure> {
     }
     let mut reader = ImageReader::new(BufReader::new(file));
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MOST_MEMORY);
+    limits.max_alloc = Some(MAX_MEMORY);
     reader.limits(limits.clone());
     // By what is in it, as the function tells images: names lie.
     let reader = reader.with_guessed_format().map_err(|error| unreadable(&error))?;
@@ -244,13 +244,13 @@ fn in_canvas(image: &DynamicImage, (width, height): (u32, u32)) -> DynamicImage 
 }
 
 /// The image with something behind its transparent pixels.
-fn on_ground(image: DynamicImage) -> DynamicImage {
+fn on_background(image: DynamicImage) -> DynamicImage {
     if !image.color().has_alpha() {
         return image;
     }
-    let mut ground = RgbaImage::from_pixel(image.width(), image.height(), GROUND);
-    image::imageops::overlay(&mut ground, &image.to_rgba8(), 0, 0);
-    ground.into()
+    let mut background = RgbaImage::from_pixel(image.width(), image.height(), BACKGROUND);
+    image::imageops::overlay(&mut background, &image.to_rgba8(), 0, 0);
+    background.into()
 }
 
 /// Whether a file's first bytes are those of an image that the function knows.
@@ -299,8 +299,10 @@ mod tests {
     fn every_sample_becomes_a_picture_in_every_way() {
         for (name, content) in thumbctl_deploy::assets::sample_images() {
             let (_dir, path) = sample(name);
-            for way in [GraphicsKind::Halfblocks, GraphicsKind::Kitty, GraphicsKind::Iterm2, GraphicsKind::Sixel] {
-                let picture = Picture::read(&path, (20, 10), kind(way)).expect(name);
+            for kind_tested in
+                [GraphicsKind::Halfblocks, GraphicsKind::Kitty, GraphicsKind::Iterm2, GraphicsKind::Sixel]
+            {
+                let picture = Picture::read(&path, (20, 10), kind(kind_tested)).expect(name);
                 assert!(picture.cells().0 <= 20 && picture.cells().1 <= 10, "{name}: {picture:?}");
                 assert!(picture.cells().0 == 20 || picture.cells().1 == 10, "{name}: {picture:?}");
                 assert_eq!(picture.bytes, content.len() as u64);

@@ -18,14 +18,14 @@ use thumbctl_deploy::strategy::{self, sdk};
 
 use self::no_terminal::NoTerminal;
 use super::keymap::KeyMap;
-use super::message::{Message, Place, Stakes};
-use super::model::activity::{Activity, OurRun};
-use super::model::{Asked, Beginning, Model};
+use super::message::{ConnectionInfo, Message, RiskLevel};
+use super::model::activity::{ActiveRun, Activity};
+use super::model::{Model, ModelInit, RequestedDeployment};
 use super::symbols;
 use super::theme::Theme;
 use super::update::update;
 use super::view;
-use crate::message::Pace;
+use crate::message::RunMode;
 
 /// When every scene begins.
 pub(crate) fn start() -> DateTime<Utc> {
@@ -49,8 +49,8 @@ pub(crate) fn deploy_plan() -> Plan {
 
 /// A console of a size before anything was heard.
 pub(crate) fn fresh(size: (u16, u16)) -> Model {
-    Model::new(Beginning {
-        asked: Asked {
+    Model::new(ModelInit {
+        requested: RequestedDeployment {
             cloud: "sandbox".into(),
             region: None,
             name: names().deployment().clone(),
@@ -71,14 +71,14 @@ pub(crate) fn empty(size: (u16, u16)) -> Model {
     let mut model = fresh(size);
     update(&mut model, Message::Resize(size.0, size.1));
     update(&mut model, Message::JournalsRead);
-    let place = Place {
+    let connection = ConnectionInfo {
         cloud: "sandbox".into(),
-        stakes: Stakes::None,
+        risk: RiskLevel::None,
         account: "000000000000".into(),
         arn: "arn:aws:iam::000000000000:root".into(),
         region: "us-east-1".into(),
     };
-    update(&mut model, Message::Connected(Box::new(place)));
+    update(&mut model, Message::Connected(Box::new(connection)));
     let documents = vec![(
         ResourceKind::FunctionPolicy,
         serde_json::json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject"}]}),
@@ -97,13 +97,13 @@ pub(crate) fn empty(size: (u16, u16)) -> Model {
 }
 
 /// A run that is told step by step.
-pub(crate) struct Script {
+pub(crate) struct EventScript {
     run: RunId,
     seq: u64,
     seconds: f64,
 }
 
-impl Script {
+impl EventScript {
     /// A run of a number that begins so many seconds after the scene.
     pub(crate) fn new(number: u32, action: Action, seconds: f64) -> Self {
         Self { run: RunId::new(number, action, 0xab), seq: 0, seconds }
@@ -137,7 +137,7 @@ impl Script {
     }
 
     /// A step begins, and its resource with it.
-    pub(crate) fn step_begins(&mut self, step: &Step, state: ResourceState) -> Vec<Event> {
+    pub(crate) fn step_starts(&mut self, step: &Step, state: ResourceState) -> Vec<Event> {
         let mut events = vec![self.event(EventKind::StepStarted { step: step.id.clone() })];
         events.extend(step.resource.map(|kind| self.resource(kind, state, None)));
         events
@@ -182,12 +182,12 @@ fn phase(phase: &str, status: &str, seconds: Option<f64>) -> EventKind {
 }
 
 /// The events of a deployment up to the middle of its build.
-pub(crate) fn until_build(script: &mut Script) -> Vec<Event> {
+pub(crate) fn until_build(script: &mut EventScript) -> Vec<Event> {
     let plan = deploy_plan();
     let mut events = vec![script.begin(Action::Deploy, plan.clone())];
     for step in plan.steps() {
         if step.resource == Some(ResourceKind::Image) {
-            events.extend(script.step_begins(step, ResourceState::Creating));
+            events.extend(script.step_starts(step, ResourceState::Creating));
             events.push(script.event(phase("SUBMITTED", "SUCCEEDED", Some(0.1))));
             events.push(script.event(phase("PROVISIONING", "SUCCEEDED", Some(2.4))));
             events.push(script.event(phase("DOWNLOAD_SOURCE", "SUCCEEDED", Some(0.8))));
@@ -197,7 +197,7 @@ pub(crate) fn until_build(script: &mut Script) -> Vec<Event> {
             }
             break;
         }
-        events.extend(script.step_begins(step, ResourceState::Creating));
+        events.extend(script.step_starts(step, ResourceState::Creating));
         script.wait(took(step));
         events.extend(script.step_ends(step, ResourceState::Ready, took(step)));
     }
@@ -207,10 +207,10 @@ pub(crate) fn until_build(script: &mut Script) -> Vec<Event> {
 /// A deployment of ours in the middle of its build.
 pub(crate) fn building(size: (u16, u16)) -> Model {
     let mut model = empty(size);
-    ours(&mut model, Action::Deploy);
-    let mut script = Script::new(1, Action::Deploy, 0.0);
+    start_run(&mut model, Action::Deploy);
+    let mut script = EventScript::new(1, Action::Deploy, 0.0);
     let events = until_build(&mut script);
-    hear(&mut model, events);
+    apply_events(&mut model, events);
     script.wait(12.5);
     update(&mut model, Message::Tick(after(script.seconds)));
     model
@@ -219,8 +219,8 @@ pub(crate) fn building(size: (u16, u16)) -> Model {
 /// A deployment whose build failed.
 pub(crate) fn failed(size: (u16, u16)) -> Model {
     let mut model = empty(size);
-    ours(&mut model, Action::Deploy);
-    let mut script = Script::new(1, Action::Deploy, 0.0);
+    start_run(&mut model, Action::Deploy);
+    let mut script = EventScript::new(1, Action::Deploy, 0.0);
     let mut events = until_build(&mut script);
     script.wait(9.0);
     events.push(script.log("error: linking with `cc` failed: exit status: 1"));
@@ -246,20 +246,20 @@ pub(crate) fn failed(size: (u16, u16)) -> Model {
         },
     }));
     let plan = deploy_plan();
-    let begun = plan.steps().iter().position(|step| step.id == image.id).expect("it is in the plan");
-    for step in &plan.steps()[begun + 1..] {
+    let failed_index = plan.steps().iter().position(|step| step.id == image.id).expect("it is in the plan");
+    for step in &plan.steps()[failed_index + 1..] {
         let reason = thumbctl_core::event::SkipReason::Failed;
         events.push(script.event(EventKind::StepSkipped { step: step.id.clone(), reason }));
     }
     events.push(script.end(Outcome::Failed, 14.0));
-    hear(&mut model, events);
+    apply_events(&mut model, events);
     update(&mut model, Message::Tick(after(script.seconds)));
     update(&mut model, Message::RunEnded(Ok(Outcome::Failed)));
     model
 }
 
 /// The events of a whole deployment.
-pub(crate) fn whole_deployment(script: &mut Script) -> Vec<Event> {
+pub(crate) fn whole_deployment(script: &mut EventScript) -> Vec<Event> {
     let plan = deploy_plan();
     let began = script.seconds;
     let mut events = until_build(script);
@@ -270,7 +270,7 @@ pub(crate) fn whole_deployment(script: &mut Script) -> Vec<Event> {
     events.push(script.event(phase("POST_BUILD", "SUCCEEDED", Some(0.4))));
     events.extend(script.step_ends(image, ResourceState::Ready, took(image)));
     for step in rest {
-        events.extend(script.step_begins(step, ResourceState::Creating));
+        events.extend(script.step_starts(step, ResourceState::Creating));
         script.wait(took(step));
         events.extend(script.step_ends(step, ResourceState::Ready, took(step)));
     }
@@ -282,10 +282,10 @@ pub(crate) fn whole_deployment(script: &mut Script) -> Vec<Event> {
 /// A deployment that stands.
 pub(crate) fn deployed(size: (u16, u16)) -> Model {
     let mut model = empty(size);
-    ours(&mut model, Action::Deploy);
-    let mut script = Script::new(1, Action::Deploy, 0.0);
+    start_run(&mut model, Action::Deploy);
+    let mut script = EventScript::new(1, Action::Deploy, 0.0);
     let events = whole_deployment(&mut script);
-    hear(&mut model, events);
+    apply_events(&mut model, events);
     update(&mut model, Message::Tick(after(script.seconds)));
     update(&mut model, Message::RunEnded(Ok(Outcome::Succeeded)));
     model
@@ -294,39 +294,40 @@ pub(crate) fn deployed(size: (u16, u16)) -> Model {
 /// A teardown in its middle.
 pub(crate) fn destroying(size: (u16, u16)) -> Model {
     let mut model = deployed(size);
-    ours(&mut model, Action::Destroy);
+    start_run(&mut model, Action::Destroy);
     let plan = strategy::destroy_plan(&model.deployment);
-    let mut script = Script::new(2, Action::Destroy, 100.0);
+    let mut script = EventScript::new(2, Action::Destroy, 100.0);
     let mut events = vec![script.begin(Action::Destroy, plan.clone())];
     for (index, step) in plan.steps().iter().take(6).enumerate() {
-        events.extend(script.step_begins(step, ResourceState::Deleting));
+        events.extend(script.step_starts(step, ResourceState::Deleting));
         script.wait(0.2);
         if index < 4 {
             events.extend(script.step_ends(step, ResourceState::Gone, 0.2));
         }
     }
-    hear(&mut model, events);
+    apply_events(&mut model, events);
     update(&mut model, Message::Tick(after(script.seconds)));
     model
 }
 
 /// From now on we run something.
-pub(crate) fn ours(model: &mut Model, action: Action) {
-    model.activity = Activity::Ours(OurRun { action, id: None, pace: Pace::Through, held: None, cancelling: false });
+pub(crate) fn start_run(model: &mut Model, action: Action) {
+    model.activity =
+        Activity::Running(ActiveRun { action, id: None, mode: RunMode::Through, held: None, cancelling: false });
 }
 
 /// Our run is held before a step.
 pub(crate) fn hold(model: &mut Model, step: &StepId) {
-    if let Some(ours) = model.activity.ours_mut() {
-        ours.pace = Pace::Stepwise;
+    if let Some(active) = model.activity.active_run_mut() {
+        active.mode = RunMode::StepByStep;
     }
     update(model, Message::Held(step.clone()));
 }
 
 /// The model hears events, and what its logs' stores answer.
-pub(crate) fn hear(model: &mut Model, events: Vec<Event>) {
+pub(crate) fn apply_events(model: &mut Model, events: Vec<Event>) {
     let effects = update(model, Message::Events(events));
-    super::log_store::answer(model, effects);
+    super::log_store::run_store_effects(model, effects);
 }
 
 /// One frame of a size.

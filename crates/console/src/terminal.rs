@@ -27,13 +27,13 @@ use super::model::Model;
 use super::view;
 
 /// Whether the terminal is ours now, so that a panic gives it back.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+static ACTIVE: AtomicBool = AtomicBool::new(false);
 
 /// Who is stopped until the shell continues it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stopped {
+pub(super) enum SuspendScope {
     /// This process: it was told to.
-    Alone,
+    Process,
     /// All that the shell started together with it, as where Ctrl-Z is the terminal's: a shell that waits for a wrapper
     /// (`cargo run`) hears only of that. The sandbox is in a group of its own.
     Group,
@@ -45,15 +45,15 @@ pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
     mouse: bool,
     /// Whether what was drawn is not there any more, so that all must be drawn.
-    is_lost: bool,
+    needs_full_redraw: bool,
 }
 
 impl Screen {
     /// Takes the terminal over.
-    pub(super) fn take(mouse: bool) -> io::Result<Self> {
-        take_over(mouse)?;
-        let terminal = terminal().inspect_err(|_| give_back())?;
-        Ok(Self { terminal, mouse, is_lost: false })
+    pub(super) fn open(mouse: bool) -> io::Result<Self> {
+        enter(mouse)?;
+        let terminal = terminal().inspect_err(|_| restore())?;
+        Ok(Self { terminal, mouse, needs_full_redraw: false })
     }
 
     /// Columns and rows.
@@ -63,7 +63,7 @@ impl Screen {
 
     /// Draws the model; only what has changed is written.
     pub(super) fn draw(&mut self, model: &Model) -> io::Result<()> {
-        if std::mem::take(&mut self.is_lost) {
+        if std::mem::take(&mut self.needs_full_redraw) {
             self.terminal = terminal()?;
             queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate, Clear(ClearType::All))?;
         } else {
@@ -76,7 +76,7 @@ impl Screen {
     /// Makes the next drawing a whole one. A new terminal knows nothing of what was drawn; ratatui's own clearing would ask
     /// for the cursor's place, and wait for the answer that the reader of keys takes.
     pub(super) fn clear(&mut self) {
-        self.is_lost = true;
+        self.needs_full_redraw = true;
     }
 
     /// Puts a text into the terminal's clipboard (OSC 52). Whether the terminal does it, it does not say.
@@ -87,15 +87,15 @@ impl Screen {
     }
 
     /// Gives the terminal back, stops the program until it is continued, and takes the terminal over again.
-    pub(super) fn suspend(&mut self, who: Stopped) -> io::Result<()> {
-        give_back();
+    pub(super) fn suspend(&mut self, scope: SuspendScope) -> io::Result<()> {
+        restore();
         // STOP and not TSTP: the latter is heard by ourselves. And all at once: were a wrapper stopped first, a quick shell
         // would have continued the group before we stop.
-        match who {
-            Stopped::Alone => kill_process(getpid(), Signal::STOP)?,
-            Stopped::Group => kill_current_process_group(Signal::STOP)?,
+        match scope {
+            SuspendScope::Process => kill_process(getpid(), Signal::STOP)?,
+            SuspendScope::Group => kill_current_process_group(Signal::STOP)?,
         }
-        take_over(self.mouse)?;
+        enter(self.mouse)?;
         self.clear();
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        give_back();
+        restore();
     }
 }
 
@@ -112,17 +112,17 @@ fn terminal() -> io::Result<Terminal<CrosstermBackend<BufWriter<Stdout>>>> {
     Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout())))
 }
 
-fn take_over(mouse: bool) -> io::Result<()> {
+fn enter(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
-    TAKEN.store(true, Ordering::SeqCst);
-    let taken = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide);
-    let taken = taken.and_then(|()| if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) });
-    taken.inspect_err(|_| give_back())
+    ACTIVE.store(true, Ordering::SeqCst);
+    let entered = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide);
+    let entered = entered.and_then(|()| if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) });
+    entered.inspect_err(|_| restore())
 }
 
 /// Gives the terminal back as it was; does nothing if it is not ours.
-pub(super) fn give_back() {
-    if !TAKEN.swap(false, Ordering::SeqCst) {
+pub(super) fn restore() {
+    if !ACTIVE.swap(false, Ordering::SeqCst) {
         return;
     }
     // Nothing can be done about a terminal that has gone.

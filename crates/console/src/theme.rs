@@ -95,8 +95,8 @@ fn coloured(colour: u8) -> Style {
     Style::new().fg(Color::Indexed(colour))
 }
 
-fn on(colour: u8, ground: u8) -> Style {
-    coloured(colour).bg(Color::Indexed(ground))
+fn on(colour: u8, background: u8) -> Style {
+    coloured(colour).bg(Color::Indexed(background))
 }
 
 fn dark(role: Role) -> Style {
@@ -217,7 +217,7 @@ mod tests {
     /// States: with colours, each has its own.
     const STATES: &[Role] = &[Role::Text, Role::Quiet, Role::Good, Role::Busy, Role::Warn, Role::Bad, Role::Next];
 
-    fn assert_told_apart(theme: Theme, roles: &[Role]) {
+    fn assert_distinct(theme: Theme, roles: &[Role]) {
         for (at, one) in roles.iter().enumerate() {
             for other in &roles[at + 1..] {
                 assert_ne!(theme.style(*one), theme.style(*other), "{}: {one:?} and {other:?}", theme.name());
@@ -229,7 +229,7 @@ mod tests {
     fn what_stands_side_by_side_is_told_apart_in_every_theme() {
         for theme in ALL {
             for roles in SIDE_BY_SIDE {
-                assert_told_apart(theme, roles);
+                assert_distinct(theme, roles);
             }
         }
     }
@@ -237,8 +237,8 @@ mod tests {
     #[test]
     fn with_colours_every_state_has_its_own() {
         for theme in [Theme::Dark, Theme::Light, Theme::HighContrast] {
-            assert_told_apart(theme, STATES);
-            assert_told_apart(theme, &[Role::JsonKey, Role::JsonText, Role::JsonValue, Role::Quiet]);
+            assert_distinct(theme, STATES);
+            assert_distinct(theme, &[Role::JsonKey, Role::JsonText, Role::JsonValue, Role::Quiet]);
         }
     }
 

@@ -26,9 +26,9 @@ macro_rules! actions {
 
 actions! {
     /// Does the next step of the deployment, beginning one where none runs.
-    DoNext => "do-next", "Do the next step";
+    RunStep => "do-next", "Do the next step";
     /// Runs on to the end without asking.
-    RunOn => "run-on", "Run on to the end";
+    RunAll => "run-on", "Run on to the end";
     /// Holds the run before its next step.
     Pause => "pause", "Pause before the next step";
     /// Cancels what runs, after asking.
@@ -61,7 +61,7 @@ actions! {
     /// Goes to the times.
     ShowTiming => "show-timing", "Show what took how long";
     /// Goes to the trial.
-    ShowTrial => "show-trial", "Try it with an image";
+    ShowTestUpload => "show-trial", "Try it with an image";
 
     /// One up.
     Up => "up", "Up";
@@ -136,7 +136,7 @@ actions! {
 
 impl Action {
     /// The action of a name.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.name() == name)
     }
 
@@ -151,8 +151,8 @@ impl Action {
     /// What stands beside its key in the footer: a word or two.
     pub fn label(self) -> &'static str {
         match self {
-            Self::DoNext => "next",
-            Self::RunOn => "run on",
+            Self::RunStep => "next",
+            Self::RunAll => "run on",
             Self::Pause => "pause",
             Self::Cancel => "cancel",
             Self::Destroy => "destroy",
@@ -168,7 +168,7 @@ impl Action {
             Self::ShowStacks => "stacks",
             Self::ShowTerraform => "terraform",
             Self::ShowTiming => "timing",
-            Self::ShowTrial => "try it",
+            Self::ShowTestUpload => "try it",
             Self::Up => "up",
             Self::Down => "down",
             Self::Left => "left",

@@ -124,11 +124,11 @@ mod tests {
 
     #[test]
     fn a_capital_is_the_same_whether_shift_is_told_or_not() {
-        let told = KeyEvent::new(KeyCode::Char('D'), KeyModifiers::SHIFT);
-        let untold = KeyEvent::new(KeyCode::Char('D'), KeyModifiers::NONE);
+        let with_shift = KeyEvent::new(KeyCode::Char('D'), KeyModifiers::SHIFT);
+        let without_shift = KeyEvent::new(KeyCode::Char('D'), KeyModifiers::NONE);
         let lower = KeyEvent::new(KeyCode::Char('d'), KeyModifiers::SHIFT);
-        assert_eq!(Chord::of(told), Chord::of(untold));
-        assert_eq!(Chord::of(told), Chord::of(lower));
+        assert_eq!(Chord::of(with_shift), Chord::of(without_shift));
+        assert_eq!(Chord::of(with_shift), Chord::of(lower));
         let back = KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT);
         assert_eq!(Chord::of(back), Chord::parse("shift-tab").expect("a key"));
     }

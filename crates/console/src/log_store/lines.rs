@@ -10,9 +10,9 @@ use std::os::unix::fs::FileExt;
 use thumbctl_core::event::Failure;
 use thumbctl_core::secret::Redactor;
 
-use super::block::{Block, LONGEST, Shape};
-use super::exchange::{LogLine, Row};
-use crate::model::log::ansi::{self, Painted};
+use super::block::{Block, BlockSize, LONGEST};
+use super::protocol::{DisplayLine, LogRow};
+use crate::model::log::ansi::{self, StyledText};
 
 /// How many bytes of lines are kept in memory.
 pub(super) const BUDGET: usize = 8 * 1024 * 1024;
@@ -21,7 +21,7 @@ pub(super) const BUDGET: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Lines {
     /// The closed blocks, oldest first.
-    entries: VecDeque<Entry>,
+    entries: VecDeque<BlockEntry>,
     /// How many blocks were given up, and so the number of the first entry.
     dropped: usize,
     /// The blocks in memory by their number, the last used last.
@@ -32,29 +32,29 @@ pub(super) struct Lines {
     /// How many bytes of text a block has at most.
     block: usize,
     budget: usize,
-    spill: Spill,
-    trouble: Option<Failure>,
+    spill: SpillFile,
+    failure: Option<Failure>,
     /// What masks credentials; it knows whether the next line is one of a private key.
     redactor: Redactor,
 }
 
 /// Where a closed block is.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct BlockEntry {
     /// The number of its first line.
     first: usize,
-    shape: Shape,
+    size: BlockSize,
     /// Its place in the file, once it was written.
     offset: Option<u64>,
 }
 
 /// How the file is made.
-pub(super) type Open = fn() -> io::Result<File>;
+pub(super) type OpenFile = fn() -> io::Result<File>;
 
 /// The file for what does not fit into memory.
 #[derive(Debug)]
-struct Spill {
-    open: Open,
+struct SpillFile {
+    open: OpenFile,
     file: Option<File>,
     end: u64,
     /// Whether nothing can be written to it.
@@ -63,7 +63,7 @@ struct Spill {
     is_unreadable: bool,
 }
 
-impl Spill {
+impl SpillFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<u64> {
         let file = match &mut self.file {
             Some(file) => file,
@@ -82,7 +82,7 @@ impl Spill {
 }
 
 impl Lines {
-    pub(super) fn new(block: usize, budget: usize, open: Open) -> Self {
+    pub(super) fn new(block: usize, budget: usize, open: OpenFile) -> Self {
         Self {
             entries: VecDeque::new(),
             dropped: 0,
@@ -91,8 +91,8 @@ impl Lines {
             open: Block::default(),
             block,
             budget,
-            spill: Spill { open, file: None, end: 0, is_broken: false, is_unreadable: false },
-            trouble: None,
+            spill: SpillFile { open, file: None, end: 0, is_broken: false, is_unreadable: false },
+            failure: None,
             redactor: Redactor::default(),
         }
     }
@@ -114,12 +114,12 @@ impl Lines {
 
     /// The number of the first line of the open block.
     fn open_first(&self) -> usize {
-        self.entries.back().map_or(0, |entry| entry.first + entry.shape.lines)
+        self.entries.back().map_or(0, |entry| entry.first + entry.size.lines)
     }
 
     /// What went wrong since this was asked last.
-    pub(super) fn take_trouble(&mut self) -> Option<Failure> {
-        self.trouble.take()
+    pub(super) fn take_failure(&mut self) -> Option<Failure> {
+        self.failure.take()
     }
 
     /// How many bytes of memory the lines take.
@@ -129,23 +129,25 @@ impl Lines {
     }
 
     /// Adds a line; one of several lines becomes several.
-    pub(super) fn push(&mut self, line: &LogLine) {
+    pub(super) fn push(&mut self, line: &DisplayLine) {
         let time = line.timestamp.map(|time| time.timestamp_millis());
         let text = line.text.trim_end_matches(['\r', '\n']);
         if memchr::memchr(b'\n', text.as_bytes()).is_none() {
-            let painted = ansi::read(text);
-            match self.masked(&painted.text) {
-                Some(masked) => self.add(&Painted { text: masked, paints: Vec::new() }, time),
-                None => self.add(&painted, time),
+            let styled = ansi::read(text);
+            match self.masked(&styled.text) {
+                Some(masked) => self.add(&StyledText { text: masked, ranges: Vec::new() }, time),
+                None => self.add(&styled, time),
             }
             return;
         }
         // Masked together: a value in quotes may go over several of them.
-        let lines: Vec<Painted> = text.split('\n').map(ansi::read).collect();
+        let lines: Vec<StyledText> = text.split('\n').map(ansi::read).collect();
         let together = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
         match self.masked(&together) {
             Some(masked) => {
-                masked.split('\n').for_each(|text| self.add(&Painted { text: text.into(), paints: Vec::new() }, time));
+                masked
+                    .split('\n')
+                    .for_each(|text| self.add(&StyledText { text: text.into(), ranges: Vec::new() }, time));
             }
             None => lines.iter().for_each(|line| self.add(line, time)),
         }
@@ -160,17 +162,17 @@ impl Lines {
         }
     }
 
-    fn add(&mut self, painted: &Painted, time: Option<i64>) {
+    fn add(&mut self, styled: &StyledText, time: Option<i64>) {
         let mut from = 0;
         loop {
-            let rest = &painted.text[from..];
+            let rest = &styled.text[from..];
             let part = &rest[..rest.floor_char_boundary(LONGEST)];
             if !self.open.has_room(part.len(), self.block) {
                 self.close();
             }
-            self.open.push(part, &painted.paints, from, time, from > 0);
+            self.open.push(part, &styled.ranges, from, time, from > 0);
             from += part.len();
-            if from == painted.text.len() {
+            if from == styled.text.len() {
                 break;
             }
         }
@@ -184,7 +186,7 @@ impl Lines {
         }
         full.close();
         let first = self.open_first();
-        self.entries.push_back(Entry { first, shape: full.shape(), offset: None });
+        self.entries.push_back(BlockEntry { first, size: full.size(), offset: None });
         let number = self.dropped + self.entries.len() - 1;
         self.keep(number, full, true);
     }
@@ -236,14 +238,14 @@ impl Lines {
         Ok(())
     }
 
-    fn evict(&mut self, place: usize) {
-        if let Some((_, block)) = self.resident.remove(place) {
+    fn evict(&mut self, index: usize) {
+        if let Some((_, block)) = self.resident.remove(index) {
             self.resident_bytes -= block.memory();
         }
     }
 
     fn fail(&mut self, message: &str, error: &io::Error, hint: &str) {
-        self.trouble = Some(Failure {
+        self.failure = Some(Failure {
             message: message.to_owned(),
             causes: vec![error.to_string()],
             log: Vec::new(),
@@ -264,7 +266,7 @@ impl Lines {
         if line >= self.open_first() {
             return None;
         }
-        Some(self.entries.partition_point(|entry| entry.first + entry.shape.lines <= line))
+        Some(self.entries.partition_point(|entry| entry.first + entry.size.lines <= line))
     }
 
     /// The block that has a line that is there, in memory, and the number of its first line.
@@ -273,9 +275,9 @@ impl Lines {
         let first = self.entries[at].first;
         let number = self.dropped + at;
         match self.resident.iter().rposition(|(other, _)| *other == number) {
-            Some(place) if place + 1 == self.resident.len() => {}
-            Some(place) => {
-                let used = self.resident.remove(place).expect("it was just found");
+            Some(index) if index + 1 == self.resident.len() => {}
+            Some(index) => {
+                let used = self.resident.remove(index).expect("it was just found");
                 self.resident.push_back(used);
             }
             None => {
@@ -286,15 +288,15 @@ impl Lines {
         (first, &self.resident.back().expect("it was just put there").1)
     }
 
-    fn load(&mut self, entry: Entry) -> Block {
-        let mut bytes = vec![0; entry.shape.bytes()];
+    fn load(&mut self, entry: BlockEntry) -> Block {
+        let mut bytes = vec![0; entry.size.bytes()];
         let read = entry.offset.ok_or_else(|| io::ErrorKind::NotFound.into());
         let block = read
             .and_then(|offset| self.spill.read(offset, &mut bytes))
-            .and_then(|()| Block::from_bytes(&bytes, entry.shape).ok_or_else(|| io::ErrorKind::InvalidData.into()));
+            .and_then(|()| Block::from_bytes(&bytes, entry.size).ok_or_else(|| io::ErrorKind::InvalidData.into()));
         block.unwrap_or_else(|error| {
             self.fail_reading(&error);
-            Block::blank(entry.shape.lines)
+            Block::blank(entry.size.lines)
         })
     }
 
@@ -305,7 +307,7 @@ impl Lines {
     }
 
     /// A line with all that is known of it.
-    pub(super) fn row(&mut self, line: usize) -> Row {
+    pub(super) fn row(&mut self, line: usize) -> LogRow {
         let (first, block) = self.block_of(line);
         block.row(line - first, line)
     }
@@ -314,7 +316,7 @@ impl Lines {
     pub(super) fn rest_of_block(&self, line: usize) -> Range<usize> {
         match self.entry_of(line) {
             None => line..self.end(),
-            Some(at) => line..self.entries[at].first + self.entries[at].shape.lines,
+            Some(at) => line..self.entries[at].first + self.entries[at].size.lines,
         }
     }
 
@@ -324,10 +326,10 @@ impl Lines {
         let Some(at) = self.entry_of(line) else { return self.open.text_from(line - self.open_first()) };
         let entry = self.entries[at];
         let number = self.dropped + at;
-        if let Some(place) = self.resident.iter().position(|(other, _)| *other == number) {
-            return self.resident[place].1.text_from(line - entry.first);
+        if let Some(index) = self.resident.iter().position(|(other, _)| *other == number) {
+            return self.resident[index].1.text_from(line - entry.first);
         }
-        buffer.resize(entry.shape.text, 0);
+        buffer.resize(entry.size.text, 0);
         let read = entry.offset.ok_or_else(|| io::ErrorKind::NotFound.into());
         if let Err(error) = read.and_then(|offset| self.spill.read(offset, buffer)) {
             self.fail_reading(&error);

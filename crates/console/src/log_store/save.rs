@@ -1,4 +1,4 @@
-//! [`Saving`]: a log on its way into a file of the user's.
+//! [`SaveTask`]: a log on its way into a file of the user's.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use thumbctl_core::event::Failure;
 
-use super::exchange::LogReport;
 use super::lines::Lines;
+use super::protocol::LogReport;
 
 /// How many names are tried before it is given up.
 const NAMES: usize = 1000;
 
 /// A log on its way into a file.
 #[derive(Debug)]
-pub(super) struct Saving {
+pub(super) struct SaveTask {
     file: File,
     path: PathBuf,
     /// The first line that is not written yet.
@@ -25,7 +25,7 @@ pub(super) struct Saving {
     lines: usize,
 }
 
-impl Saving {
+impl SaveTask {
     /// Makes the file. One that is there is never written over; only its owner may read it, since logs tell much.
     pub(super) fn begin(folder: &Path, name: &str, lines: &Lines) -> Result<Self, Failure> {
         let mut options = File::options();
@@ -58,7 +58,7 @@ impl Saving {
     }
 
     /// Gives it up: the lines are about to go.
-    pub(super) fn give_up(self) -> LogReport {
+    pub(super) fn abort(self) -> LogReport {
         self.remove();
         LogReport::Failed(failure(&self.path, &io::Error::other("another log began before its end was written")))
     }
@@ -80,8 +80,8 @@ impl Saving {
         let mut out = Vec::with_capacity(text.len() + 1);
         let mut continued = continued.into_iter().peekable();
         for (number, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let goes_on = continued.next_if_eq(&number).is_some() && self.lines > 0;
-            if !goes_on {
+            let is_continuation = continued.next_if_eq(&number).is_some() && self.lines > 0;
+            if !is_continuation {
                 if self.lines > 0 {
                     out.push(b'\n');
                 }

@@ -1,12 +1,12 @@
 //! [`Scan`]: which lines contain a text, found piece by piece.
 
 use super::lines::Lines;
-use crate::model::log::needle::Needle;
+use crate::model::log::search_pattern::SearchPattern;
 
 /// Which lines contain a text, as far as they were looked at.
 #[derive(Clone, Debug)]
 pub(super) struct Scan {
-    pub(super) needle: Needle,
+    pub(super) pattern: SearchPattern,
     /// The numbers of the lines that do, in their order.
     pub(super) hits: Vec<u32>,
     /// The first line that was not looked at yet.
@@ -21,13 +21,13 @@ pub(super) struct Buffers {
 }
 
 impl Scan {
-    pub(super) fn new(needle: Needle) -> Self {
-        Self { needle, hits: Vec::new(), next: 0 }
+    pub(super) fn new(pattern: SearchPattern) -> Self {
+        Self { pattern, hits: Vec::new(), next: 0 }
     }
 
-    /// Looks at the rest of one block, no further than `until`. Only lines are hits that are among `those`, if such are
+    /// Looks at the rest of one block, no further than `until`. Only lines are hits that are among `among`, if such are
     /// given.
-    pub(super) fn step(&mut self, lines: &mut Lines, until: usize, those: Option<&[u32]>, buffers: &mut Buffers) {
+    pub(super) fn step(&mut self, lines: &mut Lines, until: usize, among: Option<&[u32]>, buffers: &mut Buffers) {
         self.next = self.next.max(lines.first());
         if self.next >= until {
             return;
@@ -36,9 +36,9 @@ impl Scan {
         let behind = lines.rest_of_block(from).end.min(until);
         let texts = lines.texts_from(from, &mut buffers.read);
         let hits = &mut self.hits;
-        self.needle.lines(texts, &mut buffers.folded, |line| {
+        self.pattern.lines(texts, &mut buffers.folded, |line| {
             let Ok(hit) = u32::try_from(from + line) else { return };
-            if from + line < behind && those.is_none_or(|those| those.binary_search(&hit).is_ok()) {
+            if from + line < behind && among.is_none_or(|among| among.binary_search(&hit).is_ok()) {
                 hits.push(hit);
             }
         });
@@ -47,8 +47,8 @@ impl Scan {
 
     /// Forgets lines that are not kept any more.
     pub(super) fn drop_before(&mut self, line: usize) {
-        let gone = self.hits.partition_point(|hit| (*hit as usize) < line);
-        self.hits.drain(..gone);
+        let dropped = self.hits.partition_point(|hit| (*hit as usize) < line);
+        self.hits.drain(..dropped);
     }
 
     /// How many hits are before a line.

@@ -3,7 +3,7 @@
 use thumbctl_core::event::{Action, RunId};
 use thumbctl_core::plan::StepId;
 
-use crate::message::{Pace, PreparedRun, ReplayPosition, Task};
+use crate::message::{PreparedRun, ReplayPosition, RunMode, Task};
 
 /// Who works on the deployment, and how. Only one thing is done at a time.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,19 +15,19 @@ pub enum Activity {
         /// What it is.
         task: Task,
         /// How it shall go.
-        pace: Pace,
+        mode: RunMode,
     },
     /// A run is ready, and the user is asked.
-    Asking {
+    Confirming {
         /// The run.
-        prepared: Box<PreparedRun>,
+        run: Box<PreparedRun>,
         /// How it shall go.
-        pace: Pace,
+        mode: RunMode,
     },
     /// We run something.
-    Ours(OurRun),
+    Running(ActiveRun),
     /// Another process works on it; in its own words which.
-    Theirs {
+    OtherProcess {
         /// For example `process 123 (thumbctl deploy)`.
         holder: String,
     },
@@ -37,13 +37,13 @@ pub enum Activity {
 
 /// A run of this process's.
 #[derive(Clone, Debug, PartialEq)]
-pub struct OurRun {
+pub struct ActiveRun {
     /// What it does.
     pub action: Action,
     /// Its id, once its first event has come.
     pub id: Option<RunId>,
     /// How it goes at its gate.
-    pub pace: Pace,
+    pub mode: RunMode,
     /// The step before which it is held.
     pub held: Option<StepId>,
     /// Whether it was cancelled.
@@ -57,17 +57,17 @@ impl Activity {
     }
 
     /// Our run, if we run something.
-    pub fn ours(&self) -> Option<&OurRun> {
+    pub fn active_run(&self) -> Option<&ActiveRun> {
         match self {
-            Self::Ours(run) => Some(run),
+            Self::Running(run) => Some(run),
             _ => None,
         }
     }
 
     /// Our run, to be changed.
-    pub fn ours_mut(&mut self) -> Option<&mut OurRun> {
+    pub fn active_run_mut(&mut self) -> Option<&mut ActiveRun> {
         match self {
-            Self::Ours(run) => Some(run),
+            Self::Running(run) => Some(run),
             _ => None,
         }
     }
@@ -75,9 +75,9 @@ impl Activity {
     /// Whether time passes that is shown.
     pub fn is_running(&self) -> bool {
         match self {
-            Self::Ours(_) | Self::Theirs { .. } | Self::Preparing { .. } => true,
+            Self::Running(_) | Self::OtherProcess { .. } | Self::Preparing { .. } => true,
             Self::Replay(position) => !position.over && !position.paused,
-            Self::Idle | Self::Asking { .. } => false,
+            Self::Idle | Self::Confirming { .. } => false,
         }
     }
 
@@ -87,7 +87,7 @@ impl Activity {
     }
 
     /// The run whose recording is played, once that is known.
-    pub fn replayed(&self) -> Option<&str> {
+    pub fn replay_run_id(&self) -> Option<&str> {
         match self {
             Self::Replay(position) => Some(position.run.as_str()).filter(|run| !run.is_empty()),
             _ => None,

@@ -12,18 +12,18 @@ pub struct DetailsPane {
     /// Lines scrolled down.
     pub scroll: u16,
     /// What the cloud said of resources, for as long as that is fresh.
-    pub inspected: BTreeMap<ResourceKind, Inspected>,
+    pub inspected: BTreeMap<ResourceKind, InspectionState>,
     /// What the cloud does not have, when it was asked for everything.
     pub lost: Vec<ResourceKind>,
 }
 
 /// What the cloud said of a resource.
 #[derive(Clone, Debug)]
-pub enum Inspected {
+pub enum InspectionState {
     /// It was asked and has not answered yet.
-    Asked,
+    Pending,
     /// It is there.
-    There(Box<Inspection>),
+    Found(Box<Inspection>),
     /// It is not there.
     Missing,
     /// It would not say.

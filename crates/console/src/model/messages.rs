@@ -15,18 +15,18 @@ const SHOWN_SECONDS: i64 = 8;
 /// What was said to the user.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Messages {
-    said: VecDeque<Said>,
+    entries: VecDeque<UserMessage>,
     /// Whether the last one was read and put away.
     dismissed: bool,
 }
 
 /// One message.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Said {
+pub struct UserMessage {
     /// When.
     pub at: DateTime<Utc>,
     /// What it is about.
-    pub tone: Tone,
+    pub severity: Severity,
     /// What was said, in a sentence.
     pub text: String,
     /// What else there is to it: causes, the last lines of a log, what to do.
@@ -35,34 +35,34 @@ pub struct Said {
 
 /// What a message is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
+pub enum Severity {
     /// Something to know.
     Info,
     /// Something was done.
-    Good,
+    Success,
     /// Something failed.
-    Bad,
+    Error,
 }
 
 impl Messages {
     /// Says something.
-    pub fn say(&mut self, at: DateTime<Utc>, tone: Tone, text: impl Into<String>) {
-        self.push(Said { at, tone, text: text.into(), more: Vec::new() });
+    pub fn add(&mut self, at: DateTime<Utc>, severity: Severity, text: impl Into<String>) {
+        self.push(UserMessage { at, severity, text: text.into(), more: Vec::new() });
     }
 
     /// Tells a failure with all that there is to it.
-    pub fn fail(&mut self, at: DateTime<Utc>, failure: &Failure) {
+    pub fn add_failure(&mut self, at: DateTime<Utc>, failure: &Failure) {
         let causes = failure.causes.iter().map(|cause| format!("because: {cause}"));
         let hint = failure.hint.iter().map(|hint| format!("hint: {hint}"));
         let more = causes.chain(failure.log.iter().cloned()).chain(hint).collect();
-        self.push(Said { at, tone: Tone::Bad, text: failure.message.clone(), more });
+        self.push(UserMessage { at, severity: Severity::Error, text: failure.message.clone(), more });
     }
 
-    fn push(&mut self, said: Said) {
-        if self.said.len() == KEPT {
-            self.said.pop_front();
+    fn push(&mut self, message: UserMessage) {
+        if self.entries.len() == KEPT {
+            self.entries.pop_front();
         }
-        self.said.push_back(said);
+        self.entries.push_back(message);
         self.dismissed = false;
     }
 
@@ -72,20 +72,20 @@ impl Messages {
     }
 
     /// What is on the message line: the last message, until it is old. Errors stay until they are put away.
-    pub fn current(&self, now: DateTime<Utc>) -> Option<&Said> {
-        let last = self.said.back().filter(|_| !self.dismissed)?;
+    pub fn current(&self, now: DateTime<Utc>) -> Option<&UserMessage> {
+        let last = self.entries.back().filter(|_| !self.dismissed)?;
         let is_old = (now - last.at).num_seconds() >= SHOWN_SECONDS;
-        (last.tone == Tone::Bad || !is_old).then_some(last)
+        (last.severity == Severity::Error || !is_old).then_some(last)
     }
 
     /// When the message line becomes empty by itself.
     pub fn expires(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let said = self.current(now).filter(|said| said.tone != Tone::Bad)?;
-        Some(said.at + chrono::TimeDelta::seconds(SHOWN_SECONDS))
+        let message = self.current(now).filter(|message| message.severity != Severity::Error)?;
+        Some(message.at + chrono::TimeDelta::seconds(SHOWN_SECONDS))
     }
 
     /// Everything that was said, oldest first.
-    pub fn all(&self) -> impl DoubleEndedIterator<Item = &Said> + ExactSizeIterator {
-        self.said.iter()
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = &UserMessage> + ExactSizeIterator {
+        self.entries.iter()
     }
 }

@@ -26,16 +26,16 @@ pub enum Overlay {
         selected: usize,
     },
     /// A question before something is done.
-    Question(Question),
+    Confirm(ConfirmDialog),
     /// What to do with what runs, when quitting.
     Quitting,
 }
 
 /// A question before something is done.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct ConfirmDialog {
     /// What is asked: `Delete them?`
-    pub question: String,
+    pub prompt: String,
     /// What would happen, in a sentence: `This deletes 15 resources and all that is in them.`
     pub consequence: String,
     /// Which resources it is about.
@@ -43,16 +43,16 @@ pub struct Question {
     /// What is left alone.
     pub foreign: Vec<String>,
     /// How it is answered.
-    pub answer: Answer,
+    pub input: ConfirmInput,
     /// What a yes does.
-    pub about: Asking,
+    pub action: ConfirmAction,
     /// Lines scrolled down in the list of resources.
     pub scroll: u16,
 }
 
 /// How a question is answered.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub enum ConfirmInput {
     /// With one key.
     Key,
     /// With the word `yes`, typed: somebody's money.
@@ -61,7 +61,7 @@ pub enum Answer {
 
 /// What a question is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
+pub enum ConfirmAction {
     /// Whether the run that is ready shall begin.
     Start,
     /// Whether what runs shall be cancelled.
@@ -73,8 +73,10 @@ impl Overlay {
     pub fn contexts(&self) -> &'static [Context] {
         match self {
             Self::Help { .. } | Self::Messages { .. } => &[Context::Reading],
-            Self::Palette { .. } | Self::Question(Question { answer: Answer::Word(_), .. }) => &[Context::Typing],
-            Self::Question(_) => &[Context::Question],
+            Self::Palette { .. } | Self::Confirm(ConfirmDialog { input: ConfirmInput::Word(_), .. }) => {
+                &[Context::Typing]
+            }
+            Self::Confirm(_) => &[Context::Confirm],
             Self::Quitting => &[Context::Quitting],
         }
     }
@@ -87,14 +89,14 @@ pub fn matching(typed: &str, actions: &[Action]) -> Vec<Action> {
     let mut found: Vec<(usize, Action)> = Vec::new();
     for action in actions {
         let name = format!("{} {}", action.title().to_lowercase(), action.name());
-        let places: Option<Vec<usize>> = words.iter().map(|word| name.find(word)).collect();
-        if let Some(places) = places {
-            found.push((places.iter().sum(), *action));
+        let positions: Option<Vec<usize>> = words.iter().map(|word| name.find(word)).collect();
+        if let Some(positions) = positions {
+            found.push((positions.iter().sum(), *action));
         }
     }
     // Without a word to look for, they stay in the order of the help page.
     if !words.is_empty() {
-        found.sort_by_key(|(place, action)| (*place, action.title().len()));
+        found.sort_by_key(|(position, action)| (*position, action.title().len()));
     }
     found.into_iter().map(|(_, action)| action).collect()
 }

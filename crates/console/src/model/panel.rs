@@ -16,7 +16,7 @@ pub enum Panel {
     /// What took how long.
     Timing,
     /// Images sent through.
-    Trial,
+    TestUpload,
     /// What CloudFormation says of its stacks.
     Stacks,
     /// What Terraform says.
@@ -26,15 +26,15 @@ pub enum Panel {
 impl Panel {
     /// The panels that are always there, in the order of their keys.
     pub const USUAL: [Self; 6] =
-        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::Trial];
+        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::TestUpload];
 
     /// The same, and what there is where there are stacks.
     pub const WITH_STACKS: [Self; 7] =
-        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::Trial, Self::Stacks];
+        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::TestUpload, Self::Stacks];
 
     /// The same, and what there is where Terraform is at work.
     pub const WITH_TERRAFORM: [Self; 7] =
-        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::Trial, Self::Terraform];
+        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::TestUpload, Self::Terraform];
 
     /// What stands on its tab.
     pub fn title(self) -> &'static str {
@@ -44,7 +44,7 @@ impl Panel {
             Self::Build => "Build",
             Self::Function => "Function log",
             Self::Timing => "Timing",
-            Self::Trial => "Try it",
+            Self::TestUpload => "Try it",
             Self::Stacks => "Stacks",
             Self::Terraform => "Terraform",
         }
@@ -58,14 +58,14 @@ impl Panel {
             Self::Build => Action::ShowBuild,
             Self::Function => Action::ShowFunction,
             Self::Timing => Action::ShowTiming,
-            Self::Trial => Action::ShowTrial,
+            Self::TestUpload => Action::ShowTestUpload,
             Self::Stacks => Action::ShowStacks,
             Self::Terraform => Action::ShowTerraform,
         }
     }
 
     /// The panel so many places behind (or before) this one among those that there are, in a circle.
-    pub fn beside(self, places: isize, panels: &[Self]) -> Self {
+    pub fn offset_by(self, places: isize, panels: &[Self]) -> Self {
         let count = isize::try_from(panels.len()).expect("a handful");
         let at = panels.iter().position(|panel| *panel == self).unwrap_or_default();
         let at = isize::try_from(at).expect("a handful");

@@ -32,14 +32,14 @@ pub struct ResourceRow {
     /// Its ARN, once known.
     pub arn: Option<String>,
     /// What state it is in.
-    pub state: RowState,
+    pub state: ResourceDisplayState,
     /// Seconds: since it began while it is in progress, that it took afterwards.
     pub seconds: Option<f64>,
 }
 
 /// What state a resource is in, as far as people care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RowState {
+pub enum ResourceDisplayState {
     /// Its turn has not come.
     Waiting,
     /// Its step comes next.
@@ -55,14 +55,14 @@ pub enum RowState {
     /// It is being deleted.
     Deleting,
     /// It is not there any more.
-    Gone,
+    Deleted,
     /// It was begun, and nobody works on it any more: it may or may not be there.
     Unfinished,
 }
 
-impl RowState {
+impl ResourceDisplayState {
     /// The word for it.
-    pub fn word(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Next => "next",
@@ -71,7 +71,7 @@ impl RowState {
             Self::Ready => "ready",
             Self::Failed => "failed",
             Self::Deleting => "deleting",
-            Self::Gone => "gone",
+            Self::Deleted => "gone",
             Self::Unfinished => "unfinished",
         }
     }
@@ -93,8 +93,8 @@ impl Model {
     pub fn is_live(&self) -> bool {
         let open = self.run.as_ref().is_some_and(|run| run.ended.is_none());
         open && match &self.activity {
-            super::activity::Activity::Ours(ours) => ours.id.as_ref() == self.run.as_ref().map(|run| &run.id),
-            super::activity::Activity::Theirs { .. } | super::activity::Activity::Replay(_) => true,
+            super::activity::Activity::Running(active) => active.id.as_ref() == self.run.as_ref().map(|run| &run.id),
+            super::activity::Activity::OtherProcess { .. } | super::activity::Activity::Replay(_) => true,
             _ => false,
         }
     }
@@ -114,27 +114,31 @@ impl Model {
 
     fn resource_row(&self, kind: ResourceKind, next: Option<ResourceKind>) -> ResourceRow {
         let resource = self.deployment.resource(kind);
-        let step = self.run.as_ref().filter(|_| self.is_live()).and_then(|run| run.step_at_work_on(kind));
+        let step = self.run.as_ref().filter(|_| self.is_live()).and_then(|run| run.active_step_for(kind));
         let state = match (resource.map(|resource| resource.state), step.map(|step| &step.state)) {
-            (_, Some(StepState::Running { retrying: true, .. })) => RowState::Retrying,
-            (Some(ResourceState::Creating), Some(StepState::Running { .. })) => RowState::Creating,
-            (Some(ResourceState::Deleting), Some(StepState::Running { .. })) => RowState::Deleting,
-            (Some(ResourceState::Failed), _) if self.was_cancelled(kind) => RowState::Unfinished,
-            (Some(ResourceState::Failed), _) => RowState::Failed,
+            (_, Some(StepState::Running { retrying: true, .. })) => ResourceDisplayState::Retrying,
+            (Some(ResourceState::Creating), Some(StepState::Running { .. })) => ResourceDisplayState::Creating,
+            (Some(ResourceState::Deleting), Some(StepState::Running { .. })) => ResourceDisplayState::Deleting,
+            (Some(ResourceState::Failed), _) if self.was_cancelled(kind) => ResourceDisplayState::Unfinished,
+            (Some(ResourceState::Failed), _) => ResourceDisplayState::Failed,
             // A stack in review: there is its name, and nothing of it.
-            (Some(ResourceState::Creating), Some(StepState::Waiting)) if next == Some(kind) => RowState::Next,
-            (Some(ResourceState::Creating), Some(StepState::Waiting)) if kind.is_stack() => RowState::Waiting,
+            (Some(ResourceState::Creating), Some(StepState::Waiting)) if next == Some(kind) => {
+                ResourceDisplayState::Next
+            }
+            (Some(ResourceState::Creating), Some(StepState::Waiting)) if kind.is_stack() => {
+                ResourceDisplayState::Waiting
+            }
             // What is planned, by a step that goes on with the one that runs.
             (Some(ResourceState::Creating), Some(StepState::Waiting)) if step.is_some_and(|step| step.step.goes_on) => {
-                RowState::Waiting
+                ResourceDisplayState::Waiting
             }
-            (Some(ResourceState::Creating | ResourceState::Deleting), _) => RowState::Unfinished,
-            (_, _) if next == Some(kind) && !self.details.lost.contains(&kind) => RowState::Next,
-            (Some(ResourceState::Ready), _) => RowState::Ready,
-            (Some(ResourceState::Gone), _) => RowState::Gone,
-            (None, Some(StepState::Running { .. })) => RowState::Creating,
-            (None, Some(StepState::Failed(..))) => RowState::Failed,
-            (None, _) => RowState::Waiting,
+            (Some(ResourceState::Creating | ResourceState::Deleting), _) => ResourceDisplayState::Unfinished,
+            (_, _) if next == Some(kind) && !self.details.lost.contains(&kind) => ResourceDisplayState::Next,
+            (Some(ResourceState::Ready), _) => ResourceDisplayState::Ready,
+            (Some(ResourceState::Gone), _) => ResourceDisplayState::Deleted,
+            (None, Some(StepState::Running { .. })) => ResourceDisplayState::Creating,
+            (None, Some(StepState::Failed(..))) => ResourceDisplayState::Failed,
+            (None, _) => ResourceDisplayState::Waiting,
         };
         let running = match step {
             Some(StepModel { state: StepState::Running { since, .. }, .. }) => {
@@ -145,7 +149,8 @@ impl Model {
         // A deployment that is not there has no names yet: they are drawn when it begins.
         let names = self.deployment.origin().filter(|_| self.deployment.is_standing()).map(|origin| &origin.names);
         // What is gone and comes next will have another name and take its own time.
-        let resource = resource.filter(|resource| state != RowState::Next || resource.state != ResourceState::Gone);
+        let resource =
+            resource.filter(|resource| state != ResourceDisplayState::Next || resource.state != ResourceState::Gone);
         ResourceRow {
             kind,
             name: resource.map(|resource| resource.name.clone()).or_else(|| Some(names?.of(kind))),
@@ -157,7 +162,7 @@ impl Model {
 
     /// Whether the last run was stopped while it worked on a resource: nothing failed, but nothing is known either.
     fn was_cancelled(&self, kind: ResourceKind) -> bool {
-        let step = self.run.as_ref().and_then(|run| run.step_at_work_on(kind));
+        let step = self.run.as_ref().and_then(|run| run.active_step_for(kind));
         step.is_some_and(|step| step.state == StepState::Skipped(SkipReason::Cancelled))
     }
 
@@ -165,12 +170,12 @@ impl Model {
     pub fn next_step(&self) -> Option<&Step> {
         use super::activity::Activity;
         match &self.activity {
-            Activity::Ours(ours) => self.run.as_ref()?.step(ours.held.as_ref()?).map(|model| &model.step),
-            Activity::Idle | Activity::Preparing { .. } | Activity::Asking { .. } => {
+            Activity::Running(active) => self.run.as_ref()?.step(active.held.as_ref()?).map(|model| &model.step),
+            Activity::Idle | Activity::Preparing { .. } | Activity::Confirming { .. } => {
                 let plan = &self.preview.as_ref()?.plan;
                 plan.steps().iter().find(|step| !self.is_done(step, plan))
             }
-            Activity::Theirs { .. } | Activity::Replay(_) => None,
+            Activity::OtherProcess { .. } | Activity::Replay(_) => None,
         }
     }
 
@@ -188,47 +193,47 @@ impl Model {
     }
 
     /// What the deployment is, in a word or two, with how that is to be seen.
-    pub fn state(&self) -> StateOfAffairs {
+    pub fn status(&self) -> DeploymentStatus {
         use super::activity::Activity;
         if self.is_live()
             && let Some(run) = &self.run
         {
-            let held = self.activity.ours().is_some_and(|ours| ours.held.is_some());
-            let cancelling = self.activity.ours().is_some_and(|ours| ours.cancelling);
+            let held = self.activity.active_run().is_some_and(|active| active.held.is_some());
+            let cancelling = self.activity.active_run().is_some_and(|active| active.cancelling);
             return match run.started.action {
-                _ if cancelling => StateOfAffairs::Cancelling,
-                Action::Destroy => StateOfAffairs::Destroying,
+                _ if cancelling => DeploymentStatus::Cancelling,
+                Action::Destroy => DeploymentStatus::Destroying,
                 Action::Deploy | Action::Trial if held && run.steps.iter().all(|step| !step.is_running()) => {
-                    StateOfAffairs::Held
+                    DeploymentStatus::Held
                 }
-                Action::Deploy | Action::Trial => StateOfAffairs::Deploying,
+                Action::Deploy | Action::Trial => DeploymentStatus::Deploying,
             };
         }
         if matches!(self.activity, Activity::Preparing { .. }) {
-            return StateOfAffairs::Preparing;
+            return DeploymentStatus::Preparing;
         }
         if !self.journals_read {
-            return StateOfAffairs::Reading;
+            return DeploymentStatus::Reading;
         }
         let ended = self.run.as_ref().map(|run| (run.started.action, run.ended.map(|(outcome, _)| outcome)));
         match ended {
-            None => StateOfAffairs::Empty,
+            None => DeploymentStatus::Empty,
             Some((Action::Destroy, Some(Outcome::Succeeded))) if !self.deployment.is_standing() => {
-                StateOfAffairs::Destroyed
+                DeploymentStatus::Destroyed
             }
-            Some((_, Some(Outcome::Failed))) if self.deployment.is_standing() => StateOfAffairs::Failed,
-            _ if !self.deployment.is_standing() => StateOfAffairs::Empty,
-            _ if !self.details.lost.is_empty() => StateOfAffairs::Partial,
-            Some((Action::Deploy, _)) if self.deployment.is_complete() => StateOfAffairs::Ready,
-            Some((_, None)) => StateOfAffairs::Interrupted,
-            Some(_) => StateOfAffairs::Partial,
+            Some((_, Some(Outcome::Failed))) if self.deployment.is_standing() => DeploymentStatus::Failed,
+            _ if !self.deployment.is_standing() => DeploymentStatus::Empty,
+            _ if !self.details.lost.is_empty() => DeploymentStatus::Partial,
+            Some((Action::Deploy, _)) if self.deployment.is_complete() => DeploymentStatus::Ready,
+            Some((_, None)) => DeploymentStatus::Interrupted,
+            Some(_) => DeploymentStatus::Partial,
         }
     }
 }
 
 /// What a deployment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StateOfAffairs {
+pub enum DeploymentStatus {
     /// The journals are being read.
     Reading,
     /// Nothing is deployed.
@@ -255,9 +260,9 @@ pub enum StateOfAffairs {
     Destroyed,
 }
 
-impl StateOfAffairs {
+impl DeploymentStatus {
     /// The words for it.
-    pub fn words(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Reading => "reading the journal",
             Self::Empty => "nothing deployed",

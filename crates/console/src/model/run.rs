@@ -218,21 +218,21 @@ impl RunModel {
     }
 
     /// The step that makes or removes a resource, by itself or with others.
-    pub fn step_about(&self, kind: ResourceKind) -> Option<&StepModel> {
+    pub fn step_for(&self, kind: ResourceKind) -> Option<&StepModel> {
         let own = self.steps.iter().find(|model| model.step.resource == Some(kind));
         own.or_else(|| self.steps.iter().find(|model| model.step.also.contains(&kind)))
     }
 
     /// The step that works on a resource now, else the one that makes or removes it.
-    pub fn step_at_work_on(&self, kind: ResourceKind) -> Option<&StepModel> {
+    pub fn active_step_for(&self, kind: ResourceKind) -> Option<&StepModel> {
         let at_work = |model: &&StepModel| {
             matches!(model.state, StepState::Running { .. }) && model.step.resources().any(|one| one == kind)
         };
-        self.steps.iter().find(at_work).or_else(|| self.step_about(kind))
+        self.steps.iter().find(at_work).or_else(|| self.step_for(kind))
     }
 
     /// How many steps are over, whichever way.
-    pub fn over(&self) -> usize {
+    pub fn finished_count(&self) -> usize {
         self.steps.iter().filter(|model| model.state.is_over()).count()
     }
 

@@ -9,8 +9,8 @@ use super::commands::{available, perform};
 use crate::keymap::{Action, Context};
 use crate::message::Effect;
 use crate::model::activity::Activity;
-use crate::model::messages::Tone;
-use crate::model::overlay::{Answer, Overlay, Question};
+use crate::model::messages::Severity;
+use crate::model::overlay::{ConfirmDialog, ConfirmInput, Overlay};
 use crate::model::panel::Panel;
 use crate::model::{Connection, Model};
 
@@ -19,12 +19,12 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     let contexts = model.contexts();
-    let meant: Vec<Action> = model.keymap.lookup(&contexts, key).collect();
-    if let Some(action) = meant.iter().copied().find(|action| available(model, *action)) {
+    let actions: Vec<Action> = model.keymap.lookup(&contexts, key).collect();
+    if let Some(action) = actions.iter().copied().find(|action| available(model, *action)) {
         return perform(model, action);
     }
-    if let Some(why) = meant.into_iter().find_map(|action| why_not(model, action)) {
-        model.messages.say(model.now, Tone::Info, why);
+    if let Some(why) = actions.into_iter().find_map(|action| why_not(model, action)) {
+        model.messages.add(model.now, Severity::Info, why);
         return Vec::new();
     }
     type_key(model, key)
@@ -32,7 +32,7 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 
 /// Why something that would change the deployment cannot be done now; none where that can be seen, or a line is typed.
 fn why_not(model: &Model, action: Action) -> Option<String> {
-    let changes = matches!(action, Action::DoNext | Action::RunOn | Action::Destroy | Action::Send);
+    let changes = matches!(action, Action::RunStep | Action::RunAll | Action::Destroy | Action::Send);
     if action == Action::Cancel && model.activity.is_idle() && model.overlay.is_none() {
         let quit = model.keymap.chord_of(&[Context::Everywhere], Action::Quit);
         return Some(match quit {
@@ -46,9 +46,9 @@ fn why_not(model: &Model, action: Action) -> Option<String> {
     match (&model.connection, &model.activity) {
         (Connection::Connecting, _) => Some("Not yet: the cloud has not answered.".to_owned()),
         (Connection::Failed(_), _) => Some("The cloud cannot be used; ask it again first.".to_owned()),
-        (_, Activity::Theirs { holder }) => Some(format!("Not now: {holder} works on the deployment.")),
+        (_, Activity::OtherProcess { holder }) => Some(format!("Not now: {holder} works on the deployment.")),
         (_, Activity::Replay(_)) => Some("A recording is played: nothing can be done in it.".to_owned()),
-        (_, Activity::Ours(_)) if matches!(action, Action::Destroy | Action::Send) => {
+        (_, Activity::Running(_)) if matches!(action, Action::Destroy | Action::Send) => {
             Some("Not while something runs: wait for its end, or cancel it.".to_owned())
         }
         (Connection::Connected(_), Activity::Idle) if !model.journals_read => {
@@ -74,7 +74,7 @@ fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Some(Overlay::Question(Question { answer: Answer::Word(input), .. })) => {
+        Some(Overlay::Confirm(ConfirmDialog { input: ConfirmInput::Word(input), .. })) => {
             input.handle_event(&TerminalEvent::Key(key));
             Vec::new()
         }
@@ -85,7 +85,7 @@ fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             Panel::Function => model.function_log.type_key(key),
             Panel::Stacks => model.stack_log.type_key(key),
             Panel::Terraform => model.terraform_log.type_key(key),
-            Panel::Trial => model.trial.type_key(key),
+            Panel::TestUpload => model.test_upload.type_key(key),
             Panel::Resources | Panel::Details | Panel::Timing => Vec::new(),
         },
     }
@@ -107,8 +107,8 @@ pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
     if paths.is_empty() || model.overlay.is_some() || model.activity.is_replay() {
         return Vec::new();
     }
-    let mut effects = perform(model, Action::ShowTrial);
-    effects.extend(model.trial.drop_paths(paths));
+    let mut effects = perform(model, Action::ShowTestUpload);
+    effects.extend(model.test_upload.drop_paths(paths));
     effects
 }
 

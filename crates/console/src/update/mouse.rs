@@ -7,7 +7,7 @@ use super::commands::{perform, select};
 use crate::keymap::Action;
 use crate::message::Effect;
 use crate::model::Model;
-use crate::model::overlay::{Overlay, Question};
+use crate::model::overlay::{ConfirmDialog, Overlay};
 use crate::model::panel::Panel;
 use crate::view::{self, layout::Layout};
 
@@ -55,10 +55,10 @@ fn click(model: &mut Model, at: Position) -> Vec<Effect> {
     if layout.main.contains(at) {
         let panel = model.shown_panel();
         let mut effects = perform(model, panel.action());
-        if panel == Panel::Trial {
+        if panel == Panel::TestUpload {
             let inside = Layout::text_area(Layout::inside(layout.main));
             if inside.contains(at) {
-                effects.extend(model.trial.click(at.x - inside.x, at.y - inside.y));
+                effects.extend(model.test_upload.click(at.x - inside.x, at.y - inside.y));
             }
         }
         if let Some(source) = model.shown_log().map(|log| log.source) {
@@ -87,14 +87,14 @@ fn click_row(model: &mut Model, inside: Rect, at: Position) -> Vec<Effect> {
 
 fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
     let (rows, visible) = view::overlay::help_rows(model);
-    let (messages, question) = (view::overlay::messages_most(model), view::overlay::question_most(model));
+    let (messages, dialog) = (view::overlay::messages_scroll_limit(model), view::overlay::confirm_scroll_limit(model));
     match &mut model.overlay {
         Some(Overlay::Help { scroll }) => {
-            *scroll = moved(*scroll, lines).min(most(rows, visible));
+            *scroll = moved(*scroll, lines).min(scroll_limit(rows, visible));
             return Vec::new();
         }
-        Some(Overlay::Question(Question { scroll, .. })) => {
-            *scroll = moved(*scroll, lines).min(question);
+        Some(Overlay::Confirm(ConfirmDialog { scroll, .. })) => {
+            *scroll = moved(*scroll, lines).min(dialog);
             return Vec::new();
         }
         Some(Overlay::Messages { scroll }) => {
@@ -116,7 +116,7 @@ fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
         Panel::Resources => super::commands::move_selection(model, lines.signum() as isize),
         Panel::Details => {
             let rows = view::details::rows(model, inside.width);
-            model.details.scroll = moved(model.details.scroll, lines).min(most(rows, inside.height));
+            model.details.scroll = moved(model.details.scroll, lines).min(scroll_limit(rows, inside.height));
             Vec::new()
         }
         Panel::Build => model.build_log.scroll(lines),
@@ -125,15 +125,15 @@ fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
         Panel::Terraform => model.terraform_log.scroll(lines),
         Panel::Timing => {
             let rows = view::timing::rows(model, inside.width);
-            model.timing.scroll = moved(model.timing.scroll, lines).min(most(rows, inside.height));
+            model.timing.scroll = moved(model.timing.scroll, lines).min(scroll_limit(rows, inside.height));
             Vec::new()
         }
-        Panel::Trial => model.trial.scroll(lines.signum()),
+        Panel::TestUpload => model.test_upload.scroll(lines.signum()),
     }
 }
 
 /// How far so many rows can be scrolled where so many can be seen.
-fn most(rows: usize, visible: u16) -> u16 {
+fn scroll_limit(rows: usize, visible: u16) -> u16 {
     u16::try_from(rows.saturating_sub(usize::from(visible))).unwrap_or(u16::MAX)
 }
 

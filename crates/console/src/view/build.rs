@@ -26,16 +26,16 @@ use thumbctl_core::event::LogSource;
 use thumbctl_platform::text;
 
 use super::layout::Layout;
-use super::{Look, clean};
+use super::{Appearance, clean};
 use crate::keymap::{Action, Context};
 use crate::model::Model;
-use crate::model::log::needle::Needle;
-use crate::model::log::{LogPane, Purpose, Typing};
+use crate::model::log::search_pattern::SearchPattern;
+use crate::model::log::{LogPane, TypedLine, TypingPurpose};
 use crate::model::panel::Panel;
 use crate::theme::Role;
 
 /// Draws it.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let (panel, pane) = match model.shown_panel() {
         Panel::Function => (Panel::Function, &model.function_log),
         Panel::Stacks => (Panel::Stacks, &model.stack_log),
@@ -49,9 +49,9 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     let mut block = look
         .panel(title, has_keys)
         .title_top(at_right(state(pane, model, right)).right_aligned().style(look.style(Role::Quiet)));
-    let wanted = wanted(pane, columns, look);
-    if !wanted.spans.is_empty() {
-        block = block.title_bottom(wanted);
+    let query_line = query_line(pane, columns, look);
+    if !query_line.spans.is_empty() {
+        block = block.title_bottom(query_line);
     }
     frame.render_widget(block, area);
     if panel == Panel::Build {
@@ -110,7 +110,7 @@ fn state(pane: &LogPane, model: &Model, columns: usize) -> String {
 }
 
 /// What is searched and filtered for, or typed.
-fn wanted(pane: &LogPane, columns: usize, look: Look) -> Line<'static> {
+fn query_line(pane: &LogPane, columns: usize, look: Appearance) -> Line<'static> {
     let window = pane.window();
     let typed = pane.typing();
     let is_typed = |purpose| typed.is_some_and(|typing| typing.purpose == purpose);
@@ -129,25 +129,26 @@ fn wanted(pane: &LogPane, columns: usize, look: Look) -> Line<'static> {
         format!("{}{more} of {}", grouped(window.passing), grouped(window.total - window.lost))
     });
     // Half of the line for each, all of it where there is only one.
-    let parts = usize::from(pane.filter().is_some() || is_typed(Purpose::Filter))
-        + usize::from(pane.search().is_some() || is_typed(Purpose::Search));
+    let parts = usize::from(pane.filter().is_some() || is_typed(TypingPurpose::Filter))
+        + usize::from(pane.search().is_some() || is_typed(TypingPurpose::Search));
     let room = columns / parts.max(1);
     let mut spans = Vec::new();
-    for (purpose, name, needle, figures) in
-        [(Purpose::Filter, "only", pane.filter(), passing), (Purpose::Search, "search", pane.search(), found)]
-    {
+    for (purpose, name, pattern, figures) in [
+        (TypingPurpose::Filter, "only", pane.filter(), passing),
+        (TypingPurpose::Search, "search", pane.search(), found),
+    ] {
         let is_typed = is_typed(purpose);
-        if needle.is_none() && !is_typed {
+        if pattern.is_none() && !is_typed {
             continue;
         }
-        let figures = figures.filter(|_| needle.is_some()).map_or_else(String::new, |figures| format!("  {figures}"));
+        let figures = figures.filter(|_| pattern.is_some()).map_or_else(String::new, |figures| format!("  {figures}"));
         let left = room.saturating_sub(name.len() + 4 + text::width(&figures)).max(4);
         spans.push(Span::styled(format!(" {name}: "), look.style(Role::Key)));
         match typed.filter(|_| is_typed) {
             Some(typing) => spans.extend(input(typing, left, look)),
             None => {
-                let needle = clean(needle.map_or("", Needle::text));
-                spans.push(Span::styled(text::cut(&needle, left), look.style(Role::Strong)));
+                let pattern = clean(pattern.map_or("", SearchPattern::text));
+                spans.push(Span::styled(text::cut(&pattern, left), look.style(Role::Strong)));
             }
         }
         spans.push(Span::styled(format!("{figures} "), look.style(Role::Quiet)));
@@ -156,7 +157,7 @@ fn wanted(pane: &LogPane, columns: usize, look: Look) -> Line<'static> {
 }
 
 /// The line that is typed, with its cursor in sight.
-fn input(typing: &Typing, columns: usize, look: Look) -> Vec<Span<'static>> {
+fn input(typing: &TypedLine, columns: usize, look: Appearance) -> Vec<Span<'static>> {
     let input = &typing.input;
     let value = clean(input.value());
     let scroll = input.visual_scroll(columns.saturating_sub(1).max(1));

@@ -1,4 +1,4 @@
-//! [`Graph`]: which resource needs which, from the plan's steps.
+//! [`DependencyGraph`]: which resource needs which, from the plan's steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::model::Model;
 
 /// Which resource needs which.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Graph {
+pub struct DependencyGraph {
     needs: BTreeMap<ResourceKind, BTreeSet<ResourceKind>>,
 }
 
@@ -31,7 +31,7 @@ pub enum Relation {
 
 impl Relation {
     /// The words for it; what is not direct stands in brackets.
-    pub fn words(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::NeededByIt { directly: true } => "needed by it",
             Self::NeededByIt { directly: false } => "(needed by it)",
@@ -41,7 +41,7 @@ impl Relation {
     }
 }
 
-impl Graph {
+impl DependencyGraph {
     /// What needs what in the deployment that a model shows. A teardown's steps need each other the other way round.
     pub fn of(model: &Model) -> Self {
         if let Some(preview) = &model.preview {
@@ -49,8 +49,8 @@ impl Graph {
         }
         let Some(plan) = model.plan() else { return Self::default() };
         let graph = Self::of_plan(plan);
-        let tears_down = model.run.as_ref().is_some_and(|run| run.started.action == Action::Destroy);
-        if tears_down { graph.turned() } else { graph }
+        let is_teardown = model.run.as_ref().is_some_and(|run| run.started.action == Action::Destroy);
+        if is_teardown { graph.reversed() } else { graph }
     }
 
     fn of_plan(plan: &Plan) -> Self {
@@ -59,7 +59,7 @@ impl Graph {
             let Some(kind) = step.resource else { continue };
             let mut found = BTreeSet::new();
             for id in &step.needs {
-                made_by(plan, id, &mut found);
+                resources_of(plan, id, &mut found);
             }
             found.remove(&kind);
             graph.needs.entry(kind).or_default().extend(found);
@@ -71,15 +71,15 @@ impl Graph {
         graph
     }
 
-    fn turned(&self) -> Self {
-        let mut turned = Self::default();
+    fn reversed(&self) -> Self {
+        let mut reversed = Self::default();
         for (kind, needs) in &self.needs {
-            turned.needs.entry(*kind).or_default();
+            reversed.needs.entry(*kind).or_default();
             for need in needs {
-                turned.needs.entry(*need).or_default().insert(*kind);
+                reversed.needs.entry(*need).or_default().insert(*kind);
             }
         }
-        turned
+        reversed
     }
 
     /// What a resource needs, with nothing between.
@@ -125,13 +125,13 @@ impl Graph {
 }
 
 /// The resources that a step makes, or, where it makes none, those of the steps that it needs.
-fn made_by(plan: &Plan, id: &StepId, found: &mut BTreeSet<ResourceKind>) {
+fn resources_of(plan: &Plan, id: &StepId, found: &mut BTreeSet<ResourceKind>) {
     let Some(step) = plan.step(id) else { return };
     match step.resource {
         Some(kind) => {
             found.insert(kind);
         }
-        None => step.needs.iter().for_each(|need| made_by(plan, need, found)),
+        None => step.needs.iter().for_each(|need| resources_of(plan, need, found)),
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn resources_are_related_as_their_steps_are() {
-        let graph = Graph::of(&scenes::empty((80, 24)));
+        let graph = DependencyGraph::of(&scenes::empty((80, 24)));
         use ResourceKind::{BuildPolicy, BuildProject, BuildRole, BuildSourceBucket, Function, FunctionRole, Image};
         assert_eq!(graph.relation(BuildRole, BuildProject), Some(Relation::NeededByIt { directly: true }));
         assert_eq!(graph.relation(BuildPolicy, BuildProject), Some(Relation::NeededByIt { directly: false }));
@@ -157,7 +157,7 @@ mod tests {
     fn a_teardown_without_a_preview_is_read_the_other_way_round() {
         let mut model = scenes::destroying((80, 24));
         model.preview = None;
-        let graph = Graph::of(&model);
+        let graph = DependencyGraph::of(&model);
         let relation = graph.relation(ResourceKind::Function, ResourceKind::Notification);
         assert!(matches!(relation, Some(Relation::NeededByIt { .. })), "{relation:?}");
     }

@@ -13,21 +13,21 @@ use thumbctl_core::secret::redact_line;
 use thumbctl_deploy::session::Inspection;
 use thumbctl_platform::text;
 
-use self::page::Page;
-use super::dependencies::Graph;
+use self::page::DetailsPage;
+use super::dependencies::DependencyGraph;
 use super::layout::Layout;
-use super::line::Row;
-use super::{Look, signs};
-use crate::message::Stakes;
+use super::line::StyledRow;
+use super::{Appearance, status_symbol};
+use crate::message::RiskLevel;
 use crate::model::Model;
-use crate::model::details::Inspected;
+use crate::model::details::InspectionState;
 use crate::model::panel::Panel;
-use crate::model::resources::{ResourceRow, RowState};
+use crate::model::resources::{ResourceDisplayState, ResourceRow};
 use crate::model::run::{StepModel, StepState};
 use crate::theme::Role;
 
 /// Draws it.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let inside = Layout::text_area(Layout::inside(area));
     let lines = lines(model, look, usize::from(inside.width));
     let height = usize::from(inside.height);
@@ -46,18 +46,18 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
 
 /// How many rows everything about the selected resource takes at a width.
 pub fn rows(model: &Model, width: u16) -> usize {
-    lines(model, Look::of(model), usize::from(width.saturating_sub(2))).len()
+    lines(model, Appearance::of(model), usize::from(width.saturating_sub(2))).len()
 }
 
-fn lines(model: &Model, look: Look, columns: usize) -> Vec<Line<'static>> {
+fn lines(model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> {
     let kind = model.resources.selected;
-    let mut page = Page::new(look, columns);
+    let mut page = DetailsPage::new(look, columns);
     let rows = model.resource_rows();
     if let Some(row) = rows.iter().find(|row| row.kind == kind) {
         identity(&mut page, row, model);
     }
     configuration(&mut page, kind, model);
-    let step = model.run.as_ref().and_then(|run| run.step_about(kind));
+    let step = model.run.as_ref().and_then(|run| run.step_for(kind));
     step_of(&mut page, kind, step, model);
     dependencies(&mut page, kind, &rows, model);
     documents(&mut page, kind, model);
@@ -65,13 +65,15 @@ fn lines(model: &Model, look: Look, columns: usize) -> Vec<Line<'static>> {
 }
 
 /// What it is and what it is called.
-fn identity(page: &mut Page, row: &ResourceRow, model: &Model) {
+fn identity(page: &mut DetailsPage, row: &ResourceRow, model: &Model) {
     let look = page.look();
-    let sign = signs::of_row(row, model, look);
-    let mut state = Row::new(look).text(sign.sign, sign.role).space(1).text(sign.word, sign.role);
+    let sign = status_symbol::for_resource(row, model, look);
+    let mut state = StyledRow::new(look).text(sign.symbol, sign.role).space(1).text(sign.label, sign.role);
     if let Some(seconds) = row.seconds {
         let time = match row.state {
-            RowState::Creating | RowState::Retrying | RowState::Deleting => text::ticking(seconds),
+            ResourceDisplayState::Creating | ResourceDisplayState::Retrying | ResourceDisplayState::Deleting => {
+                text::ticking(seconds)
+            }
             _ => text::seconds(seconds),
         };
         state = state.text(&format!(" {} {time}", look.symbols.dot), Role::Quiet);
@@ -91,20 +93,20 @@ fn identity(page: &mut Page, row: &ResourceRow, model: &Model) {
     if let Some(url) = console_url(row.kind, model) {
         page.field("console", &url);
     }
-    if sign.word == "lost" {
+    if sign.label == "lost" {
         page.paragraph("The journal has it, the cloud has not: run on to make it again.", Role::Bad);
     }
 }
 
 /// The page of the AWS web console about a resource that is there; elsewhere there is none.
 fn console_url(kind: ResourceKind, model: &Model) -> Option<String> {
-    let place = model.place().filter(|place| place.stakes == Stakes::Money)?;
+    let connection = model.connection_info().filter(|connection| connection.risk == RiskLevel::Cost)?;
     let origin = model.deployment.origin().filter(|_| model.deployment.is_ready(kind))?;
-    thumbctl_deploy::aws::console_url(kind, &origin.names, &place.region, &place.account)
+    thumbctl_deploy::aws::console_url(kind, &origin.names, &connection.region, &connection.account)
 }
 
 /// The step that makes or removes it: why, with which calls, and how that went.
-fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: &Model) {
+fn step_of(page: &mut DetailsPage, kind: ResourceKind, ran: Option<&StepModel>, model: &Model) {
     let planned =
         || model.plan().and_then(|plan| plan.steps().iter().find(|step| step.resources().any(|made| made == kind)));
     let Some(step) = ran.map(|ran| &ran.step).or_else(planned) else { return };
@@ -127,19 +129,19 @@ fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: 
     for (name, value) in &ran.outputs {
         page.field("output", &redact_line(&format!("{name} = {value}")));
     }
-    let sign = signs::of_step(&ran.state, model, page.look());
+    let sign = status_symbol::for_step(&ran.state, model, page.look());
     let action = model.run.as_ref().map_or(RunAction::Deploy, |run| run.started.action);
     let is_live = model.is_live();
     let (state, time) = match &ran.state {
         StepState::Running { since, .. } if is_live => {
-            (sign.word.to_owned(), Some(text::ticking((model.now - *since).as_seconds_f64().max(0.0))))
+            (sign.label.to_owned(), Some(text::ticking((model.now - *since).as_seconds_f64().max(0.0))))
         }
         StepState::Running { .. } => ("begun, and not told to be done".to_owned(), None),
         StepState::Done(seconds) | StepState::Failed(seconds, _) => {
-            (sign.word.to_owned(), Some(text::seconds(*seconds)))
+            (sign.label.to_owned(), Some(text::seconds(*seconds)))
         }
         StepState::Skipped(reason) => (reason.said(action).to_owned(), None),
-        StepState::Waiting => (sign.word.to_owned(), None),
+        StepState::Waiting => (sign.label.to_owned(), None),
     };
     let in_time = time.map(|time| format!(" in {time}")).unwrap_or_default();
     let in_time =
@@ -160,7 +162,7 @@ fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: 
     }
 }
 
-fn failure_lines(page: &mut Page, failure: &Failure) {
+fn failure_lines(page: &mut DetailsPage, failure: &Failure) {
     page.paragraph(&failure.message, Role::Bad);
     for cause in &failure.causes {
         page.field("because", cause);
@@ -177,8 +179,8 @@ fn failure_lines(page: &mut Page, failure: &Failure) {
 }
 
 /// What it needs, as a tree, and what needs it.
-fn dependencies(page: &mut Page, kind: ResourceKind, rows: &[ResourceRow], model: &Model) {
-    let graph = Graph::of(model);
+fn dependencies(page: &mut DetailsPage, kind: ResourceKind, rows: &[ResourceRow], model: &Model) {
+    let graph = DependencyGraph::of(model);
     let needs: Vec<ResourceKind> = graph.needs(kind).collect();
     let needed: Vec<ResourceKind> = graph.needed_by(kind).collect();
     if needs.is_empty() && needed.is_empty() {
@@ -198,7 +200,7 @@ fn dependencies(page: &mut Page, kind: ResourceKind, rows: &[ResourceRow], model
 }
 
 struct Tree<'a> {
-    graph: &'a Graph,
+    graph: &'a DependencyGraph,
     rows: &'a [ResourceRow],
     model: &'a Model,
     /// What has been shown with what it needs: once is enough.
@@ -206,41 +208,41 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    fn draw(&mut self, page: &mut Page, kinds: &[ResourceKind], before: &str, goes_on: bool) {
+    fn draw(&mut self, page: &mut DetailsPage, kinds: &[ResourceKind], before: &str, recurse: bool) {
         let look = page.look();
         for (at, kind) in kinds.iter().enumerate() {
             let is_last = at + 1 == kinds.len();
             let branch = if is_last { look.symbols.last_branch } else { look.symbols.branch };
-            let mut row = Row::new(look).text(&format!("{before}{branch} "), Role::Border);
+            let mut row = StyledRow::new(look).text(&format!("{before}{branch} "), Role::Border);
             if let Some(found) = self.rows.iter().find(|row| row.kind == *kind) {
-                let sign = signs::of_row(found, self.model, look);
-                row = row.text(sign.sign, sign.role).space(1);
+                let sign = status_symbol::for_resource(found, self.model, look);
+                row = row.text(sign.symbol, sign.role).space(1);
             }
             page.row(row.text(kind.title(), Role::Text));
-            if goes_on && !self.shown.contains(kind) {
+            if recurse && !self.shown.contains(kind) {
                 self.shown.push(*kind);
                 let below: Vec<ResourceKind> = self.graph.needs(*kind).collect();
                 let rail = if is_last { " " } else { look.symbols.bar };
-                self.draw(page, &below, &format!("{before}{rail} "), goes_on);
+                self.draw(page, &below, &format!("{before}{rail} "), recurse);
             }
         }
     }
 }
 
 /// What the cloud says of its configuration.
-fn configuration(page: &mut Page, kind: ResourceKind, model: &Model) {
+fn configuration(page: &mut DetailsPage, kind: ResourceKind, model: &Model) {
     match model.details.inspected.get(&kind) {
-        Some(Inspected::There(inspection)) => inspection_lines(page, inspection),
-        Some(Inspected::Asked) => {
+        Some(InspectionState::Found(inspection)) => inspection_lines(page, inspection),
+        Some(InspectionState::Pending) => {
             page.heading("Configuration");
-            let row = Row::new(page.look()).text(page.look().spinner(model), Role::Busy);
+            let row = StyledRow::new(page.look()).text(page.look().spinner(model), Role::Busy);
             page.row(row.text(" asking the cloud", Role::Quiet).text(page.look().symbols.ellipsis, Role::Quiet));
         }
-        Some(Inspected::Missing) => {
+        Some(InspectionState::Missing) => {
             page.heading("Configuration");
             page.paragraph("The cloud does not have it.", Role::Bad);
         }
-        Some(Inspected::Failed(failure)) => {
+        Some(InspectionState::Failed(failure)) => {
             page.heading("Configuration");
             page.paragraph("The cloud would not say:", Role::Text);
             failure_lines(page, failure);
@@ -250,8 +252,8 @@ fn configuration(page: &mut Page, kind: ResourceKind, model: &Model) {
 }
 
 /// Its policy documents: as the cloud has them, or as they will be.
-fn documents(page: &mut Page, kind: ResourceKind, model: &Model) {
-    if let Some(Inspected::There(inspection)) = model.details.inspected.get(&kind) {
+fn documents(page: &mut DetailsPage, kind: ResourceKind, model: &Model) {
+    if let Some(InspectionState::Found(inspection)) = model.details.inspected.get(&kind) {
         for (purpose, document) in &inspection.documents {
             page.heading(&format!("Policy document: {purpose}"));
             page.json(document);
@@ -276,7 +278,7 @@ fn as_named(document: &Value, model: &Model) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|_| document.clone())
 }
 
-fn inspection_lines(page: &mut Page, inspection: &Inspection) {
+fn inspection_lines(page: &mut DetailsPage, inspection: &Inspection) {
     if !inspection.settings.is_empty() {
         page.heading("Configuration");
         page.table(&inspection.settings);

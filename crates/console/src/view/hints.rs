@@ -1,13 +1,13 @@
 //! Which key does what now: from the key map, for every place that names a key.
 
-use super::Look;
-use super::line::Row;
+use super::Appearance;
+use super::line::StyledRow;
 use crate::keymap::{Action, Binding, Chord, Context, KeyMap};
 use crate::model::panel::Panel;
-use crate::model::resources::StateOfAffairs;
+use crate::model::resources::DeploymentStatus;
 use crate::model::{Connection, Model};
 use crate::theme::Role;
-use crate::update::{available, available_beneath};
+use crate::update::{available, available_without_overlay};
 
 /// A key that does something now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,15 +22,15 @@ pub struct Hint {
 
 impl Hint {
     /// The key and its label, as they are drawn.
-    pub fn row(&self, look: Look) -> Row {
-        Row::new(look).text(&self.key, Role::Key).text(&format!(" {}", self.label), Role::Quiet)
+    pub fn row(&self, look: Appearance) -> StyledRow {
+        StyledRow::new(look).text(&self.key, Role::Key).text(&format!(" {}", self.label), Role::Quiet)
     }
 }
 
 /// The key that does something when no overlay is open; none if it would do nothing now, or has no key that means it.
 pub fn key_of(model: &Model, action: Action) -> Option<String> {
-    let contexts = model.contexts_beneath();
-    let is_available = |action: Action| available_beneath(model, action);
+    let contexts = model.contexts_without_overlay();
+    let is_available = |action: Action| available_without_overlay(model, action);
     if !is_available(action) {
         return None;
     }
@@ -73,7 +73,7 @@ pub fn now(model: &Model) -> Vec<Hint> {
     for context in &contexts {
         for binding in model.keymap.bindings(*context) {
             let is_known = hints.iter().any(|hint| hint.action == binding.action);
-            if is_known || goes_without_saying(binding.action) || !is_available(binding.action) {
+            if is_known || is_omitted(binding.action) || !is_available(binding.action) {
                 continue;
             }
             if let Some(key) = key(&model.keymap, &contexts, binding, binding.action, &is_available) {
@@ -81,7 +81,7 @@ pub fn now(model: &Model) -> Vec<Hint> {
             }
         }
     }
-    if let Some(hint) = try_it(model) {
+    if let Some(hint) = test_upload_hint(model) {
         hints.push(hint);
     }
     hints.sort_by_key(|hint| rank(model, hint.action));
@@ -89,17 +89,18 @@ pub fn now(model: &Model) -> Vec<Hint> {
 }
 
 /// Once everything stands, an image is what comes next.
-fn try_it(model: &Model) -> Option<Hint> {
-    let is_next = model.state() == StateOfAffairs::Ready && model.overlay.is_none() && model.focus != Panel::Trial;
-    let action = Action::ShowTrial;
+fn test_upload_hint(model: &Model) -> Option<Hint> {
+    let is_next =
+        model.status() == DeploymentStatus::Ready && model.overlay.is_none() && model.focus != Panel::TestUpload;
+    let action = Action::ShowTestUpload;
     let key = key_of(model, action).filter(|_| is_next && model.activity.is_idle())?;
     Some(Hint { key, action, label: action.label() })
 }
 
 fn label(context: Context, action: Action) -> &'static str {
     match (context, action) {
-        (Context::Question, Action::Accept) => "yes",
-        (Context::Question, Action::Back) => "no",
+        (Context::Confirm, Action::Accept) => "yes",
+        (Context::Confirm, Action::Back) => "no",
         (Context::Quitting, Action::Back) => "stay",
         (Context::Reading, Action::Back) => "close",
         _ => action.label(),
@@ -110,8 +111,8 @@ fn label(context: Context, action: Action) -> &'static str {
 fn rank(model: &Model, action: Action) -> u8 {
     match action {
         Action::Refresh if matches!(model.connection, Connection::Failed(_)) => 0,
-        Action::Send | Action::Choose | Action::Accept | Action::ShowTrial => 0,
-        Action::DoNext | Action::RunOn | Action::Pause | Action::Cancel => 1,
+        Action::Send | Action::Choose | Action::Accept | Action::ShowTestUpload => 0,
+        Action::RunStep | Action::RunAll | Action::Pause | Action::Cancel => 1,
         Action::Faster | Action::Slower => 2,
         Action::Refresh | Action::Messages => 5,
         Action::Destroy | Action::Palette => 4,
@@ -120,7 +121,7 @@ fn rank(model: &Model, action: Action) -> u8 {
 }
 
 /// Whether it only moves about, on a panel or between them (the tabs show their own keys), or is known from the shell.
-fn goes_without_saying(action: Action) -> bool {
+fn is_omitted(action: Action) -> bool {
     action.is_move()
         || matches!(
             action,
@@ -131,7 +132,7 @@ fn goes_without_saying(action: Action) -> bool {
                 | Action::ShowBuild
                 | Action::ShowFunction
                 | Action::ShowTiming
-                | Action::ShowTrial
+                | Action::ShowTestUpload
                 | Action::ShowStacks
                 | Action::ShowTerraform
                 | Action::Suspend

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 use thumbctl_core::secret::{HIDDEN, looks_secret, redact_line};
 
-use super::Look;
-use super::line::Row;
+use super::Appearance;
+use super::line::StyledRow;
 use crate::theme::Role;
 
 /// The longest that is kept on one line, in columns, however wide the room is.
@@ -126,9 +126,9 @@ fn compact(value: &Value) -> String {
 fn in_order(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
     const POLICY: [&str; 9] =
         ["Version", "Id", "Sid", "Effect", "Principal", "Action", "Resource", "Condition", "Statement"];
-    let place = |key: &str| POLICY.iter().position(|known| *known == key).unwrap_or(POLICY.len());
+    let rank = |key: &str| POLICY.iter().position(|known| *known == key).unwrap_or(POLICY.len());
     let mut members: Vec<_> = members.iter().collect();
-    members.sort_by(|(a, _), (b, _)| (place(a), a).cmp(&(place(b), b)));
+    members.sort_by(|(a, _), (b, _)| (rank(a), a).cmp(&(rank(b), b)));
     members
 }
 
@@ -154,20 +154,20 @@ fn masked(value: &Value, is_secret: bool) -> Value {
 }
 
 /// A value as rows to be drawn, each in at most so many columns.
-pub fn rows(value: &Value, columns: usize, look: Look) -> Vec<Row> {
+pub fn rows(value: &Value, columns: usize, look: Appearance) -> Vec<StyledRow> {
     let mut rows = Vec::new();
     // Masked before it is broken into lines: what gives a credential away is the name before it.
     for line in pretty(&masked(value, false), columns) {
         let line = super::clean(&line);
         let indent = line.len() - line.trim_start().len();
-        let mut row = Row::new(look);
+        let mut row = StyledRow::new(look);
         for (token, piece) in tokens(&line) {
             for (part, text) in
                 thumbctl_platform::text::fold(piece, columns.saturating_sub(indent + 2).max(8)).iter().enumerate()
             {
                 let is_too_long = row.width() > indent && row.width() + thumbctl_platform::text::width(text) > columns;
                 if part > 0 || is_too_long {
-                    rows.push(std::mem::replace(&mut row, Row::new(look).space(indent + 2)));
+                    rows.push(std::mem::replace(&mut row, StyledRow::new(look).space(indent + 2)));
                 }
                 row = row.styled(text.clone(), look.style(token.role()));
             }
@@ -187,9 +187,9 @@ mod tests {
     #[test]
     fn every_piece_is_what_it_is() {
         let line = r#"  "Sid": "a \"b\": c", "n": -1.5e3, "t": true}"#;
-        let told: Vec<_> = tokens(line).into_iter().filter(|(token, _)| *token != Token::Rest).collect();
+        let found: Vec<_> = tokens(line).into_iter().filter(|(token, _)| *token != Token::Rest).collect();
         assert_eq!(
-            told,
+            found,
             [
                 (Token::Key, "\"Sid\""),
                 (Token::Text, r#""a \"b\": c""#),
@@ -229,7 +229,7 @@ mod tests {
 
     /// A value as it is drawn.
     fn drawn(value: &Value, columns: usize) -> String {
-        let look = Look { theme: crate::theme::Theme::Dark, symbols: &crate::symbols::UNICODE };
+        let look = Appearance { theme: crate::theme::Theme::Dark, symbols: &crate::symbols::UNICODE };
         let lines = rows(value, columns, look).into_iter().map(|row| row.line(columns).to_string());
         lines.collect::<Vec<_>>().join("\n")
     }

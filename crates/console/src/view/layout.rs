@@ -6,7 +6,7 @@ use crate::model::Model;
 use crate::model::panel::Panel;
 
 /// The least size for which there is a layout: columns, rows.
-pub const LEAST: (u16, u16) = (60, 20);
+pub const MIN_SIZE: (u16, u16) = (60, 20);
 
 /// From this width on, the resources stand beside the other panels.
 const WIDE: u16 = 100;
@@ -17,7 +17,7 @@ const HIGH: u16 = 30;
 /// The least rows of that card, and the least where it says what a change set or a plan would do: the resources give way, since
 /// their list can be scrolled and the card cannot.
 const CARD: u16 = 8;
-const CARD_OF_CHANGES: u16 = 15;
+const CARD_WITH_CHANGES: u16 = 15;
 
 /// From this size on, the times stand below the other panels.
 const LARGE: (u16, u16) = (160, 48);
@@ -61,8 +61,8 @@ pub struct Layout {
 }
 
 /// Whether a step is held that has said what it would do.
-fn is_to_be_agreed_to(model: &Model) -> bool {
-    let held = model.activity.ours().and_then(|ours| ours.held.as_ref());
+fn has_planned_changes(model: &Model) -> bool {
+    let held = model.activity.active_run().and_then(|active| active.held.as_ref());
     held.and_then(|step| model.run.as_ref()?.step(step)).is_some_and(|step| !step.changes.is_empty())
 }
 
@@ -84,7 +84,7 @@ impl Layout {
         let rows = u16::try_from(model.resource_rows().len()).unwrap_or(u16::MAX);
         let (resources, next) = match left {
             Some(left) if height >= HIGH => {
-                let least = if is_to_be_agreed_to(model) { CARD_OF_CHANGES } else { CARD };
+                let least = if has_planned_changes(model) { CARD_WITH_CHANGES } else { CARD };
                 let [resources, next] =
                     Split::vertical([Constraint::Length(rows.saturating_add(2)), Constraint::Min(least)]).areas(left);
                 (Some(resources), Some(next))
@@ -99,7 +99,7 @@ impl Layout {
         } else {
             (panels, None)
         };
-        let too_small = width < LEAST.0 || height < LEAST.1;
+        let too_small = width < MIN_SIZE.0 || height < MIN_SIZE.1;
         Self { screen, too_small, header, resources, next, tabs, main, below, message, footer }
     }
 

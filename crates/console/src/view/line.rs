@@ -1,23 +1,23 @@
-//! [`Row`]: a line that is put together piece by piece, and knows how many columns it takes.
+//! [`StyledRow`]: a line that is put together piece by piece, and knows how many columns it takes.
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use thumbctl_platform::text;
 
-use super::Look;
+use super::Appearance;
 use crate::theme::Role;
 
 /// A line that is put together piece by piece.
 #[derive(Clone, Debug)]
-pub struct Row {
-    look: Look,
+pub struct StyledRow {
+    look: Appearance,
     spans: Vec<Span<'static>>,
     width: usize,
 }
 
-impl Row {
+impl StyledRow {
     /// An empty line.
-    pub fn new(look: Look) -> Self {
+    pub fn new(look: Appearance) -> Self {
         Self { look, spans: Vec::new(), width: 0 }
     }
 
@@ -112,38 +112,39 @@ mod tests {
     use super::*;
     use crate::scenes;
 
-    fn look() -> Look {
-        Look::of(&scenes::fresh((80, 24)))
+    fn look() -> Appearance {
+        Appearance::of(&scenes::fresh((80, 24)))
     }
 
-    fn said(line: &Line<'_>) -> String {
+    fn line_text(line: &Line<'_>) -> String {
         line.spans.iter().map(|span| span.content.as_ref()).collect()
     }
 
     #[test]
     fn a_row_that_is_too_long_is_cut_at_its_end() {
-        let row = || Row::new(look()).text("one ", Role::Text).text("two", Role::Strong).text(" three", Role::Text);
-        assert_eq!(said(&row().line(20)), "one two three");
-        assert_eq!(said(&row().line(13)), "one two three");
-        assert_eq!(said(&row().line(9)), "one two …");
-        assert_eq!(said(&row().line(7)), "one tw…");
-        assert_eq!(said(&row().line(0)), "");
+        let row =
+            || StyledRow::new(look()).text("one ", Role::Text).text("two", Role::Strong).text(" three", Role::Text);
+        assert_eq!(line_text(&row().line(20)), "one two three");
+        assert_eq!(line_text(&row().line(13)), "one two three");
+        assert_eq!(line_text(&row().line(9)), "one two …");
+        assert_eq!(line_text(&row().line(7)), "one tw…");
+        assert_eq!(line_text(&row().line(0)), "");
     }
 
     #[test]
     fn what_stands_at_the_right_end_is_never_cut_for_what_stands_at_the_left() {
-        let left = || Row::new(look()).text("a long beginning", Role::Text);
-        let right = || Row::new(look()).text("end", Role::Text);
-        assert_eq!(said(&Row::spread(left(), right(), 24)), "a long beginning     end");
-        assert_eq!(said(&Row::spread(left(), right(), 12)), "a long … end");
-        assert_eq!(said(&Row::spread(left(), right(), 2)), "e…");
+        let left = || StyledRow::new(look()).text("a long beginning", Role::Text);
+        let right = || StyledRow::new(look()).text("end", Role::Text);
+        assert_eq!(line_text(&StyledRow::spread(left(), right(), 24)), "a long beginning     end");
+        assert_eq!(line_text(&StyledRow::spread(left(), right(), 12)), "a long … end");
+        assert_eq!(line_text(&StyledRow::spread(left(), right(), 2)), "e…");
     }
 
     #[test]
     fn wide_characters_are_counted_in_columns() {
-        let row = Row::new(look()).text("日本語", Role::Text).text("!", Role::Text);
+        let row = StyledRow::new(look()).text("日本語", Role::Text).text("!", Role::Text);
         assert_eq!(row.width(), 7);
-        assert_eq!(said(&row.line(6)), "日本…");
+        assert_eq!(line_text(&row.line(6)), "日本…");
     }
 
     #[test]

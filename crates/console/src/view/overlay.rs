@@ -1,17 +1,17 @@
 //! What lies over the panels: help, messages, palette, questions.
 
+mod confirm;
 mod help;
+mod messages;
 mod palette;
-mod question;
 mod quitting;
-mod said;
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::{Clear, Paragraph};
 
-use super::Look;
+use super::Appearance;
 use super::layout::Layout;
 use crate::model::Model;
 use crate::model::overlay::Overlay;
@@ -24,13 +24,13 @@ const LINES: u16 = 2;
 const SIDE: u16 = 5;
 
 /// Draws it.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     match &model.overlay {
         None => {}
         Some(Overlay::Help { scroll }) => help::draw(frame, area, *scroll, model, look),
-        Some(Overlay::Messages { scroll }) => said::draw(frame, area, *scroll, model, look),
+        Some(Overlay::Messages { scroll }) => messages::draw(frame, area, *scroll, model, look),
         Some(Overlay::Palette { input, selected }) => palette::draw(frame, area, input, *selected, model, look),
-        Some(Overlay::Question(question)) => question::draw(frame, area, question, model, look),
+        Some(Overlay::Confirm(dialog)) => confirm::draw(frame, area, dialog, model, look),
         Some(Overlay::Quitting) => quitting::draw(frame, area, model, look),
     }
 }
@@ -41,20 +41,20 @@ pub fn help_rows(model: &Model) -> (usize, u16) {
 }
 
 /// How far earlier messages can be scrolled up.
-pub fn messages_most(model: &Model) -> u16 {
-    said::most(model)
+pub fn messages_scroll_limit(model: &Model) -> u16 {
+    messages::scroll_limit(model)
 }
 
 /// How far the list in a question can be scrolled down.
-pub fn question_most(model: &Model) -> u16 {
+pub fn confirm_scroll_limit(model: &Model) -> u16 {
     match &model.overlay {
-        Some(Overlay::Question(question)) => question::most(question, model),
+        Some(Overlay::Confirm(dialog)) => confirm::scroll_limit(dialog, model),
         _ => 0,
     }
 }
 
 /// A box, as it is asked for: its title, the width and height of what is in it, and what stands on its lower border.
-struct Frameless<'a> {
+struct DialogSpec<'a> {
     title: &'a str,
     width: u16,
     height: u16,
@@ -77,8 +77,8 @@ fn inside(area: Rect) -> Rect {
 }
 
 /// Clears the box's place, draws its border, and answers where its lines go.
-fn open(frame: &mut Frame<'_>, screen: Rect, what: &Frameless<'_>, look: Look) -> Rect {
-    let area = centred(screen, what.width, what.height).intersection(frame.area());
+fn open(frame: &mut Frame<'_>, screen: Rect, spec: &DialogSpec<'_>, look: Appearance) -> Rect {
+    let area = centred(screen, spec.width, spec.height).intersection(frame.area());
     let buffer = frame.buffer_mut();
     // A wide character whose second half the box covers would push the border aside.
     if area.x > 0 {
@@ -90,8 +90,8 @@ fn open(frame: &mut Frame<'_>, screen: Rect, what: &Frameless<'_>, look: Look) -
         }
     }
     frame.render_widget(Clear, area);
-    let mut block = look.panel(format!(" {} ", what.title), true).border_style(look.style(what.border));
-    if let Some(words) = &what.below {
+    let mut block = look.panel(format!(" {} ", spec.title), true).border_style(look.style(spec.border));
+    if let Some(words) = &spec.below {
         block = block.title_bottom(Line::styled(format!(" {words} "), look.style(Role::Quiet)).right_aligned());
     }
     frame.render_widget(block, area);
@@ -104,7 +104,13 @@ fn fill(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>) {
 }
 
 /// A line that is typed: what was typed before the cursor is kept in sight.
-fn typed(frame: &mut Frame<'_>, area: Rect, prompt: super::line::Row, input: &tui_input::Input, look: Look) {
+fn typed(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    prompt: super::line::StyledRow,
+    input: &tui_input::Input,
+    look: Appearance,
+) {
     let columns = usize::from(area.width);
     let room = columns.saturating_sub(prompt.width() + 1);
     let text = super::clean(input.value());
@@ -129,7 +135,7 @@ fn typed(frame: &mut Frame<'_>, area: Rect, prompt: super::line::Row, input: &tu
 }
 
 /// What says which part of something is in sight.
-fn part_of(first: usize, height: usize, all: usize) -> Option<String> {
+fn visible_range(first: usize, height: usize, all: usize) -> Option<String> {
     (all > height).then(|| format!("{}-{} of {all}", first + 1, (first + height).min(all)))
 }
 

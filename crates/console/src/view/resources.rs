@@ -6,13 +6,13 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 use thumbctl_platform::text;
 
-use super::dependencies::{Graph, Relation};
+use super::dependencies::{DependencyGraph, Relation};
 use super::layout::Layout;
-use super::line::Row;
-use super::{Look, signs};
+use super::line::StyledRow;
+use super::{Appearance, status_symbol};
 use crate::model::Model;
 use crate::model::panel::Panel;
-use crate::model::resources::{ResourceRow, RowState, StateOfAffairs};
+use crate::model::resources::{DeploymentStatus, ResourceDisplayState, ResourceRow};
 use crate::theme::Role;
 
 /// The cursor, the sign and a blank.
@@ -43,7 +43,7 @@ const AHEAD: usize = 2;
 /// │ ✔ ECR repository          ready       0.25 s │
 /// │▌⠋ Function image          creating    12.5 s │
 /// ```
-pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let inside = Layout::inside(area);
     let columns = usize::from(inside.width);
     let rows = model.resource_rows();
@@ -57,7 +57,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     }
     frame.render_widget(block, area);
 
-    let graph = model.resources.dependencies.then(|| Graph::of(model));
+    let graph = model.resources.dependencies.then(|| DependencyGraph::of(model));
     let selected = model.resources.selected;
     let lines: Vec<Line<'static>> = rows[shown.clone()]
         .iter()
@@ -75,13 +75,13 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     }
 }
 
-fn title(model: &Model, rows: &[ResourceRow], look: Look) -> Line<'static> {
+fn title(model: &Model, rows: &[ResourceRow], look: Appearance) -> Line<'static> {
     let count = |state| rows.iter().filter(|row| row.state == state).count();
-    let words = match model.state() {
-        StateOfAffairs::Destroying => format!("{}/{} gone", count(RowState::Gone), rows.len()),
-        _ => format!("{}/{} ready", count(RowState::Ready), rows.len()),
+    let words = match model.status() {
+        DeploymentStatus::Destroying => format!("{}/{} gone", count(ResourceDisplayState::Deleted), rows.len()),
+        _ => format!("{}/{} ready", count(ResourceDisplayState::Ready), rows.len()),
     };
-    let mut title = Row::new(look).text(" Resources ", Role::Title).text(&format!(" {words} "), Role::Quiet);
+    let mut title = StyledRow::new(look).text(" Resources ", Role::Title).text(&format!(" {words} "), Role::Quiet);
     if model.resources.dependencies {
         title = title.text(&format!("{} dependencies ", look.symbols.dot), Role::Quiet);
     }
@@ -89,7 +89,7 @@ fn title(model: &Model, rows: &[ResourceRow], look: Look) -> Line<'static> {
 }
 
 /// What says that not all rows are in sight.
-fn more((above, below): (usize, usize), look: Look) -> Option<String> {
+fn more((above, below): (usize, usize), look: Appearance) -> Option<String> {
     let part = |count: usize, sign: &str| (count > 0).then(|| format!(" {sign} {count} more "));
     let parts = [part(above, look.symbols.up), part(below, look.symbols.down)];
     let words: String = parts.into_iter().flatten().collect();
@@ -101,19 +101,22 @@ fn line(
     relation: Option<Relation>,
     with_relations: bool,
     model: &Model,
-    look: Look,
+    look: Appearance,
     columns: usize,
 ) -> Line<'static> {
     let is_selected = row.kind == model.resources.selected;
-    let sign = signs::of_row(row, model, look);
+    let sign = status_symbol::for_resource(row, model, look);
     let cursor = if is_selected { look.symbols.cursor } else { " " };
     let title = match row.state {
-        RowState::Waiting | RowState::Gone => Role::Quiet,
-        RowState::Creating | RowState::Retrying | RowState::Deleting | RowState::Failed => Role::Strong,
-        RowState::Next | RowState::Ready | RowState::Unfinished => Role::Text,
+        ResourceDisplayState::Waiting | ResourceDisplayState::Deleted => Role::Quiet,
+        ResourceDisplayState::Creating
+        | ResourceDisplayState::Retrying
+        | ResourceDisplayState::Deleting
+        | ResourceDisplayState::Failed => Role::Strong,
+        ResourceDisplayState::Next | ResourceDisplayState::Ready | ResourceDisplayState::Unfinished => Role::Text,
     };
     let room = columns.saturating_sub(SIGN + GAP + STATE + MARGIN);
-    let left = Row::new(look).text(cursor, Role::FocusedBorder).text(sign.sign, sign.role).space(1);
+    let left = StyledRow::new(look).text(cursor, Role::FocusedBorder).text(sign.symbol, sign.role).space(1);
     let left = match &row.name {
         Some(name) if room >= TITLE + 2 + NAME => {
             let name = look.cut(&super::clean(name), room.saturating_sub(TITLE + 2));
@@ -125,22 +128,22 @@ fn line(
         Some(relation) => {
             let is_direct =
                 matches!(relation, Relation::NeededByIt { directly: true } | Relation::NeedsIt { directly: true });
-            Row::new(look).text(relation.words(), if is_direct { Role::Next } else { Role::Quiet }).to(STATE)
+            StyledRow::new(look).text(relation.label(), if is_direct { Role::Next } else { Role::Quiet }).to(STATE)
         }
-        None if with_relations && !is_selected => Row::new(look).to(STATE),
+        None if with_relations && !is_selected => StyledRow::new(look).to(STATE),
         None => {
             let time = time(row);
-            let word = Row::new(look).text(sign.word, sign.role);
+            let word = StyledRow::new(look).text(sign.label, sign.role);
             let blank = STATE.saturating_sub(word.width() + text::width(&time));
             let role = if is_in_progress(row.state) { sign.role } else { Role::Quiet };
             word.space(blank).text(&time, role)
         }
     };
-    Row::spread(left, right.space(MARGIN), columns)
+    StyledRow::spread(left, right.space(MARGIN), columns)
 }
 
-fn is_in_progress(state: RowState) -> bool {
-    matches!(state, RowState::Creating | RowState::Retrying | RowState::Deleting)
+fn is_in_progress(state: ResourceDisplayState) -> bool {
+    matches!(state, ResourceDisplayState::Creating | ResourceDisplayState::Retrying | ResourceDisplayState::Deleting)
 }
 
 fn time(row: &ResourceRow) -> String {

@@ -10,10 +10,10 @@ use thumbctl_core::names::DeploymentName;
 use thumbctl_core::resource::ResourceKind;
 use tui_input::Input;
 
-use crate::message::{Message, Place, Stakes};
+use crate::message::{ConnectionInfo, Message, RiskLevel};
 use crate::model::activity::Activity;
-use crate::model::messages::Tone;
-use crate::model::overlay::{Answer, Asking, Overlay, Question};
+use crate::model::messages::Severity;
+use crate::model::overlay::{ConfirmAction, ConfirmDialog, ConfirmInput, Overlay};
 use crate::model::panel::Panel;
 use crate::model::{Connection, Model};
 use crate::scenes::{self, text_of};
@@ -57,16 +57,16 @@ fn a_terminal_that_is_too_small_is_told_in_a_sentence() {
 /// A deployment that is held before its next step.
 fn held(size: (u16, u16)) -> Model {
     let mut model = scenes::empty(size);
-    scenes::ours(&mut model, RunAction::Deploy);
+    scenes::start_run(&mut model, RunAction::Deploy);
     let plan = scenes::deploy_plan();
-    let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
+    let mut script = scenes::EventScript::new(1, RunAction::Deploy, 0.0);
     let mut events = vec![script.begin(RunAction::Deploy, plan.clone())];
     for step in &plan.steps()[..5] {
-        events.extend(script.step_begins(step, thumbctl_core::resource::ResourceState::Creating));
+        events.extend(script.step_starts(step, thumbctl_core::resource::ResourceState::Creating));
         script.wait(0.3);
         events.extend(script.step_ends(step, thumbctl_core::resource::ResourceState::Ready, 0.3));
     }
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     scenes::hold(&mut model, &plan.steps()[5].id);
     update(&mut model, Message::Tick(scenes::after(75.0)));
     model
@@ -81,9 +81,9 @@ fn a_step_that_is_held_is_explained() {
 
 fn aws(size: (u16, u16), scene: Scene) -> Model {
     let mut model = scene(size);
-    model.connection = Connection::Connected(Place {
+    model.connection = Connection::Connected(ConnectionInfo {
         cloud: "aws".into(),
-        stakes: Stakes::Money,
+        risk: RiskLevel::Cost,
         account: "123456789012".into(),
         arn: "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Workshop_0123456789abcdef/somebody@example.com"
             .into(),
@@ -127,7 +127,7 @@ fn connecting_and_a_connection_that_failed_are_told() {
 fn another_process_and_a_recording_are_shown_read_only() {
     for size in [(60, 20), (120, 40)] {
         let mut model = scenes::building(size);
-        model.activity = Activity::Theirs { holder: "process 4711 (thumbctl deploy)".into() };
+        model.activity = Activity::OtherProcess { holder: "process 4711 (thumbctl deploy)".into() };
         assert_snapshot!(sized("theirs", size), text_of(&model));
         model.activity = Activity::Replay(crate::message::ReplayPosition {
             run: "0001-deploy-00ab".into(),
@@ -135,7 +135,7 @@ fn another_process_and_a_recording_are_shown_read_only() {
             paused: false,
             over: false,
         });
-        model.connection = Connection::Unneeded;
+        model.connection = Connection::NotRequired;
         assert_snapshot!(sized("replay", size), text_of(&model));
     }
 }
@@ -149,17 +149,17 @@ fn a_process_that_died_leaves_a_deployment_to_go_on_with() {
     }
 }
 
-fn question(resources: usize, answer: Answer) -> Overlay {
-    Overlay::Question(Question {
-        question: "Delete them?".into(),
+fn dialog(resources: usize, input: ConfirmInput) -> Overlay {
+    Overlay::Confirm(ConfirmDialog {
+        prompt: "Delete them?".into(),
         consequence: format!("This deletes {resources} resources and all that is in them, in sandbox."),
         resources: ResourceKind::ARCHITECTURE[..resources]
             .iter()
             .map(|kind| (*kind, scenes::names().of(*kind)))
             .collect(),
         foreign: vec!["thumbnails-1a2b3c4d-elsewhere".into()],
-        answer,
-        about: Asking::Start,
+        input,
+        action: ConfirmAction::Start,
         scroll: 0,
     })
 }
@@ -172,9 +172,9 @@ fn overlays() -> Vec<(&'static str, Overlay)> {
         ("palette", Overlay::Palette { input: Input::default(), selected: 2 }),
         ("palette_typed", Overlay::Palette { input: Input::new("sho".into()), selected: 0 }),
         ("palette_nothing", Overlay::Palette { input: Input::new("日本".into()), selected: 0 }),
-        ("question_key", question(15, Answer::Key)),
-        ("question_word", question(15, Answer::Word(Input::new("ye".into())))),
-        ("question_few", question(2, Answer::Key)),
+        ("question_key", dialog(15, ConfirmInput::Key)),
+        ("question_word", dialog(15, ConfirmInput::Word(Input::new("ye".into())))),
+        ("question_few", dialog(2, ConfirmInput::Key)),
         ("quitting", Overlay::Quitting),
     ]
 }
@@ -184,8 +184,8 @@ fn every_overlay_fits_the_least_size_and_a_large_one() {
     for (name, overlay) in overlays() {
         for size in [(60, 20), (120, 40)] {
             let mut model = scenes::failed(size);
-            model.messages.say(model.now, Tone::Info, "Nothing was done.");
-            model.messages.say(model.now, Tone::Good, "The log was saved to /home/somebody/thumbctl-build.log.");
+            model.messages.add(model.now, Severity::Info, "Nothing was done.");
+            model.messages.add(model.now, Severity::Success, "The log was saved to /home/somebody/thumbctl-build.log.");
             if name == "quitting" {
                 model = scenes::building(size);
             }
@@ -203,14 +203,14 @@ fn long_names_and_wide_characters_stay_in_their_columns() {
     for size in [(60, 20), (80, 24), (120, 40)] {
         let mut model = scenes::building(size);
         let name = "a-deployment-with-the-longest-legal-name";
-        model.asked.name = DeploymentName::new(name).expect("a legal name");
-        model.asked.cloud = "http://ein-sehr-langer-rechnername.intranet.example.com:4566/some/path".into();
-        if let Connection::Connected(place) = &mut model.connection {
-            place.cloud.clone_from(&model.asked.cloud);
-            place.stakes = Stakes::Work;
+        model.requested.name = DeploymentName::new(name).expect("a legal name");
+        model.requested.cloud = "http://ein-sehr-langer-rechnername.intranet.example.com:4566/some/path".into();
+        if let Connection::Connected(connection) = &mut model.connection {
+            connection.cloud.clone_from(&model.requested.cloud);
+            connection.risk = RiskLevel::Data;
         }
         let words = "サムネイルは大阪のバケットに書き込まれました、とても長い文なので切り取られます。".repeat(2);
-        model.messages.say(model.now, Tone::Good, words);
+        model.messages.add(model.now, Severity::Success, words);
         assert_snapshot!(sized("long", size), text_of(&model));
     }
 }
@@ -241,7 +241,7 @@ fn without_unicode_every_sign_is_ascii() {
 fn nothing_that_a_terminal_would_obey_reaches_the_screen() {
     let evil = "a\u{1b}[31mred\u{7}\r\n\u{202e}b\tc\u{0}";
     let mut model = scenes::failed((120, 40));
-    model.messages.fail(model.now, &Failure::new(evil).with_hint(evil));
+    model.messages.add_failure(model.now, &Failure::new(evil).with_hint(evil));
     model.connection = Connection::Failed(Failure { causes: vec![evil.into()], ..Failure::new(evil) });
     for overlay in [
         None,
@@ -283,7 +283,7 @@ const PANELS: [Panel; 8] = [
     Panel::Build,
     Panel::Function,
     Panel::Timing,
-    Panel::Trial,
+    Panel::TestUpload,
     Panel::Stacks,
     Panel::Terraform,
 ];
@@ -314,8 +314,8 @@ proptest! {
         if let Some(Overlay::Help { scroll: at } | Overlay::Messages { scroll: at }) = &mut model.overlay {
             *at = scroll;
         }
-        if let Some(Overlay::Question(question)) = &mut model.overlay {
-            question.scroll = scroll;
+        if let Some(Overlay::Confirm(dialog)) = &mut model.overlay {
+            dialog.scroll = scroll;
         }
         if ascii {
             model.symbols = &symbols::ASCII;

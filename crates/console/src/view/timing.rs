@@ -19,7 +19,7 @@
 //! ```
 
 mod chart;
-mod past;
+mod history;
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
@@ -30,7 +30,7 @@ use thumbctl_core::timing::{Estimate, RunKey, Waterfall};
 use thumbctl_platform::text;
 
 use self::chart::Chart;
-use super::Look;
+use super::Appearance;
 use super::layout::Layout;
 use crate::model::Model;
 use crate::model::panel::Panel;
@@ -38,9 +38,9 @@ use crate::model::run::RunModel;
 use crate::theme::Role;
 
 /// Draws it. Where it stands below another panel, which is the one that is scrolled, it follows what runs.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let inside = Layout::text_area(Layout::inside(area));
-    let Content { lines, latest } = content(model, look, usize::from(inside.width));
+    let TimingContent { lines, latest } = content(model, look, usize::from(inside.width));
     let height = usize::from(inside.height);
     let most = lines.len().saturating_sub(height);
     let from = if model.shown_panel() == Panel::Timing {
@@ -61,16 +61,16 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
 
 /// How many rows the panel's content takes at a width.
 pub fn rows(model: &Model, width: u16) -> usize {
-    content(model, Look::of(model), usize::from(width.saturating_sub(2))).lines.len()
+    content(model, Appearance::of(model), usize::from(width.saturating_sub(2))).lines.len()
 }
 
 /// All that there is to see, and the line of the step that began last.
-struct Content {
+struct TimingContent {
     lines: Vec<Line<'static>>,
     latest: Option<usize>,
 }
 
-fn content(model: &Model, look: Look, width: usize) -> Content {
+fn content(model: &Model, look: Appearance, width: usize) -> TimingContent {
     let mut lines = Vec::new();
     let mut latest = None;
     if let Some(run) = &model.run {
@@ -83,7 +83,7 @@ fn content(model: &Model, look: Look, width: usize) -> Content {
         lines.extend(drawn);
         latest = row.map(|row| before + row);
     }
-    lines.extend(past::lines(model, look, width, !lines.is_empty()));
+    lines.extend(history::lines(model, look, width, !lines.is_empty()));
     if lines.is_empty() {
         let words = if model.journals_read {
             "Nothing has run yet. A run's steps are drawn here as they run, with the chain of steps that decides when it ends, \
@@ -93,15 +93,15 @@ fn content(model: &Model, look: Look, width: usize) -> Content {
         };
         lines.extend(quiet(look, words, width));
     }
-    Content { lines, latest }
+    TimingContent { lines, latest }
 }
 
-fn quiet(look: Look, words: &str, width: usize) -> impl Iterator<Item = Line<'static>> {
+fn quiet(look: Appearance, words: &str, width: usize) -> impl Iterator<Item = Line<'static>> {
     text::wrap(words, width).into_iter().map(move |line| Line::styled(line, look.style(Role::Quiet)))
 }
 
 fn is_cancelling(model: &Model) -> bool {
-    model.activity.ours().is_some_and(|ours| ours.cancelling)
+    model.activity.active_run().is_some_and(|active| active.cancelling)
 }
 
 fn estimate(model: &Model, run: &RunModel, now: f64) -> Option<Estimate> {
@@ -109,7 +109,7 @@ fn estimate(model: &Model, run: &RunModel, now: f64) -> Option<Estimate> {
         return None;
     }
     let key = RunKey::of(&run.started);
-    model.history.estimate(&key, &run.started.plan, &run.waterfall, now, model.asked.parallelism)
+    model.history.estimate(&key, &run.started.plan, &run.waterfall, now, model.requested.parallelism)
 }
 
 /// What runs and how long it will go on, or how it ended; and what the others wait for.
@@ -118,7 +118,7 @@ fn headline(
     run: &RunModel,
     now: f64,
     estimate: Option<Estimate>,
-    look: Look,
+    look: Appearance,
     width: usize,
 ) -> Vec<Line<'static>> {
     let is_live = model.is_live();
@@ -129,13 +129,13 @@ fn headline(
     }
     match estimate {
         Some(Estimate { seconds_to_go, from_runs }) => {
-            let held = model.activity.ours().is_some_and(|ours| ours.held.is_some());
+            let held = model.activity.active_run().is_some_and(|active| active.held.is_some());
             let go_on = if held { " once it goes on" } else { "" };
-            parts.push((Role::Text, format!("{} to go{go_on}", about(seconds_to_go))));
+            parts.push((Role::Text, format!("{} to go{go_on}", approximate(seconds_to_go))));
             let runs = if from_runs == 1 { "one earlier run".into() } else { format!("{from_runs} earlier runs") };
             parts.push((Role::Quiet, format!("an estimate from {runs}")));
         }
-        None if is_live && !is_cancelling(model) && run.over() < run.steps.len() => {
+        None if is_live && !is_cancelling(model) && run.finished_count() < run.steps.len() => {
             parts.push((Role::Quiet, "no estimate: some steps were never done before".into()));
         }
         None => {
@@ -158,7 +158,7 @@ fn headline(
 
 fn state(model: &Model, run: &RunModel, now: f64) -> (Role, String) {
     let deploys = run.started.action == Action::Deploy;
-    let ours = model.activity.ours();
+    let active = model.activity.active_run();
     let time = text::seconds(now);
     match run.ended {
         Some((Outcome::Succeeded, _)) if deploys => (Role::Good, format!("Deployed in {time}")),
@@ -167,14 +167,14 @@ fn state(model: &Model, run: &RunModel, now: f64) -> (Role, String) {
         Some((Outcome::Cancelled, _)) => (Role::Warn, format!("Cancelled after {time}")),
         None if !model.is_live() => (Role::Warn, format!("Interrupted after {time}")),
         None if is_cancelling(model) => (Role::Warn, "Cancelling".into()),
-        None if ours.is_some_and(|ours| ours.held.is_some()) => (Role::Next, "Held".into()),
+        None if active.is_some_and(|active| active.held.is_some()) => (Role::Next, "Held".into()),
         None if deploys => (Role::Busy, "Deploying".into()),
         None => (Role::Busy, "Destroying".into()),
     }
 }
 
 /// Pieces with dots between them, on as many lines as they need.
-fn flowing(look: Look, first: (Role, String), rest: Vec<(Role, String)>, width: usize) -> Vec<Line<'static>> {
+fn flowing(look: Appearance, first: (Role, String), rest: Vec<(Role, String)>, width: usize) -> Vec<Line<'static>> {
     let mut lines = vec![Line::from(Span::styled(text::cut(&first.1, width), look.style(first.0)))];
     for (role, words) in rest {
         let dot = format!(" {} ", look.symbols.dot);
@@ -190,7 +190,7 @@ fn flowing(look: Look, first: (Role, String), rest: Vec<(Role, String)>, width: 
 }
 
 /// An estimated time: no finer than it is known, so that it does not flicker.
-fn about(seconds: f64) -> String {
+fn approximate(seconds: f64) -> String {
     if seconds < 1.0 { "less than a second".into() } else { format!("about {}", whole(seconds.ceil())) }
 }
 
@@ -209,7 +209,7 @@ fn extent(from: f64, to: f64, total: f64, cells: usize) -> (usize, usize) {
 }
 
 /// The signs of a bar of so many eighths of a cell.
-fn bar(look: Look, eighths: usize) -> Vec<&'static str> {
+fn bar(look: Appearance, eighths: usize) -> Vec<&'static str> {
     let mut cells = vec![look.symbols.full; eighths / 8];
     let part = eighths % 8;
     match part.checked_sub(1).and_then(|index| look.symbols.eighths.get(index)) {
@@ -226,7 +226,7 @@ fn span_of(waterfall: &Waterfall, now: f64, estimate: Option<Estimate>) -> f64 {
     if waterfall.ended.is_some() {
         return known;
     }
-    chart::room_for(known.max(now + estimate.map_or(0.0, |estimate| estimate.seconds_to_go)))
+    chart::rounded_span(known.max(now + estimate.map_or(0.0, |estimate| estimate.seconds_to_go)))
 }
 
 #[cfg(test)]

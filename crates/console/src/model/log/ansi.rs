@@ -15,16 +15,16 @@ const TAB: usize = 8;
 
 /// A line's text, and which parts of it have a style of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Painted {
+pub struct StyledText {
     /// The text, without a control character.
     pub text: String,
     /// The parts with a style, in their order; they do not overlap.
-    pub paints: Vec<Paint>,
+    pub ranges: Vec<StyledRange>,
 }
 
 /// A part of a line that has a style of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Paint {
+pub struct StyledRange {
     /// Its first byte.
     pub start: usize,
     /// The byte behind it.
@@ -34,10 +34,10 @@ pub struct Paint {
 }
 
 /// Reads a line. Styles do not reach beyond it: lines of several sources may be mixed.
-pub fn read(line: &str) -> Painted {
+pub fn read(line: &str) -> StyledText {
     let line = line.trim_end_matches(['\r', '\n']);
     if line.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
-        return Painted { text: line.to_owned(), paints: Vec::new() };
+        return StyledText { text: line.to_owned(), ranges: Vec::new() };
     }
     let mut reader = Reader::default();
     let mut rest = line.chars().peekable();
@@ -62,7 +62,7 @@ pub fn read(line: &str) -> Painted {
 
 #[derive(Default)]
 struct Reader {
-    out: Painted,
+    out: StyledText,
     style: Style,
     /// Where the part with the present style begins.
     since: usize,
@@ -75,7 +75,7 @@ impl Reader {
         if self.returned {
             self.returned = false;
             self.out.text.clear();
-            self.out.paints.clear();
+            self.out.ranges.clear();
             self.since = 0;
         }
         self.out.text.push(c);
@@ -84,7 +84,7 @@ impl Reader {
     fn close(&mut self) {
         let end = self.out.text.len();
         if end > self.since && self.style != Style::new() {
-            self.out.paints.push(Paint { start: self.since, end, style: self.style });
+            self.out.ranges.push(StyledRange { start: self.since, end, style: self.style });
         }
         self.since = end;
     }
@@ -245,8 +245,8 @@ mod tests {
 
     use super::*;
 
-    fn paint(start: usize, end: usize, style: Style) -> Paint {
-        Paint { start, end, style }
+    fn range(start: usize, end: usize, style: Style) -> StyledRange {
+        StyledRange { start, end, style }
     }
 
     fn plain(line: &str) -> String {
@@ -259,11 +259,11 @@ mod tests {
         assert_eq!(read.text, "   Compiling serde not ok");
         let red = Style::new().fg(Color::Indexed(1));
         assert_eq!(
-            read.paints,
+            read.ranges,
             [
-                paint(0, 12, Style::new().fg(Color::Indexed(2)).bold()),
-                paint(19, 21, red),
-                paint(21, 22, red.underlined()),
+                range(0, 12, Style::new().fg(Color::Indexed(2)).bold()),
+                range(19, 21, red),
+                range(21, 22, red.underlined()),
             ]
         );
     }
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn every_way_to_write_a_colour_is_read() {
         let ink =
-            |sequence: &str| read(&format!("\u{1b}[{sequence}mx")).paints.first().and_then(|paint| paint.style.fg);
+            |sequence: &str| read(&format!("\u{1b}[{sequence}mx")).ranges.first().and_then(|range| range.style.fg);
         assert_eq!(ink("91"), Some(Color::Indexed(9)));
         assert_eq!(ink("38;5;208"), Some(Color::Indexed(208)));
         assert_eq!(ink("38:5:208"), Some(Color::Indexed(208)));
@@ -282,9 +282,9 @@ mod tests {
         for junk in ["38;5;999", "38;9", "38", "38:2:1", "31;39", "999999999999", "5", "8", ";;", "?31", "31$"] {
             assert_eq!(ink(junk), None, "{junk}");
         }
-        let ground = read("\u{1b}[44;104;48;5;3mx").paints[0].style.bg;
+        let ground = read("\u{1b}[44;104;48;5;3mx").ranges[0].style.bg;
         assert_eq!(ground, Some(Color::Indexed(3)));
-        let off = read("\u{1b}[1;2;3;4;7;9;22;23;24;27;29mx").paints;
+        let off = read("\u{1b}[1;2;3;4;7;9;22;23;24;27;29mx").ranges;
         assert_eq!(off, []);
     }
 
@@ -301,7 +301,7 @@ mod tests {
     fn of_a_line_that_is_drawn_over_the_last_drawing_stays() {
         assert_eq!(plain("10%\r20%\r30%\r\n"), "30%");
         assert_eq!(plain("done\r\u{1b}[K"), "done");
-        assert_eq!(read("\u{1b}[31mred\r\u{1b}[32mgreen").paints, [paint(0, 5, Style::new().fg(Color::Indexed(2)))]);
+        assert_eq!(read("\u{1b}[31mred\r\u{1b}[32mgreen").ranges, [range(0, 5, Style::new().fg(Color::Indexed(2)))]);
     }
 
     #[test]
@@ -317,10 +317,10 @@ mod tests {
             let read = read(&line);
             prop_assert!(!read.text.chars().any(text::is_unsafe), "{:?}", read.text);
             let mut at = 0;
-            for paint in &read.paints {
-                prop_assert!(paint.start >= at && paint.end > paint.start);
-                prop_assert!(read.text.get(paint.start..paint.end).is_some());
-                at = paint.end;
+            for range in &read.ranges {
+                prop_assert!(range.start >= at && range.end > range.start);
+                prop_assert!(read.text.get(range.start..range.end).is_some());
+                at = range.end;
             }
             prop_assert!(at <= read.text.len());
         }

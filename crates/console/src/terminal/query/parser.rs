@@ -3,23 +3,23 @@
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 /// The longest sequence that is kept; what is longer is no answer to a question of ours.
-const MOST: usize = 4096;
+const MAX_SEQUENCE: usize = 4096;
 
 /// The longest text that is pasted while the terminal is asked.
-const MOST_PASTED: usize = 1 << 20;
+const MAX_PASTED: usize = 1 << 20;
 
 /// Something that came from the terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum InputItem {
     /// An answer to a question.
-    Answer(Answer),
+    Reply(TerminalReply),
     /// Something that the user typed or pasted.
     Typed(Event),
 }
 
 /// An answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum TerminalReply {
     /// It knows kitty's graphics.
     Kitty,
     /// A cell's width and height in pixels.
@@ -37,7 +37,7 @@ pub enum Answer {
 
 /// Where in a sequence the parser is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-enum At {
+enum ParserState {
     /// In none.
     #[default]
     Ground,
@@ -60,7 +60,7 @@ enum At {
 /// Tells answers from what is typed.
 #[derive(Clone, Debug, Default)]
 pub struct Parser {
-    at: At,
+    state: ParserState,
     bytes: Vec<u8>,
 }
 
@@ -69,56 +69,56 @@ const PASTE_ENDS: &[u8] = b"\x1b[201~";
 impl Parser {
     /// Whether more must come before it is known what came last.
     pub fn is_in_sequence(&self) -> bool {
-        self.at != At::Ground
+        self.state != ParserState::Ground
     }
 
     /// Takes bytes in and answers what they say.
-    pub fn push(&mut self, bytes: &[u8]) -> Vec<Heard> {
-        let mut heard = Vec::new();
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<InputItem> {
+        let mut items = Vec::new();
         for byte in bytes {
-            self.byte(*byte, &mut heard);
+            self.byte(*byte, &mut items);
         }
-        heard
+        items
     }
 
     /// Nothing more comes: an escape was the key of that name; the rest of a sequence is no key.
-    pub fn finish(&mut self) -> Vec<Heard> {
-        let at = std::mem::take(&mut self.at);
+    pub fn finish(&mut self) -> Vec<InputItem> {
+        let state = std::mem::take(&mut self.state);
         let bytes = std::mem::take(&mut self.bytes);
-        match at {
-            At::Escape => vec![key(KeyCode::Esc)],
-            At::Single => vec![alt('O')],
-            At::Control if bytes.is_empty() => vec![alt('[')],
-            At::Pasted => vec![pasted(&bytes)],
+        match state {
+            ParserState::Escape => vec![key(KeyCode::Esc)],
+            ParserState::Single => vec![alt('O')],
+            ParserState::Control if bytes.is_empty() => vec![alt('[')],
+            ParserState::Pasted => vec![pasted(&bytes)],
             _ => Vec::new(),
         }
     }
 
-    fn byte(&mut self, byte: u8, heard: &mut Vec<Heard>) {
-        match self.at {
-            At::Ground => self.ground(byte, heard),
-            At::Letter(left) => self.letter(left, byte, heard),
-            At::Escape => self.escape(byte, heard),
-            At::Single => {
-                self.at = At::Ground;
-                heard.extend(named(byte, 1).map(typed));
+    fn byte(&mut self, byte: u8, items: &mut Vec<InputItem>) {
+        match self.state {
+            ParserState::Ground => self.ground(byte, items),
+            ParserState::Letter(left) => self.letter(left, byte, items),
+            ParserState::Escape => self.escape(byte, items),
+            ParserState::Single => {
+                self.state = ParserState::Ground;
+                items.extend(named(byte, 1).map(typed));
             }
-            At::Control => self.control(byte, heard),
-            At::Text(kind) => match byte {
-                0x07 => self.end_text(kind, heard),
-                0x1b => self.at = At::TextEscape(kind),
-                byte => self.keep(byte),
+            ParserState::Control => self.control(byte, items),
+            ParserState::Text(kind) => match byte {
+                0x07 => self.end_text(kind, items),
+                0x1b => self.state = ParserState::TextEscape(kind),
+                byte => self.buffer_byte(byte),
             },
-            At::TextEscape(kind) => {
-                self.end_text(kind, heard);
+            ParserState::TextEscape(kind) => {
+                self.end_text(kind, items);
                 if byte != b'\\' {
                     // The string was broken off, and something else begins.
-                    self.at = At::Escape;
-                    self.escape(byte, heard);
+                    self.state = ParserState::Escape;
+                    self.escape(byte, items);
                 }
             }
-            At::Pasted => {
-                if self.bytes.len() < MOST_PASTED || self.bytes.ends_with(&PASTE_ENDS[..PASTE_ENDS.len() - 1]) {
+            ParserState::Pasted => {
+                if self.bytes.len() < MAX_PASTED || self.bytes.ends_with(&PASTE_ENDS[..PASTE_ENDS.len() - 1]) {
                     self.bytes.push(byte);
                 } else {
                     // Only its end is still of interest.
@@ -128,7 +128,7 @@ impl Parser {
                 }
                 if self.bytes.ends_with(PASTE_ENDS) {
                     self.bytes.truncate(self.bytes.len() - PASTE_ENDS.len());
-                    heard.push(pasted(&self.bytes));
+                    items.push(pasted(&self.bytes));
                     self.reset();
                 }
             }
@@ -136,23 +136,23 @@ impl Parser {
     }
 
     fn reset(&mut self) {
-        self.at = At::Ground;
+        self.state = ParserState::Ground;
         self.bytes.clear();
     }
 
-    fn keep(&mut self, byte: u8) {
-        if self.bytes.len() < MOST {
+    fn buffer_byte(&mut self, byte: u8) {
+        if self.bytes.len() < MAX_SEQUENCE {
             self.bytes.push(byte);
         }
     }
 
-    fn ground(&mut self, byte: u8, heard: &mut Vec<Heard>) {
+    fn ground(&mut self, byte: u8, items: &mut Vec<InputItem>) {
         match byte {
-            0x1b => self.at = At::Escape,
-            0x00..=0x7f => heard.extend(plain(byte).map(typed)),
+            0x1b => self.state = ParserState::Escape,
+            0x00..=0x7f => items.extend(plain(byte).map(typed)),
             0xc2..=0xf4 => {
                 self.bytes.push(byte);
-                self.at = At::Letter(if byte < 0xe0 {
+                self.state = ParserState::Letter(if byte < 0xe0 {
                     1
                 } else if byte < 0xf0 {
                     2
@@ -164,82 +164,82 @@ impl Parser {
         }
     }
 
-    fn letter(&mut self, left: usize, byte: u8, heard: &mut Vec<Heard>) {
+    fn letter(&mut self, left: usize, byte: u8, items: &mut Vec<InputItem>) {
         if byte & 0xc0 != 0x80 {
             // It was broken off, and something else begins.
             self.reset();
-            return self.ground(byte, heard);
+            return self.ground(byte, items);
         }
         self.bytes.push(byte);
         if left > 1 {
-            self.at = At::Letter(left - 1);
+            self.state = ParserState::Letter(left - 1);
             return;
         }
         let letter = std::str::from_utf8(&self.bytes).ok().and_then(|text| text.chars().next());
-        heard.extend(letter.map(|letter| key(KeyCode::Char(letter))));
+        items.extend(letter.map(|letter| key(KeyCode::Char(letter))));
         self.reset();
     }
 
-    fn escape(&mut self, byte: u8, heard: &mut Vec<Heard>) {
+    fn escape(&mut self, byte: u8, items: &mut Vec<InputItem>) {
         self.bytes.clear();
-        self.at = match byte {
-            b'[' => At::Control,
-            b'O' => At::Single,
-            b']' | b'P' | b'_' | b'^' | b'X' => At::Text(byte),
+        self.state = match byte {
+            b'[' => ParserState::Control,
+            b'O' => ParserState::Single,
+            b']' | b'P' | b'_' | b'^' | b'X' => ParserState::Text(byte),
             0x1b => {
-                heard.push(key(KeyCode::Esc));
-                At::Escape
+                items.push(key(KeyCode::Esc));
+                ParserState::Escape
             }
             byte => {
                 if let Some(mut pressed) = plain(byte) {
                     pressed.modifiers |= KeyModifiers::ALT;
-                    heard.push(typed(pressed));
+                    items.push(typed(pressed));
                 }
-                At::Ground
+                ParserState::Ground
             }
         };
     }
 
-    fn control(&mut self, byte: u8, heard: &mut Vec<Heard>) {
+    fn control(&mut self, byte: u8, items: &mut Vec<InputItem>) {
         match byte {
             0x40..=0x7e => {
                 let body = std::mem::take(&mut self.bytes);
-                self.at = At::Ground;
+                self.state = ParserState::Ground;
                 if byte == b'~' && body == b"200" {
-                    self.at = At::Pasted;
+                    self.state = ParserState::Pasted;
                     return;
                 }
-                heard.extend(sequence(&body, byte));
+                items.extend(sequence(&body, byte));
             }
-            0x20..=0x3f => self.keep(byte),
+            0x20..=0x3f => self.buffer_byte(byte),
             0x1b => {
                 self.bytes.clear();
-                self.at = At::Escape;
+                self.state = ParserState::Escape;
             }
             // Control characters have no place in a sequence.
             _ => self.reset(),
         }
     }
 
-    fn end_text(&mut self, kind: u8, heard: &mut Vec<Heard>) {
+    fn end_text(&mut self, kind: u8, items: &mut Vec<InputItem>) {
         let text = String::from_utf8_lossy(&self.bytes).into_owned();
         self.reset();
         let answer = match kind {
-            b'_' => text.strip_prefix('G').filter(|rest| rest.ends_with(";OK")).map(|_| Answer::Kitty),
-            b']' => text.strip_prefix("11;").and_then(colour).map(|(r, g, b)| Answer::Background(r, g, b)),
-            b'P' => text.strip_prefix(">|").map(|version| Answer::Version(version.to_owned())),
+            b'_' => text.strip_prefix('G').filter(|rest| rest.ends_with(";OK")).map(|_| TerminalReply::Kitty),
+            b']' => text.strip_prefix("11;").and_then(colour).map(|(r, g, b)| TerminalReply::Background(r, g, b)),
+            b'P' => text.strip_prefix(">|").map(|version| TerminalReply::Version(version.to_owned())),
             _ => None,
         };
-        heard.extend(answer.map(Heard::Answer));
+        items.extend(answer.map(InputItem::Reply));
     }
 }
 
 /// What `ESC [ body end` means; none for what is neither an answer nor a key that we know.
-fn sequence(body: &[u8], end: u8) -> Option<Heard> {
+fn sequence(body: &[u8], end: u8) -> Option<InputItem> {
     let body = std::str::from_utf8(body).ok()?;
     if let Some(attributes) = body.strip_prefix('?') {
         let sixel = attributes.split(';').skip(1).any(|attribute| attribute == "4");
-        return (end == b'c').then_some(Heard::Answer(Answer::Attributes { sixel }));
+        return (end == b'c').then_some(InputItem::Reply(TerminalReply::Attributes { sixel }));
     }
     if body.starts_with(['<', '>', '=']) {
         return None;
@@ -250,7 +250,7 @@ fn sequence(body: &[u8], end: u8) -> Option<Heard> {
     if end == b't' {
         let third = numbers.next().flatten();
         return match (first, second, third) {
-            (Some(6), Some(height), Some(width)) => Some(Heard::Answer(Answer::Cell(width, height))),
+            (Some(6), Some(height), Some(width)) => Some(InputItem::Reply(TerminalReply::Cell(width, height))),
             _ => None,
         };
     }
@@ -333,20 +333,20 @@ fn colour(text: &str) -> Option<(u8, u8, u8)> {
     Some((parts.next()??, parts.next()??, parts.next()??))
 }
 
-fn key(code: KeyCode) -> Heard {
+fn key(code: KeyCode) -> InputItem {
     typed(KeyEvent::new(code, KeyModifiers::NONE))
 }
 
-fn alt(letter: char) -> Heard {
+fn alt(letter: char) -> InputItem {
     typed(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::ALT))
 }
 
-fn typed(key: KeyEvent) -> Heard {
-    Heard::Typed(Event::Key(key))
+fn typed(key: KeyEvent) -> InputItem {
+    InputItem::Typed(Event::Key(key))
 }
 
-fn pasted(bytes: &[u8]) -> Heard {
-    Heard::Typed(Event::Paste(String::from_utf8_lossy(bytes).into_owned()))
+fn pasted(bytes: &[u8]) -> InputItem {
+    InputItem::Typed(Event::Paste(String::from_utf8_lossy(bytes).into_owned()))
 }
 
 #[cfg(test)]
@@ -355,14 +355,14 @@ mod tests {
 
     use super::*;
 
-    fn heard(bytes: &[u8]) -> Vec<Heard> {
+    fn items(bytes: &[u8]) -> Vec<InputItem> {
         let mut parser = Parser::default();
-        let mut heard = parser.push(bytes);
-        heard.extend(parser.finish());
-        heard
+        let mut items = parser.push(bytes);
+        items.extend(parser.finish());
+        items
     }
 
-    fn pressed(code: KeyCode, modifiers: KeyModifiers) -> Heard {
+    fn pressed(code: KeyCode, modifiers: KeyModifiers) -> InputItem {
         typed(KeyEvent::new(code, modifiers))
     }
 
@@ -370,25 +370,25 @@ mod tests {
     const TALK: &[u8] = b"a\x1b_Gi=31;OK\x1b\\j\x1b]11;rgb:1e1e/2020/2828\x1b\\\x1b[A\x1b[6;20;10t\xc3\xa9\
         \x1bP>|kitty(0.32.0)\x1b\\\x1b[200~/tmp/my photo.jpg\x1b[201~\x1b[?62;4;22c\x1b";
 
-    fn talk() -> Vec<Heard> {
+    fn talk() -> Vec<InputItem> {
         vec![
             key(KeyCode::Char('a')),
-            Heard::Answer(Answer::Kitty),
+            InputItem::Reply(TerminalReply::Kitty),
             key(KeyCode::Char('j')),
-            Heard::Answer(Answer::Background(0x1e, 0x20, 0x28)),
+            InputItem::Reply(TerminalReply::Background(0x1e, 0x20, 0x28)),
             key(KeyCode::Up),
-            Heard::Answer(Answer::Cell(10, 20)),
+            InputItem::Reply(TerminalReply::Cell(10, 20)),
             key(KeyCode::Char('é')),
-            Heard::Answer(Answer::Version("kitty(0.32.0)".into())),
-            Heard::Typed(Event::Paste("/tmp/my photo.jpg".into())),
-            Heard::Answer(Answer::Attributes { sixel: true }),
+            InputItem::Reply(TerminalReply::Version("kitty(0.32.0)".into())),
+            InputItem::Typed(Event::Paste("/tmp/my photo.jpg".into())),
+            InputItem::Reply(TerminalReply::Attributes { sixel: true }),
             key(KeyCode::Esc),
         ]
     }
 
     #[test]
     fn answers_and_keys_are_told_apart() {
-        assert_eq!(heard(TALK), talk());
+        assert_eq!(items(TALK), talk());
     }
 
     #[test]
@@ -415,21 +415,21 @@ mod tests {
             (b"\x1bx", pressed(KeyCode::Char('x'), KeyModifiers::ALT)),
             ("日".as_bytes(), pressed(KeyCode::Char('日'), none)),
         ] {
-            assert_eq!(heard(bytes), [expected], "{bytes:?}");
+            assert_eq!(items(bytes), [expected], "{bytes:?}");
         }
     }
 
     #[test]
     fn what_is_not_understood_is_dropped_and_not_typed() {
-        assert_eq!(heard(b"\x1b[<0;10;5M"), [], "the mouse");
-        assert_eq!(heard(b"\x1b[I\x1b[8;24;80t\x1b[>1;2c\x1b]52;c;AAAA\x07\x1b_Gi=31;ENOENT\x1b\\"), []);
-        assert_eq!(heard(b"\x1b[?1;2"), [], "an answer that was cut off");
-        assert_eq!(heard(b"\xff\xc3("), [key(KeyCode::Char('('))]);
+        assert_eq!(items(b"\x1b[<0;10;5M"), [], "the mouse");
+        assert_eq!(items(b"\x1b[I\x1b[8;24;80t\x1b[>1;2c\x1b]52;c;AAAA\x07\x1b_Gi=31;ENOENT\x1b\\"), []);
+        assert_eq!(items(b"\x1b[?1;2"), [], "an answer that was cut off");
+        assert_eq!(items(b"\xff\xc3("), [key(KeyCode::Char('('))]);
     }
 
     #[test]
     fn two_escapes_are_two_keys() {
-        assert_eq!(heard(b"\x1b\x1b"), [key(KeyCode::Esc), key(KeyCode::Esc)]);
+        assert_eq!(items(b"\x1b\x1b"), [key(KeyCode::Esc), key(KeyCode::Esc)]);
     }
 
     #[test]

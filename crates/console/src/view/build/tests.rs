@@ -10,15 +10,15 @@ use thumbctl_core::event;
 use super::*;
 use crate::log_store;
 use crate::message::{Effect, Message};
-use crate::scenes::{self, Script};
+use crate::scenes::{self, EventScript};
 use crate::symbols;
 use crate::theme::Theme;
 use crate::update::update;
 
 /// The model takes a message in, and what its logs' stores answer.
-fn tell(model: &mut Model, message: Message) -> Vec<Effect> {
+fn send(model: &mut Model, message: Message) -> Vec<Effect> {
     let effects = update(model, message);
-    log_store::answer(model, effects.clone());
+    log_store::run_store_effects(model, effects.clone());
     effects
 }
 
@@ -30,7 +30,7 @@ fn press(model: &mut Model, keys: &str) -> Vec<Effect> {
             '\u{1b}' => KeyCode::Esc,
             letter => KeyCode::Char(letter),
         };
-        effects.extend(tell(model, Message::Key(KeyEvent::new(code, KeyModifiers::NONE))));
+        effects.extend(send(model, Message::Key(KeyEvent::new(code, KeyModifiers::NONE))));
     }
     effects
 }
@@ -45,14 +45,14 @@ fn building(size: (u16, u16)) -> Model {
 /// A build with these lines in its log.
 fn logged(size: (u16, u16), lines: &[&str]) -> Model {
     let mut model = scenes::empty(size);
-    scenes::ours(&mut model, event::Action::Deploy);
-    let mut script = Script::new(1, event::Action::Deploy, 0.0);
+    scenes::start_run(&mut model, event::Action::Deploy);
+    let mut script = EventScript::new(1, event::Action::Deploy, 0.0);
     let mut events = vec![script.begin(event::Action::Deploy, scenes::deploy_plan())];
     for line in lines {
         script.wait(0.5);
         events.push(script.log(line));
     }
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     press(&mut model, "3");
     model
 }
@@ -60,7 +60,7 @@ fn logged(size: (u16, u16), lines: &[&str]) -> Model {
 /// The panel alone.
 fn buffer_of(model: &Model) -> Buffer {
     let area = model.layout().main;
-    let look = Look { theme: model.theme, symbols: model.symbols };
+    let look = Appearance { theme: model.theme, symbols: model.symbols };
     scenes::frame((area.width, area.height), |frame| draw(frame, frame.area(), model, look))
 }
 
@@ -119,9 +119,9 @@ fn the_wheel_scrolls_and_comes_back_to_the_end() {
     let main = model.layout().main;
     let wheel =
         |kind| Message::Mouse(MouseEvent { kind, column: main.x + 5, row: main.y + 12, modifiers: KeyModifiers::NONE });
-    tell(&mut model, wheel(MouseEventKind::ScrollUp));
+    send(&mut model, wheel(MouseEventKind::ScrollUp));
     assert!(panel(&model).contains("57 of 60"), "{}", panel(&model));
-    tell(&mut model, wheel(MouseEventKind::ScrollDown));
+    send(&mut model, wheel(MouseEventKind::ScrollDown));
     assert!(panel(&model).contains("following"));
 }
 
@@ -133,7 +133,7 @@ fn a_click_makes_a_line_the_current_one() {
     let click = |model: &mut Model, row: u16| {
         let column = model.layout().main.x + 20;
         let kind = MouseEventKind::Down(MouseButton::Left);
-        tell(model, Message::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+        send(model, Message::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
     };
     let target = row(&model, "three");
     click(&mut model, target);
@@ -243,7 +243,10 @@ fn the_current_line_is_copied_as_plain_text() {
     let mut model = logged((80, 24), &["\u{1b}[31mone\u{1b}[0m 1", "two"]);
     assert_eq!(
         press(&mut model, "ky"),
-        [Effect::Log(LogSource::Build, log_store::LogCommand::Move(log_store::Move::Up)), Effect::Copy("one 1".into())]
+        [
+            Effect::Log(LogSource::Build, log_store::LogCommand::Move(log_store::LogMove::Up)),
+            Effect::Copy("one 1".into())
+        ]
     );
 }
 
@@ -320,13 +323,13 @@ proptest! {
             match key.as_str() {
                 // More of the log comes, and the terminal gets another size. Nothing is saved here.
                 "+" => {
-                    let lines = (0..count).map(|n| log_store::LogLine { text: format!("a{n}"), timestamp: None });
+                    let lines = (0..count).map(|n| log_store::DisplayLine { text: format!("a{n}"), timestamp: None });
                     let effects = model.build_log.append(lines.collect());
-                    log_store::answer(&mut model, effects);
+                    log_store::run_store_effects(&mut model, effects);
                 }
                 "s" => {
                     let size = (size.0 + u16::try_from(count).expect("few"), size.1);
-                    tell(&mut model, Message::Resize(size.0, size.1));
+                    send(&mut model, Message::Resize(size.0, size.1));
                 }
                 _ => {
                     press(&mut model, key);
@@ -353,7 +356,7 @@ proptest! {
         let mut model = logged((narrow, 24), &["\u{1b}[31mred", &long, "", &long, "ok"]);
         press(&mut model, &keys);
         press(&mut model, "/and");
-        let look = Look { theme: model.theme, symbols: model.symbols };
+        let look = Appearance { theme: model.theme, symbols: model.symbols };
         let area = Rect::new(x, y, width, height);
         scenes::frame((100, 30), |frame| draw(frame, area.intersection(frame.area()), &model, look));
     }

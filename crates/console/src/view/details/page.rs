@@ -1,4 +1,4 @@
-//! [`Page`]: a text that is put together from headings, paragraphs, labelled values and documents, at a width.
+//! [`DetailsPage`]: a text that is put together from headings, paragraphs, labelled values and documents, at a width.
 
 use ratatui::text::Line;
 use serde_json::Value;
@@ -6,8 +6,8 @@ use thumbctl_core::secret::looks_secret;
 use thumbctl_platform::text;
 
 use crate::theme::Role;
-use crate::view::line::{Row, wrapped};
-use crate::view::{Look, clean, json};
+use crate::view::line::{StyledRow, wrapped};
+use crate::view::{Appearance, clean, json};
 
 /// As many columns as the labels beside a resource's own facts take, with a blank.
 const LABEL: usize = 9;
@@ -16,18 +16,18 @@ const LABEL: usize = 9;
 const WIDEST_LABEL: usize = 28;
 
 /// A text at a width.
-pub(super) struct Page {
-    look: Look,
+pub(super) struct DetailsPage {
+    look: Appearance,
     columns: usize,
     lines: Vec<Line<'static>>,
 }
 
-impl Page {
-    pub(super) fn new(look: Look, columns: usize) -> Self {
+impl DetailsPage {
+    pub(super) fn new(look: Appearance, columns: usize) -> Self {
         Self { look, columns, lines: Vec::new() }
     }
 
-    pub(super) fn look(&self) -> Look {
+    pub(super) fn look(&self) -> Appearance {
         self.look
     }
 
@@ -35,7 +35,7 @@ impl Page {
         self.lines
     }
 
-    pub(super) fn row(&mut self, row: Row) {
+    pub(super) fn row(&mut self, row: StyledRow) {
         self.lines.push(row.line(self.columns));
     }
 
@@ -48,20 +48,20 @@ impl Page {
         if !self.lines.is_empty() {
             self.blank();
         }
-        self.row(Row::new(self.look).text(words, Role::Title));
+        self.row(StyledRow::new(self.look).text(words, Role::Title));
     }
 
     /// Words, broken between words.
     pub(super) fn paragraph(&mut self, words: &str, role: Role) {
         for line in wrapped(words, self.columns) {
-            self.row(Row::new(self.look).text(&line, role));
+            self.row(StyledRow::new(self.look).text(&line, role));
         }
     }
 
     /// A line as it stands, broken where it must be.
     pub(super) fn verbatim(&mut self, line: &str, role: Role) {
         for part in text::fold(&clean(line), self.columns) {
-            self.row(Row::new(self.look).text(&part, role));
+            self.row(StyledRow::new(self.look).text(&part, role));
         }
     }
 
@@ -90,7 +90,7 @@ impl Page {
         }
         for (number, part) in lines.iter().enumerate() {
             let label = if number == 0 { look.cut(&clean(label), at.saturating_sub(1)) } else { String::new() };
-            self.row(Row::new(look).text(&label, Role::Quiet).to(at).text(part, Role::Text));
+            self.row(StyledRow::new(look).text(&label, Role::Quiet).to(at).text(part, Role::Text));
         }
     }
 

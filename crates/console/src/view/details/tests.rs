@@ -18,7 +18,7 @@ fn details_of(mut model: Model, kind: ResourceKind) -> Model {
 
 /// Everything there is to read, however long it is.
 fn whole(model: &Model, columns: usize) -> String {
-    let lines = lines(model, Look::of(model), columns);
+    let lines = lines(model, Appearance::of(model), columns);
     let line = |line: &Line<'_>| line.spans.iter().map(|span| span.content.as_ref()).collect::<String>();
     lines.iter().map(|one| line(one).trim_end().to_owned() + "\n").collect()
 }
@@ -91,9 +91,9 @@ fn every_resource_has_something_to_say_in_every_state() {
 #[test]
 fn what_is_not_known_yet_and_what_cannot_be_known_is_said() {
     let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
-    model.details.inspected.insert(ResourceKind::Function, Inspected::Asked);
+    model.details.inspected.insert(ResourceKind::Function, InspectionState::Pending);
     assert!(whole(&model, 70).contains("asking the cloud…"));
-    model.details.inspected.insert(ResourceKind::Function, Inspected::Missing);
+    model.details.inspected.insert(ResourceKind::Function, InspectionState::Missing);
     assert!(whole(&model, 70).contains("The cloud does not have it."));
     let failure = Failure::new("access denied").with_hint("ask for lambda:GetFunction");
     update(&mut model, Message::Inspected(ResourceKind::Function, Err(failure)));
@@ -107,9 +107,9 @@ fn what_is_not_known_yet_and_what_cannot_be_known_is_said() {
 fn the_web_console_s_page_is_for_aws_only() {
     let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
     assert!(!whole(&model, 70).contains("https://"));
-    let Connection::Connected(place) = &mut model.connection else { panic!("the scene is connected") };
-    place.stakes = Stakes::Money;
-    place.account = "123456789012".into();
+    let Connection::Connected(connection) = &mut model.connection else { panic!("the scene is connected") };
+    connection.risk = RiskLevel::Cost;
+    connection.account = "123456789012".into();
     assert!(whole(&model, 70).contains("https://"));
     let empty = details_of(scenes::empty((120, 40)), ResourceKind::Function);
     model.deployment = empty.deployment;
@@ -132,7 +132,7 @@ fn the_end_is_the_end_however_far_it_was_scrolled() {
 fn a_policy_s_pieces_have_the_styles_of_what_they_are() {
     let mut model = details_of(scenes::empty((120, 60)), ResourceKind::FunctionPolicy);
     model.theme = Theme::Dark;
-    let look = Look::of(&model);
+    let look = Appearance::of(&model);
     let lines = lines(&model, look, 70);
     let span = |text: &str| {
         let mut spans = lines.iter().flat_map(|line| &line.spans);
@@ -161,7 +161,7 @@ fn the_wheel_stops_at_the_end() {
 #[test]
 fn what_a_step_warned_of_and_what_it_made_say_of_themselves_is_shown() {
     let mut model = details_of(scenes::building((120, 40)), ResourceKind::Image);
-    let mut script = scenes::Script::new(1, RunAction::Deploy, 20.0);
+    let mut script = scenes::EventScript::new(1, RunAction::Deploy, 20.0);
     for _ in 0..200 {
         script.event(EventKind::StepStarted { step: "passed".into() });
     }
@@ -171,7 +171,7 @@ fn what_a_step_warned_of_and_what_it_made_say_of_themselves_is_shown() {
         script.event(EventKind::WarningGiven { step: step.clone(), message: "it goes on alone".into() }),
         script.event(EventKind::OutputGiven { step, name: "image".into(), value: "it@sha256".into() }),
     ];
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     let shown = whole(&model, 70);
     assert!(shown.contains("warning  it goes on alone\n"), "{shown}");
     assert!(shown.contains("output   image = it@sha256\n"), "{shown}");
@@ -186,7 +186,7 @@ fn what_a_plan_does_is_shown_beside_the_step_that_does_it() {
         &thumbctl_deploy::settings::BuildSource::Bundle,
         thumbctl_deploy::strategy::Stride::Through,
     );
-    let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
+    let mut script = scenes::EventScript::new(1, RunAction::Deploy, 0.0);
     let planned = EventKind::ChangePlanned {
         step: "apply_start".into(),
         action: "create".into(),
@@ -194,7 +194,7 @@ fn what_a_plan_does_is_shown_beside_the_step_that_does_it() {
         resource_type: "aws_ecr_repository".into(),
     };
     let events = vec![script.begin(RunAction::Deploy, plan), script.event(planned)];
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     let shown = whole(&details_of(model, ResourceKind::Repository), 90);
     assert!(shown.contains("changes  create aws_ecr_repository.function (aws_ecr_repository)\n"), "{shown}");
     assert!(!shown.contains("\ncalls"), "nothing is called by thumbctl itself: {shown}");

@@ -1,7 +1,7 @@
 use super::*;
 use crate::keymap::{CustomKeys, KeyMap};
 use crate::message::Message;
-use crate::model::messages::Tone;
+use crate::model::messages::Severity;
 use crate::model::overlay::Overlay;
 use crate::scenes;
 use crate::update::update;
@@ -32,7 +32,7 @@ fn the_mouse_finds_each_tab_where_it_is_drawn() {
 fn stacks_have_a_tab_where_there_are_stacks() {
     let mut model = scenes::empty((120, 40));
     assert!(!model.panels().contains(&Panel::Stacks));
-    model.asked.strategy = "cloudformation".into();
+    model.requested.strategy = "cloudformation".into();
     let tabs = line_of(&model, model.layout().tabs.y);
     assert!(model.panels().contains(&Panel::Stacks) && tabs.contains("7 Stacks"), "{tabs}");
 }
@@ -41,7 +41,7 @@ fn stacks_have_a_tab_where_there_are_stacks() {
 fn terraform_has_a_tab_where_it_is_at_work() {
     let mut model = scenes::empty((120, 40));
     assert!(!model.panels().contains(&Panel::Terraform));
-    model.asked.strategy = "terraform".into();
+    model.requested.strategy = "terraform".into();
     let tabs = line_of(&model, model.layout().tabs.y);
     assert!(tabs.contains("8 Terraform") && !tabs.contains("7 Stacks"), "{tabs}");
 }
@@ -49,12 +49,12 @@ fn terraform_has_a_tab_where_it_is_at_work() {
 #[test]
 fn the_tabs_stay_where_they_are_when_a_build_begins_and_fails() {
     for size in [(60, 20), (80, 24), (120, 40)] {
-        let places = |model: &Model| {
+        let columns_of = |model: &Model| {
             let layout = model.layout();
             (0..size.0).map(|x| tab_at(layout.tabs, &layout, model, x).map(Panel::title)).collect::<Vec<_>>()
         };
-        assert_eq!(places(&scenes::empty(size)), places(&scenes::building(size)), "{size:?}");
-        assert_eq!(places(&scenes::empty(size)), places(&scenes::failed(size)), "{size:?}");
+        assert_eq!(columns_of(&scenes::empty(size)), columns_of(&scenes::building(size)), "{size:?}");
+        assert_eq!(columns_of(&scenes::empty(size)), columns_of(&scenes::failed(size)), "{size:?}");
     }
 }
 
@@ -95,12 +95,12 @@ fn keys_are_shown_whole_or_not_at_all() {
 fn only_keys_that_do_something_now_are_shown() {
     let keys = |model: &Model| hints::now(model).iter().map(|hint| hint.action).collect::<Vec<_>>();
     let empty = keys(&scenes::empty((120, 40)));
-    assert!(empty.contains(&Action::DoNext) && !empty.contains(&Action::Destroy) && !empty.contains(&Action::Cancel));
+    assert!(empty.contains(&Action::RunStep) && !empty.contains(&Action::Destroy) && !empty.contains(&Action::Cancel));
     let building = keys(&scenes::building((120, 40)));
-    assert!(building.contains(&Action::Cancel) && !building.contains(&Action::DoNext));
+    assert!(building.contains(&Action::Cancel) && !building.contains(&Action::RunStep));
     let deployed = keys(&scenes::deployed((120, 40)));
-    assert_eq!(deployed.first(), Some(&Action::ShowTrial));
-    assert!(deployed.contains(&Action::Destroy) && !deployed.contains(&Action::DoNext));
+    assert_eq!(deployed.first(), Some(&Action::ShowTestUpload));
+    assert!(deployed.contains(&Action::Destroy) && !deployed.contains(&Action::RunStep));
     let mut help = scenes::deployed((120, 40));
     help.overlay = Some(Overlay::Help { scroll: 0 });
     assert_eq!(keys(&help), [Action::Back]);
@@ -121,7 +121,7 @@ fn keys_of_the_users_own_are_the_ones_that_are_shown() {
 #[test]
 fn a_key_that_an_inner_context_takes_is_not_shown_for_an_outer_one() {
     let mut model = scenes::failed((120, 40));
-    let has_next = |model: &Model| hints::now(model).iter().any(|hint| hint.action == Action::DoNext);
+    let has_next = |model: &Model| hints::now(model).iter().any(|hint| hint.action == Action::RunStep);
     assert!(has_next(&model));
     model.keymap = KeyMap::with(&[CustomKeys { action: "copy".into(), keys: "enter".into() }]).expect("good keys");
     assert!(!has_next(&model), "enter copies here");
@@ -134,13 +134,13 @@ fn a_key_that_an_inner_context_takes_is_not_shown_for_an_outer_one() {
 fn a_message_says_where_there_is_more_of_it() {
     let mut model = scenes::empty((60, 20));
     let row = model.layout().message.y;
-    model.messages.say(model.now, Tone::Info, "Short.");
+    model.messages.add(model.now, Severity::Info, "Short.");
     assert_eq!(line_of(&model, row), " · Short.");
-    model.messages.say(model.now, Tone::Good, "long ".repeat(20));
+    model.messages.add(model.now, Severity::Success, "long ".repeat(20));
     let line = line_of(&model, row);
     assert!(line.starts_with(" ✔ long") && line.ends_with("… m more"), "{line}");
     let failure = thumbctl_core::event::Failure::new("It failed.").with_hint("Do it again.");
-    model.messages.fail(model.now, &failure);
+    model.messages.add_failure(model.now, &failure);
     let line = line_of(&model, row);
     assert!(line.starts_with(" ✖ It failed.") && line.ends_with("m more"), "{line}");
 }

@@ -2,12 +2,12 @@ use super::*;
 use crate::scenes;
 use crate::theme::Theme;
 
-fn said(line: &Line<'_>) -> String {
+fn line_text(line: &Line<'_>) -> String {
     line.spans.iter().map(|span| span.content.as_ref()).collect()
 }
 
 fn first_line(model: &Model, columns: usize) -> String {
-    said(&first(model, Look::of(model), columns))
+    line_text(&first(model, Appearance::of(model), columns))
 }
 
 #[test]
@@ -41,13 +41,13 @@ fn the_state_does_not_move_while_the_time_ticks() {
 #[test]
 fn a_cloud_is_taken_for_what_it_is_before_it_has_answered() {
     let mut model = scenes::fresh((120, 40));
-    assert_eq!(ground(&model), Ground::Sandbox);
-    model.asked.cloud = "aws".into();
-    assert_eq!(ground(&model), Ground::Real);
-    model.asked.cloud = "http://localhost:4566".into();
-    assert_eq!(ground(&model), Ground::Endpoint);
+    assert_eq!(cloud_kind(&model), CloudKind::Sandbox);
+    model.requested.cloud = "aws".into();
+    assert_eq!(cloud_kind(&model), CloudKind::Aws);
+    model.requested.cloud = "http://localhost:4566".into();
+    assert_eq!(cloud_kind(&model), CloudKind::Endpoint);
     model.activity = Activity::replay();
-    assert_eq!(ground(&model), Ground::Recorded);
+    assert_eq!(cloud_kind(&model), CloudKind::Recorded);
 }
 
 #[test]
@@ -65,8 +65,8 @@ fn only_real_resources_have_the_style_of_real_resources() {
                 .all(|cell| real.bg.is_none_or(|bg| cell.bg == bg) && cell.modifier.contains(real.add_modifier))
         };
         assert!(!is_real(&model), "{}", theme.name());
-        if let Connection::Connected(place) = &mut model.connection {
-            place.stakes = Stakes::Money;
+        if let Connection::Connected(connection) = &mut model.connection {
+            connection.risk = RiskLevel::Cost;
         }
         assert!(is_real(&model), "{}", theme.name());
     }
@@ -76,5 +76,5 @@ fn only_real_resources_have_the_style_of_real_resources() {
 fn that_the_console_will_quit_is_said() {
     let mut model = scenes::building((120, 40));
     model.quit_after = true;
-    assert!(said(&second(&model, Look::of(&model), 120)).contains("quits when the run has ended"));
+    assert!(line_text(&second(&model, Appearance::of(&model), 120)).contains("quits when the run has ended"));
 }

@@ -10,7 +10,7 @@ use crate::scenes;
 /// The card alone, at a size.
 fn card(model: &Model, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test screen");
-    terminal.draw(|frame| draw(frame, frame.area(), model, Look::of(model))).expect("it does not fail");
+    terminal.draw(|frame| draw(frame, frame.area(), model, Appearance::of(model))).expect("it does not fail");
     terminal.backend().to_string().replace('"', "")
 }
 
@@ -22,7 +22,7 @@ fn step_of(kind: ResourceKind) -> thumbctl_core::plan::Step {
 /// A deployment held before the function, while the build is retried.
 fn held_before_the_function() -> Model {
     let mut model = scenes::building((120, 40));
-    let mut script = scenes::Script::new(1, RunAction::Deploy, 20.0);
+    let mut script = scenes::EventScript::new(1, RunAction::Deploy, 20.0);
     for _ in 0..200 {
         script.event(EventKind::StepStarted { step: "passed".into() });
     }
@@ -32,7 +32,7 @@ fn held_before_the_function() -> Model {
         reason: "the role cannot be assumed yet".into(),
         delay: 2.0,
     };
-    scenes::hear(&mut model, vec![script.event(retried)]);
+    scenes::apply_events(&mut model, vec![script.event(retried)]);
     scenes::hold(&mut model, &step_of(ResourceKind::Function).id);
     model
 }
@@ -45,7 +45,7 @@ fn a_step_is_explained_before_it_is_done() {
 #[test]
 fn what_a_change_set_does_is_said_first() {
     let mut model = held_before_the_function();
-    let mut script = scenes::Script::new(1, RunAction::Deploy, 30.0);
+    let mut script = scenes::EventScript::new(1, RunAction::Deploy, 30.0);
     for _ in 0..300 {
         script.event(EventKind::StepStarted { step: "passed".into() });
     }
@@ -56,18 +56,18 @@ fn what_a_change_set_does_is_said_first() {
         resource_type: "AWS::S3::Bucket".into(),
     };
     let events = vec![script.event(planned("add", "SourceBucket")), script.event(planned("add", "Function"))];
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     let of_stack = card(&model, 47, 8);
     assert!(of_stack.contains("adds    SourceBucket, Function"), "{of_stack}");
     // Terraform has other words for it, and says why.
     let events =
         vec![script.event(planned("replace (tainted)", "aws_x.y")), script.event(planned("import", "aws_x.z"))];
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     let of_plan = card(&model, 47, 10);
     assert!(of_plan.contains("renews  aws_x.y") && of_plan.contains("imports aws_x.z"), "{of_plan}");
     // How many there are is said even where not all of them can be.
     let many = (0..20).map(|at| script.event(planned("create", &format!("aws_{at}.many")))).collect();
-    scenes::hear(&mut model, many);
+    scenes::apply_events(&mut model, many);
     let cut = card(&model, 47, 10);
     assert!(cut.contains("creates 20: aws_0.many, aws_1.many,"), "{cut}");
     let list: Vec<&str> = cut.lines().filter(|line| line.contains(".many")).collect();
@@ -86,7 +86,7 @@ fn the_keys_are_there_however_little_room_there_is() {
 #[test]
 fn what_runs_and_what_it_waits_for_is_told() {
     let mut model = scenes::building((60, 20));
-    let mut script = scenes::Script::new(1, RunAction::Deploy, 20.0);
+    let mut script = scenes::EventScript::new(1, RunAction::Deploy, 20.0);
     for _ in 0..200 {
         script.event(EventKind::StepStarted { step: "passed".into() });
     }
@@ -96,7 +96,7 @@ fn what_runs_and_what_it_waits_for_is_told() {
         done: None,
         total: None,
     };
-    scenes::hear(&mut model, vec![script.event(progress)]);
+    scenes::apply_events(&mut model, vec![script.event(progress)]);
     assert!(card(&model, 47, 19).contains("waiting for the build"));
     let screen = scenes::text_of(&model);
     assert!(screen.contains("◑ Build the function's image: waiting for the build"), "{screen}");

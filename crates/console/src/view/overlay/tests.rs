@@ -1,6 +1,6 @@
 use super::*;
 use crate::keymap::Action;
-use crate::model::messages::Tone;
+use crate::model::messages::Severity;
 use crate::scenes;
 use crate::update::perform;
 
@@ -27,8 +27,8 @@ fn all_of_the_help_can_be_read_at_the_least_size() {
         seen.push_str(&scenes::text_of(&model));
         perform(&mut model, Action::PageDown);
     }
-    for binding in model.contexts_beneath().into_iter().flat_map(|context| model.keymap.bindings(context)) {
-        let (works, title) = (crate::update::available_beneath(&model, binding.action), binding.action.title());
+    for binding in model.contexts_without_overlay().into_iter().flat_map(|context| model.keymap.bindings(context)) {
+        let (works, title) = (crate::update::available_without_overlay(&model, binding.action), binding.action.title());
         // A short title may be a part of another: `Up` is in many words.
         if works || title.len() >= 12 {
             assert_eq!(seen.contains(title), works, "{title}");
@@ -40,7 +40,7 @@ fn all_of_the_help_can_be_read_at_the_least_size() {
 fn messages_begin_at_their_end_and_can_be_scrolled_to_their_beginning() {
     let mut model = scenes::empty((60, 20));
     for number in 1..=60 {
-        model.messages.say(model.now, Tone::Info, format!("Message number {number}."));
+        model.messages.add(model.now, Severity::Info, format!("Message number {number}."));
     }
     model.now = scenes::after(60.0);
     perform(&mut model, Action::Messages);
@@ -71,7 +71,7 @@ fn a_wide_character_beneath_does_not_push_the_border_aside() {
     let area = centred(model.layout().screen, 64, 18);
     let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(120, 40)).expect("a test screen");
     model.overlay = Some(Overlay::Palette { input: tui_input::Input::default(), selected: 0 });
-    let look = Look::of(&model);
+    let look = Appearance::of(&model);
     terminal
         .draw(|frame| {
             frame.buffer_mut()[(area.x - 1, area.y + 1)].set_symbol("日");

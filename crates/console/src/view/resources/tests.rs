@@ -20,7 +20,7 @@ fn what_the_selected_one_needs_and_what_needs_it_is_marked() {
 #[test]
 fn relations_are_the_same_in_a_teardown() {
     let relations = |model: &Model| {
-        let graph = Graph::of(model);
+        let graph = DependencyGraph::of(model);
         ResourceKind::ARCHITECTURE.map(|kind| graph.relation(kind, ResourceKind::Function))
     };
     assert_eq!(relations(&scenes::deployed((80, 24))), relations(&scenes::destroying((80, 24))));
@@ -81,24 +81,24 @@ fn the_selected_row_shows_which_panel_has_the_keys() {
 #[test]
 fn every_state_is_told_by_its_word_and_by_its_sign() {
     let model = scenes::building((120, 40));
-    let look = Look::of(&model);
+    let look = Appearance::of(&model);
     let states = [
-        RowState::Waiting,
-        RowState::Next,
-        RowState::Creating,
-        RowState::Retrying,
-        RowState::Ready,
-        RowState::Failed,
-        RowState::Gone,
-        RowState::Unfinished,
+        ResourceDisplayState::Waiting,
+        ResourceDisplayState::Next,
+        ResourceDisplayState::Creating,
+        ResourceDisplayState::Retrying,
+        ResourceDisplayState::Ready,
+        ResourceDisplayState::Failed,
+        ResourceDisplayState::Deleted,
+        ResourceDisplayState::Unfinished,
     ];
     let mut row = model.resource_rows().remove(0);
     let mut signs: Vec<(&str, &str)> = states
         .iter()
         .map(|state| {
             row.state = *state;
-            let sign = signs::of_row(&row, &model, look);
-            (sign.sign, sign.word)
+            let sign = status_symbol::for_resource(&row, &model, look);
+            (sign.symbol, sign.label)
         })
         .collect();
     signs.sort_unstable();

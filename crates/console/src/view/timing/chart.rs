@@ -7,7 +7,7 @@ use thumbctl_core::plan::{Step, StepId};
 use thumbctl_core::timing::{self, Bar, Estimate, PhaseBar};
 use thumbctl_platform::text;
 
-use super::super::{Look, clean};
+use super::super::{Appearance, clean};
 use crate::model::run::{RunModel, StepState};
 use crate::theme::Role;
 
@@ -28,7 +28,7 @@ pub(super) struct Chart<'a> {
     pub(super) estimate: Option<Estimate>,
     pub(super) is_live: bool,
     pub(super) clock: DateTime<Utc>,
-    pub(super) look: Look,
+    pub(super) look: Appearance,
     pub(super) width: usize,
 }
 
@@ -45,7 +45,7 @@ struct Scale {
 }
 
 /// A row of the chart, before it is laid out.
-struct Row {
+struct ChartRow {
     sign: (Role, &'static str),
     name: (Role, String),
     is_critical: bool,
@@ -57,7 +57,7 @@ struct Row {
 
 /// What a step is called: as its resource, or by its title where it has none or another step is called so.
 pub(super) fn name(run: &RunModel, step: &Step) -> String {
-    let first = |kind| run.step_about(kind).is_some_and(|model| model.step.id == step.id);
+    let first = |kind| run.step_for(kind).is_some_and(|model| model.step.id == step.id);
     let name = match step.resource {
         Some(kind) if first(kind) => kind.title(),
         _ => &step.title,
@@ -66,7 +66,7 @@ pub(super) fn name(run: &RunModel, step: &Step) -> String {
 }
 
 /// A length of time that has room for this many seconds and does not change at every moment.
-pub(super) fn room_for(seconds: f64) -> f64 {
+pub(super) fn rounded_span(seconds: f64) -> f64 {
     let step = STEPS.into_iter().find(|step| seconds <= step * 10.0).unwrap_or(STEPS[STEPS.len() - 1]);
     ((seconds / step).ceil() * step).max(1.0)
 }
@@ -127,7 +127,7 @@ impl Chart<'_> {
         Line::styled(words, self.look.style(Role::Quiet))
     }
 
-    fn step(&self, bar: &Bar, path: &[StepId]) -> Row {
+    fn step(&self, bar: &Bar, path: &[StepId]) -> ChartRow {
         let symbols = self.look.symbols;
         let state = self.run.step(&bar.step.id).map(|model| &model.state);
         let is_retrying = matches!(state, Some(StepState::Running { retrying: true, .. }));
@@ -163,7 +163,7 @@ impl Chart<'_> {
             (_, retries) => (Role::Warn, format!("{} retried {retries} times", symbols.retrying)),
         };
         let time_role = if bar.span.is_running() { Role::Strong } else { Role::Text };
-        Row {
+        ChartRow {
             sign,
             name: (name_role, name(self.run, &bar.step)),
             is_critical,
@@ -180,7 +180,7 @@ impl Chart<'_> {
         self.run.waterfall.phases.iter().filter(seen).collect()
     }
 
-    fn phase(&self, phase: &PhaseBar, is_last: bool) -> Row {
+    fn phase(&self, phase: &PhaseBar, is_last: bool) -> ChartRow {
         let symbols = self.look.symbols;
         let role = if phase.failed { Role::Bad } else { Role::Quiet };
         let end = phase.to.unwrap_or(self.now);
@@ -191,7 +191,7 @@ impl Chart<'_> {
             None if self.is_live => text::ticking(seconds.max(0.0)),
             None => String::new(),
         };
-        Row {
+        ChartRow {
             sign: (Role::Quiet, branch),
             name: (role, clean(&phase.phase)),
             is_critical: false,
@@ -201,7 +201,7 @@ impl Chart<'_> {
         }
     }
 
-    fn lay_out(&self, row: &Row, scale: &Scale) -> Line<'static> {
+    fn lay_out(&self, row: &ChartRow, scale: &Scale) -> Line<'static> {
         let look = self.look;
         let mark = if row.is_critical { look.symbols.marked } else { " " };
         let mut spans = vec![
@@ -216,7 +216,7 @@ impl Chart<'_> {
     }
 
     /// The part of a row that stands for the time: its bar, the axis' marks, and what is said.
-    fn cells(&self, row: &Row, scale: &Scale) -> Vec<Span<'static>> {
+    fn cells(&self, row: &ChartRow, scale: &Scale) -> Vec<Span<'static>> {
         let look = self.look;
         let mut cells: Vec<(Role, String)> = vec![(Role::Border, " ".to_owned()); scale.cells];
         for (cell, _) in &scale.marks {

@@ -12,15 +12,15 @@ use thumbctl_core::resource::ResourceKind;
 use super::*;
 use crate::message::Message;
 use crate::model::activity::Activity;
-use crate::scenes::{self, Script};
+use crate::scenes::{self, EventScript};
 use crate::theme::Theme;
 use crate::update::update;
 use crate::{symbols, view};
 
 const SIZES: [(u16, u16); 4] = [(60, 20), (80, 24), (120, 40), (200, 60)];
 
-fn look(model: &Model) -> Look {
-    Look { theme: model.theme, symbols: model.symbols }
+fn look(model: &Model) -> Appearance {
+    Appearance { theme: model.theme, symbols: model.symbols }
 }
 
 /// The panel alone, as large as it is on a screen of the model's size.
@@ -102,11 +102,11 @@ fn phase(phase: &str, status: &str, seconds: Option<f64>) -> EventKind {
 }
 
 /// A run that tells each of these so many seconds after its start.
-fn told(number: u32, began: f64, action: Action, told: Vec<(f64, EventKind)>) -> Vec<Event> {
-    let mut script = Script::new(number, action, began);
+fn run_events(number: u32, began: f64, action: Action, steps: Vec<(f64, EventKind)>) -> Vec<Event> {
+    let mut script = EventScript::new(number, action, began);
     let mut events = vec![script.begin(action, plan())];
     let mut now = 0.0;
-    for (at, kind) in told {
+    for (at, kind) in steps {
         script.wait(at - now);
         now = at;
         events.push(script.event(kind));
@@ -152,21 +152,21 @@ fn whole(number: u32, began: f64, build: f64) -> Vec<Event> {
             *kind = finished("bucket", 1.5);
         }
     });
-    told(number, began, Action::Deploy, events)
+    run_events(number, began, Action::Deploy, events)
 }
 
 /// A deployment in its middle, after three that were whole and a teardown.
 fn after_others(size: (u16, u16)) -> Model {
     let mut model = scenes::empty(size);
     for (number, began, build) in [(1, -90_000.0, 40.0), (3, -7_500.0, 34.0), (4, -300.0, 37.0)] {
-        scenes::hear(&mut model, whole(number, began, build));
+        scenes::apply_events(&mut model, whole(number, began, build));
     }
-    let gone = |step: &str| (3.0, finished(step, 0.5));
-    let mut teardown: Vec<(f64, EventKind)> = vec![gone("policy"), gone("role"), gone("bucket")];
+    let deleted = |step: &str| (3.0, finished(step, 0.5));
+    let mut teardown: Vec<(f64, EventKind)> = vec![deleted("policy"), deleted("role"), deleted("bucket")];
     teardown.push((4.0, EventKind::RunFinished { outcome: Outcome::Failed, seconds: 4.0 }));
-    scenes::hear(&mut model, told(2, -80_000.0, Action::Destroy, teardown));
-    scenes::ours(&mut model, Action::Deploy);
-    scenes::hear(&mut model, told(5, 0.0, Action::Deploy, first_half()));
+    scenes::apply_events(&mut model, run_events(2, -80_000.0, Action::Destroy, teardown));
+    scenes::start_run(&mut model, Action::Deploy);
+    scenes::apply_events(&mut model, run_events(5, 0.0, Action::Deploy, first_half()));
     update(&mut model, Message::Tick(scenes::after(20.0)));
     model
 }
@@ -290,7 +290,7 @@ fn a_run_that_is_held_is_not_said_to_go_on_by_itself() {
 #[test]
 fn while_it_is_cancelled_there_is_no_estimate() {
     let mut model = focused(after_others((120, 40)));
-    model.activity.ours_mut().expect("it is ours").cancelling = true;
+    model.activity.active_run_mut().expect("it is ours").cancelling = true;
     let text = text_of(&drawn(&model));
     assert!(text.contains("Cancelling · 20.0 s "), "{text}");
     assert!(!text.contains("estimate"), "{text}");
@@ -299,13 +299,13 @@ fn while_it_is_cancelled_there_is_no_estimate() {
 #[test]
 fn a_name_from_elsewhere_does_nothing_to_the_terminal() {
     let mut model = focused(scenes::building((120, 40)));
-    let mut script = Script::new(2, Action::Deploy, 50.0);
+    let mut script = EventScript::new(2, Action::Deploy, 50.0);
     let events = vec![
         script.begin(Action::Deploy, plan()),
         script.event(started("build")),
         script.event(phase("\u{1b}[31mBAD\u{7}\u{202e}", "IN_PROGRESS", None)),
     ];
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     let buffer = drawn(&model);
     assert!(buffer.content.iter().all(|cell| !cell.symbol().chars().any(char::is_control)));
     assert!(text_of(&buffer).contains("BAD\u{fffd}\u{fffd}"));
@@ -339,7 +339,7 @@ proptest! {
 
     #[test]
     fn there_is_room_for_what_the_chart_stands_for(seconds in 0.0f64..50_000.0) {
-        let room = chart::room_for(seconds);
+        let room = chart::rounded_span(seconds);
         prop_assert!(room >= seconds && room <= (seconds * 1.5).max(1.0), "{room} for {seconds}");
     }
 }
@@ -354,7 +354,7 @@ fn at_any_size_and_scroll_it_is_drawn() {
             let model = model.borrow();
             let inside = width.saturating_sub(2);
             let text = usize::from(inside.saturating_sub(2));
-            let Content { lines, .. } = content(&model, look(&model), text);
+            let TimingContent { lines, .. } = content(&model, look(&model), text);
             prop_assert_eq!(lines.len(), rows(&model, inside));
             if inside >= 58 {
                 prop_assert!(lines.iter().all(|line| line.width() <= text));

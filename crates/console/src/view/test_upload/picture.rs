@@ -9,25 +9,32 @@ use ratatui::widgets::{Block, Paragraph};
 use thumbctl_platform::text;
 
 use crate::model::Model;
-use crate::model::trial::album::Shown;
+use crate::model::test_upload::picture_cache::PictureState;
 use crate::pictures::Graphics;
 use crate::theme::{Role, Theme};
-use crate::view::{Look, clean};
+use crate::view::{Appearance, clean};
 
 /// The shape of a picture of which nothing is known.
 const USUAL: (u32, u32) = (4000, 3000);
 
 /// Draws what is known of a picture; where it cannot be drawn, `instead` says why.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, shown: Shown<'_>, instead: &str, model: &Model, look: Look) {
+pub fn draw(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    shown: PictureState<'_>,
+    instead: &str,
+    model: &Model,
+    look: Appearance,
+) {
     if area.is_empty() {
         return;
     }
     match shown {
         // An overlay could not be drawn over it, and would leave its traces on it.
-        Shown::There(picture) if picture.lies_over() && model.overlay.is_some() => {
+        PictureState::Ready(picture) if picture.is_overlaid() && model.overlay.is_some() => {
             frame_of(frame, part(area, picture.cells()), "", look);
         }
-        Shown::There(picture) => {
+        PictureState::Ready(picture) => {
             frame.render_widget(ratatui_image::Image::new(picture.protocol()), area);
             // What the terminal draws by a protocol for pictures stays as it is, also under NO_COLOR: there the colours are
             // what is shown, and not how.
@@ -35,13 +42,13 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, shown: Shown<'_>, instead: &str, 
                 shade(frame.buffer_mut(), part(area, picture.cells()), look);
             }
         }
-        Shown::Coming(pixels) => empty(frame, area, pixels, "", look),
-        Shown::Failed(_) => empty(frame, area, None, instead, look),
+        PictureState::Loading(pixels) => empty(frame, area, pixels, "", look),
+        PictureState::Failed(_) => empty(frame, area, None, instead, look),
     }
 }
 
 /// Draws a picture of half blocks in shades, where the terminal has no half blocks or nothing may have a colour.
-fn shade(buffer: &mut Buffer, area: Rect, look: Look) {
+fn shade(buffer: &mut Buffer, area: Rect, look: Appearance) {
     let is_plain = look.theme == Theme::Plain;
     if !is_plain && !look.symbols.is_ascii() {
         return;
@@ -68,7 +75,7 @@ fn luminance(red: u8, green: u8, blue: u8) -> u8 {
 }
 
 /// A quiet frame in the place of a picture, about as large as that will be, with words in its middle.
-pub fn empty(frame: &mut Frame<'_>, area: Rect, pixels: Option<(u32, u32)>, words: &str, look: Look) {
+pub fn empty(frame: &mut Frame<'_>, area: Rect, pixels: Option<(u32, u32)>, words: &str, look: Appearance) {
     let cells = Graphics::default().cells_of(pixels.unwrap_or(USUAL), (area.width, area.height));
     frame_of(frame, part(area, cells), words, look);
 }
@@ -79,7 +86,7 @@ fn part(area: Rect, (width, height): (u16, u16)) -> Rect {
 }
 
 /// A quiet frame with words in its middle.
-fn frame_of(frame: &mut Frame<'_>, area: Rect, words: &str, look: Look) {
+fn frame_of(frame: &mut Frame<'_>, area: Rect, words: &str, look: Appearance) {
     if area.width < 2 || area.height < 2 {
         return;
     }

@@ -8,52 +8,53 @@ use proptest::prelude::*;
 use thumbctl_core::event::{Action as RunAction, Event, EventKind, Failure, Outcome, SkipReason, TrialStage};
 use thumbctl_core::plan::{Plan, Step, StepId};
 
-use super::album::{PictureKey, Shown};
-use super::chooser::{Entry, Folder, Kind, Listing, Row};
-use super::results::CardState;
-use super::{TrialCommand, TrialReport};
+use super::chooser::{ChooserRow, EntryKind, FileEntry, Folder, FolderListing};
+use super::picture_cache::{PictureKey, PictureState};
+use super::results::ImageState;
+use super::{TestUploadCommand, TestUploadReport};
 use crate::message::{Effect, Message, Task};
 use crate::model::Model;
 use crate::model::activity::Activity;
 use crate::model::panel::Panel;
 use crate::pictures::{Graphics, Picture};
-use crate::scenes::{self, Script};
+use crate::scenes::{self, EventScript};
 use crate::update::update;
 
 /// A console of the usual size.
 const USUAL: (u16, u16) = (120, 40);
 
 /// A file of so many bytes in a folder.
-fn image(folder: &str, name: &str, bytes: u64) -> Entry {
-    Entry { name: name.into(), path: Path::new(folder).join(name), kind: Kind::Image { bytes } }
+fn image(folder: &str, name: &str, bytes: u64) -> FileEntry {
+    FileEntry { name: name.into(), path: Path::new(folder).join(name), kind: EntryKind::Image { bytes } }
 }
 
-fn folder(folder: &str, name: &str) -> Entry {
-    Entry { name: name.into(), path: Path::new(folder).join(name), kind: Kind::Folder }
+fn folder(folder: &str, name: &str) -> FileEntry {
+    FileEntry { name: name.into(), path: Path::new(folder).join(name), kind: EntryKind::Folder }
 }
 
 /// The sample images, as the edge lists them.
-pub(crate) fn samples() -> Listing {
+pub(crate) fn samples() -> FolderListing {
     let names = [("bubbles.png", 91_204), ("kites.gif", 30_411), ("lighthouse.jpg", 88_120), ("mountains.jpg", 81_002)];
-    let mut entries: Vec<Entry> = names.into_iter().map(|(name, bytes)| image("/tmp/samples", name, bytes)).collect();
+    let mut entries: Vec<FileEntry> =
+        names.into_iter().map(|(name, bytes)| image("/tmp/samples", name, bytes)).collect();
     entries.push(image("/tmp/samples", "waves.webp", 35_468));
-    Listing { folder: "/tmp/samples".into(), entries, left_out: 0 }
+    FolderListing { folder: "/tmp/samples".into(), entries, left_out: 0 }
 }
 
 /// A folder of somebody's pictures.
-pub(crate) fn pictures() -> Listing {
+pub(crate) fn pictures() -> FolderListing {
     let at = "/home/ada/pictures";
     let mut entries = vec![folder(at, "2025 summer"), folder(at, "日本の写真")];
     entries.extend((1..=12).map(|n| image(at, &format!("photo-{n:02}.jpg"), 1_204_331 * n)));
     entries.push(image(at, "a picture with a name that is far too long for any column that it could stand in.png", 77));
-    Listing { folder: at.into(), entries, left_out: 0 }
+    FolderListing { folder: at.into(), entries, left_out: 0 }
 }
 
 /// The trial panel, entered, with everything listed.
 pub(crate) fn entered(mut model: Model) -> Model {
     press(&mut model, KeyCode::Char('6'));
-    hear(&mut model, TrialReport::Listed(Folder::Samples, Ok(samples())));
-    hear(&mut model, TrialReport::Listed(Folder::Working, Ok(pictures())));
+    apply_report(&mut model, TestUploadReport::Listed(Folder::Samples, Ok(samples())));
+    apply_report(&mut model, TestUploadReport::Listed(Folder::Working, Ok(pictures())));
     model
 }
 
@@ -61,8 +62,8 @@ pub(crate) fn press(model: &mut Model, code: KeyCode) -> Vec<Effect> {
     update(model, Message::Key(KeyEvent::new(code, KeyModifiers::NONE)))
 }
 
-pub(crate) fn hear(model: &mut Model, report: TrialReport) -> Vec<Effect> {
-    update(model, Message::Trial(report))
+pub(crate) fn apply_report(model: &mut Model, report: TestUploadReport) -> Vec<Effect> {
+    update(model, Message::TestUpload(report))
 }
 
 /// A picture of one colour and of this size, made ready.
@@ -73,18 +74,18 @@ pub(crate) fn picture(pixels: (u32, u32), bytes: u64, cells: (u16, u16)) -> Arc<
 }
 
 /// The pictures that effects ask for.
-fn asked(effects: &[Effect]) -> Vec<PictureKey> {
+fn requested(effects: &[Effect]) -> Vec<PictureKey> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Trial(TrialCommand::Draw(keys)) => Some(keys.clone()),
+            Effect::TestUpload(TestUploadCommand::Render(keys)) => Some(keys.clone()),
             _ => None,
         })
         .flatten()
         .collect()
 }
 
-fn prepared(effects: &[Effect]) -> Option<&Task> {
+fn prepared_task(effects: &[Effect]) -> Option<&Task> {
     effects.iter().find_map(|effect| match effect {
         Effect::Prepare(task, _) => Some(task),
         _ => None,
@@ -92,19 +93,19 @@ fn prepared(effects: &[Effect]) -> Option<&Task> {
 }
 
 fn sends(images: &[&str]) -> Task {
-    Task::Trial(images.iter().map(PathBuf::from).collect())
+    Task::TestUpload(images.iter().map(PathBuf::from).collect())
 }
 
 /// A trial of images that is told event by event.
-pub(crate) struct Told {
-    pub(crate) script: Script,
+pub(crate) struct UploadScript {
+    pub(crate) script: EventScript,
     images: Vec<String>,
 }
 
-impl Told {
+impl UploadScript {
     /// A trial of a number.
     pub(crate) fn new(number: u32, images: &[&str]) -> Self {
-        let script = Script::new(number, RunAction::Trial, 120.0 * f64::from(number));
+        let script = EventScript::new(number, RunAction::Trial, 120.0 * f64::from(number));
         Self { script, images: images.iter().map(|image| (*image).to_owned()).collect() }
     }
 
@@ -140,7 +141,7 @@ impl Told {
     }
 
     /// An image comes through.
-    pub(crate) fn comes_through(&mut self, index: usize) -> Vec<Event> {
+    pub(crate) fn succeed(&mut self, index: usize) -> Vec<Event> {
         let later = index as f64 * 0.1;
         let mut events = vec![
             self.stage(index, TrialStage::Uploaded, 0.041 + later),
@@ -153,7 +154,7 @@ impl Told {
     }
 
     /// An image fails.
-    pub(crate) fn fails(&mut self, index: usize) -> Vec<Event> {
+    pub(crate) fn fail(&mut self, index: usize) -> Vec<Event> {
         let error = Failure {
             message: "the function failed: image has 900,000,000 pixels, more than 100,000,000".into(),
             causes: vec!["invocation 6f1d ended with Runtime.ExitError".into()],
@@ -173,14 +174,14 @@ impl Told {
 /// What was chosen is sent, and its run begins.
 pub(crate) fn send(model: &mut Model) {
     press(model, KeyCode::Enter);
-    scenes::ours(model, RunAction::Trial);
+    scenes::start_run(model, RunAction::Trial);
 }
 
 #[test]
 fn the_panel_asks_for_samples_and_the_working_directory_once() {
     let mut model = scenes::deployed(USUAL);
     let lists = |effects: &[Effect]| {
-        effects.iter().filter(|effect| matches!(effect, Effect::Trial(TrialCommand::List(_)))).count()
+        effects.iter().filter(|effect| matches!(effect, Effect::TestUpload(TestUploadCommand::List(_)))).count()
     };
     assert_eq!(lists(&press(&mut model, KeyCode::Char('6'))), 2);
     press(&mut model, KeyCode::Char('1'));
@@ -191,9 +192,9 @@ fn the_panel_asks_for_samples_and_the_working_directory_once() {
 fn a_sample_is_sent_with_one_key() {
     let mut model = entered(scenes::deployed(USUAL));
     let effects = press(&mut model, KeyCode::Enter);
-    assert_eq!(prepared(&effects), Some(&sends(&["/tmp/samples/bubbles.png"])));
-    assert!(matches!(&model.activity, Activity::Preparing { task: Task::Trial(_), .. }));
-    assert!(!model.trial.is_choosing() && model.trial.is_waiting());
+    assert_eq!(prepared_task(&effects), Some(&sends(&["/tmp/samples/bubbles.png"])));
+    assert!(matches!(&model.activity, Activity::Preparing { task: Task::TestUpload(_), .. }));
+    assert!(!model.test_upload.is_choosing() && model.test_upload.is_waiting());
 }
 
 #[test]
@@ -207,7 +208,7 @@ fn marked_images_are_sent_in_the_order_in_which_they_were_marked() {
     press(&mut model, KeyCode::Char(' '));
     press(&mut model, KeyCode::Char('G'));
     let effects = press(&mut model, KeyCode::Enter);
-    assert_eq!(prepared(&effects), Some(&sends(&["/tmp/samples/kites.gif", "/tmp/samples/bubbles.png"])));
+    assert_eq!(prepared_task(&effects), Some(&sends(&["/tmp/samples/kites.gif", "/tmp/samples/bubbles.png"])));
 }
 
 #[test]
@@ -216,7 +217,7 @@ fn a_mark_is_taken_away_by_the_same_key() {
     press(&mut model, KeyCode::Char(' '));
     press(&mut model, KeyCode::Char('k'));
     press(&mut model, KeyCode::Char(' '));
-    assert!(model.trial.chooser.marked().is_empty());
+    assert!(model.test_upload.chooser.marked().is_empty());
 }
 
 #[test]
@@ -224,7 +225,7 @@ fn where_nothing_is_deployed_enter_neither_sends_nor_deploys() {
     let mut model = entered(scenes::empty(USUAL));
     assert_eq!(press(&mut model, KeyCode::Enter), []);
     assert_eq!(model.activity, Activity::Idle);
-    assert!(model.trial.is_choosing());
+    assert!(model.test_upload.is_choosing());
 }
 
 #[test]
@@ -235,7 +236,7 @@ fn enter_goes_into_a_folder_deployed_or_not() {
         }
         let effects = press(&mut model, KeyCode::Enter);
         let there = PathBuf::from("/home/ada/pictures/2025 summer");
-        assert!(effects.contains(&Effect::Trial(TrialCommand::List(Folder::At(there)))), "{effects:?}");
+        assert!(effects.contains(&Effect::TestUpload(TestUploadCommand::List(Folder::At(there)))), "{effects:?}");
     }
 }
 
@@ -243,19 +244,28 @@ fn enter_goes_into_a_folder_deployed_or_not() {
 fn going_up_puts_the_cursor_where_one_comes_from() {
     let mut model = entered(scenes::deployed(USUAL));
     press(&mut model, KeyCode::Char('h'));
-    let above = Listing {
+    let above = FolderListing {
         folder: "/home/ada".into(),
         entries: vec![folder("/home/ada", "music"), folder("/home/ada", "pictures")],
         left_out: 0,
     };
-    hear(&mut model, TrialReport::Listed(Folder::At("/home/ada".into()), Ok(above)));
-    assert!(matches!(model.trial.chooser.selected(), Some(Row::Entry(entry)) if entry.name == "pictures"));
+    apply_report(&mut model, TestUploadReport::Listed(Folder::At("/home/ada".into()), Ok(above)));
+    assert!(matches!(model.test_upload.chooser.selected(), Some(ChooserRow::Entry(entry)) if entry.name == "pictures"));
     // What was asked for earlier and comes late does not take its place.
-    hear(&mut model, TrialReport::Listed(Folder::Working, Ok(pictures())));
-    assert!(model.trial.chooser.rows().iter().any(|row| matches!(row, Row::Entry(entry) if entry.name == "music")));
+    apply_report(&mut model, TestUploadReport::Listed(Folder::Working, Ok(pictures())));
+    assert!(
+        model
+            .test_upload
+            .chooser
+            .rows()
+            .iter()
+            .any(|row| matches!(row, ChooserRow::Entry(entry) if entry.name == "music"))
+    );
     press(&mut model, KeyCode::Char('l'));
-    hear(&mut model, TrialReport::Listed(Folder::At("/home/ada/pictures".into()), Ok(pictures())));
-    assert!(matches!(model.trial.chooser.selected(), Some(Row::Entry(entry)) if entry.name == "2025 summer"));
+    apply_report(&mut model, TestUploadReport::Listed(Folder::At("/home/ada/pictures".into()), Ok(pictures())));
+    assert!(
+        matches!(model.test_upload.chooser.selected(), Some(ChooserRow::Entry(entry)) if entry.name == "2025 summer")
+    );
 }
 
 #[test]
@@ -263,10 +273,10 @@ fn a_folder_that_cannot_be_read_says_so_and_can_be_left() {
     let mut model = entered(scenes::deployed(USUAL));
     press(&mut model, KeyCode::Char('h'));
     let denied = Failure::new("permission denied");
-    hear(&mut model, TrialReport::Listed(Folder::At("/home/ada".into()), Err(denied)));
+    apply_report(&mut model, TestUploadReport::Listed(Folder::At("/home/ada".into()), Err(denied)));
     assert!(scenes::text_of(&model).contains("permission denied"));
     let effects = press(&mut model, KeyCode::Char('h'));
-    assert!(effects.contains(&Effect::Trial(TrialCommand::List(Folder::At("/home".into())))));
+    assert!(effects.contains(&Effect::TestUpload(TestUploadCommand::List(Folder::At("/home".into())))));
 }
 
 #[test]
@@ -274,43 +284,43 @@ fn what_is_dropped_is_looked_at_then_chosen_and_shown() {
     let mut model = scenes::deployed(USUAL);
     let effects = update(&mut model, Message::Paste("'/data/my photo.jpg' /data/b.png".into()));
     let paths = vec![PathBuf::from("/data/my photo.jpg"), PathBuf::from("/data/b.png")];
-    assert!(effects.contains(&Effect::Trial(TrialCommand::Look(paths))), "{effects:?}");
-    assert_eq!(model.focus, Panel::Trial);
-    hear(&mut model, TrialReport::Listed(Folder::Samples, Ok(samples())));
+    assert!(effects.contains(&Effect::TestUpload(TestUploadCommand::Inspect(paths))), "{effects:?}");
+    assert_eq!(model.focus, Panel::TestUpload);
+    apply_report(&mut model, TestUploadReport::Listed(Folder::Samples, Ok(samples())));
     let found = vec![image("/data", "my photo.jpg", 5), image("/data", "b.png", 6)];
-    let effects = hear(&mut model, TrialReport::Looked(found));
-    assert_eq!(asked(&effects).first().map(|key| key.path.as_path()), Some(Path::new("/data/b.png")));
+    let effects = apply_report(&mut model, TestUploadReport::Inspected(found));
+    assert_eq!(requested(&effects).first().map(|key| key.path.as_path()), Some(Path::new("/data/b.png")));
     let effects = press(&mut model, KeyCode::Enter);
-    assert_eq!(prepared(&effects), Some(&sends(&["/data/my photo.jpg", "/data/b.png"])));
+    assert_eq!(prepared_task(&effects), Some(&sends(&["/data/my photo.jpg", "/data/b.png"])));
 }
 
 #[test]
 fn a_dropped_folder_is_gone_into() {
     let mut model = entered(scenes::deployed(USUAL));
-    let effects = hear(&mut model, TrialReport::Looked(vec![folder("/data", "trip")]));
-    assert!(effects.contains(&Effect::Trial(TrialCommand::List(Folder::At("/data/trip".into())))));
+    let effects = apply_report(&mut model, TestUploadReport::Inspected(vec![folder("/data", "trip")]));
+    assert!(effects.contains(&Effect::TestUpload(TestUploadCommand::List(Folder::At("/data/trip".into())))));
 }
 
 #[test]
 fn a_path_is_typed_with_completion() {
     let mut model = entered(scenes::deployed(USUAL));
     press(&mut model, KeyCode::Char('/'));
-    assert!(model.trial.is_typing());
+    assert!(model.test_upload.is_typing());
     for letter in "~/pi".chars() {
         let effects = press(&mut model, KeyCode::Char(letter));
-        assert!(matches!(&effects[..], [Effect::Trial(TrialCommand::Complete(_))]), "{effects:?}");
+        assert!(matches!(&effects[..], [Effect::TestUpload(TestUploadCommand::Complete(_))]), "{effects:?}");
     }
-    hear(&mut model, TrialReport::Completed("~/pi".into(), vec![folder("/home/ada", "pictures")]));
+    apply_report(&mut model, TestUploadReport::Completed("~/pi".into(), vec![folder("/home/ada", "pictures")]));
     let effects = press(&mut model, KeyCode::Tab);
-    assert_eq!(effects, [Effect::Trial(TrialCommand::Complete("~/pictures/".into()))]);
-    hear(&mut model, TrialReport::Completed("~/pictures/".into(), pictures().entries));
+    assert_eq!(effects, [Effect::TestUpload(TestUploadCommand::Complete("~/pictures/".into()))]);
+    apply_report(&mut model, TestUploadReport::Completed("~/pictures/".into(), pictures().entries));
     press(&mut model, KeyCode::Down);
     press(&mut model, KeyCode::Down);
-    let looked_at = asked(&press(&mut model, KeyCode::Down));
+    let looked_at = requested(&press(&mut model, KeyCode::Down));
     assert_eq!(looked_at[0].path, Path::new("/home/ada/pictures/photo-01.jpg"), "what could be taken is shown");
     let effects = press(&mut model, KeyCode::Enter);
-    assert!(effects.contains(&Effect::Trial(TrialCommand::Look(vec!["~/pictures/photo-01.jpg".into()]))));
-    assert!(!model.trial.is_typing());
+    assert!(effects.contains(&Effect::TestUpload(TestUploadCommand::Inspect(vec!["~/pictures/photo-01.jpg".into()]))));
+    assert!(!model.test_upload.is_typing());
 }
 
 #[test]
@@ -319,20 +329,20 @@ fn escape_leaves_the_path_and_then_the_chooser() {
     press(&mut model, KeyCode::Char('i'));
     press(&mut model, KeyCode::Char('/'));
     press(&mut model, KeyCode::Esc);
-    assert!(!model.trial.is_typing() && model.trial.is_choosing());
+    assert!(!model.test_upload.is_typing() && model.test_upload.is_choosing());
     press(&mut model, KeyCode::Esc);
-    assert!(!model.trial.is_choosing());
+    assert!(!model.test_upload.is_choosing());
 }
 
 /// A trial of one image that came through.
 pub(crate) fn shown_result() -> Model {
     let mut model = entered(scenes::deployed(USUAL));
     send(&mut model);
-    let mut told = Told::new(2, &["/tmp/samples/bubbles.png"]);
-    let mut events = told.begin();
-    events.extend(told.comes_through(0));
-    events.push(told.end(Outcome::Succeeded));
-    scenes::hear(&mut model, events);
+    let mut upload = UploadScript::new(2, &["/tmp/samples/bubbles.png"]);
+    let mut events = upload.begin();
+    events.extend(upload.succeed(0));
+    events.push(upload.end(Outcome::Succeeded));
+    scenes::apply_events(&mut model, events);
     update(&mut model, Message::RunEnded(Ok(Outcome::Succeeded)));
     model
 }
@@ -341,18 +351,18 @@ pub(crate) fn shown_result() -> Model {
 fn an_image_that_was_sent_shows_its_stages_and_asks_for_its_thumbnail() {
     let mut model = entered(scenes::deployed(USUAL));
     send(&mut model);
-    let mut told = Told::new(2, &["/tmp/samples/bubbles.png"]);
-    let begin = told.begin();
-    scenes::hear(&mut model, begin);
-    assert!(!model.trial.is_waiting(), "its events tell from now on");
-    let events = told.comes_through(0);
+    let mut upload = UploadScript::new(2, &["/tmp/samples/bubbles.png"]);
+    let begin = upload.begin();
+    scenes::apply_events(&mut model, begin);
+    assert!(!model.test_upload.is_waiting(), "its events tell from now on");
+    let events = upload.succeed(0);
     let effects = update(&mut model, Message::Events(events));
-    let paths: Vec<PathBuf> = asked(&effects).into_iter().map(|key| key.path).collect();
+    let paths: Vec<PathBuf> = requested(&effects).into_iter().map(|key| key.path).collect();
     assert!(paths.contains(&"/tmp/thumbnails/thumb-bubbles.png".into()), "{effects:?}");
-    let card = model.trial.results.card().expect("an image");
+    let card = model.test_upload.results.card().expect("an image");
     assert_eq!((card.uploaded, card.invoked, card.written), (Some(0.041), Some(0.335), Some(0.612)));
     assert_eq!((card.cold, card.bytes, card.thumbnail_bytes), (Some(true), Some(81_002), Some(6_310)));
-    assert_eq!(card.state, CardState::Done);
+    assert_eq!(card.state, ImageState::Done);
 }
 
 #[test]
@@ -360,25 +370,25 @@ fn what_was_sent_is_not_chosen_any_more() {
     let mut model = entered(scenes::deployed(USUAL));
     press(&mut model, KeyCode::Char(' '));
     send(&mut model);
-    assert_eq!(model.trial.chooser.marked().len(), 1, "until it is sure that it is sent");
-    let mut told = Told::new(2, &["/tmp/samples/bubbles.png"]);
-    let begin = told.begin();
-    scenes::hear(&mut model, begin);
-    assert!(model.trial.chooser.marked().is_empty());
+    assert_eq!(model.test_upload.chooser.marked().len(), 1, "until it is sure that it is sent");
+    let mut upload = UploadScript::new(2, &["/tmp/samples/bubbles.png"]);
+    let begin = upload.begin();
+    scenes::apply_events(&mut model, begin);
+    assert!(model.test_upload.chooser.marked().is_empty());
 }
 
 #[test]
 fn events_that_are_told_twice_count_once() {
     let mut model = entered(scenes::deployed(USUAL));
     let twice = "/tmp/samples/bubbles.png";
-    let mut told = Told::new(2, &[twice, twice]);
-    let mut events = told.begin();
-    events.extend(told.comes_through(0));
-    scenes::hear(&mut model, events.clone());
-    scenes::hear(&mut model, events);
-    let cards = &model.trial.results.trial().expect("a trial").cards;
+    let mut upload = UploadScript::new(2, &[twice, twice]);
+    let mut events = upload.begin();
+    events.extend(upload.succeed(0));
+    scenes::apply_events(&mut model, events.clone());
+    scenes::apply_events(&mut model, events);
+    let cards = &model.test_upload.results.test_upload().expect("a trial").cards;
     assert_eq!((cards[0].uploaded, cards[1].uploaded), (Some(0.041), None));
-    assert_eq!(model.trial.results.count(), 1);
+    assert_eq!(model.test_upload.results.count(), 1);
 }
 
 #[test]
@@ -386,22 +396,22 @@ fn images_that_are_refused_can_be_chosen_anew() {
     let mut model = entered(scenes::deployed(USUAL));
     press(&mut model, KeyCode::Char(' '));
     let effects = press(&mut model, KeyCode::Enter);
-    let task = prepared(&effects).expect("it is sent").clone();
-    update(&mut model, Message::NotPrepared(task, Failure::new("the image /tmp/samples/bubbles.png is empty")));
-    assert!(model.trial.is_choosing() && !model.trial.is_waiting());
-    assert_eq!(model.trial.chooser.marked().len(), 1);
-    assert!(model.messages.all().any(|said| said.text.contains("is empty")));
+    let task = prepared_task(&effects).expect("it is sent").clone();
+    update(&mut model, Message::PrepareFailed(task, Failure::new("the image /tmp/samples/bubbles.png is empty")));
+    assert!(model.test_upload.is_choosing() && !model.test_upload.is_waiting());
+    assert_eq!(model.test_upload.chooser.marked().len(), 1);
+    assert!(model.messages.all().any(|message| message.text.contains("is empty")));
 }
 
 #[test]
 fn a_failure_of_the_function_is_shown_and_nothing_turns() {
     let mut model = entered(scenes::deployed(USUAL));
     send(&mut model);
-    let mut told = Told::new(2, &["/tmp/samples/bubbles.png"]);
-    let mut events = told.begin();
-    events.extend(told.fails(0));
-    events.push(told.end(Outcome::Failed));
-    scenes::hear(&mut model, events);
+    let mut upload = UploadScript::new(2, &["/tmp/samples/bubbles.png"]);
+    let mut events = upload.begin();
+    events.extend(upload.fail(0));
+    events.push(upload.end(Outcome::Failed));
+    scenes::apply_events(&mut model, events);
     update(&mut model, Message::RunEnded(Ok(Outcome::Failed)));
     assert!(!model.is_ticking());
     let text = scenes::text_of(&model);
@@ -416,12 +426,15 @@ fn a_run_that_breaks_off_leaves_nothing_waiting() {
         let mut model = entered(scenes::deployed(USUAL));
         send(&mut model);
         if has_begun {
-            let begin = Told::new(2, &["/tmp/samples/bubbles.png"]).begin();
-            scenes::hear(&mut model, begin);
+            let begin = UploadScript::new(2, &["/tmp/samples/bubbles.png"]).begin();
+            scenes::apply_events(&mut model, begin);
         }
         update(&mut model, Message::RunEnded(Err(Failure::new("the disk is full"))));
         assert!(!model.is_ticking());
-        assert_eq!(model.trial.results.trial().map(super::results::TrialRun::is_over), has_begun.then_some(true));
+        assert_eq!(
+            model.test_upload.results.test_upload().map(super::results::TestUploadRun::is_over),
+            has_begun.then_some(true)
+        );
     }
 }
 
@@ -429,18 +442,18 @@ fn a_run_that_breaks_off_leaves_nothing_waiting() {
 fn earlier_trials_are_read_from_the_journal_and_their_pictures_looked_for() {
     let mut model = scenes::deployed(USUAL);
     for number in 2..=3 {
-        let mut told = Told::new(number, &["/photos/a.jpg"]);
-        let mut events = told.begin();
-        events.extend(told.comes_through(0));
-        events.push(told.end(Outcome::Succeeded));
+        let mut upload = UploadScript::new(number, &["/photos/a.jpg"]);
+        let mut events = upload.begin();
+        events.extend(upload.succeed(0));
+        events.push(upload.end(Outcome::Succeeded));
         let effects = update(&mut model, Message::Events(events));
-        assert_eq!(asked(&effects), [], "nobody has looked yet");
+        assert_eq!(requested(&effects), [], "nobody has looked yet");
     }
-    let keys = asked(&press(&mut model, KeyCode::Char('6')));
+    let keys = requested(&press(&mut model, KeyCode::Char('6')));
     assert_eq!(keys.len(), 2);
-    assert!(!model.trial.is_choosing());
+    assert!(!model.test_upload.is_choosing());
     for key in keys {
-        hear(&mut model, TrialReport::Drawn(key, Err(Failure::new("it is not there"))));
+        apply_report(&mut model, TestUploadReport::Rendered(key, Err(Failure::new("it is not there"))));
     }
     let text = scenes::text_of(&model);
     assert!(text.contains("the picture is not kept") && text.contains("612 ms"), "{text}");
@@ -454,8 +467,8 @@ fn earlier_trials_are_read_from_the_journal_and_their_pictures_looked_for() {
 #[test]
 fn a_trial_whose_process_died_is_interrupted_and_not_under_way() {
     let mut model = scenes::deployed(USUAL);
-    let events = Told::new(2, &["/photos/a.jpg"]).begin();
-    scenes::hear(&mut model, events);
+    let events = UploadScript::new(2, &["/photos/a.jpg"]).begin();
+    scenes::apply_events(&mut model, events);
     press(&mut model, KeyCode::Char('6'));
     assert!(!model.is_ticking());
     assert!(scenes::text_of(&model).contains("interrupted"));
@@ -464,23 +477,23 @@ fn a_trial_whose_process_died_is_interrupted_and_not_under_way() {
 #[test]
 fn a_path_that_depends_on_where_it_was_typed_is_not_looked_for() {
     let mut model = scenes::deployed(USUAL);
-    let mut told = Told::new(2, &["photos/a.jpg"]);
-    let mut events = told.begin();
-    events.push(told.stage(0, TrialStage::Uploaded, 0.1));
-    scenes::hear(&mut model, events);
-    assert_eq!(asked(&press(&mut model, KeyCode::Char('6'))), []);
+    let mut upload = UploadScript::new(2, &["photos/a.jpg"]);
+    let mut events = upload.begin();
+    events.push(upload.stage(0, TrialStage::Uploaded, 0.1));
+    scenes::apply_events(&mut model, events);
+    assert_eq!(requested(&press(&mut model, KeyCode::Char('6'))), []);
 }
 
 #[test]
 fn pictures_are_asked_for_anew_when_the_panel_or_the_terminal_changes() {
     let mut model = entered(scenes::deployed(USUAL));
     let effects = update(&mut model, Message::Resize(150, 44));
-    let [key] = &asked(&effects)[..] else { panic!("{effects:?}") };
-    hear(&mut model, TrialReport::Drawn(key.clone(), Ok(picture((640, 480), 91_204, key.cells))));
+    let [key] = &requested(&effects)[..] else { panic!("{effects:?}") };
+    apply_report(&mut model, TestUploadReport::Rendered(key.clone(), Ok(picture((640, 480), 91_204, key.cells))));
     assert!(scenes::text_of(&model).contains("640 × 480 · 91.2 kB"));
     assert_eq!(update(&mut model, Message::Resize(150, 44)), [], "nothing has changed");
-    let effects = hear(&mut model, TrialReport::GraphicsChanged);
-    assert_eq!(asked(&effects), std::slice::from_ref(key));
+    let effects = apply_report(&mut model, TestUploadReport::GraphicsChanged);
+    assert_eq!(requested(&effects), std::slice::from_ref(key));
 }
 
 #[test]
@@ -488,7 +501,7 @@ fn the_thumbnails_of_the_trial_are_saved() {
     let mut model = shown_result();
     let effects = press(&mut model, KeyCode::Char('s'));
     let thumbnails = vec![PathBuf::from("/tmp/thumbnails/thumb-bubbles.png")];
-    assert_eq!(effects, [Effect::Trial(TrialCommand::Keep(thumbnails))]);
+    assert_eq!(effects, [Effect::TestUpload(TestUploadCommand::Save(thumbnails))]);
 }
 
 /// A trial of so many images that came through.
@@ -497,68 +510,68 @@ pub(crate) fn gallery(mut model: Model, count: usize) -> Model {
         .map(|n| samples().entries.get(n).map_or(format!("/photos/{n}.jpg"), |entry| entry.path.display().to_string()))
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut told = Told::new(2, &names);
-    let mut events = told.begin();
+    let mut upload = UploadScript::new(2, &names);
+    let mut events = upload.begin();
     for index in 0..count {
-        events.extend(told.comes_through(index));
+        events.extend(upload.succeed(index));
     }
-    events.push(told.end(Outcome::Succeeded));
-    scenes::hear(&mut model, events);
+    events.push(upload.end(Outcome::Succeeded));
+    scenes::apply_events(&mut model, events);
     model
 }
 
 #[test]
 fn one_of_several_can_be_looked_at_alone() {
     let mut model = gallery(entered(scenes::deployed(USUAL)), 5);
-    assert!(!model.trial.results.is_single());
+    assert!(!model.test_upload.results.is_single());
     press(&mut model, KeyCode::Right);
     press(&mut model, KeyCode::Char('z'));
-    assert!(model.trial.results.is_single());
+    assert!(model.test_upload.results.is_single());
     assert!(scenes::text_of(&model).contains("5 images sent · 2 of 5"));
     press(&mut model, KeyCode::Right);
-    assert_eq!(model.trial.results.selected(), 2);
+    assert_eq!(model.test_upload.results.selected(), 2);
     press(&mut model, KeyCode::Esc);
-    assert!(!model.trial.results.is_single());
-    assert_eq!(model.trial.results.selected(), 2);
+    assert!(!model.test_upload.results.is_single());
+    assert_eq!(model.test_upload.results.selected(), 2);
 }
 
 #[test]
 fn a_click_selects_and_a_second_one_opens() {
     let mut model = gallery(entered(scenes::deployed(USUAL)), 5);
-    assert_eq!(model.trial.results.selected(), 0);
-    let columns = model.trial.gallery();
+    assert_eq!(model.test_upload.results.selected(), 0);
+    let columns = model.test_upload.gallery();
     let (index, area) = columns.cards(0).nth(1).expect("a second card");
-    model.trial.click(area.x, area.y);
-    assert_eq!(model.trial.results.selected(), index);
-    model.trial.click(area.x, area.y);
-    assert!(model.trial.results.is_single());
+    model.test_upload.click(area.x, area.y);
+    assert_eq!(model.test_upload.results.selected(), index);
+    model.test_upload.click(area.x, area.y);
+    assert!(model.test_upload.results.is_single());
 
     let mut model = entered(scenes::deployed(USUAL));
-    model.trial.click(3, 4);
-    assert_eq!(model.trial.chooser.selected_image().map(|entry| entry.name.as_str()), Some("lighthouse.jpg"));
-    model.trial.click(3, 4);
-    assert_eq!(model.trial.chooser.marked(), [PathBuf::from("/tmp/samples/lighthouse.jpg")]);
+    model.test_upload.click(3, 4);
+    assert_eq!(model.test_upload.chooser.selected_image().map(|entry| entry.name.as_str()), Some("lighthouse.jpg"));
+    model.test_upload.click(3, 4);
+    assert_eq!(model.test_upload.chooser.marked(), [PathBuf::from("/tmp/samples/lighthouse.jpg")]);
 }
 
 #[test]
 fn the_pictures_of_every_card_in_sight_are_asked_for() {
     let model = gallery(entered(scenes::deployed(USUAL)), 5);
-    let areas = model.trial.gallery();
+    let areas = model.test_upload.gallery();
     let in_sight = areas.cards(0).count();
     assert_eq!(in_sight, 5);
     for (index, area) in areas.cards(0) {
-        let small = super::areas::Small::of(area);
-        let card = &model.trial.results.trial().expect("a trial").cards[index];
+        let small = super::areas::CardAreas::of(area);
+        let card = &model.test_upload.results.test_upload().expect("a trial").cards[index];
         let path = card.thumbnail.as_deref().expect("it has come");
-        let shown = model.trial.picture(path, small.thumbnail.expect("there is room"));
-        assert!(matches!(shown, Shown::Coming(None)));
+        let shown = model.test_upload.picture(path, small.thumbnail.expect("there is room"));
+        assert!(matches!(shown, PictureState::Loading(None)));
     }
-    assert!(model.trial.on_screen().len() >= in_sight);
+    assert!(model.test_upload.on_screen().len() >= in_sight);
 }
 
 /// Something that may happen.
 #[derive(Clone, Debug)]
-enum Happening {
+enum RandomAction {
     Press(KeyCode),
     Hear(u8),
     Resize(u16, u16),
@@ -569,7 +582,7 @@ enum Happening {
     Drawn(bool),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Happening>> {
+fn steps() -> impl Strategy<Value = Vec<RandomAction>> {
     let keys = prop::sample::select(
         "jkhlGg /izs6123aDxyn~"
             .chars()
@@ -589,44 +602,44 @@ fn steps() -> impl Strategy<Value = Vec<Happening>> {
             .collect::<Vec<_>>(),
     );
     let step = prop_oneof![
-        12 => keys.prop_map(Happening::Press),
-        3 => (0..8_u8).prop_map(Happening::Hear),
-        1 => (0..220_u16, 0..70_u16).prop_map(|(width, height)| Happening::Resize(width, height)),
-        2 => (0..130_u16, 0..45_u16).prop_map(|(column, row)| Happening::Click(column, row)),
-        5 => (0..24_usize).prop_map(Happening::Event),
-        1 => any::<bool>().prop_map(Happening::Ended),
-        1 => Just(Happening::Paste),
-        2 => any::<bool>().prop_map(Happening::Drawn),
+        12 => keys.prop_map(RandomAction::Press),
+        3 => (0..8_u8).prop_map(RandomAction::Hear),
+        1 => (0..220_u16, 0..70_u16).prop_map(|(width, height)| RandomAction::Resize(width, height)),
+        2 => (0..130_u16, 0..45_u16).prop_map(|(column, row)| RandomAction::Click(column, row)),
+        5 => (0..24_usize).prop_map(RandomAction::Event),
+        1 => any::<bool>().prop_map(RandomAction::Ended),
+        1 => Just(RandomAction::Paste),
+        2 => any::<bool>().prop_map(RandomAction::Drawn),
     ];
     prop::collection::vec(step, 0..60)
 }
 
 /// The events of two trials with everything in them, to be told in any order.
 fn events() -> Vec<Event> {
-    let mut one = Told::new(2, &["/photos/a.jpg", "/photos/b.jpg", "relative.png"]);
+    let mut one = UploadScript::new(2, &["/photos/a.jpg", "/photos/b.jpg", "relative.png"]);
     let mut events = one.begin();
-    events.extend(one.comes_through(0));
-    events.extend(one.fails(1));
+    events.extend(one.succeed(0));
+    events.extend(one.fail(1));
     let reason = SkipReason::Cancelled;
-    events.push(one.script.event(EventKind::StepSkipped { step: Told::id(2), reason }));
+    events.push(one.script.event(EventKind::StepSkipped { step: UploadScript::id(2), reason }));
     events.push(one.end(Outcome::Cancelled));
-    let mut two = Told::new(3, &["/photos/a.jpg"]);
+    let mut two = UploadScript::new(3, &["/photos/a.jpg"]);
     events.extend(two.begin());
-    events.extend(two.comes_through(0));
+    events.extend(two.succeed(0));
     events.push(two.end(Outcome::Succeeded));
     events
 }
 
-fn report(number: u8) -> TrialReport {
+fn report(number: u8) -> TestUploadReport {
     match number {
-        0 => TrialReport::Listed(Folder::Samples, Ok(samples())),
-        1 => TrialReport::Listed(Folder::Working, Ok(pictures())),
-        2 => TrialReport::Listed(Folder::At("/home/ada".into()), Err(Failure::new("permission denied"))),
-        3 => TrialReport::Listed(Folder::Samples, Err(Failure::new("the disk is full"))),
-        4 => TrialReport::Completed(String::new(), pictures().entries),
-        5 => TrialReport::Looked(vec![image("/data", "x.jpg", 1), folder("/data", "y")]),
-        6 => TrialReport::Completed("~".into(), vec![folder("/home/ada", "日本")]),
-        _ => TrialReport::GraphicsChanged,
+        0 => TestUploadReport::Listed(Folder::Samples, Ok(samples())),
+        1 => TestUploadReport::Listed(Folder::Working, Ok(pictures())),
+        2 => TestUploadReport::Listed(Folder::At("/home/ada".into()), Err(Failure::new("permission denied"))),
+        3 => TestUploadReport::Listed(Folder::Samples, Err(Failure::new("the disk is full"))),
+        4 => TestUploadReport::Completed(String::new(), pictures().entries),
+        5 => TestUploadReport::Inspected(vec![image("/data", "x.jpg", 1), folder("/data", "y")]),
+        6 => TestUploadReport::Completed("~".into(), vec![folder("/home/ada", "日本")]),
+        _ => TestUploadReport::GraphicsChanged,
     }
 }
 
@@ -640,39 +653,39 @@ proptest! {
         let mut wanted: Vec<PictureKey> = Vec::new();
         for step in steps {
             let effects = match step {
-                Happening::Press(code) => press(&mut model, code),
-                Happening::Hear(number) => hear(&mut model, report(number)),
-                Happening::Resize(width, height) => update(&mut model, Message::Resize(width, height)),
-                Happening::Click(column, row) => model.trial.click(column, row),
-                Happening::Event(number) => {
+                RandomAction::Press(code) => press(&mut model, code),
+                RandomAction::Hear(number) => apply_report(&mut model, report(number)),
+                RandomAction::Resize(width, height) => update(&mut model, Message::Resize(width, height)),
+                RandomAction::Click(column, row) => model.test_upload.click(column, row),
+                RandomAction::Event(number) => {
                     update(&mut model, Message::Events(events.get(number).cloned().into_iter().collect()))
                 }
-                Happening::Ended(well) => {
+                RandomAction::Ended(well) => {
                     let ended = if well { Ok(Outcome::Succeeded) } else { Err(Failure::new("the disk is full")) };
-                    scenes::ours(&mut model, RunAction::Trial);
+                    scenes::start_run(&mut model, RunAction::Trial);
                     update(&mut model, Message::RunEnded(ended))
                 }
-                Happening::Paste => update(&mut model, Message::Paste("/data/x.jpg".into())),
-                Happening::Drawn(well) => match wanted.pop() {
+                RandomAction::Paste => update(&mut model, Message::Paste("/data/x.jpg".into())),
+                RandomAction::Drawn(well) => match wanted.pop() {
                     None => Vec::new(),
                     Some(key) => {
                         let picture = if well { Ok(picture((64, 48), 9, key.cells)) } else { Err(Failure::new("no")) };
-                        hear(&mut model, TrialReport::Drawn(key, picture))
+                        apply_report(&mut model, TestUploadReport::Rendered(key, picture))
                     }
                 },
             };
-            if effects.iter().any(|effect| matches!(effect, Effect::Trial(TrialCommand::Draw(_)))) {
-                wanted = asked(&effects);
+            if effects.iter().any(|effect| matches!(effect, Effect::TestUpload(TestUploadCommand::Render(_)))) {
+                wanted = requested(&effects);
             }
             scenes::screen(&model);
-            let rows = model.trial.chooser.rows();
-            let can_stand = rows.iter().any(Row::can_be_chosen);
-            prop_assert_eq!(model.trial.chooser.selected().is_some(), can_stand);
-            if let Some(trial) = model.trial.results.trial() {
-                prop_assert!(model.trial.results.selected() < trial.cards.len());
+            let rows = model.test_upload.chooser.rows();
+            let can_stand = rows.iter().any(ChooserRow::can_be_chosen);
+            prop_assert_eq!(model.test_upload.chooser.selected().is_some(), can_stand);
+            if let Some(test_upload) = model.test_upload.results.test_upload() {
+                prop_assert!(model.test_upload.results.selected() < test_upload.cards.len());
             }
             if !model.activity.is_running() {
-                prop_assert!(!model.trial.is_waiting(), "nothing would ever end the waiting");
+                prop_assert!(!model.test_upload.is_waiting(), "nothing would ever end the waiting");
             }
         }
     }

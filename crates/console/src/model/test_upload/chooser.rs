@@ -6,18 +6,18 @@ use thumbctl_core::event::Failure;
 
 /// Something in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct FileEntry {
     /// Its name.
     pub name: String,
     /// Where it is.
     pub path: PathBuf,
     /// What it is.
-    pub kind: Kind,
+    pub kind: EntryKind,
 }
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// A folder.
     Folder,
     /// An image.
@@ -40,45 +40,45 @@ pub enum Folder {
 
 /// What a folder has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listing {
+pub struct FolderListing {
     /// Where it is.
     pub folder: PathBuf,
     /// Its folders and images.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<FileEntry>,
     /// How many more it has that are not listed.
     pub left_out: usize,
 }
 
 /// What is known of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub enum Shelf {
+pub enum DirectoryState {
     /// Nobody has asked.
     #[default]
     Unknown,
     /// It is being read.
-    Asked,
+    Loading,
     /// This is in it.
-    Listed(Listing),
+    Listed(FolderListing),
     /// It cannot be read.
     Failed(Failure),
 }
 
 /// A row of the list.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Row<'a> {
+pub enum ChooserRow<'a> {
     /// Says what comes below.
     Heading(&'a str, Option<&'a Path>),
     /// The folder above.
     Parent(&'a Path),
     /// A folder or an image.
-    Entry(&'a Entry),
+    Entry(&'a FileEntry),
     /// Says why there is nothing, or not all.
-    Note(Note<'a>),
+    Note(ListNote<'a>),
 }
 
 /// Why there is nothing, or not all.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Note<'a> {
+pub enum ListNote<'a> {
     /// It is being read.
     Reading,
     /// There is nothing.
@@ -89,7 +89,7 @@ pub enum Note<'a> {
     Failed(&'a Failure),
 }
 
-impl Row<'_> {
+impl ChooserRow<'_> {
     /// Whether the cursor can stand on it.
     pub fn can_be_chosen(&self) -> bool {
         matches!(self, Self::Parent(_) | Self::Entry(_))
@@ -100,13 +100,13 @@ impl Row<'_> {
 #[derive(Clone, Debug, Default)]
 pub struct Chooser {
     /// What was dropped onto the terminal or typed.
-    given: Vec<Entry>,
-    samples: Shelf,
-    files: Shelf,
+    added: Vec<FileEntry>,
+    samples: DirectoryState,
+    files: DirectoryState,
     /// The folder that is listed or being read, once it is known.
     folder: Option<PathBuf>,
     /// What was asked for last: an earlier answer is not wanted any more.
-    asked: Option<Folder>,
+    requested: Option<Folder>,
     /// What is to be under the cursor when the folder has been read: where one comes from.
     next_to: Option<PathBuf>,
     /// The chosen images, in the order in which they were chosen.
@@ -121,37 +121,37 @@ impl Chooser {
     /// What has to be read before there is anything to choose from.
     pub fn open(&mut self) -> Vec<Folder> {
         let mut folders = Vec::new();
-        if self.samples == Shelf::Unknown {
-            self.samples = Shelf::Asked;
+        if self.samples == DirectoryState::Unknown {
+            self.samples = DirectoryState::Loading;
             folders.push(Folder::Samples);
         }
-        if self.files == Shelf::Unknown {
-            self.files = Shelf::Asked;
-            self.asked = Some(Folder::Working);
+        if self.files == DirectoryState::Unknown {
+            self.files = DirectoryState::Loading;
+            self.requested = Some(Folder::Working);
             folders.push(Folder::Working);
         }
         folders
     }
 
     /// Takes in what a folder has. Answers whether anybody wanted to know.
-    pub fn take_in(&mut self, folder: &Folder, listing: Result<Listing, Failure>) -> bool {
+    pub fn take_in(&mut self, folder: &Folder, listing: Result<FolderListing, Failure>) -> bool {
         if *folder == Folder::Samples {
             let under = self.is_moved.then(|| self.under_cursor()).flatten();
-            self.samples = shelf(listing);
+            self.samples = directory_state(listing);
             self.go_to(under);
             return true;
         }
-        if self.asked.as_ref() != Some(folder) {
+        if self.requested.as_ref() != Some(folder) {
             return false;
         }
-        self.asked = None;
-        let stood_on_parent = matches!(self.selected(), Some(Row::Parent(_)));
+        self.requested = None;
+        let was_on_parent = matches!(self.selected(), Some(ChooserRow::Parent(_)));
         let under = self.next_to.take().or_else(|| self.is_moved.then(|| self.under_cursor()).flatten());
         if let Ok(listing) = &listing {
             self.folder = Some(listing.folder.clone());
         }
-        self.files = shelf(listing);
-        if under.is_none() && stood_on_parent && self.is_moved {
+        self.files = directory_state(listing);
+        if under.is_none() && was_on_parent && self.is_moved {
             self.move_by(1);
         }
         self.go_to(under);
@@ -160,19 +160,23 @@ impl Chooser {
 
     /// Takes in images that were dropped or typed: they are chosen at once. Answers the folder to be read, if one was among
     /// them.
-    pub fn give(&mut self, entries: Vec<Entry>) -> Option<Folder> {
+    pub fn add_entries(&mut self, entries: Vec<FileEntry>) -> Option<Folder> {
         let mut folder = None;
         let mut last = None;
         for entry in entries {
             match entry.kind {
-                Kind::Folder => folder = Some(entry.path),
-                Kind::Image { .. } => {
+                EntryKind::Folder => folder = Some(entry.path),
+                EntryKind::Image { .. } => {
                     last = Some(entry.path.clone());
                     if !self.marked.contains(&entry.path) {
                         self.marked.push(entry.path.clone());
                     }
-                    if !self.rows().iter().any(|row| matches!(row, Row::Entry(known) if known.path == entry.path)) {
-                        self.given.push(entry);
+                    if !self
+                        .rows()
+                        .iter()
+                        .any(|row| matches!(row, ChooserRow::Entry(known) if known.path == entry.path))
+                    {
+                        self.added.push(entry);
                     }
                 }
             }
@@ -185,17 +189,17 @@ impl Chooser {
     }
 
     /// The rows of the list.
-    pub fn rows(&self) -> Vec<Row<'_>> {
+    pub fn rows(&self) -> Vec<ChooserRow<'_>> {
         let mut rows = Vec::new();
-        if !self.given.is_empty() {
-            rows.push(Row::Heading("Dropped or typed", None));
-            rows.extend(self.given.iter().map(Row::Entry));
+        if !self.added.is_empty() {
+            rows.push(ChooserRow::Heading("Dropped or typed", None));
+            rows.extend(self.added.iter().map(ChooserRow::Entry));
         }
-        rows.push(Row::Heading("Sample images", None));
-        shelf_rows(&self.samples, &mut rows);
-        rows.push(Row::Heading("Files", self.folder.as_deref()));
-        rows.extend(self.folder.as_deref().and_then(Path::parent).map(Row::Parent));
-        shelf_rows(&self.files, &mut rows);
+        rows.push(ChooserRow::Heading("Sample images", None));
+        directory_rows(&self.samples, &mut rows);
+        rows.push(ChooserRow::Heading("Files", self.folder.as_deref()));
+        rows.extend(self.folder.as_deref().and_then(Path::parent).map(ChooserRow::Parent));
+        directory_rows(&self.files, &mut rows);
         rows
     }
 
@@ -208,14 +212,14 @@ impl Chooser {
     }
 
     /// What is under the cursor.
-    pub fn selected(&self) -> Option<Row<'_>> {
-        self.rows().get(self.cursor()).copied().filter(Row::can_be_chosen)
+    pub fn selected(&self) -> Option<ChooserRow<'_>> {
+        self.rows().get(self.cursor()).copied().filter(ChooserRow::can_be_chosen)
     }
 
     /// The image under the cursor.
-    pub fn selected_image(&self) -> Option<&Entry> {
+    pub fn selected_image(&self) -> Option<&FileEntry> {
         match self.selected()? {
-            Row::Entry(entry) if entry.kind != Kind::Folder => Some(entry),
+            ChooserRow::Entry(entry) if entry.kind != EntryKind::Folder => Some(entry),
             _ => None,
         }
     }
@@ -223,18 +227,18 @@ impl Chooser {
     /// Moves the cursor by so many rows that can be chosen.
     pub fn move_by(&mut self, by: isize) {
         let rows = self.rows();
-        let places: Vec<usize> = (0..rows.len()).filter(|row| rows[*row].can_be_chosen()).collect();
-        let at = places.iter().position(|place| *place == self.cursor()).unwrap_or(0);
+        let positions: Vec<usize> = (0..rows.len()).filter(|row| rows[*row].can_be_chosen()).collect();
+        let at = positions.iter().position(|position| *position == self.cursor()).unwrap_or(0);
         self.is_moved = true;
-        if let Some(last) = places.len().checked_sub(1) {
-            self.cursor = places[at.saturating_add_signed(by).min(last)];
+        if let Some(last) = positions.len().checked_sub(1) {
+            self.cursor = positions[at.saturating_add_signed(by).min(last)];
         }
     }
 
     /// Moves the cursor to a row, if it can be chosen. Answers whether it stood there.
     pub fn click(&mut self, row: usize) -> bool {
         let was = self.cursor();
-        if self.rows().get(row).is_some_and(Row::can_be_chosen) {
+        if self.rows().get(row).is_some_and(ChooserRow::can_be_chosen) {
             self.cursor = row;
             self.is_moved = true;
         }
@@ -265,14 +269,17 @@ impl Chooser {
 
     /// Whether there is a folder under the cursor that can be gone into.
     pub fn can_enter(&self) -> bool {
-        matches!(self.selected(), Some(Row::Parent(_) | Row::Entry(Entry { kind: Kind::Folder, .. })))
+        matches!(
+            self.selected(),
+            Some(ChooserRow::Parent(_) | ChooserRow::Entry(FileEntry { kind: EntryKind::Folder, .. }))
+        )
     }
 
     /// Goes into the folder under the cursor. Answers the folder to be read.
     pub fn enter_selected(&mut self) -> Option<Folder> {
         match self.selected()? {
-            Row::Parent(_) => self.leave(),
-            Row::Entry(Entry { kind: Kind::Folder, path, .. }) => {
+            ChooserRow::Parent(_) => self.leave(),
+            ChooserRow::Entry(FileEntry { kind: EntryKind::Folder, path, .. }) => {
                 let path = path.clone();
                 Some(self.enter(path))
             }
@@ -298,11 +305,11 @@ impl Chooser {
     fn enter(&mut self, path: PathBuf) -> Folder {
         self.next_to = None;
         self.folder = Some(path.clone());
-        self.files = Shelf::Asked;
+        self.files = DirectoryState::Loading;
         let folder = Folder::At(path);
-        self.asked = Some(folder.clone());
+        self.requested = Some(folder.clone());
         // Its first row, which is the folder above, until it has been read.
-        let heading = self.rows().iter().position(|row| matches!(row, Row::Heading("Files", _)));
+        let heading = self.rows().iter().position(|row| matches!(row, ChooserRow::Heading("Files", _)));
         self.cursor = heading.map_or(0, |heading| heading + 1);
         self.is_moved = true;
         folder
@@ -310,7 +317,7 @@ impl Chooser {
 
     fn under_cursor(&self) -> Option<PathBuf> {
         match self.selected()? {
-            Row::Entry(entry) => Some(entry.path.clone()),
+            ChooserRow::Entry(entry) => Some(entry.path.clone()),
             _ => None,
         }
     }
@@ -318,29 +325,29 @@ impl Chooser {
     /// Puts the cursor on a path, if it is in the list.
     fn go_to(&mut self, path: Option<PathBuf>) {
         let Some(path) = path else { return };
-        let at = self.rows().iter().position(|row| matches!(row, Row::Entry(entry) if entry.path == path));
+        let at = self.rows().iter().position(|row| matches!(row, ChooserRow::Entry(entry) if entry.path == path));
         self.cursor = at.unwrap_or(self.cursor);
     }
 }
 
-fn shelf(listing: Result<Listing, Failure>) -> Shelf {
+fn directory_state(listing: Result<FolderListing, Failure>) -> DirectoryState {
     match listing {
-        Ok(listing) => Shelf::Listed(listing),
-        Err(failure) => Shelf::Failed(failure),
+        Ok(listing) => DirectoryState::Listed(listing),
+        Err(failure) => DirectoryState::Failed(failure),
     }
 }
 
-fn shelf_rows<'a>(shelf: &'a Shelf, rows: &mut Vec<Row<'a>>) {
-    match shelf {
-        Shelf::Unknown | Shelf::Asked => rows.push(Row::Note(Note::Reading)),
-        Shelf::Failed(failure) => rows.push(Row::Note(Note::Failed(failure))),
-        Shelf::Listed(listing) => {
-            rows.extend(listing.entries.iter().map(Row::Entry));
-            if !listing.entries.iter().any(|entry| entry.kind != Kind::Folder) {
-                rows.push(Row::Note(Note::NoImages));
+fn directory_rows<'a>(state: &'a DirectoryState, rows: &mut Vec<ChooserRow<'a>>) {
+    match state {
+        DirectoryState::Unknown | DirectoryState::Loading => rows.push(ChooserRow::Note(ListNote::Reading)),
+        DirectoryState::Failed(failure) => rows.push(ChooserRow::Note(ListNote::Failed(failure))),
+        DirectoryState::Listed(listing) => {
+            rows.extend(listing.entries.iter().map(ChooserRow::Entry));
+            if !listing.entries.iter().any(|entry| entry.kind != EntryKind::Folder) {
+                rows.push(ChooserRow::Note(ListNote::NoImages));
             }
             if listing.left_out > 0 {
-                rows.push(Row::Note(Note::LeftOut(listing.left_out)));
+                rows.push(ChooserRow::Note(ListNote::LeftOut(listing.left_out)));
             }
         }
     }

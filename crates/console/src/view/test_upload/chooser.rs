@@ -6,24 +6,24 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use thumbctl_platform::text;
 
-use super::areas::{Choosing, first_row};
+use super::areas::{ChooserAreas, first_row};
 use super::{between, figures, key_of, picture, tail};
 use crate::keymap::{Action, Context};
 use crate::model::Model;
 use crate::model::panel::Panel;
-use crate::model::trial::album::Shown;
-use crate::model::trial::chooser::{Entry, Kind, Note, Row};
-use crate::model::trial::path_line::PathLine;
+use crate::model::test_upload::chooser::{ChooserRow, EntryKind, FileEntry, ListNote};
+use crate::model::test_upload::path_input::PathInput;
+use crate::model::test_upload::picture_cache::PictureState;
 use crate::theme::Role;
-use crate::view::{Look, clean};
+use crate::view::{Appearance, clean};
 
 /// The columns of a file's size.
 const SIZE: usize = 9;
 
 /// Draws it.
-pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, look: Look) {
-    let areas = Choosing::of(inside);
-    match &model.trial.line {
+pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, look: Appearance) {
+    let areas = ChooserAreas::of(inside);
+    match &model.test_upload.path_input {
         Some(line) => {
             draw_line(frame, areas.head, line, model.overlay.is_none(), look);
             draw_candidates(frame, areas.list, line, look);
@@ -39,8 +39,8 @@ pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, look: Look) {
     frame.render_widget(foot(areas.foot.width, model, look), areas.foot);
 }
 
-fn head(width: u16, model: &Model, look: Look) -> Line<'static> {
-    let marked = model.trial.chooser.marked().len();
+fn head(width: u16, model: &Model, look: Appearance) -> Line<'static> {
+    let marked = model.test_upload.chooser.marked().len();
     let left = match marked {
         0 => Span::styled("Choose images to send through", look.style(Role::Text)),
         marked => {
@@ -48,7 +48,7 @@ fn head(width: u16, model: &Model, look: Look) -> Line<'static> {
             Span::styled(words, look.style(Role::Strong))
         }
     };
-    let count = model.trial.results.count();
+    let count = model.test_upload.results.count();
     let earlier = key_of(model, Context::Chooser, Action::Back)
         .filter(|_| count > 0)
         .map(|key| format!("{key}: {}", text::count(count, "trial")))
@@ -57,26 +57,26 @@ fn head(width: u16, model: &Model, look: Look) -> Line<'static> {
 }
 
 /// What the key does that sends, or why it cannot.
-fn foot(width: u16, model: &Model, look: Look) -> Line<'static> {
+fn foot(width: u16, model: &Model, look: Appearance) -> Line<'static> {
     let width = usize::from(width);
     let quiet = |words: &str| Line::styled(look.cut(words, width), look.style(Role::Quiet));
     let warn = |words: &str| {
         let words = format!("{} {words}", look.symbols.next);
         Line::styled(look.cut(&words, width), look.style(Role::Warn))
     };
-    if model.trial.is_typing() {
+    if model.test_upload.is_typing() {
         return quiet("tab completes, up and down choose, enter takes, esc leaves");
     }
     if model.activity.is_replay() {
         return quiet("A recording is played: nothing can be sent.");
     }
     let send = key_of(model, Context::Chooser, Action::Send);
-    let images = model.trial.to_send();
+    let images = model.test_upload.to_send();
     if images.is_empty() {
-        let opens = send.filter(|_| model.trial.chooser.can_enter());
+        let opens = send.filter(|_| model.test_upload.chooser.can_enter());
         return opens.map_or_else(|| quiet(""), |key| quiet(&format!("{key} opens the folder")));
     }
-    if model.place().is_none() {
+    if model.connection_info().is_none() {
         return warn("Not connected: nothing can be sent yet.");
     }
     if !model.deployment.is_complete() {
@@ -98,17 +98,17 @@ fn foot(width: u16, model: &Model, look: Look) -> Line<'static> {
     ])
 }
 
-fn draw_list(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
-    let chooser = &model.trial.chooser;
+fn draw_list(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
+    let chooser = &model.test_upload.chooser;
     let rows = chooser.rows();
     let cursor = chooser.cursor();
     let first = first_row(rows.len(), cursor, usize::from(area.height));
     let width = usize::from(area.width);
     let lines = rows.iter().enumerate().skip(first).take(usize::from(area.height)).map(|(index, row)| {
         let is_selected = index == cursor && row.can_be_chosen();
-        let is_marked = matches!(row, Row::Entry(entry) if chooser.marked().contains(&entry.path));
+        let is_marked = matches!(row, ChooserRow::Entry(entry) if chooser.marked().contains(&entry.path));
         let line = row_line(*row, is_selected, is_marked, width, look);
-        match (is_selected, model.focus == Panel::Trial) {
+        match (is_selected, model.focus == Panel::TestUpload) {
             (false, _) => line,
             (true, true) => line.patch_style(look.style(Role::Selected)),
             (true, false) => line.patch_style(look.style(Role::SelectedElsewhere)),
@@ -117,11 +117,11 @@ fn draw_list(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), area);
 }
 
-fn row_line(row: Row<'_>, is_selected: bool, is_marked: bool, width: usize, look: Look) -> Line<'static> {
+fn row_line(row: ChooserRow<'_>, is_selected: bool, is_marked: bool, width: usize, look: Appearance) -> Line<'static> {
     let cursor = if is_selected { look.symbols.cursor } else { " " };
     let mark = if is_marked { look.symbols.marked } else { " " };
     match row {
-        Row::Heading(title, path) => {
+        ChooserRow::Heading(title, path) => {
             let room = width.saturating_sub(text::width(title) + 1);
             let path = path.map(|path| tail(&clean(&path.to_string_lossy()), room, look)).unwrap_or_default();
             Line::from(vec![
@@ -129,14 +129,14 @@ fn row_line(row: Row<'_>, is_selected: bool, is_marked: bool, width: usize, look
                 Span::styled(format!(" {path}"), look.style(Role::Quiet)),
             ])
         }
-        Row::Parent(_) => Line::styled(look.fit(&format!("{cursor}  ../"), width), look.style(Role::Text)),
-        Row::Entry(entry) => entry_line(entry, [cursor, mark], width, look),
-        Row::Note(note) => {
+        ChooserRow::Parent(_) => Line::styled(look.fit(&format!("{cursor}  ../"), width), look.style(Role::Text)),
+        ChooserRow::Entry(entry) => entry_line(entry, [cursor, mark], width, look),
+        ChooserRow::Note(note) => {
             let (role, words) = match note {
-                Note::Reading => (Role::Quiet, "reading".to_owned()),
-                Note::NoImages => (Role::Quiet, "no images here".to_owned()),
-                Note::LeftOut(count) => (Role::Quiet, format!("and {count} more that are not listed")),
-                Note::Failed(failure) => {
+                ListNote::Reading => (Role::Quiet, "reading".to_owned()),
+                ListNote::NoImages => (Role::Quiet, "no images here".to_owned()),
+                ListNote::LeftOut(count) => (Role::Quiet, format!("and {count} more that are not listed")),
+                ListNote::Failed(failure) => {
                     (Role::Bad, format!("{} {}", look.symbols.failed, clean(&failure.to_string())))
                 }
             };
@@ -145,11 +145,11 @@ fn row_line(row: Row<'_>, is_selected: bool, is_marked: bool, width: usize, look
     }
 }
 
-fn entry_line(entry: &Entry, [cursor, mark]: [&str; 2], width: usize, look: Look) -> Line<'static> {
+fn entry_line(entry: &FileEntry, [cursor, mark]: [&str; 2], width: usize, look: Appearance) -> Line<'static> {
     let name = clean(&entry.name);
     let (name, size) = match entry.kind {
-        Kind::Folder => (format!("{name}/"), String::new()),
-        Kind::Image { bytes } => (name, text::bytes(bytes)),
+        EntryKind::Folder => (format!("{name}/"), String::new()),
+        EntryKind::Image { bytes } => (name, text::bytes(bytes)),
     };
     let room = width.saturating_sub(3);
     let with_size = room > SIZE + 12;
@@ -165,14 +165,14 @@ fn entry_line(entry: &Entry, [cursor, mark]: [&str; 2], width: usize, look: Look
     Line::from(spans)
 }
 
-fn draw_preview(frame: &mut Frame<'_>, caption: Rect, area: Rect, model: &Model, look: Look) {
-    let Some(entry) = model.trial.preview() else { return };
-    let Kind::Image { bytes } = entry.kind else { return };
-    let shown = model.trial.picture(&entry.path, area);
+fn draw_preview(frame: &mut Frame<'_>, caption: Rect, area: Rect, model: &Model, look: Appearance) {
+    let Some(entry) = model.test_upload.preview() else { return };
+    let EntryKind::Image { bytes } = entry.kind else { return };
+    let shown = model.test_upload.picture(&entry.path, area);
     let (pixels, failure) = match shown {
-        Shown::There(picture) => (Some(picture.pixels), None),
-        Shown::Coming(pixels) => (pixels, None),
-        Shown::Failed(failure) => (None, Some(clean(&failure.to_string()))),
+        PictureState::Ready(picture) => (Some(picture.pixels), None),
+        PictureState::Loading(pixels) => (pixels, None),
+        PictureState::Failed(failure) => (None, Some(clean(&failure.to_string()))),
     };
     let width = usize::from(caption.width);
     let lines = vec![
@@ -183,7 +183,7 @@ fn draw_preview(frame: &mut Frame<'_>, caption: Rect, area: Rect, model: &Model,
     picture::draw(frame, area, shown, failure.as_deref().unwrap_or_default(), model, look);
 }
 
-fn draw_line(frame: &mut Frame<'_>, area: Rect, line: &PathLine, has_cursor: bool, look: Look) {
+fn draw_line(frame: &mut Frame<'_>, area: Rect, line: &PathInput, has_cursor: bool, look: Appearance) {
     const PROMPT: &str = "Path: ";
     let room = usize::from(area.width).saturating_sub(PROMPT.len() + 1).max(1);
     let scroll = line.input.visual_scroll(room);
@@ -213,7 +213,7 @@ fn scrolled(text: &str, columns: usize) -> String {
         .collect()
 }
 
-fn draw_candidates(frame: &mut Frame<'_>, area: Rect, line: &PathLine, look: Look) {
+fn draw_candidates(frame: &mut Frame<'_>, area: Rect, line: &PathInput, look: Appearance) {
     let width = usize::from(area.width);
     if line.candidates.is_empty() {
         let words = if line.typed().is_empty() { "" } else { "   nothing there begins like this" };

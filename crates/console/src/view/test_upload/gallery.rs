@@ -5,24 +5,24 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use thumbctl_platform::text;
 
-use super::areas::{Gallery, Small};
+use super::areas::{CardAreas, GalleryAreas};
 use super::single::NOT_KEPT;
 use super::{is_live, picture, state_of, title};
 use crate::model::Model;
 use crate::model::panel::Panel;
-use crate::model::trial::results::{Card, CardState, TrialRun};
+use crate::model::test_upload::results::{ImageResult, ImageState, TestUploadRun};
 use crate::theme::Role;
-use crate::view::{Look, clean};
+use crate::view::{Appearance, clean};
 
 /// Draws it.
-pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, trial: &TrialRun, look: Look) {
-    let gallery = Gallery::of(inside, trial.cards.len());
-    let selected = model.trial.results.selected();
+pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, test_upload: &TestUploadRun, look: Appearance) {
+    let gallery = GalleryAreas::of(inside, test_upload.cards.len());
+    let selected = model.test_upload.results.selected();
     let part = gallery.part(selected);
-    frame.render_widget(title(gallery.title.width, part, model, trial, look), gallery.title);
-    let is_live = is_live(model, trial);
+    frame.render_widget(title(gallery.title.width, part, model, test_upload, look), gallery.title);
+    let is_live = is_live(model, test_upload);
     for (index, area) in gallery.cards(selected) {
-        if let Some(card) = trial.cards.get(index) {
+        if let Some(card) = test_upload.cards.get(index) {
             draw_card(frame, area, card, index == selected, is_live, model, look);
         }
     }
@@ -31,17 +31,17 @@ pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, trial: &TrialRun
 fn draw_card(
     frame: &mut Frame<'_>,
     area: Rect,
-    card: &Card,
+    card: &ImageResult,
     is_selected: bool,
     is_live: bool,
     model: &Model,
-    look: Look,
+    look: Appearance,
 ) {
-    let areas = Small::of(area);
+    let areas = CardAreas::of(area);
     let width = usize::from(area.width);
     let cursor = if is_selected { look.symbols.cursor } else { " " };
     let name = look.fit(&format!("{cursor} {}", clean(card.name())), width);
-    let role = match (is_selected, model.focus == Panel::Trial) {
+    let role = match (is_selected, model.focus == Panel::TestUpload) {
         (false, _) => Role::Strong,
         (true, true) => Role::Selected,
         (true, false) => Role::SelectedElsewhere,
@@ -51,13 +51,20 @@ fn draw_card(
     frame.render_widget(status(width, card, is_live, model, look), areas.status);
 }
 
-fn draw_pictures(frame: &mut Frame<'_>, areas: &Small, card: &Card, is_live: bool, model: &Model, look: Look) {
+fn draw_pictures(
+    frame: &mut Frame<'_>,
+    areas: &CardAreas,
+    card: &ImageResult,
+    is_live: bool,
+    model: &Model,
+    look: Appearance,
+) {
     let (Some(source), Some(thumbnail)) = (areas.source, areas.thumbnail) else { return };
     let has_both = source != thumbnail;
     if has_both || card.thumbnail.is_none() {
         match card.source() {
             Some(path) => {
-                let shown = model.trial.picture(path, source);
+                let shown = model.test_upload.picture(path, source);
                 picture::draw(frame, source, shown, NOT_KEPT, model, look);
             }
             None => picture::empty(frame, source, None, NOT_KEPT, look),
@@ -65,12 +72,12 @@ fn draw_pictures(frame: &mut Frame<'_>, areas: &Small, card: &Card, is_live: boo
     }
     match card.thumbnail.as_deref() {
         Some(path) => {
-            let shown = model.trial.picture(path, thumbnail);
+            let shown = model.test_upload.picture(path, thumbnail);
             picture::draw(frame, thumbnail, shown, NOT_KEPT, model, look);
         }
         None if has_both => {
             let words = match &card.state {
-                CardState::Failed(_) => "no thumbnail",
+                ImageState::Failed(_) => "no thumbnail",
                 _ if card.written.is_some() && !is_live => NOT_KEPT,
                 _ => "",
             };
@@ -81,11 +88,11 @@ fn draw_pictures(frame: &mut Frame<'_>, areas: &Small, card: &Card, is_live: boo
 }
 
 /// How it went: sign, time, and what became of its bytes.
-fn status(width: usize, card: &Card, is_live: bool, model: &Model, look: Look) -> Line<'static> {
+fn status(width: usize, card: &ImageResult, is_live: bool, model: &Model, look: Appearance) -> Line<'static> {
     let (sign, role, words) = state_of(card, is_live, model.now, look);
     let words = look.cut(&words, width.saturating_sub(2));
     let left = Span::styled(format!("{sign} "), look.style(role));
-    let is_bad = matches!(card.state, CardState::Failed(_));
+    let is_bad = matches!(card.state, ImageState::Failed(_));
     let words = Span::styled(words, look.style(if is_bad { Role::Bad } else { Role::Text }));
     let used = 2 + text::width(&words.content);
     let bytes = match (card.bytes, card.thumbnail_bytes) {

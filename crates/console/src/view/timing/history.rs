@@ -6,7 +6,7 @@ use thumbctl_core::event::{Action, Outcome};
 use thumbctl_core::timing::{PastRun, RunKey};
 use thumbctl_platform::text;
 
-use super::super::{Look, clean};
+use super::super::{Appearance, clean};
 use crate::model::Model;
 use crate::theme::Role;
 
@@ -17,7 +17,7 @@ const LISTED: usize = 5;
 const BAR: usize = 24;
 
 /// The lines; `follows` says whether something stands above them.
-pub(super) fn lines(model: &Model, look: Look, width: usize, follows: bool) -> Vec<Line<'static>> {
+pub(super) fn lines(model: &Model, look: Appearance, width: usize, follows: bool) -> Vec<Line<'static>> {
     let shown = model.run.as_ref().map(|run| RunKey::of(&run.started));
     let mut keys: Vec<&RunKey> = model.history.keys().filter(|key| key.action != Action::Trial).collect();
     // What can be compared with the run above stands first.
@@ -32,12 +32,13 @@ pub(super) fn lines(model: &Model, look: Look, width: usize, follows: bool) -> V
     lines
 }
 
-fn section(model: &Model, key: &RunKey, look: Look, width: usize) -> Vec<Line<'static>> {
+fn section(model: &Model, key: &RunKey, look: Appearance, width: usize) -> Vec<Line<'static>> {
     let known = model.history.statistics(key);
     let what = if key.action == Action::Destroy { "Teardowns" } else { "Deployments" };
     let pace = key.pace.as_deref().map(|pace| format!(" at {}", clean(pace))).unwrap_or_default();
-    let place = format!("{}{pace}, {}", clean(&key.cloud), key.strategy);
-    let mut lines = super::flowing(look, (Role::Title, format!("{what} so far")), vec![(Role::Quiet, place)], width);
+    let environment = format!("{}{pace}, {}", clean(&key.cloud), key.strategy);
+    let mut lines =
+        super::flowing(look, (Role::Title, format!("{what} so far")), vec![(Role::Quiet, environment)], width);
     let counts = format!("{}, {} succeeded", text::count(known.runs, "run"), known.succeeded);
     let mut figures = Vec::new();
     if let Some(((median, fastest), slowest)) = known.median.zip(known.fastest).zip(known.slowest) {
@@ -55,7 +56,7 @@ fn section(model: &Model, key: &RunKey, look: Look, width: usize) -> Vec<Line<'s
     lines
 }
 
-fn row(run: &PastRun, now: DateTime<Utc>, names: usize, longest: f64, look: Look, width: usize) -> Line<'static> {
+fn row(run: &PastRun, now: DateTime<Utc>, names: usize, longest: f64, look: Appearance, width: usize) -> Line<'static> {
     let symbols = look.symbols;
     let (role, sign) = match run.outcome {
         Outcome::Succeeded => (Role::Good, symbols.ready),

@@ -1,4 +1,4 @@
-//! [`Desk`]: what the console has under way outside its model: the session, the run that waits for a yes, the run that is
+//! [`EffectHandler`]: what the console has under way outside its model: the session, the run that waits for a yes, the run that is
 //! going on, the logs' stores, the trial's files and pictures.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,79 +19,79 @@ use tokio_util::sync::CancellationToken;
 use super::gate::ConsoleGate;
 use super::replay::Replay;
 use crate::log_store::{LogCommand, LogReport, LogStore};
-use crate::message::{Effect, Message, Pace, Place, PreparedRun, Stakes, Task, TerminalAnswer};
+use crate::message::{ConnectionInfo, Effect, Message, PreparedRun, RiskLevel, RunMode, Task, TerminalInfo};
 use crate::pictures::Graphics;
 use crate::runner::function_log::FunctionLog;
-use crate::terminal::query::Answers;
-use crate::trial_desk::TrialDesk;
+use crate::terminal::query::TerminalCapabilities;
+use crate::test_upload_worker::TestUploadWorker;
 
 /// How many events of a run are handed over at once.
 const BATCH: usize = 512;
 
 /// Something that a task of the desk's has to say.
 #[derive(Debug)]
-pub(super) enum Note {
+pub(super) enum RunnerEvent {
     /// To the model.
     Message(Message),
     /// Something that was typed while the terminal was asked.
     Typed(TerminalEvent),
     /// What the terminal can do.
-    Terminal(Answers),
+    Terminal(TerminalCapabilities),
     /// The cloud answered; with what a deployment would do there.
     Connected(Arc<Session>, Result<Box<Preview>, Failure>),
     /// A run is ready.
-    Prepared(Ready),
+    RunReady(ReadyRun),
 }
 
 /// A run that is ready, with what the model is to know of it.
-pub(super) struct Ready {
+pub(super) struct ReadyRun {
     prepared: Box<Prepared>,
-    about: Box<PreparedRun>,
+    summary: Box<PreparedRun>,
 }
 
-impl std::fmt::Debug for Ready {
+impl std::fmt::Debug for ReadyRun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Ready").field(&self.about.task).finish()
+        f.debug_tuple("Ready").field(&self.summary.task).finish()
     }
 }
 
 /// What the console has under way.
-pub(super) struct Desk {
+pub(super) struct EffectHandler {
     settings: Settings,
-    notes: mpsc::Sender<Note>,
+    sender: mpsc::Sender<RunnerEvent>,
     session: Option<Arc<Session>>,
-    ready: Option<Ready>,
+    ready_run: Option<ReadyRun>,
     run: Option<(Arc<ConsoleGate>, CancellationToken)>,
     stores: BTreeMap<LogSource, LogStore>,
     function_log: FunctionLog,
-    trial: TrialDesk,
+    test_upload: TestUploadWorker,
     graphics: Graphics,
     replay: Replay,
 }
 
-impl Desk {
+impl EffectHandler {
     /// An empty desk.
-    pub(super) fn new(settings: Settings, notes: mpsc::Sender<Note>) -> io::Result<Self> {
-        let (messages, mut heard) = mpsc::channel(64);
-        let trial = TrialDesk::new(messages)?;
-        let passed_on = notes.clone();
+    pub(super) fn new(settings: Settings, sender: mpsc::Sender<RunnerEvent>) -> io::Result<Self> {
+        let (messages, mut receiver) = mpsc::channel(64);
+        let test_upload = TestUploadWorker::new(messages)?;
+        let passed_on = sender.clone();
         tokio::spawn(async move {
-            while let Some(message) = heard.recv().await {
-                if passed_on.send(Note::Message(message)).await.is_err() {
+            while let Some(message) = receiver.recv().await {
+                if passed_on.send(RunnerEvent::Message(message)).await.is_err() {
                     break;
                 }
             }
         });
         Ok(Self {
-            replay: Replay::new(&settings, notes.clone()),
-            function_log: FunctionLog::new(notes.clone()),
+            replay: Replay::new(&settings, sender.clone()),
+            function_log: FunctionLog::new(sender.clone()),
             settings,
-            notes,
+            sender,
             session: None,
-            ready: None,
+            ready_run: None,
             run: None,
             stores: BTreeMap::new(),
-            trial,
+            test_upload,
             graphics: Graphics::default(),
         })
     }
@@ -102,35 +102,35 @@ impl Desk {
     }
 
     /// Takes in a note, and answers what the model is to hear.
-    pub(super) fn take(&mut self, note: Note) -> Vec<Message> {
-        match note {
-            Note::Message(message) => {
+    pub(super) fn handle_event(&mut self, event: RunnerEvent) -> Vec<Message> {
+        match event {
+            RunnerEvent::Message(message) => {
                 if matches!(message, Message::RunEnded(_)) {
                     self.run = None;
                 }
                 vec![message]
             }
-            Note::Terminal(answers) => {
-                self.graphics = answers.graphics;
-                self.trial.set_graphics(answers.graphics);
-                vec![Message::Terminal(TerminalAnswer { theme: answers.theme() })]
+            RunnerEvent::Terminal(capabilities) => {
+                self.graphics = capabilities.graphics;
+                self.test_upload.set_graphics(capabilities.graphics);
+                vec![Message::Terminal(TerminalInfo { theme: capabilities.theme() })]
             }
-            Note::Connected(session, preview) => {
-                let place = place_of(&session);
+            RunnerEvent::Connected(session, preview) => {
+                let connection = connection_info(&session);
                 self.session = Some(session);
-                let mut messages = vec![Message::Connected(Box::new(place))];
+                let mut messages = vec![Message::Connected(Box::new(connection))];
                 messages.push(match preview {
                     Ok(preview) => Message::Preview(preview),
                     Err(failure) => Message::Notice(Err(failure)),
                 });
                 messages
             }
-            Note::Prepared(ready) => {
-                let about = ready.about.clone();
-                self.ready = Some(ready);
-                vec![Message::Prepared(about)]
+            RunnerEvent::RunReady(ready) => {
+                let summary = ready.summary.clone();
+                self.ready_run = Some(ready);
+                vec![Message::RunReady(summary)]
             }
-            Note::Typed(_) => unreachable!("the runner takes these itself"),
+            RunnerEvent::Typed(_) => unreachable!("the runner takes these itself"),
         }
     }
 
@@ -138,19 +138,19 @@ impl Desk {
     pub(super) fn carry_out(&mut self, effect: Effect) -> Vec<Message> {
         match effect {
             Effect::Connect => self.connect(),
-            Effect::AskStatus => self.ask(|session| async move {
+            Effect::FetchStatus => self.ask(|session| async move {
                 Message::Status(session.status().await.map_err(|error| failure_of(&error, error.hint())))
             }),
             Effect::Inspect(kind) => self.ask(move |session| async move {
-                let answer = session.inspect(kind).await;
-                let answer = answer.map(|found| found.map(Box::new)).map_err(|error| failure_of(&error, error.hint()));
-                Message::Inspected(kind, answer)
+                let result = session.inspect(kind).await;
+                let result = result.map(|found| found.map(Box::new)).map_err(|error| failure_of(&error, error.hint()));
+                Message::Inspected(kind, result)
             }),
-            Effect::Prepare(task, pace) => return self.prepare(task, pace),
-            Effect::Start { pace, passes, free } => self.start(pace, passes, free),
-            Effect::Discard => self.ready = None,
-            Effect::PassOne => self.run.iter().for_each(|(gate, _)| gate.pass_one()),
-            Effect::SetPace(pace) => self.run.iter().for_each(|(gate, _)| gate.set_pace(pace)),
+            Effect::Prepare(task, mode) => return self.prepare(task, mode),
+            Effect::Start { mode, passes, completed } => self.start(mode, passes, completed),
+            Effect::Discard => self.ready_run = None,
+            Effect::ReleaseStep => self.run.iter().for_each(|(gate, _)| gate.release_step()),
+            Effect::SetMode(mode) => self.run.iter().for_each(|(gate, _)| gate.set_mode(mode)),
             Effect::CancelRun => self.run.iter().for_each(|(_, cancel)| cancel.cancel()),
             Effect::FollowFunctionLog(names) => {
                 if let Some(session) = &self.session
@@ -160,9 +160,9 @@ impl Desk {
                 }
             }
             Effect::Log(source, command) => return self.log(source, |store| store.run(command)),
-            Effect::Trial(command) => self.trial.run(command),
-            Effect::Say(words) => return vec![Message::Notice(words)],
-            Effect::ReplayFaster(factor) => self.replay.faster(factor),
+            Effect::TestUpload(command) => self.test_upload.run(command),
+            Effect::Notify(words) => return vec![Message::Notice(words)],
+            Effect::ChangeReplaySpeed(factor) => self.replay.faster(factor),
             Effect::ReplayTogglePause => self.replay.toggle_pause(),
             Effect::Copy(_) | Effect::Suspend | Effect::Redraw | Effect::Quit => {
                 unreachable!("the runner does these itself")
@@ -177,68 +177,68 @@ impl Desk {
     }
 
     /// The terminal has forgotten what was drawn: pictures are made anew.
-    pub(super) fn pictures_are_forgotten(&mut self) {
-        self.trial.set_graphics(self.graphics);
+    pub(super) fn refresh_pictures(&mut self) {
+        self.test_upload.set_graphics(self.graphics);
     }
 
     fn connect(&self) {
-        let (settings, notes) = (self.settings.clone(), self.notes.clone());
+        let (settings, sender) = (self.settings.clone(), self.sender.clone());
         tokio::spawn(async move {
-            let note = match Session::open(settings).await {
+            let event = match Session::open(settings).await {
                 Ok(session) => with_preview(Arc::new(session)).await,
-                Err(error) => Note::Message(Message::NotConnected(failure_of(&error, error.hint()))),
+                Err(error) => RunnerEvent::Message(Message::NotConnected(failure_of(&error, error.hint()))),
             };
             // A console that has ended needs no cloud.
-            let _ = notes.send(note).await;
+            let _ = sender.send(event).await;
         });
     }
 
     /// Asks the session something, and passes the answer on.
-    fn ask<F: Future<Output = Message> + Send + 'static>(&self, question: impl FnOnce(Arc<Session>) -> F) {
+    fn ask<F: Future<Output = Message> + Send + 'static>(&self, request: impl FnOnce(Arc<Session>) -> F) {
         let Some(session) = &self.session else { return };
-        let (answer, notes) = (question(Arc::clone(session)), self.notes.clone());
+        let (result, sender) = (request(Arc::clone(session)), self.sender.clone());
         tokio::spawn(async move {
-            let _ = notes.send(Note::Message(answer.await)).await;
+            let _ = sender.send(RunnerEvent::Message(result.await)).await;
         });
     }
 
-    fn prepare(&mut self, task: Task, pace: Pace) -> Vec<Message> {
+    fn prepare(&mut self, task: Task, mode: RunMode) -> Vec<Message> {
         let Some(session) = self.session.clone() else { return Vec::new() };
-        let notes = self.notes.clone();
+        let sender = self.sender.clone();
         // Two trials of one image do not write over each other's thumbnails.
         let thumbnails = match &task {
-            Task::Trial(_) => self.trial.next_thumbnails_dir().map(Some),
+            Task::TestUpload(_) => self.test_upload.next_thumbnails_dir().map(Some),
             Task::Deploy | Task::Destroy => Ok(None),
         };
         let thumbnails = match thumbnails {
             Ok(thumbnails) => thumbnails,
             Err(error) => {
                 let failure = Failure::new(format!("cannot make a folder for the thumbnails: {error}"));
-                return vec![Message::NotPrepared(task, failure)];
+                return vec![Message::PrepareFailed(task, failure)];
             }
         };
         tokio::spawn(async move {
-            let note = match make_ready(&session, task.clone(), pace, thumbnails).await {
-                Ok(ready) => Note::Prepared(ready),
-                Err(error) => Note::Message(Message::NotPrepared(task, failure_of(&error, error.hint()))),
+            let event = match prepare_run(&session, task.clone(), mode, thumbnails).await {
+                Ok(ready) => RunnerEvent::RunReady(ready),
+                Err(error) => RunnerEvent::Message(Message::PrepareFailed(task, failure_of(&error, error.hint()))),
             };
-            let _ = notes.send(note).await;
+            let _ = sender.send(event).await;
         });
         Vec::new()
     }
 
-    fn start(&mut self, pace: Pace, passes: usize, free: BTreeSet<StepId>) {
-        let Some(Ready { prepared, about }) = self.ready.take() else { return };
-        let gate = ConsoleGate::new(pace, passes, free, self.notes.clone());
+    fn start(&mut self, mode: RunMode, passes: usize, completed: BTreeSet<StepId>) {
+        let Some(ReadyRun { prepared, summary }) = self.ready_run.take() else { return };
+        let gate = ConsoleGate::new(mode, passes, completed, self.sender.clone());
         let cancel = CancellationToken::new();
         self.run = Some((Arc::clone(&gate), cancel.clone()));
-        let notes = self.notes.clone();
+        let sender = self.sender.clone();
         tokio::spawn(async move {
             let message = match prepared.run(gate, cancel).await {
-                Ok(running) => watch(running, &notes).await,
-                Err(error) => Message::NotPrepared(about.task, failure_of(&error, error.hint())),
+                Ok(running) => watch(running, &sender).await,
+                Err(error) => Message::PrepareFailed(summary.task, failure_of(&error, error.hint())),
             };
-            let _ = notes.send(Note::Message(message)).await;
+            let _ = sender.send(RunnerEvent::Message(message)).await;
         });
     }
 
@@ -263,32 +263,32 @@ impl Desk {
 }
 
 /// Says that the cloud answered, with what a deployment would do: for that all journals are read, which may take long.
-async fn with_preview(session: Arc<Session>) -> Note {
-    let asked = Arc::clone(&session);
-    let preview = tokio::task::spawn_blocking(move || asked.plan_preview()).await;
+async fn with_preview(session: Arc<Session>) -> RunnerEvent {
+    let session_for_preview = Arc::clone(&session);
+    let preview = tokio::task::spawn_blocking(move || session_for_preview.plan_preview()).await;
     let preview = match preview {
         Ok(Ok(preview)) => Ok(Box::new(preview)),
         Ok(Err(error)) => Err(failure_of(&error, error.hint())),
         Err(error) => Err(Failure::new(format!("the preview ended unexpectedly, which is a bug: {error}"))),
     };
-    Note::Connected(session, preview)
+    RunnerEvent::Connected(session, preview)
 }
 
 /// Makes a run ready; for a deployment, asks the cloud what is missing.
-async fn make_ready(
+async fn prepare_run(
     session: &Session,
     task: Task,
-    pace: Pace,
+    mode: RunMode,
     thumbnails: Option<PathBuf>,
-) -> Result<Ready, SessionError> {
-    let stride = match pace {
-        Pace::Stepwise => Stride::StepByStep,
-        Pace::Through => Stride::Through,
+) -> Result<ReadyRun, SessionError> {
+    let stride = match mode {
+        RunMode::StepByStep => Stride::StepByStep,
+        RunMode::Through => Stride::Through,
     };
     let prepared = match &task {
         Task::Deploy => session.prepare_deploy(stride).await?,
         Task::Destroy => session.prepare_destroy().await?,
-        Task::Trial(images) => session.prepare_trial(images.clone(), thumbnails).await?,
+        Task::TestUpload(images) => session.prepare_trial(images.clone(), thumbnails).await?,
     };
     let mut resources = prepared.resources();
     if task == Task::Deploy && *session.label() != CloudLabel::Sandbox {
@@ -296,22 +296,22 @@ async fn make_ready(
         let there = session.status().await?;
         resources.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.is_there()));
     }
-    let about = PreparedRun {
+    let summary = PreparedRun {
         task,
         plan: prepared.started().plan.clone(),
         names: prepared.started().names.clone(),
         resources,
         foreign: prepared.foreign().to_vec(),
     };
-    Ok(Ready { prepared: Box::new(prepared), about: Box::new(about) })
+    Ok(ReadyRun { prepared: Box::new(prepared), summary: Box::new(summary) })
 }
 
 /// Passes a run's events on, and answers how it ended.
-async fn watch(running: Running, notes: &mpsc::Sender<Note>) -> Message {
+async fn watch(running: Running, sender: &mpsc::Sender<RunnerEvent>) -> Message {
     let Running { mut events, report } = running;
     let mut batch = Vec::with_capacity(BATCH);
     while events.recv_many(&mut batch, BATCH).await > 0 {
-        if notes.send(Note::Message(Message::Events(std::mem::take(&mut batch)))).await.is_err() {
+        if sender.send(RunnerEvent::Message(Message::Events(std::mem::take(&mut batch)))).await.is_err() {
             break;
         }
     }
@@ -322,13 +322,13 @@ async fn watch(running: Running, notes: &mpsc::Sender<Note>) -> Message {
     })
 }
 
-fn place_of(session: &Session) -> Place {
-    Place {
+fn connection_info(session: &Session) -> ConnectionInfo {
+    ConnectionInfo {
         cloud: session.label().to_string(),
-        stakes: match session.label() {
-            CloudLabel::Sandbox => Stakes::None,
-            CloudLabel::Endpoint(_) => Stakes::Work,
-            CloudLabel::Aws => Stakes::Money,
+        risk: match session.label() {
+            CloudLabel::Sandbox => RiskLevel::None,
+            CloudLabel::Endpoint(_) => RiskLevel::Data,
+            CloudLabel::Aws => RiskLevel::Cost,
         },
         account: session.identity().account.clone(),
         arn: session.identity().arn.clone(),

@@ -11,9 +11,11 @@ use super::areas;
 use crate::message::{Effect, Message};
 use crate::model::Model;
 use crate::model::overlay::Overlay;
-use crate::model::trial::album::PictureKey;
-use crate::model::trial::tests::{Told, entered, gallery, hear, picture, pictures, press, samples, send};
-use crate::model::trial::{TrialCommand, TrialReport};
+use crate::model::test_upload::picture_cache::PictureKey;
+use crate::model::test_upload::tests::{
+    UploadScript, apply_report, entered, gallery, picture, pictures, press, samples, send,
+};
+use crate::model::test_upload::{TestUploadCommand, TestUploadReport};
 use crate::pictures::{Graphics, GraphicsKind, Picture};
 use crate::scenes;
 use crate::symbols;
@@ -61,32 +63,36 @@ fn know_pixels(model: &mut Model) {
             .map(|name| (format!("/tmp/thumbnails/thumb-{name}").into(), (200, 133))),
     ) {
         let key = PictureKey { path, cells: (1, 1) };
-        hear(model, TrialReport::Drawn(key, Ok(picture(pixels, 81_002, (1, 1)))));
+        apply_report(model, TestUploadReport::Rendered(key, Ok(picture(pixels, 81_002, (1, 1)))));
     }
 }
 
 /// One image, sent and come through, or not.
-fn one(size: (u16, u16), events: impl Fn(&mut Told) -> Vec<thumbctl_core::event::Event>, seconds: f64) -> Model {
+fn one(
+    size: (u16, u16),
+    events: impl Fn(&mut UploadScript) -> Vec<thumbctl_core::event::Event>,
+    seconds: f64,
+) -> Model {
     let mut model = entered(scenes::deployed(size));
     for _ in 0..3 {
         press(&mut model, KeyCode::Down);
     }
     send(&mut model);
-    let mut told = Told::new(2, &["/tmp/samples/mountains.jpg"]);
-    let mut all = told.begin();
-    all.extend(events(&mut told));
-    scenes::hear(&mut model, all);
+    let mut upload = UploadScript::new(2, &["/tmp/samples/mountains.jpg"]);
+    let mut all = upload.begin();
+    all.extend(events(&mut upload));
+    scenes::apply_events(&mut model, all);
     know_pixels(&mut model);
     update(&mut model, Message::Tick(scenes::after(240.0 + seconds)));
     model
 }
 
-fn come_through(size: (u16, u16)) -> Model {
+fn succeeded(size: (u16, u16)) -> Model {
     let mut model = one(
         size,
-        |told| {
-            let mut events = told.comes_through(0);
-            events.push(told.end(Outcome::Succeeded));
+        |upload| {
+            let mut events = upload.succeed(0);
+            events.push(upload.end(Outcome::Succeeded));
             events
         },
         0.7,
@@ -131,7 +137,7 @@ fn typing_a_path() {
         for letter in "~/pictures/".chars() {
             press(&mut model, KeyCode::Char(letter));
         }
-        hear(&mut model, TrialReport::Completed("~/pictures/".into(), pictures().entries));
+        apply_report(&mut model, TestUploadReport::Completed("~/pictures/".into(), pictures().entries));
         press(&mut model, KeyCode::Down);
         press(&mut model, KeyCode::Down);
         model
@@ -140,12 +146,12 @@ fn typing_a_path() {
 
 #[test]
 fn sending() {
-    at_each_size("sending", |size| one(size, |told| vec![told.stage(0, TrialStage::Uploaded, 0.041)], 0.3));
+    at_each_size("sending", |size| one(size, |upload| vec![upload.stage(0, TrialStage::Uploaded, 0.041)], 0.3));
 }
 
 #[test]
 fn one_that_came_through() {
-    at_each_size("one", come_through);
+    at_each_size("one", succeeded);
 }
 
 #[test]
@@ -153,9 +159,9 @@ fn one_that_failed() {
     at_each_size("failed", |size| {
         one(
             size,
-            |told| {
-                let mut events = told.fails(0);
-                events.push(told.end(Outcome::Failed));
+            |upload| {
+                let mut events = upload.fail(0);
+                events.push(upload.end(Outcome::Failed));
                 events
             },
             1.4,
@@ -172,20 +178,22 @@ fn five_at_once() {
 fn some_of_several_under_way() {
     let mut model = entered(scenes::deployed((120, 40)));
     send(&mut model);
-    scenes::ours(&mut model, Action::Trial);
-    let mut told =
-        Told::new(2, &["/photos/a.jpg", "/photos/b.jpg", "/photos/名前の長い写真名前の長い写真.jpg", "relative.gif"]);
-    let mut events = told.begin();
-    events.extend(told.comes_through(0));
-    events.extend(told.fails(1));
-    events.push(told.stage(2, TrialStage::Uploaded, 0.2));
-    scenes::hear(&mut model, events);
+    scenes::start_run(&mut model, Action::Trial);
+    let mut upload = UploadScript::new(
+        2,
+        &["/photos/a.jpg", "/photos/b.jpg", "/photos/名前の長い写真名前の長い写真.jpg", "relative.gif"],
+    );
+    let mut events = upload.begin();
+    events.extend(upload.succeed(0));
+    events.extend(upload.fail(1));
+    events.push(upload.stage(2, TrialStage::Uploaded, 0.2));
+    scenes::apply_events(&mut model, events);
     insta::assert_snapshot!("gallery_under_way", panel(&model));
 }
 
 #[test]
 fn without_unicode() {
-    let mut model = come_through((80, 24));
+    let mut model = succeeded((80, 24));
     model.symbols = &symbols::ASCII;
     insta::assert_snapshot!("one_ascii_80x24", panel(&model));
     let mut model = entered(scenes::deployed((60, 20)));
@@ -198,14 +206,14 @@ fn without_unicode() {
 /// Answers every picture that is asked for.
 fn draw_pictures(model: &mut Model) {
     // Everything that is on the screen is asked for anew.
-    let effects = hear(model, TrialReport::GraphicsChanged);
+    let effects = apply_report(model, TestUploadReport::GraphicsChanged);
     for effect in effects {
-        if let Effect::Trial(TrialCommand::Draw(keys)) = effect {
+        if let Effect::TestUpload(TestUploadCommand::Render(keys)) = effect {
             for key in keys {
                 let thumbnail = key.path.to_string_lossy().contains("thumb-");
                 let pixels = if thumbnail { (200, 133) } else { (1600, 1067) };
                 let cells = key.cells;
-                hear(model, TrialReport::Drawn(key, Ok(picture(pixels, 81_002, cells))));
+                apply_report(model, TestUploadReport::Rendered(key, Ok(picture(pixels, 81_002, cells))));
             }
         }
     }
@@ -214,10 +222,10 @@ fn draw_pictures(model: &mut Model) {
 #[test]
 fn both_pictures_colour_their_cells() {
     for size in SIZES {
-        let mut model = come_through(size);
+        let mut model = succeeded(size);
         draw_pictures(&mut model);
         let inside = Layout::text_area(Layout::inside(model.layout().main));
-        let single = areas::Single::of(inside);
+        let single = areas::SingleAreas::of(inside);
         let buffer = scenes::screen(&model);
         for area in [single.source, single.thumbnail] {
             assert_eq!(buffer[(area.x, area.y)].bg, Color::Rgb(200, 30, 60), "{size:?}");
@@ -234,8 +242,8 @@ fn every_card_has_its_pictures() {
     let inside = Layout::text_area(Layout::inside(model.layout().main));
     let buffer = scenes::screen(&model);
     let mut seen = 0;
-    for (_, card) in areas::Gallery::of(inside, 5).cards(0) {
-        let small = areas::Small::of(card);
+    for (_, card) in areas::GalleryAreas::of(inside, 5).cards(0) {
+        let small = areas::CardAreas::of(card);
         for area in [small.source, small.thumbnail].into_iter().flatten() {
             assert_eq!(buffer[(area.x, area.y)].bg, Color::Rgb(200, 30, 60));
             seen += 1;
@@ -246,19 +254,19 @@ fn every_card_has_its_pictures() {
 
 /// A trial whose pictures go from black at their left to white at their right.
 fn with_a_ramp(theme: Theme, symbols: &'static symbols::Symbols) -> (Model, [Rect; 2]) {
-    let mut model = come_through((120, 40));
+    let mut model = succeeded((120, 40));
     (model.theme, model.symbols) = (theme, symbols);
     let inside = Layout::text_area(Layout::inside(model.layout().main));
-    let single = areas::Single::of(inside);
-    for effect in hear(&mut model, TrialReport::GraphicsChanged) {
-        let Effect::Trial(TrialCommand::Draw(keys)) = effect else { continue };
+    let single = areas::SingleAreas::of(inside);
+    for effect in apply_report(&mut model, TestUploadReport::GraphicsChanged) {
+        let Effect::TestUpload(TestUploadCommand::Render(keys)) = effect else { continue };
         for key in keys {
             let (width, height) = (u32::from(key.cells.0), u32::from(key.cells.1) * 2);
             let image = image::RgbImage::from_fn(width, height, |x, _| {
                 image::Rgb([u8::try_from(x * 255 / (width - 1)).expect("a byte"); 3])
             });
             let picture = Picture::make(image.into(), 81_002, key.cells, Graphics::default()).expect("a picture");
-            hear(&mut model, TrialReport::Drawn(key, Ok(picture.into())));
+            apply_report(&mut model, TestUploadReport::Rendered(key, Ok(picture.into())));
         }
     }
     (model, [single.source, single.thumbnail])
@@ -309,13 +317,13 @@ fn what_the_terminal_draws_as_a_picture_stays_one_without_colours() {
         let picture_in = |theme: Theme| {
             let mut model = entered(scenes::deployed((120, 40)));
             model.theme = theme;
-            for effect in hear(&mut model, TrialReport::GraphicsChanged) {
-                let Effect::Trial(TrialCommand::Draw(keys)) = effect else { continue };
+            for effect in apply_report(&mut model, TestUploadReport::GraphicsChanged) {
+                let Effect::TestUpload(TestUploadCommand::Render(keys)) = effect else { continue };
                 for key in keys {
                     let image = image::RgbImage::from_pixel(80, 80, image::Rgb([9, 9, 9]));
                     let graphics = Graphics { kind, cell: (8, 16) };
                     let picture = Picture::make(image.into(), 9, key.cells, graphics).expect("a picture");
-                    hear(&mut model, TrialReport::Drawn(key, Ok(picture.into())));
+                    apply_report(&mut model, TestUploadReport::Rendered(key, Ok(picture.into())));
                 }
             }
             scenes::screen(&model).content.iter().filter(|cell| cell.symbol().contains('\u{1b}')).count()
@@ -328,16 +336,16 @@ fn what_the_terminal_draws_as_a_picture_stays_one_without_colours() {
 #[test]
 fn a_picture_that_lies_over_the_cells_goes_while_an_overlay_is_open() {
     let mut model = entered(scenes::deployed((120, 40)));
-    let effects = hear(&mut model, TrialReport::GraphicsChanged);
+    let effects = apply_report(&mut model, TestUploadReport::GraphicsChanged);
     let key = effects.into_iter().find_map(|effect| match effect {
-        Effect::Trial(TrialCommand::Draw(keys)) => keys.into_iter().next(),
+        Effect::TestUpload(TestUploadCommand::Render(keys)) => keys.into_iter().next(),
         _ => None,
     });
     let key = key.expect("the image under the cursor is asked for");
     let image = image::RgbImage::from_pixel(80, 80, image::Rgb([9, 9, 9]));
     let graphics = Graphics { kind: GraphicsKind::Sixel, cell: (8, 16) };
     let picture = Picture::make(image.into(), 9, key.cells, graphics).expect("a picture");
-    hear(&mut model, TrialReport::Drawn(key, Ok(picture.into())));
+    apply_report(&mut model, TestUploadReport::Rendered(key, Ok(picture.into())));
     let has_sixels = |model: &Model| scenes::screen(model).content.iter().any(|cell| cell.symbol().contains("\x1bP"));
     assert!(has_sixels(&model));
     model.overlay = Some(Overlay::Help { scroll: 0 });
@@ -346,7 +354,7 @@ fn a_picture_that_lies_over_the_cells_goes_while_an_overlay_is_open() {
 
 #[test]
 fn states_are_told_by_style_and_by_word() {
-    let model = one((120, 40), |told| told.fails(0), 1.4);
+    let model = one((120, 40), |upload| upload.fail(0), 1.4);
     let buffer = scenes::screen(&model);
     let bad = Theme::Dark.style(Role::Bad);
     let failed = buffer.content.iter().find(|cell| cell.symbol() == symbols::UNICODE.failed).expect("a sign");
@@ -355,17 +363,17 @@ fn states_are_told_by_style_and_by_word() {
     let buffer = scenes::screen(&model);
     let selected = Theme::Dark.style(Role::Selected);
     let inside = Layout::text_area(Layout::inside(model.layout().main));
-    let list = areas::Choosing::of(inside).list;
+    let list = areas::ChooserAreas::of(inside).list;
     assert_eq!(Some(buffer[(list.x, list.y + 1)].bg), selected.bg, "the first sample is under the cursor");
 }
 
 #[test]
 fn names_that_a_terminal_would_obey_are_cleaned() {
     let mut model = scenes::deployed((80, 24));
-    let mut told = Told::new(2, &["/photos/a\u{1b}[31mb\u{7}.jpg"]);
-    let mut events = told.begin();
-    events.extend(told.comes_through(0));
-    scenes::hear(&mut model, events);
+    let mut upload = UploadScript::new(2, &["/photos/a\u{1b}[31mb\u{7}.jpg"]);
+    let mut events = upload.begin();
+    events.extend(upload.succeed(0));
+    scenes::apply_events(&mut model, events);
     press(&mut model, KeyCode::Char('6'));
     let buffer = scenes::screen(&model);
     assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(['\u{1b}', '\u{7}'])));

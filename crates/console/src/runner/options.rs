@@ -4,18 +4,18 @@ use thumbctl_deploy::settings::{CloudChoice, DEFAULT_STRATEGY, PictureChoice, Se
 
 use super::ConsoleError;
 use crate::keymap::{CustomKeys, KeyMap, KeyMapError};
-use crate::model::Asked;
+use crate::model::RequestedDeployment;
 use crate::pictures::GraphicsKind;
 use crate::symbols::{self, Symbols};
 use crate::theme::Theme;
 
-pub(super) fn asked(settings: &Settings) -> Asked {
+pub(super) fn requested(settings: &Settings) -> RequestedDeployment {
     let cloud = match (&settings.endpoint_url, settings.cloud) {
         (Some(url), _) => url.clone(),
         (None, CloudChoice::Sandbox) => "sandbox".to_owned(),
         (None, CloudChoice::Aws) => "aws".to_owned(),
     };
-    Asked {
+    RequestedDeployment {
         cloud,
         region: settings.region.clone(),
         name: settings.name.clone(),
@@ -52,7 +52,7 @@ pub(super) fn theme(choice: ThemeChoice) -> Option<Theme> {
     }
 }
 
-pub(super) fn signs(choice: SymbolChoice) -> &'static Symbols {
+pub(super) fn symbol_set(choice: SymbolChoice) -> &'static Symbols {
     let unicode = match choice {
         SymbolChoice::Unicode => true,
         SymbolChoice::Ascii => false,

@@ -25,11 +25,11 @@ pub enum Context {
     /// In the timing panel.
     Timing,
     /// In the trial panel, looking at results.
-    Trial,
+    TestUpload,
     /// In the trial panel's list of images to choose from.
     Chooser,
     /// In a question.
-    Question,
+    Confirm,
     /// In the question what to do with a run when quitting.
     Quitting,
     /// In an overlay that is only read: help, earlier messages.
@@ -83,7 +83,7 @@ pub enum KeyMapError {
         keys: String,
     },
     /// One key would do two things in one place.
-    #[error("key '{chord}' would mean both '{first}' and '{second}' {place}; give one of them another key")]
+    #[error("key '{chord}' would mean both '{first}' and '{second}' {context}; give one of them another key")]
     Conflict {
         /// The key.
         chord: String,
@@ -92,7 +92,7 @@ pub enum KeyMapError {
         /// The other.
         second: &'static str,
         /// Where.
-        place: Context,
+        context: Context,
     },
 }
 
@@ -104,9 +104,9 @@ impl fmt::Display for Context {
             Self::Details => "in the details",
             Self::Log => "in a log",
             Self::Timing => "in the timing panel",
-            Self::Trial => "in the trial panel",
+            Self::TestUpload => "in the trial panel",
             Self::Chooser => "when choosing images",
-            Self::Question => "in a question",
+            Self::Confirm => "in a question",
             Self::Quitting => "when quitting",
             Self::Reading => "in help and messages",
             Self::Typing => "when typing",
@@ -121,8 +121,8 @@ const DEFAULTS: &[(Context, Action, &[&str])] = &[
     (Context::Replay, Action::Pause, &["space"]),
     (Context::Replay, Action::Faster, &["+", "="]),
     (Context::Replay, Action::Slower, &["-"]),
-    (Context::Everywhere, Action::DoNext, &["enter"]),
-    (Context::Everywhere, Action::RunOn, &["a"]),
+    (Context::Everywhere, Action::RunStep, &["enter"]),
+    (Context::Everywhere, Action::RunAll, &["a"]),
     (Context::Everywhere, Action::Pause, &["space"]),
     (Context::Everywhere, Action::Cancel, &["x", "ctrl-c"]),
     (Context::Everywhere, Action::Destroy, &["D"]),
@@ -134,7 +134,7 @@ const DEFAULTS: &[(Context, Action, &[&str])] = &[
     (Context::Everywhere, Action::ShowBuild, &["3"]),
     (Context::Everywhere, Action::ShowFunction, &["4"]),
     (Context::Everywhere, Action::ShowTiming, &["5"]),
-    (Context::Everywhere, Action::ShowTrial, &["6", "t"]),
+    (Context::Everywhere, Action::ShowTestUpload, &["6", "t"]),
     (Context::Everywhere, Action::ShowStacks, &["7"]),
     (Context::Everywhere, Action::ShowTerraform, &["8"]),
     (Context::Resources, Action::Up, &["k", "up"]),
@@ -177,15 +177,15 @@ const DEFAULTS: &[(Context, Action, &[&str])] = &[
     (Context::Timing, Action::PageDown, &["pgdn", "ctrl-d"]),
     (Context::Timing, Action::Top, &["g", "home"]),
     (Context::Timing, Action::Bottom, &["G", "end"]),
-    (Context::Trial, Action::Choose, &["i", "enter"]),
-    (Context::Trial, Action::TypePath, &["/"]),
-    (Context::Trial, Action::Enlarge, &["z", "space"]),
-    (Context::Trial, Action::Save, &["s"]),
-    (Context::Trial, Action::Left, &["h", "left"]),
-    (Context::Trial, Action::Right, &["l", "right"]),
-    (Context::Trial, Action::Up, &["k", "up"]),
-    (Context::Trial, Action::Down, &["j", "down"]),
-    (Context::Trial, Action::Back, &["esc"]),
+    (Context::TestUpload, Action::Choose, &["i", "enter"]),
+    (Context::TestUpload, Action::TypePath, &["/"]),
+    (Context::TestUpload, Action::Enlarge, &["z", "space"]),
+    (Context::TestUpload, Action::Save, &["s"]),
+    (Context::TestUpload, Action::Left, &["h", "left"]),
+    (Context::TestUpload, Action::Right, &["l", "right"]),
+    (Context::TestUpload, Action::Up, &["k", "up"]),
+    (Context::TestUpload, Action::Down, &["j", "down"]),
+    (Context::TestUpload, Action::Back, &["esc"]),
     (Context::Chooser, Action::Send, &["enter"]),
     (Context::Chooser, Action::Mark, &["space"]),
     (Context::Chooser, Action::TypePath, &["/"]),
@@ -198,10 +198,10 @@ const DEFAULTS: &[(Context, Action, &[&str])] = &[
     (Context::Chooser, Action::Top, &["g", "home"]),
     (Context::Chooser, Action::Bottom, &["G", "end"]),
     (Context::Chooser, Action::Back, &["esc"]),
-    (Context::Question, Action::Accept, &["y"]),
-    (Context::Question, Action::Back, &["n", "esc", "q"]),
-    (Context::Question, Action::Up, &["k", "up"]),
-    (Context::Question, Action::Down, &["j", "down"]),
+    (Context::Confirm, Action::Accept, &["y"]),
+    (Context::Confirm, Action::Back, &["n", "esc", "q"]),
+    (Context::Confirm, Action::Up, &["k", "up"]),
+    (Context::Confirm, Action::Down, &["j", "down"]),
     (Context::Quitting, Action::QuitAfter, &["w"]),
     (Context::Quitting, Action::QuitCancel, &["c"]),
     (Context::Quitting, Action::QuitLeave, &["l"]),
@@ -245,7 +245,7 @@ impl KeyMap {
     pub fn with(custom: &[CustomKeys]) -> Result<Self, KeyMapError> {
         let mut map = Self::default();
         for CustomKeys { action: name, keys } in custom {
-            let action = Action::named(name).ok_or_else(|| KeyMapError::UnknownAction(name.clone()))?;
+            let action = Action::from_name(name).ok_or_else(|| KeyMapError::UnknownAction(name.clone()))?;
             let unknown = || KeyMapError::UnknownKey { action: name.clone(), keys: keys.clone() };
             let chords: Vec<Chord> = keys
                 .split(',')
@@ -277,7 +277,7 @@ impl KeyMap {
                         chord: chord.to_string(),
                         first: one.action.name(),
                         second: other.action.name(),
-                        place: one.context,
+                        context: one.context,
                     });
                 }
             }

@@ -1,4 +1,4 @@
-//! [`Results`]: trials, as a fold over their events.
+//! [`TestUploadResults`]: trials, as a fold over their events.
 
 use std::path::{Path, PathBuf};
 
@@ -8,16 +8,16 @@ use thumbctl_core::event::{Action, Event, EventKind, Failure, Outcome, RunId, Sk
 use thumbctl_core::plan::StepId;
 
 /// How many trials are kept.
-const MOST_TRIALS: usize = 200;
+const MAX_TEST_UPLOADS: usize = 200;
 
 /// The trials, oldest first, and which of them is looked at.
 #[derive(Clone, Debug, Default)]
-pub struct Results {
-    trials: Vec<TrialRun>,
+pub struct TestUploadResults {
+    test_uploads: Vec<TestUploadRun>,
     /// What was sent and has not begun yet.
-    pending: Option<TrialRun>,
+    pending: Option<TestUploadRun>,
     /// Which trial is looked at; none: the latest.
-    looked_at: Option<usize>,
+    shown_index: Option<usize>,
     /// Which image of it.
     selected: usize,
     /// Whether that image is looked at alone.
@@ -26,38 +26,38 @@ pub struct Results {
 
 /// What an event meant to the trials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum ApplyOutcome {
     /// It is not about a trial.
-    Nothing,
+    Ignored,
     /// It is about a trial.
-    Changed,
+    Updated,
     /// A trial has begun with it.
-    Begun,
+    Started,
 }
 
 /// One trial.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TrialRun {
+pub struct TestUploadRun {
     /// Its run; none until it has begun.
     pub id: Option<RunId>,
     /// When it began.
     pub at: Option<DateTime<Utc>>,
     /// Its images.
-    pub cards: Vec<Card>,
+    pub cards: Vec<ImageResult>,
     /// How it ended; none while it runs, or when its process died.
     pub outcome: Option<Outcome>,
     /// Whether it was given up before it was told how it ended.
-    is_given_up: bool,
+    is_abandoned: bool,
 }
 
 /// What became of one image.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Card {
+pub struct ImageResult {
     step: Option<StepId>,
     /// The image, as it was named.
     pub shown: String,
     /// Where it is on its way.
-    pub state: CardState,
+    pub state: ImageState,
     /// When each stage was reached, in seconds since its upload began.
     pub uploaded: Option<f64>,
     /// When the function began to work on it.
@@ -76,7 +76,7 @@ pub struct Card {
 
 /// Where an image is on its way.
 #[derive(Clone, Debug, PartialEq)]
-pub enum CardState {
+pub enum ImageState {
     /// It was not sent yet.
     Waiting,
     /// It is on its way.
@@ -94,12 +94,12 @@ pub enum CardState {
     Skipped(SkipReason),
 }
 
-impl Card {
+impl ImageResult {
     fn new(step: Option<StepId>, shown: String) -> Self {
         Self {
             step,
             shown,
-            state: CardState::Waiting,
+            state: ImageState::Waiting,
             uploaded: None,
             invoked: None,
             written: None,
@@ -131,11 +131,11 @@ impl Card {
 
     /// Whether more may happen to it while its trial runs.
     pub fn is_open(&self) -> bool {
-        matches!(self.state, CardState::Waiting | CardState::Running { .. })
+        matches!(self.state, ImageState::Waiting | ImageState::Running { .. })
     }
 }
 
-impl TrialRun {
+impl TestUploadRun {
     fn begin(event: &Event) -> Option<Self> {
         let EventKind::RunStarted(started) = &event.kind else { return None };
         if started.action != Action::Trial {
@@ -143,38 +143,38 @@ impl TrialRun {
         }
         let card = |step: &thumbctl_core::plan::Step| {
             let shown = step.title.strip_prefix("Send ").unwrap_or(&step.title);
-            Card::new(Some(step.id.clone()), shown.to_owned())
+            ImageResult::new(Some(step.id.clone()), shown.to_owned())
         };
         Some(Self {
             id: Some(event.run.clone()),
             at: Some(event.at),
             cards: started.plan.steps().iter().map(card).collect(),
             outcome: None,
-            is_given_up: false,
+            is_abandoned: false,
         })
     }
 
     /// Whether nothing more happens, as far as is known.
     pub fn is_over(&self) -> bool {
-        self.outcome.is_some() || self.is_given_up
+        self.outcome.is_some() || self.is_abandoned
     }
 
     /// Takes in one of its events, which is heard for the first time.
     fn apply(&mut self, event: &Event) {
         match &event.kind {
             EventKind::StepStarted { step } => {
-                self.set(step, |_| CardState::Running { since: event.at, progress: None });
+                self.set(step, |_| ImageState::Running { since: event.at, progress: None });
             }
             EventKind::StepProgress { step, message, .. } => self.progress(step, message),
             EventKind::StepRetried { step, reason, .. } => self.progress(step, reason),
-            EventKind::StepFinished { step, .. } => self.set(step, |_| CardState::Done),
+            EventKind::StepFinished { step, .. } => self.set(step, |_| ImageState::Done),
             EventKind::StepFailed { step, error, .. } => {
-                self.set(step, |_| CardState::Failed(Box::new(error.clone())));
+                self.set(step, |_| ImageState::Failed(Box::new(error.clone())));
             }
-            EventKind::StepSkipped { step, reason } => self.set(step, |_| CardState::Skipped(*reason)),
+            EventKind::StepSkipped { step, reason } => self.set(step, |_| ImageState::Skipped(*reason)),
             EventKind::TrialStage { image, stage, seconds, bytes, cold, path, .. } => {
                 // One image can be in a trial twice: then what has not come yet is the other's.
-                let is_open = |card: &&mut Card| card.shown == *image && !card.has(*stage);
+                let is_open = |card: &&mut ImageResult| card.shown == *image && !card.has(*stage);
                 let Some(card) = self.cards.iter_mut().find(is_open) else { return };
                 match stage {
                     TrialStage::Uploaded => {
@@ -206,19 +206,19 @@ impl TrialRun {
 
     fn progress(&mut self, step: &StepId, words: &str) {
         self.set(step, |state| match state {
-            CardState::Running { since, .. } => CardState::Running { since, progress: Some(words.to_owned()) },
+            ImageState::Running { since, .. } => ImageState::Running { since, progress: Some(words.to_owned()) },
             other => other,
         });
     }
 
-    fn set(&mut self, step: &StepId, change: impl FnOnce(CardState) -> CardState) {
+    fn set(&mut self, step: &StepId, change: impl FnOnce(ImageState) -> ImageState) {
         if let Some(card) = self.cards.iter_mut().find(|card| card.step.as_ref() == Some(step)) {
-            card.state = change(std::mem::replace(&mut card.state, CardState::Waiting));
+            card.state = change(std::mem::replace(&mut card.state, ImageState::Waiting));
         }
     }
 }
 
-impl Card {
+impl ImageResult {
     fn has(&self, stage: TrialStage) -> bool {
         match stage {
             TrialStage::Uploaded => self.uploaded.is_some(),
@@ -229,45 +229,45 @@ impl Card {
     }
 }
 
-impl Results {
+impl TestUploadResults {
     /// Takes in an event of any run.
-    pub fn apply(&mut self, event: &Event) -> Taken {
-        if let Some(trial) = TrialRun::begin(event) {
-            if self.trials.len() == MOST_TRIALS {
-                self.trials.remove(0);
+    pub fn apply(&mut self, event: &Event) -> ApplyOutcome {
+        if let Some(test_upload) = TestUploadRun::begin(event) {
+            if self.test_uploads.len() == MAX_TEST_UPLOADS {
+                self.test_uploads.remove(0);
             }
-            self.trials.push(trial);
+            self.test_uploads.push(test_upload);
             self.pending = None;
-            self.look_at_latest();
-            return Taken::Begun;
+            self.show_latest();
+            return ApplyOutcome::Started;
         }
-        match self.trials.iter_mut().rev().find(|trial| trial.id.as_ref() == Some(&event.run)) {
-            Some(trial) => {
-                trial.apply(event);
-                Taken::Changed
+        match self.test_uploads.iter_mut().rev().find(|test_upload| test_upload.id.as_ref() == Some(&event.run)) {
+            Some(test_upload) => {
+                test_upload.apply(event);
+                ApplyOutcome::Updated
             }
-            None => Taken::Nothing,
+            None => ApplyOutcome::Ignored,
         }
     }
 
     /// Images were sent: they are shown before the first event comes.
     pub fn send(&mut self, images: &[PathBuf]) {
-        let cards = images.iter().map(|image| Card::new(None, image.display().to_string())).collect();
-        self.pending = Some(TrialRun { id: None, at: None, cards, outcome: None, is_given_up: false });
-        self.look_at_latest();
+        let cards = images.iter().map(|image| ImageResult::new(None, image.display().to_string())).collect();
+        self.pending = Some(TestUploadRun { id: None, at: None, cards, outcome: None, is_abandoned: false });
+        self.show_latest();
     }
 
     /// What was sent did not begin, or has ended without saying so. Answers whether it never began.
-    pub fn give_up(&mut self) -> bool {
-        if let Some(last) = self.trials.last_mut() {
-            last.is_given_up = true;
+    pub fn abandon(&mut self) -> bool {
+        if let Some(last) = self.test_uploads.last_mut() {
+            last.is_abandoned = true;
         }
-        self.look_at_latest();
+        self.show_latest();
         self.pending.take().is_some()
     }
 
-    fn look_at_latest(&mut self) {
-        self.looked_at = None;
+    fn show_latest(&mut self) {
+        self.shown_index = None;
         self.selected = 0;
         self.is_enlarged = false;
     }
@@ -279,39 +279,39 @@ impl Results {
 
     /// Whether there are no trials.
     pub fn is_empty(&self) -> bool {
-        self.pending.is_none() && self.trials.is_empty()
+        self.pending.is_none() && self.test_uploads.is_empty()
     }
 
     /// How many trials there are.
     pub fn count(&self) -> usize {
-        self.trials.len() + usize::from(self.pending.is_some())
+        self.test_uploads.len() + usize::from(self.pending.is_some())
     }
 
     /// The number of the trial that is looked at, from 0.
     pub fn at(&self) -> usize {
         let last = self.count().saturating_sub(1);
-        self.looked_at.unwrap_or(last).min(last)
+        self.shown_index.unwrap_or(last).min(last)
     }
 
     /// The trial that is looked at.
-    pub fn trial(&self) -> Option<&TrialRun> {
-        self.trials.get(self.at()).or(self.pending.as_ref())
+    pub fn test_upload(&self) -> Option<&TestUploadRun> {
+        self.test_uploads.get(self.at()).or(self.pending.as_ref())
     }
 
     /// The number of the image that is selected.
     pub fn selected(&self) -> usize {
-        let cards = self.trial().map_or(0, |trial| trial.cards.len());
+        let cards = self.test_upload().map_or(0, |test_upload| test_upload.cards.len());
         self.selected.min(cards.saturating_sub(1))
     }
 
     /// The image that is selected.
-    pub fn card(&self) -> Option<&Card> {
-        self.trial()?.cards.get(self.selected())
+    pub fn card(&self) -> Option<&ImageResult> {
+        self.test_upload()?.cards.get(self.selected())
     }
 
     /// Whether one image is looked at: the only one of its trial, or one that was enlarged.
     pub fn is_single(&self) -> bool {
-        self.is_enlarged || self.trial().is_none_or(|trial| trial.cards.len() <= 1)
+        self.is_enlarged || self.test_upload().is_none_or(|test_upload| test_upload.cards.len() <= 1)
     }
 
     /// Whether one of several was enlarged.
@@ -321,7 +321,7 @@ impl Results {
 
     /// Whether the trial has several images.
     pub fn has_several(&self) -> bool {
-        self.trial().is_some_and(|trial| trial.cards.len() > 1)
+        self.test_upload().is_some_and(|test_upload| test_upload.cards.len() > 1)
     }
 
     /// Looks at one image alone, or at all again.
@@ -354,7 +354,7 @@ impl Results {
             return;
         }
         let to = self.at().saturating_add_signed(by);
-        self.look_at_latest();
-        self.looked_at = (to + 1 < self.count()).then_some(to);
+        self.show_latest();
+        self.shown_index = (to + 1 < self.count()).then_some(to);
     }
 }

@@ -13,16 +13,16 @@ pub mod line;
 pub mod next_step;
 pub mod overlay;
 pub mod resources;
-pub mod signs;
+pub mod status_symbol;
+pub mod test_upload;
 pub mod timing;
-pub mod trial;
 
 use ratatui::Frame;
 use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Paragraph, Wrap};
 
-use self::layout::{LEAST, Layout};
+use self::layout::{Layout, MIN_SIZE};
 use super::model::Model;
 use super::model::panel::Panel;
 use super::symbols::Symbols;
@@ -30,13 +30,13 @@ use super::theme::{Role, Theme};
 
 /// How things look: the theme's styles and the signs.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct Appearance {
     theme: Theme,
     /// The signs.
     pub symbols: &'static Symbols,
 }
 
-impl Look {
+impl Appearance {
     /// How a model's things look.
     pub fn of(model: &Model) -> Self {
         Self { theme: model.theme, symbols: model.symbols }
@@ -78,14 +78,14 @@ impl Look {
 
 /// Draws the whole screen.
 pub fn draw(frame: &mut Frame<'_>, model: &Model) {
-    let look = Look::of(model);
+    let look = Appearance::of(model);
     let layout = Layout::of(model);
     if layout.screen.intersection(frame.area()) != layout.screen {
         // The terminal has shrunk and its message is on the way: the next frame is drawn for the size that it has.
         return;
     }
     if layout.too_small {
-        let (columns, rows) = LEAST;
+        let (columns, rows) = MIN_SIZE;
         let words = format!(
             "thumbctl's console needs a terminal of at least {columns} by {rows}; this one is {} by {}.",
             model.size.0, model.size.1
@@ -108,7 +108,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
             build::draw(frame, layout.main, model, look)
         }
         Panel::Timing => timing::draw(frame, layout.main, model, look),
-        Panel::Trial => trial::draw(frame, layout.main, model, look),
+        Panel::TestUpload => test_upload::draw(frame, layout.main, model, look),
     }
     if let Some(area) = layout.below {
         timing::draw(frame, area, model, look);
@@ -133,7 +133,7 @@ fn clean_cells(frame: &mut Frame<'_>) {
 }
 
 /// Texts are cut with an ellipsis wherever they are cut; where the terminal has none, its sign takes that one's place.
-fn spell_ellipses(frame: &mut Frame<'_>, look: Look) {
+fn spell_ellipses(frame: &mut Frame<'_>, look: Appearance) {
     const ELLIPSIS: &str = "…";
     if look.symbols.ellipsis == ELLIPSIS {
         return;

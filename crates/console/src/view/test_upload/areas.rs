@@ -28,7 +28,7 @@ fn columns(area: Rect, from: u16, count: u16) -> Rect {
 
 /// Choosing images: the list, and beside it the image under the cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choosing {
+pub struct ChooserAreas {
     /// A line: what is to be done, or the path that is typed.
     pub head: Rect,
     /// The list.
@@ -41,7 +41,7 @@ pub struct Choosing {
     pub foot: Rect,
 }
 
-impl Choosing {
+impl ChooserAreas {
     /// Where everything is in the panel's inside.
     pub fn of(inside: Rect) -> Self {
         let body = rows(inside, 1, inside.height.saturating_sub(2));
@@ -74,7 +74,7 @@ pub fn first_row(rows: usize, cursor: usize, height: usize) -> usize {
 
 /// One image: both pictures, and its stages below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Single {
+pub struct SingleAreas {
     /// A line: which trial, and how it went.
     pub title: Rect,
     /// Two lines above the image.
@@ -93,7 +93,7 @@ pub struct Single {
     pub failure: Rect,
 }
 
-impl Single {
+impl SingleAreas {
     /// How many rows the stages take.
     const STAGES: u16 = 3;
 
@@ -124,7 +124,7 @@ impl Single {
 
 /// Several images: cards in rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gallery {
+pub struct GalleryAreas {
     /// A line: which trial, and how it went.
     pub title: Rect,
     /// The cards' room.
@@ -138,7 +138,7 @@ pub struct Gallery {
     card: (u16, u16),
 }
 
-impl Gallery {
+impl GalleryAreas {
     /// Where everything is in the panel's inside, for so many cards.
     pub fn of(inside: Rect, count: usize) -> Self {
         let title = rows(inside, 0, 1);
@@ -157,7 +157,7 @@ impl Gallery {
         let in_sight = needed.min(body.height / CARD_HEIGHT).max(1);
         let width = ((body.width + GAP) / across).saturating_sub(GAP);
         // No higher than a square picture needs.
-        let height = (body.height / in_sight).min(3 + Small::picture_width(width).div_ceil(2)).max(1);
+        let height = (body.height / in_sight).min(3 + CardAreas::picture_width(width).div_ceil(2)).max(1);
         let rows = usize::from((body.height / height).max(1));
         Self { title, body, columns, rows, count, card: (width, height) }
     }
@@ -165,7 +165,7 @@ impl Gallery {
     /// How much of the screen pictures of the usual shape take.
     fn value(self) -> u64 {
         let (width, height) = self.card;
-        let picture = u64::from(Small::picture_width(width)).min(u64::from(height.saturating_sub(3)) * 8 / 3);
+        let picture = u64::from(CardAreas::picture_width(width)).min(u64::from(height.saturating_sub(3)) * 8 / 3);
         let pictures = if width < BOTH_WIDTH { 1 } else { 2 };
         (self.rows * self.columns).min(self.count) as u64 * pictures * picture * picture
     }
@@ -205,7 +205,7 @@ impl Gallery {
 
 /// One card of the gallery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Small {
+pub struct CardAreas {
     /// A line: its name.
     pub name: Rect,
     /// The image, where there is room.
@@ -216,7 +216,7 @@ pub struct Small {
     pub status: Rect,
 }
 
-impl Small {
+impl CardAreas {
     /// How many columns a picture has in a card of so many.
     fn picture_width(card: u16) -> u16 {
         if card < BOTH_WIDTH { card } else { (card - GAP) / 2 }
@@ -262,9 +262,9 @@ mod tests {
 
     #[test]
     fn five_cards_are_all_in_sight_on_a_usual_screen() {
-        let gallery = Gallery::of(Rect::new(0, 0, 74, 30), 5);
+        let gallery = GalleryAreas::of(Rect::new(0, 0, 74, 30), 5);
         assert_eq!(gallery.cards(0).count(), 5);
-        let narrow = Gallery::of(Rect::new(0, 0, 58, 13), 5);
+        let narrow = GalleryAreas::of(Rect::new(0, 0, 58, 13), 5);
         assert_eq!((narrow.columns, narrow.rows), (2, 2));
         assert_eq!(narrow.cards(4).map(|(index, _)| index).collect::<Vec<_>>(), [4]);
     }
@@ -276,20 +276,20 @@ mod tests {
         ) {
             let inside = Rect::new(x, y, width, height);
             let within = |area: Rect| area.intersection(inside) == area || area.is_empty();
-            let choosing = Choosing::of(inside);
+            let choosing = ChooserAreas::of(inside);
             let parts = [Some(choosing.head), Some(choosing.list), choosing.caption, choosing.picture, Some(choosing.foot)];
             prop_assert!(parts.into_iter().flatten().all(within));
-            let one = Single::of(inside);
+            let one = SingleAreas::of(inside);
             for part in [one.title, one.source_caption, one.source, one.between, one.thumbnail_caption, one.thumbnail, one.stages, one.failure] {
                 prop_assert!(within(part), "{part:?}");
             }
             let selected = at.min(count.saturating_sub(1));
-            let gallery = Gallery::of(inside, count);
+            let gallery = GalleryAreas::of(inside, count);
             let cards: Vec<_> = gallery.cards(selected).collect();
             prop_assert!(count == 0 || cards.iter().any(|(index, _)| *index == selected));
             for (_, card) in cards {
                 prop_assert!(within(card), "{card:?}");
-                let small = Small::of(card);
+                let small = CardAreas::of(card);
                 for part in [Some(small.name), small.source, small.thumbnail, Some(small.status)].into_iter().flatten() {
                     prop_assert!(within(part), "{part:?}");
                 }

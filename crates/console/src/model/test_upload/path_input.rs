@@ -1,18 +1,18 @@
-//! [`PathLine`]: a path that is being typed, with what it could go on to.
+//! [`PathInput`]: a path that is being typed, with what it could go on to.
 
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
-use super::chooser::{Entry, Kind};
+use super::chooser::{EntryKind, FileEntry};
 
 /// A path that is being typed.
 #[derive(Clone, Debug, Default)]
-pub struct PathLine {
+pub struct PathInput {
     /// The line.
     pub input: Input,
     /// What it could go on to.
-    pub candidates: Vec<Entry>,
+    pub candidates: Vec<FileEntry>,
     /// The candidate that was gone to.
     pub selected: Option<usize>,
     /// Whether the candidates are those of what stands there, and not of an earlier text.
@@ -23,23 +23,23 @@ pub struct PathLine {
 
 /// What came of accepting a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Accepted {
+pub enum AcceptedPath {
     /// The line goes on: it has become this.
-    GoesOn(String),
+    Extended(String),
     /// It is finished: this is the path.
-    Path(String),
+    Complete(String),
     /// There was nothing in it.
-    Nothing,
+    Empty,
 }
 
-impl PathLine {
+impl PathInput {
     /// What was typed.
     pub fn typed(&self) -> &str {
         self.input.value()
     }
 
     /// The candidate that was gone to.
-    pub fn selected_entry(&self) -> Option<&Entry> {
+    pub fn selected_entry(&self) -> Option<&FileEntry> {
         self.candidates.get(self.selected?)
     }
 
@@ -75,7 +75,7 @@ impl PathLine {
     }
 
     /// Takes in what a text could go on to, unless another text stands there meanwhile. Answers whether the line has changed.
-    pub fn take_in(&mut self, typed: &str, candidates: Vec<Entry>) -> bool {
+    pub fn take_in(&mut self, typed: &str, candidates: Vec<FileEntry>) -> bool {
         if typed != self.typed() {
             return false;
         }
@@ -113,20 +113,20 @@ impl PathLine {
     }
 
     /// Enter: goes into the folder that was gone to, or answers the path.
-    pub fn accept(&mut self) -> Accepted {
+    pub fn accept(&mut self) -> AcceptedPath {
         if let Some(entry) = self.selected_entry() {
             let next = self.with(&name_of(entry));
             return match entry.kind {
-                Kind::Folder => {
+                EntryKind::Folder => {
                     self.set(next.clone());
-                    Accepted::GoesOn(next)
+                    AcceptedPath::Extended(next)
                 }
-                Kind::Image { .. } => Accepted::Path(next),
+                EntryKind::Image { .. } => AcceptedPath::Complete(next),
             };
         }
         match self.typed().trim() {
-            "" => Accepted::Nothing,
-            path => Accepted::Path(path.to_owned()),
+            "" => AcceptedPath::Empty,
+            path => AcceptedPath::Complete(path.to_owned()),
         }
     }
 
@@ -152,10 +152,10 @@ impl PathLine {
 }
 
 /// A candidate's name; a folder's goes on.
-fn name_of(entry: &Entry) -> String {
+fn name_of(entry: &FileEntry) -> String {
     match entry.kind {
-        Kind::Folder => format!("{}/", entry.name),
-        Kind::Image { .. } => entry.name.clone(),
+        EntryKind::Folder => format!("{}/", entry.name),
+        EntryKind::Image { .. } => entry.name.clone(),
     }
 }
 
@@ -177,18 +177,18 @@ fn common_beginning<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
 mod tests {
     use super::*;
 
-    fn line(typed: &str, names: &[&str]) -> PathLine {
-        let mut line = PathLine { input: Input::new(typed.into()), ..PathLine::default() };
-        let entry = |name: &&str| Entry {
+    fn line(typed: &str, names: &[&str]) -> PathInput {
+        let mut line = PathInput { input: Input::new(typed.into()), ..PathInput::default() };
+        let entry = |name: &&str| FileEntry {
             name: name.trim_end_matches('/').to_owned(),
             path: name.into(),
-            kind: if name.ends_with('/') { Kind::Folder } else { Kind::Image { bytes: 1 } },
+            kind: if name.ends_with('/') { EntryKind::Folder } else { EntryKind::Image { bytes: 1 } },
         };
         line.take_in(typed, names.iter().map(entry).collect());
         line
     }
 
-    fn press(line: &mut PathLine, code: KeyCode) -> bool {
+    fn press(line: &mut PathInput, code: KeyCode) -> bool {
         line.type_key(KeyEvent::new(code, KeyModifiers::NONE))
     }
 
@@ -220,7 +220,7 @@ mod tests {
         let mut line = line("~/p", &["photo.jpg", "pictures/"]);
         press(&mut line, KeyCode::Char('i'));
         assert!(!press(&mut line, KeyCode::Tab), "what is known is of an earlier text");
-        let pictures = Entry { name: "pictures".into(), path: "/p".into(), kind: Kind::Folder };
+        let pictures = FileEntry { name: "pictures".into(), path: "/p".into(), kind: EntryKind::Folder };
         assert!(line.take_in("~/pi", vec![pictures.clone()]));
         assert_eq!(line.typed(), "~/pictures/");
         assert!(!line.take_in("~/pictures/", vec![pictures]), "once is enough");
@@ -238,19 +238,19 @@ mod tests {
     fn a_candidate_that_was_gone_to_is_taken() {
         let mut line = line("/x/", &["sub/", "a.png"]);
         line.choose(1);
-        assert_eq!(line.accept(), Accepted::GoesOn("/x/sub/".into()));
+        assert_eq!(line.accept(), AcceptedPath::Extended("/x/sub/".into()));
         line.take_in("/x/sub/", vec![]);
-        assert_eq!(line.accept(), Accepted::Path("/x/sub/".into()));
+        assert_eq!(line.accept(), AcceptedPath::Complete("/x/sub/".into()));
         let mut line = super::tests::line("/x/", &["sub/", "a.png"]);
         line.choose(-1);
-        assert_eq!(line.accept(), Accepted::Path("/x/a.png".into()));
-        assert_eq!(PathLine::default().accept(), Accepted::Nothing);
+        assert_eq!(line.accept(), AcceptedPath::Complete("/x/a.png".into()));
+        assert_eq!(PathInput::default().accept(), AcceptedPath::Empty);
     }
 
     #[test]
     fn an_answer_to_another_text_is_not_taken_in() {
         let mut line = line("abc", &[]);
-        line.take_in("ab", vec![Entry { name: "x".into(), path: "x".into(), kind: Kind::Folder }]);
+        line.take_in("ab", vec![FileEntry { name: "x".into(), path: "x".into(), kind: EntryKind::Folder }]);
         assert!(line.candidates.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! [`Needle`]: what is searched for in a log.
+//! [`SearchPattern`]: what is searched for in a log.
 
 use std::ops::Range;
 
@@ -6,27 +6,27 @@ use memchr::memmem::Finder;
 
 /// What is searched for: a text as it stands. Capitals matter only when it has some.
 #[derive(Clone, Debug)]
-pub struct Needle {
+pub struct SearchPattern {
     text: String,
     is_folded: bool,
     finder: Finder<'static>,
 }
 
-impl PartialEq for Needle {
+impl PartialEq for SearchPattern {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
     }
 }
 
-impl Needle {
+impl SearchPattern {
     /// A needle; nothing cannot be searched for.
     pub fn new(text: &str) -> Option<Self> {
         if text.is_empty() {
             return None;
         }
         let is_folded = !text.chars().any(char::is_uppercase);
-        let wanted: String = if is_folded { text.chars().map(fold).collect() } else { text.to_owned() };
-        let finder = Finder::new(&wanted).into_owned();
+        let folded: String = if is_folded { text.chars().map(fold).collect() } else { text.to_owned() };
+        let finder = Finder::new(&folded).into_owned();
         Some(Self { text: text.to_owned(), is_folded, finder })
     }
 
@@ -62,13 +62,13 @@ impl Needle {
             return self.finder.find_iter(line.as_bytes()).map(|at| at..at + length).collect();
         }
         // Folding may change how many bytes a character has: each folded byte knows where its character stands.
-        let (mut folded, mut places) = (String::with_capacity(line.len()), Vec::with_capacity(line.len() + 1));
+        let (mut folded, mut positions) = (String::with_capacity(line.len()), Vec::with_capacity(line.len() + 1));
         for (at, c) in line.char_indices() {
             folded.push(fold(c));
-            places.resize(folded.len(), at);
+            positions.resize(folded.len(), at);
         }
-        places.push(line.len());
-        self.finder.find_iter(folded.as_bytes()).map(|at| places[at]..places[at + length]).collect()
+        positions.push(line.len());
+        self.finder.find_iter(folded.as_bytes()).map(|at| positions[at]..positions[at + length]).collect()
     }
 }
 
@@ -103,13 +103,13 @@ mod tests {
 
     use super::*;
 
-    fn needle(text: &str) -> Needle {
-        Needle::new(text).expect("it is not empty")
+    fn pattern(text: &str) -> SearchPattern {
+        SearchPattern::new(text).expect("it is not empty")
     }
 
     fn lines(text: &str, all: &str) -> Vec<usize> {
         let mut found = Vec::new();
-        needle(text).lines(all.as_bytes(), &mut Vec::new(), |line| found.push(line));
+        pattern(text).lines(all.as_bytes(), &mut Vec::new(), |line| found.push(line));
         found
     }
 
@@ -125,15 +125,15 @@ mod tests {
     fn a_line_with_many_matches_is_told_once() {
         assert_eq!(lines("aa", "aaaaaa\nb\naa aa\n"), [0, 2]);
         assert_eq!(lines("a\nb", "a\nb\n"), [0]);
-        assert_eq!(Needle::new(""), None);
+        assert_eq!(SearchPattern::new(""), None);
     }
 
     #[test]
     fn a_match_is_found_where_it_stands_in_the_line() {
-        assert_eq!(needle("ab").ranges("ab-AB-abab"), [0..2, 3..5, 6..8, 8..10]);
-        assert!(needle("Ab").ranges("ab-Ab").into_iter().eq(std::iter::once(3..5)));
+        assert_eq!(pattern("ab").ranges("ab-AB-abab"), [0..2, 3..5, 6..8, 8..10]);
+        assert!(pattern("Ab").ranges("ab-Ab").into_iter().eq(std::iter::once(3..5)));
         // The Kelvin sign has three bytes, its small letter one.
-        assert!(needle("k").ranges("5 \u{212a}!").into_iter().eq(std::iter::once(2..5)));
+        assert!(pattern("k").ranges("5 \u{212a}!").into_iter().eq(std::iter::once(2..5)));
     }
 
     proptest! {
@@ -142,11 +142,11 @@ mod tests {
             text in "[aAbBéÉK\u{212a}]{1,3}", all in proptest::collection::vec("[aAbBéÉkK\u{212a} ]{0,8}", 0..20)
         ) {
             let joined: String = all.iter().map(|line| format!("{line}\n")).collect();
-            let needle = needle(&text);
-            let expected: Vec<usize> = (0..all.len()).filter(|at| !needle.ranges(&all[*at]).is_empty()).collect();
+            let pattern = pattern(&text);
+            let expected: Vec<usize> = (0..all.len()).filter(|at| !pattern.ranges(&all[*at]).is_empty()).collect();
             prop_assert_eq!(lines(&text, &joined), expected);
             for line in &all {
-                for range in needle.ranges(line) {
+                for range in pattern.ranges(line) {
                     prop_assert!(line.get(range).is_some());
                 }
             }

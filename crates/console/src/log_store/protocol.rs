@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use thumbctl_core::event::Failure;
 
-use crate::model::log::ansi::Painted;
+use crate::model::log::ansi::StyledText;
 
 /// One line of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
+pub struct DisplayLine {
     /// The line, without its line break.
     pub text: String,
     /// When the service says that it was written.
@@ -20,19 +20,19 @@ pub struct LogLine {
 #[derive(Clone, Debug, PartialEq)]
 pub enum LogCommand {
     /// Add these lines.
-    Append(Vec<LogLine>),
+    Append(Vec<DisplayLine>),
     /// Forget every line.
     Clear,
     /// Show the log in this frame.
-    Show(Frame),
+    Show(ViewportSize),
     /// Look elsewhere.
-    Move(Move),
+    Move(LogMove),
     /// Remember where we are.
-    Remember,
+    SavePosition,
     /// Go back to where that was.
-    Return,
+    RestorePosition,
     /// Stay where we are now.
-    Forget,
+    DropPosition,
     /// Search for a text, and go to its first match from where we are or, if there is such a place, from where we were to
     /// remember; empty: for nothing.
     Search(String),
@@ -44,7 +44,7 @@ pub enum LogCommand {
 
 /// In what a log is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Frame {
+pub struct ViewportSize {
     /// How many rows there are.
     pub rows: usize,
     /// How many columns there are for a line's text.
@@ -55,7 +55,7 @@ pub struct Frame {
 
 /// Where to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Move {
+pub enum LogMove {
     /// A line up.
     Up,
     /// A line down.
@@ -82,7 +82,7 @@ pub enum Move {
 #[derive(Clone, Debug, PartialEq)]
 pub enum LogReport {
     /// What is to be seen.
-    Seen(Box<Window>),
+    Updated(Box<LogWindow>),
     /// The log was saved.
     Saved {
         /// How many lines.
@@ -96,7 +96,7 @@ pub enum LogReport {
 
 /// What is to be seen of a log.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct Window {
+pub struct LogWindow {
     /// How many lines the log has had.
     pub total: usize,
     /// How many of them, the oldest, could not be kept.
@@ -108,24 +108,24 @@ pub struct Window {
     /// How many rows of the first line are above the frame.
     pub skip: usize,
     /// The lines, as many as the frame has room for.
-    pub lines: Vec<Row>,
+    pub lines: Vec<LogRow>,
     /// Which of these lines is the current one.
     pub current: usize,
     /// Which of those that pass the filter the current one is, counted from one; zero where there is none.
     pub position: usize,
     /// What the search has found, if there is one.
-    pub search: Option<Found>,
+    pub search: Option<SearchStatus>,
     /// Whether the filter still has to look at lines.
     pub filtering: bool,
 }
 
 /// A line to be seen.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct LogRow {
     /// Its number, counted from zero.
     pub number: usize,
     /// Its text and colours.
-    pub painted: Painted,
+    pub styled: StyledText,
     /// When the service says that it was written.
     pub timestamp: Option<DateTime<Utc>>,
     /// Whether it goes on with the line before, which was too long.
@@ -134,7 +134,7 @@ pub struct Row {
 
 /// What a search has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct SearchStatus {
     /// How many lines match so far.
     pub matches: usize,
     /// Which of them the current line is, counted from one.

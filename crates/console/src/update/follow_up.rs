@@ -6,16 +6,16 @@ use thumbctl_core::resource::ResourceKind;
 
 use crate::message::Effect;
 use crate::model::Model;
-use crate::model::details::Inspected;
+use crate::model::details::InspectionState;
 use crate::model::panel::Panel;
 use crate::view::build::log_area;
 use crate::view::layout::Layout;
 
 /// What is to be done for the model as it is now.
-pub(super) fn settle(model: &mut Model) -> Vec<Effect> {
+pub(super) fn follow_up(model: &mut Model) -> Vec<Effect> {
     if model.overlay.is_none() && !model.is_typing() {
         // A question waits until nobody types: a letter of theirs is no answer to it.
-        model.overlay = model.question.take().map(crate::model::overlay::Overlay::Question);
+        model.overlay = model.pending_dialog.take().map(crate::model::overlay::Overlay::Confirm);
     }
     let mut effects = fit_panes(model);
     effects.extend(follow_function_log(model));
@@ -37,14 +37,14 @@ fn fit_panes(model: &mut Model) -> Vec<Effect> {
     let log = log_area(main, LogSource::Stack);
     effects.extend(model.stack_log.resize(log.width, log.height));
     effects.extend(model.terraform_log.resize(log.width, log.height));
-    let trial = Layout::text_area(Layout::inside(main));
-    effects.extend(model.trial.resize(trial.width, trial.height));
+    let test_upload = Layout::text_area(Layout::inside(main));
+    effects.extend(model.test_upload.resize(test_upload.width, test_upload.height));
     effects
 }
 
 /// The function's log is read while it is looked at and there is a function.
 fn follow_function_log(model: &mut Model) -> Vec<Effect> {
-    let is_shown = model.shown_panel() == Panel::Function && model.place().is_some();
+    let is_shown = model.shown_panel() == Panel::Function && model.connection_info().is_some();
     let has_function = model.deployment.is_ready(ResourceKind::Function);
     let names = model.deployment.origin().filter(|_| is_shown && has_function).map(|origin| &origin.names);
     if model.followed.as_ref() == names {
@@ -60,9 +60,9 @@ fn inspect_selected(model: &mut Model) -> Vec<Effect> {
     let kind = model.resources.selected;
     let is_ready = model.deployment.is_ready(kind);
     let is_known = model.details.inspected.contains_key(&kind);
-    if model.shown_panel() != Panel::Details || model.place().is_none() || !is_ready || is_known {
+    if model.shown_panel() != Panel::Details || model.connection_info().is_none() || !is_ready || is_known {
         return Vec::new();
     }
-    model.details.inspected.insert(kind, Inspected::Asked);
+    model.details.inspected.insert(kind, InspectionState::Pending);
     vec![Effect::Inspect(kind)]
 }

@@ -1,4 +1,4 @@
-//! [`TrialDesk`]: does what the trial panel needs of the disk and of decoders, off the drawing thread.
+//! [`TestUploadWorker`]: does what the trial panel needs of the disk and of decoders, off the drawing thread.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "files and pictures are read here")]
 
@@ -15,24 +15,24 @@ use tokio::sync::mpsc;
 
 use super::files;
 use super::message::Message;
-use super::model::trial::album::PictureKey;
-use super::model::trial::chooser::Folder;
-use super::model::trial::{TrialCommand, TrialReport};
+use super::model::test_upload::chooser::Folder;
+use super::model::test_upload::picture_cache::PictureKey;
+use super::model::test_upload::{TestUploadCommand, TestUploadReport};
 use super::pictures::{Graphics, Picture};
 
 /// How many threads decode pictures.
-const DECODERS: usize = 2;
+const DECODER_COUNT: usize = 2;
 
 /// Where thumbnails are copied to when the user wants to keep them, in the working directory.
-const KEPT_IN: &str = "thumbnails";
+const SAVE_FOLDER: &str = "thumbnails";
 
-/// Does what the trial panel needs, and answers by [`Message::Trial`]. Its folder goes with it.
+/// Does what the trial panel needs, and answers by [`Message::TestUpload`]. Its folder goes with it.
 #[derive(Debug)]
-pub struct TrialDesk {
+pub struct TestUploadWorker {
     work: Arc<Work>,
     folder: TempDir,
     thumbnails: PathBuf,
-    trials: u32,
+    test_uploads: u32,
 }
 
 /// What is to be done, shared with the threads that do it.
@@ -47,9 +47,9 @@ struct Work {
 #[derive(Debug, Default)]
 struct State {
     /// Commands about files, in their order.
-    errands: VecDeque<TrialCommand>,
+    commands: VecDeque<TestUploadCommand>,
     /// Pictures that are wanted, the most wanted first. What is not begun when others are wanted is never begun.
-    wanted: VecDeque<PictureKey>,
+    requested: VecDeque<PictureKey>,
     graphics: Graphics,
     closed: bool,
 }
@@ -73,9 +73,9 @@ impl Work {
         }
     }
 
-    fn report(&self, report: TrialReport) {
+    fn report(&self, report: TestUploadReport) {
         // Nobody hears it any more when the console ends.
-        let _ = self.messages.blocking_send(Message::Trial(report));
+        let _ = self.messages.blocking_send(Message::TestUpload(report));
     }
 
     fn notice(&self, notice: Result<String, Failure>) {
@@ -83,7 +83,7 @@ impl Work {
     }
 
     fn draw_pictures(&self) {
-        while let Some((key, graphics)) = self.next(|state| Some((state.wanted.pop_front()?, state.graphics))) {
+        while let Some((key, graphics)) = self.next(|state| Some((state.requested.pop_front()?, state.graphics))) {
             // A decoder that panics over a broken file is no reason to end.
             let read = || Picture::read(&key.path, key.cells, graphics);
             let picture = std::panic::catch_unwind(read)
@@ -91,16 +91,16 @@ impl Work {
                 .map(Arc::new);
             // Made for graphics that have changed meanwhile: the pane has asked anew.
             if self.state().graphics == graphics {
-                self.report(TrialReport::Drawn(key, picture));
+                self.report(TestUploadReport::Rendered(key, picture));
             }
         }
     }
 
-    fn run_errands(&self) {
+    fn run_commands(&self) {
         let home = std::env::var_os("HOME").map(PathBuf::from);
-        while let Some(command) = self.next(|state| state.errands.pop_front()) {
+        while let Some(command) = self.next(|state| state.commands.pop_front()) {
             match command {
-                TrialCommand::List(folder) => {
+                TestUploadCommand::List(folder) => {
                     let listing = match &folder {
                         Folder::Samples => files::samples(&self.samples),
                         Folder::Working => std::env::current_dir()
@@ -108,36 +108,36 @@ impl Work {
                             .and_then(|working| files::list(&working)),
                         Folder::At(path) => files::list(path),
                     };
-                    self.report(TrialReport::Listed(folder, listing));
+                    self.report(TestUploadReport::Listed(folder, listing));
                 }
-                TrialCommand::Complete(typed) => {
+                TestUploadCommand::Complete(typed) => {
                     let found = files::complete(&typed, home.as_deref());
-                    self.report(TrialReport::Completed(typed, found));
+                    self.report(TestUploadReport::Completed(typed, found));
                 }
-                TrialCommand::Look(paths) => {
+                TestUploadCommand::Inspect(paths) => {
                     let mut found = Vec::new();
                     for path in &paths {
-                        match files::look(path, home.as_deref()) {
+                        match files::inspect(path, home.as_deref()) {
                             Ok(entry) => found.push(entry),
                             Err(failure) => self.notice(Err(failure)),
                         }
                     }
-                    self.report(TrialReport::Looked(found));
+                    self.report(TestUploadReport::Inspected(found));
                 }
-                TrialCommand::Keep(paths) => {
-                    let kept = files::copy_into(Path::new(KEPT_IN), &paths).map(|copies| match &copies[..] {
+                TestUploadCommand::Save(paths) => {
+                    let saved = files::copy_into(Path::new(SAVE_FOLDER), &paths).map(|copies| match &copies[..] {
                         [one] => format!("Saved the thumbnail as {}.", one.display()),
-                        _ => format!("Saved {} in ./{KEPT_IN}.", text::count(copies.len(), "thumbnail")),
+                        _ => format!("Saved {} in ./{SAVE_FOLDER}.", text::count(copies.len(), "thumbnail")),
                     });
-                    self.notice(kept);
+                    self.notice(saved);
                 }
-                TrialCommand::Draw(_) => unreachable!("pictures are drawn elsewhere"),
+                TestUploadCommand::Render(_) => unreachable!("pictures are drawn elsewhere"),
             }
         }
     }
 }
 
-impl TrialDesk {
+impl TestUploadWorker {
     /// Opens a desk that answers to `messages`.
     ///
     /// # Errors
@@ -149,22 +149,22 @@ impl TrialDesk {
         let thumbnails = folder.path().join("thumbnails");
         std::fs::create_dir(&thumbnails)?;
         let work = Arc::new(Work { state: Mutex::default(), changed: Condvar::new(), messages, samples });
-        let desk = Self { work, folder, thumbnails, trials: 0 };
-        for _ in 0..DECODERS {
-            let work = Arc::clone(&desk.work);
+        let worker = Self { work, folder, thumbnails, test_uploads: 0 };
+        for _ in 0..DECODER_COUNT {
+            let work = Arc::clone(&worker.work);
             std::thread::Builder::new().name("pictures".into()).spawn(move || work.draw_pictures())?;
         }
-        let work = Arc::clone(&desk.work);
-        std::thread::Builder::new().name("files".into()).spawn(move || work.run_errands())?;
-        Ok(desk)
+        let work = Arc::clone(&worker.work);
+        std::thread::Builder::new().name("files".into()).spawn(move || work.run_commands())?;
+        Ok(worker)
     }
 
     /// Has something done; the answer comes as a message.
-    pub fn run(&mut self, command: TrialCommand) {
+    pub fn run(&mut self, command: TestUploadCommand) {
         let mut state = self.work.state();
         match command {
-            TrialCommand::Draw(keys) => state.wanted = keys.into(),
-            command => state.errands.push_back(command),
+            TestUploadCommand::Render(keys) => state.requested = keys.into(),
+            command => state.commands.push_back(command),
         }
         drop(state);
         self.work.changed.notify_all();
@@ -175,14 +175,14 @@ impl TrialDesk {
     pub fn set_graphics(&mut self, graphics: Graphics) {
         let mut state = self.work.state();
         state.graphics = graphics;
-        state.wanted.clear();
+        state.requested.clear();
         drop(state);
         // Not from this thread, which may be the one that empties the channel.
         let work = Arc::clone(&self.work);
-        match work.messages.try_send(Message::Trial(TrialReport::GraphicsChanged)) {
+        match work.messages.try_send(Message::TestUpload(TestUploadReport::GraphicsChanged)) {
             Ok(()) => {}
             Err(_) => {
-                std::thread::spawn(move || work.report(TrialReport::GraphicsChanged));
+                std::thread::spawn(move || work.report(TestUploadReport::GraphicsChanged));
             }
         }
     }
@@ -198,14 +198,14 @@ impl TrialDesk {
     /// # Errors
     /// When it cannot be made.
     pub fn next_thumbnails_dir(&mut self) -> io::Result<PathBuf> {
-        self.trials += 1;
-        let folder = self.folder.path().join(format!("trial-{}", self.trials));
+        self.test_uploads += 1;
+        let folder = self.folder.path().join(format!("trial-{}", self.test_uploads));
         std::fs::create_dir(&folder)?;
         Ok(folder)
     }
 }
 
-impl Drop for TrialDesk {
+impl Drop for TestUploadWorker {
     fn drop(&mut self) {
         self.work.state().closed = true;
         self.work.changed.notify_all();
@@ -215,76 +215,80 @@ impl Drop for TrialDesk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::trial::chooser::Kind;
+    use crate::model::test_upload::chooser::EntryKind;
 
     /// A desk, and the next thing that it says.
-    fn desk() -> (TrialDesk, mpsc::Receiver<Message>) {
+    fn worker() -> (TestUploadWorker, mpsc::Receiver<Message>) {
         let (sender, receiver) = mpsc::channel(16);
-        (TrialDesk::new(sender).expect("there is room"), receiver)
+        (TestUploadWorker::new(sender).expect("there is room"), receiver)
     }
 
     #[test]
     fn the_samples_are_listed_and_drawn() {
-        let (mut desk, mut messages) = desk();
-        desk.run(TrialCommand::List(Folder::Samples));
-        let Some(Message::Trial(TrialReport::Listed(Folder::Samples, Ok(listing)))) = messages.blocking_recv() else {
+        let (mut worker, mut messages) = worker();
+        worker.run(TestUploadCommand::List(Folder::Samples));
+        let Some(Message::TestUpload(TestUploadReport::Listed(Folder::Samples, Ok(listing)))) =
+            messages.blocking_recv()
+        else {
             panic!("the samples were asked for");
         };
         let key = PictureKey { path: listing.entries[0].path.clone(), cells: (12, 6) };
-        desk.run(TrialCommand::Draw(vec![key.clone()]));
-        let Some(Message::Trial(TrialReport::Drawn(drawn, Ok(picture)))) = messages.blocking_recv() else {
+        worker.run(TestUploadCommand::Render(vec![key.clone()]));
+        let Some(Message::TestUpload(TestUploadReport::Rendered(drawn, Ok(picture)))) = messages.blocking_recv() else {
             panic!("a picture was asked for");
         };
         assert_eq!((drawn, picture.pixels), (key, (640, 480)));
-        let folder = desk.folder.path().to_owned();
-        drop(desk);
+        let folder = worker.folder.path().to_owned();
+        drop(worker);
         assert!(!folder.exists(), "nothing stays behind");
     }
 
     #[test]
     fn what_cannot_be_read_is_answered_too() {
-        let (mut desk, mut messages) = desk();
+        let (mut worker, mut messages) = worker();
         let nowhere = PathBuf::from("/nowhere/at/all");
-        desk.run(TrialCommand::List(Folder::At(nowhere.clone())));
-        assert!(matches!(messages.blocking_recv(), Some(Message::Trial(TrialReport::Listed(_, Err(_))))));
-        desk.run(TrialCommand::Draw(vec![PictureKey { path: nowhere.clone(), cells: (1, 1) }]));
-        assert!(matches!(messages.blocking_recv(), Some(Message::Trial(TrialReport::Drawn(_, Err(_))))));
-        desk.run(TrialCommand::Look(vec![nowhere.clone()]));
+        worker.run(TestUploadCommand::List(Folder::At(nowhere.clone())));
+        assert!(matches!(messages.blocking_recv(), Some(Message::TestUpload(TestUploadReport::Listed(_, Err(_))))));
+        worker.run(TestUploadCommand::Render(vec![PictureKey { path: nowhere.clone(), cells: (1, 1) }]));
+        assert!(matches!(messages.blocking_recv(), Some(Message::TestUpload(TestUploadReport::Rendered(_, Err(_))))));
+        worker.run(TestUploadCommand::Inspect(vec![nowhere.clone()]));
         assert!(matches!(messages.blocking_recv(), Some(Message::Notice(Err(_)))));
         assert!(
-            matches!(messages.blocking_recv(), Some(Message::Trial(TrialReport::Looked(found))) if found.is_empty())
+            matches!(messages.blocking_recv(), Some(Message::TestUpload(TestUploadReport::Inspected(found))) if found.is_empty())
         );
-        desk.run(TrialCommand::Complete("/nowhere/at/a".into()));
+        worker.run(TestUploadCommand::Complete("/nowhere/at/a".into()));
         assert!(
-            matches!(messages.blocking_recv(), Some(Message::Trial(TrialReport::Completed(_, found))) if found.is_empty())
+            matches!(messages.blocking_recv(), Some(Message::TestUpload(TestUploadReport::Completed(_, found))) if found.is_empty())
         );
-        desk.run(TrialCommand::Keep(vec![nowhere]));
+        worker.run(TestUploadCommand::Save(vec![nowhere]));
         assert!(matches!(messages.blocking_recv(), Some(Message::Notice(Err(_)))));
     }
 
     #[test]
     fn the_working_directory_is_listed_by_its_name() {
-        let (mut desk, mut messages) = desk();
-        desk.run(TrialCommand::List(Folder::Working));
-        let Some(Message::Trial(TrialReport::Listed(Folder::Working, Ok(listing)))) = messages.blocking_recv() else {
+        let (mut worker, mut messages) = worker();
+        worker.run(TestUploadCommand::List(Folder::Working));
+        let Some(Message::TestUpload(TestUploadReport::Listed(Folder::Working, Ok(listing)))) =
+            messages.blocking_recv()
+        else {
             panic!("the working directory can be read");
         };
         assert!(listing.folder.is_absolute());
-        assert!(listing.entries.iter().any(|entry| entry.name == "src" && entry.kind == Kind::Folder));
+        assert!(listing.entries.iter().any(|entry| entry.name == "src" && entry.kind == EntryKind::Folder));
     }
 
     #[test]
     fn other_graphics_are_told() {
-        let (mut desk, mut messages) = desk();
-        desk.set_graphics(Graphics { cell: (9, 18), ..Graphics::default() });
-        assert!(matches!(messages.blocking_recv(), Some(Message::Trial(TrialReport::GraphicsChanged))));
+        let (mut worker, mut messages) = worker();
+        worker.set_graphics(Graphics { cell: (9, 18), ..Graphics::default() });
+        assert!(matches!(messages.blocking_recv(), Some(Message::TestUpload(TestUploadReport::GraphicsChanged))));
     }
 
     #[test]
     fn every_trial_has_a_folder_of_its_own() {
-        let (mut desk, _messages) = desk();
-        assert!(desk.thumbnails_dir().is_dir());
-        let (one, two) = (desk.next_thumbnails_dir().expect("room"), desk.next_thumbnails_dir().expect("room"));
+        let (mut worker, _messages) = worker();
+        assert!(worker.thumbnails_dir().is_dir());
+        let (one, two) = (worker.next_thumbnails_dir().expect("room"), worker.next_thumbnails_dir().expect("room"));
         assert!(one.is_dir() && two.is_dir() && one != two);
     }
 }

@@ -6,145 +6,148 @@ use thumbctl_deploy::session::{Inspection, ResourceStatus};
 use thumbctl_platform::text;
 use tui_input::Input;
 
-use crate::message::{Effect, Pace, Place, PreparedRun, Stakes, Task};
-use crate::model::activity::{Activity, OurRun};
-use crate::model::details::Inspected;
-use crate::model::messages::Tone;
-use crate::model::overlay::{Answer, Asking, Overlay, Question};
+use crate::message::{ConnectionInfo, Effect, PreparedRun, RiskLevel, RunMode, Task};
+use crate::model::activity::{ActiveRun, Activity};
+use crate::model::details::InspectionState;
+use crate::model::messages::Severity;
+use crate::model::overlay::{ConfirmAction, ConfirmDialog, ConfirmInput, Overlay};
 use crate::model::{Connection, Model};
 
-pub(super) fn connected(model: &mut Model, place: Place) -> Vec<Effect> {
-    model.connection = Connection::Connected(place);
-    ask_status(model)
+pub(super) fn connected(model: &mut Model, connection: ConnectionInfo) -> Vec<Effect> {
+    model.connection = Connection::Connected(connection);
+    fetch_status(model)
 }
 
 /// Asks whether what stands is really there, once cloud and journals have been heard.
-pub(super) fn ask_status(model: &Model) -> Vec<Effect> {
-    let can_ask = model.place().is_some() && model.journals_read && model.deployment.is_standing();
-    if can_ask { vec![Effect::AskStatus] } else { Vec::new() }
+pub(super) fn fetch_status(model: &Model) -> Vec<Effect> {
+    let can_ask = model.connection_info().is_some() && model.journals_read && model.deployment.is_standing();
+    if can_ask { vec![Effect::FetchStatus] } else { Vec::new() }
 }
 
 /// Another process begins or ends its work. While we are at work ourselves, that is kept for later.
 pub(super) fn holder(model: &mut Model, holder: Option<String>) -> Vec<Effect> {
-    let has_let_go = holder.is_none() && matches!(model.activity, Activity::Theirs { .. });
+    let was_released = holder.is_none() && matches!(model.activity, Activity::OtherProcess { .. });
     model.holder = holder;
-    if !matches!(model.activity, Activity::Idle | Activity::Theirs { .. }) {
+    if !matches!(model.activity, Activity::Idle | Activity::OtherProcess { .. }) {
         return Vec::new();
     }
-    model.rest();
-    if !has_let_go {
+    model.set_idle();
+    if !was_released {
         return Vec::new();
     }
-    model.messages.say(model.now, Tone::Info, "The other process has let go of the deployment.");
-    ask_status(model)
+    model.messages.add(model.now, Severity::Info, "The other process has let go of the deployment.");
+    fetch_status(model)
 }
 
 /// A run is ready: it begins at once where nothing is at stake, else the user is asked.
 pub(super) fn prepared(model: &mut Model, prepared: Box<PreparedRun>) -> Vec<Effect> {
-    let pace = match &model.activity {
-        Activity::Preparing { pace, .. } => *pace,
+    let mode = match &model.activity {
+        Activity::Preparing { mode, .. } => *mode,
         // The user has changed their mind.
         _ => return vec![Effect::Discard],
     };
     for name in &prepared.foreign {
         let words = format!("Left alone: {name} has a name like ours but not our tag.");
-        model.messages.say(model.now, Tone::Info, words);
+        model.messages.add(model.now, Severity::Info, words);
     }
     if prepared.plan.steps().is_empty() {
         let words = match prepared.task {
             Task::Destroy => "There is nothing to destroy.",
-            Task::Deploy | Task::Trial(_) => "There is nothing to do.",
+            Task::Deploy | Task::TestUpload(_) => "There is nothing to do.",
         };
-        model.messages.say(model.now, Tone::Info, words);
-        model.rest();
+        model.messages.add(model.now, Severity::Info, words);
+        model.set_idle();
         return vec![Effect::Discard];
     }
-    let stakes = model.stakes();
+    let risk = model.risk();
     let must_ask = match prepared.task {
         Task::Destroy => true,
-        Task::Deploy => stakes != Stakes::None && !prepared.resources.is_empty(),
-        Task::Trial(_) => false,
+        Task::Deploy => risk != RiskLevel::None && !prepared.resources.is_empty(),
+        Task::TestUpload(_) => false,
     };
     if !must_ask {
-        return start(model, &prepared.task, pace);
+        return start(model, &prepared.task, mode);
     }
     let count = text::count(prepared.resources.len(), "resource");
-    let cloud = model.place().map_or_else(|| "the cloud".to_owned(), |place| place.cloud.clone());
-    let (question, consequence) = match prepared.task {
+    let cloud = model.connection_info().map_or_else(|| "the cloud".to_owned(), |connection| connection.cloud.clone());
+    let (prompt, consequence) = match prepared.task {
         Task::Destroy => ("Delete them?", format!("This deletes {count} and all that is in them, in {cloud}.")),
-        Task::Deploy | Task::Trial(_) => ("Create them?", format!("This creates {count} for real, in {cloud}.")),
+        Task::Deploy | Task::TestUpload(_) => ("Create them?", format!("This creates {count} for real, in {cloud}.")),
     };
-    let answer = if stakes == Stakes::Money { Answer::Word(Input::default()) } else { Answer::Key };
-    model.question = Some(Question {
-        question: question.to_owned(),
+    let input = if risk == RiskLevel::Cost { ConfirmInput::Word(Input::default()) } else { ConfirmInput::Key };
+    model.pending_dialog = Some(ConfirmDialog {
+        prompt: prompt.to_owned(),
         consequence,
         resources: prepared.resources.clone(),
         foreign: prepared.foreign.clone(),
-        answer,
-        about: Asking::Start,
+        input,
+        action: ConfirmAction::Start,
         scroll: 0,
     });
-    model.activity = Activity::Asking { prepared, pace };
+    model.activity = Activity::Confirming { run: prepared, mode };
     Vec::new()
 }
 
 /// Begins the run that is ready. In step by step, the press that began it lets its first step go: that was shown.
-pub(super) fn start(model: &mut Model, task: &Task, pace: Pace) -> Vec<Effect> {
+pub(super) fn start(model: &mut Model, task: &Task, mode: RunMode) -> Vec<Effect> {
     let action = task.action();
-    model.activity = Activity::Ours(OurRun { action, id: None, pace, held: None, cancelling: false });
+    model.activity = Activity::Running(ActiveRun { action, id: None, mode, held: None, cancelling: false });
     // What is there already is not asked about.
     let plan = model.preview.as_ref().map(|preview| &preview.plan).filter(|_| *task == Task::Deploy);
     let steps = plan.iter().flat_map(|plan| plan.steps());
-    let free = steps.filter(|step| plan.is_some_and(|plan| model.is_done(step, plan))).map(|step| step.id.clone());
-    vec![Effect::Start { pace, passes: usize::from(pace == Pace::Stepwise), free: free.collect() }]
+    let completed = steps.filter(|step| plan.is_some_and(|plan| model.is_done(step, plan))).map(|step| step.id.clone());
+    vec![Effect::Start { mode, passes: usize::from(mode == RunMode::StepByStep), completed: completed.collect() }]
 }
 
 pub(super) fn not_prepared(model: &mut Model, task: &Task, failure: &Failure) -> Vec<Effect> {
-    if matches!(&model.activity, Activity::Preparing { .. } | Activity::Ours(OurRun { id: None, .. })) {
-        model.rest();
+    if matches!(&model.activity, Activity::Preparing { .. } | Activity::Running(ActiveRun { id: None, .. })) {
+        model.set_idle();
     }
-    if let Task::Trial(_) = task {
-        model.trial.refused(failure);
+    if let Task::TestUpload(_) = task {
+        model.test_upload.reject(failure);
     }
-    model.messages.fail(model.now, failure);
-    quit_if_wanted(model)
+    model.messages.add_failure(model.now, failure);
+    quit_if_requested(model)
 }
 
 pub(super) fn run_ended(model: &mut Model, ended: Result<Outcome, Failure>) -> Vec<Effect> {
-    let Some(ours) = model.activity.ours().cloned() else { return Vec::new() };
-    model.rest();
-    let mut effects = if ours.action == Action::Trial { model.trial.run_ended() } else { Vec::new() };
-    if matches!(model.overlay, Some(Overlay::Quitting | Overlay::Question(Question { about: Asking::Cancel, .. }))) {
+    let Some(active) = model.activity.active_run().cloned() else { return Vec::new() };
+    model.set_idle();
+    let mut effects = if active.action == Action::Trial { model.test_upload.run_ended() } else { Vec::new() };
+    if matches!(
+        model.overlay,
+        Some(Overlay::Quitting | Overlay::Confirm(ConfirmDialog { action: ConfirmAction::Cancel, .. }))
+    ) {
         model.overlay = None;
     }
     match ended {
-        Err(failure) => model.messages.fail(model.now, &failure),
-        Ok(outcome) => tell_outcome(model, ours.action, outcome),
+        Err(failure) => model.messages.add_failure(model.now, &failure),
+        Ok(outcome) => report_outcome(model, active.action, outcome),
     }
-    effects.extend(if model.quit_after { quit_if_wanted(model) } else { ask_status(model) });
+    effects.extend(if model.quit_after { quit_if_requested(model) } else { fetch_status(model) });
     effects
 }
 
-fn quit_if_wanted(model: &Model) -> Vec<Effect> {
+fn quit_if_requested(model: &Model) -> Vec<Effect> {
     if model.quit_after { vec![Effect::Quit] } else { Vec::new() }
 }
 
-fn tell_outcome(model: &mut Model, action: Action, outcome: Outcome) {
+fn report_outcome(model: &mut Model, action: Action, outcome: Outcome) {
     let seconds = model.run.as_ref().filter(|_| action != Action::Trial).and_then(|run| run.ended);
     let took = seconds.map(|(_, seconds)| format!(" in {}", text::seconds(seconds))).unwrap_or_default();
     match (action, outcome) {
         (Action::Deploy, Outcome::Succeeded) => {
-            model.messages.say(model.now, Tone::Good, format!("Deployed{took}. Try it with an image."));
+            model.messages.add(model.now, Severity::Success, format!("Deployed{took}. Try it with an image."));
         }
         (Action::Destroy, Outcome::Succeeded) => {
-            model.messages.say(model.now, Tone::Good, format!("Destroyed{took}. Nothing is left."));
+            model.messages.add(model.now, Severity::Success, format!("Destroyed{took}. Nothing is left."));
         }
         // Each image says for itself what became of it.
         (Action::Trial, Outcome::Succeeded | Outcome::Failed) => {}
         (_, Outcome::Cancelled) => {
-            model.messages.say(
+            model.messages.add(
                 model.now,
-                Tone::Info,
+                Severity::Info,
                 format!("Cancelled{took}. What is there stays; go on or destroy."),
             );
         }
@@ -159,7 +162,7 @@ fn tell_outcome(model: &mut Model, action: Action, outcome: Outcome) {
                 })
                 .collect();
             for failure in &failures {
-                model.messages.fail(model.now, failure);
+                model.messages.add_failure(model.now, failure);
             }
         }
     }
@@ -169,7 +172,7 @@ fn tell_outcome(model: &mut Model, action: Action, outcome: Outcome) {
 pub(super) fn status(model: &mut Model, status: Result<Vec<ResourceStatus>, Failure>) -> Vec<Effect> {
     use thumbctl_deploy::strategy::Presence;
     match status {
-        Err(failure) => model.messages.fail(model.now, &failure),
+        Err(failure) => model.messages.add_failure(model.now, &failure),
         Ok(resources) => {
             // What is being made or removed just now is not lost.
             if model.is_live() {
@@ -182,7 +185,7 @@ pub(super) fn status(model: &mut Model, status: Result<Vec<ResourceStatus>, Fail
             let lost: Vec<&str> = model.details.lost.iter().map(|kind| kind.title()).collect();
             if !lost.is_empty() {
                 let words = format!("The cloud does not have any more: {}. Run on to make it again.", lost.join(", "));
-                model.messages.say(model.now, Tone::Bad, words);
+                model.messages.add(model.now, Severity::Error, words);
             }
         }
     }
@@ -192,16 +195,16 @@ pub(super) fn status(model: &mut Model, status: Result<Vec<ResourceStatus>, Fail
 pub(super) fn inspected(
     model: &mut Model,
     kind: ResourceKind,
-    answer: Result<Option<Box<Inspection>>, Failure>,
+    result: Result<Option<Box<Inspection>>, Failure>,
 ) -> Vec<Effect> {
-    let said = match answer {
-        Ok(Some(inspection)) => Inspected::There(inspection),
-        Ok(None) => Inspected::Missing,
-        Err(failure) => Inspected::Failed(failure),
+    let state = match result {
+        Ok(Some(inspection)) => InspectionState::Found(inspection),
+        Ok(None) => InspectionState::Missing,
+        Err(failure) => InspectionState::Failed(failure),
     };
     // An answer to a question that was put aside, because the resource has changed since, is old.
     if model.deployment.is_ready(kind) {
-        model.details.inspected.insert(kind, said);
+        model.details.inspected.insert(kind, state);
     }
     Vec::new()
 }

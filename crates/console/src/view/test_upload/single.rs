@@ -7,13 +7,13 @@ use ratatui::widgets::Paragraph;
 use thumbctl_core::event::Failure;
 use thumbctl_platform::text;
 
-use super::areas::Single;
+use super::areas::SingleAreas;
 use super::{figures, is_live, picture, state_of, title};
 use crate::model::Model;
-use crate::model::trial::album::Shown;
-use crate::model::trial::results::{Card, CardState, TrialRun};
+use crate::model::test_upload::picture_cache::PictureState;
+use crate::model::test_upload::results::{ImageResult, ImageState, TestUploadRun};
 use crate::theme::Role;
-use crate::view::{Look, clean, clean_lines};
+use crate::view::{Appearance, clean, clean_lines};
 
 /// The columns of a stage's words.
 const WORDS: usize = 24;
@@ -25,22 +25,22 @@ const TIME: usize = 9;
 pub const NOT_KEPT: &str = "the picture is not kept";
 
 /// Draws it.
-pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, trial: &TrialRun, look: Look) {
-    let areas = Single::of(inside);
-    frame.render_widget(title(areas.title.width, None, model, trial, look), areas.title);
-    let Some(card) = model.trial.results.card() else { return };
-    let is_live = is_live(model, trial);
+pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, test_upload: &TestUploadRun, look: Appearance) {
+    let areas = SingleAreas::of(inside);
+    frame.render_widget(title(areas.title.width, None, model, test_upload, look), areas.title);
+    let Some(card) = model.test_upload.results.card() else { return };
+    let is_live = is_live(model, test_upload);
     draw_source(frame, &areas, model, card, look);
     frame.render_widget(Line::styled(look.symbols.arrow, look.style(Role::Quiet)), areas.between);
     draw_thumbnail(frame, &areas, model, card, is_live, look);
     // A failure takes the whole right side.
-    let has_failed = matches!(card.state, CardState::Failed(_));
+    let has_failed = matches!(card.state, ImageState::Failed(_));
     let width = if has_failed { areas.source.width } else { areas.stages.width };
     let stages = stages(usize::from(width), model, card, is_live, look);
     frame.render_widget(Paragraph::new(stages), Rect { width, ..areas.stages });
 }
 
-fn caption(frame: &mut Frame<'_>, area: Rect, name: &str, figures: &str, look: Look) {
+fn caption(frame: &mut Frame<'_>, area: Rect, name: &str, figures: &str, look: Appearance) {
     let width = usize::from(area.width);
     let lines = vec![
         Line::styled(look.cut(name, width), look.style(Role::Strong)),
@@ -49,8 +49,8 @@ fn caption(frame: &mut Frame<'_>, area: Rect, name: &str, figures: &str, look: L
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-fn draw_source(frame: &mut Frame<'_>, areas: &Single, model: &Model, card: &Card, look: Look) {
-    let shown = card.source().map(|path| model.trial.picture(path, areas.source));
+fn draw_source(frame: &mut Frame<'_>, areas: &SingleAreas, model: &Model, card: &ImageResult, look: Appearance) {
+    let shown = card.source().map(|path| model.test_upload.picture(path, areas.source));
     let (pixels, bytes) = known(shown);
     let has_changed = matches!((bytes, card.bytes), (Some(now), Some(sent)) if now != sent);
     let pixels = pixels.filter(|_| !has_changed);
@@ -63,11 +63,18 @@ fn draw_source(frame: &mut Frame<'_>, areas: &Single, model: &Model, card: &Card
     }
 }
 
-fn draw_thumbnail(frame: &mut Frame<'_>, areas: &Single, model: &Model, card: &Card, is_live: bool, look: Look) {
-    if let CardState::Failed(failure) = &card.state {
+fn draw_thumbnail(
+    frame: &mut Frame<'_>,
+    areas: &SingleAreas,
+    model: &Model,
+    card: &ImageResult,
+    is_live: bool,
+    look: Appearance,
+) {
+    if let ImageState::Failed(failure) = &card.state {
         return draw_failure(frame, areas.failure, failure, look);
     }
-    let shown = card.thumbnail.as_deref().map(|path| model.trial.picture(path, areas.thumbnail));
+    let shown = card.thumbnail.as_deref().map(|path| model.test_upload.picture(path, areas.thumbnail));
     let (pixels, _) = known(shown);
     let mut words = figures(pixels, card.thumbnail_bytes, look);
     if let Some(ratio) = card.ratio() {
@@ -87,11 +94,11 @@ fn draw_thumbnail(frame: &mut Frame<'_>, areas: &Single, model: &Model, card: &C
 }
 
 /// A picture's pixels and bytes, as far as they are known.
-fn known(shown: Option<Shown<'_>>) -> (Option<(u32, u32)>, Option<u64>) {
+fn known(shown: Option<PictureState<'_>>) -> (Option<(u32, u32)>, Option<u64>) {
     match shown {
-        Some(Shown::There(picture)) => (Some(picture.pixels), Some(picture.bytes)),
-        Some(Shown::Coming(pixels)) => (pixels, None),
-        Some(Shown::Failed(_)) | None => (None, None),
+        Some(PictureState::Ready(picture)) => (Some(picture.pixels), Some(picture.bytes)),
+        Some(PictureState::Loading(pixels)) => (pixels, None),
+        Some(PictureState::Failed(_)) | None => (None, None),
     }
 }
 
@@ -101,7 +108,7 @@ fn percent(ratio: f64) -> String {
     if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
 }
 
-fn draw_failure(frame: &mut Frame<'_>, area: Rect, failure: &Failure, look: Look) {
+fn draw_failure(frame: &mut Frame<'_>, area: Rect, failure: &Failure, look: Appearance) {
     let width = usize::from(area.width);
     let mut lines = Vec::new();
     let mut push = |words: &str, role: Role| {
@@ -124,7 +131,7 @@ fn draw_failure(frame: &mut Frame<'_>, area: Rect, failure: &Failure, look: Look
 }
 
 /// The three stages, each with when it was reached and a bar from the one before.
-fn stages(width: usize, model: &Model, card: &Card, is_live: bool, look: Look) -> Vec<Line<'static>> {
+fn stages(width: usize, model: &Model, card: &ImageResult, is_live: bool, look: Appearance) -> Vec<Line<'static>> {
     let started = match card.cold {
         Some(true) => "function started (cold)",
         Some(false) => "function started (warm)",
@@ -135,9 +142,9 @@ fn stages(width: usize, model: &Model, card: &Card, is_live: bool, look: Look) -
         (started, card.invoked, card.uploaded),
         ("thumbnail written", card.written, card.invoked.or(card.uploaded)),
     ];
-    let has_failed = matches!(card.state, CardState::Failed(_));
+    let has_failed = matches!(card.state, ImageState::Failed(_));
     let elapsed = match &card.state {
-        CardState::Running { since, .. } if is_live => Some((model.now - *since).as_seconds_f64().max(0.0)),
+        ImageState::Running { since, .. } if is_live => Some((model.now - *since).as_seconds_f64().max(0.0)),
         _ => None,
     };
     // The function's log comes after the thumbnail: when that is there, nothing is waited for.
@@ -177,16 +184,16 @@ fn stages(width: usize, model: &Model, card: &Card, is_live: bool, look: Look) -
 }
 
 /// What a stage that has not been reached waits for.
-fn waits_for(index: usize, card: &Card) -> String {
+fn waits_for(index: usize, card: &ImageResult) -> String {
     match (index, &card.state) {
         (0, _) => "uploading".to_owned(),
-        (_, CardState::Running { progress: Some(progress), .. }) => clean(progress),
+        (_, ImageState::Running { progress: Some(progress), .. }) => clean(progress),
         _ => "waits for the function".to_owned(),
     }
 }
 
 /// A bar from one moment to another, in a row that stands for everything up to the end.
-fn bar((from, to): (f64, f64), end: f64, columns: usize, role: Role, look: Look) -> [Span<'static>; 2] {
+fn bar((from, to): (f64, f64), end: f64, columns: usize, role: Role, look: Appearance) -> [Span<'static>; 2] {
     let scale = |seconds: f64| {
         let share = if end > 0.0 { (seconds / end).clamp(0.0, 1.0) } else { 0.0 };
         (share * columns as f64).round() as usize

@@ -1,7 +1,7 @@
 //! Images to be sent, on their way, and with their thumbnails.
 
 pub mod areas;
-mod choosing;
+mod chooser;
 mod gallery;
 mod picture;
 mod single;
@@ -13,55 +13,57 @@ use ratatui::text::{Line, Span};
 use thumbctl_platform::text;
 
 use super::layout::Layout;
-use super::{Look, clean};
+use super::{Appearance, clean};
 use crate::keymap::{Action, Context};
 use crate::model::Model;
 use crate::model::panel::Panel;
-use crate::model::trial::results::{Card, CardState, TrialRun};
+use crate::model::test_upload::results::{ImageResult, ImageState, TestUploadRun};
 use crate::theme::Role;
 
 /// Draws it.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
-    frame.render_widget(look.panel(" Try it ", model.focus == Panel::Trial), area);
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
+    frame.render_widget(look.panel(" Try it ", model.focus == Panel::TestUpload), area);
     let inside = Layout::text_area(Layout::inside(area)).intersection(frame.area());
     if inside.is_empty() {
         return;
     }
-    match model.trial.results.trial().filter(|_| !model.trial.is_choosing()) {
-        None => choosing::draw(frame, inside, model, look),
-        Some(trial) if model.trial.results.is_single() => single::draw(frame, inside, model, trial, look),
-        Some(trial) => gallery::draw(frame, inside, model, trial, look),
+    match model.test_upload.results.test_upload().filter(|_| !model.test_upload.is_choosing()) {
+        None => chooser::draw(frame, inside, model, look),
+        Some(test_upload) if model.test_upload.results.is_single() => {
+            single::draw(frame, inside, model, test_upload, look)
+        }
+        Some(test_upload) => gallery::draw(frame, inside, model, test_upload, look),
     }
 }
 
 /// Whether a trial is under way: more events of it may come.
-fn is_live(model: &Model, trial: &TrialRun) -> bool {
-    if trial.is_over() {
+fn is_live(model: &Model, test_upload: &TestUploadRun) -> bool {
+    if test_upload.is_over() {
         return false;
     }
-    let Some(id) = &trial.id else { return true };
+    let Some(id) = &test_upload.id else { return true };
     let is_last = model.deployment.runs().last().is_some_and(|run| run.id == *id);
     is_last && (model.activity.is_running() || model.activity.is_replay())
 }
 
 /// A sign, a role and words for where an image is.
-fn state_of(card: &Card, is_live: bool, now: DateTime<Utc>, look: Look) -> (&'static str, Role, String) {
+fn state_of(card: &ImageResult, is_live: bool, now: DateTime<Utc>, look: Appearance) -> (&'static str, Role, String) {
     let symbols = look.symbols;
     match &card.state {
-        CardState::Done => {
+        ImageState::Done => {
             let cold = card.cold.map(|cold| if cold { " cold" } else { " warm" }).unwrap_or_default();
             let took = card.written.map(text::milliseconds).unwrap_or_default();
             (symbols.ready, Role::Good, format!("{took}{cold}"))
         }
-        CardState::Failed(failure) => (symbols.failed, Role::Bad, clean(&failure.message)),
-        CardState::Skipped(reason) => {
+        ImageState::Failed(failure) => (symbols.failed, Role::Bad, clean(&failure.message)),
+        ImageState::Skipped(reason) => {
             (symbols.skipped, Role::Quiet, reason.said(thumbctl_core::event::Action::Trial).to_owned())
         }
-        CardState::Waiting | CardState::Running { .. } if !is_live => {
+        ImageState::Waiting | ImageState::Running { .. } if !is_live => {
             (symbols.unfinished, Role::Warn, "interrupted".to_owned())
         }
-        CardState::Waiting => (symbols.waiting, Role::Quiet, "waiting".to_owned()),
-        CardState::Running { .. } => {
+        ImageState::Waiting => (symbols.waiting, Role::Quiet, "waiting".to_owned()),
+        ImageState::Running { .. } => {
             let words = if card.uploaded.is_some() { "waits for the thumbnail" } else { "uploading" };
             (symbols.spinner_at(now.timestamp_millis()), Role::Busy, words.to_owned())
         }
@@ -70,33 +72,39 @@ fn state_of(card: &Card, is_live: bool, now: DateTime<Utc>, look: Look) -> (&'st
 
 /// The line above the pictures: how many images, how it went; which of them are in sight, where not all
 /// are; which trial of how many, and when it was.
-fn title(width: u16, part: Option<(usize, usize)>, model: &Model, trial: &TrialRun, look: Look) -> Line<'static> {
-    let results = &model.trial.results;
-    let is_live = is_live(model, trial);
-    let count = |wanted: fn(&CardState) -> bool| trial.cards.iter().filter(|card| wanted(&card.state)).count();
-    let done = count(|state| matches!(state, CardState::Done));
-    let failed = count(|state| matches!(state, CardState::Failed(_)));
-    let images = text::count(trial.cards.len(), "image");
+fn title(
+    width: u16,
+    part: Option<(usize, usize)>,
+    model: &Model,
+    test_upload: &TestUploadRun,
+    look: Appearance,
+) -> Line<'static> {
+    let results = &model.test_upload.results;
+    let is_live = is_live(model, test_upload);
+    let count = |wanted: fn(&ImageState) -> bool| test_upload.cards.iter().filter(|card| wanted(&card.state)).count();
+    let done = count(|state| matches!(state, ImageState::Done));
+    let failed = count(|state| matches!(state, ImageState::Failed(_)));
+    let images = text::count(test_upload.cards.len(), "image");
     let of_images = |count: usize| {
-        if trial.cards.len() == 1 { images.clone() } else { format!("{count} of {images}") }
+        if test_upload.cards.len() == 1 { images.clone() } else { format!("{count} of {images}") }
     };
     let (role, mut words) = match (is_live, failed) {
-        (true, _) if trial.id.is_none() => (Role::Busy, format!("sending {images}")),
-        (true, 0) => (Role::Busy, format!("{} under way", of_images(trial.cards.len() - done))),
+        (true, _) if test_upload.id.is_none() => (Role::Busy, format!("sending {images}")),
+        (true, 0) => (Role::Busy, format!("{} under way", of_images(test_upload.cards.len() - done))),
         (true, _) => (Role::Busy, format!("{} done, {failed} failed", of_images(done))),
-        (false, 0) if done == trial.cards.len() => (Role::Strong, format!("{images} sent")),
-        (false, 0) => (Role::Warn, format!("{} not sent", of_images(trial.cards.len() - done))),
+        (false, 0) if done == test_upload.cards.len() => (Role::Strong, format!("{images} sent")),
+        (false, 0) => (Role::Warn, format!("{} not sent", of_images(test_upload.cards.len() - done))),
         (false, _) => (Role::Bad, format!("{} failed", of_images(failed))),
     };
     if results.is_enlarged() {
-        words = format!("{words} {} {} of {}", look.symbols.dot, results.selected() + 1, trial.cards.len());
+        words = format!("{words} {} {} of {}", look.symbols.dot, results.selected() + 1, test_upload.cards.len());
     }
     let mut hints = Vec::new();
     hints.extend(part.map(|(first, last)| format!("{first} to {last} shown")));
     if results.count() > 1 {
         hints.push(format!("trial {} of {}", results.at() + 1, results.count()));
     }
-    if let Some(at) = trial.at {
+    if let Some(at) = test_upload.at {
         hints.push(at.format("%H:%M:%S UTC").to_string());
     }
     let right = hints.join(&format!(" {} ", look.symbols.dot));
@@ -109,7 +117,7 @@ fn title(width: u16, part: Option<(usize, usize)>, model: &Model, trial: &TrialR
 }
 
 /// A line with something at its left and something at its right, which goes where there is not room for both.
-fn between(width: usize, left: Span<'static>, right: Span<'static>, look: Look) -> Line<'static> {
+fn between(width: usize, left: Span<'static>, right: Span<'static>, look: Appearance) -> Line<'static> {
     let left = Span::styled(look.cut(&left.content, width), left.style);
     let room = width.saturating_sub(text::width(&left.content));
     if text::width(&right.content) + 2 > room {
@@ -120,14 +128,14 @@ fn between(width: usize, left: Span<'static>, right: Span<'static>, look: Look) 
 }
 
 /// A picture's or file's figures: `1600 × 1067 · 412.0 kB`.
-fn figures(pixels: Option<(u32, u32)>, bytes: Option<u64>, look: Look) -> String {
+fn figures(pixels: Option<(u32, u32)>, bytes: Option<u64>, look: Appearance) -> String {
     let pixels = pixels.map(|(width, height)| format!("{width} {} {height}", look.symbols.times));
     let bytes = bytes.map(text::bytes);
     pixels.into_iter().chain(bytes).collect::<Vec<_>>().join(&format!(" {} ", look.symbols.dot))
 }
 
 /// The end of a text, in at most so many columns: of a path, its end says most.
-fn tail(text: &str, columns: usize, look: Look) -> String {
+fn tail(text: &str, columns: usize, look: Appearance) -> String {
     if text::width(text) <= columns {
         return text.to_owned();
     }
