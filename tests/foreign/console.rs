@@ -13,7 +13,7 @@ thumbctl_test_support::foreign_tests! {
 /// Destroys what stands, and ends the console; nothing is left then.
 async fn destroy(mut console: Console, program: &Program) {
     console.keys("D");
-    console.wait_for("Delete them?");
+    console.wait_for("Destroy deployment?");
     console.keys(ENTER);
     console.keys("y");
     console.wait_for("Nothing is left.");

@@ -1,4 +1,4 @@
-//! The console, in a pseudo-terminal: the real program, the real sandbox, real keys.
+//! The console in a pseudo-terminal, with the real program and sandbox.
 
 mod appearance;
 mod lifecycle;

@@ -1,5 +1,4 @@
-//! [`KeyMap`]: which key does what, where. The one table from which keys are understood, and from which footer, help page
-//! and command palette are made.
+//! [`KeyMap`]: the key bindings by context, for key handling, footer, help and command palette.
 
 mod action;
 mod chord;
@@ -11,87 +10,87 @@ use crossterm::event::KeyEvent;
 pub use action::Action;
 pub use chord::Chord;
 
-/// Where a binding holds. Inner contexts are asked before [`Context::Everywhere`].
+/// The scope of a binding. Inner contexts take precedence over [`Context::Everywhere`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Context {
-    /// Wherever nothing is typed and no overlay is open.
+    /// Everywhere, unless an input line or an overlay is open.
     Everywhere,
-    /// In the list of resources.
+    /// The list of resources.
     Resources,
-    /// In a resource's details.
+    /// The details of a resource.
     Details,
-    /// In a log.
+    /// A log.
     Log,
-    /// In the timing panel.
+    /// The timing panel.
     Timing,
-    /// In the trial panel, looking at results.
+    /// The results in the test upload panel.
     TestUpload,
-    /// In the trial panel's list of images to choose from.
+    /// The image chooser in the test upload panel.
     Chooser,
-    /// In a question.
+    /// A confirmation dialog.
     Confirm,
-    /// In the question what to do with a run when quitting.
+    /// The quit dialog.
     Quitting,
-    /// In an overlay that is only read: help, earlier messages.
+    /// A read-only overlay: help, messages.
     Reading,
-    /// While a line is typed: search, filter, path, palette, a word to confirm with.
+    /// An input line: search, filter, path, palette, confirmation word.
     Typing,
-    /// While a recording is played.
+    /// A replay.
     Replay,
-    /// Whatever is open, and also while a line is typed.
+    /// Everywhere, also in overlays and input lines.
     Always,
 }
 
-/// One key in one context.
+/// The keys of an action in one context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
-    /// Where it holds.
+    /// The context.
     pub context: Context,
-    /// What it does.
+    /// The action.
     pub action: Action,
-    /// The keys that do it; the first is the one that is shown.
+    /// The keys; the first one is displayed.
     pub chords: Vec<Chord>,
 }
 
-/// Which key does what, where.
+/// The key bindings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyMap {
     bindings: Vec<Binding>,
 }
 
-/// A key of the user's own, from the configuration file.
+/// A key binding from the configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomKeys {
     /// The action's name.
     pub action: String,
-    /// Its keys, as written: `ctrl-b, B`.
+    /// The keys, as written: `ctrl-b, B`.
     pub keys: String,
 }
 
-/// Why keys of the user's own cannot be used.
+/// Errors in custom key bindings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyMapError {
-    /// There is no such action.
-    #[error("there is no action '{0}' to bind a key to; the console's help (`?`) and config.example.toml name them")]
+    /// The action is unknown.
+    #[error("unknown action '{0}'; the console's help (`?`) and config.example.toml list the actions")]
     UnknownAction(String),
-    /// That is no key.
-    #[error("'{keys}' is no key for '{action}': write one or more such as D, ctrl-b, f5, space or pgdn, with commas")]
+    /// The key is unknown.
+    #[error("invalid keys '{keys}' for '{action}': use keys such as D, ctrl-b, f5, space or pgdn, separated by commas")]
     UnknownKey {
         /// The action.
         action: String,
-        /// What was written.
+        /// The text in the configuration file.
         keys: String,
     },
-    /// One key would do two things in one place.
-    #[error("key '{chord}' would mean both '{first}' and '{second}' {context}; give one of them another key")]
+    /// One key has two actions in one context.
+    #[error("key '{chord}' is bound to both '{first}' and '{second}' {context}; change one of them")]
     Conflict {
         /// The key.
         chord: String,
-        /// One meaning.
+        /// The first action.
         first: &'static str,
-        /// The other.
+        /// The second action.
         second: &'static str,
-        /// Where.
+        /// The context.
         context: Context,
     },
 }
@@ -100,23 +99,23 @@ impl fmt::Display for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Everywhere => "everywhere",
-            Self::Resources => "in the resources",
-            Self::Details => "in the details",
-            Self::Log => "in a log",
+            Self::Resources => "in resources",
+            Self::Details => "in details",
+            Self::Log => "in logs",
             Self::Timing => "in the timing panel",
-            Self::TestUpload => "in the trial panel",
+            Self::TestUpload => "in the test upload panel",
             Self::Chooser => "when choosing images",
-            Self::Confirm => "in a question",
+            Self::Confirm => "in a confirmation",
             Self::Quitting => "when quitting",
             Self::Reading => "in help and messages",
-            Self::Typing => "when typing",
-            Self::Replay => "in a replay",
+            Self::Typing => "in input lines",
+            Self::Replay => "in replays",
             Self::Always => "always",
         })
     }
 }
 
-/// The keys of somebody who has chosen none. The order is the one in which footer and help show them.
+/// The default key bindings, in the order of footer and help.
 const DEFAULTS: &[(Context, Action, &[&str])] = &[
     (Context::Replay, Action::Pause, &["space"]),
     (Context::Replay, Action::Faster, &["+", "="]),
@@ -230,18 +229,17 @@ impl Default for KeyMap {
         let binding = |(context, action, keys): &(Context, Action, &[&str])| Binding {
             context: *context,
             action: *action,
-            chords: keys.iter().map(|key| Chord::parse(key).expect("the default keys are keys")).collect(),
+            chords: keys.iter().map(|key| Chord::parse(key).expect("the default keys are valid")).collect(),
         };
         Self { bindings: DEFAULTS.iter().map(binding).collect() }
     }
 }
 
 impl KeyMap {
-    /// The default keys with those of the user's own in their place: an action that is named loses its default keys in
-    /// every context where it has some.
+    /// The default bindings, overridden by custom ones. A custom binding replaces the action's keys in all its contexts.
     ///
     /// # Errors
-    /// When an action or key is unknown, or one key would do two things in one place.
+    /// If an action or key is unknown, or a key has two actions in one context.
     pub fn with(custom: &[CustomKeys]) -> Result<Self, KeyMapError> {
         let mut map = Self::default();
         for CustomKeys { action: name, keys } in custom {
@@ -255,7 +253,7 @@ impl KeyMap {
                 .ok_or_else(unknown)?;
             for binding in map.bindings.iter_mut().filter(|binding| binding.action == action) {
                 if binding.context == Context::Typing {
-                    // A letter that is typed is that letter.
+                    // Letters must remain usable as input.
                     let others: Vec<Chord> = chords.iter().copied().filter(|chord| !chord.is_typed()).collect();
                     if !others.is_empty() {
                         binding.chords = others;
@@ -285,7 +283,7 @@ impl KeyMap {
         Ok(())
     }
 
-    /// The actions that a key could mean, innermost context first.
+    /// The actions bound to a key, innermost context first.
     pub fn lookup<'a>(&'a self, contexts: &'a [Context], key: KeyEvent) -> impl Iterator<Item = Action> + 'a {
         let chord = Chord::of(key);
         contexts.iter().flat_map(move |context| {
@@ -296,7 +294,7 @@ impl KeyMap {
         })
     }
 
-    /// The key that is shown for an action, where it has one in these contexts; innermost context first.
+    /// The displayed key of an action in these contexts, innermost context first.
     pub fn chord_of(&self, contexts: &[Context], action: Action) -> Option<Chord> {
         contexts.iter().find_map(|context| {
             let binding = self.bindings.iter().find(|b| b.context == *context && b.action == action)?;
@@ -304,7 +302,7 @@ impl KeyMap {
         })
     }
 
-    /// The bindings of one context, in the order in which they are shown.
+    /// The bindings of one context, in display order.
     pub fn bindings(&self, context: Context) -> impl Iterator<Item = &Binding> {
         self.bindings.iter().filter(move |binding| binding.context == context)
     }
@@ -321,12 +319,12 @@ mod tests {
     }
 
     #[test]
-    fn no_default_key_means_two_things_in_one_place() {
+    fn default_keys_have_no_conflict() {
         assert_eq!(KeyMap::default().check(), Ok(()));
     }
 
     #[test]
-    fn every_action_can_be_reached_by_a_key() {
+    fn every_action_has_a_key() {
         let map = KeyMap::default();
         for action in Action::ALL {
             assert!(map.bindings.iter().any(|binding| binding.action == *action), "{} has no key", action.name());
@@ -334,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_the_users_own_takes_the_place_of_the_default() {
+    fn custom_key_replaces_default() {
         let map = KeyMap::with(&[custom("destroy", "ctrl-x, f8")]).expect("good keys");
         let contexts = [Context::Everywhere];
         let key = |code, modifiers| KeyEvent::new(code, modifiers);
@@ -345,22 +343,22 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_that_is_bound_can_still_be_typed() {
+    fn bound_letter_can_be_typed_in_input_line() {
         let map = KeyMap::with(&[custom("up", "e, f7"), custom("back", "u")]).expect("good keys");
         let typing = [Context::Typing];
         let key = |code| KeyEvent::new(code, KeyModifiers::NONE);
         assert_eq!(map.lookup(&typing, key(KeyCode::Char('e'))).next(), None);
         assert_eq!(map.lookup(&typing, key(KeyCode::F(7))).next(), Some(Action::Up));
-        assert_eq!(map.lookup(&typing, key(KeyCode::Esc)).next(), Some(Action::Back), "there must be a way out");
+        assert_eq!(map.lookup(&typing, key(KeyCode::Esc)).next(), Some(Action::Back), "escape must keep working");
         assert_eq!(map.lookup(&[Context::Resources], key(KeyCode::Char('e'))).next(), Some(Action::Up));
     }
 
     #[test]
-    fn keys_that_cannot_be_are_refused_with_a_sentence() {
+    fn invalid_custom_keys_are_rejected() {
         assert!(matches!(KeyMap::with(&[custom("fly", "f")]), Err(KeyMapError::UnknownAction(_))));
         assert!(matches!(KeyMap::with(&[custom("quit", "qq")]), Err(KeyMapError::UnknownKey { .. })));
         assert!(matches!(KeyMap::with(&[custom("quit", "")]), Err(KeyMapError::UnknownKey { .. })));
-        let error = KeyMap::with(&[custom("quit", "a")]).expect_err("a key that is taken");
+        let error = KeyMap::with(&[custom("quit", "a")]).expect_err("a conflict");
         assert!(error.to_string().contains("both 'run-on' and 'quit' everywhere"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
-//! The lines of a log: a bounded part in memory, the rest in a file without a name. Outside the model.
+//! The lines of a log, outside the model: a bounded part in memory, the rest in an unnamed temporary file.
 //!
-//! A pane says what it wants to see ([`LogCommand`]) and is shown that ([`LogWindow`]), with figures about the rest. Nothing
-//! here takes long: searching, filtering and saving go on piece by piece in [`LogStore::work`].
+//! A pane sends a [`LogCommand`] and receives a [`LogWindow`]. Search, filter and save run in slices of a few
+//! milliseconds, in [`LogStore::work`].
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "long logs are kept in a file")]
 
@@ -25,10 +25,10 @@ use self::scan::{Buffers, Scan};
 use self::viewport::{ScrollPosition, Viewport};
 use crate::model::log::search_pattern::SearchPattern;
 
-/// How long it may be worked on one piece.
+/// The maximum duration of one slice of work.
 const SLICE: Duration = Duration::from_millis(4);
 
-/// The lines of a log, and where in them we are.
+/// The lines of a log and the scroll position.
 #[derive(Debug)]
 pub struct LogStore {
     lines: Lines,
@@ -37,20 +37,20 @@ pub struct LogStore {
     saved_position: Option<ScrollPosition>,
     filter: Option<Scan>,
     search: Option<Scan>,
-    /// The match that is to be gone to as soon as it is found.
+    /// The match to scroll to as soon as it is found.
     pending_match: Option<PendingMatch>,
     saving: Option<SaveTask>,
-    /// Where logs are saved; none: in the working directory.
+    /// The folder for saved logs; none: the working directory.
     folder: Option<PathBuf>,
     buffers: Buffers,
 }
 
-/// A match that is to be gone to.
+/// A match to scroll to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PendingMatch {
-    /// The first one from this line on, else the first of all.
+    /// The first match from this line on, else the first of all.
     From(usize),
-    /// The last one before this line, else the last of all.
+    /// The last match before this line, else the last of all.
     Before(usize),
 }
 
@@ -61,7 +61,7 @@ impl Default for LogStore {
 }
 
 impl LogStore {
-    /// A store without lines.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::with(Lines::new(block::TEXT, lines::BUDGET, lines::temporary_file), None)
     }
@@ -81,7 +81,7 @@ impl LogStore {
         }
     }
 
-    /// Does what a pane wants; answers what the pane must hear.
+    /// Executes a command of the pane and returns reports.
     pub fn run(&mut self, command: LogCommand) -> Vec<LogReport> {
         let mut reports = Vec::new();
         match command {
@@ -109,7 +109,7 @@ impl LogStore {
             LogCommand::Search(text) => self.search(&text),
             LogCommand::Filter(text) => {
                 self.filter = SearchPattern::new(&text).map(Scan::new);
-                // Matches are counted among the lines that are shown.
+                // Only displayed lines count as matches.
                 self.search = self.search.take().map(|search| Scan::new(search.pattern));
             }
             LogCommand::Save(name) if self.saving.is_none() => {
@@ -121,14 +121,13 @@ impl LogStore {
             }
             LogCommand::Save(_) => {}
         }
-        // Small logs need no more than this: then the answer is whole at once.
+        // For small logs one slice is enough, so the first report is complete.
         self.scan_until(Instant::now() + SLICE);
         reports.extend(self.reports());
         reports
     }
 
-    /// Goes on with a search, a filter or a save that is not through, for a few milliseconds; answers what the pane must
-    /// hear.
+    /// Continues pending searches, filters and saves for a few milliseconds and returns reports.
     pub fn work(&mut self) -> Vec<LogReport> {
         let until = Instant::now() + SLICE;
         let mut reports = Vec::new();
@@ -146,7 +145,7 @@ impl LogStore {
         reports
     }
 
-    /// Whether there is something to go on with.
+    /// Whether there is pending work.
     pub fn has_work(&self) -> bool {
         self.saving.is_some() || self.is_filtering() || self.is_searching()
     }
@@ -227,7 +226,7 @@ impl LogStore {
         self.pending_match = self.search.as_ref().map(|_| PendingMatch::From(from));
     }
 
-    /// Goes to the match that is wanted, if it can be told which one that is.
+    /// Scrolls to the pending match, once it is known.
     fn go_to_match(&mut self) {
         let Some(pending_match) = self.pending_match else { return };
         let Some(search) = &self.search else {
@@ -260,7 +259,7 @@ impl LogStore {
         [LogReport::Updated(window)].into_iter().chain(failure).collect()
     }
 
-    /// What is to be seen now.
+    /// The current window.
     fn window(&mut self) -> LogWindow {
         let position = self.position;
         let mut window = LogWindow {
@@ -290,8 +289,7 @@ impl LogStore {
     }
 }
 
-/// Does what panes want of their stores, in tests: as the runner does it, until all is quiet. One model at a time: where
-/// its panes have heard nothing yet, the stores begin anew.
+/// Executes log effects in tests until no work is pending. Supports one model at a time: a new model gets new stores.
 #[cfg(test)]
 pub(crate) fn run_store_effects(model: &mut super::model::Model, effects: Vec<super::message::Effect>) {
     use std::cell::RefCell;

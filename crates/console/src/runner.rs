@@ -1,7 +1,7 @@
-//! The runner: one loop that hears, has the model updated, does what comes of it, and draws.
+//! The runner: a loop that receives events, updates the model, executes effects and draws.
 //!
-//! It is the only place where the console reads a clock, the terminal, files or the cloud. Drawings are put together while
-//! messages wait; nothing is drawn, and nothing ticks, when nothing happens.
+//! Only the runner accesses the clock, the terminal, files and the cloud. Frames are combined while messages are pending;
+//! without events nothing is drawn.
 
 #![allow(
     clippy::disallowed_methods,
@@ -38,41 +38,41 @@ use super::model::{Model, ModelInit};
 use super::terminal::{self, Screen, SuspendScope, query};
 use super::update::update;
 
-/// Between two drawings while things happen by themselves. What the user does is drawn at once.
+/// The minimum interval between frames, except for user input, which is drawn immediately.
 const FRAME: Duration = Duration::from_millis(33);
 
-/// Between two ticks of the clock while something runs.
+/// The interval of clock ticks while something is running.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How many notes of the desk are taken in before the keys are looked at again.
+/// The number of events handled before keys are checked again.
 const BATCH: usize = 64;
 
-/// How long the terminal may take to say what it can do.
+/// The timeout of the terminal capability query.
 const TERMINAL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the console is opened with.
+/// The mode in which the console is opened.
 #[derive(Debug)]
 pub enum LaunchMode {
     /// A deployment.
     Deployment,
-    /// A recording of a run.
+    /// The replay of a recorded run.
     Replay {
-        /// Which run.
+        /// The run.
         run: RunId,
-        /// How many times faster than it happened.
+        /// The speed factor.
         speed: f64,
     },
 }
 
-/// Why there is no console.
+/// Errors of the console.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
-    /// A key of the user's own cannot be used.
+    /// A custom key binding is invalid.
     #[error("{origin}: {source}")]
     Keys {
-        /// Where it was written.
+        /// The configuration file and line.
         origin: String,
-        /// What is wrong with it.
+        /// The error.
         source: KeyMapError,
     },
     /// The terminal cannot be used.
@@ -81,45 +81,45 @@ pub enum ConsoleError {
     /// A journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// There is no such run.
+    /// The run does not exist.
     #[error("deployment '{deployment}' has no run '{run}'; {known}")]
     NoRun {
         /// The deployment.
         deployment: String,
-        /// What was asked for.
+        /// The requested run.
         run: String,
-        /// Which runs there are.
+        /// The existing runs.
         known: String,
     },
-    /// A temporary folder for images cannot be made.
-    #[error("cannot make a temporary folder for images: {0}")]
+    /// A temporary folder for images cannot be created.
+    #[error("cannot create a temporary folder for images: {0}")]
     Folder(#[source] io::Error),
-    /// The program was told to end.
+    /// A signal ended the program.
     #[error("ended by a signal")]
     Terminated,
 }
 
 impl ConsoleError {
-    /// What to do about it.
+    /// A hint for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Keys { .. } => Some("config.example.toml shows how keys are written".into()),
-            Self::NoRun { .. } => Some("--name chooses another deployment".into()),
-            Self::Folder(_) => Some("TMPDIR names another place for temporary files".into()),
+            Self::Keys { .. } => Some("see config.example.toml for the syntax of keys".into()),
+            Self::NoRun { .. } => Some("select another deployment with --name".into()),
+            Self::Folder(_) => Some("set TMPDIR to another folder for temporary files".into()),
             Self::Terminal(_) | Self::Journal(_) | Self::Terminated => None,
         }
     }
 }
 
-/// Opens the console, and returns when its user leaves it.
+/// Opens the console; returns when the user quits.
 ///
 /// # Errors
-/// When the terminal, the keys or the journals cannot be used.
+/// If the terminal, the key bindings or the journals cannot be used.
 pub async fn open(settings: Settings, mode: LaunchMode) -> Result<(), ConsoleError> {
     let keymap = keymap(&settings)?;
     let is_replay = matches!(mode, LaunchMode::Replay { .. });
     restore_terminal_on_panic();
-    // Heard from before the terminal is taken: a signal that comes right after gives it back like any other.
+    // Before the terminal is entered, so that every later signal restores it.
     let signals = Signals::listen().map_err(ConsoleError::Terminal)?;
     let mut screen = Screen::open(settings.console.mouse).map_err(ConsoleError::Terminal)?;
     let size = Screen::size().map_err(ConsoleError::Terminal)?;
@@ -132,7 +132,7 @@ pub async fn open(settings: Settings, mode: LaunchMode) -> Result<(), ConsoleErr
         symbols: symbol_set(settings.console.symbols),
         replay: is_replay,
     });
-    // Drawn before anything is asked: the cloud may take long, and the terminal too.
+    // The first frame is drawn before any query, since cloud and terminal may be slow.
     screen.draw(&model).map_err(ConsoleError::Terminal)?;
     let (sender, receiver) = mpsc::channel(32);
     let handler = EffectHandler::new(settings.clone(), sender.clone()).map_err(ConsoleError::Folder)?;
@@ -148,10 +148,8 @@ pub async fn open(settings: Settings, mode: LaunchMode) -> Result<(), ConsoleErr
     let left = model.activity.active_run().map(|active| active.action);
     drop(runner);
     if ended.is_ok() && left.is_some() {
-        thumbctl_platform::terminal::print(
-            "Left in the middle; `thumbctl` goes on with it, or destroys what is there.\n",
-        )
-        .map_err(ConsoleError::Terminal)?;
+        thumbctl_platform::terminal::print("Interrupted. Run `thumbctl` to resume or to destroy.\n")
+            .map_err(ConsoleError::Terminal)?;
     }
     ended
 }
@@ -159,7 +157,7 @@ pub async fn open(settings: Settings, mode: LaunchMode) -> Result<(), ConsoleErr
 /// Finds a run by its id, its number, or `last`.
 ///
 /// # Errors
-/// When there is none, or the journals cannot be read.
+/// If there is none, or the journals cannot be read.
 pub fn find_run(settings: &Settings, words: &str) -> Result<RunId, ConsoleError> {
     let runs = JournalStore::new(&settings.state_dir).deployment(&settings.name).runs()?;
     let number = words.parse::<u32>().ok().map(|number| format!("{number:04}-"));
@@ -188,7 +186,7 @@ struct Runner {
     dirty: bool,
 }
 
-/// Whether the loop goes on.
+/// Whether the loop continues.
 #[derive(PartialEq, Eq)]
 enum LoopControl {
     Continue,
@@ -215,7 +213,7 @@ impl Runner {
                 biased;
                 event = next_event(&mut input) => match event {
                     Some(Ok(event)) => self.handle_input(model, event)?,
-                    // The terminal has gone.
+                    // The terminal was closed.
                     Some(Err(_)) | None => return Err(ConsoleError::Terminated),
                 },
                 _ = signals.terminations.recv() => return Err(ConsoleError::Terminated),
@@ -234,7 +232,7 @@ impl Runner {
                     input = Some(EventStream::new());
                     match capabilities {
                         Ok(capabilities) => self.handle_event(model, RunnerEvent::Terminal(capabilities))?,
-                        // The question came to nothing; so nothing is known.
+                        // Without a result the defaults apply.
                         Err(_) => LoopControl::Continue,
                     }
                 }
@@ -262,20 +260,20 @@ impl Runner {
             if flow == LoopControl::Quit {
                 return Ok(());
             }
-            // The timer above only fires when nothing else comes; where something always comes, it is drawn all the same.
+            // The timer above fires only without other events; under constant load frames are drawn here.
             if self.dirty && self.last_drawn.elapsed() >= FRAME {
                 self.draw(model)?;
             }
         }
     }
 
-    /// Something from the terminal. It is drawn at once.
+    /// Handles terminal input and draws immediately.
     fn handle_input(&mut self, model: &mut Model, event: TerminalEvent) -> Result<LoopControl, ConsoleError> {
         let message = match event {
             TerminalEvent::Key(key) => Message::Key(key),
             TerminalEvent::Mouse(mouse) => Message::Mouse(mouse),
             TerminalEvent::Paste(text) => Message::Paste(text),
-            // Heard as a signal: what reads the keys loses it when a key comes at the same time.
+            // Handled as a signal, since the key reader can lose it.
             TerminalEvent::Resize(..) | TerminalEvent::FocusGained | TerminalEvent::FocusLost => {
                 return Ok(LoopControl::Continue);
             }
@@ -307,8 +305,7 @@ impl Runner {
         self.messages(model, messages)
     }
 
-    /// Takes in the terminal's size, and draws all of it anew: one that was small for a moment has lost what it showed, though
-    /// its size may be the same again.
+    /// Handles a resize with a full redraw: a temporarily smaller terminal has lost content even if its size is the same again.
     fn handle_resize(&mut self, model: &mut Model) -> Result<LoopControl, ConsoleError> {
         self.screen.clear();
         let (width, height) = Screen::size().map_err(ConsoleError::Terminal)?;
@@ -336,7 +333,7 @@ impl Runner {
         self.carry_out(model, effects)
     }
 
-    /// Does what is to be done, and what comes of it at once, until nothing more does.
+    /// Executes effects and those that follow from them.
     fn carry_out(&mut self, model: &mut Model, effects: Vec<Effect>) -> Result<LoopControl, ConsoleError> {
         let mut queue = VecDeque::from(effects);
         while let Some(effect) = queue.pop_front() {
@@ -349,7 +346,7 @@ impl Runner {
                 }
                 Effect::Copy(text) => {
                     self.screen.copy(&text).map_err(ConsoleError::Terminal)?;
-                    let words = "Copied, if the terminal allows it (OSC 52).".to_owned();
+                    let words = "Copied, if the terminal supports it (OSC 52).".to_owned();
                     queue.extend(update(model, Message::Notice(Ok(words))));
                 }
                 effect => {
@@ -362,7 +359,7 @@ impl Runner {
         Ok(LoopControl::Continue)
     }
 
-    /// Stops until the shell continues it. The terminal may have another size by then, and has forgotten all pictures.
+    /// Suspends the program. Afterwards the terminal may have another size and has lost all pictures.
     fn suspend(&mut self, model: &mut Model, scope: SuspendScope) -> Result<Vec<Effect>, ConsoleError> {
         self.screen.suspend(scope).map_err(ConsoleError::Terminal)?;
         self.handler.refresh_pictures();
@@ -386,7 +383,7 @@ async fn next_event(input: &mut Option<EventStream>) -> Option<io::Result<Termin
     }
 }
 
-/// Asks the terminal what it can do, on a thread of its own; what is typed meanwhile is passed on.
+/// Queries the terminal's capabilities on a separate thread, which forwards keys meanwhile.
 fn query_terminal(
     settings: &Settings,
     events: mpsc::Sender<RunnerEvent>,
@@ -396,7 +393,7 @@ fn query_terminal(
     std::thread::spawn(move || {
         let environment = query::TerminalEnvironment::read(&|name| std::env::var(name).ok());
         let capabilities = query::ask(&environment, TERMINAL_TIMEOUT, &mut |typed| {
-            // Nobody listens to a console that has ended.
+            // The receiver is gone when the console ends.
             let _ = events.blocking_send(RunnerEvent::Typed(typed));
         });
         let _ = sender.send(capabilities.with_kind(kind));
@@ -408,7 +405,7 @@ fn time_until(moment: Option<DateTime<Utc>>) -> Option<Duration> {
     moment.map(|moment| (moment - Utc::now()).to_std().unwrap_or_default())
 }
 
-/// A panic of the console gives the terminal back before it is told. One of a task is told by whoever waits for the task.
+/// Restores the terminal before a panic of this thread is printed. Panics of tasks are reported where the task is joined.
 fn restore_terminal_on_panic() {
     let console = std::thread::current().id();
     let previous_hook = std::panic::take_hook();

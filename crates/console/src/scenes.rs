@@ -1,4 +1,4 @@
-//! Scenes for tests: models in the states that people see, made of events as a run makes them.
+//! Test scenes: models in typical states, built from events.
 
 mod no_terminal;
 
@@ -27,27 +27,27 @@ use super::update::update;
 use super::view;
 use crate::message::RunMode;
 
-/// When every scene begins.
+/// The start time of every scene.
 pub(crate) fn start() -> DateTime<Utc> {
     "2026-11-22T13:05:00Z".parse().expect("a valid time")
 }
 
-/// So many seconds after the beginning.
+/// A time in seconds after the start.
 pub(crate) fn after(seconds: f64) -> DateTime<Utc> {
     start() + TimeDelta::milliseconds((seconds * 1000.0) as i64)
 }
 
-/// The names in every scene.
+/// The resource names in every scene.
 pub(crate) fn names() -> Names {
     Names::new(DeploymentName::new("thumbnails").expect("a legal name"), Suffix::from_number(0x1a2b_3c4d))
 }
 
-/// What a deployment does.
+/// The deploy plan.
 pub(crate) fn deploy_plan() -> Plan {
     sdk::plan::deploy(&BuildSource::Bundle)
 }
 
-/// A console of a size before anything was heard.
+/// A new console.
 pub(crate) fn fresh(size: (u16, u16)) -> Model {
     Model::new(ModelInit {
         requested: RequestedDeployment {
@@ -66,7 +66,7 @@ pub(crate) fn fresh(size: (u16, u16)) -> Model {
     })
 }
 
-/// A console that is connected to the sandbox, where nothing is deployed.
+/// A console connected to the sandbox, with nothing deployed.
 pub(crate) fn empty(size: (u16, u16)) -> Model {
     let mut model = fresh(size);
     update(&mut model, Message::Resize(size.0, size.1));
@@ -96,7 +96,7 @@ pub(crate) fn empty(size: (u16, u16)) -> Model {
     model
 }
 
-/// A run that is told step by step.
+/// Generates the events of a run.
 pub(crate) struct EventScript {
     run: RunId,
     seq: u64,
@@ -104,24 +104,24 @@ pub(crate) struct EventScript {
 }
 
 impl EventScript {
-    /// A run of a number that begins so many seconds after the scene.
+    /// A run with a number and a start time in seconds.
     pub(crate) fn new(number: u32, action: Action, seconds: f64) -> Self {
         Self { run: RunId::new(number, action, 0xab), seq: 0, seconds }
     }
 
-    /// Time passes.
+    /// Advances the time.
     pub(crate) fn wait(&mut self, seconds: f64) {
         self.seconds += seconds;
     }
 
-    /// Something happens now.
+    /// Creates an event at the current time.
     pub(crate) fn event(&mut self, kind: EventKind) -> Event {
         let event = Event { v: VERSION, run: self.run.clone(), seq: self.seq, at: after(self.seconds), kind };
         self.seq += 1;
         event
     }
 
-    /// The run begins.
+    /// Starts the run.
     pub(crate) fn begin(&mut self, action: Action, plan: Plan) -> Event {
         self.event(EventKind::RunStarted(Box::new(RunStarted {
             action,
@@ -136,39 +136,39 @@ impl EventScript {
         })))
     }
 
-    /// A step begins, and its resource with it.
+    /// Starts a step and its resource.
     pub(crate) fn step_starts(&mut self, step: &Step, state: ResourceState) -> Vec<Event> {
         let mut events = vec![self.event(EventKind::StepStarted { step: step.id.clone() })];
         events.extend(step.resource.map(|kind| self.resource(kind, state, None)));
         events
     }
 
-    /// A step is done after so many seconds.
+    /// Finishes a step after a duration in seconds.
     pub(crate) fn step_ends(&mut self, step: &Step, state: ResourceState, seconds: f64) -> Vec<Event> {
         let resource = step.resource.map(|kind| self.resource(kind, state, Some(seconds)));
         resource.into_iter().chain([self.event(EventKind::StepFinished { step: step.id.clone(), seconds })]).collect()
     }
 
-    /// A resource changes.
+    /// Changes a resource.
     pub(crate) fn resource(&mut self, kind: ResourceKind, state: ResourceState, seconds: Option<f64>) -> Event {
         let name = names().of(kind);
         let arn = (state == ResourceState::Ready).then(|| format!("arn:aws:demo:us-east-1:000000000000:{name}"));
         self.event(EventKind::ResourceChanged { resource: kind, name, arn, state, seconds, note: None })
     }
 
-    /// A line of the build's log.
+    /// Creates a build log line.
     pub(crate) fn log(&mut self, text: &str) -> Event {
         let timestamp = Some(after(self.seconds));
         self.event(EventKind::LogLine { source: LogSource::Build, text: text.into(), timestamp })
     }
 
-    /// The run ends.
+    /// Finishes the run.
     pub(crate) fn end(&mut self, outcome: Outcome, seconds: f64) -> Event {
         self.event(EventKind::RunFinished { outcome, seconds })
     }
 }
 
-/// How long a step takes in a scene.
+/// The duration of a step in a scene, in seconds.
 fn took(step: &Step) -> f64 {
     match step.resource {
         Some(ResourceKind::Image) => 41.7,
@@ -181,7 +181,7 @@ fn phase(phase: &str, status: &str, seconds: Option<f64>) -> EventKind {
     EventKind::BuildPhase { phase: phase.into(), status: status.into(), seconds, context: None }
 }
 
-/// The events of a deployment up to the middle of its build.
+/// The events of a deployment until the middle of its build.
 pub(crate) fn until_build(script: &mut EventScript) -> Vec<Event> {
     let plan = deploy_plan();
     let mut events = vec![script.begin(Action::Deploy, plan.clone())];
@@ -204,7 +204,7 @@ pub(crate) fn until_build(script: &mut EventScript) -> Vec<Event> {
     events
 }
 
-/// A deployment of ours in the middle of its build.
+/// A deployment in the middle of its build.
 pub(crate) fn building(size: (u16, u16)) -> Model {
     let mut model = empty(size);
     start_run(&mut model, Action::Deploy);
@@ -242,7 +242,7 @@ pub(crate) fn failed(size: (u16, u16)) -> Model {
             message: "the build failed in phase BUILD".into(),
             causes: vec!["COMMAND_EXECUTION_ERROR: exit status 101".into()],
             log: vec!["error: linking with `cc` failed: exit status: 1".into()],
-            hint: Some("the build's log says more; deploy again goes on from here".into()),
+            hint: Some("see the build log; deploy again to resume".into()),
         },
     }));
     let plan = deploy_plan();
@@ -258,7 +258,7 @@ pub(crate) fn failed(size: (u16, u16)) -> Model {
     model
 }
 
-/// The events of a whole deployment.
+/// The events of a complete deployment.
 pub(crate) fn whole_deployment(script: &mut EventScript) -> Vec<Event> {
     let plan = deploy_plan();
     let began = script.seconds;
@@ -279,7 +279,7 @@ pub(crate) fn whole_deployment(script: &mut EventScript) -> Vec<Event> {
     events
 }
 
-/// A deployment that stands.
+/// A complete deployment.
 pub(crate) fn deployed(size: (u16, u16)) -> Model {
     let mut model = empty(size);
     start_run(&mut model, Action::Deploy);
@@ -291,7 +291,7 @@ pub(crate) fn deployed(size: (u16, u16)) -> Model {
     model
 }
 
-/// A teardown in its middle.
+/// A teardown in progress.
 pub(crate) fn destroying(size: (u16, u16)) -> Model {
     let mut model = deployed(size);
     start_run(&mut model, Action::Destroy);
@@ -310,13 +310,13 @@ pub(crate) fn destroying(size: (u16, u16)) -> Model {
     model
 }
 
-/// From now on we run something.
+/// Starts a run of this process.
 pub(crate) fn start_run(model: &mut Model, action: Action) {
     model.activity =
         Activity::Running(ActiveRun { action, id: None, mode: RunMode::Through, held: None, cancelling: false });
 }
 
-/// Our run is held before a step.
+/// Holds the active run before a step.
 pub(crate) fn hold(model: &mut Model, step: &StepId) {
     if let Some(active) = model.activity.active_run_mut() {
         active.mode = RunMode::StepByStep;
@@ -324,13 +324,13 @@ pub(crate) fn hold(model: &mut Model, step: &StepId) {
     update(model, Message::Held(step.clone()));
 }
 
-/// The model hears events, and what its logs' stores answer.
+/// Applies events and the reports of the log stores.
 pub(crate) fn apply_events(model: &mut Model, events: Vec<Event>) {
     let effects = update(model, Message::Events(events));
     super::log_store::run_store_effects(model, effects);
 }
 
-/// One frame of a size.
+/// Draws a frame of a size.
 pub(crate) fn frame((width, height): (u16, u16), draw: impl FnOnce(&mut Frame<'_>)) -> Buffer {
     let viewport = Viewport::Fixed(Rect::new(0, 0, width, height));
     let mut terminal = Terminal::with_options(NoTerminal, TerminalOptions { viewport }).expect("it cannot fail");
@@ -339,12 +339,12 @@ pub(crate) fn frame((width, height): (u16, u16), draw: impl FnOnce(&mut Frame<'_
     std::mem::take(frame.buffer_mut())
 }
 
-/// The screen of a model, as text and styles.
+/// The screen of a model, with styles.
 pub(crate) fn screen(model: &Model) -> Buffer {
     frame(model.size, |frame| view::draw(frame, model))
 }
 
-/// The screen of a model as text alone, its lines without trailing blanks.
+/// The screen of a model as text, without trailing blanks.
 pub(crate) fn text_of(model: &Model) -> String {
     let buffer = screen(model);
     let area = buffer.area;

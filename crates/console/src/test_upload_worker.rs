@@ -1,4 +1,4 @@
-//! [`TestUploadWorker`]: does what the trial panel needs of the disk and of decoders, off the drawing thread.
+//! [`TestUploadWorker`]: reads files and decodes pictures for the test upload panel, off the UI thread.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "files and pictures are read here")]
 
@@ -20,13 +20,14 @@ use super::model::test_upload::picture_cache::PictureKey;
 use super::model::test_upload::{TestUploadCommand, TestUploadReport};
 use super::pictures::{Graphics, Picture};
 
-/// How many threads decode pictures.
+/// The number of decoder threads.
 const DECODER_COUNT: usize = 2;
 
-/// Where thumbnails are copied to when the user wants to keep them, in the working directory.
+/// The folder for saved thumbnails, in the working directory.
 const SAVE_FOLDER: &str = "thumbnails";
 
-/// Does what the trial panel needs, and answers by [`Message::TestUpload`]. Its folder goes with it.
+/// Executes the commands of the test upload panel and reports by [`Message::TestUpload`]. Its temporary folder is
+/// deleted on drop.
 #[derive(Debug)]
 pub struct TestUploadWorker {
     work: Arc<Work>,
@@ -35,7 +36,7 @@ pub struct TestUploadWorker {
     test_uploads: u32,
 }
 
-/// What is to be done, shared with the threads that do it.
+/// The queue, shared with the threads.
 #[derive(Debug)]
 struct Work {
     state: Mutex<State>,
@@ -46,9 +47,9 @@ struct Work {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Commands about files, in their order.
+    /// File commands, in order.
     commands: VecDeque<TestUploadCommand>,
-    /// Pictures that are wanted, the most wanted first. What is not begun when others are wanted is never begun.
+    /// Requested pictures, most important first. A new request replaces the queue.
     requested: VecDeque<PictureKey>,
     graphics: Graphics,
     closed: bool,
@@ -59,7 +60,7 @@ impl Work {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for something to do; none when the desk is closed.
+    /// Waits for work; none after closing.
     fn next<T>(&self, mut take: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
         let mut state = self.state();
         loop {
@@ -74,7 +75,7 @@ impl Work {
     }
 
     fn report(&self, report: TestUploadReport) {
-        // Nobody hears it any more when the console ends.
+        // The receiver is gone when the console ends.
         let _ = self.messages.blocking_send(Message::TestUpload(report));
     }
 
@@ -84,12 +85,12 @@ impl Work {
 
     fn draw_pictures(&self) {
         while let Some((key, graphics)) = self.next(|state| Some((state.requested.pop_front()?, state.graphics))) {
-            // A decoder that panics over a broken file is no reason to end.
+            // A decoder's panic over a broken file must not end the thread.
             let read = || Picture::read(&key.path, key.cells, graphics);
             let picture = std::panic::catch_unwind(read)
                 .unwrap_or_else(|_| Err(Failure::new("the image cannot be decoded")))
                 .map(Arc::new);
-            // Made for graphics that have changed meanwhile: the pane has asked anew.
+            // If the graphics changed meanwhile, the pane has requested it again.
             if self.state().graphics == graphics {
                 self.report(TestUploadReport::Rendered(key, picture));
             }
@@ -104,7 +105,7 @@ impl Work {
                     let listing = match &folder {
                         Folder::Samples => files::samples(&self.samples),
                         Folder::Working => std::env::current_dir()
-                            .map_err(|error| Failure::new(format!("there is no working directory: {error}")))
+                            .map_err(|error| Failure::new(format!("no working directory: {error}")))
                             .and_then(|working| files::list(&working)),
                         Folder::At(path) => files::list(path),
                     };
@@ -131,19 +132,19 @@ impl Work {
                     });
                     self.notice(saved);
                 }
-                TestUploadCommand::Render(_) => unreachable!("pictures are drawn elsewhere"),
+                TestUploadCommand::Render(_) => unreachable!("pictures are rendered by other threads"),
             }
         }
     }
 }
 
 impl TestUploadWorker {
-    /// Opens a desk that answers to `messages`.
+    /// Starts a worker that reports to `messages`.
     ///
     /// # Errors
-    /// When there is no room for temporary files, or no thread to be had.
+    /// If temporary files or threads cannot be created.
     pub fn new(messages: mpsc::Sender<Message>) -> io::Result<Self> {
-        // Only the user may look in: pictures are private.
+        // Accessible for the user only: pictures are private.
         let folder = private_fs::temporary_dir("thumbctl-", &std::env::temp_dir())?;
         let samples = folder.path().join("samples");
         let thumbnails = folder.path().join("thumbnails");
@@ -159,7 +160,7 @@ impl TestUploadWorker {
         Ok(worker)
     }
 
-    /// Has something done; the answer comes as a message.
+    /// Queues a command; the result is a message.
     pub fn run(&mut self, command: TestUploadCommand) {
         let mut state = self.work.state();
         match command {
@@ -170,14 +171,14 @@ impl TestUploadWorker {
         self.work.changed.notify_all();
     }
 
-    /// From now on pictures are made for this terminal; the pane hears that it must ask anew. To be called, with the same
-    /// graphics, when the terminal has forgotten its pictures too: after the program was suspended.
+    /// Sets the graphics and makes the pane request its pictures again. Also called with unchanged graphics after the
+    /// program was suspended, since the terminal has lost its pictures.
     pub fn set_graphics(&mut self, graphics: Graphics) {
         let mut state = self.work.state();
         state.graphics = graphics;
         state.requested.clear();
         drop(state);
-        // Not from this thread, which may be the one that empties the channel.
+        // Not on this thread, which may be the receiver.
         let work = Arc::clone(&self.work);
         match work.messages.try_send(Message::TestUpload(TestUploadReport::GraphicsChanged)) {
             Ok(()) => {}
@@ -187,16 +188,15 @@ impl TestUploadWorker {
         }
     }
 
-    /// Where trials save their thumbnails. Two trials of images with one name write over each other here: see
-    /// [`Self::next_thumbnails_dir`].
+    /// The folder for thumbnails. Images with equal names overwrite each other; see [`Self::next_thumbnails_dir`].
     pub fn thumbnails_dir(&self) -> &Path {
         &self.thumbnails
     }
 
-    /// A folder of its own for the thumbnails of one more trial.
+    /// Creates a separate folder for the thumbnails of a test upload.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If it cannot be created.
     pub fn next_thumbnails_dir(&mut self) -> io::Result<PathBuf> {
         self.test_uploads += 1;
         let folder = self.folder.path().join(format!("trial-{}", self.test_uploads));
@@ -217,34 +217,34 @@ mod tests {
     use super::*;
     use crate::model::test_upload::chooser::EntryKind;
 
-    /// A desk, and the next thing that it says.
+    /// A worker and its messages.
     fn worker() -> (TestUploadWorker, mpsc::Receiver<Message>) {
         let (sender, receiver) = mpsc::channel(16);
-        (TestUploadWorker::new(sender).expect("there is room"), receiver)
+        (TestUploadWorker::new(sender).expect("the worker starts"), receiver)
     }
 
     #[test]
-    fn the_samples_are_listed_and_drawn() {
+    fn samples_are_listed_and_rendered() {
         let (mut worker, mut messages) = worker();
         worker.run(TestUploadCommand::List(Folder::Samples));
         let Some(Message::TestUpload(TestUploadReport::Listed(Folder::Samples, Ok(listing)))) =
             messages.blocking_recv()
         else {
-            panic!("the samples were asked for");
+            panic!("no listing of the samples");
         };
         let key = PictureKey { path: listing.entries[0].path.clone(), cells: (12, 6) };
         worker.run(TestUploadCommand::Render(vec![key.clone()]));
         let Some(Message::TestUpload(TestUploadReport::Rendered(drawn, Ok(picture)))) = messages.blocking_recv() else {
-            panic!("a picture was asked for");
+            panic!("no picture");
         };
         assert_eq!((drawn, picture.pixels), (key, (640, 480)));
         let folder = worker.folder.path().to_owned();
         drop(worker);
-        assert!(!folder.exists(), "nothing stays behind");
+        assert!(!folder.exists(), "the folder is deleted");
     }
 
     #[test]
-    fn what_cannot_be_read_is_answered_too() {
+    fn unreadable_paths_are_reported() {
         let (mut worker, mut messages) = worker();
         let nowhere = PathBuf::from("/nowhere/at/all");
         worker.run(TestUploadCommand::List(Folder::At(nowhere.clone())));
@@ -265,27 +265,27 @@ mod tests {
     }
 
     #[test]
-    fn the_working_directory_is_listed_by_its_name() {
+    fn working_directory_is_listed_with_absolute_path() {
         let (mut worker, mut messages) = worker();
         worker.run(TestUploadCommand::List(Folder::Working));
         let Some(Message::TestUpload(TestUploadReport::Listed(Folder::Working, Ok(listing)))) =
             messages.blocking_recv()
         else {
-            panic!("the working directory can be read");
+            panic!("no listing of the working directory");
         };
         assert!(listing.folder.is_absolute());
         assert!(listing.entries.iter().any(|entry| entry.name == "src" && entry.kind == EntryKind::Folder));
     }
 
     #[test]
-    fn other_graphics_are_told() {
+    fn graphics_change_is_reported() {
         let (mut worker, mut messages) = worker();
         worker.set_graphics(Graphics { cell: (9, 18), ..Graphics::default() });
         assert!(matches!(messages.blocking_recv(), Some(Message::TestUpload(TestUploadReport::GraphicsChanged))));
     }
 
     #[test]
-    fn every_trial_has_a_folder_of_its_own() {
+    fn every_test_upload_has_its_own_folder() {
         let (mut worker, _messages) = worker();
         assert!(worker.thumbnails_dir().is_dir());
         let (one, two) = (worker.next_thumbnails_dir().expect("room"), worker.next_thumbnails_dir().expect("room"));

@@ -1,4 +1,4 @@
-//! [`update`]: takes a message into the model and answers what is to be done. Pure: no clock, no I/O.
+//! [`update`]: applies a message to the model and returns effects. Pure: no clock, no I/O.
 
 mod commands;
 mod events;
@@ -15,7 +15,7 @@ use super::message::{Effect, Message};
 use super::model::messages::Severity;
 use super::model::{Connection, Model};
 
-/// Takes a message into the model and answers what is to be done, in order.
+/// Applies a message to the model and returns effects, in order.
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     let mut effects = take_in(model, message);
     effects.extend(follow_up::follow_up(model));
@@ -88,7 +88,7 @@ fn take_in(model: &mut Model, message: Message) -> Vec<Effect> {
     }
 }
 
-/// The selection stands on a row that is there.
+/// Moves the selection to an existing row.
 fn keep_selection(model: &mut Model) {
     let rows = model.resource_rows();
     if !rows.iter().any(|row| row.kind == model.resources.selected)

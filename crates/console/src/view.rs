@@ -1,4 +1,4 @@
-//! The view: draws the model, and nothing else. One file a panel.
+//! The view: draws the model. One file per panel.
 
 pub mod build;
 pub mod card;
@@ -28,16 +28,16 @@ use super::model::panel::Panel;
 use super::symbols::Symbols;
 use super::theme::{Role, Theme};
 
-/// How things look: the theme's styles and the signs.
+/// The theme and symbols for drawing.
 #[derive(Clone, Copy, Debug)]
 pub struct Appearance {
     theme: Theme,
-    /// The signs.
+    /// The symbols.
     pub symbols: &'static Symbols,
 }
 
 impl Appearance {
-    /// How a model's things look.
+    /// The appearance of a model.
     pub fn of(model: &Model) -> Self {
         Self { theme: model.theme, symbols: model.symbols }
     }
@@ -47,7 +47,7 @@ impl Appearance {
         self.theme.style(role)
     }
 
-    /// The text in at most so many columns, with the sign for it where something was cut off.
+    /// Truncates a text to a width, with an ellipsis.
     pub fn cut(self, text: &str, columns: usize) -> String {
         let mut cut = thumbctl_platform::text::cut(text, columns);
         if cut != text && cut.pop().is_some() {
@@ -56,17 +56,17 @@ impl Appearance {
         cut
     }
 
-    /// The text filled up with blanks to so many columns, or cut to them.
+    /// Pads or truncates a text to a width.
     pub fn fit(self, text: &str, columns: usize) -> String {
         thumbctl_platform::text::fit(&self.cut(text, columns), columns)
     }
 
-    /// The sign of something that happens, at a model's moment.
+    /// The current spinner frame.
     pub fn spinner(self, model: &Model) -> &'static str {
         self.symbols.spinner_at(model.now.timestamp_millis())
     }
 
-    /// A panel's border, with its title.
+    /// The border of a panel with its title.
     pub fn panel(self, title: impl Into<Line<'static>>, has_keys: bool) -> Block<'static> {
         let border = if has_keys { Role::FocusedBorder } else { Role::Border };
         Block::bordered()
@@ -81,13 +81,13 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     let look = Appearance::of(model);
     let layout = Layout::of(model);
     if layout.screen.intersection(frame.area()) != layout.screen {
-        // The terminal has shrunk and its message is on the way: the next frame is drawn for the size that it has.
+        // The terminal has shrunk; the resize message follows.
         return;
     }
     if layout.too_small {
         let (columns, rows) = MIN_SIZE;
         let words = format!(
-            "thumbctl's console needs a terminal of at least {columns} by {rows}; this one is {} by {}.",
+            "The console needs at least {columns} by {rows} cells; the terminal has {} by {}.",
             model.size.0, model.size.1
         );
         frame.render_widget(Paragraph::new(words).wrap(Wrap { trim: true }), frame.area());
@@ -120,8 +120,8 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     clean_cells(frame);
 }
 
-/// Replaces what changes the direction of writing or breaks a line, in whichever text it was: every frame passes here. Control
-/// characters do not come into cells, except those by which a picture is drawn.
+/// Replaces unsafe characters, such as direction marks, in every frame. Cells contain no control characters, except those
+/// of pictures.
 fn clean_cells(frame: &mut Frame<'_>) {
     const PICTURE: char = '\u{1b}';
     for cell in &mut frame.buffer_mut().content {
@@ -132,7 +132,7 @@ fn clean_cells(frame: &mut Frame<'_>) {
     }
 }
 
-/// Texts are cut with an ellipsis wherever they are cut; where the terminal has none, its sign takes that one's place.
+/// Replaces ellipses by the ASCII symbol, if necessary.
 fn spell_ellipses(frame: &mut Frame<'_>, look: Appearance) {
     const ELLIPSIS: &str = "…";
     if look.symbols.ellipsis == ELLIPSIS {
@@ -143,13 +143,13 @@ fn spell_ellipses(frame: &mut Frame<'_>, look: Appearance) {
     }
 }
 
-/// A text of anybody's as it may be drawn: without what a terminal would obey and without what looks like a credential.
+/// Cleans an external text: removes control characters and masks credentials.
 #[allow(clippy::disallowed_methods, reason = "credentials are masked here")]
 pub fn clean(text: &str) -> String {
     thumbctl_core::secret::redact_line(&thumbctl_platform::text::clean(text)).into_owned()
 }
 
-/// Lines of anybody's that belong together, as they may be drawn.
+/// Cleans external lines together.
 #[allow(clippy::disallowed_methods, reason = "credentials are masked here")]
 pub fn clean_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     thumbctl_core::secret::redact_lines(lines.into_iter().map(thumbctl_platform::text::clean))

@@ -1,11 +1,11 @@
-//! How the console looks: colours, signs, keys of the user's own; and what it never shows.
+//! The appearance of the console: colours, symbols, custom keys, mouse, pictures.
 
 use thumbctl_test_support::console::Answers;
 use thumbctl_test_support::console::{Console, ESC, SIZE, open, open_empty};
 use thumbctl_test_support::{Program, wait_for};
 
 #[test]
-fn without_colours_the_screen_has_none() {
+fn no_color_disables_colours() {
     let mut program = Program::new();
     program.set("NO_COLOR", "1");
     let console = open_empty(&program);
@@ -18,42 +18,42 @@ fn without_colours_the_screen_has_none() {
 }
 
 #[test]
-fn a_terminal_without_unicode_gets_ascii() {
+fn ascii_symbols_are_used_when_configured() {
     let program = Program::new();
     program.configure("[console]\nsymbols = 'ascii'\n");
     let console = open_empty(&program);
     console.keys("?");
-    let screen = console.wait_for("Keys that work now");
+    let screen = console.wait_for("Available keys");
     assert!(screen.is_ascii(), "{screen}");
 }
 
 #[test]
-fn keys_of_the_users_own_work_and_are_shown() {
+fn custom_keys_work_and_are_shown() {
     let program = Program::new();
     program.configure("[console.keys]\nhelp = 'f1'\nrun-on = 'ctrl-r'\n");
     let console = open_empty(&program);
     console.wait_for("ctrl-r");
     console.keys("\x1bOP");
-    console.wait_for("Keys that work now");
+    console.wait_for("Available keys");
     console.keys(ESC);
-    console.wait_gone("Keys that work now");
+    console.wait_gone("Available keys");
     console.keys("\x12");
     console.wait_for("✔ deployed");
 }
 
 #[test]
-fn a_key_that_cannot_be_is_refused_before_the_terminal_is_taken() {
+fn invalid_key_is_rejected_before_terminal_is_entered() {
     let program = Program::new();
     program.configure("[console.keys]\nfly = 'f'\n");
     let mut console = open(&program);
     assert!(!console.wait_end().success());
     let raw = String::from_utf8_lossy(&console.raw()).into_owned();
-    assert!(raw.contains("config.toml, line 2: there is no action 'fly'"), "{raw}");
-    assert!(!raw.contains("\x1b[?1049h"), "the screen was not taken");
+    assert!(raw.contains("config.toml, line 2: unknown action 'fly'"), "{raw}");
+    assert!(!raw.contains("\x1b[?1049h"), "the screen was not entered");
 }
 
 #[test]
-fn the_mouse_selects_and_can_be_off() {
+fn mouse_selects_and_can_be_disabled() {
     let program = Program::new();
     let console = open_empty(&program);
     // The fourth resource: the header has two lines, the panel a border.
@@ -67,19 +67,19 @@ fn the_mouse_selects_and_can_be_off() {
     program.configure("[console]\nmouse = 'off'\n");
     let console = open_empty(&program);
     let raw = String::from_utf8_lossy(&console.raw()).into_owned();
-    assert!(!raw.contains("\x1b[?1000h"), "the mouse was not asked for");
+    assert!(!raw.contains("\x1b[?1000h"), "the mouse was not enabled");
 }
 
 #[test]
-fn keys_that_are_typed_before_anything_is_known_are_not_lost() {
+fn keys_during_start_are_not_lost() {
     let program = Program::new();
     let console = Console::start(&program.command([] as [&str; 0]), SIZE);
     console.keys("?");
-    console.wait_for("Keys that work now");
+    console.wait_for("Available keys");
 }
 
 #[test]
-fn a_cloud_that_does_not_answer_is_told_and_can_be_asked_again() {
+fn failed_connection_is_shown() {
     let program = Program::new();
     let command = program.command(["--endpoint-url", "http://127.0.0.1:9"]);
     let console = Console::start(&command, SIZE);
@@ -91,7 +91,7 @@ fn a_cloud_that_does_not_answer_is_told_and_can_be_asked_again() {
 }
 
 #[test]
-fn the_mouse_changes_panels_and_scrolls() {
+fn mouse_changes_panels_and_scrolls() {
     let program = Program::new();
     program.run(["deploy", "--yes"]).ok();
     let console = open(&program);
@@ -112,12 +112,12 @@ fn the_mouse_changes_panels_and_scrolls() {
 }
 
 #[test]
-fn a_light_background_gets_the_light_theme() {
+fn light_background_selects_light_theme() {
     let program = Program::new();
     let answers: Answers = &[(b"\x1b]11;?", b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\"), (b"\x1b[c", b"\x1b[?62;22c")];
     let console = Console::start_in(&program.command([] as [&str; 0]), SIZE, answers);
     console.wait_for("nothing deployed");
-    // The light theme's keys are dark blue, number 25 of the 256.
+    // The keys of the light theme have colour 25 of the 256-colour palette.
     wait_for("the light theme", || {
         let raw = String::from_utf8_lossy(&console.raw()).into_owned();
         ["38;5;25m", "38;5;25;"].iter().any(|colour| raw.contains(colour)).then_some(())
@@ -125,7 +125,7 @@ fn a_light_background_gets_the_light_theme() {
 }
 
 #[test]
-fn pictures_are_sent_in_the_protocol_that_the_terminal_knows() {
+fn pictures_use_supported_protocol() {
     let program = Program::new();
     let answers: Answers =
         &[(b"\x1b_Gi=31", b"\x1b_Gi=31;OK\x1b\\"), (b"\x1b[16t", b"\x1b[6;20;10t"), (b"\x1b[c", b"\x1b[?62;22c")];

@@ -1,19 +1,19 @@
-//! How the console ends, and what it leaves: by its user, by signals, by a bug; and what the next start makes of it.
+//! The end of the console, by user, signal or panic, and the next start.
 
 use rustix::process::Signal;
 
 use thumbctl_test_support::console::{CTRL_C, CTRL_Z, ENTER, ESC, deploy, open, open_empty};
 use thumbctl_test_support::{Program, wait_for};
 
-/// What gives the terminal back: the usual screen, the cursor, pastes and the mouse as they were.
-fn gave_the_terminal_back(console: &thumbctl_test_support::console::Console) {
+/// Asserts that the terminal is restored: screen, cursor, paste mode, mouse.
+fn assert_terminal_restored(console: &thumbctl_test_support::console::Console) {
     for (sequence, what) in [
-        ("\x1b[?1049l", "the usual screen"),
+        ("\x1b[?1049l", "the main screen"),
         ("\x1b[?25h", "the cursor"),
         ("\x1b[?2004l", "pastes"),
         ("\x1b[?1000l", "the mouse"),
     ] {
-        // The program can be stopped before all that it wrote has been read here.
+        // The program can be stopped before all its output is read.
         wait_for(what, || {
             let raw = String::from_utf8_lossy(&console.raw()).into_owned();
             let given_back = raw.rfind(sequence);
@@ -24,15 +24,15 @@ fn gave_the_terminal_back(console: &thumbctl_test_support::console::Console) {
     assert!(console.has_its_modes_back(), "the terminal's modes are not as they were");
 }
 
-/// The console answers a key, and gives the terminal back when it is left.
-fn answers_and_quits(console: &mut thumbctl_test_support::console::Console) {
+/// Asserts that the console responds to a key, and restores the terminal when it quits.
+fn assert_responds_and_quits(console: &mut thumbctl_test_support::console::Console) {
     console.keys("?");
-    console.wait_for("Keys that work now");
+    console.wait_for("Available keys");
     console.keys(ESC);
-    console.wait_gone("Keys that work now");
+    console.wait_gone("Available keys");
     console.keys("q");
     assert!(console.wait_end().success());
-    gave_the_terminal_back(console);
+    assert_terminal_restored(console);
 }
 
 /// Waits until the process is stopped, as by Ctrl-Z.
@@ -46,34 +46,34 @@ fn wait_stopped(console: &thumbctl_test_support::console::Console) {
 }
 
 #[test]
-fn quitting_gives_the_terminal_back() {
+fn quit_restores_terminal() {
     let program = Program::new();
     let mut console = open_empty(&program);
     console.keys("q");
     assert!(console.wait_end().success());
-    gave_the_terminal_back(&console);
+    assert_terminal_restored(&console);
 }
 
 #[test]
-fn a_signal_ends_it_and_gives_the_terminal_back() {
+fn signal_ends_console_and_restores_terminal() {
     for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
         let program = Program::new();
         let mut console = open_empty(&program);
         console.signal(signal);
         assert_eq!(console.wait_end().exit_code(), 130);
-        gave_the_terminal_back(&console);
+        assert_terminal_restored(&console);
     }
 }
 
 #[test]
 #[cfg(debug_assertions)]
-fn a_panic_gives_the_terminal_back_and_is_told_in_a_sentence() {
+fn panic_restores_terminal_and_is_reported() {
     let mut program = Program::new();
     program.set("THUMBCTL_TEST_PANIC_AT_KEY", "Z");
     let mut console = open_empty(&program);
     console.keys("Z");
     assert!(!console.wait_end().success());
-    gave_the_terminal_back(&console);
+    assert_terminal_restored(&console);
     let raw = String::from_utf8_lossy(&console.raw()).into_owned();
     let after = raw.rsplit("\x1b[?1049l").next().unwrap_or_default();
     assert!(after.contains("thumbctl has a bug: a test asked for this panic"), "{after}");
@@ -81,35 +81,35 @@ fn a_panic_gives_the_terminal_back_and_is_told_in_a_sentence() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn suspended_it_gives_the_terminal_back_and_continued_it_draws_itself_anew() {
+fn suspend_restores_terminal_and_continue_redraws() {
     let program = Program::new();
     let mut console = open_empty(&program);
     console.keys(CTRL_Z);
     wait_stopped(&console);
-    gave_the_terminal_back(&console);
+    assert_terminal_restored(&console);
     console.signal(Signal::CONT);
     console.wait_for("nothing deployed");
-    answers_and_quits(&mut console);
+    assert_responds_and_quits(&mut console);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn stopped_from_elsewhere_it_gives_the_terminal_back_too() {
+fn external_stop_restores_terminal() {
     let program = Program::new();
     let console = open_empty(&program);
     console.keys("?");
-    console.wait_for("Keys that work now");
+    console.wait_for("Available keys");
     console.signal(Signal::TSTP);
     wait_stopped(&console);
-    gave_the_terminal_back(&console);
+    assert_terminal_restored(&console);
     console.signal(Signal::CONT);
-    console.wait_for("Keys that work now");
+    console.wait_for("Available keys");
 }
 
 #[test]
-fn suspended_under_a_wrapper_it_gives_the_shell_its_prompt_back() {
+fn suspend_under_wrapper_returns_to_shell() {
     let program = Program::new();
-    // The shell waits for the wrapper, and hears only of the wrapper's stopping.
+    // The shell waits for the wrapper, and only notices that the wrapper stopped.
     let script = r#"sh -c '"$0"; exit $?' "$0"; echo the shell is back; read -r; fg >/dev/null"#;
     let command = program.around("bash", ["-m", "-c", script, thumbctl_test_support::thumbctl()]);
     let mut console = thumbctl_test_support::console::Console::start(&command, thumbctl_test_support::console::SIZE);
@@ -119,11 +119,11 @@ fn suspended_under_a_wrapper_it_gives_the_shell_its_prompt_back() {
     console.wait_for("the shell is back");
     console.keys(ENTER);
     console.wait_for("nothing deployed");
-    answers_and_quits(&mut console);
+    assert_responds_and_quits(&mut console);
 }
 
 #[test]
-fn killed_in_the_middle_it_is_taken_up_by_the_next_start() {
+fn killed_run_is_resumed_by_next_start() {
     let program = Program::new();
     let mut console = open_empty(&program);
     console.keys(ENTER);
@@ -139,7 +139,7 @@ fn killed_in_the_middle_it_is_taken_up_by_the_next_start() {
 }
 
 #[test]
-fn quitting_while_something_runs_offers_three_ways_and_what_is_left_is_taken_up() {
+fn quit_during_run_offers_options_and_run_is_resumed() {
     let program = Program::new();
     let mut console = open_empty(&program);
     console.keys(ENTER);
@@ -153,13 +153,13 @@ fn quitting_while_something_runs_offers_three_ways_and_what_is_left_is_taken_up(
     console.keys("n");
     console.keys("ql");
     assert!(console.wait_end().success());
-    gave_the_terminal_back(&console);
+    assert_terminal_restored(&console);
     drop(console);
     let mut console = open(&program);
     console.wait_for("interrupted");
     console.wait_for("account 0");
     console.keys("a");
-    // What is only being prepared is not asked about.
+    // A run in preparation has no quit dialog.
     console.wait_for("deploying");
     console.keys("qw");
     assert!(console.wait_end().success(), "it waits for the end, then quits");
@@ -169,7 +169,7 @@ fn quitting_while_something_runs_offers_three_ways_and_what_is_left_is_taken_up(
 }
 
 #[test]
-fn what_another_process_does_is_shown_live_and_read_only() {
+fn run_of_other_process_is_shown_read_only() {
     let program = Program::new();
     let sandbox =
         program.sandbox_with_faults(r#"[{"service": "lambda", "operation": "CreateFunction", "kind": "hang"}]"#);
@@ -185,7 +185,7 @@ fn what_another_process_does_is_shown_live_and_read_only() {
     console.keys("aD");
     console.keys("3");
     console.wait_for("Phase complete");
-    assert!(!console.text().contains("Delete them?"));
+    assert!(!console.text().contains("Destroy deployment?"));
     other.kill();
     console.wait_for("interrupted");
     drop(console);
@@ -193,7 +193,7 @@ fn what_another_process_does_is_shown_live_and_read_only() {
 }
 
 #[test]
-fn without_a_terminal_there_is_no_console_but_help() {
+fn console_without_terminal_prints_help() {
     let program = Program::new();
     let help = program.run([] as [&str; 0]).ok();
     assert!(help.stdout.contains("Usage:"), "{}", help.stdout);

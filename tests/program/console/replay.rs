@@ -1,9 +1,9 @@
-//! Recorded runs, played again: the proof that the console is a fold over events.
+//! Replays of recorded runs.
 
 use thumbctl_test_support::Program;
 use thumbctl_test_support::console::{Console, SIZE};
 
-/// A deployment and its teardown, by the command line.
+/// Records a deployment and its teardown by the command line.
 fn recorded() -> Program {
     let program = Program::new();
     program.run(["deploy", "--yes"]).ok();
@@ -12,7 +12,7 @@ fn recorded() -> Program {
 }
 
 #[test]
-fn a_deployment_is_played_again_as_it_was() {
+fn deployment_is_replayed() {
     let program = recorded();
     let mut console = Console::start(&program.command(["replay", "1", "--speed", "20"]), SIZE);
     console.wait_for("replay");
@@ -22,16 +22,16 @@ fn a_deployment_is_played_again_as_it_was() {
     console.wait_for("Phase complete");
     console.keys("5");
     console.wait_for("critical path");
-    // Nothing can be done in a recording.
+    // A replay is read-only.
     console.keys("aD");
-    assert!(!console.text().contains("Delete them?"));
+    assert!(!console.text().contains("Destroy deployment?"));
     console.keys("q");
     assert!(console.wait_end().success());
-    assert_eq!(program.journals("thumbnails").len(), 2, "playing records nothing");
+    assert_eq!(program.journals("thumbnails").len(), 2, "a replay records nothing");
 }
 
 #[test]
-fn a_recording_can_be_held_and_goes_on() {
+fn replay_can_be_paused_and_resumed() {
     let program = recorded();
     let console = Console::start(&program.command(["replay", "1", "--speed", "0.125"]), SIZE);
     console.wait_for("replay");
@@ -46,7 +46,7 @@ fn a_recording_can_be_held_and_goes_on() {
 }
 
 #[test]
-fn the_last_run_is_played_on_what_the_earlier_ones_left() {
+fn last_run_is_replayed_after_earlier_ones() {
     let program = recorded();
     let console = Console::start(&program.command(["replay", "last", "--speed", "0.125"]), SIZE);
     console.wait_for("deleting");
@@ -57,7 +57,7 @@ fn the_last_run_is_played_on_what_the_earlier_ones_left() {
 }
 
 #[test]
-fn a_run_that_is_not_there_is_told_with_those_that_are() {
+fn unknown_run_lists_existing_runs() {
     let program = recorded();
     let mut console = Console::start(&program.command(["replay", "7"]), SIZE);
     assert!(!console.wait_end().success());
@@ -66,13 +66,13 @@ fn a_run_that_is_not_there_is_told_with_those_that_are() {
 }
 
 #[test]
-fn credentials_in_a_log_are_never_drawn() {
+fn credentials_in_log_are_masked() {
     let program = recorded();
     let journal = program.journals("thumbnails").into_iter().next().expect("the deployment's journal");
     let text = std::fs::read_to_string(&journal).expect("a journal");
     let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-    // As a build would tell that prints its environment.
-    let told: String = text
+    // As in a build that prints its environment.
+    let text: String = text
         .lines()
         .map(|line| match line.contains("Entering phase BUILD") {
             true => format!(
@@ -82,8 +82,8 @@ fn credentials_in_a_log_are_never_drawn() {
             false => format!("{line}\n"),
         })
         .collect();
-    assert!(told.contains(secret), "the log tells the secret");
-    std::fs::write(&journal, told).expect("a journal");
+    assert!(text.contains(secret), "the log contains the secret");
+    std::fs::write(&journal, text).expect("a journal");
     let console = Console::start(&program.command(["replay", "1", "--speed", "50"]), SIZE);
     console.wait_for("✔ deployed");
     console.keys("3");

@@ -1,4 +1,4 @@
-//! What people open the console for: deploy, look, try, destroy.
+//! The workflows of the console: deploy, inspect, upload, destroy.
 
 use thumbctl_core::event::{Action, EventKind, Outcome};
 
@@ -6,12 +6,12 @@ use thumbctl_test_support::console::{ENTER, ESC, SIZE, deploy, open, open_empty}
 use thumbctl_test_support::{Program, list_everything, wait_for};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deploy_look_try_and_destroy_without_leaving_the_console() {
+async fn deploy_inspect_upload_and_destroy() {
     let program = Program::new();
     let mut console = open_empty(&program);
     deploy(&console);
 
-    // What the cloud says of a resource: select the last one, the notification.
+    // The configuration of the last resource, the notification.
     console.keys("1G2");
     console.wait_for("s3:ObjectCreated");
 
@@ -21,13 +21,13 @@ async fn deploy_look_try_and_destroy_without_leaving_the_console() {
     console.keys(ENTER);
     console.wait_for("1 of 1");
     console.keys(ESC);
-    // An escape right before a key would be that key with Alt.
+    // An escape immediately before a key would be Alt and that key.
     console.wait_gone("1 of 1");
 
     console.keys("6");
     console.wait_for("lighthouse.jpg");
     console.keys(ENTER);
-    // Stages that have not been reached yet have names of their own ("uploading").
+    // Pending stages have other labels ("uploading").
     console.wait_for("uploaded");
     console.wait_for("thumbnail written");
     console.wait_for("256 ×");
@@ -37,8 +37,8 @@ async fn deploy_look_try_and_destroy_without_leaving_the_console() {
     console.wait_for("REPORT RequestId");
 
     console.keys("D");
-    let screen = console.wait_for("Delete them?");
-    assert!(screen.contains("-destination"), "what is destroyed is listed:\n{screen}");
+    let screen = console.wait_for("Destroy deployment?");
+    assert!(screen.contains("-destination"), "the resources are listed:\n{screen}");
     console.keys(ENTER);
     console.keys("y");
     console.wait_for("destroyed");
@@ -51,7 +51,7 @@ async fn deploy_look_try_and_destroy_without_leaving_the_console() {
 }
 
 #[test]
-fn step_by_step_each_step_is_explained_before_it_is_done() {
+fn each_step_is_explained_before_it_runs() {
     let program = Program::new();
     let console = open_empty(&program);
     console.wait_for("Create the ECR repository");
@@ -62,14 +62,14 @@ fn step_by_step_each_step_is_explained_before_it_is_done() {
     console.wait_for("waiting for you");
     console.keys(ENTER);
     console.wait_for("2/15 ready");
-    // In the plan's order, though the log group could be made at the same time.
+    // In the plan's order, although the log group could be created in parallel.
     console.wait_for("Upload the function's source");
     console.keys("a");
     console.wait_for("15/15 ready");
 }
 
 #[test]
-fn cancelling_asks_and_leaves_what_is_there_to_be_gone_on_with() {
+fn cancelled_deployment_can_be_resumed() {
     let program = Program::new();
     let console = open_empty(&program);
     console.keys(ENTER);
@@ -78,7 +78,7 @@ fn cancelling_asks_and_leaves_what_is_there_to_be_gone_on_with() {
     console.wait_for("Cancel the run?");
     console.keys("y");
     console.wait_for("partly deployed");
-    // What is announced is what is done next.
+    // The displayed step is the next one.
     console.wait_for("Create the build source bucket");
     console.keys(ENTER);
     console.wait_for("2/15 ready");
@@ -98,7 +98,7 @@ fn cancelling_asks_and_leaves_what_is_there_to_be_gone_on_with() {
 }
 
 #[test]
-fn an_image_that_is_dropped_onto_the_terminal_is_chosen() {
+fn dropped_image_is_uploaded() {
     let program = Program::new();
     let console = open_empty(&program);
     deploy(&console);
@@ -106,13 +106,13 @@ fn an_image_that_is_dropped_onto_the_terminal_is_chosen() {
     let image = program.file("my holiday.webp", sample);
     console.keys(&format!("\x1b[200~'{}'\x1b[201~", image.display()));
     console.wait_for("my holiday.webp");
-    console.wait_for("Try it");
+    console.wait_for("Test upload");
     console.keys(ENTER);
     console.wait_for("thumbnail written");
 }
 
 #[test]
-fn an_image_that_the_function_cannot_read_ends_with_its_error() {
+fn invalid_image_shows_function_error() {
     let program = Program::new();
     let console = open_empty(&program);
     deploy(&console);
@@ -127,7 +127,7 @@ fn an_image_that_the_function_cannot_read_ends_with_its_error() {
 }
 
 #[test]
-fn what_was_deployed_is_there_when_the_console_opens_again() {
+fn deployment_is_shown_after_reopening() {
     let program = Program::new();
     let mut first = open_empty(&program);
     deploy(&first);
@@ -141,7 +141,10 @@ fn what_was_deployed_is_there_when_the_console_opens_again() {
     second.wait_for("Phase complete");
     second.keys("y");
     second.wait_for("Copied");
-    assert!(String::from_utf8_lossy(&second.raw()).contains("\x1b]52;c;"), "the line went to the terminal's clipboard");
+    assert!(
+        String::from_utf8_lossy(&second.raw()).contains("\x1b]52;c;"),
+        "the line was copied to the terminal's clipboard"
+    );
     second.keys("s");
     second.wait_for("thumbctl-build.log");
     let saved = program.work_dir().join("thumbctl-build.log");
@@ -152,7 +155,7 @@ fn what_was_deployed_is_there_when_the_console_opens_again() {
 }
 
 #[test]
-fn a_failed_step_says_why_and_what_to_do_and_can_be_gone_on_with() {
+fn failed_step_can_be_retried() {
     let program = Program::new();
     let sandbox = program.sandbox_with_faults(
         r#"[{"service": "lambda", "operation": "CreateFunction", "kind": "error", "code": "ServiceException", "status": 400, "times": 1}]"#,
@@ -167,7 +170,7 @@ fn a_failed_step_says_why_and_what_to_do_and_can_be_gone_on_with() {
 }
 
 #[test]
-fn the_console_is_the_same_at_every_size_and_survives_being_resized() {
+fn console_survives_resizing() {
     let program = Program::new();
     let console = open_empty(&program);
     console.keys("a");
@@ -196,12 +199,12 @@ fn the_console_is_the_same_at_every_size_and_survives_being_resized() {
 }
 
 #[test]
-fn what_was_destroyed_can_be_deployed_again_in_the_same_console() {
+fn destroyed_deployment_can_be_redeployed() {
     let program = Program::new();
     let console = open_empty(&program);
     deploy(&console);
     console.keys("D");
-    console.wait_for("Delete them?");
+    console.wait_for("Destroy deployment?");
     console.keys("y");
     console.wait_for("destroyed");
     console.keys("4");
@@ -216,7 +219,7 @@ fn what_was_destroyed_can_be_deployed_again_in_the_same_console() {
 }
 
 #[test]
-fn what_was_lost_behind_its_back_can_be_made_again() {
+fn lost_resources_can_be_recreated() {
     let program = Program::new();
     let mut console = open_empty(&program);
     deploy(&console);
@@ -226,7 +229,7 @@ fn what_was_lost_behind_its_back_can_be_made_again() {
     wait_for("the sandbox to end", || program.sandbox_pid().is_none().then_some(()));
     std::fs::remove_dir_all(program.sandbox_dir()).expect("the sandbox's state");
     let console = open(&program);
-    console.wait_for("does not have any more");
+    console.wait_for("Missing in the cloud");
     console.wait_for("lost");
     console.keys("a");
     console.wait_for("15/15 ready");

@@ -1,6 +1,6 @@
-//! [`Block`]: some thousand lines together, in memory or in the file.
+//! [`Block`]: up to several thousand lines, in memory or in the file.
 //!
-//! The texts stand in one piece, each with a line feed behind it, so that a search goes through them all at once.
+//! The texts are contiguous, each followed by a line feed, so that one search covers all of them.
 
 use std::ops::Range;
 
@@ -10,40 +10,40 @@ use ratatui::style::{Color, Modifier, Style};
 use super::protocol::LogRow;
 use crate::model::log::ansi::{StyledRange, StyledText};
 
-/// How many bytes of text a block has at most.
+/// The maximum size of a block's text in bytes.
 pub(super) const TEXT: usize = 64 * 1024;
-/// How many lines a block has at most.
+/// The maximum number of lines of a block.
 const LINES: usize = 8 * 1024;
-/// How many coloured parts a block has before it is full.
+/// The maximum number of styled ranges of a block.
 const RANGES: usize = 8 * 1024;
-/// How many bytes of text a line has at most; what is longer goes on in the next.
+/// The maximum length of a line in bytes; longer lines continue in the next.
 pub(super) const LONGEST: usize = 16 * 1024;
 
-/// Bytes that a coloured part takes in the file.
+/// The size of a styled range in the file, in bytes.
 const RANGE_BYTES: usize = 17;
-/// Bytes that a number takes.
+/// The size of a number in bytes.
 const NUMBER_BYTES: usize = 4;
-/// Bytes that a time takes.
+/// The size of a timestamp in bytes.
 const TIME_BYTES: usize = 8;
 
-/// The modifiers that are kept, a bit each.
+/// The supported modifiers, one bit each.
 const MODIFIERS: [Modifier; 6] =
     [Modifier::BOLD, Modifier::DIM, Modifier::ITALIC, Modifier::UNDERLINED, Modifier::REVERSED, Modifier::CROSSED_OUT];
 
-/// Some lines.
+/// A block of lines.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Block {
     text: Vec<u8>,
-    /// Behind the line feed of each line.
+    /// The end of each line, after its line feed.
     ends: Vec<u32>,
-    /// In milliseconds; the least number where there is none.
+    /// Timestamps in milliseconds; `i64::MIN` for none.
     times: Vec<i64>,
     ranges: Vec<(u32, StyledRange)>,
-    /// The lines that go on with the one before.
+    /// The lines that continue the previous one.
     continued: Vec<u32>,
 }
 
-/// How much is in a block that was written to the file.
+/// The size of a block in the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct BlockSize {
     pub(super) text: usize,
@@ -53,19 +53,19 @@ pub(super) struct BlockSize {
 }
 
 impl BlockSize {
-    /// How many bytes it takes in the file.
+    /// The number of bytes in the file.
     pub(super) fn bytes(self) -> usize {
         self.text + self.lines * TIME_BYTES + self.ranges * RANGE_BYTES + self.continued * NUMBER_BYTES
     }
 }
 
 impl Block {
-    /// A block that fills up with so many bytes of text.
+    /// Creates a block with a text capacity in bytes.
     pub(super) fn open(bytes: usize) -> Self {
         Self { text: Vec::with_capacity(bytes), ..Self::default() }
     }
 
-    /// A block of empty lines, in the place of one that cannot be read any more.
+    /// Creates a block of empty lines, as a substitute for an unreadable one.
     pub(super) fn blank(lines: usize) -> Self {
         let ends = (1..=u32::try_from(lines).expect("a block has few lines")).collect();
         Self { text: vec![b'\n'; lines], ends, times: vec![i64::MIN; lines], ..Self::default() }
@@ -75,12 +75,12 @@ impl Block {
         self.ends.len()
     }
 
-    /// Whether it has room for one more line of so many bytes, so that its text has at most `most`.
+    /// Whether a line of `bytes` bytes fits, for a maximum text size of `most`.
     pub(super) fn has_room(&self, bytes: usize, most: usize) -> bool {
         self.text.len() + bytes < most && self.len() < LINES && self.ranges.len() < RANGES
     }
 
-    /// About how many bytes of memory it takes.
+    /// The approximate memory use in bytes.
     pub(super) fn memory(&self) -> usize {
         self.text.capacity()
             + self.ends.capacity() * NUMBER_BYTES
@@ -89,7 +89,7 @@ impl Block {
             + self.continued.capacity() * NUMBER_BYTES
     }
 
-    /// Nothing more is added to it.
+    /// Releases unused capacity.
     pub(super) fn close(&mut self) {
         self.text.shrink_to_fit();
         self.ends.shrink_to_fit();
@@ -97,7 +97,7 @@ impl Block {
         self.ranges.shrink_to_fit();
     }
 
-    /// Adds a part of a line. It is no longer than [`LONGEST`], and there is room for it.
+    /// Adds a part of a line, of at most [`LONGEST`] bytes. It must fit.
     pub(super) fn push(
         &mut self,
         text: &str,
@@ -122,12 +122,12 @@ impl Block {
         }
     }
 
-    /// The texts from a line on.
+    /// The text from a line on.
     pub(super) fn text_from(&self, line: usize) -> &[u8] {
         &self.text[self.range(line).start..]
     }
 
-    /// The texts of some lines in one piece.
+    /// The contiguous text of a range of lines.
     pub(super) fn texts(&self, lines: Range<usize>) -> &[u8] {
         if lines.is_empty() {
             return &[];
@@ -135,24 +135,24 @@ impl Block {
         &self.text[self.range(lines.start).start..self.range(lines.end - 1).end]
     }
 
-    /// The lines among some that go on with the one before.
+    /// The continuation lines in a range.
     pub(super) fn continued(&self, lines: Range<usize>) -> impl Iterator<Item = usize> {
         self.continued.iter().map(|line| *line as usize).filter(move |line| lines.contains(line))
     }
 
-    /// Where a line is, with its line feed.
+    /// The byte range of a line, with its line feed.
     fn range(&self, line: usize) -> Range<usize> {
         let start = if line == 0 { 0 } else { self.ends[line - 1] as usize };
         start..self.ends.get(line).map_or(self.text.len(), |end| *end as usize)
     }
 
-    /// A line's text.
+    /// The text of a line.
     pub(super) fn line(&self, line: usize) -> &str {
         let range = self.range(line);
         std::str::from_utf8(&self.text[range.start..range.end.saturating_sub(1)]).unwrap_or_default()
     }
 
-    /// A line with all that is known of it.
+    /// A line with styles and timestamp.
     pub(super) fn row(&self, line: usize, number_in_log: usize) -> LogRow {
         let index = number(line);
         let first = self.ranges.partition_point(|(at, _)| *at < index);
@@ -175,7 +175,7 @@ impl Block {
         }
     }
 
-    /// As it is written to the file: the texts first, so that a search reads them alone.
+    /// Serializes the block: the text first, so that a search reads nothing else.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.size().bytes());
         bytes.extend_from_slice(&self.text);
@@ -197,7 +197,7 @@ impl Block {
         bytes
     }
 
-    /// As it was before it was written; none if that is not what these bytes are.
+    /// Deserializes a block; none if the bytes are invalid.
     pub(super) fn from_bytes(bytes: &[u8], size: BlockSize) -> Option<Self> {
         if bytes.len() != size.bytes() {
             return None;
@@ -271,10 +271,10 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_was_written_is_the_same_when_read() {
+    fn block_round_trips_through_bytes() {
         let block = block();
         let bytes = block.to_bytes();
-        let again = Block::from_bytes(&bytes, block.size()).expect("it was written so");
+        let again = Block::from_bytes(&bytes, block.size()).expect("the bytes are valid");
         for line in 0..block.len() {
             assert_eq!(again.row(line, line), block.row(line, line));
         }
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_block_are_refused() {
+    fn invalid_bytes_are_rejected() {
         let block = block();
         let mut bytes = block.to_bytes();
         bytes[3] = b'\n';
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_divided_keeps_its_colours() {
+    fn split_line_keeps_colours() {
         let styled = ansi::read("ab\u{1b}[31mcdef\u{1b}[0mgh");
         let mut block = Block::open(TEXT);
         block.push(&styled.text[..4], &styled.ranges, 0, None, false);

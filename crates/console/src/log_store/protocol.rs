@@ -1,4 +1,4 @@
-//! What a pane and its store say to each other.
+//! The messages between a log pane and its store.
 
 use std::path::PathBuf;
 
@@ -12,133 +12,132 @@ use crate::model::log::ansi::StyledText;
 pub struct DisplayLine {
     /// The line, without its line break.
     pub text: String,
-    /// When the service says that it was written.
+    /// The timestamp of the service.
     pub timestamp: Option<DateTime<Utc>>,
 }
 
-/// What a pane wants of its store.
+/// A command of a pane to its store.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LogCommand {
-    /// Add these lines.
+    /// Appends lines.
     Append(Vec<DisplayLine>),
-    /// Forget every line.
+    /// Removes all lines.
     Clear,
-    /// Show the log in this frame.
+    /// Sets the size of the viewport.
     Show(ViewportSize),
-    /// Look elsewhere.
+    /// Scrolls.
     Move(LogMove),
-    /// Remember where we are.
+    /// Saves the scroll position.
     SavePosition,
-    /// Go back to where that was.
+    /// Restores the saved scroll position.
     RestorePosition,
-    /// Stay where we are now.
+    /// Drops the saved scroll position.
     DropPosition,
-    /// Search for a text, and go to its first match from where we are or, if there is such a place, from where we were to
-    /// remember; empty: for nothing.
+    /// Searches for a text and scrolls to the first match after the saved, else the current position; empty: no search.
     Search(String),
-    /// Show only lines that contain a text; empty: all.
+    /// Shows only lines that contain a text; empty: all.
     Filter(String),
-    /// Save every line, without colours, to a file in the working directory; this is its name without its ending.
+    /// Saves all lines, without colours, to a file in the working directory; the name has no extension.
     Save(String),
 }
 
-/// In what a log is drawn.
+/// The size of a log viewport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct ViewportSize {
-    /// How many rows there are.
+    /// The number of rows.
     pub rows: usize,
-    /// How many columns there are for a line's text.
+    /// The number of text columns.
     pub columns: usize,
-    /// Whether lines that are longer are broken.
+    /// Whether longer lines are wrapped.
     pub wrap: bool,
 }
 
-/// Where to look.
+/// A scroll command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogMove {
-    /// A line up.
+    /// One line up.
     Up,
-    /// A line down.
+    /// One line down.
     Down,
-    /// A page up.
+    /// One page up.
     PageUp,
-    /// A page down.
+    /// One page down.
     PageDown,
     /// To the first line.
     Top,
-    /// To the last line, and to every new one as it comes.
+    /// To the last line, following new ones.
     Bottom,
-    /// So many rows, down if positive; the current line stays where it is as long as it can be seen.
+    /// By rows, down if positive; the current line stays while visible.
     Scroll(i32),
-    /// To the line of this number, which is in the frame.
+    /// To a visible line, by number.
     Line(usize),
-    /// To the next match; behind the last one, to the first.
+    /// To the next match; after the last, to the first.
     NextMatch,
-    /// To the match before; before the first one, to the last.
+    /// To the previous match; before the first, to the last.
     PreviousMatch,
 }
 
-/// What a store says to its pane.
+/// A report of a store to its pane.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LogReport {
-    /// What is to be seen.
+    /// The visible window.
     Updated(Box<LogWindow>),
     /// The log was saved.
     Saved {
-        /// How many lines.
+        /// The number of lines.
         lines: usize,
-        /// Where.
+        /// The path.
         path: PathBuf,
     },
-    /// Something could not be done.
+    /// An operation failed.
     Failed(Failure),
 }
 
-/// What is to be seen of a log.
+/// The visible part of a log.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct LogWindow {
-    /// How many lines the log has had.
+    /// The number of lines ever appended.
     pub total: usize,
-    /// How many of them, the oldest, could not be kept.
+    /// The number of oldest lines that were dropped.
     pub lost: usize,
-    /// How many lines pass the filter.
+    /// The number of lines that match the filter.
     pub passing: usize,
-    /// Whether every new line is gone to as it comes.
+    /// Whether the window follows new lines.
     pub following: bool,
-    /// How many rows of the first line are above the frame.
+    /// The number of rows of the first line above the window.
     pub skip: usize,
-    /// The lines, as many as the frame has room for.
+    /// The visible lines.
     pub lines: Vec<LogRow>,
-    /// Which of these lines is the current one.
+    /// The index of the current line in `lines`.
     pub current: usize,
-    /// Which of those that pass the filter the current one is, counted from one; zero where there is none.
+    /// The position of the current line among filtered lines, from one; zero for none.
     pub position: usize,
-    /// What the search has found, if there is one.
+    /// The status of the search, if there is one.
     pub search: Option<SearchStatus>,
-    /// Whether the filter still has to look at lines.
+    /// Whether the filter is still running.
     pub filtering: bool,
 }
 
-/// A line to be seen.
+/// A visible line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogRow {
-    /// Its number, counted from zero.
+    /// The line number, from zero.
     pub number: usize,
-    /// Its text and colours.
+    /// The text and colours.
     pub styled: StyledText,
-    /// When the service says that it was written.
+    /// The timestamp of the service.
     pub timestamp: Option<DateTime<Utc>>,
-    /// Whether it goes on with the line before, which was too long.
+    /// Whether it continues the previous line, which was too long.
     pub is_continued: bool,
 }
 
-/// What a search has found.
+/// The status of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SearchStatus {
-    /// How many lines match so far.
+    /// The number of matching lines so far.
     pub matches: usize,
-    /// Which of them the current line is, counted from one.
+    /// The position of the current line among matches, from one.
     pub at: Option<usize>,
-    /// Whether it still has to look at lines.
+    /// Whether the search is still running.
     pub searching: bool,
 }

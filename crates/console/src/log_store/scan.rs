@@ -1,19 +1,19 @@
-//! [`Scan`]: which lines contain a text, found piece by piece.
+//! [`Scan`]: an incremental search for lines that contain a text.
 
 use super::lines::Lines;
 use crate::model::log::search_pattern::SearchPattern;
 
-/// Which lines contain a text, as far as they were looked at.
+/// The lines that contain a text, as far as scanned.
 #[derive(Clone, Debug)]
 pub(super) struct Scan {
     pub(super) pattern: SearchPattern,
-    /// The numbers of the lines that do, in their order.
+    /// The matching line numbers, in order.
     pub(super) hits: Vec<u32>,
-    /// The first line that was not looked at yet.
+    /// The first line not yet scanned.
     pub(super) next: usize,
 }
 
-/// What a scan reads into, kept between its pieces.
+/// The buffers of a scan, reused between slices.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     read: Vec<u8>,
@@ -25,8 +25,7 @@ impl Scan {
         Self { pattern, hits: Vec::new(), next: 0 }
     }
 
-    /// Looks at the rest of one block, no further than `until`. Only lines are hits that are among `among`, if such are
-    /// given.
+    /// Scans the rest of one block, up to `until`. If `among` is given, only its lines can match.
     pub(super) fn step(&mut self, lines: &mut Lines, until: usize, among: Option<&[u32]>, buffers: &mut Buffers) {
         self.next = self.next.max(lines.first());
         if self.next >= until {
@@ -45,13 +44,13 @@ impl Scan {
         self.next = behind;
     }
 
-    /// Forgets lines that are not kept any more.
+    /// Removes hits before a line.
     pub(super) fn drop_before(&mut self, line: usize) {
         let dropped = self.hits.partition_point(|hit| (*hit as usize) < line);
         self.hits.drain(..dropped);
     }
 
-    /// How many hits are before a line.
+    /// The number of hits before a line.
     pub(super) fn before(&self, line: usize) -> usize {
         self.hits.partition_point(|hit| (*hit as usize) < line)
     }

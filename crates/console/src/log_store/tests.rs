@@ -1,4 +1,4 @@
-//! The store against a list of lines that does everything the simple way.
+//! Compares the store with a simple list of lines.
 
 mod credentials;
 
@@ -13,7 +13,7 @@ use proptest::string::string_regex;
 use super::*;
 use crate::model::log::fold;
 
-/// A store with blocks so small that even short logs go to the file.
+/// A store with blocks so small that short logs spill to the file.
 fn small(open: lines::OpenFile, folder: Option<PathBuf>) -> LogStore {
     LogStore::with(Lines::new(64, 512, open), folder)
 }
@@ -30,7 +30,7 @@ fn show(rows: usize, columns: usize, wrap: bool) -> LogCommand {
     LogCommand::Show(ViewportSize { rows, columns, wrap })
 }
 
-/// Does what is wanted until all is quiet; what was seen last, and what else was said.
+/// Executes a command and all pending work; returns the last window and the other reports.
 fn run_to_end(store: &mut LogStore, command: LogCommand) -> (LogWindow, Vec<LogReport>) {
     let mut reports = store.run(command);
     while store.has_work() {
@@ -44,7 +44,7 @@ fn run_to_end(store: &mut LogStore, command: LogCommand) -> (LogWindow, Vec<LogR
             other => others.push(other),
         }
     }
-    (last.expect("something is always seen"), others)
+    (last.expect("there is always a window"), others)
 }
 
 fn run(store: &mut LogStore, command: LogCommand) -> LogWindow {
@@ -66,7 +66,7 @@ fn current(window: &LogWindow) -> Option<usize> {
 }
 
 #[test]
-fn new_lines_are_followed_until_who_looks_goes_up() {
+fn new_lines_are_followed_until_scrolled_up() {
     let mut store = small(lines::temporary_file, None);
     run(&mut store, show(3, 20, false));
     let window = run(&mut store, numbered(0..100));
@@ -81,7 +81,7 @@ fn new_lines_are_followed_until_who_looks_goes_up() {
 }
 
 #[test]
-fn going_down_to_the_end_follows_again() {
+fn scrolling_to_the_end_follows_again() {
     for to in [LogMove::Down, LogMove::Scroll(1), LogMove::PageDown] {
         let mut store = small(lines::temporary_file, None);
         run(&mut store, show(3, 20, false));
@@ -93,7 +93,7 @@ fn going_down_to_the_end_follows_again() {
 }
 
 #[test]
-fn colours_and_times_come_back_from_the_file() {
+fn colours_and_times_survive_spilling() {
     let mut store = small(lines::temporary_file, None);
     run(&mut store, show(1, 20, false));
     let at: DateTime<Utc> = "2026-11-22T13:05:12.345Z".parse().expect("a time");
@@ -106,7 +106,7 @@ fn colours_and_times_come_back_from_the_file() {
 }
 
 #[test]
-fn a_search_goes_to_the_first_match_from_where_it_began_and_around_the_end() {
+fn search_starts_at_saved_position_and_wraps() {
     let mut store = small(lines::temporary_file, None);
     run(&mut store, show(4, 20, false));
     run(&mut store, numbered(0..200));
@@ -119,17 +119,17 @@ fn a_search_goes_to_the_first_match_from_where_it_began_and_around_the_end() {
     assert_eq!(current(&window), Some(99));
     let window = run(&mut store, LogCommand::Move(LogMove::NextMatch));
     assert_eq!(current(&window), Some(199));
-    assert!(!window.following, "a match is no end");
+    assert!(!window.following, "a match does not follow");
     let window = run(&mut store, LogCommand::Move(LogMove::NextMatch));
     assert_eq!(current(&window), Some(99));
     let window = run(&mut store, numbered(990..992));
-    assert_eq!(window.search.map(|found| found.matches), Some(4), "new lines are looked at as they come");
+    assert_eq!(window.search.map(|found| found.matches), Some(4), "new lines are searched");
     let window = run(&mut store, LogCommand::RestorePosition);
     assert_eq!(current(&window), Some(0));
 }
 
 #[test]
-fn a_filter_and_back_leaves_us_where_we_were() {
+fn removing_filter_restores_position() {
     let mut store = small(lines::temporary_file, None);
     run(&mut store, show(4, 20, false));
     run(&mut store, numbered(0..100));
@@ -143,7 +143,7 @@ fn a_filter_and_back_leaves_us_where_we_were() {
 }
 
 #[test]
-fn lines_of_one_event_are_lines_and_what_is_too_long_goes_on() {
+fn multi_line_event_is_split_and_long_line_is_continued() {
     let mut store = small(lines::temporary_file, None);
     run(&mut store, show(9, 20, false));
     let long = "x".repeat(block::LONGEST + 5);
@@ -156,7 +156,7 @@ fn lines_of_one_event_are_lines_and_what_is_too_long_goes_on() {
 }
 
 #[test]
-fn a_saved_log_is_whole_plain_and_its_owners_alone_and_writes_over_none() {
+fn saved_log_is_complete_plain_private_and_not_overwritten() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut store = small(lines::temporary_file, Some(dir.path().to_owned()));
     let long = "y".repeat(2 * block::LONGEST + 5);
@@ -173,13 +173,13 @@ fn a_saved_log_is_whole_plain_and_its_owners_alone_and_writes_over_none() {
         let path = dir.path().join(name);
         let (_, reports) = run_to_end(&mut store, LogCommand::Save("log".into()));
         assert_eq!(reports, [LogReport::Saved { lines: 103, path: path.clone() }]);
-        assert!(fs::read_to_string(&path).expect("it is there") == expected);
-        assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
+        assert!(fs::read_to_string(&path).expect("it exists") == expected);
+        assert_eq!(fs::metadata(&path).expect("it exists").permissions().mode() & 0o777, 0o600);
     }
 }
 
 #[test]
-fn a_log_that_cannot_be_saved_is_said_and_leaves_no_half_of_it() {
+fn failed_save_is_reported_and_leaves_no_file() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut store = small(lines::temporary_file, Some(dir.path().join("missing")));
     run(&mut store, numbered(0..3));
@@ -190,7 +190,7 @@ fn a_log_that_cannot_be_saved_is_said_and_leaves_no_half_of_it() {
     store.run(LogCommand::Save("log".into()));
     let (_, reports) = run_to_end(&mut store, LogCommand::Clear);
     assert!(matches!(&reports[..], [LogReport::Failed(_)]), "{reports:?}");
-    assert_eq!(fs::read_dir(dir.path()).expect("it is there").count(), 0);
+    assert_eq!(fs::read_dir(dir.path()).expect("it exists").count(), 0);
 }
 
 fn refused() -> io::Result<File> {
@@ -202,7 +202,7 @@ fn full() -> io::Result<File> {
 }
 
 #[test]
-fn without_a_file_the_oldest_lines_go_and_that_is_said_once() {
+fn without_file_oldest_lines_are_dropped_and_reported_once() {
     for open in [refused as lines::OpenFile, full] {
         let mut store = small(open, None);
         run(&mut store, show(3, 20, false));
@@ -230,7 +230,7 @@ fn without_a_file_the_oldest_lines_go_and_that_is_said_once() {
     }
 }
 
-/// A file that has room for a few blocks only.
+/// A file with space for a few blocks only.
 #[cfg(target_os = "linux")]
 fn little() -> io::Result<File> {
     let file = rustix::fs::memfd_create("log", rustix::fs::MemfdFlags::ALLOW_SEALING)?;
@@ -241,7 +241,7 @@ fn little() -> io::Result<File> {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_file_that_fills_up_keeps_everything_until_then_and_leaves_no_gap() {
+fn full_file_keeps_earlier_lines_without_gap() {
     let mut store = small(little, None);
     run(&mut store, show(3, 20, false));
     let mut reports = Vec::new();
@@ -249,7 +249,7 @@ fn a_file_that_fills_up_keeps_everything_until_then_and_leaves_no_gap() {
     for number in 0..400 {
         let (window, others) = run_to_end(&mut store, numbered(number..number + 1));
         reports.extend(others);
-        assert!(window.lost == 0 || !reports.is_empty(), "nothing is lost in silence");
+        assert!(window.lost == 0 || !reports.is_empty(), "lost lines are reported");
         whole += usize::from(window.lost == 0);
         if number % 20 == 0 {
             let (top, others) = run_to_end(&mut store, LogCommand::Move(LogMove::Top));
@@ -262,14 +262,14 @@ fn a_file_that_fills_up_keeps_everything_until_then_and_leaves_no_gap() {
     assert!(whole > 60 && reports.len() == 1, "{whole} {reports:?}");
 }
 
-/// A file that can be written and not read.
+/// A write-only file.
 fn unreadable() -> io::Result<File> {
     let file = tempfile::NamedTempFile::new()?;
     File::options().write(true).open(file.path())
 }
 
 #[test]
-fn lines_that_cannot_be_read_are_empty_and_that_is_said_once() {
+fn unreadable_lines_are_empty_and_reported_once() {
     let mut store = small(unreadable, None);
     run(&mut store, show(3, 20, false));
     run(&mut store, numbered(0..400));
@@ -282,7 +282,7 @@ fn lines_that_cannot_be_read_are_empty_and_that_is_said_once() {
 }
 
 #[test]
-fn memory_stays_bounded_whatever_comes_and_whatever_is_looked_at() {
+fn memory_stays_within_budget() {
     const BUDGET: usize = 256 * 1024;
     let mut store = LogStore::with(Lines::new(16 * 1024, BUDGET, lines::temporary_file), None);
     run(&mut store, show(50, 100, true));
@@ -299,7 +299,7 @@ fn memory_stays_bounded_whatever_comes_and_whatever_is_looked_at() {
     assert!(store.lines.memory() < BUDGET + 128 * 1024, "{}", store.lines.memory());
 }
 
-/// The same as a store does, the simple way: every row of every line that passes, in a list.
+/// A reference implementation: every row of every filtered line, in a list.
 #[derive(Default)]
 struct Naive {
     lines: Vec<String>,
@@ -331,7 +331,7 @@ impl Naive {
         self.passing().into_iter().flat_map(rows).collect()
     }
 
-    /// Everything that must be so, whatever was done.
+    /// Checks the invariants of a window.
     fn check(&self, window: &LogWindow) {
         let passing = self.passing();
         assert_eq!((window.total, window.passing, window.lost), (self.lines.len(), passing.len(), 0));
@@ -348,8 +348,8 @@ impl Naive {
         let mut seen: Vec<usize> = rows[top..bottom].iter().map(|(line, _)| *line).collect();
         seen.dedup();
         assert_eq!(numbers(window), seen);
-        assert!(bottom - top == self.viewport_size.rows.min(rows.len()), "no room is left free");
-        let current = current(window).expect("a line is always the current one");
+        assert!(bottom - top == self.viewport_size.rows.min(rows.len()), "no row is left empty");
+        let current = current(window).expect("there is always a current line");
         assert_eq!(passing[window.position - 1], current);
         if window.following {
             assert_eq!((bottom, Some(&current)), (rows.len(), passing.last()));
@@ -361,13 +361,13 @@ impl Naive {
         }
     }
 
-    /// The frame's first row, in the list of all.
+    /// The index of the first visible row.
     fn top(&self, window: &LogWindow) -> usize {
         let first = (window.lines[0].number, window.skip);
-        self.rows().iter().position(|row| *row == first).expect("it begins with a row that is there")
+        self.rows().iter().position(|row| *row == first).expect("the first row exists")
     }
 
-    /// What a move must have done.
+    /// Checks the effect of a scroll command.
     fn check_move(&self, to: LogMove, before: &LogWindow, after: &LogWindow) {
         if before.lines.is_empty() {
             return;
@@ -411,7 +411,7 @@ impl Naive {
 }
 
 fn command() -> impl Strategy<Value = LogCommand> {
-    // Read once: a pattern as a strategy is read again for every text.
+    // Compiled once, not for every text.
     let text = string_regex("[abAé日 ]{0,24}").expect("a pattern");
     let pattern = prop_oneof![Just(String::new()), string_regex("[abAé]{1,2}").expect("a pattern")];
     let to = prop_oneof![
@@ -445,7 +445,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn whatever_is_done_what_is_seen_is_what_a_list_of_lines_would_show(
+    fn store_matches_reference_implementation(
         commands in proptest::collection::vec(command(), 1..40)
     ) {
         let mut store = small(lines::temporary_file, None);
@@ -470,7 +470,7 @@ proptest! {
     }
 
     #[test]
-    fn rows_are_counted_as_everywhere_else(line in "[abAé日 ]{0,40}", columns in 2usize..14) {
+    fn row_count_matches_platform_fold(line in "[abAé日 ]{0,40}", columns in 2usize..14) {
         prop_assert_eq!(fold::rows(&line, columns), thumbctl_platform::text::fold(&line, columns).len());
     }
 }

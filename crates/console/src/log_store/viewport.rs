@@ -1,23 +1,23 @@
-//! Where in the log we are, and how that changes: by lines, rows and pages, with long lines broken or not.
+//! [`Viewport`]: scrolling by lines, rows and pages, with long lines wrapped or not.
 //!
-//! A *rank* is a line's place among those that pass the filter. Where we are is kept by line numbers instead: so it stays
-//! when the filter changes, and lines that the filter hides for a while are found again.
+//! A *rank* is the index of a line among those that match the filter. Positions are stored as line numbers, so that they
+//! survive a change of the filter.
 
 use super::lines::Lines;
 use super::protocol::{LogMove, LogRow, ViewportSize};
 use super::scan::Scan;
 use crate::model::log::fold;
 
-/// Where we are.
+/// The scroll position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ScrollPosition {
-    /// The line that the frame begins with.
+    /// The first visible line.
     top: usize,
-    /// How many of its rows are above the frame.
+    /// The number of its rows above the viewport.
     skip: usize,
     /// The current line.
     pub(super) current: usize,
-    /// Whether we are at the last line, whichever that is.
+    /// Whether new lines are followed.
     pub(super) following: bool,
 }
 
@@ -27,14 +27,14 @@ impl Default for ScrollPosition {
     }
 }
 
-/// A row: one of those that a line has.
+/// A row of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RowPosition {
     pub(super) rank: usize,
     pub(super) skip: usize,
 }
 
-/// Where we are, by ranks.
+/// The scroll position by ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ResolvedPosition {
     pub(super) top: RowPosition,
@@ -42,7 +42,7 @@ pub(super) struct ResolvedPosition {
     pub(super) following: bool,
 }
 
-/// The lines as they are seen: those that pass the filter, in a frame.
+/// The filtered lines in a viewport.
 pub(super) struct Viewport<'a> {
     pub(super) lines: &'a mut Lines,
     pub(super) filter: Option<&'a Scan>,
@@ -52,12 +52,12 @@ pub(super) struct Viewport<'a> {
 const FIRST_ROW: RowPosition = RowPosition { rank: 0, skip: 0 };
 
 impl Viewport<'_> {
-    /// How many lines pass.
+    /// The number of filtered lines.
     pub(super) fn len(&self) -> usize {
         self.filter.map_or(self.lines.end() - self.lines.first(), |filter| filter.hits.len())
     }
 
-    /// The number of the line of a rank.
+    /// The line number of a rank.
     fn line(&self, rank: usize) -> usize {
         match self.filter {
             Some(filter) => filter.hits[rank] as usize,
@@ -65,7 +65,7 @@ impl Viewport<'_> {
         }
     }
 
-    /// The rank of a line, or of the first one behind it that passes, or of the last one.
+    /// The rank of a line, else of the next filtered line, else of the last.
     fn rank(&self, line: usize) -> usize {
         let rank = match self.filter {
             Some(filter) => filter.before(line),
@@ -74,7 +74,7 @@ impl Viewport<'_> {
         rank.min(self.len().saturating_sub(1))
     }
 
-    /// How many rows the line of a rank takes.
+    /// The number of rows of a line, by rank.
     fn rows(&mut self, rank: usize) -> usize {
         if !self.viewport_size.wrap {
             return 1;
@@ -119,7 +119,7 @@ impl Viewport<'_> {
         }
     }
 
-    /// Where the frame begins when it ends with the last row.
+    /// The first row of the viewport at the end of the log.
     fn end(&mut self) -> RowPosition {
         let rank = self.len() - 1;
         let skip = self.rows(rank) - 1;
@@ -127,20 +127,20 @@ impl Viewport<'_> {
         self.back(RowPosition { rank, skip }, by)
     }
 
-    /// The last row in a frame that begins at a spot.
+    /// The last visible row for a first row.
     fn bottom(&mut self, top: RowPosition) -> RowPosition {
         let by = self.height() - 1;
         self.forward(top, by)
     }
 
-    /// Where a frame begins in which a line ends; if it is longer than the frame, in which it begins.
+    /// The first row of a viewport that ends with a line; the line's first row if it does not fit.
     fn ending_with(&mut self, rank: usize) -> RowPosition {
         let skip = self.rows(rank) - 1;
         let by = self.height() - 1;
         self.back(RowPosition { rank, skip }, by).min(RowPosition { rank, skip: 0 })
     }
 
-    /// Where we are among the lines that pass now; none if none do.
+    /// The position among filtered lines; none if there are none.
     pub(super) fn resolve(&mut self, position: ScrollPosition) -> Option<ResolvedPosition> {
         if self.len() == 0 {
             return None;
@@ -175,7 +175,7 @@ impl Viewport<'_> {
         }
     }
 
-    /// Where we are after a move that is none to a match.
+    /// The position after a scroll command, except to matches.
     pub(super) fn moved(&mut self, position: ScrollPosition, to: LogMove) -> ScrollPosition {
         let Some(mut at) = self.resolve(position) else {
             return ScrollPosition { following: to == LogMove::Bottom || position.following, ..position };
@@ -196,7 +196,7 @@ impl Viewport<'_> {
             }
             LogMove::NextMatch | LogMove::PreviousMatch => {}
         }
-        // Who could not move up is still at the end.
+        // A move without effect keeps following.
         if at == (ResolvedPosition { following: at.following, ..before }) && before.following {
             at.following = true;
         }
@@ -224,8 +224,7 @@ impl Viewport<'_> {
         at.following = at.current + 1 == self.len() && at.top >= self.end();
     }
 
-    /// Brings the whole current line into the frame, or as much of it as there is room for: coming from above its
-    /// beginning, coming from below its end.
+    /// Scrolls so that the current line is visible; if it does not fit, its start or end, by scroll direction.
     fn reveal(&mut self, at: &mut ResolvedPosition) {
         let begins = RowPosition { rank: at.current, skip: 0 };
         let ends = self.ending_with(at.current);
@@ -262,7 +261,7 @@ impl Viewport<'_> {
         }
     }
 
-    /// Where we are when a line was gone to: in the upper part of the frame, unless it can be seen as it is.
+    /// The position after a jump to a line: in the upper third, unless already visible.
     pub(super) fn at_line(&mut self, position: ScrollPosition, line: usize) -> ScrollPosition {
         let Some(mut at) = self.resolve(position) else { return position };
         at.current = self.rank(line);
@@ -278,7 +277,7 @@ impl Viewport<'_> {
         self.position(at)
     }
 
-    /// The lines in the frame.
+    /// The visible lines.
     pub(super) fn visible(&mut self, top: RowPosition) -> Vec<LogRow> {
         let mut lines = Vec::new();
         let mut room = self.viewport_size.rows + top.skip;

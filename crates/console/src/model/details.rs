@@ -1,4 +1,4 @@
-//! [`DetailsPane`]: everything about the selected resource.
+//! [`DetailsPane`]: the details of the selected resource.
 
 use std::collections::BTreeMap;
 
@@ -6,26 +6,26 @@ use thumbctl_core::event::Failure;
 use thumbctl_core::resource::ResourceKind;
 use thumbctl_deploy::session::Inspection;
 
-/// Everything about the selected resource.
+/// The details of the selected resource.
 #[derive(Clone, Debug, Default)]
 pub struct DetailsPane {
     /// Lines scrolled down.
     pub scroll: u16,
-    /// What the cloud said of resources, for as long as that is fresh.
+    /// The inspections of resources, until they change.
     pub inspected: BTreeMap<ResourceKind, InspectionState>,
-    /// What the cloud does not have, when it was asked for everything.
+    /// Resources in the journal that are missing in the cloud.
     pub lost: Vec<ResourceKind>,
 }
 
-/// What the cloud said of a resource.
+/// The state of a resource inspection.
 #[derive(Clone, Debug)]
 pub enum InspectionState {
-    /// It was asked and has not answered yet.
+    /// The request is pending.
     Pending,
-    /// It is there.
+    /// The resource exists.
     Found(Box<Inspection>),
-    /// It is not there.
+    /// The resource does not exist.
     Missing,
-    /// It would not say.
+    /// The request failed.
     Failed(Failure),
 }

@@ -1,7 +1,6 @@
-//! [`LogPane`]: a window onto a log that may be far longer than what is in memory.
+//! [`LogPane`]: a scrollable view of a log.
 //!
-//! The lines themselves are in a [`crate::log_store::LogStore`], outside the model. The pane says how much can be seen
-//! and where to go, and has what it was shown last.
+//! The lines are in a [`crate::log_store::LogStore`], outside the model. The pane sends commands and keeps the last window.
 
 pub mod ansi;
 pub mod fold;
@@ -20,22 +19,22 @@ use crate::keymap::Action;
 use crate::log_store::{DisplayLine, LogCommand, LogMove, LogReport, LogRow, LogWindow, ViewportSize};
 use crate::message::Effect;
 
-/// From this width on, each line's time is shown.
+/// The minimum width for the time column.
 const TIMES_FROM: usize = 70;
 
-/// How many columns a step to the side is.
+/// The columns of one horizontal scroll step.
 const SIDESTEP: usize = 8;
 
-/// A window onto a log.
+/// A scrollable view of a log.
 #[derive(Clone, Debug)]
 pub struct LogPane {
-    /// Whose log.
+    /// The log source.
     pub source: LogSource,
     size: (usize, usize),
     wrap: bool,
-    /// Columns scrolled to the right.
+    /// The horizontal scroll position in columns.
     left: usize,
-    /// The same, where a search began.
+    /// The horizontal scroll position at the start of a search.
     left_before: usize,
     window: LogWindow,
     search: Option<SearchPattern>,
@@ -44,28 +43,28 @@ pub struct LogPane {
     has_reported: bool,
 }
 
-/// What is being typed.
+/// An open input line.
 #[derive(Clone, Debug)]
 pub struct TypedLine {
-    /// What for.
+    /// The purpose.
     pub purpose: TypingPurpose,
-    /// The line.
+    /// The input.
     pub input: Input,
-    /// What was searched or filtered for before.
+    /// The previous search or filter.
     before: Option<SearchPattern>,
 }
 
-/// What a line is typed for.
+/// The purpose of an input line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TypingPurpose {
-    /// To find it.
+    /// A search.
     Search,
-    /// To show only lines that contain it.
+    /// A filter.
     Filter,
 }
 
 impl LogPane {
-    /// An empty log.
+    /// Creates a pane for an empty log.
     pub fn new(source: LogSource) -> Self {
         Self {
             source,
@@ -81,53 +80,52 @@ impl LogPane {
         }
     }
 
-    /// What is to be seen.
+    /// The visible window.
     pub fn window(&self) -> &LogWindow {
         &self.window
     }
 
-    /// Whether long lines are broken.
+    /// Whether long lines are wrapped.
     pub fn wraps(&self) -> bool {
         self.wrap
     }
 
-    /// How many columns are scrolled to the right.
+    /// The horizontal scroll position in columns.
     pub fn left(&self) -> usize {
         if self.wrap { 0 } else { self.left }
     }
 
-    /// What is searched for.
+    /// The search pattern.
     pub fn search(&self) -> Option<&SearchPattern> {
         self.search.as_ref()
     }
 
-    /// What lines must contain to be shown.
+    /// The filter pattern.
     pub fn filter(&self) -> Option<&SearchPattern> {
         self.filter.as_ref()
     }
 
-    /// What is being typed.
+    /// The open input line.
     pub fn typing(&self) -> Option<&TypedLine> {
         self.typing.as_ref()
     }
 
-    /// Whether a search or filter is being typed.
+    /// Whether the input line is open.
     pub fn is_typing(&self) -> bool {
         self.typing.is_some()
     }
 
-    /// Whether its store has ever said anything.
+    /// Whether the store has sent a report.
     pub fn has_reported(&self) -> bool {
         self.has_reported
     }
 
-    /// How many columns stand before a line's text, where there are so many in all: the sign of the current line, and from
-    /// a width on the time.
+    /// The width of the gutter in columns, for a total width: cursor, and time if wide enough.
     pub fn gutter(columns: usize) -> usize {
         if columns >= TIMES_FROM { 11 } else { 2 }
     }
 
-    /// The frame that it is shown in.
+    /// The command that sets the viewport size.
     pub fn show(&self) -> LogCommand {
         let (columns, rows) = self.size;
         let columns = columns.saturating_sub(Self::gutter(columns));
@@ -142,19 +140,19 @@ impl LogPane {
         self.command(LogCommand::Move(to))
     }
 
-    /// Takes in new lines, in their order. They go to the store; what is seen of them comes back as a report.
+    /// Appends lines to the store.
     pub fn append(&mut self, lines: Vec<DisplayLine>) -> Vec<Effect> {
         if lines.is_empty() { Vec::new() } else { self.command(LogCommand::Append(lines)) }
     }
 
-    /// Forgets every line: another run's log begins.
+    /// Removes all lines, at the start of another run.
     pub fn clear(&mut self) -> Vec<Effect> {
         self.window = LogWindow { following: true, ..LogWindow::default() };
         self.left = 0;
         self.command(LogCommand::Clear)
     }
 
-    /// Does one of the actions of [`crate::keymap::Context::Log`], or `Accept` / `Back` / `Up` / `Down` while typing.
+    /// Performs an action of [`crate::keymap::Context::Log`], or `Accept`, `Back`, `Up`, `Down` in the input line.
     pub fn act(&mut self, action: Action) -> Vec<Effect> {
         if let Some(typing) = self.typing.take() {
             return self.act_typing(typing, action);
@@ -198,7 +196,7 @@ impl LogPane {
                 };
                 self.command(LogCommand::Save(name.to_owned()))
             }
-            // The last that was done is undone first: one searches in what was filtered.
+            // The search is cleared first, since it applies to the filtered lines.
             Action::Back if self.search.is_some() => self.set(TypingPurpose::Search, None),
             Action::Back if self.filter.is_some() => self.set(TypingPurpose::Filter, None),
             _ => Vec::new(),
@@ -206,7 +204,7 @@ impl LogPane {
     }
 
     fn begin_typing(&mut self, purpose: TypingPurpose, before: Option<SearchPattern>) {
-        // A filter is rather narrowed than typed anew; a search is rather another.
+        // A filter is usually refined, a search usually replaced.
         let text = before.as_ref().filter(|_| purpose == TypingPurpose::Filter).map_or("", SearchPattern::text);
         self.typing = Some(TypedLine { purpose, input: Input::new(text.to_owned()), before });
         self.left_before = self.left;
@@ -216,7 +214,7 @@ impl LogPane {
         let purpose = typing.purpose;
         match (action, purpose) {
             (Action::Accept, TypingPurpose::Search) => {
-                // Nothing typed: the search that was is gone on with, as pagers do.
+                // Empty input repeats the previous search, as in pagers.
                 let mut effects = Vec::new();
                 if typing.input.value().is_empty() && typing.before.is_some() {
                     effects = self.set(purpose, typing.before);
@@ -270,7 +268,7 @@ impl LogPane {
         }
     }
 
-    /// Takes a key while a line is typed.
+    /// Handles a key in the input line.
     pub fn type_key(&mut self, key: KeyEvent) -> Vec<Effect> {
         let Some(typing) = &mut self.typing else { return Vec::new() };
         if !typing.input.handle_event(&TerminalEvent::Key(key)).is_some_and(|change| change.value) {
@@ -280,12 +278,12 @@ impl LogPane {
         self.set(purpose, pattern)
     }
 
-    /// Scrolls by so many lines, down if positive: the mouse's wheel.
+    /// Scrolls by lines, down if positive.
     pub fn scroll(&mut self, lines: i32) -> Vec<Effect> {
         self.move_to(LogMove::Scroll(lines))
     }
 
-    /// A click on a row of its lines.
+    /// Handles a click on a row.
     pub fn click(&mut self, row: u16) -> Vec<Effect> {
         let columns = self.text_columns();
         let mut behind = 0;
@@ -299,7 +297,7 @@ impl LogPane {
         Vec::new()
     }
 
-    /// Says how many columns and rows its lines can be drawn in.
+    /// Sets the size in columns and rows.
     pub fn resize(&mut self, width: u16, height: u16) -> Vec<Effect> {
         let size = (usize::from(width), usize::from(height));
         if size == self.size {
@@ -309,7 +307,7 @@ impl LogPane {
         self.command(self.show())
     }
 
-    /// Takes in what the store says.
+    /// Applies a report of the store.
     pub fn take_in(&mut self, report: LogReport) -> Vec<Effect> {
         match report {
             LogReport::Updated(window) => {
@@ -319,7 +317,7 @@ impl LogPane {
                 if self.found_line() != before {
                     self.bring_match_in();
                 }
-                // Scrolled to the side beyond every line, there would be nothing to see and no sign why.
+                // Prevents an empty view to the right of all lines.
                 self.left = self.left.min(self.most_left());
                 if self.typing.as_ref().is_some_and(|typing| typing.purpose == TypingPurpose::Search)
                     && self.found_line().is_none()
@@ -335,7 +333,7 @@ impl LogPane {
         }
     }
 
-    /// The current line, if it matches the search, and how many lines do.
+    /// The current line if it matches the search, with the number of matches.
     fn found_line(&self) -> Option<(usize, usize)> {
         let found = self.window.search?;
         found.at?;
@@ -351,26 +349,26 @@ impl LogPane {
         self.size.0.saturating_sub(Self::gutter(self.size.0))
     }
 
-    /// How far to the right it can be scrolled so that there is something to see.
+    /// The maximum horizontal scroll position.
     fn most_left(&self) -> usize {
         let widest = self.window.lines.iter().map(|row| text::width(&row.styled.text)).max().unwrap_or(0);
         widest.saturating_sub(self.text_columns())
     }
 
-    /// Scrolls to the side so that the match in the current line can be seen.
+    /// Scrolls horizontally to the match in the current line.
     fn bring_match_in(&mut self) {
         let (Some(row), Some(pattern)) = (self.current(), &self.search) else { return };
         let line = &row.styled.text;
         let Some(range) = pattern.ranges(line).into_iter().next() else { return };
         let (begins, ends) = (text::width(&line[..range.start]), text::width(&line[..range.end]));
         let columns = self.text_columns();
-        // The outermost columns may be taken by the signs that there is more.
+        // The outermost columns may hold ellipses.
         if begins <= self.left && self.left > 0 || ends >= self.left + columns {
             self.left = if ends < columns { 0 } else { begins.saturating_sub(columns / 3) };
         }
     }
 
-    /// Whether an action would do something now.
+    /// Whether an action is available.
     pub fn can(&self, action: Action) -> bool {
         let has_lines = !self.window.lines.is_empty();
         match action {

@@ -1,4 +1,4 @@
-//! [`Messages`]: what was said to the user, the last of it on the message line, all of it to be read again.
+//! [`Messages`]: the messages to the user.
 
 use std::collections::VecDeque;
 
@@ -6,51 +6,51 @@ use chrono::{DateTime, Utc};
 
 use thumbctl_core::event::Failure;
 
-/// How many messages are kept.
+/// The maximum number of retained messages.
 const KEPT: usize = 500;
 
-/// How long a message that is no error stays on the message line, in seconds.
+/// The display time of a message that is not an error, in seconds.
 const SHOWN_SECONDS: i64 = 8;
 
-/// What was said to the user.
+/// The messages to the user.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Messages {
     entries: VecDeque<UserMessage>,
-    /// Whether the last one was read and put away.
+    /// Whether the last one was dismissed.
     dismissed: bool,
 }
 
-/// One message.
+/// A message to the user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UserMessage {
-    /// When.
+    /// The time.
     pub at: DateTime<Utc>,
-    /// What it is about.
+    /// The severity.
     pub severity: Severity,
-    /// What was said, in a sentence.
+    /// The text.
     pub text: String,
-    /// What else there is to it: causes, the last lines of a log, what to do.
+    /// Further lines: causes, log lines, hint.
     pub more: Vec<String>,
 }
 
-/// What a message is about.
+/// The severity of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// Something to know.
+    /// Information.
     Info,
-    /// Something was done.
+    /// Success.
     Success,
-    /// Something failed.
+    /// Failure.
     Error,
 }
 
 impl Messages {
-    /// Says something.
+    /// Adds a message.
     pub fn add(&mut self, at: DateTime<Utc>, severity: Severity, text: impl Into<String>) {
         self.push(UserMessage { at, severity, text: text.into(), more: Vec::new() });
     }
 
-    /// Tells a failure with all that there is to it.
+    /// Adds a failure with its causes, log and hint.
     pub fn add_failure(&mut self, at: DateTime<Utc>, failure: &Failure) {
         let causes = failure.causes.iter().map(|cause| format!("because: {cause}"));
         let hint = failure.hint.iter().map(|hint| format!("hint: {hint}"));
@@ -66,25 +66,25 @@ impl Messages {
         self.dismissed = false;
     }
 
-    /// Puts the last message away; it can be read among the earlier ones.
+    /// Hides the last message from the message line.
     pub fn dismiss(&mut self) {
         self.dismissed = true;
     }
 
-    /// What is on the message line: the last message, until it is old. Errors stay until they are put away.
+    /// The message on the message line: the last one, until it expires. Errors stay until dismissed.
     pub fn current(&self, now: DateTime<Utc>) -> Option<&UserMessage> {
         let last = self.entries.back().filter(|_| !self.dismissed)?;
         let is_old = (now - last.at).num_seconds() >= SHOWN_SECONDS;
         (last.severity == Severity::Error || !is_old).then_some(last)
     }
 
-    /// When the message line becomes empty by itself.
+    /// The time when the current message expires.
     pub fn expires(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let message = self.current(now).filter(|message| message.severity != Severity::Error)?;
         Some(message.at + chrono::TimeDelta::seconds(SHOWN_SECONDS))
     }
 
-    /// Everything that was said, oldest first.
+    /// All messages, oldest first.
     pub fn all(&self) -> impl DoubleEndedIterator<Item = &UserMessage> + ExactSizeIterator {
         self.entries.iter()
     }

@@ -1,4 +1,4 @@
-//! The list of resources: what is selected, and what each row says.
+//! [`ResourcesPane`]: the list of resources, and the deployment status.
 
 use thumbctl_core::event::{Action, Outcome, SkipReason};
 use thumbctl_core::plan::{Plan, Step};
@@ -12,7 +12,7 @@ use crate::model::run::{StepModel, StepState};
 pub struct ResourcesPane {
     /// The selected resource.
     pub selected: ResourceKind,
-    /// Whether what the selected one depends on is marked.
+    /// Whether the dependencies of the selected resource are marked.
     pub dependencies: bool,
 }
 
@@ -25,43 +25,43 @@ impl Default for ResourcesPane {
 /// One row of the list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResourceRow {
-    /// What it is.
+    /// The kind of resource.
     pub kind: ResourceKind,
-    /// Its name in the cloud, as far as it is known.
+    /// The name in the cloud, if known.
     pub name: Option<String>,
-    /// Its ARN, once known.
+    /// The ARN, once known.
     pub arn: Option<String>,
-    /// What state it is in.
+    /// The displayed state.
     pub state: ResourceDisplayState,
-    /// Seconds: since it began while it is in progress, that it took afterwards.
+    /// The elapsed or total duration in seconds.
     pub seconds: Option<f64>,
 }
 
-/// What state a resource is in, as far as people care.
+/// The displayed state of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ResourceDisplayState {
-    /// Its turn has not come.
+    /// Its step has not started.
     Waiting,
-    /// Its step comes next.
+    /// Its step is next.
     Next,
     /// It is being created.
     Creating,
-    /// A call is about to be made again.
+    /// A call is being retried.
     Retrying,
-    /// It is there and usable.
+    /// It is ready.
     Ready,
     /// Creating or deleting it failed.
     Failed,
     /// It is being deleted.
     Deleting,
-    /// It is not there any more.
+    /// It was deleted.
     Deleted,
-    /// It was begun, and nobody works on it any more: it may or may not be there.
+    /// Its step was interrupted; it may or may not exist.
     Unfinished,
 }
 
 impl ResourceDisplayState {
-    /// The word for it.
+    /// The label.
     pub fn label(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -71,25 +71,25 @@ impl ResourceDisplayState {
             Self::Ready => "ready",
             Self::Failed => "failed",
             Self::Deleting => "deleting",
-            Self::Deleted => "gone",
+            Self::Deleted => "deleted",
             Self::Unfinished => "unfinished",
         }
     }
 }
 
 impl Model {
-    /// The plan that is shown: of the run that is under way or was the last, else what a deployment would do.
+    /// The displayed plan: of the active or last run, else the preview.
     pub fn plan(&self) -> Option<&Plan> {
         let run = self.run.as_ref().filter(|_| self.shows_run()).map(|run| &run.started.plan);
         run.or_else(|| self.preview.as_ref().map(|preview| &preview.plan))
     }
 
-    /// Whether the last run is what is to be seen, and not what could be done next: it is under way, or its traces stand.
+    /// Whether the last run is displayed instead of the preview: it is active or left resources.
     fn shows_run(&self) -> bool {
         self.is_live() || self.deployment.is_standing() || self.preview.is_none()
     }
 
-    /// Whether the last run is under way, in whichever process.
+    /// Whether the last run is active, in any process.
     pub fn is_live(&self) -> bool {
         let open = self.run.as_ref().is_some_and(|run| run.ended.is_none());
         open && match &self.activity {
@@ -99,7 +99,7 @@ impl Model {
         }
     }
 
-    /// Every resource, in the plan's order. Before anything is there, all of them wait.
+    /// All resources, in the plan's order.
     pub fn resource_rows(&self) -> Vec<ResourceRow> {
         let planned: Vec<ResourceKind> = match &self.preview {
             Some(preview) => preview.plan.steps().iter().flat_map(Step::resources).collect(),
@@ -121,14 +121,14 @@ impl Model {
             (Some(ResourceState::Deleting), Some(StepState::Running { .. })) => ResourceDisplayState::Deleting,
             (Some(ResourceState::Failed), _) if self.was_cancelled(kind) => ResourceDisplayState::Unfinished,
             (Some(ResourceState::Failed), _) => ResourceDisplayState::Failed,
-            // A stack in review: there is its name, and nothing of it.
+            // A stack in review has a name but no resources.
             (Some(ResourceState::Creating), Some(StepState::Waiting)) if next == Some(kind) => {
                 ResourceDisplayState::Next
             }
             (Some(ResourceState::Creating), Some(StepState::Waiting)) if kind.is_stack() => {
                 ResourceDisplayState::Waiting
             }
-            // What is planned, by a step that goes on with the one that runs.
+            // Planned by a step that continues the running one.
             (Some(ResourceState::Creating), Some(StepState::Waiting)) if step.is_some_and(|step| step.step.goes_on) => {
                 ResourceDisplayState::Waiting
             }
@@ -146,9 +146,9 @@ impl Model {
             }
             _ => None,
         };
-        // A deployment that is not there has no names yet: they are drawn when it begins.
+        // Names are generated when a deployment starts.
         let names = self.deployment.origin().filter(|_| self.deployment.is_standing()).map(|origin| &origin.names);
-        // What is gone and comes next will have another name and take its own time.
+        // A recreated resource has another name and duration.
         let resource =
             resource.filter(|resource| state != ResourceDisplayState::Next || resource.state != ResourceState::Gone);
         ResourceRow {
@@ -160,13 +160,13 @@ impl Model {
         }
     }
 
-    /// Whether the last run was stopped while it worked on a resource: nothing failed, but nothing is known either.
+    /// Whether the last run was cancelled during a resource's step.
     fn was_cancelled(&self, kind: ResourceKind) -> bool {
         let step = self.run.as_ref().and_then(|run| run.active_step_for(kind));
         step.is_some_and(|step| step.state == StepState::Skipped(SkipReason::Cancelled))
     }
 
-    /// The step that `enter` would let go: the one that is held, or the first that is open where nothing runs.
+    /// The step that `enter` would run: the held one, or the first incomplete one if no run is active.
     pub fn next_step(&self) -> Option<&Step> {
         use super::activity::Activity;
         match &self.activity {
@@ -179,7 +179,7 @@ impl Model {
         }
     }
 
-    /// Whether what a step makes is there. One that makes no resource was done if one that needs it was.
+    /// Whether a step is complete. A step without a resource is complete if a dependent step is.
     pub fn is_done(&self, step: &Step, plan: &Plan) -> bool {
         let is_there = |kind| self.deployment.is_ready(kind) && !self.details.lost.contains(&kind);
         match step.resource {
@@ -192,7 +192,7 @@ impl Model {
         }
     }
 
-    /// What the deployment is, in a word or two, with how that is to be seen.
+    /// The status of the deployment.
     pub fn status(&self) -> DeploymentStatus {
         use super::activity::Activity;
         if self.is_live()
@@ -231,40 +231,40 @@ impl Model {
     }
 }
 
-/// What a deployment is.
+/// The status of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeploymentStatus {
     /// The journals are being read.
     Reading,
     /// Nothing is deployed.
     Empty,
-    /// A run is being made ready.
+    /// A run is being prepared.
     Preparing,
-    /// A deployment is under way.
+    /// A deploy run is active.
     Deploying,
-    /// A deployment is held before its next step.
+    /// A deploy run waits before its next step.
     Held,
-    /// A teardown is under way.
+    /// A destroy run is active.
     Destroying,
     /// A run is being cancelled.
     Cancelling,
-    /// Everything stands.
+    /// The deployment is complete.
     Ready,
-    /// A part of it stands.
+    /// The deployment is incomplete.
     Partial,
     /// The last run failed.
     Failed,
-    /// The process of the last run died, or was left.
+    /// The last run was interrupted.
     Interrupted,
-    /// Everything was destroyed.
+    /// The deployment was destroyed.
     Destroyed,
 }
 
 impl DeploymentStatus {
-    /// The words for it.
+    /// The label.
     pub fn label(self) -> &'static str {
         match self {
-            Self::Reading => "reading the journal",
+            Self::Reading => "reading journal",
             Self::Empty => "nothing deployed",
             Self::Preparing => "preparing",
             Self::Deploying => "deploying",
@@ -281,7 +281,7 @@ impl DeploymentStatus {
 }
 
 impl StepModel {
-    /// Whether it runs.
+    /// Whether the step is running.
     pub fn is_running(&self) -> bool {
         matches!(self.state, StepState::Running { .. })
     }

@@ -1,4 +1,4 @@
-//! [`TestUploadPane`]: images to be sent, on their way, and with their thumbnails.
+//! [`TestUploadPane`]: image selection, progress and results of test uploads.
 
 pub mod chooser;
 pub mod path_input;
@@ -21,63 +21,63 @@ use crate::message::Effect;
 use crate::pictures::Picture;
 use crate::view::test_upload::areas;
 
-/// Images to be sent, on their way, and with their thumbnails.
+/// Image selection, progress and results of test uploads.
 #[derive(Clone, Debug, Default)]
 pub struct TestUploadPane {
-    /// What can be chosen, and what is.
+    /// The image chooser.
     pub chooser: Chooser,
-    /// The path that is being typed.
+    /// The open path input.
     pub path_input: Option<PathInput>,
-    /// What became of what was sent.
+    /// The results.
     pub results: TestUploadResults,
-    /// What is looked at; none until the user or a trial has decided.
+    /// The displayed view; none until the user or a test upload sets it.
     view: Option<TestUploadView>,
     pictures: PictureCache,
-    /// Whether it has been looked at: before that no picture is made ready.
+    /// Whether the panel was shown; before that no pictures are requested.
     is_entered: bool,
-    /// How many columns and rows it is drawn in.
+    /// The size in columns and rows.
     size: (u16, u16),
 }
 
-/// What is looked at.
+/// The displayed view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TestUploadView {
     Chooser,
     TestUploadResults,
 }
 
-/// What the trial needs done outside the model.
+/// A command to the test upload worker.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TestUploadCommand {
-    /// Say what a folder has.
+    /// Lists a folder.
     List(Folder),
-    /// Say how a path that is being typed may go on.
+    /// Completes a typed path.
     Complete(String),
-    /// Say what is at these paths, which were dropped or typed.
+    /// Inspects dropped or typed paths.
     Inspect(Vec<PathBuf>),
-    /// These pictures are wanted, and of those that were wanted before only what is among them.
+    /// Renders these pictures; earlier requests that are not among them are cancelled.
     Render(Vec<PictureKey>),
-    /// Copy these thumbnails to where the user finds them.
+    /// Saves these thumbnails for the user.
     Save(Vec<PathBuf>),
 }
 
-/// What was done for the trial.
+/// A report of the test upload worker.
 #[derive(Clone, Debug)]
 pub enum TestUploadReport {
-    /// What a folder has.
+    /// A folder listing.
     Listed(Folder, Result<FolderListing, Failure>),
-    /// How a path may go on.
+    /// Path completions.
     Completed(String, Vec<FileEntry>),
-    /// What is at the paths; of those that are nothing the user was told.
+    /// The valid entries among inspected paths.
     Inspected(Vec<FileEntry>),
-    /// A picture.
+    /// A rendered picture.
     Rendered(PictureKey, Result<Arc<Picture>, Failure>),
-    /// The terminal draws in another way, or has forgotten its pictures.
+    /// The graphics protocol changed, or the terminal lost its pictures.
     GraphicsChanged,
 }
 
 impl TestUploadPane {
-    /// Whether images are being chosen (otherwise results are looked at).
+    /// Whether the chooser is displayed, not the results.
     pub fn is_choosing(&self) -> bool {
         match self.view {
             Some(view) => view == TestUploadView::Chooser || self.results.is_empty(),
@@ -85,42 +85,42 @@ impl TestUploadPane {
         }
     }
 
-    /// Whether a path is being typed.
+    /// Whether the path input is open.
     pub fn is_typing(&self) -> bool {
         self.path_input.is_some()
     }
 
-    /// Whether images were sent of which nothing has been heard yet, so that time is to be seen passing.
+    /// Whether a test upload was requested whose first event has not arrived.
     pub fn is_waiting(&self) -> bool {
         self.results.is_pending()
     }
 
-    /// What is to be sent: what was chosen, else the image under the cursor.
+    /// The images to upload: the marked ones, else the one under the cursor.
     pub fn to_send(&self) -> Vec<PathBuf> {
         match self.chooser.marked() {
-            // On a folder the key opens it, whatever is marked elsewhere.
+            // On a folder, the key opens it.
             _ if self.chooser.can_enter() => Vec::new(),
             [] => self.chooser.selected_image().map(|entry| entry.path.clone()).into_iter().collect(),
             marked => marked.to_vec(),
         }
     }
 
-    /// These images are being sent: from now on their results are looked at.
+    /// Shows the results of images that are about to be uploaded.
     pub fn start_sending(&mut self, images: &[PathBuf]) -> Vec<Effect> {
         self.results.send(images);
         self.view = Some(TestUploadView::TestUploadResults);
         self.request_pictures()
     }
 
-    /// Takes in an event of any run; those of trials are kept.
+    /// Applies an event of any run.
     pub fn apply(&mut self, event: &Event) -> Vec<Effect> {
         let was_sent = self.results.is_pending();
         match self.results.apply(event) {
-            // Most events are lines of a log.
+            // Most events are log lines.
             ApplyOutcome::Ignored => return Vec::new(),
             ApplyOutcome::Started if was_sent => {
                 self.view = Some(TestUploadView::TestUploadResults);
-                // What was sent need not be chosen again, and would be sent once more with the next.
+                // Uploaded images must not be uploaded again with the next selection.
                 self.chooser.unmark_all();
             }
             ApplyOutcome::Started | ApplyOutcome::Updated => {}
@@ -128,13 +128,13 @@ impl TestUploadPane {
         self.request_pictures()
     }
 
-    /// Our run has ended: if it has not said how each image ended, it never will.
+    /// Handles the end of the active run.
     pub fn run_ended(&mut self) -> Vec<Effect> {
         self.results.abandon();
         self.request_pictures()
     }
 
-    /// The panel is shown for the first time, or again.
+    /// Handles the display of the panel.
     pub fn enter(&mut self) -> Vec<Effect> {
         self.is_entered = true;
         let mut effects: Vec<Effect> = self.chooser.open().into_iter().map(list).collect();
@@ -142,8 +142,8 @@ impl TestUploadPane {
         effects
     }
 
-    /// Does one of the actions of the contexts Trial and Chooser, or `Accept` / `Back` / `Up` / `Down` while typing. Sending
-    /// is done by whoever knows whether it may be: with [`Self::to_send`] and [`Self::sending`].
+    /// Performs an action of the contexts TestUpload and Chooser, or `Accept`, `Back`, `Up`, `Down` in the path input.
+    /// Uploads are started by the caller, with [`Self::to_send`] and [`Self::sending`].
     pub fn act(&mut self, action: Action) -> Vec<Effect> {
         let mut effects = if self.path_input.is_some() {
             self.act_on_line(action)
@@ -178,7 +178,7 @@ impl TestUploadPane {
         let page = isize::from(i16::try_from(self.size.1 / 2).unwrap_or(i16::MAX)).max(1);
         let folder = match action {
             Action::Left => self.chooser.leave(),
-            // Sending a folder is going into it.
+            // Sending a folder opens it.
             Action::Right | Action::Send => self.chooser.enter_selected(),
             _ => None,
         };
@@ -229,7 +229,7 @@ impl TestUploadPane {
         Vec::new()
     }
 
-    /// Whether there is another row of the gallery so many cards on; beyond the first and the last are other trials.
+    /// Whether the gallery has another row in a direction. Beyond the first and last row are other test uploads.
     fn can_move_row(&self, by: isize) -> bool {
         let Some(test_upload) = self.results.test_upload().filter(|_| !self.results.is_single()) else { return false };
         let columns = self.columns().max(1);
@@ -237,7 +237,7 @@ impl TestUploadPane {
         if by < 0 { row > 0 } else { row < test_upload.cards.len().saturating_sub(1) / columns }
     }
 
-    /// How many cards of the gallery stand side by side.
+    /// The number of gallery columns.
     fn columns(&self) -> usize {
         areas::GalleryAreas::of(
             self.inside(),
@@ -251,7 +251,7 @@ impl TestUploadPane {
         vec![Effect::TestUpload(TestUploadCommand::Complete(String::new()))]
     }
 
-    /// Takes a key while a path is typed.
+    /// Handles a key in the path input.
     pub fn type_key(&mut self, key: KeyEvent) -> Vec<Effect> {
         let Some(line) = &mut self.path_input else { return Vec::new() };
         let is_changed = line.type_key(key);
@@ -263,7 +263,7 @@ impl TestUploadPane {
         effects
     }
 
-    /// Scrolls by so many rows, down if positive: the mouse's wheel.
+    /// Scrolls by rows, down if positive.
     pub fn scroll(&mut self, rows: i32) -> Vec<Effect> {
         let by = isize::try_from(rows).unwrap_or_default();
         if self.is_choosing() {
@@ -274,7 +274,7 @@ impl TestUploadPane {
         self.request_pictures()
     }
 
-    /// A click on a row and column inside the panel. What was selected already is gone into, marked or enlarged.
+    /// Handles a click inside the panel. A click on the selection opens, marks or enlarges it.
     pub fn click(&mut self, column: u16, row: u16) -> Vec<Effect> {
         if self.path_input.is_some() {
             return Vec::new();
@@ -305,7 +305,7 @@ impl TestUploadPane {
         )
     }
 
-    /// Takes paths that were dropped onto the terminal or pasted.
+    /// Handles dropped or pasted paths.
     pub fn drop_paths(&mut self, paths: Vec<PathBuf>) -> Vec<Effect> {
         self.view = Some(TestUploadView::Chooser);
         let mut effects: Vec<Effect> = self.chooser.open().into_iter().map(list).collect();
@@ -314,20 +314,20 @@ impl TestUploadPane {
         effects
     }
 
-    /// The images that were to be sent were refused before anything was called: they can be chosen anew.
+    /// Returns to the chooser after a test upload could not be prepared.
     pub fn reject(&mut self, _failure: &Failure) {
         if self.results.abandon() {
             self.view = Some(TestUploadView::Chooser);
         }
     }
 
-    /// Says how many columns and rows it is drawn in.
+    /// Sets the size in columns and rows.
     pub fn resize(&mut self, width: u16, height: u16) -> Vec<Effect> {
         self.size = (width, height);
         self.request_pictures()
     }
 
-    /// Takes in what was done.
+    /// Applies a report of the worker.
     pub fn take_in(&mut self, report: TestUploadReport) -> Vec<Effect> {
         let mut effects = Vec::new();
         match report {
@@ -349,7 +349,7 @@ impl TestUploadPane {
         effects
     }
 
-    /// Whether an action would do something now.
+    /// Whether an action is available.
     pub fn can(&self, action: Action) -> bool {
         if self.path_input.is_some() {
             return matches!(action, Action::Accept | Action::Back | Action::Up | Action::Down);
@@ -379,7 +379,7 @@ impl TestUploadPane {
         }
     }
 
-    /// The thumbnails of the trial that is looked at.
+    /// The thumbnails of the displayed test upload.
     fn thumbnails(&self) -> Vec<PathBuf> {
         let cards = self.results.test_upload().map(|test_upload| &test_upload.cards[..]).unwrap_or_default();
         cards.iter().filter_map(|card| card.thumbnail.clone()).collect()
@@ -389,7 +389,7 @@ impl TestUploadPane {
         Rect::new(0, 0, self.size.0, self.size.1)
     }
 
-    /// The image that is looked at while choosing: under the cursor, or what the typed path could go on to.
+    /// The previewed image: under the cursor, or the selected completion.
     pub fn preview(&self) -> Option<&FileEntry> {
         match &self.path_input {
             Some(line) => line.selected_entry().filter(|entry| entry.kind != EntryKind::Folder),
@@ -397,12 +397,12 @@ impl TestUploadPane {
         }
     }
 
-    /// What is known of a picture that is drawn in an area.
+    /// The state of a picture in an area.
     pub fn picture(&self, path: &Path, area: Rect) -> PictureState<'_> {
         self.pictures.get(path, (area.width, area.height))
     }
 
-    /// Asks for the pictures that are on the screen and not there.
+    /// Requests the missing pictures on the screen.
     fn request_pictures(&mut self) -> Vec<Effect> {
         let keys = if self.is_entered { self.on_screen() } else { Vec::new() };
         self.pictures.request(&keys)

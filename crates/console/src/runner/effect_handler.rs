@@ -1,5 +1,4 @@
-//! [`EffectHandler`]: what the console has under way outside its model: the session, the run that waits for a yes, the run that is
-//! going on, the logs' stores, the trial's files and pictures.
+//! [`EffectHandler`]: executes effects: session, prepared and active run, log stores, test uploads, replay.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -11,7 +10,7 @@ use crossterm::event::Event as TerminalEvent;
 use thumbctl_core::event::{Failure, LogSource, RunId};
 use thumbctl_core::plan::StepId;
 use thumbctl_deploy::cloud::CloudLabel;
-use thumbctl_deploy::session::{Prepared, Preview, Running, Session, SessionError, Stride};
+use thumbctl_deploy::session::{Prepared, Preview, Running, Session, SessionError};
 use thumbctl_deploy::settings::Settings;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -25,25 +24,25 @@ use crate::runner::function_log::FunctionLog;
 use crate::terminal::query::TerminalCapabilities;
 use crate::test_upload_worker::TestUploadWorker;
 
-/// How many events of a run are handed over at once.
+/// The maximum number of run events per message.
 const BATCH: usize = 512;
 
-/// Something that a task of the desk's has to say.
+/// An event of a background task.
 #[derive(Debug)]
 pub(super) enum RunnerEvent {
-    /// To the model.
+    /// A message to the model.
     Message(Message),
-    /// Something that was typed while the terminal was asked.
+    /// Input during the capability query.
     Typed(TerminalEvent),
-    /// What the terminal can do.
+    /// The terminal's capabilities.
     Terminal(TerminalCapabilities),
-    /// The cloud answered; with what a deployment would do there.
+    /// The session was opened, with the preview of a deployment.
     Connected(Arc<Session>, Result<Box<Preview>, Failure>),
-    /// A run is ready.
+    /// A run is prepared.
     RunReady(ReadyRun),
 }
 
-/// A run that is ready, with what the model is to know of it.
+/// A prepared run with its summary for the model.
 pub(super) struct ReadyRun {
     prepared: Box<Prepared>,
     summary: Box<PreparedRun>,
@@ -55,7 +54,7 @@ impl std::fmt::Debug for ReadyRun {
     }
 }
 
-/// What the console has under way.
+/// Executes effects.
 pub(super) struct EffectHandler {
     settings: Settings,
     sender: mpsc::Sender<RunnerEvent>,
@@ -70,7 +69,7 @@ pub(super) struct EffectHandler {
 }
 
 impl EffectHandler {
-    /// An empty desk.
+    /// Creates a handler that sends events to `sender`.
     pub(super) fn new(settings: Settings, sender: mpsc::Sender<RunnerEvent>) -> io::Result<Self> {
         let (messages, mut receiver) = mpsc::channel(64);
         let test_upload = TestUploadWorker::new(messages)?;
@@ -101,7 +100,7 @@ impl EffectHandler {
         &self.settings
     }
 
-    /// Takes in a note, and answers what the model is to hear.
+    /// Handles an event and returns messages for the model.
     pub(super) fn handle_event(&mut self, event: RunnerEvent) -> Vec<Message> {
         match event {
             RunnerEvent::Message(message) => {
@@ -130,11 +129,11 @@ impl EffectHandler {
                 self.ready_run = Some(ready);
                 vec![Message::RunReady(summary)]
             }
-            RunnerEvent::Typed(_) => unreachable!("the runner takes these itself"),
+            RunnerEvent::Typed(_) => unreachable!("handled by the runner"),
         }
     }
 
-    /// Does what is to be done; what takes time goes on by itself. Answers what the model is to hear at once.
+    /// Executes an effect, in the background if it takes time. Returns immediate messages.
     pub(super) fn carry_out(&mut self, effect: Effect) -> Vec<Message> {
         match effect {
             Effect::Connect => self.connect(),
@@ -165,18 +164,18 @@ impl EffectHandler {
             Effect::ChangeReplaySpeed(factor) => self.replay.faster(factor),
             Effect::ReplayTogglePause => self.replay.toggle_pause(),
             Effect::Copy(_) | Effect::Suspend | Effect::Redraw | Effect::Quit => {
-                unreachable!("the runner does these itself")
+                unreachable!("handled by the runner")
             }
         }
         Vec::new()
     }
 
-    /// Plays a recording.
+    /// Starts a replay.
     pub(super) fn replay(&self, run: RunId, speed: f64) {
         self.replay.play(run, speed);
     }
 
-    /// The terminal has forgotten what was drawn: pictures are made anew.
+    /// Renders all pictures again, after the terminal lost them.
     pub(super) fn refresh_pictures(&mut self) {
         self.test_upload.set_graphics(self.graphics);
     }
@@ -188,12 +187,12 @@ impl EffectHandler {
                 Ok(session) => with_preview(Arc::new(session)).await,
                 Err(error) => RunnerEvent::Message(Message::NotConnected(failure_of(&error, error.hint()))),
             };
-            // A console that has ended needs no cloud.
+            // The receiver is gone when the console ends.
             let _ = sender.send(event).await;
         });
     }
 
-    /// Asks the session something, and passes the answer on.
+    /// Sends a request to the session and forwards the result.
     fn ask<F: Future<Output = Message> + Send + 'static>(&self, request: impl FnOnce(Arc<Session>) -> F) {
         let Some(session) = &self.session else { return };
         let (result, sender) = (request(Arc::clone(session)), self.sender.clone());
@@ -205,7 +204,7 @@ impl EffectHandler {
     fn prepare(&mut self, task: Task, mode: RunMode) -> Vec<Message> {
         let Some(session) = self.session.clone() else { return Vec::new() };
         let sender = self.sender.clone();
-        // Two trials of one image do not write over each other's thumbnails.
+        // A separate folder, so that test uploads do not overwrite each other's thumbnails.
         let thumbnails = match &task {
             Task::TestUpload(_) => self.test_upload.next_thumbnails_dir().map(Some),
             Task::Deploy | Task::Destroy => Ok(None),
@@ -213,7 +212,7 @@ impl EffectHandler {
         let thumbnails = match thumbnails {
             Ok(thumbnails) => thumbnails,
             Err(error) => {
-                let failure = Failure::new(format!("cannot make a folder for the thumbnails: {error}"));
+                let failure = Failure::new(format!("cannot create a folder for the thumbnails: {error}"));
                 return vec![Message::PrepareFailed(task, failure)];
             }
         };
@@ -247,12 +246,12 @@ impl EffectHandler {
         run(store).into_iter().map(|report| Message::Log(source, report)).collect()
     }
 
-    /// Whether a search in a log is not through.
+    /// Whether log stores have pending work.
     pub(super) fn has_log_work(&self) -> bool {
         self.stores.values().any(LogStore::has_work)
     }
 
-    /// Goes on with searches, for a few milliseconds.
+    /// Continues the work of log stores for a few milliseconds.
     pub(super) fn work_on_logs(&mut self) -> Vec<Message> {
         let mut messages = Vec::new();
         for (source, store) in &mut self.stores {
@@ -262,7 +261,7 @@ impl EffectHandler {
     }
 }
 
-/// Says that the cloud answered, with what a deployment would do: for that all journals are read, which may take long.
+/// Creates the event for an open session, with the preview. Reads all journals, which may take long.
 async fn with_preview(session: Arc<Session>) -> RunnerEvent {
     let session_for_preview = Arc::clone(&session);
     let preview = tokio::task::spawn_blocking(move || session_for_preview.plan_preview()).await;
@@ -274,25 +273,21 @@ async fn with_preview(session: Arc<Session>) -> RunnerEvent {
     RunnerEvent::Connected(session, preview)
 }
 
-/// Makes a run ready; for a deployment, asks the cloud what is missing.
+/// Prepares a run. For a deployment, fetches the missing resources from the cloud.
 async fn prepare_run(
     session: &Session,
     task: Task,
     mode: RunMode,
     thumbnails: Option<PathBuf>,
 ) -> Result<ReadyRun, SessionError> {
-    let stride = match mode {
-        RunMode::StepByStep => Stride::StepByStep,
-        RunMode::Through => Stride::Through,
-    };
     let prepared = match &task {
-        Task::Deploy => session.prepare_deploy(stride).await?,
+        Task::Deploy => session.prepare_deploy(mode).await?,
         Task::Destroy => session.prepare_destroy().await?,
         Task::TestUpload(images) => session.prepare_trial(images.clone(), thumbnails).await?,
     };
     let mut resources = prepared.resources();
     if task == Task::Deploy && *session.label() != CloudLabel::Sandbox {
-        // The cloud is asked, not the journal: what somebody removed by hand would be created again.
+        // From the cloud, not the journal: resources deleted by hand would be recreated.
         let there = session.status().await?;
         resources.retain(|(kind, _)| !there.iter().any(|known| known.kind == *kind && known.presence.is_there()));
     }
@@ -306,7 +301,7 @@ async fn prepare_run(
     Ok(ReadyRun { prepared: Box::new(prepared), summary: Box::new(summary) })
 }
 
-/// Passes a run's events on, and answers how it ended.
+/// Forwards the events of a run and returns its end.
 async fn watch(running: Running, sender: &mpsc::Sender<RunnerEvent>) -> Message {
     let Running { mut events, report } = running;
     let mut batch = Vec::with_capacity(BATCH);
@@ -336,7 +331,7 @@ fn connection_info(session: &Session) -> ConnectionInfo {
     }
 }
 
-/// An error in words for people.
+/// Converts an error to a failure with a hint.
 pub(super) fn failure_of(error: &dyn std::error::Error, hint: Option<String>) -> Failure {
     Failure { hint, ..Failure::from_error(error) }
 }

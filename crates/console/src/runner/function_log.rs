@@ -1,4 +1,4 @@
-//! [`FunctionLog`]: the function's log, read from the cloud as it grows, for as long as it is looked at.
+//! [`FunctionLog`]: follows the function log in the cloud while it is displayed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use super::effect_handler::{RunnerEvent, failure_of};
 use crate::log_store::DisplayLine;
 use crate::message::Message;
 
-/// Between two looks at a log that has nothing new: the first, and the most that it grows to.
+/// The poll interval without new lines: initial and maximum.
 const MIN_INTERVAL: Duration = Duration::from_millis(300);
 const MAX_INTERVAL: Duration = Duration::from_secs(2);
 
-/// The function's log.
+/// Follows the function log.
 #[derive(Debug)]
 pub(super) struct FunctionLog {
     sender: mpsc::Sender<RunnerEvent>,
@@ -25,22 +25,22 @@ pub(super) struct FunctionLog {
 
 #[derive(Debug)]
 struct Reader {
-    /// Whose log it is: another deployment has another function.
+    /// The names of the deployment.
     names: Names,
     enabled: watch::Sender<bool>,
 }
 
 impl FunctionLog {
-    /// Nobody's log yet.
+    /// Creates a follower without a log.
     pub(super) fn new(sender: mpsc::Sender<RunnerEvent>) -> Self {
         Self { sender, reader: None }
     }
 
-    /// Reads the log of the function of these names, or none. Answers whether a log is read from its beginning.
+    /// Follows the function log of these names, or stops. Returns whether a log is read from its start.
     pub(super) fn follow(&mut self, session: &Arc<Session>, names: Option<Names>) -> bool {
         if let Some(reader) = &self.reader {
             let is_same = names.as_ref().is_none_or(|names| reader.names == *names);
-            // A reader that gave up, because the log could not be read, is put in place of.
+            // A reader that ended after an error is replaced.
             if is_same && reader.enabled.send(names.is_some()).is_ok() {
                 return false;
             }
@@ -53,7 +53,7 @@ impl FunctionLog {
     }
 }
 
-/// Reads until nobody wants it any more.
+/// Reads the log while enabled.
 async fn read(session: Arc<Session>, mut enabled: watch::Receiver<bool>, sender: mpsc::Sender<RunnerEvent>) {
     let mut log = match session.function_log().await {
         Ok(log) => log,

@@ -1,4 +1,4 @@
-//! [`ConsoleGate`]: holds steps until the console's user lets them go.
+//! [`ConsoleGate`]: holds steps until the user releases them.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -12,25 +12,25 @@ use tokio::sync::{Notify, mpsc};
 use super::effect_handler::RunnerEvent;
 use crate::message::{Message, RunMode};
 
-/// Holds steps until the console's user lets them go.
+/// Holds steps until the user releases them.
 #[derive(Debug)]
 pub(super) struct ConsoleGate {
     state: Mutex<GateState>,
     changed: Notify,
     sender: mpsc::Sender<RunnerEvent>,
-    /// Steps that have nothing to do and so are not asked about.
+    /// Completed steps, which are never held.
     completed: BTreeSet<StepId>,
 }
 
 #[derive(Debug)]
 struct GateState {
     mode: RunMode,
-    /// How many steps may still pass while the gate is closed.
+    /// The number of steps to release.
     passes: usize,
 }
 
 impl ConsoleGate {
-    /// A gate that lets so many steps pass before it closes, if it is to hold any.
+    /// Creates a gate that releases a number of steps first, in step mode.
     pub(super) fn new(
         mode: RunMode,
         passes: usize,
@@ -41,12 +41,12 @@ impl ConsoleGate {
         Arc::new(Self { state, changed: Notify::new(), sender, completed })
     }
 
-    /// Lets one more step pass.
+    /// Releases one step.
     pub(super) fn release_step(&self) {
         self.change(|state| state.passes += 1);
     }
 
-    /// Opens or closes the gate.
+    /// Sets the run mode.
     pub(super) fn set_mode(&self, mode: RunMode) {
         self.change(|state| *state = GateState { mode, passes: 0 });
     }
@@ -56,7 +56,7 @@ impl ConsoleGate {
         self.changed.notify_waiters();
     }
 
-    /// Takes a pass, if there is one.
+    /// Whether a step may pass; uses up a release.
     fn may_pass(&self, step: &Step) -> bool {
         if self.completed.contains(&step.id) {
             return true;
@@ -78,7 +78,7 @@ impl Gate for ConsoleGate {
     async fn pass(&self, step: &Step) -> Passage {
         let mut reported = false;
         loop {
-            // Listened to before it is looked at, so that no change falls between.
+            // Subscribed before the check, so that no change is missed.
             let changed = self.changed.notified();
             if self.may_pass(step) {
                 return Passage::Go;
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_gate_tells_what_it_holds_and_lets_one_go_at_a_time() {
+    async fn gate_reports_held_step_and_releases_one_at_a_time() {
         let (sender, mut receiver) = mpsc::channel(8);
         let gate = ConsoleGate::new(RunMode::StepByStep, 1, BTreeSet::from(["free".into()]), sender);
         assert_eq!(gate.pass(&step("first")).await, Passage::Go);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn step_by_step_is_one_after_another() {
+    async fn step_mode_has_no_parallelism() {
         let (sender, _heard) = mpsc::channel(8);
         let most = NonZeroUsize::new(8).expect("eight is not zero");
         let gate = ConsoleGate::new(RunMode::StepByStep, 1, BTreeSet::new(), sender);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_gate_that_nobody_listens_to_stops() {
+    async fn gate_stops_when_channel_is_closed() {
         let (sender, receiver) = mpsc::channel(8);
         drop(receiver);
         let gate = ConsoleGate::new(RunMode::StepByStep, 0, BTreeSet::new(), sender);

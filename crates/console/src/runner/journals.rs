@@ -1,4 +1,4 @@
-//! The deployment's journals, read from their beginning and followed: what earlier runs did, and what other processes do.
+//! Reads and follows the journals of the deployment: earlier runs and those of other processes.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use tokio::sync::mpsc;
 use super::effect_handler::{RunnerEvent, failure_of};
 use crate::message::Message;
 
-/// How many events are handed over at once.
+/// The maximum number of events per message.
 const BATCH: usize = 1000;
 
-/// Between two looks while nobody works on the deployment, as far as is known.
+/// The poll interval without a lock holder.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Between two looks while somebody does.
+/// The poll interval with a lock holder.
 const BUSY: Duration = Duration::from_millis(100);
 
-/// Follows the journals on a thread of its own, until nobody listens.
+/// Follows the journals on a separate thread, until the receiver is gone.
 pub(super) fn follow(settings: &Settings, sender: mpsc::Sender<RunnerEvent>) {
     let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
     std::thread::spawn(move || {
-        // A console that has ended hears nothing; then this ends too.
+        // Ends with the console.
         let _ = JournalWatcher::new(journal, sender).run();
     });
 }
@@ -32,13 +32,13 @@ struct JournalWatcher {
     journal: DeploymentJournal,
     follower: JournalFollower,
     sender: mpsc::Sender<RunnerEvent>,
-    /// Who works on the deployment, as it was told last.
+    /// The last reported lock holder.
     holder: Option<String>,
-    /// Why the journals cannot be read, as it was told last.
+    /// The last reported failure.
     failure: Option<Failure>,
 }
 
-/// Nobody listens any more.
+/// The receiver is gone.
 struct ChannelClosed;
 
 impl JournalWatcher {
@@ -69,8 +69,7 @@ impl JournalWatcher {
                     break;
                 }
                 Ok(events) => self.send(Message::Events(events))?,
-                // A journal that is damaged is read past. What cannot be read at all fails in the same way again: it is
-                // told once, and looked at again later.
+                // A damaged journal is skipped. A persistent failure is reported once and retried later.
                 Err(error) => {
                     let failure = failure_of(&error, None);
                     if self.failure.as_ref() == Some(&failure) {
@@ -84,10 +83,10 @@ impl JournalWatcher {
         if self.sender.is_closed() { Err(ChannelClosed) } else { Ok(()) }
     }
 
-    /// A run without an end is either under way in another process, or its process died. The lock says which.
+    /// Checks the lock: an unfinished run is active in another process if the lock is held, else interrupted.
     fn check_lock_holder(&mut self) -> Result<(), ChannelClosed> {
         let holder = if self.follower.has_open() {
-            // A lock that cannot be looked at keeps nobody from looking at the deployment.
+            // An unreadable lock must not prevent the display.
             self.journal.holder().unwrap_or_default().filter(|words| !is_this_process(words))
         } else {
             None
@@ -118,19 +117,19 @@ mod tests {
 
     async fn next(receiver: &mut mpsc::Receiver<RunnerEvent>) -> Message {
         let next = tokio::time::timeout(Duration::from_secs(30), receiver.recv()).await;
-        match next.expect("something is told") {
+        match next.expect("a message arrives") {
             Some(RunnerEvent::Message(message)) => message,
             other => panic!("not a message: {other:?}"),
         }
     }
 
     #[tokio::test]
-    async fn journals_that_cannot_be_read_are_told_once_and_read_when_they_can_be() {
+    async fn unreadable_journals_are_reported_once_and_retried() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
         let runs = journal.dir().join("runs");
         std::fs::create_dir_all(journal.dir()).expect("a folder");
-        std::fs::write(&runs, "a file where a folder should be").expect("there is room");
+        std::fs::write(&runs, "a file where a folder should be").expect("the file can be written");
         let (sender, mut receiver) = mpsc::channel(1);
         let watcher = JournalWatcher::new(journal.clone(), sender);
         std::thread::spawn(move || watcher.run());
@@ -139,23 +138,23 @@ mod tests {
         let read = next(&mut receiver).await;
         assert!(matches!(read, Message::JournalsRead), "{read:?}");
 
-        std::fs::remove_file(&runs).expect("it is there");
+        std::fs::remove_file(&runs).expect("it exists");
         let mut run = journal.begin(Action::Deploy).expect("a run begins");
         let event = event(run.id());
-        run.append(&event).expect("there is room");
+        run.append(&event).expect("the file can be written");
         let events = next(&mut receiver).await;
         assert!(matches!(&events, Message::Events(events) if *events == [event]), "{events:?}");
     }
 
     #[tokio::test]
-    async fn what_stands_beside_a_damaged_journal_is_read_before_all_are_called_read() {
+    async fn journals_beside_damaged_one_are_read() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
         let damaged = journal.begin(Action::Deploy).expect("a run begins");
-        std::fs::write(damaged.path(), "nonsense\n").expect("there is room");
+        std::fs::write(damaged.path(), "nonsense\n").expect("the file can be written");
         let mut good = journal.begin(Action::Destroy).expect("a run begins");
         let event = event(good.id());
-        good.append(&event).expect("there is room");
+        good.append(&event).expect("the file can be written");
         let (sender, mut receiver) = mpsc::channel(1);
         let watcher = JournalWatcher::new(journal, sender);
         std::thread::spawn(move || watcher.run());

@@ -1,4 +1,4 @@
-//! What the user chose in the settings, as the console understands it.
+//! Conversion of settings to console options.
 
 use thumbctl_deploy::settings::{CloudChoice, DEFAULT_STRATEGY, PictureChoice, Settings, SymbolChoice, ThemeChoice};
 
@@ -28,7 +28,7 @@ pub(super) fn keymap(settings: &Settings) -> Result<KeyMap, ConsoleError> {
     let mut custom: Vec<CustomKeys> = Vec::new();
     for key in &settings.console.keys {
         custom.push(CustomKeys { action: key.action.clone(), keys: key.keys.clone() });
-        // One after another, so that a complaint names the line that made it wrong.
+        // One by one, so that the error names the line.
         if let Err(source @ (KeyMapError::UnknownAction(_) | KeyMapError::UnknownKey { .. })) = KeyMap::with(&custom) {
             return Err(ConsoleError::Keys { origin: key.origin.to_string(), source });
         }
@@ -61,8 +61,8 @@ pub(super) fn symbol_set(choice: SymbolChoice) -> &'static Symbols {
     if unicode { &symbols::UNICODE } else { &symbols::ASCII }
 }
 
-/// Whether the locale's encoding is UTF-8; the first of these variables that is set decides. A Linux console has a font of
-/// 256 signs, whatever the locale says.
+/// Whether the locale's encoding is UTF-8, by the first variable that is set. The Linux console has only 256 glyphs in any
+/// locale.
 fn locale_is_unicode() -> bool {
     if std::env::var_os("TERM").is_some_and(|term| term == "linux") {
         return false;
@@ -74,7 +74,7 @@ fn locale_is_unicode() -> bool {
     })
 }
 
-/// The way in which the user wants pictures to be drawn; none: as the terminal can.
+/// The configured graphics protocol; none: by the terminal's capabilities.
 pub(super) fn graphics_kind(choice: PictureChoice) -> Option<GraphicsKind> {
     match choice {
         PictureChoice::Auto => None,

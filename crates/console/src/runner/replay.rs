@@ -1,4 +1,4 @@
-//! [`Replay`]: plays a recorded run, event by event, by the times in its journal.
+//! [`Replay`]: replays a recorded run by the times in its journal.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,19 +12,19 @@ use tokio::sync::mpsc;
 use super::effect_handler::{RunnerEvent, failure_of};
 use crate::message::{Message, ReplayPosition};
 
-/// How many events of earlier runs are handed over at once.
+/// The maximum number of events per message.
 const BATCH: usize = 1000;
 
-/// Between two ticks of the recording's clock.
+/// The interval of clock ticks.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Events that are closer together than this are told together.
+/// Events within this interval are sent together.
 const FRAME: Duration = Duration::from_millis(16);
 
-/// The slowest and the fastest that a recording can be made to play.
+/// The minimum and maximum speed.
 const SPEEDS: (f64, f64) = (0.125, 1024.0);
 
-/// Plays a recorded run.
+/// Replays a recorded run.
 #[derive(Debug)]
 pub(super) struct Replay {
     journal: DeploymentJournal,
@@ -32,7 +32,7 @@ pub(super) struct Replay {
     control: Arc<PlaybackControl>,
 }
 
-/// How a recording is played, as the user has it.
+/// The playback state, shared with the player.
 #[derive(Debug)]
 struct PlaybackControl {
     state: Mutex<PlaybackState>,
@@ -45,7 +45,7 @@ struct PlaybackState {
     paused: bool,
 }
 
-/// Nobody listens any more.
+/// The receiver is gone.
 struct ChannelClosed;
 
 impl Replay {
@@ -55,23 +55,23 @@ impl Replay {
         Self { journal, sender, control: Arc::new(PlaybackControl { state, changed: Condvar::new() }) }
     }
 
-    /// Plays a run on a thread of its own. What earlier runs left is there when it begins.
+    /// Replays a run on a separate thread, after the events of earlier runs.
     pub(super) fn play(&self, run: RunId, speed: f64) {
         self.control.change(|state| state.speed = speed);
         let (journal, sender, control) = (self.journal.clone(), self.sender.clone(), Arc::clone(&self.control));
         std::thread::spawn(move || {
             let mut player = Player::new(sender, control, run.clone());
-            // A console that has ended hears nothing; then this ends too.
+            // Ends with the console.
             let _ = player.play(&journal, &run);
         });
     }
 
-    /// Plays so many times faster from now on.
+    /// Multiplies the speed.
     pub(super) fn faster(&self, factor: f64) {
         self.control.change(|state| state.speed = (state.speed * factor).clamp(SPEEDS.0, SPEEDS.1));
     }
 
-    /// Holds the recording, or goes on.
+    /// Pauses or resumes.
     pub(super) fn toggle_pause(&self) {
         self.control.change(|state| state.paused = !state.paused);
     }
@@ -92,11 +92,11 @@ struct Player {
     sender: mpsc::Sender<RunnerEvent>,
     control: Arc<PlaybackControl>,
     run: RunId,
-    /// How it is played, as it was told last.
+    /// The last reported playback state.
     reported: PlaybackState,
-    /// What time it is in the recording.
+    /// The current time of the recording.
     clock: Option<DateTime<Utc>>,
-    /// Events whose time has come.
+    /// Events that are due.
     due: Vec<Event>,
 }
 
@@ -122,7 +122,7 @@ impl Player {
         self.send_position(true)
     }
 
-    /// Earlier runs, at once and without their logs.
+    /// Sends the events of earlier runs immediately, without log lines.
     fn send_earlier_runs(&mut self, journal: &DeploymentJournal, run: &RunId) -> Result<(), ChannelClosed> {
         let runs = match journal.runs() {
             Ok(runs) => runs,
@@ -146,7 +146,7 @@ impl Player {
         Ok(())
     }
 
-    /// Keeps an event until its time has come.
+    /// Waits until an event is due.
     fn next(&mut self, event: Event) -> Result<(), ChannelClosed> {
         if self.clock.is_none() {
             self.clock = Some(event.at);
@@ -160,7 +160,7 @@ impl Player {
         if self.due.len() < BATCH { Ok(()) } else { self.flush() }
     }
 
-    /// Tells the events whose time has come.
+    /// Sends the due events.
     fn flush(&mut self) -> Result<(), ChannelClosed> {
         self.send_change()?;
         if self.due.is_empty() {
@@ -170,8 +170,8 @@ impl Player {
         self.send(Message::Events(due))
     }
 
-    /// Lets time pass, at most until the next event or tick, whichever is first, but never less than a frame. It passes as
-    /// it was told: a change, whenever it was made, ends the wait and is told.
+    /// Advances the clock to the next event or tick, at least by a frame. A change of the playback state ends the wait and is
+    /// reported.
     fn advance_clock(&mut self, until: DateTime<Utc>) -> Result<(), ChannelClosed> {
         let Some(now) = self.clock else { return Ok(()) };
         self.send_change()?;
@@ -191,7 +191,7 @@ impl Player {
         self.send_change()
     }
 
-    /// Tells how it is played, if that is not what was told last.
+    /// Reports the playback state if it changed.
     fn send_change(&mut self) -> Result<(), ChannelClosed> {
         let state = *self.control.lock();
         if state == self.reported { Ok(()) } else { self.send_position(false) }
@@ -215,7 +215,7 @@ mod tests {
 
     use super::*;
 
-    /// A recording of two events that are an hour apart, played into a channel in which one note fits.
+    /// Replays two events, one hour apart, into a channel of capacity one.
     fn played(dir: &std::path::Path) -> (Replay, mpsc::Receiver<RunnerEvent>) {
         let journal = JournalStore::new(dir).deployment(&DeploymentName::new("demo").expect("a legal name"));
         let mut run = journal.begin(Action::Deploy).expect("a run begins");
@@ -223,7 +223,7 @@ mod tests {
             let at = DateTime::UNIX_EPOCH + TimeDelta::hours(seq);
             let kind = EventKind::StepStarted { step: "repository".into() };
             let event = Event { v: VERSION, run: run.id().clone(), seq: seq.cast_unsigned(), at, kind };
-            run.append(&event).expect("there is room");
+            run.append(&event).expect("the journal can be written");
         }
         let (sender, receiver) = mpsc::channel(1);
         let control =
@@ -233,7 +233,7 @@ mod tests {
         (replay, receiver)
     }
 
-    /// How it is played, as it is told next.
+    /// The next reported playback state.
     async fn position(receiver: &mut mpsc::Receiver<RunnerEvent>) -> (f64, bool) {
         let reported = async {
             while let Some(event) = receiver.recv().await {
@@ -241,17 +241,17 @@ mod tests {
                     return (position.speed, position.paused);
                 }
             }
-            panic!("the recording ended");
+            panic!("the replay ended");
         };
-        tokio::time::timeout(Duration::from_secs(30), reported).await.expect("it is told")
+        tokio::time::timeout(Duration::from_secs(30), reported).await.expect("it is reported")
     }
 
     #[tokio::test]
-    async fn a_pause_that_is_made_while_something_else_is_told_is_told_too() {
+    async fn pause_during_send_is_reported() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let (replay, mut receiver) = played(dir.path());
         assert_eq!(position(&mut receiver).await, (1.0, false));
-        // One note fits, so the player still has the first event to tell before it lets time pass.
+        // The channel is full, so the player still has to send the first event.
         replay.toggle_pause();
         assert_eq!(position(&mut receiver).await, (1.0, true));
         replay.toggle_pause();
@@ -259,13 +259,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn changes_of_the_speed_add_up_before_one_is_told() {
+    async fn speed_changes_accumulate() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let (replay, mut receiver) = played(dir.path());
         assert_eq!(position(&mut receiver).await, (1.0, false));
         replay.toggle_pause();
         assert_eq!(position(&mut receiver).await, (1.0, true));
-        // The player is held: it wakes for the first, and may tell what it finds before the others are made.
+        // The paused player wakes at the first change and may report an intermediate speed.
         for _ in 0..3 {
             replay.faster(2.0);
         }

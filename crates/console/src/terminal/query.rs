@@ -1,7 +1,7 @@
-//! Asking the terminal what it can do, without losing what is typed meanwhile.
+//! The terminal capability query, without loss of input.
 //!
-//! Everything is asked in one go; last comes a question that every terminal answers, so that its answer ends the waiting.
-//! Keys and pastes that arrive between the answers are handed on.
+//! All queries are sent at once. The last one is answered by every terminal and ends the wait. Keys and pastes between
+//! the replies are forwarded.
 
 mod parser;
 
@@ -17,25 +17,25 @@ pub use self::parser::{InputItem, Parser, TerminalReply};
 use crate::pictures::{Graphics, GraphicsKind};
 use crate::theme::Theme;
 
-/// How long the rest of a sequence is waited for before an escape was the key of that name.
+/// The timeout after which an escape character is the escape key.
 const ESCAPE_WITHIN: Duration = Duration::from_millis(50);
 
-/// What the terminal says of itself.
+/// The capabilities of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct TerminalCapabilities {
-    /// How it draws pictures.
+    /// The graphics protocol and cell size.
     pub graphics: Graphics,
-    /// The colour of its background.
+    /// The background colour.
     pub background: Option<(u8, u8, u8)>,
 }
 
 impl TerminalCapabilities {
-    /// The theme for its background, where that is known.
+    /// The theme for the background, if known.
     pub fn theme(&self) -> Option<Theme> {
         self.background.map(theme_for)
     }
 
-    /// The same, with pictures drawn in the way that the user wants.
+    /// Overrides the graphics protocol.
     #[must_use]
     pub fn with_kind(mut self, kind: Option<GraphicsKind>) -> Self {
         self.graphics.kind = kind.unwrap_or(self.graphics.kind);
@@ -43,22 +43,22 @@ impl TerminalCapabilities {
     }
 }
 
-/// The theme for a background, by how bright people see it.
+/// The theme for a background, by luminance.
 pub fn theme_for((red, green, blue): (u8, u8, u8)) -> Theme {
     let luminance = 2126 * u32::from(red) + 7152 * u32::from(green) + 722 * u32::from(blue);
     if luminance > 10_000 * 128 { Theme::Light } else { Theme::Dark }
 }
 
-/// What the environment says of the terminal.
+/// Properties of the terminal in the environment.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TerminalEnvironment {
     /// `TERM`.
     pub term: String,
     /// `TERM_PROGRAM`.
     pub program: String,
-    /// Whether it is `screen` or `tmux`, which stands between us and the terminal.
+    /// Whether it is a multiplexer, `screen` or `tmux`.
     pub is_multiplexed: bool,
-    /// Whether it is Konsole, whose graphics do not do what they say.
+    /// Whether it is Konsole, whose kitty graphics are incomplete.
     pub is_konsole: bool,
 }
 
@@ -76,7 +76,7 @@ impl TerminalEnvironment {
         Self { is_konsole: !get("KONSOLE_VERSION").is_empty(), term, program, is_multiplexed }
     }
 
-    /// What is to be asked; nothing where no answer would come, or the question would be seen.
+    /// The query sequence; none if the terminal would not reply, or would display it.
     pub fn query(&self) -> Option<String> {
         if matches!(self.term.as_str(), "" | "dumb" | "linux" | "cons25" | "unknown") {
             return None;
@@ -89,13 +89,13 @@ impl TerminalEnvironment {
         if !self.is_multiplexed {
             query.push_str("\x1b[>q");
         }
-        // Answered by all, and in order: nothing comes after it.
+        // Answered by all terminals, after the other replies.
         query.push_str("\x1b[c");
         Some(query)
     }
 }
 
-/// What was answered, put together. Pure.
+/// The collected replies.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ReplyCollector {
     kitty: bool,
@@ -107,7 +107,7 @@ pub struct ReplyCollector {
 }
 
 impl ReplyCollector {
-    /// Takes an answer in.
+    /// Adds a reply.
     pub fn add(&mut self, reply: TerminalReply) {
         match reply {
             TerminalReply::Kitty => self.kitty = true,
@@ -121,12 +121,12 @@ impl ReplyCollector {
         }
     }
 
-    /// Whether nothing more comes.
+    /// Whether the last reply arrived.
     pub fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// What follows from it. `measured` is the size of a cell as the system knows it.
+    /// The capabilities by the replies. `measured` is the cell size reported by the system.
     pub fn capabilities(
         &self,
         environment: &TerminalEnvironment,
@@ -136,9 +136,9 @@ impl ReplyCollector {
         let konsole = environment.is_konsole || self.version.contains("Konsole");
         let cell = self.cell.or(measured).filter(|(width, height)| *width > 0 && *height > 0);
         let kind = match cell {
-            // Without the size of a cell nobody knows how many of them a picture covers.
+            // Without the cell size, the size of a picture in cells is unknown.
             None => GraphicsKind::Halfblocks,
-            // It says yes to kitty's question, but does not know placeholders, which keep a picture in its cells.
+            // It confirms kitty graphics but does not support placeholders, which keep a picture in its cells.
             Some(_) if konsole => GraphicsKind::Halfblocks,
             Some(_) if environment.is_multiplexed => {
                 if self.sixel {
@@ -157,9 +157,8 @@ impl ReplyCollector {
     }
 }
 
-/// Asks the terminal, and waits for its answers for at most so long. Blocks; the terminal must be in raw mode, and nobody
-/// else may read its keys meanwhile: keys and pastes are handed to `on_input`. Where no question may be asked, or nobody
-/// answers, nothing is known.
+/// Queries the terminal and waits for the replies until the timeout. Blocks. The terminal must be in raw mode without
+/// another reader: keys and pastes are passed to `on_input`. Without replies, returns the defaults.
 pub fn ask(
     environment: &TerminalEnvironment,
     timeout: Duration,
@@ -174,8 +173,7 @@ pub fn ask(
     wait_for_replies(environment, timeout, on_input)
 }
 
-/// Waits for the answers to a [`TerminalEnvironment::query`] that was written already, by whoever draws: so that it does not
-/// come into the middle of a frame.
+/// Waits for the replies to a [`TerminalEnvironment::query`] that was already written.
 pub fn wait_for_replies(
     environment: &TerminalEnvironment,
     timeout: Duration,
@@ -185,7 +183,7 @@ pub fn wait_for_replies(
     read_replies(keyboard.descriptor(), timeout, on_input).capabilities(environment, measured_cell_size())
 }
 
-/// Hears what comes from a descriptor, until the last answer or for at most so long.
+/// Reads replies from a descriptor, until the last one or the timeout.
 fn read_replies(keyboard: BorrowedFd<'_>, timeout: Duration, on_input: &mut dyn FnMut(Event)) -> ReplyCollector {
     let mut parser = Parser::default();
     let mut replies = ReplyCollector::default();
@@ -200,10 +198,10 @@ fn read_replies(keyboard: BorrowedFd<'_>, timeout: Duration, on_input: &mut dyn 
     };
     let mut has_read = false;
     loop {
-        // What was begun is heard to its end: cut in two, an answer would be taken for keys.
+        // A started sequence is read to its end: the rest of a split reply would be taken for keys.
         let is_open = parser.is_in_sequence();
         let left = deadline.saturating_duration_since(Instant::now());
-        // On a busy machine the time may be over before the first look: what has arrived by then counts.
+        // On a busy machine the timeout may expire before the first read.
         let is_late = left.is_zero() && has_read;
         if (replies.is_over() || is_late) && !is_open {
             break;
@@ -222,21 +220,21 @@ fn read_replies(keyboard: BorrowedFd<'_>, timeout: Duration, on_input: &mut dyn 
     replies
 }
 
-/// The size of a cell as the system knows it, where the terminal has told it.
+/// The cell size reported by the system, if known.
 fn measured_cell_size() -> Option<(u16, u16)> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
     let cell = (size.ws_xpixel.checked_div(size.ws_col)?, size.ws_ypixel.checked_div(size.ws_row)?);
     (cell.0 > 0 && cell.1 > 0).then_some(cell)
 }
 
-/// Where keys come from.
+/// The source of keys.
 enum Keyboard {
     Stdin,
     Terminal(OwnedFd),
 }
 
 impl Keyboard {
-    /// As crossterm chooses it: standard input, or the terminal itself where that is something else.
+    /// Opens standard input, or `/dev/tty` if that is not a terminal, like crossterm.
     fn open() -> io::Result<Self> {
         if io::stdin().is_terminal() {
             return Ok(Self::Stdin);
@@ -252,7 +250,7 @@ impl Keyboard {
     }
 }
 
-/// What comes within a time; none if nothing does; nothing at the end.
+/// Reads bytes within a timeout; `None` at the timeout, empty at the end of input.
 fn read(descriptor: BorrowedFd<'_>, within: Duration) -> io::Result<Option<Vec<u8>>> {
     let timeout = Timespec::try_from(within).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
     let mut waiting = [PollFd::new(&descriptor, PollFlags::IN)];
@@ -290,25 +288,25 @@ mod tests {
     }
 
     #[test]
-    fn terminals_that_would_show_the_question_are_not_asked() {
+    fn terminals_without_query_support_are_not_queried() {
         assert_eq!(environment(&[("TERM", "dumb")]).query(), None);
         assert_eq!(environment(&[("TERM", "linux")]).query(), None);
         assert_eq!(environment(&[]).query(), None);
     }
 
     #[test]
-    fn a_multiplexer_is_asked_only_what_it_answers_itself() {
-        let query = environment(&[("TERM", "xterm-256color")]).query().expect("it is asked");
+    fn multiplexer_gets_only_supported_queries() {
+        let query = environment(&[("TERM", "xterm-256color")]).query().expect("there is a query");
         assert!(query.contains("\x1b_G") && query.contains("\x1b[>q") && query.ends_with("\x1b[c"));
         for pairs in [[("TERM", "screen-256color")], [("TERM", "tmux-256color")]] {
-            let query = environment(&pairs).query().expect("it is asked");
+            let query = environment(&pairs).query().expect("there is a query");
             assert!(!query.contains("\x1b_G") && !query.contains("\x1b[>q") && query.ends_with("\x1b[c"));
         }
         assert!(environment(&[("TERM", "xterm"), ("TMUX", "/tmp/tmux-0/default,1,0")]).is_multiplexed);
     }
 
     #[test]
-    fn the_best_graphics_that_work_are_chosen() {
+    fn best_supported_graphics_are_chosen() {
         let plain = environment(&[("TERM", "xterm-256color")]);
         let kind = |bytes: &[u8], around: &TerminalEnvironment| items(bytes).capabilities(around, None).graphics.kind;
         let kitty = b"\x1b_Gi=31;OK\x1b\\\x1b[6;18;9t\x1b[?62;c";
@@ -326,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_size_of_a_cell_there_are_only_characters() {
+    fn unknown_cell_size_falls_back_to_half_blocks() {
         let plain = environment(&[("TERM", "xterm")]);
         let replies = items(b"\x1b_Gi=31;OK\x1b\\\x1b[?62;c");
         assert_eq!(replies.capabilities(&plain, None).graphics, Graphics::default());
@@ -338,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn the_theme_follows_the_background() {
+    fn theme_follows_background() {
         assert_eq!(theme_for((0, 0, 0)), Theme::Dark);
         assert_eq!(theme_for((40, 44, 52)), Theme::Dark);
         assert_eq!(theme_for((0, 0, 255)), Theme::Dark);
@@ -350,10 +348,10 @@ mod tests {
         assert_eq!(TerminalCapabilities::default().theme(), None);
     }
 
-    /// What is heard, and typed, of what a terminal says; it stays open if `stays`.
+    /// The replies and the input in a terminal's output; the pipe stays open if `stays`.
     fn talk(output: &[u8], stays: bool, timeout: Duration) -> (ReplyCollector, Vec<Event>) {
         let (reader, mut writer) = std::io::pipe().expect("a pipe");
-        writer.write_all(output).expect("there is room");
+        writer.write_all(output).expect("the pipe accepts it");
         let writer = stays.then_some(writer);
         let mut typed = Vec::new();
         let replies = read_replies(reader.as_fd(), timeout, &mut |event| typed.push(event));
@@ -366,8 +364,8 @@ mod tests {
     }
 
     #[test]
-    fn listening_ends_with_the_last_answer_and_loses_no_key() {
-        // So long that the test would be noticed if it waited.
+    fn wait_ends_with_last_reply_and_keeps_keys() {
+        // So long that an actual wait would be noticed.
         let long = Duration::from_secs(600);
         let (replies, typed) = talk(b"j\x1b[6;18;9tk\x1b[?62;4c", true, long);
         assert!(replies.is_over() && replies.sixel);
@@ -376,16 +374,16 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_that_does_not_answer_is_not_waited_for_for_ever() {
+    fn wait_ends_at_timeout() {
         let (replies, typed) = talk(b"j\x1b]11;rgb:0/0/0\x07", true, Duration::ZERO);
         assert!(!replies.is_over());
         assert_eq!((replies.background, typed), (Some((0, 0, 0)), vec![key('j')]));
         let (replies, _) = talk(b"", false, Duration::from_secs(600));
-        assert_eq!(replies, ReplyCollector::default(), "a terminal that has gone");
+        assert_eq!(replies, ReplyCollector::default(), "a closed terminal");
     }
 
     #[test]
-    fn an_escape_alone_is_a_key() {
+    fn single_escape_is_a_key() {
         let (_, typed) = talk(b"\x1b", true, Duration::ZERO);
         assert_eq!(typed, [Event::Key(crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Esc))]);
     }

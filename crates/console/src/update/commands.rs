@@ -1,4 +1,4 @@
-//! Commands: what each [`Action`] does, and whether it would do something now.
+//! Commands: availability and effect of each [`Action`].
 
 use thumbctl_core::resource::ResourceKind;
 use tui_input::Input;
@@ -14,7 +14,7 @@ use crate::model::panel::Panel;
 use crate::model::{Connection, Model};
 use crate::view;
 
-/// Whether an action would do something now: only then its key is shown, and understood.
+/// Whether an action is available: only then its key is displayed and active.
 pub fn available(model: &Model, action: Action) -> bool {
     if matches!(action, Action::Suspend | Action::Redraw) {
         return true;
@@ -25,7 +25,7 @@ pub fn available(model: &Model, action: Action) -> bool {
     }
 }
 
-/// Whether an action would do something now if no overlay were open.
+/// Whether an action is available without an overlay.
 pub fn available_without_overlay(model: &Model, action: Action) -> bool {
     if model.is_typing() {
         return matches!(action, Action::Accept | Action::Back | Action::Up | Action::Down);
@@ -39,7 +39,7 @@ pub fn available_without_overlay(model: &Model, action: Action) -> bool {
         return false;
     }
     match action {
-        // There, the same key sends images: where it cannot, it must not begin a deployment.
+        // There, the same key uploads images and must never start a deployment.
         Action::RunStep if model.focus == Panel::TestUpload => false,
         Action::RunStep => match active {
             Some(active) => active.held.is_some() && !active.cancelling,
@@ -102,7 +102,7 @@ pub fn available_without_overlay(model: &Model, action: Action) -> bool {
         Action::Search | Action::SearchNext | Action::SearchPrevious | Action::Filter | Action::ToggleWrap => {
             is_log && model.shown_log().is_some_and(|log| log.can(action))
         }
-        // Also where there is nothing to mark: the key must not mean something else then.
+        // Also without an image, so that the key has no other meaning.
         Action::Mark => model.focus == Panel::TestUpload && model.test_upload.is_choosing(),
         Action::Choose | Action::TypePath | Action::Enlarge => {
             model.focus == Panel::TestUpload && model.test_upload.can(action)
@@ -118,7 +118,7 @@ pub fn available_without_overlay(model: &Model, action: Action) -> bool {
     }
 }
 
-/// Does what an action means. One that is not [`available`] does nothing.
+/// Performs an action, if [`available`].
 pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
     if !available(model, action) {
         return Vec::new();
@@ -172,7 +172,7 @@ fn open(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
     Vec::new()
 }
 
-/// What a key means to the panel that has the keys.
+/// Performs an action in the focused panel.
 fn in_panel(model: &mut Model, action: Action) -> Vec<Effect> {
     let layout = model.layout();
     let inside = view::layout::Layout::inside(layout.main);
@@ -212,7 +212,7 @@ fn in_panel(model: &mut Model, action: Action) -> Vec<Effect> {
     }
 }
 
-/// A scroll position after an action, within what there is to see.
+/// The scroll position after an action, within bounds.
 pub(super) fn scrolled(scroll: u16, action: Action, rows: usize, height: u16) -> u16 {
     let page = i32::from(height.saturating_sub(1).max(1));
     let most = u16::try_from(rows.saturating_sub(usize::from(height))).unwrap_or(u16::MAX);
@@ -257,7 +257,7 @@ fn show(model: &mut Model, panel: Panel) -> Vec<Effect> {
     }
 }
 
-/// Begins or goes on: one step, or all.
+/// Starts or continues the deployment: one step, or all.
 fn proceed(model: &mut Model, mode: RunMode) -> Vec<Effect> {
     let Some(active) = model.activity.active_run_mut() else { return prepare(model, Task::Deploy, mode) };
     active.held = None;
@@ -271,13 +271,13 @@ fn proceed(model: &mut Model, mode: RunMode) -> Vec<Effect> {
 }
 
 pub(super) fn prepare(model: &mut Model, task: Task, mode: RunMode) -> Vec<Effect> {
-    // What was said before is about something else.
+    // The previous message is outdated.
     model.messages.dismiss();
     model.activity = Activity::Preparing { task: task.clone(), mode };
     vec![Effect::Prepare(task, mode)]
 }
 
-/// Sends the chosen images, or goes into the folder under the cursor.
+/// Uploads the chosen images, or opens the folder under the cursor.
 fn send(model: &mut Model) -> Vec<Effect> {
     let images = model.test_upload.to_send();
     if images.is_empty() {
@@ -292,7 +292,7 @@ fn pause(model: &mut Model) -> Vec<Effect> {
     match &mut model.activity {
         Activity::Running(active) => {
             active.mode = RunMode::StepByStep;
-            model.messages.add(model.now, Severity::Info, "Paused: what runs goes on to its end, nothing more starts.");
+            model.messages.add(model.now, Severity::Info, "Paused. Running steps finish; no further step starts.");
             vec![Effect::SetMode(RunMode::StepByStep)]
         }
         Activity::Replay(_) => vec![Effect::ReplayTogglePause],
@@ -327,11 +327,11 @@ fn cancel_dialog(model: &Model) -> ConfirmDialog {
     let running = model.run.iter().flat_map(|run| run.steps.iter()).filter(|step| step.is_running());
     let count = running.count();
     let consequence = if is_test_upload {
-        "No further image is sent; those that have been sent may still get their thumbnails.".to_owned()
+        "No further image is uploaded. Uploaded images may still get thumbnails.".to_owned()
     } else {
         format!(
-            "No further step starts; {} under way may end. What is there stays, and can be gone on with or destroyed.",
-            thumbctl_platform::text::count(count, "step")
+            "No further step starts; {} may still finish. Resources remain; resume or destroy them later.",
+            thumbctl_platform::text::count(count, "running step")
         )
     };
     ConfirmDialog {

@@ -1,4 +1,4 @@
-//! Events, taken in: whoever made them, and whenever.
+//! Handles run events of any source.
 
 use thumbctl_core::event::{Action, Event, EventKind, LogSource};
 use thumbctl_core::resource::ResourceKind;
@@ -11,7 +11,7 @@ use crate::model::messages::Severity;
 use crate::model::panel::Panel;
 use crate::model::run::RunModel;
 
-/// Takes events in, in their order.
+/// Applies events in order.
 pub(super) fn take_in(model: &mut Model, events: Vec<Event>) -> Vec<Effect> {
     let mut effects = Vec::new();
     let mut lines = Lines::default();
@@ -23,13 +23,12 @@ pub(super) fn take_in(model: &mut Model, events: Vec<Event>) -> Vec<Effect> {
     effects
 }
 
-/// Takes in lines of a log that is read from the cloud.
+/// Appends log lines read from the cloud.
 pub(super) fn lines(model: &mut Model, source: LogSource, lines: Vec<DisplayLine>) -> Vec<Effect> {
     model.log_mut(source).append(lines)
 }
 
-/// CodeBuild begins its own lines with `[Container] 2026/11/22 13:05:09.123456 `: the time stands beside every line
-/// anyway, and without it there is room for what the line says.
+/// Removes CodeBuild's prefix `[Container] 2026/11/22 13:05:09.123456 `, since the time has its own column.
 fn without_time(text: &str) -> &str {
     let Some(rest) = text.strip_prefix("[Container] ") else { return text };
     let Some((time, message)) = rest.split_at_checked("2026/11/22 13:05:09".len()) else { return text };
@@ -40,7 +39,7 @@ fn without_time(text: &str) -> &str {
     if is_time { message.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit()).trim_start() } else { text }
 }
 
-/// Lines of logs that came together go to their store together.
+/// Log lines by source, to be appended in batches.
 #[derive(Default)]
 struct Lines {
     build: Vec<DisplayLine>,
@@ -94,12 +93,12 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
                 }
             } else {
                 if started.action == Action::Deploy {
-                    // Of an earlier build, told in the same breath.
+                    // Lines of an earlier build in the same batch.
                     lines.build.clear();
                 }
                 effects.extend(begin(model, &event));
                 if started.action == Action::Destroy && model.activity.is_replay() && !model.panel_chosen {
-                    // A teardown builds nothing.
+                    // A teardown has no build.
                     model.shown = Panel::Timing;
                 }
             }
@@ -111,7 +110,7 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
             }
             return effects;
         }
-        // Another event is of a trial, or of an earlier run than the one that is shown.
+        // Other events belong to a test upload or an earlier run.
         _ => match model.run.as_mut().filter(|run| run.id == event.run) {
             Some(run) => run.apply(&event),
             None => effects.extend(model.test_upload.apply(&event)),
@@ -122,7 +121,7 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
     let is_shown = model.run.as_ref().is_some_and(|run| run.id == event.run);
     match event.kind {
         EventKind::LogLine { source, text, timestamp } if is_shown || source == LogSource::Function => {
-            // Its credentials are masked by the store, which knows what of it is seen and what came before it.
+            // Credentials are masked by the store.
             let text = if timestamp.is_some() { without_time(&text).to_owned() } else { text };
             lines.push(source, DisplayLine { text, timestamp });
         }
@@ -134,18 +133,18 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
             }
             follow(model, &step);
         }
-        // Of a run that goes on, not of one that is read again.
+        // Only for active runs.
         EventKind::WarningGiven { message, .. } if is_shown && model.is_live() => {
             model.messages.add(model.now, Severity::Info, format!("Warning: {}", redact_line(&message)));
         }
-        // What is held will not be let go any more: a deployment stops at its first failure.
+        // The held step will not run: a deployment stops at its first failure.
         EventKind::StepFailed { .. } => {
             if let Some(active) = model.activity.active_run_mut().filter(|active| active.action == Action::Deploy) {
                 active.held = None;
             }
         }
         EventKind::ResourceChanged { resource, .. } => {
-            // What the cloud said of it is not so any more.
+            // The inspection is outdated.
             model.details.inspected.remove(&resource);
             model.details.lost.retain(|lost| *lost != resource);
         }
@@ -154,17 +153,17 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
     effects
 }
 
-/// Another run is what is shown from now on.
+/// Displays a new run.
 fn begin(model: &mut Model, event: &Event) -> Vec<Effect> {
     let Some(run) = RunModel::begin(event) else { return Vec::new() };
     let has_log = run.started.action == Action::Deploy;
     model.run = Some(run);
     model.panel_chosen = false;
-    // A teardown has no log of its own: the last build's stays to be read.
+    // A teardown has no build log; the last one stays.
     if has_log { model.build_log.clear() } else { Vec::new() }
 }
 
-/// While nobody has chosen a panel, a build that begins is shown.
+/// Shows the build panel when a build starts, unless the user chose a panel.
 fn follow(model: &mut Model, step: &thumbctl_core::plan::StepId) {
     let is_build = model
         .run
@@ -182,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_that_stands_beside_a_line_is_not_in_it_again() {
+    fn codebuild_timestamp_is_removed() {
         assert_eq!(without_time("[Container] 2026/11/22 13:05:09.123456 Entering phase BUILD"), "Entering phase BUILD");
         assert_eq!(without_time("[Container] 2026/11/22 13:05:09 Running command ls"), "Running command ls");
         for other in

@@ -1,4 +1,4 @@
-//! What follows from the model as it is, whatever made it so: done after every message.
+//! Effects that follow from the state of the model, after every message.
 
 use thumbctl_core::event::LogSource;
 use thumbctl_core::names::Names;
@@ -11,10 +11,10 @@ use crate::model::panel::Panel;
 use crate::view::build::log_area;
 use crate::view::layout::Layout;
 
-/// What is to be done for the model as it is now.
+/// The effects for the current model.
 pub(super) fn follow_up(model: &mut Model) -> Vec<Effect> {
     if model.overlay.is_none() && !model.is_typing() {
-        // A question waits until nobody types: a letter of theirs is no answer to it.
+        // A dialog waits while an input line is open, so that typed letters do not confirm it.
         model.overlay = model.pending_dialog.take().map(crate::model::overlay::Overlay::Confirm);
     }
     let mut effects = fit_panes(model);
@@ -23,7 +23,7 @@ pub(super) fn follow_up(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// Tells the panes that hold parts of something larger how much of it can be seen.
+/// Resizes the panes after a layout change.
 fn fit_panes(model: &mut Model) -> Vec<Effect> {
     let main = model.layout().main;
     if model.fitted == main {
@@ -42,7 +42,7 @@ fn fit_panes(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// The function's log is read while it is looked at and there is a function.
+/// Follows the function log while it is displayed and the function exists.
 fn follow_function_log(model: &mut Model) -> Vec<Effect> {
     let is_shown = model.shown_panel() == Panel::Function && model.connection_info().is_some();
     let has_function = model.deployment.is_ready(ResourceKind::Function);
@@ -55,7 +55,7 @@ fn follow_function_log(model: &mut Model) -> Vec<Effect> {
     vec![Effect::FollowFunctionLog(names)]
 }
 
-/// Asks the cloud about the selected resource, where its details are on the screen and it may be there.
+/// Inspects the selected resource while its details are displayed.
 fn inspect_selected(model: &mut Model) -> Vec<Effect> {
     let kind = model.resources.selected;
     let is_ready = model.deployment.is_ready(kind);

@@ -1,4 +1,4 @@
-//! Keys: understood by the key map, or typed into a line.
+//! Handles keys and pasted text.
 
 use std::path::PathBuf;
 
@@ -30,41 +30,41 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     type_key(model, key)
 }
 
-/// Why something that would change the deployment cannot be done now; none where that can be seen, or a line is typed.
+/// The reason why a change of the deployment is not available; none if it is evident or an input line is open.
 fn why_not(model: &Model, action: Action) -> Option<String> {
     let changes = matches!(action, Action::RunStep | Action::RunAll | Action::Destroy | Action::Send);
     if action == Action::Cancel && model.activity.is_idle() && model.overlay.is_none() {
         let quit = model.keymap.chord_of(&[Context::Everywhere], Action::Quit);
         return Some(match quit {
-            Some(key) => format!("Nothing runs that could be cancelled; {key} quits."),
-            None => "Nothing runs that could be cancelled.".to_owned(),
+            Some(key) => format!("Nothing to cancel. Press {key} to quit."),
+            None => "Nothing to cancel.".to_owned(),
         });
     }
     if !changes || model.overlay.is_some() || model.is_typing() {
         return None;
     }
     match (&model.connection, &model.activity) {
-        (Connection::Connecting, _) => Some("Not yet: the cloud has not answered.".to_owned()),
-        (Connection::Failed(_), _) => Some("The cloud cannot be used; ask it again first.".to_owned()),
-        (_, Activity::OtherProcess { holder }) => Some(format!("Not now: {holder} works on the deployment.")),
-        (_, Activity::Replay(_)) => Some("A recording is played: nothing can be done in it.".to_owned()),
+        (Connection::Connecting, _) => Some("Not connected yet.".to_owned()),
+        (Connection::Failed(_), _) => Some("Not connected. Refresh to retry.".to_owned()),
+        (_, Activity::OtherProcess { holder }) => Some(format!("The deployment is in use by {holder}.")),
+        (_, Activity::Replay(_)) => Some("Not available in a replay.".to_owned()),
         (_, Activity::Running(_)) if matches!(action, Action::Destroy | Action::Send) => {
-            Some("Not while something runs: wait for its end, or cancel it.".to_owned())
+            Some("A run is active. Wait for it or cancel it.".to_owned())
         }
         (Connection::Connected(_), Activity::Idle) if !model.journals_read => {
-            Some("Not yet: the journal is being read.".to_owned())
+            Some("The journal is still being read.".to_owned())
         }
         (Connection::Connected(_), Activity::Idle) if action == Action::Destroy => {
-            Some("There is nothing to destroy.".to_owned())
+            Some("Nothing to destroy.".to_owned())
         }
         (Connection::Connected(_), Activity::Idle) if action == Action::Send && !model.deployment.is_complete() => {
-            Some("Images can be sent when everything is deployed.".to_owned())
+            Some("Deploy first; then images can be uploaded.".to_owned())
         }
         _ => None,
     }
 }
 
-/// A key that means no action belongs to the line that is typed, if one is.
+/// Passes a key without action to the open input line.
 fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     let types_in_panel = model.is_typing();
     match &mut model.overlay {
@@ -91,7 +91,7 @@ fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     }
 }
 
-/// Something was pasted: a line where one is typed, else the paths of images that were dropped onto the terminal.
+/// Handles pasted text: input, or paths of dropped files.
 pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
     let types = model.is_typing() || model.contexts().contains(&Context::Typing);
     if types {
@@ -112,8 +112,8 @@ pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
     effects
 }
 
-/// The paths in a text as terminals paste them when files are dropped: one or several, quoted or with backslashes, perhaps
-/// as `file://` URLs. Text that does not look like absolute paths is none.
+/// Parses the paths that terminals paste for dropped files: quoted, escaped, or as `file://` URLs. Other text has no
+/// paths.
 fn dropped_paths(text: &str) -> Vec<PathBuf> {
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dropped_files_are_read_as_terminals_write_them() {
+    fn dropped_paths_are_parsed() {
         let paths = |text: &str| dropped_paths(text).iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
         assert_eq!(paths("/tmp/a.jpg "), ["/tmp/a.jpg"]);
         assert_eq!(paths("'/tmp/my photo.jpg' /tmp/b.png"), ["/tmp/my photo.jpg", "/tmp/b.png"]);

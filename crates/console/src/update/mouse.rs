@@ -1,4 +1,4 @@
-//! The mouse: select, scroll, tabs.
+//! Handles the mouse: selection, scrolling, tabs.
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
@@ -11,7 +11,7 @@ use crate::model::overlay::{ConfirmDialog, Overlay};
 use crate::model::panel::Panel;
 use crate::view::{self, layout::Layout};
 
-/// How many lines a notch of the wheel is.
+/// The lines per wheel notch.
 const NOTCH: i32 = 3;
 
 pub(super) fn mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
@@ -27,7 +27,7 @@ pub(super) fn mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
 fn click(model: &mut Model, at: Position) -> Vec<Effect> {
     let layout = model.layout();
     if model.overlay.is_some() {
-        // A click beside an overlay that is only read closes it; a question is answered with the keys.
+        // A click closes read-only overlays. Dialogs need a key.
         return match model.overlay {
             Some(Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Palette { .. }) => {
                 perform(model, Action::Back)
@@ -132,12 +132,12 @@ fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
     }
 }
 
-/// How far so many rows can be scrolled where so many can be seen.
+/// The maximum scroll position for a number of rows and visible rows.
 fn scroll_limit(rows: usize, visible: u16) -> u16 {
     u16::try_from(rows.saturating_sub(usize::from(visible))).unwrap_or(u16::MAX)
 }
 
-/// A scroll position, moved; the view keeps it within what there is.
+/// A scroll position moved by lines.
 pub(super) fn moved(scroll: u16, lines: i32) -> u16 {
     let lines = i16::try_from(lines).unwrap_or(if lines < 0 { i16::MIN } else { i16::MAX });
     scroll.saturating_add_signed(lines)

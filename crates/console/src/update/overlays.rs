@@ -1,4 +1,4 @@
-//! What actions mean while an overlay is open.
+//! Actions while an overlay is open.
 
 use super::commands::{available_without_overlay, cancel_run, perform, scrolled};
 use super::mouse::moved;
@@ -11,7 +11,7 @@ use crate::model::messages::Severity;
 use crate::model::overlay::{ConfirmAction, ConfirmInput, Overlay, matching};
 use crate::view;
 
-/// Whether an action would do something now in an overlay.
+/// Whether an action is available in an overlay.
 pub(super) fn in_overlay(overlay: &Overlay, action: Action) -> bool {
     match overlay {
         Overlay::Help { .. } | Overlay::Messages { .. } => matches!(
@@ -26,7 +26,7 @@ pub(super) fn in_overlay(overlay: &Overlay, action: Action) -> bool {
     }
 }
 
-/// Does what an action means in the overlay that is open.
+/// Performs an action in the open overlay.
 pub(super) fn perform_in_overlay(model: &mut Model, action: Action) -> Vec<Effect> {
     let height = model.size.1;
     match model.overlay.as_mut() {
@@ -67,7 +67,7 @@ pub(super) fn perform_in_overlay(model: &mut Model, action: Action) -> Vec<Effec
     }
 }
 
-/// What the palette offers for what was typed: what can be done now, by name.
+/// The available actions that match the palette input.
 pub fn palette_actions(model: &Model, typed: &str) -> Vec<Action> {
     let contexts = model.contexts_without_overlay();
     let is_offered = |action: &Action| {
@@ -125,7 +125,7 @@ fn confirm(model: &mut Model, action: Action) -> Vec<Effect> {
             ConfirmInput::Word(input) => input.value().trim().eq_ignore_ascii_case("yes"),
         };
     if action == Action::Accept && !accepted {
-        // Anything but the word: the question stays until it is answered or left.
+        // The dialog stays open until the word is typed or the dialog is closed.
         return Vec::new();
     }
     let purpose = dialog.action;
@@ -142,7 +142,7 @@ fn confirm(model: &mut Model, action: Action) -> Vec<Effect> {
             if yes {
                 return responses::start(model, &prepared.task, mode);
             }
-            model.messages.add(model.now, Severity::Info, "Nothing was done.");
+            model.messages.add(model.now, Severity::Info, "Cancelled. No changes were made.");
             vec![Effect::Discard]
         }
     }
@@ -153,14 +153,14 @@ fn quit_dialog(model: &mut Model, action: Action) -> Vec<Effect> {
     match action {
         Action::QuitAfter => {
             model.quit_after = true;
-            // What waits for a key that will not come would wait for ever.
+            // A held step would wait forever.
             let mut effects = Vec::new();
             if let Some(active) = model.activity.active_run_mut() {
                 active.mode = RunMode::Through;
                 active.held = None;
                 effects.push(Effect::SetMode(RunMode::Through));
             }
-            model.messages.add(model.now, Severity::Info, "Quits when the run has ended.");
+            model.messages.add(model.now, Severity::Info, "Quits at the end of the run.");
             effects
         }
         Action::QuitCancel => {

@@ -1,4 +1,4 @@
-//! What the cloud and the runs answer, taken in.
+//! Handles responses of the cloud and of runs.
 
 use thumbctl_core::event::{Action, Failure, Outcome};
 use thumbctl_core::resource::{ResourceKind, ResourceState};
@@ -18,13 +18,13 @@ pub(super) fn connected(model: &mut Model, connection: ConnectionInfo) -> Vec<Ef
     fetch_status(model)
 }
 
-/// Asks whether what stands is really there, once cloud and journals have been heard.
+/// Fetches the status of the deployment, once connected and the journals are read.
 pub(super) fn fetch_status(model: &Model) -> Vec<Effect> {
     let can_ask = model.connection_info().is_some() && model.journals_read && model.deployment.is_standing();
     if can_ask { vec![Effect::FetchStatus] } else { Vec::new() }
 }
 
-/// Another process begins or ends its work. While we are at work ourselves, that is kept for later.
+/// Handles a change of the lock holder. During an activity of this process it only takes effect afterwards.
 pub(super) fn holder(model: &mut Model, holder: Option<String>) -> Vec<Effect> {
     let was_released = holder.is_none() && matches!(model.activity, Activity::OtherProcess { .. });
     model.holder = holder;
@@ -35,25 +35,25 @@ pub(super) fn holder(model: &mut Model, holder: Option<String>) -> Vec<Effect> {
     if !was_released {
         return Vec::new();
     }
-    model.messages.add(model.now, Severity::Info, "The other process has let go of the deployment.");
+    model.messages.add(model.now, Severity::Info, "The other process has finished.");
     fetch_status(model)
 }
 
-/// A run is ready: it begins at once where nothing is at stake, else the user is asked.
+/// Handles a prepared run: starts it, or asks for confirmation, depending on the risk level.
 pub(super) fn prepared(model: &mut Model, prepared: Box<PreparedRun>) -> Vec<Effect> {
     let mode = match &model.activity {
         Activity::Preparing { mode, .. } => *mode,
-        // The user has changed their mind.
+        // The request was withdrawn meanwhile.
         _ => return vec![Effect::Discard],
     };
     for name in &prepared.foreign {
-        let words = format!("Left alone: {name} has a name like ours but not our tag.");
+        let words = format!("Not touched: {name} lacks the deployment's tag.");
         model.messages.add(model.now, Severity::Info, words);
     }
     if prepared.plan.steps().is_empty() {
         let words = match prepared.task {
-            Task::Destroy => "There is nothing to destroy.",
-            Task::Deploy | Task::TestUpload(_) => "There is nothing to do.",
+            Task::Destroy => "Nothing to destroy.",
+            Task::Deploy | Task::TestUpload(_) => "Nothing to do.",
         };
         model.messages.add(model.now, Severity::Info, words);
         model.set_idle();
@@ -71,8 +71,8 @@ pub(super) fn prepared(model: &mut Model, prepared: Box<PreparedRun>) -> Vec<Eff
     let count = text::count(prepared.resources.len(), "resource");
     let cloud = model.connection_info().map_or_else(|| "the cloud".to_owned(), |connection| connection.cloud.clone());
     let (prompt, consequence) = match prepared.task {
-        Task::Destroy => ("Delete them?", format!("This deletes {count} and all that is in them, in {cloud}.")),
-        Task::Deploy | Task::TestUpload(_) => ("Create them?", format!("This creates {count} for real, in {cloud}.")),
+        Task::Destroy => ("Destroy deployment?", format!("Delete {count} and their contents from {cloud}?")),
+        Task::Deploy | Task::TestUpload(_) => ("Create resources?", format!("Create {count} in {cloud}?")),
     };
     let input = if risk == RiskLevel::Cost { ConfirmInput::Word(Input::default()) } else { ConfirmInput::Key };
     model.pending_dialog = Some(ConfirmDialog {
@@ -88,11 +88,11 @@ pub(super) fn prepared(model: &mut Model, prepared: Box<PreparedRun>) -> Vec<Eff
     Vec::new()
 }
 
-/// Begins the run that is ready. In step by step, the press that began it lets its first step go: that was shown.
+/// Starts the prepared run. In step mode, the first step is released, since its card was displayed.
 pub(super) fn start(model: &mut Model, task: &Task, mode: RunMode) -> Vec<Effect> {
     let action = task.action();
     model.activity = Activity::Running(ActiveRun { action, id: None, mode, held: None, cancelling: false });
-    // What is there already is not asked about.
+    // Completed steps are never held.
     let plan = model.preview.as_ref().map(|preview| &preview.plan).filter(|_| *task == Task::Deploy);
     let steps = plan.iter().flat_map(|plan| plan.steps());
     let completed = steps.filter(|step| plan.is_some_and(|plan| model.is_done(step, plan))).map(|step| step.id.clone());
@@ -137,18 +137,18 @@ fn report_outcome(model: &mut Model, action: Action, outcome: Outcome) {
     let took = seconds.map(|(_, seconds)| format!(" in {}", text::seconds(seconds))).unwrap_or_default();
     match (action, outcome) {
         (Action::Deploy, Outcome::Succeeded) => {
-            model.messages.add(model.now, Severity::Success, format!("Deployed{took}. Try it with an image."));
+            model.messages.add(model.now, Severity::Success, format!("Deployed{took}. Test it with an image."));
         }
         (Action::Destroy, Outcome::Succeeded) => {
-            model.messages.add(model.now, Severity::Success, format!("Destroyed{took}. Nothing is left."));
+            model.messages.add(model.now, Severity::Success, format!("Destroyed{took}. No resources remain."));
         }
-        // Each image says for itself what became of it.
+        // Each image displays its own result.
         (Action::Trial, Outcome::Succeeded | Outcome::Failed) => {}
         (_, Outcome::Cancelled) => {
             model.messages.add(
                 model.now,
                 Severity::Info,
-                format!("Cancelled{took}. What is there stays; go on or destroy."),
+                format!("Cancelled{took}. Resources remain; resume or destroy."),
             );
         }
         (_, Outcome::Failed) => {
@@ -168,13 +168,13 @@ fn report_outcome(model: &mut Model, action: Action, outcome: Outcome) {
     }
 }
 
-/// Says where the journal and the cloud disagree.
+/// Reports resources in the journal that are missing in the cloud.
 pub(super) fn status(model: &mut Model, status: Result<Vec<ResourceStatus>, Failure>) -> Vec<Effect> {
     use thumbctl_deploy::strategy::Presence;
     match status {
         Err(failure) => model.messages.add_failure(model.now, &failure),
         Ok(resources) => {
-            // What is being made or removed just now is not lost.
+            // During a run, missing resources are expected.
             if model.is_live() {
                 return Vec::new();
             }
@@ -184,7 +184,7 @@ pub(super) fn status(model: &mut Model, status: Result<Vec<ResourceStatus>, Fail
             model.details.lost = resources.iter().filter(is_lost).map(|resource| resource.kind).collect();
             let lost: Vec<&str> = model.details.lost.iter().map(|kind| kind.title()).collect();
             if !lost.is_empty() {
-                let words = format!("The cloud does not have any more: {}. Run on to make it again.", lost.join(", "));
+                let words = format!("Missing in the cloud: {}. Deploy to recreate.", lost.join(", "));
                 model.messages.add(model.now, Severity::Error, words);
             }
         }
@@ -202,7 +202,7 @@ pub(super) fn inspected(
         Ok(None) => InspectionState::Missing,
         Err(failure) => InspectionState::Failed(failure),
     };
-    // An answer to a question that was put aside, because the resource has changed since, is old.
+    // Ignores an outdated response after the resource changed.
     if model.deployment.is_ready(kind) {
         model.details.inspected.insert(kind, state);
     }

@@ -1,4 +1,4 @@
-//! The console's behaviour, without a terminal.
+//! Tests of the console's behaviour without a terminal.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ fn press(model: &mut Model, keys: &[&str]) -> Vec<Effect> {
         };
         effects.extend(update(model, Message::Key(key)));
     }
-    // What the panes ask of their stores is tried with the panes.
+    // Log effects are tested with the panes.
     effects.retain(|effect| !matches!(effect, Effect::Log(..)));
     effects
 }
@@ -60,12 +60,12 @@ fn on_aws(model: &mut Model) {
     update(model, Message::Connected(Box::new(connection)));
 }
 
-/// The effect that begins a run of which nothing is there yet.
+/// The effect that starts a run without completed steps.
 fn started_run(mode: RunMode) -> Effect {
     Effect::Start { mode, passes: usize::from(mode == RunMode::StepByStep), completed: BTreeSet::new() }
 }
 
-/// What the cloud says: everything is there but these.
+/// The cloud's status, with missing resources.
 fn status(model: &Model, missing: &[ResourceKind]) -> Message {
     use thumbctl_deploy::session::ResourceStatus;
     use thumbctl_deploy::strategy::Presence;
@@ -80,7 +80,7 @@ fn status(model: &Model, missing: &[ResourceKind]) -> Message {
 }
 
 #[test]
-fn the_scenes_are_what_they_are_called() {
+fn scenes_have_expected_status() {
     assert_eq!(scenes::fresh(SIZE).status(), DeploymentStatus::Reading);
     assert_eq!(scenes::empty(SIZE).status(), DeploymentStatus::Empty);
     assert_eq!(scenes::building(SIZE).status(), DeploymentStatus::Deploying);
@@ -90,7 +90,7 @@ fn the_scenes_are_what_they_are_called() {
 }
 
 #[test]
-fn enter_begins_a_deployment_that_stops_before_its_second_step() {
+fn enter_deploys_stepwise() {
     let mut model = scenes::empty(SIZE);
     assert_eq!(model.next_step().map(|step| step.title.clone()), Some(scenes::deploy_plan().steps()[0].title.clone()));
     assert_eq!(press(&mut model, &["enter"]), [Effect::Prepare(Task::Deploy, RunMode::StepByStep)]);
@@ -103,7 +103,7 @@ fn enter_begins_a_deployment_that_stops_before_its_second_step() {
     events.extend(script.step_starts(&plan.steps()[0], ResourceState::Creating));
     scenes::apply_events(&mut model, events);
     update(&mut model, Message::Held(plan.steps()[1].id.clone()));
-    assert_eq!(model.next_step(), Some(&plan.steps()[1]), "the step that is held is what comes next");
+    assert_eq!(model.next_step(), Some(&plan.steps()[1]), "the held step is next");
     assert_eq!(press(&mut model, &["enter"]), [Effect::ReleaseStep]);
     assert_eq!(press(&mut model, &["enter"]), [], "nothing is held");
     update(&mut model, Message::Held(plan.steps()[2].id.clone()));
@@ -112,20 +112,20 @@ fn enter_begins_a_deployment_that_stops_before_its_second_step() {
 }
 
 #[test]
-fn in_the_sandbox_a_deployment_begins_without_a_question_and_on_aws_with_the_word_yes() {
+fn deployment_needs_typed_yes_on_aws() {
     let mut model = scenes::empty(SIZE);
     on_aws(&mut model);
     press(&mut model, &["a"]);
     assert_eq!(update(&mut model, prepared(Task::Deploy, &[ResourceKind::Repository])), []);
     assert!(matches!(&model.overlay, Some(Overlay::Confirm(ConfirmDialog { input: ConfirmInput::Word(_), .. }))));
-    assert_eq!(press(&mut model, &["y", "enter"]), [], "a letter is not the word");
+    assert_eq!(press(&mut model, &["y", "enter"]), [], "a letter is not `yes`");
     assert!(model.overlay.is_some());
     assert_eq!(press(&mut model, &["e", "s", "enter"]), [started_run(RunMode::Through)]);
     assert!(model.overlay.is_none());
 }
 
 #[test]
-fn what_is_there_already_is_not_asked_about_again() {
+fn existing_resources_need_no_confirmation() {
     let mut model = scenes::empty(SIZE);
     on_aws(&mut model);
     press(&mut model, &["a"]);
@@ -134,14 +134,14 @@ fn what_is_there_already_is_not_asked_about_again() {
 }
 
 #[test]
-fn destroying_lists_what_it_deletes_and_asks_also_in_the_sandbox() {
+fn destroy_lists_resources_and_needs_confirmation() {
     let mut model = scenes::deployed(SIZE);
     assert_eq!(press(&mut model, &["D"]), [Effect::Prepare(Task::Destroy, RunMode::Through)]);
     assert_eq!(update(&mut model, prepared(Task::Destroy, &ResourceKind::ARCHITECTURE)), []);
-    let Some(Overlay::Confirm(dialog)) = &model.overlay else { panic!("a question") };
+    let Some(Overlay::Confirm(dialog)) = &model.overlay else { panic!("no dialog") };
     assert_eq!(dialog.resources.len(), ResourceKind::ARCHITECTURE.len());
     assert_eq!(dialog.foreign.len(), 1);
-    assert_eq!(press(&mut model, &["enter"]), [], "enter alone destroys nothing");
+    assert_eq!(press(&mut model, &["enter"]), [], "enter does not confirm");
     assert_eq!(press(&mut model, &["n"]), [Effect::Discard]);
     assert_eq!(model.activity, Activity::Idle);
     press(&mut model, &["D"]);
@@ -150,12 +150,12 @@ fn destroying_lists_what_it_deletes_and_asks_also_in_the_sandbox() {
 }
 
 #[test]
-fn a_place_that_is_not_known_is_treated_as_if_it_cost_money() {
+fn unknown_connection_has_highest_risk() {
     assert_eq!(scenes::fresh(SIZE).risk(), RiskLevel::Cost);
 }
 
 #[test]
-fn nothing_can_be_begun_before_the_cloud_and_the_journals_have_been_heard() {
+fn nothing_starts_before_connection_and_journals() {
     let mut model = scenes::fresh(SIZE);
     assert_eq!(press(&mut model, &["enter", "a", "D"]), []);
     update(&mut model, Message::NotConnected(Failure::new("no route to the cloud")));
@@ -164,7 +164,7 @@ fn nothing_can_be_begun_before_the_cloud_and_the_journals_have_been_heard() {
 }
 
 #[test]
-fn cancelling_asks_and_then_cancels_once() {
+fn cancel_needs_confirmation_and_runs_once() {
     let mut model = scenes::building(SIZE);
     assert_eq!(press(&mut model, &["x"]), []);
     assert!(matches!(&model.overlay, Some(Overlay::Confirm(ConfirmDialog { action: ConfirmAction::Cancel, .. }))));
@@ -172,11 +172,11 @@ fn cancelling_asks_and_then_cancels_once() {
     assert_eq!(model.status(), DeploymentStatus::Deploying);
     assert_eq!(press(&mut model, &["ctrl-c", "y"]), [Effect::CancelRun]);
     assert_eq!(model.status(), DeploymentStatus::Cancelling);
-    assert_eq!(press(&mut model, &["x", "a", "enter", "space"]), [], "there is nothing more to do about it");
+    assert_eq!(press(&mut model, &["x", "a", "enter", "space"]), [], "nothing else is available");
 }
 
 #[test]
-fn quitting_while_something_runs_offers_three_ways() {
+fn quit_during_run_offers_three_options() {
     let mut model = scenes::building(SIZE);
     assert_eq!(press(&mut model, &["q"]), []);
     assert!(matches!(model.overlay, Some(Overlay::Quitting)));
@@ -189,14 +189,14 @@ fn quitting_while_something_runs_offers_three_ways() {
     let mut model = scenes::building(SIZE);
     let held = scenes::deploy_plan().steps()[5].id.clone();
     scenes::hold(&mut model, &held);
-    assert_eq!(press(&mut model, &["q", "w"]), [Effect::SetMode(RunMode::Through)], "nobody will press enter any more");
+    assert_eq!(press(&mut model, &["q", "w"]), [Effect::SetMode(RunMode::Through)], "no key will release the step");
     assert_eq!(update(&mut model, Message::RunEnded(Ok(Outcome::Succeeded))), [Effect::Quit]);
 
     assert_eq!(press(&mut scenes::deployed(SIZE), &["q"]), [Effect::Quit]);
 }
 
 #[test]
-fn a_question_about_a_run_that_has_ended_is_closed() {
+fn dialog_about_ended_run_is_closed() {
     let mut model = scenes::building(SIZE);
     press(&mut model, &["x"]);
     update(&mut model, Message::RunEnded(Ok(Outcome::Failed)));
@@ -204,7 +204,7 @@ fn a_question_about_a_run_that_has_ended_is_closed() {
 }
 
 #[test]
-fn the_run_of_another_process_can_be_watched_but_not_touched() {
+fn run_of_other_process_is_read_only() {
     let mut model = scenes::empty(SIZE);
     let mut script = scenes::EventScript::new(1, RunAction::Deploy, 0.0);
     let events = scenes::until_build(&mut script);
@@ -214,14 +214,14 @@ fn the_run_of_another_process_can_be_watched_but_not_touched() {
     assert_eq!(model.status(), DeploymentStatus::Deploying);
     assert_eq!(press(&mut model, &["enter", "a", "D", "x", "space"]), []);
     assert!(model.resource_rows().iter().any(|row| row.state == ResourceDisplayState::Creating));
-    assert_eq!(press(&mut model, &["q"]), [Effect::Quit], "what others do is not ours to stop");
+    assert_eq!(press(&mut model, &["q"]), [Effect::Quit], "runs of others need no confirmation");
     update(&mut model, Message::Holder(None));
     assert_eq!(model.status(), DeploymentStatus::Interrupted);
     assert!(model.resource_rows().iter().any(|row| row.state == ResourceDisplayState::Unfinished));
 }
 
 #[test]
-fn an_event_that_comes_twice_counts_once() {
+fn duplicate_event_counts_once() {
     let mut once = scenes::empty(SIZE);
     let mut twice = scenes::empty(SIZE);
     let events = scenes::whole_deployment(&mut scenes::EventScript::new(1, RunAction::Deploy, 0.0));
@@ -236,7 +236,7 @@ fn an_event_that_comes_twice_counts_once() {
 }
 
 #[test]
-fn a_build_that_begins_is_shown_unless_the_user_has_chosen() {
+fn starting_build_is_shown_unless_panel_chosen() {
     assert_eq!(scenes::building(SIZE).shown, Panel::Build);
     let mut model = scenes::empty(SIZE);
     scenes::start_run(&mut model, RunAction::Deploy);
@@ -250,17 +250,17 @@ fn a_build_that_begins_is_shown_unless_the_user_has_chosen() {
 }
 
 #[test]
-fn the_palette_does_what_is_chosen_by_name() {
+fn palette_performs_selected_action() {
     let mut model = scenes::deployed(SIZE);
     press(&mut model, &[":", "d", "e", "s", "t", "r", "o", "y"]);
     assert_eq!(press(&mut model, &["enter"]), [Effect::Prepare(Task::Destroy, RunMode::Through)]);
     let mut model = scenes::empty(SIZE);
     press(&mut model, &[":", "d", "e", "s", "t", "r", "o", "y"]);
-    assert_eq!(press(&mut model, &["enter"]), [], "what cannot be done is not offered");
+    assert_eq!(press(&mut model, &["enter"]), [], "unavailable actions are not listed");
 }
 
 #[test]
-fn a_run_that_cannot_be_begun_says_why_and_leaves_nothing_behind() {
+fn failed_preparation_shows_reason() {
     let mut model = scenes::empty(SIZE);
     press(&mut model, &["a"]);
     update(&mut model, Message::PrepareFailed(Task::Deploy, Failure::new("deployment is being worked on")));
@@ -269,7 +269,7 @@ fn a_run_that_cannot_be_begun_says_why_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_the_cloud_has_lost_is_told_and_can_be_made_again() {
+fn lost_resource_is_reported_and_recreated() {
     let mut model = scenes::deployed(SIZE);
     let lost = status(&model, &[ResourceKind::Function]);
     update(&mut model, lost);
@@ -279,12 +279,12 @@ fn what_the_cloud_has_lost_is_told_and_can_be_made_again() {
     press(&mut model, &["a"]);
     let effects = update(&mut model, prepared(Task::Deploy, &[]));
     let Some(Effect::Start { completed, .. }) = effects.first() else { panic!("it begins: {effects:?}") };
-    assert!(!completed.contains(&"function".into()), "what is lost is shown and held like anything that is new");
-    assert!(completed.contains(&"repository".into()), "what is there is not asked about");
+    assert!(!completed.contains(&"function".into()), "a lost resource is held like a new one");
+    assert!(completed.contains(&"repository".into()), "existing resources are not held");
 }
 
 #[test]
-fn what_was_destroyed_is_not_lost_when_it_is_made_again() {
+fn recreated_resources_are_not_lost() {
     let mut model = scenes::deployed(SIZE);
     let mut script = scenes::EventScript::new(2, RunAction::Destroy, 100.0);
     let plan = thumbctl_deploy::strategy::destroy_plan(&model.deployment);
@@ -307,7 +307,7 @@ fn what_was_destroyed_is_not_lost_when_it_is_made_again() {
 }
 
 #[test]
-fn what_the_cloud_says_in_the_middle_of_a_teardown_is_no_alarm() {
+fn missing_resource_during_teardown_is_not_lost() {
     let mut model = scenes::destroying(SIZE);
     let response = status(&model, &[ResourceKind::Repository]);
     update(&mut model, response);
@@ -315,9 +315,9 @@ fn what_the_cloud_says_in_the_middle_of_a_teardown_is_no_alarm() {
 }
 
 #[test]
-fn the_functions_log_is_read_when_it_is_looked_at_and_there_is_a_function() {
+fn function_log_is_followed_while_displayed() {
     let mut model = scenes::empty(SIZE);
-    assert_eq!(press(&mut model, &["4"]), [], "there is no function yet");
+    assert_eq!(press(&mut model, &["4"]), [], "the function does not exist");
     scenes::start_run(&mut model, RunAction::Deploy);
     let events = scenes::whole_deployment(&mut scenes::EventScript::new(1, RunAction::Deploy, 0.0));
     let effects = update(&mut model, Message::Events(events));
@@ -329,11 +329,11 @@ fn the_functions_log_is_read_when_it_is_looked_at_and_there_is_a_function() {
 }
 
 #[test]
-fn a_question_waits_until_nobody_types() {
+fn dialog_waits_for_open_input_line() {
     let mut model = scenes::deployed(SIZE);
     press(&mut model, &["D", ":"]);
     update(&mut model, prepared(Task::Destroy, &ResourceKind::ARCHITECTURE));
-    assert_eq!(press(&mut model, &["y"]), [], "a letter that is typed into the palette answers nothing");
+    assert_eq!(press(&mut model, &["y"]), [], "a letter typed into the palette confirms nothing");
     assert!(matches!(model.overlay, Some(Overlay::Palette { .. })));
     press(&mut model, &["esc"]);
     assert!(matches!(model.overlay, Some(Overlay::Confirm(_))));
@@ -341,7 +341,7 @@ fn a_question_waits_until_nobody_types() {
 }
 
 #[test]
-fn what_another_process_began_while_we_were_at_work_is_known_afterwards() {
+fn lock_holder_is_known_after_own_run() {
     let mut model = scenes::building(SIZE);
     update(&mut model, Message::Holder(Some("process 9 (thumbctl destroy)".into())));
     assert!(model.activity.active_run().is_some());
@@ -350,7 +350,7 @@ fn what_another_process_began_while_we_were_at_work_is_known_afterwards() {
 }
 
 #[test]
-fn a_step_that_fails_lets_go_of_the_one_that_was_held() {
+fn failed_step_releases_held_one() {
     let mut model = scenes::building(SIZE);
     let plan = scenes::deploy_plan();
     scenes::hold(&mut model, &plan.steps()[9].id);
@@ -362,11 +362,11 @@ fn a_step_that_fails_lets_go_of_the_one_that_was_held() {
         error: Failure::new("no"),
     };
     scenes::apply_events(&mut model, vec![script.event(failed)]);
-    assert_eq!(press(&mut model, &["enter"]), [], "there is nothing to let go");
+    assert_eq!(press(&mut model, &["enter"]), [], "no step is held");
 }
 
 #[test]
-fn the_program_can_be_suspended_whatever_is_open() {
+fn suspend_is_always_available() {
     let suspend =
         |model: &mut Model| update(model, Message::Key(KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL)));
     let mut model = scenes::deployed(SIZE);
@@ -377,7 +377,7 @@ fn the_program_can_be_suspended_whatever_is_open() {
 }
 
 #[test]
-fn journals_and_cloud_may_be_heard_in_any_order() {
+fn journals_and_connection_arrive_in_any_order() {
     let mut model = scenes::fresh(SIZE);
     let connection = scenes::empty(SIZE).connection_info().cloned().expect("it is connected");
     scenes::apply_events(
@@ -388,7 +388,7 @@ fn journals_and_cloud_may_be_heard_in_any_order() {
     assert!(update(&mut model, Message::JournalsRead).contains(&Effect::FetchStatus));
 }
 
-/// Something that may happen to a console.
+/// A random action.
 #[derive(Clone, Debug)]
 enum RandomAction {
     Key(KeyEvent),
@@ -481,14 +481,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_nothing_panics_and_no_run_is_lost(random_actions in proptest::collection::vec(random_action(), 0..120)) {
+    fn any_actions_keep_run_and_activity_consistent(random_actions in proptest::collection::vec(random_action(), 0..120)) {
         let mut model = scenes::empty(SIZE);
         let mut script = scenes::EventScript::new(1, RunAction::Deploy, 0.0);
         let mut events = scenes::whole_deployment(&mut script);
         events.extend([scenes::EventScript::new(2, RunAction::Destroy, 90.0).begin(RunAction::Destroy, scenes::deploy_plan())]);
         let whole: Vec<thumbctl_core::event::Event> = events.clone();
         let mut events = events.into_iter();
-        // What is begun must be ended, or be left by the user's own word: effects and activity go together.
+        // A started run ends or is left by the user: effects and activity are consistent.
         let mut started = false;
         for random_action in random_actions {
             let is_end = matches!(random_action, RandomAction::Ended(_));
@@ -507,13 +507,13 @@ proptest! {
             if is_end || (refused && model.activity.active_run().is_none()) {
                 started = false;
             }
-            prop_assert_eq!(started, model.activity.active_run().is_some(), "our run is known for as long as it goes on");
+            prop_assert_eq!(started, model.activity.active_run().is_some(), "the active run is known");
             if let Some(effect) = effects.iter().find(|effect| matches!(effect, Effect::Quit)) {
-                prop_assert!(!started || model.overlay.is_none(), "{:?} while something runs was asked about", effect);
+                prop_assert!(!started || model.overlay.is_none(), "{:?} during a run needs a dialog", effect);
             }
             scenes::screen(&model);
         }
-        // Every event counts, whatever happened between.
+        // Every event counts.
         update(&mut model, Message::Events(events.collect()));
         let expected = thumbctl_core::deployment::Deployment::fold(scenes::names().deployment().clone(), &whole);
         prop_assert_eq!(&model.deployment, &expected);
@@ -521,7 +521,7 @@ proptest! {
 }
 
 #[test]
-fn every_step_of_the_plan_can_be_next() {
+fn every_step_can_be_next() {
     let mut model = scenes::building(SIZE);
     for step in scenes::deploy_plan().steps() {
         scenes::hold(&mut model, &step.id);
@@ -530,7 +530,7 @@ fn every_step_of_the_plan_can_be_next() {
 }
 
 #[test]
-fn an_action_that_has_no_key_where_one_is_does_nothing_there() {
+fn unavailable_action_does_nothing() {
     let mut model = scenes::empty(SIZE);
     assert_eq!(perform(&mut model, Action::Accept), []);
     assert_eq!(perform(&mut model, Action::QuitLeave), []);

@@ -1,5 +1,4 @@
-//! The build's phases as a row that fills, and a log below. The function's log and that of stacks are drawn by the same
-//! panel, without phases.
+//! The build panel: phases and log. The other logs use the same panel without phases.
 //!
 //! ```text
 //! ╭ Build ─────────────────────── following ╮
@@ -12,7 +11,7 @@
 //! ╰ search: tokio  3 of 217 ────────────────╯  what is searched and filtered for, or typed
 //! ```
 //!
-//! What changes while one looks has its place in the border, so that the log never jumps.
+//! Changing figures are in the border, so that the log does not move.
 
 mod lines;
 mod phases;
@@ -34,7 +33,7 @@ use crate::model::log::{LogPane, TypedLine, TypingPurpose};
 use crate::model::panel::Panel;
 use crate::theme::Role;
 
-/// Draws it.
+/// Draws the panel.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let (panel, pane) = match model.shown_panel() {
         Panel::Function => (Panel::Function, &model.function_log),
@@ -60,7 +59,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) 
     lines::draw(frame, log_area(area, pane.source), model, pane, has_keys, look);
 }
 
-/// The part of the panel in which a log's lines are drawn.
+/// The area of the log lines in the panel.
 pub fn log_area(panel: Rect, source: LogSource) -> Rect {
     let inside = Layout::inside(panel);
     match source {
@@ -81,7 +80,7 @@ fn at_right(words: String) -> Line<'static> {
     if words.is_empty() { Line::default() } else { Line::from(format!(" {words} ")) }
 }
 
-/// Where we are in the log, in at most so many columns; the least important is left out first.
+/// The position in the log, in at most `columns` columns; less important parts are omitted.
 fn state(pane: &LogPane, model: &Model, columns: usize) -> String {
     let window = pane.window();
     if window.passing == 0 {
@@ -94,10 +93,10 @@ fn state(pane: &LogPane, model: &Model, columns: usize) -> String {
         parts.push(format!("{passing} {}", if window.passing == 1 { "line" } else { "lines" }));
     } else {
         parts.push(format!("{} of {passing}", grouped(window.position)));
-        parts.extend(model.keymap.chord_of(&[Context::Log], Action::Bottom).map(|key| format!("{key} follows")));
+        parts.extend(model.keymap.chord_of(&[Context::Log], Action::Bottom).map(|key| format!("{key}: follow")));
     }
     if window.lost > 0 {
-        parts.push(format!("the first {} lost", grouped(window.lost)));
+        parts.push(format!("first {} lines dropped", grouped(window.lost)));
     }
     let dot = model.symbols.dot;
     loop {
@@ -109,7 +108,7 @@ fn state(pane: &LogPane, model: &Model, columns: usize) -> String {
     }
 }
 
-/// What is searched and filtered for, or typed.
+/// The search and filter, or the input line.
 fn query_line(pane: &LogPane, columns: usize, look: Appearance) -> Line<'static> {
     let window = pane.window();
     let typed = pane.typing();
@@ -128,7 +127,7 @@ fn query_line(pane: &LogPane, columns: usize, look: Appearance) -> Line<'static>
         let more = if window.filtering { look.symbols.ellipsis } else { "" };
         format!("{}{more} of {}", grouped(window.passing), grouped(window.total - window.lost))
     });
-    // Half of the line for each, all of it where there is only one.
+    // Search and filter share the line.
     let parts = usize::from(pane.filter().is_some() || is_typed(TypingPurpose::Filter))
         + usize::from(pane.search().is_some() || is_typed(TypingPurpose::Search));
     let room = columns / parts.max(1);
@@ -156,7 +155,7 @@ fn query_line(pane: &LogPane, columns: usize, look: Appearance) -> Line<'static>
     Line::from(spans)
 }
 
-/// The line that is typed, with its cursor in sight.
+/// The input line, scrolled to its cursor.
 fn input(typing: &TypedLine, columns: usize, look: Appearance) -> Vec<Span<'static>> {
     let input = &typing.input;
     let value = clean(input.value());
@@ -180,7 +179,7 @@ fn input(typing: &TypedLine, columns: usize, look: Appearance) -> Vec<Span<'stat
     ]
 }
 
-/// A number with its thousands apart: `12,345`.
+/// A number with thousands separators: `12,345`.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);

@@ -1,4 +1,4 @@
-//! [`Card`]: what the card says about the step that comes next, or about what is to be done instead.
+//! [`Card`]: the content of the card for the next step, or for the current status.
 
 use thumbctl_core::event::{Action as RunAction, Failure};
 use thumbctl_core::plan::Step;
@@ -15,73 +15,73 @@ use crate::model::run::{PlannedChange, StepModel, StepState};
 use crate::model::{Connection, Model};
 use crate::theme::Role;
 
-/// What the card says.
+/// The content of the card.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Card {
-    /// What kind of thing it says.
+    /// The title.
     pub title: String,
-    /// The sign before its first line.
+    /// The symbol before the first line.
     pub sign: &'static str,
-    /// What that sign means.
+    /// The role of the symbol.
     pub role: Role,
-    /// Its first line, to be read first.
+    /// The first line.
     pub head: String,
-    /// What stands below.
+    /// The content below.
     pub parts: Vec<CardPart>,
-    /// What can be done, each with what that brings. Only what works now is shown.
+    /// The actions with descriptions. Only available ones are displayed.
     pub keys: Vec<(Action, &'static str)>,
-    /// Whether its first line is a step that comes next.
+    /// Whether the first line is the next step.
     pub is_next_step: bool,
 }
 
-/// A piece of what stands below a card's first line.
+/// A part of a card's content.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CardPart {
     /// A paragraph.
     Text(String, Role),
-    /// A short text behind a label.
+    /// A short text with a label.
     Labelled(&'static str, String),
-    /// A step that runs.
+    /// A running step.
     RunningStep {
-        /// Its state.
+        /// The symbol of its state.
         sign: StatusSymbol,
-        /// What it does.
+        /// The title.
         title: String,
-        /// Since when.
+        /// The elapsed time.
         time: String,
-        /// What it waits for, or why it is tried again.
+        /// The progress, or the reason of a retry.
         detail: Option<String>,
     },
-    /// Room.
+    /// A blank line.
     Blank,
 }
 
 impl Card {
-    /// What there is to say now.
+    /// Creates the card for the current state.
     pub fn of(model: &Model, look: Appearance) -> Self {
         match &model.activity {
             Activity::Preparing { task, .. } => preparing(task, model, look),
             Activity::Confirming { .. } => {
-                Self::new("A question", look.symbols.next, Role::Next, "Waits for your answer.")
+                Self::new("Confirmation", look.symbols.next, Role::Next, "Waiting for your answer.")
             }
             Activity::Running(active) => running(active, model, look),
             Activity::OtherProcess { .. } => {
-                let mut card = Self::busy("Read-only", "Another process works on it.", Role::Warn, model, look).blank();
+                let mut card = Self::busy("Read-only", "In use by another process.", Role::Warn, model, look).blank();
                 card.parts.extend(running_steps(model, look));
                 card
             }
             Activity::Replay(position) => {
-                let mut card = Self::busy("Replay", "A recorded run is played.", Role::Busy, model, look);
+                let mut card = Self::busy("Replay", "Playing a recorded run.", Role::Busy, model, look);
                 if position.over {
-                    card = Self::new("Replay", look.symbols.ready, Role::Good, "The recording is at its end.");
+                    card = Self::new("Replay", look.symbols.ready, Role::Good, "The recording has ended.");
                 }
                 card = card.blank();
                 card.parts.extend(running_steps(model, look));
-                let pause = if position.paused { "goes on" } else { "holds it" };
+                let pause = if position.paused { "resume" } else { "pause" };
                 card.keys = vec![
                     (Action::Pause, pause),
-                    (Action::Faster, "plays it faster"),
-                    (Action::Slower, "plays it slower"),
+                    (Action::Faster, "increase speed"),
+                    (Action::Slower, "decrease speed"),
                 ];
                 card
             }
@@ -111,9 +111,9 @@ impl Card {
 
 fn preparing(task: &Task, model: &Model, look: Appearance) -> Card {
     let head = match task {
-        Task::Deploy => "Asks the cloud what is there already.",
-        Task::Destroy => "Looks for what is to be deleted.",
-        Task::TestUpload(_) => "Reads the images.",
+        Task::Deploy => "Checking existing resources.",
+        Task::Destroy => "Finding resources to delete.",
+        Task::TestUpload(_) => "Reading images.",
     };
     Card::busy("Preparing", head, Role::Busy, model, look)
 }
@@ -121,19 +121,19 @@ fn preparing(task: &Task, model: &Model, look: Appearance) -> Card {
 fn running(active: &ActiveRun, model: &Model, look: Appearance) -> Card {
     let mut card = match (&active.held, active.action) {
         _ if active.cancelling => {
-            let card = Card::busy("Cancelling", "Nothing more starts.", Role::Warn, model, look);
-            card.text("Calls that are under way come to their end first.")
+            let card = Card::busy("Cancelling", "No further step starts.", Role::Warn, model, look);
+            card.text("Running calls finish first.")
         }
         (Some(_), _) if model.next_step().is_some() => {
-            let step = model.next_step().expect("it was there just now");
+            let step = model.next_step().expect("checked above");
             let mut card = step_card("Next step", step, model, look);
             card.keys =
-                vec![(Action::RunStep, "does it"), (Action::RunAll, "runs on to the end"), (Action::Cancel, "cancels")];
+                vec![(Action::RunStep, "run step"), (Action::RunAll, "run all"), (Action::Cancel, "cancel run")];
             card
         }
-        (_, RunAction::Deploy) => Card::busy("Under way", "Deploying.", Role::Busy, model, look),
-        (_, RunAction::Destroy) => Card::busy("Under way", "Destroying.", Role::Warn, model, look),
-        (_, RunAction::Trial) => Card::busy("Under way", "Sending images.", Role::Busy, model, look),
+        (_, RunAction::Deploy) => Card::busy("In progress", "Deploying.", Role::Busy, model, look),
+        (_, RunAction::Destroy) => Card::busy("In progress", "Destroying.", Role::Warn, model, look),
+        (_, RunAction::Trial) => Card::busy("In progress", "Uploading images.", Role::Busy, model, look),
     };
     let running_steps = running_steps(model, look);
     if !running_steps.is_empty() {
@@ -141,19 +141,19 @@ fn running(active: &ActiveRun, model: &Model, look: Appearance) -> Card {
         card.parts.extend(running_steps);
     }
     if active.mode == RunMode::StepByStep && active.held.is_none() && !active.cancelling {
-        card = card.blank().text("Then it waits for you.");
+        card = card.blank().text("Then it waits for your input.");
     }
     if card.keys.is_empty() {
         card.keys = vec![
-            (Action::Pause, "pauses before the next step"),
-            (Action::RunAll, "runs on to the end"),
-            (Action::Cancel, "cancels"),
+            (Action::Pause, "pause before next step"),
+            (Action::RunAll, "run all"),
+            (Action::Cancel, "cancel run"),
         ];
     }
     card
 }
 
-/// The steps that run, each with what it waits for.
+/// The running steps with their progress.
 fn running_steps(model: &Model, look: Appearance) -> Vec<CardPart> {
     let steps = model.run.iter().filter(|_| model.is_live()).flat_map(|run| &run.steps);
     let part = |step: &StepModel| {
@@ -173,48 +173,47 @@ fn running_steps(model: &Model, look: Appearance) -> Vec<CardPart> {
 fn idle(model: &Model, look: Appearance) -> Card {
     if let Connection::Failed(failure) = &model.connection {
         let mut card = failure_card("No connection", failure, look);
-        card.keys = vec![(Action::Refresh, "tries again")];
+        card.keys = vec![(Action::Refresh, "retry")];
         return card;
     }
     let next = model.next_step();
     match (model.status(), next) {
-        (DeploymentStatus::Reading, _) => Card::busy("A moment", "Reads the journal.", Role::Busy, model, look),
+        (DeploymentStatus::Reading, _) => Card::busy("Loading", "Reading the journal.", Role::Busy, model, look),
         (DeploymentStatus::Failed, _) => failed(model, look),
         (DeploymentStatus::Ready, _) => {
-            let card = Card::new("Deployed", look.symbols.ready, Role::Good, "Everything stands.");
-            let mut card =
-                card.text("An image that comes into the source bucket starts the function, and a thumbnail comes out.");
+            let card = Card::new("Deployed", look.symbols.ready, Role::Good, "Deployment complete.");
+            let mut card = card.text("Upload an image to the source bucket; the function writes a thumbnail.");
             card.keys = vec![
-                (Action::ShowTestUpload, "tries it with an image"),
-                (Action::ShowTiming, "shows what took how long"),
-                (Action::Destroy, "destroys everything"),
+                (Action::ShowTestUpload, "test upload"),
+                (Action::ShowTiming, "show timing"),
+                (Action::Destroy, "destroy deployment"),
             ];
             card
         }
         (DeploymentStatus::Interrupted, Some(step)) => {
             let mut card = step_card("Interrupted", step, model, look);
             card.parts
-                .insert(0, CardPart::Text("The last run did not come to its end. It goes on here.".into(), Role::Warn));
+                .insert(0, CardPart::Text("The last run was interrupted. Resume from this step.".into(), Role::Warn));
             card.keys = vec![
-                (Action::RunStep, "goes on with this step"),
-                (Action::RunAll, "goes on to the end"),
-                (Action::Destroy, "destroys what is there"),
+                (Action::RunStep, "run step"),
+                (Action::RunAll, "run all"),
+                (Action::Destroy, "destroy deployment"),
             ];
             card
         }
         (state, Some(step)) => {
             let mut card = step_card("Next step", step, model, look);
-            card.keys = vec![(Action::RunStep, "does it"), (Action::RunAll, "runs on to the end")];
+            card.keys = vec![(Action::RunStep, "run step"), (Action::RunAll, "run all")];
             if state == DeploymentStatus::Partial {
-                card.keys.push((Action::Destroy, "destroys what is there"));
+                card.keys.push((Action::Destroy, "destroy deployment"));
             }
             card
         }
         (_, None) if model.connection == Connection::Connecting => {
-            let card = Card::busy("A moment", "Connects to the cloud.", Role::Busy, model, look);
-            card.text("What a deployment does is shown as soon as the cloud has answered.")
+            let card = Card::busy("Loading", "Connecting to the cloud.", Role::Busy, model, look);
+            card.text("The plan is displayed once connected.")
         }
-        (_, None) => Card::new("Next step", look.symbols.waiting, Role::Quiet, "There is nothing to do."),
+        (_, None) => Card::new("Next step", look.symbols.waiting, Role::Quiet, "Nothing to do."),
     }
 }
 
@@ -236,12 +235,12 @@ fn failed(model: &Model, look: Appearance) -> Card {
         card = card.text(&format!("And {} more.", text::count(others, "failure")));
     }
     card.keys = vec![
-        (Action::RunAll, "tries again and runs on to the end"),
-        (Action::RunStep, "tries again, step by step"),
-        (Action::Destroy, "destroys what is there"),
+        (Action::RunAll, "retry, then run all"),
+        (Action::RunStep, "retry step"),
+        (Action::Destroy, "destroy deployment"),
     ];
     if has_log {
-        card.keys.insert(0, (Action::ShowBuild, "shows the build's log"));
+        card.keys.insert(0, (Action::ShowBuild, "show build log"));
     }
     card
 }
@@ -257,14 +256,14 @@ fn failure_card(title: &str, failure: &Failure, look: Appearance) -> Card {
     card
 }
 
-/// What CloudFormation and Terraform call what is done to a resource, and what that is called on a card.
+/// The change actions of CloudFormation and Terraform, with their labels on a card.
 const ACTIONS: [(&[&str], &str); 6] = [
-    (&["add"], "adds"),
-    (&["create"], "creates"),
-    (&["modify", "update"], "changes"),
-    (&["replace"], "renews"),
-    (&["import"], "imports"),
-    (&["remove", "delete"], "removes"),
+    (&["add"], "add"),
+    (&["create"], "create"),
+    (&["modify", "update"], "update"),
+    (&["replace"], "replace"),
+    (&["import"], "import"),
+    (&["remove", "delete"], "delete"),
 ];
 
 fn step_card(title: &str, step: &Step, model: &Model, look: Appearance) -> Card {
@@ -275,10 +274,10 @@ fn step_card(title: &str, step: &Step, model: &Model, look: Appearance) -> Card 
     });
     let mut card = Card::new(&place.unwrap_or_else(|| title.to_owned()), look.symbols.next, Role::Next, &*step.title);
     card.is_next_step = true;
-    // What executing a change set or applying a plan would do comes first: it is what is agreed to.
+    // Planned changes come first, since they are what is confirmed.
     let step_model = model.run.as_ref().filter(|_| model.is_live()).and_then(|run| run.step(&step.id));
     for (actions, label) in ACTIONS {
-        // Terraform adds why, as in `replace (tainted)`.
+        // Terraform appends a reason, as in `replace (tainted)`.
         let is_one =
             |change: &&PlannedChange| change.action.split(' ').next().is_some_and(|word| actions.contains(&word));
         let changes = step_model.iter().flat_map(|step_model| &step_model.changes).filter(is_one);

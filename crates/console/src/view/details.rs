@@ -1,4 +1,4 @@
-//! Everything about the selected resource.
+//! The details panel: everything about the selected resource.
 
 mod page;
 
@@ -26,7 +26,7 @@ use crate::model::resources::{ResourceDisplayState, ResourceRow};
 use crate::model::run::{StepModel, StepState};
 use crate::theme::Role;
 
-/// Draws it.
+/// Draws the panel.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let inside = Layout::text_area(Layout::inside(area));
     let lines = lines(model, look, usize::from(inside.width));
@@ -44,7 +44,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) 
     frame.render_widget(Paragraph::new(shown), inside);
 }
 
-/// How many rows everything about the selected resource takes at a width.
+/// The number of rows of the details at a width.
 pub fn rows(model: &Model, width: u16) -> usize {
     lines(model, Appearance::of(model), usize::from(width.saturating_sub(2))).len()
 }
@@ -64,7 +64,7 @@ fn lines(model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> 
     page.into_lines()
 }
 
-/// What it is and what it is called.
+/// Adds state, purpose, name and ARN.
 fn identity(page: &mut DetailsPage, row: &ResourceRow, model: &Model) {
     let look = page.look();
     let sign = status_symbol::for_resource(row, model, look);
@@ -94,18 +94,18 @@ fn identity(page: &mut DetailsPage, row: &ResourceRow, model: &Model) {
         page.field("console", &url);
     }
     if sign.label == "lost" {
-        page.paragraph("The journal has it, the cloud has not: run on to make it again.", Role::Bad);
+        page.paragraph("In the journal but missing in the cloud. Deploy to recreate.", Role::Bad);
     }
 }
 
-/// The page of the AWS web console about a resource that is there; elsewhere there is none.
+/// The URL of a resource in the AWS console; only for AWS.
 fn console_url(kind: ResourceKind, model: &Model) -> Option<String> {
     let connection = model.connection_info().filter(|connection| connection.risk == RiskLevel::Cost)?;
     let origin = model.deployment.origin().filter(|_| model.deployment.is_ready(kind))?;
     thumbctl_deploy::aws::console_url(kind, &origin.names, &connection.region, &connection.account)
 }
 
-/// The step that makes or removes it: why, with which calls, and how that went.
+/// Adds the step of the resource: reason, calls, state.
 fn step_of(page: &mut DetailsPage, kind: ResourceKind, ran: Option<&StepModel>, model: &Model) {
     let planned =
         || model.plan().and_then(|plan| plan.steps().iter().find(|step| step.resources().any(|made| made == kind)));
@@ -117,7 +117,7 @@ fn step_of(page: &mut DetailsPage, kind: ResourceKind, ran: Option<&StepModel>, 
         page.field("calls", &step.calls.join(", "));
     }
     let Some(ran) = ran else { return };
-    // What goes on with another step does what was agreed to before that one.
+    // A step that continues another one executes the changes confirmed there.
     let begun = step.needs.first().filter(|_| step.goes_on).and_then(|id| model.run.as_ref()?.step(id));
     for (at, change) in ran.changes.iter().chain(begun.iter().flat_map(|begun| &begun.changes)).enumerate() {
         let label = if at == 0 { "changes" } else { "" };
@@ -136,7 +136,7 @@ fn step_of(page: &mut DetailsPage, kind: ResourceKind, ran: Option<&StepModel>, 
         StepState::Running { since, .. } if is_live => {
             (sign.label.to_owned(), Some(text::ticking((model.now - *since).as_seconds_f64().max(0.0))))
         }
-        StepState::Running { .. } => ("begun, and not told to be done".to_owned(), None),
+        StepState::Running { .. } => ("interrupted".to_owned(), None),
         StepState::Done(seconds) | StepState::Failed(seconds, _) => {
             (sign.label.to_owned(), Some(text::seconds(*seconds)))
         }
@@ -148,7 +148,7 @@ fn step_of(page: &mut DetailsPage, kind: ResourceKind, ran: Option<&StepModel>, 
         if matches!(ran.state, StepState::Running { .. }) { in_time.replace(" in ", " for ") } else { in_time };
     page.field("state", &format!("{state}{in_time}"));
     if ran.retries > 0 {
-        let reason = ran.retry_reason.as_deref().map(|reason| format!(", the last time because: {reason}"));
+        let reason = ran.retry_reason.as_deref().map(|reason| format!(", last reason: {reason}"));
         let times = text::count(usize::try_from(ran.retries).unwrap_or(usize::MAX), "time");
         page.field("retried", &format!("{times}{}", reason.unwrap_or_default()));
     }
@@ -157,7 +157,7 @@ fn step_of(page: &mut DetailsPage, kind: ResourceKind, ran: Option<&StepModel>, 
         page.field("now", progress);
     }
     if let StepState::Failed(_, failure) = &ran.state {
-        page.heading("What went wrong");
+        page.heading("Failure");
         failure_lines(page, failure);
     }
 }
@@ -178,7 +178,7 @@ fn failure_lines(page: &mut DetailsPage, failure: &Failure) {
     }
 }
 
-/// What it needs, as a tree, and what needs it.
+/// Adds dependencies, as a tree, and dependents.
 fn dependencies(page: &mut DetailsPage, kind: ResourceKind, rows: &[ResourceRow], model: &Model) {
     let graph = DependencyGraph::of(model);
     let needs: Vec<ResourceKind> = graph.needs(kind).collect();
@@ -187,14 +187,14 @@ fn dependencies(page: &mut DetailsPage, kind: ResourceKind, rows: &[ResourceRow]
         return;
     }
     let mut tree = Tree { graph: &graph, rows, model, shown: Vec::new() };
-    page.heading("Needs");
+    page.heading("Depends on");
     if needs.is_empty() {
-        page.paragraph("Nothing: it can be made at any time.", Role::Quiet);
+        page.paragraph("No dependencies.", Role::Quiet);
     }
     tree.draw(page, &needs, "", true);
-    page.heading("Needed by");
+    page.heading("Required by");
     if needed.is_empty() {
-        page.paragraph("Nothing: it is an end of the chain.", Role::Quiet);
+        page.paragraph("Nothing depends on it.", Role::Quiet);
     }
     tree.draw(page, &needed, "", false);
 }
@@ -203,7 +203,7 @@ struct Tree<'a> {
     graph: &'a DependencyGraph,
     rows: &'a [ResourceRow],
     model: &'a Model,
-    /// What has been shown with what it needs: once is enough.
+    /// Resources whose dependencies are already displayed.
     shown: Vec<ResourceKind>,
 }
 
@@ -229,29 +229,29 @@ impl Tree<'_> {
     }
 }
 
-/// What the cloud says of its configuration.
+/// Adds the configuration in the cloud.
 fn configuration(page: &mut DetailsPage, kind: ResourceKind, model: &Model) {
     match model.details.inspected.get(&kind) {
         Some(InspectionState::Found(inspection)) => inspection_lines(page, inspection),
         Some(InspectionState::Pending) => {
             page.heading("Configuration");
             let row = StyledRow::new(page.look()).text(page.look().spinner(model), Role::Busy);
-            page.row(row.text(" asking the cloud", Role::Quiet).text(page.look().symbols.ellipsis, Role::Quiet));
+            page.row(row.text(" loading", Role::Quiet).text(page.look().symbols.ellipsis, Role::Quiet));
         }
         Some(InspectionState::Missing) => {
             page.heading("Configuration");
-            page.paragraph("The cloud does not have it.", Role::Bad);
+            page.paragraph("Not found in the cloud.", Role::Bad);
         }
         Some(InspectionState::Failed(failure)) => {
             page.heading("Configuration");
-            page.paragraph("The cloud would not say:", Role::Text);
+            page.paragraph("Cannot read the configuration:", Role::Text);
             failure_lines(page, failure);
         }
         None => {}
     }
 }
 
-/// Its policy documents: as the cloud has them, or as they will be.
+/// Adds the policy documents, actual or planned.
 fn documents(page: &mut DetailsPage, kind: ResourceKind, model: &Model) {
     if let Some(InspectionState::Found(inspection)) = model.details.inspected.get(&kind) {
         for (purpose, document) in &inspection.documents {
@@ -263,13 +263,12 @@ fn documents(page: &mut DetailsPage, kind: ResourceKind, model: &Model) {
     let documents = model.preview.iter().flat_map(|preview| &preview.documents);
     for (_, document) in documents.filter(|(of, _)| *of == kind) {
         let is_there = model.deployment.is_ready(kind);
-        page.heading(if is_there { "Policy document, as it is planned" } else { "Policy document, as it will be" });
+        page.heading(if is_there { "Policy document (planned)" } else { "Planned policy document" });
         page.json(&as_named(document, model));
     }
 }
 
-/// A planned document under the names that the deployment really has. One that is not there yet has none: they are drawn
-/// when it begins.
+/// A planned document with the deployment's suffix, or a placeholder before the deployment starts.
 fn as_named(document: &Value, model: &Model) -> Value {
     let Some(preview) = &model.preview else { return document.clone() };
     let origin = model.deployment.origin().filter(|_| model.deployment.is_standing());

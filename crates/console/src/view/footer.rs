@@ -1,4 +1,4 @@
-//! The tabs, and the last lines: what was said, and the keys that work.
+//! The tabs, the message line and the key hints.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -16,17 +16,17 @@ use crate::model::panel::Panel;
 use crate::model::run::StepState;
 use crate::theme::Role;
 
-/// Between two keys of the last line.
+/// The gap between two key hints.
 const GAP: usize = 3;
 
-/// One tab: its panel, its pieces, and what stands behind it.
+/// A tab with its separator.
 struct Tab {
     panel: Panel,
     row: StyledRow,
     after: &'static str,
 }
 
-/// How much of a tab there is room for.
+/// The form of the tabs, by available width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TabForm {
     /// ` 3 Build ⠋ │ 4 Function log `
@@ -41,7 +41,7 @@ enum TabForm {
 
 /// The tabs in the widest form that fits.
 fn tabs(columns: usize, layout: &Layout, model: &Model, look: Appearance) -> Vec<Tab> {
-    // Asked once: it depends on the whole layout.
+    // Computed once, since it depends on the layout.
     let active = model.shown_panel();
     let mut found = Vec::new();
     for form in [TabForm::Whole, TabForm::Short, TabForm::Tight, TabForm::Bare] {
@@ -63,13 +63,12 @@ fn tabs(columns: usize, layout: &Layout, model: &Model, look: Appearance) -> Vec
 
 fn tab(panel: Panel, is_active: bool, form: TabForm, model: &Model, look: Appearance) -> Tab {
     let role = if is_active { Role::ActiveTab } else { Role::Quiet };
-    // Whether or not it works at this moment (not while a line is typed): the tabs stay where they are.
+    // Also if unavailable at the moment, so that the tabs do not move.
     let key = model.keymap.chord_of(&[Context::Everywhere], panel.action()).filter(|_| form != TabForm::Bare);
     let sign = sign(panel, model, look);
     let title = match form {
         TabForm::Whole => panel.title(),
-        _ if panel == Panel::Function => "Function",
-        _ => panel.title(),
+        _ => panel.short_title(),
     };
     let mut row = StyledRow::new(look);
     if let Some(key) = key {
@@ -86,7 +85,7 @@ fn tab(panel: Panel, is_active: bool, form: TabForm, model: &Model, look: Appear
     row = row.styled(title.to_owned(), style);
     let shows_sign = matches!(form, TabForm::Whole | TabForm::Short);
     if shows_sign && matches!(panel, Panel::Build | Panel::TestUpload) {
-        // The place for the sign is kept, so that the tabs stay where they are when it comes.
+        // The column of the symbol is reserved, so that the tabs do not move.
         row = match &sign {
             Some((sign, role)) => row.space(1).text(sign, *role),
             None => row.space(2),
@@ -95,7 +94,7 @@ fn tab(panel: Panel, is_active: bool, form: TabForm, model: &Model, look: Appear
     Tab { panel, row, after: if shows_sign { " | " } else { " " } }
 }
 
-/// What happens in a panel that may not be on the screen.
+/// The symbol of activity in a panel.
 fn sign(panel: Panel, model: &Model, look: Appearance) -> Option<(&'static str, Role)> {
     match panel {
         Panel::Build => {
@@ -113,7 +112,7 @@ fn sign(panel: Panel, model: &Model, look: Appearance) -> Option<(&'static str, 
     }
 }
 
-/// Draws the tabs of the panels.
+/// Draws the tabs.
 pub fn draw_tabs(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let mut row = StyledRow::new(look).space(1);
     for tab in tabs(usize::from(area.width), &model.layout(), model, look) {
@@ -126,7 +125,7 @@ pub fn draw_tabs(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appeara
     frame.render_widget(Paragraph::new(row.line(usize::from(area.width))), area);
 }
 
-/// The panel whose tab is at a column.
+/// The panel of the tab at a column.
 pub fn tab_at(area: Rect, layout: &Layout, model: &Model, column: u16) -> Option<Panel> {
     let mut at = area.x.saturating_add(1);
     for tab in tabs(usize::from(area.width), layout, model, Appearance::of(model)) {
@@ -140,7 +139,7 @@ pub fn tab_at(area: Rect, layout: &Layout, model: &Model, column: u16) -> Option
     None
 }
 
-/// Draws the last message; where there is none and no card says it, what comes next.
+/// Draws the current message; without one, the next step if there is no card.
 pub fn draw_message(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let columns = usize::from(area.width);
     let line = match model.messages.current(model.now) {
@@ -162,7 +161,7 @@ pub fn draw_message(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appe
     frame.render_widget(Paragraph::new(line), area);
 }
 
-/// Draws the keys that work now: help and quit at the right end, and of the others as many as there is room for.
+/// Draws the key hints: help and quit at the right, others as space permits.
 pub fn draw_keys(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let columns = usize::from(area.width);
     let is_pinned = |hint: &Hint| matches!(hint.action, Action::Help | Action::Quit);

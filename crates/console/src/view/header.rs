@@ -1,4 +1,4 @@
-//! The two lines on top: what is worked on, its state and time; then where.
+//! The header: deployment, status and time; then the connection.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -16,13 +16,13 @@ use crate::model::resources::{DeploymentStatus, ResourceDisplayState};
 use crate::model::{Connection, Model};
 use crate::theme::Role;
 
-/// As many columns as the longest time takes: what stands before it does not move while it ticks.
+/// The width of the time column, fixed so that the status does not move.
 const TIME: usize = 9;
 
-/// So much of the deployment's name is worth more than the figures beside it.
+/// The minimum displayed part of the deployment name.
 const NAME: usize = 12;
 
-/// What kind of cloud it is, as far as that is known.
+/// The kind of cloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CloudKind {
     Sandbox,
@@ -31,7 +31,7 @@ enum CloudKind {
     Recorded,
 }
 
-/// Draws it.
+/// Draws the header.
 ///
 /// ```text
 ///  thumbctl   sandbox  thumbnails · sdk                    ⠋ deploying 6/15   12.5 s
@@ -74,13 +74,13 @@ fn first(model: &Model, look: Appearance, columns: usize) -> Line<'static> {
         return StyledRow::spread(left.clone(), rights[0].clone().space(1), columns);
     }
     let [_, _, left] = lefts;
-    // Not even the shortest fits whole: the name is cut, and where little of it would be left, the figures go first.
+    // Nothing fits: the name is truncated, but figures are omitted first.
     let least = left.width().min(cloud.width() + NAME);
     let right = rights.iter().find(|right| least + 2 + right.width() < columns).unwrap_or(&rights[2]);
     StyledRow::spread(left, right.clone().space(1), columns)
 }
 
-/// The cloud's badge, with a blank behind it.
+/// The badge of the cloud, with a blank.
 fn cloud(model: &Model, look: Appearance, columns: usize) -> StyledRow {
     let name = model.connection_info().map_or(model.requested.cloud.as_str(), |connection| connection.cloud.as_str());
     let badge = |words: &str, role| StyledRow::new(look).text(&format!(" {words} "), role).space(1);
@@ -92,7 +92,7 @@ fn cloud(model: &Model, look: Appearance, columns: usize) -> StyledRow {
     }
 }
 
-/// The state, how far it is and how long it has taken.
+/// The status with progress and time.
 fn state(model: &Model, look: Appearance, with_progress: bool, with_time: bool) -> StyledRow {
     let state = model.status();
     let sign = status_symbol::for_deployment(state, model, look);
@@ -108,7 +108,7 @@ fn state(model: &Model, look: Appearance, with_progress: bool, with_time: bool) 
     }
     if let Activity::Replay(position) = &model.activity {
         let words = match (position.over, position.paused) {
-            (true, _) => " at its end".to_owned(),
+            (true, _) => " ended".to_owned(),
             (false, true) => format!(" {}x paused", position.speed),
             (false, false) => format!(" {}x", position.speed),
         };
@@ -145,10 +145,10 @@ fn second(model: &Model, look: Appearance, columns: usize) -> Line<'static> {
     let mut row = StyledRow::new(look).space(1);
     let separator = format!(" {} ", look.symbols.dot);
     if model.quit_after {
-        row = row.text("quits when the run has ended", Role::Warn).text(&separator, Role::Quiet);
+        row = row.text("quits at end of run", Role::Warn).text(&separator, Role::Quiet);
     }
     if let Activity::OtherProcess { holder } = &model.activity {
-        let words = format!("{holder} works on it: read-only");
+        let words = format!("in use by {holder}: read-only");
         row = row.text(&words, Role::Warn).text(&separator, Role::Quiet);
     }
     match &model.connection {
@@ -161,7 +161,7 @@ fn second(model: &Model, look: Appearance, columns: usize) -> Line<'static> {
             let words = format!(" {}", failure.message.lines().next().unwrap_or_default());
             let left = row.text(look.symbols.failed, Role::Bad).text(&words, Role::Bad);
             let right = hints::key_of(model, Action::Refresh).map_or(StyledRow::new(look), |key| {
-                StyledRow::new(look).text(&key, Role::Key).text(" tries again ", Role::Quiet)
+                StyledRow::new(look).text(&key, Role::Key).text(" retry ", Role::Quiet)
             });
             StyledRow::spread(left, right, columns)
         }

@@ -1,4 +1,4 @@
-//! Which key does what now: from the key map, for every place that names a key.
+//! Key hints from the key map, for all texts that mention a key.
 
 use super::Appearance;
 use super::line::StyledRow;
@@ -9,32 +9,32 @@ use crate::model::{Connection, Model};
 use crate::theme::Role;
 use crate::update::{available, available_without_overlay};
 
-/// A key that does something now.
+/// The hint for an available key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
     /// The key.
     pub key: String,
-    /// What it does.
+    /// The action.
     pub action: Action,
-    /// What it does, in a word or two.
+    /// The label.
     pub label: &'static str,
 }
 
 impl Hint {
-    /// The key and its label, as they are drawn.
+    /// The key and its label, as a row.
     pub fn row(&self, look: Appearance) -> StyledRow {
         StyledRow::new(look).text(&self.key, Role::Key).text(&format!(" {}", self.label), Role::Quiet)
     }
 }
 
-/// The key that does something when no overlay is open; none if it would do nothing now, or has no key that means it.
+/// The key of an action without an overlay; none if unavailable or without a key.
 pub fn key_of(model: &Model, action: Action) -> Option<String> {
     let contexts = model.contexts_without_overlay();
     let is_available = |action: Action| available_without_overlay(model, action);
     if !is_available(action) {
         return None;
     }
-    // A key that means it everywhere is better to know than one that does so here.
+    // Global keys are preferred.
     let mut bindings = contexts.iter().rev().flat_map(|context| model.keymap.bindings(*context));
     bindings.find_map(|binding| key(&model.keymap, &contexts, binding, action, &is_available))
 }
@@ -53,7 +53,7 @@ fn key(
     binding.chords.iter().find(means_it).map(ToString::to_string)
 }
 
-/// What a key means: of the innermost context, what would do something now.
+/// The action of a key: the available one of the innermost context.
 fn meaning(
     keymap: &KeyMap,
     contexts: &[Context],
@@ -64,8 +64,7 @@ fn meaning(
     bindings.find(|binding| binding.chords.contains(&chord) && is_available(binding.action)).map(|b| b.action)
 }
 
-/// Every key that does something now, the most important first. Moving about is not among them, nor what is hardly ever
-/// wanted: that is in the help.
+/// The hints for all available keys, most important first, without navigation and rare actions.
 pub fn now(model: &Model) -> Vec<Hint> {
     let contexts = model.contexts();
     let is_available = |action: Action| available(model, action);
@@ -88,7 +87,7 @@ pub fn now(model: &Model) -> Vec<Hint> {
     hints
 }
 
-/// Once everything stands, an image is what comes next.
+/// The hint for a test upload, once the deployment is complete.
 fn test_upload_hint(model: &Model) -> Option<Hint> {
     let is_next =
         model.status() == DeploymentStatus::Ready && model.overlay.is_none() && model.focus != Panel::TestUpload;
@@ -99,15 +98,15 @@ fn test_upload_hint(model: &Model) -> Option<Hint> {
 
 fn label(context: Context, action: Action) -> &'static str {
     match (context, action) {
-        (Context::Confirm, Action::Accept) => "yes",
-        (Context::Confirm, Action::Back) => "no",
+        (Context::Confirm, Action::Accept) => "confirm",
+        (Context::Confirm, Action::Back) => "cancel",
         (Context::Quitting, Action::Back) => "stay",
         (Context::Reading, Action::Back) => "close",
         _ => action.label(),
     }
 }
 
-/// What comes first where not all have room: what moves the run on, then what the panel can do, then the rest.
+/// The priority of a hint: run control, then panel actions, then the rest.
 fn rank(model: &Model, action: Action) -> u8 {
     match action {
         Action::Refresh if matches!(model.connection, Connection::Failed(_)) => 0,
@@ -120,7 +119,7 @@ fn rank(model: &Model, action: Action) -> u8 {
     }
 }
 
-/// Whether it only moves about, on a panel or between them (the tabs show their own keys), or is known from the shell.
+/// Whether an action is omitted from the hints: navigation, and keys known from the shell.
 fn is_omitted(action: Action) -> bool {
     action.is_move()
         || matches!(

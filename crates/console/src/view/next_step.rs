@@ -1,4 +1,4 @@
-//! The card of the step that comes next: what it does, why, what it calls, and which key does it.
+//! The next-step card: title, reason, API calls, keys.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -12,16 +12,16 @@ use crate::model::Model;
 use crate::theme::Role;
 use card::{Card, CardPart};
 
-/// As many columns as the longest label takes, with a blank.
+/// The width of labels, with a blank.
 const LABEL: usize = 8;
 
-/// Draws it.
+/// Draws the card.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let card = Card::of(model, look);
     let block = look.panel(format!(" {} ", card.title), false);
     frame.render_widget(block, area);
     let inside = Layout::inside(area);
-    // A column's margin at both sides: text is read, a list is scanned.
+    // A margin of one column at both sides.
     let inside = Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside };
     frame.render_widget(Paragraph::new(lines(&card, model, look, inside)), inside);
 }
@@ -39,7 +39,7 @@ fn lines(card: &Card, model: &Model, look: Appearance, area: Rect) -> Vec<Line<'
         };
         body.push(before.text(text, Role::Strong).line(columns));
     }
-    // Behind which lines the same sentence or list goes on.
+    // Whether a line continues in the next one.
     let mut continues = vec![false; body.len()];
     for part in &card.parts {
         let lines = part_lines(part, look, columns);
@@ -47,7 +47,7 @@ fn lines(card: &Card, model: &Model, look: Appearance, area: Rect) -> Vec<Line<'
         continues.extend((1..=lines.len()).map(|number| is_one && number < lines.len()));
         body.extend(lines);
     }
-    // The keys are there however little room there is; of the rest, what comes first.
+    // The keys are always displayed; other content is truncated.
     let room = height.saturating_sub(keys.len() + usize::from(!keys.is_empty()));
     if body.len() > room {
         body.truncate(room);
@@ -66,7 +66,7 @@ fn lines(card: &Card, model: &Model, look: Appearance, area: Rect) -> Vec<Line<'
     body
 }
 
-/// A line with the sign that it goes on.
+/// Appends an ellipsis to a line.
 fn with_ellipsis(line: Line<'static>, look: Appearance, columns: usize) -> Line<'static> {
     let row = line
         .spans
@@ -100,7 +100,7 @@ fn part_lines(part: &CardPart, look: Appearance, columns: usize) -> Vec<Line<'st
     }
 }
 
-/// The card's keys that do something now, each with what it does.
+/// The rows of available keys with descriptions.
 fn keys(card: &Card, model: &Model, look: Appearance) -> Vec<StyledRow> {
     let keys: Vec<(String, &str)> =
         card.keys.iter().filter_map(|(action, words)| Some((hints::key_of(model, *action)?, *words))).collect();
@@ -111,7 +111,7 @@ fn keys(card: &Card, model: &Model, look: Appearance) -> Vec<StyledRow> {
     keys.into_iter().map(row).collect()
 }
 
-/// The same in one line, where there is no room for a card.
+/// The card in one line, for small screens.
 pub fn one_line(model: &Model, look: Appearance, columns: usize) -> Line<'static> {
     let card = Card::of(model, look);
     let head = card.head.lines().next().unwrap_or_default();

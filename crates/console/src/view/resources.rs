@@ -18,25 +18,25 @@ use crate::theme::Role;
 /// The cursor, the sign and a blank.
 const SIGN: usize = 3;
 
-/// As many columns as the longest title takes.
+/// The width of titles.
 const TITLE: usize = 23;
 
-/// A state's word at its left end, a time at its right one.
+/// The width of state and time.
 const STATE: usize = 18;
 
-/// The least part of a name that is worth its room.
+/// The minimum width of a name.
 const NAME: usize = 24;
 
-/// Between a title or name and the state.
+/// The gap before the state.
 const GAP: usize = 1;
 
-/// Between a time and the border.
+/// The margin after the time.
 const MARGIN: usize = 1;
 
-/// So many rows beyond the selected one are kept in sight.
+/// The rows kept visible after the selected one.
 const AHEAD: usize = 2;
 
-/// Draws it.
+/// Draws the list.
 ///
 /// ```text
 /// ╭ Resources  6/15 ready ───────────────────────╮
@@ -78,7 +78,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) 
 fn title(model: &Model, rows: &[ResourceRow], look: Appearance) -> Line<'static> {
     let count = |state| rows.iter().filter(|row| row.state == state).count();
     let words = match model.status() {
-        DeploymentStatus::Destroying => format!("{}/{} gone", count(ResourceDisplayState::Deleted), rows.len()),
+        DeploymentStatus::Destroying => format!("{}/{} deleted", count(ResourceDisplayState::Deleted), rows.len()),
         _ => format!("{}/{} ready", count(ResourceDisplayState::Ready), rows.len()),
     };
     let mut title = StyledRow::new(look).text(" Resources ", Role::Title).text(&format!(" {words} "), Role::Quiet);
@@ -88,7 +88,7 @@ fn title(model: &Model, rows: &[ResourceRow], look: Appearance) -> Line<'static>
     title.line(usize::MAX)
 }
 
-/// What says that not all rows are in sight.
+/// The text for hidden rows.
 fn more((above, below): (usize, usize), look: Appearance) -> Option<String> {
     let part = |count: usize, sign: &str| (count > 0).then(|| format!(" {sign} {count} more "));
     let parts = [part(above, look.symbols.up), part(below, look.symbols.down)];
@@ -154,8 +154,7 @@ fn time(row: &ResourceRow) -> String {
     }
 }
 
-/// The row that is drawn first, where not all have room: the list begins at its top until the selection comes near the
-/// lower end.
+/// The first visible row: the top, until the selection approaches the lower end.
 pub fn first_row(inside: Rect, model: &Model) -> usize {
     let rows = model.resource_rows();
     let height = usize::from(inside.height);

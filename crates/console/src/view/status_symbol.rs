@@ -1,4 +1,4 @@
-//! Which sign and which meaning a state has, so that every panel shows it alike.
+//! The symbols, labels and roles of states, shared by all panels.
 
 use super::Appearance;
 use crate::model::Model;
@@ -7,18 +7,18 @@ use crate::model::resources::{DeploymentStatus, ResourceDisplayState, ResourceRo
 use crate::model::run::StepState;
 use crate::theme::Role;
 
-/// A state, as it is shown.
+/// The representation of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatusSymbol {
-    /// The sign.
+    /// The symbol.
     pub symbol: &'static str,
-    /// The word for it.
+    /// The label.
     pub label: &'static str,
-    /// What it means.
+    /// The role.
     pub role: Role,
 }
 
-/// How a resource's state is shown. What the journal has and the cloud has not is lost.
+/// The symbol of a resource. A resource in the journal that is missing in the cloud is lost.
 pub fn for_resource(row: &ResourceRow, model: &Model, look: Appearance) -> StatusSymbol {
     let symbols = look.symbols;
     if row.state == ResourceDisplayState::Ready && model.details.lost.contains(&row.kind) {
@@ -32,13 +32,13 @@ pub fn for_resource(row: &ResourceRow, model: &Model, look: Appearance) -> Statu
         ResourceDisplayState::Ready => (symbols.ready, Role::Good),
         ResourceDisplayState::Failed => (symbols.failed, Role::Bad),
         ResourceDisplayState::Deleting => (look.spinner(model), Role::Warn),
-        ResourceDisplayState::Deleted => (symbols.gone, Role::Quiet),
+        ResourceDisplayState::Deleted => (symbols.deleted, Role::Quiet),
         ResourceDisplayState::Unfinished => (symbols.unfinished, Role::Warn),
     };
     StatusSymbol { symbol, label: row.state.label(), role }
 }
 
-/// How the deployment's state is shown.
+/// The symbol of a deployment status.
 pub fn for_deployment(state: DeploymentStatus, model: &Model, look: Appearance) -> StatusSymbol {
     let symbols = look.symbols;
     let (symbol, role) = match state {
@@ -51,12 +51,12 @@ pub fn for_deployment(state: DeploymentStatus, model: &Model, look: Appearance) 
         DeploymentStatus::Ready => (symbols.ready, Role::Good),
         DeploymentStatus::Partial | DeploymentStatus::Interrupted => (symbols.unfinished, Role::Warn),
         DeploymentStatus::Failed => (symbols.failed, Role::Bad),
-        DeploymentStatus::Destroyed => (symbols.gone, Role::Quiet),
+        DeploymentStatus::Destroyed => (symbols.deleted, Role::Quiet),
     };
     StatusSymbol { symbol, label: state.label(), role }
 }
 
-/// How a step's state is shown.
+/// The symbol of a step.
 pub fn for_step(state: &StepState, model: &Model, look: Appearance) -> StatusSymbol {
     let symbols = look.symbols;
     let (symbol, label, role) = match state {
@@ -65,12 +65,12 @@ pub fn for_step(state: &StepState, model: &Model, look: Appearance) -> StatusSym
         StepState::Running { retrying: false, .. } => (look.spinner(model), "running", Role::Busy),
         StepState::Done(_) => (symbols.ready, "done", Role::Good),
         StepState::Failed(..) => (symbols.failed, "failed", Role::Bad),
-        StepState::Skipped(_) => (symbols.skipped, "not done", Role::Quiet),
+        StepState::Skipped(_) => (symbols.skipped, "skipped", Role::Quiet),
     };
     StatusSymbol { symbol, label, role }
 }
 
-/// How a message's tone is shown.
+/// The symbol of a message.
 pub fn for_message(severity: Severity, look: Appearance) -> StatusSymbol {
     let (symbol, label, role) = match severity {
         Severity::Info => (look.symbols.dot, "note", Role::Text),

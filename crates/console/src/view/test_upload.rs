@@ -1,4 +1,4 @@
-//! Images to be sent, on their way, and with their thumbnails.
+//! The test upload panel: chooser, gallery, single image.
 
 pub mod areas;
 mod chooser;
@@ -20,9 +20,9 @@ use crate::model::panel::Panel;
 use crate::model::test_upload::results::{ImageResult, ImageState, TestUploadRun};
 use crate::theme::Role;
 
-/// Draws it.
+/// Draws the panel.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
-    frame.render_widget(look.panel(" Try it ", model.focus == Panel::TestUpload), area);
+    frame.render_widget(look.panel(" Test upload ", model.focus == Panel::TestUpload), area);
     let inside = Layout::text_area(Layout::inside(area)).intersection(frame.area());
     if inside.is_empty() {
         return;
@@ -36,7 +36,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) 
     }
 }
 
-/// Whether a trial is under way: more events of it may come.
+/// Whether a test upload is active.
 fn is_live(model: &Model, test_upload: &TestUploadRun) -> bool {
     if test_upload.is_over() {
         return false;
@@ -46,7 +46,7 @@ fn is_live(model: &Model, test_upload: &TestUploadRun) -> bool {
     is_last && (model.activity.is_running() || model.activity.is_replay())
 }
 
-/// A sign, a role and words for where an image is.
+/// The symbol, role and label of an image state.
 fn state_of(card: &ImageResult, is_live: bool, now: DateTime<Utc>, look: Appearance) -> (&'static str, Role, String) {
     let symbols = look.symbols;
     match &card.state {
@@ -64,14 +64,13 @@ fn state_of(card: &ImageResult, is_live: bool, now: DateTime<Utc>, look: Appeara
         }
         ImageState::Waiting => (symbols.waiting, Role::Quiet, "waiting".to_owned()),
         ImageState::Running { .. } => {
-            let words = if card.uploaded.is_some() { "waits for the thumbnail" } else { "uploading" };
+            let words = if card.uploaded.is_some() { "waiting for thumbnail" } else { "uploading" };
             (symbols.spinner_at(now.timestamp_millis()), Role::Busy, words.to_owned())
         }
     }
 }
 
-/// The line above the pictures: how many images, how it went; which of them are in sight, where not all
-/// are; which trial of how many, and when it was.
+/// The line above the pictures: images and result; visible range; number and time of the test upload.
 fn title(
     width: u16,
     part: Option<(usize, usize)>,
@@ -89,20 +88,20 @@ fn title(
         if test_upload.cards.len() == 1 { images.clone() } else { format!("{count} of {images}") }
     };
     let (role, mut words) = match (is_live, failed) {
-        (true, _) if test_upload.id.is_none() => (Role::Busy, format!("sending {images}")),
-        (true, 0) => (Role::Busy, format!("{} under way", of_images(test_upload.cards.len() - done))),
+        (true, _) if test_upload.id.is_none() => (Role::Busy, format!("uploading {images}")),
+        (true, 0) => (Role::Busy, format!("{} in progress", of_images(test_upload.cards.len() - done))),
         (true, _) => (Role::Busy, format!("{} done, {failed} failed", of_images(done))),
-        (false, 0) if done == test_upload.cards.len() => (Role::Strong, format!("{images} sent")),
-        (false, 0) => (Role::Warn, format!("{} not sent", of_images(test_upload.cards.len() - done))),
+        (false, 0) if done == test_upload.cards.len() => (Role::Strong, format!("{images} uploaded")),
+        (false, 0) => (Role::Warn, format!("{} not uploaded", of_images(test_upload.cards.len() - done))),
         (false, _) => (Role::Bad, format!("{} failed", of_images(failed))),
     };
     if results.is_enlarged() {
         words = format!("{words} {} {} of {}", look.symbols.dot, results.selected() + 1, test_upload.cards.len());
     }
     let mut hints = Vec::new();
-    hints.extend(part.map(|(first, last)| format!("{first} to {last} shown")));
+    hints.extend(part.map(|(first, last)| format!("{first}-{last} shown")));
     if results.count() > 1 {
-        hints.push(format!("trial {} of {}", results.at() + 1, results.count()));
+        hints.push(format!("upload {} of {}", results.at() + 1, results.count()));
     }
     if let Some(at) = test_upload.at {
         hints.push(at.format("%H:%M:%S UTC").to_string());
@@ -116,7 +115,7 @@ fn title(
     )
 }
 
-/// A line with something at its left and something at its right, which goes where there is not room for both.
+/// A line with a left and a right part; the right one is omitted if both do not fit.
 fn between(width: usize, left: Span<'static>, right: Span<'static>, look: Appearance) -> Line<'static> {
     let left = Span::styled(look.cut(&left.content, width), left.style);
     let room = width.saturating_sub(text::width(&left.content));
@@ -127,14 +126,14 @@ fn between(width: usize, left: Span<'static>, right: Span<'static>, look: Appear
     Line::from(vec![left, Span::raw(blank), right])
 }
 
-/// A picture's or file's figures: `1600 × 1067 · 412.0 kB`.
+/// The size of a picture: `1600 × 1067 · 412.0 kB`.
 fn figures(pixels: Option<(u32, u32)>, bytes: Option<u64>, look: Appearance) -> String {
     let pixels = pixels.map(|(width, height)| format!("{width} {} {height}", look.symbols.times));
     let bytes = bytes.map(text::bytes);
     pixels.into_iter().chain(bytes).collect::<Vec<_>>().join(&format!(" {} ", look.symbols.dot))
 }
 
-/// The end of a text, in at most so many columns: of a path, its end says most.
+/// The end of a text at a width, for paths.
 fn tail(text: &str, columns: usize, look: Appearance) -> String {
     if text::width(text) <= columns {
         return text.to_owned();
@@ -145,7 +144,7 @@ fn tail(text: &str, columns: usize, look: Appearance) -> String {
     format!("{}{}", look.symbols.ellipsis, text::end(text, columns - 1))
 }
 
-/// The key of an action, as it is written, where it has one.
+/// The key of an action, if any.
 fn key_of(model: &Model, context: Context, action: Action) -> Option<String> {
     model.keymap.chord_of(&[context], action).map(|chord| chord.to_string())
 }

@@ -1,4 +1,4 @@
-//! What took how long: a waterfall of the steps as they run, and statistics of earlier runs.
+//! The timing panel: a waterfall of the steps, and statistics of earlier runs.
 //!
 //! ```text
 //! Deploying · 15.2 s · about 38 s to go (an estimate from 3 earlier runs)
@@ -10,12 +10,12 @@
 //! ├ PROVISIONING              │ ███▍     │          │          │          3.20 s
 //! └ BUILD                     │    ███████████      │          │          10.9 s
 //! · Lambda function           │          │          │          │
-//! ● critical path, on which the end depends: 14.4 s of 15.2 s
+//! ● critical path: 14.4 s of 15.2 s
 //!
 //! Deployments so far · sandbox, sdk
 //! 3 runs, 2 succeeded · median 52.1 s · 48.0 s to 56.2 s
 //! ✔ 0003-deploy-00ab    5 min ago    52.1 s  ██████████████
-//! ✖ 0001-deploy-00ab      2 h ago    14.0 s  incomplete
+//! ✖ 0001-deploy-00ab      2 h ago    14.0 s  not comparable
 //! ```
 
 mod chart;
@@ -37,7 +37,7 @@ use crate::model::panel::Panel;
 use crate::model::run::RunModel;
 use crate::theme::Role;
 
-/// Draws it. Where it stands below another panel, which is the one that is scrolled, it follows what runs.
+/// Draws the panel. Below another panel it follows the latest step.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let inside = Layout::text_area(Layout::inside(area));
     let TimingContent { lines, latest } = content(model, look, usize::from(inside.width));
@@ -59,12 +59,12 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) 
     frame.render_widget(Paragraph::new(shown), inside);
 }
 
-/// How many rows the panel's content takes at a width.
+/// The number of rows of the panel at a width.
 pub fn rows(model: &Model, width: u16) -> usize {
     content(model, Appearance::of(model), usize::from(width.saturating_sub(2))).lines.len()
 }
 
-/// All that there is to see, and the line of the step that began last.
+/// The lines, and the line of the step that started last.
 struct TimingContent {
     lines: Vec<Line<'static>>,
     latest: Option<usize>,
@@ -86,10 +86,9 @@ fn content(model: &Model, look: Appearance, width: usize) -> TimingContent {
     lines.extend(history::lines(model, look, width, !lines.is_empty()));
     if lines.is_empty() {
         let words = if model.journals_read {
-            "Nothing has run yet. A run's steps are drawn here as they run, with the chain of steps that decides when it ends, \
-             and what earlier runs took."
+            "No runs yet. This panel shows the steps of a run, its critical path, and statistics of earlier runs."
         } else {
-            "Reading what earlier runs took."
+            "Reading earlier runs."
         };
         lines.extend(quiet(look, words, width));
     }
@@ -112,7 +111,7 @@ fn estimate(model: &Model, run: &RunModel, now: f64) -> Option<Estimate> {
     model.history.estimate(&key, &run.started.plan, &run.waterfall, now, model.requested.parallelism)
 }
 
-/// What runs and how long it will go on, or how it ended; and what the others wait for.
+/// The status with elapsed and remaining time, or the result; and the bottleneck.
 fn headline(
     model: &Model,
     run: &RunModel,
@@ -130,18 +129,18 @@ fn headline(
     match estimate {
         Some(Estimate { seconds_to_go, from_runs }) => {
             let held = model.activity.active_run().is_some_and(|active| active.held.is_some());
-            let go_on = if held { " once it goes on" } else { "" };
+            let go_on = if held { " after resuming" } else { "" };
             parts.push((Role::Text, format!("{} to go{go_on}", approximate(seconds_to_go))));
             let runs = if from_runs == 1 { "one earlier run".into() } else { format!("{from_runs} earlier runs") };
-            parts.push((Role::Quiet, format!("an estimate from {runs}")));
+            parts.push((Role::Quiet, format!("estimated from {runs}")));
         }
         None if is_live && !is_cancelling(model) && run.finished_count() < run.steps.len() => {
-            parts.push((Role::Quiet, "no estimate: some steps were never done before".into()));
+            parts.push((Role::Quiet, "no estimate: some steps have no history".into()));
         }
         None => {
             let saved = run.waterfall.work() - now;
             if matches!(run.ended, Some((Outcome::Succeeded, _))) && saved > now / 100.0 {
-                parts.push((Role::Quiet, format!("side by side saved {}", text::seconds(saved))));
+                parts.push((Role::Quiet, format!("parallelism saved {}", text::seconds(saved))));
             }
         }
     }
@@ -173,7 +172,7 @@ fn state(model: &Model, run: &RunModel, now: f64) -> (Role, String) {
     }
 }
 
-/// Pieces with dots between them, on as many lines as they need.
+/// Parts separated by dots, on as many lines as necessary.
 fn flowing(look: Appearance, first: (Role, String), rest: Vec<(Role, String)>, width: usize) -> Vec<Line<'static>> {
     let mut lines = vec![Line::from(Span::styled(text::cut(&first.1, width), look.style(first.0)))];
     for (role, words) in rest {
@@ -189,7 +188,7 @@ fn flowing(look: Appearance, first: (Role, String), rest: Vec<(Role, String)>, w
     lines
 }
 
-/// An estimated time: no finer than it is known, so that it does not flicker.
+/// An estimated duration, rounded so that it does not flicker.
 fn approximate(seconds: f64) -> String {
     if seconds < 1.0 { "less than a second".into() } else { format!("about {}", whole(seconds.ceil())) }
 }
@@ -199,8 +198,7 @@ fn whole(seconds: f64) -> String {
     if seconds < 59.5 { format!("{seconds:.0} s") } else { text::seconds(seconds) }
 }
 
-/// Where a bar lies in a chart of so many cells: how many cells it is from the left, and how many eighths of a cell it takes
-/// from there. What ran at all is seen.
+/// The position of a bar in a chart: its first cell, and its length in eighths of a cell, at least one.
 fn extent(from: f64, to: f64, total: f64, cells: usize) -> (usize, usize) {
     let columns = |seconds: f64| if total > 0.0 { seconds.max(0.0) / total * cells as f64 } else { 0.0 };
     let first = (columns(from) as usize).min(cells.saturating_sub(1));
@@ -208,7 +206,7 @@ fn extent(from: f64, to: f64, total: f64, cells: usize) -> (usize, usize) {
     (first, end.min(cells * 8).saturating_sub(first * 8).max(1))
 }
 
-/// The signs of a bar of so many eighths of a cell.
+/// The symbols of a bar with a length in eighths of a cell.
 fn bar(look: Appearance, eighths: usize) -> Vec<&'static str> {
     let mut cells = vec![look.symbols.full; eighths / 8];
     let part = eighths % 8;
@@ -220,7 +218,7 @@ fn bar(look: Appearance, eighths: usize) -> Vec<&'static str> {
     cells
 }
 
-/// How many seconds the chart stands for: while the run goes on, also what is still to come.
+/// The time span of the chart in seconds; for an active run with the estimated rest.
 fn span_of(waterfall: &Waterfall, now: f64, estimate: Option<Estimate>) -> f64 {
     let known = waterfall.length(now);
     if waterfall.ended.is_some() {

@@ -1,10 +1,10 @@
-//! [`SearchPattern`]: what is searched for in a log.
+//! [`SearchPattern`]: the text of a search or filter in a log.
 
 use std::ops::Range;
 
 use memchr::memmem::Finder;
 
-/// What is searched for: a text as it stands. Capitals matter only when it has some.
+/// A literal search text. It is case-sensitive only if it contains capitals.
 #[derive(Clone, Debug)]
 pub struct SearchPattern {
     text: String,
@@ -19,7 +19,7 @@ impl PartialEq for SearchPattern {
 }
 
 impl SearchPattern {
-    /// A needle; nothing cannot be searched for.
+    /// Creates a pattern; none for an empty text.
     pub fn new(text: &str) -> Option<Self> {
         if text.is_empty() {
             return None;
@@ -30,13 +30,12 @@ impl SearchPattern {
         Some(Self { text: text.to_owned(), is_folded, finder })
     }
 
-    /// As it was typed.
+    /// The text as typed.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Tells which of the lines in a text contain it; the lines count from 0 and end with line feeds. The buffer is for
-    /// the text with its capitals folded.
+    /// Calls `found` with the number of each line that contains the pattern, from 0. `buffer` holds the case-folded text.
     pub fn lines(&self, text: &[u8], buffer: &mut Vec<u8>, mut found: impl FnMut(usize)) {
         let text = if self.is_folded {
             fold_all(text, buffer);
@@ -55,13 +54,13 @@ impl SearchPattern {
         }
     }
 
-    /// Where it is in a line: ranges of bytes that do not overlap.
+    /// The matches in a line as byte ranges without overlap.
     pub fn ranges(&self, line: &str) -> Vec<Range<usize>> {
         let length = self.finder.needle().len();
         if !self.is_folded {
             return self.finder.find_iter(line.as_bytes()).map(|at| at..at + length).collect();
         }
-        // Folding may change how many bytes a character has: each folded byte knows where its character stands.
+        // Folding may change the length of a character: maps each folded byte to its original offset.
         let (mut folded, mut positions) = (String::with_capacity(line.len()), Vec::with_capacity(line.len() + 1));
         for (at, c) in line.char_indices() {
             folded.push(fold(c));
@@ -72,7 +71,7 @@ impl SearchPattern {
     }
 }
 
-/// A character without its capital, where that is one character again.
+/// The lower case of a character, if it is a single character.
 fn fold(c: char) -> char {
     let mut lower = c.to_lowercase();
     match (lower.next(), lower.next()) {
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn capitals_matter_only_when_some_are_typed() {
+    fn search_is_case_sensitive_only_with_capitals() {
         let log = "error: one\nok\nERROR: two\nan Error\n";
         assert_eq!(lines("error", log), [0, 2, 3]);
         assert_eq!(lines("Error", log), [3]);
@@ -122,14 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_with_many_matches_is_told_once() {
+    fn line_with_several_matches_is_reported_once() {
         assert_eq!(lines("aa", "aaaaaa\nb\naa aa\n"), [0, 2]);
         assert_eq!(lines("a\nb", "a\nb\n"), [0]);
         assert_eq!(SearchPattern::new(""), None);
     }
 
     #[test]
-    fn a_match_is_found_where_it_stands_in_the_line() {
+    fn match_ranges_are_byte_offsets_in_line() {
         assert_eq!(pattern("ab").ranges("ab-AB-abab"), [0..2, 3..5, 6..8, 8..10]);
         assert!(pattern("Ab").ranges("ab-Ab").into_iter().eq(std::iter::once(3..5)));
         // The Kelvin sign has three bytes, its small letter one.
@@ -138,7 +137,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_line_is_told_exactly_when_it_has_a_range(
+        fn lines_and_ranges_agree(
             text in "[aAbBéÉK\u{212a}]{1,3}", all in proptest::collection::vec("[aAbBéÉkK\u{212a} ]{0,8}", 0..20)
         ) {
             let joined: String = all.iter().map(|line| format!("{line}\n")).collect();

@@ -1,4 +1,4 @@
-//! The pane alone: what it wants of its store, and what it makes of its answers.
+//! Tests of the pane without a store.
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
@@ -43,7 +43,7 @@ fn search(text: &str) -> LogCommand {
 }
 
 #[test]
-fn a_search_is_made_with_every_key_and_taken_back_with_escape() {
+fn search_runs_on_each_key_and_is_reverted_by_escape() {
     let mut pane = pane();
     assert_eq!(commands(&pane.act(Action::Search)), [&LogCommand::SavePosition]);
     assert_eq!(commands(&press(&mut pane, 'a')), [&search("a")]);
@@ -54,7 +54,7 @@ fn a_search_is_made_with_every_key_and_taken_back_with_escape() {
 }
 
 #[test]
-fn a_search_that_was_left_brings_the_one_before_back() {
+fn cancelled_search_restores_previous_one() {
     let mut pane = pane();
     pane.act(Action::Search);
     press(&mut pane, 'a');
@@ -68,7 +68,7 @@ fn a_search_that_was_left_brings_the_one_before_back() {
 }
 
 #[test]
-fn a_filter_is_typed_on_where_it_was_and_escape_ends_the_search_first() {
+fn filter_input_is_extended_and_escape_clears_search_first() {
     let mut pane = pane();
     pane.act(Action::Filter);
     press(&mut pane, 'a');
@@ -84,7 +84,7 @@ fn a_filter_is_typed_on_where_it_was_and_escape_ends_the_search_first() {
 }
 
 #[test]
-fn it_goes_to_the_side_as_far_as_there_is_something_and_not_when_lines_are_broken() {
+fn horizontal_scroll_is_bounded_and_disabled_by_wrap() {
     let mut pane = pane();
     assert!(!pane.can(Action::Left) && pane.can(Action::Right));
     for _ in 0..50 {
@@ -98,7 +98,7 @@ fn it_goes_to_the_side_as_far_as_there_is_something_and_not_when_lines_are_broke
 }
 
 #[test]
-fn a_match_beyond_the_edge_is_brought_in() {
+fn match_beyond_edge_is_scrolled_into_view() {
     let mut pane = pane();
     pane.act(Action::Search);
     press(&mut pane, 'q');
@@ -111,7 +111,7 @@ fn a_match_beyond_the_edge_is_brought_in() {
 }
 
 #[test]
-fn the_current_line_is_copied_without_its_colours() {
+fn current_line_is_copied_without_colours() {
     let mut pane = pane();
     assert_eq!(pane.act(Action::Copy), [Effect::Copy("short".into())]);
     pane.clear();
@@ -120,7 +120,7 @@ fn the_current_line_is_copied_without_its_colours() {
 }
 
 #[test]
-fn what_was_saved_is_said() {
+fn save_is_reported() {
     let saved = LogReport::Saved { lines: 2, path: "/w/thumbctl-build.log".into() };
     assert_eq!(pane().take_in(saved), [Effect::Notify(Ok("Saved 2 lines to /w/thumbctl-build.log".into()))]);
 }

@@ -1,124 +1,124 @@
-//! [`Chooser`]: the list from which images are chosen: those that were dropped or typed, the samples, a folder.
+//! [`Chooser`]: the list of images to choose from: dropped or typed ones, samples, a folder.
 
 use std::path::{Path, PathBuf};
 
 use thumbctl_core::event::Failure;
 
-/// Something in a folder.
+/// An entry of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileEntry {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Where it is.
+    /// The path.
     pub path: PathBuf,
-    /// What it is.
+    /// The kind.
     pub kind: EntryKind,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     /// A folder.
     Folder,
     /// An image.
     Image {
-        /// The size of its file.
+        /// The file size in bytes.
         bytes: u64,
     },
 }
 
-/// Which folder is to be listed.
+/// The folder to be listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Folder {
     /// The sample images.
     Samples,
-    /// The folder that the program was started in.
+    /// The working directory.
     Working,
-    /// This one.
+    /// A path.
     At(PathBuf),
 }
 
-/// What a folder has.
+/// The listing of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderListing {
-    /// Where it is.
+    /// The path.
     pub folder: PathBuf,
-    /// Its folders and images.
+    /// The folders and images.
     pub entries: Vec<FileEntry>,
-    /// How many more it has that are not listed.
+    /// The number of omitted entries.
     pub left_out: usize,
 }
 
-/// What is known of a folder.
+/// The state of a folder listing.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum DirectoryState {
-    /// Nobody has asked.
+    /// Not requested.
     #[default]
     Unknown,
-    /// It is being read.
+    /// Loading.
     Loading,
-    /// This is in it.
+    /// Listed.
     Listed(FolderListing),
-    /// It cannot be read.
+    /// Unreadable.
     Failed(Failure),
 }
 
 /// A row of the list.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ChooserRow<'a> {
-    /// Says what comes below.
+    /// A heading.
     Heading(&'a str, Option<&'a Path>),
-    /// The folder above.
+    /// The parent folder.
     Parent(&'a Path),
     /// A folder or an image.
     Entry(&'a FileEntry),
-    /// Says why there is nothing, or not all.
+    /// A note.
     Note(ListNote<'a>),
 }
 
-/// Why there is nothing, or not all.
+/// A note about an empty or incomplete list.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ListNote<'a> {
-    /// It is being read.
+    /// Loading.
     Reading,
-    /// There is nothing.
+    /// There are no images.
     NoImages,
-    /// There are so many more.
+    /// The number of omitted entries.
     LeftOut(usize),
-    /// It cannot be read.
+    /// Unreadable.
     Failed(&'a Failure),
 }
 
 impl ChooserRow<'_> {
-    /// Whether the cursor can stand on it.
+    /// Whether the row is selectable.
     pub fn can_be_chosen(&self) -> bool {
         matches!(self, Self::Parent(_) | Self::Entry(_))
     }
 }
 
-/// The list from which images are chosen.
+/// The list of images to choose from.
 #[derive(Clone, Debug, Default)]
 pub struct Chooser {
-    /// What was dropped onto the terminal or typed.
+    /// The dropped or typed images.
     added: Vec<FileEntry>,
     samples: DirectoryState,
     files: DirectoryState,
-    /// The folder that is listed or being read, once it is known.
+    /// The listed folder, once known.
     folder: Option<PathBuf>,
-    /// What was asked for last: an earlier answer is not wanted any more.
+    /// The last requested folder; other listings are ignored.
     requested: Option<Folder>,
-    /// What is to be under the cursor when the folder has been read: where one comes from.
+    /// The path to select when the folder is listed.
     next_to: Option<PathBuf>,
-    /// The chosen images, in the order in which they were chosen.
+    /// The marked images, in order of marking.
     marked: Vec<PathBuf>,
     /// The row under the cursor.
     cursor: usize,
-    /// Whether the user has moved the cursor: until then it stays at the top while folders are being read.
+    /// Whether the user moved the cursor; until then it stays at the top.
     is_moved: bool,
 }
 
 impl Chooser {
-    /// What has to be read before there is anything to choose from.
+    /// Requests the initial listings.
     pub fn open(&mut self) -> Vec<Folder> {
         let mut folders = Vec::new();
         if self.samples == DirectoryState::Unknown {
@@ -133,7 +133,7 @@ impl Chooser {
         folders
     }
 
-    /// Takes in what a folder has. Answers whether anybody wanted to know.
+    /// Applies a listing. Returns whether it was requested.
     pub fn take_in(&mut self, folder: &Folder, listing: Result<FolderListing, Failure>) -> bool {
         if *folder == Folder::Samples {
             let under = self.is_moved.then(|| self.under_cursor()).flatten();
@@ -158,8 +158,7 @@ impl Chooser {
         true
     }
 
-    /// Takes in images that were dropped or typed: they are chosen at once. Answers the folder to be read, if one was among
-    /// them.
+    /// Adds and marks dropped or typed images. Returns the folder to list, if there is one among them.
     pub fn add_entries(&mut self, entries: Vec<FileEntry>) -> Option<Folder> {
         let mut folder = None;
         let mut last = None;
@@ -203,7 +202,7 @@ impl Chooser {
         rows
     }
 
-    /// The row under the cursor: its number in [`Self::rows`]. The cursor stands on a row that can be chosen, if there is one.
+    /// The index of the row under the cursor in [`Self::rows`]; a selectable one, if any.
     pub fn cursor(&self) -> usize {
         let rows = self.rows();
         let at = self.cursor.min(rows.len().saturating_sub(1));
@@ -211,7 +210,7 @@ impl Chooser {
         below.or_else(|| (0..at).rev().find(|row| rows[*row].can_be_chosen())).unwrap_or(at)
     }
 
-    /// What is under the cursor.
+    /// The selectable row under the cursor.
     pub fn selected(&self) -> Option<ChooserRow<'_>> {
         self.rows().get(self.cursor()).copied().filter(ChooserRow::can_be_chosen)
     }
@@ -224,7 +223,7 @@ impl Chooser {
         }
     }
 
-    /// Moves the cursor by so many rows that can be chosen.
+    /// Moves the cursor by selectable rows.
     pub fn move_by(&mut self, by: isize) {
         let rows = self.rows();
         let positions: Vec<usize> = (0..rows.len()).filter(|row| rows[*row].can_be_chosen()).collect();
@@ -235,7 +234,7 @@ impl Chooser {
         }
     }
 
-    /// Moves the cursor to a row, if it can be chosen. Answers whether it stood there.
+    /// Moves the cursor to a selectable row. Returns whether it was there already.
     pub fn click(&mut self, row: usize) -> bool {
         let was = self.cursor();
         if self.rows().get(row).is_some_and(ChooserRow::can_be_chosen) {
@@ -245,7 +244,7 @@ impl Chooser {
         row == was
     }
 
-    /// Chooses the image under the cursor, or does not any more; the cursor goes on to the next.
+    /// Marks or unmarks the image under the cursor and moves to the next.
     pub fn mark(&mut self) {
         let Some(path) = self.selected_image().map(|entry| entry.path.clone()) else { return };
         match self.marked.iter().position(|marked| *marked == path) {
@@ -257,17 +256,17 @@ impl Chooser {
         self.move_by(1);
     }
 
-    /// The chosen images, in the order in which they were chosen.
+    /// The marked images, in order of marking.
     pub fn marked(&self) -> &[PathBuf] {
         &self.marked
     }
 
-    /// Nothing is chosen any more; what was dropped or typed stays in the list.
+    /// Unmarks all images. Dropped or typed ones stay in the list.
     pub fn unmark_all(&mut self) {
         self.marked.clear();
     }
 
-    /// Whether there is a folder under the cursor that can be gone into.
+    /// Whether there is a folder under the cursor.
     pub fn can_enter(&self) -> bool {
         matches!(
             self.selected(),
@@ -275,7 +274,7 @@ impl Chooser {
         )
     }
 
-    /// Goes into the folder under the cursor. Answers the folder to be read.
+    /// Opens the folder under the cursor. Returns the folder to list.
     pub fn enter_selected(&mut self) -> Option<Folder> {
         match self.selected()? {
             ChooserRow::Parent(_) => self.leave(),
@@ -287,12 +286,12 @@ impl Chooser {
         }
     }
 
-    /// Whether there is a folder above.
+    /// Whether there is a parent folder.
     pub fn can_leave(&self) -> bool {
         self.folder.as_deref().and_then(Path::parent).is_some()
     }
 
-    /// Goes to the folder above. Answers the folder to be read.
+    /// Opens the parent folder. Returns the folder to list.
     pub fn leave(&mut self) -> Option<Folder> {
         let from = self.folder.clone()?;
         let to = from.parent()?.to_owned();
@@ -301,14 +300,14 @@ impl Chooser {
         Some(folder)
     }
 
-    /// Goes into a folder.
+    /// Opens a folder.
     fn enter(&mut self, path: PathBuf) -> Folder {
         self.next_to = None;
         self.folder = Some(path.clone());
         self.files = DirectoryState::Loading;
         let folder = Folder::At(path);
         self.requested = Some(folder.clone());
-        // Its first row, which is the folder above, until it has been read.
+        // The first row is the parent folder, until the listing arrives.
         let heading = self.rows().iter().position(|row| matches!(row, ChooserRow::Heading("Files", _)));
         self.cursor = heading.map_or(0, |heading| heading + 1);
         self.is_moved = true;
@@ -322,7 +321,7 @@ impl Chooser {
         }
     }
 
-    /// Puts the cursor on a path, if it is in the list.
+    /// Moves the cursor to a path, if listed.
     fn go_to(&mut self, path: Option<PathBuf>) {
         let Some(path) = path else { return };
         let at = self.rows().iter().position(|row| matches!(row, ChooserRow::Entry(entry) if entry.path == path));

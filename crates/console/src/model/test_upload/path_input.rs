@@ -1,4 +1,4 @@
-//! [`PathInput`]: a path that is being typed, with what it could go on to.
+//! [`PathInput`]: an input line for a path, with completion.
 
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
@@ -6,44 +6,44 @@ use tui_input::backend::crossterm::EventHandler;
 
 use super::chooser::{EntryKind, FileEntry};
 
-/// A path that is being typed.
+/// An input line for a path, with completion.
 #[derive(Clone, Debug, Default)]
 pub struct PathInput {
-    /// The line.
+    /// The input.
     pub input: Input,
-    /// What it could go on to.
+    /// The completions.
     pub candidates: Vec<FileEntry>,
-    /// The candidate that was gone to.
+    /// The selected completion.
     pub selected: Option<usize>,
-    /// Whether the candidates are those of what stands there, and not of an earlier text.
+    /// Whether the candidates belong to the current text.
     is_known: bool,
-    /// Whether it is to be completed as soon as that is so: fingers are quicker than disks.
+    /// Whether to complete when the candidates arrive.
     completes: bool,
 }
 
-/// What came of accepting a line.
+/// The result of accepting the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AcceptedPath {
-    /// The line goes on: it has become this.
+    /// The path was extended to a folder.
     Extended(String),
-    /// It is finished: this is the path.
+    /// The path is complete.
     Complete(String),
-    /// There was nothing in it.
+    /// The input is empty.
     Empty,
 }
 
 impl PathInput {
-    /// What was typed.
+    /// The typed text.
     pub fn typed(&self) -> &str {
         self.input.value()
     }
 
-    /// The candidate that was gone to.
+    /// The selected completion.
     pub fn selected_entry(&self) -> Option<&FileEntry> {
         self.candidates.get(self.selected?)
     }
 
-    /// Takes a key. Answers whether the line has changed.
+    /// Handles a key. Returns whether the text changed.
     pub fn type_key(&mut self, key: KeyEvent) -> bool {
         let is_at_end = self.input.cursor() == self.typed().chars().count();
         let completes = match key.code {
@@ -63,7 +63,7 @@ impl PathInput {
         is_changed
     }
 
-    /// Goes to the next candidate, or the one before.
+    /// Selects the next or previous candidate.
     pub fn choose(&mut self, by: isize) {
         let count = self.candidates.len();
         self.selected = match (self.selected, count) {
@@ -74,7 +74,7 @@ impl PathInput {
         };
     }
 
-    /// Takes in what a text could go on to, unless another text stands there meanwhile. Answers whether the line has changed.
+    /// Applies the candidates for a text, unless it changed meanwhile. Returns whether the text changed.
     pub fn take_in(&mut self, typed: &str, candidates: Vec<FileEntry>) -> bool {
         if typed != self.typed() {
             return false;
@@ -85,8 +85,7 @@ impl PathInput {
         std::mem::take(&mut self.completes) && self.complete()
     }
 
-    /// Completes what all candidates have in common, or takes the one that was gone to. Answers whether the line has
-    /// changed.
+    /// Completes the common prefix of all candidates, or the selected one. Returns whether the text changed.
     fn complete(&mut self) -> bool {
         if !self.is_known {
             self.completes = true;
@@ -112,7 +111,7 @@ impl PathInput {
         is_changed
     }
 
-    /// Enter: goes into the folder that was gone to, or answers the path.
+    /// Accepts the input: opens the selected folder, or returns the path.
     pub fn accept(&mut self) -> AcceptedPath {
         if let Some(entry) = self.selected_entry() {
             let next = self.with(&name_of(entry));
@@ -136,14 +135,14 @@ impl PathInput {
         self.selected = None;
     }
 
-    /// What was typed up to the last slash, and the name that was begun.
+    /// The typed text, split after the last slash.
     fn split(&self) -> (&str, &str) {
         let typed = self.typed();
         let at = typed.rfind('/').map_or(0, |slash| slash + 1);
         typed.split_at(at)
     }
 
-    /// What was typed, with this name in the place of the one that was begun.
+    /// The typed text with its last component replaced.
     fn with(&self, name: &str) -> String {
         let (before, _) = self.split();
         let before = if self.typed() == "~" { "~/" } else { before };
@@ -151,7 +150,7 @@ impl PathInput {
     }
 }
 
-/// A candidate's name; a folder's goes on.
+/// A candidate's name, with a slash for a folder.
 fn name_of(entry: &FileEntry) -> String {
     match entry.kind {
         EntryKind::Folder => format!("{}/", entry.name),
@@ -193,11 +192,11 @@ mod tests {
     }
 
     #[test]
-    fn tab_completes_what_all_have_in_common() {
+    fn tab_completes_common_prefix() {
         let mut some = line("~/pic/ho", &["holiday-1.jpg", "holiday-2.jpg"]);
         assert!(press(&mut some, KeyCode::Tab));
         assert_eq!(some.typed(), "~/pic/holiday-");
-        assert!(!press(&mut some, KeyCode::Tab), "there is nothing more in common");
+        assert!(!press(&mut some, KeyCode::Tab), "the prefix is complete");
         let mut one = line("pi", &["pictures/"]);
         assert!(press(&mut one, KeyCode::Right));
         assert_eq!(one.typed(), "pictures/");
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn completing_takes_over_how_names_are_written() {
+    fn completion_uses_case_of_candidate() {
         let mut other = line("/a/dc", &["DCIM/"]);
         press(&mut other, KeyCode::Tab);
         assert_eq!(other.typed(), "/a/DCIM/");
@@ -216,18 +215,18 @@ mod tests {
     }
 
     #[test]
-    fn tab_before_the_answer_completes_when_it_comes() {
+    fn tab_before_candidates_completes_on_arrival() {
         let mut line = line("~/p", &["photo.jpg", "pictures/"]);
         press(&mut line, KeyCode::Char('i'));
-        assert!(!press(&mut line, KeyCode::Tab), "what is known is of an earlier text");
+        assert!(!press(&mut line, KeyCode::Tab), "the candidates are outdated");
         let pictures = FileEntry { name: "pictures".into(), path: "/p".into(), kind: EntryKind::Folder };
         assert!(line.take_in("~/pi", vec![pictures.clone()]));
         assert_eq!(line.typed(), "~/pictures/");
-        assert!(!line.take_in("~/pictures/", vec![pictures]), "once is enough");
+        assert!(!line.take_in("~/pictures/", vec![pictures]), "only once");
     }
 
     #[test]
-    fn right_within_the_line_only_moves() {
+    fn right_within_text_moves_cursor() {
         let mut line = line("ab", &["abc.png"]);
         press(&mut line, KeyCode::Left);
         assert!(!press(&mut line, KeyCode::Right));
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_candidate_that_was_gone_to_is_taken() {
+    fn selected_candidate_is_accepted() {
         let mut line = line("/x/", &["sub/", "a.png"]);
         line.choose(1);
         assert_eq!(line.accept(), AcceptedPath::Extended("/x/sub/".into()));
@@ -248,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_another_text_is_not_taken_in() {
+    fn candidates_for_other_text_are_ignored() {
         let mut line = line("abc", &[]);
         line.take_in("ab", vec![FileEntry { name: "x".into(), path: "x".into(), kind: EntryKind::Folder }]);
         assert!(line.candidates.is_empty());

@@ -1,4 +1,4 @@
-//! [`PictureCache`]: the pictures that have been made ready, and those that are asked for.
+//! [`PictureCache`]: rendered and requested pictures.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,43 +9,42 @@ use crate::message::Effect;
 use crate::model::test_upload::TestUploadCommand;
 use crate::pictures::Picture;
 
-/// How many pictures are kept.
+/// The maximum number of cached pictures.
 const MAX_PICTURES: usize = 40;
 
-/// How much memory pictures may take that are not on the screen.
+/// The memory budget for pictures off the screen, in bytes.
 const MAX_WEIGHT: usize = 24 * 1024 * 1024;
 
-/// Which picture, and how large it may be drawn.
+/// A picture at a maximum size.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PictureKey {
-    /// The image's file.
+    /// The image file.
     pub path: PathBuf,
-    /// How many cells it may take: across, down.
+    /// The maximum size in cells: columns, rows.
     pub cells: (u16, u16),
 }
 
-/// What is known of a picture.
+/// The state of a picture.
 #[derive(Clone, Copy, Debug)]
 pub enum PictureState<'a> {
-    /// It is being made ready. Its size in pixels, where it was drawn before in another size.
+    /// It is loading. The pixel size is known if it was rendered at another size.
     Loading(Option<(u32, u32)>),
-    /// It is there.
+    /// It is rendered.
     Ready(&'a Picture),
-    /// It cannot be drawn.
+    /// It cannot be rendered.
     Failed(&'a Failure),
 }
 
-/// The pictures that have been made ready, the one used last at the end.
+/// The rendered pictures, most recently used last.
 #[derive(Clone, Debug, Default)]
 pub struct PictureCache {
     entries: Vec<(PictureKey, Result<Arc<Picture>, Failure>)>,
-    /// What was asked for and has not come.
+    /// The pending requests.
     requested: Vec<PictureKey>,
 }
 
 impl PictureCache {
-    /// These pictures are on the screen: asks for those that are not there. What was asked for before and is not on the
-    /// screen any more is given up.
+    /// Requests missing pictures among those on the screen. Pending requests for others are cancelled.
     pub fn request(&mut self, keys: &[PictureKey]) -> Vec<Effect> {
         let (mut used, rest): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.entries).into_iter().partition(|(key, _)| keys.contains(key));
@@ -59,11 +58,11 @@ impl PictureCache {
         }
         let is_less = missing.iter().all(|key| self.requested.contains(key)) && !missing.is_empty();
         self.requested = missing.clone();
-        // That one of them has come is no reason to ask for the others again.
+        // A received picture does not repeat the other requests.
         if is_less { Vec::new() } else { vec![Effect::TestUpload(TestUploadCommand::Render(missing))] }
     }
 
-    /// Forgets the oldest pictures, down to what may be kept beside so many that are on the screen.
+    /// Evicts the oldest pictures over budget.
     fn forget(&mut self, used: usize) {
         let weight = |entry: &(PictureKey, Result<Arc<Picture>, Failure>)| entry.1.as_ref().map_or(0, |p| p.weight);
         let mut total: usize = self.entries.iter().map(weight).sum();
@@ -76,25 +75,25 @@ impl PictureCache {
         self.entries.drain(..removed);
     }
 
-    /// A picture has come, or cannot. One that nobody wants any more is kept for a while too.
+    /// Adds a rendered picture or a failure.
     pub fn take_in(&mut self, key: PictureKey, picture: Result<Arc<Picture>, Failure>) {
         self.requested.retain(|requested| *requested != key);
         self.entries.retain(|(known, _)| *known != key);
         self.entries.push((key, picture));
     }
 
-    /// Everything is to be made anew: the terminal draws in another way.
+    /// Removes all pictures, after a change of graphics.
     pub fn clear(&mut self) {
         self.entries.clear();
         self.requested.clear();
     }
 
-    /// What is there has changed: pictures of this file are to be made anew.
+    /// Removes the pictures of a changed file.
     pub fn forget_path(&mut self, path: &Path) {
         self.entries.retain(|(key, _)| key.path != path);
     }
 
-    /// What is known of a picture.
+    /// The state of a picture.
     pub fn get(&self, path: &Path, cells: (u16, u16)) -> PictureState<'_> {
         let of_path = || self.entries.iter().rev().filter(|(key, _)| key.path == path);
         match of_path().find(|(key, _)| key.cells == cells) {
@@ -130,20 +129,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_asked_for_once() {
+    fn missing_picture_is_requested_once() {
         let mut cache = PictureCache::default();
         let wanted = [key("a"), key("b")];
         assert_eq!(requested(&cache.request(&wanted)), ["a", "b"]);
         assert_eq!(cache.request(&wanted), []);
         cache.take_in(key("a"), Ok(picture()));
-        assert_eq!(cache.request(&wanted), [], "the other is still on its way");
+        assert_eq!(cache.request(&wanted), [], "the other is still pending");
         assert!(matches!(cache.get(Path::new("a"), (4, 4)), PictureState::Ready(_)));
         assert!(matches!(cache.get(Path::new("b"), (4, 4)), PictureState::Loading(None)));
         assert!(matches!(cache.get(Path::new("a"), (9, 9)), PictureState::Loading(Some((4, 4)))));
     }
 
     #[test]
-    fn what_is_not_on_the_screen_any_more_is_given_up() {
+    fn request_off_screen_is_cancelled() {
         let mut cache = PictureCache::default();
         cache.request(&[key("a")]);
         assert_eq!(requested(&cache.request(&[key("b")])), ["b"]);
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_is_not_asked_for_again_and_again() {
+    fn failed_picture_is_not_requested_again() {
         let mut cache = PictureCache::default();
         cache.request(&[key("a")]);
         cache.take_in(key("a"), Err(Failure::new("no")));
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_are_kept_and_never_one_of_the_screen_is_forgotten() {
+    fn cache_is_bounded_and_keeps_pictures_on_screen() {
         let mut cache = PictureCache::default();
         cache.take_in(key("first"), Ok(picture()));
         cache.take_in(key("second"), Ok(picture()));

@@ -1,4 +1,4 @@
-//! [`TestUploadResults`]: trials, as a fold over their events.
+//! [`TestUploadResults`]: test uploads, as a fold over their events.
 
 use std::path::{Path, PathBuf};
 
@@ -7,90 +7,90 @@ use chrono::{DateTime, Utc};
 use thumbctl_core::event::{Action, Event, EventKind, Failure, Outcome, RunId, SkipReason, TrialStage};
 use thumbctl_core::plan::StepId;
 
-/// How many trials are kept.
+/// The maximum number of retained test uploads.
 const MAX_TEST_UPLOADS: usize = 200;
 
-/// The trials, oldest first, and which of them is looked at.
+/// The test uploads, oldest first, and the displayed one.
 #[derive(Clone, Debug, Default)]
 pub struct TestUploadResults {
     test_uploads: Vec<TestUploadRun>,
-    /// What was sent and has not begun yet.
+    /// The requested test upload before its first event.
     pending: Option<TestUploadRun>,
-    /// Which trial is looked at; none: the latest.
+    /// The index of the displayed test upload; none: the latest.
     shown_index: Option<usize>,
-    /// Which image of it.
+    /// The index of the selected image.
     selected: usize,
-    /// Whether that image is looked at alone.
+    /// Whether only the selected image is displayed.
     is_enlarged: bool,
 }
 
-/// What an event meant to the trials.
+/// The effect of an event on the test uploads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApplyOutcome {
-    /// It is not about a trial.
+    /// The event is not about a test upload.
     Ignored,
-    /// It is about a trial.
+    /// A test upload was updated.
     Updated,
-    /// A trial has begun with it.
+    /// A test upload started.
     Started,
 }
 
-/// One trial.
+/// A test upload of one or several images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TestUploadRun {
-    /// Its run; none until it has begun.
+    /// The run ID; none before the first event.
     pub id: Option<RunId>,
-    /// When it began.
+    /// The start time.
     pub at: Option<DateTime<Utc>>,
-    /// Its images.
+    /// The images.
     pub cards: Vec<ImageResult>,
-    /// How it ended; none while it runs, or when its process died.
+    /// The outcome; none while running or if interrupted.
     pub outcome: Option<Outcome>,
-    /// Whether it was given up before it was told how it ended.
+    /// Whether it ended without an outcome.
     is_abandoned: bool,
 }
 
-/// What became of one image.
+/// The result of one image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageResult {
     step: Option<StepId>,
-    /// The image, as it was named.
+    /// The image path, as given.
     pub shown: String,
-    /// Where it is on its way.
+    /// The state.
     pub state: ImageState,
-    /// When each stage was reached, in seconds since its upload began.
+    /// The time of the upload, in seconds since its start.
     pub uploaded: Option<f64>,
-    /// When the function began to work on it.
+    /// The time of the invocation, in seconds since the start.
     pub invoked: Option<f64>,
-    /// When its thumbnail was there.
+    /// The time of the thumbnail, in seconds since the start.
     pub written: Option<f64>,
-    /// Whether the function's process had to be started for it.
+    /// Whether it was a cold start.
     pub cold: Option<bool>,
-    /// How many bytes it has.
+    /// The image size in bytes.
     pub bytes: Option<u64>,
-    /// How many its thumbnail has.
+    /// The thumbnail size in bytes.
     pub thumbnail_bytes: Option<u64>,
-    /// Where its thumbnail was saved.
+    /// The path of the saved thumbnail.
     pub thumbnail: Option<PathBuf>,
 }
 
-/// Where an image is on its way.
+/// The state of an image.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ImageState {
-    /// It was not sent yet.
+    /// It was not uploaded yet.
     Waiting,
-    /// It is on its way.
+    /// It is in progress.
     Running {
-        /// Since when.
+        /// The start time.
         since: DateTime<Utc>,
-        /// What is being waited for.
+        /// The last progress message.
         progress: Option<String>,
     },
-    /// Its thumbnail is there.
+    /// Its thumbnail exists.
     Done,
     /// It failed.
     Failed(Box<Failure>),
-    /// It was not sent.
+    /// It was skipped.
     Skipped(SkipReason),
 }
 
@@ -110,18 +110,18 @@ impl ImageResult {
         }
     }
 
-    /// The image's name, without its folder.
+    /// The file name.
     pub fn name(&self) -> &str {
         Path::new(&self.shown).file_name().and_then(|name| name.to_str()).unwrap_or(&self.shown)
     }
 
-    /// Where the image is, where that still means what it meant.
+    /// The path of the image, if it is absolute.
     pub fn source(&self) -> Option<&Path> {
         let path = Path::new(&self.shown);
         path.is_absolute().then_some(path)
     }
 
-    /// How large the thumbnail is, compared with the image.
+    /// The size of the thumbnail relative to the image.
     pub fn ratio(&self) -> Option<f64> {
         match (self.bytes, self.thumbnail_bytes) {
             (Some(bytes), Some(thumbnail)) if bytes > 0 => Some(thumbnail as f64 / bytes as f64),
@@ -129,7 +129,7 @@ impl ImageResult {
         }
     }
 
-    /// Whether more may happen to it while its trial runs.
+    /// Whether it is waiting or in progress.
     pub fn is_open(&self) -> bool {
         matches!(self.state, ImageState::Waiting | ImageState::Running { .. })
     }
@@ -154,12 +154,12 @@ impl TestUploadRun {
         })
     }
 
-    /// Whether nothing more happens, as far as is known.
+    /// Whether it ended.
     pub fn is_over(&self) -> bool {
         self.outcome.is_some() || self.is_abandoned
     }
 
-    /// Takes in one of its events, which is heard for the first time.
+    /// Applies a new event of the run.
     fn apply(&mut self, event: &Event) {
         match &event.kind {
             EventKind::StepStarted { step } => {
@@ -173,7 +173,7 @@ impl TestUploadRun {
             }
             EventKind::StepSkipped { step, reason } => self.set(step, |_| ImageState::Skipped(*reason)),
             EventKind::TrialStage { image, stage, seconds, bytes, cold, path, .. } => {
-                // One image can be in a trial twice: then what has not come yet is the other's.
+                // An image can occur twice: the stage belongs to the one without it.
                 let is_open = |card: &&mut ImageResult| card.shown == *image && !card.has(*stage);
                 let Some(card) = self.cards.iter_mut().find(is_open) else { return };
                 match stage {
@@ -230,7 +230,7 @@ impl ImageResult {
 }
 
 impl TestUploadResults {
-    /// Takes in an event of any run.
+    /// Applies an event of any run.
     pub fn apply(&mut self, event: &Event) -> ApplyOutcome {
         if let Some(test_upload) = TestUploadRun::begin(event) {
             if self.test_uploads.len() == MAX_TEST_UPLOADS {
@@ -250,14 +250,14 @@ impl TestUploadResults {
         }
     }
 
-    /// Images were sent: they are shown before the first event comes.
+    /// Adds a requested test upload before its first event.
     pub fn send(&mut self, images: &[PathBuf]) {
         let cards = images.iter().map(|image| ImageResult::new(None, image.display().to_string())).collect();
         self.pending = Some(TestUploadRun { id: None, at: None, cards, outcome: None, is_abandoned: false });
         self.show_latest();
     }
 
-    /// What was sent did not begin, or has ended without saying so. Answers whether it never began.
+    /// Marks the last test upload as ended. Returns whether it never started.
     pub fn abandon(&mut self) -> bool {
         if let Some(last) = self.test_uploads.last_mut() {
             last.is_abandoned = true;
@@ -272,64 +272,64 @@ impl TestUploadResults {
         self.is_enlarged = false;
     }
 
-    /// Whether something was sent and has not begun.
+    /// Whether a requested test upload has not started.
     pub fn is_pending(&self) -> bool {
         self.pending.is_some()
     }
 
-    /// Whether there are no trials.
+    /// Whether there are no test uploads.
     pub fn is_empty(&self) -> bool {
         self.pending.is_none() && self.test_uploads.is_empty()
     }
 
-    /// How many trials there are.
+    /// The number of test uploads.
     pub fn count(&self) -> usize {
         self.test_uploads.len() + usize::from(self.pending.is_some())
     }
 
-    /// The number of the trial that is looked at, from 0.
+    /// The index of the displayed test upload.
     pub fn at(&self) -> usize {
         let last = self.count().saturating_sub(1);
         self.shown_index.unwrap_or(last).min(last)
     }
 
-    /// The trial that is looked at.
+    /// The displayed test upload.
     pub fn test_upload(&self) -> Option<&TestUploadRun> {
         self.test_uploads.get(self.at()).or(self.pending.as_ref())
     }
 
-    /// The number of the image that is selected.
+    /// The index of the selected image.
     pub fn selected(&self) -> usize {
         let cards = self.test_upload().map_or(0, |test_upload| test_upload.cards.len());
         self.selected.min(cards.saturating_sub(1))
     }
 
-    /// The image that is selected.
+    /// The selected image.
     pub fn card(&self) -> Option<&ImageResult> {
         self.test_upload()?.cards.get(self.selected())
     }
 
-    /// Whether one image is looked at: the only one of its trial, or one that was enlarged.
+    /// Whether a single image is displayed: the only one or an enlarged one.
     pub fn is_single(&self) -> bool {
         self.is_enlarged || self.test_upload().is_none_or(|test_upload| test_upload.cards.len() <= 1)
     }
 
-    /// Whether one of several was enlarged.
+    /// Whether one of several images is enlarged.
     pub fn is_enlarged(&self) -> bool {
         self.is_enlarged && self.has_several()
     }
 
-    /// Whether the trial has several images.
+    /// Whether there are several images.
     pub fn has_several(&self) -> bool {
         self.test_upload().is_some_and(|test_upload| test_upload.cards.len() > 1)
     }
 
-    /// Looks at one image alone, or at all again.
+    /// Shows the selected image only, or all.
     pub fn enlarge(&mut self, is_enlarged: bool) {
         self.is_enlarged = is_enlarged && self.has_several();
     }
 
-    /// Selects an image. Answers whether it was selected.
+    /// Selects an image. Returns whether it was selected already.
     pub fn select(&mut self, card: usize) -> bool {
         let was = self.selected();
         self.selected = card;
@@ -337,18 +337,18 @@ impl TestUploadResults {
         self.selected == was
     }
 
-    /// Selects another image of the trial.
+    /// Moves the selection.
     pub fn move_by(&mut self, by: isize) {
         self.selected = self.selected().saturating_add_signed(by);
         self.selected = self.selected();
     }
 
-    /// Whether there is a trial so many later, or earlier.
+    /// Whether there is a test upload at an offset.
     pub fn can_go(&self, by: isize) -> bool {
         self.at().checked_add_signed(by).is_some_and(|to| to < self.count())
     }
 
-    /// Looks at a later trial, or an earlier one.
+    /// Shows a later or earlier test upload.
     pub fn go(&mut self, by: isize) {
         if !self.can_go(by) {
             return;

@@ -1,4 +1,4 @@
-//! Trying images, without a terminal, a disk or a cloud.
+//! Tests of the test upload panel without terminal, files or cloud.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::update::update;
 /// A console of the usual size.
 const USUAL: (u16, u16) = (120, 40);
 
-/// A file of so many bytes in a folder.
+/// An image in a folder.
 fn image(folder: &str, name: &str, bytes: u64) -> FileEntry {
     FileEntry { name: name.into(), path: Path::new(folder).join(name), kind: EntryKind::Image { bytes } }
 }
@@ -32,7 +32,7 @@ fn folder(folder: &str, name: &str) -> FileEntry {
     FileEntry { name: name.into(), path: Path::new(folder).join(name), kind: EntryKind::Folder }
 }
 
-/// The sample images, as the edge lists them.
+/// The listing of the sample images.
 pub(crate) fn samples() -> FolderListing {
     let names = [("bubbles.png", 91_204), ("kites.gif", 30_411), ("lighthouse.jpg", 88_120), ("mountains.jpg", 81_002)];
     let mut entries: Vec<FileEntry> =
@@ -41,7 +41,7 @@ pub(crate) fn samples() -> FolderListing {
     FolderListing { folder: "/tmp/samples".into(), entries, left_out: 0 }
 }
 
-/// A folder of somebody's pictures.
+/// The listing of a folder with pictures.
 pub(crate) fn pictures() -> FolderListing {
     let at = "/home/ada/pictures";
     let mut entries = vec![folder(at, "2025 summer"), folder(at, "日本の写真")];
@@ -50,7 +50,7 @@ pub(crate) fn pictures() -> FolderListing {
     FolderListing { folder: at.into(), entries, left_out: 0 }
 }
 
-/// The trial panel, entered, with everything listed.
+/// A model with the test upload panel open and all folders listed.
 pub(crate) fn entered(mut model: Model) -> Model {
     press(&mut model, KeyCode::Char('6'));
     apply_report(&mut model, TestUploadReport::Listed(Folder::Samples, Ok(samples())));
@@ -66,14 +66,14 @@ pub(crate) fn apply_report(model: &mut Model, report: TestUploadReport) -> Vec<E
     update(model, Message::TestUpload(report))
 }
 
-/// A picture of one colour and of this size, made ready.
+/// A rendered picture of one colour.
 pub(crate) fn picture(pixels: (u32, u32), bytes: u64, cells: (u16, u16)) -> Arc<Picture> {
     let samples = [200, 30, 60].repeat(pixels.0 as usize * pixels.1 as usize);
-    let image = image::RgbImage::from_raw(pixels.0, pixels.1, samples).expect("as many bytes as it has");
+    let image = image::RgbImage::from_raw(pixels.0, pixels.1, samples).expect("the size matches");
     Arc::new(Picture::make(image.into(), bytes, cells, Graphics::default()).expect("a picture"))
 }
 
-/// The pictures that effects ask for.
+/// The pictures requested by effects.
 fn requested(effects: &[Effect]) -> Vec<PictureKey> {
     effects
         .iter()
@@ -96,14 +96,14 @@ fn sends(images: &[&str]) -> Task {
     Task::TestUpload(images.iter().map(PathBuf::from).collect())
 }
 
-/// A trial of images that is told event by event.
+/// Generates the events of a test upload.
 pub(crate) struct UploadScript {
     pub(crate) script: EventScript,
     images: Vec<String>,
 }
 
 impl UploadScript {
-    /// A trial of a number.
+    /// A test upload with a run number.
     pub(crate) fn new(number: u32, images: &[&str]) -> Self {
         let script = EventScript::new(number, RunAction::Trial, 120.0 * f64::from(number));
         Self { script, images: images.iter().map(|image| (*image).to_owned()).collect() }
@@ -113,7 +113,7 @@ impl UploadScript {
         StepId::from(format!("image_{}", index + 1).as_str())
     }
 
-    /// It begins, and so does every image of it.
+    /// Starts the run and all its images.
     pub(crate) fn begin(&mut self) -> Vec<Event> {
         let step = |(index, image): (usize, &String)| {
             Step::new(Self::id(index).as_str(), format!("Send {image}"), "Its thumbnail shows that everything works.")
@@ -126,7 +126,7 @@ impl UploadScript {
         events
     }
 
-    /// An image comes to a stage.
+    /// An image reaches a stage.
     pub(crate) fn stage(&mut self, index: usize, stage: TrialStage, seconds: f64) -> Event {
         let name = self.images[index].rsplit('/').next().expect("a name").to_owned();
         let bytes = match stage {
@@ -140,7 +140,7 @@ impl UploadScript {
         self.script.event(EventKind::TrialStage { image, stage, seconds, key: name, bytes, cold, path })
     }
 
-    /// An image comes through.
+    /// An image succeeds.
     pub(crate) fn succeed(&mut self, index: usize) -> Vec<Event> {
         let later = index as f64 * 0.1;
         let mut events = vec![
@@ -165,20 +165,20 @@ impl UploadScript {
         vec![uploaded, self.script.event(EventKind::StepFailed { step: Self::id(index), seconds: 1.2, error })]
     }
 
-    /// It ends.
+    /// Finishes the run.
     pub(crate) fn end(&mut self, outcome: Outcome) -> Event {
         self.script.end(outcome, 1.3)
     }
 }
 
-/// What was chosen is sent, and its run begins.
+/// Uploads the chosen images and starts the run.
 pub(crate) fn send(model: &mut Model) {
     press(model, KeyCode::Enter);
     scenes::start_run(model, RunAction::Trial);
 }
 
 #[test]
-fn the_panel_asks_for_samples_and_the_working_directory_once() {
+fn panel_lists_samples_and_working_directory_once() {
     let mut model = scenes::deployed(USUAL);
     let lists = |effects: &[Effect]| {
         effects.iter().filter(|effect| matches!(effect, Effect::TestUpload(TestUploadCommand::List(_)))).count()
@@ -189,7 +189,7 @@ fn the_panel_asks_for_samples_and_the_working_directory_once() {
 }
 
 #[test]
-fn a_sample_is_sent_with_one_key() {
+fn sample_is_uploaded_with_one_key() {
     let mut model = entered(scenes::deployed(USUAL));
     let effects = press(&mut model, KeyCode::Enter);
     assert_eq!(prepared_task(&effects), Some(&sends(&["/tmp/samples/bubbles.png"])));
@@ -198,7 +198,7 @@ fn a_sample_is_sent_with_one_key() {
 }
 
 #[test]
-fn marked_images_are_sent_in_the_order_in_which_they_were_marked() {
+fn marked_images_are_uploaded_in_order() {
     let mut model = entered(scenes::deployed(USUAL));
     press(&mut model, KeyCode::Char('j'));
     press(&mut model, KeyCode::Char(' '));
@@ -212,7 +212,7 @@ fn marked_images_are_sent_in_the_order_in_which_they_were_marked() {
 }
 
 #[test]
-fn a_mark_is_taken_away_by_the_same_key() {
+fn mark_is_toggled() {
     let mut model = entered(scenes::deployed(USUAL));
     press(&mut model, KeyCode::Char(' '));
     press(&mut model, KeyCode::Char('k'));
@@ -221,7 +221,7 @@ fn a_mark_is_taken_away_by_the_same_key() {
 }
 
 #[test]
-fn where_nothing_is_deployed_enter_neither_sends_nor_deploys() {
+fn enter_does_nothing_without_deployment() {
     let mut model = entered(scenes::empty(USUAL));
     assert_eq!(press(&mut model, KeyCode::Enter), []);
     assert_eq!(model.activity, Activity::Idle);
@@ -229,7 +229,7 @@ fn where_nothing_is_deployed_enter_neither_sends_nor_deploys() {
 }
 
 #[test]
-fn enter_goes_into_a_folder_deployed_or_not() {
+fn enter_opens_folder() {
     for mut model in [scenes::empty(USUAL), scenes::deployed(USUAL)].map(entered) {
         for _ in 0..6 {
             press(&mut model, KeyCode::Char('j'));
@@ -241,7 +241,7 @@ fn enter_goes_into_a_folder_deployed_or_not() {
 }
 
 #[test]
-fn going_up_puts_the_cursor_where_one_comes_from() {
+fn parent_folder_selects_previous_folder() {
     let mut model = entered(scenes::deployed(USUAL));
     press(&mut model, KeyCode::Char('h'));
     let above = FolderListing {
@@ -251,7 +251,7 @@ fn going_up_puts_the_cursor_where_one_comes_from() {
     };
     apply_report(&mut model, TestUploadReport::Listed(Folder::At("/home/ada".into()), Ok(above)));
     assert!(matches!(model.test_upload.chooser.selected(), Some(ChooserRow::Entry(entry)) if entry.name == "pictures"));
-    // What was asked for earlier and comes late does not take its place.
+    // A late listing of an earlier request is ignored.
     apply_report(&mut model, TestUploadReport::Listed(Folder::Working, Ok(pictures())));
     assert!(
         model
@@ -269,7 +269,7 @@ fn going_up_puts_the_cursor_where_one_comes_from() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_read_says_so_and_can_be_left() {
+fn unreadable_folder_shows_reason_and_can_be_left() {
     let mut model = entered(scenes::deployed(USUAL));
     press(&mut model, KeyCode::Char('h'));
     let denied = Failure::new("permission denied");
@@ -280,7 +280,7 @@ fn a_folder_that_cannot_be_read_says_so_and_can_be_left() {
 }
 
 #[test]
-fn what_is_dropped_is_looked_at_then_chosen_and_shown() {
+fn dropped_images_are_inspected_marked_and_previewed() {
     let mut model = scenes::deployed(USUAL);
     let effects = update(&mut model, Message::Paste("'/data/my photo.jpg' /data/b.png".into()));
     let paths = vec![PathBuf::from("/data/my photo.jpg"), PathBuf::from("/data/b.png")];
@@ -295,14 +295,14 @@ fn what_is_dropped_is_looked_at_then_chosen_and_shown() {
 }
 
 #[test]
-fn a_dropped_folder_is_gone_into() {
+fn dropped_folder_is_opened() {
     let mut model = entered(scenes::deployed(USUAL));
     let effects = apply_report(&mut model, TestUploadReport::Inspected(vec![folder("/data", "trip")]));
     assert!(effects.contains(&Effect::TestUpload(TestUploadCommand::List(Folder::At("/data/trip".into())))));
 }
 
 #[test]
-fn a_path_is_typed_with_completion() {
+fn path_input_completes() {
     let mut model = entered(scenes::deployed(USUAL));
     press(&mut model, KeyCode::Char('/'));
     assert!(model.test_upload.is_typing());
@@ -317,14 +317,14 @@ fn a_path_is_typed_with_completion() {
     press(&mut model, KeyCode::Down);
     press(&mut model, KeyCode::Down);
     let looked_at = requested(&press(&mut model, KeyCode::Down));
-    assert_eq!(looked_at[0].path, Path::new("/home/ada/pictures/photo-01.jpg"), "what could be taken is shown");
+    assert_eq!(looked_at[0].path, Path::new("/home/ada/pictures/photo-01.jpg"), "the selected completion is previewed");
     let effects = press(&mut model, KeyCode::Enter);
     assert!(effects.contains(&Effect::TestUpload(TestUploadCommand::Inspect(vec!["~/pictures/photo-01.jpg".into()]))));
     assert!(!model.test_upload.is_typing());
 }
 
 #[test]
-fn escape_leaves_the_path_and_then_the_chooser() {
+fn escape_closes_path_input_then_chooser() {
     let mut model = shown_result();
     press(&mut model, KeyCode::Char('i'));
     press(&mut model, KeyCode::Char('/'));
@@ -334,7 +334,7 @@ fn escape_leaves_the_path_and_then_the_chooser() {
     assert!(!model.test_upload.is_choosing());
 }
 
-/// A trial of one image that came through.
+/// A successful test upload of one image.
 pub(crate) fn shown_result() -> Model {
     let mut model = entered(scenes::deployed(USUAL));
     send(&mut model);
@@ -348,13 +348,13 @@ pub(crate) fn shown_result() -> Model {
 }
 
 #[test]
-fn an_image_that_was_sent_shows_its_stages_and_asks_for_its_thumbnail() {
+fn uploaded_image_shows_stages_and_requests_thumbnail() {
     let mut model = entered(scenes::deployed(USUAL));
     send(&mut model);
     let mut upload = UploadScript::new(2, &["/tmp/samples/bubbles.png"]);
     let begin = upload.begin();
     scenes::apply_events(&mut model, begin);
-    assert!(!model.test_upload.is_waiting(), "its events tell from now on");
+    assert!(!model.test_upload.is_waiting(), "its first event arrived");
     let events = upload.succeed(0);
     let effects = update(&mut model, Message::Events(events));
     let paths: Vec<PathBuf> = requested(&effects).into_iter().map(|key| key.path).collect();
@@ -366,11 +366,11 @@ fn an_image_that_was_sent_shows_its_stages_and_asks_for_its_thumbnail() {
 }
 
 #[test]
-fn what_was_sent_is_not_chosen_any_more() {
+fn uploaded_images_are_unmarked() {
     let mut model = entered(scenes::deployed(USUAL));
     press(&mut model, KeyCode::Char(' '));
     send(&mut model);
-    assert_eq!(model.test_upload.chooser.marked().len(), 1, "until it is sure that it is sent");
+    assert_eq!(model.test_upload.chooser.marked().len(), 1, "until the run starts");
     let mut upload = UploadScript::new(2, &["/tmp/samples/bubbles.png"]);
     let begin = upload.begin();
     scenes::apply_events(&mut model, begin);
@@ -378,7 +378,7 @@ fn what_was_sent_is_not_chosen_any_more() {
 }
 
 #[test]
-fn events_that_are_told_twice_count_once() {
+fn duplicate_events_count_once() {
     let mut model = entered(scenes::deployed(USUAL));
     let twice = "/tmp/samples/bubbles.png";
     let mut upload = UploadScript::new(2, &[twice, twice]);
@@ -392,11 +392,11 @@ fn events_that_are_told_twice_count_once() {
 }
 
 #[test]
-fn images_that_are_refused_can_be_chosen_anew() {
+fn rejected_images_stay_marked() {
     let mut model = entered(scenes::deployed(USUAL));
     press(&mut model, KeyCode::Char(' '));
     let effects = press(&mut model, KeyCode::Enter);
-    let task = prepared_task(&effects).expect("it is sent").clone();
+    let task = prepared_task(&effects).expect("it is uploaded").clone();
     update(&mut model, Message::PrepareFailed(task, Failure::new("the image /tmp/samples/bubbles.png is empty")));
     assert!(model.test_upload.is_choosing() && !model.test_upload.is_waiting());
     assert_eq!(model.test_upload.chooser.marked().len(), 1);
@@ -404,7 +404,7 @@ fn images_that_are_refused_can_be_chosen_anew() {
 }
 
 #[test]
-fn a_failure_of_the_function_is_shown_and_nothing_turns() {
+fn function_failure_is_shown_without_spinner() {
     let mut model = entered(scenes::deployed(USUAL));
     send(&mut model);
     let mut upload = UploadScript::new(2, &["/tmp/samples/bubbles.png"]);
@@ -421,7 +421,7 @@ fn a_failure_of_the_function_is_shown_and_nothing_turns() {
 }
 
 #[test]
-fn a_run_that_breaks_off_leaves_nothing_waiting() {
+fn interrupted_run_leaves_nothing_pending() {
     for has_begun in [false, true] {
         let mut model = entered(scenes::deployed(USUAL));
         send(&mut model);
@@ -439,7 +439,7 @@ fn a_run_that_breaks_off_leaves_nothing_waiting() {
 }
 
 #[test]
-fn earlier_trials_are_read_from_the_journal_and_their_pictures_looked_for() {
+fn earlier_test_uploads_are_shown_with_pictures() {
     let mut model = scenes::deployed(USUAL);
     for number in 2..=3 {
         let mut upload = UploadScript::new(number, &["/photos/a.jpg"]);
@@ -447,25 +447,25 @@ fn earlier_trials_are_read_from_the_journal_and_their_pictures_looked_for() {
         events.extend(upload.succeed(0));
         events.push(upload.end(Outcome::Succeeded));
         let effects = update(&mut model, Message::Events(events));
-        assert_eq!(requested(&effects), [], "nobody has looked yet");
+        assert_eq!(requested(&effects), [], "the panel was not shown yet");
     }
     let keys = requested(&press(&mut model, KeyCode::Char('6')));
     assert_eq!(keys.len(), 2);
     assert!(!model.test_upload.is_choosing());
     for key in keys {
-        apply_report(&mut model, TestUploadReport::Rendered(key, Err(Failure::new("it is not there"))));
+        apply_report(&mut model, TestUploadReport::Rendered(key, Err(Failure::new("not found"))));
     }
     let text = scenes::text_of(&model);
-    assert!(text.contains("the picture is not kept") && text.contains("612 ms"), "{text}");
-    assert!(text.contains("trial 2 of 2"));
+    assert!(text.contains("picture not available") && text.contains("612 ms"), "{text}");
+    assert!(text.contains("upload 2 of 2"));
     press(&mut model, KeyCode::Char('j'));
-    assert!(scenes::text_of(&model).contains("trial 1 of 2"));
+    assert!(scenes::text_of(&model).contains("upload 1 of 2"));
     press(&mut model, KeyCode::Char('k'));
-    assert!(scenes::text_of(&model).contains("trial 2 of 2"));
+    assert!(scenes::text_of(&model).contains("upload 2 of 2"));
 }
 
 #[test]
-fn a_trial_whose_process_died_is_interrupted_and_not_under_way() {
+fn test_upload_of_dead_process_is_interrupted() {
     let mut model = scenes::deployed(USUAL);
     let events = UploadScript::new(2, &["/photos/a.jpg"]).begin();
     scenes::apply_events(&mut model, events);
@@ -475,7 +475,7 @@ fn a_trial_whose_process_died_is_interrupted_and_not_under_way() {
 }
 
 #[test]
-fn a_path_that_depends_on_where_it_was_typed_is_not_looked_for() {
+fn relative_path_has_no_picture() {
     let mut model = scenes::deployed(USUAL);
     let mut upload = UploadScript::new(2, &["photos/a.jpg"]);
     let mut events = upload.begin();
@@ -485,7 +485,7 @@ fn a_path_that_depends_on_where_it_was_typed_is_not_looked_for() {
 }
 
 #[test]
-fn pictures_are_asked_for_anew_when_the_panel_or_the_terminal_changes() {
+fn pictures_are_requested_again_after_resize_or_graphics_change() {
     let mut model = entered(scenes::deployed(USUAL));
     let effects = update(&mut model, Message::Resize(150, 44));
     let [key] = &requested(&effects)[..] else { panic!("{effects:?}") };
@@ -497,14 +497,14 @@ fn pictures_are_asked_for_anew_when_the_panel_or_the_terminal_changes() {
 }
 
 #[test]
-fn the_thumbnails_of_the_trial_are_saved() {
+fn thumbnails_are_saved() {
     let mut model = shown_result();
     let effects = press(&mut model, KeyCode::Char('s'));
     let thumbnails = vec![PathBuf::from("/tmp/thumbnails/thumb-bubbles.png")];
     assert_eq!(effects, [Effect::TestUpload(TestUploadCommand::Save(thumbnails))]);
 }
 
-/// A trial of so many images that came through.
+/// A successful test upload of several images.
 pub(crate) fn gallery(mut model: Model, count: usize) -> Model {
     let names: Vec<String> = (0..count)
         .map(|n| samples().entries.get(n).map_or(format!("/photos/{n}.jpg"), |entry| entry.path.display().to_string()))
@@ -521,13 +521,13 @@ pub(crate) fn gallery(mut model: Model, count: usize) -> Model {
 }
 
 #[test]
-fn one_of_several_can_be_looked_at_alone() {
+fn one_image_can_be_enlarged() {
     let mut model = gallery(entered(scenes::deployed(USUAL)), 5);
     assert!(!model.test_upload.results.is_single());
     press(&mut model, KeyCode::Right);
     press(&mut model, KeyCode::Char('z'));
     assert!(model.test_upload.results.is_single());
-    assert!(scenes::text_of(&model).contains("5 images sent · 2 of 5"));
+    assert!(scenes::text_of(&model).contains("5 images uploaded · 2 of 5"));
     press(&mut model, KeyCode::Right);
     assert_eq!(model.test_upload.results.selected(), 2);
     press(&mut model, KeyCode::Esc);
@@ -536,7 +536,7 @@ fn one_of_several_can_be_looked_at_alone() {
 }
 
 #[test]
-fn a_click_selects_and_a_second_one_opens() {
+fn click_selects_and_second_click_opens() {
     let mut model = gallery(entered(scenes::deployed(USUAL)), 5);
     assert_eq!(model.test_upload.results.selected(), 0);
     let columns = model.test_upload.gallery();
@@ -554,7 +554,7 @@ fn a_click_selects_and_a_second_one_opens() {
 }
 
 #[test]
-fn the_pictures_of_every_card_in_sight_are_asked_for() {
+fn pictures_of_visible_cards_are_requested() {
     let model = gallery(entered(scenes::deployed(USUAL)), 5);
     let areas = model.test_upload.gallery();
     let in_sight = areas.cards(0).count();
@@ -562,14 +562,14 @@ fn the_pictures_of_every_card_in_sight_are_asked_for() {
     for (index, area) in areas.cards(0) {
         let small = super::areas::CardAreas::of(area);
         let card = &model.test_upload.results.test_upload().expect("a trial").cards[index];
-        let path = card.thumbnail.as_deref().expect("it has come");
-        let shown = model.test_upload.picture(path, small.thumbnail.expect("there is room"));
+        let path = card.thumbnail.as_deref().expect("it was received");
+        let shown = model.test_upload.picture(path, small.thumbnail.expect("it fits"));
         assert!(matches!(shown, PictureState::Loading(None)));
     }
     assert!(model.test_upload.on_screen().len() >= in_sight);
 }
 
-/// Something that may happen.
+/// A random action.
 #[derive(Clone, Debug)]
 enum RandomAction {
     Press(KeyCode),
@@ -614,7 +614,7 @@ fn steps() -> impl Strategy<Value = Vec<RandomAction>> {
     prop::collection::vec(step, 0..60)
 }
 
-/// The events of two trials with everything in them, to be told in any order.
+/// The events of two test uploads, for any order.
 fn events() -> Vec<Event> {
     let mut one = UploadScript::new(2, &["/photos/a.jpg", "/photos/b.jpg", "relative.png"]);
     let mut events = one.begin();
@@ -647,7 +647,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn whatever_happens_the_panel_can_be_drawn_and_its_cursor_stands_on_something(steps in steps()) {
+    fn any_actions_keep_panel_drawable_with_valid_cursor(steps in steps()) {
         let mut model = scenes::deployed((80, 24));
         let events = events();
         let mut wanted: Vec<PictureKey> = Vec::new();
@@ -685,7 +685,7 @@ proptest! {
                 prop_assert!(model.test_upload.results.selected() < test_upload.cards.len());
             }
             if !model.activity.is_running() {
-                prop_assert!(!model.test_upload.is_waiting(), "nothing would ever end the waiting");
+                prop_assert!(!model.test_upload.is_waiting(), "the wait would never end");
             }
         }
     }

@@ -1,47 +1,47 @@
-//! [`Parser`]: tells a terminal's answers from what is typed, byte by byte. Pure.
+//! [`Parser`]: separates terminal replies from user input, byte by byte.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
-/// The longest sequence that is kept; what is longer is no answer to a question of ours.
+/// The maximum length of a sequence; longer ones are not replies.
 const MAX_SEQUENCE: usize = 4096;
 
-/// The longest text that is pasted while the terminal is asked.
+/// The maximum length of pasted text.
 const MAX_PASTED: usize = 1 << 20;
 
-/// Something that came from the terminal.
+/// A reply or user input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputItem {
-    /// An answer to a question.
+    /// A reply to a query.
     Reply(TerminalReply),
-    /// Something that the user typed or pasted.
+    /// A key or paste of the user.
     Typed(Event),
 }
 
-/// An answer to a question.
+/// A reply to a terminal query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TerminalReply {
-    /// It knows kitty's graphics.
+    /// Kitty graphics are supported.
     Kitty,
-    /// A cell's width and height in pixels.
+    /// The cell width and height in pixels.
     Cell(u16, u16),
-    /// The background's red, green and blue.
+    /// The red, green and blue of the background.
     Background(u8, u8, u8),
-    /// Its name and version.
+    /// The terminal's name and version.
     Version(String),
-    /// What kind of terminal it is: the last answer.
+    /// The device attributes: the last reply.
     Attributes {
-        /// Whether it draws sixels.
+        /// Whether sixel graphics are supported.
         sixel: bool,
     },
 }
 
-/// Where in a sequence the parser is.
+/// The state of the parser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 enum ParserState {
-    /// In none.
+    /// Outside of sequences.
     #[default]
     Ground,
-    /// In a letter of several bytes, of which so many are to come.
+    /// In a multi-byte character, with the number of remaining bytes.
     Letter(usize),
     /// After an escape.
     Escape,
@@ -49,15 +49,15 @@ enum ParserState {
     Single,
     /// In `ESC [ …`.
     Control,
-    /// In a string that begins with this character, up to BEL or ST.
+    /// In a string that starts with this character, up to BEL or ST.
     Text(u8),
-    /// In such a string, after an escape.
+    /// In a string, after an escape.
     TextEscape(u8),
-    /// In a pasted text.
+    /// In pasted text.
     Pasted,
 }
 
-/// Tells answers from what is typed.
+/// Separates terminal replies from user input.
 #[derive(Clone, Debug, Default)]
 pub struct Parser {
     state: ParserState,
@@ -67,12 +67,12 @@ pub struct Parser {
 const PASTE_ENDS: &[u8] = b"\x1b[201~";
 
 impl Parser {
-    /// Whether more must come before it is known what came last.
+    /// Whether a sequence is incomplete.
     pub fn is_in_sequence(&self) -> bool {
         self.state != ParserState::Ground
     }
 
-    /// Takes bytes in and answers what they say.
+    /// Parses bytes.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<InputItem> {
         let mut items = Vec::new();
         for byte in bytes {
@@ -81,7 +81,7 @@ impl Parser {
         items
     }
 
-    /// Nothing more comes: an escape was the key of that name; the rest of a sequence is no key.
+    /// Ends the input: a pending escape is the escape key; incomplete sequences are dropped.
     pub fn finish(&mut self) -> Vec<InputItem> {
         let state = std::mem::take(&mut self.state);
         let bytes = std::mem::take(&mut self.bytes);
@@ -112,7 +112,7 @@ impl Parser {
             ParserState::TextEscape(kind) => {
                 self.end_text(kind, items);
                 if byte != b'\\' {
-                    // The string was broken off, and something else begins.
+                    // The string was interrupted by another sequence.
                     self.state = ParserState::Escape;
                     self.escape(byte, items);
                 }
@@ -121,7 +121,7 @@ impl Parser {
                 if self.bytes.len() < MAX_PASTED || self.bytes.ends_with(&PASTE_ENDS[..PASTE_ENDS.len() - 1]) {
                     self.bytes.push(byte);
                 } else {
-                    // Only its end is still of interest.
+                    // Only the end marker still matters.
                     let tail = self.bytes.len() - PASTE_ENDS.len();
                     self.bytes.remove(tail);
                     self.bytes.push(byte);
@@ -166,7 +166,7 @@ impl Parser {
 
     fn letter(&mut self, left: usize, byte: u8, items: &mut Vec<InputItem>) {
         if byte & 0xc0 != 0x80 {
-            // It was broken off, and something else begins.
+            // The character was interrupted.
             self.reset();
             return self.ground(byte, items);
         }
@@ -216,7 +216,7 @@ impl Parser {
                 self.bytes.clear();
                 self.state = ParserState::Escape;
             }
-            // Control characters have no place in a sequence.
+            // Control characters are invalid in a sequence.
             _ => self.reset(),
         }
     }
@@ -234,7 +234,7 @@ impl Parser {
     }
 }
 
-/// What `ESC [ body end` means; none for what is neither an answer nor a key that we know.
+/// Parses `ESC [ body end`; none if it is neither a reply nor a known key.
 fn sequence(body: &[u8], end: u8) -> Option<InputItem> {
     let body = std::str::from_utf8(body).ok()?;
     if let Some(attributes) = body.strip_prefix('?') {
@@ -273,7 +273,7 @@ fn sequence(body: &[u8], end: u8) -> Option<InputItem> {
     Some(typed(KeyEvent::new(code, held(modifiers))))
 }
 
-/// A key that ends a sequence in a letter.
+/// The key of a sequence that ends with a letter.
 fn named(end: u8, modifiers: u16) -> Option<KeyEvent> {
     let code = match end {
         b'A' => KeyCode::Up,
@@ -289,7 +289,7 @@ fn named(end: u8, modifiers: u16) -> Option<KeyEvent> {
     Some(KeyEvent::new(code, held(modifiers)))
 }
 
-/// What is held down with a key: one more than the sum of their numbers.
+/// The modifiers of a key, encoded as one plus a bit set.
 fn held(number: u16) -> KeyModifiers {
     let bits = number.saturating_sub(1);
     let mut modifiers = KeyModifiers::NONE;
@@ -301,7 +301,7 @@ fn held(number: u16) -> KeyModifiers {
     modifiers
 }
 
-/// The key of one byte.
+/// The key of a single byte.
 fn plain(byte: u8) -> Option<KeyEvent> {
     let control = |letter: u8| KeyEvent::new(KeyCode::Char(char::from(letter)), KeyModifiers::CONTROL);
     Some(match byte {
@@ -319,7 +319,7 @@ fn plain(byte: u8) -> Option<KeyEvent> {
     })
 }
 
-/// A colour as X11 writes it, `rgb:hhhh/hhhh/hhhh`, with one to four digits each.
+/// Parses a colour in X11 notation, `rgb:hhhh/hhhh/hhhh`, with one to four digits each.
 fn colour(text: &str) -> Option<(u8, u8, u8)> {
     let text = text.strip_prefix("rgb:").or_else(|| text.strip_prefix("rgba:"))?;
     let mut parts = text.split('/').map(|part| {
@@ -366,7 +366,7 @@ mod tests {
         typed(KeyEvent::new(code, modifiers))
     }
 
-    /// What a terminal answers, with keys typed into the middle of it.
+    /// Terminal replies mixed with keys.
     const TALK: &[u8] = b"a\x1b_Gi=31;OK\x1b\\j\x1b]11;rgb:1e1e/2020/2828\x1b\\\x1b[A\x1b[6;20;10t\xc3\xa9\
         \x1bP>|kitty(0.32.0)\x1b\\\x1b[200~/tmp/my photo.jpg\x1b[201~\x1b[?62;4;22c\x1b";
 
@@ -387,12 +387,12 @@ mod tests {
     }
 
     #[test]
-    fn answers_and_keys_are_told_apart() {
+    fn replies_and_keys_are_separated() {
         assert_eq!(items(TALK), talk());
     }
 
     #[test]
-    fn every_key_that_the_console_knows_is_heard() {
+    fn all_supported_keys_are_parsed() {
         let none = KeyModifiers::NONE;
         for (bytes, expected) in [
             (&b"\r"[..], pressed(KeyCode::Enter, none)),
@@ -420,10 +420,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_dropped_and_not_typed() {
+    fn unknown_sequences_are_dropped() {
         assert_eq!(items(b"\x1b[<0;10;5M"), [], "the mouse");
         assert_eq!(items(b"\x1b[I\x1b[8;24;80t\x1b[>1;2c\x1b]52;c;AAAA\x07\x1b_Gi=31;ENOENT\x1b\\"), []);
-        assert_eq!(items(b"\x1b[?1;2"), [], "an answer that was cut off");
+        assert_eq!(items(b"\x1b[?1;2"), [], "an incomplete reply");
         assert_eq!(items(b"\xff\xc3("), [key(KeyCode::Char('('))]);
     }
 
@@ -443,7 +443,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_does_not_matter_how_bytes_are_cut(cuts in proptest::collection::vec(0..TALK.len(), 0..6)) {
+        fn result_does_not_depend_on_chunks(cuts in proptest::collection::vec(0..TALK.len(), 0..6)) {
             let mut cuts = cuts;
             cuts.extend([0, TALK.len()]);
             cuts.sort_unstable();
@@ -457,11 +457,11 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_are_too_much(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn parser_recovers_after_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let mut parser = Parser::default();
             parser.push(&bytes);
             parser.finish();
-            // Unless a text is being pasted or told, what comes next is heard again.
+            // After the end of input, the next key is parsed.
             prop_assert_eq!(parser.push(b"q"), vec![key(KeyCode::Char('q'))]);
         }
     }

@@ -1,4 +1,4 @@
-//! A log's lines: the sign of the current one, the time, the text in the log's own colours, matches marked.
+//! The lines of a log: cursor, time, text in its own colours, matches.
 
 use std::ops::Range;
 
@@ -17,18 +17,18 @@ use crate::model::Model;
 use crate::model::log::{LogPane, fold};
 use crate::theme::{Role, Theme};
 
-/// How the lines of one log are drawn.
+/// Draws the lines of a log.
 struct LineRenderer<'a> {
     area: Rect,
     gutter: usize,
     pane: &'a LogPane,
     theme: Theme,
     look: Appearance,
-    /// Whether the current line is marked: not where the keys are elsewhere.
+    /// Whether the current line is marked, which needs the focus.
     marks: bool,
 }
 
-/// Draws them.
+/// Draws the lines.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogPane, has_keys: bool, look: Appearance) {
     let area = area.intersection(frame.area());
     if area.is_empty() {
@@ -52,24 +52,24 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogP
     }
 }
 
-/// Says why there is no line.
+/// Draws the reason for an empty log.
 fn draw_nothing(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogPane, look: Appearance) {
     let window = pane.window();
     let words = match pane.filter() {
-        Some(_) if window.filtering => "Looking through the log".to_owned(),
+        Some(_) if window.filtering => "Filtering the log".to_owned(),
         Some(filter) if window.total > 0 => {
             let pattern = text::cut(&clean(filter.text()), usize::from(area.width).saturating_sub(26).max(8));
             format!("No line contains \"{pattern}\".")
         }
         _ if window.total > 0 => String::new(),
         _ => match pane.source {
-            LogSource::Build => "The build's log will be here, line by line.".to_owned(),
+            LogSource::Build => "No build log yet.".to_owned(),
             LogSource::Function if !model.deployment.is_ready(ResourceKind::Function) => {
-                "There is no function yet.".to_owned()
+                "The function is not deployed yet.".to_owned()
             }
-            LogSource::Stack => "What CloudFormation says of its stacks will be here, event by event.".to_owned(),
-            LogSource::Terraform => "What Terraform says will be here, line by line.".to_owned(),
-            LogSource::Function => "The function has not written anything yet.".to_owned(),
+            LogSource::Stack => "No stack events yet.".to_owned(),
+            LogSource::Terraform => "No Terraform output yet.".to_owned(),
+            LogSource::Function => "The function log is empty.".to_owned(),
         },
     };
     let words = text::cut(&words, usize::from(area.width));
@@ -78,7 +78,7 @@ fn draw_nothing(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogPane
 }
 
 impl LineRenderer<'_> {
-    /// Draws a line from one of its rows on, and answers how many rows that took.
+    /// Draws a line from a row on; returns the number of rows.
     fn line(&self, buffer: &mut Buffer, y: u16, row: &LogRow, skip: usize, is_current: bool) -> u16 {
         let line = row.styled.text.as_str();
         let columns = usize::from(self.area.width).saturating_sub(self.gutter);
@@ -107,7 +107,7 @@ impl LineRenderer<'_> {
         self.area.x.saturating_add(u16::try_from(self.gutter).unwrap_or(u16::MAX))
     }
 
-    /// The style beneath a line. While new lines are followed no line is raised: it would be another one at each glance.
+    /// The base style of a line. While following, the current line is not highlighted, since it changes constantly.
     fn base(&self, is_current: bool) -> Style {
         let is_raised = is_current && self.marks && !self.pane.window().following;
         match self.theme {
@@ -116,7 +116,7 @@ impl LineRenderer<'_> {
         }
     }
 
-    /// The sign of the current line, and the time beside a line's first row.
+    /// Draws the gutter: cursor and time.
     fn head(&self, buffer: &mut Buffer, y: u16, row: &LogRow, is_current: bool, base: Style, is_first: bool) {
         let line = Rect { y, height: 1, ..self.area };
         buffer.set_style(line, base);
@@ -131,7 +131,7 @@ impl LineRenderer<'_> {
         }
     }
 
-    /// Draws the part of a line that is to be seen between the sides, with signs where there is more.
+    /// Draws the visible part of an unwrapped line, with ellipses.
     fn sideways(
         &self,
         buffer: &mut Buffer,
@@ -159,7 +159,7 @@ impl LineRenderer<'_> {
         }
     }
 
-    /// Draws a part of a line, each segment in its style.
+    /// Draws a part of a line, by segments.
     fn piece(
         &self,
         buffer: &mut Buffer,
@@ -174,12 +174,12 @@ impl LineRenderer<'_> {
                 continue;
             }
             let room = usize::from(self.area.right() - x);
-            // A match may begin in the middle of what is one cell: then its first half is drawn alone, as what it is.
+            // A match may start inside a grapheme cluster, which is then split.
             (x, _) = buffer.set_stringn(x, y, &line[part], room, *style);
         }
     }
 
-    /// A line cut at every change of style.
+    /// The segments of a line with equal style.
     fn segments(&self, row: &LogRow, is_current: bool, base: Style) -> Vec<(Range<usize>, Style)> {
         let line = row.styled.text.as_str();
         let matches = self.pane.search().map(|pattern| pattern.ranges(line)).unwrap_or_default();
@@ -213,8 +213,8 @@ impl LineRenderer<'_> {
         segments
     }
 
-    /// A style of the log's own, as far as it can be shown: without colours where none are wanted, and no ink in the
-    /// colour of the ground.
+    /// A style of the log, adapted to the theme: without colours in the plain theme, and without text in the background
+    /// colour.
     fn own(&self, mut style: Style) -> Style {
         let is_background = |colour: Color| match self.theme {
             Theme::Dark | Theme::HighContrast => matches!(colour, Color::Indexed(0 | 16) | Color::Rgb(0, 0, 0)),
@@ -234,7 +234,7 @@ impl LineRenderer<'_> {
     }
 }
 
-/// The part of a line that is wholly between two columns, and the column at which it begins.
+/// The part of a line between two columns, and its first column.
 fn between(line: &str, from: usize, to: usize) -> (Range<usize>, usize) {
     if line.is_ascii() {
         let begins = from.min(line.len());
@@ -262,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wide_character_on_the_edge_is_left_out() {
+    fn wide_character_on_edge_is_omitted() {
         let cut = |line: &'static str, from, to| {
             let (range, column) = between(line, from, to);
             (&line[range], column)

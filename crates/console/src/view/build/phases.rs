@@ -1,4 +1,4 @@
-//! CodeBuild's phases as a row that fills, and in a sentence where the build is.
+//! CodeBuild's phases as a row, and the current phase as a sentence.
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -13,7 +13,7 @@ use crate::model::Model;
 use crate::model::run::{Phase, PhaseState, RunModel, StepState};
 use crate::theme::Role;
 
-/// The phases in their order: CodeBuild's name, and ours in at most ten, six, five and three letters.
+/// The phases in order: CodeBuild's name, and short names of at most ten, six, five and three letters.
 const PHASES: [(&str, [&str; 4]); 11] = [
     ("SUBMITTED", ["submitted", "submit", "sub", "sub"]),
     ("QUEUED", ["queued", "queued", "queue", "que"]),
@@ -28,7 +28,7 @@ const PHASES: [(&str, [&str; 4]); 11] = [
     ("COMPLETED", ["done", "done", "done", "end"]),
 ];
 
-/// How many rows they take in a panel that has so many inside: always the same, whatever the build does.
+/// The number of rows of the phases, by the panel's inner height only.
 pub(super) fn height(inside: u16) -> u16 {
     match inside {
         0..4 => 0,
@@ -38,15 +38,15 @@ pub(super) fn height(inside: u16) -> u16 {
     }
 }
 
-/// Where one phase is.
+/// The state of a phase.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum PhaseStage {
-    /// It has not come yet.
+    /// It has not started.
     Ahead,
-    /// The build went past it.
+    /// It was passed without an event.
     Passed,
     Running(f64),
-    /// It was never heard to end.
+    /// It has no end event.
     Open,
     Done(Option<f64>),
     Failed(Option<f64>),
@@ -73,14 +73,14 @@ impl PhaseStage {
     }
 }
 
-/// The build whose phases are shown: that of the deployment which runs, or ran last.
+/// The run with the displayed build: the last deployment.
 fn build(model: &Model) -> Option<&RunModel> {
     model.run.as_ref().filter(|run| run.started.action == Action::Deploy && !run.phases.is_empty())
 }
 
 fn stage(run: &RunModel, phase: &Phase, model: &Model) -> PhaseStage {
     if phase.name == "COMPLETED" {
-        // It is no work, only the end: CodeBuild tells neither a status nor a time.
+        // The final phase has neither status nor duration.
         let is_failed = run.phases.iter().any(|phase| matches!(phase.state, PhaseState::Failed(_)));
         return if is_failed { PhaseStage::Failed(None) } else { PhaseStage::Done(None) };
     }
@@ -94,11 +94,11 @@ fn stage(run: &RunModel, phase: &Phase, model: &Model) -> PhaseStage {
     }
 }
 
-/// Where every phase is.
+/// The states of all phases.
 fn stages(model: &Model) -> [PhaseStage; PHASES.len()] {
     let mut stages = [PhaseStage::Ahead; PHASES.len()];
     let Some(run) = build(model) else { return stages };
-    // A build that is through has gone past what was not heard of.
+    // A finished build passed the phases without events.
     let built = run.step_for(ResourceKind::Image).is_some_and(|step| matches!(step.state, StepState::Done(_)));
     let mut is_past = built;
     for (index, (name, _)) in PHASES.iter().enumerate().rev() {
@@ -114,7 +114,7 @@ fn stages(model: &Model) -> [PhaseStage; PHASES.len()] {
     stages
 }
 
-/// Draws them, as much as there is room for.
+/// Draws the phases.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let area = area.intersection(frame.area());
     if area.is_empty() {
@@ -135,7 +135,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appea
 }
 
 fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, look: Appearance) {
-    // The last one needs no more room than its name.
+    // The last one only needs the width of its name.
     let joints = u16::try_from(PHASES.len() - 1).expect("a dozen");
     let cell = area.width.saturating_sub(4) / joints;
     if cell < 2 {
@@ -147,7 +147,7 @@ fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, 
         let (sign, role) = stage.symbol(model, look);
         let style = look.style(role);
         buffer.set_stringn(x, area.y, sign, columns, style);
-        // The row fills with what was done.
+        // Completed phases are connected by a line.
         if matches!(stage, PhaseStage::Done(_)) && index + 1 < PHASES.len() {
             buffer.set_stringn(x + 1, area.y, look.symbols.line.repeat(columns - 2), columns - 2, style);
         }
@@ -185,8 +185,8 @@ fn brief(seconds: f64) -> String {
     }
 }
 
-/// Where the build is, in words: the phase that failed and why, else the one that runs, else how it ended. What does not
-/// fit goes on in the row that is free otherwise.
+/// Draws the state of the build as a sentence: the failed phase and the reason, else the running one, else the result.
+/// Long text continues in the second row.
 fn draw_sentence(buffer: &mut Buffer, area: Rect, model: &Model, look: Appearance) {
     let (stage, strong, rest) = sentence(model);
     let (sign, role) = stage.symbol(model, look);
@@ -234,15 +234,15 @@ fn sentence(model: &Model) -> (PhaseStage, String, String) {
     }
     match staged.clone().next_back() {
         Some((phase, PhaseStage::Running(seconds))) => {
-            (PhaseStage::Running(seconds), clean(&phase.name), format!("runs for {}", text::ticking(seconds)))
+            (PhaseStage::Running(seconds), clean(&phase.name), format!("running for {}", text::ticking(seconds)))
         }
-        Some((phase, PhaseStage::Open)) => (PhaseStage::Open, clean(&phase.name), "was never heard to end".to_owned()),
+        Some((phase, PhaseStage::Open)) => (PhaseStage::Open, clean(&phase.name), "interrupted".to_owned()),
         last => {
             let seconds: f64 = staged.filter_map(|(_, stage)| stage.seconds()).sum();
             let words = format!("in {}", text::seconds(seconds));
-            // Between two phases nothing runs, and yet the build is not through.
+            // Between two phases nothing runs, but the build is not finished.
             let is_over = !model.is_live() || last.is_some_and(|(phase, _)| phase.name == "COMPLETED");
-            let what = if is_over { "built" } else { "builds" };
+            let what = if is_over { "built" } else { "building" };
             (PhaseStage::Done(None), what.to_owned(), if is_over { words } else { String::new() })
         }
     }

@@ -1,4 +1,4 @@
-//! [`DetailsPage`]: a text that is put together from headings, paragraphs, labelled values and documents, at a width.
+//! [`DetailsPage`]: a text of headings, paragraphs, labelled values and documents, for a width.
 
 use ratatui::text::Line;
 use serde_json::Value;
@@ -9,13 +9,13 @@ use crate::theme::Role;
 use crate::view::line::{StyledRow, wrapped};
 use crate::view::{Appearance, clean, json};
 
-/// As many columns as the labels beside a resource's own facts take, with a blank.
+/// The width of field labels, with a blank.
 const LABEL: usize = 9;
 
-/// The most that the labels of a table take.
+/// The maximum width of table labels.
 const WIDEST_LABEL: usize = 28;
 
-/// A text at a width.
+/// A text for a width.
 pub(super) struct DetailsPage {
     look: Appearance,
     columns: usize,
@@ -43,7 +43,7 @@ impl DetailsPage {
         self.lines.push(Line::default());
     }
 
-    /// A heading, with room before it.
+    /// Adds a heading, with a blank line before it.
     pub(super) fn heading(&mut self, words: &str) {
         if !self.lines.is_empty() {
             self.blank();
@@ -51,31 +51,31 @@ impl DetailsPage {
         self.row(StyledRow::new(self.look).text(words, Role::Title));
     }
 
-    /// Words, broken between words.
+    /// Adds a wrapped paragraph.
     pub(super) fn paragraph(&mut self, words: &str, role: Role) {
         for line in wrapped(words, self.columns) {
             self.row(StyledRow::new(self.look).text(&line, role));
         }
     }
 
-    /// A line as it stands, broken where it must be.
+    /// Adds a literal line, folded at the width.
     pub(super) fn verbatim(&mut self, line: &str, role: Role) {
         for part in text::fold(&clean(line), self.columns) {
             self.row(StyledRow::new(self.look).text(&part, role));
         }
     }
 
-    /// A value behind its label.
+    /// Adds a labelled value.
     pub(super) fn field(&mut self, label: &str, value: &str) {
         self.labelled(label, value, LABEL);
     }
 
-    /// Values behind their labels, in two columns.
+    /// Adds a table of labelled values.
     pub(super) fn table(&mut self, entries: &[(String, String)]) {
         let widest = entries.iter().map(|(label, _)| text::width(&clean(label))).max().unwrap_or(0);
         let most = WIDEST_LABEL.min(self.columns / 2);
         for (label, value) in entries {
-            // Often it is the name that gives a credential away.
+            // The label can identify a credential.
             let value = if looks_secret(label, value) { "hidden" } else { value };
             self.labelled(label, value, widest.min(most) + 2);
         }
@@ -94,7 +94,7 @@ impl DetailsPage {
         }
     }
 
-    /// A document, told apart by what each piece of it is.
+    /// Adds a JSON document with syntax colours.
     pub(super) fn json(&mut self, document: &Value) {
         for row in json::rows(document, self.columns, self.look) {
             self.row(row);

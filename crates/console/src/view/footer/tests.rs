@@ -11,25 +11,25 @@ fn line_of(model: &Model, row: u16) -> String {
 }
 
 #[test]
-fn the_mouse_finds_each_tab_where_it_is_drawn() {
+fn tab_at_matches_drawn_tabs() {
     for size in [(60, 20), (80, 24), (100, 30), (120, 40), (200, 60)] {
         let model = scenes::building(size);
         let layout = model.layout();
         let line: Vec<char> = line_of(&model, layout.tabs.y).chars().collect();
         for panel in layout.tabbed(model.panels()) {
-            let word: Vec<char> = panel.title().split(' ').next().expect("a word").chars().collect();
+            let word: Vec<char> = panel.short_title().chars().collect();
             let from = usize::from(layout.tabs.x);
             let at = (from..line.len()).find(|at| line[*at..].starts_with(&word)).expect("the tab is drawn");
             let found = tab_at(layout.tabs, &layout, &model, u16::try_from(at).expect("a column"));
             assert_eq!(found, Some(*panel), "{size:?}");
         }
         assert_eq!(tab_at(layout.tabs, &layout, &model, layout.tabs.x), None, "before the first");
-        assert_eq!(tab_at(layout.tabs, &layout, &model, size.0), None, "behind the last");
+        assert_eq!(tab_at(layout.tabs, &layout, &model, size.0), None, "after the last");
     }
 }
 
 #[test]
-fn stacks_have_a_tab_where_there_are_stacks() {
+fn stacks_tab_depends_on_strategy() {
     let mut model = scenes::empty((120, 40));
     assert!(!model.panels().contains(&Panel::Stacks));
     model.requested.strategy = "cloudformation".into();
@@ -38,7 +38,7 @@ fn stacks_have_a_tab_where_there_are_stacks() {
 }
 
 #[test]
-fn terraform_has_a_tab_where_it_is_at_work() {
+fn terraform_tab_depends_on_strategy() {
     let mut model = scenes::empty((120, 40));
     assert!(!model.panels().contains(&Panel::Terraform));
     model.requested.strategy = "terraform".into();
@@ -47,7 +47,7 @@ fn terraform_has_a_tab_where_it_is_at_work() {
 }
 
 #[test]
-fn the_tabs_stay_where_they_are_when_a_build_begins_and_fails() {
+fn tabs_do_not_move_during_build() {
     for size in [(60, 20), (80, 24), (120, 40)] {
         let columns_of = |model: &Model| {
             let layout = model.layout();
@@ -59,7 +59,7 @@ fn the_tabs_stay_where_they_are_when_a_build_begins_and_fails() {
 }
 
 #[test]
-fn the_active_tab_is_told_without_colours_too() {
+fn active_tab_is_underlined_without_colours() {
     use ratatui::style::Modifier;
     let mut model = scenes::empty((120, 40));
     model.theme = crate::theme::Theme::Plain;
@@ -74,7 +74,7 @@ fn the_active_tab_is_told_without_colours_too() {
 }
 
 #[test]
-fn keys_are_shown_whole_or_not_at_all() {
+fn key_hints_are_not_truncated() {
     for scene in [scenes::empty, scenes::building, scenes::failed, scenes::deployed, scenes::destroying] {
         let mut model = scene((60, 24));
         for width in 60..=140 {
@@ -92,7 +92,7 @@ fn keys_are_shown_whole_or_not_at_all() {
 }
 
 #[test]
-fn only_keys_that_do_something_now_are_shown() {
+fn only_available_keys_are_shown() {
     let keys = |model: &Model| hints::now(model).iter().map(|hint| hint.action).collect::<Vec<_>>();
     let empty = keys(&scenes::empty((120, 40)));
     assert!(empty.contains(&Action::RunStep) && !empty.contains(&Action::Destroy) && !empty.contains(&Action::Cancel));
@@ -107,7 +107,7 @@ fn only_keys_that_do_something_now_are_shown() {
 }
 
 #[test]
-fn keys_of_the_users_own_are_the_ones_that_are_shown() {
+fn custom_keys_are_shown() {
     let mut model = scenes::empty((120, 40));
     model.keymap = KeyMap::with(&[
         CustomKeys { action: "do-next".into(), keys: "f5".into() },
@@ -115,11 +115,14 @@ fn keys_of_the_users_own_are_the_ones_that_are_shown() {
     ])
     .expect("good keys");
     let screen = scenes::text_of(&model);
-    assert!(screen.contains("f5 next") && screen.contains("f5  does it") && screen.contains("T Timing"), "{screen}");
+    assert!(
+        screen.contains("f5 run step") && screen.contains("f5  run step") && screen.contains("T Timing"),
+        "{screen}"
+    );
 }
 
 #[test]
-fn a_key_that_an_inner_context_takes_is_not_shown_for_an_outer_one() {
+fn shadowed_key_is_not_shown() {
     let mut model = scenes::failed((120, 40));
     let has_next = |model: &Model| hints::now(model).iter().any(|hint| hint.action == Action::RunStep);
     assert!(has_next(&model));
@@ -127,11 +130,11 @@ fn a_key_that_an_inner_context_takes_is_not_shown_for_an_outer_one() {
     assert!(!has_next(&model), "enter copies here");
     assert!(hints::now(&model).iter().any(|hint| hint.action == Action::Copy && hint.key == "enter"));
     model.resources.selected = ResourceKind::Image;
-    assert!(has_next(&model), "what failed has no ARN to copy");
+    assert!(has_next(&model), "a failed resource has no ARN");
 }
 
 #[test]
-fn a_message_says_where_there_is_more_of_it() {
+fn truncated_message_shows_key_for_more() {
     let mut model = scenes::empty((60, 20));
     let row = model.layout().message.y;
     model.messages.add(model.now, Severity::Info, "Short.");

@@ -11,7 +11,7 @@ fn first_line(model: &Model, columns: usize) -> String {
 }
 
 #[test]
-fn the_least_important_goes_first_when_it_gets_narrow() {
+fn less_important_parts_are_omitted_first() {
     let model = scenes::building((120, 40));
     let at = |columns| first_line(&model, columns);
     for (columns, strategy, program, progress) in
@@ -27,7 +27,7 @@ fn the_least_important_goes_first_when_it_gets_narrow() {
 }
 
 #[test]
-fn the_state_does_not_move_while_the_time_ticks() {
+fn status_does_not_move_with_time() {
     let mut model = scenes::building((120, 40));
     let mut places = Vec::new();
     for seconds in [9.9, 10.0, 59.9, 60.0, 3599.0, 7200.0] {
@@ -39,7 +39,7 @@ fn the_state_does_not_move_while_the_time_ticks() {
 }
 
 #[test]
-fn a_cloud_is_taken_for_what_it_is_before_it_has_answered() {
+fn cloud_kind_is_known_before_connection() {
     let mut model = scenes::fresh((120, 40));
     assert_eq!(cloud_kind(&model), CloudKind::Sandbox);
     model.requested.cloud = "aws".into();
@@ -51,7 +51,7 @@ fn a_cloud_is_taken_for_what_it_is_before_it_has_answered() {
 }
 
 #[test]
-fn only_real_resources_have_the_style_of_real_resources() {
+fn real_badge_is_used_for_aws_only() {
     for theme in [Theme::Dark, Theme::Light, Theme::HighContrast, Theme::Plain] {
         let mut model = scenes::building((120, 40));
         model.theme = theme;
@@ -73,8 +73,8 @@ fn only_real_resources_have_the_style_of_real_resources() {
 }
 
 #[test]
-fn that_the_console_will_quit_is_said() {
+fn pending_quit_is_shown() {
     let mut model = scenes::building((120, 40));
     model.quit_after = true;
-    assert!(line_text(&second(&model, Appearance::of(&model), 120)).contains("quits when the run has ended"));
+    assert!(line_text(&second(&model, Appearance::of(&model), 120)).contains("quits at end of run"));
 }

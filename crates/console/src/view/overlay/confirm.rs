@@ -1,4 +1,4 @@
-//! A question before something is done: what would happen, to what, and how to answer.
+//! The confirmation dialog: consequence, resources, input.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -13,13 +13,13 @@ use crate::theme::Role;
 use crate::view::Appearance;
 use crate::view::line::{StyledRow, wrapped};
 
-/// The widest that it is drawn.
+/// The maximum width.
 const WIDTH: u16 = 76;
 
-/// As many columns as the longest title takes, with a blank.
+/// The width of titles.
 const TITLE: usize = 25;
 
-/// The question's parts at a width, and how much of its list there is room for.
+/// The parts of the dialog at a width.
 struct Parts {
     above: Vec<Line<'static>>,
     list: Vec<Line<'static>>,
@@ -44,7 +44,7 @@ impl Parts {
     }
 }
 
-/// How far the list can be scrolled down.
+/// The maximum scroll position of the list.
 pub(super) fn scroll_limit(dialog: &ConfirmDialog, model: &Model) -> u16 {
     let parts = Parts::of(dialog, model.layout().screen, model, Appearance::of(model));
     u16::try_from(parts.list.len() - parts.seen).unwrap_or(u16::MAX)
@@ -55,7 +55,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, dialog: &ConfirmDialog, 
     let is_real = model.risk() == RiskLevel::Cost && dialog.action == ConfirmAction::Start;
     let first = usize::from(dialog.scroll).min(list.len() - seen);
     let spec = DialogSpec {
-        title: if is_real { "AWS: real resources" } else { "A question" },
+        title: if is_real { "AWS: real resources" } else { "Confirm" },
         width: WIDTH,
         height,
         below: visible_range(first, seen, list.len()),
@@ -67,7 +67,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, dialog: &ConfirmDialog, 
         lines.extend(list.into_iter().skip(first).take(seen));
         lines.push(Line::default());
     }
-    // How to answer is to be seen in any case.
+    // The buttons are always visible.
     lines.truncate(usize::from(area.height).saturating_sub(below.len()));
     let answer = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     lines.extend(below);
@@ -80,7 +80,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, dialog: &ConfirmDialog, 
     }
 }
 
-/// What it is about, then what is left alone.
+/// The affected resources, then those not touched.
 fn list(dialog: &ConfirmDialog, look: Appearance, columns: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for (kind, name) in &dialog.resources {
@@ -88,13 +88,13 @@ fn list(dialog: &ConfirmDialog, look: Appearance, columns: usize) -> Vec<Line<'s
         lines.push(row.line(columns));
     }
     for name in &dialog.foreign {
-        let row = StyledRow::new(look).text("left alone", Role::Warn).to(TITLE).text(name, Role::Quiet);
-        lines.push(row.text(" (not ours)", Role::Quiet).line(columns));
+        let row = StyledRow::new(look).text("not touched", Role::Warn).to(TITLE).text(name, Role::Quiet);
+        lines.push(row.text(" (no tag)", Role::Quiet).line(columns));
     }
     lines
 }
 
-/// The question and how to answer it; with a word, an empty line for it.
+/// The prompt and the buttons, with a line for input.
 fn buttons(dialog: &ConfirmDialog, model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> {
     let key = |context: Context, action: Action| {
         model.keymap.chord_of(&[context], action).map(|chord| chord.to_string()).unwrap_or_default()
@@ -109,8 +109,8 @@ fn buttons(dialog: &ConfirmDialog, model: &Model, look: Appearance, columns: usi
         ConfirmInput::Word(_) => {
             let row = StyledRow::new(look)
                 .text(&key(Context::Typing, Action::Accept), Role::Key)
-                .text(" answers", Role::Text);
-            let row = row.space(3).text(&key(Context::Typing, Action::Back), Role::Key).text(" leaves it", Role::Text);
+                .text(" confirm", Role::Text);
+            let row = row.space(3).text(&key(Context::Typing, Action::Back), Role::Key).text(" cancel", Role::Text);
             vec![prompt.line(columns), Line::default(), row.line(columns)]
         }
     }

@@ -1,4 +1,4 @@
-//! The keys that work now, by where they do.
+//! The help: available keys by context.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -12,13 +12,13 @@ use crate::update::available_without_overlay;
 use crate::view::Appearance;
 use crate::view::line::StyledRow;
 
-/// The width of one column of keys.
+/// The width of a column.
 const COLUMN: u16 = 48;
 
-/// Between two columns.
+/// The gap between columns.
 const GAP: u16 = 4;
 
-/// The most that the keys of one action take.
+/// The maximum width of an action's keys.
 const KEYS: usize = 16;
 
 pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, scroll: u16, model: &Model, look: Appearance) {
@@ -27,7 +27,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, scroll: u16, model: &Mod
     let visible = usize::from(inside(centred(screen, width, height)).height);
     let first = usize::from(scroll).min(lines.len().saturating_sub(visible));
     let below = visible_range(first, visible, lines.len());
-    let spec = DialogSpec { title: "Keys that work now", width, height, below, border: Role::FocusedBorder };
+    let spec = DialogSpec { title: "Available keys", width, height, below, border: Role::FocusedBorder };
     let area = open(frame, screen, &spec, look);
     let columns = usize::from(area.width);
     fill(
@@ -37,7 +37,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, scroll: u16, model: &Mod
     );
 }
 
-/// How many rows there are, and how many of them can be seen.
+/// The rows, and the number of visible ones.
 pub(super) fn rows(model: &Model) -> (usize, u16) {
     let screen = model.layout().screen;
     let rows = lines(model, Appearance::of(model), screen.width).len();
@@ -54,7 +54,7 @@ fn size(screen: Rect, rows: usize) -> (u16, u16) {
     (width, u16::try_from(rows).unwrap_or(u16::MAX))
 }
 
-/// One context's keys under its name.
+/// The keys of a context.
 fn section(context: Context, model: &Model, look: Appearance) -> Vec<StyledRow> {
     let bindings: Vec<&Binding> =
         model.keymap.bindings(context).filter(|binding| available_without_overlay(model, binding.action)).collect();
@@ -85,7 +85,7 @@ fn lines(model: &Model, look: Appearance, width: u16) -> Vec<StyledRow> {
     if !is_wide(width) {
         return one_below_the_other(sections, look);
     }
-    // The keys that work everywhere are the longest list: they go to the right, what is the panel's own to the left.
+    // Global keys, the longest list, are on the right.
     let mut left = sections;
     let right = left.pop().unwrap_or_default();
     let left = one_below_the_other(left, look);

@@ -1,4 +1,4 @@
-//! Earlier messages, the last at the end.
+//! The messages overlay, oldest first.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -11,13 +11,13 @@ use crate::theme::Role;
 use crate::view::line::{StyledRow, wrapped};
 use crate::view::{Appearance, clean_lines, status_symbol};
 
-/// A time, a blank, a sign, a blank.
+/// The width of time and symbol.
 const BEFORE: usize = 11;
 
-/// The widest that messages are read well.
+/// The maximum width.
 const WIDTH: u16 = 96;
 
-/// From a message's text on: what else there is to it.
+/// The indentation of further lines.
 const INDENT: usize = 2;
 
 pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, scroll: u16, model: &Model, look: Appearance) {
@@ -41,7 +41,7 @@ fn text_area(screen: Rect) -> Rect {
     inside(centred(screen, WIDTH, screen.height))
 }
 
-/// How far they can be scrolled up.
+/// The maximum scroll position.
 pub(super) fn scroll_limit(model: &Model) -> u16 {
     let area = text_area(model.layout().screen);
     let lines = lines(model, Appearance::of(model), usize::from(area.width)).len();
@@ -50,7 +50,7 @@ pub(super) fn scroll_limit(model: &Model) -> u16 {
 
 fn lines(model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> {
     if model.messages.all().len() == 0 {
-        return vec![StyledRow::new(look).text("Nothing was said yet.", Role::Quiet).line(columns)];
+        return vec![StyledRow::new(look).text("No messages.", Role::Quiet).line(columns)];
     }
     model.messages.all().flat_map(|entry| message(entry, look, columns)).collect()
 }
@@ -67,7 +67,7 @@ fn message(entry: &UserMessage, look: Appearance, columns: usize) -> Vec<Line<'s
         };
         lines.push(row.to(BEFORE).text(part, sign.role).line(columns));
     }
-    // Masked together: they may be the lines of a private key.
+    // Masked together: a private key spans lines.
     let more = clean_lines(entry.more.iter().flat_map(|more| more.lines()));
     for part in more.iter().flat_map(|more| wrapped(more, room.saturating_sub(INDENT))) {
         lines.push(StyledRow::new(look).to(BEFORE + INDENT).text(&part, Role::Quiet).line(columns));

@@ -1,4 +1,4 @@
-//! All commands by name.
+//! The command palette.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -11,13 +11,13 @@ use crate::update::palette_actions;
 use crate::view::line::StyledRow;
 use crate::view::{Appearance, hints};
 
-/// The box's width and height, where the screen has room for them.
+/// The preferred width and height.
 const SIZE: (u16, u16) = (64, 18);
 
-/// As many columns as the longest title takes, with room behind it.
+/// The width of titles.
 const TITLE: usize = 38;
 
-/// The line that is typed, and one of room below it.
+/// The rows above the list: input line and blank.
 const ABOVE: u16 = 2;
 
 pub(super) fn draw(
@@ -46,7 +46,7 @@ pub(super) fn draw(
 
     let list = Rect { y: area.y.saturating_add(ABOVE), height: area.height.saturating_sub(ABOVE), ..area };
     if found.is_empty() {
-        let words = StyledRow::new(look).text("Nothing that can be done now is called so.", Role::Quiet);
+        let words = StyledRow::new(look).text("No matching command.", Role::Quiet);
         return fill(frame, list, vec![words.line(columns)]);
     }
     let mut lines = Vec::new();

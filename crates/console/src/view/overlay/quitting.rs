@@ -1,4 +1,4 @@
-//! What to do with what runs, when quitting.
+//! The quit dialog during an active run.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -13,18 +13,18 @@ use crate::theme::Role;
 use crate::view::line::{StyledRow, wrapped};
 use crate::view::{Appearance, status_symbol};
 
-/// The widest that it is drawn.
+/// The maximum width.
 const WIDTH: u16 = 70;
 
-/// As many running steps are named; of more, how many they are.
+/// The maximum number of listed running steps.
 const NAMED: usize = 3;
 
-/// The ways, each with what it means.
+/// The options with descriptions.
 const OPTIONS: [(Action, &str, &str); 4] = [
-    (Action::QuitAfter, "wait", "The run goes on to its end; then the console closes."),
-    (Action::QuitCancel, "cancel", "Nothing more starts; what is under way ends; then the console closes."),
-    (Action::QuitLeave, "leave", "The console closes at once. The journal has it all: the next start goes on from it."),
-    (Action::Back, "stay", "The console stays open."),
+    (Action::QuitAfter, "wait", "Close the console at the end of the run."),
+    (Action::QuitCancel, "cancel", "Cancel the run, wait for running steps, then close."),
+    (Action::QuitLeave, "leave", "Close now. The next start can resume from the journal."),
+    (Action::Back, "stay", "Keep the console open."),
 ];
 
 pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, model: &Model, look: Appearance) {
@@ -38,9 +38,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, model: &Model, look: App
 
 fn lines(model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> {
     let what = match model.activity.active_run().map(|active| active.action) {
-        Some(RunAction::Deploy) | None => "A deployment is under way.",
-        Some(RunAction::Destroy) => "A teardown is under way.",
-        Some(RunAction::Trial) => "Images are on their way.",
+        Some(RunAction::Deploy) | None => "A deployment is running.",
+        Some(RunAction::Destroy) => "A teardown is running.",
+        Some(RunAction::Trial) => "A test upload is running.",
     };
     let mut lines = vec![StyledRow::new(look).text(what, Role::Strong).line(columns)];
     let running = model.run.iter().filter(|_| model.is_live()).flat_map(|run| &run.steps);

@@ -1,48 +1,48 @@
-//! Where things are in the trial panel. Pure; the same for drawing, for the mouse, and for how large pictures are made.
+//! The areas of the test upload panel, for drawing, the mouse and picture sizes.
 
 use ratatui::layout::Rect;
 
-/// The least width of a card in the gallery.
+/// The minimum width of a gallery card.
 const CARD_WIDTH: u16 = 27;
 
-/// The least height of a card in the gallery.
+/// The minimum height of a gallery card.
 const CARD_HEIGHT: u16 = 6;
 
-/// From this width on, a card has both pictures.
+/// The minimum width of a card with both pictures.
 const BOTH_WIDTH: u16 = 34;
 
-/// Between what stands side by side.
+/// The gap between columns.
 const GAP: u16 = 2;
 
-/// So many rows of an area, from a row on; less where there are not so many.
+/// Rows of an area, from a row on, within bounds.
 fn rows(area: Rect, from: u16, count: u16) -> Rect {
     let from = from.min(area.height);
     Rect { y: area.y.saturating_add(from), height: count.min(area.height - from), ..area }
 }
 
-/// So many columns of an area, from a column on; less where there are not so many.
+/// Columns of an area, from a column on, within bounds.
 fn columns(area: Rect, from: u16, count: u16) -> Rect {
     let from = from.min(area.width);
     Rect { x: area.x.saturating_add(from), width: count.min(area.width - from), ..area }
 }
 
-/// Choosing images: the list, and beside it the image under the cursor.
+/// The areas of the chooser: list and preview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChooserAreas {
-    /// A line: what is to be done, or the path that is typed.
+    /// One line: title or path input.
     pub head: Rect,
     /// The list.
     pub list: Rect,
-    /// Two lines: what the image is.
+    /// Two lines: name and size of the image.
     pub caption: Option<Rect>,
     /// The image.
     pub picture: Option<Rect>,
-    /// A line: what the key does that sends.
+    /// One line: the upload key, or why it is unavailable.
     pub foot: Rect,
 }
 
 impl ChooserAreas {
-    /// Where everything is in the panel's inside.
+    /// The areas inside the panel.
     pub fn of(inside: Rect) -> Self {
         let body = rows(inside, 1, inside.height.saturating_sub(2));
         let head = rows(inside, 0, 1);
@@ -62,48 +62,48 @@ impl ChooserAreas {
     }
 }
 
-/// The row of a list that is drawn first, so that the cursor is in sight with a row of context.
+/// The first visible row of a list, so that the cursor is visible.
 pub fn first_row(rows: usize, cursor: usize, height: usize) -> usize {
     if rows <= height || height == 0 {
         return 0;
     }
     let most = rows - height;
-    // The cursor goes to the middle and stays there: the list moves under it.
+    // The cursor stays in the middle and the list scrolls.
     cursor.saturating_sub(height / 2).min(most)
 }
 
-/// One image: both pictures, and its stages below.
+/// The areas of a single image: both pictures and stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SingleAreas {
-    /// A line: which trial, and how it went.
+    /// One line: title.
     pub title: Rect,
     /// Two lines above the image.
     pub source_caption: Rect,
     /// The image.
     pub source: Rect,
-    /// One cell between both.
+    /// One cell between the pictures.
     pub between: Rect,
     /// Two lines above the thumbnail.
     pub thumbnail_caption: Rect,
-    /// The thumbnail, or why there is none.
+    /// The thumbnail, or the reason for its absence.
     pub thumbnail: Rect,
     /// Three lines.
     pub stages: Rect,
-    /// Where the failure stands, if it failed: in the place of all that belongs to the thumbnail.
+    /// The failure, in place of the thumbnail.
     pub failure: Rect,
 }
 
 impl SingleAreas {
-    /// How many rows the stages take.
+    /// The rows of the stages.
     const STAGES: u16 = 3;
 
-    /// Where everything is in the panel's inside.
+    /// The areas inside the panel.
     pub fn of(inside: Rect) -> Self {
         let gap = u16::from(inside.height >= 14);
         let first = 1 + gap;
         let height = inside.height.saturating_sub(first + gap + Self::STAGES);
         let half = inside.width.saturating_sub(3) / 2;
-        // No higher than a square needs: so the stages stand below the pictures, and not at the other end of the panel.
+        // At most a square, so that the stages are directly below the pictures.
         let height = height.min(2 + half.div_ceil(2));
         let both = rows(inside, first, height);
         let (left, right) = (columns(both, 0, half), columns(both, half + 3, half));
@@ -122,47 +122,47 @@ impl SingleAreas {
     }
 }
 
-/// Several images: cards in rows and columns.
+/// The areas of the gallery: cards in rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GalleryAreas {
-    /// A line: which trial, and how it went.
+    /// One line: title.
     pub title: Rect,
-    /// The cards' room.
+    /// The area of the cards.
     pub body: Rect,
-    /// How many cards stand side by side.
+    /// The number of columns.
     pub columns: usize,
-    /// How many rows of cards are in sight.
+    /// The number of visible rows.
     pub rows: usize,
-    /// How many cards there are.
+    /// The number of cards.
     pub count: usize,
     card: (u16, u16),
 }
 
 impl GalleryAreas {
-    /// Where everything is in the panel's inside, for so many cards.
+    /// The areas inside the panel for a number of cards.
     pub fn of(inside: Rect, count: usize) -> Self {
         let title = rows(inside, 0, 1);
         let body = rows(inside, 1, inside.height);
         let fit = ((body.width + GAP) / (CARD_WIDTH + GAP)).max(1);
         let most = u16::try_from(count.max(1)).unwrap_or(u16::MAX).min(fit);
         let grid = |columns: u16| Self::grid(title, body, columns, count);
-        // As many columns as make the pictures that are in sight largest, all together.
+        // The number of columns with the largest total picture area.
         (2..=most).map(grid).fold(grid(1), |best, next| if next.value() >= best.value() { next } else { best })
     }
 
-    /// The gallery with so many columns.
+    /// The gallery with a number of columns.
     fn grid(title: Rect, body: Rect, across: u16, count: usize) -> Self {
         let columns = usize::from(across);
         let needed = u16::try_from(count.div_ceil(columns).max(1)).unwrap_or(u16::MAX);
         let in_sight = needed.min(body.height / CARD_HEIGHT).max(1);
         let width = ((body.width + GAP) / across).saturating_sub(GAP);
-        // No higher than a square picture needs.
+        // At most a square picture.
         let height = (body.height / in_sight).min(3 + CardAreas::picture_width(width).div_ceil(2)).max(1);
         let rows = usize::from((body.height / height).max(1));
         Self { title, body, columns, rows, count, card: (width, height) }
     }
 
-    /// How much of the screen pictures of the usual shape take.
+    /// The total area of visible pictures with the usual aspect ratio.
     fn value(self) -> u64 {
         let (width, height) = self.card;
         let picture = u64::from(CardAreas::picture_width(width)).min(u64::from(height.saturating_sub(3)) * 8 / 3);
@@ -170,7 +170,7 @@ impl GalleryAreas {
         (self.rows * self.columns).min(self.count) as u64 * pictures * picture * picture
     }
 
-    /// The cards that are in sight when one is selected: their numbers and places.
+    /// The visible cards for a selection: indices and areas.
     pub fn cards(self, selected: usize) -> impl Iterator<Item = (usize, Rect)> {
         let first = self.first(selected);
         let last = (first + self.rows * self.columns).min(self.count);
@@ -184,47 +184,47 @@ impl GalleryAreas {
         })
     }
 
-    /// The card at a place.
+    /// The card at a position.
     pub fn card_at(self, selected: usize, column: u16, row: u16) -> Option<usize> {
         self.cards(selected).find(|(_, area)| area.contains((column, row).into())).map(|(index, _)| index)
     }
 
-    /// Which cards are in sight, where not all are: the numbers of the first and the last, from 1.
+    /// The visible range of cards, from 1; none if all are visible.
     pub fn part(self, selected: usize) -> Option<(usize, usize)> {
         let first = self.first(selected);
         let last = (first + self.rows * self.columns).min(self.count);
         (first > 0 || last < self.count).then_some((first + 1, last))
     }
 
-    /// The first card in sight: whole pages, so that nothing moves while the selection moves on one.
+    /// The first visible card, by whole pages.
     fn first(self, selected: usize) -> usize {
         let page = self.rows * self.columns;
         selected / page * page
     }
 }
 
-/// One card of the gallery.
+/// The areas of a gallery card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CardAreas {
-    /// A line: its name.
+    /// One line: name.
     pub name: Rect,
-    /// The image, where there is room.
+    /// The image, if it fits.
     pub source: Option<Rect>,
-    /// The thumbnail: in the image's place where there is not room for both.
+    /// The thumbnail; in place of the image if both do not fit.
     pub thumbnail: Option<Rect>,
-    /// A line: how it went.
+    /// One line: status.
     pub status: Rect,
 }
 
 impl CardAreas {
-    /// How many columns a picture has in a card of so many.
+    /// The width of a picture in a card of a width.
     fn picture_width(card: u16) -> u16 {
         if card < BOTH_WIDTH { card } else { (card - GAP) / 2 }
     }
 
-    /// Where everything is in a card.
+    /// The areas of a card.
     pub fn of(card: Rect) -> Self {
-        // The last row is left free, so that cards stand apart.
+        // The last row is blank, to separate cards.
         let pictures = rows(card, 1, card.height.saturating_sub(3));
         let status = rows(card, card.height.saturating_sub(2), 1);
         let name = rows(card, 0, u16::from(card.height > 2));
@@ -251,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cursor_is_always_in_sight() {
+    fn cursor_is_visible() {
         for (rows, height) in [(3, 10), (10, 3), (50, 7), (1, 1), (5, 0)] {
             for cursor in 0..rows {
                 let first = first_row(rows, cursor, height);
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn five_cards_are_all_in_sight_on_a_usual_screen() {
+    fn five_cards_are_visible_on_usual_screen() {
         let gallery = GalleryAreas::of(Rect::new(0, 0, 74, 30), 5);
         assert_eq!(gallery.cards(0).count(), 5);
         let narrow = GalleryAreas::of(Rect::new(0, 0, 58, 13), 5);
@@ -271,7 +271,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn everything_lies_within(
+        fn areas_are_within_panel(
             x in 0_u16..50, y in 0_u16..50, width in 0_u16..250, height in 0_u16..90, count in 0_usize..40, at in 0_usize..40
         ) {
             let inside = Rect::new(x, y, width, height);

@@ -1,4 +1,4 @@
-//! Choosing images: the list, the image under the cursor, the path that is typed.
+//! The image chooser: list, preview, path input.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -17,10 +17,10 @@ use crate::model::test_upload::picture_cache::PictureState;
 use crate::theme::Role;
 use crate::view::{Appearance, clean};
 
-/// The columns of a file's size.
+/// The width of file sizes.
 const SIZE: usize = 9;
 
-/// Draws it.
+/// Draws the chooser.
 pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, look: Appearance) {
     let areas = ChooserAreas::of(inside);
     match &model.test_upload.path_input {
@@ -42,7 +42,7 @@ pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, look: Appearance
 fn head(width: u16, model: &Model, look: Appearance) -> Line<'static> {
     let marked = model.test_upload.chooser.marked().len();
     let left = match marked {
-        0 => Span::styled("Choose images to send through", look.style(Role::Text)),
+        0 => Span::styled("Choose images to upload", look.style(Role::Text)),
         marked => {
             let words = format!("{} {} chosen", look.symbols.marked, text::count(marked, "image"));
             Span::styled(words, look.style(Role::Strong))
@@ -51,12 +51,12 @@ fn head(width: u16, model: &Model, look: Appearance) -> Line<'static> {
     let count = model.test_upload.results.count();
     let earlier = key_of(model, Context::Chooser, Action::Back)
         .filter(|_| count > 0)
-        .map(|key| format!("{key}: {}", text::count(count, "trial")))
+        .map(|key| format!("{key}: {}", text::count(count, "upload")))
         .unwrap_or_default();
     between(usize::from(width), left, Span::styled(earlier, look.style(Role::Quiet)), look)
 }
 
-/// What the key does that sends, or why it cannot.
+/// The hint for the upload key, or why it is unavailable.
 fn foot(width: u16, model: &Model, look: Appearance) -> Line<'static> {
     let width = usize::from(width);
     let quiet = |words: &str| Line::styled(look.cut(words, width), look.style(Role::Quiet));
@@ -65,25 +65,25 @@ fn foot(width: u16, model: &Model, look: Appearance) -> Line<'static> {
         Line::styled(look.cut(&words, width), look.style(Role::Warn))
     };
     if model.test_upload.is_typing() {
-        return quiet("tab completes, up and down choose, enter takes, esc leaves");
+        return quiet("tab: complete · up/down: select · enter: accept · esc: cancel");
     }
     if model.activity.is_replay() {
-        return quiet("A recording is played: nothing can be sent.");
+        return quiet("Not available in a replay.");
     }
     let send = key_of(model, Context::Chooser, Action::Send);
     let images = model.test_upload.to_send();
     if images.is_empty() {
         let opens = send.filter(|_| model.test_upload.chooser.can_enter());
-        return opens.map_or_else(|| quiet(""), |key| quiet(&format!("{key} opens the folder")));
+        return opens.map_or_else(|| quiet(""), |key| quiet(&format!("{key}: open folder")));
     }
     if model.connection_info().is_none() {
-        return warn("Not connected: nothing can be sent yet.");
+        return warn("Not connected.");
     }
     if !model.deployment.is_complete() {
-        return warn("Deploy first: there is nothing to send it to.");
+        return warn("Deploy first, then upload images.");
     }
     if !model.activity.is_idle() {
-        return warn("Wait for the run that is under way.");
+        return warn("Wait for the active run.");
     }
     let what = match &images[..] {
         [one] => one.file_name().map_or_else(String::new, |name| clean(&name.to_string_lossy())),
@@ -93,7 +93,7 @@ fn foot(width: u16, model: &Model, look: Appearance) -> Line<'static> {
     let room = width.saturating_sub(text::width(&key) + 7);
     Line::from(vec![
         Span::styled(key, look.style(Role::Key)),
-        Span::styled(" sends ", look.style(Role::Quiet)),
+        Span::styled(": upload ", look.style(Role::Quiet)),
         Span::styled(look.cut(&what, room), look.style(Role::Text)),
     ])
 }
@@ -133,9 +133,9 @@ fn row_line(row: ChooserRow<'_>, is_selected: bool, is_marked: bool, width: usiz
         ChooserRow::Entry(entry) => entry_line(entry, [cursor, mark], width, look),
         ChooserRow::Note(note) => {
             let (role, words) = match note {
-                ListNote::Reading => (Role::Quiet, "reading".to_owned()),
-                ListNote::NoImages => (Role::Quiet, "no images here".to_owned()),
-                ListNote::LeftOut(count) => (Role::Quiet, format!("and {count} more that are not listed")),
+                ListNote::Reading => (Role::Quiet, "loading".to_owned()),
+                ListNote::NoImages => (Role::Quiet, "no images".to_owned()),
+                ListNote::LeftOut(count) => (Role::Quiet, format!("and {count} more, not listed")),
                 ListNote::Failed(failure) => {
                     (Role::Bad, format!("{} {}", look.symbols.failed, clean(&failure.to_string())))
                 }
@@ -216,7 +216,7 @@ fn scrolled(text: &str, columns: usize) -> String {
 fn draw_candidates(frame: &mut Frame<'_>, area: Rect, line: &PathInput, look: Appearance) {
     let width = usize::from(area.width);
     if line.candidates.is_empty() {
-        let words = if line.typed().is_empty() { "" } else { "   nothing there begins like this" };
+        let words = if line.typed().is_empty() { "" } else { "   no match" };
         frame.render_widget(Line::styled(look.cut(words, width), look.style(Role::Quiet)), area);
         return;
     }

@@ -1,4 +1,4 @@
-//! Several images: a card each.
+//! The gallery: a card per image.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -14,7 +14,7 @@ use crate::model::test_upload::results::{ImageResult, ImageState, TestUploadRun}
 use crate::theme::Role;
 use crate::view::{Appearance, clean};
 
-/// Draws it.
+/// Draws the gallery.
 pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, test_upload: &TestUploadRun, look: Appearance) {
     let gallery = GalleryAreas::of(inside, test_upload.cards.len());
     let selected = model.test_upload.results.selected();
@@ -87,7 +87,7 @@ fn draw_pictures(
     }
 }
 
-/// How it went: sign, time, and what became of its bytes.
+/// The status line: symbol, time, sizes.
 fn status(width: usize, card: &ImageResult, is_live: bool, model: &Model, look: Appearance) -> Line<'static> {
     let (sign, role, words) = state_of(card, is_live, model.now, look);
     let words = look.cut(&words, width.saturating_sub(2));

@@ -1,4 +1,4 @@
-//! A picture, or what stands in its place.
+//! Draws a picture or its placeholder.
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -14,10 +14,10 @@ use crate::pictures::Graphics;
 use crate::theme::{Role, Theme};
 use crate::view::{Appearance, clean};
 
-/// The shape of a picture of which nothing is known.
+/// The assumed size of an unknown picture.
 const USUAL: (u32, u32) = (4000, 3000);
 
-/// Draws what is known of a picture; where it cannot be drawn, `instead` says why.
+/// Draws a picture or its placeholder; `instead` is the text for a failure.
 pub fn draw(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -30,14 +30,13 @@ pub fn draw(
         return;
     }
     match shown {
-        // An overlay could not be drawn over it, and would leave its traces on it.
+        // Overlays cannot be drawn over such a picture.
         PictureState::Ready(picture) if picture.is_overlaid() && model.overlay.is_some() => {
             frame_of(frame, part(area, picture.cells()), "", look);
         }
         PictureState::Ready(picture) => {
             frame.render_widget(ratatui_image::Image::new(picture.protocol()), area);
-            // What the terminal draws by a protocol for pictures stays as it is, also under NO_COLOR: there the colours are
-            // what is shown, and not how.
+            // Pictures of a graphics protocol keep their colours under NO_COLOR, since they are content.
             if picture.is_text() {
                 shade(frame.buffer_mut(), part(area, picture.cells()), look);
             }
@@ -47,7 +46,7 @@ pub fn draw(
     }
 }
 
-/// Draws a picture of half blocks in shades, where the terminal has no half blocks or nothing may have a colour.
+/// Converts half blocks to shades, for ASCII or without colours.
 fn shade(buffer: &mut Buffer, area: Rect, look: Appearance) {
     let is_plain = look.theme == Theme::Plain;
     if !is_plain && !look.symbols.is_ascii() {
@@ -56,11 +55,11 @@ fn shade(buffer: &mut Buffer, area: Rect, look: Appearance) {
     let area = area.intersection(buffer.area);
     for position in area.positions() {
         let cell = &mut buffer[position];
-        // A cell shows two pixels, one above the other.
+        // A cell shows two pixels vertically.
         let (Color::Rgb(r, g, b), Color::Rgb(r2, g2, b2)) = (cell.fg, cell.bg) else { continue };
         let [r, g, b] = [(r, r2), (g, g2), (b, b2)].map(|(one, other)| one.midpoint(other));
         let light = luminance(r, g, b);
-        // On a light ground it is the full signs that are dark.
+        // On a light background, full symbols are dark.
         let light = if look.theme == Theme::Light { 255 - light } else { light };
         let shades = look.symbols.shades;
         let colour = if is_plain { Color::Reset } else { Color::Rgb(r, g, b) };
@@ -68,13 +67,13 @@ fn shade(buffer: &mut Buffer, area: Rect, look: Appearance) {
     }
 }
 
-/// How light a colour looks: green more than red, and red more than blue.
+/// The luminance of a colour.
 fn luminance(red: u8, green: u8, blue: u8) -> u8 {
     let sum = u32::from(red) * 299 + u32::from(green) * 587 + u32::from(blue) * 114;
     u8::try_from(sum / 1000).expect("a mean of bytes")
 }
 
-/// A quiet frame in the place of a picture, about as large as that will be, with words in its middle.
+/// Draws a placeholder frame of about the size of the picture, with a centred text.
 pub fn empty(frame: &mut Frame<'_>, area: Rect, pixels: Option<(u32, u32)>, words: &str, look: Appearance) {
     let cells = Graphics::default().cells_of(pixels.unwrap_or(USUAL), (area.width, area.height));
     frame_of(frame, part(area, cells), words, look);
@@ -85,7 +84,7 @@ fn part(area: Rect, (width, height): (u16, u16)) -> Rect {
     Rect { width: width.min(area.width), height: height.min(area.height), ..area }
 }
 
-/// A quiet frame with words in its middle.
+/// Draws a frame with a centred text.
 fn frame_of(frame: &mut Frame<'_>, area: Rect, words: &str, look: Appearance) {
     if area.width < 2 || area.height < 2 {
         return;

@@ -1,4 +1,4 @@
-//! One image: both pictures side by side, and its stages with their times.
+//! A single image: both pictures, and its stages with times.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -15,16 +15,16 @@ use crate::model::test_upload::results::{ImageResult, ImageState, TestUploadRun}
 use crate::theme::Role;
 use crate::view::{Appearance, clean, clean_lines};
 
-/// The columns of a stage's words.
+/// The width of stage labels.
 const WORDS: usize = 24;
 
-/// The columns of a stage's time.
+/// The width of stage times.
 const TIME: usize = 9;
 
-/// What is said where a picture is not there any more.
-pub const NOT_KEPT: &str = "the picture is not kept";
+/// The text for a missing picture.
+pub const NOT_KEPT: &str = "picture not available";
 
-/// Draws it.
+/// Draws the image.
 pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, test_upload: &TestUploadRun, look: Appearance) {
     let areas = SingleAreas::of(inside);
     frame.render_widget(title(areas.title.width, None, model, test_upload, look), areas.title);
@@ -33,7 +33,7 @@ pub fn draw(frame: &mut Frame<'_>, inside: Rect, model: &Model, test_upload: &Te
     draw_source(frame, &areas, model, card, look);
     frame.render_widget(Line::styled(look.symbols.arrow, look.style(Role::Quiet)), areas.between);
     draw_thumbnail(frame, &areas, model, card, is_live, look);
-    // A failure takes the whole right side.
+    // A failure takes the right side.
     let has_failed = matches!(card.state, ImageState::Failed(_));
     let width = if has_failed { areas.source.width } else { areas.stages.width };
     let stages = stages(usize::from(width), model, card, is_live, look);
@@ -57,7 +57,7 @@ fn draw_source(frame: &mut Frame<'_>, areas: &SingleAreas, model: &Model, card: 
     let bytes = card.bytes.or(bytes);
     caption(frame, areas.source_caption, &clean(card.name()), &figures(pixels, bytes, look), look);
     match shown {
-        Some(_) if has_changed => picture::empty(frame, areas.source, None, "the file has changed since", look),
+        Some(_) if has_changed => picture::empty(frame, areas.source, None, "the file has changed", look),
         Some(shown) => picture::draw(frame, areas.source, shown, NOT_KEPT, model, look),
         None => picture::empty(frame, areas.source, None, NOT_KEPT, look),
     }
@@ -93,7 +93,7 @@ fn draw_thumbnail(
     }
 }
 
-/// A picture's pixels and bytes, as far as they are known.
+/// The pixels and bytes of a picture, if known.
 fn known(shown: Option<PictureState<'_>>) -> (Option<(u32, u32)>, Option<u64>) {
     match shown {
         Some(PictureState::Ready(picture)) => (Some(picture.pixels), Some(picture.bytes)),
@@ -102,7 +102,7 @@ fn known(shown: Option<PictureState<'_>>) -> (Option<(u32, u32)>, Option<u64>) {
     }
 }
 
-/// A share: `2.1 %`, `45 %`.
+/// A percentage: `2.1 %`, `45 %`.
 fn percent(ratio: f64) -> String {
     let percent = ratio * 100.0;
     if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
@@ -113,7 +113,7 @@ fn draw_failure(frame: &mut Frame<'_>, area: Rect, failure: &Failure, look: Appe
     let mut lines = Vec::new();
     let mut push = |words: &str, role: Role| {
         let words = clean(words);
-        // Long words, such as ARNs, are broken: what is cut off cannot be read anywhere else on the panel.
+        // Long words, such as ARNs, are folded, not truncated.
         let folded = text::wrap(&words, width).into_iter().flat_map(|line| text::fold(&line, width));
         lines.extend(folded.map(|line| Line::styled(line, look.style(role))));
     };
@@ -130,7 +130,7 @@ fn draw_failure(frame: &mut Frame<'_>, area: Rect, failure: &Failure, look: Appe
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// The three stages, each with when it was reached and a bar from the one before.
+/// The three stages with times and bars.
 fn stages(width: usize, model: &Model, card: &ImageResult, is_live: bool, look: Appearance) -> Vec<Line<'static>> {
     let started = match card.cold {
         Some(true) => "function started (cold)",
@@ -147,7 +147,7 @@ fn stages(width: usize, model: &Model, card: &ImageResult, is_live: bool, look: 
         ImageState::Running { since, .. } if is_live => Some((model.now - *since).as_seconds_f64().max(0.0)),
         _ => None,
     };
-    // The function's log comes after the thumbnail: when that is there, nothing is waited for.
+    // The function log arrives after the thumbnail, which ends the wait.
     let awaited = elapsed.filter(|_| card.written.is_none()).and_then(|elapsed| {
         let row = rows.iter().position(|(_, reached, _)| reached.is_none())?;
         Some((row, elapsed))
@@ -183,16 +183,16 @@ fn stages(width: usize, model: &Model, card: &ImageResult, is_live: bool, look: 
     rows.into_iter().enumerate().map(line).collect()
 }
 
-/// What a stage that has not been reached waits for.
+/// The label of a pending stage.
 fn waits_for(index: usize, card: &ImageResult) -> String {
     match (index, &card.state) {
         (0, _) => "uploading".to_owned(),
         (_, ImageState::Running { progress: Some(progress), .. }) => clean(progress),
-        _ => "waits for the function".to_owned(),
+        _ => "waiting for the function".to_owned(),
     }
 }
 
-/// A bar from one moment to another, in a row that stands for everything up to the end.
+/// A bar between two times, scaled to the total duration.
 fn bar((from, to): (f64, f64), end: f64, columns: usize, role: Role, look: Appearance) -> [Span<'static>; 2] {
     let scale = |seconds: f64| {
         let share = if end > 0.0 { (seconds / end).clamp(0.0, 1.0) } else { 0.0 };

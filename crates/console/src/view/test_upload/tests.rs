@@ -1,4 +1,4 @@
-//! What the panel looks like, in each state and size.
+//! Snapshots of the panel in each state and size.
 
 use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
@@ -55,8 +55,7 @@ fn at_each_size(name: &str, make: impl Fn((u16, u16)) -> Model) {
     }
 }
 
-/// The pixels of every picture are known, as if it had been drawn before in another size: in its place is a frame, since
-/// half blocks say nothing in a text.
+/// Provides the pixel sizes of all pictures by rendering at another size: snapshots show a frame instead of half blocks.
 fn know_pixels(model: &mut Model) {
     for (path, pixels) in samples().entries.into_iter().map(|entry| (entry.path, (1600, 1067))).chain(
         ["bubbles.png", "kites.gif", "lighthouse.jpg", "mountains.jpg", "waves.webp"]
@@ -67,7 +66,7 @@ fn know_pixels(model: &mut Model) {
     }
 }
 
-/// One image, sent and come through, or not.
+/// A test upload of one image, with events.
 fn one(
     size: (u16, u16),
     events: impl Fn(&mut UploadScript) -> Vec<thumbctl_core::event::Event>,
@@ -102,12 +101,12 @@ fn succeeded(size: (u16, u16)) -> Model {
 }
 
 #[test]
-fn before_anything_is_deployed() {
+fn panel_without_deployment() {
     at_each_size("empty", |size| entered(scenes::empty(size)));
 }
 
 #[test]
-fn choosing_samples() {
+fn panel_with_marked_samples() {
     at_each_size("samples", |size| {
         let mut model = entered(scenes::deployed(size));
         know_pixels(&mut model);
@@ -119,7 +118,7 @@ fn choosing_samples() {
 }
 
 #[test]
-fn browsing() {
+fn panel_with_folder() {
     at_each_size("browsing", |size| {
         let mut model = entered(scenes::deployed(size));
         for _ in 0..10 {
@@ -130,7 +129,7 @@ fn browsing() {
 }
 
 #[test]
-fn typing_a_path() {
+fn panel_with_path_input() {
     at_each_size("typing", |size| {
         let mut model = entered(scenes::deployed(size));
         press(&mut model, KeyCode::Char('/'));
@@ -145,17 +144,17 @@ fn typing_a_path() {
 }
 
 #[test]
-fn sending() {
+fn panel_during_upload() {
     at_each_size("sending", |size| one(size, |upload| vec![upload.stage(0, TrialStage::Uploaded, 0.041)], 0.3));
 }
 
 #[test]
-fn one_that_came_through() {
+fn panel_after_success() {
     at_each_size("one", succeeded);
 }
 
 #[test]
-fn one_that_failed() {
+fn panel_after_failure() {
     at_each_size("failed", |size| {
         one(
             size,
@@ -170,12 +169,12 @@ fn one_that_failed() {
 }
 
 #[test]
-fn five_at_once() {
+fn gallery_of_five() {
     at_each_size("gallery", |size| gallery(entered(scenes::deployed(size)), 5));
 }
 
 #[test]
-fn some_of_several_under_way() {
+fn gallery_in_progress() {
     let mut model = entered(scenes::deployed((120, 40)));
     send(&mut model);
     scenes::start_run(&mut model, Action::Trial);
@@ -192,7 +191,7 @@ fn some_of_several_under_way() {
 }
 
 #[test]
-fn without_unicode() {
+fn panel_without_unicode() {
     let mut model = succeeded((80, 24));
     model.symbols = &symbols::ASCII;
     insta::assert_snapshot!("one_ascii_80x24", panel(&model));
@@ -200,12 +199,12 @@ fn without_unicode() {
     model.symbols = &symbols::ASCII;
     press(&mut model, KeyCode::Char('G'));
     let signs: String = panel(&model).chars().filter(|c| !c.is_ascii() && !"日本の写真".contains(*c)).collect();
-    assert_eq!(signs, "", "a name that is cut ends in a sign of the set");
+    assert_eq!(signs, "", "a truncated name ends with an ASCII symbol");
 }
 
-/// Answers every picture that is asked for.
+/// Renders every requested picture.
 fn draw_pictures(model: &mut Model) {
-    // Everything that is on the screen is asked for anew.
+    // Requests all visible pictures again.
     let effects = apply_report(model, TestUploadReport::GraphicsChanged);
     for effect in effects {
         if let Effect::TestUpload(TestUploadCommand::Render(keys)) = effect {
@@ -236,7 +235,7 @@ fn both_pictures_colour_their_cells() {
 }
 
 #[test]
-fn every_card_has_its_pictures() {
+fn every_card_has_pictures() {
     let mut model = gallery(entered(scenes::deployed((120, 40))), 5);
     draw_pictures(&mut model);
     let inside = Layout::text_area(Layout::inside(model.layout().main));
@@ -252,7 +251,7 @@ fn every_card_has_its_pictures() {
     assert!(seen >= 5);
 }
 
-/// A trial whose pictures go from black at their left to white at their right.
+/// A test upload with horizontal gradients as pictures.
 fn with_a_ramp(theme: Theme, symbols: &'static symbols::Symbols) -> (Model, [Rect; 2]) {
     let mut model = succeeded((120, 40));
     (model.theme, model.symbols) = (theme, symbols);
@@ -277,7 +276,7 @@ fn row(buffer: &Buffer, area: Rect) -> String {
     (area.left()..area.right()).map(|x| buffer[(x, area.y)].symbol()).collect()
 }
 
-/// A text without what repeats.
+/// A text without repetitions.
 fn steps(row: &str) -> String {
     let mut letters: Vec<char> = row.chars().collect();
     letters.dedup();
@@ -285,7 +284,7 @@ fn steps(row: &str) -> String {
 }
 
 #[test]
-fn without_colours_a_picture_is_drawn_in_shades() {
+fn picture_without_colours_is_drawn_in_shades() {
     for (symbols, ramp) in [(&symbols::UNICODE, " ░▒▓█"), (&symbols::ASCII, " .:-=+*#%@")] {
         let (model, pictures) = with_a_ramp(Theme::Plain, symbols);
         let buffer = scenes::screen(&model);
@@ -297,7 +296,7 @@ fn without_colours_a_picture_is_drawn_in_shades() {
 }
 
 #[test]
-fn without_unicode_a_picture_is_drawn_in_ascii_and_keeps_its_colours() {
+fn picture_without_unicode_is_coloured_ascii() {
     for (theme, ramp) in [(Theme::Dark, " .:-=+*#%@"), (Theme::Light, "@%#*+=-:. ")] {
         let (model, pictures) = with_a_ramp(theme, &symbols::ASCII);
         let buffer = scenes::screen(&model);
@@ -312,7 +311,7 @@ fn without_unicode_a_picture_is_drawn_in_ascii_and_keeps_its_colours() {
 }
 
 #[test]
-fn what_the_terminal_draws_as_a_picture_stays_one_without_colours() {
+fn protocol_picture_is_kept_without_colours() {
     for kind in [GraphicsKind::Kitty, GraphicsKind::Sixel] {
         let picture_in = |theme: Theme| {
             let mut model = entered(scenes::deployed((120, 40)));
@@ -334,14 +333,14 @@ fn what_the_terminal_draws_as_a_picture_stays_one_without_colours() {
 }
 
 #[test]
-fn a_picture_that_lies_over_the_cells_goes_while_an_overlay_is_open() {
+fn overlaid_picture_is_hidden_by_overlay() {
     let mut model = entered(scenes::deployed((120, 40)));
     let effects = apply_report(&mut model, TestUploadReport::GraphicsChanged);
     let key = effects.into_iter().find_map(|effect| match effect {
         Effect::TestUpload(TestUploadCommand::Render(keys)) => keys.into_iter().next(),
         _ => None,
     });
-    let key = key.expect("the image under the cursor is asked for");
+    let key = key.expect("the image under the cursor is requested");
     let image = image::RgbImage::from_pixel(80, 80, image::Rgb([9, 9, 9]));
     let graphics = Graphics { kind: GraphicsKind::Sixel, cell: (8, 16) };
     let picture = Picture::make(image.into(), 9, key.cells, graphics).expect("a picture");
@@ -353,7 +352,7 @@ fn a_picture_that_lies_over_the_cells_goes_while_an_overlay_is_open() {
 }
 
 #[test]
-fn states_are_told_by_style_and_by_word() {
+fn states_have_styles_and_labels() {
     let model = one((120, 40), |upload| upload.fail(0), 1.4);
     let buffer = scenes::screen(&model);
     let bad = Theme::Dark.style(Role::Bad);
@@ -368,7 +367,7 @@ fn states_are_told_by_style_and_by_word() {
 }
 
 #[test]
-fn names_that_a_terminal_would_obey_are_cleaned() {
+fn control_characters_in_names_are_replaced() {
     let mut model = scenes::deployed((80, 24));
     let mut upload = UploadScript::new(2, &["/photos/a\u{1b}[31mb\u{7}.jpg"]);
     let mut events = upload.begin();

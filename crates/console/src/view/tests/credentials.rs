@@ -1,4 +1,4 @@
-//! What must not be on any screen.
+//! Credentials are masked on all screens.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use thumbctl_core::event::{Action as RunAction, EventKind, Failure, Outcome, TrialStage};
@@ -19,26 +19,26 @@ use crate::model::{Connection, Model};
 use crate::scenes::{self, text_of};
 use crate::update::update;
 
-// Put together here, so that no scanner of sources takes it for a real one.
+// Concatenated, so that secret scanners do not report it.
 const KEY_ID: &str = concat!("AKIA", "IOSFODNN7EXAMPLE");
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY1";
 
-/// A line that tells credentials.
+/// A line with credentials.
 fn secret_line() -> String {
     format!("AWS_ACCESS_KEY_ID={KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET}")
 }
 
-/// A failure that tells them wherever it can.
+/// A failure with credentials in all its parts.
 fn secret_failure() -> Failure {
     let line = secret_line();
-    // The end of a log, in which a private key ended; and a cause of several lines with a whole one.
+    // The end of a private key in the log, and a complete one in a cause.
     let key_ends = [&SECRET[16..], "-----END PRIVATE KEY-----"].map(str::to_owned);
-    let key = format!("it said\n-----BEGIN PRIVATE KEY-----\n{}\n{}", SECRET, key_ends[1]);
+    let key = format!("output\n-----BEGIN PRIVATE KEY-----\n{}\n{}", SECRET, key_ends[1]);
     let log = key_ends.into_iter().chain([line.clone()]).collect();
     Failure { causes: vec![line.clone(), key], log, ..Failure::new(&*line).with_hint(&*line) }
 }
 
-/// Fails if a part of a credential is on the screen: parts, since a line may be broken or cut in its middle.
+/// Asserts that no part of a credential is on the screen. Parts, since lines may be wrapped or truncated.
 #[track_caller]
 fn assert_not_drawn(model: &Model, what: &str) {
     let screen = text_of(model);
@@ -48,7 +48,7 @@ fn assert_not_drawn(model: &Model, what: &str) {
 }
 
 #[test]
-fn no_credential_is_ever_drawn() {
+fn credentials_in_details_are_masked() {
     let line = secret_line();
     let secret_failure = secret_failure();
     let inspection = thumbctl_deploy::session::Inspection {
@@ -82,7 +82,7 @@ fn no_credential_is_ever_drawn() {
     }
 }
 
-/// A deployment whose cloud, steps, phases and failure tell credentials, up to its build's failure if it has failed.
+/// A deployment with credentials in cloud, steps, phases and failure; running or with a failed build.
 fn deployment_with_secrets(size: (u16, u16), has_failed: bool) -> Model {
     let line = secret_line();
     let cloud = format!("http://ada:{}@{KEY_ID}.example.com:4566", SECRET.replace('/', "%2F"));
@@ -151,7 +151,7 @@ fn deployment_with_secrets(size: (u16, u16), has_failed: bool) -> Model {
 }
 
 #[test]
-fn no_credential_of_a_run_is_drawn_in_any_panel() {
+fn credentials_of_run_are_masked_in_all_panels() {
     for size in SIZES {
         for has_failed in [false, true] {
             let mut model = deployment_with_secrets(size, has_failed);
@@ -177,7 +177,7 @@ fn no_credential_of_a_run_is_drawn_in_any_panel() {
 }
 
 #[test]
-fn no_credential_that_is_looked_for_is_drawn() {
+fn credentials_in_search_are_masked() {
     for open in ["/", "f"] {
         for size in SIZES {
             let mut model = scenes::building(size);
@@ -196,10 +196,10 @@ fn no_credential_that_is_looked_for_is_drawn() {
 }
 
 #[test]
-fn no_credential_of_a_trial_is_drawn() {
+fn credentials_of_test_upload_are_masked() {
     let image = format!("/photos/{KEY_ID}.jpg");
     for size in SIZES {
-        // One image, then two, which are a card each.
+        // One image, then two cards.
         for images in [&[&*image][..], &[&*image, "/photos/b.jpg"]] {
             for has_failed in [false, true] {
                 let mut model = test_upload::entered(scenes::deployed(size));
@@ -210,7 +210,7 @@ fn no_credential_of_a_trial_is_drawn() {
                     EventKind::StepStarted { step } => Some(step.clone()),
                     _ => None,
                 });
-                let step = step.expect("it begins");
+                let step = step.expect("it starts");
                 events.push(upload.stage(0, TrialStage::Uploaded, 0.1));
                 let progress =
                     EventKind::StepProgress { step: step.clone(), message: secret_line(), done: None, total: None };
@@ -221,13 +221,13 @@ fn no_credential_of_a_trial_is_drawn() {
                     events.push(upload.end(Outcome::Failed));
                 }
                 scenes::apply_events(&mut model, events);
-                assert_not_drawn(&model, "a trial");
+                assert_not_drawn(&model, "a test upload");
             }
         }
         let mut model = test_upload::entered(scenes::deployed(size));
         let failure = Err(secret_failure());
         test_upload::apply_report(&mut model, TestUploadReport::Listed(Folder::Working, failure));
-        assert_not_drawn(&model, "a folder that cannot be read");
+        assert_not_drawn(&model, "an unreadable folder");
         let entry = FileEntry {
             name: format!("{KEY_ID}.png"),
             path: image.clone().into(),
@@ -240,12 +240,12 @@ fn no_credential_of_a_trial_is_drawn() {
         assert_not_drawn(&model, "a folder");
         let key = PictureKey { path: entry.path.clone(), cells: (1, 1) };
         test_upload::apply_report(&mut model, TestUploadReport::Rendered(key, Err(secret_failure())));
-        assert_not_drawn(&model, "a picture that cannot be drawn");
+        assert_not_drawn(&model, "a failed picture");
         test_upload::press(&mut model, KeyCode::Char('/'));
         for letter in format!("/photos/{KEY_ID}").chars() {
             test_upload::press(&mut model, KeyCode::Char(letter));
         }
-        // Until its beginning is out of sight.
+        // Until its start is scrolled out.
         for _ in 0..size.0 {
             assert_not_drawn(&model, "a path");
             test_upload::press(&mut model, KeyCode::Char('/'));

@@ -1,4 +1,4 @@
-//! Hostile text in everything that is shown: no cell holds what a terminal would obey, and every view has a layout for it.
+//! Hostile text in all displayed fields: cells contain no unsafe characters, and every view has a layout.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ use crate::model::{Connection, Model};
 use crate::scenes;
 use crate::update::update;
 
-/// The members of events that hold somebody else's words. Those by which events find each other stay as they are.
+/// The event fields with external text. Identifiers are not replaced.
 const WORDS: [&str; 17] = [
     "title",
     "why",
@@ -41,14 +41,14 @@ const WORDS: [&str; 17] = [
     "logical_id",
 ];
 
-/// An event whose every word is this one.
+/// Replaces all external text of an event.
 fn hostile(event: &Event, words: &str) -> Event {
     fn replace(value: &mut Value, is_word: bool, words: &str) {
         match value {
             Value::String(text) if is_word => words.clone_into(text),
             Value::Array(members) => members.iter_mut().for_each(|member| replace(member, is_word, words)),
             Value::Object(members) => {
-                // A run is skipped for one of a few reasons.
+                // The skip reason is an enumeration.
                 let is_skipped = members.get("event").is_some_and(|event| event == "step_skipped");
                 for (name, member) in members {
                     replace(member, WORDS.contains(&name.as_str()) && !is_skipped, words);
@@ -71,7 +71,7 @@ fn failure(words: &str) -> Failure {
     }
 }
 
-/// A deployment whose build fails, all of whose words are these.
+/// A deployment with a failed build and hostile text in all fields.
 fn failed_build(size: (u16, u16), words: &str) -> Model {
     let mut model = scenes::empty(size);
     model.requested.cloud = words.to_owned();
@@ -125,7 +125,7 @@ fn failed_build(size: (u16, u16), words: &str) -> Model {
     model
 }
 
-/// Images of such names: chosen, and sent.
+/// Models with hostile image names: chosen and uploaded.
 fn images(size: (u16, u16), words: &str) -> Vec<Model> {
     let mut sent = test_upload::entered(scenes::deployed(size));
     test_upload::send(&mut sent);
@@ -157,7 +157,7 @@ fn images(size: (u16, u16), words: &str) -> Vec<Model> {
     vec![sent, enlarged, chosen]
 }
 
-/// Draws a model, and looks at every cell.
+/// Draws a model and checks every cell.
 fn check(model: &Model) -> Result<(), TestCaseError> {
     for cell in &scenes::screen(model).content {
         prop_assert!(!cell.symbol().contains(thumbctl_platform::text::is_unsafe), "{:?} is drawn", cell.symbol());
@@ -199,7 +199,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.div_ceil(20), ..ProptestConfig::default() })]
 
     #[test]
-    fn no_cell_of_any_view_holds_an_unsafe_character(
+    fn cells_contain_no_unsafe_characters(
         words in thumbctl_hostile_text::any_text(),
         width in 0u16..=200,
         height in 0u16..=60,

@@ -1,4 +1,4 @@
-//! What earlier runs took: figures, and the last few runs.
+//! Statistics of earlier runs, and the most recent ones.
 
 use chrono::{DateTime, Utc};
 use ratatui::text::{Line, Span};
@@ -10,17 +10,17 @@ use super::super::{Appearance, clean};
 use crate::model::Model;
 use crate::theme::Role;
 
-/// How many runs are listed of each kind.
+/// The number of listed runs per kind.
 const LISTED: usize = 5;
 
-/// How wide the longest bar is.
+/// The maximum width of a bar.
 const BAR: usize = 24;
 
-/// The lines; `follows` says whether something stands above them.
+/// The lines; `follows` is whether there are lines above.
 pub(super) fn lines(model: &Model, look: Appearance, width: usize, follows: bool) -> Vec<Line<'static>> {
     let shown = model.run.as_ref().map(|run| RunKey::of(&run.started));
     let mut keys: Vec<&RunKey> = model.history.keys().filter(|key| key.action != Action::Trial).collect();
-    // What can be compared with the run above stands first.
+    // Runs comparable with the current one come first.
     keys.sort_by_key(|key| Some(*key) != shown.as_ref());
     let mut lines = Vec::new();
     for key in keys {
@@ -46,7 +46,7 @@ fn section(model: &Model, key: &RunKey, look: Appearance, width: usize) -> Vec<L
         figures.push((Role::Text, format!("fastest {}", text::seconds(fastest))));
         figures.push((Role::Text, format!("slowest {}", text::seconds(slowest))));
     } else {
-        figures.push((Role::Quiet, "none of them complete".into()));
+        figures.push((Role::Quiet, "none comparable".into()));
     }
     lines.extend(super::flowing(look, (Role::Text, counts), figures, width));
     let listed = &known.last[..known.last.len().min(LISTED)];
@@ -70,7 +70,7 @@ fn row(run: &PastRun, now: DateTime<Utc>, names: usize, longest: f64, look: Appe
         let (_, eighths) = super::extent(0.0, run.seconds, longest, left.min(BAR));
         (Role::Bar, super::bar(look, eighths).concat())
     } else {
-        (Role::Quiet, "incomplete".to_owned())
+        (Role::Quiet, if left < 14 { "excluded" } else { "not comparable" }.to_owned())
     };
     let line = vec![
         Span::styled(format!("{sign} "), look.style(role)),
@@ -81,7 +81,7 @@ fn row(run: &PastRun, now: DateTime<Utc>, names: usize, longest: f64, look: Appe
     Line::from(line)
 }
 
-/// How long ago something was, in a word or two.
+/// A duration in the past, such as `5 min ago`.
 fn ago(passed: chrono::TimeDelta) -> String {
     let minutes = passed.num_minutes();
     match minutes {
