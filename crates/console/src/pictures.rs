@@ -88,16 +88,16 @@ impl Graphics {
     /// The displayed size of a picture in pixels and cells. It is scaled down to fit, never up.
     fn fit(self, (width, height): (u32, u32), most: (u16, u16)) -> ((u32, u32), (u16, u16)) {
         let (across, down) = self.pixels_per_cell();
-        let room = (u64::from(most.0) * u64::from(across), u64::from(most.1) * u64::from(down));
+        let available = (u64::from(most.0) * u64::from(across), u64::from(most.1) * u64::from(down));
         let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
         let (mut w, mut h) = (width, height);
-        if w > room.0 {
-            (w, h) = (room.0, (height * room.0).div_ceil(width));
+        if w > available.0 {
+            (w, h) = (available.0, (height * available.0).div_ceil(width));
         }
-        if h > room.1 {
-            (w, h) = ((width * room.1).div_ceil(height), room.1);
+        if h > available.1 {
+            (w, h) = ((width * available.1).div_ceil(height), available.1);
         }
-        let (w, h) = (w.clamp(1, room.0.max(1)), h.clamp(1, room.1.max(1)));
+        let (w, h) = (w.clamp(1, available.0.max(1)), h.clamp(1, available.1.max(1)));
         let cells = (w.div_ceil(u64::from(across)), h.div_ceil(u64::from(down)));
         let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         let cell = |n: u64| u16::try_from(n).unwrap_or(u16::MAX);

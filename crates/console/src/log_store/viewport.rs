@@ -280,14 +280,14 @@ impl Viewport<'_> {
     /// The visible lines.
     pub(super) fn visible(&mut self, top: RowPosition) -> Vec<LogRow> {
         let mut lines = Vec::new();
-        let mut room = self.viewport_size.rows + top.skip;
+        let mut available = self.viewport_size.rows + top.skip;
         for rank in top.rank..self.len() {
-            if room == 0 || self.viewport_size.rows == 0 {
+            if available == 0 || self.viewport_size.rows == 0 {
                 break;
             }
             let line = self.line(rank);
             let row = self.lines.row(line);
-            room = room.saturating_sub(if self.viewport_size.wrap {
+            available = available.saturating_sub(if self.viewport_size.wrap {
                 fold::rows(&row.styled.text, self.viewport_size.columns)
             } else {
                 1

@@ -130,7 +130,7 @@ fn query_line(pane: &LogPane, columns: usize, look: Appearance) -> Line<'static>
     // Search and filter share the line.
     let parts = usize::from(pane.filter().is_some() || is_typed(TypingPurpose::Filter))
         + usize::from(pane.search().is_some() || is_typed(TypingPurpose::Search));
-    let room = columns / parts.max(1);
+    let available = columns / parts.max(1);
     let mut spans = Vec::new();
     for (purpose, name, pattern, figures) in [
         (TypingPurpose::Filter, "only", pane.filter(), passing),
@@ -141,7 +141,7 @@ fn query_line(pane: &LogPane, columns: usize, look: Appearance) -> Line<'static>
             continue;
         }
         let figures = figures.filter(|_| pattern.is_some()).map_or_else(String::new, |figures| format!("  {figures}"));
-        let left = room.saturating_sub(name.len() + 4 + text::width(&figures)).max(4);
+        let left = available.saturating_sub(name.len() + 4 + text::width(&figures)).max(4);
         spans.push(Span::styled(format!(" {name}: "), look.style(Role::Key)));
         match typed.filter(|_| is_typed) {
             Some(typing) => spans.extend(input(typing, left, look)),

@@ -118,8 +118,8 @@ fn step_of(page: &mut DetailsPage, kind: ResourceKind, ran: Option<&StepModel>, 
     }
     let Some(ran) = ran else { return };
     // A step that continues another one executes the changes confirmed there.
-    let begun = step.needs.first().filter(|_| step.goes_on).and_then(|id| model.run.as_ref()?.step(id));
-    for (at, change) in ran.changes.iter().chain(begun.iter().flat_map(|begun| &begun.changes)).enumerate() {
+    let previous = step.needs.first().filter(|_| step.goes_on).and_then(|id| model.run.as_ref()?.step(id));
+    for (at, change) in ran.changes.iter().chain(previous.iter().flat_map(|previous| &previous.changes)).enumerate() {
         let label = if at == 0 { "changes" } else { "" };
         page.field(label, &format!("{} {} ({})", change.action, change.logical_id, change.resource_type));
     }

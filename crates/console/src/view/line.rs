@@ -93,8 +93,8 @@ impl StyledRow {
     /// Combines a left- and a right-aligned line; the left one is truncated.
     pub fn spread(left: Self, right: Self, columns: usize) -> Line<'static> {
         let right = right.cut(columns);
-        let room = columns.saturating_sub(right.width + usize::from(right.width > 0));
-        let left = left.cut(room).to(columns.saturating_sub(right.width));
+        let available = columns.saturating_sub(right.width + usize::from(right.width > 0));
+        let left = left.cut(available).to(columns.saturating_sub(right.width));
         left.then(right).line(columns)
     }
 }

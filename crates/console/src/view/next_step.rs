@@ -48,9 +48,9 @@ fn lines(card: &Card, model: &Model, look: Appearance, area: Rect) -> Vec<Line<'
         body.extend(lines);
     }
     // The keys are always displayed; other content is truncated.
-    let room = height.saturating_sub(keys.len() + usize::from(!keys.is_empty()));
-    if body.len() > room {
-        body.truncate(room);
+    let available = height.saturating_sub(keys.len() + usize::from(!keys.is_empty()));
+    if body.len() > available {
+        body.truncate(available);
         while body.last().is_some_and(|line: &Line<'_>| line.spans.is_empty()) {
             body.pop();
         }

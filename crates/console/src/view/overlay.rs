@@ -112,9 +112,9 @@ fn typed(
     look: Appearance,
 ) {
     let columns = usize::from(area.width);
-    let room = columns.saturating_sub(prompt.width() + 1);
+    let available = columns.saturating_sub(prompt.width() + 1);
     let text = super::clean(input.value());
-    let first = input.visual_scroll(room);
+    let first = input.visual_scroll(available);
     let mut skipped = 0;
     let seen: String = text
         .chars()

@@ -115,14 +115,14 @@ fn line(
         | ResourceDisplayState::Failed => Role::Strong,
         ResourceDisplayState::Next | ResourceDisplayState::Ready | ResourceDisplayState::Unfinished => Role::Text,
     };
-    let room = columns.saturating_sub(SIGN + GAP + STATE + MARGIN);
+    let available = columns.saturating_sub(SIGN + GAP + STATE + MARGIN);
     let left = StyledRow::new(look).text(cursor, Role::FocusedBorder).text(sign.symbol, sign.role).space(1);
     let left = match &row.name {
-        Some(name) if room >= TITLE + 2 + NAME => {
-            let name = look.cut(&super::clean(name), room.saturating_sub(TITLE + 2));
+        Some(name) if available >= TITLE + 2 + NAME => {
+            let name = look.cut(&super::clean(name), available.saturating_sub(TITLE + 2));
             left.text(&look.fit(row.kind.title(), TITLE), title).space(2).text(&name, Role::Quiet)
         }
-        _ => left.text(&look.cut(row.kind.title(), room), title),
+        _ => left.text(&look.cut(row.kind.title(), available), title),
     };
     let right = match relation {
         Some(relation) => {

@@ -118,11 +118,11 @@ fn title(
 /// A line with a left and a right part; the right one is omitted if both do not fit.
 fn between(width: usize, left: Span<'static>, right: Span<'static>, look: Appearance) -> Line<'static> {
     let left = Span::styled(look.cut(&left.content, width), left.style);
-    let room = width.saturating_sub(text::width(&left.content));
-    if text::width(&right.content) + 2 > room {
+    let available = width.saturating_sub(text::width(&left.content));
+    if text::width(&right.content) + 2 > available {
         return Line::from(left);
     }
-    let blank = " ".repeat(room.saturating_sub(text::width(&right.content)));
+    let blank = " ".repeat(available.saturating_sub(text::width(&right.content)));
     Line::from(vec![left, Span::raw(blank), right])
 }
 

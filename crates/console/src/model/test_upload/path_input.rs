@@ -98,8 +98,8 @@ impl PathInput {
                 [one] => self.with(&name_of(one)),
                 many => {
                     let common = common_beginning(many.iter().map(|entry| entry.name.as_str()));
-                    let (_, begun) = self.split();
-                    if common.len() <= begun.len() {
+                    let (_, prefix) = self.split();
+                    if common.len() <= prefix.len() {
                         return false;
                     }
                     self.with(&common)

@@ -173,9 +173,9 @@ impl LineRenderer<'_> {
             if part.is_empty() || x >= self.area.right() {
                 continue;
             }
-            let room = usize::from(self.area.right() - x);
+            let available = usize::from(self.area.right() - x);
             // A match may start inside a grapheme cluster, which is then split.
-            (x, _) = buffer.set_stringn(x, y, &line[part], room, *style);
+            (x, _) = buffer.set_stringn(x, y, &line[part], available, *style);
         }
     }
 

@@ -197,21 +197,21 @@ fn draw_sentence(buffer: &mut Buffer, area: Rect, model: &Model, look: Appearanc
     let mut x = area.x;
     let [head @ .., (rest, style)] = pieces;
     for (words, style) in head.into_iter().filter(|(words, _)| !words.is_empty()) {
-        let room = usize::from(area.right().saturating_sub(x));
-        (x, _) = buffer.set_stringn(x, area.y, text::cut(words, room), room, style);
+        let available = usize::from(area.right().saturating_sub(x));
+        (x, _) = buffer.set_stringn(x, area.y, text::cut(words, available), available, style);
         x = x.saturating_add(1).min(area.right());
     }
-    let room = usize::from(area.right().saturating_sub(x));
-    if area.height < 2 || text::width(rest) <= room {
-        buffer.set_stringn(x, area.y, text::cut(rest, room), room, style);
+    let available = usize::from(area.right().saturating_sub(x));
+    if area.height < 2 || text::width(rest) <= available {
+        buffer.set_stringn(x, area.y, text::cut(rest, available), available, style);
         return;
     }
-    let first = text::wrap(rest, room).into_iter().next().unwrap_or_default();
+    let first = text::wrap(rest, available).into_iter().next().unwrap_or_default();
     let second = rest.strip_prefix(&first).unwrap_or_default().trim_start();
-    buffer.set_stringn(x, area.y, &first, room, style);
+    buffer.set_stringn(x, area.y, &first, available, style);
     let indented = area.x.saturating_add(2).min(area.right());
-    let room = usize::from(area.right() - indented);
-    buffer.set_stringn(indented, area.y + 1, text::cut(second, room), room, style);
+    let available = usize::from(area.right() - indented);
+    buffer.set_stringn(indented, area.y + 1, text::cut(second, available), available, style);
 }
 
 fn sentence(model: &Model) -> (PhaseStage, String, String) {

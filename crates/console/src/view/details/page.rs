@@ -83,8 +83,8 @@ impl DetailsPage {
 
     fn labelled(&mut self, label: &str, value: &str, at: usize) {
         let look = self.look;
-        let room = self.columns.saturating_sub(at);
-        let mut lines = wrapped(value, room);
+        let available = self.columns.saturating_sub(at);
+        let mut lines = wrapped(value, available);
         if lines.is_empty() {
             lines.push(String::new());
         }

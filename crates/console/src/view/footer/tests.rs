@@ -17,9 +17,10 @@ fn tab_at_matches_drawn_tabs() {
         let layout = model.layout();
         let line: Vec<char> = line_of(&model, layout.tabs.y).chars().collect();
         for panel in layout.tabbed(model.panels()) {
-            let word: Vec<char> = panel.short_title().chars().collect();
+            let titles = [panel.title(), panel.short_title()].map(|title| title.chars().collect::<Vec<_>>());
             let from = usize::from(layout.tabs.x);
-            let at = (from..line.len()).find(|at| line[*at..].starts_with(&word)).expect("the tab is drawn");
+            let is_title = |at: &usize| titles.iter().any(|title| line[*at..].starts_with(title));
+            let at = (from..line.len()).find(is_title).expect("the tab is drawn");
             let found = tab_at(layout.tabs, &layout, &model, u16::try_from(at).expect("a column"));
             assert_eq!(found, Some(*panel), "{size:?}");
         }

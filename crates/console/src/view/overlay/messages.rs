@@ -57,9 +57,9 @@ fn lines(model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> 
 
 fn message(entry: &UserMessage, look: Appearance, columns: usize) -> Vec<Line<'static>> {
     let sign = status_symbol::for_message(entry.severity, look);
-    let room = columns.saturating_sub(BEFORE);
+    let available = columns.saturating_sub(BEFORE);
     let mut lines = Vec::new();
-    for (at, part) in wrapped(&entry.text, room).iter().enumerate() {
+    for (at, part) in wrapped(&entry.text, available).iter().enumerate() {
         let row = StyledRow::new(look);
         let row = match at {
             0 => row.text(&entry.at.format("%H:%M:%S").to_string(), Role::Quiet).space(1).text(sign.symbol, sign.role),
@@ -69,7 +69,7 @@ fn message(entry: &UserMessage, look: Appearance, columns: usize) -> Vec<Line<'s
     }
     // Masked together: a private key spans lines.
     let more = clean_lines(entry.more.iter().flat_map(|more| more.lines()));
-    for part in more.iter().flat_map(|more| wrapped(more, room.saturating_sub(INDENT))) {
+    for part in more.iter().flat_map(|more| wrapped(more, available.saturating_sub(INDENT))) {
         lines.push(StyledRow::new(look).to(BEFORE + INDENT).text(&part, Role::Quiet).line(columns));
     }
     lines

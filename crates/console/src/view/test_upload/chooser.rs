@@ -90,11 +90,11 @@ fn foot(width: u16, model: &Model, look: Appearance) -> Line<'static> {
         several => text::count(several.len(), "image"),
     };
     let Some(key) = send else { return quiet("") };
-    let room = width.saturating_sub(text::width(&key) + 7);
+    let available = width.saturating_sub(text::width(&key) + 7);
     Line::from(vec![
         Span::styled(key, look.style(Role::Key)),
         Span::styled(": upload ", look.style(Role::Quiet)),
-        Span::styled(look.cut(&what, room), look.style(Role::Text)),
+        Span::styled(look.cut(&what, available), look.style(Role::Text)),
     ])
 }
 
@@ -122,8 +122,8 @@ fn row_line(row: ChooserRow<'_>, is_selected: bool, is_marked: bool, width: usiz
     let mark = if is_marked { look.symbols.marked } else { " " };
     match row {
         ChooserRow::Heading(title, path) => {
-            let room = width.saturating_sub(text::width(title) + 1);
-            let path = path.map(|path| tail(&clean(&path.to_string_lossy()), room, look)).unwrap_or_default();
+            let available = width.saturating_sub(text::width(title) + 1);
+            let path = path.map(|path| tail(&clean(&path.to_string_lossy()), available, look)).unwrap_or_default();
             Line::from(vec![
                 Span::styled(look.cut(title, width), look.style(Role::Title)),
                 Span::styled(format!(" {path}"), look.style(Role::Quiet)),
@@ -151,9 +151,9 @@ fn entry_line(entry: &FileEntry, [cursor, mark]: [&str; 2], width: usize, look: 
         EntryKind::Folder => (format!("{name}/"), String::new()),
         EntryKind::Image { bytes } => (name, text::bytes(bytes)),
     };
-    let room = width.saturating_sub(3);
-    let with_size = room > SIZE + 12;
-    let fitted = look.fit(&name, if with_size { room.saturating_sub(SIZE + 1) } else { room });
+    let available = width.saturating_sub(3);
+    let with_size = available > SIZE + 12;
+    let fitted = look.fit(&name, if with_size { available.saturating_sub(SIZE + 1) } else { available });
     let mut spans = vec![
         Span::styled(cursor.to_owned(), look.style(Role::Text)),
         Span::styled(format!("{mark} "), look.style(Role::Good)),
@@ -185,12 +185,12 @@ fn draw_preview(frame: &mut Frame<'_>, caption: Rect, area: Rect, model: &Model,
 
 fn draw_line(frame: &mut Frame<'_>, area: Rect, line: &PathInput, has_cursor: bool, look: Appearance) {
     const PROMPT: &str = "Path: ";
-    let room = usize::from(area.width).saturating_sub(PROMPT.len() + 1).max(1);
-    let scroll = line.input.visual_scroll(room);
+    let available = usize::from(area.width).saturating_sub(PROMPT.len() + 1).max(1);
+    let scroll = line.input.visual_scroll(available);
     let typed: String = scrolled(&clean(line.typed()), scroll);
     let spans = vec![
         Span::styled(PROMPT, look.style(Role::Key)),
-        Span::styled(look.cut(&typed, room), look.style(Role::Strong)),
+        Span::styled(look.cut(&typed, available), look.style(Role::Strong)),
     ];
     frame.render_widget(Line::from(spans), area);
     let cursor = PROMPT.len() + line.input.visual_cursor().max(scroll) - scroll;

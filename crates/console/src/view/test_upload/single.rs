@@ -154,7 +154,7 @@ fn stages(width: usize, model: &Model, card: &ImageResult, is_live: bool, look: 
     });
     let end = rows.iter().filter_map(|row| row.1).chain(awaited.map(|(_, elapsed)| elapsed)).fold(0.0, f64::max);
     let words_width = WORDS.min(width.saturating_sub(2 + TIME));
-    let room = width.saturating_sub(2 + words_width + TIME + 2).min(60);
+    let available = width.saturating_sub(2 + words_width + TIME + 2).min(60);
     let line = |(index, (words, reached, before)): (usize, (&str, Option<f64>, Option<f64>))| {
         let is_awaited = awaited.is_some_and(|(row, _)| row == index);
         let (sign, sign_role, words, time) = match reached {
@@ -173,10 +173,10 @@ fn stages(width: usize, model: &Model, card: &ImageResult, is_live: bool, look: 
             Span::styled(format!("{time:>TIME$}"), look.style(Role::Strong)),
         ];
         let until = reached.or(elapsed.filter(|_| is_awaited));
-        if let (Some(until), true) = (until, room >= 10 && !has_failed) {
+        if let (Some(until), true) = (until, available >= 10 && !has_failed) {
             let role = if is_awaited { Role::Busy } else { Role::Bar };
             spans.push(Span::raw("  "));
-            spans.extend(bar((before.unwrap_or(0.0).min(until), until), end, room, role, look));
+            spans.extend(bar((before.unwrap_or(0.0).min(until), until), end, available, role, look));
         }
         Line::from(spans)
     };

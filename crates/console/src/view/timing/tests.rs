@@ -339,8 +339,8 @@ proptest! {
 
     #[test]
     fn rounded_span_covers_duration(seconds in 0.0f64..50_000.0) {
-        let room = chart::rounded_span(seconds);
-        prop_assert!(room >= seconds && room <= (seconds * 1.5).max(1.0), "{room} for {seconds}");
+        let span = chart::rounded_span(seconds);
+        prop_assert!(span >= seconds && span <= (seconds * 1.5).max(1.0), "{span} for {seconds}");
     }
 }
 
