@@ -149,10 +149,10 @@ fn first_frame() -> Figures {
     let bench = Bench::new();
     let mut times: Vec<Duration> = (0..15)
         .map(|_| {
-            let began = Instant::now();
+            let start = Instant::now();
             let mut console = bench.open(&[]);
             console.wait_for("thumbnails");
-            let took = began.elapsed();
+            let took = start.elapsed();
             console.wait_for("nothing deployed");
             console.keys("q");
             console.wait_end();
@@ -174,10 +174,10 @@ fn many_runs() -> Figures {
         bench.write_runs(&recorded, runs);
         let mut times: Vec<Duration> = (0..5)
             .map(|_| {
-                let began = Instant::now();
+                let start = Instant::now();
                 let mut console = bench.open(&[]);
                 console.wait_for("destroyed");
-                let took = began.elapsed();
+                let took = start.elapsed();
                 console.keys("q");
                 console.wait_end();
                 took
@@ -198,13 +198,13 @@ fn keys_under_load() -> Figures {
     console.keys("3");
     console.wait_for("following");
     console.wait_until("the log to grow", |screen| !screen.contains("part-1 "));
-    let (before, began) = (lines_shown(&console), Instant::now());
+    let (before, start) = (lines_shown(&console), Instant::now());
     let mut times = Vec::new();
     for _ in 0..12 {
         times.extend(answer_times(&console, 5));
         std::thread::sleep(Duration::from_millis(250));
     }
-    let rate = (lines_shown(&console) - before) / began.elapsed().as_secs_f64();
+    let rate = (lines_shown(&console) - before) / start.elapsed().as_secs_f64();
     times.sort();
     vec![
         figure("log lines a second, as shown, meanwhile", "10,000", format!("{rate:.0}")),
@@ -217,14 +217,14 @@ fn keys_under_load() -> Figures {
 fn answer_times(console: &Console, rounds: usize) -> Vec<Duration> {
     let mut times = Vec::new();
     for _ in 0..rounds {
-        let began = Instant::now();
+        let start = Instant::now();
         console.keys("?");
         console.wait_for("Available keys");
-        times.push(began.elapsed());
-        let began = Instant::now();
+        times.push(start.elapsed());
+        let start = Instant::now();
         console.keys("?");
         console.wait_gone("Available keys");
-        times.push(began.elapsed());
+        times.push(start.elapsed());
     }
     times
 }
@@ -240,18 +240,18 @@ fn lines_shown(console: &Console) -> f64 {
 fn million_lines() -> Figures {
     let bench = Bench::new();
     bench.write_log(1_000_000, 1e6);
-    let began = Instant::now();
+    let start = Instant::now();
     let console = bench.open(&[]);
     console.wait_for("us-east-1");
     console.keys("3");
     console.wait_for("part-999999 ");
-    let opened = began.elapsed();
+    let opened = start.elapsed();
     let timed = |keys: &str, text: &str| {
         assert!(!console.text().contains(text), "'{text}' is on the screen already:\n{}", console.text());
-        let began = Instant::now();
+        let start = Instant::now();
         console.keys(keys);
         console.wait_for(text);
-        ms(began.elapsed())
+        ms(start.elapsed())
     };
     let to_top = timed("g", "part-0 ");
     let page = timed("\x1b[6~\x1b[6~", "part-40 ");
@@ -296,9 +296,9 @@ fn idle() -> Figures {
         }
         drawn = now;
     }
-    let (before, began) = (processor_time(pid), Instant::now());
+    let (before, start) = (processor_time(pid), Instant::now());
     std::thread::sleep(Duration::from_secs(10));
-    let share = (processor_time(pid) - before) / began.elapsed().as_secs_f64() * 100.0;
+    let share = (processor_time(pid) - before) / start.elapsed().as_secs_f64() * 100.0;
     let bytes = console.raw().len() - drawn;
     let sandbox = fs::read_to_string(bench.dir.path().join("state/sandbox/endpoint.json"))
         .ok()
@@ -340,9 +340,9 @@ fn frame() -> Figures {
         .map(|_| {
             // A new terminal each time, so that every cell is drawn.
             let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("a test screen cannot fail");
-            let began = Instant::now();
+            let start = Instant::now();
             terminal.draw(|frame| view::draw(frame, &model)).expect("a test screen cannot fail");
-            began.elapsed()
+            start.elapsed()
         })
         .collect();
     times.sort();

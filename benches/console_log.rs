@@ -22,9 +22,9 @@ fn batch(first: usize) -> LogCommand {
 
 /// Executes a command; returns the duration and the window.
 fn timed(store: &mut LogStore, command: LogCommand) -> (Duration, LogWindow) {
-    let began = Instant::now();
+    let start = Instant::now();
     let reports = store.run(command);
-    let took = began.elapsed();
+    let took = start.elapsed();
     (took, window_of(reports).expect("there is always a window"))
 }
 
@@ -42,9 +42,9 @@ fn run_to_end(store: &mut LogStore, command: LogCommand) -> (Duration, Duration,
     let (mut whole, mut window) = timed(store, command);
     let mut longest = whole;
     while store.has_work() {
-        let began = Instant::now();
+        let start = Instant::now();
         let reports = store.work();
-        let took = began.elapsed();
+        let took = start.elapsed();
         (whole, longest) = (whole + took, longest.max(took));
         window = window_of(reports).unwrap_or(window);
     }

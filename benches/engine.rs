@@ -36,7 +36,7 @@ fn plan(chained: bool) -> Plan {
 async fn microseconds_per_step(chained: bool) -> f64 {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let name = DeploymentName::new("bench").expect("a legal name");
-    let journal = JournalStore::new(dir.path()).deployment(&name).begin(Action::Deploy).expect("a run begins");
+    let journal = JournalStore::new(dir.path()).deployment(&name).begin(Action::Deploy).expect("a run starts");
     let engine = Engine {
         plan: plan(chained),
         runner: Arc::new(EmptyStep),
@@ -46,9 +46,9 @@ async fn microseconds_per_step(chained: bool) -> f64 {
         on_failure: OnFailure::Stop,
         recorder: Recorder::new(journal),
     };
-    let began = Instant::now();
+    let start = Instant::now();
     engine.run().await.expect("the journal can be written");
-    began.elapsed().as_secs_f64() * 1e6 / STEPS as f64
+    start.elapsed().as_secs_f64() * 1e6 / STEPS as f64
 }
 
 fn main() {

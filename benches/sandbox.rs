@@ -44,7 +44,7 @@ impl Sandbox {
         command.args(["sandbox", "--port", "0", "--state-dir"]).arg(state);
         command.env_remove("AWS_ENDPOINT_URL").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().expect("the program starts");
-        let mut lines = BufReader::new(process.stdout.take().expect("its output is ours")).lines();
+        let mut lines = BufReader::new(process.stdout.take().expect("stdout is piped")).lines();
         let mut exported = |name: &str| {
             let start = format!("export {name}=");
             lines.find_map(|line| line.ok()?.strip_prefix(&start).map(str::to_owned)).expect("the variable is printed")

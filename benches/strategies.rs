@@ -41,9 +41,9 @@ fn run(home: &Path, arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_thumbctl"));
     command.args(arguments).args(["--yes", "--output", "json", "--state-dir"]).arg(home.join("state"));
     command.env_remove("AWS_ENDPOINT_URL").env("XDG_CONFIG_HOME", home).stdin(Stdio::null());
-    let began = Instant::now();
+    let start = Instant::now();
     let output = command.output().expect("the program starts");
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = start.elapsed().as_secs_f64();
     assert!(output.status.success(), "thumbctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).expect("its output is text");
     Run { seconds, events: lines.lines().map(|line| serde_json::from_str(line).expect("events are JSON")).collect() }

@@ -33,7 +33,7 @@ struct Memory {
 }
 
 fn run(mut command: Command) -> Run {
-    let began = Instant::now();
+    let start = Instant::now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the program starts");
     let mut stdout = child.stdout.take().expect("piped");
     let reader = std::thread::spawn(move || {
@@ -49,7 +49,7 @@ fn run(mut command: Command) -> Run {
         }
         std::thread::sleep(Duration::from_millis(10));
     };
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = start.elapsed().as_secs_f64();
     let stdout = reader.join().expect("the thread does not panic");
     assert!(status.success(), "{command:?}: {stdout}");
     Run { seconds, peak, stdout }

@@ -44,17 +44,17 @@ impl Bench {
     }
 
     fn run(&self, arguments: &[&str]) -> Measured {
-        let began = Instant::now();
+        let start = Instant::now();
         let mut child = self.command(arguments).spawn().expect("the program starts");
         let watch = MemoryWatch::start(child.id(), self.state());
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
         let first = lines.next().and_then(Result::ok);
-        let first_event = began.elapsed().as_secs_f64();
+        let first_event = start.elapsed().as_secs_f64();
         for line in lines {
             line.expect("its output is text");
         }
         let status = child.wait().expect("it was started");
-        let seconds = began.elapsed().as_secs_f64();
+        let seconds = start.elapsed().as_secs_f64();
         if !status.success() {
             let mut errors = String::new();
             if let Some(mut stderr) = child.stderr.take() {
@@ -124,9 +124,9 @@ impl Sandbox {
         command.args(["sandbox", "--port", "0", "--data-dir"]).arg(&data).arg("--state-dir").arg(bench.state());
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.expect("the program starts");
-        let began = Instant::now();
+        let start = Instant::now();
         while sandbox_pid(&bench.state()).is_none() {
-            assert!(began.elapsed() < Duration::from_secs(10), "the sandbox does not start");
+            assert!(start.elapsed() < Duration::from_secs(10), "the sandbox does not start");
             thread::sleep(Duration::from_millis(5));
         }
         Self(child)

@@ -256,8 +256,8 @@ mod tests {
         fs::write(&first[0], b"mine").expect("the file can be written");
         let second = copy_into(&to, &file).expect("it can be written");
         assert_eq!(second, [to.join("photo-1-2.jpg")]);
-        assert_eq!(fs::read(&first[0]).expect("it is there"), b"mine");
-        assert_eq!(fs::read(&second[0]).expect("it is there"), b"GIF89a");
+        assert_eq!(fs::read(&first[0]).expect("it exists"), b"mine");
+        assert_eq!(fs::read(&second[0]).expect("it exists"), b"GIF89a");
         let never = dir.path().join("never");
         assert!(copy_into(&never, &[dir.path().join("none.jpg")]).is_err());
         assert!(!never.exists(), "no folder is created without a copy");

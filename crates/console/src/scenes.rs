@@ -261,7 +261,7 @@ pub(crate) fn failed(size: (u16, u16)) -> Model {
 /// The events of a complete deployment.
 pub(crate) fn whole_deployment(script: &mut EventScript) -> Vec<Event> {
     let plan = deploy_plan();
-    let began = script.seconds;
+    let start = script.seconds;
     let mut events = until_build(script);
     let mut rest = plan.steps().iter().skip_while(|step| step.resource != Some(ResourceKind::Image));
     let image = rest.next().expect("a deployment builds an image");
@@ -274,7 +274,7 @@ pub(crate) fn whole_deployment(script: &mut EventScript) -> Vec<Event> {
         script.wait(took(step));
         events.extend(script.step_ends(step, ResourceState::Ready, took(step)));
     }
-    let seconds = script.seconds - began;
+    let seconds = script.seconds - start;
     events.push(script.end(Outcome::Succeeded, seconds));
     events
 }

@@ -288,7 +288,8 @@ mod tests {
     fn every_test_upload_has_its_own_folder() {
         let (mut worker, _messages) = worker();
         assert!(worker.thumbnails_dir().is_dir());
-        let (one, two) = (worker.next_thumbnails_dir().expect("room"), worker.next_thumbnails_dir().expect("room"));
+        let (one, two) =
+            (worker.next_thumbnails_dir().expect("a folder"), worker.next_thumbnails_dir().expect("a folder"));
         assert!(one.is_dir() && two.is_dir() && one != two);
     }
 }

@@ -32,16 +32,16 @@ impl Scan {
             return;
         }
         let from = self.next;
-        let behind = lines.rest_of_block(from).end.min(until);
+        let end = lines.rest_of_block(from).end.min(until);
         let texts = lines.texts_from(from, &mut buffers.read);
         let hits = &mut self.hits;
         self.pattern.lines(texts, &mut buffers.folded, |line| {
             let Ok(hit) = u32::try_from(from + line) else { return };
-            if from + line < behind && among.is_none_or(|among| among.binary_search(&hit).is_ok()) {
+            if from + line < end && among.is_none_or(|among| among.binary_search(&hit).is_ok()) {
                 hits.push(hit);
             }
         });
-        self.next = behind;
+        self.next = end;
     }
 
     /// Removes hits before a line.

@@ -226,11 +226,11 @@ impl Viewport<'_> {
 
     /// Scrolls so that the current line is visible; if it does not fit, its start or end, by scroll direction.
     fn reveal(&mut self, at: &mut ResolvedPosition) {
-        let begins = RowPosition { rank: at.current, skip: 0 };
-        let ends = self.ending_with(at.current);
-        if at.top < ends {
-            at.top = ends;
-        } else if at.top > begins {
+        let first_row = RowPosition { rank: at.current, skip: 0 };
+        let last_row = self.ending_with(at.current);
+        if at.top < last_row {
+            at.top = last_row;
+        } else if at.top > first_row {
             let skip = self.rows(at.current).saturating_sub(self.height());
             at.top = RowPosition { rank: at.current, skip };
         }
@@ -267,12 +267,12 @@ impl Viewport<'_> {
         at.current = self.rank(line);
         at.following = false;
         let bottom = self.bottom(at.top);
-        let begins = RowPosition { rank: at.current, skip: 0 };
-        let ends = RowPosition { rank: at.current, skip: self.rows(at.current) - 1 };
-        if begins < at.top || ends > bottom {
+        let first_row = RowPosition { rank: at.current, skip: 0 };
+        let last_row = RowPosition { rank: at.current, skip: self.rows(at.current) - 1 };
+        if first_row < at.top || last_row > bottom {
             let by = self.height() / 3;
             let end = self.end();
-            at.top = self.back(begins, by).min(end);
+            at.top = self.back(first_row, by).min(end);
         }
         self.position(at)
     }

@@ -286,11 +286,11 @@ impl LogPane {
     /// Handles a click on a row.
     pub fn click(&mut self, row: u16) -> Vec<Effect> {
         let columns = self.text_columns();
-        let mut behind = 0;
+        let mut end_row = 0;
         for (index, line) in self.window.lines.iter().enumerate() {
             let rows = if self.wrap { fold::rows(&line.styled.text, columns) } else { 1 };
-            behind += if index == 0 { rows.saturating_sub(self.window.skip) } else { rows };
-            if usize::from(row) < behind {
+            end_row += if index == 0 { rows.saturating_sub(self.window.skip) } else { rows };
+            if usize::from(row) < end_row {
                 return self.move_to(LogMove::Line(line.number));
             }
         }
@@ -360,11 +360,11 @@ impl LogPane {
         let (Some(row), Some(pattern)) = (self.current(), &self.search) else { return };
         let line = &row.styled.text;
         let Some(range) = pattern.ranges(line).into_iter().next() else { return };
-        let (begins, ends) = (text::width(&line[..range.start]), text::width(&line[..range.end]));
+        let (start_column, end_column) = (text::width(&line[..range.start]), text::width(&line[..range.end]));
         let columns = self.text_columns();
         // The outermost columns may hold ellipses.
-        if begins <= self.left && self.left > 0 || ends >= self.left + columns {
-            self.left = if ends < columns { 0 } else { begins.saturating_sub(columns / 3) };
+        if start_column <= self.left && self.left > 0 || end_column >= self.left + columns {
+            self.left = if end_column < columns { 0 } else { start_column.saturating_sub(columns / 3) };
         }
     }
 

@@ -139,7 +139,7 @@ mod tests {
         assert!(matches!(read, Message::JournalsRead), "{read:?}");
 
         std::fs::remove_file(&runs).expect("it exists");
-        let mut run = journal.begin(Action::Deploy).expect("a run begins");
+        let mut run = journal.begin(Action::Deploy).expect("a run starts");
         let event = event(run.id());
         run.append(&event).expect("the file can be written");
         let events = next(&mut receiver).await;
@@ -150,9 +150,9 @@ mod tests {
     async fn journals_beside_damaged_one_are_read() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
-        let damaged = journal.begin(Action::Deploy).expect("a run begins");
+        let damaged = journal.begin(Action::Deploy).expect("a run starts");
         std::fs::write(damaged.path(), "nonsense\n").expect("the file can be written");
-        let mut good = journal.begin(Action::Destroy).expect("a run begins");
+        let mut good = journal.begin(Action::Destroy).expect("a run starts");
         let event = event(good.id());
         good.append(&event).expect("the file can be written");
         let (sender, mut receiver) = mpsc::channel(1);

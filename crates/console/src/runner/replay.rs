@@ -181,9 +181,9 @@ impl Player {
         } else {
             let left = Duration::from_secs_f64(((until - now).as_seconds_f64() / reported.speed).max(0.0));
             let slice = left.clamp(FRAME, TICK);
-            let began = Instant::now();
+            let start = Instant::now();
             drop(self.control.changed.wait_timeout_while(self.control.lock(), slice, |state| *state == reported));
-            let passed = began.elapsed().as_secs_f64() * reported.speed;
+            let passed = start.elapsed().as_secs_f64() * reported.speed;
             let now = now + TimeDelta::nanoseconds((passed * 1e9) as i64);
             self.clock = Some(now);
             self.send(Message::Tick(now))?;
@@ -218,7 +218,7 @@ mod tests {
     /// Replays two events, one hour apart, into a channel of capacity one.
     fn played(dir: &std::path::Path) -> (Replay, mpsc::Receiver<RunnerEvent>) {
         let journal = JournalStore::new(dir).deployment(&DeploymentName::new("demo").expect("a legal name"));
-        let mut run = journal.begin(Action::Deploy).expect("a run begins");
+        let mut run = journal.begin(Action::Deploy).expect("a run starts");
         for seq in 0..2 {
             let at = DateTime::UNIX_EPOCH + TimeDelta::hours(seq);
             let kind = EventKind::StepStarted { step: "repository".into() };

@@ -45,7 +45,7 @@ fn prepared(task: Task, kinds: &[ResourceKind]) -> Message {
         plan: scenes::deploy_plan(),
         resources: kinds.iter().map(|kind| (*kind, names.of(*kind))).collect(),
         names,
-        foreign: vec!["thumbnails-somebody-elses".into()],
+        foreign: vec!["thumbnails-of-others".into()],
     }))
 }
 
@@ -278,7 +278,7 @@ fn lost_resource_is_reported_and_recreated() {
     assert_eq!(model.next_step().and_then(|step| step.resource), Some(ResourceKind::Function));
     press(&mut model, &["a"]);
     let effects = update(&mut model, prepared(Task::Deploy, &[]));
-    let Some(Effect::Start { completed, .. }) = effects.first() else { panic!("it begins: {effects:?}") };
+    let Some(Effect::Start { completed, .. }) = effects.first() else { panic!("no start: {effects:?}") };
     assert!(!completed.contains(&"function".into()), "a lost resource is held like a new one");
     assert!(completed.contains(&"repository".into()), "existing resources are not held");
 }
@@ -465,7 +465,7 @@ fn message(
             modifiers: KeyModifiers::NONE,
         }),
         RandomAction::Status(missing) => status(model, &ResourceKind::ARCHITECTURE[missing..]),
-        RandomAction::PrepareFailed(task) => Message::PrepareFailed(task, Failure::new("it cannot be begun")),
+        RandomAction::PrepareFailed(task) => Message::PrepareFailed(task, Failure::new("it cannot be started")),
         RandomAction::JournalsRead => Message::JournalsRead,
         RandomAction::Tick(seconds) => Message::Tick(scenes::after(seconds as f64)),
         RandomAction::Click(column, row) => Message::Mouse(MouseEvent {

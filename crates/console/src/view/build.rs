@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! ╭ Build ─────────────────────── following ╮
-//! │ ✔───── ✔───── ◑      ·      ·           │  the phases: signs, names, seconds (see `phases`)
+//! │ ✔───── ✔───── ◑      ·      ·           │  the phases: symbols, names, seconds (see `phases`)
 //! │ queue  source build  post   upload      │
-//! │ ◑ BUILD runs for 12.5 s                 │
+//! │ ◑ BUILD running for 12.5 s              │
 //! │                                         │
 //! │  13:05:12  Compiling serde v1.0.0       │  the log (see `lines`)
 //! │▌ 13:05:13  Compiling tokio v1.0.0       │
-//! ╰ search: tokio  3 of 217 ────────────────╯  what is searched and filtered for, or typed
+//! ╰ search: tokio  3 of 217 ────────────────╯  search and filter, or input
 //! ```
 //!
 //! Changing figures are in the border, so that the log does not move.
@@ -161,8 +161,8 @@ fn input(typing: &TypedLine, columns: usize, look: Appearance) -> Vec<Span<'stat
     let value = clean(input.value());
     let scroll = input.visual_scroll(columns.saturating_sub(1).max(1));
     let at = value.char_indices().nth(input.cursor()).map_or(value.len(), |(at, _)| at);
-    let (before, behind) = value.split_at(at);
-    let mut letters = behind.chars();
+    let (before, after) = value.split_at(at);
+    let mut letters = after.chars();
     let under = letters.next().map_or_else(|| " ".to_owned(), String::from);
     let (mut shown, mut skipped) = (before, 0);
     while skipped < scroll {

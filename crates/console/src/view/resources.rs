@@ -15,7 +15,7 @@ use crate::model::panel::Panel;
 use crate::model::resources::{DeploymentStatus, ResourceDisplayState, ResourceRow};
 use crate::theme::Role;
 
-/// The cursor, the sign and a blank.
+/// The width of cursor, symbol and blank.
 const SIGN: usize = 3;
 
 /// The width of titles.

@@ -80,7 +80,7 @@ fn title(
 ) -> Line<'static> {
     let results = &model.test_upload.results;
     let is_live = is_live(model, test_upload);
-    let count = |wanted: fn(&ImageState) -> bool| test_upload.cards.iter().filter(|card| wanted(&card.state)).count();
+    let count = |matches: fn(&ImageState) -> bool| test_upload.cards.iter().filter(|card| matches(&card.state)).count();
     let done = count(|state| matches!(state, ImageState::Done));
     let failed = count(|state| matches!(state, ImageState::Failed(_)));
     let images = text::count(test_upload.cards.len(), "image");

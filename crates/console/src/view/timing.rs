@@ -1,7 +1,7 @@
 //! The timing panel: a waterfall of the steps, and statistics of earlier runs.
 //!
 //! ```text
-//! Deploying · 15.2 s · about 38 s to go (an estimate from 3 earlier runs)
+//! Deploying · 15.2 s · about 38 s to go · estimated from 3 earlier runs
 //! 11 steps wait for Function image
 //!                             0          10 s       20 s       30 s
 //! ✔ ECR repository            █▎         │          │          │          1.21 s

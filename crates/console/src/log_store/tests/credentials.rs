@@ -11,7 +11,7 @@ fn shown_and_saved(store: &mut LogStore, folder: &std::path::Path) -> (Vec<Strin
     assert!(matches!(&reports[..], [LogReport::Saved { .. }]), "{reports:?}");
     let path = folder.join("log.log");
     let saved = fs::read_to_string(&path).expect("it was saved");
-    fs::remove_file(path).expect("it is there");
+    fs::remove_file(path).expect("it exists");
     (texts(&window).into_iter().map(str::to_owned).collect(), saved)
 }
 

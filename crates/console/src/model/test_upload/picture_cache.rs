@@ -131,11 +131,11 @@ mod tests {
     #[test]
     fn missing_picture_is_requested_once() {
         let mut cache = PictureCache::default();
-        let wanted = [key("a"), key("b")];
-        assert_eq!(requested(&cache.request(&wanted)), ["a", "b"]);
-        assert_eq!(cache.request(&wanted), []);
+        let keys = [key("a"), key("b")];
+        assert_eq!(requested(&cache.request(&keys)), ["a", "b"]);
+        assert_eq!(cache.request(&keys), []);
         cache.take_in(key("a"), Ok(picture()));
-        assert_eq!(cache.request(&wanted), [], "the other is still pending");
+        assert_eq!(cache.request(&keys), [], "the other is still pending");
         assert!(matches!(cache.get(Path::new("a"), (4, 4)), PictureState::Ready(_)));
         assert!(matches!(cache.get(Path::new("b"), (4, 4)), PictureState::Loading(None)));
         assert!(matches!(cache.get(Path::new("a"), (9, 9)), PictureState::Loading(Some((4, 4)))));

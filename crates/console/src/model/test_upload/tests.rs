@@ -650,7 +650,7 @@ proptest! {
     fn any_actions_keep_panel_drawable_with_valid_cursor(steps in steps()) {
         let mut model = scenes::deployed((80, 24));
         let events = events();
-        let mut wanted: Vec<PictureKey> = Vec::new();
+        let mut pending: Vec<PictureKey> = Vec::new();
         for step in steps {
             let effects = match step {
                 RandomAction::Press(code) => press(&mut model, code),
@@ -666,7 +666,7 @@ proptest! {
                     update(&mut model, Message::RunEnded(ended))
                 }
                 RandomAction::Paste => update(&mut model, Message::Paste("/data/x.jpg".into())),
-                RandomAction::Drawn(well) => match wanted.pop() {
+                RandomAction::Drawn(well) => match pending.pop() {
                     None => Vec::new(),
                     Some(key) => {
                         let picture = if well { Ok(picture((64, 48), 9, key.cells)) } else { Err(Failure::new("no")) };
@@ -675,7 +675,7 @@ proptest! {
                 },
             };
             if effects.iter().any(|effect| matches!(effect, Effect::TestUpload(TestUploadCommand::Render(_)))) {
-                wanted = requested(&effects);
+                pending = requested(&effects);
             }
             scenes::screen(&model);
             let rows = model.test_upload.chooser.rows();

@@ -147,13 +147,13 @@ impl LineRenderer<'_> {
         let has_left = left > 0 && !line.is_empty();
         let from = left + usize::from(has_left);
         let to = (left + columns).saturating_sub(usize::from(has_right));
-        let (range, begins) = between(line, from, to);
+        let (range, first) = between(line, from, to);
         let quiet = base.patch(self.look.style(Role::Quiet));
         let x = |column: usize| self.text_left().saturating_add(u16::try_from(column).unwrap_or(u16::MAX));
         if has_left && columns > 0 {
             buffer.set_stringn(x(0), y, more, 1, quiet);
         }
-        self.piece(buffer, (x(begins.saturating_sub(left)), y), line, range, segments);
+        self.piece(buffer, (x(first.saturating_sub(left)), y), line, range, segments);
         if has_right && columns > 0 {
             buffer.set_stringn(x(columns - 1), y, more, 1, quiet);
         }
@@ -237,23 +237,23 @@ impl LineRenderer<'_> {
 /// The part of a line between two columns, and its first column.
 fn between(line: &str, from: usize, to: usize) -> (Range<usize>, usize) {
     if line.is_ascii() {
-        let begins = from.min(line.len());
-        return (begins..to.min(line.len()).max(begins), from);
+        let first = from.min(line.len());
+        return (first..to.min(line.len()).max(first), from);
     }
     let mut column = 0;
-    let mut begins = None;
+    let mut first = None;
     let mut end = line.len();
     for (at, _, width) in fold::cells(line) {
         if column + width > to {
             end = at;
             break;
         }
-        if begins.is_none() && column >= from {
-            begins = Some((at, column));
+        if first.is_none() && column >= from {
+            first = Some((at, column));
         }
         column += width;
     }
-    let (start, column) = begins.unwrap_or((end, from));
+    let (start, column) = first.unwrap_or((end, from));
     (start.min(end)..end, column)
 }
 

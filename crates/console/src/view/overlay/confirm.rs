@@ -25,7 +25,7 @@ struct Parts {
     list: Vec<Line<'static>>,
     below: Vec<Line<'static>>,
     height: u16,
-    seen: usize,
+    visible_rows: usize,
 }
 
 impl Parts {
@@ -39,32 +39,32 @@ impl Parts {
         let list_and_room = if list.is_empty() { 0 } else { list.len() + 1 };
         let height = u16::try_from(above.len() + 1 + list_and_room + below.len()).unwrap_or(u16::MAX);
         let visible = usize::from(inside(centred(screen, WIDTH, height)).height);
-        let seen = list.len().min(visible.saturating_sub(above.len() + 2 + below.len()));
-        Self { above, list, below, height, seen }
+        let visible_rows = list.len().min(visible.saturating_sub(above.len() + 2 + below.len()));
+        Self { above, list, below, height, visible_rows }
     }
 }
 
 /// The maximum scroll position of the list.
 pub(super) fn scroll_limit(dialog: &ConfirmDialog, model: &Model) -> u16 {
     let parts = Parts::of(dialog, model.layout().screen, model, Appearance::of(model));
-    u16::try_from(parts.list.len() - parts.seen).unwrap_or(u16::MAX)
+    u16::try_from(parts.list.len() - parts.visible_rows).unwrap_or(u16::MAX)
 }
 
 pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, dialog: &ConfirmDialog, model: &Model, look: Appearance) {
-    let Parts { above: mut lines, list, below, height, seen } = Parts::of(dialog, screen, model, look);
+    let Parts { above: mut lines, list, below, height, visible_rows } = Parts::of(dialog, screen, model, look);
     let is_real = model.risk() == RiskLevel::Cost && dialog.action == ConfirmAction::Start;
-    let first = usize::from(dialog.scroll).min(list.len() - seen);
+    let first = usize::from(dialog.scroll).min(list.len() - visible_rows);
     let spec = DialogSpec {
         title: if is_real { "AWS: real resources" } else { "Confirm" },
         width: WIDTH,
         height,
-        below: visible_range(first, seen, list.len()),
+        below: visible_range(first, visible_rows, list.len()),
         border: if is_real { Role::Bad } else { Role::Warn },
     };
     let area = open(frame, screen, &spec, look);
     lines.push(Line::default());
-    if seen > 0 {
-        lines.extend(list.into_iter().skip(first).take(seen));
+    if visible_rows > 0 {
+        lines.extend(list.into_iter().skip(first).take(visible_rows));
         lines.push(Line::default());
     }
     // The buttons are always visible.

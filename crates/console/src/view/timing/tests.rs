@@ -102,8 +102,8 @@ fn phase(phase: &str, status: &str, seconds: Option<f64>) -> EventKind {
 }
 
 /// A run with events at times in seconds after its start.
-fn run_events(number: u32, began: f64, action: Action, steps: Vec<(f64, EventKind)>) -> Vec<Event> {
-    let mut script = EventScript::new(number, action, began);
+fn run_events(number: u32, start: f64, action: Action, steps: Vec<(f64, EventKind)>) -> Vec<Event> {
+    let mut script = EventScript::new(number, action, start);
     let mut events = vec![script.begin(action, plan())];
     let mut now = 0.0;
     for (at, kind) in steps {
@@ -135,7 +135,7 @@ fn first_half() -> Vec<(f64, EventKind)> {
 }
 
 /// A complete deployment with a build duration in seconds.
-fn whole(number: u32, began: f64, build: f64) -> Vec<Event> {
+fn whole(number: u32, start: f64, build: f64) -> Vec<Event> {
     let end = 4.0 + build;
     let mut events = first_half();
     events.extend([
@@ -152,14 +152,14 @@ fn whole(number: u32, began: f64, build: f64) -> Vec<Event> {
             *kind = finished("bucket", 1.5);
         }
     });
-    run_events(number, began, Action::Deploy, events)
+    run_events(number, start, Action::Deploy, events)
 }
 
 /// A running deployment, after three complete ones and a teardown.
 fn after_others(size: (u16, u16)) -> Model {
     let mut model = scenes::empty(size);
-    for (number, began, build) in [(1, -90_000.0, 40.0), (3, -7_500.0, 34.0), (4, -300.0, 37.0)] {
-        scenes::apply_events(&mut model, whole(number, began, build));
+    for (number, start, build) in [(1, -90_000.0, 40.0), (3, -7_500.0, 34.0), (4, -300.0, 37.0)] {
+        scenes::apply_events(&mut model, whole(number, start, build));
     }
     let deleted = |step: &str| (3.0, finished(step, 0.5));
     let mut teardown: Vec<(f64, EventKind)> = vec![deleted("policy"), deleted("role"), deleted("bucket")];
@@ -290,7 +290,7 @@ fn estimate_of_held_run_needs_resume() {
 #[test]
 fn cancelling_run_has_no_estimate() {
     let mut model = focused(after_others((120, 40)));
-    model.activity.active_run_mut().expect("it is ours").cancelling = true;
+    model.activity.active_run_mut().expect("a run is active").cancelling = true;
     let text = text_of(&drawn(&model));
     assert!(text.contains("Cancelling · 20.0 s "), "{text}");
     assert!(!text.contains("estimated"), "{text}");
