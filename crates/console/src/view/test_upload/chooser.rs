@@ -65,7 +65,7 @@ fn foot(width: u16, model: &Model, look: Appearance) -> Line<'static> {
         Line::styled(look.cut(&words, width), look.style(Role::Warn))
     };
     if model.test_upload.is_typing() {
-        return quiet("tab: complete · up/down: select · enter: accept · esc: cancel");
+        return quiet("tab complete, up/down select, enter accept, esc cancel");
     }
     if model.activity.is_replay() {
         return quiet("Not available in a replay.");

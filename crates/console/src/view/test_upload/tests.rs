@@ -187,7 +187,7 @@ fn gallery_in_progress() {
     events.extend(upload.fail(1));
     events.push(upload.stage(2, TrialStage::Uploaded, 0.2));
     scenes::apply_events(&mut model, events);
-    insta::assert_snapshot!("gallery_under_way", panel(&model));
+    insta::assert_snapshot!("gallery_in_progress", panel(&model));
 }
 
 #[test]
