@@ -1,5 +1,4 @@
-//! The console as a user meets it, in a pseudo-terminal: how soon it is there, how soon it answers a key, what it costs when
-//! nothing happens; and how long a whole frame takes to draw.
+//! Measures the console in a pseudo-terminal: start, key latency, idle cost, frame time.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,7 +10,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use thumbctl_console::keymap::KeyMap;
 use thumbctl_console::message::Message;
-use thumbctl_console::model::{Asked, Beginning, Model};
+use thumbctl_console::model::{Model, ModelInit, RequestedDeployment};
 use thumbctl_console::theme::Theme;
 use thumbctl_console::update::update;
 use thumbctl_console::{symbols, view};
@@ -56,7 +55,7 @@ impl Bench {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// The journals of the runs so far: a run's id, and its lines.
+    /// The journals of the runs: run ID and lines.
     fn recorded(&self) -> Vec<(String, String)> {
         let mut paths: Vec<PathBuf> =
             fs::read_dir(self.journals()).expect("journals").map(|entry| entry.expect("an entry").path()).collect();
@@ -68,7 +67,7 @@ impl Bench {
         paths.into_iter().map(recorded).collect()
     }
 
-    /// Writes so many runs in the place of those that are there, taking turns at what was recorded.
+    /// Replaces the runs by a number of runs, which repeat the recorded ones.
     fn write_runs(&self, recorded: &[(String, String)], runs: usize) {
         fs::remove_dir_all(self.journals()).expect("journals");
         fs::create_dir_all(self.journals()).expect("a folder");
@@ -86,7 +85,7 @@ impl Bench {
         text.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
     }
 
-    /// Writes a run whose build tells so many lines, so many a second.
+    /// Writes a run with a build log of `lines` lines, at a rate per second.
     fn write_log(&self, lines: usize, a_second: f64) {
         let template = Self::new();
         template.deploy();
@@ -125,11 +124,11 @@ fn main() {
         ("idle", idle),
         ("frame", frame),
     ];
-    // `cargo bench --bench console -- many_runs` measures one of them.
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    // `cargo bench --bench console -- many_runs` selects one measurement.
+    let selected: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_selected = |name: &str| selected.is_empty() || selected.iter().any(|selected| selected == name);
     let figures: Vec<Figures> =
-        ALL.into_iter().filter(|(name, _)| is_wanted(name)).map(|(_, measure)| measure()).collect();
+        ALL.into_iter().filter(|(name, _)| is_selected(name)).map(|(_, measure)| measure()).collect();
     println!("\n{:<58} {:>10} {:>12}", "", "bound", "measured");
     for (what, bound, measured) in figures.iter().flatten() {
         println!("{what:<58} {bound:>10} {measured:>12}");
@@ -138,22 +137,22 @@ fn main() {
 
 type Figures = Vec<(String, String, String)>;
 
-/// Measures some of them.
+/// A measurement with several figures.
 type Measurement = fn() -> Figures;
 
 fn figure(what: &str, bound: &str, measured: String) -> (String, String, String) {
     (what.to_owned(), bound.to_owned(), measured)
 }
 
-/// From the start of the process to its first frame on the screen.
+/// Measures the time from process start to the first frame.
 fn first_frame() -> Figures {
     let bench = Bench::new();
     let mut times: Vec<Duration> = (0..15)
         .map(|_| {
-            let began = Instant::now();
+            let start = Instant::now();
             let mut console = bench.open(&[]);
             console.wait_for("thumbnails");
-            let took = began.elapsed();
+            let took = start.elapsed();
             console.wait_for("nothing deployed");
             console.keys("q");
             console.wait_end();
@@ -164,7 +163,7 @@ fn first_frame() -> Figures {
     vec![figure("first frame (median of 15)", "50 ms", ms(times[7]))]
 }
 
-/// From the start of the process until all journals are read, with so many runs in them.
+/// Measures the time from process start until all journals are read, by number of runs.
 fn many_runs() -> Figures {
     let bench = Bench::new();
     bench.deploy();
@@ -175,10 +174,10 @@ fn many_runs() -> Figures {
         bench.write_runs(&recorded, runs);
         let mut times: Vec<Duration> = (0..5)
             .map(|_| {
-                let began = Instant::now();
+                let start = Instant::now();
                 let mut console = bench.open(&[]);
                 console.wait_for("destroyed");
-                let took = began.elapsed();
+                let took = start.elapsed();
                 console.keys("q");
                 console.wait_end();
                 took
@@ -190,7 +189,7 @@ fn many_runs() -> Figures {
     [500, 1000, 2000].map(figure_of).into()
 }
 
-/// A key while 10,000 lines a second come: help is opened and closed.
+/// Measures the key latency at 10,000 log lines per second, by opening and closing the help.
 fn keys_under_load() -> Figures {
     let bench = Bench::new();
     bench.write_log(600_000, 10_000.0);
@@ -199,13 +198,13 @@ fn keys_under_load() -> Figures {
     console.keys("3");
     console.wait_for("following");
     console.wait_until("the log to grow", |screen| !screen.contains("part-1 "));
-    let (before, began) = (lines_shown(&console), Instant::now());
+    let (before, start) = (lines_shown(&console), Instant::now());
     let mut times = Vec::new();
     for _ in 0..12 {
         times.extend(answer_times(&console, 5));
         std::thread::sleep(Duration::from_millis(250));
     }
-    let rate = (lines_shown(&console) - before) / began.elapsed().as_secs_f64();
+    let rate = (lines_shown(&console) - before) / start.elapsed().as_secs_f64();
     times.sort();
     vec![
         figure("log lines a second, as shown, meanwhile", "10,000", format!("{rate:.0}")),
@@ -214,45 +213,45 @@ fn keys_under_load() -> Figures {
     ]
 }
 
-/// How long help takes to be there and to be gone.
+/// Measures the times to open and close the help.
 fn answer_times(console: &Console, rounds: usize) -> Vec<Duration> {
     let mut times = Vec::new();
     for _ in 0..rounds {
-        let began = Instant::now();
+        let start = Instant::now();
         console.keys("?");
-        console.wait_for("Keys that work now");
-        times.push(began.elapsed());
-        let began = Instant::now();
+        console.wait_for("Available keys");
+        times.push(start.elapsed());
+        let start = Instant::now();
         console.keys("?");
-        console.wait_gone("Keys that work now");
-        times.push(began.elapsed());
+        console.wait_gone("Available keys");
+        times.push(start.elapsed());
     }
     times
 }
 
-/// The number of the last line that is on the screen.
+/// The number of the last line on the screen.
 fn lines_shown(console: &Console) -> f64 {
     let screen = console.text();
     let numbers = screen.split("part-").skip(1).filter_map(|rest| rest.split(' ').next()?.parse::<f64>().ok());
     numbers.fold(0.0, f64::max)
 }
 
-/// A log of a million lines: opened, scrolled, searched.
+/// Measures opening, scrolling and searching a log of a million lines.
 fn million_lines() -> Figures {
     let bench = Bench::new();
     bench.write_log(1_000_000, 1e6);
-    let began = Instant::now();
+    let start = Instant::now();
     let console = bench.open(&[]);
     console.wait_for("us-east-1");
     console.keys("3");
     console.wait_for("part-999999 ");
-    let opened = began.elapsed();
+    let opened = start.elapsed();
     let timed = |keys: &str, text: &str| {
         assert!(!console.text().contains(text), "'{text}' is on the screen already:\n{}", console.text());
-        let began = Instant::now();
+        let start = Instant::now();
         console.keys(keys);
         console.wait_for(text);
-        ms(began.elapsed())
+        ms(start.elapsed())
     };
     let to_top = timed("g", "part-0 ");
     let page = timed("\x1b[6~\x1b[6~", "part-40 ");
@@ -278,7 +277,7 @@ fn million_lines() -> Figures {
     ]
 }
 
-/// Nothing happens for ten seconds.
+/// Measures ten seconds without events.
 fn idle() -> Figures {
     let bench = Bench::new();
     let console = bench.open(&[]);
@@ -287,8 +286,7 @@ fn idle() -> Figures {
     console.keys("a");
     console.wait_for("✔ deployed");
     let pid = console.pid().as_raw_nonzero().get();
-    // What opening it has begun is let end: until nothing was drawn for ten seconds: a message
-    // on the message line goes away by itself after eight.
+    // Waits until nothing was drawn for ten seconds, since messages expire after eight.
     let mut drawn = console.raw().len();
     loop {
         std::thread::sleep(Duration::from_secs(10));
@@ -298,9 +296,9 @@ fn idle() -> Figures {
         }
         drawn = now;
     }
-    let (before, began) = (processor_time(pid), Instant::now());
+    let (before, start) = (processor_time(pid), Instant::now());
     std::thread::sleep(Duration::from_secs(10));
-    let share = (processor_time(pid) - before) / began.elapsed().as_secs_f64() * 100.0;
+    let share = (processor_time(pid) - before) / start.elapsed().as_secs_f64() * 100.0;
     let bytes = console.raw().len() - drawn;
     let sandbox = fs::read_to_string(bench.dir.path().join("state/sandbox/endpoint.json"))
         .ok()
@@ -315,13 +313,13 @@ fn idle() -> Figures {
     ]
 }
 
-/// A whole frame at 200 x 60, every cell of it drawn.
+/// Measures a complete frame at 200 x 60.
 fn frame() -> Figures {
     let bench = Bench::new();
     bench.deploy();
     let size = (200, 60);
-    let mut model = Model::new(Beginning {
-        asked: Asked {
+    let mut model = Model::new(ModelInit {
+        requested: RequestedDeployment {
             cloud: "sandbox".into(),
             region: None,
             name: DeploymentName::new("thumbnails").expect("a legal name"),
@@ -340,11 +338,11 @@ fn frame() -> Figures {
     update(&mut model, Message::JournalsRead);
     let mut times: Vec<Duration> = (0..400)
         .map(|_| {
-            // A new screen each time: nothing is known of what was drawn before.
+            // A new terminal each time, so that every cell is drawn.
             let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("a test screen cannot fail");
-            let began = Instant::now();
+            let start = Instant::now();
             terminal.draw(|frame| view::draw(frame, &model)).expect("a test screen cannot fail");
-            began.elapsed()
+            start.elapsed()
         })
         .collect();
     times.sort();
@@ -359,18 +357,18 @@ fn mb(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
-/// A figure of a process's memory, in bytes.
+/// A memory figure of a process in bytes.
 fn memory(pid: i32, what: &str) -> u64 {
     let status = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with(what)).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
-/// The processor time that a process has used, in seconds.
+/// The CPU time of a process in seconds.
 fn processor_time(pid: i32) -> f64 {
     let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
     let ticks = |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(0.0);
-    // Linux counts in hundredths of a second for programs (`_SC_CLK_TCK`).
+    // Linux counts in hundredths of a second (`_SC_CLK_TCK`).
     (ticks(11) + ticks(12)) / 100.0
 }

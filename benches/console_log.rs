@@ -1,16 +1,16 @@
-//! The console's log with a million lines: how fast they come in, how long it takes to look at them, how much memory that is.
+//! Measures the log store with a million lines: append rate, scroll and search times, memory.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
-use thumbctl_console::log_store::{Frame, LogCommand, LogLine, LogReport, LogStore, Move, Window};
+use thumbctl_console::log_store::{DisplayLine, LogCommand, LogMove, LogReport, LogStore, LogWindow, ViewportSize};
 
 const LINES: usize = 1_000_000;
 const BATCH: usize = 1000;
-const FRAME: Frame = Frame { rows: 50, columns: 140, wrap: false };
+const VIEWPORT: ViewportSize = ViewportSize { rows: 50, columns: 140, wrap: false };
 
 fn batch(first: usize) -> LogCommand {
-    let line = |number: usize| LogLine {
+    let line = |number: usize| DisplayLine {
         text: format!(
             "\u{1b}[1;32m   Compiling\u{1b}[0m part-{number} v0.{}.0 (/codebuild/output/src{number:08}/src)",
             number % 100
@@ -20,33 +20,33 @@ fn batch(first: usize) -> LogCommand {
     LogCommand::Append((first..first + BATCH).map(line).collect())
 }
 
-/// How long it takes, and what is seen then.
-fn timed(store: &mut LogStore, command: LogCommand) -> (Duration, Window) {
-    let began = Instant::now();
+/// Executes a command; returns the duration and the window.
+fn timed(store: &mut LogStore, command: LogCommand) -> (Duration, LogWindow) {
+    let start = Instant::now();
     let reports = store.run(command);
-    let took = began.elapsed();
-    (took, seen(reports).expect("something is always seen"))
+    let took = start.elapsed();
+    (took, window_of(reports).expect("there is always a window"))
 }
 
-fn seen(reports: Vec<LogReport>) -> Option<Window> {
+fn window_of(reports: Vec<LogReport>) -> Option<LogWindow> {
     let window = |report| match report {
-        LogReport::Seen(window) => Some(*window),
+        LogReport::Updated(window) => Some(*window),
         LogReport::Saved { .. } => None,
         LogReport::Failed(failure) => panic!("{}", failure.message),
     };
     reports.into_iter().filter_map(window).next_back()
 }
 
-/// How long it takes until all is quiet, the longest piece of that, and what is seen then.
-fn worked(store: &mut LogStore, command: LogCommand) -> (Duration, Duration, Window) {
+/// Executes a command and all pending work; returns total duration, longest slice and window.
+fn run_to_end(store: &mut LogStore, command: LogCommand) -> (Duration, Duration, LogWindow) {
     let (mut whole, mut window) = timed(store, command);
     let mut longest = whole;
     while store.has_work() {
-        let began = Instant::now();
+        let start = Instant::now();
         let reports = store.work();
-        let took = began.elapsed();
+        let took = start.elapsed();
         (whole, longest) = (whole + took, longest.max(took));
-        window = seen(reports).unwrap_or(window);
+        window = window_of(reports).unwrap_or(window);
     }
     (whole, longest, window)
 }
@@ -55,7 +55,7 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// The highest resident set so far, in megabytes.
+/// The peak resident set in megabytes.
 fn peak() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
@@ -63,12 +63,12 @@ fn peak() -> f64 {
 }
 
 fn main() {
-    // `cargo test --benches` only wants to know that it starts.
+    // `cargo test --benches` only checks that the benchmark starts.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
     let mut store = LogStore::new();
-    store.run(LogCommand::Show(FRAME));
+    store.run(LogCommand::Show(VIEWPORT));
     let (mut appending, mut slowest) = (Duration::ZERO, Duration::ZERO);
     for first in (0..LINES).step_by(BATCH) {
         let lines = batch(first);
@@ -83,41 +83,45 @@ fn main() {
     );
 
     for wrap in [false, true] {
-        let how = if wrap { "lines broken" } else { "lines cut" };
-        let (took, _) = timed(&mut store, LogCommand::Show(Frame { wrap, columns: 60, ..FRAME }));
-        println!("{how}: seen at its end in {:.2} ms (16 ms)", milliseconds(took));
-        let (took, window) = timed(&mut store, LogCommand::Move(Move::Top));
+        let how = if wrap { "lines wrapped" } else { "lines truncated" };
+        let (took, _) = timed(&mut store, LogCommand::Show(ViewportSize { wrap, columns: 60, ..VIEWPORT }));
+        println!("{how}: shown at the end in {:.2} ms (16 ms)", milliseconds(took));
+        let (took, window) = timed(&mut store, LogCommand::Move(LogMove::Top));
         assert_eq!(window.position, 1);
-        println!("{how}: gone to the top in {:.2} ms (16 ms)", milliseconds(took));
+        println!("{how}: to the top in {:.2} ms (16 ms)", milliseconds(took));
         let mut pages: Vec<Duration> =
-            (0..2000).map(|_| timed(&mut store, LogCommand::Move(Move::PageDown)).0).collect();
+            (0..2000).map(|_| timed(&mut store, LogCommand::Move(LogMove::PageDown)).0).collect();
         pages.sort();
         println!(
             "{how}: a page down in {:.2} ms, {:.2} ms at worst (16 ms)",
             milliseconds(pages[pages.len() / 2]),
             milliseconds(pages[pages.len() - 1])
         );
-        let (took, window) = timed(&mut store, LogCommand::Move(Move::Bottom));
+        let (took, window) = timed(&mut store, LogCommand::Move(LogMove::Bottom));
         assert_eq!(window.position, LINES);
-        println!("{how}: gone to the end in {:.2} ms (16 ms)", milliseconds(took));
+        println!("{how}: to the end in {:.2} ms (16 ms)", milliseconds(took));
     }
 
     for (what, text, matches) in [
-        ("in every line, capitals or not", "compiling", LINES),
-        ("in one line, capitals or not", "part-999999 ", 1),
-        ("in every line, as it stands", "Compiling", LINES),
-        ("in none", "no such thing", 0),
+        ("in every line, case-insensitive", "compiling", LINES),
+        ("in one line, case-insensitive", "part-999999 ", 1),
+        ("in every line, case-sensitive", "Compiling", LINES),
+        ("without match", "no such thing", 0),
     ] {
-        let (whole, longest, window) = worked(&mut store, LogCommand::Search(text.to_owned()));
+        let (whole, longest, window) = run_to_end(&mut store, LogCommand::Search(text.to_owned()));
         assert_eq!(window.search.map(|found| found.matches), Some(matches));
         println!(
-            "search, {what}: {:.0} ms in all, {:.2} ms at a time at most (16 ms)",
+            "search, {what}: {:.0} ms in total, {:.2} ms per slice at most (16 ms)",
             milliseconds(whole),
             milliseconds(longest)
         );
     }
-    let (whole, longest, window) = worked(&mut store, LogCommand::Filter("v0.7".to_owned()));
+    let (whole, longest, window) = run_to_end(&mut store, LogCommand::Filter("v0.7".to_owned()));
     assert_eq!(window.passing, LINES / 100 * 11);
-    println!("filter: {:.0} ms in all, {:.2} ms at a time at most (16 ms)", milliseconds(whole), milliseconds(longest));
-    println!("memory at its highest: {:.0} MB (300 MB)", peak());
+    println!(
+        "filter: {:.0} ms in total, {:.2} ms per slice at most (16 ms)",
+        milliseconds(whole),
+        milliseconds(longest)
+    );
+    println!("peak memory: {:.0} MB (300 MB)", peak());
 }

@@ -1,7 +1,7 @@
-//! The sandbox as a server: how soon it answers, how quickly, how much it bears, and what it costs when nobody calls.
+//! Measures the sandbox as a server: start, latency, load, idle cost.
 //!
-//! A release build serves in a process of its own. Calls are signed and sent over one connection that stays open; the time
-//! of a call is the client's, from the first byte sent to the last received. Each figure is printed with its bound.
+//! A release build runs in a separate process. Calls are signed and sent over one persistent connection. Their duration is
+//! measured by the client, from the first byte sent to the last received. Each figure is printed with its bound.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -33,26 +33,26 @@ struct Sandbox {
     url: String,
     identity: aws_sdk_s3::config::Credentials,
     region: String,
-    /// From the start of the process to its first answer.
+    /// The time from process start to the first response.
     start: Duration,
 }
 
 impl Sandbox {
     fn start(state: &Path) -> Self {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut command = Command::new(env!("CARGO_BIN_EXE_thumbctl"));
         command.args(["sandbox", "--port", "0", "--state-dir"]).arg(state);
         command.env_remove("AWS_ENDPOINT_URL").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().expect("the program starts");
-        let mut lines = BufReader::new(process.stdout.take().expect("its output is ours")).lines();
+        let mut lines = BufReader::new(process.stdout.take().expect("stdout is piped")).lines();
         let mut exported = |name: &str| {
             let start = format!("export {name}=");
-            lines.find_map(|line| line.ok()?.strip_prefix(&start).map(str::to_owned)).expect("it says so")
+            lines.find_map(|line| line.ok()?.strip_prefix(&start).map(str::to_owned)).expect("the variable is printed")
         };
         let url = exported("AWS_ENDPOINT_URL");
         let (key, secret) = (exported("AWS_ACCESS_KEY_ID"), exported("AWS_SECRET_ACCESS_KEY"));
         let region = exported("AWS_REGION");
-        // Its log of calls is read and forgotten, or it would wait for us in the end.
+        // Its output is drained, so that the pipe does not block it.
         thread::spawn(move || lines.for_each(drop));
         let mut sandbox = Self {
             process,
@@ -62,7 +62,7 @@ impl Sandbox {
             start: Duration::ZERO,
         };
         sandbox.client().json("sts", "POST", "/", "Action=GetCallerIdentity&Version=2011-06-15");
-        sandbox.start = begun.elapsed();
+        sandbox.start = started.elapsed();
         sandbox
     }
 
@@ -72,12 +72,12 @@ impl Sandbox {
     }
 
     fn stop(mut self) {
-        // What it keeps is kept with every call.
+        // Its state is saved with every call.
         self.process.kill().and_then(|()| self.process.wait()).expect("it was running");
     }
 }
 
-/// One connection.
+/// A client with one connection.
 struct Client<'a> {
     sandbox: &'a Sandbox,
     agent: ureq::Agent,
@@ -107,38 +107,38 @@ impl Client<'_> {
         }
         let mut request = request.body(body.to_vec()).expect("a request");
         instructions.apply_to_request_http1x(&mut request);
-        let mut response = self.agent.run(request).expect("an answer");
+        let mut response = self.agent.run(request).expect("a response");
         let mut bytes = Vec::new();
-        response.body_mut().as_reader().read_to_end(&mut bytes).expect("a whole answer");
+        response.body_mut().as_reader().read_to_end(&mut bytes).expect("a complete response");
         (response.status().as_u16(), bytes)
     }
 
-    /// A call that goes well.
+    /// Executes a successful call.
     fn call(&self, service: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-        let (status, answer) = self.send(service, method, path, headers, body);
-        assert!(status < 300, "{method} {path}: {status} {}", String::from_utf8_lossy(&answer));
-        answer
+        let (status, response) = self.send(service, method, path, headers, body);
+        assert!(status < 300, "{method} {path}: {status} {}", String::from_utf8_lossy(&response));
+        response
     }
 
     fn json(&self, service: &str, method: &str, path: &str, body: &str) -> Value {
         let kind =
             if service == "sts" || service == "iam" { "application/x-www-form-urlencoded" } else { "application/json" };
-        let answer = self.call(service, method, path, &[("content-type", kind)], body.as_bytes());
-        serde_json::from_slice(&answer).unwrap_or(Value::Null)
+        let response = self.call(service, method, path, &[("content-type", kind)], body.as_bytes());
+        serde_json::from_slice(&response).unwrap_or(Value::Null)
     }
 
     fn put(&self, bucket: &str, key: &str, body: &[u8]) {
         self.call("s3", "PUT", &format!("/{bucket}/{key}"), &[], body);
     }
 
-    /// How many objects are in a bucket, up to a thousand more than `prefix` begins.
+    /// The number of objects with a prefix in a bucket, at most a thousand.
     fn count(&self, bucket: &str, prefix: &str) -> usize {
         let list = self.call("s3", "GET", &format!("/{bucket}?list-type=2&prefix={prefix}"), &[], b"");
         String::from_utf8_lossy(&list).matches("<Contents>").count()
     }
 }
 
-/// The deployed architecture, by its names.
+/// Deploys the architecture and returns its names.
 fn deploy(state: &Path) -> Names {
     let mut command = Command::new(env!("CARGO_BIN_EXE_thumbctl"));
     command.args(["deploy", "--yes", "--output", "json", "--state-dir"]).arg(state);
@@ -151,7 +151,7 @@ fn deploy(state: &Path) -> Names {
             EventKind::RunStarted(started) => Some(started.names),
             _ => None,
         })
-        .expect("a run says how it begins")
+        .expect("the run has a start event")
 }
 
 fn median(mut times: Vec<Duration>) -> f64 {
@@ -161,14 +161,14 @@ fn median(mut times: Vec<Duration>) -> f64 {
 
 fn report(what: &str, value: f64, unit: &str, bound: Option<f64>) {
     let verdict = match bound {
-        Some(bound) if value <= bound => format!("bound {bound} {unit}: kept"),
+        Some(bound) if value <= bound => format!("bound {bound} {unit}: met"),
         Some(bound) => format!("bound {bound} {unit}: BROKEN"),
         None => String::new(),
     };
     println!("{what:<52} {value:>9.2} {unit:<6} {verdict}");
 }
 
-/// The medians of some calls of each kind, with the state that there is.
+/// Measures the median duration of calls, for the current state.
 fn calls(client: &Client<'_>, names: &Names, when: &str) {
     let (source, function) = (names.of(ResourceKind::SourceBucket), names.of(ResourceKind::Function));
     let bucket = names.of(ResourceKind::DestinationBucket);
@@ -179,9 +179,9 @@ fn calls(client: &Client<'_>, names: &Names, when: &str) {
     let group = json!({ "logGroupName": names.of(ResourceKind::FunctionLogGroup) }).to_string();
     let measure = |what: &str, act: &dyn Fn(usize)| {
         let times = (0..CALLS).map(|number| {
-            let begun = Instant::now();
+            let started = Instant::now();
             act(number);
-            begun.elapsed()
+            started.elapsed()
         });
         report(&format!("{what}, {when}"), median(times.collect()), "ms", Some(2.0));
     };
@@ -212,13 +212,13 @@ fn calls(client: &Client<'_>, names: &Names, when: &str) {
     });
 }
 
-/// Puts `count` images under `prefix` from `hands` connections at once, and waits for as many thumbnails; how long that took.
-fn load(sandbox: &Sandbox, names: &Names, image: &[u8], prefix: &str, count: usize, hands: usize) -> Duration {
+/// Uploads `count` images under `prefix` over `connections` connections and waits for the thumbnails; returns the duration.
+fn load(sandbox: &Sandbox, names: &Names, image: &[u8], prefix: &str, count: usize, connections: usize) -> Duration {
     let (source, destination) = (names.of(ResourceKind::SourceBucket), names.of(ResourceKind::DestinationBucket));
     let next = AtomicUsize::new(0);
-    let begun = Instant::now();
+    let started = Instant::now();
     thread::scope(|scope| {
-        for _ in 0..hands {
+        for _ in 0..connections {
             scope.spawn(|| {
                 let client = sandbox.client();
                 loop {
@@ -233,13 +233,13 @@ fn load(sandbox: &Sandbox, names: &Names, image: &[u8], prefix: &str, count: usi
     });
     let client = sandbox.client();
     while client.count(&destination, &format!("thumb-{prefix}")) < count {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain for {count} thumbnails");
+        assert!(started.elapsed() < PATIENCE, "timeout while waiting for {count} thumbnails");
         thread::sleep(Duration::from_millis(20));
     }
-    begun.elapsed()
+    started.elapsed()
 }
 
-/// How many reports of the function's log are of something that failed.
+/// The number of failed invocations in the function log.
 fn failures(client: &Client<'_>, names: &Names) -> usize {
     let headers = [("x-amz-target", "Logs_20140328.FilterLogEvents"), ("content-type", "application/x-amz-json-1.1")];
     let group = names.of(ResourceKind::FunctionLogGroup);
@@ -275,14 +275,14 @@ fn functions(client: &Client<'_>, names: &Names) {
     }
 }
 
-/// Of a process, in MB; Linux only, else 0.
+/// The resident set of a process in MB; Linux only, else 0.
 fn resident(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|value| value.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
 }
 
-/// The ticks of a hundredth of a second that a process has worked; Linux only, else 0.
+/// The CPU time of a process in hundredths of a second; Linux only, else 0.
 fn ticks(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
@@ -291,9 +291,9 @@ fn ticks(pid: u32) -> u64 {
 
 fn idle(sandbox: &Sandbox, when: &str) {
     let pid = sandbox.process.id();
-    let (begun, before) = (Instant::now(), ticks(pid));
+    let (started, before) = (Instant::now(), ticks(pid));
     thread::sleep(IDLE);
-    let share = (ticks(pid) - before) as f64 / begun.elapsed().as_secs_f64();
+    let share = (ticks(pid) - before) as f64 / started.elapsed().as_secs_f64();
     report(&format!("memory, {when}"), resident(pid), "MB", Some(60.0));
     report(&format!("share of a core, {when}"), share, "%", Some(0.5));
 }
@@ -309,7 +309,7 @@ fn image() -> Vec<u8> {
 }
 
 fn main() {
-    // `cargo test --benches` only wants to know that it starts.
+    // `cargo test --benches` only checks that the benchmark starts.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
@@ -320,7 +320,7 @@ fn main() {
         sandbox.stop();
         start
     });
-    report("start to the first answer", median(starts.collect()), "ms", Some(150.0));
+    report("start to the first response", median(starts.collect()), "ms", Some(150.0));
 
     let state: PathBuf = dir.path().join("state");
     let sandbox = Sandbox::start(&state);
@@ -338,23 +338,23 @@ fn main() {
             let client = sandbox.client();
             let mut times = Vec::new();
             while !done.load(Ordering::Relaxed) {
-                let begun = Instant::now();
+                let started = Instant::now();
                 client.json("sts", "POST", "/", "Action=GetCallerIdentity&Version=2011-06-15");
-                times.push(begun.elapsed());
+                times.push(started.elapsed());
                 thread::sleep(Duration::from_millis(5));
             }
             times
         });
         let took = load(&sandbox, &names, &image, "many-", OBJECTS, 8);
         done.store(true, Ordering::Relaxed);
-        (took, watch.join().expect("the watch does not panic"))
+        (took, watch.join().expect("the thread does not panic"))
     });
     report(&format!("{OBJECTS} objects to {OBJECTS} thumbnails"), took.as_secs_f64(), "s", None);
-    report("a call during that", median(during), "ms", Some(2.0));
+    report("a call during that load", median(during), "ms", Some(2.0));
     report("invocations that failed", failures(&client, &names) as f64, "", Some(0.0));
     functions(&client, &names);
     calls(&client, &names, &format!("{OBJECTS} objects, {FUNCTIONS} functions"));
-    idle(&sandbox, "idle after all that");
+    idle(&sandbox, "idle after the load");
     let pid = sandbox.process.id();
     drop(client);
     sandbox.stop();

@@ -1,5 +1,5 @@
-//! The strategies side by side, by the real program in its sandbox: `cargo bench --bench strategies`. With `-- --aws` also at
-//! AWS's pace, which takes a quarter of an hour: how much longer each takes than the longest chain of waits in it.
+//! Compares the strategies with the real program in its sandbox: `cargo bench --bench strategies`. With `-- --aws` also at
+//! AWS's pace, which takes 15 minutes, compared with the longest chain of waits.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-/// How often each strategy deploys and destroys, by turns.
+/// The number of alternating deployments and teardowns per strategy.
 const RUNS: usize = 9;
 
-/// What waits for what in the stacks that are made one after the other; the macro's is made beside the first.
+/// The dependencies in the stacks that are created in sequence. The macro's stack is created in parallel to the first.
 const STACKS: [&[(&str, &[&str])]; 2] = [
     &[
         ("repository", &[]),
@@ -41,9 +41,9 @@ fn run(home: &Path, arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_thumbctl"));
     command.args(arguments).args(["--yes", "--output", "json", "--state-dir"]).arg(home.join("state"));
     command.env_remove("AWS_ENDPOINT_URL").env("XDG_CONFIG_HOME", home).stdin(Stdio::null());
-    let began = Instant::now();
+    let start = Instant::now();
     let output = command.output().expect("the program starts");
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = start.elapsed().as_secs_f64();
     assert!(output.status.success(), "thumbctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).expect("its output is text");
     Run { seconds, events: lines.lines().map(|line| serde_json::from_str(line).expect("events are JSON")).collect() }
@@ -54,7 +54,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// How long each resource took, by what was told: until others could go on with it, and until it was ready.
+/// The durations of each resource by its events: until dependents could start, and until ready.
 fn times(events: &[Value]) -> BTreeMap<String, (f64, f64)> {
     let mut times: BTreeMap<String, (f64, f64)> = BTreeMap::new();
     for event in events.iter().filter(|event| event["event"] == "resource_changed") {
@@ -70,7 +70,7 @@ fn times(events: &[Value]) -> BTreeMap<String, (f64, f64)> {
 
 /// The longest chain of waits in a stack, with its length in seconds.
 fn longest(stack: &[(&str, &[&str])], times: &BTreeMap<String, (f64, f64)>) -> (String, f64) {
-    // Each resource's chain until others can go on, and until it is ready; what it needs stands before it.
+    // Each resource's chain until dependents can start, and until ready. Dependencies precede it in the list.
     let mut chains: BTreeMap<&str, (String, f64, f64)> = BTreeMap::new();
     for (resource, needs) in stack {
         let (configured, ready) = times.get(*resource).copied().unwrap_or_default();
@@ -93,13 +93,13 @@ fn instant() {
             }
         }
     }
-    println!("without latency: medians of {RUNS} runs each, by turns");
+    println!("without latency: medians of {RUNS} alternating runs each");
     for ((strategy, command), seconds) in seconds {
         println!("  {strategy:<16} {command:<8} {:>7.0} ms", median(seconds) * 1e3);
     }
 }
 
-fn at_awss_pace() {
+fn at_aws_pace() {
     println!("at AWS's pace: one run each");
     for strategy in ["sdk", "cloudformation"] {
         let home = tempfile::tempdir().expect("a temporary folder");
@@ -116,8 +116,8 @@ fn at_awss_pace() {
         let mut chain = build;
         println!("    the build: {build:.1} s");
         for stack in STACKS {
-            let (told, seconds) = longest(stack, &times);
-            println!("    {told}: {seconds:.1} s");
+            let (path, seconds) = longest(stack, &times);
+            println!("    {path}: {seconds:.1} s");
             chain += seconds;
         }
         println!(
@@ -128,12 +128,12 @@ fn at_awss_pace() {
 }
 
 fn main() {
-    // `cargo test --benches` only wants to know that it starts.
+    // `cargo test --benches` only checks that the benchmark starts.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
     instant();
     if std::env::args().any(|argument| argument == "--aws") {
-        at_awss_pace();
+        at_aws_pace();
     }
 }

@@ -1,6 +1,5 @@
-//! What thumbctl adds to Terraform's own time: `cargo bench --bench terraform`. The exported configuration is applied and
-//! destroyed by hand and through thumbctl, in turn, in one sandbox; without terraform and its AWS provider there is nothing to
-//! measure.
+//! Measures thumbctl's overhead over Terraform: `cargo bench --bench terraform`. The exported configuration is applied and
+//! destroyed alternately by Terraform alone and by thumbctl, in one sandbox. Skipped without terraform and its AWS provider.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,31 +9,31 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use thumbctl_test_support::tools::Terraform;
 
-/// How often each way deploys and destroys, by turns.
+/// The number of alternating deployments and teardowns.
 const ROUNDS: usize = 5;
 
 const THUMBCTL: &str = env!("CARGO_BIN_EXE_thumbctl");
 const KEY: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "a-secret-of-forty-characters-for-a-bench");
 
-/// A command that ran to its end.
+/// A finished command.
 struct Run {
     seconds: f64,
-    /// The most memory that its process had, without those that it started; none where the system does not say.
+    /// The peak memory of the process without its children; none if unknown.
     peak: Option<Memory>,
     stdout: String,
 }
 
-/// A process's memory in MB.
+/// The memory of a process in MB.
 #[derive(Clone, Copy)]
 struct Memory {
-    /// What it has for itself: heap, stacks, data that it has changed.
+    /// Private memory: heap, stacks, modified data.
     own: f64,
-    /// With the pages of its program's file, which all processes of one program share, and which the system can drop.
+    /// Including the pages of the program file, which are shared and can be evicted.
     resident: f64,
 }
 
 fn run(mut command: Command) -> Run {
-    let began = Instant::now();
+    let start = Instant::now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the program starts");
     let mut stdout = child.stdout.take().expect("piped");
     let reader = std::thread::spawn(move || {
@@ -45,13 +44,13 @@ fn run(mut command: Command) -> Run {
     let mut peak = None;
     let status = loop {
         peak = larger(peak, memory_of(&child));
-        if let Some(status) = child.try_wait().expect("it can be asked") {
+        if let Some(status) = child.try_wait().expect("the status is available") {
             break status;
         }
         std::thread::sleep(Duration::from_millis(10));
     };
-    let seconds = began.elapsed().as_secs_f64();
-    let stdout = reader.join().expect("nobody panics");
+    let seconds = start.elapsed().as_secs_f64();
+    let stdout = reader.join().expect("the thread does not panic");
     assert!(status.success(), "{command:?}: {stdout}");
     Run { seconds, peak, stdout }
 }
@@ -79,8 +78,8 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// How long Terraform itself was at work in a run, by what was told: the steps in which it was.
-fn terraforms_own(events: &str) -> f64 {
+/// The duration of Terraform's own steps in a run.
+fn terraform_seconds(events: &str) -> f64 {
     let of_terraform = ["plan_start", "plan", "apply_start", "apply", "destroy_start", "destroy"];
     let seconds = |line: &str| {
         let event: Value = serde_json::from_str(line).expect("events are JSON");
@@ -90,7 +89,7 @@ fn terraforms_own(events: &str) -> f64 {
     events.lines().filter_map(seconds).sum()
 }
 
-/// A sandbox that both ways use.
+/// Starts the shared sandbox.
 fn sandbox(home: &Path) -> (Child, String) {
     let mut command = Command::new(THUMBCTL);
     command.args(["sandbox", "--port", "0", "--access-key", &format!("{}:{}", KEY.0, KEY.1)]);
@@ -105,13 +104,13 @@ fn sandbox(home: &Path) -> (Child, String) {
         .by_ref()
         .map_while(Result::ok)
         .find_map(|line| line.strip_prefix("export AWS_ENDPOINT_URL=").map(str::to_owned));
-    let url = url.expect("it says where it is");
+    let url = url.expect("the URL is printed");
     std::thread::spawn(move || lines.for_each(drop));
     (child, url)
 }
 
 fn main() {
-    // `cargo test --benches` only wants to know that it starts.
+    // `cargo test --benches` only checks that the benchmark starts.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
@@ -151,7 +150,7 @@ fn main() {
     };
     let plugins = format!("-plugin-dir={}", terraform.plugins.display());
     by_hand(&["init", &plugins]);
-    // Both have their folders initialised, and neither does it again.
+    // Initializes both folders once.
     thumbctl("deploy");
     thumbctl("destroy");
 
@@ -164,13 +163,13 @@ fn main() {
         seconds[1].push(by_hand(&["destroy", "-auto-approve", "-var=stage=build"]).seconds);
         for (at, command) in ["deploy", "destroy"].into_iter().enumerate() {
             let run = thumbctl(command);
-            added[at].push(run.seconds - terraforms_own(&run.stdout));
+            added[at].push(run.seconds - terraform_seconds(&run.stdout));
             seconds[2 + at].push(run.seconds);
             peak = larger(peak, run.peak);
         }
     }
     let [hand_deploy, hand_destroy, our_deploy, our_destroy] = seconds.map(median);
-    println!("medians of {ROUNDS} rounds, by turns; init is done before and not again");
+    println!("medians of {ROUNDS} alternating rounds, without init");
     for (what, hand, ours, added) in
         [("deploy", hand_deploy, our_deploy, &added[0]), ("destroy", hand_destroy, our_destroy, &added[1])]
     {
@@ -183,8 +182,8 @@ fn main() {
         );
     }
     if let Some(Memory { own, resident }) = peak {
-        println!("  thumbctl's memory at its peak: {own:.1} MB of its own, {resident:.1} MB with its program's pages");
+        println!("  peak memory of thumbctl: {own:.1} MB private, {resident:.1} MB with program pages");
     }
-    sandbox.kill().expect("it can be ended");
+    sandbox.kill().expect("the sandbox can be killed");
     sandbox.wait().expect("it ends");
 }

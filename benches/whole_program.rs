@@ -1,7 +1,7 @@
-//! The real program against its sandbox: how long the main job takes, and how much memory.
+//! Measures the real program with its sandbox: duration and memory of the main commands.
 //!
-//! Every run has a state directory of its own. Times are from the start of the process to its end unless said otherwise;
-//! memory is the highest resident set that the system has counted, for the command and for its sandbox apart.
+//! Every run has its own state directory. Times are from process start to end unless noted. Memory is the peak resident
+//! set, separately for the command and its sandbox.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 const RUNS: usize = 9;
 
-/// One command, measured.
+/// The figures of a command.
 struct Measured {
     seconds: f64,
     first_event: f64,
@@ -44,30 +44,30 @@ impl Bench {
     }
 
     fn run(&self, arguments: &[&str]) -> Measured {
-        let began = Instant::now();
+        let start = Instant::now();
         let mut child = self.command(arguments).spawn().expect("the program starts");
         let watch = MemoryWatch::start(child.id(), self.state());
-        let mut lines = BufReader::new(child.stdout.take().expect("its output is ours")).lines();
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
         let first = lines.next().and_then(Result::ok);
-        let first_event = began.elapsed().as_secs_f64();
+        let first_event = start.elapsed().as_secs_f64();
         for line in lines {
             line.expect("its output is text");
         }
         let status = child.wait().expect("it was started");
-        let seconds = began.elapsed().as_secs_f64();
+        let seconds = start.elapsed().as_secs_f64();
         if !status.success() {
-            let mut said = String::new();
+            let mut errors = String::new();
             if let Some(mut stderr) = child.stderr.take() {
-                std::io::Read::read_to_string(&mut stderr, &mut said).expect("its errors are text");
+                std::io::Read::read_to_string(&mut stderr, &mut errors).expect("its errors are text");
             }
-            panic!("thumbctl {arguments:?} failed: {said} (first line: {first:?})");
+            panic!("thumbctl {arguments:?} failed: {errors} (first line: {first:?})");
         }
         let (command_peak, sandbox_peak) = watch.stop();
         Measured { seconds, first_event, command_peak, sandbox_peak }
     }
 }
 
-/// Reads the peak memory of a command and of its sandbox until told to stop.
+/// Records the peak memory of a command and its sandbox until stopped.
 struct MemoryWatch {
     stop: Arc<AtomicBool>,
     command: Arc<AtomicU64>,
@@ -96,12 +96,12 @@ impl MemoryWatch {
 
     fn stop(self) -> (u64, u64) {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().expect("the watch does not panic");
+        self.thread.join().expect("the thread does not panic");
         (self.command.load(Ordering::Relaxed), self.sandbox.load(Ordering::Relaxed))
     }
 }
 
-/// The highest resident set so far, in kB; Linux only, else 0.
+/// The peak resident set in kB; Linux only, else 0.
 fn peak_of(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -114,7 +114,7 @@ fn sandbox_pid(state: &Path) -> Option<u32> {
     endpoint["pid"].as_u64()?.try_into().ok()
 }
 
-/// A sandbox in a process of its own, so that uploads are measured without its start.
+/// A sandbox in a separate process, so that uploads are measured without its start.
 struct Sandbox(Child);
 
 impl Sandbox {
@@ -124,9 +124,9 @@ impl Sandbox {
         command.args(["sandbox", "--port", "0", "--data-dir"]).arg(&data).arg("--state-dir").arg(bench.state());
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.expect("the program starts");
-        let began = Instant::now();
+        let start = Instant::now();
         while sandbox_pid(&bench.state()).is_none() {
-            assert!(began.elapsed() < Duration::from_secs(10), "the sandbox does not start");
+            assert!(start.elapsed() < Duration::from_secs(10), "the sandbox does not start");
             thread::sleep(Duration::from_millis(5));
         }
         Self(child)
@@ -135,13 +135,13 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        // It holds nothing that another run needs.
+        // Its state is not needed by other runs.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A photo-like JPEG of 2,400 x 1,600 pixels and about one megabyte: a gradient with grain, always the same.
+/// A deterministic photo-like JPEG of 2,400 x 1,600 pixels and about one megabyte.
 fn photo() -> Vec<u8> {
     let (width, height) = (2_400u16, 1_600u16);
     let mut grain = 0x2545_f491_u32;
@@ -162,9 +162,9 @@ fn photo() -> Vec<u8> {
     jpeg
 }
 
-/// The photo with at least `bytes` bytes, by application segments, which decoders pass over.
+/// The photo padded to at least `bytes` bytes with application segments, which decoders ignore.
 fn padded(photo: &[u8], bytes: usize) -> Vec<u8> {
-    // They stand behind the start marker; each holds up to 65,533 bytes.
+    // Application segments follow the start marker; each holds up to 65,533 bytes.
     let mut padded = photo[..2].to_vec();
     while padded.len() + photo.len() < bytes {
         padded.extend([0xff, 0xef, 0xff, 0xff]);
@@ -190,7 +190,7 @@ fn report(what: &str, runs: &[Measured]) {
 }
 
 fn main() {
-    // `cargo test --benches` only wants to know that it starts.
+    // `cargo test --benches` only checks that the benchmark starts.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
@@ -201,9 +201,11 @@ fn main() {
     for _ in 0..RUNS {
         let bench = Bench::new();
         let image = bench.dir.path().join("one-megabyte.jpg");
-        fs::File::create(&image).and_then(|mut file| file.write_all(&photo)).expect("there is room");
+        fs::File::create(&image).and_then(|mut file| file.write_all(&photo)).expect("the file can be written");
         let big = bench.dir.path().join("fifty-megabytes.jpg");
-        fs::File::create(&big).and_then(|mut file| file.write_all(&padded(&photo, 50_000_000))).expect("there is room");
+        fs::File::create(&big)
+            .and_then(|mut file| file.write_all(&padded(&photo, 50_000_000)))
+            .expect("the file can be written");
         let (image, big) = (image.display().to_string(), big.display().to_string());
         let saved = bench.dir.path().join("saved").display().to_string();
 

@@ -13,10 +13,10 @@ thumbctl_test_support::foreign_tests! {
 /// Destroys the deployment, and closes the console; nothing is left then.
 async fn destroy(mut console: Console, program: &Program) {
     console.keys("D");
-    console.wait_for("Delete them?");
+    console.wait_for("Destroy deployment?");
     console.keys(ENTER);
     console.keys("y");
-    console.wait_for("Nothing is left.");
+    console.wait_for("No resources remain.");
     console.keys("q");
     assert!(console.wait_end().success());
     drop(console);
@@ -63,8 +63,8 @@ async fn terraform_plan_is_shown_before_it_is_applied() {
     console.keys(ENTER);
     console.wait_for("Start the provider for the plan");
     console.keys(ENTER);
-    let card = console.wait_for("creates");
-    assert!(card.contains("aws_ecr_repository.function"), "{card}");
+    let card = console.wait_for("aws_ecr_repository.function");
+    assert!(card.contains("create "), "{card}");
     console.keys("a");
     console.wait_for("15/15 ready");
     console.wait_for("✔ deployed");

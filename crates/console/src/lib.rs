@@ -1,8 +1,8 @@
-//! The console: the same deployment as the command line's, in an interactive terminal application.
+//! The interactive terminal application.
 //!
-//! Model, update, view: what happens becomes a [`message::Message`]; [`update::update`] takes it into the
-//! [`model::Model`] and answers what is to be done, as [`message::Effect`]s; the [`runner`] does it, and what comes of that
-//! is a message again. The [`view`] draws from the model alone.
+//! Model, update, view: every input is a [`message::Message`]. [`update::update`] applies it to the [`model::Model`] and
+//! returns [`message::Effect`]s. The [`runner`] executes them and sends the results as messages. The [`view`] draws the
+//! model.
 
 pub mod files;
 pub mod keymap;
@@ -15,9 +15,9 @@ mod runner;
 pub(crate) mod scenes;
 pub mod symbols;
 pub mod terminal;
+pub mod test_upload_worker;
 pub mod theme;
-pub mod trial_desk;
 pub mod update;
 pub mod view;
 
-pub use runner::{ConsoleError, Opening, find_run, open};
+pub use runner::{ConsoleError, LaunchMode, find_run, open};

@@ -1,56 +1,56 @@
-//! The lines of a log: a bounded part in memory, the rest in a file without a name. Outside the model.
+//! The lines of a log, outside the model: a bounded part in memory, the rest in an unnamed temporary file.
 //!
-//! A pane says what it wants to see ([`LogCommand`]) and is shown that ([`Window`]), with figures about the rest. Nothing
-//! here takes long: searching, filtering and saving go on piece by piece in [`LogStore::work`].
+//! A pane sends a [`LogCommand`] and receives a [`LogWindow`]. Search, filter and save run in slices of a few
+//! milliseconds, in [`LogStore::work`].
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "long logs are kept in a file")]
 
 mod block;
-mod exchange;
 mod lines;
-mod look;
+mod protocol;
 mod save;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod viewport;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-pub use exchange::{Found, Frame, LogCommand, LogLine, LogReport, Move, Row, Window};
+pub use protocol::{DisplayLine, LogCommand, LogMove, LogReport, LogRow, LogWindow, SearchStatus, ViewportSize};
 
 use self::lines::Lines;
-use self::look::{Place, Sight};
-use self::save::Saving;
+use self::save::SaveTask;
 use self::scan::{Buffers, Scan};
-use crate::model::log::needle::Needle;
+use self::viewport::{ScrollPosition, Viewport};
+use crate::model::log::search_pattern::SearchPattern;
 
-/// How long it may be worked on one piece.
+/// The maximum duration of one slice of work.
 const SLICE: Duration = Duration::from_millis(4);
 
-/// The lines of a log, and where in them we are.
+/// The lines of a log and the scroll position.
 #[derive(Debug)]
 pub struct LogStore {
     lines: Lines,
-    frame: Frame,
-    place: Place,
-    remembered: Option<Place>,
+    viewport_size: ViewportSize,
+    position: ScrollPosition,
+    saved_position: Option<ScrollPosition>,
     filter: Option<Scan>,
     search: Option<Scan>,
-    /// The match that is to be gone to as soon as it is found.
-    goal: Option<Goal>,
-    saving: Option<Saving>,
-    /// Where logs are saved; none: in the working directory.
+    /// The match to scroll to as soon as it is found.
+    pending_match: Option<PendingMatch>,
+    saving: Option<SaveTask>,
+    /// The folder for saved logs; none: the working directory.
     folder: Option<PathBuf>,
     buffers: Buffers,
 }
 
-/// A match that is to be gone to.
+/// A match to scroll to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Goal {
-    /// The first one from this line on, else the first of all.
+enum PendingMatch {
+    /// The first match from this line on, else the first of all.
     From(usize),
-    /// The last one before this line, else the last of all.
+    /// The last match before this line, else the last of all.
     Before(usize),
 }
 
@@ -61,7 +61,7 @@ impl Default for LogStore {
 }
 
 impl LogStore {
-    /// A store without lines.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::with(Lines::new(block::TEXT, lines::BUDGET, lines::temporary_file), None)
     }
@@ -69,66 +69,65 @@ impl LogStore {
     fn with(lines: Lines, folder: Option<PathBuf>) -> Self {
         Self {
             lines,
-            frame: Frame::default(),
-            place: Place::default(),
-            remembered: None,
+            viewport_size: ViewportSize::default(),
+            position: ScrollPosition::default(),
+            saved_position: None,
             filter: None,
             search: None,
-            goal: None,
+            pending_match: None,
             saving: None,
             folder,
             buffers: Buffers::default(),
         }
     }
 
-    /// Does what a pane wants; answers what the pane must hear.
+    /// Executes a command of the pane and returns reports.
     pub fn run(&mut self, command: LogCommand) -> Vec<LogReport> {
         let mut reports = Vec::new();
         match command {
             LogCommand::Append(lines) => self.append(&lines),
             LogCommand::Clear => {
                 self.lines.clear();
-                self.place = Place::default();
-                self.remembered = None;
-                self.goal = None;
-                reports.extend(self.saving.take().map(Saving::give_up));
+                self.position = ScrollPosition::default();
+                self.saved_position = None;
+                self.pending_match = None;
+                reports.extend(self.saving.take().map(SaveTask::abort));
                 for scan in [&mut self.filter, &mut self.search].into_iter().flatten() {
-                    *scan = Scan::new(scan.needle.clone());
+                    *scan = Scan::new(scan.pattern.clone());
                 }
             }
-            LogCommand::Show(frame) => self.frame = frame,
-            LogCommand::Move(to) => self.go(to),
-            LogCommand::Remember => self.remembered = Some(self.place),
-            LogCommand::Forget => self.remembered = None,
-            LogCommand::Return => {
-                self.goal = None;
-                if let Some(place) = self.remembered.take() {
-                    self.place = place;
+            LogCommand::Show(size) => self.viewport_size = size,
+            LogCommand::Move(to) => self.move_to(to),
+            LogCommand::SavePosition => self.saved_position = Some(self.position),
+            LogCommand::DropPosition => self.saved_position = None,
+            LogCommand::RestorePosition => {
+                self.pending_match = None;
+                if let Some(position) = self.saved_position.take() {
+                    self.position = position;
                 }
             }
             LogCommand::Search(text) => self.search(&text),
             LogCommand::Filter(text) => {
-                self.filter = Needle::new(&text).map(Scan::new);
-                // Matches are counted among the lines that are shown.
-                self.search = self.search.take().map(|search| Scan::new(search.needle));
+                self.filter = SearchPattern::new(&text).map(Scan::new);
+                // Only displayed lines count as matches.
+                self.search = self.search.take().map(|search| Scan::new(search.pattern));
             }
             LogCommand::Save(name) if self.saving.is_none() => {
                 let folder = self.folder.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default();
-                match Saving::begin(&folder, &name, &self.lines) {
+                match SaveTask::begin(&folder, &name, &self.lines) {
                     Ok(saving) => self.saving = Some(saving),
                     Err(failure) => reports.push(LogReport::Failed(failure)),
                 }
             }
             LogCommand::Save(_) => {}
         }
-        // Small logs need no more than this: then the answer is whole at once.
+        // For small logs one slice is enough, so the first report is complete.
         self.scan_until(Instant::now() + SLICE);
         reports.extend(self.reports());
         reports
     }
 
-    /// Goes on with a search, a filter or a save that is not through, for a few milliseconds; answers what the pane must
-    /// hear.
+    /// Continues pending searches, filters and saves for a few milliseconds and returns reports.
     pub fn work(&mut self) -> Vec<LogReport> {
         let until = Instant::now() + SLICE;
         let mut reports = Vec::new();
@@ -146,7 +145,7 @@ impl LogStore {
         reports
     }
 
-    /// Whether there is something to go on with.
+    /// Whether there is pending work.
     pub fn has_work(&self) -> bool {
         self.saving.is_some() || self.is_filtering() || self.is_searching()
     }
@@ -159,7 +158,7 @@ impl LogStore {
         self.search.as_ref().is_some_and(|search| search.next < self.lines.end())
     }
 
-    fn append(&mut self, lines: &[LogLine]) {
+    fn append(&mut self, lines: &[DisplayLine]) {
         let first = self.lines.first();
         for line in lines {
             self.lines.push(line);
@@ -179,33 +178,33 @@ impl LogStore {
         {
             filter.step(&mut self.lines, end, None, &mut self.buffers);
             if Instant::now() >= until {
-                return self.reach();
+                return self.go_to_match();
             }
         }
-        let those = self.filter.as_ref().map(|filter| filter.hits.as_slice());
+        let among = self.filter.as_ref().map(|filter| filter.hits.as_slice());
         while let Some(search) = &mut self.search
             && search.next < end
         {
-            search.step(&mut self.lines, end, those, &mut self.buffers);
+            search.step(&mut self.lines, end, among, &mut self.buffers);
             if Instant::now() >= until {
                 break;
             }
         }
-        self.reach();
+        self.go_to_match();
     }
 
-    fn sight(&mut self) -> Sight<'_> {
-        Sight { lines: &mut self.lines, filter: self.filter.as_ref(), frame: self.frame }
+    fn viewport(&mut self) -> Viewport<'_> {
+        Viewport { lines: &mut self.lines, filter: self.filter.as_ref(), viewport_size: self.viewport_size }
     }
 
-    fn go(&mut self, to: Move) {
-        let place = self.place;
+    fn move_to(&mut self, to: LogMove) {
+        let position = self.position;
         let current = self.current();
-        self.goal = match to {
-            Move::NextMatch => Some(Goal::From(current.map_or(0, |line| line + 1))),
-            Move::PreviousMatch => Some(Goal::Before(current.unwrap_or(0))),
+        self.pending_match = match to {
+            LogMove::NextMatch => Some(PendingMatch::From(current.map_or(0, |line| line + 1))),
+            LogMove::PreviousMatch => Some(PendingMatch::Before(current.unwrap_or(0))),
             _ => {
-                self.place = self.sight().moved(place, to);
+                self.position = self.viewport().moved(position, to);
                 None
             }
         };
@@ -213,85 +212,86 @@ impl LogStore {
 
     /// The number of the current line.
     fn current(&mut self) -> Option<usize> {
-        let place = self.place;
-        let mut sight = self.sight();
-        sight.resolve(place).map(|at| sight.line_of(at))
+        let position = self.position;
+        let mut viewport = self.viewport();
+        viewport.resolve(position).map(|at| viewport.line_of(at))
     }
 
     fn search(&mut self, text: &str) {
-        if let Some(place) = self.remembered {
-            self.place = place;
+        if let Some(position) = self.saved_position {
+            self.position = position;
         }
-        self.search = Needle::new(text).map(Scan::new);
+        self.search = SearchPattern::new(text).map(Scan::new);
         let from = self.current().unwrap_or(0);
-        self.goal = self.search.as_ref().map(|_| Goal::From(from));
+        self.pending_match = self.search.as_ref().map(|_| PendingMatch::From(from));
     }
 
-    /// Goes to the match that is wanted, if it can be told which one that is.
-    fn reach(&mut self) {
-        let Some(goal) = self.goal else { return };
+    /// Scrolls to the pending match, once it is known.
+    fn go_to_match(&mut self) {
+        let Some(pending_match) = self.pending_match else { return };
         let Some(search) = &self.search else {
-            self.goal = None;
+            self.pending_match = None;
             return;
         };
         let is_through = !self.is_searching();
-        let found = match goal {
-            Goal::From(line) => search.hits.get(search.before(line)).or(search.hits.first().filter(|_| is_through)),
-            Goal::Before(line) if search.next >= line || is_through => match search.before(line) {
+        let found = match pending_match {
+            PendingMatch::From(line) => {
+                search.hits.get(search.before(line)).or(search.hits.first().filter(|_| is_through))
+            }
+            PendingMatch::Before(line) if search.next >= line || is_through => match search.before(line) {
                 0 => search.hits.last().filter(|_| is_through),
                 before => search.hits.get(before - 1),
             },
-            Goal::Before(_) => None,
+            PendingMatch::Before(_) => None,
         };
         if let Some(line) = found.map(|hit| *hit as usize) {
-            let place = self.place;
-            self.place = self.sight().at_line(place, line);
-            self.goal = None;
+            let position = self.position;
+            self.position = self.viewport().at_line(position, line);
+            self.pending_match = None;
         } else if is_through {
-            self.goal = None;
+            self.pending_match = None;
         }
     }
 
     fn reports(&mut self) -> Vec<LogReport> {
         let window = Box::new(self.window());
-        let trouble = self.lines.take_trouble().map(LogReport::Failed);
-        [LogReport::Seen(window)].into_iter().chain(trouble).collect()
+        let failure = self.lines.take_failure().map(LogReport::Failed);
+        [LogReport::Updated(window)].into_iter().chain(failure).collect()
     }
 
-    /// What is to be seen now.
-    fn window(&mut self) -> Window {
-        let place = self.place;
-        let mut window = Window {
+    /// The current window.
+    fn window(&mut self) -> LogWindow {
+        let position = self.position;
+        let mut window = LogWindow {
             total: self.lines.end(),
             lost: self.lines.first(),
-            following: place.following,
+            following: position.following,
             filtering: self.is_filtering(),
-            ..Window::default()
+            ..LogWindow::default()
         };
-        let mut sight = self.sight();
-        window.passing = sight.len();
+        let mut viewport = self.viewport();
+        window.passing = viewport.len();
         let mut current = None;
-        if let Some(at) = sight.resolve(place) {
-            window.lines = sight.visible(at.top);
+        if let Some(at) = viewport.resolve(position) {
+            window.lines = viewport.visible(at.top);
             window.skip = at.top.skip;
             window.current = at.current - at.top.rank;
             window.position = at.current + 1;
-            current = Some(sight.line_of(at));
+            current = Some(viewport.line_of(at));
         }
         let searching = self.is_searching();
         window.search = self.search.as_ref().map(|search| {
             let at = current.map(|line| (line, search.before(line)));
             let at = at.filter(|(line, before)| search.hits.get(*before).is_some_and(|hit| *hit as usize == *line));
-            Found { matches: search.hits.len(), at: at.map(|(_, before)| before + 1), searching }
+            SearchStatus { matches: search.hits.len(), at: at.map(|(_, before)| before + 1), searching }
         });
         window
     }
 }
 
-/// Does what panes want of their stores, in tests: as the runner does it, until all is quiet. One model at a time: where
-/// its panes have heard nothing yet, the stores begin anew.
+/// Executes log effects in tests until no work is pending. Supports one model at a time: a new model gets new stores.
 #[cfg(test)]
-pub(crate) fn answer(model: &mut super::model::Model, effects: Vec<super::message::Effect>) {
+pub(crate) fn run_store_effects(model: &mut super::model::Model, effects: Vec<super::message::Effect>) {
     use std::cell::RefCell;
 
     use thumbctl_core::event::LogSource;
@@ -304,7 +304,7 @@ pub(crate) fn answer(model: &mut super::model::Model, effects: Vec<super::messag
     }
     const SOURCES: [LogSource; 2] = [LogSource::Build, LogSource::Function];
     STORES.with_borrow_mut(|stores| {
-        if SOURCES.iter().all(|source| !model.log_mut(*source).has_heard()) {
+        if SOURCES.iter().all(|source| !model.log_mut(*source).has_reported()) {
             *stores = Default::default();
         }
         let shown = SOURCES.map(|source| Effect::Log(source, model.log_mut(source).show()));

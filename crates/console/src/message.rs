@@ -1,4 +1,4 @@
-//! What the console hears ([`Message`]) and what it has done ([`Effect`]).
+//! The inputs ([`Message`]) and outputs ([`Effect`]) of the console's update function.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,203 +9,195 @@ use thumbctl_core::event::{Action, Event, Failure, LogSource, Outcome};
 use thumbctl_core::names::Names;
 use thumbctl_core::plan::{Plan, StepId};
 use thumbctl_core::resource::ResourceKind;
+pub use thumbctl_deploy::session::Stride as RunMode;
 use thumbctl_deploy::session::{Preview, ResourceStatus};
 
-use super::log_store::{LogCommand, LogLine, LogReport};
-use super::model::trial::{TrialCommand, TrialReport};
+use super::log_store::{DisplayLine, LogCommand, LogReport};
+use super::model::test_upload::{TestUploadCommand, TestUploadReport};
 use super::theme::Theme;
 
-/// Something that the console hears.
+/// An input of the console.
 #[derive(Debug)]
 pub enum Message {
-    /// A key.
+    /// A key event.
     Key(KeyEvent),
-    /// The mouse.
+    /// A mouse event.
     Mouse(MouseEvent),
-    /// A text that was pasted, or a file that was dropped onto the terminal.
+    /// Pasted text, or the path of a file dropped onto the terminal.
     Paste(String),
-    /// The terminal has another size: columns, rows.
+    /// A new terminal size: columns, rows.
     Resize(u16, u16),
-    /// What time it is: the machine's, or in a replay the recording's.
+    /// The current time: the system's, or in a replay the recording's.
     Tick(DateTime<Utc>),
-    /// What the terminal turned out to be able to do.
-    Terminal(TerminalAnswer),
-    /// Events, in their order: of earlier runs, of ours, of another process's, of a recording.
+    /// The terminal's reply to the capability query.
+    Terminal(TerminalInfo),
+    /// Run events in order: of earlier runs, this process, another process, or a recording.
     Events(Vec<Event>),
     /// All journals have been read.
     JournalsRead,
-    /// Another process works on the deployment (its own words), or none does any more.
+    /// The process that holds the deployment lock, if it is another one.
     Holder(Option<String>),
-    /// The cloud answered.
-    Connected(Box<Place>),
-    /// The cloud did not answer.
+    /// The connection to the cloud succeeded.
+    Connected(Box<ConnectionInfo>),
+    /// The connection to the cloud failed.
     NotConnected(Failure),
-    /// What a deployment would do.
+    /// The preview of a deployment.
     Preview(Box<Preview>),
-    /// A run is ready and only waits for a yes.
-    Prepared(Box<PreparedRun>),
-    /// A run cannot be begun.
-    NotPrepared(Task, Failure),
-    /// Our run waits before a step.
+    /// A run is prepared and can be confirmed.
+    RunReady(Box<PreparedRun>),
+    /// A run cannot be started.
+    PrepareFailed(Task, Failure),
+    /// The active run waits before a step.
     Held(StepId),
-    /// Our run has ended; its journal could not be written if there is a failure.
+    /// The active run ended; a failure means that its journal cannot be written.
     RunEnded(Result<Outcome, Failure>),
-    /// What the cloud says of every resource.
+    /// The cloud's status of all resources.
     Status(Result<Vec<ResourceStatus>, Failure>),
-    /// What the cloud says of one resource.
+    /// The cloud's configuration of one resource.
     Inspected(ResourceKind, Result<Option<Box<thumbctl_deploy::session::Inspection>>, Failure>),
-    /// Something about a log.
+    /// A report of a log store.
     Log(LogSource, LogReport),
-    /// Lines of a log that is read from the cloud.
-    Lines(LogSource, Vec<LogLine>),
-    /// Something about the trial.
-    Trial(TrialReport),
-    /// Something that was done, or could not be, in words.
+    /// Log lines read from the cloud.
+    Lines(LogSource, Vec<DisplayLine>),
+    /// A report of the test upload worker.
+    TestUpload(TestUploadReport),
+    /// A message for the user.
     Notice(Result<String, Failure>),
-    /// How far a recording has been played, and how fast.
+    /// The position and speed of the replay.
     Replay(ReplayPosition),
-    /// The program was told to end.
+    /// The program must terminate.
     Terminate,
 }
 
-/// Where the console is connected to.
+/// The cloud connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// What the cloud is called.
+pub struct ConnectionInfo {
+    /// The displayed name of the cloud.
     pub cloud: String,
-    /// What it is, and so how carefully things must be asked.
-    pub stakes: Stakes,
-    /// The account's number.
+    /// The risk level, which determines the confirmations.
+    pub risk: RiskLevel,
+    /// The account ID.
     pub account: String,
-    /// Who we are there.
+    /// The caller's ARN.
     pub arn: String,
     /// The region.
     pub region: String,
 }
 
-/// What is at stake in a cloud.
+/// The risk of changes in a cloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stakes {
-    /// Nothing: the sandbox.
+pub enum RiskLevel {
+    /// No risk: the sandbox.
     None,
-    /// Somebody's work, perhaps: an endpoint of the user's own.
-    Work,
-    /// Money: AWS.
-    Money,
+    /// Data may be affected: a custom endpoint.
+    Data,
+    /// Costs may occur: AWS.
+    Cost,
 }
 
-/// What the terminal turned out to be able to do.
+/// Terminal properties that affect the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TerminalAnswer {
-    /// The theme for its background, where it says what that is.
+pub struct TerminalInfo {
+    /// The theme for the background, if known.
     pub theme: Option<Theme>,
 }
 
-/// What can be run.
+/// A run that can be requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Create what is missing.
+    /// Creates the missing resources.
     Deploy,
-    /// Remove what is there.
+    /// Deletes the existing resources.
     Destroy,
-    /// Send these images.
-    Trial(Vec<PathBuf>),
+    /// Uploads these images.
+    TestUpload(Vec<PathBuf>),
 }
 
 impl Task {
-    /// The action that its run has.
+    /// The action of the run.
     pub fn action(&self) -> Action {
         match self {
             Self::Deploy => Action::Deploy,
             Self::Destroy => Action::Destroy,
-            Self::Trial(_) => Action::TestUpload,
+            Self::TestUpload(_) => Action::Trial,
         }
     }
 }
 
-/// A run that only waits for a yes.
+/// A prepared run, before confirmation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PreparedRun {
-    /// What it is.
+    /// The requested run.
     pub task: Task,
-    /// What it will do.
+    /// The plan.
     pub plan: Plan,
-    /// Under which names.
+    /// The resource names.
     pub names: Names,
-    /// What it creates or removes. For a deployment, what the cloud says is missing.
+    /// The resources to create or delete. For a deployment, those missing in the cloud.
     pub resources: Vec<(ResourceKind, String)>,
-    /// What has a name like ours but somebody else's tag, and is left alone.
+    /// Resources with matching names but without the deployment's tag, which are not touched.
     pub foreign: Vec<String>,
 }
 
-/// How a run goes on at its gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// It is held before each step.
-    Stepwise,
-    /// It is not held.
-    Through,
-}
-
-/// How far a recording has been played.
+/// The position of a replay.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReplayPosition {
-    /// The run that is played.
+    /// The replayed run.
     pub run: String,
-    /// How many times faster than it happened.
+    /// The speed factor.
     pub speed: f64,
-    /// Whether it is held.
+    /// Whether it is paused.
     pub paused: bool,
-    /// Whether it was played to its end.
+    /// Whether it is at the end.
     pub over: bool,
 }
 
-/// Something that is to be done outside the model.
+/// A side effect requested by the model.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Connect to the cloud.
+    /// Connects to the cloud.
     Connect,
-    /// Ask the cloud for the state of every resource.
-    AskStatus,
-    /// Ask the cloud for everything about one resource.
+    /// Fetches the status of all resources.
+    FetchStatus,
+    /// Fetches the configuration of one resource.
     Inspect(ResourceKind),
-    /// Make a run ready, which is to be gone through at this pace.
-    Prepare(Task, Pace),
-    /// Begin the run that was made ready.
+    /// Prepares a run.
+    Prepare(Task, RunMode),
+    /// Starts the prepared run.
     Start {
-        /// How it goes at its gate.
-        pace: Pace,
-        /// How many steps pass before the gate closes, where it is held.
+        /// The run mode.
+        mode: RunMode,
+        /// The number of steps to release at the start, in step mode.
         passes: usize,
-        /// Steps that have nothing to do and so are never held.
-        free: BTreeSet<StepId>,
+        /// Completed steps, which are never held.
+        completed: BTreeSet<StepId>,
     },
-    /// Forget the run that was made ready.
+    /// Discards the prepared run.
     Discard,
-    /// Let the step that is held go.
-    PassOne,
-    /// Hold the run before each step, or let it run on.
-    SetPace(Pace),
-    /// Cancel the run in order.
+    /// Releases the held step.
+    ReleaseStep,
+    /// Changes the run mode.
+    SetMode(RunMode),
+    /// Cancels the run.
     CancelRun,
-    /// Read the log of the function of these names as it grows; or read none.
+    /// Follows the function log of these names; none: stops.
     FollowFunctionLog(Option<Names>),
-    /// Something about a log's store. Done at once; its report is taken in before the next drawing.
+    /// Sends a command to a log store. Its reports are applied before the next frame.
     Log(LogSource, LogCommand),
-    /// Something that the trial needs.
-    Trial(TrialCommand),
-    /// Say something to the user.
-    Say(Result<String, Failure>),
-    /// Put a text into the terminal's clipboard (OSC 52).
+    /// Sends a command to the test upload worker.
+    TestUpload(TestUploadCommand),
+    /// Shows a message to the user.
+    Notify(Result<String, Failure>),
+    /// Copies a text to the terminal's clipboard (OSC 52).
     Copy(String),
-    /// Play a recording this many times faster than now. Relative, for what is known here of its speed may be old.
-    ReplayFaster(f64),
-    /// Hold a recording, or go on with one that is held.
+    /// Multiplies the replay speed; relative, since the model's value may be outdated.
+    ChangeReplaySpeed(f64),
+    /// Pauses or resumes the replay.
     ReplayTogglePause,
-    /// Stop the program until the shell continues it.
+    /// Suspends the program until the shell continues it.
     Suspend,
-    /// Draw everything anew.
+    /// Redraws the screen.
     Redraw,
-    /// End the console.
+    /// Quits the console.
     Quit,
 }

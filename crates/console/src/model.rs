@@ -1,5 +1,4 @@
-//! [`Model`]: everything that the console knows and shows. Pure: it reads no clock and does nothing; events and messages
-//! are folded into it by [`super::update`].
+//! [`Model`]: the state of the console. Pure: it does no I/O and reads no clock; [`super::update`] applies messages to it.
 
 pub mod activity;
 pub mod details;
@@ -9,8 +8,8 @@ pub mod overlay;
 pub mod panel;
 pub mod resources;
 pub mod run;
+pub mod test_upload;
 pub mod timing;
-pub mod trial;
 
 use std::collections::BTreeMap;
 
@@ -26,148 +25,148 @@ use self::activity::Activity;
 use self::details::DetailsPane;
 use self::log::LogPane;
 use self::messages::Messages;
-use self::overlay::{Overlay, Question};
+use self::overlay::{ConfirmDialog, Overlay};
 use self::panel::Panel;
 use self::resources::ResourcesPane;
 use self::run::RunModel;
+use self::test_upload::TestUploadPane;
 use self::timing::TimingPane;
-use self::trial::TrialPane;
 use super::keymap::{Context, KeyMap};
-use super::message::{Place, Stakes};
+use super::message::{ConnectionInfo, RiskLevel};
 use super::symbols::Symbols;
 use super::theme::Theme;
 use super::view::layout::Layout;
 
-/// Everything that the console knows.
+/// The state of the console.
 #[derive(Debug)]
 pub struct Model {
-    /// What time it is: the machine's, or in a replay the recording's.
+    /// The current time: the system's, or in a replay the recording's.
     pub now: DateTime<Utc>,
     /// The terminal's size: columns, rows.
     pub size: (u16, u16),
-    /// What the user has asked for, before the cloud has answered.
-    pub asked: Asked,
-    /// Whether the cloud has answered.
+    /// The requested deployment.
+    pub requested: RequestedDeployment,
+    /// The state of the cloud connection.
     pub connection: Connection,
     /// Whether all journals have been read.
     pub journals_read: bool,
-    /// What stands, as the journals tell it.
+    /// The deployment, from the journals.
     pub deployment: Deployment,
-    /// The number of the event that comes next, of every run that was heard of.
-    heard: BTreeMap<RunId, u64>,
-    /// What earlier runs took.
+    /// The next event number of each known run.
+    next_seq: BTreeMap<RunId, u64>,
+    /// The durations of earlier runs.
     pub history: History,
-    /// What a deployment would do, once that is known.
+    /// The preview of a deployment, once known.
     pub preview: Option<Preview>,
-    /// The last run that deployed or destroyed, perhaps still under way.
+    /// The last deploy or destroy run, which may be active.
     pub run: Option<RunModel>,
-    /// Who works on the deployment, and how.
+    /// The current activity.
     pub activity: Activity,
-    /// The panel that has the keys.
+    /// The panel with the keyboard focus.
     pub focus: Panel,
-    /// The panel beside the resources, where there is room for both.
+    /// The panel beside the resources, in a wide layout.
     pub shown: Panel,
-    /// Whether the user has chosen a panel since the run began: then it is not changed for them.
+    /// Whether the user chose a panel during this run; if so, it is not switched automatically.
     pub panel_chosen: bool,
     /// The list of resources.
     pub resources: ResourcesPane,
-    /// The selected resource's details.
+    /// The details of the selected resource.
     pub details: DetailsPane,
-    /// The build's log.
+    /// The build log.
     pub build_log: LogPane,
-    /// The function's log.
+    /// The function log.
     pub function_log: LogPane,
-    /// The log of stacks' events.
+    /// The log of stack events.
     pub stack_log: LogPane,
-    /// What Terraform says.
+    /// The Terraform output.
     pub terraform_log: LogPane,
-    /// The times.
+    /// The timing panel.
     pub timing: TimingPane,
-    /// The trial.
-    pub trial: TrialPane,
-    /// What lies over the panels.
+    /// The test upload panel.
+    pub test_upload: TestUploadPane,
+    /// The overlay.
     pub overlay: Option<Overlay>,
-    /// What was said.
+    /// The messages to the user.
     pub messages: Messages,
-    /// Which key does what.
+    /// The key bindings.
     pub keymap: KeyMap,
-    /// How things look.
+    /// The theme.
     pub theme: Theme,
-    /// Whether the user chose the theme: then the terminal's background does not.
+    /// Whether the user chose the theme; if so, the terminal's background is ignored.
     pub theme_chosen: bool,
-    /// The signs that are drawn.
+    /// The symbols.
     pub symbols: &'static Symbols,
-    /// Whether the program ends when what runs has ended.
+    /// Whether to quit at the end of the active run.
     pub quit_after: bool,
-    /// Another process that works on the deployment, in its own words.
+    /// The description of another process that holds the deployment lock.
     pub holder: Option<String>,
-    /// A question that waits until nobody types.
-    pub question: Option<Question>,
-    /// The area for which the panes were told their size last.
+    /// A confirmation dialog that waits until no input line is open.
+    pub pending_dialog: Option<ConfirmDialog>,
+    /// The main area that the panes were last resized to.
     pub fitted: Rect,
-    /// Whose function's log is being read.
+    /// The names of the deployment whose function log is followed.
     pub followed: Option<Names>,
 }
 
-/// What the user has asked for.
+/// The requested deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// The cloud, as it is called on the screen.
+pub struct RequestedDeployment {
+    /// The displayed name of the cloud.
     pub cloud: String,
-    /// The region, where one was named.
+    /// The region, if given.
     pub region: Option<String>,
     /// The deployment's name.
     pub name: DeploymentName,
     /// The strategy's name.
     pub strategy: String,
-    /// How many steps may run side by side.
+    /// The maximum number of parallel steps.
     pub parallelism: usize,
 }
 
-/// Whether the cloud has answered.
+/// The state of the cloud connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Connection {
-    /// It has not been heard of yet.
+    /// The connection is being established.
     Connecting,
-    /// It knows us.
-    Connected(Place),
-    /// It cannot be used.
+    /// The connection succeeded.
+    Connected(ConnectionInfo),
+    /// The connection failed.
     Failed(Failure),
-    /// It is not needed: a recording is played.
-    Unneeded,
+    /// A replay needs no connection.
+    NotRequired,
 }
 
-/// How a console begins.
+/// The initial parameters of a model.
 #[derive(Debug)]
-pub struct Beginning {
-    /// What the user has asked for.
-    pub asked: Asked,
+pub struct ModelInit {
+    /// The requested deployment.
+    pub requested: RequestedDeployment,
     /// What time it is.
     pub now: DateTime<Utc>,
     /// The terminal's size: columns, rows.
     pub size: (u16, u16),
-    /// Which key does what.
+    /// The key bindings.
     pub keymap: KeyMap,
-    /// The theme that the user chose; none: by the terminal's background.
+    /// The chosen theme; none: by the terminal's background.
     pub theme: Option<Theme>,
-    /// The signs that are drawn.
+    /// The symbols.
     pub symbols: &'static Symbols,
-    /// Whether a recording is played.
+    /// Whether this is a replay.
     pub replay: bool,
 }
 
 impl Model {
-    /// A console of which nothing is known but how it was started.
-    pub fn new(beginning: Beginning) -> Self {
-        let Beginning { asked, now, size, keymap, theme, symbols, replay } = beginning;
+    /// Creates the initial model.
+    pub fn new(init: ModelInit) -> Self {
+        let ModelInit { requested, now, size, keymap, theme, symbols, replay } = init;
         Self {
             now,
             size,
-            deployment: Deployment::new(asked.name.clone()),
-            asked,
-            connection: if replay { Connection::Unneeded } else { Connection::Connecting },
+            deployment: Deployment::new(requested.name.clone()),
+            requested,
+            connection: if replay { Connection::NotRequired } else { Connection::Connecting },
             journals_read: false,
-            heard: BTreeMap::new(),
+            next_seq: BTreeMap::new(),
             history: History::default(),
             preview: None,
             run: None,
@@ -182,7 +181,7 @@ impl Model {
             stack_log: LogPane::new(LogSource::Stack),
             terraform_log: LogPane::new(LogSource::Terraform),
             timing: TimingPane::default(),
-            trial: TrialPane::default(),
+            test_upload: TestUploadPane::default(),
             overlay: None,
             messages: Messages::default(),
             keymap,
@@ -191,15 +190,15 @@ impl Model {
             symbols,
             quit_after: false,
             holder: None,
-            question: None,
+            pending_dialog: None,
             fitted: Rect::ZERO,
             followed: None,
         }
     }
 
-    /// Whether an event is heard for the first time: those of our own runs come from the run itself and from its journal.
-    pub fn hears_first(&mut self, event: &Event) -> bool {
-        let next = self.heard.entry(event.run.clone()).or_default();
+    /// Whether an event is new. Events of the active run arrive twice: from the run and from its journal.
+    pub fn is_new_event(&mut self, event: &Event) -> bool {
+        let next = self.next_seq.entry(event.run.clone()).or_default();
         let is_first = event.seq >= *next;
         if is_first {
             *next = event.seq + 1;
@@ -207,36 +206,36 @@ impl Model {
         is_first
     }
 
-    /// When what is on the screen changes by itself although nothing runs.
+    /// The time of the next change on the screen without input.
     pub fn next_change(&self) -> Option<DateTime<Utc>> {
         self.messages.expires(self.now)
     }
 
-    /// Where everything is on the screen.
+    /// The screen layout.
     pub fn layout(&self) -> Layout {
         Layout::of(self)
     }
 
-    /// The place, once the cloud has answered.
-    pub fn place(&self) -> Option<&Place> {
+    /// The connection, if established.
+    pub fn connection_info(&self) -> Option<&ConnectionInfo> {
         match &self.connection {
-            Connection::Connected(place) => Some(place),
-            Connection::Connecting | Connection::Failed(_) | Connection::Unneeded => None,
+            Connection::Connected(info) => Some(info),
+            Connection::Connecting | Connection::Failed(_) | Connection::NotRequired => None,
         }
     }
 
-    /// What is at stake where the console is connected to. An unknown place is treated as if it cost money.
-    pub fn stakes(&self) -> Stakes {
-        self.place().map_or(Stakes::Money, |place| place.stakes)
+    /// The risk level of the connection. Without a connection, the highest level applies.
+    pub fn risk(&self) -> RiskLevel {
+        self.connection_info().map_or(RiskLevel::Cost, |info| info.risk)
     }
 
-    /// The way in which the deployment is made: as what stands was, else as was asked for.
+    /// The strategy of the existing deployment, else the requested one.
     pub fn strategy(&self) -> String {
-        let standing = self.deployment.origin().filter(|_| self.deployment.has_resources());
-        standing.map_or_else(|| self.asked.strategy.clone(), |origin| origin.strategy.to_string())
+        let standing = self.deployment.origin().filter(|_| self.deployment.is_standing());
+        standing.map_or_else(|| self.requested.strategy.clone(), |origin| origin.strategy.to_string())
     }
 
-    /// The panels that there are: stacks only where there are any, and Terraform's log only where it is at work.
+    /// The available panels. Stacks and Terraform depend on the strategy.
     pub fn panels(&self) -> &'static [Panel] {
         let strategy = match &self.run {
             Some(run) => run.started.strategy.to_string(),
@@ -249,7 +248,7 @@ impl Model {
         }
     }
 
-    /// The log of a source.
+    /// The log pane of a source.
     pub fn log_mut(&mut self, source: LogSource) -> &mut LogPane {
         match source {
             LogSource::Build => &mut self.build_log,
@@ -259,7 +258,7 @@ impl Model {
         }
     }
 
-    /// The log that is on the screen.
+    /// The visible log pane.
     pub fn shown_log(&self) -> Option<&LogPane> {
         match self.shown_panel() {
             Panel::Build => Some(&self.build_log),
@@ -270,28 +269,28 @@ impl Model {
         }
     }
 
-    /// The panel beside the resources, or in their place where there is room for one only.
+    /// The panel beside the resources, or the only panel in a narrow layout.
     pub fn shown_panel(&self) -> Panel {
         if self.focus == Panel::Resources && self.layout().resources.is_some() { self.shown } else { self.focus }
     }
 
-    /// Whether something happens whose time is shown, so that the clock must tick.
+    /// Whether elapsed times are displayed, so that the clock must tick.
     pub fn is_ticking(&self) -> bool {
-        self.activity.is_running() || matches!(self.connection, Connection::Connecting) || self.trial.is_waiting()
+        self.activity.is_running() || matches!(self.connection, Connection::Connecting) || self.test_upload.is_waiting()
     }
 
-    /// The contexts in which keys are understood now, innermost first.
+    /// The active key contexts, innermost first.
     pub fn contexts(&self) -> Vec<Context> {
         let mut contexts = match &self.overlay {
             Some(overlay) => overlay.contexts().to_vec(),
-            None => return self.contexts_beneath(),
+            None => return self.contexts_without_overlay(),
         };
         contexts.push(Context::Always);
         contexts
     }
 
-    /// The contexts in which keys are understood when no overlay is open, innermost first.
-    pub fn contexts_beneath(&self) -> Vec<Context> {
+    /// The key contexts without an overlay, innermost first.
+    pub fn contexts_without_overlay(&self) -> Vec<Context> {
         if self.is_typing() {
             return vec![Context::Typing, Context::Always];
         }
@@ -304,34 +303,34 @@ impl Model {
             Panel::Details => Context::Details,
             Panel::Build | Panel::Function | Panel::Stacks | Panel::Terraform => Context::Log,
             Panel::Timing => Context::Timing,
-            Panel::Trial if self.trial.is_choosing() => Context::Chooser,
-            Panel::Trial => Context::Trial,
+            Panel::TestUpload if self.test_upload.is_choosing() => Context::Chooser,
+            Panel::TestUpload => Context::TestUpload,
         });
         contexts.extend([Context::Everywhere, Context::Always]);
         contexts
     }
 
-    /// We do nothing any more; perhaps another process does.
-    pub fn rest(&mut self) {
+    /// Ends the activity of this process; another process may hold the lock.
+    pub fn set_idle(&mut self) {
         self.activity = match &self.holder {
-            Some(holder) => Activity::Theirs { holder: holder.clone() },
+            Some(holder) => Activity::OtherProcess { holder: holder.clone() },
             None => Activity::Idle,
         };
     }
 
-    /// The selected resource's ARN, where it is known.
+    /// The ARN of the selected resource, if known.
     pub fn selected_arn(&self) -> Option<String> {
         self.deployment.resource(self.resources.selected).and_then(|resource| resource.arn.clone())
     }
 
-    /// Whether a line is being typed in the panel that has the keys.
+    /// Whether an input line is open in the focused panel.
     pub fn is_typing(&self) -> bool {
         match self.focus {
             Panel::Build => self.build_log.is_typing(),
             Panel::Function => self.function_log.is_typing(),
             Panel::Stacks => self.stack_log.is_typing(),
             Panel::Terraform => self.terraform_log.is_typing(),
-            Panel::Trial => self.trial.is_typing(),
+            Panel::TestUpload => self.test_upload.is_typing(),
             Panel::Resources | Panel::Details | Panel::Timing => false,
         }
     }

@@ -1,5 +1,5 @@
-//! [`Picture`]: an image made ready for the terminal: decoded, turned upright, shrunk to the cells that it may take, and
-//! said in the way that the terminal understands. At the edge: it reads files and takes its time.
+//! [`Picture`]: an image prepared for the terminal: decoded, rotated upright, scaled to its cells, and encoded for the
+//! terminal's graphics protocol. Does I/O.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "pictures are decoded off the drawing thread")]
 
@@ -19,28 +19,28 @@ use ratatui_image::protocol::sixel::Sixel;
 
 use thumbctl_core::event::Failure;
 
-/// How much memory a decoder may take: a file of a few bytes can claim to be a picture of gigabytes.
-const MOST_MEMORY: u64 = 256 * 1024 * 1024;
+/// The memory limit of a decoder in bytes: a small file can declare a huge picture.
+const MAX_MEMORY: u64 = 256 * 1024 * 1024;
 
-/// What stands behind transparent pixels where the terminal cannot leave them open.
-const GROUND: Rgba<u8> = Rgba([128, 128, 128, 255]);
+/// The background of transparent pixels, where the terminal has no transparency.
+const BACKGROUND: Rgba<u8> = Rgba([128, 128, 128, 255]);
 
-/// How the terminal draws pictures.
+/// The graphics protocol of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum GraphicsKind {
-    /// As characters, two pixels each: everywhere.
+    /// Half-block characters, two pixels each; supported everywhere.
     #[default]
     Halfblocks,
-    /// By kitty's protocol.
+    /// The kitty protocol.
     Kitty,
-    /// By iTerm2's protocol.
+    /// The iTerm2 protocol.
     Iterm2,
-    /// By sixels.
+    /// Sixel graphics.
     Sixel,
 }
 
 impl GraphicsKind {
-    /// Its name in the configuration file.
+    /// The name in the configuration file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Halfblocks => "blocks",
@@ -50,18 +50,18 @@ impl GraphicsKind {
         }
     }
 
-    /// The kind of a name; none for `auto` and for what is no kind.
-    pub fn named(name: &str) -> Option<Self> {
+    /// The kind with a name; none for `auto` and unknown names.
+    pub fn from_name(name: &str) -> Option<Self> {
         [Self::Halfblocks, Self::Kitty, Self::Iterm2, Self::Sixel].into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
-/// How the terminal draws pictures, and how large its cells are.
+/// The graphics protocol and cell size of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Graphics {
-    /// How it draws pictures.
+    /// The graphics protocol.
     pub kind: GraphicsKind,
-    /// A cell's width and height in pixels.
+    /// The cell width and height in pixels.
     pub cell: (u16, u16),
 }
 
@@ -72,33 +72,32 @@ impl Default for Graphics {
 }
 
 impl Graphics {
-    /// How many of a picture's pixels stand in one cell, across and down.
-    fn grain(self) -> (u32, u32) {
+    /// The picture pixels per cell, horizontally and vertically.
+    fn pixels_per_cell(self) -> (u32, u32) {
         match self.kind {
             GraphicsKind::Halfblocks => (1, 2),
             _ => (u32::from(self.cell.0.max(1)), u32::from(self.cell.1.max(1))),
         }
     }
 
-    /// How many cells a picture of this size is drawn in, of at most so many: across, down.
+    /// The size of a picture in cells, up to a maximum: columns, rows.
     pub fn cells_of(self, pixels: (u32, u32), most: (u16, u16)) -> (u16, u16) {
         self.fit(pixels, most).1
     }
 
-    /// How large a picture is drawn: its pixels on the screen, and the cells that they take. It is shrunk to what there is,
-    /// and never blown up.
+    /// The displayed size of a picture in pixels and cells. It is scaled down to fit, never up.
     fn fit(self, (width, height): (u32, u32), most: (u16, u16)) -> ((u32, u32), (u16, u16)) {
-        let (across, down) = self.grain();
-        let room = (u64::from(most.0) * u64::from(across), u64::from(most.1) * u64::from(down));
+        let (across, down) = self.pixels_per_cell();
+        let available = (u64::from(most.0) * u64::from(across), u64::from(most.1) * u64::from(down));
         let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
         let (mut w, mut h) = (width, height);
-        if w > room.0 {
-            (w, h) = (room.0, (height * room.0).div_ceil(width));
+        if w > available.0 {
+            (w, h) = (available.0, (height * available.0).div_ceil(width));
         }
-        if h > room.1 {
-            (w, h) = ((width * room.1).div_ceil(height), room.1);
+        if h > available.1 {
+            (w, h) = ((width * available.1).div_ceil(height), available.1);
         }
-        let (w, h) = (w.clamp(1, room.0.max(1)), h.clamp(1, room.1.max(1)));
+        let (w, h) = (w.clamp(1, available.0.max(1)), h.clamp(1, available.1.max(1)));
         let cells = (w.div_ceil(u64::from(across)), h.div_ceil(u64::from(down)));
         let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         let cell = |n: u64| u16::try_from(n).unwrap_or(u16::MAX);
@@ -106,15 +105,15 @@ impl Graphics {
     }
 }
 
-/// An image made ready for the terminal.
+/// An image prepared for the terminal.
 #[derive(Clone)]
 pub struct Picture {
     protocol: Protocol,
-    /// Its width and height in pixels, upright.
+    /// The width and height in pixels, upright.
     pub pixels: (u32, u32),
-    /// The size of its file.
+    /// The file size in bytes.
     pub bytes: u64,
-    /// About how much memory it takes.
+    /// The approximate memory use in bytes.
     pub weight: usize,
 }
 
@@ -127,38 +126,38 @@ impl fmt::Debug for Picture {
 }
 
 impl Picture {
-    /// Reads the image of a file, to be drawn in at most so many cells.
+    /// Reads an image file for a maximum size in cells.
     ///
     /// # Errors
-    /// When the file cannot be read, is no image, or is one that takes more memory than it may.
+    /// If the file cannot be read, is not an image, or exceeds the memory limit.
     pub fn read(path: &Path, most: (u16, u16), graphics: Graphics) -> Result<Self, Failure> {
         let (image, bytes) = decode(path)?;
         Self::make(image, bytes, most, graphics)
     }
 
-    /// Makes an image ready that has been decoded.
+    /// Prepares a decoded image.
     ///
     /// # Errors
-    /// When it cannot be said in the terminal's way.
+    /// If it cannot be encoded for the terminal.
     pub fn make(image: DynamicImage, bytes: u64, most: (u16, u16), graphics: Graphics) -> Result<Self, Failure> {
         let pixels = (image.width(), image.height());
         let (size, cells) = graphics.fit(pixels, most);
         let shrunk = shrink(image, size);
-        // Whole cells exactly, so that nothing is scaled once more, and no edge shows.
-        let (across, down) = graphics.grain();
+        // Exactly whole cells, so that nothing is scaled again and no edge is visible.
+        let (across, down) = graphics.pixels_per_cell();
         let canvas = (u32::from(cells.0) * across, u32::from(cells.1) * down);
         let drawn = match graphics.kind {
-            GraphicsKind::Halfblocks => on_ground(shrunk.resize_exact(canvas.0, canvas.1, FilterType::Triangle)),
-            GraphicsKind::Sixel => on_ground(in_canvas(&shrunk, canvas)),
+            GraphicsKind::Halfblocks => on_background(shrunk.resize_exact(canvas.0, canvas.1, FilterType::Triangle)),
+            GraphicsKind::Sixel => on_background(in_canvas(&shrunk, canvas)),
             GraphicsKind::Kitty | GraphicsKind::Iterm2 => in_canvas(&shrunk, canvas),
         };
         let weight = match graphics.kind {
             GraphicsKind::Halfblocks => usize::from(cells.0) * usize::from(cells.1) * 16,
-            // Four bytes a pixel, as base64.
+            // Four bytes per pixel, in base64.
             _ => usize::try_from(u64::from(canvas.0) * u64::from(canvas.1) * 16 / 3).unwrap_or(usize::MAX),
         };
         let size = Size::new(cells.0, cells.1);
-        // Not by the crate's `Picker`: inside tmux that starts a process which changes the user's settings, unasked.
+        // Not by the crate's `Picker`: in tmux it starts a process that changes the user's settings.
         let protocol = match graphics.kind {
             GraphicsKind::Halfblocks => Halfblocks::new(drawn, size).map(Protocol::Halfblocks),
             GraphicsKind::Kitty => Kitty::new(drawn, size, rand::random(), false, false).map(Protocol::Kitty),
@@ -169,35 +168,35 @@ impl Picture {
         Ok(Self { protocol, pixels, bytes, weight })
     }
 
-    /// What is to be drawn.
+    /// The encoded picture.
     pub fn protocol(&self) -> &Protocol {
         &self.protocol
     }
 
-    /// How many cells it takes: across, down.
+    /// The size in cells: columns, rows.
     pub fn cells(&self) -> (u16, u16) {
         let size = self.protocol.size();
         (size.width, size.height)
     }
 
-    /// Whether it is made of characters and their colours.
+    /// Whether it consists of coloured characters.
     pub fn is_text(&self) -> bool {
         matches!(self.protocol, Protocol::Halfblocks(_))
     }
 
-    /// Whether it lies over the cells instead of in them: then nothing can be drawn over it, and it has to go first.
-    pub fn lies_over(&self) -> bool {
+    /// Whether it is drawn over the cells. Then it must be removed before an overlay is drawn.
+    pub fn is_overlaid(&self) -> bool {
         matches!(self.protocol, Protocol::Sixel(_) | Protocol::ITerm2(_))
     }
 }
 
-/// Reads an image, upright, and how many bytes its file has.
+/// Decodes an image, upright; returns it with the file size in bytes.
 fn decode(path: &Path) -> Result<(DynamicImage, u64), Failure> {
     let unreadable = |error: &dyn std::error::Error| Failure::from_error(error);
     let file = File::open(path).map_err(|error| unreadable(&error))?;
     let metadata = file.metadata().map_err(|error| unreadable(&error))?;
     if !metadata.is_file() {
-        return Err(Failure::new("this is not a file"));
+        return Err(Failure::new("not a regular file"));
     }
     let bytes = metadata.len();
     if bytes == 0 {
@@ -205,12 +204,12 @@ fn decode(path: &Path) -> Result<(DynamicImage, u64), Failure> {
     }
     let mut reader = ImageReader::new(BufReader::new(file));
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MOST_MEMORY);
+    limits.max_alloc = Some(MAX_MEMORY);
     reader.limits(limits.clone());
-    // By what is in it, as the function tells images: names lie.
+    // By content, as the function does.
     let reader = reader.with_guessed_format().map_err(|error| unreadable(&error))?;
     let mut decoder = reader.into_decoder().map_err(|error| unreadable(&error))?;
-    // Decoders hold their own memory to the limit, and not what they decode into.
+    // The decoders' limit excludes the output buffer.
     limits.reserve(decoder.total_bytes()).map_err(|error| unreadable(&error))?;
     let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(|error| unreadable(&error))?;
@@ -218,7 +217,7 @@ fn decode(path: &Path) -> Result<(DynamicImage, u64), Failure> {
     Ok((image, bytes))
 }
 
-/// Shrinks an image; a very large one roughly at first, since the good way takes its time over every pixel.
+/// Scales an image down; a very large one in two passes, since the good filter is slow.
 fn shrink(image: DynamicImage, (width, height): (u32, u32)) -> DynamicImage {
     if image.width() == width && image.height() == height {
         return image;
@@ -231,7 +230,7 @@ fn shrink(image: DynamicImage, (width, height): (u32, u32)) -> DynamicImage {
     image.resize_exact(width, height, FilterType::CatmullRom)
 }
 
-/// The image in the middle of a canvas that is open elsewhere.
+/// The image centred on a transparent canvas.
 fn in_canvas(image: &DynamicImage, (width, height): (u32, u32)) -> DynamicImage {
     if image.width() == width && image.height() == height {
         return image.clone();
@@ -243,17 +242,17 @@ fn in_canvas(image: &DynamicImage, (width, height): (u32, u32)) -> DynamicImage 
     canvas.into()
 }
 
-/// The image with something behind its transparent pixels.
-fn on_ground(image: DynamicImage) -> DynamicImage {
+/// The image on an opaque background.
+fn on_background(image: DynamicImage) -> DynamicImage {
     if !image.color().has_alpha() {
         return image;
     }
-    let mut ground = RgbaImage::from_pixel(image.width(), image.height(), GROUND);
-    image::imageops::overlay(&mut ground, &image.to_rgba8(), 0, 0);
-    ground.into()
+    let mut background = RgbaImage::from_pixel(image.width(), image.height(), BACKGROUND);
+    image::imageops::overlay(&mut background, &image.to_rgba8(), 0, 0);
+    background.into()
 }
 
-/// Whether a file's first bytes are those of an image that the function knows.
+/// Whether a file starts with the signature of a supported image format.
 pub fn looks_like_image(path: &Path) -> bool {
     let mut first = [0; 16];
     let read = File::open(path).and_then(|mut file| file.read(&mut first)).unwrap_or(0);
@@ -274,7 +273,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join(name);
         let (_, content) = thumbctl_deploy::assets::sample_images().iter().find(|(n, _)| *n == name).expect("a sample");
-        std::fs::write(&path, content).expect("there is room");
+        std::fs::write(&path, content).expect("the file can be written");
         (dir, path)
     }
 
@@ -283,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_keeps_its_shape_and_is_never_blown_up() {
+    fn picture_keeps_aspect_ratio_and_is_not_enlarged() {
         let blocks = kind(GraphicsKind::Halfblocks);
         assert_eq!(blocks.fit((1600, 800), (40, 40)), ((40, 20), (40, 10)));
         assert_eq!(blocks.fit((800, 1600), (40, 10)), ((10, 20), (10, 10)));
@@ -296,11 +295,13 @@ mod tests {
     }
 
     #[test]
-    fn every_sample_becomes_a_picture_in_every_way() {
+    fn samples_are_encoded_for_every_protocol() {
         for (name, content) in thumbctl_deploy::assets::sample_images() {
             let (_dir, path) = sample(name);
-            for way in [GraphicsKind::Halfblocks, GraphicsKind::Kitty, GraphicsKind::Iterm2, GraphicsKind::Sixel] {
-                let picture = Picture::read(&path, (20, 10), kind(way)).expect(name);
+            for kind_tested in
+                [GraphicsKind::Halfblocks, GraphicsKind::Kitty, GraphicsKind::Iterm2, GraphicsKind::Sixel]
+            {
+                let picture = Picture::read(&path, (20, 10), kind(kind_tested)).expect(name);
                 assert!(picture.cells().0 <= 20 && picture.cells().1 <= 10, "{name}: {picture:?}");
                 assert!(picture.cells().0 == 20 || picture.cells().1 == 10, "{name}: {picture:?}");
                 assert_eq!(picture.bytes, content.len() as u64);
@@ -309,8 +310,8 @@ mod tests {
     }
 
     #[test]
-    fn a_photograph_is_turned_upright() {
-        // Its header says 1200 by 800; its camera was held on its side or mirrored.
+    fn photograph_is_rotated_upright() {
+        // Its EXIF orientation is not the default.
         let (_dir, path) = sample("lighthouse.jpg");
         let (turned, _) = decode(&path).expect("an image");
         let plain = image::open(&path).expect("an image");
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn transparent_pixels_stand_on_a_ground() {
+    fn transparent_pixels_get_background() {
         let open = RgbaImage::from_pixel(8, 8, Rgba([0, 0, 0, 0]));
         let picture = Picture::make(open.into(), 1, (8, 4), kind(GraphicsKind::Halfblocks)).expect("a picture");
         let area = Rect::new(0, 0, 8, 4);
@@ -341,29 +342,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_told_and_not_drawn() {
+    fn non_image_is_rejected() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("x.png");
         assert!(Picture::read(&path, (9, 9), Graphics::default()).is_err());
-        std::fs::write(&path, b"hello").expect("there is room");
+        std::fs::write(&path, b"hello").expect("the file can be written");
         assert!(Picture::read(&path, (9, 9), Graphics::default()).is_err());
         assert!(!looks_like_image(&path));
-        std::fs::write(&path, b"").expect("there is room");
-        let failure = Picture::read(&path, (9, 9), Graphics::default()).expect_err("nothing in it");
+        std::fs::write(&path, b"").expect("the file can be written");
+        let failure = Picture::read(&path, (9, 9), Graphics::default()).expect_err("an empty file");
         assert_eq!(failure.message, "the file is empty");
         assert!(Picture::read(dir.path(), (9, 9), Graphics::default()).is_err());
     }
 
     #[test]
-    fn a_small_file_cannot_claim_gigabytes() {
-        // A GIF of 65,535 by 65,535 pixels, of which nothing follows.
+    fn declared_size_beyond_limit_is_rejected() {
+        // A GIF header of 65,535 by 65,535 pixels without data.
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("huge.gif");
         std::fs::write(
             &path,
             b"GIF89a\xff\xff\xff\xff\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\xff\xff\xff\xff\0\x02\x01\0;",
         )
-        .expect("there is room");
+        .expect("the file can be written");
         let failure = Picture::read(&path, (9, 9), Graphics::default()).expect_err("too large");
         assert_eq!(failure.message, "Memory limit exceeded");
     }

@@ -1,7 +1,7 @@
-//! The runner: one loop that hears, has the model updated, does what comes of it, and draws.
+//! The runner: a loop that receives events, updates the model, executes effects and draws.
 //!
-//! It is the only place where the console reads a clock, the terminal, files or the cloud. Drawings are put together while
-//! messages wait; nothing is drawn, and nothing ticks, when nothing happens.
+//! Only the runner accesses the clock, the terminal, files and the cloud. Frames are combined while messages are pending;
+//! without events nothing is drawn.
 
 #![allow(
     clippy::disallowed_methods,
@@ -9,11 +9,11 @@
     reason = "the runner carries out what the model asks for"
 )]
 
-mod choices;
-mod desk;
+mod effect_handler;
 mod function_log;
 mod gate;
 mod journals;
+mod options;
 mod replay;
 mod signals;
 
@@ -21,11 +21,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-use choices::{asked, graphics_kind, keymap, signs, theme};
 use chrono::{DateTime, Utc};
 use crossterm::event::{Event as TerminalEvent, EventStream};
-use desk::{Desk, Note};
+use effect_handler::{EffectHandler, RunnerEvent};
 use futures::StreamExt;
+use options::{graphics_kind, keymap, requested, symbol_set, theme};
 use signals::Signals;
 use thumbctl_core::event::RunId;
 use thumbctl_core::journal::{JournalError, JournalStore};
@@ -34,45 +34,45 @@ use tokio::sync::mpsc;
 
 use super::keymap::KeyMapError;
 use super::message::{Effect, Message};
-use super::model::{Beginning, Model};
-use super::terminal::{self, Screen, Stopped, query};
+use super::model::{Model, ModelInit};
+use super::terminal::{self, Screen, SuspendScope, query};
 use super::update::update;
 
-/// Between two drawings while things happen by themselves. What the user does is drawn at once.
+/// The minimum interval between frames, except for user input, which is drawn immediately.
 const FRAME: Duration = Duration::from_millis(33);
 
-/// Between two ticks of the clock while something runs.
+/// The interval of clock ticks while something is running.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How many notes of the desk are taken in before the keys are looked at again.
+/// The number of events handled before keys are checked again.
 const BATCH: usize = 64;
 
-/// How long the terminal may take to say what it can do.
-const TERMINAL_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// The timeout of the terminal capability query.
+const TERMINAL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the console is opened with.
+/// The mode in which the console is opened.
 #[derive(Debug)]
-pub enum Opening {
+pub enum LaunchMode {
     /// A deployment.
     Deployment,
-    /// A recording of a run.
+    /// The replay of a recorded run.
     Replay {
-        /// Which run.
+        /// The run.
         run: RunId,
-        /// How many times faster than it happened.
+        /// The speed factor.
         speed: f64,
     },
 }
 
-/// Why there is no console.
+/// Errors of the console.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
-    /// A key of the user's own cannot be used.
+    /// A custom key binding is invalid.
     #[error("{origin}: {source}")]
     Keys {
-        /// Where it was written.
+        /// The configuration file and line.
         origin: String,
-        /// What is wrong with it.
+        /// The error.
         source: KeyMapError,
     },
     /// The terminal cannot be used.
@@ -81,77 +81,75 @@ pub enum ConsoleError {
     /// A journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// There is no such run.
+    /// The run does not exist.
     #[error("deployment '{deployment}' has no run '{run}'; {known}")]
     NoRun {
         /// The deployment.
         deployment: String,
-        /// What was asked for.
+        /// The requested run.
         run: String,
-        /// Which runs there are.
+        /// The existing runs.
         known: String,
     },
-    /// A temporary folder for images cannot be made.
-    #[error("cannot make a temporary folder for images: {0}")]
+    /// A temporary folder for images cannot be created.
+    #[error("cannot create a temporary folder for images: {0}")]
     Folder(#[source] io::Error),
-    /// The program was told to end.
+    /// A signal ended the program.
     #[error("ended by a signal")]
     Terminated,
 }
 
 impl ConsoleError {
-    /// What to do about it.
+    /// A hint for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Keys { .. } => Some("config.example.toml shows how keys are written".into()),
-            Self::NoRun { .. } => Some("--name chooses another deployment".into()),
-            Self::Folder(_) => Some("TMPDIR names another place for temporary files".into()),
+            Self::Keys { .. } => Some("see config.example.toml for the syntax of keys".into()),
+            Self::NoRun { .. } => Some("select another deployment with --name".into()),
+            Self::Folder(_) => Some("set TMPDIR to another folder for temporary files".into()),
             Self::Terminal(_) | Self::Journal(_) | Self::Terminated => None,
         }
     }
 }
 
-/// Opens the console, and returns when its user leaves it.
+/// Opens the console; returns when the user quits.
 ///
 /// # Errors
-/// When the terminal, the keys or the journals cannot be used.
-pub async fn open(settings: Settings, opening: Opening) -> Result<(), ConsoleError> {
+/// If the terminal, the key bindings or the journals cannot be used.
+pub async fn open(settings: Settings, mode: LaunchMode) -> Result<(), ConsoleError> {
     let keymap = keymap(&settings)?;
-    let is_replay = matches!(opening, Opening::Replay { .. });
-    give_back_on_panic();
-    // Heard from before the terminal is taken: a signal that comes right after gives it back like any other.
+    let is_replay = matches!(mode, LaunchMode::Replay { .. });
+    restore_terminal_on_panic();
+    // Before the terminal is entered, so that every later signal restores it.
     let signals = Signals::listen().map_err(ConsoleError::Terminal)?;
-    let mut screen = Screen::take(settings.console.mouse).map_err(ConsoleError::Terminal)?;
+    let mut screen = Screen::open(settings.console.mouse).map_err(ConsoleError::Terminal)?;
     let size = Screen::size().map_err(ConsoleError::Terminal)?;
-    let mut model = Model::new(Beginning {
-        asked: asked(&settings),
+    let mut model = Model::new(ModelInit {
+        requested: requested(&settings),
         now: Utc::now(),
         size,
         keymap,
         theme: theme(settings.console.theme),
-        symbols: signs(settings.console.symbols),
+        symbols: symbol_set(settings.console.symbols),
         replay: is_replay,
     });
-    // Drawn before anything is asked: the cloud may take long, and the terminal too.
+    // The first frame is drawn before any query, since cloud and terminal may be slow.
     screen.draw(&model).map_err(ConsoleError::Terminal)?;
-    let (notes, heard) = mpsc::channel(32);
-    let desk = Desk::new(settings.clone(), notes.clone()).map_err(ConsoleError::Folder)?;
-    match opening {
-        Opening::Deployment => journals::follow(&settings, notes.clone()),
-        Opening::Replay { run, speed } => desk.replay(run, speed),
+    let (sender, receiver) = mpsc::channel(32);
+    let handler = EffectHandler::new(settings.clone(), sender.clone()).map_err(ConsoleError::Folder)?;
+    match mode {
+        LaunchMode::Deployment => journals::follow(&settings, sender.clone()),
+        LaunchMode::Replay { run, speed } => handler.replay(run, speed),
     }
-    let mut runner = Runner { screen, desk, heard, is_replay, last_drawn: Instant::now(), dirty: true };
+    let mut runner = Runner { screen, handler, receiver, is_replay, last_drawn: Instant::now(), dirty: true };
     let first = if is_replay { Vec::new() } else { vec![Effect::Connect] };
     let resize = update(&mut model, Message::Resize(size.0, size.1));
     runner.carry_out(&mut model, first.into_iter().chain(resize).collect())?;
-    let ended = runner.run(&mut model, notes, signals).await;
-    let left = model.activity.ours().map(|ours| ours.action);
+    let ended = runner.run(&mut model, sender, signals).await;
+    let left = model.activity.active_run().map(|active| active.action);
     drop(runner);
     if ended.is_ok() && left.is_some() {
-        thumbctl_platform::terminal::print(
-            "Left in the middle; `thumbctl` goes on with it, or destroys what is there.\n",
-        )
-        .map_err(ConsoleError::Terminal)?;
+        thumbctl_platform::terminal::print("Interrupted. Run `thumbctl` to resume or to destroy.\n")
+            .map_err(ConsoleError::Terminal)?;
     }
     ended
 }
@@ -159,7 +157,7 @@ pub async fn open(settings: Settings, opening: Opening) -> Result<(), ConsoleErr
 /// Finds a run by its id, its number, or `last`.
 ///
 /// # Errors
-/// When there is none, or the journals cannot be read.
+/// If there is none, or the journals cannot be read.
 pub fn find_run(settings: &Settings, words: &str) -> Result<RunId, ConsoleError> {
     let runs = JournalStore::new(&settings.state_dir).deployment(&settings.name).runs()?;
     let number = words.parse::<u32>().ok().map(|number| format!("{number:04}-"));
@@ -181,17 +179,17 @@ pub fn find_run(settings: &Settings, words: &str) -> Result<RunId, ConsoleError>
 
 struct Runner {
     screen: Screen,
-    desk: Desk,
-    heard: mpsc::Receiver<Note>,
+    handler: EffectHandler,
+    receiver: mpsc::Receiver<RunnerEvent>,
     is_replay: bool,
     last_drawn: Instant,
     dirty: bool,
 }
 
-/// Whether the loop goes on.
+/// Whether the loop continues.
 #[derive(PartialEq, Eq)]
-enum Flow {
-    Go,
+enum LoopControl {
+    Continue,
     Quit,
 }
 
@@ -199,59 +197,59 @@ impl Runner {
     async fn run(
         &mut self,
         model: &mut Model,
-        notes: mpsc::Sender<Note>,
+        sender: mpsc::Sender<RunnerEvent>,
         mut signals: Signals,
     ) -> Result<(), ConsoleError> {
         let mut input: Option<EventStream> = None;
-        let mut asked = ask_terminal(self.desk.settings(), notes);
+        let mut capabilities = query_terminal(self.handler.settings(), sender);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let ticks = !self.is_replay && model.is_ticking();
-            let changes_in = until(model.next_change());
+            let changes_in = time_until(model.next_change());
             let draws_in = FRAME.saturating_sub(self.last_drawn.elapsed());
             let flow = tokio::select! {
                 biased;
                 event = next_event(&mut input) => match event {
-                    Some(Ok(event)) => self.hear(model, event)?,
-                    // The terminal has gone.
+                    Some(Ok(event)) => self.handle_input(model, event)?,
+                    // The terminal was closed.
                     Some(Err(_)) | None => return Err(ConsoleError::Terminated),
                 },
                 _ = signals.terminations.recv() => return Err(ConsoleError::Terminated),
                 _ = signals.hangups.recv() => return Err(ConsoleError::Terminated),
                 _ = signals.interrupts.recv() => return Err(ConsoleError::Terminated),
-                _ = signals.sizes.recv() => self.measure(model)?,
+                _ = signals.sizes.recv() => self.handle_resize(model)?,
                 _ = signals.stops.recv() => {
-                    let effects = self.suspend(model, Stopped::Alone)?;
+                    let effects = self.suspend(model, SuspendScope::Process)?;
                     self.carry_out(model, effects)?
                 }
                 () = tokio::time::sleep(draws_in), if self.dirty => {
                     self.draw(model)?;
-                    Flow::Go
+                    LoopControl::Continue
                 }
-                answers = &mut asked, if input.is_none() => {
+                capabilities = &mut capabilities, if input.is_none() => {
                     input = Some(EventStream::new());
-                    match answers {
-                        Ok(answers) => self.take(model, Note::Terminal(answers))?,
-                        // The question came to nothing; so nothing is known.
-                        Err(_) => Flow::Go,
+                    match capabilities {
+                        Ok(capabilities) => self.handle_event(model, RunnerEvent::Terminal(capabilities))?,
+                        // Without a result the defaults apply.
+                        Err(_) => LoopControl::Continue,
                     }
                 }
-                count = self.heard.recv_many(&mut batch, BATCH) => {
+                count = self.receiver.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
                         return Ok(());
                     }
-                    let mut flow = Flow::Go;
-                    for note in batch.drain(..) {
-                        if self.take(model, note)? == Flow::Quit {
-                            flow = Flow::Quit;
+                    let mut flow = LoopControl::Continue;
+                    for event in batch.drain(..) {
+                        if self.handle_event(model, event)? == LoopControl::Quit {
+                            flow = LoopControl::Quit;
                         }
                     }
                     flow
                 }
-                () = tokio::task::yield_now(), if self.desk.has_log_work() => {
-                    let messages = self.desk.work_on_logs();
+                () = tokio::task::yield_now(), if self.handler.has_log_work() => {
+                    let messages = self.handler.work_on_logs();
                     self.messages(model, messages)?
                 }
                 _ = tick.tick(), if ticks => self.message(model, Message::Tick(Utc::now()))?,
@@ -259,111 +257,112 @@ impl Runner {
                     self.message(model, Message::Tick(Utc::now()))?
                 }
             };
-            if flow == Flow::Quit {
+            if flow == LoopControl::Quit {
                 return Ok(());
             }
-            // The timer above only fires when nothing else comes; where something always comes, it is drawn all the same.
+            // The timer above fires only without other events; under constant load frames are drawn here.
             if self.dirty && self.last_drawn.elapsed() >= FRAME {
                 self.draw(model)?;
             }
         }
     }
 
-    /// Something from the terminal. It is drawn at once.
-    fn hear(&mut self, model: &mut Model, event: TerminalEvent) -> Result<Flow, ConsoleError> {
+    /// Handles terminal input and draws immediately.
+    fn handle_input(&mut self, model: &mut Model, event: TerminalEvent) -> Result<LoopControl, ConsoleError> {
         let message = match event {
             TerminalEvent::Key(key) => Message::Key(key),
             TerminalEvent::Mouse(mouse) => Message::Mouse(mouse),
             TerminalEvent::Paste(text) => Message::Paste(text),
-            // Heard as a signal: what reads the keys loses it when a key comes at the same time.
-            TerminalEvent::Resize(..) | TerminalEvent::FocusGained | TerminalEvent::FocusLost => return Ok(Flow::Go),
+            // Handled as a signal, since the key reader can lose it.
+            TerminalEvent::Resize(..) | TerminalEvent::FocusGained | TerminalEvent::FocusLost => {
+                return Ok(LoopControl::Continue);
+            }
         };
         let is_motion = matches!(&message, Message::Mouse(mouse)
             if matches!(mouse.kind, crossterm::event::MouseEventKind::Moved | crossterm::event::MouseEventKind::Drag(_)));
         if is_motion {
-            return Ok(Flow::Go);
+            return Ok(LoopControl::Continue);
         }
         #[cfg(debug_assertions)]
         if let Message::Key(crossterm::event::KeyEvent { code: crossterm::event::KeyCode::Char(letter), .. }) = &message
         {
             thumbctl_platform::failpoint::at_key(*letter);
         }
-        self.know_the_time(model);
+        self.update_clock(model);
         let flow = self.message(model, message)?;
-        if flow == Flow::Go {
+        if flow == LoopControl::Continue {
             self.draw(model)?;
         }
         Ok(flow)
     }
 
-    fn take(&mut self, model: &mut Model, note: Note) -> Result<Flow, ConsoleError> {
-        self.know_the_time(model);
-        let messages = match note {
-            Note::Typed(event) => return self.hear(model, event),
-            note => self.desk.take(note),
+    fn handle_event(&mut self, model: &mut Model, event: RunnerEvent) -> Result<LoopControl, ConsoleError> {
+        self.update_clock(model);
+        let messages = match event {
+            RunnerEvent::Typed(event) => return self.handle_input(model, event),
+            event => self.handler.handle_event(event),
         };
         self.messages(model, messages)
     }
 
-    /// Takes in the terminal's size, and draws all of it anew: one that was small for a moment has lost what it showed, though
-    /// its size may be the same again.
-    fn measure(&mut self, model: &mut Model) -> Result<Flow, ConsoleError> {
+    /// Handles a resize with a full redraw: a temporarily smaller terminal has lost content even if its size is the same again.
+    fn handle_resize(&mut self, model: &mut Model) -> Result<LoopControl, ConsoleError> {
         self.screen.clear();
         let (width, height) = Screen::size().map_err(ConsoleError::Terminal)?;
         self.message(model, Message::Resize(width, height))
     }
 
-    fn know_the_time(&self, model: &mut Model) {
+    fn update_clock(&self, model: &mut Model) {
         if !self.is_replay {
             model.now = Utc::now();
         }
     }
 
-    fn messages(&mut self, model: &mut Model, messages: Vec<Message>) -> Result<Flow, ConsoleError> {
+    fn messages(&mut self, model: &mut Model, messages: Vec<Message>) -> Result<LoopControl, ConsoleError> {
         for message in messages {
-            if self.message(model, message)? == Flow::Quit {
-                return Ok(Flow::Quit);
+            if self.message(model, message)? == LoopControl::Quit {
+                return Ok(LoopControl::Quit);
             }
         }
-        Ok(Flow::Go)
+        Ok(LoopControl::Continue)
     }
 
-    fn message(&mut self, model: &mut Model, message: Message) -> Result<Flow, ConsoleError> {
+    fn message(&mut self, model: &mut Model, message: Message) -> Result<LoopControl, ConsoleError> {
         self.dirty = true;
         let effects = update(model, message);
         self.carry_out(model, effects)
     }
 
-    /// Does what is to be done, and what comes of it at once, until nothing more does.
-    fn carry_out(&mut self, model: &mut Model, effects: Vec<Effect>) -> Result<Flow, ConsoleError> {
+    /// Executes effects and those that follow from them.
+    fn carry_out(&mut self, model: &mut Model, effects: Vec<Effect>) -> Result<LoopControl, ConsoleError> {
         let mut queue = VecDeque::from(effects);
         while let Some(effect) = queue.pop_front() {
             match effect {
-                Effect::Quit => return Ok(Flow::Quit),
-                Effect::Suspend => queue.extend(self.suspend(model, Stopped::Group)?),
+                Effect::Quit => return Ok(LoopControl::Quit),
+                Effect::Suspend => queue.extend(self.suspend(model, SuspendScope::Group)?),
                 Effect::Redraw => {
                     self.screen.clear();
                     self.dirty = true;
                 }
                 Effect::Copy(text) => {
                     self.screen.copy(&text).map_err(ConsoleError::Terminal)?;
-                    let words = "Copied, if the terminal allows it (OSC 52).".to_owned();
+                    let words = "Copied, if the terminal supports it (OSC 52).".to_owned();
                     queue.extend(update(model, Message::Notice(Ok(words))));
                 }
                 effect => {
-                    for message in self.desk.carry_out(effect) {
+                    for message in self.handler.carry_out(effect) {
                         queue.extend(update(model, message));
                     }
                 }
             }
         }
-        Ok(Flow::Go)
+        Ok(LoopControl::Continue)
     }
 
-    /// Stops until the shell continues it. The terminal may have another size by then, and has forgotten all pictures.
-    fn suspend(&mut self, model: &mut Model, who: Stopped) -> Result<Vec<Effect>, ConsoleError> {
-        self.screen.suspend(who).map_err(ConsoleError::Terminal)?;
-        self.desk.pictures_are_forgotten();
+    /// Suspends the program. Afterwards the terminal may have another size and has lost all pictures.
+    fn suspend(&mut self, model: &mut Model, scope: SuspendScope) -> Result<Vec<Effect>, ConsoleError> {
+        self.screen.suspend(scope).map_err(ConsoleError::Terminal)?;
+        self.handler.refresh_pictures();
         let (width, height) = Screen::size().map_err(ConsoleError::Terminal)?;
         self.dirty = true;
         Ok(update(model, Message::Resize(width, height)))
@@ -384,33 +383,36 @@ async fn next_event(input: &mut Option<EventStream>) -> Option<io::Result<Termin
     }
 }
 
-/// Asks the terminal what it can do, on a thread of its own; what is typed meanwhile is passed on.
-fn ask_terminal(settings: &Settings, notes: mpsc::Sender<Note>) -> tokio::sync::oneshot::Receiver<query::Answers> {
+/// Queries the terminal's capabilities on a separate thread, which forwards keys meanwhile.
+fn query_terminal(
+    settings: &Settings,
+    events: mpsc::Sender<RunnerEvent>,
+) -> tokio::sync::oneshot::Receiver<query::TerminalCapabilities> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let kind = graphics_kind(settings.console.pictures);
     std::thread::spawn(move || {
-        let surroundings = query::Surroundings::read(&|name| std::env::var(name).ok());
-        let answers = query::ask(&surroundings, TERMINAL_ANSWERS_WITHIN, &mut |typed| {
-            // Nobody listens to a console that has ended.
-            let _ = notes.blocking_send(Note::Typed(typed));
+        let environment = query::TerminalEnvironment::read(&|name| std::env::var(name).ok());
+        let capabilities = query::ask(&environment, TERMINAL_TIMEOUT, &mut |typed| {
+            // The receiver is gone when the console ends.
+            let _ = events.blocking_send(RunnerEvent::Typed(typed));
         });
-        let _ = sender.send(answers.with_kind(kind));
+        let _ = sender.send(capabilities.with_kind(kind));
     });
     receiver
 }
 
-fn until(moment: Option<DateTime<Utc>>) -> Option<Duration> {
+fn time_until(moment: Option<DateTime<Utc>>) -> Option<Duration> {
     moment.map(|moment| (moment - Utc::now()).to_std().unwrap_or_default())
 }
 
-/// A panic of the console gives the terminal back before it is told. One of a task is told by whoever waits for the task.
-fn give_back_on_panic() {
+/// Restores the terminal before a panic of this thread is printed. Panics of tasks are reported where the task is joined.
+fn restore_terminal_on_panic() {
     let console = std::thread::current().id();
-    let told = std::panic::take_hook();
+    let previous_hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if std::thread::current().id() == console {
-            terminal::give_back();
-            told(panic);
+            terminal::restore();
+            previous_hook(panic);
         }
     }));
 }

@@ -1,4 +1,4 @@
-//! Scenes for tests: models in the states that people see, made of events as a run makes them.
+//! Test scenes: models in typical states, built from events.
 
 mod no_terminal;
 
@@ -18,39 +18,39 @@ use thumbctl_deploy::strategy::{self, sdk};
 
 use self::no_terminal::NoTerminal;
 use super::keymap::KeyMap;
-use super::message::{Message, Place, Stakes};
-use super::model::activity::{Activity, OurRun};
-use super::model::{Asked, Beginning, Model};
+use super::message::{ConnectionInfo, Message, RiskLevel};
+use super::model::activity::{ActiveRun, Activity};
+use super::model::{Model, ModelInit, RequestedDeployment};
 use super::symbols;
 use super::theme::Theme;
 use super::update::update;
 use super::view;
-use crate::message::Pace;
+use crate::message::RunMode;
 
-/// When every scene begins.
+/// The start time of every scene.
 pub(crate) fn start() -> DateTime<Utc> {
     "2026-11-22T13:05:00Z".parse().expect("a valid time")
 }
 
-/// So many seconds after the beginning.
+/// A time in seconds after the start.
 pub(crate) fn after(seconds: f64) -> DateTime<Utc> {
     start() + TimeDelta::milliseconds((seconds * 1000.0) as i64)
 }
 
-/// The names in every scene.
+/// The resource names in every scene.
 pub(crate) fn names() -> Names {
     Names::new(DeploymentName::new("thumbnails").expect("a legal name"), Suffix::from_number(0x1a2b_3c4d))
 }
 
-/// What a deployment does.
+/// The deploy plan.
 pub(crate) fn deploy_plan() -> Plan {
     sdk::plan::deploy(&BuildSource::Bundle)
 }
 
-/// A console of a size before anything was heard.
+/// A new console.
 pub(crate) fn fresh(size: (u16, u16)) -> Model {
-    Model::new(Beginning {
-        asked: Asked {
+    Model::new(ModelInit {
+        requested: RequestedDeployment {
             cloud: "sandbox".into(),
             region: None,
             name: names().deployment().clone(),
@@ -66,19 +66,19 @@ pub(crate) fn fresh(size: (u16, u16)) -> Model {
     })
 }
 
-/// A console that is connected to the sandbox, where nothing is deployed.
+/// A console connected to the sandbox, with nothing deployed.
 pub(crate) fn empty(size: (u16, u16)) -> Model {
     let mut model = fresh(size);
     update(&mut model, Message::Resize(size.0, size.1));
     update(&mut model, Message::JournalsRead);
-    let place = Place {
+    let connection = ConnectionInfo {
         cloud: "sandbox".into(),
-        stakes: Stakes::None,
+        risk: RiskLevel::None,
         account: "000000000000".into(),
         arn: "arn:aws:iam::000000000000:root".into(),
         region: "us-east-1".into(),
     };
-    update(&mut model, Message::Connected(Box::new(place)));
+    update(&mut model, Message::Connected(Box::new(connection)));
     let documents = vec![(
         ResourceKind::FunctionPolicy,
         serde_json::json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject"}]}),
@@ -96,32 +96,32 @@ pub(crate) fn empty(size: (u16, u16)) -> Model {
     model
 }
 
-/// A run that is told step by step.
-pub(crate) struct Script {
+/// Generates the events of a run.
+pub(crate) struct EventScript {
     run: RunId,
     seq: u64,
     seconds: f64,
 }
 
-impl Script {
-    /// A run of a number that begins so many seconds after the scene.
+impl EventScript {
+    /// A run with a number and a start time in seconds.
     pub(crate) fn new(number: u32, action: Action, seconds: f64) -> Self {
         Self { run: RunId::new(number, action, 0xab), seq: 0, seconds }
     }
 
-    /// Time passes.
+    /// Advances the time.
     pub(crate) fn wait(&mut self, seconds: f64) {
         self.seconds += seconds;
     }
 
-    /// Something happens now.
+    /// Creates an event at the current time.
     pub(crate) fn event(&mut self, kind: EventKind) -> Event {
         let event = Event { v: VERSION, run: self.run.clone(), seq: self.seq, at: after(self.seconds), kind };
         self.seq += 1;
         event
     }
 
-    /// The run begins.
+    /// Starts the run.
     pub(crate) fn begin(&mut self, action: Action, plan: Plan) -> Event {
         self.event(EventKind::RunStarted(Box::new(RunStarted {
             action,
@@ -136,39 +136,39 @@ impl Script {
         })))
     }
 
-    /// A step begins, and its resource with it.
-    pub(crate) fn step_begins(&mut self, step: &Step, state: ResourceState) -> Vec<Event> {
+    /// Starts a step and its resource.
+    pub(crate) fn step_starts(&mut self, step: &Step, state: ResourceState) -> Vec<Event> {
         let mut events = vec![self.event(EventKind::StepStarted { step: step.id.clone() })];
         events.extend(step.resource.map(|kind| self.resource(kind, state, None)));
         events
     }
 
-    /// A step is done after so many seconds.
+    /// Finishes a step after a duration in seconds.
     pub(crate) fn step_ends(&mut self, step: &Step, state: ResourceState, seconds: f64) -> Vec<Event> {
         let resource = step.resource.map(|kind| self.resource(kind, state, Some(seconds)));
         resource.into_iter().chain([self.event(EventKind::StepFinished { step: step.id.clone(), seconds })]).collect()
     }
 
-    /// A resource changes.
+    /// Changes a resource.
     pub(crate) fn resource(&mut self, kind: ResourceKind, state: ResourceState, seconds: Option<f64>) -> Event {
         let name = names().of(kind);
         let arn = (state == ResourceState::Ready).then(|| format!("arn:aws:demo:us-east-1:000000000000:{name}"));
         self.event(EventKind::ResourceChanged { resource: kind, name, arn, state, seconds, note: None })
     }
 
-    /// A line of the build's log.
+    /// Creates a build log line.
     pub(crate) fn log(&mut self, text: &str) -> Event {
         let timestamp = Some(after(self.seconds));
         self.event(EventKind::LogLine { source: LogSource::Build, text: text.into(), timestamp })
     }
 
-    /// The run ends.
+    /// Finishes the run.
     pub(crate) fn end(&mut self, outcome: Outcome, seconds: f64) -> Event {
         self.event(EventKind::RunFinished { outcome, seconds })
     }
 }
 
-/// How long a step takes in a scene.
+/// The duration of a step in a scene, in seconds.
 fn took(step: &Step) -> f64 {
     match step.resource {
         Some(ResourceKind::Image) => 41.7,
@@ -181,13 +181,13 @@ fn phase(phase: &str, status: &str, seconds: Option<f64>) -> EventKind {
     EventKind::BuildPhase { phase: phase.into(), status: status.into(), seconds, context: None }
 }
 
-/// The events of a deployment up to the middle of its build.
-pub(crate) fn until_build(script: &mut Script) -> Vec<Event> {
+/// The events of a deployment until the middle of its build.
+pub(crate) fn until_build(script: &mut EventScript) -> Vec<Event> {
     let plan = deploy_plan();
     let mut events = vec![script.begin(Action::Deploy, plan.clone())];
     for step in plan.steps() {
         if step.resource == Some(ResourceKind::Image) {
-            events.extend(script.step_begins(step, ResourceState::Creating));
+            events.extend(script.step_starts(step, ResourceState::Creating));
             events.push(script.event(phase("SUBMITTED", "SUCCEEDED", Some(0.1))));
             events.push(script.event(phase("PROVISIONING", "SUCCEEDED", Some(2.4))));
             events.push(script.event(phase("DOWNLOAD_SOURCE", "SUCCEEDED", Some(0.8))));
@@ -197,20 +197,20 @@ pub(crate) fn until_build(script: &mut Script) -> Vec<Event> {
             }
             break;
         }
-        events.extend(script.step_begins(step, ResourceState::Creating));
+        events.extend(script.step_starts(step, ResourceState::Creating));
         script.wait(took(step));
         events.extend(script.step_ends(step, ResourceState::Ready, took(step)));
     }
     events
 }
 
-/// A deployment of ours in the middle of its build.
+/// A deployment in the middle of its build.
 pub(crate) fn building(size: (u16, u16)) -> Model {
     let mut model = empty(size);
-    ours(&mut model, Action::Deploy);
-    let mut script = Script::new(1, Action::Deploy, 0.0);
+    start_run(&mut model, Action::Deploy);
+    let mut script = EventScript::new(1, Action::Deploy, 0.0);
     let events = until_build(&mut script);
-    hear(&mut model, events);
+    apply_events(&mut model, events);
     script.wait(12.5);
     update(&mut model, Message::Tick(after(script.seconds)));
     model
@@ -219,8 +219,8 @@ pub(crate) fn building(size: (u16, u16)) -> Model {
 /// A deployment whose build failed.
 pub(crate) fn failed(size: (u16, u16)) -> Model {
     let mut model = empty(size);
-    ours(&mut model, Action::Deploy);
-    let mut script = Script::new(1, Action::Deploy, 0.0);
+    start_run(&mut model, Action::Deploy);
+    let mut script = EventScript::new(1, Action::Deploy, 0.0);
     let mut events = until_build(&mut script);
     script.wait(9.0);
     events.push(script.log("error: linking with `cc` failed: exit status: 1"));
@@ -242,26 +242,26 @@ pub(crate) fn failed(size: (u16, u16)) -> Model {
             message: "the build failed in phase BUILD".into(),
             causes: vec!["COMMAND_EXECUTION_ERROR: exit status 101".into()],
             log: vec!["error: linking with `cc` failed: exit status: 1".into()],
-            hint: Some("the build's log says more; deploy again goes on from here".into()),
+            hint: Some("see the build log; deploy again to resume".into()),
         },
     }));
     let plan = deploy_plan();
-    let begun = plan.steps().iter().position(|step| step.id == image.id).expect("it is in the plan");
-    for step in &plan.steps()[begun + 1..] {
+    let failed_index = plan.steps().iter().position(|step| step.id == image.id).expect("it is in the plan");
+    for step in &plan.steps()[failed_index + 1..] {
         let reason = thumbctl_core::event::SkipReason::Failed;
         events.push(script.event(EventKind::StepSkipped { step: step.id.clone(), reason }));
     }
     events.push(script.end(Outcome::Failed, 14.0));
-    hear(&mut model, events);
+    apply_events(&mut model, events);
     update(&mut model, Message::Tick(after(script.seconds)));
     update(&mut model, Message::RunEnded(Ok(Outcome::Failed)));
     model
 }
 
-/// The events of a whole deployment.
-pub(crate) fn whole_deployment(script: &mut Script) -> Vec<Event> {
+/// The events of a complete deployment.
+pub(crate) fn whole_deployment(script: &mut EventScript) -> Vec<Event> {
     let plan = deploy_plan();
-    let began = script.seconds;
+    let start = script.seconds;
     let mut events = until_build(script);
     let mut rest = plan.steps().iter().skip_while(|step| step.resource != Some(ResourceKind::Image));
     let image = rest.next().expect("a deployment builds an image");
@@ -270,66 +270,67 @@ pub(crate) fn whole_deployment(script: &mut Script) -> Vec<Event> {
     events.push(script.event(phase("POST_BUILD", "SUCCEEDED", Some(0.4))));
     events.extend(script.step_ends(image, ResourceState::Ready, took(image)));
     for step in rest {
-        events.extend(script.step_begins(step, ResourceState::Creating));
+        events.extend(script.step_starts(step, ResourceState::Creating));
         script.wait(took(step));
         events.extend(script.step_ends(step, ResourceState::Ready, took(step)));
     }
-    let seconds = script.seconds - began;
+    let seconds = script.seconds - start;
     events.push(script.end(Outcome::Succeeded, seconds));
     events
 }
 
-/// A deployment that stands.
+/// A complete deployment.
 pub(crate) fn deployed(size: (u16, u16)) -> Model {
     let mut model = empty(size);
-    ours(&mut model, Action::Deploy);
-    let mut script = Script::new(1, Action::Deploy, 0.0);
+    start_run(&mut model, Action::Deploy);
+    let mut script = EventScript::new(1, Action::Deploy, 0.0);
     let events = whole_deployment(&mut script);
-    hear(&mut model, events);
+    apply_events(&mut model, events);
     update(&mut model, Message::Tick(after(script.seconds)));
     update(&mut model, Message::RunEnded(Ok(Outcome::Succeeded)));
     model
 }
 
-/// A teardown in its middle.
+/// A teardown in progress.
 pub(crate) fn destroying(size: (u16, u16)) -> Model {
     let mut model = deployed(size);
-    ours(&mut model, Action::Destroy);
+    start_run(&mut model, Action::Destroy);
     let plan = strategy::destroy_plan(&model.deployment);
-    let mut script = Script::new(2, Action::Destroy, 100.0);
+    let mut script = EventScript::new(2, Action::Destroy, 100.0);
     let mut events = vec![script.begin(Action::Destroy, plan.clone())];
     for (index, step) in plan.steps().iter().take(6).enumerate() {
-        events.extend(script.step_begins(step, ResourceState::Deleting));
+        events.extend(script.step_starts(step, ResourceState::Deleting));
         script.wait(0.2);
         if index < 4 {
             events.extend(script.step_ends(step, ResourceState::Deleted, 0.2));
         }
     }
-    hear(&mut model, events);
+    apply_events(&mut model, events);
     update(&mut model, Message::Tick(after(script.seconds)));
     model
 }
 
-/// From now on we run something.
-pub(crate) fn ours(model: &mut Model, action: Action) {
-    model.activity = Activity::Ours(OurRun { action, id: None, pace: Pace::Through, held: None, cancelling: false });
+/// Starts a run of this process.
+pub(crate) fn start_run(model: &mut Model, action: Action) {
+    model.activity =
+        Activity::Running(ActiveRun { action, id: None, mode: RunMode::Through, held: None, cancelling: false });
 }
 
-/// Our run is held before a step.
+/// Holds the active run before a step.
 pub(crate) fn hold(model: &mut Model, step: &StepId) {
-    if let Some(ours) = model.activity.ours_mut() {
-        ours.pace = Pace::Stepwise;
+    if let Some(active) = model.activity.active_run_mut() {
+        active.mode = RunMode::StepByStep;
     }
     update(model, Message::Held(step.clone()));
 }
 
-/// The model hears events, and what its logs' stores answer.
-pub(crate) fn hear(model: &mut Model, events: Vec<Event>) {
+/// Applies events and the reports of the log stores.
+pub(crate) fn apply_events(model: &mut Model, events: Vec<Event>) {
     let effects = update(model, Message::Events(events));
-    super::log_store::answer(model, effects);
+    super::log_store::run_store_effects(model, effects);
 }
 
-/// One frame of a size.
+/// Draws a frame of a size.
 pub(crate) fn frame((width, height): (u16, u16), draw: impl FnOnce(&mut Frame<'_>)) -> Buffer {
     let viewport = Viewport::Fixed(Rect::new(0, 0, width, height));
     let mut terminal = Terminal::with_options(NoTerminal, TerminalOptions { viewport }).expect("it cannot fail");
@@ -338,12 +339,12 @@ pub(crate) fn frame((width, height): (u16, u16), draw: impl FnOnce(&mut Frame<'_
     std::mem::take(frame.buffer_mut())
 }
 
-/// The screen of a model, as text and styles.
+/// The screen of a model, with styles.
 pub(crate) fn screen(model: &Model) -> Buffer {
     frame(model.size, |frame| view::draw(frame, model))
 }
 
-/// The screen of a model as text alone, its lines without trailing blanks.
+/// The screen of a model as text, without trailing blanks.
 pub(crate) fn text_of(model: &Model) -> String {
     let buffer = screen(model);
     let area = buffer.area;

@@ -1,65 +1,65 @@
-//! [`Symbols`]: the signs that are drawn, for terminals with Unicode and for those without.
+//! [`Symbols`]: the symbols of the console, in Unicode and ASCII.
 
 use ratatui::symbols::border;
 
-/// The signs that are drawn. Each takes one column, so that rows stay rows.
+/// The symbols of the console. Each takes one column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbols {
-    /// Something waits.
+    /// Waiting.
     pub waiting: &'static str,
-    /// It comes next.
+    /// Next.
     pub next: &'static str,
-    /// It happens now: one after another.
+    /// The frames of the activity spinner.
     pub spinner: &'static [&'static str],
-    /// It is tried again.
+    /// Retrying.
     pub retrying: &'static str,
-    /// It is there, or done.
+    /// Ready or done.
     pub ready: &'static str,
-    /// It failed.
+    /// Failed.
     pub failed: &'static str,
-    /// It is gone, or was never made.
-    pub gone: &'static str,
-    /// It was begun and never told to be done.
+    /// Deleted.
+    pub deleted: &'static str,
+    /// Interrupted.
     pub unfinished: &'static str,
-    /// It was not done.
+    /// Skipped.
     pub skipped: &'static str,
-    /// Between parts of a line.
+    /// The separator of parts of a line.
     pub dot: &'static str,
-    /// From one thing to another.
+    /// An arrow.
     pub arrow: &'static str,
-    /// Between a width and a height.
+    /// The multiplication sign between width and height.
     pub times: &'static str,
-    /// The selected row.
+    /// The cursor of the selected row.
     pub cursor: &'static str,
-    /// A marked row.
+    /// The mark of a row.
     pub marked: &'static str,
-    /// Text goes on beyond the edge.
+    /// The ellipsis of truncated text.
     pub ellipsis: &'static str,
     /// A full cell of a bar.
     pub full: &'static str,
-    /// Eighths of a cell from the left, from one to seven; empty where only whole cells can be drawn.
+    /// Eighths of a cell from the left, from one to seven; empty if not supported.
     pub eighths: &'static [&'static str],
     /// An empty cell of a bar.
     pub track: &'static str,
-    /// A cell of a picture without colours, from black to white.
+    /// Shades for pictures without colours, from black to white.
     pub shades: &'static [&'static str],
-    /// There is more above.
+    /// More rows above.
     pub up: &'static str,
-    /// There is more below.
+    /// More rows below.
     pub down: &'static str,
     /// A horizontal line.
     pub line: &'static str,
     /// A vertical line.
     pub bar: &'static str,
-    /// A branch of a tree.
+    /// A tree branch.
     pub branch: &'static str,
-    /// A tree's last branch.
+    /// The last tree branch.
     pub last_branch: &'static str,
-    /// A panel's border.
+    /// The border of panels.
     pub border: border::Set<'static>,
 }
 
-/// Signs for terminals with Unicode.
+/// The symbols for terminals with Unicode.
 pub static UNICODE: Symbols = Symbols {
     waiting: "·",
     next: "▸",
@@ -67,7 +67,7 @@ pub static UNICODE: Symbols = Symbols {
     retrying: "↻",
     ready: "✔",
     failed: "✖",
-    gone: "○",
+    deleted: "○",
     unfinished: "◌",
     skipped: "–",
     dot: "·",
@@ -89,7 +89,7 @@ pub static UNICODE: Symbols = Symbols {
     border: border::ROUNDED,
 };
 
-/// Signs for terminals without.
+/// The symbols for terminals without Unicode.
 pub static ASCII: Symbols = Symbols {
     waiting: ".",
     next: ">",
@@ -97,7 +97,7 @@ pub static ASCII: Symbols = Symbols {
     retrying: "~",
     ready: "+",
     failed: "x",
-    gone: "o",
+    deleted: "o",
     unfinished: "?",
     skipped: "-",
     dot: "-",
@@ -129,12 +129,12 @@ pub static ASCII: Symbols = Symbols {
 };
 
 impl Symbols {
-    /// Whether they are for a terminal that has no others.
+    /// Whether these are the ASCII symbols.
     pub fn is_ascii(&self) -> bool {
         self.full.is_ascii()
     }
 
-    /// The sign of something that happens, at a moment in milliseconds.
+    /// The spinner frame at a time in milliseconds.
     pub fn spinner_at(&self, milliseconds: i64) -> &'static str {
         let count = i64::try_from(self.spinner.len()).expect("a handful");
         let index = (milliseconds / 100).rem_euclid(count);

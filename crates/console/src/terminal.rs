@@ -1,10 +1,7 @@
-//! The terminal: taken over when the console opens, given back as it was however the console ends.
+//! The terminal screen: entered when the console opens, and restored however it ends.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the terminal is read and written here")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "frames are drawn from cells, into which no control character of a text comes"
-)]
+#![expect(clippy::disallowed_methods, reason = "frames consist of cells, which contain no control characters")]
 
 pub mod query;
 
@@ -26,44 +23,44 @@ use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use super::model::Model;
 use super::view;
 
-/// Whether the terminal is ours now, so that a panic gives it back.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether the screen is active, so that a panic restores it.
+static ACTIVE: AtomicBool = AtomicBool::new(false);
 
-/// Who is stopped until the shell continues it.
+/// The processes that are suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stopped {
-    /// This process: it was told to.
-    Alone,
-    /// All that the shell started together with it, as where Ctrl-Z is the terminal's: a shell that waits for a wrapper
-    /// (`cargo run`) hears only of that. The sandbox is in a group of its own.
+pub(super) enum SuspendScope {
+    /// This process, after SIGTSTP.
+    Process,
+    /// The process group, as with the terminal's Ctrl-Z: a shell waits for a wrapper such as `cargo run`. The sandbox is in
+    /// its own group.
     Group,
 }
 
-/// The terminal, taken over. It is given back when this is dropped.
+/// The active terminal screen, restored on drop.
 #[derive(Debug)]
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
     mouse: bool,
-    /// Whether what was drawn is not there any more, so that all must be drawn.
-    is_lost: bool,
+    /// Whether the next frame must be drawn completely.
+    needs_full_redraw: bool,
 }
 
 impl Screen {
-    /// Takes the terminal over.
-    pub(super) fn take(mouse: bool) -> io::Result<Self> {
-        take_over(mouse)?;
-        let terminal = terminal().inspect_err(|_| give_back())?;
-        Ok(Self { terminal, mouse, is_lost: false })
+    /// Enters the alternate screen and raw mode.
+    pub(super) fn open(mouse: bool) -> io::Result<Self> {
+        enter(mouse)?;
+        let terminal = terminal().inspect_err(|_| restore())?;
+        Ok(Self { terminal, mouse, needs_full_redraw: false })
     }
 
-    /// Columns and rows.
+    /// The size in columns and rows.
     pub(super) fn size() -> io::Result<(u16, u16)> {
         crossterm::terminal::size()
     }
 
-    /// Draws the model; only what has changed is written.
+    /// Draws the model; writes only changes.
     pub(super) fn draw(&mut self, model: &Model) -> io::Result<()> {
-        if std::mem::take(&mut self.is_lost) {
+        if std::mem::take(&mut self.needs_full_redraw) {
             self.terminal = terminal()?;
             queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate, Clear(ClearType::All))?;
         } else {
@@ -73,29 +70,28 @@ impl Screen {
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
-    /// Makes the next drawing a whole one. A new terminal knows nothing of what was drawn; ratatui's own clearing would ask
-    /// for the cursor's place, and wait for the answer that the reader of keys takes.
+    /// Requests a full redraw. Ratatui's own `clear` would query the cursor position, whose reply the key reader consumes.
     pub(super) fn clear(&mut self) {
-        self.is_lost = true;
+        self.needs_full_redraw = true;
     }
 
-    /// Puts a text into the terminal's clipboard (OSC 52). Whether the terminal does it, it does not say.
+    /// Copies a text to the terminal's clipboard (OSC 52), which is not acknowledged.
     pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
         let backend = self.terminal.backend_mut();
         write!(backend, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
         backend.flush()
     }
 
-    /// Gives the terminal back, stops the program until it is continued, and takes the terminal over again.
-    pub(super) fn suspend(&mut self, who: Stopped) -> io::Result<()> {
-        give_back();
-        // STOP and not TSTP: the latter is heard by ourselves. And all at once: were a wrapper stopped first, a quick shell
-        // would have continued the group before we stop.
-        match who {
-            Stopped::Alone => kill_process(getpid(), Signal::STOP)?,
-            Stopped::Group => kill_current_process_group(Signal::STOP)?,
+    /// Restores the terminal, suspends the program, and enters the screen again when continued.
+    pub(super) fn suspend(&mut self, scope: SuspendScope) -> io::Result<()> {
+        restore();
+        // STOP, since TSTP is handled by this process. All at once: if a wrapper stopped first, the shell could continue the
+        // group before this process stops.
+        match scope {
+            SuspendScope::Process => kill_process(getpid(), Signal::STOP)?,
+            SuspendScope::Group => kill_current_process_group(Signal::STOP)?,
         }
-        take_over(self.mouse)?;
+        enter(self.mouse)?;
         self.clear();
         Ok(())
     }
@@ -103,29 +99,29 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        give_back();
+        restore();
     }
 }
 
 fn terminal() -> io::Result<Terminal<CrosstermBackend<BufWriter<Stdout>>>> {
-    // A whole frame is written at once: half a frame would flicker.
+    // A frame is written at once, to prevent flicker.
     Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout())))
 }
 
-fn take_over(mouse: bool) -> io::Result<()> {
+fn enter(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
-    TAKEN.store(true, Ordering::SeqCst);
-    let taken = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide);
-    let taken = taken.and_then(|()| if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) });
-    taken.inspect_err(|_| give_back())
+    ACTIVE.store(true, Ordering::SeqCst);
+    let entered = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide);
+    let entered = entered.and_then(|()| if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) });
+    entered.inspect_err(|_| restore())
 }
 
-/// Gives the terminal back as it was; does nothing if it is not ours.
-pub(super) fn give_back() {
-    if !TAKEN.swap(false, Ordering::SeqCst) {
+/// Restores the terminal, if active.
+pub(super) fn restore() {
+    if !ACTIVE.swap(false, Ordering::SeqCst) {
         return;
     }
-    // Nothing can be done about a terminal that has gone.
+    // Errors of a closed terminal are ignored.
     let _ = execute!(
         io::stdout(),
         EndSynchronizedUpdate,

@@ -1,61 +1,61 @@
-//! [`Theme`]: what is drawn in which style. The view names what a thing means ([`Role`]); the theme says how that looks.
+//! [`Theme`]: the styles of the console. The view uses roles ([`Role`]); the theme maps them to styles.
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// What a piece of the screen means.
+/// The semantic role of a piece of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Ordinary text.
     Text,
-    /// Text that is there if one looks for it.
+    /// Secondary text.
     Quiet,
-    /// What is to be read first.
+    /// Emphasized text.
     Strong,
-    /// A panel's border.
+    /// The border of a panel.
     Border,
-    /// The border of the panel that has the keys.
+    /// The border of the focused panel.
     FocusedBorder,
-    /// A panel's title.
+    /// The title of a panel.
     Title,
-    /// The tab that is shown.
+    /// The active tab.
     ActiveTab,
-    /// The selected row, where its panel has the keys.
+    /// The selected row of the focused panel.
     Selected,
     /// The selected row of another panel.
     SelectedElsewhere,
-    /// What is done and good.
+    /// Success.
     Good,
-    /// What happens now.
+    /// Activity.
     Busy,
-    /// What needs attention: a retry, a cancel.
+    /// A warning: a retry, a cancellation.
     Warn,
-    /// What failed.
+    /// Failure.
     Bad,
-    /// What comes next.
+    /// The next step.
     Next,
-    /// A key that can be pressed.
+    /// A key hint.
     Key,
-    /// The name of the program, and of a cloud that costs nothing.
+    /// The badge of the program, and of a cloud without costs.
     Badge,
-    /// The name of a cloud that costs money.
+    /// The badge of a cloud with costs.
     RealBadge,
-    /// A match of a search.
+    /// A search match.
     Match,
-    /// The match that was gone to.
+    /// The current search match.
     CurrentMatch,
-    /// A bar of the waterfall.
+    /// A waterfall bar.
     Bar,
-    /// A bar on the critical path.
+    /// A waterfall bar on the critical path.
     CriticalBar,
-    /// A key of a JSON object.
+    /// A JSON key.
     JsonKey,
-    /// A text in JSON.
+    /// A JSON string.
     JsonText,
-    /// A number or word in JSON.
+    /// A JSON number or keyword.
     JsonValue,
 }
 
-/// How things look.
+/// A colour theme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Theme {
     /// For dark backgrounds.
@@ -63,14 +63,14 @@ pub enum Theme {
     Dark,
     /// For light backgrounds.
     Light,
-    /// For projectors and tired eyes: strong colours only.
+    /// For projectors: strong colours only.
     HighContrast,
-    /// Without colours, for NO_COLOR.
+    /// Without colours, for `NO_COLOR`.
     Plain,
 }
 
 impl Theme {
-    /// Its name in the configuration file.
+    /// The name in the configuration file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Dark => "dark",
@@ -80,7 +80,7 @@ impl Theme {
         }
     }
 
-    /// The style of a role. Colours are of the 256 that every terminal knows.
+    /// The style of a role, with colours of the 256-colour palette.
     pub fn style(self, role: Role) -> Style {
         match self {
             Self::Dark => dark(role),
@@ -95,8 +95,8 @@ fn coloured(colour: u8) -> Style {
     Style::new().fg(Color::Indexed(colour))
 }
 
-fn on(colour: u8, ground: u8) -> Style {
-    coloured(colour).bg(Color::Indexed(ground))
+fn on(colour: u8, background: u8) -> Style {
+    coloured(colour).bg(Color::Indexed(background))
 }
 
 fn dark(role: Role) -> Style {
@@ -132,7 +132,7 @@ fn light(role: Role) -> Style {
     match role {
         Role::Text => Style::new(),
         Role::Quiet => coloured(242),
-        // The terminal's own colour: its background may be another than was chosen for.
+        // The default colour, since the actual background may differ.
         Role::Strong => Style::new().bold(),
         Role::Border => coloured(250),
         Role::FocusedBorder => coloured(25),
@@ -200,7 +200,7 @@ mod tests {
 
     const ALL: [Theme; 4] = [Theme::Dark, Theme::Light, Theme::HighContrast, Theme::Plain];
 
-    /// Roles that stand side by side, so that each must be told from the others even where there are no colours.
+    /// Adjacent roles, which must be distinct even without colours.
     const SIDE_BY_SIDE: &[&[Role]] = &[
         &[Role::Text, Role::Quiet, Role::Strong],
         &[Role::Text, Role::Bad],
@@ -214,10 +214,10 @@ mod tests {
         &[Role::JsonKey, Role::JsonText],
     ];
 
-    /// States: with colours, each has its own.
+    /// Roles of states, each with its own colour.
     const STATES: &[Role] = &[Role::Text, Role::Quiet, Role::Good, Role::Busy, Role::Warn, Role::Bad, Role::Next];
 
-    fn assert_told_apart(theme: Theme, roles: &[Role]) {
+    fn assert_distinct(theme: Theme, roles: &[Role]) {
         for (at, one) in roles.iter().enumerate() {
             for other in &roles[at + 1..] {
                 assert_ne!(theme.style(*one), theme.style(*other), "{}: {one:?} and {other:?}", theme.name());
@@ -226,24 +226,24 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_side_by_side_is_told_apart_in_every_theme() {
+    fn adjacent_roles_are_distinct_in_every_theme() {
         for theme in ALL {
             for roles in SIDE_BY_SIDE {
-                assert_told_apart(theme, roles);
+                assert_distinct(theme, roles);
             }
         }
     }
 
     #[test]
-    fn with_colours_every_state_has_its_own() {
+    fn states_are_distinct_with_colours() {
         for theme in [Theme::Dark, Theme::Light, Theme::HighContrast] {
-            assert_told_apart(theme, STATES);
-            assert_told_apart(theme, &[Role::JsonKey, Role::JsonText, Role::JsonValue, Role::Quiet]);
+            assert_distinct(theme, STATES);
+            assert_distinct(theme, &[Role::JsonKey, Role::JsonText, Role::JsonValue, Role::Quiet]);
         }
     }
 
     #[test]
-    fn real_resources_look_like_nothing_else() {
+    fn real_badge_is_unique() {
         for theme in ALL {
             let style = theme.style(Role::RealBadge);
             for role in

@@ -1,24 +1,24 @@
-//! [`update`]: takes a message into the model and answers what is to be done. Pure: no clock, no I/O.
+//! [`update`]: applies a message to the model and returns effects. Pure: no clock, no I/O.
 
-mod answers;
 mod commands;
 mod events;
+mod follow_up;
 mod keys;
 mod mouse;
 mod overlays;
-mod settle;
+mod responses;
 
-pub use commands::{available, available_beneath, perform};
-pub use overlays::offered;
+pub use commands::{available, available_without_overlay, perform};
+pub use overlays::palette_actions;
 
 use super::message::{Effect, Message};
-use super::model::messages::Tone;
+use super::model::messages::Severity;
 use super::model::{Connection, Model};
 
-/// Takes a message into the model and answers what is to be done, in order.
+/// Applies a message to the model and returns effects, in order.
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     let mut effects = take_in(model, message);
-    effects.extend(settle::settle(model));
+    effects.extend(follow_up::follow_up(model));
     effects
 }
 
@@ -35,8 +35,8 @@ fn take_in(model: &mut Model, message: Message) -> Vec<Effect> {
             model.now = now;
             Vec::new()
         }
-        Message::Terminal(answer) => {
-            if let Some(theme) = answer.theme.filter(|_| !model.theme_chosen) {
+        Message::Terminal(info) => {
+            if let Some(theme) = info.theme.filter(|_| !model.theme_chosen) {
                 model.theme = theme;
             }
             Vec::new()
@@ -44,12 +44,12 @@ fn take_in(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Events(events) => events::take_in(model, events),
         Message::JournalsRead => {
             model.journals_read = true;
-            answers::ask_status(model)
+            responses::fetch_status(model)
         }
-        Message::Holder(holder) => answers::holder(model, holder),
-        Message::Connected(place) => answers::connected(model, *place),
+        Message::Holder(holder) => responses::holder(model, holder),
+        Message::Connected(connection) => responses::connected(model, *connection),
         Message::NotConnected(failure) => {
-            model.messages.fail(model.now, &failure);
+            model.messages.add_failure(model.now, &failure);
             model.connection = Connection::Failed(failure);
             Vec::new()
         }
@@ -58,26 +58,26 @@ fn take_in(model: &mut Model, message: Message) -> Vec<Effect> {
             keep_selection(model);
             Vec::new()
         }
-        Message::Prepared(prepared) => answers::prepared(model, prepared),
-        Message::NotPrepared(task, failure) => answers::not_prepared(model, &task, &failure),
+        Message::RunReady(prepared) => responses::prepared(model, prepared),
+        Message::PrepareFailed(task, failure) => responses::not_prepared(model, &task, &failure),
         Message::Held(step) => {
-            if let Some(ours) = model.activity.ours_mut() {
-                ours.held = Some(step);
+            if let Some(active) = model.activity.active_run_mut() {
+                active.held = Some(step);
             }
             Vec::new()
         }
-        Message::RunEnded(ended) => answers::run_ended(model, ended),
-        Message::Status(status) => answers::status(model, status),
-        Message::Inspected(kind, answer) => answers::inspected(model, kind, answer),
+        Message::RunEnded(ended) => responses::run_ended(model, ended),
+        Message::Status(status) => responses::status(model, status),
+        Message::Inspected(kind, result) => responses::inspected(model, kind, result),
         Message::Lines(source, lines) => events::lines(model, source, lines),
         Message::Log(source, report) => model.log_mut(source).take_in(report),
-        Message::Trial(report) => model.trial.take_in(report),
+        Message::TestUpload(report) => model.test_upload.take_in(report),
         Message::Notice(Ok(text)) => {
-            model.messages.say(model.now, Tone::Good, text);
+            model.messages.add(model.now, Severity::Success, text);
             Vec::new()
         }
         Message::Notice(Err(failure)) => {
-            model.messages.fail(model.now, &failure);
+            model.messages.add_failure(model.now, &failure);
             Vec::new()
         }
         Message::Replay(position) => {
@@ -88,7 +88,7 @@ fn take_in(model: &mut Model, message: Message) -> Vec<Effect> {
     }
 }
 
-/// The selection stands on a row that is there.
+/// Moves the selection to an existing row.
 fn keep_selection(model: &mut Model) {
     let rows = model.resource_rows();
     if !rows.iter().any(|row| row.kind == model.resources.selected)

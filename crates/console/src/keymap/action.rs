@@ -1,9 +1,8 @@
-//! [`Action`]: everything that can be done in the console, by name.
+//! [`Action`]: the commands of the console, by name.
 
 macro_rules! actions {
     ($($(#[$meta:meta])* $action:ident => $name:literal, $title:literal;)+) => {
-        /// Everything that can be done in the console. A key, an entry of the command palette and a click all mean one of
-        /// these.
+        /// A command of the console. A key, an entry of the command palette and a click each stand for one of them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Action { $($(#[$meta])* $action),+ }
 
@@ -11,12 +10,12 @@ macro_rules! actions {
             /// Every action, in the order of the help page.
             pub const ALL: &'static [Self] = &[$(Self::$action),+];
 
-            /// Its name in the configuration file.
+            /// The name in the configuration file.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$action => $name),+ }
             }
 
-            /// What it does, in a few words.
+            /// The description in help and command palette.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$action => $title),+ }
             }
@@ -25,122 +24,122 @@ macro_rules! actions {
 }
 
 actions! {
-    /// Does the next step of the deployment, beginning one where none runs.
-    DoNext => "do-next", "Do the next step";
-    /// Runs on to the end without asking.
-    RunOn => "run-on", "Run on to the end";
-    /// Holds the run before its next step.
+    /// Runs the next step of the deployment; starts a run if there is none.
+    RunStep => "do-next", "Run the next step";
+    /// Runs all remaining steps without a prompt.
+    RunAll => "run-on", "Run all remaining steps";
+    /// Pauses the run before its next step.
     Pause => "pause", "Pause before the next step";
-    /// Cancels what runs, after asking.
-    Cancel => "cancel", "Cancel what runs";
-    /// Destroys the deployment, after asking.
-    Destroy => "destroy", "Destroy everything";
-    /// Asks the cloud again.
-    Refresh => "refresh", "Ask the cloud again";
-    /// Plays a recording faster.
-    Faster => "faster", "Play faster";
-    /// Plays a recording slower.
-    Slower => "slower", "Play slower";
+    /// Cancels the run, after confirmation.
+    Cancel => "cancel", "Cancel the run";
+    /// Destroys the deployment, after confirmation.
+    Destroy => "destroy", "Destroy the deployment";
+    /// Refreshes the state from the cloud.
+    Refresh => "refresh", "Refresh from the cloud";
+    /// Increases the replay speed.
+    Faster => "faster", "Increase replay speed";
+    /// Decreases the replay speed.
+    Slower => "slower", "Decrease replay speed";
 
     /// Goes to the next panel.
     NextPanel => "next-panel", "Next panel";
-    /// Goes to the panel before.
+    /// Goes to the previous panel.
     PreviousPanel => "previous-panel", "Previous panel";
     /// Goes to the resources.
     ShowResources => "show-resources", "Show the resources";
     /// Goes to the selected resource's details.
-    ShowDetails => "show-details", "Show the details of a resource";
-    /// Goes to the build's log.
-    ShowBuild => "show-build", "Show the build and its log";
-    /// Goes to the function's log.
-    ShowFunction => "show-function", "Show the function's log";
-    /// Goes to the log of stacks.
-    ShowStacks => "show-stacks", "Show what CloudFormation says of its stacks";
-    /// The log of Terraform's output.
-    ShowTerraform => "show-terraform", "Show what Terraform says";
-    /// Goes to the times.
-    ShowTiming => "show-timing", "Show what took how long";
-    /// Goes to the trial.
-    ShowTrial => "show-trial", "Try it with an image";
+    ShowDetails => "show-details", "Show resource details";
+    /// Goes to the build log.
+    ShowBuild => "show-build", "Show build and build log";
+    /// Goes to the function log.
+    ShowFunction => "show-function", "Show function log";
+    /// Goes to the stack events.
+    ShowStacks => "show-stacks", "Show CloudFormation stack events";
+    /// Goes to the Terraform output.
+    ShowTerraform => "show-terraform", "Show Terraform output";
+    /// Goes to the timing panel.
+    ShowTiming => "show-timing", "Show timing";
+    /// Goes to the test upload panel.
+    ShowTestUpload => "show-trial", "Test upload";
 
-    /// One up.
+    /// Moves up by one.
     Up => "up", "Up";
-    /// One down.
+    /// Moves down by one.
     Down => "down", "Down";
-    /// One to the left.
+    /// Moves left by one.
     Left => "left", "Left";
-    /// One to the right.
+    /// Moves right by one.
     Right => "right", "Right";
-    /// A page up.
+    /// Moves up by a page.
     PageUp => "page-up", "Page up";
-    /// A page down.
+    /// Moves down by a page.
     PageDown => "page-down", "Page down";
-    /// To the top.
-    Top => "top", "To the top";
-    /// To the bottom; in a log, to follow it.
-    Bottom => "bottom", "To the bottom";
+    /// Goes to the top.
+    Top => "top", "Go to the top";
+    /// Goes to the bottom; in a log, follows it.
+    Bottom => "bottom", "Go to the bottom";
 
-    /// Shows or hides what a resource depends on.
-    ToggleDependencies => "dependencies", "Show what depends on what";
-    /// Copies what is selected: a line of a log, an ARN.
-    Copy => "copy", "Copy the line or ARN";
+    /// Shows or hides the dependencies of a resource.
+    ToggleDependencies => "dependencies", "Show dependencies";
+    /// Copies the selection: a log line or an ARN.
+    Copy => "copy", "Copy log line or ARN";
 
     /// Searches the log.
     Search => "search", "Search the log";
-    /// To the next match.
+    /// Goes to the next match.
     SearchNext => "search-next", "Next match";
-    /// To the match before.
+    /// Goes to the previous match.
     SearchPrevious => "search-previous", "Previous match";
-    /// Shows only lines that contain a text.
-    Filter => "filter", "Show only lines that contain";
-    /// Breaks long lines, or does not.
-    ToggleWrap => "wrap", "Break long lines";
+    /// Filters the log by a text.
+    Filter => "filter", "Filter the log";
+    /// Wraps long lines, or not.
+    ToggleWrap => "wrap", "Wrap long lines";
     /// Saves the log to a file, or the thumbnails to a folder.
     Save => "save", "Save to a file";
 
-    /// Chooses images to send.
+    /// Chooses images to upload.
     Choose => "choose", "Choose images";
-    /// Types the path of an image.
-    TypePath => "type-path", "Type the path of an image";
-    /// Marks an image, or takes the mark away.
+    /// Opens the input line for an image path.
+    TypePath => "type-path", "Enter an image path";
+    /// Marks or unmarks an image.
     Mark => "mark", "Mark an image";
-    /// Looks at one image of several, or at all again.
-    Enlarge => "enlarge", "Look at one image, or at all";
-    /// Sends the chosen images.
-    Send => "send", "Send the images";
+    /// Switches between one image and all images.
+    Enlarge => "enlarge", "Show one image or all";
+    /// Uploads the chosen images.
+    Send => "send", "Upload the images";
 
-    /// Says yes to what is asked.
-    Accept => "accept", "Yes";
-    /// Closes what is open; ends a search.
+    /// Confirms.
+    Accept => "accept", "Confirm";
+    /// Closes the overlay; ends a search.
     Back => "back", "Back";
-    /// Waits for the end, then quits.
-    QuitAfter => "quit-after", "Wait for the end, then quit";
-    /// Cancels what runs, then quits.
-    QuitCancel => "quit-cancel", "Cancel, then quit";
-    /// Quits and leaves what runs to the next start.
-    QuitLeave => "quit-leave", "Quit at once, go on at the next start";
+    /// Waits for the end of the run, then quits.
+    QuitAfter => "quit-after", "Wait for the run, then quit";
+    /// Cancels the run, then quits.
+    QuitCancel => "quit-cancel", "Cancel the run, then quit";
+    /// Quits now; the next start can resume the run.
+    QuitLeave => "quit-leave", "Quit now, resume at next start";
 
-    /// Shows the keys.
+    /// Shows the key bindings.
     Help => "help", "Help";
     /// Opens the command palette.
-    Palette => "palette", "All commands by name";
-    /// Shows earlier messages.
-    Messages => "messages", "Earlier messages";
-    /// Stops the program for a while; the shell's `fg` goes on.
+    Palette => "palette", "Command palette";
+    /// Shows previous messages.
+    Messages => "messages", "Messages";
+    /// Suspends the program; the shell's `fg` continues it.
     Suspend => "suspend", "Suspend (fg continues)";
-    /// Draws everything anew.
-    Redraw => "redraw", "Draw anew";
-    /// Ends the console.
+    /// Redraws the screen.
+    Redraw => "redraw", "Redraw the screen";
+    /// Quits the console.
     Quit => "quit", "Quit";
 }
 
 impl Action {
-    /// The action of a name.
-    pub fn named(name: &str) -> Option<Self> {
+    /// The action with a name.
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.name() == name)
     }
 
-    /// Whether it moves within a panel or a list.
+    /// Whether the action moves within a panel or list.
     pub fn is_move(self) -> bool {
         matches!(
             self,
@@ -148,11 +147,11 @@ impl Action {
         )
     }
 
-    /// What stands beside its key in the footer: a word or two.
+    /// The label beside the key in the footer, at most two words.
     pub fn label(self) -> &'static str {
         match self {
-            Self::DoNext => "next",
-            Self::RunOn => "run on",
+            Self::RunStep => "run step",
+            Self::RunAll => "run all",
             Self::Pause => "pause",
             Self::Cancel => "cancel",
             Self::Destroy => "destroy",
@@ -160,7 +159,7 @@ impl Action {
             Self::Faster => "faster",
             Self::Slower => "slower",
             Self::NextPanel => "panel",
-            Self::PreviousPanel => "back a panel",
+            Self::PreviousPanel => "previous panel",
             Self::ShowResources => "resources",
             Self::ShowDetails => "details",
             Self::ShowBuild => "build",
@@ -168,7 +167,7 @@ impl Action {
             Self::ShowStacks => "stacks",
             Self::ShowTerraform => "terraform",
             Self::ShowTiming => "timing",
-            Self::ShowTrial => "try it",
+            Self::ShowTestUpload => "test upload",
             Self::Up => "up",
             Self::Down => "down",
             Self::Left => "left",
@@ -186,9 +185,9 @@ impl Action {
             Self::ToggleWrap => "wrap",
             Self::Save => "save",
             Self::Choose => "choose",
-            Self::TypePath => "type a path",
+            Self::TypePath => "enter path",
             Self::Mark => "mark",
-            Self::Send => "send",
+            Self::Send => "upload",
             Self::Enlarge => "enlarge",
             Self::Accept => "accept",
             Self::Back => "back",

@@ -1,10 +1,10 @@
-//! [`Chord`]: a key with what is held down with it, as people write it.
+//! [`Chord`]: a key with modifiers, in the configuration's notation.
 
 use std::fmt;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// A key with what is held down with it: `ctrl-c`, `D`, `pgdn`, `space`.
+/// A key with modifiers: `ctrl-c`, `D`, `pgdn`, `space`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Chord {
     code: KeyCode,
@@ -30,7 +30,7 @@ const NAMED: &[(&str, KeyCode)] = &[
 ];
 
 impl Chord {
-    /// The chord that a key event is. Shift is part of a letter, not beside it: terminals differ in telling it.
+    /// The chord of a key event. Shift is part of a letter, since not all terminals report it.
     pub fn of(key: KeyEvent) -> Self {
         let (mut code, mut modifiers) = (key.code, key.modifiers);
         modifiers &= KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT;
@@ -47,17 +47,17 @@ impl Chord {
         Self { code, modifiers }
     }
 
-    /// Whether it puts a sign into a line that is typed.
+    /// Whether the chord types a character.
     pub fn is_typed(self) -> bool {
         matches!(self.code, KeyCode::Char(_)) && !self.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
     }
 
-    /// A key event that is this chord.
+    /// The key event of this chord.
     pub fn event(self) -> KeyEvent {
         KeyEvent::new(self.code, self.modifiers)
     }
 
-    /// Reads a chord as people write it; none if that is no key.
+    /// Parses a chord; none if the text is not a key.
     pub fn parse(text: &str) -> Option<Self> {
         let mut rest = text.trim();
         let mut modifiers = KeyModifiers::NONE;
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chord_is_read_as_it_is_written() {
+    fn chord_parse_and_display_round_trip() {
         for text in ["ctrl-c", "D", "?", "pgdn", "space", "shift-tab", "alt-x", "f5", "-", "ctrl--", ":", "esc"] {
             assert_eq!(Chord::parse(text).expect(text).to_string(), text);
         }
@@ -123,12 +123,12 @@ mod tests {
     }
 
     #[test]
-    fn a_capital_is_the_same_whether_shift_is_told_or_not() {
-        let told = KeyEvent::new(KeyCode::Char('D'), KeyModifiers::SHIFT);
-        let untold = KeyEvent::new(KeyCode::Char('D'), KeyModifiers::NONE);
+    fn capital_letter_equals_itself_with_shift() {
+        let with_shift = KeyEvent::new(KeyCode::Char('D'), KeyModifiers::SHIFT);
+        let without_shift = KeyEvent::new(KeyCode::Char('D'), KeyModifiers::NONE);
         let lower = KeyEvent::new(KeyCode::Char('d'), KeyModifiers::SHIFT);
-        assert_eq!(Chord::of(told), Chord::of(untold));
-        assert_eq!(Chord::of(told), Chord::of(lower));
+        assert_eq!(Chord::of(with_shift), Chord::of(without_shift));
+        assert_eq!(Chord::of(with_shift), Chord::of(lower));
         let back = KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT);
         assert_eq!(Chord::of(back), Chord::parse("shift-tab").expect("a key"));
     }

@@ -1,4 +1,4 @@
-//! [`Lines`]: all lines of a log, by number. Some blocks are in memory, all others in a file without a name.
+//! [`Lines`]: all lines of a log, by number. Some blocks are in memory, the others in an unnamed temporary file.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -10,60 +10,60 @@ use std::os::unix::fs::FileExt;
 use thumbctl_core::event::Failure;
 use thumbctl_core::redaction::Redactor;
 
-use super::block::{Block, LONGEST, Shape};
-use super::exchange::{LogLine, Row};
-use crate::model::log::ansi::{self, Painted};
+use super::block::{Block, BlockSize, LONGEST};
+use super::protocol::{DisplayLine, LogRow};
+use crate::model::log::ansi::{self, StyledText};
 
-/// How many bytes of lines are kept in memory.
+/// The memory budget for lines in bytes.
 pub(super) const BUDGET: usize = 8 * 1024 * 1024;
 
 /// All lines of a log.
 #[derive(Debug)]
 pub(super) struct Lines {
     /// The closed blocks, oldest first.
-    entries: VecDeque<Entry>,
-    /// How many blocks were given up, and so the number of the first entry.
+    entries: VecDeque<BlockEntry>,
+    /// The number of dropped blocks, which is the number of the first entry.
     dropped: usize,
-    /// The blocks in memory by their number, the last used last.
+    /// The blocks in memory by number, most recently used last.
     resident: VecDeque<(usize, Block)>,
     resident_bytes: usize,
-    /// The block that fills up, behind all others.
+    /// The last block, which is being filled.
     open: Block,
-    /// How many bytes of text a block has at most.
+    /// The maximum size of a block's text in bytes.
     block: usize,
     budget: usize,
-    spill: Spill,
-    trouble: Option<Failure>,
-    /// What masks credentials; it knows whether the next line is one of a private key.
+    spill: SpillFile,
+    failure: Option<Failure>,
+    /// Masks credentials; stateful, since a private key spans lines.
     redactor: Redactor,
 }
 
-/// Where a closed block is.
+/// The location of a closed block.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct BlockEntry {
     /// The number of its first line.
     first: usize,
-    shape: Shape,
-    /// Its place in the file, once it was written.
+    size: BlockSize,
+    /// The offset in the file, once written.
     offset: Option<u64>,
 }
 
-/// How the file is made.
-pub(super) type Open = fn() -> io::Result<File>;
+/// Creates the temporary file.
+pub(super) type OpenFile = fn() -> io::Result<File>;
 
-/// The file for what does not fit into memory.
+/// The file for blocks that do not fit into memory.
 #[derive(Debug)]
-struct Spill {
-    open: Open,
+struct SpillFile {
+    open: OpenFile,
     file: Option<File>,
     end: u64,
-    /// Whether nothing can be written to it.
+    /// Whether writing failed.
     is_broken: bool,
-    /// Whether it was said that something cannot be read from it.
+    /// Whether a read failure was reported.
     is_unreadable: bool,
 }
 
-impl Spill {
+impl SpillFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<u64> {
         let file = match &mut self.file {
             Some(file) => file,
@@ -82,7 +82,7 @@ impl Spill {
 }
 
 impl Lines {
-    pub(super) fn new(block: usize, budget: usize, open: Open) -> Self {
+    pub(super) fn new(block: usize, budget: usize, open: OpenFile) -> Self {
         Self {
             entries: VecDeque::new(),
             dropped: 0,
@@ -91,68 +91,70 @@ impl Lines {
             open: Block::default(),
             block,
             budget,
-            spill: Spill { open, file: None, end: 0, is_broken: false, is_unreadable: false },
-            trouble: None,
+            spill: SpillFile { open, file: None, end: 0, is_broken: false, is_unreadable: false },
+            failure: None,
             redactor: Redactor::default(),
         }
     }
 
-    /// Forgets everything, and gives the file's room back.
+    /// Removes all lines and the file.
     pub(super) fn clear(&mut self) {
         *self = Self::new(self.block, self.budget, self.spill.open);
     }
 
-    /// The number of the first line that is kept.
+    /// The number of the first retained line.
     pub(super) fn first(&self) -> usize {
         self.entries.front().map_or(0, |entry| entry.first)
     }
 
-    /// The number behind the last line.
+    /// The number after the last line.
     pub(super) fn end(&self) -> usize {
         self.open_first() + self.open.len()
     }
 
     /// The number of the first line of the open block.
     fn open_first(&self) -> usize {
-        self.entries.back().map_or(0, |entry| entry.first + entry.shape.lines)
+        self.entries.back().map_or(0, |entry| entry.first + entry.size.lines)
     }
 
-    /// What went wrong since this was asked last.
-    pub(super) fn take_trouble(&mut self) -> Option<Failure> {
-        self.trouble.take()
+    /// Takes the failure since the last call.
+    pub(super) fn take_failure(&mut self) -> Option<Failure> {
+        self.failure.take()
     }
 
-    /// How many bytes of memory the lines take.
+    /// The memory use of the lines in bytes.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         self.resident_bytes + self.open.memory()
     }
 
-    /// Adds a line; one of several lines becomes several.
-    pub(super) fn push(&mut self, line: &LogLine) {
+    /// Appends a line; a text with line breaks becomes several lines.
+    pub(super) fn push(&mut self, line: &DisplayLine) {
         let time = line.timestamp.map(|time| time.timestamp_millis());
         let text = line.text.trim_end_matches(['\r', '\n']);
         if memchr::memchr(b'\n', text.as_bytes()).is_none() {
-            let painted = ansi::read(text);
-            match self.masked(&painted.text) {
-                Some(masked) => self.add(&Painted { text: masked, paints: Vec::new() }, time),
-                None => self.add(&painted, time),
+            let styled = ansi::read(text);
+            match self.masked(&styled.text) {
+                Some(masked) => self.add(&StyledText { text: masked, ranges: Vec::new() }, time),
+                None => self.add(&styled, time),
             }
             return;
         }
-        // Masked together: a value in quotes may go over several of them.
-        let lines: Vec<Painted> = text.split('\n').map(ansi::read).collect();
+        // Masked together: a quoted value may span lines.
+        let lines: Vec<StyledText> = text.split('\n').map(ansi::read).collect();
         let together = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
         match self.masked(&together) {
             Some(masked) => {
-                masked.split('\n').for_each(|text| self.add(&Painted { text: text.into(), paints: Vec::new() }, time));
+                masked
+                    .split('\n')
+                    .for_each(|text| self.add(&StyledText { text: text.into(), ranges: Vec::new() }, time));
             }
             None => lines.iter().for_each(|line| self.add(line, time)),
         }
     }
 
-    /// A text as it may be kept, if it tells a credential. Only the text that is seen can be judged: what switches colours
-    /// may stand within a name or within its value. Where something is masked, the colours are in the wrong places and go.
+    /// The masked text, if it contains a credential. The plain text is checked, since escape sequences may split a
+    /// credential. Masking invalidates the style ranges, so colours are dropped.
     fn masked(&mut self, text: &str) -> Option<String> {
         match self.redactor.redact(text) {
             Cow::Borrowed(_) => None,
@@ -160,23 +162,23 @@ impl Lines {
         }
     }
 
-    fn add(&mut self, painted: &Painted, time: Option<i64>) {
+    fn add(&mut self, styled: &StyledText, time: Option<i64>) {
         let mut from = 0;
         loop {
-            let rest = &painted.text[from..];
+            let rest = &styled.text[from..];
             let part = &rest[..rest.floor_char_boundary(LONGEST)];
             if !self.open.has_room(part.len(), self.block) {
                 self.close();
             }
-            self.open.push(part, &painted.paints, from, time, from > 0);
+            self.open.push(part, &styled.ranges, from, time, from > 0);
             from += part.len();
-            if from == painted.text.len() {
+            if from == styled.text.len() {
                 break;
             }
         }
     }
 
-    /// The open block is full, or there is none yet.
+    /// Closes the open block and starts a new one.
     fn close(&mut self) {
         let mut full = std::mem::replace(&mut self.open, Block::open(self.block));
         if full.len() == 0 {
@@ -184,33 +186,33 @@ impl Lines {
         }
         full.close();
         let first = self.open_first();
-        self.entries.push_back(Entry { first, shape: full.shape(), offset: None });
+        self.entries.push_back(BlockEntry { first, size: full.size(), offset: None });
         let number = self.dropped + self.entries.len() - 1;
         self.keep(number, full, true);
     }
 
-    /// Takes a block into memory, and makes room for it.
+    /// Adds a block to memory, evicting others over budget.
     fn keep(&mut self, number: usize, block: Block, may_drop: bool) {
         self.resident_bytes += block.memory();
         self.resident.push_back((number, block));
         while self.resident_bytes > self.budget && self.resident.len() > 1 && self.make_room(may_drop) {}
     }
 
-    /// Takes the block that was not used for the longest time out of memory. Answers whether there can be more room.
+    /// Evicts the least recently used block. Returns whether further eviction is possible.
     fn make_room(&mut self, may_drop: bool) -> bool {
         if !self.spill.is_broken {
-            let number = self.resident.front().expect("more than one is there").0;
+            let number = self.resident.front().expect("there is more than one").0;
             match self.write(number) {
                 Ok(()) => self.evict(0),
                 Err(error) => {
                     self.spill.is_broken = true;
-                    let hint = "the oldest lines are given up; the folder for temporary files (TMPDIR) needs room";
-                    self.fail("the log does not fit into memory nor into a temporary file", &error, hint);
+                    let hint = "the oldest lines are dropped; free space in the temporary folder (TMPDIR)";
+                    self.fail("cannot write the log to a temporary file", &error, hint);
                 }
             }
             return true;
         }
-        // Without the file: first what can be read from it again, then the oldest lines, so that no gap comes to be.
+        // Without the file: first evict what it already has, then drop the oldest lines, so that no gap appears.
         let others = self.resident.len() - 1;
         let is_written = |(number, _): &(usize, Block)| self.entries[*number - self.dropped].offset.is_some();
         if let Some(at) = self.resident.iter().take(others).position(is_written) {
@@ -227,7 +229,7 @@ impl Lines {
         may_drop
     }
 
-    /// Writes the first block in memory to the file, if it is not in it.
+    /// Writes the first block in memory to the file, unless already written.
     fn write(&mut self, number: usize) -> io::Result<()> {
         let entry = &mut self.entries[number - self.dropped];
         if entry.offset.is_none() {
@@ -236,14 +238,14 @@ impl Lines {
         Ok(())
     }
 
-    fn evict(&mut self, place: usize) {
-        if let Some((_, block)) = self.resident.remove(place) {
+    fn evict(&mut self, index: usize) {
+        if let Some((_, block)) = self.resident.remove(index) {
             self.resident_bytes -= block.memory();
         }
     }
 
     fn fail(&mut self, message: &str, error: &io::Error, hint: &str) {
-        self.trouble = Some(Failure {
+        self.failure = Some(Failure {
             message: message.to_owned(),
             causes: vec![error.to_string()],
             log: Vec::new(),
@@ -251,31 +253,31 @@ impl Lines {
         });
     }
 
-    /// Says that lines cannot be read; once, since they will be asked for again and again.
+    /// Reports unreadable lines, only once.
     fn fail_reading(&mut self, error: &io::Error) {
         if !std::mem::replace(&mut self.spill.is_unreadable, true) {
-            let hint = "these lines are shown empty; what comes from now on is not touched by it";
-            self.fail("lines of the log cannot be read from the temporary file", error, hint);
+            let hint = "these lines are shown empty; new lines are not affected";
+            self.fail("cannot read log lines from the temporary file", error, hint);
         }
     }
 
-    /// The place among the entries of the block that has a line; none: the open one has it.
+    /// The index of the entry whose block has a line; none for the open block.
     fn entry_of(&self, line: usize) -> Option<usize> {
         if line >= self.open_first() {
             return None;
         }
-        Some(self.entries.partition_point(|entry| entry.first + entry.shape.lines <= line))
+        Some(self.entries.partition_point(|entry| entry.first + entry.size.lines <= line))
     }
 
-    /// The block that has a line that is there, in memory, and the number of its first line.
+    /// Loads the block of a line; returns it with the number of its first line.
     fn block_of(&mut self, line: usize) -> (usize, &Block) {
         let Some(at) = self.entry_of(line) else { return (self.open_first(), &self.open) };
         let first = self.entries[at].first;
         let number = self.dropped + at;
         match self.resident.iter().rposition(|(other, _)| *other == number) {
-            Some(place) if place + 1 == self.resident.len() => {}
-            Some(place) => {
-                let used = self.resident.remove(place).expect("it was just found");
+            Some(index) if index + 1 == self.resident.len() => {}
+            Some(index) => {
+                let used = self.resident.remove(index).expect("it was just found");
                 self.resident.push_back(used);
             }
             None => {
@@ -286,48 +288,48 @@ impl Lines {
         (first, &self.resident.back().expect("it was just put there").1)
     }
 
-    fn load(&mut self, entry: Entry) -> Block {
-        let mut bytes = vec![0; entry.shape.bytes()];
+    fn load(&mut self, entry: BlockEntry) -> Block {
+        let mut bytes = vec![0; entry.size.bytes()];
         let read = entry.offset.ok_or_else(|| io::ErrorKind::NotFound.into());
         let block = read
             .and_then(|offset| self.spill.read(offset, &mut bytes))
-            .and_then(|()| Block::from_bytes(&bytes, entry.shape).ok_or_else(|| io::ErrorKind::InvalidData.into()));
+            .and_then(|()| Block::from_bytes(&bytes, entry.size).ok_or_else(|| io::ErrorKind::InvalidData.into()));
         block.unwrap_or_else(|error| {
             self.fail_reading(&error);
-            Block::blank(entry.shape.lines)
+            Block::blank(entry.size.lines)
         })
     }
 
-    /// A line's text, for as long as nothing else is asked.
+    /// The text of a line.
     pub(super) fn text(&mut self, line: usize) -> &str {
         let (first, block) = self.block_of(line);
         block.line(line - first)
     }
 
-    /// A line with all that is known of it.
-    pub(super) fn row(&mut self, line: usize) -> Row {
+    /// A line with styles and timestamp.
+    pub(super) fn row(&mut self, line: usize) -> LogRow {
         let (first, block) = self.block_of(line);
         block.row(line - first, line)
     }
 
-    /// The lines from one on that are in the same block as it.
+    /// The lines from a line to the end of its block.
     pub(super) fn rest_of_block(&self, line: usize) -> Range<usize> {
         match self.entry_of(line) {
             None => line..self.end(),
-            Some(at) => line..self.entries[at].first + self.entries[at].shape.lines,
+            Some(at) => line..self.entries[at].first + self.entries[at].size.lines,
         }
     }
 
-    /// The texts from a line on to the end of its block. What is not in memory is read into the buffer and not kept: a
-    /// search goes once through everything, and would drive out what is looked at.
+    /// The text from a line to the end of its block. A block in the file is read into the buffer and not cached: a search
+    /// reads everything once and would evict the visible blocks.
     pub(super) fn texts_from<'a>(&'a mut self, line: usize, buffer: &'a mut Vec<u8>) -> &'a [u8] {
         let Some(at) = self.entry_of(line) else { return self.open.text_from(line - self.open_first()) };
         let entry = self.entries[at];
         let number = self.dropped + at;
-        if let Some(place) = self.resident.iter().position(|(other, _)| *other == number) {
-            return self.resident[place].1.text_from(line - entry.first);
+        if let Some(index) = self.resident.iter().position(|(other, _)| *other == number) {
+            return self.resident[index].1.text_from(line - entry.first);
         }
-        buffer.resize(entry.shape.text, 0);
+        buffer.resize(entry.size.text, 0);
         let read = entry.offset.ok_or_else(|| io::ErrorKind::NotFound.into());
         if let Err(error) = read.and_then(|offset| self.spill.read(offset, buffer)) {
             self.fail_reading(&error);
@@ -340,8 +342,7 @@ impl Lines {
         &buffer[skipped..]
     }
 
-    /// Hands over the texts of some lines of one block, and which of them go on with the line before (counted from the
-    /// first of them).
+    /// Copies the text of lines of one block, with the indices of continuation lines among them.
     pub(super) fn copy(&mut self, lines: Range<usize>) -> (Vec<u8>, Vec<usize>) {
         let (first, block) = self.block_of(lines.start);
         let inside = lines.start - first..lines.end - first;
@@ -350,7 +351,7 @@ impl Lines {
     }
 }
 
-/// Where files without a name are made.
+/// Creates an unnamed temporary file.
 pub(super) fn temporary_file() -> io::Result<File> {
     tempfile::tempfile()
 }

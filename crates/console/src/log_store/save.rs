@@ -1,4 +1,4 @@
-//! [`Saving`]: a log on its way into a file of the user's.
+//! [`SaveTask`]: writes a log to a file of the user, in slices.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -7,26 +7,26 @@ use std::path::{Path, PathBuf};
 
 use thumbctl_core::event::Failure;
 
-use super::exchange::LogReport;
 use super::lines::Lines;
+use super::protocol::LogReport;
 
-/// How many names are tried before it is given up.
+/// The maximum number of file names to try.
 const NAMES: usize = 1000;
 
-/// A log on its way into a file.
+/// A log that is being written to a file.
 #[derive(Debug)]
-pub(super) struct Saving {
+pub(super) struct SaveTask {
     file: File,
     path: PathBuf,
-    /// The first line that is not written yet.
+    /// The first line to be written next.
     next: usize,
-    /// Behind the last line that is: what comes later is not saved.
+    /// The end of the saved range; later lines are not saved.
     until: usize,
     lines: usize,
 }
 
-impl Saving {
-    /// Makes the file. One that is there is never written over; only its owner may read it, since logs tell much.
+impl SaveTask {
+    /// Creates the file, with mode 0600 and without overwriting an existing one.
     pub(super) fn begin(folder: &Path, name: &str, lines: &Lines) -> Result<Self, Failure> {
         let mut options = File::options();
         options.write(true).create_new(true).mode(0o600);
@@ -44,7 +44,7 @@ impl Saving {
         Err(failure(&folder.join(format!("{name}.log")), &io::ErrorKind::AlreadyExists.into()))
     }
 
-    /// Writes a block. Answers how it ended, once it has.
+    /// Writes a block; returns the report at the end.
     pub(super) fn step(&mut self, lines: &mut Lines) -> Option<LogReport> {
         self.next = self.next.max(lines.first());
         match self.write(lines) {
@@ -57,31 +57,31 @@ impl Saving {
         }
     }
 
-    /// Gives it up: the lines are about to go.
-    pub(super) fn give_up(self) -> LogReport {
+    /// Aborts, before the lines are removed.
+    pub(super) fn abort(self) -> LogReport {
         self.remove();
-        LogReport::Failed(failure(&self.path, &io::Error::other("another log began before its end was written")))
+        LogReport::Failed(failure(&self.path, &io::Error::other("another log started before the save was complete")))
     }
 
-    /// Half a log is none. The file was ours from its beginning.
+    /// Removes the incomplete file.
     fn remove(&self) {
         let _ = std::fs::remove_file(&self.path);
     }
 
     fn write(&mut self, lines: &mut Lines) -> io::Result<()> {
         if self.next >= self.until {
-            // All of it was lost meanwhile.
+            // All lines were dropped meanwhile.
             return Ok(());
         }
         let mut range = lines.rest_of_block(self.next);
         range.end = range.end.min(self.until);
         let (text, continued) = lines.copy(range.clone());
-        // A line feed is written before each line but the first, so that one that goes on is put together again.
+        // The line feed comes before each line except the first, so that continued lines are joined.
         let mut out = Vec::with_capacity(text.len() + 1);
         let mut continued = continued.into_iter().peekable();
         for (number, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let goes_on = continued.next_if_eq(&number).is_some() && self.lines > 0;
-            if !goes_on {
+            let is_continuation = continued.next_if_eq(&number).is_some() && self.lines > 0;
+            if !is_continuation {
                 if self.lines > 0 {
                     out.push(b'\n');
                 }
@@ -99,7 +99,7 @@ impl Saving {
 
 fn failure(path: &Path, error: &io::Error) -> Failure {
     Failure {
-        message: format!("the log could not be saved to {}", path.display()),
+        message: format!("cannot save the log to {}", path.display()),
         causes: vec![error.to_string()],
         log: Vec::new(),
         hint: None,

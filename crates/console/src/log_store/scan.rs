@@ -1,19 +1,19 @@
-//! [`Scan`]: which lines contain a text, found piece by piece.
+//! [`Scan`]: an incremental search for lines that contain a text.
 
 use super::lines::Lines;
-use crate::model::log::needle::Needle;
+use crate::model::log::search_pattern::SearchPattern;
 
-/// Which lines contain a text, as far as they were looked at.
+/// The lines that contain a text, as far as scanned.
 #[derive(Clone, Debug)]
 pub(super) struct Scan {
-    pub(super) needle: Needle,
-    /// The numbers of the lines that do, in their order.
+    pub(super) pattern: SearchPattern,
+    /// The matching line numbers, in order.
     pub(super) hits: Vec<u32>,
-    /// The first line that was not looked at yet.
+    /// The first line not yet scanned.
     pub(super) next: usize,
 }
 
-/// What a scan reads into, kept between its pieces.
+/// The buffers of a scan, reused between slices.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     read: Vec<u8>,
@@ -21,37 +21,36 @@ pub(super) struct Buffers {
 }
 
 impl Scan {
-    pub(super) fn new(needle: Needle) -> Self {
-        Self { needle, hits: Vec::new(), next: 0 }
+    pub(super) fn new(pattern: SearchPattern) -> Self {
+        Self { pattern, hits: Vec::new(), next: 0 }
     }
 
-    /// Looks at the rest of one block, no further than `until`. Only lines are hits that are among `those`, if such are
-    /// given.
-    pub(super) fn step(&mut self, lines: &mut Lines, until: usize, those: Option<&[u32]>, buffers: &mut Buffers) {
+    /// Scans the rest of one block, up to `until`. If `among` is given, only its lines can match.
+    pub(super) fn step(&mut self, lines: &mut Lines, until: usize, among: Option<&[u32]>, buffers: &mut Buffers) {
         self.next = self.next.max(lines.first());
         if self.next >= until {
             return;
         }
         let from = self.next;
-        let behind = lines.rest_of_block(from).end.min(until);
+        let end = lines.rest_of_block(from).end.min(until);
         let texts = lines.texts_from(from, &mut buffers.read);
         let hits = &mut self.hits;
-        self.needle.lines(texts, &mut buffers.folded, |line| {
+        self.pattern.lines(texts, &mut buffers.folded, |line| {
             let Ok(hit) = u32::try_from(from + line) else { return };
-            if from + line < behind && those.is_none_or(|those| those.binary_search(&hit).is_ok()) {
+            if from + line < end && among.is_none_or(|among| among.binary_search(&hit).is_ok()) {
                 hits.push(hit);
             }
         });
-        self.next = behind;
+        self.next = end;
     }
 
-    /// Forgets lines that are not kept any more.
+    /// Removes hits before a line.
     pub(super) fn drop_before(&mut self, line: usize) {
-        let gone = self.hits.partition_point(|hit| (*hit as usize) < line);
-        self.hits.drain(..gone);
+        let dropped = self.hits.partition_point(|hit| (*hit as usize) < line);
+        self.hits.drain(..dropped);
     }
 
-    /// How many hits are before a line.
+    /// The number of hits before a line.
     pub(super) fn before(&self, line: usize) -> usize {
         self.hits.partition_point(|hit| (*hit as usize) < line)
     }

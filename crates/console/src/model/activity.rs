@@ -1,100 +1,100 @@
-//! [`Activity`]: who works on the deployment, and how.
+//! [`Activity`]: the current activity on the deployment.
 
 use thumbctl_core::event::{Action, RunId};
 use thumbctl_core::plan::StepId;
 
-use crate::message::{Pace, PreparedRun, ReplayPosition, Task};
+use crate::message::{PreparedRun, ReplayPosition, RunMode, Task};
 
-/// Who works on the deployment, and how. Only one thing is done at a time.
+/// The current activity on the deployment. There is at most one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Activity {
-    /// Nobody.
+    /// No activity.
     Idle,
-    /// We make a run ready.
+    /// A run is being prepared.
     Preparing {
-        /// What it is.
+        /// The requested run.
         task: Task,
-        /// How it shall go.
-        pace: Pace,
+        /// The run mode.
+        mode: RunMode,
     },
-    /// A run is ready, and the user is asked.
-    Asking {
-        /// The run.
-        prepared: Box<PreparedRun>,
-        /// How it shall go.
-        pace: Pace,
+    /// A prepared run waits for confirmation.
+    Confirming {
+        /// The prepared run.
+        run: Box<PreparedRun>,
+        /// The run mode.
+        mode: RunMode,
     },
-    /// We run something.
-    Ours(OurRun),
-    /// Another process works on it; in its own words which.
-    Theirs {
+    /// A run of this process is active.
+    Running(ActiveRun),
+    /// Another process holds the deployment lock.
+    OtherProcess {
         /// For example `process 123 (thumbctl deploy)`.
         holder: String,
     },
-    /// A recording is played.
+    /// A replay.
     Replay(ReplayPosition),
 }
 
-/// A run of this process's.
+/// The active run of this process.
 #[derive(Clone, Debug, PartialEq)]
-pub struct OurRun {
-    /// What it does.
+pub struct ActiveRun {
+    /// The action.
     pub action: Action,
-    /// Its id, once its first event has come.
+    /// The run ID, once its first event arrived.
     pub id: Option<RunId>,
-    /// How it goes at its gate.
-    pub pace: Pace,
-    /// The step before which it is held.
+    /// The run mode.
+    pub mode: RunMode,
+    /// The step that is held.
     pub held: Option<StepId>,
-    /// Whether it was cancelled.
+    /// Whether it is being cancelled.
     pub cancelling: bool,
 }
 
 impl Activity {
-    /// A recording of which nothing was played yet.
+    /// A replay at its start.
     pub fn replay() -> Self {
         Self::Replay(ReplayPosition { run: String::new(), speed: 1.0, paused: false, over: false })
     }
 
-    /// Our run, if we run something.
-    pub fn ours(&self) -> Option<&OurRun> {
+    /// The active run of this process.
+    pub fn active_run(&self) -> Option<&ActiveRun> {
         match self {
-            Self::Ours(run) => Some(run),
+            Self::Running(run) => Some(run),
             _ => None,
         }
     }
 
-    /// Our run, to be changed.
-    pub fn ours_mut(&mut self) -> Option<&mut OurRun> {
+    /// The active run of this process, mutable.
+    pub fn active_run_mut(&mut self) -> Option<&mut ActiveRun> {
         match self {
-            Self::Ours(run) => Some(run),
+            Self::Running(run) => Some(run),
             _ => None,
         }
     }
 
-    /// Whether time passes that is shown.
+    /// Whether elapsed time is displayed.
     pub fn is_running(&self) -> bool {
         match self {
-            Self::Ours(_) | Self::Theirs { .. } | Self::Preparing { .. } => true,
+            Self::Running(_) | Self::OtherProcess { .. } | Self::Preparing { .. } => true,
             Self::Replay(position) => !position.over && !position.paused,
-            Self::Idle | Self::Asking { .. } => false,
+            Self::Idle | Self::Confirming { .. } => false,
         }
     }
 
-    /// Whether a recording is played.
+    /// Whether this is a replay.
     pub fn is_replay(&self) -> bool {
         matches!(self, Self::Replay(_))
     }
 
-    /// The run whose recording is played, once that is known.
-    pub fn replayed(&self) -> Option<&str> {
+    /// The ID of the replayed run, once known.
+    pub fn replay_run_id(&self) -> Option<&str> {
         match self {
             Self::Replay(position) => Some(position.run.as_str()).filter(|run| !run.is_empty()),
             _ => None,
         }
     }
 
-    /// Whether something new may be begun.
+    /// Whether a new run can be started.
     pub fn is_idle(&self) -> bool {
         *self == Self::Idle
     }

@@ -1,4 +1,4 @@
-//! [`DetailsPane`]: everything about the selected resource.
+//! [`DetailsPane`]: the details of the selected resource.
 
 use std::collections::BTreeMap;
 
@@ -6,26 +6,26 @@ use thumbctl_core::event::Failure;
 use thumbctl_core::resource::ResourceKind;
 use thumbctl_deploy::session::Inspection;
 
-/// Everything about the selected resource.
+/// The details of the selected resource.
 #[derive(Clone, Debug, Default)]
 pub struct DetailsPane {
     /// Lines scrolled down.
     pub scroll: u16,
-    /// What the cloud said of resources, for as long as that is fresh.
-    pub inspected: BTreeMap<ResourceKind, Inspected>,
-    /// What the cloud does not have, when it was asked for everything.
+    /// The inspections of resources, until they change.
+    pub inspected: BTreeMap<ResourceKind, InspectionState>,
+    /// Resources in the journal that are missing in the cloud.
     pub lost: Vec<ResourceKind>,
 }
 
-/// What the cloud said of a resource.
+/// The state of a resource inspection.
 #[derive(Clone, Debug)]
-pub enum Inspected {
-    /// It was asked and has not answered yet.
-    Asked,
-    /// It is there.
-    There(Box<Inspection>),
-    /// It is not there.
+pub enum InspectionState {
+    /// The request is pending.
+    Pending,
+    /// The resource exists.
+    Found(Box<Inspection>),
+    /// The resource does not exist.
     Missing,
-    /// It would not say.
+    /// The request failed.
     Failed(Failure),
 }

@@ -1,11 +1,10 @@
-//! [`LogPane`]: a window onto a log that may be far longer than what is in memory.
+//! [`LogPane`]: a scrollable view of a log.
 //!
-//! The lines themselves are in a [`crate::log_store::LogStore`], outside the model. The pane says how much can be seen
-//! and where to go, and has what it was shown last.
+//! The lines are in a [`crate::log_store::LogStore`], outside the model. The pane sends commands and keeps the last window.
 
 pub mod ansi;
 pub mod fold;
-pub mod needle;
+pub mod search_pattern;
 #[cfg(test)]
 mod tests;
 
@@ -15,57 +14,57 @@ use thumbctl_platform::text;
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
-use self::needle::Needle;
+use self::search_pattern::SearchPattern;
 use crate::keymap::Action;
-use crate::log_store::{Frame, LogCommand, LogLine, LogReport, Move, Row, Window};
+use crate::log_store::{DisplayLine, LogCommand, LogMove, LogReport, LogRow, LogWindow, ViewportSize};
 use crate::message::Effect;
 
-/// From this width on, each line's time is shown.
+/// The minimum width for the time column.
 const TIMES_FROM: usize = 70;
 
-/// How many columns a step to the side is.
+/// The columns of one horizontal scroll step.
 const SIDESTEP: usize = 8;
 
-/// A window onto a log.
+/// A scrollable view of a log.
 #[derive(Clone, Debug)]
 pub struct LogPane {
-    /// Whose log.
+    /// The log source.
     pub source: LogSource,
     size: (usize, usize),
     wrap: bool,
-    /// Columns scrolled to the right.
+    /// The horizontal scroll position in columns.
     left: usize,
-    /// The same, where a search began.
+    /// The horizontal scroll position at the start of a search.
     left_before: usize,
-    window: Window,
-    search: Option<Needle>,
-    filter: Option<Needle>,
-    typing: Option<Typing>,
-    has_heard: bool,
+    window: LogWindow,
+    search: Option<SearchPattern>,
+    filter: Option<SearchPattern>,
+    typing: Option<TypedLine>,
+    has_reported: bool,
 }
 
-/// What is being typed.
+/// An open input line.
 #[derive(Clone, Debug)]
-pub struct Typing {
-    /// What for.
-    pub purpose: Purpose,
-    /// The line.
+pub struct TypedLine {
+    /// The purpose.
+    pub purpose: TypingPurpose,
+    /// The input.
     pub input: Input,
-    /// What was searched or filtered for before.
-    before: Option<Needle>,
+    /// The previous search or filter.
+    before: Option<SearchPattern>,
 }
 
-/// What a line is typed for.
+/// The purpose of an input line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// To find it.
+pub enum TypingPurpose {
+    /// A search.
     Search,
-    /// To show only lines that contain it.
+    /// A filter.
     Filter,
 }
 
 impl LogPane {
-    /// An empty log.
+    /// Creates a pane for an empty log.
     pub fn new(source: LogSource) -> Self {
         Self {
             source,
@@ -73,101 +72,100 @@ impl LogPane {
             wrap: false,
             left: 0,
             left_before: 0,
-            window: Window { following: true, ..Window::default() },
+            window: LogWindow { following: true, ..LogWindow::default() },
             search: None,
             filter: None,
             typing: None,
-            has_heard: false,
+            has_reported: false,
         }
     }
 
-    /// What is to be seen.
-    pub fn window(&self) -> &Window {
+    /// The visible window.
+    pub fn window(&self) -> &LogWindow {
         &self.window
     }
 
-    /// Whether long lines are broken.
+    /// Whether long lines are wrapped.
     pub fn wraps(&self) -> bool {
         self.wrap
     }
 
-    /// How many columns are scrolled to the right.
+    /// The horizontal scroll position in columns.
     pub fn left(&self) -> usize {
         if self.wrap { 0 } else { self.left }
     }
 
-    /// What is searched for.
-    pub fn search(&self) -> Option<&Needle> {
+    /// The search pattern.
+    pub fn search(&self) -> Option<&SearchPattern> {
         self.search.as_ref()
     }
 
-    /// What lines must contain to be shown.
-    pub fn filter(&self) -> Option<&Needle> {
+    /// The filter pattern.
+    pub fn filter(&self) -> Option<&SearchPattern> {
         self.filter.as_ref()
     }
 
-    /// What is being typed.
-    pub fn typing(&self) -> Option<&Typing> {
+    /// The open input line.
+    pub fn typing(&self) -> Option<&TypedLine> {
         self.typing.as_ref()
     }
 
-    /// Whether a search or filter is being typed.
+    /// Whether the input line is open.
     pub fn is_typing(&self) -> bool {
         self.typing.is_some()
     }
 
-    /// Whether its store has ever said anything.
-    pub fn has_heard(&self) -> bool {
-        self.has_heard
+    /// Whether the store has sent a report.
+    pub fn has_reported(&self) -> bool {
+        self.has_reported
     }
 
-    /// How many columns stand before a line's text, where there are so many in all: the sign of the current line, and from
-    /// a width on the time.
+    /// The width of the gutter in columns, for a total width: cursor, and time if wide enough.
     pub fn gutter(columns: usize) -> usize {
         if columns >= TIMES_FROM { 11 } else { 2 }
     }
 
-    /// The frame that it is shown in.
+    /// The command that sets the viewport size.
     pub fn show(&self) -> LogCommand {
         let (columns, rows) = self.size;
         let columns = columns.saturating_sub(Self::gutter(columns));
-        LogCommand::Show(Frame { rows, columns, wrap: self.wrap })
+        LogCommand::Show(ViewportSize { rows, columns, wrap: self.wrap })
     }
 
-    fn want(&self, command: LogCommand) -> Vec<Effect> {
+    fn command(&self, command: LogCommand) -> Vec<Effect> {
         vec![Effect::Log(self.source, command)]
     }
 
-    fn go(&self, to: Move) -> Vec<Effect> {
-        self.want(LogCommand::Move(to))
+    fn move_to(&self, to: LogMove) -> Vec<Effect> {
+        self.command(LogCommand::Move(to))
     }
 
-    /// Takes in new lines, in their order. They go to the store; what is seen of them comes back as a report.
-    pub fn append(&mut self, lines: Vec<LogLine>) -> Vec<Effect> {
-        if lines.is_empty() { Vec::new() } else { self.want(LogCommand::Append(lines)) }
+    /// Appends lines to the store.
+    pub fn append(&mut self, lines: Vec<DisplayLine>) -> Vec<Effect> {
+        if lines.is_empty() { Vec::new() } else { self.command(LogCommand::Append(lines)) }
     }
 
-    /// Forgets every line: another run's log begins.
+    /// Removes all lines, at the start of another run.
     pub fn clear(&mut self) -> Vec<Effect> {
-        self.window = Window { following: true, ..Window::default() };
+        self.window = LogWindow { following: true, ..LogWindow::default() };
         self.left = 0;
-        self.want(LogCommand::Clear)
+        self.command(LogCommand::Clear)
     }
 
-    /// Does one of the actions of [`crate::keymap::Context::Log`], or `Accept` / `Back` / `Up` / `Down` while typing.
+    /// Performs an action of [`crate::keymap::Context::Log`], or `Accept`, `Back`, `Up`, `Down` in the input line.
     pub fn act(&mut self, action: Action) -> Vec<Effect> {
         if let Some(typing) = self.typing.take() {
             return self.act_typing(typing, action);
         }
         match action {
-            Action::Up => self.go(Move::Up),
-            Action::Down => self.go(Move::Down),
-            Action::PageUp => self.go(Move::PageUp),
-            Action::PageDown => self.go(Move::PageDown),
-            Action::Top => self.go(Move::Top),
-            Action::Bottom => self.go(Move::Bottom),
-            Action::SearchNext => self.go(Move::NextMatch),
-            Action::SearchPrevious => self.go(Move::PreviousMatch),
+            Action::Up => self.move_to(LogMove::Up),
+            Action::Down => self.move_to(LogMove::Down),
+            Action::PageUp => self.move_to(LogMove::PageUp),
+            Action::PageDown => self.move_to(LogMove::PageDown),
+            Action::Top => self.move_to(LogMove::Top),
+            Action::Bottom => self.move_to(LogMove::Bottom),
+            Action::SearchNext => self.move_to(LogMove::NextMatch),
+            Action::SearchPrevious => self.move_to(LogMove::PreviousMatch),
             Action::Left => {
                 self.left = self.left.saturating_sub(SIDESTEP);
                 Vec::new()
@@ -178,17 +176,17 @@ impl LogPane {
             }
             Action::ToggleWrap => {
                 self.wrap = !self.wrap;
-                self.want(self.show())
+                self.command(self.show())
             }
             Action::Search => {
-                self.begin_typing(Purpose::Search, self.search.clone());
-                self.want(LogCommand::Remember)
+                self.begin_typing(TypingPurpose::Search, self.search.clone());
+                self.command(LogCommand::SavePosition)
             }
             Action::Filter => {
-                self.begin_typing(Purpose::Filter, self.filter.clone());
+                self.begin_typing(TypingPurpose::Filter, self.filter.clone());
                 Vec::new()
             }
-            Action::Copy => self.current().map(|row| Effect::Copy(row.painted.text.clone())).into_iter().collect(),
+            Action::Copy => self.current().map(|row| Effect::Copy(row.styled.text.clone())).into_iter().collect(),
             Action::Save => {
                 let name = match self.source {
                     LogSource::Build => "thumbctl-build",
@@ -196,132 +194,132 @@ impl LogPane {
                     LogSource::Stack => "thumbctl-stacks",
                     LogSource::Terraform => "thumbctl-terraform",
                 };
-                self.want(LogCommand::Save(name.to_owned()))
+                self.command(LogCommand::Save(name.to_owned()))
             }
-            // The last that was done is undone first: one searches in what was filtered.
-            Action::Back if self.search.is_some() => self.set(Purpose::Search, None),
-            Action::Back if self.filter.is_some() => self.set(Purpose::Filter, None),
+            // The search is cleared first, since it applies to the filtered lines.
+            Action::Back if self.search.is_some() => self.set(TypingPurpose::Search, None),
+            Action::Back if self.filter.is_some() => self.set(TypingPurpose::Filter, None),
             _ => Vec::new(),
         }
     }
 
-    fn begin_typing(&mut self, purpose: Purpose, before: Option<Needle>) {
-        // A filter is rather narrowed than typed anew; a search is rather another.
-        let text = before.as_ref().filter(|_| purpose == Purpose::Filter).map_or("", Needle::text);
-        self.typing = Some(Typing { purpose, input: Input::new(text.to_owned()), before });
+    fn begin_typing(&mut self, purpose: TypingPurpose, before: Option<SearchPattern>) {
+        // A filter is usually refined, a search usually replaced.
+        let text = before.as_ref().filter(|_| purpose == TypingPurpose::Filter).map_or("", SearchPattern::text);
+        self.typing = Some(TypedLine { purpose, input: Input::new(text.to_owned()), before });
         self.left_before = self.left;
     }
 
-    fn act_typing(&mut self, typing: Typing, action: Action) -> Vec<Effect> {
+    fn act_typing(&mut self, typing: TypedLine, action: Action) -> Vec<Effect> {
         let purpose = typing.purpose;
         match (action, purpose) {
-            (Action::Accept, Purpose::Search) => {
-                // Nothing typed: the search that was is gone on with, as pagers do.
+            (Action::Accept, TypingPurpose::Search) => {
+                // Empty input repeats the previous search, as in pagers.
                 let mut effects = Vec::new();
                 if typing.input.value().is_empty() && typing.before.is_some() {
                     effects = self.set(purpose, typing.before);
                 }
-                effects.extend(self.want(LogCommand::Forget));
+                effects.extend(self.command(LogCommand::DropPosition));
                 effects
             }
-            (Action::Accept, Purpose::Filter) => Vec::new(),
+            (Action::Accept, TypingPurpose::Filter) => Vec::new(),
             (Action::Back, _) => {
                 let mut effects = Vec::new();
-                if !typing.input.value().is_empty() || self.needle(purpose) != typing.before.as_ref() {
+                if !typing.input.value().is_empty() || self.pattern(purpose) != typing.before.as_ref() {
                     effects = self.set(purpose, typing.before);
                 }
-                if purpose == Purpose::Search {
+                if purpose == TypingPurpose::Search {
                     self.left = self.left_before;
-                    effects.extend(self.want(LogCommand::Return));
+                    effects.extend(self.command(LogCommand::RestorePosition));
                 }
                 effects
             }
             (action, purpose) => {
                 self.typing = Some(typing);
                 match (action, purpose) {
-                    (Action::Up, Purpose::Search) => self.go(Move::PreviousMatch),
-                    (Action::Down, Purpose::Search) => self.go(Move::NextMatch),
-                    (Action::Up, Purpose::Filter) => self.go(Move::Up),
-                    (Action::Down, Purpose::Filter) => self.go(Move::Down),
+                    (Action::Up, TypingPurpose::Search) => self.move_to(LogMove::PreviousMatch),
+                    (Action::Down, TypingPurpose::Search) => self.move_to(LogMove::NextMatch),
+                    (Action::Up, TypingPurpose::Filter) => self.move_to(LogMove::Up),
+                    (Action::Down, TypingPurpose::Filter) => self.move_to(LogMove::Down),
                     _ => Vec::new(),
                 }
             }
         }
     }
 
-    fn needle(&self, purpose: Purpose) -> Option<&Needle> {
+    fn pattern(&self, purpose: TypingPurpose) -> Option<&SearchPattern> {
         match purpose {
-            Purpose::Search => self.search.as_ref(),
-            Purpose::Filter => self.filter.as_ref(),
+            TypingPurpose::Search => self.search.as_ref(),
+            TypingPurpose::Filter => self.filter.as_ref(),
         }
     }
 
-    fn set(&mut self, purpose: Purpose, needle: Option<Needle>) -> Vec<Effect> {
-        let text = needle.as_ref().map_or_else(String::new, |needle| needle.text().to_owned());
+    fn set(&mut self, purpose: TypingPurpose, pattern: Option<SearchPattern>) -> Vec<Effect> {
+        let text = pattern.as_ref().map_or_else(String::new, |pattern| pattern.text().to_owned());
         match purpose {
-            Purpose::Search => {
-                self.search = needle;
-                self.want(LogCommand::Search(text))
+            TypingPurpose::Search => {
+                self.search = pattern;
+                self.command(LogCommand::Search(text))
             }
-            Purpose::Filter => {
-                self.filter = needle;
-                self.want(LogCommand::Filter(text))
+            TypingPurpose::Filter => {
+                self.filter = pattern;
+                self.command(LogCommand::Filter(text))
             }
         }
     }
 
-    /// Takes a key while a line is typed.
+    /// Handles a key in the input line.
     pub fn type_key(&mut self, key: KeyEvent) -> Vec<Effect> {
         let Some(typing) = &mut self.typing else { return Vec::new() };
         if !typing.input.handle_event(&TerminalEvent::Key(key)).is_some_and(|change| change.value) {
             return Vec::new();
         }
-        let (purpose, needle) = (typing.purpose, Needle::new(typing.input.value()));
-        self.set(purpose, needle)
+        let (purpose, pattern) = (typing.purpose, SearchPattern::new(typing.input.value()));
+        self.set(purpose, pattern)
     }
 
-    /// Scrolls by so many lines, down if positive: the mouse's wheel.
+    /// Scrolls by lines, down if positive.
     pub fn scroll(&mut self, lines: i32) -> Vec<Effect> {
-        self.go(Move::Scroll(lines))
+        self.move_to(LogMove::Scroll(lines))
     }
 
-    /// A click on a row of its lines.
+    /// Handles a click on a row.
     pub fn click(&mut self, row: u16) -> Vec<Effect> {
         let columns = self.text_columns();
-        let mut behind = 0;
+        let mut end_row = 0;
         for (index, line) in self.window.lines.iter().enumerate() {
-            let rows = if self.wrap { fold::rows(&line.painted.text, columns) } else { 1 };
-            behind += if index == 0 { rows.saturating_sub(self.window.skip) } else { rows };
-            if usize::from(row) < behind {
-                return self.go(Move::Line(line.number));
+            let rows = if self.wrap { fold::rows(&line.styled.text, columns) } else { 1 };
+            end_row += if index == 0 { rows.saturating_sub(self.window.skip) } else { rows };
+            if usize::from(row) < end_row {
+                return self.move_to(LogMove::Line(line.number));
             }
         }
         Vec::new()
     }
 
-    /// Says how many columns and rows its lines can be drawn in.
+    /// Sets the size in columns and rows.
     pub fn resize(&mut self, width: u16, height: u16) -> Vec<Effect> {
         let size = (usize::from(width), usize::from(height));
         if size == self.size {
             return Vec::new();
         }
         self.size = size;
-        self.want(self.show())
+        self.command(self.show())
     }
 
-    /// Takes in what the store says.
+    /// Applies a report of the store.
     pub fn take_in(&mut self, report: LogReport) -> Vec<Effect> {
         match report {
-            LogReport::Seen(window) => {
+            LogReport::Updated(window) => {
                 let before = self.found_line();
-                self.has_heard = true;
+                self.has_reported = true;
                 self.window = *window;
                 if self.found_line() != before {
                     self.bring_match_in();
                 }
-                // Scrolled to the side beyond every line, there would be nothing to see and no sign why.
+                // Prevents an empty view to the right of all lines.
                 self.left = self.left.min(self.most_left());
-                if self.typing.as_ref().is_some_and(|typing| typing.purpose == Purpose::Search)
+                if self.typing.as_ref().is_some_and(|typing| typing.purpose == TypingPurpose::Search)
                     && self.found_line().is_none()
                 {
                     self.left = self.left_before.min(self.most_left());
@@ -329,13 +327,13 @@ impl LogPane {
                 Vec::new()
             }
             LogReport::Saved { lines, path } => {
-                vec![Effect::Say(Ok(format!("Saved {} to {}", text::count(lines, "line"), path.display())))]
+                vec![Effect::Notify(Ok(format!("Saved {} to {}", text::count(lines, "line"), path.display())))]
             }
-            LogReport::Failed(failure) => vec![Effect::Say(Err(failure))],
+            LogReport::Failed(failure) => vec![Effect::Notify(Err(failure))],
         }
     }
 
-    /// The current line, if it matches the search, and how many lines do.
+    /// The current line if it matches the search, with the number of matches.
     fn found_line(&self) -> Option<(usize, usize)> {
         let found = self.window.search?;
         found.at?;
@@ -343,7 +341,7 @@ impl LogPane {
     }
 
     /// The current line.
-    pub fn current(&self) -> Option<&Row> {
+    pub fn current(&self) -> Option<&LogRow> {
         self.window.lines.get(self.window.current)
     }
 
@@ -351,26 +349,26 @@ impl LogPane {
         self.size.0.saturating_sub(Self::gutter(self.size.0))
     }
 
-    /// How far to the right it can be scrolled so that there is something to see.
+    /// The maximum horizontal scroll position.
     fn most_left(&self) -> usize {
-        let widest = self.window.lines.iter().map(|row| text::width(&row.painted.text)).max().unwrap_or(0);
+        let widest = self.window.lines.iter().map(|row| text::width(&row.styled.text)).max().unwrap_or(0);
         widest.saturating_sub(self.text_columns())
     }
 
-    /// Scrolls to the side so that the match in the current line can be seen.
+    /// Scrolls horizontally to the match in the current line.
     fn bring_match_in(&mut self) {
-        let (Some(row), Some(needle)) = (self.current(), &self.search) else { return };
-        let line = &row.painted.text;
-        let Some(range) = needle.ranges(line).into_iter().next() else { return };
-        let (begins, ends) = (text::width(&line[..range.start]), text::width(&line[..range.end]));
+        let (Some(row), Some(pattern)) = (self.current(), &self.search) else { return };
+        let line = &row.styled.text;
+        let Some(range) = pattern.ranges(line).into_iter().next() else { return };
+        let (start_column, end_column) = (text::width(&line[..range.start]), text::width(&line[..range.end]));
         let columns = self.text_columns();
-        // The outermost columns may be taken by the signs that there is more.
-        if begins <= self.left && self.left > 0 || ends >= self.left + columns {
-            self.left = if ends < columns { 0 } else { begins.saturating_sub(columns / 3) };
+        // The outermost columns may hold ellipses.
+        if start_column <= self.left && self.left > 0 || end_column >= self.left + columns {
+            self.left = if end_column < columns { 0 } else { start_column.saturating_sub(columns / 3) };
         }
     }
 
-    /// Whether an action would do something now.
+    /// Whether an action is available.
     pub fn can(&self, action: Action) -> bool {
         let has_lines = !self.window.lines.is_empty();
         match action {

@@ -1,4 +1,4 @@
-//! [`Messages`]: what was said to the user, the last of it on the message line, all of it to be read again.
+//! [`Messages`]: the messages to the user.
 
 use std::collections::VecDeque;
 
@@ -6,86 +6,86 @@ use chrono::{DateTime, Utc};
 
 use thumbctl_core::event::Failure;
 
-/// How many messages are kept.
+/// The maximum number of retained messages.
 const KEPT: usize = 500;
 
-/// How long a message that is no error stays on the message line, in seconds.
+/// The display time of a message that is not an error, in seconds.
 const SHOWN_SECONDS: i64 = 8;
 
-/// What was said to the user.
+/// The messages to the user.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Messages {
-    said: VecDeque<Said>,
-    /// Whether the last one was read and put away.
+    entries: VecDeque<UserMessage>,
+    /// Whether the last one was dismissed.
     dismissed: bool,
 }
 
-/// One message.
+/// A message to the user.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Said {
-    /// When.
+pub struct UserMessage {
+    /// The time.
     pub at: DateTime<Utc>,
-    /// What it is about.
-    pub tone: Tone,
-    /// What was said, in a sentence.
+    /// The severity.
+    pub severity: Severity,
+    /// The text.
     pub text: String,
-    /// What else there is to it: causes, the last lines of a log, what to do.
+    /// Further lines: causes, log lines, hint.
     pub more: Vec<String>,
 }
 
-/// What a message is about.
+/// The severity of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// Something to know.
+pub enum Severity {
+    /// Information.
     Info,
-    /// Something was done.
-    Good,
-    /// Something failed.
-    Bad,
+    /// Success.
+    Success,
+    /// Failure.
+    Error,
 }
 
 impl Messages {
-    /// Says something.
-    pub fn say(&mut self, at: DateTime<Utc>, tone: Tone, text: impl Into<String>) {
-        self.push(Said { at, tone, text: text.into(), more: Vec::new() });
+    /// Adds a message.
+    pub fn add(&mut self, at: DateTime<Utc>, severity: Severity, text: impl Into<String>) {
+        self.push(UserMessage { at, severity, text: text.into(), more: Vec::new() });
     }
 
-    /// Tells a failure with all that there is to it.
-    pub fn fail(&mut self, at: DateTime<Utc>, failure: &Failure) {
+    /// Adds a failure with its causes, log and hint.
+    pub fn add_failure(&mut self, at: DateTime<Utc>, failure: &Failure) {
         let causes = failure.causes.iter().map(|cause| format!("because: {cause}"));
         let hint = failure.hint.iter().map(|hint| format!("hint: {hint}"));
         let more = causes.chain(failure.log.iter().cloned()).chain(hint).collect();
-        self.push(Said { at, tone: Tone::Bad, text: failure.message.clone(), more });
+        self.push(UserMessage { at, severity: Severity::Error, text: failure.message.clone(), more });
     }
 
-    fn push(&mut self, said: Said) {
-        if self.said.len() == KEPT {
-            self.said.pop_front();
+    fn push(&mut self, message: UserMessage) {
+        if self.entries.len() == KEPT {
+            self.entries.pop_front();
         }
-        self.said.push_back(said);
+        self.entries.push_back(message);
         self.dismissed = false;
     }
 
-    /// Puts the last message away; it can be read among the earlier ones.
+    /// Hides the last message from the message line.
     pub fn dismiss(&mut self) {
         self.dismissed = true;
     }
 
-    /// What is on the message line: the last message, until it is old. Errors stay until they are put away.
-    pub fn current(&self, now: DateTime<Utc>) -> Option<&Said> {
-        let last = self.said.back().filter(|_| !self.dismissed)?;
+    /// The message on the message line: the last one, until it expires. Errors stay until dismissed.
+    pub fn current(&self, now: DateTime<Utc>) -> Option<&UserMessage> {
+        let last = self.entries.back().filter(|_| !self.dismissed)?;
         let is_old = (now - last.at).num_seconds() >= SHOWN_SECONDS;
-        (last.tone == Tone::Bad || !is_old).then_some(last)
+        (last.severity == Severity::Error || !is_old).then_some(last)
     }
 
-    /// When the message line becomes empty by itself.
+    /// The time when the current message expires.
     pub fn expires(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let said = self.current(now).filter(|said| said.tone != Tone::Bad)?;
-        Some(said.at + chrono::TimeDelta::seconds(SHOWN_SECONDS))
+        let message = self.current(now).filter(|message| message.severity != Severity::Error)?;
+        Some(message.at + chrono::TimeDelta::seconds(SHOWN_SECONDS))
     }
 
-    /// Everything that was said, oldest first.
-    pub fn all(&self) -> impl DoubleEndedIterator<Item = &Said> + ExactSizeIterator {
-        self.said.iter()
+    /// All messages, oldest first.
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = &UserMessage> + ExactSizeIterator {
+        self.entries.iter()
     }
 }

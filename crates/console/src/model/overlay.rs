@@ -1,100 +1,102 @@
-//! [`Overlay`]: what lies over the panels and takes the keys.
+//! [`Overlay`]: dialogs over the panels, which receive all keys.
 
 use thumbctl_core::resource::ResourceKind;
 use tui_input::Input;
 
 use crate::keymap::{Action, Context};
 
-/// What lies over the panels and takes the keys.
+/// A dialog over the panels, which receives all keys.
 #[derive(Clone, Debug)]
 pub enum Overlay {
-    /// The keys that work, by context; so many lines scrolled down.
+    /// The available keys, by context.
     Help {
         /// Lines scrolled down.
         scroll: u16,
     },
-    /// Earlier messages; so many lines scrolled up from the end.
+    /// The messages.
     Messages {
-        /// Lines scrolled up.
+        /// Lines scrolled up from the end.
         scroll: u16,
     },
-    /// All commands by name.
+    /// The command palette.
     Palette {
-        /// What was typed.
+        /// The input.
         input: Input,
-        /// Which of the entries that match is selected.
+        /// The index of the selected match.
         selected: usize,
     },
-    /// A question before something is done.
-    Question(Question),
-    /// What to do with what runs, when quitting.
+    /// A confirmation before a change.
+    Confirm(ConfirmDialog),
+    /// The options for the active run when quitting.
     Quitting,
 }
 
-/// A question before something is done.
+/// A confirmation before a change.
 #[derive(Clone, Debug)]
-pub struct Question {
-    /// What is asked: `Delete them?`
-    pub question: String,
-    /// What would happen, in a sentence: `This deletes 15 resources and all that is in them.`
+pub struct ConfirmDialog {
+    /// The prompt, such as `Delete?`.
+    pub prompt: String,
+    /// The consequence, such as `Delete 15 resources and their contents from the sandbox?`.
     pub consequence: String,
-    /// Which resources it is about.
+    /// The affected resources.
     pub resources: Vec<(ResourceKind, String)>,
-    /// What is left alone.
+    /// Resources that are not touched.
     pub foreign: Vec<String>,
-    /// How it is answered.
-    pub answer: Answer,
-    /// What a yes does.
-    pub about: Asking,
+    /// The kind of input.
+    pub input: ConfirmInput,
+    /// The confirmed action.
+    pub action: ConfirmAction,
     /// Lines scrolled down in the list of resources.
     pub scroll: u16,
 }
 
-/// How a question is answered.
+/// The input of a confirmation.
 #[derive(Clone, Debug)]
-pub enum Answer {
-    /// With one key.
+pub enum ConfirmInput {
+    /// A single key.
     Key,
-    /// With the word `yes`, typed: somebody's money.
+    /// The typed word `yes`, where costs may occur.
     Word(Input),
 }
 
-/// What a question is about.
+/// The action of a confirmation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
-    /// Whether the run that is ready shall begin.
+pub enum ConfirmAction {
+    /// Starts the prepared run.
     Start,
-    /// Whether what runs shall be cancelled.
+    /// Cancels the active run.
     Cancel,
 }
 
 impl Overlay {
-    /// The contexts in which keys are understood.
+    /// The key contexts.
     pub fn contexts(&self) -> &'static [Context] {
         match self {
             Self::Help { .. } | Self::Messages { .. } => &[Context::Reading],
-            Self::Palette { .. } | Self::Question(Question { answer: Answer::Word(_), .. }) => &[Context::Typing],
-            Self::Question(_) => &[Context::Question],
+            Self::Palette { .. } | Self::Confirm(ConfirmDialog { input: ConfirmInput::Word(_), .. }) => {
+                &[Context::Typing]
+            }
+            Self::Confirm(_) => &[Context::Confirm],
             Self::Quitting => &[Context::Quitting],
         }
     }
 }
 
-/// The commands whose names match what was typed into the palette, best first: all words must be there, in any order.
+/// The actions that match the palette input, best first. All words must occur, in any order.
 pub fn matching(typed: &str, actions: &[Action]) -> Vec<Action> {
     let typed = typed.to_lowercase();
     let words: Vec<&str> = typed.split_whitespace().collect();
     let mut found: Vec<(usize, Action)> = Vec::new();
     for action in actions {
         let name = format!("{} {}", action.title().to_lowercase(), action.name());
-        let places: Option<Vec<usize>> = words.iter().map(|word| name.find(word)).collect();
-        if let Some(places) = places {
-            found.push((places.iter().sum(), *action));
+        let positions: Option<Vec<usize>> = words.iter().map(|word| name.find(word)).collect();
+        if let Some(positions) = positions {
+            found.push((positions.iter().sum(), *action));
         }
     }
-    // Without a word to look for, they stay in the order of the help page.
+    // Without input, the order of the help page applies.
     if !words.is_empty() {
-        found.sort_by_key(|(place, action)| (*place, action.title().len()));
+        found.sort_by_key(|(position, action)| (*position, action.title().len()));
     }
     found.into_iter().map(|(_, action)| action).collect()
 }
@@ -104,8 +106,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_palette_finds_by_parts_of_the_name_in_any_order() {
-        assert_eq!(matching("everything destr", Action::ALL), [Action::Destroy]);
+    fn palette_matches_words_in_any_order() {
+        assert_eq!(matching("deployment destr", Action::ALL), [Action::Destroy]);
         assert_eq!(matching("", Action::ALL), Action::ALL);
         assert_eq!(matching("nothing like it", Action::ALL), []);
         assert_eq!(matching("quit", Action::ALL)[0], Action::Quit);

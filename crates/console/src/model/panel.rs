@@ -1,42 +1,42 @@
-//! [`Panel`]: the parts of the screen that can have the keys.
+//! [`Panel`]: the parts of the screen that can have the focus.
 
 use crate::keymap::Action;
 
-/// A part of the screen that can have the keys.
+/// A part of the screen that can have the focus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Panel {
-    /// All resources.
+    /// The list of resources.
     Resources,
-    /// One resource.
+    /// The details of a resource.
     Details,
-    /// The build and its log.
+    /// The build phases and log.
     Build,
-    /// The function's log.
+    /// The function log.
     Function,
-    /// What took how long.
+    /// The timing panel.
     Timing,
-    /// Images sent through.
-    Trial,
-    /// What CloudFormation says of its stacks.
+    /// The test uploads.
+    TestUpload,
+    /// The CloudFormation stack events.
     Stacks,
-    /// What Terraform says.
+    /// The Terraform output.
     Terraform,
 }
 
 impl Panel {
-    /// The panels that are always there, in the order of their keys.
+    /// The panels of all strategies, in the order of their keys.
     pub const USUAL: [Self; 6] =
-        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::Trial];
+        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::TestUpload];
 
-    /// The same, and what there is where there are stacks.
+    /// The panels with CloudFormation.
     pub const WITH_STACKS: [Self; 7] =
-        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::Trial, Self::Stacks];
+        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::TestUpload, Self::Stacks];
 
-    /// The same, and what there is where Terraform is at work.
+    /// The panels with Terraform.
     pub const WITH_TERRAFORM: [Self; 7] =
-        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::Trial, Self::Terraform];
+        [Self::Resources, Self::Details, Self::Build, Self::Function, Self::Timing, Self::TestUpload, Self::Terraform];
 
-    /// What stands on its tab.
+    /// The title of the tab.
     pub fn title(self) -> &'static str {
         match self {
             Self::Resources => "Resources",
@@ -44,13 +44,22 @@ impl Panel {
             Self::Build => "Build",
             Self::Function => "Function log",
             Self::Timing => "Timing",
-            Self::Trial => "Try it",
+            Self::TestUpload => "Test upload",
             Self::Stacks => "Stacks",
             Self::Terraform => "Terraform",
         }
     }
 
-    /// The action that goes to it.
+    /// The title of the tab if space is limited.
+    pub fn short_title(self) -> &'static str {
+        match self {
+            Self::Function => "Function",
+            Self::TestUpload => "Upload",
+            panel => panel.title(),
+        }
+    }
+
+    /// The action that shows the panel.
     pub fn action(self) -> Action {
         match self {
             Self::Resources => Action::ShowResources,
@@ -58,14 +67,14 @@ impl Panel {
             Self::Build => Action::ShowBuild,
             Self::Function => Action::ShowFunction,
             Self::Timing => Action::ShowTiming,
-            Self::Trial => Action::ShowTrial,
+            Self::TestUpload => Action::ShowTestUpload,
             Self::Stacks => Action::ShowStacks,
             Self::Terraform => Action::ShowTerraform,
         }
     }
 
-    /// The panel so many places behind (or before) this one among those that there are, in a circle.
-    pub fn beside(self, places: isize, panels: &[Self]) -> Self {
+    /// The panel at an offset from this one among the available panels, cyclic.
+    pub fn offset_by(self, places: isize, panels: &[Self]) -> Self {
         let count = isize::try_from(panels.len()).expect("a handful");
         let at = panels.iter().position(|panel| *panel == self).unwrap_or_default();
         let at = isize::try_from(at).expect("a handful");

@@ -1,4 +1,4 @@
-//! The list of resources: what is selected, and what each row says.
+//! [`ResourcesPane`]: the list of resources, and the deployment status.
 
 use thumbctl_core::event::{Action, Outcome, SkipReason};
 use thumbctl_core::plan::{Plan, Step};
@@ -12,7 +12,7 @@ use crate::model::run::{StepModel, StepState};
 pub struct ResourcesPane {
     /// The selected resource.
     pub selected: ResourceKind,
-    /// Whether what the selected one depends on is marked.
+    /// Whether the dependencies of the selected resource are marked.
     pub dependencies: bool,
 }
 
@@ -25,44 +25,44 @@ impl Default for ResourcesPane {
 /// One row of the list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResourceRow {
-    /// What it is.
+    /// The kind of resource.
     pub kind: ResourceKind,
-    /// Its name in the cloud, as far as it is known.
+    /// The name in the cloud, if known.
     pub name: Option<String>,
-    /// Its ARN, once known.
+    /// The ARN, once known.
     pub arn: Option<String>,
-    /// What state it is in.
-    pub state: RowState,
-    /// Seconds: since it began while it is in progress, that it took afterwards.
+    /// The displayed state.
+    pub state: ResourceDisplayState,
+    /// The elapsed or total duration in seconds.
     pub seconds: Option<f64>,
 }
 
-/// What state a resource is in, as far as people care.
+/// The displayed state of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RowState {
-    /// Its turn has not come.
+pub enum ResourceDisplayState {
+    /// Its step has not started.
     Waiting,
-    /// Its step comes next.
+    /// Its step is next.
     Next,
     /// It is being created.
     Creating,
-    /// A call is about to be made again.
+    /// A call is being retried.
     Retrying,
-    /// It is there and usable.
+    /// It is ready.
     Ready,
     /// Creating or deleting it failed.
     Failed,
     /// It is being deleted.
     Deleting,
-    /// It is not there any more.
-    Gone,
-    /// It was begun, and nobody works on it any more: it may or may not be there.
+    /// It was deleted.
+    Deleted,
+    /// Its step was interrupted; it may or may not exist.
     Unfinished,
 }
 
-impl RowState {
-    /// The word for it.
-    pub fn word(self) -> &'static str {
+impl ResourceDisplayState {
+    /// The label.
+    pub fn label(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Next => "next",
@@ -71,35 +71,35 @@ impl RowState {
             Self::Ready => "ready",
             Self::Failed => "failed",
             Self::Deleting => "deleting",
-            Self::Gone => "gone",
+            Self::Deleted => "deleted",
             Self::Unfinished => "unfinished",
         }
     }
 }
 
 impl Model {
-    /// The plan that is shown: of the run that is under way or was the last, else what a deployment would do.
+    /// The displayed plan: of the active or last run, else the preview.
     pub fn plan(&self) -> Option<&Plan> {
         let run = self.run.as_ref().filter(|_| self.shows_run()).map(|run| &run.started.plan);
         run.or_else(|| self.preview.as_ref().map(|preview| &preview.plan))
     }
 
-    /// Whether the last run is what is to be seen, and not what could be done next: it is under way, or its traces stand.
+    /// Whether the last run is displayed instead of the preview: it is active or left resources.
     fn shows_run(&self) -> bool {
         self.is_live() || self.deployment.has_resources() || self.preview.is_none()
     }
 
-    /// Whether the last run is under way, in whichever process.
+    /// Whether the last run is active, in any process.
     pub fn is_live(&self) -> bool {
         let open = self.run.as_ref().is_some_and(|run| run.ended.is_none());
         open && match &self.activity {
-            super::activity::Activity::Ours(ours) => ours.id.as_ref() == self.run.as_ref().map(|run| &run.id),
-            super::activity::Activity::Theirs { .. } | super::activity::Activity::Replay(_) => true,
+            super::activity::Activity::Running(active) => active.id.as_ref() == self.run.as_ref().map(|run| &run.id),
+            super::activity::Activity::OtherProcess { .. } | super::activity::Activity::Replay(_) => true,
             _ => false,
         }
     }
 
-    /// Every resource, in the plan's order. Before anything is there, all of them wait.
+    /// All resources, in the plan's order.
     pub fn resource_rows(&self) -> Vec<ResourceRow> {
         let planned: Vec<ResourceKind> = match &self.preview {
             Some(preview) => preview.plan.steps().iter().flat_map(Step::resources).collect(),
@@ -114,29 +114,31 @@ impl Model {
 
     fn resource_row(&self, kind: ResourceKind, next: Option<ResourceKind>) -> ResourceRow {
         let resource = self.deployment.resource(kind);
-        let step = self.run.as_ref().filter(|_| self.is_live()).and_then(|run| run.step_at_work_on(kind));
+        let step = self.run.as_ref().filter(|_| self.is_live()).and_then(|run| run.active_step_for(kind));
         let state = match (resource.map(|resource| resource.state), step.map(|step| &step.state)) {
-            (_, Some(StepState::Running { retrying: true, .. })) => RowState::Retrying,
-            (Some(ResourceState::Creating), Some(StepState::Running { .. })) => RowState::Creating,
-            (Some(ResourceState::Deleting), Some(StepState::Running { .. })) => RowState::Deleting,
-            (Some(ResourceState::Failed), _) if self.was_cancelled(kind) => RowState::Unfinished,
-            (Some(ResourceState::Failed), _) => RowState::Failed,
-            // A stack in review: there is its name, and nothing of it.
-            (Some(ResourceState::Creating), Some(StepState::Waiting)) if next == Some(kind) => RowState::Next,
-            (Some(ResourceState::Creating), Some(StepState::Waiting)) if kind.is_stack() => RowState::Waiting,
-            // What is planned, by a step that goes on with the one that runs.
-            (Some(ResourceState::Creating), Some(StepState::Waiting))
-                if step.is_some_and(|step| step.step.continues_previous) =>
-            {
-                RowState::Waiting
+            (_, Some(StepState::Running { retrying: true, .. })) => ResourceDisplayState::Retrying,
+            (Some(ResourceState::Creating), Some(StepState::Running { .. })) => ResourceDisplayState::Creating,
+            (Some(ResourceState::Deleting), Some(StepState::Running { .. })) => ResourceDisplayState::Deleting,
+            (Some(ResourceState::Failed), _) if self.was_cancelled(kind) => ResourceDisplayState::Unfinished,
+            (Some(ResourceState::Failed), _) => ResourceDisplayState::Failed,
+            // A stack in review has a name but no resources.
+            (Some(ResourceState::Creating), Some(StepState::Waiting)) if next == Some(kind) => {
+                ResourceDisplayState::Next
             }
-            (Some(ResourceState::Creating | ResourceState::Deleting), _) => RowState::Unfinished,
-            (_, _) if next == Some(kind) && !self.details.lost.contains(&kind) => RowState::Next,
-            (Some(ResourceState::Ready), _) => RowState::Ready,
-            (Some(ResourceState::Deleted), _) => RowState::Gone,
-            (None, Some(StepState::Running { .. })) => RowState::Creating,
-            (None, Some(StepState::Failed(..))) => RowState::Failed,
-            (None, _) => RowState::Waiting,
+            (Some(ResourceState::Creating), Some(StepState::Waiting)) if kind.is_stack() => {
+                ResourceDisplayState::Waiting
+            }
+            // Planned by a step that continues the running one.
+            (Some(ResourceState::Creating), Some(StepState::Waiting)) if step.is_some_and(|step| step.step.goes_on) => {
+                ResourceDisplayState::Waiting
+            }
+            (Some(ResourceState::Creating | ResourceState::Deleting), _) => ResourceDisplayState::Unfinished,
+            (_, _) if next == Some(kind) && !self.details.lost.contains(&kind) => ResourceDisplayState::Next,
+            (Some(ResourceState::Ready), _) => ResourceDisplayState::Ready,
+            (Some(ResourceState::Gone), _) => ResourceDisplayState::Deleted,
+            (None, Some(StepState::Running { .. })) => ResourceDisplayState::Creating,
+            (None, Some(StepState::Failed(..))) => ResourceDisplayState::Failed,
+            (None, _) => ResourceDisplayState::Waiting,
         };
         let running = match step {
             Some(StepModel { state: StepState::Running { since, .. }, .. }) => {
@@ -144,10 +146,11 @@ impl Model {
             }
             _ => None,
         };
-        // A deployment that is not there has no names yet: they are drawn when it begins.
-        let names = self.deployment.origin().filter(|_| self.deployment.has_resources()).map(|origin| &origin.names);
-        // What is gone and comes next will have another name and take its own time.
-        let resource = resource.filter(|resource| state != RowState::Next || resource.state != ResourceState::Deleted);
+        // Names are generated when a deployment starts.
+        let names = self.deployment.origin().filter(|_| self.deployment.is_standing()).map(|origin| &origin.names);
+        // A recreated resource has another name and duration.
+        let resource =
+            resource.filter(|resource| state != ResourceDisplayState::Next || resource.state != ResourceState::Gone);
         ResourceRow {
             kind,
             name: resource.map(|resource| resource.name.clone()).or_else(|| Some(names?.of(kind))),
@@ -157,26 +160,26 @@ impl Model {
         }
     }
 
-    /// Whether the last run was stopped while it worked on a resource: nothing failed, but nothing is known either.
+    /// Whether the last run was cancelled during a resource's step.
     fn was_cancelled(&self, kind: ResourceKind) -> bool {
-        let step = self.run.as_ref().and_then(|run| run.step_at_work_on(kind));
+        let step = self.run.as_ref().and_then(|run| run.active_step_for(kind));
         step.is_some_and(|step| step.state == StepState::Skipped(SkipReason::Cancelled))
     }
 
-    /// The step that `enter` would let go: the one that is held, or the first that is open where nothing runs.
+    /// The step that `enter` would run: the held one, or the first incomplete one if no run is active.
     pub fn next_step(&self) -> Option<&Step> {
         use super::activity::Activity;
         match &self.activity {
-            Activity::Ours(ours) => self.run.as_ref()?.step(ours.held.as_ref()?).map(|model| &model.step),
-            Activity::Idle | Activity::Preparing { .. } | Activity::Asking { .. } => {
+            Activity::Running(active) => self.run.as_ref()?.step(active.held.as_ref()?).map(|model| &model.step),
+            Activity::Idle | Activity::Preparing { .. } | Activity::Confirming { .. } => {
                 let plan = &self.preview.as_ref()?.plan;
                 plan.steps().iter().find(|step| !self.is_done(step, plan))
             }
-            Activity::Theirs { .. } | Activity::Replay(_) => None,
+            Activity::OtherProcess { .. } | Activity::Replay(_) => None,
         }
     }
 
-    /// Whether what a step makes is there. One that makes no resource was done if one that needs it was.
+    /// Whether a step is complete. A step without a resource is complete if a dependent step is.
     pub fn is_done(&self, step: &Step, plan: &Plan) -> bool {
         let is_there = |kind| self.deployment.is_ready(kind) && !self.details.lost.contains(&kind);
         match step.resource {
@@ -189,79 +192,79 @@ impl Model {
         }
     }
 
-    /// What the deployment is, in a word or two, with how that is to be seen.
-    pub fn state(&self) -> StateOfAffairs {
+    /// The status of the deployment.
+    pub fn status(&self) -> DeploymentStatus {
         use super::activity::Activity;
         if self.is_live()
             && let Some(run) = &self.run
         {
-            let held = self.activity.ours().is_some_and(|ours| ours.held.is_some());
-            let cancelling = self.activity.ours().is_some_and(|ours| ours.cancelling);
+            let held = self.activity.active_run().is_some_and(|active| active.held.is_some());
+            let cancelling = self.activity.active_run().is_some_and(|active| active.cancelling);
             return match run.started.action {
-                _ if cancelling => StateOfAffairs::Cancelling,
-                Action::Destroy => StateOfAffairs::Destroying,
-                Action::Deploy | Action::TestUpload if held && run.steps.iter().all(|step| !step.is_running()) => {
-                    StateOfAffairs::Held
+                _ if cancelling => DeploymentStatus::Cancelling,
+                Action::Destroy => DeploymentStatus::Destroying,
+                Action::Deploy | Action::Trial if held && run.steps.iter().all(|step| !step.is_running()) => {
+                    DeploymentStatus::Held
                 }
-                Action::Deploy | Action::TestUpload => StateOfAffairs::Deploying,
+                Action::Deploy | Action::Trial => DeploymentStatus::Deploying,
             };
         }
         if matches!(self.activity, Activity::Preparing { .. }) {
-            return StateOfAffairs::Preparing;
+            return DeploymentStatus::Preparing;
         }
         if !self.journals_read {
-            return StateOfAffairs::Reading;
+            return DeploymentStatus::Reading;
         }
         let ended = self.run.as_ref().map(|run| (run.started.action, run.ended.map(|(outcome, _)| outcome)));
         match ended {
-            None => StateOfAffairs::Empty,
-            Some((Action::Destroy, Some(Outcome::Succeeded))) if !self.deployment.has_resources() => {
-                StateOfAffairs::Destroyed
+            None => DeploymentStatus::Empty,
+            Some((Action::Destroy, Some(Outcome::Succeeded))) if !self.deployment.is_standing() => {
+                DeploymentStatus::Destroyed
             }
-            Some((_, Some(Outcome::Failed))) if self.deployment.has_resources() => StateOfAffairs::Failed,
-            _ if !self.deployment.has_resources() => StateOfAffairs::Empty,
-            _ if !self.details.lost.is_empty() => StateOfAffairs::Partial,
-            Some((Action::Deploy, _)) if self.deployment.is_complete() => StateOfAffairs::Ready,
-            Some((_, None)) => StateOfAffairs::Interrupted,
-            Some(_) => StateOfAffairs::Partial,
+            Some((_, Some(Outcome::Failed))) if self.deployment.is_standing() => DeploymentStatus::Failed,
+            _ if !self.deployment.is_standing() => DeploymentStatus::Empty,
+            _ if !self.details.lost.is_empty() => DeploymentStatus::Partial,
+            Some((Action::Deploy, _)) if self.deployment.is_complete() => DeploymentStatus::Ready,
+            Some((_, None)) => DeploymentStatus::Interrupted,
+            Some(_) => DeploymentStatus::Partial,
         }
     }
 }
 
-/// What a deployment is.
+/// The status of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StateOfAffairs {
+pub enum DeploymentStatus {
     /// The journals are being read.
     Reading,
     /// Nothing is deployed.
     Empty,
-    /// A run is being made ready.
+    /// A run is being prepared.
     Preparing,
-    /// A deployment is under way.
+    /// A deploy run is active.
     Deploying,
-    /// A deployment is held before its next step.
+    /// A deploy run waits before its next step.
     Held,
-    /// A teardown is under way.
+    /// A destroy run is active.
     Destroying,
     /// A run is being cancelled.
     Cancelling,
-    /// Everything stands.
+    /// The deployment is complete.
     Ready,
-    /// A part of it stands.
+    /// The deployment is incomplete.
     Partial,
     /// The last run failed.
     Failed,
-    /// The process of the last run died, or was left.
+    /// The last run was interrupted.
     Interrupted,
-    /// Everything was destroyed.
+    /// The deployment was destroyed.
     Destroyed,
 }
 
-impl StateOfAffairs {
-    /// The words for it.
-    pub fn words(self) -> &'static str {
+impl DeploymentStatus {
+    /// The label.
+    pub fn label(self) -> &'static str {
         match self {
-            Self::Reading => "reading the journal",
+            Self::Reading => "reading journal",
             Self::Empty => "nothing deployed",
             Self::Preparing => "preparing",
             Self::Deploying => "deploying",
@@ -278,7 +281,7 @@ impl StateOfAffairs {
 }
 
 impl StepModel {
-    /// Whether it runs.
+    /// Whether the step is running.
     pub fn is_running(&self) -> bool {
         matches!(self.state, StepState::Running { .. })
     }

@@ -1,4 +1,4 @@
-//! [`RunModel`]: one run, as a fold over its events.
+//! [`RunModel`]: a run, as a fold over its events.
 
 use chrono::{DateTime, Utc};
 
@@ -7,103 +7,103 @@ use thumbctl_core::plan::{Step, StepId};
 use thumbctl_core::resource::ResourceKind;
 use thumbctl_core::timing::Waterfall;
 
-/// One run.
+/// A run.
 #[derive(Clone, Debug)]
 pub struct RunModel {
-    /// Its id.
+    /// The run ID.
     pub id: RunId,
-    /// How it began.
+    /// The parameters of the run.
     pub started: RunStarted,
-    /// When it began.
+    /// The start time.
     pub at: DateTime<Utc>,
-    /// When each step ran.
+    /// The start and end of each step.
     pub waterfall: Waterfall,
-    /// Its steps, in the plan's order.
+    /// The steps, in the plan's order.
     pub steps: Vec<StepModel>,
-    /// The build's phases, in the order in which they were heard of.
+    /// The build phases, in order of their first event.
     pub phases: Vec<Phase>,
-    /// How it ended and after how many seconds; none while it runs, or when its process died.
+    /// The outcome and duration in seconds; none while running or if interrupted.
     pub ended: Option<(Outcome, f64)>,
 }
 
-/// One step of a run.
+/// A step of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepModel {
-    /// What it is.
+    /// The planned step.
     pub step: Step,
-    /// Where it is.
+    /// The state.
     pub state: StepState,
-    /// How often a call of it was made again.
+    /// The number of retried calls.
     pub retries: u32,
-    /// Why a call of it was made again, the last time.
+    /// The reason of the last retry.
     pub retry_reason: Option<String>,
-    /// What it says that it does or waits for.
+    /// The last progress message.
     pub progress: Option<String>,
-    /// What its change set says that it would do.
+    /// The planned changes of its change set or plan.
     pub changes: Vec<PlannedChange>,
-    /// What is not as it should be, though the step goes on.
+    /// The warnings.
     pub warnings: Vec<String>,
-    /// What the things that it made say of themselves, by name.
+    /// The outputs, by name.
     pub outputs: Vec<(String, String)>,
 }
 
-/// What a change set would do to one resource.
+/// A planned change of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedChange {
-    /// What would be done, for example `add`.
+    /// The action, for example `add`.
     pub action: String,
-    /// The resource's name in the template.
+    /// The logical ID in the template.
     pub logical_id: String,
-    /// The resource's type.
+    /// The resource type.
     pub resource_type: String,
 }
 
-/// Where a step is.
+/// The state of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepState {
-    /// It has not begun.
+    /// It has not started.
     Waiting,
-    /// It runs.
+    /// It is running.
     Running {
-        /// Since when.
+        /// The start time.
         since: DateTime<Utc>,
-        /// Whether a call is about to be made again.
+        /// Whether a call is being retried.
         retrying: bool,
     },
-    /// It was done, in so many seconds.
+    /// It finished, after a duration in seconds.
     Done(f64),
-    /// It failed, after so many seconds.
+    /// It failed, after a duration in seconds.
     Failed(f64, Box<Failure>),
-    /// It was not run.
+    /// It was skipped.
     Skipped(SkipReason),
 }
 
-/// A phase of the build.
+/// A build phase.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Phase {
-    /// CodeBuild's name of it.
+    /// CodeBuild's phase name.
     pub name: String,
-    /// Where it is.
+    /// The state.
     pub state: PhaseState,
-    /// When it was heard of first.
+    /// The time of its first event.
     pub since: DateTime<Utc>,
-    /// Why it failed, as CodeBuild says it.
+    /// CodeBuild's failure message.
     pub context: Option<String>,
 }
 
-/// Where a phase is.
+/// The state of a build phase.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PhaseState {
-    /// It runs.
+    /// It is running.
     Running,
-    /// It is over, after so many seconds.
+    /// It finished, after a duration in seconds.
     Done(f64),
-    /// It failed, was stopped or timed out, after so many seconds.
+    /// It failed, was stopped or timed out, after a duration in seconds.
     Failed(f64),
 }
 
 impl RunModel {
-    /// The run that an event begins; none if the event begins no run.
+    /// Creates the run from its first event; none for another event.
     pub fn begin(event: &Event) -> Option<Self> {
         let EventKind::RunStarted(started) = &event.kind else { return None };
         let step = |step: &Step| StepModel {
@@ -127,7 +127,7 @@ impl RunModel {
         })
     }
 
-    /// Takes in one more of its events.
+    /// Applies an event of the run.
     pub fn apply(&mut self, event: &Event) {
         self.waterfall.apply(event);
         match &event.kind {
@@ -212,31 +212,31 @@ impl RunModel {
         self.steps.iter_mut().find(|model| model.step.id == *id)
     }
 
-    /// The step of a name.
+    /// The step with an ID.
     pub fn step(&self, id: &StepId) -> Option<&StepModel> {
         self.steps.iter().find(|model| model.step.id == *id)
     }
 
-    /// The step that makes or removes a resource, by itself or with others.
-    pub fn step_about(&self, kind: ResourceKind) -> Option<&StepModel> {
+    /// The step that creates or deletes a resource.
+    pub fn step_for(&self, kind: ResourceKind) -> Option<&StepModel> {
         let own = self.steps.iter().find(|model| model.step.resource == Some(kind));
         own.or_else(|| self.steps.iter().find(|model| model.step.also.contains(&kind)))
     }
 
-    /// The step that works on a resource now, else the one that makes or removes it.
-    pub fn step_at_work_on(&self, kind: ResourceKind) -> Option<&StepModel> {
+    /// The running step of a resource, else the one that creates or deletes it.
+    pub fn active_step_for(&self, kind: ResourceKind) -> Option<&StepModel> {
         let at_work = |model: &&StepModel| {
             matches!(model.state, StepState::Running { .. }) && model.step.resources().any(|one| one == kind)
         };
-        self.steps.iter().find(at_work).or_else(|| self.step_about(kind))
+        self.steps.iter().find(at_work).or_else(|| self.step_for(kind))
     }
 
-    /// How many steps are over, whichever way.
-    pub fn over(&self) -> usize {
+    /// The number of finished steps.
+    pub fn finished_count(&self) -> usize {
         self.steps.iter().filter(|model| model.state.is_over()).count()
     }
 
-    /// The steps that failed, with why.
+    /// The failed steps with their failures.
     pub fn failures(&self) -> impl Iterator<Item = (&Step, &Failure)> {
         self.steps.iter().filter_map(|model| match &model.state {
             StepState::Failed(_, failure) => Some((&model.step, &**failure)),
@@ -244,7 +244,7 @@ impl RunModel {
         })
     }
 
-    /// How long it has been running, or ran, in seconds. A run whose process died stands still at its last event.
+    /// The elapsed or total duration in seconds. An interrupted run ends at its last event.
     pub fn seconds(&self, now: DateTime<Utc>, is_live: bool) -> f64 {
         match self.ended {
             Some((_, seconds)) => seconds,
@@ -263,7 +263,7 @@ impl StepModel {
 }
 
 impl StepState {
-    /// Whether nothing more happens to it.
+    /// Whether the step is finished, failed or skipped.
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Done(_) | Self::Failed(..) | Self::Skipped(_))
     }

@@ -1,6 +1,6 @@
-//! [`TimingPane`]: what took how long.
+//! [`TimingPane`]: the state of the timing panel.
 
-/// What took how long: the panel's own state; the figures are the run's and the history's.
+/// The state of the timing panel. The figures are those of the run and the history.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TimingPane {
     /// Lines scrolled down.

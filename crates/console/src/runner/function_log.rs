@@ -1,4 +1,4 @@
-//! [`FunctionLog`]: the function's log, read from the cloud as it grows, for as long as it is looked at.
+//! [`FunctionLog`]: follows the function log in the cloud while it is displayed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,84 +8,84 @@ use thumbctl_core::names::Names;
 use thumbctl_deploy::session::{Session, SessionError};
 use tokio::sync::{mpsc, watch};
 
-use super::desk::{Note, failure_of};
-use crate::log_store::LogLine;
+use super::effect_handler::{RunnerEvent, failure_of};
+use crate::log_store::DisplayLine;
 use crate::message::Message;
 
-/// Between two looks at a log that has nothing new: the first, and the most that it grows to.
-const FIRST_LOOK: Duration = Duration::from_millis(300);
-const LAST_LOOK: Duration = Duration::from_secs(2);
+/// The poll interval without new lines: initial and maximum.
+const MIN_INTERVAL: Duration = Duration::from_millis(300);
+const MAX_INTERVAL: Duration = Duration::from_secs(2);
 
-/// The function's log.
+/// Follows the function log.
 #[derive(Debug)]
 pub(super) struct FunctionLog {
-    notes: mpsc::Sender<Note>,
+    sender: mpsc::Sender<RunnerEvent>,
     reader: Option<Reader>,
 }
 
 #[derive(Debug)]
 struct Reader {
-    /// Whose log it is: another deployment has another function.
+    /// The names of the deployment.
     names: Names,
-    wanted: watch::Sender<bool>,
+    enabled: watch::Sender<bool>,
 }
 
 impl FunctionLog {
-    /// Nobody's log yet.
-    pub(super) fn new(notes: mpsc::Sender<Note>) -> Self {
-        Self { notes, reader: None }
+    /// Creates a follower without a log.
+    pub(super) fn new(sender: mpsc::Sender<RunnerEvent>) -> Self {
+        Self { sender, reader: None }
     }
 
-    /// Reads the log of the function of these names, or none. Answers whether a log is read from its beginning.
+    /// Follows the function log of these names, or stops. Returns whether a log is read from its start.
     pub(super) fn follow(&mut self, session: &Arc<Session>, names: Option<Names>) -> bool {
         if let Some(reader) = &self.reader {
             let is_same = names.as_ref().is_none_or(|names| reader.names == *names);
-            // A reader that gave up, because the log could not be read, is put in place of.
-            if is_same && reader.wanted.send(names.is_some()).is_ok() {
+            // A reader that ended after an error is replaced.
+            if is_same && reader.enabled.send(names.is_some()).is_ok() {
                 return false;
             }
         }
         let Some(names) = names else { return false };
         let (sender, receiver) = watch::channel(true);
-        self.reader = Some(Reader { names, wanted: sender });
-        tokio::spawn(read(Arc::clone(session), receiver, self.notes.clone()));
+        self.reader = Some(Reader { names, enabled: sender });
+        tokio::spawn(read(Arc::clone(session), receiver, self.sender.clone()));
         true
     }
 }
 
-/// Reads until nobody wants it any more.
-async fn read(session: Arc<Session>, mut wanted: watch::Receiver<bool>, notes: mpsc::Sender<Note>) {
+/// Reads the log while enabled.
+async fn read(session: Arc<Session>, mut enabled: watch::Receiver<bool>, sender: mpsc::Sender<RunnerEvent>) {
     let mut log = match session.function_log().await {
         Ok(log) => log,
         Err(error) => {
             let failure = failure_of(&error, error.hint());
-            let _ = notes.send(Note::Message(Message::Notice(Err(failure)))).await;
+            let _ = sender.send(RunnerEvent::Message(Message::Notice(Err(failure)))).await;
             return;
         }
     };
-    let mut pause = FIRST_LOOK;
+    let mut interval = MIN_INTERVAL;
     loop {
-        if wanted.wait_for(|wanted| *wanted).await.is_err() {
+        if enabled.wait_for(|enabled| *enabled).await.is_err() {
             return;
         }
         match log.next().await {
-            Ok(lines) if lines.is_empty() => pause = (pause * 2).min(LAST_LOOK),
+            Ok(lines) if lines.is_empty() => interval = (interval * 2).min(MAX_INTERVAL),
             Ok(lines) => {
-                pause = FIRST_LOOK;
+                interval = MIN_INTERVAL;
                 let line =
-                    |line: thumbctl_core::log_line::LogLine| LogLine { text: line.text, timestamp: line.timestamp };
+                    |line: thumbctl_core::log_line::LogLine| DisplayLine { text: line.text, timestamp: line.timestamp };
                 let lines = lines.into_iter().map(line).collect();
-                if notes.send(Note::Message(Message::Lines(LogSource::Function, lines))).await.is_err() {
+                if sender.send(RunnerEvent::Message(Message::Lines(LogSource::Function, lines))).await.is_err() {
                     return;
                 }
             }
             Err(error) => {
                 let error = SessionError::from(error);
                 let failure = failure_of(&error, error.hint());
-                let _ = notes.send(Note::Message(Message::Notice(Err(failure)))).await;
+                let _ = sender.send(RunnerEvent::Message(Message::Notice(Err(failure)))).await;
                 return;
             }
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(interval).await;
     }
 }

@@ -1,4 +1,4 @@
-//! [`ConsoleGate`]: holds steps until the console's user lets them go.
+//! [`ConsoleGate`]: holds steps until the user releases them.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -9,58 +9,63 @@ use thumbctl_core::engine::{Gate, GateDecision};
 use thumbctl_core::plan::{Step, StepId};
 use tokio::sync::{Notify, mpsc};
 
-use super::desk::Note;
-use crate::message::{Message, Pace};
+use super::effect_handler::RunnerEvent;
+use crate::message::{Message, RunMode};
 
-/// Holds steps until the console's user lets them go.
+/// Holds steps until the user releases them.
 #[derive(Debug)]
 pub(super) struct ConsoleGate {
-    state: Mutex<State>,
+    state: Mutex<GateState>,
     changed: Notify,
-    notes: mpsc::Sender<Note>,
-    /// Steps that have nothing to do and so are not asked about.
-    free: BTreeSet<StepId>,
+    sender: mpsc::Sender<RunnerEvent>,
+    /// Completed steps, which are never held.
+    completed: BTreeSet<StepId>,
 }
 
 #[derive(Debug)]
-struct State {
-    pace: Pace,
-    /// How many steps may still pass while the gate is closed.
+struct GateState {
+    mode: RunMode,
+    /// The number of steps to release.
     passes: usize,
 }
 
 impl ConsoleGate {
-    /// A gate that lets so many steps pass before it closes, if it is to hold any.
-    pub(super) fn new(pace: Pace, passes: usize, free: BTreeSet<StepId>, notes: mpsc::Sender<Note>) -> Arc<Self> {
-        let state = Mutex::new(State { pace, passes });
-        Arc::new(Self { state, changed: Notify::new(), notes, free })
+    /// Creates a gate that releases a number of steps first, in step mode.
+    pub(super) fn new(
+        mode: RunMode,
+        passes: usize,
+        completed: BTreeSet<StepId>,
+        sender: mpsc::Sender<RunnerEvent>,
+    ) -> Arc<Self> {
+        let state = Mutex::new(GateState { mode, passes });
+        Arc::new(Self { state, changed: Notify::new(), sender, completed })
     }
 
-    /// Lets one more step pass.
-    pub(super) fn pass_one(&self) {
+    /// Releases one step.
+    pub(super) fn release_step(&self) {
         self.change(|state| state.passes += 1);
     }
 
-    /// Opens or closes the gate.
-    pub(super) fn set_pace(&self, pace: Pace) {
-        self.change(|state| *state = State { pace, passes: 0 });
+    /// Sets the run mode.
+    pub(super) fn set_mode(&self, mode: RunMode) {
+        self.change(|state| *state = GateState { mode, passes: 0 });
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut GateState)) {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_waiters();
     }
 
-    /// Takes a pass, if there is one.
+    /// Whether a step may pass; uses up a release.
     fn may_pass(&self, step: &Step) -> bool {
-        if self.free.contains(&step.id) {
+        if self.completed.contains(&step.id) {
             return true;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match (state.pace, state.passes) {
-            (Pace::Through, _) => true,
-            (Pace::Stepwise, 0) => false,
-            (Pace::Stepwise, _) => {
+        match (state.mode, state.passes) {
+            (RunMode::Through, _) => true,
+            (RunMode::StepByStep, 0) => false,
+            (RunMode::StepByStep, _) => {
                 state.passes -= 1;
                 true
             }
@@ -70,18 +75,18 @@ impl ConsoleGate {
 
 #[async_trait]
 impl Gate for ConsoleGate {
-    async fn pass(&self, step: &Step) -> GateDecision {
-        let mut told = false;
+    async fn pass(&self, step: &Step) -> Passage {
+        let mut reported = false;
         loop {
-            // Listened to before it is looked at, so that no change falls between.
+            // Subscribed before the check, so that no change is missed.
             let changed = self.changed.notified();
             if self.may_pass(step) {
                 return GateDecision::Start;
             }
-            if !told {
-                told = true;
-                if self.notes.send(Note::Message(Message::Held(step.id.clone()))).await.is_err() {
-                    return GateDecision::Stop;
+            if !reported {
+                reported = true;
+                if self.sender.send(RunnerEvent::Message(Message::Held(step.id.clone()))).await.is_err() {
+                    return Passage::Stop;
                 }
             }
             changed.await;
@@ -89,9 +94,9 @@ impl Gate for ConsoleGate {
     }
 
     fn parallelism(&self, most: NonZeroUsize) -> NonZeroUsize {
-        match self.state.lock().unwrap_or_else(PoisonError::into_inner).pace {
-            Pace::Through => most,
-            Pace::Stepwise => NonZeroUsize::MIN,
+        match self.state.lock().unwrap_or_else(PoisonError::into_inner).mode {
+            RunMode::Through => most,
+            RunMode::StepByStep => NonZeroUsize::MIN,
         }
     }
 
@@ -109,41 +114,41 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_gate_tells_what_it_holds_and_lets_one_go_at_a_time() {
-        let (notes, mut heard) = mpsc::channel(8);
-        let gate = ConsoleGate::new(Pace::Stepwise, 1, BTreeSet::from(["free".into()]), notes);
-        assert_eq!(gate.pass(&step("first")).await, GateDecision::Start);
-        assert_eq!(gate.pass(&step("free")).await, GateDecision::Start);
+    async fn gate_reports_held_step_and_releases_one_at_a_time() {
+        let (sender, mut receiver) = mpsc::channel(8);
+        let gate = ConsoleGate::new(RunMode::StepByStep, 1, BTreeSet::from(["free".into()]), sender);
+        assert_eq!(gate.pass(&step("first")).await, Passage::Go);
+        assert_eq!(gate.pass(&step("free")).await, Passage::Go);
         let (second, third) = (step("second"), step("third"));
         let (passage, ()) = tokio::join!(gate.pass(&second), async {
-            let held = heard.recv().await;
-            assert!(matches!(held, Some(Note::Message(Message::Held(id))) if id.as_str() == "second"));
-            gate.pass_one();
+            let held = receiver.recv().await;
+            assert!(matches!(held, Some(RunnerEvent::Message(Message::Held(id))) if id.as_str() == "second"));
+            gate.release_step();
         });
         assert_eq!(passage, GateDecision::Start);
         let (passage, ()) = tokio::join!(gate.pass(&third), async {
-            heard.recv().await.expect("it is held");
-            gate.set_pace(Pace::Through);
+            receiver.recv().await.expect("it is held");
+            gate.set_mode(RunMode::Through);
         });
         assert_eq!(passage, GateDecision::Start);
         assert_eq!(gate.pass(&step("fourth")).await, GateDecision::Start);
     }
 
     #[tokio::test]
-    async fn step_by_step_is_one_after_another() {
-        let (notes, _heard) = mpsc::channel(8);
+    async fn step_mode_has_no_parallelism() {
+        let (sender, _heard) = mpsc::channel(8);
         let most = NonZeroUsize::new(8).expect("eight is not zero");
-        let gate = ConsoleGate::new(Pace::Stepwise, 1, BTreeSet::new(), notes);
+        let gate = ConsoleGate::new(RunMode::StepByStep, 1, BTreeSet::new(), sender);
         assert_eq!(gate.parallelism(most).get(), 1);
-        let ((), ()) = tokio::join!(gate.changed(), async { gate.set_pace(Pace::Through) });
+        let ((), ()) = tokio::join!(gate.changed(), async { gate.set_mode(RunMode::Through) });
         assert_eq!(gate.parallelism(most).get(), 8);
     }
 
     #[tokio::test]
-    async fn a_gate_that_nobody_listens_to_stops() {
-        let (notes, heard) = mpsc::channel(8);
-        drop(heard);
-        let gate = ConsoleGate::new(Pace::Stepwise, 0, BTreeSet::new(), notes);
-        assert_eq!(gate.pass(&step("a")).await, GateDecision::Stop);
+    async fn gate_stops_when_channel_is_closed() {
+        let (sender, receiver) = mpsc::channel(8);
+        drop(receiver);
+        let gate = ConsoleGate::new(RunMode::StepByStep, 0, BTreeSet::new(), sender);
+        assert_eq!(gate.pass(&step("a")).await, Passage::Stop);
     }
 }

@@ -1,4 +1,4 @@
-//! The deployment's journals, read from their beginning and followed: what earlier runs did, and what other processes do.
+//! Reads and follows the journals of the deployment: earlier runs and those of other processes.
 
 use std::time::Duration;
 
@@ -7,94 +7,93 @@ use thumbctl_core::journal::{DeploymentJournal, JournalFollower, JournalStore};
 use thumbctl_deploy::settings::Settings;
 use tokio::sync::mpsc;
 
-use super::desk::{Note, failure_of};
+use super::effect_handler::{RunnerEvent, failure_of};
 use crate::message::Message;
 
-/// How many events are handed over at once.
+/// The maximum number of events per message.
 const BATCH: usize = 1000;
 
-/// Between two looks while nobody works on the deployment, as far as is known.
+/// The poll interval without a lock holder.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Between two looks while somebody does.
+/// The poll interval with a lock holder.
 const BUSY: Duration = Duration::from_millis(100);
 
-/// Follows the journals on a thread of its own, until nobody listens.
-pub(super) fn follow(settings: &Settings, notes: mpsc::Sender<Note>) {
+/// Follows the journals on a separate thread, until the receiver is gone.
+pub(super) fn follow(settings: &Settings, sender: mpsc::Sender<RunnerEvent>) {
     let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
     std::thread::spawn(move || {
-        // A console that has ended hears nothing; then this ends too.
-        let _ = Watch::new(journal, notes).run();
+        // Ends with the console.
+        let _ = JournalWatcher::new(journal, sender).run();
     });
 }
 
-struct Watch {
+struct JournalWatcher {
     journal: DeploymentJournal,
     follower: JournalFollower,
-    notes: mpsc::Sender<Note>,
-    /// Who works on the deployment, as it was told last.
+    sender: mpsc::Sender<RunnerEvent>,
+    /// The last reported lock holder.
     holder: Option<String>,
-    /// Why the journals cannot be read, as it was told last.
-    complaint: Option<Failure>,
+    /// The last reported failure.
+    failure: Option<Failure>,
 }
 
-/// Nobody listens any more.
-struct Unheard;
+/// The receiver is gone.
+struct ChannelClosed;
 
-impl Watch {
-    fn new(journal: DeploymentJournal, notes: mpsc::Sender<Note>) -> Self {
-        Self { follower: journal.follow(), journal, notes, holder: None, complaint: None }
+impl JournalWatcher {
+    fn new(journal: DeploymentJournal, sender: mpsc::Sender<RunnerEvent>) -> Self {
+        Self { follower: journal.follow(), journal, sender, holder: None, failure: None }
     }
 
-    fn run(mut self) -> Result<(), Unheard> {
+    fn run(mut self) -> Result<(), ChannelClosed> {
         self.catch_up()?;
-        self.look_for_holder()?;
-        self.tell(Message::JournalsRead)?;
+        self.check_lock_holder()?;
+        self.send(Message::JournalsRead)?;
         loop {
             std::thread::sleep(if self.holder.is_some() { BUSY } else { IDLE });
             self.catch_up()?;
-            self.look_for_holder()?;
+            self.check_lock_holder()?;
         }
     }
 
-    fn tell(&self, message: Message) -> Result<(), Unheard> {
-        self.notes.blocking_send(Note::Message(message)).map_err(|_| Unheard)
+    fn send(&self, message: Message) -> Result<(), ChannelClosed> {
+        self.sender.blocking_send(RunnerEvent::Message(message)).map_err(|_| ChannelClosed)
     }
 
-    fn catch_up(&mut self) -> Result<(), Unheard> {
+    fn catch_up(&mut self) -> Result<(), ChannelClosed> {
         loop {
             match self.follower.next(BATCH) {
                 Ok(events) if events.is_empty() => {
-                    self.complaint = None;
+                    self.failure = None;
                     break;
                 }
-                Ok(events) => self.tell(Message::Events(events))?,
-                // A journal that is damaged is read past. What cannot be read at all fails in the same way again: it is
-                // told once, and looked at again later.
+                Ok(events) => self.send(Message::Events(events))?,
+                // A damaged journal is skipped. A persistent failure is reported once and retried later.
                 Err(error) => {
-                    let complaint = failure_of(&error, None);
-                    if self.complaint.as_ref() == Some(&complaint) {
+                    let failure = failure_of(&error, None);
+                    if self.failure.as_ref() == Some(&failure) {
                         break;
                     }
-                    self.complaint = Some(complaint.clone());
-                    self.tell(Message::Notice(Err(complaint)))?;
+                    self.failure = Some(failure.clone());
+                    self.send(Message::Notice(Err(failure)))?;
                 }
             }
         }
-        if self.notes.is_closed() { Err(Unheard) } else { Ok(()) }
+        if self.sender.is_closed() { Err(ChannelClosed) } else { Ok(()) }
     }
 
-    /// A run without an end is either under way in another process, or its process died. The lock says which.
-    fn look_for_holder(&mut self) -> Result<(), Unheard> {
+    /// Checks the lock: an unfinished run is active in another process if the lock is held, else interrupted.
+    fn check_lock_holder(&mut self) -> Result<(), ChannelClosed> {
         let holder = if self.follower.has_open() {
-            // A lock that cannot be looked at keeps nobody from looking at the deployment.
+            // An unreadable lock must not prevent the display.
             self.journal.holder().unwrap_or_default().filter(|words| !is_this_process(words))
         } else {
             None
         };
         if holder != self.holder {
             self.holder.clone_from(&holder);
-            self.tell(Message::Holder(holder))?;
+            self.send(Message::Holder(holder))?;
         }
         Ok(())
     }
@@ -116,54 +115,51 @@ mod tests {
         Event { v: VERSION, run: run.clone(), seq: 0, at: chrono::DateTime::UNIX_EPOCH, kind }
     }
 
-    async fn next(heard: &mut mpsc::Receiver<Note>) -> Message {
-        let next = tokio::time::timeout(Duration::from_secs(30), heard.recv()).await;
-        match next.expect("something is told") {
-            Some(Note::Message(message)) => message,
+    async fn next(receiver: &mut mpsc::Receiver<RunnerEvent>) -> Message {
+        let next = tokio::time::timeout(Duration::from_secs(30), receiver.recv()).await;
+        match next.expect("a message arrives") {
+            Some(RunnerEvent::Message(message)) => message,
             other => panic!("not a message: {other:?}"),
         }
     }
 
     #[tokio::test]
-    async fn journals_that_cannot_be_read_are_told_once_and_read_when_they_can_be() {
+    async fn unreadable_journals_are_reported_once_and_retried() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
         let runs = journal.dir().join("runs");
         std::fs::create_dir_all(journal.dir()).expect("a folder");
-        std::fs::write(&runs, "a file where a folder should be").expect("there is room");
-        let (notes, mut heard) = mpsc::channel(1);
-        let watch = Watch::new(journal.clone(), notes);
-        std::thread::spawn(move || watch.run());
-        let complaint = next(&mut heard).await;
-        assert!(
-            matches!(&complaint, Message::Notice(Err(failure)) if failure.message.contains("runs")),
-            "{complaint:?}"
-        );
-        let read = next(&mut heard).await;
+        std::fs::write(&runs, "a file where a folder should be").expect("the file can be written");
+        let (sender, mut receiver) = mpsc::channel(1);
+        let watcher = JournalWatcher::new(journal.clone(), sender);
+        std::thread::spawn(move || watcher.run());
+        let failure = next(&mut receiver).await;
+        assert!(matches!(&failure, Message::Notice(Err(failure)) if failure.message.contains("runs")), "{failure:?}");
+        let read = next(&mut receiver).await;
         assert!(matches!(read, Message::JournalsRead), "{read:?}");
 
-        std::fs::remove_file(&runs).expect("it is there");
-        let mut run = journal.begin(Action::Deploy).expect("a run begins");
+        std::fs::remove_file(&runs).expect("it exists");
+        let mut run = journal.begin(Action::Deploy).expect("a run starts");
         let event = event(run.id());
-        run.append(&event).expect("there is room");
-        let events = next(&mut heard).await;
+        run.append(&event).expect("the file can be written");
+        let events = next(&mut receiver).await;
         assert!(matches!(&events, Message::Events(events) if *events == [event]), "{events:?}");
     }
 
     #[tokio::test]
-    async fn what_stands_beside_a_damaged_journal_is_read_before_all_are_called_read() {
+    async fn journals_beside_damaged_one_are_read() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let journal = JournalStore::new(dir.path()).deployment(&DeploymentName::new("demo").expect("a legal name"));
-        let damaged = journal.begin(Action::Deploy).expect("a run begins");
-        std::fs::write(damaged.path(), "nonsense\n").expect("there is room");
-        let mut good = journal.begin(Action::Destroy).expect("a run begins");
+        let damaged = journal.begin(Action::Deploy).expect("a run starts");
+        std::fs::write(damaged.path(), "nonsense\n").expect("the file can be written");
+        let mut good = journal.begin(Action::Destroy).expect("a run starts");
         let event = event(good.id());
-        good.append(&event).expect("there is room");
-        let (notes, mut heard) = mpsc::channel(1);
-        let watch = Watch::new(journal, notes);
-        std::thread::spawn(move || watch.run());
-        assert!(matches!(next(&mut heard).await, Message::Notice(Err(_))));
-        assert!(matches!(next(&mut heard).await, Message::Events(events) if events == [event]));
-        assert!(matches!(next(&mut heard).await, Message::JournalsRead));
+        good.append(&event).expect("the file can be written");
+        let (sender, mut receiver) = mpsc::channel(1);
+        let watcher = JournalWatcher::new(journal, sender);
+        std::thread::spawn(move || watcher.run());
+        assert!(matches!(next(&mut receiver).await, Message::Notice(Err(_))));
+        assert!(matches!(next(&mut receiver).await, Message::Events(events) if events == [event]));
+        assert!(matches!(next(&mut receiver).await, Message::JournalsRead));
     }
 }

@@ -1,4 +1,4 @@
-//! [`Replay`]: plays a recorded run, event by event, by the times in its journal.
+//! [`Replay`]: replays a recorded run by the times in its journal.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,124 +9,124 @@ use thumbctl_core::journal::{DeploymentJournal, JournalStore};
 use thumbctl_deploy::settings::Settings;
 use tokio::sync::mpsc;
 
-use super::desk::{Note, failure_of};
+use super::effect_handler::{RunnerEvent, failure_of};
 use crate::message::{Message, ReplayPosition};
 
-/// How many events of earlier runs are handed over at once.
+/// The maximum number of events per message.
 const BATCH: usize = 1000;
 
-/// Between two ticks of the recording's clock.
+/// The interval of clock ticks.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Events that are closer together than this are told together.
+/// Events within this interval are sent together.
 const FRAME: Duration = Duration::from_millis(16);
 
-/// The slowest and the fastest that a recording can be made to play.
+/// The minimum and maximum speed.
 const SPEEDS: (f64, f64) = (0.125, 1024.0);
 
-/// Plays a recorded run.
+/// Replays a recorded run.
 #[derive(Debug)]
 pub(super) struct Replay {
     journal: DeploymentJournal,
-    notes: mpsc::Sender<Note>,
-    control: Arc<Control>,
+    sender: mpsc::Sender<RunnerEvent>,
+    control: Arc<PlaybackControl>,
 }
 
-/// How a recording is played, as the user has it.
+/// The playback state, shared with the player.
 #[derive(Debug)]
-struct Control {
-    playing: Mutex<Playing>,
+struct PlaybackControl {
+    state: Mutex<PlaybackState>,
     changed: Condvar,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Playing {
+struct PlaybackState {
     speed: f64,
     paused: bool,
 }
 
-/// Nobody listens any more.
-struct Unheard;
+/// The receiver is gone.
+struct ChannelClosed;
 
 impl Replay {
-    pub(super) fn new(settings: &Settings, notes: mpsc::Sender<Note>) -> Self {
+    pub(super) fn new(settings: &Settings, sender: mpsc::Sender<RunnerEvent>) -> Self {
         let journal = JournalStore::new(&settings.state_dir).deployment(&settings.name);
-        let playing = Mutex::new(Playing { speed: 1.0, paused: false });
-        Self { journal, notes, control: Arc::new(Control { playing, changed: Condvar::new() }) }
+        let state = Mutex::new(PlaybackState { speed: 1.0, paused: false });
+        Self { journal, sender, control: Arc::new(PlaybackControl { state, changed: Condvar::new() }) }
     }
 
-    /// Plays a run on a thread of its own. What earlier runs left is there when it begins.
+    /// Replays a run on a separate thread, after the events of earlier runs.
     pub(super) fn play(&self, run: RunId, speed: f64) {
-        self.control.change(|playing| playing.speed = speed);
-        let (journal, notes, control) = (self.journal.clone(), self.notes.clone(), Arc::clone(&self.control));
+        self.control.change(|state| state.speed = speed);
+        let (journal, sender, control) = (self.journal.clone(), self.sender.clone(), Arc::clone(&self.control));
         std::thread::spawn(move || {
-            let mut player = Player::new(notes, control, run.clone());
-            // A console that has ended hears nothing; then this ends too.
+            let mut player = Player::new(sender, control, run.clone());
+            // Ends with the console.
             let _ = player.play(&journal, &run);
         });
     }
 
-    /// Plays so many times faster from now on.
+    /// Multiplies the speed.
     pub(super) fn faster(&self, factor: f64) {
-        self.control.change(|playing| playing.speed = (playing.speed * factor).clamp(SPEEDS.0, SPEEDS.1));
+        self.control.change(|state| state.speed = (state.speed * factor).clamp(SPEEDS.0, SPEEDS.1));
     }
 
-    /// Holds the recording, or goes on.
+    /// Pauses or resumes.
     pub(super) fn toggle_pause(&self) {
-        self.control.change(|playing| playing.paused = !playing.paused);
+        self.control.change(|state| state.paused = !state.paused);
     }
 }
 
-impl Control {
-    fn lock(&self) -> MutexGuard<'_, Playing> {
-        self.playing.lock().unwrap_or_else(PoisonError::into_inner)
+impl PlaybackControl {
+    fn lock(&self) -> MutexGuard<'_, PlaybackState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Playing)) {
+    fn change(&self, change: impl FnOnce(&mut PlaybackState)) {
         change(&mut self.lock());
         self.changed.notify_all();
     }
 }
 
 struct Player {
-    notes: mpsc::Sender<Note>,
-    control: Arc<Control>,
+    sender: mpsc::Sender<RunnerEvent>,
+    control: Arc<PlaybackControl>,
     run: RunId,
-    /// How it is played, as it was told last.
-    told: Playing,
-    /// What time it is in the recording.
+    /// The last reported playback state.
+    reported: PlaybackState,
+    /// The current time of the recording.
     clock: Option<DateTime<Utc>>,
-    /// Events whose time has come.
+    /// Events that are due.
     due: Vec<Event>,
 }
 
 impl Player {
-    fn new(notes: mpsc::Sender<Note>, control: Arc<Control>, run: RunId) -> Self {
-        let told = *control.lock();
-        Self { notes, control, run, told, clock: None, due: Vec::new() }
+    fn new(sender: mpsc::Sender<RunnerEvent>, control: Arc<PlaybackControl>, run: RunId) -> Self {
+        let reported = *control.lock();
+        Self { sender, control, run, reported, clock: None, due: Vec::new() }
     }
 
-    fn play(&mut self, journal: &DeploymentJournal, run: &RunId) -> Result<(), Unheard> {
-        self.prelude(journal, run)?;
-        self.tell(Message::JournalsRead)?;
-        self.tell_position(false)?;
-        let mut unheard = false;
-        let read = journal.each_of(run, |event| unheard = unheard || self.next(event).is_err());
+    fn play(&mut self, journal: &DeploymentJournal, run: &RunId) -> Result<(), ChannelClosed> {
+        self.send_earlier_runs(journal, run)?;
+        self.send(Message::JournalsRead)?;
+        self.send_position(false)?;
+        let mut is_closed = false;
+        let read = journal.each_of(run, |event| is_closed = is_closed || self.next(event).is_err());
         if let Err(error) = read {
-            self.tell(Message::Notice(Err(failure_of(&error, None))))?;
+            self.send(Message::Notice(Err(failure_of(&error, None))))?;
         }
-        if unheard {
-            return Err(Unheard);
+        if is_closed {
+            return Err(ChannelClosed);
         }
         self.flush()?;
-        self.tell_position(true)
+        self.send_position(true)
     }
 
-    /// Earlier runs, at once and without their logs.
-    fn prelude(&mut self, journal: &DeploymentJournal, run: &RunId) -> Result<(), Unheard> {
+    /// Sends the events of earlier runs immediately, without log lines.
+    fn send_earlier_runs(&mut self, journal: &DeploymentJournal, run: &RunId) -> Result<(), ChannelClosed> {
         let runs = match journal.runs() {
             Ok(runs) => runs,
-            Err(error) => return self.tell(Message::Notice(Err(failure_of(&error, None)))),
+            Err(error) => return self.send(Message::Notice(Err(failure_of(&error, None)))),
         };
         let mut batch = Vec::new();
         for earlier in runs.iter().take_while(|earlier| *earlier != run) {
@@ -136,75 +136,75 @@ impl Player {
                 }
             });
             if let Err(error) = read {
-                self.tell(Message::Notice(Err(failure_of(&error, None))))?;
+                self.send(Message::Notice(Err(failure_of(&error, None))))?;
             }
             while !batch.is_empty() {
                 let rest = batch.split_off(batch.len().min(BATCH));
-                self.tell(Message::Events(std::mem::replace(&mut batch, rest)))?;
+                self.send(Message::Events(std::mem::replace(&mut batch, rest)))?;
             }
         }
         Ok(())
     }
 
-    /// Keeps an event until its time has come.
-    fn next(&mut self, event: Event) -> Result<(), Unheard> {
+    /// Waits until an event is due.
+    fn next(&mut self, event: Event) -> Result<(), ChannelClosed> {
         if self.clock.is_none() {
             self.clock = Some(event.at);
-            self.tell(Message::Tick(event.at))?;
+            self.send(Message::Tick(event.at))?;
         }
         while self.clock.is_some_and(|clock| clock < event.at) {
             self.flush()?;
-            self.let_time_pass(event.at)?;
+            self.advance_clock(event.at)?;
         }
         self.due.push(event);
         if self.due.len() < BATCH { Ok(()) } else { self.flush() }
     }
 
-    /// Tells the events whose time has come.
-    fn flush(&mut self) -> Result<(), Unheard> {
-        self.tell_change()?;
+    /// Sends the due events.
+    fn flush(&mut self) -> Result<(), ChannelClosed> {
+        self.send_change()?;
         if self.due.is_empty() {
             return Ok(());
         }
         let due = std::mem::take(&mut self.due);
-        self.tell(Message::Events(due))
+        self.send(Message::Events(due))
     }
 
-    /// Lets time pass, at most until the next event or tick, whichever is first, but never less than a frame. It passes as
-    /// it was told: a change, whenever it was made, ends the wait and is told.
-    fn let_time_pass(&mut self, until: DateTime<Utc>) -> Result<(), Unheard> {
+    /// Advances the clock to the next event or tick, at least by a frame. A change of the playback state ends the wait and is
+    /// reported.
+    fn advance_clock(&mut self, until: DateTime<Utc>) -> Result<(), ChannelClosed> {
         let Some(now) = self.clock else { return Ok(()) };
-        self.tell_change()?;
-        let told = self.told;
-        if told.paused {
-            drop(self.control.changed.wait_while(self.control.lock(), |playing| *playing == told));
+        self.send_change()?;
+        let reported = self.reported;
+        if reported.paused {
+            drop(self.control.changed.wait_while(self.control.lock(), |state| *state == reported));
         } else {
-            let left = Duration::from_secs_f64(((until - now).as_seconds_f64() / told.speed).max(0.0));
+            let left = Duration::from_secs_f64(((until - now).as_seconds_f64() / reported.speed).max(0.0));
             let slice = left.clamp(FRAME, TICK);
-            let began = Instant::now();
-            drop(self.control.changed.wait_timeout_while(self.control.lock(), slice, |playing| *playing == told));
-            let passed = began.elapsed().as_secs_f64() * told.speed;
+            let start = Instant::now();
+            drop(self.control.changed.wait_timeout_while(self.control.lock(), slice, |state| *state == reported));
+            let passed = start.elapsed().as_secs_f64() * reported.speed;
             let now = now + TimeDelta::nanoseconds((passed * 1e9) as i64);
             self.clock = Some(now);
-            self.tell(Message::Tick(now))?;
+            self.send(Message::Tick(now))?;
         }
-        self.tell_change()
+        self.send_change()
     }
 
-    /// Tells how it is played, if that is not what was told last.
-    fn tell_change(&mut self) -> Result<(), Unheard> {
-        let playing = *self.control.lock();
-        if playing == self.told { Ok(()) } else { self.tell_position(false) }
+    /// Reports the playback state if it changed.
+    fn send_change(&mut self) -> Result<(), ChannelClosed> {
+        let state = *self.control.lock();
+        if state == self.reported { Ok(()) } else { self.send_position(false) }
     }
 
-    fn tell(&self, message: Message) -> Result<(), Unheard> {
-        self.notes.blocking_send(Note::Message(message)).map_err(|_| Unheard)
+    fn send(&self, message: Message) -> Result<(), ChannelClosed> {
+        self.sender.blocking_send(RunnerEvent::Message(message)).map_err(|_| ChannelClosed)
     }
 
-    fn tell_position(&mut self, over: bool) -> Result<(), Unheard> {
-        self.told = *self.control.lock();
-        let Playing { speed, paused } = self.told;
-        self.tell(Message::Replay(ReplayPosition { run: self.run.to_string(), speed, paused, over }))
+    fn send_position(&mut self, over: bool) -> Result<(), ChannelClosed> {
+        self.reported = *self.control.lock();
+        let PlaybackState { speed, paused } = self.reported;
+        self.send(Message::Replay(ReplayPosition { run: self.run.to_string(), speed, paused, over }))
     }
 }
 
@@ -215,63 +215,64 @@ mod tests {
 
     use super::*;
 
-    /// A recording of two events that are an hour apart, played into a channel in which one note fits.
-    fn played(dir: &std::path::Path) -> (Replay, mpsc::Receiver<Note>) {
+    /// Replays two events, one hour apart, into a channel of capacity one.
+    fn played(dir: &std::path::Path) -> (Replay, mpsc::Receiver<RunnerEvent>) {
         let journal = JournalStore::new(dir).deployment(&DeploymentName::new("demo").expect("a legal name"));
-        let mut run = journal.begin(Action::Deploy).expect("a run begins");
+        let mut run = journal.begin(Action::Deploy).expect("a run starts");
         for seq in 0..2 {
             let at = DateTime::UNIX_EPOCH + TimeDelta::hours(seq);
             let kind = EventKind::StepStarted { step: "repository".into() };
             let event = Event { v: VERSION, run: run.id().clone(), seq: seq.cast_unsigned(), at, kind };
-            run.append(&event).expect("there is room");
+            run.append(&event).expect("the journal can be written");
         }
-        let (notes, heard) = mpsc::channel(1);
-        let control = Control { playing: Mutex::new(Playing { speed: 1.0, paused: false }), changed: Condvar::new() };
-        let replay = Replay { journal, notes, control: Arc::new(control) };
+        let (sender, receiver) = mpsc::channel(1);
+        let control =
+            PlaybackControl { state: Mutex::new(PlaybackState { speed: 1.0, paused: false }), changed: Condvar::new() };
+        let replay = Replay { journal, sender, control: Arc::new(control) };
         replay.play(run.id().clone(), 1.0);
-        (replay, heard)
+        (replay, receiver)
     }
 
-    /// How it is played, as it is told next.
-    async fn position(heard: &mut mpsc::Receiver<Note>) -> (f64, bool) {
-        let told = async {
-            while let Some(note) = heard.recv().await {
-                if let Note::Message(Message::Replay(position)) = note {
+    /// The next reported playback state.
+    async fn position(receiver: &mut mpsc::Receiver<RunnerEvent>) -> (f64, bool) {
+        let reported = async {
+            while let Some(event) = receiver.recv().await {
+                if let RunnerEvent::Message(Message::Replay(position)) = event {
                     return (position.speed, position.paused);
                 }
             }
-            panic!("the recording ended");
+            panic!("the replay ended");
         };
-        tokio::time::timeout(Duration::from_secs(30), told).await.expect("it is told")
+        tokio::time::timeout(Duration::from_secs(30), reported).await.expect("it is reported")
     }
 
     #[tokio::test]
-    async fn a_pause_that_is_made_while_something_else_is_told_is_told_too() {
+    async fn pause_during_send_is_reported() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let (replay, mut heard) = played(dir.path());
-        assert_eq!(position(&mut heard).await, (1.0, false));
-        // One note fits, so the player still has the first event to tell before it lets time pass.
+        let (replay, mut receiver) = played(dir.path());
+        assert_eq!(position(&mut receiver).await, (1.0, false));
+        // The channel is full, so the player still has to send the first event.
         replay.toggle_pause();
-        assert_eq!(position(&mut heard).await, (1.0, true));
+        assert_eq!(position(&mut receiver).await, (1.0, true));
         replay.toggle_pause();
-        assert_eq!(position(&mut heard).await, (1.0, false));
+        assert_eq!(position(&mut receiver).await, (1.0, false));
     }
 
     #[tokio::test]
-    async fn changes_of_the_speed_add_up_before_one_is_told() {
+    async fn speed_changes_accumulate() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let (replay, mut heard) = played(dir.path());
-        assert_eq!(position(&mut heard).await, (1.0, false));
+        let (replay, mut receiver) = played(dir.path());
+        assert_eq!(position(&mut receiver).await, (1.0, false));
         replay.toggle_pause();
-        assert_eq!(position(&mut heard).await, (1.0, true));
-        // The player is held: it wakes for the first, and may tell what it finds before the others are made.
+        assert_eq!(position(&mut receiver).await, (1.0, true));
+        // The paused player wakes at the first change and may report an intermediate speed.
         for _ in 0..3 {
             replay.faster(2.0);
         }
-        while position(&mut heard).await != (8.0, true) {}
+        while position(&mut receiver).await != (8.0, true) {}
         for _ in 0..20 {
             replay.faster(2.0);
         }
-        while position(&mut heard).await != (SPEEDS.1, true) {}
+        while position(&mut receiver).await != (SPEEDS.1, true) {}
     }
 }

@@ -1,25 +1,25 @@
-//! [`Signals`]: what the system tells the console.
+//! [`Signals`]: the Unix signals of the console.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that the console hears.
+/// The Unix signals of the console.
 pub(super) struct Signals {
-    /// The program is to end.
+    /// SIGTERM.
     pub(super) terminations: Signal,
-    /// The terminal has gone.
+    /// SIGHUP: the terminal was closed.
     pub(super) hangups: Signal,
-    /// The program is to end: Ctrl-C from elsewhere.
+    /// SIGINT from another process.
     pub(super) interrupts: Signal,
-    /// Ctrl-Z from elsewhere: `kill -TSTP`.
+    /// SIGTSTP from another process.
     pub(super) stops: Signal,
-    /// The terminal has another size.
+    /// SIGWINCH: the terminal was resized.
     pub(super) sizes: Signal,
 }
 
 impl Signals {
-    /// Begins to listen.
+    /// Registers the signal handlers.
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {
             terminations: signal(SignalKind::terminate())?,

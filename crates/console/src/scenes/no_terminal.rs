@@ -1,4 +1,4 @@
-//! [`NoTerminal`]: nowhere to draw to. A frame's own buffer is what tests look at.
+//! [`NoTerminal`]: a backend without output. Tests inspect the frame's buffer.
 
 use std::convert::Infallible;
 
@@ -6,7 +6,7 @@ use ratatui::backend::{Backend, ClearType, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 
-/// A backend that ignores everything, so that frames are not compared with the frame before and not copied.
+/// A backend without output, so that frames are neither compared nor copied.
 pub(super) struct NoTerminal;
 
 impl Backend for NoTerminal {

@@ -1,4 +1,4 @@
-//! Commands: what each [`Action`] does, and whether it would do something now.
+//! Commands: availability and effect of each [`Action`].
 
 use thumbctl_core::resource::ResourceKind;
 use tui_input::Input;
@@ -6,65 +6,67 @@ use tui_input::Input;
 use super::mouse::moved;
 use super::overlays::{in_overlay, perform_in_overlay};
 use crate::keymap::Action;
-use crate::message::{Effect, Pace, Task};
+use crate::message::{Effect, RunMode, Task};
 use crate::model::activity::Activity;
-use crate::model::messages::Tone;
-use crate::model::overlay::{Answer, Asking, Overlay, Question};
+use crate::model::messages::Severity;
+use crate::model::overlay::{ConfirmAction, ConfirmDialog, ConfirmInput, Overlay};
 use crate::model::panel::Panel;
 use crate::model::{Connection, Model};
 use crate::view;
 
-/// Whether an action would do something now: only then its key is shown, and understood.
+/// Whether an action is available: only then its key is displayed and active.
 pub fn available(model: &Model, action: Action) -> bool {
     if matches!(action, Action::Suspend | Action::Redraw) {
         return true;
     }
     match &model.overlay {
         Some(overlay) => in_overlay(overlay, action),
-        None => available_beneath(model, action),
+        None => available_without_overlay(model, action),
     }
 }
 
-/// Whether an action would do something now if no overlay were open.
-pub fn available_beneath(model: &Model, action: Action) -> bool {
+/// Whether an action is available without an overlay.
+pub fn available_without_overlay(model: &Model, action: Action) -> bool {
     if model.is_typing() {
         return matches!(action, Action::Accept | Action::Back | Action::Up | Action::Down);
     }
-    let connected = model.place().is_some();
+    let connected = model.connection_info().is_some();
     let idle = model.activity.is_idle();
-    let ours = model.activity.ours();
+    let active = model.activity.active_run();
     let is_log = matches!(model.focus, Panel::Build | Panel::Function | Panel::Stacks | Panel::Terraform);
     let sends = matches!(action, Action::Choose | Action::TypePath | Action::Mark | Action::Send);
-    if model.activity.is_replay() && (sends || (action == Action::Save && model.focus == Panel::Trial)) {
+    if model.activity.is_replay() && (sends || (action == Action::Save && model.focus == Panel::TestUpload)) {
         return false;
     }
     match action {
-        // There, the same key sends images: where it cannot, it must not begin a deployment.
-        Action::DoNext if model.focus == Panel::Trial => false,
-        Action::DoNext => match ours {
-            Some(ours) => ours.held.is_some() && !ours.cancelling,
+        // There, the same key uploads images and must never start a deployment.
+        Action::RunStep if model.focus == Panel::TestUpload => false,
+        Action::RunStep => match active {
+            Some(active) => active.held.is_some() && !active.cancelling,
             None => connected && idle && model.journals_read && model.next_step().is_some(),
         },
-        Action::RunOn => match ours {
-            Some(ours) => ours.pace == Pace::Stepwise && !ours.cancelling,
+        Action::RunAll => match active {
+            Some(active) => active.mode == RunMode::StepByStep && !active.cancelling,
             None => connected && idle && model.journals_read && model.next_step().is_some(),
         },
         Action::Pause => match &model.activity {
-            Activity::Ours(ours) => {
-                ours.pace == Pace::Through && !ours.cancelling && ours.action == thumbctl_core::event::Action::Deploy
+            Activity::Running(active) => {
+                active.mode == RunMode::Through
+                    && !active.cancelling
+                    && active.action == thumbctl_core::event::Action::Deploy
             }
             Activity::Replay(position) => !position.over,
             _ => false,
         },
-        Action::Cancel => ours.is_some_and(|ours| !ours.cancelling),
-        Action::Destroy => connected && idle && model.deployment.has_resources(),
+        Action::Cancel => active.is_some_and(|active| !active.cancelling),
+        Action::Destroy => connected && idle && model.deployment.is_standing(),
         Action::Refresh => match &model.connection {
             Connection::Connected(_) => model.deployment.has_resources(),
             Connection::Failed(_) => true,
-            Connection::Connecting | Connection::Unneeded => false,
+            Connection::Connecting | Connection::NotRequired => false,
         },
         Action::Faster | Action::Slower => matches!(&model.activity, Activity::Replay(position) if !position.over),
-        Action::ShowTrial | Action::ShowResources | Action::ShowDetails => true,
+        Action::ShowTestUpload | Action::ShowResources | Action::ShowDetails => true,
         Action::ShowBuild | Action::ShowFunction | Action::ShowTiming => true,
         Action::ShowStacks => model.panels().contains(&Panel::Stacks),
         Action::ShowTerraform => model.panels().contains(&Panel::Terraform),
@@ -76,7 +78,7 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
             Panel::Function => model.function_log.can(action),
             Panel::Stacks => model.stack_log.can(action),
             Panel::Terraform => model.terraform_log.can(action),
-            Panel::Timing | Panel::Trial => false,
+            Panel::Timing | Panel::TestUpload => false,
         },
         Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Top | Action::Bottom => {
             match model.focus {
@@ -85,7 +87,7 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
                 Panel::Function => model.function_log.can(action),
                 Panel::Stacks => model.stack_log.can(action),
                 Panel::Terraform => model.terraform_log.can(action),
-                Panel::Trial => model.trial.can(action),
+                Panel::TestUpload => model.test_upload.can(action),
             }
         }
         Action::Back if model.focus == Panel::Resources => model.resources.dependencies,
@@ -94,19 +96,21 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
             Panel::Function => model.function_log.can(action),
             Panel::Stacks => model.stack_log.can(action),
             Panel::Terraform => model.terraform_log.can(action),
-            Panel::Trial => model.trial.can(action),
+            Panel::TestUpload => model.test_upload.can(action),
             Panel::Resources | Panel::Details | Panel::Timing => false,
         },
         Action::Search | Action::SearchNext | Action::SearchPrevious | Action::Filter | Action::ToggleWrap => {
             is_log && model.shown_log().is_some_and(|log| log.can(action))
         }
-        // Also where there is nothing to mark: the key must not mean something else then.
-        Action::Mark => model.focus == Panel::Trial && model.trial.is_choosing(),
-        Action::Choose | Action::TypePath | Action::Enlarge => model.focus == Panel::Trial && model.trial.can(action),
+        // Also without an image, so that the key has no other meaning.
+        Action::Mark => model.focus == Panel::TestUpload && model.test_upload.is_choosing(),
+        Action::Choose | Action::TypePath | Action::Enlarge => {
+            model.focus == Panel::TestUpload && model.test_upload.can(action)
+        }
         Action::Send => {
-            let opens_folder = model.trial.to_send().is_empty();
-            model.focus == Panel::Trial
-                && model.trial.can(action)
+            let opens_folder = model.test_upload.to_send().is_empty();
+            model.focus == Panel::TestUpload
+                && model.test_upload.can(action)
                 && (opens_folder || (connected && idle && model.deployment.is_complete()))
         }
         Action::Accept | Action::QuitAfter | Action::QuitCancel | Action::QuitLeave => false,
@@ -114,7 +118,7 @@ pub fn available_beneath(model: &Model, action: Action) -> bool {
     }
 }
 
-/// Does what an action means. One that is not [`available`] does nothing.
+/// Performs an action, if [`available`].
 pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
     if !available(model, action) {
         return Vec::new();
@@ -126,25 +130,25 @@ pub fn perform(model: &mut Model, action: Action) -> Vec<Effect> {
         _ => {}
     }
     match action {
-        Action::DoNext => go(model, Pace::Stepwise),
-        Action::RunOn => go(model, Pace::Through),
+        Action::RunStep => proceed(model, RunMode::StepByStep),
+        Action::RunAll => proceed(model, RunMode::Through),
         Action::Pause => pause(model),
         Action::Cancel => {
-            model.overlay = Some(Overlay::Question(cancel_question(model)));
+            model.overlay = Some(Overlay::Confirm(cancel_dialog(model)));
             Vec::new()
         }
-        Action::Destroy => prepare(model, Task::Destroy, Pace::Through),
+        Action::Destroy => prepare(model, Task::Destroy, RunMode::Through),
         Action::Refresh => refresh(model),
         Action::Faster => speed(model, 2.0),
         Action::Slower => speed(model, 0.5),
-        Action::NextPanel => show(model, model.focus.beside(1, model.panels())),
-        Action::PreviousPanel => show(model, model.focus.beside(-1, model.panels())),
+        Action::NextPanel => show(model, model.focus.offset_by(1, model.panels())),
+        Action::PreviousPanel => show(model, model.focus.offset_by(-1, model.panels())),
         Action::ShowResources => show(model, Panel::Resources),
         Action::ShowDetails => show(model, Panel::Details),
         Action::ShowBuild => show(model, Panel::Build),
         Action::ShowFunction => show(model, Panel::Function),
         Action::ShowTiming => show(model, Panel::Timing),
-        Action::ShowTrial => show(model, Panel::Trial),
+        Action::ShowTestUpload => show(model, Panel::TestUpload),
         Action::ShowStacks => show(model, Panel::Stacks),
         Action::ShowTerraform => show(model, Panel::Terraform),
         Action::ToggleDependencies => {
@@ -168,7 +172,7 @@ fn open(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
     Vec::new()
 }
 
-/// What a key means to the panel that has the keys.
+/// Performs an action in the focused panel.
 fn in_panel(model: &mut Model, action: Action) -> Vec<Effect> {
     let layout = model.layout();
     let inside = view::layout::Layout::inside(layout.main);
@@ -204,11 +208,11 @@ fn in_panel(model: &mut Model, action: Action) -> Vec<Effect> {
         Panel::Function => model.function_log.act(action),
         Panel::Stacks => model.stack_log.act(action),
         Panel::Terraform => model.terraform_log.act(action),
-        Panel::Trial => model.trial.act(action),
+        Panel::TestUpload => model.test_upload.act(action),
     }
 }
 
-/// A scroll position after an action, within what there is to see.
+/// The scroll position after an action, within bounds.
 pub(super) fn scrolled(scroll: u16, action: Action, rows: usize, height: u16) -> u16 {
     let page = i32::from(height.saturating_sub(1).max(1));
     let most = u16::try_from(rows.saturating_sub(usize::from(height))).unwrap_or(u16::MAX);
@@ -246,46 +250,50 @@ fn show(model: &mut Model, panel: Panel) -> Vec<Effect> {
         model.shown = panel;
         model.panel_chosen = true;
     }
-    if model.shown_panel() == Panel::Trial && before != Panel::Trial { model.trial.enter() } else { Vec::new() }
+    if model.shown_panel() == Panel::TestUpload && before != Panel::TestUpload {
+        model.test_upload.enter()
+    } else {
+        Vec::new()
+    }
 }
 
-/// Begins or goes on: one step, or all.
-fn go(model: &mut Model, pace: Pace) -> Vec<Effect> {
-    let Some(ours) = model.activity.ours_mut() else { return prepare(model, Task::Deploy, pace) };
-    ours.held = None;
-    match pace {
-        Pace::Stepwise => vec![Effect::PassOne],
-        Pace::Through => {
-            ours.pace = Pace::Through;
-            vec![Effect::SetPace(Pace::Through)]
+/// Starts or continues the deployment: one step, or all.
+fn proceed(model: &mut Model, mode: RunMode) -> Vec<Effect> {
+    let Some(active) = model.activity.active_run_mut() else { return prepare(model, Task::Deploy, mode) };
+    active.held = None;
+    match mode {
+        RunMode::StepByStep => vec![Effect::ReleaseStep],
+        RunMode::Through => {
+            active.mode = RunMode::Through;
+            vec![Effect::SetMode(RunMode::Through)]
         }
     }
 }
 
-pub(super) fn prepare(model: &mut Model, task: Task, pace: Pace) -> Vec<Effect> {
-    // What was said before is about something else.
+pub(super) fn prepare(model: &mut Model, task: Task, mode: RunMode) -> Vec<Effect> {
+    // The previous message is outdated.
     model.messages.dismiss();
-    model.activity = Activity::Preparing { task: task.clone(), pace };
-    vec![Effect::Prepare(task, pace)]
+    model.activity = Activity::Preparing { task: task.clone(), mode };
+    vec![Effect::Prepare(task, mode)]
 }
 
-/// Sends the chosen images, or goes into the folder under the cursor.
+/// Uploads the chosen images, or opens the folder under the cursor.
 fn send(model: &mut Model) -> Vec<Effect> {
-    let images = model.trial.to_send();
+    let images = model.test_upload.to_send();
     if images.is_empty() {
-        return model.trial.act(Action::Send);
+        return model.test_upload.act(Action::Send);
     }
-    let mut effects = model.trial.sending(&images);
-    effects.extend(prepare(model, Task::Trial(images), Pace::Through));
+    let mut effects = model.test_upload.start_sending(&images);
+    effects.extend(prepare(model, Task::TestUpload(images), RunMode::Through));
     effects
 }
 
 fn pause(model: &mut Model) -> Vec<Effect> {
     match &mut model.activity {
-        Activity::Ours(ours) => {
-            ours.pace = Pace::Stepwise;
-            model.messages.say(model.now, Tone::Info, "Paused: what runs goes on to its end, nothing more starts.");
-            vec![Effect::SetPace(Pace::Stepwise)]
+        Activity::Running(active) => {
+            active.mode = RunMode::StepByStep;
+            model.messages.add(model.now, Severity::Info, "Paused. Running steps finish; no further step starts.");
+            vec![Effect::SetMode(RunMode::StepByStep)]
         }
         Activity::Replay(_) => vec![Effect::ReplayTogglePause],
         _ => Vec::new(),
@@ -294,7 +302,7 @@ fn pause(model: &mut Model) -> Vec<Effect> {
 
 fn speed(model: &Model, factor: f64) -> Vec<Effect> {
     match &model.activity {
-        Activity::Replay(_) => vec![Effect::ReplayFaster(factor)],
+        Activity::Replay(_) => vec![Effect::ChangeReplaySpeed(factor)],
         _ => Vec::new(),
     }
 }
@@ -308,44 +316,45 @@ fn refresh(model: &mut Model) -> Vec<Effect> {
         }
         _ => {
             model.details.inspected.clear();
-            vec![Effect::AskStatus]
+            vec![Effect::FetchStatus]
         }
     }
 }
 
-fn cancel_question(model: &Model) -> Question {
-    let is_trial = model.activity.ours().is_some_and(|ours| ours.action == thumbctl_core::event::Action::TestUpload);
+fn cancel_dialog(model: &Model) -> ConfirmDialog {
+    let is_test_upload =
+        model.activity.active_run().is_some_and(|active| active.action == thumbctl_core::event::Action::Trial);
     let running = model.run.iter().flat_map(|run| run.steps.iter()).filter(|step| step.is_running());
     let count = running.count();
-    let consequence = if is_trial {
-        "No further image is sent; those that have been sent may still get their thumbnails.".to_owned()
+    let consequence = if is_test_upload {
+        "No further image is uploaded. Uploaded images may still get thumbnails.".to_owned()
     } else {
         format!(
-            "No further step starts; {} under way may end. What is there stays, and can be gone on with or destroyed.",
-            thumbctl_platform::text::count(count, "step")
+            "No further step starts; {} may still finish. Resources remain; resume or destroy them later.",
+            thumbctl_platform::text::count(count, "running step")
         )
     };
-    Question {
-        question: "Cancel the run?".to_owned(),
+    ConfirmDialog {
+        prompt: "Cancel the run?".to_owned(),
         consequence,
         resources: Vec::new(),
         foreign: Vec::new(),
-        answer: Answer::Key,
-        about: Asking::Cancel,
+        input: ConfirmInput::Key,
+        action: ConfirmAction::Cancel,
         scroll: 0,
     }
 }
 
 fn quit(model: &mut Model) -> Vec<Effect> {
-    if model.activity.ours().is_some() {
+    if model.activity.active_run().is_some() {
         return open(model, Overlay::Quitting);
     }
     vec![Effect::Quit]
 }
 
 pub(super) fn cancel_run(model: &mut Model) -> Vec<Effect> {
-    let Some(ours) = model.activity.ours_mut() else { return Vec::new() };
-    ours.cancelling = true;
-    ours.held = None;
+    let Some(active) = model.activity.active_run_mut() else { return Vec::new() };
+    active.cancelling = true;
+    active.held = None;
     vec![Effect::CancelRun]
 }

@@ -1,56 +1,55 @@
-//! Events, taken in: whoever made them, and whenever.
+//! Handles run events of any source.
 
 use thumbctl_core::event::{Action, Event, EventKind, LogSource};
 use thumbctl_core::redaction::redact_line;
 use thumbctl_core::resource::ResourceKind;
 
-use crate::log_store::LogLine;
+use crate::log_store::DisplayLine;
 use crate::message::Effect;
 use crate::model::Model;
-use crate::model::messages::Tone;
+use crate::model::messages::Severity;
 use crate::model::panel::Panel;
 use crate::model::run::RunModel;
 
-/// Takes events in, in their order.
+/// Applies events in order.
 pub(super) fn take_in(model: &mut Model, events: Vec<Event>) -> Vec<Effect> {
     let mut effects = Vec::new();
     let mut lines = Lines::default();
     for event in events {
         effects.extend(one(model, event, &mut lines));
     }
-    effects.extend(lines.hand_over(model));
+    effects.extend(lines.flush(model));
     super::keep_selection(model);
     effects
 }
 
-/// Takes in lines of a log that is read from the cloud.
-pub(super) fn lines(model: &mut Model, source: LogSource, lines: Vec<LogLine>) -> Vec<Effect> {
+/// Appends log lines read from the cloud.
+pub(super) fn lines(model: &mut Model, source: LogSource, lines: Vec<DisplayLine>) -> Vec<Effect> {
     model.log_mut(source).append(lines)
 }
 
-/// CodeBuild begins its own lines with `[Container] 2026/11/22 13:05:09.123456 `: the time stands beside every line
-/// anyway, and without it there is room for what the line says.
+/// Removes CodeBuild's prefix `[Container] 2026/11/22 13:05:09.123456 `, since the time has its own column.
 fn without_time(text: &str) -> &str {
     let Some(rest) = text.strip_prefix("[Container] ") else { return text };
-    let Some((time, said)) = rest.split_at_checked("2026/11/22 13:05:09".len()) else { return text };
+    let Some((time, message)) = rest.split_at_checked("2026/11/22 13:05:09".len()) else { return text };
     let is_time = time.bytes().zip(b"dddd/dd/dd dd:dd:dd").all(|(byte, form)| match form {
         b'd' => byte.is_ascii_digit(),
         form => byte == *form,
     });
-    if is_time { said.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit()).trim_start() } else { text }
+    if is_time { message.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit()).trim_start() } else { text }
 }
 
-/// Lines of logs that came together go to their store together.
+/// Log lines by source, to be appended in batches.
 #[derive(Default)]
 struct Lines {
-    build: Vec<LogLine>,
-    function: Vec<LogLine>,
-    stack: Vec<LogLine>,
-    terraform: Vec<LogLine>,
+    build: Vec<DisplayLine>,
+    function: Vec<DisplayLine>,
+    stack: Vec<DisplayLine>,
+    terraform: Vec<DisplayLine>,
 }
 
 impl Lines {
-    fn push(&mut self, source: LogSource, line: LogLine) {
+    fn push(&mut self, source: LogSource, line: DisplayLine) {
         match source {
             LogSource::Build => self.build.push(line),
             LogSource::Function => self.function.push(line),
@@ -59,7 +58,7 @@ impl Lines {
         }
     }
 
-    fn hand_over(&mut self, model: &mut Model) -> Vec<Effect> {
+    fn flush(&mut self, model: &mut Model) -> Vec<Effect> {
         let mut effects = Vec::new();
         if !self.build.is_empty() {
             effects.extend(model.build_log.append(std::mem::take(&mut self.build)));
@@ -79,42 +78,42 @@ impl Lines {
 
 fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
     let mut effects = Vec::new();
-    if !model.hears_first(&event) {
+    if !model.is_new_event(&event) {
         return effects;
     }
     match &event.kind {
         EventKind::RunStarted(started) => {
             model.deployment.apply(&event);
             model.history.apply(&event);
-            if started.action == Action::TestUpload {
-                effects.extend(model.trial.apply(&event));
+            if started.action == Action::Trial {
+                effects.extend(model.test_upload.apply(&event));
                 if model.activity.is_replay() && model.journals_read && !model.panel_chosen {
-                    model.shown = Panel::Trial;
-                    effects.extend(model.trial.enter());
+                    model.shown = Panel::TestUpload;
+                    effects.extend(model.test_upload.enter());
                 }
             } else {
                 if started.action == Action::Deploy {
-                    // Of an earlier build, told in the same breath.
+                    // Lines of an earlier build in the same batch.
                     lines.build.clear();
                 }
                 effects.extend(begin(model, &event));
                 if started.action == Action::Destroy && model.activity.is_replay() && !model.panel_chosen {
-                    // A teardown builds nothing.
+                    // A teardown has no build.
                     model.shown = Panel::Timing;
                 }
             }
-            if let Some(ours) = model.activity.ours_mut()
-                && ours.id.is_none()
-                && ours.action == started.action
+            if let Some(active) = model.activity.active_run_mut()
+                && active.id.is_none()
+                && active.action == started.action
             {
-                ours.id = Some(event.run.clone());
+                active.id = Some(event.run.clone());
             }
             return effects;
         }
-        // Another event is of a trial, or of an earlier run than the one that is shown.
+        // Other events belong to a test upload or an earlier run.
         _ => match model.run.as_mut().filter(|run| run.id == event.run) {
             Some(run) => run.apply(&event),
-            None => effects.extend(model.trial.apply(&event)),
+            None => effects.extend(model.test_upload.apply(&event)),
         },
     }
     model.deployment.apply(&event);
@@ -122,30 +121,30 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
     let is_shown = model.run.as_ref().is_some_and(|run| run.id == event.run);
     match event.kind {
         EventKind::LogLine { source, text, timestamp } if is_shown || source == LogSource::Function => {
-            // Its credentials are masked by the store, which knows what of it is seen and what came before it.
+            // Credentials are masked by the store.
             let text = if timestamp.is_some() { without_time(&text).to_owned() } else { text };
-            lines.push(source, LogLine { text, timestamp });
+            lines.push(source, DisplayLine { text, timestamp });
         }
         EventKind::StepStarted { step } => {
-            if let Some(ours) = model.activity.ours_mut()
-                && ours.held.as_ref() == Some(&step)
+            if let Some(active) = model.activity.active_run_mut()
+                && active.held.as_ref() == Some(&step)
             {
-                ours.held = None;
+                active.held = None;
             }
             follow(model, &step);
         }
-        // Of a run that goes on, not of one that is read again.
+        // Only for active runs.
         EventKind::WarningGiven { message, .. } if is_shown && model.is_live() => {
-            model.messages.say(model.now, Tone::Info, format!("Warning: {}", redact_line(&message)));
+            model.messages.add(model.now, Severity::Info, format!("Warning: {}", redact_line(&message)));
         }
-        // What is held will not be let go any more: a deployment stops at its first failure.
+        // The held step will not run: a deployment stops at its first failure.
         EventKind::StepFailed { .. } => {
-            if let Some(ours) = model.activity.ours_mut().filter(|ours| ours.action == Action::Deploy) {
-                ours.held = None;
+            if let Some(active) = model.activity.active_run_mut().filter(|active| active.action == Action::Deploy) {
+                active.held = None;
             }
         }
         EventKind::ResourceChanged { resource, .. } => {
-            // What the cloud said of it is not so any more.
+            // The inspection is outdated.
             model.details.inspected.remove(&resource);
             model.details.lost.retain(|lost| *lost != resource);
         }
@@ -154,17 +153,17 @@ fn one(model: &mut Model, event: Event, lines: &mut Lines) -> Vec<Effect> {
     effects
 }
 
-/// Another run is what is shown from now on.
+/// Displays a new run.
 fn begin(model: &mut Model, event: &Event) -> Vec<Effect> {
     let Some(run) = RunModel::begin(event) else { return Vec::new() };
     let has_log = run.started.action == Action::Deploy;
     model.run = Some(run);
     model.panel_chosen = false;
-    // A teardown has no log of its own: the last build's stays to be read.
+    // A teardown has no build log; the last one stays.
     if has_log { model.build_log.clear() } else { Vec::new() }
 }
 
-/// While nobody has chosen a panel, a build that begins is shown.
+/// Shows the build panel when a build starts, unless the user chose a panel.
 fn follow(model: &mut Model, step: &thumbctl_core::plan::StepId) {
     let is_build = model
         .run
@@ -182,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_that_stands_beside_a_line_is_not_in_it_again() {
+    fn codebuild_timestamp_is_removed() {
         assert_eq!(without_time("[Container] 2026/11/22 13:05:09.123456 Entering phase BUILD"), "Entering phase BUILD");
         assert_eq!(without_time("[Container] 2026/11/22 13:05:09 Running command ls"), "Running command ls");
         for other in

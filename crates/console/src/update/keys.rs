@@ -1,4 +1,4 @@
-//! Keys: understood by the key map, or typed into a line.
+//! Handles keys and pasted text.
 
 use std::path::PathBuf;
 
@@ -9,8 +9,8 @@ use super::commands::{available, perform};
 use crate::keymap::{Action, Context};
 use crate::message::Effect;
 use crate::model::activity::Activity;
-use crate::model::messages::Tone;
-use crate::model::overlay::{Answer, Overlay, Question};
+use crate::model::messages::Severity;
+use crate::model::overlay::{ConfirmDialog, ConfirmInput, Overlay};
 use crate::model::panel::Panel;
 use crate::model::{Connection, Model};
 
@@ -19,52 +19,52 @@ pub(super) fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     let contexts = model.contexts();
-    let meant: Vec<Action> = model.keymap.lookup(&contexts, key).collect();
-    if let Some(action) = meant.iter().copied().find(|action| available(model, *action)) {
+    let actions: Vec<Action> = model.keymap.lookup(&contexts, key).collect();
+    if let Some(action) = actions.iter().copied().find(|action| available(model, *action)) {
         return perform(model, action);
     }
-    if let Some(why) = meant.into_iter().find_map(|action| why_not(model, action)) {
-        model.messages.say(model.now, Tone::Info, why);
+    if let Some(why) = actions.into_iter().find_map(|action| why_not(model, action)) {
+        model.messages.add(model.now, Severity::Info, why);
         return Vec::new();
     }
     type_key(model, key)
 }
 
-/// Why something that would change the deployment cannot be done now; none where that can be seen, or a line is typed.
+/// The reason why a change of the deployment is not available; none if it is evident or an input line is open.
 fn why_not(model: &Model, action: Action) -> Option<String> {
-    let changes = matches!(action, Action::DoNext | Action::RunOn | Action::Destroy | Action::Send);
+    let changes = matches!(action, Action::RunStep | Action::RunAll | Action::Destroy | Action::Send);
     if action == Action::Cancel && model.activity.is_idle() && model.overlay.is_none() {
         let quit = model.keymap.chord_of(&[Context::Everywhere], Action::Quit);
         return Some(match quit {
-            Some(key) => format!("Nothing runs that could be cancelled; {key} quits."),
-            None => "Nothing runs that could be cancelled.".to_owned(),
+            Some(key) => format!("Nothing to cancel. Press {key} to quit."),
+            None => "Nothing to cancel.".to_owned(),
         });
     }
     if !changes || model.overlay.is_some() || model.is_typing() {
         return None;
     }
     match (&model.connection, &model.activity) {
-        (Connection::Connecting, _) => Some("Not yet: the cloud has not answered.".to_owned()),
-        (Connection::Failed(_), _) => Some("The cloud cannot be used; ask it again first.".to_owned()),
-        (_, Activity::Theirs { holder }) => Some(format!("Not now: {holder} works on the deployment.")),
-        (_, Activity::Replay(_)) => Some("A recording is played: nothing can be done in it.".to_owned()),
-        (_, Activity::Ours(_)) if matches!(action, Action::Destroy | Action::Send) => {
-            Some("Not while something runs: wait for its end, or cancel it.".to_owned())
+        (Connection::Connecting, _) => Some("Not connected yet.".to_owned()),
+        (Connection::Failed(_), _) => Some("Not connected. Refresh to retry.".to_owned()),
+        (_, Activity::OtherProcess { holder }) => Some(format!("The deployment is in use by {holder}.")),
+        (_, Activity::Replay(_)) => Some("Not available in a replay.".to_owned()),
+        (_, Activity::Running(_)) if matches!(action, Action::Destroy | Action::Send) => {
+            Some("A run is active. Wait for it or cancel it.".to_owned())
         }
         (Connection::Connected(_), Activity::Idle) if !model.journals_read => {
-            Some("Not yet: the journal is being read.".to_owned())
+            Some("The journal is still being read.".to_owned())
         }
         (Connection::Connected(_), Activity::Idle) if action == Action::Destroy => {
-            Some("There is nothing to destroy.".to_owned())
+            Some("Nothing to destroy.".to_owned())
         }
         (Connection::Connected(_), Activity::Idle) if action == Action::Send && !model.deployment.is_complete() => {
-            Some("Images can be sent when everything is deployed.".to_owned())
+            Some("Deploy first; then images can be uploaded.".to_owned())
         }
         _ => None,
     }
 }
 
-/// A key that means no action belongs to the line that is typed, if one is.
+/// Passes a key without action to the open input line.
 fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     let types_in_panel = model.is_typing();
     match &mut model.overlay {
@@ -74,7 +74,7 @@ fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Some(Overlay::Question(Question { answer: Answer::Word(input), .. })) => {
+        Some(Overlay::Confirm(ConfirmDialog { input: ConfirmInput::Word(input), .. })) => {
             input.handle_event(&TerminalEvent::Key(key));
             Vec::new()
         }
@@ -85,13 +85,13 @@ fn type_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             Panel::Function => model.function_log.type_key(key),
             Panel::Stacks => model.stack_log.type_key(key),
             Panel::Terraform => model.terraform_log.type_key(key),
-            Panel::Trial => model.trial.type_key(key),
+            Panel::TestUpload => model.test_upload.type_key(key),
             Panel::Resources | Panel::Details | Panel::Timing => Vec::new(),
         },
     }
 }
 
-/// Something was pasted: a line where one is typed, else the paths of images that were dropped onto the terminal.
+/// Handles pasted text: input, or paths of dropped files.
 pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
     let types = model.is_typing() || model.contexts().contains(&Context::Typing);
     if types {
@@ -107,13 +107,13 @@ pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
     if paths.is_empty() || model.overlay.is_some() || model.activity.is_replay() {
         return Vec::new();
     }
-    let mut effects = perform(model, Action::ShowTrial);
-    effects.extend(model.trial.drop_paths(paths));
+    let mut effects = perform(model, Action::ShowTestUpload);
+    effects.extend(model.test_upload.drop_paths(paths));
     effects
 }
 
-/// The paths in a text as terminals paste them when files are dropped: one or several, quoted or with backslashes, perhaps
-/// as `file://` URLs. Text that does not look like absolute paths is none.
+/// Parses the paths that terminals paste for dropped files: quoted, escaped, or as `file://` URLs. Other text has no
+/// paths.
 fn dropped_paths(text: &str) -> Vec<PathBuf> {
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dropped_files_are_read_as_terminals_write_them() {
+    fn dropped_paths_are_parsed() {
         let paths = |text: &str| dropped_paths(text).iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
         assert_eq!(paths("/tmp/a.jpg "), ["/tmp/a.jpg"]);
         assert_eq!(paths("'/tmp/my photo.jpg' /tmp/b.png"), ["/tmp/my photo.jpg", "/tmp/b.png"]);

@@ -1,4 +1,4 @@
-//! The mouse: select, scroll, tabs.
+//! Handles the mouse: selection, scrolling, tabs.
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
@@ -7,11 +7,11 @@ use super::commands::{perform, select};
 use crate::keymap::Action;
 use crate::message::Effect;
 use crate::model::Model;
-use crate::model::overlay::{Overlay, Question};
+use crate::model::overlay::{ConfirmDialog, Overlay};
 use crate::model::panel::Panel;
 use crate::view::{self, layout::Layout};
 
-/// How many lines a notch of the wheel is.
+/// The lines per wheel notch.
 const NOTCH: i32 = 3;
 
 pub(super) fn mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
@@ -27,7 +27,7 @@ pub(super) fn mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
 fn click(model: &mut Model, at: Position) -> Vec<Effect> {
     let layout = model.layout();
     if model.overlay.is_some() {
-        // A click beside an overlay that is only read closes it; a question is answered with the keys.
+        // A click closes read-only overlays. Dialogs need a key.
         return match model.overlay {
             Some(Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Palette { .. }) => {
                 perform(model, Action::Back)
@@ -55,10 +55,10 @@ fn click(model: &mut Model, at: Position) -> Vec<Effect> {
     if layout.main.contains(at) {
         let panel = model.shown_panel();
         let mut effects = perform(model, panel.action());
-        if panel == Panel::Trial {
+        if panel == Panel::TestUpload {
             let inside = Layout::text_area(Layout::inside(layout.main));
             if inside.contains(at) {
-                effects.extend(model.trial.click(at.x - inside.x, at.y - inside.y));
+                effects.extend(model.test_upload.click(at.x - inside.x, at.y - inside.y));
             }
         }
         if let Some(source) = model.shown_log().map(|log| log.source) {
@@ -87,14 +87,14 @@ fn click_row(model: &mut Model, inside: Rect, at: Position) -> Vec<Effect> {
 
 fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
     let (rows, visible) = view::overlay::help_rows(model);
-    let (messages, question) = (view::overlay::messages_most(model), view::overlay::question_most(model));
+    let (messages, dialog) = (view::overlay::messages_scroll_limit(model), view::overlay::confirm_scroll_limit(model));
     match &mut model.overlay {
         Some(Overlay::Help { scroll }) => {
-            *scroll = moved(*scroll, lines).min(most(rows, visible));
+            *scroll = moved(*scroll, lines).min(scroll_limit(rows, visible));
             return Vec::new();
         }
-        Some(Overlay::Question(Question { scroll, .. })) => {
-            *scroll = moved(*scroll, lines).min(question);
+        Some(Overlay::Confirm(ConfirmDialog { scroll, .. })) => {
+            *scroll = moved(*scroll, lines).min(dialog);
             return Vec::new();
         }
         Some(Overlay::Messages { scroll }) => {
@@ -116,7 +116,7 @@ fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
         Panel::Resources => super::commands::move_selection(model, lines.signum() as isize),
         Panel::Details => {
             let rows = view::details::rows(model, inside.width);
-            model.details.scroll = moved(model.details.scroll, lines).min(most(rows, inside.height));
+            model.details.scroll = moved(model.details.scroll, lines).min(scroll_limit(rows, inside.height));
             Vec::new()
         }
         Panel::Build => model.build_log.scroll(lines),
@@ -125,19 +125,19 @@ fn wheel(model: &mut Model, at: Position, lines: i32) -> Vec<Effect> {
         Panel::Terraform => model.terraform_log.scroll(lines),
         Panel::Timing => {
             let rows = view::timing::rows(model, inside.width);
-            model.timing.scroll = moved(model.timing.scroll, lines).min(most(rows, inside.height));
+            model.timing.scroll = moved(model.timing.scroll, lines).min(scroll_limit(rows, inside.height));
             Vec::new()
         }
-        Panel::Trial => model.trial.scroll(lines.signum()),
+        Panel::TestUpload => model.test_upload.scroll(lines.signum()),
     }
 }
 
-/// How far so many rows can be scrolled where so many can be seen.
-fn most(rows: usize, visible: u16) -> u16 {
+/// The maximum scroll position for a number of rows and visible rows.
+fn scroll_limit(rows: usize, visible: u16) -> u16 {
     u16::try_from(rows.saturating_sub(usize::from(visible))).unwrap_or(u16::MAX)
 }
 
-/// A scroll position, moved; the view keeps it within what there is.
+/// A scroll position moved by lines.
 pub(super) fn moved(scroll: u16, lines: i32) -> u16 {
     let lines = i16::try_from(lines).unwrap_or(if lines < 0 { i16::MIN } else { i16::MAX });
     scroll.saturating_add_signed(lines)

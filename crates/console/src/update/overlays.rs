@@ -1,17 +1,17 @@
-//! What actions mean while an overlay is open.
+//! Actions while an overlay is open.
 
-use super::answers;
-use super::commands::{available_beneath, cancel_run, perform, scrolled};
+use super::commands::{available_without_overlay, cancel_run, perform, scrolled};
 use super::mouse::moved;
+use super::responses;
 use crate::keymap::Action;
-use crate::message::{Effect, Pace};
+use crate::message::{Effect, RunMode};
 use crate::model::Model;
 use crate::model::activity::Activity;
-use crate::model::messages::Tone;
-use crate::model::overlay::{Answer, Asking, Overlay, matching};
+use crate::model::messages::Severity;
+use crate::model::overlay::{ConfirmAction, ConfirmInput, Overlay, matching};
 use crate::view;
 
-/// Whether an action would do something now in an overlay.
+/// Whether an action is available in an overlay.
 pub(super) fn in_overlay(overlay: &Overlay, action: Action) -> bool {
     match overlay {
         Overlay::Help { .. } | Overlay::Messages { .. } => matches!(
@@ -19,14 +19,14 @@ pub(super) fn in_overlay(overlay: &Overlay, action: Action) -> bool {
             Action::Back | Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Top | Action::Bottom
         ),
         Overlay::Palette { .. } => matches!(action, Action::Accept | Action::Back | Action::Up | Action::Down),
-        Overlay::Question(_) => matches!(action, Action::Accept | Action::Back | Action::Up | Action::Down),
+        Overlay::Confirm(_) => matches!(action, Action::Accept | Action::Back | Action::Up | Action::Down),
         Overlay::Quitting => {
             matches!(action, Action::QuitAfter | Action::QuitCancel | Action::QuitLeave | Action::Back)
         }
     }
 }
 
-/// Does what an action means in the overlay that is open.
+/// Performs an action in the open overlay.
 pub(super) fn perform_in_overlay(model: &mut Model, action: Action) -> Vec<Effect> {
     let height = model.size.1;
     match model.overlay.as_mut() {
@@ -57,33 +57,33 @@ pub(super) fn perform_in_overlay(model: &mut Model, action: Action) -> Vec<Effec
                 }
             }
             let at = *scroll;
-            let most = view::overlay::messages_most(model);
+            let most = view::overlay::messages_scroll_limit(model);
             model.overlay = Some(Overlay::Messages { scroll: at.min(most) });
             Vec::new()
         }
         Some(Overlay::Palette { .. }) => palette(model, action),
-        Some(Overlay::Question(_)) => question(model, action),
-        Some(Overlay::Quitting) => quitting(model, action),
+        Some(Overlay::Confirm(_)) => confirm(model, action),
+        Some(Overlay::Quitting) => quit_dialog(model, action),
     }
 }
 
-/// What the palette offers for what was typed: what can be done now, by name.
-pub fn offered(model: &Model, typed: &str) -> Vec<Action> {
-    let contexts = model.contexts_beneath();
+/// The available actions that match the palette input.
+pub fn palette_actions(model: &Model, typed: &str) -> Vec<Action> {
+    let contexts = model.contexts_without_overlay();
     let is_offered = |action: &Action| {
         let is_of_overlays = matches!(action, Action::Palette | Action::Back | Action::Accept);
         let is_far = matches!(action, Action::Top | Action::Bottom);
-        let is_said = (is_far || !action.is_move()) && !is_of_overlays;
-        is_said && model.keymap.chord_of(&contexts, *action).is_some() && available_beneath(model, *action)
+        let is_listed = (is_far || !action.is_move()) && !is_of_overlays;
+        is_listed && model.keymap.chord_of(&contexts, *action).is_some() && available_without_overlay(model, *action)
     };
-    let offered: Vec<Action> = Action::ALL.iter().copied().filter(is_offered).collect();
-    matching(typed, &offered)
+    let palette_actions: Vec<Action> = Action::ALL.iter().copied().filter(is_offered).collect();
+    matching(typed, &palette_actions)
 }
 
 fn palette(model: &mut Model, action: Action) -> Vec<Effect> {
     let Some(Overlay::Palette { input, selected }) = &model.overlay else { return Vec::new() };
     let (typed, at) = (input.value().to_owned(), *selected);
-    let found = offered(model, &typed);
+    let found = palette_actions(model, &typed);
     match action {
         Action::Up | Action::Down => {
             let by = if action == Action::Up { -1 } else { 1 };
@@ -105,61 +105,62 @@ fn palette(model: &mut Model, action: Action) -> Vec<Effect> {
     }
 }
 
-fn question(model: &mut Model, action: Action) -> Vec<Effect> {
-    let most = view::overlay::question_most(model);
-    let Some(Overlay::Question(question)) = &mut model.overlay else { return Vec::new() };
+fn confirm(model: &mut Model, action: Action) -> Vec<Effect> {
+    let most = view::overlay::confirm_scroll_limit(model);
+    let Some(Overlay::Confirm(dialog)) = &mut model.overlay else { return Vec::new() };
     match action {
         Action::Up => {
-            question.scroll = question.scroll.saturating_sub(1);
+            dialog.scroll = dialog.scroll.saturating_sub(1);
             return Vec::new();
         }
         Action::Down => {
-            question.scroll = question.scroll.saturating_add(1).min(most);
+            dialog.scroll = dialog.scroll.saturating_add(1).min(most);
             return Vec::new();
         }
         _ => {}
     }
     let accepted = action == Action::Accept
-        && match &question.answer {
-            Answer::Key => true,
-            Answer::Word(input) => input.value().trim().eq_ignore_ascii_case("yes"),
+        && match &dialog.input {
+            ConfirmInput::Key => true,
+            ConfirmInput::Word(input) => input.value().trim().eq_ignore_ascii_case("yes"),
         };
     if action == Action::Accept && !accepted {
-        // Anything but the word: the question stays until it is answered or left.
+        // The dialog stays open until the word is typed or the dialog is closed.
         return Vec::new();
     }
-    let about = question.about;
+    let purpose = dialog.action;
     model.overlay = None;
-    match (about, accepted) {
-        (Asking::Cancel, true) => cancel_run(model),
-        (Asking::Cancel, false) => Vec::new(),
-        (Asking::Start, yes) => {
-            let Activity::Asking { prepared, pace } = std::mem::replace(&mut model.activity, Activity::Idle) else {
+    match (purpose, accepted) {
+        (ConfirmAction::Cancel, true) => cancel_run(model),
+        (ConfirmAction::Cancel, false) => Vec::new(),
+        (ConfirmAction::Start, yes) => {
+            let Activity::Confirming { run: prepared, mode } = std::mem::replace(&mut model.activity, Activity::Idle)
+            else {
                 return Vec::new();
             };
-            model.rest();
+            model.set_idle();
             if yes {
-                return answers::start(model, &prepared.task, pace);
+                return responses::start(model, &prepared.task, mode);
             }
-            model.messages.say(model.now, Tone::Info, "Nothing was done.");
+            model.messages.add(model.now, Severity::Info, "Cancelled. No changes were made.");
             vec![Effect::Discard]
         }
     }
 }
 
-fn quitting(model: &mut Model, action: Action) -> Vec<Effect> {
+fn quit_dialog(model: &mut Model, action: Action) -> Vec<Effect> {
     model.overlay = None;
     match action {
         Action::QuitAfter => {
             model.quit_after = true;
-            // What waits for a key that will not come would wait for ever.
+            // A held step would wait forever.
             let mut effects = Vec::new();
-            if let Some(ours) = model.activity.ours_mut() {
-                ours.pace = Pace::Through;
-                ours.held = None;
-                effects.push(Effect::SetPace(Pace::Through));
+            if let Some(active) = model.activity.active_run_mut() {
+                active.mode = RunMode::Through;
+                active.held = None;
+                effects.push(Effect::SetMode(RunMode::Through));
             }
-            model.messages.say(model.now, Tone::Info, "Quits when the run has ended.");
+            model.messages.add(model.now, Severity::Info, "Quits at the end of the run.");
             effects
         }
         Action::QuitCancel => {

@@ -1,18 +1,17 @@
-//! The build's phases as a row that fills, and a log below. The function's log and that of stacks are drawn by the same
-//! panel, without phases.
+//! The build panel: phases and log. The other logs use the same panel without phases.
 //!
 //! ```text
 //! ╭ Build ─────────────────────── following ╮
-//! │ ✔───── ✔───── ◑      ·      ·           │  the phases: signs, names, seconds (see `phases`)
+//! │ ✔───── ✔───── ◑      ·      ·           │  the phases: symbols, names, seconds (see `phases`)
 //! │ queue  source build  post   upload      │
-//! │ ◑ BUILD runs for 12.5 s                 │
+//! │ ◑ BUILD running for 12.5 s              │
 //! │                                         │
 //! │  13:05:12  Compiling serde v1.0.0       │  the log (see `lines`)
 //! │▌ 13:05:13  Compiling tokio v1.0.0       │
-//! ╰ search: tokio  3 of 217 ────────────────╯  what is searched and filtered for, or typed
+//! ╰ search: tokio  3 of 217 ────────────────╯  search and filter, or input
 //! ```
 //!
-//! What changes while one looks has its place in the border, so that the log never jumps.
+//! Changing figures are in the border, so that the log does not move.
 
 mod lines;
 mod phases;
@@ -26,16 +25,16 @@ use thumbctl_core::event::LogSource;
 use thumbctl_platform::text;
 
 use super::layout::Layout;
-use super::{Look, clean};
+use super::{Appearance, clean};
 use crate::keymap::{Action, Context};
 use crate::model::Model;
-use crate::model::log::needle::Needle;
-use crate::model::log::{LogPane, Purpose, Typing};
+use crate::model::log::search_pattern::SearchPattern;
+use crate::model::log::{LogPane, TypedLine, TypingPurpose};
 use crate::model::panel::Panel;
 use crate::theme::Role;
 
-/// Draws it.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+/// Draws the panel.
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let (panel, pane) = match model.shown_panel() {
         Panel::Function => (Panel::Function, &model.function_log),
         Panel::Stacks => (Panel::Stacks, &model.stack_log),
@@ -49,9 +48,9 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     let mut block = look
         .panel(title, has_keys)
         .title_top(at_right(state(pane, model, right)).right_aligned().style(look.style(Role::Quiet)));
-    let wanted = wanted(pane, columns, look);
-    if !wanted.spans.is_empty() {
-        block = block.title_bottom(wanted);
+    let query_line = query_line(pane, columns, look);
+    if !query_line.spans.is_empty() {
+        block = block.title_bottom(query_line);
     }
     frame.render_widget(block, area);
     if panel == Panel::Build {
@@ -60,7 +59,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     lines::draw(frame, log_area(area, pane.source), model, pane, has_keys, look);
 }
 
-/// The part of the panel in which a log's lines are drawn.
+/// The area of the log lines in the panel.
 pub fn log_area(panel: Rect, source: LogSource) -> Rect {
     let inside = Layout::inside(panel);
     match source {
@@ -81,7 +80,7 @@ fn at_right(words: String) -> Line<'static> {
     if words.is_empty() { Line::default() } else { Line::from(format!(" {words} ")) }
 }
 
-/// Where we are in the log, in at most so many columns; the least important is left out first.
+/// The position in the log, in at most `columns` columns; less important parts are omitted.
 fn state(pane: &LogPane, model: &Model, columns: usize) -> String {
     let window = pane.window();
     if window.passing == 0 {
@@ -94,10 +93,10 @@ fn state(pane: &LogPane, model: &Model, columns: usize) -> String {
         parts.push(format!("{passing} {}", if window.passing == 1 { "line" } else { "lines" }));
     } else {
         parts.push(format!("{} of {passing}", grouped(window.position)));
-        parts.extend(model.keymap.chord_of(&[Context::Log], Action::Bottom).map(|key| format!("{key} follows")));
+        parts.extend(model.keymap.chord_of(&[Context::Log], Action::Bottom).map(|key| format!("{key}: follow")));
     }
     if window.lost > 0 {
-        parts.push(format!("the first {} lost", grouped(window.lost)));
+        parts.push(format!("first {} lines dropped", grouped(window.lost)));
     }
     let dot = model.symbols.dot;
     loop {
@@ -109,8 +108,8 @@ fn state(pane: &LogPane, model: &Model, columns: usize) -> String {
     }
 }
 
-/// What is searched and filtered for, or typed.
-fn wanted(pane: &LogPane, columns: usize, look: Look) -> Line<'static> {
+/// The search and filter, or the input line.
+fn query_line(pane: &LogPane, columns: usize, look: Appearance) -> Line<'static> {
     let window = pane.window();
     let typed = pane.typing();
     let is_typed = |purpose| typed.is_some_and(|typing| typing.purpose == purpose);
@@ -128,26 +127,27 @@ fn wanted(pane: &LogPane, columns: usize, look: Look) -> Line<'static> {
         let more = if window.filtering { look.symbols.ellipsis } else { "" };
         format!("{}{more} of {}", grouped(window.passing), grouped(window.total - window.lost))
     });
-    // Half of the line for each, all of it where there is only one.
-    let parts = usize::from(pane.filter().is_some() || is_typed(Purpose::Filter))
-        + usize::from(pane.search().is_some() || is_typed(Purpose::Search));
-    let room = columns / parts.max(1);
+    // Search and filter share the line.
+    let parts = usize::from(pane.filter().is_some() || is_typed(TypingPurpose::Filter))
+        + usize::from(pane.search().is_some() || is_typed(TypingPurpose::Search));
+    let available = columns / parts.max(1);
     let mut spans = Vec::new();
-    for (purpose, name, needle, figures) in
-        [(Purpose::Filter, "only", pane.filter(), passing), (Purpose::Search, "search", pane.search(), found)]
-    {
+    for (purpose, name, pattern, figures) in [
+        (TypingPurpose::Filter, "only", pane.filter(), passing),
+        (TypingPurpose::Search, "search", pane.search(), found),
+    ] {
         let is_typed = is_typed(purpose);
-        if needle.is_none() && !is_typed {
+        if pattern.is_none() && !is_typed {
             continue;
         }
-        let figures = figures.filter(|_| needle.is_some()).map_or_else(String::new, |figures| format!("  {figures}"));
-        let left = room.saturating_sub(name.len() + 4 + text::width(&figures)).max(4);
+        let figures = figures.filter(|_| pattern.is_some()).map_or_else(String::new, |figures| format!("  {figures}"));
+        let left = available.saturating_sub(name.len() + 4 + text::width(&figures)).max(4);
         spans.push(Span::styled(format!(" {name}: "), look.style(Role::Key)));
         match typed.filter(|_| is_typed) {
             Some(typing) => spans.extend(input(typing, left, look)),
             None => {
-                let needle = clean(needle.map_or("", Needle::text));
-                spans.push(Span::styled(text::cut(&needle, left), look.style(Role::Strong)));
+                let pattern = clean(pattern.map_or("", SearchPattern::text));
+                spans.push(Span::styled(text::cut(&pattern, left), look.style(Role::Strong)));
             }
         }
         spans.push(Span::styled(format!("{figures} "), look.style(Role::Quiet)));
@@ -155,14 +155,14 @@ fn wanted(pane: &LogPane, columns: usize, look: Look) -> Line<'static> {
     Line::from(spans)
 }
 
-/// The line that is typed, with its cursor in sight.
-fn input(typing: &Typing, columns: usize, look: Look) -> Vec<Span<'static>> {
+/// The input line, scrolled to its cursor.
+fn input(typing: &TypedLine, columns: usize, look: Appearance) -> Vec<Span<'static>> {
     let input = &typing.input;
     let value = clean(input.value());
     let scroll = input.visual_scroll(columns.saturating_sub(1).max(1));
     let at = value.char_indices().nth(input.cursor()).map_or(value.len(), |(at, _)| at);
-    let (before, behind) = value.split_at(at);
-    let mut letters = behind.chars();
+    let (before, after) = value.split_at(at);
+    let mut letters = after.chars();
     let under = letters.next().map_or_else(|| " ".to_owned(), String::from);
     let (mut shown, mut skipped) = (before, 0);
     while skipped < scroll {
@@ -179,7 +179,7 @@ fn input(typing: &Typing, columns: usize, look: Look) -> Vec<Span<'static>> {
     ]
 }
 
-/// A number with its thousands apart: `12,345`.
+/// A number with thousands separators: `12,345`.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);

@@ -1,85 +1,87 @@
-//! [`Card`]: what the card says about the step that comes next, or about what is to be done instead.
+//! [`Card`]: the content of the card for the next step, or for the current status.
 
 use thumbctl_core::event::{Action as RunAction, Failure};
 use thumbctl_core::plan::Step;
 use thumbctl_core::resource::ResourceKind;
 use thumbctl_platform::text;
 
-use super::Look;
-use super::signs::{self, Sign};
+use super::Appearance;
+use super::status_symbol::{self, StatusSymbol};
 use crate::keymap::Action;
-use crate::message::{Pace, Task};
-use crate::model::activity::{Activity, OurRun};
-use crate::model::resources::StateOfAffairs;
+use crate::message::{RunMode, Task};
+use crate::model::activity::{ActiveRun, Activity};
+use crate::model::resources::DeploymentStatus;
 use crate::model::run::{PlannedChange, StepModel, StepState};
 use crate::model::{Connection, Model};
 use crate::theme::Role;
 
-/// What the card says.
+/// The content of the card.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Card {
-    /// What kind of thing it says.
+    /// The title.
     pub title: String,
-    /// The sign before its first line.
+    /// The symbol before the first line.
     pub sign: &'static str,
-    /// What that sign means.
+    /// The role of the symbol.
     pub role: Role,
-    /// Its first line, to be read first.
+    /// The first line.
     pub head: String,
-    /// What stands below.
-    pub parts: Vec<Part>,
-    /// What can be done, each with what that brings. Only what works now is shown.
+    /// The content below.
+    pub parts: Vec<CardPart>,
+    /// The actions with descriptions. Only available ones are displayed.
     pub keys: Vec<(Action, &'static str)>,
-    /// Whether its first line is a step that comes next.
-    pub says_what_comes: bool,
+    /// Whether the first line is the next step.
+    pub is_next_step: bool,
 }
 
-/// A piece of what stands below a card's first line.
+/// A part of a card's content.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Part {
+pub enum CardPart {
     /// A paragraph.
     Text(String, Role),
-    /// A short text behind a label.
+    /// A short text with a label.
     Labelled(&'static str, String),
-    /// A step that runs.
-    Happening {
-        /// Its state.
-        sign: Sign,
-        /// What it does.
+    /// A running step.
+    RunningStep {
+        /// The symbol of its state.
+        sign: StatusSymbol,
+        /// The title.
         title: String,
-        /// Since when.
+        /// The elapsed time.
         time: String,
-        /// What it waits for, or why it is tried again.
-        says: Option<String>,
+        /// The progress, or the reason of a retry.
+        detail: Option<String>,
     },
-    /// Room.
+    /// A blank line.
     Blank,
 }
 
 impl Card {
-    /// What there is to say now.
-    pub fn of(model: &Model, look: Look) -> Self {
+    /// Creates the card for the current state.
+    pub fn of(model: &Model, look: Appearance) -> Self {
         match &model.activity {
             Activity::Preparing { task, .. } => preparing(task, model, look),
-            Activity::Asking { .. } => Self::new("A question", look.symbols.next, Role::Next, "Waits for your answer."),
-            Activity::Ours(ours) => running(ours, model, look),
-            Activity::Theirs { .. } => {
-                let mut card = Self::busy("Read-only", "Another process works on it.", Role::Warn, model, look).room();
-                card.parts.extend(happening(model, look));
+            Activity::Confirming { .. } => {
+                Self::new("Confirmation", look.symbols.next, Role::Next, "Waiting for your answer.")
+            }
+            Activity::Running(active) => running(active, model, look),
+            Activity::OtherProcess { .. } => {
+                let mut card = Self::busy("Read-only", "In use by another process.", Role::Warn, model, look).blank();
+                card.parts.extend(running_steps(model, look));
                 card
             }
             Activity::Replay(position) => {
-                let mut card = Self::busy("Replay", "A recorded run is played.", Role::Busy, model, look);
+                let mut card = Self::busy("Replay", "Playing a recorded run.", Role::Busy, model, look);
                 if position.over {
-                    card = Self::new("Replay", look.symbols.ready, Role::Good, "The recording is at its end.");
+                    card = Self::new("Replay", look.symbols.ready, Role::Good, "The recording has ended.");
                 }
-                card = card.room();
-                card.parts.extend(happening(model, look));
-                let pause = if position.paused { "goes on" } else { "holds it" };
+                card = card.blank();
+                card.parts.extend(running_steps(model, look));
+                let pause = if position.paused { "resume" } else { "pause" };
                 card.keys = vec![
                     (Action::Pause, pause),
-                    (Action::Faster, "plays it faster"),
-                    (Action::Slower, "plays it slower"),
+                    (Action::Faster, "increase speed"),
+                    (Action::Slower, "decrease speed"),
                 ];
                 card
             }
@@ -89,140 +91,139 @@ impl Card {
 
     fn new(title: &str, sign: &'static str, role: Role, head: impl Into<String>) -> Self {
         let (parts, keys) = (Vec::new(), Vec::new());
-        Self { title: title.into(), sign, role, head: head.into(), parts, keys, says_what_comes: false }
+        Self { title: title.into(), sign, role, head: head.into(), parts, keys, is_next_step: false }
     }
 
-    fn busy(title: &str, head: &str, role: Role, model: &Model, look: Look) -> Self {
+    fn busy(title: &str, head: &str, role: Role, model: &Model, look: Appearance) -> Self {
         Self::new(title, look.spinner(model), role, head)
     }
 
-    fn say(mut self, words: &str) -> Self {
-        self.parts.push(Part::Text(words.to_owned(), Role::Text));
+    fn text(mut self, words: &str) -> Self {
+        self.parts.push(CardPart::Text(words.to_owned(), Role::Text));
         self
     }
 
-    fn room(mut self) -> Self {
-        self.parts.push(Part::Blank);
+    fn blank(mut self) -> Self {
+        self.parts.push(CardPart::Blank);
         self
     }
 }
 
-fn preparing(task: &Task, model: &Model, look: Look) -> Card {
+fn preparing(task: &Task, model: &Model, look: Appearance) -> Card {
     let head = match task {
-        Task::Deploy => "Asks the cloud what is there already.",
-        Task::Destroy => "Looks for what is to be deleted.",
-        Task::Trial(_) => "Reads the images.",
+        Task::Deploy => "Checking existing resources.",
+        Task::Destroy => "Finding resources to delete.",
+        Task::TestUpload(_) => "Reading images.",
     };
     Card::busy("Preparing", head, Role::Busy, model, look)
 }
 
-fn running(ours: &OurRun, model: &Model, look: Look) -> Card {
-    let mut card = match (&ours.held, ours.action) {
-        _ if ours.cancelling => {
-            let card = Card::busy("Cancelling", "Nothing more starts.", Role::Warn, model, look);
-            card.say("Calls that are under way come to their end first.")
+fn running(active: &ActiveRun, model: &Model, look: Appearance) -> Card {
+    let mut card = match (&active.held, active.action) {
+        _ if active.cancelling => {
+            let card = Card::busy("Cancelling", "No further step starts.", Role::Warn, model, look);
+            card.text("Running calls finish first.")
         }
         (Some(_), _) if model.next_step().is_some() => {
-            let step = model.next_step().expect("it was there just now");
+            let step = model.next_step().expect("checked above");
             let mut card = step_card("Next step", step, model, look);
             card.keys =
-                vec![(Action::DoNext, "does it"), (Action::RunOn, "runs on to the end"), (Action::Cancel, "cancels")];
+                vec![(Action::RunStep, "run step"), (Action::RunAll, "run all"), (Action::Cancel, "cancel run")];
             card
         }
-        (_, RunAction::Deploy) => Card::busy("Under way", "Deploying.", Role::Busy, model, look),
-        (_, RunAction::Destroy) => Card::busy("Under way", "Destroying.", Role::Warn, model, look),
-        (_, RunAction::TestUpload) => Card::busy("Under way", "Sending images.", Role::Busy, model, look),
+        (_, RunAction::Deploy) => Card::busy("In progress", "Deploying.", Role::Busy, model, look),
+        (_, RunAction::Destroy) => Card::busy("In progress", "Destroying.", Role::Warn, model, look),
+        (_, RunAction::Trial) => Card::busy("In progress", "Uploading images.", Role::Busy, model, look),
     };
-    let happening = happening(model, look);
-    if !happening.is_empty() {
-        card = card.room();
-        card.parts.extend(happening);
+    let running_steps = running_steps(model, look);
+    if !running_steps.is_empty() {
+        card = card.blank();
+        card.parts.extend(running_steps);
     }
-    if ours.pace == Pace::Stepwise && ours.held.is_none() && !ours.cancelling {
-        card = card.room().say("Then it waits for you.");
+    if active.mode == RunMode::StepByStep && active.held.is_none() && !active.cancelling {
+        card = card.blank().text("Then it waits for your input.");
     }
     if card.keys.is_empty() {
         card.keys = vec![
-            (Action::Pause, "pauses before the next step"),
-            (Action::RunOn, "runs on to the end"),
-            (Action::Cancel, "cancels"),
+            (Action::Pause, "pause before next step"),
+            (Action::RunAll, "run all"),
+            (Action::Cancel, "cancel run"),
         ];
     }
     card
 }
 
-/// The steps that run, each with what it waits for.
-fn happening(model: &Model, look: Look) -> Vec<Part> {
+/// The running steps with their progress.
+fn running_steps(model: &Model, look: Appearance) -> Vec<CardPart> {
     let steps = model.run.iter().filter(|_| model.is_live()).flat_map(|run| &run.steps);
     let part = |step: &StepModel| {
         let StepState::Running { since, retrying } = step.state else { return None };
         let seconds = (model.now - since).as_seconds_f64().max(0.0);
-        let says = if retrying { &step.retry_reason } else { &step.progress };
-        Some(Part::Happening {
-            sign: signs::of_step(&step.state, model, look),
+        let detail = if retrying { &step.retry_reason } else { &step.progress };
+        Some(CardPart::RunningStep {
+            sign: status_symbol::for_step(&step.state, model, look),
             title: step.step.title.clone(),
             time: text::ticking(seconds),
-            says: says.clone(),
+            detail: detail.clone(),
         })
     };
     steps.filter_map(part).collect()
 }
 
-fn idle(model: &Model, look: Look) -> Card {
+fn idle(model: &Model, look: Appearance) -> Card {
     if let Connection::Failed(failure) = &model.connection {
         let mut card = failure_card("No connection", failure, look);
-        card.keys = vec![(Action::Refresh, "tries again")];
+        card.keys = vec![(Action::Refresh, "retry")];
         return card;
     }
     let next = model.next_step();
-    match (model.state(), next) {
-        (StateOfAffairs::Reading, _) => Card::busy("A moment", "Reads the journal.", Role::Busy, model, look),
-        (StateOfAffairs::Failed, _) => failed(model, look),
-        (StateOfAffairs::Ready, _) => {
-            let card = Card::new("Deployed", look.symbols.ready, Role::Good, "Everything stands.");
-            let mut card =
-                card.say("An image that comes into the source bucket starts the function, and a thumbnail comes out.");
+    match (model.status(), next) {
+        (DeploymentStatus::Reading, _) => Card::busy("Loading", "Reading the journal.", Role::Busy, model, look),
+        (DeploymentStatus::Failed, _) => failed(model, look),
+        (DeploymentStatus::Ready, _) => {
+            let card = Card::new("Deployed", look.symbols.ready, Role::Good, "Deployment complete.");
+            let mut card = card.text("Upload an image to the source bucket; the function writes a thumbnail.");
             card.keys = vec![
-                (Action::ShowTrial, "tries it with an image"),
-                (Action::ShowTiming, "shows what took how long"),
-                (Action::Destroy, "destroys everything"),
+                (Action::ShowTestUpload, "test upload"),
+                (Action::ShowTiming, "show timing"),
+                (Action::Destroy, "destroy deployment"),
             ];
             card
         }
-        (StateOfAffairs::Interrupted, Some(step)) => {
+        (DeploymentStatus::Interrupted, Some(step)) => {
             let mut card = step_card("Interrupted", step, model, look);
             card.parts
-                .insert(0, Part::Text("The last run did not come to its end. It goes on here.".into(), Role::Warn));
+                .insert(0, CardPart::Text("The last run was interrupted. Resume from this step.".into(), Role::Warn));
             card.keys = vec![
-                (Action::DoNext, "goes on with this step"),
-                (Action::RunOn, "goes on to the end"),
-                (Action::Destroy, "destroys what is there"),
+                (Action::RunStep, "run step"),
+                (Action::RunAll, "run all"),
+                (Action::Destroy, "destroy deployment"),
             ];
             card
         }
         (state, Some(step)) => {
             let mut card = step_card("Next step", step, model, look);
-            card.keys = vec![(Action::DoNext, "does it"), (Action::RunOn, "runs on to the end")];
-            if state == StateOfAffairs::Partial {
-                card.keys.push((Action::Destroy, "destroys what is there"));
+            card.keys = vec![(Action::RunStep, "run step"), (Action::RunAll, "run all")];
+            if state == DeploymentStatus::Partial {
+                card.keys.push((Action::Destroy, "destroy deployment"));
             }
             card
         }
         (_, None) if model.connection == Connection::Connecting => {
-            let card = Card::busy("A moment", "Connects to the cloud.", Role::Busy, model, look);
-            card.say("What a deployment does is shown as soon as the cloud has answered.")
+            let card = Card::busy("Loading", "Connecting to the cloud.", Role::Busy, model, look);
+            card.text("The plan is displayed once connected.")
         }
-        (_, None) => Card::new("Next step", look.symbols.waiting, Role::Quiet, "There is nothing to do."),
+        (_, None) => Card::new("Next step", look.symbols.waiting, Role::Quiet, "Nothing to do."),
     }
 }
 
-fn failed(model: &Model, look: Look) -> Card {
+fn failed(model: &Model, look: Appearance) -> Card {
     let mut failures = model.run.iter().flat_map(|run| run.failures());
     let mut has_log = false;
     let mut card = match failures.next() {
         Some((step, failure)) => {
             let mut card = failure_card("Failed", failure, look);
-            card.parts.insert(0, Part::Text(failure.message.clone(), Role::Bad));
+            card.parts.insert(0, CardPart::Text(failure.message.clone(), Role::Bad));
             card.head = step.title.clone();
             has_log = step.resource == Some(ResourceKind::Image);
             card
@@ -231,63 +232,63 @@ fn failed(model: &Model, look: Look) -> Card {
     };
     let others = failures.count();
     if others > 0 {
-        card = card.say(&format!("And {} more.", text::count(others, "failure")));
+        card = card.text(&format!("And {} more.", text::count(others, "failure")));
     }
     card.keys = vec![
-        (Action::RunOn, "tries again and runs on to the end"),
-        (Action::DoNext, "tries again, step by step"),
-        (Action::Destroy, "destroys what is there"),
+        (Action::RunAll, "retry, then run all"),
+        (Action::RunStep, "retry step"),
+        (Action::Destroy, "destroy deployment"),
     ];
     if has_log {
-        card.keys.insert(0, (Action::ShowBuild, "shows the build's log"));
+        card.keys.insert(0, (Action::ShowBuild, "show build log"));
     }
     card
 }
 
-fn failure_card(title: &str, failure: &Failure, look: Look) -> Card {
+fn failure_card(title: &str, failure: &Failure, look: Appearance) -> Card {
     let mut card = Card::new(title, look.symbols.failed, Role::Bad, failure.message.clone());
     for cause in &failure.causes {
-        card.parts.push(Part::Text(cause.clone(), Role::Quiet));
+        card.parts.push(CardPart::Text(cause.clone(), Role::Quiet));
     }
     if let Some(hint) = &failure.hint {
-        card.parts.extend([Part::Blank, Part::Text(hint.clone(), Role::Text)]);
+        card.parts.extend([CardPart::Blank, CardPart::Text(hint.clone(), Role::Text)]);
     }
     card
 }
 
-/// What CloudFormation and Terraform call what is done to a resource, and what that is called on a card.
+/// The change actions of CloudFormation and Terraform, with their labels on a card.
 const ACTIONS: [(&[&str], &str); 6] = [
-    (&["add"], "adds"),
-    (&["create"], "creates"),
-    (&["modify", "update"], "changes"),
-    (&["replace"], "renews"),
-    (&["import"], "imports"),
-    (&["remove", "delete"], "removes"),
+    (&["add"], "add"),
+    (&["create"], "create"),
+    (&["modify", "update"], "update"),
+    (&["replace"], "replace"),
+    (&["import"], "import"),
+    (&["remove", "delete"], "delete"),
 ];
 
-fn step_card(title: &str, step: &Step, model: &Model, look: Look) -> Card {
+fn step_card(title: &str, step: &Step, model: &Model, look: Appearance) -> Card {
     let plan = model.plan();
     let place = plan.and_then(|plan| {
         let at = plan.steps().iter().position(|other| other.id == step.id)?;
         Some(format!("{title}: {} of {}", at + 1, plan.steps().len()))
     });
     let mut card = Card::new(&place.unwrap_or_else(|| title.to_owned()), look.symbols.next, Role::Next, &*step.title);
-    card.says_what_comes = true;
-    // What executing a change set or applying a plan would do comes first: it is what is agreed to.
-    let prepared = model.run.as_ref().filter(|_| model.is_live()).and_then(|run| run.step(&step.id));
+    card.is_next_step = true;
+    // Planned changes come first, since they are what is confirmed.
+    let step_model = model.run.as_ref().filter(|_| model.is_live()).and_then(|run| run.step(&step.id));
     for (actions, label) in ACTIONS {
-        // Terraform adds why, as in `replace (tainted)`.
+        // Terraform appends a reason, as in `replace (tainted)`.
         let is_one =
             |change: &&PlannedChange| change.action.split(' ').next().is_some_and(|word| actions.contains(&word));
-        let changes = prepared.iter().flat_map(|prepared| &prepared.changes).filter(is_one);
+        let changes = step_model.iter().flat_map(|step_model| &step_model.changes).filter(is_one);
         let changes: Vec<&str> = changes.map(|change| change.logical_id.as_str()).collect();
         if !changes.is_empty() {
             let count = if changes.len() > 3 { format!("{}: ", changes.len()) } else { String::new() };
-            card.parts.push(Part::Labelled(label, super::clean(&format!("{count}{}", changes.join(", ")))));
+            card.parts.push(CardPart::Labelled(label, super::clean(&format!("{count}{}", changes.join(", ")))));
         }
     }
-    card = card.say(&step.why).room();
-    card.parts.push(Part::Labelled("calls", step.calls.join(", ")));
+    card = card.text(&step.why).blank();
+    card.parts.push(CardPart::Labelled("calls", step.calls.join(", ")));
     let open: Vec<&str> = step
         .needs
         .iter()
@@ -301,7 +302,7 @@ fn step_card(title: &str, step: &Step, model: &Model, look: Look) -> Card {
         .map(|needed| needed.title.as_str())
         .collect();
     if !open.is_empty() {
-        card.parts.push(Part::Labelled("after", open.join(", ")));
+        card.parts.push(CardPart::Labelled("after", open.join(", ")));
     }
     card
 }

@@ -1,4 +1,4 @@
-//! [`Graph`]: which resource needs which, from the plan's steps.
+//! [`DependencyGraph`]: the dependencies between resources, from the steps of the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,30 +8,30 @@ use thumbctl_core::resource::ResourceKind;
 
 use crate::model::Model;
 
-/// Which resource needs which.
+/// The dependencies between resources.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Graph {
+pub struct DependencyGraph {
     needs: BTreeMap<ResourceKind, BTreeSet<ResourceKind>>,
 }
 
-/// How a resource is related to another.
+/// The relation of a resource to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
-    /// The other needs it, itself or through something else.
+    /// The other depends on it.
     NeededByIt {
-        /// Whether nothing is between them.
+        /// Whether the dependency is direct.
         directly: bool,
     },
-    /// It needs the other, itself or through something else.
+    /// It depends on the other.
     NeedsIt {
-        /// Whether nothing is between them.
+        /// Whether the dependency is direct.
         directly: bool,
     },
 }
 
 impl Relation {
-    /// The words for it; what is not direct stands in brackets.
-    pub fn words(self) -> &'static str {
+    /// The label; indirect relations are in parentheses.
+    pub fn label(self) -> &'static str {
         match self {
             Self::NeededByIt { directly: true } => "needed by it",
             Self::NeededByIt { directly: false } => "(needed by it)",
@@ -41,16 +41,16 @@ impl Relation {
     }
 }
 
-impl Graph {
-    /// What needs what in the deployment that a model shows. A teardown's steps need each other the other way round.
+impl DependencyGraph {
+    /// The dependencies of the displayed deployment. The steps of a teardown depend on each other in reverse.
     pub fn of(model: &Model) -> Self {
         if let Some(preview) = &model.preview {
             return Self::of_plan(&preview.plan);
         }
         let Some(plan) = model.plan() else { return Self::default() };
         let graph = Self::of_plan(plan);
-        let tears_down = model.run.as_ref().is_some_and(|run| run.started.action == Action::Destroy);
-        if tears_down { graph.turned() } else { graph }
+        let is_teardown = model.run.as_ref().is_some_and(|run| run.started.action == Action::Destroy);
+        if is_teardown { graph.reversed() } else { graph }
     }
 
     fn of_plan(plan: &Plan) -> Self {
@@ -59,11 +59,11 @@ impl Graph {
             let Some(kind) = step.resource else { continue };
             let mut found = BTreeSet::new();
             for id in &step.needs {
-                made_by(plan, id, &mut found);
+                resources_of(plan, id, &mut found);
             }
             found.remove(&kind);
             graph.needs.entry(kind).or_default().extend(found);
-            // What a stack makes comes with it.
+            // Resources of a stack depend on it.
             for made in &step.also {
                 graph.needs.entry(*made).or_default().insert(kind);
             }
@@ -71,28 +71,28 @@ impl Graph {
         graph
     }
 
-    fn turned(&self) -> Self {
-        let mut turned = Self::default();
+    fn reversed(&self) -> Self {
+        let mut reversed = Self::default();
         for (kind, needs) in &self.needs {
-            turned.needs.entry(*kind).or_default();
+            reversed.needs.entry(*kind).or_default();
             for need in needs {
-                turned.needs.entry(*need).or_default().insert(*kind);
+                reversed.needs.entry(*need).or_default().insert(*kind);
             }
         }
-        turned
+        reversed
     }
 
-    /// What a resource needs, with nothing between.
+    /// The direct dependencies of a resource.
     pub fn needs(&self, kind: ResourceKind) -> impl Iterator<Item = ResourceKind> + '_ {
         self.needs.get(&kind).into_iter().flatten().copied()
     }
 
-    /// What needs a resource, with nothing between.
+    /// The direct dependents of a resource.
     pub fn needed_by(&self, kind: ResourceKind) -> impl Iterator<Item = ResourceKind> + '_ {
         self.needs.iter().filter(move |(_, needs)| needs.contains(&kind)).map(|(other, _)| *other)
     }
 
-    /// How a resource is related to another, if it is.
+    /// The relation of a resource to another, if any.
     pub fn relation(&self, kind: ResourceKind, to: ResourceKind) -> Option<Relation> {
         if kind == to {
             return None;
@@ -105,7 +105,7 @@ impl Graph {
         }
     }
 
-    /// Whether one needs the other, and then whether with nothing between.
+    /// Whether one depends on the other, and whether directly.
     fn reaches(&self, from: ResourceKind, to: ResourceKind) -> Option<bool> {
         if self.needs(from).any(|kind| kind == to) {
             return Some(true);
@@ -124,14 +124,14 @@ impl Graph {
     }
 }
 
-/// The resources that a step makes, or, where it makes none, those of the steps that it needs.
-fn made_by(plan: &Plan, id: &StepId, found: &mut BTreeSet<ResourceKind>) {
+/// Collects the resources of a step, or of its dependencies if it has none.
+fn resources_of(plan: &Plan, id: &StepId, found: &mut BTreeSet<ResourceKind>) {
     let Some(step) = plan.step(id) else { return };
     match step.resource {
         Some(kind) => {
             found.insert(kind);
         }
-        None => step.needs.iter().for_each(|need| made_by(plan, need, found)),
+        None => step.needs.iter().for_each(|need| resources_of(plan, need, found)),
     }
 }
 
@@ -141,23 +141,23 @@ mod tests {
     use crate::scenes;
 
     #[test]
-    fn resources_are_related_as_their_steps_are() {
-        let graph = Graph::of(&scenes::empty((80, 24)));
+    fn relations_follow_from_steps() {
+        let graph = DependencyGraph::of(&scenes::empty((80, 24)));
         use ResourceKind::{BuildPolicy, BuildProject, BuildRole, BuildSourceBucket, Function, FunctionRole, Image};
         assert_eq!(graph.relation(BuildRole, BuildProject), Some(Relation::NeededByIt { directly: true }));
         assert_eq!(graph.relation(BuildPolicy, BuildProject), Some(Relation::NeededByIt { directly: false }));
         assert_eq!(graph.relation(Function, BuildProject), Some(Relation::NeedsIt { directly: false }));
         assert_eq!(graph.relation(Image, BuildProject), Some(Relation::NeedsIt { directly: true }));
         assert_eq!(graph.relation(FunctionRole, BuildProject), None);
-        // The upload between them makes no resource.
+        // The upload between them has no resource.
         assert_eq!(graph.relation(BuildSourceBucket, BuildProject), Some(Relation::NeededByIt { directly: true }));
     }
 
     #[test]
-    fn a_teardown_without_a_preview_is_read_the_other_way_round() {
+    fn teardown_plan_is_reversed_without_preview() {
         let mut model = scenes::destroying((80, 24));
         model.preview = None;
-        let graph = Graph::of(&model);
+        let graph = DependencyGraph::of(&model);
         let relation = graph.relation(ResourceKind::Function, ResourceKind::Notification);
         assert!(matches!(relation, Some(Relation::NeededByIt { .. })), "{relation:?}");
     }

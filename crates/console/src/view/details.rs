@@ -1,4 +1,4 @@
-//! Everything about the selected resource.
+//! The details panel: everything about the selected resource.
 
 mod page;
 
@@ -13,21 +13,21 @@ use thumbctl_core::resource::ResourceKind;
 use thumbctl_deploy::session::Inspection;
 use thumbctl_platform::text;
 
-use self::page::Page;
-use super::dependencies::Graph;
+use self::page::DetailsPage;
+use super::dependencies::DependencyGraph;
 use super::layout::Layout;
-use super::line::Row;
-use super::{Look, signs};
-use crate::message::Stakes;
+use super::line::StyledRow;
+use super::{Appearance, status_symbol};
+use crate::message::RiskLevel;
 use crate::model::Model;
-use crate::model::details::Inspected;
+use crate::model::details::InspectionState;
 use crate::model::panel::Panel;
-use crate::model::resources::{ResourceRow, RowState};
+use crate::model::resources::{ResourceDisplayState, ResourceRow};
 use crate::model::run::{StepModel, StepState};
 use crate::theme::Role;
 
-/// Draws it.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+/// Draws the panel.
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let inside = Layout::text_area(Layout::inside(area));
     let lines = lines(model, look, usize::from(inside.width));
     let height = usize::from(inside.height);
@@ -44,34 +44,36 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     frame.render_widget(Paragraph::new(shown), inside);
 }
 
-/// How many rows everything about the selected resource takes at a width.
+/// The number of rows of the details at a width.
 pub fn rows(model: &Model, width: u16) -> usize {
-    lines(model, Look::of(model), usize::from(width.saturating_sub(2))).len()
+    lines(model, Appearance::of(model), usize::from(width.saturating_sub(2))).len()
 }
 
-fn lines(model: &Model, look: Look, columns: usize) -> Vec<Line<'static>> {
+fn lines(model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> {
     let kind = model.resources.selected;
-    let mut page = Page::new(look, columns);
+    let mut page = DetailsPage::new(look, columns);
     let rows = model.resource_rows();
     if let Some(row) = rows.iter().find(|row| row.kind == kind) {
         identity(&mut page, row, model);
     }
     configuration(&mut page, kind, model);
-    let step = model.run.as_ref().and_then(|run| run.step_about(kind));
+    let step = model.run.as_ref().and_then(|run| run.step_for(kind));
     step_of(&mut page, kind, step, model);
     dependencies(&mut page, kind, &rows, model);
     documents(&mut page, kind, model);
     page.into_lines()
 }
 
-/// What it is and what it is called.
-fn identity(page: &mut Page, row: &ResourceRow, model: &Model) {
+/// Adds state, purpose, name and ARN.
+fn identity(page: &mut DetailsPage, row: &ResourceRow, model: &Model) {
     let look = page.look();
-    let sign = signs::of_row(row, model, look);
-    let mut state = Row::new(look).text(sign.sign, sign.role).space(1).text(sign.word, sign.role);
+    let sign = status_symbol::for_resource(row, model, look);
+    let mut state = StyledRow::new(look).text(sign.symbol, sign.role).space(1).text(sign.label, sign.role);
     if let Some(seconds) = row.seconds {
         let time = match row.state {
-            RowState::Creating | RowState::Retrying | RowState::Deleting => text::ticking(seconds),
+            ResourceDisplayState::Creating | ResourceDisplayState::Retrying | ResourceDisplayState::Deleting => {
+                text::ticking(seconds)
+            }
             _ => text::seconds(seconds),
         };
         state = state.text(&format!(" {} {time}", look.symbols.dot), Role::Quiet);
@@ -91,20 +93,20 @@ fn identity(page: &mut Page, row: &ResourceRow, model: &Model) {
     if let Some(url) = console_url(row.kind, model) {
         page.field("console", &url);
     }
-    if sign.word == "lost" {
-        page.paragraph("The journal has it, the cloud has not: run on to make it again.", Role::Bad);
+    if sign.label == "lost" {
+        page.paragraph("In the journal but missing in the cloud. Deploy to recreate.", Role::Bad);
     }
 }
 
-/// The page of the AWS web console about a resource that is there; elsewhere there is none.
+/// The URL of a resource in the AWS console; only for AWS.
 fn console_url(kind: ResourceKind, model: &Model) -> Option<String> {
-    let place = model.place().filter(|place| place.stakes == Stakes::Money)?;
+    let connection = model.connection_info().filter(|connection| connection.risk == RiskLevel::Cost)?;
     let origin = model.deployment.origin().filter(|_| model.deployment.is_ready(kind))?;
-    thumbctl_deploy::aws::console_url(kind, &origin.names, &place.region, &place.account)
+    thumbctl_deploy::aws::console_url(kind, &origin.names, &connection.region, &connection.account)
 }
 
-/// The step that makes or removes it: why, with which calls, and how that went.
-fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: &Model) {
+/// Adds the step of the resource: reason, calls, state.
+fn step_of(page: &mut DetailsPage, kind: ResourceKind, ran: Option<&StepModel>, model: &Model) {
     let planned =
         || model.plan().and_then(|plan| plan.steps().iter().find(|step| step.resources().any(|made| made == kind)));
     let Some(step) = ran.map(|ran| &ran.step).or_else(planned) else { return };
@@ -115,9 +117,9 @@ fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: 
         page.field("calls", &step.calls.join(", "));
     }
     let Some(ran) = ran else { return };
-    // What goes on with another step does what was agreed to before that one.
-    let begun = step.needs.first().filter(|_| step.continues_previous).and_then(|id| model.run.as_ref()?.step(id));
-    for (at, change) in ran.changes.iter().chain(begun.iter().flat_map(|begun| &begun.changes)).enumerate() {
+    // A step that continues another one executes the changes confirmed there.
+    let previous = step.needs.first().filter(|_| step.goes_on).and_then(|id| model.run.as_ref()?.step(id));
+    for (at, change) in ran.changes.iter().chain(previous.iter().flat_map(|previous| &previous.changes)).enumerate() {
         let label = if at == 0 { "changes" } else { "" };
         page.field(label, &format!("{} {} ({})", change.action, change.logical_id, change.resource_type));
     }
@@ -127,26 +129,26 @@ fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: 
     for (name, value) in &ran.outputs {
         page.field("output", &redact_line(&format!("{name} = {value}")));
     }
-    let sign = signs::of_step(&ran.state, model, page.look());
+    let sign = status_symbol::for_step(&ran.state, model, page.look());
     let action = model.run.as_ref().map_or(RunAction::Deploy, |run| run.started.action);
     let is_live = model.is_live();
     let (state, time) = match &ran.state {
         StepState::Running { since, .. } if is_live => {
-            (sign.word.to_owned(), Some(text::ticking((model.now - *since).as_seconds_f64().max(0.0))))
+            (sign.label.to_owned(), Some(text::ticking((model.now - *since).as_seconds_f64().max(0.0))))
         }
-        StepState::Running { .. } => ("begun, and not told to be done".to_owned(), None),
+        StepState::Running { .. } => ("interrupted".to_owned(), None),
         StepState::Done(seconds) | StepState::Failed(seconds, _) => {
-            (sign.word.to_owned(), Some(text::seconds(*seconds)))
+            (sign.label.to_owned(), Some(text::seconds(*seconds)))
         }
-        StepState::Skipped(reason) => (reason.label(action).to_owned(), None),
-        StepState::Waiting => (sign.word.to_owned(), None),
+        StepState::Skipped(reason) => (reason.said(action).to_owned(), None),
+        StepState::Waiting => (sign.label.to_owned(), None),
     };
     let in_time = time.map(|time| format!(" in {time}")).unwrap_or_default();
     let in_time =
         if matches!(ran.state, StepState::Running { .. }) { in_time.replace(" in ", " for ") } else { in_time };
     page.field("state", &format!("{state}{in_time}"));
     if ran.retries > 0 {
-        let reason = ran.retry_reason.as_deref().map(|reason| format!(", the last time because: {reason}"));
+        let reason = ran.retry_reason.as_deref().map(|reason| format!(", last reason: {reason}"));
         let times = text::count(usize::try_from(ran.retries).unwrap_or(usize::MAX), "time");
         page.field("retried", &format!("{times}{}", reason.unwrap_or_default()));
     }
@@ -155,12 +157,12 @@ fn step_of(page: &mut Page, kind: ResourceKind, ran: Option<&StepModel>, model: 
         page.field("now", progress);
     }
     if let StepState::Failed(_, failure) = &ran.state {
-        page.heading("What went wrong");
+        page.heading("Failure");
         failure_lines(page, failure);
     }
 }
 
-fn failure_lines(page: &mut Page, failure: &Failure) {
+fn failure_lines(page: &mut DetailsPage, failure: &Failure) {
     page.paragraph(&failure.message, Role::Bad);
     for cause in &failure.causes {
         page.field("because", cause);
@@ -176,82 +178,82 @@ fn failure_lines(page: &mut Page, failure: &Failure) {
     }
 }
 
-/// What it needs, as a tree, and what needs it.
-fn dependencies(page: &mut Page, kind: ResourceKind, rows: &[ResourceRow], model: &Model) {
-    let graph = Graph::of(model);
+/// Adds dependencies, as a tree, and dependents.
+fn dependencies(page: &mut DetailsPage, kind: ResourceKind, rows: &[ResourceRow], model: &Model) {
+    let graph = DependencyGraph::of(model);
     let needs: Vec<ResourceKind> = graph.needs(kind).collect();
     let needed: Vec<ResourceKind> = graph.needed_by(kind).collect();
     if needs.is_empty() && needed.is_empty() {
         return;
     }
     let mut tree = Tree { graph: &graph, rows, model, shown: Vec::new() };
-    page.heading("Needs");
+    page.heading("Depends on");
     if needs.is_empty() {
-        page.paragraph("Nothing: it can be made at any time.", Role::Quiet);
+        page.paragraph("No dependencies.", Role::Quiet);
     }
     tree.draw(page, &needs, "", true);
-    page.heading("Needed by");
+    page.heading("Required by");
     if needed.is_empty() {
-        page.paragraph("Nothing: it is an end of the chain.", Role::Quiet);
+        page.paragraph("Nothing depends on it.", Role::Quiet);
     }
     tree.draw(page, &needed, "", false);
 }
 
 struct Tree<'a> {
-    graph: &'a Graph,
+    graph: &'a DependencyGraph,
     rows: &'a [ResourceRow],
     model: &'a Model,
-    /// What has been shown with what it needs: once is enough.
+    /// Resources whose dependencies are already displayed.
     shown: Vec<ResourceKind>,
 }
 
 impl Tree<'_> {
-    fn draw(&mut self, page: &mut Page, kinds: &[ResourceKind], before: &str, goes_on: bool) {
+    fn draw(&mut self, page: &mut DetailsPage, kinds: &[ResourceKind], before: &str, recurse: bool) {
         let look = page.look();
         for (at, kind) in kinds.iter().enumerate() {
             let is_last = at + 1 == kinds.len();
             let branch = if is_last { look.symbols.last_branch } else { look.symbols.branch };
-            let mut row = Row::new(look).text(&format!("{before}{branch} "), Role::Border);
+            let mut row = StyledRow::new(look).text(&format!("{before}{branch} "), Role::Border);
             if let Some(found) = self.rows.iter().find(|row| row.kind == *kind) {
-                let sign = signs::of_row(found, self.model, look);
-                row = row.text(sign.sign, sign.role).space(1);
+                let sign = status_symbol::for_resource(found, self.model, look);
+                row = row.text(sign.symbol, sign.role).space(1);
             }
             page.row(row.text(kind.title(), Role::Text));
-            if goes_on && !self.shown.contains(kind) {
+            if recurse && !self.shown.contains(kind) {
                 self.shown.push(*kind);
                 let below: Vec<ResourceKind> = self.graph.needs(*kind).collect();
                 let rail = if is_last { " " } else { look.symbols.bar };
-                self.draw(page, &below, &format!("{before}{rail} "), goes_on);
+                self.draw(page, &below, &format!("{before}{rail} "), recurse);
             }
         }
     }
 }
 
-/// What the cloud says of its configuration.
-fn configuration(page: &mut Page, kind: ResourceKind, model: &Model) {
+/// Adds the configuration in the cloud.
+fn configuration(page: &mut DetailsPage, kind: ResourceKind, model: &Model) {
     match model.details.inspected.get(&kind) {
-        Some(Inspected::There(inspection)) => inspection_lines(page, inspection),
-        Some(Inspected::Asked) => {
+        Some(InspectionState::Found(inspection)) => inspection_lines(page, inspection),
+        Some(InspectionState::Pending) => {
             page.heading("Configuration");
-            let row = Row::new(page.look()).text(page.look().spinner(model), Role::Busy);
-            page.row(row.text(" asking the cloud", Role::Quiet).text(page.look().symbols.ellipsis, Role::Quiet));
+            let row = StyledRow::new(page.look()).text(page.look().spinner(model), Role::Busy);
+            page.row(row.text(" loading", Role::Quiet).text(page.look().symbols.ellipsis, Role::Quiet));
         }
-        Some(Inspected::Missing) => {
+        Some(InspectionState::Missing) => {
             page.heading("Configuration");
-            page.paragraph("The cloud does not have it.", Role::Bad);
+            page.paragraph("Not found in the cloud.", Role::Bad);
         }
-        Some(Inspected::Failed(failure)) => {
+        Some(InspectionState::Failed(failure)) => {
             page.heading("Configuration");
-            page.paragraph("The cloud would not say:", Role::Text);
+            page.paragraph("Cannot read the configuration:", Role::Text);
             failure_lines(page, failure);
         }
         None => {}
     }
 }
 
-/// Its policy documents: as the cloud has them, or as they will be.
-fn documents(page: &mut Page, kind: ResourceKind, model: &Model) {
-    if let Some(Inspected::There(inspection)) = model.details.inspected.get(&kind) {
+/// Adds the policy documents, actual or planned.
+fn documents(page: &mut DetailsPage, kind: ResourceKind, model: &Model) {
+    if let Some(InspectionState::Found(inspection)) = model.details.inspected.get(&kind) {
         for (purpose, document) in &inspection.documents {
             page.heading(&format!("Policy document: {purpose}"));
             page.json(document);
@@ -261,13 +263,12 @@ fn documents(page: &mut Page, kind: ResourceKind, model: &Model) {
     let documents = model.preview.iter().flat_map(|preview| &preview.documents);
     for (_, document) in documents.filter(|(of, _)| *of == kind) {
         let is_there = model.deployment.is_ready(kind);
-        page.heading(if is_there { "Policy document, as it is planned" } else { "Policy document, as it will be" });
+        page.heading(if is_there { "Policy document (planned)" } else { "Planned policy document" });
         page.json(&as_named(document, model));
     }
 }
 
-/// A planned document under the names that the deployment really has. One that is not there yet has none: they are drawn
-/// when it begins.
+/// A planned document with the deployment's suffix, or a placeholder before the deployment starts.
 fn as_named(document: &Value, model: &Model) -> Value {
     let Some(preview) = &model.preview else { return document.clone() };
     let origin = model.deployment.origin().filter(|_| model.deployment.has_resources());
@@ -276,7 +277,7 @@ fn as_named(document: &Value, model: &Model) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|_| document.clone())
 }
 
-fn inspection_lines(page: &mut Page, inspection: &Inspection) {
+fn inspection_lines(page: &mut DetailsPage, inspection: &Inspection) {
     if !inspection.settings.is_empty() {
         page.heading("Configuration");
         page.table(&inspection.settings);

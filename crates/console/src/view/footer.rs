@@ -1,4 +1,4 @@
-//! The tabs, and the last lines: what was said, and the keys that work.
+//! The tabs, the message line and the key hints.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -8,27 +8,27 @@ use thumbctl_platform::text;
 
 use super::hints::Hint;
 use super::layout::Layout;
-use super::line::Row;
-use super::{Look, hints, next_step, signs};
+use super::line::StyledRow;
+use super::{Appearance, hints, next_step, status_symbol};
 use crate::keymap::{Action, Context};
 use crate::model::Model;
 use crate::model::panel::Panel;
 use crate::model::run::StepState;
 use crate::theme::Role;
 
-/// Between two keys of the last line.
+/// The gap between two key hints.
 const GAP: usize = 3;
 
-/// One tab: its panel, its pieces, and what stands behind it.
+/// A tab with its separator.
 struct Tab {
     panel: Panel,
-    row: Row,
+    row: StyledRow,
     after: &'static str,
 }
 
-/// How much of a tab there is room for.
+/// The form of the tabs, by available width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum TabForm {
     /// ` 3 Build ⠋ │ 4 Function log `
     Whole,
     /// ` 3 Build ⠋ │ 4 Function `
@@ -40,11 +40,11 @@ enum Form {
 }
 
 /// The tabs in the widest form that fits.
-fn tabs(columns: usize, layout: &Layout, model: &Model, look: Look) -> Vec<Tab> {
-    // Asked once: it depends on the whole layout.
+fn tabs(columns: usize, layout: &Layout, model: &Model, look: Appearance) -> Vec<Tab> {
+    // Computed once, since it depends on the layout.
     let active = model.shown_panel();
     let mut found = Vec::new();
-    for form in [Form::Whole, Form::Short, Form::Tight, Form::Bare] {
+    for form in [TabForm::Whole, TabForm::Short, TabForm::Tight, TabForm::Bare] {
         found = layout
             .tabbed(model.panels())
             .iter()
@@ -61,21 +61,20 @@ fn tabs(columns: usize, layout: &Layout, model: &Model, look: Look) -> Vec<Tab> 
     found
 }
 
-fn tab(panel: Panel, is_active: bool, form: Form, model: &Model, look: Look) -> Tab {
+fn tab(panel: Panel, is_active: bool, form: TabForm, model: &Model, look: Appearance) -> Tab {
     let role = if is_active { Role::ActiveTab } else { Role::Quiet };
-    // Whether or not it works at this moment (not while a line is typed): the tabs stay where they are.
-    let key = model.keymap.chord_of(&[Context::Everywhere], panel.action()).filter(|_| form != Form::Bare);
+    // Also if unavailable at the moment, so that the tabs do not move.
+    let key = model.keymap.chord_of(&[Context::Everywhere], panel.action()).filter(|_| form != TabForm::Bare);
     let sign = sign(panel, model, look);
     let title = match form {
-        Form::Whole => panel.title(),
-        _ if panel == Panel::Function => "Function",
-        _ => panel.title(),
+        TabForm::Whole => panel.title(),
+        _ => panel.short_title(),
     };
-    let mut row = Row::new(look);
+    let mut row = StyledRow::new(look);
     if let Some(key) = key {
         row = row.text(&key.to_string(), if is_active { Role::ActiveTab } else { Role::Key });
         row = match &sign {
-            Some((sign, role)) if form == Form::Tight => row.text(sign, *role),
+            Some((sign, role)) if form == TabForm::Tight => row.text(sign, *role),
             _ => row.space(1),
         };
     }
@@ -84,9 +83,9 @@ fn tab(panel: Panel, is_active: bool, form: Form, model: &Model, look: Look) -> 
         style = style.underlined();
     }
     row = row.styled(title.to_owned(), style);
-    let shows_sign = matches!(form, Form::Whole | Form::Short);
-    if shows_sign && matches!(panel, Panel::Build | Panel::Trial) {
-        // The place for the sign is kept, so that the tabs stay where they are when it comes.
+    let shows_sign = matches!(form, TabForm::Whole | TabForm::Short);
+    if shows_sign && matches!(panel, Panel::Build | Panel::TestUpload) {
+        // The column of the symbol is reserved, so that the tabs do not move.
         row = match &sign {
             Some((sign, role)) => row.space(1).text(sign, *role),
             None => row.space(2),
@@ -95,27 +94,27 @@ fn tab(panel: Panel, is_active: bool, form: Form, model: &Model, look: Look) -> 
     Tab { panel, row, after: if shows_sign { " | " } else { " " } }
 }
 
-/// What happens in a panel that may not be on the screen.
-fn sign(panel: Panel, model: &Model, look: Look) -> Option<(&'static str, Role)> {
+/// The symbol of activity in a panel.
+fn sign(panel: Panel, model: &Model, look: Appearance) -> Option<(&'static str, Role)> {
     match panel {
         Panel::Build => {
-            let step = model.run.as_ref().and_then(|run| run.step_about(ResourceKind::Image))?;
+            let step = model.run.as_ref().and_then(|run| run.step_for(ResourceKind::Image))?;
             let is_shown = match step.state {
                 StepState::Running { .. } => model.is_live(),
                 StepState::Failed(..) => true,
                 _ => false,
             };
-            let sign = signs::of_step(&step.state, model, look);
-            is_shown.then_some((sign.sign, sign.role))
+            let sign = status_symbol::for_step(&step.state, model, look);
+            is_shown.then_some((sign.symbol, sign.role))
         }
-        Panel::Trial if model.trial.is_waiting() => Some((look.spinner(model), Role::Busy)),
+        Panel::TestUpload if model.test_upload.is_waiting() => Some((look.spinner(model), Role::Busy)),
         _ => None,
     }
 }
 
-/// Draws the tabs of the panels.
-pub fn draw_tabs(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
-    let mut row = Row::new(look).space(1);
+/// Draws the tabs.
+pub fn draw_tabs(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
+    let mut row = StyledRow::new(look).space(1);
     for tab in tabs(usize::from(area.width), &model.layout(), model, look) {
         row = row.then(tab.row);
         row = match tab.after {
@@ -126,10 +125,10 @@ pub fn draw_tabs(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     frame.render_widget(Paragraph::new(row.line(usize::from(area.width))), area);
 }
 
-/// The panel whose tab is at a column.
+/// The panel of the tab at a column.
 pub fn tab_at(area: Rect, layout: &Layout, model: &Model, column: u16) -> Option<Panel> {
     let mut at = area.x.saturating_add(1);
-    for tab in tabs(usize::from(area.width), layout, model, Look::of(model)) {
+    for tab in tabs(usize::from(area.width), layout, model, Appearance::of(model)) {
         let width = u16::try_from(tab.row.width()).unwrap_or(u16::MAX);
         if (at..at.saturating_add(width)).contains(&column) {
             return Some(tab.panel);
@@ -140,34 +139,35 @@ pub fn tab_at(area: Rect, layout: &Layout, model: &Model, column: u16) -> Option
     None
 }
 
-/// Draws the last message; where there is none and no card says it, what comes next.
-pub fn draw_message(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+/// Draws the current message; without one, the next step if there is no card.
+pub fn draw_message(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let columns = usize::from(area.width);
     let line = match model.messages.current(model.now) {
-        Some(said) => {
-            let sign = signs::of_tone(said.tone, look);
-            let first = said.text.lines().next().unwrap_or_default();
-            let left = Row::new(look).space(1).text(sign.sign, sign.role).space(1).text(first, sign.role);
-            let has_more = !said.more.is_empty() || said.text.lines().nth(1).is_some();
+        Some(message) => {
+            let sign = status_symbol::for_message(message.severity, look);
+            let first = message.text.lines().next().unwrap_or_default();
+            let left = StyledRow::new(look).space(1).text(sign.symbol, sign.role).space(1).text(first, sign.role);
+            let has_more = !message.more.is_empty() || message.text.lines().nth(1).is_some();
             let is_cut = left.width() > columns;
             let key = hints::key_of(model, Action::Messages).filter(|_| has_more || is_cut);
-            let right =
-                key.map_or(Row::new(look), |key| Row::new(look).text(&key, Role::Key).text(" more ", Role::Quiet));
-            Row::spread(left, right, columns)
+            let right = key.map_or(StyledRow::new(look), |key| {
+                StyledRow::new(look).text(&key, Role::Key).text(" more ", Role::Quiet)
+            });
+            StyledRow::spread(left, right, columns)
         }
-        None if model.layout().next.is_none() => next_step::in_a_line(model, look, columns),
+        None if model.layout().next.is_none() => next_step::one_line(model, look, columns),
         None => return,
     };
     frame.render_widget(Paragraph::new(line), area);
 }
 
-/// Draws the keys that work now: help and quit at the right end, and of the others as many as there is room for.
-pub fn draw_keys(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+/// Draws the key hints: help and quit at the right, others as space permits.
+pub fn draw_keys(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let columns = usize::from(area.width);
     let is_pinned = |hint: &Hint| matches!(hint.action, Action::Help | Action::Quit);
     let (pinned, others): (Vec<Hint>, Vec<Hint>) = hints::now(model).into_iter().partition(is_pinned);
     let row = |hints: &[Hint], columns: usize| {
-        let mut row = Row::new(look);
+        let mut row = StyledRow::new(look);
         for hint in hints {
             let gap = if row.width() > 0 { GAP } else { 0 };
             let next = hint.row(look);
@@ -181,7 +181,7 @@ pub fn draw_keys(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     let right = row(&pinned, columns.saturating_sub(2));
     let taken = if right.width() > 0 { right.width() + GAP } else { 0 };
     let left = row(&others, columns.saturating_sub(taken + 2));
-    let line = Row::spread(Row::new(look).space(1).then(left), right.space(1), columns);
+    let line = StyledRow::spread(StyledRow::new(look).space(1).then(left), right.space(1), columns);
     frame.render_widget(Paragraph::new(line), area);
 }
 

@@ -1,40 +1,40 @@
-//! Which key does what now: from the key map, for every place that names a key.
+//! Key hints from the key map, for all texts that mention a key.
 
-use super::Look;
-use super::line::Row;
+use super::Appearance;
+use super::line::StyledRow;
 use crate::keymap::{Action, Binding, Chord, Context, KeyMap};
 use crate::model::panel::Panel;
-use crate::model::resources::StateOfAffairs;
+use crate::model::resources::DeploymentStatus;
 use crate::model::{Connection, Model};
 use crate::theme::Role;
-use crate::update::{available, available_beneath};
+use crate::update::{available, available_without_overlay};
 
-/// A key that does something now.
+/// The hint for an available key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
     /// The key.
     pub key: String,
-    /// What it does.
+    /// The action.
     pub action: Action,
-    /// What it does, in a word or two.
+    /// The label.
     pub label: &'static str,
 }
 
 impl Hint {
-    /// The key and its label, as they are drawn.
-    pub fn row(&self, look: Look) -> Row {
-        Row::new(look).text(&self.key, Role::Key).text(&format!(" {}", self.label), Role::Quiet)
+    /// The key and its label, as a row.
+    pub fn row(&self, look: Appearance) -> StyledRow {
+        StyledRow::new(look).text(&self.key, Role::Key).text(&format!(" {}", self.label), Role::Quiet)
     }
 }
 
-/// The key that does something when no overlay is open; none if it would do nothing now, or has no key that means it.
+/// The key of an action without an overlay; none if unavailable or without a key.
 pub fn key_of(model: &Model, action: Action) -> Option<String> {
-    let contexts = model.contexts_beneath();
-    let is_available = |action: Action| available_beneath(model, action);
+    let contexts = model.contexts_without_overlay();
+    let is_available = |action: Action| available_without_overlay(model, action);
     if !is_available(action) {
         return None;
     }
-    // A key that means it everywhere is better to know than one that does so here.
+    // Global keys are preferred.
     let mut bindings = contexts.iter().rev().flat_map(|context| model.keymap.bindings(*context));
     bindings.find_map(|binding| key(&model.keymap, &contexts, binding, action, &is_available))
 }
@@ -53,7 +53,7 @@ fn key(
     binding.chords.iter().find(means_it).map(ToString::to_string)
 }
 
-/// What a key means: of the innermost context, what would do something now.
+/// The action of a key: the available one of the innermost context.
 fn meaning(
     keymap: &KeyMap,
     contexts: &[Context],
@@ -64,8 +64,7 @@ fn meaning(
     bindings.find(|binding| binding.chords.contains(&chord) && is_available(binding.action)).map(|b| b.action)
 }
 
-/// Every key that does something now, the most important first. Moving about is not among them, nor what is hardly ever
-/// wanted: that is in the help.
+/// The hints for all available keys, most important first, without navigation and rare actions.
 pub fn now(model: &Model) -> Vec<Hint> {
     let contexts = model.contexts();
     let is_available = |action: Action| available(model, action);
@@ -73,7 +72,7 @@ pub fn now(model: &Model) -> Vec<Hint> {
     for context in &contexts {
         for binding in model.keymap.bindings(*context) {
             let is_known = hints.iter().any(|hint| hint.action == binding.action);
-            if is_known || goes_without_saying(binding.action) || !is_available(binding.action) {
+            if is_known || is_omitted(binding.action) || !is_available(binding.action) {
                 continue;
             }
             if let Some(key) = key(&model.keymap, &contexts, binding, binding.action, &is_available) {
@@ -81,37 +80,38 @@ pub fn now(model: &Model) -> Vec<Hint> {
             }
         }
     }
-    if let Some(hint) = try_it(model) {
+    if let Some(hint) = test_upload_hint(model) {
         hints.push(hint);
     }
     hints.sort_by_key(|hint| rank(model, hint.action));
     hints
 }
 
-/// Once everything stands, an image is what comes next.
-fn try_it(model: &Model) -> Option<Hint> {
-    let is_next = model.state() == StateOfAffairs::Ready && model.overlay.is_none() && model.focus != Panel::Trial;
-    let action = Action::ShowTrial;
+/// The hint for a test upload, once the deployment is complete.
+fn test_upload_hint(model: &Model) -> Option<Hint> {
+    let is_next =
+        model.status() == DeploymentStatus::Ready && model.overlay.is_none() && model.focus != Panel::TestUpload;
+    let action = Action::ShowTestUpload;
     let key = key_of(model, action).filter(|_| is_next && model.activity.is_idle())?;
     Some(Hint { key, action, label: action.label() })
 }
 
 fn label(context: Context, action: Action) -> &'static str {
     match (context, action) {
-        (Context::Question, Action::Accept) => "yes",
-        (Context::Question, Action::Back) => "no",
+        (Context::Confirm, Action::Accept) => "confirm",
+        (Context::Confirm, Action::Back) => "cancel",
         (Context::Quitting, Action::Back) => "stay",
         (Context::Reading, Action::Back) => "close",
         _ => action.label(),
     }
 }
 
-/// What comes first where not all have room: what moves the run on, then what the panel can do, then the rest.
+/// The priority of a hint: run control, then panel actions, then the rest.
 fn rank(model: &Model, action: Action) -> u8 {
     match action {
         Action::Refresh if matches!(model.connection, Connection::Failed(_)) => 0,
-        Action::Send | Action::Choose | Action::Accept | Action::ShowTrial => 0,
-        Action::DoNext | Action::RunOn | Action::Pause | Action::Cancel => 1,
+        Action::Send | Action::Choose | Action::Accept | Action::ShowTestUpload => 0,
+        Action::RunStep | Action::RunAll | Action::Pause | Action::Cancel => 1,
         Action::Faster | Action::Slower => 2,
         Action::Refresh | Action::Messages => 5,
         Action::Destroy | Action::Palette => 4,
@@ -119,8 +119,8 @@ fn rank(model: &Model, action: Action) -> u8 {
     }
 }
 
-/// Whether it only moves about, on a panel or between them (the tabs show their own keys), or is known from the shell.
-fn goes_without_saying(action: Action) -> bool {
+/// Whether an action is omitted from the hints: navigation, and keys known from the shell.
+fn is_omitted(action: Action) -> bool {
     action.is_move()
         || matches!(
             action,
@@ -131,7 +131,7 @@ fn goes_without_saying(action: Action) -> bool {
                 | Action::ShowBuild
                 | Action::ShowFunction
                 | Action::ShowTiming
-                | Action::ShowTrial
+                | Action::ShowTestUpload
                 | Action::ShowStacks
                 | Action::ShowTerraform
                 | Action::Suspend

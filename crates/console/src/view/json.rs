@@ -1,25 +1,25 @@
-//! JSON as people read it: broken into lines where it is long, and told apart by what each piece is. Pure.
+//! Pretty-printed JSON with syntax colours.
 
 use serde_json::{Map, Value};
 use thumbctl_core::redaction::{HIDDEN, looks_secret, redact_line};
 
-use super::Look;
-use super::line::Row;
+use super::Appearance;
+use super::line::StyledRow;
 use crate::theme::Role;
 
-/// The longest that is kept on one line, in columns, however wide the room is.
+/// The maximum line length in columns.
 const LONGEST: usize = 72;
 
-/// What a piece of JSON is.
+/// A kind of JSON token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
-    /// The name of an object's member.
+    /// An object key.
     Key,
-    /// A text.
+    /// A string.
     Text,
     /// A number, `true`, `false` or `null`.
     Value,
-    /// Brackets, commas, colons, blanks; and whatever is no JSON.
+    /// Punctuation, blanks and invalid text.
     Rest,
 }
 
@@ -34,7 +34,7 @@ impl Token {
     }
 }
 
-/// The pieces of a line of JSON. Together they are the line, whatever it is.
+/// Splits a line into tokens, which concatenate to the line.
 pub fn tokens(line: &str) -> Vec<(Token, &str)> {
     let mut tokens = Vec::new();
     let mut rest = line;
@@ -59,7 +59,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '-' | '+' | '.')
 }
 
-/// How long a text is that begins with a quotation mark, with both of them; one that does not end goes to the line's end.
+/// The length of a string with its quotes; an unterminated one extends to the end of the line.
 fn text_length(text: &str) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -73,7 +73,7 @@ fn text_length(text: &str) -> usize {
     text.len()
 }
 
-/// A value as lines of at most so many columns, as far as its texts can be kept whole: what fits on a line stays on one.
+/// Formats a value as lines of at most `columns` columns, without splitting strings.
 pub fn pretty(value: &Value, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     write(value, "", "", 0, columns.min(LONGEST), &mut lines);
@@ -83,7 +83,7 @@ pub fn pretty(value: &Value, columns: usize) -> Vec<String> {
 fn write(value: &Value, before: &str, after: &str, depth: usize, columns: usize, lines: &mut Vec<String>) {
     let indent = "  ".repeat(depth);
     let whole = format!("{indent}{before}{}{after}", compact(value));
-    // The outermost is always opened: there it is where a document begins and ends.
+    // The outermost object is always expanded.
     let is_document = depth == 0 && value.is_object();
     if !is_document && thumbctl_platform::text::width(&whole) <= columns {
         lines.push(whole);
@@ -122,18 +122,17 @@ fn compact(value: &Value) -> String {
     }
 }
 
-/// An object's members in the order in which policies are written, and by name where there is no such order.
+/// The members of an object, in the usual order of policies, then by name.
 fn in_order(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
     const POLICY: [&str; 9] =
         ["Version", "Id", "Sid", "Effect", "Principal", "Action", "Resource", "Condition", "Statement"];
-    let place = |key: &str| POLICY.iter().position(|known| *known == key).unwrap_or(POLICY.len());
+    let rank = |key: &str| POLICY.iter().position(|known| *known == key).unwrap_or(POLICY.len());
     let mut members: Vec<_> = members.iter().collect();
-    members.sort_by(|(a, _), (b, _)| (place(a), a).cmp(&(place(b), b)));
+    members.sort_by(|(a, _), (b, _)| (rank(a), a).cmp(&(rank(b), b)));
     members
 }
 
-/// A value without what looks like a credential: all texts and numbers below a name that credentials have, however deep,
-/// and also where name and value are members beside each other.
+/// Masks credentials: all strings and numbers below a secret name, and name-value pairs.
 fn masked(value: &Value, is_secret: bool) -> Value {
     match value {
         Value::Object(members) => {
@@ -153,21 +152,21 @@ fn masked(value: &Value, is_secret: bool) -> Value {
     }
 }
 
-/// A value as rows to be drawn, each in at most so many columns.
-pub fn rows(value: &Value, columns: usize, look: Look) -> Vec<Row> {
+/// Formats a value as rows of at most `columns` columns.
+pub fn rows(value: &Value, columns: usize, look: Appearance) -> Vec<StyledRow> {
     let mut rows = Vec::new();
-    // Masked before it is broken into lines: what gives a credential away is the name before it.
+    // Masked before wrapping, since the name identifies a credential.
     for line in pretty(&masked(value, false), columns) {
         let line = super::clean(&line);
         let indent = line.len() - line.trim_start().len();
-        let mut row = Row::new(look);
+        let mut row = StyledRow::new(look);
         for (token, piece) in tokens(&line) {
             for (part, text) in
                 thumbctl_platform::text::fold(piece, columns.saturating_sub(indent + 2).max(8)).iter().enumerate()
             {
                 let is_too_long = row.width() > indent && row.width() + thumbctl_platform::text::width(text) > columns;
                 if part > 0 || is_too_long {
-                    rows.push(std::mem::replace(&mut row, Row::new(look).space(indent + 2)));
+                    rows.push(std::mem::replace(&mut row, StyledRow::new(look).space(indent + 2)));
                 }
                 row = row.styled(text.clone(), look.style(token.role()));
             }
@@ -185,11 +184,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_piece_is_what_it_is() {
+    fn tokens_have_expected_kinds() {
         let line = r#"  "Sid": "a \"b\": c", "n": -1.5e3, "t": true}"#;
-        let told: Vec<_> = tokens(line).into_iter().filter(|(token, _)| *token != Token::Rest).collect();
+        let found: Vec<_> = tokens(line).into_iter().filter(|(token, _)| *token != Token::Rest).collect();
         assert_eq!(
-            told,
+            found,
             [
                 (Token::Key, "\"Sid\""),
                 (Token::Text, r#""a \"b\": c""#),
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_on_a_line_stays_on_one() {
+    fn value_that_fits_stays_on_one_line() {
         let policy = json!({"Statement": [{"Action": ["s3:GetObject"], "Effect": "Allow"}], "Version": "2012-10-17"});
         let wide = [
             "{",
@@ -227,15 +226,15 @@ mod tests {
         assert_eq!(pretty(&json!([]), 1), ["[]"]);
     }
 
-    /// A value as it is drawn.
+    /// The formatted value as text.
     fn drawn(value: &Value, columns: usize) -> String {
-        let look = Look { theme: crate::theme::Theme::Dark, symbols: &crate::symbols::UNICODE };
+        let look = Appearance { theme: crate::theme::Theme::Dark, symbols: &crate::symbols::UNICODE };
         let lines = rows(value, columns, look).into_iter().map(|row| row.line(columns).to_string());
         lines.collect::<Vec<_>>().join("\n")
     }
 
     #[test]
-    fn what_is_below_a_name_that_credentials_have_is_masked_however_it_is_broken() {
+    fn values_below_secret_names_are_masked() {
         let document = json!({
             "Passwords": ["Qfirst-of-a-list-that-is-too-long", "Qsecond-of-a-list-that-is-too-long", "Qthird"],
             "client_secret": {"current": "Qcurrent", "versions": [{"text": "Qold"}, 4711, true, null]},
@@ -273,13 +272,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_value_is_the_same_however_it_is_broken(value in values(), columns in 0usize..120) {
+        fn pretty_value_parses_to_itself(value in values(), columns in 0usize..120) {
             let text = pretty(&value, columns).join("\n");
             prop_assert_eq!(serde_json::from_str::<Value>(&text).expect("it is JSON"), value);
         }
 
         #[test]
-        fn the_pieces_of_any_line_are_the_line(line in any::<String>()) {
+        fn tokens_concatenate_to_line(line in any::<String>()) {
             let pieces: String = tokens(&line).into_iter().map(|(_, piece)| piece).collect();
             prop_assert_eq!(pieces, line);
         }

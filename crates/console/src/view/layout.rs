@@ -1,33 +1,33 @@
-//! [`Layout`]: where everything is on the screen. Pure; the same for drawing, for scrolling by pages and for the mouse.
+//! [`Layout`]: the areas of the screen, for drawing, scrolling and the mouse.
 
 use ratatui::layout::{Constraint, Layout as Split, Rect};
 
 use crate::model::Model;
 use crate::model::panel::Panel;
 
-/// The least size for which there is a layout: columns, rows.
-pub const LEAST: (u16, u16) = (60, 20);
+/// The minimum size: columns, rows.
+pub const MIN_SIZE: (u16, u16) = (60, 20);
 
-/// From this width on, the resources stand beside the other panels.
+/// The minimum width for resources beside the panels.
 const WIDE: u16 = 100;
 
-/// From this height on, the step that comes next has a card of its own.
+/// The minimum height for the next-step card.
 const HIGH: u16 = 30;
 
-/// The least rows of that card, and the least where it says what a change set or a plan would do: the resources give way, since
-/// their list can be scrolled and the card cannot.
+/// The minimum rows of the card, without and with planned changes. The card takes precedence over the resources, which can
+/// be scrolled.
 const CARD: u16 = 8;
-const CARD_OF_CHANGES: u16 = 15;
+const CARD_WITH_CHANGES: u16 = 15;
 
-/// From this size on, the times stand below the other panels.
+/// The minimum size for the timing panel below the others.
 const LARGE: (u16, u16) = (160, 48);
 
-/// Where everything is.
+/// The areas of the screen.
 ///
 /// ```text
 /// wide (100 columns or more)                      narrow
 /// ┌ header ─────────────────────────────────┐     ┌ header ───────────┐
-/// │ place                                   │     │ place             │
+/// │ connection                               │     │ place             │
 /// ├ resources ───┬ tabs ────────────────────┤     ├ tabs ─────────────┤
 /// │              │ main                     │     │ main              │
 /// │              │                          │     │                   │
@@ -40,34 +40,34 @@ const LARGE: (u16, u16) = (160, 48);
 pub struct Layout {
     /// The whole screen.
     pub screen: Rect,
-    /// Whether the screen is too small for anything but a sentence.
+    /// Whether the screen is too small for the layout.
     pub too_small: bool,
-    /// Two lines: what is worked on, and where.
+    /// The header: two lines.
     pub header: Rect,
-    /// The resources, where they stand beside the others.
+    /// The resources, in a wide layout.
     pub resources: Option<Rect>,
-    /// The card of the step that comes next.
+    /// The next-step card.
     pub next: Option<Rect>,
-    /// The tabs: a line of its own.
+    /// The tabs: one line.
     pub tabs: Rect,
-    /// The panel that is shown, with its border.
+    /// The active panel, with its border.
     pub main: Rect,
-    /// The times, where there is room for them below.
+    /// The timing panel below, in a large layout.
     pub below: Option<Rect>,
-    /// The last message: a line.
+    /// The message: one line.
     pub message: Rect,
-    /// The keys that work: a line.
+    /// The key hints: one line.
     pub footer: Rect,
 }
 
-/// Whether a step is held that has said what it would do.
-fn is_to_be_agreed_to(model: &Model) -> bool {
-    let held = model.activity.ours().and_then(|ours| ours.held.as_ref());
+/// Whether the held step has planned changes.
+fn has_planned_changes(model: &Model) -> bool {
+    let held = model.activity.active_run().and_then(|active| active.held.as_ref());
     held.and_then(|step| model.run.as_ref()?.step(step)).is_some_and(|step| !step.changes.is_empty())
 }
 
 impl Layout {
-    /// Where everything is for a model.
+    /// The layout of a model.
     pub fn of(model: &Model) -> Self {
         let (width, height) = model.size;
         let screen = Rect::new(0, 0, width, height);
@@ -84,7 +84,7 @@ impl Layout {
         let rows = u16::try_from(model.resource_rows().len()).unwrap_or(u16::MAX);
         let (resources, next) = match left {
             Some(left) if height >= HIGH => {
-                let least = if is_to_be_agreed_to(model) { CARD_OF_CHANGES } else { CARD };
+                let least = if has_planned_changes(model) { CARD_WITH_CHANGES } else { CARD };
                 let [resources, next] =
                     Split::vertical([Constraint::Length(rows.saturating_add(2)), Constraint::Min(least)]).areas(left);
                 (Some(resources), Some(next))
@@ -99,11 +99,11 @@ impl Layout {
         } else {
             (panels, None)
         };
-        let too_small = width < LEAST.0 || height < LEAST.1;
+        let too_small = width < MIN_SIZE.0 || height < MIN_SIZE.1;
         Self { screen, too_small, header, resources, next, tabs, main, below, message, footer }
     }
 
-    /// The part of a bordered panel that is drawn on.
+    /// The area inside a panel's border.
     pub fn inside(panel: Rect) -> Rect {
         Rect {
             x: panel.x.saturating_add(1),
@@ -113,12 +113,12 @@ impl Layout {
         }
     }
 
-    /// What is left for text: a column's margin at both sides. Text is read, a list is scanned.
+    /// The text area, with a margin of one column at both sides.
     pub fn text_area(inside: Rect) -> Rect {
         Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside }
     }
 
-    /// Which of the panels that there are have tabs: all but the resources, where these stand beside.
+    /// The panels with tabs: all, without the resources in a wide layout.
     pub fn tabbed(&self, panels: &'static [Panel]) -> &'static [Panel] {
         if self.resources.is_some() { &panels[1..] } else { panels }
     }

@@ -1,4 +1,4 @@
-//! The card of the step that comes next: what it does, why, what it calls, and which key does it.
+//! The next-step card: title, reason, API calls, keys.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -6,53 +6,57 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
 use super::layout::Layout;
-use super::line::{Row, wrapped};
-use super::{Look, card, hints};
+use super::line::{StyledRow, wrapped};
+use super::{Appearance, card, hints};
 use crate::model::Model;
 use crate::theme::Role;
-use card::{Card, Part};
+use card::{Card, CardPart};
 
-/// As many columns as the longest label takes, with a blank.
+/// The width of labels, with a blank.
 const LABEL: usize = 8;
 
-/// Draws it.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+/// Draws the card.
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let card = Card::of(model, look);
     let block = look.panel(format!(" {} ", card.title), false);
     frame.render_widget(block, area);
     let inside = Layout::inside(area);
-    // A column's margin at both sides: text is read, a list is scanned.
+    // A margin of one column at both sides.
     let inside = Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside };
     frame.render_widget(Paragraph::new(lines(&card, model, look, inside)), inside);
 }
 
-fn lines(card: &Card, model: &Model, look: Look, area: Rect) -> Vec<Line<'static>> {
+fn lines(card: &Card, model: &Model, look: Appearance, area: Rect) -> Vec<Line<'static>> {
     let (columns, height) = (usize::from(area.width), usize::from(area.height));
     let keys: Vec<Line<'static>> = keys(card, model, look).into_iter().map(|row| row.line(columns)).collect();
     let mut body = Vec::new();
     let head = wrapped(&card.head, columns.saturating_sub(2));
     for (at, text) in head.iter().enumerate() {
-        let before = if at == 0 { Row::new(look).text(card.sign, card.role).space(1) } else { Row::new(look).space(2) };
+        let before = if at == 0 {
+            StyledRow::new(look).text(card.sign, card.role).space(1)
+        } else {
+            StyledRow::new(look).space(2)
+        };
         body.push(before.text(text, Role::Strong).line(columns));
     }
-    // Behind which lines the same sentence or list goes on.
-    let mut goes_on = vec![false; body.len()];
+    // Whether a line continues in the next one.
+    let mut continues = vec![false; body.len()];
     for part in &card.parts {
         let lines = part_lines(part, look, columns);
-        let is_one = matches!(part, Part::Text(..) | Part::Labelled(..));
-        goes_on.extend((1..=lines.len()).map(|number| is_one && number < lines.len()));
+        let is_one = matches!(part, CardPart::Text(..) | CardPart::Labelled(..));
+        continues.extend((1..=lines.len()).map(|number| is_one && number < lines.len()));
         body.extend(lines);
     }
-    // The keys are there however little room there is; of the rest, what comes first.
-    let room = height.saturating_sub(keys.len() + usize::from(!keys.is_empty()));
-    if body.len() > room {
-        body.truncate(room);
+    // The keys are always displayed; other content is truncated.
+    let available = height.saturating_sub(keys.len() + usize::from(!keys.is_empty()));
+    if body.len() > available {
+        body.truncate(available);
         while body.last().is_some_and(|line: &Line<'_>| line.spans.is_empty()) {
             body.pop();
         }
         if let Some(last) = body.pop() {
-            let is_torn = goes_on[body.len()];
-            body.push(if is_torn { torn(last, look, columns) } else { last });
+            let is_cut = continues[body.len()];
+            body.push(if is_cut { with_ellipsis(last, look, columns) } else { last });
         }
     }
     if !keys.is_empty() {
@@ -62,71 +66,74 @@ fn lines(card: &Card, model: &Model, look: Look, area: Rect) -> Vec<Line<'static
     body
 }
 
-/// A line with the sign that it goes on.
-fn torn(line: Line<'static>, look: Look, columns: usize) -> Line<'static> {
-    let row =
-        line.spans.into_iter().fold(Row::new(look), |row, span| row.styled(span.content.into_owned(), span.style));
+/// Appends an ellipsis to a line.
+fn with_ellipsis(line: Line<'static>, look: Appearance, columns: usize) -> Line<'static> {
+    let row = line
+        .spans
+        .into_iter()
+        .fold(StyledRow::new(look), |row, span| row.styled(span.content.into_owned(), span.style));
     row.space(1).text(look.symbols.ellipsis, Role::Quiet).line(columns)
 }
 
-fn part_lines(part: &Part, look: Look, columns: usize) -> Vec<Line<'static>> {
+fn part_lines(part: &CardPart, look: Appearance, columns: usize) -> Vec<Line<'static>> {
     match part {
-        Part::Text(text, role) => {
-            wrapped(text, columns).iter().map(|line| Row::new(look).text(line, *role).line(columns)).collect()
+        CardPart::Text(text, role) => {
+            wrapped(text, columns).iter().map(|line| StyledRow::new(look).text(line, *role).line(columns)).collect()
         }
-        Part::Labelled(label, text) => {
+        CardPart::Labelled(label, text) => {
             let lines = wrapped(text, columns.saturating_sub(LABEL));
             let line = |(at, text): (usize, &String)| {
                 let label = if at == 0 { *label } else { "" };
-                Row::new(look).text(label, Role::Quiet).to(LABEL).text(text, Role::Quiet).line(columns)
+                StyledRow::new(look).text(label, Role::Quiet).to(LABEL).text(text, Role::Quiet).line(columns)
             };
             lines.iter().enumerate().map(line).collect()
         }
-        Part::Happening { sign, title, time, says } => {
-            let left = Row::new(look).text(sign.sign, sign.role).space(1).text(title, Role::Text);
-            let mut lines = vec![Row::spread(left, Row::new(look).text(time, sign.role), columns)];
-            for line in says.iter().flat_map(|says| wrapped(says, columns.saturating_sub(2))) {
-                lines.push(Row::new(look).space(2).text(&line, Role::Quiet).line(columns));
+        CardPart::RunningStep { sign, title, time, detail } => {
+            let left = StyledRow::new(look).text(sign.symbol, sign.role).space(1).text(title, Role::Text);
+            let mut lines = vec![StyledRow::spread(left, StyledRow::new(look).text(time, sign.role), columns)];
+            for line in detail.iter().flat_map(|detail| wrapped(detail, columns.saturating_sub(2))) {
+                lines.push(StyledRow::new(look).space(2).text(&line, Role::Quiet).line(columns));
             }
             lines
         }
-        Part::Blank => vec![Line::default()],
+        CardPart::Blank => vec![Line::default()],
     }
 }
 
-/// The card's keys that do something now, each with what it does.
-fn keys(card: &Card, model: &Model, look: Look) -> Vec<Row> {
+/// The rows of available keys with descriptions.
+fn keys(card: &Card, model: &Model, look: Appearance) -> Vec<StyledRow> {
     let keys: Vec<(String, &str)> =
         card.keys.iter().filter_map(|(action, words)| Some((hints::key_of(model, *action)?, *words))).collect();
     let widest = keys.iter().map(|(key, _)| thumbctl_platform::text::width(key)).max().unwrap_or(0);
-    let row =
-        |(key, words): (String, &str)| Row::new(look).text(&key, Role::Key).to(widest + 2).text(words, Role::Text);
+    let row = |(key, words): (String, &str)| {
+        StyledRow::new(look).text(&key, Role::Key).to(widest + 2).text(words, Role::Text)
+    };
     keys.into_iter().map(row).collect()
 }
 
-/// The same in one line, where there is no room for a card.
-pub fn in_a_line(model: &Model, look: Look, columns: usize) -> Line<'static> {
+/// The card in one line, for small screens.
+pub fn one_line(model: &Model, look: Appearance, columns: usize) -> Line<'static> {
     let card = Card::of(model, look);
     let head = card.head.lines().next().unwrap_or_default();
-    let beginning = |sign: &str, role| Row::new(look).space(1).text(sign, role).space(1);
-    if card.says_what_comes {
-        let row = beginning(card.sign, card.role).text("Next: ", Role::Quiet);
+    let init = |sign: &str, role| StyledRow::new(look).space(1).text(sign, role).space(1);
+    if card.is_next_step {
+        let row = init(card.sign, card.role).text("Next: ", Role::Quiet);
         return row.text(head, Role::Text).line(columns);
     }
-    let mut happening = card.parts.iter().filter(|part| matches!(part, Part::Happening { .. }));
-    let Some(Part::Happening { sign, title, time, says }) = happening.next() else {
-        return beginning(card.sign, card.role).text(head, Role::Text).line(columns);
+    let mut running_steps = card.parts.iter().filter(|part| matches!(part, CardPart::RunningStep { .. }));
+    let Some(CardPart::RunningStep { sign, title, time, detail }) = running_steps.next() else {
+        return init(card.sign, card.role).text(head, Role::Text).line(columns);
     };
-    let mut left = beginning(sign.sign, sign.role).text(title, Role::Text);
-    if let Some(says) = says {
-        left = left.text(&format!(": {says}"), Role::Quiet);
+    let mut left = init(sign.symbol, sign.role).text(title, Role::Text);
+    if let Some(detail) = detail {
+        left = left.text(&format!(": {detail}"), Role::Quiet);
     }
-    let others = match happening.count() {
+    let others = match running_steps.count() {
         0 => String::new(),
         others => format!("and {others} more  "),
     };
-    let right = Row::new(look).text(&others, Role::Quiet).text(time, sign.role).space(1);
-    Row::spread(left, right, columns)
+    let right = StyledRow::new(look).text(&others, Role::Quiet).text(time, sign.role).space(1);
+    StyledRow::spread(left, right, columns)
 }
 
 #[cfg(test)]

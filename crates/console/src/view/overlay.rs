@@ -1,60 +1,60 @@
-//! What lies over the panels: help, messages, palette, questions.
+//! The overlays: help, messages, palette, dialogs.
 
+mod confirm;
 mod help;
+mod messages;
 mod palette;
-mod question;
 mod quitting;
-mod said;
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::{Clear, Paragraph};
 
-use super::Look;
+use super::Appearance;
 use super::layout::Layout;
 use crate::model::Model;
 use crate::model::overlay::Overlay;
 use crate::theme::Role;
 
-/// The lines on top and those at the end stay in sight.
+/// The visible lines above and below.
 const LINES: u16 = 2;
 
-/// What is left of the panels at a side is worth being seen from this width on.
+/// The minimum visible width of the panels at each side.
 const SIDE: u16 = 5;
 
-/// Draws it.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+/// Draws the overlay.
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     match &model.overlay {
         None => {}
         Some(Overlay::Help { scroll }) => help::draw(frame, area, *scroll, model, look),
-        Some(Overlay::Messages { scroll }) => said::draw(frame, area, *scroll, model, look),
+        Some(Overlay::Messages { scroll }) => messages::draw(frame, area, *scroll, model, look),
         Some(Overlay::Palette { input, selected }) => palette::draw(frame, area, input, *selected, model, look),
-        Some(Overlay::Question(question)) => question::draw(frame, area, question, model, look),
+        Some(Overlay::Confirm(dialog)) => confirm::draw(frame, area, dialog, model, look),
         Some(Overlay::Quitting) => quitting::draw(frame, area, model, look),
     }
 }
 
-/// How many rows the help has, and how many of them can be seen.
+/// The rows of the help, and the visible ones.
 pub fn help_rows(model: &Model) -> (usize, u16) {
     help::rows(model)
 }
 
-/// How far earlier messages can be scrolled up.
-pub fn messages_most(model: &Model) -> u16 {
-    said::most(model)
+/// The maximum scroll position of messages.
+pub fn messages_scroll_limit(model: &Model) -> u16 {
+    messages::scroll_limit(model)
 }
 
-/// How far the list in a question can be scrolled down.
-pub fn question_most(model: &Model) -> u16 {
+/// The maximum scroll position of a confirmation dialog.
+pub fn confirm_scroll_limit(model: &Model) -> u16 {
     match &model.overlay {
-        Some(Overlay::Question(question)) => question::most(question, model),
+        Some(Overlay::Confirm(dialog)) => confirm::scroll_limit(dialog, model),
         _ => 0,
     }
 }
 
-/// A box, as it is asked for: its title, the width and height of what is in it, and what stands on its lower border.
-struct Frameless<'a> {
+/// The specification of a dialog: title, inner size, text on the lower border.
+struct DialogSpec<'a> {
     title: &'a str,
     width: u16,
     height: u16,
@@ -62,7 +62,7 @@ struct Frameless<'a> {
     border: Role,
 }
 
-/// A rectangle of a size, with its border, in the middle of the screen; smaller where the screen is.
+/// A centred rectangle for an inner size, limited to the screen.
 fn centred(screen: Rect, width: u16, height: u16) -> Rect {
     let width = width.saturating_add(4);
     let width = if width.saturating_add(2 * SIDE) > screen.width { screen.width } else { width };
@@ -70,17 +70,17 @@ fn centred(screen: Rect, width: u16, height: u16) -> Rect {
     Rect { x: screen.x + (screen.width - width) / 2, y: screen.y + (screen.height - height) / 2, width, height }
 }
 
-/// The part of a box in which its lines are drawn.
+/// The text area of a dialog.
 fn inside(area: Rect) -> Rect {
     let inside = Layout::inside(area);
     Rect { x: inside.x.saturating_add(1), width: inside.width.saturating_sub(2), ..inside }
 }
 
-/// Clears the box's place, draws its border, and answers where its lines go.
-fn open(frame: &mut Frame<'_>, screen: Rect, what: &Frameless<'_>, look: Look) -> Rect {
-    let area = centred(screen, what.width, what.height).intersection(frame.area());
+/// Clears the area, draws the border, and returns the text area.
+fn open(frame: &mut Frame<'_>, screen: Rect, spec: &DialogSpec<'_>, look: Appearance) -> Rect {
+    let area = centred(screen, spec.width, spec.height).intersection(frame.area());
     let buffer = frame.buffer_mut();
-    // A wide character whose second half the box covers would push the border aside.
+    // A wide character at the edge would shift the border.
     if area.x > 0 {
         for y in area.top()..area.bottom() {
             let beside = &mut buffer[(area.x - 1, y)];
@@ -90,25 +90,31 @@ fn open(frame: &mut Frame<'_>, screen: Rect, what: &Frameless<'_>, look: Look) -
         }
     }
     frame.render_widget(Clear, area);
-    let mut block = look.panel(format!(" {} ", what.title), true).border_style(look.style(what.border));
-    if let Some(words) = &what.below {
+    let mut block = look.panel(format!(" {} ", spec.title), true).border_style(look.style(spec.border));
+    if let Some(words) = &spec.below {
         block = block.title_bottom(Line::styled(format!(" {words} "), look.style(Role::Quiet)).right_aligned());
     }
     frame.render_widget(block, area);
     inside(area)
 }
 
-/// Draws lines from a row on.
+/// Draws lines.
 fn fill(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// A line that is typed: what was typed before the cursor is kept in sight.
-fn typed(frame: &mut Frame<'_>, area: Rect, prompt: super::line::Row, input: &tui_input::Input, look: Look) {
+/// Draws an input line, scrolled to the cursor.
+fn typed(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    prompt: super::line::StyledRow,
+    input: &tui_input::Input,
+    look: Appearance,
+) {
     let columns = usize::from(area.width);
-    let room = columns.saturating_sub(prompt.width() + 1);
+    let available = columns.saturating_sub(prompt.width() + 1);
     let text = super::clean(input.value());
-    let first = input.visual_scroll(room);
+    let first = input.visual_scroll(available);
     let mut skipped = 0;
     let seen: String = text
         .chars()
@@ -128,8 +134,8 @@ fn typed(frame: &mut Frame<'_>, area: Rect, prompt: super::line::Row, input: &tu
     }
 }
 
-/// What says which part of something is in sight.
-fn part_of(first: usize, height: usize, all: usize) -> Option<String> {
+/// The text for the visible range.
+fn visible_range(first: usize, height: usize, all: usize) -> Option<String> {
     (all > height).then(|| format!("{}-{} of {all}", first + 1, (first + height).min(all)))
 }
 

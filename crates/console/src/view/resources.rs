@@ -6,44 +6,44 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 use thumbctl_platform::text;
 
-use super::dependencies::{Graph, Relation};
+use super::dependencies::{DependencyGraph, Relation};
 use super::layout::Layout;
-use super::line::Row;
-use super::{Look, signs};
+use super::line::StyledRow;
+use super::{Appearance, status_symbol};
 use crate::model::Model;
 use crate::model::panel::Panel;
-use crate::model::resources::{ResourceRow, RowState, StateOfAffairs};
+use crate::model::resources::{DeploymentStatus, ResourceDisplayState, ResourceRow};
 use crate::theme::Role;
 
-/// The cursor, the sign and a blank.
+/// The width of cursor, symbol and blank.
 const SIGN: usize = 3;
 
-/// As many columns as the longest title takes.
+/// The width of titles.
 const TITLE: usize = 23;
 
-/// A state's word at its left end, a time at its right one.
+/// The width of state and time.
 const STATE: usize = 18;
 
-/// The least part of a name that is worth its room.
+/// The minimum width of a name.
 const NAME: usize = 24;
 
-/// Between a title or name and the state.
+/// The gap before the state.
 const GAP: usize = 1;
 
-/// Between a time and the border.
+/// The margin after the time.
 const MARGIN: usize = 1;
 
-/// So many rows beyond the selected one are kept in sight.
+/// The rows kept visible after the selected one.
 const AHEAD: usize = 2;
 
-/// Draws it.
+/// Draws the list.
 ///
 /// ```text
 /// ╭ Resources  6/15 ready ───────────────────────╮
 /// │ ✔ ECR repository          ready       0.25 s │
 /// │▌⠋ Function image          creating    12.5 s │
 /// ```
-pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let inside = Layout::inside(area);
     let columns = usize::from(inside.width);
     let rows = model.resource_rows();
@@ -57,7 +57,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     }
     frame.render_widget(block, area);
 
-    let graph = model.resources.dependencies.then(|| Graph::of(model));
+    let graph = model.resources.dependencies.then(|| DependencyGraph::of(model));
     let selected = model.resources.selected;
     let lines: Vec<Line<'static>> = rows[shown.clone()]
         .iter()
@@ -75,21 +75,21 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     }
 }
 
-fn title(model: &Model, rows: &[ResourceRow], look: Look) -> Line<'static> {
+fn title(model: &Model, rows: &[ResourceRow], look: Appearance) -> Line<'static> {
     let count = |state| rows.iter().filter(|row| row.state == state).count();
-    let words = match model.state() {
-        StateOfAffairs::Destroying => format!("{}/{} gone", count(RowState::Gone), rows.len()),
-        _ => format!("{}/{} ready", count(RowState::Ready), rows.len()),
+    let words = match model.status() {
+        DeploymentStatus::Destroying => format!("{}/{} deleted", count(ResourceDisplayState::Deleted), rows.len()),
+        _ => format!("{}/{} ready", count(ResourceDisplayState::Ready), rows.len()),
     };
-    let mut title = Row::new(look).text(" Resources ", Role::Title).text(&format!(" {words} "), Role::Quiet);
+    let mut title = StyledRow::new(look).text(" Resources ", Role::Title).text(&format!(" {words} "), Role::Quiet);
     if model.resources.dependencies {
         title = title.text(&format!("{} dependencies ", look.symbols.dot), Role::Quiet);
     }
     title.line(usize::MAX)
 }
 
-/// What says that not all rows are in sight.
-fn more((above, below): (usize, usize), look: Look) -> Option<String> {
+/// The text for hidden rows.
+fn more((above, below): (usize, usize), look: Appearance) -> Option<String> {
     let part = |count: usize, sign: &str| (count > 0).then(|| format!(" {sign} {count} more "));
     let parts = [part(above, look.symbols.up), part(below, look.symbols.down)];
     let words: String = parts.into_iter().flatten().collect();
@@ -101,46 +101,49 @@ fn line(
     relation: Option<Relation>,
     with_relations: bool,
     model: &Model,
-    look: Look,
+    look: Appearance,
     columns: usize,
 ) -> Line<'static> {
     let is_selected = row.kind == model.resources.selected;
-    let sign = signs::of_row(row, model, look);
+    let sign = status_symbol::for_resource(row, model, look);
     let cursor = if is_selected { look.symbols.cursor } else { " " };
     let title = match row.state {
-        RowState::Waiting | RowState::Gone => Role::Quiet,
-        RowState::Creating | RowState::Retrying | RowState::Deleting | RowState::Failed => Role::Strong,
-        RowState::Next | RowState::Ready | RowState::Unfinished => Role::Text,
+        ResourceDisplayState::Waiting | ResourceDisplayState::Deleted => Role::Quiet,
+        ResourceDisplayState::Creating
+        | ResourceDisplayState::Retrying
+        | ResourceDisplayState::Deleting
+        | ResourceDisplayState::Failed => Role::Strong,
+        ResourceDisplayState::Next | ResourceDisplayState::Ready | ResourceDisplayState::Unfinished => Role::Text,
     };
-    let room = columns.saturating_sub(SIGN + GAP + STATE + MARGIN);
-    let left = Row::new(look).text(cursor, Role::FocusedBorder).text(sign.sign, sign.role).space(1);
+    let available = columns.saturating_sub(SIGN + GAP + STATE + MARGIN);
+    let left = StyledRow::new(look).text(cursor, Role::FocusedBorder).text(sign.symbol, sign.role).space(1);
     let left = match &row.name {
-        Some(name) if room >= TITLE + 2 + NAME => {
-            let name = look.cut(&super::clean(name), room.saturating_sub(TITLE + 2));
+        Some(name) if available >= TITLE + 2 + NAME => {
+            let name = look.cut(&super::clean(name), available.saturating_sub(TITLE + 2));
             left.text(&look.fit(row.kind.title(), TITLE), title).space(2).text(&name, Role::Quiet)
         }
-        _ => left.text(&look.cut(row.kind.title(), room), title),
+        _ => left.text(&look.cut(row.kind.title(), available), title),
     };
     let right = match relation {
         Some(relation) => {
             let is_direct =
                 matches!(relation, Relation::NeededByIt { directly: true } | Relation::NeedsIt { directly: true });
-            Row::new(look).text(relation.words(), if is_direct { Role::Next } else { Role::Quiet }).to(STATE)
+            StyledRow::new(look).text(relation.label(), if is_direct { Role::Next } else { Role::Quiet }).to(STATE)
         }
-        None if with_relations && !is_selected => Row::new(look).to(STATE),
+        None if with_relations && !is_selected => StyledRow::new(look).to(STATE),
         None => {
             let time = time(row);
-            let word = Row::new(look).text(sign.word, sign.role);
+            let word = StyledRow::new(look).text(sign.label, sign.role);
             let blank = STATE.saturating_sub(word.width() + text::width(&time));
             let role = if is_in_progress(row.state) { sign.role } else { Role::Quiet };
             word.space(blank).text(&time, role)
         }
     };
-    Row::spread(left, right.space(MARGIN), columns)
+    StyledRow::spread(left, right.space(MARGIN), columns)
 }
 
-fn is_in_progress(state: RowState) -> bool {
-    matches!(state, RowState::Creating | RowState::Retrying | RowState::Deleting)
+fn is_in_progress(state: ResourceDisplayState) -> bool {
+    matches!(state, ResourceDisplayState::Creating | ResourceDisplayState::Retrying | ResourceDisplayState::Deleting)
 }
 
 fn time(row: &ResourceRow) -> String {
@@ -151,8 +154,7 @@ fn time(row: &ResourceRow) -> String {
     }
 }
 
-/// The row that is drawn first, where not all have room: the list begins at its top until the selection comes near the
-/// lower end.
+/// The first visible row: the top, until the selection approaches the lower end.
 pub fn first_row(inside: Rect, model: &Model) -> usize {
     let rows = model.resource_rows();
     let height = usize::from(inside.height);

@@ -1,4 +1,4 @@
-//! Whole screens: every state at every size, and what lies over them.
+//! Snapshots of whole screens: every state at every size, and overlays.
 
 mod credentials;
 mod hostile;
@@ -10,10 +10,10 @@ use thumbctl_core::names::DeploymentName;
 use thumbctl_core::resource::ResourceKind;
 use tui_input::Input;
 
-use crate::message::{Message, Place, Stakes};
+use crate::message::{ConnectionInfo, Message, RiskLevel};
 use crate::model::activity::Activity;
-use crate::model::messages::Tone;
-use crate::model::overlay::{Answer, Asking, Overlay, Question};
+use crate::model::messages::Severity;
+use crate::model::overlay::{ConfirmAction, ConfirmDialog, ConfirmInput, Overlay};
 use crate::model::panel::Panel;
 use crate::model::{Connection, Model};
 use crate::scenes::{self, text_of};
@@ -21,13 +21,13 @@ use crate::symbols;
 use crate::theme::{Role, Theme};
 use crate::update::{perform, update};
 
-/// The sizes that are looked at: the least, a terminal's usual one, a laptop's, a projector's.
+/// The tested sizes: minimum, usual terminal, laptop, projector.
 const SIZES: [(u16, u16); 4] = [(60, 20), (80, 24), (120, 40), (200, 60)];
 
 /// A scene at a size.
 type Scene = fn((u16, u16)) -> Model;
 
-/// The states that people see.
+/// The tested states.
 const SCENES: [(&str, Scene); 5] = [
     ("empty", scenes::empty),
     ("building", scenes::building),
@@ -41,7 +41,7 @@ fn sized(name: &str, (width, height): (u16, u16)) -> String {
 }
 
 #[test]
-fn every_state_at_every_size() {
+fn states_are_drawn_at_every_size() {
     for (name, scene) in SCENES {
         for size in SIZES {
             assert_snapshot!(sized(name, size), text_of(&scene(size)));
@@ -50,30 +50,30 @@ fn every_state_at_every_size() {
 }
 
 #[test]
-fn a_terminal_that_is_too_small_is_told_in_a_sentence() {
+fn too_small_terminal_shows_message() {
     assert_snapshot!("too_small_59x19", text_of(&scenes::building((59, 19))));
 }
 
-/// A deployment that is held before its next step.
+/// A deployment held before its next step.
 fn held(size: (u16, u16)) -> Model {
     let mut model = scenes::empty(size);
-    scenes::ours(&mut model, RunAction::Deploy);
+    scenes::start_run(&mut model, RunAction::Deploy);
     let plan = scenes::deploy_plan();
-    let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
+    let mut script = scenes::EventScript::new(1, RunAction::Deploy, 0.0);
     let mut events = vec![script.begin(RunAction::Deploy, plan.clone())];
     for step in &plan.steps()[..5] {
-        events.extend(script.step_begins(step, thumbctl_core::resource::ResourceState::Creating));
+        events.extend(script.step_starts(step, thumbctl_core::resource::ResourceState::Creating));
         script.wait(0.3);
         events.extend(script.step_ends(step, thumbctl_core::resource::ResourceState::Ready, 0.3));
     }
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     scenes::hold(&mut model, &plan.steps()[5].id);
     update(&mut model, Message::Tick(scenes::after(75.0)));
     model
 }
 
 #[test]
-fn a_step_that_is_held_is_explained() {
+fn held_step_is_explained() {
     for size in SIZES {
         assert_snapshot!(sized("held", size), text_of(&held(size)));
     }
@@ -81,9 +81,9 @@ fn a_step_that_is_held_is_explained() {
 
 fn aws(size: (u16, u16), scene: Scene) -> Model {
     let mut model = scene(size);
-    model.connection = Connection::Connected(Place {
+    model.connection = Connection::Connected(ConnectionInfo {
         cloud: "aws".into(),
-        stakes: Stakes::Money,
+        risk: RiskLevel::Cost,
         account: "123456789012".into(),
         arn: "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Workshop_0123456789abcdef/somebody@example.com"
             .into(),
@@ -93,7 +93,7 @@ fn aws(size: (u16, u16), scene: Scene) -> Model {
 }
 
 #[test]
-fn real_aws_is_unmistakable() {
+fn aws_is_highlighted() {
     for size in [(60, 20), (120, 40)] {
         let model = aws(size, scenes::building);
         assert_snapshot!(sized("aws", size), text_of(&model));
@@ -107,7 +107,7 @@ fn real_aws_is_unmistakable() {
 }
 
 #[test]
-fn connecting_and_a_connection_that_failed_are_told() {
+fn connecting_and_failed_connection_are_shown() {
     for size in [(60, 20), (120, 40)] {
         let mut model = scenes::fresh(size);
         update(&mut model, Message::JournalsRead);
@@ -116,7 +116,7 @@ fn connecting_and_a_connection_that_failed_are_told() {
             message: "cannot reach the endpoint http://localhost:4566".into(),
             causes: vec!["connection refused".into()],
             log: Vec::new(),
-            hint: Some("start what listens there, or choose another cloud with --cloud".into()),
+            hint: Some("start the endpoint, or choose another cloud with --cloud".into()),
         };
         update(&mut model, Message::NotConnected(failure));
         assert_snapshot!(sized("not_connected", size), text_of(&model));
@@ -124,24 +124,24 @@ fn connecting_and_a_connection_that_failed_are_told() {
 }
 
 #[test]
-fn another_process_and_a_recording_are_shown_read_only() {
+fn other_process_and_replay_are_read_only() {
     for size in [(60, 20), (120, 40)] {
         let mut model = scenes::building(size);
-        model.activity = Activity::Theirs { holder: "process 4711 (thumbctl deploy)".into() };
-        assert_snapshot!(sized("theirs", size), text_of(&model));
+        model.activity = Activity::OtherProcess { holder: "process 4711 (thumbctl deploy)".into() };
+        assert_snapshot!(sized("other_process", size), text_of(&model));
         model.activity = Activity::Replay(crate::message::ReplayPosition {
             run: "0001-deploy-00ab".into(),
             speed: 10.0,
             paused: false,
             over: false,
         });
-        model.connection = Connection::Unneeded;
+        model.connection = Connection::NotRequired;
         assert_snapshot!(sized("replay", size), text_of(&model));
     }
 }
 
 #[test]
-fn a_process_that_died_leaves_a_deployment_to_go_on_with() {
+fn interrupted_deployment_can_be_resumed() {
     for size in [(80, 24), (120, 40)] {
         let mut model = scenes::building(size);
         model.activity = Activity::Idle;
@@ -149,22 +149,22 @@ fn a_process_that_died_leaves_a_deployment_to_go_on_with() {
     }
 }
 
-fn question(resources: usize, answer: Answer) -> Overlay {
-    Overlay::Question(Question {
-        question: "Delete them?".into(),
-        consequence: format!("This deletes {resources} resources and all that is in them, in sandbox."),
+fn dialog(resources: usize, input: ConfirmInput) -> Overlay {
+    Overlay::Confirm(ConfirmDialog {
+        prompt: "Destroy deployment?".into(),
+        consequence: format!("Delete {resources} resources and their contents from sandbox?"),
         resources: ResourceKind::ARCHITECTURE[..resources]
             .iter()
             .map(|kind| (*kind, scenes::names().of(*kind)))
             .collect(),
         foreign: vec!["thumbnails-1a2b3c4d-elsewhere".into()],
-        answer,
-        about: Asking::Start,
+        input,
+        action: ConfirmAction::Start,
         scroll: 0,
     })
 }
 
-/// Everything that can lie over the panels.
+/// All overlays.
 fn overlays() -> Vec<(&'static str, Overlay)> {
     vec![
         ("help", Overlay::Help { scroll: 0 }),
@@ -172,24 +172,24 @@ fn overlays() -> Vec<(&'static str, Overlay)> {
         ("palette", Overlay::Palette { input: Input::default(), selected: 2 }),
         ("palette_typed", Overlay::Palette { input: Input::new("sho".into()), selected: 0 }),
         ("palette_nothing", Overlay::Palette { input: Input::new("日本".into()), selected: 0 }),
-        ("question_key", question(15, Answer::Key)),
-        ("question_word", question(15, Answer::Word(Input::new("ye".into())))),
-        ("question_few", question(2, Answer::Key)),
+        ("confirm_key", dialog(15, ConfirmInput::Key)),
+        ("confirm_word", dialog(15, ConfirmInput::Word(Input::new("ye".into())))),
+        ("confirm_few", dialog(2, ConfirmInput::Key)),
         ("quitting", Overlay::Quitting),
     ]
 }
 
 #[test]
-fn every_overlay_fits_the_least_size_and_a_large_one() {
+fn overlays_fit_minimum_and_large_size() {
     for (name, overlay) in overlays() {
         for size in [(60, 20), (120, 40)] {
             let mut model = scenes::failed(size);
-            model.messages.say(model.now, Tone::Info, "Nothing was done.");
-            model.messages.say(model.now, Tone::Good, "The log was saved to /home/somebody/thumbctl-build.log.");
+            model.messages.add(model.now, Severity::Info, "Cancelled. No changes were made.");
+            model.messages.add(model.now, Severity::Success, "The log was saved to /home/somebody/thumbctl-build.log.");
             if name == "quitting" {
                 model = scenes::building(size);
             }
-            if name == "question_word" {
+            if name == "confirm_word" {
                 model = aws(size, scenes::deployed);
             }
             model.overlay = Some(overlay.clone());
@@ -199,24 +199,24 @@ fn every_overlay_fits_the_least_size_and_a_large_one() {
 }
 
 #[test]
-fn long_names_and_wide_characters_stay_in_their_columns() {
+fn long_names_and_wide_characters_stay_in_columns() {
     for size in [(60, 20), (80, 24), (120, 40)] {
         let mut model = scenes::building(size);
         let name = "a-deployment-with-the-longest-legal-name";
-        model.asked.name = DeploymentName::new(name).expect("a legal name");
-        model.asked.cloud = "http://ein-sehr-langer-rechnername.intranet.example.com:4566/some/path".into();
-        if let Connection::Connected(place) = &mut model.connection {
-            place.cloud.clone_from(&model.asked.cloud);
-            place.stakes = Stakes::Work;
+        model.requested.name = DeploymentName::new(name).expect("a legal name");
+        model.requested.cloud = "http://ein-sehr-langer-rechnername.intranet.example.com:4566/some/path".into();
+        if let Connection::Connected(connection) = &mut model.connection {
+            connection.cloud.clone_from(&model.requested.cloud);
+            connection.risk = RiskLevel::Data;
         }
         let words = "サムネイルは大阪のバケットに書き込まれました、とても長い文なので切り取られます。".repeat(2);
-        model.messages.say(model.now, Tone::Good, words);
+        model.messages.add(model.now, Severity::Success, words);
         assert_snapshot!(sized("long", size), text_of(&model));
     }
 }
 
 #[test]
-fn without_unicode_every_sign_is_ascii() {
+fn ascii_symbols_are_used_without_unicode() {
     for (name, scene) in SCENES {
         for size in SIZES {
             let mut model = scene(size);
@@ -238,10 +238,10 @@ fn without_unicode_every_sign_is_ascii() {
 }
 
 #[test]
-fn nothing_that_a_terminal_would_obey_reaches_the_screen() {
+fn control_characters_do_not_reach_screen() {
     let evil = "a\u{1b}[31mred\u{7}\r\n\u{202e}b\tc\u{0}";
     let mut model = scenes::failed((120, 40));
-    model.messages.fail(model.now, &Failure::new(evil).with_hint(evil));
+    model.messages.add_failure(model.now, &Failure::new(evil).with_hint(evil));
     model.connection = Connection::Failed(Failure { causes: vec![evil.into()], ..Failure::new(evil) });
     for overlay in [
         None,
@@ -256,7 +256,7 @@ fn nothing_that_a_terminal_would_obey_reaches_the_screen() {
 }
 
 #[test]
-fn a_screen_that_shrank_before_its_message_came_is_not_drawn() {
+fn shrunk_screen_is_not_drawn_before_resize() {
     let model = scenes::building((120, 40));
     let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(80, 24)).expect("a test screen");
     terminal.draw(|frame| super::draw(frame, &model)).expect("it does not fail");
@@ -265,7 +265,7 @@ fn a_screen_that_shrank_before_its_message_came_is_not_drawn() {
 }
 
 #[test]
-fn without_colours_nothing_has_a_colour() {
+fn plain_theme_has_no_colours() {
     use ratatui::style::Color;
     for (_, scene) in SCENES {
         let mut model = scene((120, 40));
@@ -276,14 +276,14 @@ fn without_colours_nothing_has_a_colour() {
     }
 }
 
-/// Every panel there is.
+/// All panels.
 const PANELS: [Panel; 8] = [
     Panel::Resources,
     Panel::Details,
     Panel::Build,
     Panel::Function,
     Panel::Timing,
-    Panel::Trial,
+    Panel::TestUpload,
     Panel::Stacks,
     Panel::Terraform,
 ];
@@ -314,8 +314,8 @@ proptest! {
         if let Some(Overlay::Help { scroll: at } | Overlay::Messages { scroll: at }) = &mut model.overlay {
             *at = scroll;
         }
-        if let Some(Overlay::Question(question)) = &mut model.overlay {
-            question.scroll = scroll;
+        if let Some(Overlay::Confirm(dialog)) = &mut model.overlay {
+            dialog.scroll = scroll;
         }
         if ascii {
             model.symbols = &symbols::ASCII;

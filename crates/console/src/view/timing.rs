@@ -1,7 +1,7 @@
-//! What took how long: a waterfall of the steps as they run, and statistics of earlier runs.
+//! The timing panel: a waterfall of the steps, and statistics of earlier runs.
 //!
 //! ```text
-//! Deploying · 15.2 s · about 38 s to go (an estimate from 3 earlier runs)
+//! Deploying · 15.2 s · about 38 s to go · estimated from 3 earlier runs
 //! 11 steps wait for Function image
 //!                             0          10 s       20 s       30 s
 //! ✔ ECR repository            █▎         │          │          │          1.21 s
@@ -10,16 +10,16 @@
 //! ├ PROVISIONING              │ ███▍     │          │          │          3.20 s
 //! └ BUILD                     │    ███████████      │          │          10.9 s
 //! · Lambda function           │          │          │          │
-//! ● critical path, on which the end depends: 14.4 s of 15.2 s
+//! ● critical path: 14.4 s of 15.2 s
 //!
 //! Deployments so far · sandbox, sdk
 //! 3 runs, 2 succeeded · median 52.1 s · 48.0 s to 56.2 s
 //! ✔ 0003-deploy-00ab    5 min ago    52.1 s  ██████████████
-//! ✖ 0001-deploy-00ab      2 h ago    14.0 s  incomplete
+//! ✖ 0001-deploy-00ab      2 h ago    14.0 s  not comparable
 //! ```
 
 mod chart;
-mod past;
+mod history;
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
@@ -30,17 +30,17 @@ use thumbctl_core::timing::{Estimate, RunKey, Waterfall};
 use thumbctl_platform::text;
 
 use self::chart::Chart;
-use super::Look;
+use super::Appearance;
 use super::layout::Layout;
 use crate::model::Model;
 use crate::model::panel::Panel;
 use crate::model::run::RunModel;
 use crate::theme::Role;
 
-/// Draws it. Where it stands below another panel, which is the one that is scrolled, it follows what runs.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+/// Draws the panel. Below another panel it follows the latest step.
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let inside = Layout::text_area(Layout::inside(area));
-    let Content { lines, latest } = content(model, look, usize::from(inside.width));
+    let TimingContent { lines, latest } = content(model, look, usize::from(inside.width));
     let height = usize::from(inside.height);
     let most = lines.len().saturating_sub(height);
     let from = if model.shown_panel() == Panel::Timing {
@@ -59,18 +59,18 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
     frame.render_widget(Paragraph::new(shown), inside);
 }
 
-/// How many rows the panel's content takes at a width.
+/// The number of rows of the panel at a width.
 pub fn rows(model: &Model, width: u16) -> usize {
-    content(model, Look::of(model), usize::from(width.saturating_sub(2))).lines.len()
+    content(model, Appearance::of(model), usize::from(width.saturating_sub(2))).lines.len()
 }
 
-/// All that there is to see, and the line of the step that began last.
-struct Content {
+/// The lines, and the line of the step that started last.
+struct TimingContent {
     lines: Vec<Line<'static>>,
     latest: Option<usize>,
 }
 
-fn content(model: &Model, look: Look, width: usize) -> Content {
+fn content(model: &Model, look: Appearance, width: usize) -> TimingContent {
     let mut lines = Vec::new();
     let mut latest = None;
     if let Some(run) = &model.run {
@@ -83,25 +83,24 @@ fn content(model: &Model, look: Look, width: usize) -> Content {
         lines.extend(drawn);
         latest = row.map(|row| before + row);
     }
-    lines.extend(past::lines(model, look, width, !lines.is_empty()));
+    lines.extend(history::lines(model, look, width, !lines.is_empty()));
     if lines.is_empty() {
         let words = if model.journals_read {
-            "Nothing has run yet. A run's steps are drawn here as they run, with the chain of steps that decides when it ends, \
-             and what earlier runs took."
+            "No runs yet. This panel shows the steps of a run, its critical path, and statistics of earlier runs."
         } else {
-            "Reading what earlier runs took."
+            "Reading earlier runs."
         };
         lines.extend(quiet(look, words, width));
     }
-    Content { lines, latest }
+    TimingContent { lines, latest }
 }
 
-fn quiet(look: Look, words: &str, width: usize) -> impl Iterator<Item = Line<'static>> {
+fn quiet(look: Appearance, words: &str, width: usize) -> impl Iterator<Item = Line<'static>> {
     text::wrap(words, width).into_iter().map(move |line| Line::styled(line, look.style(Role::Quiet)))
 }
 
 fn is_cancelling(model: &Model) -> bool {
-    model.activity.ours().is_some_and(|ours| ours.cancelling)
+    model.activity.active_run().is_some_and(|active| active.cancelling)
 }
 
 fn estimate(model: &Model, run: &RunModel, now: f64) -> Option<Estimate> {
@@ -109,16 +108,16 @@ fn estimate(model: &Model, run: &RunModel, now: f64) -> Option<Estimate> {
         return None;
     }
     let key = RunKey::of(&run.started);
-    model.history.estimate(&key, &run.started.plan, &run.waterfall, now, model.asked.parallelism)
+    model.history.estimate(&key, &run.started.plan, &run.waterfall, now, model.requested.parallelism)
 }
 
-/// What runs and how long it will go on, or how it ended; and what the others wait for.
+/// The status with elapsed and remaining time, or the result; and the bottleneck.
 fn headline(
     model: &Model,
     run: &RunModel,
     now: f64,
     estimate: Option<Estimate>,
-    look: Look,
+    look: Appearance,
     width: usize,
 ) -> Vec<Line<'static>> {
     let is_live = model.is_live();
@@ -128,20 +127,20 @@ fn headline(
         parts.push((Role::Strong, text::ticking(now)));
     }
     match estimate {
-        Some(Estimate { seconds_left, from_runs }) => {
-            let held = model.activity.ours().is_some_and(|ours| ours.held.is_some());
-            let go_on = if held { " once it goes on" } else { "" };
-            parts.push((Role::Text, format!("{} to go{go_on}", about(seconds_left))));
+        Some(Estimate { seconds_to_go, from_runs }) => {
+            let held = model.activity.active_run().is_some_and(|active| active.held.is_some());
+            let go_on = if held { " after resuming" } else { "" };
+            parts.push((Role::Text, format!("{} to go{go_on}", approximate(seconds_to_go))));
             let runs = if from_runs == 1 { "one earlier run".into() } else { format!("{from_runs} earlier runs") };
-            parts.push((Role::Quiet, format!("an estimate from {runs}")));
+            parts.push((Role::Quiet, format!("estimated from {runs}")));
         }
-        None if is_live && !is_cancelling(model) && run.over() < run.steps.len() => {
-            parts.push((Role::Quiet, "no estimate: some steps were never done before".into()));
+        None if is_live && !is_cancelling(model) && run.finished_count() < run.steps.len() => {
+            parts.push((Role::Quiet, "no estimate: some steps have no history".into()));
         }
         None => {
             let saved = run.waterfall.work() - now;
             if matches!(run.ended, Some((Outcome::Succeeded, _))) && saved > now / 100.0 {
-                parts.push((Role::Quiet, format!("side by side saved {}", text::seconds(saved))));
+                parts.push((Role::Quiet, format!("parallelism saved {}", text::seconds(saved))));
             }
         }
     }
@@ -158,7 +157,7 @@ fn headline(
 
 fn state(model: &Model, run: &RunModel, now: f64) -> (Role, String) {
     let deploys = run.started.action == Action::Deploy;
-    let ours = model.activity.ours();
+    let active = model.activity.active_run();
     let time = text::seconds(now);
     match run.ended {
         Some((Outcome::Succeeded, _)) if deploys => (Role::Good, format!("Deployed in {time}")),
@@ -167,14 +166,14 @@ fn state(model: &Model, run: &RunModel, now: f64) -> (Role, String) {
         Some((Outcome::Cancelled, _)) => (Role::Warn, format!("Cancelled after {time}")),
         None if !model.is_live() => (Role::Warn, format!("Interrupted after {time}")),
         None if is_cancelling(model) => (Role::Warn, "Cancelling".into()),
-        None if ours.is_some_and(|ours| ours.held.is_some()) => (Role::Next, "Held".into()),
+        None if active.is_some_and(|active| active.held.is_some()) => (Role::Next, "Held".into()),
         None if deploys => (Role::Busy, "Deploying".into()),
         None => (Role::Busy, "Destroying".into()),
     }
 }
 
-/// Pieces with dots between them, on as many lines as they need.
-fn flowing(look: Look, first: (Role, String), rest: Vec<(Role, String)>, width: usize) -> Vec<Line<'static>> {
+/// Parts separated by dots, on as many lines as necessary.
+fn flowing(look: Appearance, first: (Role, String), rest: Vec<(Role, String)>, width: usize) -> Vec<Line<'static>> {
     let mut lines = vec![Line::from(Span::styled(text::cut(&first.1, width), look.style(first.0)))];
     for (role, words) in rest {
         let dot = format!(" {} ", look.symbols.dot);
@@ -189,8 +188,8 @@ fn flowing(look: Look, first: (Role, String), rest: Vec<(Role, String)>, width: 
     lines
 }
 
-/// An estimated time: no finer than it is known, so that it does not flicker.
-fn about(seconds: f64) -> String {
+/// An estimated duration, rounded so that it does not flicker.
+fn approximate(seconds: f64) -> String {
     if seconds < 1.0 { "less than a second".into() } else { format!("about {}", whole(seconds.ceil())) }
 }
 
@@ -199,8 +198,7 @@ fn whole(seconds: f64) -> String {
     if seconds < 59.5 { format!("{seconds:.0} s") } else { text::seconds(seconds) }
 }
 
-/// Where a bar lies in a chart of so many cells: how many cells it is from the left, and how many eighths of a cell it takes
-/// from there. What ran at all is seen.
+/// The position of a bar in a chart: its first cell, and its length in eighths of a cell, at least one.
 fn extent(from: f64, to: f64, total: f64, cells: usize) -> (usize, usize) {
     let columns = |seconds: f64| if total > 0.0 { seconds.max(0.0) / total * cells as f64 } else { 0.0 };
     let first = (columns(from) as usize).min(cells.saturating_sub(1));
@@ -208,8 +206,8 @@ fn extent(from: f64, to: f64, total: f64, cells: usize) -> (usize, usize) {
     (first, end.min(cells * 8).saturating_sub(first * 8).max(1))
 }
 
-/// The signs of a bar of so many eighths of a cell.
-fn bar(look: Look, eighths: usize) -> Vec<&'static str> {
+/// The symbols of a bar with a length in eighths of a cell.
+fn bar(look: Appearance, eighths: usize) -> Vec<&'static str> {
     let mut cells = vec![look.symbols.full; eighths / 8];
     let part = eighths % 8;
     match part.checked_sub(1).and_then(|index| look.symbols.eighths.get(index)) {
@@ -220,13 +218,13 @@ fn bar(look: Look, eighths: usize) -> Vec<&'static str> {
     cells
 }
 
-/// How many seconds the chart stands for: while the run goes on, also what is still to come.
+/// The time span of the chart in seconds; for an active run with the estimated rest.
 fn span_of(waterfall: &Waterfall, now: f64, estimate: Option<Estimate>) -> f64 {
     let known = waterfall.length(now);
     if waterfall.ended.is_some() {
         return known;
     }
-    chart::room_for(known.max(now + estimate.map_or(0.0, |estimate| estimate.seconds_left)))
+    chart::rounded_span(known.max(now + estimate.map_or(0.0, |estimate| estimate.seconds_to_go)))
 }
 
 #[cfg(test)]

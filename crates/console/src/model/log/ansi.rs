@@ -1,7 +1,7 @@
-//! A line of a log as it can be drawn: its colours kept, everything else that a terminal would obey taken out.
+//! Parses the escape sequences of a log line: colours are kept, all other sequences removed.
 //!
-//! The colours are kept apart from the text, so that a search finds words through them. What the crate `ansi-to-tui` reads
-//! is read here instead: it also takes over blinking and hidden text, and knows neither carriage returns nor tabs.
+//! Colours are separate from the text, so that a search ignores them. The crate `ansi-to-tui` is not used: it keeps
+//! blinking and hidden text, and handles neither carriage returns nor tabs.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -13,31 +13,31 @@ use thumbctl_platform::text;
 /// Columns from one tab stop to the next.
 const TAB: usize = 8;
 
-/// A line's text, and which parts of it have a style of their own.
+/// A text with styled ranges.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Painted {
-    /// The text, without a control character.
+pub struct StyledText {
+    /// The text, without control characters.
     pub text: String,
-    /// The parts with a style, in their order; they do not overlap.
-    pub paints: Vec<Paint>,
+    /// The styled ranges, in order and without overlap.
+    pub ranges: Vec<StyledRange>,
 }
 
-/// A part of a line that has a style of its own.
+/// A range with a style.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Paint {
-    /// Its first byte.
+pub struct StyledRange {
+    /// The first byte.
     pub start: usize,
-    /// The byte behind it.
+    /// The byte after the last.
     pub end: usize,
-    /// Its style. Colours are indexed or RGB, nothing else.
+    /// The style. Colours are indexed or RGB.
     pub style: Style,
 }
 
-/// Reads a line. Styles do not reach beyond it: lines of several sources may be mixed.
-pub fn read(line: &str) -> Painted {
+/// Parses a line. Styles end with the line, since sources may be mixed.
+pub fn read(line: &str) -> StyledText {
     let line = line.trim_end_matches(['\r', '\n']);
     if line.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
-        return Painted { text: line.to_owned(), paints: Vec::new() };
+        return StyledText { text: line.to_owned(), ranges: Vec::new() };
     }
     let mut reader = Reader::default();
     let mut rest = line.chars().peekable();
@@ -50,7 +50,7 @@ pub fn read(line: &str) -> Painted {
                 let column = text::width(&reader.out.text);
                 (column % TAB..TAB).for_each(|_| reader.put(' '));
             }
-            // Drawn over, as progress bars are: what counts is what comes last, if something comes.
+            // Progress bars overwrite the line: only the text after the last carriage return counts.
             '\r' => reader.returned = true,
             c if text::is_unsafe(c) => reader.put(char::REPLACEMENT_CHARACTER),
             c => reader.put(c),
@@ -62,11 +62,11 @@ pub fn read(line: &str) -> Painted {
 
 #[derive(Default)]
 struct Reader {
-    out: Painted,
+    out: StyledText,
     style: Style,
-    /// Where the part with the present style begins.
+    /// The start of the range with the current style.
     since: usize,
-    /// Whether a carriage return was met that nothing was drawn after yet.
+    /// Whether a carriage return is pending.
     returned: bool,
 }
 
@@ -75,7 +75,7 @@ impl Reader {
         if self.returned {
             self.returned = false;
             self.out.text.clear();
-            self.out.paints.clear();
+            self.out.ranges.clear();
             self.since = 0;
         }
         self.out.text.push(c);
@@ -84,7 +84,7 @@ impl Reader {
     fn close(&mut self) {
         let end = self.out.text.len();
         if end > self.since && self.style != Style::new() {
-            self.out.paints.push(Paint { start: self.since, end, style: self.style });
+            self.out.ranges.push(StyledRange { start: self.since, end, style: self.style });
         }
         self.since = end;
     }
@@ -99,7 +99,7 @@ impl Reader {
                 rest.next();
                 skip_string(rest);
             }
-            // Other sequences: any number of intermediate characters, then one that ends it.
+            // Other sequences: any number of intermediate characters, then a final one.
             _ => {
                 while rest.next_if(|c| ('\u{20}'..='\u{2f}').contains(c)).is_some() {}
                 rest.next_if(|c| ('\u{30}'..='\u{7e}').contains(c));
@@ -107,7 +107,7 @@ impl Reader {
         }
     }
 
-    /// Reads on behind `ESC [`. A sequence that breaks off in its middle is nothing; what broke it off is read as usual.
+    /// Parses a sequence after `ESC [`. An incomplete sequence is dropped; the next character is parsed as text.
     fn control_sequence(&mut self, rest: &mut Peekable<Chars<'_>>) {
         let mut parameters = String::new();
         while let Some(c) = rest.next_if(|c| ('\u{20}'..='\u{3f}').contains(c)) {
@@ -124,7 +124,7 @@ impl Reader {
     }
 }
 
-/// Skips a string that is meant for the terminal, up to BEL or ST; one without an end takes the rest of the line.
+/// Skips a terminal string up to BEL, ST or the end of the line.
 fn skip_string(rest: &mut Peekable<Chars<'_>>) {
     while let Some(c) = rest.next() {
         if c == '\u{7}' || c == '\u{9c}' || (c == '\u{1b}' && rest.next_if_eq(&'\\').is_some()) {
@@ -133,7 +133,7 @@ fn skip_string(rest: &mut Peekable<Chars<'_>>) {
     }
 }
 
-/// The style after a "select graphic rendition". Blinking and hidden text is not wanted: a log is to be read.
+/// The style after a "select graphic rendition" sequence. Blinking and hidden text is ignored.
 fn rendition(mut style: Style, parameters: &str) -> Style {
     let mut groups = parameters.split(';');
     while let Some(group) = groups.next() {
@@ -217,7 +217,7 @@ fn indexed(index: u16) -> Color {
     Color::Indexed(u8::try_from(index).unwrap_or(7))
 }
 
-/// A colour whose parts are parameters of their own: `5;n` or `2;r;g;b`.
+/// Parses a colour in separate parameters: `5;n` or `2;r;g;b`.
 fn colour_of<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Option<Color> {
     match number(parts.next()) {
         5 => byte(parts.next()).map(Color::Indexed),
@@ -229,7 +229,7 @@ fn colour_of<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Option<Color> {
     }
 }
 
-/// A colour within one parameter: `5:n`, `2:r:g:b`, or with a colour space `2:x:r:g:b`.
+/// Parses a colour in one parameter: `5:n`, `2:r:g:b`, or with a colour space `2:x:r:g:b`.
 fn colour_in(parts: &[&str]) -> Option<Color> {
     match parts {
         ["2", _space, red, green, blue, ..] => {
@@ -245,8 +245,8 @@ mod tests {
 
     use super::*;
 
-    fn paint(start: usize, end: usize, style: Style) -> Paint {
-        Paint { start, end, style }
+    fn range(start: usize, end: usize, style: Style) -> StyledRange {
+        StyledRange { start, end, style }
     }
 
     fn plain(line: &str) -> String {
@@ -254,24 +254,24 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_kept_apart_from_the_text() {
+    fn colours_are_separate_from_text() {
         let read = read("\u{1b}[1;32m   Compiling\u{1b}[0m serde \u{1b}[31mno\u{1b}[4mt\u{1b}[m ok");
         assert_eq!(read.text, "   Compiling serde not ok");
         let red = Style::new().fg(Color::Indexed(1));
         assert_eq!(
-            read.paints,
+            read.ranges,
             [
-                paint(0, 12, Style::new().fg(Color::Indexed(2)).bold()),
-                paint(19, 21, red),
-                paint(21, 22, red.underlined()),
+                range(0, 12, Style::new().fg(Color::Indexed(2)).bold()),
+                range(19, 21, red),
+                range(21, 22, red.underlined()),
             ]
         );
     }
 
     #[test]
-    fn every_way_to_write_a_colour_is_read() {
+    fn all_colour_notations_are_parsed() {
         let ink =
-            |sequence: &str| read(&format!("\u{1b}[{sequence}mx")).paints.first().and_then(|paint| paint.style.fg);
+            |sequence: &str| read(&format!("\u{1b}[{sequence}mx")).ranges.first().and_then(|range| range.style.fg);
         assert_eq!(ink("91"), Some(Color::Indexed(9)));
         assert_eq!(ink("38;5;208"), Some(Color::Indexed(208)));
         assert_eq!(ink("38:5:208"), Some(Color::Indexed(208)));
@@ -282,14 +282,14 @@ mod tests {
         for junk in ["38;5;999", "38;9", "38", "38:2:1", "31;39", "999999999999", "5", "8", ";;", "?31", "31$"] {
             assert_eq!(ink(junk), None, "{junk}");
         }
-        let ground = read("\u{1b}[44;104;48;5;3mx").paints[0].style.bg;
+        let ground = read("\u{1b}[44;104;48;5;3mx").ranges[0].style.bg;
         assert_eq!(ground, Some(Color::Indexed(3)));
-        let off = read("\u{1b}[1;2;3;4;7;9;22;23;24;27;29mx").paints;
+        let off = read("\u{1b}[1;2;3;4;7;9;22;23;24;27;29mx").ranges;
         assert_eq!(off, []);
     }
 
     #[test]
-    fn nothing_that_a_terminal_would_obey_is_left() {
+    fn control_sequences_are_removed() {
         assert_eq!(plain("\u{1b}]0;title\u{7}a\u{1b}]8;;http://b\u{1b}\\link\u{9d}x\u{9c}!"), "alink!");
         assert_eq!(plain("a\u{1b}[2J\u{1b}[10;10Hb\u{1b}(Bc\u{1b}7d\u{9b}1me"), "abcde");
         assert_eq!(plain("\u{1b}[31"), "");
@@ -298,14 +298,14 @@ mod tests {
     }
 
     #[test]
-    fn of_a_line_that_is_drawn_over_the_last_drawing_stays() {
+    fn overwritten_line_keeps_last_text() {
         assert_eq!(plain("10%\r20%\r30%\r\n"), "30%");
         assert_eq!(plain("done\r\u{1b}[K"), "done");
-        assert_eq!(read("\u{1b}[31mred\r\u{1b}[32mgreen").paints, [paint(0, 5, Style::new().fg(Color::Indexed(2)))]);
+        assert_eq!(read("\u{1b}[31mred\r\u{1b}[32mgreen").ranges, [range(0, 5, Style::new().fg(Color::Indexed(2)))]);
     }
 
     #[test]
-    fn tabs_go_to_the_next_stop() {
+    fn tab_advances_to_next_stop() {
         assert_eq!(plain("a\tb"), "a       b");
         assert_eq!(plain("日本語\tb"), "日本語  b");
         assert_eq!(plain("12345678\tb"), "12345678        b");
@@ -313,14 +313,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_line_says_it_can_be_drawn(line in "(\u{1b}|\\[|[0-9;:m]|\u{9b}|\\]|\r|\t|.){0,60}") {
+        fn any_line_parses_to_safe_text_and_valid_ranges(line in "(\u{1b}|\\[|[0-9;:m]|\u{9b}|\\]|\r|\t|.){0,60}") {
             let read = read(&line);
             prop_assert!(!read.text.chars().any(text::is_unsafe), "{:?}", read.text);
             let mut at = 0;
-            for paint in &read.paints {
-                prop_assert!(paint.start >= at && paint.end > paint.start);
-                prop_assert!(read.text.get(paint.start..paint.end).is_some());
-                at = paint.end;
+            for range in &read.ranges {
+                prop_assert!(range.start >= at && range.end > range.start);
+                prop_assert!(read.text.get(range.start..range.end).is_some());
+                at = range.end;
             }
             prop_assert!(at <= read.text.len());
         }

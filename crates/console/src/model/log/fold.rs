@@ -1,4 +1,4 @@
-//! Long lines, broken at the edge: where, and into how many rows. The same for the store, which counts rows, and the view.
+//! Wraps long lines at the edge; shared by store and view.
 
 use std::ops::Range;
 
@@ -6,13 +6,13 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use thumbctl_platform::text;
 
-/// How many rows a line takes in so many columns.
+/// The number of rows of a line at a width.
 pub fn rows(line: &str, columns: usize) -> usize {
     let columns = columns.max(1);
     if line.is_ascii() { line.len().div_ceil(columns).max(1) } else { breaks(line, columns).len() }
 }
 
-/// The rows of a line in so many columns, as ranges of bytes. What is drawn in one cell is not torn apart.
+/// The rows of a line at a width, as byte ranges. Grapheme clusters are not split.
 pub fn breaks(line: &str, columns: usize) -> Vec<Range<usize>> {
     let columns = columns.max(1);
     let mut rows = Vec::new();
@@ -28,7 +28,7 @@ pub fn breaks(line: &str, columns: usize) -> Vec<Range<usize>> {
     rows
 }
 
-/// What is drawn together, as the terminal's buffer takes it: where it begins, the text, how many columns it takes.
+/// The grapheme clusters of a line: byte offset, text, width in columns.
 pub fn cells(line: &str) -> Vec<(usize, &str, usize)> {
     if line.is_ascii() {
         return (0..line.len()).map(|at| (at, &line[at..=at], 1)).collect();
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_breaks_at_the_edge_and_keeps_every_character() {
+    fn line_breaks_at_edge_and_keeps_all_characters() {
         assert_eq!(broken("one  two", 4), ["one ", " two"]);
         assert_eq!(broken("日本語", 4), ["日本", "語"]);
         assert_eq!(broken("日本語", 1), ["日", "本", "語"]);
@@ -59,13 +59,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cells_of_any_line_are_the_line(line in any_text(), columns in 0usize..=200) {
+        fn cells_concatenate_to_line(line in any_text(), columns in 0usize..=200) {
             prop_assert_eq!(cells(&line).into_iter().map(|(_, cell, _)| cell).collect::<String>(), line.as_str());
             prop_assert_eq!(broken(&line, columns).concat(), line);
         }
 
         #[test]
-        fn cells_are_those_that_ratatui_draws(line in any_text()) {
+        fn cells_match_ratatui(line in any_text()) {
             let line = thumbctl_platform::text::clean(&line);
             let drawn = ratatui::text::Span::raw(line.as_str());
             let drawn: Vec<String> =
@@ -79,7 +79,7 @@ mod tests {
         }
 
         #[test]
-        fn rows_are_counted_as_they_are_broken(line in "[a日é\u{301}❤\u{fe0f} ]{0,40}", columns in 0usize..12) {
+        fn row_count_matches_breaks(line in "[a日é\u{301}❤\u{fe0f} ]{0,40}", columns in 0usize..12) {
             let broken = broken(&line, columns);
             prop_assert_eq!(rows(&line, columns), broken.len());
             prop_assert_eq!(broken.concat(), line);

@@ -1,10 +1,10 @@
-//! The pane alone: what it wants of its store, and what it makes of its answers.
+//! Tests of the pane without a store.
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::ansi::Painted;
+use super::ansi::StyledText;
 use super::*;
-use crate::log_store::Found;
+use crate::log_store::SearchStatus;
 
 fn pane() -> LogPane {
     let mut pane = LogPane::new(LogSource::Build);
@@ -13,19 +13,19 @@ fn pane() -> LogPane {
     pane
 }
 
-fn show(pane: &mut LogPane, lines: &[&str], current: usize, search: Option<Found>) {
-    let row = |(number, text): (usize, &&str)| Row {
+fn show(pane: &mut LogPane, lines: &[&str], current: usize, search: Option<SearchStatus>) {
+    let row = |(number, text): (usize, &&str)| LogRow {
         number,
-        painted: Painted { text: (*text).to_owned(), paints: Vec::new() },
+        styled: StyledText { text: (*text).to_owned(), ranges: Vec::new() },
         timestamp: None,
         is_continued: false,
     };
-    let lines: Vec<Row> = lines.iter().enumerate().map(row).collect();
-    let window = Window { total: lines.len(), passing: lines.len(), lines, current, search, ..Window::default() };
-    assert_eq!(pane.take_in(LogReport::Seen(Box::new(window))), []);
+    let lines: Vec<LogRow> = lines.iter().enumerate().map(row).collect();
+    let window = LogWindow { total: lines.len(), passing: lines.len(), lines, current, search, ..LogWindow::default() };
+    assert_eq!(pane.take_in(LogReport::Updated(Box::new(window))), []);
 }
 
-fn wants(effects: &[Effect]) -> Vec<&LogCommand> {
+fn commands(effects: &[Effect]) -> Vec<&LogCommand> {
     let mut commands = Vec::new();
     for effect in effects {
         let Effect::Log(_, command) = effect else { panic!("{effect:?}") };
@@ -43,48 +43,48 @@ fn search(text: &str) -> LogCommand {
 }
 
 #[test]
-fn a_search_is_made_with_every_key_and_taken_back_with_escape() {
+fn search_runs_on_each_key_and_is_reverted_by_escape() {
     let mut pane = pane();
-    assert_eq!(wants(&pane.act(Action::Search)), [&LogCommand::Remember]);
-    assert_eq!(wants(&press(&mut pane, 'a')), [&search("a")]);
-    assert_eq!(wants(&press(&mut pane, 'b')), [&search("ab")]);
-    assert_eq!(wants(&pane.act(Action::Down)), [&LogCommand::Move(Move::NextMatch)]);
-    assert_eq!(wants(&pane.act(Action::Back)), [&search(""), &LogCommand::Return]);
+    assert_eq!(commands(&pane.act(Action::Search)), [&LogCommand::SavePosition]);
+    assert_eq!(commands(&press(&mut pane, 'a')), [&search("a")]);
+    assert_eq!(commands(&press(&mut pane, 'b')), [&search("ab")]);
+    assert_eq!(commands(&pane.act(Action::Down)), [&LogCommand::Move(LogMove::NextMatch)]);
+    assert_eq!(commands(&pane.act(Action::Back)), [&search(""), &LogCommand::RestorePosition]);
     assert!(!pane.is_typing() && pane.search().is_none());
 }
 
 #[test]
-fn a_search_that_was_left_brings_the_one_before_back() {
+fn cancelled_search_restores_previous_one() {
     let mut pane = pane();
     pane.act(Action::Search);
     press(&mut pane, 'a');
-    assert_eq!(wants(&pane.act(Action::Accept)), [&LogCommand::Forget]);
+    assert_eq!(commands(&pane.act(Action::Accept)), [&LogCommand::DropPosition]);
     pane.act(Action::Search);
     press(&mut pane, 'b');
-    assert_eq!(wants(&pane.act(Action::Back)), [&search("a"), &LogCommand::Return]);
-    assert_eq!(pane.search().map(Needle::text), Some("a"));
-    assert_eq!(wants(&pane.act(Action::Back)), [&search("")]);
+    assert_eq!(commands(&pane.act(Action::Back)), [&search("a"), &LogCommand::RestorePosition]);
+    assert_eq!(pane.search().map(SearchPattern::text), Some("a"));
+    assert_eq!(commands(&pane.act(Action::Back)), [&search("")]);
     assert!(!pane.can(Action::Back));
 }
 
 #[test]
-fn a_filter_is_typed_on_where_it_was_and_escape_ends_the_search_first() {
+fn filter_input_is_extended_and_escape_clears_search_first() {
     let mut pane = pane();
     pane.act(Action::Filter);
     press(&mut pane, 'a');
     assert_eq!(pane.act(Action::Accept), []);
     pane.act(Action::Filter);
-    assert_eq!(wants(&press(&mut pane, 'b')), [&LogCommand::Filter("ab".into())]);
+    assert_eq!(commands(&press(&mut pane, 'b')), [&LogCommand::Filter("ab".into())]);
     pane.act(Action::Accept);
     pane.act(Action::Search);
     press(&mut pane, 'c');
     pane.act(Action::Accept);
-    assert_eq!(wants(&pane.act(Action::Back)), [&search("")]);
-    assert_eq!(wants(&pane.act(Action::Back)), [&LogCommand::Filter(String::new())]);
+    assert_eq!(commands(&pane.act(Action::Back)), [&search("")]);
+    assert_eq!(commands(&pane.act(Action::Back)), [&LogCommand::Filter(String::new())]);
 }
 
 #[test]
-fn it_goes_to_the_side_as_far_as_there_is_something_and_not_when_lines_are_broken() {
+fn horizontal_scroll_is_bounded_and_disabled_by_wrap() {
     let mut pane = pane();
     assert!(!pane.can(Action::Left) && pane.can(Action::Right));
     for _ in 0..50 {
@@ -92,18 +92,18 @@ fn it_goes_to_the_side_as_far_as_there_is_something_and_not_when_lines_are_broke
     }
     assert_eq!(pane.left(), 60);
     assert!(pane.can(Action::Left) && !pane.can(Action::Right));
-    let broken = LogCommand::Show(Frame { rows: 5, columns: 40, wrap: true });
-    assert_eq!(wants(&pane.act(Action::ToggleWrap)), [&broken]);
+    let broken = LogCommand::Show(ViewportSize { rows: 5, columns: 40, wrap: true });
+    assert_eq!(commands(&pane.act(Action::ToggleWrap)), [&broken]);
     assert!(!pane.can(Action::Left) && pane.left() == 0);
 }
 
 #[test]
-fn a_match_beyond_the_edge_is_brought_in() {
+fn match_beyond_edge_is_scrolled_into_view() {
     let mut pane = pane();
     pane.act(Action::Search);
     press(&mut pane, 'q');
     let line = format!("{}q{}", "-".repeat(70), "-".repeat(70));
-    let found = Found { matches: 1, at: Some(1), searching: false };
+    let found = SearchStatus { matches: 1, at: Some(1), searching: false };
     show(&mut pane, &["q", &line], 1, Some(found));
     assert!((31..70).contains(&pane.left()), "{}", pane.left());
     show(&mut pane, &["q", &line], 0, Some(found));
@@ -111,7 +111,7 @@ fn a_match_beyond_the_edge_is_brought_in() {
 }
 
 #[test]
-fn the_current_line_is_copied_without_its_colours() {
+fn current_line_is_copied_without_colours() {
     let mut pane = pane();
     assert_eq!(pane.act(Action::Copy), [Effect::Copy("short".into())]);
     pane.clear();
@@ -120,7 +120,7 @@ fn the_current_line_is_copied_without_its_colours() {
 }
 
 #[test]
-fn what_was_saved_is_said() {
+fn save_is_reported() {
     let saved = LogReport::Saved { lines: 2, path: "/w/thumbctl-build.log".into() };
-    assert_eq!(pane().take_in(saved), [Effect::Say(Ok("Saved 2 lines to /w/thumbctl-build.log".into()))]);
+    assert_eq!(pane().take_in(saved), [Effect::Notify(Ok("Saved 2 lines to /w/thumbctl-build.log".into()))]);
 }

@@ -1,47 +1,47 @@
-//! [`Parser`]: tells a terminal's answers from what is typed, byte by byte. Pure.
+//! [`Parser`]: separates terminal replies from user input, byte by byte.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
-/// The longest sequence that is kept; what is longer is no answer to a question of ours.
-const MOST: usize = 4096;
+/// The maximum length of a sequence; longer ones are not replies.
+const MAX_SEQUENCE: usize = 4096;
 
-/// The longest text that is pasted while the terminal is asked.
-const MOST_PASTED: usize = 1 << 20;
+/// The maximum length of pasted text.
+const MAX_PASTED: usize = 1 << 20;
 
-/// Something that came from the terminal.
+/// A reply or user input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// An answer to a question.
-    Answer(Answer),
-    /// Something that the user typed or pasted.
+pub enum InputItem {
+    /// A reply to a query.
+    Reply(TerminalReply),
+    /// A key or paste of the user.
     Typed(Event),
 }
 
-/// An answer to a question.
+/// A reply to a terminal query.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It knows kitty's graphics.
+pub enum TerminalReply {
+    /// Kitty graphics are supported.
     Kitty,
-    /// A cell's width and height in pixels.
+    /// The cell width and height in pixels.
     Cell(u16, u16),
-    /// The background's red, green and blue.
+    /// The red, green and blue of the background.
     Background(u8, u8, u8),
-    /// Its name and version.
+    /// The terminal's name and version.
     Version(String),
-    /// What kind of terminal it is: the last answer.
+    /// The device attributes: the last reply.
     Attributes {
-        /// Whether it draws sixels.
+        /// Whether sixel graphics are supported.
         sixel: bool,
     },
 }
 
-/// Where in a sequence the parser is.
+/// The state of the parser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-enum At {
-    /// In none.
+enum ParserState {
+    /// Outside of sequences.
     #[default]
     Ground,
-    /// In a letter of several bytes, of which so many are to come.
+    /// In a multi-byte character, with the number of remaining bytes.
     Letter(usize),
     /// After an escape.
     Escape,
@@ -49,86 +49,86 @@ enum At {
     Single,
     /// In `ESC [ …`.
     Control,
-    /// In a string that begins with this character, up to BEL or ST.
+    /// In a string that starts with this character, up to BEL or ST.
     Text(u8),
-    /// In such a string, after an escape.
+    /// In a string, after an escape.
     TextEscape(u8),
-    /// In a pasted text.
+    /// In pasted text.
     Pasted,
 }
 
-/// Tells answers from what is typed.
+/// Separates terminal replies from user input.
 #[derive(Clone, Debug, Default)]
 pub struct Parser {
-    at: At,
+    state: ParserState,
     bytes: Vec<u8>,
 }
 
 const PASTE_ENDS: &[u8] = b"\x1b[201~";
 
 impl Parser {
-    /// Whether more must come before it is known what came last.
+    /// Whether a sequence is incomplete.
     pub fn is_in_sequence(&self) -> bool {
-        self.at != At::Ground
+        self.state != ParserState::Ground
     }
 
-    /// Takes bytes in and answers what they say.
-    pub fn push(&mut self, bytes: &[u8]) -> Vec<Heard> {
-        let mut heard = Vec::new();
+    /// Parses bytes.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<InputItem> {
+        let mut items = Vec::new();
         for byte in bytes {
-            self.byte(*byte, &mut heard);
+            self.byte(*byte, &mut items);
         }
-        heard
+        items
     }
 
-    /// Nothing more comes: an escape was the key of that name; the rest of a sequence is no key.
-    pub fn finish(&mut self) -> Vec<Heard> {
-        let at = std::mem::take(&mut self.at);
+    /// Ends the input: a pending escape is the escape key; incomplete sequences are dropped.
+    pub fn finish(&mut self) -> Vec<InputItem> {
+        let state = std::mem::take(&mut self.state);
         let bytes = std::mem::take(&mut self.bytes);
-        match at {
-            At::Escape => vec![key(KeyCode::Esc)],
-            At::Single => vec![alt('O')],
-            At::Control if bytes.is_empty() => vec![alt('[')],
-            At::Pasted => vec![pasted(&bytes)],
+        match state {
+            ParserState::Escape => vec![key(KeyCode::Esc)],
+            ParserState::Single => vec![alt('O')],
+            ParserState::Control if bytes.is_empty() => vec![alt('[')],
+            ParserState::Pasted => vec![pasted(&bytes)],
             _ => Vec::new(),
         }
     }
 
-    fn byte(&mut self, byte: u8, heard: &mut Vec<Heard>) {
-        match self.at {
-            At::Ground => self.ground(byte, heard),
-            At::Letter(left) => self.letter(left, byte, heard),
-            At::Escape => self.escape(byte, heard),
-            At::Single => {
-                self.at = At::Ground;
-                heard.extend(named(byte, 1).map(typed));
+    fn byte(&mut self, byte: u8, items: &mut Vec<InputItem>) {
+        match self.state {
+            ParserState::Ground => self.ground(byte, items),
+            ParserState::Letter(left) => self.letter(left, byte, items),
+            ParserState::Escape => self.escape(byte, items),
+            ParserState::Single => {
+                self.state = ParserState::Ground;
+                items.extend(named(byte, 1).map(typed));
             }
-            At::Control => self.control(byte, heard),
-            At::Text(kind) => match byte {
-                0x07 => self.end_text(kind, heard),
-                0x1b => self.at = At::TextEscape(kind),
-                byte => self.keep(byte),
+            ParserState::Control => self.control(byte, items),
+            ParserState::Text(kind) => match byte {
+                0x07 => self.end_text(kind, items),
+                0x1b => self.state = ParserState::TextEscape(kind),
+                byte => self.buffer_byte(byte),
             },
-            At::TextEscape(kind) => {
-                self.end_text(kind, heard);
+            ParserState::TextEscape(kind) => {
+                self.end_text(kind, items);
                 if byte != b'\\' {
-                    // The string was broken off, and something else begins.
-                    self.at = At::Escape;
-                    self.escape(byte, heard);
+                    // The string was interrupted by another sequence.
+                    self.state = ParserState::Escape;
+                    self.escape(byte, items);
                 }
             }
-            At::Pasted => {
-                if self.bytes.len() < MOST_PASTED || self.bytes.ends_with(&PASTE_ENDS[..PASTE_ENDS.len() - 1]) {
+            ParserState::Pasted => {
+                if self.bytes.len() < MAX_PASTED || self.bytes.ends_with(&PASTE_ENDS[..PASTE_ENDS.len() - 1]) {
                     self.bytes.push(byte);
                 } else {
-                    // Only its end is still of interest.
+                    // Only the end marker still matters.
                     let tail = self.bytes.len() - PASTE_ENDS.len();
                     self.bytes.remove(tail);
                     self.bytes.push(byte);
                 }
                 if self.bytes.ends_with(PASTE_ENDS) {
                     self.bytes.truncate(self.bytes.len() - PASTE_ENDS.len());
-                    heard.push(pasted(&self.bytes));
+                    items.push(pasted(&self.bytes));
                     self.reset();
                 }
             }
@@ -136,23 +136,23 @@ impl Parser {
     }
 
     fn reset(&mut self) {
-        self.at = At::Ground;
+        self.state = ParserState::Ground;
         self.bytes.clear();
     }
 
-    fn keep(&mut self, byte: u8) {
-        if self.bytes.len() < MOST {
+    fn buffer_byte(&mut self, byte: u8) {
+        if self.bytes.len() < MAX_SEQUENCE {
             self.bytes.push(byte);
         }
     }
 
-    fn ground(&mut self, byte: u8, heard: &mut Vec<Heard>) {
+    fn ground(&mut self, byte: u8, items: &mut Vec<InputItem>) {
         match byte {
-            0x1b => self.at = At::Escape,
-            0x00..=0x7f => heard.extend(plain(byte).map(typed)),
+            0x1b => self.state = ParserState::Escape,
+            0x00..=0x7f => items.extend(plain(byte).map(typed)),
             0xc2..=0xf4 => {
                 self.bytes.push(byte);
-                self.at = At::Letter(if byte < 0xe0 {
+                self.state = ParserState::Letter(if byte < 0xe0 {
                     1
                 } else if byte < 0xf0 {
                     2
@@ -164,82 +164,82 @@ impl Parser {
         }
     }
 
-    fn letter(&mut self, left: usize, byte: u8, heard: &mut Vec<Heard>) {
+    fn letter(&mut self, left: usize, byte: u8, items: &mut Vec<InputItem>) {
         if byte & 0xc0 != 0x80 {
-            // It was broken off, and something else begins.
+            // The character was interrupted.
             self.reset();
-            return self.ground(byte, heard);
+            return self.ground(byte, items);
         }
         self.bytes.push(byte);
         if left > 1 {
-            self.at = At::Letter(left - 1);
+            self.state = ParserState::Letter(left - 1);
             return;
         }
         let letter = std::str::from_utf8(&self.bytes).ok().and_then(|text| text.chars().next());
-        heard.extend(letter.map(|letter| key(KeyCode::Char(letter))));
+        items.extend(letter.map(|letter| key(KeyCode::Char(letter))));
         self.reset();
     }
 
-    fn escape(&mut self, byte: u8, heard: &mut Vec<Heard>) {
+    fn escape(&mut self, byte: u8, items: &mut Vec<InputItem>) {
         self.bytes.clear();
-        self.at = match byte {
-            b'[' => At::Control,
-            b'O' => At::Single,
-            b']' | b'P' | b'_' | b'^' | b'X' => At::Text(byte),
+        self.state = match byte {
+            b'[' => ParserState::Control,
+            b'O' => ParserState::Single,
+            b']' | b'P' | b'_' | b'^' | b'X' => ParserState::Text(byte),
             0x1b => {
-                heard.push(key(KeyCode::Esc));
-                At::Escape
+                items.push(key(KeyCode::Esc));
+                ParserState::Escape
             }
             byte => {
                 if let Some(mut pressed) = plain(byte) {
                     pressed.modifiers |= KeyModifiers::ALT;
-                    heard.push(typed(pressed));
+                    items.push(typed(pressed));
                 }
-                At::Ground
+                ParserState::Ground
             }
         };
     }
 
-    fn control(&mut self, byte: u8, heard: &mut Vec<Heard>) {
+    fn control(&mut self, byte: u8, items: &mut Vec<InputItem>) {
         match byte {
             0x40..=0x7e => {
                 let body = std::mem::take(&mut self.bytes);
-                self.at = At::Ground;
+                self.state = ParserState::Ground;
                 if byte == b'~' && body == b"200" {
-                    self.at = At::Pasted;
+                    self.state = ParserState::Pasted;
                     return;
                 }
-                heard.extend(sequence(&body, byte));
+                items.extend(sequence(&body, byte));
             }
-            0x20..=0x3f => self.keep(byte),
+            0x20..=0x3f => self.buffer_byte(byte),
             0x1b => {
                 self.bytes.clear();
-                self.at = At::Escape;
+                self.state = ParserState::Escape;
             }
-            // Control characters have no place in a sequence.
+            // Control characters are invalid in a sequence.
             _ => self.reset(),
         }
     }
 
-    fn end_text(&mut self, kind: u8, heard: &mut Vec<Heard>) {
+    fn end_text(&mut self, kind: u8, items: &mut Vec<InputItem>) {
         let text = String::from_utf8_lossy(&self.bytes).into_owned();
         self.reset();
         let answer = match kind {
-            b'_' => text.strip_prefix('G').filter(|rest| rest.ends_with(";OK")).map(|_| Answer::Kitty),
-            b']' => text.strip_prefix("11;").and_then(colour).map(|(r, g, b)| Answer::Background(r, g, b)),
-            b'P' => text.strip_prefix(">|").map(|version| Answer::Version(version.to_owned())),
+            b'_' => text.strip_prefix('G').filter(|rest| rest.ends_with(";OK")).map(|_| TerminalReply::Kitty),
+            b']' => text.strip_prefix("11;").and_then(colour).map(|(r, g, b)| TerminalReply::Background(r, g, b)),
+            b'P' => text.strip_prefix(">|").map(|version| TerminalReply::Version(version.to_owned())),
             _ => None,
         };
-        heard.extend(answer.map(Heard::Answer));
+        items.extend(answer.map(InputItem::Reply));
     }
 }
 
-/// What `ESC [ body end` means; none for what is neither an answer nor a key that we know.
-fn sequence(body: &[u8], end: u8) -> Option<Heard> {
+/// Parses `ESC [ body end`; none if it is neither a reply nor a known key.
+fn sequence(body: &[u8], end: u8) -> Option<InputItem> {
     let body = std::str::from_utf8(body).ok()?;
     if let Some(attributes) = body.strip_prefix('?') {
         let sixel = attributes.split(';').skip(1).any(|attribute| attribute == "4");
-        return (end == b'c').then_some(Heard::Answer(Answer::Attributes { sixel }));
+        return (end == b'c').then_some(InputItem::Reply(TerminalReply::Attributes { sixel }));
     }
     if body.starts_with(['<', '>', '=']) {
         return None;
@@ -250,7 +250,7 @@ fn sequence(body: &[u8], end: u8) -> Option<Heard> {
     if end == b't' {
         let third = numbers.next().flatten();
         return match (first, second, third) {
-            (Some(6), Some(height), Some(width)) => Some(Heard::Answer(Answer::Cell(width, height))),
+            (Some(6), Some(height), Some(width)) => Some(InputItem::Reply(TerminalReply::Cell(width, height))),
             _ => None,
         };
     }
@@ -273,7 +273,7 @@ fn sequence(body: &[u8], end: u8) -> Option<Heard> {
     Some(typed(KeyEvent::new(code, held(modifiers))))
 }
 
-/// A key that ends a sequence in a letter.
+/// The key of a sequence that ends with a letter.
 fn named(end: u8, modifiers: u16) -> Option<KeyEvent> {
     let code = match end {
         b'A' => KeyCode::Up,
@@ -289,7 +289,7 @@ fn named(end: u8, modifiers: u16) -> Option<KeyEvent> {
     Some(KeyEvent::new(code, held(modifiers)))
 }
 
-/// What is held down with a key: one more than the sum of their numbers.
+/// The modifiers of a key, encoded as one plus a bit set.
 fn held(number: u16) -> KeyModifiers {
     let bits = number.saturating_sub(1);
     let mut modifiers = KeyModifiers::NONE;
@@ -301,7 +301,7 @@ fn held(number: u16) -> KeyModifiers {
     modifiers
 }
 
-/// The key of one byte.
+/// The key of a single byte.
 fn plain(byte: u8) -> Option<KeyEvent> {
     let control = |letter: u8| KeyEvent::new(KeyCode::Char(char::from(letter)), KeyModifiers::CONTROL);
     Some(match byte {
@@ -319,7 +319,7 @@ fn plain(byte: u8) -> Option<KeyEvent> {
     })
 }
 
-/// A colour as X11 writes it, `rgb:hhhh/hhhh/hhhh`, with one to four digits each.
+/// Parses a colour in X11 notation, `rgb:hhhh/hhhh/hhhh`, with one to four digits each.
 fn colour(text: &str) -> Option<(u8, u8, u8)> {
     let text = text.strip_prefix("rgb:").or_else(|| text.strip_prefix("rgba:"))?;
     let mut parts = text.split('/').map(|part| {
@@ -333,20 +333,20 @@ fn colour(text: &str) -> Option<(u8, u8, u8)> {
     Some((parts.next()??, parts.next()??, parts.next()??))
 }
 
-fn key(code: KeyCode) -> Heard {
+fn key(code: KeyCode) -> InputItem {
     typed(KeyEvent::new(code, KeyModifiers::NONE))
 }
 
-fn alt(letter: char) -> Heard {
+fn alt(letter: char) -> InputItem {
     typed(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::ALT))
 }
 
-fn typed(key: KeyEvent) -> Heard {
-    Heard::Typed(Event::Key(key))
+fn typed(key: KeyEvent) -> InputItem {
+    InputItem::Typed(Event::Key(key))
 }
 
-fn pasted(bytes: &[u8]) -> Heard {
-    Heard::Typed(Event::Paste(String::from_utf8_lossy(bytes).into_owned()))
+fn pasted(bytes: &[u8]) -> InputItem {
+    InputItem::Typed(Event::Paste(String::from_utf8_lossy(bytes).into_owned()))
 }
 
 #[cfg(test)]
@@ -355,44 +355,44 @@ mod tests {
 
     use super::*;
 
-    fn heard(bytes: &[u8]) -> Vec<Heard> {
+    fn items(bytes: &[u8]) -> Vec<InputItem> {
         let mut parser = Parser::default();
-        let mut heard = parser.push(bytes);
-        heard.extend(parser.finish());
-        heard
+        let mut items = parser.push(bytes);
+        items.extend(parser.finish());
+        items
     }
 
-    fn pressed(code: KeyCode, modifiers: KeyModifiers) -> Heard {
+    fn pressed(code: KeyCode, modifiers: KeyModifiers) -> InputItem {
         typed(KeyEvent::new(code, modifiers))
     }
 
-    /// What a terminal answers, with keys typed into the middle of it.
+    /// Terminal replies mixed with keys.
     const TALK: &[u8] = b"a\x1b_Gi=31;OK\x1b\\j\x1b]11;rgb:1e1e/2020/2828\x1b\\\x1b[A\x1b[6;20;10t\xc3\xa9\
         \x1bP>|kitty(0.32.0)\x1b\\\x1b[200~/tmp/my photo.jpg\x1b[201~\x1b[?62;4;22c\x1b";
 
-    fn talk() -> Vec<Heard> {
+    fn talk() -> Vec<InputItem> {
         vec![
             key(KeyCode::Char('a')),
-            Heard::Answer(Answer::Kitty),
+            InputItem::Reply(TerminalReply::Kitty),
             key(KeyCode::Char('j')),
-            Heard::Answer(Answer::Background(0x1e, 0x20, 0x28)),
+            InputItem::Reply(TerminalReply::Background(0x1e, 0x20, 0x28)),
             key(KeyCode::Up),
-            Heard::Answer(Answer::Cell(10, 20)),
+            InputItem::Reply(TerminalReply::Cell(10, 20)),
             key(KeyCode::Char('é')),
-            Heard::Answer(Answer::Version("kitty(0.32.0)".into())),
-            Heard::Typed(Event::Paste("/tmp/my photo.jpg".into())),
-            Heard::Answer(Answer::Attributes { sixel: true }),
+            InputItem::Reply(TerminalReply::Version("kitty(0.32.0)".into())),
+            InputItem::Typed(Event::Paste("/tmp/my photo.jpg".into())),
+            InputItem::Reply(TerminalReply::Attributes { sixel: true }),
             key(KeyCode::Esc),
         ]
     }
 
     #[test]
-    fn answers_and_keys_are_told_apart() {
-        assert_eq!(heard(TALK), talk());
+    fn replies_and_keys_are_separated() {
+        assert_eq!(items(TALK), talk());
     }
 
     #[test]
-    fn every_key_that_the_console_knows_is_heard() {
+    fn all_supported_keys_are_parsed() {
         let none = KeyModifiers::NONE;
         for (bytes, expected) in [
             (&b"\r"[..], pressed(KeyCode::Enter, none)),
@@ -415,21 +415,21 @@ mod tests {
             (b"\x1bx", pressed(KeyCode::Char('x'), KeyModifiers::ALT)),
             ("日".as_bytes(), pressed(KeyCode::Char('日'), none)),
         ] {
-            assert_eq!(heard(bytes), [expected], "{bytes:?}");
+            assert_eq!(items(bytes), [expected], "{bytes:?}");
         }
     }
 
     #[test]
-    fn what_is_not_understood_is_dropped_and_not_typed() {
-        assert_eq!(heard(b"\x1b[<0;10;5M"), [], "the mouse");
-        assert_eq!(heard(b"\x1b[I\x1b[8;24;80t\x1b[>1;2c\x1b]52;c;AAAA\x07\x1b_Gi=31;ENOENT\x1b\\"), []);
-        assert_eq!(heard(b"\x1b[?1;2"), [], "an answer that was cut off");
-        assert_eq!(heard(b"\xff\xc3("), [key(KeyCode::Char('('))]);
+    fn unknown_sequences_are_dropped() {
+        assert_eq!(items(b"\x1b[<0;10;5M"), [], "the mouse");
+        assert_eq!(items(b"\x1b[I\x1b[8;24;80t\x1b[>1;2c\x1b]52;c;AAAA\x07\x1b_Gi=31;ENOENT\x1b\\"), []);
+        assert_eq!(items(b"\x1b[?1;2"), [], "an incomplete reply");
+        assert_eq!(items(b"\xff\xc3("), [key(KeyCode::Char('('))]);
     }
 
     #[test]
     fn two_escapes_are_two_keys() {
-        assert_eq!(heard(b"\x1b\x1b"), [key(KeyCode::Esc), key(KeyCode::Esc)]);
+        assert_eq!(items(b"\x1b\x1b"), [key(KeyCode::Esc), key(KeyCode::Esc)]);
     }
 
     #[test]
@@ -443,7 +443,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_does_not_matter_how_bytes_are_cut(cuts in proptest::collection::vec(0..TALK.len(), 0..6)) {
+        fn result_does_not_depend_on_chunks(cuts in proptest::collection::vec(0..TALK.len(), 0..6)) {
             let mut cuts = cuts;
             cuts.extend([0, TALK.len()]);
             cuts.sort_unstable();
@@ -457,11 +457,11 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_are_too_much(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn parser_recovers_after_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let mut parser = Parser::default();
             parser.push(&bytes);
             parser.finish();
-            // Unless a text is being pasted or told, what comes next is heard again.
+            // After the end of input, the next key is parsed.
             prop_assert_eq!(parser.push(b"q"), vec![key(KeyCode::Char('q'))]);
         }
     }

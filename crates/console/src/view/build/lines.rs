@@ -1,4 +1,4 @@
-//! A log's lines: the sign of the current one, the time, the text in the log's own colours, matches marked.
+//! The lines of a log: cursor, time, text in its own colours, matches.
 
 use std::ops::Range;
 
@@ -11,25 +11,25 @@ use thumbctl_core::event::LogSource;
 use thumbctl_core::resource::ResourceKind;
 use thumbctl_platform::text;
 
-use super::super::{Look, clean};
-use crate::log_store::Row;
+use super::super::{Appearance, clean};
+use crate::log_store::LogRow;
 use crate::model::Model;
 use crate::model::log::{LogPane, fold};
 use crate::theme::{Role, Theme};
 
-/// How the lines of one log are drawn.
-struct Drawing<'a> {
+/// Draws the lines of a log.
+struct LineRenderer<'a> {
     area: Rect,
     gutter: usize,
     pane: &'a LogPane,
     theme: Theme,
-    look: Look,
-    /// Whether the current line is marked: not where the keys are elsewhere.
+    look: Appearance,
+    /// Whether the current line is marked, which needs the focus.
     marks: bool,
 }
 
-/// Draws them.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogPane, has_keys: bool, look: Look) {
+/// Draws the lines.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogPane, has_keys: bool, look: Appearance) {
     let area = area.intersection(frame.area());
     if area.is_empty() {
         return;
@@ -39,12 +39,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogP
         return;
     }
     let gutter = LogPane::gutter(usize::from(area.width));
-    let drawing = Drawing { area, gutter, pane, theme: model.theme, look, marks: has_keys };
+    let renderer = LineRenderer { area, gutter, pane, theme: model.theme, look, marks: has_keys };
     let window = pane.window();
     let mut y = area.top();
     for (index, row) in window.lines.iter().enumerate() {
         let skip = if index == 0 { window.skip } else { 0 };
-        let used = drawing.line(frame.buffer_mut(), y, row, skip, index == window.current);
+        let used = renderer.line(frame.buffer_mut(), y, row, skip, index == window.current);
         y = y.saturating_add(used);
         if y >= area.bottom() {
             break;
@@ -52,24 +52,24 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogP
     }
 }
 
-/// Says why there is no line.
-fn draw_nothing(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogPane, look: Look) {
+/// Draws the reason for an empty log.
+fn draw_nothing(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogPane, look: Appearance) {
     let window = pane.window();
     let words = match pane.filter() {
-        Some(_) if window.filtering => "Looking through the log".to_owned(),
+        Some(_) if window.filtering => "Filtering the log".to_owned(),
         Some(filter) if window.total > 0 => {
-            let needle = text::cut(&clean(filter.text()), usize::from(area.width).saturating_sub(26).max(8));
-            format!("No line contains \"{needle}\".")
+            let pattern = text::cut(&clean(filter.text()), usize::from(area.width).saturating_sub(26).max(8));
+            format!("No line contains \"{pattern}\".")
         }
         _ if window.total > 0 => String::new(),
         _ => match pane.source {
-            LogSource::Build => "The build's log will be here, line by line.".to_owned(),
+            LogSource::Build => "No build log yet.".to_owned(),
             LogSource::Function if !model.deployment.is_ready(ResourceKind::Function) => {
-                "There is no function yet.".to_owned()
+                "The function is not deployed yet.".to_owned()
             }
-            LogSource::Stack => "What CloudFormation says of its stacks will be here, event by event.".to_owned(),
-            LogSource::Terraform => "What Terraform says will be here, line by line.".to_owned(),
-            LogSource::Function => "The function has not written anything yet.".to_owned(),
+            LogSource::Stack => "No stack events yet.".to_owned(),
+            LogSource::Terraform => "No Terraform output yet.".to_owned(),
+            LogSource::Function => "The function log is empty.".to_owned(),
         },
     };
     let words = text::cut(&words, usize::from(area.width));
@@ -77,16 +77,16 @@ fn draw_nothing(frame: &mut Frame<'_>, area: Rect, model: &Model, pane: &LogPane
     frame.render_widget(Paragraph::new(words).style(look.style(Role::Quiet)).alignment(Alignment::Center), middle);
 }
 
-impl Drawing<'_> {
-    /// Draws a line from one of its rows on, and answers how many rows that took.
-    fn line(&self, buffer: &mut Buffer, y: u16, row: &Row, skip: usize, is_current: bool) -> u16 {
-        let line = row.painted.text.as_str();
+impl LineRenderer<'_> {
+    /// Draws a line from a row on; returns the number of rows.
+    fn line(&self, buffer: &mut Buffer, y: u16, row: &LogRow, skip: usize, is_current: bool) -> u16 {
+        let line = row.styled.text.as_str();
         let columns = usize::from(self.area.width).saturating_sub(self.gutter);
-        let ground = self.ground(is_current);
-        let segments = self.segments(row, is_current, ground);
+        let base = self.base(is_current);
+        let segments = self.segments(row, is_current, base);
         if !self.pane.wraps() {
-            self.head(buffer, y, row, is_current, ground, true);
-            self.sideways(buffer, y, line, &segments, columns, ground);
+            self.head(buffer, y, row, is_current, base, true);
+            self.sideways(buffer, y, line, &segments, columns, base);
             return 1;
         }
         let rows = fold::breaks(line, columns);
@@ -96,7 +96,7 @@ impl Drawing<'_> {
             if at >= self.area.bottom() {
                 break;
             }
-            self.head(buffer, at, row, is_current, ground, index == 0);
+            self.head(buffer, at, row, is_current, base, index == 0);
             self.piece(buffer, (self.text_left(), at), line, range, &segments);
             used += 1;
         }
@@ -107,8 +107,8 @@ impl Drawing<'_> {
         self.area.x.saturating_add(u16::try_from(self.gutter).unwrap_or(u16::MAX))
     }
 
-    /// The style beneath a line. While new lines are followed no line is raised: it would be another one at each glance.
-    fn ground(&self, is_current: bool) -> Style {
+    /// The base style of a line. While following, the current line is not highlighted, since it changes constantly.
+    fn base(&self, is_current: bool) -> Style {
         let is_raised = is_current && self.marks && !self.pane.window().following;
         match self.theme {
             Theme::Dark | Theme::Light if is_raised => self.look.style(Role::SelectedElsewhere),
@@ -116,22 +116,22 @@ impl Drawing<'_> {
         }
     }
 
-    /// The sign of the current line, and the time beside a line's first row.
-    fn head(&self, buffer: &mut Buffer, y: u16, row: &Row, is_current: bool, ground: Style, is_first: bool) {
+    /// Draws the gutter: cursor and time.
+    fn head(&self, buffer: &mut Buffer, y: u16, row: &LogRow, is_current: bool, base: Style, is_first: bool) {
         let line = Rect { y, height: 1, ..self.area };
-        buffer.set_style(line, ground);
+        buffer.set_style(line, base);
         if is_current && self.marks {
-            let style = ground.patch(self.look.style(Role::Key));
+            let style = base.patch(self.look.style(Role::Key));
             buffer.set_stringn(self.area.x, y, self.look.symbols.cursor, usize::from(self.area.width), style);
         }
         if self.gutter > 2 && is_first && !row.is_continued {
             let time = row.timestamp.map(|time| time.format("%H:%M:%S").to_string()).unwrap_or_default();
-            let style = ground.patch(self.look.style(Role::Quiet));
+            let style = base.patch(self.look.style(Role::Quiet));
             buffer.set_stringn(self.area.x.saturating_add(1), y, time, 8, style);
         }
     }
 
-    /// Draws the part of a line that is to be seen between the sides, with signs where there is more.
+    /// Draws the visible part of an unwrapped line, with ellipses.
     fn sideways(
         &self,
         buffer: &mut Buffer,
@@ -139,27 +139,27 @@ impl Drawing<'_> {
         line: &str,
         segments: &[(Range<usize>, Style)],
         columns: usize,
-        ground: Style,
+        base: Style,
     ) {
         let left = self.pane.left();
         let more = self.look.symbols.ellipsis;
-        let goes_on = text::width(line) > left + columns;
+        let has_right = text::width(line) > left + columns;
         let has_left = left > 0 && !line.is_empty();
         let from = left + usize::from(has_left);
-        let to = (left + columns).saturating_sub(usize::from(goes_on));
-        let (range, begins) = between(line, from, to);
-        let quiet = ground.patch(self.look.style(Role::Quiet));
+        let to = (left + columns).saturating_sub(usize::from(has_right));
+        let (range, first) = between(line, from, to);
+        let quiet = base.patch(self.look.style(Role::Quiet));
         let x = |column: usize| self.text_left().saturating_add(u16::try_from(column).unwrap_or(u16::MAX));
         if has_left && columns > 0 {
             buffer.set_stringn(x(0), y, more, 1, quiet);
         }
-        self.piece(buffer, (x(begins.saturating_sub(left)), y), line, range, segments);
-        if goes_on && columns > 0 {
+        self.piece(buffer, (x(first.saturating_sub(left)), y), line, range, segments);
+        if has_right && columns > 0 {
             buffer.set_stringn(x(columns - 1), y, more, 1, quiet);
         }
     }
 
-    /// Draws a part of a line, each segment in its style.
+    /// Draws a part of a line, by segments.
     fn piece(
         &self,
         buffer: &mut Buffer,
@@ -173,50 +173,50 @@ impl Drawing<'_> {
             if part.is_empty() || x >= self.area.right() {
                 continue;
             }
-            let room = usize::from(self.area.right() - x);
-            // A match may begin in the middle of what is one cell: then its first half is drawn alone, as what it is.
-            (x, _) = buffer.set_stringn(x, y, &line[part], room, *style);
+            let available = usize::from(self.area.right() - x);
+            // A match may start inside a grapheme cluster, which is then split.
+            (x, _) = buffer.set_stringn(x, y, &line[part], available, *style);
         }
     }
 
-    /// A line cut at every change of style.
-    fn segments(&self, row: &Row, is_current: bool, ground: Style) -> Vec<(Range<usize>, Style)> {
-        let line = row.painted.text.as_str();
-        let matches = self.pane.search().map(|needle| needle.ranges(line)).unwrap_or_default();
+    /// The segments of a line with equal style.
+    fn segments(&self, row: &LogRow, is_current: bool, base: Style) -> Vec<(Range<usize>, Style)> {
+        let line = row.styled.text.as_str();
+        let matches = self.pane.search().map(|pattern| pattern.ranges(line)).unwrap_or_default();
         let is_found = is_current && self.pane.window().search.is_some_and(|found| found.at.is_some());
         let found = self.look.style(if is_found { Role::CurrentMatch } else { Role::Match });
-        let paints = &row.painted.paints;
+        let ranges = &row.styled.ranges;
         let mut cuts: Vec<usize> = vec![0, line.len()];
-        cuts.extend(paints.iter().flat_map(|paint| [paint.start, paint.end]));
+        cuts.extend(ranges.iter().flat_map(|range| [range.start, range.end]));
         cuts.extend(matches.iter().flat_map(|range| [range.start, range.end]));
         cuts.sort_unstable();
         cuts.dedup();
-        let (mut paint, mut hit) = (0, 0);
+        let (mut range, mut hit) = (0, 0);
         let mut segments = Vec::with_capacity(cuts.len());
         for pair in cuts.windows(2) {
             let &[start, end] = pair else { continue };
-            while paints.get(paint).is_some_and(|paint| paint.end <= start) {
-                paint += 1;
+            while ranges.get(range).is_some_and(|range| range.end <= start) {
+                range += 1;
             }
             while matches.get(hit).is_some_and(|range| range.end <= start) {
                 hit += 1;
             }
-            let mut style = ground;
-            if let Some(paint) = paints.get(paint).filter(|paint| paint.start <= start) {
-                style = style.patch(self.own(paint.style));
+            let mut style = base;
+            if let Some(range) = ranges.get(range).filter(|range| range.start <= start) {
+                style = style.patch(self.own(range.style));
             }
             if matches.get(hit).is_some_and(|range| range.start <= start) {
-                style = ground.patch(found);
+                style = base.patch(found);
             }
             segments.push((start..end, style));
         }
         segments
     }
 
-    /// A style of the log's own, as far as it can be shown: without colours where none are wanted, and no ink in the
-    /// colour of the ground.
+    /// A style of the log, adapted to the theme: without colours in the plain theme, and without text in the background
+    /// colour.
     fn own(&self, mut style: Style) -> Style {
-        let is_ground = |colour: Color| match self.theme {
+        let is_background = |colour: Color| match self.theme {
             Theme::Dark | Theme::HighContrast => matches!(colour, Color::Indexed(0 | 16) | Color::Rgb(0, 0, 0)),
             Theme::Light => matches!(colour, Color::Indexed(15 | 231) | Color::Rgb(255, 255, 255)),
             Theme::Plain => true,
@@ -225,7 +225,7 @@ impl Drawing<'_> {
             style.bg = None;
         }
         if style.bg.is_none() {
-            style.fg = style.fg.filter(|colour| !is_ground(*colour));
+            style.fg = style.fg.filter(|colour| !is_background(*colour));
         }
         if self.theme == Theme::Plain {
             style.fg = None;
@@ -234,26 +234,26 @@ impl Drawing<'_> {
     }
 }
 
-/// The part of a line that is wholly between two columns, and the column at which it begins.
+/// The part of a line between two columns, and its first column.
 fn between(line: &str, from: usize, to: usize) -> (Range<usize>, usize) {
     if line.is_ascii() {
-        let begins = from.min(line.len());
-        return (begins..to.min(line.len()).max(begins), from);
+        let first = from.min(line.len());
+        return (first..to.min(line.len()).max(first), from);
     }
     let mut column = 0;
-    let mut begins = None;
+    let mut first = None;
     let mut end = line.len();
     for (at, _, width) in fold::cells(line) {
         if column + width > to {
             end = at;
             break;
         }
-        if begins.is_none() && column >= from {
-            begins = Some((at, column));
+        if first.is_none() && column >= from {
+            first = Some((at, column));
         }
         column += width;
     }
-    let (start, column) = begins.unwrap_or((end, from));
+    let (start, column) = first.unwrap_or((end, from));
     (start.min(end)..end, column)
 }
 
@@ -262,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wide_character_on_the_edge_is_left_out() {
+    fn wide_character_on_edge_is_omitted() {
         let cut = |line: &'static str, from, to| {
             let (range, column) = between(line, from, to);
             (&line[range], column)

@@ -1,4 +1,4 @@
-//! CodeBuild's phases as a row that fills, and in a sentence where the build is.
+//! CodeBuild's phases as a row, and the current phase as a sentence.
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -8,12 +8,12 @@ use thumbctl_core::event::Action;
 use thumbctl_core::resource::ResourceKind;
 use thumbctl_platform::text;
 
-use super::super::{Look, clean};
+use super::super::{Appearance, clean};
 use crate::model::Model;
 use crate::model::run::{Phase, PhaseState, RunModel, StepState};
 use crate::theme::Role;
 
-/// The phases in their order: CodeBuild's name, and ours in at most ten, six, five and three letters.
+/// The phases in order: CodeBuild's name, and short names of at most ten, six, five and three letters.
 const PHASES: [(&str, [&str; 4]); 11] = [
     ("SUBMITTED", ["submitted", "submit", "sub", "sub"]),
     ("QUEUED", ["queued", "queued", "queue", "que"]),
@@ -28,7 +28,7 @@ const PHASES: [(&str, [&str; 4]); 11] = [
     ("COMPLETED", ["done", "done", "done", "end"]),
 ];
 
-/// How many rows they take in a panel that has so many inside: always the same, whatever the build does.
+/// The number of rows of the phases, by the panel's inner height only.
 pub(super) fn height(inside: u16) -> u16 {
     match inside {
         0..4 => 0,
@@ -38,22 +38,22 @@ pub(super) fn height(inside: u16) -> u16 {
     }
 }
 
-/// Where one phase is.
+/// The state of a phase.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Stage {
-    /// It has not come yet.
+enum PhaseStage {
+    /// It has not started.
     Ahead,
-    /// The build went past it.
+    /// It was passed without an event.
     Passed,
     Running(f64),
-    /// It was never heard to end.
+    /// It has no end event.
     Open,
     Done(Option<f64>),
     Failed(Option<f64>),
 }
 
-impl Stage {
-    fn sign(self, model: &Model, look: Look) -> (&'static str, Role) {
+impl PhaseStage {
+    fn symbol(self, model: &Model, look: Appearance) -> (&'static str, Role) {
         match self {
             Self::Ahead => (look.symbols.waiting, Role::Quiet),
             Self::Passed => (look.symbols.skipped, Role::Quiet),
@@ -73,47 +73,49 @@ impl Stage {
     }
 }
 
-/// The build whose phases are shown: that of the deployment which runs, or ran last.
+/// The run with the displayed build: the last deployment.
 fn build(model: &Model) -> Option<&RunModel> {
     model.run.as_ref().filter(|run| run.started.action == Action::Deploy && !run.phases.is_empty())
 }
 
-fn stage(run: &RunModel, phase: &Phase, model: &Model) -> Stage {
+fn stage(run: &RunModel, phase: &Phase, model: &Model) -> PhaseStage {
     if phase.name == "COMPLETED" {
-        // It is no work, only the end: CodeBuild tells neither a status nor a time.
+        // The final phase has neither status nor duration.
         let is_failed = run.phases.iter().any(|phase| matches!(phase.state, PhaseState::Failed(_)));
-        return if is_failed { Stage::Failed(None) } else { Stage::Done(None) };
+        return if is_failed { PhaseStage::Failed(None) } else { PhaseStage::Done(None) };
     }
     match phase.state {
-        PhaseState::Done(seconds) => Stage::Done(Some(seconds)),
-        PhaseState::Failed(seconds) => Stage::Failed(Some(seconds)),
-        PhaseState::Running if model.is_live() => Stage::Running((model.now - phase.since).as_seconds_f64().max(0.0)),
-        PhaseState::Running => Stage::Open,
+        PhaseState::Done(seconds) => PhaseStage::Done(Some(seconds)),
+        PhaseState::Failed(seconds) => PhaseStage::Failed(Some(seconds)),
+        PhaseState::Running if model.is_live() => {
+            PhaseStage::Running((model.now - phase.since).as_seconds_f64().max(0.0))
+        }
+        PhaseState::Running => PhaseStage::Open,
     }
 }
 
-/// Where every phase is.
-fn stages(model: &Model) -> [Stage; PHASES.len()] {
-    let mut stages = [Stage::Ahead; PHASES.len()];
+/// The states of all phases.
+fn stages(model: &Model) -> [PhaseStage; PHASES.len()] {
+    let mut stages = [PhaseStage::Ahead; PHASES.len()];
     let Some(run) = build(model) else { return stages };
-    // A build that is through has gone past what was not heard of.
-    let built = run.step_about(ResourceKind::Image).is_some_and(|step| matches!(step.state, StepState::Done(_)));
+    // A finished build passed the phases without events.
+    let built = run.step_for(ResourceKind::Image).is_some_and(|step| matches!(step.state, StepState::Done(_)));
     let mut is_past = built;
     for (index, (name, _)) in PHASES.iter().enumerate().rev() {
-        let heard = run.phases.iter().find(|phase| phase.name == *name);
-        stages[index] = match heard {
+        let reported = run.phases.iter().find(|phase| phase.name == *name);
+        stages[index] = match reported {
             Some(phase) => stage(run, phase, model),
-            None if built && *name == "COMPLETED" => Stage::Done(None),
-            None if is_past => Stage::Passed,
-            None => Stage::Ahead,
+            None if built && *name == "COMPLETED" => PhaseStage::Done(None),
+            None if is_past => PhaseStage::Passed,
+            None => PhaseStage::Ahead,
         };
-        is_past |= heard.is_some();
+        is_past |= reported.is_some();
     }
     stages
 }
 
-/// Draws them, as much as there is room for.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look) {
+/// Draws the phases.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Appearance) {
     let area = area.intersection(frame.area());
     if area.is_empty() {
         return;
@@ -132,8 +134,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, look: Look)
     draw_sentence(buffer, Rect { y: area.y + sentence, height: rows, ..inside }, model, look);
 }
 
-fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, look: Look) {
-    // The last one needs no more room than its name.
+fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, look: Appearance) {
+    // The last one only needs the width of its name.
     let joints = u16::try_from(PHASES.len() - 1).expect("a dozen");
     let cell = area.width.saturating_sub(4) / joints;
     if cell < 2 {
@@ -142,11 +144,11 @@ fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, 
     let columns = usize::from(cell);
     for (index, (stage, (_, names))) in stages(model).into_iter().zip(PHASES).enumerate() {
         let x = area.x + cell * u16::try_from(index).expect("a dozen");
-        let (sign, role) = stage.sign(model, look);
+        let (sign, role) = stage.symbol(model, look);
         let style = look.style(role);
         buffer.set_stringn(x, area.y, sign, columns, style);
-        // The row fills with what was done.
-        if matches!(stage, Stage::Done(_)) && index + 1 < PHASES.len() {
+        // Completed phases are connected by a line.
+        if matches!(stage, PhaseStage::Done(_)) && index + 1 < PHASES.len() {
             buffer.set_stringn(x + 1, area.y, look.symbols.line.repeat(columns - 2), columns - 2, style);
         }
         let name = match columns {
@@ -156,14 +158,14 @@ fn draw_row(buffer: &mut Buffer, area: Rect, with_seconds: bool, model: &Model, 
             _ => names[3],
         };
         let name_style = match stage {
-            Stage::Running(_) | Stage::Failed(_) | Stage::Open => style,
-            Stage::Done(_) => look.style(Role::Text),
-            Stage::Ahead | Stage::Passed => look.style(Role::Quiet),
+            PhaseStage::Running(_) | PhaseStage::Failed(_) | PhaseStage::Open => style,
+            PhaseStage::Done(_) => look.style(Role::Text),
+            PhaseStage::Ahead | PhaseStage::Passed => look.style(Role::Quiet),
         };
         buffer.set_stringn(x, area.y + 1, name, columns.max(5) - 1, name_style);
         if let Some(seconds) = stage.seconds().filter(|_| with_seconds) {
             let words = match stage {
-                Stage::Running(_) => text::ticking(seconds),
+                PhaseStage::Running(_) => text::ticking(seconds),
                 _ => text::seconds(seconds),
             };
             let words = if text::width(&words) < columns { words } else { brief(seconds) };
@@ -183,65 +185,65 @@ fn brief(seconds: f64) -> String {
     }
 }
 
-/// Where the build is, in words: the phase that failed and why, else the one that runs, else how it ended. What does not
-/// fit goes on in the row that is free otherwise.
-fn draw_sentence(buffer: &mut Buffer, area: Rect, model: &Model, look: Look) {
+/// Draws the state of the build as a sentence: the failed phase and the reason, else the running one, else the result.
+/// Long text continues in the second row.
+fn draw_sentence(buffer: &mut Buffer, area: Rect, model: &Model, look: Appearance) {
     let (stage, strong, rest) = sentence(model);
-    let (sign, role) = stage.sign(model, look);
+    let (sign, role) = stage.symbol(model, look);
     let pieces: [(&str, Style); 3] = match stage {
-        Stage::Ahead => [("", Style::new()), ("", Style::new()), (&rest, look.style(Role::Quiet))],
+        PhaseStage::Ahead => [("", Style::new()), ("", Style::new()), (&rest, look.style(Role::Quiet))],
         _ => [(sign, look.style(role)), (&strong, look.style(role)), (&rest, look.style(Role::Text))],
     };
     let mut x = area.x;
     let [head @ .., (rest, style)] = pieces;
     for (words, style) in head.into_iter().filter(|(words, _)| !words.is_empty()) {
-        let room = usize::from(area.right().saturating_sub(x));
-        (x, _) = buffer.set_stringn(x, area.y, text::cut(words, room), room, style);
+        let available = usize::from(area.right().saturating_sub(x));
+        (x, _) = buffer.set_stringn(x, area.y, text::cut(words, available), available, style);
         x = x.saturating_add(1).min(area.right());
     }
-    let room = usize::from(area.right().saturating_sub(x));
-    if area.height < 2 || text::width(rest) <= room {
-        buffer.set_stringn(x, area.y, text::cut(rest, room), room, style);
+    let available = usize::from(area.right().saturating_sub(x));
+    if area.height < 2 || text::width(rest) <= available {
+        buffer.set_stringn(x, area.y, text::cut(rest, available), available, style);
         return;
     }
-    let first = text::wrap(rest, room).into_iter().next().unwrap_or_default();
+    let first = text::wrap(rest, available).into_iter().next().unwrap_or_default();
     let second = rest.strip_prefix(&first).unwrap_or_default().trim_start();
-    buffer.set_stringn(x, area.y, &first, room, style);
+    buffer.set_stringn(x, area.y, &first, available, style);
     let indented = area.x.saturating_add(2).min(area.right());
-    let room = usize::from(area.right() - indented);
-    buffer.set_stringn(indented, area.y + 1, text::cut(second, room), room, style);
+    let available = usize::from(area.right() - indented);
+    buffer.set_stringn(indented, area.y + 1, text::cut(second, available), available, style);
 }
 
-fn sentence(model: &Model) -> (Stage, String, String) {
+fn sentence(model: &Model) -> (PhaseStage, String, String) {
     let Some(run) = build(model) else {
         let words = match model.build_log.window().total {
             0 => "No build yet.",
             _ => "The log of the last build.",
         };
-        return (Stage::Ahead, String::new(), words.to_owned());
+        return (PhaseStage::Ahead, String::new(), words.to_owned());
     };
     let staged = run.phases.iter().map(|phase| (phase, stage(run, phase, model)));
-    if let Some((phase, Stage::Failed(seconds))) =
-        staged.clone().find(|(phase, stage)| matches!(stage, Stage::Failed(_)) && phase.name != "COMPLETED")
+    if let Some((phase, PhaseStage::Failed(seconds))) =
+        staged.clone().find(|(phase, stage)| matches!(stage, PhaseStage::Failed(_)) && phase.name != "COMPLETED")
     {
         let after = seconds.map_or_else(String::new, |seconds| format!(" after {}", text::seconds(seconds)));
         let why = phase.context.as_deref().map(clean).unwrap_or_default();
         let why: Vec<&str> = why.split_whitespace().collect();
         let why = if why.is_empty() { String::new() } else { format!(": {}", why.join(" ")) };
-        return (Stage::Failed(seconds), clean(&phase.name), format!("failed{after}{why}"));
+        return (PhaseStage::Failed(seconds), clean(&phase.name), format!("failed{after}{why}"));
     }
     match staged.clone().next_back() {
-        Some((phase, Stage::Running(seconds))) => {
-            (Stage::Running(seconds), clean(&phase.name), format!("runs for {}", text::ticking(seconds)))
+        Some((phase, PhaseStage::Running(seconds))) => {
+            (PhaseStage::Running(seconds), clean(&phase.name), format!("running for {}", text::ticking(seconds)))
         }
-        Some((phase, Stage::Open)) => (Stage::Open, clean(&phase.name), "was never heard to end".to_owned()),
+        Some((phase, PhaseStage::Open)) => (PhaseStage::Open, clean(&phase.name), "interrupted".to_owned()),
         last => {
             let seconds: f64 = staged.filter_map(|(_, stage)| stage.seconds()).sum();
             let words = format!("in {}", text::seconds(seconds));
-            // Between two phases nothing runs, and yet the build is not through.
+            // Between two phases nothing runs, but the build is not finished.
             let is_over = !model.is_live() || last.is_some_and(|(phase, _)| phase.name == "COMPLETED");
-            let what = if is_over { "built" } else { "builds" };
-            (Stage::Done(None), what.to_owned(), if is_over { words } else { String::new() })
+            let what = if is_over { "built" } else { "building" };
+            (PhaseStage::Done(None), what.to_owned(), if is_over { words } else { String::new() })
         }
     }
 }

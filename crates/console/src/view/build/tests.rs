@@ -1,4 +1,4 @@
-//! The panel as it is seen.
+//! Tests of the drawn panel.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use insta::assert_snapshot;
@@ -10,15 +10,15 @@ use thumbctl_core::event;
 use super::*;
 use crate::log_store;
 use crate::message::{Effect, Message};
-use crate::scenes::{self, Script};
+use crate::scenes::{self, EventScript};
 use crate::symbols;
 use crate::theme::Theme;
 use crate::update::update;
 
-/// The model takes a message in, and what its logs' stores answer.
-fn tell(model: &mut Model, message: Message) -> Vec<Effect> {
+/// Applies a message and the reports of the log stores.
+fn send(model: &mut Model, message: Message) -> Vec<Effect> {
     let effects = update(model, message);
-    log_store::answer(model, effects.clone());
+    log_store::run_store_effects(model, effects.clone());
     effects
 }
 
@@ -30,29 +30,29 @@ fn press(model: &mut Model, keys: &str) -> Vec<Effect> {
             '\u{1b}' => KeyCode::Esc,
             letter => KeyCode::Char(letter),
         };
-        effects.extend(tell(model, Message::Key(KeyEvent::new(code, KeyModifiers::NONE))));
+        effects.extend(send(model, Message::Key(KeyEvent::new(code, KeyModifiers::NONE))));
     }
     effects
 }
 
-/// A build in its middle whose panel has the keys.
+/// A running build with the focus on its panel.
 fn building(size: (u16, u16)) -> Model {
     let mut model = scenes::building(size);
     press(&mut model, "3");
     model
 }
 
-/// A build with these lines in its log.
+/// A build with log lines.
 fn logged(size: (u16, u16), lines: &[&str]) -> Model {
     let mut model = scenes::empty(size);
-    scenes::ours(&mut model, event::Action::Deploy);
-    let mut script = Script::new(1, event::Action::Deploy, 0.0);
+    scenes::start_run(&mut model, event::Action::Deploy);
+    let mut script = EventScript::new(1, event::Action::Deploy, 0.0);
     let mut events = vec![script.begin(event::Action::Deploy, scenes::deploy_plan())];
     for line in lines {
         script.wait(0.5);
         events.push(script.log(line));
     }
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     press(&mut model, "3");
     model
 }
@@ -60,7 +60,7 @@ fn logged(size: (u16, u16), lines: &[&str]) -> Model {
 /// The panel alone.
 fn buffer_of(model: &Model) -> Buffer {
     let area = model.layout().main;
-    let look = Look { theme: model.theme, symbols: model.symbols };
+    let look = Appearance { theme: model.theme, symbols: model.symbols };
     scenes::frame((area.width, area.height), |frame| draw(frame, frame.area(), model, look))
 }
 
@@ -81,7 +81,7 @@ fn panel(model: &Model) -> String {
     out
 }
 
-/// The cell in which a text begins.
+/// The first cell of a text.
 fn at(buffer: &Buffer, text: &str) -> (u16, u16) {
     for y in 0..buffer.area.height {
         let line: String = (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect();
@@ -94,7 +94,7 @@ fn at(buffer: &Buffer, text: &str) -> (u16, u16) {
 }
 
 #[test]
-fn a_build_is_followed() {
+fn build_log_is_followed() {
     assert_snapshot!("following_60x20", panel(&building((60, 20))));
     assert_snapshot!("following_80x24", panel(&building((80, 24))));
     assert_snapshot!("following_120x40", panel(&building((120, 40))));
@@ -102,7 +102,7 @@ fn a_build_is_followed() {
 }
 
 #[test]
-fn who_scrolls_up_is_not_taken_along_until_the_end_is_gone_to() {
+fn scrolled_log_stays_until_bottom() {
     let mut model = building((120, 40));
     press(&mut model, "kkk");
     assert_snapshot!("scrolled_120x40", panel(&model));
@@ -114,26 +114,26 @@ fn who_scrolls_up_is_not_taken_along_until_the_end_is_gone_to() {
 }
 
 #[test]
-fn the_wheel_scrolls_and_comes_back_to_the_end() {
+fn wheel_scrolls_and_follows_again_at_end() {
     let mut model = building((120, 40));
     let main = model.layout().main;
     let wheel =
         |kind| Message::Mouse(MouseEvent { kind, column: main.x + 5, row: main.y + 12, modifiers: KeyModifiers::NONE });
-    tell(&mut model, wheel(MouseEventKind::ScrollUp));
+    send(&mut model, wheel(MouseEventKind::ScrollUp));
     assert!(panel(&model).contains("57 of 60"), "{}", panel(&model));
-    tell(&mut model, wheel(MouseEventKind::ScrollDown));
+    send(&mut model, wheel(MouseEventKind::ScrollDown));
     assert!(panel(&model).contains("following"));
 }
 
 #[test]
-fn a_click_makes_a_line_the_current_one() {
+fn click_selects_line() {
     let mut model = logged((80, 24), &["one", &"long ".repeat(40), "three", "four"]);
     press(&mut model, "w");
     let row = |model: &Model, text: &str| at(&buffer_of(model), text).1 + model.layout().main.y;
     let click = |model: &mut Model, row: u16| {
         let column = model.layout().main.x + 20;
         let kind = MouseEventKind::Down(MouseButton::Left);
-        tell(model, Message::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+        send(model, Message::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
     };
     let target = row(&model, "three");
     click(&mut model, target);
@@ -147,7 +147,7 @@ fn a_click_makes_a_line_the_current_one() {
 }
 
 #[test]
-fn a_search_shows_its_matches_and_which_one_we_are_at() {
+fn search_shows_matches_and_position() {
     let mut model = building((120, 40));
     press(&mut model, "g/part-2");
     assert_snapshot!("typing_a_search_120x40", panel(&model));
@@ -164,7 +164,7 @@ fn a_search_shows_its_matches_and_which_one_we_are_at() {
 }
 
 #[test]
-fn matches_are_marked_and_the_current_one_more() {
+fn current_match_is_highlighted() {
     let mut model = building((120, 40));
     press(&mut model, "g/part-2\n");
     let buffer = buffer_of(&model);
@@ -179,7 +179,7 @@ fn matches_are_marked_and_the_current_one_more() {
 }
 
 #[test]
-fn a_search_that_is_left_goes_back_to_where_it_began() {
+fn cancelled_search_restores_view() {
     let mut model = building((120, 40));
     let before = panel(&model);
     press(&mut model, "/part-3");
@@ -189,7 +189,7 @@ fn a_search_that_is_left_goes_back_to_where_it_began() {
 }
 
 #[test]
-fn a_filter_shows_only_what_contains_its_text() {
+fn filter_shows_matching_lines() {
     let mut model = building((80, 24));
     press(&mut model, "fpart-3\n");
     assert_snapshot!("filtered_80x24", panel(&model));
@@ -198,11 +198,11 @@ fn a_filter_shows_only_what_contains_its_text() {
     press(&mut model, "\u{1b}f zzz\n");
     assert_snapshot!("filtered_to_nothing_80x24", panel(&model));
     press(&mut model, "\u{1b}");
-    assert!(panel(&model).contains("39 of 60"), "we are still at the line that was found");
+    assert!(panel(&model).contains("39 of 60"), "the current line stays the match");
 }
 
 #[test]
-fn long_lines_are_broken_or_scrolled_to_the_side() {
+fn long_lines_are_wrapped_or_scrolled() {
     let long = format!("start {} end", "0123456789".repeat(20));
     let wide = format!("{}|", "日本語".repeat(30));
     let mut model = logged((80, 24), &["before", &long, &wide, "after"]);
@@ -216,7 +216,7 @@ fn long_lines_are_broken_or_scrolled_to_the_side() {
 }
 
 #[test]
-fn a_log_keeps_its_colours_and_nothing_else_that_a_terminal_obeys() {
+fn log_keeps_colours_only() {
     let lines = [
         "\u{1b}[1;32m   Compiling\u{1b}[0m serde\u{1b}[2J",
         "10%\r 55%\r100%",
@@ -239,16 +239,19 @@ fn a_log_keeps_its_colours_and_nothing_else_that_a_terminal_obeys() {
 }
 
 #[test]
-fn the_current_line_is_copied_as_plain_text() {
+fn current_line_is_copied_as_plain_text() {
     let mut model = logged((80, 24), &["\u{1b}[31mone\u{1b}[0m 1", "two"]);
     assert_eq!(
         press(&mut model, "ky"),
-        [Effect::Log(LogSource::Build, log_store::LogCommand::Move(log_store::Move::Up)), Effect::Copy("one 1".into())]
+        [
+            Effect::Log(LogSource::Build, log_store::LogCommand::Move(log_store::LogMove::Up)),
+            Effect::Copy("one 1".into())
+        ]
     );
 }
 
 #[test]
-fn a_phase_that_failed_says_why() {
+fn failed_phase_shows_reason() {
     for (name, size) in [("failed_60x20", (60, 20)), ("failed_120x40", (120, 40)), ("failed_200x60", (200, 60))] {
         let mut model = scenes::failed(size);
         press(&mut model, "3");
@@ -264,7 +267,7 @@ fn a_phase_that_failed_says_why() {
 }
 
 #[test]
-fn before_and_after_builds_there_is_a_sentence() {
+fn state_without_running_build_is_a_sentence() {
     let mut model = scenes::empty((80, 24));
     press(&mut model, "3");
     assert_snapshot!("empty_80x24", panel(&model));
@@ -279,7 +282,7 @@ fn before_and_after_builds_there_is_a_sentence() {
 }
 
 #[test]
-fn signs_are_plain_where_the_terminal_has_no_others() {
+fn ascii_symbols_are_used_without_unicode() {
     let mut model = building((80, 24));
     model.symbols = &symbols::ASCII;
     press(&mut model, "kk");
@@ -289,7 +292,7 @@ fn signs_are_plain_where_the_terminal_has_no_others() {
 }
 
 #[test]
-fn the_log_is_drawn_exactly_where_its_size_was_told_from() {
+fn log_area_matches_drawn_log() {
     for (width, height) in [(60, 20), (80, 24), (99, 33), (120, 40), (200, 60)] {
         for (key, source) in [("3", LogSource::Build), ("4", LogSource::Function)] {
             let mut model = scenes::building((width, height));
@@ -312,21 +315,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn whatever_keys_are_pressed_the_panel_shows_a_part_of_the_log(
+    fn any_keys_show_a_part_of_the_log(
         keys in proptest::collection::vec("[kjGghlwynNfs/ab\n\u{1b}+]", 0..40), size in (60u16..140, 20u16..50)
     ) {
         let mut model = logged(size, &["a b", "", "b", &"ab ".repeat(60)]);
         for (count, key) in keys.iter().enumerate() {
             match key.as_str() {
-                // More of the log comes, and the terminal gets another size. Nothing is saved here.
+                // Appends lines or resizes. `s` is not a key here: nothing is saved.
                 "+" => {
-                    let lines = (0..count).map(|n| log_store::LogLine { text: format!("a{n}"), timestamp: None });
+                    let lines = (0..count).map(|n| log_store::DisplayLine { text: format!("a{n}"), timestamp: None });
                     let effects = model.build_log.append(lines.collect());
-                    log_store::answer(&mut model, effects);
+                    log_store::run_store_effects(&mut model, effects);
                 }
                 "s" => {
                     let size = (size.0 + u16::try_from(count).expect("few"), size.1);
-                    tell(&mut model, Message::Resize(size.0, size.1));
+                    send(&mut model, Message::Resize(size.0, size.1));
                 }
                 _ => {
                     press(&mut model, key);
@@ -346,14 +349,14 @@ proptest! {
     }
 
     #[test]
-    fn no_area_makes_it_panic(
+    fn any_area_is_drawn(
         x in 0u16..30, y in 0u16..20, width in 0u16..120, height in 0u16..40, keys in "[kgjGwlh]{0,4}", narrow in 60u16..90
     ) {
         let long = "日本語 and more ".repeat(12);
         let mut model = logged((narrow, 24), &["\u{1b}[31mred", &long, "", &long, "ok"]);
         press(&mut model, &keys);
         press(&mut model, "/and");
-        let look = Look { theme: model.theme, symbols: model.symbols };
+        let look = Appearance { theme: model.theme, symbols: model.symbols };
         let area = Rect::new(x, y, width, height);
         scenes::frame((100, 30), |frame| draw(frame, area.intersection(frame.area()), &model, look));
     }

@@ -1,4 +1,4 @@
-//! [`Page`]: a text that is put together from headings, paragraphs, labelled values and documents, at a width.
+//! [`DetailsPage`]: a text of headings, paragraphs, labelled values and documents, for a width.
 
 use ratatui::text::Line;
 use serde_json::Value;
@@ -6,28 +6,28 @@ use thumbctl_core::redaction::looks_secret;
 use thumbctl_platform::text;
 
 use crate::theme::Role;
-use crate::view::line::{Row, wrapped};
-use crate::view::{Look, clean, json};
+use crate::view::line::{StyledRow, wrapped};
+use crate::view::{Appearance, clean, json};
 
-/// As many columns as the labels beside a resource's own facts take, with a blank.
+/// The width of field labels, with a blank.
 const LABEL: usize = 9;
 
-/// The most that the labels of a table take.
+/// The maximum width of table labels.
 const WIDEST_LABEL: usize = 28;
 
-/// A text at a width.
-pub(super) struct Page {
-    look: Look,
+/// A text for a width.
+pub(super) struct DetailsPage {
+    look: Appearance,
     columns: usize,
     lines: Vec<Line<'static>>,
 }
 
-impl Page {
-    pub(super) fn new(look: Look, columns: usize) -> Self {
+impl DetailsPage {
+    pub(super) fn new(look: Appearance, columns: usize) -> Self {
         Self { look, columns, lines: Vec::new() }
     }
 
-    pub(super) fn look(&self) -> Look {
+    pub(super) fn look(&self) -> Appearance {
         self.look
     }
 
@@ -35,7 +35,7 @@ impl Page {
         self.lines
     }
 
-    pub(super) fn row(&mut self, row: Row) {
+    pub(super) fn row(&mut self, row: StyledRow) {
         self.lines.push(row.line(self.columns));
     }
 
@@ -43,39 +43,39 @@ impl Page {
         self.lines.push(Line::default());
     }
 
-    /// A heading, with room before it.
+    /// Adds a heading, with a blank line before it.
     pub(super) fn heading(&mut self, words: &str) {
         if !self.lines.is_empty() {
             self.blank();
         }
-        self.row(Row::new(self.look).text(words, Role::Title));
+        self.row(StyledRow::new(self.look).text(words, Role::Title));
     }
 
-    /// Words, broken between words.
+    /// Adds a wrapped paragraph.
     pub(super) fn paragraph(&mut self, words: &str, role: Role) {
         for line in wrapped(words, self.columns) {
-            self.row(Row::new(self.look).text(&line, role));
+            self.row(StyledRow::new(self.look).text(&line, role));
         }
     }
 
-    /// A line as it stands, broken where it must be.
+    /// Adds a literal line, folded at the width.
     pub(super) fn verbatim(&mut self, line: &str, role: Role) {
         for part in text::fold(&clean(line), self.columns) {
-            self.row(Row::new(self.look).text(&part, role));
+            self.row(StyledRow::new(self.look).text(&part, role));
         }
     }
 
-    /// A value behind its label.
+    /// Adds a labelled value.
     pub(super) fn field(&mut self, label: &str, value: &str) {
         self.labelled(label, value, LABEL);
     }
 
-    /// Values behind their labels, in two columns.
+    /// Adds a table of labelled values.
     pub(super) fn table(&mut self, entries: &[(String, String)]) {
         let widest = entries.iter().map(|(label, _)| text::width(&clean(label))).max().unwrap_or(0);
         let most = WIDEST_LABEL.min(self.columns / 2);
         for (label, value) in entries {
-            // Often it is the name that gives a credential away.
+            // The label can identify a credential.
             let value = if looks_secret(label, value) { "hidden" } else { value };
             self.labelled(label, value, widest.min(most) + 2);
         }
@@ -83,18 +83,18 @@ impl Page {
 
     fn labelled(&mut self, label: &str, value: &str, at: usize) {
         let look = self.look;
-        let room = self.columns.saturating_sub(at);
-        let mut lines = wrapped(value, room);
+        let available = self.columns.saturating_sub(at);
+        let mut lines = wrapped(value, available);
         if lines.is_empty() {
             lines.push(String::new());
         }
         for (number, part) in lines.iter().enumerate() {
             let label = if number == 0 { look.cut(&clean(label), at.saturating_sub(1)) } else { String::new() };
-            self.row(Row::new(look).text(&label, Role::Quiet).to(at).text(part, Role::Text));
+            self.row(StyledRow::new(look).text(&label, Role::Quiet).to(at).text(part, Role::Text));
         }
     }
 
-    /// A document, told apart by what each piece of it is.
+    /// Adds a JSON document with syntax colours.
     pub(super) fn json(&mut self, document: &Value) {
         for row in json::rows(document, self.columns, self.look) {
             self.row(row);

@@ -16,9 +16,9 @@ fn details_of(mut model: Model, kind: ResourceKind) -> Model {
     model
 }
 
-/// Everything there is to read, however long it is.
+/// The complete text of the panel.
 fn whole(model: &Model, columns: usize) -> String {
-    let lines = lines(model, Look::of(model), columns);
+    let lines = lines(model, Appearance::of(model), columns);
     let line = |line: &Line<'_>| line.spans.iter().map(|span| span.content.as_ref()).collect::<String>();
     lines.iter().map(|one| line(one).trim_end().to_owned() + "\n").collect()
 }
@@ -50,7 +50,7 @@ fn inspected(model: &mut Model, kind: ResourceKind) {
 }
 
 #[test]
-fn a_function_that_stands_is_shown_with_all_that_the_cloud_says() {
+fn deployed_function_shows_cloud_configuration() {
     let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
     inspected(&mut model, ResourceKind::Function);
     assert_snapshot!("function_70", whole(&model, 70));
@@ -62,19 +62,19 @@ fn a_function_that_stands_is_shown_with_all_that_the_cloud_says() {
 }
 
 #[test]
-fn a_build_that_failed_says_why_and_what_to_do() {
+fn failed_build_shows_reason_and_hint() {
     let model = details_of(scenes::failed((120, 40)), ResourceKind::Image);
     assert_snapshot!("failed_image_70", whole(&model, 70));
 }
 
 #[test]
-fn before_a_policy_is_there_its_document_is_shown_as_it_will_be() {
+fn planned_policy_document_is_shown() {
     let model = details_of(scenes::empty((120, 40)), ResourceKind::FunctionPolicy);
     assert_snapshot!("policy_70", whole(&model, 70));
 }
 
 #[test]
-fn every_resource_has_something_to_say_in_every_state() {
+fn every_resource_has_details_in_every_state() {
     for scene in [scenes::empty, scenes::building, scenes::failed, scenes::deployed, scenes::destroying] {
         for kind in ResourceKind::ARCHITECTURE {
             let model = details_of(scene((120, 40)), kind);
@@ -89,12 +89,12 @@ fn every_resource_has_something_to_say_in_every_state() {
 }
 
 #[test]
-fn what_is_not_known_yet_and_what_cannot_be_known_is_said() {
+fn pending_missing_and_failed_inspections_are_shown() {
     let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
-    model.details.inspected.insert(ResourceKind::Function, Inspected::Asked);
-    assert!(whole(&model, 70).contains("asking the cloud…"));
-    model.details.inspected.insert(ResourceKind::Function, Inspected::Missing);
-    assert!(whole(&model, 70).contains("The cloud does not have it."));
+    model.details.inspected.insert(ResourceKind::Function, InspectionState::Pending);
+    assert!(whole(&model, 70).contains("loading…"));
+    model.details.inspected.insert(ResourceKind::Function, InspectionState::Missing);
+    assert!(whole(&model, 70).contains("Not found in the cloud."));
     let failure = Failure::new("access denied").with_hint("ask for lambda:GetFunction");
     update(&mut model, Message::Inspected(ResourceKind::Function, Err(failure)));
     let text = whole(&model, 70);
@@ -104,35 +104,35 @@ fn what_is_not_known_yet_and_what_cannot_be_known_is_said() {
 }
 
 #[test]
-fn the_web_console_s_page_is_for_aws_only() {
+fn console_url_is_shown_for_aws_only() {
     let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
     assert!(!whole(&model, 70).contains("https://"));
-    let Connection::Connected(place) = &mut model.connection else { panic!("the scene is connected") };
-    place.stakes = Stakes::Money;
-    place.account = "123456789012".into();
+    let Connection::Connected(connection) = &mut model.connection else { panic!("the scene is connected") };
+    connection.risk = RiskLevel::Cost;
+    connection.account = "123456789012".into();
     assert!(whole(&model, 70).contains("https://"));
     let empty = details_of(scenes::empty((120, 40)), ResourceKind::Function);
     model.deployment = empty.deployment;
-    assert!(!whole(&model, 70).contains("https://"), "what is not there has no page");
+    assert!(!whole(&model, 70).contains("https://"), "a missing resource has no page");
 }
 
 #[test]
-fn the_end_is_the_end_however_far_it_was_scrolled() {
+fn scroll_stops_at_end() {
     let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
     inspected(&mut model, ResourceKind::Function);
     model.details.scroll = u16::MAX;
     let screen = scenes::text_of(&model);
     let all = rows(&model, Layout::inside(model.layout().main).width);
     assert!(screen.contains(&format!("-{all} of {all}")), "{screen}");
-    let last = screen.lines().rev().nth(3).expect("the panel's last row");
+    let last = screen.lines().rev().nth(3).expect("the last row of the panel");
     assert!(last.trim_end_matches(['│', ' ']).ends_with("│ }"), "{screen}");
 }
 
 #[test]
-fn a_policy_s_pieces_have_the_styles_of_what_they_are() {
+fn policy_has_syntax_colours() {
     let mut model = details_of(scenes::empty((120, 60)), ResourceKind::FunctionPolicy);
     model.theme = Theme::Dark;
-    let look = Look::of(&model);
+    let look = Appearance::of(&model);
     let lines = lines(&model, look, 70);
     let span = |text: &str| {
         let mut spans = lines.iter().flat_map(|line| &line.spans);
@@ -143,7 +143,7 @@ fn a_policy_s_pieces_have_the_styles_of_what_they_are() {
 }
 
 #[test]
-fn the_wheel_stops_at_the_end() {
+fn wheel_stops_at_end() {
     use crossterm::event::{KeyModifiers, MouseEvent, MouseEventKind};
     let mut model = details_of(scenes::deployed((120, 40)), ResourceKind::Function);
     inspected(&mut model, ResourceKind::Function);
@@ -155,38 +155,38 @@ fn the_wheel_stops_at_the_end() {
     }
     let end = scenes::text_of(&model);
     update(&mut model, wheel(MouseEventKind::ScrollUp));
-    assert_ne!(scenes::text_of(&model), end, "the first notch back is seen");
+    assert_ne!(scenes::text_of(&model), end, "one notch back is visible");
 }
 
 #[test]
-fn what_a_step_warned_of_and_what_it_made_say_of_themselves_is_shown() {
+fn warnings_and_outputs_are_shown() {
     let mut model = details_of(scenes::building((120, 40)), ResourceKind::Image);
-    let mut script = scenes::Script::new(1, RunAction::Deploy, 20.0);
+    let mut script = scenes::EventScript::new(1, RunAction::Deploy, 20.0);
     for _ in 0..200 {
         script.event(EventKind::StepStarted { step: "passed".into() });
     }
     let step = scenes::deploy_plan().steps().iter().find(|step| step.resource == Some(ResourceKind::Image)).cloned();
     let step = step.expect("the plan builds").id;
     let events = vec![
-        script.event(EventKind::WarningGiven { step: step.clone(), message: "it goes on alone".into() }),
+        script.event(EventKind::WarningGiven { step: step.clone(), message: "it continues alone".into() }),
         script.event(EventKind::OutputGiven { step, name: "image".into(), value: "it@sha256".into() }),
     ];
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     let shown = whole(&model, 70);
-    assert!(shown.contains("warning  it goes on alone\n"), "{shown}");
+    assert!(shown.contains("warning  it continues alone\n"), "{shown}");
     assert!(shown.contains("output   image = it@sha256\n"), "{shown}");
     let screen = scenes::text_of(&model);
-    assert!(screen.contains("Warning: it goes on alone"), "on the message line, too: {screen}");
+    assert!(screen.contains("Warning: it continues alone"), "on the message line, too: {screen}");
 }
 
 #[test]
-fn what_a_plan_does_is_shown_beside_the_step_that_does_it() {
+fn planned_changes_are_shown_with_step() {
     let mut model = scenes::empty((120, 40));
     let plan = thumbctl_deploy::strategy::terraform::plan::deploy(
         &thumbctl_deploy::settings::BuildSource::Bundle,
-        thumbctl_deploy::strategy::RunMode::Continuous,
+        crate::message::RunMode::Through,
     );
-    let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
+    let mut script = scenes::EventScript::new(1, RunAction::Deploy, 0.0);
     let planned = EventKind::ChangePlanned {
         step: "apply_start".into(),
         action: "create".into(),
@@ -194,7 +194,7 @@ fn what_a_plan_does_is_shown_beside_the_step_that_does_it() {
         resource_type: "aws_ecr_repository".into(),
     };
     let events = vec![script.begin(RunAction::Deploy, plan), script.event(planned)];
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     let shown = whole(&details_of(model, ResourceKind::Repository), 90);
     assert!(shown.contains("changes  create aws_ecr_repository.function (aws_ecr_repository)\n"), "{shown}");
     assert!(!shown.contains("\ncalls"), "nothing is called by thumbctl itself: {shown}");

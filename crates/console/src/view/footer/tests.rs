@@ -1,7 +1,7 @@
 use super::*;
 use crate::keymap::{CustomKeys, KeyMap};
 use crate::message::Message;
-use crate::model::messages::Tone;
+use crate::model::messages::Severity;
 use crate::model::overlay::Overlay;
 use crate::scenes;
 use crate::update::update;
@@ -11,55 +11,56 @@ fn line_of(model: &Model, row: u16) -> String {
 }
 
 #[test]
-fn the_mouse_finds_each_tab_where_it_is_drawn() {
+fn tab_at_matches_drawn_tabs() {
     for size in [(60, 20), (80, 24), (100, 30), (120, 40), (200, 60)] {
         let model = scenes::building(size);
         let layout = model.layout();
         let line: Vec<char> = line_of(&model, layout.tabs.y).chars().collect();
         for panel in layout.tabbed(model.panels()) {
-            let word: Vec<char> = panel.title().split(' ').next().expect("a word").chars().collect();
+            let titles = [panel.title(), panel.short_title()].map(|title| title.chars().collect::<Vec<_>>());
             let from = usize::from(layout.tabs.x);
-            let at = (from..line.len()).find(|at| line[*at..].starts_with(&word)).expect("the tab is drawn");
+            let is_title = |at: &usize| titles.iter().any(|title| line[*at..].starts_with(title));
+            let at = (from..line.len()).find(is_title).expect("the tab is drawn");
             let found = tab_at(layout.tabs, &layout, &model, u16::try_from(at).expect("a column"));
             assert_eq!(found, Some(*panel), "{size:?}");
         }
         assert_eq!(tab_at(layout.tabs, &layout, &model, layout.tabs.x), None, "before the first");
-        assert_eq!(tab_at(layout.tabs, &layout, &model, size.0), None, "behind the last");
+        assert_eq!(tab_at(layout.tabs, &layout, &model, size.0), None, "after the last");
     }
 }
 
 #[test]
-fn stacks_have_a_tab_where_there_are_stacks() {
+fn stacks_tab_depends_on_strategy() {
     let mut model = scenes::empty((120, 40));
     assert!(!model.panels().contains(&Panel::Stacks));
-    model.asked.strategy = "cloudformation".into();
+    model.requested.strategy = "cloudformation".into();
     let tabs = line_of(&model, model.layout().tabs.y);
     assert!(model.panels().contains(&Panel::Stacks) && tabs.contains("7 Stacks"), "{tabs}");
 }
 
 #[test]
-fn terraform_has_a_tab_where_it_is_at_work() {
+fn terraform_tab_depends_on_strategy() {
     let mut model = scenes::empty((120, 40));
     assert!(!model.panels().contains(&Panel::Terraform));
-    model.asked.strategy = "terraform".into();
+    model.requested.strategy = "terraform".into();
     let tabs = line_of(&model, model.layout().tabs.y);
     assert!(tabs.contains("8 Terraform") && !tabs.contains("7 Stacks"), "{tabs}");
 }
 
 #[test]
-fn the_tabs_stay_where_they_are_when_a_build_begins_and_fails() {
+fn tabs_do_not_move_during_build() {
     for size in [(60, 20), (80, 24), (120, 40)] {
-        let places = |model: &Model| {
+        let columns_of = |model: &Model| {
             let layout = model.layout();
             (0..size.0).map(|x| tab_at(layout.tabs, &layout, model, x).map(Panel::title)).collect::<Vec<_>>()
         };
-        assert_eq!(places(&scenes::empty(size)), places(&scenes::building(size)), "{size:?}");
-        assert_eq!(places(&scenes::empty(size)), places(&scenes::failed(size)), "{size:?}");
+        assert_eq!(columns_of(&scenes::empty(size)), columns_of(&scenes::building(size)), "{size:?}");
+        assert_eq!(columns_of(&scenes::empty(size)), columns_of(&scenes::failed(size)), "{size:?}");
     }
 }
 
 #[test]
-fn the_active_tab_is_told_without_colours_too() {
+fn active_tab_is_underlined_without_colours() {
     use ratatui::style::Modifier;
     let mut model = scenes::empty((120, 40));
     model.theme = crate::theme::Theme::Plain;
@@ -74,7 +75,7 @@ fn the_active_tab_is_told_without_colours_too() {
 }
 
 #[test]
-fn keys_are_shown_whole_or_not_at_all() {
+fn key_hints_are_not_truncated() {
     for scene in [scenes::empty, scenes::building, scenes::failed, scenes::deployed, scenes::destroying] {
         let mut model = scene((60, 24));
         for width in 60..=140 {
@@ -92,22 +93,22 @@ fn keys_are_shown_whole_or_not_at_all() {
 }
 
 #[test]
-fn only_keys_that_do_something_now_are_shown() {
+fn only_available_keys_are_shown() {
     let keys = |model: &Model| hints::now(model).iter().map(|hint| hint.action).collect::<Vec<_>>();
     let empty = keys(&scenes::empty((120, 40)));
-    assert!(empty.contains(&Action::DoNext) && !empty.contains(&Action::Destroy) && !empty.contains(&Action::Cancel));
+    assert!(empty.contains(&Action::RunStep) && !empty.contains(&Action::Destroy) && !empty.contains(&Action::Cancel));
     let building = keys(&scenes::building((120, 40)));
-    assert!(building.contains(&Action::Cancel) && !building.contains(&Action::DoNext));
+    assert!(building.contains(&Action::Cancel) && !building.contains(&Action::RunStep));
     let deployed = keys(&scenes::deployed((120, 40)));
-    assert_eq!(deployed.first(), Some(&Action::ShowTrial));
-    assert!(deployed.contains(&Action::Destroy) && !deployed.contains(&Action::DoNext));
+    assert_eq!(deployed.first(), Some(&Action::ShowTestUpload));
+    assert!(deployed.contains(&Action::Destroy) && !deployed.contains(&Action::RunStep));
     let mut help = scenes::deployed((120, 40));
     help.overlay = Some(Overlay::Help { scroll: 0 });
     assert_eq!(keys(&help), [Action::Back]);
 }
 
 #[test]
-fn keys_of_the_users_own_are_the_ones_that_are_shown() {
+fn custom_keys_are_shown() {
     let mut model = scenes::empty((120, 40));
     model.keymap = KeyMap::with(&[
         CustomKeys { action: "do-next".into(), keys: "f5".into() },
@@ -115,32 +116,35 @@ fn keys_of_the_users_own_are_the_ones_that_are_shown() {
     ])
     .expect("good keys");
     let screen = scenes::text_of(&model);
-    assert!(screen.contains("f5 next") && screen.contains("f5  does it") && screen.contains("T Timing"), "{screen}");
+    assert!(
+        screen.contains("f5 run step") && screen.contains("f5  run step") && screen.contains("T Timing"),
+        "{screen}"
+    );
 }
 
 #[test]
-fn a_key_that_an_inner_context_takes_is_not_shown_for_an_outer_one() {
+fn shadowed_key_is_not_shown() {
     let mut model = scenes::failed((120, 40));
-    let has_next = |model: &Model| hints::now(model).iter().any(|hint| hint.action == Action::DoNext);
+    let has_next = |model: &Model| hints::now(model).iter().any(|hint| hint.action == Action::RunStep);
     assert!(has_next(&model));
     model.keymap = KeyMap::with(&[CustomKeys { action: "copy".into(), keys: "enter".into() }]).expect("good keys");
     assert!(!has_next(&model), "enter copies here");
     assert!(hints::now(&model).iter().any(|hint| hint.action == Action::Copy && hint.key == "enter"));
     model.resources.selected = ResourceKind::Image;
-    assert!(has_next(&model), "what failed has no ARN to copy");
+    assert!(has_next(&model), "a failed resource has no ARN");
 }
 
 #[test]
-fn a_message_says_where_there_is_more_of_it() {
+fn truncated_message_shows_key_for_more() {
     let mut model = scenes::empty((60, 20));
     let row = model.layout().message.y;
-    model.messages.say(model.now, Tone::Info, "Short.");
+    model.messages.add(model.now, Severity::Info, "Short.");
     assert_eq!(line_of(&model, row), " · Short.");
-    model.messages.say(model.now, Tone::Good, "long ".repeat(20));
+    model.messages.add(model.now, Severity::Success, "long ".repeat(20));
     let line = line_of(&model, row);
     assert!(line.starts_with(" ✔ long") && line.ends_with("… m more"), "{line}");
     let failure = thumbctl_core::event::Failure::new("It failed.").with_hint("Do it again.");
-    model.messages.fail(model.now, &failure);
+    model.messages.add_failure(model.now, &failure);
     let line = line_of(&model, row);
     assert!(line.starts_with(" ✖ It failed.") && line.ends_with("m more"), "{line}");
 }

@@ -2,16 +2,16 @@ use super::*;
 use crate::scenes;
 use crate::theme::Theme;
 
-fn said(line: &Line<'_>) -> String {
+fn line_text(line: &Line<'_>) -> String {
     line.spans.iter().map(|span| span.content.as_ref()).collect()
 }
 
 fn first_line(model: &Model, columns: usize) -> String {
-    said(&first(model, Look::of(model), columns))
+    line_text(&first(model, Appearance::of(model), columns))
 }
 
 #[test]
-fn the_least_important_goes_first_when_it_gets_narrow() {
+fn less_important_parts_are_omitted_first() {
     let model = scenes::building((120, 40));
     let at = |columns| first_line(&model, columns);
     for (columns, strategy, program, progress) in
@@ -27,7 +27,7 @@ fn the_least_important_goes_first_when_it_gets_narrow() {
 }
 
 #[test]
-fn the_state_does_not_move_while_the_time_ticks() {
+fn status_does_not_move_with_time() {
     let mut model = scenes::building((120, 40));
     let mut places = Vec::new();
     for seconds in [9.9, 10.0, 59.9, 60.0, 3599.0, 7200.0] {
@@ -39,19 +39,19 @@ fn the_state_does_not_move_while_the_time_ticks() {
 }
 
 #[test]
-fn a_cloud_is_taken_for_what_it_is_before_it_has_answered() {
+fn cloud_kind_is_known_before_connection() {
     let mut model = scenes::fresh((120, 40));
-    assert_eq!(ground(&model), Ground::Sandbox);
-    model.asked.cloud = "aws".into();
-    assert_eq!(ground(&model), Ground::Real);
-    model.asked.cloud = "http://localhost:4566".into();
-    assert_eq!(ground(&model), Ground::Endpoint);
+    assert_eq!(cloud_kind(&model), CloudKind::Sandbox);
+    model.requested.cloud = "aws".into();
+    assert_eq!(cloud_kind(&model), CloudKind::Aws);
+    model.requested.cloud = "http://localhost:4566".into();
+    assert_eq!(cloud_kind(&model), CloudKind::Endpoint);
     model.activity = Activity::replay();
-    assert_eq!(ground(&model), Ground::Recorded);
+    assert_eq!(cloud_kind(&model), CloudKind::Recorded);
 }
 
 #[test]
-fn only_real_resources_have_the_style_of_real_resources() {
+fn real_badge_is_used_for_aws_only() {
     for theme in [Theme::Dark, Theme::Light, Theme::HighContrast, Theme::Plain] {
         let mut model = scenes::building((120, 40));
         model.theme = theme;
@@ -65,16 +65,16 @@ fn only_real_resources_have_the_style_of_real_resources() {
                 .all(|cell| real.bg.is_none_or(|bg| cell.bg == bg) && cell.modifier.contains(real.add_modifier))
         };
         assert!(!is_real(&model), "{}", theme.name());
-        if let Connection::Connected(place) = &mut model.connection {
-            place.stakes = Stakes::Money;
+        if let Connection::Connected(connection) = &mut model.connection {
+            connection.risk = RiskLevel::Cost;
         }
         assert!(is_real(&model), "{}", theme.name());
     }
 }
 
 #[test]
-fn that_the_console_will_quit_is_said() {
+fn pending_quit_is_shown() {
     let mut model = scenes::building((120, 40));
     model.quit_after = true;
-    assert!(said(&second(&model, Look::of(&model), 120)).contains("quits when the run has ended"));
+    assert!(line_text(&second(&model, Appearance::of(&model), 120)).contains("quits at end of run"));
 }

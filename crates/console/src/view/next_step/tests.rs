@@ -10,7 +10,7 @@ use crate::scenes;
 /// The card alone, at a size.
 fn card(model: &Model, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test screen");
-    terminal.draw(|frame| draw(frame, frame.area(), model, Look::of(model))).expect("it does not fail");
+    terminal.draw(|frame| draw(frame, frame.area(), model, Appearance::of(model))).expect("it does not fail");
     terminal.backend().to_string().replace('"', "")
 }
 
@@ -22,7 +22,7 @@ fn step_of(kind: ResourceKind) -> thumbctl_core::plan::Step {
 /// A deployment held before the function, while the build is retried.
 fn held_before_the_function() -> Model {
     let mut model = scenes::building((120, 40));
-    let mut script = scenes::Script::new(1, RunAction::Deploy, 20.0);
+    let mut script = scenes::EventScript::new(1, RunAction::Deploy, 20.0);
     for _ in 0..200 {
         script.event(EventKind::StepStarted { step: "passed".into() });
     }
@@ -32,20 +32,20 @@ fn held_before_the_function() -> Model {
         reason: "the role cannot be assumed yet".into(),
         delay: 2.0,
     };
-    scenes::hear(&mut model, vec![script.event(retried)]);
+    scenes::apply_events(&mut model, vec![script.event(retried)]);
     scenes::hold(&mut model, &step_of(ResourceKind::Function).id);
     model
 }
 
 #[test]
-fn a_step_is_explained_before_it_is_done() {
+fn next_step_is_explained() {
     assert_snapshot!(card(&held_before_the_function(), 47, 22));
 }
 
 #[test]
-fn what_a_change_set_does_is_said_first() {
+fn planned_changes_come_first() {
     let mut model = held_before_the_function();
-    let mut script = scenes::Script::new(1, RunAction::Deploy, 30.0);
+    let mut script = scenes::EventScript::new(1, RunAction::Deploy, 30.0);
     for _ in 0..300 {
         script.event(EventKind::StepStarted { step: "passed".into() });
     }
@@ -56,37 +56,37 @@ fn what_a_change_set_does_is_said_first() {
         resource_type: "AWS::S3::Bucket".into(),
     };
     let events = vec![script.event(planned("add", "SourceBucket")), script.event(planned("add", "Function"))];
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     let of_stack = card(&model, 47, 8);
-    assert!(of_stack.contains("adds    SourceBucket, Function"), "{of_stack}");
-    // Terraform has other words for it, and says why.
+    assert!(of_stack.contains("add     SourceBucket, Function"), "{of_stack}");
+    // Terraform uses other terms, with a reason.
     let events =
         vec![script.event(planned("replace (tainted)", "aws_x.y")), script.event(planned("import", "aws_x.z"))];
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     let of_plan = card(&model, 47, 10);
-    assert!(of_plan.contains("renews  aws_x.y") && of_plan.contains("imports aws_x.z"), "{of_plan}");
-    // How many there are is said even where not all of them can be.
+    assert!(of_plan.contains("replace aws_x.y") && of_plan.contains("import  aws_x.z"), "{of_plan}");
+    // The number is displayed even if the list is truncated.
     let many = (0..20).map(|at| script.event(planned("create", &format!("aws_{at}.many")))).collect();
-    scenes::hear(&mut model, many);
+    scenes::apply_events(&mut model, many);
     let cut = card(&model, 47, 10);
-    assert!(cut.contains("creates 20: aws_0.many, aws_1.many,"), "{cut}");
+    assert!(cut.contains("create  20: aws_0.many, aws_1.many,"), "{cut}");
     let list: Vec<&str> = cut.lines().filter(|line| line.contains(".many")).collect();
     assert!(list.last().is_some_and(|line| line.contains('…')), "{cut}");
 }
 
 #[test]
-fn the_keys_are_there_however_little_room_there_is() {
+fn keys_are_shown_at_any_height() {
     let model = held_before_the_function();
     for height in 6..22 {
         let card = card(&model, 47, height);
-        assert!(card.contains("enter  does it") && card.contains("a      runs on"), "{height}:\n{card}");
+        assert!(card.contains("enter  run step") && card.contains("a      run all"), "{height}:\n{card}");
     }
 }
 
 #[test]
-fn what_runs_and_what_it_waits_for_is_told() {
+fn running_step_shows_progress() {
     let mut model = scenes::building((60, 20));
-    let mut script = scenes::Script::new(1, RunAction::Deploy, 20.0);
+    let mut script = scenes::EventScript::new(1, RunAction::Deploy, 20.0);
     for _ in 0..200 {
         script.event(EventKind::StepStarted { step: "passed".into() });
     }
@@ -96,21 +96,21 @@ fn what_runs_and_what_it_waits_for_is_told() {
         done: None,
         total: None,
     };
-    scenes::hear(&mut model, vec![script.event(progress)]);
+    scenes::apply_events(&mut model, vec![script.event(progress)]);
     assert!(card(&model, 47, 19).contains("waiting for the build"));
     let screen = scenes::text_of(&model);
     assert!(screen.contains("◑ Build the function's image: waiting for the build"), "{screen}");
 }
 
 #[test]
-fn after_a_failure_it_says_what_failed_and_how_to_go_on() {
+fn failure_shows_reason_and_keys() {
     assert_snapshot!(card(&scenes::failed((120, 40)), 47, 19));
 }
 
 #[test]
-fn what_cannot_be_done_has_no_key() {
+fn unavailable_action_has_no_key() {
     let mut model = scenes::empty((120, 40));
-    assert!(card(&model, 47, 19).contains("enter  does it"));
+    assert!(card(&model, 47, 19).contains("enter  run step"));
     model.connection = crate::model::Connection::Connecting;
     assert!(!card(&model, 47, 19).contains("enter"));
 }

@@ -1,34 +1,34 @@
-//! The keys that work now, by where they do.
+//! The help: available keys by context.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::{Frameless, centred, fill, inside, open, part_of};
+use super::{DialogSpec, centred, fill, inside, open, visible_range};
 use crate::keymap::{Binding, Context};
 use crate::model::Model;
 use crate::theme::Role;
-use crate::update::available_beneath;
-use crate::view::Look;
-use crate::view::line::Row;
+use crate::update::available_without_overlay;
+use crate::view::Appearance;
+use crate::view::line::StyledRow;
 
-/// The width of one column of keys.
+/// The width of a column.
 const COLUMN: u16 = 48;
 
-/// Between two columns.
+/// The gap between columns.
 const GAP: u16 = 4;
 
-/// The most that the keys of one action take.
+/// The maximum width of an action's keys.
 const KEYS: usize = 16;
 
-pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, scroll: u16, model: &Model, look: Look) {
+pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, scroll: u16, model: &Model, look: Appearance) {
     let lines = lines(model, look, screen.width);
     let (width, height) = size(screen, lines.len());
     let visible = usize::from(inside(centred(screen, width, height)).height);
     let first = usize::from(scroll).min(lines.len().saturating_sub(visible));
-    let below = part_of(first, visible, lines.len());
-    let what = Frameless { title: "Keys that work now", width, height, below, border: Role::FocusedBorder };
-    let area = open(frame, screen, &what, look);
+    let below = visible_range(first, visible, lines.len());
+    let spec = DialogSpec { title: "Available keys", width, height, below, border: Role::FocusedBorder };
+    let area = open(frame, screen, &spec, look);
     let columns = usize::from(area.width);
     fill(
         frame,
@@ -37,10 +37,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, scroll: u16, model: &Mod
     );
 }
 
-/// How many rows there are, and how many of them can be seen.
+/// The rows, and the number of visible ones.
 pub(super) fn rows(model: &Model) -> (usize, u16) {
     let screen = model.layout().screen;
-    let rows = lines(model, Look::of(model), screen.width).len();
+    let rows = lines(model, Appearance::of(model), screen.width).len();
     let (width, height) = size(screen, rows);
     (rows, inside(centred(screen, width, height)).height)
 }
@@ -54,10 +54,10 @@ fn size(screen: Rect, rows: usize) -> (u16, u16) {
     (width, u16::try_from(rows).unwrap_or(u16::MAX))
 }
 
-/// One context's keys under its name.
-fn section(context: Context, model: &Model, look: Look) -> Vec<Row> {
+/// The keys of a context.
+fn section(context: Context, model: &Model, look: Appearance) -> Vec<StyledRow> {
     let bindings: Vec<&Binding> =
-        model.keymap.bindings(context).filter(|binding| available_beneath(model, binding.action)).collect();
+        model.keymap.bindings(context).filter(|binding| available_without_overlay(model, binding.action)).collect();
     if bindings.is_empty() {
         return Vec::new();
     }
@@ -65,19 +65,19 @@ fn section(context: Context, model: &Model, look: Look) -> Vec<Row> {
     if let Some(first) = name.get_mut(..1) {
         first.make_ascii_uppercase();
     }
-    let mut rows = vec![Row::new(look).text(&name, Role::Title)];
+    let mut rows = vec![StyledRow::new(look).text(&name, Role::Title)];
     for binding in bindings {
         let keys: Vec<String> = binding.chords.iter().map(ToString::to_string).collect();
         let keys = look.cut(&keys.join(" "), KEYS);
-        let row = Row::new(look).text(&keys, Role::Key).to(KEYS + 1);
+        let row = StyledRow::new(look).text(&keys, Role::Key).to(KEYS + 1);
         rows.push(row.text(binding.action.title(), Role::Text));
     }
     rows
 }
 
-fn lines(model: &Model, look: Look, width: u16) -> Vec<Row> {
-    let sections: Vec<Vec<Row>> = model
-        .contexts_beneath()
+fn lines(model: &Model, look: Appearance, width: u16) -> Vec<StyledRow> {
+    let sections: Vec<Vec<StyledRow>> = model
+        .contexts_without_overlay()
         .into_iter()
         .map(|context| section(context, model, look))
         .filter(|section| !section.is_empty())
@@ -85,7 +85,7 @@ fn lines(model: &Model, look: Look, width: u16) -> Vec<Row> {
     if !is_wide(width) {
         return one_below_the_other(sections, look);
     }
-    // The keys that work everywhere are the longest list: they go to the right, what is the panel's own to the left.
+    // Global keys, the longest list, are on the right.
     let mut left = sections;
     let right = left.pop().unwrap_or_default();
     let left = one_below_the_other(left, look);
@@ -93,18 +93,18 @@ fn lines(model: &Model, look: Look, width: u16) -> Vec<Row> {
     let mut rows = Vec::with_capacity(count);
     let (mut left, mut right) = (left.into_iter(), right.into_iter());
     for _ in 0..count {
-        let row = left.next().unwrap_or_else(|| Row::new(look)).cut(usize::from(COLUMN));
+        let row = left.next().unwrap_or_else(|| StyledRow::new(look)).cut(usize::from(COLUMN));
         let row = row.to(usize::from(COLUMN + GAP));
         rows.push(right.next().map_or(row.clone(), |beside| row.then(beside)));
     }
     rows
 }
 
-fn one_below_the_other(sections: Vec<Vec<Row>>, look: Look) -> Vec<Row> {
+fn one_below_the_other(sections: Vec<Vec<StyledRow>>, look: Appearance) -> Vec<StyledRow> {
     let mut rows = Vec::new();
     for section in sections {
         if !rows.is_empty() {
-            rows.push(Row::new(look));
+            rows.push(StyledRow::new(look));
         }
         rows.extend(section);
     }

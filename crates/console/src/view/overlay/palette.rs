@@ -1,56 +1,63 @@
-//! All commands by name.
+//! The command palette.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use tui_input::Input;
 
-use super::{Frameless, centred, fill, inside, open, part_of, typed};
+use super::{DialogSpec, centred, fill, inside, open, typed, visible_range};
 use crate::model::Model;
 use crate::theme::Role;
-use crate::update::offered;
-use crate::view::line::Row;
-use crate::view::{Look, hints};
+use crate::update::palette_actions;
+use crate::view::line::StyledRow;
+use crate::view::{Appearance, hints};
 
-/// The box's width and height, where the screen has room for them.
+/// The preferred width and height.
 const SIZE: (u16, u16) = (64, 18);
 
-/// As many columns as the longest title takes, with room behind it.
+/// The width of titles.
 const TITLE: usize = 38;
 
-/// The line that is typed, and one of room below it.
+/// The rows above the list: input line and blank.
 const ABOVE: u16 = 2;
 
-pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, input: &Input, selected: usize, model: &Model, look: Look) {
-    let found = offered(model, input.value());
+pub(super) fn draw(
+    frame: &mut Frame<'_>,
+    screen: Rect,
+    input: &Input,
+    selected: usize,
+    model: &Model,
+    look: Appearance,
+) {
+    let found = palette_actions(model, input.value());
     let selected = selected.min(found.len().saturating_sub(1));
     let area = inside(centred(screen, SIZE.0, SIZE.1));
     let visible = usize::from(area.height.saturating_sub(ABOVE));
     let first = (selected + 1).saturating_sub(visible);
-    let what = Frameless {
+    let spec = DialogSpec {
         title: "Commands",
         width: SIZE.0,
         height: SIZE.1,
-        below: part_of(first, visible, found.len()),
+        below: visible_range(first, visible, found.len()),
         border: Role::FocusedBorder,
     };
-    let area = open(frame, screen, &what, look);
+    let area = open(frame, screen, &spec, look);
     let columns = usize::from(area.width);
-    typed(frame, area, Row::new(look).text(": ", Role::Key), input, look);
+    typed(frame, area, StyledRow::new(look).text(": ", Role::Key), input, look);
 
     let list = Rect { y: area.y.saturating_add(ABOVE), height: area.height.saturating_sub(ABOVE), ..area };
     if found.is_empty() {
-        let words = Row::new(look).text("Nothing that can be done now is called so.", Role::Quiet);
+        let words = StyledRow::new(look).text("No matching command.", Role::Quiet);
         return fill(frame, list, vec![words.line(columns)]);
     }
     let mut lines = Vec::new();
     for (at, action) in found.iter().enumerate().skip(first).take(visible) {
         let cursor = if at == selected { look.symbols.cursor } else { " " };
         let key = hints::key_of(model, *action).unwrap_or_default();
-        let mut left = Row::new(look).text(cursor, Role::FocusedBorder).text(action.title(), Role::Text);
+        let mut left = StyledRow::new(look).text(cursor, Role::FocusedBorder).text(action.title(), Role::Text);
         if area.width >= SIZE.0 {
             left = left.to(TITLE).text(action.name(), Role::Quiet);
         }
-        lines.push(Row::spread(left, Row::new(look).text(&key, Role::Key).space(1), columns));
+        lines.push(StyledRow::spread(left, StyledRow::new(look).text(&key, Role::Key).space(1), columns));
     }
     fill(frame, list, lines);
     let y = list.y.saturating_add(u16::try_from(selected - first).unwrap_or(u16::MAX));

@@ -1,4 +1,4 @@
-//! What to do with what runs, when quitting.
+//! The quit dialog during an active run.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -6,62 +6,62 @@ use ratatui::text::Line;
 use thumbctl_core::event::Action as RunAction;
 use thumbctl_platform::text;
 
-use super::{Frameless, centred, fill, inside, open};
+use super::{DialogSpec, centred, fill, inside, open};
 use crate::keymap::{Action, Context};
 use crate::model::Model;
 use crate::theme::Role;
-use crate::view::line::{Row, wrapped};
-use crate::view::{Look, signs};
+use crate::view::line::{StyledRow, wrapped};
+use crate::view::{Appearance, status_symbol};
 
-/// The widest that it is drawn.
+/// The maximum width.
 const WIDTH: u16 = 70;
 
-/// As many running steps are named; of more, how many they are.
+/// The maximum number of listed running steps.
 const NAMED: usize = 3;
 
-/// The ways, each with what it means.
-const WAYS: [(Action, &str, &str); 4] = [
-    (Action::QuitAfter, "wait", "The run goes on to its end; then the console closes."),
-    (Action::QuitCancel, "cancel", "Nothing more starts; what is under way ends; then the console closes."),
-    (Action::QuitLeave, "leave", "The console closes at once. The journal has it all: the next start goes on from it."),
-    (Action::Back, "stay", "The console stays open."),
+/// The options with descriptions.
+const OPTIONS: [(Action, &str, &str); 4] = [
+    (Action::QuitAfter, "wait", "Close the console at the end of the run."),
+    (Action::QuitCancel, "cancel", "Cancel the run, wait for running steps, then close."),
+    (Action::QuitLeave, "leave", "Close now. The next start can resume from the journal."),
+    (Action::Back, "stay", "Keep the console open."),
 ];
 
-pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, model: &Model, look: Look) {
+pub(super) fn draw(frame: &mut Frame<'_>, screen: Rect, model: &Model, look: Appearance) {
     let columns = usize::from(inside(centred(screen, WIDTH, screen.height)).width);
     let lines = lines(model, look, columns);
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
-    let what = Frameless { title: "Quit", width: WIDTH, height, below: None, border: Role::Warn };
-    let area = open(frame, screen, &what, look);
+    let spec = DialogSpec { title: "Quit", width: WIDTH, height, below: None, border: Role::Warn };
+    let area = open(frame, screen, &spec, look);
     fill(frame, area, lines);
 }
 
-fn lines(model: &Model, look: Look, columns: usize) -> Vec<Line<'static>> {
-    let what = match model.activity.ours().map(|ours| ours.action) {
-        Some(RunAction::Deploy) | None => "A deployment is under way.",
-        Some(RunAction::Destroy) => "A teardown is under way.",
-        Some(RunAction::TestUpload) => "Images are on their way.",
+fn lines(model: &Model, look: Appearance, columns: usize) -> Vec<Line<'static>> {
+    let what = match model.activity.active_run().map(|active| active.action) {
+        Some(RunAction::Deploy) | None => "A deployment is running.",
+        Some(RunAction::Destroy) => "A teardown is running.",
+        Some(RunAction::Trial) => "A test upload is running.",
     };
-    let mut lines = vec![Row::new(look).text(what, Role::Strong).line(columns)];
+    let mut lines = vec![StyledRow::new(look).text(what, Role::Strong).line(columns)];
     let running = model.run.iter().filter(|_| model.is_live()).flat_map(|run| &run.steps);
     let running: Vec<_> = running.filter(|step| step.is_running()).collect();
     for step in running.iter().take(NAMED) {
-        let sign = signs::of_step(&step.state, model, look);
-        let row = Row::new(look).space(2).text(sign.sign, sign.role).space(1);
+        let sign = status_symbol::for_step(&step.state, model, look);
+        let row = StyledRow::new(look).space(2).text(sign.symbol, sign.role).space(1);
         lines.push(row.text(&step.step.title, Role::Text).line(columns));
     }
     if running.len() > NAMED {
         let words = format!("and {}", text::count(running.len() - NAMED, "other step"));
-        lines.push(Row::new(look).space(4).text(&words, Role::Quiet).line(columns));
+        lines.push(StyledRow::new(look).space(4).text(&words, Role::Quiet).line(columns));
     }
     lines.push(Line::default());
     let key =
         |action| model.keymap.chord_of(&[Context::Quitting], action).map(|chord| chord.to_string()).unwrap_or_default();
-    let widest = WAYS.iter().map(|(action, ..)| text::width(&key(*action))).max().unwrap_or(0);
+    let widest = OPTIONS.iter().map(|(action, ..)| text::width(&key(*action))).max().unwrap_or(0);
     let at = widest + 2 + "cancel".len() + 2;
-    for (action, word, means) in WAYS {
+    for (action, word, means) in OPTIONS {
         for (number, part) in wrapped(means, columns.saturating_sub(at)).iter().enumerate() {
-            let row = Row::new(look);
+            let row = StyledRow::new(look);
             let row = match number {
                 0 => row.text(&key(action), Role::Key).to(widest + 2).text(word, Role::Strong),
                 _ => row,

@@ -1,11 +1,11 @@
 use super::*;
 use crate::keymap::Action;
-use crate::model::messages::Tone;
+use crate::model::messages::Severity;
 use crate::scenes;
 use crate::update::perform;
 
 #[test]
-fn a_box_stays_on_the_screen_and_leaves_the_first_and_last_lines() {
+fn dialog_stays_on_screen_between_header_and_footer() {
     for width in 0..130 {
         for height in 0..50 {
             let screen = Rect::new(0, 0, width, height);
@@ -19,7 +19,7 @@ fn a_box_stays_on_the_screen_and_leaves_the_first_and_last_lines() {
 }
 
 #[test]
-fn all_of_the_help_can_be_read_at_the_least_size() {
+fn help_is_completely_scrollable_at_minimum_size() {
     let mut model = scenes::deployed((60, 20));
     perform(&mut model, Action::Help);
     let mut seen = String::new();
@@ -27,9 +27,9 @@ fn all_of_the_help_can_be_read_at_the_least_size() {
         seen.push_str(&scenes::text_of(&model));
         perform(&mut model, Action::PageDown);
     }
-    for binding in model.contexts_beneath().into_iter().flat_map(|context| model.keymap.bindings(context)) {
-        let (works, title) = (crate::update::available_beneath(&model, binding.action), binding.action.title());
-        // A short title may be a part of another: `Up` is in many words.
+    for binding in model.contexts_without_overlay().into_iter().flat_map(|context| model.keymap.bindings(context)) {
+        let (works, title) = (crate::update::available_without_overlay(&model, binding.action), binding.action.title());
+        // A short title may be part of another word: `Up`.
         if works || title.len() >= 12 {
             assert_eq!(seen.contains(title), works, "{title}");
         }
@@ -37,10 +37,10 @@ fn all_of_the_help_can_be_read_at_the_least_size() {
 }
 
 #[test]
-fn messages_begin_at_their_end_and_can_be_scrolled_to_their_beginning() {
+fn messages_start_at_end_and_scroll_to_start() {
     let mut model = scenes::empty((60, 20));
     for number in 1..=60 {
-        model.messages.say(model.now, Tone::Info, format!("Message number {number}."));
+        model.messages.add(model.now, Severity::Info, format!("Message number {number}."));
     }
     model.now = scenes::after(60.0);
     perform(&mut model, Action::Messages);
@@ -50,11 +50,11 @@ fn messages_begin_at_their_end_and_can_be_scrolled_to_their_beginning() {
     let screen = scenes::text_of(&model);
     assert!(screen.contains("number 1.") && !screen.contains("number 60."), "{screen}");
     perform(&mut model, Action::Down);
-    assert!(!scenes::text_of(&model).contains("number 1."), "one press down moves at once");
+    assert!(!scenes::text_of(&model).contains("number 1."), "one press scrolls");
 }
 
 #[test]
-fn the_palette_shows_where_the_next_letter_goes() {
+fn palette_shows_cursor() {
     let mut model = scenes::empty((80, 24));
     model.overlay = Some(Overlay::Palette { input: tui_input::Input::new("run".into()), selected: 0 });
     let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(80, 24)).expect("a test screen");
@@ -66,12 +66,12 @@ fn the_palette_shows_where_the_next_letter_goes() {
 }
 
 #[test]
-fn a_wide_character_beneath_does_not_push_the_border_aside() {
+fn wide_character_beneath_does_not_shift_border() {
     let mut model = scenes::empty((120, 40));
     let area = centred(model.layout().screen, 64, 18);
     let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(120, 40)).expect("a test screen");
     model.overlay = Some(Overlay::Palette { input: tui_input::Input::default(), selected: 0 });
-    let look = Look::of(&model);
+    let look = Appearance::of(&model);
     terminal
         .draw(|frame| {
             frame.buffer_mut()[(area.x - 1, area.y + 1)].set_symbol("日");

@@ -13,21 +13,21 @@ fn with_dependencies(size: (u16, u16), selected: ResourceKind) -> Model {
 }
 
 #[test]
-fn what_the_selected_one_needs_and_what_needs_it_is_marked() {
+fn dependencies_of_selection_are_marked() {
     assert_snapshot!(scenes::text_of(&with_dependencies((60, 24), ResourceKind::BuildProject)));
 }
 
 #[test]
-fn relations_are_the_same_in_a_teardown() {
+fn relations_are_equal_in_teardown() {
     let relations = |model: &Model| {
-        let graph = Graph::of(model);
+        let graph = DependencyGraph::of(model);
         ResourceKind::ARCHITECTURE.map(|kind| graph.relation(kind, ResourceKind::Function))
     };
     assert_eq!(relations(&scenes::deployed((80, 24))), relations(&scenes::destroying((80, 24))));
 }
 
 #[test]
-fn the_selected_row_is_always_in_sight() {
+fn selected_row_is_visible() {
     for height in 0..24 {
         for kind in ResourceKind::ARCHITECTURE {
             let mut model = scenes::building((60, 24));
@@ -43,7 +43,7 @@ fn the_selected_row_is_always_in_sight() {
 }
 
 #[test]
-fn the_list_says_what_is_above_and_below() {
+fn list_shows_number_of_hidden_rows() {
     let mut model = scenes::building((60, 20));
     model.resources.selected = ResourceKind::Notification;
     assert!(scenes::text_of(&model).contains("↑ 2 more"));
@@ -53,7 +53,7 @@ fn the_list_says_what_is_above_and_below() {
 }
 
 #[test]
-fn what_the_cloud_has_lost_is_said() {
+fn lost_resource_is_shown() {
     let mut model = scenes::deployed((80, 24));
     model.details.lost = vec![ResourceKind::SourceBucket];
     let screen = scenes::text_of(&model);
@@ -62,7 +62,7 @@ fn what_the_cloud_has_lost_is_said() {
 }
 
 #[test]
-fn the_selected_row_shows_which_panel_has_the_keys() {
+fn selection_style_shows_focus() {
     let mut model = scenes::building((120, 40));
     let inside = Layout::inside(model.layout().resources.expect("a wide layout"));
     let style_of = |model: &Model| {
@@ -71,7 +71,7 @@ fn the_selected_row_shows_which_panel_has_the_keys() {
     };
     let colours = |role| {
         let style = Theme::Dark.style(role);
-        (style.fg.expect("a colour"), style.bg.expect("a ground"))
+        (style.fg.expect("a colour"), style.bg.expect("a background"))
     };
     assert_eq!(style_of(&model), colours(Role::Selected));
     model.focus = Panel::Build;
@@ -79,26 +79,26 @@ fn the_selected_row_shows_which_panel_has_the_keys() {
 }
 
 #[test]
-fn every_state_is_told_by_its_word_and_by_its_sign() {
+fn states_have_unique_labels_and_symbols() {
     let model = scenes::building((120, 40));
-    let look = Look::of(&model);
+    let look = Appearance::of(&model);
     let states = [
-        RowState::Waiting,
-        RowState::Next,
-        RowState::Creating,
-        RowState::Retrying,
-        RowState::Ready,
-        RowState::Failed,
-        RowState::Gone,
-        RowState::Unfinished,
+        ResourceDisplayState::Waiting,
+        ResourceDisplayState::Next,
+        ResourceDisplayState::Creating,
+        ResourceDisplayState::Retrying,
+        ResourceDisplayState::Ready,
+        ResourceDisplayState::Failed,
+        ResourceDisplayState::Deleted,
+        ResourceDisplayState::Unfinished,
     ];
     let mut row = model.resource_rows().remove(0);
     let mut signs: Vec<(&str, &str)> = states
         .iter()
         .map(|state| {
             row.state = *state;
-            let sign = signs::of_row(&row, &model, look);
-            (sign.sign, sign.word)
+            let sign = status_symbol::for_resource(&row, &model, look);
+            (sign.symbol, sign.label)
         })
         .collect();
     signs.sort_unstable();

@@ -1,4 +1,4 @@
-//! What must not be on any screen.
+//! Credentials are masked on all screens.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use thumbctl_core::event::{Action as RunAction, EventKind, Failure, Outcome, TestUploadStage};
@@ -7,40 +7,40 @@ use thumbctl_core::resource::ResourceKind;
 
 use super::SIZES;
 use crate::log_store;
-use crate::message::{Message, Stakes};
-use crate::model::messages::Tone;
+use crate::message::{Message, RiskLevel};
+use crate::model::messages::Severity;
 use crate::model::overlay::Overlay;
 use crate::model::panel::Panel;
-use crate::model::trial::TrialReport;
-use crate::model::trial::album::PictureKey;
-use crate::model::trial::chooser::{Entry, Folder, Kind, Listing};
-use crate::model::trial::tests as trial;
+use crate::model::test_upload::TestUploadReport;
+use crate::model::test_upload::chooser::{EntryKind, FileEntry, Folder, FolderListing};
+use crate::model::test_upload::picture_cache::PictureKey;
+use crate::model::test_upload::tests as test_upload;
 use crate::model::{Connection, Model};
 use crate::scenes::{self, text_of};
 use crate::update::update;
 
-// Put together here, so that no scanner of sources takes it for a real one.
+// Concatenated, so that secret scanners do not report it.
 const KEY_ID: &str = concat!("AKIA", "IOSFODNN7EXAMPLE");
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY1";
 
-/// A line that tells credentials.
-fn telling() -> String {
+/// A line with credentials.
+fn secret_line() -> String {
     format!("AWS_ACCESS_KEY_ID={KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET}")
 }
 
-/// A failure that tells them wherever it can.
-fn told() -> Failure {
-    let line = telling();
-    // The end of a log, in which a private key ended; and a cause of several lines with a whole one.
+/// A failure with credentials in all its parts.
+fn secret_failure() -> Failure {
+    let line = secret_line();
+    // The end of a private key in the log, and a complete one in a cause.
     let key_ends = [&SECRET[16..], "-----END PRIVATE KEY-----"].map(str::to_owned);
-    let key = format!("it said\n-----BEGIN PRIVATE KEY-----\n{}\n{}", SECRET, key_ends[1]);
+    let key = format!("output\n-----BEGIN PRIVATE KEY-----\n{}\n{}", SECRET, key_ends[1]);
     let log = key_ends.into_iter().chain([line.clone()]).collect();
     Failure { causes: vec![line.clone(), key], log, ..Failure::new(&*line).with_hint(&*line) }
 }
 
-/// Fails if a part of a credential is on the screen: parts, since a line may be broken or cut in its middle.
+/// Asserts that no part of a credential is on the screen. Parts, since lines may be wrapped or truncated.
 #[track_caller]
-fn tells_nothing(model: &Model, what: &str) {
+fn assert_not_drawn(model: &Model, what: &str) {
     let screen = text_of(model);
     for part in [&KEY_ID[..8], &KEY_ID[8..16], &SECRET[..8], &SECRET[16..24]] {
         assert!(!screen.contains(part), "{part} of {what} in\n{screen}");
@@ -48,9 +48,9 @@ fn tells_nothing(model: &Model, what: &str) {
 }
 
 #[test]
-fn no_credential_is_ever_drawn() {
-    let line = telling();
-    let told = told();
+fn credentials_in_details_are_masked() {
+    let line = secret_line();
+    let secret_failure = secret_failure();
     let inspection = thumbctl_deploy::session::Inspection {
         kind: ResourceKind::Function,
         name: "function".into(),
@@ -68,40 +68,40 @@ fn no_credential_is_ever_drawn() {
         model.shown = Panel::Details;
         model.resources.selected = ResourceKind::Function;
         update(&mut model, Message::Inspected(ResourceKind::Function, Ok(Some(Box::new(inspection.clone())))));
-        model.messages.fail(model.now, &told);
-        for connection in [model.connection.clone(), Connection::Failed(told.clone())] {
+        model.messages.add_failure(model.now, &secret_failure);
+        for connection in [model.connection.clone(), Connection::Failed(secret_failure.clone())] {
             model.connection = connection;
             for overlay in [None, Some(Overlay::Messages { scroll: 0 })] {
                 model.overlay = overlay;
                 for scroll in (0..120).step_by(10) {
                     model.details.scroll = scroll;
-                    tells_nothing(&model, "a failure");
+                    assert_not_drawn(&model, "a failure");
                 }
             }
         }
     }
 }
 
-/// A deployment whose cloud, steps, phases and failure tell credentials, up to its build's failure if it has failed.
-fn telling_deployment(size: (u16, u16), has_failed: bool) -> Model {
-    let line = telling();
+/// A deployment with credentials in cloud, steps, phases and failure; running or with a failed build.
+fn deployment_with_secrets(size: (u16, u16), has_failed: bool) -> Model {
+    let line = secret_line();
     let cloud = format!("http://ada:{}@{KEY_ID}.example.com:4566", SECRET.replace('/', "%2F"));
     let mut model = scenes::empty(size);
-    model.asked.cloud.clone_from(&cloud);
-    if let Connection::Connected(place) = &mut model.connection {
-        place.cloud.clone_from(&cloud);
-        place.stakes = Stakes::Work;
-        place.arn = format!("arn:aws:iam::000000000000:user/{KEY_ID}");
+    model.requested.cloud.clone_from(&cloud);
+    if let Connection::Connected(connection) = &mut model.connection {
+        connection.cloud.clone_from(&cloud);
+        connection.risk = RiskLevel::Data;
+        connection.arn = format!("arn:aws:iam::000000000000:user/{KEY_ID}");
     }
-    scenes::ours(&mut model, RunAction::Deploy);
-    let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
+    scenes::start_run(&mut model, RunAction::Deploy);
+    let mut script = scenes::EventScript::new(1, RunAction::Deploy, 0.0);
     let mut events = scenes::until_build(&mut script);
     for event in &mut events {
         if let EventKind::RunStarted(started) = &mut event.kind {
             started.cloud.clone_from(&cloud);
-            let tells =
+            let with_secret =
                 |step: &Step| Step { title: format!("{} {line}", step.title), why: line.clone(), ..step.clone() };
-            started.plan = Plan::new(started.plan.steps().iter().map(tells).collect()).expect("a plan");
+            started.plan = Plan::new(started.plan.steps().iter().map(with_secret).collect()).expect("a plan");
         }
     }
     let plan = scenes::deploy_plan();
@@ -139,10 +139,10 @@ fn telling_deployment(size: (u16, u16), has_failed: bool) -> Model {
             seconds: Some(9.0),
             context,
         }));
-        events.push(script.event(EventKind::StepFailed { step, seconds: 12.3, error: told() }));
+        events.push(script.event(EventKind::StepFailed { step, seconds: 12.3, error: secret_failure() }));
         events.push(script.end(Outcome::Failed, 14.0));
     }
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     update(&mut model, Message::Tick(scenes::after(80.0)));
     if has_failed {
         update(&mut model, Message::RunEnded(Ok(Outcome::Failed)));
@@ -151,21 +151,24 @@ fn telling_deployment(size: (u16, u16), has_failed: bool) -> Model {
 }
 
 #[test]
-fn no_credential_of_a_run_is_drawn_in_any_panel() {
+fn credentials_of_run_are_masked_in_all_panels() {
     for size in SIZES {
         for has_failed in [false, true] {
-            let mut model = telling_deployment(size, has_failed);
-            model.messages.say(model.now, Tone::Info, telling());
-            for connection in
-                [model.connection.clone(), Connection::Connecting, Connection::Unneeded, Connection::Failed(told())]
-            {
+            let mut model = deployment_with_secrets(size, has_failed);
+            model.messages.add(model.now, Severity::Info, secret_line());
+            for connection in [
+                model.connection.clone(),
+                Connection::Connecting,
+                Connection::NotRequired,
+                Connection::Failed(secret_failure()),
+            ] {
                 model.connection = connection;
                 for panel in super::PANELS {
                     model.focus = panel;
                     model.shown = if panel == Panel::Resources { model.shown } else { panel };
                     for overlay in [None, Some(Overlay::Messages { scroll: 0 })] {
                         model.overlay = overlay;
-                        tells_nothing(&model, panel.title());
+                        assert_not_drawn(&model, panel.title());
                     }
                 }
             }
@@ -174,18 +177,18 @@ fn no_credential_of_a_run_is_drawn_in_any_panel() {
 }
 
 #[test]
-fn no_credential_that_is_looked_for_is_drawn() {
+fn credentials_in_search_are_masked() {
     for open in ["/", "f"] {
         for size in SIZES {
             let mut model = scenes::building(size);
-            for key in ["3", open, &telling(), "\n"] {
+            for key in ["3", open, &secret_line(), "\n"] {
                 for letter in key.chars() {
                     let code = if letter == '\n' { KeyCode::Enter } else { KeyCode::Char(letter) };
                     let effects = update(&mut model, Message::Key(KeyEvent::new(code, KeyModifiers::NONE)));
-                    log_store::answer(&mut model, effects);
+                    log_store::run_store_effects(&mut model, effects);
                 }
                 if key.len() > 1 || key == "\n" {
-                    tells_nothing(&model, open);
+                    assert_not_drawn(&model, open);
                 }
             }
         }
@@ -193,54 +196,59 @@ fn no_credential_that_is_looked_for_is_drawn() {
 }
 
 #[test]
-fn no_credential_of_a_trial_is_drawn() {
+fn credentials_of_test_upload_are_masked() {
     let image = format!("/photos/{KEY_ID}.jpg");
     for size in SIZES {
-        // One image, then two, which are a card each.
+        // One image, then two cards.
         for images in [&[&*image][..], &[&*image, "/photos/b.jpg"]] {
             for has_failed in [false, true] {
-                let mut model = trial::entered(scenes::deployed(size));
-                trial::send(&mut model);
-                let mut told_trial = trial::Told::new(2, images);
-                let mut events = told_trial.begin();
+                let mut model = test_upload::entered(scenes::deployed(size));
+                test_upload::send(&mut model);
+                let mut upload = test_upload::UploadScript::new(2, images);
+                let mut events = upload.begin();
                 let step = events.iter().find_map(|event| match &event.kind {
                     EventKind::StepStarted { step } => Some(step.clone()),
                     _ => None,
                 });
-                let step = step.expect("it begins");
-                events.push(told_trial.stage(0, TestUploadStage::Uploaded, 0.1));
+                let step = step.expect("it starts");
+                events.push(upload.stage(0, TrialStage::Uploaded, 0.1));
                 let progress =
-                    EventKind::StepProgress { step: step.clone(), message: telling(), done: None, total: None };
-                events.push(told_trial.script.event(progress));
+                    EventKind::StepProgress { step: step.clone(), message: secret_line(), done: None, total: None };
+                events.push(upload.script.event(progress));
                 if has_failed {
-                    let failed = EventKind::StepFailed { step, seconds: 1.2, error: told() };
-                    events.push(told_trial.script.event(failed));
-                    events.push(told_trial.end(Outcome::Failed));
+                    let failed = EventKind::StepFailed { step, seconds: 1.2, error: secret_failure() };
+                    events.push(upload.script.event(failed));
+                    events.push(upload.end(Outcome::Failed));
                 }
-                scenes::hear(&mut model, events);
-                tells_nothing(&model, "a trial");
+                scenes::apply_events(&mut model, events);
+                assert_not_drawn(&model, "a test upload");
             }
         }
-        let mut model = trial::entered(scenes::deployed(size));
-        let failure = Err(told());
-        trial::hear(&mut model, TrialReport::Listed(Folder::Working, failure));
-        tells_nothing(&model, "a folder that cannot be read");
-        let entry = Entry { name: format!("{KEY_ID}.png"), path: image.clone().into(), kind: Kind::Image { bytes: 7 } };
-        let listing = Listing { folder: format!("/home/{KEY_ID}").into(), entries: vec![entry.clone()], left_out: 0 };
-        trial::hear(&mut model, TrialReport::Listed(Folder::Samples, Ok(listing.clone())));
-        trial::hear(&mut model, TrialReport::Listed(Folder::Working, Ok(listing)));
-        tells_nothing(&model, "a folder");
+        let mut model = test_upload::entered(scenes::deployed(size));
+        let failure = Err(secret_failure());
+        test_upload::apply_report(&mut model, TestUploadReport::Listed(Folder::Working, failure));
+        assert_not_drawn(&model, "an unreadable folder");
+        let entry = FileEntry {
+            name: format!("{KEY_ID}.png"),
+            path: image.clone().into(),
+            kind: EntryKind::Image { bytes: 7 },
+        };
+        let listing =
+            FolderListing { folder: format!("/home/{KEY_ID}").into(), entries: vec![entry.clone()], left_out: 0 };
+        test_upload::apply_report(&mut model, TestUploadReport::Listed(Folder::Samples, Ok(listing.clone())));
+        test_upload::apply_report(&mut model, TestUploadReport::Listed(Folder::Working, Ok(listing)));
+        assert_not_drawn(&model, "a folder");
         let key = PictureKey { path: entry.path.clone(), cells: (1, 1) };
-        trial::hear(&mut model, TrialReport::Drawn(key, Err(told())));
-        tells_nothing(&model, "a picture that cannot be drawn");
-        trial::press(&mut model, KeyCode::Char('/'));
+        test_upload::apply_report(&mut model, TestUploadReport::Rendered(key, Err(secret_failure())));
+        assert_not_drawn(&model, "a failed picture");
+        test_upload::press(&mut model, KeyCode::Char('/'));
         for letter in format!("/photos/{KEY_ID}").chars() {
-            trial::press(&mut model, KeyCode::Char(letter));
+            test_upload::press(&mut model, KeyCode::Char(letter));
         }
-        // Until its beginning is out of sight.
+        // Until its start is scrolled out.
         for _ in 0..size.0 {
-            tells_nothing(&model, "a path");
-            trial::press(&mut model, KeyCode::Char('/'));
+            assert_not_drawn(&model, "a path");
+            test_upload::press(&mut model, KeyCode::Char('/'));
         }
     }
 }

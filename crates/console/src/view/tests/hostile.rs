@@ -1,4 +1,4 @@
-//! Hostile text in everything that is shown: no cell holds what a terminal would obey, and every view has a layout for it.
+//! Hostile text in all displayed fields: cells contain no unsafe characters, and every view has a layout.
 
 use std::path::PathBuf;
 
@@ -8,19 +8,19 @@ use thumbctl_core::event::{Action as RunAction, Event, EventKind, Failure, Outco
 use thumbctl_core::resource::ResourceKind;
 use tui_input::Input;
 
-use crate::message::{Message, Stakes};
-use crate::model::messages::Tone;
-use crate::model::overlay::{Answer, Asking, Overlay, Question};
+use crate::message::{Message, RiskLevel};
+use crate::model::messages::Severity;
+use crate::model::overlay::{ConfirmAction, ConfirmDialog, ConfirmInput, Overlay};
 use crate::model::panel::Panel;
-use crate::model::trial::TrialReport;
-use crate::model::trial::album::PictureKey;
-use crate::model::trial::chooser::{Entry, Folder, Kind, Listing};
-use crate::model::trial::tests as trial;
+use crate::model::test_upload::TestUploadReport;
+use crate::model::test_upload::chooser::{EntryKind, FileEntry, Folder, FolderListing};
+use crate::model::test_upload::picture_cache::PictureKey;
+use crate::model::test_upload::tests as test_upload;
 use crate::model::{Connection, Model};
 use crate::scenes;
 use crate::update::update;
 
-/// The members of events that hold somebody else's words. Those by which events find each other stay as they are.
+/// The event fields with external text. Identifiers are not replaced.
 const WORDS: [&str; 17] = [
     "title",
     "why",
@@ -41,14 +41,14 @@ const WORDS: [&str; 17] = [
     "logical_id",
 ];
 
-/// An event whose every word is this one.
+/// Replaces all external text of an event.
 fn hostile(event: &Event, words: &str) -> Event {
     fn replace(value: &mut Value, is_word: bool, words: &str) {
         match value {
             Value::String(text) if is_word => words.clone_into(text),
             Value::Array(members) => members.iter_mut().for_each(|member| replace(member, is_word, words)),
             Value::Object(members) => {
-                // A run is skipped for one of a few reasons.
+                // The skip reason is an enumeration.
                 let is_skipped = members.get("event").is_some_and(|event| event == "step_skipped");
                 for (name, member) in members {
                     replace(member, WORDS.contains(&name.as_str()) && !is_skipped, words);
@@ -71,18 +71,18 @@ fn failure(words: &str) -> Failure {
     }
 }
 
-/// A deployment whose build fails, all of whose words are these.
+/// A deployment with a failed build and hostile text in all fields.
 fn failed_build(size: (u16, u16), words: &str) -> Model {
     let mut model = scenes::empty(size);
-    model.asked.cloud = words.to_owned();
-    if let Connection::Connected(place) = &mut model.connection {
-        place.stakes = Stakes::Work;
-        for text in [&mut place.cloud, &mut place.account, &mut place.arn, &mut place.region] {
+    model.requested.cloud = words.to_owned();
+    if let Connection::Connected(connection) = &mut model.connection {
+        connection.risk = RiskLevel::Data;
+        for text in [&mut connection.cloud, &mut connection.account, &mut connection.arn, &mut connection.region] {
             words.clone_into(text);
         }
     }
-    scenes::ours(&mut model, RunAction::Deploy);
-    let mut script = scenes::Script::new(1, RunAction::Deploy, 0.0);
+    scenes::start_run(&mut model, RunAction::Deploy);
+    let mut script = scenes::EventScript::new(1, RunAction::Deploy, 0.0);
     let mut events = scenes::until_build(&mut script);
     let plan = scenes::deploy_plan();
     let image = plan.steps().iter().find(|step| step.resource == Some(ResourceKind::Image)).expect("an image is built");
@@ -110,9 +110,9 @@ fn failed_build(size: (u16, u16), words: &str) -> Model {
         events.push(script.event(kind));
     }
     events.push(script.end(Outcome::Failed, 2.0));
-    scenes::hear(&mut model, events.iter().map(|event| hostile(event, &words)).collect());
+    scenes::apply_events(&mut model, events.iter().map(|event| hostile(event, &words)).collect());
     update(&mut model, Message::RunEnded(Ok(Outcome::Failed)));
-    model.messages.say(model.now, Tone::Bad, words.clone());
+    model.messages.add(model.now, Severity::Error, words.clone());
     let inspection = thumbctl_deploy::session::Inspection {
         kind: ResourceKind::Repository,
         name: words.clone(),
@@ -125,36 +125,39 @@ fn failed_build(size: (u16, u16), words: &str) -> Model {
     model
 }
 
-/// Images of such names: chosen, and sent.
+/// Models with hostile image names: chosen and uploaded.
 fn images(size: (u16, u16), words: &str) -> Vec<Model> {
-    let mut sent = trial::entered(scenes::deployed(size));
-    trial::send(&mut sent);
+    let mut sent = test_upload::entered(scenes::deployed(size));
+    test_upload::send(&mut sent);
     let shown = [format!("/photos/{words}"), words.to_owned()];
-    let mut run = trial::Told::new(2, &[&shown[0], &shown[1]]);
+    let mut run = test_upload::UploadScript::new(2, &[&shown[0], &shown[1]]);
     let mut events = run.begin();
-    events.push(run.stage(0, TestUploadStage::Uploaded, 0.1));
-    events.extend(run.comes_through(0));
-    events.extend(run.fails(1).iter().map(|event| hostile(event, words)));
+    events.push(run.stage(0, TrialStage::Uploaded, 0.1));
+    events.extend(run.succeed(0));
+    events.extend(run.fail(1).iter().map(|event| hostile(event, words)));
     events.push(run.end(Outcome::Failed));
-    scenes::hear(&mut sent, events);
-    let mut enlarged = trial::entered(scenes::deployed(size));
-    let mut run = trial::Told::new(2, &[words]);
+    scenes::apply_events(&mut sent, events);
+    let mut enlarged = test_upload::entered(scenes::deployed(size));
+    let mut run = test_upload::UploadScript::new(2, &[words]);
     let mut events = run.begin();
-    events.extend(run.comes_through(0));
-    scenes::hear(&mut enlarged, events);
+    events.extend(run.succeed(0));
+    scenes::apply_events(&mut enlarged, events);
 
-    let mut chosen = trial::entered(scenes::deployed(size));
+    let mut chosen = test_upload::entered(scenes::deployed(size));
     let path = PathBuf::from(format!("/photos/{words}"));
-    let entry = Entry { name: words.to_owned(), path: path.clone(), kind: Kind::Image { bytes: 7 } };
-    let folder = Entry { kind: Kind::Folder, ..entry.clone() };
-    let listing = Listing { folder: path.clone(), entries: vec![entry, folder], left_out: 0 };
-    trial::hear(&mut chosen, TrialReport::Listed(Folder::Samples, Ok(listing.clone())));
-    trial::hear(&mut chosen, TrialReport::Listed(Folder::Working, Ok(listing)));
-    trial::hear(&mut chosen, TrialReport::Drawn(PictureKey { path, cells: (1, 1) }, Err(failure(words))));
+    let entry = FileEntry { name: words.to_owned(), path: path.clone(), kind: EntryKind::Image { bytes: 7 } };
+    let folder = FileEntry { kind: EntryKind::Folder, ..entry.clone() };
+    let listing = FolderListing { folder: path.clone(), entries: vec![entry, folder], left_out: 0 };
+    test_upload::apply_report(&mut chosen, TestUploadReport::Listed(Folder::Samples, Ok(listing.clone())));
+    test_upload::apply_report(&mut chosen, TestUploadReport::Listed(Folder::Working, Ok(listing)));
+    test_upload::apply_report(
+        &mut chosen,
+        TestUploadReport::Rendered(PictureKey { path, cells: (1, 1) }, Err(failure(words))),
+    );
     vec![sent, enlarged, chosen]
 }
 
-/// Draws a model, and looks at every cell.
+/// Draws a model and checks every cell.
 fn check(model: &Model) -> Result<(), TestCaseError> {
     for cell in &scenes::screen(model).content {
         prop_assert!(!cell.symbol().contains(thumbctl_platform::text::is_unsafe), "{:?} is drawn", cell.symbol());
@@ -164,13 +167,13 @@ fn check(model: &Model) -> Result<(), TestCaseError> {
 
 fn check_everything(size: (u16, u16), words: &str) -> Result<(), TestCaseError> {
     let mut model = failed_build(size, words);
-    let question = Question {
-        question: words.to_owned(),
+    let dialog = ConfirmDialog {
+        prompt: words.to_owned(),
         consequence: words.to_owned(),
         resources: vec![(ResourceKind::Repository, words.to_owned())],
         foreign: vec![words.to_owned()],
-        answer: Answer::Word(Input::new(words.to_owned())),
-        about: Asking::Start,
+        input: ConfirmInput::Word(Input::new(words.to_owned())),
+        action: ConfirmAction::Start,
         scroll: 0,
     };
     for panel in super::PANELS {
@@ -181,7 +184,7 @@ fn check_everything(size: (u16, u16), words: &str) -> Result<(), TestCaseError> 
     for overlay in [
         Overlay::Messages { scroll: 0 },
         Overlay::Palette { input: Input::new(words.to_owned()), selected: 0 },
-        Overlay::Question(question),
+        Overlay::Confirm(dialog),
     ] {
         model.overlay = Some(overlay);
         check(&model)?;
@@ -196,7 +199,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.div_ceil(20), ..ProptestConfig::default() })]
 
     #[test]
-    fn no_cell_of_any_view_holds_an_unsafe_character(
+    fn cells_contain_no_unsafe_characters(
         words in thumbctl_hostile_text::any_text(),
         width in 0u16..=200,
         height in 0u16..=60,

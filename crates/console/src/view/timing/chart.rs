@@ -1,4 +1,4 @@
-//! The waterfall: a row for each step, with a bar from when to when it ran.
+//! The waterfall: a row per step, with a bar from start to end.
 
 use chrono::{DateTime, Utc};
 use ratatui::text::{Line, Span};
@@ -7,57 +7,57 @@ use thumbctl_core::plan::{Step, StepId};
 use thumbctl_core::timing::{self, Estimate, PhaseBar, WaterfallBar};
 use thumbctl_platform::text;
 
-use super::super::{Look, clean};
+use super::super::{Appearance, clean};
 use crate::model::run::{RunModel, StepState};
 use crate::theme::Role;
 
-/// The columns of a duration, at most: `12 m 05 s`.
+/// The width of durations: `12 m 05 s`.
 const TIME: usize = 9;
 
-/// How far apart the marks of the axis are at least, in columns.
+/// The minimum distance of axis marks in columns.
 const MARKS_APART: f64 = 10.0;
 
-/// How far apart the marks may be, in seconds.
+/// The possible distances of axis marks in seconds.
 const STEPS: [f64; 18] =
     [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0];
 
-/// What is drawn of a run, and how.
+/// The chart of a run.
 pub(super) struct Chart<'a> {
     pub(super) run: &'a RunModel,
     pub(super) now: f64,
     pub(super) estimate: Option<Estimate>,
     pub(super) is_live: bool,
     pub(super) clock: DateTime<Utc>,
-    pub(super) look: Look,
+    pub(super) look: Appearance,
     pub(super) width: usize,
 }
 
-/// Where the columns of the chart are.
+/// The columns of the chart.
 struct Scale {
-    /// How wide the names are.
+    /// The width of names.
     names: usize,
-    /// How wide the bars are, together.
+    /// The width of the bar area.
     cells: usize,
-    /// How many seconds they stand for.
+    /// The time span in seconds.
     total: f64,
-    /// The cells at which the axis has marks, with the seconds that they stand for.
+    /// The axis marks: cell and seconds.
     marks: Vec<(usize, f64)>,
 }
 
-/// A row of the chart, before it is laid out.
-struct Row {
+/// A row of the chart.
+struct ChartRow {
     sign: (Role, &'static str),
     name: (Role, String),
     is_critical: bool,
     bar: Option<(Role, f64, f64)>,
-    /// What is said behind the bar, or in its place.
+    /// The text after the bar, or instead of it.
     note: (Role, String),
     time: (Role, String),
 }
 
-/// What a step is called: as its resource, or by its title where it has none or another step is called so.
+/// The name of a step: its resource, or its title if the resource is missing or ambiguous.
 pub(super) fn name(run: &RunModel, step: &Step) -> String {
-    let first = |kind| run.step_about(kind).is_some_and(|model| model.step.id == step.id);
+    let first = |kind| run.step_for(kind).is_some_and(|model| model.step.id == step.id);
     let name = match step.resource {
         Some(kind) if first(kind) => kind.title(),
         _ => &step.title,
@@ -65,14 +65,14 @@ pub(super) fn name(run: &RunModel, step: &Step) -> String {
     clean(name)
 }
 
-/// A length of time that has room for this many seconds and does not change at every moment.
-pub(super) fn room_for(seconds: f64) -> f64 {
+/// A rounded time span of at least this many seconds, so that the scale is stable.
+pub(super) fn rounded_span(seconds: f64) -> f64 {
     let step = STEPS.into_iter().find(|step| seconds <= step * 10.0).unwrap_or(STEPS[STEPS.len() - 1]);
     ((seconds / step).ceil() * step).max(1.0)
 }
 
 impl Chart<'_> {
-    /// The lines, and which of them is that of the step that began last.
+    /// The lines, and the line of the step that started last.
     pub(super) fn lines(&self) -> (Vec<Line<'static>>, Option<usize>) {
         let scale = self.scale();
         let path = self.run.waterfall.critical_path(self.now);
@@ -99,7 +99,7 @@ impl Chart<'_> {
     fn scale(&self) -> Scale {
         let names = self.run.waterfall.bars.iter().map(|bar| text::width(&name(self.run, &bar.step)));
         let names = names.max().unwrap_or(0).min(self.width * 2 / 5);
-        // A sign before the name and a mark behind it, each with a space, and the time with one.
+        // Symbol, mark and time, each with a space.
         let cells = self.width.saturating_sub(names + 5 + TIME).max(1);
         let total = super::span_of(&self.run.waterfall, self.now, self.estimate);
         let apart = |step: &f64| step / total * cells as f64;
@@ -127,7 +127,7 @@ impl Chart<'_> {
         Line::styled(words, self.look.style(Role::Quiet))
     }
 
-    fn step(&self, bar: &WaterfallBar, path: &[StepId]) -> Row {
+    fn step(&self, bar: &Bar, path: &[StepId]) -> ChartRow {
         let symbols = self.look.symbols;
         let state = self.run.step(&bar.step.id).map(|model| &model.state);
         let is_retrying = matches!(state, Some(StepState::Running { retrying: true, .. }));
@@ -163,7 +163,7 @@ impl Chart<'_> {
             (_, retries) => (Role::Warn, format!("{} retried {retries} times", symbols.retrying)),
         };
         let time_role = if bar.span.is_running() { Role::Strong } else { Role::Text };
-        Row {
+        ChartRow {
             sign,
             name: (name_role, name(self.run, &bar.step)),
             is_critical,
@@ -173,14 +173,14 @@ impl Chart<'_> {
         }
     }
 
-    /// The phases of the build that can be seen: those that take a cell or more, run, or failed.
+    /// The displayed build phases: of at least one cell, running, or failed.
     fn phases(&self, scale: &Scale) -> Vec<&PhaseBar> {
         let cell = scale.total / scale.cells as f64;
         let seen = |phase: &&PhaseBar| phase.failed || phase.to.is_none_or(|to| to - phase.from.max(0.0) >= cell);
         self.run.waterfall.phases.iter().filter(seen).collect()
     }
 
-    fn phase(&self, phase: &PhaseBar, is_last: bool) -> Row {
+    fn phase(&self, phase: &PhaseBar, is_last: bool) -> ChartRow {
         let symbols = self.look.symbols;
         let role = if phase.failed { Role::Bad } else { Role::Quiet };
         let end = phase.to.unwrap_or(self.now);
@@ -191,7 +191,7 @@ impl Chart<'_> {
             None if self.is_live => text::ticking(seconds.max(0.0)),
             None => String::new(),
         };
-        Row {
+        ChartRow {
             sign: (Role::Quiet, branch),
             name: (role, clean(&phase.phase)),
             is_critical: false,
@@ -201,7 +201,7 @@ impl Chart<'_> {
         }
     }
 
-    fn lay_out(&self, row: &Row, scale: &Scale) -> Line<'static> {
+    fn lay_out(&self, row: &ChartRow, scale: &Scale) -> Line<'static> {
         let look = self.look;
         let mark = if row.is_critical { look.symbols.marked } else { " " };
         let mut spans = vec![
@@ -215,8 +215,8 @@ impl Chart<'_> {
         Line::from(spans)
     }
 
-    /// The part of a row that stands for the time: its bar, the axis' marks, and what is said.
-    fn cells(&self, row: &Row, scale: &Scale) -> Vec<Span<'static>> {
+    /// The bar area of a row: bar, axis marks, note.
+    fn cells(&self, row: &ChartRow, scale: &Scale) -> Vec<Span<'static>> {
         let look = self.look;
         let mut cells: Vec<(Role, String)> = vec![(Role::Border, " ".to_owned()); scale.cells];
         for (cell, _) in &scale.marks {
@@ -233,7 +233,7 @@ impl Chart<'_> {
                 }
             }
         }
-        // A note stands behind the bar, or where the bar would be.
+        // The note is after the bar, or in its place.
         let at = if row.bar.is_some() { free + 1 } else { 0 };
         let note = text::cut(&row.note.1, scale.cells.saturating_sub(at));
         let columns = text::width(&note);
@@ -254,13 +254,9 @@ impl Chart<'_> {
         }
         let bars = path.iter().filter_map(|id| self.run.waterfall.bar(id));
         let sum: f64 = bars.filter_map(|bar| bar.span.elapsed(self.now)).sum();
-        let verb = if self.run.ended.is_some() { "depended" } else { "depends" };
+
         let time = if self.is_live { text::ticking } else { text::seconds };
-        let words = format!(
-            " critical path, on which the end {verb}: {} of {}",
-            time(sum),
-            time(self.run.waterfall.length(self.now))
-        );
+        let words = format!(" critical path: {} of {}", time(sum), time(self.run.waterfall.length(self.now)));
         Some(Line::from(vec![
             Span::styled(self.look.symbols.marked, self.look.style(Role::CriticalBar)),
             Span::styled(text::cut(&words, self.width.saturating_sub(1)), self.look.style(Role::Quiet)),
@@ -268,7 +264,7 @@ impl Chart<'_> {
     }
 }
 
-/// What stands at a mark of the axis.
+/// The label of an axis mark.
 fn mark(seconds: f64) -> String {
     if seconds == 0.0 {
         "0".into()

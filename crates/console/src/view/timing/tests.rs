@@ -1,4 +1,4 @@
-//! How the panel looks, at several sizes and in each state.
+//! Snapshots of the panel at several sizes and in each state.
 
 use std::cell::RefCell;
 
@@ -12,18 +12,18 @@ use thumbctl_core::resource::ResourceKind;
 use super::*;
 use crate::message::Message;
 use crate::model::activity::Activity;
-use crate::scenes::{self, Script};
+use crate::scenes::{self, EventScript};
 use crate::theme::Theme;
 use crate::update::update;
 use crate::{symbols, view};
 
 const SIZES: [(u16, u16); 4] = [(60, 20), (80, 24), (120, 40), (200, 60)];
 
-fn look(model: &Model) -> Look {
-    Look { theme: model.theme, symbols: model.symbols }
+fn look(model: &Model) -> Appearance {
+    Appearance { theme: model.theme, symbols: model.symbols }
 }
 
-/// The panel alone, as large as it is on a screen of the model's size.
+/// The panel alone, in its actual size.
 fn drawn(model: &Model) -> Buffer {
     let main = model.layout().main;
     drawn_in(model, main.width, main.height)
@@ -38,7 +38,7 @@ fn text_of(buffer: &Buffer) -> String {
     (0..buffer.area.height).map(row).collect::<Vec<String>>().join("\n")
 }
 
-/// The style of the first cell in which a text begins.
+/// The style of the first cell of a text.
 fn style_of(buffer: &Buffer, words: &str) -> Style {
     for y in 0..buffer.area.height {
         for x in 0..buffer.area.width {
@@ -51,7 +51,7 @@ fn style_of(buffer: &Buffer, words: &str) -> Style {
     panic!("'{words}' is not in\n{}", text_of(buffer));
 }
 
-/// How a cell of a role looks.
+/// The style of a cell with a role.
 fn styled(model: &Model, role: Role) -> Style {
     let mut cell = Cell::default();
     cell.set_style(look(model).style(role));
@@ -71,7 +71,7 @@ fn snapshots(name: &str, scene: impl Fn((u16, u16)) -> Model) {
     }
 }
 
-/// A plan as a deployment has it, with fewer steps: what takes long runs side by side.
+/// A smaller deploy plan with parallel steps.
 fn plan() -> Plan {
     let steps = vec![
         Step::new("policy", "Create the build's policy", "").about(ResourceKind::BuildPolicy),
@@ -101,12 +101,12 @@ fn phase(phase: &str, status: &str, seconds: Option<f64>) -> EventKind {
     EventKind::BuildPhase { phase: phase.into(), status: status.into(), seconds, context: None }
 }
 
-/// A run that tells each of these so many seconds after its start.
-fn told(number: u32, began: f64, action: Action, told: Vec<(f64, EventKind)>) -> Vec<Event> {
-    let mut script = Script::new(number, action, began);
+/// A run with events at times in seconds after its start.
+fn run_events(number: u32, start: f64, action: Action, steps: Vec<(f64, EventKind)>) -> Vec<Event> {
+    let mut script = EventScript::new(number, action, start);
     let mut events = vec![script.begin(action, plan())];
     let mut now = 0.0;
-    for (at, kind) in told {
+    for (at, kind) in steps {
         script.wait(at - now);
         now = at;
         events.push(script.event(kind));
@@ -114,7 +114,7 @@ fn told(number: u32, began: f64, action: Action, told: Vec<(f64, EventKind)>) ->
     events
 }
 
-/// The first half of a deployment; it is over when so many seconds have passed.
+/// The first half of a deployment.
 fn first_half() -> Vec<(f64, EventKind)> {
     vec![
         (0.0, started("policy")),
@@ -134,8 +134,8 @@ fn first_half() -> Vec<(f64, EventKind)> {
     ]
 }
 
-/// A whole deployment of which the build takes so many seconds.
-fn whole(number: u32, began: f64, build: f64) -> Vec<Event> {
+/// A complete deployment with a build duration in seconds.
+fn whole(number: u32, start: f64, build: f64) -> Vec<Event> {
     let end = 4.0 + build;
     let mut events = first_half();
     events.extend([
@@ -152,26 +152,26 @@ fn whole(number: u32, began: f64, build: f64) -> Vec<Event> {
             *kind = finished("bucket", 1.5);
         }
     });
-    told(number, began, Action::Deploy, events)
+    run_events(number, start, Action::Deploy, events)
 }
 
-/// A deployment in its middle, after three that were whole and a teardown.
+/// A running deployment, after three complete ones and a teardown.
 fn after_others(size: (u16, u16)) -> Model {
     let mut model = scenes::empty(size);
-    for (number, began, build) in [(1, -90_000.0, 40.0), (3, -7_500.0, 34.0), (4, -300.0, 37.0)] {
-        scenes::hear(&mut model, whole(number, began, build));
+    for (number, start, build) in [(1, -90_000.0, 40.0), (3, -7_500.0, 34.0), (4, -300.0, 37.0)] {
+        scenes::apply_events(&mut model, whole(number, start, build));
     }
-    let gone = |step: &str| (3.0, finished(step, 0.5));
-    let mut teardown: Vec<(f64, EventKind)> = vec![gone("policy"), gone("role"), gone("bucket")];
+    let deleted = |step: &str| (3.0, finished(step, 0.5));
+    let mut teardown: Vec<(f64, EventKind)> = vec![deleted("policy"), deleted("role"), deleted("bucket")];
     teardown.push((4.0, EventKind::RunFinished { outcome: Outcome::Failed, seconds: 4.0 }));
-    scenes::hear(&mut model, told(2, -80_000.0, Action::Destroy, teardown));
-    scenes::ours(&mut model, Action::Deploy);
-    scenes::hear(&mut model, told(5, 0.0, Action::Deploy, first_half()));
+    scenes::apply_events(&mut model, run_events(2, -80_000.0, Action::Destroy, teardown));
+    scenes::start_run(&mut model, Action::Deploy);
+    scenes::apply_events(&mut model, run_events(5, 0.0, Action::Deploy, first_half()));
     update(&mut model, Message::Tick(scenes::after(20.0)));
     model
 }
 
-/// A run that nobody works on any more.
+/// An interrupted run.
 fn interrupted(size: (u16, u16)) -> Model {
     let mut model = scenes::building(size);
     model.activity = Activity::Idle;
@@ -179,37 +179,37 @@ fn interrupted(size: (u16, u16)) -> Model {
 }
 
 #[test]
-fn before_anything_ran_it_says_what_it_is_for() {
+fn empty_panel_explains_itself() {
     snapshots("empty", scenes::empty);
 }
 
 #[test]
-fn a_build_is_drawn_with_its_phases() {
+fn build_is_drawn_with_phases() {
     snapshots("building", scenes::building);
 }
 
 #[test]
-fn a_failure_is_marked_and_what_was_not_done_says_so() {
+fn failed_and_skipped_steps_are_marked() {
     snapshots("failed", scenes::failed);
 }
 
 #[test]
-fn a_deployment_that_stands_shows_how_long_it_took() {
+fn complete_deployment_shows_durations() {
     snapshots("deployed", scenes::deployed);
 }
 
 #[test]
-fn a_teardown_is_drawn_likewise() {
+fn teardown_is_drawn() {
     snapshots("destroying", scenes::destroying);
 }
 
 #[test]
-fn with_earlier_runs_there_is_an_estimate_and_their_figures() {
+fn earlier_runs_give_estimate_and_statistics() {
     snapshots("after_others", after_others);
 }
 
 #[test]
-fn a_run_whose_process_died_stands_still() {
+fn interrupted_run_does_not_advance() {
     let mut model = focused(interrupted((80, 24)));
     let before = text_of(&drawn(&model));
     insta::assert_snapshot!("interrupted_80x24", before);
@@ -218,7 +218,7 @@ fn a_run_whose_process_died_stands_still() {
 }
 
 #[test]
-fn without_unicode_it_is_drawn_in_ascii() {
+fn ascii_symbols_are_used_without_unicode() {
     let mut model = focused(after_others((80, 24)));
     model.symbols = &symbols::ASCII;
     let text = text_of(&drawn(&model));
@@ -227,7 +227,7 @@ fn without_unicode_it_is_drawn_in_ascii() {
 }
 
 #[test]
-fn the_bars_say_by_their_style_what_they_are_and_by_a_sign_too() {
+fn bars_have_style_and_symbol() {
     for theme in [Theme::Dark, Theme::Light, Theme::HighContrast, Theme::Plain] {
         let mut model = focused(after_others((120, 40)));
         model.theme = theme;
@@ -257,7 +257,7 @@ fn the_bars_say_by_their_style_what_they_are_and_by_a_sign_too() {
 }
 
 #[test]
-fn what_is_below_the_edge_is_said_and_can_be_scrolled_to() {
+fn hidden_rows_are_counted_and_scrollable() {
     let mut model = focused(scenes::deployed((60, 20)));
     let inside = Layout::inside(model.layout().main);
     let hidden = rows(&model, inside.width) - usize::from(inside.height);
@@ -270,7 +270,7 @@ fn what_is_below_the_edge_is_said_and_can_be_scrolled_to() {
 }
 
 #[test]
-fn below_another_panel_it_follows_what_runs() {
+fn panel_below_follows_latest_step() {
     let mut model = scenes::building((200, 60));
     model.focus = Panel::Resources;
     model.shown = Panel::Build;
@@ -280,39 +280,39 @@ fn below_another_panel_it_follows_what_runs() {
 }
 
 #[test]
-fn a_run_that_is_held_is_not_said_to_go_on_by_itself() {
+fn estimate_of_held_run_needs_resume() {
     let mut model = focused(after_others((120, 40)));
     scenes::hold(&mut model, &"function".into());
     let text = text_of(&drawn(&model));
-    assert!(text.contains("Held · 20.0 s · about 28 s to go once it goes on"), "{text}");
+    assert!(text.contains("Held · 20.0 s · about 28 s to go after resuming"), "{text}");
 }
 
 #[test]
-fn while_it_is_cancelled_there_is_no_estimate() {
+fn cancelling_run_has_no_estimate() {
     let mut model = focused(after_others((120, 40)));
-    model.activity.ours_mut().expect("it is ours").cancelling = true;
+    model.activity.active_run_mut().expect("a run is active").cancelling = true;
     let text = text_of(&drawn(&model));
     assert!(text.contains("Cancelling · 20.0 s "), "{text}");
-    assert!(!text.contains("estimate"), "{text}");
+    assert!(!text.contains("estimated"), "{text}");
 }
 
 #[test]
-fn a_name_from_elsewhere_does_nothing_to_the_terminal() {
+fn control_characters_in_names_are_replaced() {
     let mut model = focused(scenes::building((120, 40)));
-    let mut script = Script::new(2, Action::Deploy, 50.0);
+    let mut script = EventScript::new(2, Action::Deploy, 50.0);
     let events = vec![
         script.begin(Action::Deploy, plan()),
         script.event(started("build")),
         script.event(phase("\u{1b}[31mBAD\u{7}\u{202e}", "IN_PROGRESS", None)),
     ];
-    scenes::hear(&mut model, events);
+    scenes::apply_events(&mut model, events);
     let buffer = drawn(&model);
     assert!(buffer.content.iter().all(|cell| !cell.symbol().chars().any(char::is_control)));
     assert!(text_of(&buffer).contains("BAD\u{fffd}\u{fffd}"));
 }
 
 #[test]
-fn the_whole_screen_has_it_in_its_tab_and_below_where_there_is_room() {
+fn panel_is_in_tab_and_below_on_large_screen() {
     let mut model = scenes::deployed((200, 60));
     model.shown = Panel::Build;
     assert!(scenes::text_of(&model).contains(" Timing "));
@@ -324,7 +324,7 @@ fn the_whole_screen_has_it_in_its_tab_and_below_where_there_is_room() {
 
 proptest! {
     #[test]
-    fn a_bar_stays_in_its_chart_and_can_be_seen(
+    fn bar_stays_in_chart_and_is_visible(
         from in -20.0..100.0,
         length in 0.0..200.0,
         total in 0.0..100.0,
@@ -338,14 +338,14 @@ proptest! {
     }
 
     #[test]
-    fn there_is_room_for_what_the_chart_stands_for(seconds in 0.0f64..50_000.0) {
-        let room = chart::room_for(seconds);
-        prop_assert!(room >= seconds && room <= (seconds * 1.5).max(1.0), "{room} for {seconds}");
+    fn rounded_span_covers_duration(seconds in 0.0f64..50_000.0) {
+        let span = chart::rounded_span(seconds);
+        prop_assert!(span >= seconds && span <= (seconds * 1.5).max(1.0), "{span} for {seconds}");
     }
 }
 
 #[test]
-fn at_any_size_and_scroll_it_is_drawn() {
+fn any_size_and_scroll_is_drawn() {
     let models = [scenes::empty, scenes::building, scenes::failed, after_others]
         .map(|scene| RefCell::new(focused(scene((120, 40)))));
     proptest!(|(width in 1u16..220, height in 1u16..70, scroll in 0u16..100)| {
@@ -354,7 +354,7 @@ fn at_any_size_and_scroll_it_is_drawn() {
             let model = model.borrow();
             let inside = width.saturating_sub(2);
             let text = usize::from(inside.saturating_sub(2));
-            let Content { lines, .. } = content(&model, look(&model), text);
+            let TimingContent { lines, .. } = content(&model, look(&model), text);
             prop_assert_eq!(lines.len(), rows(&model, inside));
             if inside >= 58 {
                 prop_assert!(lines.iter().all(|line| line.width() <= text));
