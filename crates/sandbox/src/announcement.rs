@@ -6,7 +6,7 @@ use std::path::Path;
 
 use thumbctl_sandbox_protocol::{ANNOUNCEMENT_FILE, ENDPOINT_FILE, Endpoint, announced_dir};
 
-use crate::authz::access::RootKeys;
+use crate::authz::access_control::RootKeys;
 use crate::latency::Pace;
 use crate::storage::persistence::replace_shared;
 use crate::storage::temporaries;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use crate::authz::access::{Access, RootKeys};
+use crate::authz::access_control::{AccessControl, RootKeys};
 use crate::behaviour::Behaviour;
 use crate::cloudformation::CloudFormation;
 use crate::codebuild::{BuildHost, CodeBuildService, FunctionFiles};
@@ -16,15 +16,15 @@ use crate::iam::Iam;
 use crate::lambda::LambdaService;
 use crate::logs::Logs;
 use crate::s3::S3;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 use crate::storage::blobs::is_hash;
 use crate::sts::Sts;
 
 /// All services with their state, before they begin to work.
 pub(crate) struct Assembly {
-    pub services: Arc<Services>,
+    pub services: Arc<ServiceRegistry>,
     pub s3: Arc<S3>,
-    pub access: Arc<Access>,
+    pub access: Arc<AccessControl>,
     pub faults: Arc<Faults>,
     pub registry: OnceLock<Arc<dyn RegistryEndpoint>>,
     pub codebuild: Arc<CodeBuildService>,
@@ -53,14 +53,14 @@ impl Assembly {
         };
         let Settings { url, root, behaviour, faults, function_files } = settings;
         let faults = Arc::new(Faults::new(faults, behaviour.pace.seed));
-        let services = Arc::new(Services::new(url.to_owned(), dir.to_owned(), behaviour).map_err(unreadable)?);
+        let services = Arc::new(ServiceRegistry::new(url.to_owned(), dir.to_owned(), behaviour).map_err(unreadable)?);
         services.set_faults(faults.clone());
         let s3 = Arc::new(S3::open(services.clone()).map_err(unreadable)?);
         let iam = Arc::new(Iam::new(services.clone()));
         let store = iam.store();
         services.register(iam).map_err(damaged)?;
         let enforce_iam = services.behaviour().enforce_iam;
-        let access = Arc::new(Access::new(root, store, services.sessions().clone(), enforce_iam));
+        let access = Arc::new(AccessControl::new(root, store, services.sessions().clone(), enforce_iam));
         services.set_access(access.clone());
         services.register(Arc::new(Sts::new(services.clone(), access.clone()))).map_err(damaged)?;
         services.register(Arc::new(Logs::new(&services).map_err(unwritable)?)).map_err(damaged)?;

@@ -1,6 +1,6 @@
 //! Who calls, and whether they may: signatures, credentials, required permissions, policies.
 
-pub(crate) mod access;
+pub(crate) mod access_control;
 pub(crate) mod auth_error;
 pub(crate) mod authentication;
 pub(crate) mod permission;

@@ -99,7 +99,7 @@ pub enum LoadOutcome {
     /// It is not, and will not be.
     NotLoaded,
     /// A sandbox that runs is about to load it.
-    Undecided,
+    Pending,
 }
 
 /// Gives a state that is about to be loaded an id, by which [`load_outcome`] knows it.
@@ -114,14 +114,14 @@ pub fn mark_load(state: &Path, id: &str) -> io::Result<()> {
 pub async fn load_outcome(data_dir: &Path, id: &str) -> LoadOutcome {
     if state::is_being_replaced(data_dir) {
         // Without a sandbox to complete it, the replacement will be undone.
-        return if Endpoint::find(data_dir).await.is_some() { LoadOutcome::Undecided } else { LoadOutcome::NotLoaded };
+        return if Endpoint::find(data_dir).await.is_some() { LoadOutcome::Pending } else { LoadOutcome::NotLoaded };
     }
     if state::read_load_id(data_dir).as_deref() == Some(id) { LoadOutcome::Loaded } else { LoadOutcome::NotLoaded }
 }
 
 /// Asks a sandbox that runs.
 async fn ask(endpoint: Endpoint, change: StateChange) -> Result<(), SandboxError> {
-    let refused = |said: String| SandboxError::StateRefused { said };
+    let refused = |message: String| SandboxError::StateRefused { message };
     let asked = tokio::task::spawn_blocking(move || {
         let signer = Signer {
             access_key: endpoint.access_key.clone(),
@@ -147,13 +147,13 @@ async fn ask(endpoint: Endpoint, change: StateChange) -> Result<(), SandboxError
 }
 
 /// What a request asks for, if it comes from the sandbox's owner.
-pub(crate) async fn read(front: &Gateway, request: Request<Body>) -> Result<StateChange, Response<Body>> {
+pub(crate) async fn read(gateway: &Gateway, request: Request<Body>) -> Result<StateChange, Response<Body>> {
     let refuse = |status, said: &str| plain(status, said);
     if request.method() != Method::POST {
         return Err(refuse(StatusCode::METHOD_NOT_ALLOWED, "The sandbox's state is changed by POST."));
     }
-    let body = front
-        .owners_body(request, SERVICE)
+    let body = gateway
+        .owner_signed_body(request, SERVICE)
         .await
         .ok_or_else(|| refuse(StatusCode::FORBIDDEN, "This is for the sandbox's owner, by a signed request."))?;
     serde_json::from_slice(&body)

@@ -37,7 +37,7 @@ pub enum SandboxError {
     },
     /// Another holds the directory, and does not answer.
     #[error("another sandbox holds {} but does not answer: look for a process called 'thumbctl sandbox' and end it", .dir.display())]
-    Stuck {
+    Unresponsive {
         /// The data directory.
         dir: PathBuf,
     },
@@ -81,14 +81,14 @@ pub enum SandboxError {
     #[error("the sandbox's state cannot be copied or replaced: check permissions and the disk's free space")]
     State(#[source] io::Error),
     /// The sandbox that runs did not do it.
-    #[error("the sandbox that is running refused: {said}")]
+    #[error("the sandbox that is running refused: {message}")]
     StateRefused {
         /// What it said.
-        said: String,
+        message: String,
     },
     /// It is about to end.
     #[error("the sandbox is just ending: try again")]
-    Ending,
+    ShuttingDown,
     /// The running sandbox cannot be joined.
     #[error(transparent)]
     Join(#[from] JoinError),
@@ -96,7 +96,7 @@ pub enum SandboxError {
 
 /// Says on standard error, which is the sandbox's log, what no caller hears of. Where not even that can be written, as on
 /// a full disk, the sandbox goes on.
-pub(crate) fn complain(what: impl std::fmt::Display) {
+pub(crate) fn log_error(what: impl std::fmt::Display) {
     print_error(terminal_text!("sandbox: {}\n", what));
 }
 

@@ -103,14 +103,14 @@ struct Counted {
 }
 
 /// What becomes of a call.
-pub(crate) enum Fate {
+pub(crate) enum FaultOutcome {
     /// It goes its way.
-    Goes,
-    Fails(AwsError),
-    Hangs,
-    Dropped,
+    Proceed,
+    Fail(AwsError),
+    Hang,
+    DropConnection,
     /// It goes its way, but nobody hears of it.
-    Unheard,
+    DropResponse,
 }
 
 impl Faults {
@@ -130,34 +130,39 @@ impl Faults {
     /// Decides what becomes of a call; waits, if that is its fate. The first rule that strikes does.
     ///
     /// `subject` tells the call's path and parameters; it is asked only if a rule wants to know.
-    pub(crate) async fn strike(&self, service: &str, operation: &str, subject: impl FnOnce() -> String) -> Fate {
+    pub(crate) async fn strike(
+        &self,
+        service: &str,
+        operation: &str,
+        subject: impl FnOnce() -> String,
+    ) -> FaultOutcome {
         match self.decide(service, operation, subject) {
             None => self.strike_by_chance(service, operation).await,
-            Some(FaultKind::Error { status, code, message }) => Fate::Fails(error(status, code, message)),
-            Some(FaultKind::Throttle) => Fate::Fails(words::throttled(service)),
-            Some(FaultKind::Failure) => Fate::Fails(words::failed(service)),
+            Some(FaultKind::Error { status, code, message }) => FaultOutcome::Fail(error(status, code, message)),
+            Some(FaultKind::Throttle) => FaultOutcome::Fail(words::throttled(service)),
+            Some(FaultKind::Failure) => FaultOutcome::Fail(words::failed(service)),
             Some(FaultKind::Delay { delay_ms }) => {
                 tokio::time::sleep(Duration::from_millis(delay_ms)).await;
-                Fate::Goes
+                FaultOutcome::Proceed
             }
-            Some(FaultKind::Hang) => Fate::Hangs,
-            Some(FaultKind::DropBefore) => Fate::Dropped,
-            Some(FaultKind::DropAfter) => Fate::Unheard,
+            Some(FaultKind::Hang) => FaultOutcome::Hang,
+            Some(FaultKind::DropBefore) => FaultOutcome::DropConnection,
+            Some(FaultKind::DropAfter) => FaultOutcome::DropResponse,
         }
     }
 
     /// What awsim-chaos makes of a call that no rule of ours has struck.
-    async fn strike_by_chance(&self, service: &str, operation: &str) -> Fate {
+    async fn strike_by_chance(&self, service: &str, operation: &str) -> FaultOutcome {
         let Some(outcome) = self.chaos.evaluate(service, Some(operation)) else {
-            return Fate::Goes;
+            return FaultOutcome::Proceed;
         };
         self.chaos.record_injection(&outcome.rule_id, service, Some(operation));
         if let Some(latency) = outcome.latency {
             tokio::time::sleep(latency).await;
         }
         match outcome.error {
-            Some(ErrorEffect { status, code, message, .. }) => Fate::Fails(error(status, code, message)),
-            None => Fate::Goes,
+            Some(ErrorEffect { status, code, message, .. }) => FaultOutcome::Fail(error(status, code, message)),
+            None => FaultOutcome::Proceed,
         }
     }
 
@@ -236,11 +241,13 @@ mod tests {
         let faults = Faults::new(file::parse(text).unwrap(), 1);
         let mut codes = Vec::new();
         for _ in 0..2 {
-            let Fate::Fails(error) = faults.strike("iam", "CreateRole", String::new).await else { panic!("it goes") };
+            let FaultOutcome::Fail(error) = faults.strike("iam", "CreateRole", String::new).await else {
+                panic!("it goes")
+            };
             codes.push(error.code);
         }
         assert_eq!(codes, ["Throttling", "ServiceUnavailable"]);
-        assert!(matches!(faults.strike("s3", "PutObject", String::new).await, Fate::Goes));
+        assert!(matches!(faults.strike("s3", "PutObject", String::new).await, FaultOutcome::Proceed));
     }
 
     #[test]

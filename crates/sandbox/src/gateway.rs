@@ -17,11 +17,11 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use thumbctl_sandbox_protocol::READY_PATH;
 
 use crate::account::ACCOUNT;
-use crate::authz::access::{Access, Caller};
+use crate::authz::access_control::{AccessControl, Caller};
 use crate::authz::auth_error;
 use crate::authz::authentication::{Authenticated, AuthenticationError};
-use crate::authz::signature::{Claim, Payload};
-use crate::fault::{Fate, Faults};
+use crate::authz::signature::{Credential, Payload};
+use crate::fault::{FaultOutcome, Faults};
 use crate::gateway::chunked::{Chunked, Incoming};
 use crate::gateway::registry_endpoint::RegistryEndpoint;
 use crate::gateway::request_body::{BodyReader, discard};
@@ -29,8 +29,8 @@ use crate::lambda;
 use crate::latency;
 use crate::query;
 use crate::required_permissions;
-use crate::s3::{self, Permit, S3, S3Error, Target};
-use crate::services::{Services, is_read_only};
+use crate::s3::{self, Authorizer, S3, S3Error, Target};
+use crate::service_registry::{ServiceRegistry, is_read_only};
 
 /// One call, for those who watch.
 #[derive(Debug, Clone)]
@@ -55,9 +55,9 @@ pub(crate) struct Dropped;
 
 /// All that requests pass through.
 pub(crate) struct Gateway {
-    pub services: Arc<Services>,
+    pub services: Arc<ServiceRegistry>,
     pub s3: Arc<S3>,
-    pub access: Arc<Access>,
+    pub access: Arc<AccessControl>,
     pub faults: Arc<Faults>,
     pub registry: OnceLock<Arc<dyn RegistryEndpoint>>,
     pub bodies: BodyReader,
@@ -89,13 +89,14 @@ impl Gateway {
 
     /// The body of a request that the holder of the sandbox's own keys has signed for `service`; nothing for anyone
     /// else's.
-    pub(crate) async fn owners_body(&self, request: Request<Body>, service: &str) -> Option<Bytes> {
+    pub(crate) async fn owner_signed_body(&self, request: Request<Body>, service: &str) -> Option<Bytes> {
         if !is_own_host(request.headers().get("host")) {
             return None;
         }
         let (parts, body) = request.into_parts();
-        let claim = Claim::read(&parts).ok().filter(|claim| claim.service == service)?;
-        let authenticated = self.access.authenticate(&self.bodies, claim, &parts, body, Protocol::AwsJson1_1).await;
+        let credential = Credential::read(&parts).ok().filter(|credential| credential.service == service)?;
+        let authenticated =
+            self.access.authenticate(&self.bodies, credential, &parts, body, Protocol::AwsJson1_1).await;
         let (sender, body) = authenticated.ok()?;
         matches!(sender.caller, Caller::Root).then_some(body)
     }
@@ -118,23 +119,23 @@ impl Gateway {
             && let Some(registry) = self.registry.get()
         {
             *log = ("registry".to_owned(), format!("{} {path}", request.method()));
-            self.take_its_time("registry", request.method().as_str()).await;
+            self.apply_latency("registry", request.method().as_str()).await;
             return match self.faults.strike("registry", request.method().as_str(), || path.to_owned()).await {
-                Fate::Goes => Ok(registry.serve(request).await),
-                Fate::Unheard => {
+                FaultOutcome::Proceed => Ok(registry.serve(request).await),
+                FaultOutcome::DropResponse => {
                     registry.serve(request).await;
                     Err(Dropped)
                 }
-                Fate::Fails(error) => Ok(plain(error.status, &error.message)),
-                Fate::Hangs => std::future::pending().await,
-                Fate::Dropped => Err(Dropped),
+                FaultOutcome::Fail(error) => Ok(plain(error.status, &error.message)),
+                FaultOutcome::Hang => std::future::pending().await,
+                FaultOutcome::DropConnection => Err(Dropped),
             };
         }
         let (parts, body) = request.into_parts();
         let request_id = uuid::Uuid::new_v4().to_string();
-        let claim = match Claim::read(&parts) {
-            Ok(claim) => claim,
-            Err(distrust) => {
+        let credential = match Credential::read(&parts) {
+            Ok(credential) => credential,
+            Err(error) => {
                 let (service, protocol) = guess(&parts);
                 if is_form(&parts) {
                     // A browser's upload carries its signature in the form.
@@ -145,16 +146,16 @@ impl Gateway {
                     ));
                 }
                 *log = (service.to_owned(), "unsigned".to_owned());
-                let error = auth_error::of_distrust(&distrust, service, protocol);
+                let error = auth_error::of_signature_error(&error, service, protocol);
                 discard(&parts, body).await;
                 return Ok(refuse(service, protocol, error, &parts, &request_id));
             }
         };
-        claim.service.clone_into(&mut log.0);
-        let mut response = if claim.service == "s3" {
-            self.route_s3(claim, parts, body, request_id.clone(), log).await?
+        credential.service.clone_into(&mut log.0);
+        let mut response = if credential.service == "s3" {
+            self.route_s3(credential, parts, body, request_id.clone(), log).await?
         } else {
-            self.route_service(claim, parts, body, &request_id, log).await?
+            self.route_service(credential, parts, body, &request_id, log).await?
         };
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             let name = if log.0 == "s3" { "x-amz-request-id" } else { "x-amzn-requestid" };
@@ -180,7 +181,7 @@ impl Gateway {
 
     async fn route_s3(
         &self,
-        claim: Claim,
+        credential: Credential,
         parts: Parts,
         body: Body,
         request_id: String,
@@ -194,42 +195,42 @@ impl Gateway {
             Err(error) => return respond(error),
         };
         target.operation.clone_into(&mut log.1);
-        self.take_its_time("s3", &target.operation).await;
-        let unheard = match self.faults.strike("s3", &target.operation, || path.clone()).await {
-            Fate::Goes => false,
-            Fate::Unheard => true,
-            Fate::Fails(error) => return respond(error.into()),
-            Fate::Hangs => std::future::pending().await,
-            Fate::Dropped => return Err(Dropped),
+        self.apply_latency("s3", &target.operation).await;
+        let drop_response = match self.faults.strike("s3", &target.operation, || path.clone()).await {
+            FaultOutcome::Proceed => false,
+            FaultOutcome::DropResponse => true,
+            FaultOutcome::Fail(error) => return respond(error.into()),
+            FaultOutcome::Hang => std::future::pending().await,
+            FaultOutcome::DropConnection => return Err(Dropped),
         };
-        if claim.payload == Payload::Whole {
+        if credential.payload == Payload::Whole {
             return respond(S3Error::new(
                 400,
                 "InvalidRequest",
                 "Missing required header for this request: x-amz-content-sha256",
             ));
         }
-        let sender = match self.access.authenticate_head(claim, &parts, Protocol::RestXml) {
+        let sender = match self.access.authenticate_head(credential, &parts, Protocol::RestXml) {
             Ok(sender) => sender,
             Err(error) => return respond(error.into()),
         };
         let context = context(&sender, &parts, &request_id);
-        let permit = Permit::new(self.access.clone(), context.clone(), self.s3.policy(&target.bucket));
+        let authorizer = Authorizer::new(self.access.clone(), context.clone(), self.s3.policy(&target.bucket));
         for need in s3::permissions::of_s3(&target, &parts) {
             // A copy's source is its own bucket's business, and not the target's.
             let checked = match need.bucket() {
                 Some(bucket) if bucket != target.bucket => {
-                    Permit::new(self.access.clone(), context.clone(), self.s3.policy(bucket)).check(&need)
+                    Authorizer::new(self.access.clone(), context.clone(), self.s3.policy(bucket)).check(&need)
                 }
-                _ => permit.check(&need),
+                _ => authorizer.check(&need),
             };
             if let Err(error) = checked {
                 return respond(error);
             }
         }
-        let body = match &sender.claim.payload {
+        let body = match &sender.credential.payload {
             Payload::Chunked { signed } => {
-                let signer = signed.then(|| sender.claim.chunk_signer(&sender.secret));
+                let signer = signed.then(|| sender.credential.chunk_signer(&sender.secret));
                 Incoming::Chunked(Box::new(Chunked::new(body, signer)))
             }
             _ => Incoming::Plain(body),
@@ -238,30 +239,30 @@ impl Gateway {
             target,
             parts,
             body,
-            payload: sender.claim.payload,
-            region: sender.claim.region,
+            payload: sender.credential.payload,
+            region: sender.credential.region,
             principal: sender.caller.id(),
-            permit,
+            authorizer,
             request_id,
         };
         let response = self.s3.serve(call).await;
-        if unheard { Err(Dropped) } else { Ok(response) }
+        if drop_response { Err(Dropped) } else { Ok(response) }
     }
 
     async fn route_service(
         &self,
-        claim: Claim,
+        credential: Credential,
         parts: Parts,
         body: Body,
         request_id: &str,
         log: &mut (String, String),
     ) -> Result<Response<Body>, Dropped> {
-        let handler = self.services.handler(&claim.service);
+        let handler = self.services.handler(&credential.service);
         let declared = handler.as_ref().map_or(Protocol::AwsJson1_1, |handler| handler.protocol());
-        let service = claim.service.clone();
+        let service = credential.service.clone();
         // Until the body is there, only the head says in which form to answer.
         let early = protocol::effective_protocol(declared, &parts.headers, &Bytes::new());
-        let (sender, body) = match self.access.authenticate(&self.bodies, claim, &parts, body, early).await {
+        let (sender, body) = match self.access.authenticate(&self.bodies, credential, &parts, body, early).await {
             Ok(authenticated) => authenticated,
             Err(AuthenticationError::Refused(error)) => return Ok(refuse(&service, early, error, &parts, request_id)),
             Err(AuthenticationError::HungUp) => return Err(Dropped),
@@ -276,31 +277,31 @@ impl Gateway {
             Err(error) => return fail(name_unknown(error, &service)),
         };
         parsed.operation.clone_into(&mut log.1);
-        self.take_its_time(&service, &parsed.operation).await;
+        self.apply_latency(&service, &parsed.operation).await;
         let subject = || format!("{} {}", parts.uri.path(), parsed.input);
-        let unheard = match self.faults.strike(&service, &parsed.operation, subject).await {
-            Fate::Goes => false,
-            Fate::Unheard => true,
-            Fate::Fails(error) => return fail(error),
-            Fate::Hangs => std::future::pending().await,
-            Fate::Dropped => return Err(Dropped),
+        let drop_response = match self.faults.strike(&service, &parsed.operation, subject).await {
+            FaultOutcome::Proceed => false,
+            FaultOutcome::DropResponse => true,
+            FaultOutcome::Fail(error) => return fail(error),
+            FaultOutcome::Hang => std::future::pending().await,
+            FaultOutcome::DropConnection => return Err(Dropped),
         };
         let context = context(&sender, &parts, request_id);
         let needs =
             required_permissions::of_call(&service, &parsed.operation, &parsed.input, &context, self.access.iam());
         for need in needs {
             if let Err(denied) = self.access.check(&context, &need) {
-                return fail(auth_error::of_denied(&denied, &service, protocol));
+                return fail(auth_error::of_access_denied(&denied, &service, protocol));
             }
         }
         let result = handler.handle_streaming(&parsed.operation, parsed.input, &context).await;
         if !is_read_only(&parsed.operation) {
-            let kept = self.services.keep(&service);
+            let kept = self.services.persist(&service);
             if let (Ok(_), Err(error)) = (&result, kept) {
                 return fail(error);
             }
         }
-        if unheard {
+        if drop_response {
             return Err(Dropped);
         }
         match result {
@@ -323,7 +324,7 @@ impl Gateway {
     }
 
     /// A call to AWS has its way to go, and its work to do there.
-    async fn take_its_time(&self, service: &str, operation: &str) {
+    async fn apply_latency(&self, service: &str, operation: &str) {
         latency::wait(self.services.latencies().of_call(service, operation)).await;
     }
 }
@@ -352,8 +353,8 @@ fn parse(
 }
 
 fn context(sender: &Authenticated, parts: &Parts, request_id: &str) -> RequestContext {
-    let mut context = RequestContext::new_with_account(&sender.claim.service, &sender.claim.region, ACCOUNT);
-    context.access_key = Some(sender.claim.access_key.clone());
+    let mut context = RequestContext::new_with_account(&sender.credential.service, &sender.credential.region, ACCOUNT);
+    context.access_key = Some(sender.credential.access_key.clone());
     request_id.clone_into(&mut context.request_id);
     context.method = parts.method.to_string();
     context.uri = parts.uri.to_string();

@@ -20,14 +20,14 @@ use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
 
 use crate::authz::signature::STRICT;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 use pages::Page;
 
 /// The service.
-pub(crate) struct Iam(IamService, Arc<Services>);
+pub(crate) struct Iam(IamService, Arc<ServiceRegistry>);
 
 impl Iam {
-    pub(crate) fn new(services: Arc<Services>) -> Self {
+    pub(crate) fn new(services: Arc<ServiceRegistry>) -> Self {
         Self(IamService::new(), services)
     }
 

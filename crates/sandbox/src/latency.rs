@@ -43,7 +43,7 @@ impl Pace {
 
 /// Something that takes its time on AWS, whatever the caller does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Span {
+pub(crate) enum LatencySpan {
     /// From CreateRole until a service can assume the role.
     RolePropagation,
     /// A build waits for a machine.
@@ -94,7 +94,7 @@ struct Row {
     instant: u64,
 }
 
-impl Span {
+impl LatencySpan {
     fn row(self) -> Row {
         let row = |least, most| Row { aws: (least, most), instant: 0 };
         match self {
@@ -166,7 +166,7 @@ impl Latencies {
     }
 
     /// How long something takes this time.
-    pub(crate) fn of(&self, span: Span) -> Duration {
+    pub(crate) fn of(&self, span: LatencySpan) -> Duration {
         let row = span.row();
         match self.pace.latency {
             Latency::Instant => Duration::from_millis(row.instant),
@@ -175,7 +175,7 @@ impl Latencies {
     }
 
     /// Lets the time pass that something takes.
-    pub(crate) async fn pass(&self, span: Span) {
+    pub(crate) async fn wait(&self, span: LatencySpan) {
         wait(self.of(span)).await;
     }
 
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn nothing_is_waited_for_unless_it_is_asked_for() {
         let instant = Latencies::new(Pace::default());
-        assert_eq!(instant.of(Span::RolePropagation), Duration::ZERO);
+        assert_eq!(instant.of(LatencySpan::RolePropagation), Duration::ZERO);
         assert_eq!(instant.of_call("s3", "PutObject"), Duration::ZERO);
     }
 
@@ -222,8 +222,8 @@ mod tests {
     fn the_same_seed_gives_the_same_times_within_the_tables_bounds() {
         let (one, other) = (Latencies::new(AWS), Latencies::new(AWS));
         for _ in 0..50 {
-            let drawn = one.of(Span::RolePropagation);
-            assert_eq!(drawn, other.of(Span::RolePropagation));
+            let drawn = one.of(LatencySpan::RolePropagation);
+            assert_eq!(drawn, other.of(LatencySpan::RolePropagation));
             assert!((Duration::from_secs(7)..=Duration::from_secs(12)).contains(&drawn), "{drawn:?}");
         }
     }
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn the_scale_makes_all_of_it_faster() {
         let fast = Latencies::new(Pace { time_scale: 0.01, ..AWS });
-        assert!(fast.of(Span::SecondRetry) == Duration::from_millis(1_200));
+        assert!(fast.of(LatencySpan::SecondRetry) == Duration::from_millis(1_200));
         assert!(fast.of_call("iam", "CreateRole") <= Duration::from_millis(3));
     }
 }

@@ -21,12 +21,12 @@ pub(crate) fn of_call(
     iam: &AccountRegionStore<IamState>,
 ) -> Vec<RequiredPermission> {
     match service {
-        "cloudformation" => crate::cloudformation::permissions::needs(operation, input, context),
-        "codebuild" => crate::codebuild::permissions::needs(operation, input, context),
-        "ecr" => crate::ecr::permissions::needs(operation, input, context),
-        "iam" => crate::iam::permissions::needs(operation, input, context, iam),
-        "lambda" => crate::lambda::permissions::needs(operation, input, context),
-        "logs" => crate::logs::permissions::needs(operation, input, context),
+        "cloudformation" => crate::cloudformation::permissions::of_call(operation, input, context),
+        "codebuild" => crate::codebuild::permissions::of_call(operation, input, context),
+        "ecr" => crate::ecr::permissions::of_call(operation, input, context),
+        "iam" => crate::iam::permissions::of_call(operation, input, context, iam),
+        "lambda" => crate::lambda::permissions::of_call(operation, input, context),
+        "logs" => crate::logs::permissions::of_call(operation, input, context),
         // AssumeRole is decided by the role's trust policy together with the caller's own policies: see sts.rs. Who one
         // is, and a session token for oneself, nobody is refused.
         "sts" => Vec::new(),

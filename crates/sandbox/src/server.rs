@@ -20,13 +20,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::announcement;
-use crate::authz::access::RootKeys;
+use crate::authz::access_control::RootKeys;
 use crate::behaviour::Behaviour;
 use crate::codebuild::FunctionFiles;
 use crate::error::SandboxError;
 use crate::fault::FaultRule;
 use crate::gateway::OnRequest;
-use crate::life::{Lives, Setting};
+use crate::instance::{InstanceConfig, Supervisor};
 use crate::storage::data_dir;
 use crate::storage::scratch::Scratch;
 use crate::storage::{state, temporaries};
@@ -47,7 +47,7 @@ const ENDING: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub enum DataDir {
     /// Here, from one time to the next.
-    Kept(PathBuf),
+    Persistent(PathBuf),
     /// Nowhere, after the end.
     Ephemeral,
 }
@@ -84,11 +84,11 @@ pub struct ServeOptions {
 /// Serves until told to end. An attached sandbox that finds another serving its data directory leaves that to it.
 pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     let scratch = match &options.data_dir {
-        DataDir::Kept(_) => None,
+        DataDir::Persistent(_) => None,
         DataDir::Ephemeral => Some(Scratch::new()?),
     };
     let dir = match (&options.data_dir, &scratch) {
-        (DataDir::Kept(dir), _) => dir.clone(),
+        (DataDir::Persistent(dir), _) => dir.clone(),
         (_, Some(scratch)) => scratch.path().to_owned(),
         (DataDir::Ephemeral, None) => unreachable!("an ephemeral sandbox has a scratch directory"),
     };
@@ -104,7 +104,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     state::recover(&dir)
         .and_then(|()| temporaries::remove_from_data_dir(&dir))
         .map_err(|source| SandboxError::unwritable(&dir, source))?;
-    let lives = Arc::new(Lives::begin(Setting {
+    let supervisor = Arc::new(Supervisor::begin(InstanceConfig {
         dir: dir.clone(),
         endpoint: endpoint.clone(),
         root,
@@ -139,7 +139,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
             deserted(&lease).await;
         }
     };
-    accept(listener, lives.clone(), async {
+    accept(listener, supervisor.clone(), async {
         tokio::select! {
             () = shutdown => {}
             () = left_alone => {}
@@ -151,7 +151,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     if let Some(usual) = &usual {
         announcement::retract(usual, &dir);
     }
-    lives.end().await;
+    supervisor.end().await;
     announcement::unpublish(&dir);
     Ok(())
 }
@@ -178,7 +178,7 @@ pub(crate) async fn lock_server(dir: &Path, attached: bool) -> Result<Option<Fil
             _ => {}
         }
         if Instant::now() > deadline {
-            return Err(SandboxError::Stuck { dir: dir.to_owned() });
+            return Err(SandboxError::Unresponsive { dir: dir.to_owned() });
         }
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(Duration::from_millis(100));
@@ -210,7 +210,7 @@ fn is_deserted(lease: &File) -> bool {
     lease.try_lock().is_ok()
 }
 
-async fn accept(listener: TcpListener, lives: Arc<Lives>, end: impl Future<Output = ()>) {
+async fn accept(listener: TcpListener, supervisor: Arc<Supervisor>, end: impl Future<Output = ()>) {
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut end = pin!(end);
@@ -220,11 +220,11 @@ async fn accept(listener: TcpListener, lives: Arc<Lives>, end: impl Future<Outpu
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(converse(stream, lives.clone(), stopped.clone()));
+                    connections.spawn(converse(stream, supervisor.clone(), stopped.clone()));
                 }
                 Err(cause) => {
                     // No descriptors left, most likely: some will be freed.
-                    crate::error::complain(format_args!("a connection cannot be taken: {cause}"));
+                    crate::error::log_error(format_args!("a connection cannot be taken: {cause}"));
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
@@ -239,11 +239,11 @@ async fn accept(listener: TcpListener, lives: Arc<Lives>, end: impl Future<Outpu
 }
 
 /// One connection, to its end.
-async fn converse(stream: TcpStream, lives: Arc<Lives>, mut stopped: watch::Receiver<bool>) {
+async fn converse(stream: TcpStream, supervisor: Arc<Supervisor>, mut stopped: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let lives = lives.clone();
-        async move { lives.answer(request.map(Body::new)).await }
+        let supervisor = supervisor.clone();
+        async move { supervisor.answer(request.map(Body::new)).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

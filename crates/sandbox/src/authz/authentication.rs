@@ -6,14 +6,14 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
 
-use crate::authz::access::{Access, Caller};
+use crate::authz::access_control::{AccessControl, Caller};
 use crate::authz::auth_error::{self, BadKey};
-use crate::authz::signature::{Claim, Distrust, Payload, sha256_hex};
+use crate::authz::signature::{Credential, Payload, SignatureError, sha256_hex};
 use crate::gateway::request_body::{BodyReader, BodyRefused, discard};
 
 /// A request's sender, once the signature is checked.
 pub(crate) struct Authenticated {
-    pub claim: Claim,
+    pub credential: Credential,
     pub caller: Caller,
     pub secret: String,
 }
@@ -26,18 +26,18 @@ pub(crate) enum AuthenticationError {
     HungUp,
 }
 
-impl Access {
+impl AccessControl {
     /// Checks a request to S3, of which only the head is signed.
     pub(crate) fn authenticate_head(
         &self,
-        claim: Claim,
+        credential: Credential,
         parts: &Parts,
         protocol: Protocol,
     ) -> Result<Authenticated, AwsError> {
-        let (caller, secret) = self.identify(&claim, protocol)?;
-        let checked = claim.verify(parts, &secret, "");
-        checked.map_err(|distrust| auth_error::of_distrust(&distrust, &claim.service, protocol))?;
-        Ok(Authenticated { claim, caller, secret })
+        let (caller, secret) = self.identify(&credential, protocol)?;
+        let checked = credential.verify(parts, &secret, "");
+        checked.map_err(|error| auth_error::of_signature_error(&error, &credential.service, protocol))?;
+        Ok(Authenticated { credential, caller, secret })
     }
 
     /// Checks a request whose body is signed, and reads the body.
@@ -48,21 +48,21 @@ impl Access {
     pub(crate) async fn authenticate(
         &self,
         bodies: &BodyReader,
-        claim: Claim,
+        credential: Credential,
         parts: &Parts,
         body: Body,
         protocol: Protocol,
     ) -> Result<(Authenticated, Bytes), AuthenticationError> {
-        let refuse = |claim: &Claim, distrust: &Distrust| {
-            AuthenticationError::Refused(auth_error::of_distrust(distrust, &claim.service, protocol))
+        let refuse = |credential: &Credential, error: &SignatureError| {
+            AuthenticationError::Refused(auth_error::of_signature_error(error, &credential.service, protocol))
         };
-        let checked = self.identify(&claim, protocol).and_then(|(caller, secret)| {
-            let declared = declared_hash(&claim);
+        let checked = self.identify(&credential, protocol).and_then(|(caller, secret)| {
+            let declared = declared_hash(&credential);
             let verified = match &declared {
-                Some(hash) => claim.verify(parts, &secret, hash),
-                None => claim.check_time(),
+                Some(hash) => credential.verify(parts, &secret, hash),
+                None => credential.check_time(),
             };
-            verified.map_err(|distrust| auth_error::of_distrust(&distrust, &claim.service, protocol))?;
+            verified.map_err(|error| auth_error::of_signature_error(&error, &credential.service, protocol))?;
             Ok((caller, secret, declared))
         });
         let (caller, secret, declared) = match checked {
@@ -76,25 +76,25 @@ impl Access {
             Some(declared) => {
                 let body = bodies.read_verified(parts, body).await?;
                 if sha256_hex(&body) != declared {
-                    return Err(refuse(&claim, &Distrust::Mismatch));
+                    return Err(refuse(&credential, &SignatureError::Mismatch));
                 }
                 body
             }
             None => {
                 let (body, _reservation) = bodies.read_unverified(parts, body).await?;
-                claim.verify(parts, &secret, &sha256_hex(&body)).map_err(|distrust| refuse(&claim, &distrust))?;
+                credential.verify(parts, &secret, &sha256_hex(&body)).map_err(|error| refuse(&credential, &error))?;
                 body
             }
         };
-        Ok((Authenticated { claim, caller, secret }, body))
+        Ok((Authenticated { credential, caller, secret }, body))
     }
 
     /// Who holds the access key of a request; its session must be valid.
-    fn identify(&self, claim: &Claim, protocol: Protocol) -> Result<(Caller, String), AwsError> {
-        let bad_key = |bad| auth_error::of_key(bad, &claim.service, protocol);
-        let (caller, secret) = self.holder(&claim.access_key).ok_or_else(|| bad_key(BadKey::Unknown))?;
+    fn identify(&self, credential: &Credential, protocol: Protocol) -> Result<(Caller, String), AwsError> {
+        let bad_key = |bad| auth_error::of_key(bad, &credential.service, protocol);
+        let (caller, secret) = self.holder(&credential.access_key).ok_or_else(|| bad_key(BadKey::Unknown))?;
         if let Caller::Session(session) = &caller {
-            if claim.token.as_deref() != Some(session.session_token.as_str()) {
+            if credential.token.as_deref() != Some(session.session_token.as_str()) {
                 return Err(bad_key(BadKey::WrongToken));
             }
             if session.is_expired() {
@@ -106,8 +106,8 @@ impl Access {
 }
 
 /// The hash that the head declares for the body, in the form in which it is signed.
-fn declared_hash(claim: &Claim) -> Option<String> {
-    match &claim.payload {
+fn declared_hash(credential: &Credential) -> Option<String> {
+    match &credential.payload {
         Payload::Hashed(hash) => Some(hash.to_ascii_lowercase()),
         _ => None,
     }

@@ -7,11 +7,11 @@ use awsim_iam_policy::{AuthzRequest, Decision, Effect, EvalContext, PolicyDocume
 use serde_json::Value;
 
 use crate::account::ACCOUNT;
-use crate::authz::access::{Caller, root_arn, surroundings};
+use crate::authz::access_control::{Caller, global_conditions, root_arn};
 
 /// Whom a policy may name.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Party {
+pub(crate) struct PrincipalMatcher {
     /// ARNs: a session goes by its own and by its role's.
     arns: Vec<String>,
     /// `lambda.amazonaws.com`.
@@ -27,7 +27,7 @@ enum Naming {
     Yes,
 }
 
-impl Party {
+impl PrincipalMatcher {
     /// One who signs requests.
     pub(crate) fn caller(caller: &Caller) -> Self {
         let mut arns = vec![caller.arn()];
@@ -75,9 +75,9 @@ impl Party {
     }
 }
 
-/// The statements of a policy that are about a party, with a principal that the evaluation takes for anybody.
-pub(crate) fn concerning(policy: &PolicyDocument, party: &Party) -> PolicyDocument {
-    kept(policy, |statement| match party.named_by(statement) {
+/// The statements of a policy that are about a matcher, with a principal that the evaluation takes for anybody.
+pub(crate) fn statements_for(policy: &PolicyDocument, matcher: &PrincipalMatcher) -> PolicyDocument {
+    kept(policy, |statement| match matcher.named_by(statement) {
         Naming::Yes => true,
         // To allow the account is to leave it to the account's policies; to deny it is to deny everyone in it.
         Naming::Account => statement.effect == Effect::Deny,
@@ -104,23 +104,23 @@ pub(crate) enum Trust {
     Yes,
 }
 
-/// Whether a role's trust policy lets a party assume it, under these conditions.
+/// Whether a role's trust policy lets a matcher assume it, under these conditions.
 pub(crate) fn trust(
     document: &Value,
-    party: &Party,
+    matcher: &PrincipalMatcher,
     role_arn: &str,
     request: &RequestContext,
     conditions: &[(&str, &str)],
 ) -> Trust {
     // A policy that cannot be understood trusts nobody.
     let Some(policy) = read(document) else { return Trust::No };
-    let mut context: HashMap<String, ContextValue> = surroundings(request);
+    let mut context: HashMap<String, ContextValue> = global_conditions(request);
     for (key, value) in conditions {
         context.insert((*key).to_owned(), ContextValue::String((*value).to_owned()));
     }
     let decide = |policy: PolicyDocument| {
         let asked = AuthzRequest {
-            principal_arn: party.arns.first().map_or("", String::as_str),
+            principal_arn: matcher.arns.first().map_or("", String::as_str),
             principal_account: ACCOUNT,
             action: "sts:AssumeRole",
             resource_arn: role_arn,
@@ -129,11 +129,11 @@ pub(crate) fn trust(
         let identity_policies = [policy];
         evaluate(&asked, &EvalContext { identity_policies: &identity_policies, ..EvalContext::default() })
     };
-    match decide(concerning(&policy, party)) {
+    match decide(statements_for(&policy, matcher)) {
         Decision::Allow => Trust::Yes,
         Decision::ExplicitDeny => Trust::No,
         Decision::ImplicitDeny => {
-            let by_account = kept(&policy, |statement| party.named_by(statement) == Naming::Account);
+            let by_account = kept(&policy, |statement| matcher.named_by(statement) == Naming::Account);
             if decide(by_account) == Decision::Allow { Trust::Account } else { Trust::No }
         }
     }

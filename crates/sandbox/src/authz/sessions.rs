@@ -113,7 +113,7 @@ impl Sessions {
             .map_err(io::Error::other)
             .and_then(|bytes| crate::storage::persistence::replace(&self.file, &bytes));
         if let Err(cause) = written {
-            crate::error::complain(format_args!("{} cannot be written: {cause}", self.file.display()));
+            crate::error::log_error(format_args!("{} cannot be written: {cause}", self.file.display()));
         }
         session
     }

@@ -44,7 +44,7 @@ pub(crate) enum Payload {
 
 /// What a request claims about who sent it.
 #[derive(Debug)]
-pub(crate) struct Claim {
+pub(crate) struct Credential {
     pub access_key: String,
     pub token: Option<String>,
     pub service: String,
@@ -60,9 +60,9 @@ pub(crate) struct Claim {
     version_2: Option<PresignedV2>,
 }
 
-/// Why a claim is not believed.
+/// Why a credential is not believed.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Distrust {
+pub(crate) enum SignatureError {
     /// There is no signature.
     Missing,
     /// A part of it is missing or malformed.
@@ -88,22 +88,22 @@ pub(crate) struct ChunkSigner {
     previous: String,
 }
 
-impl Claim {
-    /// Reads the claim, believing nothing yet.
-    pub(crate) fn read(parts: &Parts) -> Result<Self, Distrust> {
+impl Credential {
+    /// Reads the credential, believing nothing yet.
+    pub(crate) fn read(parts: &Parts) -> Result<Self, SignatureError> {
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let query = parts.uri.query().unwrap_or("");
         if let Some(authorization) = header("authorization") {
             let fields = authorization
                 .strip_prefix("AWS4-HMAC-SHA256")
-                .ok_or(Distrust::Incomplete("Authorization is not of the kind AWS4-HMAC-SHA256"))?;
+                .ok_or(SignatureError::Incomplete("Authorization is not of the kind AWS4-HMAC-SHA256"))?;
             let field = |name: &str| {
                 fields
                     .split(',')
                     .find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='))
                     .map(str::to_owned)
             };
-            let time = header("x-amz-date").ok_or(Distrust::Incomplete("X-Amz-Date is missing"))?;
+            let time = header("x-amz-date").ok_or(SignatureError::Incomplete("X-Amz-Date is missing"))?;
             let payload = match header("x-amz-content-sha256") {
                 None => Payload::Whole,
                 Some("UNSIGNED-PAYLOAD") => Payload::Unsigned,
@@ -114,9 +114,9 @@ impl Claim {
                 Some(hash) => Payload::Hashed(hash.to_owned()),
             };
             Self::assemble(
-                &field("Credential").ok_or(Distrust::Incomplete("Credential is missing"))?,
-                &field("SignedHeaders").ok_or(Distrust::Incomplete("SignedHeaders is missing"))?,
-                field("Signature").ok_or(Distrust::Incomplete("Signature is missing"))?,
+                &field("Credential").ok_or(SignatureError::Incomplete("Credential is missing"))?,
+                &field("SignedHeaders").ok_or(SignatureError::Incomplete("SignedHeaders is missing"))?,
+                field("Signature").ok_or(SignatureError::Incomplete("Signature is missing"))?,
                 time,
                 None,
                 header("x-amz-security-token").map(str::to_owned),
@@ -126,9 +126,9 @@ impl Claim {
         } else if query.contains("X-Amz-Signature=") {
             let parameters = query_pairs(query);
             let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-            let needed = |name: &str| parameter(name).ok_or(Distrust::BadParameter(MISSING_PARAMETER));
+            let needed = |name: &str| parameter(name).ok_or(SignatureError::BadParameter(MISSING_PARAMETER));
             let expires = presigned_window(&needed("X-Amz-Expires")?)?;
-            let claim = Self::assemble(
+            let credential = Self::assemble(
                 &needed("X-Amz-Credential")?,
                 &needed("X-Amz-SignedHeaders")?,
                 needed("X-Amz-Signature")?,
@@ -138,19 +138,19 @@ impl Claim {
                 Payload::Unsigned,
                 true,
             );
-            claim.map_err(|distrust| match distrust {
-                Distrust::Incomplete(why) => Distrust::BadParameter(why),
+            credential.map_err(|error| match error {
+                SignatureError::Incomplete(why) => SignatureError::BadParameter(why),
                 other => other,
             })
         } else if let Some(presigned) = PresignedV2::read(query) {
             Self::of_version_2(presigned?)
         } else {
-            Err(Distrust::Missing)
+            Err(SignatureError::Missing)
         }
     }
 
     /// Version 2 says neither service nor region: it is S3's alone, and clients use it in us-east-1.
-    fn of_version_2(presigned: PresignedV2) -> Result<Self, Distrust> {
+    fn of_version_2(presigned: PresignedV2) -> Result<Self, SignatureError> {
         Ok(Self {
             access_key: presigned.access_key.clone(),
             token: presigned.token.clone(),
@@ -177,20 +177,20 @@ impl Claim {
         token: Option<String>,
         payload: Payload,
         presigned: bool,
-    ) -> Result<Self, Distrust> {
+    ) -> Result<Self, SignatureError> {
         let mut scope = credential.trim().rsplitn(5, '/');
         let (Some("aws4_request"), Some(service), Some(region), Some(day), Some(access_key)) =
             (scope.next(), scope.next(), scope.next(), scope.next(), scope.next())
         else {
-            return Err(Distrust::Incomplete("Credential is not KEY/DAY/REGION/SERVICE/aws4_request"));
+            return Err(SignatureError::Incomplete("Credential is not KEY/DAY/REGION/SERVICE/aws4_request"));
         };
         let time = NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%M%SZ")
-            .map_err(|_| Distrust::Incomplete("X-Amz-Date is not a time"))?
+            .map_err(|_| SignatureError::Incomplete("X-Amz-Date is not a time"))?
             .and_utc();
         let signed_headers: Vec<String> =
             signed_headers.split(';').map(|name| name.trim().to_ascii_lowercase()).collect();
         if !signed_headers.iter().any(|name| name == "host") {
-            return Err(Distrust::Incomplete("the Host header is not signed"));
+            return Err(SignatureError::Incomplete("the Host header is not signed"));
         }
         Ok(Self {
             access_key: access_key.to_owned(),
@@ -209,7 +209,7 @@ impl Claim {
     }
 
     /// Whether it was signed at a time that is near enough to now. Version 2 says when it expires, and checks that itself.
-    pub(crate) fn check_time(&self) -> Result<(), Distrust> {
+    pub(crate) fn check_time(&self) -> Result<(), SignatureError> {
         if self.version_2.is_some() {
             return Ok(());
         }
@@ -218,16 +218,16 @@ impl Claim {
         match self.expires {
             Some(window) => {
                 if time > now + SKEW {
-                    return Err(Distrust::Skewed);
+                    return Err(SignatureError::Skewed);
                 }
                 if now > time + window {
-                    return Err(Distrust::Expired);
+                    return Err(SignatureError::Expired);
                 }
             }
             None => {
                 let off = now.duration_since(time).unwrap_or_else(|ahead| ahead.duration());
                 if off > SKEW {
-                    return Err(Distrust::Skewed);
+                    return Err(SignatureError::Skewed);
                 }
             }
         }
@@ -236,7 +236,7 @@ impl Claim {
 
     /// Whether the holder of `secret` signed this, with a body of this hash. S3, which streams bodies, takes the hash from
     /// the head instead.
-    pub(crate) fn verify(&self, parts: &Parts, secret: &str, body_hash: &str) -> Result<(), Distrust> {
+    pub(crate) fn verify(&self, parts: &Parts, secret: &str, body_hash: &str) -> Result<(), SignatureError> {
         if let Some(presigned) = &self.version_2 {
             return presigned.verify(parts, secret);
         }
@@ -264,21 +264,25 @@ impl Claim {
         );
         let expected = calculate_signature(self.key(secret), to_sign.as_bytes());
         if !same(&expected, &self.signature) {
-            return Err(Distrust::Mismatch);
+            return Err(SignatureError::Mismatch);
         }
         if self.presigned { self.refuse_headers_beside(parts) } else { Ok(()) }
     }
 
     /// Whoever was given a presigned address may not make another call of it by a header. The date and the body's hash
     /// are the address's own.
-    fn refuse_headers_beside(&self, parts: &Parts) -> Result<(), Distrust> {
+    fn refuse_headers_beside(&self, parts: &Parts) -> Result<(), SignatureError> {
         let own = ["x-amz-date", "x-amz-content-sha256"];
         let beside = |name: &str| {
             name.starts_with("x-amz-")
                 && !own.contains(&name)
                 && !self.signed_headers.iter().any(|signed| signed == name)
         };
-        if parts.headers.keys().any(|name| beside(name.as_str())) { Err(Distrust::HeaderNotSigned) } else { Ok(()) }
+        if parts.headers.keys().any(|name| beside(name.as_str())) {
+            Err(SignatureError::HeaderNotSigned)
+        } else {
+            Ok(())
+        }
     }
 
     /// What the chunks of this request's body are signed with.
@@ -374,17 +378,17 @@ impl ChunkSigner {
 }
 
 /// How long a presigned address is good for.
-fn presigned_window(expires: &str) -> Result<Duration, Distrust> {
+fn presigned_window(expires: &str) -> Result<Duration, SignatureError> {
     let digits = expires.strip_prefix('-').unwrap_or(expires);
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Err(Distrust::BadParameter("X-Amz-Expires should be a number"));
+        return Err(SignatureError::BadParameter("X-Amz-Expires should be a number"));
     }
     if digits.len() < expires.len() {
-        return Err(Distrust::BadParameter("X-Amz-Expires must be non-negative"));
+        return Err(SignatureError::BadParameter("X-Amz-Expires must be non-negative"));
     }
     // A number that is too long to be read is too large.
     let window = expires.parse().ok().map(Duration::from_secs).filter(|window| *window <= LONGEST_PRESIGNED);
-    window.ok_or(Distrust::BadParameter(
+    window.ok_or(SignatureError::BadParameter(
         "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 \
          seconds",
     ))
@@ -432,7 +436,7 @@ mod tests {
     fn chunks_are_signed_as_in_the_documentation() {
         // "Signature calculations for the Authorization header: transferring payload in multiple chunks", its example.
         let seed = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9";
-        let claim = Claim::assemble(
+        let credential = Credential::assemble(
             "AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request",
             "host",
             seed.to_owned(),
@@ -443,7 +447,7 @@ mod tests {
             false,
         )
         .unwrap();
-        let mut signer = claim.chunk_signer("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+        let mut signer = credential.chunk_signer("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
         let hash = |length| hex(&Sha256::digest(vec![b'a'; length]));
         let signatures = [
             "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
@@ -461,7 +465,7 @@ mod tests {
         assert_eq!(presigned_window("604800"), Ok(LONGEST_PRESIGNED));
         assert_eq!(presigned_window("0"), Ok(Duration::ZERO));
         let refused = |expires: &str| match presigned_window(expires) {
-            Err(Distrust::BadParameter(why)) => why,
+            Err(SignatureError::BadParameter(why)) => why,
             other => panic!("{expires}: {other:?}"),
         };
         for long in ["604801", "99999999999999999999999"] {
@@ -475,12 +479,13 @@ mod tests {
 
     #[test]
     fn a_path_is_escaped_twice_but_for_s3() {
-        let claim = |service: &str| {
+        let credential = |service: &str| {
             let credential = format!("K/20130524/us-east-1/{service}/aws4_request");
             let payload = Payload::Unsigned;
-            Claim::assemble(&credential, "host", String::new(), "20130524T000000Z", None, None, payload, false).unwrap()
+            Credential::assemble(&credential, "host", String::new(), "20130524T000000Z", None, None, payload, false)
+                .unwrap()
         };
-        assert_eq!(claim("lambda").canonical_path("/f/arn%3Aaws/x"), "/f/arn%253Aaws/x");
-        assert_eq!(claim("s3").canonical_path("/b/a%20b(c)//%C3%B6"), "/b/a%20b%28c%29//%C3%B6");
+        assert_eq!(credential("lambda").canonical_path("/f/arn%3Aaws/x"), "/f/arn%253Aaws/x");
+        assert_eq!(credential("s3").canonical_path("/b/a%20b(c)//%C3%B6"), "/b/a%20b%28c%29//%C3%B6");
     }
 }

@@ -10,7 +10,7 @@ use hmac::{Hmac, Mac};
 use http::request::Parts;
 use sha1::Sha1;
 
-use crate::authz::signature::{Distrust, query_pairs, same};
+use crate::authz::signature::{SignatureError, query_pairs, same};
 use crate::s3::bucket_of_host;
 
 /// The query's parameters that are part of the resource, and so of what is signed.
@@ -64,24 +64,28 @@ pub(crate) struct PresignedV2 {
 
 impl PresignedV2 {
     /// Reads it off a query; nothing if it is not signed in this way.
-    pub(crate) fn read(query: &str) -> Option<Result<Self, Distrust>> {
+    pub(crate) fn read(query: &str) -> Option<Result<Self, SignatureError>> {
         let parameters = query_pairs(query);
         let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let (signature, access_key) = (parameter("Signature")?, parameter("AWSAccessKeyId")?);
         let token = parameter("x-amz-security-token");
         Some(match parameter("Expires") {
             Some(expires) => Ok(Self { access_key, token, expires, signature }),
-            None => Err(Distrust::Incomplete("Expires is missing")),
+            None => Err(SignatureError::Incomplete("Expires is missing")),
         })
     }
 
     /// Whether the holder of `secret` signed this, and it is still good.
-    pub(crate) fn verify(&self, parts: &Parts, secret: &str) -> Result<(), Distrust> {
-        let expires: i64 = self.expires.parse().map_err(|_| Distrust::Incomplete("Expires is not a number"))?;
+    pub(crate) fn verify(&self, parts: &Parts, secret: &str) -> Result<(), SignatureError> {
+        let expires: i64 = self.expires.parse().map_err(|_| SignatureError::Incomplete("Expires is not a number"))?;
         if expires < Utc::now().timestamp() {
-            return Err(Distrust::Expired);
+            return Err(SignatureError::Expired);
         }
-        if same(&sign(&self.string_to_sign(parts), secret), &self.signature) { Ok(()) } else { Err(Distrust::Mismatch) }
+        if same(&sign(&self.string_to_sign(parts), secret), &self.signature) {
+            Ok(())
+        } else {
+            Err(SignatureError::Mismatch)
+        }
     }
 
     fn string_to_sign(&self, parts: &Parts) -> String {
@@ -147,7 +151,7 @@ mod tests {
         let parts = request.into_parts().0;
         let presigned = PresignedV2::read(parts.uri.query().unwrap()).unwrap().unwrap();
         assert_eq!(presigned.string_to_sign(&parts), "GET\n\n\n1175139620\n/awsexamplebucket1/photos/puppy.jpg");
-        assert_eq!(presigned.verify(&parts, "secret"), Err(Distrust::Expired));
+        assert_eq!(presigned.verify(&parts, "secret"), Err(SignatureError::Expired));
     }
 
     #[test]
@@ -158,7 +162,7 @@ mod tests {
         let presigned = PresignedV2::read(parts.uri.query().unwrap()).unwrap().unwrap();
         let text = presigned.string_to_sign(&parts);
         assert_eq!(text, "PUT\n\n\n9999999999\nx-amz-acl:private\n/b/k?uploads&versionId=1");
-        assert_eq!(presigned.verify(&parts, "secret"), Err(Distrust::Mismatch));
+        assert_eq!(presigned.verify(&parts, "secret"), Err(SignatureError::Mismatch));
         let signed = PresignedV2 { signature: sign(&text, "secret"), ..presigned };
         assert_eq!(signed.verify(&parts, "secret"), Ok(()));
     }

@@ -94,7 +94,7 @@ impl CloudFormation {
             let token = text(input, "ClientToken").map(str::to_owned);
             state.change_sets.push(ChangeSet { token, ..set });
         }
-        self.services.keep("cloudformation")?;
+        self.services.persist("cloudformation")?;
         self.begin_change_set(&id);
         Ok(json!({ "Id": id, "StackId": stack_id }))
     }
@@ -166,7 +166,7 @@ impl CloudFormation {
     pub(super) fn delete_change_set(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
         let set = self.set_of(input, context)?;
         lock(&self.state).change_sets.retain(|other| other.id != set.id);
-        self.services.keep("cloudformation")?;
+        self.services.persist("cloudformation")?;
         Ok(json!({}))
     }
 
@@ -217,7 +217,7 @@ impl CloudFormation {
             return Ok(json!({}));
         }
         lock(&self.state).supersede_change_sets(&stack.id, Some(&set.id));
-        self.services.keep("cloudformation")?;
+        self.services.persist("cloudformation")?;
         Ok(json!({}))
     }
 }

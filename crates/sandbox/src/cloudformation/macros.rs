@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::template::{Template, TemplateError, TransformCall};
 use crate::authz::sessions::TemporaryCredentials;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 
 /// How many calls a template may come to: a macro may answer with further calls, its own among them.
 const MOST_CALLS: usize = 200;
@@ -16,7 +16,7 @@ const MOST_CALLS: usize = 200;
 /// Who asks for macros to be called, and where.
 pub(crate) struct MacroContext<'a> {
     /// The sandbox's services.
-    pub services: &'a Services,
+    pub services: &'a ServiceRegistry,
     /// The stack's region.
     pub region: &'a str,
     /// Who works on the stack, and so has to be allowed to invoke the function. Nobody's for the house itself.
@@ -169,7 +169,8 @@ mod tests {
     /// Expands a template with a macro `Naming`; also gives what its function was asked.
     async fn expanded(text: &str, answers: Answers) -> (Result<Template, TemplateError>, Vec<Value>) {
         let dir = tempfile::tempdir().unwrap();
-        let services = Services::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap();
+        let services =
+            ServiceRegistry::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap();
         let lambda = Arc::new(Lambda { answers, asked: Mutex::default() });
         services.register(lambda.clone()).unwrap();
         let values = BTreeMap::from([("Prefix".to_owned(), json!("thumbs"))]);

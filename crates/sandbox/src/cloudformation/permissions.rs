@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::authz::permission::{RequiredPermission, text};
 
-pub(crate) fn needs(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
+pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
     let action = format!("cloudformation:{operation}");
     // Nobody calls these but stacks: whoever may make a stack may make its macros.
     if matches!(operation, "RegisterMacro" | "DeregisterMacro") {

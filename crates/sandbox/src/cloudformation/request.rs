@@ -6,7 +6,7 @@ use awsim_core::AwsError;
 use serde_json::Value;
 
 use super::template::TemplateError;
-use crate::unheeded;
+use crate::unsupported_fields;
 
 /// The longest template that a request may carry.
 const LONGEST: usize = 51_200;
@@ -22,7 +22,7 @@ pub(super) fn refused(error: TemplateError) -> AwsError {
 /// Refuses, by its name, what the sandbox would not heed. In this protocol even a truth is a text.
 pub(super) fn refuse_unheeded(input: &Value, members: &[&str]) -> Result<(), AwsError> {
     let asked: Vec<&str> = members.iter().copied().filter(|member| input[*member].as_str() != Some("false")).collect();
-    match unheeded::asked_for(input, &asked) {
+    match unsupported_fields::first_set(input, &asked) {
         Some(member) => Err(invalid(format!("The sandbox's CloudFormation does not heed {member}."))),
         None => Ok(()),
     }

@@ -17,7 +17,7 @@ use super::state::{Goal, Stack, State, Work, now};
 use super::template::{Pseudo, Template, TemplateError};
 use crate::account::ACCOUNT;
 use crate::s3::S3;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 use crate::sync::lock;
 
 /// What requests may ask for and the sandbox would not heed.
@@ -42,14 +42,14 @@ const UNHEEDED: [&str; 15] = [
 /// The service.
 pub(crate) struct CloudFormation {
     this: Weak<Self>,
-    pub(super) services: Arc<Services>,
+    pub(super) services: Arc<ServiceRegistry>,
     pub(super) s3: Arc<S3>,
     pub(super) state: Mutex<State>,
     pub(super) running: Mutex<Running>,
 }
 
 impl CloudFormation {
-    pub(crate) fn new(services: Arc<Services>, s3: Arc<S3>) -> Arc<Self> {
+    pub(crate) fn new(services: Arc<ServiceRegistry>, s3: Arc<S3>) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             services,
@@ -215,7 +215,7 @@ impl CloudFormation {
             }
             state.stacks.push(stack);
         }
-        self.services.keep("cloudformation")?;
+        self.services.persist("cloudformation")?;
         self.begin(&id);
         Ok(json!({ "StackId": id }))
     }
@@ -267,7 +267,7 @@ impl CloudFormation {
             Some(refused) => Err(refused),
             None => {
                 lock(&self.state).supersede_change_sets(id, executed);
-                let kept = self.services.keep("cloudformation");
+                let kept = self.services.persist("cloudformation");
                 // Kept or not, the stack says that it is being updated.
                 self.begin(id);
                 kept

@@ -7,7 +7,7 @@ use chrono::{SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::resource_types::Made;
+use super::resource_types::Created;
 use super::template::{Known, Policy};
 
 /// The detailed status of what only waits until it is known everywhere.
@@ -122,15 +122,15 @@ pub(super) struct Making {
 }
 
 impl Resource {
-    pub(super) fn made(&self) -> Made {
-        Made {
+    pub(super) fn made(&self) -> Created {
+        Created {
             physical_id: self.physical_id.clone(),
             reference: self.reference.clone(),
             attributes: self.attributes.clone(),
         }
     }
 
-    pub(super) fn take(&mut self, made: Made) {
+    pub(super) fn take(&mut self, made: Created) {
         self.physical_id = made.physical_id;
         self.reference = made.reference;
         self.attributes = made.attributes;

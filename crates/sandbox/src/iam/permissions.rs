@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::authz::permission::{RequiredPermission, has_tags, text};
 use crate::iam::{OF_CALLER, user_of_key};
 
-pub(crate) fn needs(
+pub(crate) fn of_call(
     operation: &str,
     input: &Value,
     context: &RequestContext,

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use chrono::{DateTime, Utc};
 
-use crate::latency::{Latencies, Span};
+use crate::latency::{Latencies, LatencySpan};
 use crate::sync::lock;
 
 /// From when on roles can be assumed, by their ids.
@@ -15,7 +15,7 @@ pub(crate) struct Propagation(Mutex<HashMap<String, DateTime<Utc>>>);
 impl Propagation {
     /// A role has been made this moment.
     pub(crate) fn begin(&self, role_id: &str, latencies: &Latencies) {
-        let until = Utc::now() + latencies.of(Span::RolePropagation);
+        let until = Utc::now() + latencies.of(LatencySpan::RolePropagation);
         lock(&self.0).insert(role_id.to_owned(), until);
     }
 
@@ -24,7 +24,7 @@ impl Propagation {
         let mut all = lock(&self.0);
         let until = all.entry(role_id.to_owned()).or_insert_with(|| {
             let created = DateTime::parse_from_rfc3339(created).map_or(DateTime::UNIX_EPOCH, |date| date.to_utc());
-            created + latencies.of(Span::RolePropagation)
+            created + latencies.of(LatencySpan::RolePropagation)
         });
         *until <= Utc::now()
     }

@@ -44,7 +44,7 @@ impl S3 {
         let mut answer = Xml::document("DeleteResult");
         for (key, id) in named {
             let id = id.filter(|id| !id.is_empty());
-            let allowed = call.permit.check(&permissions::delete_object(&call.target.bucket, &key, id.as_deref()));
+            let allowed = call.authorizer.check(&permissions::delete_object(&call.target.bucket, &key, id.as_deref()));
             let result = allowed.and_then(|()| self.with(call, |bucket| delete(bucket, &key, id.as_deref())));
             match result {
                 Ok(deleted) => {

@@ -119,7 +119,7 @@ impl From<S3Error> for AwsError {
 /// The disk: said on standard error as well, since the client will take it for AWS's own trouble.
 impl From<std::io::Error> for S3Error {
     fn from(cause: std::io::Error) -> Self {
-        crate::error::complain(format_args!("S3: {cause}"));
+        crate::error::log_error(format_args!("S3: {cause}"));
         Self::new(500, "InternalError", format!("We encountered an internal error. ({cause})"))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Requests come straight from the front, not by way of awsim's gateway, which would hold whole bodies in memory.
 
+mod authorizer;
 mod body;
 mod bucket;
 mod checksum;
@@ -13,7 +14,6 @@ mod list;
 mod multipart;
 mod notification;
 pub(crate) mod permissions;
-mod permit;
 mod read;
 mod route;
 mod settings;
@@ -33,13 +33,13 @@ use http::{HeaderValue, Response};
 
 use crate::authz::signature::Payload;
 use crate::gateway::chunked::Incoming;
-use crate::services::{BlobUser, Services};
+use crate::service_registry::{BlobUser, ServiceRegistry};
 use crate::sync::lock;
 
+pub(crate) use authorizer::Authorizer;
 pub(crate) use body::MAX_OBJECT;
 pub(crate) use error::{S3Error, S3Result};
 use index::{Bucket, Version};
-pub(crate) use permit::Permit;
 pub(crate) use route::{Target, bucket_of_host};
 pub(crate) use xml::escape;
 
@@ -54,7 +54,7 @@ pub(crate) struct Call {
     /// Who signed it, for the events that it causes.
     pub principal: String,
     /// What its signer may do.
-    pub permit: Permit,
+    pub authorizer: Authorizer,
     pub request_id: String,
 }
 
@@ -78,7 +78,7 @@ impl Call {
 
 /// The service.
 pub(crate) struct S3 {
-    services: Arc<Services>,
+    services: Arc<ServiceRegistry>,
     dir: PathBuf,
     buckets: Mutex<BTreeMap<String, Bucket>>,
     sequence: AtomicU64,
@@ -86,7 +86,7 @@ pub(crate) struct S3 {
 
 impl S3 {
     /// Reads every bucket's log.
-    pub(crate) fn open(services: Arc<Services>) -> std::io::Result<Self> {
+    pub(crate) fn open(services: Arc<ServiceRegistry>) -> std::io::Result<Self> {
         let dir = services.data_dir().join("s3");
         thumbctl_platform::private_fs::create_dir_all(&dir)?;
         let mut buckets = BTreeMap::new();
@@ -114,7 +114,8 @@ impl S3 {
             Ok(response) => response,
             Err(error) if error.code == "NoSuchKey" => {
                 // That a key is not there is told to those only who may list the keys.
-                let error = call.permit.check(&permissions::list_bucket(&call.target.bucket)).err().unwrap_or(error);
+                let error =
+                    call.authorizer.check(&permissions::list_bucket(&call.target.bucket)).err().unwrap_or(error);
                 error.into_response(head, call.parts.uri.path(), &call.request_id)
             }
             Err(error) => error.into_response(head, call.parts.uri.path(), &call.request_id),

@@ -7,11 +7,11 @@ use super::index::Version;
 use super::xml::{Element, Xml};
 use super::{Call, S3, S3Error, S3Result, iso_time, new_id, settings};
 use crate::authz::signature::STRICT;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 
 /// Checks a configuration as S3 does (every function must be there and let S3 invoke it for this bucket), and writes it
 /// down with the ids that the client left out.
-pub(super) fn accept(document: &Element, bucket: &str, services: &Services) -> S3Result<String> {
+pub(super) fn accept(document: &Element, bucket: &str, services: &ServiceRegistry) -> S3Result<String> {
     let unsupported = document
         .children
         .iter()
@@ -211,12 +211,12 @@ mod tests {
     use awsim_core::RequestContext;
     use axum::body::Body;
 
-    use super::super::Permit;
+    use super::super::Authorizer;
     use super::*;
-    use crate::authz::access::{Access, RootKeys};
+    use crate::authz::access_control::{AccessControl, RootKeys};
     use crate::authz::signature::Payload;
     use crate::gateway::chunked::Incoming;
-    use crate::services::Functions;
+    use crate::service_registry::FunctionInvoker;
     use crate::sync::lock;
 
     const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
@@ -224,7 +224,7 @@ mod tests {
     #[derive(Default)]
     struct Fake(Mutex<Vec<Value>>);
 
-    impl Functions for Fake {
+    impl FunctionInvoker for Fake {
         fn may_invoke(&self, _: &str, principal: &str, source: &str, account: &str) -> bool {
             (principal, source, account) == ("s3.amazonaws.com", "arn:aws:s3:::pics", "000000000000")
         }
@@ -239,12 +239,12 @@ mod tests {
     }
 
     /// The administrator's leave.
-    fn permit(s3: &S3) -> Permit {
+    fn authorizer(s3: &S3) -> Authorizer {
         let root = RootKeys::generate();
         let mut context = RequestContext::new_with_account("s3", "us-east-1", "000000000000");
         context.access_key = Some(root.access_key.clone());
-        let access = Access::new(root, Default::default(), s3.services.sessions().clone(), false);
-        Permit::new(Arc::new(access), context, None)
+        let access = AccessControl::new(root, Default::default(), s3.services.sessions().clone(), false);
+        Authorizer::new(Arc::new(access), context, None)
     }
 
     async fn send(s3: &S3, method: &str, uri: &str, body: &str) -> u16 {
@@ -257,7 +257,7 @@ mod tests {
             payload: Payload::Unsigned,
             region: "us-east-1".to_owned(),
             principal: "me".to_owned(),
-            permit: permit(s3),
+            authorizer: authorizer(s3),
             request_id: "1".to_owned(),
         };
         s3.serve(call).await.status().as_u16()
@@ -267,9 +267,9 @@ mod tests {
     async fn a_function_hears_of_the_keys_that_it_wants() {
         let dir = tempfile::tempdir().unwrap();
         let services =
-            Arc::new(Services::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap());
+            Arc::new(ServiceRegistry::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap());
         let functions = Arc::new(Fake::default());
-        services.set_functions(functions.clone());
+        services.set_function_invoker(functions.clone());
         let s3 = S3::open(services).unwrap();
         let configuration = format!(
             "<NotificationConfiguration><CloudFunctionConfiguration><CloudFunction>{FUNCTION}</CloudFunction>\

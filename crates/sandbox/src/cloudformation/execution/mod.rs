@@ -1,9 +1,9 @@
 //! Working on stacks: one task a stack, which goes from step to step until there is nothing left to do. What a step does is
 //! kept before and after each call, so that another sandbox can go on with it.
 
-mod make;
-mod reach;
-mod remove;
+mod apply;
+mod converge;
+mod delete;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::service::CloudFormation;
 use super::state::{Goal, Stack, Work};
 use crate::sync::lock;
-use reach::{End, Way};
+use converge::{Convergence, Direction};
 
 /// How long the calls that are under way may take when the sandbox ends.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -148,15 +148,15 @@ impl CloudFormation {
     }
 
     async fn create(self: &Arc<Self>, stack: &Stack, halt: &CancellationToken) {
-        let reason = match self.reach(stack, &stack.goal, Way::Forth, halt).await {
-            End::Halted => return,
-            End::Reached => {
+        let reason = match self.converge(stack, &stack.goal, Direction::Forward, halt).await {
+            Convergence::Halted => return,
+            Convergence::Reached => {
                 return self.conclude(stack, |stack| {
                     stack.work = None;
                     stack.turn("CREATE_COMPLETE", None);
                 });
             }
-            End::Failed(reason) => reason,
+            Convergence::Failed(reason) => reason,
         };
         self.conclude(stack, |stack| match stack.on_failure.as_str() {
             "DO_NOTHING" => {
@@ -176,10 +176,12 @@ impl CloudFormation {
 
     async fn update(self: &Arc<Self>, stack: &Stack, before: Goal, halt: &CancellationToken) {
         if !is_cleaning_up(stack) {
-            match self.reach(stack, &stack.goal, Way::Forth, halt).await {
-                End::Halted => return,
-                End::Reached => self.conclude(stack, |stack| stack.turn("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None)),
-                End::Failed(reason) => {
+            match self.converge(stack, &stack.goal, Direction::Forward, halt).await {
+                Convergence::Halted => return,
+                Convergence::Reached => {
+                    self.conclude(stack, |stack| stack.turn("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None))
+                }
+                Convergence::Failed(reason) => {
                     return self.conclude(stack, |stack| {
                         if stack.on_failure == "DO_NOTHING" {
                             stack.work = None;
@@ -192,18 +194,18 @@ impl CloudFormation {
                 }
             }
         }
-        self.clean_up(stack, Way::Forth, "UPDATE_COMPLETE", halt).await;
+        self.clean_up(stack, Direction::Forward, "UPDATE_COMPLETE", halt).await;
     }
 
     async fn roll_update_back(self: &Arc<Self>, stack: &Stack, before: &Goal, halt: &CancellationToken) {
         if !is_cleaning_up(stack) {
-            match self.reach(stack, before, Way::Back, halt).await {
-                End::Halted => return,
-                End::Reached => self.conclude(stack, |stack| {
+            match self.converge(stack, before, Direction::Rollback, halt).await {
+                Convergence::Halted => return,
+                Convergence::Reached => self.conclude(stack, |stack| {
                     stack.goal = before.clone();
                     stack.turn("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", None);
                 }),
-                End::Failed(reason) => {
+                Convergence::Failed(reason) => {
                     return self.conclude(stack, |stack| {
                         stack.work = None;
                         stack.turn("UPDATE_ROLLBACK_FAILED", Some(&reason));
@@ -211,7 +213,7 @@ impl CloudFormation {
                 }
             }
         }
-        self.clean_up(stack, Way::Back, "UPDATE_ROLLBACK_COMPLETE", halt).await;
+        self.clean_up(stack, Direction::Rollback, "UPDATE_ROLLBACK_COMPLETE", halt).await;
     }
 }
 

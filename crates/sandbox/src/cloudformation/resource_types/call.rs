@@ -10,14 +10,14 @@ use http::request::Parts;
 use http::{Method, Request};
 use serde_json::Value;
 
-use super::{Refused, Workplace};
+use super::{HandlerContext, HandlerError};
 use crate::account::ACCOUNT;
 use crate::authz::signature::Payload;
-use crate::fault::Fate;
+use crate::fault::FaultOutcome;
 use crate::gateway::chunked::Incoming;
-use crate::latency::Span;
+use crate::latency::LatencySpan;
 use crate::required_permissions;
-use crate::s3::{self, Permit, S3Error, Target};
+use crate::s3::{self, Authorizer, S3Error, Target};
 
 /// How often a call is made that the service could not serve.
 const ATTEMPTS: u32 = 5;
@@ -120,7 +120,7 @@ impl Failure {
     }
 }
 
-impl From<Failure> for Refused {
+impl From<Failure> for HandlerError {
     fn from(failure: Failure) -> Self {
         if failure.stopped {
             return Self::Stopped;
@@ -145,14 +145,14 @@ impl From<Failure> for Refused {
                 uuid::Uuid::new_v4()
             )
         };
-        Self::Because(format!(
+        Self::Failed(format!(
             "Resource handler returned message: \"{cause}\" (RequestToken: {token}, HandlerErrorCode: {})",
             failure.handler_code()
         ))
     }
 }
 
-impl Workplace<'_> {
+impl HandlerContext<'_> {
     fn context(&self, service: &str, region: &str) -> RequestContext {
         let mut context = RequestContext::new_with_account(service, region, ACCOUNT);
         context.access_key = self.access_key.map(str::to_owned);
@@ -177,7 +177,7 @@ impl Workplace<'_> {
         if !failure.is_passing() || *tries == ATTEMPTS {
             return Err(failure);
         }
-        let growing = self.services.latencies().of(Span::StackRetry) * 2u32.pow(*tries - 1);
+        let growing = self.services.latencies().of(LatencySpan::StackRetry) * 2u32.pow(*tries - 1);
         self.pause(growing).await
     }
 
@@ -203,10 +203,10 @@ impl Workplace<'_> {
         };
         match fate {
             // Nobody but the house hears of the answer, and it does.
-            Fate::Goes | Fate::Unheard => Ok(()),
-            Fate::Fails(error) => Err(Failure::of(service, error)),
-            Fate::Dropped => Err(Failure::unanswered(service)),
-            Fate::Hangs => {
+            FaultOutcome::Proceed | FaultOutcome::DropResponse => Ok(()),
+            FaultOutcome::Fail(error) => Err(Failure::of(service, error)),
+            FaultOutcome::DropConnection => Err(Failure::unanswered(service)),
+            FaultOutcome::Hang => {
                 self.stop.cancel.cancelled().await;
                 Err(Failure::stopped())
             }
@@ -234,7 +234,7 @@ impl Workplace<'_> {
             for need in required_permissions::of_call(service, operation, &input, &context, access.iam()) {
                 access
                     .check(&context, &need)
-                    .map_err(|denied| Failure::of(service, AwsError::forbidden("AccessDenied", denied.told(""))))?;
+                    .map_err(|denied| Failure::of(service, AwsError::forbidden("AccessDenied", denied.message(""))))?;
             }
         }
         self.services.call(service, region, operation, input).await.map_err(|error| Failure::of(service, error))
@@ -249,7 +249,7 @@ impl Workplace<'_> {
     ) -> Result<Value, Failure> {
         let latencies = self.services.latencies();
         // Where roles are known at once, one that cannot be assumed never can.
-        let patience = if latencies.of(Span::RolePropagation).is_zero() {
+        let patience = if latencies.of(LatencySpan::RolePropagation).is_zero() {
             Duration::ZERO
         } else {
             latencies.scaled(Duration::from_secs(60))
@@ -296,7 +296,7 @@ impl Workplace<'_> {
 
     async fn call_s3_once(&self, method: Method, bucket: &str, query: &str, body: String) -> Result<String, Failure> {
         let (target, parts) = self.s3_request(method, bucket, query).await?;
-        let permit = self.permit(&target, &parts)?;
+        let authorizer = self.authorizer(&target, &parts)?;
         let key = self.access_key.unwrap_or_default();
         let holder = self.services.access().and_then(|access| access.holder(key));
         let call = s3::Call {
@@ -306,24 +306,24 @@ impl Workplace<'_> {
             payload: Payload::Unsigned,
             region: self.region.to_owned(),
             principal: holder.map_or_else(|| ACCOUNT.to_owned(), |(caller, _)| caller.id()),
-            permit,
+            authorizer,
             request_id: uuid::Uuid::new_v4().to_string(),
         };
         self.s3.answer(call).await.map_err(Failure::of_s3)
     }
 
-    fn permit(&self, target: &Target, parts: &Parts) -> Result<Permit, Failure> {
+    fn authorizer(&self, target: &Target, parts: &Parts) -> Result<Authorizer, Failure> {
         let access =
             self.services.access().ok_or_else(|| Failure::of("s3", AwsError::internal("nobody has access yet")))?;
         let mut context = self.context("s3", self.region);
         if context.access_key.is_none() {
             context.access_key = Some(access.root_key().to_owned());
         }
-        let permit = Permit::new(access.clone(), context, self.s3.policy(&target.bucket));
+        let authorizer = Authorizer::new(access.clone(), context, self.s3.policy(&target.bucket));
         for need in s3::permissions::of_s3(target, parts) {
-            permit.check(&need).map_err(Failure::of_s3)?;
+            authorizer.check(&need).map_err(Failure::of_s3)?;
         }
-        Ok(permit)
+        Ok(authorizer)
     }
 
     /// Sets a bucket's tags, CloudFormation's own included, which no one else may set.
@@ -340,7 +340,7 @@ impl Workplace<'_> {
     async fn tag_bucket_once(&self, bucket: &str, tags: &BTreeMap<String, String>) -> Result<(), Failure> {
         let (target, parts) = self.s3_request(Method::PUT, bucket, "?tagging").await?;
         if !tags.is_empty() {
-            self.permit(&target, &parts)?;
+            self.authorizer(&target, &parts)?;
         }
         self.s3.tag_bucket(bucket, tags).map_err(Failure::of_s3)
     }

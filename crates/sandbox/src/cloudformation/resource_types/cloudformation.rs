@@ -4,15 +4,15 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::shape::{self, made, text};
-use super::{Made, Provider, Refused, Workplace};
-use crate::latency::Span;
+use super::{Created, HandlerContext, HandlerError, Provider};
+use crate::latency::LatencySpan;
 
 const UNHEEDED: [&str; 2] = ["LogGroupName", "LogRoleARN"];
 
 /// `AWS::CloudFormation::Macro`.
 pub(super) struct Macro;
 
-async fn register(place: &Workplace<'_>, properties: &Value, anew: bool) -> Result<String, Refused> {
+async fn register(place: &HandlerContext<'_>, properties: &Value, anew: bool) -> Result<String, HandlerError> {
     shape::refuse_unheeded("AWS::CloudFormation::Macro", properties, &UNHEEDED)?;
     let name = text(&properties["Name"]).unwrap_or_default();
     let input = json!({
@@ -27,30 +27,36 @@ async fn register(place: &Workplace<'_>, properties: &Value, anew: bool) -> Resu
 
 #[async_trait]
 impl Provider for Macro {
-    fn physical_id(&self, _: &Workplace<'_>, properties: &Value) -> String {
+    fn physical_id(&self, _: &HandlerContext<'_>, properties: &Value) -> String {
         text(&properties["Name"]).unwrap_or_default()
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+    async fn exists(&self, place: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
         place.has("cloudformation", "DescribeMacro", json!({ "Name": physical_id })).await
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+    async fn create(&self, place: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         let name = register(place, properties, true).await?;
         Ok(made(name.clone(), [("Id", name.into())]))
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackOther).await;
+    async fn stabilise(&self, place: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        place.services.latencies().wait(LatencySpan::StackOther).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, _: &Value, after: &Value) -> Result<Made, Refused> {
+    async fn update(
+        &self,
+        place: &HandlerContext<'_>,
+        made: &Created,
+        _: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
         register(place, after, false).await?;
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
+    async fn delete(&self, place: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
         let input = json!({ "Name": made.physical_id });
         Ok(shape::unless_missing(place.call("cloudformation", "DeregisterMacro", input).await)?)
     }

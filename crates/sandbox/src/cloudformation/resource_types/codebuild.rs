@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::call::Failure;
 use super::shape::{self, made, text};
-use super::{Made, Provider, Refused, Workplace};
-use crate::latency::Span;
+use super::{Created, HandlerContext, HandlerError, Provider};
+use crate::latency::LatencySpan;
 
 const UNHEEDED: [&str; 7] = [
     "BadgeEnabled",
@@ -71,7 +71,7 @@ fn settle(value: &mut Value) {
     }
 }
 
-fn input(place: &Workplace<'_>, name: &str, properties: &Value) -> Value {
+fn input(place: &HandlerContext<'_>, name: &str, properties: &Value) -> Value {
     let alike = Value::Object(shape::take(properties, &ALIKE));
     let mut input = shape::lower_camel(&alike);
     for (property, member) in
@@ -103,16 +103,16 @@ const DEFAULTS: [(&str, &str); 3] =
 
 #[async_trait]
 impl Provider for Project {
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+    fn physical_id(&self, place: &HandlerContext<'_>, properties: &Value) -> String {
         shape::name(place, &properties["Name"], 150)
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+    async fn exists(&self, place: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
         let found = place.look("codebuild", "BatchGetProjects", json!({ "names": [physical_id] })).await;
         found.is_some_and(|found| found["projects"][0].is_object())
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+    async fn create(&self, place: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         shape::refuse_unheeded("AWS::CodeBuild::Project", properties, &UNHEEDED)?;
         let name = self.physical_id(place, properties);
         let input = input(place, &name, properties);
@@ -121,12 +121,18 @@ impl Provider for Project {
         Ok(made(name.clone(), [("Arn", arn), ("Id", name.into())]))
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackProject).await;
+    async fn stabilise(&self, place: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        place.services.latencies().wait(LatencySpan::StackProject).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, _: &Value, after: &Value) -> Result<Made, Refused> {
+    async fn update(
+        &self,
+        place: &HandlerContext<'_>,
+        made: &Created,
+        _: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
         shape::refuse_unheeded("AWS::CodeBuild::Project", after, &UNHEEDED)?;
         let mut input = input(place, &made.physical_id, after);
         for (member, value) in DEFAULTS {
@@ -138,7 +144,7 @@ impl Provider for Project {
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
+    async fn delete(&self, place: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
         let input = json!({ "name": made.physical_id });
         Ok(shape::unless_missing(place.call("codebuild", "DeleteProject", input).await)?)
     }

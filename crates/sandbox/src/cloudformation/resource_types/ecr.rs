@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::call::Failure;
 use super::shape::{self, document, made, text};
-use super::{Made, Provider, Refused, Workplace};
-use crate::latency::Span;
+use super::{Created, HandlerContext, HandlerError, Provider};
+use crate::latency::LatencySpan;
 
 const UNHEEDED: [&str; 1] = ["ImageTagMutabilityExclusionFilters"];
 
@@ -14,7 +14,7 @@ const UNHEEDED: [&str; 1] = ["ImageTagMutabilityExclusionFilters"];
 pub(super) struct Repository;
 
 /// What is set after the repository is there.
-async fn configure(place: &Workplace<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
+async fn configure(place: &HandlerContext<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
     for (property, member, put, delete) in [
         ("RepositoryPolicyText", "policyText", "SetRepositoryPolicy", "DeleteRepositoryPolicy"),
         ("LifecyclePolicy", "lifecyclePolicyText", "PutLifecyclePolicy", "DeleteLifecyclePolicy"),
@@ -37,15 +37,15 @@ async fn configure(place: &Workplace<'_>, name: &str, before: &Value, after: &Va
 
 #[async_trait]
 impl Provider for Repository {
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+    fn physical_id(&self, place: &HandlerContext<'_>, properties: &Value) -> String {
         text(&properties["RepositoryName"]).unwrap_or_else(|| shape::name(place, &Value::Null, 256).to_lowercase())
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+    async fn exists(&self, place: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
         place.has("ecr", "DescribeRepositories", json!({ "repositoryNames": [physical_id] })).await
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+    async fn create(&self, place: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         shape::refuse_unheeded("AWS::ECR::Repository", properties, &UNHEEDED)?;
         let name = self.physical_id(place, properties);
         let mut input = json!({
@@ -73,12 +73,18 @@ impl Provider for Repository {
         ))
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackOther).await;
+    async fn stabilise(&self, place: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        place.services.latencies().wait(LatencySpan::StackOther).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
+    async fn update(
+        &self,
+        place: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
         shape::refuse_unheeded("AWS::ECR::Repository", after, &UNHEEDED)?;
         let name = &made.physical_id;
         configure(place, name, before, after).await?;
@@ -102,7 +108,7 @@ impl Provider for Repository {
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, properties: &Value) -> Result<(), Refused> {
+    async fn delete(&self, place: &HandlerContext<'_>, made: &Created, properties: &Value) -> Result<(), HandlerError> {
         let force = shape::truth(&properties["EmptyOnDelete"]) == true;
         let input = json!({ "repositoryName": made.physical_id, "force": force });
         Ok(shape::unless_missing(place.call("ecr", "DeleteRepository", input).await)?)

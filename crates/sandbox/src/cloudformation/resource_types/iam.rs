@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::call::Failure;
 use super::shape::{self, document, made, text, texts};
-use super::{Made, Provider, Refused, Workplace};
-use crate::latency::Span;
+use super::{Created, HandlerContext, HandlerError, Provider};
+use crate::latency::LatencySpan;
 
 /// `AWS::IAM::Role`.
 pub(super) struct Role;
@@ -21,7 +21,7 @@ pub(super) struct ManagedPolicy;
 pub(super) struct Policy;
 
 /// Calls IAM about a role, a user or a group, where the answer does not matter.
-async fn tell(place: &Workplace<'_>, operation: &str, input: Value) -> Result<(), Failure> {
+async fn tell(place: &HandlerContext<'_>, operation: &str, input: Value) -> Result<(), Failure> {
     place.call("iam", operation, input).await.map(|_| ())
 }
 
@@ -37,7 +37,7 @@ fn split_tags(tags: BTreeMap<String, String>) -> (BTreeMap<String, String>, BTre
 }
 
 /// What a role has beyond what it is made with: what has gone is taken off, what is new or other is put on.
-async fn furnish(place: &Workplace<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
+async fn furnish(place: &HandlerContext<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
     let inline = |properties: &Value| -> Vec<(String, String)> {
         let policies = properties["Policies"].as_array().into_iter().flatten();
         policies
@@ -65,15 +65,15 @@ async fn furnish(place: &Workplace<'_>, name: &str, before: &Value, after: &Valu
 
 #[async_trait]
 impl Provider for Role {
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+    fn physical_id(&self, place: &HandlerContext<'_>, properties: &Value) -> String {
         shape::name(place, &properties["RoleName"], 64)
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+    async fn exists(&self, place: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
         place.has("iam", "GetRole", json!({ "RoleName": physical_id })).await
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+    async fn create(&self, place: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         let name = self.physical_id(place, properties);
         let mut input = json!({
             "RoleName": name,
@@ -108,12 +108,18 @@ impl Provider for Role {
         Ok(made)
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackRole).await;
+    async fn stabilise(&self, place: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        place.services.latencies().wait(LatencySpan::StackRole).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
+    async fn update(
+        &self,
+        place: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
         let name = &made.physical_id;
         let changed = |property: &str| before[property] != after[property];
         if changed("AssumeRolePolicyDocument") {
@@ -152,7 +158,7 @@ impl Provider for Role {
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, properties: &Value) -> Result<(), Refused> {
+    async fn delete(&self, place: &HandlerContext<'_>, made: &Created, properties: &Value) -> Result<(), HandlerError> {
         let name = &made.physical_id;
         // What others have put on it meanwhile keeps the role, as on AWS: only the template's own goes first.
         match furnish(place, name, properties, &json!({})).await {
@@ -168,7 +174,7 @@ const HOLDERS: [(&str, &str, &str); 3] =
     [("Roles", "Role", "RoleName"), ("Users", "User", "UserName"), ("Groups", "Group", "GroupName")];
 
 /// Puts a managed policy on those who are new, and takes it off those who are gone.
-async fn attach(place: &Workplace<'_>, arn: &str, before: &Value, after: &Value) -> Result<(), Failure> {
+async fn attach(place: &HandlerContext<'_>, arn: &str, before: &Value, after: &Value) -> Result<(), Failure> {
     for (property, word, parameter) in HOLDERS {
         for holder in without(&before[property], &after[property]) {
             let input = json!({ parameter: holder, "PolicyArn": arn });
@@ -184,17 +190,17 @@ async fn attach(place: &Workplace<'_>, arn: &str, before: &Value, after: &Value)
 
 #[async_trait]
 impl Provider for ManagedPolicy {
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+    fn physical_id(&self, place: &HandlerContext<'_>, properties: &Value) -> String {
         let path = text(&properties["Path"]).unwrap_or_else(|| "/".to_owned());
         let name = shape::name(place, &properties["ManagedPolicyName"], 128);
         format!("arn:aws:iam::{}:policy{path}{name}", place.services.account())
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+    async fn exists(&self, place: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
         place.has("iam", "GetPolicy", json!({ "PolicyArn": physical_id })).await
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+    async fn create(&self, place: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         let name = shape::name(place, &properties["ManagedPolicyName"], 128);
         let mut input = json!({ "PolicyName": name, "PolicyDocument": document(&properties["PolicyDocument"]) });
         for member in ["Path", "Description"] {
@@ -227,12 +233,18 @@ impl Provider for ManagedPolicy {
         Ok(made)
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackManagedPolicy).await;
+    async fn stabilise(&self, place: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        place.services.latencies().wait(LatencySpan::StackManagedPolicy).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
+    async fn update(
+        &self,
+        place: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
         let arn = &made.physical_id;
         if before["PolicyDocument"] != after["PolicyDocument"] {
             // IAM keeps five versions: those that are not in force make room.
@@ -245,7 +257,7 @@ impl Provider for ManagedPolicy {
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, properties: &Value) -> Result<(), Refused> {
+    async fn delete(&self, place: &HandlerContext<'_>, made: &Created, properties: &Value) -> Result<(), HandlerError> {
         let arn = &made.physical_id;
         attach(place, arn, properties, &json!({})).await?;
         match delete_versions(place, arn).await {
@@ -257,7 +269,7 @@ impl Provider for ManagedPolicy {
     }
 }
 
-async fn delete_versions(place: &Workplace<'_>, arn: &str) -> Result<(), Failure> {
+async fn delete_versions(place: &HandlerContext<'_>, arn: &str) -> Result<(), Failure> {
     let answer = place.call("iam", "ListPolicyVersions", json!({ "PolicyArn": arn })).await?;
     let list = &answer["Versions"];
     let versions = list.as_array().or_else(|| list["member"].as_array()).cloned().unwrap_or_default();
@@ -271,7 +283,7 @@ async fn delete_versions(place: &Workplace<'_>, arn: &str) -> Result<(), Failure
 }
 
 /// Puts an inline policy on all who are named, and takes it off those who are not any more.
-async fn inline(place: &Workplace<'_>, before: &Value, after: &Value) -> Result<(), Failure> {
+async fn inline(place: &HandlerContext<'_>, before: &Value, after: &Value) -> Result<(), Failure> {
     let (old, new) = (text(&before["PolicyName"]), text(&after["PolicyName"]));
     for (property, word, parameter) in HOLDERS {
         let gone = if old == new { without(&before[property], &after[property]) } else { texts(&before[property]) };
@@ -288,19 +300,19 @@ async fn inline(place: &Workplace<'_>, before: &Value, after: &Value) -> Result<
     Ok(())
 }
 
-fn of_nobody() -> Refused {
-    Refused::Because("At least one of [Groups,Roles,Users] must be non-empty.".to_owned())
+fn of_nobody() -> HandlerError {
+    HandlerError::Failed("At least one of [Groups,Roles,Users] must be non-empty.".to_owned())
 }
 
 #[async_trait]
 impl Provider for Policy {
-    fn physical_id(&self, place: &Workplace<'_>, _: &Value) -> String {
+    fn physical_id(&self, place: &HandlerContext<'_>, _: &Value) -> String {
         // The id says nothing of the policy's name: AWS makes it of the stack's and the resource's.
         let start = |text: &str| text.chars().take(4).collect::<String>();
         format!("{}-{}-{}", start(place.stack_name), start(place.logical_id), place.chance)
     }
 
-    async fn exists(&self, place: &Workplace<'_>, _: &str, properties: &Value) -> bool {
+    async fn exists(&self, place: &HandlerContext<'_>, _: &str, properties: &Value) -> bool {
         for (property, word, parameter) in HOLDERS {
             for holder in texts(&properties[property]) {
                 let input = json!({ parameter: holder, "PolicyName": properties["PolicyName"] });
@@ -312,7 +324,7 @@ impl Provider for Policy {
         false
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+    async fn create(&self, place: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         if HOLDERS.iter().all(|(property, ..)| texts(&properties[*property]).is_empty()) {
             return Err(of_nobody());
         }
@@ -325,12 +337,18 @@ impl Provider for Policy {
         Ok(made(id.clone(), [("Id", id.into())]))
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackManagedPolicy).await;
+    async fn stabilise(&self, place: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        place.services.latencies().wait(LatencySpan::StackManagedPolicy).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
+    async fn update(
+        &self,
+        place: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
         if HOLDERS.iter().all(|(property, ..)| texts(&after[*property]).is_empty()) {
             return Err(of_nobody());
         }
@@ -338,7 +356,7 @@ impl Provider for Policy {
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, _: &Made, properties: &Value) -> Result<(), Refused> {
+    async fn delete(&self, place: &HandlerContext<'_>, _: &Created, properties: &Value) -> Result<(), HandlerError> {
         Ok(inline(place, properties, &json!({})).await?)
     }
 }

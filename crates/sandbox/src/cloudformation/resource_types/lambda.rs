@@ -1,4 +1,4 @@
-//! Functions, and who may invoke them.
+//! FunctionInvoker, and who may invoke them.
 
 use std::io::{Cursor, Write as _};
 use std::time::Duration;
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::call::Failure;
 use super::shape::{self, made, text};
-use super::{Made, Provider, Refused, Workplace};
-use crate::latency::{self, Span};
+use super::{Created, HandlerContext, HandlerError, Provider};
+use crate::latency::{self, LatencySpan};
 
 const UNHEEDED: [&str; 14] = [
     "CapacityProviderConfig",
@@ -86,14 +86,14 @@ fn zip(name: &str, text: &str) -> std::io::Result<Vec<u8>> {
 }
 
 /// Waits until the function is active and no update is under way.
-async fn settle(place: &Workplace<'_>, name: &str) -> Result<(), Refused> {
+async fn settle(place: &HandlerContext<'_>, name: &str) -> Result<(), HandlerError> {
     let latencies = place.services.latencies();
     let deadline = std::time::Instant::now() + PATIENCE;
     let mut pause = Duration::from_millis(5);
     loop {
         let state =
             place.services.call("lambda", place.region, "GetFunctionConfiguration", json!({ "FunctionName": name }));
-        let state = state.await.map_err(|error| Refused::Because(error.message))?;
+        let state = state.await.map_err(|error| HandlerError::Failed(error.message))?;
         let reason = |member: &str| text(&state[member]).unwrap_or_default();
         let failed = match (state["State"].as_str(), state["LastUpdateStatus"].as_str()) {
             (Some("Failed"), _) => Some(reason("StateReason")),
@@ -104,7 +104,7 @@ async fn settle(place: &Workplace<'_>, name: &str) -> Result<(), Refused> {
         let failed =
             failed.or_else(|| (std::time::Instant::now() > deadline).then(|| "Exceeded attempts to wait".to_owned()));
         if let Some(reason) = failed {
-            return Err(Refused::Because(format!(
+            return Err(HandlerError::Failed(format!(
                 "Resource handler returned message: \"{reason}\" (RequestToken: {}, HandlerErrorCode: NotStabilized)",
                 uuid::Uuid::new_v4()
             )));
@@ -114,7 +114,7 @@ async fn settle(place: &Workplace<'_>, name: &str) -> Result<(), Refused> {
     }
 }
 
-async fn reserve(place: &Workplace<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
+async fn reserve(place: &HandlerContext<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
     let member = "ReservedConcurrentExecutions";
     if before[member] == after[member] {
         return Ok(());
@@ -138,15 +138,15 @@ fn refuse_unheeded(properties: &Value) -> Result<(), Failure> {
 
 #[async_trait]
 impl Provider for Function {
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+    fn physical_id(&self, place: &HandlerContext<'_>, properties: &Value) -> String {
         shape::name(place, &properties["FunctionName"], 64)
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+    async fn exists(&self, place: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
         place.has("lambda", "GetFunctionConfiguration", json!({ "FunctionName": physical_id })).await
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+    async fn create(&self, place: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         refuse_unheeded(properties)?;
         let name = self.physical_id(place, properties);
         let mut input = configuration(properties);
@@ -170,12 +170,18 @@ impl Provider for Function {
         Ok(made)
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, made: &Made) -> Result<(), Refused> {
-        let rest = place.services.latencies().of(Span::StackFunction);
+    async fn stabilise(&self, place: &HandlerContext<'_>, made: &Created) -> Result<(), HandlerError> {
+        let rest = place.services.latencies().of(LatencySpan::StackFunction);
         tokio::join!(settle(place, &made.physical_id), latency::wait(rest)).0
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
+    async fn update(
+        &self,
+        place: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
         refuse_unheeded(after)?;
         let name = &made.physical_id;
         if before["Code"] != after["Code"] || before["Architectures"] != after["Architectures"] {
@@ -219,7 +225,7 @@ impl Provider for Function {
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
+    async fn delete(&self, place: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
         let input = json!({ "FunctionName": made.physical_id });
         Ok(shape::unless_missing(place.call("lambda", "DeleteFunction", input).await)?)
     }
@@ -227,17 +233,17 @@ impl Provider for Function {
 
 #[async_trait]
 impl Provider for Permission {
-    fn physical_id(&self, place: &Workplace<'_>, _: &Value) -> String {
+    fn physical_id(&self, place: &HandlerContext<'_>, _: &Value) -> String {
         shape::name(place, &Value::Null, 100)
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, properties: &Value) -> bool {
+    async fn exists(&self, place: &HandlerContext<'_>, physical_id: &str, properties: &Value) -> bool {
         let input = json!({ "FunctionName": properties["FunctionName"] });
         let policy = place.look("lambda", "GetPolicy", input).await.and_then(|found| text(&found["Policy"]));
         policy.is_some_and(|policy| policy.contains(&format!("\"{physical_id}\"")))
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+    async fn create(&self, place: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         shape::refuse_unheeded(
             "AWS::Lambda::Permission",
             properties,
@@ -253,17 +259,23 @@ impl Provider for Permission {
         Ok(made(sid.clone(), [("Id", sid.into())]))
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackOther).await;
+    async fn stabilise(&self, place: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        place.services.latencies().wait(LatencySpan::StackOther).await;
         Ok(())
     }
 
-    async fn update(&self, _: &Workplace<'_>, made: &Made, _: &Value, _: &Value) -> Result<Made, Refused> {
+    async fn update(
+        &self,
+        _: &HandlerContext<'_>,
+        made: &Created,
+        _: &Value,
+        _: &Value,
+    ) -> Result<Created, HandlerError> {
         // All of its properties make it anew.
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, properties: &Value) -> Result<(), Refused> {
+    async fn delete(&self, place: &HandlerContext<'_>, made: &Created, properties: &Value) -> Result<(), HandlerError> {
         let input = json!({ "FunctionName": properties["FunctionName"], "StatementId": made.physical_id });
         Ok(shape::unless_missing(place.call("lambda", "RemovePermission", input).await)?)
     }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::call::Failure;
 use super::shape::{self, made, text};
-use super::{Made, Provider, Refused, Workplace};
-use crate::latency::Span;
+use super::{Created, HandlerContext, HandlerError, Provider};
+use crate::latency::LatencySpan;
 
 const UNHEEDED: [&str; 6] = [
     "BearerTokenAuthenticationEnabled",
@@ -20,7 +20,7 @@ const UNHEEDED: [&str; 6] = [
 /// `AWS::Logs::LogGroup`.
 pub(super) struct LogGroup;
 
-async fn retain(place: &Workplace<'_>, name: &str, days: &Value) -> Result<(), Failure> {
+async fn retain(place: &HandlerContext<'_>, name: &str, days: &Value) -> Result<(), Failure> {
     let (operation, input) = if days.is_null() {
         ("DeleteRetentionPolicy", json!({ "logGroupName": name }))
     } else {
@@ -31,17 +31,17 @@ async fn retain(place: &Workplace<'_>, name: &str, days: &Value) -> Result<(), F
 
 #[async_trait]
 impl Provider for LogGroup {
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+    fn physical_id(&self, place: &HandlerContext<'_>, properties: &Value) -> String {
         shape::name(place, &properties["LogGroupName"], 512)
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+    async fn exists(&self, place: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
         // The shortest name comes first, and no other is as short as the prefix.
         let found = place.look("logs", "DescribeLogGroups", json!({ "logGroupNamePrefix": physical_id, "limit": 1 }));
         found.await.is_some_and(|found| found["logGroups"][0]["logGroupName"] == physical_id)
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+    async fn create(&self, place: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         shape::refuse_unheeded("AWS::Logs::LogGroup", properties, &UNHEEDED)?;
         let name = self.physical_id(place, properties);
         let mut input = json!({ "logGroupName": name, "tags": shape::tags(place, &properties["Tags"]) });
@@ -60,12 +60,18 @@ impl Provider for LogGroup {
         Ok(made(name, [("Arn", arn.into())]))
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackOther).await;
+    async fn stabilise(&self, place: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        place.services.latencies().wait(LatencySpan::StackOther).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
+    async fn update(
+        &self,
+        place: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
         shape::refuse_unheeded("AWS::Logs::LogGroup", after, &UNHEEDED)?;
         let name = &made.physical_id;
         if before["RetentionInDays"] != after["RetentionInDays"] {
@@ -80,7 +86,7 @@ impl Provider for LogGroup {
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
+    async fn delete(&self, place: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
         let input = json!({ "logGroupName": made.physical_id });
         Ok(shape::unless_missing(place.call("logs", "DeleteLogGroup", input).await)?)
     }

@@ -80,9 +80,9 @@ impl Property {
 }
 
 /// Who asks, and where.
-pub(crate) struct Workplace<'a> {
+pub(crate) struct HandlerContext<'a> {
     /// The sandbox's services.
-    pub services: &'a crate::services::Services,
+    pub services: &'a crate::service_registry::ServiceRegistry,
     /// S3, which is not one of them.
     pub s3: &'a crate::s3::S3,
     /// The stack's region.
@@ -116,14 +116,14 @@ pub(crate) struct Stop {
 
 impl Stop {
     /// One that is stopped together with `halt`.
-    pub(crate) fn below(halt: &CancellationToken) -> Self {
+    pub(crate) fn child_of(halt: &CancellationToken) -> Self {
         Self { halt: halt.clone(), cancel: halt.child_token() }
     }
 }
 
 /// A resource that was made.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Made {
+pub(crate) struct Created {
     /// Its physical id.
     pub physical_id: String,
     /// What `Ref` gives, where that is not the physical id.
@@ -134,19 +134,19 @@ pub(crate) struct Made {
 
 /// Why a resource cannot be made, changed or deleted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refused {
+pub(crate) enum HandlerError {
     /// CloudFormation's status reason.
     #[error("{0}")]
-    Because(String),
+    Failed(String),
     /// It was stopped in a wait.
     #[error("Resource creation cancelled")]
     Stopped,
 }
 
-impl Refused {
+impl HandlerError {
     /// Whether there is something of this name already, which is not what was to be made.
     pub(crate) fn is_conflict(&self) -> bool {
-        matches!(self, Self::Because(reason) if reason.contains("HandlerErrorCode: AlreadyExists"))
+        matches!(self, Self::Failed(reason) if reason.contains("HandlerErrorCode: AlreadyExists"))
     }
 }
 
@@ -154,15 +154,21 @@ impl Refused {
 #[async_trait]
 pub(crate) trait Provider: Send + Sync {
     /// The physical id that a resource will have.
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String;
+    fn physical_id(&self, place: &HandlerContext<'_>, properties: &Value) -> String;
     /// Whether there is such a resource already, whoever made it.
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, properties: &Value) -> bool;
+    async fn exists(&self, place: &HandlerContext<'_>, physical_id: &str, properties: &Value) -> bool;
     /// Makes it. After this it is configured, though not yet usable everywhere.
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused>;
+    async fn create(&self, place: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError>;
     /// Waits until it is usable: a function until it is active. Its attributes may have changed.
-    async fn stabilise(&self, place: &Workplace<'_>, made: &Made) -> Result<(), Refused>;
+    async fn stabilise(&self, place: &HandlerContext<'_>, made: &Created) -> Result<(), HandlerError>;
     /// Changes what can be changed in place.
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused>;
+    async fn update(
+        &self,
+        place: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError>;
     /// Deletes it; one that is gone already is deleted.
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, properties: &Value) -> Result<(), Refused>;
+    async fn delete(&self, place: &HandlerContext<'_>, made: &Created, properties: &Value) -> Result<(), HandlerError>;
 }

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::bucket_settings as settings;
 use super::call::Failure;
 use super::shape::{self, document, made, text};
-use super::{Made, Provider, Refused, Workplace};
-use crate::latency::Span;
+use super::{Created, HandlerContext, HandlerError, Provider};
+use crate::latency::LatencySpan;
 
 const UNHEEDED: [&str; 17] = [
     "AbacStatus",
@@ -59,7 +59,7 @@ fn refuse_unheeded(properties: &Value) -> Result<(), Failure> {
     )
 }
 
-async fn configure(place: &Workplace<'_>, bucket: &str, before: &Value, after: &Value) -> Result<(), Failure> {
+async fn configure(place: &HandlerContext<'_>, bucket: &str, before: &Value, after: &Value) -> Result<(), Failure> {
     for (property, query, write) in SETTINGS {
         let (old, new) = (&before[property], &after[property]);
         if old == new {
@@ -87,15 +87,15 @@ async fn configure(place: &Workplace<'_>, bucket: &str, before: &Value, after: &
 
 #[async_trait]
 impl Provider for Bucket {
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+    fn physical_id(&self, place: &HandlerContext<'_>, properties: &Value) -> String {
         text(&properties["BucketName"]).unwrap_or_else(|| shape::name(place, &Value::Null, 63).to_lowercase())
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+    async fn exists(&self, place: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
         place.s3.has_bucket(physical_id)
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+    async fn create(&self, place: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         refuse_unheeded(properties)?;
         let name = self.physical_id(place, properties);
         // In us-east-1 S3 answers as if it had made what is there already; CloudFormation's handler looks first.
@@ -127,25 +127,31 @@ impl Provider for Bucket {
         Ok(made)
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackBucket).await;
+    async fn stabilise(&self, place: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        place.services.latencies().wait(LatencySpan::StackBucket).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
+    async fn update(
+        &self,
+        place: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
         refuse_unheeded(after)?;
         place.tag_bucket(&made.physical_id, &shape::tags(place, &after["Tags"])).await?;
         configure(place, &made.physical_id, before, after).await?;
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
+    async fn delete(&self, place: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
         let answer = place.call_s3(Method::DELETE, &made.physical_id, "", String::new()).await;
         Ok(shape::unless_missing(answer)?)
     }
 }
 
-async fn put_policy(place: &Workplace<'_>, properties: &Value) -> Result<String, Refused> {
+async fn put_policy(place: &HandlerContext<'_>, properties: &Value) -> Result<String, HandlerError> {
     let bucket = text(&properties["Bucket"]).unwrap_or_default();
     place.call_s3(Method::PUT, &bucket, "?policy", document(&properties["PolicyDocument"])).await?;
     Ok(bucket)
@@ -153,15 +159,15 @@ async fn put_policy(place: &Workplace<'_>, properties: &Value) -> Result<String,
 
 #[async_trait]
 impl Provider for BucketPolicy {
-    fn physical_id(&self, _: &Workplace<'_>, properties: &Value) -> String {
+    fn physical_id(&self, _: &HandlerContext<'_>, properties: &Value) -> String {
         text(&properties["Bucket"]).unwrap_or_default()
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
+    async fn exists(&self, place: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
         place.s3.policy(physical_id).is_some()
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+    async fn create(&self, place: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         let bucket = self.physical_id(place, properties);
         if place.s3.policy(&bucket).is_some() {
             let message = format!("The bucket policy already exists on bucket {bucket}.");
@@ -170,17 +176,23 @@ impl Provider for BucketPolicy {
         Ok(made(put_policy(place, properties).await?, []))
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackOther).await;
+    async fn stabilise(&self, place: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        place.services.latencies().wait(LatencySpan::StackOther).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, _: &Value, after: &Value) -> Result<Made, Refused> {
+    async fn update(
+        &self,
+        place: &HandlerContext<'_>,
+        made: &Created,
+        _: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
         put_policy(place, after).await?;
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
+    async fn delete(&self, place: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
         let answer = place.call_s3(Method::DELETE, &made.physical_id, "?policy", String::new()).await;
         Ok(shape::unless_missing(answer)?)
     }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::call::Failure;
-use super::{Made, Workplace};
-use crate::unheeded;
+use super::{Created, HandlerContext};
+use crate::unsupported_fields;
 
 /// Refuses, by its name, a property that the sandbox would not heed.
 pub(super) fn refuse_unheeded(kind: &str, properties: &Value, unheeded: &[&str]) -> Result<(), Failure> {
-    match unheeded::asked_for(properties, unheeded) {
+    match unsupported_fields::first_set(properties, unheeded) {
         Some(name) => Err(Failure::unheeded(format!("The sandbox does not have the property {name} of {kind}."))),
         None => Ok(()),
     }
@@ -79,7 +79,7 @@ pub(super) fn lower_camel(value: &Value) -> Value {
 }
 
 /// The stack's tags and the template's; the template's win.
-pub(super) fn tags(place: &Workplace<'_>, own: &Value) -> BTreeMap<String, String> {
+pub(super) fn tags(place: &HandlerContext<'_>, own: &Value) -> BTreeMap<String, String> {
     joined(place.tags, own)
 }
 
@@ -99,13 +99,13 @@ pub(super) fn pairs(tags: &BTreeMap<String, String>, key: &str, value: &str) -> 
 }
 
 /// The tags' names that are there no more.
-pub(super) fn gone(place: &Workplace<'_>, before: &Value, after: &Value) -> Vec<String> {
+pub(super) fn gone(place: &HandlerContext<'_>, before: &Value, after: &Value) -> Vec<String> {
     let kept = tags(place, after);
     joined(place.former_tags, before).into_keys().filter(|key| !kept.contains_key(key)).collect()
 }
 
 /// The name that the template gives, or one that nothing else has: of the stack, the resource and chance.
-pub(super) fn name(place: &Workplace<'_>, given: &Value, longest: usize) -> String {
+pub(super) fn name(place: &HandlerContext<'_>, given: &Value, longest: usize) -> String {
     if let Some(name) = text(given) {
         return name;
     }
@@ -116,8 +116,8 @@ pub(super) fn name(place: &Workplace<'_>, given: &Value, longest: usize) -> Stri
 }
 
 /// What was made.
-pub(super) fn made<const N: usize>(physical_id: impl Into<String>, attributes: [(&str, Value); N]) -> Made {
-    Made {
+pub(super) fn made<const N: usize>(physical_id: impl Into<String>, attributes: [(&str, Value); N]) -> Created {
+    Created {
         physical_id: physical_id.into(),
         reference: None,
         attributes: attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),

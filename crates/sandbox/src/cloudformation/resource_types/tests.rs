@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Made, Refused, Stop, Workplace, resource_type};
-use crate::authz::access::{Access, RootKeys};
+use super::{Created, HandlerContext, HandlerError, Stop, resource_type};
+use crate::authz::access_control::{AccessControl, RootKeys};
 use crate::behaviour::Behaviour;
 use crate::codebuild::{BuildHost, CodeBuildService};
 use crate::ecr::EcrService;
@@ -13,13 +13,13 @@ use crate::iam::Iam;
 use crate::lambda::LambdaService;
 use crate::logs::Logs;
 use crate::s3::S3;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 
 const REGION: &str = "eu-west-1";
 
 /// The services that resources are made through.
 struct House {
-    services: Arc<Services>,
+    services: Arc<ServiceRegistry>,
     s3: Arc<S3>,
     tags: Vec<(String, String)>,
     stop: Stop,
@@ -30,10 +30,10 @@ impl House {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let endpoint = "http://127.0.0.1:9".to_owned();
-        let services = Arc::new(Services::new(endpoint, dir.path().to_owned(), Behaviour::default()).unwrap());
+        let services = Arc::new(ServiceRegistry::new(endpoint, dir.path().to_owned(), Behaviour::default()).unwrap());
         let s3 = Arc::new(S3::open(services.clone()).unwrap());
         let iam = Arc::new(Iam::new(services.clone()));
-        let access = Access::new(RootKeys::generate(), iam.store(), services.sessions().clone(), true);
+        let access = AccessControl::new(RootKeys::generate(), iam.store(), services.sessions().clone(), true);
         services.set_access(Arc::new(access));
         services.register(iam).unwrap();
         services.register(Arc::new(Logs::new(&services).unwrap())).unwrap();
@@ -43,13 +43,13 @@ impl House {
         services.register(Arc::new(CodeBuildService::new(services.clone(), host))).unwrap();
         let lambda = Arc::new(LambdaService::new(services.clone(), ecr.images(), s3.clone()));
         services.register(lambda.clone()).unwrap();
-        services.set_functions(lambda);
+        services.set_function_invoker(lambda);
         let tags = vec![("aws:cloudformation:stack-name".to_owned(), "pictures".to_owned())];
         Self { services, s3, tags, stop: Stop::default(), _dir: dir }
     }
 
-    fn place<'a>(&'a self, access_key: Option<&'a str>, logical_id: &'a str) -> Workplace<'a> {
-        Workplace {
+    fn place<'a>(&'a self, access_key: Option<&'a str>, logical_id: &'a str) -> HandlerContext<'a> {
+        HandlerContext {
             services: &self.services,
             s3: &self.s3,
             region: REGION,
@@ -63,7 +63,7 @@ impl House {
         }
     }
 
-    async fn try_make(&self, kind: &str, properties: &Value) -> Result<Made, Refused> {
+    async fn try_make(&self, kind: &str, properties: &Value) -> Result<Created, HandlerError> {
         let provider = resource_type(kind).unwrap().provider;
         let place = self.place(None, "Thing");
         let made = provider.create(&place, properties).await?;
@@ -71,11 +71,11 @@ impl House {
         Ok(made)
     }
 
-    async fn make(&self, kind: &str, properties: Value) -> Made {
+    async fn make(&self, kind: &str, properties: Value) -> Created {
         self.try_make(kind, &properties).await.unwrap_or_else(|refused| panic!("{kind}: {refused}"))
     }
 
-    async fn unmake(&self, kind: &str, made: &Made, properties: &Value) -> Result<(), Refused> {
+    async fn unmake(&self, kind: &str, made: &Created, properties: &Value) -> Result<(), HandlerError> {
         resource_type(kind).unwrap().provider.delete(&self.place(None, "Thing"), made, properties).await
     }
 
@@ -84,7 +84,7 @@ impl House {
         answer.unwrap_or_else(|error| panic!("{operation}: {error}"))
     }
 
-    async fn role(&self, name: &str, principal: &str) -> Made {
+    async fn role(&self, name: &str, principal: &str) -> Created {
         self.make(
             "AWS::IAM::Role",
             json!({
@@ -108,7 +108,7 @@ fn trust(principal: &str) -> Value {
     })
 }
 
-fn inline_function(name: &str, role: &Made) -> Value {
+fn inline_function(name: &str, role: &Created) -> Value {
     json!({
         "FunctionName": name,
         "Runtime": "python3.13",

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cloudformation::resource_types::{Made, Property, Provider, Refused, ResourceType, Workplace};
+use crate::cloudformation::resource_types::{Created, HandlerContext, HandlerError, Property, Provider, ResourceType};
 
 mod properties;
 mod refusals;
@@ -16,27 +16,27 @@ struct Unmakeable;
 
 #[async_trait]
 impl Provider for Unmakeable {
-    fn physical_id(&self, _: &Workplace<'_>, _: &Value) -> String {
+    fn physical_id(&self, _: &HandlerContext<'_>, _: &Value) -> String {
         unreachable!("templates make nothing")
     }
 
-    async fn exists(&self, _: &Workplace<'_>, _: &str, _: &Value) -> bool {
+    async fn exists(&self, _: &HandlerContext<'_>, _: &str, _: &Value) -> bool {
         unreachable!("templates make nothing")
     }
 
-    async fn create(&self, _: &Workplace<'_>, _: &Value) -> Result<Made, Refused> {
+    async fn create(&self, _: &HandlerContext<'_>, _: &Value) -> Result<Created, HandlerError> {
         unreachable!("templates make nothing")
     }
 
-    async fn stabilise(&self, _: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
+    async fn stabilise(&self, _: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
         unreachable!("templates make nothing")
     }
 
-    async fn update(&self, _: &Workplace<'_>, _: &Made, _: &Value, _: &Value) -> Result<Made, Refused> {
+    async fn update(&self, _: &HandlerContext<'_>, _: &Created, _: &Value, _: &Value) -> Result<Created, HandlerError> {
         unreachable!("templates make nothing")
     }
 
-    async fn delete(&self, _: &Workplace<'_>, _: &Made, _: &Value) -> Result<(), Refused> {
+    async fn delete(&self, _: &HandlerContext<'_>, _: &Created, _: &Value) -> Result<(), HandlerError> {
         unreachable!("templates make nothing")
     }
 }

@@ -7,9 +7,9 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
-use super::make::known;
-use super::reach::Way;
-use crate::cloudformation::resource_types::{Refused, Stop};
+use super::apply::known;
+use super::converge::Direction;
+use crate::cloudformation::resource_types::{HandlerError, Stop};
 use crate::cloudformation::service::CloudFormation;
 use crate::cloudformation::state::{Resource, Stack, now};
 use crate::cloudformation::template::Policy;
@@ -17,7 +17,7 @@ use crate::sync::lock;
 
 /// A resource that is to go.
 #[derive(Clone)]
-struct Doomed {
+struct DeletionPlan {
     resource: Resource,
     /// Another has taken its place in the stack.
     replaced: bool,
@@ -37,18 +37,18 @@ impl CloudFormation {
     ) {
         let there =
             stack.resources.iter().filter(|one| one.status != "DELETE_COMPLETE" && one.status != "DELETE_SKIPPED");
-        let doomed = there.map(|resource| Doomed {
+        let plan = there.map(|resource| DeletionPlan {
             stays: retain.contains(&resource.logical_id) || stays(resource.deletion, undoes_creation),
             resource: resource.clone(),
             replaced: false,
         });
         // What an update has left that could not be rolled back either.
-        let replaced = stack.replaced.iter().map(|resource| Doomed {
+        let replaced = stack.replaced.iter().map(|resource| DeletionPlan {
             stays: stays(resource.replacement, resource.given_up),
             resource: resource.clone(),
             replaced: true,
         });
-        let Some(failed) = self.take_down(&stack.id, doomed.chain(replaced).collect(), false, halt).await else {
+        let Some(failed) = self.take_down(&stack.id, plan.chain(replaced).collect(), false, halt).await else {
             return;
         };
         if failed.is_empty() && verb == "DELETE" {
@@ -70,7 +70,13 @@ impl CloudFormation {
     }
 
     /// Ends an update: what was replaced goes, and what the goal no longer has.
-    pub(super) async fn clean_up(self: &Arc<Self>, stack: &Stack, way: Way, status: &str, halt: &CancellationToken) {
+    pub(super) async fn clean_up(
+        self: &Arc<Self>,
+        stack: &Stack,
+        way: Direction,
+        status: &str,
+        halt: &CancellationToken,
+    ) {
         let Some(now) = self.copy(&stack.id) else { return };
         let bound = match self.bound(&now.goal, &now) {
             Ok(bound) => bound,
@@ -83,7 +89,7 @@ impl CloudFormation {
             }
         };
         let wanted: BTreeSet<&str> = bound.resources().iter().map(|wanted| wanted.logical_id.as_str()).collect();
-        let replaced = now.replaced.iter().map(|resource| Doomed {
+        let replaced = now.replaced.iter().map(|resource| DeletionPlan {
             stays: match resource.given_up {
                 true => stays(resource.deletion, true),
                 false => resource.replacement != Policy::Delete,
@@ -92,9 +98,9 @@ impl CloudFormation {
             replaced: true,
         });
         let gone = now.resources.iter().filter(|resource| !wanted.contains(resource.logical_id.as_str()));
-        let gone = gone.map(|resource| Doomed {
+        let gone = gone.map(|resource| DeletionPlan {
             // In a rollback it is one that the update has made.
-            stays: stays(resource.deletion, way == Way::Back),
+            stays: stays(resource.deletion, way == Direction::Rollback),
             resource: resource.clone(),
             replaced: false,
         });
@@ -115,31 +121,31 @@ impl CloudFormation {
     async fn take_down(
         self: &Arc<Self>,
         id: &str,
-        mut left: Vec<Doomed>,
+        mut left: Vec<DeletionPlan>,
         all: bool,
         halt: &CancellationToken,
     ) -> Option<Vec<String>> {
-        let stop = Stop::below(halt);
+        let stop = Stop::child_of(halt);
         let (mut begun, mut failed) = (BTreeSet::new(), Vec::new());
         let mut running = FuturesUnordered::new();
-        let key = |doomed: &Doomed| (doomed.resource.logical_id.clone(), doomed.resource.physical_id.clone());
+        let key = |plan: &DeletionPlan| (plan.resource.logical_id.clone(), plan.resource.physical_id.clone());
         loop {
-            for doomed in &left {
-                let needed = |other: &Doomed| other.resource.depends_on.contains(&doomed.resource.logical_id);
-                if left.iter().any(needed) || !begun.insert(key(doomed)) {
+            for plan in &left {
+                let needed = |other: &DeletionPlan| other.resource.depends_on.contains(&plan.resource.logical_id);
+                if left.iter().any(needed) || !begun.insert(key(plan)) {
                     continue;
                 }
-                let (this, stop, doomed) = (self.clone(), stop.clone(), doomed.clone());
-                running.push(async move { (this.take_one_down(id, &doomed, &stop).await, doomed) });
+                let (this, stop, plan) = (self.clone(), stop.clone(), plan.clone());
+                running.push(async move { (this.take_one_down(id, &plan, &stop).await, plan) });
             }
             match running.next().await {
                 None => break,
-                Some((Some(deleted), doomed)) => {
+                Some((Some(deleted), plan)) => {
                     if !deleted {
-                        failed.push(doomed.resource.logical_id.clone());
+                        failed.push(plan.resource.logical_id.clone());
                     }
                     if deleted || all {
-                        left.retain(|other| key(other) != key(&doomed));
+                        left.retain(|other| key(other) != key(&plan));
                     }
                 }
                 Some((None, _)) => {}
@@ -149,33 +155,33 @@ impl CloudFormation {
     }
 
     /// Whether it is gone, or stays as it should; nothing if it was stopped.
-    async fn take_one_down(&self, id: &str, doomed: &Doomed, stop: &Stop) -> Option<bool> {
-        let resource = &doomed.resource;
-        if doomed.stays && resource.there {
-            self.tell_of(id, doomed, "DELETE_SKIPPED", None);
+    async fn take_one_down(&self, id: &str, plan: &DeletionPlan, stop: &Stop) -> Option<bool> {
+        let resource = &plan.resource;
+        if plan.stays && resource.there {
+            self.tell_of(id, plan, "DELETE_SKIPPED", None);
             return Some(true);
         }
         if !resource.there && resource.making.is_none() {
-            self.tell_of(id, doomed, "DELETE_COMPLETE", None);
+            self.tell_of(id, plan, "DELETE_COMPLETE", None);
             return Some(true);
         }
         if resource.status != "DELETE_IN_PROGRESS" {
-            self.tell_of(id, doomed, "DELETE_IN_PROGRESS", None);
+            self.tell_of(id, plan, "DELETE_IN_PROGRESS", None);
         }
         match self.remove(id, resource, stop).await {
             Ok(()) => {
-                self.tell_of(id, doomed, "DELETE_COMPLETE", None);
+                self.tell_of(id, plan, "DELETE_COMPLETE", None);
                 Some(true)
             }
-            Err(Refused::Stopped) => None,
-            Err(Refused::Because(reason)) => {
-                self.tell_of(id, doomed, "DELETE_FAILED", Some(&reason));
+            Err(HandlerError::Stopped) => None,
+            Err(HandlerError::Failed(reason)) => {
+                self.tell_of(id, plan, "DELETE_FAILED", Some(&reason));
                 Some(false)
             }
         }
     }
 
-    async fn remove(&self, id: &str, resource: &Resource, stop: &Stop) -> Result<(), Refused> {
+    async fn remove(&self, id: &str, resource: &Resource, stop: &Stop) -> Result<(), HandlerError> {
         let Some(stack) = self.copy(id) else { return Ok(()) };
         let kind = known(&resource.type_name)?;
         let name = &resource.logical_id;
@@ -189,7 +195,7 @@ impl CloudFormation {
         let deleted = kind.provider.delete(&place, &resource.made(), &resource.properties).await;
         match (&deleted, resource.making.as_ref().filter(|making| !making.anew)) {
             // It may have something on it already of a change that was not finished.
-            (Err(Refused::Because(_)), Some(begun)) => {
+            (Err(HandlerError::Failed(_)), Some(begun)) => {
                 kind.provider.delete(&place, &resource.made(), &begun.properties).await
             }
             _ => deleted,
@@ -197,10 +203,10 @@ impl CloudFormation {
     }
 
     /// Says what became of one. One that was replaced is no longer in the stack's list, and has its events all the same.
-    fn tell_of(&self, id: &str, doomed: &Doomed, status: &str, reason: Option<&str>) {
+    fn tell_of(&self, id: &str, plan: &DeletionPlan, status: &str, reason: Option<&str>) {
         let is_gone = matches!(status, "DELETE_COMPLETE" | "DELETE_SKIPPED");
         self.change(id, |stack| {
-            let Doomed { resource, replaced, .. } = doomed;
+            let DeletionPlan { resource, replaced, .. } = plan;
             if !replaced {
                 if let Some(own) = stack.resource(&resource.logical_id)
                     && is_gone

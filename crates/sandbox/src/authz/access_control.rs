@@ -11,7 +11,7 @@ use awsim_iam_policy::{
 
 use crate::account::ACCOUNT;
 use crate::authz::permission::RequiredPermission;
-use crate::authz::resource_policy::{Party, concerning};
+use crate::authz::resource_policy::{PrincipalMatcher, statements_for};
 use crate::authz::sessions::{Session, Sessions};
 
 /// The sandbox's own keys: they may do everything.
@@ -68,67 +68,67 @@ pub(crate) fn root_arn() -> String {
 
 /// What a caller may not do, and why.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{}", self.told(""))]
-pub(crate) struct Denied {
-    who: String,
+#[error("{}", self.message(""))]
+pub(crate) struct AccessDenied {
+    principal: String,
     action: String,
     resource: String,
-    why: Why,
+    reason: DenialReason,
 }
 
 /// Why a call is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
+enum DenialReason {
     /// No policy of this kind says that it may be done.
-    Unsaid(&'static str),
+    NotAllowed(&'static str),
     /// A policy of this kind says that it may not.
-    Said(&'static str),
+    ExplicitDeny(&'static str),
 }
 
-impl Denied {
+impl AccessDenied {
     /// In AWS's words; S3 puts the resource between quotes.
-    pub(crate) fn told(&self, quote: &str) -> String {
-        let Self { who, action, resource, why } = self;
+    pub(crate) fn message(&self, quote: &str) -> String {
+        let Self { principal, action, resource, reason } = self;
         // S3 names no resource where there is none.
         let on = match resource.as_str() {
             "*" if action.starts_with("s3:") => String::new(),
             _ => format!(" on resource: {quote}{resource}{quote}"),
         };
-        let because = match why {
-            Why::Unsaid(kind) => format!("because no {kind} allows the {action} action"),
-            Why::Said(kind) => format!("with an explicit deny in {kind}"),
+        let because = match reason {
+            DenialReason::NotAllowed(kind) => format!("because no {kind} allows the {action} action"),
+            DenialReason::ExplicitDeny(kind) => format!("with an explicit deny in {kind}"),
         };
-        format!("User: {who} is not authorized to perform: {action}{on} {because}")
+        format!("User: {principal} is not authorized to perform: {action}{on} {because}")
     }
 }
 
 /// Keys and permissions.
-pub(crate) struct Access {
+pub(crate) struct AccessControl {
     root: RootKeys,
     iam: AccountRegionStore<IamState>,
     lookup: IamPrincipalLookup,
     sessions: Arc<Sessions>,
     /// Whether the policies of IAM users count. Those of roles always do.
-    users_held: bool,
+    enforce_users: bool,
 }
 
 /// A caller's policies, and what policies call the caller.
 struct Principal {
     arn: String,
-    party: Party,
+    matcher: PrincipalMatcher,
     policies: Vec<PolicyDocument>,
     boundary: Option<PolicyDocument>,
     context: Vec<(String, ContextValue)>,
 }
 
-impl Access {
+impl AccessControl {
     pub(crate) fn new(
         root: RootKeys,
         iam: AccountRegionStore<IamState>,
         sessions: Arc<Sessions>,
-        users_held: bool,
+        enforce_users: bool,
     ) -> Self {
-        Self { root, lookup: IamPrincipalLookup::new(iam.clone()), iam, sessions, users_held }
+        Self { root, lookup: IamPrincipalLookup::new(iam.clone()), iam, sessions, enforce_users }
     }
 
     /// Users, roles and policies.
@@ -163,17 +163,17 @@ impl Access {
     }
 
     /// Whether the one who signed the request in `context` may do what it needs.
-    pub(crate) fn check(&self, context: &RequestContext, need: &RequiredPermission) -> Result<(), Denied> {
-        self.check_with(context, need, None)
+    pub(crate) fn check(&self, context: &RequestContext, permission: &RequiredPermission) -> Result<(), AccessDenied> {
+        self.check_with(context, permission, None)
     }
 
     /// The same, where the resource has a policy of its own.
     pub(crate) fn check_with(
         &self,
         context: &RequestContext,
-        need: &RequiredPermission,
+        permission: &RequiredPermission,
         resource_policy: Option<&PolicyDocument>,
-    ) -> Result<(), Denied> {
+    ) -> Result<(), AccessDenied> {
         let key = context.access_key.as_deref().unwrap_or_default();
         // A key that nobody has any more, such as that of a user who was deleted meanwhile, allows nothing.
         let principal = match self.holder(key) {
@@ -184,13 +184,13 @@ impl Access {
             },
             None => Principal {
                 arn: "anonymous".to_owned(),
-                party: Party::default(),
+                matcher: PrincipalMatcher::default(),
                 policies: Vec::new(),
                 boundary: None,
                 context: Vec::new(),
             },
         };
-        principal.decide(context, need, resource_policy)
+        principal.decide(context, permission, resource_policy)
     }
 
     /// A caller with the policies that bind it; nothing for one that no policy binds.
@@ -203,7 +203,7 @@ impl Access {
             Caller::Session(session) if session.principal == root_arn() => return None,
             Caller::Session(session) => (session.principal.clone(), false),
         };
-        if !is_role && !self.users_held {
+        if !is_role && !self.enforce_users {
             return None;
         }
         // A session whose role has been deleted may do nothing, even if another role has the name now.
@@ -224,7 +224,7 @@ impl Access {
         }
         let tags = tags.into_iter();
         context.extend(tags.map(|(key, value)| (format!("aws:PrincipalTag/{key}"), ContextValue::String(value))));
-        Some(Principal { arn: caller.arn(), party: Party::caller(caller), policies, boundary, context })
+        Some(Principal { arn: caller.arn(), matcher: PrincipalMatcher::caller(caller), policies, boundary, context })
     }
 
     /// Whether the session's role is still the one that was assumed.
@@ -239,10 +239,10 @@ impl Access {
         &self,
         caller: &Caller,
         context: &RequestContext,
-        need: &RequiredPermission,
-    ) -> Result<(), Denied> {
+        permission: &RequiredPermission,
+    ) -> Result<(), AccessDenied> {
         match self.principal(caller) {
-            Some(principal) => principal.decide(context, need, None),
+            Some(principal) => principal.decide(context, permission, None),
             None => Ok(()),
         }
     }
@@ -252,18 +252,18 @@ impl Principal {
     fn decide(
         &self,
         request: &RequestContext,
-        need: &RequiredPermission,
+        permission: &RequiredPermission,
         resource_policy: Option<&PolicyDocument>,
-    ) -> Result<(), Denied> {
-        let mut context = surroundings(request);
+    ) -> Result<(), AccessDenied> {
+        let mut context = global_conditions(request);
         context.extend(self.context.iter().cloned());
-        context.extend(need.conditions.iter().map(|(key, value)| (key.clone(), value.clone())));
-        let resource_policy = resource_policy.map(|policy| concerning(policy, &self.party));
+        context.extend(permission.conditions.iter().map(|(key, value)| (key.clone(), value.clone())));
+        let resource_policy = resource_policy.map(|policy| statements_for(policy, &self.matcher));
         let asked = AuthzRequest {
             principal_arn: &self.arn,
             principal_account: ACCOUNT,
-            action: &need.action,
-            resource_arn: &need.resource,
+            action: &permission.action,
+            resource_arn: &permission.resource,
             context: &context,
         };
         let policies = EvalContext {
@@ -272,22 +272,27 @@ impl Principal {
             resource_policy: resource_policy.as_ref(),
             ..EvalContext::default()
         };
-        let why = match explain(&asked, &policies, &PolicyAttributions::default()) {
+        let reason = match explain(&asked, &policies, &PolicyAttributions::default()) {
             DecisionReason::Allowed { .. } => return Ok(()),
-            DecisionReason::ExplicitDeny { source, .. } => Why::Said(match source {
+            DecisionReason::ExplicitDeny { source, .. } => DenialReason::ExplicitDeny(match source {
                 PolicySource::Resource => "a resource-based policy",
                 PolicySource::PermissionsBoundary => "a permissions boundary",
                 _ => "an identity-based policy",
             }),
-            DecisionReason::BoundaryNoAllow => Why::Unsaid("permissions boundary"),
-            _ => Why::Unsaid("identity-based policy"),
+            DecisionReason::BoundaryNoAllow => DenialReason::NotAllowed("permissions boundary"),
+            _ => DenialReason::NotAllowed("identity-based policy"),
         };
-        Err(Denied { who: self.arn.clone(), action: need.action.clone(), resource: need.resource.clone(), why })
+        Err(AccessDenied {
+            principal: self.arn.clone(),
+            action: permission.action.clone(),
+            resource: permission.resource.clone(),
+            reason,
+        })
     }
 }
 
 /// What every policy can ask about a request.
-pub(crate) fn surroundings(request: &RequestContext) -> std::collections::HashMap<String, ContextValue> {
+pub(crate) fn global_conditions(request: &RequestContext) -> std::collections::HashMap<String, ContextValue> {
     let now = chrono::Utc::now();
     let mut context = std::collections::HashMap::from([
         ("aws:CurrentTime".to_owned(), ContextValue::Date(now)),

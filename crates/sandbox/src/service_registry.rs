@@ -1,8 +1,8 @@
 //! What the sandbox's services may ask of each other and of the house.
 //!
-//! A service is made with `XService::new(services: Arc<Services>)` and registered afterwards: the cycle
-//! (house -> service -> house) is cut by [`Services::close`] when the sandbox ends. A service calls its neighbours with
-//! [`Services::call`]; it must not do so while it holds a lock of its own, since the call saves snapshots.
+//! A service is made with `XService::new(services: Arc<ServiceRegistry>)` and registered afterwards: the cycle
+//! (house -> service -> house) is cut by [`ServiceRegistry::close`] when the sandbox ends. A service calls its neighbours with
+//! [`ServiceRegistry::call`]; it must not do so while it holds a lock of its own, since the call saves snapshots.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -14,9 +14,9 @@ use serde_json::Value;
 use thumbctl_platform::private_fs;
 
 use crate::account::ACCOUNT;
-use crate::authz::access::Access;
+use crate::authz::access_control::AccessControl;
 use crate::authz::auth_error;
-use crate::authz::resource_policy::{Party, Trust, trust};
+use crate::authz::resource_policy::{PrincipalMatcher, Trust, trust};
 use crate::authz::sessions::Sessions;
 use crate::authz::sessions::TemporaryCredentials;
 use crate::behaviour::Behaviour;
@@ -28,7 +28,7 @@ use crate::storage::blobs::Blobs;
 use crate::sync::lock;
 
 /// The function side of S3's notifications.
-pub(crate) trait Functions: Send + Sync {
+pub(crate) trait FunctionInvoker: Send + Sync {
     /// Whether the function's resource policy lets `principal` (such as `s3.amazonaws.com`) invoke it for `source_arn`
     /// of `source_account`.
     fn may_invoke(&self, function_arn: &str, principal: &str, source_arn: &str, source_account: &str) -> bool;
@@ -52,12 +52,12 @@ pub(crate) trait BlobUser: Send + Sync {
 type LastSaved = Arc<Mutex<Option<Vec<u8>>>>;
 
 /// What a service of the sandbox may ask of its neighbours and of the house.
-pub(crate) struct Services {
+pub(crate) struct ServiceRegistry {
     endpoint: String,
     data_dir: PathBuf,
     blobs: Blobs,
     sessions: Arc<Sessions>,
-    access: OnceLock<Arc<Access>>,
+    access: OnceLock<Arc<AccessControl>>,
     faults: OnceLock<Arc<Faults>>,
     propagation: Propagation,
     behaviour: Behaviour,
@@ -66,11 +66,11 @@ pub(crate) struct Services {
     /// What was last written of each service, so that an unchanged state is not written again. One lock a service:
     /// taking a snapshot and writing it are one act, or an older state could overwrite a newer.
     saved: Mutex<HashMap<String, LastSaved>>,
-    functions: OnceLock<Arc<dyn Functions>>,
+    functions: OnceLock<Arc<dyn FunctionInvoker>>,
     blob_users: Mutex<Vec<Arc<dyn BlobUser>>>,
 }
 
-impl Services {
+impl ServiceRegistry {
     /// A house without services yet. `data_dir` must exist.
     pub(crate) fn new(endpoint: String, data_dir: PathBuf, behaviour: Behaviour) -> io::Result<Self> {
         let blobs = Blobs::open(&data_dir.join("blobs"))?;
@@ -119,12 +119,12 @@ impl Services {
     }
 
     /// Who may do what, once that can be said.
-    pub(crate) fn access(&self) -> Option<&Arc<Access>> {
+    pub(crate) fn access(&self) -> Option<&Arc<AccessControl>> {
         self.access.get()
     }
 
     /// Says who may do what. The first call wins.
-    pub(crate) fn set_access(&self, access: Arc<Access>) {
+    pub(crate) fn set_access(&self, access: Arc<AccessControl>) {
         let _ = self.access.set(access);
     }
 
@@ -154,12 +154,12 @@ impl Services {
     }
 
     /// The function side of S3's notifications, once there is one.
-    pub(crate) fn functions(&self) -> Option<Arc<dyn Functions>> {
+    pub(crate) fn functions(&self) -> Option<Arc<dyn FunctionInvoker>> {
         self.functions.get().cloned()
     }
 
     /// Fills in the function side. The first call wins.
-    pub(crate) fn set_functions(&self, functions: Arc<dyn Functions>) {
+    pub(crate) fn set_function_invoker(&self, functions: Arc<dyn FunctionInvoker>) {
         let _ = self.functions.set(functions);
     }
 
@@ -215,7 +215,7 @@ impl Services {
         context.internal_bypass = true;
         let answer = handler.handle(operation, input, &context).await;
         if !is_read_only(operation) {
-            self.keep(service)?;
+            self.persist(service)?;
         }
         answer
     }
@@ -234,7 +234,7 @@ impl Services {
         let access = self.access().ok_or_else(|| AwsError::internal("nobody has access yet"))?;
         for need in required_permissions::of_call(service, operation, &input, &context, access.iam()) {
             let protocol = self.handler(service).map_or(Protocol::AwsJson1_1, |handler| handler.protocol());
-            access.check(&context, &need).map_err(|denied| auth_error::of_denied(&denied, service, protocol))?;
+            access.check(&context, &need).map_err(|denied| auth_error::of_access_denied(&denied, service, protocol))?;
         }
         self.call(service, region, operation, input).await
     }
@@ -264,7 +264,7 @@ impl Services {
         let document = &role["AssumeRolePolicyDocument"];
         if role["Arn"].as_str() != Some(role_arn)
             || !self.has_propagated(role)
-            || trust(document, &Party::service(principal), role_arn, &context, &conditions) != Trust::Yes
+            || trust(document, &PrincipalMatcher::service(principal), role_arn, &context, &conditions) != Trust::Yes
         {
             return Err(denied());
         }
@@ -281,11 +281,11 @@ impl Services {
     /// Persists one service's state now: for changes made outside a call (a build's phase, Pending -> Active). Cheap if
     /// nothing has changed. A failure to write is said on standard error, and made good by the next call that can write.
     pub(crate) fn save(&self, service: &str) {
-        let _ = self.keep(service);
+        let _ = self.persist(service);
     }
 
     /// Persists one service's state before a call is answered: what cannot be kept must not be answered as done.
-    pub(crate) fn keep(&self, service: &str) -> Result<(), AwsError> {
+    pub(crate) fn persist(&self, service: &str) -> Result<(), AwsError> {
         let Some(handler) = self.handler(service) else {
             // A service that is none of these keeps its state itself, unless all of them are closed.
             return if read(&self.handlers).is_empty() {
@@ -309,7 +309,7 @@ impl Services {
                 Ok(())
             }
             Err(cause) => {
-                crate::error::complain(format_args!("{} cannot be written: {cause}", file.display()));
+                crate::error::log_error(format_args!("{} cannot be written: {cause}", file.display()));
                 Err(AwsError::internal(format!("the sandbox cannot keep its state: {cause}")))
             }
         }

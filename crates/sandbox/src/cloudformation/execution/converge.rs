@@ -11,7 +11,7 @@ use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::cloudformation::resource_types::{Refused, Stop};
+use crate::cloudformation::resource_types::{HandlerError, Stop};
 use crate::cloudformation::service::CloudFormation;
 use crate::cloudformation::state::{Goal, Stack, State};
 use crate::cloudformation::template::{Bound, Template, TemplateError};
@@ -19,14 +19,14 @@ use crate::sync::lock;
 
 /// Where a stack goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    Forth,
+pub(super) enum Direction {
+    Forward,
     /// To what it was before an update that failed.
-    Back,
+    Rollback,
 }
 
 /// How it ended.
-pub(super) enum End {
+pub(super) enum Convergence {
     Reached,
     Failed(String),
     /// The step was stopped: nothing is to be said of it.
@@ -34,11 +34,11 @@ pub(super) enum End {
 }
 
 /// What a stack is to come to.
-pub(super) struct Aim {
+pub(super) struct Target {
     pub id: String,
     pub bound: Bound,
     pub tags: Vec<(String, String)>,
-    pub way: Way,
+    pub way: Direction,
     pub stop: Stop,
 }
 
@@ -66,27 +66,33 @@ impl CloudFormation {
         Template::from_document(goal.processed.clone())?.bind(goal.values.clone(), self.pseudo(stack))
     }
 
-    pub(super) async fn reach(self: &Arc<Self>, stack: &Stack, goal: &Goal, way: Way, halt: &CancellationToken) -> End {
+    pub(super) async fn converge(
+        self: &Arc<Self>,
+        stack: &Stack,
+        goal: &Goal,
+        way: Direction,
+        halt: &CancellationToken,
+    ) -> Convergence {
         let bound = match self.bound(goal, stack) {
             Ok(bound) => bound,
-            Err(error) => return End::Failed(error.to_string()),
+            Err(error) => return Convergence::Failed(error.to_string()),
         };
-        let (id, tags, stop) = (stack.id.clone(), goal.tags.clone(), Stop::below(halt));
-        let aim = Arc::new(Aim { id, bound, tags, way, stop });
-        let all = aim.bound.resources();
+        let (id, tags, stop) = (stack.id.clone(), goal.tags.clone(), Stop::child_of(halt));
+        let target = Arc::new(Target { id, bound, tags, way, stop });
+        let all = target.bound.resources();
         let (mut begun, mut ready, mut configured) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let (mut complete, mut failed, mut told) = (0, Vec::new(), stack.detail.is_some());
         let mut running: FuturesUnordered<BoxFuture<'static, Phase>> = FuturesUnordered::new();
         loop {
-            for resource in all.iter().filter(|_| !aim.stop.cancel.is_cancelled()) {
+            for resource in all.iter().filter(|_| !target.stop.cancel.is_cancelled()) {
                 if resource.depends_on.is_subset(&ready) && begun.insert(resource.logical_id.clone()) {
-                    running.push(self.guarded(&aim, &resource.logical_id, Self::begin_resource));
+                    running.push(self.guarded(&target, &resource.logical_id, Self::begin_resource));
                 }
             }
             match running.next().await {
                 None => break,
                 Some(Phase::Configured { name, early }) => {
-                    running.push(self.guarded(&aim, &name, Self::settle_resource));
+                    running.push(self.guarded(&target, &name, Self::settle_resource));
                     if early {
                         ready.insert(name.clone());
                         configured.insert(name);
@@ -99,7 +105,7 @@ impl CloudFormation {
                 }
                 Some(Phase::Failed { name, verb }) => {
                     failed.push((name, verb));
-                    aim.stop.cancel.cancel();
+                    target.stop.cancel.cancel();
                 }
                 Some(Phase::Halted) => {}
             }
@@ -109,37 +115,38 @@ impl CloudFormation {
             }
         }
         if halt.is_cancelled() {
-            return End::Halted;
+            return Convergence::Halted;
         }
         if !failed.is_empty() {
-            return End::Failed(reason(&failed));
+            return Convergence::Failed(reason(&failed));
         }
-        match self.outputs(&aim) {
+        match self.outputs(&target) {
             Ok(outputs) => {
                 self.change(&stack.id, |stack| stack.outputs = outputs);
-                End::Reached
+                Convergence::Reached
             }
-            Err(reason) => End::Failed(reason),
+            Err(reason) => Convergence::Failed(reason),
         }
     }
 
     /// A resource's work. What panics in it fails the resource, and not the stack's task: that would stand still for ever.
     fn guarded<F: Future<Output = Phase> + Send + 'static>(
         self: &Arc<Self>,
-        aim: &Arc<Aim>,
+        target: &Arc<Target>,
         name: &str,
-        work: impl FnOnce(Arc<Self>, Arc<Aim>, String) -> F,
+        work: impl FnOnce(Arc<Self>, Arc<Target>, String) -> F,
     ) -> BoxFuture<'static, Phase> {
-        let work = AssertUnwindSafe(work(self.clone(), aim.clone(), name.to_owned())).catch_unwind();
-        let (this, aim, name) = (self.clone(), aim.clone(), name.to_owned());
-        let said = |_: Box<dyn Any + Send>| Refused::Because("The sandbox has a bug: this made it panic.".to_owned());
-        async move { work.await.unwrap_or_else(|panic| this.fail(&aim, &name, said(panic))) }.boxed()
+        let work = AssertUnwindSafe(work(self.clone(), target.clone(), name.to_owned())).catch_unwind();
+        let (this, target, name) = (self.clone(), target.clone(), name.to_owned());
+        let said =
+            |_: Box<dyn Any + Send>| HandlerError::Failed("The sandbox has a bug: this made it panic.".to_owned());
+        async move { work.await.unwrap_or_else(|panic| this.fail(&target, &name, said(panic))) }.boxed()
     }
 
     /// The stack's outputs; refused where another stack exports a name already.
-    fn outputs(&self, aim: &Aim) -> Result<Vec<Value>, String> {
-        let Some(stack) = self.copy(&aim.id) else { return Ok(Vec::new()) };
-        let outputs = aim.bound.outputs(&stack.resources).map_err(|error| error.to_string())?;
+    fn outputs(&self, target: &Target) -> Result<Vec<Value>, String> {
+        let Some(stack) = self.copy(&target.id) else { return Ok(Vec::new()) };
+        let outputs = target.bound.outputs(&stack.resources).map_err(|error| error.to_string())?;
         let state = lock(&self.state);
         for name in outputs.iter().filter_map(|output| output.export_name.as_deref()) {
             if let Some(other) = exporter(&state, &stack, name) {

@@ -6,26 +6,26 @@ use awsim_core::RequestContext;
 use awsim_iam_policy::PolicyDocument;
 
 use super::{S3Error, S3Result};
-use crate::authz::access::Access;
+use crate::authz::access_control::AccessControl;
 use crate::authz::permission::RequiredPermission;
 
 /// A caller before a bucket.
-pub(crate) struct Permit {
-    access: Arc<Access>,
+pub(crate) struct Authorizer {
+    access: Arc<AccessControl>,
     context: RequestContext,
     /// The bucket's own policy.
     policy: Option<PolicyDocument>,
 }
 
-impl Permit {
-    pub(crate) fn new(access: Arc<Access>, context: RequestContext, policy: Option<PolicyDocument>) -> Self {
+impl Authorizer {
+    pub(crate) fn new(access: Arc<AccessControl>, context: RequestContext, policy: Option<PolicyDocument>) -> Self {
         Self { access, context, policy }
     }
 
     /// Refuses what neither the caller's policies nor the bucket's allow.
-    pub(crate) fn check(&self, need: &RequiredPermission) -> S3Result<()> {
+    pub(crate) fn check(&self, permission: &RequiredPermission) -> S3Result<()> {
         self.access
-            .check_with(&self.context, need, self.policy.as_ref())
-            .map_err(|denied| S3Error::new(403, "AccessDenied", denied.told("\"")))
+            .check_with(&self.context, permission, self.policy.as_ref())
+            .map_err(|denied| S3Error::new(403, "AccessDenied", denied.message("\"")))
     }
 }

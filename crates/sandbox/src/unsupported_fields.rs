@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// The first of these members that asks for something. Clients send empty ones too, for what nobody has asked for.
-pub(crate) fn asked_for<'a>(input: &Value, members: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn first_set<'a>(input: &Value, members: &[&'a str]) -> Option<&'a str> {
     members.iter().copied().find(|member| !says_nothing(&input[*member]))
 }
 
@@ -22,11 +22,11 @@ fn says_nothing(value: &Value) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::asked_for;
+    use super::first_set;
 
     #[test]
     fn what_is_empty_asks_for_nothing() {
-        let asked = |input| asked_for(&input, &["vpcConfig", "badgeEnabled"]);
+        let asked = |input| first_set(&input, &["vpcConfig", "badgeEnabled"]);
         assert_eq!(asked(json!({})), None);
         assert_eq!(asked(json!({ "vpcConfig": { "vpcId": "", "subnets": [] }, "badgeEnabled": false })), None);
         assert_eq!(asked(json!({ "vpcConfig": { "vpcId": "vpc-1" } })), Some("vpcConfig"));
