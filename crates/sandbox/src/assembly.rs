@@ -15,6 +15,7 @@ use crate::gateway::registry_endpoint::RegistryEndpoint;
 use crate::iam::Iam;
 use crate::lambda::LambdaService;
 use crate::logs::Logs;
+use crate::required_permissions;
 use crate::s3::S3;
 use crate::service_registry::ServiceRegistry;
 use crate::storage::blobs::is_hash;
@@ -60,7 +61,13 @@ impl Assembly {
         let store = iam.store();
         services.register(iam).map_err(damaged)?;
         let enforce_iam = services.behaviour().enforce_iam;
-        let access = Arc::new(AccessControl::new(root, store, services.sessions().clone(), enforce_iam));
+        let access = Arc::new(AccessControl::new(
+            root,
+            store,
+            services.sessions().clone(),
+            enforce_iam,
+            required_permissions::of_call,
+        ));
         services.set_access(access.clone());
         services.register(Arc::new(Sts::new(services.clone(), access.clone()))).map_err(damaged)?;
         services.register(Arc::new(Logs::new(&services).map_err(unwritable)?)).map_err(damaged)?;

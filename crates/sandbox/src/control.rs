@@ -14,7 +14,7 @@ use crate::assembly;
 use crate::error::SandboxError;
 use crate::gateway::Gateway;
 use crate::http_agent::agent;
-use crate::server::lock_server;
+use crate::server_lock::lock_server;
 use crate::standin::signed::{Signer, Unsigned};
 use crate::storage::data_dir;
 use crate::storage::state::{self, Staged};

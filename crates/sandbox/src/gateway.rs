@@ -17,9 +17,10 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use thumbctl_sandbox_protocol::READY_PATH;
 
 use crate::account::ACCOUNT;
-use crate::authz::access_control::{AccessControl, Caller};
+use crate::authz::access_control::AccessControl;
 use crate::authz::auth_error;
 use crate::authz::authentication::{Authenticated, AuthenticationError};
+use crate::authz::caller::Caller;
 use crate::authz::signature::{Credential, Payload};
 use crate::fault::{FaultOutcome, Faults};
 use crate::gateway::chunked::{Chunked, Incoming};
@@ -28,7 +29,6 @@ use crate::gateway::request_body::{BodyReader, discard};
 use crate::lambda;
 use crate::latency;
 use crate::query;
-use crate::required_permissions;
 use crate::s3::{self, Authorizer, S3, S3Error, Target};
 use crate::service_registry::{ServiceRegistry, is_read_only};
 
@@ -287,10 +287,8 @@ impl Gateway {
             FaultOutcome::DropConnection => return Err(Dropped),
         };
         let context = context(&sender, &parts, request_id);
-        let needs =
-            required_permissions::of_call(&service, &parsed.operation, &parsed.input, &context, self.access.iam());
-        for need in needs {
-            if let Err(denied) = self.access.check(&context, &need) {
+        for permission in self.access.required_permissions(&service, &parsed.operation, &parsed.input, &context) {
+            if let Err(denied) = self.access.check(&context, &permission) {
                 return fail(auth_error::of_access_denied(&denied, &service, protocol));
             }
         }

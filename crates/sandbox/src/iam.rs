@@ -19,7 +19,7 @@ use awsim_iam::{IAM_REGION, IamService};
 use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
 
-use crate::authz::signature::STRICT;
+use crate::authz::canonical::STRICT;
 use crate::service_registry::ServiceRegistry;
 use pages::Page;
 

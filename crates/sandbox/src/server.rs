@@ -1,13 +1,13 @@
 //! The server: one a data directory, on the loopback address.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use hyper::server::conn::http1;
@@ -27,6 +27,7 @@ use crate::error::SandboxError;
 use crate::fault::FaultRule;
 use crate::gateway::OnRequest;
 use crate::instance::{InstanceConfig, Supervisor};
+use crate::server_lock::lock_server;
 use crate::storage::data_dir;
 use crate::storage::scratch::Scratch;
 use crate::storage::{state, temporaries};
@@ -36,12 +37,6 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// How often an attached sandbox looks whether anyone is left.
 const LEASE_CHECK: Duration = Duration::from_millis(100);
-
-/// How long one that serves the same data may take to answer on a machine with far more to do than it can.
-const OVERLOADED: Duration = Duration::from_secs(30);
-
-/// How long one that serves the same data may take to end, before it is taken for one that stays.
-const ENDING: Duration = Duration::from_secs(1);
 
 /// Where the state is.
 #[derive(Debug, Clone)]
@@ -154,35 +149,6 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     supervisor.end().await;
     announcement::unpublish(&dir);
     Ok(())
-}
-
-/// Becomes the one server of a data directory. Nothing, if another is and this one is not needed.
-pub(crate) async fn lock_server(dir: &Path, attached: bool) -> Result<Option<File>, SandboxError> {
-    let file = open_lock(dir, "server.lock").map_err(|source| SandboxError::unwritable(dir, source))?;
-    let begun = Instant::now();
-    // A command that needs it waits as long as an overloaded machine may take to answer; a user is told sooner.
-    let deadline = begun + if attached { OVERLOADED } else { Duration::from_secs(5) };
-    let mut delay = Duration::from_millis(5);
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
-            Err(TryLockError::Error(source)) => return Err(SandboxError::unwritable(dir, source)),
-            Err(TryLockError::WouldBlock) => {}
-        }
-        // Another serves, or is about to, or is just ending: the one that a command has left a moment ago does not know yet.
-        match Endpoint::find(dir).await {
-            Some(_) if attached => return Ok(None),
-            Some(Endpoint { url, pid, .. }) if begun.elapsed() > ENDING => {
-                return Err(SandboxError::AlreadyRunning { dir: dir.to_owned(), url, pid });
-            }
-            _ => {}
-        }
-        if Instant::now() > deadline {
-            return Err(SandboxError::Unresponsive { dir: dir.to_owned() });
-        }
-        tokio::time::sleep(delay).await;
-        delay = (delay * 2).min(Duration::from_millis(100));
-    }
 }
 
 async fn bind(port: Option<u16>) -> Result<TcpListener, SandboxError> {

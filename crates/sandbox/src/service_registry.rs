@@ -23,7 +23,6 @@ use crate::behaviour::Behaviour;
 use crate::fault::Faults;
 use crate::iam::propagation::Propagation;
 use crate::latency::Latencies;
-use crate::required_permissions;
 use crate::storage::blobs::Blobs;
 use crate::sync::lock;
 
@@ -232,7 +231,7 @@ impl ServiceRegistry {
         let mut context = RequestContext::new_with_account(service, region, ACCOUNT);
         context.access_key = Some(role.access_key.clone());
         let access = self.access().ok_or_else(|| AwsError::internal("nobody has access yet"))?;
-        for need in required_permissions::of_call(service, operation, &input, &context, access.iam()) {
+        for need in access.required_permissions(service, operation, &input, &context) {
             let protocol = self.handler(service).map_or(Protocol::AwsJson1_1, |handler| handler.protocol());
             access.check(&context, &need).map_err(|denied| auth_error::of_access_denied(&denied, service, protocol))?;
         }

@@ -10,8 +10,9 @@ use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
 use serde_json::{Value, json};
 
 use crate::account::ACCOUNT;
-use crate::authz::access_control::{AccessControl, Caller};
+use crate::authz::access_control::AccessControl;
 use crate::authz::auth_error::{self, BadKey};
+use crate::authz::caller::Caller;
 use crate::authz::permission::RequiredPermission;
 use crate::authz::resource_policy::{PrincipalMatcher, Trust, trust};
 use crate::authz::sessions::Session;

@@ -8,8 +8,11 @@ use awsim_iam::state::IamState;
 use awsim_iam_policy::{
     AuthzRequest, DecisionReason, EvalContext, PolicyAttributions, PolicyDocument, PolicySource, explain,
 };
+use serde_json::Value;
 
 use crate::account::ACCOUNT;
+use crate::authz::caller::{Caller, root_arn};
+use crate::authz::conditions::global_conditions;
 use crate::authz::permission::RequiredPermission;
 use crate::authz::resource_policy::{PrincipalMatcher, statements_for};
 use crate::authz::sessions::{Session, Sessions};
@@ -32,38 +35,6 @@ impl From<(String, String)> for RootKeys {
     fn from((access_key, secret_key): (String, String)) -> Self {
         Self { access_key, secret_key }
     }
-}
-
-/// Who signed a request.
-#[derive(Debug, Clone)]
-pub(crate) enum Caller {
-    Root,
-    User { arn: String, id: String },
-    Session(Session),
-}
-
-impl Caller {
-    pub(crate) fn arn(&self) -> String {
-        match self {
-            Self::Root => root_arn(),
-            Self::User { arn, .. } => arn.clone(),
-            Self::Session(session) => session.arn(),
-        }
-    }
-
-    /// AWS's id of the one who calls.
-    pub(crate) fn id(&self) -> String {
-        match self {
-            Self::Root => ACCOUNT.to_owned(),
-            Self::User { id, .. } => id.clone(),
-            Self::Session(session) => session.id(),
-        }
-    }
-}
-
-/// The account's own ARN.
-pub(crate) fn root_arn() -> String {
-    format!("arn:aws:iam::{ACCOUNT}:root")
 }
 
 /// What a caller may not do, and why.
@@ -102,7 +73,12 @@ impl AccessDenied {
     }
 }
 
-/// Keys and permissions.
+/// Returns the permissions that a call requires: of a service, its operation, input and context, and the IAM state, which
+/// holds the paths of roles and users.
+pub(crate) type RequiredPermissions =
+    fn(&str, &str, &Value, &RequestContext, &AccountRegionStore<IamState>) -> Vec<RequiredPermission>;
+
+/// The access keys and the decision on each call.
 pub(crate) struct AccessControl {
     root: RootKeys,
     iam: AccountRegionStore<IamState>,
@@ -110,6 +86,7 @@ pub(crate) struct AccessControl {
     sessions: Arc<Sessions>,
     /// Whether the policies of IAM users count. Those of roles always do.
     enforce_users: bool,
+    required: RequiredPermissions,
 }
 
 /// A caller's policies, and what policies call the caller.
@@ -127,13 +104,25 @@ impl AccessControl {
         iam: AccountRegionStore<IamState>,
         sessions: Arc<Sessions>,
         enforce_users: bool,
+        required: RequiredPermissions,
     ) -> Self {
-        Self { root, lookup: IamPrincipalLookup::new(iam.clone()), iam, sessions, enforce_users }
+        Self { root, lookup: IamPrincipalLookup::new(iam.clone()), iam, sessions, enforce_users, required }
     }
 
     /// Users, roles and policies.
     pub(crate) fn iam(&self) -> &AccountRegionStore<IamState> {
         &self.iam
+    }
+
+    /// The permissions that a call requires.
+    pub(crate) fn required_permissions(
+        &self,
+        service: &str,
+        operation: &str,
+        input: &Value,
+        context: &RequestContext,
+    ) -> Vec<RequiredPermission> {
+        (self.required)(service, operation, input, context, &self.iam)
     }
 
     /// The administrator's key of this start.
@@ -289,22 +278,6 @@ impl Principal {
             reason,
         })
     }
-}
-
-/// What every policy can ask about a request.
-pub(crate) fn global_conditions(request: &RequestContext) -> std::collections::HashMap<String, ContextValue> {
-    let now = chrono::Utc::now();
-    let mut context = std::collections::HashMap::from([
-        ("aws:CurrentTime".to_owned(), ContextValue::Date(now)),
-        ("aws:EpochTime".to_owned(), ContextValue::String(now.timestamp().to_string())),
-        ("aws:RequestedRegion".to_owned(), ContextValue::String(request.region.clone())),
-        // Policies that insist on TLS are about the way over the internet: the loopback interface has none.
-        ("aws:SecureTransport".to_owned(), ContextValue::Bool(true)),
-    ]);
-    if let Some(address) = &request.source_ip {
-        context.insert("aws:SourceIp".to_owned(), ContextValue::Ip(address.clone()));
-    }
-    context
 }
 
 fn text(value: &str) -> ContextValue {

@@ -3,7 +3,7 @@
 use awsim_core::{AwsError, Protocol};
 
 use crate::authz::access_control::AccessDenied;
-use crate::authz::signature::SignatureError;
+use crate::authz::signature_error::SignatureError;
 
 /// A key or its session that is not (or no longer) good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,9 +6,12 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
 
-use crate::authz::access_control::{AccessControl, Caller};
+use crate::authz::access_control::AccessControl;
 use crate::authz::auth_error::{self, BadKey};
-use crate::authz::signature::{Credential, Payload, SignatureError, sha256_hex};
+use crate::authz::caller::Caller;
+use crate::authz::canonical::sha256_hex;
+use crate::authz::signature::{Credential, Payload};
+use crate::authz::signature_error::SignatureError;
 use crate::gateway::request_body::{BodyReader, BodyRefused, discard};
 
 /// A request's sender, once the signature is checked.

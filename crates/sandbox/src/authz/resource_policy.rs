@@ -7,7 +7,8 @@ use awsim_iam_policy::{AuthzRequest, Decision, Effect, EvalContext, PolicyDocume
 use serde_json::Value;
 
 use crate::account::ACCOUNT;
-use crate::authz::access_control::{Caller, global_conditions, root_arn};
+use crate::authz::caller::{Caller, root_arn};
+use crate::authz::conditions::global_conditions;
 
 /// Whom a policy may name.
 #[derive(Debug, Clone, Default)]

@@ -8,16 +8,13 @@ use std::time::{Duration, SystemTime};
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use http::request::Parts;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
+use crate::authz::canonical::{STRICT, STRICT_PATH, query_pairs, same};
+use crate::authz::signature_error::SignatureError;
 use crate::authz::signature_v2::PresignedV2;
 use crate::storage::blobs::hex;
-
-/// All but RFC 3986's unreserved characters.
-pub(crate) const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// The same, but a path keeps its slashes.
-const STRICT_PATH: &AsciiSet = &STRICT.remove(b'/');
 
 /// How far a client's clock may be off.
 const SKEW: Duration = Duration::from_secs(15 * 60);
@@ -58,25 +55,6 @@ pub(crate) struct Credential {
     signature: String,
     /// What is believed instead of all this, if the address was presigned in the old way.
     version_2: Option<PresignedV2>,
-}
-
-/// Why a credential is not believed.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum SignatureError {
-    /// There is no signature.
-    Missing,
-    /// A part of it is missing or malformed.
-    Incomplete(&'static str),
-    /// The same of a presigned address.
-    BadParameter(&'static str),
-    /// It does not match.
-    Mismatch,
-    /// It says nothing of a header that means something: whoever was given a presigned address could add it.
-    HeaderNotSigned,
-    /// A presigned address is past its time.
-    Expired,
-    /// The clock is off by too much.
-    Skewed,
 }
 
 /// What signing a streamed body's chunks goes on from.
@@ -366,7 +344,7 @@ impl ChunkSigner {
 
     /// The signature of the next chunk.
     pub(crate) fn sign(&mut self, content: &[u8]) -> String {
-        self.accepts(&sha256_hex(content), "");
+        self.accepts(&crate::authz::canonical::sha256_hex(content), "");
         self.previous.clone()
     }
 
@@ -394,19 +372,6 @@ fn presigned_window(expires: &str) -> Result<Duration, SignatureError> {
     ))
 }
 
-/// A query's names and values, decoded. `+` stays what it is: AWS clients write a space as `%20`.
-pub(crate) fn query_pairs(query: &str) -> Vec<(String, String)> {
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decoded(name), decoded(value))
-        })
-        .collect()
-}
-
 fn canonical_query(query: &str) -> String {
     let encoded = |text: &str| utf8_percent_encode(text, STRICT).to_string();
     let mut pairs: Vec<(String, String)> = query_pairs(query)
@@ -416,16 +381,6 @@ fn canonical_query(query: &str) -> String {
         .collect();
     pairs.sort();
     pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
-}
-
-/// The SHA-256 of bytes as signatures write it.
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Compares in a time that does not depend on where the difference is.
-pub(crate) fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
 #[cfg(test)]

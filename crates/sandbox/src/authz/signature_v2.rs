@@ -10,8 +10,9 @@ use hmac::{Hmac, Mac};
 use http::request::Parts;
 use sha1::Sha1;
 
-use crate::authz::signature::{SignatureError, query_pairs, same};
-use crate::s3::bucket_of_host;
+use crate::authz::canonical::{query_pairs, same};
+use crate::authz::signature_error::SignatureError;
+use crate::bucket_host::bucket_of_host;
 
 /// The query's parameters that are part of the resource, and so of what is signed.
 const SIGNED_PARAMETERS: &[&str] = &[

@@ -8,7 +8,7 @@ use super::checksum;
 use super::index::{Bucket, Version};
 use super::xml::Xml;
 use super::{Call, S3, S3Error, S3Result, iso_time, settings, xml};
-use crate::authz::signature::STRICT;
+use crate::authz::canonical::STRICT;
 
 /// What all listings have in common.
 pub(super) struct Listing {

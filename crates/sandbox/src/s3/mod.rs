@@ -40,7 +40,7 @@ pub(crate) use authorizer::Authorizer;
 pub(crate) use body::MAX_OBJECT;
 pub(crate) use error::{S3Error, S3Result};
 use index::{Bucket, Version};
-pub(crate) use route::{Target, bucket_of_host};
+pub(crate) use route::Target;
 pub(crate) use xml::escape;
 
 /// A request whose sender is known.

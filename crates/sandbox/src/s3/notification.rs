@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::index::Version;
 use super::xml::{Element, Xml};
 use super::{Call, S3, S3Error, S3Result, iso_time, new_id, settings};
-use crate::authz::signature::STRICT;
+use crate::authz::canonical::STRICT;
 use crate::service_registry::ServiceRegistry;
 
 /// Checks a configuration as S3 does (every function must be there and let S3 invoke it for this bucket), and writes it
@@ -243,7 +243,10 @@ mod tests {
         let root = RootKeys::generate();
         let mut context = RequestContext::new_with_account("s3", "us-east-1", "000000000000");
         context.access_key = Some(root.access_key.clone());
-        let access = AccessControl::new(root, Default::default(), s3.services.sessions().clone(), false);
+        let access =
+            AccessControl::new(root, Default::default(), s3.services.sessions().clone(), false, |_, _, _, _, _| {
+                Vec::new()
+            });
         Authorizer::new(Arc::new(access), context, None)
     }
 

@@ -5,7 +5,8 @@ use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
 use super::error::{S3Error, S3Result};
-use crate::authz::signature::query_pairs;
+use crate::authz::canonical::query_pairs;
+use crate::bucket_host::bucket_of_host;
 
 /// What a request asks for.
 #[derive(Debug, Clone)]
@@ -191,18 +192,6 @@ impl Target {
             }
         };
         Ok(name.to_owned())
-    }
-}
-
-/// The bucket in `BUCKET.localhost:PORT`, `BUCKET.s3.localhost`, `BUCKET.s3.REGION.localhost`.
-pub(crate) fn bucket_of_host(host: &str) -> Option<&str> {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).strip_suffix(".localhost")?;
-    if name == "s3" || name.starts_with("s3.") {
-        return None;
-    }
-    match name.rfind(".s3.") {
-        Some(at) => Some(&name[..at]),
-        None => Some(name.strip_suffix(".s3").unwrap_or(name)),
     }
 }
 

@@ -8,7 +8,7 @@ use http::request::Parts;
 
 use super::index::{Bucket, Change, NULL_VERSION, Version};
 use super::{Call, S3, S3Error, S3Result, empty, http_time, new_id, now, set_header, settings};
-use crate::authz::signature::query_pairs;
+use crate::authz::canonical::query_pairs;
 
 /// Headers that are kept with an object and given back.
 const KEPT: [&str; 7] = [

@@ -16,7 +16,6 @@ use crate::authz::signature::Payload;
 use crate::fault::FaultOutcome;
 use crate::gateway::chunked::Incoming;
 use crate::latency::LatencySpan;
-use crate::required_permissions;
 use crate::s3::{self, Authorizer, S3Error, Target};
 
 /// How often a call is made that the service could not serve.
@@ -231,7 +230,7 @@ impl HandlerContext<'_> {
             && let Some(access) = self.services.access()
         {
             let context = self.context(service, region);
-            for need in required_permissions::of_call(service, operation, &input, &context, access.iam()) {
+            for need in access.required_permissions(service, operation, &input, &context) {
                 access
                     .check(&context, &need)
                     .map_err(|denied| Failure::of(service, AwsError::forbidden("AccessDenied", denied.message(""))))?;

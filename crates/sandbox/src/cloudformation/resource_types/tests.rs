@@ -33,7 +33,13 @@ impl House {
         let services = Arc::new(ServiceRegistry::new(endpoint, dir.path().to_owned(), Behaviour::default()).unwrap());
         let s3 = Arc::new(S3::open(services.clone()).unwrap());
         let iam = Arc::new(Iam::new(services.clone()));
-        let access = AccessControl::new(RootKeys::generate(), iam.store(), services.sessions().clone(), true);
+        let access = AccessControl::new(
+            RootKeys::generate(),
+            iam.store(),
+            services.sessions().clone(),
+            true,
+            crate::required_permissions::of_call,
+        );
         services.set_access(Arc::new(access));
         services.register(iam).unwrap();
         services.register(Arc::new(Logs::new(&services).unwrap())).unwrap();
