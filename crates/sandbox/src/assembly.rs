@@ -1,4 +1,4 @@
-//! The services of a sandbox, put together with the state of a data directory.
+//! [`Assembly`]: creates the services with the state of a data directory.
 
 use std::io;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::service_registry::ServiceRegistry;
 use crate::storage::blobs::is_hash;
 use crate::sts::Sts;
 
-/// All services with their state, before they begin to work.
+/// All services with their state, not yet started.
 pub(crate) struct Assembly {
     pub services: Arc<ServiceRegistry>,
     pub s3: Arc<S3>,
@@ -33,9 +33,9 @@ pub(crate) struct Assembly {
     pub cloudformation: Arc<CloudFormation>,
 }
 
-/// What the services are put together with.
+/// The parameters of [`Assembly::open`].
 pub(crate) struct Settings<'a> {
-    /// Where the sandbox answers.
+    /// The sandbox's URL.
     pub url: &'a str,
     pub root: RootKeys,
     pub behaviour: Behaviour,
@@ -44,7 +44,7 @@ pub(crate) struct Settings<'a> {
 }
 
 impl Assembly {
-    /// Creates the services and has each read its part of the state.
+    /// Creates the services and restores their state.
     pub(crate) fn open(dir: &Path, settings: Settings<'_>) -> Result<Self, SandboxError> {
         let unwritable = |source| SandboxError::unwritable(dir, source);
         let damaged = |what| SandboxError::Damaged { dir: dir.to_owned(), what };
@@ -85,7 +85,7 @@ impl Assembly {
         let cloudformation = CloudFormation::new(services.clone(), s3.clone());
         services.register(cloudformation.clone()).map_err(damaged)?;
         services.add_blob_user(s3.clone());
-        // Hashes become paths.
+        // Hashes are used as paths.
         if let Some(hash) = services.blobs_in_use().into_iter().find(|hash| !is_hash(hash)) {
             return Err(damaged(format!("'{}' is not a SHA-256 hash", thumbctl_platform::text::clean(&hash))));
         }
@@ -93,8 +93,7 @@ impl Assembly {
     }
 }
 
-/// Checks that every service can read its part of the state in `dir`, and that no content is missing. Nothing begins to
-/// work.
+/// Checks that every service can read the state in `dir`, and that no blob is missing. Starts nothing.
 pub(crate) fn check(dir: &Path) -> Result<(), SandboxError> {
     let settings = Settings {
         url: "http://127.0.0.1:0",

@@ -1,4 +1,4 @@
-//! Who calls, and whether they may: signatures, credentials, required permissions, policies.
+//! Authentication and authorization: signatures, credentials, required permissions, policies.
 
 pub(crate) mod access_control;
 pub(crate) mod auth_error;

@@ -1,4 +1,4 @@
-//! The gateway: takes every request from the wire to its service and its response back.
+//! [`Gateway`]: routes every request to its service, and its response back.
 
 pub(crate) mod chunked;
 pub(crate) mod registry_endpoint;
@@ -32,28 +32,28 @@ use crate::query;
 use crate::s3::{self, Authorizer, S3, S3Error, Target};
 use crate::service_registry::{ServiceRegistry, is_read_only};
 
-/// One call, for those who watch.
+/// A log entry of one request.
 #[derive(Debug, Clone)]
 pub struct RequestLog {
     /// The service's signing name.
     pub service: String,
-    /// The operation, as far as it was understood.
+    /// The operation, as far as it is known.
     pub operation: String,
-    /// The HTTP status that was answered.
+    /// The HTTP status of the response.
     pub status: u16,
-    /// How long it took.
+    /// The duration.
     pub took: Duration,
 }
 
-/// Told of every call.
+/// Called after every request.
 pub type OnRequest = Arc<dyn Fn(&RequestLog) + Send + Sync>;
 
-/// The connection is to end without an answer.
+/// Ends the connection without a response.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was dropped on purpose")]
 pub(crate) struct Dropped;
 
-/// All that requests pass through.
+/// The pipeline of a request: host check, signature, latency, fault, authorization, service.
 pub(crate) struct Gateway {
     pub services: Arc<ServiceRegistry>,
     pub s3: Arc<S3>,
@@ -62,21 +62,21 @@ pub(crate) struct Gateway {
     pub registry: OnceLock<Arc<dyn RegistryEndpoint>>,
     pub bodies: BodyReader,
     pub on_request: Option<OnRequest>,
-    /// What [`READY_PATH`] answers.
+    /// The response to [`READY_PATH`].
     pub instance: String,
 }
 
 impl Gateway {
-    /// Answers one request.
+    /// Responds to a request.
     pub(crate) async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Dropped> {
         let started = Instant::now();
         let mut log = (String::new(), String::new());
         let handled = AssertUnwindSafe(self.route(request, &mut log)).catch_unwind().await;
-        let answer = handled.unwrap_or_else(|_| {
-            // The panic itself has been printed by now. The sandbox goes on.
+        let result = handled.unwrap_or_else(|_| {
+            // The panic hook has printed the panic.
             Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "The sandbox has a bug: this call made it panic."))
         });
-        if let (Some(on_request), Ok(response), false) = (&self.on_request, &answer, log.0.is_empty()) {
+        if let (Some(on_request), Ok(response), false) = (&self.on_request, &result, log.0.is_empty()) {
             on_request(&RequestLog {
                 service: log.0,
                 operation: log.1,
@@ -84,11 +84,10 @@ impl Gateway {
                 took: started.elapsed(),
             });
         }
-        answer
+        result
     }
 
-    /// The body of a request that the holder of the sandbox's own keys has signed for `service`; nothing for anyone
-    /// else's.
+    /// The body of a request signed for `service` with the administrator's keys; nothing for any other signature.
     pub(crate) async fn owner_signed_body(&self, request: Request<Body>, service: &str) -> Option<Bytes> {
         if !is_own_host(request.headers().get("host")) {
             return None;
@@ -102,9 +101,9 @@ impl Gateway {
     }
 
     async fn route(&self, request: Request<Body>, log: &mut (String, String)) -> Result<Response<Body>, Dropped> {
-        // A web page that has its own name point at 127.0.0.1 comes with that name (DNS rebinding).
+        // Against DNS rebinding: a web page whose name resolves to 127.0.0.1 sends that name.
         if !is_own_host(request.headers().get("host")) {
-            return Ok(plain(StatusCode::FORBIDDEN, "The sandbox answers to localhost and 127.0.0.1 only."));
+            return Ok(plain(StatusCode::FORBIDDEN, "Use the host localhost or 127.0.0.1."));
         }
         let path = request.uri().path();
         if path == READY_PATH {
@@ -120,7 +119,7 @@ impl Gateway {
         {
             *log = ("registry".to_owned(), format!("{} {path}", request.method()));
             self.apply_latency("registry", request.method().as_str()).await;
-            return match self.faults.strike("registry", request.method().as_str(), || path.to_owned()).await {
+            return match self.faults.apply("registry", request.method().as_str(), || path.to_owned()).await {
                 FaultOutcome::Proceed => Ok(registry.serve(request).await),
                 FaultOutcome::DropResponse => {
                     registry.serve(request).await;
@@ -138,7 +137,7 @@ impl Gateway {
             Err(error) => {
                 let (service, protocol) = guess(&parts);
                 if is_form(&parts) {
-                    // A browser's upload carries its signature in the form.
+                    // An upload by a browser, whose signature is in the form.
                     return Ok(S3Error::not_implemented("PostObject").into_response(
                         false,
                         parts.uri.path(),
@@ -148,7 +147,7 @@ impl Gateway {
                 *log = (service.to_owned(), "unsigned".to_owned());
                 let error = auth_error::of_signature_error(&error, service, protocol);
                 discard(&parts, body).await;
-                return Ok(refuse(service, protocol, error, &parts, &request_id));
+                return Ok(error_response(service, protocol, error, &parts, &request_id));
             }
         };
         credential.service.clone_into(&mut log.0);
@@ -164,7 +163,7 @@ impl Gateway {
         Ok(response)
     }
 
-    /// A deployment package, for who has a link: as on AWS, the link is the permission.
+    /// Serves a deployment package by its download link, which is the permission, as on AWS.
     async fn package(&self, token: &str) -> Response<Body> {
         let path = self.services.functions().and_then(|functions| functions.package(token));
         let file = match path {
@@ -172,7 +171,7 @@ impl Gateway {
             None => None,
         };
         let Some(file) = file else {
-            return plain(StatusCode::FORBIDDEN, "The link is not valid, or not valid any more.");
+            return plain(StatusCode::FORBIDDEN, "The link is invalid or has expired.");
         };
         let mut response = Response::new(Body::from_stream(tokio_util::io::ReaderStream::new(file)));
         response.headers_mut().insert("content-type", HeaderValue::from_static("application/zip"));
@@ -196,7 +195,7 @@ impl Gateway {
         };
         target.operation.clone_into(&mut log.1);
         self.apply_latency("s3", &target.operation).await;
-        let drop_response = match self.faults.strike("s3", &target.operation, || path.clone()).await {
+        let drop_response = match self.faults.apply("s3", &target.operation, || path.clone()).await {
             FaultOutcome::Proceed => false,
             FaultOutcome::DropResponse => true,
             FaultOutcome::Fail(error) => return respond(error.into()),
@@ -216,13 +215,13 @@ impl Gateway {
         };
         let context = context(&sender, &parts, &request_id);
         let authorizer = Authorizer::new(self.access.clone(), context.clone(), self.s3.policy(&target.bucket));
-        for need in s3::permissions::of_s3(&target, &parts) {
-            // A copy's source is its own bucket's business, and not the target's.
-            let checked = match need.bucket() {
+        for permission in s3::permissions::of_s3(&target, &parts) {
+            // The source bucket's policy decides on a copy's source.
+            let checked = match permission.bucket() {
                 Some(bucket) if bucket != target.bucket => {
-                    Authorizer::new(self.access.clone(), context.clone(), self.s3.policy(bucket)).check(&need)
+                    Authorizer::new(self.access.clone(), context.clone(), self.s3.policy(bucket)).check(&permission)
                 }
-                _ => authorizer.check(&need),
+                _ => authorizer.check(&permission),
             };
             if let Err(error) = checked {
                 return respond(error);
@@ -260,17 +259,19 @@ impl Gateway {
         let handler = self.services.handler(&credential.service);
         let declared = handler.as_ref().map_or(Protocol::AwsJson1_1, |handler| handler.protocol());
         let service = credential.service.clone();
-        // Until the body is there, only the head says in which form to answer.
+        // Before the body is read, the head alone determines the protocol of the response.
         let early = protocol::effective_protocol(declared, &parts.headers, &Bytes::new());
         let (sender, body) = match self.access.authenticate(&self.bodies, credential, &parts, body, early).await {
             Ok(authenticated) => authenticated,
-            Err(AuthenticationError::Refused(error)) => return Ok(refuse(&service, early, error, &parts, request_id)),
+            Err(AuthenticationError::Rejected(error)) => {
+                return Ok(error_response(&service, early, error, &parts, request_id));
+            }
             Err(AuthenticationError::HungUp) => return Err(Dropped),
         };
         let protocol = protocol::effective_protocol(declared, &parts.headers, &body);
-        let fail = |error| Ok(refuse(&service, protocol, error, &parts, request_id));
+        let fail = |error| Ok(error_response(&service, protocol, error, &parts, request_id));
         let Some(handler) = handler else {
-            return fail(not_there(&format!("The sandbox has no service that signs as '{service}'.")));
+            return fail(not_implemented(&format!("The sandbox has no service '{service}'.")));
         };
         let parsed = match parse(protocol, &parts, &body, handler.as_ref()) {
             Ok(parsed) => parsed,
@@ -279,7 +280,7 @@ impl Gateway {
         parsed.operation.clone_into(&mut log.1);
         self.apply_latency(&service, &parsed.operation).await;
         let subject = || format!("{} {}", parts.uri.path(), parsed.input);
-        let drop_response = match self.faults.strike(&service, &parsed.operation, subject).await {
+        let drop_response = match self.faults.apply(&service, &parsed.operation, subject).await {
             FaultOutcome::Proceed => false,
             FaultOutcome::DropResponse => true,
             FaultOutcome::Fail(error) => return fail(error),
@@ -294,8 +295,8 @@ impl Gateway {
         }
         let result = handler.handle_streaming(&parsed.operation, parsed.input, &context).await;
         if !is_read_only(&parsed.operation) {
-            let kept = self.services.persist(&service);
-            if let (Ok(_), Err(error)) = (&result, kept) {
+            let saved = self.services.persist(&service);
+            if let (Ok(_), Err(error)) = (&result, saved) {
                 return fail(error);
             }
         }
@@ -321,7 +322,7 @@ impl Gateway {
         }
     }
 
-    /// A call to AWS has its way to go, and its work to do there.
+    /// Waits for the simulated latency of a call.
     async fn apply_latency(&self, service: &str, operation: &str) {
         latency::wait(self.services.latencies().of_call(service, operation)).await;
     }
@@ -336,14 +337,14 @@ fn parse(
     if matches!(protocol, Protocol::AwsQuery | Protocol::Ec2Query) {
         query::check(body)?;
     }
-    // Invoke's body is a payload, not the operation's members.
+    // The body of Invoke is a payload, not the operation's members.
     let wrapped = match handler.service_name() {
         "lambda" => crate::lambda::wrap_payload(&parts.uri, &parts.headers, body),
         _ => None,
     };
     let body = wrapped.as_ref().unwrap_or(body);
     let parsed = protocol::parse_request(protocol, &parts.method, &parts.uri, &parts.headers, body, &handler.routes())?;
-    // Every operation's input is a structure: handlers rely on it.
+    // Handlers rely on an object: the input of every operation is a structure.
     if !parsed.input.is_object() {
         return Err(AwsError::bad_request("SerializationException", "The request's body is not a JSON object"));
     }
@@ -361,8 +362,8 @@ fn context(sender: &Authenticated, parts: &Parts, request_id: &str) -> RequestCo
     context
 }
 
-/// What is not there says so: 501, with its name.
-fn not_there(message: &str) -> AwsError {
+/// The error for what the sandbox does not implement: status 501.
+fn not_implemented(message: &str) -> AwsError {
     let mut error = AwsError::bad_request("NotImplemented", message);
     error.status = StatusCode::NOT_IMPLEMENTED;
     error
@@ -370,19 +371,19 @@ fn not_there(message: &str) -> AwsError {
 
 fn name_unknown(error: AwsError, service: &str) -> AwsError {
     if error.code == "UnknownOperationException" {
-        not_there(&format!("The sandbox's '{service}' does not have this operation: {}", error.message))
+        not_implemented(&format!("The sandbox's '{service}' does not have this operation: {}", error.message))
     } else {
         error
     }
 }
 
-/// Whether it is a form with a file in it.
+/// Whether it is a form with a file.
 fn is_form(parts: &Parts) -> bool {
     let kind = parts.headers.get("content-type").map_or(&b""[..], HeaderValue::as_bytes);
     parts.method == http::Method::POST && kind.starts_with(b"multipart/form-data")
 }
 
-/// What an unsigned request was probably meant for.
+/// Guesses the service and the protocol of an unsigned request.
 fn guess(parts: &Parts) -> (&'static str, Protocol) {
     let path = parts.uri.path();
     let content = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -395,7 +396,13 @@ fn guess(parts: &Parts) -> (&'static str, Protocol) {
     }
 }
 
-fn refuse(service: &str, protocol: Protocol, error: AwsError, parts: &Parts, request_id: &str) -> Response<Body> {
+fn error_response(
+    service: &str,
+    protocol: Protocol,
+    error: AwsError,
+    parts: &Parts,
+    request_id: &str,
+) -> Response<Body> {
     if service == "s3" {
         let head = parts.method == http::Method::HEAD;
         return S3Error::from(error).into_response(head, parts.uri.path(), request_id);
@@ -414,7 +421,7 @@ fn plain(status: StatusCode, text: &str) -> Response<Body> {
     response
 }
 
-/// An address that was signed beforehand, in either version: docker has none.
+/// Whether it has a presigned URL of either signature version, which docker does not use.
 fn is_presigned(request: &Request<Body>) -> bool {
     request.uri().query().is_some_and(|query| query.contains("X-Amz-Signature=") || query.contains("AWSAccessKeyId="))
 }
@@ -442,7 +449,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_its_own_names_are_answered_to() {
+    fn only_loopback_host_names_are_accepted() {
         let own = |host: &str| is_own_host(Some(&HeaderValue::from_str(host).unwrap()));
         for good in ["127.0.0.1:80", "localhost", "LOCALHOST:1", "pics.localhost:80", "pics.s3.localhost"] {
             assert!(own(good), "{good}");

@@ -1,5 +1,4 @@
-//! The supervisor of the services: from the state that they had to the one that they leave. While the server goes on, one instance
-//! can follow another, with another state.
+//! [`Supervisor`]: runs one instance of the services after another, so that a running server can load another state.
 
 use std::io;
 use std::path::PathBuf;
@@ -25,10 +24,10 @@ use crate::gateway::{Dropped, Gateway, OnRequest};
 use crate::lambda::LambdaService;
 use crate::storage::state::{self, Staged};
 
-/// How long calls that are under way may take before the state is looked at.
+/// The time that running calls have to finish before the state is saved or replaced.
 const CALLS_END: Duration = Duration::from_secs(2);
 
-/// What every instance of a sandbox has in common.
+/// What all instances of a sandbox share.
 pub(crate) struct InstanceConfig {
     pub dir: PathBuf,
     pub endpoint: Endpoint,
@@ -39,7 +38,7 @@ pub(crate) struct InstanceConfig {
     pub function_files: FunctionFiles,
 }
 
-/// All services, at work.
+/// The running services.
 struct Instance {
     gateway: Gateway,
     codebuild: Arc<CodeBuildService>,
@@ -48,8 +47,8 @@ struct Instance {
 }
 
 impl Instance {
-    /// Makes the services, with the state that they had.
-    fn begin(config: &InstanceConfig) -> Result<Self, SandboxError> {
+    /// Creates the services with their saved state.
+    fn start(config: &InstanceConfig) -> Result<Self, SandboxError> {
         let InstanceConfig { dir, endpoint, .. } = config;
         let assembly = Assembly::open(
             dir,
@@ -62,8 +61,8 @@ impl Instance {
             },
         )?;
         let Assembly { services, s3, access, faults, registry, codebuild, lambda, cloudformation } = assembly;
-        let wanted = services.blobs_in_use();
-        let swept = services.blobs().sweep(|hash| wanted.contains(hash));
+        let used = services.blobs_in_use();
+        let swept = services.blobs().sweep(|hash| used.contains(hash));
         swept.map_err(|source| SandboxError::unwritable(dir, source))?;
         services.set_function_invoker(lambda.clone());
         codebuild.clear_leftovers();
@@ -82,38 +81,38 @@ impl Instance {
         Ok(Self { gateway, codebuild, lambda, cloudformation })
     }
 
-    /// Ends what is running.
+    /// Ends running builds, functions and stack operations.
     async fn end(&self) {
-        // The first: it calls the others.
+        // CloudFormation first: it calls the other services.
         self.cloudformation.close().await;
         self.codebuild.close().await;
         self.lambda.shut_down().await;
     }
 }
 
-/// One instance after the other. Calls that come between two of them wait for the next.
+/// Runs one instance after another. Calls between two instances wait for the next one.
 pub(crate) struct Supervisor {
     config: InstanceConfig,
-    now: watch::Sender<Option<Arc<Instance>>>,
-    /// Whether there will be no instance any more.
-    over: watch::Sender<bool>,
+    current: watch::Sender<Option<Arc<Instance>>>,
+    /// Whether the last instance has ended.
+    ended: watch::Sender<bool>,
     /// One change at a time.
     changing: Mutex<()>,
 }
 
 impl Supervisor {
-    /// Begins the first one.
-    pub(crate) fn begin(config: InstanceConfig) -> Result<Self, SandboxError> {
-        let first = Arc::new(Instance::begin(&config)?);
+    /// Starts the first instance.
+    pub(crate) fn start(config: InstanceConfig) -> Result<Self, SandboxError> {
+        let first = Arc::new(Instance::start(&config)?);
         Ok(Self {
             config,
-            now: watch::Sender::new(Some(first)),
-            over: watch::Sender::new(false),
+            current: watch::Sender::new(Some(first)),
+            ended: watch::Sender::new(false),
             changing: Mutex::default(),
         })
     }
 
-    /// Answers one request.
+    /// Responds to a request. Requests to [`control::PATH`] change the state.
     pub(crate) async fn answer(self: &Arc<Self>, request: Request<Body>) -> Result<Response<Body>, Dropped> {
         let Some(instance) = self.current().await else {
             return Err(Dropped);
@@ -124,9 +123,9 @@ impl Supervisor {
         match control::read(&instance.gateway, request).await {
             Err(refusal) => Ok(refusal),
             Ok(change) => {
-                // Held, it would be one of the calls whose end is waited for.
+                // A held instance counts as a running call.
                 drop(instance);
-                // In a task of its own: who asks and hangs up must not stop it in the middle.
+                // In a task of its own, so that a client that hangs up does not cancel it.
                 let supervisor = self.clone();
                 let changed = tokio::spawn(async move { supervisor.change(change).await }).await;
                 Ok(control::response(changed.unwrap_or_else(|cause| Err(SandboxError::State(io::Error::other(cause))))))
@@ -134,86 +133,86 @@ impl Supervisor {
         }
     }
 
-    /// Ends the last one.
+    /// Ends the last instance.
     pub(crate) async fn end(&self) {
-        let _one = self.changing.lock().await;
-        self.over.send_replace(true);
-        if let Some(instance) = self.now.send_replace(None) {
+        let _guard = self.changing.lock().await;
+        self.ended.send_replace(true);
+        if let Some(instance) = self.current.send_replace(None) {
             instance.end().await;
             instance.gateway.services.close();
         }
     }
 
     async fn current(&self) -> Option<Arc<Instance>> {
-        let (mut now, mut over) = (self.now.subscribe(), self.over.subscribe());
+        let (mut current, mut ended) = (self.current.subscribe(), self.ended.subscribe());
         tokio::select! {
-            instance = now.wait_for(Option::is_some) => instance.ok()?.clone(),
-            _ = over.wait_for(|over| *over) => None,
+            instance = current.wait_for(Option::is_some) => instance.ok()?.clone(),
+            _ = ended.wait_for(|ended| *ended) => None,
         }
     }
 
-    /// Does something with the whole state. Calls wait meanwhile.
+    /// Saves, replaces or resets the whole state. Calls wait meanwhile.
     async fn change(&self, change: StateChange) -> Result<(), SandboxError> {
-        let _one = self.changing.lock().await;
-        // Checked before the services are stopped: it may have to be refused.
+        let _guard = self.changing.lock().await;
+        // Checked before the services stop, since a damaged state is rejected.
         let staged = match &change {
             StateChange::LoadFrom(from) => Some(control::stage(&self.config.dir, from).await?),
             StateChange::SaveTo(_) | StateChange::Reset => None,
         };
-        let Some(instance) = self.now.send_replace(None) else {
+        let Some(instance) = self.current.send_replace(None) else {
             return Err(SandboxError::ShuttingDown);
         };
         let dir = self.config.dir.clone();
         match change {
             StateChange::SaveTo(to) => {
-                // A copy must not have a resource of which the stack does not know that it is being made.
+                // A copy must not contain a resource that its stack has not recorded.
                 instance.cloudformation.close().await;
-                let instance = quiet(instance).await;
+                let instance = drain(instance).await;
                 instance.gateway.services.save_all();
                 let saved = blocking(move || state::copy(&dir, &to)).await;
                 instance.cloudformation.reopen();
-                self.now.send_replace(Some(instance));
+                self.current.send_replace(Some(instance));
                 saved
             }
             StateChange::LoadFrom(_) | StateChange::Reset => self.replace(instance, staged).await,
         }
     }
 
-    /// Ends a instance and begins one with another state; should that not be possible, one with the state that there was.
+    /// Ends an instance and starts one with another state, or with the previous state if that fails.
     async fn replace(&self, instance: Arc<Instance>, staged: Option<Staged>) -> Result<(), SandboxError> {
         instance.end().await;
-        let instance = quiet(instance).await;
+        let instance = drain(instance).await;
         instance.gateway.services.close();
         drop(instance);
         let dir = self.config.dir.clone();
         let replaced = blocking(move || state::replace(&dir, staged)).await;
         let (instance, result) = match replaced {
-            Err(error) => (Instance::begin(&self.config), Err(error)),
-            Ok(replaced) => match Instance::begin(&self.config) {
-                // What was there before goes only when the new state is known to be good.
+            Err(error) => (Instance::start(&self.config), Err(error)),
+            Ok(replaced) => match Instance::start(&self.config) {
+                // The previous state is deleted once the new one is in use.
                 Ok(instance) => (Ok(instance), replaced.forget().map_err(SandboxError::State)),
                 Err(error) => {
                     let undone = replaced.undo().map_err(SandboxError::State);
-                    (Instance::begin(&self.config), undone.and(Err(error)))
+                    (Instance::start(&self.config), undone.and(Err(error)))
                 }
             },
         };
         match instance {
             Ok(instance) => {
-                self.now.send_replace(Some(Arc::new(instance)));
+                self.current.send_replace(Some(Arc::new(instance)));
                 result
             }
             Err(error) => {
-                // Nothing can answer any more: calls are dropped, and whoever asked is told why.
-                self.over.send_replace(true);
+                // No instance is left: calls are dropped, and the caller gets the error.
+                self.ended.send_replace(true);
                 Err(error)
             }
         }
     }
 }
 
-/// Waits until the calls that are under way have been answered, for as long as that takes a usual call.
-async fn quiet(instance: Arc<Instance>) -> Arc<Instance> {
+/// Waits until the running calls have finished, at most for [`CALLS_END`].
+async fn drain(instance: Arc<Instance>) -> Arc<Instance> {
     let deadline = Instant::now() + CALLS_END;
     let mut delay = Duration::from_millis(1);
     while Arc::strong_count(&instance) > 1 && Instant::now() < deadline {

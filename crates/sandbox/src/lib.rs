@@ -1,7 +1,7 @@
-//! The embedded cloud: an AWS look-alike on the loopback address.
+//! The embedded sandbox: an AWS look-alike on the loopback address.
 //!
-//! The rest of the program speaks to it over HTTP like to any endpoint. It is a process of its own: [`serve`] is what that
-//! process does; `thumbctl-sandbox-protocol` finds or starts it.
+//! It runs as a process of its own, whose main function is [`serve`]. Clients use it over HTTP like any AWS endpoint;
+//! `thumbctl-sandbox-protocol` finds or starts it.
 
 mod account;
 mod announcement;

@@ -1,4 +1,4 @@
-//! The state on disk: where it is, how it is written, copied, packed and removed.
+//! The state on disk: writing, copying, packing and removing it.
 
 pub(crate) mod archive;
 pub(crate) mod blobs;

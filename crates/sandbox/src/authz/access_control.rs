@@ -1,4 +1,4 @@
-//! Who holds a key, and what they may do.
+//! [`AccessControl`]: the holders of access keys and their permissions.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::authz::permission::RequiredPermission;
 use crate::authz::resource_policy::{PrincipalMatcher, statements_for};
 use crate::authz::sessions::{Session, Sessions};
 
-/// The sandbox's own keys: they may do everything.
+/// The administrator's keys, which are allowed everything.
 #[derive(Debug, Clone)]
 pub(crate) struct RootKeys {
     pub access_key: String,
@@ -25,7 +25,7 @@ pub(crate) struct RootKeys {
 }
 
 impl RootKeys {
-    /// Keys that nobody has had before.
+    /// Generates random keys.
     pub(crate) fn generate() -> Self {
         Self { access_key: crate::authz::sessions::access_key("AKIA"), secret_key: crate::authz::sessions::secret(40) }
     }
@@ -37,7 +37,7 @@ impl From<(String, String)> for RootKeys {
     }
 }
 
-/// What a caller may not do, and why.
+/// A denied action and the reason.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}", self.message(""))]
 pub(crate) struct AccessDenied {
@@ -47,20 +47,20 @@ pub(crate) struct AccessDenied {
     reason: DenialReason,
 }
 
-/// Why a call is not allowed.
+/// Why an action is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DenialReason {
-    /// No policy of this kind says that it may be done.
+    /// No policy of this kind allows it.
     NotAllowed(&'static str),
-    /// A policy of this kind says that it may not.
+    /// A policy of this kind denies it.
     ExplicitDeny(&'static str),
 }
 
 impl AccessDenied {
-    /// In AWS's words; S3 puts the resource between quotes.
+    /// AWS's message; S3 quotes the resource.
     pub(crate) fn message(&self, quote: &str) -> String {
         let Self { principal, action, resource, reason } = self;
-        // S3 names no resource where there is none.
+        // S3 omits the resource `*`.
         let on = match resource.as_str() {
             "*" if action.starts_with("s3:") => String::new(),
             _ => format!(" on resource: {quote}{resource}{quote}"),
@@ -84,12 +84,12 @@ pub(crate) struct AccessControl {
     iam: AccountRegionStore<IamState>,
     lookup: IamPrincipalLookup,
     sessions: Arc<Sessions>,
-    /// Whether the policies of IAM users count. Those of roles always do.
+    /// Whether the policies of IAM users are enforced. Those of roles always are.
     enforce_users: bool,
     required: RequiredPermissions,
 }
 
-/// A caller's policies, and what policies call the caller.
+/// A caller with its policies and condition keys.
 struct Principal {
     arn: String,
     matcher: PrincipalMatcher,
@@ -125,12 +125,12 @@ impl AccessControl {
         (self.required)(service, operation, input, context, &self.iam)
     }
 
-    /// The administrator's key of this start.
+    /// The administrator's access key.
     pub(crate) fn root_key(&self) -> &str {
         &self.root.access_key
     }
 
-    /// Who holds an access key, and its secret.
+    /// The holder of an access key, and its secret.
     pub(crate) fn holder(&self, access_key: &str) -> Option<(Caller, String)> {
         if access_key == self.root.access_key {
             return Some((Caller::Root, self.root.secret_key.clone()));
@@ -151,12 +151,12 @@ impl AccessControl {
         None
     }
 
-    /// Whether the one who signed the request in `context` may do what it needs.
+    /// Checks that the signer of the request in `context` has a permission.
     pub(crate) fn check(&self, context: &RequestContext, permission: &RequiredPermission) -> Result<(), AccessDenied> {
         self.check_with(context, permission, None)
     }
 
-    /// The same, where the resource has a policy of its own.
+    /// Checks a permission on a resource with a policy of its own.
     pub(crate) fn check_with(
         &self,
         context: &RequestContext,
@@ -164,7 +164,7 @@ impl AccessControl {
         resource_policy: Option<&PolicyDocument>,
     ) -> Result<(), AccessDenied> {
         let key = context.access_key.as_deref().unwrap_or_default();
-        // A key that nobody has any more, such as that of a user who was deleted meanwhile, allows nothing.
+        // An unknown key, such as that of a deleted user, allows nothing.
         let principal = match self.holder(key) {
             Some((Caller::Root, _)) => return Ok(()),
             Some((caller, _)) => match self.principal(&caller) {
@@ -179,23 +179,23 @@ impl AccessControl {
                 context: Vec::new(),
             },
         };
-        principal.decide(context, permission, resource_policy)
+        principal.check(context, permission, resource_policy)
     }
 
-    /// A caller with the policies that bind it; nothing for one that no policy binds.
+    /// The caller's policies; nothing if they are not enforced.
     fn principal(&self, caller: &Caller) -> Option<Principal> {
         let (holder, is_role) = match caller {
             Caller::Root => return None,
             Caller::User { arn, .. } => (arn.clone(), false),
             Caller::Session(session) if session.is_of_role() => (session.principal.clone(), true),
-            // GetSessionToken: as its holder.
+            // A session of GetSessionToken has the permissions of its holder.
             Caller::Session(session) if session.principal == root_arn() => return None,
             Caller::Session(session) => (session.principal.clone(), false),
         };
         if !is_role && !self.enforce_users {
             return None;
         }
-        // A session whose role has been deleted may do nothing, even if another role has the name now.
+        // A session of a deleted role is allowed nothing, even if a new role has the same name.
         let found = match caller {
             Caller::Session(session) if is_role && !self.is_current(session) => None,
             _ => self.lookup.resolve_arn(&holder),
@@ -216,14 +216,14 @@ impl AccessControl {
         Some(Principal { arn: caller.arn(), matcher: PrincipalMatcher::caller(caller), policies, boundary, context })
     }
 
-    /// Whether the session's role is still the one that was assumed.
+    /// Whether the session's role still exists.
     fn is_current(&self, session: &Session) -> bool {
         self.iam.iter_all().iter().any(|(_, state)| {
             state.roles.iter().any(|role| role.arn == session.principal && role.role_id == session.principal_id)
         })
     }
 
-    /// Whether a caller's own policies allow what is needed; the root may do everything.
+    /// Checks a permission against the caller's own policies.
     pub(crate) fn allows(
         &self,
         caller: &Caller,
@@ -231,14 +231,14 @@ impl AccessControl {
         permission: &RequiredPermission,
     ) -> Result<(), AccessDenied> {
         match self.principal(caller) {
-            Some(principal) => principal.decide(context, permission, None),
+            Some(principal) => principal.check(context, permission, None),
             None => Ok(()),
         }
     }
 }
 
 impl Principal {
-    fn decide(
+    fn check(
         &self,
         request: &RequestContext,
         permission: &RequiredPermission,
@@ -248,7 +248,7 @@ impl Principal {
         context.extend(self.context.iter().cloned());
         context.extend(permission.conditions.iter().map(|(key, value)| (key.clone(), value.clone())));
         let resource_policy = resource_policy.map(|policy| statements_for(policy, &self.matcher));
-        let asked = AuthzRequest {
+        let authz_request = AuthzRequest {
             principal_arn: &self.arn,
             principal_account: ACCOUNT,
             action: &permission.action,
@@ -261,7 +261,7 @@ impl Principal {
             resource_policy: resource_policy.as_ref(),
             ..EvalContext::default()
         };
-        let reason = match explain(&asked, &policies, &PolicyAttributions::default()) {
+        let reason = match explain(&authz_request, &policies, &PolicyAttributions::default()) {
             DecisionReason::Allowed { .. } => return Ok(()),
             DecisionReason::ExplicitDeny { source, .. } => DenialReason::ExplicitDeny(match source {
                 PolicySource::Resource => "a resource-based policy",

@@ -1,20 +1,20 @@
-//! Why a request is not even looked at, in the words of the service that it was meant for.
+//! AWS's errors for rejected signatures, keys and permissions, in the form of each service.
 
 use awsim_core::{AwsError, Protocol};
 
 use crate::authz::access_control::AccessDenied;
 use crate::authz::signature_error::SignatureError;
 
-/// A key or its session that is not (or no longer) good.
+/// Why an access key or its session is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BadKey {
     Unknown,
-    /// The session token is missing or another key's.
+    /// The session token is missing or belongs to another key.
     WrongToken,
     Expired,
 }
 
-/// The three families of clients: each has names of its own for the same thing.
+/// The families of services by their error codes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Family {
     S3,
@@ -30,7 +30,7 @@ fn family(service: &str, protocol: Protocol) -> Family {
     }
 }
 
-/// The error for what policies do not allow. JSON over RPC answers 400 where the others answer 403.
+/// The error for a denied action: status 400 for JSON over RPC, 403 otherwise.
 pub(crate) fn of_access_denied(denied: &AccessDenied, service: &str, protocol: Protocol) -> AwsError {
     match (family(service, protocol), protocol) {
         (Family::S3, _) => AwsError::forbidden("AccessDenied", denied.message("\"")),
@@ -40,7 +40,7 @@ pub(crate) fn of_access_denied(denied: &AccessDenied, service: &str, protocol: P
     }
 }
 
-/// The error for a signature that is not believed.
+/// The error for a rejected signature.
 pub(crate) fn of_signature_error(error: &SignatureError, service: &str, protocol: Protocol) -> AwsError {
     use Family::{Json, Query, S3};
     let family = family(service, protocol);
@@ -64,7 +64,7 @@ pub(crate) fn of_signature_error(error: &SignatureError, service: &str, protocol
         (SignatureError::Incomplete(why) | SignatureError::BadParameter(why), Json) => {
             AwsError::bad_request("IncompleteSignatureException", sentence(why))
         }
-        // Only S3 asks.
+        // Only S3 checks this.
         (SignatureError::HeaderNotSigned, _) => {
             AwsError::forbidden("AccessDenied", "There were headers present in the request which were not signed")
         }
@@ -89,7 +89,7 @@ fn sentence(why: &str) -> String {
     format!("{}.", why.trim_end_matches('.'))
 }
 
-/// The error for a key that is not good.
+/// The error for a rejected key.
 pub(crate) fn of_key(bad: BadKey, service: &str, protocol: Protocol) -> AwsError {
     use Family::{Json, Query, S3};
     let invalid = "The security token included in the request is invalid.";

@@ -3,7 +3,7 @@
 use crate::account::ACCOUNT;
 use crate::authz::sessions::Session;
 
-/// Who signed a request.
+/// The signer of a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Caller {
     Root,
@@ -20,7 +20,7 @@ impl Caller {
         }
     }
 
-    /// AWS's id of the one who calls.
+    /// The caller's unique id, as on AWS.
     pub(crate) fn id(&self) -> String {
         match self {
             Self::Root => ACCOUNT.to_owned(),
@@ -30,7 +30,7 @@ impl Caller {
     }
 }
 
-/// The account's own ARN.
+/// The ARN of the account's root user.
 pub(crate) fn root_arn() -> String {
     format!("arn:aws:iam::{ACCOUNT}:root")
 }

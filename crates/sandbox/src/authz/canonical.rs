@@ -7,10 +7,10 @@ use crate::storage::blobs::hex;
 
 /// All but RFC 3986's unreserved characters.
 pub(crate) const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// The same, but a path keeps its slashes.
+/// The same without the slash, for paths.
 pub(super) const STRICT_PATH: &AsciiSet = &STRICT.remove(b'/');
 
-/// A query's names and values, decoded. `+` stays what it is: AWS clients write a space as `%20`.
+/// The decoded names and values of a query. `+` is not a space: AWS clients encode that as `%20`.
 pub(crate) fn query_pairs(query: &str) -> Vec<(String, String)> {
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     query
@@ -23,12 +23,12 @@ pub(crate) fn query_pairs(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The SHA-256 of bytes as signatures write it.
+/// The SHA-256 of bytes, in hexadecimal.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// Compares in a time that does not depend on where the difference is.
+/// Compares in constant time.
 pub(crate) fn same(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }

@@ -1,7 +1,9 @@
-//! Who signed a request: Signature Version 4, in the headers or in the query (presigned).
+//! Signature Version 4, in the headers or in the query (presigned).
 //!
-//! awsim's verifier takes a path as it was sent, which fails for every service but S3 as soon as the path holds an
-//! escape (a function's ARN), and knows no trailers; so this is ours.
+//! awsim's verifier does not escape paths again, which fails for every service but S3 (a function's ARN), and does not
+//! support trailers.
+//!
+//! See <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,27 +21,27 @@ use crate::storage::blobs::hex;
 /// How far a client's clock may be off.
 const SKEW: Duration = Duration::from_secs(15 * 60);
 
-/// The longest that a presigned address may be good for: a week.
+/// The longest validity of a presigned URL: a week.
 const LONGEST_PRESIGNED: Duration = Duration::from_secs(604_800);
 
-/// What S3 says of a presigned address without one of these.
+/// S3's message for a presigned URL without one of these.
 const MISSING_PARAMETER: &str = "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, \
                                  X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.";
 
-/// What a signature says of the body.
+/// How the signature covers the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Payload {
     /// `UNSIGNED-PAYLOAD`, and every presigned request.
     Unsigned,
     /// Its SHA-256, in hexadecimal.
     Hashed(String),
-    /// No header says it: the hash of the body, whatever that is, went into the signature.
+    /// No header declares the hash: the signature contains that of the actual body.
     Whole,
     /// `aws-chunked`, each chunk signed or not.
     Chunked { signed: bool },
 }
 
-/// What a request claims about who sent it.
+/// The credential and the signature of a request.
 #[derive(Debug)]
 pub(crate) struct Credential {
     pub access_key: String,
@@ -53,11 +55,11 @@ pub(crate) struct Credential {
     expires: Option<Duration>,
     signed_headers: Vec<String>,
     signature: String,
-    /// What is believed instead of all this, if the address was presigned in the old way.
+    /// The signature, if the URL is presigned with Version 2.
     version_2: Option<PresignedV2>,
 }
 
-/// What signing a streamed body's chunks goes on from.
+/// Verifies the chunk signatures of a streamed body; each includes the previous one.
 #[derive(Clone)]
 pub(crate) struct ChunkSigner {
     key: Vec<u8>,
@@ -67,7 +69,7 @@ pub(crate) struct ChunkSigner {
 }
 
 impl Credential {
-    /// Reads the credential, believing nothing yet.
+    /// Reads the credential without verifying it.
     pub(crate) fn read(parts: &Parts) -> Result<Self, SignatureError> {
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let query = parts.uri.query().unwrap_or("");
@@ -127,7 +129,7 @@ impl Credential {
         }
     }
 
-    /// Version 2 says neither service nor region: it is S3's alone, and clients use it in us-east-1.
+    /// Version 2 has neither service nor region: only S3 accepts it, and clients use it in us-east-1.
     fn of_version_2(presigned: PresignedV2) -> Result<Self, SignatureError> {
         Ok(Self {
             access_key: presigned.access_key.clone(),
@@ -186,7 +188,7 @@ impl Credential {
         })
     }
 
-    /// Whether it was signed at a time that is near enough to now. Version 2 says when it expires, and checks that itself.
+    /// Checks that the time of signing is recent. Version 2 checks its expiry itself.
     pub(crate) fn check_time(&self) -> Result<(), SignatureError> {
         if self.version_2.is_some() {
             return Ok(());
@@ -212,15 +214,14 @@ impl Credential {
         Ok(())
     }
 
-    /// Whether the holder of `secret` signed this, with a body of this hash. S3, which streams bodies, takes the hash from
-    /// the head instead.
+    /// Verifies the signature with `secret` and the hash of the body. S3 streams bodies and takes the hash from the head.
     pub(crate) fn verify(&self, parts: &Parts, secret: &str, body_hash: &str) -> Result<(), SignatureError> {
         if let Some(presigned) = &self.version_2 {
             return presigned.verify(parts, secret);
         }
         self.check_time()?;
         let payload = match &self.payload {
-            // Only S3 believes what a header says of the body; the others look for themselves.
+            // Only S3 relies on the declared hash of the body.
             _ if self.service != "s3" => body_hash.to_owned(),
             Payload::Unsigned if self.presigned => "UNSIGNED-PAYLOAD".to_owned(),
             Payload::Whole => body_hash.to_owned(),
@@ -244,26 +245,26 @@ impl Credential {
         if !same(&expected, &self.signature) {
             return Err(SignatureError::Mismatch);
         }
-        if self.presigned { self.refuse_headers_beside(parts) } else { Ok(()) }
+        if self.presigned { self.reject_unsigned_headers(parts) } else { Ok(()) }
     }
 
-    /// Whoever was given a presigned address may not make another call of it by a header. The date and the body's hash
-    /// are the address's own.
-    fn refuse_headers_beside(&self, parts: &Parts) -> Result<(), SignatureError> {
+    /// Rejects unsigned `x-amz-` headers, which could change the call of a presigned URL. The date and the body's hash are
+    /// excepted.
+    fn reject_unsigned_headers(&self, parts: &Parts) -> Result<(), SignatureError> {
         let own = ["x-amz-date", "x-amz-content-sha256"];
-        let beside = |name: &str| {
+        let is_unsigned = |name: &str| {
             name.starts_with("x-amz-")
                 && !own.contains(&name)
                 && !self.signed_headers.iter().any(|signed| signed == name)
         };
-        if parts.headers.keys().any(|name| beside(name.as_str())) {
+        if parts.headers.keys().any(|name| is_unsigned(name.as_str())) {
             Err(SignatureError::HeaderNotSigned)
         } else {
             Ok(())
         }
     }
 
-    /// What the chunks of this request's body are signed with.
+    /// The verifier of the body's chunk signatures.
     pub(crate) fn chunk_signer(&self, secret: &str) -> ChunkSigner {
         ChunkSigner {
             key: self.key(secret),
@@ -281,7 +282,7 @@ impl Credential {
         format!("{}/{}/{}/aws4_request", self.day, self.region, self.service)
     }
 
-    /// S3 signs a path escaped once and otherwise as it is; everyone else escapes again what was sent.
+    /// The path as it is signed: S3 escapes it once, all other services twice.
     fn canonical_path(&self, path: &str) -> String {
         if self.service == "s3" {
             utf8_percent_encode(&percent_decode_str(path).decode_utf8_lossy(), STRICT_PATH).to_string()
@@ -309,7 +310,7 @@ impl Credential {
 }
 
 impl ChunkSigner {
-    /// Whether `signature` is that of the next chunk, whose content has this hash.
+    /// Whether `signature` is that of the next chunk, by the hash of its content.
     pub(crate) fn accepts(&mut self, chunk_hash: &str, signature: &str) -> bool {
         let nothing = hex(&Sha256::digest(b""));
         let to_sign = format!(
@@ -336,7 +337,7 @@ impl ChunkSigner {
 
 #[cfg(test)]
 impl ChunkSigner {
-    /// One that goes on from a signature of zeros.
+    /// Creates a verifier whose previous signature is zeros.
     pub(crate) fn for_tests() -> Self {
         let scope = "20130524/us-east-1/s3/aws4_request".to_owned();
         Self { key: b"key".to_vec(), time: "20130524T000000Z".to_owned(), scope, previous: "0".repeat(64) }
@@ -355,7 +356,7 @@ impl ChunkSigner {
     }
 }
 
-/// How long a presigned address is good for.
+/// The validity of a presigned URL.
 fn presigned_window(expires: &str) -> Result<Duration, SignatureError> {
     let digits = expires.strip_prefix('-').unwrap_or(expires);
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
@@ -364,7 +365,7 @@ fn presigned_window(expires: &str) -> Result<Duration, SignatureError> {
     if digits.len() < expires.len() {
         return Err(SignatureError::BadParameter("X-Amz-Expires must be non-negative"));
     }
-    // A number that is too long to be read is too large.
+    // A number that does not fit is too large.
     let window = expires.parse().ok().map(Duration::from_secs).filter(|window| *window <= LONGEST_PRESIGNED);
     window.ok_or(SignatureError::BadParameter(
         "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 \
@@ -388,7 +389,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chunks_are_signed_as_in_the_documentation() {
+    fn chunk_signatures_match_the_documentation() {
         // "Signature calculations for the Authorization header: transferring payload in multiple chunks", its example.
         let seed = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9";
         let credential = Credential::assemble(
@@ -419,21 +420,21 @@ mod tests {
     fn presigned_window_is_a_number_from_zero_to_a_week() {
         assert_eq!(presigned_window("604800"), Ok(LONGEST_PRESIGNED));
         assert_eq!(presigned_window("0"), Ok(Duration::ZERO));
-        let refused = |expires: &str| match presigned_window(expires) {
+        let rejection = |expires: &str| match presigned_window(expires) {
             Err(SignatureError::BadParameter(why)) => why,
             other => panic!("{expires}: {other:?}"),
         };
         for long in ["604801", "99999999999999999999999"] {
-            assert!(refused(long).starts_with("X-Amz-Expires must be less than a week (in seconds)"), "{long}");
+            assert!(rejection(long).starts_with("X-Amz-Expires must be less than a week (in seconds)"), "{long}");
         }
-        assert_eq!(refused("-1"), "X-Amz-Expires must be non-negative");
+        assert_eq!(rejection("-1"), "X-Amz-Expires must be non-negative");
         for other in ["", "-", "soon", "+60", "6e1", "1.5", " 60"] {
-            assert_eq!(refused(other), "X-Amz-Expires should be a number", "{other}");
+            assert_eq!(rejection(other), "X-Amz-Expires should be a number", "{other}");
         }
     }
 
     #[test]
-    fn a_path_is_escaped_twice_but_for_s3() {
+    fn path_is_escaped_twice_except_for_s3() {
         let credential = |service: &str| {
             let credential = format!("K/20130524/us-east-1/{service}/aws4_request");
             let payload = Payload::Unsigned;

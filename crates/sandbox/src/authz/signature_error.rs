@@ -1,19 +1,19 @@
 //! [`SignatureError`]: the reasons to reject a signature.
 
-/// Why a credential is not believed.
+/// Why a signature is rejected.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SignatureError {
-    /// There is no signature.
+    /// The request is not signed.
     Missing,
     /// A part of it is missing or malformed.
     Incomplete(&'static str),
-    /// The same of a presigned address.
+    /// A parameter of a presigned URL is missing or malformed.
     BadParameter(&'static str),
     /// It does not match.
     Mismatch,
-    /// It says nothing of a header that means something: whoever was given a presigned address could add it.
+    /// A header that has an effect is not signed: the holder of a presigned URL could have added it.
     HeaderNotSigned,
-    /// A presigned address is past its time.
+    /// A presigned URL has expired.
     Expired,
     /// The clock is off by too much.
     Skewed,

@@ -197,7 +197,7 @@ impl HandlerContext<'_> {
         let Some(faults) = self.services.faults() else { return Ok(()) };
         let fate = tokio::select! {
             biased;
-            fate = faults.strike(service, operation, || subject.to_owned()) => fate,
+            fate = faults.apply(service, operation, || subject.to_owned()) => fate,
             () = self.stop.cancel.cancelled() => return Err(Failure::stopped()),
         };
         match fate {
