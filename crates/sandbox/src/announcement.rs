@@ -9,7 +9,7 @@ use thumbctl_sandbox_protocol::{ANNOUNCEMENT_FILE, ENDPOINT_FILE, Endpoint, anno
 use crate::authz::access_control::RootKeys;
 use crate::latency::Pace;
 use crate::storage::persistence::replace_shared;
-use crate::storage::temporaries;
+use crate::storage::temp_files;
 
 /// The endpoint of this process.
 pub(crate) fn endpoint(port: u16, root: &RootKeys, pace: &Pace) -> Endpoint {
@@ -36,7 +36,7 @@ pub(crate) fn unpublish(dir: &Path) {
 
 /// Has clients of the data directory `usual` use the sandbox of `dir` while it runs.
 pub(crate) fn announce(usual: &Path, dir: &Path) -> io::Result<()> {
-    temporaries::remove_announcements(usual)?;
+    temp_files::remove_announcements(usual)?;
     replace_shared(&usual.join(ANNOUNCEMENT_FILE), &serde_json::to_vec(dir)?)
 }
 

@@ -17,8 +17,8 @@ use crate::http_agent::agent;
 use crate::server_lock::lock_server;
 use crate::standin::signed::{Signer, Unsigned};
 use crate::storage::data_dir;
-use crate::storage::state::{self, Staged};
-use crate::storage::temporaries;
+use crate::storage::state::{self, StagedState};
+use crate::storage::temp_files;
 
 /// The path of the request.
 pub(crate) const PATH: &str = "/_sandbox/state";
@@ -59,7 +59,7 @@ pub async fn change_state(data_dir: &Path, change: StateChange) -> Result<(), Sa
     blocking(move || match change {
         StateChange::SaveTo(to) => {
             state::recover(&dir)?;
-            temporaries::remove_from_data_dir(&dir)?;
+            temp_files::remove_from_data_dir(&dir)?;
             state::copy(&dir, &to)
         }
         StateChange::LoadFrom(_) | StateChange::Reset => state::replace(&dir, staged)?.forget(),
@@ -68,7 +68,7 @@ pub async fn change_state(data_dir: &Path, change: StateChange) -> Result<(), Sa
 }
 
 /// Brings a saved state into the data directory and checks that every service can read it. Does not touch the state in use.
-pub(crate) async fn stage(dir: &Path, from: &Path) -> Result<Staged, SandboxError> {
+pub(crate) async fn stage(dir: &Path, from: &Path) -> Result<StagedState, SandboxError> {
     let (dir, from) = (dir.to_owned(), from.to_owned());
     let staged = tokio::task::spawn_blocking(move || {
         let staged = state::stage(&dir, &from).map_err(|cause| match cause.kind() {

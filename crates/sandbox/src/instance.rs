@@ -22,7 +22,7 @@ use crate::fault::FaultRule;
 use crate::gateway::request_body::BodyReader;
 use crate::gateway::{Dropped, Gateway, OnRequest};
 use crate::lambda::LambdaService;
-use crate::storage::state::{self, Staged};
+use crate::storage::state::{self, StagedState};
 
 /// The time that running calls have to finish before the state is saved or replaced.
 const CALLS_END: Duration = Duration::from_secs(2);
@@ -179,7 +179,7 @@ impl Supervisor {
     }
 
     /// Ends an instance and starts one with another state, or with the previous state if that fails.
-    async fn replace(&self, instance: Arc<Instance>, staged: Option<Staged>) -> Result<(), SandboxError> {
+    async fn replace(&self, instance: Arc<Instance>, staged: Option<StagedState>) -> Result<(), SandboxError> {
         instance.end().await;
         let instance = drain(instance).await;
         instance.gateway.services.close();

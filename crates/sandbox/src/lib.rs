@@ -43,5 +43,5 @@ pub use fault::{Fault, FaultFileError, FaultKind, FaultLineError, FaultRule, rea
 pub use gateway::{OnRequest, RequestLog};
 pub use latency::Pace;
 pub use server::{DataDir, OnReady, ServeOptions, serve};
-pub use storage::archive::{ArchiveError, ArchiveLimits, Excess, pack, unpack};
+pub use storage::archive::{ArchiveError, ArchiveLimits, LimitExceeded, pack, unpack};
 pub use thumbctl_sandbox_protocol::Latency;

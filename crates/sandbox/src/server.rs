@@ -30,7 +30,7 @@ use crate::instance::{InstanceConfig, Supervisor};
 use crate::server_lock::lock_server;
 use crate::storage::data_dir;
 use crate::storage::scratch::Scratch;
-use crate::storage::{state, temporaries};
+use crate::storage::{state, temp_files};
 
 /// The time that running requests have to finish when the sandbox ends.
 const GRACE: Duration = Duration::from_secs(2);
@@ -101,7 +101,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     let endpoint = announcement::endpoint(port, &root, &options.behaviour.pace);
     data_dir::prepare(&dir)?;
     state::recover(&dir)
-        .and_then(|()| temporaries::remove_from_data_dir(&dir))
+        .and_then(|()| temp_files::remove_from_data_dir(&dir))
         .map_err(|source| SandboxError::unwritable(&dir, source))?;
     let supervisor = Arc::new(Supervisor::start(InstanceConfig {
         dir: dir.clone(),

@@ -281,7 +281,7 @@ impl ServiceRegistry {
     /// Whether a role, as IAM describes it, has propagated.
     pub(crate) fn has_propagated(&self, role: &Value) -> bool {
         let text = |member: &str| role[member].as_str().unwrap_or_default();
-        self.propagation.is_over(text("RoleId"), text("CreateDate"), &self.latencies)
+        self.propagation.is_complete(text("RoleId"), text("CreateDate"), &self.latencies)
     }
 
     /// Saves a service's state, for changes outside of a call (a build's phase, Pending -> Active). Cheap if nothing has

@@ -7,5 +7,5 @@ pub(crate) mod dir_handle;
 pub(crate) mod persistence;
 pub(crate) mod scratch;
 pub(crate) mod state;
-pub(crate) mod temporaries;
+pub(crate) mod temp_files;
 pub(crate) mod tree;
