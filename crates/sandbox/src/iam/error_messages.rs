@@ -3,7 +3,7 @@
 use awsim_core::AwsError;
 use http::StatusCode;
 
-/// The same error as AWS says it of this operation.
+/// Replaces the message of an error by AWS's message for this operation.
 pub(super) fn aws_error(operation: &str, mut error: AwsError) -> AwsError {
     if error.code == "LimitExceeded" {
         error.status = StatusCode::CONFLICT;

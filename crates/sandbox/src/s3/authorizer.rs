@@ -1,4 +1,4 @@
-//! What the signer of a request may do, for what only the request's body names.
+//! [`Authorizer`]: checks the signer's permissions, also on keys named in the body.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{S3Error, S3Result};
 use crate::authz::access_control::AccessControl;
 use crate::authz::permission::RequiredPermission;
 
-/// A caller before a bucket.
+/// The permissions of a caller on a bucket.
 pub(crate) struct Authorizer {
     access: Arc<AccessControl>,
     context: RequestContext,
@@ -22,7 +22,7 @@ impl Authorizer {
         Self { access, context, policy }
     }
 
-    /// Refuses what neither the caller's policies nor the bucket's allow.
+    /// Checks a permission against the policies of the caller and of the bucket.
     pub(crate) fn check(&self, permission: &RequiredPermission) -> S3Result<()> {
         self.access
             .check_with(&self.context, permission, self.policy.as_ref())

@@ -1,4 +1,4 @@
-//! Telling functions what happened to a bucket's objects.
+//! Event notifications: invokes functions on changes of objects.
 
 use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
@@ -9,8 +9,8 @@ use super::{Call, S3, S3Error, S3Result, iso_time, new_id, settings};
 use crate::authz::canonical::STRICT;
 use crate::service_registry::ServiceRegistry;
 
-/// Checks a configuration as S3 does (every function must be there and let S3 invoke it for this bucket), and writes it
-/// down with the ids that the client left out.
+/// Checks a configuration (every function must exist and allow S3 to invoke it for this bucket) and returns it with
+/// generated ids where the client sent none.
 pub(super) fn accept(document: &Element, bucket: &str, services: &ServiceRegistry) -> S3Result<String> {
     let unsupported = document
         .children
@@ -48,7 +48,7 @@ fn unreachable_destination() -> S3Error {
     S3Error::invalid_argument("Unable to validate the following destination configurations")
 }
 
-/// One function, and which events it wants.
+/// A rule for one function: its events and filters.
 struct Rule {
     id: String,
     function: String,
@@ -108,10 +108,10 @@ impl Rule {
     }
 
     /// `event` is as in `ObjectCreated:Put`.
-    fn wants(&self, event: &str, key: &str) -> bool {
+    fn matches(&self, event: &str, key: &str) -> bool {
         key.starts_with(&self.prefix)
             && key.ends_with(&self.suffix)
-            && self.events.iter().any(|wanted| covers(wanted.trim_start_matches("s3:"), event))
+            && self.events.iter().any(|pattern| covers(pattern.trim_start_matches("s3:"), event))
     }
 
     fn overlaps(&self, other: &Self) -> bool {
@@ -130,13 +130,13 @@ fn covers(pattern: &str, event: &str) -> bool {
 }
 
 impl S3 {
-    /// Tells the functions that listen about what the request made.
-    pub(super) fn announce(&self, call: &Call, event: &str, version: &Version) {
-        self.announce_key(call, &call.target.key, event, version);
+    /// Notifies the functions about a change of the request's key.
+    pub(super) fn notify(&self, call: &Call, event: &str, version: &Version) {
+        self.notify_key(call, &call.target.key, event, version);
     }
 
-    /// Queues an invocation for each function that wants the event, and returns.
-    pub(super) fn announce_key(&self, call: &Call, key: &str, event: &str, version: &Version) {
+    /// Queues an invocation for each function with a matching rule.
+    pub(super) fn notify_key(&self, call: &Call, key: &str, event: &str, version: &Version) {
         let Some(functions) = self.services.functions() else {
             return;
         };
@@ -152,7 +152,7 @@ impl S3 {
         let Ok(Some((rules, region, versioned))) = found else {
             return;
         };
-        for rule in rules.iter().filter(|rule| rule.wants(event, key)) {
+        for rule in rules.iter().filter(|rule| rule.matches(event, key)) {
             let record = self.record(call, key, event, version, rule, &region, versioned);
             functions.invoke_async(&rule.function, json!({ "Records": [record] }));
         }
@@ -170,7 +170,7 @@ impl S3 {
         versioned: bool,
     ) -> Value {
         let mut object = json!({
-            // The key is form-encoded: a space is a plus sign.
+            // The key is form-encoded: a space becomes a plus sign.
             "key": utf8_percent_encode(key, STRICT).to_string().replace("%20", "+").replace("%2F", "/"),
             "sequencer": format!("{:018X}", self.next()),
         });
@@ -238,7 +238,7 @@ mod tests {
         }
     }
 
-    /// The administrator's leave.
+    /// The permissions of the administrator.
     fn authorizer(s3: &S3) -> Authorizer {
         let root = RootKeys::generate();
         let mut context = RequestContext::new_with_account("s3", "us-east-1", "000000000000");
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_hears_of_the_keys_that_it_wants() {
+    async fn function_is_invoked_for_matching_keys_only() {
         let dir = tempfile::tempdir().unwrap();
         let services =
             Arc::new(ServiceRegistry::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap());
@@ -287,9 +287,9 @@ mod tests {
         assert_eq!(send(&s3, "PUT", "/pics/a%20b+c/%C3%B6.jpg", "bytes").await, 200);
         assert_eq!(send(&s3, "PUT", "/pics/a.png", "bytes").await, 200);
         assert_eq!(send(&s3, "DELETE", "/pics/a%20b+c/%C3%B6.jpg", "").await, 204);
-        let heard = lock(&functions.0).clone();
-        assert_eq!(heard.len(), 1);
-        let record = &heard[0]["Records"][0];
+        let payloads = lock(&functions.0).clone();
+        assert_eq!(payloads.len(), 1);
+        let record = &payloads[0]["Records"][0];
         assert_eq!(record["eventName"], "ObjectCreated:Put");
         assert_eq!(record["s3"]["object"]["key"], "a+b%2Bc/%C3%B6.jpg");
         assert_eq!(record["s3"]["object"]["size"], 5);

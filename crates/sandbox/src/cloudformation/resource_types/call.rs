@@ -308,12 +308,14 @@ impl HandlerContext<'_> {
             authorizer,
             request_id: uuid::Uuid::new_v4().to_string(),
         };
-        self.s3.answer(call).await.map_err(Failure::of_s3)
+        self.s3.call(call).await.map_err(Failure::of_s3)
     }
 
     fn authorizer(&self, target: &Target, parts: &Parts) -> Result<Authorizer, Failure> {
-        let access =
-            self.services.access().ok_or_else(|| Failure::of("s3", AwsError::internal("nobody has access yet")))?;
+        let access = self
+            .services
+            .access()
+            .ok_or_else(|| Failure::of("s3", AwsError::internal("the access control is not set")))?;
         let mut context = self.context("s3", self.region);
         if context.access_key.is_none() {
             context.access_key = Some(access.root_key().to_owned());
