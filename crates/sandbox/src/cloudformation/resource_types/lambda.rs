@@ -1,4 +1,4 @@
-//! FunctionInvoker, and who may invoke them.
+//! Functions and their permissions.
 
 use std::io::{Cursor, Write as _};
 use std::time::Duration;
