@@ -154,21 +154,26 @@ impl HandlerError {
 #[async_trait]
 pub(crate) trait Provider: Send + Sync {
     /// The physical id that a resource will have.
-    fn physical_id(&self, place: &HandlerContext<'_>, properties: &Value) -> String;
+    fn physical_id(&self, context: &HandlerContext<'_>, properties: &Value) -> String;
     /// Whether there is such a resource already, whoever made it.
-    async fn exists(&self, place: &HandlerContext<'_>, physical_id: &str, properties: &Value) -> bool;
+    async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, properties: &Value) -> bool;
     /// Makes it. After this it is configured, though not yet usable everywhere.
-    async fn create(&self, place: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError>;
+    async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError>;
     /// Waits until it is usable: a function until it is active. Its attributes may have changed.
-    async fn stabilise(&self, place: &HandlerContext<'_>, made: &Created) -> Result<(), HandlerError>;
+    async fn stabilise(&self, context: &HandlerContext<'_>, made: &Created) -> Result<(), HandlerError>;
     /// Changes what can be changed in place.
     async fn update(
         &self,
-        place: &HandlerContext<'_>,
+        context: &HandlerContext<'_>,
         made: &Created,
         before: &Value,
         after: &Value,
     ) -> Result<Created, HandlerError>;
     /// Deletes it; one that is gone already is deleted.
-    async fn delete(&self, place: &HandlerContext<'_>, made: &Created, properties: &Value) -> Result<(), HandlerError>;
+    async fn delete(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        properties: &Value,
+    ) -> Result<(), HandlerError>;
 }

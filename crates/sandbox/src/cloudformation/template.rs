@@ -44,7 +44,7 @@ impl TemplateError {
 }
 
 /// What is known of resources that are made: what `Ref` and `Fn::GetAtt` of them stand for.
-pub(crate) trait Known {
+pub(crate) trait ResourceValues {
     /// What `Ref` stands for: the physical id, or what the type's documentation says instead.
     fn reference(&self, logical_id: &str) -> Option<String>;
     /// What `Fn::GetAtt` stands for.

@@ -1,4 +1,4 @@
-//! Deleting resources: those first on which no other depends, side by side.
+//! Deleting resources in parallel, in reverse order of their dependencies.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use crate::cloudformation::state::{Resource, Stack, now};
 use crate::cloudformation::template::Policy;
 use crate::sync::lock;
 
-/// A resource that is to go.
+/// A resource to delete or to retain.
 #[derive(Clone)]
 struct DeletionPlan {
     resource: Resource,
-    /// Another has taken its place in the stack.
+    /// Whether another one has replaced it in the stack.
     replaced: bool,
-    /// It leaves the stack, and stays.
-    stays: bool,
+    /// Whether it is retained.
+    retained: bool,
 }
 
 impl CloudFormation {
-    /// Deletes a stack's resources, for good or because its creation has failed.
+    /// Deletes a stack's resources, for a deletion or after a failed creation.
     pub(super) async fn delete(
         self: &Arc<Self>,
         stack: &Stack,
@@ -38,17 +38,17 @@ impl CloudFormation {
         let there =
             stack.resources.iter().filter(|one| one.status != "DELETE_COMPLETE" && one.status != "DELETE_SKIPPED");
         let plan = there.map(|resource| DeletionPlan {
-            stays: retain.contains(&resource.logical_id) || stays(resource.deletion, undoes_creation),
+            retained: retain.contains(&resource.logical_id) || retained(resource.deletion, undoes_creation),
             resource: resource.clone(),
             replaced: false,
         });
-        // What an update has left that could not be rolled back either.
+        // Resources of an update that could not be rolled back.
         let replaced = stack.replaced.iter().map(|resource| DeletionPlan {
-            stays: stays(resource.replacement, resource.given_up),
+            retained: retained(resource.replacement, resource.given_up),
             resource: resource.clone(),
             replaced: true,
         });
-        let Some(failed) = self.take_down(&stack.id, plan.chain(replaced).collect(), false, halt).await else {
+        let Some(failed) = self.delete_all(&stack.id, plan.chain(replaced).collect(), false, halt).await else {
             return;
         };
         if failed.is_empty() && verb == "DELETE" {
@@ -61,15 +61,15 @@ impl CloudFormation {
                     stack.deleted = Some(now());
                     stack.outputs.clear();
                 }
-                stack.turn(&format!("{verb}_COMPLETE"), None);
+                stack.set_status(&format!("{verb}_COMPLETE"), None);
             } else {
                 let reason = format!("The following resource(s) failed to delete: [{}].", failed.join(", "));
-                stack.turn(&format!("{verb}_FAILED"), Some(&reason));
+                stack.set_status(&format!("{verb}_FAILED"), Some(&reason));
             }
         });
     }
 
-    /// Ends an update: what was replaced goes, and what the goal no longer has.
+    /// Ends an update: deletes replaced resources and those not in the goal.
     pub(super) async fn clean_up(
         self: &Arc<Self>,
         stack: &Stack,
@@ -80,18 +80,18 @@ impl CloudFormation {
         let Some(now) = self.copy(&stack.id) else { return };
         let bound = match self.bound(&now.goal, &now) {
             Ok(bound) => bound,
-            // It was bound a moment ago.
+            // Unexpected: the template was bound before.
             Err(error) => {
                 return self.conclude(stack, |stack| {
                     stack.work = None;
-                    stack.turn("UPDATE_FAILED", Some(&error.to_string()));
+                    stack.set_status("UPDATE_FAILED", Some(&error.to_string()));
                 });
             }
         };
         let wanted: BTreeSet<&str> = bound.resources().iter().map(|wanted| wanted.logical_id.as_str()).collect();
         let replaced = now.replaced.iter().map(|resource| DeletionPlan {
-            stays: match resource.given_up {
-                true => stays(resource.deletion, true),
+            retained: match resource.given_up {
+                true => retained(resource.deletion, true),
                 false => resource.replacement != Policy::Delete,
             },
             resource: resource.clone(),
@@ -99,12 +99,12 @@ impl CloudFormation {
         });
         let gone = now.resources.iter().filter(|resource| !wanted.contains(resource.logical_id.as_str()));
         let gone = gone.map(|resource| DeletionPlan {
-            // In a rollback it is one that the update has made.
-            stays: stays(resource.deletion, way == Direction::Rollback),
+            // In a rollback the update has created it.
+            retained: retained(resource.deletion, way == Direction::Rollback),
             resource: resource.clone(),
             replaced: false,
         });
-        let Some(failed) = self.take_down(&stack.id, replaced.chain(gone).collect(), true, halt).await else {
+        let Some(failed) = self.delete_all(&stack.id, replaced.chain(gone).collect(), true, halt).await else {
             return;
         };
         self.conclude(stack, |stack| {
@@ -112,13 +112,13 @@ impl CloudFormation {
             stack.resources.retain(|resource| wanted.contains(resource.logical_id.as_str()));
             stack.work = None;
             let reason = "Update successful. One or more resources could not be deleted.";
-            stack.turn(status, (!failed.is_empty()).then_some(reason));
+            stack.set_status(status, (!failed.is_empty()).then_some(reason));
         });
     }
 
-    /// Deletes; the names of those that could not be. What depends on one of these stays as well, unless `all` are to be
-    /// tried. Nothing if it was stopped.
-    async fn take_down(
+    /// Deletes resources and returns the names of those that failed; nothing if it was stopped. The dependencies of a failed
+    /// one remain, unless `all` are tried.
+    async fn delete_all(
         self: &Arc<Self>,
         id: &str,
         mut left: Vec<DeletionPlan>,
@@ -126,17 +126,17 @@ impl CloudFormation {
         halt: &CancellationToken,
     ) -> Option<Vec<String>> {
         let stop = Stop::child_of(halt);
-        let (mut begun, mut failed) = (BTreeSet::new(), Vec::new());
+        let (mut started, mut failed) = (BTreeSet::new(), Vec::new());
         let mut running = FuturesUnordered::new();
         let key = |plan: &DeletionPlan| (plan.resource.logical_id.clone(), plan.resource.physical_id.clone());
         loop {
             for plan in &left {
                 let needed = |other: &DeletionPlan| other.resource.depends_on.contains(&plan.resource.logical_id);
-                if left.iter().any(needed) || !begun.insert(key(plan)) {
+                if left.iter().any(needed) || !started.insert(key(plan)) {
                     continue;
                 }
                 let (this, stop, plan) = (self.clone(), stop.clone(), plan.clone());
-                running.push(async move { (this.take_one_down(id, &plan, &stop).await, plan) });
+                running.push(async move { (this.delete_one(id, &plan, &stop).await, plan) });
             }
             match running.next().await {
                 None => break,
@@ -154,28 +154,28 @@ impl CloudFormation {
         (!halt.is_cancelled()).then_some(failed)
     }
 
-    /// Whether it is gone, or stays as it should; nothing if it was stopped.
-    async fn take_one_down(&self, id: &str, plan: &DeletionPlan, stop: &Stop) -> Option<bool> {
+    /// Deletes a resource. Returns whether it is deleted or retained; nothing if it was stopped.
+    async fn delete_one(&self, id: &str, plan: &DeletionPlan, stop: &Stop) -> Option<bool> {
         let resource = &plan.resource;
-        if plan.stays && resource.there {
-            self.tell_of(id, plan, "DELETE_SKIPPED", None);
+        if plan.retained && resource.exists {
+            self.report_deletion(id, plan, "DELETE_SKIPPED", None);
             return Some(true);
         }
-        if !resource.there && resource.making.is_none() {
-            self.tell_of(id, plan, "DELETE_COMPLETE", None);
+        if !resource.exists && resource.pending.is_none() {
+            self.report_deletion(id, plan, "DELETE_COMPLETE", None);
             return Some(true);
         }
         if resource.status != "DELETE_IN_PROGRESS" {
-            self.tell_of(id, plan, "DELETE_IN_PROGRESS", None);
+            self.report_deletion(id, plan, "DELETE_IN_PROGRESS", None);
         }
         match self.remove(id, resource, stop).await {
             Ok(()) => {
-                self.tell_of(id, plan, "DELETE_COMPLETE", None);
+                self.report_deletion(id, plan, "DELETE_COMPLETE", None);
                 Some(true)
             }
             Err(HandlerError::Stopped) => None,
             Err(HandlerError::Failed(reason)) => {
-                self.tell_of(id, plan, "DELETE_FAILED", Some(&reason));
+                self.report_deletion(id, plan, "DELETE_FAILED", Some(&reason));
                 Some(false)
             }
         }
@@ -185,50 +185,50 @@ impl CloudFormation {
         let Some(stack) = self.copy(id) else { return Ok(()) };
         let kind = known(&resource.type_name)?;
         let name = &resource.logical_id;
-        if let Some(begun) = resource.making.as_ref().filter(|making| making.anew) {
-            self.delete_begun(&stack, name, kind, begun, stop).await?;
+        if let Some(started) = resource.pending.as_ref().filter(|pending| pending.creates) {
+            self.delete_begun(&stack, name, kind, started, stop).await?;
         }
-        if !resource.there {
+        if !resource.exists {
             return Ok(());
         }
-        let place = self.place(&stack, name, "", &resource.tags, stop);
-        let deleted = kind.provider.delete(&place, &resource.made(), &resource.properties).await;
-        match (&deleted, resource.making.as_ref().filter(|making| !making.anew)) {
-            // It may have something on it already of a change that was not finished.
-            (Err(HandlerError::Failed(_)), Some(begun)) => {
-                kind.provider.delete(&place, &resource.made(), &begun.properties).await
+        let context = self.handler_context(&stack, name, "", &resource.tags, stop);
+        let deleted = kind.provider.delete(&context, &resource.made(), &resource.properties).await;
+        match (&deleted, resource.pending.as_ref().filter(|pending| !pending.creates)) {
+            // It may have parts of an unfinished change.
+            (Err(HandlerError::Failed(_)), Some(started)) => {
+                kind.provider.delete(&context, &resource.made(), &started.properties).await
             }
             _ => deleted,
         }
     }
 
-    /// Says what became of one. One that was replaced is no longer in the stack's list, and has its events all the same.
-    fn tell_of(&self, id: &str, plan: &DeletionPlan, status: &str, reason: Option<&str>) {
-        let is_gone = matches!(status, "DELETE_COMPLETE" | "DELETE_SKIPPED");
+    /// Records the status of a deletion. Replaced resources are not in the stack's list and have events only.
+    fn report_deletion(&self, id: &str, plan: &DeletionPlan, status: &str, reason: Option<&str>) {
+        let is_deleted = matches!(status, "DELETE_COMPLETE" | "DELETE_SKIPPED");
         self.change(id, |stack| {
             let DeletionPlan { resource, replaced, .. } = plan;
             if !replaced {
                 if let Some(own) = stack.resource(&resource.logical_id)
-                    && is_gone
+                    && is_deleted
                 {
-                    own.there = false;
-                    own.making = None;
+                    own.exists = false;
+                    own.pending = None;
                 }
-                return stack.turn_resource(&resource.logical_id, status, reason);
+                return stack.set_resource_status(&resource.logical_id, status, reason);
             }
-            let mut said = resource.clone();
-            status.clone_into(&mut said.status);
-            said.reason = reason.map(str::to_owned);
-            stack.tell(&said, None);
-            if is_gone {
+            let mut event = resource.clone();
+            status.clone_into(&mut event.status);
+            event.reason = reason.map(str::to_owned);
+            stack.emit_resource_event(&event, None);
+            if is_deleted {
                 stack.replaced.retain(|other| other.physical_id != resource.physical_id);
             }
         });
     }
 }
 
-/// Whether a resource stays; `undone` if what has made it is rolled back.
-fn stays(policy: Policy, undone: bool) -> bool {
+/// Whether a resource is retained; `undone` if its creation is rolled back.
+fn retained(policy: Policy, undone: bool) -> bool {
     match policy {
         Policy::Delete => false,
         Policy::Retain => true,

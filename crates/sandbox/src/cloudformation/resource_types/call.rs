@@ -54,7 +54,7 @@ impl Failure {
     }
 
     /// A refusal of the handler itself, before any call.
-    pub(super) fn unheeded(message: String) -> Self {
+    pub(super) fn unsupported(message: String) -> Self {
         Self { own: true, ..Self::new("", 501, "NotImplemented", message) }
     }
 
@@ -190,7 +190,7 @@ impl HandlerContext<'_> {
 
     /// What the sandbox was told to let go wrong reaches CloudFormation's own calls, too.
     async fn struck(&self, service: &'static str, operation: &str, subject: &str) -> Result<(), Failure> {
-        // A call that has begun is finished; none is begun any more.
+        // A call that has started is finished; none is started any more.
         if self.stop.halt.is_cancelled() {
             return Err(Failure::stopped());
         }

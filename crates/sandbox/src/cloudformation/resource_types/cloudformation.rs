@@ -7,13 +7,13 @@ use super::shape::{self, made, text};
 use super::{Created, HandlerContext, HandlerError, Provider};
 use crate::latency::LatencySpan;
 
-const UNHEEDED: [&str; 2] = ["LogGroupName", "LogRoleARN"];
+const UNSUPPORTED: [&str; 2] = ["LogGroupName", "LogRoleARN"];
 
 /// `AWS::CloudFormation::Macro`.
 pub(super) struct Macro;
 
-async fn register(place: &HandlerContext<'_>, properties: &Value, anew: bool) -> Result<String, HandlerError> {
-    shape::refuse_unheeded("AWS::CloudFormation::Macro", properties, &UNHEEDED)?;
+async fn register(context: &HandlerContext<'_>, properties: &Value, anew: bool) -> Result<String, HandlerError> {
+    shape::reject_unsupported("AWS::CloudFormation::Macro", properties, &UNSUPPORTED)?;
     let name = text(&properties["Name"]).unwrap_or_default();
     let input = json!({
         "Name": name,
@@ -21,7 +21,7 @@ async fn register(place: &HandlerContext<'_>, properties: &Value, anew: bool) ->
         "Description": text(&properties["Description"]),
         "Replace": !anew,
     });
-    place.call("cloudformation", "RegisterMacro", input).await?;
+    context.call("cloudformation", "RegisterMacro", input).await?;
     Ok(name)
 }
 
@@ -31,33 +31,33 @@ impl Provider for Macro {
         text(&properties["Name"]).unwrap_or_default()
     }
 
-    async fn exists(&self, place: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
-        place.has("cloudformation", "DescribeMacro", json!({ "Name": physical_id })).await
+    async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
+        context.has("cloudformation", "DescribeMacro", json!({ "Name": physical_id })).await
     }
 
-    async fn create(&self, place: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
-        let name = register(place, properties, true).await?;
+    async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
+        let name = register(context, properties, true).await?;
         Ok(made(name.clone(), [("Id", name.into())]))
     }
 
-    async fn stabilise(&self, place: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
-        place.services.latencies().wait(LatencySpan::StackOther).await;
+    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        context.services.latencies().wait(LatencySpan::StackOther).await;
         Ok(())
     }
 
     async fn update(
         &self,
-        place: &HandlerContext<'_>,
+        context: &HandlerContext<'_>,
         made: &Created,
         _: &Value,
         after: &Value,
     ) -> Result<Created, HandlerError> {
-        register(place, after, false).await?;
+        register(context, after, false).await?;
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
+    async fn delete(&self, context: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
         let input = json!({ "Name": made.physical_id });
-        Ok(shape::unless_missing(place.call("cloudformation", "DeregisterMacro", input).await)?)
+        Ok(shape::unless_missing(context.call("cloudformation", "DeregisterMacro", input).await)?)
     }
 }

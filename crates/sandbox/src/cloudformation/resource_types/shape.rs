@@ -9,9 +9,9 @@ use super::{Created, HandlerContext};
 use crate::unsupported_fields;
 
 /// Refuses, by its name, a property that the sandbox would not heed.
-pub(super) fn refuse_unheeded(kind: &str, properties: &Value, unheeded: &[&str]) -> Result<(), Failure> {
-    match unsupported_fields::first_set(properties, unheeded) {
-        Some(name) => Err(Failure::unheeded(format!("The sandbox does not have the property {name} of {kind}."))),
+pub(super) fn reject_unsupported(kind: &str, properties: &Value, unsupported: &[&str]) -> Result<(), Failure> {
+    match unsupported_fields::first_set(properties, unsupported) {
+        Some(name) => Err(Failure::unsupported(format!("The sandbox does not have the property {name} of {kind}."))),
         None => Ok(()),
     }
 }
@@ -79,8 +79,8 @@ pub(super) fn lower_camel(value: &Value) -> Value {
 }
 
 /// The stack's tags and the template's; the template's win.
-pub(super) fn tags(place: &HandlerContext<'_>, own: &Value) -> BTreeMap<String, String> {
-    joined(place.tags, own)
+pub(super) fn tags(context: &HandlerContext<'_>, own: &Value) -> BTreeMap<String, String> {
+    joined(context.tags, own)
 }
 
 fn joined(tags: &[(String, String)], own: &Value) -> BTreeMap<String, String> {
@@ -99,18 +99,18 @@ pub(super) fn pairs(tags: &BTreeMap<String, String>, key: &str, value: &str) -> 
 }
 
 /// The tags' names that are there no more.
-pub(super) fn gone(place: &HandlerContext<'_>, before: &Value, after: &Value) -> Vec<String> {
-    let kept = tags(place, after);
-    joined(place.former_tags, before).into_keys().filter(|key| !kept.contains_key(key)).collect()
+pub(super) fn gone(context: &HandlerContext<'_>, before: &Value, after: &Value) -> Vec<String> {
+    let kept = tags(context, after);
+    joined(context.former_tags, before).into_keys().filter(|key| !kept.contains_key(key)).collect()
 }
 
 /// The name that the template gives, or one that nothing else has: of the stack, the resource and chance.
-pub(super) fn name(place: &HandlerContext<'_>, given: &Value, longest: usize) -> String {
+pub(super) fn name(context: &HandlerContext<'_>, given: &Value, longest: usize) -> String {
     if let Some(name) = text(given) {
         return name;
     }
-    let chance = place.chance;
-    let mut start = format!("{}-{}", place.stack_name, place.logical_id);
+    let chance = context.chance;
+    let mut start = format!("{}-{}", context.stack_name, context.logical_id);
     start.truncate(longest.saturating_sub(chance.len() + 1));
     format!("{start}-{chance}")
 }

@@ -18,7 +18,7 @@ use crate::service_registry::ServiceRegistry;
 const REGION: &str = "eu-west-1";
 
 /// The services that resources are made through.
-struct House {
+struct TestBench {
     services: Arc<ServiceRegistry>,
     s3: Arc<S3>,
     tags: Vec<(String, String)>,
@@ -26,7 +26,7 @@ struct House {
     _dir: tempfile::TempDir,
 }
 
-impl House {
+impl TestBench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let endpoint = "http://127.0.0.1:9".to_owned();
@@ -54,7 +54,7 @@ impl House {
         Self { services, s3, tags, stop: Stop::default(), _dir: dir }
     }
 
-    fn place<'a>(&'a self, access_key: Option<&'a str>, logical_id: &'a str) -> HandlerContext<'a> {
+    fn handler_context<'a>(&'a self, access_key: Option<&'a str>, logical_id: &'a str) -> HandlerContext<'a> {
         HandlerContext {
             services: &self.services,
             s3: &self.s3,
@@ -71,9 +71,9 @@ impl House {
 
     async fn try_make(&self, kind: &str, properties: &Value) -> Result<Created, HandlerError> {
         let provider = resource_type(kind).unwrap().provider;
-        let place = self.place(None, "Thing");
-        let made = provider.create(&place, properties).await?;
-        provider.stabilise(&place, &made).await?;
+        let context = self.handler_context(None, "Thing");
+        let made = provider.create(&context, properties).await?;
+        provider.stabilise(&context, &made).await?;
         Ok(made)
     }
 
@@ -82,7 +82,7 @@ impl House {
     }
 
     async fn unmake(&self, kind: &str, made: &Created, properties: &Value) -> Result<(), HandlerError> {
-        resource_type(kind).unwrap().provider.delete(&self.place(None, "Thing"), made, properties).await
+        resource_type(kind).unwrap().provider.delete(&self.handler_context(None, "Thing"), made, properties).await
     }
 
     async fn call(&self, service: &str, operation: &str, input: Value) -> Value {
@@ -102,7 +102,7 @@ impl House {
     }
 
     async fn bucket_setting(&self, bucket: &str, query: &str) -> String {
-        let answer = self.place(None, "Thing").call_s3(http::Method::GET, bucket, query, String::new()).await;
+        let answer = self.handler_context(None, "Thing").call_s3(http::Method::GET, bucket, query, String::new()).await;
         answer.unwrap_or_else(|failure| panic!("{query}: {failure:?}"))
     }
 }
@@ -143,8 +143,8 @@ fn the_table_says_what_must_be_there_and_what_makes_a_resource_anew() {
 
 #[tokio::test]
 async fn a_function_is_made_with_its_role_its_permission_and_a_bucket_that_tells_it() {
-    let house = House::new();
-    let policy = house
+    let bench = TestBench::new();
+    let policy = bench
         .make(
             "AWS::IAM::ManagedPolicy",
             json!({
@@ -162,14 +162,14 @@ async fn a_function_is_made_with_its_role_its_permission_and_a_bucket_that_tells
         "ManagedPolicyArns": [policy.physical_id],
         "Tags": [{ "Key": "team", "Value": "pictures" }],
     });
-    let role = house.make("AWS::IAM::Role", role_properties.clone()).await;
-    let tags = house.call("iam", "ListRoleTags", json!({ "RoleName": "worker" })).await.to_string();
+    let role = bench.make("AWS::IAM::Role", role_properties.clone()).await;
+    let tags = bench.call("iam", "ListRoleTags", json!({ "RoleName": "worker" })).await.to_string();
     assert!(tags.contains("aws:cloudformation:stack-name") && tags.contains("team"), "{tags}");
 
     let function_properties = inline_function("thumbs", &role);
-    let function = house.make("AWS::Lambda::Function", function_properties.clone()).await;
+    let function = bench.make("AWS::Lambda::Function", function_properties.clone()).await;
     assert_eq!(function.attributes["Arn"], "arn:aws:lambda:eu-west-1:000000000000:function:thumbs");
-    let there = house.call("lambda", "GetFunction", json!({ "FunctionName": "thumbs" })).await;
+    let there = bench.call("lambda", "GetFunction", json!({ "FunctionName": "thumbs" })).await;
     assert_eq!(there["Configuration"]["State"], "Active");
     assert_eq!(there["Configuration"]["Timeout"], 10);
     assert_eq!(there["Configuration"]["Environment"]["Variables"]["MAX_SIZE"], "256");
@@ -185,9 +185,9 @@ async fn a_function_is_made_with_its_role_its_permission_and_a_bucket_that_tells
         ] },
     });
     // Nobody has said yet that S3 may invoke the function: the bucket does not stay.
-    let refused = house.try_make("AWS::S3::Bucket", &bucket_properties).await.unwrap_err().to_string();
+    let refused = bench.try_make("AWS::S3::Bucket", &bucket_properties).await.unwrap_err().to_string();
     assert!(refused.contains("Unable to validate the following destination configurations"), "{refused}");
-    assert!(!house.s3.has_bucket("pictures-source"));
+    assert!(!bench.s3.has_bucket("pictures-source"));
 
     let permission_properties = json!({
         "Action": "lambda:InvokeFunction",
@@ -196,28 +196,28 @@ async fn a_function_is_made_with_its_role_its_permission_and_a_bucket_that_tells
         "SourceArn": "arn:aws:s3:::pictures-source",
         "SourceAccount": "000000000000",
     });
-    let permission = house.make("AWS::Lambda::Permission", permission_properties.clone()).await;
+    let permission = bench.make("AWS::Lambda::Permission", permission_properties.clone()).await;
     assert!(permission.physical_id.starts_with("pictures-Thing-"), "{}", permission.physical_id);
-    let bucket = house.make("AWS::S3::Bucket", bucket_properties.clone()).await;
-    let notification = house.bucket_setting("pictures-source", "?notification").await;
+    let bucket = bench.make("AWS::S3::Bucket", bucket_properties.clone()).await;
+    let notification = bench.bucket_setting("pictures-source", "?notification").await;
     assert!(notification.contains("function:thumbs"), "{notification}");
-    let tags = house.bucket_setting("pictures-source", "?tagging").await;
+    let tags = bench.bucket_setting("pictures-source", "?tagging").await;
     assert!(tags.contains("aws:cloudformation:stack-name"), "{tags}");
 
-    house.unmake("AWS::S3::Bucket", &bucket, &bucket_properties).await.unwrap();
-    house.unmake("AWS::Lambda::Permission", &permission, &permission_properties).await.unwrap();
-    house.unmake("AWS::Lambda::Function", &function, &function_properties).await.unwrap();
-    house.unmake("AWS::IAM::Role", &role, &role_properties).await.unwrap();
-    house.unmake("AWS::IAM::ManagedPolicy", &policy, &json!({})).await.unwrap();
+    bench.unmake("AWS::S3::Bucket", &bucket, &bucket_properties).await.unwrap();
+    bench.unmake("AWS::Lambda::Permission", &permission, &permission_properties).await.unwrap();
+    bench.unmake("AWS::Lambda::Function", &function, &function_properties).await.unwrap();
+    bench.unmake("AWS::IAM::Role", &role, &role_properties).await.unwrap();
+    bench.unmake("AWS::IAM::ManagedPolicy", &policy, &json!({})).await.unwrap();
     // What is gone already is deleted.
-    house.unmake("AWS::IAM::Role", &role, &role_properties).await.unwrap();
-    house.unmake("AWS::S3::Bucket", &bucket, &bucket_properties).await.unwrap();
+    bench.unmake("AWS::IAM::Role", &role, &role_properties).await.unwrap();
+    bench.unmake("AWS::S3::Bucket", &bucket, &bucket_properties).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_project_is_made_as_codebuild_describes_it() {
-    let house = House::new();
-    let role = house.role("builder", "codebuild.amazonaws.com").await;
+    let bench = TestBench::new();
+    let role = bench.role("builder", "codebuild.amazonaws.com").await;
     let properties = json!({
         "Name": "pictures-build",
         "ServiceRole": role.attributes["Arn"],
@@ -233,9 +233,9 @@ async fn a_project_is_made_as_codebuild_describes_it() {
         "LogsConfig": { "CloudWatchLogs": { "Status": "ENABLED", "GroupName": "builds" } },
         "TimeoutInMinutes": "15",
     });
-    let project = house.make("AWS::CodeBuild::Project", properties).await;
+    let project = bench.make("AWS::CodeBuild::Project", properties).await;
     assert_eq!(project.attributes["Arn"], "arn:aws:codebuild:eu-west-1:000000000000:project/pictures-build");
-    let there = house.call("codebuild", "BatchGetProjects", json!({ "names": ["pictures-build"] })).await;
+    let there = bench.call("codebuild", "BatchGetProjects", json!({ "names": ["pictures-build"] })).await;
     let there = &there["projects"][0];
     assert_eq!(there["source"]["buildspec"], "version: 0.2");
     assert_eq!(there["timeoutInMinutes"], 15);
@@ -245,23 +245,23 @@ async fn a_project_is_made_as_codebuild_describes_it() {
 
 #[tokio::test]
 async fn names_that_are_taken_are_refused_in_cloudformations_words() {
-    let house = House::new();
+    let bench = TestBench::new();
     let group = json!({ "LogGroupName": "builds", "RetentionInDays": "7" });
-    house.make("AWS::Logs::LogGroup", group.clone()).await;
+    bench.make("AWS::Logs::LogGroup", group.clone()).await;
     let repository = json!({ "RepositoryName": "pictures" });
-    let made = house.make("AWS::ECR::Repository", repository.clone()).await;
+    let made = bench.make("AWS::ECR::Repository", repository.clone()).await;
     assert_eq!(made.attributes["RepositoryUri"], "000000000000.dkr.ecr.eu-west-1.amazonaws.com/pictures");
     let bucket = json!({ "BucketName": "pictures-taken" });
-    house.make("AWS::S3::Bucket", bucket.clone()).await;
+    bench.make("AWS::S3::Bucket", bucket.clone()).await;
     let role = json!({ "RoleName": "taken", "AssumeRolePolicyDocument": trust("lambda.amazonaws.com") });
-    house.make("AWS::IAM::Role", role.clone()).await;
+    bench.make("AWS::IAM::Role", role.clone()).await;
     for (kind, properties) in [
         ("AWS::Logs::LogGroup", group),
         ("AWS::ECR::Repository", repository),
         ("AWS::S3::Bucket", bucket),
         ("AWS::IAM::Role", role),
     ] {
-        let refused = house.try_make(kind, &properties).await.unwrap_err().to_string();
+        let refused = bench.try_make(kind, &properties).await.unwrap_err().to_string();
         assert!(refused.starts_with("Resource handler returned message: \""), "{refused}");
         assert!(refused.ends_with("HandlerErrorCode: AlreadyExists)"), "{refused}");
     }
@@ -269,25 +269,26 @@ async fn names_that_are_taken_are_refused_in_cloudformations_words() {
 
 #[tokio::test]
 async fn a_property_that_would_be_ignored_is_refused_by_its_name() {
-    let house = House::new();
+    let bench = TestBench::new();
     let website = json!({ "BucketName": "pictures-web", "WebsiteConfiguration": { "IndexDocument": "index.html" } });
-    let refused = house.try_make("AWS::S3::Bucket", &website).await.unwrap_err().to_string();
+    let refused = bench.try_make("AWS::S3::Bucket", &website).await.unwrap_err().to_string();
     assert!(refused.contains("WebsiteConfiguration"), "{refused}");
-    assert!(!house.s3.has_bucket("pictures-web"));
+    assert!(!bench.s3.has_bucket("pictures-web"));
 }
 
 #[tokio::test]
 async fn what_the_caller_may_not_do_the_stack_may_not_do_either() {
-    let house = House::new();
-    house.call("iam", "CreateUser", json!({ "UserName": "nobody" })).await;
-    let key = house.call("iam", "CreateAccessKey", json!({ "UserName": "nobody" })).await;
+    let bench = TestBench::new();
+    bench.call("iam", "CreateUser", json!({ "UserName": "nobody" })).await;
+    let key = bench.call("iam", "CreateAccessKey", json!({ "UserName": "nobody" })).await;
     let key = key["AccessKey"]["AccessKeyId"].as_str().unwrap();
     for (kind, properties, action) in [
         ("AWS::Logs::LogGroup", json!({ "LogGroupName": "builds" }), "logs:CreateLogGroup"),
         ("AWS::S3::Bucket", json!({ "BucketName": "pictures-source" }), "s3:CreateBucket"),
     ] {
-        let place = house.place(Some(key), "Thing");
-        let refused = resource_type(kind).unwrap().provider.create(&place, &properties).await.unwrap_err().to_string();
+        let context = bench.handler_context(Some(key), "Thing");
+        let refused =
+            resource_type(kind).unwrap().provider.create(&context, &properties).await.unwrap_err().to_string();
         assert!(refused.contains(&format!("is not authorized to perform: {action}")), "{refused}");
         assert!(refused.ends_with("HandlerErrorCode: AccessDenied)"), "{refused}");
     }
@@ -295,28 +296,28 @@ async fn what_the_caller_may_not_do_the_stack_may_not_do_either() {
 
 #[tokio::test]
 async fn what_can_be_changed_in_place_is_changed() {
-    let house = House::new();
-    let place = house.place(None, "Thing");
+    let bench = TestBench::new();
+    let context = bench.handler_context(None, "Thing");
     let before = json!({ "RoleName": "worker", "AssumeRolePolicyDocument": trust("lambda.amazonaws.com"), "Policies": [
         { "PolicyName": "old", "PolicyDocument": { "Version": "2012-10-17", "Statement": [] } },
     ] });
     let mut after = before.clone();
     after["Policies"][0]["PolicyName"] = "new".into();
     after["Description"] = "works".into();
-    let role = house.make("AWS::IAM::Role", before.clone()).await;
+    let role = bench.make("AWS::IAM::Role", before.clone()).await;
     let provider = resource_type("AWS::IAM::Role").unwrap().provider;
-    provider.update(&place, &role, &before, &after).await.unwrap();
-    let policies = house.call("iam", "ListRolePolicies", json!({ "RoleName": "worker" })).await.to_string();
+    provider.update(&context, &role, &before, &after).await.unwrap();
+    let policies = bench.call("iam", "ListRolePolicies", json!({ "RoleName": "worker" })).await.to_string();
     assert!(policies.contains("new") && !policies.contains("old"), "{policies}");
 
     let before = inline_function("thumbs", &role);
     let mut after = before.clone();
     after["MemorySize"] = "256".into();
     after["Environment"] = Value::Null;
-    let function = house.make("AWS::Lambda::Function", before.clone()).await;
+    let function = bench.make("AWS::Lambda::Function", before.clone()).await;
     let provider = resource_type("AWS::Lambda::Function").unwrap().provider;
-    provider.update(&place, &function, &before, &after).await.unwrap();
-    let there = house.call("lambda", "GetFunctionConfiguration", json!({ "FunctionName": "thumbs" })).await;
+    provider.update(&context, &function, &before, &after).await.unwrap();
+    let there = bench.call("lambda", "GetFunctionConfiguration", json!({ "FunctionName": "thumbs" })).await;
     assert_eq!(there["MemorySize"], 256);
     assert!(!there.to_string().contains("MAX_SIZE"), "{there}");
 }

@@ -73,7 +73,7 @@ fn types(name: &str) -> Option<&'static ResourceType> {
 /// Every resource is made already: `Thing` is `ref-Thing`, `Thing.Arn` is `Thing/Arn`.
 struct AllMade;
 
-impl Known for AllMade {
+impl ResourceValues for AllMade {
     fn reference(&self, logical_id: &str) -> Option<String> {
         Some(format!("ref-{logical_id}"))
     }

@@ -81,7 +81,7 @@ fn templates_that_cannot_be_are_refused_in_cloudformations_words() {
         ("Resources: { A: { Type: x, Colour: red } }", "Invalid template resource property 'Colour'"),
         (
             "Resources: { A: { Type: x, UpdatePolicy: {} } }",
-            "the sandbox does not heed the resource property 'UpdatePolicy'",
+            "the sandbox does not support the resource property 'UpdatePolicy'",
         ),
         (
             "Resources: { A: { Type: 'AWS::No::Thing' }, B: { Type: 'AWS::No::Other' }, C: { Type: 'AWS::No::Thing' } }",
@@ -147,7 +147,7 @@ fn templates_that_cannot_be_are_refused_in_cloudformations_words() {
             &format!("{thing}\nParameters: {{ P: {{ Default: x }} }}"),
             "Template format error: Every Parameters object must contain a Type member.",
         ),
-        (&format!("{thing}\nRules: {{}}"), "Template format error: the sandbox does not heed the section Rules"),
+        (&format!("{thing}\nRules: {{}}"), "Template format error: the sandbox does not support the section Rules"),
     ] {
         assert_eq!(refusal(text, &[]), words, "{text}");
     }
