@@ -1,5 +1,5 @@
-//! The types of resources that stacks can be made of: their properties and attributes, and how one is made, changed and
-//! deleted through the sandbox's services. One file a service.
+//! The resource types: their properties and attributes, and their handlers, which call the sandbox's services. One file per
+//! service.
 
 mod bucket_settings;
 mod call;
@@ -22,18 +22,17 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use table::resource_type;
 
-/// A type of resource.
+/// A resource type.
 pub(crate) struct ResourceType {
     /// `AWS::S3::Bucket`.
     pub name: &'static str,
-    /// Its properties that can be set.
+    /// Its settable properties.
     pub properties: &'static [Property],
-    /// What `Fn::GetAtt` can ask of it.
+    /// Its attributes for `Fn::GetAtt`.
     pub attributes: &'static [&'static str],
-    /// Whether what depends on it can begin as soon as it is configured, before it is known everywhere: a function has to
-    /// be active first.
+    /// Whether its dependents can start once it is configured, before it is stable. A function must be active first.
     pub early: bool,
-    /// How it is made, changed and deleted.
+    /// Its handlers.
     pub provider: &'static dyn Provider,
 }
 
@@ -41,21 +40,21 @@ pub(crate) struct ResourceType {
 pub(crate) struct Property {
     /// Its name.
     pub name: &'static str,
-    /// Whether a resource must have it.
+    /// Whether it is required.
     pub required: bool,
-    /// Whether a change of it makes the resource anew.
+    /// Whether a change of it replaces the resource.
     pub replaces: bool,
-    /// The properties below it (of the object, or of each object of the list); empty where anything may stand.
+    /// The properties below it (of the object, or of each object of the list); empty if anything is allowed.
     pub below: &'static [Property],
 }
 
 impl ResourceType {
-    /// Whether the stack's own tags go on it.
+    /// Whether it gets the stack's tags.
     pub(crate) fn carries_tags(&self) -> bool {
         self.properties.iter().any(|property| property.name == "Tags")
     }
 
-    /// Whether this change of properties makes a resource anew.
+    /// Whether this change of properties replaces the resource.
     pub(crate) fn replaces(&self, before: &Value, after: &Value) -> bool {
         self.properties.iter().any(|own| own.replaces && before[own.name] != after[own.name])
     }
@@ -79,89 +78,87 @@ impl Property {
     }
 }
 
-/// Who asks, and where.
+/// The context of a handler's call.
 pub(crate) struct HandlerContext<'a> {
     /// The sandbox's services.
     pub services: &'a crate::service_registry::ServiceRegistry,
-    /// S3, which is not one of them.
+    /// S3, which is not in the registry.
     pub s3: &'a crate::s3::S3,
     /// The stack's region.
     pub region: &'a str,
-    /// The access key of who works on the stack: what that one may not do, CloudFormation may not do either. Nobody's for
-    /// the house itself.
+    /// The access key of the caller, whose permissions CloudFormation has; none for internal calls.
     pub access_key: Option<&'a str>,
-    /// The stack's name, from which names are made that a template does not give.
+    /// The stack's name, a part of generated names.
     pub stack_name: &'a str,
     /// The resource's logical id.
     pub logical_id: &'a str,
-    /// The part of made-up names that nothing else has: drawn and kept before the call, so that a sandbox that ends in the
-    /// middle of it knows afterwards what to look for.
+    /// The random part of generated names, saved before the call so that a restarted sandbox finds the resource.
     pub chance: &'a str,
-    /// The stack's own tags, those that begin with `aws:cloudformation:` included: they go on what can carry tags.
+    /// The stack's tags, including those that begin with `aws:cloudformation:`.
     pub tags: &'a [(String, String)],
-    /// The stack's tags that the resource has had so far.
+    /// The stack's tags before an update.
     pub former_tags: &'a [(String, String)],
     /// When to stop.
     pub stop: &'a Stop,
 }
 
-/// Why a resource's handler is to stop.
+/// The signals to stop a handler.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stop {
-    /// At once: nothing further is called, and nothing said. Whoever goes on with the stack goes on from what is kept.
+    /// Stop at once, without further calls or events. The operation resumes from the saved state.
     pub halt: CancellationToken,
-    /// Waits end, since another resource has failed; calls that are under way are finished. A child of the other.
+    /// End waits, since another resource has failed; running calls finish. A child of `halt`.
     pub cancel: CancellationToken,
 }
 
 impl Stop {
-    /// One that is stopped together with `halt`.
+    /// Creates one that stops together with `halt`.
     pub(crate) fn child_of(halt: &CancellationToken) -> Self {
         Self { halt: halt.clone(), cancel: halt.child_token() }
     }
 }
 
-/// A resource that was made.
+/// A created resource.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Created {
     /// Its physical id.
     pub physical_id: String,
-    /// What `Ref` gives, where that is not the physical id.
+    /// The value of `Ref`, if it is not the physical id.
     pub reference: Option<String>,
-    /// Its attributes, by their names.
+    /// Its attributes by name.
     pub attributes: Map<String, Value>,
 }
 
-/// Why a resource cannot be made, changed or deleted.
+/// Why a resource cannot be created, updated or deleted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HandlerError {
     /// CloudFormation's status reason.
     #[error("{0}")]
     Failed(String),
-    /// It was stopped in a wait.
+    /// It was stopped during a wait.
     #[error("Resource creation cancelled")]
     Stopped,
 }
 
 impl HandlerError {
-    /// Whether there is something of this name already, which is not what was to be made.
+    /// Whether a resource of this name exists already.
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, Self::Failed(reason) if reason.contains("HandlerErrorCode: AlreadyExists"))
     }
 }
 
-/// Makes, changes and deletes the resources of a type. `properties` are resolved, without anything that has no value.
+/// Creates, updates and deletes the resources of a type. `properties` are resolved and without `AWS::NoValue`.
 #[async_trait]
 pub(crate) trait Provider: Send + Sync {
-    /// The physical id that a resource will have.
+    /// The physical id of a resource to create.
     fn physical_id(&self, context: &HandlerContext<'_>, properties: &Value) -> String;
-    /// Whether there is such a resource already, whoever made it.
+    /// Whether the resource exists, by whatever creator.
     async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, properties: &Value) -> bool;
-    /// Makes it. After this it is configured, though not yet usable everywhere.
+    /// Creates and configures the resource, which may not be stable yet.
     async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError>;
-    /// Waits until it is usable: a function until it is active. Its attributes may have changed.
+    /// Waits until the resource is stable, such as a function until it is active. Its attributes may change.
     async fn stabilise(&self, context: &HandlerContext<'_>, made: &Created) -> Result<(), HandlerError>;
-    /// Changes what can be changed in place.
+    /// Updates the resource in place.
     async fn update(
         &self,
         context: &HandlerContext<'_>,
@@ -169,7 +166,7 @@ pub(crate) trait Provider: Send + Sync {
         before: &Value,
         after: &Value,
     ) -> Result<Created, HandlerError>;
-    /// Deletes it; one that is gone already is deleted.
+    /// Deletes the resource. A missing one counts as deleted.
     async fn delete(
         &self,
         context: &HandlerContext<'_>,

@@ -1,4 +1,4 @@
-//! PendingChange or changing one resource.
+//! Creating or updating one resource.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! PendingChange and changing all resources of a stack: each as soon as what it depends on allows, side by side.
+//! Creating and updating all resources of a stack in parallel, as their dependencies allow.
 
 use std::any::Any;
 use std::collections::BTreeSet;

@@ -1,5 +1,4 @@
-//! Calls to the sandbox's services, with the rights of who works on the stack. All of CloudFormation's calls go through
-//! here.
+//! Calls to the sandbox's services with the permissions of the stack's caller. All calls of CloudFormation are made here.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,25 +17,25 @@ use crate::gateway::chunked::Incoming;
 use crate::latency::LatencySpan;
 use crate::s3::{self, Authorizer, S3Error, Target};
 
-/// How often a call is made that the service could not serve.
+/// The most attempts of a failed call.
 const ATTEMPTS: u32 = 5;
 
-/// The code of a call of which nothing was heard.
+/// The error code of a call without a response.
 const UNANSWERED: &str = "NetworkFailure";
 
-/// IAM is the same everywhere.
+/// The region of IAM, which is global.
 const IAM_REGION: &str = "us-east-1";
 
-/// What a service has refused.
+/// A failed call.
 #[derive(Debug)]
 pub(super) struct Failure {
     service: &'static str,
     pub code: String,
     pub message: String,
     status: u16,
-    /// It was not the service that refused, but the handler itself.
+    /// Whether the handler failed, and not the service.
     own: bool,
-    /// Nothing was refused: the handler was stopped in a wait.
+    /// Whether the handler was stopped during a wait.
     stopped: bool,
 }
 
@@ -53,12 +52,12 @@ impl Failure {
         Self { service, code: code.into(), message: message.into(), status, own: false, stopped: false }
     }
 
-    /// A refusal of the handler itself, before any call.
+    /// A failure of the handler itself, before any call.
     pub(super) fn unsupported(message: String) -> Self {
         Self { own: true, ..Self::new("", 501, "NotImplemented", message) }
     }
 
-    /// What the handler finds when it looks before it makes something.
+    /// A conflict found by the handler before the creation.
     pub(super) fn there_already(service: &'static str, message: String) -> Self {
         Self::new(service, 409, "AlreadyExists", message)
     }
@@ -72,7 +71,7 @@ impl Failure {
         Self { own: true, ..Self::new(service, 500, UNANSWERED, "The connection ended without an answer.") }
     }
 
-    /// Whether the same call may go better in a moment.
+    /// Whether a retry may succeed.
     fn is_passing(&self) -> bool {
         self.is_throttling() || (self.status >= 500 && self.status != 501)
     }
@@ -83,7 +82,7 @@ impl Failure {
             || code == "SlowDown"
     }
 
-    /// Whether what was asked for is not there.
+    /// Whether the resource does not exist.
     pub(super) fn is_missing(&self) -> bool {
         self.status == 404
             || matches!(
@@ -96,12 +95,12 @@ impl Failure {
             )
     }
 
-    /// Whether a role cannot be assumed, as one that was made a moment ago cannot.
+    /// Whether a role cannot be assumed, as a new one before its propagation.
     fn is_about_a_new_role(&self) -> bool {
         self.message.contains("sts:AssumeRole") || self.message.contains("cannot be assumed by Lambda")
     }
 
-    /// The class that CloudFormation's handlers put an error in.
+    /// The handler error code of CloudFormation.
     fn handler_code(&self) -> &'static str {
         match self.code.as_str() {
             code if code.contains("AlreadyExists") || code.contains("AlreadyOwned") => "AlreadyExists",
@@ -158,7 +157,7 @@ impl HandlerContext<'_> {
         context
     }
 
-    /// Calls a service; again, after growing pauses, if it could not serve the call.
+    /// Calls a service, with retries after growing delays.
     pub(super) async fn call(&self, service: &'static str, operation: &str, input: Value) -> Result<Value, Failure> {
         let mut tries = 0;
         loop {
@@ -169,8 +168,7 @@ impl HandlerContext<'_> {
         }
     }
 
-    /// Waits before a call is made again that could not be served; refuses where it would not help, or was tried often
-    /// enough.
+    /// Waits before a retry. Fails if a retry is useless or the attempts are used up.
     async fn wait_to_call_again(&self, failure: Failure, tries: &mut u32) -> Result<(), Failure> {
         *tries += 1;
         if !failure.is_passing() || *tries == ATTEMPTS {
@@ -180,7 +178,7 @@ impl HandlerContext<'_> {
         self.pause(growing).await
     }
 
-    /// Waits, unless the handler is to stop.
+    /// Waits until a duration has passed or the handler is stopped.
     async fn pause(&self, pause: Duration) -> Result<(), Failure> {
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
@@ -188,7 +186,7 @@ impl HandlerContext<'_> {
         }
     }
 
-    /// What the sandbox was told to let go wrong reaches CloudFormation's own calls, too.
+    /// Makes a call, with the injected faults.
     async fn struck(&self, service: &'static str, operation: &str, subject: &str) -> Result<(), Failure> {
         // A call that has started is finished; none is started any more.
         if self.stop.halt.is_cancelled() {
@@ -201,7 +199,7 @@ impl HandlerContext<'_> {
             () = self.stop.cancel.cancelled() => return Err(Failure::stopped()),
         };
         match fate {
-            // Nobody but the house hears of the answer, and it does.
+            // A dropped response has no effect on internal calls.
             FaultOutcome::Proceed | FaultOutcome::DropResponse => Ok(()),
             FaultOutcome::Fail(error) => Err(Failure::of(service, error)),
             FaultOutcome::DropConnection => Err(Failure::unanswered(service)),
@@ -212,13 +210,13 @@ impl HandlerContext<'_> {
         }
     }
 
-    /// What a service says to the house itself; nothing if it refuses.
+    /// The response of an internal call; nothing if it fails.
     pub(super) async fn look(&self, service: &'static str, operation: &str, input: Value) -> Option<Value> {
         let region = if service == "iam" { IAM_REGION } else { self.region };
         self.services.call(service, region, operation, input).await.ok()
     }
 
-    /// Whether a service has what it is asked for.
+    /// Whether an internal call succeeds.
     pub(super) async fn has(&self, service: &'static str, operation: &str, input: Value) -> bool {
         self.look(service, operation, input).await.is_some()
     }
@@ -239,7 +237,7 @@ impl HandlerContext<'_> {
         self.services.call(service, region, operation, input).await.map_err(|error| Failure::of(service, error))
     }
 
-    /// Calls a service that has to assume a role: one that was made a moment ago is not known everywhere yet.
+    /// Calls a service that assumes a role, with retries while a new role propagates.
     pub(super) async fn call_with_role(
         &self,
         service: &'static str,
@@ -247,7 +245,7 @@ impl HandlerContext<'_> {
         input: Value,
     ) -> Result<Value, Failure> {
         let latencies = self.services.latencies();
-        // Where roles are known at once, one that cannot be assumed never can.
+        // Without a propagation delay a retry is useless.
         let patience = if latencies.of(LatencySpan::RolePropagation).is_zero() {
             Duration::ZERO
         } else {
@@ -264,7 +262,7 @@ impl HandlerContext<'_> {
         }
     }
 
-    /// Calls S3: `query` such as `?tagging`, or nothing for the bucket itself.
+    /// Calls S3; `query` is such as `?tagging`, or empty for the bucket itself.
     pub(super) async fn call_s3(
         &self,
         method: Method,
@@ -327,7 +325,7 @@ impl HandlerContext<'_> {
         Ok(authorizer)
     }
 
-    /// Sets a bucket's tags, CloudFormation's own included, which no one else may set.
+    /// Sets a bucket's tags, including system tags.
     pub(super) async fn tag_bucket(&self, bucket: &str, tags: &BTreeMap<String, String>) -> Result<(), Failure> {
         let mut tries = 0;
         loop {

@@ -1,4 +1,4 @@
-//! Macros, which CloudFormation itself keeps.
+//! Macros, which CloudFormation stores itself.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};

@@ -18,7 +18,7 @@ const UNSUPPORTED: [&str; 7] = [
     "VpcConfig",
 ];
 
-/// Those that are named in CodeBuild as in CloudFormation.
+/// The properties with the same name in CodeBuild and CloudFormation.
 const ALIKE: [&str; 13] = [
     "Artifacts",
     "AutoRetryLimit",
@@ -50,7 +50,7 @@ const TRUTHS: [&str; 7] = [
 /// `AWS::CodeBuild::Project`.
 pub(super) struct Project;
 
-/// Numbers and truths of parameters come as texts.
+/// Converts numbers and booleans, which parameters pass as strings.
 fn settle(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(settle),
@@ -81,13 +81,13 @@ fn input(context: &HandlerContext<'_>, name: &str, properties: &Value) -> Value 
             input[member] = shape::lower_camel(&properties[property]);
         }
     }
-    // The one member that CloudFormation writes otherwise than CodeBuild.
+    // The only member with another name in CodeBuild.
     for source in std::iter::once("source") {
         if let Some(spec) = input[source].as_object_mut().and_then(|source| source.remove("buildSpec")) {
             input[source]["buildspec"] = spec;
         }
     }
-    // A role may be given by its name.
+    // A role may be a name instead of an ARN.
     if let Some(role) = input["serviceRole"].as_str().filter(|role| !role.starts_with("arn:")) {
         input["serviceRole"] = format!("arn:aws:iam::{}:role/{role}", context.services.account()).into();
     }
@@ -97,7 +97,7 @@ fn input(context: &HandlerContext<'_>, name: &str, properties: &Value) -> Value 
     input
 }
 
-/// What a project that is changed takes on where the template says nothing any more.
+/// The defaults of properties that an update removes.
 const DEFAULTS: [(&str, &str); 3] =
     [("description", "\"\""), ("timeoutInMinutes", "60"), ("queuedTimeoutInMinutes", "480")];
 

@@ -1,4 +1,4 @@
-//! Repositories of images.
+//! Image repositories.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ const UNSUPPORTED: [&str; 1] = ["ImageTagMutabilityExclusionFilters"];
 /// `AWS::ECR::Repository`.
 pub(super) struct Repository;
 
-/// What is set after the repository is there.
+/// The settings made after the creation.
 async fn configure(context: &HandlerContext<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
     for (property, member, put, delete) in [
         ("RepositoryPolicyText", "policyText", "SetRepositoryPolicy", "DeleteRepositoryPolicy"),
@@ -62,7 +62,7 @@ impl Provider for Repository {
         }
         let answer = context.call("ecr", "CreateRepository", input).await?;
         if let Err(failure) = configure(context, &name, &Value::Null, properties).await {
-            // What cannot be taken back now is when the stack is rolled back.
+            // A failure here is repaired by the stack's rollback.
             let _ = context.call("ecr", "DeleteRepository", json!({ "repositoryName": name })).await;
             return Err(failure.into());
         }

@@ -17,26 +17,26 @@ pub(super) struct Role;
 /// `AWS::IAM::ManagedPolicy`.
 pub(super) struct ManagedPolicy;
 
-/// `AWS::IAM::Policy`: an inline policy, of all the principals that are named.
+/// `AWS::IAM::Policy`: an inline policy of all named principals.
 pub(super) struct Policy;
 
-/// Calls IAM about a role, a user or a group, where the answer does not matter.
+/// Calls IAM and ignores the response.
 async fn emit_resource_event(context: &HandlerContext<'_>, operation: &str, input: Value) -> Result<(), Failure> {
     context.call("iam", operation, input).await.map(|_| ())
 }
 
-/// The texts of one list that are not in the other.
+/// The strings of one list that are not in the other.
 fn without(list: &Value, other: &Value) -> Vec<String> {
     let other = texts(other);
     texts(list).into_iter().filter(|text| !other.contains(text)).collect()
 }
 
-/// The tags that CloudFormation alone may set, and the others.
+/// The system tags and the others.
 fn split_tags(tags: BTreeMap<String, String>) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
     tags.into_iter().partition(|(key, _)| key.starts_with("aws:"))
 }
 
-/// What a role has beyond what it is made with: what has gone is taken off, what is new or other is put on.
+/// Updates a role's policies and tags: removes old ones, adds new or changed ones.
 async fn furnish(context: &HandlerContext<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
     let inline = |properties: &Value| -> Vec<(String, String)> {
         let policies = properties["Policies"].as_array().into_iter().flatten();
@@ -96,12 +96,12 @@ impl Provider for Role {
         if let Some(access) = context.services.access()
             && let Some(mut role) = access.iam().get(context.services.account(), IAM_REGION).roles.get_mut(&name)
         {
-            // IAM's own operation refuses these from everyone.
+            // IAM's operation rejects system tags.
             role.tags.extend(system);
         }
         let made = made(name.clone(), [("Arn", role["Arn"].clone()), ("RoleId", role["RoleId"].clone())]);
         if let Err(failure) = furnish(context, &name, &Value::Null, properties).await {
-            // What cannot be taken back now is when the stack is rolled back.
+            // A failure here is repaired by the stack's rollback.
             let _ = self.delete(context, &made, properties).await;
             return Err(failure.into());
         }
@@ -167,7 +167,7 @@ impl Provider for Role {
         properties: &Value,
     ) -> Result<(), HandlerError> {
         let name = &made.physical_id;
-        // What others have put on it meanwhile keeps the role, as on AWS: only the template's own goes first.
+        // As on AWS, policies attached by others prevent the deletion: only the template's are detached.
         match furnish(context, name, properties, &json!({})).await {
             Err(failure) if !failure.is_missing() => return Err(failure.into()),
             _ => {}
@@ -176,11 +176,11 @@ impl Provider for Role {
     }
 }
 
-/// Those that a policy can be put on: the property, the operations' word, and the parameter.
+/// The kinds of principals of a policy: the property, the word in operations, and the parameter.
 const HOLDERS: [(&str, &str, &str); 3] =
     [("Roles", "Role", "RoleName"), ("Users", "User", "UserName"), ("Groups", "Group", "GroupName")];
 
-/// Puts a managed policy on those who are new, and takes it off those who are gone.
+/// Attaches a managed policy to new principals and detaches it from removed ones.
 async fn attach(context: &HandlerContext<'_>, arn: &str, before: &Value, after: &Value) -> Result<(), Failure> {
     for (property, word, parameter) in HOLDERS {
         for holder in without(&before[property], &after[property]) {
@@ -233,7 +233,7 @@ impl Provider for ManagedPolicy {
             }
         }
         if let Err(failure) = attach(context, &arn, &json!({}), properties).await {
-            // What cannot be taken back now is when the stack is rolled back.
+            // A failure here is repaired by the stack's rollback.
             let _ = self.delete(context, &made, properties).await;
             return Err(failure.into());
         }
@@ -254,7 +254,7 @@ impl Provider for ManagedPolicy {
     ) -> Result<Created, HandlerError> {
         let arn = &made.physical_id;
         if before["PolicyDocument"] != after["PolicyDocument"] {
-            // IAM keeps five versions: those that are not in force make room.
+            // IAM keeps five versions: delete those that are not the default.
             delete_versions(context, arn).await?;
             let policy = document(&after["PolicyDocument"]);
             let input = json!({ "PolicyArn": arn, "PolicyDocument": policy, "SetAsDefault": true });
@@ -294,7 +294,7 @@ async fn delete_versions(context: &HandlerContext<'_>, arn: &str) -> Result<(), 
     Ok(())
 }
 
-/// Puts an inline policy on all who are named, and takes it off those who are not any more.
+/// Puts an inline policy on all named principals and deletes it from removed ones.
 async fn inline(context: &HandlerContext<'_>, before: &Value, after: &Value) -> Result<(), Failure> {
     let (old, new) = (text(&before["PolicyName"]), text(&after["PolicyName"]));
     for (property, word, parameter) in HOLDERS {
@@ -319,7 +319,7 @@ fn of_nobody() -> HandlerError {
 #[async_trait]
 impl Provider for Policy {
     fn physical_id(&self, context: &HandlerContext<'_>, _: &Value) -> String {
-        // The id says nothing of the policy's name: AWS makes it of the stack's and the resource's.
+        // As on AWS, the id consists of the stack's and the resource's names.
         let start = |text: &str| text.chars().take(4).collect::<String>();
         format!("{}-{}-{}", start(context.stack_name), start(context.logical_id), context.chance)
     }
@@ -341,7 +341,7 @@ impl Provider for Policy {
             return Err(of_nobody());
         }
         if let Err(failure) = inline(context, &json!({}), properties).await {
-            // What cannot be taken back now is when the stack is rolled back.
+            // A failure here is repaired by the stack's rollback.
             let _ = inline(context, properties, &json!({})).await;
             return Err(failure.into());
         }

@@ -30,7 +30,7 @@ const UNSUPPORTED: [&str; 14] = [
     "VpcConfig",
 ];
 
-/// How long a function may take until it is active.
+/// The timeout for a function to become active.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// `AWS::Lambda::Function`.
@@ -39,7 +39,7 @@ pub(super) struct Function;
 /// `AWS::Lambda::Permission`.
 pub(super) struct Permission;
 
-/// The members that can be changed, with what Lambda takes where a template says nothing.
+/// The updatable members with their defaults.
 fn configuration(properties: &Value) -> Value {
     let mut input = Value::Object(shape::take(
         properties,
@@ -61,7 +61,7 @@ fn configuration(properties: &Value) -> Value {
     input
 }
 
-/// The code as Lambda takes it: the text of a template becomes a file in an archive.
+/// The code for Lambda: inline code becomes a file in an archive.
 fn code(properties: &Value) -> Result<Value, Failure> {
     let given = &properties["Code"];
     let mut code = Value::Object(shape::take(given, &["ImageUri", "S3Bucket", "S3Key", "S3ObjectVersion"]));
@@ -85,7 +85,7 @@ fn zip(name: &str, text: &str) -> std::io::Result<Vec<u8>> {
     Ok(archive.finish().map_err(std::io::Error::other)?.into_inner())
 }
 
-/// Waits until the function is active and no update is under way.
+/// Waits until the function is active and not being updated.
 async fn settle(context: &HandlerContext<'_>, name: &str) -> Result<(), HandlerError> {
     let latencies = context.services.latencies();
     let deadline = std::time::Instant::now() + PATIENCE;
@@ -156,7 +156,7 @@ impl Provider for Function {
         let mut input = configuration(properties);
         input["FunctionName"] = name.clone().into();
         input["Code"] = code(properties)?;
-        // A template need not say it: an image says it for itself.
+        // An image implies the package type.
         let package = text(&properties["PackageType"])
             .unwrap_or_else(|| if properties["Code"]["ImageUri"].is_null() { "Zip" } else { "Image" }.to_owned());
         input["PackageType"] = package.into();
@@ -167,7 +167,7 @@ impl Provider for Function {
         let answer = context.call_with_role("lambda", "CreateFunction", input).await?;
         let made = made(name.clone(), [("Arn", answer["FunctionArn"].clone())]);
         if let Err(failure) = reserve(context, &name, &Value::Null, properties).await {
-            // What cannot be taken back now is when the stack is rolled back.
+            // A failure here is repaired by the stack's rollback.
             let _ = self.delete(context, &made, properties).await;
             return Err(failure.into());
         }
@@ -199,7 +199,7 @@ impl Provider for Function {
         }
         let mut input = configuration(after);
         if input != configuration(before) {
-            // What the template says nothing of any more is as it would be for a new function.
+            // Removed properties get their defaults.
             for (member, value) in [
                 ("Description", json!("")),
                 ("MemorySize", json!(128)),
@@ -275,7 +275,7 @@ impl Provider for Permission {
         _: &Value,
         _: &Value,
     ) -> Result<Created, HandlerError> {
-        // All of its properties make it anew.
+        // All properties replace it.
         Ok(made.clone())
     }
 

@@ -36,7 +36,7 @@ impl Provider for LogGroup {
     }
 
     async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
-        // The shortest name comes first, and no other is as short as the prefix.
+        // The exact name is the shortest with this prefix, and comes first.
         let found = context.look("logs", "DescribeLogGroups", json!({ "logGroupNamePrefix": physical_id, "limit": 1 }));
         found.await.is_some_and(|found| found["logGroups"][0]["logGroupName"] == physical_id)
     }
@@ -52,7 +52,7 @@ impl Provider for LogGroup {
         if !properties["RetentionInDays"].is_null()
             && let Err(failure) = retain(context, &name, &properties["RetentionInDays"]).await
         {
-            // What cannot be taken back now is when the stack is rolled back.
+            // A failure here is repaired by the stack's rollback.
             let _ = context.call("logs", "DeleteLogGroup", json!({ "logGroupName": name })).await;
             return Err(failure.into());
         }

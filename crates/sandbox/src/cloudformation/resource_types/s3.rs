@@ -36,10 +36,10 @@ pub(super) struct Bucket;
 /// `AWS::S3::BucketPolicy`.
 pub(super) struct BucketPolicy;
 
-/// Writes a property's document.
+/// Converts a property to S3's document.
 type Writer = fn(&Value) -> String;
 
-/// The settings, in the order in which they are made: the notification last, since S3 looks at the function then.
+/// The settings in the order of their calls: the notification last, since S3 checks the function.
 const SETTINGS: [(&str, &str, Writer); 6] = [
     ("PublicAccessBlockConfiguration", "?publicAccessBlock", settings::public_access_block),
     ("OwnershipControls", "?ownershipControls", settings::ownership_controls),
@@ -49,7 +49,7 @@ const SETTINGS: [(&str, &str, Writer); 6] = [
     ("NotificationConfiguration", "?notification", settings::notification),
 ];
 
-/// Refuses what the sandbox would not heed.
+/// Rejects unsupported properties.
 fn reject_unsupported(properties: &Value) -> Result<(), Failure> {
     shape::reject_unsupported("AWS::S3::Bucket", properties, &UNSUPPORTED)?;
     shape::reject_unsupported(
@@ -66,7 +66,7 @@ async fn configure(context: &HandlerContext<'_>, bucket: &str, before: &Value, a
             continue;
         }
         match (new.is_null(), property) {
-            // A notification is taken off by one that is empty, and versions that were kept once can only be suspended.
+            // A notification is removed by an empty one, and versioning can only be suspended.
             (true, "NotificationConfiguration") => {
                 context.call_s3(Method::PUT, bucket, query, write(&Value::Null)).await?;
             }
@@ -98,7 +98,7 @@ impl Provider for Bucket {
     async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         reject_unsupported(properties)?;
         let name = self.physical_id(context, properties);
-        // In us-east-1 S3 answers as if it had made what is there already; CloudFormation's handler looks first.
+        // In us-east-1 creating an existing bucket succeeds: check first.
         if context.s3.has_bucket(&name) {
             return Err(Failure::there_already("s3", format!("{name} already exists")).into());
         }
@@ -120,7 +120,7 @@ impl Provider for Bucket {
             configure(context, &name, &Value::Null, properties).await
         };
         if let Err(failure) = furnished.await {
-            // What cannot be taken back now is when the stack is rolled back.
+            // A failure here is repaired by the stack's rollback.
             let _ = self.delete(context, &made, properties).await;
             return Err(failure.into());
         }

@@ -1,4 +1,4 @@
-//! Properties as services want them: names, texts, numbers and tags.
+//! Conversion of properties for the services: names, strings, numbers and tags.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::call::Failure;
 use super::{Created, HandlerContext};
 use crate::unsupported_fields;
 
-/// Refuses, by its name, a property that the sandbox would not heed.
+/// Rejects an unsupported property by name.
 pub(super) fn reject_unsupported(kind: &str, properties: &Value, unsupported: &[&str]) -> Result<(), Failure> {
     match unsupported_fields::first_set(properties, unsupported) {
         Some(name) => Err(Failure::unsupported(format!("The sandbox does not have the property {name} of {kind}."))),
@@ -16,7 +16,7 @@ pub(super) fn reject_unsupported(kind: &str, properties: &Value, unsupported: &[
     }
 }
 
-/// A property as text: CloudFormation takes numbers and truths for texts, and the other way round.
+/// A property as a string: CloudFormation converts numbers and booleans.
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -25,7 +25,7 @@ pub(super) fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// A property as a number, where it is one.
+/// A property as a number, if it is one.
 pub(super) fn number(value: &Value) -> Value {
     match value.as_str().and_then(|text| text.trim().parse::<i64>().ok()) {
         Some(number) => number.into(),
@@ -33,7 +33,7 @@ pub(super) fn number(value: &Value) -> Value {
     }
 }
 
-/// A property as a truth.
+/// A property as a boolean.
 pub(super) fn truth(value: &Value) -> Value {
     match value.as_str() {
         Some("true" | "True") => true.into(),
@@ -42,17 +42,17 @@ pub(super) fn truth(value: &Value) -> Value {
     }
 }
 
-/// A policy document as the text that services take.
+/// A policy document as a string.
 pub(super) fn document(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The texts of a list.
+/// The strings of a list.
 pub(super) fn texts(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().filter_map(text).collect()
 }
 
-/// Takes those members over that are there.
+/// Copies existing members.
 pub(super) fn take(from: &Value, members: &[&str]) -> Map<String, Value> {
     members
         .iter()
@@ -61,7 +61,7 @@ pub(super) fn take(from: &Value, members: &[&str]) -> Map<String, Value> {
         .collect()
 }
 
-/// The members' names as SDKs have them: the first letter in lower case, all the way down.
+/// Converts the members' names to lower camel case, recursively.
 pub(super) fn lower_camel(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(lower_camel).collect(),
@@ -78,7 +78,7 @@ pub(super) fn lower_camel(value: &Value) -> Value {
     }
 }
 
-/// The stack's tags and the template's; the template's win.
+/// The stack's tags and the template's, which take precedence.
 pub(super) fn tags(context: &HandlerContext<'_>, own: &Value) -> BTreeMap<String, String> {
     joined(context.tags, own)
 }
@@ -98,13 +98,13 @@ pub(super) fn pairs(tags: &BTreeMap<String, String>, key: &str, value: &str) -> 
     tags.iter().map(|(name, text)| json!({ key: name, value: text })).collect()
 }
 
-/// The tags' names that are there no more.
+/// The keys of removed tags.
 pub(super) fn gone(context: &HandlerContext<'_>, before: &Value, after: &Value) -> Vec<String> {
     let kept = tags(context, after);
     joined(context.former_tags, before).into_keys().filter(|key| !kept.contains_key(key)).collect()
 }
 
-/// The name that the template gives, or one that nothing else has: of the stack, the resource and chance.
+/// The name in the template, or a generated one of the stack, the resource and a random part.
 pub(super) fn name(context: &HandlerContext<'_>, given: &Value, longest: usize) -> String {
     if let Some(name) = text(given) {
         return name;
@@ -115,7 +115,7 @@ pub(super) fn name(context: &HandlerContext<'_>, given: &Value, longest: usize) 
     format!("{start}-{chance}")
 }
 
-/// What was made.
+/// A created resource.
 pub(super) fn made<const N: usize>(physical_id: impl Into<String>, attributes: [(&str, Value); N]) -> Created {
     Created {
         physical_id: physical_id.into(),
@@ -124,7 +124,7 @@ pub(super) fn made<const N: usize>(physical_id: impl Into<String>, attributes: [
     }
 }
 
-/// Something that is gone already is deleted.
+/// Treats a missing resource as deleted.
 pub(super) fn unless_missing<T>(answer: Result<T, Failure>) -> Result<(), Failure> {
     match answer {
         Err(failure) if !failure.is_missing() => Err(failure),

@@ -1,4 +1,4 @@
-//! Resources that are made through the services, without a server or a stack around them.
+//! Tests of the handlers with the services, without a server or a stack.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::service_registry::ServiceRegistry;
 
 const REGION: &str = "eu-west-1";
 
-/// The services that resources are made through.
+/// The services for the handlers.
 struct TestBench {
     services: Arc<ServiceRegistry>,
     s3: Arc<S3>,
@@ -127,7 +127,7 @@ fn inline_function(name: &str, role: &Created) -> Value {
 }
 
 #[test]
-fn the_table_says_what_must_be_there_and_what_makes_a_resource_anew() {
+fn table_declares_required_and_replacing_properties() {
     let property = |kind: &str, name: &str| {
         resource_type(kind).unwrap().properties.iter().find(|it| it.name == name).map(|it| (it.required, it.replaces))
     };
@@ -142,7 +142,7 @@ fn the_table_says_what_must_be_there_and_what_makes_a_resource_anew() {
 }
 
 #[tokio::test]
-async fn a_function_is_made_with_its_role_its_permission_and_a_bucket_that_tells_it() {
+async fn function_is_created_with_role_permission_and_notifying_bucket() {
     let bench = TestBench::new();
     let policy = bench
         .make(
@@ -184,7 +184,7 @@ async fn a_function_is_made_with_its_role_its_permission_and_a_bucket_that_tells
             { "Event": "s3:ObjectCreated:*", "Function": function.attributes["Arn"] },
         ] },
     });
-    // Nobody has said yet that S3 may invoke the function: the bucket does not stay.
+    // S3 has no permission to invoke the function yet: the bucket is deleted.
     let refused = bench.try_make("AWS::S3::Bucket", &bucket_properties).await.unwrap_err().to_string();
     assert!(refused.contains("Unable to validate the following destination configurations"), "{refused}");
     assert!(!bench.s3.has_bucket("pictures-source"));
@@ -209,13 +209,13 @@ async fn a_function_is_made_with_its_role_its_permission_and_a_bucket_that_tells
     bench.unmake("AWS::Lambda::Function", &function, &function_properties).await.unwrap();
     bench.unmake("AWS::IAM::Role", &role, &role_properties).await.unwrap();
     bench.unmake("AWS::IAM::ManagedPolicy", &policy, &json!({})).await.unwrap();
-    // What is gone already is deleted.
+    // Deleting missing resources succeeds.
     bench.unmake("AWS::IAM::Role", &role, &role_properties).await.unwrap();
     bench.unmake("AWS::S3::Bucket", &bucket, &bucket_properties).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_project_is_made_as_codebuild_describes_it() {
+async fn project_is_created_with_all_properties() {
     let bench = TestBench::new();
     let role = bench.role("builder", "codebuild.amazonaws.com").await;
     let properties = json!({
@@ -244,7 +244,7 @@ async fn a_project_is_made_as_codebuild_describes_it() {
 }
 
 #[tokio::test]
-async fn names_that_are_taken_are_refused_in_cloudformations_words() {
+async fn existing_names_are_rejected_with_cloudformation_messages() {
     let bench = TestBench::new();
     let group = json!({ "LogGroupName": "builds", "RetentionInDays": "7" });
     bench.make("AWS::Logs::LogGroup", group.clone()).await;
@@ -268,7 +268,7 @@ async fn names_that_are_taken_are_refused_in_cloudformations_words() {
 }
 
 #[tokio::test]
-async fn a_property_that_would_be_ignored_is_refused_by_its_name() {
+async fn unsupported_property_is_rejected_by_name() {
     let bench = TestBench::new();
     let website = json!({ "BucketName": "pictures-web", "WebsiteConfiguration": { "IndexDocument": "index.html" } });
     let refused = bench.try_make("AWS::S3::Bucket", &website).await.unwrap_err().to_string();
@@ -277,7 +277,7 @@ async fn a_property_that_would_be_ignored_is_refused_by_its_name() {
 }
 
 #[tokio::test]
-async fn what_the_caller_may_not_do_the_stack_may_not_do_either() {
+async fn stack_has_only_the_permissions_of_its_caller() {
     let bench = TestBench::new();
     bench.call("iam", "CreateUser", json!({ "UserName": "nobody" })).await;
     let key = bench.call("iam", "CreateAccessKey", json!({ "UserName": "nobody" })).await;
@@ -295,7 +295,7 @@ async fn what_the_caller_may_not_do_the_stack_may_not_do_either() {
 }
 
 #[tokio::test]
-async fn what_can_be_changed_in_place_is_changed() {
+async fn updatable_properties_are_updated_in_place() {
     let bench = TestBench::new();
     let context = bench.handler_context(None, "Thing");
     let before = json!({ "RoleName": "worker", "AssumeRolePolicyDocument": trust("lambda.amazonaws.com"), "Policies": [
