@@ -142,10 +142,10 @@ async fn recover_one(dir: &Path, journals: &JournalStore) -> Result<(), JournalE
             outcome => outcome,
         },
         None if is_stale(dir) => LoadOutcome::NotLoaded,
-        None => LoadOutcome::Undecided,
+        None => LoadOutcome::Pending,
     };
-    if outcome != LoadOutcome::Undecided {
-        // The next command retries a failed removal.
+    if outcome != LoadOutcome::Pending {
+        // What stays is tried again by the next command.
         let _ = fs::remove_dir_all(dir);
     }
     Ok(())

@@ -33,8 +33,8 @@ pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<(), CliE
     let default_dir = sandbox_options(&context.settings).map_err(SessionError::from)?.data_dir;
     let data_dir = match args.data_dir {
         _ if args.ephemeral => DataDir::Ephemeral,
-        Some(dir) => DataDir::Kept(std::path::absolute(&dir).unwrap_or(dir)),
-        None => DataDir::Kept(default_dir.clone()),
+        Some(dir) => DataDir::Persistent(std::path::absolute(&dir).unwrap_or(dir)),
+        None => DataDir::Persistent(usual.clone()),
     };
     let keys = access_key(args.access_key, args.access_key_file.as_deref())?;
     let graceful = context.interrupt.graceful();
@@ -73,7 +73,7 @@ pub(crate) async fn run_attached(args: SandboxArgs, interrupt: &Interrupt) -> Re
     let graceful = interrupt.graceful();
     let cancelled = graceful.token().clone();
     let options = ServeOptions {
-        data_dir: DataDir::Kept(dir),
+        data_dir: DataDir::Persistent(dir),
         port: Some(args.port).filter(|&port| port != 0),
         announce_in: None,
         attached: true,

@@ -190,8 +190,8 @@ impl<'a> StateManager<'a> {
         match (changed, load_outcome(&data_dir, &id).await) {
             (Ok(()), _) | (Err(_), LoadOutcome::Loaded) => Ok(parts.complete(&self.journals)?),
             (Err(error), LoadOutcome::NotLoaded) => Err(error.into()),
-            (Err(error), LoadOutcome::Undecided) => {
-                parts.keep();
+            (Err(error), LoadOutcome::Pending) => {
+                parts.leave();
                 Err(error.into())
             }
         }

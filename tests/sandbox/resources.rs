@@ -15,7 +15,7 @@ const READ: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
 
 #[tokio::test]
-async fn a_life_cycle_tells_the_smallest_size_that_it_moves() {
+async fn lifecycle_returns_its_minimum_object_size() {
     let sandbox = Sandbox::ephemeral().await;
     let s3 = sandbox.s3();
     s3.create_bucket().bucket("pics").send().await.unwrap();
@@ -42,7 +42,7 @@ async fn a_life_cycle_tells_the_smallest_size_that_it_moves() {
 }
 
 #[tokio::test]
-async fn a_project_goes_by_its_arn_too_and_has_nothing_that_would_not_be_heeded() {
+async fn project_is_found_by_arn_and_rejects_unsupported_members() {
     let sandbox = Sandbox::ephemeral().await;
     let iam = aws_sdk_iam::Client::new(&sandbox.config());
     let role = iam.create_role().role_name("builder").assume_role_policy_document(TRUST).send().await.unwrap();

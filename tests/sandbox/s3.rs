@@ -36,7 +36,7 @@ const WEIRD: [&str; 15] = [
 ];
 
 #[tokio::test]
-async fn any_key_is_a_key() {
+async fn every_key_is_valid() {
     let sandbox = Sandbox::ephemeral().await;
     let client = sandbox.s3();
     client.create_bucket().bucket("keys").send().await.unwrap();
@@ -345,7 +345,7 @@ async fn everything_survives_a_restart() {
 }
 
 #[tokio::test]
-async fn what_nobody_refers_to_is_swept_at_the_start() {
+async fn unused_blobs_are_removed_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path()).await;
     let client = sandbox.s3();

@@ -19,7 +19,7 @@ fn decoded(document: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn roles_and_policies_live_and_die_by_the_rules() {
+async fn roles_and_policies_follow_iam_rules() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path()).await;
     let iam = aws_sdk_iam::Client::new(&sandbox.config());
@@ -90,7 +90,7 @@ async fn roles_and_policies_live_and_die_by_the_rules() {
 }
 
 #[tokio::test]
-async fn a_role_session_may_do_what_its_policies_say() {
+async fn role_session_has_the_permissions_of_its_policies() {
     let sandbox = Sandbox::ephemeral().await;
     let config = sandbox.config();
     let (iam, sts, s3) = (aws_sdk_iam::Client::new(&config), aws_sdk_sts::Client::new(&config), sandbox.s3());
@@ -201,7 +201,7 @@ async fn logs_are_complete_in_order_and_kept() {
 }
 
 #[tokio::test]
-async fn faults_strike_as_they_are_told() {
+async fn faults_apply_as_configured() {
     let sandbox = Sandbox::with_faults(
         r#"[{"service":"s3","operation":"CreateBucket","times":1,"kind":"error","status":503,"code":"SlowDown","message":"m"},
             {"service":"iam","operation":"GetUser","kind":"error","status":400,"code":"Throttling"},
@@ -228,7 +228,7 @@ async fn faults_strike_as_they_are_told() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_says_so() {
+async fn unsupported_operations_are_reported() {
     let sandbox = Sandbox::ephemeral().await;
     let config = sandbox.config();
     let logs = aws_sdk_cloudwatchlogs::Client::new(&config);

@@ -1,4 +1,4 @@
-//! The one account of the sandbox.
+//! The sandbox's AWS account.
 
-/// Its number.
+/// The account number.
 pub(crate) const ACCOUNT: &str = "000000000000";

@@ -1,4 +1,4 @@
-//! What a sandbox writes for those who look for it: its endpoint, and that it runs in the foreground elsewhere.
+//! The files by which clients find a sandbox: its endpoint, and the announcement in another data directory.
 
 use std::fs;
 use std::io;
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use thumbctl_sandbox_protocol::{ANNOUNCEMENT_FILE, ENDPOINT_FILE, Endpoint, announced_dir};
 
-use crate::authz::access::RootKeys;
+use crate::authz::access_control::RootKeys;
 use crate::latency::Pace;
 use crate::storage::persistence::replace_shared;
-use crate::storage::temporaries;
+use crate::storage::temp_files;
 
 /// The endpoint of this process.
 pub(crate) fn endpoint(port: u16, root: &RootKeys, pace: &Pace) -> Endpoint {
@@ -23,24 +23,24 @@ pub(crate) fn endpoint(port: u16, root: &RootKeys, pace: &Pace) -> Endpoint {
     }
 }
 
-/// Writes the endpoint's file: its owner alone may read it.
+/// Writes the endpoint file, readable by its owner only.
 pub(crate) fn publish(endpoint: &Endpoint, dir: &Path) -> io::Result<()> {
     replace_shared(&dir.join(ENDPOINT_FILE), &serde_json::to_vec_pretty(endpoint)?)
 }
 
-/// Removes the endpoint's file.
+/// Removes the endpoint file.
 pub(crate) fn unpublish(dir: &Path) {
-    // A file that stays is not believed: nothing answers there with its instance.
+    // A stale file does no harm: clients check the instance id.
     let _ = fs::remove_file(dir.join(ENDPOINT_FILE));
 }
 
-/// Has those who look for a sandbox in `usual` use the one of `dir` instead, while it runs.
+/// Has clients of the data directory `usual` use the sandbox of `dir` while it runs.
 pub(crate) fn announce(usual: &Path, dir: &Path) -> io::Result<()> {
-    temporaries::remove_announcements(usual)?;
+    temp_files::remove_announcements(usual)?;
     replace_shared(&usual.join(ANNOUNCEMENT_FILE), &serde_json::to_vec(dir)?)
 }
 
-/// Takes that back, unless another has been announced meanwhile.
+/// Removes the announcement, unless another sandbox has replaced it.
 pub(crate) fn retract(usual: &Path, dir: &Path) {
     if announced_dir(usual).as_deref() == Some(dir) {
         let _ = fs::remove_file(usual.join(ANNOUNCEMENT_FILE));

@@ -1,10 +1,10 @@
-//! The services of a sandbox, put together with the state of a data directory.
+//! [`Assembly`]: creates the services with the state of a data directory.
 
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use crate::authz::access::{Access, RootKeys};
+use crate::authz::access_control::{AccessControl, RootKeys};
 use crate::behaviour::Behaviour;
 use crate::cloudformation::CloudFormation;
 use crate::codebuild::{BuildHost, CodeBuildService, FunctionFiles};
@@ -15,16 +15,17 @@ use crate::gateway::registry_endpoint::RegistryEndpoint;
 use crate::iam::Iam;
 use crate::lambda::LambdaService;
 use crate::logs::Logs;
+use crate::required_permissions;
 use crate::s3::S3;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 use crate::storage::blobs::is_hash;
 use crate::sts::Sts;
 
-/// All services with their state, before they begin to work.
+/// All services with their state, not yet started.
 pub(crate) struct Assembly {
-    pub services: Arc<Services>,
+    pub services: Arc<ServiceRegistry>,
     pub s3: Arc<S3>,
-    pub access: Arc<Access>,
+    pub access: Arc<AccessControl>,
     pub faults: Arc<Faults>,
     pub registry: OnceLock<Arc<dyn RegistryEndpoint>>,
     pub codebuild: Arc<CodeBuildService>,
@@ -32,9 +33,9 @@ pub(crate) struct Assembly {
     pub cloudformation: Arc<CloudFormation>,
 }
 
-/// What the services are put together with.
+/// The parameters of [`Assembly::open`].
 pub(crate) struct Settings<'a> {
-    /// Where the sandbox answers.
+    /// The sandbox's URL.
     pub url: &'a str,
     pub root: RootKeys,
     pub behaviour: Behaviour,
@@ -43,7 +44,7 @@ pub(crate) struct Settings<'a> {
 }
 
 impl Assembly {
-    /// Creates the services and has each read its part of the state.
+    /// Creates the services and restores their state.
     pub(crate) fn open(dir: &Path, settings: Settings<'_>) -> Result<Self, SandboxError> {
         let unwritable = |source| SandboxError::unwritable(dir, source);
         let damaged = |what| SandboxError::Damaged { dir: dir.to_owned(), what };
@@ -53,14 +54,20 @@ impl Assembly {
         };
         let Settings { url, root, behaviour, faults, function_files } = settings;
         let faults = Arc::new(Faults::new(faults, behaviour.pace.seed));
-        let services = Arc::new(Services::new(url.to_owned(), dir.to_owned(), behaviour).map_err(unreadable)?);
+        let services = Arc::new(ServiceRegistry::new(url.to_owned(), dir.to_owned(), behaviour).map_err(unreadable)?);
         services.set_faults(faults.clone());
         let s3 = Arc::new(S3::open(services.clone()).map_err(unreadable)?);
         let iam = Arc::new(Iam::new(services.clone()));
         let store = iam.store();
         services.register(iam).map_err(damaged)?;
         let enforce_iam = services.behaviour().enforce_iam;
-        let access = Arc::new(Access::new(root, store, services.sessions().clone(), enforce_iam));
+        let access = Arc::new(AccessControl::new(
+            root,
+            store,
+            services.sessions().clone(),
+            enforce_iam,
+            required_permissions::of_call,
+        ));
         services.set_access(access.clone());
         services.register(Arc::new(Sts::new(services.clone(), access.clone()))).map_err(damaged)?;
         services.register(Arc::new(Logs::new(&services).map_err(unwritable)?)).map_err(damaged)?;
@@ -78,7 +85,7 @@ impl Assembly {
         let cloudformation = CloudFormation::new(services.clone(), s3.clone());
         services.register(cloudformation.clone()).map_err(damaged)?;
         services.add_blob_user(s3.clone());
-        // Hashes become paths.
+        // Hashes are used as paths.
         if let Some(hash) = services.blobs_in_use().into_iter().find(|hash| !is_hash(hash)) {
             return Err(damaged(format!("'{}' is not a SHA-256 hash", thumbctl_platform::text::clean(&hash))));
         }
@@ -86,8 +93,7 @@ impl Assembly {
     }
 }
 
-/// Checks that every service can read its part of the state in `dir`, and that no content is missing. Nothing begins to
-/// work.
+/// Checks that every service can read the state in `dir`, and that no blob is missing. Starts nothing.
 pub(crate) fn check(dir: &Path) -> Result<(), SandboxError> {
     let settings = Settings {
         url: "http://127.0.0.1:0",

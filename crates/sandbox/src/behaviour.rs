@@ -1,15 +1,14 @@
-//! How the sandbox behaves: as quickly as it can or as slowly as AWS, and how strictly.
+//! [`Behaviour`]: the simulated latency and the strictness of a sandbox.
 
 use crate::latency::Pace;
 
-/// What is chosen when a sandbox is started.
+/// The behaviour of a sandbox, set at its start.
 #[derive(Debug, Clone, Default)]
 pub struct Behaviour {
-    /// How long things take.
+    /// The simulated latency.
     pub pace: Pace,
-    /// Whether the calls of IAM users are held to their policies. Those of roles always are.
+    /// Whether the policies of IAM users are enforced. Those of roles always are.
     pub enforce_iam: bool,
-    /// Whether `cargo build` in a build compiles, with the machine's toolchain, instead of handing over the function that
-    /// thumbctl carries.
+    /// Whether `cargo build` in a build compiles with the machine's toolchain, instead of copying the embedded function.
     pub real_cargo: bool,
 }

@@ -1,5 +1,5 @@
-//! What the owner of a sandbox may do with its whole state, asked over the same port and signed with the same keys as any
-//! call; or on the files themselves, when it is not running.
+//! Saving, loading and resetting a sandbox's state: by a signed request to the running sandbox, or in the files when it is
+//! not running.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,43 +14,42 @@ use crate::assembly;
 use crate::error::SandboxError;
 use crate::gateway::Gateway;
 use crate::http_agent::agent;
-use crate::server::lock_server;
+use crate::server_lock::lock_server;
 use crate::standin::signed::{Signer, Unsigned};
 use crate::storage::data_dir;
-use crate::storage::state::{self, Staged};
-use crate::storage::temporaries;
+use crate::storage::state::{self, StagedState};
+use crate::storage::temp_files;
 
-/// Where it is asked.
+/// The path of the request.
 pub(crate) const PATH: &str = "/_sandbox/state";
 
-/// The name that its signatures are made for.
+/// The service name in the signature.
 const SERVICE: &str = "sandbox";
 
-/// What is to become of a sandbox's state.
+/// A change of a sandbox's whole state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StateChange {
-    /// It is copied into a directory that is not there yet; the sandbox goes on. A build that runs is saved as one that
-    /// was interrupted.
+    /// Copies the state into a new directory. A running build is saved as interrupted.
     SaveTo(PathBuf),
-    /// It is replaced by such a copy, which is moved where that is possible.
+    /// Replaces the state by a saved one, which is moved if possible and copied otherwise.
     LoadFrom(PathBuf),
-    /// It is emptied.
+    /// Deletes the state.
     Reset,
 }
 
-/// Does something with the state of a data directory, whether or not a sandbox serves it.
+/// Changes the state of a data directory, whether or not a sandbox serves it.
 ///
 /// # Errors
-/// When the files cannot be read or written, or the state that is loaded is damaged: then the one that was there stays.
+/// When files cannot be read or written, or the state to load is damaged: then the previous state remains.
 pub async fn change_state(data_dir: &Path, change: StateChange) -> Result<(), SandboxError> {
     let dir = data_dir::claim(data_dir)?;
-    // Joined as any command is: one that was just left by its last user must not end before it has answered.
+    // Holds the lease, so that an attached sandbox does not end before it responds.
     let _lease = share_lease(&dir).await?;
     if let Some(endpoint) = Endpoint::find(&dir).await {
-        return ask(endpoint, change).await;
+        return send(endpoint, change).await;
     }
-    // Nobody else may begin to serve it meanwhile.
+    // Keeps another sandbox from starting meanwhile.
     let _lock = lock_server(&dir, false).await?;
     data_dir::prepare(&dir)?;
     let staged = match &change {
@@ -60,7 +59,7 @@ pub async fn change_state(data_dir: &Path, change: StateChange) -> Result<(), Sa
     blocking(move || match change {
         StateChange::SaveTo(to) => {
             state::recover(&dir)?;
-            temporaries::remove_from_data_dir(&dir)?;
+            temp_files::remove_from_data_dir(&dir)?;
             state::copy(&dir, &to)
         }
         StateChange::LoadFrom(_) | StateChange::Reset => state::replace(&dir, staged)?.forget(),
@@ -68,9 +67,8 @@ pub async fn change_state(data_dir: &Path, change: StateChange) -> Result<(), Sa
     .await
 }
 
-/// Brings a state that is to be loaded into the data directory and has every service read its part. The state in use is
-/// not touched.
-pub(crate) async fn stage(dir: &Path, from: &Path) -> Result<Staged, SandboxError> {
+/// Brings a saved state into the data directory and checks that every service can read it. Does not touch the state in use.
+pub(crate) async fn stage(dir: &Path, from: &Path) -> Result<StagedState, SandboxError> {
     let (dir, from) = (dir.to_owned(), from.to_owned());
     let staged = tokio::task::spawn_blocking(move || {
         let staged = state::stage(&dir, &from).map_err(|cause| match cause.kind() {
@@ -83,7 +81,7 @@ pub(crate) async fn stage(dir: &Path, from: &Path) -> Result<Staged, SandboxErro
     staged.await.map_err(|cause| SandboxError::State(io::Error::other(cause)))?
 }
 
-/// Does something with files that may take a while.
+/// Runs blocking file operations.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, SandboxError> {
@@ -91,18 +89,18 @@ pub(crate) async fn blocking<T: Send + 'static>(
     done.map_err(io::Error::other).and_then(|result| result).map_err(SandboxError::State)
 }
 
-/// What has become of a state that was to be loaded.
+/// The outcome of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadOutcome {
-    /// It is the sandbox's state.
+    /// The state is in use.
     Loaded,
-    /// It is not, and will not be.
+    /// The state was not loaded.
     NotLoaded,
-    /// A sandbox that runs is about to load it.
-    Undecided,
+    /// A running sandbox is loading it.
+    Pending,
 }
 
-/// Gives a state that is about to be loaded an id, by which [`load_outcome`] knows it.
+/// Writes an id for [`load_outcome`] into a state to load.
 ///
 /// # Errors
 /// When its directory cannot be written.
@@ -110,19 +108,19 @@ pub fn mark_load(state: &Path, id: &str) -> io::Result<()> {
     state::write_load_id(state, id)
 }
 
-/// Whether the state with this id was loaded into a data directory, also when the process that loaded it was killed.
+/// The outcome of the load with this id, also after the loading process was killed.
 pub async fn load_outcome(data_dir: &Path, id: &str) -> LoadOutcome {
     if state::is_being_replaced(data_dir) {
-        // Without a sandbox to complete it, the replacement will be undone.
-        return if Endpoint::find(data_dir).await.is_some() { LoadOutcome::Undecided } else { LoadOutcome::NotLoaded };
+        // Without a sandbox to complete it, the next start undoes the replacement.
+        return if Endpoint::find(data_dir).await.is_some() { LoadOutcome::Pending } else { LoadOutcome::NotLoaded };
     }
     if state::read_load_id(data_dir).as_deref() == Some(id) { LoadOutcome::Loaded } else { LoadOutcome::NotLoaded }
 }
 
-/// Asks a sandbox that runs.
-async fn ask(endpoint: Endpoint, change: StateChange) -> Result<(), SandboxError> {
-    let refused = |said: String| SandboxError::StateRefused { said };
-    let asked = tokio::task::spawn_blocking(move || {
+/// Sends the change to a running sandbox.
+async fn send(endpoint: Endpoint, change: StateChange) -> Result<(), SandboxError> {
+    let rejected = |message: String| SandboxError::StateRefused { message };
+    let sent = tokio::task::spawn_blocking(move || {
         let signer = Signer {
             access_key: endpoint.access_key.clone(),
             secret_key: endpoint.secret_key.clone(),
@@ -140,27 +138,27 @@ async fn ask(endpoint: Endpoint, change: StateChange) -> Result<(), SandboxError
         };
         let request = signer.sign(SERVICE, &request).map_err(|error| error.to_string())?;
         let mut response = agent().run(request).map_err(|error| error.to_string())?;
-        let said = response.body_mut().read_to_string().map_err(|error| error.to_string())?;
-        if response.status().is_success() { Ok(()) } else { Err(said.trim().to_owned()) }
+        let message = response.body_mut().read_to_string().map_err(|error| error.to_string())?;
+        if response.status().is_success() { Ok(()) } else { Err(message.trim().to_owned()) }
     });
-    asked.await.map_err(|error| refused(error.to_string()))?.map_err(refused)
+    sent.await.map_err(|error| rejected(error.to_string()))?.map_err(rejected)
 }
 
-/// What a request asks for, if it comes from the sandbox's owner.
-pub(crate) async fn read(front: &Gateway, request: Request<Body>) -> Result<StateChange, Response<Body>> {
-    let refuse = |status, said: &str| plain(status, said);
+/// Reads the change from a request signed with the administrator's keys.
+pub(crate) async fn read(gateway: &Gateway, request: Request<Body>) -> Result<StateChange, Response<Body>> {
+    let reject = |status, message: &str| plain(status, message);
     if request.method() != Method::POST {
-        return Err(refuse(StatusCode::METHOD_NOT_ALLOWED, "The sandbox's state is changed by POST."));
+        return Err(reject(StatusCode::METHOD_NOT_ALLOWED, "Use POST to change the sandbox's state."));
     }
-    let body = front
-        .owners_body(request, SERVICE)
+    let body = gateway
+        .owner_signed_body(request, SERVICE)
         .await
-        .ok_or_else(|| refuse(StatusCode::FORBIDDEN, "This is for the sandbox's owner, by a signed request."))?;
+        .ok_or_else(|| reject(StatusCode::FORBIDDEN, "Sign this request with the sandbox's own keys."))?;
     serde_json::from_slice(&body)
-        .map_err(|error| refuse(StatusCode::BAD_REQUEST, &format!("This is no change of the state: {error}")))
+        .map_err(|error| reject(StatusCode::BAD_REQUEST, &format!("Invalid change of the state: {error}")))
 }
 
-/// Says what became of it.
+/// The response to a change.
 pub(crate) fn response(result: Result<(), SandboxError>) -> Response<Body> {
     match result {
         Ok(()) => plain(StatusCode::OK, &json!({ "done": true }).to_string()),

@@ -1,4 +1,4 @@
-//! Why there is no sandbox: each a sentence that says what to do.
+//! [`SandboxError`]: why a sandbox cannot run, and what to do about it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,37 +7,37 @@ use thumbctl_platform::private_fs::DirError;
 use thumbctl_platform::terminal::{print_error, terminal_text};
 use thumbctl_sandbox_protocol::JoinError;
 
-/// Why a sandbox cannot be had.
+/// Why a sandbox cannot start, or cannot change its state.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// The port is taken.
-    #[error("port {port} is in use: choose another with --port, or any that is free with --port 0")]
+    /// The port is in use.
+    #[error("port {port} is in use: choose another with --port, or a free one with --port 0")]
     PortBusy {
         /// The port.
         port: u16,
     },
-    /// The port is not for everyone.
-    #[error("port {port} is not allowed to you: choose one above 1023 with --port, or any that is free with --port 0")]
+    /// The port needs privileges.
+    #[error("port {port} needs privileges: choose one above 1023 with --port, or a free one with --port 0")]
     PortForbidden {
         /// The port.
         port: u16,
     },
-    /// There is no socket to listen on.
+    /// The loopback address cannot be used.
     #[error("the sandbox cannot listen on the loopback address")]
     Socket(#[source] io::Error),
-    /// Another serves the same data.
-    #[error("a sandbox is running already on {} (process {pid}, {url}): use that one, end it, or choose another directory with --data-dir", .dir.display())]
+    /// Another sandbox serves the data directory.
+    #[error("a sandbox already runs on {} (process {pid}, {url}): use it, end it, or choose another directory with --data-dir", .dir.display())]
     AlreadyRunning {
         /// The data directory.
         dir: PathBuf,
-        /// Where it answers.
+        /// Its URL.
         url: String,
-        /// Its process.
+        /// Its process id.
         pid: u32,
     },
-    /// Another holds the directory, and does not answer.
-    #[error("another sandbox holds {} but does not answer: look for a process called 'thumbctl sandbox' and end it", .dir.display())]
-    Stuck {
+    /// Another sandbox holds the data directory and does not respond.
+    #[error("another sandbox holds {} but does not respond: find the process 'thumbctl sandbox' and end it", .dir.display())]
+    Unresponsive {
         /// The data directory.
         dir: PathBuf,
     },
@@ -46,57 +46,56 @@ pub enum SandboxError {
     Unwritable {
         /// The data directory.
         dir: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// What is in the data directory cannot be understood.
+    /// The state in the data directory is damaged.
     #[error("the sandbox's state in {} is damaged ({what}): move that directory away to start with an empty sandbox", .dir.display())]
     Damaged {
         /// The data directory.
         dir: PathBuf,
-        /// What is wrong with it.
+        /// The damage.
         what: String,
     },
-    /// The data directory is not safe to keep state in.
+    /// The data directory is not safe for the state.
     #[error(transparent)]
     UnsafeDir(#[from] DirError),
-    /// There is a link where the sandbox keeps files of its own.
+    /// There is a link among the sandbox's own files.
     #[error(
-        "{} is a symbolic link or a special file, and the sandbox follows none in its data directory: remove it, or choose another directory with --data-dir or --state-dir",
+        "{} is a symbolic link or a special file, which the sandbox does not use: remove it, or choose another directory with --data-dir or --state-dir",
         .path.display()
     )]
     Link {
-        /// What is there.
+        /// The link.
         path: PathBuf,
     },
-    /// A service cannot read its part of a state that is to be loaded.
+    /// A service cannot read the state to load.
     #[error(
-        "the state cannot be loaded, since {what}: the sandbox keeps the state it has; ask the author of the saved state for another"
+        "the state cannot be loaded, since {what}: the sandbox keeps its state; ask the author of the saved state for another"
     )]
     NotLoadable {
-        /// What cannot be read.
+        /// What is damaged.
         what: String,
     },
     /// The state's files cannot be copied or replaced.
     #[error("the sandbox's state cannot be copied or replaced: check permissions and the disk's free space")]
     State(#[source] io::Error),
-    /// The sandbox that runs did not do it.
-    #[error("the sandbox that is running refused: {said}")]
+    /// The running sandbox rejected the change.
+    #[error("the running sandbox rejected the change: {message}")]
     StateRefused {
-        /// What it said.
-        said: String,
+        /// Its response.
+        message: String,
     },
-    /// It is about to end.
-    #[error("the sandbox is just ending: try again")]
-    Ending,
-    /// The running sandbox cannot be joined.
+    /// The sandbox is shutting down.
+    #[error("the sandbox is shutting down: try again")]
+    ShuttingDown,
+    /// The lease of the running sandbox cannot be taken.
     #[error(transparent)]
     Join(#[from] JoinError),
 }
 
-/// Says on standard error, which is the sandbox's log, what no caller hears of. Where not even that can be written, as on
-/// a full disk, the sandbox goes on.
-pub(crate) fn complain(what: impl std::fmt::Display) {
+/// Logs an error that no caller receives to standard error. Ignores a failure to write, as on a full disk.
+pub(crate) fn log_error(what: impl std::fmt::Display) {
     print_error(terminal_text!("sandbox: {}\n", what));
 }
 

@@ -1,11 +1,11 @@
-//! Faults on purpose: what a test, or a workshop, wants to go wrong.
+//! Fault injection, for tests and workshops.
 //!
-//! Two kinds of rules: ours, which count calls and can end connections, and awsim-chaos's, which know shares, schedules
-//! and outages that come and go. Ours come first.
+//! There are two kinds of rules: counted rules, which count calls and can drop connections, and those of awsim-chaos, which
+//! have probabilities, schedules and outages. Counted rules apply first.
 
 mod file;
 mod line;
-mod words;
+mod service_errors;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -23,16 +23,16 @@ pub use line::FaultLineError;
 
 use crate::sync::lock;
 
-/// A rule of either kind.
+/// A fault rule.
 #[derive(Debug, Clone)]
 pub enum FaultRule {
-    /// One of ours.
+    /// A counted rule.
     Counted(Fault),
-    /// One of awsim-chaos's.
+    /// A rule of awsim-chaos.
     Chaos(Box<ChaosRule>),
 }
 
-/// One rule of ours. In a file, they are a JSON array:
+/// A counted rule. A file holds a JSON array of rules:
 /// `[{"service":"iam","operation":"CreateRole","about":"-build-role","times":2,"kind":"error","status":400,"code":"Throttling"}]`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Fault {
@@ -42,48 +42,48 @@ pub struct Fault {
     /// The operation's name, or `*`.
     #[serde(default = "any")]
     pub operation: String,
-    /// Only calls in whose path or parameters this text is found; `?` stands for any one character.
+    /// Restricts the rule to calls whose path or parameters contain this text; `?` matches any character.
     pub about: Option<String>,
-    /// How many calls are let through first.
+    /// The number of calls to skip first.
     #[serde(default)]
     pub skip: u64,
-    /// How many calls it then happens to. Without it: all.
+    /// The number of calls to affect after that; all if `None`.
     pub times: Option<u64>,
-    /// The share of those calls that it strikes, from 0 to 1. Without it: all.
+    /// The share of those calls to affect, from 0 to 1; all if `None`.
     pub share: Option<f64>,
-    /// What happens.
+    /// The fault.
     #[serde(flatten)]
     pub kind: FaultKind,
 }
 
-/// What goes wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FaultKind {
-    /// The call is answered with an error, and has no effect.
+    /// The call fails with this error and has no effect.
     Error {
         /// The HTTP status.
         status: u16,
-        /// AWS's code.
+        /// The error code.
         code: String,
-        /// What it says.
+        /// The error message.
         #[serde(default)]
         message: String,
     },
-    /// The call is refused for coming too often, in its service's own words, and has no effect.
+    /// The call fails with the service's throttling error and has no effect.
     Throttle,
-    /// The service fails, in its own words, and the call has no effect.
+    /// The call fails with the service's internal error and has no effect.
     Failure,
-    /// The call takes this much longer.
+    /// The call is delayed.
     Delay {
         /// Milliseconds.
         delay_ms: u64,
     },
-    /// The call is never answered, and has no effect.
+    /// The call gets no response and has no effect.
     Hang,
     /// The connection ends, and the call has no effect.
     DropBefore,
-    /// The call has its effect; the connection ends before its answer.
+    /// The call has its effect; the connection ends before the response.
     DropAfter,
 }
 
@@ -91,7 +91,7 @@ fn any() -> String {
     "*".to_owned()
 }
 
-/// The rules, and how often each has met a call.
+/// The fault rules and their counters.
 pub(crate) struct Faults {
     counted: Mutex<Counted>,
     chaos: ChaosEngine,
@@ -99,22 +99,22 @@ pub(crate) struct Faults {
 
 struct Counted {
     rules: Vec<(Fault, u64)>,
-    dice: StdRng,
+    rng: StdRng,
 }
 
-/// What becomes of a call.
-pub(crate) enum Fate {
-    /// It goes its way.
-    Goes,
-    Fails(AwsError),
-    Hangs,
-    Dropped,
-    /// It goes its way, but nobody hears of it.
-    Unheard,
+/// The outcome of the fault rules for a call.
+pub(crate) enum FaultOutcome {
+    /// The call proceeds.
+    Proceed,
+    Fail(AwsError),
+    Hang,
+    DropConnection,
+    /// The call proceeds, and its response is dropped.
+    DropResponse,
 }
 
 impl Faults {
-    /// `seed` is what shares are drawn from: the same seed and the same calls meet the same faults.
+    /// Creates the rules. The same `seed` and the same calls give the same faults.
     pub(crate) fn new(rules: Vec<FaultRule>, seed: u64) -> Self {
         let chaos = ChaosEngine::new();
         let mut counted = Vec::new();
@@ -124,59 +124,59 @@ impl Faults {
                 FaultRule::Chaos(rule) => chaos.add_rule(*rule),
             }
         }
-        Self { counted: Mutex::new(Counted { rules: counted, dice: StdRng::seed_from_u64(seed) }), chaos }
+        Self { counted: Mutex::new(Counted { rules: counted, rng: StdRng::seed_from_u64(seed) }), chaos }
     }
 
-    /// Decides what becomes of a call; waits, if that is its fate. The first rule that strikes does.
+    /// Applies the first rule that matches a call, and waits for its delay.
     ///
-    /// `subject` tells the call's path and parameters; it is asked only if a rule wants to know.
-    pub(crate) async fn strike(&self, service: &str, operation: &str, subject: impl FnOnce() -> String) -> Fate {
+    /// `subject` returns the call's path and parameters; only rules with `about` use it.
+    pub(crate) async fn apply(&self, service: &str, operation: &str, subject: impl FnOnce() -> String) -> FaultOutcome {
         match self.decide(service, operation, subject) {
-            None => self.strike_by_chance(service, operation).await,
-            Some(FaultKind::Error { status, code, message }) => Fate::Fails(error(status, code, message)),
-            Some(FaultKind::Throttle) => Fate::Fails(words::throttled(service)),
-            Some(FaultKind::Failure) => Fate::Fails(words::failed(service)),
+            None => self.apply_chaos(service, operation).await,
+            Some(FaultKind::Error { status, code, message }) => FaultOutcome::Fail(error(status, code, message)),
+            Some(FaultKind::Throttle) => FaultOutcome::Fail(service_errors::throttled(service)),
+            Some(FaultKind::Failure) => FaultOutcome::Fail(service_errors::failed(service)),
             Some(FaultKind::Delay { delay_ms }) => {
                 tokio::time::sleep(Duration::from_millis(delay_ms)).await;
-                Fate::Goes
+                FaultOutcome::Proceed
             }
-            Some(FaultKind::Hang) => Fate::Hangs,
-            Some(FaultKind::DropBefore) => Fate::Dropped,
-            Some(FaultKind::DropAfter) => Fate::Unheard,
+            Some(FaultKind::Hang) => FaultOutcome::Hang,
+            Some(FaultKind::DropBefore) => FaultOutcome::DropConnection,
+            Some(FaultKind::DropAfter) => FaultOutcome::DropResponse,
         }
     }
 
-    /// What awsim-chaos makes of a call that no rule of ours has struck.
-    async fn strike_by_chance(&self, service: &str, operation: &str) -> Fate {
+    /// Applies the rules of awsim-chaos.
+    async fn apply_chaos(&self, service: &str, operation: &str) -> FaultOutcome {
         let Some(outcome) = self.chaos.evaluate(service, Some(operation)) else {
-            return Fate::Goes;
+            return FaultOutcome::Proceed;
         };
         self.chaos.record_injection(&outcome.rule_id, service, Some(operation));
         if let Some(latency) = outcome.latency {
             tokio::time::sleep(latency).await;
         }
         match outcome.error {
-            Some(ErrorEffect { status, code, message, .. }) => Fate::Fails(error(status, code, message)),
-            None => Fate::Goes,
+            Some(ErrorEffect { status, code, message, .. }) => FaultOutcome::Fail(error(status, code, message)),
+            None => FaultOutcome::Proceed,
         }
     }
 
     fn decide(&self, service: &str, operation: &str, subject: impl FnOnce() -> String) -> Option<FaultKind> {
-        let is = |pattern: &str, name: &str| pattern == "*" || pattern == name;
+        let matches = |pattern: &str, name: &str| pattern == "*" || pattern == name;
         let subject = std::cell::LazyCell::new(subject);
-        let Counted { rules, dice } = &mut *lock(&self.counted);
-        for (fault, met) in rules {
-            if !is(&fault.service, service) || !is(&fault.operation, operation) {
+        let Counted { rules, rng } = &mut *lock(&self.counted);
+        for (fault, count) in rules {
+            if !matches(&fault.service, service) || !matches(&fault.operation, operation) {
                 continue;
             }
-            if fault.about.as_deref().is_some_and(|about| !is_found(about, &subject)) {
+            if fault.about.as_deref().is_some_and(|about| !contains_pattern(about, &subject)) {
                 continue;
             }
-            *met += 1;
-            let turn = met.saturating_sub(fault.skip);
+            *count += 1;
+            let turn = count.saturating_sub(fault.skip);
             if turn > 0
                 && fault.times.is_none_or(|times| turn <= times)
-                && fault.share.is_none_or(|share| dice.random_range(0.0..1.0) < share)
+                && fault.share.is_none_or(|share| rng.random_range(0.0..1.0) < share)
             {
                 return Some(fault.kind.clone());
             }
@@ -192,11 +192,12 @@ fn error(status: u16, code: String, message: String) -> AwsError {
     AwsError { status, code, message, error_type, extras: None }
 }
 
-/// Whether a text with `?` for any one character is in another.
-fn is_found(wanted: &str, text: &str) -> bool {
-    let (wanted, text) = (wanted.as_bytes(), text.as_bytes());
-    let fits = |place: &[u8]| wanted.iter().zip(place).all(|(wanted, found)| *wanted == b'?' || wanted == found);
-    wanted.is_empty() || text.windows(wanted.len()).any(fits)
+/// Whether `text` contains `pattern`, in which `?` matches any character.
+fn contains_pattern(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let fits =
+        |window: &[u8]| pattern.iter().zip(window).all(|(expected, found)| *expected == b'?' || expected == found);
+    pattern.is_empty() || text.windows(pattern.len()).any(fits)
 }
 
 #[cfg(test)]
@@ -204,31 +205,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_skips_strikes_and_is_spent() {
+    fn rule_skips_calls_and_ends_after_its_times() {
         let text = r#"[{"service":"iam","operation":"CreateRole","skip":1,"times":2,"kind":"error","status":400,"code":"Throttling"},
                        {"service":"s3","kind":"drop_after"},
                        {"service":"logs","kind":"delay","delay_ms":5}]"#;
         let faults = Faults::new(file::parse(text.as_bytes()).unwrap(), 1);
-        let struck: Vec<bool> = (0..5).map(|_| faults.decide("iam", "CreateRole", String::new).is_some()).collect();
-        assert_eq!(struck, [false, true, true, false, false]);
+        let affected: Vec<bool> = (0..5).map(|_| faults.decide("iam", "CreateRole", String::new).is_some()).collect();
+        assert_eq!(affected, [false, true, true, false, false]);
         assert!(faults.decide("iam", "GetRole", String::new).is_none());
         assert!(matches!(faults.decide("s3", "PutObject", String::new), Some(FaultKind::DropAfter)));
         assert!(matches!(faults.decide("logs", "X", String::new), Some(FaultKind::Delay { delay_ms: 5 })));
     }
 
     #[test]
-    fn a_share_strikes_some_calls_and_the_same_ones_each_time() {
+    fn share_affects_the_same_calls_each_time() {
         let rules = || file::parse(br#"[{"service":"s3","share":0.5,"kind":"throttle"}]"#).unwrap();
-        let strikes = |faults: Faults| -> Vec<bool> {
+        let affected_by = |faults: Faults| -> Vec<bool> {
             (0..100).map(|_| faults.decide("s3", "PutObject", String::new).is_some()).collect()
         };
-        let struck = strikes(Faults::new(rules(), 7));
-        assert!(struck.contains(&true) && struck.contains(&false));
-        assert_eq!(struck, strikes(Faults::new(rules(), 7)));
+        let affected = affected_by(Faults::new(rules(), 7));
+        assert!(affected.contains(&true) && affected.contains(&false));
+        assert_eq!(affected, affected_by(Faults::new(rules(), 7)));
     }
 
     #[tokio::test]
-    async fn what_counts_calls_comes_before_what_goes_by_chance() {
+    async fn counted_rules_apply_before_chaos_rules() {
         let text = br#"[
             {"service":{"kind":"exact","value":"iam"},"operation":{"kind":"any"},"probability":1.0,
              "effect":{"kind":"error","status":503,"code":"ServiceUnavailable","message":"Out."}},
@@ -236,21 +237,23 @@ mod tests {
         let faults = Faults::new(file::parse(text).unwrap(), 1);
         let mut codes = Vec::new();
         for _ in 0..2 {
-            let Fate::Fails(error) = faults.strike("iam", "CreateRole", String::new).await else { panic!("it goes") };
+            let FaultOutcome::Fail(error) = faults.apply("iam", "CreateRole", String::new).await else {
+                panic!("the call proceeds")
+            };
             codes.push(error.code);
         }
         assert_eq!(codes, ["Throttling", "ServiceUnavailable"]);
-        assert!(matches!(faults.strike("s3", "PutObject", String::new).await, Fate::Goes));
+        assert!(matches!(faults.apply("s3", "PutObject", String::new).await, FaultOutcome::Proceed));
     }
 
     #[test]
-    fn a_rule_about_something_leaves_everything_else_alone() {
+    fn rule_with_subject_ignores_other_calls() {
         let text = r#"[{"about":"thumbs-????????-source","times":1,"kind":"hang"}]"#;
         let faults = Faults::new(file::parse(text.as_bytes()).unwrap(), 1);
-        let strikes = |subject: &str| faults.decide("s3", "CreateBucket", || subject.to_owned()).is_some();
-        assert!(!strikes("/thumbs-0123abcd-build-source"));
-        assert!(!strikes("/others-0123abcd-source"));
-        assert!(strikes("/thumbs-0123abcd-source"), "calls about something else do not use the rule up");
-        assert!(!strikes("/thumbs-0123abcd-source"));
+        let affects = |subject: &str| faults.decide("s3", "CreateBucket", || subject.to_owned()).is_some();
+        assert!(!affects("/thumbs-0123abcd-build-source"));
+        assert!(!affects("/others-0123abcd-source"));
+        assert!(affects("/thumbs-0123abcd-source"), "other calls do not count");
+        assert!(!affects("/thumbs-0123abcd-source"));
     }
 }

@@ -1,4 +1,4 @@
-//! The gateway: takes every request from the wire to its service and its response back.
+//! [`Gateway`]: routes every request to its service, and its response back.
 
 pub(crate) mod chunked;
 pub(crate) mod registry_endpoint;
@@ -17,66 +17,66 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use thumbctl_sandbox_protocol::READY_PATH;
 
 use crate::account::ACCOUNT;
-use crate::authz::access::{Access, Caller};
+use crate::authz::access_control::AccessControl;
 use crate::authz::auth_error;
 use crate::authz::authentication::{Authenticated, AuthenticationError};
-use crate::authz::signature::{Claim, Payload};
-use crate::fault::{Fate, Faults};
+use crate::authz::caller::Caller;
+use crate::authz::signature::{Credential, Payload};
+use crate::fault::{FaultOutcome, Faults};
 use crate::gateway::chunked::{Chunked, Incoming};
 use crate::gateway::registry_endpoint::RegistryEndpoint;
 use crate::gateway::request_body::{BodyReader, discard};
 use crate::lambda;
 use crate::latency;
 use crate::query;
-use crate::required_permissions;
-use crate::s3::{self, Permit, S3, S3Error, Target};
-use crate::services::{Services, is_read_only};
+use crate::s3::{self, Authorizer, S3, S3Error, Target};
+use crate::service_registry::{ServiceRegistry, is_read_only};
 
-/// One call, for those who watch.
+/// A log entry of one request.
 #[derive(Debug, Clone)]
 pub struct RequestLog {
     /// The service's signing name.
     pub service: String,
-    /// The operation, as far as it was understood.
+    /// The operation, as far as it is known.
     pub operation: String,
-    /// The HTTP status that was answered.
+    /// The HTTP status of the response.
     pub status: u16,
-    /// How long it took.
+    /// The duration.
     pub took: Duration,
 }
 
-/// Told of every call.
+/// Called after every request.
 pub type OnRequest = Arc<dyn Fn(&RequestLog) + Send + Sync>;
 
-/// The connection is to end without an answer.
+/// Ends the connection without a response.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was dropped on purpose")]
 pub(crate) struct Dropped;
 
-/// All that requests pass through.
+/// The pipeline of a request: host check, signature, latency, fault, authorization, service.
 pub(crate) struct Gateway {
-    pub services: Arc<Services>,
+    pub services: Arc<ServiceRegistry>,
     pub s3: Arc<S3>,
-    pub access: Arc<Access>,
+    pub access: Arc<AccessControl>,
     pub faults: Arc<Faults>,
     pub registry: OnceLock<Arc<dyn RegistryEndpoint>>,
     pub bodies: BodyReader,
     pub on_request: Option<OnRequest>,
-    /// What [`READY_PATH`] answers.
+    /// The response to [`READY_PATH`].
     pub instance: String,
 }
 
 impl Gateway {
-    /// Answers one request.
+    /// Responds to a request.
     pub(crate) async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Dropped> {
         let started = Instant::now();
         let mut log = (String::new(), String::new());
         let handled = AssertUnwindSafe(self.route(request, &mut log)).catch_unwind().await;
-        let answer = handled.unwrap_or_else(|_| {
-            // The panic itself has been printed by now. The sandbox goes on.
+        let result = handled.unwrap_or_else(|_| {
+            // The panic hook has printed the panic.
             Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "The sandbox has a bug: this call made it panic."))
         });
-        if let (Some(on_request), Ok(response), false) = (&self.on_request, &answer, log.0.is_empty()) {
+        if let (Some(on_request), Ok(response), false) = (&self.on_request, &result, log.0.is_empty()) {
             on_request(&RequestLog {
                 service: log.0,
                 operation: log.1,
@@ -84,26 +84,26 @@ impl Gateway {
                 took: started.elapsed(),
             });
         }
-        answer
+        result
     }
 
-    /// The body of a request that the holder of the sandbox's own keys has signed for `service`; nothing for anyone
-    /// else's.
-    pub(crate) async fn owners_body(&self, request: Request<Body>, service: &str) -> Option<Bytes> {
+    /// The body of a request signed for `service` with the administrator's keys; nothing for any other signature.
+    pub(crate) async fn owner_signed_body(&self, request: Request<Body>, service: &str) -> Option<Bytes> {
         if !is_own_host(request.headers().get("host")) {
             return None;
         }
         let (parts, body) = request.into_parts();
-        let claim = Claim::read(&parts).ok().filter(|claim| claim.service == service)?;
-        let authenticated = self.access.authenticate(&self.bodies, claim, &parts, body, Protocol::AwsJson1_1).await;
+        let credential = Credential::read(&parts).ok().filter(|credential| credential.service == service)?;
+        let authenticated =
+            self.access.authenticate(&self.bodies, credential, &parts, body, Protocol::AwsJson1_1).await;
         let (sender, body) = authenticated.ok()?;
         matches!(sender.caller, Caller::Root).then_some(body)
     }
 
     async fn route(&self, request: Request<Body>, log: &mut (String, String)) -> Result<Response<Body>, Dropped> {
-        // A web page that has its own name point at 127.0.0.1 comes with that name (DNS rebinding).
+        // Against DNS rebinding: a web page whose name resolves to 127.0.0.1 sends that name.
         if !is_own_host(request.headers().get("host")) {
-            return Ok(plain(StatusCode::FORBIDDEN, "The sandbox answers to localhost and 127.0.0.1 only."));
+            return Ok(plain(StatusCode::FORBIDDEN, "Use the host localhost or 127.0.0.1."));
         }
         let path = request.uri().path();
         if path == READY_PATH {
@@ -118,26 +118,26 @@ impl Gateway {
             && let Some(registry) = self.registry.get()
         {
             *log = ("registry".to_owned(), format!("{} {path}", request.method()));
-            self.take_its_time("registry", request.method().as_str()).await;
-            return match self.faults.strike("registry", request.method().as_str(), || path.to_owned()).await {
-                Fate::Goes => Ok(registry.serve(request).await),
-                Fate::Unheard => {
+            self.apply_latency("registry", request.method().as_str()).await;
+            return match self.faults.apply("registry", request.method().as_str(), || path.to_owned()).await {
+                FaultOutcome::Proceed => Ok(registry.serve(request).await),
+                FaultOutcome::DropResponse => {
                     registry.serve(request).await;
                     Err(Dropped)
                 }
-                Fate::Fails(error) => Ok(plain(error.status, &error.message)),
-                Fate::Hangs => std::future::pending().await,
-                Fate::Dropped => Err(Dropped),
+                FaultOutcome::Fail(error) => Ok(plain(error.status, &error.message)),
+                FaultOutcome::Hang => std::future::pending().await,
+                FaultOutcome::DropConnection => Err(Dropped),
             };
         }
         let (parts, body) = request.into_parts();
         let request_id = uuid::Uuid::new_v4().to_string();
-        let claim = match Claim::read(&parts) {
-            Ok(claim) => claim,
-            Err(distrust) => {
+        let credential = match Credential::read(&parts) {
+            Ok(credential) => credential,
+            Err(error) => {
                 let (service, protocol) = guess(&parts);
                 if is_form(&parts) {
-                    // A browser's upload carries its signature in the form.
+                    // An upload by a browser, whose signature is in the form.
                     return Ok(S3Error::not_implemented("PostObject").into_response(
                         false,
                         parts.uri.path(),
@@ -145,16 +145,16 @@ impl Gateway {
                     ));
                 }
                 *log = (service.to_owned(), "unsigned".to_owned());
-                let error = auth_error::of_distrust(&distrust, service, protocol);
+                let error = auth_error::of_signature_error(&error, service, protocol);
                 discard(&parts, body).await;
-                return Ok(refuse(service, protocol, error, &parts, &request_id));
+                return Ok(error_response(service, protocol, error, &parts, &request_id));
             }
         };
-        claim.service.clone_into(&mut log.0);
-        let mut response = if claim.service == "s3" {
-            self.route_s3(claim, parts, body, request_id.clone(), log).await?
+        credential.service.clone_into(&mut log.0);
+        let mut response = if credential.service == "s3" {
+            self.route_s3(credential, parts, body, request_id.clone(), log).await?
         } else {
-            self.route_service(claim, parts, body, &request_id, log).await?
+            self.route_service(credential, parts, body, &request_id, log).await?
         };
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             let name = if log.0 == "s3" { "x-amz-request-id" } else { "x-amzn-requestid" };
@@ -163,7 +163,7 @@ impl Gateway {
         Ok(response)
     }
 
-    /// A deployment package, for who has a link: as on AWS, the link is the permission.
+    /// Serves a deployment package by its download link, which is the permission, as on AWS.
     async fn package(&self, token: &str) -> Response<Body> {
         let path = self.services.functions().and_then(|functions| functions.package(token));
         let file = match path {
@@ -171,7 +171,7 @@ impl Gateway {
             None => None,
         };
         let Some(file) = file else {
-            return plain(StatusCode::FORBIDDEN, "The link is not valid, or not valid any more.");
+            return plain(StatusCode::FORBIDDEN, "The link is invalid or has expired.");
         };
         let mut response = Response::new(Body::from_stream(tokio_util::io::ReaderStream::new(file)));
         response.headers_mut().insert("content-type", HeaderValue::from_static("application/zip"));
@@ -180,7 +180,7 @@ impl Gateway {
 
     async fn route_s3(
         &self,
-        claim: Claim,
+        credential: Credential,
         parts: Parts,
         body: Body,
         request_id: String,
@@ -194,42 +194,42 @@ impl Gateway {
             Err(error) => return respond(error),
         };
         target.operation.clone_into(&mut log.1);
-        self.take_its_time("s3", &target.operation).await;
-        let unheard = match self.faults.strike("s3", &target.operation, || path.clone()).await {
-            Fate::Goes => false,
-            Fate::Unheard => true,
-            Fate::Fails(error) => return respond(error.into()),
-            Fate::Hangs => std::future::pending().await,
-            Fate::Dropped => return Err(Dropped),
+        self.apply_latency("s3", &target.operation).await;
+        let drop_response = match self.faults.apply("s3", &target.operation, || path.clone()).await {
+            FaultOutcome::Proceed => false,
+            FaultOutcome::DropResponse => true,
+            FaultOutcome::Fail(error) => return respond(error.into()),
+            FaultOutcome::Hang => std::future::pending().await,
+            FaultOutcome::DropConnection => return Err(Dropped),
         };
-        if claim.payload == Payload::Whole {
+        if credential.payload == Payload::Whole {
             return respond(S3Error::new(
                 400,
                 "InvalidRequest",
                 "Missing required header for this request: x-amz-content-sha256",
             ));
         }
-        let sender = match self.access.authenticate_head(claim, &parts, Protocol::RestXml) {
+        let sender = match self.access.authenticate_head(credential, &parts, Protocol::RestXml) {
             Ok(sender) => sender,
             Err(error) => return respond(error.into()),
         };
         let context = context(&sender, &parts, &request_id);
-        let permit = Permit::new(self.access.clone(), context.clone(), self.s3.policy(&target.bucket));
-        for need in s3::permissions::of_s3(&target, &parts) {
-            // A copy's source is its own bucket's business, and not the target's.
-            let checked = match need.bucket() {
+        let authorizer = Authorizer::new(self.access.clone(), context.clone(), self.s3.policy(&target.bucket));
+        for permission in s3::permissions::of_s3(&target, &parts) {
+            // The source bucket's policy decides on a copy's source.
+            let checked = match permission.bucket() {
                 Some(bucket) if bucket != target.bucket => {
-                    Permit::new(self.access.clone(), context.clone(), self.s3.policy(bucket)).check(&need)
+                    Authorizer::new(self.access.clone(), context.clone(), self.s3.policy(bucket)).check(&permission)
                 }
-                _ => permit.check(&need),
+                _ => authorizer.check(&permission),
             };
             if let Err(error) = checked {
                 return respond(error);
             }
         }
-        let body = match &sender.claim.payload {
+        let body = match &sender.credential.payload {
             Payload::Chunked { signed } => {
-                let signer = signed.then(|| sender.claim.chunk_signer(&sender.secret));
+                let signer = signed.then(|| sender.credential.chunk_signer(&sender.secret));
                 Incoming::Chunked(Box::new(Chunked::new(body, signer)))
             }
             _ => Incoming::Plain(body),
@@ -238,69 +238,69 @@ impl Gateway {
             target,
             parts,
             body,
-            payload: sender.claim.payload,
-            region: sender.claim.region,
+            payload: sender.credential.payload,
+            region: sender.credential.region,
             principal: sender.caller.id(),
-            permit,
+            authorizer,
             request_id,
         };
         let response = self.s3.serve(call).await;
-        if unheard { Err(Dropped) } else { Ok(response) }
+        if drop_response { Err(Dropped) } else { Ok(response) }
     }
 
     async fn route_service(
         &self,
-        claim: Claim,
+        credential: Credential,
         parts: Parts,
         body: Body,
         request_id: &str,
         log: &mut (String, String),
     ) -> Result<Response<Body>, Dropped> {
-        let handler = self.services.handler(&claim.service);
+        let handler = self.services.handler(&credential.service);
         let declared = handler.as_ref().map_or(Protocol::AwsJson1_1, |handler| handler.protocol());
-        let service = claim.service.clone();
-        // Until the body is there, only the head says in which form to answer.
+        let service = credential.service.clone();
+        // Before the body is read, the head alone determines the protocol of the response.
         let early = protocol::effective_protocol(declared, &parts.headers, &Bytes::new());
-        let (sender, body) = match self.access.authenticate(&self.bodies, claim, &parts, body, early).await {
+        let (sender, body) = match self.access.authenticate(&self.bodies, credential, &parts, body, early).await {
             Ok(authenticated) => authenticated,
-            Err(AuthenticationError::Refused(error)) => return Ok(refuse(&service, early, error, &parts, request_id)),
+            Err(AuthenticationError::Rejected(error)) => {
+                return Ok(error_response(&service, early, error, &parts, request_id));
+            }
             Err(AuthenticationError::HungUp) => return Err(Dropped),
         };
         let protocol = protocol::effective_protocol(declared, &parts.headers, &body);
-        let fail = |error| Ok(refuse(&service, protocol, error, &parts, request_id));
+        let fail = |error| Ok(error_response(&service, protocol, error, &parts, request_id));
         let Some(handler) = handler else {
-            return fail(not_there(&format!("The sandbox has no service that signs as '{service}'.")));
+            return fail(not_implemented(&format!("The sandbox has no service '{service}'.")));
         };
         let parsed = match parse(protocol, &parts, &body, handler.as_ref()) {
             Ok(parsed) => parsed,
             Err(error) => return fail(name_unknown(error, &service)),
         };
         parsed.operation.clone_into(&mut log.1);
-        self.take_its_time(&service, &parsed.operation).await;
+        self.apply_latency(&service, &parsed.operation).await;
         let subject = || format!("{} {}", parts.uri.path(), parsed.input);
-        let unheard = match self.faults.strike(&service, &parsed.operation, subject).await {
-            Fate::Goes => false,
-            Fate::Unheard => true,
-            Fate::Fails(error) => return fail(error),
-            Fate::Hangs => std::future::pending().await,
-            Fate::Dropped => return Err(Dropped),
+        let drop_response = match self.faults.apply(&service, &parsed.operation, subject).await {
+            FaultOutcome::Proceed => false,
+            FaultOutcome::DropResponse => true,
+            FaultOutcome::Fail(error) => return fail(error),
+            FaultOutcome::Hang => std::future::pending().await,
+            FaultOutcome::DropConnection => return Err(Dropped),
         };
         let context = context(&sender, &parts, request_id);
-        let needs =
-            required_permissions::of_call(&service, &parsed.operation, &parsed.input, &context, self.access.iam());
-        for need in needs {
-            if let Err(denied) = self.access.check(&context, &need) {
-                return fail(auth_error::of_denied(&denied, &service, protocol));
+        for permission in self.access.required_permissions(&service, &parsed.operation, &parsed.input, &context) {
+            if let Err(denied) = self.access.check(&context, &permission) {
+                return fail(auth_error::of_access_denied(&denied, &service, protocol));
             }
         }
         let result = handler.handle_streaming(&parsed.operation, parsed.input, &context).await;
         if !is_read_only(&parsed.operation) {
-            let kept = self.services.keep(&service);
-            if let (Ok(_), Err(error)) = (&result, kept) {
+            let saved = self.services.persist(&service);
+            if let (Ok(_), Err(error)) = (&result, saved) {
                 return fail(error);
             }
         }
-        if unheard {
+        if drop_response {
             return Err(Dropped);
         }
         match result {
@@ -322,8 +322,8 @@ impl Gateway {
         }
     }
 
-    /// A call to AWS has its way to go, and its work to do there.
-    async fn take_its_time(&self, service: &str, operation: &str) {
+    /// Waits for the simulated latency of a call.
+    async fn apply_latency(&self, service: &str, operation: &str) {
         latency::wait(self.services.latencies().of_call(service, operation)).await;
     }
 }
@@ -337,14 +337,14 @@ fn parse(
     if matches!(protocol, Protocol::AwsQuery | Protocol::Ec2Query) {
         query::check(body)?;
     }
-    // Invoke's body is a payload, not the operation's members.
+    // The body of Invoke is a payload, not the operation's members.
     let wrapped = match handler.service_name() {
         "lambda" => crate::lambda::wrap_payload(&parts.uri, &parts.headers, body),
         _ => None,
     };
     let body = wrapped.as_ref().unwrap_or(body);
     let parsed = protocol::parse_request(protocol, &parts.method, &parts.uri, &parts.headers, body, &handler.routes())?;
-    // Every operation's input is a structure: handlers rely on it.
+    // Handlers rely on an object: the input of every operation is a structure.
     if !parsed.input.is_object() {
         return Err(AwsError::bad_request("SerializationException", "The request's body is not a JSON object"));
     }
@@ -352,8 +352,8 @@ fn parse(
 }
 
 fn context(sender: &Authenticated, parts: &Parts, request_id: &str) -> RequestContext {
-    let mut context = RequestContext::new_with_account(&sender.claim.service, &sender.claim.region, ACCOUNT);
-    context.access_key = Some(sender.claim.access_key.clone());
+    let mut context = RequestContext::new_with_account(&sender.credential.service, &sender.credential.region, ACCOUNT);
+    context.access_key = Some(sender.credential.access_key.clone());
     request_id.clone_into(&mut context.request_id);
     context.method = parts.method.to_string();
     context.uri = parts.uri.to_string();
@@ -362,8 +362,8 @@ fn context(sender: &Authenticated, parts: &Parts, request_id: &str) -> RequestCo
     context
 }
 
-/// What is not there says so: 501, with its name.
-fn not_there(message: &str) -> AwsError {
+/// The error for what the sandbox does not implement: status 501.
+fn not_implemented(message: &str) -> AwsError {
     let mut error = AwsError::bad_request("NotImplemented", message);
     error.status = StatusCode::NOT_IMPLEMENTED;
     error
@@ -371,19 +371,19 @@ fn not_there(message: &str) -> AwsError {
 
 fn name_unknown(error: AwsError, service: &str) -> AwsError {
     if error.code == "UnknownOperationException" {
-        not_there(&format!("The sandbox's '{service}' does not have this operation: {}", error.message))
+        not_implemented(&format!("The sandbox's '{service}' does not have this operation: {}", error.message))
     } else {
         error
     }
 }
 
-/// Whether it is a form with a file in it.
+/// Whether it is a form with a file.
 fn is_form(parts: &Parts) -> bool {
     let kind = parts.headers.get("content-type").map_or(&b""[..], HeaderValue::as_bytes);
     parts.method == http::Method::POST && kind.starts_with(b"multipart/form-data")
 }
 
-/// What an unsigned request was probably meant for.
+/// Guesses the service and the protocol of an unsigned request.
 fn guess(parts: &Parts) -> (&'static str, Protocol) {
     let path = parts.uri.path();
     let content = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -396,7 +396,13 @@ fn guess(parts: &Parts) -> (&'static str, Protocol) {
     }
 }
 
-fn refuse(service: &str, protocol: Protocol, error: AwsError, parts: &Parts, request_id: &str) -> Response<Body> {
+fn error_response(
+    service: &str,
+    protocol: Protocol,
+    error: AwsError,
+    parts: &Parts,
+    request_id: &str,
+) -> Response<Body> {
     if service == "s3" {
         let head = parts.method == http::Method::HEAD;
         return S3Error::from(error).into_response(head, parts.uri.path(), request_id);
@@ -415,7 +421,7 @@ fn plain(status: StatusCode, text: &str) -> Response<Body> {
     response
 }
 
-/// An address that was signed beforehand, in either version: docker has none.
+/// Whether it has a presigned URL of either signature version, which docker does not use.
 fn is_presigned(request: &Request<Body>) -> bool {
     request.uri().query().is_some_and(|query| query.contains("X-Amz-Signature=") || query.contains("AWSAccessKeyId="))
 }
@@ -443,7 +449,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_its_own_names_are_answered_to() {
+    fn only_loopback_host_names_are_accepted() {
         let own = |host: &str| is_own_host(Some(&HeaderValue::from_str(host).unwrap()));
         for good in ["127.0.0.1:80", "localhost", "LOCALHOST:1", "pics.localhost:80", "pics.s3.localhost"] {
             assert!(own(good), "{good}");

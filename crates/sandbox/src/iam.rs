@@ -1,14 +1,13 @@
-//! IAM: awsim's, and what it leaves out.
+//! IAM: awsim's service with corrections.
 //!
-//! It drops the tags given at a role's or a policy's creation, cannot read those of TagRole, and never shows those that
-//! a role has; it drops the permissions boundary given at a creation, and keeps one longer than its role; it takes `MaxItems` for a number where the query protocol brings text, so that pages are never cut; and it answers policy
-//! documents as they are, where AWS answers them percent-encoded.
+//! awsim ignores tags and permissions boundaries on creation, does not return tags, keeps a boundary after its role is
+//! deleted, does not parse `MaxItems` from the query protocol, and returns policy documents without percent-encoding.
 
+mod error_messages;
 pub(crate) mod managed_policies;
 mod pages;
 pub(crate) mod permissions;
 pub(crate) mod propagation;
-mod wording;
 
 use std::sync::Arc;
 
@@ -19,15 +18,15 @@ use awsim_iam::{IAM_REGION, IamService};
 use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
 
-use crate::authz::signature::STRICT;
-use crate::services::Services;
+use crate::authz::canonical::STRICT;
+use crate::service_registry::ServiceRegistry;
 use pages::Page;
 
 /// The service.
-pub(crate) struct Iam(IamService, Arc<Services>);
+pub(crate) struct Iam(IamService, Arc<ServiceRegistry>);
 
 impl Iam {
-    pub(crate) fn new(services: Arc<Services>) -> Self {
+    pub(crate) fn new(services: Arc<ServiceRegistry>) -> Self {
         Self(IamService::new(), services)
     }
 
@@ -36,7 +35,7 @@ impl Iam {
         self.0.store()
     }
 
-    /// What a call without a user's name is about: the caller, if that is a user.
+    /// Fills in the caller's user name if the call has none.
     fn name_caller(&self, operation: &str, input: &mut Value, context: &RequestContext) {
         if OF_CALLER.contains(&operation)
             && input["UserName"].is_null()
@@ -46,16 +45,15 @@ impl Iam {
         }
     }
 
-    /// Puts the tags on what has been made, and takes it back if they are not legal: AWS makes it with its tags or not
-    /// at all.
+    /// Tags a created entity, or deletes it if the tags are invalid, as creation with tags is atomic on AWS.
     async fn tag_created(
         &self,
-        tagged: &Tagged,
+        tagged: &TaggedKind,
         tags: Value,
-        answer: &Value,
+        response: &Value,
         context: &RequestContext,
     ) -> Result<(), AwsError> {
-        let name = answer[tagged.element][tagged.id].clone();
+        let name = response[tagged.element][tagged.id].clone();
         let input = json!({ tagged.parameter: name, "Tags": tags });
         let result = self.0.handle(tagged.tag, input, context).await;
         if result.is_err() {
@@ -64,25 +62,25 @@ impl Iam {
         result.map(|_| ())
     }
 
-    /// Puts the boundary on what has been made.
-    async fn bound_created(
+    /// Sets the permissions boundary of a created entity.
+    async fn set_boundary(
         &self,
-        tagged: &Tagged,
+        tagged: &TaggedKind,
         boundary: Value,
-        answer: &mut Value,
+        response: &mut Value,
         context: &RequestContext,
     ) -> Result<(), AwsError> {
         let Some(bound) = tagged.bound else { return Ok(()) };
-        let name = answer[tagged.element][tagged.id].clone();
+        let name = response[tagged.element][tagged.id].clone();
         let input = json!({ tagged.parameter: name, "PermissionsBoundary": boundary });
         self.0.handle(bound, input, context).await?;
-        answer[tagged.element]["PermissionsBoundary"] =
+        response[tagged.element]["PermissionsBoundary"] =
             json!({ "PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": boundary });
         Ok(())
     }
 
-    /// Whoever gets the name next begins without a boundary.
-    fn unbind_deleted(&self, operation: &str, name: &str, context: &RequestContext) {
+    /// Removes the boundary of a deleted entity, so that a new one of the same name has none.
+    fn remove_boundary(&self, operation: &str, name: &str, context: &RequestContext) {
         let state = self.0.store().get(&context.account_id, IAM_REGION);
         match operation {
             "DeleteRole" => state.role_permissions_boundaries.remove(name),
@@ -91,19 +89,24 @@ impl Iam {
         };
     }
 
-    async fn show_tags(&self, tagged: &Tagged, answer: &mut Value, context: &RequestContext) -> Result<(), AwsError> {
-        let name = answer[tagged.element][tagged.id].clone();
+    async fn show_tags(
+        &self,
+        tagged: &TaggedKind,
+        response: &mut Value,
+        context: &RequestContext,
+    ) -> Result<(), AwsError> {
+        let name = response[tagged.element][tagged.id].clone();
         let tags = self.0.handle(tagged.list, json!({ tagged.parameter: name }), context).await?;
-        answer[tagged.element]["Tags"] = tags["Tags"].clone();
+        response[tagged.element]["Tags"] = tags["Tags"].clone();
         Ok(())
     }
 }
 
-/// Operations on the caller, if no user is named.
+/// Operations on the caller if no user is named.
 pub(crate) const OF_CALLER: [&str; 5] =
     ["GetUser", "CreateAccessKey", "ListAccessKeys", "DeleteAccessKey", "UpdateAccessKey"];
 
-/// Whose access key this is.
+/// The user of an access key.
 pub(crate) fn user_of_key(store: &AccountRegionStore<IamState>, key: &str) -> Option<User> {
     store.iter_all().iter().find_map(|(_, state)| {
         let users = state.users.iter().map(|user| user.value().clone());
@@ -111,24 +114,24 @@ pub(crate) fn user_of_key(store: &AccountRegionStore<IamState>, key: &str) -> Op
     })
 }
 
-/// A kind of thing that has tags, and the operations on it.
-struct Tagged {
+/// A kind of taggable entity and its operations.
+struct TaggedKind {
     create: &'static str,
     get: &'static str,
     delete: &'static str,
     tag: &'static str,
     list: &'static str,
-    /// Puts a permissions boundary on it, if it can have one.
+    /// The operation that sets a permissions boundary, if any.
     bound: Option<&'static str>,
-    /// The answer's element.
+    /// The element in the response.
     element: &'static str,
-    /// What identifies it, in the answer and in a request.
+    /// The identifier in the response.
     id: &'static str,
     parameter: &'static str,
 }
 
-const TAGGED: [Tagged; 3] = [
-    Tagged {
+const TAGGED: [TaggedKind; 3] = [
+    TaggedKind {
         create: "CreateRole",
         get: "GetRole",
         delete: "DeleteRole",
@@ -139,7 +142,7 @@ const TAGGED: [Tagged; 3] = [
         id: "RoleName",
         parameter: "RoleName",
     },
-    Tagged {
+    TaggedKind {
         create: "CreatePolicy",
         get: "GetPolicy",
         delete: "DeletePolicy",
@@ -150,7 +153,7 @@ const TAGGED: [Tagged; 3] = [
         id: "Arn",
         parameter: "PolicyArn",
     },
-    Tagged {
+    TaggedKind {
         create: "CreateUser",
         get: "GetUser",
         delete: "DeleteUser",
@@ -191,7 +194,7 @@ impl ServiceHandler for Iam {
             input["MaxItems"] = number.into();
         }
         let page = Page::take(operation, &mut input)?;
-        // Its parser takes the wrapper off a list, and its tags' operations look for it.
+        // awsim's parser removes the `member` wrapper that its tag operations expect.
         for name in ["Tags", "TagKeys"] {
             if let Some(list @ Value::Array(_)) = input.get(name).cloned() {
                 input[name] = json!({ "member": list });
@@ -199,38 +202,41 @@ impl ServiceHandler for Iam {
         }
         let (tags, boundary) = (input.get("Tags").cloned(), input.get("PermissionsBoundary").cloned());
         self.name_caller(operation, &mut input, context);
-        let asks_for_policy = matches!(operation, "GetPolicy" | "GetPolicyVersion" | "ListPolicyVersions");
-        if (operation.starts_with("Attach") || asks_for_policy)
+        let reads_policy = matches!(operation, "GetPolicy" | "GetPolicyVersion" | "ListPolicyVersions");
+        if (operation.starts_with("Attach") || reads_policy)
             && let Some(arn) = input["PolicyArn"].as_str()
         {
             managed_policies::provide(&self.0.store().get(&context.account_id, IAM_REGION), arn)?;
         }
         let name = ["RoleName", "UserName"].into_iter().find_map(|member| input[member].as_str()).map(str::to_owned);
-        let mut answer =
-            self.0.handle(operation, input, context).await.map_err(|error| wording::of_aws(operation, error))?;
+        let mut response = self
+            .0
+            .handle(operation, input, context)
+            .await
+            .map_err(|error| error_messages::aws_error(operation, error))?;
         if operation == "CreateRole" {
-            let id = answer["Role"]["RoleId"].as_str().unwrap_or_default();
+            let id = response["Role"]["RoleId"].as_str().unwrap_or_default();
             self.1.propagation().begin(id, self.1.latencies());
         }
         if let Some(name) = name {
-            self.unbind_deleted(operation, &name, context);
+            self.remove_boundary(operation, &name, context);
         }
         if let Some(tagged) = TAGGED.iter().find(|tagged| tagged.create == operation) {
             if let Some(boundary) = boundary {
-                self.bound_created(tagged, boundary, &mut answer, context).await?;
+                self.set_boundary(tagged, boundary, &mut response, context).await?;
             }
             if let Some(tags) = tags {
-                self.tag_created(tagged, tags, &answer, context).await?;
-                self.show_tags(tagged, &mut answer, context).await?;
+                self.tag_created(tagged, tags, &response, context).await?;
+                self.show_tags(tagged, &mut response, context).await?;
             }
         } else if let Some(tagged) = TAGGED.iter().find(|tagged| tagged.get == operation) {
-            self.show_tags(tagged, &mut answer, context).await?;
+            self.show_tags(tagged, &mut response, context).await?;
         }
         if let Some(page) = page {
-            page.cut(&mut answer);
+            page.cut(&mut response);
         }
-        encode_documents(&mut answer);
-        Ok(answer)
+        encode_documents(&mut response);
+        Ok(response)
     }
 
     fn snapshot(&self) -> Option<Vec<u8>> {

@@ -1,7 +1,7 @@
-//! How long AWS takes: one table, from which every wait of the sandbox is drawn.
+//! The latencies of AWS: the table from which the sandbox draws every simulated wait.
 //!
-//! The figures are those of published measurements where there are any; `est.` marks those that are estimated from
-//! several accounts. Nothing here was measured on AWS by this project; the compile was, on a machine of two cores.
+//! The figures come from published measurements; `est.` marks estimates from several accounts. This project has measured
+//! none of them on AWS, and the compile time on a machine of two cores.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use thumbctl_sandbox_protocol::Latency;
 
 use crate::sync::lock;
 
-/// How fast time goes in the sandbox.
+/// How fast the sandbox responds and works.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
-    /// Whether anything takes longer than it must.
+    /// Whether to simulate AWS's latencies.
     pub latency: Latency,
-    /// What AWS's times are multiplied with: 0.1 is ten times as fast.
+    /// The factor on AWS's times: 0.1 is ten times as fast.
     pub time_scale: f64,
-    /// What the jitter is drawn from: the same seed and the same calls give the same times.
+    /// The seed of the jitter: the same seed and calls give the same times.
     pub seed: u64,
 }
 
@@ -31,7 +31,7 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// What tells its runs from others'; nothing where time goes as it does on the machine.
+    /// A label for timings at this pace; nothing without simulated latency.
     pub(crate) fn description(&self) -> Option<String> {
         match self.latency {
             Latency::Instant => None,
@@ -41,9 +41,9 @@ impl Pace {
     }
 }
 
-/// Something that takes its time on AWS, whatever the caller does.
+/// A process that takes time on AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Span {
+pub(crate) enum LatencySpan {
     /// From CreateRole until a service can assume the role.
     RolePropagation,
     /// A build waits for a machine.
@@ -56,7 +56,7 @@ pub(crate) enum Span {
     BuildCompile,
     /// `docker push` of the image.
     BuildPush,
-    /// A build's end is written down.
+    /// A build is finalized.
     BuildFinalizing,
     /// From CreateFunction to Active.
     FunctionPending,
@@ -66,37 +66,37 @@ pub(crate) enum Span {
     ColdStart,
     /// From the object's PUT to the function's invocation.
     EventDelivery,
-    /// Before Lambda tries an asynchronous event for the second time.
+    /// Before Lambda's first retry of an asynchronous event.
     FirstRetry,
-    /// Before Lambda tries an asynchronous event for the third and last time.
+    /// Before Lambda's second and last retry of an asynchronous event.
     SecondRetry,
-    /// CloudFormation makes a role.
+    /// CloudFormation creates a role.
     StackRole,
-    /// CloudFormation makes a managed policy.
+    /// CloudFormation creates a managed policy.
     StackManagedPolicy,
-    /// CloudFormation makes a function.
+    /// CloudFormation creates a function.
     StackFunction,
-    /// CloudFormation makes a bucket.
+    /// CloudFormation creates a bucket.
     StackBucket,
-    /// CloudFormation makes a build project.
+    /// CloudFormation creates a build project.
     StackProject,
-    /// CloudFormation makes something that takes it no longer than a second.
+    /// CloudFormation creates a resource of another type.
     StackOther,
-    /// Before CloudFormation makes a call for the second time that could not be served.
+    /// Before CloudFormation retries a failed call.
     StackRetry,
 }
 
-/// A row of the table, in milliseconds.
-struct Row {
-    /// The least and the most that it takes on AWS.
+/// An entry of the table, in milliseconds.
+struct LatencyRange {
+    /// The least and the most on AWS.
     aws: (u64, u64),
-    /// What it takes in a sandbox that is as quick as it can be.
+    /// The time without simulated latency.
     instant: u64,
 }
 
-impl Span {
-    fn row(self) -> Row {
-        let row = |least, most| Row { aws: (least, most), instant: 0 };
+impl LatencySpan {
+    fn row(self) -> LatencyRange {
+        let row = |least, most| LatencyRange { aws: (least, most), instant: 0 };
         match self {
             // 7 to 12 s: cdkd and OFFENSAI, 2025.
             Self::RolePropagation => row(7_000, 12_000),
@@ -118,8 +118,8 @@ impl Span {
             // "Typically in seconds": S3's documentation.
             Self::EventDelivery => row(400, 1_500),
             // One and two minutes: Lambda's documentation on asynchronous invocation.
-            Self::FirstRetry => Row { aws: (60_000, 60_000), instant: 1_000 },
-            Self::SecondRetry => Row { aws: (120_000, 120_000), instant: 2_000 },
+            Self::FirstRetry => LatencyRange { aws: (60_000, 60_000), instant: 1_000 },
+            Self::SecondRetry => LatencyRange { aws: (120_000, 120_000), instant: 2_000 },
             // The estimates that rain, a deploy tool of AWS's, has in its table.
             Self::StackRole => row(12_000, 12_000),
             Self::StackManagedPolicy => row(16_000, 16_000),
@@ -128,13 +128,13 @@ impl Span {
             Self::StackProject => row(2_000, 2_000),
             Self::StackOther => row(1_000, 1_000),
             // est.
-            Self::StackRetry => Row { aws: (1_000, 1_000), instant: 10 },
+            Self::StackRetry => LatencyRange { aws: (1_000, 1_000), instant: 10 },
         }
     }
 }
 
-/// The least and the most that a call takes on AWS from its start to its answer, in milliseconds; est. throughout: no
-/// published figures are known, and these are what AWS's clients usually see from within a region.
+/// The least and the most that a call takes on AWS, in milliseconds. All of it is est., as clients see it from within a
+/// region: there are no published figures.
 fn call(service: &str, operation: &str) -> (u64, u64) {
     match (service, operation) {
         ("s3", "CreateBucket") => (150, 400),
@@ -153,7 +153,7 @@ fn call(service: &str, operation: &str) -> (u64, u64) {
     }
 }
 
-/// Draws waits from the table.
+/// Draws latencies from the table.
 #[derive(Debug)]
 pub(crate) struct Latencies {
     pace: Pace,
@@ -165,8 +165,8 @@ impl Latencies {
         Self { pace, jitter: Mutex::new(StdRng::seed_from_u64(pace.seed)) }
     }
 
-    /// How long something takes this time.
-    pub(crate) fn of(&self, span: Span) -> Duration {
+    /// Draws the duration of a span.
+    pub(crate) fn of(&self, span: LatencySpan) -> Duration {
         let row = span.row();
         match self.pace.latency {
             Latency::Instant => Duration::from_millis(row.instant),
@@ -174,17 +174,17 @@ impl Latencies {
         }
     }
 
-    /// Lets the time pass that something takes.
-    pub(crate) async fn pass(&self, span: Span) {
+    /// Waits for the duration of a span.
+    pub(crate) async fn wait(&self, span: LatencySpan) {
         wait(self.of(span)).await;
     }
 
-    /// A time that the sandbox itself keeps, such as how long something idle stays, at its pace.
+    /// A duration of the sandbox's own, such as an idle timeout, at this pace.
     pub(crate) fn scaled(&self, duration: Duration) -> Duration {
         duration.mul_f64(self.pace.time_scale)
     }
 
-    /// How long an answer to a call is held back.
+    /// Draws the latency of a call.
     pub(crate) fn of_call(&self, service: &str, operation: &str) -> Duration {
         match self.pace.latency {
             Latency::Instant => Duration::ZERO,
@@ -198,7 +198,7 @@ impl Latencies {
     }
 }
 
-/// A sleep that costs nothing where there is nothing to wait for.
+/// Sleeps, unless the duration is zero.
 pub(crate) async fn wait(duration: Duration) {
     if !duration.is_zero() {
         tokio::time::sleep(duration).await;
@@ -212,26 +212,26 @@ mod tests {
     const AWS: Pace = Pace { latency: Latency::Aws, time_scale: 1.0, seed: 7 };
 
     #[test]
-    fn nothing_is_waited_for_unless_it_is_asked_for() {
+    fn instant_pace_has_no_latency() {
         let instant = Latencies::new(Pace::default());
-        assert_eq!(instant.of(Span::RolePropagation), Duration::ZERO);
+        assert_eq!(instant.of(LatencySpan::RolePropagation), Duration::ZERO);
         assert_eq!(instant.of_call("s3", "PutObject"), Duration::ZERO);
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_times_within_the_tables_bounds() {
+    fn same_seed_gives_the_same_times_within_bounds() {
         let (one, other) = (Latencies::new(AWS), Latencies::new(AWS));
         for _ in 0..50 {
-            let drawn = one.of(Span::RolePropagation);
-            assert_eq!(drawn, other.of(Span::RolePropagation));
+            let drawn = one.of(LatencySpan::RolePropagation);
+            assert_eq!(drawn, other.of(LatencySpan::RolePropagation));
             assert!((Duration::from_secs(7)..=Duration::from_secs(12)).contains(&drawn), "{drawn:?}");
         }
     }
 
     #[test]
-    fn the_scale_makes_all_of_it_faster() {
+    fn time_scale_applies_to_all_latencies() {
         let fast = Latencies::new(Pace { time_scale: 0.01, ..AWS });
-        assert!(fast.of(Span::SecondRetry) == Duration::from_millis(1_200));
+        assert!(fast.of(LatencySpan::SecondRetry) == Duration::from_millis(1_200));
         assert!(fast.of_call("iam", "CreateRole") <= Duration::from_millis(3));
     }
 }

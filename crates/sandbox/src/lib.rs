@@ -1,13 +1,14 @@
-//! The embedded cloud: an AWS look-alike on the loopback address.
+//! The embedded sandbox: an AWS look-alike on the loopback address.
 //!
-//! The rest of the program speaks to it over HTTP like to any endpoint. It is a process of its own: [`serve`] is what that
-//! process does; `thumbctl-sandbox-protocol` finds or starts it.
+//! It runs as a process of its own, whose main function is [`serve`]. Clients use it over HTTP like any AWS endpoint;
+//! `thumbctl-sandbox-protocol` finds or starts it.
 
 mod account;
 mod announcement;
 mod assembly;
 mod authz;
 mod behaviour;
+mod bucket_host;
 mod cloudformation;
 mod codebuild;
 mod control;
@@ -17,21 +18,22 @@ mod fault;
 mod gateway;
 mod http_agent;
 mod iam;
+mod instance;
 mod lambda;
 mod latency;
-mod life;
 mod logs;
 mod marked_processes;
 mod query;
 mod required_permissions;
 mod s3;
 mod server;
-mod services;
+mod server_lock;
+mod service_registry;
 pub mod standin;
 mod storage;
 mod sts;
 mod sync;
-mod unheeded;
+mod unsupported_fields;
 
 pub use behaviour::Behaviour;
 pub use codebuild::FunctionFiles;
@@ -41,5 +43,5 @@ pub use fault::{Fault, FaultFileError, FaultKind, FaultLineError, FaultRule, rea
 pub use gateway::{OnRequest, RequestLog};
 pub use latency::Pace;
 pub use server::{DataDir, OnReady, ServeOptions, serve};
-pub use storage::archive::{ArchiveError, ArchiveLimits, Excess, pack, unpack};
+pub use storage::archive::{ArchiveError, ArchiveLimits, LimitExceeded, pack, unpack};
 pub use thumbctl_sandbox_protocol::Latency;

@@ -1,8 +1,7 @@
-//! Processes found by what they were started with, whatever session or process group they have moved to.
+//! Finds and kills the processes that a function or a build has started, in whatever session or process group they are.
 //!
-//! A child inherits its parent's environment and its resource limits. A variable with a unique value, and on Linux a unique
-//! limit of the data segment, mark everything that a function or a build has started: the limit is inherited also where a
-//! process starts another with an environment of its own.
+//! The marks are an environment variable with a unique value and, on Linux, a unique limit of the data segment. Children
+//! inherit both; the limit also marks those that are started with another environment.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -10,28 +9,28 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest as _, Sha256};
 
-/// How long killed processes may take to be gone. One in uninterruptible sleep may take longer.
+/// The time that killed processes have to end. One in uninterruptible sleep may take longer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is inherited by everything that a process starts, and shared with no other.
+/// A unique mark that every child of a process inherits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProcessMark {
-    /// `NAME=value`, in the environment that the process is started with.
+    /// `NAME=value`, in the environment of the process.
     variable: String,
     /// The limit of its data segment, in bytes.
     data_limit: u64,
 }
 
 impl ProcessMark {
-    /// A mark by the variable `name` with the unique `value`. The data segment is limited to `least` bytes, or up to 1 GiB
-    /// more.
+    /// Creates a mark from the variable `name` with the unique `value`. The data segment is limited to `least` bytes, or up to
+    /// 1 GiB more.
     pub(crate) fn new(name: &str, value: &str, least: u64) -> Self {
         let hash = Sha256::digest(value);
         let unique = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) >> 2;
         Self { variable: format!("{name}={value}"), data_limit: least.saturating_add(unique.into()) }
     }
 
-    /// A mark as [`Self::to_text`] has written it.
+    /// Parses a mark that [`Self::to_text`] has written.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let (limit, variable) = text.split_once(' ')?;
         let (name, value) = variable.split_once('=')?;
@@ -39,44 +38,44 @@ impl ProcessMark {
         (!name.is_empty() && !value.is_empty()).then(|| Self { variable: variable.to_owned(), data_limit })
     }
 
-    /// One line.
+    /// The mark as one line.
     pub(crate) fn to_text(&self) -> String {
         format!("{} {}", self.data_limit, self.variable)
     }
 
-    /// Limits the data segment of a process that was just started with the variable.
+    /// Limits the data segment of a process just started with the variable.
     #[cfg(target_os = "linux")]
     pub(crate) fn limit(&self, pid: Pid) {
         use rustix::process::{Resource, Rlimit, prlimit};
 
         let limit = Rlimit { current: Some(self.data_limit), maximum: Some(self.data_limit) };
-        // Ended already, or a lower limit for all of this user's processes: the variable is still there.
+        // May fail if the process has ended or the limit is lower already: the variable remains.
         let _ = prlimit(Some(pid), Resource::Data, limit);
     }
 
-    /// Elsewhere the variable is the whole mark.
+    /// Does nothing: elsewhere the variable is the whole mark.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn limit(&self, _pid: Pid) {}
 }
 
-/// A process as one listing shows it.
+/// A process in a listing.
 struct ListedProcess {
     pid: i32,
     parent: i32,
     is_marked: bool,
 }
 
-/// Kills every process that bears one of the marks, the process `root`, and all descendants of these. Returns when none
-/// of them is left; blocks for a few milliseconds.
+/// Kills every process with one of the marks, the process `root`, and their descendants. Returns when none of them is left;
+/// blocks for a few milliseconds.
 pub(crate) fn kill_marked(marks: &[ProcessMark], root: Option<Pid>) {
     let root = root.map(|pid| pid.as_raw_nonzero().get());
     let deadline = Instant::now() + PATIENCE;
     let mut delay = Duration::from_millis(1);
-    // A process may start another between the listing and its end: a listing without any is the proof.
+    // A process may start another one after the listing: repeat until a listing finds none.
     loop {
         let found = find(&system::list(marks), root);
         for pid in found.iter().filter_map(|pid| Pid::from_raw(*pid)) {
-            // Gone already, or no longer this user's.
+            // May have ended, or belong to another user by now.
             let _ = kill_process(pid, Signal::KILL);
         }
         if found.is_empty() || Instant::now() > deadline {
@@ -87,7 +86,7 @@ pub(crate) fn kill_marked(marks: &[ProcessMark], root: Option<Pid>) {
     }
 }
 
-/// The marked processes, `root`, and their descendants; never the own process.
+/// The marked processes, `root`, and their descendants; never this process.
 fn find(listed: &[ListedProcess], root: Option<i32>) -> HashSet<i32> {
     let mut found: HashSet<i32> = listed
         .iter()
@@ -113,21 +112,21 @@ mod system {
 
     use super::{ListedProcess, ProcessMark};
 
-    /// All processes that have not ended.
+    /// All running processes.
     pub(super) fn list(marks: &[ProcessMark]) -> Vec<ListedProcess> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         entries
             .filter_map(|entry| {
                 let pid = entry.file_name().to_str()?.parse().ok()?;
                 let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-                // The name, in parentheses, may hold anything.
+                // The name, in parentheses, may contain any character.
                 let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
                 let state = fields.next()?;
                 let parent = fields.next()?.parse().ok()?;
                 if matches!(state, "Z" | "X") {
                     return None;
                 }
-                // Unreadable means gone, or another user's.
+                // Unreadable if it has ended or belongs to another user.
                 let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
                 let data_limit = data_limit(&fs::read_to_string(entry.path().join("limits")).unwrap_or_default());
                 let has = |mark: &ProcessMark| {
@@ -150,7 +149,7 @@ mod system {
 mod system {
     use super::{ListedProcess, ProcessMark};
 
-    /// All processes that have not ended, as `ps` shows them: with its environment behind its command.
+    /// All running processes, from `ps`, which prints the environment after the command.
     pub(super) fn list(marks: &[ProcessMark]) -> Vec<ListedProcess> {
         let listed =
             std::process::Command::new("ps").args(["-A", "-E", "-ww", "-o", "pid=,ppid=,stat=,command="]).output();
@@ -179,7 +178,7 @@ mod tests {
 
     use super::*;
 
-    /// A zombie has ended, and waits for its new parent to notice.
+    /// Whether the process has ended; zombies count as ended.
     fn has_ended(pid: Pid) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
         stat.is_empty() || stat.contains(") Z ")
@@ -191,8 +190,8 @@ mod tests {
         let mark = ProcessMark::new("THUMBCTL_TEST_MARK", &value, 1 << 40);
         let mut other =
             Command::new("sleep").arg("600").env("THUMBCTL_TEST_MARK", format!("{value}x")).spawn().unwrap();
-        // One has left the session, one is an orphan, one is an orphan without the environment. The shell itself ends by
-        // nothing else, whichever of its children is killed before it.
+        // One child has left the session, one is an orphan, one is an orphan without the environment. The shell's loop keeps it
+        // alive whichever child is killed first.
         let script = "read go; setsid sleep 600 & echo $!; (sleep 600 & echo $!); (env -i sleep 600 & echo $!); \
                       while :; do sleep 600; done";
         let mut shell = Command::new("sh");

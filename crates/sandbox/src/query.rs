@@ -1,26 +1,26 @@
-//! What a body of the query protocol may say before awsim reads it.
+//! Limits on request bodies of the query protocol, checked before awsim parses them.
 //!
-//! Its parser makes a list as long as the largest index of `Tags.member.N`, subtracts one from that first, and goes one
-//! call deeper for each dot in a name: a short body could ask for all memory, or for more stack than there is.
+//! awsim's parser allocates a list as long as the largest index of `Tags.member.N` and recurses once per dot in a name: a
+//! short body could exhaust the memory or the stack.
 
 use awsim_core::AwsError;
 use percent_encoding::percent_decode_str;
 
-/// The deepest name that any of IAM's or STS's operations has is five long.
+/// The most parts of a parameter's name; those of IAM and STS have at most five.
 const MAX_DEPTH: usize = 16;
 
-/// The longest list.
+/// The largest index of a list.
 const MAX_INDEX: usize = 10_000;
 
-/// All indices of a request together: what its lists can cost.
+/// The largest sum of a request's indices, which bounds the memory of its lists.
 const MAX_SUM: usize = 1_000_000;
 
-/// Refuses names that would cost more than they are worth.
+/// Checks the parameters' names against the limits.
 pub(crate) fn check(body: &[u8]) -> Result<(), AwsError> {
     let text = String::from_utf8_lossy(body);
     let mut sum = 0;
     for name in text.split('&').filter_map(|pair| pair.split('=').next()) {
-        // A digit may be escaped, too.
+        // Digits may be percent-encoded.
         let name = name.replace('+', " ");
         let name = percent_decode_str(&name).decode_utf8_lossy();
         if name.split('.').count() > MAX_DEPTH {
@@ -39,7 +39,7 @@ pub(crate) fn check(body: &[u8]) -> Result<(), AwsError> {
     Ok(())
 }
 
-/// Whether it might be taken for a number: Rust's parser takes a plus sign as well.
+/// Whether Rust's parser accepts it as a number, which may have a plus sign.
 fn is_number(segment: &str) -> bool {
     let digits = segment.strip_prefix('+').unwrap_or(segment);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -54,13 +54,13 @@ mod tests {
     use super::check;
 
     #[test]
-    fn what_clients_send_is_let_through() {
+    fn usual_bodies_are_accepted() {
         assert!(check(b"Action=TagRole&Tags.member.1.Key=a&Tags.member.50.Value=b%20c&Version=2010-05-08").is_ok());
         assert!(check(b"").is_ok());
     }
 
     #[test]
-    fn a_list_index_cannot_ask_for_memory() {
+    fn large_list_indices_are_rejected() {
         for name in ["0", "99999999999", "10001", "%30", "%2B0", "00", "18446744073709551616"] {
             assert!(check(format!("Tags.member.{name}.Key=a").as_bytes()).is_err(), "{name}");
         }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_ask_for_stack() {
+    fn deeply_nested_names_are_rejected() {
         assert!(check(("a.".repeat(100_000) + "a=b").as_bytes()).is_err());
         assert!(check(("a%2E".repeat(100_000) + "a=b").as_bytes()).is_err());
     }

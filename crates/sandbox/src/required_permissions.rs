@@ -1,7 +1,6 @@
-//! What policies must allow for a call: for each operation its actions, each on its resource.
+//! The permissions that each call requires: its actions, each on its resource.
 //!
-//! The operation and its action mostly have one name; where AWS has another, or wants more than one, the service's
-//! `permissions.rs` says so.
+//! Most operations require the action of the same name. The exceptions are in each service's `permissions.rs`.
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +11,7 @@ use serde_json::Value;
 
 use crate::authz::permission::RequiredPermission;
 
-/// What a call needs; `iam` has the roles' and users' paths, which their names do not tell.
+/// The permissions that a call requires. `iam` holds the paths of roles and users.
 pub(crate) fn of_call(
     service: &str,
     operation: &str,
@@ -21,14 +20,13 @@ pub(crate) fn of_call(
     iam: &AccountRegionStore<IamState>,
 ) -> Vec<RequiredPermission> {
     match service {
-        "cloudformation" => crate::cloudformation::permissions::needs(operation, input, context),
-        "codebuild" => crate::codebuild::permissions::needs(operation, input, context),
-        "ecr" => crate::ecr::permissions::needs(operation, input, context),
-        "iam" => crate::iam::permissions::needs(operation, input, context, iam),
-        "lambda" => crate::lambda::permissions::needs(operation, input, context),
-        "logs" => crate::logs::permissions::needs(operation, input, context),
-        // AssumeRole is decided by the role's trust policy together with the caller's own policies: see sts.rs. Who one
-        // is, and a session token for oneself, nobody is refused.
+        "cloudformation" => crate::cloudformation::permissions::of_call(operation, input, context),
+        "codebuild" => crate::codebuild::permissions::of_call(operation, input, context),
+        "ecr" => crate::ecr::permissions::of_call(operation, input, context),
+        "iam" => crate::iam::permissions::of_call(operation, input, context, iam),
+        "lambda" => crate::lambda::permissions::of_call(operation, input, context),
+        "logs" => crate::logs::permissions::of_call(operation, input, context),
+        // sts.rs decides on AssumeRole by the trust policy. GetCallerIdentity and GetSessionToken require no permission.
         "sts" => Vec::new(),
         other => vec![RequiredPermission::new(format!("{other}:{operation}"), "*")],
     }

@@ -1,13 +1,13 @@
-//! The server: one a data directory, on the loopback address.
+//! The server on the loopback address: one per data directory.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use hyper::server::conn::http1;
@@ -20,75 +20,74 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::announcement;
-use crate::authz::access::RootKeys;
+use crate::authz::access_control::RootKeys;
 use crate::behaviour::Behaviour;
 use crate::codebuild::FunctionFiles;
 use crate::error::SandboxError;
 use crate::fault::FaultRule;
 use crate::gateway::OnRequest;
-use crate::life::{Lives, Setting};
+use crate::instance::{InstanceConfig, Supervisor};
+use crate::server_lock::lock_server;
 use crate::storage::data_dir;
 use crate::storage::scratch::Scratch;
-use crate::storage::{state, temporaries};
+use crate::storage::{state, temp_files};
 
-/// How long requests that are under way when the sandbox ends may take.
+/// The time that running requests have to finish when the sandbox ends.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How often an attached sandbox looks whether anyone is left.
+/// The interval at which an attached sandbox checks for remaining users.
 const LEASE_CHECK: Duration = Duration::from_millis(100);
 
-/// How long one that serves the same data may take to answer on a machine with far more to do than it can.
-const OVERLOADED: Duration = Duration::from_secs(30);
-
-/// How long one that serves the same data may take to end, before it is taken for one that stays.
-const ENDING: Duration = Duration::from_secs(1);
-
-/// Where the state is.
+/// The place of the state.
 #[derive(Debug, Clone)]
 pub enum DataDir {
-    /// Here, from one time to the next.
-    Kept(PathBuf),
-    /// Nowhere, after the end.
+    /// A directory that remains.
+    Persistent(PathBuf),
+    /// A temporary directory, deleted at the end.
     Ephemeral,
 }
 
-/// Told where the sandbox answers, once it does.
+/// Called with the endpoint once the sandbox accepts requests.
 pub type OnReady = Box<dyn FnOnce(&Endpoint) + Send>;
 
-/// How to serve.
+/// The options of [`serve`].
 pub struct ServeOptions {
-    /// Where the state is.
+    /// The place of the state.
     pub data_dir: DataDir,
-    /// The port, or any that is free.
+    /// The port; any free one if it is `None`.
     pub port: Option<u16>,
-    /// The data directory in which others look for a sandbox, if they are to find this one though it has another.
+    /// Another data directory in which clients are to find this sandbox.
     pub announce_in: Option<PathBuf>,
-    /// Whether to end as soon as nobody has joined any more.
+    /// Whether to end with the last client that holds the lease.
     pub attached: bool,
-    /// Told where the sandbox answers, once it does.
+    /// Called with the endpoint once the sandbox accepts requests.
     pub on_ready: Option<OnReady>,
-    /// Told of every call.
+    /// Called after every request.
     pub on_request: Option<OnRequest>,
-    /// Ends the sandbox when it is ready.
+    /// Ends the sandbox when it resolves.
     pub shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// What is to go wrong.
+    /// The faults to inject.
     pub faults: Vec<FaultRule>,
-    /// The function's source, which builds in the sandbox are given: path within the crate, content.
+    /// The function's source for builds in the sandbox: path within the crate, content.
     pub function_files: FunctionFiles,
-    /// How quick and how strict it is.
+    /// The simulated latency and the strictness.
     pub behaviour: Behaviour,
-    /// The administrator's access key and its secret; made anew if they are not given.
+    /// The administrator's access key and its secret; generated if it is `None`.
     pub keys: Option<(String, String)>,
 }
 
-/// Serves until told to end. An attached sandbox that finds another serving its data directory leaves that to it.
+/// Serves requests until `shutdown` resolves or, if attached, until the last client leaves. Returns at once if it is attached
+/// and another sandbox serves the data directory.
+///
+/// # Errors
+/// When the port, the data directory or the state in it cannot be used.
 pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     let scratch = match &options.data_dir {
-        DataDir::Kept(_) => None,
+        DataDir::Persistent(_) => None,
         DataDir::Ephemeral => Some(Scratch::new()?),
     };
     let dir = match (&options.data_dir, &scratch) {
-        (DataDir::Kept(dir), _) => dir.clone(),
+        (DataDir::Persistent(dir), _) => dir.clone(),
         (_, Some(scratch)) => scratch.path().to_owned(),
         (DataDir::Ephemeral, None) => unreachable!("an ephemeral sandbox has a scratch directory"),
     };
@@ -102,9 +101,9 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     let endpoint = announcement::endpoint(port, &root, &options.behaviour.pace);
     data_dir::prepare(&dir)?;
     state::recover(&dir)
-        .and_then(|()| temporaries::remove_from_data_dir(&dir))
+        .and_then(|()| temp_files::remove_from_data_dir(&dir))
         .map_err(|source| SandboxError::unwritable(&dir, source))?;
-    let lives = Arc::new(Lives::begin(Setting {
+    let supervisor = Arc::new(Supervisor::start(InstanceConfig {
         dir: dir.clone(),
         endpoint: endpoint.clone(),
         root,
@@ -114,17 +113,18 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
         function_files: options.function_files,
     })?);
     announcement::publish(&endpoint, &dir).map_err(|source| SandboxError::unwritable(&dir, source))?;
-    let usual = options.announce_in.map(|usual| data_dir::claim(&usual)).transpose()?.filter(|usual| *usual != dir);
-    if let Some(usual) = &usual {
-        announcement::announce(usual, &dir).map_err(|source| SandboxError::unwritable(usual, source))?;
+    let announced_in =
+        options.announce_in.map(|other| data_dir::claim(&other)).transpose()?.filter(|other| *other != dir);
+    if let Some(other) = &announced_in {
+        announcement::announce(other, &dir).map_err(|source| SandboxError::unwritable(other, source))?;
     }
     if let Some(on_ready) = options.on_ready {
         on_ready(&endpoint);
     }
     let lease = open_lock(&dir, LEASE_FILE).map_err(|source| SandboxError::unwritable(&dir, source))?;
-    let left_alone = async {
+    let abandoned = async {
         if options.attached {
-            deserted(&lease).await;
+            wait_until_unused(&lease).await;
         } else {
             std::future::pending().await
         }
@@ -133,56 +133,25 @@ pub async fn serve(options: ServeOptions) -> Result<(), SandboxError> {
     let shutdown = async {
         shutdown.await;
         if !attached && lease.try_lock().is_err() {
-            print_error(
-                "\nOther commands still use the sandbox: it ends with the last of them, or at once with another Ctrl-C.\n",
-            );
-            deserted(&lease).await;
+            print_error("\nThe sandbox is in use: it ends with the last command. Press Ctrl-C again to end it now.\n");
+            wait_until_unused(&lease).await;
         }
     };
-    accept(listener, lives.clone(), async {
+    accept(listener, supervisor.clone(), async {
         tokio::select! {
             () = shutdown => {}
-            () = left_alone => {}
+            () = abandoned => {}
         }
     })
     .await;
-    // The lease's lock is held, if it was the end of the last command that ended this: the next one waits for it, and
-    // finds no endpoint then.
-    if let Some(usual) = &usual {
-        announcement::retract(usual, &dir);
+    // If the last command's end was the reason, the lease is locked now: the next command waits for it and then finds no
+    // endpoint.
+    if let Some(other) = &announced_in {
+        announcement::retract(other, &dir);
     }
-    lives.end().await;
+    supervisor.end().await;
     announcement::unpublish(&dir);
     Ok(())
-}
-
-/// Becomes the one server of a data directory. Nothing, if another is and this one is not needed.
-pub(crate) async fn lock_server(dir: &Path, attached: bool) -> Result<Option<File>, SandboxError> {
-    let file = open_lock(dir, "server.lock").map_err(|source| SandboxError::unwritable(dir, source))?;
-    let begun = Instant::now();
-    // A command that needs it waits as long as an overloaded machine may take to answer; a user is told sooner.
-    let deadline = begun + if attached { OVERLOADED } else { Duration::from_secs(5) };
-    let mut delay = Duration::from_millis(5);
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
-            Err(TryLockError::Error(source)) => return Err(SandboxError::unwritable(dir, source)),
-            Err(TryLockError::WouldBlock) => {}
-        }
-        // Another serves, or is about to, or is just ending: the one that a command has left a moment ago does not know yet.
-        match Endpoint::find(dir).await {
-            Some(_) if attached => return Ok(None),
-            Some(Endpoint { url, pid, .. }) if begun.elapsed() > ENDING => {
-                return Err(SandboxError::AlreadyRunning { dir: dir.to_owned(), url, pid });
-            }
-            _ => {}
-        }
-        if Instant::now() > deadline {
-            return Err(SandboxError::Stuck { dir: dir.to_owned() });
-        }
-        tokio::time::sleep(delay).await;
-        delay = (delay * 2).min(Duration::from_millis(100));
-    }
 }
 
 async fn bind(port: Option<u16>) -> Result<TcpListener, SandboxError> {
@@ -194,23 +163,23 @@ async fn bind(port: Option<u16>) -> Result<TcpListener, SandboxError> {
     })
 }
 
-/// Waits until nobody holds the lease, and takes it for good.
-async fn deserted(lease: &File) {
+/// Waits until no client holds the lease, and locks it.
+async fn wait_until_unused(lease: &File) {
     let mut tick = tokio::time::interval(LEASE_CHECK);
     loop {
         tick.tick().await;
-        if is_deserted(lease) {
+        if lock_unused(lease) {
             return;
         }
     }
 }
 
-/// Takes the lease, if nobody holds it any more.
-fn is_deserted(lease: &File) -> bool {
+/// Locks the lease if no client holds it.
+fn lock_unused(lease: &File) -> bool {
     lease.try_lock().is_ok()
 }
 
-async fn accept(listener: TcpListener, lives: Arc<Lives>, end: impl Future<Output = ()>) {
+async fn accept(listener: TcpListener, supervisor: Arc<Supervisor>, end: impl Future<Output = ()>) {
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut end = pin!(end);
@@ -220,11 +189,11 @@ async fn accept(listener: TcpListener, lives: Arc<Lives>, end: impl Future<Outpu
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(converse(stream, lives.clone(), stopped.clone()));
+                    connections.spawn(serve_connection(stream, supervisor.clone(), stopped.clone()));
                 }
                 Err(cause) => {
-                    // No descriptors left, most likely: some will be freed.
-                    crate::error::complain(format_args!("a connection cannot be taken: {cause}"));
+                    // Most likely out of file descriptors: retry when some are free.
+                    crate::error::log_error(format_args!("cannot accept a connection: {cause}"));
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
@@ -238,12 +207,12 @@ async fn accept(listener: TcpListener, lives: Arc<Lives>, end: impl Future<Outpu
     }
 }
 
-/// One connection, to its end.
-async fn converse(stream: TcpStream, lives: Arc<Lives>, mut stopped: watch::Receiver<bool>) {
+/// Serves one connection until it ends.
+async fn serve_connection(stream: TcpStream, supervisor: Arc<Supervisor>, mut stopped: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let lives = lives.clone();
-        async move { lives.answer(request.map(Body::new)).await }
+        let supervisor = supervisor.clone();
+        async move { supervisor.answer(request.map(Body::new)).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -252,7 +221,7 @@ async fn converse(stream: TcpStream, lives: Arc<Lives>, mut stopped: watch::Rece
         .max_headers(1024)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
-    // An error here is a client that went away or spoke nonsense, or a drop on purpose: nothing that ends the sandbox.
+    // An error is a lost client, an invalid request or an injected drop: the sandbox continues.
     tokio::select! {
         _ = &mut connection => {}
         _ = stopped.changed() => {
@@ -267,16 +236,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sandbox_is_deserted_only_when_its_last_lease_is_released() {
+    fn sandbox_is_unused_after_the_last_lease_is_released() {
         let dir = tempfile::tempdir().unwrap();
         let file = || open_lock(dir.path(), LEASE_FILE).unwrap();
         let (first, second, server) = (file(), file(), file());
         first.lock_shared().unwrap();
         second.lock_shared().unwrap();
-        assert!(!is_deserted(&server));
+        assert!(!lock_unused(&server));
         drop(first);
-        assert!(!is_deserted(&server));
+        assert!(!lock_unused(&server));
         drop(second);
-        assert!(is_deserted(&server));
+        assert!(lock_unused(&server));
     }
 }

@@ -1,4 +1,4 @@
-//! The state on disk: where it is, how it is written, copied, packed and removed.
+//! The state on disk: writing, copying, packing and removing it.
 
 pub(crate) mod archive;
 pub(crate) mod blobs;
@@ -7,5 +7,5 @@ pub(crate) mod dir_handle;
 pub(crate) mod persistence;
 pub(crate) mod scratch;
 pub(crate) mod state;
-pub(crate) mod temporaries;
+pub(crate) mod temp_files;
 pub(crate) mod tree;

@@ -10,22 +10,23 @@ use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
 use serde_json::{Value, json};
 
 use crate::account::ACCOUNT;
-use crate::authz::access::{Access, Caller};
+use crate::authz::access_control::AccessControl;
 use crate::authz::auth_error::{self, BadKey};
+use crate::authz::caller::Caller;
 use crate::authz::permission::RequiredPermission;
-use crate::authz::resource_policy::{Party, Trust, trust};
+use crate::authz::resource_policy::{PrincipalMatcher, Trust, trust};
 use crate::authz::sessions::Session;
-use crate::services::Services;
-use crate::unheeded;
+use crate::service_registry::ServiceRegistry;
+use crate::unsupported_fields;
 
 /// The service.
 pub(crate) struct Sts {
-    services: Arc<Services>,
-    access: Arc<Access>,
+    services: Arc<ServiceRegistry>,
+    access: Arc<AccessControl>,
 }
 
 impl Sts {
-    pub(crate) fn new(services: Arc<Services>, access: Arc<Access>) -> Self {
+    pub(crate) fn new(services: Arc<ServiceRegistry>, access: Arc<AccessControl>) -> Self {
         Self { services, access }
     }
 
@@ -86,7 +87,7 @@ impl Sts {
             ));
         }
         // Credentials that may do less than the role were asked for: others must not be given instead.
-        if let Some(member) = unheeded::asked_for(input, &["Policy", "PolicyArns"]) {
+        if let Some(member) = unsupported_fields::first_set(input, &["Policy", "PolicyArns"]) {
             return Err(AwsError::bad_request(
                 "ValidationError",
                 format!("The sandbox's sessions have no policies of their own: leave {member} out."),
@@ -96,7 +97,7 @@ impl Sts {
         let mut conditions = vec![("aws:PrincipalArn", own.as_str()), ("sts:RoleSessionName", name)];
         conditions.extend(input["ExternalId"].as_str().map(|id| ("sts:ExternalId", id)));
         let document = &role["Role"]["AssumeRolePolicyDocument"];
-        let trusted = match trust(document, &Party::caller(&caller), role_arn, context, &conditions) {
+        let trusted = match trust(document, &PrincipalMatcher::caller(&caller), role_arn, context, &conditions) {
             Trust::Yes => true,
             // The account's administrator needs nobody's leave; others need a policy of their own.
             Trust::Account => {

@@ -144,7 +144,7 @@ async fn request_with_bad_head_is_refused_before_its_body_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_hangs_up_in_the_middle_leaves_nothing_behind() {
+async fn interrupted_upload_leaves_no_files() {
     sandbox(|wire| {
         assert_eq!(wire.send(&Call::s3("PUT", "/pics", "")).status, 200);
         let call = Call::s3("PUT", "/pics/key", vec![b'x'; 100_000]);
@@ -164,7 +164,7 @@ async fn who_hangs_up_in_the_middle_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_clients_keep_nobody_waiting() {
+async fn slow_clients_do_not_block_others() {
     sandbox(|wire| {
         assert_eq!(wire.send(&Call::s3("PUT", "/pics", "")).status, 200);
         let call = Call::s3("PUT", "/pics/slow", "slowly");

@@ -44,7 +44,7 @@ async fn what_is_not_http_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_calls_it_by_another_name_is_refused() {
+async fn foreign_host_name_is_rejected() {
     sandbox(|wire| {
         let strangers = ["evil.example", "evil.example:4566", "localhost.evil.example", "127.0.0.1.evil.example", ""];
         let variants = ["localhost.", "127.1", "0.0.0.0", "[::1]", "user@localhost", "localhost:4566:1", "localhost:x"];

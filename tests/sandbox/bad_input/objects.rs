@@ -4,7 +4,7 @@ use super::sandbox;
 use super::wire::Call;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_s_bucket_stays_shut() {
+async fn bucket_of_another_account_is_inaccessible() {
     sandbox(|wire| {
         for target in ["/amzn-s3-demo-bucket", "/amzn-s3-demo-bucket/key", "/amzn-s3-demo-bucket?policy"] {
             wire.send(&Call::s3("GET", target, "")).is(403, "AccessDenied");
@@ -27,7 +27,7 @@ async fn another_s_bucket_stays_shut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_key_is_a_path() {
+async fn keys_are_never_used_as_paths() {
     sandbox(|wire| {
         assert_eq!(wire.send(&Call::s3("PUT", "/pics", "")).status, 200);
         let keys = ["..%2F..%2Fx", "../../x", "a//b", "%00", "a/./b", "%2F", "..", "%2e%2e/x", "a%0Ab", "%EF%BF%BF"];

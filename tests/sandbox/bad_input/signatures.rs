@@ -16,7 +16,7 @@ fn one_of_each() -> [Call; 4] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_signs_nothing_is_refused() {
+async fn unsigned_request_is_rejected() {
     sandbox(|wire| {
         let [s3, json, query, lambda] = one_of_each();
         wire.send_as(&s3, None).is(403, "AccessDenied");
@@ -28,7 +28,7 @@ async fn who_signs_nothing_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signature_that_is_not_one_is_refused() {
+async fn malformed_signature_is_rejected() {
     sandbox(|wire| {
         for call in one_of_each() {
             let good = call.authorization(wire);
@@ -69,7 +69,7 @@ async fn a_signature_that_is_not_one_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_s_secret_or_an_unknown_key_does_not_help() {
+async fn wrong_secret_and_unknown_key_are_rejected() {
     sandbox(|wire| {
         let expected = [
             ("SignatureDoesNotMatch", 403, "InvalidAccessKeyId"),

@@ -49,7 +49,7 @@ fn in_words(change: &ResourceChange) -> (String, Option<String>) {
 }
 
 #[tokio::test]
-async fn a_change_set_shows_what_would_become_and_does_it_when_it_is_told_to() {
+async fn change_set_shows_changes_and_executes_them() {
     let cloud = Cloud::new();
     let extra = "  Extra: { Type: 'AWS::ECR::Repository' }";
     set(&cloud, "first", ChangeSetType::Create, &template("sets-one", 7, extra)).send().await.unwrap();
@@ -85,7 +85,7 @@ async fn a_change_set_shows_what_would_become_and_does_it_when_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn a_change_set_without_changes_fails_and_says_so() {
+async fn change_set_without_changes_fails() {
     let cloud = Cloud::new();
     let template = template("sets-one", 7, "");
     cloud.created("sets", &template, "CREATE_COMPLETE").await;

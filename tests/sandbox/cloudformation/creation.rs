@@ -44,7 +44,7 @@ Outputs:
 "#;
 
 #[tokio::test]
-async fn a_stack_makes_what_its_template_says_and_takes_it_away_again() {
+async fn stack_creates_and_deletes_its_resources() {
     let cloud = Cloud::new();
     let stack = cloud.created("pictures", PICTURES, "CREATE_COMPLETE").await;
     assert_eq!(stack.description(), Some("Pictures"));
@@ -66,7 +66,7 @@ async fn a_stack_makes_what_its_template_says_and_takes_it_away_again() {
 }
 
 #[tokio::test]
-async fn events_come_in_cloudformations_order_with_its_words() {
+async fn events_match_cloudformation() {
     let cloud = Cloud::new();
     cloud.created("pictures", PICTURES, "CREATE_COMPLETE").await;
     let story = cloud.story("pictures").await;
@@ -97,7 +97,7 @@ async fn events_come_in_cloudformations_order_with_its_words() {
 
 /// The first call of each hangs for a while: if one waited for the other, the second would not have begun by then.
 #[tokio::test]
-async fn independent_resources_are_made_side_by_side() {
+async fn independent_resources_are_created_in_parallel() {
     let hang = |operation: &str| json!({ "service": "*", "operation": operation, "times": 1, "kind": "hang" });
     let cloud = Cloud::with_faults(&[hang("CreateBucket"), hang("CreateRepository"), hang("CreateLogGroup")]);
     let template = "

@@ -34,7 +34,7 @@ async fn a_failed_resource_rolls_the_stack_back_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_under_way_when_another_fails_is_cancelled() {
+async fn running_resources_are_cancelled_after_a_failure() {
     let hang = json!({ "service": "s3", "operation": "CreateBucket", "times": 1, "kind": "hang" });
     let bad =
         json!({ "service": "logs", "operation": "CreateLogGroup", "kind": "error", "status": 400, "code": "Bad" });
@@ -52,7 +52,7 @@ Resources:
 }
 
 #[tokio::test]
-async fn a_call_that_could_not_be_served_is_made_again_and_given_up_at_last() {
+async fn failed_calls_are_retried_up_to_a_limit() {
     let cloud = Cloud::with_faults(&[
         json!({ "service": "logs", "operation": "CreateLogGroup", "about": "passing", "times": 2, "kind": "throttle" }),
         json!({ "service": "s3", "operation": "CreateBucket", "about": "passing", "times": 1, "kind": "failure" }),
@@ -74,7 +74,7 @@ Resources:
 }
 
 #[tokio::test]
-async fn on_failure_do_nothing_keeps_what_was_made_and_delete_leaves_no_stack() {
+async fn on_failure_do_nothing_keeps_and_delete_removes_the_stack() {
     let cloud = Cloud::with_faults(&[refused("logs", "CreateLogGroup", "fails-bad", 2)]);
     cloud.create("kept", TWO).on_failure(OnFailure::DoNothing).send().await.unwrap();
     cloud.comes_to("kept", "CREATE_FAILED").await;
@@ -87,7 +87,7 @@ async fn on_failure_do_nothing_keeps_what_was_made_and_delete_leaves_no_stack() 
 }
 
 #[tokio::test]
-async fn what_is_somebody_elses_is_neither_taken_nor_deleted() {
+async fn foreign_resources_are_neither_adopted_nor_deleted() {
     let cloud = Cloud::new();
     cloud.clients.s3.create_bucket().bucket("fails-good").send().await.unwrap();
     cloud.created("greedy", TWO, "ROLLBACK_COMPLETE").await;
@@ -115,7 +115,7 @@ async fn a_stack_that_cannot_be_deleted_says_why_and_can_be_deleted_later() {
 }
 
 #[tokio::test]
-async fn whoever_may_not_do_something_cannot_have_cloudformation_do_it() {
+async fn cloudformation_has_only_the_callers_permissions() {
     let cloud = Cloud::new();
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}]}"#;
     let policy = r#"{"Version":"2012-10-17","Statement":[

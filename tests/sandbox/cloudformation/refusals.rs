@@ -87,7 +87,7 @@ Resources: { A: { Type: 'AWS::S3::Bucket' } }
 }
 
 #[tokio::test]
-async fn what_would_not_be_heeded_is_refused_by_its_name() {
+async fn unsupported_members_are_rejected_by_name() {
     let cloud = Cloud::new();
     let protected = cloud.create("x", BUCKET).enable_termination_protection(true).send().await.unwrap_err();
     assert!(protected.message().unwrap().contains("EnableTerminationProtection"), "{protected:?}");
@@ -107,7 +107,7 @@ async fn what_would_not_be_heeded_is_refused_by_its_name() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_said() {
+async fn missing_stacks_are_reported() {
     let cloud = Cloud::new();
     let client = &cloud.clients.cloudformation;
     let missing = client.describe_stacks().stack_name("nobody").send().await.unwrap_err();

@@ -93,7 +93,7 @@ async fn is_nothing_after_deletion(cloud: &Cloud, stack: &str) {
 }
 
 #[tokio::test]
-async fn a_sandbox_killed_in_the_middle_goes_on() {
+async fn killed_sandbox_resumes_stack_operations() {
     for events in [1, 4, 9, 14, 19, 24, 29] {
         let cloud = Cloud::with_faults(&slow());
         cloud.create("all", ALL).send().await.unwrap();
@@ -106,7 +106,7 @@ async fn a_sandbox_killed_in_the_middle_goes_on() {
 
 /// The first call of each is answered, and the second never is.
 #[tokio::test]
-async fn what_was_half_made_is_taken_up_and_does_not_collide_with_itself() {
+async fn unconfirmed_creation_is_resumed_without_conflict() {
     let cloud = Cloud::with_faults(&[
         hang("s3", "PutBucketVersioning"),
         hang("logs", "PutRetentionPolicy"),
@@ -126,7 +126,7 @@ async fn what_was_half_made_is_taken_up_and_does_not_collide_with_itself() {
 }
 
 #[tokio::test]
-async fn a_rollback_a_deletion_and_an_update_go_on_too() {
+async fn rollback_deletion_and_update_are_resumed() {
     let refused =
         json!({ "service": "lambda", "operation": "CreateFunction", "kind": "error", "status": 400, "code": "Bad" });
     let cloud = Cloud::with_faults(&[refused, hang("iam", "DeleteRole")]);
@@ -161,7 +161,7 @@ async fn a_rollback_a_deletion_and_an_update_go_on_too() {
 }
 
 #[tokio::test]
-async fn a_state_that_is_saved_in_the_middle_is_gone_on_with_by_both() {
+async fn state_saved_during_an_operation_is_resumed_by_both() {
     let cloud = Cloud::with_faults(&slow());
     cloud.create("all", ALL).send().await.unwrap();
     until("some events", async || (cloud.events("all").await.len() >= 6).then_some(())).await;
@@ -176,7 +176,7 @@ async fn a_state_that_is_saved_in_the_middle_is_gone_on_with_by_both() {
 }
 
 #[tokio::test]
-async fn a_sandbox_that_ends_in_the_middle_is_gone_on_with() {
+async fn operation_is_resumed_after_a_shutdown() {
     let cloud = Cloud::with_faults(&slow());
     cloud.create("all", ALL).send().await.unwrap();
     until("some events", async || (cloud.events("all").await.len() >= 6).then_some(())).await;
@@ -191,7 +191,7 @@ async fn a_sandbox_that_ends_in_the_middle_is_gone_on_with() {
 
 /// An update that replaces, changes in place and fails at last: back it goes, whenever the sandbox is killed.
 #[tokio::test]
-async fn an_update_killed_on_its_way_there_or_back_ends_where_it_would_have() {
+async fn killed_update_or_rollback_reaches_its_end() {
     let template = |bucket: &str, days: u32, rest: &str| {
         format!(
             "

@@ -158,7 +158,7 @@ Resources:
 }
 
 #[tokio::test]
-async fn what_cannot_be_cleaned_up_after_an_update_is_said_and_leaves_the_stack() {
+async fn failed_cleanup_is_reported_and_leaves_the_stack() {
     let cloud = Cloud::new();
     cloud.created("upd", &template("upd-one", 7, ""), "CREATE_COMPLETE").await;
     let object = cloud.clients.s3.put_object().bucket("upd-one").key("a").body(b"x".to_vec().into());

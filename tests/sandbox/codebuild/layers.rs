@@ -10,7 +10,7 @@ use thumbctl_test_support::Sandbox;
 use super::REGION;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn layers_come_in_parts_and_are_what_they_say() {
+async fn layers_are_uploaded_in_parts_and_verified() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::on(dir.path());
     let ecr = sandbox.clients_in(REGION).ecr;

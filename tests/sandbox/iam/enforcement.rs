@@ -32,7 +32,7 @@ async fn allow(admin: &Clients, name: &str, statements: Value) {
 
 /// Status, code and message of a refusal.
 #[track_caller]
-fn told<T: std::fmt::Debug, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>) -> (u16, String, String) {
+fn error_of<T: std::fmt::Debug, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>) -> (u16, String, String) {
     match result {
         Ok(answer) => panic!("it was allowed: {answer:?}"),
         Err(error) => {
@@ -56,15 +56,15 @@ async fn each_service_refuses_in_its_own_way() {
     let expect =
         |status: u16, code: &str, action: &str, resource: &str| (status, code.to_owned(), words(action, resource));
     assert_eq!(
-        told(ann.s3.get_object().bucket("pics").key("a b").send().await),
+        error_of(ann.s3.get_object().bucket("pics").key("a b").send().await),
         expect(403, "AccessDenied", "s3:GetObject", "\"arn:aws:s3:::pics/a b\"")
     );
     assert_eq!(
-        told(ann.iam.get_role().role_name("r").send().await),
+        error_of(ann.iam.get_role().role_name("r").send().await),
         expect(403, "AccessDenied", "iam:GetRole", "arn:aws:iam::000000000000:role/r")
     );
     assert_eq!(
-        told(ann.lambda.invoke().function_name("f").send().await),
+        error_of(ann.lambda.invoke().function_name("f").send().await),
         expect(
             403,
             "AccessDeniedException",
@@ -73,11 +73,11 @@ async fn each_service_refuses_in_its_own_way() {
         )
     );
     assert_eq!(
-        told(ann.ecr.describe_images().repository_name("r").send().await),
+        error_of(ann.ecr.describe_images().repository_name("r").send().await),
         expect(400, "AccessDeniedException", "ecr:DescribeImages", "arn:aws:ecr:us-east-1:000000000000:repository/r")
     );
     assert_eq!(
-        told(ann.codebuild.batch_get_builds().ids("p:1").send().await),
+        error_of(ann.codebuild.batch_get_builds().ids("p:1").send().await),
         expect(
             400,
             "AccessDeniedException",
@@ -86,7 +86,7 @@ async fn each_service_refuses_in_its_own_way() {
         )
     );
     assert_eq!(
-        told(ann.logs.create_log_group().log_group_name("/g").send().await),
+        error_of(ann.logs.create_log_group().log_group_name("/g").send().await),
         expect(
             400,
             "AccessDeniedException",
@@ -100,12 +100,12 @@ async fn each_service_refuses_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn a_denial_outweighs_and_a_boundary_bounds() {
+async fn explicit_deny_and_boundary_take_precedence() {
     let (sandbox, admin) = strict().await;
     let everything = json!({ "Effect": "Allow", "Action": "*", "Resource": "*" });
     let denied = json!({ "Effect": "Deny", "NotAction": ["iam:*", "s3:*"], "Resource": "*" });
     let ann = member(&sandbox, &admin, "ann", json!([everything, denied])).await;
-    let (status, _, message) = told(ann.logs.describe_log_groups().send().await);
+    let (status, _, message) = error_of(ann.logs.describe_log_groups().send().await);
     assert_eq!(status, 400);
     assert!(message.ends_with("with an explicit deny in an identity-based policy"), "{message}");
     ann.s3.list_buckets().send().await.expect("allowed");
@@ -116,7 +116,7 @@ async fn a_denial_outweighs_and_a_boundary_bounds() {
     let bound = bound.expect("a policy").policy.expect("a policy").arn.expect("an ARN");
     let put = admin.iam.put_user_permissions_boundary().user_name("ann").permissions_boundary(bound);
     put.send().await.expect("a boundary");
-    let (_, _, message) = told(ann.s3.list_buckets().send().await);
+    let (_, _, message) = error_of(ann.s3.list_buckets().send().await);
     assert!(message.ends_with("because no permissions boundary allows the s3:ListAllMyBuckets action"), "{message}");
     sandbox.stop().await;
 }
@@ -157,11 +157,11 @@ async fn roles_are_passed_to_the_services_that_the_policy_names() {
         let update = ann.lambda.update_function_configuration().function_name("f");
         update.role("arn:aws:iam::000000000000:role/r").send()
     };
-    let (status, code, message) = told(update().await);
+    let (status, code, message) = error_of(update().await);
     assert_eq!((status, code.as_str()), (403, "AccessDeniedException"));
     assert_eq!(message, words("iam:PassRole", "arn:aws:iam::000000000000:role/r"));
     allow(&admin, "ann", pass("lambda.amazonaws.com")).await;
-    assert_eq!(told(update().await).1, "ResourceNotFoundException");
+    assert_eq!(error_of(update().await).1, "ResourceNotFoundException");
     sandbox.stop().await;
 }
 
@@ -182,13 +182,13 @@ async fn a_buckets_policy_allows_and_denies() {
     admin.s3.put_bucket_policy().bucket("pics").policy(policy("Allow")).send().await.expect("a policy");
     ann.s3.get_object().bucket("pics").key("a").send().await.expect("allowed");
     admin.s3.put_bucket_policy().bucket("pics").policy(policy("Deny")).send().await.expect("a policy");
-    let (_, _, message) = told(ann.s3.get_object().bucket("pics").key("a").send().await);
+    let (_, _, message) = error_of(ann.s3.get_object().bucket("pics").key("a").send().await);
     assert!(message.ends_with("with an explicit deny in a resource-based policy"), "{message}");
     sandbox.stop().await;
 }
 
 #[tokio::test]
-async fn a_copys_source_is_its_own_buckets_business() {
+async fn copy_source_is_authorized_by_its_own_bucket() {
     let (sandbox, admin) = strict().await;
     for bucket in ["mine", "theirs"] {
         admin.s3.create_bucket().bucket(bucket).send().await.expect("a bucket");
@@ -224,7 +224,7 @@ async fn a_copys_source_is_its_own_buckets_business() {
 async fn assume(config: &SdkConfig, role: &str, external_id: Option<&str>) -> Result<Clients, String> {
     let assume = aws_sdk_sts::Client::new(config).assume_role().role_arn(role).role_session_name("me");
     let assumed = assume.set_external_id(external_id.map(str::to_owned)).send().await;
-    let keys = assumed.map_err(|error| told::<(), _>(Err(error)).2)?.credentials.expect("keys");
+    let keys = assumed.map_err(|error| error_of::<(), _>(Err(error)).2)?.credentials.expect("keys");
     let url = config.endpoint_url().expect("an endpoint");
     let token = Some(keys.session_token());
     Ok(Clients::of(in_process::config_with_keys(
@@ -237,7 +237,7 @@ async fn assume(config: &SdkConfig, role: &str, external_id: Option<&str>) -> Re
 }
 
 #[tokio::test]
-async fn a_role_is_assumed_by_those_whom_it_trusts_and_dies_with_its_sessions() {
+async fn role_is_assumable_by_trusted_principals_and_deletion_ends_its_sessions() {
     let (sandbox, admin) = strict().await;
     let role = "arn:aws:iam::000000000000:role/r";
     let create = async || {
@@ -302,7 +302,7 @@ async fn a_session_token_gives_what_its_user_has() {
 }
 
 #[tokio::test]
-async fn users_are_free_unless_policies_are_enforced() {
+async fn user_policies_apply_only_if_enforced() {
     let sandbox = Sandbox::ephemeral().await;
     let admin = Clients::of(sandbox.config());
     let ann = member(&sandbox, &admin, "ann", json!([{ "Effect": "Deny", "Action": "*", "Resource": "*" }])).await;
@@ -311,7 +311,7 @@ async fn users_are_free_unless_policies_are_enforced() {
 }
 
 #[tokio::test]
-async fn groups_and_managed_policies_of_awss_own_count() {
+async fn groups_and_aws_managed_policies_apply() {
     let (sandbox, admin) = strict().await;
     let ann = member(&sandbox, &admin, "ann", json!([{ "Effect": "Allow", "Action": "sts:*", "Resource": "*" }])).await;
     admin.iam.create_group().group_name("readers").send().await.expect("a group");

@@ -78,14 +78,14 @@ async fn build(deployed: &Deployed, number: usize) -> (bool, String, String) {
     })
     .await;
     let contexts = build.phases().iter().flat_map(|phase| phase.contexts());
-    let mut told: String = contexts.filter_map(|context| context.message()).collect();
+    let mut output: String = contexts.filter_map(|context| context.message()).collect();
     let stream = id.rsplit(':').next().expect("an id");
     let events = deployed.clients.logs.get_log_events().log_group_name(deployed.name(ResourceKind::BuildLogGroup));
     let events = events.log_stream_name(stream).start_from_head(true).send().await;
     let log: String =
         events.map(|events| events.events().iter().filter_map(|event| event.message()).collect()).unwrap_or_default();
-    told.push_str(&log);
-    (build.build_status() == Some(&StatusType::Succeeded), told, log)
+    output.push_str(&log);
+    (build.build_status() == Some(&StatusType::Succeeded), output, log)
 }
 
 #[tokio::test]
@@ -107,17 +107,17 @@ async fn every_action_of_the_build_policy_is_needed_or_listed_with_its_reason() 
     for number in 0.. {
         assert!(number <= all.len(), "a build asks for more and more: {granted:?}");
         deployed.set_policy(ResourceKind::BuildPolicy, &only(&offered, &granted)).await;
-        let (succeeded, told, log) = build(&deployed, number).await;
-        let mut new: BTreeSet<String> = refused(&told).difference(&granted).cloned().collect();
+        let (succeeded, output, log) = build(&deployed, number).await;
+        let mut new: BTreeSet<String> = refused(&output).difference(&granted).cloned().collect();
         if log.is_empty() && granted.contains("logs:CreateLogStream") {
             // There is a stream, and nothing in it.
             new.insert("logs:PutLogEvents".to_owned());
         }
         if new.is_empty() {
-            assert!(succeeded, "{told}");
+            assert!(succeeded, "{output}");
             break;
         }
-        assert!(new.is_subset(&all) && new.is_disjoint(&granted), "{new:?} is missing in build-policy.json: {told}");
+        assert!(new.is_subset(&all) && new.is_disjoint(&granted), "{new:?} is missing in build-policy.json: {output}");
         granted.append(&mut new);
     }
     assert_accounted_for(Document::BuildPolicy, &policy, &granted);

@@ -25,7 +25,7 @@ impl Sandbox {
 
     /// One whose state is in `dir`.
     pub async fn on(dir: &Path) -> Self {
-        Self::start(DataDir::Kept(dir.into()), Vec::new()).await
+        Self::start(DataDir::Persistent(dir.into()), Vec::new()).await
     }
 
     pub async fn with_faults(faults: &str) -> Self {

@@ -1,20 +1,20 @@
-//! Why a request is not even looked at, in the words of the service that it was meant for.
+//! AWS's errors for rejected signatures, keys and permissions, in the form of each service.
 
 use awsim_core::{AwsError, Protocol};
 
-use crate::authz::access::Denied;
-use crate::authz::signature::Distrust;
+use crate::authz::access_control::AccessDenied;
+use crate::authz::signature_error::SignatureError;
 
-/// A key or its session that is not (or no longer) good.
+/// Why an access key or its session is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BadKey {
     Unknown,
-    /// The session token is missing or another key's.
+    /// The session token is missing or belongs to another key.
     WrongToken,
     Expired,
 }
 
-/// The three families of clients: each has names of its own for the same thing.
+/// The families of services by their error codes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Family {
     S3,
@@ -30,55 +30,55 @@ fn family(service: &str, protocol: Protocol) -> Family {
     }
 }
 
-/// The error for what policies do not allow. JSON over RPC answers 400 where the others answer 403.
-pub(crate) fn of_denied(denied: &Denied, service: &str, protocol: Protocol) -> AwsError {
+/// The error for a denied action: status 400 for JSON over RPC, 403 otherwise.
+pub(crate) fn of_access_denied(denied: &AccessDenied, service: &str, protocol: Protocol) -> AwsError {
     match (family(service, protocol), protocol) {
-        (Family::S3, _) => AwsError::forbidden("AccessDenied", denied.told("\"")),
-        (Family::Query, _) => AwsError::forbidden("AccessDenied", denied.told("")),
-        (Family::Json, Protocol::RestJson1) => AwsError::forbidden("AccessDeniedException", denied.told("")),
-        (Family::Json, _) => AwsError::bad_request("AccessDeniedException", denied.told("")),
+        (Family::S3, _) => AwsError::forbidden("AccessDenied", denied.message("\"")),
+        (Family::Query, _) => AwsError::forbidden("AccessDenied", denied.message("")),
+        (Family::Json, Protocol::RestJson1) => AwsError::forbidden("AccessDeniedException", denied.message("")),
+        (Family::Json, _) => AwsError::bad_request("AccessDeniedException", denied.message("")),
     }
 }
 
-/// The error for a signature that is not believed.
-pub(crate) fn of_distrust(distrust: &Distrust, service: &str, protocol: Protocol) -> AwsError {
+/// The error for a rejected signature.
+pub(crate) fn of_signature_error(error: &SignatureError, service: &str, protocol: Protocol) -> AwsError {
     use Family::{Json, Query, S3};
     let family = family(service, protocol);
     let mismatch = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
-    match (distrust, family) {
-        (Distrust::Missing, S3) => AwsError::forbidden("AccessDenied", "Access Denied"),
-        (Distrust::Missing, Query) => {
+    match (error, family) {
+        (SignatureError::Missing, S3) => AwsError::forbidden("AccessDenied", "Access Denied"),
+        (SignatureError::Missing, Query) => {
             AwsError::forbidden("MissingAuthenticationToken", "Request is missing Authentication Token")
         }
-        (Distrust::Missing, Json) => {
+        (SignatureError::Missing, Json) => {
             AwsError::bad_request("MissingAuthenticationTokenException", "Missing Authentication Token")
         }
-        (Distrust::Incomplete(why), S3) => AwsError::bad_request(
+        (SignatureError::Incomplete(why), S3) => AwsError::bad_request(
             "AuthorizationHeaderMalformed",
             format!("The authorization header is malformed; {why}."),
         ),
-        (Distrust::BadParameter(why), S3) => AwsError::bad_request("AuthorizationQueryParametersError", *why),
-        (Distrust::Incomplete(why) | Distrust::BadParameter(why), Query) => {
+        (SignatureError::BadParameter(why), S3) => AwsError::bad_request("AuthorizationQueryParametersError", *why),
+        (SignatureError::Incomplete(why) | SignatureError::BadParameter(why), Query) => {
             AwsError::bad_request("IncompleteSignature", sentence(why))
         }
-        (Distrust::Incomplete(why) | Distrust::BadParameter(why), Json) => {
+        (SignatureError::Incomplete(why) | SignatureError::BadParameter(why), Json) => {
             AwsError::bad_request("IncompleteSignatureException", sentence(why))
         }
-        // Only S3 asks.
-        (Distrust::HeaderNotSigned, _) => {
+        // Only S3 checks this.
+        (SignatureError::HeaderNotSigned, _) => {
             AwsError::forbidden("AccessDenied", "There were headers present in the request which were not signed")
         }
-        (Distrust::Mismatch, S3 | Query) => AwsError::forbidden("SignatureDoesNotMatch", mismatch),
-        (Distrust::Mismatch, Json) => AwsError::forbidden("InvalidSignatureException", mismatch),
-        (Distrust::Expired, S3) => AwsError::forbidden("AccessDenied", "Request has expired"),
-        (Distrust::Skewed, S3) => AwsError::forbidden(
+        (SignatureError::Mismatch, S3 | Query) => AwsError::forbidden("SignatureDoesNotMatch", mismatch),
+        (SignatureError::Mismatch, Json) => AwsError::forbidden("InvalidSignatureException", mismatch),
+        (SignatureError::Expired, S3) => AwsError::forbidden("AccessDenied", "Request has expired"),
+        (SignatureError::Skewed, S3) => AwsError::forbidden(
             "RequestTimeTooSkewed",
             "The difference between the request time and the current time is too large.",
         ),
-        (Distrust::Expired | Distrust::Skewed, Query) => {
+        (SignatureError::Expired | SignatureError::Skewed, Query) => {
             AwsError::forbidden("SignatureDoesNotMatch", "Signature expired: the request's time is too far from now")
         }
-        (Distrust::Expired | Distrust::Skewed, Json) => AwsError::forbidden(
+        (SignatureError::Expired | SignatureError::Skewed, Json) => AwsError::forbidden(
             "InvalidSignatureException",
             "Signature expired: the request's time is too far from now",
         ),
@@ -89,7 +89,7 @@ fn sentence(why: &str) -> String {
     format!("{}.", why.trim_end_matches('.'))
 }
 
-/// The error for a key that is not good.
+/// The error for a rejected key.
 pub(crate) fn of_key(bad: BadKey, service: &str, protocol: Protocol) -> AwsError {
     use Family::{Json, Query, S3};
     let invalid = "The security token included in the request is invalid.";

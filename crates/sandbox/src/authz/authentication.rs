@@ -1,4 +1,4 @@
-//! Who sent a request: as much of it as possible is checked before the body is read.
+//! Authentication: checks as much as possible before it reads the body.
 
 use awsim_core::{AwsError, Protocol};
 use axum::body::Body;
@@ -6,95 +6,97 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
 
-use crate::authz::access::{Access, Caller};
+use crate::authz::access_control::AccessControl;
 use crate::authz::auth_error::{self, BadKey};
-use crate::authz::signature::{Claim, Distrust, Payload, sha256_hex};
-use crate::gateway::request_body::{BodyReader, BodyRefused, discard};
+use crate::authz::caller::Caller;
+use crate::authz::canonical::sha256_hex;
+use crate::authz::signature::{Credential, Payload};
+use crate::authz::signature_error::SignatureError;
+use crate::gateway::request_body::{BodyReader, BodyRejection, discard};
 
-/// A request's sender, once the signature is checked.
+/// The authenticated sender of a request.
 pub(crate) struct Authenticated {
-    pub claim: Claim,
+    pub credential: Credential,
     pub caller: Caller,
     pub secret: String,
 }
 
-/// Why a request is not worked on.
+/// Why a request is not authenticated.
 pub(crate) enum AuthenticationError {
-    /// It is answered with this error.
-    Refused(AwsError),
-    /// There is no one left to answer.
+    /// The response is this error.
+    Rejected(AwsError),
+    /// The client hung up.
     HungUp,
 }
 
-impl Access {
-    /// Checks a request to S3, of which only the head is signed.
+impl AccessControl {
+    /// Authenticates a request to S3 by its head.
     pub(crate) fn authenticate_head(
         &self,
-        claim: Claim,
+        credential: Credential,
         parts: &Parts,
         protocol: Protocol,
     ) -> Result<Authenticated, AwsError> {
-        let (caller, secret) = self.identify(&claim, protocol)?;
-        let checked = claim.verify(parts, &secret, "");
-        checked.map_err(|distrust| auth_error::of_distrust(&distrust, &claim.service, protocol))?;
-        Ok(Authenticated { claim, caller, secret })
+        let (caller, secret) = self.identify(&credential, protocol)?;
+        let checked = credential.verify(parts, &secret, "");
+        checked.map_err(|error| auth_error::of_signature_error(&error, &credential.service, protocol))?;
+        Ok(Authenticated { credential, caller, secret })
     }
 
-    /// Checks a request whose body is signed, and reads the body.
+    /// Authenticates a request whose body is signed, and reads the body.
     ///
-    /// The access key and the time are checked before. Where the head declares the body's hash, so is the signature: then
-    /// only a known sender can make the sandbox keep a body in memory. Elsewhere the body is read within the bounds for
-    /// unknown senders.
+    /// The access key and the time are checked first, and the signature too if the head declares the body's hash. Otherwise
+    /// the body is read within the limits for unknown senders.
     pub(crate) async fn authenticate(
         &self,
         bodies: &BodyReader,
-        claim: Claim,
+        credential: Credential,
         parts: &Parts,
         body: Body,
         protocol: Protocol,
     ) -> Result<(Authenticated, Bytes), AuthenticationError> {
-        let refuse = |claim: &Claim, distrust: &Distrust| {
-            AuthenticationError::Refused(auth_error::of_distrust(distrust, &claim.service, protocol))
+        let reject = |credential: &Credential, error: &SignatureError| {
+            AuthenticationError::Rejected(auth_error::of_signature_error(error, &credential.service, protocol))
         };
-        let checked = self.identify(&claim, protocol).and_then(|(caller, secret)| {
-            let declared = declared_hash(&claim);
+        let checked = self.identify(&credential, protocol).and_then(|(caller, secret)| {
+            let declared = declared_hash(&credential);
             let verified = match &declared {
-                Some(hash) => claim.verify(parts, &secret, hash),
-                None => claim.check_time(),
+                Some(hash) => credential.verify(parts, &secret, hash),
+                None => credential.check_time(),
             };
-            verified.map_err(|distrust| auth_error::of_distrust(&distrust, &claim.service, protocol))?;
+            verified.map_err(|error| auth_error::of_signature_error(&error, &credential.service, protocol))?;
             Ok((caller, secret, declared))
         });
         let (caller, secret, declared) = match checked {
             Ok(checked) => checked,
             Err(error) => {
                 discard(parts, body).await;
-                return Err(AuthenticationError::Refused(error));
+                return Err(AuthenticationError::Rejected(error));
             }
         };
         let body = match declared {
             Some(declared) => {
                 let body = bodies.read_verified(parts, body).await?;
                 if sha256_hex(&body) != declared {
-                    return Err(refuse(&claim, &Distrust::Mismatch));
+                    return Err(reject(&credential, &SignatureError::Mismatch));
                 }
                 body
             }
             None => {
                 let (body, _reservation) = bodies.read_unverified(parts, body).await?;
-                claim.verify(parts, &secret, &sha256_hex(&body)).map_err(|distrust| refuse(&claim, &distrust))?;
+                credential.verify(parts, &secret, &sha256_hex(&body)).map_err(|error| reject(&credential, &error))?;
                 body
             }
         };
-        Ok((Authenticated { claim, caller, secret }, body))
+        Ok((Authenticated { credential, caller, secret }, body))
     }
 
-    /// Who holds the access key of a request; its session must be valid.
-    fn identify(&self, claim: &Claim, protocol: Protocol) -> Result<(Caller, String), AwsError> {
-        let bad_key = |bad| auth_error::of_key(bad, &claim.service, protocol);
-        let (caller, secret) = self.holder(&claim.access_key).ok_or_else(|| bad_key(BadKey::Unknown))?;
+    /// The holder of the request's access key and its secret. The session must be valid.
+    fn identify(&self, credential: &Credential, protocol: Protocol) -> Result<(Caller, String), AwsError> {
+        let bad_key = |bad| auth_error::of_key(bad, &credential.service, protocol);
+        let (caller, secret) = self.holder(&credential.access_key).ok_or_else(|| bad_key(BadKey::Unknown))?;
         if let Caller::Session(session) = &caller {
-            if claim.token.as_deref() != Some(session.session_token.as_str()) {
+            if credential.token.as_deref() != Some(session.session_token.as_str()) {
                 return Err(bad_key(BadKey::WrongToken));
             }
             if session.is_expired() {
@@ -105,29 +107,29 @@ impl Access {
     }
 }
 
-/// The hash that the head declares for the body, in the form in which it is signed.
-fn declared_hash(claim: &Claim) -> Option<String> {
-    match &claim.payload {
+/// The hash of the body as declared in the head and signed.
+fn declared_hash(credential: &Credential) -> Option<String> {
+    match &credential.payload {
         Payload::Hashed(hash) => Some(hash.to_ascii_lowercase()),
         _ => None,
     }
 }
 
-impl From<BodyRefused> for AuthenticationError {
-    fn from(refused: BodyRefused) -> Self {
-        let (status, code, message) = match refused {
-            BodyRefused::HungUp => return Self::HungUp,
-            BodyRefused::TooLarge => (
+impl From<BodyRejection> for AuthenticationError {
+    fn from(rejection: BodyRejection) -> Self {
+        let (status, code, message) = match rejection {
+            BodyRejection::HungUp => return Self::HungUp,
+            BodyRejection::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "RequestEntityTooLargeException",
                 "Request must be smaller than 16777216 bytes",
             ),
-            BodyRefused::TooSlow => (
+            BodyRejection::TooSlow => (
                 StatusCode::REQUEST_TIMEOUT,
                 "RequestTimeoutException",
                 "The request's body did not arrive within 60 s",
             ),
-            BodyRefused::Busy => (
+            BodyRejection::Busy => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceUnavailable",
                 "The sandbox is reading as many large requests as it can; try again",
@@ -135,6 +137,6 @@ impl From<BodyRefused> for AuthenticationError {
         };
         let mut error = AwsError::bad_request(code, message);
         error.status = status;
-        Self::Refused(error)
+        Self::Rejected(error)
     }
 }

@@ -1,11 +1,11 @@
-//! [`RequiredPermission`]: an action on a resource that policies must allow for a call.
+//! [`RequiredPermission`]: an action on a resource that a call requires.
 
 use std::collections::HashMap;
 
 use awsim_core::ContextValue;
 use serde_json::Value;
 
-/// An action on a resource, and what its conditions may ask about it.
+/// An action on a resource, with its condition keys.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RequiredPermission {
     pub action: String,
@@ -23,23 +23,23 @@ impl RequiredPermission {
         self
     }
 
-    /// The bucket that it is about, where it is one of S3's.
+    /// The bucket of the resource, if it belongs to S3.
     pub(crate) fn bucket(&self) -> Option<&str> {
         self.resource.strip_prefix("arn:aws:s3:::")?.split('/').next()
     }
 
-    /// Handing a role over to a service.
+    /// The permission to pass a role to a service.
     pub(crate) fn pass_role(role: &str, service: &str) -> Self {
         Self::new("iam:PassRole", role).with("iam:PassedToService", service)
     }
 }
 
-/// A member that is a text.
+/// A non-empty string member.
 pub(crate) fn text<'a>(input: &'a Value, member: &str) -> Option<&'a str> {
     input[member].as_str().filter(|text| !text.is_empty())
 }
 
-/// Whether a call brings tags: tagging while creating needs the permission to tag.
+/// Whether there are tags, which require the permission to tag on creation.
 pub(crate) fn has_tags(tags: &Value) -> bool {
     match tags {
         Value::Array(tags) => !tags.is_empty(),

@@ -1,4 +1,4 @@
-//! Policies that stand on the resource's side: a role's trust, a bucket's or a repository's policy.
+//! Resource-based policies: a role's trust policy, a bucket's or a repository's policy.
 
 use std::collections::HashMap;
 
@@ -7,28 +7,29 @@ use awsim_iam_policy::{AuthzRequest, Decision, Effect, EvalContext, PolicyDocume
 use serde_json::Value;
 
 use crate::account::ACCOUNT;
-use crate::authz::access::{Caller, root_arn, surroundings};
+use crate::authz::caller::{Caller, root_arn};
+use crate::authz::conditions::global_conditions;
 
-/// Whom a policy may name.
+/// Matches a principal against the `Principal` of statements.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Party {
-    /// ARNs: a session goes by its own and by its role's.
+pub(crate) struct PrincipalMatcher {
+    /// ARNs: a session has its own and its role's.
     arns: Vec<String>,
     /// `lambda.amazonaws.com`.
     service: Option<String>,
 }
 
-/// How a statement names somebody.
+/// How a statement matches a principal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Naming {
+enum PrincipalMatch {
     No,
-    /// By way of the account, which leaves it to the account's own policies.
+    /// By the account, whose own policies decide.
     Account,
     Yes,
 }
 
-impl Party {
-    /// One who signs requests.
+impl PrincipalMatcher {
+    /// A matcher of the signer of a request.
     pub(crate) fn caller(caller: &Caller) -> Self {
         let mut arns = vec![caller.arn()];
         if let Caller::Session(session) = caller {
@@ -37,55 +38,55 @@ impl Party {
         Self { arns, service: None }
     }
 
-    /// A service of AWS.
+    /// A matcher of an AWS service.
     pub(crate) fn service(name: &str) -> Self {
         Self { arns: Vec::new(), service: Some(name.to_owned()) }
     }
 
-    fn named_by(&self, statement: &Statement) -> Naming {
+    fn match_statement(&self, statement: &Statement) -> PrincipalMatch {
         match (&statement.principal, &statement.not_principal) {
-            (Some(principal), _) => self.named_in(principal),
-            (None, Some(others)) if self.named_in(others) == Naming::No => Naming::Yes,
-            _ => Naming::No,
+            (Some(principal), _) => self.match_principal(principal),
+            (None, Some(others)) if self.match_principal(others) == PrincipalMatch::No => PrincipalMatch::Yes,
+            _ => PrincipalMatch::No,
         }
     }
 
-    fn named_in(&self, principal: &Principal) -> Naming {
+    fn match_principal(&self, principal: &Principal) -> PrincipalMatch {
         let (aws, services): (&[String], &[String]) = match principal {
-            Principal::Wildcard => return Naming::Yes,
+            Principal::Wildcard => return PrincipalMatch::Yes,
             Principal::Aws(aws) => (aws, &[]),
             Principal::Service(services) => (&[], services),
             Principal::Mixed { aws, service, .. } => (aws, service),
             Principal::Federated(_) | Principal::CanonicalUser(_) => (&[], &[]),
         };
         if self.service.as_ref().is_some_and(|name| services.contains(name)) {
-            return Naming::Yes;
+            return PrincipalMatch::Yes;
         }
         if self.arns.is_empty() {
-            return Naming::No;
+            return PrincipalMatch::No;
         }
         let root = root_arn();
         if aws.iter().any(|name| name == "*" || self.arns.contains(name)) {
-            Naming::Yes
+            PrincipalMatch::Yes
         } else if aws.iter().any(|name| name == ACCOUNT || *name == root) {
-            Naming::Account
+            PrincipalMatch::Account
         } else {
-            Naming::No
+            PrincipalMatch::No
         }
     }
 }
 
-/// The statements of a policy that are about a party, with a principal that the evaluation takes for anybody.
-pub(crate) fn concerning(policy: &PolicyDocument, party: &Party) -> PolicyDocument {
-    kept(policy, |statement| match party.named_by(statement) {
-        Naming::Yes => true,
-        // To allow the account is to leave it to the account's policies; to deny it is to deny everyone in it.
-        Naming::Account => statement.effect == Effect::Deny,
-        Naming::No => false,
+/// The statements of a policy that match a principal, with a wildcard principal for the evaluation.
+pub(crate) fn statements_for(policy: &PolicyDocument, matcher: &PrincipalMatcher) -> PolicyDocument {
+    filter_statements(policy, |statement| match matcher.match_statement(statement) {
+        PrincipalMatch::Yes => true,
+        // Allowing the account delegates to its own policies; denying it denies all of its principals.
+        PrincipalMatch::Account => statement.effect == Effect::Deny,
+        PrincipalMatch::No => false,
     })
 }
 
-fn kept(policy: &PolicyDocument, keep: impl Fn(&Statement) -> bool) -> PolicyDocument {
+fn filter_statements(policy: &PolicyDocument, keep: impl Fn(&Statement) -> bool) -> PolicyDocument {
     let statements = policy.statements.iter().filter(|statement| keep(statement));
     let statements = statements.map(|statement| Statement {
         principal: Some(Principal::Wildcard),
@@ -95,51 +96,52 @@ fn kept(policy: &PolicyDocument, keep: impl Fn(&Statement) -> bool) -> PolicyDoc
     PolicyDocument { statements: statements.collect(), ..policy.clone() }
 }
 
-/// Whether a role trusts somebody.
+/// Whether a role trusts a principal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
     No,
-    /// As far as the policies of the account allow it.
+    /// If the account's own policies allow it.
     Account,
     Yes,
 }
 
-/// Whether a role's trust policy lets a party assume it, under these conditions.
+/// Evaluates a role's trust policy for a principal and these condition keys.
 pub(crate) fn trust(
     document: &Value,
-    party: &Party,
+    matcher: &PrincipalMatcher,
     role_arn: &str,
     request: &RequestContext,
     conditions: &[(&str, &str)],
 ) -> Trust {
-    // A policy that cannot be understood trusts nobody.
+    // An invalid policy trusts no principal.
     let Some(policy) = read(document) else { return Trust::No };
-    let mut context: HashMap<String, ContextValue> = surroundings(request);
+    let mut context: HashMap<String, ContextValue> = global_conditions(request);
     for (key, value) in conditions {
         context.insert((*key).to_owned(), ContextValue::String((*value).to_owned()));
     }
     let decide = |policy: PolicyDocument| {
-        let asked = AuthzRequest {
-            principal_arn: party.arns.first().map_or("", String::as_str),
+        let authz_request = AuthzRequest {
+            principal_arn: matcher.arns.first().map_or("", String::as_str),
             principal_account: ACCOUNT,
             action: "sts:AssumeRole",
             resource_arn: role_arn,
             context: &context,
         };
         let identity_policies = [policy];
-        evaluate(&asked, &EvalContext { identity_policies: &identity_policies, ..EvalContext::default() })
+        evaluate(&authz_request, &EvalContext { identity_policies: &identity_policies, ..EvalContext::default() })
     };
-    match decide(concerning(&policy, party)) {
+    match decide(statements_for(&policy, matcher)) {
         Decision::Allow => Trust::Yes,
         Decision::ExplicitDeny => Trust::No,
         Decision::ImplicitDeny => {
-            let by_account = kept(&policy, |statement| party.named_by(statement) == Naming::Account);
+            let by_account =
+                filter_statements(&policy, |statement| matcher.match_statement(statement) == PrincipalMatch::Account);
             if decide(by_account) == Decision::Allow { Trust::Account } else { Trust::No }
         }
     }
 }
 
-/// A policy's document: IAM answers it percent-encoded.
+/// Parses a policy document, which IAM returns percent-encoded.
 pub(crate) fn read(document: &Value) -> Option<PolicyDocument> {
     match document {
         Value::String(text) if text.trim_start().starts_with('{') => awsim_iam_policy::parse(text).ok(),

@@ -1,4 +1,4 @@
-//! Temporary credentials that have been given out.
+//! [`Sessions`]: the sessions with temporary credentials.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,24 +18,24 @@ pub(crate) struct TemporaryCredentials {
     pub session_token: String,
 }
 
-/// One session: of a role, or of a user by GetSessionToken.
+/// A session of a role, or of a user by GetSessionToken.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub access_key: String,
     pub secret_key: String,
     pub session_token: String,
-    /// The ARN of the role, or of the user (or the root) whose session it is.
+    /// The ARN of the role, or of the user or root.
     pub principal: String,
-    /// Its id, `AROA…`: a role that is made anew under the same name is another one.
+    /// The principal's id, `AROA…`, which differs for a role recreated under the same name.
     pub principal_id: String,
-    /// A role session's name.
+    /// The name of a role session.
     pub name: String,
     /// Seconds since 1970.
     pub expires: i64,
 }
 
 impl Session {
-    /// What its holder signs with.
+    /// The credentials to sign with.
     pub(crate) fn credentials(&self) -> TemporaryCredentials {
         TemporaryCredentials {
             access_key: self.access_key.clone(),
@@ -44,12 +44,12 @@ impl Session {
         }
     }
 
-    /// Whether it is a role's.
+    /// Whether it is a role session.
     pub(crate) fn is_of_role(&self) -> bool {
         self.principal.contains(":role/")
     }
 
-    /// `arn:aws:sts::…:assumed-role/ROLE/SESSION`; a user stays a user.
+    /// `arn:aws:sts::…:assumed-role/ROLE/SESSION`, or the user's ARN.
     pub(crate) fn arn(&self) -> String {
         if !self.is_of_role() {
             return self.principal.clone();
@@ -58,26 +58,26 @@ impl Session {
         format!("arn:aws:sts::{}:assumed-role/{role}/{}", crate::account::ACCOUNT, self.name)
     }
 
-    /// AWS's id of its holder.
+    /// The unique id of its holder, as on AWS.
     pub(crate) fn id(&self) -> String {
         if self.is_of_role() { format!("{}:{}", self.principal_id, self.name) } else { self.principal_id.clone() }
     }
 
-    /// Whether it is over.
+    /// Whether it has expired.
     pub(crate) fn is_expired(&self) -> bool {
         self.expires <= chrono::Utc::now().timestamp()
     }
 }
 
-/// Every session that has not been over for long. Kept in a file, since a function started before the sandbox was
-/// killed goes on with its credentials.
+/// The sessions that are valid or have recently expired. Saved in a file, since running functions keep their credentials
+/// when the sandbox is killed.
 pub(crate) struct Sessions {
     file: PathBuf,
     by_key: Mutex<HashMap<String, Session>>,
 }
 
 impl Sessions {
-    /// Reads the file; there are no sessions if it is missing.
+    /// Reads the file; a missing file means no sessions.
     pub(crate) fn open(file: &Path) -> io::Result<Self> {
         let damaged = |cause| {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -105,7 +105,7 @@ impl Sessions {
             expires: now + seconds,
         };
         let mut sessions = lock(&self.by_key);
-        // A session that is over is remembered for a day, so that its holder is told ExpiredToken.
+        // Expired sessions are kept for a day, so that their holders get ExpiredToken.
         sessions.retain(|_, session| session.expires > now - 86_400);
         sessions.insert(session.access_key.clone(), session.clone());
         let all: Vec<&Session> = sessions.values().collect();
@@ -113,18 +113,18 @@ impl Sessions {
             .map_err(io::Error::other)
             .and_then(|bytes| crate::storage::persistence::replace(&self.file, &bytes));
         if let Err(cause) = written {
-            crate::error::complain(format_args!("{} cannot be written: {cause}", self.file.display()));
+            crate::error::log_error(format_args!("{} cannot be written: {cause}", self.file.display()));
         }
         session
     }
 
-    /// The session that signs with this key, expired or not.
+    /// The session of an access key, expired or not.
     pub(crate) fn find(&self, access_key: &str) -> Option<Session> {
         lock(&self.by_key).get(access_key).cloned()
     }
 }
 
-/// An access key's id: the prefix says of what kind it is.
+/// Generates an access key id; the prefix is its kind.
 pub(crate) fn access_key(prefix: &str) -> String {
     let mut rng = rand::rng();
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -132,7 +132,7 @@ pub(crate) fn access_key(prefix: &str) -> String {
     prefix.chars().chain(tail).collect()
 }
 
-/// Letters and digits from a cryptographic generator.
+/// Generates random letters and digits with a cryptographic generator.
 pub(crate) fn secret(len: usize) -> String {
     let mut rng = rand::rng();
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

@@ -1,50 +1,49 @@
-//! Who signed a request: Signature Version 4, in the headers or in the query (presigned).
+//! Signature Version 4, in the headers or in the query (presigned).
 //!
-//! awsim's verifier takes a path as it was sent, which fails for every service but S3 as soon as the path holds an
-//! escape (a function's ARN), and knows no trailers; so this is ours.
+//! awsim's verifier does not escape paths again, which fails for every service but S3 (a function's ARN), and does not
+//! support trailers.
+//!
+//! See <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>.
 
 use std::time::{Duration, SystemTime};
 
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use http::request::Parts;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
+use crate::authz::canonical::{STRICT, STRICT_PATH, query_pairs, same};
+use crate::authz::signature_error::SignatureError;
 use crate::authz::signature_v2::PresignedV2;
 use crate::storage::blobs::hex;
-
-/// All but RFC 3986's unreserved characters.
-pub(crate) const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// The same, but a path keeps its slashes.
-const STRICT_PATH: &AsciiSet = &STRICT.remove(b'/');
 
 /// How far a client's clock may be off.
 const SKEW: Duration = Duration::from_secs(15 * 60);
 
-/// The longest that a presigned address may be good for: a week.
+/// The longest validity of a presigned URL: a week.
 const LONGEST_PRESIGNED: Duration = Duration::from_secs(604_800);
 
-/// What S3 says of a presigned address without one of these.
+/// S3's message for a presigned URL without one of these.
 const MISSING_PARAMETER: &str = "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, \
                                  X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.";
 
-/// What a signature says of the body.
+/// How the signature covers the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Payload {
     /// `UNSIGNED-PAYLOAD`, and every presigned request.
     Unsigned,
     /// Its SHA-256, in hexadecimal.
     Hashed(String),
-    /// No header says it: the hash of the body, whatever that is, went into the signature.
+    /// No header declares the hash: the signature contains that of the actual body.
     Whole,
     /// `aws-chunked`, each chunk signed or not.
     Chunked { signed: bool },
 }
 
-/// What a request claims about who sent it.
+/// The credential and the signature of a request.
 #[derive(Debug)]
-pub(crate) struct Claim {
+pub(crate) struct Credential {
     pub access_key: String,
     pub token: Option<String>,
     pub service: String,
@@ -56,30 +55,11 @@ pub(crate) struct Claim {
     expires: Option<Duration>,
     signed_headers: Vec<String>,
     signature: String,
-    /// What is believed instead of all this, if the address was presigned in the old way.
+    /// The signature, if the URL is presigned with Version 2.
     version_2: Option<PresignedV2>,
 }
 
-/// Why a claim is not believed.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Distrust {
-    /// There is no signature.
-    Missing,
-    /// A part of it is missing or malformed.
-    Incomplete(&'static str),
-    /// The same of a presigned address.
-    BadParameter(&'static str),
-    /// It does not match.
-    Mismatch,
-    /// It says nothing of a header that means something: whoever was given a presigned address could add it.
-    HeaderNotSigned,
-    /// A presigned address is past its time.
-    Expired,
-    /// The clock is off by too much.
-    Skewed,
-}
-
-/// What signing a streamed body's chunks goes on from.
+/// Verifies the chunk signatures of a streamed body; each includes the previous one.
 #[derive(Clone)]
 pub(crate) struct ChunkSigner {
     key: Vec<u8>,
@@ -88,22 +68,22 @@ pub(crate) struct ChunkSigner {
     previous: String,
 }
 
-impl Claim {
-    /// Reads the claim, believing nothing yet.
-    pub(crate) fn read(parts: &Parts) -> Result<Self, Distrust> {
+impl Credential {
+    /// Reads the credential without verifying it.
+    pub(crate) fn read(parts: &Parts) -> Result<Self, SignatureError> {
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let query = parts.uri.query().unwrap_or("");
         if let Some(authorization) = header("authorization") {
             let fields = authorization
                 .strip_prefix("AWS4-HMAC-SHA256")
-                .ok_or(Distrust::Incomplete("Authorization is not of the kind AWS4-HMAC-SHA256"))?;
+                .ok_or(SignatureError::Incomplete("Authorization is not of the kind AWS4-HMAC-SHA256"))?;
             let field = |name: &str| {
                 fields
                     .split(',')
                     .find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='))
                     .map(str::to_owned)
             };
-            let time = header("x-amz-date").ok_or(Distrust::Incomplete("X-Amz-Date is missing"))?;
+            let time = header("x-amz-date").ok_or(SignatureError::Incomplete("X-Amz-Date is missing"))?;
             let payload = match header("x-amz-content-sha256") {
                 None => Payload::Whole,
                 Some("UNSIGNED-PAYLOAD") => Payload::Unsigned,
@@ -114,9 +94,9 @@ impl Claim {
                 Some(hash) => Payload::Hashed(hash.to_owned()),
             };
             Self::assemble(
-                &field("Credential").ok_or(Distrust::Incomplete("Credential is missing"))?,
-                &field("SignedHeaders").ok_or(Distrust::Incomplete("SignedHeaders is missing"))?,
-                field("Signature").ok_or(Distrust::Incomplete("Signature is missing"))?,
+                &field("Credential").ok_or(SignatureError::Incomplete("Credential is missing"))?,
+                &field("SignedHeaders").ok_or(SignatureError::Incomplete("SignedHeaders is missing"))?,
+                field("Signature").ok_or(SignatureError::Incomplete("Signature is missing"))?,
                 time,
                 None,
                 header("x-amz-security-token").map(str::to_owned),
@@ -126,9 +106,9 @@ impl Claim {
         } else if query.contains("X-Amz-Signature=") {
             let parameters = query_pairs(query);
             let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-            let needed = |name: &str| parameter(name).ok_or(Distrust::BadParameter(MISSING_PARAMETER));
+            let needed = |name: &str| parameter(name).ok_or(SignatureError::BadParameter(MISSING_PARAMETER));
             let expires = presigned_window(&needed("X-Amz-Expires")?)?;
-            let claim = Self::assemble(
+            let credential = Self::assemble(
                 &needed("X-Amz-Credential")?,
                 &needed("X-Amz-SignedHeaders")?,
                 needed("X-Amz-Signature")?,
@@ -138,19 +118,19 @@ impl Claim {
                 Payload::Unsigned,
                 true,
             );
-            claim.map_err(|distrust| match distrust {
-                Distrust::Incomplete(why) => Distrust::BadParameter(why),
+            credential.map_err(|error| match error {
+                SignatureError::Incomplete(why) => SignatureError::BadParameter(why),
                 other => other,
             })
         } else if let Some(presigned) = PresignedV2::read(query) {
             Self::of_version_2(presigned?)
         } else {
-            Err(Distrust::Missing)
+            Err(SignatureError::Missing)
         }
     }
 
-    /// Version 2 says neither service nor region: it is S3's alone, and clients use it in us-east-1.
-    fn of_version_2(presigned: PresignedV2) -> Result<Self, Distrust> {
+    /// Version 2 has neither service nor region: only S3 accepts it, and clients use it in us-east-1.
+    fn of_version_2(presigned: PresignedV2) -> Result<Self, SignatureError> {
         Ok(Self {
             access_key: presigned.access_key.clone(),
             token: presigned.token.clone(),
@@ -177,20 +157,20 @@ impl Claim {
         token: Option<String>,
         payload: Payload,
         presigned: bool,
-    ) -> Result<Self, Distrust> {
+    ) -> Result<Self, SignatureError> {
         let mut scope = credential.trim().rsplitn(5, '/');
         let (Some("aws4_request"), Some(service), Some(region), Some(day), Some(access_key)) =
             (scope.next(), scope.next(), scope.next(), scope.next(), scope.next())
         else {
-            return Err(Distrust::Incomplete("Credential is not KEY/DAY/REGION/SERVICE/aws4_request"));
+            return Err(SignatureError::Incomplete("Credential is not KEY/DAY/REGION/SERVICE/aws4_request"));
         };
         let time = NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%M%SZ")
-            .map_err(|_| Distrust::Incomplete("X-Amz-Date is not a time"))?
+            .map_err(|_| SignatureError::Incomplete("X-Amz-Date is not a time"))?
             .and_utc();
         let signed_headers: Vec<String> =
             signed_headers.split(';').map(|name| name.trim().to_ascii_lowercase()).collect();
         if !signed_headers.iter().any(|name| name == "host") {
-            return Err(Distrust::Incomplete("the Host header is not signed"));
+            return Err(SignatureError::Incomplete("the Host header is not signed"));
         }
         Ok(Self {
             access_key: access_key.to_owned(),
@@ -208,8 +188,8 @@ impl Claim {
         })
     }
 
-    /// Whether it was signed at a time that is near enough to now. Version 2 says when it expires, and checks that itself.
-    pub(crate) fn check_time(&self) -> Result<(), Distrust> {
+    /// Checks that the time of signing is recent. Version 2 checks its expiry itself.
+    pub(crate) fn check_time(&self) -> Result<(), SignatureError> {
         if self.version_2.is_some() {
             return Ok(());
         }
@@ -218,31 +198,30 @@ impl Claim {
         match self.expires {
             Some(window) => {
                 if time > now + SKEW {
-                    return Err(Distrust::Skewed);
+                    return Err(SignatureError::Skewed);
                 }
                 if now > time + window {
-                    return Err(Distrust::Expired);
+                    return Err(SignatureError::Expired);
                 }
             }
             None => {
                 let off = now.duration_since(time).unwrap_or_else(|ahead| ahead.duration());
                 if off > SKEW {
-                    return Err(Distrust::Skewed);
+                    return Err(SignatureError::Skewed);
                 }
             }
         }
         Ok(())
     }
 
-    /// Whether the holder of `secret` signed this, with a body of this hash. S3, which streams bodies, takes the hash from
-    /// the head instead.
-    pub(crate) fn verify(&self, parts: &Parts, secret: &str, body_hash: &str) -> Result<(), Distrust> {
+    /// Verifies the signature with `secret` and the hash of the body. S3 streams bodies and takes the hash from the head.
+    pub(crate) fn verify(&self, parts: &Parts, secret: &str, body_hash: &str) -> Result<(), SignatureError> {
         if let Some(presigned) = &self.version_2 {
             return presigned.verify(parts, secret);
         }
         self.check_time()?;
         let payload = match &self.payload {
-            // Only S3 believes what a header says of the body; the others look for themselves.
+            // Only S3 relies on the declared hash of the body.
             _ if self.service != "s3" => body_hash.to_owned(),
             Payload::Unsigned if self.presigned => "UNSIGNED-PAYLOAD".to_owned(),
             Payload::Whole => body_hash.to_owned(),
@@ -264,24 +243,28 @@ impl Claim {
         );
         let expected = calculate_signature(self.key(secret), to_sign.as_bytes());
         if !same(&expected, &self.signature) {
-            return Err(Distrust::Mismatch);
+            return Err(SignatureError::Mismatch);
         }
-        if self.presigned { self.refuse_headers_beside(parts) } else { Ok(()) }
+        if self.presigned { self.reject_unsigned_headers(parts) } else { Ok(()) }
     }
 
-    /// Whoever was given a presigned address may not make another call of it by a header. The date and the body's hash
-    /// are the address's own.
-    fn refuse_headers_beside(&self, parts: &Parts) -> Result<(), Distrust> {
+    /// Rejects unsigned `x-amz-` headers, which could change the call of a presigned URL. The date and the body's hash are
+    /// excepted.
+    fn reject_unsigned_headers(&self, parts: &Parts) -> Result<(), SignatureError> {
         let own = ["x-amz-date", "x-amz-content-sha256"];
-        let beside = |name: &str| {
+        let is_unsigned = |name: &str| {
             name.starts_with("x-amz-")
                 && !own.contains(&name)
                 && !self.signed_headers.iter().any(|signed| signed == name)
         };
-        if parts.headers.keys().any(|name| beside(name.as_str())) { Err(Distrust::HeaderNotSigned) } else { Ok(()) }
+        if parts.headers.keys().any(|name| is_unsigned(name.as_str())) {
+            Err(SignatureError::HeaderNotSigned)
+        } else {
+            Ok(())
+        }
     }
 
-    /// What the chunks of this request's body are signed with.
+    /// The verifier of the body's chunk signatures.
     pub(crate) fn chunk_signer(&self, secret: &str) -> ChunkSigner {
         ChunkSigner {
             key: self.key(secret),
@@ -299,7 +282,7 @@ impl Claim {
         format!("{}/{}/{}/aws4_request", self.day, self.region, self.service)
     }
 
-    /// S3 signs a path escaped once and otherwise as it is; everyone else escapes again what was sent.
+    /// The path as it is signed: S3 escapes it once, all other services twice.
     fn canonical_path(&self, path: &str) -> String {
         if self.service == "s3" {
             utf8_percent_encode(&percent_decode_str(path).decode_utf8_lossy(), STRICT_PATH).to_string()
@@ -327,7 +310,7 @@ impl Claim {
 }
 
 impl ChunkSigner {
-    /// Whether `signature` is that of the next chunk, whose content has this hash.
+    /// Whether `signature` is that of the next chunk, by the hash of its content.
     pub(crate) fn accepts(&mut self, chunk_hash: &str, signature: &str) -> bool {
         let nothing = hex(&Sha256::digest(b""));
         let to_sign = format!(
@@ -354,7 +337,7 @@ impl ChunkSigner {
 
 #[cfg(test)]
 impl ChunkSigner {
-    /// One that goes on from a signature of zeros.
+    /// Creates a verifier whose previous signature is zeros.
     pub(crate) fn for_tests() -> Self {
         let scope = "20130524/us-east-1/s3/aws4_request".to_owned();
         Self { key: b"key".to_vec(), time: "20130524T000000Z".to_owned(), scope, previous: "0".repeat(64) }
@@ -362,7 +345,7 @@ impl ChunkSigner {
 
     /// The signature of the next chunk.
     pub(crate) fn sign(&mut self, content: &[u8]) -> String {
-        self.accepts(&sha256_hex(content), "");
+        self.accepts(&crate::authz::canonical::sha256_hex(content), "");
         self.previous.clone()
     }
 
@@ -373,34 +356,21 @@ impl ChunkSigner {
     }
 }
 
-/// How long a presigned address is good for.
-fn presigned_window(expires: &str) -> Result<Duration, Distrust> {
+/// The validity of a presigned URL.
+fn presigned_window(expires: &str) -> Result<Duration, SignatureError> {
     let digits = expires.strip_prefix('-').unwrap_or(expires);
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Err(Distrust::BadParameter("X-Amz-Expires should be a number"));
+        return Err(SignatureError::BadParameter("X-Amz-Expires should be a number"));
     }
     if digits.len() < expires.len() {
-        return Err(Distrust::BadParameter("X-Amz-Expires must be non-negative"));
+        return Err(SignatureError::BadParameter("X-Amz-Expires must be non-negative"));
     }
-    // A number that is too long to be read is too large.
+    // A number that does not fit is too large.
     let window = expires.parse().ok().map(Duration::from_secs).filter(|window| *window <= LONGEST_PRESIGNED);
-    window.ok_or(Distrust::BadParameter(
+    window.ok_or(SignatureError::BadParameter(
         "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 \
          seconds",
     ))
-}
-
-/// A query's names and values, decoded. `+` stays what it is: AWS clients write a space as `%20`.
-pub(crate) fn query_pairs(query: &str) -> Vec<(String, String)> {
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decoded(name), decoded(value))
-        })
-        .collect()
 }
 
 fn canonical_query(query: &str) -> String {
@@ -414,25 +384,15 @@ fn canonical_query(query: &str) -> String {
     pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
-/// The SHA-256 of bytes as signatures write it.
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Compares in a time that does not depend on where the difference is.
-pub(crate) fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn chunks_are_signed_as_in_the_documentation() {
+    fn chunk_signatures_match_the_documentation() {
         // "Signature calculations for the Authorization header: transferring payload in multiple chunks", its example.
         let seed = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9";
-        let claim = Claim::assemble(
+        let credential = Credential::assemble(
             "AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request",
             "host",
             seed.to_owned(),
@@ -443,7 +403,7 @@ mod tests {
             false,
         )
         .unwrap();
-        let mut signer = claim.chunk_signer("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+        let mut signer = credential.chunk_signer("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
         let hash = |length| hex(&Sha256::digest(vec![b'a'; length]));
         let signatures = [
             "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
@@ -460,27 +420,28 @@ mod tests {
     fn presigned_window_is_a_number_from_zero_to_a_week() {
         assert_eq!(presigned_window("604800"), Ok(LONGEST_PRESIGNED));
         assert_eq!(presigned_window("0"), Ok(Duration::ZERO));
-        let refused = |expires: &str| match presigned_window(expires) {
-            Err(Distrust::BadParameter(why)) => why,
+        let rejection = |expires: &str| match presigned_window(expires) {
+            Err(SignatureError::BadParameter(why)) => why,
             other => panic!("{expires}: {other:?}"),
         };
         for long in ["604801", "99999999999999999999999"] {
-            assert!(refused(long).starts_with("X-Amz-Expires must be less than a week (in seconds)"), "{long}");
+            assert!(rejection(long).starts_with("X-Amz-Expires must be less than a week (in seconds)"), "{long}");
         }
-        assert_eq!(refused("-1"), "X-Amz-Expires must be non-negative");
+        assert_eq!(rejection("-1"), "X-Amz-Expires must be non-negative");
         for other in ["", "-", "soon", "+60", "6e1", "1.5", " 60"] {
-            assert_eq!(refused(other), "X-Amz-Expires should be a number", "{other}");
+            assert_eq!(rejection(other), "X-Amz-Expires should be a number", "{other}");
         }
     }
 
     #[test]
-    fn a_path_is_escaped_twice_but_for_s3() {
-        let claim = |service: &str| {
+    fn path_is_escaped_twice_except_for_s3() {
+        let credential = |service: &str| {
             let credential = format!("K/20130524/us-east-1/{service}/aws4_request");
             let payload = Payload::Unsigned;
-            Claim::assemble(&credential, "host", String::new(), "20130524T000000Z", None, None, payload, false).unwrap()
+            Credential::assemble(&credential, "host", String::new(), "20130524T000000Z", None, None, payload, false)
+                .unwrap()
         };
-        assert_eq!(claim("lambda").canonical_path("/f/arn%3Aaws/x"), "/f/arn%253Aaws/x");
-        assert_eq!(claim("s3").canonical_path("/b/a%20b(c)//%C3%B6"), "/b/a%20b%28c%29//%C3%B6");
+        assert_eq!(credential("lambda").canonical_path("/f/arn%3Aaws/x"), "/f/arn%253Aaws/x");
+        assert_eq!(credential("s3").canonical_path("/b/a%20b(c)//%C3%B6"), "/b/a%20b%28c%29//%C3%B6");
     }
 }

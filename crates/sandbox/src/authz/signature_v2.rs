@@ -1,5 +1,5 @@
-//! Signature Version 2 in an address: what boto3 and the AWS CLI make of S3's presigned addresses in us-east-1, unless they
-//! are told to use Version 4. S3 still takes it there.
+//! Signature Version 2 in presigned URLs, the default of boto3 and the AWS CLI for S3 in us-east-1, where S3 still accepts
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,11 @@ use hmac::{Hmac, Mac};
 use http::request::Parts;
 use sha1::Sha1;
 
-use crate::authz::signature::{Distrust, query_pairs, same};
-use crate::s3::bucket_of_host;
+use crate::authz::canonical::{query_pairs, same};
+use crate::authz::signature_error::SignatureError;
+use crate::bucket_host::bucket_of_host;
 
-/// The query's parameters that are part of the resource, and so of what is signed.
+/// The query parameters that are signed as a part of the resource.
 const SIGNED_PARAMETERS: &[&str] = &[
     "accelerate",
     "acl",
@@ -52,46 +53,50 @@ const SIGNED_PARAMETERS: &[&str] = &[
     "website",
 ];
 
-/// What such an address claims.
+/// A presigned URL of Version 2.
 #[derive(Debug)]
 pub(crate) struct PresignedV2 {
     pub access_key: String,
     pub token: Option<String>,
-    /// Seconds since 1970, as they were written.
+    /// Seconds since 1970, as sent.
     expires: String,
     signature: String,
 }
 
 impl PresignedV2 {
-    /// Reads it off a query; nothing if it is not signed in this way.
-    pub(crate) fn read(query: &str) -> Option<Result<Self, Distrust>> {
+    /// Reads it from a query; nothing if that is not signed with Version 2.
+    pub(crate) fn read(query: &str) -> Option<Result<Self, SignatureError>> {
         let parameters = query_pairs(query);
         let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let (signature, access_key) = (parameter("Signature")?, parameter("AWSAccessKeyId")?);
         let token = parameter("x-amz-security-token");
         Some(match parameter("Expires") {
             Some(expires) => Ok(Self { access_key, token, expires, signature }),
-            None => Err(Distrust::Incomplete("Expires is missing")),
+            None => Err(SignatureError::Incomplete("Expires is missing")),
         })
     }
 
-    /// Whether the holder of `secret` signed this, and it is still good.
-    pub(crate) fn verify(&self, parts: &Parts, secret: &str) -> Result<(), Distrust> {
-        let expires: i64 = self.expires.parse().map_err(|_| Distrust::Incomplete("Expires is not a number"))?;
+    /// Verifies the signature with `secret` and the expiry.
+    pub(crate) fn verify(&self, parts: &Parts, secret: &str) -> Result<(), SignatureError> {
+        let expires: i64 = self.expires.parse().map_err(|_| SignatureError::Incomplete("Expires is not a number"))?;
         if expires < Utc::now().timestamp() {
-            return Err(Distrust::Expired);
+            return Err(SignatureError::Expired);
         }
-        if same(&sign(&self.string_to_sign(parts), secret), &self.signature) { Ok(()) } else { Err(Distrust::Mismatch) }
+        if same(&sign(&self.string_to_sign(parts), secret), &self.signature) {
+            Ok(())
+        } else {
+            Err(SignatureError::Mismatch)
+        }
     }
 
     fn string_to_sign(&self, parts: &Parts) -> String {
         let parameters = query_pairs(parts.uri.query().unwrap_or(""));
         let mut amazon: BTreeMap<String, String> = BTreeMap::new();
-        let header = |wanted: &str| {
-            let sent = parts.headers.get(wanted).and_then(|value| value.to_str().ok()).map(str::to_owned);
-            // A client that presigns puts into the query what it would have said in headers.
-            let said = parameters.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
-            sent.or(said).unwrap_or_default()
+        let header = |name: &str| {
+            let sent = parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            // A presigning client puts headers into the query.
+            let parameter = parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+            sent.or(parameter).unwrap_or_default()
         };
         let (md5, kind) = (header("content-md5"), header("content-type"));
         let sent = parts.headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())));
@@ -109,7 +114,7 @@ impl PresignedV2 {
     }
 }
 
-/// The path as it was sent, behind the bucket if that stands in the host, and the parameters that change what is meant.
+/// The resource as it is signed: the bucket of the host, the path as sent, and the signed parameters.
 fn resource(parts: &Parts, parameters: &[(String, String)]) -> String {
     let host = parts.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("");
     let bucket = bucket_of_host(host).map(|bucket| format!("/{bucket}")).unwrap_or_default();
@@ -135,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_signed_as_in_the_documentation() {
+    fn string_to_sign_matches_the_documentation() {
         // "Signing and authenticating REST requests (AWS signature version 2)", its example of a query.
         let uri = "/photos/puppy.jpg?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D&Expires=1175139620";
         let request = http::Request::builder()
@@ -147,18 +152,18 @@ mod tests {
         let parts = request.into_parts().0;
         let presigned = PresignedV2::read(parts.uri.query().unwrap()).unwrap().unwrap();
         assert_eq!(presigned.string_to_sign(&parts), "GET\n\n\n1175139620\n/awsexamplebucket1/photos/puppy.jpg");
-        assert_eq!(presigned.verify(&parts, "secret"), Err(Distrust::Expired));
+        assert_eq!(presigned.verify(&parts, "secret"), Err(SignatureError::Expired));
     }
 
     #[test]
-    fn what_changes_the_meaning_is_signed() {
+    fn sub_resources_and_amz_parameters_are_signed() {
         let uri = "/b/k?versionId=1&prefix=x&uploads&AWSAccessKeyId=K&Signature=S&Expires=9999999999&x-amz-acl=private";
         let request = http::Request::builder().method("PUT").uri(uri).header("host", "localhost").body(()).unwrap();
         let parts = request.into_parts().0;
         let presigned = PresignedV2::read(parts.uri.query().unwrap()).unwrap().unwrap();
         let text = presigned.string_to_sign(&parts);
         assert_eq!(text, "PUT\n\n\n9999999999\nx-amz-acl:private\n/b/k?uploads&versionId=1");
-        assert_eq!(presigned.verify(&parts, "secret"), Err(Distrust::Mismatch));
+        assert_eq!(presigned.verify(&parts, "secret"), Err(SignatureError::Mismatch));
         let signed = PresignedV2 { signature: sign(&text, "secret"), ..presigned };
         assert_eq!(signed.verify(&parts, "secret"), Ok(()));
     }

@@ -1,13 +1,13 @@
-//! Change sets: made, worked out aside, described, executed, deleted.
+//! Creating, describing, executing and deleting change sets.
 
 use std::sync::Arc;
 
 use awsim_core::{AwsError, RequestContext};
 use serde_json::{Value, json};
 
-use super::answers;
 use super::changes::changes;
-use super::request::{invalid, is_true, legal, needed, refuse_unheeded, refused, text, word};
+use super::descriptions;
+use super::request::{invalid, is_true, legal, needed, reject_unsupported, template_error, text, word};
 use super::service::{CloudFormation, updatable};
 use super::state::{ChangeSet, EXECUTED, OBSOLETE, Stack, Work, now};
 use super::template::{Template, TemplateError};
@@ -24,7 +24,7 @@ impl CloudFormation {
         let kind = word(input, "ChangeSetType", &["CREATE", "UPDATE"])?.unwrap_or("UPDATE");
         let on_failure = word(input, "OnStackFailure", &["DO_NOTHING", "ROLLBACK", "DELETE"])?.unwrap_or("ROLLBACK");
         let existing = lock(&self.state).find(&context.region, stack_name).cloned();
-        let (mut stack, anew) = match (kind, existing) {
+        let (mut stack, is_new) = match (kind, existing) {
             ("CREATE", Some(stack)) if stack.status == "REVIEW_IN_PROGRESS" => (stack, false),
             ("CREATE", Some(stack)) => {
                 return Err(invalid(format!(
@@ -42,9 +42,9 @@ impl CloudFormation {
         let before = (kind != "CREATE").then_some(&stack);
         let (mut goal, template) = self.asked(input, before)?;
         Self::acknowledged(&goal, &template, false)?;
-        // What can be refused without calling a macro is refused at once.
+        // Without macros, errors are returned at once.
         if template.next_transform().is_none() {
-            self.expand(&mut goal, template, &stack).await.map_err(refused)?;
+            self.expand(&mut goal, template, &stack).await.map_err(template_error)?;
         }
         let set = ChangeSet {
             id: format!(
@@ -76,16 +76,16 @@ impl CloudFormation {
                 let message = format!("ChangeSet {name} already exists for stack {stack_id}");
                 return Err(AwsError::bad_request("AlreadyExistsException", message));
             }
-            if anew {
+            if is_new {
                 if state.find(&context.region, stack_name).is_some() {
                     return Err(invalid(format!("Stack [{stack_name}] already exists")));
                 }
-                stack.turn("REVIEW_IN_PROGRESS", Some("User Initiated"));
+                stack.set_status("REVIEW_IN_PROGRESS", Some("User Initiated"));
                 state.stacks.push(stack.clone());
             }
             let mut set = set;
             if let Some(now) = state.find(&context.region, stack_name).filter(|_| kind != "CREATE") {
-                // Another may have begun while macros were called.
+                // Another update may have started while macros ran.
                 updatable(now)?;
                 if now.updated != stack.updated {
                     OBSOLETE.clone_into(&mut set.execution);
@@ -94,26 +94,26 @@ impl CloudFormation {
             let token = text(input, "ClientToken").map(str::to_owned);
             state.change_sets.push(ChangeSet { token, ..set });
         }
-        self.services.keep("cloudformation")?;
+        self.services.persist("cloudformation")?;
         self.begin_change_set(&id);
         Ok(json!({ "Id": id, "StackId": stack_id }))
     }
 
-    /// Works a change set out: calls its macros, and holds what comes of them against the stack.
+    /// Evaluates a change set: calls its macros and compares the result with the stack.
     pub(super) async fn evaluate(self: Arc<Self>, id: String) {
         let set = lock(&self.state).change_sets.iter().find(|set| set.id == id).cloned();
         let Some(set) = set.filter(ChangeSet::is_pending) else { return };
         let Some(stack) = self.copy(&set.stack_id) else { return };
-        let worked_out = self.worked_out(set, stack).await;
+        let evaluated = self.evaluated(set, stack).await;
         if let Some(set) = lock(&self.state).change_sets.iter_mut().find(|set| set.id == id && set.is_pending()) {
-            let is_obsolete = set.execution == OBSOLETE && worked_out.execution == "AVAILABLE";
-            let execution = if is_obsolete { OBSOLETE.to_owned() } else { worked_out.execution.clone() };
-            *set = ChangeSet { execution, ..worked_out };
+            let is_obsolete = set.execution == OBSOLETE && evaluated.execution == "AVAILABLE";
+            let execution = if is_obsolete { OBSOLETE.to_owned() } else { evaluated.execution.clone() };
+            *set = ChangeSet { execution, ..evaluated };
         }
         self.services.save("cloudformation");
     }
 
-    async fn worked_out(&self, mut set: ChangeSet, stack: Stack) -> ChangeSet {
+    async fn evaluated(&self, mut set: ChangeSet, stack: Stack) -> ChangeSet {
         let result = async {
             if set.goal.processed.is_null() {
                 let template = Template::parse(&set.goal.text)?;
@@ -122,7 +122,7 @@ impl CloudFormation {
             }
             let changes = changes(&self.bound(&set.goal, &stack)?, &set.goal, &stack)?;
             let is_same = changes.is_empty() && stack.goal.tags == set.goal.tags;
-            // Outputs can be all that changes.
+            // Only the outputs may change.
             let is_same = is_same && stack.goal.processed["Outputs"] == set.goal.processed["Outputs"];
             if set.kind != "CREATE" && is_same {
                 return Err(TemplateError(NO_CHANGES.to_owned()));
@@ -143,11 +143,11 @@ impl CloudFormation {
         set
     }
 
-    fn set_of(&self, input: &Value, context: &RequestContext) -> Result<ChangeSet, AwsError> {
+    fn find_change_set(&self, input: &Value, context: &RequestContext) -> Result<ChangeSet, AwsError> {
         let name = needed(input, "ChangeSetName")?;
         let stack = text(input, "StackName").map(|stack| self.found(&context.region, stack)).transpose()?;
         let state = lock(&self.state);
-        // Of a stack that is named it has to be, too: that one is what permissions were asked about.
+        // It must belong to the named stack, whose permissions were checked.
         let set = state.change_sets.iter().find(|set| match &stack {
             Some(stack) => set.stack_id == stack.id && (set.id == name || set.name == name),
             None => set.id == name,
@@ -158,21 +158,21 @@ impl CloudFormation {
     }
 
     pub(super) fn describe_change_set(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
-        refuse_unheeded(input, &["IncludePropertyValues"])?;
-        let set = self.set_of(input, context)?;
-        answers::change_set(&set, &self.found(&context.region, &set.stack_id)?, input)
+        reject_unsupported(input, &["IncludePropertyValues"])?;
+        let set = self.find_change_set(input, context)?;
+        descriptions::change_set(&set, &self.found(&context.region, &set.stack_id)?, input)
     }
 
     pub(super) fn delete_change_set(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
-        let set = self.set_of(input, context)?;
+        let set = self.find_change_set(input, context)?;
         lock(&self.state).change_sets.retain(|other| other.id != set.id);
-        self.services.keep("cloudformation")?;
+        self.services.persist("cloudformation")?;
         Ok(json!({}))
     }
 
     pub(super) fn execute_change_set(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
-        refuse_unheeded(input, &["RetainExceptOnCreate"])?;
-        let set = self.set_of(input, context)?;
+        reject_unsupported(input, &["RetainExceptOnCreate"])?;
+        let set = self.find_change_set(input, context)?;
         let stack = self.found(&context.region, &set.stack_id)?;
         let token = text(input, "ClientRequestToken");
         if token.is_some() && stack.token.as_deref() == token && set.execution == EXECUTED {
@@ -191,20 +191,20 @@ impl CloudFormation {
         }
         let on_failure = if is_true(input, "DisableRollback") { "DO_NOTHING" } else { set.on_failure.as_str() };
         if set.kind == "CREATE" {
-            let mut begun = false;
+            let mut started = false;
             self.change(&stack.id, |stack| {
                 if stack.status != "REVIEW_IN_PROGRESS" {
                     return;
                 }
-                begun = true;
+                started = true;
                 stack.goal = set.goal.clone();
                 on_failure.clone_into(&mut stack.on_failure);
                 stack.access_key = self.caller(context);
                 stack.token = token.map(str::to_owned);
                 stack.work = Some(Work::Create);
-                stack.turn("CREATE_IN_PROGRESS", Some("User Initiated"));
+                stack.set_status("CREATE_IN_PROGRESS", Some("User Initiated"));
             });
-            if !begun {
+            if !started {
                 return Err(invalid(format!(
                     "Stack:{} is in {} state and can not be updated.",
                     stack.id, stack.status
@@ -217,7 +217,7 @@ impl CloudFormation {
             return Ok(json!({}));
         }
         lock(&self.state).supersede_change_sets(&stack.id, Some(&set.id));
-        self.services.keep("cloudformation")?;
+        self.services.persist("cloudformation")?;
         Ok(json!({}))
     }
 }

@@ -1,4 +1,4 @@
-//! What a goal would change in a stack, as a change set shows it.
+//! The changes of a change set.
 
 use serde_json::{Value, json};
 
@@ -6,19 +6,19 @@ use super::resource_types::{ResourceType, resource_type};
 use super::state::{Goal, Resource, Stack};
 use super::template::{Bound, TemplateError};
 
-/// The changes: what is made and changed in the template's order, and what goes.
+/// The changes from a stack to a goal: additions and modifications in the template's order, then removals.
 pub(super) fn changes(bound: &Bound, goal: &Goal, stack: &Stack) -> Result<Vec<Value>, TemplateError> {
     let mut changes = Vec::new();
     for wanted in bound.resources() {
         let (name, type_name) = (&wanted.logical_id, &wanted.type_name);
-        let old = stack.resources.iter().find(|old| old.logical_id == *name && old.there);
+        let old = stack.resources.iter().find(|old| old.logical_id == *name && old.exists);
         let Some((old, kind)) = old.zip(resource_type(type_name)) else {
             changes.push(change("Add", name, type_name, &json!({ "Scope": [], "Details": [] })));
             continue;
         };
         let what = match bound.properties(name, &stack.resources) {
             Ok(after) => modification(kind, old, &after, stack.goal.tags != goal.tags),
-            // It speaks of something that has yet to be made.
+            // It depends on a resource that does not exist yet.
             Err(_) => Some(json!({
                 "Replacement": "Conditional",
                 "Scope": ["Properties"],
@@ -34,7 +34,7 @@ pub(super) fn changes(bound: &Bound, goal: &Goal, stack: &Stack) -> Result<Vec<V
             changes.push(change("Modify", name, type_name, &what));
         }
     }
-    for old in stack.resources.iter().filter(|old| old.there) {
+    for old in stack.resources.iter().filter(|old| old.exists) {
         if !bound.resources().iter().any(|wanted| wanted.logical_id == old.logical_id) {
             let what = json!({ "PhysicalResourceId": old.physical_id, "Scope": [], "Details": [] });
             changes.push(change("Remove", &old.logical_id, &old.type_name, &what));
@@ -51,7 +51,7 @@ fn change(action: &str, name: &str, type_name: &str, what: &Value) -> Value {
     json!({ "Type": "Resource", "ResourceChange": of_resource })
 }
 
-/// What changes of a resource; nothing if it stays as it is.
+/// The modification of a resource; nothing if it is unchanged.
 fn modification(kind: &ResourceType, old: &Resource, after: &Value, retagged: bool) -> Option<Value> {
     let changed = kind.properties.iter().filter(|own| old.properties[own.name] != after[own.name]);
     let mut details: Vec<Value> = changed

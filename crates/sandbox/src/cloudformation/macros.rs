@@ -1,4 +1,4 @@
-//! Calling the functions behind macros.
+//! Invoking the functions of macros.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,28 @@ use serde_json::{Value, json};
 
 use super::template::{Template, TemplateError, TransformCall};
 use crate::authz::sessions::TemporaryCredentials;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 
-/// How many calls a template may come to: a macro may answer with further calls, its own among them.
+/// The most calls for a template: a macro may return further calls, also of itself.
 const MOST_CALLS: usize = 200;
 
-/// Who asks for macros to be called, and where.
+/// The context of macro calls.
 pub(crate) struct MacroContext<'a> {
     /// The sandbox's services.
-    pub services: &'a Services,
+    pub services: &'a ServiceRegistry,
     /// The stack's region.
     pub region: &'a str,
-    /// Who works on the stack, and so has to be allowed to invoke the function. Nobody's for the house itself.
+    /// The access key of the caller, who must be allowed to invoke the function; none for internal calls.
     pub access_key: Option<&'a str>,
     /// The values of the template's parameters.
     pub parameter_values: &'a BTreeMap<String, Value>,
-    /// Finds the function of the macro of a name: its name or its ARN.
+    /// Finds the function's name or ARN by the macro's name.
     pub function_of: &'a (dyn Fn(&str) -> Option<String> + Send + Sync),
 }
 
-/// Calls a template's macros, the deepest first, until there is none left.
+/// Calls a template's macros, deepest first, until none is left.
 pub(crate) async fn expand(mut template: Template, context: &MacroContext<'_>) -> Result<Template, TemplateError> {
-    // One that is not there is said before any is called.
+    // Unknown macros fail before any call.
     for name in template.declared_transforms() {
         function_of(&name, context)?;
     }
@@ -94,13 +94,13 @@ async fn invoke(call: &TransformCall, function: &str, context: &MacroContext<'_>
     };
     let output =
         invoked.map_err(|refused| TemplateError(format!("Transform {id} failed with: {}", refused.message)))?;
-    answer(&output, &id, &request_id)
+    read_response(&output, &id, &request_id)
 }
 
-/// Reads what Lambda answers for a macro's function.
-fn answer(output: &Value, id: &str, request_id: &str) -> Result<Value, TemplateError> {
+/// Reads the response of a macro's function.
+fn read_response(output: &Value, id: &str, request_id: &str) -> Result<Value, TemplateError> {
     let malformed = || TemplateError(format!("Received malformed response from transform {id}"));
-    // What a function raises is not told, only that it is no answer.
+    // The function's error is not shown, as on AWS.
     if output["__headers"]["X-Amz-Function-Error"].is_string() {
         return Err(malformed());
     }
@@ -131,10 +131,10 @@ mod tests {
 
     use super::*;
 
-    /// What a macro's function makes of a request.
+    /// The function of a macro.
     type Answers = fn(&Value) -> Value;
 
-    /// A Lambda whose one function answers as it is told to, and which remembers what it was asked.
+    /// A fake of Lambda with one function, which records its requests.
     struct Lambda {
         answers: Answers,
         asked: Mutex<Vec<Value>>,
@@ -166,10 +166,11 @@ mod tests {
         }
     }
 
-    /// Expands a template with a macro `Naming`; also gives what its function was asked.
+    /// Expands a template with a macro `Naming`; also returns the requests of its function.
     async fn expanded(text: &str, answers: Answers) -> (Result<Template, TemplateError>, Vec<Value>) {
         let dir = tempfile::tempdir().unwrap();
-        let services = Services::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap();
+        let services =
+            ServiceRegistry::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap();
         let lambda = Arc::new(Lambda { answers, asked: Mutex::default() });
         services.register(lambda.clone()).unwrap();
         let values = BTreeMap::from([("Prefix".to_owned(), json!("thumbs"))]);
@@ -200,7 +201,7 @@ Resources:
 ";
 
     #[tokio::test]
-    async fn a_macro_gets_the_documented_request_and_its_fragment_takes_the_calls_place() {
+    async fn macro_gets_the_documented_request_and_its_fragment_replaces_the_call() {
         let (template, asked) = expanded(ONE_CALL, |event| success(event, json!("thumbs-source"))).await;
         assert_eq!(template.unwrap().document()["Resources"]["A"]["Properties"]["BucketName"], "thumbs-source");
         let mut event = asked[0].clone();
@@ -217,7 +218,7 @@ Resources:
     }
 
     #[tokio::test]
-    async fn deeper_macros_are_called_first_and_the_templates_own_last() {
+    async fn deepest_macros_are_called_first() {
         let text = "
 Transform: Naming
 Resources:
@@ -251,7 +252,7 @@ Resources:
     }
 
     #[tokio::test]
-    async fn every_way_to_fail_has_cloudformations_words() {
+    async fn macro_failures_match_cloudformation_messages() {
         let cases: [(Answers, &str); 9] = [
             (
                 |event| json!({ "requestId": event["requestId"], "status": "failure", "errorMessage": "no name" }),
@@ -288,7 +289,7 @@ Resources:
     }
 
     #[tokio::test]
-    async fn a_macro_that_is_not_there_is_said_before_any_is_called() {
+    async fn unknown_macro_fails_before_any_call() {
         let text = ONE_CALL.replace("Properties:", "Properties:\n      Tags: !Transform { Name: Other }");
         let (refused, asked) = expanded(&text, |event| success(event, json!("x"))).await;
         assert_eq!(refused.unwrap_err().0, "No transform named 000000000000::Other found.");
@@ -299,7 +300,7 @@ Resources:
     }
 
     #[tokio::test]
-    async fn what_a_macro_makes_is_checked_as_a_template() {
+    async fn macro_result_is_checked_as_a_template() {
         let (refused, _) = expanded(ONE_CALL, |event| success(event, json!({ "Ref": "Nowhere" }))).await;
         let words =
             "Template format error: Unresolved resource dependencies [Nowhere] in the Resources block of the template";

@@ -1,17 +1,17 @@
-//! CloudFormation: everything is decided on the stack, change sets too.
+//! The permissions that CloudFormation operations require, on the stack also for change sets.
 
 use awsim_core::RequestContext;
 use serde_json::Value;
 
 use crate::authz::permission::{RequiredPermission, text};
 
-pub(crate) fn needs(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
+pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
     let action = format!("cloudformation:{operation}");
-    // Nobody calls these but stacks: whoever may make a stack may make its macros.
+    // Only stacks call these: the permission to create the stack is enough.
     if matches!(operation, "RegisterMacro" | "DeregisterMacro") {
         return Vec::new();
     }
-    // A template is nobody's, a list is everybody's. A summary may be that of a stack's.
+    // These have no stack.
     if matches!(operation, "ListStacks" | "ValidateTemplate") {
         return vec![RequiredPermission::new(action, "*")];
     }
@@ -21,7 +21,7 @@ pub(crate) fn needs(operation: &str, input: &Value, context: &RequestContext) ->
     };
     match text(input, "StackName") {
         Some(name) => vec![RequiredPermission::new(action, on(name))],
-        // A change set by its ARN, which does not tell its stack; or all stacks.
+        // A change set by its ARN, which does not contain its stack; or all stacks.
         None => vec![RequiredPermission::new(action, "*")],
     }
 }

@@ -1,4 +1,4 @@
-//! What requests say.
+//! Reading and checking request parameters.
 
 use std::collections::BTreeMap;
 
@@ -6,29 +6,30 @@ use awsim_core::AwsError;
 use serde_json::Value;
 
 use super::template::TemplateError;
-use crate::unheeded;
+use crate::unsupported_fields;
 
-/// The longest template that a request may carry.
+/// The longest template in a request, in bytes.
 const LONGEST: usize = 51_200;
 
 pub(super) fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::bad_request("ValidationError", message)
 }
 
-pub(super) fn refused(error: TemplateError) -> AwsError {
+pub(super) fn template_error(error: TemplateError) -> AwsError {
     invalid(error.to_string())
 }
 
-/// Refuses, by its name, what the sandbox would not heed. In this protocol even a truth is a text.
-pub(super) fn refuse_unheeded(input: &Value, members: &[&str]) -> Result<(), AwsError> {
-    let asked: Vec<&str> = members.iter().copied().filter(|member| input[*member].as_str() != Some("false")).collect();
-    match unheeded::asked_for(input, &asked) {
-        Some(member) => Err(invalid(format!("The sandbox's CloudFormation does not heed {member}."))),
+/// Rejects unsupported members by name. Booleans are strings in this protocol.
+pub(super) fn reject_unsupported(input: &Value, members: &[&str]) -> Result<(), AwsError> {
+    let relevant: Vec<&str> =
+        members.iter().copied().filter(|member| input[*member].as_str() != Some("false")).collect();
+    match unsupported_fields::first_set(input, &relevant) {
+        Some(member) => Err(invalid(format!("The sandbox's CloudFormation does not support {member}."))),
         None => Ok(()),
     }
 }
 
-/// The template that a request carries.
+/// The template in a request.
 pub(super) fn template_body(input: &Value) -> Result<Option<&str>, AwsError> {
     if text(input, "TemplateURL").is_some() {
         return Err(invalid("The sandbox's CloudFormation takes templates by TemplateBody only, not by TemplateURL."));
@@ -42,7 +43,7 @@ pub(super) fn template_body(input: &Value) -> Result<Option<&str>, AwsError> {
     }
 }
 
-/// A name that has to be of letters, digits and hyphens, and begin with a letter.
+/// Checks that a name consists of letters, digits and hyphens and begins with a letter.
 pub(super) fn legal(name: &str, member: &str) -> Result<(), AwsError> {
     let legal = name.len() <= 128
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -56,7 +57,7 @@ pub(super) fn legal(name: &str, member: &str) -> Result<(), AwsError> {
     )))
 }
 
-/// One of the words that a member may have.
+/// An enum member.
 pub(super) fn word<'a>(input: &'a Value, member: &str, words: &[&str]) -> Result<Option<&'a str>, AwsError> {
     match text(input, member) {
         Some(given) if !words.contains(&given) => Err(invalid(format!(
@@ -106,7 +107,7 @@ pub(super) fn tags(input: &Value) -> Result<Vec<(String, String)>, AwsError> {
     Ok(tags)
 }
 
-/// The parameters, those with `UsePreviousValue` from before.
+/// The parameters; those with `UsePreviousValue` keep their previous values.
 pub(super) fn parameters(
     input: &Value,
     before: &BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! The API.
+//! [`CloudFormation`]: the operations of the service.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Weak};
@@ -7,21 +7,22 @@ use async_trait::async_trait;
 use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
 use serde_json::{Value, json};
 
-use super::answers;
-use super::execution::Running;
+use super::descriptions;
+use super::execution::StackWorkers;
 use super::macros::{self, MacroContext};
 use super::request::{
-    invalid, is_true, legal, list, needed, parameters, refuse_unheeded, refused, tags, template_body, text, word,
+    invalid, is_true, legal, list, needed, parameters, reject_unsupported, tags, template_body, template_error, text,
+    word,
 };
 use super::state::{Goal, Stack, State, Work, now};
 use super::template::{Pseudo, Template, TemplateError};
 use crate::account::ACCOUNT;
 use crate::s3::S3;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 use crate::sync::lock;
 
-/// What requests may ask for and the sandbox would not heed.
-const UNHEEDED: [&str; 15] = [
+/// Unsupported request members.
+const UNSUPPORTED: [&str; 15] = [
     "DeploymentConfig",
     "DeploymentMode",
     "EnableTerminationProtection",
@@ -42,14 +43,14 @@ const UNHEEDED: [&str; 15] = [
 /// The service.
 pub(crate) struct CloudFormation {
     this: Weak<Self>,
-    pub(super) services: Arc<Services>,
+    pub(super) services: Arc<ServiceRegistry>,
     pub(super) s3: Arc<S3>,
     pub(super) state: Mutex<State>,
-    pub(super) running: Mutex<Running>,
+    pub(super) running: Mutex<StackWorkers>,
 }
 
 impl CloudFormation {
-    pub(crate) fn new(services: Arc<Services>, s3: Arc<S3>) -> Arc<Self> {
+    pub(crate) fn new(services: Arc<ServiceRegistry>, s3: Arc<S3>) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             services,
@@ -59,7 +60,7 @@ impl CloudFormation {
         })
     }
 
-    /// Itself, for a task; nothing while it is being dropped.
+    /// A reference to itself for a task; nothing while it is being dropped.
     pub(super) fn this(&self) -> Option<Arc<Self>> {
         self.this.upgrade()
     }
@@ -68,7 +69,7 @@ impl CloudFormation {
         lock(&self.state).stacks.iter().find(|stack| stack.id == id).cloned()
     }
 
-    /// Changes a stack, and keeps that.
+    /// Changes a stack and saves the state.
     pub(super) fn change(&self, id: &str, change: impl FnOnce(&mut Stack)) {
         {
             let mut state = lock(&self.state);
@@ -95,24 +96,24 @@ impl CloudFormation {
         stack.ok_or_else(|| invalid(format!("Stack with id {name} does not exist")))
     }
 
-    /// What a request asks for, as far as that can be said before macros are called.
+    /// The goal of a request, before macros are called.
     pub(super) fn asked(&self, input: &Value, before: Option<&Stack>) -> Result<(Goal, Template), AwsError> {
-        refuse_unheeded(input, &UNHEEDED)?;
+        reject_unsupported(input, &UNSUPPORTED)?;
         let old = before.map(|stack| stack.goal.clone()).unwrap_or_default();
         let body = match template_body(input)? {
             Some(body) => body.to_owned(),
             None if is_true(input, "UsePreviousTemplate") && before.is_some() => old.text.clone(),
             None => return Err(invalid("Either Template URL or Template Body must be specified.")),
         };
-        let template = Template::parse(&body).map_err(refused)?;
+        let template = Template::parse(&body).map_err(template_error)?;
         let supplied = parameters(input, &old.supplied)?;
-        let values = template.parameter_values(&supplied).map_err(refused)?;
+        let values = template.parameter_values(&supplied).map_err(template_error)?;
         let capabilities = list(input, "Capabilities");
         let tags = if input["Tags"].is_null() { old.tags } else { tags(input)? };
         Ok((Goal { text: body, supplied, values, tags, capabilities, ..Goal::default() }, template))
     }
 
-    /// Calls the macros, and checks the whole.
+    /// Calls the macros and checks the result.
     pub(super) async fn expand(&self, goal: &mut Goal, template: Template, stack: &Stack) -> Result<(), TemplateError> {
         let macros = lock(&self.state).macros.clone();
         let region = stack.region.clone();
@@ -127,13 +128,13 @@ impl CloudFormation {
         let template = macros::expand(template, &context).await?;
         template.bind(goal.values.clone(), self.pseudo(stack))?;
         goal.processed = template.document().clone();
-        // A macro may have made what has to be acknowledged.
+        // The macros' result may require capabilities.
         Self::acknowledged(goal, &template, false).map_err(|error| TemplateError(error.message))?;
         let kinds = |name: &str| goal.processed["Resources"][name]["Type"].as_str();
         let other = stack
             .resources
             .iter()
-            .filter(|one| one.there && kinds(&one.logical_id).is_some_and(|kind| kind != one.type_name));
+            .filter(|one| one.exists && kinds(&one.logical_id).is_some_and(|kind| kind != one.type_name));
         let other: Vec<_> = other.map(|one| one.logical_id.as_str()).collect();
         if !other.is_empty() {
             return Err(TemplateError(format!(
@@ -145,7 +146,7 @@ impl CloudFormation {
         Ok(())
     }
 
-    /// Refuses what was not acknowledged.
+    /// Checks that the required capabilities are acknowledged.
     pub(super) fn acknowledged(goal: &Goal, template: &Template, macros: bool) -> Result<(), AwsError> {
         let mut missing = template.needed_capabilities().capabilities;
         let given = &goal.capabilities;
@@ -166,8 +167,7 @@ impl CloudFormation {
         Err(AwsError::bad_request("InsufficientCapabilitiesException", message))
     }
 
-    /// Who asks, and whose rights all that follows is done with. The owner, whose keys are others at each start of the
-    /// sandbox, is nobody: nothing is forbidden to the house itself.
+    /// The access key whose permissions the operation has; none for the administrator, whose keys change with each start.
     pub(super) fn caller(&self, context: &RequestContext) -> Option<String> {
         let owner = self.services.access().map(|access| access.root_key());
         context.access_key.clone().filter(|key| owner != Some(key.as_str()))
@@ -199,23 +199,23 @@ impl CloudFormation {
         let (mut goal, template) = self.asked(input, None)?;
         let mut stack = self.fresh(name, context)?;
         Self::acknowledged(&goal, &template, true)?;
-        self.expand(&mut goal, template, &stack).await.map_err(refused)?;
+        self.expand(&mut goal, template, &stack).await.map_err(template_error)?;
         stack.goal = goal;
         stack.token = token.map(str::to_owned);
         stack.on_failure = on_failure;
         stack.work = Some(Work::Create);
-        stack.turn("CREATE_IN_PROGRESS", Some("User Initiated"));
+        stack.set_status("CREATE_IN_PROGRESS", Some("User Initiated"));
         let id = stack.id.clone();
         {
             let mut state = lock(&self.state);
-            // Another may have come while macros were called.
+            // Another stack may have been created while macros ran.
             if state.find(&context.region, name).is_some() {
                 let message = format!("Stack [{name}] already exists");
                 return Err(AwsError::bad_request("AlreadyExistsException", message));
             }
             state.stacks.push(stack);
         }
-        self.services.keep("cloudformation")?;
+        self.services.persist("cloudformation")?;
         self.begin(&id);
         Ok(json!({ "StackId": id }))
     }
@@ -229,7 +229,7 @@ impl CloudFormation {
         updatable(&stack)?;
         let (mut goal, template) = self.asked(input, Some(&stack))?;
         Self::acknowledged(&goal, &template, true)?;
-        self.expand(&mut goal, template, &stack).await.map_err(refused)?;
+        self.expand(&mut goal, template, &stack).await.map_err(template_error)?;
         let old = &stack.goal;
         if (&old.processed, &old.values, &old.tags) == (&goal.processed, &goal.values, &goal.tags) {
             return Err(invalid("No updates are to be performed."));
@@ -250,7 +250,7 @@ impl CloudFormation {
     ) -> Result<(), AwsError> {
         let mut refused = None;
         self.change(id, |stack| {
-            // Another may have begun while macros were called.
+            // Another update may have started while macros ran.
             refused = updatable(stack).err();
             if refused.is_some() {
                 return;
@@ -261,14 +261,14 @@ impl CloudFormation {
             stack.access_key = self.caller(context);
             stack.token = token.map(str::to_owned);
             stack.on_failure = on_failure;
-            stack.turn("UPDATE_IN_PROGRESS", Some("User Initiated"));
+            stack.set_status("UPDATE_IN_PROGRESS", Some("User Initiated"));
         });
         match refused {
             Some(refused) => Err(refused),
             None => {
                 lock(&self.state).supersede_change_sets(id, executed);
-                let kept = self.services.keep("cloudformation");
-                // Kept or not, the stack says that it is being updated.
+                let kept = self.services.persist("cloudformation");
+                // The update starts even if the state could not be saved.
                 self.begin(id);
                 kept
             }
@@ -276,9 +276,9 @@ impl CloudFormation {
     }
 
     fn delete_stack(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
-        refuse_unheeded(input, &["RoleARN"])?;
+        reject_unsupported(input, &["RoleARN"])?;
         word(input, "DeletionMode", &["STANDARD"])?;
-        // One that is not there is deleted already.
+        // Deleting a missing stack succeeds.
         let Ok(stack) = self.found(&context.region, needed(input, "StackName")?) else { return Ok(json!({})) };
         if stack.status == "DELETE_COMPLETE" || stack.status == "DELETE_IN_PROGRESS" {
             return Ok(json!({}));
@@ -291,7 +291,7 @@ impl CloudFormation {
                 stack.id
             )));
         }
-        // What is being made can be stopped; what is being changed cannot.
+        // A creation can be interrupted, an update cannot.
         if !matches!(stack.work, None | Some(Work::Create | Work::Rollback)) {
             return Err(invalid(format!("Stack [{}] cannot be deleted while in status {}", stack.name, stack.status)));
         }
@@ -299,13 +299,13 @@ impl CloudFormation {
             stack.work = Some(Work::Delete { retain, undoes_creation: false });
             stack.token = text(input, "ClientRequestToken").map(str::to_owned);
             stack.access_key = self.caller(context);
-            stack.turn("DELETE_IN_PROGRESS", Some("User Initiated"));
+            stack.set_status("DELETE_IN_PROGRESS", Some("User Initiated"));
         });
         self.interrupt(&stack.id);
         Ok(json!({}))
     }
 
-    /// Macros come and go with stacks: only the house itself may call these.
+    /// Registers macros; only for internal calls from stacks.
     fn macros(&self, operation: &str, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
         if !context.internal_bypass {
             return Err(AwsError::unknown_operation(operation));
@@ -328,7 +328,7 @@ impl CloudFormation {
     }
 }
 
-/// What becomes of a stack whose creation or update fails.
+/// What to do with a stack whose creation or update fails.
 fn on_failure(input: &Value) -> Result<String, AwsError> {
     let said = word(input, "OnFailure", &["DO_NOTHING", "ROLLBACK", "DELETE"])?;
     match (said, text(input, "DisableRollback").is_some(), is_true(input, "DisableRollback")) {
@@ -339,7 +339,7 @@ fn on_failure(input: &Value) -> Result<String, AwsError> {
     }
 }
 
-/// Refuses to change a stack that is worked on, or never came to be.
+/// Checks that a stack can be updated.
 pub(super) fn updatable(stack: &Stack) -> Result<(), AwsError> {
     let settled = ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "CREATE_FAILED", "UPDATE_FAILED"];
     if settled.contains(&stack.status.as_str()) {
@@ -379,7 +379,7 @@ impl ServiceHandler for CloudFormation {
             | "GetTemplate" => self.read(operation, &input, context),
             other => Err(AwsError::unknown_operation(other)),
         };
-        answer.map(answers::wrapped)
+        answer.map(descriptions::wrapped)
     }
 
     fn snapshot(&self) -> Option<Vec<u8>> {
@@ -391,9 +391,9 @@ impl ServiceHandler for CloudFormation {
         Ok(())
     }
 
-    /// Goes on with what was in work.
+    /// Resumes running operations.
     fn rehydrate(&self) -> Result<(), String> {
-        self.go_on();
+        self.resume_all();
         Ok(())
     }
 }

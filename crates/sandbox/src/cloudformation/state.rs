@@ -1,4 +1,4 @@
-//! What CloudFormation keeps: stacks with their resources and events, change sets, macros.
+//! The state of CloudFormation: stacks with their resources and events, change sets, macros.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,19 +7,19 @@ use chrono::{SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::resource_types::Made;
-use super::template::{Known, Policy};
+use super::resource_types::Created;
+use super::template::{Policy, ResourceValues};
 
-/// The detailed status of what only waits until it is known everywhere.
+/// The detailed status of a configured resource or stack that is not yet stable.
 pub(super) const CONFIGURED: &str = "CONFIGURATION_COMPLETE";
 
-/// What CloudFormation then says that it waits for.
+/// The status reason with it.
 pub(super) const CONSISTENCY: &str = "Eventual consistency check initiated";
 
-/// How many deleted stacks are remembered, by which their last events can still be asked for. AWS: those of 90 days.
+/// The number of deleted stacks kept for their events. AWS keeps them for 90 days.
 const DELETED_KEPT: usize = 40;
 
-/// All of it.
+/// The whole state.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct State {
     pub stacks: Vec<Stack>,
@@ -28,7 +28,7 @@ pub(super) struct State {
     pub macros: BTreeMap<String, String>,
 }
 
-/// What a stack is to be.
+/// The desired state of a stack.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Goal {
     pub text: String,
@@ -40,7 +40,7 @@ pub(super) struct Goal {
     pub capabilities: Vec<String>,
 }
 
-/// What a stack is doing, which a sandbox that begins again goes on with.
+/// The running operation of a stack, which a restarted sandbox resumes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Work {
     Create,
@@ -53,7 +53,7 @@ pub(super) enum Work {
     },
     Delete {
         retain: BTreeSet<String>,
-        /// Its creation failed, and with it everything goes that it has made.
+        /// Whether it follows a failed creation.
         undoes_creation: bool,
     },
 }
@@ -72,15 +72,15 @@ pub(super) struct Stack {
     pub goal: Goal,
     pub on_failure: String,
     pub token: Option<String>,
-    /// Who works on it.
+    /// The access key of the caller.
     pub access_key: Option<String>,
     pub work: Option<Work>,
     pub resources: Vec<Resource>,
-    /// Replaced by others, and to be deleted.
+    /// Replaced resources to delete.
     pub replaced: Vec<Resource>,
     pub outputs: Vec<Value>,
     pub events: Vec<Value>,
-    /// The stack as it was last written down, until it changes: each change writes all stacks, of which one has changed.
+    /// The serialized stack until it changes, since each change writes all stacks.
     #[serde(skip)]
     pub written: Option<Arc<str>>,
 }
@@ -97,62 +97,65 @@ pub(super) struct Resource {
     pub attributes: Map<String, Value>,
     pub properties: Value,
     pub depends_on: BTreeSet<String>,
-    /// What becomes of it when it is no longer wanted.
+    /// The `DeletionPolicy`.
     pub deletion: Policy,
-    /// What becomes of it when another takes its place.
+    /// The `UpdateReplacePolicy`.
     pub replacement: Policy,
-    /// The stack's tags that are on it.
+    /// The stack's tags on it.
     pub tags: Vec<(String, String)>,
-    /// It is there: the call that made it was answered.
-    pub there: bool,
-    /// What was last begun and is not known to be done.
-    pub making: Option<Making>,
-    /// It took another's place in an update that is rolled back.
+    /// Whether it exists: its creation was confirmed.
+    #[serde(rename = "there")]
+    pub exists: bool,
+    /// The last change, if it is not confirmed.
+    #[serde(rename = "making")]
+    pub pending: Option<PendingChange>,
+    /// It replaced another one in an update that is rolled back.
     pub given_up: bool,
 }
 
-/// What was begun, as it is kept before the first call: it may be done in part, or wholly, when a sandbox begins again.
+/// An unconfirmed change, saved before its first call: after a restart it may be done in part or completely.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Making {
-    /// Something new is made, which was not there before; otherwise what is there is changed.
-    pub anew: bool,
+pub(super) struct PendingChange {
+    /// Whether it creates a resource or updates one.
+    #[serde(rename = "anew")]
+    pub creates: bool,
     pub physical_id: String,
     pub chance: String,
     pub properties: Value,
 }
 
 impl Resource {
-    pub(super) fn made(&self) -> Made {
-        Made {
+    pub(super) fn made(&self) -> Created {
+        Created {
             physical_id: self.physical_id.clone(),
             reference: self.reference.clone(),
             attributes: self.attributes.clone(),
         }
     }
 
-    pub(super) fn take(&mut self, made: Made) {
+    pub(super) fn take(&mut self, made: Created) {
         self.physical_id = made.physical_id;
         self.reference = made.reference;
         self.attributes = made.attributes;
-        self.there = true;
-        self.making = None;
+        self.exists = true;
+        self.pending = None;
     }
 
-    /// `CREATE` or `UPDATE`: what is under way.
+    /// `CREATE` or `UPDATE`, by the status.
     pub(super) fn verb(&self) -> &'static str {
         if self.status.starts_with("CREATE") { "CREATE" } else { "UPDATE" }
     }
 }
 
-/// What a stack's resources stand for.
-impl Known for Vec<Resource> {
+/// The references and attributes of a stack's resources.
+impl ResourceValues for Vec<Resource> {
     fn reference(&self, logical_id: &str) -> Option<String> {
-        let resource = self.iter().find(|resource| resource.there && resource.logical_id == logical_id)?;
+        let resource = self.iter().find(|resource| resource.exists && resource.logical_id == logical_id)?;
         Some(resource.reference.clone().unwrap_or_else(|| resource.physical_id.clone()))
     }
 
     fn attribute(&self, logical_id: &str, attribute: &str) -> Option<Value> {
-        let resource = self.iter().find(|resource| resource.there && resource.logical_id == logical_id)?;
+        let resource = self.iter().find(|resource| resource.exists && resource.logical_id == logical_id)?;
         resource.attributes.get(attribute).cloned()
     }
 }
@@ -169,22 +172,21 @@ pub(super) struct ChangeSet {
     pub created: String,
     pub description: Option<String>,
     pub on_failure: String,
-    /// Who has asked for it, and so whose rights its macros are called with.
+    /// The access key of the caller, whose permissions its macros have.
     pub access_key: Option<String>,
     pub token: Option<String>,
     pub goal: Goal,
     pub changes: Vec<Value>,
 }
 
-/// What a change set is called that was executed; it stays, to be read.
+/// The execution status after the execution.
 pub(super) const EXECUTED: &str = "EXECUTE_COMPLETE";
 
-/// What one is called that can be executed no more, since its stack has become another.
+/// The execution status after another change of the stack.
 pub(super) const OBSOLETE: &str = "OBSOLETE";
 
 impl State {
-    /// A stack becomes another, by one of its change sets or by itself. Rule: the others were made against what it was; with
-    /// the one that is executed they go, otherwise they stay to be read.
+    /// Marks the change sets of a changed stack: deletes all but the executed one, or marks them as obsolete.
     pub(super) fn supersede_change_sets(&mut self, stack_id: &str, executed: Option<&str>) {
         if let Some(executed) = executed {
             self.change_sets.retain(|set| set.stack_id != stack_id || set.id == executed);
@@ -200,37 +202,37 @@ impl State {
 }
 
 impl ChangeSet {
-    /// Whether it is still being worked out.
+    /// Whether its evaluation is pending.
     pub(super) fn is_pending(&self) -> bool {
         self.status == "CREATE_PENDING"
     }
 
-    /// Whether it can be executed, or may become so.
+    /// Whether it can be executed now or after its evaluation.
     pub(super) fn can_come_to_execution(&self) -> bool {
         self.is_pending() || self.execution == "AVAILABLE"
     }
 }
 
-/// Now, as CloudFormation writes it.
+/// The current time in CloudFormation's format.
 pub(super) fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 impl State {
-    /// A stack by its ARN, or one that is not deleted by its name.
+    /// Finds a stack by its ARN, or an existing one by its name.
     pub(super) fn find(&self, region: &str, name: &str) -> Option<&Stack> {
         let mut here = self.stacks.iter().filter(|stack| stack.region == region);
         here.find(|stack| stack.id == name || (stack.name == name && stack.status != "DELETE_COMPLETE"))
     }
 
-    /// A stack, to be changed.
+    /// A stack to change.
     pub(super) fn stack(&mut self, id: &str) -> Option<&mut Stack> {
         let stack = self.stacks.iter_mut().find(|stack| stack.id == id)?;
         stack.written = None;
         Some(stack)
     }
 
-    /// Forgets the oldest of the deleted stacks.
+    /// Drops the oldest deleted stacks.
     pub(super) fn forget_long_deleted(&mut self) {
         let mut deleted = self.stacks.iter().filter(|stack| stack.status == "DELETE_COMPLETE").count();
         self.stacks.retain(|stack| {
@@ -240,7 +242,7 @@ impl State {
         });
     }
 
-    /// All of it as JSON, as [`serde_json::to_vec`] would write it.
+    /// Serializes the state as [`serde_json::to_vec`] would, with cached stacks.
     pub(super) fn write(&mut self) -> serde_json::Result<Vec<u8>> {
         let mut json = b"{\"stacks\":[".to_vec();
         for (index, stack) in self.stacks.iter_mut().enumerate() {
@@ -263,22 +265,22 @@ impl State {
 }
 
 impl Stack {
-    /// Changes the stack's status, and says so in an event.
-    pub(super) fn turn(&mut self, status: &str, reason: Option<&str>) {
+    /// Sets the stack's status and emits an event.
+    pub(super) fn set_status(&mut self, status: &str, reason: Option<&str>) {
         self.status = status.to_owned();
         self.reason = reason.map(str::to_owned);
         self.detail = None;
-        self.tell_of_itself();
+        self.emit_stack_event();
     }
 
-    /// Says that all resources are configured, and only the last waits remain.
-    pub(super) fn turn_configured(&mut self) {
+    /// Emits that all resources are configured but not all stable.
+    pub(super) fn set_configured(&mut self) {
         self.detail = Some(CONFIGURED.to_owned());
         self.reason = Some(CONSISTENCY.to_owned());
-        self.tell_of_itself();
+        self.emit_stack_event();
     }
 
-    fn tell_of_itself(&mut self) {
+    fn emit_stack_event(&mut self) {
         let (name, id, status) = (self.name.clone(), self.id.clone(), self.status.clone());
         let (reason, detail) = (self.reason.clone(), self.detail.clone());
         self.event(&name, &id, "AWS::CloudFormation::Stack", &status, reason.as_deref(), None, detail.as_deref());
@@ -288,18 +290,18 @@ impl Stack {
         self.resources.iter_mut().find(|resource| resource.logical_id == logical_id)
     }
 
-    /// Changes a resource's status, and says so in an event.
-    pub(super) fn turn_resource(&mut self, logical_id: &str, status: &str, reason: Option<&str>) {
+    /// Sets a resource's status and emits an event.
+    pub(super) fn set_resource_status(&mut self, logical_id: &str, status: &str, reason: Option<&str>) {
         let Some(resource) = self.resource(logical_id) else { return };
         status.clone_into(&mut resource.status);
         resource.reason = reason.map(str::to_owned);
         resource.time = now();
         let resource = resource.clone();
-        self.tell(&resource, None);
+        self.emit_resource_event(&resource, None);
     }
 
-    /// An event about a resource as it is.
-    pub(super) fn tell(&mut self, resource: &Resource, detail: Option<&str>) {
+    /// Emits an event of a resource.
+    pub(super) fn emit_resource_event(&mut self, resource: &Resource, detail: Option<&str>) {
         let Resource { logical_id, physical_id, type_name, status, reason, properties, .. } = resource;
         let properties = (!properties.is_null()).then(|| properties.to_string());
         self.event(logical_id, physical_id, type_name, status, reason.as_deref(), properties, detail);
@@ -333,26 +335,26 @@ mod tests {
 
     fn stack(number: usize, status: &str) -> Stack {
         let mut stack = Stack { id: number.to_string(), ..Stack::default() };
-        stack.turn(status, None);
+        stack.set_status(status, None);
         stack
     }
 
     #[test]
-    fn what_is_written_piece_by_piece_is_the_whole_also_after_a_change() {
+    fn cached_serialization_equals_the_full_one() {
         let mut state =
             State { stacks: vec![stack(1, "CREATE_COMPLETE"), stack(2, "CREATE_COMPLETE")], ..State::default() };
         state.macros.insert("here/m".to_owned(), "f".to_owned());
         for status in ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"] {
-            let written = state.write().expect("it is JSON");
-            assert_eq!(written, serde_json::to_vec(&state).expect("it is JSON"));
-            state.stack("2").expect("it is there").turn(status, None);
+            let written = state.write().expect("serializable");
+            assert_eq!(written, serde_json::to_vec(&state).expect("serializable"));
+            state.stack("2").expect("existing stack").set_status(status, None);
         }
-        state.stack("1").expect("it is there").name = "another".to_owned();
-        assert_eq!(state.write().expect("it is JSON"), serde_json::to_vec(&state).expect("it is JSON"));
+        state.stack("1").expect("existing stack").name = "another".to_owned();
+        assert_eq!(state.write().expect("serializable"), serde_json::to_vec(&state).expect("serializable"));
     }
 
     #[test]
-    fn the_oldest_deleted_stacks_are_forgotten_and_no_others() {
+    fn only_the_oldest_deleted_stacks_are_dropped() {
         let stacks =
             (0..100).map(|number| stack(number, if number % 2 == 0 { "DELETE_COMPLETE" } else { "CREATE_COMPLETE" }));
         let mut state = State { stacks: stacks.collect(), ..State::default() };

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::authz::sessions::TemporaryCredentials;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 
 /// Lines are gathered for this long at most; the first after a pause goes at once.
 const GATHER: Duration = Duration::from_millis(40);
@@ -38,7 +38,7 @@ pub(super) struct Log {
 impl Log {
     /// Makes the stream, and the group if it is missing, as the service role.
     pub(super) async fn open(
-        services: Arc<Services>,
+        services: Arc<ServiceRegistry>,
         role: TemporaryCredentials,
         place: Place,
     ) -> Result<Self, AwsError> {
@@ -77,7 +77,7 @@ impl Log {
 
 /// CodeBuild's end of the log: with the rights of the build's service role.
 struct Writer {
-    services: Arc<Services>,
+    services: Arc<ServiceRegistry>,
     role: TemporaryCredentials,
     place: Place,
 }

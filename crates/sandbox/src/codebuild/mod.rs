@@ -34,7 +34,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use self::build::Build;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 
 /// The service's name, in signatures and in snapshots.
 const SERVICE: &str = "codebuild";
@@ -66,7 +66,7 @@ pub(crate) struct BuildHost {
 }
 
 struct Store {
-    services: Arc<Services>,
+    services: Arc<ServiceRegistry>,
     host: BuildHost,
     state: Mutex<State>,
     /// Builds that are running.
@@ -136,11 +136,11 @@ pub(crate) struct CodeBuildService {
 
 impl CodeBuildService {
     /// No projects, no builds.
-    pub(crate) fn new(services: Arc<Services>, host: BuildHost) -> Self {
+    pub(crate) fn new(services: Arc<ServiceRegistry>, host: BuildHost) -> Self {
         Self::with_timeout(services, host, BuildTimeout::ByClock)
     }
 
-    fn with_timeout(services: Arc<Services>, host: BuildHost, timeout: BuildTimeout) -> Self {
+    fn with_timeout(services: Arc<ServiceRegistry>, host: BuildHost, timeout: BuildTimeout) -> Self {
         Self { store: Arc::new(Store { services, host, state: Mutex::default(), running: Mutex::default(), timeout }) }
     }
 

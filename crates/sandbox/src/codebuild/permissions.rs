@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::authz::permission::{RequiredPermission, text};
 
-pub(crate) fn needs(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
+pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
     let action = format!("codebuild:{operation}");
     let on = |project: &str| {
         let name = project.rsplit_once(":project/").map_or(project, |(_, name)| name);

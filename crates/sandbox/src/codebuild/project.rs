@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{PRINCIPAL, State, Store, invalid, listing, now, text};
 use crate::account::ACCOUNT;
-use crate::unheeded;
+use crate::unsupported_fields;
 
 /// What a project has beyond its name, with what CodeBuild takes for granted where it takes anything.
 const MEMBERS: [&str; 17] = [
@@ -128,7 +128,7 @@ impl Store {
 
     /// Takes over what the request says, if all of it holds.
     async fn fill(&self, project: &mut Map<String, Value>, input: &Value) -> Result<(), AwsError> {
-        if let Some(member) = unheeded::asked_for(input, &UNHEEDED) {
+        if let Some(member) = unsupported_fields::first_set(input, &UNHEEDED) {
             return Err(invalid(format!("Invalid input: the sandbox's projects do not have {member}")));
         }
         for member in MEMBERS {

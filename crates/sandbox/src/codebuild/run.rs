@@ -16,7 +16,7 @@ use super::shell::Shell;
 use super::toolchain::{Toolchain, aws_cli};
 use super::{PRINCIPAL, Store, leftovers, source};
 use crate::authz::sessions::TemporaryCredentials;
-use crate::latency::Span;
+use crate::latency::LatencySpan;
 use crate::standin::signed::Signer;
 
 /// Why a build has ended before its last command.
@@ -51,8 +51,8 @@ pub(super) async fn run(store: &Store, build: Build, stop: watch::Receiver<bool>
     let tools = Tools {
         compiler,
         aws_cli: aws_cli(),
-        compile: latencies.of(Span::BuildCompile),
-        push: latencies.of(Span::BuildPush),
+        compile: latencies.of(LatencySpan::BuildCompile),
+        push: latencies.of(LatencySpan::BuildPush),
     };
     let run = Run { store, build, root: directory, tools };
     let ended = run.whole(stop).await;
@@ -73,12 +73,12 @@ struct Run<'a> {
 impl Run<'_> {
     async fn whole(&self, mut stop: watch::Receiver<bool>) -> Ended {
         let latencies = self.store.services.latencies();
-        if is_stopped(latencies.pass(Span::BuildQueued), &mut stop).await {
+        if is_stopped(latencies.wait(LatencySpan::BuildQueued), &mut stop).await {
             return Status::Stopped.into();
         }
         self.leave(Status::Succeeded, Context::default());
         self.enter(PhaseKind::Provisioning);
-        if is_stopped(latencies.pass(Span::BuildProvisioning), &mut stop).await {
+        if is_stopped(latencies.wait(LatencySpan::BuildProvisioning), &mut stop).await {
             return Status::Stopped.into();
         }
         match self.prepare().await {
@@ -229,7 +229,7 @@ impl Run<'_> {
     async fn finalize(&self, ended: Ended) -> Ended {
         self.enter(PhaseKind::Finalizing);
         self.kill_processes().await;
-        self.store.services.latencies().pass(Span::BuildFinalizing).await;
+        self.store.services.latencies().wait(LatencySpan::BuildFinalizing).await;
         self.leave(Status::Succeeded, Context::default());
         ended
     }
@@ -257,7 +257,7 @@ impl Run<'_> {
         let embedded = self.store.host.function;
         let target = directory.clone();
         let version = text(self.build.setting("sourceVersion")).to_owned();
-        self.store.services.latencies().pass(Span::BuildSource).await;
+        self.store.services.latencies().wait(LatencySpan::BuildSource).await;
         let spec = tokio::task::spawn_blocking(move || {
             source::fetch(&project_source, &version, &endpoint, &signer, embedded, &target)?;
             source::buildspec(&project_source, &target)

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::{BuildHost, BuildTimeout, CodeBuildService, SERVICE};
-use crate::authz::access::{Access, RootKeys};
+use crate::authz::access_control::{AccessControl, RootKeys};
 use crate::behaviour::Behaviour;
 use crate::latency::{Latencies, Pace};
 use crate::logs::Logs;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 use thumbctl_sandbox_protocol::Latency;
 
 /// The longest that anything is waited for, on a machine that is busy with other things.
@@ -34,7 +34,7 @@ async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 
 /// CodeBuild with the neighbours that a build needs, and a role.
 struct House {
-    services: Arc<Services>,
+    services: Arc<ServiceRegistry>,
     _dir: tempfile::TempDir,
 }
 
@@ -46,9 +46,15 @@ impl House {
     async fn with(timeout: BuildTimeout, behaviour: Behaviour) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let endpoint = "http://127.0.0.1:9".to_owned();
-        let services = Arc::new(Services::new(endpoint, dir.path().to_owned(), behaviour).unwrap());
+        let services = Arc::new(ServiceRegistry::new(endpoint, dir.path().to_owned(), behaviour).unwrap());
         let iam = Arc::new(awsim_iam::IamService::new());
-        let access = Access::new(RootKeys::generate(), iam.store(), services.sessions().clone(), false);
+        let access = AccessControl::new(
+            RootKeys::generate(),
+            iam.store(),
+            services.sessions().clone(),
+            false,
+            crate::required_permissions::of_call,
+        );
         services.set_access(Arc::new(access));
         services.register(iam).unwrap();
         let logs = Arc::new(Logs::new(&services).unwrap());

@@ -23,8 +23,8 @@ use serde_json::Value;
 
 use self::layer::Uploads;
 use self::repository::Repository;
-use crate::authz::access::Access;
-use crate::services::{BlobUser, Services};
+use crate::authz::access_control::AccessControl;
+use crate::service_registry::{BlobUser, ServiceRegistry};
 
 pub(crate) use self::registry::{REGISTRY_HEADER, Registry};
 pub(crate) use self::resolve::{ImageError, Images};
@@ -34,7 +34,7 @@ const SERVICE: &str = "ecr";
 
 /// What every front door of the registry shares.
 pub(crate) struct Store {
-    services: Arc<Services>,
+    services: Arc<ServiceRegistry>,
     state: Mutex<State>,
     uploads: Uploads,
 }
@@ -123,12 +123,12 @@ pub(crate) struct EcrService {
 
 impl EcrService {
     /// An empty registry.
-    pub(crate) fn new(services: Arc<Services>) -> Self {
+    pub(crate) fn new(services: Arc<ServiceRegistry>) -> Self {
         Self { store: Arc::new(Store { services, state: Mutex::default(), uploads: Uploads::default() }) }
     }
 
     /// Docker's front door, for requests to `/v2/`.
-    pub(crate) fn registry(&self, access: Arc<Access>) -> Registry {
+    pub(crate) fn registry(&self, access: Arc<AccessControl>) -> Registry {
         Registry::new(Arc::clone(&self.store), access)
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::authz::permission::{RequiredPermission, has_tags, text};
 
-pub(crate) fn needs(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
+pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
     let action = format!("ecr:{operation}");
     if operation == "GetAuthorizationToken" {
         return vec![RequiredPermission::new(action, "*")];

@@ -21,7 +21,7 @@ use super::manifest::hex_of;
 use super::resolve::region_of_host;
 use super::token::{self, Grant};
 use super::{At, SERVICE, Store};
-use crate::authz::access::Access;
+use crate::authz::access_control::AccessControl;
 use crate::ecr::permissions::{self, Door};
 use crate::gateway::registry_endpoint::RegistryEndpoint;
 
@@ -35,7 +35,7 @@ const DRAIN_LIMIT: usize = 1024 * 1024 * 1024;
 /// Answers requests whose path begins with `/v2/`.
 pub(crate) struct Registry {
     store: Arc<Store>,
-    access: Arc<Access>,
+    access: Arc<AccessControl>,
 }
 
 /// An answer in the making that is not the one hoped for.
@@ -102,7 +102,7 @@ impl<'a> Target<'a> {
 }
 
 impl Registry {
-    pub(super) fn new(store: Arc<Store>, access: Arc<Access>) -> Self {
+    pub(super) fn new(store: Arc<Store>, access: Arc<AccessControl>) -> Self {
         Self { store, access }
     }
 }

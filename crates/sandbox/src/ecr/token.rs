@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Store;
 use super::repository::host;
-use crate::authz::signature::same;
+use crate::authz::canonical::same;
 
 /// How long ECR lets a password live.
 const PASSWORD_SECONDS: i64 = 12 * 3600;

@@ -1,4 +1,4 @@
-//! Rules from a file: a JSON array in which each kind of rule may stand.
+//! Fault rules from a file: a JSON array of both kinds of rules.
 
 use std::path::Path;
 
@@ -8,28 +8,28 @@ use serde_json::Value;
 
 use super::{Fault, FaultRule};
 
-/// Why a file of faults cannot be used.
+/// Why a fault file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FaultFileError {
     /// It cannot be read.
-    #[error("the faults' file {file} cannot be read")]
+    #[error("the fault file {file} cannot be read")]
     Unreadable {
         /// The file.
         file: String,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// It is not what it should be.
-    #[error("the faults' file {file} is not a JSON array of faults")]
+    /// It is not an array of rules.
+    #[error("the fault file {file} is not a JSON array of faults")]
     Malformed {
         /// The file.
         file: String,
-        /// Why.
+        /// The cause.
         source: serde_json::Error,
     },
 }
 
-/// Reads a file of faults.
+/// Reads a fault file.
 ///
 /// # Errors
 /// When it cannot be read, or is not an array of rules.
@@ -45,8 +45,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<FaultRule>, serde_json::Error> {
     numbered.map(|(index, rule)| read(rule).map_err(|error| numbered_error(index, &error))).collect()
 }
 
-/// A rule that has an effect is awsim-chaos's; ours have a kind. Told apart first, so that what is wrong in one is said of
-/// that one.
+/// Reads a rule: with an `effect` it belongs to awsim-chaos, otherwise it is a counted one. The kinds are distinguished
+/// first for precise errors.
 fn read(rule: Value) -> Result<FaultRule, serde_json::Error> {
     if rule.get("effect").is_some() {
         let rule: ChaosRule = serde_json::from_value(rule)?;
@@ -71,8 +71,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_said_of_the_rule_where_it_is() {
-        for (text, said) in [
+    fn error_names_the_malformed_rule() {
+        for (text, expected) in [
             (r#"[{"kind":"hang"},{"kind":"explode"}]"#, "rule 2: unknown variant `explode`"),
             (r#"[{"share":2,"kind":"hang"}]"#, "rule 1: share must be from 0 to 1"),
             (
@@ -82,7 +82,7 @@ mod tests {
             ("{}", "invalid type: map"),
         ] {
             let error = parse(text.as_bytes()).unwrap_err().to_string();
-            assert!(error.starts_with(said), "{error}");
+            assert!(error.starts_with(expected), "{error}");
         }
     }
 }

@@ -1,19 +1,19 @@
-//! A rule on the command line: `SERVICE:OPERATION:WHAT[:HOW-OFTEN]`.
+//! A fault rule on the command line: `SERVICE:OPERATION:WHAT[:HOW-OFTEN]`.
 
 use std::str::FromStr;
 
 use super::{Fault, FaultKind, FaultRule};
 
-/// Why a line is no rule.
+/// Why a rule on the command line is invalid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FaultLineError {
-    /// It has not three or four parts.
+    /// It does not have three or four parts.
     #[error("it must be SERVICE:OPERATION:WHAT or SERVICE:OPERATION:WHAT:HOW-OFTEN, such as s3:PutObject:throttle:20%")]
     Parts,
-    /// There is no such fault.
+    /// The fault is unknown.
     #[error("'{0}' is none of throttle, 500, delay=MILLISECONDS, hang, drop-before and drop-after")]
     What(String),
-    /// It does not say how often.
+    /// The frequency is invalid.
     #[error("'{0}' is neither a share of the calls, such as 20%, nor a number of them, such as x2")]
     HowOften(String),
 }
@@ -21,7 +21,7 @@ pub enum FaultLineError {
 impl FromStr for FaultRule {
     type Err = FaultLineError;
 
-    /// `*` stands for every service and every operation; `x2` strikes the first two calls.
+    /// `*` means every service or operation; `x2` affects the first two calls.
     fn from_str(line: &str) -> Result<Self, FaultLineError> {
         let parts: Vec<&str> = line.split(':').collect();
         let (service, operation, what, how_often) = match parts[..] {
@@ -60,7 +60,7 @@ fn kind(what: &str) -> Result<FaultKind, FaultLineError> {
     })
 }
 
-/// A share of the calls, or the number of the first ones.
+/// Parses a share of the calls, or the number of the first ones.
 fn how_many(text: &str) -> Result<(Option<f64>, Option<u64>), FaultLineError> {
     let wrong = || FaultLineError::HowOften(text.to_owned());
     if let Some(times) = text.strip_prefix('x') {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_what_happens_to_which_calls_and_how_often() {
+    fn line_is_parsed_into_calls_fault_and_frequency() {
         let throttled = fault("s3:PutObject:throttle:20%");
         assert_eq!((throttled.service.as_str(), throttled.operation.as_str()), ("s3", "PutObject"));
         assert_eq!((throttled.share, throttled.times), (Some(0.2), None));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rule_is_told_why() {
+    fn invalid_rule_is_rejected_with_its_reason() {
         let error = |line: &str| line.parse::<FaultRule>().unwrap_err();
         assert_eq!(error("s3"), FaultLineError::Parts);
         assert_eq!(error("s3:PutObject:explode"), FaultLineError::What("explode".to_owned()));

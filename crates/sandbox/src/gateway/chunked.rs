@@ -1,4 +1,4 @@
-//! Request bodies as streams: plain ones, and `aws-chunked` ones with their signatures and trailers.
+//! Request bodies as streams: plain, or `aws-chunked` with signatures and trailers.
 
 use axum::body::Body;
 use bytes::{Buf, Bytes, BytesMut};
@@ -8,16 +8,16 @@ use sha2::{Digest, Sha256};
 use crate::authz::signature::ChunkSigner;
 use crate::storage::blobs::hex;
 
-/// The longest line that a chunk's head or a trailer may have.
+/// The longest line of a chunk's head or a trailer, in bytes.
 const MAX_LINE: usize = 8 * 1024;
 
-/// Why a body cannot be read on.
+/// Why a body cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
-    /// The client went away, or sent fewer bytes than it had announced.
+    /// The client disconnected, or sent fewer bytes than declared.
     #[error("the body ended early")]
     Incomplete,
-    /// It is not what `aws-chunked` demands.
+    /// It is not valid `aws-chunked`.
     #[error("the body is not well-formed: {0}")]
     Malformed(&'static str),
     /// A chunk's or the trailer's signature is wrong.
@@ -25,16 +25,16 @@ pub(crate) enum BodyError {
     Signature,
 }
 
-/// A body, chunk by chunk.
+/// A request body.
 pub(crate) enum Incoming {
-    /// As it came.
+    /// Without framing.
     Plain(Body),
-    /// Within `aws-chunked`'s frames.
+    /// With `aws-chunked` framing.
     Chunked(Box<Chunked>),
 }
 
 impl Incoming {
-    /// The next bytes, or nothing at the end.
+    /// Returns the next bytes, or nothing at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         match self {
             Self::Plain(body) => next_data(body).await,
@@ -42,7 +42,7 @@ impl Incoming {
         }
     }
 
-    /// A header sent after the body; known once the end has been reached.
+    /// A trailing header, known after the end of the body.
     pub(crate) fn trailer(&self, name: &str) -> Option<&str> {
         match self {
             Self::Plain(_) => None,
@@ -52,7 +52,7 @@ impl Incoming {
         }
     }
 
-    /// All of it, unless it is longer than `limit`: then nothing.
+    /// Reads the whole body; nothing if it is longer than `limit`.
     pub(crate) async fn collect(&mut self, limit: usize) -> Result<Option<Bytes>, BodyError> {
         let mut all = BytesMut::new();
         while let Some(bytes) = self.next().await? {
@@ -81,23 +81,23 @@ async fn next_data(body: &mut Body) -> Result<Option<Bytes>, BodyError> {
     }
 }
 
-/// `aws-chunked`: `LENGTH[;chunk-signature=…]\r\n`, the bytes, `\r\n`, …, a chunk of length 0, trailing headers.
+/// A decoder of `aws-chunked`: `LENGTH[;chunk-signature=…]\r\n`, the bytes, `\r\n`, …, a chunk of length 0, trailing headers.
 pub(crate) struct Chunked {
     body: Body,
     buffer: BytesMut,
     /// Bytes left of the current chunk.
     left: u64,
-    /// Whether a chunk's bytes have been begun, so that its line end is due.
+    /// Whether a chunk has started and its line end is due.
     open: bool,
     hash: Sha256,
-    announced: Option<String>,
+    declared_signature: Option<String>,
     signer: Option<ChunkSigner>,
     trailers: Vec<(String, String)>,
     done: bool,
 }
 
 impl Chunked {
-    /// `signer` is there if the chunks are signed.
+    /// Creates a decoder; with a `signer` if the chunks are signed.
     pub(crate) fn new(body: Body, signer: Option<ChunkSigner>) -> Self {
         Self {
             body,
@@ -105,7 +105,7 @@ impl Chunked {
             left: 0,
             open: false,
             hash: Sha256::new(),
-            announced: None,
+            declared_signature: None,
             signer,
             trailers: Vec::new(),
             done: false,
@@ -121,13 +121,13 @@ impl Chunked {
             let head = self.line().await?;
             let (length, extension) = head.split_once(';').unwrap_or((&head, ""));
             let length = length.trim();
-            // Rust's parser would take a sign.
+            // Rust's parser would accept a sign.
             self.left = Some(length)
                 .filter(|length| length.bytes().all(|digit| digit.is_ascii_hexdigit()))
                 .and_then(|length| u64::from_str_radix(length, 16).ok())
                 .ok_or(BodyError::Malformed("a chunk's length is not a number"))?;
-            self.announced = extension.trim().strip_prefix("chunk-signature=").map(str::to_owned);
-            if self.signer.is_some() && self.announced.is_none() {
+            self.declared_signature = extension.trim().strip_prefix("chunk-signature=").map(str::to_owned);
+            if self.signer.is_some() && self.declared_signature.is_none() {
                 return Err(BodyError::Malformed("a chunk has no signature"));
             }
             if self.left == 0 {
@@ -159,7 +159,7 @@ impl Chunked {
             self.fill().await?;
         }
         if &self.buffer[..2] != b"\r\n" {
-            return Err(BodyError::Malformed("a chunk is longer than it says"));
+            return Err(BodyError::Malformed("a chunk is longer than declared"));
         }
         self.buffer.advance(2);
         self.check_chunk()
@@ -167,7 +167,7 @@ impl Chunked {
 
     fn check_chunk(&mut self) -> Result<(), BodyError> {
         let hash = hex(&std::mem::take(&mut self.hash).finalize());
-        if let (Some(signer), Some(signature)) = (&mut self.signer, self.announced.take())
+        if let (Some(signer), Some(signature)) = (&mut self.signer, self.declared_signature.take())
             && !signer.accepts(&hash, &signature)
         {
             return Err(BodyError::Signature);
@@ -178,7 +178,7 @@ impl Chunked {
     async fn read_trailers(&mut self) -> Result<(), BodyError> {
         let mut signature = None;
         loop {
-            // Some clients leave out the empty line at the very end.
+            // Some clients omit the empty line at the end.
             let line = match self.line().await {
                 Ok(line) => line,
                 Err(BodyError::Incomplete) if self.buffer.is_empty() => String::new(),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn frames_are_taken_off_and_trailers_read() {
+    async fn framing_is_removed_and_trailers_are_read() {
         let (bytes, trailer) =
             read(&[b"4\r\nwi", b"ki\r", b"\n5\r\npedia\r\n0\r\nx-amz-check", b"sum-crc32:abc=\r\n\r\n"]).await.unwrap();
         assert_eq!(bytes, b"wikipedia");
@@ -256,12 +256,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_empty_body_is_empty() {
+    async fn empty_body_is_empty() {
         assert_eq!(read(&[b"0\r\n\r\n"]).await.unwrap().0, b"");
     }
 
     #[tokio::test]
-    async fn what_is_cut_short_or_malformed_is_refused() {
+    async fn truncated_or_malformed_body_is_rejected() {
         assert!(matches!(read(&[b"4\r\nwi"]).await, Err(BodyError::Incomplete)));
         assert!(matches!(read(&[b"zz\r\nwi"]).await, Err(BodyError::Malformed(_))));
         assert!(matches!(read(&[b"2\r\nwiki\r\n0\r\n\r\n"]).await, Err(BodyError::Malformed(_))));

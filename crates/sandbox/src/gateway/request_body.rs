@@ -1,6 +1,6 @@
-//! Bodies that are read into memory before a call is worked on: bounded each, bounded together, bounded in time.
+//! [`BodyReader`]: reads request bodies into memory, with limits on the size, the total and the time.
 //!
-//! S3 and the registry stream theirs to disk; theirs do not come here.
+//! S3 and the registry stream their bodies to disk instead.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,21 +17,21 @@ use crate::gateway::chunked::Incoming;
 /// The largest body of a call to any service but S3.
 pub(crate) const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// Bodies up to this size are read whoever sends them, so that small calls never wait for large ones.
+/// Bodies up to this size need no reservation, so that small calls never wait for large ones.
 const SMALL: usize = 64 * 1024;
 
-/// What larger bodies may hold in memory together before their signatures are checked.
+/// The most memory for larger bodies together before their signatures are checked.
 const UNVERIFIED: usize = 4 * MAX_BODY;
 
-/// The longest that a body may take to arrive, and to wait for its place in memory.
+/// The timeout for a body to arrive, including the wait for its reservation.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How long the rest of a refused request is read, so that its sender sees the answer and not a broken connection.
+/// How long the rest of a rejected request is read, so that the client gets the response and not a broken connection.
 const DISCARD: Duration = Duration::from_secs(2);
 
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BodyRefused {
+pub(crate) enum BodyRejection {
     #[error("the body is larger than 16 MB")]
     TooLarge,
     #[error("the body did not arrive in time")]
@@ -42,13 +42,13 @@ pub(crate) enum BodyRefused {
     HungUp,
 }
 
-/// A body's place in memory, given back when this is dropped.
+/// A reservation of memory for a body, released when dropped.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads bodies within the bounds.
+/// Reads bodies within the limits.
 #[derive(Debug, Clone)]
 pub(crate) struct BodyReader {
     unverified: Arc<Semaphore>,
@@ -62,48 +62,52 @@ impl Default for BodyReader {
 }
 
 impl BodyReader {
-    /// Reads a body whose sender is known by the request's head.
-    pub(crate) async fn read_verified(&self, parts: &Parts, body: Body) -> Result<Bytes, BodyRefused> {
-        let length = announced(parts)?;
+    /// Reads a body whose head is authenticated.
+    pub(crate) async fn read_verified(&self, parts: &Parts, body: Body) -> Result<Bytes, BodyRejection> {
+        let length = declared_length(parts)?;
         let read = collect(Incoming::Plain(body), BytesMut::new(), length.unwrap_or(MAX_BODY));
-        timeout(self.deadline, read).await.unwrap_or(Err(BodyRefused::TooSlow))
+        timeout(self.deadline, read).await.unwrap_or(Err(BodyRejection::TooSlow))
     }
 
-    /// Reads a body that anyone may have sent. The reservation is to be kept until the signature is checked.
-    pub(crate) async fn read_unverified(&self, parts: &Parts, body: Body) -> Result<(Bytes, Reservation), BodyRefused> {
+    /// Reads an unauthenticated body. The reservation must be held until the signature is checked.
+    pub(crate) async fn read_unverified(
+        &self,
+        parts: &Parts,
+        body: Body,
+    ) -> Result<(Bytes, Reservation), BodyRejection> {
         let read = async {
             let mut body = Incoming::Plain(body);
-            let mut begun = BytesMut::new();
-            let size = match announced(parts)? {
+            let mut received = BytesMut::new();
+            let size = match declared_length(parts)? {
                 Some(length) => length,
-                // Only a body that turns out to be large needs a place.
+                // Only a large body needs a reservation.
                 None => {
-                    while begun.len() <= SMALL {
-                        match body.next().await.map_err(|_| BodyRefused::HungUp)? {
-                            Some(piece) => begun.extend_from_slice(&piece),
-                            None => return Ok((begun.freeze(), Reservation { _permit: None })),
+                    while received.len() <= SMALL {
+                        match body.next().await.map_err(|_| BodyRejection::HungUp)? {
+                            Some(piece) => received.extend_from_slice(&piece),
+                            None => return Ok((received.freeze(), Reservation { _permit: None })),
                         }
                     }
                     MAX_BODY
                 }
             };
             let permit = if size > SMALL { Some(self.reserve(size).await?) } else { None };
-            Ok((collect(body, begun, size).await?, Reservation { _permit: permit }))
+            Ok((collect(body, received, size).await?, Reservation { _permit: permit }))
         };
-        timeout(self.deadline, read).await.unwrap_or(Err(BodyRefused::TooSlow))
+        timeout(self.deadline, read).await.unwrap_or(Err(BodyRejection::TooSlow))
     }
 
-    /// All of the place at once: bodies that each hold a part and wait for the rest would wait for each other.
-    async fn reserve(&self, size: usize) -> Result<OwnedSemaphorePermit, BodyRefused> {
-        let size = u32::try_from(size).map_err(|_| BodyRefused::TooLarge)?;
-        let place = timeout(self.deadline / 2, self.unverified.clone().acquire_many_owned(size)).await;
-        place.ok().and_then(Result::ok).ok_or(BodyRefused::Busy)
+    /// Reserves the whole size at once, since partial reservations could deadlock.
+    async fn reserve(&self, size: usize) -> Result<OwnedSemaphorePermit, BodyRejection> {
+        let size = u32::try_from(size).map_err(|_| BodyRejection::TooLarge)?;
+        let reserved = timeout(self.deadline / 2, self.unverified.clone().acquire_many_owned(size)).await;
+        reserved.ok().and_then(Result::ok).ok_or(BodyRejection::Busy)
     }
 }
 
-/// Reads what is left of a request that is refused, and keeps nothing of it.
+/// Reads and discards the rest of a rejected request.
 pub(crate) async fn discard(parts: &Parts, body: Body) {
-    // Who waits to be asked for the body is not asked.
+    // The client has not sent the body: it waits for `100 Continue`.
     if parts.headers.contains_key(EXPECT) {
         return;
     }
@@ -117,28 +121,28 @@ pub(crate) async fn discard(parts: &Parts, body: Body) {
             }
         }
     };
-    // Past its time, the connection ends with the answer.
+    // After the timeout the connection ends with the response.
     let _ = timeout(DISCARD, rest).await;
 }
 
-/// The length that the head announces, if it may be that long.
-fn announced(parts: &Parts) -> Result<Option<usize>, BodyRefused> {
+/// The length in the head, if it is within the limit.
+fn declared_length(parts: &Parts) -> Result<Option<usize>, BodyRejection> {
     let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     match length {
-        Some(length) if length > MAX_BODY as u64 => Err(BodyRefused::TooLarge),
+        Some(length) if length > MAX_BODY as u64 => Err(BodyRejection::TooLarge),
         Some(length) => Ok(usize::try_from(length).ok()),
         None => Ok(None),
     }
 }
 
-/// Reads the rest of a body of at most `limit` bytes, of which some are there.
-async fn collect(mut body: Incoming, mut bytes: BytesMut, limit: usize) -> Result<Bytes, BodyRefused> {
+/// Reads the rest of a body up to a total of `limit` bytes.
+async fn collect(mut body: Incoming, mut bytes: BytesMut, limit: usize) -> Result<Bytes, BodyRejection> {
     if bytes.len() > limit {
-        return Err(BodyRefused::TooLarge);
+        return Err(BodyRejection::TooLarge);
     }
-    while let Some(piece) = body.next().await.map_err(|_| BodyRefused::HungUp)? {
+    while let Some(piece) = body.next().await.map_err(|_| BodyRejection::HungUp)? {
         if bytes.len() + piece.len() > limit {
-            return Err(BodyRefused::TooLarge);
+            return Err(BodyRejection::TooLarge);
         }
         bytes.extend_from_slice(&piece);
     }
@@ -187,21 +191,21 @@ mod tests {
             }
         }
         for announced in [None, Some(MAX_BODY + 1)] {
-            let refused = reader.read_unverified(&parts(announced), body(MAX_BODY + 1)).await.unwrap_err();
-            assert_eq!(refused, BodyRefused::TooLarge);
-            let refused = reader.read_verified(&parts(announced), body(MAX_BODY + 1)).await.unwrap_err();
-            assert_eq!(refused, BodyRefused::TooLarge);
+            let rejected = reader.read_unverified(&parts(announced), body(MAX_BODY + 1)).await.unwrap_err();
+            assert_eq!(rejected, BodyRejection::TooLarge);
+            let rejected = reader.read_verified(&parts(announced), body(MAX_BODY + 1)).await.unwrap_err();
+            assert_eq!(rejected, BodyRejection::TooLarge);
         }
         assert_eq!(reader.unverified.available_permits(), UNVERIFIED);
     }
 
     #[tokio::test]
-    async fn body_that_does_not_arrive_is_refused() {
+    async fn body_that_does_not_arrive_is_rejected() {
         for announced in [None, Some(10), Some(MAX_BODY)] {
-            let refused = reader(20).read_unverified(&parts(announced), silent()).await.unwrap_err();
-            assert_eq!(refused, BodyRefused::TooSlow);
-            let refused = reader(20).read_verified(&parts(announced), silent()).await.unwrap_err();
-            assert_eq!(refused, BodyRefused::TooSlow);
+            let rejected = reader(20).read_unverified(&parts(announced), silent()).await.unwrap_err();
+            assert_eq!(rejected, BodyRejection::TooSlow);
+            let rejected = reader(20).read_verified(&parts(announced), silent()).await.unwrap_err();
+            assert_eq!(rejected, BodyRejection::TooSlow);
         }
     }
 
@@ -215,20 +219,20 @@ mod tests {
         }
         // Whether its length is announced or not.
         for announced in [Some(MAX_BODY), None] {
-            let refused = reader.read_unverified(&self::parts(announced), body(MAX_BODY)).await.unwrap_err();
-            assert_eq!(refused, BodyRefused::Busy);
+            let rejected = reader.read_unverified(&self::parts(announced), body(MAX_BODY)).await.unwrap_err();
+            assert_eq!(rejected, BodyRejection::Busy);
         }
         let (small, _) = reader.read_unverified(&self::parts(Some(SMALL)), body(SMALL)).await.unwrap();
         assert_eq!(small.len(), SMALL);
         assert_eq!(reader.read_verified(&parts, body(MAX_BODY)).await.unwrap().len(), MAX_BODY);
-        // A place that is given back goes to whoever waits for one.
+        // A released reservation goes to a waiting body.
         let waiting = reader.read_unverified(&parts, body(MAX_BODY));
         let (read, ()) = tokio::join!(waiting, async { drop(held.pop()) });
         assert_eq!(read.unwrap().0.len(), MAX_BODY);
     }
 
     #[tokio::test]
-    async fn rest_of_refused_request_is_read_but_not_asked_for() {
+    async fn rest_of_rejected_request_is_read_but_not_requested() {
         let read = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let counted = |read: Arc<std::sync::atomic::AtomicUsize>| {
             let pieces = futures::stream::iter(vec![Ok::<_, std::io::Error>(Bytes::from_static(b"abc"))]);

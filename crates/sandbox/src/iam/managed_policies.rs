@@ -1,7 +1,6 @@
-//! The managed policies of AWS's own that people of this architecture attach.
+//! The AWS managed policies that this architecture may use.
 //!
-//! awsim makes up an empty policy under any name of AWS's, which allows nothing. Those here allow what their names say;
-//! any other is said not to be there.
+//! awsim creates an empty policy for any name, which allows nothing. Other policies than these are rejected.
 
 use awsim_core::AwsError;
 use awsim_iam::state::{IamState, Policy, PolicyVersion};
@@ -9,7 +8,7 @@ use serde_json::json;
 
 const PREFIX: &str = "arn:aws:iam::aws:policy/";
 
-/// Name, with its path, and what it allows on everything.
+/// The name with its path, and the actions it allows on all resources.
 const POLICIES: &[(&str, &[&str])] = &[
     ("AdministratorAccess", &["*"]),
     ("PowerUserAccess", &["codebuild:*", "ecr:*", "lambda:*", "logs:*", "s3:*", "iam:GetRole", "iam:ListRoles"]),
@@ -86,8 +85,7 @@ const POLICIES: &[(&str, &[&str])] = &[
     ("CloudWatchLogsReadOnlyAccess", &["logs:Describe*", "logs:FilterLogEvents", "logs:Get*", "logs:List*"]),
 ];
 
-/// Makes sure that a policy of AWS's own is there with what it allows, before it is attached. Other policies are left to
-/// IAM.
+/// Creates an AWS managed policy before it is attached. Ignores other policies.
 pub(crate) fn provide(state: &IamState, arn: &str) -> Result<(), AwsError> {
     let Some(name) = arn.strip_prefix(PREFIX) else { return Ok(()) };
     if state.policies.contains_key(arn) {
@@ -97,7 +95,7 @@ pub(crate) fn provide(state: &IamState, arn: &str) -> Result<(), AwsError> {
         return Err(AwsError::not_found(
             "NoSuchEntity",
             format!(
-                "Policy {arn} does not exist or is not attachable: the sandbox does not have this policy of AWS's."
+                "Policy {arn} does not exist or is not attachable: the sandbox does not have this AWS managed policy."
             ),
         ));
     };

@@ -1,9 +1,9 @@
-//! Pages of what awsim lists in one go, whatever `MaxItems` says, and in an order that changes from one call to the next.
+//! Pagination of listings, which awsim returns whole and in varying order.
 
 use awsim_core::AwsError;
 use serde_json::{Value, json};
 
-/// An operation, the lists in its answer, and what each is sorted by.
+/// An operation, the lists in its response, and their sort key.
 const LISTINGS: &[(&str, &[&str], &str)] = &[
     ("ListAccessKeys", &["AccessKeyMetadata"], "AccessKeyId"),
     ("ListAttachedGroupPolicies", &["AttachedPolicies"], "PolicyName"),
@@ -21,7 +21,7 @@ const LISTINGS: &[(&str, &[&str], &str)] = &[
     ("ListUserTags", &["Tags"], "Key"),
 ];
 
-/// Which page of a listing is asked for.
+/// The requested page of a listing.
 pub(super) struct Page {
     lists: &'static [&'static str],
     key: &'static str,
@@ -31,7 +31,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Takes it out of an operation's input; nothing if awsim cuts that listing itself.
+    /// Takes the page out of an operation's input; nothing if awsim paginates that listing.
     pub(super) fn take(operation: &str, input: &mut Value) -> Result<Option<Self>, AwsError> {
         let Some((_, lists, key)) = LISTINGS.iter().find(|(listed, _, _)| *listed == operation) else {
             return Ok(None);
@@ -48,12 +48,12 @@ impl Page {
         Ok(Some(Self { lists, key, newest_first: operation == "ListPolicyVersions", from, most }))
     }
 
-    /// Leaves this page of an answer.
-    pub(super) fn cut(&self, answer: &mut Value) {
+    /// Reduces a response to this page.
+    pub(super) fn cut(&self, response: &mut Value) {
         let (mut at, mut left) = (0, self.most);
         let mut truncated = false;
         for name in self.lists {
-            let mut all = match &answer[*name] {
+            let mut all = match &response[*name] {
                 Value::Array(list) => list.clone(),
                 wrapped => wrapped["member"].as_array().cloned().unwrap_or_default(),
             };
@@ -67,15 +67,15 @@ impl Page {
             left -= taken;
             truncated |= skipped + taken < all.len();
             let page: Vec<Value> = all.into_iter().skip(skipped).take(taken).collect();
-            answer[*name] = json!({ "member": page });
+            response[*name] = json!({ "member": page });
         }
-        answer["IsTruncated"] = json!(truncated);
+        response["IsTruncated"] = json!(truncated);
         if truncated {
-            answer["Marker"] = json!((self.from + self.most).to_string());
+            response["Marker"] = json!((self.from + self.most).to_string());
         }
     }
 
-    /// By length first where a number follows: `v10` comes after `v9`.
+    /// The sort key. Version ids sort by length first: `v10` comes after `v9`.
     fn order(&self, item: &Value) -> (usize, String) {
         let names = ["RoleName", "UserName", "GroupName"];
         let text = match item {
@@ -91,13 +91,13 @@ impl Page {
 mod tests {
     use super::*;
 
-    fn page(operation: &str, mut input: Value, mut answer: Value) -> Value {
-        Page::take(operation, &mut input).unwrap().expect("a listing").cut(&mut answer);
-        answer
+    fn page(operation: &str, mut input: Value, mut response: Value) -> Value {
+        Page::take(operation, &mut input).unwrap().expect("a listing").cut(&mut response);
+        response
     }
 
     #[test]
-    fn pages_follow_each_other_to_the_end() {
+    fn pages_cover_the_whole_listing() {
         let all = || json!({ "PolicyNames": { "member": ["c", "a", "e", "b", "d"] } });
         let (mut marker, mut found) = (Value::Null, Vec::new());
         loop {
@@ -105,10 +105,10 @@ mod tests {
             if marker.is_string() {
                 input["Marker"] = marker;
             }
-            let answer = page("ListRolePolicies", input, all());
-            found.extend(answer["PolicyNames"]["member"].as_array().unwrap().clone());
-            marker = answer["Marker"].clone();
-            assert_eq!(answer["IsTruncated"] == true, marker.is_string());
+            let response = page("ListRolePolicies", input, all());
+            found.extend(response["PolicyNames"]["member"].as_array().unwrap().clone());
+            marker = response["Marker"].clone();
+            assert_eq!(response["IsTruncated"] == true, marker.is_string());
             if marker.is_null() {
                 break;
             }
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn one_page_goes_over_several_lists() {
+    fn page_spans_several_lists() {
         let all = json!({
             "PolicyGroups": { "member": [] },
             "PolicyRoles": { "member": [{ "RoleName": "b" }, { "RoleName": "a" }] },
@@ -133,10 +133,10 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_s_newest_version_comes_first() {
+    fn newest_policy_version_comes_first() {
         let all = json!({ "Versions": [{ "VersionId": "v9" }, { "VersionId": "v10" }, { "VersionId": "v8" }] });
-        let answer = page("ListPolicyVersions", json!({}), all);
-        assert_eq!(answer["Versions"]["member"][0]["VersionId"], "v10");
+        let response = page("ListPolicyVersions", json!({}), all);
+        assert_eq!(response["Versions"]["member"][0]["VersionId"], "v10");
         assert!(Page::take("ListRolePolicies", &mut json!({ "Marker": "x" })).is_err());
         assert!(Page::take("ListRoles", &mut json!({})).unwrap().is_none());
     }

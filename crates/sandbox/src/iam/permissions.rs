@@ -1,4 +1,4 @@
-//! IAM.
+//! The permissions that IAM operations require.
 
 use awsim_core::{AccountRegionStore, RequestContext};
 use awsim_iam::state::IamState;
@@ -7,14 +7,14 @@ use serde_json::Value;
 use crate::authz::permission::{RequiredPermission, has_tags, text};
 use crate::iam::{OF_CALLER, user_of_key};
 
-pub(crate) fn needs(
+pub(crate) fn of_call(
     operation: &str,
     input: &Value,
     context: &RequestContext,
     iam: &AccountRegionStore<IamState>,
 ) -> Vec<RequiredPermission> {
     let resource = resource(operation, input, context, iam);
-    let mut need = RequiredPermission::new(format!("iam:{operation}"), &resource);
+    let mut permission = RequiredPermission::new(format!("iam:{operation}"), &resource);
     if let Some(policy) = text(input, "PolicyArn")
         && [
             "AttachRolePolicy",
@@ -26,12 +26,12 @@ pub(crate) fn needs(
         ]
         .contains(&operation)
     {
-        need = need.with("iam:PolicyARN", policy);
+        permission = permission.with("iam:PolicyARN", policy);
     }
     if let Some(boundary) = text(input, "PermissionsBoundary") {
-        need = need.with("iam:PermissionsBoundary", boundary);
+        permission = permission.with("iam:PermissionsBoundary", boundary);
     }
-    let mut needs = vec![need];
+    let mut permissions = vec![permission];
     if has_tags(&input["Tags"]) {
         let tag = match operation {
             "CreateRole" => Some("iam:TagRole"),
@@ -39,13 +39,13 @@ pub(crate) fn needs(
             "CreateUser" => Some("iam:TagUser"),
             _ => None,
         };
-        needs.extend(tag.map(|tag| RequiredPermission::new(tag, &resource)));
+        permissions.extend(tag.map(|tag| RequiredPermission::new(tag, &resource)));
     }
-    needs
+    permissions
 }
 
-/// The member that names what an operation is about; the others of a call do not count, or a member too many would
-/// decide. None where the operation's name does not tell.
+/// The member that names the operation's resource. Other members are ignored, so that a superfluous one cannot change the
+/// decision.
 fn subject(operation: &str) -> Option<&'static str> {
     let has = |word: &str| operation.contains(word);
     Some(match operation {
@@ -58,7 +58,7 @@ fn subject(operation: &str) -> Option<&'static str> {
     })
 }
 
-/// What the call is about: its user, role, group or policy, or everything.
+/// The resource of a call: a user, role, group or policy, or `*`.
 fn resource(operation: &str, input: &Value, context: &RequestContext, iam: &AccountRegionStore<IamState>) -> String {
     let new = |kind: &str, name: &str| {
         let path = text(input, "Path").unwrap_or("/");
@@ -71,7 +71,7 @@ fn resource(operation: &str, input: &Value, context: &RequestContext, iam: &Acco
         ("ListGroups", _) => return new("group", ""),
         _ => {}
     }
-    // A role, user or group that stands has a path, which only IAM knows.
+    // The path of an existing role, user or group is in IAM's state.
     let states = iam.iter_all();
     let about = subject(operation);
     let named = |member: &str| text(input, member).filter(|_| about.is_none_or(|about| about == member));
@@ -90,7 +90,7 @@ fn resource(operation: &str, input: &Value, context: &RequestContext, iam: &Acco
     if let Some(arn) = named("PolicyArn") {
         return arn.to_owned();
     }
-    // Without a name, what is about a user is about the caller.
+    // Without a user name, the caller is the resource.
     if OF_CALLER.contains(&operation)
         && let Some(user) = user_of_key(iam, context.access_key.as_deref().unwrap_or_default())
     {

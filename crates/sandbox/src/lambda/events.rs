@@ -13,11 +13,11 @@ use super::names::FunctionId;
 use super::queue::Queued;
 use super::registry::Lambda;
 use super::report::Ending;
-use crate::latency::Span;
+use crate::latency::LatencySpan;
 
 /// What becomes of an event.
 #[derive(Debug, PartialEq, Eq)]
-enum Fate {
+enum FaultOutcome {
     /// It was worked on, or nobody is there to work on it, or it has grown too old.
     Over,
     /// The sandbox is going down: the next one works on it.
@@ -45,13 +45,13 @@ impl Lambda {
         let lambda = self.clone();
         tokio::spawn(async move {
             let request_id = event.request_id.clone();
-            if lambda.work_off(event).await == Fate::Over {
+            if lambda.work_off(event).await == FaultOutcome::Over {
                 lambda.queue.done(&request_id);
             }
         });
     }
 
-    async fn work_off(&self, mut event: Queued) -> Fate {
+    async fn work_off(&self, mut event: Queued) -> FaultOutcome {
         // The same on each attempt: a function can tell by it that it has seen the event before.
         let invocation = Invocation {
             request_id: event.request_id.clone(),
@@ -63,30 +63,30 @@ impl Lambda {
             tokio::select! {
                 () = tokio::time::sleep(due) => {}
                 // Nobody is there to be told any more.
-                () = self.gone_away(&id) => return Fate::Over,
+                () = self.gone_away(&id) => return FaultOutcome::Over,
             }
             // An event for a function that has never become ready is dropped, as Lambda does in the end.
             if self.settled(&id).await != Some(State::Active) {
-                return Fate::Over;
+                return FaultOutcome::Over;
             }
             let Some(_admission) = self.admission(&event).await else {
-                return Fate::Over;
+                return FaultOutcome::Over;
             };
             let finished = self.run(&id, &invocation).await;
             match finished.ending {
-                Ending::Response(_) => return Fate::Over,
-                Ending::Stopped if self.pool.is_closed() => return Fate::LeftOver,
-                Ending::Stopped => return Fate::Over,
+                Ending::Response(_) => return FaultOutcome::Over,
+                Ending::Stopped if self.pool.is_closed() => return FaultOutcome::LeftOver,
+                Ending::Stopped => return FaultOutcome::Over,
                 _ => {}
             }
             event.attempts += 1;
             let Some(limits) = self.functions().get(&id).map(|function| function.event_limits()) else {
-                return Fate::Over;
+                return FaultOutcome::Over;
             };
             if event.attempts > limits.retries {
-                return Fate::Over;
+                return FaultOutcome::Over;
             }
-            let pause = if event.attempts == 1 { Span::FirstRetry } else { Span::SecondRetry };
+            let pause = if event.attempts == 1 { LatencySpan::FirstRetry } else { LatencySpan::SecondRetry };
             let pause = self.house.latencies().of(pause);
             event.due = nanoseconds_now().saturating_add(nanoseconds(pause));
             self.queue.keep(&event);

@@ -13,7 +13,7 @@ use crate::authz::sessions::TemporaryCredentials;
 use crate::ecr::{ImageError, Images};
 use crate::latency::Latencies;
 use crate::s3::S3;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 use crate::storage::blobs::Blob;
 
 /// The service principal as which Lambda assumes execution roles.
@@ -88,13 +88,13 @@ pub(crate) enum SourceError {
 
 /// The sandbox as Lambda's house.
 pub(crate) struct Sandbox {
-    services: Arc<Services>,
+    services: Arc<ServiceRegistry>,
     images: Images,
     s3: Arc<S3>,
 }
 
 impl Sandbox {
-    pub(crate) fn new(services: Arc<Services>, images: Images, s3: Arc<S3>) -> Self {
+    pub(crate) fn new(services: Arc<ServiceRegistry>, images: Images, s3: Arc<S3>) -> Self {
         Self { services, images, s3 }
     }
 }

@@ -12,7 +12,7 @@ use super::house::SourceError;
 use super::package::{self, PackageError};
 use super::source::Source;
 use super::unpack::{self, UnpackError};
-use crate::error::complain;
+use crate::error::log_error;
 use crate::storage::tree::{self, Directory};
 
 /// Why an image is not there to run.
@@ -110,7 +110,7 @@ impl Images {
         match removal.await.map_err(io::Error::other).and_then(|removed| removed) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
                 // It costs only space, and is tried again at the next occasion.
-                complain(format_args!("images that no function uses cannot be removed: {cause}"));
+                log_error(format_args!("images that no function uses cannot be removed: {cause}"));
             }
             _ => {}
         }

@@ -151,7 +151,7 @@ impl LogStream {
                 return;
             }
             if let Err(error) = self.put(&batch).await {
-                crate::error::complain(format_args!("{} log events of {} are lost: {error}", batch.len(), self.group));
+                crate::error::log_error(format_args!("{} log events of {} are lost: {error}", batch.len(), self.group));
             }
             self.written.notify_waiters();
         }

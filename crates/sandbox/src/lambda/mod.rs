@@ -66,9 +66,9 @@ use self::policy::Invoker;
 use self::pool::Limits;
 use self::registry::Lambda;
 use crate::ecr::Images;
-use crate::latency::Span;
+use crate::latency::LatencySpan;
 use crate::s3::S3;
-use crate::services::{BlobUser, Functions, Services};
+use crate::service_registry::{BlobUser, FunctionInvoker, ServiceRegistry};
 
 pub(crate) use self::house::SourceLayer;
 pub(crate) use self::operations::PACKAGE_PATH;
@@ -88,7 +88,7 @@ pub(crate) struct LambdaService {
 
 impl LambdaService {
     /// A service without functions.
-    pub(crate) fn new(services: Arc<Services>, images: Images, s3: Arc<S3>) -> Self {
+    pub(crate) fn new(services: Arc<ServiceRegistry>, images: Images, s3: Arc<S3>) -> Self {
         Self::in_house(Arc::new(Sandbox::new(services, images, s3)), Limits::default())
     }
 
@@ -155,7 +155,7 @@ impl BlobUser for LambdaService {
     }
 }
 
-impl Functions for LambdaService {
+impl FunctionInvoker for LambdaService {
     fn may_invoke(&self, function_arn: &str, principal: &str, source_arn: &str, source_account: &str) -> bool {
         let invoker = Invoker { principal, source_arn, source_account };
         self.lambda.by_arn(function_arn).is_some_and(|function| function.policy.allows(invoker))
@@ -168,7 +168,7 @@ impl Functions for LambdaService {
     fn invoke_async(&self, function_arn: &str, payload: Value) {
         // Gone since the event was sent: nobody is there to be told.
         if let Some(function) = self.lambda.by_arn(function_arn) {
-            let delay = self.lambda.house.latencies().of(Span::EventDelivery);
+            let delay = self.lambda.house.latencies().of(LatencySpan::EventDelivery);
             self.lambda.accept(function.id, payload.to_string().as_bytes(), delay);
         }
     }

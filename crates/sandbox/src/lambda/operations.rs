@@ -17,8 +17,8 @@ use super::names::{self, FunctionId, Reference};
 use super::registry::Lambda;
 use super::request::{self, PackageType, Settings};
 use super::source::{Entry, Given};
-use crate::latency::Span;
-use crate::unheeded;
+use crate::latency::LatencySpan;
+use crate::unsupported_fields;
 
 /// What the state says while a function is being made.
 const CREATING: (&str, &str) = ("Creating", "The function is being created.");
@@ -39,7 +39,7 @@ pub(crate) struct Asked<'a> {
 impl Asked<'_> {
     pub(crate) async fn answer(&self, operation: &str) -> Result<Value, AwsError> {
         if matches!(operation, "CreateFunction" | "UpdateFunctionConfiguration")
-            && let Some(member) = unheeded::asked_for(self.input, &UNHEEDED)
+            && let Some(member) = unsupported_fields::first_set(self.input, &UNHEEDED)
         {
             return Err(errors::invalid_parameter(format!("The sandbox's functions do not have {member}.")));
         }
@@ -212,7 +212,7 @@ impl Asked<'_> {
             std::collections::btree_map::Entry::Occupied(_) => return Err(already_there(&id)),
             std::collections::btree_map::Entry::Vacant(place) => place.insert(function),
         };
-        self.lambda.settle(id, source, Span::FunctionPending);
+        self.lambda.settle(id, source, LatencySpan::FunctionPending);
         Ok(with_status(view, 201))
     }
 
@@ -264,7 +264,7 @@ impl Asked<'_> {
             }
             Ok(self.begin_update(function))
         })?;
-        self.lambda.settle(id, source, Span::FunctionUpdate);
+        self.lambda.settle(id, source, LatencySpan::FunctionUpdate);
         Ok(view)
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::authz::permission::{RequiredPermission, has_tags, text};
 use crate::ecr::permissions as ecr;
 
-pub(crate) fn needs(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
+pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
     let action = match operation {
         "Invoke" | "InvokeAsync" | "InvokeWithResponseStream" => "lambda:InvokeFunction".to_owned(),
         operation => format!("lambda:{operation}"),

@@ -12,7 +12,7 @@ use super::house::House;
 use super::instance::{Finished, Instance, Invocation, TEMPORARY};
 use super::leftovers::Leftovers;
 use super::names::FunctionId;
-use crate::latency::Span;
+use crate::latency::LatencySpan;
 use crate::storage::tree;
 use crate::sync::lock;
 
@@ -113,7 +113,7 @@ impl Pool {
             Some(instance) => instance,
             None => {
                 self.make_room().await;
-                self.house.latencies().pass(Span::ColdStart).await;
+                self.house.latencies().wait(LatencySpan::ColdStart).await;
                 let start = Instance::start(&self.house, &function, &root, &self.leftovers, invocation);
                 match start.await {
                     Ok(instance) => instance,

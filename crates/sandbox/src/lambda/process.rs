@@ -35,7 +35,7 @@ const PUMP: usize = 1 << 20;
 /// The variable with the process's log stream, which it shares with no other.
 const LOG_STREAM: &str = "AWS_LAMBDA_LOG_STREAM_NAME";
 
-/// Functions give way to the sandbox: events at work must not make its answers late.
+/// FunctionInvoker give way to the sandbox: events at work must not make its answers late.
 const NICE: i32 = 5;
 /// How long is waited at most, at once, for a program that is busy.
 const MAX_BUSY: Duration = Duration::from_millis(500);

@@ -43,7 +43,7 @@ impl Queue {
             .and_then(|()| serde_json::to_vec(queued).map_err(std::io::Error::from))
             .and_then(|bytes| persistence::replace(&self.file(&queued.request_id), &bytes));
         if let Err(cause) = result {
-            crate::error::complain(format_args!("an event for {} cannot be kept: {cause}", queued.function.name));
+            crate::error::log_error(format_args!("an event for {} cannot be kept: {cause}", queued.function.name));
         }
     }
 

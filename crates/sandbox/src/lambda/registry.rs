@@ -18,8 +18,8 @@ use super::names::{self, FunctionId, Reference};
 use super::pool::{Limits, Pool};
 use super::queue::Queue;
 use super::source::Source;
-use crate::error::complain;
-use crate::latency::Span;
+use crate::error::log_error;
+use crate::latency::LatencySpan;
 use crate::sync::lock;
 
 /// All of Lambda but its protocol.
@@ -124,10 +124,10 @@ impl Lambda {
 
     /// Makes a function ready in the background: its image is pulled and unpacked, then it is Active, and its latest
     /// change successful; or failed, with the reason.
-    pub(crate) fn settle(self: &Arc<Self>, id: FunctionId, source: Source, takes: Span) {
+    pub(crate) fn settle(self: &Arc<Self>, id: FunctionId, source: Source, takes: LatencySpan) {
         let lambda = self.clone();
         tokio::spawn(async move {
-            let (result, ()) = tokio::join!(lambda.images.ensure(&source), lambda.house.latencies().pass(takes));
+            let (result, ()) = tokio::join!(lambda.images.ensure(&source), lambda.house.latencies().wait(takes));
             lambda.finish(&id, source.digest(), result);
             lambda.house.save();
             lambda.pool.refresh(&id).await;
@@ -139,7 +139,7 @@ impl Lambda {
     pub(crate) fn finish_update(self: &Arc<Self>, id: FunctionId) {
         let lambda = self.clone();
         tokio::spawn(async move {
-            lambda.house.latencies().pass(Span::FunctionUpdate).await;
+            lambda.house.latencies().wait(LatencySpan::FunctionUpdate).await;
             // Deleted in the meantime: nothing to note.
             let _ = lambda.change(&id, |function| {
                 function.update_status = UpdateStatus::Successful;
@@ -218,7 +218,7 @@ impl Lambda {
     /// Goes on with what the earlier sandbox was at: functions on their way to Active, events accepted and unfinished.
     pub(crate) fn resume(self: &Arc<Self>) {
         let unfinished = self.queue.unfinished().unwrap_or_else(|cause| {
-            complain(format_args!("events that were not finished are left: {cause}"));
+            log_error(format_args!("events that were not finished are left: {cause}"));
             Vec::new()
         });
         let lambda = self.clone();
@@ -230,7 +230,11 @@ impl Lambda {
                 if settled && unpacked {
                     continue;
                 }
-                let takes = if function.state == State::Pending { Span::FunctionPending } else { Span::FunctionUpdate };
+                let takes = if function.state == State::Pending {
+                    LatencySpan::FunctionPending
+                } else {
+                    LatencySpan::FunctionUpdate
+                };
                 match lambda.source_of(&function.code, &function.id.region) {
                     Ok(source) => lambda.settle(function.id, source, takes),
                     Err(_) if settled => {}

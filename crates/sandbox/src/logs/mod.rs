@@ -22,7 +22,7 @@ use stream::Events;
 use thumbctl_platform::private_fs;
 
 use crate::account::ACCOUNT;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 use crate::sync::lock;
 
 /// A log group.
@@ -61,7 +61,7 @@ pub(crate) struct Logs {
 }
 
 impl Logs {
-    pub(crate) fn new(services: &Services) -> std::io::Result<Self> {
+    pub(crate) fn new(services: &ServiceRegistry) -> std::io::Result<Self> {
         let dir = services.data_dir().join("logs");
         private_fs::create_dir_all(&dir)?;
         // Events' numbers grow over restarts.
@@ -209,7 +209,7 @@ fn invalid(message: impl Into<String>) -> AwsError {
 }
 
 fn broken(cause: &std::io::Error) -> AwsError {
-    crate::error::complain(format_args!("logs: {cause}"));
+    crate::error::log_error(format_args!("logs: {cause}"));
     AwsError::internal(format!("the sandbox's disk: {cause}"))
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::authz::permission::{RequiredPermission, has_tags, text};
 
-pub(crate) fn needs(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
+pub(crate) fn of_call(operation: &str, input: &Value, context: &RequestContext) -> Vec<RequiredPermission> {
     let named = ["logGroupName", "logGroupIdentifier", "resourceArn"].iter().find_map(|member| text(input, member));
     let several = input["logGroupIdentifiers"].as_array().and_then(|all| all.first()).and_then(Value::as_str);
     let group = named.or(several).unwrap_or("*");

@@ -9,7 +9,7 @@ struct Fixture {
 
 fn fixture() -> Fixture {
     let dir = tempfile::tempdir().unwrap();
-    let services = Services::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap();
+    let services = ServiceRegistry::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap();
     Fixture { logs: Logs::new(&services).unwrap(), _dir: dir }
 }
 

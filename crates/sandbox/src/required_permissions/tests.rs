@@ -1,4 +1,4 @@
-//! A member too many opens nothing.
+//! Tests of the required permissions, also for requests with superfluous members.
 
 use awsim_core::ContextValue;
 use awsim_iam::IamService;
@@ -9,12 +9,12 @@ use crate::ecr::permissions::{Door, of_registry};
 
 fn resources(service: &str, operation: &str, input: Value) -> Vec<String> {
     let context = RequestContext::new_with_account(service, "eu-central-1", "000000000000");
-    let needs = of_call(service, operation, &input, &context, &IamService::new().store());
-    needs.into_iter().map(|need| need.resource).collect()
+    let permissions = of_call(service, operation, &input, &context, &IamService::new().store());
+    permissions.into_iter().map(|permission| permission.resource).collect()
 }
 
 #[test]
-fn what_an_operation_acts_on_is_what_is_asked_about() {
+fn permission_is_for_the_resource_that_the_operation_uses() {
     let mine = "arn:aws:ecr:eu-central-1:000000000000:repository/mine";
     let put = resources("ecr", "PutImage", json!({ "resourceArn": mine, "repositoryName": "theirs" }));
     assert!(put.contains(&"arn:aws:ecr:eu-central-1:000000000000:repository/theirs".to_owned()), "{put:?}");
@@ -38,12 +38,12 @@ fn what_an_operation_acts_on_is_what_is_asked_about() {
 }
 
 #[test]
-fn a_layer_that_comes_with_the_request_that_begins_it_is_all_of_an_upload() {
+fn monolithic_layer_upload_requires_all_upload_permissions() {
     let actions = |uri: &str| -> Vec<String> {
         let (request, ()) = http::Request::post(uri).body(()).unwrap().into_parts();
         of_registry(Door::Uploads, &request, "eu-central-1", "000000000000", "team")
             .into_iter()
-            .map(|need| need.action)
+            .map(|permission| permission.action)
             .collect()
     };
     assert_eq!(actions("/v2/team/blobs/uploads/"), ["ecr:InitiateLayerUpload"]);
@@ -54,17 +54,17 @@ fn a_layer_that_comes_with_the_request_that_begins_it_is_all_of_an_upload() {
 }
 
 #[test]
-fn handing_a_role_to_a_service_needs_pass_role_for_that_service() {
+fn passing_a_role_requires_pass_role_for_that_service() {
     let role = "arn:aws:iam::000000000000:role/r";
     let passed = |service: &str, operation: &str, input: Value| -> Vec<(String, Option<String>)> {
         let context = RequestContext::new_with_account(service, "eu-central-1", "000000000000");
-        let needs = of_call(service, operation, &input, &context, &IamService::new().store());
-        let passes = needs.into_iter().filter(|need| need.action == "iam:PassRole");
-        let to = |need: &RequiredPermission| match need.conditions.get("iam:PassedToService") {
+        let permissions = of_call(service, operation, &input, &context, &IamService::new().store());
+        let passes = permissions.into_iter().filter(|permission| permission.action == "iam:PassRole");
+        let to = |permission: &RequiredPermission| match permission.conditions.get("iam:PassedToService") {
             Some(ContextValue::String(service)) => Some(service.clone()),
             _ => None,
         };
-        passes.map(|need| (need.resource.clone(), to(&need))).collect()
+        passes.map(|permission| (permission.resource.clone(), to(&permission))).collect()
     };
     for (service, operation, input) in [
         ("lambda", "CreateFunction", json!({ "FunctionName": "f", "Role": role })),

@@ -1,4 +1,4 @@
-//! Objects' bytes on their way in: streamed to disk, counted, and checked against all that the client says of them.
+//! Receives the content of objects: streams it to disk and checks its length, hashes and checksums.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,10 +11,10 @@ use crate::authz::signature::Payload;
 use crate::gateway::chunked::BodyError;
 use crate::storage::blobs::{Blob, hex};
 
-/// The largest object that the sandbox takes.
+/// The largest object, in bytes.
 pub(crate) const MAX_OBJECT: u64 = 256 * 1024 * 1024;
 
-/// What has been received.
+/// The received content.
 pub(super) struct Received {
     pub blob: Blob,
     /// Algorithm and value, if the client sent one.
@@ -22,24 +22,24 @@ pub(super) struct Received {
 }
 
 impl S3 {
-    /// Takes the request's body.
+    /// Receives the request's body.
     pub(super) async fn receive(&self, call: &mut Call) -> S3Result<Received> {
         let chunked = matches!(call.payload, Payload::Chunked { .. });
-        let announced = announced_length(call);
-        // Clients that stream say the length all the same; a body of none is one without a length.
-        if announced.is_none() && (chunked || call.header("transfer-encoding").is_some()) {
+        let declared = declared_length(call);
+        // Streaming clients declare the length too; a request without a length has no body.
+        if declared.is_none() && (chunked || call.header("transfer-encoding").is_some()) {
             return Err(S3Error::new(411, "MissingContentLength", "You must provide the Content-Length HTTP header."));
         }
-        if announced.is_some_and(|length| length > MAX_OBJECT) {
-            return Err(too_large(announced.unwrap_or_default()));
+        if declared.is_some_and(|length| length > MAX_OBJECT) {
+            return Err(too_large(declared.unwrap_or_default()));
         }
         let algorithm = checksum_algorithm(call);
         let mut checksum = algorithm.and_then(Checksum::new);
         let mut writer = self.services.blobs().writer().await?;
         while let Some(bytes) = call.body.next().await? {
             let length = writer.len() + bytes.len() as u64;
-            // Not a byte more than was announced is kept.
-            if announced.is_some_and(|announced| length > announced) {
+            // More than the declared length is rejected.
+            if declared.is_some_and(|declared| length > declared) {
                 return Err(BodyError::Incomplete.into());
             }
             if length > MAX_OBJECT {
@@ -50,20 +50,20 @@ impl S3 {
             }
             writer.write(&bytes).await?;
         }
-        if announced.is_some_and(|length| length != writer.len()) {
+        if declared.is_some_and(|length| length != writer.len()) {
             return Err(BodyError::Incomplete.into());
         }
         let blob = writer.finish().await?;
         check_hash(&call.payload, &blob.sha256)?;
         check_md5(call, &blob.md5)?;
         check_trailers(call)?;
-        let claimed = algorithm.and_then(|algorithm| {
+        let expected = algorithm.and_then(|algorithm| {
             let name = format!("x-amz-checksum-{algorithm}");
             let value = call.header(&name).or_else(|| call.body.trailer(&name))?.to_owned();
             Some((algorithm.to_owned(), value))
         });
-        if let (Some((algorithm, claimed)), Some(computed)) = (&claimed, checksum)
-            && *claimed != computed.finish()
+        if let (Some((algorithm, expected)), Some(computed)) = (&expected, checksum)
+            && *expected != computed.finish()
         {
             return Err(S3Error::new(
                 400,
@@ -71,12 +71,12 @@ impl S3 {
                 format!("The {} you specified did not match the calculated checksum.", algorithm.to_uppercase()),
             ));
         }
-        Ok(Received { blob, checksum: claimed })
+        Ok(Received { blob, checksum: expected })
     }
 }
 
 /// How long the request says that its object is.
-pub(super) fn announced_length(call: &Call) -> Option<u64> {
+pub(super) fn declared_length(call: &Call) -> Option<u64> {
     let chunked = matches!(call.payload, Payload::Chunked { .. });
     let header = if chunked { "x-amz-decoded-content-length" } else { "content-length" };
     call.header(header)?.parse().ok()
@@ -92,7 +92,7 @@ pub(super) fn check_document(call: &Call, bytes: &[u8]) -> S3Result<()> {
 
 fn check_hash(payload: &Payload, actual: &str) -> S3Result<()> {
     match payload {
-        Payload::Hashed(claimed) if !claimed.eq_ignore_ascii_case(actual) => Err(S3Error::new(
+        Payload::Hashed(expected) if !expected.eq_ignore_ascii_case(actual) => Err(S3Error::new(
             400,
             "XAmzContentSHA256Mismatch",
             "The provided 'x-amz-content-sha256' header does not match what was computed.",
@@ -102,10 +102,10 @@ fn check_hash(payload: &Payload, actual: &str) -> S3Result<()> {
 }
 
 fn check_md5(call: &Call, actual: &str) -> S3Result<()> {
-    let Some(claimed) = call.header("content-md5") else {
+    let Some(expected) = call.header("content-md5") else {
         return Ok(());
     };
-    match STANDARD.decode(claimed) {
+    match STANDARD.decode(expected) {
         Ok(bytes) if bytes.len() == 16 && hex(&bytes) == actual => Ok(()),
         Ok(bytes) if bytes.len() == 16 => {
             Err(S3Error::new(400, "BadDigest", "The Content-MD5 you specified did not match what we received."))
@@ -120,23 +120,23 @@ pub(super) fn too_large(size: u64) -> S3Error {
         .with("MaxSizeAllowed", MAX_OBJECT.to_string())
 }
 
-/// The algorithm of the checksum that the request carries, in its headers or after its body.
+/// The algorithm of the request's checksum, in its headers or trailers.
 fn checksum_algorithm(call: &Call) -> Option<&'static str> {
     let named = checksum::names().find(|name| call.header(&format!("x-amz-checksum-{name}")).is_some());
     named.or_else(|| {
-        announced_trailers(call).iter().find_map(|name| checksum::known(name.strip_prefix("x-amz-checksum-")?))
+        declared_trailers(call).iter().find_map(|name| checksum::known(name.strip_prefix("x-amz-checksum-")?))
     })
 }
 
-/// The headers that are to come after the body.
-fn announced_trailers(call: &Call) -> Vec<String> {
+/// The declared trailing headers.
+fn declared_trailers(call: &Call) -> Vec<String> {
     let names = call.header("x-amz-trailer").unwrap_or_default();
     names.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty()).collect()
 }
 
-/// What was announced must have come.
+/// Checks that all declared trailers were sent.
 fn check_trailers(call: &Call) -> S3Result<()> {
-    if announced_trailers(call).iter().all(|name| call.body.trailer(name).is_some()) {
+    if declared_trailers(call).iter().all(|name| call.body.trailer(name).is_some()) {
         return Ok(());
     }
     Err(S3Error::new(

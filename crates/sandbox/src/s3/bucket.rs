@@ -1,4 +1,4 @@
-//! Making, finding and deleting buckets.
+//! Creating, listing and deleting buckets.
 
 use axum::body::Body;
 use http::{HeaderValue, Response};
@@ -15,7 +15,7 @@ impl S3 {
         let document = call.document().await?;
         let document = if document.is_empty() { Element::default() } else { Element::parse(&document)? };
         let constraint = document.value("LocationConstraint").filter(|region| !region.is_empty());
-        // The rule that bites everyone once: outside us-east-1 the region must be said, inside it must not.
+        // Outside of us-east-1 the region is required, in us-east-1 it is forbidden.
         let region = match constraint {
             Some("us-east-1") => {
                 return Err(S3Error::new(
@@ -28,12 +28,12 @@ impl S3 {
             Some(region) if call.region == "us-east-1" || region == call.region || region == "EU" => region,
             None if call.region == "us-east-1" => "us-east-1",
             _ => {
-                let said = constraint.unwrap_or("unspecified");
+                let shown = constraint.unwrap_or("unspecified");
                 return Err(S3Error::new(
                     400,
                     "IllegalLocationConstraintException",
                     format!(
-                        "The {said} location constraint is incompatible for the region specific endpoint this request was sent to."
+                        "The {shown} location constraint is incompatible for the region specific endpoint this request was sent to."
                     ),
                 ));
             }
@@ -41,7 +41,7 @@ impl S3 {
         let region = if region == "EU" { "eu-west-1" } else { region }.to_owned();
         let mut buckets = lock(&self.buckets);
         if let Some(existing) = buckets.get(&name) {
-            // In us-east-1 alone, making one's own bucket again succeeds.
+            // Only in us-east-1, creating one's own bucket again succeeds.
             if region != "us-east-1" || existing.region != "us-east-1" {
                 return Err(S3Error::new(
                     409,
@@ -52,7 +52,7 @@ impl S3 {
             }
         } else {
             let mut bucket = Bucket::create(&self.dir, &name, &region, now())?;
-            // What AWS turns on for every new bucket since 2023.
+            // The defaults of new buckets since 2023.
             for (name, document) in settings::of_new_bucket() {
                 bucket.change(Change::Configure { name: name.to_owned(), value: Some(document) })?;
             }
@@ -85,7 +85,7 @@ impl S3 {
             };
             return Err(S3Error::new(409, "BucketNotEmpty", message).with("BucketName", name));
         }
-        // Unfinished uploads do not keep a bucket: they go with it.
+        // Incomplete uploads do not prevent the deletion.
         if let Some(bucket) = buckets.remove(name) {
             bucket.delete()?;
         }
@@ -95,7 +95,7 @@ impl S3 {
     pub(super) fn get_location(&self, call: &Call) -> S3Result {
         self.with(call, |bucket| {
             let mut document = Xml::document("LocationConstraint").end("LocationConstraint");
-            // The region is the root element's own text, and nothing for us-east-1.
+            // The region is the text of the root element, empty for us-east-1.
             if bucket.region != "us-east-1" {
                 let end = document.rfind("</").unwrap_or(document.len());
                 document.insert_str(end, &bucket.region);
@@ -138,14 +138,13 @@ impl S3 {
     }
 }
 
-/// Whether a bucket is somebody else's. AWS keeps the names that its documentation's examples use for itself; so that the
-/// one account here meets a stranger's bucket at all, they stand for all that others have.
+/// Whether a bucket belongs to another account: here, all names with the reserved prefix of AWS's documentation.
 pub(super) fn belongs_to_another(name: &str) -> bool {
     name.starts_with("amzn-s3-demo-")
 }
 
-/// What a call on such a bucket is answered.
-pub(super) fn another_s(call: &Call) -> S3Error {
+/// The error for a call on a bucket of another account.
+pub(super) fn foreign_bucket_error(call: &Call) -> S3Error {
     if call.target.operation == "CreateBucket" {
         return S3Error::new(
             409,
@@ -157,7 +156,7 @@ pub(super) fn another_s(call: &Call) -> S3Error {
     S3Error::new(403, "AccessDenied", "Access Denied")
 }
 
-/// The rules for general purpose buckets; they also make the name safe as a file's.
+/// Checks a name against the rules for general purpose buckets, which also make it a safe file name.
 fn check_name(name: &str) -> S3Result<()> {
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let valid = (3..=63).contains(&name.len())
@@ -180,7 +179,7 @@ mod tests {
     use super::check_name;
 
     #[test]
-    fn names_follow_the_rules() {
+    fn bucket_names_follow_the_rules() {
         for good in ["abc", "a-b.c9", &"a".repeat(63)] {
             assert!(check_name(good).is_ok(), "{good}");
         }

@@ -1,14 +1,14 @@
-//! The checksums that clients send with objects and parts, and those of objects put together from parts.
+//! Checksums of objects and parts.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// An algorithm, by the name that headers have for it.
+/// The algorithms by their names in headers.
 const ALGORITHMS: [&str; 5] = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"];
 
-/// The name of an algorithm that is known.
+/// The name of a supported algorithm.
 pub(super) fn known(name: &str) -> Option<&'static str> {
     ALGORITHMS.into_iter().find(|known| known.eq_ignore_ascii_case(name))
 }
@@ -47,7 +47,7 @@ impl Checksum {
         }
     }
 
-    /// In Base64, as clients send it.
+    /// The checksum in Base64.
     pub(super) fn finish(self) -> String {
         match self {
             Self::Crc32(crc) => STANDARD.encode(crc.sum().to_be_bytes()),
@@ -58,8 +58,7 @@ impl Checksum {
     }
 }
 
-/// The checksum of the parts' checksums, and how many there were: `COMPOSITE`, which is what S3 gives an object of several
-/// parts unless it is told to compute one over the whole.
+/// The `COMPOSITE` checksum: the checksum of the parts' checksums, and their number.
 pub(super) fn composite(algorithm: &str, parts: &[&str]) -> Option<String> {
     let mut all = Checksum::new(algorithm)?;
     for part in parts {
@@ -68,13 +67,13 @@ pub(super) fn composite(algorithm: &str, parts: &[&str]) -> Option<String> {
     Some(format!("{}-{}", all.finish(), parts.len()))
 }
 
-/// Whether a checksum is of the whole object or of its parts' checksums.
+/// The type of a checksum.
 pub(super) fn kind(value: &str) -> &'static str {
-    // Base64 has no hyphen.
+    // Base64 contains no hyphen.
     if value.contains('-') { "COMPOSITE" } else { "FULL_OBJECT" }
 }
 
-/// A reflected CRC of up to 64 bits, all ones at the start and inverted at the end.
+/// A reflected CRC of up to 64 bits, with initial value and final inversion of all ones.
 pub(super) struct TableCrc {
     table: Box<[u64; 256]>,
     state: u64,
@@ -115,8 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn checksums_are_the_published_ones() {
-        // The check value of each algorithm's catalogue entry, for "123456789".
+    fn checksums_match_the_published_values() {
+        // The check values for "123456789" in the catalogue of CRCs.
         let digits = |name: &str| hex(&STANDARD.decode(of(name, b"123456789")).unwrap());
         assert_eq!(digits("crc32"), "cbf43926");
         assert_eq!(digits("crc32c"), "e3069283");
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_make_a_checksum_of_checksums() {
+    fn composite_checksum_covers_the_parts_checksums() {
         let (one, other) = (of("crc32", b"one"), of("crc32", b"other"));
         let both = composite("crc32", &[&one, &other]).unwrap();
         let raw: Vec<u8> = [&one, &other].into_iter().flat_map(|part| STANDARD.decode(part).unwrap()).collect();

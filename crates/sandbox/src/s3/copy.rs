@@ -1,4 +1,4 @@
-//! CopyObject, and a part copied from an object.
+//! CopyObject and UploadPartCopy.
 
 use percent_encoding::percent_decode_str;
 
@@ -27,12 +27,12 @@ impl S3 {
             tags: if new_tags { tags_in_header(call)? } else { from.tags.clone() },
             ..from.clone()
         };
-        // A copy is one object, however many parts its source was put together from: its ETag is its bytes' own MD5.
+        // The ETag of a copy is the MD5 of its content, also if the source was a multipart upload.
         let version = match version.parts {
             None => version,
             Some(_) => {
                 let blob = self.services.blobs().adopt(&self.services.blobs().path(&version.blob)).await?;
-                // A checksum of parts' checksums says nothing of the copy.
+                // A composite checksum does not apply to the copy.
                 let checksum = version.checksum.filter(|(_, value)| checksum::kind(value) == "FULL_OBJECT");
                 Version { etag: blob.md5, parts: None, part_sizes: Vec::new(), checksum, ..version }
             }
@@ -41,7 +41,7 @@ impl S3 {
             check_write_conditions(call, bucket)?;
             store(bucket, &call.target.key, version)
         })?;
-        self.announce(call, "ObjectCreated:Copy", &stored);
+        self.notify(call, "ObjectCreated:Copy", &stored);
         let headers = self.stored_response(call, &stored);
         let mut document = Xml::document("CopyObjectResult");
         document.text("LastModified", iso_time(stored.modified)).text("ETag", format!("\"{}\"", stored.etag));

@@ -5,13 +5,13 @@ use super::xml::{Element, Xml};
 use super::{Call, S3, S3Error, S3Result, empty, new_id, now, set_header, settings, xml};
 use crate::s3::permissions;
 
-/// What a deletion did.
+/// The result of a deletion.
 struct Deleted {
-    /// The version that was removed, or that of the new delete marker.
+    /// The deleted version or the new delete marker.
     id: Option<String>,
-    /// Whether it was a delete marker that was removed or made.
+    /// Whether a delete marker was deleted or created.
     marker: bool,
-    /// What to tell those who listen.
+    /// The event to notify about.
     event: Option<&'static str>,
 }
 
@@ -19,7 +19,7 @@ impl S3 {
     pub(super) fn delete_object(&self, call: &Call) -> S3Result {
         let key = &call.target.key;
         let deleted = self.with(call, |bucket| delete(bucket, key, call.target.parameter("versionId")))?;
-        self.announce_removal(call, key, &deleted);
+        self.notify_removal(call, key, &deleted);
         let mut response = empty(204);
         if let Some(id) = &deleted.id {
             set_header(&mut response, "x-amz-version-id", id);
@@ -41,42 +41,42 @@ impl S3 {
             return Err(S3Error::malformed_xml());
         }
         let quiet = document.value("Quiet").is_some_and(|quiet| quiet.trim() == "true");
-        let mut answer = Xml::document("DeleteResult");
+        let mut response = Xml::document("DeleteResult");
         for (key, id) in named {
             let id = id.filter(|id| !id.is_empty());
-            let allowed = call.permit.check(&permissions::delete_object(&call.target.bucket, &key, id.as_deref()));
+            let allowed = call.authorizer.check(&permissions::delete_object(&call.target.bucket, &key, id.as_deref()));
             let result = allowed.and_then(|()| self.with(call, |bucket| delete(bucket, &key, id.as_deref())));
             match result {
                 Ok(deleted) => {
-                    self.announce_removal(call, &key, &deleted);
+                    self.notify_removal(call, &key, &deleted);
                     if quiet {
                         continue;
                     }
-                    answer.open("Deleted").text("Key", &key).optional("VersionId", id.as_ref());
+                    response.open("Deleted").text("Key", &key).optional("VersionId", id.as_ref());
                     if deleted.marker {
-                        answer.text("DeleteMarker", true).optional("DeleteMarkerVersionId", deleted.id);
+                        response.text("DeleteMarker", true).optional("DeleteMarkerVersionId", deleted.id);
                     }
-                    answer.close("Deleted");
+                    response.close("Deleted");
                 }
                 Err(error) if error.code == "NoSuchBucket" => return Err(error),
                 Err(error) => {
-                    answer.open("Error").text("Key", &key).optional("VersionId", id);
-                    answer.text("Code", error.code).text("Message", error.message).close("Error");
+                    response.open("Error").text("Key", &key).optional("VersionId", id);
+                    response.text("Code", error.code).text("Message", error.message).close("Error");
                 }
             }
         }
-        Ok(xml(answer.end("DeleteResult")))
+        Ok(xml(response.end("DeleteResult")))
     }
 
-    fn announce_removal(&self, call: &Call, key: &str, deleted: &Deleted) {
+    fn notify_removal(&self, call: &Call, key: &str, deleted: &Deleted) {
         if let Some(event) = deleted.event {
             let version = Version { id: deleted.id.clone().unwrap_or_default(), ..Version::default() };
-            self.announce_key(call, key, event, &version);
+            self.notify_key(call, key, event, &version);
         }
     }
 }
 
-/// Deletes a version for good, or puts a delete marker on top. What is not there is deleted without complaint.
+/// Deletes a version or adds a delete marker. Deleting a missing key succeeds.
 fn delete(bucket: &mut Bucket, key: &str, id: Option<&str>) -> S3Result<Deleted> {
     let versioning = settings::versioning(bucket);
     if let Some(id) = id {

@@ -1,4 +1,4 @@
-//! S3's errors: codes, statuses, and the XML they come in.
+//! [`S3Error`]: the errors of S3 with their codes, statuses and XML documents.
 
 use awsim_core::AwsError;
 use axum::body::Body;
@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use super::xml::escape;
 use crate::gateway::chunked::BodyError;
 
-/// An error as S3 says it.
+/// An error of S3.
 #[derive(Debug)]
 pub(crate) struct S3Error {
     pub status: StatusCode,
@@ -19,7 +19,7 @@ pub(crate) struct S3Error {
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// What S3's operations answer.
+/// The result of an S3 operation.
 pub(crate) type S3Result<T = Response<Body>> = Result<T, S3Error>;
 
 impl S3Error {
@@ -76,7 +76,7 @@ impl S3Error {
         Self::new(501, "NotImplemented", format!("The sandbox does not have S3's {operation}."))
     }
 
-    /// The answer. One to HEAD has no body, so the code is only in its status.
+    /// The response, which has no body for HEAD.
     pub(crate) fn into_response(self, head: bool, resource: &str, request_id: &str) -> Response<Body> {
         let mut xml = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>",
@@ -116,10 +116,10 @@ impl From<S3Error> for AwsError {
     }
 }
 
-/// The disk: said on standard error as well, since the client will take it for AWS's own trouble.
+/// An error of the disk, also logged, since clients see it as an error of AWS.
 impl From<std::io::Error> for S3Error {
     fn from(cause: std::io::Error) -> Self {
-        crate::error::complain(format_args!("S3: {cause}"));
+        crate::error::log_error(format_args!("S3: {cause}"));
         Self::new(500, "InternalError", format!("We encountered an internal error. ({cause})"))
     }
 }

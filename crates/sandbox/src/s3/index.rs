@@ -1,8 +1,8 @@
-//! What is in a bucket: versions, uploads and settings, kept as an append-only log of changes.
+//! [`Bucket`]: versions, uploads and settings, saved as an append-only log of changes.
 //!
-//! awsim-s3 keeps objects under paths made of their keys and loses them (a second PUT, `a//b`), and its snapshot drops
-//! tags, encryption and uploads; so the whole index is ours. A change costs one line; a log that has grown past what it
-//! says is written anew when the sandbox starts. A line cut short (the process was killed) is an unanswered call.
+//! awsim-s3 stores objects under paths made of their keys and loses some (a second PUT, `a//b`), and its snapshot drops
+//! tags, encryption and uploads. A change is one line; a log that has grown is compacted when the sandbox starts. A
+//! truncated last line (the process was killed) belongs to a call without a response.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use thumbctl_platform::private_fs;
 
-/// The id of a version written while versioning was not on.
+/// The id of a version written without versioning.
 pub(crate) const NULL_VERSION: &str = "null";
 
-/// One version of an object, or a delete marker.
+/// A version of an object, or a delete marker.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Version {
     pub id: String,
@@ -29,7 +29,7 @@ pub(crate) struct Version {
     pub size: u64,
     /// Without quotes.
     pub etag: String,
-    /// `content-type`, `cache-control` and their like, and `x-amz-meta-…`, as they are to be given back.
+    /// Headers to return: `content-type`, `cache-control` and the like, and `x-amz-meta-…`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -37,32 +37,32 @@ pub(crate) struct Version {
     /// Algorithm (`crc32`) and value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<(String, String)>,
-    /// How many parts it was put together from.
+    /// The number of its parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<usize>,
-    /// How long each of them was.
+    /// The sizes of its parts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub part_sizes: Vec<u64>,
 }
 
-/// A multipart upload that is not complete.
+/// An incomplete multipart upload.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Upload {
     pub key: String,
     pub started: i64,
     pub headers: BTreeMap<String, String>,
     pub tags: BTreeMap<String, String>,
-    /// As the client named it.
+    /// The algorithm, as the client named it.
     #[serde(default)]
     pub checksum_algorithm: Option<String>,
-    /// `FULL_OBJECT` or `COMPOSITE`, if the client chose.
+    /// `FULL_OBJECT` or `COMPOSITE`, if set by the client.
     #[serde(default)]
     pub checksum_type: Option<String>,
     #[serde(default)]
     pub parts: BTreeMap<u32, Part>,
 }
 
-/// One part of an upload.
+/// A part of an upload.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Part {
     pub blob: String,
@@ -74,7 +74,7 @@ pub(crate) struct Part {
     pub checksum: Option<(String, String)>,
 }
 
-/// One change to a bucket: a line of its log.
+/// A change of a bucket: a line of its log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Change {
@@ -96,14 +96,14 @@ pub(crate) struct Bucket {
     /// Each key's versions, oldest first.
     pub keys: BTreeMap<String, Vec<Version>>,
     pub uploads: BTreeMap<String, Upload>,
-    /// Settings by the name of their sub-resource: the XML or JSON document as it is given back.
+    /// Settings by their sub-resource, as XML or JSON documents.
     pub settings: BTreeMap<String, String>,
     log: File,
     path: PathBuf,
 }
 
 impl Bucket {
-    /// Makes a bucket and its log.
+    /// Creates a bucket and its log.
     pub(crate) fn create(dir: &Path, name: &str, region: &str, created: i64) -> io::Result<Self> {
         let path = dir.join(format!("{name}.jsonl"));
         let mut bucket = Self::empty(path, name.to_owned(), region.to_owned(), created)?;
@@ -111,7 +111,7 @@ impl Bucket {
         Ok(bucket)
     }
 
-    /// Reads a bucket from its log. Nothing if the log does not even hold its first line.
+    /// Reads a bucket from its log; nothing if the first line is incomplete.
     pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let damaged = |line: usize, what: &dyn std::fmt::Display| {
@@ -155,7 +155,7 @@ impl Bucket {
         Ok(Self { name, region, created, keys, uploads, settings, log, path })
     }
 
-    /// Writes a change down, then makes it.
+    /// Logs a change, then applies it.
     pub(crate) fn change(&mut self, change: Change) -> io::Result<()> {
         self.append(&change)?;
         self.apply(change);
@@ -167,17 +167,17 @@ impl Bucket {
         std::fs::remove_file(&self.path)
     }
 
-    /// The version that a key now stands for: a delete marker too.
+    /// The latest version of a key, which may be a delete marker.
     pub(crate) fn latest(&self, key: &str) -> Option<&Version> {
         self.keys.get(key)?.last()
     }
 
-    /// One version of a key.
+    /// A version of a key.
     pub(crate) fn version(&self, key: &str, id: &str) -> Option<&Version> {
         self.keys.get(key)?.iter().rev().find(|version| version.id == id)
     }
 
-    /// Every blob that something here refers to.
+    /// The blobs in use.
     pub(crate) fn blobs(&self) -> impl Iterator<Item = &str> {
         let versions = self.keys.values().flatten().filter(|version| !version.marker).map(|version| &version.blob);
         let parts = self.uploads.values().flat_map(|upload| upload.parts.values()).map(|part| &part.blob);
@@ -252,7 +252,7 @@ impl Bucket {
         let mut line = serde_json::to_vec(change)?;
         line.push(b'\n');
         let before = self.log.metadata()?.len();
-        // A full disk may take half of a line: what follows must not be glued to it.
+        // A full disk may leave a partial line, which must not precede the next one.
         self.log.write_all(&line).inspect_err(|_| {
             let _ = self.log.set_len(before);
         })
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_what_its_log_says() {
+    fn bucket_is_restored_from_its_log() {
         let dir = tempfile::tempdir().unwrap();
         let mut bucket = Bucket::create(dir.path(), "b", "eu-central-1", 7).unwrap();
         bucket.change(put("a/../b", "null")).unwrap();
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_last_line_is_read_past_and_gone_from_then_on() {
+    fn truncated_last_line_is_dropped() {
         let dir = tempfile::tempdir().unwrap();
         let mut bucket = Bucket::create(dir.path(), "b", "us-east-1", 7).unwrap();
         bucket.change(put("a", "null")).unwrap();
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_has_grown_is_written_anew() {
+    fn grown_log_is_compacted() {
         let dir = tempfile::tempdir().unwrap();
         let mut bucket = Bucket::create(dir.path(), "b", "us-east-1", 7).unwrap();
         for _ in 0..100 {

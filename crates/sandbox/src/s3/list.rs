@@ -1,4 +1,4 @@
-//! Listings: pages, prefixes, delimiters.
+//! Listings with pages, prefixes and delimiters.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,24 +8,24 @@ use super::checksum;
 use super::index::{Bucket, Version};
 use super::xml::Xml;
 use super::{Call, S3, S3Error, S3Result, iso_time, settings, xml};
-use crate::authz::signature::STRICT;
+use crate::authz::canonical::STRICT;
 
-/// What all listings have in common.
+/// The parameters of a listing.
 pub(super) struct Listing {
     prefix: String,
     delimiter: String,
-    /// Keys and prefixes up to here have been listed already.
+    /// The last key or prefix of the previous page.
     pub after: String,
     pub limit: usize,
     encoded: bool,
 }
 
-/// One page.
+/// A page of a listing.
 pub(super) struct Page<'a, T> {
     pub entries: Vec<(&'a str, T)>,
     pub prefixes: Vec<String>,
     pub truncated: bool,
-    /// The last key or prefix on it.
+    /// The last key or prefix of the page.
     pub last: String,
 }
 
@@ -59,7 +59,7 @@ impl Listing {
         })
     }
 
-    /// What a key is rolled up into.
+    /// The common prefix of a key, if any.
     fn group<'k>(&self, key: &'k str) -> Option<&'k str> {
         if self.delimiter.is_empty() {
             return None;
@@ -68,8 +68,7 @@ impl Listing {
         rest.find(&self.delimiter).map(|at| &key[..self.prefix.len() + at + self.delimiter.len()])
     }
 
-    /// Takes a page from keys that are in order. Those before the marker must have been left out already, but for keys
-    /// within a prefix that was the last of the page before.
+    /// Takes a page from sorted keys after the marker, which may still contain keys of the previous page's last prefix.
     pub(super) fn page<'a, T>(&self, keys: impl Iterator<Item = (&'a str, T)>) -> Page<'a, T> {
         let mut page = Page { entries: Vec::new(), prefixes: Vec::new(), truncated: false, last: String::new() };
         for (key, value) in keys {
@@ -100,16 +99,16 @@ impl Listing {
         page
     }
 
-    /// A key as the client wants it written.
+    /// Encodes a key as requested.
     pub(super) fn encode(&self, text: &str) -> String {
         if !self.encoded {
             return text.to_owned();
         }
-        // S3 leaves slashes as they are.
+        // S3 does not encode slashes.
         utf8_percent_encode(text, STRICT).to_string().replace("%2F", "/")
     }
 
-    /// Repeats the question.
+    /// Writes the request's parameters.
     pub(super) fn echo(&self, document: &mut Xml) {
         document.text("Prefix", self.encode(&self.prefix));
         if !self.delimiter.is_empty() {
@@ -178,8 +177,7 @@ impl S3 {
                 }
             } else {
                 document.text("Marker", listing.encode(&listing.after));
-                // The first version of the call says where to go on only if there is a delimiter; saying it always
-                // does no harm and ends the loop of those who forget.
+                // AWS returns NextMarker only with a delimiter; returning it always helps clients that rely on it.
                 if page.truncated {
                     document.text("NextMarker", listing.encode(&page.last));
                 }
@@ -207,7 +205,7 @@ impl S3 {
         let listing = Listing::read(call, "max-keys", "key-marker")?;
         let id_marker = call.target.parameter("version-id-marker").unwrap_or("").to_owned();
         self.with(call, |bucket| {
-            // Newest first within a key; the marker's own key only if versions of it are left.
+            // Newest first within a key; the marker's key only if versions of it remain.
             let versions = listing.keys(bucket, !id_marker.is_empty()).flat_map(|(key, versions)| {
                 let newest_first = versions.iter().rev().enumerate();
                 let skip = if key == listing.after {

@@ -3,7 +3,7 @@
 use md5::{Digest, Md5};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
-use super::body::{MAX_OBJECT, announced_length, too_large};
+use super::body::{MAX_OBJECT, declared_length, too_large};
 use super::checksum::{self, Checksum};
 use super::index::{Change, Part, Upload, Version};
 use super::list::Listing;
@@ -12,12 +12,12 @@ use super::xml::{Element, Xml};
 use super::{Call, S3, S3Error, S3Result, empty, iso_time, new_id, now, set_header, settings, xml};
 use crate::storage::blobs::{BlobWriter, hex};
 
-/// All parts but the last are at least this large.
+/// The smallest size of all parts but the last, in bytes.
 const MIN_PART: u64 = 5 * 1024 * 1024;
 
 impl S3 {
     pub(super) fn create_upload(&self, call: &Call) -> S3Result {
-        let (algorithm, kind) = wanted_checksum(call)?;
+        let (algorithm, kind) = requested_checksum(call)?;
         let upload = Upload {
             key: call.target.key.clone(),
             started: now(),
@@ -44,7 +44,7 @@ impl S3 {
 
     pub(super) async fn upload_part(&self, call: &mut Call) -> S3Result {
         let (id, number) = part_of(call)?;
-        // What could never become an object is not kept until somebody completes it.
+        // Parts of an upload that is too large are rejected early.
         let room = |upload: &Upload, length: u64| {
             let others = upload.parts.iter().filter(|(other, _)| **other != number).map(|(_, part)| part.size);
             match others.sum::<u64>().saturating_add(length) {
@@ -52,8 +52,8 @@ impl S3 {
                 sum => Err(too_large(sum)),
             }
         };
-        let announced = announced_length(call).unwrap_or_default();
-        self.with(call, |bucket| room(upload_at(bucket.uploads.get(&id), &id, &call.target.key)?, announced))?;
+        let declared = declared_length(call).unwrap_or_default();
+        self.with(call, |bucket| room(upload_at(bucket.uploads.get(&id), &id, &call.target.key)?, declared))?;
         let received = self.receive(call).await?;
         let part = Part {
             blob: received.blob.sha256,
@@ -110,14 +110,14 @@ impl S3 {
             ..Version::default()
         };
         let stored = self.with(call, |bucket| {
-            // Another call may have completed or aborted it meanwhile.
+            // Another call may have completed or aborted the upload.
             upload_at(bucket.uploads.get(&id), &id, &call.target.key)?;
             check_write_conditions(call, bucket)?;
             let stored = store(bucket, &call.target.key, version)?;
             bucket.change(Change::End { id: id.clone() })?;
             Ok(stored)
         })?;
-        self.announce(call, "ObjectCreated:CompleteMultipartUpload", &stored);
+        self.notify(call, "ObjectCreated:CompleteMultipartUpload", &stored);
         let headers = self.stored_response(call, &stored);
         let mut document = Xml::document("CompleteMultipartUploadResult");
         let location = format!("{}/{}/{}", self.services.endpoint(), call.target.bucket, call.target.key);
@@ -215,7 +215,7 @@ impl S3 {
         })
     }
 
-    /// Appends a piece of a blob to one that is being written.
+    /// Appends a range of a blob to a new one.
     pub(super) async fn append_blob(
         &self,
         writer: &mut BlobWriter,
@@ -242,7 +242,7 @@ impl S3 {
     }
 }
 
-/// The upload and the number of the part that a request is about.
+/// The upload id and the part number of a request.
 pub(super) fn part_of(call: &Call) -> S3Result<(String, u32)> {
     let id = call.target.parameter("uploadId").unwrap_or_default().to_owned();
     let number = call.target.parameter("partNumber").and_then(|number| number.parse().ok());
@@ -252,8 +252,8 @@ pub(super) fn part_of(call: &Call) -> S3Result<(String, u32)> {
     }
 }
 
-/// The algorithm and the kind of checksum that an upload's object is to have. CRC64NVME is always of the whole.
-fn wanted_checksum(call: &Call) -> S3Result<(Option<String>, Option<String>)> {
+/// The algorithm and the type of an upload's checksum. CRC64NVME is always of the full object.
+fn requested_checksum(call: &Call) -> S3Result<(Option<String>, Option<String>)> {
     let Some(name) = call.header("x-amz-checksum-algorithm") else {
         return Ok((None, None));
     };
@@ -277,14 +277,14 @@ fn wanted_checksum(call: &Call) -> S3Result<(Option<String>, Option<String>)> {
     Ok((Some(known.to_uppercase()), Some(kind.to_owned())))
 }
 
-/// What is computed over the whole object while it is put together, if that is what the upload asks for.
+/// The checksum of the full object, if the upload requests one.
 fn whole_checksum(upload: &Upload) -> Option<(String, Checksum)> {
     let algorithm = checksum::known(upload.checksum_algorithm.as_deref()?)?;
     let whole = upload.checksum_type.as_deref() == Some("FULL_OBJECT");
     Some((algorithm.to_owned(), Checksum::new(algorithm).filter(|_| whole)?))
 }
 
-/// The checksum of the parts' checksums, if all have one of the same algorithm.
+/// The composite checksum, if all parts have the same algorithm.
 fn checksum_of_parts(parts: &[Part]) -> Option<(String, String)> {
     let (algorithm, _) = parts.first()?.checksum.as_ref()?;
     let values: Option<Vec<&str>> = parts
@@ -298,7 +298,7 @@ fn upload_at<'a>(upload: Option<&'a Upload>, id: &str, key: &str) -> S3Result<&'
     upload.filter(|upload| upload.key == key).ok_or_else(|| S3Error::no_such_upload(id))
 }
 
-/// The parts that the client names: known, in order, and large enough.
+/// The parts named by the client, checked for existence, order and size.
 fn chosen_parts(document: &Element, upload: &Upload) -> S3Result<Vec<Part>> {
     if document.name != "CompleteMultipartUpload" || document.children.is_empty() {
         return Err(S3Error::malformed_xml());
@@ -309,9 +309,9 @@ fn chosen_parts(document: &Element, upload: &Upload) -> S3Result<Vec<Part>> {
             named.value("PartNumber").and_then(|n| n.trim().parse().ok()).ok_or_else(S3Error::malformed_xml)?;
         let etag = named.value("ETag").map(|tag| tag.trim().trim_matches('"')).unwrap_or_default();
         let same_checksum = |part: &&Part| match &part.checksum {
-            Some((algorithm, value)) => {
-                named.value(&format!("Checksum{}", algorithm.to_uppercase())).is_none_or(|said| said.trim() == value)
-            }
+            Some((algorithm, value)) => named
+                .value(&format!("Checksum{}", algorithm.to_uppercase()))
+                .is_none_or(|checksum| checksum.trim() == value),
             None => true,
         };
         let part = upload.parts.get(&number).filter(|part| part.etag == etag).filter(same_checksum).ok_or_else(|| {
@@ -341,7 +341,7 @@ fn chosen_parts(document: &Element, upload: &Upload) -> S3Result<Vec<Part>> {
     Ok(parts.into_iter().map(|(_, part)| part).collect())
 }
 
-/// The MD5 of the parts' MD5s, and how many there were.
+/// The ETag of a multipart upload: the MD5 of the parts' MD5s, and their number.
 fn composite_etag(parts: &[Part]) -> String {
     let mut all = Md5::new();
     for part in parts {

@@ -1,4 +1,4 @@
-//! Telling functions what happened to a bucket's objects.
+//! Event notifications: invokes functions on changes of objects.
 
 use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use super::index::Version;
 use super::xml::{Element, Xml};
 use super::{Call, S3, S3Error, S3Result, iso_time, new_id, settings};
-use crate::authz::signature::STRICT;
-use crate::services::Services;
+use crate::authz::canonical::STRICT;
+use crate::service_registry::ServiceRegistry;
 
-/// Checks a configuration as S3 does (every function must be there and let S3 invoke it for this bucket), and writes it
-/// down with the ids that the client left out.
-pub(super) fn accept(document: &Element, bucket: &str, services: &Services) -> S3Result<String> {
+/// Checks a configuration (every function must exist and allow S3 to invoke it for this bucket) and returns it with
+/// generated ids where the client sent none.
+pub(super) fn accept(document: &Element, bucket: &str, services: &ServiceRegistry) -> S3Result<String> {
     let unsupported = document
         .children
         .iter()
@@ -48,7 +48,7 @@ fn unreachable_destination() -> S3Error {
     S3Error::invalid_argument("Unable to validate the following destination configurations")
 }
 
-/// One function, and which events it wants.
+/// A rule for one function: its events and filters.
 struct Rule {
     id: String,
     function: String,
@@ -108,10 +108,10 @@ impl Rule {
     }
 
     /// `event` is as in `ObjectCreated:Put`.
-    fn wants(&self, event: &str, key: &str) -> bool {
+    fn matches(&self, event: &str, key: &str) -> bool {
         key.starts_with(&self.prefix)
             && key.ends_with(&self.suffix)
-            && self.events.iter().any(|wanted| covers(wanted.trim_start_matches("s3:"), event))
+            && self.events.iter().any(|pattern| covers(pattern.trim_start_matches("s3:"), event))
     }
 
     fn overlaps(&self, other: &Self) -> bool {
@@ -130,13 +130,13 @@ fn covers(pattern: &str, event: &str) -> bool {
 }
 
 impl S3 {
-    /// Tells the functions that listen about what the request made.
-    pub(super) fn announce(&self, call: &Call, event: &str, version: &Version) {
-        self.announce_key(call, &call.target.key, event, version);
+    /// Notifies the functions about a change of the request's key.
+    pub(super) fn notify(&self, call: &Call, event: &str, version: &Version) {
+        self.notify_key(call, &call.target.key, event, version);
     }
 
-    /// Queues an invocation for each function that wants the event, and returns.
-    pub(super) fn announce_key(&self, call: &Call, key: &str, event: &str, version: &Version) {
+    /// Queues an invocation for each function with a matching rule.
+    pub(super) fn notify_key(&self, call: &Call, key: &str, event: &str, version: &Version) {
         let Some(functions) = self.services.functions() else {
             return;
         };
@@ -152,7 +152,7 @@ impl S3 {
         let Ok(Some((rules, region, versioned))) = found else {
             return;
         };
-        for rule in rules.iter().filter(|rule| rule.wants(event, key)) {
+        for rule in rules.iter().filter(|rule| rule.matches(event, key)) {
             let record = self.record(call, key, event, version, rule, &region, versioned);
             functions.invoke_async(&rule.function, json!({ "Records": [record] }));
         }
@@ -170,7 +170,7 @@ impl S3 {
         versioned: bool,
     ) -> Value {
         let mut object = json!({
-            // The key is form-encoded: a space is a plus sign.
+            // The key is form-encoded: a space becomes a plus sign.
             "key": utf8_percent_encode(key, STRICT).to_string().replace("%20", "+").replace("%2F", "/"),
             "sequencer": format!("{:018X}", self.next()),
         });
@@ -211,12 +211,12 @@ mod tests {
     use awsim_core::RequestContext;
     use axum::body::Body;
 
-    use super::super::Permit;
+    use super::super::Authorizer;
     use super::*;
-    use crate::authz::access::{Access, RootKeys};
+    use crate::authz::access_control::{AccessControl, RootKeys};
     use crate::authz::signature::Payload;
     use crate::gateway::chunked::Incoming;
-    use crate::services::Functions;
+    use crate::service_registry::FunctionInvoker;
     use crate::sync::lock;
 
     const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
@@ -224,7 +224,7 @@ mod tests {
     #[derive(Default)]
     struct Fake(Mutex<Vec<Value>>);
 
-    impl Functions for Fake {
+    impl FunctionInvoker for Fake {
         fn may_invoke(&self, _: &str, principal: &str, source: &str, account: &str) -> bool {
             (principal, source, account) == ("s3.amazonaws.com", "arn:aws:s3:::pics", "000000000000")
         }
@@ -238,13 +238,16 @@ mod tests {
         }
     }
 
-    /// The administrator's leave.
-    fn permit(s3: &S3) -> Permit {
+    /// The permissions of the administrator.
+    fn authorizer(s3: &S3) -> Authorizer {
         let root = RootKeys::generate();
         let mut context = RequestContext::new_with_account("s3", "us-east-1", "000000000000");
         context.access_key = Some(root.access_key.clone());
-        let access = Access::new(root, Default::default(), s3.services.sessions().clone(), false);
-        Permit::new(Arc::new(access), context, None)
+        let access =
+            AccessControl::new(root, Default::default(), s3.services.sessions().clone(), false, |_, _, _, _, _| {
+                Vec::new()
+            });
+        Authorizer::new(Arc::new(access), context, None)
     }
 
     async fn send(s3: &S3, method: &str, uri: &str, body: &str) -> u16 {
@@ -257,19 +260,19 @@ mod tests {
             payload: Payload::Unsigned,
             region: "us-east-1".to_owned(),
             principal: "me".to_owned(),
-            permit: permit(s3),
+            authorizer: authorizer(s3),
             request_id: "1".to_owned(),
         };
         s3.serve(call).await.status().as_u16()
     }
 
     #[tokio::test]
-    async fn a_function_hears_of_the_keys_that_it_wants() {
+    async fn function_is_invoked_for_matching_keys_only() {
         let dir = tempfile::tempdir().unwrap();
         let services =
-            Arc::new(Services::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap());
+            Arc::new(ServiceRegistry::new("http://127.0.0.1:1".into(), dir.path().into(), Default::default()).unwrap());
         let functions = Arc::new(Fake::default());
-        services.set_functions(functions.clone());
+        services.set_function_invoker(functions.clone());
         let s3 = S3::open(services).unwrap();
         let configuration = format!(
             "<NotificationConfiguration><CloudFunctionConfiguration><CloudFunction>{FUNCTION}</CloudFunction>\
@@ -284,9 +287,9 @@ mod tests {
         assert_eq!(send(&s3, "PUT", "/pics/a%20b+c/%C3%B6.jpg", "bytes").await, 200);
         assert_eq!(send(&s3, "PUT", "/pics/a.png", "bytes").await, 200);
         assert_eq!(send(&s3, "DELETE", "/pics/a%20b+c/%C3%B6.jpg", "").await, 204);
-        let heard = lock(&functions.0).clone();
-        assert_eq!(heard.len(), 1);
-        let record = &heard[0]["Records"][0];
+        let payloads = lock(&functions.0).clone();
+        assert_eq!(payloads.len(), 1);
+        let record = &payloads[0]["Records"][0];
         assert_eq!(record["eventName"], "ObjectCreated:Put");
         assert_eq!(record["s3"]["object"]["key"], "a+b%2Bc/%C3%B6.jpg");
         assert_eq!(record["s3"]["object"]["size"], 5);

@@ -1,4 +1,4 @@
-//! S3: from the request's head, since its body may be long; what a body names (DeleteObjects) is asked for key by key.
+//! The permissions that S3 requests require, from the head. DeleteObjects checks the keys in its body one by one.
 
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use crate::authz::permission::RequiredPermission;
 use crate::s3::Target;
 
-/// What a request needs.
+/// The permissions that a request requires.
 pub(crate) fn of_s3(target: &Target, parts: &Parts) -> Vec<RequiredPermission> {
     let bucket = bucket_arn(&target.bucket);
     let object = object_arn(&target.bucket, &target.key);
@@ -56,7 +56,7 @@ pub(crate) fn of_s3(target: &Target, parts: &Parts) -> Vec<RequiredPermission> {
         }
         "AbortMultipartUpload" => vec![RequiredPermission::new("s3:AbortMultipartUpload", &object)],
         "ListParts" => vec![RequiredPermission::new("s3:ListMultipartUploadParts", &object)],
-        // Buckets, and their settings, whose actions have names of their own.
+        // Buckets and their settings.
         operation => vec![on_bucket(&setting(operation))],
     };
     let writes = ["PutObject", "CreateMultipartUpload", "CopyObject"].contains(&target.operation.as_str());
@@ -69,7 +69,7 @@ pub(crate) fn of_s3(target: &Target, parts: &Parts) -> Vec<RequiredPermission> {
     needs
 }
 
-/// One key of a DeleteObjects.
+/// The permission to delete a key.
 pub(crate) fn delete_object(bucket: &str, key: &str, version: Option<&str>) -> RequiredPermission {
     let object = object_arn(bucket, key);
     match version {
@@ -78,18 +78,18 @@ pub(crate) fn delete_object(bucket: &str, key: &str, version: Option<&str>) -> R
     }
 }
 
-/// What one must be allowed to learn that a key is not there.
+/// The permission to list a bucket, required to learn that a key does not exist.
 pub(crate) fn list_bucket(bucket: &str) -> RequiredPermission {
     RequiredPermission::new("s3:ListBucket", bucket_arn(bucket))
 }
 
-/// The action of an operation on a bucket or a setting of it.
+/// The action of an operation on a bucket or its settings.
 fn setting(operation: &str) -> String {
     let (verb, name) = match operation {
         "CreateBucket" | "DeleteBucket" | "GetBucketLocation" | "DeleteBucketPolicy" | "DeleteBucketWebsite" => {
             return operation.to_owned();
         }
-        // To take a setting away is to put another one.
+        // Deleting a setting requires the action to put it.
         _ => match operation.split_at_checked(3) {
             Some(("Get", name)) => ("Get", name),
             Some(("Put", name)) => ("Put", name),
@@ -110,7 +110,7 @@ fn setting(operation: &str) -> String {
     format!("{verb}{name}")
 }
 
-/// Reading what is copied from.
+/// The permission to read the source of a copy.
 fn source(header: &str) -> Option<RequiredPermission> {
     let (path, version) = match header.rsplit_once("?versionId=") {
         Some((path, version)) => (path, Some(version)),

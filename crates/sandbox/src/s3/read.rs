@@ -1,4 +1,4 @@
-//! GetObject and HeadObject: ranges and conditions; bytes go from disk to the wire.
+//! GetObject and HeadObject with ranges and conditions, streamed from disk.
 
 use axum::body::Body;
 use http::Response;
@@ -11,7 +11,7 @@ use super::write::describe;
 use super::xml::Xml;
 use super::{Call, S3, S3Error, S3Result, empty, http_time, set_header, settings, xml};
 
-/// An object, for a service of the sandbox that takes its bytes from here.
+/// An object for another service of the sandbox.
 pub(crate) struct Stored {
     pub region: String,
     pub sha256: String,
@@ -19,7 +19,7 @@ pub(crate) struct Stored {
 }
 
 impl S3 {
-    /// The object that a service of the sandbox was told to take.
+    /// Finds an object for another service of the sandbox.
     pub(crate) fn object(&self, bucket: &str, key: &str, version: Option<&str>) -> S3Result<Stored> {
         self.with_bucket(bucket, |bucket| {
             let version = super::find(bucket, key, version)?;
@@ -80,8 +80,8 @@ impl S3 {
     }
 
     pub(super) fn get_attributes(&self, call: &Call) -> S3Result {
-        let wanted = call.header("x-amz-object-attributes").unwrap_or_default().to_owned();
-        let wants = |name: &str| wanted.split(',').any(|wanted| wanted.trim() == name);
+        let requested = call.header("x-amz-object-attributes").unwrap_or_default().to_owned();
+        let wants = |name: &str| requested.split(',').any(|attribute| attribute.trim() == name);
         self.with_version(call, |bucket, version| {
             let mut document = Xml::document("GetObjectAttributesResponse");
             if wants("ETag") {
@@ -111,7 +111,7 @@ impl S3 {
     }
 }
 
-/// An answer without a body if the client has what it asks for already; an error if it wants another.
+/// Checks the conditional headers: returns a response without body or an error if they fail.
 fn check_read_conditions(call: &Call, version: &Version) -> S3Result<Option<Response<Body>>> {
     let names = |tags: &str| {
         tags.split(',')
@@ -144,7 +144,7 @@ fn check_read_conditions(call: &Call, version: &Version) -> S3Result<Option<Resp
     }))
 }
 
-/// Start and length of a part; an object that was put as a whole is its own first part.
+/// The start and length of a part; an object without parts is its own first part.
 fn part_range(number: &str, version: &Version) -> S3Result<(u64, u64)> {
     let whole = [version.size];
     let sizes = if version.part_sizes.is_empty() { &whole[..] } else { &version.part_sizes };
@@ -160,7 +160,7 @@ fn part_range(number: &str, version: &Version) -> S3Result<(u64, u64)> {
     Ok((sizes[..number - 1].iter().sum(), *length))
 }
 
-/// Start and length. A header that is no single range of bytes is taken as if it were not there.
+/// The start and length of a range. A header that is not a single range of bytes is ignored.
 fn parse_range(header: &str, size: u64) -> S3Result<Option<(u64, u64)>> {
     let Some((first, last)) = header.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
         return Ok(None);
@@ -188,7 +188,7 @@ mod tests {
     use super::parse_range;
 
     #[test]
-    fn ranges_are_those_of_http() {
+    fn ranges_follow_http() {
         let range = |text| parse_range(text, 10).unwrap();
         assert_eq!(range("bytes=0-3"), Some((0, 4)));
         assert_eq!(range("bytes=4-"), Some((4, 6)));

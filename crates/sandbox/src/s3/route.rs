@@ -1,24 +1,25 @@
-//! Which operation on what a request to S3 asks for.
+//! Routing: the operation, bucket and key of a request to S3.
 
 use http::Method;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
 use super::error::{S3Error, S3Result};
-use crate::authz::signature::query_pairs;
+use crate::authz::canonical::query_pairs;
+use crate::bucket_host::bucket_of_host;
 
-/// What a request asks for.
+/// The operation of a request and its resource.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
-    /// AWS's name of the operation.
+    /// The operation's name.
     pub operation: String,
     pub bucket: String,
-    /// Empty if the request is about the bucket.
+    /// Empty for operations on the bucket.
     pub key: String,
     query: Vec<(String, String)>,
 }
 
-/// A bucket's sub-resources that are settings: the query's name for them and the operation's.
+/// The settings of a bucket: the query's name and the operation's.
 pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("accelerate", "BucketAccelerateConfiguration"),
     ("acl", "BucketAcl"),
@@ -38,9 +39,8 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("website", "BucketWebsite"),
 ];
 
-/// Sub-resources that are known by name and not there: the query's name for them and the operation's, whose verb comes
-/// from the method.
-const ABSENT: &[(&str, &str)] = &[
+/// Unsupported sub-resources: the query's name and the operation's without its verb, which comes from the method.
+const UNSUPPORTED: &[(&str, &str)] = &[
     ("abac", "BucketAbac"),
     ("analytics", "BucketAnalyticsConfiguration"),
     ("intelligent-tiering", "BucketIntelligentTieringConfiguration"),
@@ -60,11 +60,11 @@ const ABSENT: &[(&str, &str)] = &[
     ("torrent", "ObjectTorrent"),
 ];
 
-/// The largest section of headers that S3 reads.
+/// The largest section of headers, in bytes.
 const MAX_HEADERS: usize = 8 * 1024;
 
 impl Target {
-    /// Reads the request's first line, its Host, and the headers that tell an operation from another.
+    /// Reads the target from the request's first line, host and headers.
     pub(crate) fn read(parts: &Parts) -> S3Result<Self> {
         if parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > MAX_HEADERS {
             return Err(S3Error::new(
@@ -104,7 +104,7 @@ impl Target {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The setting that the request is about.
+    /// The setting of the request, if any.
     pub(crate) fn setting(&self) -> Option<&'static str> {
         SETTINGS.iter().map(|(query, _)| *query).find(|query| self.parameter(query).is_some())
     }
@@ -113,13 +113,13 @@ impl Target {
         self.parameter(name).is_some()
     }
 
-    /// The name of the operation that is asked for, if it is one of those that are not there.
-    fn absent(&self, method: &Method) -> Option<String> {
-        let (query, name) = ABSENT.iter().find(|(query, _)| self.has(query))?;
-        // Those whose method is always the same have names of their own.
+    /// The name of the operation, if it is unsupported.
+    fn unsupported(&self, method: &Method) -> Option<String> {
+        let (query, name) = UNSUPPORTED.iter().find(|(query, _)| self.has(query))?;
+        // Names without a verb from the method.
         let verb = match *method {
             _ if matches!(*query, "renameObject" | "restore" | "select" | "session") => "",
-            // Of several of a kind, one is asked for by its id.
+            // Without an id, all configurations are listed.
             Method::GET if name.ends_with("Configuration") && !query.starts_with("metadata") && !self.has("id") => {
                 return Some(format!("List{name}s"));
             }
@@ -133,7 +133,7 @@ impl Target {
     }
 
     fn name(&self, method: &Method, copies: bool) -> S3Result<String> {
-        if let Some(name) = self.absent(method) {
+        if let Some(name) = self.unsupported(method) {
             return Err(S3Error::not_implemented(&name));
         }
         let wrong_method =
@@ -171,7 +171,7 @@ impl Target {
                 Method::DELETE => "Delete",
                 _ => return wrong_method(),
             };
-            // The one whose deletion goes by a shorter name.
+            // The only operation with a shorter name for the deletion.
             return Ok(
                 format!("{verb}{setting}").replace("DeleteBucketLifecycleConfiguration", "DeleteBucketLifecycle")
             );
@@ -194,18 +194,6 @@ impl Target {
     }
 }
 
-/// The bucket in `BUCKET.localhost:PORT`, `BUCKET.s3.localhost`, `BUCKET.s3.REGION.localhost`.
-pub(crate) fn bucket_of_host(host: &str) -> Option<&str> {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).strip_suffix(".localhost")?;
-    if name == "s3" || name.starts_with("s3.") {
-        return None;
-    }
-    match name.rfind(".s3.") {
-        Some(at) => Some(&name[..at]),
-        None => Some(name.strip_suffix(".s3").unwrap_or(name)),
-    }
-}
-
 #[cfg(test)]
 mod properties;
 
@@ -219,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_taken_as_they_are() {
+    fn keys_are_decoded_once_and_not_normalized() {
         let key = |uri| read("GET", uri, "127.0.0.1:1").unwrap().key;
         assert_eq!(key("/b/a//b"), "a//b");
         assert_eq!(key("/b//"), "/");
@@ -229,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_may_stand_in_the_host() {
+    fn bucket_is_read_from_the_host() {
         for host in ["pics.localhost:80", "pics.s3.localhost:80", "pics.s3.eu-west-1.localhost"] {
             let target = read("GET", "/a/b", host).unwrap();
             assert_eq!((target.bucket.as_str(), target.key.as_str()), ("pics", "a/b"), "{host}");
@@ -239,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn operations_go_by_method_and_query() {
+    fn operation_follows_from_method_and_query() {
         let operation = |method, uri| read(method, uri, "localhost").unwrap().operation;
         assert_eq!(operation("GET", "/b?list-type=2&prefix=x"), "ListObjectsV2");
         assert_eq!(operation("PUT", "/b?encryption"), "PutBucketEncryption");

@@ -1,4 +1,4 @@
-//! A bucket's settings: documents that are checked, kept and given back as they came.
+//! Bucket settings: documents that are checked, stored and returned unchanged.
 
 use std::collections::BTreeMap;
 
@@ -22,16 +22,16 @@ const BLOCKED: &str = "<PublicAccessBlockConfiguration xmlns=\"http://s3.amazona
 const OWNED: &str = "<OwnershipControls xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule>\
     <ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>";
 
-/// The one part of a life cycle that goes in a header, in both directions; kept under the header's name.
+/// The part of a lifecycle configuration that is in a header; stored under the header's name.
 const MINIMUM_SIZE: &str = "x-amz-transition-default-minimum-object-size";
 const DEFAULT_MINIMUM_SIZE: &str = "all_storage_classes_128K";
 
-/// What every new bucket has.
+/// The settings of a new bucket.
 pub(super) fn of_new_bucket() -> [(&'static str, String); 2] {
     [("publicAccessBlock", BLOCKED.to_owned()), ("ownershipControls", OWNED.to_owned())]
 }
 
-/// The ACL of everything here: the owner alone.
+/// The ACL of every bucket and object: the owner only.
 pub(super) fn private_acl() -> String {
     let mut document = Xml::document("AccessControlPolicy");
     document.open("Owner").text("ID", OWNER).close("Owner");
@@ -60,7 +60,7 @@ pub(super) fn tagging_document(tags: &Element) -> String {
     document.end("Tagging")
 }
 
-/// What a GET answers while nothing has been put: a document, or an error's code and message.
+/// The response to GET for an unset setting: a document, or an error's code and message.
 fn unset(setting: &str) -> Result<String, (&'static str, &'static str)> {
     let empty = |root: &str| Ok(Xml::document(root).end(root));
     match setting {
@@ -91,7 +91,7 @@ fn unset(setting: &str) -> Result<String, (&'static str, &'static str)> {
     }
 }
 
-/// The root element that a PUT must bring.
+/// The root element of a setting's document.
 fn root(setting: &str) -> &'static str {
     match setting {
         "accelerate" => "AccelerateConfiguration",
@@ -112,14 +112,14 @@ fn root(setting: &str) -> &'static str {
     }
 }
 
-/// Whether versions are kept: `Enabled`, `Suspended`, or nothing.
+/// The versioning status: `Enabled`, `Suspended`, or nothing.
 pub(super) fn versioning(bucket: &Bucket) -> Option<&'static str> {
     let document = bucket.settings.get("versioning")?;
     if document.contains(">Enabled<") { Some("Enabled") } else { Some("Suspended") }
 }
 
 impl S3 {
-    /// Sets all of a bucket's tags, those of the system (`aws:…`) included, for CloudFormation, which alone may set them.
+    /// Sets all tags of a bucket, including system tags (`aws:…`), for CloudFormation.
     pub(crate) fn tag_bucket(&self, bucket: &str, tags: &BTreeMap<String, String>) -> S3Result<()> {
         let mut document = Xml::document("Tagging");
         document.open("TagSet");
@@ -131,7 +131,7 @@ impl S3 {
         self.with_bucket(bucket, |bucket| Ok(bucket.change(Change::Configure { name: "tagging".to_owned(), value })?))
     }
 
-    /// A bucket's tags that CloudFormation has set: no one else can change or remove them.
+    /// The system tags of a bucket, which only CloudFormation can change.
     fn system_tags(&self, call: &Call) -> S3Result<BTreeMap<String, String>> {
         let document = self.with(call, |bucket| Ok(bucket.settings.get("tagging").cloned()))?;
         let Some(document) = document else { return Ok(BTreeMap::new()) };
@@ -148,7 +148,7 @@ impl S3 {
             Some("Get") => self.get_setting(call, setting),
             Some("Put") => self.put_setting(call, setting).await,
             _ if setting == "tagging" => {
-                // CloudFormation's own stay.
+                // System tags remain.
                 self.tag_bucket(&call.target.bucket, &self.system_tags(call)?)?;
                 Ok(empty(204))
             }
@@ -182,13 +182,13 @@ impl S3 {
                 .ok()
                 .filter(|policy| policy["Statement"].is_array() || policy["Statement"].is_object())
                 .map(|policy| policy.to_string())
-                // What could not be understood could not be enforced.
+                // An invalid policy could not be enforced.
                 .filter(|policy| awsim_iam_policy::parse(policy).is_ok())
                 .ok_or_else(|| S3Error::new(400, "MalformedPolicy", "This policy contains invalid Json"))?;
-            return self.keep(call, setting, policy, 204);
+            return self.store_setting(call, setting, policy, 204);
         }
         if setting == "acl" && bytes.is_empty() {
-            // A canned ACL, in a header. Ownership is the bucket owner's: only what changes nothing is taken.
+            // A canned ACL in a header. Object ownership is enforced: only ACLs without an effect are accepted.
             return match call.header("x-amz-acl") {
                 None | Some("private" | "bucket-owner-full-control") => self.with(call, |_| Ok(empty(200))),
                 Some(_) => Err(S3Error::new(400, "AccessControlListNotSupported", "The bucket does not allow ACLs")),
@@ -229,7 +229,7 @@ impl S3 {
             }
             _ => String::from_utf8_lossy(&bytes).into_owned(),
         };
-        let mut response = self.keep(call, setting, text, 200)?;
+        let mut response = self.store_setting(call, setting, text, 200)?;
         self.with(call, |bucket| {
             show_minimum_size(bucket, setting, &mut response);
             Ok(())
@@ -237,7 +237,7 @@ impl S3 {
         Ok(response)
     }
 
-    fn keep(&self, call: &Call, setting: &str, document: String, status: u16) -> S3Result {
+    fn store_setting(&self, call: &Call, setting: &str, document: String, status: u16) -> S3Result {
         self.configure(call, setting, Some(document))?;
         Ok(empty(status))
     }
@@ -262,7 +262,7 @@ fn check_tags(document: &Element, system: &BTreeMap<String, String>) -> S3Result
         if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
             return Err(S3Error::new(400, "InvalidTag", "The TagKey or TagValue you have provided is invalid"));
         }
-        // Those that are there may be repeated, as clients do that read all tags and write them back.
+        // Unchanged system tags are accepted, for clients that read all tags and write them back.
         if key.starts_with("aws:") && system.get(key).is_none_or(|there| there != value) {
             return Err(S3Error::new(400, "InvalidTag", "System tags cannot be added/updated by requester"));
         }

@@ -1,4 +1,4 @@
-//! Objects' tags.
+//! Object tags.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +57,7 @@ impl S3 {
     }
 }
 
-/// At most ten, of bounded length.
+/// Checks the number and the length of tags.
 pub(super) fn check(tags: &BTreeMap<String, String>) -> S3Result<()> {
     if tags.len() > 10 {
         return Err(S3Error::new(400, "BadRequest", "Object tags cannot be greater than 10"));

@@ -1,4 +1,4 @@
-//! PutObject, and what all that makes an object has in common.
+//! PutObject, and the common parts of all operations that create objects.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use http::request::Parts;
 
 use super::index::{Bucket, Change, NULL_VERSION, Version};
 use super::{Call, S3, S3Error, S3Result, empty, http_time, new_id, now, set_header, settings};
-use crate::authz::signature::query_pairs;
+use crate::authz::canonical::query_pairs;
 
-/// Headers that are kept with an object and given back.
+/// Headers that are stored with an object and returned.
 const KEPT: [&str; 7] = [
     "cache-control",
     "content-disposition",
@@ -23,7 +23,7 @@ const KEPT: [&str; 7] = [
 
 impl S3 {
     pub(super) async fn put_object(&self, call: &mut Call) -> S3Result {
-        // Refused before the bytes are taken, where that can be known.
+        // Checked before the body is received.
         self.with(call, |bucket| check_write_conditions(call, bucket))?;
         let (headers, tags) = (kept_headers(&call.parts)?, tags_in_header(call)?);
         let received = self.receive(call).await?;
@@ -40,7 +40,7 @@ impl S3 {
             check_write_conditions(call, bucket)?;
             store(bucket, &call.target.key, version)
         })?;
-        self.announce(call, "ObjectCreated:Put", &stored);
+        self.notify(call, "ObjectCreated:Put", &stored);
         let mut response = self.stored_response(call, &stored);
         if let Some((algorithm, value)) = &stored.checksum {
             set_header(&mut response, &format!("x-amz-checksum-{algorithm}"), value);
@@ -49,7 +49,7 @@ impl S3 {
         Ok(response)
     }
 
-    /// What every call that made a version says in its headers.
+    /// The response headers for a new version.
     pub(super) fn stored_response(&self, call: &Call, version: &Version) -> Response<Body> {
         let mut response = empty(200);
         set_header(&mut response, "etag", &format!("\"{}\"", version.etag));
@@ -62,7 +62,7 @@ impl S3 {
     }
 }
 
-/// Adds a version, with the id that the bucket's versioning gives it.
+/// Adds a version with an id according to the bucket's versioning.
 pub(super) fn store(bucket: &mut Bucket, key: &str, mut version: Version) -> S3Result<Version> {
     version.modified = now();
     version.id = match settings::versioning(bucket) {
@@ -73,7 +73,7 @@ pub(super) fn store(bucket: &mut Bucket, key: &str, mut version: Version) -> S3R
     Ok(version)
 }
 
-/// `If-None-Match: *` writes only what is not there, `If-Match` only what has not changed.
+/// Checks `If-None-Match: *` (write if missing) and `If-Match` (write if unchanged).
 pub(super) fn check_write_conditions(call: &Call, bucket: &Bucket) -> S3Result<()> {
     let current = bucket.latest(&call.target.key).filter(|version| !version.marker);
     let failed = |condition: &str| {
@@ -92,7 +92,7 @@ pub(super) fn check_write_conditions(call: &Call, bucket: &Bucket) -> S3Result<(
     }
 }
 
-/// What the client wants kept with the object.
+/// The headers to store with the object.
 pub(super) fn kept_headers(parts: &Parts) -> S3Result<BTreeMap<String, String>> {
     let mut kept = BTreeMap::new();
     let mut metadata = 0;
@@ -103,7 +103,7 @@ pub(super) fn kept_headers(parts: &Parts) -> S3Result<BTreeMap<String, String>> 
             metadata += own.len() + text.len();
             kept.insert(name.to_owned(), text);
         } else if name == "content-encoding" {
-            // `aws-chunked` is how it was sent, not what it is.
+            // `aws-chunked` is the encoding of the transfer only.
             let rest: Vec<&str> = text.split(',').map(str::trim).filter(|part| *part != "aws-chunked").collect();
             if !rest.is_empty() && !rest.iter().all(|part| part.is_empty()) {
                 kept.insert(name.to_owned(), rest.join(","));
@@ -125,7 +125,7 @@ pub(super) fn kept_headers(parts: &Parts) -> S3Result<BTreeMap<String, String>> 
     Ok(kept)
 }
 
-/// `x-amz-tagging: a=1&b=2`.
+/// Parses `x-amz-tagging: a=1&b=2`.
 pub(super) fn tags_in_header(call: &Call) -> S3Result<BTreeMap<String, String>> {
     let tags: BTreeMap<String, String> = match call.header("x-amz-tagging") {
         Some(tags) => query_pairs(&tags.replace('+', "%20")).into_iter().collect(),
@@ -135,7 +135,7 @@ pub(super) fn tags_in_header(call: &Call) -> S3Result<BTreeMap<String, String>> 
     Ok(tags)
 }
 
-/// Says an object's kept headers and what follows from its version.
+/// Sets the stored headers and those of the version.
 pub(super) fn describe(response: &mut Response<Body>, version: &Version, versioned: bool) {
     for (name, value) in &version.headers {
         set_header(response, name, value);

@@ -1,10 +1,10 @@
-//! Just enough XML: elements written in order, documents read into a small tree.
+//! Minimal XML: a writer of elements and a reader of small documents.
 
 use quick_xml::events::Event;
 
 use super::error::S3Error;
 
-/// Text that may stand in an element.
+/// Escapes text for an element.
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -14,7 +14,7 @@ pub(crate) fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\r' => out.push_str("&#13;"),
-            // Other control characters cannot stand in XML 1.0, not even escaped; S3 writes the reference all the same.
+            // XML 1.0 allows no other control characters; S3 writes them as references nevertheless.
             c if (c as u32) < 0x20 && c != '\n' && c != '\t' => out.push_str(&format!("&#{};", c as u32)),
             c => out.push(c),
         }
@@ -22,11 +22,11 @@ pub(crate) fn escape(text: &str) -> String {
     out
 }
 
-/// A document being written.
+/// A writer of a document.
 pub(crate) struct Xml(String);
 
 impl Xml {
-    /// Starts a document with its root element, in S3's name space.
+    /// Starts a document with its root element in S3's namespace.
     pub(crate) fn document(root: &str) -> Self {
         Self(format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{root} xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
@@ -62,7 +62,7 @@ impl Xml {
     }
 }
 
-/// An element that was read.
+/// A parsed element.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Element {
     pub name: String,
@@ -71,7 +71,7 @@ pub(crate) struct Element {
 }
 
 impl Element {
-    /// Reads a document. Name space prefixes and attributes are dropped.
+    /// Parses a document. Ignores namespace prefixes and attributes.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, S3Error> {
         let malformed = |_| S3Error::malformed_xml();
         let text = std::str::from_utf8(bytes).map_err(|_| S3Error::malformed_xml())?;
@@ -123,17 +123,17 @@ impl Element {
         }
     }
 
-    /// The first child of this name.
+    /// The first child of a name.
     pub(crate) fn child(&self, name: &str) -> Option<&Element> {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// Every child of this name.
+    /// All children of a name.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
         self.children.iter().filter(move |child| child.name == name)
     }
 
-    /// The text of the first child of this name.
+    /// The text of the first child of a name.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.child(name).map(|child| child.text.as_str())
     }

@@ -1,4 +1,4 @@
-//! Bytes by their SHA-256: what S3's objects and ECR's layers are made of.
+//! [`Blobs`]: content-addressed storage for S3 objects and ECR layers.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ use tokio::io::AsyncWriteExt;
 
 use crate::storage::tree::{self, Directory};
 
-/// Where blobs are written, until they are complete.
+/// The directory of incomplete blobs.
 const INCOMING: &str = "incoming";
 
-/// A directory of files named by the SHA-256 of their content. A file appears whole or not at all.
+/// A directory of files named by the SHA-256 of their content. Files appear atomically.
 pub(crate) struct Blobs {
     dir: PathBuf,
     next: AtomicU64,
 }
 
-/// Bytes that are kept.
+/// A stored blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Blob {
     /// Hexadecimal.
@@ -32,21 +32,21 @@ pub(crate) struct Blob {
 }
 
 impl Blobs {
-    /// Opens the directory, making it if need be; what an earlier process has left half-written is removed.
+    /// Opens or creates the directory, and removes incomplete blobs of an earlier process.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
         tree::remove(dir, INCOMING)?;
         private_fs::create_dir_all(&dir.join(INCOMING))?;
         Ok(Self { dir: dir.to_owned(), next: AtomicU64::new(0) })
     }
 
-    /// Where the bytes with this hash are, or would be.
+    /// The path of the blob with this hash, whether or not it exists.
     pub(crate) fn path(&self, sha256_hex: &str) -> PathBuf {
         debug_assert!(is_hash(sha256_hex), "a blob's name is a hash, never what a client sent");
-        let (shelf, _) = sha256_hex.split_at(sha256_hex.len().min(2));
-        self.dir.join(shelf).join(sha256_hex)
+        let (prefix, _) = sha256_hex.split_at(sha256_hex.len().min(2));
+        self.dir.join(prefix).join(sha256_hex)
     }
 
-    /// A new, empty blob to be written. Dropped without [`BlobWriter::finish`], it leaves nothing.
+    /// Creates a writer for a new blob. Dropped without [`BlobWriter::finish`], it leaves nothing.
     pub(crate) async fn writer(&self) -> io::Result<BlobWriter> {
         let path = self.incoming();
         let file = File::from_std(private_fs::create(&path)?);
@@ -60,7 +60,7 @@ impl Blobs {
         })
     }
 
-    /// Keeps a file's bytes: a hard link where that works, else a copy. The file must not be written to afterwards.
+    /// Stores a file's content by a hard link or, if that fails, a copy. The file must not be changed afterwards.
     pub(crate) async fn adopt(&self, file: &Path) -> io::Result<Blob> {
         let (dir, file, temporary) = (self.dir.clone(), file.to_owned(), Temporary(self.incoming()));
         tokio::task::spawn_blocking(move || {
@@ -68,21 +68,21 @@ impl Blobs {
             if std::fs::hard_link(&file, &temporary.0).is_err() {
                 private_fs::copy(&file, &temporary.0)?;
             }
-            settle(&dir, &temporary.0, &blob)?;
+            store(&dir, &temporary.0, &blob)?;
             Ok(blob)
         })
         .await
         .map_err(io::Error::other)?
     }
 
-    /// Removes every blob that `is_wanted` does not want. Only while nobody writes: at the start.
-    pub(crate) fn sweep(&self, is_wanted: impl Fn(&str) -> bool) -> io::Result<()> {
+    /// Removes every blob that is not used. Call it at the start only, while there are no writers.
+    pub(crate) fn sweep(&self, is_used: impl Fn(&str) -> bool) -> io::Result<()> {
         let directory = Directory::open(&self.dir)?;
         for (name, _) in directory.entries()?.iter().filter(|(name, _)| name.len() == 2) {
-            let shelf = directory.open_dir(name)?;
-            for (blob, _) in shelf.entries()? {
-                if !blob.to_str().is_some_and(&is_wanted) {
-                    shelf.remove(&blob)?;
+            let prefix = directory.open_dir(name)?;
+            for (blob, _) in prefix.entries()? {
+                if !blob.to_str().is_some_and(&is_used) {
+                    prefix.remove(&blob)?;
                 }
             }
         }
@@ -106,7 +106,7 @@ pub(crate) struct BlobWriter {
 }
 
 impl BlobWriter {
-    /// Appends.
+    /// Appends bytes.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.sha256.update(bytes);
         self.md5.update(bytes);
@@ -114,22 +114,22 @@ impl BlobWriter {
         self.file.write_all(bytes).await
     }
 
-    /// How many bytes there are so far.
+    /// The number of bytes so far.
     pub(crate) fn len(&self) -> u64 {
         self.len
     }
 
-    /// Keeps what has been written.
+    /// Stores the blob.
     pub(crate) async fn finish(mut self) -> io::Result<Blob> {
         self.file.flush().await?;
         drop(self.file);
         let blob = Blob { sha256: hex(&self.sha256.finalize()), md5: hex(&self.md5.finalize()), len: self.len };
-        settle(&self.dir, &self.temporary.0, &blob)?;
+        store(&self.dir, &self.temporary.0, &blob)?;
         Ok(blob)
     }
 }
 
-/// A file that is removed unless it has been moved away.
+/// A temporary file, removed on drop unless renamed.
 struct Temporary(PathBuf);
 
 impl Drop for Temporary {
@@ -138,12 +138,11 @@ impl Drop for Temporary {
     }
 }
 
-fn settle(dir: &Path, temporary: &Path, blob: &Blob) -> io::Result<()> {
-    let shelf = dir.join(&blob.sha256[..2]);
-    private_fs::create_dir_all(&shelf)?;
-    // Renaming one link of a file onto another of the same file does nothing at all (POSIX): the temporary one is
-    // removed by its guard.
-    std::fs::rename(temporary, shelf.join(&blob.sha256))
+fn store(dir: &Path, temporary: &Path, blob: &Blob) -> io::Result<()> {
+    let prefix = dir.join(&blob.sha256[..2]);
+    private_fs::create_dir_all(&prefix)?;
+    // Renaming a hard link onto another one of the same file does nothing (POSIX): the guard removes the temporary link.
+    std::fs::rename(temporary, prefix.join(&blob.sha256))
 }
 
 fn hash_file(file: &Path) -> io::Result<Blob> {
@@ -163,7 +162,7 @@ fn hash_file(file: &Path) -> io::Result<Blob> {
     Ok(Blob { sha256: hex(&sha256.finalize()), md5: hex(&md5.finalize()), len })
 }
 
-/// Whether a text is the name of a blob.
+/// Whether a text is a blob's name.
 pub(crate) fn is_hash(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }

@@ -1,4 +1,4 @@
-//! A data directory before it is used: whose it is, who may read it, and that nothing in it is a link to elsewhere.
+//! Checks of a data directory before its use: owner, permissions, links.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,11 +7,10 @@ use rustix::fs::FileType;
 use thumbctl_platform::private_fs;
 
 use crate::error::SandboxError;
-use crate::storage::state::{self, Place};
+use crate::storage::state::{self, PathKind};
 use crate::storage::tree::Directory;
 
-/// Creates a data directory, or checks that it is safe to keep state in it, and returns its path without links. See
-/// [`private_fs::claim_dir`].
+/// Creates a data directory or checks that it is safe, and returns its path without links. See [`private_fs::claim_dir`].
 pub(crate) fn claim(dir: &Path) -> Result<PathBuf, SandboxError> {
     private_fs::claim_dir(dir).map_err(|error| match error {
         private_fs::DirError::Io { dir, source } => SandboxError::Unwritable { dir, source },
@@ -19,7 +18,7 @@ pub(crate) fn claim(dir: &Path) -> Result<PathBuf, SandboxError> {
     })
 }
 
-/// Makes a data directory ready for use: what the sandbox keeps in it is made private, and must not be a link.
+/// Prepares a data directory: makes the sandbox's files private and rejects links.
 pub(crate) fn prepare(dir: &Path) -> Result<(), SandboxError> {
     let unwritable = |source| SandboxError::unwritable(dir, source);
     let directory = Directory::open(dir).map_err(unwritable)?;
@@ -38,7 +37,7 @@ pub(crate) fn prepare(dir: &Path) -> Result<(), SandboxError> {
     })
 }
 
-/// A link, or another thing that is neither a file nor a directory, where none may be.
+/// A link or special file where only files and directories are allowed.
 #[derive(Debug, thiserror::Error)]
 #[error("{} is a symbolic link or a special file", .0.display())]
 struct LinkFound(PathBuf);
@@ -49,8 +48,7 @@ impl LinkFound {
     }
 }
 
-/// Checks that the state in `dir` is made of files and directories; only what is inside of images and what running
-/// processes have left may be something else.
+/// Checks that the state in `dir` consists of files and directories, except inside of images and transient directories.
 pub(crate) fn check_links(dir: &Path) -> io::Result<()> {
     check_below(&Directory::open(dir)?, dir, Path::new(""))
 }
@@ -58,15 +56,15 @@ pub(crate) fn check_links(dir: &Path) -> io::Result<()> {
 fn check_below(directory: &Directory, dir: &Path, below: &Path) -> io::Result<()> {
     for (name, kind) in directory.entries()? {
         let path = below.join(&name);
-        let place = state::place_of(&path);
-        if place == Place::Nowhere {
+        let path_kind = state::path_kind(&path);
+        if path_kind == PathKind::Foreign {
             continue;
         }
         match kind {
             FileType::RegularFile => {}
-            FileType::Directory if place == Place::Transient || below == Path::new(state::IMAGES) => {}
+            FileType::Directory if path_kind == PathKind::Transient || below == Path::new(state::IMAGES) => {}
             FileType::Directory => check_below(&directory.open_dir(&name)?, dir, &path)?,
-            _ if place == Place::Transient && path.components().count() > 2 => {}
+            _ if path_kind == PathKind::Transient && path.components().count() > 2 => {}
             _ => return Err(io::Error::new(io::ErrorKind::InvalidData, LinkFound(dir.join(path)))),
         }
     }
@@ -80,7 +78,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]
-    fn prepare_refuses_links_wherever_the_sandbox_writes() {
+    fn prepare_rejects_links_where_the_sandbox_writes() {
         let outside = tempfile::tempdir().unwrap();
         fs::create_dir(outside.path().join("kept")).unwrap();
         for place in
@@ -99,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn prepare_accepts_links_in_images_and_what_is_not_the_sandboxs() {
+    fn prepare_accepts_links_in_images_and_foreign_files() {
         let dir = tempfile::tempdir().unwrap();
         let image = dir.path().join(state::IMAGES).join("ab".repeat(32));
         fs::create_dir_all(&image).unwrap();

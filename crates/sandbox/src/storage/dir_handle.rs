@@ -1,4 +1,4 @@
-//! Directories read by handle: neither a path nor a link in one leads out of it.
+//! [`DirHandle`]: a directory read by handle, confined like the root of `chroot`.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -10,46 +10,46 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
 
-/// As many links as Linux follows before it gives up.
+/// The most links to follow, as on Linux.
 const MAX_LINKS: usize = 40;
 
-/// An open directory. For the paths and links below it, it is the root directory, as after `chroot`.
+/// An open directory, which is the root for all paths and links below it.
 #[derive(Debug)]
 pub(crate) struct DirHandle(OwnedFd);
 
-/// What a directory holds under one name.
+/// An entry of a directory.
 #[derive(Debug)]
 pub(crate) enum DirEntry {
     /// A directory.
     Directory(DirHandle),
     /// A regular file, open for reading.
     File(File),
-    /// A symbolic link, and what it points at.
+    /// A symbolic link with its target.
     Link(PathBuf),
-    /// A pipe, a socket or a device: never opened.
+    /// A pipe, a socket or a device, which is not opened.
     Special,
 }
 
-/// Where a path leads, all links followed.
+/// The target of a path, with all links resolved.
 #[derive(Debug)]
 pub(crate) struct Resolved {
     /// The path from the root, free of links.
     pub(crate) path: PathBuf,
-    /// What is there; never a link.
+    /// The entry; never a link.
     pub(crate) entry: DirEntry,
 }
 
 impl DirHandle {
-    /// Opens the directory at `path`, which is trusted: links on the way to it are followed.
+    /// Opens the directory at the trusted `path`, following links.
     ///
     /// # Errors
-    /// When it is no directory, or cannot be read.
+    /// When it is not a directory or cannot be read.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self(openat(CWD, path, flags, Mode::empty())?))
     }
 
-    /// The names in the directory and what kind each is, sorted.
+    /// The sorted names and kinds of the entries.
     ///
     /// # Errors
     /// When the directory cannot be read.
@@ -67,13 +67,13 @@ impl DirHandle {
         Ok(entries)
     }
 
-    /// The entry `name`, which is one name and not a path. A link is not followed.
+    /// Opens the entry `name`, a single name. Does not follow links.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read.
+    /// When it does not exist or cannot be read.
     pub(crate) fn entry(&self, name: &OsStr) -> io::Result<DirEntry> {
-        // A pipe would keep the reader waiting, and opening a device may have effects: the kind comes first. Should the
-        // entry be replaced meanwhile, NOFOLLOW and the second look refuse what it is then.
+        // The kind is checked first: opening a pipe could block, and opening a device may have effects. NOFOLLOW and the
+        // second check catch an entry that is replaced meanwhile.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         match self.kind(name)? {
             FileType::Directory => {
@@ -95,11 +95,10 @@ impl DirHandle {
         }
     }
 
-    /// Follows `path` and all links as a process would whose root directory this is: `..` and absolute links end here.
-    /// `None` if there is nothing.
+    /// Resolves `path` and all links with this directory as the root. Returns `None` if nothing exists there.
     ///
     /// # Errors
-    /// When a directory on the way cannot be read, or there are too many links.
+    /// When a directory cannot be read, or there are too many links.
     pub(crate) fn resolve(&self, path: &Path) -> io::Result<Option<Resolved>> {
         let mut pending = parts(path);
         let mut above: Vec<Self> = Vec::new();
@@ -139,7 +138,7 @@ impl DirHandle {
                 }
                 entry @ (DirEntry::File(_) | DirEntry::Special) => {
                     walked.push(name);
-                    // Nothing lies below a file.
+                    // A file has no entries.
                     return Ok(pending.is_empty().then_some(Resolved { path: walked, entry }));
                 }
             }
@@ -154,7 +153,7 @@ impl DirHandle {
     }
 }
 
-/// The names that a path consists of, last first.
+/// The names in a path, last first.
 fn parts(path: &Path) -> Vec<OsString> {
     let names = path.components().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),
@@ -173,7 +172,7 @@ mod tests {
     use std::io::Read;
     use std::os::unix::fs::symlink;
 
-    /// The text of the file that `path` leads to, or a word for what else is there.
+    /// The text of the file at `path`, or a word for another entry.
     fn read(root: &DirHandle, path: &str) -> String {
         match root.resolve(Path::new(path)).unwrap().map(|resolved| resolved.entry) {
             None => "nothing".to_owned(),

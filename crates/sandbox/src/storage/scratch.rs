@@ -1,4 +1,4 @@
-//! The directory of a sandbox that keeps nothing: removed at its end, or by a later one if it was killed.
+//! [`Scratch`]: the directory of an ephemeral sandbox, removed at its end or, if it was killed, by a later sandbox.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,17 +10,17 @@ use crate::storage::{data_dir, tree};
 use crate::{codebuild, lambda};
 
 const PREFIX: &str = "thumbctl-sandbox-";
-/// A directory that was changed more recently may be one whose sandbox is about to lock it.
+/// The age below which a directory may belong to a starting sandbox.
 const STARTING: Duration = Duration::from_secs(60);
 
-/// A directory that is removed when this is dropped.
+/// A directory that is removed on drop.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// Makes one, and removes those of sandboxes that were killed.
+    /// Creates a directory, and removes those of killed sandboxes.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub(crate) fn new() -> Result<Self, SandboxError> {
         let parent = std::env::temp_dir();
         remove_abandoned(&parent);
@@ -28,7 +28,7 @@ impl Scratch {
         Ok(Self(data_dir::claim(&dir)?))
     }
 
-    /// Where it is.
+    /// Its path.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -40,19 +40,18 @@ impl Drop for Scratch {
     }
 }
 
-/// Removes a directory without following links. What stays is in the directory for temporary files.
+/// Removes a directory without following links, ignoring errors.
 fn remove(dir: &Path) {
     if let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) {
         let _ = tree::remove(parent, name);
     }
 }
 
-/// Removes directories whose sandbox runs no more, and ends what it has left running. What cannot be removed costs space
-/// only, and is tried again at the next start.
+/// Removes the directories of killed sandboxes and ends their remaining processes. Ignores errors; the next start retries.
 fn remove_abandoned(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-        // Not through links: others may write to this place.
+        // Does not follow links: other users may write to the parent.
         let Ok(metadata) = fs::symlink_metadata(entry.path()) else { continue };
         let age = metadata.modified().ok().and_then(|changed| SystemTime::now().duration_since(changed).ok());
         if !is_ours
@@ -79,7 +78,7 @@ mod tests {
     #[test]
     fn start_removes_directories_of_killed_sandboxes_only() {
         let parent = tempfile::tempdir().unwrap();
-        let make = |name: &str, age: Duration| {
+        let create = |name: &str, age: Duration| {
             let dir = parent.path().join(name);
             fs::create_dir(&dir).unwrap();
             let lock = fs::File::create(dir.join("server.lock")).unwrap();
@@ -87,11 +86,11 @@ mod tests {
             (dir, lock)
         };
         let old = STARTING * 2;
-        let (killed, _) = make("thumbctl-sandbox-killed", old);
-        let (running, lock) = make("thumbctl-sandbox-running", old);
+        let (killed, _) = create("thumbctl-sandbox-killed", old);
+        let (running, lock) = create("thumbctl-sandbox-running", old);
         lock.lock().unwrap();
-        let (starting, _) = make("thumbctl-sandbox-starting", Duration::ZERO);
-        let (other, _) = make("other", old);
+        let (starting, _) = create("thumbctl-sandbox-starting", Duration::ZERO);
+        let (other, _) = create("other", old);
         let link = parent.path().join("thumbctl-sandbox-link");
         std::os::unix::fs::symlink(&other, &link).unwrap();
         remove_abandoned(parent.path());

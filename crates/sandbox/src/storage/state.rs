@@ -1,8 +1,8 @@
-//! The state in a data directory as files: copied whole, and replaced whole.
+//! Copying and replacing the state in a data directory.
 //!
-//! A new state is brought beside the old one and checked there, as `.incoming`. A replacement that the process is killed
-//! in the middle of is undone by [`recover`]: what was there is moved to `.moving` one by one, which then becomes
-//! `.replaced` in one step; that is removed when the new state is in use.
+//! A new state is staged and checked in `.incoming`. A replacement moves the files of the old state to `.moving` one by one
+//! and renames that to `.replaced`, which is removed once the new state is in use. [`recover`] undoes a replacement whose
+//! process was killed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -13,26 +13,26 @@ use thumbctl_platform::private_fs;
 
 use crate::storage::{data_dir, tree};
 
-/// The directories that are state.
+/// The directories of the state.
 const STATE_DIRS: [&str; 6] = ["blobs", "codebuild", "lambda", "logs", "s3", "snapshots"];
-/// The file that is state.
+/// The file of the state.
 const STATE_FILE: &str = "sessions.json";
-/// The id of the load that the state comes from; none if it does not come from one.
+/// The file with the id of the load that brought the state, if any.
 const LOAD_ID: &str = "load-id";
-/// What is in the state's directories, but belongs to running processes.
+/// Directories of running processes within the state's directories.
 const TRANSIENT: [&str; 4] = ["blobs/incoming", "codebuild/builds", "lambda/processes", "lambda/tmp"];
 /// The unpacked images of functions.
 pub(crate) const IMAGES: &str = "lambda/images";
-/// What belongs to a sandbox's process: locks, addresses and its log.
+/// The files of a sandbox process: locks, endpoint and log.
 const PROCESS_FILES: [&str; 5] = ["endpoint.json", "foreground.json", "lease", "sandbox.log", "server.lock"];
 const INCOMING: &str = ".incoming";
 const MOVING: &str = ".moving";
 const REPLACED: &str = ".replaced";
-const DOOMED: &str = ".doomed";
+const DELETED: &str = ".doomed";
 
-/// What may be at a place in a data directory.
+/// What a path in a data directory may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum PathKind {
     /// A directory.
     Directory,
     /// A file.
@@ -41,51 +41,51 @@ pub(crate) enum Place {
     Content,
     /// A file, a directory, or a link within the image.
     ImageContent,
-    /// Something that is not part of the state.
+    /// Files of running processes, not part of the state.
     Transient,
-    /// Nothing of the sandbox's.
-    Nowhere,
+    /// Not part of the sandbox.
+    Foreign,
 }
 
-/// What may be at a path relative to a data directory.
-pub(crate) fn place_of(path: &Path) -> Place {
+/// Classifies a path relative to a data directory.
+pub(crate) fn path_kind(path: &Path) -> PathKind {
     let Some(top) = path.components().next() else {
-        return Place::Directory;
+        return PathKind::Directory;
     };
     let top = top.as_os_str();
     if !STATE_DIRS.iter().any(|dir| top == *dir) {
-        return if path == Path::new(STATE_FILE) { Place::File } else { Place::Nowhere };
+        return if path == Path::new(STATE_FILE) { PathKind::File } else { PathKind::Foreign };
     }
     if path == Path::new(top) || path == Path::new(IMAGES) {
-        return Place::Directory;
+        return PathKind::Directory;
     }
     if TRANSIENT.iter().any(|transient| path.starts_with(transient)) {
-        return Place::Transient;
+        return PathKind::Transient;
     }
     let Ok(in_images) = path.strip_prefix(IMAGES) else {
-        return Place::Content;
+        return PathKind::Content;
     };
     let image = in_images.components().next().map(|part| part.as_os_str()).unwrap_or_default();
     match image.to_str() {
         Some(digest) if digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-            if in_images == Path::new(image) { Place::Directory } else { Place::ImageContent }
+            if in_images == Path::new(image) { PathKind::Directory } else { PathKind::ImageContent }
         }
-        // An unpacking that was interrupted.
-        Some(part) if part.ends_with(".part") => Place::Transient,
-        _ => Place::Nowhere,
+        // Interrupted unpacking.
+        Some(part) if part.ends_with(".part") => PathKind::Transient,
+        _ => PathKind::Foreign,
     }
 }
 
-/// Whether the sandbox keeps something under this name directly in a data directory.
+/// Whether the sandbox uses this name at the top of a data directory.
 pub(crate) fn is_own_name(name: &OsStr) -> bool {
-    is_state(name) || PROCESS_FILES.iter().chain(&[INCOMING, MOVING, REPLACED, DOOMED]).any(|own| name == *own)
+    is_state(name) || PROCESS_FILES.iter().chain(&[INCOMING, MOVING, REPLACED, DELETED]).any(|own| name == *own)
 }
 
 fn is_state(name: &OsStr) -> bool {
     STATE_DIRS.iter().chain(&[STATE_FILE, LOAD_ID]).any(|state| name == *state)
 }
 
-/// Copies the state of `dir` into `to`, which is created. Nothing may be changing it.
+/// Copies the state of `dir` to the new directory `to`. The state must not change meanwhile.
 pub(crate) fn copy(dir: &Path, to: &Path) -> io::Result<()> {
     private_fs::create_dir_all(to)?;
     copy_below(dir, Path::new(""), to)
@@ -95,15 +95,15 @@ fn copy_below(dir: &Path, below: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir.join(below))? {
         let entry = entry?;
         let path = below.join(entry.file_name());
-        let place = place_of(&path);
+        let path_kind = path_kind(&path);
         let kind = entry.file_type()?;
-        if matches!(place, Place::Transient | Place::Nowhere) {
+        if matches!(path_kind, PathKind::Transient | PathKind::Foreign) {
             continue;
         }
         if kind.is_dir() {
             private_fs::create_dir_all(&to.join(&path))?;
             copy_below(dir, &path, to)?;
-        } else if kind.is_symlink() && place == Place::ImageContent {
+        } else if kind.is_symlink() && path_kind == PathKind::ImageContent {
             std::os::unix::fs::symlink(fs::read_link(entry.path())?, to.join(&path))?;
         } else if kind.is_file() {
             private_fs::copy(&entry.path(), &to.join(&path))?;
@@ -112,15 +112,15 @@ fn copy_below(dir: &Path, below: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A new state in the data directory, beside the one in use. Removed when it is dropped.
-pub(crate) struct Staged {
+/// A new state in the data directory beside the one in use, removed on drop.
+pub(crate) struct StagedState {
     dir: PathBuf,
 }
 
-/// Brings a new state into the data directory. `from` is moved there, or copied if it is on another file system.
-pub(crate) fn stage(dir: &Path, from: &Path) -> io::Result<Staged> {
+/// Stages a new state. `from` is moved, or copied if it is on another file system.
+pub(crate) fn stage(dir: &Path, from: &Path) -> io::Result<StagedState> {
     tree::remove(dir, INCOMING)?;
-    let staged = Staged { dir: dir.to_owned() };
+    let staged = StagedState { dir: dir.to_owned() };
     match fs::rename(from, staged.path()) {
         Err(cause) if cause.kind() == io::ErrorKind::CrossesDevices => {
             let id = read_load_id(from);
@@ -135,23 +135,23 @@ pub(crate) fn stage(dir: &Path, from: &Path) -> io::Result<Staged> {
     Ok(staged)
 }
 
-impl Staged {
-    /// Where it is.
+impl StagedState {
+    /// Its directory.
     pub(crate) fn path(&self) -> PathBuf {
         self.dir.join(INCOMING)
     }
 }
 
-impl Drop for Staged {
+impl Drop for StagedState {
     fn drop(&mut self) {
-        // What stays is removed at the next start.
+        // The next start removes what remains.
         let _ = tree::remove(&self.dir, INCOMING);
     }
 }
 
-/// Replaces the state of `dir` by a staged one, or by nothing. What was there is kept until [`Replaced`] is asked to undo
-/// or to forget it.
-pub(crate) fn replace(dir: &Path, staged: Option<Staged>) -> io::Result<Replaced> {
+/// Replaces the state of `dir` by a staged one, or by an empty one. The old state is kept until [`ReplacedState::undo`] or
+/// [`ReplacedState::forget`].
+pub(crate) fn replace(dir: &Path, staged: Option<StagedState>) -> io::Result<ReplacedState> {
     undo_unfinished(dir)?;
     let moving = dir.join(MOVING);
     private_fs::create_dir_all(&moving)?;
@@ -161,7 +161,7 @@ pub(crate) fn replace(dir: &Path, staged: Option<Staged>) -> io::Result<Replaced
     fs::rename(&moving, dir.join(REPLACED))?;
     #[cfg(debug_assertions)]
     thumbctl_platform::failpoint::at("state-moved");
-    let replaced = Replaced { dir: dir.to_owned() };
+    let replaced = ReplacedState { dir: dir.to_owned() };
     let moved = staged.map_or(Ok(()), |staged| {
         let from = staged.path();
         move_all(&from, dir, state_names(&from)?)
@@ -177,7 +177,7 @@ pub(crate) fn replace(dir: &Path, staged: Option<Staged>) -> io::Result<Replaced
     }
 }
 
-/// Brings back what was there before a replacement that was not finished, and removes what it has left.
+/// Undoes an unfinished replacement and removes its files.
 pub(crate) fn recover(dir: &Path) -> io::Result<()> {
     undo_unfinished(dir)?;
     tree::remove(dir, INCOMING)
@@ -190,49 +190,49 @@ fn undo_unfinished(dir: &Path) -> io::Result<()> {
         fs::remove_dir(&moving)?;
     }
     if dir.join(REPLACED).is_dir() {
-        Replaced { dir: dir.to_owned() }.undo()?;
+        ReplacedState { dir: dir.to_owned() }.undo()?;
     }
-    tree::remove(dir, DOOMED)
+    tree::remove(dir, DELETED)
 }
 
-/// What was there before, beside what is there now.
+/// The old state during a replacement.
 #[must_use]
-pub(crate) struct Replaced {
+pub(crate) struct ReplacedState {
     dir: PathBuf,
 }
 
-impl Replaced {
-    /// Puts it back.
+impl ReplacedState {
+    /// Restores the old state.
     pub(crate) fn undo(self) -> io::Result<()> {
         for name in state_names(&self.dir)? {
             tree::remove(&self.dir, name)?;
         }
         let kept = self.dir.join(REPLACED);
-        // From here on, what is in place is what was there before.
+        // From here on, the files in place belong to the old state.
         fs::rename(&kept, self.dir.join(MOVING))?;
         undo_unfinished(&self.dir)
     }
 
-    /// Removes it for good.
+    /// Deletes the old state.
     pub(crate) fn forget(self) -> io::Result<()> {
-        fs::rename(self.dir.join(REPLACED), self.dir.join(DOOMED))?;
+        fs::rename(self.dir.join(REPLACED), self.dir.join(DELETED))?;
         #[cfg(debug_assertions)]
         thumbctl_platform::failpoint::at("state-kept");
-        tree::remove(&self.dir, DOOMED)
+        tree::remove(&self.dir, DELETED)
     }
 }
 
-/// Writes down, in a state that is about to be loaded, which load it comes from.
+/// Writes the id of the load into a state to load.
 pub(crate) fn write_load_id(state: &Path, id: &str) -> io::Result<()> {
     private_fs::write(&state.join(LOAD_ID), id.as_bytes())
 }
 
-/// Which load the state in a data directory comes from.
+/// The id of the load that brought the state in a data directory.
 pub(crate) fn read_load_id(dir: &Path) -> Option<String> {
     fs::read_to_string(dir.join(LOAD_ID)).ok()
 }
 
-/// Whether a replacement is in progress, or was interrupted.
+/// Whether a replacement is in progress or was interrupted.
 pub(crate) fn is_being_replaced(dir: &Path) -> bool {
     [INCOMING, MOVING, REPLACED].iter().any(|name| dir.join(name).exists())
 }
@@ -241,7 +241,7 @@ fn move_all(from: &Path, to: &Path, names: Vec<OsString>) -> io::Result<()> {
     names.into_iter().try_for_each(|name| fs::rename(from.join(&name), to.join(&name)))
 }
 
-/// The names of what is state, directly in a directory.
+/// The names of the state's files and directories in a directory.
 fn state_names(dir: &Path) -> io::Result<Vec<OsString>> {
     Ok(names(dir)?.into_iter().filter(|name| is_state(name)).collect())
 }
@@ -264,7 +264,7 @@ mod tests {
         dir
     }
 
-    /// A state that can be staged: a copy of such a directory.
+    /// A copy of such a state, for staging.
     fn state_of(name: &str) -> (tempfile::TempDir, PathBuf) {
         let to = tempfile::tempdir().unwrap();
         let path = to.path().join("copy");
@@ -272,7 +272,7 @@ mod tests {
         (to, path)
     }
 
-    fn load(dir: &Path, name: &str) -> Replaced {
+    fn load(dir: &Path, name: &str) -> ReplacedState {
         let (_to, state) = state_of(name);
         replace(dir, Some(stage(dir, &state).unwrap())).unwrap()
     }
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn copy_holds_the_state_and_nothing_of_the_process_or_the_user() {
+    fn copy_contains_only_the_state() {
         let (_to, copied) = state_of("one");
         assert_eq!(content(&copied), "one");
         assert!(copied.join("lambda").is_dir());
@@ -292,32 +292,32 @@ mod tests {
     }
 
     #[test]
-    fn place_tells_state_from_what_is_not() {
+    fn paths_are_classified() {
         let image = format!("{IMAGES}/{}", "ab".repeat(32));
-        for (path, place) in [
-            ("", Place::Directory),
-            ("snapshots", Place::Directory),
-            ("snapshots/iam.json", Place::Content),
-            ("sessions.json", Place::File),
-            ("sessions.json/x", Place::Nowhere),
-            ("server.lock", Place::Nowhere),
-            ("notes.txt", Place::Nowhere),
-            (".replaced", Place::Nowhere),
-            ("load-id", Place::Nowhere),
-            ("lambda/images", Place::Directory),
-            ("lambda/images/x", Place::Nowhere),
-            ("lambda/images/1.part/x", Place::Transient),
-            ("lambda/tmp/x", Place::Transient),
-            ("codebuild/builds", Place::Transient),
-            (&image, Place::Directory),
-            (&format!("{image}/usr/bin"), Place::ImageContent),
+        for (path, kind) in [
+            ("", PathKind::Directory),
+            ("snapshots", PathKind::Directory),
+            ("snapshots/iam.json", PathKind::Content),
+            ("sessions.json", PathKind::File),
+            ("sessions.json/x", PathKind::Foreign),
+            ("server.lock", PathKind::Foreign),
+            ("notes.txt", PathKind::Foreign),
+            (".replaced", PathKind::Foreign),
+            ("load-id", PathKind::Foreign),
+            ("lambda/images", PathKind::Directory),
+            ("lambda/images/x", PathKind::Foreign),
+            ("lambda/images/1.part/x", PathKind::Transient),
+            ("lambda/tmp/x", PathKind::Transient),
+            ("codebuild/builds", PathKind::Transient),
+            (&image, PathKind::Directory),
+            (&format!("{image}/usr/bin"), PathKind::ImageContent),
         ] {
-            assert_eq!(place_of(Path::new(path)), place, "{path}");
+            assert_eq!(path_kind(Path::new(path)), kind, "{path}");
         }
     }
 
     #[test]
-    fn replacement_is_undone_or_kept_and_leaves_other_files_alone() {
+    fn replacement_can_be_undone_and_keeps_other_files() {
         let dir = filled("one");
         let replaced = load(dir.path(), "two");
         assert_eq!(content(dir.path()), "two");
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn staging_touches_nothing_of_the_state_in_use() {
+    fn staging_does_not_touch_the_state_in_use() {
         let dir = filled("one");
         let (_to, state) = state_of("two");
         let staged = stage(dir.path(), &state).unwrap();
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn stage_refuses_links() {
+    fn stage_rejects_links() {
         let dir = filled("one");
         let (_to, state) = state_of("two");
         std::os::unix::fs::symlink("/", state.join("snapshots")).unwrap();
@@ -352,15 +352,15 @@ mod tests {
     }
 
     #[test]
-    fn replacement_that_was_killed_is_undone_wherever_it_was() {
-        // While the old state was being moved away.
+    fn killed_replacement_is_undone_at_every_stage() {
+        // Killed while moving the old state.
         let dir = filled("one");
         fs::create_dir(dir.path().join(MOVING)).unwrap();
         fs::rename(dir.path().join("lambda"), dir.path().join(MOVING).join("lambda")).unwrap();
         recover(dir.path()).unwrap();
         assert_eq!(content(dir.path()), "one");
         assert!(dir.path().join("lambda").is_dir() && !dir.path().join(MOVING).exists());
-        // When the new one was in place, and not known to be good yet.
+        // Killed after moving the new state into place.
         let _ = load(dir.path(), "two");
         assert!(is_being_replaced(dir.path()));
         recover(dir.path()).unwrap();

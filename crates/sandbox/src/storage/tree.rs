@@ -1,4 +1,4 @@
-//! Directories by handle: listed and removed without ever following a symbolic link.
+//! [`Directory`]: lists and removes directory trees without following links.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -9,17 +9,17 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-/// A directory that is open.
+/// An open directory.
 #[derive(Debug)]
 pub(crate) struct Directory(OwnedFd);
 
 impl Directory {
-    /// Opens a directory. It must not be a link itself; those above it may be.
+    /// Opens a directory, which must not be a link itself.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Self::open_at(rustix::fs::CWD, path.as_os_str())
     }
 
-    /// Opens a directory in this one. It must not be a link.
+    /// Opens a directory in this one, which must not be a link.
     pub(crate) fn open_dir(&self, name: &OsStr) -> io::Result<Self> {
         Self::open_at(&self.0, name)
     }
@@ -29,7 +29,7 @@ impl Directory {
         Ok(Self(rustix::fs::openat(dir, name, flags, Mode::empty())?))
     }
 
-    /// What is in it, and of which kind each entry is itself.
+    /// The names and kinds of the entries, without following links.
     pub(crate) fn entries(&self) -> io::Result<Vec<(OsString, FileType)>> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.0)? {
@@ -39,7 +39,7 @@ impl Directory {
                 continue;
             }
             let kind = match entry.file_type() {
-                // Not every file system lists kinds.
+                // Not every file system reports the kind.
                 FileType::Unknown => self.kind_of(name)?,
                 kind => kind,
             };
@@ -53,9 +53,9 @@ impl Directory {
         Ok(FileType::from_raw_mode(found.st_mode))
     }
 
-    /// Takes all permissions of the group and of others away from an entry that is no link.
+    /// Removes the permissions of the group and of others from an entry, which must not be a link.
     pub(crate) fn make_private(&self, name: &OsStr) -> io::Result<()> {
-        // A pipe or a device must not make this wait.
+        // NONBLOCK, for pipes and devices.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let entry = rustix::fs::openat(&self.0, name, flags, Mode::empty())?;
         let mode = Mode::from_raw_mode(rustix::fs::fstat(&entry)?.st_mode);
@@ -65,27 +65,26 @@ impl Directory {
         Ok(())
     }
 
-    /// Removes an entry with all that is in it; a link itself, never what it points to. One that is not there is no
-    /// error.
+    /// Removes an entry with its content; of a link only the link. A missing entry is no error.
     pub(crate) fn remove(&self, name: &OsStr) -> io::Result<()> {
         match self.kind_of(name) {
             Ok(FileType::Directory) => {
                 self.open_dir(name)?.clear()?;
-                absent_is_fine(rustix::fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR))
+                ignore_missing(rustix::fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR))
             }
-            Ok(_) => absent_is_fine(rustix::fs::unlinkat(&self.0, name, AtFlags::empty())),
+            Ok(_) => ignore_missing(rustix::fs::unlinkat(&self.0, name, AtFlags::empty())),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(cause) => Err(cause),
         }
     }
 
-    /// Removes all that is in it.
+    /// Removes all entries.
     fn clear(&self) -> io::Result<()> {
         self.entries()?.iter().try_for_each(|(name, _)| self.remove(name))
     }
 }
 
-/// Removes `name` from a directory, which may be missing but must not be a link.
+/// Removes `name` from a directory, which may be missing and must not be a link.
 pub(crate) fn remove(parent: &Path, name: impl AsRef<OsStr>) -> io::Result<()> {
     match Directory::open(parent) {
         Ok(directory) => directory.remove(name.as_ref()),
@@ -94,7 +93,7 @@ pub(crate) fn remove(parent: &Path, name: impl AsRef<OsStr>) -> io::Result<()> {
     }
 }
 
-fn absent_is_fine(removed: Result<(), Errno>) -> io::Result<()> {
+fn ignore_missing(removed: Result<(), Errno>) -> io::Result<()> {
     match removed {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(cause) => Err(cause.into()),
@@ -108,7 +107,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn remove_follows_no_link() {
+    fn remove_does_not_follow_links() {
         let dir = tempfile::tempdir().unwrap();
         let outside = dir.path().join("outside");
         fs::create_dir_all(outside.join("sub")).unwrap();
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn remove_of_what_is_missing_succeeds() {
+    fn remove_of_missing_entry_succeeds() {
         let dir = tempfile::tempdir().unwrap();
         remove(dir.path(), "nothing").unwrap();
         remove(&dir.path().join("nothing"), "at all").unwrap();

@@ -1,11 +1,11 @@
-//! A bucket's properties as the documents that S3 takes.
+//! Converts a bucket's properties to S3's documents.
 
 use serde_json::Value;
 
 use super::shape::text;
 use crate::s3::escape;
 
-/// The document that a bucket is made with: outside us-east-1 its region has to be said, and inside it must not.
+/// The document to create a bucket: with its region outside of us-east-1 only.
 pub(super) fn location(region: &str) -> String {
     match region {
         "us-east-1" => String::new(),
@@ -13,7 +13,7 @@ pub(super) fn location(region: &str) -> String {
     }
 }
 
-/// `BlockPublicAcls` and the like; what is not said is not blocked.
+/// `BlockPublicAcls` and the like; unset ones are false.
 pub(super) fn public_access_block(value: &Value) -> String {
     let members = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
     let inside: String =
@@ -46,7 +46,7 @@ pub(super) fn versioning(value: &Value) -> String {
     element("VersioningConfiguration", &members(value))
 }
 
-/// CloudFormation's rules are flatter than S3's, and some of their names other.
+/// Converts lifecycle rules, which have another structure and other names in S3.
 pub(super) fn lifecycle(value: &Value) -> String {
     let rules: String = list(&value["Rules"]).map(lifecycle_rule).collect();
     element("LifecycleConfiguration", &rules)
@@ -126,7 +126,7 @@ fn element(name: &str, inside: &str) -> String {
     format!("<{name}>{inside}</{name}>")
 }
 
-/// The plain members of an object, in its order.
+/// The scalar members of an object, in order.
 fn members(value: &Value) -> String {
     let members = value.as_object().into_iter().flatten();
     members.filter_map(|(name, value)| Some(element(name, &escape(&text(value)?)))).collect()
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_notification_names_its_function_its_event_and_its_filter() {
+    fn notification_contains_function_event_and_filter() {
         let document = notification(&json!({ "LambdaConfigurations": [{
             "Event": "s3:ObjectCreated:*",
             "Function": "arn:aws:lambda:eu-west-1:000000000000:function:f",
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_cycles_conditions_are_joined_where_there_are_several() {
+    fn several_lifecycle_conditions_are_joined() {
         let rule = json!({ "Rules": [{ "Id": "old", "Status": "Enabled", "Prefix": "a/", "ExpirationInDays": "3" }] });
         assert_eq!(
             lifecycle(&rule),

@@ -1,5 +1,4 @@
-//! Calls to the sandbox's services, with the rights of who works on the stack. All of CloudFormation's calls go through
-//! here.
+//! Calls to the sandbox's services with the permissions of the stack's caller. All calls of CloudFormation are made here.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,34 +9,33 @@ use http::request::Parts;
 use http::{Method, Request};
 use serde_json::Value;
 
-use super::{Refused, Workplace};
+use super::{HandlerContext, HandlerError};
 use crate::account::ACCOUNT;
 use crate::authz::signature::Payload;
-use crate::fault::Fate;
+use crate::fault::FaultOutcome;
 use crate::gateway::chunked::Incoming;
-use crate::latency::Span;
-use crate::required_permissions;
-use crate::s3::{self, Permit, S3Error, Target};
+use crate::latency::LatencySpan;
+use crate::s3::{self, Authorizer, S3Error, Target};
 
-/// How often a call is made that the service could not serve.
+/// The most attempts of a failed call.
 const ATTEMPTS: u32 = 5;
 
-/// The code of a call of which nothing was heard.
+/// The error code of a call without a response.
 const UNANSWERED: &str = "NetworkFailure";
 
-/// IAM is the same everywhere.
+/// The region of IAM, which is global.
 const IAM_REGION: &str = "us-east-1";
 
-/// What a service has refused.
+/// A failed call.
 #[derive(Debug)]
 pub(super) struct Failure {
     service: &'static str,
     pub code: String,
     pub message: String,
     status: u16,
-    /// It was not the service that refused, but the handler itself.
+    /// Whether the handler failed, and not the service.
     own: bool,
-    /// Nothing was refused: the handler was stopped in a wait.
+    /// Whether the handler was stopped during a wait.
     stopped: bool,
 }
 
@@ -54,12 +52,12 @@ impl Failure {
         Self { service, code: code.into(), message: message.into(), status, own: false, stopped: false }
     }
 
-    /// A refusal of the handler itself, before any call.
-    pub(super) fn unheeded(message: String) -> Self {
+    /// A failure of the handler itself, before any call.
+    pub(super) fn unsupported(message: String) -> Self {
         Self { own: true, ..Self::new("", 501, "NotImplemented", message) }
     }
 
-    /// What the handler finds when it looks before it makes something.
+    /// A conflict found by the handler before the creation.
     pub(super) fn there_already(service: &'static str, message: String) -> Self {
         Self::new(service, 409, "AlreadyExists", message)
     }
@@ -73,7 +71,7 @@ impl Failure {
         Self { own: true, ..Self::new(service, 500, UNANSWERED, "The connection ended without an answer.") }
     }
 
-    /// Whether the same call may go better in a moment.
+    /// Whether a retry may succeed.
     fn is_passing(&self) -> bool {
         self.is_throttling() || (self.status >= 500 && self.status != 501)
     }
@@ -84,7 +82,7 @@ impl Failure {
             || code == "SlowDown"
     }
 
-    /// Whether what was asked for is not there.
+    /// Whether the resource does not exist.
     pub(super) fn is_missing(&self) -> bool {
         self.status == 404
             || matches!(
@@ -97,12 +95,12 @@ impl Failure {
             )
     }
 
-    /// Whether a role cannot be assumed, as one that was made a moment ago cannot.
+    /// Whether a role cannot be assumed, as a new one before its propagation.
     fn is_about_a_new_role(&self) -> bool {
         self.message.contains("sts:AssumeRole") || self.message.contains("cannot be assumed by Lambda")
     }
 
-    /// The class that CloudFormation's handlers put an error in.
+    /// The handler error code of CloudFormation.
     fn handler_code(&self) -> &'static str {
         match self.code.as_str() {
             code if code.contains("AlreadyExists") || code.contains("AlreadyOwned") => "AlreadyExists",
@@ -120,7 +118,7 @@ impl Failure {
     }
 }
 
-impl From<Failure> for Refused {
+impl From<Failure> for HandlerError {
     fn from(failure: Failure) -> Self {
         if failure.stopped {
             return Self::Stopped;
@@ -145,21 +143,21 @@ impl From<Failure> for Refused {
                 uuid::Uuid::new_v4()
             )
         };
-        Self::Because(format!(
+        Self::Failed(format!(
             "Resource handler returned message: \"{cause}\" (RequestToken: {token}, HandlerErrorCode: {})",
             failure.handler_code()
         ))
     }
 }
 
-impl Workplace<'_> {
+impl HandlerContext<'_> {
     fn context(&self, service: &str, region: &str) -> RequestContext {
         let mut context = RequestContext::new_with_account(service, region, ACCOUNT);
         context.access_key = self.access_key.map(str::to_owned);
         context
     }
 
-    /// Calls a service; again, after growing pauses, if it could not serve the call.
+    /// Calls a service, with retries after growing delays.
     pub(super) async fn call(&self, service: &'static str, operation: &str, input: Value) -> Result<Value, Failure> {
         let mut tries = 0;
         loop {
@@ -170,18 +168,17 @@ impl Workplace<'_> {
         }
     }
 
-    /// Waits before a call is made again that could not be served; refuses where it would not help, or was tried often
-    /// enough.
+    /// Waits before a retry. Fails if a retry is useless or the attempts are used up.
     async fn wait_to_call_again(&self, failure: Failure, tries: &mut u32) -> Result<(), Failure> {
         *tries += 1;
         if !failure.is_passing() || *tries == ATTEMPTS {
             return Err(failure);
         }
-        let growing = self.services.latencies().of(Span::StackRetry) * 2u32.pow(*tries - 1);
+        let growing = self.services.latencies().of(LatencySpan::StackRetry) * 2u32.pow(*tries - 1);
         self.pause(growing).await
     }
 
-    /// Waits, unless the handler is to stop.
+    /// Waits until a duration has passed or the handler is stopped.
     async fn pause(&self, pause: Duration) -> Result<(), Failure> {
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
@@ -189,37 +186,37 @@ impl Workplace<'_> {
         }
     }
 
-    /// What the sandbox was told to let go wrong reaches CloudFormation's own calls, too.
+    /// Makes a call, with the injected faults.
     async fn struck(&self, service: &'static str, operation: &str, subject: &str) -> Result<(), Failure> {
-        // A call that has begun is finished; none is begun any more.
+        // A call that has started is finished; none is started any more.
         if self.stop.halt.is_cancelled() {
             return Err(Failure::stopped());
         }
         let Some(faults) = self.services.faults() else { return Ok(()) };
         let fate = tokio::select! {
             biased;
-            fate = faults.strike(service, operation, || subject.to_owned()) => fate,
+            fate = faults.apply(service, operation, || subject.to_owned()) => fate,
             () = self.stop.cancel.cancelled() => return Err(Failure::stopped()),
         };
         match fate {
-            // Nobody but the house hears of the answer, and it does.
-            Fate::Goes | Fate::Unheard => Ok(()),
-            Fate::Fails(error) => Err(Failure::of(service, error)),
-            Fate::Dropped => Err(Failure::unanswered(service)),
-            Fate::Hangs => {
+            // A dropped response has no effect on internal calls.
+            FaultOutcome::Proceed | FaultOutcome::DropResponse => Ok(()),
+            FaultOutcome::Fail(error) => Err(Failure::of(service, error)),
+            FaultOutcome::DropConnection => Err(Failure::unanswered(service)),
+            FaultOutcome::Hang => {
                 self.stop.cancel.cancelled().await;
                 Err(Failure::stopped())
             }
         }
     }
 
-    /// What a service says to the house itself; nothing if it refuses.
+    /// The response of an internal call; nothing if it fails.
     pub(super) async fn look(&self, service: &'static str, operation: &str, input: Value) -> Option<Value> {
         let region = if service == "iam" { IAM_REGION } else { self.region };
         self.services.call(service, region, operation, input).await.ok()
     }
 
-    /// Whether a service has what it is asked for.
+    /// Whether an internal call succeeds.
     pub(super) async fn has(&self, service: &'static str, operation: &str, input: Value) -> bool {
         self.look(service, operation, input).await.is_some()
     }
@@ -231,16 +228,16 @@ impl Workplace<'_> {
             && let Some(access) = self.services.access()
         {
             let context = self.context(service, region);
-            for need in required_permissions::of_call(service, operation, &input, &context, access.iam()) {
+            for need in access.required_permissions(service, operation, &input, &context) {
                 access
                     .check(&context, &need)
-                    .map_err(|denied| Failure::of(service, AwsError::forbidden("AccessDenied", denied.told(""))))?;
+                    .map_err(|denied| Failure::of(service, AwsError::forbidden("AccessDenied", denied.message(""))))?;
             }
         }
         self.services.call(service, region, operation, input).await.map_err(|error| Failure::of(service, error))
     }
 
-    /// Calls a service that has to assume a role: one that was made a moment ago is not known everywhere yet.
+    /// Calls a service that assumes a role, with retries while a new role propagates.
     pub(super) async fn call_with_role(
         &self,
         service: &'static str,
@@ -248,8 +245,8 @@ impl Workplace<'_> {
         input: Value,
     ) -> Result<Value, Failure> {
         let latencies = self.services.latencies();
-        // Where roles are known at once, one that cannot be assumed never can.
-        let patience = if latencies.of(Span::RolePropagation).is_zero() {
+        // Without a propagation delay a retry is useless.
+        let patience = if latencies.of(LatencySpan::RolePropagation).is_zero() {
             Duration::ZERO
         } else {
             latencies.scaled(Duration::from_secs(60))
@@ -265,7 +262,7 @@ impl Workplace<'_> {
         }
     }
 
-    /// Calls S3: `query` such as `?tagging`, or nothing for the bucket itself.
+    /// Calls S3; `query` is such as `?tagging`, or empty for the bucket itself.
     pub(super) async fn call_s3(
         &self,
         method: Method,
@@ -296,7 +293,7 @@ impl Workplace<'_> {
 
     async fn call_s3_once(&self, method: Method, bucket: &str, query: &str, body: String) -> Result<String, Failure> {
         let (target, parts) = self.s3_request(method, bucket, query).await?;
-        let permit = self.permit(&target, &parts)?;
+        let authorizer = self.authorizer(&target, &parts)?;
         let key = self.access_key.unwrap_or_default();
         let holder = self.services.access().and_then(|access| access.holder(key));
         let call = s3::Call {
@@ -306,27 +303,29 @@ impl Workplace<'_> {
             payload: Payload::Unsigned,
             region: self.region.to_owned(),
             principal: holder.map_or_else(|| ACCOUNT.to_owned(), |(caller, _)| caller.id()),
-            permit,
+            authorizer,
             request_id: uuid::Uuid::new_v4().to_string(),
         };
-        self.s3.answer(call).await.map_err(Failure::of_s3)
+        self.s3.call(call).await.map_err(Failure::of_s3)
     }
 
-    fn permit(&self, target: &Target, parts: &Parts) -> Result<Permit, Failure> {
-        let access =
-            self.services.access().ok_or_else(|| Failure::of("s3", AwsError::internal("nobody has access yet")))?;
+    fn authorizer(&self, target: &Target, parts: &Parts) -> Result<Authorizer, Failure> {
+        let access = self
+            .services
+            .access()
+            .ok_or_else(|| Failure::of("s3", AwsError::internal("the access control is not set")))?;
         let mut context = self.context("s3", self.region);
         if context.access_key.is_none() {
             context.access_key = Some(access.root_key().to_owned());
         }
-        let permit = Permit::new(access.clone(), context, self.s3.policy(&target.bucket));
+        let authorizer = Authorizer::new(access.clone(), context, self.s3.policy(&target.bucket));
         for need in s3::permissions::of_s3(target, parts) {
-            permit.check(&need).map_err(Failure::of_s3)?;
+            authorizer.check(&need).map_err(Failure::of_s3)?;
         }
-        Ok(permit)
+        Ok(authorizer)
     }
 
-    /// Sets a bucket's tags, CloudFormation's own included, which no one else may set.
+    /// Sets a bucket's tags, including system tags.
     pub(super) async fn tag_bucket(&self, bucket: &str, tags: &BTreeMap<String, String>) -> Result<(), Failure> {
         let mut tries = 0;
         loop {
@@ -340,7 +339,7 @@ impl Workplace<'_> {
     async fn tag_bucket_once(&self, bucket: &str, tags: &BTreeMap<String, String>) -> Result<(), Failure> {
         let (target, parts) = self.s3_request(Method::PUT, bucket, "?tagging").await?;
         if !tags.is_empty() {
-            self.permit(&target, &parts)?;
+            self.authorizer(&target, &parts)?;
         }
         self.s3.tag_bucket(bucket, tags).map_err(Failure::of_s3)
     }

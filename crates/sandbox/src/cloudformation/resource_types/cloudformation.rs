@@ -1,19 +1,19 @@
-//! Macros, which CloudFormation itself keeps.
+//! Macros, which CloudFormation stores itself.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::shape::{self, made, text};
-use super::{Made, Provider, Refused, Workplace};
-use crate::latency::Span;
+use super::{Created, HandlerContext, HandlerError, Provider};
+use crate::latency::LatencySpan;
 
-const UNHEEDED: [&str; 2] = ["LogGroupName", "LogRoleARN"];
+const UNSUPPORTED: [&str; 2] = ["LogGroupName", "LogRoleARN"];
 
 /// `AWS::CloudFormation::Macro`.
 pub(super) struct Macro;
 
-async fn register(place: &Workplace<'_>, properties: &Value, anew: bool) -> Result<String, Refused> {
-    shape::refuse_unheeded("AWS::CloudFormation::Macro", properties, &UNHEEDED)?;
+async fn register(context: &HandlerContext<'_>, properties: &Value, anew: bool) -> Result<String, HandlerError> {
+    shape::reject_unsupported("AWS::CloudFormation::Macro", properties, &UNSUPPORTED)?;
     let name = text(&properties["Name"]).unwrap_or_default();
     let input = json!({
         "Name": name,
@@ -21,37 +21,43 @@ async fn register(place: &Workplace<'_>, properties: &Value, anew: bool) -> Resu
         "Description": text(&properties["Description"]),
         "Replace": !anew,
     });
-    place.call("cloudformation", "RegisterMacro", input).await?;
+    context.call("cloudformation", "RegisterMacro", input).await?;
     Ok(name)
 }
 
 #[async_trait]
 impl Provider for Macro {
-    fn physical_id(&self, _: &Workplace<'_>, properties: &Value) -> String {
+    fn physical_id(&self, _: &HandlerContext<'_>, properties: &Value) -> String {
         text(&properties["Name"]).unwrap_or_default()
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
-        place.has("cloudformation", "DescribeMacro", json!({ "Name": physical_id })).await
+    async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
+        context.has("cloudformation", "DescribeMacro", json!({ "Name": physical_id })).await
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
-        let name = register(place, properties, true).await?;
+    async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
+        let name = register(context, properties, true).await?;
         Ok(made(name.clone(), [("Id", name.into())]))
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackOther).await;
+    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        context.services.latencies().wait(LatencySpan::StackOther).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, _: &Value, after: &Value) -> Result<Made, Refused> {
-        register(place, after, false).await?;
+    async fn update(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        _: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
+        register(context, after, false).await?;
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
+    async fn delete(&self, context: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
         let input = json!({ "Name": made.physical_id });
-        Ok(shape::unless_missing(place.call("cloudformation", "DeregisterMacro", input).await)?)
+        Ok(shape::unless_missing(context.call("cloudformation", "DeregisterMacro", input).await)?)
     }
 }

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::call::Failure;
 use super::shape::{self, made, text};
-use super::{Made, Provider, Refused, Workplace};
-use crate::latency::Span;
+use super::{Created, HandlerContext, HandlerError, Provider};
+use crate::latency::LatencySpan;
 
-const UNHEEDED: [&str; 7] = [
+const UNSUPPORTED: [&str; 7] = [
     "BadgeEnabled",
     "BuildBatchConfig",
     "FileSystemLocations",
@@ -18,7 +18,7 @@ const UNHEEDED: [&str; 7] = [
     "VpcConfig",
 ];
 
-/// Those that are named in CodeBuild as in CloudFormation.
+/// The properties with the same name in CodeBuild and CloudFormation.
 const ALIKE: [&str; 13] = [
     "Artifacts",
     "AutoRetryLimit",
@@ -50,7 +50,7 @@ const TRUTHS: [&str; 7] = [
 /// `AWS::CodeBuild::Project`.
 pub(super) struct Project;
 
-/// Numbers and truths of parameters come as texts.
+/// Converts numbers and booleans, which parameters pass as strings.
 fn settle(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(settle),
@@ -71,7 +71,7 @@ fn settle(value: &mut Value) {
     }
 }
 
-fn input(place: &Workplace<'_>, name: &str, properties: &Value) -> Value {
+fn input(context: &HandlerContext<'_>, name: &str, properties: &Value) -> Value {
     let alike = Value::Object(shape::take(properties, &ALIKE));
     let mut input = shape::lower_camel(&alike);
     for (property, member) in
@@ -81,65 +81,71 @@ fn input(place: &Workplace<'_>, name: &str, properties: &Value) -> Value {
             input[member] = shape::lower_camel(&properties[property]);
         }
     }
-    // The one member that CloudFormation writes otherwise than CodeBuild.
+    // The only member with another name in CodeBuild.
     for source in std::iter::once("source") {
         if let Some(spec) = input[source].as_object_mut().and_then(|source| source.remove("buildSpec")) {
             input[source]["buildspec"] = spec;
         }
     }
-    // A role may be given by its name.
+    // A role may be a name instead of an ARN.
     if let Some(role) = input["serviceRole"].as_str().filter(|role| !role.starts_with("arn:")) {
-        input["serviceRole"] = format!("arn:aws:iam::{}:role/{role}", place.services.account()).into();
+        input["serviceRole"] = format!("arn:aws:iam::{}:role/{role}", context.services.account()).into();
     }
     settle(&mut input);
     input["name"] = name.into();
-    input["tags"] = shape::pairs(&shape::tags(place, &properties["Tags"]), "key", "value");
+    input["tags"] = shape::pairs(&shape::tags(context, &properties["Tags"]), "key", "value");
     input
 }
 
-/// What a project that is changed takes on where the template says nothing any more.
+/// The defaults of properties that an update removes.
 const DEFAULTS: [(&str, &str); 3] =
     [("description", "\"\""), ("timeoutInMinutes", "60"), ("queuedTimeoutInMinutes", "480")];
 
 #[async_trait]
 impl Provider for Project {
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
-        shape::name(place, &properties["Name"], 150)
+    fn physical_id(&self, context: &HandlerContext<'_>, properties: &Value) -> String {
+        shape::name(context, &properties["Name"], 150)
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
-        let found = place.look("codebuild", "BatchGetProjects", json!({ "names": [physical_id] })).await;
+    async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
+        let found = context.look("codebuild", "BatchGetProjects", json!({ "names": [physical_id] })).await;
         found.is_some_and(|found| found["projects"][0].is_object())
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
-        shape::refuse_unheeded("AWS::CodeBuild::Project", properties, &UNHEEDED)?;
-        let name = self.physical_id(place, properties);
-        let input = input(place, &name, properties);
-        let answer: Result<Value, Failure> = place.call_with_role("codebuild", "CreateProject", input).await;
+    async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
+        shape::reject_unsupported("AWS::CodeBuild::Project", properties, &UNSUPPORTED)?;
+        let name = self.physical_id(context, properties);
+        let input = input(context, &name, properties);
+        let answer: Result<Value, Failure> = context.call_with_role("codebuild", "CreateProject", input).await;
         let arn = answer?["project"]["arn"].clone();
         Ok(made(name.clone(), [("Arn", arn), ("Id", name.into())]))
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackProject).await;
+    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        context.services.latencies().wait(LatencySpan::StackProject).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, _: &Value, after: &Value) -> Result<Made, Refused> {
-        shape::refuse_unheeded("AWS::CodeBuild::Project", after, &UNHEEDED)?;
-        let mut input = input(place, &made.physical_id, after);
+    async fn update(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        _: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
+        shape::reject_unsupported("AWS::CodeBuild::Project", after, &UNSUPPORTED)?;
+        let mut input = input(context, &made.physical_id, after);
         for (member, value) in DEFAULTS {
             if input[member].is_null() {
                 input[member] = serde_json::from_str(value).unwrap_or_default();
             }
         }
-        place.call_with_role("codebuild", "UpdateProject", input).await?;
+        context.call_with_role("codebuild", "UpdateProject", input).await?;
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
+    async fn delete(&self, context: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
         let input = json!({ "name": made.physical_id });
-        Ok(shape::unless_missing(place.call("codebuild", "DeleteProject", input).await)?)
+        Ok(shape::unless_missing(context.call("codebuild", "DeleteProject", input).await)?)
     }
 }

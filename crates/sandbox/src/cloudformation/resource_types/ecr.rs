@@ -1,20 +1,20 @@
-//! Repositories of images.
+//! Image repositories.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::call::Failure;
 use super::shape::{self, document, made, text};
-use super::{Made, Provider, Refused, Workplace};
-use crate::latency::Span;
+use super::{Created, HandlerContext, HandlerError, Provider};
+use crate::latency::LatencySpan;
 
-const UNHEEDED: [&str; 1] = ["ImageTagMutabilityExclusionFilters"];
+const UNSUPPORTED: [&str; 1] = ["ImageTagMutabilityExclusionFilters"];
 
 /// `AWS::ECR::Repository`.
 pub(super) struct Repository;
 
-/// What is set after the repository is there.
-async fn configure(place: &Workplace<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
+/// The settings made after the creation.
+async fn configure(context: &HandlerContext<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
     for (property, member, put, delete) in [
         ("RepositoryPolicyText", "policyText", "SetRepositoryPolicy", "DeleteRepositoryPolicy"),
         ("LifecyclePolicy", "lifecyclePolicyText", "PutLifecyclePolicy", "DeleteLifecyclePolicy"),
@@ -27,9 +27,9 @@ async fn configure(place: &Workplace<'_>, name: &str, before: &Value, after: &Va
             continue;
         }
         if value.is_null() {
-            place.call("ecr", delete, json!({ "repositoryName": name })).await?;
+            context.call("ecr", delete, json!({ "repositoryName": name })).await?;
         } else {
-            place.call("ecr", put, json!({ "repositoryName": name, member: document(value) })).await?;
+            context.call("ecr", put, json!({ "repositoryName": name, member: document(value) })).await?;
         }
     }
     Ok(())
@@ -37,20 +37,20 @@ async fn configure(place: &Workplace<'_>, name: &str, before: &Value, after: &Va
 
 #[async_trait]
 impl Provider for Repository {
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
-        text(&properties["RepositoryName"]).unwrap_or_else(|| shape::name(place, &Value::Null, 256).to_lowercase())
+    fn physical_id(&self, context: &HandlerContext<'_>, properties: &Value) -> String {
+        text(&properties["RepositoryName"]).unwrap_or_else(|| shape::name(context, &Value::Null, 256).to_lowercase())
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
-        place.has("ecr", "DescribeRepositories", json!({ "repositoryNames": [physical_id] })).await
+    async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
+        context.has("ecr", "DescribeRepositories", json!({ "repositoryNames": [physical_id] })).await
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
-        shape::refuse_unheeded("AWS::ECR::Repository", properties, &UNHEEDED)?;
-        let name = self.physical_id(place, properties);
+    async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
+        shape::reject_unsupported("AWS::ECR::Repository", properties, &UNSUPPORTED)?;
+        let name = self.physical_id(context, properties);
         let mut input = json!({
             "repositoryName": name,
-            "tags": shape::pairs(&shape::tags(place, &properties["Tags"]), "Key", "Value"),
+            "tags": shape::pairs(&shape::tags(context, &properties["Tags"]), "Key", "Value"),
             "imageScanningConfiguration": { "scanOnPush": shape::truth(&properties["ImageScanningConfiguration"]["ScanOnPush"]) },
         });
         for (property, member) in
@@ -60,10 +60,10 @@ impl Provider for Repository {
                 input[member] = shape::lower_camel(&properties[property]);
             }
         }
-        let answer = place.call("ecr", "CreateRepository", input).await?;
-        if let Err(failure) = configure(place, &name, &Value::Null, properties).await {
-            // What cannot be taken back now is when the stack is rolled back.
-            let _ = place.call("ecr", "DeleteRepository", json!({ "repositoryName": name })).await;
+        let answer = context.call("ecr", "CreateRepository", input).await?;
+        if let Err(failure) = configure(context, &name, &Value::Null, properties).await {
+            // A failure here is repaired by the stack's rollback.
+            let _ = context.call("ecr", "DeleteRepository", json!({ "repositoryName": name })).await;
             return Err(failure.into());
         }
         let repository = &answer["repository"];
@@ -73,38 +73,49 @@ impl Provider for Repository {
         ))
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackOther).await;
+    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        context.services.latencies().wait(LatencySpan::StackOther).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
-        shape::refuse_unheeded("AWS::ECR::Repository", after, &UNHEEDED)?;
+    async fn update(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
+        shape::reject_unsupported("AWS::ECR::Repository", after, &UNSUPPORTED)?;
         let name = &made.physical_id;
-        configure(place, name, before, after).await?;
+        configure(context, name, before, after).await?;
         if before["ImageTagMutability"] != after["ImageTagMutability"] {
             let value = text(&after["ImageTagMutability"]).unwrap_or_else(|| "MUTABLE".to_owned());
             let input = json!({ "repositoryName": name, "imageTagMutability": value });
-            place.call("ecr", "PutImageTagMutability", input).await?;
+            context.call("ecr", "PutImageTagMutability", input).await?;
         }
         let scan = shape::truth(&after["ImageScanningConfiguration"]["ScanOnPush"]);
         let input = json!({ "repositoryName": name, "imageScanningConfiguration": { "scanOnPush": scan } });
         if before["ImageScanningConfiguration"] != after["ImageScanningConfiguration"] {
-            place.call("ecr", "PutImageScanningConfiguration", input).await?;
+            context.call("ecr", "PutImageScanningConfiguration", input).await?;
         }
         let arn = &made.attributes["Arn"];
-        let gone = shape::gone(place, &before["Tags"], &after["Tags"]);
+        let gone = shape::gone(context, &before["Tags"], &after["Tags"]);
         if !gone.is_empty() {
-            place.call("ecr", "UntagResource", json!({ "resourceArn": arn, "tagKeys": gone })).await?;
+            context.call("ecr", "UntagResource", json!({ "resourceArn": arn, "tagKeys": gone })).await?;
         }
-        let tags = shape::pairs(&shape::tags(place, &after["Tags"]), "Key", "Value");
-        place.call("ecr", "TagResource", json!({ "resourceArn": arn, "tags": tags })).await?;
+        let tags = shape::pairs(&shape::tags(context, &after["Tags"]), "Key", "Value");
+        context.call("ecr", "TagResource", json!({ "resourceArn": arn, "tags": tags })).await?;
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, properties: &Value) -> Result<(), Refused> {
+    async fn delete(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        properties: &Value,
+    ) -> Result<(), HandlerError> {
         let force = shape::truth(&properties["EmptyOnDelete"]) == true;
         let input = json!({ "repositoryName": made.physical_id, "force": force });
-        Ok(shape::unless_missing(place.call("ecr", "DeleteRepository", input).await)?)
+        Ok(shape::unless_missing(context.call("ecr", "DeleteRepository", input).await)?)
     }
 }

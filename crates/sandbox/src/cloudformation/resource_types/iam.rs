@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::call::Failure;
 use super::shape::{self, document, made, text, texts};
-use super::{Made, Provider, Refused, Workplace};
-use crate::latency::Span;
+use super::{Created, HandlerContext, HandlerError, Provider};
+use crate::latency::LatencySpan;
 
 /// `AWS::IAM::Role`.
 pub(super) struct Role;
@@ -17,27 +17,27 @@ pub(super) struct Role;
 /// `AWS::IAM::ManagedPolicy`.
 pub(super) struct ManagedPolicy;
 
-/// `AWS::IAM::Policy`: an inline policy, of all the principals that are named.
+/// `AWS::IAM::Policy`: an inline policy of all named principals.
 pub(super) struct Policy;
 
-/// Calls IAM about a role, a user or a group, where the answer does not matter.
-async fn tell(place: &Workplace<'_>, operation: &str, input: Value) -> Result<(), Failure> {
-    place.call("iam", operation, input).await.map(|_| ())
+/// Calls IAM and ignores the response.
+async fn emit_resource_event(context: &HandlerContext<'_>, operation: &str, input: Value) -> Result<(), Failure> {
+    context.call("iam", operation, input).await.map(|_| ())
 }
 
-/// The texts of one list that are not in the other.
+/// The strings of one list that are not in the other.
 fn without(list: &Value, other: &Value) -> Vec<String> {
     let other = texts(other);
     texts(list).into_iter().filter(|text| !other.contains(text)).collect()
 }
 
-/// The tags that CloudFormation alone may set, and the others.
+/// The system tags and the others.
 fn split_tags(tags: BTreeMap<String, String>) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
     tags.into_iter().partition(|(key, _)| key.starts_with("aws:"))
 }
 
-/// What a role has beyond what it is made with: what has gone is taken off, what is new or other is put on.
-async fn furnish(place: &Workplace<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
+/// Updates a role's policies and tags: removes old ones, adds new or changed ones.
+async fn furnish(context: &HandlerContext<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
     let inline = |properties: &Value| -> Vec<(String, String)> {
         let policies = properties["Policies"].as_array().into_iter().flatten();
         policies
@@ -47,34 +47,34 @@ async fn furnish(place: &Workplace<'_>, name: &str, before: &Value, after: &Valu
     let (old, new) = (inline(before), inline(after));
     for (policy, _) in old.iter().filter(|(policy, _)| new.iter().all(|(name, _)| name != policy)) {
         let input = json!({ "RoleName": name, "PolicyName": policy });
-        shape::unless_missing(place.call("iam", "DeleteRolePolicy", input).await)?;
+        shape::unless_missing(context.call("iam", "DeleteRolePolicy", input).await)?;
     }
     for (policy, document) in new.iter().filter(|policy| !old.contains(policy)) {
         let input = json!({ "RoleName": name, "PolicyName": policy, "PolicyDocument": document });
-        tell(place, "PutRolePolicy", input).await?;
+        emit_resource_event(context, "PutRolePolicy", input).await?;
     }
     for arn in without(&before["ManagedPolicyArns"], &after["ManagedPolicyArns"]) {
         let input = json!({ "RoleName": name, "PolicyArn": arn });
-        shape::unless_missing(place.call("iam", "DetachRolePolicy", input).await)?;
+        shape::unless_missing(context.call("iam", "DetachRolePolicy", input).await)?;
     }
     for arn in without(&after["ManagedPolicyArns"], &before["ManagedPolicyArns"]) {
-        tell(place, "AttachRolePolicy", json!({ "RoleName": name, "PolicyArn": arn })).await?;
+        emit_resource_event(context, "AttachRolePolicy", json!({ "RoleName": name, "PolicyArn": arn })).await?;
     }
     Ok(())
 }
 
 #[async_trait]
 impl Provider for Role {
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
-        shape::name(place, &properties["RoleName"], 64)
+    fn physical_id(&self, context: &HandlerContext<'_>, properties: &Value) -> String {
+        shape::name(context, &properties["RoleName"], 64)
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
-        place.has("iam", "GetRole", json!({ "RoleName": physical_id })).await
+    async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
+        context.has("iam", "GetRole", json!({ "RoleName": physical_id })).await
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
-        let name = self.physical_id(place, properties);
+    async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
+        let name = self.physical_id(context, properties);
         let mut input = json!({
             "RoleName": name,
             "AssumeRolePolicyDocument": document(&properties["AssumeRolePolicyDocument"]),
@@ -87,39 +87,45 @@ impl Provider for Role {
         if !properties["MaxSessionDuration"].is_null() {
             input["MaxSessionDuration"] = shape::number(&properties["MaxSessionDuration"]);
         }
-        let (system, tags) = split_tags(shape::tags(place, &properties["Tags"]));
+        let (system, tags) = split_tags(shape::tags(context, &properties["Tags"]));
         if !tags.is_empty() {
             input["Tags"] = shape::pairs(&tags, "Key", "Value");
         }
-        let answer = place.call("iam", "CreateRole", input).await?;
+        let answer = context.call("iam", "CreateRole", input).await?;
         let role = &answer["Role"];
-        if let Some(access) = place.services.access()
-            && let Some(mut role) = access.iam().get(place.services.account(), IAM_REGION).roles.get_mut(&name)
+        if let Some(access) = context.services.access()
+            && let Some(mut role) = access.iam().get(context.services.account(), IAM_REGION).roles.get_mut(&name)
         {
-            // IAM's own operation refuses these from everyone.
+            // IAM's operation rejects system tags.
             role.tags.extend(system);
         }
         let made = made(name.clone(), [("Arn", role["Arn"].clone()), ("RoleId", role["RoleId"].clone())]);
-        if let Err(failure) = furnish(place, &name, &Value::Null, properties).await {
-            // What cannot be taken back now is when the stack is rolled back.
-            let _ = self.delete(place, &made, properties).await;
+        if let Err(failure) = furnish(context, &name, &Value::Null, properties).await {
+            // A failure here is repaired by the stack's rollback.
+            let _ = self.delete(context, &made, properties).await;
             return Err(failure.into());
         }
         Ok(made)
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackRole).await;
+    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        context.services.latencies().wait(LatencySpan::StackRole).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
+    async fn update(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
         let name = &made.physical_id;
         let changed = |property: &str| before[property] != after[property];
         if changed("AssumeRolePolicyDocument") {
             let policy = document(&after["AssumeRolePolicyDocument"]);
             let input = json!({ "RoleName": name, "PolicyDocument": policy });
-            tell(place, "UpdateAssumeRolePolicy", input).await?;
+            emit_resource_event(context, "UpdateAssumeRolePolicy", input).await?;
         }
         if changed("Description") || changed("MaxSessionDuration") {
             let hours = match &after["MaxSessionDuration"] {
@@ -128,55 +134,62 @@ impl Provider for Role {
             };
             let description = text(&after["Description"]).unwrap_or_default();
             let input = json!({ "RoleName": name, "Description": description, "MaxSessionDuration": hours });
-            tell(place, "UpdateRole", input).await?;
+            emit_resource_event(context, "UpdateRole", input).await?;
         }
         if changed("PermissionsBoundary") {
             match text(&after["PermissionsBoundary"]) {
                 Some(arn) => {
                     let input = json!({ "RoleName": name, "PermissionsBoundary": arn });
-                    tell(place, "PutRolePermissionsBoundary", input).await?;
+                    emit_resource_event(context, "PutRolePermissionsBoundary", input).await?;
                 }
-                None => tell(place, "DeleteRolePermissionsBoundary", json!({ "RoleName": name })).await?,
+                None => {
+                    emit_resource_event(context, "DeleteRolePermissionsBoundary", json!({ "RoleName": name })).await?
+                }
             }
         }
-        furnish(place, name, before, after).await?;
-        let gone = shape::gone(place, &before["Tags"], &after["Tags"]);
+        furnish(context, name, before, after).await?;
+        let gone = shape::gone(context, &before["Tags"], &after["Tags"]);
         if !gone.is_empty() {
-            tell(place, "UntagRole", json!({ "RoleName": name, "TagKeys": gone })).await?;
+            emit_resource_event(context, "UntagRole", json!({ "RoleName": name, "TagKeys": gone })).await?;
         }
-        let (_, tags) = split_tags(shape::tags(place, &after["Tags"]));
+        let (_, tags) = split_tags(shape::tags(context, &after["Tags"]));
         if !tags.is_empty() {
             let input = json!({ "RoleName": name, "Tags": shape::pairs(&tags, "Key", "Value") });
-            tell(place, "TagRole", input).await?;
+            emit_resource_event(context, "TagRole", input).await?;
         }
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, properties: &Value) -> Result<(), Refused> {
+    async fn delete(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        properties: &Value,
+    ) -> Result<(), HandlerError> {
         let name = &made.physical_id;
-        // What others have put on it meanwhile keeps the role, as on AWS: only the template's own goes first.
-        match furnish(place, name, properties, &json!({})).await {
+        // As on AWS, policies attached by others prevent the deletion: only the template's are detached.
+        match furnish(context, name, properties, &json!({})).await {
             Err(failure) if !failure.is_missing() => return Err(failure.into()),
             _ => {}
         }
-        Ok(shape::unless_missing(place.call("iam", "DeleteRole", json!({ "RoleName": name })).await)?)
+        Ok(shape::unless_missing(context.call("iam", "DeleteRole", json!({ "RoleName": name })).await)?)
     }
 }
 
-/// Those that a policy can be put on: the property, the operations' word, and the parameter.
+/// The kinds of principals of a policy: the property, the word in operations, and the parameter.
 const HOLDERS: [(&str, &str, &str); 3] =
     [("Roles", "Role", "RoleName"), ("Users", "User", "UserName"), ("Groups", "Group", "GroupName")];
 
-/// Puts a managed policy on those who are new, and takes it off those who are gone.
-async fn attach(place: &Workplace<'_>, arn: &str, before: &Value, after: &Value) -> Result<(), Failure> {
+/// Attaches a managed policy to new principals and detaches it from removed ones.
+async fn attach(context: &HandlerContext<'_>, arn: &str, before: &Value, after: &Value) -> Result<(), Failure> {
     for (property, word, parameter) in HOLDERS {
         for holder in without(&before[property], &after[property]) {
             let input = json!({ parameter: holder, "PolicyArn": arn });
-            shape::unless_missing(place.call("iam", &format!("Detach{word}Policy"), input).await)?;
+            shape::unless_missing(context.call("iam", &format!("Detach{word}Policy"), input).await)?;
         }
         for holder in without(&after[property], &before[property]) {
             let input = json!({ parameter: holder, "PolicyArn": arn });
-            tell(place, &format!("Attach{word}Policy"), input).await?;
+            emit_resource_event(context, &format!("Attach{word}Policy"), input).await?;
         }
     }
     Ok(())
@@ -184,25 +197,25 @@ async fn attach(place: &Workplace<'_>, arn: &str, before: &Value, after: &Value)
 
 #[async_trait]
 impl Provider for ManagedPolicy {
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
+    fn physical_id(&self, context: &HandlerContext<'_>, properties: &Value) -> String {
         let path = text(&properties["Path"]).unwrap_or_else(|| "/".to_owned());
-        let name = shape::name(place, &properties["ManagedPolicyName"], 128);
-        format!("arn:aws:iam::{}:policy{path}{name}", place.services.account())
+        let name = shape::name(context, &properties["ManagedPolicyName"], 128);
+        format!("arn:aws:iam::{}:policy{path}{name}", context.services.account())
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
-        place.has("iam", "GetPolicy", json!({ "PolicyArn": physical_id })).await
+    async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
+        context.has("iam", "GetPolicy", json!({ "PolicyArn": physical_id })).await
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
-        let name = shape::name(place, &properties["ManagedPolicyName"], 128);
+    async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
+        let name = shape::name(context, &properties["ManagedPolicyName"], 128);
         let mut input = json!({ "PolicyName": name, "PolicyDocument": document(&properties["PolicyDocument"]) });
         for member in ["Path", "Description"] {
             if let Some(value) = text(&properties[member]) {
                 input[member] = value.into();
             }
         }
-        let answer = place.call("iam", "CreatePolicy", input).await?;
+        let answer = context.call("iam", "CreatePolicy", input).await?;
         let policy = &answer["Policy"];
         let arn = text(&policy["Arn"]).unwrap_or_default();
         let mut made = made(arn.clone(), [("PolicyArn", policy["Arn"].clone())]);
@@ -219,92 +232,103 @@ impl Provider for ManagedPolicy {
                 made.attributes.insert(member.to_owned(), policy[member].clone());
             }
         }
-        if let Err(failure) = attach(place, &arn, &json!({}), properties).await {
-            // What cannot be taken back now is when the stack is rolled back.
-            let _ = self.delete(place, &made, properties).await;
+        if let Err(failure) = attach(context, &arn, &json!({}), properties).await {
+            // A failure here is repaired by the stack's rollback.
+            let _ = self.delete(context, &made, properties).await;
             return Err(failure.into());
         }
         Ok(made)
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackManagedPolicy).await;
+    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        context.services.latencies().wait(LatencySpan::StackManagedPolicy).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
+    async fn update(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
         let arn = &made.physical_id;
         if before["PolicyDocument"] != after["PolicyDocument"] {
-            // IAM keeps five versions: those that are not in force make room.
-            delete_versions(place, arn).await?;
+            // IAM keeps five versions: delete those that are not the default.
+            delete_versions(context, arn).await?;
             let policy = document(&after["PolicyDocument"]);
             let input = json!({ "PolicyArn": arn, "PolicyDocument": policy, "SetAsDefault": true });
-            tell(place, "CreatePolicyVersion", input).await?;
+            emit_resource_event(context, "CreatePolicyVersion", input).await?;
         }
-        attach(place, arn, before, after).await?;
+        attach(context, arn, before, after).await?;
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, properties: &Value) -> Result<(), Refused> {
+    async fn delete(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        properties: &Value,
+    ) -> Result<(), HandlerError> {
         let arn = &made.physical_id;
-        attach(place, arn, properties, &json!({})).await?;
-        match delete_versions(place, arn).await {
+        attach(context, arn, properties, &json!({})).await?;
+        match delete_versions(context, arn).await {
             Err(failure) if failure.is_missing() => return Ok(()),
             Err(failure) => return Err(failure.into()),
             Ok(()) => {}
         }
-        Ok(shape::unless_missing(place.call("iam", "DeletePolicy", json!({ "PolicyArn": arn })).await)?)
+        Ok(shape::unless_missing(context.call("iam", "DeletePolicy", json!({ "PolicyArn": arn })).await)?)
     }
 }
 
-async fn delete_versions(place: &Workplace<'_>, arn: &str) -> Result<(), Failure> {
-    let answer = place.call("iam", "ListPolicyVersions", json!({ "PolicyArn": arn })).await?;
+async fn delete_versions(context: &HandlerContext<'_>, arn: &str) -> Result<(), Failure> {
+    let answer = context.call("iam", "ListPolicyVersions", json!({ "PolicyArn": arn })).await?;
     let list = &answer["Versions"];
     let versions = list.as_array().or_else(|| list["member"].as_array()).cloned().unwrap_or_default();
     for version in versions {
         if shape::truth(&version["IsDefaultVersion"]) != true {
             let input = json!({ "PolicyArn": arn, "VersionId": version["VersionId"] });
-            tell(place, "DeletePolicyVersion", input).await?;
+            emit_resource_event(context, "DeletePolicyVersion", input).await?;
         }
     }
     Ok(())
 }
 
-/// Puts an inline policy on all who are named, and takes it off those who are not any more.
-async fn inline(place: &Workplace<'_>, before: &Value, after: &Value) -> Result<(), Failure> {
+/// Puts an inline policy on all named principals and deletes it from removed ones.
+async fn inline(context: &HandlerContext<'_>, before: &Value, after: &Value) -> Result<(), Failure> {
     let (old, new) = (text(&before["PolicyName"]), text(&after["PolicyName"]));
     for (property, word, parameter) in HOLDERS {
         let gone = if old == new { without(&before[property], &after[property]) } else { texts(&before[property]) };
         for holder in gone {
             let input = json!({ parameter: holder, "PolicyName": old });
-            shape::unless_missing(place.call("iam", &format!("Delete{word}Policy"), input).await)?;
+            shape::unless_missing(context.call("iam", &format!("Delete{word}Policy"), input).await)?;
         }
         for holder in texts(&after[property]) {
             let input =
                 json!({ parameter: holder, "PolicyName": new, "PolicyDocument": document(&after["PolicyDocument"]) });
-            tell(place, &format!("Put{word}Policy"), input).await?;
+            emit_resource_event(context, &format!("Put{word}Policy"), input).await?;
         }
     }
     Ok(())
 }
 
-fn of_nobody() -> Refused {
-    Refused::Because("At least one of [Groups,Roles,Users] must be non-empty.".to_owned())
+fn of_nobody() -> HandlerError {
+    HandlerError::Failed("At least one of [Groups,Roles,Users] must be non-empty.".to_owned())
 }
 
 #[async_trait]
 impl Provider for Policy {
-    fn physical_id(&self, place: &Workplace<'_>, _: &Value) -> String {
-        // The id says nothing of the policy's name: AWS makes it of the stack's and the resource's.
+    fn physical_id(&self, context: &HandlerContext<'_>, _: &Value) -> String {
+        // As on AWS, the id consists of the stack's and the resource's names.
         let start = |text: &str| text.chars().take(4).collect::<String>();
-        format!("{}-{}-{}", start(place.stack_name), start(place.logical_id), place.chance)
+        format!("{}-{}-{}", start(context.stack_name), start(context.logical_id), context.chance)
     }
 
-    async fn exists(&self, place: &Workplace<'_>, _: &str, properties: &Value) -> bool {
+    async fn exists(&self, context: &HandlerContext<'_>, _: &str, properties: &Value) -> bool {
         for (property, word, parameter) in HOLDERS {
             for holder in texts(&properties[property]) {
                 let input = json!({ parameter: holder, "PolicyName": properties["PolicyName"] });
-                if place.has("iam", &format!("Get{word}Policy"), input).await {
+                if context.has("iam", &format!("Get{word}Policy"), input).await {
                     return true;
                 }
             }
@@ -312,33 +336,39 @@ impl Provider for Policy {
         false
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
+    async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
         if HOLDERS.iter().all(|(property, ..)| texts(&properties[*property]).is_empty()) {
             return Err(of_nobody());
         }
-        if let Err(failure) = inline(place, &json!({}), properties).await {
-            // What cannot be taken back now is when the stack is rolled back.
-            let _ = inline(place, properties, &json!({})).await;
+        if let Err(failure) = inline(context, &json!({}), properties).await {
+            // A failure here is repaired by the stack's rollback.
+            let _ = inline(context, properties, &json!({})).await;
             return Err(failure.into());
         }
-        let id = self.physical_id(place, properties);
+        let id = self.physical_id(context, properties);
         Ok(made(id.clone(), [("Id", id.into())]))
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackManagedPolicy).await;
+    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        context.services.latencies().wait(LatencySpan::StackManagedPolicy).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
+    async fn update(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
         if HOLDERS.iter().all(|(property, ..)| texts(&after[*property]).is_empty()) {
             return Err(of_nobody());
         }
-        inline(place, before, after).await?;
+        inline(context, before, after).await?;
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, _: &Made, properties: &Value) -> Result<(), Refused> {
-        Ok(inline(place, properties, &json!({})).await?)
+    async fn delete(&self, context: &HandlerContext<'_>, _: &Created, properties: &Value) -> Result<(), HandlerError> {
+        Ok(inline(context, properties, &json!({})).await?)
     }
 }

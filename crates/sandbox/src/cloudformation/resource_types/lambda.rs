@@ -1,4 +1,4 @@
-//! Functions, and who may invoke them.
+//! Functions and their permissions.
 
 use std::io::{Cursor, Write as _};
 use std::time::Duration;
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::call::Failure;
 use super::shape::{self, made, text};
-use super::{Made, Provider, Refused, Workplace};
-use crate::latency::{self, Span};
+use super::{Created, HandlerContext, HandlerError, Provider};
+use crate::latency::{self, LatencySpan};
 
-const UNHEEDED: [&str; 14] = [
+const UNSUPPORTED: [&str; 14] = [
     "CapacityProviderConfig",
     "CodeSigningConfigArn",
     "DeadLetterConfig",
@@ -30,7 +30,7 @@ const UNHEEDED: [&str; 14] = [
     "VpcConfig",
 ];
 
-/// How long a function may take until it is active.
+/// The timeout for a function to become active.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// `AWS::Lambda::Function`.
@@ -39,7 +39,7 @@ pub(super) struct Function;
 /// `AWS::Lambda::Permission`.
 pub(super) struct Permission;
 
-/// The members that can be changed, with what Lambda takes where a template says nothing.
+/// The updatable members with their defaults.
 fn configuration(properties: &Value) -> Value {
     let mut input = Value::Object(shape::take(
         properties,
@@ -61,7 +61,7 @@ fn configuration(properties: &Value) -> Value {
     input
 }
 
-/// The code as Lambda takes it: the text of a template becomes a file in an archive.
+/// The code for Lambda: inline code becomes a file in an archive.
 fn code(properties: &Value) -> Result<Value, Failure> {
     let given = &properties["Code"];
     let mut code = Value::Object(shape::take(given, &["ImageUri", "S3Bucket", "S3Key", "S3ObjectVersion"]));
@@ -71,7 +71,7 @@ fn code(properties: &Value) -> Result<Value, Failure> {
             _ => "py",
         };
         let archive = zip(&format!("index.{extension}"), &source)
-            .map_err(|cause| Failure::unheeded(format!("The code cannot be packed: {cause}")))?;
+            .map_err(|cause| Failure::unsupported(format!("The code cannot be packed: {cause}")))?;
         code["ZipFile"] = STANDARD.encode(archive).into();
     }
     Ok(code)
@@ -85,15 +85,19 @@ fn zip(name: &str, text: &str) -> std::io::Result<Vec<u8>> {
     Ok(archive.finish().map_err(std::io::Error::other)?.into_inner())
 }
 
-/// Waits until the function is active and no update is under way.
-async fn settle(place: &Workplace<'_>, name: &str) -> Result<(), Refused> {
-    let latencies = place.services.latencies();
+/// Waits until the function is active and not being updated.
+async fn settle(context: &HandlerContext<'_>, name: &str) -> Result<(), HandlerError> {
+    let latencies = context.services.latencies();
     let deadline = std::time::Instant::now() + PATIENCE;
     let mut pause = Duration::from_millis(5);
     loop {
-        let state =
-            place.services.call("lambda", place.region, "GetFunctionConfiguration", json!({ "FunctionName": name }));
-        let state = state.await.map_err(|error| Refused::Because(error.message))?;
+        let state = context.services.call(
+            "lambda",
+            context.region,
+            "GetFunctionConfiguration",
+            json!({ "FunctionName": name }),
+        );
+        let state = state.await.map_err(|error| HandlerError::Failed(error.message))?;
         let reason = |member: &str| text(&state[member]).unwrap_or_default();
         let failed = match (state["State"].as_str(), state["LastUpdateStatus"].as_str()) {
             (Some("Failed"), _) => Some(reason("StateReason")),
@@ -104,7 +108,7 @@ async fn settle(place: &Workplace<'_>, name: &str) -> Result<(), Refused> {
         let failed =
             failed.or_else(|| (std::time::Instant::now() > deadline).then(|| "Exceeded attempts to wait".to_owned()));
         if let Some(reason) = failed {
-            return Err(Refused::Because(format!(
+            return Err(HandlerError::Failed(format!(
                 "Resource handler returned message: \"{reason}\" (RequestToken: {}, HandlerErrorCode: NotStabilized)",
                 uuid::Uuid::new_v4()
             )));
@@ -114,7 +118,7 @@ async fn settle(place: &Workplace<'_>, name: &str) -> Result<(), Refused> {
     }
 }
 
-async fn reserve(place: &Workplace<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
+async fn reserve(context: &HandlerContext<'_>, name: &str, before: &Value, after: &Value) -> Result<(), Failure> {
     let member = "ReservedConcurrentExecutions";
     if before[member] == after[member] {
         return Ok(());
@@ -124,12 +128,12 @@ async fn reserve(place: &Workplace<'_>, name: &str, before: &Value, after: &Valu
     } else {
         ("PutFunctionConcurrency", json!({ "FunctionName": name, member: shape::number(&after[member]) }))
     };
-    place.call("lambda", operation, input).await.map(|_| ())
+    context.call("lambda", operation, input).await.map(|_| ())
 }
 
-fn refuse_unheeded(properties: &Value) -> Result<(), Failure> {
-    shape::refuse_unheeded("AWS::Lambda::Function", properties, &UNHEEDED)?;
-    shape::refuse_unheeded(
+fn reject_unsupported(properties: &Value) -> Result<(), Failure> {
+    shape::reject_unsupported("AWS::Lambda::Function", properties, &UNSUPPORTED)?;
+    shape::reject_unsupported(
         "AWS::Lambda::Function's Code",
         &properties["Code"],
         &["SourceKMSKeyArn", "S3ObjectStorageMode"],
@@ -138,45 +142,51 @@ fn refuse_unheeded(properties: &Value) -> Result<(), Failure> {
 
 #[async_trait]
 impl Provider for Function {
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
-        shape::name(place, &properties["FunctionName"], 64)
+    fn physical_id(&self, context: &HandlerContext<'_>, properties: &Value) -> String {
+        shape::name(context, &properties["FunctionName"], 64)
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
-        place.has("lambda", "GetFunctionConfiguration", json!({ "FunctionName": physical_id })).await
+    async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
+        context.has("lambda", "GetFunctionConfiguration", json!({ "FunctionName": physical_id })).await
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
-        refuse_unheeded(properties)?;
-        let name = self.physical_id(place, properties);
+    async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
+        reject_unsupported(properties)?;
+        let name = self.physical_id(context, properties);
         let mut input = configuration(properties);
         input["FunctionName"] = name.clone().into();
         input["Code"] = code(properties)?;
-        // A template need not say it: an image says it for itself.
+        // An image implies the package type.
         let package = text(&properties["PackageType"])
             .unwrap_or_else(|| if properties["Code"]["ImageUri"].is_null() { "Zip" } else { "Image" }.to_owned());
         input["PackageType"] = package.into();
         if !properties["Architectures"].is_null() {
             input["Architectures"] = properties["Architectures"].clone();
         }
-        input["Tags"] = json!(shape::tags(place, &properties["Tags"]));
-        let answer = place.call_with_role("lambda", "CreateFunction", input).await?;
+        input["Tags"] = json!(shape::tags(context, &properties["Tags"]));
+        let answer = context.call_with_role("lambda", "CreateFunction", input).await?;
         let made = made(name.clone(), [("Arn", answer["FunctionArn"].clone())]);
-        if let Err(failure) = reserve(place, &name, &Value::Null, properties).await {
-            // What cannot be taken back now is when the stack is rolled back.
-            let _ = self.delete(place, &made, properties).await;
+        if let Err(failure) = reserve(context, &name, &Value::Null, properties).await {
+            // A failure here is repaired by the stack's rollback.
+            let _ = self.delete(context, &made, properties).await;
             return Err(failure.into());
         }
         Ok(made)
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, made: &Made) -> Result<(), Refused> {
-        let rest = place.services.latencies().of(Span::StackFunction);
-        tokio::join!(settle(place, &made.physical_id), latency::wait(rest)).0
+    async fn stabilise(&self, context: &HandlerContext<'_>, made: &Created) -> Result<(), HandlerError> {
+        let rest = context.services.latencies().of(LatencySpan::StackFunction);
+        tokio::join!(settle(context, &made.physical_id), latency::wait(rest)).0
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
-        refuse_unheeded(after)?;
+    async fn update(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
+        reject_unsupported(after)?;
         let name = &made.physical_id;
         if before["Code"] != after["Code"] || before["Architectures"] != after["Architectures"] {
             let mut input = code(after)?;
@@ -184,12 +194,12 @@ impl Provider for Function {
             if !after["Architectures"].is_null() {
                 input["Architectures"] = after["Architectures"].clone();
             }
-            place.call("lambda", "UpdateFunctionCode", input).await?;
-            settle(place, name).await?;
+            context.call("lambda", "UpdateFunctionCode", input).await?;
+            settle(context, name).await?;
         }
         let mut input = configuration(after);
         if input != configuration(before) {
-            // What the template says nothing of any more is as it would be for a new function.
+            // Removed properties get their defaults.
             for (member, value) in [
                 ("Description", json!("")),
                 ("MemorySize", json!(128)),
@@ -203,68 +213,79 @@ impl Provider for Function {
                 }
             }
             input["FunctionName"] = name.clone().into();
-            place.call_with_role("lambda", "UpdateFunctionConfiguration", input).await?;
-            settle(place, name).await?;
+            context.call_with_role("lambda", "UpdateFunctionConfiguration", input).await?;
+            settle(context, name).await?;
         }
-        reserve(place, name, before, after).await?;
+        reserve(context, name, before, after).await?;
         let arn = &made.attributes["Arn"];
-        let gone = shape::gone(place, &before["Tags"], &after["Tags"]);
+        let gone = shape::gone(context, &before["Tags"], &after["Tags"]);
         for key in gone {
-            place.call("lambda", "UntagResource", json!({ "Resource": arn, "tagKeys": key })).await?;
+            context.call("lambda", "UntagResource", json!({ "Resource": arn, "tagKeys": key })).await?;
         }
-        let tags = shape::tags(place, &after["Tags"]);
+        let tags = shape::tags(context, &after["Tags"]);
         if !tags.is_empty() {
-            place.call("lambda", "TagResource", json!({ "Resource": arn, "Tags": tags })).await?;
+            context.call("lambda", "TagResource", json!({ "Resource": arn, "Tags": tags })).await?;
         }
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
+    async fn delete(&self, context: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
         let input = json!({ "FunctionName": made.physical_id });
-        Ok(shape::unless_missing(place.call("lambda", "DeleteFunction", input).await)?)
+        Ok(shape::unless_missing(context.call("lambda", "DeleteFunction", input).await)?)
     }
 }
 
 #[async_trait]
 impl Provider for Permission {
-    fn physical_id(&self, place: &Workplace<'_>, _: &Value) -> String {
-        shape::name(place, &Value::Null, 100)
+    fn physical_id(&self, context: &HandlerContext<'_>, _: &Value) -> String {
+        shape::name(context, &Value::Null, 100)
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, properties: &Value) -> bool {
+    async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, properties: &Value) -> bool {
         let input = json!({ "FunctionName": properties["FunctionName"] });
-        let policy = place.look("lambda", "GetPolicy", input).await.and_then(|found| text(&found["Policy"]));
+        let policy = context.look("lambda", "GetPolicy", input).await.and_then(|found| text(&found["Policy"]));
         policy.is_some_and(|policy| policy.contains(&format!("\"{physical_id}\"")))
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
-        shape::refuse_unheeded(
+    async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
+        shape::reject_unsupported(
             "AWS::Lambda::Permission",
             properties,
             &["EventSourceToken", "FunctionUrlAuthType", "InvokedViaFunctionUrl", "PrincipalOrgID"],
         )?;
-        let sid = self.physical_id(place, properties);
+        let sid = self.physical_id(context, properties);
         let mut input = Value::Object(shape::take(
             properties,
             &["Action", "FunctionName", "Principal", "SourceArn", "SourceAccount"],
         ));
         input["StatementId"] = sid.clone().into();
-        place.call("lambda", "AddPermission", input).await?;
+        context.call("lambda", "AddPermission", input).await?;
         Ok(made(sid.clone(), [("Id", sid.into())]))
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackOther).await;
+    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        context.services.latencies().wait(LatencySpan::StackOther).await;
         Ok(())
     }
 
-    async fn update(&self, _: &Workplace<'_>, made: &Made, _: &Value, _: &Value) -> Result<Made, Refused> {
-        // All of its properties make it anew.
+    async fn update(
+        &self,
+        _: &HandlerContext<'_>,
+        made: &Created,
+        _: &Value,
+        _: &Value,
+    ) -> Result<Created, HandlerError> {
+        // All properties replace it.
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, properties: &Value) -> Result<(), Refused> {
+    async fn delete(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        properties: &Value,
+    ) -> Result<(), HandlerError> {
         let input = json!({ "FunctionName": properties["FunctionName"], "StatementId": made.physical_id });
-        Ok(shape::unless_missing(place.call("lambda", "RemovePermission", input).await)?)
+        Ok(shape::unless_missing(context.call("lambda", "RemovePermission", input).await)?)
     }
 }

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::call::Failure;
 use super::shape::{self, made, text};
-use super::{Made, Provider, Refused, Workplace};
-use crate::latency::Span;
+use super::{Created, HandlerContext, HandlerError, Provider};
+use crate::latency::LatencySpan;
 
-const UNHEEDED: [&str; 6] = [
+const UNSUPPORTED: [&str; 6] = [
     "BearerTokenAuthenticationEnabled",
     "DataProtectionPolicy",
     "DeletionProtectionEnabled",
@@ -20,68 +20,74 @@ const UNHEEDED: [&str; 6] = [
 /// `AWS::Logs::LogGroup`.
 pub(super) struct LogGroup;
 
-async fn retain(place: &Workplace<'_>, name: &str, days: &Value) -> Result<(), Failure> {
+async fn retain(context: &HandlerContext<'_>, name: &str, days: &Value) -> Result<(), Failure> {
     let (operation, input) = if days.is_null() {
         ("DeleteRetentionPolicy", json!({ "logGroupName": name }))
     } else {
         ("PutRetentionPolicy", json!({ "logGroupName": name, "retentionInDays": shape::number(days) }))
     };
-    place.call("logs", operation, input).await.map(|_| ())
+    context.call("logs", operation, input).await.map(|_| ())
 }
 
 #[async_trait]
 impl Provider for LogGroup {
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
-        shape::name(place, &properties["LogGroupName"], 512)
+    fn physical_id(&self, context: &HandlerContext<'_>, properties: &Value) -> String {
+        shape::name(context, &properties["LogGroupName"], 512)
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
-        // The shortest name comes first, and no other is as short as the prefix.
-        let found = place.look("logs", "DescribeLogGroups", json!({ "logGroupNamePrefix": physical_id, "limit": 1 }));
+    async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
+        // The exact name is the shortest with this prefix, and comes first.
+        let found = context.look("logs", "DescribeLogGroups", json!({ "logGroupNamePrefix": physical_id, "limit": 1 }));
         found.await.is_some_and(|found| found["logGroups"][0]["logGroupName"] == physical_id)
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
-        shape::refuse_unheeded("AWS::Logs::LogGroup", properties, &UNHEEDED)?;
-        let name = self.physical_id(place, properties);
-        let mut input = json!({ "logGroupName": name, "tags": shape::tags(place, &properties["Tags"]) });
+    async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
+        shape::reject_unsupported("AWS::Logs::LogGroup", properties, &UNSUPPORTED)?;
+        let name = self.physical_id(context, properties);
+        let mut input = json!({ "logGroupName": name, "tags": shape::tags(context, &properties["Tags"]) });
         if let Some(class) = text(&properties["LogGroupClass"]) {
             input["logGroupClass"] = class.into();
         }
-        place.call("logs", "CreateLogGroup", input).await?;
+        context.call("logs", "CreateLogGroup", input).await?;
         if !properties["RetentionInDays"].is_null()
-            && let Err(failure) = retain(place, &name, &properties["RetentionInDays"]).await
+            && let Err(failure) = retain(context, &name, &properties["RetentionInDays"]).await
         {
-            // What cannot be taken back now is when the stack is rolled back.
-            let _ = place.call("logs", "DeleteLogGroup", json!({ "logGroupName": name })).await;
+            // A failure here is repaired by the stack's rollback.
+            let _ = context.call("logs", "DeleteLogGroup", json!({ "logGroupName": name })).await;
             return Err(failure.into());
         }
-        let arn = format!("arn:aws:logs:{}:{}:log-group:{name}:*", place.region, place.services.account());
+        let arn = format!("arn:aws:logs:{}:{}:log-group:{name}:*", context.region, context.services.account());
         Ok(made(name, [("Arn", arn.into())]))
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackOther).await;
+    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        context.services.latencies().wait(LatencySpan::StackOther).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
-        shape::refuse_unheeded("AWS::Logs::LogGroup", after, &UNHEEDED)?;
+    async fn update(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
+        shape::reject_unsupported("AWS::Logs::LogGroup", after, &UNSUPPORTED)?;
         let name = &made.physical_id;
         if before["RetentionInDays"] != after["RetentionInDays"] {
-            retain(place, name, &after["RetentionInDays"]).await?;
+            retain(context, name, &after["RetentionInDays"]).await?;
         }
-        let gone = shape::gone(place, &before["Tags"], &after["Tags"]);
+        let gone = shape::gone(context, &before["Tags"], &after["Tags"]);
         if !gone.is_empty() {
-            place.call("logs", "UntagLogGroup", json!({ "logGroupName": name, "tags": gone })).await?;
+            context.call("logs", "UntagLogGroup", json!({ "logGroupName": name, "tags": gone })).await?;
         }
-        let tags = shape::tags(place, &after["Tags"]);
-        place.call("logs", "TagLogGroup", json!({ "logGroupName": name, "tags": tags })).await?;
+        let tags = shape::tags(context, &after["Tags"]);
+        context.call("logs", "TagLogGroup", json!({ "logGroupName": name, "tags": tags })).await?;
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
+    async fn delete(&self, context: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
         let input = json!({ "logGroupName": made.physical_id });
-        Ok(shape::unless_missing(place.call("logs", "DeleteLogGroup", input).await)?)
+        Ok(shape::unless_missing(context.call("logs", "DeleteLogGroup", input).await)?)
     }
 }

@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::bucket_settings as settings;
 use super::call::Failure;
 use super::shape::{self, document, made, text};
-use super::{Made, Provider, Refused, Workplace};
-use crate::latency::Span;
+use super::{Created, HandlerContext, HandlerError, Provider};
+use crate::latency::LatencySpan;
 
-const UNHEEDED: [&str; 17] = [
+const UNSUPPORTED: [&str; 17] = [
     "AbacStatus",
     "AccelerateConfiguration",
     "AccessControl",
@@ -36,10 +36,10 @@ pub(super) struct Bucket;
 /// `AWS::S3::BucketPolicy`.
 pub(super) struct BucketPolicy;
 
-/// Writes a property's document.
+/// Converts a property to S3's document.
 type Writer = fn(&Value) -> String;
 
-/// The settings, in the order in which they are made: the notification last, since S3 looks at the function then.
+/// The settings in the order of their calls: the notification last, since S3 checks the function.
 const SETTINGS: [(&str, &str, Writer); 6] = [
     ("PublicAccessBlockConfiguration", "?publicAccessBlock", settings::public_access_block),
     ("OwnershipControls", "?ownershipControls", settings::ownership_controls),
@@ -49,36 +49,36 @@ const SETTINGS: [(&str, &str, Writer); 6] = [
     ("NotificationConfiguration", "?notification", settings::notification),
 ];
 
-/// Refuses what the sandbox would not heed.
-fn refuse_unheeded(properties: &Value) -> Result<(), Failure> {
-    shape::refuse_unheeded("AWS::S3::Bucket", properties, &UNHEEDED)?;
-    shape::refuse_unheeded(
+/// Rejects unsupported properties.
+fn reject_unsupported(properties: &Value) -> Result<(), Failure> {
+    shape::reject_unsupported("AWS::S3::Bucket", properties, &UNSUPPORTED)?;
+    shape::reject_unsupported(
         "AWS::S3::Bucket's NotificationConfiguration",
         &properties["NotificationConfiguration"],
         &["EventBridgeConfiguration", "QueueConfigurations", "TopicConfigurations"],
     )
 }
 
-async fn configure(place: &Workplace<'_>, bucket: &str, before: &Value, after: &Value) -> Result<(), Failure> {
+async fn configure(context: &HandlerContext<'_>, bucket: &str, before: &Value, after: &Value) -> Result<(), Failure> {
     for (property, query, write) in SETTINGS {
         let (old, new) = (&before[property], &after[property]);
         if old == new {
             continue;
         }
         match (new.is_null(), property) {
-            // A notification is taken off by one that is empty, and versions that were kept once can only be suspended.
+            // A notification is removed by an empty one, and versioning can only be suspended.
             (true, "NotificationConfiguration") => {
-                place.call_s3(Method::PUT, bucket, query, write(&Value::Null)).await?;
+                context.call_s3(Method::PUT, bucket, query, write(&Value::Null)).await?;
             }
             (true, "VersioningConfiguration") => {
                 let suspended = serde_json::json!({ "Status": "Suspended" });
-                place.call_s3(Method::PUT, bucket, query, write(&suspended)).await?;
+                context.call_s3(Method::PUT, bucket, query, write(&suspended)).await?;
             }
             (true, _) => {
-                place.call_s3(Method::DELETE, bucket, query, String::new()).await?;
+                context.call_s3(Method::DELETE, bucket, query, String::new()).await?;
             }
             (false, _) => {
-                place.call_s3(Method::PUT, bucket, query, write(new)).await?;
+                context.call_s3(Method::PUT, bucket, query, write(new)).await?;
             }
         }
     }
@@ -87,24 +87,24 @@ async fn configure(place: &Workplace<'_>, bucket: &str, before: &Value, after: &
 
 #[async_trait]
 impl Provider for Bucket {
-    fn physical_id(&self, place: &Workplace<'_>, properties: &Value) -> String {
-        text(&properties["BucketName"]).unwrap_or_else(|| shape::name(place, &Value::Null, 63).to_lowercase())
+    fn physical_id(&self, context: &HandlerContext<'_>, properties: &Value) -> String {
+        text(&properties["BucketName"]).unwrap_or_else(|| shape::name(context, &Value::Null, 63).to_lowercase())
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
-        place.s3.has_bucket(physical_id)
+    async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
+        context.s3.has_bucket(physical_id)
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
-        refuse_unheeded(properties)?;
-        let name = self.physical_id(place, properties);
-        // In us-east-1 S3 answers as if it had made what is there already; CloudFormation's handler looks first.
-        if place.s3.has_bucket(&name) {
+    async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
+        reject_unsupported(properties)?;
+        let name = self.physical_id(context, properties);
+        // In us-east-1 creating an existing bucket succeeds: check first.
+        if context.s3.has_bucket(&name) {
             return Err(Failure::there_already("s3", format!("{name} already exists")).into());
         }
-        place.call_s3(Method::PUT, &name, "", settings::location(place.region)).await?;
+        context.call_s3(Method::PUT, &name, "", settings::location(context.region)).await?;
         let arn = format!("arn:aws:s3:::{name}");
-        let region = place.region;
+        let region = context.region;
         let made = made(
             name.clone(),
             [
@@ -116,72 +116,84 @@ impl Provider for Bucket {
             ],
         );
         let furnished = async {
-            place.tag_bucket(&name, &shape::tags(place, &properties["Tags"])).await?;
-            configure(place, &name, &Value::Null, properties).await
+            context.tag_bucket(&name, &shape::tags(context, &properties["Tags"])).await?;
+            configure(context, &name, &Value::Null, properties).await
         };
         if let Err(failure) = furnished.await {
-            // What cannot be taken back now is when the stack is rolled back.
-            let _ = self.delete(place, &made, properties).await;
+            // A failure here is repaired by the stack's rollback.
+            let _ = self.delete(context, &made, properties).await;
             return Err(failure.into());
         }
         Ok(made)
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackBucket).await;
+    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        context.services.latencies().wait(LatencySpan::StackBucket).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, before: &Value, after: &Value) -> Result<Made, Refused> {
-        refuse_unheeded(after)?;
-        place.tag_bucket(&made.physical_id, &shape::tags(place, &after["Tags"])).await?;
-        configure(place, &made.physical_id, before, after).await?;
+    async fn update(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        before: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
+        reject_unsupported(after)?;
+        context.tag_bucket(&made.physical_id, &shape::tags(context, &after["Tags"])).await?;
+        configure(context, &made.physical_id, before, after).await?;
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
-        let answer = place.call_s3(Method::DELETE, &made.physical_id, "", String::new()).await;
+    async fn delete(&self, context: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
+        let answer = context.call_s3(Method::DELETE, &made.physical_id, "", String::new()).await;
         Ok(shape::unless_missing(answer)?)
     }
 }
 
-async fn put_policy(place: &Workplace<'_>, properties: &Value) -> Result<String, Refused> {
+async fn put_policy(context: &HandlerContext<'_>, properties: &Value) -> Result<String, HandlerError> {
     let bucket = text(&properties["Bucket"]).unwrap_or_default();
-    place.call_s3(Method::PUT, &bucket, "?policy", document(&properties["PolicyDocument"])).await?;
+    context.call_s3(Method::PUT, &bucket, "?policy", document(&properties["PolicyDocument"])).await?;
     Ok(bucket)
 }
 
 #[async_trait]
 impl Provider for BucketPolicy {
-    fn physical_id(&self, _: &Workplace<'_>, properties: &Value) -> String {
+    fn physical_id(&self, _: &HandlerContext<'_>, properties: &Value) -> String {
         text(&properties["Bucket"]).unwrap_or_default()
     }
 
-    async fn exists(&self, place: &Workplace<'_>, physical_id: &str, _: &Value) -> bool {
-        place.s3.policy(physical_id).is_some()
+    async fn exists(&self, context: &HandlerContext<'_>, physical_id: &str, _: &Value) -> bool {
+        context.s3.policy(physical_id).is_some()
     }
 
-    async fn create(&self, place: &Workplace<'_>, properties: &Value) -> Result<Made, Refused> {
-        let bucket = self.physical_id(place, properties);
-        if place.s3.policy(&bucket).is_some() {
+    async fn create(&self, context: &HandlerContext<'_>, properties: &Value) -> Result<Created, HandlerError> {
+        let bucket = self.physical_id(context, properties);
+        if context.s3.policy(&bucket).is_some() {
             let message = format!("The bucket policy already exists on bucket {bucket}.");
             return Err(Failure::there_already("s3", message).into());
         }
-        Ok(made(put_policy(place, properties).await?, []))
+        Ok(made(put_policy(context, properties).await?, []))
     }
 
-    async fn stabilise(&self, place: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
-        place.services.latencies().pass(Span::StackOther).await;
+    async fn stabilise(&self, context: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
+        context.services.latencies().wait(LatencySpan::StackOther).await;
         Ok(())
     }
 
-    async fn update(&self, place: &Workplace<'_>, made: &Made, _: &Value, after: &Value) -> Result<Made, Refused> {
-        put_policy(place, after).await?;
+    async fn update(
+        &self,
+        context: &HandlerContext<'_>,
+        made: &Created,
+        _: &Value,
+        after: &Value,
+    ) -> Result<Created, HandlerError> {
+        put_policy(context, after).await?;
         Ok(made.clone())
     }
 
-    async fn delete(&self, place: &Workplace<'_>, made: &Made, _: &Value) -> Result<(), Refused> {
-        let answer = place.call_s3(Method::DELETE, &made.physical_id, "?policy", String::new()).await;
+    async fn delete(&self, context: &HandlerContext<'_>, made: &Created, _: &Value) -> Result<(), HandlerError> {
+        let answer = context.call_s3(Method::DELETE, &made.physical_id, "?policy", String::new()).await;
         Ok(shape::unless_missing(answer)?)
     }
 }

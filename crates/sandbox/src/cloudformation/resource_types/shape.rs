@@ -1,22 +1,22 @@
-//! Properties as services want them: names, texts, numbers and tags.
+//! Conversion of properties for the services: names, strings, numbers and tags.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::call::Failure;
-use super::{Made, Workplace};
-use crate::unheeded;
+use super::{Created, HandlerContext};
+use crate::unsupported_fields;
 
-/// Refuses, by its name, a property that the sandbox would not heed.
-pub(super) fn refuse_unheeded(kind: &str, properties: &Value, unheeded: &[&str]) -> Result<(), Failure> {
-    match unheeded::asked_for(properties, unheeded) {
-        Some(name) => Err(Failure::unheeded(format!("The sandbox does not have the property {name} of {kind}."))),
+/// Rejects an unsupported property by name.
+pub(super) fn reject_unsupported(kind: &str, properties: &Value, unsupported: &[&str]) -> Result<(), Failure> {
+    match unsupported_fields::first_set(properties, unsupported) {
+        Some(name) => Err(Failure::unsupported(format!("The sandbox does not have the property {name} of {kind}."))),
         None => Ok(()),
     }
 }
 
-/// A property as text: CloudFormation takes numbers and truths for texts, and the other way round.
+/// A property as a string: CloudFormation converts numbers and booleans.
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -25,7 +25,7 @@ pub(super) fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// A property as a number, where it is one.
+/// A property as a number, if it is one.
 pub(super) fn number(value: &Value) -> Value {
     match value.as_str().and_then(|text| text.trim().parse::<i64>().ok()) {
         Some(number) => number.into(),
@@ -33,7 +33,7 @@ pub(super) fn number(value: &Value) -> Value {
     }
 }
 
-/// A property as a truth.
+/// A property as a boolean.
 pub(super) fn truth(value: &Value) -> Value {
     match value.as_str() {
         Some("true" | "True") => true.into(),
@@ -42,17 +42,17 @@ pub(super) fn truth(value: &Value) -> Value {
     }
 }
 
-/// A policy document as the text that services take.
+/// A policy document as a string.
 pub(super) fn document(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The texts of a list.
+/// The strings of a list.
 pub(super) fn texts(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().filter_map(text).collect()
 }
 
-/// Takes those members over that are there.
+/// Copies existing members.
 pub(super) fn take(from: &Value, members: &[&str]) -> Map<String, Value> {
     members
         .iter()
@@ -61,7 +61,7 @@ pub(super) fn take(from: &Value, members: &[&str]) -> Map<String, Value> {
         .collect()
 }
 
-/// The members' names as SDKs have them: the first letter in lower case, all the way down.
+/// Converts the members' names to lower camel case, recursively.
 pub(super) fn lower_camel(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(lower_camel).collect(),
@@ -78,9 +78,9 @@ pub(super) fn lower_camel(value: &Value) -> Value {
     }
 }
 
-/// The stack's tags and the template's; the template's win.
-pub(super) fn tags(place: &Workplace<'_>, own: &Value) -> BTreeMap<String, String> {
-    joined(place.tags, own)
+/// The stack's tags and the template's, which take precedence.
+pub(super) fn tags(context: &HandlerContext<'_>, own: &Value) -> BTreeMap<String, String> {
+    joined(context.tags, own)
 }
 
 fn joined(tags: &[(String, String)], own: &Value) -> BTreeMap<String, String> {
@@ -98,33 +98,33 @@ pub(super) fn pairs(tags: &BTreeMap<String, String>, key: &str, value: &str) -> 
     tags.iter().map(|(name, text)| json!({ key: name, value: text })).collect()
 }
 
-/// The tags' names that are there no more.
-pub(super) fn gone(place: &Workplace<'_>, before: &Value, after: &Value) -> Vec<String> {
-    let kept = tags(place, after);
-    joined(place.former_tags, before).into_keys().filter(|key| !kept.contains_key(key)).collect()
+/// The keys of removed tags.
+pub(super) fn gone(context: &HandlerContext<'_>, before: &Value, after: &Value) -> Vec<String> {
+    let kept = tags(context, after);
+    joined(context.former_tags, before).into_keys().filter(|key| !kept.contains_key(key)).collect()
 }
 
-/// The name that the template gives, or one that nothing else has: of the stack, the resource and chance.
-pub(super) fn name(place: &Workplace<'_>, given: &Value, longest: usize) -> String {
+/// The name in the template, or a generated one of the stack, the resource and a random part.
+pub(super) fn name(context: &HandlerContext<'_>, given: &Value, longest: usize) -> String {
     if let Some(name) = text(given) {
         return name;
     }
-    let chance = place.chance;
-    let mut start = format!("{}-{}", place.stack_name, place.logical_id);
+    let chance = context.chance;
+    let mut start = format!("{}-{}", context.stack_name, context.logical_id);
     start.truncate(longest.saturating_sub(chance.len() + 1));
     format!("{start}-{chance}")
 }
 
-/// What was made.
-pub(super) fn made<const N: usize>(physical_id: impl Into<String>, attributes: [(&str, Value); N]) -> Made {
-    Made {
+/// A created resource.
+pub(super) fn made<const N: usize>(physical_id: impl Into<String>, attributes: [(&str, Value); N]) -> Created {
+    Created {
         physical_id: physical_id.into(),
         reference: None,
         attributes: attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
     }
 }
 
-/// Something that is gone already is deleted.
+/// Treats a missing resource as deleted.
 pub(super) fn unless_missing<T>(answer: Result<T, Failure>) -> Result<(), Failure> {
     match answer {
         Err(failure) if !failure.is_missing() => Err(failure),

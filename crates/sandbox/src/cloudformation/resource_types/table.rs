@@ -1,9 +1,9 @@
-//! Which types there are.
+//! The table of resource types.
 
 use super::ResourceType;
 use super::properties as of;
 
-/// A type, by its name; nothing for one that the sandbox does not have.
+/// Finds a supported type by name.
 pub(crate) fn resource_type(name: &str) -> Option<&'static ResourceType> {
     TYPES.iter().find(|it| it.name == name)
 }

@@ -1,11 +1,11 @@
-//! Resources that are made through the services, without a server or a stack around them.
+//! Tests of the handlers with the services, without a server or a stack.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Made, Refused, Stop, Workplace, resource_type};
-use crate::authz::access::{Access, RootKeys};
+use super::{Created, HandlerContext, HandlerError, Stop, resource_type};
+use crate::authz::access_control::{AccessControl, RootKeys};
 use crate::behaviour::Behaviour;
 use crate::codebuild::{BuildHost, CodeBuildService};
 use crate::ecr::EcrService;
@@ -13,27 +13,33 @@ use crate::iam::Iam;
 use crate::lambda::LambdaService;
 use crate::logs::Logs;
 use crate::s3::S3;
-use crate::services::Services;
+use crate::service_registry::ServiceRegistry;
 
 const REGION: &str = "eu-west-1";
 
-/// The services that resources are made through.
-struct House {
-    services: Arc<Services>,
+/// The services for the handlers.
+struct TestBench {
+    services: Arc<ServiceRegistry>,
     s3: Arc<S3>,
     tags: Vec<(String, String)>,
     stop: Stop,
     _dir: tempfile::TempDir,
 }
 
-impl House {
+impl TestBench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let endpoint = "http://127.0.0.1:9".to_owned();
-        let services = Arc::new(Services::new(endpoint, dir.path().to_owned(), Behaviour::default()).unwrap());
+        let services = Arc::new(ServiceRegistry::new(endpoint, dir.path().to_owned(), Behaviour::default()).unwrap());
         let s3 = Arc::new(S3::open(services.clone()).unwrap());
         let iam = Arc::new(Iam::new(services.clone()));
-        let access = Access::new(RootKeys::generate(), iam.store(), services.sessions().clone(), true);
+        let access = AccessControl::new(
+            RootKeys::generate(),
+            iam.store(),
+            services.sessions().clone(),
+            true,
+            crate::required_permissions::of_call,
+        );
         services.set_access(Arc::new(access));
         services.register(iam).unwrap();
         services.register(Arc::new(Logs::new(&services).unwrap())).unwrap();
@@ -43,13 +49,13 @@ impl House {
         services.register(Arc::new(CodeBuildService::new(services.clone(), host))).unwrap();
         let lambda = Arc::new(LambdaService::new(services.clone(), ecr.images(), s3.clone()));
         services.register(lambda.clone()).unwrap();
-        services.set_functions(lambda);
+        services.set_function_invoker(lambda);
         let tags = vec![("aws:cloudformation:stack-name".to_owned(), "pictures".to_owned())];
         Self { services, s3, tags, stop: Stop::default(), _dir: dir }
     }
 
-    fn place<'a>(&'a self, access_key: Option<&'a str>, logical_id: &'a str) -> Workplace<'a> {
-        Workplace {
+    fn handler_context<'a>(&'a self, access_key: Option<&'a str>, logical_id: &'a str) -> HandlerContext<'a> {
+        HandlerContext {
             services: &self.services,
             s3: &self.s3,
             region: REGION,
@@ -63,20 +69,20 @@ impl House {
         }
     }
 
-    async fn try_make(&self, kind: &str, properties: &Value) -> Result<Made, Refused> {
+    async fn try_make(&self, kind: &str, properties: &Value) -> Result<Created, HandlerError> {
         let provider = resource_type(kind).unwrap().provider;
-        let place = self.place(None, "Thing");
-        let made = provider.create(&place, properties).await?;
-        provider.stabilise(&place, &made).await?;
+        let context = self.handler_context(None, "Thing");
+        let made = provider.create(&context, properties).await?;
+        provider.stabilise(&context, &made).await?;
         Ok(made)
     }
 
-    async fn make(&self, kind: &str, properties: Value) -> Made {
+    async fn make(&self, kind: &str, properties: Value) -> Created {
         self.try_make(kind, &properties).await.unwrap_or_else(|refused| panic!("{kind}: {refused}"))
     }
 
-    async fn unmake(&self, kind: &str, made: &Made, properties: &Value) -> Result<(), Refused> {
-        resource_type(kind).unwrap().provider.delete(&self.place(None, "Thing"), made, properties).await
+    async fn unmake(&self, kind: &str, made: &Created, properties: &Value) -> Result<(), HandlerError> {
+        resource_type(kind).unwrap().provider.delete(&self.handler_context(None, "Thing"), made, properties).await
     }
 
     async fn call(&self, service: &str, operation: &str, input: Value) -> Value {
@@ -84,7 +90,7 @@ impl House {
         answer.unwrap_or_else(|error| panic!("{operation}: {error}"))
     }
 
-    async fn role(&self, name: &str, principal: &str) -> Made {
+    async fn role(&self, name: &str, principal: &str) -> Created {
         self.make(
             "AWS::IAM::Role",
             json!({
@@ -96,7 +102,7 @@ impl House {
     }
 
     async fn bucket_setting(&self, bucket: &str, query: &str) -> String {
-        let answer = self.place(None, "Thing").call_s3(http::Method::GET, bucket, query, String::new()).await;
+        let answer = self.handler_context(None, "Thing").call_s3(http::Method::GET, bucket, query, String::new()).await;
         answer.unwrap_or_else(|failure| panic!("{query}: {failure:?}"))
     }
 }
@@ -108,7 +114,7 @@ fn trust(principal: &str) -> Value {
     })
 }
 
-fn inline_function(name: &str, role: &Made) -> Value {
+fn inline_function(name: &str, role: &Created) -> Value {
     json!({
         "FunctionName": name,
         "Runtime": "python3.13",
@@ -121,7 +127,7 @@ fn inline_function(name: &str, role: &Made) -> Value {
 }
 
 #[test]
-fn the_table_says_what_must_be_there_and_what_makes_a_resource_anew() {
+fn table_declares_required_and_replacing_properties() {
     let property = |kind: &str, name: &str| {
         resource_type(kind).unwrap().properties.iter().find(|it| it.name == name).map(|it| (it.required, it.replaces))
     };
@@ -136,9 +142,9 @@ fn the_table_says_what_must_be_there_and_what_makes_a_resource_anew() {
 }
 
 #[tokio::test]
-async fn a_function_is_made_with_its_role_its_permission_and_a_bucket_that_tells_it() {
-    let house = House::new();
-    let policy = house
+async fn function_is_created_with_role_permission_and_notifying_bucket() {
+    let bench = TestBench::new();
+    let policy = bench
         .make(
             "AWS::IAM::ManagedPolicy",
             json!({
@@ -156,14 +162,14 @@ async fn a_function_is_made_with_its_role_its_permission_and_a_bucket_that_tells
         "ManagedPolicyArns": [policy.physical_id],
         "Tags": [{ "Key": "team", "Value": "pictures" }],
     });
-    let role = house.make("AWS::IAM::Role", role_properties.clone()).await;
-    let tags = house.call("iam", "ListRoleTags", json!({ "RoleName": "worker" })).await.to_string();
+    let role = bench.make("AWS::IAM::Role", role_properties.clone()).await;
+    let tags = bench.call("iam", "ListRoleTags", json!({ "RoleName": "worker" })).await.to_string();
     assert!(tags.contains("aws:cloudformation:stack-name") && tags.contains("team"), "{tags}");
 
     let function_properties = inline_function("thumbs", &role);
-    let function = house.make("AWS::Lambda::Function", function_properties.clone()).await;
+    let function = bench.make("AWS::Lambda::Function", function_properties.clone()).await;
     assert_eq!(function.attributes["Arn"], "arn:aws:lambda:eu-west-1:000000000000:function:thumbs");
-    let there = house.call("lambda", "GetFunction", json!({ "FunctionName": "thumbs" })).await;
+    let there = bench.call("lambda", "GetFunction", json!({ "FunctionName": "thumbs" })).await;
     assert_eq!(there["Configuration"]["State"], "Active");
     assert_eq!(there["Configuration"]["Timeout"], 10);
     assert_eq!(there["Configuration"]["Environment"]["Variables"]["MAX_SIZE"], "256");
@@ -178,10 +184,10 @@ async fn a_function_is_made_with_its_role_its_permission_and_a_bucket_that_tells
             { "Event": "s3:ObjectCreated:*", "Function": function.attributes["Arn"] },
         ] },
     });
-    // Nobody has said yet that S3 may invoke the function: the bucket does not stay.
-    let refused = house.try_make("AWS::S3::Bucket", &bucket_properties).await.unwrap_err().to_string();
+    // S3 has no permission to invoke the function yet: the bucket is deleted.
+    let refused = bench.try_make("AWS::S3::Bucket", &bucket_properties).await.unwrap_err().to_string();
     assert!(refused.contains("Unable to validate the following destination configurations"), "{refused}");
-    assert!(!house.s3.has_bucket("pictures-source"));
+    assert!(!bench.s3.has_bucket("pictures-source"));
 
     let permission_properties = json!({
         "Action": "lambda:InvokeFunction",
@@ -190,28 +196,28 @@ async fn a_function_is_made_with_its_role_its_permission_and_a_bucket_that_tells
         "SourceArn": "arn:aws:s3:::pictures-source",
         "SourceAccount": "000000000000",
     });
-    let permission = house.make("AWS::Lambda::Permission", permission_properties.clone()).await;
+    let permission = bench.make("AWS::Lambda::Permission", permission_properties.clone()).await;
     assert!(permission.physical_id.starts_with("pictures-Thing-"), "{}", permission.physical_id);
-    let bucket = house.make("AWS::S3::Bucket", bucket_properties.clone()).await;
-    let notification = house.bucket_setting("pictures-source", "?notification").await;
+    let bucket = bench.make("AWS::S3::Bucket", bucket_properties.clone()).await;
+    let notification = bench.bucket_setting("pictures-source", "?notification").await;
     assert!(notification.contains("function:thumbs"), "{notification}");
-    let tags = house.bucket_setting("pictures-source", "?tagging").await;
+    let tags = bench.bucket_setting("pictures-source", "?tagging").await;
     assert!(tags.contains("aws:cloudformation:stack-name"), "{tags}");
 
-    house.unmake("AWS::S3::Bucket", &bucket, &bucket_properties).await.unwrap();
-    house.unmake("AWS::Lambda::Permission", &permission, &permission_properties).await.unwrap();
-    house.unmake("AWS::Lambda::Function", &function, &function_properties).await.unwrap();
-    house.unmake("AWS::IAM::Role", &role, &role_properties).await.unwrap();
-    house.unmake("AWS::IAM::ManagedPolicy", &policy, &json!({})).await.unwrap();
-    // What is gone already is deleted.
-    house.unmake("AWS::IAM::Role", &role, &role_properties).await.unwrap();
-    house.unmake("AWS::S3::Bucket", &bucket, &bucket_properties).await.unwrap();
+    bench.unmake("AWS::S3::Bucket", &bucket, &bucket_properties).await.unwrap();
+    bench.unmake("AWS::Lambda::Permission", &permission, &permission_properties).await.unwrap();
+    bench.unmake("AWS::Lambda::Function", &function, &function_properties).await.unwrap();
+    bench.unmake("AWS::IAM::Role", &role, &role_properties).await.unwrap();
+    bench.unmake("AWS::IAM::ManagedPolicy", &policy, &json!({})).await.unwrap();
+    // Deleting missing resources succeeds.
+    bench.unmake("AWS::IAM::Role", &role, &role_properties).await.unwrap();
+    bench.unmake("AWS::S3::Bucket", &bucket, &bucket_properties).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_project_is_made_as_codebuild_describes_it() {
-    let house = House::new();
-    let role = house.role("builder", "codebuild.amazonaws.com").await;
+async fn project_is_created_with_all_properties() {
+    let bench = TestBench::new();
+    let role = bench.role("builder", "codebuild.amazonaws.com").await;
     let properties = json!({
         "Name": "pictures-build",
         "ServiceRole": role.attributes["Arn"],
@@ -227,9 +233,9 @@ async fn a_project_is_made_as_codebuild_describes_it() {
         "LogsConfig": { "CloudWatchLogs": { "Status": "ENABLED", "GroupName": "builds" } },
         "TimeoutInMinutes": "15",
     });
-    let project = house.make("AWS::CodeBuild::Project", properties).await;
+    let project = bench.make("AWS::CodeBuild::Project", properties).await;
     assert_eq!(project.attributes["Arn"], "arn:aws:codebuild:eu-west-1:000000000000:project/pictures-build");
-    let there = house.call("codebuild", "BatchGetProjects", json!({ "names": ["pictures-build"] })).await;
+    let there = bench.call("codebuild", "BatchGetProjects", json!({ "names": ["pictures-build"] })).await;
     let there = &there["projects"][0];
     assert_eq!(there["source"]["buildspec"], "version: 0.2");
     assert_eq!(there["timeoutInMinutes"], 15);
@@ -238,79 +244,80 @@ async fn a_project_is_made_as_codebuild_describes_it() {
 }
 
 #[tokio::test]
-async fn names_that_are_taken_are_refused_in_cloudformations_words() {
-    let house = House::new();
+async fn existing_names_are_rejected_with_cloudformation_messages() {
+    let bench = TestBench::new();
     let group = json!({ "LogGroupName": "builds", "RetentionInDays": "7" });
-    house.make("AWS::Logs::LogGroup", group.clone()).await;
+    bench.make("AWS::Logs::LogGroup", group.clone()).await;
     let repository = json!({ "RepositoryName": "pictures" });
-    let made = house.make("AWS::ECR::Repository", repository.clone()).await;
+    let made = bench.make("AWS::ECR::Repository", repository.clone()).await;
     assert_eq!(made.attributes["RepositoryUri"], "000000000000.dkr.ecr.eu-west-1.amazonaws.com/pictures");
     let bucket = json!({ "BucketName": "pictures-taken" });
-    house.make("AWS::S3::Bucket", bucket.clone()).await;
+    bench.make("AWS::S3::Bucket", bucket.clone()).await;
     let role = json!({ "RoleName": "taken", "AssumeRolePolicyDocument": trust("lambda.amazonaws.com") });
-    house.make("AWS::IAM::Role", role.clone()).await;
+    bench.make("AWS::IAM::Role", role.clone()).await;
     for (kind, properties) in [
         ("AWS::Logs::LogGroup", group),
         ("AWS::ECR::Repository", repository),
         ("AWS::S3::Bucket", bucket),
         ("AWS::IAM::Role", role),
     ] {
-        let refused = house.try_make(kind, &properties).await.unwrap_err().to_string();
+        let refused = bench.try_make(kind, &properties).await.unwrap_err().to_string();
         assert!(refused.starts_with("Resource handler returned message: \""), "{refused}");
         assert!(refused.ends_with("HandlerErrorCode: AlreadyExists)"), "{refused}");
     }
 }
 
 #[tokio::test]
-async fn a_property_that_would_be_ignored_is_refused_by_its_name() {
-    let house = House::new();
+async fn unsupported_property_is_rejected_by_name() {
+    let bench = TestBench::new();
     let website = json!({ "BucketName": "pictures-web", "WebsiteConfiguration": { "IndexDocument": "index.html" } });
-    let refused = house.try_make("AWS::S3::Bucket", &website).await.unwrap_err().to_string();
+    let refused = bench.try_make("AWS::S3::Bucket", &website).await.unwrap_err().to_string();
     assert!(refused.contains("WebsiteConfiguration"), "{refused}");
-    assert!(!house.s3.has_bucket("pictures-web"));
+    assert!(!bench.s3.has_bucket("pictures-web"));
 }
 
 #[tokio::test]
-async fn what_the_caller_may_not_do_the_stack_may_not_do_either() {
-    let house = House::new();
-    house.call("iam", "CreateUser", json!({ "UserName": "nobody" })).await;
-    let key = house.call("iam", "CreateAccessKey", json!({ "UserName": "nobody" })).await;
+async fn stack_has_only_the_permissions_of_its_caller() {
+    let bench = TestBench::new();
+    bench.call("iam", "CreateUser", json!({ "UserName": "nobody" })).await;
+    let key = bench.call("iam", "CreateAccessKey", json!({ "UserName": "nobody" })).await;
     let key = key["AccessKey"]["AccessKeyId"].as_str().unwrap();
     for (kind, properties, action) in [
         ("AWS::Logs::LogGroup", json!({ "LogGroupName": "builds" }), "logs:CreateLogGroup"),
         ("AWS::S3::Bucket", json!({ "BucketName": "pictures-source" }), "s3:CreateBucket"),
     ] {
-        let place = house.place(Some(key), "Thing");
-        let refused = resource_type(kind).unwrap().provider.create(&place, &properties).await.unwrap_err().to_string();
+        let context = bench.handler_context(Some(key), "Thing");
+        let refused =
+            resource_type(kind).unwrap().provider.create(&context, &properties).await.unwrap_err().to_string();
         assert!(refused.contains(&format!("is not authorized to perform: {action}")), "{refused}");
         assert!(refused.ends_with("HandlerErrorCode: AccessDenied)"), "{refused}");
     }
 }
 
 #[tokio::test]
-async fn what_can_be_changed_in_place_is_changed() {
-    let house = House::new();
-    let place = house.place(None, "Thing");
+async fn updatable_properties_are_updated_in_place() {
+    let bench = TestBench::new();
+    let context = bench.handler_context(None, "Thing");
     let before = json!({ "RoleName": "worker", "AssumeRolePolicyDocument": trust("lambda.amazonaws.com"), "Policies": [
         { "PolicyName": "old", "PolicyDocument": { "Version": "2012-10-17", "Statement": [] } },
     ] });
     let mut after = before.clone();
     after["Policies"][0]["PolicyName"] = "new".into();
     after["Description"] = "works".into();
-    let role = house.make("AWS::IAM::Role", before.clone()).await;
+    let role = bench.make("AWS::IAM::Role", before.clone()).await;
     let provider = resource_type("AWS::IAM::Role").unwrap().provider;
-    provider.update(&place, &role, &before, &after).await.unwrap();
-    let policies = house.call("iam", "ListRolePolicies", json!({ "RoleName": "worker" })).await.to_string();
+    provider.update(&context, &role, &before, &after).await.unwrap();
+    let policies = bench.call("iam", "ListRolePolicies", json!({ "RoleName": "worker" })).await.to_string();
     assert!(policies.contains("new") && !policies.contains("old"), "{policies}");
 
     let before = inline_function("thumbs", &role);
     let mut after = before.clone();
     after["MemorySize"] = "256".into();
     after["Environment"] = Value::Null;
-    let function = house.make("AWS::Lambda::Function", before.clone()).await;
+    let function = bench.make("AWS::Lambda::Function", before.clone()).await;
     let provider = resource_type("AWS::Lambda::Function").unwrap().provider;
-    provider.update(&place, &function, &before, &after).await.unwrap();
-    let there = house.call("lambda", "GetFunctionConfiguration", json!({ "FunctionName": "thumbs" })).await;
+    provider.update(&context, &function, &before, &after).await.unwrap();
+    let there = bench.call("lambda", "GetFunctionConfiguration", json!({ "FunctionName": "thumbs" })).await;
     assert_eq!(there["MemorySize"], 256);
     assert!(!there.to_string().contains("MAX_SIZE"), "{there}");
 }

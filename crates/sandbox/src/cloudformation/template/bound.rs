@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::references::{self, Reference};
 use super::scope::{Nothing, Pseudo, Scope};
-use super::{Known, TemplateError, Types, conditions, functions, properties, section};
+use super::{ResourceValues, TemplateError, Types, conditions, functions, properties, section};
 
 /// What becomes of a resource that its stack no longer has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,14 +80,14 @@ impl Bound {
     }
 
     /// A resource's properties, resolved, without those that are `AWS::NoValue`.
-    pub(crate) fn properties(&self, logical_id: &str, known: &dyn Known) -> Result<Value, TemplateError> {
+    pub(crate) fn properties(&self, logical_id: &str, known: &dyn ResourceValues) -> Result<Value, TemplateError> {
         let properties = self.scope.document["Resources"][logical_id].get("Properties");
         let resolved = properties.map(|properties| self.scope.resolve(properties, known)).transpose()?.flatten();
         Ok(resolved.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
     }
 
     /// The outputs whose condition holds, in the template's order.
-    pub(crate) fn outputs(&self, known: &dyn Known) -> Result<Vec<Output>, TemplateError> {
+    pub(crate) fn outputs(&self, known: &dyn ResourceValues) -> Result<Vec<Output>, TemplateError> {
         let mut outputs = Vec::new();
         for (key, output) in chosen(&self.scope, "Outputs") {
             let text = |value: Option<&Value>| match value {

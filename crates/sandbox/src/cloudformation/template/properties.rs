@@ -77,8 +77,8 @@ fn violations(value: &Value, properties: &[Property], path: &str, scope: &Scope,
     }
     match value {
         Value::Array(items) => {
-            for (place, item) in items.iter().enumerate() {
-                violations(item, properties, &format!("{path}/{place}"), scope, wrong);
+            for (index, item) in items.iter().enumerate() {
+                violations(item, properties, &format!("{path}/{index}"), scope, wrong);
             }
         }
         Value::Object(entries) => {

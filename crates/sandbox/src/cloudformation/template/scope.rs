@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::functions::{self, Piece};
-use super::{Known, TemplateError};
+use super::{ResourceValues, TemplateError};
 
 /// The stack that pseudo parameters speak of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(super) struct Scope {
 /// Where nothing is made yet.
 pub(super) struct Nothing;
 
-impl Known for Nothing {
+impl ResourceValues for Nothing {
     fn reference(&self, _: &str) -> Option<String> {
         None
     }
@@ -60,7 +60,7 @@ impl Known for Nothing {
 
 impl Scope {
     /// What a value comes to; `None` is `AWS::NoValue`.
-    pub(super) fn resolve(&self, value: &Value, known: &dyn Known) -> Result<Option<Value>, TemplateError> {
+    pub(super) fn resolve(&self, value: &Value, known: &dyn ResourceValues) -> Result<Option<Value>, TemplateError> {
         if let Some((name, argument)) = functions::of(value) {
             return self.call(name, argument, known);
         }
@@ -91,12 +91,12 @@ impl Scope {
         value
     }
 
-    fn list(&self, items: &[Value], known: &dyn Known) -> Result<Vec<Value>, TemplateError> {
+    fn list(&self, items: &[Value], known: &dyn ResourceValues) -> Result<Vec<Value>, TemplateError> {
         let resolved = items.iter().map(|item| self.resolve(item, known));
         resolved.filter_map(Result::transpose).collect()
     }
 
-    fn call(&self, name: &str, argument: &Value, known: &dyn Known) -> Result<Option<Value>, TemplateError> {
+    fn call(&self, name: &str, argument: &Value, known: &dyn ResourceValues) -> Result<Option<Value>, TemplateError> {
         let bad = || functions::bad_argument(name);
         let items = || argument.as_array().ok_or_else(bad);
         Ok(Some(match name {
@@ -138,11 +138,11 @@ impl Scope {
                     return Err(bad());
                 };
                 let index = self.text(index, known)?.ok_or_else(bad)?;
-                let place: usize = index.parse().map_err(|_| bad())?;
+                let number: usize = index.parse().map_err(|_| bad())?;
                 let Some(Value::Array(list)) = self.resolve(list, known)? else {
                     return Err(bad());
                 };
-                list.get(place).cloned().ok_or_else(|| {
+                list.get(number).cloned().ok_or_else(|| {
                     TemplateError::error(format!("Fn::Select cannot select nonexistent value at index {index}"))
                 })?
             }
@@ -174,11 +174,11 @@ impl Scope {
     }
 
     /// A value that has to be text.
-    pub(super) fn text(&self, value: &Value, known: &dyn Known) -> Result<Option<String>, TemplateError> {
+    pub(super) fn text(&self, value: &Value, known: &dyn ResourceValues) -> Result<Option<String>, TemplateError> {
         Ok(self.resolve(value, known)?.as_ref().and_then(scalar))
     }
 
-    fn sub(&self, argument: &Value, known: &dyn Known) -> Result<String, TemplateError> {
+    fn sub(&self, argument: &Value, known: &dyn ResourceValues) -> Result<String, TemplateError> {
         let (text, variables) = functions::sub(argument)?;
         let mut result = String::new();
         for piece in functions::pieces(text)? {
@@ -203,7 +203,7 @@ impl Scope {
         Ok(result)
     }
 
-    fn reference(&self, name: &str, known: &dyn Known) -> Result<Option<Value>, TemplateError> {
+    fn reference(&self, name: &str, known: &dyn ResourceValues) -> Result<Option<Value>, TemplateError> {
         let pseudo = &self.pseudo;
         Ok(Some(match name {
             "AWS::NoValue" => return Ok(None),
@@ -225,7 +225,7 @@ impl Scope {
         }))
     }
 
-    fn attribute(&self, resource: &str, attribute: &str, known: &dyn Known) -> Result<Value, TemplateError> {
+    fn attribute(&self, resource: &str, attribute: &str, known: &dyn ResourceValues) -> Result<Value, TemplateError> {
         known.attribute(resource, attribute).ok_or_else(|| {
             TemplateError::error(format!(
                 "resource {resource} does not support attribute type {attribute} in Fn::GetAtt"

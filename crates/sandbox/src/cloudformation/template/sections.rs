@@ -16,7 +16,7 @@ const SECTIONS: [&str; 9] = [
     "Transform",
 ];
 /// Those that AWS heeds and the sandbox does not.
-const UNHEEDED: [&str; 2] = ["Hooks", "Rules"];
+const UNSUPPORTED: [&str; 2] = ["Hooks", "Rules"];
 const RESOURCE: [&str; 7] =
     ["Condition", "DeletionPolicy", "DependsOn", "Metadata", "Properties", "Type", "UpdateReplacePolicy"];
 const UNHEEDED_OF_RESOURCE: [&str; 2] = ["CreationPolicy", "UpdatePolicy"];
@@ -50,15 +50,15 @@ pub(super) fn check_root(document: &Value) -> Result<(), TemplateError> {
     };
     let unknown: Vec<_> = sections
         .keys()
-        .filter(|name| !SECTIONS.contains(&name.as_str()) && !UNHEEDED.contains(&name.as_str()))
+        .filter(|name| !SECTIONS.contains(&name.as_str()) && !UNSUPPORTED.contains(&name.as_str()))
         .filter(|name| *name != "Fn::Transform")
         .map(String::as_str)
         .collect();
     if !unknown.is_empty() {
         return Err(TemplateError(format!("Invalid template property or properties [{}]", unknown.join(", "))));
     }
-    if let Some(name) = UNHEEDED.iter().find(|name| sections.contains_key(**name)) {
-        return Err(TemplateError::format(format!("the sandbox does not heed the section {name}")));
+    if let Some(name) = UNSUPPORTED.iter().find(|name| sections.contains_key(**name)) {
+        return Err(TemplateError::format(format!("the sandbox does not support the section {name}")));
     }
     if let Some(version) = sections.get("AWSTemplateFormatVersion")
         && version.as_str() != Some("2010-09-09")
@@ -103,7 +103,7 @@ fn null_within(value: &Value, pointer: String) -> Option<String> {
     match value {
         Value::Null => Some(pointer),
         Value::Array(items) => {
-            items.iter().enumerate().find_map(|(place, item)| null_within(item, format!("{pointer}/{place}")))
+            items.iter().enumerate().find_map(|(index, item)| null_within(item, format!("{pointer}/{index}")))
         }
         Value::Object(entries) => {
             entries.iter().find_map(|(name, value)| null_within(value, format!("{pointer}/{name}")))
@@ -208,7 +208,7 @@ fn check_resource(name: &str, resource: &Value) -> Result<(), TemplateError> {
         return Err(TemplateError::format("Any Resources member must be an object."));
     };
     if let Some(member) = members.keys().find(|member| UNHEEDED_OF_RESOURCE.contains(&member.as_str())) {
-        return Err(TemplateError(format!("the sandbox does not heed the resource property '{member}'")));
+        return Err(TemplateError(format!("the sandbox does not support the resource property '{member}'")));
     }
     if let Some(member) = members.keys().find(|member| !RESOURCE.contains(&member.as_str())) {
         return Err(TemplateError(format!("Invalid template resource property '{member}'")));

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cloudformation::resource_types::{Made, Property, Provider, Refused, ResourceType, Workplace};
+use crate::cloudformation::resource_types::{Created, HandlerContext, HandlerError, Property, Provider, ResourceType};
 
 mod properties;
 mod refusals;
@@ -16,27 +16,27 @@ struct Unmakeable;
 
 #[async_trait]
 impl Provider for Unmakeable {
-    fn physical_id(&self, _: &Workplace<'_>, _: &Value) -> String {
+    fn physical_id(&self, _: &HandlerContext<'_>, _: &Value) -> String {
         unreachable!("templates make nothing")
     }
 
-    async fn exists(&self, _: &Workplace<'_>, _: &str, _: &Value) -> bool {
+    async fn exists(&self, _: &HandlerContext<'_>, _: &str, _: &Value) -> bool {
         unreachable!("templates make nothing")
     }
 
-    async fn create(&self, _: &Workplace<'_>, _: &Value) -> Result<Made, Refused> {
+    async fn create(&self, _: &HandlerContext<'_>, _: &Value) -> Result<Created, HandlerError> {
         unreachable!("templates make nothing")
     }
 
-    async fn stabilise(&self, _: &Workplace<'_>, _: &Made) -> Result<(), Refused> {
+    async fn stabilise(&self, _: &HandlerContext<'_>, _: &Created) -> Result<(), HandlerError> {
         unreachable!("templates make nothing")
     }
 
-    async fn update(&self, _: &Workplace<'_>, _: &Made, _: &Value, _: &Value) -> Result<Made, Refused> {
+    async fn update(&self, _: &HandlerContext<'_>, _: &Created, _: &Value, _: &Value) -> Result<Created, HandlerError> {
         unreachable!("templates make nothing")
     }
 
-    async fn delete(&self, _: &Workplace<'_>, _: &Made, _: &Value) -> Result<(), Refused> {
+    async fn delete(&self, _: &HandlerContext<'_>, _: &Created, _: &Value) -> Result<(), HandlerError> {
         unreachable!("templates make nothing")
     }
 }
@@ -73,7 +73,7 @@ fn types(name: &str) -> Option<&'static ResourceType> {
 /// Every resource is made already: `Thing` is `ref-Thing`, `Thing.Arn` is `Thing/Arn`.
 struct AllMade;
 
-impl Known for AllMade {
+impl ResourceValues for AllMade {
     fn reference(&self, logical_id: &str) -> Option<String> {
         Some(format!("ref-{logical_id}"))
     }
@@ -134,7 +134,7 @@ Resources:
 }
 
 #[test]
-fn functions_come_to_what_they_say() {
+fn functions_are_evaluated() {
     for (expression, value) in [
         ("!Ref P", json!("pea")),
         ("!Ref N", json!("5")),
@@ -179,7 +179,7 @@ fn functions_come_to_what_they_say() {
 }
 
 #[test]
-fn values_of_parameters_are_held_against_their_constraints() {
+fn parameter_values_are_checked_against_constraints() {
     let with = |declared: &str| {
         format!("Resources: {{ A: {{ Type: 'Test::One::Thing' }} }}\nParameters: {{ P: {{ {declared} }} }}")
     };
@@ -213,7 +213,7 @@ fn values_of_parameters_are_held_against_their_constraints() {
 }
 
 #[test]
-fn conditions_choose_resources_outputs_and_what_waits_for_what() {
+fn conditions_select_resources_outputs_and_dependencies() {
     let template = "
 Parameters: { P: { Type: String } }
 Conditions:
@@ -247,7 +247,7 @@ Outputs:
 }
 
 #[test]
-fn iam_has_to_be_acknowledged_and_its_names_too() {
+fn iam_resources_require_capabilities() {
     let needed =
         |resources: &str| Template::parse(&format!("Resources: {{ {resources} }}")).unwrap().needed_capabilities();
     assert_eq!(needed("A: { Type: 'AWS::S3::Bucket' }"), NeededCapabilities::default());
@@ -260,7 +260,7 @@ fn iam_has_to_be_acknowledged_and_its_names_too() {
 }
 
 #[test]
-fn types_that_are_not_there_are_said_without_parameters() {
+fn unknown_types_are_rejected_without_parameters() {
     let template =
         Template::parse("Resources: { A: { Type: 'AWS::S3::Bucket' }, B: { Type: 'AWS::S3::Pail' } }").unwrap();
     let words = "Template format error: Unrecognized resource types: [AWS::S3::Pail]";
@@ -268,7 +268,7 @@ fn types_that_are_not_there_are_said_without_parameters() {
 }
 
 #[test]
-fn json_and_yaml_say_the_same() {
+fn json_and_yaml_are_equivalent() {
     let yaml = "Resources:\n  B: {Type: T, Properties: {X: !Sub '${A}'}}\n  A: {Type: T}\n";
     let json = r#"{"Resources": {"B": {"Type": "T", "Properties": {"X": {"Fn::Sub": "${A}"}}}, "A": {"Type": "T"}}}"#;
     let (yaml, json) = (Template::parse(yaml).unwrap(), Template::parse(json).unwrap());
@@ -277,7 +277,7 @@ fn json_and_yaml_say_the_same() {
 }
 
 #[test]
-fn a_templates_depth_and_aliases_have_an_end() {
+fn template_depth_and_aliases_are_limited() {
     assert!(Template::parse(&"- ".repeat(50_000)).is_err());
     assert!(Template::parse(&"{\"a\":".repeat(50_000)).is_err());
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
@@ -289,7 +289,7 @@ fn a_templates_depth_and_aliases_have_an_end() {
 }
 
 #[test]
-fn a_transform_list_is_called_in_its_order() {
+fn transform_list_is_called_in_order() {
     let mut template = Template::parse("Transform: [One, { Name: Two, Parameters: { a: 1 } }]\nResources: {}").unwrap();
     assert_eq!(template.declared_transforms(), ["One", "Two"]);
     let first = template.next_transform().unwrap();

@@ -59,8 +59,8 @@ pub(super) fn next(document: &Value) -> Option<TransformCall> {
 fn search(value: &Value, pointer: &mut String, depth: usize, deepest: &mut Option<(usize, TransformCall)>) {
     match value {
         Value::Array(items) => {
-            for (place, item) in items.iter().enumerate() {
-                step(item, &place.to_string(), pointer, depth, deepest);
+            for (index, item) in items.iter().enumerate() {
+                step(item, &index.to_string(), pointer, depth, deepest);
             }
         }
         Value::Object(entries) => {
@@ -92,10 +92,10 @@ fn step(value: &Value, name: &str, pointer: &mut String, depth: usize, deepest: 
 /// Puts a macro's answer in the place of its call.
 pub(super) fn replace(document: &mut Value, pointer: &str, fragment: Value) -> Result<(), TemplateError> {
     if !pointer.is_empty() {
-        let place = document
+        let target = document
             .pointer_mut(pointer)
             .ok_or_else(|| TemplateError::format(format!("there is nothing at {pointer}")))?;
-        *place = fragment;
+        *target = fragment;
         return Ok(());
     }
     let left: Vec<Value> = match document.get("Transform") {

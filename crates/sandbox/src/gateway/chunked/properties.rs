@@ -1,11 +1,11 @@
-//! What holds of every chunked body.
+//! Property tests of chunked bodies.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
 
-/// What came of reading a body: its bytes and its trailing header.
+/// The result of reading a body: its bytes and its trailing header.
 type Read = Result<(Vec<u8>, Option<String>), String>;
 
 fn read(pieces: Vec<Vec<u8>>, signed: bool) -> Read {
@@ -20,7 +20,7 @@ fn read(pieces: Vec<Vec<u8>>, signed: bool) -> Read {
     })
 }
 
-/// Writes a body as clients do.
+/// Encodes a body as clients do.
 fn write(chunks: &[Vec<u8>], trailer: Option<&str>, signed: bool) -> Vec<u8> {
     let mut signer = ChunkSigner::for_tests();
     let mut body = Vec::new();

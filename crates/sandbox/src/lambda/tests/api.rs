@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{ACCOUNT, BROKEN, Bench, IMAGE, REGION, creation, until};
-use crate::services::Functions;
+use crate::service_registry::FunctionInvoker;
 use awsim_core::ServiceHandler;
 
 const ARN: &str = "arn:aws:lambda:eu-central-1:000000000000:function:thumb";

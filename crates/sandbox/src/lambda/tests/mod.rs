@@ -1,4 +1,4 @@
-//! Functions from CreateFunction to their last log line, in a house that only has what Lambda asks for.
+//! FunctionInvoker from CreateFunction to their last log line, in a house that only has what Lambda asks for.
 
 mod api;
 mod bench;

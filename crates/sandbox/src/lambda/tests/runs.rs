@@ -1,4 +1,4 @@
-//! Functions that run: what they get, what they leave, how they end.
+//! FunctionInvoker that run: what they get, what they leave, how they end.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::bench::{Bench, is_alive, until};
 use crate::lambda::pool::Limits;
-use crate::services::Functions;
+use crate::service_registry::FunctionInvoker;
 use awsim_core::ServiceHandler;
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What holds of every request's first line.
+//! Property tests of routing.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::collection::vec;
@@ -19,12 +19,12 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OP
 
 proptest! {
     #[test]
-    fn any_key_comes_through_as_it_was_meant(
+    fn every_key_is_decoded_as_encoded(
         bucket in "[a-z0-9][a-z0-9.-]{1,20}[a-z0-9]",
         key in prop_oneof!["\\PC{1,100}", "[./%+ a?&#\n\0]{1,40}"],
         method in prop::sample::select(&["GET", "HEAD", "PUT", "DELETE"][..]),
     ) {
-        // As a host's name, these would be read as S3's own endpoint.
+        // In a host name, these labels belong to S3's endpoint.
         prop_assume!(!bucket.split('.').any(|label| label == "s3"));
         let operation = match method {
             "GET" => "GetObject",
@@ -42,13 +42,13 @@ proptest! {
     }
 
     #[test]
-    fn anything_at_all_is_an_operation_or_an_error_of_s3_s(
+    fn every_request_is_an_operation_or_an_s3_error(
         method in prop::sample::select(&METHODS[..]),
         path in "(/|%[0-9a-fA-F]{2}|[a-z.]|\u{e9}){0,30}",
         names in vec(
             prop_oneof![
                 prop::sample::select(SETTINGS).prop_map(|(query, _)| query.to_owned()),
-                prop::sample::select(ABSENT).prop_map(|(query, _)| query.to_owned()),
+                prop::sample::select(UNSUPPORTED).prop_map(|(query, _)| query.to_owned()),
                 prop::sample::select(&["uploads", "uploadId", "list-type", "versions", "delete", "location"][..]).prop_map(str::to_owned),
                 "[a-z%=+-]{0,8}",
             ],
@@ -68,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn a_key_of_more_than_1024_bytes_is_too_long(length in 1000..1100usize) {
+    fn key_of_more_than_1024_bytes_is_too_long(length in 1000..1100usize) {
         let read = Target::read(&parts("PUT", &format!("/b/{}", "k".repeat(length)), "localhost").expect("a request"));
         prop_assert_eq!(read.map(|target| target.key.len()).ok(), (length <= 1024).then_some(length));
     }

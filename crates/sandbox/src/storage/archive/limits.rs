@@ -1,19 +1,19 @@
-//! How much an archive may hold, and a reader that stops where it holds more.
+//! The limits of an archive, and a reader that enforces them.
 
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-/// How much an archive may hold, so that a small file cannot fill the disk or the memory.
+/// The limits of an archive, against small files that fill the disk or the memory.
 #[derive(Debug, Clone, Copy)]
 pub struct ArchiveLimits {
     /// Files, directories and links together.
     pub members: usize,
     /// Bytes, unpacked.
     pub bytes: u64,
-    /// How many times larger than the archive its content may be …
+    /// The largest ratio of the content to the archive …
     pub ratio: u64,
-    /// … once it is larger than this many bytes.
+    /// … for content larger than this many bytes.
     pub ratio_from: u64,
 }
 
@@ -23,9 +23,9 @@ impl Default for ArchiveLimits {
     }
 }
 
-/// Which limit an archive exceeds.
+/// The limit that an archive exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Excess {
+pub enum LimitExceeded {
     /// The number of files.
     #[error("more than {0} files")]
     Members(usize),
@@ -38,19 +38,19 @@ pub enum Excess {
 }
 
 impl ArchiveLimits {
-    /// Whether `unpacked` bytes may come out of `packed` ones.
-    pub(super) fn check(&self, packed: u64, unpacked: u64) -> Result<(), Excess> {
+    /// Checks the sizes against the limits.
+    pub(super) fn check(&self, packed: u64, unpacked: u64) -> Result<(), LimitExceeded> {
         if unpacked > self.bytes {
-            return Err(Excess::Bytes(self.bytes));
+            return Err(LimitExceeded::Bytes(self.bytes));
         }
         if unpacked > packed.saturating_mul(self.ratio).max(self.ratio_from) {
-            return Err(Excess::Ratio(self.ratio));
+            return Err(LimitExceeded::Ratio(self.ratio));
         }
         Ok(())
     }
 }
 
-/// Counts what is read through it.
+/// A reader that counts its bytes.
 pub(super) struct Counted<R> {
     inner: R,
     count: Rc<Cell<u64>>,
@@ -71,20 +71,24 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Fails as soon as more than the limits allow is read through it.
+/// A reader that fails when a limit is exceeded.
 pub(super) struct Limited<R> {
     inner: R,
     limits: ArchiveLimits,
     packed: Rc<Cell<u64>>,
     unpacked: u64,
-    excess: Rc<Cell<Option<Excess>>>,
+    exceeded: Rc<Cell<Option<LimitExceeded>>>,
 }
 
 impl<R> Limited<R> {
-    /// A reader of what comes out of `packed` bytes. When it fails, the cell holds which limit was the reason.
-    pub(super) fn new(inner: R, limits: ArchiveLimits, packed: Rc<Cell<u64>>) -> (Self, Rc<Cell<Option<Excess>>>) {
-        let excess = Rc::<Cell<Option<Excess>>>::default();
-        (Self { inner, limits, packed, unpacked: 0, excess: excess.clone() }, excess)
+    /// Creates a reader of the content of `packed` bytes. After a failure the cell holds the exceeded limit.
+    pub(super) fn new(
+        inner: R,
+        limits: ArchiveLimits,
+        packed: Rc<Cell<u64>>,
+    ) -> (Self, Rc<Cell<Option<LimitExceeded>>>) {
+        let exceeded = Rc::<Cell<Option<LimitExceeded>>>::default();
+        (Self { inner, limits, packed, unpacked: 0, exceeded: exceeded.clone() }, exceeded)
     }
 }
 
@@ -92,9 +96,9 @@ impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.unpacked += read as u64;
-        self.limits.check(self.packed.get(), self.unpacked).map_err(|excess| {
-            self.excess.set(Some(excess));
-            io::Error::other(excess)
+        self.limits.check(self.packed.get(), self.unpacked).map_err(|exceeded| {
+            self.exceeded.set(Some(exceeded));
+            io::Error::other(exceeded)
         })?;
         Ok(read)
     }

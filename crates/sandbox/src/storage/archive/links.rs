@@ -1,13 +1,12 @@
-//! Symbolic links of an unpacked image, so that following them on this machine does not lead out of the image.
+//! Confines the symbolic links of an unpacked image to the image.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::lambda::trace;
 
-/// Makes sure that following the link `link` (relative to the image's directory `root`) stays in `root`. In a container
-/// an absolute target begins at the image's root, and `..` does not lead above it: a link that relies on that gets the
-/// relative path of what it means in a container.
+/// Rewrites the link `link` (relative to the image's directory `root`) if it leads out of `root`: its target becomes the
+/// relative path of what it means in a container, where `root` is the root directory.
 pub(super) fn contain(root: &Path, link: &Path) -> io::Result<()> {
     let found = trace(root, link)?;
     if !found.leaves_root {

@@ -1,6 +1,6 @@
-//! The members of a tar archive as [`super::pack`] writes them: plain ones, and GNU's long names before them.
+//! Reads the members of tar archives as [`super::pack`] writes them: plain ones and GNU long names.
 //!
-//! The `tar` crate would read names of any length into memory, and headers that nothing of ours writes.
+//! The `tar` crate would accept names of any length and more kinds of headers.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -11,34 +11,34 @@ use tar::EntryType;
 
 use super::ArchiveError;
 
-/// The longest path of a member, and the longest target of a link.
+/// The longest path of a member or target of a link, in bytes.
 const MAX_PATH: usize = 1024;
-/// The longest part of a path, as on most file systems.
+/// The longest component of a path in bytes, as on most file systems.
 const MAX_PART: usize = 255;
-/// How deep directories may be nested: an image's root file system is much shallower.
+/// The deepest nesting of directories.
 const MAX_DEPTH: usize = 64;
 
-/// What a member is.
+/// The kind of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum MemberKind {
     File,
     Directory,
-    /// A symbolic link, and where it points to.
+    /// A symbolic link with its target.
     Link(PathBuf),
 }
 
-/// Where a member belongs, and what it is.
+/// A member of an archive.
 #[derive(Debug)]
 pub(super) struct Member {
     /// Relative, without `.` and `..`.
     pub(super) path: PathBuf,
     pub(super) kind: MemberKind,
     pub(super) executable: bool,
-    /// How many bytes its content has.
+    /// The size of its content in bytes.
     pub(super) size: u64,
 }
 
-/// Hands over every member with its content.
+/// Calls `take` for every member with its content.
 pub(super) fn for_each<R: Read>(
     input: R,
     mut take: impl FnMut(Member, &mut tar::Entry<'_, R>) -> Result<(), ArchiveError>,
@@ -68,7 +68,7 @@ pub(super) fn for_each<R: Read>(
             EntryType::Regular => MemberKind::File,
             EntryType::Directory => MemberKind::Directory,
             EntryType::Symlink => MemberKind::Link(link_target(target.as_deref()).ok_or_else(foreign)?),
-            // Hard links, devices, pipes, sparse files, and headers of other programs.
+            // Hard links, devices, pipes, sparse files and other headers.
             _ => return Err(foreign()),
         };
         let executable = entry.header().mode().map_err(ArchiveError::Read)? & 0o100 != 0;
@@ -78,7 +78,7 @@ pub(super) fn for_each<R: Read>(
     Ok(())
 }
 
-/// The text of a long name, which ends with a NUL.
+/// Reads a long name, which ends with a NUL.
 fn read_text(entry: &mut impl Read) -> Result<Vec<u8>, ArchiveError> {
     let mut text = Vec::new();
     entry.take(MAX_PATH as u64 + 2).read_to_end(&mut text).map_err(ArchiveError::Read)?;
@@ -88,7 +88,7 @@ fn read_text(entry: &mut impl Read) -> Result<Vec<u8>, ArchiveError> {
     Ok(text)
 }
 
-/// The path of a member, if it stays below where it is unpacked and is not excessively long or deep.
+/// The relative path of a member, if it stays within the target directory and the limits.
 fn relative(name: &[u8]) -> Option<PathBuf> {
     if name.len() > MAX_PATH || name.contains(&0) {
         return None;

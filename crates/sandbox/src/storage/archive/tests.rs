@@ -64,7 +64,7 @@ impl Raw {
     }
 }
 
-/// A directory in which archives are unpacked, beside one that must not be touched.
+/// A directory for unpacking beside one that must not be touched.
 struct Bench {
     dir: tempfile::TempDir,
 }
@@ -99,8 +99,8 @@ impl Bench {
         unpack(&file, &self.out(), limits, &|path, is_dir| path == Path::new("deployments") && is_dir)
     }
 
-    /// Everything but the archive and what was unpacked.
-    fn surroundings(&self) -> BTreeMap<PathBuf, String> {
+    /// All files except the archive and the unpacked ones.
+    fn everything_else(&self) -> BTreeMap<PathBuf, String> {
         let mut found = BTreeMap::new();
         survey(self.dir.path(), &mut found);
         found.retain(|path, _| !path.starts_with(self.out()) && !path.ends_with("state.tar.gz"));
@@ -122,7 +122,7 @@ fn survey(dir: &Path, found: &mut BTreeMap<PathBuf, String>) {
 }
 
 #[test]
-fn packed_directory_is_unpacked_with_owners_rights_only() {
+fn unpacked_files_are_accessible_to_the_owner_only() {
     let (from, bench) = (tempfile::tempdir().unwrap(), Bench::new());
     let root = from.path().join(image());
     fs::create_dir_all(root.join("usr/bin")).unwrap();
@@ -147,7 +147,7 @@ fn packed_directory_is_unpacked_with_owners_rights_only() {
 }
 
 #[test]
-fn member_that_no_state_has_is_refused() {
+fn foreign_member_is_rejected() {
     let link = |name: &str| Raw::new(name, LINK).to("../../outside");
     let hostile = [
         Raw::new("../escaped", FILE),
@@ -183,15 +183,15 @@ fn member_that_no_state_has_is_refused() {
     ];
     for member in hostile {
         let bench = Bench::new();
-        let before = bench.surroundings();
+        let before = bench.everything_else();
         let result = bench.unpack(std::slice::from_ref(&member));
         assert!(matches!(result, Err(ArchiveError::Foreign { .. })), "{member:?}: {result:?}");
-        assert_eq!(bench.surroundings(), before);
+        assert_eq!(bench.everything_else(), before);
     }
 }
 
 #[test]
-fn nothing_is_written_through_a_link_or_over_a_member() {
+fn members_are_never_written_through_links_or_overwritten() {
     let inside = |name: &str| format!("{}/{name}", image());
     let pairs = [
         [Raw::new(&inside("a"), LINK).to("b"), Raw::new(&inside("a/file"), FILE)],
@@ -203,15 +203,15 @@ fn nothing_is_written_through_a_link_or_over_a_member() {
     ];
     for pair in pairs {
         let bench = Bench::new();
-        let before = bench.surroundings();
+        let before = bench.everything_else();
         let error = bench.unpack(&pair).unwrap_err();
         assert!(matches!(error, ArchiveError::Foreign { .. }), "{pair:?}: {error:?}");
-        assert_eq!(bench.surroundings(), before);
+        assert_eq!(bench.everything_else(), before);
     }
 }
 
 #[test]
-fn link_of_an_image_that_leads_out_of_it_gets_its_meaning_in_a_container() {
+fn escaping_image_link_is_rewritten_as_in_a_container() {
     let bench = Bench::new();
     let outside = bench.outside();
     let inside = |name: &str| format!("{}/{name}", image());
@@ -238,7 +238,7 @@ fn link_of_an_image_that_leads_out_of_it_gets_its_meaning_in_a_container() {
 }
 
 #[test]
-fn what_belongs_to_processes_is_left_out() {
+fn transient_files_are_skipped() {
     let bench = Bench::new();
     bench
         .unpack(&[
@@ -252,7 +252,7 @@ fn what_belongs_to_processes_is_left_out() {
 }
 
 #[test]
-fn archive_that_exceeds_a_limit_is_refused_before_it_fills_the_disk() {
+fn archive_above_a_limit_is_rejected() {
     let limits = ArchiveLimits { members: 5, bytes: 3 << 20, ratio: 40, ratio_from: 1 << 20 };
     let zeros = Raw::new("sandbox/blobs/zeros", FILE).with_content(&vec![0; 2 << 20]);
     let random = |size: usize| {
@@ -262,10 +262,10 @@ fn archive_that_exceeds_a_limit_is_refused_before_it_fills_the_disk() {
     let many: Vec<Raw> = (0..6).map(|number| Raw::new(&format!("sandbox/blobs/{number}"), FILE)).collect();
     let name = Raw::new("long", EntryType::GNULongName).with_content(&vec![b'a'; 2 << 20]);
     for (members, excess) in [
-        (vec![zeros], Excess::Ratio(40)),
-        (vec![name], Excess::Ratio(40)),
-        (vec![random(4 << 20)], Excess::Bytes(3 << 20)),
-        (many, Excess::Members(5)),
+        (vec![zeros], LimitExceeded::Ratio(40)),
+        (vec![name], LimitExceeded::Ratio(40)),
+        (vec![random(4 << 20)], LimitExceeded::Bytes(3 << 20)),
+        (many, LimitExceeded::Members(5)),
     ] {
         let bench = Bench::new();
         match bench.unpack_within(&members, limits) {
@@ -280,7 +280,7 @@ fn archive_that_exceeds_a_limit_is_refused_before_it_fills_the_disk() {
 }
 
 #[test]
-fn state_whose_content_shrinks_extremely_can_be_unpacked_again() {
+fn highly_compressible_state_can_be_unpacked() {
     let (from, bench) = (tempfile::tempdir().unwrap(), Bench::new());
     fs::create_dir_all(from.path().join("sandbox/blobs")).unwrap();
     fs::write(from.path().join("sandbox/blobs/zeros"), vec![0; 1 << 20]).unwrap();
@@ -292,7 +292,7 @@ fn state_whose_content_shrinks_extremely_can_be_unpacked_again() {
 }
 
 #[test]
-fn archive_that_is_cut_short_or_damaged_is_refused() {
+fn truncated_or_damaged_archive_is_rejected() {
     let (from, bench) = (tempfile::tempdir().unwrap(), Bench::new());
     fs::create_dir_all(from.path().join("sandbox/blobs")).unwrap();
     fs::write(from.path().join("sandbox/blobs/a"), "text").unwrap();
@@ -300,7 +300,7 @@ fn archive_that_is_cut_short_or_damaged_is_refused() {
     pack(from.path(), &file, ArchiveLimits::default()).unwrap();
     let whole = fs::read(&file).unwrap();
     let mut flipped = whole.clone();
-    // In the checksum, which is at the end.
+    // Damages the checksum at the end.
     flipped[whole.len() - 6] ^= 1;
     for damaged in [&whole[..whole.len() - 1], &whole[..whole.len() / 2], &flipped, b"nonsense"] {
         let bench = Bench::new();
@@ -311,7 +311,7 @@ fn archive_that_is_cut_short_or_damaged_is_refused() {
     }
 }
 
-/// Parts of paths: those of a state, and those of an attack. `@` stands for the directory that must not be touched.
+/// Parts of valid and of malicious paths. `@` is replaced by the directory that must not be touched.
 fn part() -> impl Strategy<Value = String> {
     prop_oneof![
         6 => prop::sample::select(vec!["a", "b", "c"]).prop_map(str::to_owned),
@@ -350,7 +350,7 @@ fn member() -> impl Strategy<Value = Raw> {
         .prop_map(|(name, kind, mode, content, target)| Raw { name, kind, mode, content, target })
 }
 
-/// Whether an accepted entry is what may be in a state.
+/// Checks that an accepted entry may be part of a state.
 fn check_accepted(out: &Path, path: &Path) {
     let metadata = fs::symlink_metadata(path).unwrap();
     let below = path.strip_prefix(out).unwrap();
@@ -376,7 +376,7 @@ proptest! {
         std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300)) })]
 
     #[test]
-    fn archive_never_touches_what_is_outside_and_holds_only_private_files(members in prop::collection::vec(member(), 0..12)) {
+    fn archive_never_writes_outside_and_creates_private_files_only(members in prop::collection::vec(member(), 0..12)) {
         let bench = Bench::new();
         let outside = bench.outside();
         let fill = |text: &str| text.replace('@', outside.to_str().unwrap());
@@ -384,27 +384,27 @@ proptest! {
             .into_iter()
             .map(|member| Raw { name: fill(&member.name), target: fill(&member.target), ..member })
             .collect();
-        let before = bench.surroundings();
+        let before = bench.everything_else();
         let unpacked = bench.unpack(&members);
-        prop_assert_eq!(bench.surroundings(), before.clone());
+        prop_assert_eq!(bench.everything_else(), before.clone());
         if unpacked.is_ok() {
             check_accepted(&bench.out(), &bench.out());
         }
-        // What was unpacked is removed again, links and all.
+        // The unpacked files can be removed, including links.
         tree::remove(bench.dir.path(), "out").unwrap();
         prop_assert!(!bench.out().exists());
-        prop_assert_eq!(bench.surroundings(), before);
+        prop_assert_eq!(bench.everything_else(), before);
     }
 
     #[test]
-    fn bytes_that_are_no_archive_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..2048)) {
+    fn invalid_archive_is_rejected_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..2048)) {
         let bench = Bench::new();
         let file = bench.dir.path().join("state.tar.gz");
         let mut gzip = GzEncoder::new(File::create(&file).unwrap(), Compression::fast());
         gzip.write_all(&bytes).unwrap();
         gzip.finish().unwrap();
-        let before = bench.surroundings();
+        let before = bench.everything_else();
         let _ = unpack(&file, &bench.out(), ArchiveLimits::default(), &|_, _| false);
-        prop_assert_eq!(bench.surroundings(), before);
+        prop_assert_eq!(bench.everything_else(), before);
     }
 }

@@ -1,9 +1,8 @@
-//! What templates can say of these resources: the properties of CloudFormation's public schemas. Below what the sandbox
-//! refuses anyway, nothing is listed.
+//! The properties from CloudFormation's public schemas. Nothing is listed below unsupported ones.
 
 use crate::cloudformation::resource_types::Property;
 
-/// Of `AWS::CloudFormation::Macro`.
+/// The properties of `AWS::CloudFormation::Macro`.
 pub(crate) const MACRO: &[Property] = &[
     Property::optional("Description"),
     Property::required("FunctionName"),

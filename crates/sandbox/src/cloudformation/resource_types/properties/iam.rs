@@ -1,9 +1,8 @@
-//! What templates can say of these resources: the properties of CloudFormation's public schemas. Below what the sandbox
-//! refuses anyway, nothing is listed.
+//! The properties from CloudFormation's public schemas. Nothing is listed below unsupported ones.
 
 use crate::cloudformation::resource_types::Property;
 
-/// Of `AWS::IAM::Role`.
+/// The properties of `AWS::IAM::Role`.
 pub(crate) const ROLE: &[Property] = &[
     Property::required("AssumeRolePolicyDocument"),
     Property::optional("Description"),
@@ -16,7 +15,7 @@ pub(crate) const ROLE: &[Property] = &[
     Property::optional("Tags").with(&[Property::required("Key"), Property::required("Value")]),
 ];
 
-/// Of `AWS::IAM::ManagedPolicy`.
+/// The properties of `AWS::IAM::ManagedPolicy`.
 pub(crate) const MANAGED_POLICY: &[Property] = &[
     Property::optional("Description").replacing(),
     Property::optional("Groups"),
@@ -27,7 +26,7 @@ pub(crate) const MANAGED_POLICY: &[Property] = &[
     Property::optional("Users"),
 ];
 
-/// Of `AWS::IAM::Policy`.
+/// The properties of `AWS::IAM::Policy`.
 pub(crate) const POLICY: &[Property] = &[
     Property::optional("Groups"),
     Property::required("PolicyDocument"),

@@ -1,9 +1,8 @@
-//! What templates can say of these resources: the properties of CloudFormation's public schemas. Below what the sandbox
-//! refuses anyway, nothing is listed.
+//! The properties from CloudFormation's public schemas. Nothing is listed below unsupported ones.
 
 use crate::cloudformation::resource_types::Property;
 
-/// Of `AWS::Lambda::Function`.
+/// The properties of `AWS::Lambda::Function`.
 pub(crate) const FUNCTION: &[Property] = &[
     Property::optional("Architectures"),
     Property::optional("CapacityProviderConfig"),
@@ -55,7 +54,7 @@ pub(crate) const FUNCTION: &[Property] = &[
     Property::optional("VpcConfig"),
 ];
 
-/// Of `AWS::Lambda::Permission`.
+/// The properties of `AWS::Lambda::Permission`.
 pub(crate) const PERMISSION: &[Property] = &[
     Property::required("Action").replacing(),
     Property::optional("EventSourceToken").replacing(),

@@ -1,9 +1,8 @@
-//! What templates can say of these resources: the properties of CloudFormation's public schemas. Below what the sandbox
-//! refuses anyway, nothing is listed.
+//! The properties from CloudFormation's public schemas. Nothing is listed below unsupported ones.
 
 use crate::cloudformation::resource_types::Property;
 
-/// Of `AWS::S3::Bucket`.
+/// The properties of `AWS::S3::Bucket`.
 pub(crate) const BUCKET: &[Property] = &[
     Property::optional("AbacStatus"),
     Property::optional("AccelerateConfiguration"),
@@ -103,6 +102,6 @@ pub(crate) const BUCKET: &[Property] = &[
     Property::optional("WebsiteConfiguration"),
 ];
 
-/// Of `AWS::S3::BucketPolicy`.
+/// The properties of `AWS::S3::BucketPolicy`.
 pub(crate) const BUCKET_POLICY: &[Property] =
     &[Property::required("Bucket").replacing(), Property::required("PolicyDocument")];

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn functions_that_cannot_be_are_refused_in_cloudformations_words() {
+fn invalid_functions_are_rejected_with_cloudformation_messages() {
     for (expression, words) in [
         (
             "!Ref Nowhere",
@@ -63,7 +63,7 @@ fn functions_that_cannot_be_are_refused_in_cloudformations_words() {
 }
 
 #[test]
-fn templates_that_cannot_be_are_refused_in_cloudformations_words() {
+fn invalid_templates_are_rejected_with_cloudformation_messages() {
     let thing = "Resources: { A: { Type: 'Test::One::Thing' } }";
     for (text, words) in [
         ("", "Template format error: unsupported structure."),
@@ -81,7 +81,7 @@ fn templates_that_cannot_be_are_refused_in_cloudformations_words() {
         ("Resources: { A: { Type: x, Colour: red } }", "Invalid template resource property 'Colour'"),
         (
             "Resources: { A: { Type: x, UpdatePolicy: {} } }",
-            "the sandbox does not heed the resource property 'UpdatePolicy'",
+            "the sandbox does not support the resource property 'UpdatePolicy'",
         ),
         (
             "Resources: { A: { Type: 'AWS::No::Thing' }, B: { Type: 'AWS::No::Other' }, C: { Type: 'AWS::No::Thing' } }",
@@ -147,14 +147,14 @@ fn templates_that_cannot_be_are_refused_in_cloudformations_words() {
             &format!("{thing}\nParameters: {{ P: {{ Default: x }} }}"),
             "Template format error: Every Parameters object must contain a Type member.",
         ),
-        (&format!("{thing}\nRules: {{}}"), "Template format error: the sandbox does not heed the section Rules"),
+        (&format!("{thing}\nRules: {{}}"), "Template format error: the sandbox does not support the section Rules"),
     ] {
         assert_eq!(refusal(text, &[]), words, "{text}");
     }
 }
 
 #[test]
-fn a_template_has_no_more_of_anything_than_cloudformation_takes() {
+fn template_limits_match_cloudformation() {
     let things: Vec<_> = (0..501).map(|place| format!("A{place}: {{ Type: 'Test::One::Thing' }}")).collect();
     assert!(bound(&format!("Resources: {{ {} }}", things[1..].join(", ")), &[]).is_ok());
     let words = "Template format error: Number of resources, 501, is greater than maximum allowed, 500";
@@ -164,7 +164,7 @@ fn a_template_has_no_more_of_anything_than_cloudformation_takes() {
 }
 
 #[test]
-fn a_function_that_waits_for_no_resource_is_refused_before_any_is_made() {
+fn functions_without_resources_are_checked_first() {
     let with = |text: &str| {
         format!("Resources: {{ A: {{ Type: 'Test::One::Thing', Properties: {{ Anything: {{ T: {text} }} }} }} }}")
     };

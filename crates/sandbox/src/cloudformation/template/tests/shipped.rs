@@ -23,7 +23,7 @@ fn order(template: &Template, supplied: &[(&str, &str)]) -> (Bound, Vec<String>)
 }
 
 #[test]
-fn the_macros_template_is_understood() {
+fn macro_template_is_valid() {
     let template = shipped("macro.yaml");
     assert_eq!(template.needed_capabilities().capabilities, ["CAPABILITY_NAMED_IAM"]);
     let (bound, order) = order(&template, &[]);
@@ -36,7 +36,7 @@ fn the_macros_template_is_understood() {
 }
 
 #[test]
-fn the_builds_template_is_understood_with_a_repository_and_without() {
+fn build_template_is_valid_with_and_without_repository() {
     let template = shipped("build.yaml");
     let (bundle, with_bundle) = order(&template, &[("Suffix", "0123abcd")]);
     assert!(with_bundle.contains(&"BuildSourceBucket: ".to_owned()));
@@ -58,7 +58,7 @@ fn the_builds_template_is_understood_with_a_repository_and_without() {
 }
 
 #[test]
-fn the_applications_template_is_understood_once_its_macro_has_answered() {
+fn application_template_is_valid_after_its_macro() {
     let mut template = shipped("app.yaml");
     assert_eq!(template.declared_transforms(), ["thumbs-macro"]);
     while let Some(call) = template.next_transform() {
@@ -85,7 +85,7 @@ fn the_applications_template_is_understood_once_its_macro_has_answered() {
 /// The templates' policies are those of `assets/policies`: the same statements about the same things, which only are called
 /// otherwise. What they are called in the end is compared where they are deployed.
 #[test]
-fn the_templates_policies_are_those_of_all_strategies() {
+fn template_policies_match_all_strategies() {
     let policies = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/policies");
     let asset =
         |name: &str| -> Value { serde_json::from_str(&std::fs::read_to_string(policies.join(name)).unwrap()).unwrap() };

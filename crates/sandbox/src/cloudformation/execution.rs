@@ -1,9 +1,9 @@
-//! Working on stacks: one task a stack, which goes from step to step until there is nothing left to do. What a step does is
-//! kept before and after each call, so that another sandbox can go on with it.
+//! Execution of stack operations: one task per stack, which runs steps until none is left. Changes are saved before and after
+//! each call, so that a restarted sandbox can resume.
 
-mod make;
-mod reach;
-mod remove;
+mod apply;
+mod converge;
+mod delete;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,39 +15,39 @@ use tokio_util::sync::CancellationToken;
 use super::service::CloudFormation;
 use super::state::{Goal, Stack, Work};
 use crate::sync::lock;
-use reach::{End, Way};
+use converge::{Convergence, Direction};
 
-/// How long the calls that are under way may take when the sandbox ends.
+/// The time that running calls have to finish when the sandbox ends.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is under way.
+/// The running tasks.
 #[derive(Default)]
-pub(super) struct Running {
+pub(super) struct StackWorkers {
     closing: CancellationToken,
     stacks: HashMap<String, Worker>,
     change_sets: JoinSet<()>,
 }
 
-/// Who works on a stack.
+/// The task of a stack.
 struct Worker {
-    /// Stops the step that it is at.
+    /// Stops the current step.
     halt: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl CloudFormation {
-    /// Sees to it that somebody does what a stack has to do.
+    /// Starts the task of a stack, unless it is running.
     pub(super) fn begin(&self, id: &str) {
         let Some(this) = self.this() else { return };
         let mut running = lock(&self.running);
         if !running.closing.is_cancelled() && !running.stacks.contains_key(id) {
-            // It waits for the lock that is held here, and so finds itself.
+            // The task waits for the lock held here, and so finds its entry.
             let task = tokio::spawn(this.work(id.to_owned()));
             running.stacks.insert(id.to_owned(), Worker { halt: CancellationToken::new(), task });
         }
     }
 
-    /// Stops the step that a stack is at: another has been written down for it.
+    /// Interrupts the current step of a stack, whose next one is set.
     pub(super) fn interrupt(&self, id: &str) {
         if let Some(worker) = lock(&self.running).stacks.get(id) {
             worker.halt.cancel();
@@ -55,7 +55,7 @@ impl CloudFormation {
         self.begin(id);
     }
 
-    /// Works on a change set aside.
+    /// Evaluates a change set in a task.
     pub(super) fn begin_change_set(&self, id: &str) {
         let Some(this) = self.this() else { return };
         let mut running = lock(&self.running);
@@ -65,7 +65,7 @@ impl CloudFormation {
         }
     }
 
-    /// Ends all work, and waits for that: nothing may call a service of a life that is over. The next life goes on.
+    /// Stops all tasks and waits for them, so that none calls a service of an ended instance. The next instance resumes them.
     pub(crate) async fn close(&self) {
         let (workers, mut change_sets) = {
             let mut running = lock(&self.running);
@@ -75,7 +75,7 @@ impl CloudFormation {
         change_sets.shutdown().await;
         let deadline = tokio::time::Instant::now() + PATIENCE;
         for mut worker in workers.into_values() {
-            // Only a call that does not end is cut off; a panic in it has been said by now.
+            // Only a call that does not end is aborted. The panic hook has printed panics.
             if tokio::time::timeout_at(deadline, &mut worker.task).await.is_err() {
                 worker.task.abort();
                 let _ = worker.task.await;
@@ -83,14 +83,14 @@ impl CloudFormation {
         }
     }
 
-    /// Goes on after [`Self::close`], in the same life.
+    /// Resumes after [`Self::close`] in the same instance.
     pub(crate) fn reopen(&self) {
         lock(&self.running).closing = CancellationToken::new();
-        self.go_on();
+        self.resume_all();
     }
 
-    /// Takes up what was in work.
-    pub(super) fn go_on(&self) {
+    /// Resumes all operations.
+    pub(super) fn resume_all(&self) {
         let (stacks, sets): (Vec<_>, Vec<_>) = {
             let state = lock(&self.state);
             let pending = state.change_sets.iter().filter(|set| set.is_pending());
@@ -103,7 +103,7 @@ impl CloudFormation {
         sets.iter().for_each(|id| self.begin_change_set(id));
     }
 
-    /// What a stack has to do next. Nothing ends the task, which `begin` then knows.
+    /// The next step of a stack; nothing ends the task.
     fn next_step(&self, id: &str) -> Option<(Stack, Work, CancellationToken)> {
         let mut running = lock(&self.running);
         let halt = running.closing.child_token();
@@ -135,7 +135,7 @@ impl CloudFormation {
         }
     }
 
-    /// Ends a step, unless the stack has been given another to do meanwhile.
+    /// Ends a step, unless the stack has another operation meanwhile.
     fn conclude(&self, stack: &Stack, change: impl FnOnce(&mut Stack)) {
         let same = |now: &Stack| {
             now.work.as_ref().map(std::mem::discriminant) == stack.work.as_ref().map(std::mem::discriminant)
@@ -148,70 +148,72 @@ impl CloudFormation {
     }
 
     async fn create(self: &Arc<Self>, stack: &Stack, halt: &CancellationToken) {
-        let reason = match self.reach(stack, &stack.goal, Way::Forth, halt).await {
-            End::Halted => return,
-            End::Reached => {
+        let reason = match self.converge(stack, &stack.goal, Direction::Forward, halt).await {
+            Convergence::Halted => return,
+            Convergence::Reached => {
                 return self.conclude(stack, |stack| {
                     stack.work = None;
-                    stack.turn("CREATE_COMPLETE", None);
+                    stack.set_status("CREATE_COMPLETE", None);
                 });
             }
-            End::Failed(reason) => reason,
+            Convergence::Failed(reason) => reason,
         };
         self.conclude(stack, |stack| match stack.on_failure.as_str() {
             "DO_NOTHING" => {
                 stack.work = None;
-                stack.turn("CREATE_FAILED", Some(&reason));
+                stack.set_status("CREATE_FAILED", Some(&reason));
             }
             "DELETE" => {
                 stack.work = Some(Work::Delete { retain: BTreeSet::new(), undoes_creation: true });
-                stack.turn("DELETE_IN_PROGRESS", Some(&format!("{reason} Delete requested by user.")));
+                stack.set_status("DELETE_IN_PROGRESS", Some(&format!("{reason} Delete requested by user.")));
             }
             _ => {
                 stack.work = Some(Work::Rollback);
-                stack.turn("ROLLBACK_IN_PROGRESS", Some(&format!("{reason} Rollback requested by user.")));
+                stack.set_status("ROLLBACK_IN_PROGRESS", Some(&format!("{reason} Rollback requested by user.")));
             }
         });
     }
 
     async fn update(self: &Arc<Self>, stack: &Stack, before: Goal, halt: &CancellationToken) {
         if !is_cleaning_up(stack) {
-            match self.reach(stack, &stack.goal, Way::Forth, halt).await {
-                End::Halted => return,
-                End::Reached => self.conclude(stack, |stack| stack.turn("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None)),
-                End::Failed(reason) => {
+            match self.converge(stack, &stack.goal, Direction::Forward, halt).await {
+                Convergence::Halted => return,
+                Convergence::Reached => {
+                    self.conclude(stack, |stack| stack.set_status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None))
+                }
+                Convergence::Failed(reason) => {
                     return self.conclude(stack, |stack| {
                         if stack.on_failure == "DO_NOTHING" {
                             stack.work = None;
-                            stack.turn("UPDATE_FAILED", Some(&reason));
+                            stack.set_status("UPDATE_FAILED", Some(&reason));
                         } else {
                             stack.work = Some(Work::UpdateRollback { before: Box::new(before) });
-                            stack.turn("UPDATE_ROLLBACK_IN_PROGRESS", Some(&reason));
+                            stack.set_status("UPDATE_ROLLBACK_IN_PROGRESS", Some(&reason));
                         }
                     });
                 }
             }
         }
-        self.clean_up(stack, Way::Forth, "UPDATE_COMPLETE", halt).await;
+        self.clean_up(stack, Direction::Forward, "UPDATE_COMPLETE", halt).await;
     }
 
     async fn roll_update_back(self: &Arc<Self>, stack: &Stack, before: &Goal, halt: &CancellationToken) {
         if !is_cleaning_up(stack) {
-            match self.reach(stack, before, Way::Back, halt).await {
-                End::Halted => return,
-                End::Reached => self.conclude(stack, |stack| {
+            match self.converge(stack, before, Direction::Rollback, halt).await {
+                Convergence::Halted => return,
+                Convergence::Reached => self.conclude(stack, |stack| {
                     stack.goal = before.clone();
-                    stack.turn("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", None);
+                    stack.set_status("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", None);
                 }),
-                End::Failed(reason) => {
+                Convergence::Failed(reason) => {
                     return self.conclude(stack, |stack| {
                         stack.work = None;
-                        stack.turn("UPDATE_ROLLBACK_FAILED", Some(&reason));
+                        stack.set_status("UPDATE_ROLLBACK_FAILED", Some(&reason));
                     });
                 }
             }
         }
-        self.clean_up(stack, Way::Back, "UPDATE_ROLLBACK_COMPLETE", halt).await;
+        self.clean_up(stack, Direction::Rollback, "UPDATE_ROLLBACK_COMPLETE", halt).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Files that a write was to rename into place, left behind by a process that was killed before that.
+//! Removes temporary files of killed processes: files written but not yet renamed into place.
 
 use std::fs;
 use std::io;
@@ -6,17 +6,17 @@ use std::path::Path;
 
 use rustix::process::{Pid, test_kill_process};
 
-/// How the name of a file ends that is written beside the one it replaces.
+/// The extension of a temporary file.
 const EXTENSION: &str = "new";
-/// Where a data directory has files that are replaced, besides its top.
+/// The directories of a data directory with replaceable files.
 const DIRECTORIES: [&str; 4] = ["", "snapshots", "s3", "lambda/queue"];
-/// Files at the top that other sandboxes write, too: several may announce themselves in one place.
+/// The prefix of announcements, which several sandboxes may write to one directory.
 const SHARED: &str = "foreground.";
 
-/// Removes what is left in a data directory. Only its one server may, before it serves: nobody else writes there.
+/// Removes temporary files from a data directory. For its server only, before it serves.
 ///
 /// # Errors
-/// When a file is there that cannot be removed.
+/// When a file cannot be removed.
 pub(crate) fn remove_from_data_dir(dir: &Path) -> io::Result<()> {
     for directory in DIRECTORIES {
         remove_where(&dir.join(directory), |name| !name.starts_with(SHARED))?;
@@ -24,10 +24,10 @@ pub(crate) fn remove_from_data_dir(dir: &Path) -> io::Result<()> {
     remove_announcements(dir)
 }
 
-/// Removes what processes that have ended have left of their announcements in a directory that several share.
+/// Removes temporary announcements of ended processes from a shared directory.
 ///
 /// # Errors
-/// When a file is there that cannot be removed.
+/// When a file cannot be removed.
 pub(crate) fn remove_announcements(dir: &Path) -> io::Result<()> {
     remove_where(dir, |name| {
         let pid = name.strip_prefix(SHARED).and_then(|rest| rest.split('.').next()?.parse().ok());
@@ -35,7 +35,7 @@ pub(crate) fn remove_announcements(dir: &Path) -> io::Result<()> {
     })
 }
 
-fn remove_where(dir: &Path, is_left: impl Fn(&str) -> bool) -> io::Result<()> {
+fn remove_where(dir: &Path, is_abandoned: impl Fn(&str) -> bool) -> io::Result<()> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
@@ -43,11 +43,11 @@ fn remove_where(dir: &Path, is_left: impl Fn(&str) -> bool) -> io::Result<()> {
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
-        // A directory of such a name is not one of ours.
+        // Directories are not temporary files.
         let is_file = !entry.file_type()?.is_dir();
         if is_file
             && Path::new(&name).extension().is_some_and(|it| it == EXTENSION)
-            && name.to_str().is_some_and(&is_left)
+            && name.to_str().is_some_and(&is_abandoned)
         {
             match fs::remove_file(entry.path()) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -63,14 +63,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn start_removes_temporaries_of_ended_processes_only() {
+    fn start_removes_temporary_files_of_ended_processes_only() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         for directory in ["snapshots", "s3/pics.new", "lambda/queue"] {
             fs::create_dir_all(path(directory)).unwrap();
         }
         let running = format!("foreground.{}.new", std::process::id());
-        // Ended, and not yet anyone else's.
+        // The pid of a process that has ended.
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let ended = format!("foreground.{}.new", child.id());
         child.wait().unwrap();

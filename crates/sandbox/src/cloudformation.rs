@@ -1,12 +1,12 @@
-//! CloudFormation: stacks that are made of what templates say, through the sandbox's own services.
+//! CloudFormation: stacks from templates, deployed through the sandbox's own services.
 
-mod answers;
 mod change_set;
 mod changes;
+mod descriptions;
 mod execution;
 mod macros;
 pub(crate) mod permissions;
-mod reading;
+mod queries;
 mod request;
 mod resource_types;
 mod service;

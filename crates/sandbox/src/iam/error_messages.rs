@@ -1,21 +1,21 @@
-//! IAM's errors in AWS's words, where awsim has words of its own. Scripts match on them.
+//! IAM's error messages as on AWS, which scripts match, in place of awsim's.
 
 use awsim_core::AwsError;
 use http::StatusCode;
 
-/// The same error as AWS says it of this operation.
-pub(super) fn of_aws(operation: &str, mut error: AwsError) -> AwsError {
+/// Replaces the message of an error by AWS's message for this operation.
+pub(super) fn aws_error(operation: &str, mut error: AwsError) -> AwsError {
     if error.code == "LimitExceeded" {
         error.status = StatusCode::CONFLICT;
     }
-    let said = match error.code.as_str() {
+    let replaced = match error.code.as_str() {
         "NoSuchEntity" => not_found(operation, &error.message),
         "EntityAlreadyExists" => taken(&error.message),
         "DeleteConflict" => in_use(&error.message),
         _ => None,
     };
-    if let Some(said) = said {
-        error.message = said;
+    if let Some(message) = replaced {
+        error.message = message;
     }
     error
 }
@@ -44,7 +44,7 @@ fn taken(message: &str) -> Option<String> {
 
 fn in_use(message: &str) -> Option<String> {
     let about = message.strip_prefix("Cannot delete ")?;
-    let said = if about.starts_with("policy") && about.contains("attached to") {
+    let replaced = if about.starts_with("policy") && about.contains("attached to") {
         "Cannot delete a policy attached to entities."
     } else if about.starts_with("policy") && about.contains("version") {
         "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy."
@@ -55,7 +55,7 @@ fn in_use(message: &str) -> Option<String> {
     } else {
         return None;
     };
-    Some(said.to_owned())
+    Some(replaced.to_owned())
 }
 
 #[cfg(test)]
@@ -63,21 +63,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_in_aws_s_words() {
-        let said = |code: &str, message: &str| of_aws("GetRole", AwsError::bad_request(code, message)).message;
-        assert_eq!(said("NoSuchEntity", "Role r cannot be found"), "The role with name r cannot be found.");
+    fn error_messages_match_aws() {
+        let message_of = |code: &str, message: &str| aws_error("GetRole", AwsError::bad_request(code, message)).message;
+        assert_eq!(message_of("NoSuchEntity", "Role r cannot be found"), "The role with name r cannot be found.");
         assert_eq!(
-            said("NoSuchEntity", "PolicyAttachment arn:p on role r cannot be found"),
+            message_of("NoSuchEntity", "PolicyAttachment arn:p on role r cannot be found"),
             "Policy arn:p was not found."
         );
-        assert_eq!(said("EntityAlreadyExists", "Role with name r already exists"), "Role with name r already exists.");
         assert_eq!(
-            said("DeleteConflict", "Cannot delete role r: role has attached policies"),
+            message_of("EntityAlreadyExists", "Role with name r already exists"),
+            "Role with name r already exists."
+        );
+        assert_eq!(
+            message_of("DeleteConflict", "Cannot delete role r: role has attached policies"),
             "Cannot delete entity, must detach all policies first."
         );
-        assert_eq!(said("NoSuchEntity", "Something else"), "Something else");
+        assert_eq!(message_of("NoSuchEntity", "Something else"), "Something else");
         assert_eq!(
-            of_aws("CreatePolicyVersion", AwsError::bad_request("LimitExceeded", "")).status,
+            aws_error("CreatePolicyVersion", AwsError::bad_request("LimitExceeded", "")).status,
             StatusCode::CONFLICT
         );
     }

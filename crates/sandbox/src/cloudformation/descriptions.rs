@@ -1,4 +1,4 @@
-//! How things are described.
+//! The descriptions of stacks, resources and change sets in responses.
 
 use awsim_core::AwsError;
 use serde_json::{Map, Value, json};
@@ -7,10 +7,10 @@ use super::request::{invalid, text};
 use super::state::{ChangeSet, Goal, Resource, Stack};
 use super::template::Template;
 
-/// How many things are on a page.
+/// The number of items per page.
 const PAGE: usize = 100;
 
-/// Takes out what has no value, and wraps lists as the query protocol has them.
+/// Removes null members, and wraps lists as the query protocol requires.
 pub(super) fn wrapped(value: Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -22,7 +22,7 @@ pub(super) fn wrapped(value: Value) -> Value {
     }
 }
 
-/// One page of a list.
+/// A page of a list.
 pub(super) fn page(name: &str, all: Vec<Value>, input: &Value) -> Result<Value, AwsError> {
     let begin = match text(input, "NextToken") {
         None => 0,
@@ -38,10 +38,10 @@ pub(super) fn tag_list(tags: &[(String, String)]) -> Vec<Value> {
     tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect()
 }
 
-/// A goal's parameters, the secret ones masked.
+/// The parameters of a goal, with secret ones masked.
 fn parameter_list(goal: &Goal) -> Vec<Value> {
     let template = match &goal.processed {
-        // Its macros have yet to be called.
+        // The macros are not called yet.
         Value::Null => Template::parse(&goal.text),
         processed => Template::from_document(processed.clone()),
     };
@@ -75,7 +75,7 @@ pub(super) fn summary(stack: &Stack) -> Value {
     })
 }
 
-/// A resource. `time` is what the member with its time is called: it differs from operation to operation.
+/// A resource. `time` is the name of the member with its time, which differs between operations.
 pub(super) fn resource(stack: &Stack, resource: &Resource, time: &str) -> Value {
     json!({
         "StackId": stack.id, "StackName": stack.name, "LogicalResourceId": resource.logical_id,
@@ -85,7 +85,7 @@ pub(super) fn resource(stack: &Stack, resource: &Resource, time: &str) -> Value 
     })
 }
 
-/// A change set, with one page of its changes.
+/// A change set with a page of its changes.
 pub(super) fn change_set(set: &ChangeSet, stack: &Stack, input: &Value) -> Result<Value, AwsError> {
     let page = page("Changes", set.changes.clone(), input)?;
     Ok(json!({

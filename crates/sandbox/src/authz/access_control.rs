@@ -1,4 +1,4 @@
-//! Who holds a key, and what they may do.
+//! [`AccessControl`]: the holders of access keys and their permissions.
 
 use std::sync::Arc;
 
@@ -8,13 +8,16 @@ use awsim_iam::state::IamState;
 use awsim_iam_policy::{
     AuthzRequest, DecisionReason, EvalContext, PolicyAttributions, PolicyDocument, PolicySource, explain,
 };
+use serde_json::Value;
 
 use crate::account::ACCOUNT;
+use crate::authz::caller::{Caller, root_arn};
+use crate::authz::conditions::global_conditions;
 use crate::authz::permission::RequiredPermission;
-use crate::authz::resource_policy::{Party, concerning};
+use crate::authz::resource_policy::{PrincipalMatcher, statements_for};
 use crate::authz::sessions::{Session, Sessions};
 
-/// The sandbox's own keys: they may do everything.
+/// The administrator's keys, which are allowed everything.
 #[derive(Debug, Clone)]
 pub(crate) struct RootKeys {
     pub access_key: String,
@@ -22,7 +25,7 @@ pub(crate) struct RootKeys {
 }
 
 impl RootKeys {
-    /// Keys that nobody has had before.
+    /// Generates random keys.
     pub(crate) fn generate() -> Self {
         Self { access_key: crate::authz::sessions::access_key("AKIA"), secret_key: crate::authz::sessions::secret(40) }
     }
@@ -34,101 +37,76 @@ impl From<(String, String)> for RootKeys {
     }
 }
 
-/// Who signed a request.
-#[derive(Debug, Clone)]
-pub(crate) enum Caller {
-    Root,
-    User { arn: String, id: String },
-    Session(Session),
-}
-
-impl Caller {
-    pub(crate) fn arn(&self) -> String {
-        match self {
-            Self::Root => root_arn(),
-            Self::User { arn, .. } => arn.clone(),
-            Self::Session(session) => session.arn(),
-        }
-    }
-
-    /// AWS's id of the one who calls.
-    pub(crate) fn id(&self) -> String {
-        match self {
-            Self::Root => ACCOUNT.to_owned(),
-            Self::User { id, .. } => id.clone(),
-            Self::Session(session) => session.id(),
-        }
-    }
-}
-
-/// The account's own ARN.
-pub(crate) fn root_arn() -> String {
-    format!("arn:aws:iam::{ACCOUNT}:root")
-}
-
-/// What a caller may not do, and why.
+/// A denied action and the reason.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{}", self.told(""))]
-pub(crate) struct Denied {
-    who: String,
+#[error("{}", self.message(""))]
+pub(crate) struct AccessDenied {
+    principal: String,
     action: String,
     resource: String,
-    why: Why,
+    reason: DenialReason,
 }
 
-/// Why a call is not allowed.
+/// Why an action is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
-    /// No policy of this kind says that it may be done.
-    Unsaid(&'static str),
-    /// A policy of this kind says that it may not.
-    Said(&'static str),
+enum DenialReason {
+    /// No policy of this kind allows it.
+    NotAllowed(&'static str),
+    /// A policy of this kind denies it.
+    ExplicitDeny(&'static str),
 }
 
-impl Denied {
-    /// In AWS's words; S3 puts the resource between quotes.
-    pub(crate) fn told(&self, quote: &str) -> String {
-        let Self { who, action, resource, why } = self;
-        // S3 names no resource where there is none.
+impl AccessDenied {
+    /// AWS's message; S3 quotes the resource.
+    pub(crate) fn message(&self, quote: &str) -> String {
+        let Self { principal, action, resource, reason } = self;
+        // S3 omits the resource `*`.
         let on = match resource.as_str() {
             "*" if action.starts_with("s3:") => String::new(),
             _ => format!(" on resource: {quote}{resource}{quote}"),
         };
-        let because = match why {
-            Why::Unsaid(kind) => format!("because no {kind} allows the {action} action"),
-            Why::Said(kind) => format!("with an explicit deny in {kind}"),
+        let because = match reason {
+            DenialReason::NotAllowed(kind) => format!("because no {kind} allows the {action} action"),
+            DenialReason::ExplicitDeny(kind) => format!("with an explicit deny in {kind}"),
         };
-        format!("User: {who} is not authorized to perform: {action}{on} {because}")
+        format!("User: {principal} is not authorized to perform: {action}{on} {because}")
     }
 }
 
-/// Keys and permissions.
-pub(crate) struct Access {
+/// Returns the permissions that a call requires: of a service, its operation, input and context, and the IAM state, which
+/// holds the paths of roles and users.
+pub(crate) type RequiredPermissions =
+    fn(&str, &str, &Value, &RequestContext, &AccountRegionStore<IamState>) -> Vec<RequiredPermission>;
+
+/// The access keys and the decision on each call.
+pub(crate) struct AccessControl {
     root: RootKeys,
     iam: AccountRegionStore<IamState>,
     lookup: IamPrincipalLookup,
     sessions: Arc<Sessions>,
-    /// Whether the policies of IAM users count. Those of roles always do.
-    users_held: bool,
+    /// Whether the policies of IAM users are enforced. Those of roles always are.
+    enforce_users: bool,
+    required: RequiredPermissions,
 }
 
-/// A caller's policies, and what policies call the caller.
+/// A caller with its policies and condition keys.
 struct Principal {
     arn: String,
-    party: Party,
+    matcher: PrincipalMatcher,
     policies: Vec<PolicyDocument>,
     boundary: Option<PolicyDocument>,
     context: Vec<(String, ContextValue)>,
 }
 
-impl Access {
+impl AccessControl {
     pub(crate) fn new(
         root: RootKeys,
         iam: AccountRegionStore<IamState>,
         sessions: Arc<Sessions>,
-        users_held: bool,
+        enforce_users: bool,
+        required: RequiredPermissions,
     ) -> Self {
-        Self { root, lookup: IamPrincipalLookup::new(iam.clone()), iam, sessions, users_held }
+        Self { root, lookup: IamPrincipalLookup::new(iam.clone()), iam, sessions, enforce_users, required }
     }
 
     /// Users, roles and policies.
@@ -136,12 +114,23 @@ impl Access {
         &self.iam
     }
 
-    /// The administrator's key of this start.
+    /// The permissions that a call requires.
+    pub(crate) fn required_permissions(
+        &self,
+        service: &str,
+        operation: &str,
+        input: &Value,
+        context: &RequestContext,
+    ) -> Vec<RequiredPermission> {
+        (self.required)(service, operation, input, context, &self.iam)
+    }
+
+    /// The administrator's access key.
     pub(crate) fn root_key(&self) -> &str {
         &self.root.access_key
     }
 
-    /// Who holds an access key, and its secret.
+    /// The holder of an access key, and its secret.
     pub(crate) fn holder(&self, access_key: &str) -> Option<(Caller, String)> {
         if access_key == self.root.access_key {
             return Some((Caller::Root, self.root.secret_key.clone()));
@@ -162,20 +151,20 @@ impl Access {
         None
     }
 
-    /// Whether the one who signed the request in `context` may do what it needs.
-    pub(crate) fn check(&self, context: &RequestContext, need: &RequiredPermission) -> Result<(), Denied> {
-        self.check_with(context, need, None)
+    /// Checks that the signer of the request in `context` has a permission.
+    pub(crate) fn check(&self, context: &RequestContext, permission: &RequiredPermission) -> Result<(), AccessDenied> {
+        self.check_with(context, permission, None)
     }
 
-    /// The same, where the resource has a policy of its own.
+    /// Checks a permission on a resource with a policy of its own.
     pub(crate) fn check_with(
         &self,
         context: &RequestContext,
-        need: &RequiredPermission,
+        permission: &RequiredPermission,
         resource_policy: Option<&PolicyDocument>,
-    ) -> Result<(), Denied> {
+    ) -> Result<(), AccessDenied> {
         let key = context.access_key.as_deref().unwrap_or_default();
-        // A key that nobody has any more, such as that of a user who was deleted meanwhile, allows nothing.
+        // An unknown key, such as that of a deleted user, allows nothing.
         let principal = match self.holder(key) {
             Some((Caller::Root, _)) => return Ok(()),
             Some((caller, _)) => match self.principal(&caller) {
@@ -184,29 +173,29 @@ impl Access {
             },
             None => Principal {
                 arn: "anonymous".to_owned(),
-                party: Party::default(),
+                matcher: PrincipalMatcher::default(),
                 policies: Vec::new(),
                 boundary: None,
                 context: Vec::new(),
             },
         };
-        principal.decide(context, need, resource_policy)
+        principal.check(context, permission, resource_policy)
     }
 
-    /// A caller with the policies that bind it; nothing for one that no policy binds.
+    /// The caller's policies; nothing if they are not enforced.
     fn principal(&self, caller: &Caller) -> Option<Principal> {
         let (holder, is_role) = match caller {
             Caller::Root => return None,
             Caller::User { arn, .. } => (arn.clone(), false),
             Caller::Session(session) if session.is_of_role() => (session.principal.clone(), true),
-            // GetSessionToken: as its holder.
+            // A session of GetSessionToken has the permissions of its holder.
             Caller::Session(session) if session.principal == root_arn() => return None,
             Caller::Session(session) => (session.principal.clone(), false),
         };
-        if !is_role && !self.users_held {
+        if !is_role && !self.enforce_users {
             return None;
         }
-        // A session whose role has been deleted may do nothing, even if another role has the name now.
+        // A session of a deleted role is allowed nothing, even if a new role has the same name.
         let found = match caller {
             Caller::Session(session) if is_role && !self.is_current(session) => None,
             _ => self.lookup.resolve_arn(&holder),
@@ -224,46 +213,46 @@ impl Access {
         }
         let tags = tags.into_iter();
         context.extend(tags.map(|(key, value)| (format!("aws:PrincipalTag/{key}"), ContextValue::String(value))));
-        Some(Principal { arn: caller.arn(), party: Party::caller(caller), policies, boundary, context })
+        Some(Principal { arn: caller.arn(), matcher: PrincipalMatcher::caller(caller), policies, boundary, context })
     }
 
-    /// Whether the session's role is still the one that was assumed.
+    /// Whether the session's role still exists.
     fn is_current(&self, session: &Session) -> bool {
         self.iam.iter_all().iter().any(|(_, state)| {
             state.roles.iter().any(|role| role.arn == session.principal && role.role_id == session.principal_id)
         })
     }
 
-    /// Whether a caller's own policies allow what is needed; the root may do everything.
+    /// Checks a permission against the caller's own policies.
     pub(crate) fn allows(
         &self,
         caller: &Caller,
         context: &RequestContext,
-        need: &RequiredPermission,
-    ) -> Result<(), Denied> {
+        permission: &RequiredPermission,
+    ) -> Result<(), AccessDenied> {
         match self.principal(caller) {
-            Some(principal) => principal.decide(context, need, None),
+            Some(principal) => principal.check(context, permission, None),
             None => Ok(()),
         }
     }
 }
 
 impl Principal {
-    fn decide(
+    fn check(
         &self,
         request: &RequestContext,
-        need: &RequiredPermission,
+        permission: &RequiredPermission,
         resource_policy: Option<&PolicyDocument>,
-    ) -> Result<(), Denied> {
-        let mut context = surroundings(request);
+    ) -> Result<(), AccessDenied> {
+        let mut context = global_conditions(request);
         context.extend(self.context.iter().cloned());
-        context.extend(need.conditions.iter().map(|(key, value)| (key.clone(), value.clone())));
-        let resource_policy = resource_policy.map(|policy| concerning(policy, &self.party));
-        let asked = AuthzRequest {
+        context.extend(permission.conditions.iter().map(|(key, value)| (key.clone(), value.clone())));
+        let resource_policy = resource_policy.map(|policy| statements_for(policy, &self.matcher));
+        let authz_request = AuthzRequest {
             principal_arn: &self.arn,
             principal_account: ACCOUNT,
-            action: &need.action,
-            resource_arn: &need.resource,
+            action: &permission.action,
+            resource_arn: &permission.resource,
             context: &context,
         };
         let policies = EvalContext {
@@ -272,34 +261,23 @@ impl Principal {
             resource_policy: resource_policy.as_ref(),
             ..EvalContext::default()
         };
-        let why = match explain(&asked, &policies, &PolicyAttributions::default()) {
+        let reason = match explain(&authz_request, &policies, &PolicyAttributions::default()) {
             DecisionReason::Allowed { .. } => return Ok(()),
-            DecisionReason::ExplicitDeny { source, .. } => Why::Said(match source {
+            DecisionReason::ExplicitDeny { source, .. } => DenialReason::ExplicitDeny(match source {
                 PolicySource::Resource => "a resource-based policy",
                 PolicySource::PermissionsBoundary => "a permissions boundary",
                 _ => "an identity-based policy",
             }),
-            DecisionReason::BoundaryNoAllow => Why::Unsaid("permissions boundary"),
-            _ => Why::Unsaid("identity-based policy"),
+            DecisionReason::BoundaryNoAllow => DenialReason::NotAllowed("permissions boundary"),
+            _ => DenialReason::NotAllowed("identity-based policy"),
         };
-        Err(Denied { who: self.arn.clone(), action: need.action.clone(), resource: need.resource.clone(), why })
+        Err(AccessDenied {
+            principal: self.arn.clone(),
+            action: permission.action.clone(),
+            resource: permission.resource.clone(),
+            reason,
+        })
     }
-}
-
-/// What every policy can ask about a request.
-pub(crate) fn surroundings(request: &RequestContext) -> std::collections::HashMap<String, ContextValue> {
-    let now = chrono::Utc::now();
-    let mut context = std::collections::HashMap::from([
-        ("aws:CurrentTime".to_owned(), ContextValue::Date(now)),
-        ("aws:EpochTime".to_owned(), ContextValue::String(now.timestamp().to_string())),
-        ("aws:RequestedRegion".to_owned(), ContextValue::String(request.region.clone())),
-        // Policies that insist on TLS are about the way over the internet: the loopback interface has none.
-        ("aws:SecureTransport".to_owned(), ContextValue::Bool(true)),
-    ]);
-    if let Some(address) = &request.source_ip {
-        context.insert("aws:SourceIp".to_owned(), ContextValue::Ip(address.clone()));
-    }
-    context
 }
 
 fn text(value: &str) -> ContextValue {

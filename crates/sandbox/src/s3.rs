@@ -1,7 +1,8 @@
 //! S3: buckets, objects, versions, uploads and notifications.
 //!
-//! Requests come straight from the front, not by way of awsim's gateway, which would hold whole bodies in memory.
+//! Requests come directly from the gateway and not through awsim, which would read whole bodies into memory.
 
+mod authorizer;
 mod body;
 mod bucket;
 mod checksum;
@@ -13,7 +14,6 @@ mod list;
 mod multipart;
 mod notification;
 pub(crate) mod permissions;
-mod permit;
 mod read;
 mod route;
 mod settings;
@@ -33,28 +33,28 @@ use http::{HeaderValue, Response};
 
 use crate::authz::signature::Payload;
 use crate::gateway::chunked::Incoming;
-use crate::services::{BlobUser, Services};
+use crate::service_registry::{BlobUser, ServiceRegistry};
 use crate::sync::lock;
 
+pub(crate) use authorizer::Authorizer;
 pub(crate) use body::MAX_OBJECT;
 pub(crate) use error::{S3Error, S3Result};
 use index::{Bucket, Version};
-pub(crate) use permit::Permit;
-pub(crate) use route::{Target, bucket_of_host};
+pub(crate) use route::Target;
 pub(crate) use xml::escape;
 
-/// A request whose sender is known.
+/// An authenticated request.
 pub(crate) struct Call {
     pub target: Target,
     pub parts: Parts,
     pub body: Incoming,
     pub payload: Payload,
-    /// The region that it was signed for.
+    /// The region of the signature.
     pub region: String,
-    /// Who signed it, for the events that it causes.
+    /// The signer's id, for the events.
     pub principal: String,
-    /// What its signer may do.
-    pub permit: Permit,
+    /// The signer's permissions.
+    pub authorizer: Authorizer,
     pub request_id: String,
 }
 
@@ -63,7 +63,7 @@ impl Call {
         self.parts.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// A small body, such as an XML document, checked against what was signed.
+    /// Reads a small body, such as an XML document, and checks its hash.
     async fn document(&mut self) -> S3Result<bytes::Bytes> {
         const LIMIT: usize = 4 * 1024 * 1024;
         let bytes = self
@@ -78,7 +78,7 @@ impl Call {
 
 /// The service.
 pub(crate) struct S3 {
-    services: Arc<Services>,
+    services: Arc<ServiceRegistry>,
     dir: PathBuf,
     buckets: Mutex<BTreeMap<String, Bucket>>,
     sequence: AtomicU64,
@@ -86,7 +86,7 @@ pub(crate) struct S3 {
 
 impl S3 {
     /// Reads every bucket's log.
-    pub(crate) fn open(services: Arc<Services>) -> std::io::Result<Self> {
+    pub(crate) fn open(services: Arc<ServiceRegistry>) -> std::io::Result<Self> {
         let dir = services.data_dir().join("s3");
         thumbctl_platform::private_fs::create_dir_all(&dir)?;
         let mut buckets = BTreeMap::new();
@@ -106,15 +106,16 @@ impl S3 {
         Ok(Self { services, dir, buckets: Mutex::new(buckets), sequence })
     }
 
-    /// Answers a request.
+    /// Responds to a request.
     pub(crate) async fn serve(&self, mut call: Call) -> Response<Body> {
         let head = call.parts.method == http::Method::HEAD;
         let result = self.dispatch(&mut call).await;
         let mut response = match result {
             Ok(response) => response,
             Err(error) if error.code == "NoSuchKey" => {
-                // That a key is not there is told to those only who may list the keys.
-                let error = call.permit.check(&permissions::list_bucket(&call.target.bucket)).err().unwrap_or(error);
+                // Only a caller with s3:ListBucket learns that a key does not exist.
+                let error =
+                    call.authorizer.check(&permissions::list_bucket(&call.target.bucket)).err().unwrap_or(error);
                 error.into_response(head, call.parts.uri.path(), &call.request_id)
             }
             Err(error) => error.into_response(head, call.parts.uri.path(), &call.request_id),
@@ -127,13 +128,13 @@ impl S3 {
         response
     }
 
-    /// Whether there is such a bucket.
+    /// Whether a bucket exists.
     pub(crate) fn has_bucket(&self, name: &str) -> bool {
         lock(&self.buckets).contains_key(name)
     }
 
-    /// Answers a call from inside the house: the document that S3 answers.
-    pub(crate) async fn answer(&self, mut call: Call) -> S3Result<String> {
+    /// Runs an internal call and returns the response document.
+    pub(crate) async fn call(&self, mut call: Call) -> S3Result<String> {
         let response = self.dispatch(&mut call).await?;
         let bytes = axum::body::to_bytes(response.into_body(), 4 * 1024 * 1024)
             .await
@@ -149,7 +150,7 @@ impl S3 {
             return Err(S3Error::new(403, "AccessDenied", "Access Denied"));
         }
         if bucket::belongs_to_another(&call.target.bucket) {
-            return Err(bucket::another_s(call));
+            return Err(bucket::foreign_bucket_error(call));
         }
         match call.target.operation.as_str() {
             "ListBuckets" => self.list_buckets(call),
@@ -184,7 +185,7 @@ impl S3 {
         }
     }
 
-    /// Does something with the bucket that the request is about.
+    /// Runs a function on the request's bucket.
     fn with<T>(&self, call: &Call, act: impl FnOnce(&mut Bucket) -> S3Result<T>) -> S3Result<T> {
         self.with_bucket(&call.target.bucket, act)
     }
@@ -196,13 +197,13 @@ impl S3 {
         }
     }
 
-    /// Does something with the version that the request is about.
+    /// Runs a function on the request's object version.
     fn with_version<T>(&self, call: &Call, act: impl FnOnce(&Bucket, &Version) -> S3Result<T>) -> S3Result<T> {
         let target = &call.target;
         self.with(call, |bucket| act(bucket, find(bucket, &target.key, target.parameter("versionId"))?))
     }
 
-    /// A bucket's policy, as far as it can be understood.
+    /// A bucket's policy, if it is valid.
     pub(crate) fn policy(&self, bucket: &str) -> Option<PolicyDocument> {
         lock(&self.buckets)
             .get(bucket)
@@ -210,7 +211,7 @@ impl S3 {
             .and_then(|text| awsim_iam_policy::parse(text).ok())
     }
 
-    /// Ids that grow, for versions of events.
+    /// The next sequence number for events.
     fn next(&self) -> u64 {
         self.sequence.fetch_add(1, Ordering::Relaxed)
     }
@@ -222,7 +223,7 @@ impl BlobUser for S3 {
     }
 }
 
-/// The version that a request means, with S3's words for why there is none.
+/// Finds the version of a request, or returns S3's error.
 fn find<'a>(bucket: &'a Bucket, key: &str, id: Option<&str>) -> S3Result<&'a Version> {
     match id {
         Some(id) => match bucket.version(key, id) {
@@ -252,12 +253,12 @@ fn now() -> i64 {
     chrono::Utc::now().timestamp_millis()
 }
 
-/// As XML wants it.
+/// A time as XML documents have it.
 fn iso_time(milliseconds: i64) -> String {
     time_of(milliseconds).format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// As headers want it.
+/// A time as headers have it.
 fn http_time(milliseconds: i64) -> String {
     time_of(milliseconds).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
@@ -278,7 +279,7 @@ fn xml(document: String) -> Response<Body> {
     response
 }
 
-/// Sets a header to what a client once sent: its bytes may be UTF-8.
+/// Sets a header to a value from a client, which may be UTF-8.
 fn set_header(response: &mut Response<Body>, name: &str, value: &str) {
     if let (Ok(name), Ok(value)) =
         (http::HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
@@ -287,7 +288,7 @@ fn set_header(response: &mut Response<Body>, name: &str, value: &str) {
     }
 }
 
-/// An id that says nothing: of a version or an upload.
+/// Generates a random id of a version or an upload.
 fn new_id() -> String {
     crate::authz::sessions::secret(32)
 }

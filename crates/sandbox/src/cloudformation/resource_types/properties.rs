@@ -1,4 +1,4 @@
-//! The properties of the types, one file a service.
+//! The properties of the resource types, one file per service.
 
 pub(super) mod cloudformation;
 pub(super) mod codebuild;

@@ -1,10 +1,10 @@
-//! What each service says when it has too much to do, and when it fails.
+//! The throttling and internal errors of each service.
 
 use awsim_core::AwsError;
 
 use super::error;
 
-/// Refused for coming too often.
+/// The throttling error.
 pub(super) fn throttled(service: &str) -> AwsError {
     let (status, code, message) = match service {
         "s3" => (503, "SlowDown", "Please reduce your request rate."),
@@ -16,7 +16,7 @@ pub(super) fn throttled(service: &str) -> AwsError {
     error(status, code.to_owned(), message.to_owned())
 }
 
-/// Failed through no fault of the caller's.
+/// The internal error.
 pub(super) fn failed(service: &str) -> AwsError {
     let (code, message) = match service {
         "s3" => ("InternalError", "We encountered an internal error. Please try again."),

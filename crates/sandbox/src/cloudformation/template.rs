@@ -1,4 +1,4 @@
-//! What a template says: read, checked, bound to parameters, resolved. Pure: no call, no clock.
+//! Templates: parsing, checking, binding to parameters, resolving. Pure: no calls, no clock.
 
 mod bound;
 mod capabilities;
@@ -26,7 +26,7 @@ pub(crate) use transforms::TransformCall;
 
 use super::resource_types::{ResourceType, resource_type};
 
-/// Why a template, or what is asked of it, is refused; the text is what CloudFormation says in its `ValidationError`.
+/// Why a template is invalid: the message of CloudFormation's `ValidationError`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct TemplateError(pub String);
@@ -44,7 +44,7 @@ impl TemplateError {
 }
 
 /// What is known of resources that are made: what `Ref` and `Fn::GetAtt` of them stand for.
-pub(crate) trait Known {
+pub(crate) trait ResourceValues {
     /// What `Ref` stands for: the physical id, or what the type's documentation says instead.
     fn reference(&self, logical_id: &str) -> Option<String>;
     /// What `Fn::GetAtt` stands for.
@@ -66,7 +66,7 @@ impl Template {
         Self::from_document(text::read(text)?)
     }
 
-    /// Takes a document in JSON's long form.
+    /// Reads a document in JSON's long form.
     pub(crate) fn from_document(document: Value) -> Result<Self, TemplateError> {
         sections::check_root(&document)?;
         let template = Self { document };
@@ -81,12 +81,12 @@ impl Template {
         &self.document
     }
 
-    /// What it says of itself.
+    /// The description.
     pub(crate) fn description(&self) -> Option<&str> {
         self.document["Description"].as_str()
     }
 
-    /// The parameters that it declares, in its order.
+    /// The declared parameters, in order.
     pub(crate) fn parameters(&self) -> Vec<ParameterDeclaration> {
         parameters::declarations(&self.document)
     }
@@ -109,12 +109,12 @@ impl Template {
         transforms::next(&self.document)
     }
 
-    /// Puts what a macro made in the place of its call.
+    /// Replaces the call of a macro by its result.
     pub(crate) fn replace(&mut self, pointer: &str, fragment: Value) -> Result<(), TemplateError> {
         transforms::replace(&mut self.document, pointer, fragment)
     }
 
-    /// What has to be acknowledged before a stack is made of it.
+    /// The capabilities that a stack requires.
     pub(crate) fn needed_capabilities(&self) -> NeededCapabilities {
         capabilities::needed(&self.document)
     }

@@ -1,7 +1,7 @@
-//! A saved state as one file that can be handed on: a tar archive, compressed with gzip.
+//! A saved state as a file to share: a tar archive compressed with gzip.
 //!
-//! An archive may come from anybody. Unpacking it writes below one empty directory only, and whatever is accepted is made
-//! of private files, private directories, and links inside the directories of functions' images.
+//! Archives are not trusted. Unpacking writes below one empty directory only, and creates nothing but private files, private
+//! directories, and links inside of function images.
 
 mod limits;
 mod links;
@@ -18,36 +18,36 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-pub use limits::{ArchiveLimits, Excess};
+pub use limits::{ArchiveLimits, LimitExceeded};
 use thumbctl_platform::private_fs;
 
 use self::limits::{Counted, Limited};
 use self::members::{Member, MemberKind};
-use crate::storage::state::{self, Place};
+use crate::storage::state::{self, PathKind};
 
-/// The part of a saved state that is the sandbox's.
+/// The directory of the sandbox's part of a saved state.
 const SANDBOX: &str = "sandbox";
-/// How much of a file is copied at a time.
+/// The size of the copy buffer.
 const CHUNK: usize = 128 * 1024;
 
 /// Why a directory cannot be packed, or an archive cannot be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// The file is no archive, is cut short, or is damaged.
+    /// The file is not an archive, is truncated or damaged.
     #[error("it cannot be read as a compressed tar archive")]
     Read(#[source] io::Error),
-    /// The directory cannot be read or written.
+    /// Files cannot be read or written.
     #[error("files cannot be read or written")]
     Io(#[source] io::Error),
-    /// There is something in it that no saved state has.
-    #[error("it holds '{name}', which does not belong in a saved state")]
+    /// It contains a foreign member.
+    #[error("it contains '{name}', which is not part of a saved state")]
     Foreign {
         /// The member's name, without control characters.
         name: String,
     },
-    /// There is too much in it.
-    #[error("it holds {0}, which is more than a saved state may")]
-    TooLarge(Excess),
+    /// It exceeds a limit.
+    #[error("it contains {0}, the limit of a saved state")]
+    TooLarge(LimitExceeded),
 }
 
 impl ArchiveError {
@@ -60,31 +60,31 @@ impl ArchiveError {
     }
 }
 
-/// Packs a directory into a file that only its owner may read: it holds the sandbox's keys. What is written can be
-/// unpacked again within the same limits.
+/// Packs a directory into a file readable by its owner only, since it contains the sandbox's keys. The file can be unpacked
+/// within the same limits.
 ///
 /// # Errors
-/// When the directory cannot be read, the file cannot be written, or there is too much to pack.
+/// When the directory cannot be read, the file cannot be written, or a limit is exceeded.
 pub fn pack(dir: &Path, file: &Path, limits: ArchiveLimits) -> Result<(), ArchiveError> {
     let (members, bytes) = measure(dir).map_err(ArchiveError::Io)?;
     if members > limits.members {
-        return Err(ArchiveError::TooLarge(Excess::Members(limits.members)));
+        return Err(ArchiveError::TooLarge(LimitExceeded::Members(limits.members)));
     }
     if bytes > limits.bytes {
-        return Err(ArchiveError::TooLarge(Excess::Bytes(limits.bytes)));
+        return Err(ArchiveError::TooLarge(LimitExceeded::Bytes(limits.bytes)));
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut packed = compress(dir, folder, Compression::fast()).map_err(ArchiveError::Io)?;
     let size = packed.as_file().metadata().map_err(ArchiveError::Io)?.len();
     if limits.check(size, bytes).is_err() {
-        // Content that shrinks as much as an attack's: stored uncompressed, it stays within the limit.
+        // Above the ratio limit: stored uncompressed, it can be unpacked.
         packed = compress(dir, folder, Compression::none()).map_err(ArchiveError::Io)?;
     }
     packed.persist(file).map_err(|error| ArchiveError::Io(error.error))?;
     Ok(())
 }
 
-/// Packs into a temporary file in `folder`, whose mode is 0600.
+/// Packs into a temporary file in `folder` with mode 0600.
 fn compress(dir: &Path, folder: &Path, level: Compression) -> io::Result<tempfile::NamedTempFile> {
     let file = tempfile::Builder::new().prefix(".saving-").tempfile_in(folder)?;
     let mut archive = tar::Builder::new(GzEncoder::new(BufWriter::with_capacity(CHUNK, file), level));
@@ -93,9 +93,9 @@ fn compress(dir: &Path, folder: &Path, level: Compression) -> io::Result<tempfil
     archive.into_inner()?.finish()?.into_inner().map_err(io::IntoInnerError::into_error)
 }
 
-/// How many files there are, and about how many bytes they are in an archive.
+/// The number of files and their approximate size in an archive.
 fn measure(dir: &Path) -> io::Result<(usize, u64)> {
-    // Its header, its long name, and what fills its last block.
+    // Header, long name and padding of the last block.
     const OVERHEAD: u64 = 4096;
     let (mut members, mut bytes) = (1, OVERHEAD);
     for entry in std::fs::read_dir(dir)? {
@@ -109,12 +109,12 @@ fn measure(dir: &Path) -> io::Result<(usize, u64)> {
     Ok((members, bytes))
 }
 
-/// Unpacks a saved state into a directory, which must be empty. `belongs` decides about members outside of the
-/// sandbox's part, by their path and by whether they are directories.
+/// Unpacks a saved state into an empty directory. `belongs` decides on members outside of the sandbox's part, by their path
+/// and whether they are directories.
 ///
 /// # Errors
-/// When the file is no archive of a saved state or exceeds the limits, or the directory cannot be written. What was
-/// unpacked until then stays in the directory.
+/// When the file is not an archive of a saved state or exceeds the limits, or the directory cannot be written. Unpacked files
+/// then remain in the directory.
 pub fn unpack(
     file: &Path,
     dir: &Path,
@@ -137,10 +137,10 @@ pub fn unpack(
         links: Vec::new(),
         buffer: vec![0; CHUNK],
     };
-    let unpacked = members::for_each(&mut limited, |member, content| unpacking.take(member, content))
-        // To its end, where the checksum is.
+    let unpacked = members::for_each(&mut limited, |member, content| unpacking.unpack_member(member, content))
+        // Reads to the end, for the checksum.
         .and_then(|()| io::copy(&mut limited, &mut io::sink()).map_err(ArchiveError::Read))
-        .and_then(|_| unpacking.make_links());
+        .and_then(|_| unpacking.create_links());
     match (excess.get(), unpacked) {
         (Some(excess), Err(_)) => Err(ArchiveError::TooLarge(excess)),
         (_, unpacked) => unpacked,
@@ -152,46 +152,46 @@ struct Unpacking<'a> {
     limits: ArchiveLimits,
     belongs: &'a dyn Fn(&Path, bool) -> bool,
     members: usize,
-    /// Those that were created.
+    /// The created directories.
     directories: HashSet<PathBuf>,
-    /// Created when everything else is there, so that nothing is ever written through one.
+    /// Links to create last, so that nothing is written through one.
     links: Vec<(PathBuf, PathBuf)>,
     buffer: Vec<u8>,
 }
 
 impl Unpacking<'_> {
-    fn take(&mut self, member: Member, content: &mut impl Read) -> Result<(), ArchiveError> {
+    fn unpack_member(&mut self, member: Member, content: &mut impl Read) -> Result<(), ArchiveError> {
         self.members += 1;
         if self.members > self.limits.members {
-            return Err(ArchiveError::TooLarge(Excess::Members(self.limits.members)));
+            return Err(ArchiveError::TooLarge(LimitExceeded::Members(self.limits.members)));
         }
         if member.path.as_os_str().is_empty() && member.kind == MemberKind::Directory {
             return Ok(());
         }
         let is_dir = member.kind == MemberKind::Directory;
-        let place = match member.path.strip_prefix(SANDBOX) {
-            Ok(below) => state::place_of(below),
+        let path_kind = match member.path.strip_prefix(SANDBOX) {
+            Ok(below) => state::path_kind(below),
             Err(_) if (self.belongs)(&member.path, is_dir) => {
                 if is_dir {
-                    Place::Directory
+                    PathKind::Directory
                 } else {
-                    Place::File
+                    PathKind::File
                 }
             }
-            Err(_) => Place::Nowhere,
+            Err(_) => PathKind::Foreign,
         };
         let target = self.dir.join(&member.path);
-        match (place, &member.kind) {
-            (Place::Transient, _) => Ok(()),
-            (Place::Directory | Place::Content | Place::ImageContent, MemberKind::Directory) => {
-                self.make_directory(&target).map_err(|cause| unless_foreign(cause, &member.path))
+        match (path_kind, &member.kind) {
+            (PathKind::Transient, _) => Ok(()),
+            (PathKind::Directory | PathKind::Content | PathKind::ImageContent, MemberKind::Directory) => {
+                self.create_directory(&target).map_err(|cause| foreign_or_io(cause, &member.path))
             }
-            (Place::File | Place::Content | Place::ImageContent, MemberKind::File) => {
-                self.make_parent(&target, &member.path)?;
+            (PathKind::File | PathKind::Content | PathKind::ImageContent, MemberKind::File) => {
+                self.create_parent(&target, &member.path)?;
                 self.write_file(&target, &member, content)
             }
-            (Place::ImageContent, MemberKind::Link(points_to)) => {
-                self.make_parent(&target, &member.path)?;
+            (PathKind::ImageContent, MemberKind::Link(points_to)) => {
+                self.create_parent(&target, &member.path)?;
                 self.links.push((member.path.clone(), points_to.clone()));
                 Ok(())
             }
@@ -203,7 +203,7 @@ impl Unpacking<'_> {
         let mut options = private_fs::options();
         options.mode(if member.executable { 0o700 } else { 0o600 });
         let opened = options.write(true).create_new(true).open(target);
-        let mut out = opened.map_err(|cause| unless_foreign(cause, &member.path))?;
+        let mut out = opened.map_err(|cause| foreign_or_io(cause, &member.path))?;
         let mut left = member.size;
         while left > 0 {
             match content.read(&mut self.buffer).map_err(ArchiveError::Read)? {
@@ -217,12 +217,12 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    fn make_parent(&mut self, target: &Path, path: &Path) -> Result<(), ArchiveError> {
+    fn create_parent(&mut self, target: &Path, path: &Path) -> Result<(), ArchiveError> {
         let parent = target.parent().unwrap_or(self.dir);
-        self.make_directory(parent).map_err(|cause| unless_foreign(cause, path))
+        self.create_directory(parent).map_err(|cause| foreign_or_io(cause, path))
     }
 
-    fn make_directory(&mut self, target: &Path) -> io::Result<()> {
+    fn create_directory(&mut self, target: &Path) -> io::Result<()> {
         if !self.directories.contains(target) {
             private_fs::create_dir_all(target)?;
             self.directories.insert(target.to_owned());
@@ -230,23 +230,23 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    fn make_links(self) -> Result<(), ArchiveError> {
+    fn create_links(self) -> Result<(), ArchiveError> {
         for (path, points_to) in &self.links {
-            std::os::unix::fs::symlink(points_to, self.dir.join(path)).map_err(|cause| unless_foreign(cause, path))?;
+            std::os::unix::fs::symlink(points_to, self.dir.join(path)).map_err(|cause| foreign_or_io(cause, path))?;
         }
         for (path, _) in &self.links {
             let depth = Path::new(SANDBOX).join(state::IMAGES).components().count() + 1;
             let image: PathBuf = path.components().take(depth).collect();
             let below: PathBuf = path.components().skip(depth).collect();
-            // One that cannot be resolved, such as a loop.
+            // Fails for links that cannot be resolved, such as a loop.
             links::contain(&self.dir.join(image), &below).map_err(|_| ArchiveError::foreign_path(path))?;
         }
         Ok(())
     }
 }
 
-/// Something is there already, or a file is where a directory would have to be: no directory that was packed is so.
-fn unless_foreign(cause: io::Error, path: &Path) -> ArchiveError {
+/// The error for a failed write: duplicate members and files used as directories are foreign.
+fn foreign_or_io(cause: io::Error, path: &Path) -> ArchiveError {
     match cause.kind() {
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => ArchiveError::foreign_path(path),
         _ => ArchiveError::Io(cause),

@@ -1,4 +1,4 @@
-//! Making and changing all resources of a stack: each as soon as what it depends on allows, side by side.
+//! Creating and updating all resources of a stack in parallel, as their dependencies allow.
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -11,40 +11,40 @@ use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::cloudformation::resource_types::{Refused, Stop};
+use crate::cloudformation::resource_types::{HandlerError, Stop};
 use crate::cloudformation::service::CloudFormation;
 use crate::cloudformation::state::{Goal, Stack, State};
 use crate::cloudformation::template::{Bound, Template, TemplateError};
 use crate::sync::lock;
 
-/// Where a stack goes.
+/// The direction of an operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    Forth,
-    /// To what it was before an update that failed.
-    Back,
+pub(super) enum Direction {
+    Forward,
+    /// To the state before a failed update.
+    Rollback,
 }
 
-/// How it ended.
-pub(super) enum End {
+/// The result of [`CloudFormation::converge`].
+pub(super) enum Convergence {
     Reached,
     Failed(String),
-    /// The step was stopped: nothing is to be said of it.
+    /// The step was stopped and emits nothing.
     Halted,
 }
 
-/// What a stack is to come to.
-pub(super) struct Aim {
+/// The goal of a stack's resources.
+pub(super) struct Target {
     pub id: String,
     pub bound: Bound,
     pub tags: Vec<(String, String)>,
-    pub way: Way,
+    pub way: Direction,
     pub stop: Stop,
 }
 
-/// How far a resource has come.
+/// The progress of a resource.
 pub(super) enum Phase {
-    /// It is configured; `early` if what depends on it need not wait for more.
+    /// It is configured; `early` if its dependents can start.
     Configured {
         name: String,
         early: bool,
@@ -52,7 +52,7 @@ pub(super) enum Phase {
     Complete {
         name: String,
     },
-    /// `CREATE` or `UPDATE`: what it is that failed.
+    /// The failed operation: `CREATE` or `UPDATE`.
     Failed {
         name: String,
         verb: &'static str,
@@ -61,32 +61,38 @@ pub(super) enum Phase {
 }
 
 impl CloudFormation {
-    /// A goal's template, ready to be made.
+    /// The template of a goal, bound to its parameters.
     pub(in super::super) fn bound(&self, goal: &Goal, stack: &Stack) -> Result<Bound, TemplateError> {
         Template::from_document(goal.processed.clone())?.bind(goal.values.clone(), self.pseudo(stack))
     }
 
-    pub(super) async fn reach(self: &Arc<Self>, stack: &Stack, goal: &Goal, way: Way, halt: &CancellationToken) -> End {
+    pub(super) async fn converge(
+        self: &Arc<Self>,
+        stack: &Stack,
+        goal: &Goal,
+        way: Direction,
+        halt: &CancellationToken,
+    ) -> Convergence {
         let bound = match self.bound(goal, stack) {
             Ok(bound) => bound,
-            Err(error) => return End::Failed(error.to_string()),
+            Err(error) => return Convergence::Failed(error.to_string()),
         };
-        let (id, tags, stop) = (stack.id.clone(), goal.tags.clone(), Stop::below(halt));
-        let aim = Arc::new(Aim { id, bound, tags, way, stop });
-        let all = aim.bound.resources();
-        let (mut begun, mut ready, mut configured) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        let (mut complete, mut failed, mut told) = (0, Vec::new(), stack.detail.is_some());
+        let (id, tags, stop) = (stack.id.clone(), goal.tags.clone(), Stop::child_of(halt));
+        let target = Arc::new(Target { id, bound, tags, way, stop });
+        let all = target.bound.resources();
+        let (mut started, mut ready, mut configured) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut complete, mut failed, mut reported) = (0, Vec::new(), stack.detail.is_some());
         let mut running: FuturesUnordered<BoxFuture<'static, Phase>> = FuturesUnordered::new();
         loop {
-            for resource in all.iter().filter(|_| !aim.stop.cancel.is_cancelled()) {
-                if resource.depends_on.is_subset(&ready) && begun.insert(resource.logical_id.clone()) {
-                    running.push(self.guarded(&aim, &resource.logical_id, Self::begin_resource));
+            for resource in all.iter().filter(|_| !target.stop.cancel.is_cancelled()) {
+                if resource.depends_on.is_subset(&ready) && started.insert(resource.logical_id.clone()) {
+                    running.push(self.guarded(&target, &resource.logical_id, Self::configure_resource));
                 }
             }
             match running.next().await {
                 None => break,
                 Some(Phase::Configured { name, early }) => {
-                    running.push(self.guarded(&aim, &name, Self::settle_resource));
+                    running.push(self.guarded(&target, &name, Self::stabilise_resource));
                     if early {
                         ready.insert(name.clone());
                         configured.insert(name);
@@ -99,47 +105,48 @@ impl CloudFormation {
                 }
                 Some(Phase::Failed { name, verb }) => {
                     failed.push((name, verb));
-                    aim.stop.cancel.cancel();
+                    target.stop.cancel.cancel();
                 }
                 Some(Phase::Halted) => {}
             }
-            if failed.is_empty() && !told && configured.len() == all.len() && complete < all.len() {
-                told = true;
-                self.conclude(stack, Stack::turn_configured);
+            if failed.is_empty() && !reported && configured.len() == all.len() && complete < all.len() {
+                reported = true;
+                self.conclude(stack, Stack::set_configured);
             }
         }
         if halt.is_cancelled() {
-            return End::Halted;
+            return Convergence::Halted;
         }
         if !failed.is_empty() {
-            return End::Failed(reason(&failed));
+            return Convergence::Failed(reason(&failed));
         }
-        match self.outputs(&aim) {
+        match self.outputs(&target) {
             Ok(outputs) => {
                 self.change(&stack.id, |stack| stack.outputs = outputs);
-                End::Reached
+                Convergence::Reached
             }
-            Err(reason) => End::Failed(reason),
+            Err(reason) => Convergence::Failed(reason),
         }
     }
 
-    /// A resource's work. What panics in it fails the resource, and not the stack's task: that would stand still for ever.
+    /// Runs the work on a resource. A panic fails the resource instead of the stack's task.
     fn guarded<F: Future<Output = Phase> + Send + 'static>(
         self: &Arc<Self>,
-        aim: &Arc<Aim>,
+        target: &Arc<Target>,
         name: &str,
-        work: impl FnOnce(Arc<Self>, Arc<Aim>, String) -> F,
+        work: impl FnOnce(Arc<Self>, Arc<Target>, String) -> F,
     ) -> BoxFuture<'static, Phase> {
-        let work = AssertUnwindSafe(work(self.clone(), aim.clone(), name.to_owned())).catch_unwind();
-        let (this, aim, name) = (self.clone(), aim.clone(), name.to_owned());
-        let said = |_: Box<dyn Any + Send>| Refused::Because("The sandbox has a bug: this made it panic.".to_owned());
-        async move { work.await.unwrap_or_else(|panic| this.fail(&aim, &name, said(panic))) }.boxed()
+        let work = AssertUnwindSafe(work(self.clone(), target.clone(), name.to_owned())).catch_unwind();
+        let (this, target, name) = (self.clone(), target.clone(), name.to_owned());
+        let failure =
+            |_: Box<dyn Any + Send>| HandlerError::Failed("The sandbox has a bug: this made it panic.".to_owned());
+        async move { work.await.unwrap_or_else(|panic| this.fail(&target, &name, failure(panic))) }.boxed()
     }
 
-    /// The stack's outputs; refused where another stack exports a name already.
-    fn outputs(&self, aim: &Aim) -> Result<Vec<Value>, String> {
-        let Some(stack) = self.copy(&aim.id) else { return Ok(Vec::new()) };
-        let outputs = aim.bound.outputs(&stack.resources).map_err(|error| error.to_string())?;
+    /// The stack's outputs; an error if another stack exports a name already.
+    fn outputs(&self, target: &Target) -> Result<Vec<Value>, String> {
+        let Some(stack) = self.copy(&target.id) else { return Ok(Vec::new()) };
+        let outputs = target.bound.outputs(&stack.resources).map_err(|error| error.to_string())?;
         let state = lock(&self.state);
         for name in outputs.iter().filter_map(|output| output.export_name.as_deref()) {
             if let Some(other) = exporter(&state, &stack, name) {
@@ -165,12 +172,13 @@ fn exporter<'a>(state: &'a State, own: &Stack, name: &str) -> Option<&'a str> {
     others.map(|other| other.name.as_str()).next()
 }
 
-/// `The following resource(s) failed to create: [A, B].`, and the same for those that were to be changed.
+/// `The following resource(s) failed to create: [A, B].`, and the same for updates.
 fn reason(failed: &[(String, &'static str)]) -> String {
-    let of = |wanted: &str, word: &str| {
-        let names: Vec<_> = failed.iter().filter(|(_, verb)| *verb == wanted).map(|(name, _)| name.as_str()).collect();
-        let said = format!("The following resource(s) failed to {word}: [{}].", names.join(", "));
-        (!names.is_empty()).then_some(said)
+    let of = |operation: &str, word: &str| {
+        let names: Vec<_> =
+            failed.iter().filter(|(_, verb)| *verb == operation).map(|(name, _)| name.as_str()).collect();
+        let reason = format!("The following resource(s) failed to {word}: [{}].", names.join(", "));
+        (!names.is_empty()).then_some(reason)
     };
     [of("CREATE", "create"), of("UPDATE", "update")].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

@@ -1,8 +1,8 @@
-//! What the sandbox's services may ask of each other and of the house.
+//! [`ServiceRegistry`]: the services of the sandbox and what they share.
 //!
-//! A service is made with `XService::new(services: Arc<Services>)` and registered afterwards: the cycle
-//! (house -> service -> house) is cut by [`Services::close`] when the sandbox ends. A service calls its neighbours with
-//! [`Services::call`]; it must not do so while it holds a lock of its own, since the call saves snapshots.
+//! A service is created with `XService::new(services: Arc<ServiceRegistry>)` and registered afterwards. The reference cycle
+//! (registry -> service -> registry) ends with [`ServiceRegistry::close`]. Services call each other by
+//! [`ServiceRegistry::call`], never while holding a lock of their own: the call takes snapshots.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -14,21 +14,20 @@ use serde_json::Value;
 use thumbctl_platform::private_fs;
 
 use crate::account::ACCOUNT;
-use crate::authz::access::Access;
+use crate::authz::access_control::AccessControl;
 use crate::authz::auth_error;
-use crate::authz::resource_policy::{Party, Trust, trust};
+use crate::authz::resource_policy::{PrincipalMatcher, Trust, trust};
 use crate::authz::sessions::Sessions;
 use crate::authz::sessions::TemporaryCredentials;
 use crate::behaviour::Behaviour;
 use crate::fault::Faults;
 use crate::iam::propagation::Propagation;
 use crate::latency::Latencies;
-use crate::required_permissions;
 use crate::storage::blobs::Blobs;
 use crate::sync::lock;
 
 /// The function side of S3's notifications.
-pub(crate) trait Functions: Send + Sync {
+pub(crate) trait FunctionInvoker: Send + Sync {
     /// Whether the function's resource policy lets `principal` (such as `s3.amazonaws.com`) invoke it for `source_arn`
     /// of `source_account`.
     fn may_invoke(&self, function_arn: &str, principal: &str, source_arn: &str, source_account: &str) -> bool;
@@ -36,42 +35,42 @@ pub(crate) trait Functions: Send + Sync {
     fn exists(&self, function_arn: &str) -> bool;
     /// Queues an asynchronous invocation and returns at once.
     fn invoke_async(&self, function_arn: &str, payload: Value);
-    /// The file of a deployment package, for who has been given a link to it.
+    /// The file of a deployment package, by the token of its download link.
     fn package(&self, _token: &str) -> Option<PathBuf> {
         None
     }
 }
 
-/// A service that keeps bytes among the blobs. Those that no one names are removed when the sandbox starts.
+/// A service that stores blobs. The sandbox removes unused blobs at its start.
 pub(crate) trait BlobUser: Send + Sync {
-    /// The hashes of the blobs that it needs.
+    /// The hashes of the blobs in use.
     fn blobs_in_use(&self) -> Vec<String>;
 }
 
-/// What was last written of a service.
+/// The last snapshot written for a service.
 type LastSaved = Arc<Mutex<Option<Vec<u8>>>>;
 
-/// What a service of the sandbox may ask of its neighbours and of the house.
-pub(crate) struct Services {
+/// The services of a sandbox and what they share.
+pub(crate) struct ServiceRegistry {
     endpoint: String,
     data_dir: PathBuf,
     blobs: Blobs,
     sessions: Arc<Sessions>,
-    access: OnceLock<Arc<Access>>,
+    access: OnceLock<Arc<AccessControl>>,
     faults: OnceLock<Arc<Faults>>,
     propagation: Propagation,
     behaviour: Behaviour,
     latencies: Latencies,
     handlers: RwLock<HashMap<String, Arc<dyn ServiceHandler>>>,
-    /// What was last written of each service, so that an unchanged state is not written again. One lock a service:
-    /// taking a snapshot and writing it are one act, or an older state could overwrite a newer.
+    /// The last snapshot of each service, to skip writing an unchanged state. One lock per service covers taking and
+    /// writing a snapshot, so that an older state never overwrites a newer one.
     saved: Mutex<HashMap<String, LastSaved>>,
-    functions: OnceLock<Arc<dyn Functions>>,
+    functions: OnceLock<Arc<dyn FunctionInvoker>>,
     blob_users: Mutex<Vec<Arc<dyn BlobUser>>>,
 }
 
-impl Services {
-    /// A house without services yet. `data_dir` must exist.
+impl ServiceRegistry {
+    /// Creates a registry without services. `data_dir` must exist.
     pub(crate) fn new(endpoint: String, data_dir: PathBuf, behaviour: Behaviour) -> io::Result<Self> {
         let blobs = Blobs::open(&data_dir.join("blobs"))?;
         private_fs::create_dir_all(&data_dir.join("snapshots"))?;
@@ -98,12 +97,12 @@ impl Services {
         ACCOUNT
     }
 
-    /// Where the sandbox answers: `http://127.0.0.1:PORT`.
+    /// The sandbox's URL: `http://127.0.0.1:PORT`.
     pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Services keep files of their own under `data_dir()/<service>/`.
+    /// The data directory. A service stores its own files under `data_dir()/<service>/`.
     pub(crate) fn data_dir(&self) -> &Path {
         &self.data_dir
     }
@@ -113,68 +112,68 @@ impl Services {
         &self.blobs
     }
 
-    /// Temporary credentials that have been given out.
+    /// The sessions with temporary credentials.
     pub(crate) fn sessions(&self) -> &Arc<Sessions> {
         &self.sessions
     }
 
-    /// Who may do what, once that can be said.
-    pub(crate) fn access(&self) -> Option<&Arc<Access>> {
+    /// The access control, once it is set.
+    pub(crate) fn access(&self) -> Option<&Arc<AccessControl>> {
         self.access.get()
     }
 
-    /// Says who may do what. The first call wins.
-    pub(crate) fn set_access(&self, access: Arc<Access>) {
+    /// Sets the access control. The first call wins.
+    pub(crate) fn set_access(&self, access: Arc<AccessControl>) {
         let _ = self.access.set(access);
     }
 
-    /// What is to go wrong on purpose, also in calls that a service makes for its callers.
+    /// The injected faults, which also apply to calls that a service makes for its callers.
     pub(crate) fn faults(&self) -> Option<&Arc<Faults>> {
         self.faults.get()
     }
 
-    /// Says what is to go wrong. The first call wins.
+    /// Sets the injected faults. The first call wins.
     pub(crate) fn set_faults(&self, faults: Arc<Faults>) {
         let _ = self.faults.set(faults);
     }
 
-    /// Which roles are known everywhere by now.
+    /// The propagation of new roles.
     pub(crate) fn propagation(&self) -> &Propagation {
         &self.propagation
     }
 
-    /// What was chosen when the sandbox was started.
+    /// The options of this sandbox.
     pub(crate) fn behaviour(&self) -> &Behaviour {
         &self.behaviour
     }
 
-    /// How long things take.
+    /// The simulated latencies.
     pub(crate) fn latencies(&self) -> &Latencies {
         &self.latencies
     }
 
-    /// The function side of S3's notifications, once there is one.
-    pub(crate) fn functions(&self) -> Option<Arc<dyn Functions>> {
+    /// The function side of S3's notifications, once it is set.
+    pub(crate) fn functions(&self) -> Option<Arc<dyn FunctionInvoker>> {
         self.functions.get().cloned()
     }
 
-    /// Fills in the function side. The first call wins.
-    pub(crate) fn set_functions(&self, functions: Arc<dyn Functions>) {
+    /// Sets the function side. The first call wins.
+    pub(crate) fn set_function_invoker(&self, functions: Arc<dyn FunctionInvoker>) {
         let _ = self.functions.set(functions);
     }
 
-    /// Adds a service whose blobs are to be kept.
+    /// Adds a service whose blobs are kept.
     pub(crate) fn add_blob_user(&self, user: Arc<dyn BlobUser>) {
         lock(&self.blob_users).push(user);
     }
 
-    /// Every blob that is in use.
+    /// The hashes of all blobs in use.
     pub(crate) fn blobs_in_use(&self) -> HashSet<String> {
         let users = lock(&self.blob_users).clone();
         users.iter().flat_map(|user| user.blobs_in_use()).collect()
     }
 
-    /// Adds a service under its signing name, and gives it the state it had.
+    /// Adds a service under its signing name and restores its state.
     pub(crate) fn register(&self, handler: Arc<dyn ServiceHandler>) -> Result<(), String> {
         let name = handler.signing_name().to_owned();
         let file = self.snapshot_file(&name);
@@ -189,7 +188,7 @@ impl Services {
         Ok(())
     }
 
-    /// Lets every service pick up what it was doing, once all of them have their state back.
+    /// Has every service resume its work. Call it when all services are restored.
     pub(crate) fn rehydrate(&self) -> Result<(), String> {
         let handlers: Vec<_> = read(&self.handlers).values().cloned().collect();
         handlers.iter().try_for_each(|handler| handler.rehydrate())
@@ -200,7 +199,7 @@ impl Services {
         read(&self.handlers).get(name).cloned()
     }
 
-    /// Calls another service as the house itself (no signature), and saves its state as a call from outside would.
+    /// Calls a service internally, without a signature, and saves its state.
     pub(crate) async fn call(
         &self,
         service: &str,
@@ -213,14 +212,17 @@ impl Services {
             .ok_or_else(|| AwsError::internal(format!("the sandbox has no service called {service}")))?;
         let mut context = RequestContext::new_with_account(service, region, ACCOUNT);
         context.internal_bypass = true;
-        let answer = handler.handle(operation, input, &context).await;
+        let result = handler.handle(operation, input, &context).await;
         if !is_read_only(operation) {
-            self.keep(service)?;
+            self.persist(service)?;
         }
-        answer
+        result
     }
 
-    /// Calls another service with a role's credentials: refused where the role's policies do not allow it.
+    /// Calls a service with a role's credentials.
+    ///
+    /// # Errors
+    /// When the role's policies deny the call, or the call fails.
     pub(crate) async fn call_as(
         &self,
         role: &TemporaryCredentials,
@@ -231,16 +233,20 @@ impl Services {
     ) -> Result<Value, AwsError> {
         let mut context = RequestContext::new_with_account(service, region, ACCOUNT);
         context.access_key = Some(role.access_key.clone());
-        let access = self.access().ok_or_else(|| AwsError::internal("nobody has access yet"))?;
-        for need in required_permissions::of_call(service, operation, &input, &context, access.iam()) {
+        let access = self.access().ok_or_else(|| AwsError::internal("the access control is not set"))?;
+        for permission in access.required_permissions(service, operation, &input, &context) {
             let protocol = self.handler(service).map_or(Protocol::AwsJson1_1, |handler| handler.protocol());
-            access.check(&context, &need).map_err(|denied| auth_error::of_denied(&denied, service, protocol))?;
+            access
+                .check(&context, &permission)
+                .map_err(|denied| auth_error::of_access_denied(&denied, service, protocol))?;
         }
         self.call(service, region, operation, input).await
     }
 
-    /// Temporary credentials of a role for an AWS service principal (`lambda.amazonaws.com`). Refused if the role is not
-    /// there, is not known everywhere yet, or if its trust policy does not name the principal.
+    /// Returns temporary credentials of a role for an AWS service principal (`lambda.amazonaws.com`).
+    ///
+    /// # Errors
+    /// When the role does not exist, has not propagated, or does not trust the principal.
     pub(crate) async fn assume_role(
         &self,
         role_arn: &str,
@@ -264,7 +270,7 @@ impl Services {
         let document = &role["AssumeRolePolicyDocument"];
         if role["Arn"].as_str() != Some(role_arn)
             || !self.has_propagated(role)
-            || trust(document, &Party::service(principal), role_arn, &context, &conditions) != Trust::Yes
+            || trust(document, &PrincipalMatcher::service(principal), role_arn, &context, &conditions) != Trust::Yes
         {
             return Err(denied());
         }
@@ -272,24 +278,27 @@ impl Services {
         Ok(self.sessions.start(role_arn, id, session, 3600).credentials())
     }
 
-    /// Whether a role, as IAM describes it, is known everywhere by now.
+    /// Whether a role, as IAM describes it, has propagated.
     pub(crate) fn has_propagated(&self, role: &Value) -> bool {
         let text = |member: &str| role[member].as_str().unwrap_or_default();
-        self.propagation.is_over(text("RoleId"), text("CreateDate"), &self.latencies)
+        self.propagation.is_complete(text("RoleId"), text("CreateDate"), &self.latencies)
     }
 
-    /// Persists one service's state now: for changes made outside a call (a build's phase, Pending -> Active). Cheap if
-    /// nothing has changed. A failure to write is said on standard error, and made good by the next call that can write.
+    /// Saves a service's state, for changes outside of a call (a build's phase, Pending -> Active). Cheap if nothing has
+    /// changed. A failure goes to standard error; the next successful save repairs it.
     pub(crate) fn save(&self, service: &str) {
-        let _ = self.keep(service);
+        let _ = self.persist(service);
     }
 
-    /// Persists one service's state before a call is answered: what cannot be kept must not be answered as done.
-    pub(crate) fn keep(&self, service: &str) -> Result<(), AwsError> {
+    /// Saves a service's state before the response to a call.
+    ///
+    /// # Errors
+    /// When the state cannot be written: the call must fail as well.
+    pub(crate) fn persist(&self, service: &str) -> Result<(), AwsError> {
         let Some(handler) = self.handler(service) else {
-            // A service that is none of these keeps its state itself, unless all of them are closed.
+            // Services outside of the registry save their state themselves.
             return if read(&self.handlers).is_empty() {
-                Err(AwsError::internal("the sandbox's state was replaced while this call was worked on"))
+                Err(AwsError::internal("the sandbox's state was replaced during this call"))
             } else {
                 Ok(())
             };
@@ -309,13 +318,13 @@ impl Services {
                 Ok(())
             }
             Err(cause) => {
-                crate::error::complain(format_args!("{} cannot be written: {cause}", file.display()));
-                Err(AwsError::internal(format!("the sandbox cannot keep its state: {cause}")))
+                crate::error::log_error(format_args!("{} cannot be written: {cause}", file.display()));
+                Err(AwsError::internal(format!("the sandbox cannot save its state: {cause}")))
             }
         }
     }
 
-    /// Persists every service's state.
+    /// Saves the state of every service.
     pub(crate) fn save_all(&self) {
         let names: Vec<String> = read(&self.handlers).keys().cloned().collect();
         for name in names {
@@ -323,7 +332,7 @@ impl Services {
         }
     }
 
-    /// Saves, and lets go of the services.
+    /// Saves and drops the services.
     pub(crate) fn close(&self) {
         self.save_all();
         self.discard();
@@ -340,7 +349,7 @@ impl Services {
     }
 }
 
-/// Whether an operation cannot change anything, going by its name.
+/// Whether an operation only reads, judged by its name.
 pub(crate) fn is_read_only(operation: &str) -> bool {
     ["Get", "List", "Describe", "Head", "BatchGet", "BatchCheck", "Filter", "Simulate", "Decode", "Invoke"]
         .iter()

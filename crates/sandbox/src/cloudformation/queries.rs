@@ -1,17 +1,17 @@
-//! What can be asked of stacks and templates.
+//! The operations that read stacks and templates.
 
 use std::collections::BTreeSet;
 
 use awsim_core::{AwsError, RequestContext};
 use serde_json::{Value, json};
 
-use super::answers;
-use super::request::{invalid, list, needed, refuse_unheeded, refused, template_body, text};
+use super::descriptions;
+use super::request::{invalid, list, needed, reject_unsupported, template_body, template_error, text};
 use super::service::CloudFormation;
 use super::template::Template;
 use crate::sync::lock;
 
-/// The statuses that a stack can have, as the documentation of ListStacks names them.
+/// The statuses of a stack, from the documentation of ListStacks.
 const STATUSES: [&str; 23] = [
     "CREATE_IN_PROGRESS",
     "CREATE_FAILED",
@@ -45,15 +45,15 @@ impl CloudFormation {
         match operation {
             "DescribeStacks" => {
                 let stacks = match text(input, "StackName") {
-                    Some(name) => vec![answers::stack(&own(name)?)],
+                    Some(name) => vec![descriptions::stack(&own(name)?)],
                     None => {
                         let state = lock(&self.state);
                         let there = state.stacks.iter().rev();
                         let there = there.filter(|stack| stack.region == *region && stack.status != "DELETE_COMPLETE");
-                        there.map(answers::stack).collect()
+                        there.map(descriptions::stack).collect()
                     }
                 };
-                answers::page("Stacks", stacks, input)
+                descriptions::page("Stacks", stacks, input)
             }
             "ListStacks" => {
                 let wanted = list(input, "StackStatusFilter");
@@ -73,22 +73,22 @@ impl CloudFormation {
                     state.stacks.iter().rev().filter(|stack| {
                         stack.region == *region && (wanted.is_empty() || wanted.contains(&stack.status))
                     });
-                answers::page("StackSummaries", stacks.map(answers::summary).collect(), input)
+                descriptions::page("StackSummaries", stacks.map(descriptions::summary).collect(), input)
             }
             "DescribeStackEvents" => {
                 let stack = own(needed(input, "StackName")?)?;
-                answers::page("StackEvents", stack.events.into_iter().rev().collect(), input)
+                descriptions::page("StackEvents", stack.events.into_iter().rev().collect(), input)
             }
             "ListStackResources" => {
                 let stack = own(needed(input, "StackName")?)?;
-                let all = stack.resources.iter().map(|one| answers::resource(&stack, one, "LastUpdatedTimestamp"));
-                answers::page("StackResourceSummaries", all.collect(), input)
+                let all = stack.resources.iter().map(|one| descriptions::resource(&stack, one, "LastUpdatedTimestamp"));
+                descriptions::page("StackResourceSummaries", all.collect(), input)
             }
             "DescribeStackResources" => {
                 let stack = own(needed(input, "StackName")?)?;
                 let wanted = text(input, "LogicalResourceId");
                 let all = stack.resources.iter().filter(|one| wanted.is_none_or(|name| one.logical_id == name));
-                let all: Vec<_> = all.map(|one| answers::resource(&stack, one, "Timestamp")).collect();
+                let all: Vec<_> = all.map(|one| descriptions::resource(&stack, one, "Timestamp")).collect();
                 Ok(json!({ "StackResources": all }))
             }
             "DescribeStackResource" => {
@@ -99,10 +99,10 @@ impl CloudFormation {
                     .iter()
                     .find(|one| one.logical_id == name)
                     .ok_or_else(|| invalid(format!("Resource {name} does not exist for stack {}", stack.name)))?;
-                Ok(json!({ "StackResourceDetail": answers::resource(&stack, resource, "LastUpdatedTimestamp") }))
+                Ok(json!({ "StackResourceDetail": descriptions::resource(&stack, resource, "LastUpdatedTimestamp") }))
             }
             _ => {
-                refuse_unheeded(input, &["ChangeSetName"])?;
+                reject_unsupported(input, &["ChangeSetName"])?;
                 let stack = own(needed(input, "StackName")?)?;
                 let body = match text(input, "TemplateStage") {
                     Some("Processed") => stack.goal.processed.to_string(),
@@ -113,17 +113,16 @@ impl CloudFormation {
         }
     }
 
-    /// What a template says of itself, by its text or by a stack that was made of it: the CLI's `deploy` asks before it
-    /// changes a stack.
+    /// GetTemplateSummary, by a template or a stack: `aws cloudformation deploy` calls it before it changes a stack.
     pub(super) fn summarise(&self, input: &Value, context: &RequestContext) -> Result<Value, AwsError> {
-        refuse_unheeded(input, &["StackSetName", "TemplateSummaryConfig"])?;
+        reject_unsupported(input, &["StackSetName", "TemplateSummaryConfig"])?;
         let body = match (template_body(input)?, text(input, "StackName")) {
             (Some(body), None) => body.to_owned(),
             (None, Some(name)) => self.found(&context.region, name)?.goal.text,
             _ => return Err(invalid("Exactly one of TemplateBody and StackName must be specified.")),
         };
         let mut summary = self.validate(&json!({ "TemplateBody": body }))?;
-        let template = Template::parse(&body).map_err(refused)?;
+        let template = Template::parse(&body).map_err(template_error)?;
         let document = template.document();
         let types = document["Resources"].as_object().into_iter().flat_map(|all| all.values());
         let types: BTreeSet<&str> = types.filter_map(|resource| resource["Type"].as_str()).collect();
@@ -139,8 +138,8 @@ impl CloudFormation {
     pub(super) fn validate(&self, input: &Value) -> Result<Value, AwsError> {
         let body =
             template_body(input)?.ok_or_else(|| invalid("Either Template URL or Template Body must be specified."))?;
-        let template = Template::parse(body).map_err(refused)?;
-        template.check_types().map_err(refused)?;
+        let template = Template::parse(body).map_err(template_error)?;
+        template.check_types().map_err(template_error)?;
         let needs = template.needed_capabilities();
         let parameters: Vec<_> = template
             .parameters()
