@@ -27,7 +27,7 @@ mod required_permissions;
 mod s3;
 mod server;
 mod services;
-pub mod standin;
+pub mod shims;
 mod storage;
 mod sts;
 mod sync;

@@ -4,9 +4,9 @@ use awsim_core::{AwsError, RequestContext};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::log::Place;
-use super::phase::{Context, Phase, PhaseKind, Status};
-use super::{State, Store, invalid, listing, now};
+use super::log::LogDestination;
+use super::phase::{BuildStatus, Phase, PhaseContext, PhaseKind};
+use super::{BuildStore, CodeBuildState, invalid, listing, now};
 
 /// One build.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub(super) struct Build {
     pub(super) initiator: String,
     pub(super) start: f64,
     pub(super) end: Option<f64>,
-    pub(super) status: Status,
+    pub(super) status: BuildStatus,
     pub(super) phases: Vec<Phase>,
     /// What the project said when the build was started, with what `StartBuild` said instead: `source`, `environment`,
     /// `serviceRole` and so on, under their names in the API.
@@ -32,21 +32,21 @@ pub(super) struct Build {
     pub(super) token: Option<String>,
     /// Which automatic retry of its first build it is, and its neighbours' ARNs.
     #[serde(default)]
-    pub(super) retry: Retry,
+    pub(super) retry: AutoRetry,
     /// `env.exported-variables` with their values.
     pub(super) exported: Vec<(String, String)>,
 }
 
 /// Where a build stands among those that were started because the one before failed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Retry {
+pub(super) struct AutoRetry {
     pub(super) number: u64,
     pub(super) limit: u64,
     pub(super) previous: Option<String>,
     pub(super) next: Option<String>,
 }
 
-impl Retry {
+impl AutoRetry {
     fn describe(&self) -> Value {
         let mut retry = json!({ "autoRetryLimit": self.limit, "autoRetryNumber": self.number });
         for (name, arn) in [("previousAutoRetry", &self.previous), ("nextAutoRetry", &self.next)] {
@@ -59,12 +59,12 @@ impl Retry {
 }
 
 impl Build {
-    /// The same, not begun yet and without a name: [`State::submit`] gives it one.
-    pub(super) fn anew(&self, retry: Retry) -> Self {
+    /// The same, not begun yet and without a name: [`CodeBuildState::submit`] gives it one.
+    pub(super) fn copy_for_retry(&self, retry: AutoRetry) -> Self {
         Self {
             start: now(),
             end: None,
-            status: Status::InProgress,
+            status: BuildStatus::InProgress,
             phases: Vec::new(),
             stream: None,
             token: None,
@@ -85,13 +85,13 @@ impl Build {
     }
 
     /// Where its log goes: `logsConfig` may name group and stream.
-    pub(super) fn log_place(&self) -> Place {
+    pub(super) fn log_destination(&self) -> LogDestination {
         let config = &self.setting("logsConfig")["cloudWatchLogs"];
         let uuid = self.id.split_once(':').map_or(&*self.id, |(_, uuid)| uuid);
         let group =
             config["groupName"].as_str().map_or_else(|| format!("/aws/codebuild/{}", self.project), str::to_owned);
         let stream = config["streamName"].as_str().map_or_else(|| uuid.to_owned(), |prefix| format!("{prefix}/{uuid}"));
-        Place { region: self.region.clone(), group, stream }
+        LogDestination { region: self.region.clone(), group, stream }
     }
 
     /// Enters a phase.
@@ -100,14 +100,14 @@ impl Build {
     }
 
     /// Ends the phase that is running, if one is.
-    pub(super) fn leave(&mut self, status: Status, context: Context) {
+    pub(super) fn leave(&mut self, status: BuildStatus, context: PhaseContext) {
         if let Some(phase) = self.phases.last_mut().filter(|phase| phase.end.is_none()) {
             phase.end = Some((now(), status, context));
         }
     }
 
     /// Ends the build.
-    pub(super) fn complete(&mut self, status: Status) {
+    pub(super) fn complete(&mut self, status: BuildStatus) {
         self.enter(PhaseKind::Completed);
         self.status = status;
         self.end = Some(now());
@@ -115,9 +115,9 @@ impl Build {
 
     /// What became of a build whose sandbox went away under it.
     pub(super) fn abandon(&mut self) {
-        let context = Context::new("INTERNAL_SERVICE_ERROR", "The sandbox ended while this build was running");
-        self.leave(Status::Fault, context);
-        self.complete(Status::Fault);
+        let context = PhaseContext::new("INTERNAL_SERVICE_ERROR", "The sandbox ended while this build was running");
+        self.leave(BuildStatus::Fault, context);
+        self.complete(BuildStatus::Fault);
     }
 
     /// As `BatchGetBuilds` shows it.
@@ -158,7 +158,7 @@ impl Build {
     }
 
     fn describe_logs(&self) -> Value {
-        let place = self.log_place();
+        let destination = self.log_destination();
         let mut logs = json!({
             "cloudWatchLogs": { "status": "ENABLED" },
             "s3Logs": { "status": "DISABLED" },
@@ -171,25 +171,25 @@ impl Build {
         // Absent until there is a stream, as on AWS.
         if let Some(stream) = &self.stream {
             let encoded = |text: &str| text.replace('/', "$252F");
-            let region = &place.region;
-            logs["groupName"] = json!(place.group);
+            let region = &destination.region;
+            logs["groupName"] = json!(destination.group);
             logs["streamName"] = json!(stream);
             logs["deepLink"] = json!(format!(
                 "https://console.aws.amazon.com/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{}/log-events/{}",
-                encoded(&place.group),
+                encoded(&destination.group),
                 encoded(stream)
             ));
             logs["cloudWatchLogsArn"] = json!(format!(
                 "arn:aws:logs:{region}:{}:log-group:{}:log-stream:{stream}",
                 super::account_of(&self.arn),
-                place.group
+                destination.group
             ));
         }
         logs
     }
 }
 
-impl State {
+impl CodeBuildState {
     /// A build of this region, by id or by ARN.
     pub(super) fn find_build(&self, region: &str, name: &str) -> Option<&Build> {
         let id = name.split_once(":build/").map_or(name, |(_, id)| id);
@@ -205,7 +205,7 @@ impl State {
     }
 }
 
-impl Store {
+impl BuildStore {
     pub(super) fn get_builds(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let state = self.lock();
         let (mut builds, mut missing) = (Vec::new(), Vec::new());

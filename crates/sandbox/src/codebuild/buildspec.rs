@@ -1,6 +1,6 @@
 //! The buildspec, version 0.2: what a build runs in which phase.
 
-use super::yaml::{self, Content, Node, SyntaxError};
+use super::yaml::{self, SyntaxError, YamlContent, YamlNode};
 
 /// What comes of `run-as`.
 const ANY_USER: &str = "the sandbox has no other users, commands run as the one who runs it";
@@ -13,10 +13,10 @@ pub(super) struct Buildspec {
     pub(super) variables: Vec<(String, String)>,
     /// `env.exported-variables`.
     pub(super) exported: Vec<String>,
-    pub(super) install: Commands,
-    pub(super) pre_build: Commands,
-    pub(super) build: Commands,
-    pub(super) post_build: Commands,
+    pub(super) install: PhaseCommands,
+    pub(super) pre_build: PhaseCommands,
+    pub(super) build: PhaseCommands,
+    pub(super) post_build: PhaseCommands,
     /// What it asks for beyond that, and what comes of it: lines for the log.
     pub(super) notes: Vec<String>,
 }
@@ -31,19 +31,19 @@ pub(super) enum Interpreter {
 
 /// One phase.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Commands {
+pub(super) struct PhaseCommands {
     pub(super) commands: Vec<String>,
     /// Run after the commands, also when one of them failed.
     pub(super) finally: Vec<String>,
-    pub(super) on_failure: OnFailure,
+    pub(super) on_failure: PhaseFailurePolicy,
 }
 
 /// `on-failure`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OnFailure {
+pub(super) enum PhaseFailurePolicy {
     /// Not said: a build that fails still goes on to `POST_BUILD`, the phases before it end the build.
     #[default]
-    Usual,
+    PhaseDefault,
     Abort,
     Continue,
     /// The whole build is started again, at most so many times.
@@ -93,11 +93,11 @@ impl Buildspec {
     pub(super) fn read(text: &str) -> Result<Self, BuildspecError> {
         let document = yaml::read(text)?.ok_or(BuildspecError::Empty)?;
         let entries = match &document.content {
-            Content::Map(entries) => entries,
-            Content::Null => return Err(BuildspecError::Empty),
+            YamlContent::Map(entries) => entries,
+            YamlContent::Null => return Err(BuildspecError::Empty),
             _ => return Err(BuildspecError::NotAMapping),
         };
-        let version = document.get("version").and_then(Node::text).unwrap_or_default();
+        let version = document.get("version").and_then(YamlNode::text).unwrap_or_default();
         if version != "0.2" {
             return Err(BuildspecError::Version(version.to_owned()));
         }
@@ -136,19 +136,19 @@ impl Buildspec {
         Ok(spec)
     }
 
-    fn read_environment(&mut self, env: &Node) -> Result<(), BuildspecError> {
+    fn read_environment(&mut self, env: &YamlNode) -> Result<(), BuildspecError> {
         mapping(env, "env")?;
         for secret in ["parameter-store", "secrets-manager"] {
             if env.get(secret).is_some_and(|them| !them.is_empty()) {
                 return Err(BuildspecError::NoSecrets(secret));
             }
         }
-        match env.get("shell").and_then(Node::text) {
+        match env.get("shell").and_then(YamlNode::text) {
             None | Some("bash") => {}
             Some("/bin/sh" | "sh") => self.shell = Interpreter::Sh,
             Some(other) => return Err(BuildspecError::Shell(other.to_owned())),
         }
-        if env.get("git-credential-helper").and_then(Node::text) == Some("yes") {
+        if env.get("git-credential-helper").and_then(YamlNode::text) == Some("yes") {
             self.notes.push("git-credential-helper: the sandbox fetches nothing with git, there is none".to_owned());
         }
         if let Some(variables) = env.get("variables") {
@@ -164,20 +164,20 @@ impl Buildspec {
         Ok(())
     }
 
-    fn read_phase(&mut self, name: &str, phase: &Node) -> Result<Commands, BuildspecError> {
+    fn read_phase(&mut self, name: &str, phase: &YamlNode) -> Result<PhaseCommands, BuildspecError> {
         if mapping(phase, name)?.is_none() {
-            return Ok(Commands::default());
+            return Ok(PhaseCommands::default());
         }
-        let on_failure = match phase.get("on-failure").and_then(Node::text) {
-            None => OnFailure::Usual,
-            Some(text) => OnFailure::read(text)
+        let on_failure = match phase.get("on-failure").and_then(YamlNode::text) {
+            None => PhaseFailurePolicy::PhaseDefault,
+            Some(text) => PhaseFailurePolicy::read(text)
                 .ok_or_else(|| BuildspecError::OnFailure { phase: name.to_owned(), value: text.to_owned() })?,
         };
         if phase.get("run-as").is_some() {
             self.notes.push(format!("{name}: run-as: {ANY_USER}"));
         }
-        if let Some(Content::Map(versions)) = phase.get("runtime-versions").map(|it| &it.content) {
-            let text = |node: &Node| node.text().unwrap_or_default().to_owned();
+        if let Some(YamlContent::Map(versions)) = phase.get("runtime-versions").map(|it| &it.content) {
+            let text = |node: &YamlNode| node.text().unwrap_or_default().to_owned();
             let asked: Vec<_> = versions.iter().map(|(what, version)| text(what) + " " + &text(version)).collect();
             self.notes.push(format!(
                 "{name}: runtime-versions: {} not installed, the build has what this machine has",
@@ -185,11 +185,11 @@ impl Buildspec {
             ));
         }
         let of = |key: &str, what: &str| phase.get(key).map_or(Ok(Vec::new()), |node| strings(node, what));
-        Ok(Commands { commands: of("commands", "Commands")?, finally: of("finally", "Finally")?, on_failure })
+        Ok(PhaseCommands { commands: of("commands", "Commands")?, finally: of("finally", "Finally")?, on_failure })
     }
 }
 
-impl OnFailure {
+impl PhaseFailurePolicy {
     fn read(text: &str) -> Option<Self> {
         Some(match text {
             "ABORT" => Self::Abort,
@@ -200,27 +200,27 @@ impl OnFailure {
     }
 }
 
-fn mapping<'a>(node: &'a Node, what: &str) -> Result<Option<&'a Vec<(Node, Node)>>, BuildspecError> {
+fn mapping<'a>(node: &'a YamlNode, what: &str) -> Result<Option<&'a Vec<(YamlNode, YamlNode)>>, BuildspecError> {
     match &node.content {
-        Content::Null => Ok(None),
-        Content::Map(entries) => Ok(Some(entries)),
+        YamlContent::Null => Ok(None),
+        YamlContent::Map(entries) => Ok(Some(entries)),
         _ => Err(BuildspecError::ExpectedMapping(what.to_owned(), node.line)),
     }
 }
 
-fn strings(node: &Node, what: &str) -> Result<Vec<String>, BuildspecError> {
+fn strings(node: &YamlNode, what: &str) -> Result<Vec<String>, BuildspecError> {
     match &node.content {
-        Content::Null => Ok(Vec::new()),
-        Content::List(items) => {
+        YamlContent::Null => Ok(Vec::new()),
+        YamlContent::List(items) => {
             items.iter().enumerate().map(|(index, item)| string(item, || format!("{what}[{index}]"))).collect()
         }
         // A single command may stand without its dash.
-        Content::Scalar(one) => Ok(vec![one.clone()]),
-        Content::Map(_) => Err(BuildspecError::ExpectedList(what.to_owned(), node.line)),
+        YamlContent::Scalar(one) => Ok(vec![one.clone()]),
+        YamlContent::Map(_) => Err(BuildspecError::ExpectedList(what.to_owned(), node.line)),
     }
 }
 
-fn string(node: &Node, what: impl FnOnce() -> String) -> Result<String, BuildspecError> {
+fn string(node: &YamlNode, what: impl FnOnce() -> String) -> Result<String, BuildspecError> {
     match node.text() {
         Some(text) => Ok(text.to_owned()),
         // CodeBuild says "found subkeys" where there is nothing at all, too.
@@ -250,10 +250,10 @@ mod tests {
         assert_eq!(spec.shell, Interpreter::Sh);
         assert_eq!(spec.variables, [("TAG".into(), "latest".into()), ("N".into(), "3".into())]);
         assert_eq!(spec.pre_build.commands, ["echo one", "echo two\necho three\n"]);
-        assert_eq!(spec.build.on_failure, OnFailure::Abort);
+        assert_eq!(spec.build.on_failure, PhaseFailurePolicy::Abort);
         assert_eq!(spec.build.finally, ["echo end"]);
-        assert_eq!(spec.post_build.on_failure, OnFailure::Retry(2));
-        assert_eq!(spec.install, Commands::default());
+        assert_eq!(spec.post_build.on_failure, PhaseFailurePolicy::Retry(2));
+        assert_eq!(spec.install, PhaseCommands::default());
         assert_eq!(spec.notes, Vec::<String>::new());
     }
 
@@ -337,7 +337,7 @@ mod tests {
                 text.push_str(&format!("{unknown}: [1, 2]\n"));
             }
             let spec = Buildspec::read(&text).unwrap();
-            prop_assert_eq!(spec.build, Commands { commands, finally, on_failure: OnFailure::Usual });
+            prop_assert_eq!(spec.build, PhaseCommands { commands, finally, on_failure: PhaseFailurePolicy::PhaseDefault });
             prop_assert_eq!(spec.variables, variables.into_iter().collect::<Vec<_>>());
             prop_assert_eq!(spec.notes.len(), usize::from(unknown.is_some()));
         }

@@ -23,26 +23,26 @@ const WAITING: usize = 4096;
 
 /// Where a build's log goes.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct LogDestination {
     pub(super) region: String,
     pub(super) group: String,
     pub(super) stream: String,
 }
 
 /// The build's end of the log.
-pub(super) struct Log {
+pub(super) struct BuildLog {
     lines: mpsc::Sender<(i64, String)>,
     writer: JoinHandle<()>,
 }
 
-impl Log {
+impl BuildLog {
     /// Makes the stream, and the group if it is missing, as the service role.
     pub(super) async fn open(
         services: Arc<Services>,
         role: TemporaryCredentials,
-        place: Place,
+        destination: LogDestination,
     ) -> Result<Self, AwsError> {
-        let writer = Writer { services, role, place };
+        let writer = LogWriter { services, role, destination };
         match writer.call("CreateLogStream", json!({})).await {
             Err(error) if error.code == "ResourceNotFoundException" => {
                 writer.call("CreateLogGroup", json!({})).await?;
@@ -76,13 +76,13 @@ impl Log {
 }
 
 /// CodeBuild's end of the log: with the rights of the build's service role.
-struct Writer {
+struct LogWriter {
     services: Arc<Services>,
     role: TemporaryCredentials,
-    place: Place,
+    destination: LogDestination,
 }
 
-impl Writer {
+impl LogWriter {
     async fn write(self, mut lines: mpsc::Receiver<(i64, String)>) {
         let mut next_flush = Instant::now();
         let mut batch = Vec::new();
@@ -126,11 +126,11 @@ impl Writer {
 
     /// An operation on the stream, or on its group.
     async fn call(&self, operation: &str, mut input: Value) -> Result<(), AwsError> {
-        input["logGroupName"] = json!(self.place.group);
+        input["logGroupName"] = json!(self.destination.group);
         if operation != "CreateLogGroup" {
-            input["logStreamName"] = json!(self.place.stream);
+            input["logStreamName"] = json!(self.destination.stream);
         }
-        match self.services.call_as(&self.role, "logs", &self.place.region, operation, input).await {
+        match self.services.call_as(&self.role, "logs", &self.destination.region, operation, input).await {
             Err(error) if error.code != "ResourceAlreadyExistsException" => Err(error),
             _ => Ok(()),
         }

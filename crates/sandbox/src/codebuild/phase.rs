@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::shell::CommandEnd;
+use super::shell::CommandOutcome;
 
 /// Phases in the order in which a build enters them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ impl PhaseKind {
 /// How a build, or one of its phases, stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(super) enum Status {
+pub(super) enum BuildStatus {
     InProgress,
     Succeeded,
     Failed,
@@ -53,7 +53,7 @@ pub(super) enum Status {
     Stopped,
 }
 
-impl Status {
+impl BuildStatus {
     /// As CodeBuild writes it.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -69,18 +69,18 @@ impl Status {
 
 /// Why a phase ended as it did. Both are empty where it went well.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Context {
+pub(super) struct PhaseContext {
     pub(super) code: String,
     pub(super) message: String,
 }
 
-impl Context {
+impl PhaseContext {
     pub(super) fn new(code: &str, message: impl Into<String>) -> Self {
         Self { code: code.to_owned(), message: message.into() }
     }
 
     /// A command of the buildspec has failed.
-    pub(super) fn command(command: &str, end: CommandEnd) -> Self {
+    pub(super) fn command(command: &str, end: CommandOutcome) -> Self {
         // CodeBuild has the status only, which would hide that the machine's disk is full.
         let why = end.write_failure.map(|failure| format!("{}, ", failure.reason())).unwrap_or_default();
         Self::new(
@@ -96,7 +96,7 @@ pub(super) struct Phase {
     pub(super) kind: PhaseKind,
     pub(super) start: f64,
     /// How and when it ended; open while it runs.
-    pub(super) end: Option<(f64, Status, Context)>,
+    pub(super) end: Option<(f64, BuildStatus, PhaseContext)>,
 }
 
 impl Phase {

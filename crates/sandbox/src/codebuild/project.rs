@@ -3,7 +3,7 @@
 use awsim_core::{AwsError, RequestContext};
 use serde_json::{Map, Value, json};
 
-use super::{PRINCIPAL, State, Store, invalid, listing, now, text};
+use super::{BuildStore, CodeBuildState, PRINCIPAL, invalid, listing, now, text};
 use crate::account::ACCOUNT;
 use crate::unheeded;
 
@@ -56,9 +56,9 @@ const COMPUTE_TYPES: [&str; 12] = [
 ];
 
 /// What a project may have on AWS and not here.
-const UNHEEDED: [&str; 4] = ["vpcConfig", "fileSystemLocations", "buildBatchConfig", "badgeEnabled"];
+const UNSUPPORTED: [&str; 4] = ["vpcConfig", "fileSystemLocations", "buildBatchConfig", "badgeEnabled"];
 
-impl State {
+impl CodeBuildState {
     /// A project of this region.
     pub(super) fn project(&self, region: &str, name: &str, account: &str) -> Result<&Map<String, Value>, AwsError> {
         self.projects.get(region).and_then(|projects| projects.get(name)).ok_or_else(|| {
@@ -70,7 +70,7 @@ impl State {
     }
 }
 
-impl Store {
+impl BuildStore {
     pub(super) async fn create_project(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         check_shapes(input)?;
         let name = text(input, "name")?;
@@ -128,7 +128,7 @@ impl Store {
 
     /// Takes over what the request says, if all of it holds.
     async fn fill(&self, project: &mut Map<String, Value>, input: &Value) -> Result<(), AwsError> {
-        if let Some(member) = unheeded::asked_for(input, &UNHEEDED) {
+        if let Some(member) = unheeded::asked_for(input, &UNSUPPORTED) {
             return Err(invalid(format!("Invalid input: the sandbox's projects do not have {member}")));
         }
         for member in MEMBERS {

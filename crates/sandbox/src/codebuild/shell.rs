@@ -16,7 +16,7 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::buildspec::Interpreter;
-use super::log::Log;
+use super::log::BuildLog;
 use crate::marked_processes::ProcessMark;
 
 const DRIVER: &str = r#"__mark=$1 __dir=$2
@@ -34,7 +34,7 @@ trap - EXIT
 "#;
 
 /// A line without an end is broken here: CloudWatch Logs takes 256 KB.
-const LONGEST_LINE: usize = 200 * 1024;
+const MAX_LINE: usize = 200 * 1024;
 
 /// Runs commands, one after another.
 pub(super) struct Shell {
@@ -47,22 +47,22 @@ pub(super) struct Shell {
     process_mark: ProcessMark,
     mark: String,
     commands: usize,
-    running: Option<Running>,
+    running: Option<ShellProcess>,
 }
 
-struct Running {
+struct ShellProcess {
     child: Child,
     /// Kills what is left when the shell is done with.
-    _group: Group,
+    _group: ProcessGroup,
     commands: ChildStdin,
     output: pipe::Receiver,
-    lines: Lines,
+    lines: OutputParser,
 }
 
 /// All processes that the shell has started and that have stayed in its group; killed when this is dropped.
-struct Group(Option<Pid>);
+struct ProcessGroup(Option<Pid>);
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
             // Gone already is fine.
@@ -100,7 +100,7 @@ impl Shell {
     }
 
     /// Runs one command, its output going to the log, and answers how it ended.
-    pub(super) async fn run(&mut self, command: &str, succeeding: bool, log: &Log) -> io::Result<CommandEnd> {
+    pub(super) async fn run(&mut self, command: &str, succeeding: bool, log: &BuildLog) -> io::Result<CommandOutcome> {
         self.commands += 1;
         let file = format!("command-{}.sh", self.commands);
         tokio::fs::write(self.control.join(&file), format!("{command}\n")).await?;
@@ -111,14 +111,14 @@ impl Shell {
         let order = format!("{file} {}\n", u8::from(succeeding));
         // A shell that a command of before has killed behind our back cannot take orders: that is this command's end.
         let _ = running.commands.write_all(order.as_bytes()).await;
-        let (ended, write_failure) = running.until_mark(log).await?;
-        if ended.alive {
+        let (mark, write_failure) = running.until_mark(log).await?;
+        if mark.alive {
             self.running = Some(running);
         }
         let is_full = || self.disk_is_full().then_some(WriteFailure::NoSpace);
-        Ok(match ended.status {
-            0 => CommandEnd { status: 0, write_failure: None },
-            status => CommandEnd { status, write_failure: write_failure.or_else(is_full) },
+        Ok(match mark.status {
+            0 => CommandOutcome { status: 0, write_failure: None },
+            status => CommandOutcome { status, write_failure: write_failure.or_else(is_full) },
         })
     }
 
@@ -128,7 +128,7 @@ impl Shell {
     }
 
     /// Variables of the shell, exported or not, as they are now.
-    pub(super) async fn values(&mut self, names: &[String], log: &Log) -> io::Result<Vec<(String, String)>> {
+    pub(super) async fn values(&mut self, names: &[String], log: &BuildLog) -> io::Result<Vec<(String, String)>> {
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         let printing: String = names
             .iter()
@@ -145,7 +145,7 @@ impl Shell {
             .collect())
     }
 
-    fn start(&self) -> io::Result<Running> {
+    fn start(&self) -> io::Result<ShellProcess> {
         let (reader, writer) = io::pipe()?;
         let directory = std::fs::read_to_string(self.control.join("directory")).ok();
         let directory = directory
@@ -172,19 +172,19 @@ impl Shell {
             self.process_mark.limit(shell);
         }
         let commands = child.stdin.take().ok_or_else(|| io::Error::other("the shell has no standard input"))?;
-        Ok(Running {
+        Ok(ShellProcess {
             child,
-            _group: Group(group),
+            _group: ProcessGroup(group),
             commands,
             output: pipe::Receiver::from_owned_fd(reader.into())?,
-            lines: Lines::new(&self.mark),
+            lines: OutputParser::new(&self.mark),
         })
     }
 }
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct CommandEnd {
+pub(super) struct CommandOutcome {
     /// The exit status, or 128 and the signal's number.
     pub(super) status: i32,
     /// What kept a command that failed from writing, if that is why.
@@ -193,24 +193,24 @@ pub(super) struct CommandEnd {
 
 /// How a command ended, and whether the shell is still there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Ended {
+struct CommandMark {
     status: i32,
     alive: bool,
 }
 
-impl Running {
+impl ShellProcess {
     /// Passes the output on up to the next mark. Also answers the last write failure that the output names.
-    async fn until_mark(&mut self, log: &Log) -> io::Result<(Ended, Option<WriteFailure>)> {
+    async fn until_mark(&mut self, log: &BuildLog) -> io::Result<(CommandMark, Option<WriteFailure>)> {
         let mut buffer = vec![0; 64 * 1024];
         let mut write_failure = None;
         loop {
             while let Some(item) = self.lines.next() {
                 match item {
-                    Item::Line(line) => {
+                    OutputItem::Line(line) => {
                         write_failure = WriteFailure::in_text(&line).or(write_failure);
                         log.line(&line).await;
                     }
-                    Item::Mark(ended) => return Ok((ended, write_failure)),
+                    OutputItem::Mark(mark) => return Ok((mark, write_failure)),
                 }
             }
             tokio::select! {
@@ -231,22 +231,22 @@ impl Running {
         self.lines.finish();
         while let Some(item) = self.lines.next() {
             match item {
-                Item::Line(line) => {
+                OutputItem::Line(line) => {
                     write_failure = WriteFailure::in_text(&line).or(write_failure);
                     log.line(&line).await;
                 }
-                Item::Mark(ended) => marked = Some(ended.status),
+                OutputItem::Mark(mark) => marked = Some(mark.status),
             }
         }
         let exit = self.child.wait().await?;
         let signal = std::os::unix::process::ExitStatusExt::signal(&exit);
         let status = marked.or(exit.code()).unwrap_or_else(|| 128 + signal.unwrap_or_default());
-        Ok((Ended { status, alive: false }, write_failure))
+        Ok((CommandMark { status, alive: false }, write_failure))
     }
 }
 
 /// Output, cut into lines and marks.
-struct Lines {
+struct OutputParser {
     mark: Vec<u8>,
     pending: Vec<u8>,
     /// How much of `pending` is known to have no end of line.
@@ -254,12 +254,12 @@ struct Lines {
     finished: bool,
 }
 
-enum Item {
+enum OutputItem {
     Line(String),
-    Mark(Ended),
+    Mark(CommandMark),
 }
 
-impl Lines {
+impl OutputParser {
     fn new(mark: &str) -> Self {
         Self { mark: [b"\x1e", mark.as_bytes(), b" "].concat(), pending: Vec::new(), searched: 0, finished: false }
     }
@@ -273,11 +273,11 @@ impl Lines {
         self.finished = true;
     }
 
-    fn next(&mut self) -> Option<Item> {
+    fn next(&mut self) -> Option<OutputItem> {
         let end = self.pending[self.searched..].iter().position(|byte| *byte == b'\n').map(|at| self.searched + at);
         let (length, skip) = match end {
             Some(end) => (end, 1),
-            None if self.pending.len() > LONGEST_LINE => (LONGEST_LINE, 0),
+            None if self.pending.len() > MAX_LINE => (MAX_LINE, 0),
             None if self.finished && !self.pending.is_empty() => (self.pending.len(), 0),
             None => {
                 self.searched = self.pending.len();
@@ -291,21 +291,21 @@ impl Lines {
                 // A command whose last line has no end: the line first, the mark at the next look.
                 let text = text(&line[..at]);
                 self.pending.drain(..at);
-                return Some(Item::Line(text));
+                return Some(OutputItem::Line(text));
             }
-            let ended = self.ended(&line[self.mark.len()..]);
+            let mark = self.mark(&line[self.mark.len()..]);
             self.pending.drain(..length + skip);
-            return Some(Item::Mark(ended));
+            return Some(OutputItem::Mark(mark));
         }
         let line = text(line);
         self.pending.drain(..length + skip);
-        Some(Item::Line(line))
+        Some(OutputItem::Line(line))
     }
 
-    fn ended(&self, words: &[u8]) -> Ended {
+    fn mark(&self, words: &[u8]) -> CommandMark {
         let words = String::from_utf8_lossy(words);
         let (word, status) = words.split_once(' ').unwrap_or((&*words, ""));
-        Ended { status: status.trim().parse().unwrap_or(1), alive: word == "done" }
+        CommandMark { status: status.trim().parse().unwrap_or(1), alive: word == "done" }
     }
 }
 
@@ -338,11 +338,11 @@ fn interpreter(kind: Interpreter) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    fn all(lines: &mut Lines) -> Vec<String> {
+    fn all(lines: &mut OutputParser) -> Vec<String> {
         std::iter::from_fn(|| lines.next())
             .map(|item| match item {
-                Item::Line(line) => line,
-                Item::Mark(ended) => format!("<{} {}>", ended.status, ended.alive),
+                OutputItem::Line(line) => line,
+                OutputItem::Mark(mark) => format!("<{} {}>", mark.status, mark.alive),
             })
             .collect()
     }
@@ -351,7 +351,7 @@ mod tests {
     fn output_is_cut_into_lines_and_marks_wherever_it_is_split() {
         let output = b"one\r\ntwo\x1em done 0\n\x1em exit 3\nlast";
         for cut in 0..output.len() {
-            let mut lines = Lines::new("m");
+            let mut lines = OutputParser::new("m");
             let mut found = Vec::new();
             for part in [&output[..cut], &output[cut..]] {
                 lines.feed(part);
@@ -365,8 +365,8 @@ mod tests {
 
     #[test]
     fn an_endless_line_is_broken() {
-        let mut lines = Lines::new("m");
-        lines.feed(&vec![b'x'; LONGEST_LINE + 5]);
-        assert_eq!(all(&mut lines), ["x".repeat(LONGEST_LINE)]);
+        let mut lines = OutputParser::new("m");
+        lines.feed(&vec![b'x'; MAX_LINE + 5]);
+        assert_eq!(all(&mut lines), ["x".repeat(MAX_LINE)]);
     }
 }

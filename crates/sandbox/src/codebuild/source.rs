@@ -9,10 +9,10 @@ use http::Method;
 use serde_json::Value;
 
 use super::buildspec::Buildspec;
-use super::phase::Context;
+use super::phase::PhaseContext;
 use super::{EmbeddedFile, FunctionFiles};
 use crate::http_agent::{agent, reader_of};
-use crate::standin::signed::{Signer, Unsigned};
+use crate::shims::signed::{Signer, UnsignedRequest};
 use crate::storage::dir_handle::{DirEntry, DirHandle};
 
 /// Puts the source into the directory; an error is the phase's context.
@@ -23,7 +23,7 @@ pub(super) fn fetch(
     signer: &Signer,
     embedded: FunctionFiles,
     directory: &Path,
-) -> Result<(), Context> {
+) -> Result<(), PhaseContext> {
     match source["type"].as_str() {
         Some("S3") => {
             let location = source["location"].as_str().unwrap_or_default();
@@ -39,7 +39,7 @@ pub(super) fn fetch(
 }
 
 /// The buildspec: inline in the project, or the file that it names.
-pub(super) fn buildspec(source: &Value, directory: &Path) -> Result<Buildspec, Context> {
+pub(super) fn buildspec(source: &Value, directory: &Path) -> Result<Buildspec, PhaseContext> {
     let given = source["buildspec"].as_str().unwrap_or("buildspec.yml");
     // The same field holds the text itself or a path; a path has neither lines nor a version.
     let inline = given.contains('\n') || given.trim_start().starts_with("version");
@@ -48,7 +48,7 @@ pub(super) fn buildspec(source: &Value, directory: &Path) -> Result<Buildspec, C
     } else {
         let given = if given.is_empty() { "buildspec.yml" } else { given };
         let failed = |cause: String| {
-            Context::new("YAML_FILE_ERROR", format!("stat {}: {cause}", directory.join(given).display()))
+            PhaseContext::new("YAML_FILE_ERROR", format!("stat {}: {cause}", directory.join(given).display()))
         };
         // A path is the caller's to choose, and ends in the source.
         let resolved = DirHandle::open(directory).and_then(|source| source.resolve(Path::new(given)));
@@ -58,19 +58,19 @@ pub(super) fn buildspec(source: &Value, directory: &Path) -> Result<Buildspec, C
             None => return Err(failed("no such file or directory".to_owned())),
         }
     };
-    Buildspec::read(&text).map_err(|error| Context::new("YAML_FILE_ERROR", error.to_string()))
+    Buildspec::read(&text).map_err(|error| PhaseContext::new("YAML_FILE_ERROR", error.to_string()))
 }
 
-fn client_error(message: String) -> Context {
-    Context::new("CLIENT_ERROR", message)
+fn client_error(message: String) -> PhaseContext {
+    PhaseContext::new("CLIENT_ERROR", message)
 }
 
 /// The object, in a file without a name.
-fn download(location: &str, version: &str, endpoint: &str, signer: &Signer) -> Result<File, Context> {
+fn download(location: &str, version: &str, endpoint: &str, signer: &Signer) -> Result<File, PhaseContext> {
     let failed = |cause: String| client_error(format!("{cause} for primary source and source version {version}"));
     let path = format!("/{location}");
     let query = Some(("versionId", version)).filter(|(_, version)| !version.is_empty());
-    let request = Unsigned { method: Method::GET, endpoint, path: &path, query, headers: &[], body: &[] };
+    let request = UnsignedRequest { method: Method::GET, endpoint, path: &path, query, headers: &[], body: &[] };
     let request = signer.sign("s3", &request).map_err(|cause| failed(cause.to_string()))?;
     let mut response = agent().run(request).map_err(|cause| failed(cause.to_string()))?;
     if !response.status().is_success() {

@@ -9,16 +9,16 @@ use awsim_core::{AwsError, RequestContext};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::build::{Build, Retry};
-use super::phase::{Context, PhaseKind, Status};
-use super::{Running, SERVICE, State, Store, invalid, now, project, run, text};
+use super::build::{AutoRetry, Build};
+use super::phase::{BuildStatus, PhaseContext, PhaseKind};
+use super::{BuildStore, CodeBuildState, RunningBuild, SERVICE, invalid, now, project, run, text};
 use crate::storage::tree;
 
 /// Where, in CodeBuild's directory, builds have theirs.
 const BUILDS: &str = "builds";
 
 /// What of a project a build takes over.
-const TAKEN_OVER: [&str; 9] = [
+const COPIED_MEMBERS: [&str; 9] = [
     "source",
     "sourceVersion",
     "artifacts",
@@ -48,7 +48,7 @@ const OVERRIDES: [(&str, &str, &str); 14] = [
     ("privilegedModeOverride", "environment", "privilegedMode"),
 ];
 
-impl Store {
+impl BuildStore {
     /// Where running builds have their directories.
     pub(super) fn builds_dir(&self) -> PathBuf {
         super::builds_below(self.services.data_dir())
@@ -73,7 +73,7 @@ impl Store {
                 return Ok(json!({ "build": known.describe() }));
             }
             let project = state.project(&ctx.region, name, &ctx.account_id)?;
-            let mut settings: serde_json::Map<_, _> = TAKEN_OVER
+            let mut settings: serde_json::Map<_, _> = COPIED_MEMBERS
                 .iter()
                 .filter_map(|member| Some(((*member).to_owned(), project.get(*member)?.clone())))
                 .collect();
@@ -98,12 +98,12 @@ impl Store {
                 initiator: ctx.access_key.clone().unwrap_or_else(|| "sandbox".to_owned()),
                 start: now(),
                 end: None,
-                status: Status::InProgress,
+                status: BuildStatus::InProgress,
                 phases: Vec::new(),
                 settings,
                 stream: None,
                 token: token.map(str::to_owned),
-                retry: Retry { limit: retries.unwrap_or(0), ..Retry::default() },
+                retry: AutoRetry { limit: retries.unwrap_or(0), ..AutoRetry::default() },
                 exported: Vec::new(),
                 id: String::new(),
             };
@@ -126,7 +126,8 @@ impl Store {
                 return Ok(json!({ "build": known.describe() }));
             }
             let initiator = ctx.access_key.clone().unwrap_or_else(|| "sandbox".to_owned());
-            let build = Build { initiator, token: token.map(str::to_owned), ..known.anew(Retry::default()) };
+            let build =
+                Build { initiator, token: token.map(str::to_owned), ..known.copy_for_retry(AutoRetry::default()) };
             state.submit(build, &ctx.account_id)
         };
         Ok(self.launch(build))
@@ -144,7 +145,7 @@ impl Store {
             let (number, limit) = (failed.retry.number + 1, failed.retry.limit);
             let previous = Some(failed.arn.clone());
             let account = super::account_of(&failed.arn).to_owned();
-            let next = failed.anew(Retry { number, limit, previous, next: None });
+            let next = failed.copy_for_retry(AutoRetry { number, limit, previous, next: None });
             let next = state.submit(next, &account);
             if let Some(failed) = state.builds.get_mut(id) {
                 failed.retry.next = Some(next.arn.clone());
@@ -158,15 +159,15 @@ impl Store {
     /// Sets a build going, and says what `StartBuild` answers.
     fn launch(self: &Arc<Self>, build: Build) -> Value {
         let (stop, stopping) = watch::channel(false);
-        let (end, ended) = watch::channel(false);
+        let (end, outcome) = watch::channel(false);
         let answer = json!({ "build": build.describe() });
-        self.running().insert(build.id.clone(), Running { stop, ended });
+        self.running().insert(build.id.clone(), RunningBuild { stop, outcome });
         let store = Arc::clone(self);
         tokio::spawn(async move {
             let id = build.id.clone();
             let how = run::run(&store, build, stopping).await;
             store.running().remove(&id);
-            if how.status == Status::Failed {
+            if how.status == BuildStatus::Failed {
                 store.retry_automatically(&id, how.retries);
             }
             end.send_replace(true);
@@ -189,18 +190,18 @@ impl Store {
 
     /// Stops a build, if it is running, and comes back when it has ended.
     pub(super) async fn stop_and_wait(&self, id: &str) {
-        let ended = self.running().get(id).map(|running| {
+        let outcome = self.running().get(id).map(|running| {
             running.stop.send_replace(true);
-            running.ended.clone()
+            running.outcome.clone()
         });
-        if let Some(mut ended) = ended {
+        if let Some(mut outcome) = outcome {
             // An error means that the build's task is gone, which is an end, too.
-            let _ = ended.wait_for(|ended| *ended).await;
+            let _ = outcome.wait_for(|outcome| *outcome).await;
         }
     }
 }
 
-impl State {
+impl CodeBuildState {
     /// Gives a build its name and number, and puts it into the queue.
     fn submit(&mut self, build: Build, account: &str) -> Build {
         let number = self.numbers.entry(project::arn(&build.region, account, &build.project)).or_default();
@@ -209,7 +210,7 @@ impl State {
         let arn = format!("arn:aws:codebuild:{}:{account}:build/{id}", build.region);
         let mut build = Build { arn, number: *number, id: id.clone(), ..build };
         build.enter(PhaseKind::Submitted);
-        build.leave(Status::Succeeded, Context::default());
+        build.leave(BuildStatus::Succeeded, PhaseContext::default());
         build.enter(PhaseKind::Queued);
         self.builds.insert(id, build.clone());
         build

@@ -6,9 +6,9 @@ use awsim_core::{AwsError, RequestContext};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::manifest::{Content, Manifest, digest_of};
+use super::manifest::{Manifest, ManifestContent, digest_of};
 use super::repository::{Repository, page};
-use super::{At, Store, invalid, now, text};
+use super::{EcrStore, RepositoryRef, invalid, now, text};
 
 /// One image: its manifest, as it was pushed, byte for byte.
 #[derive(Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub(super) struct Image {
 }
 
 /// What `PutImage` did.
-pub(super) struct Stored {
+pub(super) struct StoredImage {
     pub(super) digest: String,
     /// The same manifest was already there under the same tag.
     pub(super) unchanged: bool,
@@ -42,8 +42,8 @@ impl Repository {
         text: &str,
         media_type: Option<&str>,
         tag: Option<&str>,
-        at: &At<'_>,
-    ) -> Result<Stored, AwsError> {
+        at: &RepositoryRef<'_>,
+    ) -> Result<StoredImage, AwsError> {
         let manifest = Manifest::read(text, media_type).map_err(|error| {
             let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
             invalid(format!(
@@ -90,13 +90,13 @@ impl Repository {
         if let Some(tag) = tag {
             self.tags.insert(tag.to_owned(), digest.clone());
         }
-        Ok(Stored { digest, unchanged })
+        Ok(StoredImage { digest, unchanged })
     }
 
     /// What an image is made of, and how long that is together.
-    fn parts(&self, content: &Content, at: &At<'_>) -> Result<(Vec<String>, u64), AwsError> {
+    fn parts(&self, content: &ManifestContent, at: &RepositoryRef<'_>) -> Result<(Vec<String>, u64), AwsError> {
         match content {
-            Content::Image { config, layers } => {
+            ManifestContent::Image { config, layers } => {
                 let parts: Vec<_> = std::iter::once(config).chain(layers).map(|part| part.digest.clone()).collect();
                 let missing: Vec<_> =
                     parts.iter().filter(|digest| !self.layers.contains_key(*digest)).cloned().collect();
@@ -115,7 +115,7 @@ impl Repository {
                 let size = parts.iter().filter_map(|part| self.layers.get(part)).sum();
                 Ok((parts, size))
             }
-            Content::Index(manifests) => {
+            ManifestContent::Index(manifests) => {
                 let mut size = 0;
                 for manifest in manifests {
                     let image = self.images.get(&manifest.digest).ok_or_else(|| {
@@ -171,7 +171,7 @@ impl Repository {
         found.ok_or("ImageNotFound")
     }
 
-    fn detail(&self, digest: &str, image: &Image, at: &At<'_>) -> Value {
+    fn detail(&self, digest: &str, image: &Image, at: &RepositoryRef<'_>) -> Value {
         let mut detail = json!({
             "registryId": at.account,
             "repositoryName": at.name,
@@ -191,9 +191,9 @@ impl Repository {
     }
 }
 
-impl Store {
+impl EcrStore {
     pub(super) fn put_image(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let manifest = text(input, "imageManifest")?;
         let tag = input["imageTag"].as_str();
         let mut state = self.lock();
@@ -235,7 +235,7 @@ impl Store {
     }
 
     pub(super) fn get_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
         let (mut images, mut failures) = (Vec::new(), Vec::new());
@@ -262,7 +262,7 @@ impl Store {
     }
 
     pub(super) fn describe_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
         let tagged = input["filter"]["tagStatus"].as_str();
@@ -284,7 +284,7 @@ impl Store {
     }
 
     pub(super) fn list_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
         let tagged = input["filter"]["tagStatus"].as_str();
@@ -303,7 +303,7 @@ impl Store {
     }
 
     pub(super) fn delete_images(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let mut state = self.lock();
         let repository = state.repository_mut(&at)?;
         let (mut gone, mut failures) = (Vec::new(), Vec::new());
@@ -361,7 +361,7 @@ fn failure(id: &Value, code: &str) -> Value {
     json!({ "imageId": id, "failureCode": code, "failureReason": reason })
 }
 
-fn not_there(id: &Value, at: &At<'_>) -> AwsError {
+fn not_there(id: &Value, at: &RepositoryRef<'_>) -> AwsError {
     AwsError::bad_request(
         "ImageNotFoundException",
         format!(

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::manifest::hex_of;
-use super::{At, Store, invalid, text};
+use super::{EcrStore, RepositoryRef, invalid, text};
 use crate::storage::blobs::{Blob, BlobWriter};
 
 /// The size of a part that ECR asks for. Clients may send 20 MiB; small parts keep memory low.
@@ -17,19 +17,19 @@ const PART_SIZE: u64 = 5 * 1024 * 1024;
 
 /// Uploads that have begun, by id. A lock each: parts of different layers do not wait for each other.
 #[derive(Default)]
-pub(super) struct Uploads(Mutex<HashMap<String, Arc<Upload>>>);
+pub(super) struct LayerUploads(Mutex<HashMap<String, Arc<LayerUpload>>>);
 
 /// One upload; nothing in it once it is completed.
-pub(super) struct Upload(pub(super) tokio::sync::Mutex<Option<Incoming>>);
+pub(super) struct LayerUpload(pub(super) tokio::sync::Mutex<Option<UploadState>>);
 
 /// The bytes that have come so far.
-pub(super) struct Incoming {
+pub(super) struct UploadState {
     region: String,
     repository: String,
     writer: BlobWriter,
 }
 
-impl Incoming {
+impl UploadState {
     pub(super) async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.writer.write(bytes).await
     }
@@ -54,23 +54,23 @@ pub(super) enum LayerError {
     Io(#[from] std::io::Error),
 }
 
-impl Store {
+impl EcrStore {
     /// Begins an upload and says its id.
-    pub(super) async fn begin_upload(&self, at: &At<'_>) -> Result<String, LayerError> {
+    pub(super) async fn begin_upload(&self, at: &RepositoryRef<'_>) -> Result<String, LayerError> {
         self.lock().repository(at).map_err(|_| LayerError::UnknownRepository(at.name.to_owned()))?;
-        let incoming = Incoming {
+        let incoming = UploadState {
             region: at.region.to_owned(),
             repository: at.name.to_owned(),
             writer: self.services.blobs().writer().await?,
         };
         let id = uuid::Uuid::new_v4().to_string();
-        let upload = Arc::new(Upload(tokio::sync::Mutex::new(Some(incoming))));
+        let upload = Arc::new(LayerUpload(tokio::sync::Mutex::new(Some(incoming))));
         self.uploads().insert(id.clone(), upload);
         Ok(id)
     }
 
     /// The upload with this id, if it was begun for this repository.
-    pub(super) async fn upload(&self, at: &At<'_>, id: &str) -> Result<Arc<Upload>, LayerError> {
+    pub(super) async fn upload(&self, at: &RepositoryRef<'_>, id: &str) -> Result<Arc<LayerUpload>, LayerError> {
         let unknown = || LayerError::UnknownUpload(id.to_owned());
         let upload = self.uploads().get(id).cloned().ok_or_else(unknown)?;
         let here = upload
@@ -83,7 +83,12 @@ impl Store {
     }
 
     /// Ends an upload: the bytes must have the digest that the client says, then they are a layer.
-    pub(super) async fn finish_upload(&self, at: &At<'_>, id: &str, digest: &str) -> Result<Blob, LayerError> {
+    pub(super) async fn finish_upload(
+        &self,
+        at: &RepositoryRef<'_>,
+        id: &str,
+        digest: &str,
+    ) -> Result<Blob, LayerError> {
         let expected = hex_of(digest).ok_or_else(|| LayerError::NotADigest(digest.to_owned()))?;
         let upload = self.upload(at, id).await?;
         self.uploads().remove(id);
@@ -106,18 +111,18 @@ impl Store {
         self.uploads().remove(id);
     }
 
-    fn uploads(&self) -> MutexGuard<'_, HashMap<String, Arc<Upload>>> {
+    fn uploads(&self) -> MutexGuard<'_, HashMap<String, Arc<LayerUpload>>> {
         crate::sync::lock(&self.uploads.0)
     }
 
     pub(super) async fn initiate_upload(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let id = self.begin_upload(&at).await.map_err(|error| refusal(error, &at))?;
         Ok(json!({ "uploadId": id, "partSize": PART_SIZE }))
     }
 
     pub(super) async fn upload_part(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let id = text(input, "uploadId")?;
         let bytes = STANDARD
             .decode(text(input, "layerPartBlob")?)
@@ -153,7 +158,7 @@ impl Store {
     }
 
     pub(super) async fn complete_upload(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let id = text(input, "uploadId")?;
         let digests = input["layerDigests"].as_array().map(Vec::as_slice).unwrap_or_default();
         let [digest] = digests else {
@@ -181,7 +186,7 @@ impl Store {
     }
 
     pub(super) fn check_layers(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let state = self.lock();
         let repository = state.repository(&at)?;
         let (mut layers, mut failures) = (Vec::new(), Vec::new());
@@ -208,7 +213,7 @@ impl Store {
     }
 
     pub(super) fn download_url(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let digest = text(input, "layerDigest")?;
         if !self.lock().repository(&at)?.layers.contains_key(digest) {
             return Err(AwsError::bad_request(
@@ -226,7 +231,7 @@ impl Store {
 }
 
 /// How ECR's own API says that an upload failed.
-fn refusal(error: LayerError, at: &At<'_>) -> AwsError {
+fn refusal(error: LayerError, at: &RepositoryRef<'_>) -> AwsError {
     let message = error.to_string();
     match error {
         LayerError::UnknownUpload(_) => AwsError::bad_request("UploadNotFoundException", message),

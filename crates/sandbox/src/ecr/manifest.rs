@@ -19,7 +19,7 @@ pub(super) struct Descriptor {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+struct ManifestDocument {
     schema_version: u8,
     media_type: Option<String>,
     artifact_type: Option<String>,
@@ -34,11 +34,11 @@ struct Document {
 pub(super) struct Manifest {
     pub(super) media_type: String,
     pub(super) artifact_type: Option<String>,
-    pub(super) content: Content,
+    pub(super) content: ManifestContent,
 }
 
 /// What a manifest lists.
-pub(super) enum Content {
+pub(super) enum ManifestContent {
     /// One image: its configuration and its layers.
     Image { config: Descriptor, layers: Vec<Descriptor> },
     /// Several manifests: an image for several architectures, or one with attestations.
@@ -61,7 +61,7 @@ pub(super) enum ManifestError {
 impl Manifest {
     /// Reads a manifest; the kind is what it says itself, or else what came with it.
     pub(super) fn read(text: &str, given: Option<&str>) -> Result<Self, ManifestError> {
-        let document: Document = serde_json::from_str(text)?;
+        let document: ManifestDocument = serde_json::from_str(text)?;
         if document.schema_version != 2 {
             return Err(ManifestError::Version(document.schema_version));
         }
@@ -74,10 +74,11 @@ impl Manifest {
                 if index { OCI_INDEX } else { OCI_MANIFEST }.to_owned()
             });
         let content = match media_type.as_str() {
-            OCI_MANIFEST | DOCKER_MANIFEST => {
-                Content::Image { config: document.config.ok_or(ManifestError::NoConfig)?, layers: document.layers }
-            }
-            OCI_INDEX | DOCKER_LIST => Content::Index(document.manifests),
+            OCI_MANIFEST | DOCKER_MANIFEST => ManifestContent::Image {
+                config: document.config.ok_or(ManifestError::NoConfig)?,
+                layers: document.layers,
+            },
+            OCI_INDEX | DOCKER_LIST => ManifestContent::Index(document.manifests),
             _ => return Err(ManifestError::MediaType(media_type)),
         };
         Ok(Self { media_type, artifact_type: document.artifact_type, content })

@@ -35,7 +35,7 @@ pub(crate) fn needs(operation: &str, input: &Value, context: &RequestContext) ->
 
 /// What a kind of request to docker's front door comes to in ECR's own terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum RegistryRequestKind {
     Uploads,
     Upload,
     Blob,
@@ -45,8 +45,8 @@ pub(crate) enum Door {
 
 /// What whoever got a password needs for a request to `/v2/`. A layer that comes with the request that ends its upload is
 /// a part as well.
-pub(crate) fn of_registry(
-    door: Door,
+pub(crate) fn registry_permissions(
+    request_kind: RegistryRequestKind,
     request: &Parts,
     region: &str,
     account: &str,
@@ -57,18 +57,20 @@ pub(crate) fn of_registry(
     let has_body = length.map_or_else(|| request.headers.contains_key(TRANSFER_ENCODING), |length| length != "0");
     // With its digest, the request that begins an upload is the whole of it.
     let at_once = request.uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("digest=")));
-    let actions: &[&str] = match door {
-        Door::Uploads if at_once => &["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"],
-        Door::Uploads => &["ecr:InitiateLayerUpload"],
-        Door::Upload if put && has_body => &["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"],
-        Door::Upload if put => &["ecr:CompleteLayerUpload"],
-        Door::Upload => &["ecr:UploadLayerPart"],
-        Door::Blob if request.method == Method::GET => &["ecr:GetDownloadUrlForLayer"],
-        Door::Blob => &["ecr:BatchCheckLayerAvailability"],
-        Door::Manifest if put => &["ecr:PutImage"],
-        Door::Manifest if request.method == Method::DELETE => &["ecr:BatchDeleteImage"],
-        Door::Manifest => &["ecr:BatchGetImage"],
-        Door::Tags => &["ecr:ListImages"],
+    let actions: &[&str] = match request_kind {
+        RegistryRequestKind::Uploads if at_once => {
+            &["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"]
+        }
+        RegistryRequestKind::Uploads => &["ecr:InitiateLayerUpload"],
+        RegistryRequestKind::Upload if put && has_body => &["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"],
+        RegistryRequestKind::Upload if put => &["ecr:CompleteLayerUpload"],
+        RegistryRequestKind::Upload => &["ecr:UploadLayerPart"],
+        RegistryRequestKind::Blob if request.method == Method::GET => &["ecr:GetDownloadUrlForLayer"],
+        RegistryRequestKind::Blob => &["ecr:BatchCheckLayerAvailability"],
+        RegistryRequestKind::Manifest if put => &["ecr:PutImage"],
+        RegistryRequestKind::Manifest if request.method == Method::DELETE => &["ecr:BatchDeleteImage"],
+        RegistryRequestKind::Manifest => &["ecr:BatchGetImage"],
+        RegistryRequestKind::Tags => &["ecr:ListImages"],
     };
     actions.iter().map(|action| RequiredPermission::new(*action, arn(region, account, name))).collect()
 }

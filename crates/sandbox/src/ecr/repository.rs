@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::image::Image;
-use super::{At, Store, invalid, now, text};
+use super::{EcrStore, RepositoryRef, invalid, now, text};
 
 /// One repository with all that is in it.
 #[derive(Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub(super) fn host(account: &str, region: &str) -> String {
 }
 
 impl Repository {
-    fn describe(&self, at: &At<'_>) -> Value {
+    fn describe(&self, at: &RepositoryRef<'_>) -> Value {
         json!({
             "repositoryName": at.name,
             "repositoryArn": arn(at.account, at.region, at.name),
@@ -52,7 +52,7 @@ impl Repository {
     }
 }
 
-impl Store {
+impl EcrStore {
     /// The operations on repositories themselves.
     pub(super) fn repository_operation(
         &self,
@@ -72,7 +72,7 @@ impl Store {
                 self.lifecycle_policy(operation, input, ctx)
             }
             "PutImageTagMutability" => {
-                let at = At::of(input, ctx)?;
+                let at = RepositoryRef::of(input, ctx)?;
                 let mutability = mutability(&input["imageTagMutability"])?;
                 self.lock().repository_mut(&at)?.mutability.clone_from(&mutability);
                 Ok(json!({
@@ -82,7 +82,7 @@ impl Store {
                 }))
             }
             "PutImageScanningConfiguration" => {
-                let at = At::of(input, ctx)?;
+                let at = RepositoryRef::of(input, ctx)?;
                 let on_push = input["imageScanningConfiguration"]["scanOnPush"] == true;
                 self.lock().repository_mut(&at)?.scan_on_push = on_push;
                 Ok(json!({
@@ -96,7 +96,7 @@ impl Store {
     }
 
     fn create_repository(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         if !valid_name(at.name) {
             return Err(invalid(format!(
                 "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression \
@@ -137,7 +137,7 @@ impl Store {
     }
 
     fn describe_repositories(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = |name| At { account: &ctx.account_id, region: &ctx.region, name };
+        let at = |name| RepositoryRef { account: &ctx.account_id, region: &ctx.region, name };
         let state = self.lock();
         if let Some(names) = input["repositoryNames"].as_array() {
             let found = names
@@ -158,7 +158,7 @@ impl Store {
     }
 
     fn delete_repository(&self, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let mut state = self.lock();
         let repository = state.repository(&at)?;
         if !repository.images.is_empty() && input["force"] != true {
@@ -184,7 +184,7 @@ impl Store {
         let name = resource.strip_prefix(&prefix).ok_or_else(|| {
             invalid(format!("Invalid parameter at 'resourceArn': '{resource}' is not a repository of this registry"))
         })?;
-        let at = At { account: &ctx.account_id, region: &ctx.region, name };
+        let at = RepositoryRef { account: &ctx.account_id, region: &ctx.region, name };
         let mut state = self.lock();
         let labels_now = &mut state.repository_mut(&at)?.labels;
         match operation {
@@ -205,13 +205,13 @@ impl Store {
     }
 
     /// The repository's policy, as far as it can be understood.
-    pub(super) fn policy(&self, at: &At<'_>) -> Option<awsim_iam_policy::PolicyDocument> {
+    pub(super) fn policy(&self, at: &RepositoryRef<'_>) -> Option<awsim_iam_policy::PolicyDocument> {
         let state = self.lock();
         awsim_iam_policy::parse(state.repository(at).ok()?.policy.as_ref()?).ok()
     }
 
     fn repository_policy(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         // What could not be understood could not be enforced.
         if operation == "SetRepositoryPolicy" && awsim_iam_policy::parse(&document(input, "policyText")?).is_err() {
             return Err(AwsError::bad_request(
@@ -243,7 +243,7 @@ impl Store {
     }
 
     fn lifecycle_policy(&self, operation: &str, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        let at = At::of(input, ctx)?;
+        let at = RepositoryRef::of(input, ctx)?;
         let mut state = self.lock();
         let lifecycle = &mut state.repository_mut(&at)?.lifecycle;
         let answer = match operation {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::manifest::{Content, Descriptor, Manifest, hex_of};
-use super::{At, Store};
+use super::manifest::{Descriptor, Manifest, ManifestContent, hex_of};
+use super::{EcrStore, RepositoryRef};
 
 /// Images of the registry, by URI.
 #[derive(Clone)]
-pub(crate) struct Images(Arc<Store>);
+pub(crate) struct ImageResolver(Arc<EcrStore>);
 
 /// An image that a function can be started from.
 #[derive(Debug)]
@@ -20,14 +20,14 @@ pub(crate) struct ResolvedImage {
     /// The region whose registry has it.
     pub(crate) region: String,
     /// How a container of it starts.
-    pub(crate) config: ImageConfig,
+    pub(crate) config: ContainerConfig,
     /// From the lowest to the topmost.
-    pub(crate) layers: Vec<Layer>,
+    pub(crate) layers: Vec<ResolvedLayer>,
 }
 
 /// What an image says about how it is run.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct ImageConfig {
+pub(crate) struct ContainerConfig {
     /// `ENTRYPOINT`.
     pub(crate) entrypoint: Vec<String>,
     /// `CMD`.
@@ -44,7 +44,7 @@ pub(crate) struct ImageConfig {
 
 /// A layer's bytes.
 #[derive(Debug)]
-pub(crate) struct Layer {
+pub(crate) struct ResolvedLayer {
     /// Says whether the tar archive is compressed.
     pub(crate) media_type: String,
     /// Where the bytes are; not to be changed.
@@ -53,7 +53,7 @@ pub(crate) struct Layer {
 
 /// Why an image cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ImageError {
+pub(crate) enum ResolveError {
     /// Not a URI of the sandbox's registry.
     #[error("'{0}' is not an image of this account's ECR")]
     NotEcr(String),
@@ -81,17 +81,17 @@ pub(crate) enum ImageError {
     },
 }
 
-impl Images {
-    pub(super) fn new(store: Arc<Store>) -> Self {
+impl ImageResolver {
+    pub(super) fn new(store: Arc<EcrStore>) -> Self {
         Self(store)
     }
 
     /// The image behind `<registry>/<name>:<tag>` or `<registry>/<name>@sha256:…`.
-    pub(crate) fn resolve(&self, uri: &str) -> Result<ResolvedImage, ImageError> {
+    pub(crate) fn resolve(&self, uri: &str) -> Result<ResolvedImage, ResolveError> {
         let services = &self.0.services;
-        let not_ecr = || ImageError::NotEcr(uri.to_owned());
-        let missing = || ImageError::NotFound(uri.to_owned());
-        let damaged = |reason: String| ImageError::Damaged { uri: uri.to_owned(), reason };
+        let not_ecr = || ResolveError::NotEcr(uri.to_owned());
+        let missing = || ResolveError::NotFound(uri.to_owned());
+        let damaged = |reason: String| ResolveError::Damaged { uri: uri.to_owned(), reason };
 
         let (host, path) = uri.split_once('/').ok_or_else(not_ecr)?;
         let region = region_of_host(services.account(), host).ok_or_else(not_ecr)?;
@@ -101,7 +101,7 @@ impl Images {
         };
         let (digest, text, media_type) = {
             let state = self.0.lock();
-            let at = At { account: services.account(), region, name };
+            let at = RepositoryRef { account: services.account(), region, name };
             let repository = state.repository(&at).map_err(|_| missing())?;
             let digest = repository.digest(reference).ok_or_else(missing)?;
             let image = &repository.images[digest];
@@ -109,12 +109,12 @@ impl Images {
         };
 
         let manifest = Manifest::read(&text, Some(&media_type)).map_err(|error| damaged(error.to_string()))?;
-        let Content::Image { config, layers } = manifest.content else {
-            return Err(ImageError::NotOneImage { uri: uri.to_owned(), media_type });
+        let ManifestContent::Image { config, layers } = manifest.content else {
+            return Err(ResolveError::NotOneImage { uri: uri.to_owned(), media_type });
         };
         let file = |part: &Descriptor| {
             let hex = hex_of(&part.digest).ok_or_else(|| damaged(format!("'{}' is not a digest", part.digest)))?;
-            Ok::<_, ImageError>(services.blobs().path(hex))
+            Ok::<_, ResolveError>(services.blobs().path(hex))
         };
         let config = std::fs::read(file(&config)?)
             .map_err(|error| damaged(format!("its configuration is not there: {error}")))?;
@@ -122,12 +122,12 @@ impl Images {
             .map_err(|error| damaged(format!("its configuration is not valid: {error}")))?;
         if config.architecture.is_empty() || config.architecture == "unknown" {
             // What buildx pushes beside an image as its provenance says "unknown".
-            return Err(ImageError::NotOneImage { uri: uri.to_owned(), media_type });
+            return Err(ResolveError::NotOneImage { uri: uri.to_owned(), media_type });
         }
         let layers = layers
             .iter()
-            .map(|layer| Ok(Layer { path: file(layer)?, media_type: layer.media_type.clone() }))
-            .collect::<Result<_, ImageError>>()?;
+            .map(|layer| Ok(ResolvedLayer { path: file(layer)?, media_type: layer.media_type.clone() }))
+            .collect::<Result<_, ResolveError>>()?;
         Ok(ResolvedImage { digest, region: region.to_owned(), config: config.into(), layers })
     }
 }
@@ -162,7 +162,7 @@ struct RunConfig {
     working_dir: Option<String>,
 }
 
-impl From<ConfigFile> for ImageConfig {
+impl From<ConfigFile> for ContainerConfig {
     fn from(file: ConfigFile) -> Self {
         Self {
             entrypoint: file.config.entrypoint.unwrap_or_default(),

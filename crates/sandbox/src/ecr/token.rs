@@ -7,7 +7,7 @@ use chrono::Utc;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::Store;
+use super::EcrStore;
 use super::repository::host;
 use crate::authz::signature::same;
 
@@ -20,12 +20,12 @@ const LINK_SECONDS: i64 = 3600;
 pub(super) const ADMINISTRATOR: &str = "administrator";
 
 /// What a password is good for: what its owner may do, in one region.
-pub(super) struct Grant {
+pub(super) struct PasswordGrant {
     pub(super) region: String,
     pub(super) access_key: String,
 }
 
-impl Store {
+impl EcrStore {
     /// `GetAuthorizationToken`.
     pub(super) fn authorization(&self, ctx: &RequestContext) -> Value {
         let expires = Utc::now().timestamp() + PASSWORD_SECONDS;
@@ -41,10 +41,10 @@ impl Store {
     }
 
     /// What a password is good for, if it is one that is alive.
-    pub(super) fn grant(&self, password: &str) -> Option<Grant> {
+    pub(super) fn grant(&self, password: &str) -> Option<PasswordGrant> {
         let subject = self.unseal("password", password)?;
         let (region, access_key) = subject.split_once(' ')?;
-        Some(Grant { region: region.to_owned(), access_key: access_key.to_owned() })
+        Some(PasswordGrant { region: region.to_owned(), access_key: access_key.to_owned() })
     }
 
     /// A token that opens one layer.

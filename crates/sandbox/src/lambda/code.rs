@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::house::SourceImage;
+use super::internal_caller::SourceImage;
 
 /// A function's code, as it was when it was set: a tag that moves later, or another object under the same key, does not
 /// change it.

@@ -19,25 +19,25 @@ const UNRESERVED_AT_LEAST: u32 = 100;
 /// The events that are being worked on.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Concurrency {
-    shared: Arc<Shared>,
+    shared: Arc<ConcurrencyState>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct ConcurrencyState {
     working: Mutex<HashMap<FunctionId, u32>>,
     freed: Notify,
 }
 
 impl Concurrency {
     /// Lets a function begin with one event more, unless it has reached what is reserved for it.
-    pub(crate) fn admit(&self, function: &FunctionId, reserved: Option<u32>) -> Option<Admission> {
+    pub(crate) fn admit(&self, function: &FunctionId, reserved: Option<u32>) -> Option<ConcurrencyPermit> {
         let mut working = lock(&self.shared.working);
         let count = working.get(function).copied().unwrap_or(0);
         if reserved.is_some_and(|most| count >= most) {
             return None;
         }
         working.insert(function.clone(), count + 1);
-        Some(Admission { shared: self.shared.clone(), function: function.clone() })
+        Some(ConcurrencyPermit { shared: self.shared.clone(), function: function.clone() })
     }
 
     /// The end of an event, of whichever function.
@@ -48,12 +48,12 @@ impl Concurrency {
 
 /// One event that a function may work on; over when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Admission {
-    shared: Arc<Shared>,
+pub(crate) struct ConcurrencyPermit {
+    shared: Arc<ConcurrencyState>,
     function: FunctionId,
 }
 
-impl Drop for Admission {
+impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
         let mut working = lock(&self.shared.working);
         if let Some(count) = working.get_mut(&self.function) {

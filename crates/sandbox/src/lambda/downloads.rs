@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use crate::sync::lock;
 
 /// As long as Lambda's links.
-const LIFE: Duration = Duration::from_secs(10 * 60);
+const VALIDITY: Duration = Duration::from_secs(10 * 60);
 
 /// The links that are good now.
 #[derive(Debug, Default)]
 pub(crate) struct Downloads {
-    links: Mutex<HashMap<String, Link>>,
+    links: Mutex<HashMap<String, DownloadLink>>,
 }
 
 #[derive(Debug)]
-struct Link {
+struct DownloadLink {
     sha256: String,
     until: Instant,
 }
@@ -28,7 +28,7 @@ impl Downloads {
         let now = Instant::now();
         let mut links = lock(&self.links);
         links.retain(|_, link| link.until > now);
-        links.insert(token.clone(), Link { sha256, until: now + LIFE });
+        links.insert(token.clone(), DownloadLink { sha256, until: now + VALIDITY });
         token
     }
 

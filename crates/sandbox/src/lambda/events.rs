@@ -6,29 +6,29 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::Utc;
 
-use super::concurrency::Admission;
-use super::function::State;
-use super::instance::Invocation;
+use super::concurrency::ConcurrencyPermit;
+use super::execution_environment::Invocation;
+use super::function::FunctionState;
 use super::names::FunctionId;
-use super::queue::Queued;
+use super::queue::QueuedEvent;
 use super::registry::Lambda;
-use super::report::Ending;
+use super::report::InvocationResult;
 use crate::latency::Span;
 
 /// What becomes of an event.
 #[derive(Debug, PartialEq, Eq)]
-enum Fate {
+enum EventOutcome {
     /// It was worked on, or nobody is there to work on it, or it has grown too old.
-    Over,
+    Finished,
     /// The sandbox is going down: the next one works on it.
-    LeftOver,
+    Requeued,
 }
 
 impl Lambda {
     /// Queues an event that arrives after `delay`, and returns at once. Accepted is kept: also over the end of the sandbox.
     pub(crate) fn accept(self: &Arc<Self>, function: FunctionId, payload: &[u8], delay: Duration) {
         let now = nanoseconds_now();
-        let event = Queued {
+        let event = QueuedEvent {
             function,
             request_id: uuid::Uuid::new_v4().to_string(),
             accepted: now,
@@ -41,17 +41,17 @@ impl Lambda {
     }
 
     /// Works on an accepted event when it is due and the function is ready for it.
-    pub(crate) fn start_event(self: &Arc<Self>, event: Queued) {
+    pub(crate) fn start_event(self: &Arc<Self>, event: QueuedEvent) {
         let lambda = self.clone();
         tokio::spawn(async move {
             let request_id = event.request_id.clone();
-            if lambda.work_off(event).await == Fate::Over {
+            if lambda.work_off(event).await == EventOutcome::Finished {
                 lambda.queue.done(&request_id);
             }
         });
     }
 
-    async fn work_off(&self, mut event: Queued) -> Fate {
+    async fn work_off(&self, mut event: QueuedEvent) -> EventOutcome {
         // The same on each attempt: a function can tell by it that it has seen the event before.
         let invocation = Invocation {
             request_id: event.request_id.clone(),
@@ -63,38 +63,38 @@ impl Lambda {
             tokio::select! {
                 () = tokio::time::sleep(due) => {}
                 // Nobody is there to be told any more.
-                () = self.gone_away(&id) => return Fate::Over,
+                () = self.wait_until_deleted(&id) => return EventOutcome::Finished,
             }
             // An event for a function that has never become ready is dropped, as Lambda does in the end.
-            if self.settled(&id).await != Some(State::Active) {
-                return Fate::Over;
+            if self.wait_until_prepared(&id).await != Some(FunctionState::Active) {
+                return EventOutcome::Finished;
             }
-            let Some(_admission) = self.admission(&event).await else {
-                return Fate::Over;
+            let Some(_permit) = self.permit(&event).await else {
+                return EventOutcome::Finished;
             };
-            let finished = self.run(&id, &invocation).await;
-            match finished.ending {
-                Ending::Response(_) => return Fate::Over,
-                Ending::Stopped if self.pool.is_closed() => return Fate::LeftOver,
-                Ending::Stopped => return Fate::Over,
+            let outcome = self.run(&id, &invocation).await;
+            match outcome.result {
+                InvocationResult::Response(_) => return EventOutcome::Finished,
+                InvocationResult::Stopped if self.pool.is_closed() => return EventOutcome::Requeued,
+                InvocationResult::Stopped => return EventOutcome::Finished,
                 _ => {}
             }
             event.attempts += 1;
             let Some(limits) = self.functions().get(&id).map(|function| function.event_limits()) else {
-                return Fate::Over;
+                return EventOutcome::Finished;
             };
             if event.attempts > limits.retries {
-                return Fate::Over;
+                return EventOutcome::Finished;
             }
             let pause = if event.attempts == 1 { Span::FirstRetry } else { Span::SecondRetry };
-            let pause = self.house.latencies().of(pause);
+            let pause = self.internal.latencies().of(pause);
             event.due = nanoseconds_now().saturating_add(nanoseconds(pause));
             self.queue.keep(&event);
         }
     }
 
     /// Waits until the function may work on one event more. `None` if it is gone, or the event too old.
-    async fn admission(&self, event: &Queued) -> Option<Admission> {
+    async fn permit(&self, event: &QueuedEvent) -> Option<ConcurrencyPermit> {
         let mut changes = self.changes();
         loop {
             let freed = self.concurrency.freed();
@@ -105,13 +105,13 @@ impl Lambda {
                 let function = functions.get(&event.function)?;
                 (function.reserved_concurrency, function.event_limits())
             };
-            let age = self.house.latencies().scaled(limits.age);
+            let age = self.internal.latencies().scaled(limits.age);
             let expiry = until(event.accepted.saturating_add(nanoseconds(age)));
             if expiry.is_zero() {
                 return None;
             }
-            if let Some(admission) = self.concurrency.admit(&event.function, reserved) {
-                return Some(admission);
+            if let Some(permit) = self.concurrency.admit(&event.function, reserved) {
+                return Some(permit);
             }
             tokio::select! {
                 () = &mut freed => {}

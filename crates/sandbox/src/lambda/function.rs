@@ -17,7 +17,7 @@ pub(crate) const LATEST: &str = "$LATEST";
 
 /// Where a function is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum State {
+pub(crate) enum FunctionState {
     Pending,
     Active,
     Failed,
@@ -77,7 +77,7 @@ pub(crate) struct Function {
     pub logging: Option<Map<String, Value>>,
     pub tags: BTreeMap<String, String>,
     pub policy: ResourcePolicy,
-    pub state: State,
+    pub state: FunctionState,
     pub state_reason: Option<(String, String)>,
     pub update_status: UpdateStatus,
     pub update_reason: Option<(String, String)>,
@@ -123,7 +123,7 @@ impl Function {
             "Version": LATEST,
             "TracingConfig": { "Mode": self.tracing_mode },
             "RevisionId": self.revision,
-            "State": self.state,
+            "FunctionState": self.state,
             "LastUpdateStatus": self.update_status,
             "Architectures": self.architectures,
             "EphemeralStorage": { "Size": self.ephemeral_storage },

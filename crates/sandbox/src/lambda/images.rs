@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use thumbctl_platform::private_fs;
 
-use super::house::SourceError;
+use super::internal_caller::SourceError;
 use super::package::{self, PackageError};
-use super::source::Source;
+use super::source::PackageSource;
 use super::unpack::{self, UnpackError};
 use crate::error::complain;
 use crate::storage::tree::{self, Directory};
 
 /// Why an image is not there to run.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ImageError {
+pub(crate) enum ImageCacheError {
     #[error("the image's directory {} cannot be made", .path.display())]
     Directory { path: PathBuf, source: io::Error },
     #[error("the image cannot be unpacked")]
@@ -39,14 +39,14 @@ pub(crate) fn is_digest(text: &str) -> bool {
 
 /// The unpacked images, a directory each, named by digest.
 #[derive(Debug, Clone)]
-pub(crate) struct Images {
+pub(crate) struct ImageCache {
     dir: PathBuf,
     /// One image is unpacked or removed at a time: two functions of one image must not unpack it twice, and a removal
     /// must not meet an unpacking.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
-impl Images {
+impl ImageCache {
     /// Keeps images in `dir`.
     pub(crate) fn new(dir: PathBuf) -> Self {
         // Processes are started from here with a working directory of their own.
@@ -60,10 +60,10 @@ impl Images {
     }
 
     /// Unpacks `source`, unless it is there.
-    pub(crate) async fn ensure(&self, source: &Source) -> Result<PathBuf, ImageError> {
+    pub(crate) async fn ensure(&self, source: &PackageSource) -> Result<PathBuf, ImageCacheError> {
         let digest = source.digest();
         if !is_digest(digest) {
-            return Err(ImageError::Digest(digest.to_owned()));
+            return Err(ImageCacheError::Digest(digest.to_owned()));
         }
         let root = self.root(digest);
         let _turn = self.turn.lock().await;
@@ -74,11 +74,11 @@ impl Images {
         tokio::task::spawn_blocking(move || {
             let part = format!("{}.part", uuid::Uuid::new_v4());
             let temporary = dir.join(&part);
-            let failed = |source| ImageError::Directory { path: temporary.clone(), source };
+            let failed = |source| ImageCacheError::Directory { path: temporary.clone(), source };
             private_fs::create_dir_all(&temporary).map_err(failed)?;
             let unpacked = match &source {
-                Source::Image(image) => unpack::unpack(&image.layers, &temporary).map_err(ImageError::from),
-                Source::Zip { path, .. } => package::unpack(path, &temporary).map_err(ImageError::from),
+                PackageSource::Image(image) => unpack::unpack(&image.layers, &temporary).map_err(ImageCacheError::from),
+                PackageSource::Zip { path, .. } => package::unpack(path, &temporary).map_err(ImageCacheError::from),
             };
             let result = unpacked.and_then(|()| fs::rename(&temporary, &done).map_err(failed));
             if result.is_err() {

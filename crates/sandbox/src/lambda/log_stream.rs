@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::house::House;
+use super::internal_caller::InternalCaller;
 use crate::authz::sessions::TemporaryCredentials;
 use crate::sync::lock;
 
@@ -24,8 +24,8 @@ const MAX_WAITING: usize = 4 << 20;
 const TAIL: usize = 4096;
 
 /// The log stream of one process.
-pub(crate) struct LogStream {
-    house: Arc<dyn House>,
+pub(crate) struct LogStreamWriter {
+    internal: Arc<dyn InternalCaller>,
     region: String,
     group: String,
     stream: String,
@@ -49,12 +49,12 @@ struct Waiting {
     abandoned: bool,
 }
 
-impl LogStream {
+impl LogStreamWriter {
     /// A stream named as Lambda names them. It is made with its first line.
-    pub(crate) fn new(house: Arc<dyn House>, region: &str, group: String) -> Arc<Self> {
+    pub(crate) fn new(internal: Arc<dyn InternalCaller>, region: &str, group: String) -> Arc<Self> {
         let stream = format!("{}/[$LATEST]{}", Utc::now().format("%Y/%m/%d"), uuid::Uuid::new_v4().simple());
         Arc::new(Self {
-            house,
+            internal,
             region: region.to_owned(),
             group,
             stream,
@@ -114,7 +114,7 @@ impl LogStream {
     }
 
     /// Begins the tail anew: an invocation starts.
-    pub(crate) fn begin_tail(&self) {
+    pub(crate) fn reset_tail(&self) {
         lock(&self.waiting).tail.clear();
     }
 
@@ -201,7 +201,7 @@ impl LogStream {
     }
 
     async fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
-        self.house.log(self.role.get(), &self.region, operation, input).await
+        self.internal.log(self.role.get(), &self.region, operation, input).await
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior};
 
 /// How often is looked.
-const LOOK: Duration = Duration::from_millis(20);
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How much a function with this memory may map to write to, in bytes. Between two looks a process could take the whole
 /// machine; the bound is far above its limit, since runtimes map more than they use.
@@ -30,31 +30,31 @@ pub(crate) struct MemoryWatch {
 impl MemoryWatch {
     /// Watches the process `pid`, which may use `megabytes`.
     pub(crate) fn new(pid: Option<u32>, megabytes: u32) -> Self {
-        let mut tick = tokio::time::interval(LOOK);
+        let mut tick = tokio::time::interval(SAMPLE_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { pid, limit: u64::from(megabytes) << 10, peak: 0, tick }
     }
 
     /// Comes back when more is used than may be.
     pub(crate) async fn exceeded(&mut self) {
-        if !system::CAN_LOOK {
+        if !system::SUPPORTED {
             return std::future::pending().await;
         }
         loop {
             self.tick.tick().await;
-            if self.look() {
+            if self.sample() {
                 return;
             }
         }
     }
 
     /// Whether more is used now than may be.
-    pub(crate) fn look(&mut self) -> bool {
+    pub(crate) fn sample(&mut self) -> bool {
         let Some(usage) = self.pid.and_then(|pid| system::usage(pid, self.limit)) else {
             return false;
         };
         self.peak = self.peak.max(usage.peak);
-        system::CAN_LOOK && usage.held > self.limit
+        system::SUPPORTED && usage.held > self.limit
     }
 
     /// The most that has been used so far, in MB; never more than there is, as Lambda reports it. 0 where that cannot be
@@ -78,13 +78,13 @@ mod system {
 
     use super::Usage;
 
-    pub(super) const CAN_LOOK: bool = true;
+    pub(super) const SUPPORTED: bool = true;
 
     pub(super) fn usage(pid: u32, limit: u64) -> Option<Usage> {
-        let first = Status::read(pid)?;
+        let first = ProcStatus::read(pid)?;
         let (mut held, mut resident) = (first.held, first.resident);
         let children = descendants(pid);
-        for status in children.iter().filter_map(|child| Status::read(*child)) {
+        for status in children.iter().filter_map(|child| ProcStatus::read(*child)) {
             held += status.held;
             resident += status.resident;
         }
@@ -97,13 +97,13 @@ mod system {
     }
 
     /// What /proc says of one process, in kB.
-    struct Status {
+    struct ProcStatus {
         held: u64,
         resident: u64,
         peak: u64,
     }
 
-    impl Status {
+    impl ProcStatus {
         fn read(pid: u32) -> Option<Self> {
             let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
             let of = |name: &str| field(&text, name).unwrap_or(0);
@@ -146,7 +146,7 @@ mod system {
     use super::Usage;
 
     /// No limit here: what is used can only be asked of `ps`, which takes too long to be asked often.
-    pub(super) const CAN_LOOK: bool = false;
+    pub(super) const SUPPORTED: bool = false;
 
     /// `ps` knows only what is in use now.
     pub(super) fn usage(pid: u32, _limit: u64) -> Option<Usage> {
@@ -165,10 +165,10 @@ mod tests {
         let own = std::process::id();
         let usage = system::usage(own, u64::MAX).unwrap();
         assert!(usage.held > 0 && usage.peak >= usage.held);
-        let mut small = MemoryWatch { pid: Some(own), limit: 1, peak: 0, tick: tokio::time::interval(LOOK) };
+        let mut small = MemoryWatch { pid: Some(own), limit: 1, peak: 0, tick: tokio::time::interval(SAMPLE_INTERVAL) };
         small.exceeded().await;
         assert_eq!(small.peak(), 1);
         let mut large = MemoryWatch { limit: u64::MAX, ..small };
-        assert!(!large.look());
+        assert!(!large.sample());
     }
 }

@@ -21,13 +21,13 @@ impl FunctionId {
 
 /// What a caller named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reference {
+pub(crate) struct FunctionReference {
     pub id: FunctionId,
     pub qualifier: Option<String>,
 }
 
 /// Reads `name`, `name:qualifier`, `account:function:name`, or a whole ARN, seen from `region` of `account`.
-pub(crate) fn parse(text: &str, region: &str, account: &str) -> Result<Reference, AwsError> {
+pub(crate) fn parse(text: &str, region: &str, account: &str) -> Result<FunctionReference, AwsError> {
     let parts: Vec<&str> = text.split(':').collect();
     let (region, named_account, name, qualifier) = match parts.as_slice() {
         [name] => (region, account, *name, None),
@@ -46,7 +46,7 @@ pub(crate) fn parse(text: &str, region: &str, account: &str) -> Result<Reference
         // Another account's function: not ours to see.
         return Err(errors::function_not_found(&id.arn(named_account)));
     }
-    Ok(Reference { id, qualifier: qualifier.map(str::to_owned) })
+    Ok(FunctionReference { id, qualifier: qualifier.map(str::to_owned) })
 }
 
 /// Whether `name` may be a function's name.

@@ -11,12 +11,12 @@ use super::code::Code;
 use super::concurrency;
 use super::errors;
 use super::event_config::{self, EventConfig};
-use super::function::{Function, ImageConfig, LATEST, State, UpdateStatus};
-use super::invoke::{Call, empty, refuse_unless_active};
-use super::names::{self, FunctionId, Reference};
+use super::function::{Function, FunctionState, ImageConfig, LATEST, UpdateStatus};
+use super::invoke::{InvokeRequest, empty, refuse_unless_active};
+use super::names::{self, FunctionId, FunctionReference};
 use super::registry::Lambda;
-use super::request::{self, PackageType, Settings};
-use super::source::{Entry, Given};
+use super::request::{self, FunctionSettings, PackageType};
+use super::source::{CodeSource, ZipEntryPoint};
 use crate::latency::Span;
 use crate::unheeded;
 
@@ -24,22 +24,23 @@ use crate::unheeded;
 const CREATING: (&str, &str) = ("Creating", "The function is being created.");
 
 /// What a function may have on AWS and not here.
-const UNHEEDED: [&str; 5] = ["VpcConfig", "DeadLetterConfig", "KMSKeyArn", "FileSystemConfigs", "CodeSigningConfigArn"];
+const UNSUPPORTED: [&str; 5] =
+    ["VpcConfig", "DeadLetterConfig", "KMSKeyArn", "FileSystemConfigs", "CodeSigningConfigArn"];
 
 /// Where deployment packages can be fetched, without a signature, by who has been given a link.
 pub(crate) const PACKAGE_PATH: &str = "/_sandbox/packages/";
 
 /// An operation's input, and who asks.
-pub(crate) struct Asked<'a> {
+pub(crate) struct OperationRequest<'a> {
     pub lambda: &'a Arc<Lambda>,
     pub input: &'a Value,
     pub ctx: &'a RequestContext,
 }
 
-impl Asked<'_> {
+impl OperationRequest<'_> {
     pub(crate) async fn answer(&self, operation: &str) -> Result<Value, AwsError> {
         if matches!(operation, "CreateFunction" | "UpdateFunctionConfiguration")
-            && let Some(member) = unheeded::asked_for(self.input, &UNHEEDED)
+            && let Some(member) = unheeded::asked_for(self.input, &UNSUPPORTED)
         {
             return Err(errors::invalid_parameter(format!("The sandbox's functions do not have {member}.")));
         }
@@ -97,7 +98,7 @@ impl Asked<'_> {
     }
 
     /// Which function the request is about.
-    pub(crate) fn reference(&self) -> Result<Reference, AwsError> {
+    pub(crate) fn reference(&self) -> Result<FunctionReference, AwsError> {
         let name = self.input["FunctionName"].as_str().unwrap_or_default();
         let mut reference = names::parse(name, &self.ctx.region, self.account())?;
         if let Some(qualifier) = self.input["Qualifier"].as_str().filter(|text| !text.is_empty()) {
@@ -124,7 +125,7 @@ impl Asked<'_> {
             }),
             Code::Zip(zip) => {
                 let token = self.lambda.downloads.link(zip.blob());
-                let location = format!("{}{PACKAGE_PATH}{token}", self.lambda.house.endpoint());
+                let location = format!("{}{PACKAGE_PATH}{token}", self.lambda.internal.endpoint());
                 json!({ "RepositoryType": "S3", "Location": location })
             }
         };
@@ -168,10 +169,10 @@ impl Asked<'_> {
         let id = self.reference()?.id;
         let package = PackageType::read(self.input)?;
         refuse_publish(self.input)?;
-        let settings = Settings::read(self.input)?;
+        let settings = FunctionSettings::read(self.input)?;
         let tags = request::tags(self.input, self.ctx.internal_bypass)?;
         let architectures = request::architectures(self.input)?;
-        let given = Given::read(&self.input["Code"], package, "creating")?;
+        let code_source = CodeSource::read(&self.input["Code"], package, "creating")?;
         let Some(role) = settings.role.clone() else {
             return Err(errors::validation(
                 "1 validation error detected: Value null at 'role' failed to satisfy constraint: Member must not be null",
@@ -181,7 +182,7 @@ impl Asked<'_> {
             return Err(already_there(&id));
         }
         self.check_role(&role, &id.name).await?;
-        let (code, source) = self.lambda.obtain(given, &id.region, request::entry(self.input)).await?;
+        let (code, source) = self.lambda.fetch_code(code_source, &id.region, request::entry(self.input)).await?;
         let mut function = Function {
             role,
             description: String::new(),
@@ -196,7 +197,7 @@ impl Asked<'_> {
             logging: None,
             tags,
             policy: Default::default(),
-            state: State::Pending,
+            state: FunctionState::Pending,
             state_reason: Some(owned(CREATING)),
             update_status: UpdateStatus::InProgress,
             update_reason: Some(owned(CREATING)),
@@ -212,13 +213,13 @@ impl Asked<'_> {
             std::collections::btree_map::Entry::Occupied(_) => return Err(already_there(&id)),
             std::collections::btree_map::Entry::Vacant(place) => place.insert(function),
         };
-        self.lambda.settle(id, source, Span::FunctionPending);
+        self.lambda.prepare(id, source, Span::FunctionPending);
         Ok(with_status(view, 201))
     }
 
     async fn update_configuration(&self) -> Result<Value, AwsError> {
         let id = self.reference()?.id;
-        let settings = Settings::read(self.input)?;
+        let settings = FunctionSettings::read(self.input)?;
         let before = self.function()?;
         check_changeable(&before, self.input)?;
         package_of(&before).refuse_foreign(self.input)?;
@@ -240,13 +241,13 @@ impl Asked<'_> {
         refuse_publish(self.input)?;
         let before = self.function()?;
         check_changeable(&before, self.input)?;
-        let given = Given::read(self.input, package_of(&before), "updating")?;
+        let code_source = CodeSource::read(self.input, package_of(&before), "updating")?;
         let architectures = request::architectures(self.input)?;
         let entry = match &before.code {
-            Code::Zip(zip) => Some(Entry { runtime: zip.runtime.clone(), handler: zip.handler.clone() }),
+            Code::Zip(zip) => Some(ZipEntryPoint { runtime: zip.runtime.clone(), handler: zip.handler.clone() }),
             Code::Image(_) => None,
         };
-        let (code, source) = self.lambda.obtain(given, &id.region, entry).await?;
+        let (code, source) = self.lambda.fetch_code(code_source, &id.region, entry).await?;
         if self.input["DryRun"] == true {
             return Ok(before.configuration(self.account()));
         }
@@ -264,7 +265,7 @@ impl Asked<'_> {
             }
             Ok(self.begin_update(function))
         })?;
-        self.lambda.settle(id, source, Span::FunctionUpdate);
+        self.lambda.prepare(id, source, Span::FunctionUpdate);
         Ok(view)
     }
 
@@ -392,14 +393,14 @@ impl Asked<'_> {
         }
     }
 
-    fn call(&self) -> Result<Call, AwsError> {
+    fn call(&self) -> Result<InvokeRequest, AwsError> {
         super::wire::call(self)
     }
 
     /// The role must exist and trust Lambda by now. A role that was made just before may need a moment on AWS.
     async fn check_role(&self, role: &str, session: &str) -> Result<(), AwsError> {
         self.lambda
-            .house
+            .internal
             .assume_role(role, session)
             .await
             .map(|_| ())
@@ -415,7 +416,7 @@ fn package_of(function: &Function) -> PackageType {
 }
 
 fn check_changeable(function: &Function, input: &Value) -> Result<(), AwsError> {
-    if function.state == State::Pending {
+    if function.state == FunctionState::Pending {
         refuse_unless_active(function)?;
     }
     if function.update_status == UpdateStatus::InProgress {

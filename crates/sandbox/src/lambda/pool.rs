@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore, watch};
 
+use super::execution_environment::{ExecutionEnvironment, Invocation, InvocationOutcome, TEMPORARY};
 use super::function::Function;
-use super::house::House;
-use super::instance::{Finished, Instance, Invocation, TEMPORARY};
+use super::internal_caller::InternalCaller;
 use super::leftovers::Leftovers;
 use super::names::FunctionId;
 use crate::latency::Span;
@@ -21,14 +21,14 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// How many processes there may be, and how long they are kept.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct PoolLimits {
     /// At work at once, and alive at once.
     pub processes: usize,
     /// How long a process is kept without an event.
     pub idle: Duration,
 }
 
-impl Default for Limits {
+impl Default for PoolLimits {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self { processes: (cores * 2).max(2), idle: Duration::from_secs(5 * 60) }
@@ -40,38 +40,38 @@ pub(crate) type Lookup<'a> = &'a (dyn Fn() -> Option<(Function, PathBuf)> + Send
 
 /// The processes of all functions.
 pub(crate) struct Pool {
-    house: Arc<dyn House>,
-    limits: Limits,
+    internal: Arc<dyn InternalCaller>,
+    limits: PoolLimits,
     leftovers: Leftovers,
     slots: Semaphore,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     left: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     /// The longest idle first.
-    idle: Vec<Idle>,
-    working: HashMap<u64, Working>,
+    idle: Vec<IdleEnvironment>,
+    working: HashMap<u64, ActiveInvocation>,
     tickets: u64,
 }
 
-struct Idle {
-    instance: Instance,
+struct IdleEnvironment {
+    environment: ExecutionEnvironment,
     since: Instant,
     ticket: u64,
 }
 
-struct Working {
+struct ActiveInvocation {
     function: FunctionId,
     stop: watch::Sender<bool>,
 }
 
 impl Pool {
-    pub(crate) fn new(house: Arc<dyn House>, limits: Limits) -> Arc<Self> {
-        let leftovers = Leftovers::of(&house.directory());
+    pub(crate) fn new(internal: Arc<dyn InternalCaller>, limits: PoolLimits) -> Arc<Self> {
+        let leftovers = Leftovers::of(&internal.directory());
         Arc::new(Self {
-            house,
+            internal,
             limits,
             leftovers,
             slots: Semaphore::new(limits.processes),
@@ -84,7 +84,7 @@ impl Pool {
     pub(crate) fn clear_leftovers(&self) {
         self.leftovers.reap();
         // What cannot be removed costs only space.
-        let _ = tree::remove(&self.house.directory(), TEMPORARY);
+        let _ = tree::remove(&self.internal.directory(), TEMPORARY);
     }
 
     /// Lets `function` work on an event, as soon as there is room. `lookup` is asked when there is: what counts is what
@@ -94,14 +94,14 @@ impl Pool {
         id: &FunctionId,
         invocation: &Invocation,
         lookup: Lookup<'_>,
-    ) -> Finished {
+    ) -> InvocationOutcome {
         let Ok(_slot) = self.slots.acquire().await else {
-            return Finished::stopped();
+            return InvocationOutcome::stopped();
         };
         // First registered, then looked up: a deletion in between sees one or the other.
-        let (_ticket, mut stop) = self.enter(id);
+        let (_ticket, mut stop) = self.register(id);
         let Some((function, root)) = lookup() else {
-            return Finished::stopped();
+            return InvocationOutcome::stopped();
         };
         let stopped = async move {
             // The sender lives as long as the ticket.
@@ -109,83 +109,83 @@ impl Pool {
         };
         tokio::pin!(stopped);
 
-        let mut instance = match self.take(&function).await {
-            Some(instance) => instance,
+        let mut environment = match self.take(&function).await {
+            Some(environment) => environment,
             None => {
-                self.make_room().await;
-                self.house.latencies().pass(Span::ColdStart).await;
-                let start = Instance::start(&self.house, &function, &root, &self.leftovers, invocation);
+                self.evict_idle().await;
+                self.internal.latencies().pass(Span::ColdStart).await;
+                let start = ExecutionEnvironment::start(&self.internal, &function, &root, &self.leftovers, invocation);
                 match start.await {
-                    Ok(instance) => instance,
-                    Err(finished) => return finished,
+                    Ok(environment) => environment,
+                    Err(outcome) => return outcome,
                 }
             }
         };
-        let arn = id.arn(self.house.account());
-        let finished = tokio::select! {
+        let arn = id.arn(self.internal.account());
+        let outcome = tokio::select! {
             biased;
             () = &mut stopped => None,
-            finished = instance.perform(&function, &arn, invocation) => Some(finished),
+            outcome = environment.perform(&function, &arn, invocation) => Some(outcome),
         };
-        let Some(finished) = finished else {
-            instance.discard().await;
-            return Finished::stopped();
+        let Some(outcome) = outcome else {
+            environment.discard().await;
+            return InvocationOutcome::stopped();
         };
         match lookup() {
-            Some((now, _)) if instance.is_usable(&now.revision) => self.park(instance),
-            Some(_) => instance.retire().await,
-            None => instance.discard().await,
+            Some((now, _)) if environment.is_usable(&now.revision) => self.keep_idle(environment),
+            Some(_) => environment.retire().await,
+            None => environment.discard().await,
         }
-        finished
+        outcome
     }
 
-    fn enter(self: &Arc<Self>, function: &FunctionId) -> (Ticket, watch::Receiver<bool>) {
+    fn register(self: &Arc<Self>, function: &FunctionId) -> (InvocationTicket, watch::Receiver<bool>) {
         let (stop, stopped) = watch::channel(false);
         let mut state = lock(&self.state);
         state.tickets += 1;
         let number = state.tickets;
-        state.working.insert(number, Working { function: function.clone(), stop });
-        (Ticket { pool: self.clone(), number }, stopped)
+        state.working.insert(number, ActiveInvocation { function: function.clone(), stop });
+        (InvocationTicket { pool: self.clone(), number }, stopped)
     }
 
     /// A warm process of the function as it is now: the one used last, since it is the likeliest to be kept in memory.
-    async fn take(&self, function: &Function) -> Option<Instance> {
+    async fn take(&self, function: &Function) -> Option<ExecutionEnvironment> {
         let (found, stale) = {
             let mut state = lock(&self.state);
             let mut stale = Vec::new();
             let mut found = None;
-            while let Some(at) = state.idle.iter().rposition(|idle| idle.instance.function == function.id) {
-                let mut instance = state.idle.remove(at).instance;
-                if instance.is_usable(&function.revision) {
-                    found = Some(instance);
+            while let Some(at) = state.idle.iter().rposition(|idle| idle.environment.function == function.id) {
+                let mut environment = state.idle.remove(at).environment;
+                if environment.is_usable(&function.revision) {
+                    found = Some(environment);
                     break;
                 }
-                stale.push(instance);
+                stale.push(environment);
             }
             (found, stale)
         };
-        for instance in stale {
-            instance.retire().await;
+        for environment in stale {
+            environment.retire().await;
         }
         found
     }
 
     /// Keeps the number of processes within its limit: the one that has been idle longest gives way.
-    async fn make_room(&self) {
+    async fn evict_idle(&self) {
         loop {
             let surplus = {
                 let mut state = lock(&self.state);
                 let over = state.idle.len() + state.working.len() > self.limits.processes;
-                (over && !state.idle.is_empty()).then(|| state.idle.remove(0).instance)
+                (over && !state.idle.is_empty()).then(|| state.idle.remove(0).environment)
             };
             match surplus {
-                Some(instance) => instance.retire().await,
+                Some(environment) => environment.retire().await,
                 None => return,
             }
         }
     }
 
-    fn park(self: &Arc<Self>, instance: Instance) {
+    fn keep_idle(self: &Arc<Self>, environment: ExecutionEnvironment) {
         let ticket = {
             let mut state = lock(&self.state);
             if self.slots.is_closed() {
@@ -194,10 +194,10 @@ impl Pool {
             }
             state.tickets += 1;
             let ticket = state.tickets;
-            state.idle.push(Idle { instance, since: Instant::now(), ticket });
+            state.idle.push(IdleEnvironment { environment, since: Instant::now(), ticket });
             ticket
         };
-        let idle = self.house.latencies().scaled(self.limits.idle);
+        let idle = self.internal.latencies().scaled(self.limits.idle);
         let pool = Arc::downgrade(self);
         tokio::spawn(async move {
             tokio::time::sleep(idle).await;
@@ -209,7 +209,7 @@ impl Pool {
 
     /// Ends warm processes of a function that has changed. Those at work end with their event.
     pub(crate) async fn refresh(&self, function: &FunctionId) {
-        self.remove_idle(|idle| idle.instance.function == *function, false).await;
+        self.remove_idle(|idle| idle.environment.function == *function, false).await;
     }
 
     /// Ends every process of a function that is gone, and returns when none is left and nothing is written any more.
@@ -250,7 +250,7 @@ impl Pool {
             let left = self.left.notified();
             tokio::pin!(left);
             left.as_mut().enable();
-            self.remove_idle(|idle| which(&idle.instance.function), true).await;
+            self.remove_idle(|idle| which(&idle.environment.function), true).await;
             let busy = {
                 let state = lock(&self.state);
                 let meant: Vec<_> = state.working.values().filter(|working| which(&working.function)).collect();
@@ -266,8 +266,8 @@ impl Pool {
         }
     }
 
-    async fn remove_idle(&self, which: impl Fn(&Idle) -> bool, discard: bool) {
-        let removed: Vec<Idle> = {
+    async fn remove_idle(&self, which: impl Fn(&IdleEnvironment) -> bool, discard: bool) {
+        let removed: Vec<IdleEnvironment> = {
             let mut state = lock(&self.state);
             let (removed, kept) = std::mem::take(&mut state.idle).into_iter().partition(which);
             state.idle = kept;
@@ -275,9 +275,9 @@ impl Pool {
         };
         for idle in removed {
             if discard {
-                idle.instance.discard().await;
+                idle.environment.discard().await;
             } else {
-                idle.instance.retire().await;
+                idle.environment.retire().await;
             }
         }
     }
@@ -290,12 +290,12 @@ impl Pool {
 }
 
 /// Takes an invocation off the list when it is over, however it ends.
-struct Ticket {
+struct InvocationTicket {
     pool: Arc<Pool>,
     number: u64,
 }
 
-impl Drop for Ticket {
+impl Drop for InvocationTicket {
     fn drop(&mut self) {
         lock(&self.pool.state).working.remove(&self.number);
         self.pool.left.notify_waiters();

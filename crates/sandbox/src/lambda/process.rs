@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use super::code::{Code, ImageCode, ZipCode};
 use super::function::Function;
 use super::leftovers::Leftovers;
-use super::log_stream::LogStream;
+use super::log_stream::LogStreamWriter;
 use super::memory::{MemoryWatch, mapping_bound};
 use super::python;
 use super::rootfs;
@@ -61,7 +61,7 @@ pub(crate) struct LaunchError {
 }
 
 /// What a process learns from its surroundings.
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct LaunchContext<'a> {
     pub runtime_api: String,
     pub log_group: &'a str,
     pub log_stream: &'a str,
@@ -82,11 +82,11 @@ impl Launch {
     pub(crate) async fn new(
         function: &Function,
         root: &Path,
-        surroundings: &Surroundings<'_>,
+        context: &LaunchContext<'_>,
     ) -> Result<Self, LaunchError> {
         match &function.code {
-            Code::Image(image) => Self::of_image(function, image, root, surroundings),
-            Code::Zip(zip) => Self::of_zip(function, zip, root, surroundings).await,
+            Code::Image(image) => Self::of_image(function, image, root, context),
+            Code::Zip(zip) => Self::of_zip(function, zip, root, context).await,
         }
     }
 
@@ -94,7 +94,7 @@ impl Launch {
         function: &Function,
         zip: &ZipCode,
         root: &Path,
-        surroundings: &Surroundings<'_>,
+        context: &LaunchContext<'_>,
     ) -> Result<Self, LaunchError> {
         let Some(interpreter) = thumbctl_platform::python::interpreter().await else {
             return Err(LaunchError {
@@ -102,7 +102,7 @@ impl Launch {
                 reason: "this machine has no python3 on its PATH".to_owned(),
             });
         };
-        let mut environment = environment(function, root, &zip.handler, surroundings);
+        let mut environment = environment(function, root, &zip.handler, context);
         environment.insert("AWS_EXECUTION_ENV".to_owned(), format!("AWS_Lambda_{}", zip.runtime));
         Ok(Self {
             program: interpreter.to_owned(),
@@ -117,7 +117,7 @@ impl Launch {
         function: &Function,
         image: &ImageCode,
         root: &Path,
-        surroundings: &Surroundings<'_>,
+        context: &LaunchContext<'_>,
     ) -> Result<Self, LaunchError> {
         let overrides = &function.image_config;
         // As docker does: an entry point of one's own drops the image's command too.
@@ -128,7 +128,7 @@ impl Launch {
         };
         let argv: Vec<String> = entrypoint.iter().chain(cmd).cloned().collect();
         let handler = cmd.first().map_or("", String::as_str);
-        let environment = environment(function, root, handler, surroundings);
+        let environment = environment(function, root, handler, context);
 
         let directory = overrides.working_directory.as_deref().unwrap_or(&image.working_dir);
         let directory = Path::new(if directory.is_empty() { "/" } else { directory });
@@ -171,7 +171,7 @@ fn environment(
     function: &Function,
     root: &Path,
     handler: &str,
-    surroundings: &Surroundings<'_>,
+    context: &LaunchContext<'_>,
 ) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     let mut set = |name: &str, value: &str| {
@@ -181,10 +181,10 @@ fn environment(
     set("LANG", "en_US.UTF-8");
     set("TZ", ":UTC");
     // The one variable that only the sandbox sets: the SDKs' own way to be told where the cloud is.
-    set("AWS_ENDPOINT_URL", surroundings.endpoint);
+    set("AWS_ENDPOINT_URL", context.endpoint);
     // A function cannot have a /tmp of its own without a root directory of its own; what asks for a place for temporary
     // files is given one.
-    set("TMPDIR", &surroundings.temporary.to_string_lossy());
+    set("TMPDIR", &context.temporary.to_string_lossy());
     if let Code::Image(image) = &function.code {
         for (name, value) in image.env.iter().filter_map(|variable| variable.split_once('=')) {
             set(name, value);
@@ -196,16 +196,16 @@ fn environment(
     set("_HANDLER", handler);
     set("AWS_REGION", &function.id.region);
     set("AWS_DEFAULT_REGION", &function.id.region);
-    set("AWS_ACCESS_KEY_ID", &surroundings.credentials.access_key);
-    set("AWS_SECRET_ACCESS_KEY", &surroundings.credentials.secret_key);
-    set("AWS_SESSION_TOKEN", &surroundings.credentials.session_token);
+    set("AWS_ACCESS_KEY_ID", &context.credentials.access_key);
+    set("AWS_SECRET_ACCESS_KEY", &context.credentials.secret_key);
+    set("AWS_SESSION_TOKEN", &context.credentials.session_token);
     set("AWS_LAMBDA_FUNCTION_NAME", &function.id.name);
     set("AWS_LAMBDA_FUNCTION_VERSION", super::function::LATEST);
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.memory_size.to_string());
     set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
-    set("AWS_LAMBDA_LOG_GROUP_NAME", surroundings.log_group);
-    set(LOG_STREAM, surroundings.log_stream);
-    set("AWS_LAMBDA_RUNTIME_API", &surroundings.runtime_api);
+    set("AWS_LAMBDA_LOG_GROUP_NAME", context.log_group);
+    set(LOG_STREAM, context.log_stream);
+    set("AWS_LAMBDA_RUNTIME_API", &context.runtime_api);
     // Lambda says /var/task and /var/runtime. The process has no root directory of its own here, so it is told where
     // these really are.
     set("LAMBDA_TASK_ROOT", &root.join("var/task").to_string_lossy());
@@ -227,7 +227,7 @@ pub(crate) struct Process {
 
 /// Why a process works no more.
 #[derive(Debug)]
-pub(crate) enum Departure {
+pub(crate) enum ProcessEnd {
     /// It has ended, and how.
     Ended(String),
     /// It uses more memory than it has been given.
@@ -236,7 +236,11 @@ pub(crate) enum Departure {
 
 impl Process {
     /// Starts it. What it writes goes to `log`.
-    pub(crate) async fn start(launch: &Launch, log: Arc<LogStream>, leftovers: Leftovers) -> Result<Self, LaunchError> {
+    pub(crate) async fn start(
+        launch: &Launch,
+        log: Arc<LogStreamWriter>,
+        leftovers: Leftovers,
+    ) -> Result<Self, LaunchError> {
         let failed = |cause: io::Error| LaunchError {
             program: launch.argv[0].clone(),
             reason: match cause.raw_os_error() {
@@ -279,14 +283,14 @@ impl Process {
     }
 
     /// Waits for its end, or for the moment when it must be ended.
-    pub(crate) async fn departed(&mut self) -> Departure {
+    pub(crate) async fn wait_for_end(&mut self) -> ProcessEnd {
         tokio::select! {
             biased;
-            status = self.child.wait() => Departure::Ended(match status {
+            status = self.child.wait() => ProcessEnd::Ended(match status {
                 Ok(status) => describe(status),
                 Err(cause) => format!("Runtime exited with error: {cause}"),
             }),
-            () = self.memory.exceeded() => Departure::OutOfMemory,
+            () = self.memory.exceeded() => ProcessEnd::OutOfMemory,
         }
     }
 
@@ -303,7 +307,7 @@ impl Process {
 
     /// The most memory it has used so far, in MB; 0 where that cannot be known.
     pub(crate) fn max_memory_used(&mut self) -> u32 {
-        self.memory.look();
+        self.memory.sample();
         self.memory.peak()
     }
 
@@ -372,41 +376,41 @@ fn describe(status: ExitStatus) -> String {
 struct Output {
     pipe: File,
     partial: Mutex<Vec<u8>>,
-    log: Arc<LogStream>,
+    log: Arc<LogStreamWriter>,
 }
 
 #[derive(PartialEq, Eq)]
-enum Pumped {
+enum PumpStatus {
     /// There is no more for now.
-    Dry,
+    Empty,
     More,
     Closed,
 }
 
 impl Output {
-    fn new(pipe: OwnedFd, log: Arc<LogStream>) -> io::Result<Self> {
+    fn new(pipe: OwnedFd, log: Arc<LogStreamWriter>) -> io::Result<Self> {
         rustix::fs::fcntl_setfl(&pipe, OFlags::NONBLOCK)?;
         Ok(Self { pipe: pipe.into(), partial: Mutex::default(), log })
     }
 
     /// Reads what is there and hands complete lines on; with `all`, what follows the last line break too.
-    fn pump(&self, all: bool, mut source: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Pumped {
+    fn pump(&self, all: bool, mut source: impl FnMut(&mut [u8]) -> io::Result<usize>) -> PumpStatus {
         let mut partial = lock(&self.partial);
         let mut chunk = [0; 16 * 1024];
         let mut read = 0;
         let pumped = loop {
             match source(&mut chunk) {
-                Ok(0) => break Pumped::Closed,
+                Ok(0) => break PumpStatus::Closed,
                 Ok(count) => {
                     partial.extend_from_slice(&chunk[..count]);
                     read += count;
                     if read >= PUMP {
-                        break Pumped::More;
+                        break PumpStatus::More;
                     }
                 }
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => break Pumped::Dry,
-                Err(_) => break Pumped::Closed,
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => break PumpStatus::Empty,
+                Err(_) => break PumpStatus::Closed,
             }
         };
         let complete = partial.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -415,7 +419,7 @@ impl Output {
         }
         partial.drain(..complete);
         // A line without an end is not collected for ever.
-        if !partial.is_empty() && (all || pumped == Pumped::Closed || partial.len() >= PUMP) {
+        if !partial.is_empty() && (all || pumped == PumpStatus::Closed || partial.len() >= PUMP) {
             self.log.push(&format!("{}\n", String::from_utf8_lossy(&partial)));
             partial.clear();
         }
@@ -434,9 +438,9 @@ async fn read_in_background(output: Arc<Output>) {
             return;
         }
         match output.pump(false, |chunk| pipe.try_read(chunk)) {
-            Pumped::Dry => {}
-            Pumped::More => tokio::task::yield_now().await,
-            Pumped::Closed => return,
+            PumpStatus::Empty => {}
+            PumpStatus::More => tokio::task::yield_now().await,
+            PumpStatus::Closed => return,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::storage::persistence;
 
 /// An accepted event.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Queued {
+pub(crate) struct QueuedEvent {
     pub function: FunctionId,
     pub request_id: String,
     /// When it was accepted, in nanoseconds, so that a restart keeps the order.
@@ -28,17 +28,17 @@ pub(crate) struct Queued {
 
 /// A directory with a file for each event.
 #[derive(Debug, Clone)]
-pub(crate) struct Queue {
+pub(crate) struct EventQueue {
     dir: PathBuf,
 }
 
-impl Queue {
+impl EventQueue {
     pub(crate) fn new(dir: PathBuf) -> Self {
         Self { dir }
     }
 
     /// Keeps an event. Should that fail, it is worked on all the same, it only would not outlive the process.
-    pub(crate) fn keep(&self, queued: &Queued) {
+    pub(crate) fn keep(&self, queued: &QueuedEvent) {
         let result = private_fs::create_dir_all(&self.dir)
             .and_then(|()| serde_json::to_vec(queued).map_err(std::io::Error::from))
             .and_then(|bytes| persistence::replace(&self.file(&queued.request_id), &bytes));
@@ -53,12 +53,12 @@ impl Queue {
     }
 
     /// What an earlier sandbox has accepted and not finished, in order.
-    pub(crate) fn unfinished(&self) -> io::Result<Vec<Queued>> {
+    pub(crate) fn unfinished(&self) -> io::Result<Vec<QueuedEvent>> {
         let files = match fs::read_dir(&self.dir) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             files => files?,
         };
-        let mut events: Vec<Queued> = Vec::new();
+        let mut events: Vec<QueuedEvent> = Vec::new();
         for file in files {
             let path = file?.path();
             if path.extension().is_none_or(|extension| extension != "json") {
@@ -73,7 +73,7 @@ impl Queue {
                 Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
                 bytes => bytes?,
             };
-            let event: Queued = serde_json::from_slice(&bytes).map_err(|cause| damaged(&cause))?;
+            let event: QueuedEvent = serde_json::from_slice(&bytes).map_err(|cause| damaged(&cause))?;
             // The id becomes a path, when the event is done with.
             if self.file(&event.request_id) != path {
                 return Err(damaged(&"it is another event's"));
@@ -96,9 +96,9 @@ mod tests {
     #[test]
     fn events_outlive_the_process_in_order_until_they_are_done() {
         let dir = tempfile::tempdir().unwrap();
-        let queue = Queue::new(dir.path().join("queue"));
+        let queue = EventQueue::new(dir.path().join("queue"));
         for (request_id, accepted) in [("b", 1), ("a", 2)] {
-            queue.keep(&Queued {
+            queue.keep(&QueuedEvent {
                 function: FunctionId { region: "eu-central-1".to_owned(), name: "thumb".to_owned() },
                 request_id: request_id.to_owned(),
                 accepted,
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn event_that_names_another_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let queue = Queue::new(dir.path().join("queue"));
+        let queue = EventQueue::new(dir.path().join("queue"));
         fs::create_dir(dir.path().join("queue")).unwrap();
         let event = serde_json::json!({
             "function": { "region": "us-east-1", "name": "f" }, "request_id": "../precious", "accepted": 1, "payload": "{}"

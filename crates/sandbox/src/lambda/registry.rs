@@ -11,23 +11,23 @@ use tokio::sync::watch;
 use super::concurrency::Concurrency;
 use super::downloads::Downloads;
 use super::errors;
-use super::function::{Function, LATEST, State, UpdateStatus};
-use super::house::House;
-use super::images::{ImageError, Images, is_digest};
-use super::names::{self, FunctionId, Reference};
-use super::pool::{Limits, Pool};
-use super::queue::Queue;
-use super::source::Source;
+use super::function::{Function, FunctionState, LATEST, UpdateStatus};
+use super::images::{ImageCache, ImageCacheError, is_digest};
+use super::internal_caller::InternalCaller;
+use super::names::{self, FunctionId, FunctionReference};
+use super::pool::{Pool, PoolLimits};
+use super::queue::EventQueue;
+use super::source::PackageSource;
 use crate::error::complain;
 use crate::latency::Span;
 use crate::sync::lock;
 
 /// All of Lambda but its protocol.
 pub(crate) struct Lambda {
-    pub house: Arc<dyn House>,
+    pub internal: Arc<dyn InternalCaller>,
     pub pool: Arc<Pool>,
-    pub images: Images,
-    pub queue: Queue,
+    pub images: ImageCache,
+    pub queue: EventQueue,
     pub concurrency: Concurrency,
     pub downloads: Downloads,
     functions: Mutex<BTreeMap<FunctionId, Function>>,
@@ -37,27 +37,27 @@ pub(crate) struct Lambda {
 
 /// What is kept of the service between two lives of the sandbox.
 #[derive(Serialize, Deserialize)]
-struct Snapshot {
+struct LambdaSnapshot {
     functions: Vec<Function>,
 }
 
 impl Lambda {
-    pub(crate) fn new(house: Arc<dyn House>, limits: Limits) -> Arc<Self> {
-        let dir = house.directory();
+    pub(crate) fn new(internal: Arc<dyn InternalCaller>, limits: PoolLimits) -> Arc<Self> {
+        let dir = internal.directory();
         Arc::new(Self {
-            pool: Pool::new(house.clone(), limits),
-            images: Images::new(dir.join("images")),
-            queue: Queue::new(dir.join("queue")),
+            pool: Pool::new(internal.clone(), limits),
+            images: ImageCache::new(dir.join("images")),
+            queue: EventQueue::new(dir.join("queue")),
             concurrency: Concurrency::default(),
             downloads: Downloads::default(),
-            house,
+            internal,
             functions: Mutex::default(),
             changes: watch::Sender::new(()),
         })
     }
 
     pub(crate) fn account(&self) -> &str {
-        self.house.account()
+        self.internal.account()
     }
 
     pub(crate) fn functions(&self) -> MutexGuard<'_, BTreeMap<FunctionId, Function>> {
@@ -65,7 +65,7 @@ impl Lambda {
     }
 
     /// The function as it is.
-    pub(crate) fn get(&self, reference: &Reference) -> Result<Function, AwsError> {
+    pub(crate) fn get(&self, reference: &FunctionReference) -> Result<Function, AwsError> {
         let arn = reference.id.arn(self.account());
         match reference.qualifier.as_deref() {
             None | Some(LATEST) => {
@@ -103,18 +103,18 @@ impl Lambda {
     }
 
     /// Waits until there is no function `id`.
-    pub(crate) async fn gone_away(&self, id: &FunctionId) {
+    pub(crate) async fn wait_until_deleted(&self, id: &FunctionId) {
         let mut changes = self.changes.subscribe();
         // The sender is ours: waiting cannot fail while we are here.
         while self.functions().contains_key(id) && changes.changed().await.is_ok() {}
     }
 
     /// Waits until `id` is not being made ready any more. `None` if it is gone.
-    pub(crate) async fn settled(&self, id: &FunctionId) -> Option<State> {
+    pub(crate) async fn wait_until_prepared(&self, id: &FunctionId) -> Option<FunctionState> {
         let mut changes = self.changes.subscribe();
         loop {
             let state = self.functions().get(id).map(|function| function.state)?;
-            if state != State::Pending {
+            if state != FunctionState::Pending {
                 return Some(state);
             }
             // The sender is ours: this cannot fail while we are here.
@@ -124,12 +124,12 @@ impl Lambda {
 
     /// Makes a function ready in the background: its image is pulled and unpacked, then it is Active, and its latest
     /// change successful; or failed, with the reason.
-    pub(crate) fn settle(self: &Arc<Self>, id: FunctionId, source: Source, takes: Span) {
+    pub(crate) fn prepare(self: &Arc<Self>, id: FunctionId, source: PackageSource, takes: Span) {
         let lambda = self.clone();
         tokio::spawn(async move {
-            let (result, ()) = tokio::join!(lambda.images.ensure(&source), lambda.house.latencies().pass(takes));
+            let (result, ()) = tokio::join!(lambda.images.ensure(&source), lambda.internal.latencies().pass(takes));
             lambda.finish(&id, source.digest(), result);
-            lambda.house.save();
+            lambda.internal.save();
             lambda.pool.refresh(&id).await;
             lambda.sweep().await;
         });
@@ -139,14 +139,14 @@ impl Lambda {
     pub(crate) fn finish_update(self: &Arc<Self>, id: FunctionId) {
         let lambda = self.clone();
         tokio::spawn(async move {
-            lambda.house.latencies().pass(Span::FunctionUpdate).await;
+            lambda.internal.latencies().pass(Span::FunctionUpdate).await;
             // Deleted in the meantime: nothing to note.
             let _ = lambda.change(&id, |function| {
                 function.update_status = UpdateStatus::Successful;
                 function.update_reason = None;
                 Ok(())
             });
-            lambda.house.save();
+            lambda.internal.save();
             lambda.pool.refresh(&id).await;
         });
     }
@@ -165,7 +165,7 @@ impl Lambda {
         self.get(&names::parse(arn, region, self.account()).ok()?).ok()
     }
 
-    fn finish(&self, id: &FunctionId, digest: &str, result: Result<PathBuf, ImageError>) {
+    fn finish(&self, id: &FunctionId, digest: &str, result: Result<PathBuf, ImageCacheError>) {
         // Gone, or changed once more: then the later settling is the one that counts.
         let _ = self.change(id, |function| {
             if function.code.digest() != digest {
@@ -173,15 +173,15 @@ impl Lambda {
             }
             match result {
                 Ok(_) => {
-                    function.state = State::Active;
+                    function.state = FunctionState::Active;
                     function.state_reason = None;
                     function.update_status = UpdateStatus::Successful;
                     function.update_reason = None;
                 }
                 Err(error) => {
                     let reason = ("InvalidImage".to_owned(), with_causes(&error));
-                    if function.state == State::Pending {
-                        function.state = State::Failed;
+                    if function.state == FunctionState::Pending {
+                        function.state = FunctionState::Failed;
                         function.state_reason = Some(reason.clone());
                     }
                     function.update_status = UpdateStatus::Failed;
@@ -202,11 +202,11 @@ impl Lambda {
 
     pub(crate) fn snapshot(&self) -> Option<Vec<u8>> {
         let functions = self.functions().values().cloned().collect();
-        serde_json::to_vec(&Snapshot { functions }).ok()
+        serde_json::to_vec(&LambdaSnapshot { functions }).ok()
     }
 
     pub(crate) fn restore(&self, bytes: &[u8]) -> Result<(), serde_json::Error> {
-        let snapshot: Snapshot = serde_json::from_slice(bytes)?;
+        let snapshot: LambdaSnapshot = serde_json::from_slice(bytes)?;
         if let Some(digest) = snapshot.functions.iter().map(|it| it.code.digest()).find(|digest| !is_digest(digest)) {
             let digest = thumbctl_platform::text::clean(&digest);
             return Err(serde::de::Error::custom(format_args!("'{digest}' is not an image's digest")));
@@ -226,17 +226,19 @@ impl Lambda {
             let all: Vec<Function> = lambda.functions().values().cloned().collect();
             for function in all {
                 let unpacked = lambda.images.root(&function.code.digest()).is_dir();
-                let settled = function.state == State::Active && function.update_status == UpdateStatus::Successful;
-                if settled && unpacked {
+                let wait_until_prepared =
+                    function.state == FunctionState::Active && function.update_status == UpdateStatus::Successful;
+                if wait_until_prepared && unpacked {
                     continue;
                 }
-                let takes = if function.state == State::Pending { Span::FunctionPending } else { Span::FunctionUpdate };
+                let takes =
+                    if function.state == FunctionState::Pending { Span::FunctionPending } else { Span::FunctionUpdate };
                 match lambda.source_of(&function.code, &function.id.region) {
-                    Ok(source) => lambda.settle(function.id, source, takes),
-                    Err(_) if settled => {}
+                    Ok(source) => lambda.prepare(function.id, source, takes),
+                    Err(_) if wait_until_prepared => {}
                     Err(error) => {
-                        lambda.finish(&function.id, &function.code.digest(), Err(ImageError::Gone(error)));
-                        lambda.house.save();
+                        lambda.finish(&function.id, &function.code.digest(), Err(ImageCacheError::Gone(error)));
+                        lambda.internal.save();
                     }
                 }
             }

@@ -13,7 +13,7 @@ const KILLED: &str = "Runtime exited with error: signal: killed";
 
 /// How an invocation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum InvocationResult {
     /// The function has answered.
     Response(Bytes),
     /// The function has said that it failed, in a document of its own.
@@ -32,7 +32,7 @@ pub(crate) enum Ending {
     Stopped,
 }
 
-impl Ending {
+impl InvocationResult {
     /// The payload of the answer, and whether it is an error.
     pub(crate) fn payload(&self, request_id: &str) -> (Bytes, bool) {
         let document = |kind: &str, message: String| {
@@ -93,7 +93,7 @@ impl Ending {
 
 /// What the REPORT line says.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Measures {
+pub(crate) struct InvocationMetrics {
     pub duration: Duration,
     pub memory_size: u32,
     pub max_memory_used: u32,
@@ -110,16 +110,16 @@ pub(crate) fn end(request_id: &str) -> String {
 }
 
 /// Image functions are billed for their initialisation too.
-pub(crate) fn report(request_id: &str, measures: Measures, ending: &Ending) -> String {
-    let billed = milliseconds(measures.duration + measures.init.unwrap_or_default()).ceil();
-    let init = measures.init.map_or_else(String::new, |init| format!("Init Duration: {:.2} ms\t", milliseconds(init)));
+pub(crate) fn report(request_id: &str, metrics: InvocationMetrics, result: &InvocationResult) -> String {
+    let billed = milliseconds(metrics.duration + metrics.init.unwrap_or_default()).ceil();
+    let init = metrics.init.map_or_else(String::new, |init| format!("Init Duration: {:.2} ms\t", milliseconds(init)));
     format!(
         "REPORT RequestId: {request_id}\tDuration: {:.2} ms\tBilled Duration: {billed:.0} ms\tMemory Size: {} MB\t\
          Max Memory Used: {} MB\t{init}{}\n",
-        milliseconds(measures.duration),
-        measures.memory_size,
-        measures.max_memory_used,
-        ending.status(),
+        milliseconds(metrics.duration),
+        metrics.memory_size,
+        metrics.max_memory_used,
+        result.status(),
     )
 }
 
@@ -131,19 +131,19 @@ fn milliseconds(duration: Duration) -> f64 {
 mod tests {
     use super::*;
 
-    fn measures(init: Option<Duration>) -> Measures {
-        Measures { duration: Duration::from_micros(12_345), memory_size: 512, max_memory_used: 41, init }
+    fn metrics(init: Option<Duration>) -> InvocationMetrics {
+        InvocationMetrics { duration: Duration::from_micros(12_345), memory_size: 512, max_memory_used: 41, init }
     }
 
     #[test]
     fn a_report_reads_as_lambdas_does() {
-        let answered = Ending::Response(Bytes::new());
+        let answered = InvocationResult::Response(Bytes::new());
         assert_eq!(
-            report("id", measures(None), &answered),
+            report("id", metrics(None), &answered),
             "REPORT RequestId: id\tDuration: 12.35 ms\tBilled Duration: 13 ms\tMemory Size: 512 MB\tMax Memory Used: 41 MB\t\n"
         );
         assert_eq!(
-            report("id", measures(Some(Duration::from_micros(80_100))), &answered),
+            report("id", metrics(Some(Duration::from_micros(80_100))), &answered),
             "REPORT RequestId: id\tDuration: 12.35 ms\tBilled Duration: 93 ms\tMemory Size: 512 MB\tMax Memory Used: 41 MB\t\
              Init Duration: 80.10 ms\t\n"
         );
@@ -151,23 +151,24 @@ mod tests {
 
     #[test]
     fn a_timeout_is_told_to_the_log_and_to_the_caller() {
-        let timeout = Ending::Timeout(Duration::from_secs(3));
+        let timeout = InvocationResult::Timeout(Duration::from_secs(3));
         assert!(timeout.log_line("id").unwrap().ends_with("Z id Task timed out after 3.00 seconds\n"));
         let (payload, is_error) = timeout.payload("id");
         assert!(is_error);
         let payload: serde_json::Value = serde_json::from_slice(&payload).unwrap();
         assert_eq!(payload["errorType"], "Sandbox.Timedout");
         assert_eq!(payload["errorMessage"], "RequestId: id Error: Task timed out after 3.00 seconds");
-        assert!(report("id", measures(None), &timeout).ends_with("Status: timeout\t\n"));
+        assert!(report("id", metrics(None), &timeout).ends_with("Status: timeout\t\n"));
     }
 
     #[test]
     fn a_function_over_its_memory_was_killed() {
         let line = "RequestId: id Error: Runtime exited with error: signal: killed\nRuntime.ExitError\n";
-        assert_eq!(Ending::OutOfMemory.log_line("id").as_deref(), Some(line));
-        let payload: serde_json::Value = serde_json::from_slice(&Ending::OutOfMemory.payload("id").0).unwrap();
+        assert_eq!(InvocationResult::OutOfMemory.log_line("id").as_deref(), Some(line));
+        let payload: serde_json::Value =
+            serde_json::from_slice(&InvocationResult::OutOfMemory.payload("id").0).unwrap();
         assert_eq!(payload["errorType"], "Runtime.OutOfMemory");
-        let report = report("id", measures(None), &Ending::OutOfMemory);
+        let report = report("id", metrics(None), &InvocationResult::OutOfMemory);
         assert!(report.ends_with("Status: error\tError Type: Runtime.OutOfMemory\t\n"), "{report}");
     }
 }

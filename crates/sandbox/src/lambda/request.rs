@@ -9,7 +9,7 @@ use super::code::Code;
 use super::errors;
 use super::function::{Function, ImageConfig};
 use super::python;
-use super::source::Entry;
+use super::source::ZipEntryPoint;
 
 /// Names that only Lambda itself may set.
 const RESERVED: &[&str] = &[
@@ -37,7 +37,7 @@ const MAX_ENVIRONMENT: usize = 4096;
 
 /// What both creation and an update of the configuration may set. Absent means: as it is.
 #[derive(Debug, Default)]
-pub(crate) struct Settings {
+pub(crate) struct FunctionSettings {
     pub role: Option<String>,
     description: Option<String>,
     memory_size: Option<u32>,
@@ -51,7 +51,7 @@ pub(crate) struct Settings {
     handler: Option<String>,
 }
 
-impl Settings {
+impl FunctionSettings {
     pub(crate) fn read(input: &Value) -> Result<Self, AwsError> {
         Ok(Self {
             role: role(input)?,
@@ -141,8 +141,8 @@ impl PackageType {
 }
 
 /// The runtime and handler of a zip, of a request that creates one.
-pub(crate) fn entry(input: &Value) -> Option<Entry> {
-    Some(Entry { runtime: text(input, "Runtime")?, handler: text(input, "Handler")? })
+pub(crate) fn entry(input: &Value) -> Option<ZipEntryPoint> {
+    Some(ZipEntryPoint { runtime: text(input, "Runtime")?, handler: text(input, "Handler")? })
 }
 
 /// The architectures of a request, one at most.
@@ -158,14 +158,14 @@ pub(crate) fn architectures(input: &Value) -> Result<Option<Vec<String>>, AwsErr
 }
 
 /// Tags, of CreateFunction and TagResource.
-pub(crate) fn tags(input: &Value, by_house: bool) -> Result<BTreeMap<String, String>, AwsError> {
+pub(crate) fn tags(input: &Value, internal: bool) -> Result<BTreeMap<String, String>, AwsError> {
     let Some(tags) = input["Tags"].as_object() else {
         return Ok(BTreeMap::new());
     };
     let tags: BTreeMap<String, String> =
         tags.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
     // CloudFormation's own, which only the house sets.
-    if let Some(name) = tags.keys().find(|name| name.starts_with("aws:")).filter(|_| !by_house) {
+    if let Some(name) = tags.keys().find(|name| name.starts_with("aws:")).filter(|_| !internal) {
         return Err(errors::invalid_parameter(format!("The tag key '{name}' is not allowed.")));
     }
     check_tags(&tags)?;
@@ -351,12 +351,12 @@ mod tests {
     use serde_json::json;
 
     fn refused(input: Value) -> AwsError {
-        Settings::read(&input).unwrap_err()
+        FunctionSettings::read(&input).unwrap_err()
     }
 
     #[test]
     fn sizes_and_times_have_their_bounds() {
-        assert!(Settings::read(&json!({ "MemorySize": 128, "Timeout": 900 })).is_ok());
+        assert!(FunctionSettings::read(&json!({ "MemorySize": 128, "Timeout": 900 })).is_ok());
         for input in [
             json!({ "MemorySize": 127 }),
             json!({ "MemorySize": 10_241 }),
@@ -378,7 +378,7 @@ mod tests {
         let refused = refused(json!({ "Environment": { "Variables": { "AWS_REGION": "x" } } }));
         assert_eq!(refused.code, "InvalidParameterValueException");
         assert!(refused.message.ends_with("AWS_REGION"));
-        assert!(Settings::read(&json!({ "Environment": { "Variables": { "DEST_BUCKET": "x" } } })).is_ok());
+        assert!(FunctionSettings::read(&json!({ "Environment": { "Variables": { "DEST_BUCKET": "x" } } })).is_ok());
     }
 
     #[test]
@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_role_must_look_like_one() {
-        assert!(Settings::read(&json!({ "Role": "arn:aws:iam::000000000000:role/path/name" })).is_ok());
+        assert!(FunctionSettings::read(&json!({ "Role": "arn:aws:iam::000000000000:role/path/name" })).is_ok());
         assert_eq!(refused(json!({ "Role": "name" })).code, "ValidationException");
     }
 }

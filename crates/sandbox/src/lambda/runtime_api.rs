@@ -24,7 +24,7 @@ const MAX_BODY: usize = MAX_RESPONSE + 1024 * 1024;
 
 /// An event on its way to a function.
 #[derive(Debug, Clone)]
-pub(crate) struct Event {
+pub(crate) struct RuntimeEvent {
     pub request_id: String,
     pub function_arn: String,
     pub payload: Bytes,
@@ -33,7 +33,7 @@ pub(crate) struct Event {
 
 /// What a process has said.
 #[derive(Debug)]
-pub(crate) enum Said {
+pub(crate) enum RuntimeMessage {
     /// It asks for its next event: it is initialised, or it is through with the last.
     Next,
     /// It has answered its event.
@@ -51,16 +51,16 @@ pub(crate) enum Said {
 pub(crate) struct RuntimeApi {
     address: SocketAddr,
     exchange: Arc<Exchange>,
-    said: mpsc::Receiver<Said>,
+    said: mpsc::Receiver<RuntimeMessage>,
     server: JoinHandle<()>,
 }
 
 #[derive(Debug)]
 struct Exchange {
     authority: String,
-    events: mpsc::Sender<Event>,
-    next: Mutex<mpsc::Receiver<Event>>,
-    said: mpsc::Sender<Said>,
+    events: mpsc::Sender<RuntimeEvent>,
+    next: Mutex<mpsc::Receiver<RuntimeEvent>>,
+    said: mpsc::Sender<RuntimeMessage>,
     /// The event that an answer is expected for.
     current: std::sync::Mutex<Option<String>>,
 }
@@ -100,14 +100,14 @@ impl RuntimeApi {
     }
 
     /// Hands an event to the process, which takes it with its next question. One at a time.
-    pub(crate) fn hand(&self, event: Event) {
+    pub(crate) fn hand(&self, event: RuntimeEvent) {
         *lock(&self.exchange.current) = Some(event.request_id.clone());
         // There is room: the process has asked before, so the event before this one has been taken.
         let _ = self.exchange.events.try_send(event);
     }
 
     /// What the process says next.
-    pub(crate) async fn hear(&mut self) -> Option<Said> {
+    pub(crate) async fn next_message(&mut self) -> Option<RuntimeMessage> {
         self.said.recv().await
     }
 }
@@ -129,7 +129,7 @@ async fn runtime_client_only(State(exchange): State<Arc<Exchange>>, request: Req
 
 async fn next_event(State(exchange): State<Arc<Exchange>>) -> Response {
     // Full only if a process asks many times at once: the first question tells enough.
-    let _ = exchange.said.try_send(Said::Next);
+    let _ = exchange.said.try_send(RuntimeMessage::Next);
     let Some(event) = exchange.next.lock().await.recv().await else {
         return answer(StatusCode::GONE, "{}");
     };
@@ -145,17 +145,17 @@ async fn next_event(State(exchange): State<Arc<Exchange>>) -> Response {
 }
 
 async fn response(State(exchange): State<Arc<Exchange>>, Path(id): Path<String>, body: Bytes) -> Response {
-    if !exchange.settle(&id) {
+    if !exchange.prepare(&id) {
         return unknown_request();
     }
     if body.len() > MAX_RESPONSE {
-        let _ = exchange.said.send(Said::ResponseTooLarge(body.len())).await;
+        let _ = exchange.said.send(RuntimeMessage::ResponseTooLarge(body.len())).await;
         return answer(
             StatusCode::PAYLOAD_TOO_LARGE,
             r#"{"errorMessage":"Exceeded maximum allowed payload size (6291556 bytes).","errorType":"RequestEntityTooLarge"}"#,
         );
     }
-    exchange.accept(Said::Response(body)).await
+    exchange.accept(RuntimeMessage::Response(body)).await
 }
 
 async fn error(
@@ -164,19 +164,19 @@ async fn error(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if !exchange.settle(&id) {
+    if !exchange.prepare(&id) {
         return unknown_request();
     }
-    exchange.accept(Said::Error(error_document(&headers, body))).await
+    exchange.accept(RuntimeMessage::Error(error_document(&headers, body))).await
 }
 
 async fn init_error(State(exchange): State<Arc<Exchange>>, headers: HeaderMap, body: Bytes) -> Response {
-    exchange.accept(Said::InitError(error_document(&headers, body))).await
+    exchange.accept(RuntimeMessage::InitError(error_document(&headers, body))).await
 }
 
 impl Exchange {
     /// Whether `id` is the event that is being worked on. It is answered once.
-    fn settle(&self, id: &str) -> bool {
+    fn prepare(&self, id: &str) -> bool {
         let mut current = lock(&self.current);
         let expected = current.as_deref() == Some(id);
         if expected {
@@ -185,7 +185,7 @@ impl Exchange {
         expected
     }
 
-    async fn accept(&self, said: Said) -> Response {
+    async fn accept(&self, said: RuntimeMessage) -> Response {
         let _ = self.said.send(said).await;
         answer(StatusCode::ACCEPTED, r#"{"status":"OK"}"#)
     }
@@ -249,6 +249,6 @@ mod tests {
         }
         assert!(api.said.try_recv().is_err());
         assert_eq!(report(api.address(), "").await, "202");
-        assert!(matches!(api.hear().await, Some(Said::InitError(_))));
+        assert!(matches!(api.next_message().await, Some(RuntimeMessage::InitError(_))));
     }
 }

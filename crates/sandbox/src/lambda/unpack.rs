@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use tar::EntryType;
 
-use super::house::SourceLayer;
+use super::internal_caller::SourceLayer;
 use super::rootfs;
 
 /// Lambda takes images up to 10 GB, uncompressed.
@@ -32,7 +32,7 @@ pub(crate) enum UnpackError {
     #[error("layer {layer} cannot be read")]
     Layer { layer: String, source: io::Error },
     #[error("layer {layer}: {entry} cannot be unpacked")]
-    Entry { layer: String, entry: String, source: io::Error },
+    ZipEntryPoint { layer: String, entry: String, source: io::Error },
     #[error("layer {layer}: the entry {entry} leads out of the image")]
     Escape { layer: String, entry: String },
     #[error("the layer's media type {0} is not supported")]
@@ -55,7 +55,7 @@ pub(crate) fn unpack(layers: &[SourceLayer], root: &Path) -> Result<(), UnpackEr
         let mut magic = [0; 2];
         let read = file.read(&mut magic).map_err(failed)?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        let mut unpacking = Unpacking { layer: &name, root, budget, written: HashSet::new() };
+        let mut unpacking = LayerUnpacker { layer: &name, root, budget, written: HashSet::new() };
         if magic[..read] == [0x1f, 0x8b] {
             let mut archive = tar::Archive::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 18, file)));
             unpacking.all(archive.entries().map_err(failed)?, None)?;
@@ -72,7 +72,7 @@ pub(crate) fn unpack(layers: &[SourceLayer], root: &Path) -> Result<(), UnpackEr
     Ok(())
 }
 
-struct Unpacking<'a> {
+struct LayerUnpacker<'a> {
     layer: &'a str,
     root: &'a Path,
     budget: u64,
@@ -80,7 +80,7 @@ struct Unpacking<'a> {
     written: HashSet<PathBuf>,
 }
 
-impl Unpacking<'_> {
+impl LayerUnpacker<'_> {
     fn all<R: Read>(&mut self, entries: tar::Entries<'_, R>, contents: Option<File>) -> Result<(), UnpackError> {
         for (count, entry) in entries.enumerate() {
             if count > MAX_ENTRIES {
@@ -92,7 +92,7 @@ impl Unpacking<'_> {
             if is_file(entry.header().entry_type()) {
                 self.budget = self.budget.checked_sub(entry.size()).ok_or(UnpackError::TooLarge)?;
             }
-            self.one(&mut entry, &path, contents.as_ref()).map_err(|source| UnpackError::Entry {
+            self.one(&mut entry, &path, contents.as_ref()).map_err(|source| UnpackError::ZipEntryPoint {
                 layer: self.layer.to_owned(),
                 entry: name,
                 source,
@@ -275,12 +275,12 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
-    struct Bench {
+    struct TestImage {
         dir: tempfile::TempDir,
         layers: Vec<SourceLayer>,
     }
 
-    impl Bench {
+    impl TestImage {
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             fs::create_dir(dir.path().join("root")).unwrap();
@@ -312,52 +312,52 @@ mod tests {
 
     #[test]
     fn later_layers_cover_earlier_ones_plain_or_compressed() {
-        let mut bench = Bench::new();
+        let mut image = TestImage::new();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&tar(&[("etc/b", FILE, "new"), ("run", EntryType::Symlink, "/etc/b")])).unwrap();
-        bench.layer(&tar(&[("etc", DIR, ""), ("etc/a", FILE, "a"), ("etc/b", FILE, "old")]));
-        bench.layer(&gzip.finish().unwrap());
-        bench.layer(&tar(&[("etc/c", EntryType::Link, "etc/b")]));
-        bench.unpack().unwrap();
-        assert_eq!(bench.read("etc/a").as_deref(), Some("a"));
-        assert_eq!(bench.read("etc/b").as_deref(), Some("new"));
-        assert_eq!(bench.read("etc/c").as_deref(), Some("new"));
-        assert_eq!(fs::read_link(bench.root().join("run")).unwrap(), Path::new("/etc/b"));
-        let mode = fs::metadata(bench.root().join("etc/a")).unwrap().permissions().mode();
+        image.layer(&tar(&[("etc", DIR, ""), ("etc/a", FILE, "a"), ("etc/b", FILE, "old")]));
+        image.layer(&gzip.finish().unwrap());
+        image.layer(&tar(&[("etc/c", EntryType::Link, "etc/b")]));
+        image.unpack().unwrap();
+        assert_eq!(image.read("etc/a").as_deref(), Some("a"));
+        assert_eq!(image.read("etc/b").as_deref(), Some("new"));
+        assert_eq!(image.read("etc/c").as_deref(), Some("new"));
+        assert_eq!(fs::read_link(image.root().join("run")).unwrap(), Path::new("/etc/b"));
+        let mode = fs::metadata(image.root().join("etc/a")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755);
     }
 
     #[test]
     fn whiteouts_remove_what_lower_layers_have_and_nothing_else() {
-        let mut bench = Bench::new();
-        bench.layer(&tar(&[("d/old", FILE, ""), ("d/sub/old", FILE, ""), ("x", FILE, ""), ("y", FILE, "")]));
-        bench.layer(&tar(&[
+        let mut image = TestImage::new();
+        image.layer(&tar(&[("d/old", FILE, ""), ("d/sub/old", FILE, ""), ("x", FILE, ""), ("y", FILE, "")]));
+        image.layer(&tar(&[
             ("d/new", FILE, ""),
             ("d/.wh..wh..opq", FILE, ""),
             (".wh.x", FILE, ""),
             (".wh...", FILE, ""),
         ]));
-        bench.unpack().unwrap();
-        assert!(bench.read("d/new").is_some());
-        assert!(bench.read("d/old").is_none());
-        assert!(!bench.root().join("d/sub").exists());
-        assert!(bench.read("x").is_none());
-        assert!(bench.read("y").is_some());
+        image.unpack().unwrap();
+        assert!(image.read("d/new").is_some());
+        assert!(image.read("d/old").is_none());
+        assert!(!image.root().join("d/sub").exists());
+        assert!(image.read("x").is_none());
+        assert!(image.read("y").is_some());
     }
 
     #[test]
     fn nothing_is_written_outside_the_root() {
         for hostile in ["../out", "a/../../out", "/../out"] {
-            let mut bench = Bench::new();
-            bench.layer(&tar(&[(hostile, FILE, "evil")]));
-            assert!(matches!(bench.unpack(), Err(UnpackError::Escape { .. })), "{hostile}");
-            assert!(!bench.dir.path().join("out").exists());
+            let mut image = TestImage::new();
+            image.layer(&tar(&[(hostile, FILE, "evil")]));
+            assert!(matches!(image.unpack(), Err(UnpackError::Escape { .. })), "{hostile}");
+            assert!(!image.dir.path().join("out").exists());
         }
 
         let outside = tempfile::tempdir().unwrap();
         let target = outside.path().to_str().unwrap();
-        let mut bench = Bench::new();
-        bench.layer(&tar(&[
+        let mut image = TestImage::new();
+        image.layer(&tar(&[
             ("link", EntryType::Symlink, target),
             ("link/through", FILE, "evil"),
             ("up", EntryType::Symlink, "../../../../../.."),
@@ -366,13 +366,13 @@ mod tests {
             ("file", EntryType::Symlink, "../secret"),
             ("file", FILE, "replaces the link"),
         ]));
-        fs::write(bench.dir.path().join("secret"), "untouched").unwrap();
-        bench.unpack().unwrap();
+        fs::write(image.dir.path().join("secret"), "untouched").unwrap();
+        image.unpack().unwrap();
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
-        assert_eq!(bench.read("absolute").as_deref(), Some("kept inside"));
-        assert_eq!(bench.read("through").as_deref(), Some("evil"));
-        assert_eq!(bench.read("file").as_deref(), Some("replaces the link"));
-        assert_eq!(fs::read_to_string(bench.dir.path().join("secret")).unwrap(), "untouched");
+        assert_eq!(image.read("absolute").as_deref(), Some("kept inside"));
+        assert_eq!(image.read("through").as_deref(), Some("evil"));
+        assert_eq!(image.read("file").as_deref(), Some("replaces the link"));
+        assert_eq!(fs::read_to_string(image.dir.path().join("secret")).unwrap(), "untouched");
     }
 
     #[test]
@@ -387,51 +387,51 @@ mod tests {
             [("a/d/.wh..wh..opq", FILE, ""), ("a", EntryType::Symlink, link), ("x", FILE, "")],
             [("lower/.wh..wh..opq", FILE, ""), ("lower/x", FILE, ""), ("x", FILE, "")],
         ] {
-            let mut bench = Bench::new();
-            bench.layer(&tar(&[("d/old", FILE, ""), ("a/d/old", FILE, ""), ("lower", EntryType::Symlink, link)]));
-            bench.layer(&tar(&entries));
-            bench.unpack().unwrap();
+            let mut image = TestImage::new();
+            image.layer(&tar(&[("d/old", FILE, ""), ("a/d/old", FILE, ""), ("lower", EntryType::Symlink, link)]));
+            image.layer(&tar(&entries));
+            image.unpack().unwrap();
             assert!(outside.path().join("kept").exists() && outside.path().join("d").exists(), "{entries:?}");
         }
     }
 
     #[test]
     fn devices_and_pipes_are_not_made() {
-        let mut bench = Bench::new();
-        bench.layer(&tar(&[
+        let mut image = TestImage::new();
+        image.layer(&tar(&[
             ("null", EntryType::Char, ""),
             ("disk", EntryType::Block, ""),
             ("pipe", EntryType::Fifo, ""),
         ]));
-        bench.unpack().unwrap();
-        assert_eq!(fs::read_dir(bench.root()).unwrap().count(), 0);
+        image.unpack().unwrap();
+        assert_eq!(fs::read_dir(image.root()).unwrap().count(), 0);
     }
 
     #[test]
     fn a_hard_link_cannot_reach_outside() {
-        let mut bench = Bench::new();
-        fs::write(bench.dir.path().join("secret"), "untouched").unwrap();
-        bench.layer(&tar(&[("stolen", EntryType::Link, "../secret")]));
-        assert!(bench.unpack().is_err());
-        assert!(!bench.root().join("stolen").exists());
+        let mut image = TestImage::new();
+        fs::write(image.dir.path().join("secret"), "untouched").unwrap();
+        image.layer(&tar(&[("stolen", EntryType::Link, "../secret")]));
+        assert!(image.unpack().is_err());
+        assert!(!image.root().join("stolen").exists());
 
         // Through a link that leads out: resolved inside, where there is nothing.
-        let mut bench = Bench::new();
-        fs::write(bench.dir.path().join("secret"), "untouched").unwrap();
-        let outside = bench.dir.path().to_str().unwrap().to_owned();
-        bench.layer(&tar(&[("out", EntryType::Symlink, &outside), ("stolen", EntryType::Link, "out/secret")]));
-        assert!(bench.unpack().is_err());
-        assert!(!bench.root().join("stolen").exists());
+        let mut image = TestImage::new();
+        fs::write(image.dir.path().join("secret"), "untouched").unwrap();
+        let outside = image.dir.path().to_str().unwrap().to_owned();
+        image.layer(&tar(&[("out", EntryType::Symlink, &outside), ("stolen", EntryType::Link, "out/secret")]));
+        assert!(image.unpack().is_err());
+        assert!(!image.root().join("stolen").exists());
     }
 
     #[test]
     fn a_layer_that_is_cut_short_or_not_a_tar_is_an_error() {
-        let mut bench = Bench::new();
+        let mut image = TestImage::new();
         let whole = tar(&[("a", FILE, &"x".repeat(2000))]);
-        bench.layer(&whole[..1024]);
-        assert!(bench.unpack().is_err());
-        let mut bench = Bench::new();
-        bench.layer(&[7; 2048]);
-        assert!(bench.unpack().is_err());
+        image.layer(&whole[..1024]);
+        assert!(image.unpack().is_err());
+        let mut image = TestImage::new();
+        image.layer(&[7; 2048]);
+        assert!(image.unpack().is_err());
     }
 }

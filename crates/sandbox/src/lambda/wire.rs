@@ -9,8 +9,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::json;
 
 use super::errors;
-use super::invoke::Call;
-use super::operations::Asked;
+use super::invoke::InvokeRequest;
+use super::operations::OperationRequest;
 
 /// The member under which [`wrap_payload`] puts an Invoke's payload.
 const PAYLOAD: &str = "__lambda_payload";
@@ -51,7 +51,7 @@ pub(crate) fn routes() -> Vec<RouteDefinition> {
     // The first that fits is taken.
     ROUTES
         .iter()
-        .chain(super::absent::ROUTES)
+        .chain(super::unsupported_routes::ROUTES)
         .map(|&(method, path_pattern, operation)| RouteDefinition {
             method,
             path_pattern,
@@ -80,14 +80,19 @@ pub(crate) fn wrap_payload(uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Optio
 }
 
 /// Reads an Invoke, wrapped or as the gateway gives it.
-pub(crate) fn call(asked: &Asked<'_>) -> Result<Call, AwsError> {
-    let input = asked.input;
+pub(crate) fn call(request: &OperationRequest<'_>) -> Result<InvokeRequest, AwsError> {
+    let input = request.input;
     let text = |name: &str| input[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let encoded = input[PAYLOAD].as_str().or_else(|| input["__raw_body"].as_str()).unwrap_or_default();
     let payload = STANDARD
         .decode(encoded)
         .map_err(|cause| errors::invalid_content(format!("Could not parse request body into json: {cause}")))?;
-    Ok(Call { reference: asked.reference()?, kind: text("InvocationType"), log_type: text("LogType"), payload })
+    Ok(InvokeRequest {
+        reference: request.reference()?,
+        kind: text("InvocationType"),
+        log_type: text("LogType"),
+        payload,
+    })
 }
 
 fn parameter(query: &str, name: &str) -> Option<String> {

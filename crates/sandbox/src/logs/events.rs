@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use awsim_core::AwsError;
 use serde_json::{Value, json};
 
-use super::filter::Pattern;
-use super::stream::{Entry, Position, START};
+use super::filter::FilterPattern;
+use super::stream::{EventEntry, EventPosition, START};
 use super::{Logs, broken, group_name, invalid, not_found, now, stream_name};
 
 /// How much one answer carries.
@@ -108,7 +108,7 @@ impl Logs {
     pub(super) fn filter_events(&self, region: &str, input: &Value) -> Result<Value, AwsError> {
         let group = group_name(input)?;
         let limit = page_limit(input)?;
-        let pattern = Pattern::read(input["filterPattern"].as_str().unwrap_or(""))?;
+        let pattern = FilterPattern::read(input["filterPattern"].as_str().unwrap_or(""))?;
         let names: Option<Vec<&str>> =
             input["logStreamNames"].as_array().map(|names| names.iter().filter_map(Value::as_str).collect());
         let prefix = input["logStreamNamePrefix"].as_str();
@@ -125,7 +125,7 @@ impl Logs {
             if let Some(missing) = names.iter().flatten().find(|name| !group.streams.contains_key(**name)) {
                 return Err(not_found(&format!("The specified log stream does not exist: {missing}")));
             }
-            let mut found: Vec<(Position, Value, usize)> = Vec::new();
+            let mut found: Vec<(EventPosition, Value, usize)> = Vec::new();
             for (name, stream) in &mut group.streams {
                 let wanted = names.as_ref().is_none_or(|names| names.contains(&name.as_str()))
                     && prefix.is_none_or(|prefix| name.starts_with(prefix));
@@ -169,7 +169,7 @@ impl Logs {
     }
 }
 
-fn event(stream: &str, entry: &Entry, message: &str) -> Value {
+fn event(stream: &str, entry: &EventEntry, message: &str) -> Value {
     json!({
         "logStreamName": stream,
         "timestamp": entry.at.time,
@@ -180,7 +180,7 @@ fn event(stream: &str, entry: &Entry, message: &str) -> Value {
 }
 
 /// Cuts a page to what one answer carries, at the end that the reader has not come from.
-fn trim(page: &mut Vec<Entry>, messages: &mut Vec<String>, forward: bool) {
+fn trim(page: &mut Vec<EventEntry>, messages: &mut Vec<String>, forward: bool) {
     let mut bytes = 0;
     let fits = |message: &&String| {
         bytes += message.len() + 26;
@@ -206,12 +206,12 @@ fn page_limit(input: &Value) -> Result<usize, AwsError> {
     }
 }
 
-fn write_token(direction: char, at: Position) -> String {
+fn write_token(direction: char, at: EventPosition) -> String {
     format!("{direction}/{:+020}{:020}/s", at.time, at.number)
 }
 
 /// The direction (forward?) and the place.
-fn read_token(token: &str) -> Result<(bool, Position), AwsError> {
+fn read_token(token: &str) -> Result<(bool, EventPosition), AwsError> {
     let read = || {
         let forward = match token.get(..2)? {
             "f/" => true,
@@ -220,7 +220,7 @@ fn read_token(token: &str) -> Result<(bool, Position), AwsError> {
         };
         let body = token.get(2..)?.strip_suffix("/s")?;
         let (time, number) = (body.get(..20)?, body.get(20..)?);
-        Some((forward, Position { time: time.parse().ok()?, number: number.parse().ok()? }))
+        Some((forward, EventPosition { time: time.parse().ok()?, number: number.parse().ok()? }))
     };
     read().ok_or_else(|| invalid("The specified nextToken is invalid."))
 }

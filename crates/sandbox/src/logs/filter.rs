@@ -4,13 +4,13 @@ use awsim_core::AwsError;
 
 /// What a message must, may and must not hold.
 #[derive(Default)]
-pub(super) struct Pattern {
+pub(super) struct FilterPattern {
     all: Vec<String>,
     any: Vec<String>,
     none: Vec<String>,
 }
 
-impl Pattern {
+impl FilterPattern {
     /// Reads a pattern. Those for JSON and for columns are not there, and say so.
     pub(super) fn read(text: &str) -> Result<Self, AwsError> {
         let text = text.trim();
@@ -61,17 +61,17 @@ impl Pattern {
 
 #[cfg(test)]
 mod tests {
-    use super::Pattern;
+    use super::FilterPattern;
 
     #[test]
     fn words_phrases_choices_and_exclusions() {
-        let matches = |pattern: &str, message: &str| Pattern::read(pattern).unwrap().matches(message);
+        let matches = |pattern: &str, message: &str| FilterPattern::read(pattern).unwrap().matches(message);
         assert!(matches("", "anything"));
         assert!(matches("ERROR disk", "ERROR: the disk is full"));
         assert!(!matches("ERROR disk", "ERROR: no memory"));
         assert!(matches("\"is full\"", "the disk is full"));
         assert!(matches("?ERROR ?WARN", "WARN x"));
         assert!(!matches("ERROR -retry", "ERROR, will retry"));
-        assert!(Pattern::read("{ $.level = \"error\" }").is_err());
+        assert!(FilterPattern::read("{ $.level = \"error\" }").is_err());
     }
 }

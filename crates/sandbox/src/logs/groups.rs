@@ -3,7 +3,7 @@
 use awsim_core::AwsError;
 use serde_json::{Value, json};
 
-use super::{Group, Logs, Stream, exists, group_arn, group_name, invalid, not_found, now, stream_name};
+use super::{GroupRecord, Logs, StreamRecord, exists, group_arn, group_name, invalid, not_found, now, stream_name};
 use crate::sync::lock;
 
 /// The only retentions that there are.
@@ -18,7 +18,7 @@ impl Logs {
         if groups.contains_key(&name) {
             return Err(exists("log group"));
         }
-        let mut group = Group { created: now(), ..Group::default() };
+        let mut group = GroupRecord { created: now(), ..GroupRecord::default() };
         group.class = input["logGroupClass"].as_str().map(str::to_owned);
         add_tags(&mut group, &input["tags"]);
         groups.insert(name, group);
@@ -134,7 +134,7 @@ impl Logs {
             }
             // A name of its own: the stream's may hold slashes and be any length.
             let file = format!("{}.jsonl", uuid::Uuid::new_v4().simple());
-            group.streams.insert(name, Stream { created: now(), file, events: None });
+            group.streams.insert(name, StreamRecord { created: now(), file, events: None });
             self.change();
             Ok(json!({}))
         })
@@ -208,7 +208,7 @@ impl Logs {
         })
     }
 
-    fn forget(&self, stream: &Stream) {
+    fn forget(&self, stream: &StreamRecord) {
         match &stream.events {
             Some(events) => events.delete(),
             None => {
@@ -229,7 +229,7 @@ pub(super) fn refuse_system_tags(input: &Value) -> Result<(), AwsError> {
     }
 }
 
-fn add_tags(group: &mut Group, tags: &Value) {
+fn add_tags(group: &mut GroupRecord, tags: &Value) {
     for (key, value) in tags.as_object().into_iter().flatten() {
         group.tags.insert(key.clone(), value.as_str().unwrap_or_default().to_owned());
     }

@@ -14,17 +14,16 @@
 //! house                        what Lambda asks of the rest of the sandbox
 //! ```
 
-mod absent;
 mod code;
 mod concurrency;
 mod downloads;
 mod errors;
 mod event_config;
 mod events;
+mod execution_environment;
 mod function;
-mod house;
 mod images;
-mod instance;
+mod internal_caller;
 mod invoke;
 mod leftovers;
 mod log_stream;
@@ -46,6 +45,7 @@ mod runtime_api;
 mod runtime_listener;
 mod source;
 mod unpack;
+mod unsupported_routes;
 mod wire;
 
 #[cfg(test)]
@@ -59,18 +59,18 @@ use awsim_core::{AwsError, Protocol, RequestContext, RouteDefinition, ServiceHan
 use serde_json::Value;
 
 use self::code::Code;
-use self::house::{House, Sandbox};
+use self::internal_caller::{InternalCaller, SandboxCaller};
 use self::leftovers::Leftovers;
-use self::operations::Asked;
+use self::operations::OperationRequest;
 use self::policy::Invoker;
-use self::pool::Limits;
+use self::pool::PoolLimits;
 use self::registry::Lambda;
-use crate::ecr::Images;
+use crate::ecr::ImageResolver;
 use crate::latency::Span;
 use crate::s3::S3;
 use crate::services::{BlobUser, Functions, Services};
 
-pub(crate) use self::house::SourceLayer;
+pub(crate) use self::internal_caller::SourceLayer;
 pub(crate) use self::operations::PACKAGE_PATH;
 pub(crate) use self::rootfs::trace;
 pub(crate) use self::unpack::unpack as unpack_layers;
@@ -88,12 +88,12 @@ pub(crate) struct LambdaService {
 
 impl LambdaService {
     /// A service without functions.
-    pub(crate) fn new(services: Arc<Services>, images: Images, s3: Arc<S3>) -> Self {
-        Self::in_house(Arc::new(Sandbox::new(services, images, s3)), Limits::default())
+    pub(crate) fn new(services: Arc<Services>, images: ImageResolver, s3: Arc<S3>) -> Self {
+        Self::with_internal_caller(Arc::new(SandboxCaller::new(services, images, s3)), PoolLimits::default())
     }
 
-    fn in_house(house: Arc<dyn House>, limits: Limits) -> Self {
-        Self { lambda: Lambda::new(house, limits) }
+    fn with_internal_caller(internal: Arc<dyn InternalCaller>, limits: PoolLimits) -> Self {
+        Self { lambda: Lambda::new(internal, limits) }
     }
 
     /// Checks that the events that an earlier sandbox has accepted and not finished can be read.
@@ -127,7 +127,7 @@ impl ServiceHandler for LambdaService {
     }
 
     async fn handle(&self, operation: &str, input: Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        Asked { lambda: &self.lambda, input: &input, ctx }.answer(operation).await
+        OperationRequest { lambda: &self.lambda, input: &input, ctx }.answer(operation).await
     }
 
     fn snapshot(&self) -> Option<Vec<u8>> {
@@ -168,12 +168,12 @@ impl Functions for LambdaService {
     fn invoke_async(&self, function_arn: &str, payload: Value) {
         // Gone since the event was sent: nobody is there to be told.
         if let Some(function) = self.lambda.by_arn(function_arn) {
-            let delay = self.lambda.house.latencies().of(Span::EventDelivery);
+            let delay = self.lambda.internal.latencies().of(Span::EventDelivery);
             self.lambda.accept(function.id, payload.to_string().as_bytes(), delay);
         }
     }
 
     fn package(&self, token: &str) -> Option<PathBuf> {
-        self.lambda.downloads.find(token).map(|sha256| self.lambda.house.blob(&sha256))
+        self.lambda.downloads.find(token).map(|sha256| self.lambda.internal.blob(&sha256))
     }
 }

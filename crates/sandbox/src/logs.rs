@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use awsim_core::{AwsError, Protocol, RequestContext, ServiceHandler};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stream::Events;
+use stream::StreamEvents;
 use thumbctl_platform::private_fs;
 
 use crate::account::ACCOUNT;
@@ -27,7 +27,7 @@ use crate::sync::lock;
 
 /// A log group.
 #[derive(Default, Serialize, Deserialize)]
-struct Group {
+struct GroupRecord {
     created: i64,
     #[serde(default)]
     retention: Option<u32>,
@@ -35,21 +35,21 @@ struct Group {
     tags: BTreeMap<String, String>,
     #[serde(default)]
     class: Option<String>,
-    streams: BTreeMap<String, Stream>,
+    streams: BTreeMap<String, StreamRecord>,
 }
 
 /// A log stream.
 #[derive(Serialize, Deserialize)]
-struct Stream {
+struct StreamRecord {
     created: i64,
     /// The name of its file.
     file: String,
     #[serde(skip)]
-    events: Option<Events>,
+    events: Option<StreamEvents>,
 }
 
 /// Groups by region and name.
-type Groups = BTreeMap<String, BTreeMap<String, Group>>;
+type Groups = BTreeMap<String, BTreeMap<String, GroupRecord>>;
 
 /// The service.
 pub(crate) struct Logs {
@@ -77,7 +77,7 @@ impl Logs {
         &self,
         region: &str,
         name: &str,
-        act: impl FnOnce(&mut Group) -> Result<T, AwsError>,
+        act: impl FnOnce(&mut GroupRecord) -> Result<T, AwsError>,
     ) -> Result<T, AwsError> {
         match lock(&self.groups).get_mut(region).and_then(|groups| groups.get_mut(name)) {
             Some(group) => act(group),
@@ -90,7 +90,7 @@ impl Logs {
         region: &str,
         group: &str,
         name: &str,
-        act: impl FnOnce(&mut Events) -> Result<T, AwsError>,
+        act: impl FnOnce(&mut StreamEvents) -> Result<T, AwsError>,
     ) -> Result<T, AwsError> {
         self.with_group(region, group, |group| match group.streams.get_mut(name) {
             Some(stream) => act(self.events(stream)?),
@@ -99,11 +99,11 @@ impl Logs {
     }
 
     /// A stream's events, read when they are first asked for.
-    fn events<'a>(&self, stream: &'a mut Stream) -> Result<&'a mut Events, AwsError> {
+    fn events<'a>(&self, stream: &'a mut StreamRecord) -> Result<&'a mut StreamEvents, AwsError> {
         let path = self.dir.join(&stream.file);
         match &mut stream.events {
             Some(events) => Ok(events),
-            empty => Ok(empty.insert(Events::open(&path).map_err(|cause| broken(&cause))?)),
+            empty => Ok(empty.insert(StreamEvents::open(&path).map_err(|cause| broken(&cause))?)),
         }
     }
 }

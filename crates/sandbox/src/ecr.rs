@@ -21,63 +21,63 @@ use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::layer::Uploads;
+use self::layer::LayerUploads;
 use self::repository::Repository;
 use crate::authz::access::Access;
 use crate::services::{BlobUser, Services};
 
 pub(crate) use self::registry::{REGISTRY_HEADER, Registry};
-pub(crate) use self::resolve::{ImageError, Images};
+pub(crate) use self::resolve::{ImageResolver, ResolveError};
 
 /// The service's name, in signatures and in snapshots.
 const SERVICE: &str = "ecr";
 
 /// What every front door of the registry shares.
-pub(crate) struct Store {
+pub(crate) struct EcrStore {
     services: Arc<Services>,
-    state: Mutex<State>,
-    uploads: Uploads,
+    state: Mutex<EcrState>,
+    uploads: LayerUploads,
 }
 
 /// What survives a restart; unfinished layer uploads do not, clients begin those again.
 #[derive(Serialize, Deserialize)]
-struct State {
+struct EcrState {
     /// Signs passwords and download links, so that both outlive the process without being kept.
     secret: String,
     /// Repositories by region, then by name.
     regions: BTreeMap<String, BTreeMap<String, Repository>>,
 }
 
-impl Default for State {
+impl Default for EcrState {
     fn default() -> Self {
         Self { secret: uuid::Uuid::new_v4().to_string(), regions: BTreeMap::new() }
     }
 }
 
-impl Store {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl EcrStore {
+    fn lock(&self) -> MutexGuard<'_, EcrState> {
         crate::sync::lock(&self.state)
     }
 }
 
-impl State {
-    fn repository(&self, at: &At<'_>) -> Result<&Repository, AwsError> {
+impl EcrState {
+    fn repository(&self, at: &RepositoryRef<'_>) -> Result<&Repository, AwsError> {
         self.regions.get(at.region).and_then(|names| names.get(at.name)).ok_or_else(|| at.not_found())
     }
 
-    fn repository_mut(&mut self, at: &At<'_>) -> Result<&mut Repository, AwsError> {
+    fn repository_mut(&mut self, at: &RepositoryRef<'_>) -> Result<&mut Repository, AwsError> {
         self.regions.get_mut(at.region).and_then(|names| names.get_mut(at.name)).ok_or_else(|| at.not_found())
     }
 }
 
 /// Where a repository is.
-struct At<'a> {
+struct RepositoryRef<'a> {
     account: &'a str,
     region: &'a str,
     name: &'a str,
 }
 
-impl<'a> At<'a> {
+impl<'a> RepositoryRef<'a> {
     /// The repository that a request to ECR's API names.
     fn of(input: &'a Value, ctx: &'a RequestContext) -> Result<Self, AwsError> {
         if let Some(registry) = input["registryId"].as_str()
@@ -118,13 +118,13 @@ fn now() -> f64 {
 
 /// ECR's own API.
 pub(crate) struct EcrService {
-    store: Arc<Store>,
+    store: Arc<EcrStore>,
 }
 
 impl EcrService {
     /// An empty registry.
     pub(crate) fn new(services: Arc<Services>) -> Self {
-        Self { store: Arc::new(Store { services, state: Mutex::default(), uploads: Uploads::default() }) }
+        Self { store: Arc::new(EcrStore { services, state: Mutex::default(), uploads: LayerUploads::default() }) }
     }
 
     /// Docker's front door, for requests to `/v2/`.
@@ -133,8 +133,8 @@ impl EcrService {
     }
 
     /// What Lambda needs of the registry: the image behind a URI.
-    pub(crate) fn images(&self) -> Images {
-        Images::new(Arc::clone(&self.store))
+    pub(crate) fn images(&self) -> ImageResolver {
+        ImageResolver::new(Arc::clone(&self.store))
     }
 }
 

@@ -4,12 +4,12 @@ use std::path::Path;
 
 /// What of a build's context counts as not there.
 #[derive(Debug, Default)]
-pub(super) struct Ignore {
+pub(super) struct DockerIgnore {
     /// Patterns, and whether each takes back what was ignored before; the last one that fits decides.
     patterns: Vec<(Vec<String>, bool)>,
 }
 
-impl Ignore {
+impl DockerIgnore {
     pub(super) fn read(text: &str) -> Self {
         let patterns =
             text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn the_last_pattern_that_fits_decides() {
-        let ignore = Ignore::read("# why\ntarget\n*.log\n**/*.tmp\n!keep.log\nnode_modules/**/test\n");
+        let ignore = DockerIgnore::read("# why\ntarget\n*.log\n**/*.tmp\n!keep.log\nnode_modules/**/test\n");
         for (path, ignored) in [
             ("target", true),
             ("target/release/x", true),

@@ -26,7 +26,7 @@ pub(crate) struct Signer {
 }
 
 /// A request before it is signed.
-pub(crate) struct Unsigned<'a> {
+pub(crate) struct UnsignedRequest<'a> {
     pub(crate) method: Method,
     /// `http://127.0.0.1:PORT`.
     pub(crate) endpoint: &'a str,
@@ -40,7 +40,7 @@ pub(crate) struct Unsigned<'a> {
 
 impl Signer {
     /// The request with its signature (Signature Version 4, in the headers).
-    pub(crate) fn sign(&self, service: &str, request: &Unsigned<'_>) -> Result<Request<Vec<u8>>, http::Error> {
+    pub(crate) fn sign(&self, service: &str, request: &UnsignedRequest<'_>) -> Result<Request<Vec<u8>>, http::Error> {
         let now = SystemTime::now();
         let time = Utc::now().format("%Y%m%dT%H%M%SZ").to_string();
         let day = &time[..8];

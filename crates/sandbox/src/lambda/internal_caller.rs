@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::errors;
 use crate::authz::sessions::TemporaryCredentials;
-use crate::ecr::{ImageError, Images};
+use crate::ecr::{ImageResolver, ResolveError};
 use crate::latency::Latencies;
 use crate::s3::S3;
 use crate::services::Services;
@@ -42,7 +42,7 @@ pub(crate) struct SourceLayer {
 
 /// What Lambda asks of the rest of the sandbox.
 #[async_trait]
-pub(crate) trait House: Send + Sync + 'static {
+pub(crate) trait InternalCaller: Send + Sync + 'static {
     /// The account number.
     fn account(&self) -> &str;
     /// Where the sandbox answers.
@@ -83,24 +83,24 @@ pub(crate) enum SourceError {
     #[error("Source image {0} is not valid. Provide a valid source image.")]
     Foreign(String),
     #[error("The image manifest, config or layer media type for the source image {uri} is not supported.")]
-    Unsupported { uri: String, source: ImageError },
+    Unsupported { uri: String, source: ResolveError },
 }
 
 /// The sandbox as Lambda's house.
-pub(crate) struct Sandbox {
+pub(crate) struct SandboxCaller {
     services: Arc<Services>,
-    images: Images,
+    images: ImageResolver,
     s3: Arc<S3>,
 }
 
-impl Sandbox {
-    pub(crate) fn new(services: Arc<Services>, images: Images, s3: Arc<S3>) -> Self {
+impl SandboxCaller {
+    pub(crate) fn new(services: Arc<Services>, images: ImageResolver, s3: Arc<S3>) -> Self {
         Self { services, images, s3 }
     }
 }
 
 #[async_trait]
-impl House for Sandbox {
+impl InternalCaller for SandboxCaller {
     fn account(&self) -> &str {
         self.services.account()
     }
@@ -140,8 +140,8 @@ impl House for Sandbox {
 
     fn image(&self, uri: &str, region: &str) -> Result<SourceImage, SourceError> {
         let image = self.images.resolve(uri).map_err(|error| match error {
-            ImageError::NotFound(_) => SourceError::Missing(uri.to_owned()),
-            ImageError::NotEcr(_) => SourceError::Foreign(uri.to_owned()),
+            ResolveError::NotFound(_) => SourceError::Missing(uri.to_owned()),
+            ResolveError::NotEcr(_) => SourceError::Foreign(uri.to_owned()),
             source => SourceError::Unsupported { uri: uri.to_owned(), source },
         })?;
         if image.region != region {

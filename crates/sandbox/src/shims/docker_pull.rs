@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::docker_push::base;
 use super::image::MANIFEST;
-use super::images::{Images, Manifest};
-use super::reference::Reference;
-use super::{Environment, Error, expect_success};
+use super::images::{ImageStore, OciManifest};
+use super::reference::ImageReference;
+use super::{BuildEnvironment, ShimError, expect_success};
 use crate::ecr::REGISTRY_HEADER;
 use crate::http_agent::{agent, reader_of};
 
@@ -17,12 +17,12 @@ const ACCEPTED: &str =
     "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
 
 /// Fetches an image, and says the digest of its manifest.
-pub(super) fn pull(reference: &Reference, build: &Environment) -> Result<String, Error> {
+pub(super) fn pull(reference: &ImageReference, build: &BuildEnvironment) -> Result<String, ShimError> {
     let base = base(&reference.host, build)?;
     let auth = build.login(&reference.host).ok_or_else(|| {
-        Error::usage(format!("no basic auth credentials for {}: docker login comes first", reference.host))
+        ShimError::usage(format!("no basic auth credentials for {}: docker login comes first", reference.host))
     })?;
-    let (agent, images) = (agent(), Images::of(build));
+    let (agent, images) = (agent(), ImageStore::of(build));
     let get = |rest: &str| {
         let answer = agent
             .get(format!("{base}/v2/{}/{rest}", reference.name))
@@ -32,11 +32,11 @@ pub(super) fn pull(reference: &Reference, build: &Environment) -> Result<String,
             .call();
         expect_success(format!("pulling {reference}"), answer)
     };
-    let damaged = |cause: String| Error::usage(format!("the manifest of {reference} cannot be used: {cause}"));
+    let damaged = |cause: String| ShimError::usage(format!("the manifest of {reference} cannot be used: {cause}"));
     let mut answer = get(&format!("manifests/{}", reference.tag))?;
     let text = answer.body_mut().read_to_vec().map_err(|cause| damaged(cause.to_string()))?;
     // An index has no configuration of its own.
-    let manifest: Manifest = serde_json::from_slice(&text).map_err(|cause| damaged(cause.to_string()))?;
+    let manifest: OciManifest = serde_json::from_slice(&text).map_err(|cause| damaged(cause.to_string()))?;
     let known = [MANIFEST, "application/vnd.docker.distribution.manifest.v2+json", ""];
     if !known.contains(&manifest.media_type.as_str()) {
         return Err(damaged(format!("its type is {}", manifest.media_type)));
@@ -52,9 +52,11 @@ pub(super) fn pull(reference: &Reference, build: &Environment) -> Result<String,
         }
         let mut answer = get(&format!("blobs/{}", part.digest))?;
         let file = images.incoming()?;
-        let mut out =
-            Hashing { file: File::create(&file).map_err(Error::io("cannot keep a layer"))?, hash: Sha256::new() };
-        io::copy(&mut reader_of(&mut answer, part.size), &mut out).map_err(Error::io("cannot keep a layer"))?;
+        let mut out = HashingFile {
+            file: File::create(&file).map_err(ShimError::io("cannot keep a layer"))?,
+            hash: Sha256::new(),
+        };
+        io::copy(&mut reader_of(&mut answer, part.size), &mut out).map_err(ShimError::io("cannot keep a layer"))?;
         let hex = format!("{:x}", out.hash.finalize());
         if part.digest.strip_prefix("sha256:") != Some(&hex) {
             let _ = fs::remove_file(&file);
@@ -67,12 +69,12 @@ pub(super) fn pull(reference: &Reference, build: &Environment) -> Result<String,
     Ok(digest)
 }
 
-struct Hashing {
+struct HashingFile {
     file: File,
     hash: Sha256,
 }
 
-impl io::Write for Hashing {
+impl io::Write for HashingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.hash.update(&bytes[..written]);

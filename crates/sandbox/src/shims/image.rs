@@ -6,9 +6,9 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::Error;
+use super::ShimError;
 use super::docker::architecture;
-use super::images::{Images, Manifest, Part};
+use super::images::{BlobDescriptor, ImageStore, OciManifest};
 use super::tarball::Tarball;
 
 /// The media type of an image's manifest.
@@ -19,19 +19,19 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// An image in the making.
-pub(super) struct Image<'a> {
-    images: &'a Images,
+pub(super) struct ImageBuilder<'a> {
+    images: &'a ImageStore,
     config: Map<String, Value>,
-    layers: Vec<Part>,
+    layers: Vec<BlobDescriptor>,
     /// The hashes of the layers' archives, uncompressed.
     diff_ids: Vec<String>,
     /// Whether this stage has said what to run: a base's CMD does not outlive a new ENTRYPOINT.
     has_command: bool,
 }
 
-impl<'a> Image<'a> {
+impl<'a> ImageBuilder<'a> {
     /// `FROM scratch`.
-    pub(super) fn empty(images: &'a Images) -> Self {
+    pub(super) fn empty(images: &'a ImageStore) -> Self {
         let mut image =
             Self { images, config: Map::new(), layers: Vec::new(), diff_ids: Vec::new(), has_command: false };
         image.set_env("PATH", PATH);
@@ -40,7 +40,7 @@ impl<'a> Image<'a> {
 
     /// On an image that comes from outside of the sandbox: without its files, but what Lambda's own base images for
     /// binaries say of themselves is known.
-    pub(super) fn outside(images: &'a Images, name: &str) -> Self {
+    pub(super) fn outside(images: &'a ImageStore, name: &str) -> Self {
         let mut image = Self::empty(images);
         if name.contains("/lambda/provided") {
             for (name, value) in [
@@ -59,7 +59,7 @@ impl<'a> Image<'a> {
     }
 
     /// On an image that is kept, by the digest of its manifest.
-    pub(super) fn on(images: &'a Images, digest: &str) -> Result<Self, Error> {
+    pub(super) fn on(images: &'a ImageStore, digest: &str) -> Result<Self, ShimError> {
         let manifest = images.manifest(digest)?;
         let config = images.json(&manifest.config.digest)?;
         let diff_ids = config["rootfs"]["diff_ids"].as_array().into_iter().flatten();
@@ -117,7 +117,7 @@ impl<'a> Image<'a> {
     }
 
     /// `WORKDIR`, which makes the directory, too.
-    pub(super) fn work_dir(&mut self, path: &str) -> Result<(), Error> {
+    pub(super) fn work_dir(&mut self, path: &str) -> Result<(), ShimError> {
         let directory = self.absolute(path);
         self.config.insert("WorkingDir".to_owned(), json!(directory.display().to_string()));
         self.layer(&format!("WORKDIR {path}"), None, |layer| layer.directory(&directory))
@@ -145,7 +145,7 @@ impl<'a> Image<'a> {
         what: &str,
         chmod: Option<u32>,
         fill: impl FnOnce(&mut Tarball) -> std::io::Result<()>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ShimError> {
         let file = self.images.incoming()?;
         let written = Tarball::create(&file, chmod).and_then(|mut layer| {
             fill(&mut layer)?;
@@ -153,13 +153,13 @@ impl<'a> Image<'a> {
         });
         let written = written.map_err(|cause| {
             let _ = fs::remove_file(&file);
-            Error::Io { what: format!("cannot write the layer of {what}"), cause }
+            ShimError::Io { what: format!("cannot write the layer of {what}"), cause }
         })?;
         self.images.keep(&file, &written.hex)?;
         let digest = format!("sha256:{}", written.hex);
         // Uncompressed: a layer's digest is its diff id.
         self.diff_ids.push(digest.clone());
-        self.layers.push(Part { media_type: LAYER.to_owned(), digest, size: written.size });
+        self.layers.push(BlobDescriptor { media_type: LAYER.to_owned(), digest, size: written.size });
         Ok(())
     }
 
@@ -168,7 +168,7 @@ impl<'a> Image<'a> {
     }
 
     /// Writes configuration and manifest, and says the manifest's digest; the same files give the same one.
-    pub(super) fn finish(self) -> Result<String, Error> {
+    pub(super) fn finish(self) -> Result<String, ShimError> {
         let config = json!({
             "architecture": architecture(),
             "os": "linux",
@@ -177,10 +177,10 @@ impl<'a> Image<'a> {
             "rootfs": { "type": "layers", "diff_ids": self.diff_ids },
         })
         .to_string();
-        let manifest = Manifest {
+        let manifest = OciManifest {
             schema_version: 2,
             media_type: MANIFEST.to_owned(),
-            config: Part {
+            config: BlobDescriptor {
                 media_type: CONFIG.to_owned(),
                 digest: self.images.add(config.as_bytes())?,
                 size: config.len() as u64,
@@ -188,7 +188,7 @@ impl<'a> Image<'a> {
             layers: self.layers,
         };
         let text = serde_json::to_vec(&manifest)
-            .map_err(|cause| Error::usage(format!("the manifest cannot be written: {cause}")))?;
+            .map_err(|cause| ShimError::usage(format!("the manifest cannot be written: {cause}")))?;
         self.images.add(&text)
     }
 }

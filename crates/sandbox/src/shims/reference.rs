@@ -1,10 +1,10 @@
 //! Names of images: `[registry/]name[:tag]` or `[registry/]name@digest`.
 
-use super::Error;
+use super::ShimError;
 
 /// An image's name, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reference {
+pub(super) struct ImageReference {
     /// Empty for an image that has no registry in its name.
     pub(super) host: String,
     pub(super) name: String,
@@ -12,8 +12,8 @@ pub(super) struct Reference {
     pub(super) tag: String,
 }
 
-impl Reference {
-    pub(super) fn read(text: &str) -> Result<Self, Error> {
+impl ImageReference {
+    pub(super) fn read(text: &str) -> Result<Self, ShimError> {
         // As docker decides: a first part with a dot or a port, or localhost, is a registry.
         let (host, path) = match text.split_once('/') {
             Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
@@ -23,7 +23,7 @@ impl Reference {
             // A tag beside a digest says nothing more.
             let name = name.split_once(':').map_or(name, |(name, _)| name);
             let of_name = Self::read(name).ok().filter(|_| digest.len() == 71 && digest.starts_with("sha256:"));
-            let of_name = of_name.ok_or_else(|| Error::usage(format!("invalid reference format: '{text}'")))?;
+            let of_name = of_name.ok_or_else(|| ShimError::usage(format!("invalid reference format: '{text}'")))?;
             return Ok(Self { host: host.to_owned(), name: of_name.name, tag: digest.to_owned() });
         }
         let (name, tag) = path.split_once(':').unwrap_or((path, "latest"));
@@ -32,7 +32,9 @@ impl Reference {
         };
         let lower = !name.chars().any(|char| char.is_ascii_uppercase());
         if !lower || !valid(name, &['/', '.', '_', '-']) || !valid(tag, &['.', '_', '-']) {
-            return Err(Error::usage(format!("invalid reference format: '{text}' (a name in lower case, and a tag)")));
+            return Err(ShimError::usage(format!(
+                "invalid reference format: '{text}' (a name in lower case, and a tag)"
+            )));
         }
         Ok(Self { host: host.to_owned(), name: name.to_owned(), tag: tag.to_owned() })
     }
@@ -43,7 +45,7 @@ impl Reference {
     }
 }
 
-impl std::fmt::Display for Reference {
+impl std::fmt::Display for ImageReference {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mark = if self.tag.contains(':') { '@' } else { ':' };
         write!(out, "{}{mark}{}", self.repository(), self.tag)
@@ -52,12 +54,12 @@ impl std::fmt::Display for Reference {
 
 #[cfg(test)]
 mod tests {
-    use super::Reference;
+    use super::ImageReference;
 
     #[test]
     fn a_first_part_with_a_dot_or_a_port_is_a_registry() {
         let of = |text| {
-            let reference = Reference::read(text).unwrap();
+            let reference = ImageReference::read(text).unwrap();
             (reference.host, reference.name, reference.tag)
         };
         let triple = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
@@ -67,9 +69,9 @@ mod tests {
         assert_eq!(of("localhost:5000/c"), triple("localhost:5000", "c", "latest"));
         let digest = format!("sha256:{}", "0".repeat(64));
         assert_eq!(of(&format!("a.b/c:v1@{digest}")), triple("a.b", "c", &digest));
-        assert_eq!(Reference::read(&format!("c@{digest}")).unwrap().to_string(), format!("c@{digest}"));
+        assert_eq!(ImageReference::read(&format!("c@{digest}")).unwrap().to_string(), format!("c@{digest}"));
         for bad in ["", ":v1", "Thumb", "thumb:", "a b", "a@b"] {
-            assert!(Reference::read(bad).is_err(), "{bad}");
+            assert!(ImageReference::read(bad).is_err(), "{bad}");
         }
     }
 }

@@ -53,13 +53,13 @@ pub(crate) const FUNCTION: &str = "THUMBCTL_FUNCTION_PROGRAM";
 /// Set if builds are to compile, and there is nothing to compile with.
 pub(crate) const NO_TOOLCHAIN: &str = "THUMBCTL_NO_TOOLCHAIN";
 /// How many milliseconds compiling the function takes on AWS.
-pub(crate) const COMPILE_TAKES: &str = "THUMBCTL_COMPILE_MILLISECONDS";
+pub(crate) const COMPILE_DURATION: &str = "THUMBCTL_COMPILE_MILLISECONDS";
 /// How many milliseconds pushing an image takes on AWS.
-pub(crate) const PUSH_TAKES: &str = "THUMBCTL_PUSH_MILLISECONDS";
+pub(crate) const PUSH_DURATION: &str = "THUMBCTL_PUSH_MILLISECONDS";
 
 /// Why a stand-in gave up.
 #[derive(Debug, thiserror::Error)]
-enum Error {
+enum ShimError {
     /// What was asked for is not what it can do.
     #[error("{0}")]
     Usage(String),
@@ -80,7 +80,7 @@ enum Error {
     Refused { what: String, status: u16, answer: String },
 }
 
-impl Error {
+impl ShimError {
     fn usage(message: impl Into<String>) -> Self {
         Self::Usage(message.into())
     }
@@ -94,7 +94,7 @@ impl Error {
 /// Acts as one of the tools, with its arguments, in the environment of a build.
 pub fn run(name: &str, args: impl Iterator<Item = OsString>) -> ExitCode {
     let outcome = args
-        .map(|arg| arg.into_string().map_err(|arg| Error::usage(format!("'{}' is not UTF-8", arg.display()))))
+        .map(|arg| arg.into_string().map_err(|arg| ShimError::usage(format!("'{}' is not UTF-8", arg.display()))))
         .collect::<Result<Vec<_>, _>>()
         .and_then(|args| {
             let args: Vec<_> = args.iter().map(String::as_str).collect();
@@ -111,52 +111,52 @@ pub fn run(name: &str, args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn dispatch(name: &str, args: &[&str]) -> Result<(), Error> {
-    let build = Environment::of_process()?;
+fn dispatch(name: &str, args: &[&str]) -> Result<(), ShimError> {
+    let build = BuildEnvironment::of_process()?;
     match name {
         "aws" => aws::run(args, &build),
         "docker" => docker::run(args, &build),
         "cargo" => cargo::cargo(args, &build),
         "rustc" => cargo::rustc(args),
         "rustup" => cargo::rustup(args),
-        other => Err(Error::usage(format!("there is no stand-in for '{other}'"))),
+        other => Err(ShimError::usage(format!("there is no stand-in for '{other}'"))),
     }
 }
 
 /// What the build's environment says that more than one tool needs.
-struct Environment {
+struct BuildEnvironment {
     home: PathBuf,
     directory: PathBuf,
     /// The sandbox.
     endpoint: String,
 }
 
-impl Environment {
-    fn of_process() -> Result<Self, Error> {
+impl BuildEnvironment {
+    fn of_process() -> Result<Self, ShimError> {
         Ok(Self {
             home: variable("HOME")?.into(),
-            directory: std::env::current_dir().map_err(Error::io("no current directory"))?,
+            directory: std::env::current_dir().map_err(ShimError::io("no current directory"))?,
             endpoint: variable("AWS_ENDPOINT_URL").unwrap_or_default(),
         })
     }
 
     /// The sandbox's address, or why there is none to call.
-    fn endpoint(&self) -> Result<&str, Error> {
+    fn endpoint(&self) -> Result<&str, ShimError> {
         if self.endpoint.is_empty() {
-            return Err(Error::usage("AWS_ENDPOINT_URL is not set: this stand-in knows the sandbox only"));
+            return Err(ShimError::usage("AWS_ENDPOINT_URL is not set: this stand-in knows the sandbox only"));
         }
         Ok(self.endpoint.trim_end_matches('/'))
     }
 
     /// Keeps a registry's password where docker keeps it.
-    fn remember_login(&self, host: &str, user: &str, password: &str) -> Result<(), Error> {
+    fn save_login(&self, host: &str, user: &str, password: &str) -> Result<(), ShimError> {
         let mut config = self.docker_config();
         let auth = STANDARD.encode(format!("{user}:{password}"));
         config["auths"][host] = serde_json::json!({ "auth": auth });
         let file = self.docker_config_file();
         let written = fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))
             .and_then(|()| fs::write(&file, format!("{config:#}")));
-        written.map_err(Error::io(format!("cannot write {}", file.display())))
+        written.map_err(ShimError::io(format!("cannot write {}", file.display())))
     }
 
     /// What a login has kept, ready for an `Authorization` header.
@@ -178,12 +178,12 @@ impl Environment {
     }
 }
 
-fn variable(name: &str) -> Result<String, Error> {
-    std::env::var(name).map_err(|_| Error::usage(format!("{name} is not set")))
+fn variable(name: &str) -> Result<String, ShimError> {
+    std::env::var(name).map_err(|_| ShimError::usage(format!("{name} is not set")))
 }
 
 /// Takes as long as AWS, where the sandbox is told to.
-fn take_time(name: &str) {
+fn apply_latency(name: &str) {
     if let Some(milliseconds) = variable(name).ok().and_then(|text| text.parse().ok()) {
         std::thread::sleep(std::time::Duration::from_millis(milliseconds));
     }
@@ -193,15 +193,15 @@ fn take_time(name: &str) {
 fn expect_success(
     what: impl Into<String>,
     answer: Result<http::Response<ureq::Body>, ureq::Error>,
-) -> Result<http::Response<ureq::Body>, Error> {
+) -> Result<http::Response<ureq::Body>, ShimError> {
     let what = what.into();
     match answer {
         Ok(answer) if answer.status().is_success() => Ok(answer),
-        Ok(mut answer) => Err(Error::Refused {
+        Ok(mut answer) => Err(ShimError::Refused {
             what,
             status: answer.status().as_u16(),
             answer: answer.body_mut().read_to_string().unwrap_or_default(),
         }),
-        Err(cause) => Err(Error::Http { what, cause: Box::new(cause) }),
+        Err(cause) => Err(ShimError::Http { what, cause: Box::new(cause) }),
     }
 }

@@ -2,26 +2,28 @@
 
 use serde_json::{Value, json};
 
-use super::images::Images;
-use super::reference::Reference;
-use super::{Environment, Error};
+use super::images::ImageStore;
+use super::reference::ImageReference;
+use super::{BuildEnvironment, ShimError};
 
 /// `docker images`, as a table or as ids.
-pub(super) fn list(options: &[&str], build: &Environment) -> Result<(), Error> {
+pub(super) fn list(options: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
     let mut quiet = false;
     for option in options {
         match *option {
             "-q" | "--quiet" => quiet = true,
             "-a" | "--all" | "--no-trunc" => {}
-            other => return Err(Error::usage(format!("the sandbox's stand-in does not know 'docker images {other}'"))),
+            other => {
+                return Err(ShimError::usage(format!("the sandbox's stand-in does not know 'docker images {other}'")));
+            }
         }
     }
-    let images = Images::of(build);
+    let images = ImageStore::of(build);
     if !quiet {
         println!("{:<72} {:<16} {:<14} SIZE", "REPOSITORY", "TAG", "IMAGE ID");
     }
     for (name, digest) in images.names() {
-        let reference = Reference::read(&name)?;
+        let reference = ImageReference::read(&name)?;
         let manifest = images.manifest(&digest)?;
         let id = manifest.config.digest.get(7..19).unwrap_or_default().to_owned();
         let size: u64 = manifest.layers.iter().map(|layer| layer.size).sum();
@@ -34,7 +36,7 @@ pub(super) fn list(options: &[&str], build: &Environment) -> Result<(), Error> {
 }
 
 /// `docker inspect`: all of it, or what a template asks for.
-pub(super) fn inspect(options: &[&str], build: &Environment) -> Result<(), Error> {
+pub(super) fn inspect(options: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
     let (mut format, mut names) = (None, Vec::new());
     let mut options = options.iter();
     while let Some(option) = options.next() {
@@ -45,25 +47,25 @@ pub(super) fn inspect(options: &[&str], build: &Environment) -> Result<(), Error
                 options.next();
             }
             ("--type", _) => {}
-            (flag, _) if flag.starts_with('-') => return Err(Error::usage(format!("unknown flag: {flag}"))),
+            (flag, _) if flag.starts_with('-') => return Err(ShimError::usage(format!("unknown flag: {flag}"))),
             _ => names.push(*option),
         }
     }
-    let images = Images::of(build);
+    let images = ImageStore::of(build);
     let described = names.iter().map(|name| describe(&images, name)).collect::<Result<Vec<_>, _>>()?;
     match format {
         None => println!("{:#}", Value::Array(described)),
         Some(format) => {
             for one in &described {
-                println!("{}", fill(format, one)?);
+                println!("{}", render_template(format, one)?);
             }
         }
     }
     Ok(())
 }
 
-fn describe(images: &Images, name: &str) -> Result<Value, Error> {
-    let reference = Reference::read(name)?;
+fn describe(images: &ImageStore, name: &str) -> Result<Value, ShimError> {
+    let reference = ImageReference::read(name)?;
     let (digest, _) = images.find(&reference)?;
     let manifest = images.manifest(&digest)?;
     let config = images.json(&manifest.config.digest)?;
@@ -83,27 +85,27 @@ fn describe(images: &Images, name: &str) -> Result<Value, Error> {
 }
 
 /// A template with the fields of a value: `{{.Config.User}}`, `{{json .Config}}`, `{{index .RepoDigests 0}}`.
-pub(super) fn fill(format: &str, value: &Value) -> Result<String, Error> {
+pub(super) fn render_template(format: &str, value: &Value) -> Result<String, ShimError> {
     let mut out = String::new();
     let mut rest = format;
     while let Some((before, template)) = rest.split_once("{{") {
         let (field, after) =
-            template.split_once("}}").ok_or_else(|| Error::usage(format!("template parsing error: '{format}'")))?;
+            template.split_once("}}").ok_or_else(|| ShimError::usage(format!("template parsing error: '{format}'")))?;
         out.push_str(before);
         let words: Vec<_> = field.split_whitespace().collect();
         let found = |path: &str| {
             let parts = path.strip_prefix('.').filter(|_| path.len() > 1);
             let found = parts.and_then(|parts| parts.split('.').try_fold(value, |value, part| value.get(part)));
-            found.ok_or_else(|| Error::usage(format!("the sandbox's stand-in has no field {path}")))
+            found.ok_or_else(|| ShimError::usage(format!("the sandbox's stand-in has no field {path}")))
         };
         match words[..] {
             ["json", path] => out.push_str(&found(path)?.to_string()),
             ["index", path, index] => {
                 let item = index.parse::<usize>().ok().and_then(|index| found(path).ok()?.get(index));
-                out.push_str(&text(item.ok_or_else(|| Error::usage(format!("there is no {path} {index}")))?));
+                out.push_str(&text(item.ok_or_else(|| ShimError::usage(format!("there is no {path} {index}")))?));
             }
             [path] => out.push_str(&text(found(path)?)),
-            _ => return Err(Error::usage(format!("the sandbox's stand-in cannot fill in '{field}'"))),
+            _ => return Err(ShimError::usage(format!("the sandbox's stand-in cannot fill in '{field}'"))),
         }
         rest = after;
     }
@@ -116,10 +118,10 @@ fn text(value: &Value) -> String {
 }
 
 /// `docker rmi`: the names go, and with the build all the rest.
-pub(super) fn remove(names: &[&str], build: &Environment) -> Result<(), Error> {
-    let images = Images::of(build);
+pub(super) fn remove(names: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
+    let images = ImageStore::of(build);
     for name in names.iter().filter(|name| !name.starts_with('-')) {
-        let reference = Reference::read(name)?;
+        let reference = ImageReference::read(name)?;
         images.untag(&reference)?;
         println!("Untagged: {reference}");
     }
@@ -133,10 +135,10 @@ mod tests {
     #[test]
     fn says_what_a_template_asks_for() {
         let value = json!({ "Server": { "Os": "linux", "Arch": "amd64" }, "Digests": ["a@b"] });
-        assert_eq!(fill("{{.Server.Os}}/{{ .Server.Arch }}", &value).unwrap(), "linux/amd64");
-        assert_eq!(fill("{{index .Digests 0}} {{json .Digests}}", &value).unwrap(), "a@b [\"a@b\"]");
+        assert_eq!(render_template("{{.Server.Os}}/{{ .Server.Arch }}", &value).unwrap(), "linux/amd64");
+        assert_eq!(render_template("{{index .Digests 0}} {{json .Digests}}", &value).unwrap(), "a@b [\"a@b\"]");
         for bad in ["{{.Nothing}}", "{{.Server", "{{index .Digests 7}}", "{{range .}}"] {
-            assert!(fill(bad, &value).is_err(), "{bad}");
+            assert!(render_template(bad, &value).is_err(), "{bad}");
         }
     }
 }

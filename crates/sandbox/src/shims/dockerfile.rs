@@ -6,7 +6,7 @@ use super::words;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Instruction {
     Arg(String, Option<String>),
-    Copy(Copy),
+    Copy(CopyInstruction),
     Env(Vec<(String, String)>),
     Label(Vec<(String, String)>),
     WorkDir(String),
@@ -20,7 +20,7 @@ pub(super) enum Instruction {
 
 /// `COPY`, or `ADD` of files.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Copy {
+pub(super) struct CopyInstruction {
     /// Another stage or image; without, the context.
     pub(super) from: Option<String>,
     pub(super) chmod: Option<u32>,
@@ -143,8 +143,8 @@ fn instruction(word: &str, rest: &str) -> Result<Option<Instruction>, &'static s
     }))
 }
 
-fn copy(rest: &str, is_add: bool) -> Result<Copy, &'static str> {
-    let mut copy = Copy { is_add, ..Copy::default() };
+fn copy(rest: &str, is_add: bool) -> Result<CopyInstruction, &'static str> {
+    let mut copy = CopyInstruction { is_add, ..CopyInstruction::default() };
     let mut rest = rest;
     while let Some(option) = rest.strip_prefix("--") {
         let (option, after) = option.split_once(char::is_whitespace).unwrap_or((option, ""));
@@ -191,7 +191,7 @@ fn command(rest: &str) -> Vec<String> {
 /// Lines with those that go on joined, without comments; each with the number it began at.
 fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut lines: Vec<(usize, String)> = Vec::new();
-    let mut goes_on = false;
+    let mut continues = false;
     let mut document = None;
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -203,18 +203,18 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
             continue;
         }
         // A comment may stand in the middle of an instruction, too.
-        if line.starts_with('#') || (line.is_empty() && !goes_on) {
+        if line.starts_with('#') || (line.is_empty() && !continues) {
             continue;
         }
         let (line, more) = match line.strip_suffix('\\') {
             Some(line) => (line, true),
             None => (line, false),
         };
-        match lines.last_mut().filter(|_| goes_on) {
+        match lines.last_mut().filter(|_| continues) {
             Some((_, begun)) => begun.push_str(line),
             None => lines.push((index + 1, line.to_owned())),
         }
-        goes_on = more;
+        continues = more;
         let whole = lines.last().map(|(_, whole)| whole.as_str()).filter(|_| !more);
         document = whole.and_then(here_document);
     }
@@ -254,8 +254,18 @@ mod tests {
         let [build, last] = &file.stages[..] else { panic!("{file:?}") };
         assert_eq!((build.image.as_str(), build.name.as_deref()), ("rust:1", Some("build")));
         assert_eq!(build.instructions.len(), 1);
-        let copy = Copy { chmod: Some(0o755), sources: owned(&["app"]), target: "/bin/$A/".into(), ..Copy::default() };
-        let from = Copy { from: Some("build".into()), sources: owned(&["a"]), target: "b".into(), ..Copy::default() };
+        let copy = CopyInstruction {
+            chmod: Some(0o755),
+            sources: owned(&["app"]),
+            target: "/bin/$A/".into(),
+            ..CopyInstruction::default()
+        };
+        let from = CopyInstruction {
+            from: Some("build".into()),
+            sources: owned(&["a"]),
+            target: "b".into(),
+            ..CopyInstruction::default()
+        };
         assert_eq!(
             last.instructions,
             [

@@ -33,12 +33,12 @@ pub(super) fn split(text: &str) -> Vec<String> {
 
 /// What variables stand for: `ENV` goes before `ARG`.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Variables {
+pub(super) struct VariableScope {
     pub(super) arguments: BTreeMap<String, String>,
     pub(super) environment: BTreeMap<String, String>,
 }
 
-impl Variables {
+impl VariableScope {
     fn get(&self, name: &str) -> Option<&str> {
         self.environment.get(name).or_else(|| self.arguments.get(name)).map(String::as_str)
     }
@@ -102,11 +102,11 @@ mod tests {
 
     #[test]
     fn quotes_and_variables_are_read_as_docker_reads_them() {
-        let variables = Variables {
+        let variables = VariableScope {
             arguments: [("A", "arg"), ("B", "only")].map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
             environment: [("A".to_owned(), "env".to_owned())].into(),
         };
-        for (word, becomes) in [
+        for (word, expected) in [
             ("$A/${B}", "env/only"),
             ("'$A'", "$A"),
             ("\"x $A\"", "x env"),
@@ -117,7 +117,7 @@ mod tests {
             ("$", "$"),
             ("${open", "${open"),
         ] {
-            assert_eq!(variables.expand(word), becomes, "{word}");
+            assert_eq!(variables.expand(word), expected, "{word}");
         }
         assert_eq!(split(r#"a="x y" b=c\ d 'e f'"#), [r#"a="x y""#, r"b=c\ d", "'e f'"]);
     }
@@ -125,7 +125,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_word_is_too_strange(text in any::<String>()) {
-            let variables = Variables::default();
+            let variables = VariableScope::default();
             for word in split(&text) {
                 let _ = variables.expand(&word);
             }

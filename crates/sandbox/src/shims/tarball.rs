@@ -11,26 +11,26 @@ use sha2::{Digest as _, Sha256};
 use crate::storage::dir_handle::DirEntry;
 
 /// The archive's hash and length.
-pub(super) struct Written {
+pub(super) struct TarballDigest {
     pub(super) hex: String,
     pub(super) size: u64,
 }
 
 /// A layer in the making.
 pub(super) struct Tarball {
-    archive: tar::Builder<Hashed>,
+    archive: tar::Builder<HashingWriter>,
     directories: BTreeSet<PathBuf>,
     chmod: Option<u32>,
 }
 
 /// Passes bytes on to a file, and knows their hash.
-struct Hashed {
+struct HashingWriter {
     file: BufWriter<File>,
     hash: Sha256,
     size: u64,
 }
 
-impl Write for Hashed {
+impl Write for HashingWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.hash.update(bytes);
         self.size += bytes.len() as u64;
@@ -48,7 +48,7 @@ impl Tarball {
     pub(super) fn create(file: &Path, chmod: Option<u32>) -> io::Result<Self> {
         let file = BufWriter::with_capacity(256 * 1024, File::create(file)?);
         Ok(Self {
-            archive: tar::Builder::new(Hashed { file, hash: Sha256::new(), size: 0 }),
+            archive: tar::Builder::new(HashingWriter { file, hash: Sha256::new(), size: 0 }),
             directories: BTreeSet::new(),
             chmod,
         })
@@ -101,10 +101,10 @@ impl Tarball {
     }
 
     /// Ends the archive.
-    pub(super) fn finish(self) -> io::Result<Written> {
+    pub(super) fn finish(self) -> io::Result<TarballDigest> {
         let mut out = self.archive.into_inner()?;
         out.flush()?;
-        Ok(Written { hex: format!("{:x}", out.hash.finalize()), size: out.size })
+        Ok(TarballDigest { hex: format!("{:x}", out.hash.finalize()), size: out.size })
     }
 
     fn link(&mut self, to: &Path, target: &Path) -> io::Result<()> {

@@ -9,19 +9,19 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::docker::architecture;
-use super::dockerfile::{Copy, Dockerfile, Instruction, Stage};
-use super::ignore::{self, Ignore};
-use super::image::Image;
-use super::images::Images;
-use super::reference::Reference;
-use super::words::Variables;
-use super::{Environment, Error, docker_pull, docker_push, unpacked};
+use super::dockerfile::{CopyInstruction, Dockerfile, Instruction, Stage};
+use super::ignore::{self, DockerIgnore};
+use super::image::ImageBuilder;
+use super::images::ImageStore;
+use super::reference::ImageReference;
+use super::words::VariableScope;
+use super::{BuildEnvironment, ShimError, docker_pull, docker_push, unpacked};
 use crate::storage::dir_handle::{DirEntry, DirHandle, Resolved};
 
 /// What the command line asks for.
 #[derive(Default)]
-struct Options {
-    tags: Vec<Reference>,
+struct BuildOptions {
+    tags: Vec<ImageReference>,
     file: Option<String>,
     platform: Option<String>,
     target: Option<String>,
@@ -33,8 +33,8 @@ struct Options {
     push: bool,
 }
 
-impl Options {
-    fn read(args: &[&str]) -> Result<Self, Error> {
+impl BuildOptions {
+    fn read(args: &[&str]) -> Result<Self, ShimError> {
         let mut options = Self::default();
         let mut args = args.iter();
         while let Some(arg) = args.next() {
@@ -45,10 +45,10 @@ impl Options {
             let mut value = || {
                 inline
                     .or_else(|| args.next().copied())
-                    .ok_or_else(|| Error::usage(format!("flag needs an argument: {name}")))
+                    .ok_or_else(|| ShimError::usage(format!("flag needs an argument: {name}")))
             };
             match name {
-                "-t" | "--tag" => options.tags.push(Reference::read(value()?)?),
+                "-t" | "--tag" => options.tags.push(ImageReference::read(value()?)?),
                 "-f" | "--file" => options.file = Some(value()?.to_owned()),
                 "--platform" => options.platform = Some(value()?.to_owned()),
                 "--target" => options.target = Some(value()?.to_owned()),
@@ -73,13 +73,13 @@ impl Options {
                 "--output" | "-o" => match value()? {
                     "type=docker" => {}
                     "type=registry" | "type=image,push=true" => options.push = true,
-                    other => return Err(Error::usage(format!("the sandbox's stand-in has no output '{other}'"))),
+                    other => return Err(ShimError::usage(format!("the sandbox's stand-in has no output '{other}'"))),
                 },
                 "--load" | "--no-cache" | "--pull" | "--rm" | "--force-rm" => {}
                 "--quiet" | "-q" => options.quiet = true,
                 "--push" => options.push = true,
                 flag if flag.starts_with('-') && flag != "-" => {
-                    return Err(Error::usage(format!("unknown flag: {flag}")));
+                    return Err(ShimError::usage(format!("unknown flag: {flag}")));
                 }
                 path => options.context = Some(path.to_owned()),
             }
@@ -88,19 +88,21 @@ impl Options {
     }
 }
 
-pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
-    let options = Options::read(args)?;
+pub(super) fn run(args: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
+    let options = BuildOptions::read(args)?;
     let context = options
         .context
         .as_deref()
-        .ok_or_else(|| Error::usage("'docker build' requires 1 argument: the context's path"))?;
+        .ok_or_else(|| ShimError::usage("'docker build' requires 1 argument: the context's path"))?;
     let context = build.directory.join(context);
     let Ok(context_root) = DirHandle::open(&context) else {
-        return Err(Error::usage(format!("unable to prepare context: path \"{}\" not found", context.display())));
+        return Err(ShimError::usage(format!("unable to prepare context: path \"{}\" not found", context.display())));
     };
     let host = format!("linux/{}", architecture());
     if let Some(platform) = options.platform.as_deref().filter(|it| **it != host) {
-        return Err(Error::usage(format!("the platform is {platform}, but the sandbox builds for its own, {host}")));
+        return Err(ShimError::usage(format!(
+            "the platform is {platform}, but the sandbox builds for its own, {host}"
+        )));
     }
     let file = match &options.file {
         Some(file) => build.directory.join(file),
@@ -108,15 +110,15 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
     };
     let (text, ignore) = read_dockerfile(&file, &context, &context_root)?;
     let dockerfile =
-        Dockerfile::read(&text).map_err(|error| Error::usage(format!("dockerfile parse error: {error}")))?;
+        Dockerfile::read(&text).map_err(|error| ShimError::usage(format!("dockerfile parse error: {error}")))?;
     let wanted = match &options.target {
         None => dockerfile.stages.len() - 1,
         Some(name) => find_stage(&dockerfile.stages, name)
-            .ok_or_else(|| Error::usage(format!("target stage \"{name}\" could not be found")))?,
+            .ok_or_else(|| ShimError::usage(format!("target stage \"{name}\" could not be found")))?,
     };
 
-    let images = Images::of(build);
-    let mut builder = Builder {
+    let images = ImageStore::of(build);
+    let mut builder = DockerfileBuilder {
         build,
         images: &images,
         ignore,
@@ -129,7 +131,7 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
     };
     let digest = builder.stage(wanted)?;
     if let Some(file) = &options.id_file {
-        fs::write(build.directory.join(file), &digest).map_err(Error::io(format!("cannot write {file}")))?;
+        fs::write(build.directory.join(file), &digest).map_err(ShimError::io(format!("cannot write {file}")))?;
     }
     if options.quiet {
         println!("{digest}");
@@ -150,27 +152,27 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
 
 /// The Dockerfile's text, and what is ignored: by `<dockerfile>.dockerignore`, else by the context's `.dockerignore`. None
 /// of them is read outside of the context; a Dockerfile elsewhere is not read outside of its own directory.
-fn read_dockerfile(file: &Path, context: &Path, context_root: &DirHandle) -> Result<(String, Ignore), Error> {
+fn read_dockerfile(file: &Path, context: &Path, context_root: &DirHandle) -> Result<(String, DockerIgnore), ShimError> {
     let failed = || format!("failed to read dockerfile {}", file.display());
     let is_plain = |path: &&Path| !path.components().any(|part| part == Component::ParentDir);
     let elsewhere;
     let (root, path) = match file.strip_prefix(context).ok().filter(is_plain) {
         Some(inside) => (context_root, inside),
         None => {
-            elsewhere = DirHandle::open(file.parent().unwrap_or(Path::new("/"))).map_err(Error::io(failed()))?;
+            elsewhere = DirHandle::open(file.parent().unwrap_or(Path::new("/"))).map_err(ShimError::io(failed()))?;
             (&elsewhere, Path::new(file.file_name().unwrap_or_default()))
         }
     };
-    let dockerfile = read_text(root, path).map_err(Error::io(failed()))?;
-    let dockerfile = dockerfile.ok_or_else(|| Error::io(failed())(io::ErrorKind::NotFound.into()))?;
+    let dockerfile = read_text(root, path).map_err(ShimError::io(failed()))?;
+    let dockerfile = dockerfile.ok_or_else(|| ShimError::io(failed())(io::ErrorKind::NotFound.into()))?;
     let mut own = path.as_os_str().to_owned();
     own.push(".dockerignore");
     for (root, path) in [(root, Path::new(&own)), (context_root, Path::new(".dockerignore"))] {
-        if let Some(text) = read_text(root, path).map_err(Error::io(format!("cannot read {}", path.display())))? {
-            return Ok((dockerfile, Ignore::read(&text)));
+        if let Some(text) = read_text(root, path).map_err(ShimError::io(format!("cannot read {}", path.display())))? {
+            return Ok((dockerfile, DockerIgnore::read(&text)));
         }
     }
-    Ok((dockerfile, Ignore::default()))
+    Ok((dockerfile, DockerIgnore::default()))
 }
 
 /// The text of the file that `path` leads to within `root`, if it is one.
@@ -187,11 +189,11 @@ fn find_stage(stages: &[Stage], name: &str) -> Option<usize> {
     named.or_else(|| name.parse().ok().filter(|index| *index < stages.len()))
 }
 
-struct Builder<'a> {
-    build: &'a Environment,
-    images: &'a Images,
+struct DockerfileBuilder<'a> {
+    build: &'a BuildEnvironment,
+    images: &'a ImageStore,
     context: &'a Path,
-    ignore: Ignore,
+    ignore: DockerIgnore,
     dockerfile: &'a Dockerfile,
     given: &'a BTreeMap<String, String>,
     labels: &'a [(String, String)],
@@ -221,15 +223,15 @@ impl CopySource {
     }
 }
 
-impl<'a> Builder<'a> {
-    fn stage(&mut self, index: usize) -> Result<String, Error> {
+impl<'a> DockerfileBuilder<'a> {
+    fn stage(&mut self, index: usize) -> Result<String, ShimError> {
         if let Some(digest) = self.done.get(&index) {
             return Ok(digest.clone());
         }
         let stage = &self.dockerfile.stages[index];
         let name = self.globals().expand(&stage.image);
         let mut image = self.base(index, &name)?;
-        let mut variables = Variables { environment: image.environment(), ..Variables::default() };
+        let mut variables = VariableScope { environment: image.environment(), ..VariableScope::default() };
         for instruction in &stage.instructions {
             self.apply(index, instruction, &mut image, &mut variables)?;
         }
@@ -244,8 +246,8 @@ impl<'a> Builder<'a> {
     }
 
     /// The variables that a `FROM` may use.
-    fn globals(&self) -> Variables {
-        let mut variables = Variables { arguments: predefined(), ..Variables::default() };
+    fn globals(&self) -> VariableScope {
+        let mut variables = VariableScope { arguments: predefined(), ..VariableScope::default() };
         for (name, default) in &self.dockerfile.arguments {
             let value = self.given.get(name).cloned();
             if let Some(value) = value.or_else(|| default.as_ref().map(|it| variables.expand(it))) {
@@ -255,26 +257,26 @@ impl<'a> Builder<'a> {
         variables
     }
 
-    fn base(&mut self, index: usize, name: &str) -> Result<Image<'a>, Error> {
+    fn base(&mut self, index: usize, name: &str) -> Result<ImageBuilder<'a>, ShimError> {
         let earlier = &self.dockerfile.stages[..index];
         if let Some(stage) = earlier.iter().rposition(|stage| stage.name.as_deref() == Some(&*name.to_lowercase())) {
             let digest = self.stage(stage)?;
-            return Image::on(self.images, &digest);
+            return ImageBuilder::on(self.images, &digest);
         }
         if name == "scratch" {
-            return Ok(Image::empty(self.images));
+            return Ok(ImageBuilder::empty(self.images));
         }
-        let reference = Reference::read(name)?;
+        let reference = ImageReference::read(name)?;
         if let Some(digest) = self.image(&reference)? {
             eprintln!("FROM {name}: {digest}");
-            return Image::on(self.images, &digest);
+            return ImageBuilder::on(self.images, &digest);
         }
         eprintln!("FROM {name}: the sandbox pulls nothing from outside, this base is empty in it");
-        Ok(Image::outside(self.images, name))
+        Ok(ImageBuilder::outside(self.images, name))
     }
 
     /// An image that was built here, or that the sandbox's ECR has.
-    fn image(&self, reference: &Reference) -> Result<Option<String>, Error> {
+    fn image(&self, reference: &ImageReference) -> Result<Option<String>, ShimError> {
         match self.images.find(reference) {
             Ok((digest, _)) => Ok(Some(digest)),
             Err(_) if docker_push::is_ecr(&reference.host) => docker_pull::pull(reference, self.build).map(Some),
@@ -286,9 +288,9 @@ impl<'a> Builder<'a> {
         &mut self,
         index: usize,
         instruction: &Instruction,
-        image: &mut Image<'_>,
-        variables: &mut Variables,
-    ) -> Result<(), Error> {
+        image: &mut ImageBuilder<'_>,
+        variables: &mut VariableScope,
+    ) -> Result<(), ShimError> {
         match instruction {
             Instruction::Arg(name, default) => {
                 let value = self.given.get(name).cloned();
@@ -328,8 +330,14 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn copy_root(&mut self, index: usize, copy: &Copy, variables: &Variables) -> Result<CopyRoot, Error> {
-        let open = |path: &Path| DirHandle::open(path).map_err(Error::io(format!("cannot read {}", path.display())));
+    fn copy_root(
+        &mut self,
+        index: usize,
+        copy: &CopyInstruction,
+        variables: &VariableScope,
+    ) -> Result<CopyRoot, ShimError> {
+        let open =
+            |path: &Path| DirHandle::open(path).map_err(ShimError::io(format!("cannot read {}", path.display())));
         let Some(from) = copy.from.as_deref().map(|from| variables.expand(from)) else {
             let name = format!("the context {}", self.context.display());
             return Ok(CopyRoot { root: open(self.context)?, name, is_context: true });
@@ -344,14 +352,22 @@ impl<'a> Builder<'a> {
             };
             return Ok(CopyRoot { root, name: format!("stage {from}{why}"), is_context: false });
         }
-        let digest = self.image(&Reference::read(&from)?)?.ok_or_else(|| {
-            Error::usage(format!("COPY --from={from}: the sandbox pulls nothing from outside, it has no such image"))
+        let digest = self.image(&ImageReference::read(&from)?)?.ok_or_else(|| {
+            ShimError::usage(format!(
+                "COPY --from={from}: the sandbox pulls nothing from outside, it has no such image"
+            ))
         })?;
         let root = open(&unpacked::unpack(self.images, &digest)?)?;
         Ok(CopyRoot { root, name: format!("image {from}"), is_context: false })
     }
 
-    fn copy(&self, copy: &Copy, from: &CopyRoot, image: &mut Image<'_>, variables: &Variables) -> Result<(), Error> {
+    fn copy(
+        &self,
+        copy: &CopyInstruction,
+        from: &CopyRoot,
+        image: &mut ImageBuilder<'_>,
+        variables: &VariableScope,
+    ) -> Result<(), ShimError> {
         let word = if copy.is_add { "ADD" } else { "COPY" };
         let given: Vec<_> = copy.sources.iter().map(|source| variables.expand(source)).collect();
         let target = variables.expand(&copy.target);
@@ -360,17 +376,17 @@ impl<'a> Builder<'a> {
         let mut sources = Vec::new();
         for given in &given {
             if copy.is_add && (given.contains("://") || given.starts_with("git@")) {
-                return Err(Error::usage(format!("{what}: the sandbox fetches nothing from outside")));
+                return Err(ShimError::usage(format!("{what}: the sandbox fetches nothing from outside")));
             }
             let found = self.find(from, given)?;
             if found.is_empty() {
                 let path = given.trim_start_matches('/');
-                return Err(Error::usage(format!("{word} failed: \"/{path}\" not found in {}", from.name)));
+                return Err(ShimError::usage(format!("{word} failed: \"/{path}\" not found in {}", from.name)));
             }
             sources.extend(found);
         }
         if copy.is_add && sources.iter().any(|source| is_archive(&source.resolved.entry)) {
-            return Err(Error::usage(format!(
+            return Err(ShimError::usage(format!(
                 "{what}: docker takes an archive apart here, which the sandbox does not"
             )));
         }
@@ -391,14 +407,14 @@ impl<'a> Builder<'a> {
     }
 
     /// What a source of a COPY names, wildcards and all. As in BuildKit, links are followed within the root.
-    fn find(&self, from: &CopyRoot, given: &str) -> Result<Vec<CopySource>, Error> {
+    fn find(&self, from: &CopyRoot, given: &str) -> Result<Vec<CopySource>, ShimError> {
         let failed = || format!("COPY failed: {given} cannot be read in {}", from.name);
         let mut paths = vec![PathBuf::new()];
         for part in Path::new(given).components() {
             let Component::Normal(part) = part else {
                 match part {
                     Component::ParentDir => {
-                        return Err(Error::usage(format!("COPY failed: {given} leads out of {}", from.name)));
+                        return Err(ShimError::usage(format!("COPY failed: {given} leads out of {}", from.name)));
                     }
                     _ => continue,
                 }
@@ -407,11 +423,11 @@ impl<'a> Builder<'a> {
             let mut next = Vec::new();
             for path in &paths {
                 if part.contains(['*', '?', '[']) {
-                    let resolved = from.root.resolve(path).map_err(Error::io(failed()))?;
+                    let resolved = from.root.resolve(path).map_err(ShimError::io(failed()))?;
                     let Some(DirEntry::Directory(directory)) = resolved.map(|resolved| resolved.entry) else {
                         continue;
                     };
-                    let names = directory.list().map_err(Error::io(failed()))?.into_iter().map(|(name, _)| name);
+                    let names = directory.list().map_err(ShimError::io(failed()))?.into_iter().map(|(name, _)| name);
                     let fit = names.filter(|name| ignore::matches(&part, &name.to_string_lossy()));
                     next.extend(fit.map(|name| path.join(name)));
                 } else {
@@ -423,7 +439,7 @@ impl<'a> Builder<'a> {
         paths.sort();
         let mut found = Vec::new();
         for path in paths {
-            let Some(resolved) = from.root.resolve(&path).map_err(Error::io(failed()))? else { continue };
+            let Some(resolved) = from.root.resolve(&path).map_err(ShimError::io(failed()))? else { continue };
             let source = CopySource { path, resolved };
             let is_ignored = self.ignore.has(&source.path) || self.ignore.has(&source.resolved.path);
             if !(from.is_context && is_ignored && !source.is_directory()) {

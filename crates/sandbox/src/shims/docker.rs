@@ -6,29 +6,29 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::images::Images;
-use super::reference::Reference;
-use super::{Environment, Error, docker_build, docker_pull, docker_push, expect_success, inspect};
+use super::images::ImageStore;
+use super::reference::ImageReference;
+use super::{BuildEnvironment, ShimError, docker_build, docker_pull, docker_push, expect_success, inspect};
 use crate::ecr::REGISTRY_HEADER;
 use crate::http_agent::agent;
 
 const VERSION: &str = "28.0.0";
 
-pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
+pub(super) fn run(args: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
     match args {
         ["login", options @ ..] => login(options, build),
         ["logout", ..] => Ok(()),
         ["build", options @ ..] | ["buildx", "build", options @ ..] => docker_build::run(options, build),
         ["tag", source, target] | ["image", "tag", source, target] => {
-            let images = Images::of(build);
-            let (digest, _) = images.find(&Reference::read(source)?)?;
-            images.tag(&Reference::read(target)?, &digest)
+            let images = ImageStore::of(build);
+            let (digest, _) = images.find(&ImageReference::read(source)?)?;
+            images.tag(&ImageReference::read(target)?, &digest)
         }
         ["push", options @ ..] | ["image", "push", options @ ..] => {
             let names: Vec<_> = options.iter().filter(|option| !option.starts_with('-')).collect();
             match names[..] {
-                [name] => docker_push::run(&Reference::read(name)?, build),
-                _ => Err(Error::usage("'docker push' requires 1 argument")),
+                [name] => docker_push::run(&ImageReference::read(name)?, build),
+                _ => Err(ShimError::usage("'docker push' requires 1 argument")),
             }
         }
         ["pull", options @ ..] | ["image", "pull", options @ ..] => pull(options, build),
@@ -36,7 +36,7 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
         ["inspect", options @ ..] | ["image", "inspect", options @ ..] => inspect::inspect(options, build),
         ["rmi", names @ ..] | ["image", "rm", names @ ..] => inspect::remove(names, build),
         ["version" | "info", options @ ..] => {
-            println!("{}", answer(options)?);
+            println!("{}", version_info(options)?);
             Ok(())
         }
         ["--version" | "-v"] => {
@@ -49,11 +49,11 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
         }
         // Set up for several platforms, where there is one builder for one.
         ["buildx", "create" | "use" | "inspect" | "ls" | "rm", ..] => Ok(()),
-        ["run" | "exec" | "start" | "compose" | "create", ..] => Err(Error::usage(format!(
+        ["run" | "exec" | "start" | "compose" | "create", ..] => Err(ShimError::usage(format!(
             "'docker {}' is not in the sandbox: it builds and pushes images, it has no containers",
             args.join(" ")
         ))),
-        other => Err(Error::usage(format!(
+        other => Err(ShimError::usage(format!(
             "the sandbox's stand-in knows login, build, tag, push, pull, images, inspect, rmi, version and info, not 'docker \
              {}'",
             other.join(" ")
@@ -61,14 +61,14 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
     }
 }
 
-fn pull(options: &[&str], build: &Environment) -> Result<(), Error> {
+fn pull(options: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
     let names: Vec<_> = options.iter().filter(|option| !option.starts_with('-')).collect();
     let [name] = names[..] else {
-        return Err(Error::usage("'docker pull' requires 1 argument"));
+        return Err(ShimError::usage("'docker pull' requires 1 argument"));
     };
-    let reference = Reference::read(name)?;
+    let reference = ImageReference::read(name)?;
     if !docker_push::is_ecr(&reference.host) {
-        return Err(Error::usage(format!("{reference} is not in the sandbox, which pulls nothing from outside")));
+        return Err(ShimError::usage(format!("{reference} is not in the sandbox, which pulls nothing from outside")));
     }
     let digest = docker_pull::pull(&reference, build)?;
     println!("Digest: {digest}\nStatus: Downloaded newer image for {reference}\n{reference}");
@@ -85,7 +85,7 @@ pub(super) fn architecture() -> &'static str {
 }
 
 /// `docker version` and `docker info`, as far as their templates ask for what there is.
-fn answer(options: &[&str]) -> Result<String, Error> {
+fn version_info(options: &[&str]) -> Result<String, ShimError> {
     let format = match options {
         [] => {
             return Ok(format!("Docker {VERSION}, the sandbox's stand-in, linux/{}", architecture()));
@@ -93,9 +93,9 @@ fn answer(options: &[&str]) -> Result<String, Error> {
         ["--format" | "-f", format] => (*format).to_owned(),
         [one] => match one.strip_prefix("--format=") {
             Some(format) => format.to_owned(),
-            None => return Err(Error::usage(format!("unknown flag: {one}"))),
+            None => return Err(ShimError::usage(format!("unknown flag: {one}"))),
         },
-        other => return Err(Error::usage(format!("unknown flags: {}", other.join(" ")))),
+        other => return Err(ShimError::usage(format!("unknown flags: {}", other.join(" ")))),
     };
     let side = json!({ "Os": "linux", "Arch": architecture(), "Version": VERSION });
     let facts = json!({
@@ -105,10 +105,10 @@ fn answer(options: &[&str]) -> Result<String, Error> {
         "Architecture": std::env::consts::ARCH,
         "ServerVersion": VERSION,
     });
-    inspect::fill(&format, &facts)
+    inspect::render_template(&format, &facts)
 }
 
-fn login(options: &[&str], build: &Environment) -> Result<(), Error> {
+fn login(options: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
     let (mut user, mut password, mut host) = (None, None, None);
     let mut options = options.iter();
     while let Some(option) = options.next() {
@@ -123,39 +123,39 @@ fn login(options: &[&str], build: &Environment) -> Result<(), Error> {
             }
             "--password-stdin" => {
                 let mut text = String::new();
-                std::io::stdin().read_to_string(&mut text).map_err(Error::io("cannot read the password"))?;
+                std::io::stdin().read_to_string(&mut text).map_err(ShimError::io("cannot read the password"))?;
                 password = Some(text.trim_end_matches(['\r', '\n']).to_owned());
             }
             flag if flag.starts_with('-') => {
-                return Err(Error::usage(format!("unknown flag: {flag}")));
+                return Err(ShimError::usage(format!("unknown flag: {flag}")));
             }
             registry => host = Some(registry),
         }
     }
     let (Some(user), Some(password), Some(host)) = (user, password, host) else {
-        return Err(Error::usage("login needs --username, --password-stdin and the registry's host"));
+        return Err(ShimError::usage("login needs --username, --password-stdin and the registry's host"));
     };
     if password.is_empty() {
-        return Err(Error::usage("Must provide --username with --password-stdin"));
+        return Err(ShimError::usage("Must provide --username with --password-stdin"));
     }
     let host = host.strip_prefix("https://").unwrap_or(host).trim_end_matches('/');
     let url = format!("{}/v2/", docker_push::base(host, build)?);
     let auth = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
     let answer = agent().get(&url).header(REGISTRY_HEADER, host).header("authorization", &auth).call();
     expect_success(format!("login to {host} failed"), answer)?;
-    build.remember_login(host, user, &password)?;
+    build.save_login(host, user, &password)?;
     println!("Login Succeeded");
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{answer, architecture};
+    use super::{architecture, version_info};
 
     #[test]
     fn says_what_a_template_asks_for() {
-        let platform = answer(&["--format", "{{.Server.Os}}/{{ .Server.Arch }}"]).unwrap();
+        let platform = version_info(&["--format", "{{.Server.Os}}/{{ .Server.Arch }}"]).unwrap();
         assert_eq!(platform, format!("linux/{}", architecture()));
-        assert!(answer(&["--format", "{{.Nothing}}"]).is_err());
+        assert!(version_info(&["--format", "{{.Nothing}}"]).is_err());
     }
 }

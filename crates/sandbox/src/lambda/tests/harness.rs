@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::function;
 use crate::authz::sessions::TemporaryCredentials;
 use crate::lambda::LambdaService;
-use crate::lambda::house::{House, SourceError, SourceImage, SourceLayer};
-use crate::lambda::pool::Limits;
+use crate::lambda::internal_caller::{InternalCaller, SourceError, SourceImage, SourceLayer};
+use crate::lambda::pool::PoolLimits;
 use crate::latency::{Latencies, Pace};
 use crate::storage::blobs::{Blob, Blobs};
 use crate::sync::lock;
@@ -27,12 +27,12 @@ pub(super) const IMAGE: &str = "000000000000.dkr.ecr.eu-central-1.amazonaws.com/
 pub(super) const BROKEN: &str = "000000000000.dkr.ecr.eu-central-1.amazonaws.com/broken:latest";
 
 /// The longest that anything is waited for, on a machine that is busy with other things.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const TEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// By group and stream.
 type Logs = BTreeMap<(String, String), Vec<String>>;
 
-pub(super) struct TestHouse {
+pub(super) struct TestCaller {
     dir: PathBuf,
     logs: Mutex<Logs>,
     saves: Mutex<u32>,
@@ -41,7 +41,7 @@ pub(super) struct TestHouse {
 }
 
 #[async_trait]
-impl House for TestHouse {
+impl InternalCaller for TestCaller {
     fn account(&self) -> &str {
         ACCOUNT
     }
@@ -133,24 +133,24 @@ impl House for TestHouse {
 }
 
 /// A sandbox with nothing but Lambda.
-pub(super) struct Bench {
-    pub house: Arc<TestHouse>,
+pub(super) struct Harness {
+    pub internal: Arc<TestCaller>,
     pub service: Arc<LambdaService>,
-    limits: Limits,
+    limits: PoolLimits,
     _dir: tempfile::TempDir,
 }
 
-impl Bench {
+impl Harness {
     pub(super) fn new() -> Self {
-        Self::with(Limits { processes: 4, idle: Duration::from_secs(300) })
+        Self::with(PoolLimits { processes: 4, idle: Duration::from_secs(300) })
     }
 
-    pub(super) fn with(limits: Limits) -> Self {
+    pub(super) fn with(limits: PoolLimits) -> Self {
         Self::at(Pace::default(), limits)
     }
 
     /// The same, where time goes at its own pace.
-    pub(super) fn at(pace: Pace, limits: Limits) -> Self {
+    pub(super) fn at(pace: Pace, limits: PoolLimits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let script = function::bootstrap();
         let mut layer = tar::Builder::new(std::fs::File::create(dir.path().join("layer.tar")).unwrap());
@@ -160,20 +160,20 @@ impl Bench {
         layer.append_data(&mut header, "bootstrap", script.as_bytes()).unwrap();
         layer.finish().unwrap();
         std::fs::write(dir.path().join("broken.tar"), [7; 1024]).unwrap();
-        let house = Arc::new(TestHouse {
+        let internal = Arc::new(TestCaller {
             blobs: Blobs::open(&dir.path().join("blobs")).unwrap(),
             dir: dir.path().to_owned(),
             logs: Mutex::default(),
             saves: Mutex::default(),
             latencies: Latencies::new(pace),
         });
-        let service = Arc::new(LambdaService::in_house(house.clone(), limits));
-        Self { house, service, limits, _dir: dir }
+        let service = Arc::new(LambdaService::with_internal_caller(internal.clone(), limits));
+        Self { internal, service, limits, _dir: dir }
     }
 
     /// A new life of the sandbox over the same directory, with the state as it was snapshotted.
     pub(super) fn restart(&self) -> LambdaService {
-        let service = LambdaService::in_house(self.house.clone(), self.limits);
+        let service = LambdaService::with_internal_caller(self.internal.clone(), self.limits);
         service.restore(&self.service.snapshot().unwrap()).unwrap();
         service.clear_leftovers();
         service.rehydrate().unwrap();
@@ -207,22 +207,22 @@ impl Bench {
     }
 
     pub(super) fn stream_count(&self) -> usize {
-        lock(&self.house.logs).keys().filter(|(_, stream)| !stream.is_empty()).count()
+        lock(&self.internal.logs).keys().filter(|(_, stream)| !stream.is_empty()).count()
     }
 
     /// All lines of the function's group, stream after stream.
     pub(super) fn log(&self, name: &str) -> Vec<String> {
         let group = format!("/aws/lambda/{name}");
-        let logs = lock(&self.house.logs);
+        let logs = lock(&self.internal.logs);
         logs.iter().filter(|((of, _), _)| *of == group).flat_map(|(_, lines)| lines.clone()).collect()
     }
 
     pub(super) fn images(&self) -> usize {
-        std::fs::read_dir(self.house.directory().join("images")).map_or(0, Iterator::count)
+        std::fs::read_dir(self.internal.directory().join("images")).map_or(0, Iterator::count)
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.house.dir.join(name)
+        self.internal.dir.join(name)
     }
 }
 
@@ -263,7 +263,7 @@ pub(super) async fn ask(service: &LambdaService, operation: &str, input: Value) 
 
 /// Waits for a condition, and fails with its name.
 pub(super) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     let mut delay = Duration::from_millis(2);
     while !condition().await {
         assert!(Instant::now() < deadline, "waited in vain for {what}");

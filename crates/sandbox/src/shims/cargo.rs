@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Environment, Error};
+use super::{BuildEnvironment, ShimError};
 
 /// What the stand-ins say they are: the least that the function needs.
 const VERSION: &str = "1.93.0";
 /// The function's executable.
 const BINARY: &str = "bootstrap";
 
-pub(super) fn cargo(args: &[&str], build: &Environment) -> Result<(), Error> {
+pub(super) fn cargo(args: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
     let toolchain = args.first().filter(|arg| arg.starts_with('+'));
     let args = &args[usize::from(toolchain.is_some())..];
     match args {
@@ -18,23 +18,23 @@ pub(super) fn cargo(args: &[&str], build: &Environment) -> Result<(), Error> {
             println!("cargo {VERSION} (the sandbox's stand-in)");
             Ok(())
         }
-        ["build" | "b", ..] if std::env::var_os(super::NO_TOOLCHAIN).is_some() => Err(Error::usage(
+        ["build" | "b", ..] if std::env::var_os(super::NO_TOOLCHAIN).is_some() => Err(ShimError::usage(
             "the sandbox runs with --real-cargo, but this machine has no Rust toolchain: neither on the sandbox's PATH nor in \
              ~/.cargo/bin are there both cargo and rustc",
         )),
-        ["build" | "b", options @ ..] => hand_over(options, build),
-        other => Err(Error::usage(format!(
+        ["build" | "b", options @ ..] => copy_function(options, build),
+        other => Err(ShimError::usage(format!(
             "the sandbox's stand-in knows 'cargo build' only, not 'cargo {}'",
             other.join(" ")
         ))),
     }
 }
 
-fn hand_over(options: &[&str], build: &Environment) -> Result<(), Error> {
+fn copy_function(options: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
     let option = |name: &str| value_of(options, name);
     let manifest = build.directory.join(option("--manifest-path").unwrap_or("Cargo.toml"));
     if !manifest.is_file() {
-        return Err(Error::usage(format!("could not find `Cargo.toml` in `{}`", build.directory.display())));
+        return Err(ShimError::usage(format!("could not find `Cargo.toml` in `{}`", build.directory.display())));
     }
     let configured = std::env::var("CARGO_TARGET_DIR").ok();
     let target = option("--target-dir").or(configured.as_deref());
@@ -53,9 +53,9 @@ fn hand_over(options: &[&str], build: &Environment) -> Result<(), Error> {
     eprintln!("   Sandbox: not compiling; thumbctl carries this function in itself and hands it over");
     let program = match std::env::var_os(super::FUNCTION) {
         Some(program) => program.into(),
-        None => std::env::current_exe().map_err(Error::io("thumbctl's executable is not known"))?,
+        None => std::env::current_exe().map_err(ShimError::io("thumbctl's executable is not known"))?,
     };
-    super::take_time(super::COMPILE_TAKES);
+    super::apply_latency(super::COMPILE_DURATION);
     // A copy, not a link: what a build does with its binary (strip, say) must not reach thumbctl. Where the file system
     // can share the bytes, it does.
     fs::create_dir_all(&output)
@@ -63,7 +63,7 @@ fn hand_over(options: &[&str], build: &Environment) -> Result<(), Error> {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
             _ => fs::copy(&program, &binary).map(drop),
         })
-        .map_err(Error::io(format!("cannot make {}", binary.display())))?;
+        .map_err(ShimError::io(format!("cannot make {}", binary.display())))?;
     eprintln!("    Finished `{BINARY}`");
     Ok(())
 }
@@ -80,14 +80,14 @@ fn value_of<'a>(options: &[&'a str], name: &str) -> Option<&'a str> {
     None
 }
 
-pub(super) fn rustc(args: &[&str]) -> Result<(), Error> {
+pub(super) fn rustc(args: &[&str]) -> Result<(), ShimError> {
     match args {
         ["-V" | "--version"] => println!("rustc {VERSION} (the sandbox's stand-in)"),
         ["-vV" | "-Vv"] | ["--version", "--verbose" | "-v"] => {
             println!("rustc {VERSION} (the sandbox's stand-in)\nbinary: rustc\nhost: {}\nrelease: {VERSION}", host())
         }
         other => {
-            return Err(Error::usage(format!(
+            return Err(ShimError::usage(format!(
                 "the sandbox's stand-in says its version only, it does not compile: 'rustc {}'",
                 other.join(" ")
             )));
@@ -97,7 +97,7 @@ pub(super) fn rustc(args: &[&str]) -> Result<(), Error> {
 }
 
 /// Everything that rustup would fetch is as good as there: nothing is compiled.
-pub(super) fn rustup(args: &[&str]) -> Result<(), Error> {
+pub(super) fn rustup(args: &[&str]) -> Result<(), ShimError> {
     eprintln!("info: the sandbox's stand-in has nothing to do for 'rustup {}'", args.join(" "));
     Ok(())
 }

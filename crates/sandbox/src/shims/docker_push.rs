@@ -5,9 +5,9 @@ use std::fs::File;
 use http::Response;
 use ureq::{Body, SendBody};
 
-use super::images::{Images, Manifest, Part};
-use super::reference::Reference;
-use super::{Environment, Error, expect_success};
+use super::images::{BlobDescriptor, ImageStore, OciManifest};
+use super::reference::ImageReference;
+use super::{BuildEnvironment, ShimError, expect_success};
 use crate::ecr::REGISTRY_HEADER;
 use crate::http_agent::agent;
 
@@ -17,30 +17,30 @@ pub(super) fn is_ecr(host: &str) -> bool {
 }
 
 /// Where the requests to a registry go: to the sandbox, if it is one of its own.
-pub(super) fn base<'a>(host: &str, build: &'a Environment) -> Result<&'a str, Error> {
+pub(super) fn base<'a>(host: &str, build: &'a BuildEnvironment) -> Result<&'a str, ShimError> {
     if !is_ecr(host) {
-        return Err(Error::usage(format!(
+        return Err(ShimError::usage(format!(
             "the registry '{host}' is not one of the sandbox: <account>.dkr.ecr.<region>.amazonaws.com"
         )));
     }
     build.endpoint()
 }
 
-pub(super) fn run(reference: &Reference, build: &Environment) -> Result<(), Error> {
-    let images = Images::of(build);
+pub(super) fn run(reference: &ImageReference, build: &BuildEnvironment) -> Result<(), ShimError> {
+    let images = ImageStore::of(build);
     let (digest, text) = images.find(reference)?;
-    let manifest: Manifest = serde_json::from_str(&text)
-        .map_err(|cause| Error::usage(format!("the manifest of {reference} is damaged: {cause}")))?;
-    let push = Push {
+    let manifest: OciManifest = serde_json::from_str(&text)
+        .map_err(|cause| ShimError::usage(format!("the manifest of {reference} is damaged: {cause}")))?;
+    let push = ImagePush {
         base: base(&reference.host, build)?,
         auth: build.login(&reference.host).ok_or_else(|| {
-            Error::usage(format!("no basic auth credentials for {}: docker login comes first", reference.host))
+            ShimError::usage(format!("no basic auth credentials for {}: docker login comes first", reference.host))
         })?,
         agent: agent(),
         reference,
     };
     println!("The push refers to repository [{}]", reference.repository());
-    super::take_time(super::PUSH_TAKES);
+    super::apply_latency(super::PUSH_DURATION);
     for part in manifest.layers.iter().chain([&manifest.config]) {
         push.part(part, &images)?;
     }
@@ -57,15 +57,15 @@ pub(super) fn run(reference: &Reference, build: &Environment) -> Result<(), Erro
     Ok(())
 }
 
-struct Push<'a> {
+struct ImagePush<'a> {
     base: &'a str,
     auth: String,
     agent: ureq::Agent,
-    reference: &'a Reference,
+    reference: &'a ImageReference,
 }
 
-impl Push<'_> {
-    fn part(&self, part: &Part, images: &Images) -> Result<(), Error> {
+impl ImagePush<'_> {
+    fn part(&self, part: &BlobDescriptor, images: &ImageStore) -> Result<(), ShimError> {
         let short = part.digest.get(7..19).unwrap_or(&part.digest);
         let what = || format!("pushing {short} to {}", self.reference.repository());
         let known = self
@@ -86,7 +86,7 @@ impl Push<'_> {
             .send_empty();
         let location = location(&expect_success(what(), begun)?);
         let separator = if location.contains('?') { '&' } else { '?' };
-        let file = File::open(images.path(&part.digest)).map_err(Error::io(what()))?;
+        let file = File::open(images.path(&part.digest)).map_err(ShimError::io(what()))?;
         let sent = self
             .agent
             .put(format!("{}{location}{separator}digest={}", self.base, part.digest))

@@ -4,13 +4,13 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use super::Error;
-use super::images::Images;
+use super::ShimError;
+use super::images::ImageStore;
 use crate::lambda::{SourceLayer, unpack_layers};
 
 /// The directory with an image's files, by the digest of its manifest. A layer is somebody else's: it is unpacked as
 /// Lambda unpacks it, which keeps it inside its directory, within limits.
-pub(super) fn unpack(images: &Images, digest: &str) -> Result<PathBuf, Error> {
+pub(super) fn unpack(images: &ImageStore, digest: &str) -> Result<PathBuf, ShimError> {
     let root = images.path(digest).with_extension("files");
     if root.is_dir() {
         return Ok(root);
@@ -19,8 +19,8 @@ pub(super) fn unpack(images: &Images, digest: &str) -> Result<PathBuf, Error> {
     // Whole or not at all: a directory that is there is taken for complete.
     let part = images.path(digest).with_extension("part");
     match fs::remove_dir_all(&part) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io(failed())(error)),
-        _ => fs::create_dir_all(&part).map_err(Error::io(failed()))?,
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(ShimError::io(failed())(error)),
+        _ => fs::create_dir_all(&part).map_err(ShimError::io(failed()))?,
     }
     let layers: Vec<SourceLayer> = images
         .manifest(digest)?
@@ -28,7 +28,7 @@ pub(super) fn unpack(images: &Images, digest: &str) -> Result<PathBuf, Error> {
         .into_iter()
         .map(|layer| SourceLayer { media_type: layer.media_type, path: images.path(&layer.digest) })
         .collect();
-    unpack_layers(&layers, &part).map_err(|error| Error::io(failed())(io::Error::other(error)))?;
-    fs::rename(&part, &root).map_err(Error::io(failed()))?;
+    unpack_layers(&layers, &part).map_err(|error| ShimError::io(failed())(io::Error::other(error)))?;
+    fs::rename(&part, &root).map_err(ShimError::io(failed()))?;
     Ok(root)
 }

@@ -9,22 +9,22 @@ use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::Value;
 
-use super::signed::{Signer, Unsigned};
-use super::{Environment, Error, expect_success, variable};
+use super::signed::{Signer, UnsignedRequest};
+use super::{BuildEnvironment, ShimError, expect_success, variable};
 use crate::http_agent::agent;
 
-pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
+pub(super) fn run(args: &[&str], build: &BuildEnvironment) -> Result<(), ShimError> {
     let (words, region) = split_region(args)?;
     if words != ["ecr", "get-login-password"] {
         if let Ok(cli) = variable(super::AWS_CLI) {
             let cause = Command::new(&cli).args(args).env_remove(super::AWS_CLI).exec();
-            return Err(Error::Io { what: format!("cannot start {cli}"), cause });
+            return Err(ShimError::Io { what: format!("cannot start {cli}"), cause });
         }
         if words == ["--version"] {
             println!("aws-cli/2 (the sandbox's stand-in)");
             return Ok(());
         }
-        return Err(Error::usage(format!(
+        return Err(ShimError::usage(format!(
             "the sandbox's stand-in knows 'aws ecr get-login-password' only, and the sandbox's PATH has no AWS CLI for 'aws \
              {}'",
             words.join(" ")
@@ -35,20 +35,22 @@ pub(super) fn run(args: &[&str], build: &Environment) -> Result<(), Error> {
         .or_else(|| variable("AWS_REGION").ok())
         .or_else(|| variable("AWS_DEFAULT_REGION").ok())
         .ok_or_else(|| {
-            Error::usage("You must specify a region. You can also configure your region by running \"aws configure\".")
+            ShimError::usage(
+                "You must specify a region. You can also configure your region by running \"aws configure\".",
+            )
         })?;
     println!("{}", password(build.endpoint()?, region)?);
     Ok(())
 }
 
-fn split_region<'a>(args: &[&'a str]) -> Result<(Vec<&'a str>, Option<&'a str>), Error> {
+fn split_region<'a>(args: &[&'a str]) -> Result<(Vec<&'a str>, Option<&'a str>), ShimError> {
     let (mut words, mut region) = (Vec::new(), None);
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.strip_prefix("--region") {
             Some("") => match args.next() {
                 Some(value) => region = Some(*value),
-                None => return Err(Error::usage("argument --region: expected one argument")),
+                None => return Err(ShimError::usage("argument --region: expected one argument")),
             },
             Some(value) if value.starts_with('=') => region = Some(&value[1..]),
             _ => words.push(*arg),
@@ -58,7 +60,7 @@ fn split_region<'a>(args: &[&'a str]) -> Result<(Vec<&'a str>, Option<&'a str>),
 }
 
 /// ECR's password for docker, asked for with the credentials of the environment.
-fn password(endpoint: &str, region: String) -> Result<String, Error> {
+fn password(endpoint: &str, region: String) -> Result<String, ShimError> {
     let what = "GetAuthorizationToken";
     let signer = Signer {
         access_key: variable("AWS_ACCESS_KEY_ID")?,
@@ -66,7 +68,7 @@ fn password(endpoint: &str, region: String) -> Result<String, Error> {
         session_token: variable("AWS_SESSION_TOKEN").ok(),
         region,
     };
-    let request = Unsigned {
+    let request = UnsignedRequest {
         method: Method::POST,
         endpoint,
         path: "/",
@@ -78,12 +80,12 @@ fn password(endpoint: &str, region: String) -> Result<String, Error> {
         body: b"{}",
     };
     let request =
-        signer.sign("ecr", &request).map_err(|cause| Error::usage(format!("{what} cannot be signed: {cause}")))?;
+        signer.sign("ecr", &request).map_err(|cause| ShimError::usage(format!("{what} cannot be signed: {cause}")))?;
     let mut answer = expect_success(what, agent().run(request))?;
     let body = answer
         .body_mut()
         .read_to_string()
-        .map_err(|cause| Error::Http { what: what.to_owned(), cause: Box::new(cause) })?;
+        .map_err(|cause| ShimError::Http { what: what.to_owned(), cause: Box::new(cause) })?;
     let token = serde_json::from_str::<Value>(&body).ok().and_then(|body| {
         let token = body["authorizationData"][0]["authorizationToken"].as_str()?;
         String::from_utf8(STANDARD.decode(token).ok()?).ok()
@@ -92,7 +94,7 @@ fn password(endpoint: &str, region: String) -> Result<String, Error> {
         .as_deref()
         .and_then(|token| token.split_once(':'))
         .map(|(_, password)| password.to_owned())
-        .ok_or_else(|| Error::usage(format!("{what}: the answer has no token")))
+        .ok_or_else(|| ShimError::usage(format!("{what}: the answer has no token")))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! A build runs its buildspec's commands in a shell of its own, with the credentials of the project's service role and
 //! nothing of the sandbox's environment. `docker`, `aws` and `cargo` on its PATH are the stand-ins in
-//! [`crate::standin`]. Its log goes to CloudWatch Logs while it runs.
+//! [`crate::shims`]. Its log goes to CloudWatch Logs while it runs.
 
 mod build;
 mod buildspec;
@@ -65,12 +65,12 @@ pub(crate) struct BuildHost {
     pub(crate) function: FunctionFiles,
 }
 
-struct Store {
+struct BuildStore {
     services: Arc<Services>,
     host: BuildHost,
-    state: Mutex<State>,
+    state: Mutex<CodeBuildState>,
     /// Builds that are running.
-    running: Mutex<HashMap<String, Running>>,
+    running: Mutex<HashMap<String, RunningBuild>>,
     timeout: BuildTimeout,
 }
 
@@ -95,14 +95,14 @@ impl BuildTimeout {
 }
 
 /// How to stop a build, and how to know that it has ended.
-struct Running {
+struct RunningBuild {
     stop: watch::Sender<bool>,
-    ended: watch::Receiver<bool>,
+    outcome: watch::Receiver<bool>,
 }
 
 /// What survives a restart.
 #[derive(Default, Serialize, Deserialize)]
-struct State {
+struct CodeBuildState {
     /// Projects by region and name, as `BatchGetProjects` shows them.
     projects: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
     /// Builds by id.
@@ -111,12 +111,12 @@ struct State {
     numbers: BTreeMap<String, u64>,
 }
 
-impl Store {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl BuildStore {
+    fn lock(&self) -> MutexGuard<'_, CodeBuildState> {
         crate::sync::lock(&self.state)
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<String, Running>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<String, RunningBuild>> {
         crate::sync::lock(&self.running)
     }
 
@@ -131,7 +131,7 @@ impl Store {
 
 /// CodeBuild's API.
 pub(crate) struct CodeBuildService {
-    store: Arc<Store>,
+    store: Arc<BuildStore>,
 }
 
 impl CodeBuildService {
@@ -141,7 +141,9 @@ impl CodeBuildService {
     }
 
     fn with_timeout(services: Arc<Services>, host: BuildHost, timeout: BuildTimeout) -> Self {
-        Self { store: Arc::new(Store { services, host, state: Mutex::default(), running: Mutex::default(), timeout }) }
+        Self {
+            store: Arc::new(BuildStore { services, host, state: Mutex::default(), running: Mutex::default(), timeout }),
+        }
     }
 
     /// Ends the builds that an earlier sandbox has left unfinished.

@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::reference::Reference;
-use super::{Environment, Error};
+use super::reference::ImageReference;
+use super::{BuildEnvironment, ShimError};
 
 /// A part of an image, as a manifest lists it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Part {
+pub(super) struct BlobDescriptor {
     pub(super) media_type: String,
     pub(super) digest: String,
     pub(super) size: u64,
@@ -22,42 +22,43 @@ pub(super) struct Part {
 /// An OCI image manifest.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Manifest {
+pub(super) struct OciManifest {
     pub(super) schema_version: u8,
     /// OCI lets it be left out.
     #[serde(default)]
     pub(super) media_type: String,
-    pub(super) config: Part,
-    pub(super) layers: Vec<Part>,
+    pub(super) config: BlobDescriptor,
+    pub(super) layers: Vec<BlobDescriptor>,
 }
 
 /// The images of one build.
-pub(super) struct Images {
+pub(super) struct ImageStore {
     directory: PathBuf,
 }
 
-impl Images {
-    pub(super) fn of(build: &Environment) -> Self {
+impl ImageStore {
+    pub(super) fn of(build: &BuildEnvironment) -> Self {
         Self { directory: build.home.join(".thumbctl-images") }
     }
 
     /// A new file to write a blob into; [`Self::keep`] gives it its name.
-    pub(super) fn incoming(&self) -> Result<PathBuf, Error> {
+    pub(super) fn incoming(&self) -> Result<PathBuf, ShimError> {
         let path = self.directory.join(format!("incoming-{}", uuid::Uuid::new_v4()));
-        fs::create_dir_all(&self.directory).map_err(Error::io(format!("cannot make {}", self.directory.display())))?;
+        fs::create_dir_all(&self.directory)
+            .map_err(ShimError::io(format!("cannot make {}", self.directory.display())))?;
         Ok(path)
     }
 
     /// Keeps a file that was written as the blob with this hash.
-    pub(super) fn keep(&self, file: &std::path::Path, hex: &str) -> Result<(), Error> {
-        fs::rename(file, self.blob(hex)).map_err(Error::io("cannot keep a layer"))
+    pub(super) fn keep(&self, file: &std::path::Path, hex: &str) -> Result<(), ShimError> {
+        fs::rename(file, self.blob(hex)).map_err(ShimError::io("cannot keep a layer"))
     }
 
     /// Keeps bytes, and says their digest.
-    pub(super) fn add(&self, bytes: &[u8]) -> Result<String, Error> {
+    pub(super) fn add(&self, bytes: &[u8]) -> Result<String, ShimError> {
         let hex = format!("{:x}", Sha256::digest(bytes));
         let file = self.incoming()?;
-        fs::write(&file, bytes).map_err(Error::io(format!("cannot write {}", file.display())))?;
+        fs::write(&file, bytes).map_err(ShimError::io(format!("cannot write {}", file.display())))?;
         self.keep(&file, &hex)?;
         Ok(format!("sha256:{hex}"))
     }
@@ -72,52 +73,52 @@ impl Images {
     }
 
     /// The manifest with this digest.
-    pub(super) fn manifest(&self, digest: &str) -> Result<Manifest, Error> {
+    pub(super) fn manifest(&self, digest: &str) -> Result<OciManifest, ShimError> {
         let bytes = self.read(digest)?;
         serde_json::from_slice(&bytes)
-            .map_err(|cause| Error::usage(format!("the manifest {digest} is damaged: {cause}")))
+            .map_err(|cause| ShimError::usage(format!("the manifest {digest} is damaged: {cause}")))
     }
 
     /// The JSON with this digest.
-    pub(super) fn json(&self, digest: &str) -> Result<serde_json::Value, Error> {
+    pub(super) fn json(&self, digest: &str) -> Result<serde_json::Value, ShimError> {
         let bytes = self.read(digest)?;
-        serde_json::from_slice(&bytes).map_err(|cause| Error::usage(format!("{digest} is damaged: {cause}")))
+        serde_json::from_slice(&bytes).map_err(|cause| ShimError::usage(format!("{digest} is damaged: {cause}")))
     }
 
-    fn read(&self, digest: &str) -> Result<Vec<u8>, Error> {
-        fs::read(self.path(digest)).map_err(Error::io(format!("{digest} is gone")))
+    fn read(&self, digest: &str) -> Result<Vec<u8>, ShimError> {
+        fs::read(self.path(digest)).map_err(ShimError::io(format!("{digest} is gone")))
     }
 
     /// Makes a name point at a manifest.
-    pub(super) fn tag(&self, reference: &Reference, digest: &str) -> Result<(), Error> {
+    pub(super) fn tag(&self, reference: &ImageReference, digest: &str) -> Result<(), ShimError> {
         let mut names = self.names();
         names.insert(reference.to_string(), digest.to_owned());
         self.write_names(&names)
     }
 
     /// Forgets a name.
-    pub(super) fn untag(&self, reference: &Reference) -> Result<(), Error> {
+    pub(super) fn untag(&self, reference: &ImageReference) -> Result<(), ShimError> {
         let mut names = self.names();
         if names.remove(&reference.to_string()).is_none() {
-            return Err(Error::usage(format!("Error response from daemon: No such image: {reference}")));
+            return Err(ShimError::usage(format!("Error response from daemon: No such image: {reference}")));
         }
         self.write_names(&names)
     }
 
-    fn write_names(&self, names: &BTreeMap<String, String>) -> Result<(), Error> {
+    fn write_names(&self, names: &BTreeMap<String, String>) -> Result<(), ShimError> {
         let text =
-            serde_json::to_vec(names).map_err(|cause| Error::usage(format!("names cannot be written: {cause}")))?;
-        fs::write(self.names_file(), text).map_err(Error::io("cannot write the images' names"))
+            serde_json::to_vec(names).map_err(|cause| ShimError::usage(format!("names cannot be written: {cause}")))?;
+        fs::write(self.names_file(), text).map_err(ShimError::io("cannot write the images' names"))
     }
 
     /// The manifest that a name points at: its digest and its text.
-    pub(super) fn find(&self, reference: &Reference) -> Result<(String, String), Error> {
+    pub(super) fn find(&self, reference: &ImageReference) -> Result<(String, String), ShimError> {
         let digest = self
             .names()
             .remove(&reference.to_string())
-            .ok_or_else(|| Error::usage(format!("An image does not exist locally with the tag: {reference}")))?;
+            .ok_or_else(|| ShimError::usage(format!("An image does not exist locally with the tag: {reference}")))?;
         let text = fs::read_to_string(self.path(&digest))
-            .map_err(Error::io(format!("the manifest of {reference} is gone")))?;
+            .map_err(ShimError::io(format!("the manifest of {reference} is gone")))?;
         Ok((digest, text))
     }
 

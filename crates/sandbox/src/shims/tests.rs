@@ -6,17 +6,17 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::images::Images;
-use super::reference::Reference;
-use super::{Environment, Error, docker, unpacked};
+use super::images::ImageStore;
+use super::reference::ImageReference;
+use super::{BuildEnvironment, ShimError, docker, unpacked};
 
 /// A build's directory, with a context in it.
-struct Bench {
-    build: Environment,
+struct TestBuild {
+    environment: BuildEnvironment,
     _dir: tempfile::TempDir,
 }
 
-impl Bench {
+impl TestBuild {
     fn new(dockerfile: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (home, directory) = (dir.path().join("home"), dir.path().join("src"));
@@ -30,19 +30,19 @@ impl Bench {
         write("data/one.txt", "1");
         write("data/two.log", "2");
         symlink("one.txt", directory.join("data/link")).unwrap();
-        Self { build: Environment { home, directory, endpoint: String::new() }, _dir: dir }
+        Self { environment: BuildEnvironment { home, directory, endpoint: String::new() }, _dir: dir }
     }
 
-    fn docker(&self, args: &[&str]) -> Result<(), Error> {
-        docker::run(args, &self.build)
+    fn docker(&self, args: &[&str]) -> Result<(), ShimError> {
+        docker::run(args, &self.environment)
     }
 
     /// Builds, and says the image's digest, its configuration and its files.
     fn image(&self, options: &[&str]) -> (String, Value, PathBuf) {
         let args = [&["build", "-t", "x"], options, &["."]].concat();
         self.docker(&args).unwrap();
-        let images = Images::of(&self.build);
-        let (digest, _) = images.find(&Reference::read("x").unwrap()).unwrap();
+        let images = ImageStore::of(&self.environment);
+        let (digest, _) = images.find(&ImageReference::read("x").unwrap()).unwrap();
         let config = images.json(&images.manifest(&digest).unwrap().config.digest).unwrap();
         let files = unpacked::unpack(&images, &digest).unwrap();
         (digest, config, files)
@@ -60,8 +60,8 @@ const STAGES: &str = "ARG NAME=app\nFROM rust:1 AS build\nWORKDIR /src\nRUN carg
 
 #[test]
 fn the_final_stage_takes_from_earlier_ones() {
-    let bench = Bench::new(STAGES);
-    let (_, config, files) = bench.image(&[]);
+    let build = TestBuild::new(STAGES);
+    let (_, config, files) = build.image(&[]);
     let env = [
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
         "WHO=app".to_owned(),
@@ -82,7 +82,7 @@ fn the_final_stage_takes_from_earlier_ones() {
 
 #[test]
 fn the_same_files_give_the_same_image_and_a_target_another() {
-    let (one, other) = (Bench::new(STAGES), Bench::new(STAGES));
+    let (one, other) = (TestBuild::new(STAGES), TestBuild::new(STAGES));
     let (digest, _, _) = one.image(&["--provenance=false", "--sbom=false"]);
     assert_eq!(other.image(&[]).0, digest);
     assert_ne!(other.image(&["--build-arg", "NAME=given"]).0, digest);
@@ -95,22 +95,22 @@ fn the_same_files_give_the_same_image_and_a_target_another() {
 
 #[test]
 fn what_is_ignored_is_not_there() {
-    let bench = Bench::new("FROM scratch\nCOPY . /all/\n");
-    fs::write(bench.build.directory.join(".dockerignore"), "**/*.log\nbootstrap\n").unwrap();
-    let (_, _, files) = bench.image(&[]);
+    let build = TestBuild::new("FROM scratch\nCOPY . /all/\n");
+    fs::write(build.environment.directory.join(".dockerignore"), "**/*.log\nbootstrap\n").unwrap();
+    let (_, _, files) = build.image(&[]);
     assert!(files.join("all/data/one.txt").is_file());
     assert!(!files.join("all/data/two.log").exists());
     assert!(!files.join("all/bootstrap").exists());
-    fs::write(bench.build.directory.join("Dockerfile"), "FROM scratch\nCOPY bootstrap /\n").unwrap();
-    assert!(bench.refusal(&["build", "."]).starts_with("COPY failed: \"/bootstrap\" not found in the context"));
+    fs::write(build.environment.directory.join("Dockerfile"), "FROM scratch\nCOPY bootstrap /\n").unwrap();
+    assert!(build.refusal(&["build", "."]).starts_with("COPY failed: \"/bootstrap\" not found in the context"));
 }
 
 #[test]
 fn lambdas_base_for_binaries_starts_the_bootstrap() {
-    let bench = Bench::new(
+    let build = TestBuild::new(
         "FROM public.ecr.aws/lambda/provided:al2023\nCOPY bootstrap ${LAMBDA_RUNTIME_DIR}/\nCMD [\"handler\"]\n",
     );
-    let (_, config, files) = bench.image(&[]);
+    let (_, config, files) = build.image(&[]);
     assert_eq!(config["config"]["Entrypoint"], json!(["/var/runtime/bootstrap"]));
     assert_eq!(config["config"]["WorkingDir"], "/var/task");
     assert_eq!(config["config"]["Cmd"], json!(["handler"]));
@@ -119,93 +119,93 @@ fn lambdas_base_for_binaries_starts_the_bootstrap() {
 
 #[test]
 fn what_cannot_be_done_is_refused_with_its_reason() {
-    for (dockerfile, says) in [
+    for (dockerfile, expected) in [
         ("FROM rust AS b\nRUN make\nFROM scratch\nCOPY --from=b /made /\n", "stage b, whose RUN was skipped"),
         ("FROM scratch\nCOPY --from=nginx:1 /a /\n", "it has no such image"),
         ("FROM scratch\nADD https://example.com/x /\n", "fetches nothing from outside"),
         ("FROM scratch\nCOPY ../x /\n", "leads out of the context"),
         ("FROM scratch\nFOO x\n", "dockerfile parse error: line 2: unknown instruction: FOO"),
     ] {
-        let refused = Bench::new(dockerfile).refusal(&["build", "."]);
-        assert!(refused.contains(says), "{refused}");
+        let refused = TestBuild::new(dockerfile).refusal(&["build", "."]);
+        assert!(refused.contains(expected), "{refused}");
     }
-    let bench = Bench::new("FROM scratch\n");
-    assert!(bench.refusal(&["run", "x"]).contains("is not in the sandbox"));
-    assert!(bench.refusal(&["pull", "debian:12"]).contains("is not in the sandbox"));
-    assert!(bench.refusal(&["build", "--platform", "linux/s390x", "."]).contains("builds for its own"));
-    assert!(bench.refusal(&["rmi", "none"]).contains("No such image: none:latest"));
+    let build = TestBuild::new("FROM scratch\n");
+    assert!(build.refusal(&["run", "x"]).contains("is not in the sandbox"));
+    assert!(build.refusal(&["pull", "debian:12"]).contains("is not in the sandbox"));
+    assert!(build.refusal(&["build", "--platform", "linux/s390x", "."]).contains("builds for its own"));
+    assert!(build.refusal(&["rmi", "none"]).contains("No such image: none:latest"));
 }
 
 /// A directory beside the context that no build may read, and links to it in the context.
-fn with_links_out(dockerfile: &str) -> Bench {
-    let bench = Bench::new(dockerfile);
-    let outside = bench._dir.path().join("outside");
+fn with_links_out(dockerfile: &str) -> TestBuild {
+    let build = TestBuild::new(dockerfile);
+    let outside = build._dir.path().join("outside");
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("secret"), "secret").unwrap();
     fs::write(outside.join("Dockerfile"), "FROM scratch\nLABEL read=outside\n").unwrap();
     fs::write(outside.join(".dockerignore"), "bootstrap\n").unwrap();
-    symlink(&outside, bench.build.directory.join("out")).unwrap();
-    symlink("../outside/secret", bench.build.directory.join("file")).unwrap();
-    bench
+    symlink(&outside, build.environment.directory.join("out")).unwrap();
+    symlink("../outside/secret", build.environment.directory.join("file")).unwrap();
+    build
 }
 
 #[test]
 fn copy_reads_nothing_outside_the_context() {
     for sources in ["out", "out/secret", "out/*", "o*", "file", "f*", "data/../out"] {
         for word in ["COPY", "ADD"] {
-            let bench = with_links_out(&format!("FROM scratch\n{word} {sources} /copied/\n"));
-            let refused = bench.refusal(&["build", "."]);
+            let build = with_links_out(&format!("FROM scratch\n{word} {sources} /copied/\n"));
+            let refused = build.refusal(&["build", "."]);
             assert!(refused.contains("not found in the context") || refused.contains("leads out"), "{refused}");
         }
     }
-    let bench = with_links_out("FROM scratch\nCOPY . /all/\n");
-    let (_, _, files) = bench.image(&[]);
+    let build = with_links_out("FROM scratch\nCOPY . /all/\n");
+    let (_, _, files) = build.image(&[]);
     assert_eq!(fs::read_link(files.join("all/file")).unwrap(), PathBuf::from("../outside/secret"));
     assert!(files.join("all/out").is_symlink());
 }
 
 #[test]
 fn copy_follows_a_source_link_within_the_context() {
-    let bench = Bench::new("FROM scratch\nCOPY root /data/\nCOPY one /kept/\nCOPY hidden.txt /x\n");
-    symlink("/data", bench.build.directory.join("root")).unwrap();
-    symlink("../../data/one.txt", bench.build.directory.join("one")).unwrap();
-    symlink("data/two.log", bench.build.directory.join("hidden.txt")).unwrap();
-    let (_, _, files) = bench.image(&[]);
+    let build = TestBuild::new("FROM scratch\nCOPY root /data/\nCOPY one /kept/\nCOPY hidden.txt /x\n");
+    symlink("/data", build.environment.directory.join("root")).unwrap();
+    symlink("../../data/one.txt", build.environment.directory.join("one")).unwrap();
+    symlink("data/two.log", build.environment.directory.join("hidden.txt")).unwrap();
+    let (_, _, files) = build.image(&[]);
     assert_eq!(fs::read_to_string(files.join("data/one.txt")).unwrap(), "1");
     assert!(files.join("data/link").is_symlink(), "a link within a copied directory is copied as a link");
     assert_eq!(fs::read_to_string(files.join("kept/one")).unwrap(), "1");
     // What a link leads to is ignored, whatever the link is called.
-    fs::write(bench.build.directory.join(".dockerignore"), "**/*.log\n").unwrap();
-    assert!(bench.refusal(&["build", "."]).contains("\"/hidden.txt\" not found"));
+    fs::write(build.environment.directory.join(".dockerignore"), "**/*.log\n").unwrap();
+    assert!(build.refusal(&["build", "."]).contains("\"/hidden.txt\" not found"));
 }
 
 #[test]
 fn copy_from_a_stage_reads_nothing_outside_its_files() {
-    let bench = with_links_out("FROM scratch AS one\nCOPY . /\nFROM scratch\nCOPY --from=one /out/secret /\n");
-    assert!(bench.refusal(&["build", "."]).contains("\"/out/secret\" not found in stage one"));
+    let build = with_links_out("FROM scratch AS one\nCOPY . /\nFROM scratch\nCOPY --from=one /out/secret /\n");
+    assert!(build.refusal(&["build", "."]).contains("\"/out/secret\" not found in stage one"));
 }
 
 #[test]
 fn dockerfile_and_dockerignore_are_not_read_through_links_out_of_the_context() {
-    let bench = with_links_out("FROM scratch\nCOPY bootstrap /\n");
-    let directory = &bench.build.directory;
+    let build = with_links_out("FROM scratch\nCOPY bootstrap /\n");
+    let directory = &build.environment.directory;
     symlink("out/.dockerignore", directory.join(".dockerignore")).unwrap();
     symlink("data/file", directory.join("Inside")).unwrap();
     fs::write(directory.join("data/file"), "FROM scratch\nLABEL read=inside\n").unwrap();
-    assert!(bench.image(&[]).2.join("bootstrap").is_file(), "the ignore file outside does not count");
-    assert_eq!(bench.image(&["-f", "Inside"]).1["config"]["Labels"]["read"], "inside");
+    assert!(build.image(&[]).2.join("bootstrap").is_file(), "the ignore file outside does not count");
+    assert_eq!(build.image(&["-f", "Inside"]).1["config"]["Labels"]["read"], "inside");
     for file in ["out/Dockerfile", "Linked"] {
         let _ = symlink("out/Dockerfile", directory.join("Linked"));
-        assert!(bench.refusal(&["build", "-f", file, "."]).starts_with("failed to read dockerfile"), "{file}");
+        assert!(build.refusal(&["build", "-f", file, "."]).starts_with("failed to read dockerfile"), "{file}");
     }
     // A file that the command line names outside of the context is meant.
-    assert_eq!(bench.image(&["-f", "../outside/Dockerfile"]).1["config"]["Labels"]["read"], "outside");
+    assert_eq!(build.image(&["-f", "../outside/Dockerfile"]).1["config"]["Labels"]["read"], "outside");
 }
 
 #[test]
 fn copy_refuses_what_is_no_file() {
-    let bench = Bench::new("FROM scratch\nCOPY data /\n");
-    let _socket = std::os::unix::net::UnixListener::bind(bench.build.directory.join("data/socket")).unwrap();
-    let Error::Io { cause, .. } = bench.docker(&["build", "."]).unwrap_err() else { panic!("another error") };
+    let build = TestBuild::new("FROM scratch\nCOPY data /\n");
+    let _socket = std::os::unix::net::UnixListener::bind(build.environment.directory.join("data/socket")).unwrap();
+    let ShimError::Io { cause, .. } = build.docker(&["build", "."]).unwrap_err() else { panic!("another error") };
     assert_eq!(cause.to_string(), "data/socket is neither a file, a directory nor a link");
 }
