@@ -1,8 +1,8 @@
-//! CodeBuild: projects, and builds that really run.
+//! CodeBuild: projects and builds, which run real commands.
 //!
-//! A build runs its buildspec's commands in a shell of its own, with the credentials of the project's service role and
-//! nothing of the sandbox's environment. `docker`, `aws` and `cargo` on its PATH are the stand-ins in
-//! [`crate::shims`]. Its log goes to CloudWatch Logs while it runs.
+//! A build runs its buildspec's commands in its own shell, with the credentials of the project's service role and a
+//! clean environment. `docker`, `aws` and `cargo` on its PATH are the shims in [`crate::shims`]. Its log is written to
+//! CloudWatch Logs while it runs.
 
 mod build;
 mod buildspec;
@@ -38,30 +38,30 @@ use crate::services::Services;
 
 /// The service's name, in signatures and in snapshots.
 const SERVICE: &str = "codebuild";
-/// Who assumes the service role.
+/// The service principal that assumes service roles.
 const PRINCIPAL: &str = "codebuild.amazonaws.com";
 
-/// Ends the builds' processes that the killed sandbox of this data directory has left.
+/// Kills the build processes left by a killed sandbox with this data directory.
 pub(crate) fn end_leftovers(data_dir: &std::path::Path) {
     leftovers::kill_below(&builds_below(data_dir));
 }
 
-/// Where builds have their directories.
+/// The directory of the builds' directories.
 fn builds_below(data_dir: &std::path::Path) -> PathBuf {
     data_dir.join(SERVICE).join("builds")
 }
 
-/// A file of the function's source, as it is embedded in the program: its path and its bytes.
+/// An embedded file of the function's source: path and bytes.
 pub type EmbeddedFile = (&'static str, &'static [u8]);
 
-/// The source of the function: its files.
+/// Returns the files of the function's source.
 pub type FunctionFiles = fn() -> &'static [EmbeddedFile];
 
-/// What of the program takes part in builds.
+/// The program's parts that builds use.
 pub(crate) struct BuildHost {
-    /// The executable that the stand-ins are links to.
+    /// The executable that the shims link to.
     pub(crate) program: PathBuf,
-    /// The function's source, for projects that name GitHub.
+    /// The function's source, for projects with a GitHub source.
     pub(crate) function: FunctionFiles,
 }
 
@@ -69,22 +69,22 @@ struct BuildStore {
     services: Arc<Services>,
     host: BuildHost,
     state: Mutex<CodeBuildState>,
-    /// Builds that are running.
+    /// The running builds by id.
     running: Mutex<HashMap<String, RunningBuild>>,
     timeout: BuildTimeout,
 }
 
-/// When a build's time is over.
+/// When a build times out.
 enum BuildTimeout {
-    /// After the minutes that its project allows.
+    /// After the project's timeout.
     ByClock,
-    /// When the test says so.
+    /// On a test's signal.
     #[cfg(test)]
     OnSignal(Arc<tokio::sync::Notify>),
 }
 
 impl BuildTimeout {
-    /// Waits until a build that may take `minutes` has taken too long.
+    /// Waits until a build with a timeout of `minutes` has timed out.
     async fn expire(&self, minutes: u32) {
         match self {
             Self::ByClock => tokio::time::sleep(Duration::from_secs(60) * minutes).await,
@@ -94,20 +94,20 @@ impl BuildTimeout {
     }
 }
 
-/// How to stop a build, and how to know that it has ended.
+/// A running build's stop signal and end notification.
 struct RunningBuild {
     stop: watch::Sender<bool>,
     outcome: watch::Receiver<bool>,
 }
 
-/// What survives a restart.
+/// The saved state.
 #[derive(Default, Serialize, Deserialize)]
 struct CodeBuildState {
-    /// Projects by region and name, as `BatchGetProjects` shows them.
+    /// Projects by region and name, in the form of `BatchGetProjects`.
     projects: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
     /// Builds by id.
     builds: BTreeMap<String, Build>,
-    /// How many builds a project (by ARN) has had.
+    /// The number of builds so far by project ARN.
     numbers: BTreeMap<String, u64>,
 }
 
@@ -120,7 +120,7 @@ impl BuildStore {
         crate::sync::lock(&self.running)
     }
 
-    /// Changes a build, and keeps the change.
+    /// Changes a build and saves the state.
     fn change(&self, id: &str, change: impl FnOnce(&mut Build)) {
         if let Some(build) = self.lock().builds.get_mut(id) {
             change(build);
@@ -135,7 +135,7 @@ pub(crate) struct CodeBuildService {
 }
 
 impl CodeBuildService {
-    /// No projects, no builds.
+    /// Creates a service without projects and builds.
     pub(crate) fn new(services: Arc<Services>, host: BuildHost) -> Self {
         Self::with_timeout(services, host, BuildTimeout::ByClock)
     }
@@ -146,17 +146,17 @@ impl CodeBuildService {
         }
     }
 
-    /// Ends the builds that an earlier sandbox has left unfinished.
+    /// Ends the unfinished builds of an earlier sandbox.
     pub(crate) fn clear_leftovers(&self) {
         for build in self.store.lock().builds.values_mut().filter(|build| !build.is_complete()) {
             leftovers::kill(&build.id);
             build.abandon();
         }
-        // What cannot be removed costs only space.
+        // Files that cannot be deleted only cost space.
         let _ = self.store.remove_directory(None);
     }
 
-    /// Stops every build and waits until its processes are gone: before the sandbox ends.
+    /// Stops every build and waits until its processes have ended.
     pub(crate) async fn close(&self) {
         let ids: Vec<_> = self.store.running().keys().cloned().collect();
         for id in ids {
@@ -207,7 +207,7 @@ impl ServiceHandler for CodeBuildService {
     }
 }
 
-/// A member of the request that must be there.
+/// A required member of the request.
 fn text<'a>(input: &'a Value, member: &str) -> Result<&'a str, AwsError> {
     input[member].as_str().ok_or_else(|| invalid(format!("Invalid input: {member} is required")))
 }
@@ -216,7 +216,7 @@ fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::bad_request("InvalidInputException", message)
 }
 
-/// The time as awsJson has it: seconds, with a fraction.
+/// The time in seconds with a fraction, as in awsJson.
 fn now() -> f64 {
     Utc::now().timestamp_millis() as f64 / 1000.0
 }
@@ -226,7 +226,7 @@ fn account_of(arn: &str) -> &str {
     arn.split(':').nth(4).unwrap_or_default()
 }
 
-/// One page of a listing, each item under its unique key; CodeBuild's pages have 100 items.
+/// One page of a listing of up to 100 items, each under its unique key.
 fn listing(mut items: Vec<(String, Value)>, member: &str, input: &Value) -> Result<Value, AwsError> {
     items.sort_by(|one, other| one.0.cmp(&other.0));
     let size = cap_max_results(input["maxResults"].as_i64(), 100, 100);

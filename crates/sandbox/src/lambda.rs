@@ -1,17 +1,17 @@
-//! Lambda: functions from container images and from zips with Python in them, each event worked on by a process that speaks the Runtime API.
+//! Lambda: functions from container images and from Python zips, each run as a process that uses the Runtime API.
 //!
 //! ```text
-//! wire, operations, request    the API: routes, operations, what a request may say
-//! registry, function, policy   the functions that there are
-//! invoke, events, queue        events: at once or later
-//! concurrency, event_config    how many at once, how often, how long
-//! pool, instance, process      processes: how many, what one goes through, what the system knows of it
-//! memory                       how much of it a process uses, and when that is too much
-//! runtime_api, log_stream, report   what a process speaks to, and where its words go
-//! source, code, downloads      where code comes from, what is kept of it, how it is given back
-//! images, unpack, package, rootfs   images and zips as directories
-//! python                       the machine's Python as Lambda's
-//! house                        what Lambda asks of the rest of the sandbox
+//! wire, operations, request    the API: routes, operations, request validation
+//! registry, function, policy   the functions and their state
+//! invoke, events, queue        synchronous and asynchronous invocations
+//! concurrency, event_config    reserved concurrency, retries, maximum event age
+//! pool, execution_environment, process   processes: pool, lifecycle, operating system
+//! memory                       memory use and the memory limit
+//! runtime_api, log_stream, report   the Runtime API, logs and the lines Lambda adds
+//! source, code, downloads      fetching, storing and downloading code
+//! images, unpack, package, rootfs   unpacked images and zips
+//! python                       Python runtimes
+//! internal_caller              calls to the sandbox's other services
 //! ```
 
 mod code;
@@ -76,7 +76,7 @@ pub(crate) use self::rootfs::trace;
 pub(crate) use self::unpack::unpack as unpack_layers;
 pub(crate) use self::wire::wrap_payload;
 
-/// Ends the processes that the killed sandbox of this data directory has left.
+/// Kills the processes left by a killed sandbox with this data directory.
 pub(crate) fn end_leftovers(data_dir: &std::path::Path) {
     Leftovers::of(&data_dir.join("lambda")).reap();
 }
@@ -87,7 +87,7 @@ pub(crate) struct LambdaService {
 }
 
 impl LambdaService {
-    /// A service without functions.
+    /// Creates a service without functions.
     pub(crate) fn new(services: Arc<Services>, images: ImageResolver, s3: Arc<S3>) -> Self {
         Self::with_internal_caller(Arc::new(SandboxCaller::new(services, images, s3)), PoolLimits::default())
     }
@@ -96,17 +96,17 @@ impl LambdaService {
         Self { lambda: Lambda::new(internal, limits) }
     }
 
-    /// Checks that the events that an earlier sandbox has accepted and not finished can be read.
+    /// Checks that the queued events of an earlier sandbox can be read.
     pub(crate) fn check_queue(&self) -> std::io::Result<()> {
         self.lambda.queue.unfinished().map(drop)
     }
 
-    /// Ends the processes that an earlier sandbox has left.
+    /// Kills the processes left by an earlier sandbox.
     pub(crate) fn clear_leftovers(&self) {
         self.lambda.pool.clear_leftovers();
     }
 
-    /// Ends all processes. Events that were accepted and not finished are worked on by the next sandbox.
+    /// Ends all processes. Queued events stay for the next sandbox.
     pub(crate) async fn shut_down(&self) {
         self.lambda.pool.shut_down().await;
     }
@@ -127,7 +127,7 @@ impl ServiceHandler for LambdaService {
     }
 
     async fn handle(&self, operation: &str, input: Value, ctx: &RequestContext) -> Result<Value, AwsError> {
-        OperationRequest { lambda: &self.lambda, input: &input, ctx }.answer(operation).await
+        OperationRequest { lambda: &self.lambda, input: &input, ctx }.handle(operation).await
     }
 
     fn snapshot(&self) -> Option<Vec<u8>> {
@@ -166,7 +166,7 @@ impl Functions for LambdaService {
     }
 
     fn invoke_async(&self, function_arn: &str, payload: Value) {
-        // Gone since the event was sent: nobody is there to be told.
+        // The function may have been deleted since the event was sent.
         if let Some(function) = self.lambda.by_arn(function_arn) {
             let delay = self.lambda.internal.latencies().of(Span::EventDelivery);
             self.lambda.accept(function.id, payload.to_string().as_bytes(), delay);

@@ -1,15 +1,15 @@
-//! The buildspec, version 0.2: what a build runs in which phase.
+//! The buildspec, version 0.2: the commands of a build's phases.
 
 use super::yaml::{self, SyntaxError, YamlContent, YamlNode};
 
-/// What comes of `run-as`.
-const ANY_USER: &str = "the sandbox has no other users, commands run as the one who runs it";
+/// The note for `run-as`.
+const ANY_USER: &str = "commands run as the user of the sandbox";
 
-/// What a build does.
+/// A parsed buildspec.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Buildspec {
     pub(super) shell: Interpreter,
-    /// `env.variables`: the project's variables and those of `StartBuild` go before these.
+    /// `env.variables`, overridden by the project's and `StartBuild`'s variables.
     pub(super) variables: Vec<(String, String)>,
     /// `env.exported-variables`.
     pub(super) exported: Vec<String>,
@@ -17,7 +17,7 @@ pub(super) struct Buildspec {
     pub(super) pre_build: PhaseCommands,
     pub(super) build: PhaseCommands,
     pub(super) post_build: PhaseCommands,
-    /// What it asks for beyond that, and what comes of it: lines for the log.
+    /// Log lines about requested features that the sandbox does not have.
     pub(super) notes: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ pub(super) enum Interpreter {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct PhaseCommands {
     pub(super) commands: Vec<String>,
-    /// Run after the commands, also when one of them failed.
+    /// Run after the commands, even if one failed.
     pub(super) finally: Vec<String>,
     pub(super) on_failure: PhaseFailurePolicy,
 }
@@ -41,16 +41,16 @@ pub(super) struct PhaseCommands {
 /// `on-failure`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PhaseFailurePolicy {
-    /// Not said: a build that fails still goes on to `POST_BUILD`, the phases before it end the build.
+    /// Not set: a failed BUILD phase continues with POST_BUILD; earlier phases end the build.
     #[default]
     PhaseDefault,
     Abort,
     Continue,
-    /// The whole build is started again, at most so many times.
+    /// Retries the whole build up to this many times.
     Retry(u64),
 }
 
-/// Why a text is no buildspec; CodeBuild reports each as `YAML_FILE_ERROR`.
+/// An invalid buildspec; CodeBuild reports each error as `YAML_FILE_ERROR`.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum BuildspecError {
     #[error("{message} at line {line}")]
@@ -74,11 +74,11 @@ pub(super) enum BuildspecError {
          might be empty", line.saturating_sub(1)
     )]
     Subkeys { what: String, line: usize },
-    #[error("on-failure of {phase} cannot be {value}: the sandbox knows ABORT, CONTINUE, RETRY and RETRY-count")]
+    #[error("on-failure of {phase} cannot be {value}: it must be ABORT, CONTINUE, RETRY or RETRY-count")]
     OnFailure { phase: String, value: String },
     #[error("env/shell cannot be {0}: a build on Linux has bash and /bin/sh")]
     Shell(String),
-    #[error("env/{0} is not available in the sandbox, which has no such service: use env/variables")]
+    #[error("env/{0} is not available in the sandbox: use env/variables")]
     NoSecrets(&'static str),
 }
 
@@ -120,18 +120,18 @@ impl Buildspec {
         }
         for (name, _) in entries.iter().filter(|(_, value)| !value.is_empty()) {
             let name = name.text().unwrap_or_default();
-            let becomes = match name {
+            let note = match name {
                 "version" | "env" | "phases" => continue,
                 "run-as" => ANY_USER,
-                "artifacts" => "the project has NO_ARTIFACTS: none are uploaded",
-                "reports" => "the sandbox has no report groups: no report is made",
-                "cache" => "the sandbox keeps no cache between builds",
-                "batch" => "this is a single build, not a batch",
-                "proxy" => "the sandbox needs no proxy",
-                // Other tools keep their own there, anchors for example; CodeBuild does not look at it.
+                "artifacts" => "not uploaded, since the project has NO_ARTIFACTS",
+                "reports" => "not created, since the sandbox has no report groups",
+                "cache" => "not kept between builds",
+                "batch" => "ignored, since this is a single build",
+                "proxy" => "not needed in the sandbox",
+                // CodeBuild ignores other keys too, for example other tools' anchors.
                 _ => "unknown to CodeBuild, and ignored",
             };
-            spec.notes.push(format!("{name}: {becomes}"));
+            spec.notes.push(format!("{name}: {note}"));
         }
         Ok(spec)
     }
@@ -149,7 +149,7 @@ impl Buildspec {
             Some(other) => return Err(BuildspecError::Shell(other.to_owned())),
         }
         if env.get("git-credential-helper").and_then(YamlNode::text) == Some("yes") {
-            self.notes.push("git-credential-helper: the sandbox fetches nothing with git, there is none".to_owned());
+            self.notes.push("git-credential-helper: not available, since the sandbox does not use git".to_owned());
         }
         if let Some(variables) = env.get("variables") {
             for (name, value) in mapping(variables, "env/variables")?.into_iter().flatten() {
@@ -180,7 +180,7 @@ impl Buildspec {
             let text = |node: &YamlNode| node.text().unwrap_or_default().to_owned();
             let asked: Vec<_> = versions.iter().map(|(what, version)| text(what) + " " + &text(version)).collect();
             self.notes.push(format!(
-                "{name}: runtime-versions: {} not installed, the build has what this machine has",
+                "{name}: runtime-versions: {} not installed, the build uses this machine's versions",
                 asked.join(", ")
             ));
         }
@@ -214,7 +214,7 @@ fn strings(node: &YamlNode, what: &str) -> Result<Vec<String>, BuildspecError> {
         YamlContent::List(items) => {
             items.iter().enumerate().map(|(index, item)| string(item, || format!("{what}[{index}]"))).collect()
         }
-        // A single command may stand without its dash.
+        // A single command may be written without a dash.
         YamlContent::Scalar(one) => Ok(vec![one.clone()]),
         YamlContent::Map(_) => Err(BuildspecError::ExpectedList(what.to_owned(), node.line)),
     }
@@ -223,7 +223,7 @@ fn strings(node: &YamlNode, what: &str) -> Result<Vec<String>, BuildspecError> {
 fn string(node: &YamlNode, what: impl FnOnce() -> String) -> Result<String, BuildspecError> {
     match node.text() {
         Some(text) => Ok(text.to_owned()),
-        // CodeBuild says "found subkeys" where there is nothing at all, too.
+        // CodeBuild reports "found subkeys" for empty values, too.
         None => Err(BuildspecError::Subkeys { what: what(), line: node.line }),
     }
 }
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_phases_variables_and_what_to_do_on_failure() {
+    fn phases_variables_and_failure_policies_are_read() {
         let spec = Buildspec::read(
             "version: 0.2\nenv:\n  shell: /bin/sh\n  variables:\n    TAG: latest\n    N: 3\nphases:\n  pre_build:\n    \
              commands:\n      - echo one\n      - |\n        echo two\n        echo three\n  build:\n    on-failure: \
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_done_is_noted() {
+    fn unsupported_features_are_noted() {
         let spec = Buildspec::read(
             "version: 0.2\nrun-as: app\nphases:\n  install:\n    runtime-versions:\n      python: 3.13\n  build:\n    \
              commands: [make]\nartifacts:\n  files: ['**/*']\nreports: {}\ncache:\n  paths: [x]\nanchors: here\n",
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_yaml_takes_for_a_mapping_is_named() {
+    fn command_parsed_as_mapping_is_reported() {
         assert_eq!(
             refusal("version: 0.2\n\nphases:\n  build:\n    commands:\n      - echo \"Hello: world\"\n"),
             "Expected Commands[0] to be of string type: found subkeys instead at line 6, value of the key tag on line 5 \
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn says_the_line_of_a_syntax_error() {
+    fn syntax_error_names_its_line() {
         assert!(refusal("version: 0.2\nphases:\n  build: [\n").ends_with(" at line 4"));
         assert_eq!(
             refusal("version: 0.2\nphases:\n  build: x: y\n"),
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_other_versions_phases_shells_and_secrets() {
+    fn unsupported_versions_phases_shells_and_secrets_are_refused() {
         assert_eq!(Buildspec::read("version: 0.1\nphases: {}\n"), Err(BuildspecError::Version("0.1".into())));
         assert_eq!(
             refusal("version: 0.2\nphases:\n  deploy: {}\n"),
@@ -312,17 +312,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_too_strange(text in any::<String>()) {
+        fn any_text_is_read_without_panic(text in any::<String>()) {
             let _ = Buildspec::read(&text);
         }
 
         #[test]
-        fn no_yaml_is_too_strange(text in "(version: 0\\.2\n)?([a-z-]{0,9}(: |:\n|- |\n|  |\\[|\\{|\\}|\\]|,|&a|\\*a|\\||>|'|\"|#|\t)){0,40}") {
+        fn any_yaml_is_read_without_panic(text in "(version: 0\\.2\n)?([a-z-]{0,9}(: |:\n|- |\n|  |\\[|\\{|\\}|\\]|,|&a|\\*a|\\||>|'|\"|#|\t)){0,40}") {
             let _ = Buildspec::read(&text);
         }
 
         #[test]
-        fn commands_come_back_as_they_were_written(
+        fn commands_are_read_as_written(
             commands in prop::collection::vec(word(), 0..6),
             finally in prop::collection::vec(word(), 0..3),
             variables in prop::collection::btree_map("[A-Z]{1,8}", word(), 0..4),

@@ -1,4 +1,4 @@
-//! The environment of a build's commands: what CodeBuild gives, and nothing of the sandbox's own.
+//! The environment of a build's commands: CodeBuild's variables, none of the sandbox's own.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::toolchain::Toolchain;
 use crate::authz::sessions::TemporaryCredentials;
 use crate::shims;
 
-/// Where a system has its commands, behind the stand-ins.
+/// The system's search path, after the shims.
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The directories of one build.
@@ -23,16 +23,16 @@ pub(super) struct BuildDirectories<'a> {
     pub(super) shims: &'a Path,
 }
 
-/// Who compiles.
+/// The compiler of a build.
 pub(super) enum Compiler {
-    /// Nobody: the function that thumbctl carries is handed over.
+    /// No compiler: the shim copies the function embedded in thumbctl.
     Shim,
     Machine(Toolchain),
-    /// The machine was to, but has no toolchain.
+    /// The machine should compile, but has no toolchain.
     Missing,
 }
 
-/// What of the machine's own tools the build may use, and how long the sandbox's stand-ins for them take.
+/// The machine's tools that the build may use, and the latencies of the shims.
 pub(super) struct BuildTools {
     pub(super) compiler: Compiler,
     pub(super) aws_cli: Option<PathBuf>,
@@ -41,13 +41,13 @@ pub(super) struct BuildTools {
 }
 
 impl BuildTools {
-    /// The names in the build's PATH that are stand-ins.
+    /// The shims in the build's PATH.
     pub(super) fn shims(&self) -> impl Iterator<Item = &'static str> {
         let compiles = matches!(self.compiler, Compiler::Machine(_));
         shims::NAMES.into_iter().filter(move |name| !(compiles && shims::RUST.contains(name)))
     }
 
-    /// What the stand-ins and the real tools are told.
+    /// The variables for the shims and the real tools.
     fn variables(&self) -> Vec<(String, String)> {
         let mut variables = Vec::new();
         match &self.compiler {
@@ -70,7 +70,7 @@ impl BuildTools {
         variables
     }
 
-    /// Where commands are looked for, behind the stand-ins.
+    /// The search path after the shims.
     fn path(&self) -> String {
         match &self.compiler {
             Compiler::Machine(toolchain) => format!("{}:{SYSTEM_PATH}", toolchain.directory.display()),
@@ -79,7 +79,7 @@ impl BuildTools {
     }
 }
 
-/// All variables, the later ones in place of earlier ones of the same name.
+/// All variables; later ones replace earlier ones of the same name.
 pub(super) fn variables(
     build: &Build,
     spec: &Buildspec,
@@ -92,7 +92,7 @@ pub(super) fn variables(
     let environment = build.setting("environment");
     let destination = build.log_destination();
     let mut all = vec![("CODEBUILD_CI".to_owned(), "true".to_owned())];
-    // The buildspec's variables give way to the project's, which StartBuild's have been put into.
+    // The project's variables, which include StartBuild's, override the buildspec's.
     all.extend(spec.variables.iter().cloned());
     let of_project = environment["environmentVariables"].as_array();
     for variable in of_project.into_iter().flatten() {
@@ -125,7 +125,7 @@ pub(super) fn variables(
     ];
     all.extend(own.map(|(name, value)| (name.to_owned(), value)));
     all.extend(tools.variables());
-    // CodeBuild sets this one too, but a project may say otherwise.
+    // CodeBuild sets this one too, but a project may override it.
     if !all.iter().any(|(name, _)| name == "AWS_DEFAULT_REGION") {
         all.push(("AWS_DEFAULT_REGION".to_owned(), build.region.clone()));
     }
@@ -138,7 +138,7 @@ fn project_variable(variable: &Value) -> Result<(String, String), PhaseContext> 
         None | Some("PLAINTEXT") => Ok((name, text(&variable["value"]))),
         Some(other) => Err(PhaseContext::new(
             "CLIENT_ERROR",
-            format!("The environment variable {name} is of type {other}, which the sandbox does not have"),
+            format!("The environment variable {name} has type {other}, which the sandbox does not support"),
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! One build, from its queue to its end.
+//! Runs one build from its queue to its end.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,17 +19,17 @@ use crate::authz::sessions::TemporaryCredentials;
 use crate::latency::Span;
 use crate::shims::signed::Signer;
 
-/// Why a build has ended before its last command.
+/// Why a build ended before its last command.
 enum BuildInterruption {
     Stopped,
     TimedOut,
 }
 
-/// How a build came to its end.
+/// The outcome of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BuildOutcome {
     pub(super) status: BuildStatus,
-    /// How often the phase that failed wants the build to be tried again.
+    /// The retries requested by the failed phase.
     pub(super) retries: Option<u64>,
 }
 
@@ -39,7 +39,7 @@ impl From<BuildStatus> for BuildOutcome {
     }
 }
 
-/// Runs a build to its end, whatever that is.
+/// Runs a build to its end.
 pub(super) async fn run(store: &BuildStore, build: Build, stop: watch::Receiver<bool>) -> BuildOutcome {
     let id = build.id.clone();
     let directory = store.builds_dir().join(leftovers::directory_name(&id));
@@ -85,7 +85,7 @@ impl Run<'_> {
             Ok((log, credentials)) => {
                 let outcome = self.run_logged(&log, &credentials, stop).await;
                 self.clean_up().await;
-                // A reader who sees the build complete must find the last line.
+                // The last line must be readable once the build is complete.
                 log.close().await;
                 outcome
             }
@@ -112,7 +112,7 @@ impl Run<'_> {
         self.leave(status, context);
     }
 
-    /// Provisioning: the role's credentials, the build's directory, the log's stream.
+    /// Provisions the role's credentials, the build's directory and the log stream.
     async fn prepare(&self) -> Result<(BuildLog, TemporaryCredentials), PhaseContext> {
         let services = &self.store.services;
         let role = text(self.build.setting("serviceRole"));
@@ -126,7 +126,7 @@ impl Run<'_> {
         self.make_directories().map_err(|cause| {
             PhaseContext::new(
                 "INTERNAL_SERVICE_ERROR",
-                format!("the build's directory {} cannot be made: {cause}", self.root.display()),
+                format!("cannot create the build's directory {}: {cause}", self.root.display()),
             )
         })?;
         let destination = self.build.log_destination();
@@ -158,7 +158,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What follows provisioning, until the end or until it is interrupted.
+    /// Runs the phases after provisioning until their end or an interruption.
     async fn run_logged(
         &self,
         log: &BuildLog,
@@ -214,7 +214,7 @@ impl Run<'_> {
             let succeeding = outcome.status == BuildStatus::Succeeded;
             if !self.phase(kind, commands, succeeding, &mut shell, log).await {
                 outcome.status = BuildStatus::Failed;
-                // A build that has failed still gets its POST_BUILD; before BUILD, a failure is the end.
+                // A failed BUILD continues with POST_BUILD; an earlier failure ends the build.
                 let continues = match commands.on_failure {
                     PhaseFailurePolicy::PhaseDefault => matches!(kind, PhaseKind::Build | PhaseKind::PostBuild),
                     PhaseFailurePolicy::Continue => true,
@@ -254,7 +254,7 @@ impl Run<'_> {
         let project_source = self.build.setting("source").clone();
         if project_source["type"] == "GITHUB" {
             log.container(&format!(
-                "The sandbox does not fetch {}: it builds the function's source that thumbctl carries",
+                "The sandbox does not fetch {}: it builds the function's source embedded in thumbctl",
                 text(&project_source["location"])
             ))
             .await;
@@ -295,7 +295,7 @@ impl Run<'_> {
             log.container(&format!("In the sandbox: {note}")).await;
         }
         if let Compiler::Machine(toolchain) = &self.tools.compiler {
-            log.container(&format!("In the sandbox: cargo compiles, from {}", toolchain.directory.display())).await;
+            log.container(&format!("In the sandbox: compiling with cargo from {}", toolchain.directory.display())).await;
         }
         let shell = self.shell(&spec, credentials, &directory)?;
         Ok((spec, shell))
@@ -320,7 +320,7 @@ impl Run<'_> {
             .map_err(|error| PhaseContext::new("INTERNAL_SERVICE_ERROR", error.to_string()))
     }
 
-    /// Runs a phase's commands; false if one of them failed.
+    /// Runs a phase's commands; false if one failed.
     async fn phase(
         &self,
         kind: PhaseKind,
@@ -341,7 +341,7 @@ impl Run<'_> {
         for command in &commands.finally {
             let succeeding = succeeding && failure.is_none();
             let failed = self.command(command, succeeding, shell, log).await.err();
-            // The first failure is the one that says why.
+            // The first failure is the phase's cause.
             failure = failure.or(failed);
         }
         let (status, context) = match failure {
@@ -361,7 +361,7 @@ impl Run<'_> {
     ) -> Result<(), PhaseContext> {
         log.container(&format!("Running command {}", command.trim_end())).await;
         let end = shell.run(command, succeeding, log).await.map_err(|error| {
-            PhaseContext::new("INTERNAL_SERVICE_ERROR", format!("the command cannot be given to the shell: {error}"))
+            PhaseContext::new("INTERNAL_SERVICE_ERROR", format!("cannot send the command to the shell: {error}"))
         })?;
         if end.status == 0 {
             return Ok(());
@@ -371,33 +371,33 @@ impl Run<'_> {
         Err(PhaseContext::command(command, end))
     }
 
-    /// Keeps what `env.exported-variables` names, as the shell has it now.
+    /// Saves the values of `env.exported-variables`.
     async fn export(&self, spec: &Buildspec, shell: &mut Shell, log: &BuildLog) {
         if spec.exported.is_empty() {
             return;
         }
-        // A shell that cannot say them any more leaves the build without them; it is no reason to fail.
+        // If the shell has ended, the build has no exported variables; that is no failure.
         if let Ok(values) = shell.values(&spec.exported, log).await {
             self.store.change(&self.build.id, |build| build.exported = values);
         }
     }
 
-    /// Ends everything that the build has started.
+    /// Kills the build's processes.
     async fn kill_processes(&self) {
         let id = self.build.id.clone();
-        // A panic in there would leave processes to the next start.
+        // After a panic the next start kills the remaining processes.
         let _ = tokio::task::spawn_blocking(move || leftovers::kill(&id)).await;
     }
 
-    /// What a build leaves on the machine: nothing.
+    /// Kills the build's processes and deletes its directory.
     async fn clean_up(&self) {
         self.kill_processes().await;
-        // A process that was killed a moment ago may still have made a file: what is left then goes at the next start.
+        // A process may have created a file just before its kill; the next start deletes leftovers.
         let _ = self.store.remove_directory(self.root.file_name());
     }
 }
 
-/// Waits for something, unless the build is stopped meanwhile.
+/// Waits for a future; true if the build is stopped first.
 async fn is_stopped(wait: impl Future<Output = ()>, stop: &mut watch::Receiver<bool>) -> bool {
     tokio::select! {
         () = wait => false,

@@ -1,4 +1,4 @@
-//! Starting and stopping builds.
+//! Starts, retries and stops builds.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,10 +14,10 @@ use super::phase::{BuildStatus, PhaseContext, PhaseKind};
 use super::{BuildStore, CodeBuildState, RunningBuild, SERVICE, invalid, now, project, run, text};
 use crate::storage::tree;
 
-/// Where, in CodeBuild's directory, builds have theirs.
+/// The name of the builds' directory in CodeBuild's directory.
 const BUILDS: &str = "builds";
 
-/// What of a project a build takes over.
+/// The project's members that a build copies.
 const COPIED_MEMBERS: [&str; 9] = [
     "source",
     "sourceVersion",
@@ -30,7 +30,7 @@ const COPIED_MEMBERS: [&str; 9] = [
     "logsConfig",
 ];
 
-/// What `StartBuild` may say instead of the project: its member, and where that goes.
+/// `StartBuild`'s overrides: its member, the setting, and a member of the setting.
 const OVERRIDES: [(&str, &str, &str); 14] = [
     ("sourceVersion", "sourceVersion", ""),
     ("artifactsOverride", "artifacts", ""),
@@ -49,12 +49,12 @@ const OVERRIDES: [(&str, &str, &str); 14] = [
 ];
 
 impl BuildStore {
-    /// Where running builds have their directories.
+    /// The directory of the running builds' directories.
     pub(super) fn builds_dir(&self) -> PathBuf {
         super::builds_below(self.services.data_dir())
     }
 
-    /// Removes the directory of a build, or of all.
+    /// Deletes the directory of one build or of all.
     pub(super) fn remove_directory(&self, build: Option<&OsStr>) -> io::Result<()> {
         match build {
             Some(build) => tree::remove(&self.builds_dir(), build),
@@ -68,7 +68,7 @@ impl BuildStore {
         let build = {
             let mut state = self.lock();
             let token = input["idempotencyToken"].as_str();
-            // On AWS a token is remembered for five minutes; here, for as long as its build is.
+            // AWS keeps a token for five minutes; here it is kept with its build.
             if let Some(known) = token.and_then(|token| state.build_of_token(&ctx.region, name, token)) {
                 return Ok(json!({ "build": known.describe() }));
             }
@@ -112,7 +112,7 @@ impl BuildStore {
         Ok(self.launch(build))
     }
 
-    /// `RetryBuild`: another build with the settings of one that has ended.
+    /// Handles `RetryBuild`: starts another build with an ended build's settings.
     pub(super) fn retry_build(self: &Arc<Self>, input: &Value, ctx: &RequestContext) -> Result<Value, AwsError> {
         let name = text(input, "id")?;
         let build = {
@@ -133,7 +133,7 @@ impl BuildStore {
         Ok(self.launch(build))
     }
 
-    /// Tries a build again that has failed, if it or its phase says so.
+    /// Retries a failed build if it or its failed phase has retries left.
     fn retry_automatically(self: &Arc<Self>, id: &str, retries: Option<u64>) {
         let next = {
             let mut state = self.lock();
@@ -156,7 +156,7 @@ impl BuildStore {
         self.services.save(SERVICE);
     }
 
-    /// Sets a build going, and says what `StartBuild` answers.
+    /// Starts a build, and returns `StartBuild`'s response.
     fn launch(self: &Arc<Self>, build: Build) -> Value {
         let (stop, stopping) = watch::channel(false);
         let (end, outcome) = watch::channel(false);
@@ -188,21 +188,21 @@ impl BuildStore {
         Ok(json!({ "build": build.describe() }))
     }
 
-    /// Stops a build, if it is running, and comes back when it has ended.
+    /// Stops a running build and waits for its end.
     pub(super) async fn stop_and_wait(&self, id: &str) {
         let outcome = self.running().get(id).map(|running| {
             running.stop.send_replace(true);
             running.outcome.clone()
         });
         if let Some(mut outcome) = outcome {
-            // An error means that the build's task is gone, which is an end, too.
+            // An error means that the build's task has ended.
             let _ = outcome.wait_for(|outcome| *outcome).await;
         }
     }
 }
 
 impl CodeBuildState {
-    /// Gives a build its name and number, and puts it into the queue.
+    /// Sets a build's id and number, and queues it.
     fn submit(&mut self, build: Build, account: &str) -> Build {
         let number = self.numbers.entry(project::arn(&build.region, account, &build.project)).or_default();
         *number += 1;

@@ -1,4 +1,4 @@
-//! Builds without a server around them: what does not need the stand-ins.
+//! Tests of builds without a server and without the shims.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use crate::logs::Logs;
 use crate::services::Services;
 use thumbctl_sandbox_protocol::Latency;
 
-/// The longest that anything is waited for, on a machine that is busy with other things.
+/// The longest wait in a test, generous for busy machines.
 const TEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"codebuild.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
 const LOGGING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"logs:*","Resource":"*"}]}"#;
 
-/// Waits for a condition, and fails with its name.
+/// Waits for a condition; panics with its description after the timeout.
 async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + TEST_TIMEOUT;
     while !condition().await {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// CodeBuild with the neighbours that a build needs, and a role.
+/// CodeBuild with the services that a build needs, and a role.
 struct TestCodeBuild {
     services: Arc<Services>,
     _dir: tempfile::TempDir,
@@ -66,7 +66,7 @@ impl TestCodeBuild {
         services.register(Arc::new(codebuild)).unwrap();
         let role = json!({ "RoleName": "builder", "AssumeRolePolicyDocument": TRUST });
         let role = services.call("iam", "eu-west-1", "CreateRole", role).await.unwrap()["Role"].take();
-        // It can be assumed at once, also where everything else takes AWS's time.
+        // The role can be assumed at once, even in tests with AWS's latencies.
         services.propagation().begin(role["RoleId"].as_str().unwrap(), &Latencies::new(Pace::default()));
         let policy = json!({ "RoleName": "builder", "PolicyName": "log", "PolicyDocument": LOGGING });
         services.call("iam", "eu-west-1", "PutRolePolicy", policy).await.unwrap();
@@ -108,7 +108,7 @@ impl TestCodeBuild {
         self.finished(&started["id"]).await
     }
 
-    /// Creates the project, and starts a build of it.
+    /// Creates the project and starts a build.
     async fn start(&self, source: Value, start: Value) -> Value {
         self.call("CreateProject", Self::project(source)).await;
         let mut input = json!({ "projectName": "thumbs" });
@@ -146,14 +146,14 @@ fn inline(buildspec: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_build_that_takes_too_long_is_ended() {
+async fn build_times_out() {
     let too_long = Arc::new(Notify::new());
     let codebuild = TestCodeBuild::with(BuildTimeout::OnSignal(too_long.clone()), Behaviour::default()).await;
-    let spec = "version: 0.2\nphases:\n  build:\n    commands: [\"echo begun\", \"sleep 600\"]\n";
+    let spec = "version: 0.2\nphases:\n  build:\n    commands: [\"echo started\", \"sleep 600\"]\n";
     let started = codebuild.start(inline(spec), json!({})).await;
     until("the build to be at its second command", async || {
         let build = codebuild.get(&started["id"]).await;
-        !build["logs"]["streamName"].is_null() && codebuild.log(&build).await.contains("\nbegun\n")
+        !build["logs"]["streamName"].is_null() && codebuild.log(&build).await.contains("\nstarted\n")
     })
     .await;
     too_long.notify_one();
@@ -163,11 +163,11 @@ async fn a_build_that_takes_too_long_is_ended() {
     let ended = phases.iter().find(|it| it["phaseType"] == "BUILD").unwrap();
     assert_eq!(ended["phaseStatus"], "TIMED_OUT");
     assert_eq!(ended["contexts"][0]["statusCode"], "BUILD_TIMED_OUT");
-    assert!(codebuild.log(&build).await.contains("\nbegun\n"));
+    assert!(codebuild.log(&build).await.contains("\nstarted\n"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_source_on_github_is_the_embedded_function_and_the_log_says_so() {
+async fn github_source_is_replaced_by_embedded_function() {
     let codebuild = TestCodeBuild::new().await;
     let source = json!({ "type": "GITHUB", "location": "https://github.com/someone/something" });
     let build = codebuild.build(source, json!({})).await;
@@ -178,7 +178,7 @@ async fn a_source_on_github_is_the_embedded_function_and_the_log_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_builds_environment_is_its_own() {
+async fn build_environment_has_only_its_own_variables() {
     let codebuild = TestCodeBuild::new().await;
     let spec = "version: 0.2\nenv:\n  variables: { WHO: buildspec, WHAT: buildspec }\n  exported-variables: [MADE]\nphases:\n  \
                 build:\n    commands:\n      - env | sort\n      - MADE=\"a b\"\n      - printf 'no end'\n";
@@ -202,7 +202,7 @@ async fn a_builds_environment_is_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn much_output_arrives_whole_and_in_order() {
+async fn large_output_is_logged_completely_and_in_order() {
     let codebuild = TestCodeBuild::new().await;
     let spec =
         "version: 0.2\nphases:\n  build:\n    commands: [\"seq 1 20000\", \"exec sh -c 'seq 20001 20010; exit 4'\"]\n";
@@ -235,7 +235,7 @@ async fn much_output_arrives_whole_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_sandbox_does_not_do_is_said_in_the_log() {
+async fn unsupported_features_are_logged() {
     let codebuild = TestCodeBuild::new().await;
     let spec = "version: 0.2\nenv: { shell: /bin/sh }\ncache: { paths: [x] }\nphases:\n  install:\n    runtime-versions: { \
                 python: 3.13 }\n    commands: ['echo \"bash: ${BASH_VERSION:-none}\"']\n  build:\n    run-as: app\n";
@@ -253,7 +253,7 @@ async fn what_the_sandbox_does_not_do_is_said_in_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn errors_in_the_buildspec_are_told_as_codebuild_tells_them() {
+async fn buildspec_errors_have_codebuild_messages() {
     let codebuild = TestCodeBuild::new().await;
     let spec = "version: 0.2\nphases:\n  build:\n    commands:\n      - echo a: b\n";
     let build = codebuild.build(inline(spec), json!({})).await;
@@ -270,25 +270,25 @@ async fn errors_in_the_buildspec_are_told_as_codebuild_tells_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_phase_says_what_becomes_of_a_build_that_fails_in_it() {
+async fn on_failure_controls_following_phases() {
     let codebuild = TestCodeBuild::new().await;
     let source = inline("version: 0.2\nphases: {}\n");
     codebuild.call("CreateProject", TestCodeBuild::project(source)).await;
     for (on_failure, continues) in [("ABORT", false), ("CONTINUE", true)] {
         let spec = format!(
             "version: 0.2\nphases:\n  pre_build:\n    on-failure: {on_failure}\n    commands: [\"false\"]\n  build:\n    \
-             commands: [\"echo went on: $CODEBUILD_BUILD_SUCCEEDING\"]\n"
+             commands: [\"echo continued: $CODEBUILD_BUILD_SUCCEEDING\"]\n"
         );
         let start = json!({ "projectName": "thumbs", "buildspecOverride": spec });
         let started = codebuild.call("StartBuild", start).await;
         let build = codebuild.finished(&started["build"]["id"]).await;
         assert_eq!(build["buildStatus"], "FAILED", "{on_failure}");
-        assert_eq!(codebuild.log(&build).await.contains("\nwent on: 0\n"), continues, "{on_failure}");
+        assert_eq!(codebuild.log(&build).await.contains("\ncontinued: 0\n"), continues, "{on_failure}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_build_that_fails_is_tried_again_where_its_phase_says_so() {
+async fn failed_build_is_retried_with_on_failure_retry() {
     let codebuild = TestCodeBuild::new().await;
     let spec = "version: 0.2\nphases:\n  build:\n    on-failure: RETRY-1\n    commands: [\"false\"]\n";
     let first = codebuild.build(inline(spec), json!({})).await;
@@ -307,19 +307,19 @@ async fn a_build_that_fails_is_tried_again_where_its_phase_says_so() {
     let first = codebuild.finished(&ids[0]).await;
     assert_eq!(first["autoRetryConfig"]["nextAutoRetry"], second["arn"]);
 
-    // By hand, a build of the same settings starts over.
-    let again = codebuild.call("RetryBuild", json!({ "id": ids[1] })).await["build"].take();
-    assert_eq!(again["source"], second["source"]);
-    assert_ne!(again["id"], second["id"]);
-    assert_eq!(again["buildStatus"], "IN_PROGRESS");
+    // RetryBuild starts another build with the same settings.
+    let retried = codebuild.call("RetryBuild", json!({ "id": ids[1] })).await["build"].take();
+    assert_eq!(retried["source"], second["source"]);
+    assert_ne!(retried["id"], second["id"]);
+    assert_eq!(retried["buildStatus"], "IN_PROGRESS");
     let missing = codebuild.refusal("RetryBuild", json!({ "id": "thumbs:none" })).await;
     assert_eq!(missing, "ResourceNotFoundException: Build cannot be found: thumbs:none");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn builds_of_a_project_run_side_by_side_up_to_its_limit() {
+async fn concurrent_builds_are_limited_by_project() {
     let codebuild = TestCodeBuild::new().await;
-    // Each waits for the other one's file: one after the other they would wait for ever.
+    // Each waits for the other's file, so they must run concurrently.
     let source = inline(
         "version: 0.2\nphases:\n  build:\n    commands:\n      - touch ../../here-$CODEBUILD_BUILD_NUMBER\n      - until [ -e \
          ../../here-1 ] && [ -e ../../here-2 ]; do sleep 0.02; done\n",
@@ -340,8 +340,8 @@ async fn builds_of_a_project_run_side_by_side_up_to_its_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_build_that_waits_for_its_machine_can_be_stopped() {
-    // No machine comes within days.
+async fn queued_build_can_be_stopped() {
+    // The queue takes days at this scale.
     let pace = Pace { latency: Latency::Aws, time_scale: 1e6, seed: 1 };
     let codebuild = TestCodeBuild::with(BuildTimeout::ByClock, Behaviour { pace, ..Behaviour::default() }).await;
     codebuild.call("CreateProject", TestCodeBuild::project(inline("version: 0.2\nphases: {}\n"))).await;
@@ -355,7 +355,7 @@ async fn a_build_that_waits_for_its_machine_can_be_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stand_ins_are_told_to_take_their_time_where_the_sandbox_does() {
+async fn shims_get_durations_with_aws_latency() {
     let spec = "version: 0.2\nphases:\n  build:\n    commands: [env]\n";
     for (latency, expected) in [(Latency::Instant, false), (Latency::Aws, true)] {
         let pace = Pace { latency, time_scale: 0.001, seed: 1 };
@@ -369,7 +369,7 @@ async fn stand_ins_are_told_to_take_their_time_where_the_sandbox_does() {
 }
 
 #[tokio::test]
-async fn projects_that_cannot_be_built_are_refused() {
+async fn invalid_projects_are_refused() {
     let codebuild = TestCodeBuild::new().await;
     let good = TestCodeBuild::project(inline("version: 0.2\nphases: {}\n"));
     for (pointer, value, expected) in [
@@ -399,9 +399,9 @@ async fn projects_that_cannot_be_built_are_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg(target_os = "linux")]
-async fn failed_command_on_a_full_disk_says_so_in_its_phase() {
+async fn failed_command_on_full_disk_is_reported_in_its_phase() {
     let codebuild = TestCodeBuild::new().await;
-    // Writing to /dev/full fails as on a full disk; the other two as beyond a limit.
+    // Writing to /dev/full fails as on a full disk.
     for (command, reason) in [
         ("echo x >/dev/full", "no space left on device, exit status 1"),
         ("(ulimit -f 1; trap '' XFSZ; head -c 99999 /dev/zero >x)", "file size limit exceeded, exit status 1"),

@@ -1,36 +1,36 @@
-//! YAML with the line of everything, for messages that say where.
+//! A YAML reader that keeps the line of every node, for error messages.
 //!
-//! Read from the parser's events with a stack of our own: a text that is nested without end, or that grows without end by
-//! its aliases, is refused and takes neither stack nor memory.
+//! Built from the parser's events with an explicit stack, so that deep nesting and alias bombs are refused without
+//! using stack or memory.
 
 use std::collections::HashMap;
 
 use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::scanner::{Marker, ScanError, TScalarStyle};
 
-/// How deep and how large a document may be; a buildspec is far below both.
+/// The limits of a document's depth and size, far above any buildspec's.
 const MAX_DEPTH: usize = 64;
 const MAX_NODES: usize = 100_000;
 
-/// A part of a document.
+/// A node of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct YamlNode {
-    /// The line that it begins on; the first is 1.
+    /// The line of its start, from 1.
     pub(super) line: usize,
     pub(super) content: YamlContent,
 }
 
-/// What a part of a document holds.
+/// The content of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum YamlContent {
     Null,
-    /// A text, a number, a truth: as it is written.
+    /// A string, number or boolean, as written.
     Scalar(String),
     List(Vec<YamlNode>),
     Map(Vec<(YamlNode, YamlNode)>),
 }
 
-/// Why a text is no YAML.
+/// A YAML syntax error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SyntaxError {
     pub(super) message: String,
@@ -45,7 +45,7 @@ impl SyntaxError {
 
 impl From<ScanError> for SyntaxError {
     fn from(error: ScanError) -> Self {
-        // CodeBuild tells what was found, not what was being read then.
+        // CodeBuild reports only what was found, not the context.
         let info = error.info();
         let found = info.strip_prefix("while ").and_then(|info| info.split_once(", "));
         Self { message: found.map_or(info, |(_, found)| found).to_owned(), line: error.marker().line() }
@@ -53,7 +53,7 @@ impl From<ScanError> for SyntaxError {
 }
 
 impl YamlNode {
-    /// The value of a key, if this is a mapping that has it.
+    /// The value of a key, if this is a mapping with that key.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         let YamlContent::Map(entries) = &self.content else {
             return None;
@@ -69,7 +69,7 @@ impl YamlNode {
         }
     }
 
-    /// Whether there is nothing, or a mapping or list of nothing.
+    /// Whether the node is null or an empty list or mapping.
     pub(super) fn is_empty(&self) -> bool {
         match &self.content {
             YamlContent::Null => true,
@@ -88,7 +88,7 @@ impl YamlNode {
     }
 }
 
-/// The first document of a text; `None` if there is none.
+/// Reads the first document of a text; `None` if it has none.
 pub(super) fn read(text: &str) -> Result<Option<YamlNode>, SyntaxError> {
     let mut parser = Parser::new_from_str(text);
     let mut reader = YamlReader::default();
@@ -106,7 +106,7 @@ pub(super) fn read(text: &str) -> Result<Option<YamlNode>, SyntaxError> {
             }
             Event::Alias(anchor) => {
                 let node = reader.anchors.get(&anchor).cloned();
-                let node = node.ok_or_else(|| SyntaxError::new(at, "an alias stands within what it names"))?;
+                let node = node.ok_or_else(|| SyntaxError::new(at, "an alias refers to a node that contains it"))?;
                 reader.put(node, 0, at)?;
             }
             Event::SequenceStart(anchor, _) => reader.open(YamlContent::List(Vec::new()), anchor, at)?,
@@ -125,11 +125,11 @@ struct YamlReader {
     nodes: usize,
 }
 
-/// A list or mapping that has not come to its end.
+/// A list or mapping whose end is not read yet.
 struct OpenCollection {
     node: YamlNode,
     anchor: usize,
-    /// The key whose value comes next.
+    /// The key whose value is next.
     key: Option<YamlNode>,
 }
 
@@ -150,7 +150,7 @@ impl YamlReader {
     }
 
     fn put(&mut self, node: YamlNode, anchor: usize, at: Marker) -> Result<(), SyntaxError> {
-        // What closes was counted by its parts; an alias counts as all that it brings.
+        // An alias counts as all nodes it refers to.
         self.nodes += node.size();
         if self.nodes > MAX_NODES {
             return Err(SyntaxError::new(at, "too large"));
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_knows_its_line() {
+    fn nodes_have_line_numbers() {
         let root = read("a: 1\nb:\n  - x\n  - y: z\n").unwrap().unwrap();
         let Some(YamlContent::List(items)) = root.get("b").map(|node| &node.content) else {
             panic!("{root:?}");
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_and_aliases_have_an_end() {
+    fn deep_nesting_and_alias_bombs_are_refused() {
         assert_eq!(read(&"- ".repeat(50_000)).unwrap_err().message, "nested too deeply");
         assert!(read(&"[".repeat(50_000)).is_err());
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();

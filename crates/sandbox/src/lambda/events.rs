@@ -1,4 +1,4 @@
-//! Asynchronous events: accepted, worked on, tried again, and in the end given up.
+//! Asynchronous events: queued, run, retried, and dropped after the last attempt.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +15,17 @@ use super::registry::Lambda;
 use super::report::InvocationResult;
 use crate::latency::Span;
 
-/// What becomes of an event.
+/// The outcome of a queued event.
 #[derive(Debug, PartialEq, Eq)]
 enum EventOutcome {
-    /// It was worked on, or nobody is there to work on it, or it has grown too old.
+    /// It succeeded, expired, used its attempts, or its function is gone.
     Finished,
-    /// The sandbox is going down: the next one works on it.
+    /// The sandbox is shutting down; the next one runs it.
     Requeued,
 }
 
 impl Lambda {
-    /// Queues an event that arrives after `delay`, and returns at once. Accepted is kept: also over the end of the sandbox.
+    /// Queues an event that is due after `delay`, and returns at once. Queued events survive a restart.
     pub(crate) fn accept(self: &Arc<Self>, function: FunctionId, payload: &[u8], delay: Duration) {
         let now = nanoseconds_now();
         let event = QueuedEvent {
@@ -36,23 +36,23 @@ impl Lambda {
             attempts: 0,
             payload: String::from_utf8_lossy(payload).into_owned(),
         };
-        self.queue.keep(&event);
+        self.queue.store(&event);
         self.start_event(event);
     }
 
-    /// Works on an accepted event when it is due and the function is ready for it.
+    /// Runs a queued event when it is due and the function is ready.
     pub(crate) fn start_event(self: &Arc<Self>, event: QueuedEvent) {
         let lambda = self.clone();
         tokio::spawn(async move {
             let request_id = event.request_id.clone();
-            if lambda.work_off(event).await == EventOutcome::Finished {
-                lambda.queue.done(&request_id);
+            if lambda.process_event(event).await == EventOutcome::Finished {
+                lambda.queue.remove(&request_id);
             }
         });
     }
 
-    async fn work_off(&self, mut event: QueuedEvent) -> EventOutcome {
-        // The same on each attempt: a function can tell by it that it has seen the event before.
+    async fn process_event(&self, mut event: QueuedEvent) -> EventOutcome {
+        // Every attempt has the same request id, by which a function recognises a repeated event.
         let invocation = Invocation {
             request_id: event.request_id.clone(),
             payload: Bytes::from(event.payload.clone().into_bytes()),
@@ -62,10 +62,10 @@ impl Lambda {
             let due = until(event.due);
             tokio::select! {
                 () = tokio::time::sleep(due) => {}
-                // Nobody is there to be told any more.
+                // The function was deleted.
                 () = self.wait_until_deleted(&id) => return EventOutcome::Finished,
             }
-            // An event for a function that has never become ready is dropped, as Lambda does in the end.
+            // Like Lambda, drops events for a function that never became active.
             if self.wait_until_prepared(&id).await != Some(FunctionState::Active) {
                 return EventOutcome::Finished;
             }
@@ -89,11 +89,11 @@ impl Lambda {
             let pause = if event.attempts == 1 { Span::FirstRetry } else { Span::SecondRetry };
             let pause = self.internal.latencies().of(pause);
             event.due = nanoseconds_now().saturating_add(nanoseconds(pause));
-            self.queue.keep(&event);
+            self.queue.store(&event);
         }
     }
 
-    /// Waits until the function may work on one event more. `None` if it is gone, or the event too old.
+    /// Waits for a concurrency permit. `None` if the function is deleted or the event has expired.
     async fn permit(&self, event: &QueuedEvent) -> Option<ConcurrencyPermit> {
         let mut changes = self.changes();
         loop {
@@ -130,7 +130,7 @@ fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// How long it is until a moment; zero when that has passed.
+/// The time until a moment; zero if it has passed.
 fn until(moment: i64) -> Duration {
     Duration::from_nanos(u64::try_from(moment.saturating_sub(nanoseconds_now())).unwrap_or(0))
 }

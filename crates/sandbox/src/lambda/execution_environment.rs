@@ -1,4 +1,4 @@
-//! One process of a function, from its cold start through the events that it works on, one after the other.
+//! An execution environment: one process of a function, from its cold start through the events it handles in turn.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,30 +17,30 @@ use super::process::{Launch, LaunchContext, LaunchError, Process, ProcessEnd};
 use super::report::{self, InvocationMetrics, InvocationResult};
 use super::runtime_api::{RuntimeApi, RuntimeEvent, RuntimeMessage};
 
-/// How long a function may take to ask for its first event.
+/// The limit for a function's initialisation.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
-/// Where, below Lambda's directory, the processes have their temporary files.
+/// The directory of the processes' temporary files, below Lambda's directory.
 pub(crate) const TEMPORARY: &str = "tmp";
-/// Credentials are good for an hour; a process is replaced well before.
+/// Credentials expire after an hour; a process is replaced well before.
 const CREDENTIALS_VALIDITY: Duration = Duration::from_secs(45 * 60);
 
-/// What a function is asked to do.
+/// A request to invoke a function.
 #[derive(Debug, Clone)]
 pub(crate) struct Invocation {
     pub request_id: String,
     pub payload: Bytes,
 }
 
-/// What became of it.
+/// The outcome of an invocation.
 #[derive(Debug)]
 pub(crate) struct InvocationOutcome {
     pub result: InvocationResult,
-    /// The end of its log.
+    /// The last lines of its log.
     pub tail: Vec<u8>,
 }
 
 impl InvocationOutcome {
-    /// It did not even begin, since the function is gone or the sandbox is going down.
+    /// The outcome when the function is deleted or the sandbox shuts down before the start.
     pub(crate) fn stopped() -> Self {
         Self { result: InvocationResult::Stopped, tail: Vec::new() }
     }
@@ -49,22 +49,22 @@ impl InvocationOutcome {
 /// One process of a function.
 pub(crate) struct ExecutionEnvironment {
     pub function: FunctionId,
-    /// The function's revision that it was started with.
+    /// The function's revision at its start.
     pub revision: String,
     started: Instant,
     api: RuntimeApi,
     process: Process,
-    /// Removed with the process.
+    /// Deleted with the process.
     _temporary: TempDir,
     log: Arc<LogStreamWriter>,
     writer: JoinHandle<()>,
-    /// It has asked for an event and waits for it.
+    /// Whether it has requested an event and waits for it.
     waiting: bool,
     max_memory_used: u32,
 }
 
 impl ExecutionEnvironment {
-    /// Starts a process. When that fails, the log has been told, as of an invocation that failed at once.
+    /// Starts a process. A failure is logged as a failed invocation.
     pub(crate) async fn start(
         internal: &Arc<dyn InternalCaller>,
         function: &Function,
@@ -116,11 +116,11 @@ impl ExecutionEnvironment {
         log.write_as(credentials.clone());
         let api = RuntimeApi::listen().await.map_err(|cause| InvocationResult::Launch {
             kind: "Sandbox.Failure",
-            message: format!("the Runtime API cannot listen: {cause}"),
+            message: format!("cannot listen for the Runtime API: {cause}"),
         })?;
         let temporary = temporary_directory(&internal.directory()).map_err(|cause| InvocationResult::Launch {
             kind: "Sandbox.Failure",
-            message: format!("a directory for temporary files cannot be made: {cause}"),
+            message: format!("cannot create a directory for temporary files: {cause}"),
         })?;
         let context = LaunchContext {
             runtime_api: api.address().to_string(),
@@ -139,7 +139,7 @@ impl ExecutionEnvironment {
         Ok((api, process, temporary))
     }
 
-    /// Whether it can take another event of `revision`.
+    /// Whether it can handle another event of `revision`.
     pub(crate) fn is_usable(&mut self, revision: &str) -> bool {
         self.waiting
             && self.revision == revision
@@ -147,8 +147,8 @@ impl ExecutionEnvironment {
             && self.process.is_running()
     }
 
-    /// Works on one event. Afterwards everything that the function wrote about it is in its log.
-    pub(crate) async fn perform(
+    /// Handles one event. On return, all of the function's output is in its log.
+    pub(crate) async fn invoke(
         &mut self,
         function: &Function,
         arn: &str,
@@ -159,19 +159,19 @@ impl ExecutionEnvironment {
         let initialised = if cold { self.initialise().await } else { Ok(()) };
         let init = cold.then(|| self.started.elapsed());
         if initialised.is_ok() {
-            // What was written before START is the initialisation's; it matters to the caller only if that failed.
+            // Output before START belongs to the initialisation; the caller sees it only if that failed.
             self.log.reset_tail();
         }
         self.log.push(&report::start(&invocation.request_id));
 
-        let (begun, result) = match initialised {
-            // As Lambda does on its second try: the time went into the invocation.
+        let (start, result) = match initialised {
+            // Like Lambda on its second attempt: the time counts for the invocation.
             Err(result) => (self.started, result),
-            Ok(()) => (Instant::now(), self.work(function, arn, invocation).await),
+            Ok(()) => (Instant::now(), self.run_event(function, arn, invocation).await),
         };
         let duration = match &result {
             InvocationResult::Timeout(limit) => *limit,
-            _ => begun.elapsed(),
+            _ => start.elapsed(),
         };
         self.max_memory_used = match result {
             InvocationResult::OutOfMemory => function.memory_size,
@@ -185,12 +185,12 @@ impl ExecutionEnvironment {
             duration,
             memory_size: function.memory_size,
             max_memory_used: self.max_memory_used,
-            init: init.filter(|_| begun != self.started),
+            init: init.filter(|_| start != self.started),
         };
         conclude(&self.log, invocation, result, metrics).await
     }
 
-    /// Waits for the first question.
+    /// Waits for the first request for an event.
     async fn initialise(&mut self) -> Result<(), InvocationResult> {
         let limit = tokio::time::sleep_until((self.started + INIT_LIMIT).into());
         tokio::pin!(limit);
@@ -198,80 +198,80 @@ impl ExecutionEnvironment {
         loop {
             tokio::select! {
                 biased;
-                said = self.api.next_message() => match said {
+                message = self.api.next_message() => match message {
                     Some(RuntimeMessage::Next) => {
                         self.waiting = true;
                         self.max_memory_used = self.process.max_memory_used();
                         return Ok(());
                     }
-                    // The runtime will exit; its reason is the better one to give.
+                    // The runtime will exit; its own error says more than the exit status.
                     Some(RuntimeMessage::InitError(document)) => failure = Some(InvocationResult::Failure(document)),
                     _ => {}
                 },
-                departure = self.process.wait_for_end() => return Err(failure.unwrap_or(departure.into())),
+                end = self.process.wait_for_end() => return Err(failure.unwrap_or(end.into())),
                 () = &mut limit => return Err(failure.unwrap_or(InvocationResult::Timeout(INIT_LIMIT))),
             }
         }
     }
 
-    /// Hands the event over, and waits until the process has answered and asks for the next.
-    async fn work(&mut self, function: &Function, arn: &str, invocation: &Invocation) -> InvocationResult {
+    /// Sends the event, and waits for the response and the request for the next event.
+    async fn run_event(&mut self, function: &Function, arn: &str, invocation: &Invocation) -> InvocationResult {
         let limit = Duration::from_secs(function.timeout.into());
         let deadline = Instant::now() + limit;
         self.waiting = false;
-        self.api.hand(RuntimeEvent {
+        self.api.send_event(RuntimeEvent {
             request_id: invocation.request_id.clone(),
             function_arn: arn.to_owned(),
             payload: invocation.payload.clone(),
             deadline: SystemTime::now() + limit,
         });
-        let late = tokio::time::sleep_until(deadline.into());
-        tokio::pin!(late);
-        let mut asks = false;
-        let mut answer = None;
+        let timeout = tokio::time::sleep_until(deadline.into());
+        tokio::pin!(timeout);
+        let mut requested_next = false;
+        let mut response = None;
         loop {
             tokio::select! {
                 biased;
-                said = self.api.next_message() => match said {
-                    Some(RuntimeMessage::Next) => asks = true,
-                    Some(RuntimeMessage::Response(payload)) => answer = Some(InvocationResult::Response(payload)),
-                    Some(RuntimeMessage::ResponseTooLarge(size)) => answer = Some(InvocationResult::TooLarge(size)),
-                    Some(RuntimeMessage::Error(document)) => answer = Some(InvocationResult::Failure(document)),
+                message = self.api.next_message() => match message {
+                    Some(RuntimeMessage::Next) => requested_next = true,
+                    Some(RuntimeMessage::Response(payload)) => response = Some(InvocationResult::Response(payload)),
+                    Some(RuntimeMessage::ResponseTooLarge(size)) => response = Some(InvocationResult::TooLarge(size)),
+                    Some(RuntimeMessage::Error(document)) => response = Some(InvocationResult::Failure(document)),
                     Some(RuntimeMessage::InitError(_)) | None => {}
                 },
-                departure = self.process.wait_for_end() => return match departure {
-                    // Lambda's answer is lost then, too: the whole environment is gone.
+                end = self.process.wait_for_end() => return match end {
+                    // As on Lambda, the response is lost with the environment.
                     ProcessEnd::OutOfMemory => InvocationResult::OutOfMemory,
-                    ended => answer.unwrap_or(ended.into()),
+                    ended => response.unwrap_or(ended.into()),
                 },
-                () = &mut late => return InvocationResult::Timeout(limit),
+                () = &mut timeout => return InvocationResult::Timeout(limit),
             }
-            if asks && let Some(result) = answer.take() {
+            if requested_next && let Some(result) = response.take() {
                 self.waiting = true;
                 return result;
             }
         }
     }
 
-    /// Ends the process, its log complete.
+    /// Ends the process after its log is written.
     pub(crate) async fn retire(mut self) {
         self.process.kill().await;
         self.process.drain();
         self.log.flush().await;
     }
 
-    /// Ends the process, and writes nothing of it any more: its function is gone.
+    /// Ends the process of a deleted function without writing more of its log.
     pub(crate) async fn discard(mut self) {
         self.log.abandon();
         self.process.kill().await;
-        // Whatever was being written just then is written before this returns.
+        // Waits for a write in progress.
         self.log.flush().await;
     }
 }
 
 impl From<ProcessEnd> for InvocationResult {
-    fn from(departure: ProcessEnd) -> Self {
-        match departure {
+    fn from(end: ProcessEnd) -> Self {
+        match end {
             ProcessEnd::Ended(how) => Self::Exit(how),
             ProcessEnd::OutOfMemory => Self::OutOfMemory,
         }
@@ -284,14 +284,14 @@ impl Drop for ExecutionEnvironment {
     }
 }
 
-/// A directory for a process's temporary files, below Lambda's own directory.
+/// Creates a directory for a process's temporary files.
 fn temporary_directory(directory: &Path) -> std::io::Result<TempDir> {
     let parent = directory.join(TEMPORARY);
     thumbctl_platform::private_fs::create_dir_all(&parent)?;
     thumbctl_platform::private_fs::temporary_dir("", &std::path::absolute(parent)?)
 }
 
-/// Writes what Lambda says at the end of an invocation, and sees the whole log home.
+/// Writes Lambda's lines at the end of an invocation, and flushes the log.
 async fn conclude(
     log: &LogStreamWriter,
     invocation: &Invocation,

@@ -1,4 +1,4 @@
-//! What Lambda asks of the rest of the sandbox, as a trait, so that functions can be tried without the other services.
+//! Lambda's calls to the sandbox's other services, as a trait, so that tests need no other service.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,10 +16,10 @@ use crate::s3::S3;
 use crate::services::Services;
 use crate::storage::blobs::Blob;
 
-/// The service principal as which Lambda assumes execution roles.
+/// The service principal that assumes execution roles.
 const PRINCIPAL: &str = "lambda.amazonaws.com";
 
-/// A container image, as its registry describes it.
+/// A container image as described by its registry.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SourceImage {
     /// The manifest's digest, `sha256:…`.
@@ -29,29 +29,29 @@ pub(crate) struct SourceImage {
     /// `NAME=value`.
     pub env: Vec<String>,
     pub working_dir: String,
-    /// From the lowest to the uppermost.
+    /// From the lowest to the topmost.
     pub layers: Vec<SourceLayer>,
 }
 
-/// One layer's bytes, as they are in the registry.
+/// One layer's file in the registry.
 #[derive(Debug, Clone)]
 pub(crate) struct SourceLayer {
     pub media_type: String,
     pub path: PathBuf,
 }
 
-/// What Lambda asks of the rest of the sandbox.
+/// Calls from Lambda to the sandbox's other services.
 #[async_trait]
 pub(crate) trait InternalCaller: Send + Sync + 'static {
     /// The account number.
     fn account(&self) -> &str;
-    /// Where the sandbox answers.
+    /// The sandbox's address.
     fn endpoint(&self) -> &str;
     /// Lambda's own directory.
     fn directory(&self) -> PathBuf;
-    /// How long things take.
+    /// The simulated latencies.
     fn latencies(&self) -> &Latencies;
-    /// Calls CloudWatch Logs as a function's execution role; without one, as the house itself.
+    /// Calls CloudWatch Logs with a function's execution role, or as the sandbox itself without one.
     async fn log(
         &self,
         role: Option<&TemporaryCredentials>,
@@ -59,24 +59,24 @@ pub(crate) trait InternalCaller: Send + Sync + 'static {
         operation: &str,
         input: Value,
     ) -> Result<Value, AwsError>;
-    /// Credentials of a function's execution role.
+    /// Returns credentials of a function's execution role.
     async fn assume_role(&self, role_arn: &str, session: &str) -> Result<TemporaryCredentials, AwsError>;
-    /// Writes Lambda's state down now.
+    /// Saves Lambda's state.
     fn save(&self);
-    /// Finds an image in the ECR of a region.
+    /// Finds an image in a region's ECR.
     fn image(&self, uri: &str, region: &str) -> Result<SourceImage, SourceError>;
-    /// The hash and the size of an object in the S3 of a region.
+    /// The hash and size of an S3 object in a region.
     fn object(&self, region: &str, bucket: &str, key: &str, version: Option<&str>) -> Result<(String, u64), AwsError>;
-    /// Keeps bytes.
-    async fn keep(&self, bytes: &[u8]) -> io::Result<Blob>;
-    /// Where bytes that are kept are, by their hash.
+    /// Stores bytes as a blob.
+    async fn store_blob(&self, bytes: &[u8]) -> io::Result<Blob>;
+    /// The path of the blob with this hash.
     fn blob(&self, sha256: &str) -> PathBuf;
 }
 
 /// Why an image cannot be a function's code.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    /// In AWS's words.
+    /// The message is AWS's.
     #[error("Source image {0} does not exist. Provide a valid source image.")]
     Missing(String),
     /// Not in the account's ECR, or not in the function's region.
@@ -86,7 +86,7 @@ pub(crate) enum SourceError {
     Unsupported { uri: String, source: ResolveError },
 }
 
-/// The sandbox as Lambda's house.
+/// The implementation backed by the sandbox's services.
 pub(crate) struct SandboxCaller {
     services: Arc<Services>,
     images: ImageResolver,
@@ -177,7 +177,7 @@ impl InternalCaller for SandboxCaller {
         Ok((object.sha256, object.size))
     }
 
-    async fn keep(&self, bytes: &[u8]) -> io::Result<Blob> {
+    async fn store_blob(&self, bytes: &[u8]) -> io::Result<Blob> {
         let mut writer = self.services.blobs().writer().await?;
         writer.write(bytes).await?;
         writer.finish().await

@@ -1,4 +1,4 @@
-//! Invoke: at once, later, or only to see whether it could be.
+//! Invoke: synchronous, asynchronous and dry run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,8 @@ use super::report::InvocationResult;
 const MAX_SYNC: usize = 6_291_456;
 /// The largest event of an asynchronous invocation.
 const MAX_ASYNC: usize = 1_048_576;
-/// How Invoke is meant.
+
+/// The invocation type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum InvocationType {
     RequestResponse,
@@ -28,7 +29,7 @@ enum InvocationType {
     DryRun,
 }
 
-/// One call of Invoke, apart from how it came over the wire.
+/// A parsed Invoke request.
 #[derive(Debug)]
 pub(crate) struct InvokeRequest {
     pub reference: FunctionReference,
@@ -38,7 +39,7 @@ pub(crate) struct InvokeRequest {
 }
 
 impl Lambda {
-    /// The operation Invoke. The answer's body is the function's, everything else is in headers.
+    /// Handles Invoke. The response body is the function's; everything else is in headers.
     pub(crate) async fn invoke(self: &Arc<Self>, call: InvokeRequest) -> Result<Value, AwsError> {
         let kind = match call.kind.as_deref() {
             None | Some("RequestResponse") => InvocationType::RequestResponse,
@@ -62,7 +63,7 @@ impl Lambda {
                 "Request must be smaller than {limit} bytes for the InvokeFunction operation"
             )));
         }
-        // No payload at all is an empty object to the function.
+        // Without a payload the function gets an empty object.
         let payload = if call.payload.is_empty() { b"{}".to_vec() } else { call.payload };
         if let Err(cause) = serde_json::from_slice::<serde::de::IgnoredAny>(&payload) {
             return Err(errors::invalid_content(format!("Could not parse request body into json: {cause}")));
@@ -77,7 +78,7 @@ impl Lambda {
         let request_id = uuid::Uuid::new_v4().to_string();
         let invocation = Invocation { request_id: request_id.clone(), payload: payload.into() };
         let (lambda, id) = (self.clone(), function.id.clone());
-        // In a task of its own: a caller that hangs up does not end the invocation.
+        // A separate task, so that a disconnecting caller does not end the invocation.
         let running = tokio::spawn(async move {
             let _permit = permit;
             lambda.run(&id, &invocation).await
@@ -108,7 +109,7 @@ impl Lambda {
     }
 }
 
-/// While a function is being made ready, it can neither be invoked nor changed.
+/// Refuses invocations and changes of a function that is not active.
 pub(crate) fn refuse_unless_active(function: &Function) -> Result<(), AwsError> {
     if function.state == FunctionState::Active {
         return Ok(());
@@ -119,7 +120,7 @@ pub(crate) fn refuse_unless_active(function: &Function) -> Result<(), AwsError> 
     )))
 }
 
-/// An answer without a body.
+/// A response without a body.
 pub(crate) fn empty(status: u16) -> Value {
     json!({ "__status_code": status, "__raw_body": "", "__content_type": "application/json" })
 }

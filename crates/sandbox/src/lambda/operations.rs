@@ -1,4 +1,4 @@
-//! Lambda's operations, Invoke apart: JSON in, JSON out.
+//! Lambda's operations except Invoke.
 
 use std::sync::Arc;
 
@@ -20,17 +20,17 @@ use super::source::{CodeSource, ZipEntryPoint};
 use crate::latency::Span;
 use crate::unheeded;
 
-/// What the state says while a function is being made.
+/// The state reason of a function during creation.
 const CREATING: (&str, &str) = ("Creating", "The function is being created.");
 
-/// What a function may have on AWS and not here.
+/// Features of functions that the sandbox does not have.
 const UNSUPPORTED: [&str; 5] =
     ["VpcConfig", "DeadLetterConfig", "KMSKeyArn", "FileSystemConfigs", "CodeSigningConfigArn"];
 
-/// Where deployment packages can be fetched, without a signature, by who has been given a link.
+/// The path of deployment package downloads, which need no signature.
 pub(crate) const PACKAGE_PATH: &str = "/_sandbox/packages/";
 
-/// An operation's input, and who asks.
+/// An operation's input and request context.
 pub(crate) struct OperationRequest<'a> {
     pub lambda: &'a Arc<Lambda>,
     pub input: &'a Value,
@@ -38,7 +38,7 @@ pub(crate) struct OperationRequest<'a> {
 }
 
 impl OperationRequest<'_> {
-    pub(crate) async fn answer(&self, operation: &str) -> Result<Value, AwsError> {
+    pub(crate) async fn handle(&self, operation: &str) -> Result<Value, AwsError> {
         if matches!(operation, "CreateFunction" | "UpdateFunctionConfiguration")
             && let Some(member) = unheeded::asked_for(self.input, &UNSUPPORTED)
         {
@@ -46,7 +46,7 @@ impl OperationRequest<'_> {
         }
         match operation {
             "CreateFunction" => self.create().await,
-            "GetFunction" => self.whole(),
+            "GetFunction" => self.function_with_code(),
             "GetFunctionConfiguration" => Ok(self.function()?.configuration(self.account())),
             "ListFunctions" => self.list(),
             "ListVersionsByFunction" => self.versions(),
@@ -97,7 +97,7 @@ impl OperationRequest<'_> {
         self.lambda.account()
     }
 
-    /// Which function the request is about.
+    /// The function that the request names.
     pub(crate) fn reference(&self) -> Result<FunctionReference, AwsError> {
         let name = self.input["FunctionName"].as_str().unwrap_or_default();
         let mut reference = names::parse(name, &self.ctx.region, self.account())?;
@@ -114,8 +114,8 @@ impl OperationRequest<'_> {
         self.lambda.get(&self.reference()?)
     }
 
-    /// GetFunction's answer.
-    fn whole(&self) -> Result<Value, AwsError> {
+    /// The response of GetFunction.
+    fn function_with_code(&self) -> Result<Value, AwsError> {
         let function = self.function()?;
         let code = match &function.code {
             Code::Image(image) => json!({
@@ -132,7 +132,7 @@ impl OperationRequest<'_> {
         Ok(function.view(self.account(), code))
     }
 
-    /// Changes the function that the request is about.
+    /// Changes the function that the request names.
     fn change(&self, change: impl FnOnce(&mut Function) -> Result<Value, AwsError>) -> Result<Value, AwsError> {
         let reference = self.reference()?;
         self.lambda.get(&reference)?;
@@ -141,13 +141,13 @@ impl OperationRequest<'_> {
 
     fn reserve(&self) -> Result<Value, AwsError> {
         let id = self.reference()?.id;
-        let others = {
+        let reserved_by_others = {
             let functions = self.lambda.functions();
-            let others = functions.values().filter(|other| other.id.region == id.region && other.id != id);
-            others.filter_map(|other| other.reserved_concurrency).sum()
+            let reserved_by_others = functions.values().filter(|other| other.id.region == id.region && other.id != id);
+            reserved_by_others.filter_map(|other| other.reserved_concurrency).sum()
         };
         self.change(|function| {
-            function.reserved_concurrency = Some(concurrency::reserved(self.input, others)?);
+            function.reserved_concurrency = Some(concurrency::reserved(self.input, reserved_by_others)?);
             Ok(concurrency::view(function.reserved_concurrency))
         })
     }
@@ -179,7 +179,7 @@ impl OperationRequest<'_> {
             ));
         };
         if self.lambda.functions().contains_key(&id) {
-            return Err(already_there(&id));
+            return Err(already_exists(&id));
         }
         self.check_role(&role, &id.name).await?;
         let (code, source) = self.lambda.fetch_code(code_source, &id.region, request::entry(self.input)).await?;
@@ -210,8 +210,8 @@ impl OperationRequest<'_> {
         settings.apply(&mut function);
         let view = function.configuration(self.account());
         match self.lambda.functions().entry(id.clone()) {
-            std::collections::btree_map::Entry::Occupied(_) => return Err(already_there(&id)),
-            std::collections::btree_map::Entry::Vacant(place) => place.insert(function),
+            std::collections::btree_map::Entry::Occupied(_) => return Err(already_exists(&id)),
+            std::collections::btree_map::Entry::Vacant(slot) => slot.insert(function),
         };
         self.lambda.prepare(id, source, Span::FunctionPending);
         Ok(with_status(view, 201))
@@ -231,7 +231,7 @@ impl OperationRequest<'_> {
             settings.apply(function);
             Ok(self.begin_update(function))
         })?;
-        // Nothing is left to be made ready: the image stays the same.
+        // The image stays the same, so nothing needs to be prepared.
         self.lambda.finish_update(id);
         Ok(view)
     }
@@ -251,7 +251,7 @@ impl OperationRequest<'_> {
         if self.input["DryRun"] == true {
             return Ok(before.configuration(self.account()));
         }
-        // Unpacked first: until then, the function goes on with the code that it has.
+        // Unpacked first; until then the function keeps its code.
         self.lambda
             .images
             .ensure(&source)
@@ -269,7 +269,7 @@ impl OperationRequest<'_> {
         Ok(view)
     }
 
-    /// Notes that an update has begun, and shows the function as it is then.
+    /// Marks the start of an update, and returns the function's configuration.
     fn begin_update(&self, function: &mut Function) -> Value {
         function.update_status = UpdateStatus::InProgress;
         function.update_reason = Some(owned(CREATING));
@@ -283,7 +283,7 @@ impl OperationRequest<'_> {
         if self.lambda.functions().remove(&reference.id).is_none() {
             return Err(errors::function_not_found(&reference.id.arn(self.account())));
         }
-        self.lambda.gone(&reference.id).await;
+        self.lambda.clean_up_deleted(&reference.id).await;
         Ok(empty(204))
     }
 
@@ -294,7 +294,7 @@ impl OperationRequest<'_> {
                 errors::validation(format!("1 validation error detected: Value '{text}' at 'maxItems'"))
             })?,
         }
-        // Lambda gives 50 at a time, whatever is asked for.
+        // Lambda returns at most 50 per page.
         .min(50);
         let after = self.input["Marker"].as_str().unwrap_or_default();
         let functions = self.lambda.functions();
@@ -366,7 +366,7 @@ impl OperationRequest<'_> {
         })
     }
 
-    /// The operations on tags name their function by ARN.
+    /// Changes a function named by ARN, as the tag operations do.
     fn tagged(&self, change: impl FnOnce(&mut Function) -> Result<Value, AwsError>) -> Result<Value, AwsError> {
         let arn = self.input["Resource"].as_str().unwrap_or_default();
         if !arn.starts_with("arn:") {
@@ -378,7 +378,7 @@ impl OperationRequest<'_> {
         self.lambda.change(&id, change)
     }
 
-    /// All values of a query parameter: awsim's router keeps only the first of several.
+    /// All values of a query parameter; awsim's router keeps only the first.
     fn query(&self, name: &str) -> Vec<String> {
         let query = self.ctx.uri.split_once('?').map_or("", |(_, query)| query);
         let values: Vec<String> = query
@@ -397,7 +397,7 @@ impl OperationRequest<'_> {
         super::wire::call(self)
     }
 
-    /// The role must exist and trust Lambda by now. A role that was made just before may need a moment on AWS.
+    /// Checks that the role exists and trusts Lambda. On AWS a new role may need a moment.
     async fn check_role(&self, role: &str, session: &str) -> Result<(), AwsError> {
         self.lambda
             .internal
@@ -433,13 +433,13 @@ fn check_changeable(function: &Function, input: &Value) -> Result<(), AwsError> 
 
 fn refuse_publish(input: &Value) -> Result<(), AwsError> {
     if input["Publish"] == true {
-        // Versions that do not exist must not be promised.
+        // Versions are not supported, so they are refused.
         return Err(errors::invalid_parameter("The sandbox has no published versions: use Publish=false."));
     }
     Ok(())
 }
 
-fn already_there(id: &FunctionId) -> AwsError {
+fn already_exists(id: &FunctionId) -> AwsError {
     errors::conflict(format!("Function already exist: {}", id.name))
 }
 

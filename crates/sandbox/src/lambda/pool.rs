@@ -1,4 +1,4 @@
-//! The processes of all functions: warm ones are used again, only so many work at once, and none outlives its function.
+//! The pool of all functions' processes: warm ones are reused, their number is limited, and none outlives its function.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,15 +16,15 @@ use crate::latency::Span;
 use crate::storage::tree;
 use crate::sync::lock;
 
-/// How long invocations may still take when the sandbox ends.
+/// How long running invocations may take when the sandbox shuts down.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How many processes there may be, and how long they are kept.
+/// The limits of the pool.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PoolLimits {
-    /// At work at once, and alive at once.
+    /// The maximum number of processes, busy or idle.
     pub processes: usize,
-    /// How long a process is kept without an event.
+    /// How long an idle process is kept.
     pub idle: Duration,
 }
 
@@ -35,7 +35,7 @@ impl Default for PoolLimits {
     }
 }
 
-/// Where a function's record and its unpacked image are, as of now.
+/// Looks up a function's current record and the path of its unpacked image.
 pub(crate) type Lookup<'a> = &'a (dyn Fn() -> Option<(Function, PathBuf)> + Send + Sync);
 
 /// The processes of all functions.
@@ -50,7 +50,7 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct PoolState {
-    /// The longest idle first.
+    /// Ordered by idle time, longest first.
     idle: Vec<IdleEnvironment>,
     working: HashMap<u64, ActiveInvocation>,
     tickets: u64,
@@ -80,15 +80,14 @@ impl Pool {
         })
     }
 
-    /// Ends the processes that an earlier sandbox has left, and removes their temporary files.
+    /// Kills the processes left by an earlier sandbox, and deletes their temporary files.
     pub(crate) fn clear_leftovers(&self) {
         self.leftovers.reap();
-        // What cannot be removed costs only space.
+        // Files that cannot be deleted only cost space.
         let _ = tree::remove(&self.internal.directory(), TEMPORARY);
     }
 
-    /// Lets `function` work on an event, as soon as there is room. `lookup` is asked when there is: what counts is what
-    /// the function is then.
+    /// Invokes a function as soon as a slot is free. `lookup` is called then, since the function may have changed.
     pub(crate) async fn invoke(
         self: &Arc<Self>,
         id: &FunctionId,
@@ -98,13 +97,13 @@ impl Pool {
         let Ok(_slot) = self.slots.acquire().await else {
             return InvocationOutcome::stopped();
         };
-        // First registered, then looked up: a deletion in between sees one or the other.
+        // Register before the lookup, so that a concurrent deletion sees one or the other.
         let (_ticket, mut stop) = self.register(id);
         let Some((function, root)) = lookup() else {
             return InvocationOutcome::stopped();
         };
         let stopped = async move {
-            // The sender lives as long as the ticket.
+            // The sender is dropped with the ticket.
             let _ = stop.wait_for(|stop| *stop).await;
         };
         tokio::pin!(stopped);
@@ -125,7 +124,7 @@ impl Pool {
         let outcome = tokio::select! {
             biased;
             () = &mut stopped => None,
-            outcome = environment.perform(&function, &arn, invocation) => Some(outcome),
+            outcome = environment.invoke(&function, &arn, invocation) => Some(outcome),
         };
         let Some(outcome) = outcome else {
             environment.discard().await;
@@ -148,7 +147,7 @@ impl Pool {
         (InvocationTicket { pool: self.clone(), number }, stopped)
     }
 
-    /// A warm process of the function as it is now: the one used last, since it is the likeliest to be kept in memory.
+    /// Takes a warm process of the function's current revision: the last used, which is most likely still in memory.
     async fn take(&self, function: &Function) -> Option<ExecutionEnvironment> {
         let (found, stale) = {
             let mut state = lock(&self.state);
@@ -170,7 +169,7 @@ impl Pool {
         found
     }
 
-    /// Keeps the number of processes within its limit: the one that has been idle longest gives way.
+    /// Ends the longest idle processes while the pool is over its limit.
     async fn evict_idle(&self) {
         loop {
             let surplus = {
@@ -189,7 +188,7 @@ impl Pool {
         let ticket = {
             let mut state = lock(&self.state);
             if self.slots.is_closed() {
-                // Dropping it kills it: nobody would come for it any more.
+                // The pool is closed: dropping the environment kills its process.
                 return;
             }
             state.tickets += 1;
@@ -207,32 +206,32 @@ impl Pool {
         });
     }
 
-    /// Ends warm processes of a function that has changed. Those at work end with their event.
+    /// Ends idle processes of a changed function. Busy ones end after their event.
     pub(crate) async fn refresh(&self, function: &FunctionId) {
         self.remove_idle(|idle| idle.environment.function == *function, false).await;
     }
 
-    /// Ends every process of a function that is gone, and returns when none is left and nothing is written any more.
+    /// Ends every process of a deleted function, and returns when all have ended and nothing more is written.
     pub(crate) async fn stop(&self, function: &FunctionId) {
         self.stop_where(|id| id == function).await;
     }
 
-    /// Ends everything. Nothing is started afterwards; what is being worked on may end within [`GRACE`], so that a
-    /// command that leaves with its result in hand does not cut off the end of the log.
+    /// Ends all processes and starts no new ones. Running invocations get [`GRACE`] to finish, so that a command that
+    /// exits with its result does not cut off the log.
     pub(crate) async fn shut_down(&self) {
         self.slots.close();
         self.remove_idle(|_| true, false).await;
-        // Too late is no error: the rest is stopped.
+        // After the grace period, the rest is stopped.
         let _ = tokio::time::timeout(GRACE, self.quiet()).await;
         self.stop_where(|_| true).await;
     }
 
-    /// Whether the sandbox is going down.
+    /// Whether the sandbox is shutting down.
     pub(crate) fn is_closed(&self) -> bool {
         self.slots.is_closed()
     }
 
-    /// Waits until nothing is being worked on.
+    /// Waits until no invocation is running.
     async fn quiet(&self) {
         loop {
             let left = self.left.notified();
@@ -282,14 +281,14 @@ impl Pool {
         }
     }
 
-    /// How many processes wait for an event.
+    /// The number of idle processes.
     #[cfg(test)]
     pub(crate) fn idle_count(&self) -> usize {
         lock(&self.state).idle.len()
     }
 }
 
-/// Takes an invocation off the list when it is over, however it ends.
+/// Removes an invocation from the pool's list when dropped.
 struct InvocationTicket {
     pool: Arc<Pool>,
     number: u64,

@@ -1,4 +1,4 @@
-//! The functions that there are, and what becomes of them over time.
+//! The functions and their state changes.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::error::complain;
 use crate::latency::Span;
 use crate::sync::lock;
 
-/// All of Lambda but its protocol.
+/// Lambda without its protocol.
 pub(crate) struct Lambda {
     pub internal: Arc<dyn InternalCaller>,
     pub pool: Arc<Pool>,
@@ -31,11 +31,11 @@ pub(crate) struct Lambda {
     pub concurrency: Concurrency,
     pub downloads: Downloads,
     functions: Mutex<BTreeMap<FunctionId, Function>>,
-    /// Tells those who wait for a function that something has changed.
+    /// Notifies tasks that wait for a function's change.
     changes: watch::Sender<()>,
 }
 
-/// What is kept of the service between two lives of the sandbox.
+/// The saved state of the service.
 #[derive(Serialize, Deserialize)]
 struct LambdaSnapshot {
     functions: Vec<Function>,
@@ -64,19 +64,19 @@ impl Lambda {
         lock(&self.functions)
     }
 
-    /// The function as it is.
+    /// Returns a copy of a function.
     pub(crate) fn get(&self, reference: &FunctionReference) -> Result<Function, AwsError> {
         let arn = reference.id.arn(self.account());
         match reference.qualifier.as_deref() {
             None | Some(LATEST) => {
                 self.functions().get(&reference.id).cloned().ok_or_else(|| errors::function_not_found(&arn))
             }
-            // Nothing is ever published here.
+            // No versions are published here.
             Some(version) => Err(errors::function_not_found(&format!("{arn}:{version}"))),
         }
     }
 
-    /// Changes a function, and returns it as it is then.
+    /// Changes a function, and returns the result of `change`.
     pub(crate) fn change<T>(
         &self,
         id: &FunctionId,
@@ -90,26 +90,26 @@ impl Lambda {
         result
     }
 
-    /// A function and its unpacked image, for the pool.
+    /// A function and the path of its unpacked image, for the pool.
     pub(crate) fn runnable(&self, id: &FunctionId) -> Option<(Function, PathBuf)> {
         let function = self.functions().get(id)?.clone();
         let root = self.images.root(&function.code.digest());
         Some((function, root))
     }
 
-    /// Hears of every change to a function.
+    /// Subscribes to changes of functions.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
 
-    /// Waits until there is no function `id`.
+    /// Waits until the function `id` is deleted.
     pub(crate) async fn wait_until_deleted(&self, id: &FunctionId) {
         let mut changes = self.changes.subscribe();
-        // The sender is ours: waiting cannot fail while we are here.
+        // Cannot fail: `self` holds the sender.
         while self.functions().contains_key(id) && changes.changed().await.is_ok() {}
     }
 
-    /// Waits until `id` is not being made ready any more. `None` if it is gone.
+    /// Waits until `id` is no longer pending. `None` if it is deleted.
     pub(crate) async fn wait_until_prepared(&self, id: &FunctionId) -> Option<FunctionState> {
         let mut changes = self.changes.subscribe();
         loop {
@@ -117,30 +117,29 @@ impl Lambda {
             if state != FunctionState::Pending {
                 return Some(state);
             }
-            // The sender is ours: this cannot fail while we are here.
+            // Cannot fail: `self` holds the sender.
             changes.changed().await.ok()?;
         }
     }
 
-    /// Makes a function ready in the background: its image is pulled and unpacked, then it is Active, and its latest
-    /// change successful; or failed, with the reason.
-    pub(crate) fn prepare(self: &Arc<Self>, id: FunctionId, source: PackageSource, takes: Span) {
+    /// Prepares a function in the background: pulls and unpacks its image, then sets its state and update status.
+    pub(crate) fn prepare(self: &Arc<Self>, id: FunctionId, source: PackageSource, span: Span) {
         let lambda = self.clone();
         tokio::spawn(async move {
-            let (result, ()) = tokio::join!(lambda.images.ensure(&source), lambda.internal.latencies().pass(takes));
-            lambda.finish(&id, source.digest(), result);
+            let (result, ()) = tokio::join!(lambda.images.ensure(&source), lambda.internal.latencies().pass(span));
+            lambda.finish_preparation(&id, source.digest(), result);
             lambda.internal.save();
             lambda.pool.refresh(&id).await;
-            lambda.sweep().await;
+            lambda.remove_unused_images().await;
         });
     }
 
-    /// Ends an update that leaves nothing to be made ready.
+    /// Completes an update that needs no preparation.
     pub(crate) fn finish_update(self: &Arc<Self>, id: FunctionId) {
         let lambda = self.clone();
         tokio::spawn(async move {
             lambda.internal.latencies().pass(Span::FunctionUpdate).await;
-            // Deleted in the meantime: nothing to note.
+            // An error means that the function was deleted meanwhile.
             let _ = lambda.change(&id, |function| {
                 function.update_status = UpdateStatus::Successful;
                 function.update_reason = None;
@@ -151,22 +150,22 @@ impl Lambda {
         });
     }
 
-    /// Clears away what a deleted function leaves. When this returns, none of its processes is left, and nothing of it
-    /// is written to its log group any more: whoever deletes that afterwards does not meet it again.
-    pub(crate) async fn gone(&self, id: &FunctionId) {
+    /// Cleans up after a deleted function. On return, its processes have ended and nothing more is written to its log
+    /// group, so that the group can be deleted for good.
+    pub(crate) async fn clean_up_deleted(&self, id: &FunctionId) {
         self.changes.send_replace(());
         self.pool.stop(id).await;
-        self.sweep().await;
+        self.remove_unused_images().await;
     }
 
-    /// The function with an ARN. A qualifier is allowed, if it names what there is.
+    /// The function with an ARN, with or without the qualifier `$LATEST`.
     pub(crate) fn by_arn(&self, arn: &str) -> Option<Function> {
         let region = arn.split(':').nth(3)?;
         self.get(&names::parse(arn, region, self.account()).ok()?).ok()
     }
 
-    fn finish(&self, id: &FunctionId, digest: &str, result: Result<PathBuf, ImageCacheError>) {
-        // Gone, or changed once more: then the later settling is the one that counts.
+    fn finish_preparation(&self, id: &FunctionId, digest: &str, result: Result<PathBuf, ImageCacheError>) {
+        // MissingFromRegistry, or changed once more: then the later settling is the one that counts.
         let _ = self.change(id, |function| {
             if function.code.digest() != digest {
                 return Ok(());
@@ -193,7 +192,7 @@ impl Lambda {
     }
 
     /// Removes images that no function uses.
-    pub(crate) async fn sweep(&self) {
+    pub(crate) async fn remove_unused_images(&self) {
         let used = || -> HashSet<PathBuf> {
             self.functions().values().map(|function| self.images.root(&function.code.digest())).collect()
         };
@@ -215,10 +214,10 @@ impl Lambda {
         Ok(())
     }
 
-    /// Goes on with what the earlier sandbox was at: functions on their way to Active, events accepted and unfinished.
+    /// Resumes the earlier sandbox's work: pending functions and queued events.
     pub(crate) fn resume(self: &Arc<Self>) {
         let unfinished = self.queue.unfinished().unwrap_or_else(|cause| {
-            complain(format_args!("events that were not finished are left: {cause}"));
+            complain(format_args!("cannot resume queued events: {cause}"));
             Vec::new()
         });
         let lambda = self.clone();
@@ -231,18 +230,22 @@ impl Lambda {
                 if wait_until_prepared && unpacked {
                     continue;
                 }
-                let takes =
+                let span =
                     if function.state == FunctionState::Pending { Span::FunctionPending } else { Span::FunctionUpdate };
                 match lambda.source_of(&function.code, &function.id.region) {
-                    Ok(source) => lambda.prepare(function.id, source, takes),
+                    Ok(source) => lambda.prepare(function.id, source, span),
                     Err(_) if wait_until_prepared => {}
                     Err(error) => {
-                        lambda.finish(&function.id, &function.code.digest(), Err(ImageCacheError::Gone(error)));
+                        lambda.finish_preparation(
+                            &function.id,
+                            &function.code.digest(),
+                            Err(ImageCacheError::MissingFromRegistry(error)),
+                        );
                         lambda.internal.save();
                     }
                 }
             }
-            lambda.sweep().await;
+            lambda.remove_unused_images().await;
             for event in unfinished {
                 lambda.start_event(event);
             }

@@ -1,4 +1,4 @@
-//! Where a function's code comes from: what a request names, fetched and checked.
+//! Fetches and checks the code that a request names.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use super::python;
 use super::registry::Lambda;
 use super::request::PackageType;
 
-/// Code that can be unpacked.
+/// A code package that can be unpacked.
 #[derive(Debug, Clone)]
 pub(crate) enum PackageSource {
     Image(SourceImage),
@@ -35,14 +35,14 @@ impl PackageSource {
     }
 }
 
-/// How a zip is started.
+/// The runtime and handler of a zip function.
 #[derive(Debug, Clone)]
 pub(crate) struct ZipEntryPoint {
     pub runtime: String,
     pub handler: String,
 }
 
-/// What a request says about code.
+/// The code that a request names.
 #[derive(Debug)]
 pub(crate) enum CodeSource<'a> {
     Image(&'a str),
@@ -51,7 +51,7 @@ pub(crate) enum CodeSource<'a> {
 }
 
 impl<'a> CodeSource<'a> {
-    /// Reads the members of CreateFunction's `Code`, or of UpdateFunctionCode itself.
+    /// Reads CreateFunction's `Code` member, or UpdateFunctionCode's own members.
     pub(crate) fn read(code: &'a Value, package: PackageType, verb: &str) -> Result<Self, AwsError> {
         let text = |field: &str| code[field].as_str().filter(|text| !text.is_empty());
         let refuse = |field: &str, package: &str| {
@@ -91,7 +91,7 @@ impl<'a> CodeSource<'a> {
 }
 
 impl Lambda {
-    /// Fetches and checks what a request names. `entry` is needed for zips.
+    /// Fetches and checks the code that a request names. Zips need `entry`.
     pub(crate) async fn fetch_code(
         &self,
         code_source: CodeSource<'_>,
@@ -105,7 +105,8 @@ impl Lambda {
                 return Ok((Code::Image(ImageCode::new(uri, &image)), PackageSource::Image(image)));
             }
             CodeSource::Inline(bytes) => {
-                let blob = self.internal.keep(&bytes).await.map_err(|cause| AwsError::internal(cause.to_string()))?;
+                let blob =
+                    self.internal.store_blob(&bytes).await.map_err(|cause| AwsError::internal(cause.to_string()))?;
                 (blob.sha256, blob.len)
             }
             CodeSource::Object { bucket, key, version } => self.internal.object(region, bucket, key, version)?,
@@ -130,7 +131,7 @@ impl Lambda {
         Ok((Code::Zip(ZipCode { sha256, size, runtime, handler }), PackageSource::Zip { digest, path }))
     }
 
-    /// The code that a function has, once more.
+    /// The package of a function's stored code.
     pub(crate) fn source_of(
         &self,
         code: &Code,
@@ -160,7 +161,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn each_kind_of_function_takes_its_own_kind_of_code() {
+    fn code_source_must_match_package_type() {
         let image = json!({ "ImageUri": "host/repo:tag" });
         let object = json!({ "S3Bucket": "b", "S3Key": "k" });
         let (inline, nothing) = (json!({ "ZipFile": "UEs=" }), json!({}));
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_read_from_its_digits() {
+    fn hash_is_parsed_from_hexadecimal_digits() {
         assert_eq!(bytes_of(&"0f".repeat(32)), Some([15; 32]));
         assert_eq!(bytes_of("0f"), None);
         assert_eq!(bytes_of(&"zz".repeat(32)), None);

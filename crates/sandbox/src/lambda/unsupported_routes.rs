@@ -1,5 +1,4 @@
-//! Lambda's operations that the sandbox does not have. They are known so that they can be named: on the wire, an operation
-//! is a method and a path.
+//! Routes of Lambda operations that the sandbox does not have, so that refusals can name the operation.
 
 /// Method, path, operation.
 pub(super) const ROUTES: &[(&str, &str, &str)] = &[

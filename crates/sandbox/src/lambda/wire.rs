@@ -1,4 +1,4 @@
-//! Lambda on the wire: its routes, and Invoke's payload, which is the whole body.
+//! Lambda's HTTP routes and Invoke's payload, which is the whole body.
 
 use awsim_core::{AwsError, RouteDefinition};
 use base64::Engine as _;
@@ -15,7 +15,7 @@ use super::operations::OperationRequest;
 /// The member under which [`wrap_payload`] puts an Invoke's payload.
 const PAYLOAD: &str = "__lambda_payload";
 
-/// Method, path, operation. What has no parameters comes first: awsim would take `/functions/` for a function with an
+/// Method, path, operation. Routes without parameters come first: awsim would read `/functions/` as a function with an
 /// empty name.
 const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/2015-03-31/functions", "ListFunctions"),
@@ -46,9 +46,9 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("DELETE", "/2017-03-31/tags/{Resource}", "UntagResource"),
 ];
 
-/// The routes, as awsim wants them.
+/// The routes in awsim's form.
 pub(crate) fn routes() -> Vec<RouteDefinition> {
-    // The first that fits is taken.
+    // The first match is taken.
     ROUTES
         .iter()
         .chain(super::unsupported_routes::ROUTES)
@@ -61,9 +61,9 @@ pub(crate) fn routes() -> Vec<RouteDefinition> {
         .collect()
 }
 
-/// Wraps an Invoke's body, for the front to do before the gateway sees the request (and after the signature has been
-/// checked). The gateway takes a body for members of the operation's input: a payload that is an array or no JSON is
-/// lost on the way, and one with a member `Qualifier` would be obeyed. `None` for any other request.
+/// Wraps an Invoke's body, after the signature check and before awsim's gateway parses the request. That gateway reads
+/// a body as the operation's input: it would lose a payload that is no JSON object, and would apply a member
+/// `Qualifier`. `None` for any other request.
 pub(crate) fn wrap_payload(uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Option<Bytes> {
     let name = uri.path().strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")?;
     if name.contains('/') {
@@ -79,7 +79,7 @@ pub(crate) fn wrap_payload(uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Optio
     Some(Bytes::from(wrapped.to_string()))
 }
 
-/// Reads an Invoke, wrapped or as the gateway gives it.
+/// Reads an Invoke, wrapped or as parsed by awsim's gateway.
 pub(crate) fn call(request: &OperationRequest<'_>) -> Result<InvokeRequest, AwsError> {
     let input = request.input;
     let text = |name: &str| input[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_body_of_invoke_comes_through_whole() {
+    fn invoke_body_is_wrapped_unchanged() {
         let uri: Uri = "/2015-03-31/functions/thumb/invocations?Qualifier=%24LATEST".parse().unwrap();
         let mut headers = HeaderMap::new();
         headers.insert("x-amz-invocation-type", "Event".parse().unwrap());
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn other_requests_are_left_alone() {
+    fn other_requests_are_not_wrapped() {
         for path in ["/2015-03-31/functions", "/2015-03-31/functions/thumb/policy", "/bucket/invocations"] {
             assert!(wrap_payload(&path.parse().unwrap(), &HeaderMap::new(), b"").is_none(), "{path}");
         }

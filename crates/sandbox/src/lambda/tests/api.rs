@@ -1,4 +1,4 @@
-//! The API: what is shown, what is refused.
+//! Tests of the API's responses and errors.
 
 use serde_json::{Value, json};
 
@@ -9,12 +9,12 @@ use awsim_core::ServiceHandler;
 const ARN: &str = "arn:aws:lambda:eu-central-1:000000000000:function:thumb";
 
 async fn refused(harness: &Harness, operation: &str, input: Value) -> (String, u16, String) {
-    let error = harness.ask(operation, input).await.unwrap_err();
+    let error = harness.call(operation, input).await.unwrap_err();
     (error.code, error.status.as_u16(), error.message)
 }
 
 #[tokio::test]
-async fn a_new_function_is_pending_then_active() {
+async fn new_function_is_pending_then_active() {
     let harness = Harness::new();
     let created =
         harness.create("thumb", json!({ "MemorySize": 512, "Timeout": 30, "Tags": { "deployment": "d" } })).await;
@@ -24,7 +24,7 @@ async fn a_new_function_is_pending_then_active() {
     assert_eq!(created["FunctionArn"], ARN);
 
     for name in ["thumb", ARN, "000000000000:function:thumb", "thumb:$LATEST"] {
-        let shown = harness.ask("GetFunction", json!({ "FunctionName": name })).await.unwrap();
+        let shown = harness.call("GetFunction", json!({ "FunctionName": name })).await.unwrap();
         let configuration = &shown["Configuration"];
         assert_eq!(configuration["State"], "Active");
         assert_eq!(configuration["LastUpdateStatus"], "Successful");
@@ -41,10 +41,10 @@ async fn a_new_function_is_pending_then_active() {
 }
 
 #[tokio::test]
-async fn while_pending_a_function_takes_permissions_and_nothing_else() {
+async fn pending_function_accepts_only_permissions() {
     let harness = Harness::new();
-    harness.ask("CreateFunction", creation("thumb", json!({}))).await.unwrap();
-    // Single-threaded: nothing has had its turn since, so the function is still pending.
+    harness.call("CreateFunction", creation("thumb", json!({}))).await.unwrap();
+    // Single-threaded: no other task has run, so the function is still pending.
     let (code, status, message) = refused(&harness, "Invoke", json!({ "FunctionName": "thumb" })).await;
     assert_eq!((code.as_str(), status), ("ResourceConflictException", 409));
     assert_eq!(
@@ -57,14 +57,14 @@ async fn while_pending_a_function_takes_permissions_and_nothing_else() {
         "FunctionName": "thumb", "StatementId": "s3", "Action": "lambda:InvokeFunction",
         "Principal": "s3.amazonaws.com", "SourceArn": "arn:aws:s3:::b", "SourceAccount": ACCOUNT,
     });
-    assert_eq!(harness.ask("AddPermission", permission).await.unwrap()["__status_code"], 201);
+    assert_eq!(harness.call("AddPermission", permission).await.unwrap()["__status_code"], 201);
     assert!(harness.service.may_invoke(ARN, "s3.amazonaws.com", "arn:aws:s3:::b", ACCOUNT));
     assert!(!harness.service.may_invoke(ARN, "s3.amazonaws.com", "arn:aws:s3:::c", ACCOUNT));
-    harness.active("thumb").await;
+    harness.wait_until_active("thumb").await;
 }
 
 #[tokio::test]
-async fn what_lambda_refuses_is_refused_in_its_words() {
+async fn errors_have_lambda_codes_and_messages() {
     let harness = Harness::new();
     let role = creation("f", json!({ "Role": "arn:aws:iam::000000000000:role/new" }));
     assert_eq!(
@@ -93,29 +93,29 @@ async fn what_lambda_refuses_is_refused_in_its_words() {
     }
     let (code, status, _) = refused(&harness, "GetPolicy", json!({ "FunctionName": "f" })).await;
     assert_eq!((code.as_str(), status), ("ResourceNotFoundException", 404));
-    // The front makes a 501 of it.
+    // The gateway maps this to 501.
     assert_eq!(refused(&harness, "PublishVersion", json!({})).await.0, "UnknownOperationException");
     let version = json!({ "FunctionName": "f", "Qualifier": "1" });
     assert_eq!(refused(&harness, "GetFunction", version).await.1, 404);
 }
 
 #[tokio::test]
-async fn an_image_that_cannot_be_unpacked_makes_the_function_fail() {
+async fn invalid_image_sets_state_failed() {
     let harness = Harness::new();
-    harness.ask("CreateFunction", creation("f", json!({ "Code": { "ImageUri": BROKEN } }))).await.unwrap();
+    harness.call("CreateFunction", creation("f", json!({ "Code": { "ImageUri": BROKEN } }))).await.unwrap();
     let input = json!({ "FunctionName": "f" });
     until("the function to fail", async || {
-        harness.ask("GetFunctionConfiguration", input.clone()).await.unwrap()["State"] == "Failed"
+        harness.call("GetFunctionConfiguration", input.clone()).await.unwrap()["State"] == "Failed"
     })
     .await;
-    let shown = harness.ask("GetFunctionConfiguration", input.clone()).await.unwrap();
+    let shown = harness.call("GetFunctionConfiguration", input.clone()).await.unwrap();
     assert_eq!(shown["StateReasonCode"], "InvalidImage");
     assert!(shown["StateReason"].as_str().unwrap().contains("broken.tar"));
     assert_eq!(refused(&harness, "Invoke", input).await.0, "ResourceConflictException");
 }
 
 #[tokio::test]
-async fn functions_are_listed_page_by_page() {
+async fn list_functions_is_paginated() {
     let harness = Harness::new();
     for name in ["c", "a", "b"] {
         harness.create(name, json!({})).await;
@@ -124,61 +124,63 @@ async fn functions_are_listed_page_by_page() {
         let functions = page["Functions"].as_array().unwrap();
         functions.iter().map(|function| function["FunctionName"].as_str().unwrap().to_owned()).collect()
     };
-    let first = harness.ask("ListFunctions", json!({ "MaxItems": "2" })).await.unwrap();
+    let first = harness.call("ListFunctions", json!({ "MaxItems": "2" })).await.unwrap();
     assert_eq!(names(&first), ["a", "b"]);
-    let second = harness.ask("ListFunctions", json!({ "MaxItems": "2", "Marker": first["NextMarker"] })).await.unwrap();
+    let second =
+        harness.call("ListFunctions", json!({ "MaxItems": "2", "Marker": first["NextMarker"] })).await.unwrap();
     assert_eq!(names(&second), ["c"]);
     assert!(second["NextMarker"].is_null());
 }
 
 #[tokio::test]
-async fn tags_and_permissions_come_and_go() {
+async fn tags_and_permissions_are_added_and_removed() {
     let harness = Harness::new();
     harness.create("thumb", json!({ "Tags": { "a": "1", "b": "2", "c": "3" } })).await;
-    harness.ask("TagResource", json!({ "Resource": ARN, "Tags": { "d": "4" } })).await.unwrap();
+    harness.call("TagResource", json!({ "Resource": ARN, "Tags": { "d": "4" } })).await.unwrap();
     let mut ctx = awsim_core::RequestContext::new_with_account("lambda", REGION, ACCOUNT);
     ctx.uri = format!("/2017-03-31/tags/{ARN}?tagKeys=a&tagKeys=b");
     let input = json!({ "Resource": ARN, "tagKeys": "a" });
     harness.service.handle("UntagResource", input, &ctx).await.unwrap();
-    let tags = harness.ask("ListTags", json!({ "Resource": ARN })).await.unwrap();
+    let tags = harness.call("ListTags", json!({ "Resource": ARN })).await.unwrap();
     assert_eq!(tags, json!({ "Tags": { "c": "3", "d": "4" } }));
 
     let permission = json!({
         "FunctionName": "thumb", "StatementId": "x", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com",
     });
-    harness.ask("AddPermission", permission.clone()).await.unwrap();
+    harness.call("AddPermission", permission.clone()).await.unwrap();
     assert_eq!(refused(&harness, "AddPermission", permission).await.0, "ResourceConflictException");
-    let policy = harness.ask("GetPolicy", json!({ "FunctionName": "thumb" })).await.unwrap();
+    let policy = harness.call("GetPolicy", json!({ "FunctionName": "thumb" })).await.unwrap();
     let policy: Value = serde_json::from_str(policy["Policy"].as_str().unwrap()).unwrap();
     assert_eq!(policy["Statement"][0]["Resource"], ARN);
-    harness.ask("RemovePermission", json!({ "FunctionName": "thumb", "StatementId": "x" })).await.unwrap();
+    harness.call("RemovePermission", json!({ "FunctionName": "thumb", "StatementId": "x" })).await.unwrap();
     assert_eq!(refused(&harness, "GetPolicy", json!({ "FunctionName": "thumb" })).await.1, 404);
 }
 
 #[tokio::test]
-async fn a_restart_keeps_functions_and_goes_on_with_what_was_pending() {
+async fn restart_keeps_functions_and_resumes_pending_ones() {
     let harness = Harness::new();
     harness.create("thumb", json!({ "Environment": { "Variables": { "A": "1" } } })).await;
-    harness.ask("CreateFunction", creation("young", json!({}))).await.unwrap();
+    harness.call("CreateFunction", creation("young", json!({}))).await.unwrap();
     let permission = json!({
         "FunctionName": "thumb", "StatementId": "x", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com",
     });
-    harness.ask("AddPermission", permission).await.unwrap();
-    let before = harness.ask("GetFunction", json!({ "FunctionName": "thumb" })).await.unwrap();
-    let again = harness.restart();
-    let after = super::harness::ask(&again, "GetFunction", json!({ "FunctionName": "thumb" })).await.unwrap();
+    harness.call("AddPermission", permission).await.unwrap();
+    let before = harness.call("GetFunction", json!({ "FunctionName": "thumb" })).await.unwrap();
+    let restarted = harness.restart();
+    let after = super::harness::call(&restarted, "GetFunction", json!({ "FunctionName": "thumb" })).await.unwrap();
     assert_eq!(before, after);
-    assert!(again.may_invoke(ARN, "s3.amazonaws.com", "", ""));
+    assert!(restarted.may_invoke(ARN, "s3.amazonaws.com", "", ""));
     until("the young function to be active", async || {
-        let now =
-            super::harness::ask(&again, "GetFunctionConfiguration", json!({ "FunctionName": "young" })).await.unwrap();
+        let now = super::harness::call(&restarted, "GetFunctionConfiguration", json!({ "FunctionName": "young" }))
+            .await
+            .unwrap();
         now["State"] == "Active"
     })
     .await;
 }
 
 #[tokio::test]
-async fn what_would_not_be_heeded_is_refused_by_name() {
+async fn unsupported_members_are_refused_by_name() {
     let harness = Harness::new();
     let network = json!({ "VpcConfig": { "SubnetIds": ["subnet-1"], "SecurityGroupIds": [] } });
     let (code, status, message) = refused(&harness, "CreateFunction", creation("thumb", network)).await;

@@ -1,4 +1,4 @@
-//! A house with a registry of one image, roles, and logs that are kept in memory.
+//! The test harness: Lambda with a registry of one image, one role and in-memory logs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ pub(super) const ROLE: &str = "arn:aws:iam::000000000000:role/function";
 pub(super) const IMAGE: &str = "000000000000.dkr.ecr.eu-central-1.amazonaws.com/thumb:latest";
 pub(super) const BROKEN: &str = "000000000000.dkr.ecr.eu-central-1.amazonaws.com/broken:latest";
 
-/// The longest that anything is waited for, on a machine that is busy with other things.
+/// The longest wait in a test, generous for busy machines.
 pub(super) const TEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// By group and stream.
@@ -59,10 +59,10 @@ impl InternalCaller for TestCaller {
     }
 
     fn object(&self, _: &str, bucket: &str, _: &str, _: Option<&str>) -> Result<(String, u64), AwsError> {
-        Err(AwsError::not_found("NoSuchBucket", format!("there is no bucket {bucket} on the bench")))
+        Err(AwsError::not_found("NoSuchBucket", format!("the test harness has no bucket {bucket}")))
     }
 
-    async fn keep(&self, bytes: &[u8]) -> std::io::Result<Blob> {
+    async fn store_blob(&self, bytes: &[u8]) -> std::io::Result<Blob> {
         let mut writer = self.blobs.writer().await?;
         writer.write(bytes).await?;
         writer.finish().await
@@ -132,7 +132,7 @@ impl InternalCaller for TestCaller {
     }
 }
 
-/// A sandbox with nothing but Lambda.
+/// A Lambda service without the other services.
 pub(super) struct Harness {
     pub internal: Arc<TestCaller>,
     pub service: Arc<LambdaService>,
@@ -149,7 +149,7 @@ impl Harness {
         Self::at(Pace::default(), limits)
     }
 
-    /// The same, where time goes at its own pace.
+    /// Creates a harness with a pace.
     pub(super) fn at(pace: Pace, limits: PoolLimits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let script = function::bootstrap();
@@ -171,7 +171,7 @@ impl Harness {
         Self { internal, service, limits, _dir: dir }
     }
 
-    /// A new life of the sandbox over the same directory, with the state as it was snapshotted.
+    /// Restarts the service with the same directory and its snapshot.
     pub(super) fn restart(&self) -> LambdaService {
         let service = LambdaService::with_internal_caller(self.internal.clone(), self.limits);
         service.restore(&self.service.snapshot().unwrap()).unwrap();
@@ -180,37 +180,37 @@ impl Harness {
         service
     }
 
-    pub(super) async fn ask(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
-        ask(&self.service, operation, input).await
+    pub(super) async fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
+        call(&self.service, operation, input).await
     }
 
     pub(super) async fn create(&self, name: &str, extra: Value) -> Value {
-        let created = self.ask("CreateFunction", creation(name, extra)).await.unwrap();
-        self.active(name).await;
+        let created = self.call("CreateFunction", creation(name, extra)).await.unwrap();
+        self.wait_until_active(name).await;
         created
     }
 
-    pub(super) async fn active(&self, name: &str) {
+    pub(super) async fn wait_until_active(&self, name: &str) {
         let input = json!({ "FunctionName": name });
-        until("the function to be active", async || {
-            let now = self.ask("GetFunctionConfiguration", input.clone()).await.unwrap();
+        until("the function to be wait_until_active", async || {
+            let now = self.call("GetFunctionConfiguration", input.clone()).await.unwrap();
             now["State"] == "Active" && now["LastUpdateStatus"] == "Successful"
         })
         .await;
     }
 
-    pub(super) async fn invoke(&self, name: &str, event: Value) -> Answer {
+    pub(super) async fn invoke(&self, name: &str, event: Value) -> InvokeResponse {
         let input = json!({
             "FunctionName": name, "LogType": "Tail", "__raw_body": STANDARD.encode(event.to_string()),
         });
-        Answer::read(&self.ask("Invoke", input).await.unwrap())
+        InvokeResponse::read(&self.call("Invoke", input).await.unwrap())
     }
 
     pub(super) fn stream_count(&self) -> usize {
         lock(&self.internal.logs).keys().filter(|(_, stream)| !stream.is_empty()).count()
     }
 
-    /// All lines of the function's group, stream after stream.
+    /// All lines of the function's log group, stream by stream.
     pub(super) fn log(&self, name: &str) -> Vec<String> {
         let group = format!("/aws/lambda/{name}");
         let logs = lock(&self.internal.logs);
@@ -226,15 +226,15 @@ impl Harness {
     }
 }
 
-/// What Invoke has answered.
+/// A response of Invoke.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct InvokeResponse {
     pub error: Option<String>,
     pub payload: Value,
     pub tail: String,
 }
 
-impl Answer {
+impl InvokeResponse {
     fn read(output: &Value) -> Self {
         assert_eq!(output["__headers"]["X-Amz-Executed-Version"], "$LATEST");
         let decode = |value: &Value| STANDARD.decode(value.as_str().unwrap_or_default()).unwrap();
@@ -256,17 +256,17 @@ pub(super) fn creation(name: &str, extra: Value) -> Value {
     input
 }
 
-pub(super) async fn ask(service: &LambdaService, operation: &str, input: Value) -> Result<Value, AwsError> {
+pub(super) async fn call(service: &LambdaService, operation: &str, input: Value) -> Result<Value, AwsError> {
     let ctx = RequestContext::new_with_account("lambda", REGION, ACCOUNT);
     service.handle(operation, input, &ctx).await
 }
 
-/// Waits for a condition, and fails with its name.
+/// Waits for a condition; panics with its description after the timeout.
 pub(super) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + TEST_TIMEOUT;
     let mut delay = Duration::from_millis(2);
     while !condition().await {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(Duration::from_millis(50));
     }
@@ -274,7 +274,7 @@ pub(super) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) 
 
 pub(super) fn is_alive(pid: &Value) -> bool {
     let pid = i32::try_from(pid.as_i64().unwrap()).unwrap();
-    // A zombie, whose parent is not there to notice, is dead enough.
+    // A zombie counts as dead.
     if let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) {
         return !stat.rsplit_once(')').unwrap().1.trim_start().starts_with('Z');
     }

@@ -1,4 +1,4 @@
-//! Functions that run: what they get, what they leave, how they end.
+//! Tests of running functions: environment, output, exit, cleanup.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::services::Functions;
 use awsim_core::ServiceHandler;
 
 #[tokio::test]
-async fn a_cold_start_is_reported_once_and_the_warm_process_is_used_again() {
+async fn warm_process_is_reused_after_cold_start() {
     let harness = Harness::new();
     harness.create("f", json!({})).await;
     let cold = harness.invoke("f", json!({ "do": "count" })).await;
@@ -32,7 +32,7 @@ async fn a_cold_start_is_reported_once_and_the_warm_process_is_used_again() {
 }
 
 #[tokio::test]
-async fn the_log_is_complete_and_in_order_when_the_answer_comes() {
+async fn log_is_complete_and_ordered_when_invoke_returns() {
     let harness = Harness::new();
     harness.create("f", json!({})).await;
     let lines: Vec<String> = (0..2000).map(|number| format!("line {number}")).collect();
@@ -51,7 +51,7 @@ async fn the_log_is_complete_and_in_order_when_the_answer_comes() {
 }
 
 #[tokio::test]
-async fn a_function_sees_exactly_its_own_environment() {
+async fn function_has_exactly_its_own_environment() {
     let harness = Harness::new();
     let variables = json!({ "Variables": { "DEST_BUCKET": "thumbs", "BOTH": "function" } });
     harness.create("f", json!({ "Environment": variables, "MemorySize": 512 })).await;
@@ -60,7 +60,7 @@ async fn a_function_sees_exactly_its_own_environment() {
     let names: Vec<&str> = environment
         .keys()
         .map(String::as_str)
-        // macOS adds this by itself.
+        // Added by macOS.
         .filter(|name| *name != "__CF_USER_TEXT_ENCODING")
         .collect();
     let mut expected = [
@@ -113,7 +113,7 @@ async fn a_function_sees_exactly_its_own_environment() {
 }
 
 #[tokio::test]
-async fn a_function_that_takes_too_long_is_killed_with_all_its_children() {
+async fn timeout_kills_function_and_children() {
     let harness = Harness::new();
     harness.create("f", json!({ "Timeout": 1 })).await;
     let spawned = harness.invoke("f", json!({ "do": "spawn" })).await.payload;
@@ -133,7 +133,7 @@ async fn a_function_that_takes_too_long_is_killed_with_all_its_children() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_function_over_its_memory_is_killed_and_its_log_says_so() {
+async fn function_over_memory_limit_is_killed_and_logged() {
     let harness = Harness::new();
     harness.create("f", json!({ "Timeout": 60 })).await;
     let within = harness.invoke("f", json!({ "do": "hoard", "megabytes": 64 })).await;
@@ -152,7 +152,7 @@ async fn a_function_over_its_memory_is_killed_and_its_log_says_so() {
 }
 
 #[tokio::test]
-async fn a_function_that_crashes_is_reported_and_started_anew() {
+async fn crashed_function_is_reported_and_restarted() {
     let harness = Harness::new();
     harness.create("f", json!({})).await;
     let crashed = harness.invoke("f", json!({ "do": "exit", "code": 7 })).await;
@@ -163,7 +163,7 @@ async fn a_function_that_crashes_is_reported_and_started_anew() {
 }
 
 #[tokio::test]
-async fn a_function_that_fails_lives_on() {
+async fn process_survives_function_error() {
     let harness = Harness::new();
     harness.create("f", json!({})).await;
     let failed = harness.invoke("f", json!({ "do": "fail" })).await;
@@ -176,7 +176,7 @@ async fn a_function_that_fails_lives_on() {
 }
 
 #[tokio::test]
-async fn a_function_that_cannot_begin_says_why() {
+async fn init_failure_is_reported() {
     let harness = Harness::new();
     harness.create("e", json!({ "Environment": { "Variables": { "BREAK_INIT": "error" } } })).await;
     assert_eq!(harness.invoke("e", json!({})).await.payload["errorType"], "Init.Bad");
@@ -192,7 +192,7 @@ async fn a_function_that_cannot_begin_says_why() {
 }
 
 #[tokio::test]
-async fn several_events_are_worked_on_at_once_and_the_rest_wait() {
+async fn concurrent_invocations_are_limited_by_pool_size() {
     let harness = Harness::with(PoolLimits { processes: 2, idle: Duration::from_secs(300) });
     harness.create("f", json!({ "Timeout": 30 })).await;
     let events = (0..6).map(|_| harness.invoke("f", json!({ "do": "count" })));
@@ -207,7 +207,7 @@ async fn several_events_are_worked_on_at_once_and_the_rest_wait() {
 }
 
 #[tokio::test]
-async fn a_process_without_work_is_let_go() {
+async fn idle_process_is_ended() {
     let harness = Harness::with(PoolLimits { processes: 2, idle: Duration::from_millis(50) });
     harness.create("f", json!({})).await;
     let pid = harness.invoke("f", json!({ "do": "count" })).await.payload["pid"].clone();
@@ -216,7 +216,7 @@ async fn a_process_without_work_is_let_go() {
 }
 
 #[tokio::test]
-async fn deleting_a_function_ends_its_processes_its_log_and_its_image() {
+async fn deletion_ends_processes_and_removes_image() {
     let harness = Harness::new();
     harness.create("f", json!({ "Timeout": 60 })).await;
     let idle = harness.invoke("f", json!({ "do": "count" })).await.payload["pid"].clone();
@@ -227,7 +227,7 @@ async fn deleting_a_function_ends_its_processes_its_log_and_its_image() {
     until("the event to be worked on", async || mark.exists()).await;
     assert_eq!(harness.images(), 1);
 
-    harness.ask("DeleteFunction", json!({ "FunctionName": "f" })).await.unwrap();
+    harness.call("DeleteFunction", json!({ "FunctionName": "f" })).await.unwrap();
     assert!(!is_alive(&idle));
     assert_eq!(harness.images(), 0);
     let lines = harness.log("f").len();
@@ -237,25 +237,25 @@ async fn deleting_a_function_ends_its_processes_its_log_and_its_image() {
 }
 
 #[tokio::test]
-async fn a_changed_function_is_started_anew_with_its_change() {
+async fn update_restarts_function() {
     let harness = Harness::new();
     harness.create("f", json!({})).await;
     let before = harness.invoke("f", json!({ "do": "count" })).await.payload["pid"].clone();
     let update = json!({ "FunctionName": "f", "Environment": { "Variables": { "NEW": "yes" } } });
-    let updated = harness.ask("UpdateFunctionConfiguration", update).await.unwrap();
+    let updated = harness.call("UpdateFunctionConfiguration", update).await.unwrap();
     assert_eq!(updated["LastUpdateStatus"], "InProgress");
-    harness.active("f").await;
+    harness.wait_until_active("f").await;
     assert_eq!(harness.invoke("f", json!({ "do": "env" })).await.payload["NEW"], "yes");
     until("the old process to end", async || !is_alive(&before)).await;
 
     let code = json!({ "FunctionName": "f", "ImageUri": super::harness::IMAGE });
-    harness.ask("UpdateFunctionCode", code).await.unwrap();
-    harness.active("f").await;
+    harness.call("UpdateFunctionCode", code).await.unwrap();
+    harness.wait_until_active("f").await;
     assert_eq!(harness.invoke("f", json!({ "do": "count" })).await.payload["served"], 1);
 }
 
 #[tokio::test]
-async fn the_end_of_the_sandbox_lets_an_event_come_to_its_end() {
+async fn shutdown_waits_for_running_event() {
     let harness = Harness::new();
     harness.create("f", json!({})).await;
     let mark = harness.path("mark");
@@ -267,14 +267,14 @@ async fn the_end_of_the_sandbox_lets_an_event_come_to_its_end() {
         assert!(!harness.log("f").iter().any(|line| line.starts_with("REPORT ")));
         std::fs::write(&file, "").unwrap();
     };
-    // In this order: the shutdown is under way before the event may end.
+    // In this order: the shutdown starts before the event may end.
     tokio::join!(biased; harness.service.shut_down(), may_end);
     assert!(harness.log("f").last().unwrap().starts_with("REPORT "));
     until("the queue to be empty", async || harness.service.lambda.queue.unfinished().unwrap().is_empty()).await;
 }
 
 #[tokio::test]
-async fn an_accepted_event_outlives_the_sandbox() {
+async fn queued_event_survives_restart() {
     let harness = Harness::new();
     harness.create("f", json!({ "Timeout": 60 })).await;
     let mark = harness.path("mark");
@@ -282,26 +282,26 @@ async fn an_accepted_event_outlives_the_sandbox() {
         "FunctionName": "f", "InvocationType": "Event",
         "__raw_body": STANDARD.encode(json!({ "do": "mark", "mark": mark }).to_string()),
     });
-    // Down before the event has had its turn.
-    let accepted = harness.ask("Invoke", input).await.unwrap();
+    // Shut down before the event's task has run.
+    let accepted = harness.call("Invoke", input).await.unwrap();
     assert_eq!(accepted["__status_code"], 202);
     harness.service.shut_down().await;
     assert!(!mark.exists());
 
-    let again = harness.restart();
+    let restarted = harness.restart();
     until("the event to be worked on", async || mark.exists()).await;
-    until("the queue to be empty", async || again.lambda.queue.unfinished().unwrap().is_empty()).await;
-    again.shut_down().await;
-    assert_eq!(again.lambda.pool.idle_count(), 0);
+    until("the queue to be empty", async || restarted.lambda.queue.unfinished().unwrap().is_empty()).await;
+    restarted.shut_down().await;
+    assert_eq!(restarted.lambda.pool.idle_count(), 0);
 }
 
 #[tokio::test]
-async fn invoke_can_only_look_and_refuses_what_it_cannot_take() {
+async fn invoke_supports_dry_run_and_refuses_invalid_payloads() {
     let harness = Harness::new();
     harness.create("f", json!({})).await;
     let invoke = |kind: &str, payload: Vec<u8>| {
         let input = json!({ "FunctionName": "f", "InvocationType": kind, "__raw_body": STANDARD.encode(payload) });
-        async { harness.ask("Invoke", input).await }
+        async { harness.call("Invoke", input).await }
     };
     assert_eq!(invoke("DryRun", Vec::new()).await.unwrap()["__status_code"], 204);
     assert_eq!(harness.stream_count(), 0);
@@ -311,12 +311,12 @@ async fn invoke_can_only_look_and_refuses_what_it_cannot_take() {
     assert_eq!(invoke("RequestResponse", huge).await.unwrap_err().status.as_u16(), 413);
     assert_eq!(invoke("Whenever", Vec::new()).await.unwrap_err().code, "ValidationException");
 
-    // The way through the front: any JSON arrives as it is.
+    // Through the gateway: any JSON arrives unchanged.
     let uri = "/2015-03-31/functions/f/invocations".parse().unwrap();
     let wrapped = crate::lambda::wrap_payload(&uri, &http::HeaderMap::new(), b"[1, 2]").unwrap();
     let mut input: Value = serde_json::from_slice(&wrapped).unwrap();
     input["FunctionName"] = json!("f");
-    let answer = harness.ask("Invoke", input).await.unwrap();
+    let answer = harness.call("Invoke", input).await.unwrap();
     assert_eq!(STANDARD.decode(answer["__raw_body"].as_str().unwrap()).unwrap(), b"[1, 2]");
     assert!(harness.service.snapshot().is_some());
 }
@@ -347,7 +347,7 @@ async fn detached_children_end_with_their_function() {
     gone("the children's end with the process", &children).await;
 
     let children = detach(&harness, "f").await;
-    harness.ask("DeleteFunction", json!({ "FunctionName": "f" })).await.unwrap();
+    harness.call("DeleteFunction", json!({ "FunctionName": "f" })).await.unwrap();
     gone("the children's end with the deletion", &children).await;
 
     harness.create("g", json!({})).await;
